@@ -1,0 +1,440 @@
+/**
+ * The authentication layer: what most people import.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import type * as HttpClient from "effect/http/HttpClient"
+import type * as HttpRouter from "effect/http/HttpRouter"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Gate from "./authorization/Gate.ts"
+import * as ProtectedResource from "./authorization/ProtectedResource.ts"
+import type { ChallengeScopes } from "./authorization/Refusal.ts"
+import {
+  type RegisterWithMcpAuthToolkit,
+  registerWithMcpAuthToolkit,
+  requiredScope,
+  type RequiredScopesOf
+} from "./authorization/RequiredScopes.ts"
+import { AuthConfigError, type AuthError, type InsufficientScope } from "./protocol/AuthError.ts"
+import * as EffectHttp from "./servers/EffectHttp.ts"
+import * as Audience from "./verification/Audience.ts"
+import * as AuthorizationServer from "./verification/AuthorizationServer.ts"
+import * as Discovery from "./verification/Discovery.ts"
+import * as JwkSet from "./verification/JwkSet.ts"
+import * as JwtVerifier from "./verification/JwtVerifier.ts"
+import * as Principal from "./verification/Principal.ts"
+import type { ScopeHierarchy } from "./verification/ScopeHierarchy.ts"
+import * as TokenType from "./verification/TokenType.ts"
+
+/**
+ * The service that `make` and its sisters provide, and that a protected server requires.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export { AuthLayer } from "./authorization/Gate.ts"
+
+/**
+ * The scopes of a configuration, with literal types.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Scopes = ProtectedResource.Scopes
+
+type LiteralScopes<S extends Scopes> = string extends ProtectedResource.OfferedOf<S>
+  ? "scopes must be literals: a value of type string cannot be checked against what the tools need"
+  : unknown
+
+/**
+ * How a server is protected.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<S extends Scopes, C = never, A = unknown> extends Common<S, C, A> {
+  /** The resource identifier: the URL at which clients reach the server, in canonical form, https off loopback. */
+  readonly resource: string
+  /** Who may issue tokens for it: issuers, or issuers with details. Clients sign in at the first. */
+  readonly authorizationServers: readonly [AuthorizationServer.Input, ...ReadonlyArray<AuthorizationServer.Input>]
+}
+
+/**
+ * The options that do not name a place.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Common<S extends Scopes, C = never, A = unknown> {
+  /** The scopes that the server offers: a list, or a baseline and what comes by step-up. */
+  readonly scopes: S & LiteralScopes<S>
+  /** Scopes that include others, such as `{ "todos:write": ["todos:read"] }`. */
+  readonly scopeHierarchy?: ScopeHierarchy | undefined
+  /** Whom tokens must be meant for. Default: `Audience.resource`. */
+  readonly audience?: Audience.Audience | undefined
+  /** Which JWTs are access tokens. Default: `TokenType.standard()`. */
+  readonly tokenType?: TokenType.TokenType | undefined
+  /** Allowed difference of clocks, for `exp`, `nbf` and `iat` alike. Default: none for `exp`, 30 seconds for the others. */
+  readonly clockTolerance?: Duration.Input | undefined
+  /** Origins of browsers that may call, besides the server's own. A request without `Origin` is none of a browser. */
+  readonly allowedOrigins?: ReadonlyArray<string> | undefined
+  /** Which scopes a 403 asks for. Default: `"auto"`. */
+  readonly challengeScopes?: ChallengeScopes | undefined
+  /** What tools, prompts and resources without scopes are: for every valid token (`"allow"`, the default), or nobody's. */
+  readonly unlisted?: "allow" | "deny" | undefined
+  /**
+   * What a request without credentials is on an MCP server: nobody's (`"deny"`, the default), or free to use what needs
+   * no scope (`"allow-unscoped"`). An invalid token is refused either way.
+   */
+  readonly anonymous?: "deny" | "allow-unscoped" | undefined
+  /** A service of your own, decoded from the claims of each token; a token that does not fit is refused. */
+  readonly claims?: {
+    readonly service: Context.Key<C, A>
+    readonly schema: Schema.ConstraintDecoder<A>
+  } | undefined
+  /** Shown to people by clients (`resource_name`). */
+  readonly resourceName?: string | undefined
+  /** A page for developers (`resource_documentation`). */
+  readonly resourceDocumentation?: string | undefined
+}
+
+/**
+ * What the layer provides: the gate, one requirement per offered scope, and for each request the `Principal` and the
+ * user's own claims.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export type Provided<S extends string, C = never> =
+  | Gate.AuthLayer
+  | RequiredScopesOf<S>
+  | HttpRouter.Request.From<"Requires", Principal.Principal | RequiredScopesOf<S> | C>
+  | HttpRouter.Request<"Error", InsufficientScope>
+
+/**
+ * Protects the routes and the MCP server to which it is provided, and publishes the metadata of the resource.
+ *
+ * **When to use**
+ *
+ * For a server on Effect's `HttpRouter`. It brings its own HTTP client, which follows no redirect.
+ *
+ * **Details**
+ *
+ * Nothing is fetched while the layer is built: discovery and keys come with the first token. A wrong option fails the
+ * layer with `AuthConfigError`, which names the option and what to write.
+ *
+ * **Example** (A server that offers two scopes)
+ *
+ * ```ts
+ * import { AuthLayer } from "effect-mcp-auth"
+ *
+ * const Auth = AuthLayer.make({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
+ * })
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const make = <const S extends Scopes, C = never, A = unknown>(
+  options: Options<S, C, A>
+): Layer.Layer<Provided<ProtectedResource.OfferedOf<S>, C>, AuthConfigError, HttpRouter.HttpRouter> =>
+  layer(options).pipe(Layer.provide(FetchHttpClient.layer))
+
+/**
+ * `make` with an HTTP client of your choice.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <const S extends Scopes, C = never, A = unknown>(
+  options: Options<S, C, A>
+): Layer.Layer<
+  Provided<ProtectedResource.OfferedOf<S>, C>,
+  AuthConfigError,
+  HttpClient.HttpClient | HttpRouter.HttpRouter
+> => provided<ProtectedResource.OfferedOf<S>, C, AuthConfigError, HttpClient.HttpClient>(layerServices(options))
+
+/**
+ * The gate alone: for hosts that are not Effect's router.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerServices = <const S extends Scopes, C = never, A = unknown>(
+  options: Options<S, C, A>
+): Layer.Layer<
+  Gate.AuthLayer | RequiredScopesOf<ProtectedResource.OfferedOf<S>>,
+  AuthConfigError,
+  HttpClient.HttpClient
+> =>
+  Layer.unwrap(Effect.map(makeGate(options), (gate) => gateLayer<ProtectedResource.OfferedOf<S>>(gate))).pipe(
+    Layer.provide(JwkSet.layer),
+    Layer.provide(Discovery.layer)
+  )
+
+/**
+ * `make`, with the places read from the environment: `RESOURCE_URL`, `AUTHORIZATION_SERVERS` (issuers, separated by
+ * commas) and, if set, `ALLOWED_ORIGINS` (separated by commas).
+ *
+ * **Details**
+ *
+ * The scopes stay in code, where the compiler compares them with those of the tools.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const config = <const S extends Scopes, C = never, A = unknown>(
+  options: Common<S, C, A>
+): Layer.Layer<
+  Provided<ProtectedResource.OfferedOf<S>, C>,
+  AuthConfigError | Config.ConfigError,
+  HttpRouter.HttpRouter
+> =>
+  Layer.unwrap(Effect.gen(function*() {
+    const places = yield* environment
+    return make({ ...options, ...places } as unknown as Options<S, C, A>)
+  }))
+
+const environment = Effect.gen(function*() {
+  const allowedOrigins = yield* Config.option(Config.Array(Schema.String, "ALLOWED_ORIGINS"))
+  return {
+    resource: yield* Config.String("RESOURCE_URL"),
+    authorizationServers: yield* Config.Array(Schema.String, "AUTHORIZATION_SERVERS"),
+    ...(allowedOrigins._tag === "None" ? {} : { allowedOrigins: allowedOrigins.value })
+  }
+})
+
+const makeGate = <S extends Scopes, C, A>(
+  options: Options<S, C, A>
+): Effect.Effect<Gate.Gate, AuthConfigError, JwkSet.JwkSet> =>
+  Effect.gen(function*() {
+    const servers = yield* Effect.fromResult(checkServers(options.authorizationServers))
+    const issuers = servers.map((_) => _.issuer) as [string, ...Array<string>]
+    const resource = yield* Effect.fromResult(
+      ProtectedResource.make(options as unknown as ProtectedResource.Options, issuers)
+    )
+    const audience = options.audience ?? Audience.resource
+    yield* Effect.fromResult(Audience.check(audience))
+    const verifier = yield* JwtVerifier.make({
+      resource: resource.resource,
+      authorizationServers: servers,
+      audience,
+      tokenType: options.tokenType ?? TokenType.standard(),
+      clockTolerance: yield* Effect.fromResult(checkTolerance(options.clockTolerance)),
+      effectiveScopes: resource.effectiveScopes
+    })
+    return Gate.make({
+      resource,
+      verifier,
+      allowedOrigins: yield* Effect.fromResult(checkOrigins(options.allowedOrigins ?? [])),
+      challengeScopes: options.challengeScopes ?? "auto",
+      unlisted: options.unlisted ?? "allow",
+      anonymous: options.anonymous ?? "deny",
+      claims: claimsReader(options.claims)
+    })
+  })
+
+const claimsReader = (claims: Common<Scopes, any, any>["claims"]): Gate.Options["claims"] => {
+  if (claims === undefined) return undefined
+  const decode = Schema.decodeUnknownResult(claims.schema as Schema.ConstraintDecoder<unknown>)
+  return (principal) => Result.map(decode(principal.claims), (own) => Context.make(claims.service, own) as never)
+}
+
+const checkServers = (
+  inputs: ReadonlyArray<AuthorizationServer.Input>
+): Result.Result<ReadonlyArray<AuthorizationServer.AuthorizationServer>, AuthConfigError> =>
+  Result.gen(function*() {
+    if (!Array.isArray(inputs) || inputs.length === 0) {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "missing",
+          option: "authorizationServers",
+          fix: "name at least one issuer, such as https://auth.example.com"
+        })
+      )
+    }
+    const servers: Array<AuthorizationServer.AuthorizationServer> = []
+    const seen = new Set<string>()
+    for (const [index, input] of inputs.entries()) {
+      const option = `authorizationServers[${index}]`
+      const server = yield* AuthorizationServer.make(input, option)
+      if (server.jwks !== undefined) yield* JwkSet.checkConfigured(server.jwks, `${option}.jwks`)
+      for (const issuer of server.tokenIssuers) {
+        if (seen.has(issuer)) {
+          return yield* Result.fail(
+            new AuthConfigError({
+              reason: "duplicate",
+              option,
+              fix: `${issuer} is named twice: a token's issuer must pick one authorization server`
+            })
+          )
+        }
+        seen.add(issuer)
+      }
+      servers.push(server)
+    }
+    return servers
+  })
+
+const checkTolerance = (input: Duration.Input | undefined): Result.Result<number | undefined, AuthConfigError> => {
+  if (input === undefined) return Result.succeed(undefined)
+  const duration = Duration.fromInput(input)
+  const seconds = duration._tag === "Some" ? Duration.toSeconds(duration.value) : Number.NaN
+  return seconds >= 0 && seconds <= 300
+    ? Result.succeed(seconds)
+    : Result.fail(
+      new AuthConfigError({
+        reason: "insecure",
+        option: "clockTolerance",
+        fix: "give a duration from 0 to 5 minutes, such as \"10 seconds\""
+      })
+    )
+}
+
+const checkOrigins = (origins: ReadonlyArray<string>): Result.Result<ReadonlyArray<string>, AuthConfigError> => {
+  const wrong = origins.find((_) => typeof _ !== "string" || !URL.canParse(_) || new URL(_).origin !== _)
+  return wrong === undefined
+    ? Result.succeed(origins)
+    : Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option: "allowedOrigins",
+        fix: `${JSON.stringify(wrong)} is no origin; write scheme, host and port only, such as https://app.example.com`
+      })
+    )
+}
+
+/** The gate, and the phantom requirements that it meets. */
+const gateLayer = <S extends string>(gate: Gate.Gate): Layer.Layer<Gate.AuthLayer | RequiredScopesOf<S>> =>
+  Layer.succeedContext(Context.makeUnsafe(
+    new Map<string, unknown>([
+      [Gate.AuthLayer.key, gate],
+      ...[...gate.resource.offered].map((scope) => [requiredScope(scope).key, scope] as const)
+    ])
+  ))
+
+/** Beside the gate: its middleware for routes, and the metadata documents, which stay outside that middleware. */
+const provided = <S extends string, C, E, R>(
+  services: Layer.Layer<Gate.AuthLayer | RequiredScopesOf<S>, E, R>
+): Layer.Layer<Provided<S, C>, E | AuthConfigError, R | HttpRouter.HttpRouter> =>
+  Layer.mergeAll(EffectHttp.middleware, EffectHttp.metadata).pipe(Layer.provideMerge(services)) as Layer.Layer<
+    Provided<S, C>,
+    E | AuthConfigError,
+    R | HttpRouter.HttpRouter
+  >
+
+/**
+ * Who calls in a test.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MockOptions<S extends ReadonlyArray<string>, C = never, A = unknown> {
+  readonly subject: string
+  /** The scopes that the layer offers, and that the caller has unless `granted` says less. */
+  readonly scopes: S
+  readonly granted?: ReadonlyArray<S[number]> | undefined
+  readonly issuer?: string | undefined
+  readonly clientId?: string | undefined
+  readonly claims?: Readonly<Record<string, unknown>> | undefined
+  readonly claimsService?: { readonly service: Context.Key<C, A>; readonly value: A } | undefined
+}
+
+const mockResource = "http://localhost/mcp"
+const mockIssuer = "http://localhost/issuer"
+
+const mockGate = (
+  scopes: ReadonlyArray<string>,
+  authenticate: (gate: Gate.Gate) => Gate.Gate["authenticate"]
+): Gate.Gate => {
+  const resource = Result.getOrThrow(
+    ProtectedResource.make({ resource: mockResource, scopes: scopes as [string] }, [mockIssuer])
+  )
+  const gate = Gate.make({
+    resource,
+    verifier: { verify: () => Effect.die("a mock verifies nothing") },
+    allowedOrigins: [],
+    challengeScopes: "auto",
+    unlisted: "allow",
+    anonymous: "deny",
+    claims: undefined
+  })
+  return { ...gate, authenticate: authenticate(gate) }
+}
+
+/**
+ * All that `make` provides, and the `Principal` for plain effects, without tokens and without a network: for tests.
+ *
+ * **Details**
+ *
+ * Every request is the caller's. Typed like the real layer: a test that lacks a scope does not compile either. With
+ * `granted` the caller has fewer scopes than the server offers, so that refusals can be tested.
+ *
+ * **Example** (Testing an effect)
+ *
+ * ```ts
+ * import { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
+ * import { Effect } from "effect"
+ *
+ * const whoami = requireScopes("profile")(Effect.map(Principal, (caller) => caller.subject))
+ * const test = Effect.provide(whoami, AuthLayer.mock({ subject: "alice", scopes: ["profile"] }))
+ * ```
+ *
+ * @category testing
+ * @since 0.1.0
+ */
+export const mock = <const S extends readonly [string, ...ReadonlyArray<string>], C = never, A = unknown>(
+  options: MockOptions<S, C, A>
+): Layer.Layer<Principal.Principal | RegisterWithMcpAuthToolkit | C | Provided<S[number], C>> => {
+  const granted = new Set<string>(options.granted ?? options.scopes)
+  const issuer = options.issuer ?? mockIssuer
+  const principal = Principal.make({
+    issuer,
+    subject: options.subject,
+    clientId: options.clientId,
+    scopes: granted,
+    granted,
+    audience: [mockResource],
+    expiresAt: 8.64e12,
+    claims: { iss: issuer, sub: options.subject, ...options.claims },
+    token: Redacted.make("a mock has no token", { label: "token" })
+  })
+  const own = options.claimsService === undefined
+    ? Context.empty()
+    : Context.make(options.claimsService.service, options.claimsService.value)
+  const gate = mockGate(options.scopes, () => () => Effect.succeed(principal))
+  const services: Gate.Gate["services"] = (_) => Context.merge(gate.services(_), own as Context.Context<never>)
+  return Layer.mergeAll(
+    Layer.succeed(Principal.Principal, principal),
+    Layer.succeed(registerWithMcpAuthToolkit, undefined),
+    Layer.succeedContext(own),
+    EffectHttp.middleware.pipe(Layer.provideMerge(gateLayer<S[number]>({ ...gate, services })))
+  ) as unknown as Layer.Layer<Principal.Principal | RegisterWithMcpAuthToolkit | C | Provided<S[number], C>>
+}
+
+/**
+ * A layer that refuses every request for the reason given: for tests of what people see then.
+ *
+ * @category testing
+ * @since 0.1.0
+ */
+export const mockRefused = <const S extends readonly [string, ...ReadonlyArray<string>]>(
+  error: AuthError,
+  options: { readonly scopes: S }
+): Layer.Layer<Provided<S[number]>> => {
+  const refuse = (gate: Gate.Gate) => () => gate.refuse(error, { principal: undefined, protocolVersion: undefined })
+  return EffectHttp.middleware.pipe(
+    Layer.provideMerge(gateLayer<S[number]>(mockGate(options.scopes, refuse)))
+  ) as unknown as Layer.Layer<Provided<S[number]>>
+}

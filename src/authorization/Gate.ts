@@ -1,0 +1,232 @@
+/**
+ * The decision whether a request comes in, in two steps and apart from every host: `authenticate`, then `authorize`.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import {
+  type AuthError,
+  InsufficientScope,
+  InvalidToken,
+  type MalformedRequest,
+  MissingCredentials
+} from "../protocol/AuthError.ts"
+import * as Credentials from "../protocol/Credentials.ts"
+import type { Operation } from "../protocol/Operation.ts"
+import { Principal } from "../verification/Principal.ts"
+import type { TokenVerifier } from "../verification/TokenVerifier.ts"
+import * as Decision from "./Decision.ts"
+import type { ProtectedResource } from "./ProtectedResource.ts"
+import * as Refusal from "./Refusal.ts"
+import * as Sessions from "./Sessions.ts"
+
+/**
+ * What the gate sees of a request. `authorization` holds every `Authorization` line as it came in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Request {
+  readonly method: string
+  readonly header: (name: string) => string | undefined
+  readonly authorization: ReadonlyArray<string>
+}
+
+/**
+ * Who sent a request: a principal; nobody, where that is allowed; or a browser that asks whether it may (a preflight
+ * carries no credentials, and may pass only to a route of the method OPTIONS).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Caller = Principal["Service"] | "anonymous" | "preflight"
+
+/**
+ * What an operation asks of its caller.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Policy {
+  readonly scopes: ReadonlyArray<string>
+  readonly unauthorized: "challenge" | "hide"
+  /** Needs a caller, whatever the scopes. */
+  readonly authenticated?: boolean | undefined
+}
+
+/**
+ * A request that has been authenticated, and what it wants.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Call<R> {
+  /** Who calls; `undefined` for an anonymous request. */
+  readonly principal: Principal["Service"] | undefined
+  /** The `Mcp-Session-Id` that the request presents. */
+  readonly session: string | undefined
+  /** The `MCP-Protocol-Version` header. */
+  readonly protocolVersion: string | undefined
+  /** Reads the body: run only when everything before it is in order. */
+  readonly operations: Effect.Effect<ReadonlyArray<Operation>, MalformedRequest, R>
+  /** The policy of an operation; `undefined` for one that the server does not know. */
+  readonly policy: (operation: Operation) => Policy | undefined
+}
+
+/**
+ * The gate.
+ *
+ * **Details**
+ *
+ * It looks in this order: `Origin` (403), a preflight (passes, without a principal), credentials (400, 401, 503), session
+ * (404), body (413, 415, 400), scopes (403).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Gate {
+  readonly resource: ProtectedResource
+  readonly allowedOrigins: ReadonlyArray<string>
+  readonly sessions: Sessions.Sessions
+  /** The services of an authenticated request: `Principal`, this gate, the user's own claims. */
+  readonly services: (principal: Principal["Service"]) => Context.Context<Principal | AuthLayer>
+  readonly authenticate: (request: Request) => Effect.Effect<Caller, Refusal.Refusal>
+  readonly authorize: <R>(call: Call<R>) => Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R>
+  /** The answer to a failure further inside, reported as a decision. */
+  readonly refuse: (
+    error: AuthError,
+    circumstances: Refusal.Circumstances
+  ) => Effect.Effect<never, Refusal.Refusal>
+}
+
+/**
+ * The gate as a service: what forgetting the authentication layer leaves unmet.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class AuthLayer extends Context.Service<AuthLayer, Gate>()("effect-mcp-auth/AuthLayer") {}
+
+/**
+ * What a gate is made of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly resource: ProtectedResource
+  readonly verifier: TokenVerifier["Service"]
+  readonly allowedOrigins: ReadonlyArray<string> | undefined
+  readonly challengeScopes: Refusal.ChallengeScopes
+  readonly unlisted: "allow" | "deny"
+  readonly anonymous: "deny" | "allow-unscoped"
+  /** Decodes the user's own claims; its context is merged into the services of the request. */
+  readonly claims: ((principal: Principal["Service"]) => Result.Result<Context.Context<never>, unknown>) | undefined
+}
+
+const noCredentials = new MissingCredentials({ reason: "no-authorization" })
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options): Gate => {
+  const { resource, verifier } = options
+  const refusals = Refusal.make(resource, options.challengeScopes)
+  const allowedOrigins = [...new Set([resource.origin, ...(options.allowedOrigins ?? [])])]
+  const sessions = Sessions.make()
+  // Claims are decoded once for a principal: a verifier may give the same one to many requests.
+  const decoded = new WeakMap<Principal["Service"], Context.Context<never>>()
+
+  const refuseWith = (
+    refusal: Refusal.Refusal,
+    principal: Principal["Service"] | undefined = undefined,
+    operations: ReadonlyArray<Operation> = []
+  ): Effect.Effect<never, Refusal.Refusal> => {
+    const required = refusal.error?._tag === "InsufficientScope" ? refusal.error.required : []
+    return Effect.andThen(
+      Decision.report(Decision.make({ refusal, principal, operations, required }), refusal),
+      Effect.fail(refusal)
+    )
+  }
+
+  const readClaims = (principal: Principal["Service"]): Effect.Effect<Principal["Service"], InvalidToken> => {
+    if (options.claims === undefined || decoded.has(principal)) return Effect.succeed(principal)
+    const services = options.claims(principal)
+    if (Result.isFailure(services)) return Effect.fail(new InvalidToken({ reason: "claims" }))
+    decoded.set(principal, services.success)
+    return Effect.succeed(principal)
+  }
+
+  const circumstances: Refusal.Circumstances = { principal: undefined, protocolVersion: undefined }
+
+  const gate: Gate = {
+    resource,
+    allowedOrigins,
+    sessions,
+    services: (principal) => {
+      const services = Context.make(Principal, principal).pipe(Context.add(AuthLayer, gate))
+      const claims = decoded.get(principal)
+      return claims === undefined ? services : Context.merge(services, claims)
+    },
+    authenticate: (request) => {
+      const origin = request.header("origin")
+      if (origin !== undefined && !allowedOrigins.includes(origin)) return refuseWith(refusals.origin)
+      if (
+        request.method === "OPTIONS" && origin !== undefined &&
+        request.header("access-control-request-method") !== undefined
+      ) {
+        return Effect.succeed("preflight")
+      }
+      if (options.anonymous === "allow-unscoped" && request.authorization.length === 0) {
+        return Effect.succeed("anonymous")
+      }
+      return Effect.fromResult(Credentials.parse(request.authorization)).pipe(
+        Effect.flatMap(verifier.verify),
+        Effect.flatMap(readClaims),
+        Effect.catch((error) => refuseWith(refusals.of(error, circumstances)))
+      )
+    },
+    authorize: Effect.fnUntraced(function*(call) {
+      const { principal, protocolVersion, session } = call
+      if (session !== undefined) {
+        const standing = sessions.judge(session, principal)
+        if (standing === "foreign") return yield* refuseWith(refusals.session, principal)
+        if (standing === "needs-credentials") return yield* refuseWith(refusals.of(noCredentials, circumstances))
+      }
+      const operations = yield* Effect.catch(
+        call.operations,
+        (error) => refuseWith(refusals.of(error, circumstances), principal)
+      )
+      const required = new Set<string>()
+      let needsCaller = false
+      for (const operation of operations) {
+        const policy = call.policy(operation)
+        if (policy === undefined) continue // the server answers as it does for any unknown name
+        if (policy.scopes.length === 0 && options.unlisted === "deny" && operation.kind !== undefined) {
+          const unlisted = new InsufficientScope({ reason: "unlisted", required: [] })
+          return yield* refuseWith(refusals.of(unlisted, circumstances), principal, operations)
+        }
+        if (policy.unauthorized === "hide") continue // hidden inside the server, where the answer is made
+        if (policy.authenticated === true) needsCaller = true
+        for (const scope of policy.scopes) required.add(scope)
+      }
+      if (principal === undefined && (needsCaller || required.size > 0)) {
+        return yield* refuseWith(refusals.signIn([...required]), undefined, operations)
+      }
+      if (principal !== undefined && [...required].some((scope) => !principal.scopes.has(scope))) {
+        const missing = new InsufficientScope({ reason: "missing-scope", required: [...required] })
+        return yield* refuseWith(refusals.of(missing, { principal, protocolVersion }), principal, operations)
+      }
+      yield* Decision.report(
+        Decision.make({ refusal: undefined, principal, operations, required: [...required] }),
+        undefined
+      )
+      return operations
+    }),
+    refuse: (error, known) => refuseWith(refusals.of(error, known), known.principal)
+  }
+  return gate
+}

@@ -1,0 +1,184 @@
+/**
+ * What this server says about itself: its identifier, its metadata document (RFC 9728), the scopes it offers.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import { AuthConfigError } from "../protocol/AuthError.ts"
+import type { ProtectedResourceMetadata } from "../protocol/ProtectedResourceMetadata.ts"
+import * as ScopeToken from "../protocol/ScopeToken.ts"
+import * as WellKnown from "../protocol/WellKnown.ts"
+import * as ScopeHierarchy from "../verification/ScopeHierarchy.ts"
+
+/**
+ * The scopes that a server offers.
+ *
+ * **Details**
+ *
+ * A plain list is asked for at sign-in as a whole. With `baseline` and `stepUp` a 401 and the metadata name the baseline
+ * only; the rest is asked for by a 403 when an operation needs it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Scopes =
+  | readonly [string, ...ReadonlyArray<string>]
+  | {
+    readonly baseline: readonly [string, ...ReadonlyArray<string>]
+    readonly stepUp?: ReadonlyArray<string> | undefined
+  }
+
+/**
+ * The union of the scopes offered.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export type OfferedOf<S extends Scopes> = S extends ReadonlyArray<string> ? S[number]
+  : S extends { readonly baseline: ReadonlyArray<infer B extends string> }
+    ? B | (S extends { readonly stepUp: ReadonlyArray<infer U extends string> } ? U : never)
+  : never
+
+/**
+ * What can be configured.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly resource: string
+  readonly scopes: Scopes
+  readonly scopeHierarchy?: ScopeHierarchy.ScopeHierarchy | undefined
+  readonly resourceName?: string | undefined
+  readonly resourceDocumentation?: string | undefined
+}
+
+/**
+ * A resource, checked, with everything prepared that a request could ask for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ProtectedResource {
+  /** The resource identifier, as configured. */
+  readonly resource: string
+  /** Its origin, such as `https://todos.example.com`. */
+  readonly origin: string
+  readonly baseline: ReadonlyArray<string>
+  readonly offered: ReadonlySet<string>
+  readonly metadata: ProtectedResourceMetadata
+  readonly metadataUrl: string
+  /** The path of the metadata on this server. */
+  readonly metadataPath: string
+  readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
+}
+
+/**
+ * Checks and prepares a resource.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  options: Options,
+  issuers: readonly [string, ...ReadonlyArray<string>]
+): Result.Result<ProtectedResource, AuthConfigError> =>
+  Result.gen(function*() {
+    const url = yield* checkResource(options.resource)
+    const { baseline, stepUp } = yield* checkScopes(options.scopes)
+    const hierarchy = yield* checkHierarchy(options.scopeHierarchy ?? {})
+    const metadata: ProtectedResourceMetadata = {
+      resource: options.resource,
+      authorization_servers: [...issuers],
+      scopes_supported: baseline,
+      bearer_methods_supported: ["header"],
+      ...(options.resourceName === undefined ? {} : { resource_name: options.resourceName }),
+      ...(options.resourceDocumentation === undefined
+        ? {}
+        : { resource_documentation: options.resourceDocumentation })
+    }
+    return {
+      resource: options.resource,
+      origin: url.origin,
+      baseline,
+      offered: new Set([...baseline, ...stepUp]),
+      metadata,
+      metadataUrl: WellKnown.protectedResourceMetadata(url),
+      metadataPath: WellKnown.protectedResourceMetadataPath(url),
+      effectiveScopes: ScopeHierarchy.compile(hierarchy)
+    }
+  })
+
+const checkResource = (resource: unknown): Result.Result<URL, AuthConfigError> => {
+  const fail = (reason: AuthConfigError["reason"], fix: string) =>
+    Result.fail(new AuthConfigError({ reason, option: "resource", fix }))
+  if (typeof resource !== "string" || !URL.canParse(resource)) {
+    return fail(
+      "malformed",
+      `${
+        JSON.stringify(resource) ?? "nothing"
+      } is no absolute URL; write the URL at which clients reach the server, such as ` +
+        "https://todos.example.com/mcp"
+    )
+  }
+  const url = new URL(resource)
+  if (!WellKnown.isSecure(url)) {
+    return fail("insecure", `${resource} must be https; plain http is for loopback (RFC 9728 §1.2)`)
+  }
+  if (url.hash !== "" || resource.includes("#")) return fail("malformed", "leave the fragment out (RFC 8707 §2)")
+  if (url.search !== "" || resource.includes("?")) {
+    return fail("malformed", "leave the query out: it would make another resource of every query (RFC 8707 §2)")
+  }
+  if (url.username !== "" || url.password !== "") return fail("malformed", "leave user and password out")
+  if (url.pathname.includes("*")) return fail("malformed", "leave * out of the path")
+  // Resources are compared as strings: one that a URL parser would write differently never matches a token.
+  const canonical = url.pathname === "/" ? [url.href, url.origin] : [url.href]
+  return canonical.includes(resource)
+    ? Result.succeed(url)
+    : fail("malformed", `write it in canonical form: ${canonical.at(-1)}`)
+}
+
+const checkScopes = (
+  scopes: unknown
+): Result.Result<{ baseline: Array<string>; stepUp: Array<string> }, AuthConfigError> =>
+  Result.gen(function*() {
+    const parts = Array.isArray(scopes)
+      ? { baseline: scopes, stepUp: [] }
+      : (scopes as { baseline?: unknown; stepUp?: unknown } | undefined) ?? {}
+    const baseline = yield* checkTokens(parts.baseline, "scopes")
+    const stepUp = yield* checkTokens(parts.stepUp ?? [], "scopes.stepUp")
+    if (baseline.length === 0) {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "missing",
+          option: "scopes",
+          fix: "name at least one scope that clients ask for at sign-in"
+        })
+      )
+    }
+    return { baseline, stepUp }
+  })
+
+const checkTokens = (scopes: unknown, option: string): Result.Result<Array<string>, AuthConfigError> => {
+  const fail = (fix: string) => Result.fail(new AuthConfigError({ reason: "malformed", option, fix }))
+  if (!Array.isArray(scopes)) return fail("give a list of scopes")
+  const foreign = scopes.find((_) => typeof _ !== "string" || !ScopeToken.isScopeToken(_))
+  if (foreign !== undefined) {
+    return fail(`${JSON.stringify(foreign)} is no scope: write one scope an entry, without space, quote and backslash`)
+  }
+  if (scopes.includes("offline_access")) {
+    return fail("leave offline_access out: it is between the client and the authorization server")
+  }
+  return Result.succeed([...new Set<string>(scopes)])
+}
+
+const checkHierarchy = (
+  hierarchy: ScopeHierarchy.ScopeHierarchy
+): Result.Result<ScopeHierarchy.ScopeHierarchy, AuthConfigError> =>
+  Result.gen(function*() {
+    for (const [scope, implied] of Object.entries(hierarchy)) {
+      yield* checkTokens([scope], "scopeHierarchy")
+      yield* checkTokens(implied, `scopeHierarchy["${scope}"]`)
+    }
+    return hierarchy
+  })

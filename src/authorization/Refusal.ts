@@ -1,0 +1,216 @@
+/**
+ * From a failure to what the client sees: the one place that knows statuses and challenges.
+ *
+ * @since 0.1.0
+ */
+import { type AuthError, type InsufficientScope, MissingCredentials } from "../protocol/AuthError.ts"
+import * as Challenge from "../protocol/Challenge.ts"
+import type { Principal } from "../verification/Principal.ts"
+import type { ProtectedResource } from "./ProtectedResource.ts"
+
+/**
+ * An answer, ready to be translated into the host's: status, headers (lower-case names), body.
+ *
+ * **Details**
+ *
+ * `reason` and `error` are for the operator. They are never part of `headers` and `body`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Refusal {
+  readonly _tag: "Refusal"
+  readonly status: 400 | 401 | 403 | 404 | 413 | 415 | 500 | 503
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+  readonly reason: string
+  readonly error: AuthError | undefined
+}
+
+/**
+ * Which scopes a 403 asks for.
+ *
+ * **Details**
+ *
+ * Clients of MCP revisions before 2026-07-28 replace their scopes by the challenged ones; newer ones add them up. `"auto"`
+ * looks at the revision of the request and repeats granted scopes for old clients only.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ChallengeScopes = "auto" | "required" | "required-and-granted"
+
+/**
+ * What is known of the request when an operation is refused.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Circumstances {
+  readonly principal: Principal["Service"] | undefined
+  /** The `MCP-Protocol-Version` header. */
+  readonly protocolVersion: string | undefined
+}
+
+/**
+ * Turns failures into answers, for one resource.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Refusals {
+  readonly of: (error: AuthError, circumstances: Circumstances) => Refusal
+  /** An anonymous caller wants an operation with these scopes: sign in, and ask for them along with the baseline. */
+  readonly signIn: (scopes: ReadonlyArray<string>) => Refusal
+  /** The `Origin` is none that may call this server (MCP Streamable HTTP, DNS rebinding). */
+  readonly origin: Refusal
+  /** There is no such session for this caller. */
+  readonly session: Refusal
+}
+
+/**
+ * Prepares every answer that does not depend on the request.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (resource: ProtectedResource, challengeScopes: ChallengeScopes): Refusals => {
+  const challenge = (options: Challenge.BearerParameters) => ({
+    "www-authenticate": Challenge.encode(Challenge.bearer({ ...options, resourceMetadata: resource.metadataUrl })),
+    // A browser hides the challenge from its script unless told otherwise.
+    "access-control-expose-headers": "WWW-Authenticate"
+  })
+  const refusal = (
+    status: Refusal["status"],
+    reason: string,
+    error: AuthError | undefined,
+    content: { readonly code: string; readonly description: string } | undefined,
+    headers: Readonly<Record<string, string>> = {}
+  ): Refusal => ({
+    _tag: "Refusal",
+    status,
+    reason,
+    error,
+    headers: {
+      "cache-control": "no-store",
+      ...headers,
+      ...(content === undefined ? {} : { "content-type": "application/json" })
+    },
+    body: content === undefined
+      ? ""
+      : JSON.stringify({ error: content.code, error_description: content.description })
+  })
+
+  const unauthenticated = challenge({ scope: resource.baseline })
+  const invalidTokenText = "The access token is expired, revoked, malformed or not meant for this server"
+  const invalidToken = challenge({
+    error: "invalid_token",
+    scope: resource.baseline,
+    errorDescription: invalidTokenText
+  })
+  const prepared = new Map<AuthError, Refusal>()
+  // Errors that carry nothing of the request are single values, so their answers can be as well.
+  const once = (error: AuthError, answer: () => Refusal): Refusal => {
+    const known = prepared.get(error)
+    if (known !== undefined) return known
+    const made = answer()
+    if (prepared.size < 64) prepared.set(error, made)
+    return made
+  }
+
+  const asked = (error: InsufficientScope, { principal, protocolVersion }: Circumstances): ReadonlyArray<string> => {
+    const repeats = challengeScopes === "required-and-granted" ||
+      (challengeScopes === "auto" && (protocolVersion === undefined || protocolVersion < "2026-07-28"))
+    return repeats && principal !== undefined
+      ? [...error.required, ...[...principal.granted].filter((scope) => resource.offered.has(scope))]
+      : error.required
+  }
+
+  return {
+    origin: refusal(403, "origin", undefined, {
+      code: "invalid_request",
+      description: "Requests from this origin are not allowed"
+    }),
+    session: refusal(404, "session", undefined, undefined),
+    signIn: (scopes) =>
+      refusal(
+        401,
+        noCredentials.reason,
+        noCredentials,
+        undefined,
+        challenge({ scope: [...resource.baseline, ...scopes] })
+      ),
+    of: (error, circumstances) => {
+      switch (error._tag) {
+        case "MissingCredentials":
+          return once(error, () => refusal(401, error.reason, error, undefined, unauthenticated))
+        case "MalformedRequest":
+          return once(error, () => malformed(error))
+        case "InvalidToken":
+          return once(error, () =>
+            refusal(
+              401,
+              error.reason,
+              error,
+              { code: "invalid_token", description: invalidTokenText },
+              invalidToken
+            ))
+        case "InsufficientScope": {
+          if (error.reason === "unlisted") {
+            // No scope could help, so there is nothing to ask for: a challenge would make clients sign in for ever.
+            return refusal(403, error.reason, error, { code: "access_denied", description: error.message })
+          }
+          const description = "The access token lacks a scope that this operation needs"
+          return refusal(
+            403,
+            error.reason,
+            error,
+            { code: "insufficient_scope", description },
+            challenge({
+              error: "insufficient_scope",
+              scope: asked(error, circumstances),
+              errorDescription: description
+            })
+          )
+        }
+        // Without a challenge: the token may be fine, and a client must not sign in again for an outage.
+        case "AuthorizationServerUnavailable":
+          return refusal(503, error.reason, error, unavailable, { "retry-after": String(error.retryAfter) })
+        case "InvalidMetadata":
+          return refusal(503, error.reason, error, unavailable, { "retry-after": "30" })
+        case "AuthConfigError":
+          return refusal(500, error.reason, error, {
+            code: "server_error",
+            description: "The server cannot check access tokens"
+          })
+      }
+    }
+  }
+
+  function malformed(error: Extract<AuthError, { _tag: "MalformedRequest" }>): Refusal {
+    const content = { code: "invalid_request", description: error.message }
+    switch (error.reason) {
+      case "not-json":
+        return refusal(400, error.reason, error, content)
+      case "content-type":
+        return refusal(415, error.reason, error, content)
+      case "too-large":
+        return refusal(413, error.reason, error, content)
+      default:
+        return refusal(
+          400,
+          error.reason,
+          error,
+          content,
+          challenge({ error: "invalid_request", errorDescription: error.message })
+        )
+    }
+  }
+}
+
+const noCredentials = new MissingCredentials({ reason: "no-authorization" })
+
+const unavailable = {
+  code: "temporarily_unavailable",
+  description: "Access tokens cannot be checked at the moment; try again later"
+}

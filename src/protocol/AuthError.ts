@@ -1,0 +1,212 @@
+/**
+ * Everything that can go wrong between a token and a handler, as one closed set of values.
+ *
+ * Each error carries a `reason` from a closed list, fit for a log line, a metric label and a test. None of them knows
+ * HTTP: `Refusal` is the one place that turns them into statuses and challenges. None of them holds a token or a claim.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * The request carries no credentials of a scheme that this resource accepts (RFC 6750 §3.1: answered without an error
+ * code).
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class MissingCredentials extends Schema.TaggedError<MissingCredentials>()("MissingCredentials", {
+  reason: Schema.Literals(["no-authorization", "other-scheme"])
+}) {
+  override get message(): string {
+    return this.reason === "no-authorization"
+      ? "The request has no Authorization header"
+      : "The Authorization header is not of the Bearer scheme"
+  }
+}
+
+/**
+ * The request cannot be read: an `Authorization` header outside its grammar, or a body that is not what it should be.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class MalformedRequest extends Schema.TaggedError<MalformedRequest>()("MalformedRequest", {
+  reason: Schema.Literals([
+    "no-token",
+    "not-token68",
+    "several-authorization-headers",
+    "not-json",
+    "content-type",
+    "too-large"
+  ])
+}) {
+  override get message(): string {
+    return malformedRequestMessages[this.reason]
+  }
+}
+
+const malformedRequestMessages: Record<MalformedRequest["reason"], string> = {
+  "no-token": "The Authorization header names a scheme and no token",
+  "not-token68": "The Authorization header must hold one token, made of letters, digits and -._~+/ only",
+  "several-authorization-headers": "The request has more than one Authorization header",
+  "not-json": "The request body is not JSON",
+  "content-type": "The request body must be application/json",
+  "too-large": "The request body is larger than this server accepts"
+}
+
+/**
+ * Why an access token was refused. The reason is for the operator: it goes to the log and to the decision event, never
+ * to the client.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const InvalidTokenReason = Schema.Literals([
+  "too-large",
+  "malformed",
+  "algorithm",
+  "critical-header",
+  "token-type",
+  "id-token",
+  "unknown-issuer",
+  "unknown-key",
+  "signature",
+  "expiry",
+  "expired",
+  "not-yet-valid",
+  "issued-in-the-future",
+  "audience",
+  "subject",
+  "client-id",
+  "scope",
+  "bound-to-key",
+  "claims",
+  "inactive"
+])
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type InvalidTokenReason = typeof InvalidTokenReason.Type
+
+/**
+ * The access token is expired, forged, foreign or addressed to somebody else (RFC 6750 §3.1, `invalid_token`).
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidToken extends Schema.TaggedError<InvalidToken>()("InvalidToken", { reason: InvalidTokenReason }) {
+  override get message(): string {
+    return `The access token was refused: ${this.reason}`
+  }
+}
+
+/**
+ * The token is good, but lacks a scope that the operation needs (RFC 6750 §3.1, `insufficient_scope`).
+ *
+ * **Details**
+ *
+ * `required` holds every scope of the operation, not only the missing ones: a client obtains all of them in one round
+ * trip.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InsufficientScope extends Schema.TaggedError<InsufficientScope>()("InsufficientScope", {
+  reason: Schema.Literals(["missing-scope", "unlisted"]),
+  required: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return this.reason === "unlisted"
+      ? "This server refuses operations that name no scope"
+      : `The operation needs the scopes ${this.required.join(" ")}`
+  }
+}
+
+/**
+ * The authorization server could not be asked and nothing good is cached: the token may be fine.
+ *
+ * **Details**
+ *
+ * `retryAfter` is in whole seconds. `reason` tells what the last attempt met.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class AuthorizationServerUnavailable
+  extends Schema.TaggedError<AuthorizationServerUnavailable>()("AuthorizationServerUnavailable", {
+    reason: Schema.Literals(["timeout", "server-error", "network", "cooling-down"]),
+    issuer: Schema.String,
+    retryAfter: Schema.Number
+  })
+{
+  override get message(): string {
+    return `The authorization server ${this.issuer} cannot be reached: ${this.reason}`
+  }
+}
+
+/**
+ * A document of the authorization server (metadata, key set) is not usable.
+ *
+ * **Details**
+ *
+ * `detail` says what to change, and names the URL that was asked. A redirect is never followed: its target stands in
+ * `detail`, to be set as `metadataUrl` or `jwksUri` where it is trusted.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidMetadata extends Schema.TaggedError<InvalidMetadata>()("InvalidMetadata", {
+  reason: Schema.Literals([
+    "status",
+    "redirect",
+    "content-type",
+    "too-large",
+    "not-json",
+    "not-metadata",
+    "wrong-issuer",
+    "missing-member",
+    "insecure-url",
+    "not-a-key-set",
+    "too-many-keys"
+  ]),
+  issuer: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `The authorization server ${this.issuer} is not usable (${this.reason}): ${this.detail}`
+  }
+}
+
+/**
+ * An option is wrong. Raised when the layer is built, with the name of the option and what to write instead.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class AuthConfigError extends Schema.TaggedError<AuthConfigError>()("AuthConfigError", {
+  reason: Schema.Literals(["missing", "malformed", "insecure", "duplicate", "conflict", "not-offered"]),
+  option: Schema.String,
+  fix: Schema.String
+}) {
+  override get message(): string {
+    return `AuthLayer option ${this.option}: ${this.fix}`
+  }
+}
+
+/**
+ * The closed set.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type AuthError =
+  | MissingCredentials
+  | MalformedRequest
+  | InvalidToken
+  | InsufficientScope
+  | AuthorizationServerUnavailable
+  | InvalidMetadata
+  | AuthConfigError

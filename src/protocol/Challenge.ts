@@ -1,0 +1,161 @@
+/**
+ * The `WWW-Authenticate` response header: challenges as RFC 9110 §11.6.1 writes them, with the parameters of RFC 6750 §3
+ * and RFC 9728 §5.1.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Result from "effect/Result"
+import * as ScopeToken from "./ScopeToken.ts"
+
+/**
+ * One challenge: a scheme with its parameters, names in lower case, in the order in which they are written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Challenge {
+  readonly scheme: string
+  readonly parameters: ReadonlyMap<string, string>
+}
+
+/**
+ * What a Bearer challenge of this library can say.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BearerParameters {
+  /** Absent when the request had no credentials (RFC 6750 §3.1). */
+  readonly error?: "invalid_request" | "invalid_token" | "insufficient_scope" | undefined
+  /** An empty list is left out: clients read `scope=""` as two quote characters. */
+  readonly scope?: Iterable<string> | undefined
+  /** The URL of the protected resource metadata (RFC 9728 §5.1). */
+  readonly resourceMetadata?: string | undefined
+  /** A sentence for a developer. */
+  readonly errorDescription?: string | undefined
+}
+
+/**
+ * A Bearer challenge in the one order that both official MCP clients read rightly.
+ *
+ * **Details**
+ *
+ * Both clients take the first `name=value` that they find anywhere in the header. So the description comes last and is
+ * cleaned of everything that could be taken for a parameter.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const bearer = (options: BearerParameters): Challenge => {
+  const parameters = new Map<string, string>()
+  const scope = ScopeToken.unique(options.scope ?? []).filter(ScopeToken.isScopeToken)
+  if (options.error !== undefined) parameters.set("error", options.error)
+  if (scope.length > 0) parameters.set("scope", scope.join(" "))
+  if (options.resourceMetadata !== undefined) parameters.set("resource_metadata", options.resourceMetadata)
+  if (options.errorDescription !== undefined) {
+    parameters.set("error_description", describe(options.errorDescription))
+  }
+  return { scheme: "Bearer", parameters }
+}
+
+// RFC 6750 §3 allows %x20-21 / %x23-5B / %x5D-7E; `=` goes as well, since a client would take `word=` for a parameter.
+const describe = (text: string): string =>
+  text.replace(/["\\=]/g, "'").replace(/[\r\n\t]+/g, " ").replace(/[^\x20-\x7E]/g, "?").slice(0, 256)
+
+/**
+ * Writes challenges as one header value.
+ *
+ * **Details**
+ *
+ * One space follows the scheme, every value is quoted, quotes and backslashes inside values are escaped, and characters
+ * that a header field cannot hold become `?`: no value can split the response.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encode = (challenges: Challenge | ReadonlyArray<Challenge>): string =>
+  (Array.isArray(challenges) ? challenges as ReadonlyArray<Challenge> : [challenges as Challenge])
+    .map(({ parameters, scheme }) =>
+      parameters.size === 0
+        ? scheme
+        : `${scheme} ${[...parameters].map(([name, value]) => `${name}=${quote(value)}`).join(", ")}`
+    )
+    .join(", ")
+
+const quote = (value: string): string => `"${value.replace(/[^\x20-\x7E]/g, "?").replace(/["\\]/g, "\\$&")}"`
+
+/**
+ * The header value is no list of challenges; `at` is the offset of the first character that does not fit.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class MalformedChallenge extends Data.TaggedError("MalformedChallenge")<{ readonly at: number }> {
+  override get message(): string {
+    return `The WWW-Authenticate header is malformed at offset ${this.at}`
+  }
+}
+
+/**
+ * Reads a `WWW-Authenticate` header value by the grammar of RFC 9110 §11.6.1.
+ *
+ * **Details**
+ *
+ * A token68 after a scheme is kept as the parameter `token68`. Names are lowered; of a repeated name the first value
+ * stays, as with the official clients.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const parse = (header: string): Result.Result<ReadonlyArray<Challenge>, MalformedChallenge> => {
+  const challenges: Array<{ readonly scheme: string; readonly parameters: Map<string, string> }> = []
+  let at = 0
+  const take = (pattern: RegExp): RegExpExecArray | null => {
+    pattern.lastIndex = at
+    const found = pattern.exec(header)
+    if (found !== null) at += found[0].length
+    return found
+  }
+  const malformed = () => Result.fail(new MalformedChallenge({ at }))
+  take(separators)
+  while (at < header.length) {
+    const parameter = take(authParameter)
+    if (parameter !== null) {
+      const current = challenges.at(-1)
+      if (current === undefined) return malformed()
+      const name = parameter[1]!.toLowerCase()
+      const value = parameter[2]!.startsWith("\"")
+        ? parameter[2]!.slice(1, -1).replace(/\\(.)/g, "$1")
+        : parameter[2]!
+      if (!current.parameters.has(name)) current.parameters.set(name, value)
+    } else {
+      const scheme = take(authScheme)
+      if (scheme === null) return malformed()
+      const challenge = { scheme: scheme[1]!, parameters: new Map<string, string>() }
+      challenges.push(challenge)
+      if (scheme[2] !== "") {
+        const token = take(token68)
+        if (token !== null) challenge.parameters.set("token68", token[1]!)
+        else continue // parameters of this scheme follow at once, without a comma
+      }
+    }
+    if (take(separators)![0].includes(",") === false && at < header.length) return malformed()
+  }
+  return Result.succeed(challenges)
+}
+
+// All sticky: each is tried at the current offset only.
+const separators = /[ \t,]*/y
+const authParameter = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[!#$%&'*+\-.^_`|~0-9A-Za-z]+)/y
+const authScheme = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+)( +|(?=[ \t]*(?:,|$)))/y
+const token68 = /([A-Za-z0-9\-._~+/]+=*)(?=[ \t]*(?:,|$))/y
+
+/**
+ * The scopes that a challenge asks for.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const scopes = (challenge: Challenge): ReadonlyArray<string> =>
+  ScopeToken.parse(challenge.parameters.get("scope") ?? "")

@@ -1,0 +1,68 @@
+/**
+ * The `Authorization` request header (RFC 9110 §11.6.2, RFC 6750 §2.1).
+ *
+ * @since 0.1.0
+ */
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { MalformedRequest, MissingCredentials } from "./AuthError.ts"
+
+/**
+ * What a client presented: one token under one scheme.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Credentials {
+  readonly scheme: "Bearer"
+  readonly token: Redacted.Redacted
+}
+
+// token68 of RFC 9110 §11.2; the same set as b64token of RFC 6750 §2.1.
+const token68 = /^[A-Za-z0-9\-._~+/]+=*$/
+const scheme = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+/
+
+// Refusals are frequent and carry nothing of the request: one value each serves all of them.
+const noAuthorization = Result.fail(new MissingCredentials({ reason: "no-authorization" }))
+const otherScheme = Result.fail(new MissingCredentials({ reason: "other-scheme" }))
+const noToken = Result.fail(new MalformedRequest({ reason: "no-token" }))
+const notToken68 = Result.fail(new MalformedRequest({ reason: "not-token68" }))
+const severalHeaders = Result.fail(new MalformedRequest({ reason: "several-authorization-headers" }))
+
+/**
+ * Reads the `Authorization` header lines of one request.
+ *
+ * **Details**
+ *
+ * The scheme ignores case; one or more spaces (no tab) separate it from exactly one token68. Two header lines are
+ * refused even if one of them is good: nobody can say which one an intermediary checked.
+ *
+ * **Gotchas**
+ *
+ * Node's `req.headers` silently drops a second `Authorization` line. Pass the raw lines.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const parse = (
+  lines: ReadonlyArray<string>
+): Result.Result<Credentials, MissingCredentials | MalformedRequest> => {
+  if (lines.length === 0) return noAuthorization
+  if (lines.length > 1) return severalHeaders
+  const value = trim(lines[0]!)
+  if (value === "") return noAuthorization
+  const name = scheme.exec(value)?.[0]
+  if (name === undefined) return notToken68
+  const rest = value.slice(name.length)
+  if (name.toLowerCase() !== "bearer") return otherScheme
+  if (rest === "") return noToken
+  if (rest[0] !== " ") return notToken68
+  const token = trimStart(rest)
+  return token68.test(token)
+    ? Result.succeed({ scheme: "Bearer", token: Redacted.make(token, { label: "token" }) })
+    : notToken68
+}
+
+// Only the optional whitespace of RFC 9110 §5.6.3: `String.trim` would also eat U+FEFF and U+00A0.
+const trim = (value: string): string => value.replace(/^[ \t]+/, "").replace(/[ \t]+$/, "")
+const trimStart = (value: string): string => value.replace(/^ +/, "")

@@ -1,0 +1,81 @@
+/**
+ * Which operations an MCP request asks for: a peek into its JSON-RPC body, nothing more.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * One JSON-RPC message with a method.
+ *
+ * **Details**
+ *
+ * `target` is the tool or prompt name, the resource URI, or for `completion/complete` the prompt name or the URI template
+ * whose argument is completed; `undefined` where the method has none or the message does not hold a string. A
+ * notification counts as an operation: some servers execute it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Operation {
+  readonly method: string
+  readonly target: string | undefined
+  readonly kind: "tool" | "prompt" | "resource" | undefined
+  readonly params: unknown
+  readonly isNotification: boolean
+}
+
+/**
+ * Lists the operations of a parsed body: one message or a legacy batch.
+ *
+ * **Gotchas**
+ *
+ * Pass the very value that the server will execute. A second parse, a header or a routing hint could say something else.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const fromBody = (body: unknown): ReadonlyArray<Operation> => {
+  const messages: ReadonlyArray<unknown> = Array.isArray(body) ? body : [body]
+  const operations: Array<Operation> = []
+  for (const message of messages) {
+    const method = own(message, "method")
+    if (typeof method !== "string") continue // a response to the server's own request, or no JSON-RPC at all
+    const params = own(message, "params")
+    const [kind, target] = targetOf(method, params)
+    operations.push({
+      method,
+      kind,
+      target: typeof target === "string" ? target : undefined,
+      params,
+      isNotification: own(message, "id") === undefined
+    })
+  }
+  return operations
+}
+
+const targetOf = (method: string, params: unknown): readonly [Operation["kind"], unknown] => {
+  switch (method) {
+    case "tools/call":
+      return ["tool", own(params, "name")]
+    case "prompts/get":
+      return ["prompt", own(params, "name")]
+    case "resources/read":
+    case "resources/subscribe":
+    case "resources/unsubscribe":
+      return ["resource", own(params, "uri")]
+    case "completion/complete": {
+      const reference = own(params, "ref")
+      return own(reference, "type") === "ref/prompt"
+        ? ["prompt", own(reference, "name")]
+        : ["resource", own(reference, "uri")]
+    }
+    default:
+      return [undefined, undefined]
+  }
+}
+
+// Own members only: `__proto__` and `constructor` are legal JSON keys and legal tool names.
+const own = (value: unknown, key: string): unknown =>
+  typeof value === "object" && value !== null && Object.hasOwn(value, key)
+    ? (value as Record<string, unknown>)[key]
+    : undefined

@@ -1,0 +1,45 @@
+/**
+ * Scope tokens and scope strings (RFC 6749 §3.3).
+ *
+ * @since 0.1.0
+ */
+
+// scope-token = 1*( %x21 / %x23-5B / %x5D-7E ): printable ASCII without space, quote and backslash.
+const grammar = /^[\x21\x23-\x5B\x5D-\x7E]+$/
+
+/**
+ * Tells whether a string is one scope token.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isScopeToken = (value: string): boolean => grammar.test(value)
+
+/**
+ * Splits a scope string at its spaces.
+ *
+ * **Details**
+ *
+ * Empty parts vanish, order is kept, repetitions are dropped. A part outside the grammar is dropped, too: it can neither
+ * be required nor be sent back in a challenge.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const parse = (value: string): ReadonlyArray<string> => unique(value.split(" ").filter(isScopeToken))
+
+/**
+ * Joins scope tokens as `scope` parameters and claims want them.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const format = (tokens: Iterable<string>): string => unique(tokens).join(" ")
+
+/**
+ * The distinct tokens in the order of their first appearance.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const unique = (tokens: Iterable<string>): ReadonlyArray<string> => [...new Set(tokens)]

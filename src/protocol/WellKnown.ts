@@ -1,0 +1,62 @@
+/**
+ * Where metadata documents live: authorization servers (RFC 8414 §3, OpenID Connect Discovery §4) and protected
+ * resources (RFC 9728 §3).
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * The URLs at which a client looks for the metadata of an issuer, in the order of the MCP text.
+ *
+ * **Details**
+ *
+ * With a path: RFC 8414 insertion, OpenID insertion, OpenID appending. Without one: the first two. RFC 8414 §3.1 drops a
+ * final slash of the issuer's path.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const authorizationServerMetadata = (issuer: URL): ReadonlyArray<string> => {
+  const path = issuer.pathname.replace(/\/$/, "")
+  const inserted = [
+    `${issuer.origin}/.well-known/oauth-authorization-server${path}`,
+    `${issuer.origin}/.well-known/openid-configuration${path}`
+  ]
+  return path === "" ? inserted : [...inserted, `${issuer.origin}${path}/.well-known/openid-configuration`]
+}
+
+/**
+ * The path, with the query if there is one, at which a resource publishes its metadata (RFC 9728 §3.1).
+ *
+ * **Details**
+ *
+ * Only the slash that directly follows the host is dropped: `/api/` and `/api` are different resources.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const protectedResourceMetadataPath = (resource: URL): string =>
+  `/.well-known/oauth-protected-resource${resource.pathname === "/" ? "" : resource.pathname}${resource.search}`
+
+/**
+ * The URL at which a resource publishes its metadata.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const protectedResourceMetadata = (resource: URL): string =>
+  `${resource.origin}${protectedResourceMetadataPath(resource)}`
+
+/**
+ * Tells whether a URL may be used without being asked twice: `https`, or plain `http` to this very machine.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isSecure = (url: URL): boolean =>
+  url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname))
+
+// RFC 8252 §8.3 and RFC 6761 §6.3. `URL` has already normalised every spelling of an IPv4 address.
+const isLoopback = (hostname: string): boolean =>
+  hostname === "localhost" || hostname.endsWith(".localhost") || hostname === "[::1]" ||
+  /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname)

@@ -1,0 +1,443 @@
+/**
+ * The gate on Effect's own MCP server: per-tool scopes, decided before the tool runs and answered with a real 403.
+ *
+ * Each function stands for one of the same name in `McpServer` of `effect/ai`, and takes the same options.
+ *
+ * @since 0.1.0
+ */
+import type * as McpProtocol from "effect/ai/McpProtocol"
+import * as McpSchema from "effect/ai/McpSchema"
+import * as McpServer from "effect/ai/McpServer"
+import type * as Tool from "effect/ai/Tool"
+import type * as Toolkit from "effect/ai/Toolkit"
+import * as ByteSize from "effect/ByteSize"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpEffect from "effect/http/HttpEffect"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { AuthLayer, type Policy } from "../authorization/Gate.ts"
+import type { Refusal } from "../authorization/Refusal.ts"
+import {
+  check,
+  type Literals,
+  type RegisterWithMcpAuthToolkit,
+  type RequiredScope,
+  RequiredScopes,
+  type RequiredScopesOf,
+  type ScopeList,
+  Unauthorized
+} from "../authorization/RequiredScopes.ts"
+import { AuthConfigError, InsufficientScope, MalformedRequest } from "../protocol/AuthError.ts"
+import * as Operation from "../protocol/Operation.ts"
+import { Principal } from "../verification/Principal.ts"
+import * as effectHttp from "./internal/effectHttp.ts"
+import * as Registry from "./internal/mcpRegistry.ts"
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Registering: the fence around each call
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+class ScopeRejected extends Schema.Error<ScopeRejected>("ScopeRejected")({
+  ...McpSchema.McpErrorBase.fields,
+  _tag: Schema.tag("ScopeRejected"),
+  code: Schema.tag(-32001)
+}) {}
+
+type PolicyOf = (target: string) => Policy | undefined
+
+/**
+ * The second fence, inside dispatch, for calls that did not come through `layerHttp` of this module: the stock
+ * `McpServer.layerHttp`, stdio, a server in memory. Over HTTP a pre-response handler still makes it a real 403.
+ */
+const fence = (policyOf: PolicyOf) =>
+  McpServer.middleware((effect, { target }) => {
+    const required = policyOf(target)?.scopes ?? []
+    return required.length === 0 ? effect : Effect.withFiber((fiber) => {
+      const services = fiber.context as Context.Context<any>
+      const principal = Context.getOrUndefined(services, Principal)
+      if (principal !== undefined && required.every((scope) => principal.scopes.has(scope))) return effect
+      const rejected = Effect.fail(new ScopeRejected({ message: "Insufficient scope" }))
+      const gate = Context.getOrUndefined(services, AuthLayer)
+      const request = Context.getOrUndefined(services, HttpServerRequest.HttpServerRequest)
+      if (gate === undefined || request === undefined) return rejected
+      const error = new InsufficientScope({ reason: "missing-scope", required })
+      return gate.refuse(error, { principal, protocolVersion: effectHttp.protocolVersion(request) }).pipe(
+        Effect.catch((refusal) => {
+          HttpEffect.appendPreResponseHandlerUnsafe(
+            fiber.context,
+            () => Effect.succeed(effectHttp.fromRefusal(refusal))
+          )
+          return rejected
+        })
+      )
+    })
+  })
+
+/** Leaves what is hidden out of lists, and makes calls to it fail as if it did not exist. Outside the fence. */
+const curtain = (policyOf: PolicyOf) =>
+  McpServer.visibility(({ target }) => {
+    const policy = policyOf(target)
+    return policy === undefined || policy.unauthorized !== "hide" || policy.scopes.length === 0
+      ? Effect.succeed(true)
+      : Effect.withFiber((fiber) => {
+        const principal = Context.getOrUndefined(fiber.context as Context.Context<any>, Principal)
+        return Effect.succeed(principal !== undefined && policy.scopes.every((scope) => principal.scopes.has(scope)))
+      })
+  })
+
+const guard = (policyOf: PolicyOf, hides: boolean): Layer.Layer<never> =>
+  (hides ? fence(policyOf).combine(curtain(policyOf)).layer : fence(policyOf).layer) as Layer.Layer<never>
+
+const policyOfAnnotations = (annotations: Context.Context<never>): Policy => ({
+  scopes: Context.get(annotations, RequiredScopes),
+  unauthorized: Context.get(annotations, Unauthorized)
+})
+
+type Registered<R> = Exclude<R, McpServer.McpRequest<"Requires", RegisterWithMcpAuthToolkit>>
+
+/**
+ * Registers a toolkit; its tools may carry scopes.
+ *
+ * @see {@link McpServer.toolkit} for the function that this one stands for
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const toolkit = <Tools extends Record<string, Tool.Any>>(
+  self: Toolkit.Toolkit<Tools>
+): Layer.Layer<never, never, Registered<McpServer.ToolkitRequirements<Tools>>> => {
+  const policies = new Map(
+    Object.values(self.tools as Record<string, Tool.Any>).map((tool) =>
+      [tool.name, policyOfAnnotations(tool.annotations as Context.Context<never>)] as const
+    )
+  )
+  const hides = [...policies.values()].some((_) => _.unauthorized === "hide")
+  return McpServer.toolkit(self).pipe(Layer.provide(guard((name) => policies.get(name), hides))) as never
+}
+
+/**
+ * The scopes of a resource or a prompt.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ScopeOptions<S extends ScopeList> {
+  /** Every one of them is needed to read, to get, and to complete an argument. */
+  readonly scopes: S & Literals<S>
+  /** What a caller without them meets. Default: `"challenge"`. */
+  readonly unauthorized?: "challenge" | "hide" | undefined
+}
+
+type Needs<R, S extends ScopeList> = Exclude<R | Principal | RequiredScopesOf<S[number]>, never>
+
+const guarded = <S extends ScopeList>(
+  option: string,
+  { scopes, unauthorized = "challenge" }: ScopeOptions<S>,
+  register: (annotations: Context.Context<never>) => Effect.Effect<void, never, any>
+): Layer.Layer<never, never, any> => {
+  const policy: Policy = { scopes: check(scopes as ReadonlyArray<string>, option), unauthorized }
+  const annotations = Context.make(RequiredScopes, policy.scopes).pipe(Context.add(Unauthorized, unauthorized))
+  return Layer.effectDiscard(register(annotations as Context.Context<never>)).pipe(
+    Layer.provide(guard(() => policy, unauthorized === "hide"))
+  )
+}
+
+/**
+ * Registers a resource, or a resource template, that needs scopes.
+ *
+ * **Example** (A template)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { McpSchema } from "effect/ai"
+ * import { McpAuth } from "effect-mcp-auth/mcp"
+ *
+ * const todo = McpAuth.resource`todo://${McpSchema.param("id", Schema.String)}`({
+ *   name: "todo",
+ *   scopes: ["todos:read"],
+ *   content: (_uri, id) => Effect.succeed(`todo ${id}`)
+ * })
+ * ```
+ *
+ * @see {@link McpServer.resource} for the function that this one stands for
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const resource: {
+  <const S extends ScopeList, E, R>(
+    options: ScopeOptions<S> & {
+      readonly uri: string
+      readonly name: string
+      readonly description?: string | undefined
+      readonly mimeType?: string | undefined
+      readonly audience?: ReadonlyArray<"user" | "assistant"> | undefined
+      readonly priority?: number | undefined
+      readonly content: Effect.Effect<typeof McpSchema.ReadResourceResult.Type | string | Uint8Array, E, R>
+    }
+  ): Layer.Layer<never, never, McpServer.ResourceRequirements<Needs<R, S>>>
+  <const Schemas extends ReadonlyArray<Schema.Constraint>>(segments: TemplateStringsArray, ...schemas: Schemas): <
+    const S extends ScopeList,
+    E,
+    R,
+    const Completions extends Partial<McpServer.ResourceCompletions<Schemas>> = {}
+  >(
+    options: ScopeOptions<S> & {
+      readonly name: string
+      readonly description?: string | undefined
+      readonly mimeType?: string | undefined
+      readonly audience?: ReadonlyArray<"user" | "assistant"> | undefined
+      readonly priority?: number | undefined
+      readonly completion?:
+        | McpServer.ValidateCompletions<Completions, keyof McpServer.ResourceCompletions<Schemas>>
+        | undefined
+      readonly content: (
+        uri: string,
+        ...params: { readonly [K in keyof Schemas]: Schemas[K]["Type"] }
+      ) => Effect.Effect<typeof McpSchema.ReadResourceResult.Type | string | Uint8Array, E, R>
+    }
+  ) => Layer.Layer<never, never, McpServer.ResourceTemplateRequirements<Schemas, Needs<R, S>, Completions>>
+} = ((first: any, ...schemas: ReadonlyArray<any>) => {
+  if (!Array.isArray(first)) {
+    return guarded("resource.scopes", first, (annotations) => McpServer.registerResource({ ...first, annotations }))
+  }
+  return (options: any) =>
+    guarded(
+      "resource.scopes",
+      options,
+      (annotations) =>
+        (McpServer.registerResource as any)(first, ...schemas)({ ...options, annotations }).pipe(
+          Registry.rememberTemplates
+        )
+    )
+}) as never
+
+/**
+ * Registers a prompt that needs scopes.
+ *
+ * @see {@link McpServer.prompt} for the function that this one stands for
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const prompt = <
+  const S extends ScopeList,
+  E,
+  R,
+  Params extends Schema.Struct.Fields = {},
+  const Completions extends {
+    readonly [K in keyof Params]?: (
+      input: string,
+      context: any
+    ) => Effect.Effect<Array<Params[K]["Type"]>, any, any>
+  } = {}
+>(
+  options: ScopeOptions<S> & {
+    readonly name: string
+    readonly title?: string | undefined
+    readonly description?: string | undefined
+    readonly parameters?: Params | undefined
+    readonly completion?: McpServer.ValidateCompletions<Completions, Extract<keyof Params, string>> | undefined
+    readonly content: (
+      params: Schema.Struct.Type<Params>
+    ) => Effect.Effect<Array<typeof McpSchema.PromptMessage.Type> | string, E, R>
+  }
+): Layer.Layer<never, never, McpServer.PromptRequirements<Params, Needs<R, S>, Completions>> =>
+  guarded(
+    "prompt.scopes",
+    options as ScopeOptions<ScopeList>,
+    (annotations) => McpServer.registerPrompt({ ...options, annotations } as any)
+  ) as never
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Serving: the gate in front of dispatch
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+type App = Effect.Effect<HttpServerResponse.HttpServerResponse, any, any>
+
+/** Bodies beyond this are refused with 413 unless `MaxBodySize` says otherwise. */
+const maximumBody = ByteSize.mebibytes(4)
+
+const contentTypeRefused = new MalformedRequest({ reason: "content-type" })
+const notJson = new MalformedRequest({ reason: "not-json" })
+const tooLarge = new MalformedRequest({ reason: "too-large" })
+
+/**
+ * Reads which operations a request asks for. The text is memoised on the request, so the server parses the very string
+ * that was judged here.
+ */
+const operationsOf = (
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<ReadonlyArray<Operation.Operation>, MalformedRequest> => {
+  if (request.method !== "POST") return Effect.succeed([])
+  if (request.headers["content-type"]?.split(";")[0]!.trim().toLowerCase() !== "application/json") {
+    return Effect.fail(contentTypeRefused)
+  }
+  return request.text.pipe(
+    Effect.mapError((error) =>
+      (error.reason as { readonly reason?: unknown }).reason === "BodyTooLarge" ? tooLarge : notJson
+    ),
+    Effect.flatMap((text) => Effect.try({ try: () => Operation.fromBody(JSON.parse(text)), catch: () => notJson }))
+  )
+}
+
+/** Ends a stream that the server keeps open when the token that opened it does. */
+const untilExpiry = (
+  response: HttpServerResponse.HttpServerResponse,
+  principal: Principal["Service"] | undefined
+): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
+  const { body } = response
+  if (body._tag !== "Stream" || principal === undefined) return Effect.succeed(response)
+  return Effect.map(Clock.currentTimeMillis, (now) =>
+    HttpServerResponse.setBody(
+      response,
+      {
+        ...body,
+        stream: body.stream.pipe(
+          Stream.interruptWhen(Effect.sleep(Duration.millis(Math.max(0, principal.expiresAt * 1000 - now))))
+        )
+      } as typeof body
+    ))
+}
+
+/** Inside the middleware of `AuthLayer`, so the caller is known; outside the server, so nothing has run yet. */
+const beforeDispatch = (policyOf: (operation: Operation.Operation) => Policy | undefined) =>
+  Effect.map(AuthLayer, (gate) => (app: App): App => {
+    const gated: App = Effect.gen(function*() {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      if (request.method === "OPTIONS") return yield* app
+      const principal = Context.getOrUndefined(yield* Effect.context<never>(), Principal)
+      const session = request.headers["mcp-session-id"]
+      const operations = yield* gate.authorize({
+        principal,
+        session,
+        protocolVersion: effectHttp.protocolVersion(request),
+        operations: operationsOf(request),
+        policy: policyOf
+      })
+      const response = yield* app
+      // The server sets Mcp-Session-Id in a pre-response handler: only one appended after it sees the header.
+      yield* HttpEffect.appendPreResponseHandler((_, sent) =>
+        Effect.sync(() => {
+          const issued = sent.headers["mcp-session-id"]
+          if (issued !== undefined && session === undefined) gate.sessions.bind(issued, principal)
+          if (request.method === "DELETE" && sent.status === 204 && session !== undefined) {
+            gate.sessions.release(session)
+          }
+          return sent
+        })
+      )
+      return operations.some((_) => _.method === "subscriptions/listen")
+        ? yield* untilExpiry(response, principal)
+        : response
+    }).pipe(
+      Effect.catchIf(
+        (error): error is Refusal => (error as Partial<Refusal>)?._tag === "Refusal",
+        (refusal) => Effect.succeed(effectHttp.fromRefusal(refusal))
+      ),
+      Effect.updateContext((context: Context.Context<any>) =>
+        Context.getOrUndefined(context, HttpIncomingMessage.MaxBodySize) === undefined
+          ? Context.add(context, HttpIncomingMessage.MaxBodySize, maximumBody)
+          : context
+      )
+    )
+    effectHttp.decidesAboutAnonymous.add(gated)
+    return gated
+  })
+
+type ScopeMarkers<R> = R extends HttpRouter.Request<"Requires", RequiredScope<infer S>>
+  ? HttpRouter.Request<"Requires", RequiredScope<S>>
+  : never
+type ScopesOf<R> = R extends HttpRouter.Request<"Requires", infer T>
+  ? T extends RequiredScope<infer S> ? RequiredScopesOf<S> : never
+  : never
+
+/**
+ * The options of `McpServer.layerHttp`, without `allowedOrigins`: `AuthLayer` has them, since an origin is looked at
+ * before a token is.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type HttpOptions<
+  P extends readonly [McpProtocol.ProtocolAdapter, ...ReadonlyArray<McpProtocol.ProtocolAdapter>],
+  RA,
+  RE,
+  RR
+> = Omit<Parameters<typeof McpServer.layerHttp<P, RA, RE, RR>>[0], "allowedOrigins">
+
+/**
+ * Serves a protected MCP server on an `HttpRouter`.
+ *
+ * **Details**
+ *
+ * The scopes of the registered tools, resources and prompts become requirements of the layer, which `AuthLayer` meets: a
+ * server whose configuration does not offer one of them, or that forgets the layer, does not compile. They are read from
+ * what is registered at the time of a request. A tool added later with a scope that is not offered can never be called.
+ *
+ * A `subscriptions/listen` stream ends when its token does. A request body is limited to 4 MiB unless `MaxBodySize` is
+ * provided.
+ *
+ * @see {@link McpServer.layerHttp} for the function that this one stands for
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerHttp = <
+  const P extends readonly [McpProtocol.ProtocolAdapter, ...ReadonlyArray<McpProtocol.ProtocolAdapter>],
+  RA = never,
+  RE = never,
+  RR = never
+>(
+  options: HttpOptions<P, RA, RE, RR>
+): ReturnType<typeof McpServer.layerHttp<P, RA, RE, RR>> extends infer L extends Layer.Any ? Layer.Layer<
+    Layer.Success<L>,
+    Layer.Error<L> | AuthConfigError,
+    | Exclude<Layer.Services<L>, ScopeMarkers<Layer.Services<L>>>
+    | ScopesOf<Layer.Services<L>>
+    | AuthLayer
+    | HttpRouter.Request<"Requires", Principal>
+  >
+  : never =>
+  Layer.unwrap(Effect.map(AuthLayer, (gate) => {
+    let policyOf: (operation: Operation.Operation) => Policy | undefined = () => undefined
+    const link = Layer.effectDiscard(Effect.gen(function*() {
+      const server = yield* McpServer.McpServer
+      policyOf = Registry.policyOf(server)
+      yield* checkOffered(server, gate.resource.offered)
+    }))
+    const middleware = HttpRouter.middleware(beforeDispatch((operation) => policyOf(operation)) as never)
+    return McpServer.layerHttp({
+      ...options,
+      allowedOrigins: gate.allowedOrigins,
+      registrations: link.pipe(Layer.provideMerge((options.registrations ?? Layer.empty) as Layer.Layer<any, any, any>))
+    } as any).pipe(Layer.provide((middleware as any).layer as Layer.Layer<never>))
+  })) as never
+
+/** What the types promise, checked again for programs that the compiler did not see. */
+const checkOffered = (
+  server: McpServer.McpServer["Service"],
+  offered: ReadonlySet<string>
+): Effect.Effect<void, AuthConfigError> => {
+  for (const { annotations, name } of Registry.entries(server)) {
+    const missing = Context.get(annotations, RequiredScopes).find((scope) => !offered.has(scope))
+    if (missing !== undefined) {
+      return Effect.fail(
+        new AuthConfigError({
+          reason: "not-offered",
+          option: "scopes",
+          fix: `${name} needs ${missing}: add it to baseline or stepUp`
+        })
+      )
+    }
+  }
+  return Effect.void
+}

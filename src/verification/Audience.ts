@@ -1,0 +1,174 @@
+/**
+ * Whom a token must be meant for (RFC 9068 §4, RFC 8707 §2, MCP authorization "Token Handling").
+ *
+ * Every choice compares the token with configured values: there is none that switches the check off, and none that
+ * compares two claims of one token with each other.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import { AuthConfigError } from "../protocol/AuthError.ts"
+
+/**
+ * The closed choice of audience rules.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Audience =
+  | { readonly _tag: "Resource" }
+  | { readonly _tag: "OneOf"; readonly values: ReadonlyArray<string> }
+  | { readonly _tag: "ClientIds"; readonly values: ReadonlyArray<string> }
+  | { readonly _tag: "Claim"; readonly name: string; readonly values: ReadonlyArray<string> }
+  | { readonly _tag: "All"; readonly rules: ReadonlyArray<Audience> }
+
+type Values = readonly [string, ...ReadonlyArray<string>]
+
+/**
+ * `aud` holds the resource identifier. The default, and what RFC 8707 gives.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const resource: Audience = { _tag: "Resource" }
+
+/**
+ * `aud` holds one of these values: for providers whose audience is an identifier of their own (`api://…`, a project id).
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const oneOf = (values: Values): Audience => ({ _tag: "OneOf", values })
+
+/**
+ * The token was issued to one of these clients: for providers that write no `aud` into access tokens.
+ *
+ * **Gotchas**
+ *
+ * This binds the token to a client, not to your server. A token that the same client obtained for another server of yours
+ * passes too.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const clientIds = (values: Values): Audience => ({ _tag: "ClientIds", values })
+
+/**
+ * A claim, a string or a list of strings, holds one of these values.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const claim = (name: string, values: Values): Audience => ({ _tag: "Claim", name, values })
+
+/**
+ * Every one of the rules holds.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const all = (rules: readonly [Audience, ...ReadonlyArray<Audience>]): Audience => ({ _tag: "All", rules })
+
+/**
+ * What a rule is compared with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Addressed {
+  readonly claims: Readonly<Record<string, unknown>>
+  readonly clientId: string | undefined
+}
+
+/**
+ * Prepares a rule for a resource.
+ *
+ * **Details**
+ *
+ * Whatever the rule: an `aud` that is present must be a string or a list of strings, and must itself hold a value that
+ * the configuration names. A token for somebody else is not saved by its client id.
+ *
+ * @category decisions
+ * @since 0.1.0
+ */
+export const compile = (rule: Audience, resource: string): (token: Addressed) => boolean => {
+  const named = new Set(valuesOf(rule, resource))
+  const holds = judge(rule, resource)
+  return (token) => {
+    const audience = own(token.claims, "aud")
+    return (audience === undefined || intersects(audience, named)) && holds(token)
+  }
+}
+
+const judge = (rule: Audience, resource: string): (token: Addressed) => boolean => {
+  switch (rule._tag) {
+    case "Resource":
+      return judge(oneOf([resource]), resource)
+    case "OneOf": {
+      const values = new Set(rule.values)
+      return ({ claims }) => intersects(own(claims, "aud"), values)
+    }
+    case "ClientIds": {
+      const values = new Set(rule.values)
+      return ({ clientId }) => clientId !== undefined && values.has(clientId)
+    }
+    case "Claim": {
+      const values = new Set(rule.values)
+      return ({ claims }) => intersects(own(claims, rule.name), values)
+    }
+    case "All": {
+      const rules = rule.rules.map((_) => judge(_, resource))
+      return (token) => rules.every((holds) => holds(token))
+    }
+  }
+}
+
+const valuesOf = (rule: Audience, resource: string): ReadonlyArray<string> => {
+  switch (rule._tag) {
+    case "Resource":
+      return [resource]
+    case "OneOf":
+      return rule.values
+    case "ClientIds":
+      return [resource, ...rule.values]
+    case "Claim":
+      return rule.name === "aud" ? rule.values : [resource]
+    case "All":
+      return rule.rules.flatMap((_) => valuesOf(_, resource))
+  }
+}
+
+const own = (claims: Readonly<Record<string, unknown>>, name: string): unknown =>
+  Object.hasOwn(claims, name) ? claims[name] : undefined
+
+// A list with anything but strings in it is no audience, even when one of its members would fit.
+const intersects = (claim: unknown, values: ReadonlySet<string>): boolean =>
+  typeof claim === "string"
+    ? values.has(claim)
+    : Array.isArray(claim) && claim.every((_) => typeof _ === "string") && claim.some((_) => values.has(_))
+
+/**
+ * Checks a rule of the configuration.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const check = (rule: Audience): Result.Result<void, AuthConfigError> => {
+  const rules = rule._tag === "All" ? rule.rules : [rule]
+  const empty = rules.length === 0 ||
+    rules.some((_) =>
+      _._tag === "All"
+        ? Result.isFailure(check(_))
+        : _._tag !== "Resource" &&
+          (_.values.length === 0 || _.values.some((value) => typeof value !== "string" || value === ""))
+    )
+  return empty
+    ? Result.fail(
+      new AuthConfigError({
+        reason: "missing",
+        option: "audience",
+        fix: "name at least one value (an empty list would be no check), or leave it out to demand the resource itself"
+      })
+    )
+    : Result.succeed(undefined)
+}

@@ -1,0 +1,139 @@
+/**
+ * From an issuer to its metadata (RFC 8414 §3, OpenID Connect Discovery §4, in the order of the MCP text).
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import { AuthorizationServerUnavailable, InvalidMetadata } from "../protocol/AuthError.ts"
+import * as Metadata from "../protocol/AuthorizationServerMetadata.ts"
+import type { AuthorizationServer } from "./AuthorizationServer.ts"
+import { type DocumentError, fetchDocument } from "./internal/fetchDocument.ts"
+import * as Remote from "./internal/Remote.ts"
+
+/**
+ * A member without which the metadata is of no use to whoever asks.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Needed = "jwks_uri" | "introspection_endpoint"
+
+/**
+ * Finds and keeps the metadata of the configured authorization servers.
+ *
+ * **Details**
+ *
+ * A document is fetched once for all who ask at the same time, refreshed in the background, and served on through an
+ * outage (see `Freshness`). Any unusable answer (not 200, not JSON, not metadata, another issuer, the needed member
+ * missing) makes it try the next URL. If none is usable the error is `AuthorizationServerUnavailable` where at least one
+ * URL did not answer properly, else `InvalidMetadata`. One look-up ends within 8 seconds.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Discovery extends Context.Service<Discovery, {
+  readonly metadata: (
+    server: AuthorizationServer,
+    needed: Needed
+  ) => Effect.Effect<Metadata.AuthorizationServerMetadata, AuthorizationServerUnavailable | InvalidMetadata>
+}>()("effect-mcp-auth/Discovery") {}
+
+const lookUp = (
+  client: HttpClient.HttpClient,
+  server: AuthorizationServer,
+  needed: Needed
+): Effect.Effect<Remote.Fetched<Metadata.AuthorizationServerMetadata>, DocumentError> =>
+  Effect.gen(function*() {
+    const errors: Array<DocumentError> = []
+    for (const url of server.metadataUrls) {
+      const attempt = yield* fetchDocument(client, url, server).pipe(
+        Effect.flatMap((document) =>
+          Effect.map(Effect.fromResult(judge(server, needed, url, document.json)), (value) => ({
+            value,
+            maxAge: document.maxAge
+          }))
+        ),
+        Effect.result
+      )
+      if (Result.isSuccess(attempt)) return attempt.success
+      errors.push(attempt.failure)
+    }
+    // A provider that is down today may be the right one: only if all answered is the configuration to blame. Of those
+    // answers a 404 says least.
+    return yield* Effect.fail(
+      errors.find((_) => _._tag === "AuthorizationServerUnavailable") ??
+        errors.find((_) => _.reason !== "status") ??
+        errors[0]!
+    )
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: Duration.seconds(8),
+      orElse: () =>
+        Effect.fail(new AuthorizationServerUnavailable({ reason: "timeout", issuer: server.issuer, retryAfter: 1 }))
+    })
+  )
+
+const judge = (
+  server: AuthorizationServer,
+  needed: Needed,
+  url: string,
+  json: unknown
+): Result.Result<Metadata.AuthorizationServerMetadata, InvalidMetadata> => {
+  const fail = (reason: InvalidMetadata["reason"], detail: string) =>
+    Result.fail(new InvalidMetadata({ reason, issuer: server.issuer, detail: `${url} ${detail}` }))
+  const decoded = Metadata.decode(json)
+  if (Result.isFailure(decoded)) return fail("not-metadata", "is no authorization server metadata")
+  const metadata = decoded.success
+  if (metadata.issuer !== server.issuer) {
+    return fail("wrong-issuer", `names the issuer ${metadata.issuer.slice(0, 256)}; write the issuer exactly so`)
+  }
+  return metadata[needed] === undefined
+    ? fail("missing-member", `has no ${needed}`)
+    : Result.succeed(metadata)
+}
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: Effect.Effect<Discovery["Service"], never, HttpClient.HttpClient | Scope.Scope> = Effect.gen(
+  function*() {
+    const client = yield* HttpClient.HttpClient
+    const remote = yield* Remote.factory
+    const documents = new Map<string, Remote.Remote<Metadata.AuthorizationServerMetadata>>()
+    return Discovery.of({
+      metadata: (server, needed) => {
+        if (server.metadata !== undefined) {
+          return server.metadata[needed] === undefined
+            ? Effect.fail(
+              new InvalidMetadata({
+                reason: "missing-member",
+                issuer: server.issuer,
+                detail: `the metadata given has no ${needed}`
+              })
+            )
+            : Effect.succeed(server.metadata)
+        }
+        // Only configured servers arrive here, so the map is as large as the configuration.
+        const key = `${needed} ${server.metadataUrls[0]} ${server.issuer}`
+        const known = documents.get(key)
+        if (known !== undefined) return known.get
+        const document = remote(lookUp(client, server, needed))
+        documents.set(key, document)
+        return document.get
+      }
+    })
+  }
+)
+
+/**
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Discovery, never, HttpClient.HttpClient> = Layer.effect(Discovery, make)

@@ -1,0 +1,240 @@
+/**
+ * The signing keys of an authorization server (RFC 7517).
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import { AuthConfigError, type AuthorizationServerUnavailable, InvalidMetadata } from "../protocol/AuthError.ts"
+import type { AuthorizationServer } from "./AuthorizationServer.ts"
+import { Discovery } from "./Discovery.ts"
+import * as base64url from "./internal/base64url.ts"
+import { type DocumentError, fetchDocument } from "./internal/fetchDocument.ts"
+import * as Remote from "./internal/Remote.ts"
+import * as Signature from "./Signature.ts"
+
+/**
+ * What the header of a token says about its key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface KeyHint {
+  readonly algorithm: string
+  readonly kid: string | undefined
+}
+
+/**
+ * Finds the keys that may have signed a token.
+ *
+ * **Details**
+ *
+ * Keys are imported once per load of their set and belong to their authorization server alone. An unknown `kid` causes a
+ * fetch, at most one in 30 seconds; if the set cannot be fetched at that moment the error is
+ * `AuthorizationServerUnavailable`, because the token may be fine. An empty answer means: no such key.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class JwkSet extends Context.Service<JwkSet, {
+  readonly find: (
+    server: AuthorizationServer,
+    hint: KeyHint
+  ) => Effect.Effect<ReadonlyArray<Signature.PublicKey>, AuthorizationServerUnavailable | InvalidMetadata>
+}>()("effect-mcp-auth/JwkSet") {}
+
+/** At most this many keys in a set: a document of a megabyte can hold thousands of them. */
+const maximum = 100
+
+interface Key {
+  readonly kid: string | undefined
+  readonly fits: (algorithm: string) => boolean
+  readonly imported: (algorithm: string) => Effect.Effect<Signature.PublicKey | undefined>
+}
+
+type Keys = ReadonlyArray<Key>
+
+/**
+ * Reads a key set: keeps the keys that may verify access tokens, and skips every other one without giving up the set.
+ *
+ * **Details**
+ *
+ * Skipped are symmetric and private keys, keys for encryption, RSA keys outside 2048–8192 bits or with an exponent below
+ * 65537, unknown curves, and keys with a member of the wrong type.
+ */
+const read = (json: unknown): Keys | "not-a-key-set" | "too-many-keys" => {
+  if (!isRecord(json) || !Object.hasOwn(json, "keys") || !Array.isArray(json["keys"])) return "not-a-key-set"
+  const entries: ReadonlyArray<unknown> = json["keys"]
+  if (entries.length > maximum) return "too-many-keys"
+  return entries.flatMap((entry) => {
+    const algorithms = isRecord(entry) ? algorithmsOf(entry) : []
+    return algorithms.length === 0 ? [] : [makeKey(entry as Record<string, unknown>, algorithms)]
+  })
+}
+
+const makeKey = (jwk: Readonly<Record<string, unknown>>, algorithms: ReadonlyArray<string>): Key => {
+  // Each algorithm needs its own import, and few keys are ever used with more than one: import on first use.
+  const imports = new Map<string, Signature.PublicKey | undefined>()
+  return {
+    kid: jwk["kid"] as string | undefined,
+    fits: (algorithm) => algorithms.includes(algorithm),
+    imported: (algorithm) =>
+      imports.has(algorithm)
+        ? Effect.succeed(imports.get(algorithm))
+        : Effect.tap(Signature.importKey(publicMembers(jwk), algorithm), (key) =>
+          Effect.sync(() => {
+            imports.set(algorithm, key)
+          }))
+  }
+}
+
+const rsa = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
+const curves: Readonly<Record<string, ReadonlyArray<string>>> = Object.assign(Object.create(null), {
+  "EC P-256": ["ES256"],
+  "EC P-384": ["ES384"],
+  "EC P-521": ["ES512"],
+  "OKP Ed25519": ["EdDSA", "Ed25519"]
+})
+
+const algorithmsOf = (jwk: Readonly<Record<string, unknown>>): ReadonlyArray<string> => {
+  const { alg, crv, kid, kty, use } = jwk
+  const operations = jwk["key_ops"]
+  if (kid !== undefined && typeof kid !== "string") return []
+  if (use !== undefined && use !== "sig") return []
+  if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify"))) return []
+  if (Object.hasOwn(jwk, "d") || Object.hasOwn(jwk, "k")) return [] // private or symmetric: its secrecy is gone
+  const able = kty === "RSA"
+    ? isStrongRsa(jwk["n"], jwk["e"]) ? rsa : []
+    : (typeof kty === "string" && typeof crv === "string" && curves[`${kty} ${crv}`]) || []
+  if (alg === undefined) return able
+  if (typeof alg !== "string" || !able.includes(alg)) return []
+  return alg === "EdDSA" || alg === "Ed25519" ? able : [alg]
+}
+
+const isStrongRsa = (n: unknown, e: unknown): boolean => {
+  if (typeof n !== "string" || typeof e !== "string" || n.length > 2048) return false
+  const modulus = base64url.decode(n)
+  const exponent = base64url.decode(e)
+  if (modulus === undefined || exponent === undefined || exponent.length === 0 || exponent.length > 8) return false
+  const bits = bitLength(modulus)
+  const value = exponent.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n)
+  return bits >= 2048 && bits <= 8192 && value >= 65537n && (value & 1n) === 1n
+}
+
+const bitLength = (bytes: Uint8Array): number => {
+  const first = bytes.findIndex((byte) => byte !== 0)
+  return first === -1 ? 0 : (bytes.length - first) * 8 - Math.clz32(bytes[first]!) + 24
+}
+
+// Only what the key is made of: a library must not stumble over, or believe, anything else in the entry.
+const publicMembers = ({ crv, e, kty, n, x, y }: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(Object.entries({ kty, n, e, crv, x, y }).filter(([, value]) => value !== undefined))
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/**
+ * Checks a key set that stands in the configuration: unlike a fetched one it must be right as a whole.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const checkConfigured = (jwks: unknown, option: string): Result.Result<void, AuthConfigError> => {
+  const keys = read(jwks)
+  const count = isRecord(jwks) && Array.isArray(jwks["keys"]) ? jwks["keys"].length : 0
+  return typeof keys === "string" || keys.length === 0 || keys.length < count
+    ? Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option,
+        fix: "give { keys: [ … ] } with public signing keys only (RSA of 2048 bits or more, P-256, P-384, P-521, " +
+          "Ed25519); a symmetric or private key cannot be one"
+      })
+    )
+    : Result.succeed(undefined)
+}
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClient.HttpClient | Scope.Scope> = Effect
+  .gen(function*() {
+    const client = yield* HttpClient.HttpClient
+    const discovery = yield* Discovery
+    const remote = yield* Remote.factory
+    const sets = new Map<AuthorizationServer, { readonly uri: string; readonly keys: Remote.Remote<Keys> }>()
+
+    const fetchKeys = (server: AuthorizationServer, uri: string): Effect.Effect<Remote.Fetched<Keys>, DocumentError> =>
+      Effect.flatMap(fetchDocument(client, uri, server), ({ json, maxAge }) => {
+        const keys = read(json)
+        return typeof keys === "string"
+          ? Effect.fail(
+            new InvalidMetadata({
+              reason: keys,
+              issuer: server.issuer,
+              detail: `${uri} ${keys === "too-many-keys" ? `has more than ${maximum} keys` : "is no JSON Web Key Set"}`
+            })
+          )
+          : Effect.succeed({ value: keys, maxAge })
+      })
+
+    // A set belongs to the URI that the metadata names today: when that changes, the old keys are no longer asked.
+    const setAt = (server: AuthorizationServer, uri: string): Remote.Remote<Keys> => {
+      const known = sets.get(server)
+      if (known !== undefined && known.uri === uri) return known.keys
+      const keys = remote(fetchKeys(server, uri))
+      sets.set(server, { uri, keys })
+      return keys
+    }
+
+    const uriOf = (server: AuthorizationServer): Effect.Effect<string, DocumentError> =>
+      server.jwksUri !== undefined
+        ? Effect.succeed(server.jwksUri)
+        : Effect.map(discovery.metadata(server, "jwks_uri"), (metadata) => metadata.jwks_uri!)
+
+    const fitting = (keys: Keys, { algorithm, kid }: KeyHint): Keys =>
+      keys.filter((key) => (kid === undefined || key.kid === kid) && key.fits(algorithm))
+
+    const imported = (keys: Keys, algorithm: string) =>
+      Effect.map(
+        Effect.forEach(keys, (key) => key.imported(algorithm)),
+        (found) => found.filter((key) => key !== undefined)
+      )
+
+    const configured = new Map<AuthorizationServer, Keys>()
+    const configuredKeys = (server: AuthorizationServer): Keys => {
+      const known = configured.get(server)
+      if (known !== undefined) return known
+      const keys = read(server.jwks)
+      const usable = typeof keys === "string" ? [] : keys
+      configured.set(server, usable)
+      return usable
+    }
+
+    return JwkSet.of({
+      find: (server, hint) => {
+        if (server.jwks !== undefined) return imported(fitting(configuredKeys(server), hint), hint.algorithm)
+        return Effect.flatMap(uriOf(server), (uri) => {
+          const set = setAt(server, uri)
+          const before = set.generation()
+          return Effect.flatMap(set.get, (keys) => {
+            const found = fitting(keys, hint)
+            // A set fetched for this very token needs no second look.
+            if (found.length > 0 || set.generation() !== before) return imported(found, hint.algorithm)
+            return Effect.flatMap(set.refetch, (again) => imported(fitting(again, hint), hint.algorithm))
+          })
+        })
+      }
+    })
+  })
+
+/**
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<JwkSet, never, Discovery | HttpClient.HttpClient> = Layer.effect(JwkSet, make)

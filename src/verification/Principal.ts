@@ -1,0 +1,67 @@
+/**
+ * Who calls.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Redacted from "effect/Redacted"
+
+/**
+ * The caller of the current request, as a verified access token names it.
+ *
+ * **When to use**
+ *
+ * Read it in handlers. Data belongs to `owner`; sessions and states belong to `key`.
+ *
+ * **Gotchas**
+ *
+ * `subject` alone identifies nobody: two issuers may use the same one, and so may a client without a person behind it.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Principal extends Context.Service<Principal, {
+  /** `iss` of the token. */
+  readonly issuer: string
+  /** `sub` of the token; `undefined` only where a provider's profile allows a token without one. */
+  readonly subject: string | undefined
+  /** The client that obtained the token, where the token tells. */
+  readonly clientId: string | undefined
+  /** The scopes in effect: those of the token and those that they imply. */
+  readonly scopes: ReadonlySet<string>
+  /** The scopes as the token lists them. */
+  readonly granted: ReadonlySet<string>
+  /** `aud` of the token. */
+  readonly audience: ReadonlyArray<string>
+  /** `exp` of the token, in seconds since 1970. */
+  readonly expiresAt: number
+  /** Every claim of the token, unchecked beyond what is named above. Ask with `Object.hasOwn`. */
+  readonly claims: Readonly<Record<string, unknown>>
+  /** The token itself. It is meant for this server alone: never send it on (RFC 8707, MCP "Token Passthrough"). */
+  readonly token: Redacted.Redacted
+  /** (issuer, subject): what data belongs to. */
+  readonly owner: string
+  /** (issuer, client, subject): what sessions and states belong to. */
+  readonly key: string
+}>()("effect-mcp-auth/Principal") {}
+
+/**
+ * Makes a principal; `owner` and `key` follow from the rest.
+ *
+ * **Details**
+ *
+ * Both are JSON lists, so no choice of issuer or subject can look like another pair. Without a subject the owner is the
+ * client, marked so that it never equals a subject's.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (fields: Omit<Principal["Service"], "owner" | "key">): Principal["Service"] => ({
+  ...fields,
+  owner: JSON.stringify(
+    fields.subject === undefined
+      ? [fields.issuer, null, fields.clientId ?? null]
+      : [fields.issuer, fields.subject]
+  ),
+  key: JSON.stringify([fields.issuer, fields.clientId ?? null, fields.subject ?? null])
+})

@@ -1,0 +1,134 @@
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
+import { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import { Freshness } from "../Freshness.ts"
+import type { DocumentError } from "./fetchDocument.ts"
+
+/** What a fetch yields: the value, and how long its server says it stays fresh (seconds). */
+export interface Fetched<A> {
+  readonly value: A
+  readonly maxAge: number | undefined
+}
+
+/** A value that lives at an authorization server. */
+export interface Remote<A> {
+  /** The value: fresh, or the last good one while its server fails. */
+  readonly get: Effect.Effect<A, DocumentError>
+  /** The value after a fetch, for somebody who misses something in it; at most one fetch per `unknownKey`. */
+  readonly refetch: Effect.Effect<A, DocumentError>
+  /** Counts the values so far: two equal readings mean that nothing was fetched in between. */
+  readonly generation: () => number
+}
+
+/**
+ * Makes remote values that keep the discipline that an outage asks for: one fetch at a time, shared by all who wait and
+ * owned by the layer (a cancelled request cancels nobody's fetch); a refresh in the background once three quarters of
+ * the time are over; the last good value while fetches fail; growing pauses between failures.
+ */
+export const factory: Effect.Effect<
+  <A>(fetch: Effect.Effect<Fetched<A>, DocumentError>) => Remote<A>,
+  never,
+  Scope.Scope
+> = Effect.gen(function*() {
+  const scope = yield* Effect.scope
+  const freshness = yield* Freshness
+  const times = {
+    refresh: Duration.toMillis(freshness.refresh),
+    shortest: Duration.toMillis(freshness.shortest),
+    longest: Duration.toMillis(freshness.longest),
+    lastGood: Duration.toMillis(freshness.lastGood),
+    unknownKey: Duration.toMillis(freshness.unknownKey),
+    pause: Duration.toMillis(freshness.pause),
+    longestPause: Duration.toMillis(freshness.longestPause)
+  }
+
+  return <A>(fetch: Effect.Effect<Fetched<A>, DocumentError>): Remote<A> => {
+    let good: { readonly succeed: Effect.Effect<A>; readonly at: number; readonly refresh: number } | undefined
+    let failed: { readonly error: DocumentError; readonly until: number; readonly times: number } | undefined
+    let running: Deferred.Deferred<A, DocumentError> | undefined
+    let refetchedAt = Number.NEGATIVE_INFINITY
+    let generation = 0
+
+    const settle = (exit: Exit.Exit<Fetched<A>, DocumentError>) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        if (Exit.isSuccess(exit)) {
+          const { maxAge, value } = exit.value
+          const asked = maxAge === undefined ? times.refresh : maxAge * 1000
+          good = {
+            succeed: Effect.succeed(value),
+            at: now,
+            // Without a word from the server the configured time counts as it is, even outside the bounds.
+            refresh: maxAge === undefined ? asked : Math.min(Math.max(asked, times.shortest), times.longest)
+          }
+          failed = undefined
+          generation++
+          return
+        }
+        const error = Exit.findErrorOption(exit)
+        if (error._tag === "None") return // interrupted: the layer is closing
+        const count = (failed?.times ?? 0) + 1
+        const pause = Math.min(times.pause * 2 ** (count - 1), times.longestPause)
+        failed = { error: error.value, until: now + pause, times: count }
+      })
+
+    const start = Effect.suspend(() => {
+      const deferred = Deferred.makeUnsafe<A, DocumentError>()
+      running = deferred
+      return fetch.pipe(
+        Effect.onExit(settle),
+        Effect.map((_) => _.value),
+        Effect.onExit((exit) => {
+          running = undefined
+          return Deferred.done(deferred, exit)
+        }),
+        Effect.ignore,
+        Effect.forkIn(scope, { startImmediately: true }),
+        Effect.as(deferred)
+      )
+    })
+    const wait = (deferred: Deferred.Deferred<A, DocumentError>) => Deferred.await(deferred)
+    const mayStart = (now: number) => failed === undefined || now >= failed.until
+
+    // What the last attempt met, with the pause that is left.
+    const remembered = (now: number): Effect.Effect<never, DocumentError> => {
+      const { error, until } = failed!
+      return Effect.fail(
+        error._tag === "InvalidMetadata" ? error : new AuthorizationServerUnavailable({
+          issuer: error.issuer,
+          reason: error.reason,
+          retryAfter: Math.max(1, Math.ceil((until - now) / 1000))
+        })
+      )
+    }
+
+    const get = Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<A, DocumentError> => {
+      if (good !== undefined && now - good.at < times.lastGood) {
+        const { succeed } = good
+        const age = now - good.at
+        if (age < good.refresh * 0.75) return succeed
+        if (running === undefined && !mayStart(now)) return succeed
+        const attempt = running === undefined ? start : Effect.succeed(running)
+        // Overdue: somebody has to see the new value before the old one is trusted again, unless a fetch failed already.
+        return age < good.refresh || failed !== undefined
+          ? Effect.andThen(attempt, succeed)
+          : Effect.flatMap(attempt, wait).pipe(Effect.catch(() => succeed))
+      }
+      if (running !== undefined) return wait(running)
+      return mayStart(now) ? Effect.flatMap(start, wait) : remembered(now)
+    })
+
+    const refetch = Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<A, DocumentError> => {
+      if (running !== undefined) return wait(running)
+      if (!mayStart(now)) return remembered(now)
+      if (now - refetchedAt < times.unknownKey && failed === undefined) return get
+      refetchedAt = now
+      return Effect.flatMap(start, wait)
+    })
+
+    return { get, refetch, generation: () => generation }
+  }
+})

@@ -1,0 +1,86 @@
+import * as Result from "effect/Result"
+import { InvalidToken, type InvalidTokenReason } from "../../protocol/AuthError.ts"
+import * as ScopeToken from "../../protocol/ScopeToken.ts"
+
+export type Claims = Readonly<Record<string, unknown>>
+
+const failures = new Map<InvalidTokenReason, Result.Result<never, InvalidToken>>()
+
+/** A refusal carries nothing of its token, so one value per reason serves every request, without a stack trace each. */
+export const refuse = (reason: InvalidTokenReason): Result.Result<never, InvalidToken> => {
+  const known = failures.get(reason)
+  if (known !== undefined) return known
+  const failure = Result.fail(new InvalidToken({ reason }))
+  failures.set(reason, failure)
+  return failure
+}
+
+/** Own members only: `__proto__` is a legal claim name. */
+export const own = (claims: Claims, name: string): unknown => Object.hasOwn(claims, name) ? claims[name] : undefined
+
+/** A moment that can be compared with a clock: RFC 7519 allows fractions, JSON allows 1e400. */
+const isNumericDate = (value: unknown): value is number =>
+  typeof value === "number" && Number.isFinite(value) && Math.abs(value) <= 8.64e12
+
+export interface Tolerance {
+  /** For `exp`, in seconds. */
+  readonly expiry: number
+  /** For `nbf` and `iat`, in seconds. */
+  readonly start: number
+}
+
+/** `exp` is required; `nbf` and `iat` count when present (RFC 7519 §4.1.4–4.1.6, RFC 9068 §2.2). Gives `exp`. */
+export const judgeTimes = (
+  claims: Claims,
+  now: number,
+  tolerance: Tolerance
+): Result.Result<number, InvalidToken> => {
+  const exp = own(claims, "exp")
+  const nbf = own(claims, "nbf")
+  const iat = own(claims, "iat")
+  if (!isNumericDate(exp)) return refuse("expiry")
+  if (nbf !== undefined && !isNumericDate(nbf)) return refuse("not-yet-valid")
+  if (iat !== undefined && !isNumericDate(iat)) return refuse("issued-in-the-future")
+  if (now >= exp + tolerance.expiry) return refuse("expired")
+  if (nbf !== undefined && now < nbf - tolerance.start) return refuse("not-yet-valid")
+  if (iat !== undefined && now < iat - tolerance.start) return refuse("issued-in-the-future")
+  return Result.succeed(exp)
+}
+
+/** `sub`: a string of printable characters. */
+export const readSubject = (claims: Claims): Result.Result<string, InvalidToken> => {
+  const subject = own(claims, "sub")
+  return typeof subject === "string" && subject !== "" && !/[\u0000-\u001f\u007f]/.test(subject)
+    ? Result.succeed(subject)
+    : refuse("subject")
+}
+
+const clientIdClaims = ["client_id", "azp", "cid", "appid"]
+
+/** The first of the claims that providers use for the client; one of a wrong type refuses the token. */
+export const readClientId = (claims: Claims): Result.Result<string | undefined, InvalidToken> => {
+  const name = clientIdClaims.find((_) => Object.hasOwn(claims, _))
+  if (name === undefined) return Result.succeed(undefined)
+  const value = claims[name]
+  return typeof value === "string" && value !== "" ? Result.succeed(value) : refuse("client-id")
+}
+
+/** `scope` (a string, RFC 9068 §2.2.3); only if it is absent `scp` (a string or a list of strings). */
+export const readScopes = (claims: Claims): Result.Result<ReadonlySet<string>, InvalidToken> => {
+  const scope = own(claims, "scope")
+  if (scope !== undefined) {
+    return typeof scope === "string" ? Result.succeed(new Set(ScopeToken.parse(scope))) : refuse("scope")
+  }
+  const scp = own(claims, "scp")
+  if (scp === undefined) return Result.succeed(new Set())
+  if (typeof scp === "string") return Result.succeed(new Set(ScopeToken.parse(scp)))
+  return Array.isArray(scp) && scp.every((_) => typeof _ === "string")
+    ? Result.succeed(new Set(scp.filter(ScopeToken.isScopeToken)))
+    : refuse("scope")
+}
+
+/** `aud` as a list, for those who read it; the audience rule has judged it before. */
+export const readAudience = (claims: Claims): ReadonlyArray<string> => {
+  const audience = own(claims, "aud")
+  return typeof audience === "string" ? [audience] : Array.isArray(audience) ? audience : []
+}

@@ -1,0 +1,99 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import type * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Stream from "effect/Stream"
+import { AuthorizationServerUnavailable, InvalidMetadata } from "../../protocol/AuthError.ts"
+import * as WellKnown from "../../protocol/WellKnown.ts"
+
+/** A JSON document, and how long its server says it stays fresh (seconds, `Cache-Control: max-age`). */
+export interface Document {
+  readonly json: unknown
+  readonly maxAge: number | undefined
+}
+
+/** What both documents of an authorization server (metadata, key set) may cost. */
+const limit = { bytes: 1024 * 1024, time: Duration.seconds(5) }
+
+export type DocumentError = AuthorizationServerUnavailable | InvalidMetadata
+
+/** On whose behalf a document is fetched: errors name the issuer, and an issuer may be allowed plain http. */
+export interface Purpose {
+  readonly issuer: string
+  readonly allowInsecureHttp: boolean
+}
+
+/**
+ * Fetches one JSON document: https only, no redirect, bounded in bytes and time. A provider that fails for a while
+ * (5xx, 429, no connection, no answer) gives `AuthorizationServerUnavailable`; one that answers wrongly `InvalidMetadata`.
+ */
+export const fetchDocument = (
+  client: HttpClient.HttpClient,
+  url: string,
+  { allowInsecureHttp, issuer }: Purpose
+): Effect.Effect<Document, DocumentError> => {
+  const unusable = (reason: InvalidMetadata["reason"], detail: string) =>
+    new InvalidMetadata({ reason, issuer, detail: `${url} ${detail}` })
+  const unavailable = (reason: AuthorizationServerUnavailable["reason"]) =>
+    new AuthorizationServerUnavailable({ reason, issuer, retryAfter: 1 })
+
+  if (!URL.canParse(url)) return Effect.fail(unusable("insecure-url", "is no absolute URL"))
+  if (!allowInsecureHttp && !WellKnown.isSecure(new URL(url))) {
+    return Effect.fail(unusable("insecure-url", "must be https (http is accepted on loopback only)"))
+  }
+
+  const judge = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<Document, DocumentError> => {
+    const { headers, status } = response
+    // A manual redirect shows as status 0 where fetch hides it (browsers, workers).
+    if (status === 0 || (status >= 300 && status < 400)) {
+      const target = headers["location"]
+      return Effect.fail(unusable(
+        "redirect",
+        `redirects${target === undefined ? "" : ` to ${target.slice(0, 256)}`}; redirects are not followed: set ` +
+          "metadataUrl (or jwksUri) to the target if you trust it"
+      ))
+    }
+    if (status >= 500 || status === 429) return Effect.fail(unavailable("server-error"))
+    if (status !== 200) return Effect.fail(unusable("status", `answered ${status}`))
+    if (!isJson(headers["content-type"])) {
+      return Effect.fail(
+        unusable("content-type", `is not served as JSON but as ${headers["content-type"] ?? "nothing"}`)
+      )
+    }
+    const tooLarge = unusable("too-large", `is larger than ${limit.bytes} bytes`)
+    if (Number(headers["content-length"] ?? 0) > limit.bytes) return Effect.fail(tooLarge)
+    return response.stream.pipe(
+      Stream.mapError(() => unavailable("network")),
+      Stream.limitBytes(limit.bytes, (): Stream.Stream<Uint8Array, DocumentError> => Stream.fail(tooLarge)),
+      Stream.mkUint8Array,
+      Effect.flatMap((bytes) =>
+        Effect.try({
+          // A byte order mark and invalid UTF-8 are errors here (RFC 8259 §8.1), not something to repair.
+          try: (): unknown => JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)),
+          catch: () => unusable("not-json", "is not JSON")
+        })
+      ),
+      Effect.map((json) => ({ json, maxAge: maxAgeOf(headers["cache-control"]) }))
+    )
+  }
+
+  return client.execute(HttpClientRequest.get(url).pipe(HttpClientRequest.acceptJson)).pipe(
+    Effect.mapError(() => unavailable("network")),
+    Effect.flatMap(judge),
+    Effect.timeoutOrElse({ duration: limit.time, orElse: () => Effect.fail(unavailable("timeout")) }),
+    // Read by the fetch client when the request runs: whichever client the user provides, fetch follows nothing.
+    Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", credentials: "omit" })
+  )
+}
+
+const isJson = (contentType: string | undefined): boolean =>
+  /^application\/(?:[\w.+-]+\+)?json$/i.test((contentType ?? "").split(";")[0]!.trim())
+
+const maxAgeOf = (cacheControl: string | undefined): number | undefined => {
+  if (cacheControl === undefined) return undefined
+  if (/\bno-(?:cache|store)\b/i.test(cacheControl)) return 0
+  const found = /\bmax-age=(\d{1,9})\b/i.exec(cacheControl)
+  return found === null ? undefined : Number(found[1])
+}

@@ -1,0 +1,204 @@
+/**
+ * Runs the official conformance suite against a server twice, without and with the gate in front of it, and compares what
+ * it says check by check. Where Effect's own server falls short of the suite it may: the gate must not change a thing.
+ */
+import { Effect, FileSystem, Path, Redacted, References, Schema, Stream } from "effect"
+import { ChildProcess } from "effect/process"
+import { createRequire } from "node:module"
+import * as EverythingServer from "./EverythingServer.ts"
+import * as GatedServer from "./GatedServer.ts"
+import * as Issuer from "./Issuer.ts"
+import * as Loopback from "./Loopback.ts"
+
+/** The revisions of MCP for which the suite has a frozen set of requirements. */
+export const revisions = ["2025-11-25", "2026-07-28"] as const
+
+/** One of {@link revisions}. */
+export type Revision = typeof revisions[number]
+
+/** The suite did not run to its end, or what it wrote does not add up. */
+export class SuiteFailed extends Schema.TaggedError<SuiteFailed>()("SuiteFailed", {
+  revision: Schema.Literals(revisions),
+  message: Schema.String
+}) {}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The suite
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What the suite says of one server. */
+export interface Score {
+  /** How many checks passed and failed. Notes, warnings and skipped checks count as neither, as in the suite. */
+  readonly passed: number
+  readonly failed: number
+  /** Every check, by scenario and id; one that is made several times is numbered. */
+  readonly checks: ReadonlyMap<string, Check>
+}
+
+/** What the suite says of one check. */
+export interface Check {
+  readonly status: string
+  readonly message: string | undefined
+  /** Whether conformance to the revision depends on it. Extensions, for one, are run but not scored. */
+  readonly scored: boolean
+}
+
+/** The scored checks that failed. */
+export const shortfall = (score: Score): ReadonlyArray<string> =>
+  [...score.checks].filter(([, check]) => check.scored && check.status === "FAILURE").map(([name]) => name)
+
+const Checks = Schema.fromJsonString(Schema.Array(Schema.Struct({
+  id: Schema.String,
+  status: Schema.String,
+  errorMessage: Schema.optional(Schema.String)
+})))
+const decodeChecks = Schema.decodeEffect(Checks)
+
+const tool = createRequire(import.meta.url).resolve("@modelcontextprotocol/conformance/dist/index.js")
+const preload = new URL("./authorization-preload.mjs", import.meta.url).href
+
+/** Runs the suite against a server, with an Authorization header on each request if one is given. */
+export const score = Effect.fnUntraced(function*(
+  origin: string,
+  revision: Revision,
+  authorization?: Redacted.Redacted
+) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const fail = (message: string) => new SuiteFailed({ revision, message })
+  const directory = yield* fs.makeTempDirectoryScoped({ prefix: "mcp-conformance-" })
+  const suite = yield* ChildProcess.make(process.execPath, [
+    tool,
+    "server",
+    "--url",
+    `${origin}${EverythingServer.path}`,
+    "--requirements",
+    revision,
+    "--output-dir",
+    directory
+  ], {
+    stdin: "ignore",
+    extendEnv: true,
+    env: authorization === undefined ? { NODE_OPTIONS: "" } : {
+      NODE_OPTIONS: `--import=${preload}`,
+      CONFORMANCE_ORIGIN: origin,
+      CONFORMANCE_AUTHORIZATION: Redacted.value(authorization)
+    }
+  })
+  const output = yield* suite.all.pipe(Stream.decodeText(), Stream.mkString)
+  const exitCode = yield* suite.exitCode
+  // It ends with 1 when a check has failed, which Effect's own server is allowed. Its summary tells that from a crash.
+  const announced = /\((\d+) scenarios\) against/.exec(output)
+  const summary = /^Total: (\d+) passed, (\d+) failed$/m.exec(output)
+  if (exitCode > 1 || announced === null || summary === null) {
+    return yield* fail(`The suite ended with ${exitCode} and without a summary:\n${output}`)
+  }
+
+  const unscored = new Set(
+    Array.from(output.matchAll(/^ {2}\S (\S+) \((?:extension|pending|added-after-release)\)$/gm), (line) => line[1])
+  )
+  const declared = Number(/^Not scored for \S+: (\d+) scenario\(s\) run/m.exec(output)?.[1] ?? 0)
+  if (unscored.size !== declared) {
+    return yield* fail(
+      `The suite ran ${declared} scenarios without scoring them, and named ${unscored.size}:\n${output}`
+    )
+  }
+
+  const checks = new Map<string, Check>()
+  let passed = 0
+  let failed = 0
+  const results = yield* fs.readDirectory(directory)
+  for (const name of results.toSorted()) {
+    const scenario = /^server-(.+?)-\d{4}-\d{2}-\d{2}T[\d-]+Z$/.exec(name)?.[1]
+    if (scenario === undefined) return yield* fail(`The suite wrote something unknown: ${name}`)
+    const made = new Map<string, number>()
+    for (const check of yield* decodeChecks(yield* fs.readFileString(path.join(directory, name, "checks.json")))) {
+      const nth = (made.get(check.id) ?? 0) + 1
+      made.set(check.id, nth)
+      checks.set(`${scenario}/${check.id}${nth === 1 ? "" : `#${nth}`}`, {
+        status: check.status,
+        message: check.errorMessage?.replaceAll(origin, "http://server"),
+        scored: !unscored.has(scenario)
+      })
+      if (check.status === "SUCCESS") passed++
+      if (check.status === "FAILURE") failed++
+    }
+  }
+  // What is compared must be all there is, so the suite's own numbers have to come out.
+  if (results.length !== Number(announced[1]) || passed !== Number(summary[1]) || failed !== Number(summary[2])) {
+    return yield* fail(
+      `The suite says ${announced[1]} scenarios, ${summary[1]} passed, ${summary[2]} failed; ` +
+        `its files say ${results.length}, ${passed}, ${failed}:\n${output}`
+    )
+  }
+  const result: Score = { passed, failed, checks }
+  return result
+}, Effect.scoped)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The comparison
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A check that came out differently behind the gate, or failed for another reason. A side may not make it at all. */
+export interface Difference {
+  readonly check: string
+  readonly inFront: Check | undefined
+  readonly behind: Check | undefined
+}
+
+/** What the suite says of the same server in front of the gate and behind it. */
+export interface Comparison {
+  readonly revision: Revision
+  readonly inFront: Score
+  readonly behind: Score
+  readonly differences: ReadonlyArray<Difference>
+}
+
+/** Everything that was compared, and what there is to show that a gate was in the way. */
+export interface Report {
+  readonly comparisons: ReadonlyArray<Comparison>
+  /** The requests that reached each server. */
+  readonly requests: { readonly inFront: Loopback.Requests; readonly behind: Loopback.Requests }
+  /** The answer behind the gate to a request without a token. */
+  readonly withoutToken: { readonly status: number; readonly challenge: string | null }
+}
+
+const differences = (inFront: Score, behind: Score): ReadonlyArray<Difference> =>
+  [...new Set([...inFront.checks.keys(), ...behind.checks.keys()])]
+    .map((check) => ({ check, inFront: inFront.checks.get(check), behind: behind.checks.get(check) }))
+    .filter(({ behind, inFront }) => inFront?.status !== behind?.status || inFront?.message !== behind?.message)
+
+/** Starts both servers and an issuer, runs the suite for each revision against each server, and stops everything. */
+export const compare = Effect.gen(function*() {
+  const issuer = yield* Issuer.start
+  const open = yield* Loopback.serve(EverythingServer.layer)
+  const gated = yield* Loopback.serve((origin) => GatedServer.layer(origin, issuer.origin))
+  const token = yield* issuer.mint({ audience: GatedServer.resource(gated.origin), scope: GatedServer.scope })
+  const authorization = Redacted.make(`Bearer ${Redacted.value(token)}`)
+
+  const comparisons = yield* Effect.forEach(revisions, (revision) =>
+    Effect.gen(function*() {
+      // The servers share nothing, so neither run can tell that the other one is under way.
+      const [inFront, behind] = yield* Effect.all([
+        score(open.origin, revision),
+        score(gated.origin, revision, authorization)
+      ], { concurrency: 2 })
+      const comparison: Comparison = { revision, inFront, behind, differences: differences(inFront, behind) }
+      return comparison
+    }))
+  const requests = { inFront: { ...open.requests }, behind: { ...gated.requests } }
+
+  const refused = yield* Effect.promise((signal) =>
+    fetch(GatedServer.resource(gated.origin), { method: "POST", signal })
+  )
+  const report: Report = {
+    comparisons,
+    requests,
+    withoutToken: { status: refused.status, challenge: refused.headers.get("www-authenticate") }
+  }
+  return report
+}).pipe(
+  Effect.scoped,
+  // The suite earns itself refusals, which the gate logs; only what is worse belongs into the output here.
+  Effect.provideService(References.MinimumLogLevel, "Warn")
+)

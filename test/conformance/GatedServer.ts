@@ -1,0 +1,33 @@
+/**
+ * The everything server behind the gate. Each tool of its toolkit demands a scope, so that a call passes all that there
+ * is to pass: the token is verified, the scope is looked up before dispatch and once more inside it.
+ */
+import { Layer } from "effect"
+import { AuthLayer, requireScopes } from "effect-mcp-auth"
+import { McpAuth } from "effect-mcp-auth/mcp"
+import { Toolkit } from "effect/ai"
+import * as EverythingServer from "./EverythingServer.ts"
+
+/** The scope that a token needs. */
+export const scope = "everything:call"
+
+/** What a token must be meant for. */
+export const resource = (origin: string) => `${origin}${EverythingServer.path}`
+
+const Tools = Toolkit.make(...Object.values(EverythingServer.tools).map((tool) => requireScopes(scope)(tool)))
+
+/** The whole server. It wants an `HttpRouter`, and an issuer that listens. */
+export const layer = (origin: string, issuer: string) =>
+  McpAuth.layerHttp({
+    ...EverythingServer.options,
+    registrations: Layer.mergeAll(
+      McpAuth.toolkit(Tools).pipe(Layer.provide(EverythingServer.ToolsLive)),
+      EverythingServer.stock
+    )
+  }).pipe(
+    Layer.provide(AuthLayer.make({
+      resource: resource(origin),
+      authorizationServers: [issuer],
+      scopes: [scope]
+    }))
+  )

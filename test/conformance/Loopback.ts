@@ -1,0 +1,46 @@
+/**
+ * Servers for the length of a test, on the loopback interface.
+ */
+import { NodeHttpServer } from "@effect/platform-node"
+import { Effect, Layer } from "effect"
+import { HttpRouter } from "effect/http"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+
+/** How many requests a server has seen. */
+export interface Requests {
+  withCredentials: number
+  withoutCredentials: number
+}
+
+/** A server that listens. */
+export interface Server {
+  readonly origin: string
+  readonly requests: Requests
+}
+
+/**
+ * Starts a server on a free port, until the scope closes. What it serves may depend on its origin, which is known only
+ * once the port is.
+ */
+export const serve = Effect.fnUntraced(function*<A, E>(
+  routes: (origin: string) => Layer.Layer<A, E, HttpRouter.HttpRouter>
+) {
+  const requests: Requests = { withCredentials: 0, withoutCredentials: 0 }
+  const node = createServer()
+  // Counted on arrival, before anything under test has a say in it.
+  node.prependListener("request", (request) => {
+    requests[request.headers.authorization === undefined ? "withoutCredentials" : "withCredentials"]++
+  })
+  const listening = yield* Layer.build(
+    NodeHttpServer.layer(() => node, { host: "localhost", port: 0, gracefulShutdownTimeout: "1 second" })
+  )
+  const origin = `http://localhost:${(node.address() as AddressInfo).port}`
+  yield* Layer.build(
+    HttpRouter.serve(routes(origin), { disableLogger: true, disableListenLog: true }).pipe(
+      Layer.provide(Layer.succeedContext(listening))
+    )
+  )
+  const server: Server = { origin, requests }
+  return server
+})

@@ -1,0 +1,38 @@
+import { defineConfig } from "vitest/config"
+
+export default defineConfig({
+  ssr: {
+    resolve: {
+      // The package resolves itself by name, to its sources. The other three are Vite's defaults.
+      conditions: ["effect-mcp-auth/source", "module", "node", "development|production"]
+    }
+  },
+  test: {
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    reporters: ["default", "./test/reporter.ts"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+          exclude: ["test/package.test.ts"],
+          // Not 0: with a single worker, Vitest runs that group after all others.
+          sequence: { groupOrder: 1 }
+        }
+      },
+      {
+        // Packs and installs, so it comes last and takes its time.
+        extends: true,
+        test: {
+          name: "package",
+          include: ["test/package.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
+          sequence: { groupOrder: 2 }
+        }
+      }
+    ]
+  }
+})
