@@ -1,0 +1,187 @@
+/**
+ * A real OAuth 2.1 authorization server on loopback, for the examples and the tests: `oidc-provider`, a certified
+ * OpenID provider, set up the way MCP wants it (PKCE, resource indicators, dynamic client registration).
+ *
+ * Anyone who can reach it signs in under any name, with any password. It therefore listens on 127.0.0.1 only and
+ * issues tokens for resources on loopback only.
+ */
+import { Context, Data, Effect, Layer, Redacted } from "effect"
+import type { Scope } from "effect"
+import { generateKeyPair, randomBytes } from "node:crypto"
+import { createServer, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
+import { promisify } from "node:util"
+import { type ClientMetadata, type Configuration, errors, type JWK, Provider } from "oidc-provider"
+import { MemoryAdapter } from "./MemoryAdapter.ts"
+
+export type SigningAlgorithm = "RS256" | "ES256" | "PS256" | "Ed25519"
+
+export interface Options {
+  /** Default: a free port. */
+  readonly port?: number
+  /** The scopes that a resource offers. A list stands for every resource. */
+  readonly scopes?: ReadonlyArray<string> | ((resource: string) => ReadonlyArray<string>)
+  /** What access tokens (and ID tokens) are signed with. Default: `RS256`. */
+  readonly signingAlgorithm?: SigningAlgorithm
+  /** `jwt` (default): RFC 9068, `typ: at+jwt`. `opaque`: a random string that only introspection explains. */
+  readonly accessTokenFormat?: "jwt" | "opaque"
+  /** In seconds. Default: 300. */
+  readonly accessTokenLifetime?: number
+}
+
+/** A client with a secret and no person behind it: client credentials, and introspection of anybody's token. */
+export interface ConfidentialClient {
+  readonly clientId: string
+  readonly clientSecret: Redacted.Redacted
+}
+
+export class AuthorizationServer extends Context.Service<AuthorizationServer, {
+  readonly issuer: string
+  readonly service: ConfidentialClient
+}>()("examples/AuthorizationServer") {}
+
+/** The port could not be listened on. */
+export class ListenError extends Data.TaggedError("ListenError")<{ readonly port: number; readonly cause: Error }> {
+  override get message() {
+    return `The authorization server cannot listen on port ${this.port}: ${this.cause.message}`
+  }
+}
+
+/** Runs until the surrounding scope closes. */
+export const make: (
+  options?: Options
+) => Effect.Effect<AuthorizationServer["Service"], ListenError, Scope.Scope> = Effect.fnUntraced(
+  function*(options: Options = {}) {
+    const http = yield* Effect.acquireRelease(listen(options.port ?? 0), close)
+    const issuer = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+    const service: ConfidentialClient = { clientId: "service", clientSecret: Redacted.make(secret()) }
+    const provider = makeProvider(issuer, configuration(options, yield* signingKey(options.signingAlgorithm), service))
+
+    const runFork = Effect.runForkWith(yield* Effect.context<never>())
+    provider.on("server_error", (_, error) => runFork(Effect.logError("authorization server", error)))
+    http.on("request", provider.callback())
+    return { issuer, service }
+  }
+)
+
+export const layer = (options?: Options): Layer.Layer<AuthorizationServer, ListenError> =>
+  Layer.effect(AuthorizationServer, make(options))
+
+// The issuer is part of every document and every token, so the port has to be known before the provider is made.
+const listen = (port: number): Effect.Effect<Server, ListenError> =>
+  Effect.callback((resume) => {
+    const server = createServer()
+    server.once("error", (cause) => resume(Effect.fail(new ListenError({ port, cause }))))
+    server.listen(port, "127.0.0.1", () => resume(Effect.succeed(server)))
+  })
+
+const close = (server: Server): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    server.close(() => resume(Effect.void))
+    server.closeAllConnections()
+  })
+
+const secret = () => randomBytes(32).toString("base64url")
+
+// Both overloads of node's `generateKeyPair` that are used here end in the same callback.
+const generate = promisify(generateKeyPair)
+
+const signingKey = (algorithm: SigningAlgorithm = "RS256"): Effect.Effect<JWK> =>
+  Effect.promise(async () => {
+    const { privateKey } = algorithm === "ES256"
+      ? await generate("ec", { namedCurve: "P-256" })
+      : algorithm === "Ed25519"
+      ? await generate("ed25519")
+      : await generate("rsa", { modulusLength: 2048 })
+    return { ...privateKey.export({ format: "jwk" }), kid: secret(), alg: algorithm, use: "sig" } as JWK
+  })
+
+/** `devInteractions` says on the console that it is for development only, and has no switch for that; so does this file. */
+const makeProvider = (issuer: string, configuration: Configuration): Provider => {
+  const warn = console.warn
+  console.warn = () => {}
+  try {
+    return new Provider(issuer, configuration)
+  } finally {
+    console.warn = warn
+  }
+}
+
+/** Whether `resource` is an http(s) URL of this machine alone. */
+export const isLoopback = (resource: string): boolean => {
+  const url = URL.parse(resource)
+  return url !== null && /^https?:$/.test(url.protocol) && ["127.0.0.1", "[::1]", "localhost"].includes(url.hostname)
+}
+
+const configuration = (options: Options, key: JWK, service: ConfidentialClient): Configuration => {
+  const algorithm = options.signingAlgorithm ?? "RS256"
+  const lifetime = options.accessTokenLifetime ?? 300
+  const offered = options.scopes ?? []
+  const scopesOf = typeof offered === "function" ? offered : () => offered
+  const day = 24 * 60 * 60
+  return {
+    adapter: MemoryAdapter.factory(),
+    jwks: { keys: [key] },
+    cookies: { keys: [secret()] },
+    scopes: ["openid", "offline_access"],
+    clients: [confidential(service)],
+    clientDefaults: { id_token_signed_response_alg: algorithm },
+    // A client may come back for more scopes later (step-up), so what it names when it registers binds it to nothing.
+    extraClientMetadata: {
+      properties: ["scope"],
+      validator: (_ctx, _key, _value, metadata) => void delete metadata.scope
+    },
+    pkce: { required: () => true },
+    clientBasedCORS: () => true,
+    findAccount: (_ctx, subject) => ({ accountId: subject, claims: () => ({ sub: subject }) }),
+    renderError: (ctx, { error, error_description }) => {
+      ctx.type = "text"
+      ctx.body = error_description === undefined ? error : `${error}: ${error_description}`
+    },
+    // Every lifetime is spelt out: for each one that is not, the provider writes a notice to the console.
+    ttl: {
+      AccessToken: lifetime,
+      ClientCredentials: lifetime,
+      AuthorizationCode: 60,
+      IdToken: lifetime,
+      Interaction: 60 * 60,
+      Session: day,
+      Grant: day,
+      RefreshToken: day
+    },
+    features: {
+      devInteractions: { enabled: true },
+      registration: { enabled: true },
+      clientCredentials: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: (_ctx, client) => client.clientId === service.clientId },
+      revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => client.clientId === token.clientId },
+      dPoP: { enabled: true },
+      rpInitiatedLogout: { enabled: false },
+      resourceIndicators: {
+        enabled: true,
+        // A token request that does not repeat `resource` gets a token for the one that was authorized.
+        useGrantedResource: () => true,
+        getResourceServerInfo: (_ctx, resource) => {
+          if (!isLoopback(resource)) throw new errors.InvalidTarget("only resources on loopback are served")
+          return {
+            audience: resource,
+            scope: scopesOf(resource).join(" "),
+            accessTokenTTL: lifetime,
+            ...(options.accessTokenFormat === "opaque"
+              ? { accessTokenFormat: "opaque" }
+              : { accessTokenFormat: "jwt", jwt: { sign: { alg: algorithm } } })
+          }
+        }
+      }
+    }
+  }
+}
+
+const confidential = ({ clientId, clientSecret }: ConfidentialClient): ClientMetadata => ({
+  client_id: clientId,
+  client_secret: Redacted.value(clientSecret),
+  token_endpoint_auth_method: "client_secret_basic",
+  grant_types: ["client_credentials"],
+  response_types: [],
+  redirect_uris: []
+})

@@ -1,0 +1,164 @@
+/**
+ * A person with a browser, for programs: opens an authorization URL, follows redirects with its cookies, fills in the
+ * sign-in form and says yes to the consent form, and stops where the browser would go back to the client.
+ */
+export interface Exchange {
+  readonly method: string
+  readonly url: URL
+  /** The fields of a form that was sent. */
+  readonly form?: Readonly<Record<string, string>>
+  readonly status: number
+  /** Where a redirect leads. */
+  readonly location?: URL
+  /** The heading of a page that was shown. */
+  readonly page?: string
+  /** What a consent page asked for, line by line. */
+  readonly asked?: ReadonlyArray<string>
+}
+
+export interface Options {
+  /** The name to sign in with. */
+  readonly username: string
+  readonly fetch?: typeof globalThis.fetch
+}
+
+interface Cookie {
+  readonly origin: string
+  readonly path: string
+  readonly name: string
+  readonly value: string
+}
+
+interface Form {
+  readonly action: URL
+  readonly fields: Readonly<Record<string, string>>
+}
+
+/** More hops than any sign-in needs: what goes beyond is a loop. */
+const maximumHops = 20
+
+export class UserAgent {
+  /** Everything that was sent and answered, in order. */
+  readonly log: Array<Exchange> = []
+  readonly #options: Options
+  // Kept between calls, as in a browser: who has signed in once is only asked for consent the next time.
+  #cookies: ReadonlyArray<Cookie> = []
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  /**
+   * Gives the URL that the browser would be sent back to, with `code` (or `error`) in it. That URL is not opened: it
+   * belongs to the client.
+   */
+  async authorize(authorizationUrl: URL | string): Promise<URL> {
+    const start = new URL(authorizationUrl)
+    const redirectUri = start.searchParams.get("redirect_uri")
+    if (redirectUri === null) throw new Error("The authorization URL has no redirect_uri")
+
+    let next: URL = start
+    let form: Form | undefined = undefined
+    for (let hop = 0; hop < maximumHops; hop++) {
+      const { html, location }: Answer = await this.#send(next, form)
+      if (location === undefined) {
+        form = parseForm(html, next, this.#options.username)
+        next = form.action
+      } else if (sameEndpoint(location, new URL(redirectUri))) {
+        return location
+      } else {
+        form = undefined
+        next = location
+      }
+    }
+    throw new Error(`The sign-in did not end after ${maximumHops} requests`)
+  }
+
+  async #send(url: URL, form: Form | undefined): Promise<Answer> {
+    const method = form === undefined ? "GET" : "POST"
+    const cookie = this.#cookieHeader(url)
+    const response = await (this.#options.fetch ?? globalThis.fetch)(url, {
+      method,
+      redirect: "manual",
+      headers: { accept: "text/html", ...(cookie === "" ? {} : { cookie }) },
+      ...(form === undefined ? {} : { body: new URLSearchParams(form.fields) })
+    })
+    this.#store(url, response.headers.getSetCookie())
+    const html = await response.text()
+    const target = response.headers.get("location")
+    const location = target === null ? undefined : new URL(target, url)
+    const page = /<h1>([^<]*)<\/h1>/.exec(html)?.[1]
+    const asked = [...html.matchAll(/<li>([^<]*)<\/li>/g)].map((match) => unescape(match[1] ?? "").trim())
+    this.log.push({
+      method,
+      url,
+      ...(form === undefined ? {} : { form: form.fields }),
+      status: response.status,
+      ...(location === undefined ? {} : { location }),
+      ...(page === undefined ? {} : { page }),
+      ...(asked.length === 0 ? {} : { asked })
+    })
+    if (response.status >= 400) throw new Error(`${method} ${url.href}: ${response.status} ${html}`)
+    return { html, location }
+  }
+
+  #cookieHeader(url: URL): string {
+    return this.#cookies
+      .filter(({ origin, path }) => origin === url.origin && url.pathname.startsWith(path))
+      .map(({ name, value }) => `${name}=${value}`)
+      .join("; ")
+  }
+
+  #store(url: URL, lines: ReadonlyArray<string>): void {
+    for (const line of lines) {
+      const [pair = "", ...attributes] = line.split(";").map((part) => part.trim())
+      const [name, value] = splitOnce(pair, "=")
+      const given = new Map(attributes.map((attribute) => {
+        const [key, argument] = splitOnce(attribute, "=")
+        return [key.toLowerCase(), argument] as const
+      }))
+      const cookie = { origin: url.origin, path: given.get("path") ?? "/", name, value }
+      const others = this.#cookies.filter((_) =>
+        !(_.origin === cookie.origin && _.path === cookie.path && _.name === cookie.name)
+      )
+      const expires = given.get("expires")
+      const expired = given.get("max-age") === "0" || (expires !== undefined && Date.parse(expires) <= Date.now())
+      this.#cookies = expired ? others : [...others, cookie]
+    }
+  }
+}
+
+interface Answer {
+  readonly html: string
+  readonly location: URL | undefined
+}
+
+const sameEndpoint = (a: URL, b: URL): boolean => a.origin === b.origin && a.pathname === b.pathname
+
+const splitOnce = (text: string, separator: string): readonly [string, string] => {
+  const at = text.indexOf(separator)
+  return at === -1 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+const unescape = (text: string): string =>
+  text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&quot;", "\"").replaceAll("&#39;", "'")
+    .replaceAll("&amp;", "&")
+
+const attribute = (tag: string, name: string): string | undefined => {
+  const value = new RegExp(`\\s${name}="([^"]*)"`).exec(tag)?.[1]
+  return value === undefined ? undefined : unescape(value)
+}
+
+/** The form of a page, filled in: hidden fields as they are, the name in the text field, anything as the password. */
+const parseForm = (html: string, page: URL, username: string): Form => {
+  const form = /<form\b[^>]*>/.exec(html)?.[0]
+  if (form === undefined) throw new Error(`${page.href} is neither a redirect nor a form`)
+  const fields = [...html.matchAll(/<input\b[^>]*>/g)].flatMap(([input]) => {
+    const name = attribute(input, "name")
+    if (name === undefined) return []
+    const type = attribute(input, "type")
+    const value = type === "text" ? username : type === "password" ? "any password" : attribute(input, "value") ?? ""
+    return [[name, value] as const]
+  })
+  return { action: new URL(attribute(form, "action") ?? page.href, page), fields: Object.fromEntries(fields) }
+}

@@ -1,0 +1,106 @@
+/** What the examples have in common: settings from the environment, an HTTP server on loopback, a line when it is ready. */
+import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
+import { Cause, Config, Console, Context, Data, Effect, Exit, Layer, Logger, Option, Runtime, Schema } from "effect"
+import { HttpRouter, HttpServer } from "effect/http"
+import { createServer } from "node:http"
+import * as AuthorizationServer from "../authorization-server/AuthorizationServer.ts"
+
+/** The path of the MCP endpoint. */
+export const path = "/mcp"
+
+export interface Settings {
+  /** 0 stands for a free port. */
+  readonly port: number
+  /** The URL that clients use, when it is not the local one (behind a proxy). */
+  readonly resource?: string | undefined
+  /** The issuers whose tokens are accepted. None: an authorization server is started beside the example. */
+  readonly authorizationServers: ReadonlyArray<string>
+}
+
+/** `PORT`, `RESOURCE_URL`, `AUTHORIZATION_SERVERS`. */
+export const settings: Config.Config<Settings> = Config.all({
+  port: Config.Int("PORT").pipe(Config.withDefault(3000)),
+  resource: Config.String("RESOURCE_URL").pipe(Config.option, Config.map(Option.getOrUndefined)),
+  authorizationServers: Config.Array(Schema.String, "AUTHORIZATION_SERVERS").pipe(
+    Config.withDefault([]),
+    Config.map((issuers) => issuers.map((issuer) => issuer.trim()).filter((issuer) => issuer !== ""))
+  )
+})
+
+/** What the example has to know about itself. */
+export interface Identity {
+  /** The URL that tokens are made for. */
+  readonly resource: string
+  readonly authorizationServers: readonly [string, ...ReadonlyArray<string>]
+}
+
+/** An MCP server that runs. */
+export class Endpoint extends Context.Service<
+  Endpoint,
+  Identity & {
+    /** Where it listens. */
+    readonly url: string
+  }
+>()("examples/Endpoint") {}
+
+/** The embedded authorization server lets anyone sign in, so it takes no server that is reached from elsewhere. */
+export class NoAuthorizationServer extends Data.TaggedError("NoAuthorizationServer")<{ readonly resource: string }> {
+  override get message() {
+    return `RESOURCE_URL is ${this.resource}, which is not on loopback: name your issuers in AUTHORIZATION_SERVERS`
+  }
+}
+
+export interface Options<A, E> {
+  /** The scopes that an embedded authorization server offers. */
+  readonly scopes: ReadonlyArray<string>
+  /** The MCP server. */
+  readonly app: (identity: Identity) => Layer.Layer<A, E, HttpRouter.HttpRouter>
+}
+
+/** Serves `app` on loopback. */
+export const layer = <A, E>(settings: Settings, options: Options<A, E>) => {
+  // The port may be free until it is bound, and the resource URL contains it: bind first, then build the app.
+  const Identified = Layer.effect(
+    Endpoint,
+    Effect.gen(function*() {
+      const { address } = yield* HttpServer.HttpServer
+      const url = `http://127.0.0.1:${address._tag === "UnixPathAddress" ? settings.port : address.port}${path}`
+      const resource = settings.resource ?? url
+      const [first, ...others] = settings.authorizationServers
+      if (first !== undefined) return { url, resource, authorizationServers: [first, ...others] as const }
+
+      if (!AuthorizationServer.isLoopback(resource)) return yield* new NoAuthorizationServer({ resource })
+      const { issuer } = yield* AuthorizationServer.make({ scopes: options.scopes })
+      return { url, resource, authorizationServers: [issuer] as const }
+    })
+  )
+  const App = Layer.unwrap(Effect.map(Endpoint, options.app))
+  return HttpRouter.serve(App, { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provideMerge(Identified),
+    Layer.provide(
+      NodeHttpServer.layer(createServer, {
+        port: settings.port,
+        host: "127.0.0.1",
+        gracefulShutdownTimeout: "1 second"
+      })
+    )
+  )
+}
+
+/** The whole program: reads the environment, serves, prints `listening on URL`, ends on Ctrl-C. */
+export const run = <A, E>(options: Options<A, E>): void => {
+  const Announce = Layer.effectDiscard(Effect.flatMap(Endpoint, ({ url }) => Console.log(`listening on ${url}`)))
+  const Main = Layer.unwrap(
+    Effect.map(settings, (settings) => Announce.pipe(Layer.provideMerge(layer(settings, options))))
+  )
+  Layer.launch(Main).pipe(
+    Effect.tapCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError(cause)),
+    // Standard output is for that one line.
+    Effect.provideService(Logger.LogToStderr, true),
+    NodeRuntime.runMain({ disableErrorReporting: true, teardown })
+  )
+}
+
+/** To be stopped is the way a server is meant to end, so Ctrl-C is no failure. */
+const teardown: Runtime.Teardown = (exit, onExit) =>
+  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)

@@ -1,0 +1,40 @@
+export interface Called {
+  readonly status: number
+  readonly challenge: string | null
+  /** The result of the call; `undefined` when it was refused. */
+  readonly result:
+    | { readonly isError?: boolean; readonly structuredContent?: unknown; readonly content?: unknown }
+    | undefined
+}
+
+/** Calls a tool as MCP 2026-07-28 has it: one request, no session before it. */
+export const callTool = async (url: string, token: string, name: string, args: object = {}): Promise<Called> => {
+  const protocolVersion = "2026-07-28"
+  const response = await fetch(url, {
+    method: "POST",
+    headers: {
+      accept: "application/json, text/event-stream",
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+      "mcp-method": "tools/call",
+      "mcp-name": name,
+      "mcp-protocol-version": protocolVersion
+    },
+    body: JSON.stringify({
+      jsonrpc: "2.0",
+      id: 1,
+      method: "tools/call",
+      params: {
+        name,
+        arguments: args,
+        _meta: {
+          "io.modelcontextprotocol/protocolVersion": protocolVersion,
+          "io.modelcontextprotocol/clientCapabilities": {},
+          "io.modelcontextprotocol/clientInfo": { name: "test", version: "1.0.0" }
+        }
+      }
+    })
+  })
+  const { result } = await response.json()
+  return { status: response.status, challenge: response.headers.get("www-authenticate"), result }
+}

@@ -1,0 +1,26 @@
+/** The MCP server: the tools, behind the authorization layer. */
+import { Layer } from "effect"
+import { AuthLayer } from "effect-mcp-auth"
+import { McpAuth } from "effect-mcp-auth/mcp"
+import { McpProtocol } from "effect/ai"
+import * as Serving from "../shared/Serving.ts"
+import * as Todos from "./Todos.ts"
+import * as TodoStore from "./TodoStore.ts"
+
+/** `baseline` is asked for at sign-in, `stepUp` when a tool needs it. Leave one out and the server does not compile. */
+const scopes = {
+  baseline: ["create:todos", "read:todos"],
+  stepUp: ["delete:todos"]
+} as const
+
+/** Every scope that an authorization server has to know of. */
+export const allScopes: ReadonlyArray<string> = [...scopes.baseline, ...scopes.stepUp]
+
+export const layer = ({ authorizationServers, resource }: Serving.Identity) =>
+  McpAuth.layerHttp({
+    name: "todo-manager",
+    version: "1.0.0",
+    path: Serving.path,
+    protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25, McpProtocol.v2025_06_18],
+    registrations: McpAuth.toolkit(Todos.Todos).pipe(Layer.provide(Todos.layer), Layer.provide(TodoStore.layer))
+  }).pipe(Layer.provide(AuthLayer.make({ resource, authorizationServers, scopes })))

@@ -1,0 +1,51 @@
+import { Context, Effect, Layer, Schema } from "effect"
+import type { Principal } from "effect-mcp-auth"
+
+/** What data belongs to: a subject means something only together with the issuer that vouches for it. */
+export type Owner = Principal["Service"]["owner"]
+
+export const Todo = Schema.Struct({
+  id: Schema.Int,
+  title: Schema.String,
+  /** Whose it is, for people to read; access is decided by `Owner`. */
+  by: Schema.String
+})
+export type Todo = typeof Todo.Type
+
+export class TodoNotFound extends Schema.TaggedError<TodoNotFound>()("TodoNotFound", { id: Schema.Int }) {
+  override get message() {
+    return `You have no todo ${this.id}`
+  }
+}
+
+export class TodoStore extends Context.Service<TodoStore, {
+  readonly create: (owner: Owner, todo: Omit<Todo, "id">) => Effect.Effect<Todo>
+  readonly all: Effect.Effect<ReadonlyArray<Todo>>
+  readonly ownedBy: (owner: Owner) => Effect.Effect<ReadonlyArray<Todo>>
+  /** Somebody else's todo is not found, just like one that does not exist. */
+  readonly remove: (owner: Owner, id: number) => Effect.Effect<Todo, TodoNotFound>
+}>()("todo-manager/TodoStore") {}
+
+/** Keeps todos until the program ends. */
+export const layer: Layer.Layer<TodoStore> = Layer.sync(TodoStore, () => {
+  const stored = new Map<number, { readonly owner: Owner; readonly todo: Todo }>()
+  let last = 0
+  return {
+    create: (owner, { by, title }) =>
+      Effect.sync(() => {
+        const todo = { id: ++last, title, by }
+        stored.set(todo.id, { owner, todo })
+        return todo
+      }),
+    all: Effect.sync(() => [...stored.values()].map(({ todo }) => todo)),
+    ownedBy: (owner) =>
+      Effect.sync(() => [...stored.values()].filter((_) => _.owner === owner).map(({ todo }) => todo)),
+    remove: (owner, id) =>
+      Effect.suspend(() => {
+        const found = stored.get(id)
+        if (found === undefined || found.owner !== owner) return Effect.fail(new TodoNotFound({ id }))
+        stored.delete(id)
+        return Effect.succeed(found.todo)
+      })
+  }
+})

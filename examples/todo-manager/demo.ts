@@ -1,0 +1,309 @@
+/**
+ * The whole of MCP authorization, on real parts: the todo manager, an authorization server (`oidc-provider`), and the
+ * official client of `@modelcontextprotocol/sdk`. Prints what goes over the wire and checks every step of it.
+ */
+import { NodeRuntime } from "@effect/platform-node"
+import { exchangeAuthorization, startAuthorization, UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import { Console, Context, Effect, Layer, References } from "effect"
+import { Decision } from "effect-mcp-auth"
+import { decodeJwt, decodeProtectedHeader } from "jose"
+import assert from "node:assert/strict"
+import * as AuthorizationServer from "../authorization-server/AuthorizationServer.ts"
+import { UserAgent } from "../authorization-server/UserAgent.ts"
+import * as Serving from "../shared/Serving.ts"
+import { OAuthClient } from "./demo/OAuthClient.ts"
+import * as Story from "./demo/Story.ts"
+import { challengeOf, describe, documentOf, formOf, memberLines, Wire } from "./demo/Wire.ts"
+import * as TodoManager from "./TodoManager.ts"
+
+const baseline = "create:todos read:todos"
+const everything = "create:todos read:todos delete:todos"
+
+/** A client and its connection. */
+const connection = (url: string, authProvider: OAuthClient, wire: Wire) => {
+  const transport = new StreamableHTTPClientTransport(new URL(url), { authProvider, fetch: wire.fetch })
+  return { client: new Client({ name: "demo", version: "1.0.0" }), transport }
+}
+
+const callTool = async (client: Client, name: string, args: Record<string, unknown>) => {
+  const { isError, structuredContent } = await client.callTool({ name, arguments: args })
+  assert(isError !== true, `${name} answers with an error`)
+  return structuredContent as Record<string, unknown>
+}
+
+/** Scopes are a set: their order says nothing. */
+const assertScopes = (actual: unknown, expected: string) =>
+  assert.deepEqual(String(actual).split(" ").sort(), expected.split(" ").sort())
+
+const tellToken = (accessToken: string) => {
+  const { aud, scope, sub } = decodeJwt(accessToken)
+  return [
+    "  in the token:",
+    ...memberLines({ typ: decodeProtectedHeader(accessToken).typ, sub, aud, scope })
+  ]
+}
+
+/** What the server decided, in order: the reasons that it keeps to itself. */
+class Decisions extends Context.Service<Decisions, Array<Decision.Decision>>()("demo/Decisions") {}
+
+/** The wire does not say why, so this is where the story makes sure that it was for the reason it tells. */
+const tellRefusal = (decisions: ReadonlyArray<Decision.Decision>, reason: string) => {
+  const last = decisions.at(-1)
+  assert.equal(last?.outcome, "refused")
+  assert.equal(last.reason, reason)
+  return [`  in the log of the todo manager: refused with ${last.status}, reason ${reason}`]
+}
+
+const story = Effect.gen(function*() {
+  const { issuer } = yield* AuthorizationServer.AuthorizationServer
+  const { resource, url } = yield* Serving.Endpoint
+  const decisions = yield* Decisions
+  const step = Story.make()
+  const wire = new Wire()
+  const person = new UserAgent({ username: "alice" })
+  const oauth = new OAuthClient(person)
+  const first = connection(url, oauth, wire)
+  const { client, transport } = connection(url, oauth, wire)
+  yield* Effect.addFinalizer(() => Effect.promise(() => Promise.all([first.client.close(), client.close()])))
+
+  yield* Console.log(`The todo manager is ${resource}, the authorization server ${issuer}, the person alice.\n`)
+
+  // From here to the authorization code the official client finds its way alone; the next steps read what it did.
+  const outcome = yield* Effect.promise(() =>
+    first.client.connect(first.transport).then(() => undefined, (error: unknown) => error)
+  )
+
+  const metadataUrl = yield* step("The client calls without a token and is told where to look", async (tell) => {
+    const exchange = wire.take("POST", url, "initialize")
+    tell(...describe(exchange))
+    assert.equal(exchange.response.status, 401)
+    assert.equal(challengeOf(exchange, "error"), undefined, "a request without credentials is told of an error")
+    assertScopes(challengeOf(exchange, "scope"), baseline)
+    const metadataUrl = challengeOf(exchange, "resource_metadata")
+    assert(metadataUrl !== undefined, "the challenge has no resource_metadata")
+    return metadataUrl
+  })
+
+  yield* step("The metadata of the todo manager names its authorization server", async (tell) => {
+    const exchange = wire.take("GET", metadataUrl)
+    tell(...describe(exchange, ["resource", "authorization_servers", "scopes_supported"]))
+    assert.equal(exchange.response.status, 200)
+    const document = documentOf(exchange)
+    assert.equal(document["resource"], resource)
+    assert.deepEqual(document["authorization_servers"], [issuer])
+    assert.deepEqual(document["scopes_supported"], baseline.split(" "))
+  })
+
+  const server = yield* step(
+    "Discovery: the metadata of the authorization server names its endpoints",
+    async (tell) => {
+      const exchange = wire.take("GET", `${issuer}/.well-known/oauth-authorization-server`)
+      const endpoints = ["registration_endpoint", "authorization_endpoint", "token_endpoint"]
+      tell(...describe(exchange, ["issuer", ...endpoints, "code_challenge_methods_supported"]))
+      assert.equal(exchange.response.status, 200)
+      const document = documentOf(exchange)
+      assert.equal(document["issuer"], issuer)
+      assert.deepEqual(document["code_challenge_methods_supported"], ["S256"])
+      const endpoint = (name: string) => {
+        const value = document[name]
+        assert(typeof value === "string", `the authorization server has no ${name}`)
+        return value
+      }
+      const [registration, authorization, token] = endpoints.map(endpoint) as [string, string, string]
+      return { registration, authorization, token, metadata: oauth.discoveryState()?.authorizationServerMetadata }
+    }
+  )
+
+  const registered = yield* step("The client registers itself", async (tell) => {
+    const exchange = wire.take("POST", server.registration)
+    tell(...describe(exchange, ["client_id", "redirect_uris", "token_endpoint_auth_method"]))
+    assert.equal(exchange.response.status, 201)
+    const clientId = documentOf(exchange)["client_id"]
+    assert(typeof clientId === "string")
+    return { client_id: clientId }
+  })
+
+  /** The person's part of an authorization: what was asked for, what they saw, what came back. */
+  const readSignIn = (scope: string, consent: ReadonlyArray<string>): ReadonlyArray<string> => {
+    const exchanges = person.log.splice(0)
+    const asked = exchanges[0]?.url
+    assert(
+      asked !== undefined && `${asked.origin}${asked.pathname}` === server.authorization,
+      "nobody was sent to sign in"
+    )
+    const parameters = Object.fromEntries(asked.searchParams)
+    assert.equal(parameters["response_type"], "code")
+    assert.equal(parameters["client_id"], registered.client_id)
+    assert.equal(parameters["code_challenge_method"], "S256")
+    assert.equal(parameters["resource"], resource)
+    assertScopes(parameters["scope"], scope)
+    const page = exchanges.find((_) => _.page === "Authorize")
+    assert.deepEqual(page?.asked?.slice(1), consent, "the person is asked for something else")
+    const back = exchanges.at(-1)?.location
+    assert(back !== undefined)
+    return [
+      `> GET ${server.authorization}   (in the browser)`,
+      ...memberLines(parameters, ["scope", "resource", "code_challenge", "code_challenge_method", "redirect_uri"]),
+      ...exchanges.flatMap(({ form }) => form?.["login"] === undefined ? [] : [`  signs in as ${form["login"]}`]),
+      `  consents to ${consent.join(" ")}`,
+      `< ${exchanges.at(-1)?.status} ${oauth.redirectUrl}`,
+      ...memberLines(Object.fromEntries(back.searchParams), ["code", "iss"])
+    ]
+  }
+
+  /** The client's part: the code for a token. */
+  const redeem = async (transport: StreamableHTTPClientTransport, scope: string): Promise<ReadonlyArray<string>> => {
+    await transport.finishAuth(oauth.takeCode())
+    const exchange = wire.take("POST", server.token)
+    assert.equal(exchange.response.status, 200)
+    const form = formOf(exchange)
+    assert.equal(form["grant_type"], "authorization_code")
+    assert.equal(form["resource"], resource)
+    assert(form["code_verifier"] !== undefined, "the code is redeemed without PKCE")
+    const accessToken = String(documentOf(exchange)["access_token"])
+    const claims = decodeJwt(accessToken)
+    assert.equal(decodeProtectedHeader(accessToken).typ, "at+jwt")
+    assert.equal(claims.aud, resource)
+    assertScopes(claims["scope"], scope)
+    return [...describe(exchange, ["access_token", "token_type", "expires_in"]), ...tellToken(accessToken)]
+  }
+
+  yield* step("Authorization code with PKCE, for this resource: the person signs in and consents", async (tell) => {
+    if (!(outcome instanceof UnauthorizedError)) throw outcome
+    tell(...readSignIn(baseline, ["create:todos", "read:todos"]))
+    tell(...await redeem(first.transport, baseline))
+  })
+
+  const todo = yield* step("With the token the client connects and calls a tool", async (tell) => {
+    await client.connect(transport)
+    const opened = wire.take("POST", url, "initialize")
+    tell(...describe(opened))
+    assert.equal(opened.response.status, 200)
+    const todo = await callTool(client, "create_todo", { title: "Read RFC 9728" })
+    const exchange = wire.take("POST", url, "tools/call create_todo")
+    tell(...describe(exchange), ...memberLines(todo))
+    assert.equal(exchange.response.status, 200)
+    assert.equal(todo["title"], "Read RFC 9728")
+    return todo
+  })
+
+  yield* step("A tool that needs one scope more: refused before it runs, and told what it takes", async (tell) => {
+    await assert.rejects(callTool(client, "delete_todo", { id: todo["id"] }), UnauthorizedError)
+    const exchange = wire.take("POST", url, "tools/call delete_todo")
+    tell(...describe(exchange))
+    assert.equal(exchange.response.status, 403)
+    assert.equal(challengeOf(exchange, "error"), "insufficient_scope")
+    // Clients of 2025-11-25 replace the scopes that they have, so the challenge repeats what was granted.
+    assertScopes(challengeOf(exchange, "scope"), everything)
+    assert.equal(challengeOf(exchange, "resource_metadata"), metadataUrl)
+    tell(...tellRefusal(decisions, "missing-scope"))
+    const { todos } = await callTool(client, "list_todos", {})
+    wire.take("POST", url, "tools/call list_todos")
+    assert.deepEqual(todos, [todo], "the tool has run")
+    tell("  the todo is still there")
+  })
+
+  yield* step("Step-up: the person is asked for that scope alone", async (tell) => {
+    tell(...readSignIn(everything, ["delete:todos"]))
+    tell(...await redeem(transport, everything))
+  })
+
+  yield* step("The same call again, with the new token", async (tell) => {
+    const deleted = await callTool(client, "delete_todo", { id: todo["id"] })
+    const exchange = wire.take("POST", url, "tools/call delete_todo")
+    tell(...describe(exchange), ...memberLines(deleted))
+    assert.equal(exchange.response.status, 200)
+    assert.deepEqual(deleted, todo)
+    const { todos } = await callTool(client, "list_todos", {})
+    wire.take("POST", url, "tools/call list_todos")
+    assert.deepEqual(todos, [], "the todo is still there")
+    tell("  the todo is gone")
+  })
+
+  yield* step("A token for another resource, same issuer, person, client and scopes: refused", async (tell) => {
+    const elsewhere = new URL("/elsewhere", url).href
+    const common = {
+      clientInformation: registered,
+      resource: new URL(elsewhere),
+      ...(server.metadata === undefined ? {} : { metadata: server.metadata })
+    }
+    const { authorizationUrl, codeVerifier } = await startAuthorization(issuer, {
+      ...common,
+      redirectUrl: oauth.redirectUrl,
+      scope: everything,
+      state: oauth.state()
+    })
+    await oauth.redirectToAuthorization(authorizationUrl)
+    const { access_token } = await exchangeAuthorization(issuer, {
+      ...common,
+      authorizationCode: oauth.takeCode(),
+      codeVerifier,
+      redirectUri: oauth.redirectUrl
+    })
+    assert.equal(decodeJwt(access_token).aud, elsewhere)
+
+    // One and the same request, with the token of the client and then with the other.
+    const listTodos = async (token: string | undefined) => {
+      await wire.fetch(url, {
+        method: "POST",
+        headers: {
+          accept: "application/json, text/event-stream",
+          authorization: `Bearer ${token}`,
+          "content-type": "application/json",
+          "mcp-protocol-version": "2025-11-25",
+          "mcp-session-id": transport.sessionId ?? ""
+        },
+        body: JSON.stringify({
+          jsonrpc: "2.0",
+          id: "a",
+          method: "tools/call",
+          params: { name: "list_todos", arguments: {} }
+        })
+      })
+      return wire.take("POST", url, "tools/call list_todos")
+    }
+    const control = await listTodos(oauth.tokens()?.access_token)
+    tell(...describe(control))
+    assert.equal(control.response.status, 200)
+    const exchange = await listTodos(access_token)
+    tell(...describe(exchange), ...tellToken(access_token))
+    assert.equal(exchange.response.status, 401)
+    assert.equal(challengeOf(exchange, "error"), "invalid_token")
+    tell(...tellRefusal(decisions, "audience"))
+    assert.equal(challengeOf(exchange, "resource_metadata"), metadataUrl)
+    // A client of 2025-11-25 also says that it is initialized and tries for an event stream; nothing else was sent.
+    const others = wire.rest.map((_) => `${_.method} ${_.url.href} ${_.response.status}`)
+    assert.deepEqual([...new Set(others)].sort(), [`GET ${url} 405`, `POST ${url} 202`])
+  })
+
+  yield* Console.log(
+    "Shown: a client that knew one URL found out where to sign in, signed in, called a tool, stepped up for one scope " +
+      "more, and could do nothing with a token made for another resource."
+  )
+})
+
+const Server = Layer.unwrap(Effect.gen(function*() {
+  const { issuer } = yield* AuthorizationServer.AuthorizationServer
+  const decisions = yield* Decisions
+  return Serving.layer(
+    { port: 0, authorizationServers: [issuer] },
+    { scopes: TodoManager.allScopes, app: TodoManager.layer }
+  ).pipe(Layer.provide(Layer.succeed(
+    Decision.DecisionListener,
+    (decision) => Effect.sync(() => void decisions.push(decision))
+  )))
+})).pipe(
+  Layer.provideMerge(AuthorizationServer.layer({ scopes: TodoManager.allScopes })),
+  Layer.provideMerge(Layer.sync(Decisions, () => []))
+)
+
+story.pipe(
+  Effect.tapErrorTag("StepFailed", (failure) => Console.error(failure.message)),
+  Effect.scoped,
+  Effect.provide(Server),
+  // The refusals, which a server logs, are part of the story.
+  Effect.provideService(References.MinimumLogLevel, "Warn"),
+  NodeRuntime.runMain
+)

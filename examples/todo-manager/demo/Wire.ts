@@ -1,0 +1,106 @@
+/** Records what a client sends and is answered, and writes it down for people: secrets shortened, the rest as it was. */
+import assert from "node:assert/strict"
+
+export interface Exchange {
+  readonly method: string
+  readonly url: URL
+  readonly request: { readonly headers: Headers; readonly body: string }
+  readonly response: { readonly status: number; readonly headers: Headers; readonly body: string }
+}
+
+export class Wire {
+  #unread: ReadonlyArray<Exchange> = []
+
+  /** To be given to a client in place of the global one. */
+  readonly fetch = async (input: URL | string, init: RequestInit = {}): Promise<Response> => {
+    const response = await globalThis.fetch(input, init)
+    const { body = null, headers, method = "GET" } = init
+    const exchange = {
+      method,
+      url: new URL(input),
+      request: { headers: new Headers(headers), body: body === null ? "" : String(body) },
+      response: { status: response.status, headers: response.headers, body: await response.clone().text() }
+    }
+    this.#unread = [...this.#unread, exchange]
+    return response
+  }
+
+  /** The first exchange of this kind that was not asked for yet. */
+  take(method: string, url: string, call?: string): Exchange {
+    const found = this.#unread.find((_) => _.method === method && _.url.href === url && callOf(_) === call)
+    assert(found !== undefined, `${method} ${url}${call === undefined ? "" : ` ${call}`} was never sent`)
+    this.#unread = this.#unread.filter((_) => _ !== found)
+    return found
+  }
+
+  /** What nobody asked for. */
+  get rest(): ReadonlyArray<Exchange> {
+    return this.#unread
+  }
+}
+
+/** The JSON-RPC method of a request, with the name of the tool. */
+const callOf = ({ request }: Exchange): string | undefined => {
+  if (!request.body.startsWith("{")) return undefined
+  const { method, params } = JSON.parse(request.body)
+  return method === "tools/call" ? `${method} ${params.name}` : method
+}
+
+/** The JSON document of a response; of an event stream, the last one. */
+export const documentOf = ({ response }: Exchange): Record<string, unknown> => {
+  const stream = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false
+  const text = stream
+    ? response.body.split("\n").findLast((line) => line.startsWith("data: "))?.slice(6)
+    : response.body
+  return JSON.parse(text ?? "")
+}
+
+/** The fields of a form that was sent. */
+export const formOf = ({ request }: Exchange): Record<string, string> =>
+  Object.fromEntries(new URLSearchParams(request.body))
+
+/** One auth-param of the challenge, read the way both official clients do. */
+export const challengeOf = ({ response }: Exchange, name: string): string | undefined =>
+  new RegExp(`${name}="([^"]*)"`).exec(response.headers.get("www-authenticate") ?? "")?.[1]
+
+/** What was sent, then what was answered; of a JSON answer the members that matter. */
+export const describe = (exchange: Exchange, members: ReadonlyArray<string> = []): ReadonlyArray<string> => {
+  const { method, request, response, url } = exchange
+  const call = callOf(exchange)
+  const authorization = request.headers.get("authorization")
+  const challenge = response.headers.get("www-authenticate")
+  const form = request.headers.get("content-type") === "application/x-www-form-urlencoded" ? formOf(exchange) : {}
+  return [
+    `> ${method} ${url.href}${call === undefined ? "" : `   ${call}`}`,
+    ...(authorization === null ? [] : [`    authorization: ${authorization.replace(/(?<= ).+/, shorten)}`]),
+    ...memberLines(form),
+    `< ${response.status}`,
+    ...(challenge === null ? [] : [`    www-authenticate: ${challenge}`]),
+    ...(members.length === 0 ? [] : memberLines(documentOf(exchange), members))
+  ]
+}
+
+/** One line for each member, or for each of those named. */
+export const memberLines = (
+  document: Readonly<Record<string, unknown>>,
+  members: ReadonlyArray<string> = Object.keys(document)
+): ReadonlyArray<string> =>
+  members.map((name) => {
+    const value = document[name]
+    return `    ${name}: ${secrets.has(name) ? shorten(String(value)) : plain(value)}`
+  })
+
+const secrets = new Set([
+  "access_token",
+  "client_secret",
+  "code",
+  "code_challenge",
+  "code_verifier",
+  "refresh_token",
+  "state"
+])
+
+const plain = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value)
+
+// Enough to tell one from another, too little to use.
+const shorten = (secret: string): string => `${secret.slice(0, 6)}…${secret.slice(-4)}`

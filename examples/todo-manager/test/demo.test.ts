@@ -1,0 +1,21 @@
+import { assert, it } from "@effect/vitest"
+import { start } from "../../shared/test/Program.ts"
+import { comparable, shownOutput } from "../../shared/test/readme.ts"
+
+it("the demo goes through all of its steps", async () => {
+  const { code, stderr, stdout } = await start("todo-manager/demo.ts").ended
+  assert.strictEqual(stderr, "")
+  const lines = stdout.trimEnd().split("\n")
+  assert.match(lines.at(-1) ?? "", /^Shown: a client that knew one URL/)
+  assert.deepStrictEqual(
+    lines.flatMap((line) => /^(\d+)\. /.exec(line)?.[1] ?? []),
+    ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]
+  )
+  // The story is for people to copy from: no whole token may be in it.
+  assert.notMatch(stdout, /eyJ[\w-]+\.[\w-]+\./)
+  assert.strictEqual(code, 0)
+
+  const shown = shownOutput("todo-manager").filter((block) => /^(\d+\. |Shown)/.test(block))
+  assert.strictEqual(shown.length, 5)
+  for (const block of shown) assert.include(comparable(stdout), block)
+}, 30_000)

@@ -1,0 +1,159 @@
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { spawnSync } from "node:child_process"
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { publint } from "publint"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+
+/** `.` → `effect-mcp-auth`, `./mcp` → `effect-mcp-auth/mcp` */
+const entryPoints = Object.keys(manifest.exports)
+  .filter((it) => it !== "./package.json")
+  .map((it) => manifest.name + it.slice(1))
+
+/** Runs a command and gives what it printed; a failure shows everything it said. */
+const run = (cwd: string, command: string, ...args: ReadonlyArray<string>): string => {
+  // Set by the `npm run` around the tests: it would tell the npm in here that it is at home there.
+  const { npm_config_local_prefix: _, ...env } = process.env
+  const { error, status, stderr, stdout } = spawnSync(command, args, { cwd, env, encoding: "utf8" })
+  if (status !== 0) throw error ?? new Error(`${command} ${args.join(" ")} ended with ${status}\n${stdout}\n${stderr}`)
+  return stdout
+}
+
+const list = (folder: string): ReadonlyArray<string> =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((it) => it.isFile())
+    .map((it) => join(it.parentPath, it.name).slice(folder.length + 1).replaceAll("\\", "/"))
+    .toSorted()
+
+const read = (...path: ReadonlyArray<string>) => readFileSync(join(...path), "utf8")
+
+describe("the packed tarball", () => {
+  let home: string
+  let unpacked: string
+  let consumer: string
+
+  beforeAll(() => {
+    home = mkdtempSync(join(tmpdir(), "effect-mcp-auth-package-"))
+    run(root, "npm", "pack", "--pack-destination", home)
+    const tarball = join(home, `${manifest.name}-${manifest.version}.tgz`)
+    run(home, "tar", "-xzf", tarball)
+    unpacked = join(home, "package")
+
+    consumer = join(home, "consumer")
+    mkdirSync(consumer)
+    writeFileSync(join(consumer, "package.json"), JSON.stringify({ private: true, type: "module" }))
+    cpSync(join(root, "test/package/server.ts"), join(consumer, "server.ts"))
+    run(
+      consumer,
+      "npm",
+      "install",
+      "--prefer-offline",
+      "--no-audit",
+      "--no-fund",
+      tarball,
+      `effect@${manifest.devDependencies.effect}`
+    )
+  })
+
+  afterAll(() => rmSync(home, { recursive: true, force: true }))
+
+  it("holds what users need, and nothing else", () => {
+    const files = list(unpacked)
+    for (const file of ["package.json", "README.md", "LICENSE"]) assert.include(files, file)
+    const others = files.filter((it) =>
+      !/^(package\.json|README\.md|LICENSE|src\/.*\.ts|dist\/.*\.(js|d\.ts)(\.map)?)$/.test(it)
+    )
+    assert.deepStrictEqual(others, [])
+    assert.deepStrictEqual(files.filter((it) => /\.(test|tst)\.ts$|(^|\/)test\//.test(it)), [])
+  })
+
+  it("has a file behind every entry point and condition", () => {
+    for (const target of Object.values<string | Record<string, string>>(manifest.exports)) {
+      for (const file of typeof target === "string" ? [target] : Object.values(target)) {
+        assert.isTrue(existsSync(join(unpacked, file)), file)
+      }
+    }
+  })
+
+  it("has a source behind every map", () => {
+    const maps = list(unpacked).filter((it) => it.endsWith(".map"))
+    assert.isNotEmpty(maps)
+    for (const map of maps) {
+      for (const source of JSON.parse(read(unpacked, map)).sources) {
+        assert.isTrue(existsSync(join(unpacked, dirname(map), source)), `${map}: ${source}`)
+      }
+    }
+  })
+
+  it("satisfies publint", async () => {
+    const { messages } = await publint({ pkgDir: unpacked, pack: false, strict: true })
+    assert.deepStrictEqual(messages, [])
+  })
+
+  it("brings jose and nothing else", () => {
+    const installed = readdirSync(join(consumer, "node_modules")).filter((it) => !it.startsWith("."))
+    assert.sameMembers(installed.filter((it) => it !== "effect"), [manifest.name, "jose"])
+  })
+
+  it.each(entryPoints)("%s can be imported from plain JavaScript", (name) => {
+    const program = `console.log(Object.keys(await import(${JSON.stringify(name)})).length > 0)`
+    assert.strictEqual(run(consumer, process.execPath, "--input-type=module", "--eval", program), "true\n")
+  })
+
+  it("loads nothing of effect/ai with the core", () => {
+    writeFileSync(
+      join(consumer, "loaded.js"),
+      `import { registerHooks } from "node:module"
+      const urls = []
+      registerHooks({
+        load(url, context, next) {
+          urls.push(url)
+          return next(url, context)
+        }
+      })
+      await import("${manifest.name}")
+      console.log(JSON.stringify(urls))`
+    )
+    const urls: ReadonlyArray<string> = JSON.parse(run(consumer, process.execPath, "loaded.js"))
+    assert.isTrue(urls.some((it) => it.endsWith("/effect/dist/Effect.js")), "sees what is loaded")
+    assert.deepStrictEqual(urls.filter((it) => it.includes("/effect/dist/ai/")), [])
+  })
+
+  it.each([
+    { module: "NodeNext", moduleResolution: "NodeNext" },
+    { module: "ESNext", moduleResolution: "Bundler" }
+  ])("has types that compile with moduleResolution $moduleResolution", (options) => {
+    // Without Node's types, as on an edge runtime; and the declarations of the package are checked, too.
+    writeFileSync(
+      join(consumer, "tsconfig.json"),
+      JSON.stringify({
+        files: ["server.ts"],
+        compilerOptions: {
+          ...options,
+          target: "ES2022",
+          lib: ["ES2022", "DOM", "DOM.Iterable"],
+          types: [],
+          strict: true,
+          exactOptionalPropertyTypes: true,
+          skipLibCheck: false,
+          noEmit: true
+        }
+      })
+    )
+    run(consumer, process.execPath, join(root, "node_modules/typescript/bin/tsc"))
+  })
+
+  it("runs a server that says where to sign in", () => {
+    const program = `console.log(JSON.stringify(await (await import("./server.ts")).answer()))`
+    const { challenge, status } = JSON.parse(run(consumer, process.execPath, "--input-type=module", "--eval", program))
+    assert.strictEqual(status, 401)
+    assert.strictEqual(
+      challenge,
+      `Bearer scope="todos:read", resource_metadata="https://todos.example.com/.well-known/oauth-protected-resource/mcp"`
+    )
+  })
+})
