@@ -179,8 +179,8 @@ export const layerServices = <const S extends Scopes, C = never, A = unknown>(
   HttpClient.HttpClient
 > =>
   Layer.unwrap(Effect.map(makeGate(options), (gate) => gateLayer<ProtectedResource.OfferedOf<S>>(gate))).pipe(
-    Layer.provide(JwkSet.layer),
-    Layer.provide(Discovery.layer)
+    Layer.provide(Layer.fresh(JwkSet.layer)),
+    Layer.provide(Layer.fresh(Discovery.layer))
   )
 
 /**
@@ -206,13 +206,17 @@ export const config = <const S extends Scopes, C = never, A = unknown>(
     return make({ ...options, ...places } as unknown as Options<S, C, A>)
   }))
 
-const environment = Effect.gen(function*() {
-  const allowedOrigins = yield* Config.option(Config.Array(Schema.String, "ALLOWED_ORIGINS"))
-  return {
-    resource: yield* Config.String("RESOURCE_URL"),
-    authorizationServers: yield* Config.Array(Schema.String, "AUTHORIZATION_SERVERS"),
-    ...(allowedOrigins._tag === "None" ? {} : { allowedOrigins: allowedOrigins.value })
-  }
+// "a, b" is how people write lists: the spaces are not part of an issuer, which is compared to the letter.
+const list = (name: string) =>
+  Config.map(
+    Config.Array(Schema.String, name),
+    (values) => values.map((_) => _.trim()).filter((_) => _ !== "")
+  )
+
+const environment = Config.all({
+  resource: Config.String("RESOURCE_URL"),
+  authorizationServers: list("AUTHORIZATION_SERVERS"),
+  allowedOrigins: list("ALLOWED_ORIGINS").pipe(Config.withDefault([]))
 })
 
 const makeGate = <S extends Scopes, C, A>(
@@ -324,11 +328,16 @@ const gateLayer = <S extends string>(gate: Gate.Gate): Layer.Layer<Gate.AuthLaye
     ])
   ))
 
-/** Beside the gate: its middleware for routes, and the metadata documents, which stay outside that middleware. */
+/**
+ * Beside the gate: its middleware for routes, and the metadata documents, which stay outside that middleware. All of it
+ * fresh: layers are memoised by reference, and a second resource in the same program must not get the first one's gate.
+ */
 const provided = <S extends string, C, E, R>(
   services: Layer.Layer<Gate.AuthLayer | RequiredScopesOf<S>, E, R>
 ): Layer.Layer<Provided<S, C>, E | AuthConfigError, R | HttpRouter.HttpRouter> =>
-  Layer.mergeAll(EffectHttp.middleware, EffectHttp.metadata).pipe(Layer.provideMerge(services)) as Layer.Layer<
+  Layer.mergeAll(Layer.fresh(EffectHttp.middleware), Layer.fresh(EffectHttp.metadata)).pipe(
+    Layer.provideMerge(services)
+  ) as Layer.Layer<
     Provided<S, C>,
     E | AuthConfigError,
     R | HttpRouter.HttpRouter
@@ -419,7 +428,7 @@ export const mock = <const S extends readonly [string, ...ReadonlyArray<string>]
     Layer.succeed(Principal.Principal, principal),
     Layer.succeed(registerWithMcpAuthToolkit, undefined),
     Layer.succeedContext(own),
-    EffectHttp.middleware.pipe(Layer.provideMerge(gateLayer<S[number]>({ ...gate, services })))
+    Layer.fresh(EffectHttp.middleware).pipe(Layer.provideMerge(gateLayer<S[number]>({ ...gate, services })))
   ) as unknown as Layer.Layer<Principal.Principal | RegisterWithMcpAuthToolkit | C | Provided<S[number], C>>
 }
 
@@ -434,7 +443,7 @@ export const mockRefused = <const S extends readonly [string, ...ReadonlyArray<s
   options: { readonly scopes: S }
 ): Layer.Layer<Provided<S[number]>> => {
   const refuse = (gate: Gate.Gate) => () => gate.refuse(error, { principal: undefined, protocolVersion: undefined })
-  return EffectHttp.middleware.pipe(
+  return Layer.fresh(EffectHttp.middleware).pipe(
     Layer.provideMerge(gateLayer<S[number]>(mockGate(options.scopes, refuse)))
   ) as unknown as Layer.Layer<Provided<S[number]>>
 }

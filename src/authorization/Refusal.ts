@@ -108,13 +108,14 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
     scope: resource.baseline,
     errorDescription: invalidTokenText
   })
-  const prepared = new Map<AuthError, Refusal>()
-  // Errors that carry nothing of the request are single values, so their answers can be as well.
+  const prepared = new Map<string, Refusal>()
+  // An error that carries nothing but its reason has one answer, made when it is first needed.
   const once = (error: AuthError, answer: () => Refusal): Refusal => {
-    const known = prepared.get(error)
+    const key = `${error._tag} ${error.reason}`
+    const known = prepared.get(key)
     if (known !== undefined) return known
     const made = answer()
-    if (prepared.size < 64) prepared.set(error, made)
+    prepared.set(key, made)
     return made
   }
 

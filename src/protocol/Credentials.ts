@@ -63,6 +63,11 @@ export const parse = (
     : notToken68
 }
 
-// Only the optional whitespace of RFC 9110 §5.6.3: `String.trim` would also eat U+FEFF and U+00A0.
-const trim = (value: string): string => value.replace(/^[ \t]+/, "").replace(/[ \t]+$/, "")
+// Only the optional whitespace of RFC 9110 §5.6.3: `String.trim` would also eat U+FEFF and U+00A0. A pattern that looks
+// for it at the end starts anew at every space: a header of 16 KB would hold the thread for a fifth of a second.
+const trim = (value: string): string => {
+  let end = value.length
+  while (end > 0 && (value[end - 1] === " " || value[end - 1] === "\t")) end--
+  return value.slice(0, end).replace(/^[ \t]+/, "")
+}
 const trimStart = (value: string): string => value.replace(/^ +/, "")
