@@ -31,6 +31,7 @@ import * as Discovery from "./verification/Discovery.ts"
 import * as JwkSet from "./verification/JwkSet.ts"
 import * as JwtVerifier from "./verification/JwtVerifier.ts"
 import * as Principal from "./verification/Principal.ts"
+import * as RequestState from "./verification/RequestState.ts"
 import type { ScopeHierarchy } from "./verification/ScopeHierarchy.ts"
 import * as TokenType from "./verification/TokenType.ts"
 
@@ -100,6 +101,8 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
     readonly service: Context.Key<C, A>
     readonly schema: Schema.ConstraintDecoder<A>
   } | undefined
+  /** What seals the state that handlers hand out (see `RequestState`), in every instance the same. Default: random. */
+  readonly stateSecret?: Redacted.Redacted | undefined
   /** Shown to people by clients (`resource_name`). */
   readonly resourceName?: string | undefined
   /** A page for developers (`resource_documentation`). */
@@ -116,7 +119,7 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
 export type Provided<S extends string, C = never> =
   | Gate.AuthLayer
   | RequiredScopesOf<S>
-  | HttpRouter.Request.From<"Requires", Principal.Principal | RequiredScopesOf<S> | C>
+  | HttpRouter.Request.From<"Requires", Principal.Principal | RequestState.RequestState | RequiredScopesOf<S> | C>
   | HttpRouter.Request<"Error", InsufficientScope>
 
 /**
@@ -241,6 +244,7 @@ const makeGate = <S extends Scopes, C, A>(
     return Gate.make({
       resource,
       verifier,
+      requestState: yield* RequestState.make(options.stateSecret),
       allowedOrigins: yield* Effect.fromResult(checkOrigins(options.allowedOrigins ?? [])),
       challengeScopes: options.challengeScopes ?? "auto",
       unlisted: options.unlisted ?? "allow",
@@ -373,6 +377,7 @@ const mockGate = (
   const gate = Gate.make({
     resource,
     verifier: { verify: () => Effect.die("a mock verifies nothing") },
+    requestState: Effect.runSync(RequestState.make(undefined)),
     allowedOrigins: [],
     challengeScopes: "auto",
     unlisted: "allow",

@@ -16,6 +16,7 @@ import {
 import * as Credentials from "../protocol/Credentials.ts"
 import type { Operation } from "../protocol/Operation.ts"
 import { Principal } from "../verification/Principal.ts"
+import { RequestState } from "../verification/RequestState.ts"
 import type { TokenVerifier } from "../verification/TokenVerifier.ts"
 import * as Decision from "./Decision.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
@@ -90,8 +91,8 @@ export interface Gate {
   readonly resource: ProtectedResource
   readonly allowedOrigins: ReadonlyArray<string>
   readonly sessions: Sessions.Sessions
-  /** The services of an authenticated request: `Principal`, this gate, the user's own claims. */
-  readonly services: (principal: Principal["Service"]) => Context.Context<Principal | AuthLayer>
+  /** The services of an authenticated request: `Principal`, `RequestState`, this gate, the user's own claims. */
+  readonly services: (principal: Principal["Service"]) => Context.Context<Principal | RequestState | AuthLayer>
   readonly authenticate: (request: Request) => Effect.Effect<Caller, Refusal.Refusal>
   readonly authorize: <R>(call: Call<R>) => Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R>
   /** The answer to a failure further inside, reported as a decision. */
@@ -118,6 +119,7 @@ export class AuthLayer extends Context.Service<AuthLayer, Gate>()("effect-mcp-au
 export interface Options {
   readonly resource: ProtectedResource
   readonly verifier: TokenVerifier["Service"]
+  readonly requestState: RequestState["Service"]
   readonly allowedOrigins: ReadonlyArray<string> | undefined
   readonly challengeScopes: Refusal.ChallengeScopes
   readonly unlisted: "allow" | "deny"
@@ -167,7 +169,10 @@ export const make = (options: Options): Gate => {
     allowedOrigins,
     sessions,
     services: (principal) => {
-      const services = Context.make(Principal, principal).pipe(Context.add(AuthLayer, gate))
+      const services = Context.make(Principal, principal).pipe(
+        Context.add(AuthLayer, gate),
+        Context.add(RequestState, options.requestState)
+      )
       const claims = decoded.get(principal)
       return claims === undefined ? services : Context.merge(services, claims)
     },

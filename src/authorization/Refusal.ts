@@ -192,6 +192,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
     const content = { code: "invalid_request", description: error.message }
     switch (error.reason) {
       case "not-json":
+      case "state":
         return refusal(400, error.reason, error, content)
       case "content-type":
         return refusal(415, error.reason, error, content)

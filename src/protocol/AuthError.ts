@@ -38,7 +38,8 @@ export class MalformedRequest extends Schema.TaggedError<MalformedRequest>()("Ma
     "several-authorization-headers",
     "not-json",
     "content-type",
-    "too-large"
+    "too-large",
+    "state"
   ])
 }) {
   override get message(): string {
@@ -52,7 +53,8 @@ const malformedRequestMessages: Record<MalformedRequest["reason"], string> = {
   "several-authorization-headers": "The request has more than one Authorization header",
   "not-json": "The request body is not JSON",
   "content-type": "The request body must be application/json",
-  "too-large": "The request body is larger than this server accepts"
+  "too-large": "The request body is larger than this server accepts",
+  "state": "The request state is not one that this server gave to this caller for this operation, or it is too old"
 }
 
 /**

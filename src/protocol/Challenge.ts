@@ -119,9 +119,11 @@ export const parse = (header: string): Result.Result<ReadonlyArray<Challenge>, M
   }
   const malformed = () => Result.fail(new MalformedChallenge({ at }))
   take(separators)
+  let opened = false // a scheme and a space: what follows belongs to it
   while (at < header.length) {
     const parameter = take(authParameter)
     if (parameter !== null) {
+      opened = false
       const current = challenges.at(-1)
       if (current === undefined) return malformed()
       const name = parameter[1]!.toLowerCase()
@@ -130,14 +132,17 @@ export const parse = (header: string): Result.Result<ReadonlyArray<Challenge>, M
         : parameter[2]!
       if (!current.parameters.has(name)) current.parameters.set(name, value)
     } else {
-      const scheme = take(authScheme)
+      const scheme = opened ? null : take(authScheme)
       if (scheme === null) return malformed()
       const challenge = { scheme: scheme[1]!, parameters: new Map<string, string>() }
       challenges.push(challenge)
       if (scheme[2] !== "") {
         const token = take(token68)
-        if (token !== null) challenge.parameters.set("token68", token[1]!)
-        else continue // parameters of this scheme follow at once, without a comma
+        if (token === null) {
+          opened = true
+          continue // parameters of this scheme follow at once, without a comma
+        }
+        challenge.parameters.set("token68", token[1]!)
       }
     }
     if (take(separators)![0].includes(",") === false && at < header.length) return malformed()
@@ -148,7 +153,7 @@ export const parse = (header: string): Result.Result<ReadonlyArray<Challenge>, M
 // All sticky: each is tried at the current offset only.
 const separators = /[ \t,]*/y
 const authParameter = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[!#$%&'*+\-.^_`|~0-9A-Za-z]+)/y
-const authScheme = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+)( +|(?=[ \t]*(?:,|$)))/y
+const authScheme = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+)((?=[ \t]*(?:,|$))| +)/y
 const token68 = /([A-Za-z0-9\-._~+/]+=*)(?=[ \t]*(?:,|$))/y
 
 /**

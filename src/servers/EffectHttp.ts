@@ -13,6 +13,7 @@ import { AuthLayer } from "../authorization/Gate.ts"
 import type { Refusal } from "../authorization/Refusal.ts"
 import { AuthConfigError, InsufficientScope, MissingCredentials } from "../protocol/AuthError.ts"
 import type { Principal } from "../verification/Principal.ts"
+import type { RequestState } from "../verification/RequestState.ts"
 import * as effectHttp from "./internal/effectHttp.ts"
 
 /**
@@ -28,10 +29,10 @@ import * as effectHttp from "./internal/effectHttp.ts"
  * @since 0.1.0
  */
 export const middleware: Layer.Layer<
-  HttpRouter.Request<"Requires", Principal> | HttpRouter.Request<"Error", InsufficientScope>,
+  HttpRouter.Request.From<"Requires", Principal | RequestState> | HttpRouter.Request<"Error", InsufficientScope>,
   never,
   AuthLayer
-> = HttpRouter.middleware<{ provides: Principal; handles: InsufficientScope }>()(
+> = HttpRouter.middleware<{ provides: Principal | RequestState; handles: InsufficientScope }>()(
   Effect.map(AuthLayer, (gate) => (app) =>
     Effect.gen(function*() {
       const request = yield* HttpServerRequest.HttpServerRequest

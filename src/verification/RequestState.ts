@@ -1,0 +1,120 @@
+/**
+ * State that travels through the client: what a tool hands out with a question and gets back with the answer (MCP
+ * multi-round-trip requests, task handles). A client can read, change, keep and pass on whatever it is given.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { compactDecrypt, CompactEncrypt } from "jose"
+import { AuthConfigError, MalformedRequest } from "../protocol/AuthError.ts"
+import * as base64url from "./internal/base64url.ts"
+import { Principal } from "./Principal.ts"
+
+/**
+ * What a state is for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Purpose {
+  /** The operation that hands the state out and takes it back, such as `tools/call plan_trip`. */
+  readonly operation: string
+  /** How long the client may take. Default: 10 minutes. */
+  readonly lifetime?: Duration.Input | undefined
+}
+
+/**
+ * Seals state for the caller of the current request.
+ *
+ * **When to use**
+ *
+ * In every handler that answers with `InputRequired` and a `requestState`: seal it going out, open it coming in.
+ *
+ * **Details**
+ *
+ * Sealed state is encrypted (A256GCM) and bound to `Principal.key`, to the operation and to a time. State of another
+ * caller, for another operation, out of time, changed or made up fails with `MalformedRequest` of the reason `"state"`,
+ * without saying which.
+ *
+ * **Gotchas**
+ *
+ * The key is made when the layer is built unless `stateSecret` is configured: several instances need a common one.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class RequestState extends Context.Service<RequestState, {
+  readonly seal: (state: string, purpose: Purpose) => Effect.Effect<string, never, Principal>
+  readonly open: (sealed: string, purpose: Purpose) => Effect.Effect<string, MalformedRequest, Principal>
+}>()("effect-mcp-auth/RequestState") {}
+
+const refused = new MalformedRequest({ reason: "state" })
+
+const defaultLifetime = Duration.minutes(10)
+
+/** Sealed text beyond this is nothing that was handed out here. */
+const maximumLength = 64 * 1024
+
+/**
+ * Makes the service. The secret must have 32 bytes or more, as text; without one a random key is used.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  secret: Redacted.Redacted | undefined
+): Effect.Effect<RequestState["Service"], AuthConfigError> =>
+  Effect.gen(function*() {
+    const key = yield* deriveKey(secret)
+    return {
+      seal: Effect.fnUntraced(function*(state, { lifetime, operation }) {
+        const principal = yield* Principal
+        const now = yield* Clock.currentTimeMillis
+        const until = now + Duration.toMillis(Duration.fromInputUnsafe(lifetime ?? defaultLifetime))
+        const content = new TextEncoder().encode(JSON.stringify([principal.key, operation, until, state]))
+        return yield* Effect.promise(() =>
+          new CompactEncrypt(content).setProtectedHeader({ alg: "dir", enc: "A256GCM" }).encrypt(key)
+        )
+      }),
+      open: Effect.fnUntraced(function*(sealed, { operation }) {
+        const principal = yield* Principal
+        const now = yield* Clock.currentTimeMillis
+        if (sealed.length > maximumLength || !sealed.split(".").every(base64url.isCanonical)) {
+          return yield* Effect.fail(refused)
+        }
+        const content = yield* Effect.tryPromise({
+          try: () =>
+            compactDecrypt(sealed, key, { keyManagementAlgorithms: ["dir"], contentEncryptionAlgorithms: ["A256GCM"] }),
+          catch: () => refused
+        })
+        // Decrypted under our key, so it is the list that `seal` wrote.
+        const [owner, purpose, until, state] = JSON.parse(new TextDecoder().decode(content.plaintext)) as [
+          string,
+          string,
+          number,
+          string
+        ]
+        return owner === principal.key && purpose === operation && now < until
+          ? state
+          : yield* Effect.fail(refused)
+      })
+    }
+  })
+
+const deriveKey = (secret: Redacted.Redacted | undefined): Effect.Effect<Uint8Array, AuthConfigError> => {
+  if (secret === undefined) return Effect.sync(() => crypto.getRandomValues(new Uint8Array(32)))
+  const bytes = new TextEncoder().encode(Redacted.value(secret))
+  return bytes.length < 32
+    ? Effect.fail(
+      new AuthConfigError({
+        reason: "insecure",
+        option: "stateSecret",
+        fix: "give at least 32 random bytes as text, such as the output of: openssl rand -base64 32"
+      })
+    )
+    : Effect.map(Effect.promise(() => crypto.subtle.digest("SHA-256", bytes)), (digest) => new Uint8Array(digest))
+}
