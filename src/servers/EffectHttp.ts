@@ -90,12 +90,20 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
         reason: "duplicate",
         option: "resource",
         fix:
-          `${resource.resource} is protected by two AuthLayers on one router: bind the layer to a constant and provide ` +
-          "that, or give each its own resource"
+          `two AuthLayers on one router describe themselves at ${resource.metadataPath}: bind the layer to a constant and ` +
+          "provide that, or give each its own resource, the one without a path first"
       })
     }
-    const paths = known.size === 0 ? new Set([resource.metadataPath, rootPath]) : new Set([resource.metadataPath])
-    known.add(resource.metadataPath)
+    if (patternOf(resource.metadataPath) === undefined) {
+      return yield* new AuthConfigError({
+        reason: "malformed",
+        option: "resource",
+        fix:
+          `${resource.resource} has a path that no route can match: leave * and ; and escapes outside UTF-8 out of it`
+      })
+    }
+    const paths = new Set(known.size === 0 ? [resource.metadataPath, rootPath] : [resource.metadataPath])
+    for (const path of paths) known.add(path)
     // Public wherever the layer is provided: no middleware of the surrounding context may ask for a token here.
     yield* Effect.forEach(paths, (path) => addDocument(router, path, resource.metadata)).pipe(
       Effect.updateContext((_: Context.Context<never>) => Context.empty())
@@ -103,9 +111,21 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
   })
 )
 
+/**
+ * The pattern that matches this path alone. The router decodes the path of a request, all but the reserved characters
+ * and `%`, and cuts it at `;`; in a pattern `:` starts a parameter and `*` matches everything.
+ */
+const patternOf = (path: string): string | undefined => {
+  try {
+    const decoded = decodeURI(path.replaceAll("%25", "%2525"))
+    return /[*;]/.test(decoded) ? undefined : decoded.replaceAll(":", "::")
+  } catch {
+    return undefined
+  }
+}
+
 const addDocument = Effect.fnUntraced(function*(router: HttpRouter.HttpRouter, path: string, document: object) {
-  // `:` starts a parameter in the router's patterns, and is an ordinary character in a path.
-  const route = path.replaceAll(":", "::") as `/${string}`
+  const route = patternOf(path) as `/${string}`
   const open = { "access-control-allow-origin": "*" }
   const text = JSON.stringify(document)
   const json = HttpServerResponse.text(text, {

@@ -153,22 +153,38 @@ const intersects = (claim: unknown, values: ReadonlySet<string>): boolean =>
  * @category guards
  * @since 0.1.0
  */
-export const check = (rule: Audience): Result.Result<void, AuthConfigError> => {
-  const rules = rule._tag === "All" ? rule.rules : [rule]
-  const empty = rules.length === 0 ||
-    rules.some((_) =>
-      _._tag === "All"
-        ? Result.isFailure(check(_))
-        : _._tag !== "Resource" &&
-          (_.values.length === 0 || _.values.some((value) => typeof value !== "string" || value === ""))
-    )
-  return empty
-    ? Result.fail(
+export const check = (rule: Audience): Result.Result<void, AuthConfigError> =>
+  isInOrder(rule)
+    ? Result.succeed(undefined)
+    : Result.fail(
       new AuthConfigError({
         reason: "missing",
         option: "audience",
-        fix: "name at least one value (an empty list would be no check), or leave it out to demand the resource itself"
+        fix:
+          "choose Audience.resource, oneOf, clientIds, claim or all, and name at least one value (an empty list would be " +
+          "no check), or leave it out to demand the resource itself"
       })
     )
-    : Result.succeed(undefined)
+
+// A rule may come out of a file or from JavaScript, where no type has looked at it.
+const isInOrder = (rule: unknown): boolean => {
+  if (typeof rule !== "object" || rule === null) return false
+  const { _tag, name, rules, values } = rule as Readonly<Record<string, unknown>>
+  switch (_tag) {
+    case "Resource":
+      return true
+    case "OneOf":
+    case "ClientIds":
+      return areNames(values)
+    case "Claim":
+      return isName(name) && areNames(values)
+    case "All":
+      return Array.isArray(rules) && rules.length > 0 && rules.every(isInOrder)
+    default:
+      return false
+  }
 }
+
+const isName = (value: unknown): boolean => typeof value === "string" && value !== ""
+
+const areNames = (values: unknown): boolean => Array.isArray(values) && values.length > 0 && values.every(isName)

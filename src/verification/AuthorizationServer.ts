@@ -87,7 +87,8 @@ export interface AuthorizationServer {
  */
 export const make = (input: Input, option: string): Result.Result<AuthorizationServer, AuthConfigError> =>
   Result.gen(function*() {
-    const options: Options = typeof input === "string" ? { issuer: input } : input
+    // Options may come out of a file or from JavaScript: what no type has looked at must not throw here.
+    const options: Options = typeof input === "object" && input !== null ? input : { issuer: input }
     const insecure = options[allowInsecureHttp] === true
     const issuer = yield* checkUrl(options.issuer, `${option}.issuer`, insecure)
     if (issuer.search !== "" || issuer.hash !== "" || issuer.username !== "" || issuer.password !== "") {
@@ -117,8 +118,8 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
       )
     }
     const algorithms: ReadonlyArray<string> = options.algorithms ?? Algorithm.all
-    const foreign = algorithms.find((_) => !Algorithm.isAlgorithm(_))
-    if (foreign !== undefined || algorithms.length === 0) {
+    const foreign = Array.isArray(algorithms) ? algorithms.find((_) => !Algorithm.isAlgorithm(_)) : undefined
+    if (!Array.isArray(algorithms) || algorithms.length === 0 || foreign !== undefined) {
       return yield* Result.fail(
         new AuthConfigError({
           reason: "insecure",
@@ -130,7 +131,10 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
       )
     }
     const tokenIssuers = options.tokenIssuers ?? [options.issuer]
-    if (tokenIssuers.length === 0 || tokenIssuers.some((_) => typeof _ !== "string" || _ === "")) {
+    if (
+      !Array.isArray(tokenIssuers) || tokenIssuers.length === 0 ||
+      tokenIssuers.some((_) => typeof _ !== "string" || _ === "")
+    ) {
       return yield* Result.fail(
         new AuthConfigError({
           reason: "malformed",

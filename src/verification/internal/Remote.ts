@@ -81,13 +81,15 @@ export const factory: Effect.Effect<
       return fetch.pipe(
         Effect.onExit(settle),
         Effect.map((_) => _.value),
-        Effect.onExit((exit) => {
-          running = undefined
-          return Deferred.done(deferred, exit)
-        }),
-        Effect.ignore,
         Effect.forkIn(scope, { startImmediately: true }),
-        Effect.as(deferred)
+        Effect.map((fiber) => {
+          // Not a finalizer of the fetch: once the layer is closed nothing of it runs, and nobody may wait for ever.
+          fiber.addObserver((exit) => {
+            running = undefined
+            Deferred.doneUnsafe(deferred, exit)
+          })
+          return deferred
+        })
       )
     })
     const wait = (deferred: Deferred.Deferred<A, DocumentError>) => Deferred.await(deferred)
