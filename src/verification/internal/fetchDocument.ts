@@ -7,6 +7,7 @@ import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Stream from "effect/Stream"
 import { AuthorizationServerUnavailable, InvalidMetadata } from "../../protocol/AuthError.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
+import { isShallow, maximumDepth } from "./json.ts"
 
 /** A JSON document, and how long its server says it stays fresh (seconds, `Cache-Control: max-age`). */
 export interface Document {
@@ -75,6 +76,10 @@ export const fetchDocument = (
           catch: () => unusable("not-json", "is not JSON")
         })
       ),
+      Effect.filterOrFail(
+        (json) => isShallow(json),
+        () => unusable("too-large", `nests deeper than ${maximumDepth} levels`)
+      ),
       Effect.map((json) => ({ json, maxAge: maxAgeOf(headers["cache-control"]) }))
     )
   }
@@ -83,6 +88,13 @@ export const fetchDocument = (
     Effect.mapError(() => unavailable("network")),
     Effect.flatMap(judge),
     Effect.timeoutOrElse({ duration: limit.time, orElse: () => Effect.fail(unavailable("timeout")) }),
+    // A client of the user's may throw. That must not cost the good keys, nor the pauses between attempts.
+    Effect.catchDefect((defect) =>
+      Effect.andThen(
+        Effect.logError(`the HTTP client failed to fetch ${url}`, defect),
+        Effect.fail(unavailable("network"))
+      )
+    ),
     // Read by the fetch client when the request runs: whichever client the user provides, fetch follows nothing.
     Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", credentials: "omit" })
   )
