@@ -120,7 +120,7 @@ export type Client = Endpoints.Client
  * **Details**
  *
  * Where `where` stands it is a part of the URL of the requests that are meant: `"/jwks"`, `"/.well-known/"`, `"/introspect"`;
- * by default all of them. A fault lasts until `recover`; of several that fit a request the latest counts.
+ * by default all of them. A fault lasts until the next one, or until `recover`.
  *
  * @category services
  * @since 0.1.0
@@ -302,7 +302,7 @@ export const make = (
     })
     let introspection: Readonly<Record<string, unknown>> = {}
     let nonce: string | undefined
-    let faults: ReadonlyArray<{ readonly fault: Fault; readonly where: string }> = []
+    let fault: { readonly fault: Fault; readonly where: string } | undefined
     let received: ReadonlyArray<Received> = []
     let skew = 0
     const issued = new Map<string, Endpoints.Issued>()
@@ -435,7 +435,7 @@ export const make = (
     const react = (asked: Endpoints.Asked): Effect.Effect<Response, ConnectionRefused> =>
       Effect.suspend(() => {
         received = [...received, asked]
-        const active = faults.find(({ where }) => asked.url.includes(where))?.fault
+        const active = fault !== undefined && asked.url.includes(fault.where) ? fault.fault : undefined
         const reply = Effect.suspend(() => answer(asked, new URL(asked.url)))
         switch (active?._tag) {
           case undefined:
@@ -474,9 +474,9 @@ export const make = (
       )
     )
 
-    const fail: TestIssuer["Service"]["fail"] = (fault, where = "") =>
+    const fail: TestIssuer["Service"]["fail"] = (next, where = "") =>
       Effect.sync(() => {
-        faults = [{ fault, where }, ...faults.filter((_) => _.where !== where)]
+        fault = { fault: next, where }
       })
 
     const [clientId = "nobody", first] = [...clients][0] ?? []
@@ -555,7 +555,7 @@ export const make = (
       answerStatus: (status, where) => fail({ _tag: "Status", status }, where),
       redirect: (location, where) => fail({ _tag: "Status", status: 302, headers: { location } }, where),
       recover: Effect.sync(() => {
-        faults = []
+        fault = undefined
       }),
       skewClock: (by) =>
         Effect.sync(() => {

@@ -2,7 +2,7 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer } from "effect"
 import { DpopClient, TestIssuer } from "effect-mcp-auth/testing"
-import { HttpClient, HttpClientRequest } from "effect/http"
+import { type HttpClient, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { createLocalJWKSet, decodeJwt, exportJWK, generateKeyPair, jwtVerify, SignJWT } from "jose"
 import { createServer } from "node:http"
@@ -352,7 +352,7 @@ describe("without Effect", () => {
     const { authorization, dpop } = await client.headers({
       method: "POST",
       url: "https://x.test/mcp?y=z#w",
-      token: "t"
+      token
     })
     assert.strictEqual(authorization, `DPoP ${token}`)
     const { ath, htm, htu } = decodeJwt(dpop)
