@@ -3,4 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as DpopClient from "./testing/DpopClient.ts"
+export * as Forgery from "./testing/Forgery.ts"
 export * as TestIssuer from "./testing/TestIssuer.ts"
+export * as TokenShape from "./testing/TokenShape.ts"

@@ -1,0 +1,500 @@
+/**
+ * The classic forgeries of JWT access tokens: tokens that look right to somebody who forgot one check.
+ *
+ * Each row says how the token is made and for which reason it must be refused. The table serves this library's own security
+ * tests, and `TestIssuer.mintBroken` for everybody else's.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import { base64url, exportSPKI } from "jose"
+import type { InvalidTokenReason } from "../protocol/AuthError.ts"
+import type { Algorithm } from "../verification/Algorithm.ts"
+import { defined, type KeyPair, segment, signSegments } from "./internal/keys.ts"
+
+/**
+ * What a forger starts from: a token that would be admitted, and everything that is public about its issuer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Workshop {
+  readonly issuer: string
+  readonly resource: string
+  readonly algorithm: Algorithm
+  /** The time at the issuer, in seconds. */
+  readonly now: number
+  /** Header and claims of the good token. */
+  readonly header: Readonly<Record<string, unknown>>
+  readonly claims: Readonly<Record<string, unknown>>
+  /** The issuer's key. A forger has only its public half; the issuer itself makes mistakes with the whole of it. */
+  readonly key: KeyPair
+  /** A key of the forger's own, for the same algorithm. */
+  readonly stranger: Effect.Effect<KeyPair>
+}
+
+/**
+ * One row of the table.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Forgery {
+  /** What is wrong, in one line. */
+  readonly title: string
+  /** Why a verifier must refuse it. */
+  readonly reason: InvalidTokenReason
+  readonly forge: (workshop: Workshop) => Effect.Effect<string>
+}
+
+type Members = Readonly<Record<string, unknown>>
+
+/** Rightly signed by the issuer, with other members. `undefined` removes one. */
+const issued =
+  (change: (workshop: Workshop) => { readonly header?: Members; readonly claims?: Members }) =>
+  (workshop: Workshop): Effect.Effect<string> => {
+    const { claims, header } = change(workshop)
+    return signSegments(
+      workshop.key,
+      segment(defined({ ...workshop.header, ...header })),
+      segment(defined({ ...workshop.claims, ...claims }))
+    )
+  }
+
+/** Signed by the forger's own key. */
+const forged = (header: (stranger: KeyPair) => Members) => (workshop: Workshop): Effect.Effect<string> =>
+  Effect.flatMap(workshop.stranger, (stranger) =>
+    signSegments(
+      stranger,
+      segment(defined({ ...workshop.header, ...header(stranger) })),
+      segment({ ...workshop.claims, sub: "admin" })
+    ))
+
+/** The parts of the good token. */
+const good = (workshop: Workshop): Effect.Effect<readonly [string, string, string]> =>
+  Effect.map(
+    signSegments(workshop.key, segment(workshop.header), segment(workshop.claims)),
+    (token) => token.split(".") as [string, string, string]
+  )
+
+const edited =
+  (edit: (parts: readonly [string, string, string], workshop: Workshop) => string) =>
+  (workshop: Workshop): Effect.Effect<string> => Effect.map(good(workshop), (parts) => edit(parts, workshop))
+
+const withHmac = (secret: (key: KeyPair) => Promise<string>) => (workshop: Workshop): Effect.Effect<string> =>
+  Effect.promise(async () => {
+    const input = `${segment({ ...workshop.header, alg: "HS256" })}.${segment({ ...workshop.claims, sub: "admin" })}`
+    const bytes = new TextEncoder()
+    const key = await crypto.subtle.importKey(
+      "raw",
+      bytes.encode(await secret(workshop.key)),
+      { name: "HMAC", hash: "SHA-256" },
+      false,
+      ["sign"]
+    )
+    const signature = await crypto.subtle.sign("HMAC", key, bytes.encode(input))
+    return `${input}.${base64url.encode(new Uint8Array(signature))}`
+  })
+
+const unsigned = (alg: string) => ({ claims, header }: Workshop): Effect.Effect<string> =>
+  Effect.succeed(`${segment({ ...header, alg })}.${segment({ ...claims, sub: "admin" })}.`)
+
+const otherFamily = (algorithm: Algorithm): Algorithm => algorithm.startsWith("RS") ? "ES256" : "RS256"
+
+/** Pads a JSON text until its base64url has bits to spare, and sets one of them. */
+const nonCanonical = (value: Members): string => {
+  let text = JSON.stringify(value)
+  while (new TextEncoder().encode(text).length % 3 === 0) text += " "
+  const encoded = base64url.encode(text)
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+  return encoded.slice(0, -1) + alphabet[alphabet.indexOf(encoded.at(-1)!) | 1]
+}
+
+const flipped = (text: string): string => (text.startsWith("A") ? "B" : "A") + text.slice(1)
+
+const table = {
+  // The algorithm (RFC 8725 §2.1, §3.1)
+  "alg-none": { title: "unsigned, alg none", reason: "algorithm", forge: unsigned("none") },
+  "alg-none-spelled-otherwise": { title: "unsigned, alg nOnE", reason: "algorithm", forge: unsigned("nOnE") },
+  "alg-none-signed": {
+    title: "alg none, with the signature of a good token behind it",
+    reason: "algorithm",
+    forge: edited(([, claims, signature], { header }) =>
+      `${segment({ ...header, alg: "none" })}.${claims}.${signature}`
+    )
+  },
+  "alg-missing": {
+    title: "no alg at all",
+    reason: "algorithm",
+    forge: issued(() => ({ header: { alg: undefined } }))
+  },
+  "hmac-with-public-key": {
+    title: "HS256, with the issuer's public key (PEM) as the secret",
+    reason: "algorithm",
+    forge: withHmac(({ publicKey }) => exportSPKI(publicKey))
+  },
+  "hmac-with-jwk": {
+    title: "HS256, with the issuer's public JWK as the secret",
+    reason: "algorithm",
+    forge: withHmac(({ publicJwk }) => Promise.resolve(JSON.stringify(publicJwk)))
+  },
+  "alg-swapped": {
+    title: "names an algorithm of another family than the key's",
+    reason: "unknown-key",
+    forge: issued(({ algorithm }) => ({ header: { alg: otherFamily(algorithm) } }))
+  },
+
+  // The signature
+  "signature-missing": {
+    title: "a good token without its signature",
+    reason: "signature",
+    forge: edited(([header, claims]) => `${header}.${claims}.`)
+  },
+  "signature-changed": {
+    title: "one character of the signature changed",
+    reason: "signature",
+    forge: edited(([header, claims, signature]) => `${header}.${claims}.${flipped(signature)}`)
+  },
+  "signature-zero": {
+    title: "a signature of zeros (\"psychic signature\")",
+    reason: "signature",
+    forge: edited(([header, claims, signature]) =>
+      `${header}.${claims}.${base64url.encode(new Uint8Array(base64url.decode(signature).length))}`
+    )
+  },
+  "claims-changed": {
+    title: "the subject changed under a good signature",
+    reason: "signature",
+    forge: edited(([header, , signature], { claims }) =>
+      `${header}.${segment({ ...claims, sub: "admin" })}.${signature}`
+    )
+  },
+  "header-changed": {
+    title: "the header changed under a good signature",
+    reason: "signature",
+    forge: edited(([, claims, signature], { header }) =>
+      `${segment({ ...header, forged: true })}.${claims}.${signature}`
+    )
+  },
+
+  // The key (RFC 8725 §2.6, §3.10; RFC 7515 §4.1.2–4.1.8)
+  "stranger-same-kid": {
+    title: "a stranger's key under the issuer's kid",
+    reason: "signature",
+    forge: forged(() => ({}))
+  },
+  "stranger-own-kid": {
+    title: "a stranger's key under a kid of its own",
+    reason: "unknown-key",
+    forge: forged(({ kid }) => ({ kid }))
+  },
+  "stranger-no-kid": {
+    title: "a stranger's key without a kid",
+    reason: "signature",
+    forge: forged(() => ({ kid: undefined }))
+  },
+  "embedded-jwk": {
+    title: "a stranger's key, handed over in the jwk header",
+    reason: "signature",
+    forge: forged(({ publicJwk }) => ({ kid: undefined, jwk: publicJwk }))
+  },
+  "jku": {
+    title: "a jku header that names a stranger's key set",
+    reason: "unknown-key",
+    forge: forged(({ kid }) => ({ kid, jku: "https://stranger.test/jwks" }))
+  },
+  "x5u": {
+    title: "an x5u header that names a stranger's certificate",
+    reason: "unknown-key",
+    forge: forged(({ kid }) => ({ kid, x5u: "https://stranger.test/chain.pem" }))
+  },
+  "kid-path": {
+    title: "a kid that walks through a file system",
+    reason: "unknown-key",
+    forge: forged(() => ({ kid: "../../../../../../dev/null" }))
+  },
+  "kid-query": {
+    title: "a kid that ends a database query",
+    reason: "unknown-key",
+    forge: forged(() => ({ kid: "x' UNION SELECT 'key' -- " }))
+  },
+  "kid-not-a-string": {
+    title: "a kid that is a list",
+    reason: "malformed",
+    forge: issued(({ key }) => ({ header: { kid: [key.kid] } }))
+  },
+
+  // Headers that change what is signed (RFC 7515 §4.1.11, RFC 7797, RFC 7516)
+  "crit": {
+    title: "a critical header that nobody knows",
+    reason: "critical-header",
+    forge: issued(() => ({ header: { crit: ["policy"], policy: "strict" } }))
+  },
+  "crit-b64": {
+    title: "claims that claim not to be encoded",
+    reason: "critical-header",
+    forge: issued(() => ({ header: { crit: ["b64"], b64: false } }))
+  },
+  "zip": { title: "compressed content", reason: "critical-header", forge: issued(() => ({ header: { zip: "DEF" } })) },
+
+  // The form (RFC 7515 §7.1)
+  "opaque": { title: "no JWT", reason: "malformed", forge: () => Effect.succeed("b3BhcXVlLXRva2Vu") },
+  "two-parts": {
+    title: "header and claims, and nothing else",
+    reason: "malformed",
+    forge: edited(([header, claims]) => `${header}.${claims}`)
+  },
+  "four-parts": {
+    title: "a part too many",
+    reason: "malformed",
+    forge: edited((parts) => `${parts.join(".")}.${parts[2]}`)
+  },
+  "encrypted": {
+    title: "five parts, as if encrypted",
+    reason: "malformed",
+    forge: edited(([, claims, signature]) =>
+      `${segment({ alg: "RSA-OAEP", enc: "A256GCM" })}.${signature}.${signature}.${claims}.${signature}`
+    )
+  },
+  "padded": {
+    title: "base64 padding behind the signature",
+    reason: "malformed",
+    forge: edited((parts) => `${parts.join(".")}==`)
+  },
+  "not-canonical": {
+    title: "rightly signed, in one of base64url's other spellings",
+    reason: "malformed",
+    forge: ({ claims, header, key }) => signSegments(key, nonCanonical(header), segment(claims))
+  },
+  "claims-not-an-object": {
+    title: "claims that are a list",
+    reason: "malformed",
+    forge: ({ claims, header, key }) => signSegments(key, segment(header), segment([claims]))
+  },
+  "not-utf8": {
+    title: "claims that are not UTF-8",
+    reason: "malformed",
+    forge: ({ header, key }) =>
+      signSegments(key, segment(header), segment(new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])))
+  },
+  "too-large": {
+    title: "more than 16 KiB",
+    reason: "too-large",
+    forge: issued(() => ({ claims: { padding: "x".repeat(16 * 1024) } }))
+  },
+
+  // Another kind of token (RFC 8725 §3.11, RFC 9068 §4)
+  "id-token": {
+    title: "an ID token whose client has the identifier of the resource",
+    reason: "id-token",
+    forge: issued(({ now }) => ({
+      header: { typ: "JWT" },
+      claims: { client_id: undefined, scope: undefined, nonce: "n-0S6_WzA2Mj", auth_time: now }
+    }))
+  },
+  "id-token-with-scope": {
+    title: "an ID token that also bears a scope",
+    reason: "id-token",
+    forge: issued(() => ({ header: { typ: "JWT" }, claims: { at_hash: "MTIzNDU2Nzg5MDEyMzQ1Ng", scope: "openid" } }))
+  },
+  "logout-token": {
+    title: "a logout token",
+    reason: "token-type",
+    forge: issued(() => ({
+      header: { typ: "logout+jwt" },
+      claims: { events: { "http://schemas.openid.net/event/backchannel-logout": {} } }
+    }))
+  },
+  "identity-assertion": {
+    title: "an ID-JAG, which is for authorization servers",
+    reason: "token-type",
+    forge: issued(() => ({ header: { typ: "oauth-id-jag+jwt" } }))
+  },
+  "typ-missing": {
+    title: "no typ, and no mark of an access token",
+    reason: "token-type",
+    forge: issued(() => ({ header: { typ: undefined }, claims: { client_id: undefined, scope: undefined } }))
+  },
+  "typ-not-a-string": {
+    title: "a typ that is a list",
+    reason: "token-type",
+    forge: issued(() => ({ header: { typ: ["at+jwt"] } }))
+  },
+
+  // The times (RFC 7519 §4.1.4–4.1.6)
+  "expired": {
+    title: "expired a moment ago",
+    reason: "expired",
+    forge: issued(({ now }) => ({ claims: { iat: now - 300, exp: now } }))
+  },
+  "exp-missing": { title: "never expires", reason: "expiry", forge: issued(() => ({ claims: { exp: undefined } })) },
+  "exp-not-a-number": {
+    title: "an exp that is a string",
+    reason: "expiry",
+    forge: issued(({ now }) => ({ claims: { exp: String(now + 300) } }))
+  },
+  "exp-infinite": {
+    title: "an exp beyond all numbers",
+    reason: "expiry",
+    forge: ({ claims, header, key }) =>
+      signSegments(
+        key,
+        segment(header),
+        base64url.encode(JSON.stringify({ ...claims, exp: 0 }).replace("\"exp\":0", "\"exp\":1e400"))
+      )
+  },
+  "exp-null": { title: "an exp that is null", reason: "expiry", forge: issued(() => ({ claims: { exp: null } })) },
+  "not-yet-valid": {
+    title: "valid in five minutes",
+    reason: "not-yet-valid",
+    forge: issued(({ now }) => ({ claims: { nbf: now + 300, exp: now + 600 } }))
+  },
+  "issued-in-the-future": {
+    title: "issued in five minutes",
+    reason: "issued-in-the-future",
+    forge: issued(({ now }) => ({ claims: { iat: now + 300, exp: now + 600 } }))
+  },
+
+  // The audience (RFC 9068 §4, RFC 8707)
+  "audience-other": {
+    title: "meant for another server",
+    reason: "audience",
+    forge: issued(() => ({ claims: { aud: "https://other.test/mcp" } }))
+  },
+  "audience-missing": {
+    title: "meant for nobody in particular",
+    reason: "audience",
+    forge: issued(() => ({ claims: { aud: undefined } }))
+  },
+  "audience-empty": { title: "an empty list", reason: "audience", forge: issued(() => ({ claims: { aud: [] } })) },
+  "audience-client": {
+    title: "meant for its client, as an ID token is",
+    reason: "audience",
+    forge: issued(({ claims }) => ({ claims: { aud: claims["client_id"] } }))
+  },
+  "audience-longer": {
+    title: "an audience that begins with the resource",
+    reason: "audience",
+    forge: issued(({ resource }) => ({ claims: { aud: `${resource}.evil.test` } }))
+  },
+  "audience-shorter": {
+    title: "an audience with which the resource begins",
+    reason: "audience",
+    forge: issued(({ resource }) => ({ claims: { aud: resource.slice(0, -1) } }))
+  },
+  "audience-slash": {
+    title: "a slash behind the resource",
+    reason: "audience",
+    forge: issued(({ resource }) => ({ claims: { aud: `${resource}/` } }))
+  },
+  "audience-upper-case": {
+    title: "the resource in capital letters",
+    reason: "audience",
+    forge: issued(({ resource }) => ({ claims: { aud: resource.toUpperCase() } }))
+  },
+  "audience-not-strings": {
+    title: "a list that holds the resource, and an object",
+    reason: "audience",
+    forge: issued(({ resource }) => ({ claims: { aud: [resource, {}] } }))
+  },
+  "audience-nested": {
+    title: "a list within a list",
+    reason: "audience",
+    forge: issued(({ resource }) => ({ claims: { aud: [[resource]] } }))
+  },
+
+  // The issuer (RFC 8725 §3.8, RFC 9068 §4)
+  "issuer-other": {
+    title: "another issuer, under the keys of this one",
+    reason: "unknown-issuer",
+    forge: issued(() => ({ claims: { iss: "https://stranger.test" } }))
+  },
+  "issuer-missing": {
+    title: "no issuer",
+    reason: "unknown-issuer",
+    forge: issued(() => ({ claims: { iss: undefined } }))
+  },
+  "issuer-slash": {
+    title: "the issuer with one slash more, or less",
+    reason: "unknown-issuer",
+    forge: issued(({ issuer }) => ({ claims: { iss: issuer.endsWith("/") ? issuer.slice(0, -1) : `${issuer}/` } }))
+  },
+  "issuer-list": {
+    title: "a list that holds the issuer",
+    reason: "unknown-issuer",
+    forge: issued(({ issuer }) => ({ claims: { iss: [issuer] } }))
+  },
+  "issuer-longer": {
+    title: "an issuer that begins with the right one",
+    reason: "unknown-issuer",
+    forge: issued(({ issuer }) => ({ claims: { iss: `${issuer}.evil.test` } }))
+  },
+
+  // Whom it is about
+  "subject-missing": { title: "no subject", reason: "subject", forge: issued(() => ({ claims: { sub: undefined } })) },
+  "subject-empty": { title: "an empty subject", reason: "subject", forge: issued(() => ({ claims: { sub: "" } })) },
+  "subject-not-a-string": {
+    title: "a subject that is a number",
+    reason: "subject",
+    forge: issued(() => ({ claims: { sub: 1 } }))
+  },
+  "subject-from-prototype": {
+    title: "a subject inside __proto__",
+    reason: "subject",
+    forge: ({ claims, header, key }) => {
+      const text = JSON.stringify(defined({ ...claims, sub: undefined }))
+      return signSegments(key, segment(header), base64url.encode(`{"__proto__":{"sub":"admin"},${text.slice(1)}`))
+    }
+  },
+  "client-not-a-string": {
+    title: "a client identifier that is a list",
+    reason: "client-id",
+    forge: issued(({ claims }) => ({ claims: { client_id: [claims["client_id"]] } }))
+  },
+  "scope-not-a-string": {
+    title: "a scope that is an object",
+    reason: "scope",
+    forge: issued(() => ({ claims: { scope: { admin: true } } }))
+  },
+  "bound-to-key": {
+    title: "a token bound to a key, stolen and sent as a bearer token",
+    reason: "bound-to-key",
+    forge: issued(() => ({ claims: { cnf: { jkt: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" } } }))
+  }
+} as const satisfies Readonly<Record<string, Forgery>>
+
+/**
+ * The name of a forgery.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Kind = keyof typeof table
+
+/**
+ * The table.
+ *
+ * **Example** (All of them against a server)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Forgery, TestIssuer } from "effect-mcp-auth/testing"
+ *
+ * const tokens = Effect.gen(function*() {
+ *   const issuer = yield* TestIssuer.TestIssuer
+ *   return yield* Effect.forEach(Forgery.kinds, (kind) => issuer.mintBroken(kind))
+ * })
+ * ```
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const forgeries: Readonly<Record<Kind, Forgery>> = table
+
+/**
+ * The names of the table, in its order.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const kinds: ReadonlyArray<Kind> = Object.keys(table) as Array<Kind>

@@ -1,0 +1,59 @@
+import * as Effect from "effect/Effect"
+import { base64url, type CryptoKey, exportJWK, generateKeyPair, type JWK } from "jose"
+import type { Algorithm } from "../../verification/Algorithm.ts"
+
+/** A signing key of an issuer, of a forger, or of a client. */
+export interface KeyPair {
+  readonly kid: string
+  readonly algorithm: Algorithm
+  readonly privateKey: CryptoKey
+  readonly publicKey: CryptoKey
+  readonly publicJwk: JWK
+}
+
+export const generate = (algorithm: Algorithm, kid: string): Effect.Effect<KeyPair> =>
+  Effect.promise(async () => {
+    const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true })
+    return {
+      kid,
+      algorithm,
+      privateKey,
+      publicKey,
+      publicJwk: { ...await exportJWK(publicKey), kid, use: "sig", alg: algorithm }
+    }
+  })
+
+const hash = (algorithm: Algorithm) => `SHA-${algorithm.slice(2)}`
+
+const parameters = (algorithm: Algorithm): Parameters<typeof crypto.subtle.sign>[0] => {
+  switch (algorithm.slice(0, 2)) {
+    case "RS":
+      return { name: "RSASSA-PKCS1-v1_5" }
+    case "PS":
+      return { name: "RSA-PSS", saltLength: Number(algorithm.slice(2)) / 8 } as RsaPssParams
+    case "ES":
+      return { name: "ECDSA", hash: hash(algorithm) } as EcdsaParams
+    default:
+      return { name: "Ed25519" }
+  }
+}
+
+/** Signs two segments as they stand: for headers and claims that no library would write. */
+export const signSegments = (key: KeyPair, header: string, claims: string): Effect.Effect<string> =>
+  Effect.promise(async () => {
+    const input = `${header}.${claims}`
+    const signature = await crypto.subtle.sign(
+      parameters(key.algorithm),
+      key.privateKey as never,
+      new TextEncoder().encode(input)
+    )
+    return `${input}.${base64url.encode(new Uint8Array(signature))}`
+  })
+
+/** A segment: bytes as they are, an object as JSON. */
+export const segment = (value: unknown): string =>
+  base64url.encode(value instanceof Uint8Array ? value : JSON.stringify(value))
+
+/** Leaves out what is `undefined`, which is how a test removes a member. */
+export const defined = (record: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined))

@@ -1,0 +1,24 @@
+import * as Effect from "effect/Effect"
+
+/** The same members, for people without Effect: what is an effect, or gives one, gives a promise. */
+export type Promised<T> = {
+  readonly [K in keyof T]: T[K] extends Effect.Effect<infer A, any> ? () => Promise<A>
+    : T[K] extends (...args: infer Args) => Effect.Effect<infer A, any> ? (...args: Args) => Promise<A>
+    : T[K]
+}
+
+/** Runs every effect of a record on the real clock, which a mocked `Date` moves. */
+export const promised = <T extends object>(self: T): Promised<T> =>
+  Object.fromEntries(
+    Object.entries(self).map(([name, member]) => [
+      name,
+      Effect.isEffect(member)
+        ? () => Effect.runPromise(member as Effect.Effect<unknown>)
+        : typeof member === "function"
+        ? (...args: ReadonlyArray<unknown>) => {
+          const result: unknown = member(...args)
+          return Effect.isEffect(result) ? Effect.runPromise(result as Effect.Effect<unknown>) : result
+        }
+        : member
+    ])
+  ) as Promised<T>

@@ -1,0 +1,395 @@
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Duration, Effect, Fiber, Layer } from "effect"
+import { DpopClient, TestIssuer } from "effect-mcp-auth/testing"
+import { type HttpClient, HttpClientRequest } from "effect/http"
+import { TestClock } from "effect/testing"
+import { createLocalJWKSet, decodeJwt, exportJWK, generateKeyPair, jwtVerify, SignJWT } from "jose"
+import { createServer } from "node:http"
+import { now, verifying } from "./support.ts"
+
+type Issuer = TestIssuer.TestIssuer["Service"]
+
+const basic = ({ clientId, clientSecret }: Issuer["client"]) => ({
+  authorization: `Basic ${btoa(`${clientId}:${clientSecret}`)}`
+})
+
+const post = (
+  issuer: Issuer,
+  url: string,
+  form: Record<string, string>,
+  headers: Record<string, string> = basic(issuer.client)
+) =>
+  Effect.gen(function*() {
+    const response = yield* issuer.respond(
+      new Request(url, { method: "POST", headers, body: new URLSearchParams(form) })
+    )
+    const text = yield* Effect.promise(() => response.text())
+    const isJson = response.headers.get("content-type") === "application/json"
+    return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined }
+  })
+
+describe("tokens", () => {
+  it.effect.each(["RS256", "PS384", "ES512", "EdDSA", "Ed25519"] as const)(
+    "%s: signed, published, accepted",
+    (algorithm) =>
+      Effect.gen(function*() {
+        const { issuer, judge } = yield* verifying({ algorithm })
+        assert.strictEqual(yield* judge(yield* issuer.mint()), "accepted")
+      })
+  )
+
+  it.effect("with another algorithm for one token", () =>
+    Effect.gen(function*() {
+      const { issuer, judge } = yield* verifying({ algorithms: ["ES384"] })
+      assert.strictEqual(yield* judge(yield* issuer.mint({ algorithm: "ES384" })), "accepted")
+      assert.strictEqual(yield* judge(yield* issuer.mint({ algorithm: "EdDSA" })), "accepted")
+      assert.strictEqual(yield* judge(yield* issuer.mint()), "accepted")
+    }))
+
+  it.effect("say what they are told to, by the test's clock and the issuer's skew", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* verifying()
+      yield* issuer.skewClock("1 minute")
+      const token = yield* issuer.mint({
+        subject: "bob",
+        clientId: "client-7",
+        scopes: ["a", "b"],
+        audience: ["x", "y"],
+        expiresIn: "1 hour",
+        boundTo: "thumbprint",
+        claims: { tenant: "t1", jti: undefined }
+      })
+      assert.deepStrictEqual(decodeJwt<object>(token), {
+        iss: "https://issuer.test",
+        sub: "bob",
+        aud: ["x", "y"],
+        client_id: "client-7",
+        iat: now + 60,
+        exp: now + 60 + 3600,
+        scope: "a b",
+        cnf: { jkt: "thumbprint" },
+        tenant: "t1"
+      })
+    }))
+
+  it.effect("a rotated key serves beside the old one, a withdrawn one no more", () =>
+    Effect.gen(function*() {
+      const { issuer, judge } = yield* verifying()
+      const first = yield* issuer.mint()
+      yield* issuer.rotateKeys
+      const second = yield* issuer.mint()
+      assert.deepStrictEqual([yield* judge(first), yield* judge(second)], ["accepted", "accepted"])
+      yield* issuer.withdrawKey()
+      yield* TestClock.adjust("10 minutes")
+      const third = yield* issuer.mint()
+      assert.strictEqual(yield* judge(third), "accepted")
+      const again = (options: TestIssuer.TokenOptions) => Effect.flatMap(issuer.mint(options), judge)
+      assert.strictEqual(yield* again({}), "accepted")
+      const kids = yield* issuer.respond(new Request(issuer.jwksUri)).pipe(
+        Effect.flatMap((response) => Effect.promise(() => response.json() as Promise<any>)),
+        Effect.map(({ keys }) => keys.map((_: any) => _.kid))
+      )
+      assert.strictEqual(kids.length, 1)
+      assert.strictEqual(kids[0], (yield* issuer.currentKey).kid)
+    }))
+})
+
+describe("introspection (RFC 7662)", () => {
+  it.effect("says what is known of an active token, opaque or not", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* verifying()
+      for (
+        const token of [
+          yield* issuer.mintOpaque({ scopes: ["a"], claims: { username: "Alice" } }),
+          yield* issuer.mint({ scopes: ["a"], claims: { username: "Alice" } })
+        ]
+      ) {
+        const { body, headers, status } = yield* post(issuer, issuer.introspectionEndpoint, { token })
+        assert.strictEqual(status, 200)
+        assert.strictEqual(headers.get("cache-control"), "no-store")
+        const { jti: _, ...rest } = body
+        assert.deepStrictEqual(rest, {
+          active: true,
+          token_type: "Bearer",
+          iss: issuer.issuer,
+          sub: "alice",
+          aud: issuer.resource,
+          client_id: "client-1",
+          iat: now,
+          exp: now + 300,
+          scope: "a",
+          username: "Alice"
+        })
+      }
+    }))
+
+  it.effect("says no more than that of what is unknown, revoked or expired", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* verifying()
+      const token = yield* issuer.mintOpaque()
+      const ask = Effect.map(post(issuer, issuer.introspectionEndpoint, { token }), ({ body }) => body)
+      assert.isTrue((yield* ask).active)
+      yield* TestClock.adjust("5 minutes")
+      assert.deepStrictEqual(yield* ask, { active: false })
+      const other = yield* issuer.mintOpaque()
+      // RFC 7009: revoking is answered alike for known and unknown tokens.
+      for (const token of [other, "unknown"]) {
+        assert.strictEqual((yield* post(issuer, issuer.revocationEndpoint, { token })).status, 200)
+        assert.deepStrictEqual((yield* post(issuer, issuer.introspectionEndpoint, { token })).body, { active: false })
+      }
+    }))
+
+  it.effect("leaves out what it is told to", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* verifying()
+      yield* issuer.publishIntrospection({ iss: undefined, aud: undefined, active: "true" })
+      const { body } = yield* post(issuer, issuer.introspectionEndpoint, { token: yield* issuer.mintOpaque() })
+      assert.isFalse("iss" in body || "aud" in body)
+      assert.strictEqual(body.active, "true")
+    }))
+
+  it.effect("in a signed answer where that is asked for (RFC 9701)", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* verifying()
+      const { publicJwk } = yield* issuer.currentKey
+      const { headers, text } = yield* post(
+        issuer,
+        issuer.introspectionEndpoint,
+        { token: yield* issuer.mintOpaque() },
+        {
+          ...basic(issuer.client),
+          accept: "application/token-introspection+jwt"
+        }
+      )
+      assert.strictEqual(headers.get("content-type"), "application/token-introspection+jwt")
+      const { payload } = yield* Effect.promise(() =>
+        jwtVerify(text, createLocalJWKSet({ keys: [publicJwk] }), {
+          typ: "token-introspection+jwt",
+          issuer: issuer.issuer,
+          audience: "resource-server",
+          currentDate: new Date(now * 1000)
+        })
+      )
+      assert.isTrue((payload["token_introspection"] as any).active)
+    }))
+
+  it.effect("only to clients that it knows, each in its own way", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(now * 1000)
+      const { privateKey, publicKey } = yield* Effect.promise(() => generateKeyPair("ES256"))
+      const jwk = yield* Effect.promise(() => exportJWK(publicKey))
+      const { issuer } = yield* TestIssuer.make({
+        clients: { "a:b c": { secret: "s%+:" }, signer: { jwks: { keys: [jwk] } }, bearer: { bearer: "b64token" } }
+      })
+      const token = yield* issuer.mintOpaque()
+      const url = issuer.introspectionEndpoint
+      const assertion = (audience: string) =>
+        Effect.promise(() =>
+          new SignJWT({ jti: "one" }).setProtectedHeader({ alg: "ES256" }).setIssuer("signer").setSubject("signer")
+            .setAudience(audience).setExpirationTime(now + 60).sign(privateKey)
+        )
+      const asserted = (client_assertion: string) => ({
+        token,
+        client_assertion,
+        client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+      })
+      const good = asserted(yield* assertion(url))
+      const statuses = {
+        // RFC 6749 §2.3.1: both parts are form-encoded first.
+        basic: (yield* post(issuer, url, { token }, { authorization: `Basic ${btoa("a%3Ab+c:s%25%2B%3A")}` })).status,
+        basicNotEncoded:
+          (yield* post(issuer, url, { token }, { authorization: `Basic ${btoa("a:b c:s%25+:")}` })).status,
+        post: (yield* post(issuer, url, { token, client_id: "a:b c", client_secret: "s%+:" }, {})).status,
+        bearer: (yield* post(issuer, url, { token }, { authorization: "Bearer b64token" })).status,
+        privateKey: (yield* post(issuer, url, good, {})).status,
+        replayed: (yield* post(issuer, url, good, {})).status,
+        otherAudience: (yield* post(issuer, url, asserted(yield* assertion("https://other.test")), {})).status,
+        both: (yield* post(issuer, url, { token, client_secret: "s%+:" }, basic(issuer.client))).status,
+        nobody: (yield* post(issuer, url, { token }, {})).status,
+        wrong: (yield* post(issuer, url, { token }, { authorization: `Basic ${btoa("x:y")}` })).status
+      }
+      assert.deepStrictEqual(statuses, {
+        basic: 200,
+        basicNotEncoded: 401,
+        post: 200,
+        bearer: 200,
+        privateKey: 200,
+        replayed: 401,
+        otherAudience: 401,
+        both: 400,
+        nobody: 401,
+        wrong: 401
+      })
+    }))
+})
+
+describe("the token endpoint", () => {
+  it.effect("issues tokens for programs, and in exchange for others", () =>
+    Effect.gen(function*() {
+      const { issuer, judge } = yield* verifying()
+      const own = yield* post(issuer, issuer.tokenEndpoint, { grant_type: "client_credentials", scope: "a b" })
+      assert.strictEqual(own.body.token_type, "Bearer")
+      assert.strictEqual(yield* judge(own.body.access_token), "accepted")
+      const exchanged = yield* post(issuer, issuer.tokenEndpoint, {
+        grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+        subject_token: yield* issuer.mint({ subject: "bob" }),
+        subject_token_type: "urn:ietf:params:oauth:token-type:access_token",
+        audience: "https://upstream.test",
+        scope: "c"
+      })
+      const { act, aud, scope, sub } = decodeJwt(exchanged.body.access_token)
+      assert.deepStrictEqual({ act, aud, scope, sub }, {
+        act: { sub: "resource-server" },
+        aud: "https://upstream.test",
+        scope: "c",
+        sub: "bob"
+      })
+      const other = yield* post(issuer, issuer.tokenEndpoint, { grant_type: "password" })
+      assert.deepStrictEqual([other.status, other.body.error], [400, "unsupported_grant_type"])
+    }))
+
+  it.effect("binds tokens to the key of a proof, and demands its nonce (RFC 9449 §5, §8)", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* verifying()
+      const client = yield* DpopClient.make()
+      const ask = (nonce?: string) =>
+        Effect.flatMap(
+          client.proof({ method: "POST", url: issuer.tokenEndpoint, nonce }),
+          (dpop) =>
+            post(issuer, issuer.tokenEndpoint, { grant_type: "client_credentials" }, { ...basic(issuer.client), dpop })
+        )
+      const { body } = yield* ask()
+      assert.strictEqual(body.token_type, "DPoP")
+      assert.deepStrictEqual(decodeJwt(body.access_token)["cnf"], { jkt: client.thumbprint })
+      yield* issuer.requireDpopNonce("n-1")
+      const asked = yield* ask()
+      assert.deepStrictEqual([asked.status, asked.body.error], [400, "use_dpop_nonce"])
+      assert.strictEqual((yield* ask(asked.headers.get("dpop-nonce")!)).status, 200)
+      const elsewhere = yield* client.proof({ method: "POST", url: "https://issuer.test/other" })
+      const wrong = yield* post(issuer, issuer.tokenEndpoint, { grant_type: "client_credentials" }, {
+        ...basic(issuer.client),
+        dpop: elsewhere
+      })
+      assert.strictEqual(wrong.body.error, "invalid_dpop_proof")
+    }))
+})
+
+describe("faults", () => {
+  const get = (client: HttpClient.HttpClient, url: string) =>
+    client.execute(HttpClientRequest.get(url)).pipe(
+      Effect.flatMap((response) => Effect.map(response.text, (text) => `${response.status} ${text.slice(0, 15)}`)),
+      Effect.catch((error) => Effect.succeed(error.reason._tag))
+    )
+
+  it.effect("each does what it says, where it is told to, until the issuer recovers", () =>
+    Effect.gen(function*() {
+      const { client, issuer } = yield* TestIssuer.make()
+      const keys = get(client, issuer.jwksUri)
+      const metadata = get(client, `${issuer.issuer}/.well-known/oauth-authorization-server`)
+      const good = yield* keys
+      assert.match(good, /^200 \{"keys":/)
+      yield* issuer.goDown("/jwks")
+      assert.strictEqual(yield* keys, "TransportError")
+      assert.match(yield* metadata, /^200/)
+      yield* issuer.answerHtml()
+      assert.strictEqual(yield* keys, "200 <!doctype html>")
+      assert.strictEqual(yield* metadata, "200 <!doctype html>")
+      yield* issuer.answerStatus(503, "/jwks")
+      assert.strictEqual(yield* keys, "503 ")
+      yield* issuer.redirect("https://other.test", "/jwks")
+      assert.strictEqual(yield* keys, "302 ")
+      yield* issuer.recover
+      assert.strictEqual(yield* keys, good)
+    }))
+
+  it.effect("slow and hanging answers wait for the test's clock", () =>
+    Effect.gen(function*() {
+      const { client, issuer } = yield* TestIssuer.make()
+      yield* issuer.slow("3 seconds")
+      const slow = yield* Effect.forkChild(get(client, issuer.jwksUri))
+      yield* TestClock.adjust("2 seconds")
+      assert.isUndefined(slow.pollUnsafe())
+      yield* TestClock.adjust("1 second")
+      assert.match(yield* Fiber.join(slow), /^200/)
+      yield* issuer.hang()
+      const hanging = yield* Effect.forkChild(get(client, issuer.jwksUri))
+      yield* TestClock.adjust(Duration.days(1))
+      assert.isUndefined(hanging.pollUnsafe())
+      yield* Fiber.interrupt(hanging)
+    }))
+
+  it.effect("what was asked can be looked at", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* TestIssuer.make()
+      yield* post(issuer, issuer.introspectionEndpoint, { token: "t" }, { "x-mark": "1" })
+      const [request] = yield* issuer.takeRequests
+      assert.strictEqual(request?.method, "POST")
+      assert.strictEqual(request?.body, "token=t")
+      assert.strictEqual(request?.headers["x-mark"], "1")
+      assert.deepStrictEqual(yield* issuer.requests, [])
+    }))
+})
+
+describe("without Effect", () => {
+  it("every method gives a promise, and fetch reaches the issuer", async () => {
+    const issuer = await TestIssuer.start()
+    const token = await issuer.mint({ subject: "bob", scopes: ["a"] })
+    const { keys } = await (await issuer.fetch(issuer.jwksUri)).json()
+    const { payload } = await jwtVerify(token, createLocalJWKSet({ keys }), { issuer: issuer.issuer })
+    assert.strictEqual(payload.sub, "bob")
+    await issuer.goDown()
+    const failure = await issuer.fetch(issuer.jwksUri).then(() => undefined, (error: unknown) => error)
+    assert.instanceOf(failure, TypeError)
+    await issuer.recover()
+    assert.strictEqual((await issuer.requests()).length, 2)
+  })
+
+  it("a proof is made for a client's key", async () => {
+    const client = await DpopClient.start()
+    // The example of RFC 9449 §7.1.
+    const token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"
+    const { authorization, dpop } = await client.headers({
+      method: "POST",
+      url: "https://x.test/mcp?y=z#w",
+      token
+    })
+    assert.strictEqual(authorization, `DPoP ${token}`)
+    const { ath, htm, htu } = decodeJwt(dpop)
+    assert.deepStrictEqual([ath, htm, htu], [
+      "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo",
+      "POST",
+      "https://x.test/mcp"
+    ])
+  })
+})
+
+const Port = TestIssuer.serve({ resource: "http://127.0.0.1/mcp" }).pipe(
+  Layer.provideMerge(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }))
+)
+
+layer(Port, { excludeTestServices: true })("on a real port", (it) => {
+  it.effect("documents name the address, and tokens verify", () =>
+    Effect.gen(function*() {
+      const issuer = yield* TestIssuer.TestIssuer
+      assert.match(issuer.issuer, /^http:\/\/127\.0\.0\.1:\d+$/)
+      const get = (url: string) => Effect.promise(() => fetch(url).then((_) => _.json() as Promise<any>))
+      const metadata = yield* get(`${issuer.issuer}/.well-known/oauth-authorization-server`)
+      assert.strictEqual(metadata.issuer, issuer.issuer)
+      const keys = createLocalJWKSet(yield* get(metadata.jwks_uri))
+      const token = yield* issuer.mint()
+      const { payload } = yield* Effect.promise(() => jwtVerify(token, keys, { issuer: issuer.issuer }))
+      assert.strictEqual(payload.aud, "http://127.0.0.1/mcp")
+      const answer = yield* Effect.promise(() =>
+        fetch(metadata.introspection_endpoint, {
+          method: "POST",
+          headers: basic(issuer.client),
+          body: new URLSearchParams({ token })
+        }).then((_) => _.json() as Promise<any>)
+      )
+      assert.isTrue(answer.active)
+      yield* issuer.goDown()
+      assert.strictEqual((yield* Effect.promise(() => fetch(issuer.jwksUri))).status, 503)
+      yield* issuer.recover
+    }))
+})
