@@ -103,6 +103,11 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
   } | undefined
   /** What seals the state that handlers hand out (see `RequestState`), in every instance the same. Default: random. */
   readonly stateSecret?: Redacted.Redacted | undefined
+  /**
+   * Publishes a copy of the first authorization server's metadata at `/.well-known/oauth-authorization-server`, where
+   * clients of MCP 2025-03-26 look for it: they take the server itself for the authorization server. Default: `false`.
+   */
+  readonly legacyAuthorizationServerMetadata?: boolean | undefined
   /** Shown to people by clients (`resource_name`). */
   readonly resourceName?: string | undefined
   /** A page for developers (`resource_documentation`). */
@@ -224,8 +229,9 @@ const environment = Config.all({
 
 const makeGate = <S extends Scopes, C, A>(
   options: Options<S, C, A>
-): Effect.Effect<Gate.Gate, AuthConfigError, JwkSet.JwkSet> =>
+): Effect.Effect<Gate.Gate, AuthConfigError, JwkSet.JwkSet | Discovery.Discovery> =>
   Effect.gen(function*() {
+    const discovery = yield* Discovery.Discovery
     const servers = yield* Effect.fromResult(checkServers(options.authorizationServers))
     const issuers = servers.map((_) => _.issuer) as [string, ...Array<string>]
     const resource = yield* Effect.fromResult(
@@ -249,7 +255,10 @@ const makeGate = <S extends Scopes, C, A>(
       challengeScopes: options.challengeScopes ?? "auto",
       unlisted: options.unlisted ?? "allow",
       anonymous: options.anonymous ?? "deny",
-      claims: claimsReader(options.claims)
+      claims: claimsReader(options.claims),
+      legacyMetadata: options.legacyAuthorizationServerMetadata === true
+        ? discovery.metadata(servers[0]!, "authorization_endpoint")
+        : undefined
     })
   })
 
