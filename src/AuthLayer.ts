@@ -106,6 +106,11 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
   readonly stateSecret?: Redacted.Redacted | undefined
   /** How logs and audits name the subject of a token. Default: `Decision.plainSubject`. */
   readonly decisionSubject?: Decision.SubjectForm | undefined
+  /**
+   * Publishes a copy of the first authorization server's metadata at `/.well-known/oauth-authorization-server`, where
+   * clients of MCP 2025-03-26 look for it: they take the server itself for the authorization server. Default: `false`.
+   */
+  readonly legacyAuthorizationServerMetadata?: boolean | undefined
   /** Shown to people by clients (`resource_name`). */
   readonly resourceName?: string | undefined
   /** A page for developers (`resource_documentation`). */
@@ -227,8 +232,9 @@ const environment = Config.all({
 
 const makeGate = <S extends Scopes, C, A>(
   options: Options<S, C, A>
-): Effect.Effect<Gate.Gate, AuthConfigError, JwkSet.JwkSet> =>
+): Effect.Effect<Gate.Gate, AuthConfigError, JwkSet.JwkSet | Discovery.Discovery> =>
   Effect.gen(function*() {
+    const discovery = yield* Discovery.Discovery
     const servers = yield* Effect.fromResult(checkServers(options.authorizationServers))
     const issuers = servers.map((_) => _.issuer) as [string, ...Array<string>]
     const resource = yield* Effect.fromResult(
@@ -256,7 +262,10 @@ const makeGate = <S extends Scopes, C, A>(
       decisions: {
         listener: yield* Decision.DecisionListener,
         subject: yield* Effect.fromResult(Decision.checkSubjectForm(options.decisionSubject, "decisionSubject"))
-      }
+      },
+      legacyMetadata: options.legacyAuthorizationServerMetadata === true
+        ? discovery.metadata(servers[0]!, "authorization_endpoint")
+        : undefined
     })
   })
 

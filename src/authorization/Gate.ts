@@ -7,12 +7,16 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import {
+  type AuthConfigError,
   type AuthError,
+  type AuthorizationServerUnavailable,
   InsufficientScope,
+  type InvalidMetadata,
   InvalidToken,
   type MalformedRequest,
   MissingCredentials
 } from "../protocol/AuthError.ts"
+import type { AuthorizationServerMetadata } from "../protocol/AuthorizationServerMetadata.ts"
 import * as Credentials from "../protocol/Credentials.ts"
 import type { Operation } from "../protocol/Operation.ts"
 import { Principal } from "../verification/Principal.ts"
@@ -71,7 +75,7 @@ export interface Call<R> {
   /** The `MCP-Protocol-Version` header. */
   readonly protocolVersion: string | undefined
   /** Reads the body: run only when everything before it is in order. */
-  readonly operations: Effect.Effect<ReadonlyArray<Operation>, MalformedRequest, R>
+  readonly operations: Effect.Effect<ReadonlyArray<Operation>, MalformedRequest | AuthConfigError, R>
   /** The policy of an operation; `undefined` for one that the server does not know. */
   readonly policy: (operation: Operation) => Policy | undefined
 }
@@ -91,6 +95,10 @@ export interface Gate {
   readonly resource: ProtectedResource
   readonly allowedOrigins: ReadonlyArray<string>
   readonly sessions: Sessions.Sessions
+  /** The authorization server's metadata, for hosts to mirror; only where that is switched on. */
+  readonly legacyMetadata: Options["legacyMetadata"]
+  /** The answers that a host gives where the gate itself gave none. */
+  readonly refusals: Refusal.Refusals
   /** The services of an authenticated request: `Principal`, `RequestState`, this gate, the user's own claims. */
   readonly services: (principal: Principal["Service"]) => Context.Context<Principal | RequestState | AuthLayer>
   readonly authenticate: (request: Request) => Effect.Effect<Caller, Refusal.Refusal>
@@ -128,6 +136,10 @@ export interface Options {
   readonly claims: ((principal: Principal["Service"]) => Result.Result<Context.Context<never>, unknown>) | undefined
   /** Who hears of decisions, and how they name subjects. */
   readonly decisions?: Decision.Options | undefined
+  /** The metadata of the first authorization server, to be published for clients of MCP 2025-03-26. */
+  readonly legacyMetadata?:
+    | Effect.Effect<AuthorizationServerMetadata, AuthorizationServerUnavailable | InvalidMetadata>
+    | undefined
 }
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })
@@ -169,6 +181,8 @@ export const make = (options: Options): Gate => {
     resource,
     allowedOrigins,
     sessions,
+    legacyMetadata: options.legacyMetadata,
+    refusals,
     services: (principal) => {
       const services = Context.make(Principal, principal).pipe(
         Context.add(AuthLayer, gate),

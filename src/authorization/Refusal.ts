@@ -66,6 +66,10 @@ export interface Refusals {
   readonly origin: Refusal
   /** There is no such session for this caller. */
   readonly session: Refusal
+  /** The gate is closing, or closed: whoever runs it shuts down. Without a challenge, as for any outage. */
+  readonly closing: Refusal
+  /** Something broke that no failure of the closed set describes. Nothing of it is told to the client. */
+  readonly broken: Refusal
 }
 
 /**
@@ -133,6 +137,8 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
       description: "Requests from this origin are not allowed"
     }),
     session: refusal(404, "session", undefined, undefined),
+    closing: refusal(503, "closing", undefined, unavailable, { "retry-after": "1" }),
+    broken: refusal(500, "broken", undefined, serverError),
     signIn: (scopes) =>
       refusal(
         401,
@@ -180,10 +186,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
         case "InvalidMetadata":
           return refusal(503, error.reason, error, unavailable, { "retry-after": "30" })
         case "AuthConfigError":
-          return refusal(500, error.reason, error, {
-            code: "server_error",
-            description: "The server cannot check access tokens"
-          })
+          return refusal(500, error.reason, error, serverError)
       }
     }
   }
@@ -211,6 +214,11 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
 }
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })
+
+const serverError = {
+  code: "server_error",
+  description: "The server cannot check access tokens"
+}
 
 const unavailable = {
   code: "temporarily_unavailable",

@@ -47,10 +47,13 @@ export class MalformedRequest extends Schema.TaggedError<MalformedRequest>()("Ma
   }
 }
 
+const oneToken = "The Authorization header must appear once and hold one token, made of letters, digits and -._~+/ only"
+
 const malformedRequestMessages: Record<MalformedRequest["reason"], string> = {
   "no-token": "The Authorization header names a scheme and no token",
-  "not-token68": "The Authorization header must hold one token, made of letters, digits and -._~+/ only",
-  "several-authorization-headers": "The request has more than one Authorization header",
+  // One text for both: where several header lines arrive as one, nobody can always tell which it was.
+  "not-token68": oneToken,
+  "several-authorization-headers": oneToken,
   "not-json": "The request body is not JSON",
   "content-type": "The request body must be application/json",
   "too-large": "The request body is larger than this server accepts",

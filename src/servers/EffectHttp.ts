@@ -7,7 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Decision from "../authorization/Decision.ts"
 import { AuthLayer } from "../authorization/Gate.ts"
@@ -15,6 +15,7 @@ import type { Refusal } from "../authorization/Refusal.ts"
 import { AuthConfigError, InsufficientScope, MissingCredentials } from "../protocol/AuthError.ts"
 import type { Principal } from "../verification/Principal.ts"
 import type { RequestState } from "../verification/RequestState.ts"
+import * as documents from "./internal/documents.ts"
 import * as effectHttp from "./internal/effectHttp.ts"
 
 /**
@@ -67,11 +68,9 @@ const noCredentials = new MissingCredentials({ reason: "no-authorization" })
 /** Which resources a router describes already. The root document belongs to the first. */
 const described = new WeakMap<HttpRouter.HttpRouter, Set<string>>()
 
-const rootPath = "/.well-known/oauth-protected-resource"
-
 /**
  * The metadata documents as public routes (RFC 9728 §3): at the path of the resource, and at the root for the first
- * resource of a router.
+ * resource of a router. Where it is switched on, the copy of the authorization server's metadata stands at the root too.
  *
  * **Details**
  *
@@ -83,7 +82,8 @@ const rootPath = "/.well-known/oauth-protected-resource"
  */
 export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRouter.HttpRouter> = Layer.effectDiscard(
   Effect.gen(function*() {
-    const { resource } = yield* AuthLayer
+    const gate = yield* AuthLayer
+    const { resource } = gate
     const router = yield* HttpRouter.HttpRouter
     const known = described.get(router) ?? new Set<string>()
     described.set(router, known)
@@ -104,10 +104,13 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
           `${resource.resource} has a path that no route can match: leave * and ; and escapes outside UTF-8 out of it`
       })
     }
-    const paths = new Set(known.size === 0 ? [resource.metadataPath, rootPath] : [resource.metadataPath])
-    for (const path of paths) known.add(path)
+    const all = documents.byPath(gate)
+    const added = [...all.keys()].filter((path) =>
+      path === resource.metadataPath || (path === documents.rootPath ? known.size === 0 : !known.has(path))
+    )
+    for (const path of [resource.metadataPath, ...added]) known.add(path)
     // Public wherever the layer is provided: no middleware of the surrounding context may ask for a token here.
-    yield* Effect.forEach(paths, (path) => addDocument(router, path, resource.metadata)).pipe(
+    yield* Effect.forEach(added, (path) => addDocument(router, path, all.get(path)!)).pipe(
       Effect.updateContext((_: Context.Context<never>) => Context.empty())
     )
   })
@@ -126,32 +129,13 @@ const patternOf = (path: string): string | undefined => {
   }
 }
 
-const addDocument = Effect.fnUntraced(function*(router: HttpRouter.HttpRouter, path: string, document: object) {
+const addDocument = Effect.fnUntraced(function*(
+  router: HttpRouter.HttpRouter,
+  path: string,
+  document: documents.Document
+) {
   const route = patternOf(path) as `/${string}`
-  const open = { "access-control-allow-origin": "*" }
-  const text = JSON.stringify(document)
-  const json = HttpServerResponse.text(text, {
-    contentType: "application/json",
-    headers: { ...open, "cache-control": "public, max-age=3600" }
-  })
-  yield* router.add("GET", route, json)
-  yield* router.add(
-    "OPTIONS",
-    route,
-    HttpServerResponse.empty({
-      status: 204,
-      headers: {
-        ...open,
-        allow,
-        "access-control-allow-methods": "GET, HEAD",
-        "access-control-allow-headers": "*",
-        "access-control-max-age": "86400"
-      }
-    })
-  )
-  for (const method of ["POST", "PUT", "PATCH", "DELETE"] as const) {
-    yield* router.add(method, route, HttpServerResponse.empty({ status: 405, headers: { ...open, allow } }))
+  for (const method of ["GET", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] as const) {
+    yield* router.add(method, route, Effect.map(document(method), effectHttp.fromRefusal))
   }
 })
-
-const allow = "GET, HEAD, OPTIONS"

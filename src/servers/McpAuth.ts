@@ -21,6 +21,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { AuthLayer, type Policy } from "../authorization/Gate.ts"
@@ -35,10 +36,12 @@ import {
   type ScopeList,
   Unauthorized
 } from "../authorization/RequiredScopes.ts"
-import { AuthConfigError, InsufficientScope, MalformedRequest } from "../protocol/AuthError.ts"
+import { AuthConfigError, InsufficientScope, type MalformedRequest } from "../protocol/AuthError.ts"
 import * as Operation from "../protocol/Operation.ts"
 import { Principal } from "../verification/Principal.ts"
+import * as body from "./internal/body.ts"
 import * as effectHttp from "./internal/effectHttp.ts"
+import * as Lifetime from "./internal/lifetime.ts"
 import * as Registry from "./internal/mcpRegistry.ts"
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -263,47 +266,39 @@ export const prompt = <
 
 type App = Effect.Effect<HttpServerResponse.HttpServerResponse, any, any>
 
-/** Bodies beyond this are refused with 413 unless `MaxBodySize` says otherwise. */
-const maximumBody = ByteSize.mebibytes(4)
-
-const contentTypeRefused = new MalformedRequest({ reason: "content-type" })
-const notJson = new MalformedRequest({ reason: "not-json" })
-const tooLarge = new MalformedRequest({ reason: "too-large" })
+/** Unless `MaxBodySize` says otherwise. */
+const maximumBody = ByteSize.fromInputUnsafe(body.defaultLimit)
 
 /**
- * Reads which operations a request asks for. The text is memoised on the request, so the server parses the very string
+ * Reads which operations a request asks for. The bytes are memoised on the request, so the server parses the very text
  * that was judged here.
  */
 const operationsOf = (
   request: HttpServerRequest.HttpServerRequest
 ): Effect.Effect<ReadonlyArray<Operation.Operation>, MalformedRequest> => {
   if (request.method !== "POST") return Effect.succeed([])
-  if (request.headers["content-type"]?.split(";")[0]!.trim().toLowerCase() !== "application/json") {
-    return Effect.fail(contentTypeRefused)
-  }
-  return request.text.pipe(
+  if (!body.isJson(request.headers["content-type"])) return Effect.fail(body.contentTypeRefused)
+  return request.arrayBuffer.pipe(
     Effect.mapError((error) =>
-      (error.reason as { readonly reason?: unknown }).reason === "BodyTooLarge" ? tooLarge : notJson
+      (error.reason as { readonly reason?: unknown }).reason === "BodyTooLarge" ? body.tooLarge : body.notJson
     ),
-    Effect.flatMap((text) => Effect.try({ try: () => Operation.fromBody(JSON.parse(text)), catch: () => notJson }))
+    Effect.flatMap((bytes) => Effect.fromResult(Result.map(body.parse(bytes), Operation.fromBody)))
   )
 }
 
-/** Ends a stream that the server keeps open when the token that opened it does. */
+/** Ends a stream when the token that asked for it does, or, of a running answer, some time after that. */
 const untilExpiry = (
   response: HttpServerResponse.HttpServerResponse,
-  principal: Principal["Service"] | undefined
+  end: number | undefined
 ): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
   const { body } = response
-  if (body._tag !== "Stream" || principal === undefined) return Effect.succeed(response)
+  if (body._tag !== "Stream" || end === undefined) return Effect.succeed(response)
   return Effect.map(Clock.currentTimeMillis, (now) =>
     HttpServerResponse.setBody(
       response,
       {
         ...body,
-        stream: body.stream.pipe(
-          Stream.interruptWhen(Effect.sleep(Duration.millis(Math.max(0, principal.expiresAt * 1000 - now))))
-        )
+        stream: body.stream.pipe(Stream.interruptWhen(Effect.sleep(Duration.millis(Math.max(0, end - now)))))
       } as typeof body
     ))
 }
@@ -335,9 +330,7 @@ const beforeDispatch = (policyOf: (operation: Operation.Operation) => Policy | u
           return sent
         })
       )
-      return operations.some((_) => _.method === "subscriptions/listen")
-        ? yield* untilExpiry(response, principal)
-        : response
+      return yield* untilExpiry(response, Lifetime.endOfStream(principal, request.method, operations))
     }).pipe(
       Effect.catchIf(
         (error): error is Refusal => (error as Partial<Refusal>)?._tag === "Refusal",
@@ -383,7 +376,7 @@ export type HttpOptions<
  * server whose configuration does not offer one of them, or that forgets the layer, does not compile. They are read from
  * what is registered at the time of a request. A tool added later with a scope that is not offered can never be called.
  *
- * A `subscriptions/listen` stream ends when its token does. A request body is limited to 4 MiB unless `MaxBodySize` is
+ * A `subscriptions/listen` stream ends when its token does, any other answer at most 5 minutes later. A request body is limited to 4 MiB unless `MaxBodySize` is
  * provided.
  *
  * @see {@link McpServer.layerHttp} for the function that this one stands for

@@ -3,7 +3,7 @@
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Logger, References, Schema, Scope } from "effect"
+import { type Context, Effect, Exit, Layer, Logger, References, Schema, Scope } from "effect"
 import { AuthLayer, Decision, Principal, RequiredScopes, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"

@@ -2,6 +2,8 @@ import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as Gate from "../../authorization/Gate.ts"
 import type { Refusal } from "../../authorization/Refusal.ts"
+import type { Answer } from "./documents.ts"
+import * as headerLines from "./headerLines.ts"
 
 /** What the gate sees of an Effect request. */
 export const toGateRequest = (request: HttpServerRequest.HttpServerRequest): Gate.Request => ({
@@ -12,23 +14,17 @@ export const toGateRequest = (request: HttpServerRequest.HttpServerRequest): Gat
 
 /**
  * The `Authorization` lines as they came in. Node drops all but the first from its headers and keeps the truth in
- * `rawHeaders`, a flat list of names and values; fetch joins several lines by a comma, which no token can contain.
+ * `rawHeaders`; fetch joins several lines.
  */
 const authorizationLines = (request: HttpServerRequest.HttpServerRequest): ReadonlyArray<string> => {
   const raw = (request.source as { readonly rawHeaders?: unknown }).rawHeaders
-  if (Array.isArray(raw)) {
-    const lines: Array<string> = []
-    for (let i = 0; i + 1 < raw.length; i += 2) {
-      if (String(raw[i]).toLowerCase() === "authorization") lines.push(String(raw[i + 1]))
-    }
-    return lines
-  }
+  if (Array.isArray(raw)) return headerLines.ofRaw(raw, "authorization")
   const line = request.headers["authorization"]
-  return line === undefined ? [] : [line]
+  return line === undefined ? [] : headerLines.split(line)
 }
 
-/** The gate's answer as Effect writes it. */
-export const fromRefusal = ({ body, headers, status }: Refusal): HttpServerResponse.HttpServerResponse => {
+/** An answer of the gate, or a document, as Effect writes it. */
+export const fromRefusal = ({ body, headers, status }: Refusal | Answer): HttpServerResponse.HttpServerResponse => {
   if (body === "") return HttpServerResponse.empty({ status, headers })
   const { "content-type": contentType, ...others } = headers
   return HttpServerResponse.text(body, { status, headers: others, contentType: contentType ?? "application/json" })

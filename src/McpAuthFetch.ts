@@ -1,0 +1,51 @@
+/**
+ * Protects handlers from `Request` to `Response`: Hono, Bun, Deno, Workers, route handlers of Next.
+ *
+ * @since 0.1.0
+ */
+import * as AuthLayer from "./AuthLayer.ts"
+import type * as ProtectedResource from "./authorization/ProtectedResource.ts"
+import * as Fetch from "./servers/Fetch.ts"
+
+export * from "./servers/Fetch.ts"
+
+/**
+ * A gate for fetch handlers, with the options of `AuthLayer.make`. A wrong option rejects with `AuthConfigError`.
+ *
+ * **Details**
+ *
+ * The layers are built once, and live until `dispose`. Nothing is fetched before the first token comes.
+ *
+ * **Gotchas**
+ *
+ * A Worker may not do much while its module loads: make the gate with the first request, and keep the promise.
+ *
+ * **Example** (An MCP endpoint on Hono)
+ *
+ * ```ts
+ * import { McpAuthFetch } from "effect-mcp-auth/fetch"
+ * import { Hono } from "hono"
+ *
+ * const auth = await McpAuthFetch.make({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read", "todos:write"]
+ * })
+ *
+ * const mcp = auth.protect(
+ *   (_request, { body, principal }) => Response.json({ caller: principal?.subject, asked: body }),
+ *   { policy: ({ target }) => target === "add_todo" ? { scopes: ["todos:write"] } : undefined }
+ * )
+ *
+ * const app = new Hono()
+ * app.use(async (c, next) => await auth.metadata(c.req.raw) ?? await next())
+ * app.all("/mcp", (c) => mcp(c.req.raw))
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <const S extends AuthLayer.Scopes, C = never, A = unknown>(
+  options: AuthLayer.Options<S, C, A>
+): Promise<Fetch.McpAuthFetch<ProtectedResource.OfferedOf<S>, A>> =>
+  Fetch.fromLayer(AuthLayer.layerServices(options), options.claims?.service)

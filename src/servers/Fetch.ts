@@ -1,0 +1,161 @@
+/**
+ * The gate around any function from `Request` to `Response`: Hono, Bun, Deno, Workers, route handlers of Next.
+ *
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import type * as HttpClient from "effect/http/HttpClient"
+import type * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import type { AuthLayer, Gate } from "../authorization/Gate.ts"
+import { check } from "../authorization/RequiredScopes.ts"
+import type { Operation } from "../protocol/Operation.ts"
+import type { Principal } from "../verification/Principal.ts"
+import * as body from "./internal/body.ts"
+import * as hosts from "./internal/host.ts"
+import * as webHost from "./internal/webHost.ts"
+
+/**
+ * The caller in the shape that the official SDKs hand to their handlers. `token` is not enumerable.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { AuthInfo } from "./internal/authInfo.ts"
+
+/**
+ * A request that came in: who calls, what for, and the parsed body that was judged.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { Admission } from "./internal/host.ts"
+
+/**
+ * What an operation asks of its caller. Absent members mean no scopes, and a challenge for whoever lacks one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { Requirement } from "./internal/host.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArray<unknown> = []> {
+  /**
+   * What an operation needs; `undefined` for one that is not known here. A tool, prompt or resource that is not known
+   * needs a caller, whatever its scopes. Decided on the parsed body, before the handler runs.
+   */
+  readonly policy?: ((operation: Operation) => hosts.Requirement<Offered> | undefined) | undefined
+  /** Bodies beyond so many bytes are refused with 413. Default: 4 MiB. */
+  readonly maximumBody?: number | undefined
+  /** The parsed body, where a framework has read it before: the handler must then execute `admission.body`. */
+  readonly parsedBody?: ((request: Request, ...rest: Rest) => unknown) | undefined
+  /** Also answers requests for the metadata documents: for a wrapper around a whole application. Default: `false`. */
+  readonly metadata?: boolean | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface RouteOptions<Offered extends string, Rest extends ReadonlyArray<unknown> = []> {
+  /** All of them are needed. Default: none, any valid token will do. */
+  readonly scopes?: ReadonlyArray<Offered> | undefined
+  /** Answers preflights. Default: they are refused as any request without a token. */
+  readonly preflight?: ((request: Request, ...rest: Rest) => Response | Promise<Response>) | undefined
+}
+
+/**
+ * A gate for fetch handlers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface McpAuthFetch<Offered extends string, A = unknown> extends AsyncDisposable {
+  /**
+   * Puts the gate in front of an MCP endpoint.
+   *
+   * **Details**
+   *
+   * The handler gets the request as it came, with its body unread, and the admission. Further arguments of the host (the
+   * environment of a Worker) are passed on. Preflights are passed on too: they carry no credentials, so `principal` is
+   * `undefined`.
+   *
+   * An event stream that the handler answers with ends when the token does; one that answers a POST at most five minutes
+   * later. A session that the handler opens (`Mcp-Session-Id`) belongs to the caller from then on.
+   */
+  readonly protect: <Rest extends ReadonlyArray<unknown> = []>(
+    handler: (request: Request, admission: hosts.Admission<A>, ...rest: Rest) => Response | Promise<Response>,
+    options?: ProtectOptions<Offered, Rest>
+  ) => (request: Request, ...rest: Rest) => Promise<Response>
+  /**
+   * Puts the gate in front of any other route: it needs a caller, and its body is not read.
+   */
+  readonly protectRoute: <Rest extends ReadonlyArray<unknown> = []>(
+    handler: (
+      request: Request,
+      admission: hosts.Admission<A> & { readonly principal: Principal["Service"] },
+      ...rest: Rest
+    ) => Response | Promise<Response>,
+    options?: RouteOptions<Offered, Rest>
+  ) => (request: Request, ...rest: Rest) => Promise<Response>
+  /** Answers a request for one of the public metadata documents; `undefined` for every other request. */
+  readonly metadata: (request: Request) => Promise<Response> | undefined
+  readonly gate: Gate
+  /** Ends what runs in the background. Requests that still wait are answered with 503, as are later ones. */
+  readonly dispose: () => Promise<void>
+}
+
+/**
+ * A gate from a layer that provides one, such as `AuthLayer.mock` in a test or `AuthLayer.layerServices` with a client
+ * of your own.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromLayer = async <Offered extends string, A = unknown, R = never, E = never>(
+  layer: Layer.Layer<AuthLayer | R, E, HttpClient.HttpClient>,
+  claims?: Context.Key<any, A> | undefined
+): Promise<McpAuthFetch<Offered, A>> => {
+  const host = await hosts.make(layer, claims)
+  return {
+    gate: host.gate,
+    protect: (handler, options = {}) => {
+      const limit = body.checkLimit(options.maximumBody)
+      const policyOf = hosts.policyOf(options.policy)
+      const { metadata = false, parsedBody } = options
+      return (request, ...rest) => {
+        const document = metadata ? webHost.document(host, request) : undefined
+        if (document !== undefined) return document
+        const reading = {
+          limit,
+          parsedBody: parsedBody === undefined ? undefined : () => parsedBody(request, ...rest)
+        }
+        return webHost.serve(
+          host,
+          request,
+          { reading, policyOf },
+          (admitted) => handler(request, hosts.admission(admitted), ...rest)
+        )
+      }
+    },
+    protectRoute: (handler, options = {}) => {
+      const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
+      return async (request, ...rest) => {
+        const asked = webHost.toHostRequest(request, { limit: 0 })
+        const admitted = await host.run(host.admitRoute(asked, scopes, options.preflight !== undefined), request.signal)
+        if (Result.isFailure(admitted)) return webHost.toResponse(admitted.failure, request.method)
+        const { principal } = admitted.success
+        return principal === undefined
+          ? options.preflight!(request, ...rest)
+          : handler(request, { ...hosts.admission(admitted.success), principal }, ...rest)
+      }
+    },
+    metadata: (request) => webHost.document(host, request),
+    dispose: host.dispose,
+    [Symbol.asyncDispose]: host.dispose
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * The gate as `(req, res, next?)`: `node:http`, Connect, Express 4 and 5. Requests and responses are known by their shape.
+ *
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import type * as HttpClient from "effect/http/HttpClient"
+import type * as Layer from "effect/Layer"
+import type { AuthLayer, Gate } from "../authorization/Gate.ts"
+import { check } from "../authorization/RequiredScopes.ts"
+import type { Operation } from "../protocol/Operation.ts"
+import type { Principal } from "../verification/Principal.ts"
+import * as body from "./internal/body.ts"
+import * as hosts from "./internal/host.ts"
+import * as nodeHost from "./internal/nodeHost.ts"
+
+/**
+ * The caller in the shape that the official SDKs hand to their handlers. `token` is not enumerable.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { AuthInfo } from "./internal/authInfo.ts"
+
+/**
+ * A request that came in: who calls, what for, and the parsed body that was judged.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { Admission, Requirement } from "./internal/host.ts"
+
+/**
+ * A request and a response of `node:http` or of a framework on it, as far as the gate looks at them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { NodeRequest, NodeResponse } from "./internal/nodeHost.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface ProtectOptions<Offered extends string> {
+  /**
+   * What an operation needs; `undefined` for one that is not known here. A tool, prompt or resource that is not known
+   * needs a caller, whatever its scopes. Decided on the parsed body, before the handler runs.
+   */
+  readonly policy?: ((operation: Operation) => hosts.Requirement<Offered> | undefined) | undefined
+  /** Bodies beyond so many bytes are refused with 413. Default: 4 MiB. A body parser in front has its own limit. */
+  readonly maximumBody?: number | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface RouteOptions<Offered extends string> {
+  /** All of them are needed. Default: none, any valid token will do. */
+  readonly scopes?: ReadonlyArray<Offered> | undefined
+}
+
+/**
+ * A middleware: it answers the request, or lets it through to `next`. The promise gives the admission of a request that
+ * came in and `undefined` for one that was answered; it never rejects by itself.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Middleware<A> = (
+  req: nodeHost.NodeRequest,
+  res: nodeHost.NodeResponse,
+  next?: (error?: unknown) => unknown
+) => Promise<A | undefined>
+
+/**
+ * A gate for Node's requests and responses.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncDisposable {
+  /**
+   * The gate in front of an MCP endpoint.
+   *
+   * **Details**
+   *
+   * Whoever runs after it finds the caller in `req.auth`, as the official SDKs want it, and the parsed body that was
+   * judged in `req.body`. Preflights are let through without a caller.
+   *
+   * An event stream of the answer ends when the token does; one that answers a POST at most five minutes later. A session
+   * that is opened (`Mcp-Session-Id`) belongs to the caller from then on.
+   *
+   * **Gotchas**
+   *
+   * The stream of the request is read here: execute `req.body`. A body parser may run before (its `req.body` is judged)
+   * or after (it finds its work done).
+   */
+  readonly protect: (options?: ProtectOptions<Offered>) => Middleware<hosts.Admission<A>>
+  /** The gate in front of any other route: it needs a caller, and its body is not read. Preflights are let through. */
+  readonly protectRoute: (options?: RouteOptions<Offered>) => Middleware<hosts.Admission<A>>
+  /** Answers requests for the public metadata documents; the promise tells whether it did. To be used at the root. */
+  readonly metadataRouter: () => (
+    req: nodeHost.NodeRequest,
+    res: nodeHost.NodeResponse,
+    next?: (error?: unknown) => unknown
+  ) => Promise<boolean>
+  /** The caller of a request that came in. */
+  readonly principalOf: (req: nodeHost.NodeRequest) => Principal["Service"] | undefined
+  readonly gate: Gate
+  /** Ends what runs in the background. Requests that still wait are answered with 503, as are later ones. */
+  readonly dispose: () => Promise<void>
+}
+
+/**
+ * A gate from a layer that provides one, such as `AuthLayer.mock` in a test or `AuthLayer.layerServices` with a client
+ * of your own.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromLayer = async <Offered extends string, A = unknown, R = never, E = never>(
+  layer: Layer.Layer<AuthLayer | R, E, HttpClient.HttpClient>,
+  claims?: Context.Key<any, A> | undefined
+): Promise<McpAuthNode<Offered, A>> => {
+  const host = await hosts.make(layer, claims)
+  const principals = new WeakMap<object, Principal["Service"]>()
+
+  const middleware = (
+    decision: (req: nodeHost.NodeRequest) => ReturnType<hosts.Host<A>["admit"]>
+  ): Middleware<hosts.Admission<A>> =>
+  async (req, res, next) => {
+    principals.delete(req)
+    const admitted = await nodeHost.decide(host, req, res, decision(req))
+    if (admitted === undefined) return undefined
+    if (admitted.principal !== undefined) principals.set(req, admitted.principal)
+    nodeHost.prepare(host, req, res, admitted)
+    next?.()
+    return hosts.admission(admitted)
+  }
+
+  return {
+    gate: host.gate,
+    protect: (options = {}) => {
+      const limit = body.checkLimit(options.maximumBody)
+      const policyOf = hosts.policyOf(options.policy)
+      return middleware((req) => host.admit(nodeHost.toHostRequest(req, limit), policyOf))
+    },
+    protectRoute: (options = {}) => {
+      const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
+      return middleware((req) => host.admitRoute(nodeHost.toHostRequest(req, 0), scopes, true))
+    },
+    metadataRouter: () => async (req, res, next) => {
+      const answered = nodeHost.document(host, req, res)
+      await answered
+      if (answered === undefined) next?.()
+      return answered !== undefined
+    },
+    principalOf: (req) => principals.get(req),
+    dispose: host.dispose,
+    [Symbol.asyncDispose]: host.dispose
+  }
+}

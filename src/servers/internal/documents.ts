@@ -1,0 +1,75 @@
+import * as Effect from "effect/Effect"
+import type { Gate } from "../../authorization/Gate.ts"
+import type { Refusal } from "../../authorization/Refusal.ts"
+
+/** The public documents of a resource, and how each of them answers each method. */
+
+/** An answer in no host's words; header names are in lower case. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** Where the metadata of the first resource of a server stands besides its own path (RFC 9728 §3). */
+export const rootPath = "/.well-known/oauth-protected-resource"
+
+/** Where clients of MCP 2025-03-26 look for the metadata of the authorization server. */
+export const legacyPath = "/.well-known/oauth-authorization-server"
+
+const open = { "access-control-allow-origin": "*" }
+const allow = "GET, HEAD, OPTIONS"
+
+const preflight: Answer = {
+  status: 204,
+  headers: {
+    ...open,
+    allow,
+    "access-control-allow-methods": "GET, HEAD",
+    "access-control-allow-headers": "*",
+    "access-control-max-age": "86400"
+  },
+  body: ""
+}
+
+const notAllowed: Answer = { status: 405, headers: { ...open, allow }, body: "" }
+
+const json = (document: unknown, maxAge: number): Answer => ({
+  status: 200,
+  headers: { ...open, "content-type": "application/json", "cache-control": `public, max-age=${maxAge}` },
+  body: JSON.stringify(document)
+})
+
+/** A document as it answers: GET and HEAD alike, a host leaves the body of HEAD out. */
+export type Document = (method: string) => Effect.Effect<Answer>
+
+const document = (get: Effect.Effect<Answer>): Document => {
+  const options = Effect.succeed(preflight)
+  const others = Effect.succeed(notAllowed)
+  return (method) => method === "GET" || method === "HEAD" ? get : method === "OPTIONS" ? options : others
+}
+
+/** The metadata of the protected resource. */
+export const resourceMetadata = ({ resource }: Gate): Document =>
+  document(Effect.succeed(json(resource.metadata, 3600)))
+
+/** The mirrored metadata of the authorization server; `undefined` where it is not asked for. */
+export const legacyMetadata = (gate: Gate): Document | undefined =>
+  gate.legacyMetadata === undefined ? undefined : document(
+    gate.legacyMetadata.pipe(
+      Effect.map((metadata) => json(metadata, 300)),
+      Effect.catch((error) => gate.refuse(error, { principal: undefined, protocolVersion: undefined })),
+      Effect.catch((refusal: Refusal) => Effect.succeed({ ...refusal, headers: { ...open, ...refusal.headers } }))
+    )
+  )
+
+/** Every document of a host that serves one resource, by path. */
+export const byPath = (gate: Gate): ReadonlyMap<string, Document> => {
+  const metadata = resourceMetadata(gate)
+  const legacy = legacyMetadata(gate)
+  return new Map([
+    [gate.resource.metadataPath, metadata],
+    [rootPath, metadata],
+    ...(legacy === undefined ? [] : [[legacyPath, legacy] as const])
+  ])
+}

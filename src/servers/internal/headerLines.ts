@@ -1,0 +1,16 @@
+/**
+ * From a joined header value back to the lines that it was joined of. Fetch joins several lines by a comma, and a token
+ * holds none; but the parameters of other schemes do, so a comma ends a line only where credentials begin, or nothing.
+ */
+export const split = (joined: string): ReadonlyArray<string> => joined.split(boundary)
+
+const boundary = /,[ \t]*(?=$|,|[!#$%&'*+\-.^_`|~0-9A-Za-z]+ +[A-Za-z0-9\-._~+/]+=*[ \t]*(?:,|$))/
+
+/** The lines of one name in Node's `rawHeaders`, a flat list of names and values. `name` is in lower case. */
+export const ofRaw = (rawHeaders: ReadonlyArray<unknown>, name: string): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    if (String(rawHeaders[i]).toLowerCase() === name) lines.push(String(rawHeaders[i + 1]))
+  }
+  return lines
+}

@@ -1,0 +1,261 @@
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import type * as HttpClient from "effect/http/HttpClient"
+import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Result from "effect/Result"
+import { AuthLayer, type Gate, type Policy } from "../../authorization/Gate.ts"
+import type { Refusal } from "../../authorization/Refusal.ts"
+import { type AuthConfigError, type MalformedRequest, MissingCredentials } from "../../protocol/AuthError.ts"
+import * as Operation from "../../protocol/Operation.ts"
+import type { Principal } from "../../verification/Principal.ts"
+import * as authInfo from "./authInfo.ts"
+import * as body from "./body.ts"
+import * as documents from "./documents.ts"
+import * as lifetime from "./lifetime.ts"
+
+/* What every host outside Effect does with a request. An adapter translates its request into the `HostRequest` here, and
+ * what comes back into its own answer. */
+
+/** A request in no host's words. Header names are in lower case. */
+export interface HostRequest {
+  readonly method: string
+  readonly header: (name: string) => string | undefined
+  /** Every line of a header, as it came in. */
+  readonly lines: (name: string) => ReadonlyArray<string>
+  /** Reads and parses the body. Run once, and only when everything before it is in order. */
+  readonly body: Effect.Effect<unknown, MalformedRequest | AuthConfigError>
+}
+
+/**
+ * A request that may come in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Admission<A = unknown> {
+  /** Who calls; `undefined` for a preflight, and for an anonymous request where those are allowed. */
+  readonly principal: Principal["Service"] | undefined
+  /** The same caller as the official SDKs want it. */
+  readonly authInfo: authInfo.AuthInfo | undefined
+  /** The user's own claims, where `claims` is configured. */
+  readonly claims: A | undefined
+  /** What the request asks for. */
+  readonly operations: ReadonlyArray<Operation.Operation>
+  /** The parsed body that was judged: what a handler must execute. */
+  readonly body: unknown
+}
+
+/** The admission, with what the host needs afterwards. */
+export interface Admitted<A = unknown> extends Admission<A> {
+  readonly method: string
+  readonly session: string | undefined
+}
+
+/**
+ * What an operation asks of its caller.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Requirement<Offered extends string = string> {
+  /** All of them are needed. Default: none. */
+  readonly scopes?: ReadonlyArray<Offered> | undefined
+  /** Needs a caller even without scopes, where anonymous requests are allowed. Default: `false`. */
+  readonly authenticated?: boolean | undefined
+}
+
+/** A user's requirements as the gate's policies. */
+export const policyOf =
+  (requirementOf: ((operation: Operation.Operation) => Requirement | undefined) | undefined) =>
+  (operation: Operation.Operation): Policy | undefined => {
+    const requirement = requirementOf?.(operation)
+    return requirement === undefined
+      ? undefined
+      : { scopes: requirement.scopes ?? [], unauthorized: "challenge", authenticated: requirement.authenticated }
+  }
+
+/** What a user's handler sees of it. */
+export const admission = <A>({ authInfo, body, claims, operations, principal }: Admitted<A>): Admission<A> => ({
+  principal,
+  authInfo,
+  claims,
+  operations,
+  body
+})
+
+/** Where the policies of operations come from; `undefined` for one that the host does not know. */
+export type PolicyOf = (operation: Operation.Operation) => Policy | undefined
+
+/** A gate that runs outside Effect. */
+export interface Host<A = unknown> {
+  readonly gate: Gate
+  /** Runs handlers that are Effects; it holds whatever else the layer provides. */
+  readonly runtime: ManagedRuntime.ManagedRuntime<any, any>
+  /** The user's own claims of a principal. */
+  readonly claims: (principal: Principal["Service"]) => A | undefined
+  /** Runs an effect. It never rejects: what fails otherwise, or is interrupted, becomes a refusal too. */
+  readonly run: <B>(
+    effect: Effect.Effect<B, Refusal>,
+    signal?: AbortSignal | undefined
+  ) => Promise<Result.Result<B, Refusal>>
+  /** Decides about a request to an MCP endpoint. */
+  readonly admit: (request: HostRequest, policyOf: PolicyOf) => Effect.Effect<Admitted<A>, Refusal>
+  /**
+   * Decides about a request to any other route: it needs a caller with these scopes, and its body is not read. Only a
+   * preflight comes in without a caller, and only if it may.
+   */
+  readonly admitRoute: (
+    request: HostRequest,
+    scopes: ReadonlyArray<string>,
+    preflights: boolean
+  ) => Effect.Effect<Admitted<A>, Refusal>
+  /** Told of each answer of an MCP handler: binds the session that it opens, releases the one that it ends. */
+  readonly answered: (admitted: Admitted<A>, status: number, session: string | undefined) => void
+  /** When an event stream must end, in milliseconds since 1970; `undefined` for anonymous ones. */
+  readonly endOfStream: (admitted: Admitted<A>) => number | undefined
+  /** Calls back at that time, or when the host is disposed before; the result cancels that. */
+  readonly at: (millis: number, callback: () => void) => () => void
+  /** The public document at a path, if there is one. */
+  readonly document: (path: string) => documents.Document | undefined
+  readonly dispose: () => Promise<void>
+}
+
+/** An operation that nobody declared needs a caller, so that a tool registered elsewhere is never open to all. */
+const undeclared: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
+
+const closed = (policyOf: PolicyOf): PolicyOf => (operation) =>
+  policyOf(operation) ?? (operation.kind === undefined ? undefined : undeclared)
+
+const noCredentials = new MissingCredentials({ reason: "no-authorization" })
+
+/**
+ * Builds the layer and keeps it until `dispose`. Fails with the layer's own error.
+ *
+ * The layer is that of `AuthLayer.layerServices`, or any other that provides the gate; it gets the hardened fetch client
+ * unless it brings its own.
+ */
+export const make = async <A, R, E>(
+  layer: Layer.Layer<AuthLayer | R, E, HttpClient.HttpClient>,
+  claimsOf?: Context.Key<any, A> | undefined
+): Promise<Host<A>> => {
+  const runtime = ManagedRuntime.make(layer.pipe(Layer.provide(FetchHttpClient.layer)))
+  const gate = await runtime.runPromise(AuthLayer).catch(async (error: unknown) => {
+    await runtime.dispose()
+    throw error
+  })
+  const byPath = documents.byPath(gate)
+  let disposed = false
+
+  const claims = (principal: Principal["Service"]): A | undefined =>
+    claimsOf === undefined
+      ? undefined
+      : Context.getOrUndefined(gate.services(principal) as Context.Context<any>, claimsOf)
+
+  const toGate = ({ header, lines, method }: HostRequest) => ({
+    method,
+    header,
+    authorization: lines("authorization")
+  })
+
+  const nobody = (method: string): Admitted<A> => ({
+    method,
+    session: undefined,
+    principal: undefined,
+    authInfo: undefined,
+    claims: undefined,
+    operations: [],
+    body: undefined
+  })
+
+  const somebody = (principal: Principal["Service"]) => ({
+    principal,
+    authInfo: authInfo.make(principal, gate.resource.resource),
+    claims: claims(principal)
+  })
+
+  return {
+    gate,
+    runtime,
+    claims,
+    run: async (effect, signal) => {
+      if (disposed) return Result.fail(gate.refusals.closing)
+      const exit = await runtime.runPromiseExit(effect, signal === undefined ? {} : { signal })
+      if (Exit.isSuccess(exit)) return Result.succeed(exit.value)
+      const refusal = Exit.findErrorOption(exit)
+      if (refusal._tag === "Some") return Result.fail(refusal.value as Refusal)
+      if (disposed || Cause.hasInterruptsOnly(exit.cause)) return Result.fail(gate.refusals.closing)
+      runtime.runFork(Effect.logError("a request was refused with 500: broken", exit.cause))
+      return Result.fail(gate.refusals.broken)
+    },
+    admit: Effect.fnUntraced(function*(request, policyOf) {
+      const { header, method } = request
+      const caller = yield* gate.authenticate(toGate(request))
+      if (caller === "preflight") return nobody(method)
+      const principal = caller === "anonymous" ? undefined : caller
+      const session = header("mcp-session-id")
+      let judged: unknown
+      const operations = yield* gate.authorize({
+        principal,
+        session,
+        protocolVersion: header("mcp-protocol-version"),
+        operations: body.isRead(method)
+          ? Effect.map(request.body, (value) => Operation.fromBody(judged = value))
+          : Effect.succeed([]),
+        policy: closed(policyOf)
+      })
+      const known = principal === undefined ? nobody(method) : { method, ...somebody(principal) }
+      return { ...known, session, operations, body: judged }
+    }),
+    admitRoute: Effect.fnUntraced(function*(request, scopes, preflights) {
+      const { header, method } = request
+      const protocolVersion = header("mcp-protocol-version")
+      const principal = yield* gate.authenticate(toGate(request))
+      if (principal === "preflight" && preflights) return nobody(method)
+      if (principal === "preflight" || principal === "anonymous") {
+        return yield* gate.refuse(noCredentials, { principal: undefined, protocolVersion })
+      }
+      const operation = { method, target: undefined, kind: undefined, params: undefined, isNotification: false }
+      const operations = yield* gate.authorize({
+        principal,
+        session: undefined,
+        protocolVersion,
+        operations: Effect.succeed([operation]),
+        policy: () => ({ scopes, unauthorized: "challenge", authenticated: true })
+      })
+      return { method, session: undefined, operations, body: undefined, ...somebody(principal) }
+    }),
+    answered: ({ method, principal, session }, status, issued) => {
+      if (issued !== undefined && session === undefined) gate.sessions.bind(issued, principal)
+      if (method === "DELETE" && status >= 200 && status < 300 && session !== undefined) gate.sessions.release(session)
+    },
+    endOfStream: ({ method, operations, principal }) => lifetime.endOfStream(principal, method, operations),
+    at: (millis, callback) => {
+      if (disposed) {
+        callback()
+        return () => {}
+      }
+      let wanted = true
+      const fiber = runtime.runFork(
+        Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.sleep(Duration.millis(Math.max(0, millis - now))))
+      )
+      fiber.addObserver(() => {
+        if (wanted) callback()
+      })
+      return () => {
+        wanted = false
+        fiber.interruptUnsafe()
+      }
+    },
+    document: (path) => byPath.get(path),
+    dispose: () => {
+      disposed = true
+      return runtime.dispose()
+    }
+  }
+}

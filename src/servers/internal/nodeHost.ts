@@ -1,0 +1,233 @@
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { Refusal } from "../../authorization/Refusal.ts"
+import type { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
+import * as body from "./body.ts"
+import type { Answer } from "./documents.ts"
+import * as headerLines from "./headerLines.ts"
+import type { Admitted, Host, HostRequest } from "./host.ts"
+import { isEventStream } from "./webHost.ts"
+
+/* The gate on Node's `(req, res)`, known by their shape alone: `node:http`, Connect, Express. */
+
+/**
+ * A request of `node:http` or of a framework on it, as far as the gate looks at it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NodeRequest {
+  readonly method?: string | undefined
+  readonly url?: string | undefined
+  readonly headers: { readonly [name: string]: string | Array<string> | undefined }
+  readonly rawHeaders: ReadonlyArray<string>
+  readonly readableEnded: boolean
+  on(event: string, listener: (argument: never) => void): unknown
+  off(event: string, listener: (argument: never) => void): unknown
+}
+
+/**
+ * A response of `node:http` or of a framework on it, as far as the gate looks at it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NodeResponse {
+  statusCode: number
+  readonly headersSent: boolean
+  readonly writableEnded: boolean
+  readonly destroyed: boolean
+  getHeader(name: string): number | string | ReadonlyArray<string> | undefined
+  setHeader(name: string, value: string): unknown
+  on(event: string, listener: () => void): unknown
+  off(event: string, listener: () => void): unknown
+  end(data?: string): unknown
+}
+
+/** What frameworks and body parsers hang on a request. */
+interface Extras {
+  auth?: unknown
+  body?: unknown
+  /** Set by `body-parser` of Express 4, which reads a body once only if it stands. */
+  _body?: boolean
+  readonly originalUrl?: unknown
+}
+
+const extras = (req: NodeRequest): Extras => req as unknown as Extras
+
+export const toHostRequest = (req: NodeRequest, limit: number): HostRequest => ({
+  method: req.method ?? "GET",
+  header: (name) => {
+    const value = req.headers[name]
+    return typeof value === "string" || value === undefined ? value : value.join(", ")
+  },
+  lines: (name) => headerLines.ofRaw(req.rawHeaders, name),
+  body: Effect.suspend(() => readBody(req, limit)).pipe(
+    Effect.tap((parsed) =>
+      Effect.sync(() => {
+        // The stream is read now: the handler, and body parsers that come later, find the value that was judged.
+        const request = extras(req)
+        request.body = parsed
+        request._body = true
+      })
+    )
+  )
+})
+
+const readBody = (req: NodeRequest, limit: number): Effect.Effect<unknown, MalformedRequest | AuthConfigError> => {
+  if (!body.isJson(contentTypeOf(req))) return Effect.fail(body.contentTypeRefused)
+  if (req.readableEnded) return leftByParser(req, Effect.fail(body.consumed))
+  if (Number(req.headers["content-length"] ?? 0) > limit) return Effect.fail(body.tooLarge)
+  // What a parser left counts only where the stream is read: some set `req.body` and read nothing, and what runs would
+  // then be another body than the one that was judged.
+  return Effect.flatMap(
+    readBytes(req, limit),
+    (bytes) =>
+      bytes.byteLength === 0 ? leftByParser(req, Effect.fail(body.notJson)) : Effect.fromResult(body.parse(bytes))
+  )
+}
+
+const leftByParser = <E>(req: NodeRequest, otherwise: Effect.Effect<never, E>) => {
+  const left = extras(req).body
+  return left === undefined ? otherwise : Effect.fromResult(body.parsed(left))
+}
+
+const contentTypeOf = (req: NodeRequest): string | undefined => {
+  const value = req.headers["content-type"]
+  return typeof value === "string" ? value : undefined
+}
+
+const readBytes = (req: NodeRequest, limit: number): Effect.Effect<Uint8Array, MalformedRequest> =>
+  Effect.callback<Uint8Array, MalformedRequest>((resume) => {
+    const chunks: Array<Uint8Array> = []
+    let size = 0
+    const onData = (chunk: Uint8Array | string) => {
+      const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk
+      size += bytes.byteLength
+      if (size > limit) return settle(Effect.fail(body.tooLarge))
+      chunks.push(bytes)
+    }
+    const onEnd = () => {
+      const bytes = new Uint8Array(size)
+      let offset = 0
+      for (const chunk of chunks) {
+        bytes.set(chunk, offset)
+        offset += chunk.byteLength
+      }
+      settle(Effect.succeed(bytes))
+    }
+    // A body that breaks off is none: whoever sent it is gone.
+    const onBroken = () => settle(Effect.fail(body.notJson))
+    const listeners = [["data", onData], ["end", onEnd], ["error", onBroken], ["close", onBroken]] as const
+    const detach = () => {
+      for (const [event, listener] of listeners) req.off(event, listener)
+    }
+    const settle = (result: Effect.Effect<Uint8Array, MalformedRequest>) => {
+      detach()
+      // Without a listener, an error after this would end the process.
+      req.on("error", () => {})
+      resume(result)
+    }
+    for (const [event, listener] of listeners) req.on(event, listener)
+    return Effect.sync(detach)
+  })
+
+/** Sends an answer of the gate, or a document. */
+export const send = (req: NodeRequest, res: NodeResponse, answer: Refusal | Answer): void => {
+  if (res.headersSent || res.writableEnded || res.destroyed) return
+  res.statusCode = answer.status
+  for (const [name, value] of Object.entries(answer.headers)) {
+    const before = name === "access-control-expose-headers" ? res.getHeader(name) : undefined
+    // A CORS middleware in front may expose headers of its own.
+    res.setHeader(name, before === undefined ? value : `${String(before)}, ${value}`)
+  }
+  if (answer.body === "" || req.method === "HEAD") res.end()
+  else res.end(answer.body)
+}
+
+/** The path as it came in: frameworks shorten `url` below a mount point. */
+const pathOf = (req: NodeRequest): string => {
+  const { originalUrl } = extras(req)
+  const url = typeof originalUrl === "string" ? originalUrl : req.url ?? "/"
+  return url.split(/[?#]/, 1)[0]!
+}
+
+/** Answers with the public document that a request asks for; `undefined` if it asks for none. */
+export const document = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse): Promise<void> | undefined => {
+  const found = host.document(pathOf(req))
+  return found === undefined
+    ? undefined
+    : host.run(found(req.method ?? "GET")).then((answer) => send(req, res, Result.merge(answer)))
+}
+
+/** Runs a decision for as long as the client is there. A refusal is sent; what comes in is given back. */
+export const decide = async <A, B>(
+  host: Host<A>,
+  req: NodeRequest,
+  res: NodeResponse,
+  decision: Effect.Effect<B, Refusal>
+): Promise<B | undefined> => {
+  // Whatever stands in here was not put there by this gate.
+  delete extras(req).auth
+  const gone = new AbortController()
+  const onClose = () => gone.abort()
+  res.on("close", onClose)
+  const result = await host.run(decision, gone.signal)
+  res.off("close", onClose)
+  if (Result.isSuccess(result)) return result.success
+  send(req, res, result.failure)
+  return undefined
+}
+
+/** Leaves the caller where handlers of the SDK look for it, and watches the answer for its session and its length. */
+export const prepare = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, admitted: Admitted<A>): void => {
+  if (admitted.authInfo !== undefined) extras(req).auth = admitted.authInfo
+  watch(res, (status, header) => {
+    const session = header("mcp-session-id")
+    host.answered(admitted, status, session)
+    const end = host.endOfStream(admitted)
+    if (end !== undefined && isEventStream(header("content-type"))) endAt(host, res, end)
+  })
+}
+
+type Headers = (name: string) => string | undefined
+
+/** Calls back once, before the head of the answer goes out: headers may come by `setHeader` or with `writeHead` itself. */
+const watch = (res: NodeResponse, onHead: (status: number, header: Headers) => void): void => {
+  const response = res as unknown as { writeHead: (...args: ReadonlyArray<unknown>) => unknown }
+  const { writeHead } = response
+  let told = false
+  response.writeHead = (...args) => {
+    if (!told) {
+      told = true
+      const given = namedHeaders(args.find((_) => typeof _ === "object" && _ !== null))
+      onHead(Number(args[0] ?? res.statusCode), (name) => {
+        const value = given.get(name) ?? res.getHeader(name)
+        return value === undefined ? undefined : String(value)
+      })
+    }
+    return writeHead.apply(res, args as never)
+  }
+}
+
+/** The headers that `writeHead` takes: an object, a flat list, or a list of pairs. */
+const namedHeaders = (headers: unknown): ReadonlyMap<string, unknown> => {
+  const named = new Map<string, unknown>()
+  if (Array.isArray(headers)) {
+    const flat: ReadonlyArray<unknown> = headers.flat()
+    for (let i = 0; i + 1 < flat.length; i += 2) named.set(String(flat[i]).toLowerCase(), flat[i + 1])
+  } else if (headers !== undefined) {
+    for (const [name, value] of Object.entries(headers as object)) named.set(name.toLowerCase(), value)
+  }
+  return named
+}
+
+/** Ends a stream cleanly; whoever still writes into it writes into nothing. */
+const endAt = <A>(host: Host<A>, res: NodeResponse, end: number): void => {
+  const forget = host.at(end, () => {
+    if (res.writableEnded || res.destroyed) return
+    res.end()
+    Object.assign(res, { write: () => false, end: () => res })
+  })
+  res.on("close", forget)
+}

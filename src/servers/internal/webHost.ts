@@ -1,0 +1,152 @@
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { Refusal } from "../../authorization/Refusal.ts"
+import type { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
+import * as body from "./body.ts"
+import type { Answer } from "./documents.ts"
+import * as headerLines from "./headerLines.ts"
+import type { Admitted, Host, HostRequest, PolicyOf } from "./host.ts"
+
+/* The gate on `Request` and `Response`. */
+
+/** How the body of a request is had. */
+export interface Reading {
+  readonly limit: number
+  /** What somebody else parsed already; `undefined` where nobody did. */
+  readonly parsedBody?: (() => unknown) | undefined
+}
+
+export const toHostRequest = (request: Request, reading: Reading): HostRequest => ({
+  method: request.method,
+  header: (name) => request.headers.get(name) ?? undefined,
+  lines: (name) => {
+    const value = request.headers.get(name)
+    return value === null ? [] : headerLines.split(value)
+  },
+  body: Effect.suspend(() => readBody(request, reading))
+})
+
+const readBody = (
+  request: Request,
+  { limit, parsedBody }: Reading
+): Effect.Effect<unknown, MalformedRequest | AuthConfigError> => {
+  if (!body.isJson(request.headers.get("content-type") ?? undefined)) return Effect.fail(body.contentTypeRefused)
+  return Effect.flatMap(
+    parsedBody === undefined ? Effect.succeed(undefined) : Effect.promise(async () => await parsedBody()),
+    (parsed): Effect.Effect<unknown, MalformedRequest | AuthConfigError> => {
+      if (parsed !== undefined) return Effect.fromResult(body.parsed(parsed))
+      if (request.bodyUsed) return Effect.fail(body.consumed)
+      if (Number(request.headers.get("content-length") ?? 0) > limit) return Effect.fail(body.tooLarge)
+      if (request.body === null) return Effect.fail(body.notJson)
+      return Effect.flatMap(readBytes(request, limit), (bytes) => Effect.fromResult(body.parse(bytes)))
+    }
+  )
+}
+
+/** Reads a clone, so that the request goes on to the handler as it came: its own class, its own properties, its body. */
+const readBytes = (request: Request, limit: number): Effect.Effect<Uint8Array, MalformedRequest> =>
+  Effect.callback<Uint8Array, MalformedRequest>((resume) => {
+    const reader = request.clone().body!.getReader() as ReadableStreamDefaultReader<Uint8Array>
+    const stop = () => {
+      reader.cancel().catch(() => {})
+      request.body?.cancel().catch(() => {})
+    }
+    const chunks: Array<Uint8Array> = []
+    let size = 0
+    const read = async () => {
+      for (;;) {
+        const { done, value } = await reader.read()
+        if (done) return resume(Effect.sync(() => concat(chunks, size)))
+        size += value.byteLength
+        if (size > limit) {
+          stop()
+          return resume(Effect.fail(body.tooLarge))
+        }
+        chunks.push(value)
+      }
+    }
+    // A body that breaks off is none: whoever sent it is gone.
+    read().catch(() => resume(Effect.fail(body.notJson)))
+    return Effect.sync(stop)
+  })
+
+const concat = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
+  if (chunks.length === 1) return chunks[0]!
+  const bytes = new Uint8Array(size)
+  let offset = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset)
+    offset += chunk.byteLength
+  }
+  return bytes
+}
+
+/** An answer of the gate, or a document, as fetch has it. */
+export const toResponse = ({ body, headers, status }: Refusal | Answer, method: string): Response =>
+  new Response(body === "" || method === "HEAD" ? null : body, { status, headers: { ...headers } })
+
+/** The public document that a request asks for. */
+export const document = <A>(host: Host<A>, request: Request): Promise<Response> | undefined => {
+  const found = host.document(new URL(request.url).pathname)
+  return found === undefined
+    ? undefined
+    : host.run(found(request.method)).then((answer) => toResponse(Result.merge(answer), request.method))
+}
+
+/** Judges a request to an MCP endpoint and runs the handler if it may come in. */
+export const serve = async <A>(
+  host: Host<A>,
+  request: Request,
+  options: { readonly reading: Reading; readonly policyOf: PolicyOf },
+  handler: (admitted: Admitted<A>) => Response | Promise<Response>
+): Promise<Response> => {
+  const admitted = await host.run(host.admit(toHostRequest(request, options.reading), options.policyOf), request.signal)
+  if (Result.isFailure(admitted)) return toResponse(admitted.failure, request.method)
+  const response = await handler(admitted.success)
+  host.answered(admitted.success, response.status, response.headers.get("mcp-session-id") ?? undefined)
+  return endInTime(host, admitted.success, response)
+}
+
+/** Ends an event stream when the token does. Everything else passes as it is. */
+export const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, response: Response): Response => {
+  const end = host.endOfStream(admitted)
+  if (end === undefined || response.body === null || !isEventStream(response.headers.get("content-type"))) {
+    return response
+  }
+  return new Response(until(host, end, response.body), response)
+}
+
+export const isEventStream = (contentType: string | null | undefined): boolean =>
+  contentType?.split(";")[0]!.trim().toLowerCase() === "text/event-stream"
+
+const until = <A>(host: Host<A>, end: number, body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> => {
+  const reader = body.getReader()
+  let ended = false
+  let forget = () => {}
+  return new ReadableStream<Uint8Array>({
+    start: (controller) => {
+      forget = host.at(end, () => {
+        ended = true
+        controller.close()
+        reader.cancel().catch(() => {})
+      })
+    },
+    pull: async (controller) => {
+      try {
+        const { done, value } = await reader.read()
+        if (ended) return
+        if (!done) return controller.enqueue(value)
+        forget()
+        controller.close()
+      } catch (error) {
+        if (ended) return
+        forget()
+        controller.error(error)
+      }
+    },
+    cancel: (reason) => {
+      forget()
+      return reader.cancel(reason)
+    }
+  }, { highWaterMark: 0 })
+}
