@@ -65,6 +65,14 @@ describe("scopes under another name", () => {
       assert.include(yield* challengeOf(gate, {}), `scope="todos/todos:read"`)
     }))
 
+  it.effect("Zitadel: asked for as roles, besides the scope that puts the project into aud", () =>
+    Effect.gen(function*() {
+      const { gate } = yield* provider(Profiles.zitadel({ url: "https://acme.zitadel.cloud", projectId: "27" }))
+      const asked = ["urn:zitadel:iam:org:project:role:todos:read", "urn:zitadel:iam:org:project:id:27:aud"]
+      assert.deepStrictEqual(gate.resource.metadata.scopes_supported, asked)
+      assert.include(yield* challengeOf(gate, {}), `scope="${asked.join(" ")}"`)
+    }))
+
   it.effect("roles of Keycloak: nobody can ask for them, so no scope is asked for", () =>
     Effect.gen(function*() {
       const { gate, sign } = yield* provider(
@@ -276,6 +284,45 @@ describe("options of a profile", () => {
     { profile: Profiles.keycloak({ url: "sso.example.com", realm: "r" }), option: "Profiles.keycloak.url" },
     { profile: Profiles.keycloak({ url: "http://keycloak:8080", realm: "r" }), option: "profile.issuer" },
     { profile: Profiles.logto({ endpoint: "https://acme.logto.app/?" }), option: "Profiles.logto.endpoint" },
+    { profile: Profiles.authkit({ domain: "acme.authkit.app/x" }), option: "Profiles.authkit.domain" },
+    { profile: Profiles.stytch({ domain: "acme.example", projectId: "" }), option: "Profiles.stytch.projectId" },
+    { profile: Profiles.descope({ projectId: "a/b" }), option: "Profiles.descope.projectId" },
+    {
+      profile: Profiles.descope({ projectId: "P", mcpServerIssuer: "MS1" }),
+      option: "Profiles.descope.mcpServerIssuer"
+    },
+    {
+      profile: Profiles.scalekit({ environment: "https://acme.scalekit.com", resourceId: resource }),
+      option: "Profiles.scalekit.resourceId"
+    },
+    {
+      profile: Profiles.clerk({ frontendApi: "clerk.example.com", clientIds: [""] }),
+      option: "Profiles.clerk.clientIds"
+    },
+    {
+      profile: Profiles.supabase({ url: "https://a.supabase.co" } as never),
+      option: "Profiles.supabase.clientIds"
+    },
+    {
+      profile: Profiles.supabase({ url: "https://a.supabase.co", audience: "" }),
+      option: "profile.audience"
+    },
+    { profile: Profiles.zitadel({ url: "https://a.example", projectId: "" }), option: "Profiles.zitadel.projectId" },
+    {
+      profile: Profiles.authentik({ url: "https://a.example", slug: "a", clientId: "" }),
+      option: "Profiles.authentik.clientId"
+    },
+    { profile: Profiles.hydra({ url: "auth.example.com" }), option: "Profiles.hydra.url" },
+    { profile: Profiles.pingone({ environmentId: "env" }), option: "Profiles.pingone.environmentId" },
+    {
+      profile: Profiles.adfs({ issuer: "https://fs.example.com/adfs", accessTokenIssuer: "" }),
+      option: "Profiles.adfs.accessTokenIssuer"
+    },
+    { profile: Profiles.oidcProvider({ issuer: "auth.example.com" }), option: "Profiles.oidcProvider.issuer" },
+    {
+      profile: Profiles.openauth({ issuer: "https://a.example", clientIds: [] as never }),
+      option: "Profiles.openauth.clientIds"
+    },
     {
       profile: { ...Profiles.okta({ domain: "acme.okta.com", server: "x" }), audience: Audience.oneOf([] as never) },
       option: "profile.audience"
