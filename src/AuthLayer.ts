@@ -32,9 +32,10 @@ import * as Discovery from "./verification/Discovery.ts"
 import * as JwkSet from "./verification/JwkSet.ts"
 import * as JwtVerifier from "./verification/JwtVerifier.ts"
 import * as Principal from "./verification/Principal.ts"
+import * as Profile from "./verification/Profile.ts"
 import * as RequestState from "./verification/RequestState.ts"
 import type { ScopeHierarchy } from "./verification/ScopeHierarchy.ts"
-import * as TokenType from "./verification/TokenType.ts"
+import type * as TokenType from "./verification/TokenType.ts"
 
 /**
  * The service that `make` and its sisters provide, and that a protected server requires.
@@ -62,12 +63,28 @@ type LiteralScopes<S extends Scopes> = string extends ProtectedResource.OfferedO
  * @category models
  * @since 0.1.0
  */
-export interface Options<S extends Scopes, C = never, A = unknown> extends Common<S, C, A> {
+export type Options<S extends Scopes, C = never, A = unknown> = Common<S, C, A> & Issuers & {
   /** The resource identifier: the URL at which clients reach the server, in canonical form, https off loopback. */
   readonly resource: string
-  /** Who may issue tokens for it: issuers, or issuers with details. Clients sign in at the first. */
-  readonly authorizationServers: readonly [AuthorizationServer.Input, ...ReadonlyArray<AuthorizationServer.Input>]
 }
+
+/**
+ * Who may issue tokens: one provider, by its profile, or several authorization servers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Issuers =
+  | {
+    /** Issuers, issuers with details, or profiles. Clients sign in at the first. */
+    readonly authorizationServers: readonly [AuthorizationServer.Input, ...ReadonlyArray<AuthorizationServer.Input>]
+    readonly profile?: undefined
+  }
+  | {
+    /** A provider, with all that its tokens need: see `Profiles` in `effect-mcp-auth/provider`. */
+    readonly profile: Profile.Profile
+    readonly authorizationServers?: undefined
+  }
 
 /**
  * The options that do not name a place.
@@ -80,9 +97,12 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
   readonly scopes: S & LiteralScopes<S>
   /** Scopes that include others, such as `{ "todos:write": ["todos:read"] }`. */
   readonly scopeHierarchy?: ScopeHierarchy | undefined
-  /** Whom tokens must be meant for. Default: `Audience.resource`. */
+  /** Whom tokens must be meant for, whatever a profile says. Default: the profile's, else `Audience.resource`. */
   readonly audience?: Audience.Audience | undefined
-  /** Which JWTs are access tokens. Default: `TokenType.standard()`. */
+  /**
+   * Which JWTs are access tokens. Default: `TokenType.standard()`. What a profile demands of a token holds besides, so
+   * an ID token of that provider passes under no rule.
+   */
   readonly tokenType?: TokenType.TokenType | undefined
   /** Allowed difference of clocks, for `exp`, `nbf` and `iat` alike. Default: none for `exp`, 30 seconds for the others. */
   readonly clockTolerance?: Duration.Input | undefined
@@ -235,18 +255,26 @@ const makeGate = <S extends Scopes, C, A>(
 ): Effect.Effect<Gate.Gate, AuthConfigError, JwkSet.JwkSet | Discovery.Discovery> =>
   Effect.gen(function*() {
     const discovery = yield* Discovery.Discovery
-    const servers = yield* Effect.fromResult(checkServers(options.authorizationServers))
+    const servers = yield* Effect.fromResult(checkServers(options))
     const issuers = servers.map((_) => _.issuer) as [string, ...Array<string>]
+    const serverOf = AuthorizationServer.ofIssuer(servers)
     const resource = yield* Effect.fromResult(
-      ProtectedResource.make(options as unknown as ProtectedResource.Options, issuers)
+      ProtectedResource.make(
+        options as unknown as ProtectedResource.Options,
+        issuers,
+        (scopes, issuer) =>
+          Profile.requestedScopes(
+            ((issuer === undefined ? undefined : serverOf(issuer)) ?? servers[0]!).profile,
+            scopes
+          )
+      )
     )
-    const audience = options.audience ?? Audience.resource
-    yield* Effect.fromResult(Audience.check(audience))
+    yield* Effect.fromResult(Audience.check(options.audience ?? Audience.resource))
     const verifier = yield* JwtVerifier.make({
       resource: resource.resource,
       authorizationServers: servers,
-      audience,
-      tokenType: options.tokenType ?? TokenType.standard(),
+      audience: options.audience,
+      tokenType: options.tokenType,
       clockTolerance: yield* Effect.fromResult(checkTolerance(options.clockTolerance)),
       effectiveScopes: resource.effectiveScopes
     })
@@ -276,9 +304,22 @@ const claimsReader = (claims: Common<Scopes, any, any>["claims"]): Gate.Options[
 }
 
 const checkServers = (
-  inputs: ReadonlyArray<AuthorizationServer.Input>
+  issuers: Issuers
 ): Result.Result<ReadonlyArray<AuthorizationServer.AuthorizationServer>, AuthConfigError> =>
   Result.gen(function*() {
+    if (issuers.profile !== undefined && issuers.authorizationServers !== undefined) {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "conflict",
+          option: "profile",
+          fix:
+            "give profile or authorizationServers, not both; of several providers, name each as { profile } in the list"
+        })
+      )
+    }
+    const inputs: ReadonlyArray<AuthorizationServer.Input> = issuers.profile === undefined
+      ? issuers.authorizationServers
+      : [{ profile: issuers.profile }]
     if (!Array.isArray(inputs) || inputs.length === 0) {
       return yield* Result.fail(
         new AuthConfigError({
@@ -291,7 +332,7 @@ const checkServers = (
     const servers: Array<AuthorizationServer.AuthorizationServer> = []
     const seen = new Set<string>()
     for (const [index, input] of inputs.entries()) {
-      const option = `authorizationServers[${index}]`
+      const option = issuers.profile === undefined ? `authorizationServers[${index}]` : "profile"
       const server = yield* AuthorizationServer.make(input, option)
       if (server.jwks !== undefined) yield* JwkSet.checkConfigured(server.jwks, `${option}.jwks`)
       for (const issuer of server.tokenIssuers) {

@@ -139,7 +139,14 @@ const cases: ReadonlyArray<Case> = [
   // provider: no servers
   ...allows(
     "src/provider/A.ts",
-    ...imports("./B.ts", "../protocol/B.ts", "../verification/B.ts", "../authorization/B.ts")
+    ...imports("./B.ts", "./internal/b.ts", "./profiles/B.ts", "./facts/B.ts"),
+    ...imports("../protocol/B.ts", "../verification/B.ts", "../authorization/B.ts")
+  ),
+  ...allows("src/provider/profiles/A.ts", ...imports("../internal/b.ts", "../../verification/B.ts")),
+  ...refuses(
+    floor,
+    "src/provider/profiles/A.ts",
+    ...imports("../../verification/internal/b.ts", "../../servers/B.ts", "../../AuthLayer.ts", "../../index.ts")
   ),
   ...refuses(
     floor,

@@ -71,7 +71,17 @@ export interface ProtectedResource {
   /** The path of the metadata on this server. */
   readonly metadataPath: string
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
+  readonly requestedScopes: RequestedScopes
 }
+
+/**
+ * The names under which clients ask for scopes: at the authorization server of a token's issuer, or, as long as nobody
+ * has signed in, at the first.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RequestedScopes = (scopes: ReadonlyArray<string>, issuer: string | undefined) => ReadonlyArray<string>
 
 /**
  * Checks and prepares a resource.
@@ -81,16 +91,18 @@ export interface ProtectedResource {
  */
 export const make = (
   options: Options,
-  issuers: readonly [string, ...ReadonlyArray<string>]
+  issuers: readonly [string, ...ReadonlyArray<string>],
+  requestedScopes: RequestedScopes = (scopes) => scopes
 ): Result.Result<ProtectedResource, AuthConfigError> =>
   Result.gen(function*() {
     const url = yield* checkResource(options.resource)
     const { baseline, stepUp } = yield* checkScopes(options.scopes)
     const hierarchy = yield* checkHierarchy(options.scopeHierarchy ?? {})
+    const requested = requestedScopes(baseline, undefined)
     const metadata: ProtectedResourceMetadata = {
       resource: options.resource,
       authorization_servers: [...issuers],
-      scopes_supported: baseline,
+      ...(requested.length === 0 ? {} : { scopes_supported: requested }),
       bearer_methods_supported: ["header"],
       ...(options.resourceName === undefined ? {} : { resource_name: options.resourceName }),
       ...(options.resourceDocumentation === undefined
@@ -105,7 +117,8 @@ export const make = (
       metadata,
       metadataUrl: WellKnown.protectedResourceMetadata(url),
       metadataPath: WellKnown.protectedResourceMetadataPath(url),
-      effectiveScopes: ScopeHierarchy.compile(hierarchy)
+      effectiveScopes: ScopeHierarchy.compile(hierarchy),
+      requestedScopes
     }
   })
 

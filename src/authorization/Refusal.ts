@@ -105,11 +105,12 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
       : JSON.stringify({ error: content.code, error_description: content.description })
   })
 
-  const unauthenticated = challenge({ scope: resource.baseline })
+  const baseline = resource.requestedScopes(resource.baseline, undefined)
+  const unauthenticated = challenge({ scope: baseline })
   const invalidTokenText = "The access token is expired, revoked, malformed or not meant for this server"
   const invalidToken = challenge({
     error: "invalid_token",
-    scope: resource.baseline,
+    scope: baseline,
     errorDescription: invalidTokenText
   })
   const prepared = new Map<string, Refusal>()
@@ -145,7 +146,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
         noCredentials.reason,
         noCredentials,
         undefined,
-        challenge({ scope: [...resource.baseline, ...scopes] })
+        challenge({ scope: resource.requestedScopes([...resource.baseline, ...scopes], undefined) })
       ),
     of: (error, circumstances) => {
       switch (error._tag) {
@@ -175,7 +176,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
             { code: "insufficient_scope", description },
             challenge({
               error: "insufficient_scope",
-              scope: asked(error, circumstances),
+              scope: resource.requestedScopes(asked(error, circumstances), circumstances.principal?.issuer),
               errorDescription: description
             })
           )

@@ -75,6 +75,7 @@ export const InvalidTokenReason = Schema.Literals([
   "token-type",
   "id-token",
   "unknown-issuer",
+  "tenant",
   "unknown-key",
   "signature",
   "expiry",

@@ -8,6 +8,8 @@ import { AuthConfigError } from "../protocol/AuthError.ts"
 import * as Metadata from "../protocol/AuthorizationServerMetadata.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
 import * as Algorithm from "./Algorithm.ts"
+import * as Audience from "./Audience.ts"
+import * as Profile from "./Profile.ts"
 
 /**
  * Lets one authorization server be reached, and issue tokens, over plain http off this machine: for a closed network
@@ -50,16 +52,29 @@ export interface Options {
   readonly jwks?: { readonly keys: ReadonlyArray<Readonly<Record<string, unknown>>> } | undefined
   /** Fewer signature algorithms than `Algorithm.all`. */
   readonly algorithms?: readonly [Algorithm.Algorithm, ...ReadonlyArray<Algorithm.Algorithm>] | undefined
+  /** What its tokens look like, where they are not as RFC 9068 has them. What stands beside it here wins. */
+  readonly profile?: Profile.Profile | undefined
   readonly [allowInsecureHttp]?: true | undefined
 }
 
 /**
- * An issuer, or an issuer with details.
+ * A profile, which names the issuer, with what is to be different.
  *
  * @category models
  * @since 0.1.0
  */
-export type Input = string | Options
+export interface Profiled extends Omit<Options, "issuer" | "profile"> {
+  readonly issuer?: undefined
+  readonly profile: Profile.Profile
+}
+
+/**
+ * An issuer, an issuer with details, or a provider's profile.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Input = string | Options | Profiled
 
 /**
  * A configured authorization server, checked.
@@ -69,6 +84,7 @@ export type Input = string | Options
  */
 export interface AuthorizationServer {
   readonly issuer: string
+  /** Empty where the profile accepts any tenant. */
   readonly tokenIssuers: ReadonlyArray<string>
   /** Where to look for its metadata, in this order; empty when the metadata was given. */
   readonly metadataUrls: ReadonlyArray<string>
@@ -76,6 +92,7 @@ export interface AuthorizationServer {
   readonly jwksUri: string | undefined
   readonly jwks: unknown
   readonly algorithms: ReadonlySet<string>
+  readonly profile: Profile.Profile | undefined
   readonly allowInsecureHttp: boolean
 }
 
@@ -88,7 +105,10 @@ export interface AuthorizationServer {
 export const make = (input: Input, option: string): Result.Result<AuthorizationServer, AuthConfigError> =>
   Result.gen(function*() {
     // Options may come out of a file or from JavaScript: what no type has looked at must not throw here.
-    const options: Options = typeof input === "object" && input !== null ? input : { issuer: input }
+    const given: Options | Profiled = typeof input === "object" && input !== null ? input : { issuer: input }
+    const { profile } = given
+    if (profile !== undefined) yield* checkProfile(profile, option)
+    const options: Options = profile === undefined ? given as Options : withProfile(given, profile)
     const insecure = options[allowInsecureHttp] === true
     const issuer = yield* checkUrl(options.issuer, `${option}.issuer`, insecure)
     if (issuer.search !== "" || issuer.hash !== "" || issuer.username !== "" || issuer.password !== "") {
@@ -131,8 +151,9 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
       )
     }
     const tokenIssuers = options.tokenIssuers ?? [options.issuer]
+    const anyTenant = profile?.tenants?.allowed === Profile.anyTenant
     if (
-      !Array.isArray(tokenIssuers) || tokenIssuers.length === 0 ||
+      !Array.isArray(tokenIssuers) || (tokenIssuers.length === 0 && !anyTenant) ||
       tokenIssuers.some((_) => typeof _ !== "string" || _ === "")
     ) {
       return yield* Result.fail(
@@ -155,9 +176,75 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
       jwksUri: options.jwksUri,
       jwks: options.jwks,
       algorithms: withBothNames(algorithms),
+      profile,
       allowInsecureHttp: insecure
     }
   })
+
+const checkProfile = (profile: Profile.Profile, option: string): Result.Result<void, AuthConfigError> => {
+  const [issue] = profile.issues
+  if (issue !== undefined) return Result.fail(issue)
+  const { tenants } = profile
+  if (tenants !== undefined) {
+    const { allowed } = tenants
+    if (tenants.issuers.some((_) => _.split("{tenantid}").length !== 2)) {
+      return Result.fail(
+        new AuthConfigError({
+          reason: "malformed",
+          option: `${option}.tenants.issuers`,
+          fix: "write {tenantid} once in each issuer"
+        })
+      )
+    }
+    if (allowed !== Profile.anyTenant && (allowed.length === 0 || !allowed.every(Profile.isTenant))) {
+      return Result.fail(
+        new AuthConfigError({
+          reason: "malformed",
+          option: `${option}.tenants`,
+          fix: "name each tenant by its id, a lower-case GUID; to accept every tenant there is, write anyTenant"
+        })
+      )
+    }
+  }
+  return Result.mapError(
+    Audience.check(profile.audience),
+    ({ fix, reason }) => new AuthConfigError({ reason, option: `${option}.audience`, fix })
+  )
+}
+
+/** The options as the profile has them, where nothing else is said. */
+const withProfile = (given: Options | Profiled, profile: Profile.Profile): Options => {
+  const { allowed, issuers } = profile.tenants ?? { allowed: [], issuers: [] }
+  const ofTenants = allowed === Profile.anyTenant
+    ? []
+    : allowed.flatMap((tenant) => issuers.map((template) => Profile.withTenant(template, tenant)))
+  const tokenIssuers = given.tokenIssuers ?? profile.tokenIssuers ??
+    (profile.tenants === undefined ? undefined : ofTenants as unknown as Options["tokenIssuers"])
+  return {
+    ...given,
+    issuer: given.issuer ?? profile.issuer,
+    tokenIssuers,
+    metadataUrl: given.metadataUrl ?? (given.metadata === undefined ? profile.metadataUrl : undefined),
+    jwksUri: given.jwksUri ?? (given.jwks === undefined ? profile.jwksUri : undefined),
+    algorithms: given.algorithms ?? profile.algorithms
+  }
+}
+
+/**
+ * Finds the authorization server that vouches for an `iss` value: by the exact string, or as one of the tenants of a
+ * profile that accepts any.
+ *
+ * @category decisions
+ * @since 0.1.0
+ */
+export const ofIssuer = (
+  servers: ReadonlyArray<AuthorizationServer>
+): (issuer: string) => AuthorizationServer | undefined => {
+  const exact = new Map(servers.flatMap((server) => server.tokenIssuers.map((issuer) => [issuer, server] as const)))
+  const open = servers.filter((server) => server.profile?.tenants?.allowed === Profile.anyTenant)
+  return (issuer) =>
+    exact.get(issuer) ?? open.find(({ profile }) => Profile.tenantOf(profile!.tenants!, issuer) !== undefined)
+}
 
 // `EdDSA` with an Ed25519 key and `Ed25519` are the same algorithm (RFC 9864 §2.2): allowing one allows the other.
 const withBothNames = (algorithms: ReadonlyArray<string>): ReadonlySet<string> =>

@@ -26,6 +26,8 @@ import * as Signature from "./Signature.ts"
 export interface KeyHint {
   readonly algorithm: string
   readonly kid: string | undefined
+  /** Where keys name an `issuer` (Entra ID): the values that fit the token. A key that names another is none for it. */
+  readonly issuers?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -52,6 +54,7 @@ const maximum = 100
 
 interface Key {
   readonly kid: string | undefined
+  readonly issuer: unknown
   readonly fits: (algorithm: string) => boolean
   readonly imported: (algorithm: string) => Effect.Effect<Signature.PublicKey | undefined>
 }
@@ -81,6 +84,7 @@ const makeKey = (jwk: Readonly<Record<string, unknown>>, algorithms: ReadonlyArr
   const imports = new Map<string, Signature.PublicKey | undefined>()
   return {
     kid: jwk["kid"] as string | undefined,
+    issuer: jwk["issuer"],
     fits: (algorithm) => algorithms.includes(algorithm),
     imported: (algorithm) =>
       imports.has(algorithm)
@@ -197,8 +201,11 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
         ? Effect.succeed(server.jwksUri)
         : Effect.map(discovery.metadata(server, "jwks_uri"), (metadata) => metadata.jwks_uri!)
 
-    const fitting = (keys: Keys, { algorithm, kid }: KeyHint): Keys =>
-      keys.filter((key) => (kid === undefined || key.kid === kid) && key.fits(algorithm))
+    const fitting = (keys: Keys, { algorithm, issuers, kid }: KeyHint): Keys =>
+      keys.filter((key) =>
+        (kid === undefined || key.kid === kid) && key.fits(algorithm) &&
+        (issuers === undefined || key.issuer === undefined || issuers.includes(key.issuer as string))
+      )
 
     const imported = (keys: Keys, algorithm: string) =>
       Effect.map(

@@ -9,14 +9,15 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { InvalidToken } from "../protocol/AuthError.ts"
 import type { Credentials } from "../protocol/Credentials.ts"
-import * as Audience from "./Audience.ts"
-import type { AuthorizationServer } from "./AuthorizationServer.ts"
+import type * as Audience from "./Audience.ts"
+import { type AuthorizationServer, ofIssuer } from "./AuthorizationServer.ts"
 import * as base64url from "./internal/base64url.ts"
 import * as Claims from "./internal/claims.ts"
+import * as Rules from "./internal/rules.ts"
 import { JwkSet, type KeyHint } from "./JwkSet.ts"
 import * as Principal from "./Principal.ts"
 import * as Signature from "./Signature.ts"
-import * as TokenType from "./TokenType.ts"
+import type * as TokenType from "./TokenType.ts"
 import type { TokenVerifier } from "./TokenVerifier.ts"
 
 /**
@@ -28,8 +29,10 @@ import type { TokenVerifier } from "./TokenVerifier.ts"
 export interface Options {
   readonly resource: string
   readonly authorizationServers: ReadonlyArray<AuthorizationServer>
-  readonly audience: Audience.Audience
-  readonly tokenType: TokenType.TokenType
+  /** For all authorization servers; else the profile of each decides, else it is the resource. */
+  readonly audience?: Audience.Audience | undefined
+  /** For all authorization servers; else the profile of each decides, else it is `TokenType.standard()`. */
+  readonly tokenType?: TokenType.TokenType | undefined
   /** In seconds, for `exp`, `nbf` and `iat` alike; without it 0 for `exp` and 30 for the others. */
   readonly clockTolerance: number | undefined
   /** From the scopes of the token to those in effect. */
@@ -45,6 +48,7 @@ const maximumTries = 4
 /** A token whose form is right and whose issuer is known. Nothing of it is believed yet. */
 interface Candidate {
   readonly server: AuthorizationServer
+  readonly rules: Rules.Rules
   readonly hint: KeyHint
   readonly typ: unknown
   readonly claims: Claims.Claims
@@ -64,10 +68,11 @@ interface Candidate {
  */
 export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], never, JwkSet> =>
   Effect.map(JwkSet, (keys): TokenVerifier["Service"] => {
-    const servers = new Map(
-      options.authorizationServers.flatMap((server) => server.tokenIssuers.map((issuer) => [issuer, server] as const))
+    const serverOf = ofIssuer(options.authorizationServers)
+    const general = { resource: options.resource, audience: options.audience, tokenType: options.tokenType }
+    const rulesOf = new Map(
+      options.authorizationServers.map((server) => [server, Rules.compile(server, general)] as const)
     )
-    const isAddressed = Audience.compile(options.audience, options.resource)
     const tolerance: Claims.Tolerance = {
       expiry: options.clockTolerance ?? 0,
       start: options.clockTolerance ?? 30
@@ -81,7 +86,7 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
       const claims = header === undefined ? undefined : base64url.decodeJsonObject(parts[1]!)
       if (header === undefined || claims === undefined) return Claims.refuse("malformed")
       const issuer = Claims.own(claims, "iss")
-      const server = typeof issuer === "string" ? servers.get(issuer) : undefined
+      const server = typeof issuer === "string" ? serverOf(issuer) : undefined
       if (server === undefined) return Claims.refuse("unknown-issuer")
       const algorithm = Claims.own(header, "alg")
       if (typeof algorithm !== "string" || !server.algorithms.has(algorithm)) return Claims.refuse("algorithm")
@@ -92,22 +97,29 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
       }
       const kid = Claims.own(header, "kid")
       if (kid !== undefined && typeof kid !== "string") return Claims.refuse("malformed")
-      return Result.succeed({ server, hint: { algorithm, kid }, typ: Claims.own(header, "typ"), claims })
+      const rules = rulesOf.get(server)!
+      return Result.succeed({
+        server,
+        rules,
+        hint: { algorithm, kid, issuers: rules.keyIssuers(issuer as string) },
+        typ: Claims.own(header, "typ"),
+        claims
+      })
     }
 
     const judge = (
       credentials: Credentials,
-      { claims, typ }: Candidate,
+      { claims, rules, typ }: Candidate,
       now: number
     ): Result.Result<Principal.Principal["Service"], InvalidToken> =>
       Result.gen(function*() {
-        const wrongType = TokenType.judge(options.tokenType, typ, claims)
+        const wrongType = rules.tokenType(typ, claims)
         if (wrongType !== undefined) return yield* Claims.refuse(wrongType)
         const expiresAt = yield* Claims.judgeTimes(claims, now, tolerance)
-        const clientId = yield* Claims.readClientId(claims)
-        if (!isAddressed({ claims, clientId })) return yield* Claims.refuse("audience")
-        const subject = yield* Claims.readSubject(claims)
-        const granted = yield* Claims.readScopes(claims)
+        const clientId = yield* rules.clientId(claims)
+        if (!rules.isAddressed({ claims, clientId })) return yield* Claims.refuse("audience")
+        const subject = yield* rules.subject(claims, clientId)
+        const granted = yield* rules.scopes(claims)
         // A token that names its holder's key is worth nothing without a proof of that key (RFC 7800, RFC 9449 §7.2).
         if (Object.hasOwn(claims, "cnf")) return yield* Claims.refuse("bound-to-key")
         return Principal.make({

@@ -1,6 +1,7 @@
 import * as Result from "effect/Result"
 import { InvalidToken, type InvalidTokenReason } from "../../protocol/AuthError.ts"
 import * as ScopeToken from "../../protocol/ScopeToken.ts"
+import { type ScopeSource, standardClientIds, standardScopes } from "../Profile.ts"
 
 export type Claims = Readonly<Record<string, unknown>>
 
@@ -55,29 +56,46 @@ export const readSubject = (claims: Claims): Result.Result<string, InvalidToken>
     : refuse("subject")
 }
 
-const clientIdClaims = ["client_id", "azp", "cid", "appid"]
-
 /** The first of the claims that providers use for the client; one of a wrong type refuses the token. */
-export const readClientId = (claims: Claims): Result.Result<string | undefined, InvalidToken> => {
-  const name = clientIdClaims.find((_) => Object.hasOwn(claims, _))
+export const readClientId = (
+  claims: Claims,
+  names: ReadonlyArray<string> = standardClientIds
+): Result.Result<string | undefined, InvalidToken> => {
+  const name = names.find((_) => Object.hasOwn(claims, _))
   if (name === undefined) return Result.succeed(undefined)
   const value = claims[name]
   return typeof value === "string" && value !== "" ? Result.succeed(value) : refuse("client-id")
 }
 
-/** `scope` (a string, RFC 9068 §2.2.3); only if it is absent `scp` (a string or a list of strings). */
-export const readScopes = (claims: Claims): Result.Result<ReadonlySet<string>, InvalidToken> => {
-  const scope = own(claims, "scope")
-  if (scope !== undefined) {
-    return typeof scope === "string" ? Result.succeed(new Set(ScopeToken.parse(scope))) : refuse("scope")
+/**
+ * The scopes of the first source that the token has; by default `scope` (a string, RFC 9068 §2.2.3), only if it is absent
+ * `scp` (a string or a list of strings). A value of the wrong type refuses the token instead of passing to the next.
+ */
+export const readScopes = (
+  claims: Claims,
+  sources: ReadonlyArray<ScopeSource> = standardScopes
+): Result.Result<ReadonlySet<string>, InvalidToken> => {
+  for (const { path, shape } of sources) {
+    const value = at(claims, path)
+    if (value === undefined) continue
+    if (shape === "keys") {
+      return isRecord(value)
+        ? Result.succeed(new Set(Object.keys(value).filter(ScopeToken.isScopeToken)))
+        : refuse("scope")
+    }
+    if (typeof value === "string") return Result.succeed(new Set(ScopeToken.parse(value)))
+    return shape === "string-or-list" && Array.isArray(value) && value.every((_) => typeof _ === "string")
+      ? Result.succeed(new Set(value.filter(ScopeToken.isScopeToken)))
+      : refuse("scope")
   }
-  const scp = own(claims, "scp")
-  if (scp === undefined) return Result.succeed(new Set())
-  if (typeof scp === "string") return Result.succeed(new Set(ScopeToken.parse(scp)))
-  return Array.isArray(scp) && scp.every((_) => typeof _ === "string")
-    ? Result.succeed(new Set(scp.filter(ScopeToken.isScopeToken)))
-    : refuse("scope")
+  return Result.succeed(new Set())
 }
+
+const at = (claims: Claims, path: ReadonlyArray<string>): unknown =>
+  path.reduce<unknown>((value, name) => isRecord(value) ? own(value, name) : undefined, claims)
+
+const isRecord = (value: unknown): value is Claims =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** `aud` as a list, for those who read it; the audience rule has judged it before. */
 export const readAudience = (claims: Claims): ReadonlyArray<string> => {

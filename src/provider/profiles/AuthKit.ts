@@ -1,0 +1,54 @@
+/**
+ * WorkOS AuthKit.
+ *
+ * @since 0.1.0
+ */
+import * as Profile from "../../verification/Profile.ts"
+import { audience, type Audiences, read } from "../internal/given.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The AuthKit domain, such as `acme.authkit.app`, or a custom one. */
+  readonly domain: string
+  /** The resource indicator registered at WorkOS, if it is not the resource itself. */
+  readonly audience?: Audiences | undefined
+  /** What counts as scopes: `"permissions"` (default), those of the user's role; or `"scope"`, as granted. */
+  readonly scopesFrom?: "permissions" | "scope" | undefined
+}
+
+/**
+ * AuthKit of WorkOS: tokens of Connect applications and of MCP clients.
+ *
+ * **Details**
+ *
+ * Register the resource as a resource indicator: without one the audience is the client id of the environment, and such a
+ * token is refused. Scopes of resources are unknown there, so permissions count, and clients ask for no scope.
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const authkit = (options: Options): Profile.Profile => {
+  const given = read("authkit")
+  return Profile.make({
+    id: "authkit",
+    name: "WorkOS AuthKit",
+    issuer: given.origin("domain", options.domain, "acme.authkit.app"),
+    audience: audience(options.audience),
+    accessTokenMarks: [{ claim: "client_id" }],
+    scopes: options.scopesFrom === "scope"
+      ? {}
+      : { sources: [{ path: ["permissions"], shape: "string-or-list" }], requested: "none" },
+    clientIdClaims: ["client_id"],
+    confirmed: false,
+    notes: [
+      "No real token was seen. The claims are those of WorkOS's own table; that permissions are in tokens of MCP clients is " +
+      "not confirmed.",
+      "A program's own token names the environment as its audience and cannot be bound to a resource.",
+      "Only the RFC 8414 document has the PKCE, registration and client metadata fields; the OpenID document lacks them."
+    ],
+    issues: given.issues
+  })
+}

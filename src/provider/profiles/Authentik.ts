@@ -1,0 +1,57 @@
+/**
+ * authentik.
+ *
+ * @since 0.1.0
+ */
+import * as Audience from "../../verification/Audience.ts"
+import * as Profile from "../../verification/Profile.ts"
+import * as TokenType from "../../verification/TokenType.ts"
+import { read } from "../internal/given.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Where authentik is, such as `https://auth.example.com`. */
+  readonly url: string
+  /** The slug of the application. */
+  readonly slug: string
+  /** The client id of its provider: the audience of its tokens. */
+  readonly clientId: string
+}
+
+/**
+ * An application of authentik.
+ *
+ * **Details**
+ *
+ * Each application is an issuer of its own, whose tokens are for its one client. ID tokens have the same audience: access
+ * tokens are told by `uid`, which only they have.
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const authentik = (options: Options): Profile.Profile => {
+  const given = read("authentik")
+  const url = given.url("url", options.url, "https://auth.example.com")
+  const slug = given.id("slug", options.slug, "the application's slug, such as todos")
+  return Profile.make({
+    id: "authentik",
+    name: "authentik",
+    // The final slash is part of it.
+    issuer: `${url}/application/o/${slug}/`,
+    audience: Audience.oneOf([given.id("clientId", options.clientId, "the provider's client id", /^\S+$/)]),
+    tokenType: TokenType.standard(["uid"]),
+    accessTokenMarks: [{ claim: "uid" }],
+    clientIdClaims: ["azp", "client_id"],
+    confirmed: false,
+    notes: [
+      "No real token was seen: uid and azp were read in its sources, scope is not confirmed. An access token repeats what the " +
+      "ID token has; if the client sent a nonce that may be in it, and the token is refused.",
+      "There is no dynamic registration and no RFC 8414 document.",
+      "Select a signing key for the provider: without one it signs with HS256, which is refused."
+    ],
+    issues: given.issues
+  })
+}

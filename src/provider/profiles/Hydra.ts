@@ -1,0 +1,54 @@
+/**
+ * Ory Hydra.
+ *
+ * @since 0.1.0
+ */
+import * as Profile from "../../verification/Profile.ts"
+import { audience, type Audiences, read } from "../internal/given.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Where Hydra's public port is, such as `https://auth.example.com`. */
+  readonly url: string
+  /** The audience that clients ask for, if it is not the resource itself. */
+  readonly audience?: Audiences | undefined
+}
+
+/**
+ * Ory Hydra, with the JWT strategy for access tokens.
+ *
+ * **Details**
+ *
+ * Clients ask with `audience=…`, and each has a list of those that it may ask for. Scopes come as a list, `scp`, unless
+ * configured otherwise.
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const hydra = (options: Options): Profile.Profile => {
+  const given = read("hydra")
+  return Profile.make({
+    id: "hydra",
+    name: "Ory Hydra",
+    // The final slash is part of it.
+    issuer: `${given.url("url", options.url, "https://auth.example.com")}/`,
+    audience: audience(options.audience),
+    clientIdClaims: ["client_id"],
+    opaque: {
+      issued: "sometimes",
+      judgedBy: "introspection",
+      hint:
+        "Hydra issues opaque tokens (ory_at_…) unless strategies.access_token is jwt; its introspection endpoint is on the " +
+        "admin port and not in the metadata"
+    },
+    confirmed: false,
+    notes: [
+      "No real token was seen: an empty aud when none was asked for, and sub without a person, are not confirmed.",
+      "The resource parameter of MCP clients is not known to be heeded: the audience has to be asked for."
+    ],
+    issues: given.issues
+  })
+}

@@ -1,0 +1,48 @@
+/**
+ * Logto.
+ *
+ * @since 0.1.0
+ */
+import * as Profile from "../../verification/Profile.ts"
+import { audience, type Audiences, read } from "../internal/given.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Where Logto is, such as `https://acme.logto.app`. */
+  readonly endpoint: string
+  /** The identifier of the API resource at Logto, if it is not the resource itself. */
+  readonly audience?: Audiences | undefined
+}
+
+/**
+ * Logto, in the cloud or self-hosted.
+ *
+ * **Details**
+ *
+ * Register an API resource whose identifier is the resource. A client that asks for none gets an opaque token, unless
+ * one API resource is marked as the default.
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const logto = (options: Options): Profile.Profile => {
+  const given = read("logto")
+  return Profile.make({
+    id: "logto",
+    name: "Logto",
+    issuer: `${given.url("endpoint", options.endpoint, "https://acme.logto.app")}/oidc`,
+    audience: audience(options.audience),
+    clientIdClaims: ["client_id"],
+    opaque: {
+      issued: "sometimes",
+      judgedBy: "introspection",
+      hint: "Logto issues an opaque token when no API resource was asked for: mark yours as the default"
+    },
+    confirmed: false,
+    notes: ["No real token was seen: the type at+jwt, the algorithm ES384 and sub without a person are not confirmed."],
+    issues: given.issues
+  })
+}

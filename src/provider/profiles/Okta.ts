@@ -1,0 +1,58 @@
+/**
+ * Okta.
+ *
+ * @since 0.1.0
+ */
+import * as Profile from "../../verification/Profile.ts"
+import { audience, type Audiences, read } from "../internal/given.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The organization's domain, such as `acme.okta.com`, or a custom one. */
+  readonly domain: string
+  /**
+   * The id of the custom authorization server, such as `default`. Tokens of the organization's own server are for Okta
+   * alone: nobody else may verify them.
+   */
+  readonly server: string
+  /** The audience of that server, if it is not the resource itself, such as `api://default`. */
+  readonly audience?: Audiences | undefined
+}
+
+/**
+ * A custom authorization server of Okta.
+ *
+ * **Details**
+ *
+ * One such server has one audience: set it to the resource, and have one server for each resource. Scopes come as a
+ * list, `scp`; tokens have no `typ`.
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const okta = (options: Options): Profile.Profile => {
+  const given = read("okta")
+  const origin = given.origin("domain", options.domain, "acme.okta.com")
+  const server = given.id(
+    "server",
+    options.server,
+    "the id of a custom authorization server, such as default; tokens of the organization's own server cannot be verified"
+  )
+  return Profile.make({
+    id: "okta",
+    name: "Okta",
+    issuer: `${origin}/oauth2/${server}`,
+    audience: audience(options.audience),
+    accessTokenMarks: [{ claim: "cid" }],
+    clientIdClaims: ["cid"],
+    confirmed: true,
+    notes: [
+      "Dynamic registration needs an API token of Okta; a client metadata document has to be registered first.",
+      "Access policies of the authorization server decide which client gets which scope."
+    ],
+    issues: given.issues
+  })
+}

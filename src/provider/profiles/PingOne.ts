@@ -1,0 +1,51 @@
+/**
+ * PingOne.
+ *
+ * @since 0.1.0
+ */
+import * as Profile from "../../verification/Profile.ts"
+import { audience, type Audiences, read } from "../internal/given.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The environment's id, a GUID. */
+  readonly environmentId: string
+  /** The end of the region's host: `com` (default), `eu`, `ca`, `asia`, `com.au`. */
+  readonly region?: string | undefined
+  /** The audience of the custom resource, if it is not the resource itself. */
+  readonly audience?: Audiences | undefined
+}
+
+/**
+ * PingOne: tokens of a custom resource.
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const pingone = (options: Options): Profile.Profile => {
+  const given = read("pingone")
+  const region = given.id("region", options.region ?? "com", "the end of the region's host, such as eu", /^[a-z.]+$/)
+  const environment = given.id(
+    "environmentId",
+    options.environmentId,
+    "the environment's id, a GUID",
+    /^[0-9a-f-]{36}$/
+  )
+  return Profile.make({
+    id: "pingone",
+    name: "PingOne",
+    issuer: `https://auth.pingone.${region}/${environment}/as`,
+    audience: audience(options.audience),
+    accessTokenMarks: [{ claim: "client_id" }],
+    clientIdClaims: ["client_id"],
+    confirmed: true,
+    notes: [
+      "Confirmed by PingOne's documentation; no real token was seen. Until 2027-03-02 tokens have no typ, then at+jwt.",
+      "Whether a program's own token has sub is not confirmed; one without is refused."
+    ],
+    issues: given.issues
+  })
+}

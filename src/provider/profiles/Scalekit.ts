@@ -1,0 +1,53 @@
+/**
+ * Scalekit.
+ *
+ * @since 0.1.0
+ */
+import * as Audience from "../../verification/Audience.ts"
+import * as Profile from "../../verification/Profile.ts"
+import { read } from "../internal/given.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The environment, such as `https://acme.scalekit.com`. */
+  readonly environment: string
+  /** The id of the MCP server at Scalekit, such as `res_123`. */
+  readonly resourceId: string
+}
+
+/**
+ * Scalekit: an MCP server registered there.
+ *
+ * **Details**
+ *
+ * Tokens name the server by its id, not by its URL. They come from the environment or from the resource as issuer: both
+ * are live.
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const scalekit = (options: Options): Profile.Profile => {
+  const given = read("scalekit")
+  const environment = given.url("environment", options.environment, "https://acme.scalekit.com")
+  const id = given.id("resourceId", options.resourceId, "the resource id, such as res_123", /^res_[\w-]+$/)
+  return Profile.make({
+    id: "scalekit",
+    name: "Scalekit",
+    issuer: `${environment}/resources/${id}`,
+    tokenIssuers: [`${environment}/resources/${id}`, environment],
+    jwksUri: `${environment}/keys`,
+    audience: Audience.oneOf([id]),
+    // Where scopes are is not known: `scope` first, as the standard has it.
+    scopes: { sources: [...Profile.standardScopes, { path: ["scopes"], shape: "string-or-list" }] },
+    clientIdClaims: ["client_id", "azp"],
+    confirmed: false,
+    notes: [
+      "No real token was seen: whether scopes are in scope or scopes is not confirmed.",
+      "Dynamic registration and client metadata documents are on for each MCP server."
+    ],
+    issues: given.issues
+  })
+}

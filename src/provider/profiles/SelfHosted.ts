@@ -1,0 +1,170 @@
+/**
+ * Authorization servers that one runs, or builds into a program, oneself.
+ *
+ * @since 0.1.0
+ */
+import * as Audience from "../../verification/Audience.ts"
+import * as Profile from "../../verification/Profile.ts"
+import * as TokenType from "../../verification/TokenType.ts"
+import { audience, type Audiences, read } from "../internal/given.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The issuer, exactly as the metadata names it. */
+  readonly issuer: string
+  /** The audience, if it is not the resource itself. */
+  readonly audience?: Audiences | undefined
+}
+
+const issuerOf = (profile: string, issuer: string) => {
+  const given = read(profile)
+  given.url("issuer", issuer, "https://auth.example.com")
+  return { issuer, issues: given.issues }
+}
+
+/**
+ * `oidc-provider` (panva/node-oidc-provider), with resource indicators: JWTs as RFC 9068 has them.
+ *
+ * **Details**
+ *
+ * `getResourceServerInfo` says whether a resource has JWTs (`accessTokenFormat: "jwt"`) or opaque tokens.
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const oidcProvider = (options: Options): Profile.Profile =>
+  Profile.make({
+    id: "oidc-provider",
+    name: "oidc-provider",
+    ...issuerOf("oidcProvider", options.issuer),
+    audience: audience(options.audience),
+    tokenType: TokenType.strict,
+    clientIdClaims: ["client_id"],
+    opaque: {
+      issued: "sometimes",
+      judgedBy: "introspection",
+      hint: "a resource whose accessTokenFormat is not jwt has opaque tokens; introspecting a JWT answers 400"
+    },
+    confirmed: true,
+    notes: ["scope is absent when no scope was granted."]
+  })
+
+/**
+ * `better-auth` with its OAuth provider plugin. The issuer has a path: `https://example.com/api/auth`.
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const betterAuth = (options: Options): Profile.Profile =>
+  Profile.make({
+    id: "better-auth",
+    name: "better-auth",
+    ...issuerOf("betterAuth", options.issuer),
+    audience: audience(options.audience),
+    tokenType: TokenType.strict,
+    clientIdClaims: ["client_id", "azp"],
+    opaque: {
+      issued: "sometimes",
+      judgedBy: "introspection",
+      hint:
+        "a token for no resource is opaque; introspection answers active: false to a client that is neither its issuer nor " +
+        "linked to the resource"
+    },
+    confirmed: true,
+    notes: ["Registration sends no CORS headers, so clients in a browser cannot register."]
+  })
+
+/**
+ * Glewlwyd. The issuer has a path: `https://example.com/api/oidc`.
+ *
+ * **Gotchas**
+ *
+ * Without the `resource` parameter the audience of a token is its scope string; such a token is refused.
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const glewlwyd = (options: Options): Profile.Profile =>
+  Profile.make({
+    id: "glewlwyd",
+    name: "Glewlwyd",
+    ...issuerOf("glewlwyd", options.issuer),
+    audience: audience(options.audience),
+    tokenType: TokenType.strict,
+    clientIdClaims: ["client_id"],
+    confirmed: true,
+    notes: [
+      "Only the OpenID document exists, appended to the issuer. Debian's default external_url gives // in endpoints.",
+      "Registration answers 200 instead of 201; clients without a secret cannot use the token endpoint."
+    ]
+  })
+
+/**
+ * LemonLDAP::NG.
+ *
+ * **Details**
+ *
+ * Access tokens and ID tokens have the same type and the same audience. Access tokens name their client as `client_id`,
+ * ID tokens as `azp`.
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const lemonldap = (options: Options): Profile.Profile =>
+  Profile.make({
+    id: "lemonldap",
+    name: "LemonLDAP::NG",
+    ...issuerOf("lemonldap", options.issuer),
+    audience: audience(options.audience),
+    accessTokenMarks: [{ claim: "client_id" }],
+    idTokenMarks: [{ claim: "azp" }],
+    clientIdClaims: ["client_id"],
+    opaque: {
+      issued: "sometimes",
+      judgedBy: "introspection",
+      hint: "access tokens are JWTs where the relying party's options say so; the answer of introspection has no aud"
+    },
+    confirmed: true,
+    notes: ["The RFC 8414 URL answers 200 with HTML; the OpenID document is the one that counts."]
+  })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface OpenAuthOptions {
+  /** The origin at which the issuer is reached: it names itself after the request's `Host`. */
+  readonly issuer: string
+  /** The clients whose tokens are accepted: a token's audience is its client. */
+  readonly clientIds: readonly [string, ...ReadonlyArray<string>]
+}
+
+/**
+ * OpenAuth (openauth.js.org).
+ *
+ * **Gotchas**
+ *
+ * Tokens have no scope, so operations that need one are refused to everybody.
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const openauth = (options: OpenAuthOptions): Profile.Profile => {
+  const given = read("openauth")
+  return Profile.make({
+    id: "openauth",
+    name: "OpenAuth",
+    issuer: given.url("issuer", options.issuer, "https://auth.example.com"),
+    audience: Audience.oneOf(given.ids("clientIds", options.clientIds, "todos-client")),
+    tokenType: TokenType.standard(["mode"]),
+    accessTokenMarks: [{ claim: "mode", values: ["access"] }],
+    scopes: { requested: "none" },
+    clientIdClaims: ["aud"],
+    confirmed: true,
+    notes: ["Its metadata has no PKCE field, and its token response no token_type."],
+    issues: given.issues
+  })
+}

@@ -1,0 +1,56 @@
+/**
+ * Stytch Connected Apps.
+ *
+ * @since 0.1.0
+ */
+import * as Audience from "../../verification/Audience.ts"
+import * as Profile from "../../verification/Profile.ts"
+import { audience, type Audiences, read } from "../internal/given.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The project's domain, such as `rustic-fox-1234.customers.stytch.com`, or a custom one. */
+  readonly domain: string
+  /** Such as `project-live-…`: the audience of its tokens, unless another one is set. */
+  readonly projectId: string
+  /** The custom audience, where one is set. */
+  readonly audience?: Audiences | undefined
+}
+
+/**
+ * Connected Apps of Stytch.
+ *
+ * **Gotchas**
+ *
+ * By default the audience is the project: a token for any server of the project passes. Set a custom audience where there
+ * are several.
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const stytch = (options: Options): Profile.Profile => {
+  const given = read("stytch")
+  const issuer = given.origin("domain", options.domain, "rustic-fox-1234.customers.stytch.com")
+  const project = given.id("projectId", options.projectId, "the project id, such as project-live-…")
+  return Profile.make({
+    id: "stytch",
+    name: "Stytch Connected Apps",
+    issuer,
+    // Tokens that were fetched from stytch.com name it in this way, which is no URL.
+    tokenIssuers: [issuer, `stytch.com/${project}`],
+    audience: options.audience === undefined ? Audience.oneOf([project]) : audience(options.audience),
+    // ID tokens have neither client_id nor scope.
+    accessTokenMarks: [{ claim: "scope" }],
+    clientIdClaims: ["client_id"],
+    confirmed: true,
+    notes: [
+      "Confirmed by Stytch's documentation; no real token was seen.",
+      "Dynamic registration has to be switched on; client metadata documents work. The page at authorization_endpoint is " +
+      "your own."
+    ],
+    issues: given.issues
+  })
+}

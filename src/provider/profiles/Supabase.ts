@@ -1,0 +1,79 @@
+/**
+ * Supabase Auth.
+ *
+ * @since 0.1.0
+ */
+import * as Audience from "../../verification/Audience.ts"
+import * as Profile from "../../verification/Profile.ts"
+import { audience, type Audiences, read } from "../internal/given.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Options = Project & Binding
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Project {
+  /** The project, such as `https://abcdefghijklmnopqrst.supabase.co`, or a custom domain. */
+  readonly url: string
+  /** A claim that your access token hook fills with scopes. Supabase itself writes none. */
+  readonly scopeClaim?: string | undefined
+}
+
+/**
+ * What binds a token to your server: its client, or an audience that your access token hook writes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Binding =
+  | { readonly clientIds: readonly [string, ...ReadonlyArray<string>]; readonly audience?: undefined }
+  | { readonly audience: Audiences; readonly clientIds?: undefined }
+
+/**
+ * The OAuth server of a Supabase project.
+ *
+ * **Details**
+ *
+ * Every token says `aud: "authenticated"`, also the session of a user in your own application. Those have no `client_id`
+ * and are refused.
+ *
+ * **Gotchas**
+ *
+ * With `clientIds` a token is bound to its client alone; clients that register themselves are not in the list.
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const supabase = (options: Options): Profile.Profile => {
+  const given = read("supabase")
+  return Profile.make({
+    id: "supabase",
+    name: "Supabase Auth",
+    issuer: `${given.url("url", options.url, "https://abcdefghijklmnopqrst.supabase.co")}/auth/v1`,
+    audience: options.audience !== undefined
+      ? audience(options.audience)
+      : Audience.all([
+        Audience.oneOf(["authenticated"]),
+        Audience.clientIds(given.ids("clientIds", options.clientIds, "9a8b7c6d-5e4f-3a2b-1c0d-9e8f7a6b5c4d"))
+      ]),
+    accessTokenMarks: [{ claim: "client_id" }, { claim: "role" }],
+    scopes: {
+      sources: [{ path: [options.scopeClaim ?? "scope"], shape: "string-or-list" }],
+      // It knows the scopes of OpenID alone, and refuses others.
+      requested: "none"
+    },
+    clientIdClaims: ["client_id"],
+    confirmed: true,
+    notes: [
+      "Confirmed by Supabase's documentation; no real token was seen. That a hook may change aud is not confirmed.",
+      "Supabase has no resource indicators and no scopes of yours. Dynamic registration has to be switched on.",
+      "Projects that still sign with the shared secret (HS256) have to migrate to asymmetric keys."
+    ],
+    issues: given.issues
+  })
+}

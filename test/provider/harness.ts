@@ -1,0 +1,72 @@
+import { Effect, Layer } from "effect"
+import { AuthLayer, type Profile } from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient, HttpClientRequest } from "effect/http"
+import { TestClock } from "effect/testing"
+
+export const resource = "https://todos.example.com/mcp"
+
+/** Seconds since 1970, at which every test takes place. */
+export const now = 1_790_000_000
+
+export type Claims = Readonly<Record<string, unknown>>
+
+export interface Provider {
+  readonly issuer: TestIssuer.TestIssuer["Service"]
+  readonly gate: AuthLayer.AuthLayer["Service"]
+  /** Signs with the provider's key; `undefined` removes a member. */
+  readonly sign: (header: Claims, claims: Claims) => Effect.Effect<string>
+}
+
+export interface Options {
+  readonly algorithm?: TestIssuer.Options["algorithm"]
+  /** What the key set publishes, made from the real key. */
+  readonly keys?: ((jwk: Claims) => ReadonlyArray<unknown>) | undefined
+  /** Options that stand beside the profile. */
+  readonly beside?: Pick<AuthLayer.Common<readonly [string]>, "audience" | "tokenType"> | undefined
+}
+
+const without = (members: Claims): Claims =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
+
+/** An authorization server that stands where the provider does, and a server that knows it by the profile alone. */
+export const provider = (profile: Profile.Profile, options: Options = {}) =>
+  Effect.gen(function*() {
+    yield* TestClock.setTime(now * 1000)
+    const algorithm = options.algorithm ?? "RS256"
+    const { client, issuer } = yield* TestIssuer.make({ issuer: profile.issuer, algorithm })
+    const { kid, publicJwk } = yield* issuer.currentKey
+    if (options.keys !== undefined) yield* issuer.publishKeys(options.keys(publicJwk as Claims))
+    // Some providers keep their keys at another host than their metadata.
+    const routed = HttpClient.make((request, url) =>
+      client.execute(url.href === profile.jwksUri ? HttpClientRequest.setUrl(request, issuer.jwksUri) : request)
+    )
+    const services = yield* Layer.build(
+      AuthLayer.layerServices({
+        profile,
+        resource,
+        scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] },
+        ...options.beside
+      }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, routed)))
+    )
+    const gate = yield* Effect.provide(AuthLayer.AuthLayer, services)
+    const made: Provider = {
+      issuer,
+      gate,
+      sign: (header, claims) => issuer.sign(without({ alg: algorithm, kid, ...header }), without(claims))
+    }
+    return made
+  })
+
+/** What the gate makes of a token: who calls, or why nobody. */
+export const judge = (gate: Provider["gate"], token: string) =>
+  gate.authenticate({ method: "POST", header: () => undefined, authorization: [`Bearer ${token}`] }).pipe(
+    Effect.map((caller) =>
+      typeof caller === "string" ? caller : {
+        subject: caller.subject,
+        clientId: caller.clientId,
+        scopes: [...caller.scopes] as ReadonlyArray<string>
+      }
+    ),
+    Effect.catch((refusal) => Effect.succeed(refusal.reason))
+  )

@@ -1,0 +1,58 @@
+import { type Audience, AuthLayer } from "effect-mcp-auth"
+import { Profiles } from "effect-mcp-auth/provider"
+import { describe, expect, test } from "tstyche"
+
+const places = { resource: "https://a.example/mcp", scopes: ["todos:read"] } as const
+const okta = Profiles.okta({ domain: "acme.okta.com", server: "todos" })
+
+describe("a profile", () => {
+  test("is all that a server needs besides itself", () => {
+    expect(AuthLayer.make).type.toBeCallableWith({ ...places, profile: okta })
+    expect(AuthLayer.make).type.toBeCallableWith({ ...places, authorizationServers: [okta.issuer, { profile: okta }] })
+  })
+
+  test("does not stand beside authorization servers", () => {
+    expect(AuthLayer.make).type.not.toBeCallableWith({
+      ...places,
+      profile: okta,
+      authorizationServers: ["https://as.example"] as const
+    })
+  })
+
+  test("is not left out together with them", () => {
+    expect(AuthLayer.make).type.not.toBeCallableWith(places)
+  })
+
+  test("names the issuer itself", () => {
+    expect(AuthLayer.make).type.not.toBeCallableWith({
+      ...places,
+      authorizationServers: [{ metadataUrl: "https://as.example/metadata" }] as const
+    })
+  })
+
+  test("never lacks an audience", () => {
+    expect<Audience.Audience>().type.toBeAssignableFrom(okta.audience)
+    const { audience: _, ...rest } = okta
+    expect(AuthLayer.make).type.not.toBeCallableWith({ ...places, profile: rest })
+  })
+})
+
+describe("the options of a profile", () => {
+  test("Okta: the organization's own server is none", () => {
+    expect(Profiles.okta).type.not.toBeCallableWith({ domain: "acme.okta.com" })
+  })
+
+  test("Cognito: without clients nothing would bind a token", () => {
+    expect(Profiles.cognito).type.not.toBeCallableWith({ region: "eu-west-1", userPoolId: "p" })
+    expect(Profiles.cognito).type.not.toBeCallableWith({ region: "eu-west-1", userPoolId: "p", clientIds: [] })
+  })
+
+  test("Entra ID: every tenant only by its name", () => {
+    const applicationId = "2c3caa80-93f9-425e-8b85-0745f50c0d24"
+    expect(Profiles.entra).type.not.toBeCallableWith({ applicationId })
+    expect(Profiles.entraMultiTenant).type.not.toBeCallableWith({ applicationId })
+    expect(Profiles.entraMultiTenant).type.not.toBeCallableWith({ applicationId, tenants: [] })
+    expect(Profiles.entraMultiTenant).type.not.toBeCallableWith({ applicationId, tenants: "any" })
+    expect(Profiles.entraMultiTenant).type.toBeCallableWith({ applicationId, tenants: Profiles.anyTenant })
+  })
+})
