@@ -8,6 +8,7 @@ import { AuthConfigError } from "../protocol/AuthError.ts"
 import * as Metadata from "../protocol/AuthorizationServerMetadata.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
 import * as Algorithm from "./Algorithm.ts"
+import * as Introspection from "./Introspection.ts"
 
 /**
  * Lets one authorization server be reached, and issue tokens, over plain http off this machine: for a closed network
@@ -50,6 +51,8 @@ export interface Options {
   readonly jwks?: { readonly keys: ReadonlyArray<Readonly<Record<string, unknown>>> } | undefined
   /** Fewer signature algorithms than `Algorithm.all`. */
   readonly algorithms?: readonly [Algorithm.Algorithm, ...ReadonlyArray<Algorithm.Algorithm>] | undefined
+  /** How it is asked about tokens that are no JWTs. Without it they are refused. */
+  readonly introspection?: Introspection.Options | undefined
   readonly [allowInsecureHttp]?: true | undefined
 }
 
@@ -76,6 +79,7 @@ export interface AuthorizationServer {
   readonly jwksUri: string | undefined
   readonly jwks: unknown
   readonly algorithms: ReadonlySet<string>
+  readonly introspection: Introspection.Introspection | undefined
   readonly allowInsecureHttp: boolean
 }
 
@@ -101,6 +105,10 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
     }
     if (options.metadataUrl !== undefined) yield* checkUrl(options.metadataUrl, `${option}.metadataUrl`, insecure)
     if (options.jwksUri !== undefined) yield* checkUrl(options.jwksUri, `${option}.jwksUri`, insecure)
+    const asked = options.introspection
+    if (asked !== undefined && "endpoint" in asked && asked.endpoint !== undefined) {
+      yield* checkUrl(asked.endpoint, `${option}.introspection.endpoint`, insecure)
+    }
     yield* exclusive(options, option, "metadata", "metadataUrl")
     yield* exclusive(options, option, "jwks", "jwksUri")
     const metadata = options.metadata === undefined ? undefined : yield* Result.mapError(
@@ -151,6 +159,7 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
       jwksUri: options.jwksUri,
       jwks: options.jwks,
       algorithms: withBothNames(algorithms),
+      introspection: asked === undefined ? undefined : yield* Introspection.make(asked, `${option}.introspection`),
       allowInsecureHttp: insecure
     }
   })
