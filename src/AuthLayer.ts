@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import * as Decision from "./authorization/Decision.ts"
 import * as Gate from "./authorization/Gate.ts"
 import * as ProtectedResource from "./authorization/ProtectedResource.ts"
@@ -24,18 +25,27 @@ import {
   requiredScope,
   type RequiredScopesOf
 } from "./authorization/RequiredScopes.ts"
-import { AuthConfigError, type AuthError, type InsufficientScope } from "./protocol/AuthError.ts"
+import {
+  AuthConfigError,
+  type AuthError,
+  type AuthorizationServerUnavailable,
+  type InsufficientScope,
+  InvalidToken
+} from "./protocol/AuthError.ts"
+import type * as Credentials from "./protocol/Credentials.ts"
 import * as EffectHttp from "./servers/EffectHttp.ts"
 import * as Audience from "./verification/Audience.ts"
 import * as AuthorizationServer from "./verification/AuthorizationServer.ts"
 import * as Discovery from "./verification/Discovery.ts"
 import * as JwkSet from "./verification/JwkSet.ts"
-import * as JwtVerifier from "./verification/JwtVerifier.ts"
 import * as Principal from "./verification/Principal.ts"
 import * as Profile from "./verification/Profile.ts"
 import * as RequestState from "./verification/RequestState.ts"
 import type { ScopeHierarchy } from "./verification/ScopeHierarchy.ts"
+import * as ServersVerifier from "./verification/ServersVerifier.ts"
+import * as TokenCache from "./verification/TokenCache.ts"
 import type * as TokenType from "./verification/TokenType.ts"
+import type * as TokenVerifier from "./verification/TokenVerifier.ts"
 
 /**
  * The service that `make` and its sisters provide, and that a protected server requires.
@@ -106,6 +116,23 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
   readonly tokenType?: TokenType.TokenType | undefined
   /** Allowed difference of clocks, for `exp`, `nbf` and `iat` alike. Default: none for `exp`, 30 seconds for the others. */
   readonly clockTolerance?: Duration.Input | undefined
+  /**
+   * Which characters a token may be made of. Default: `"token68"`, the grammar of RFC 6750. `"visible-ascii"` is for
+   * providers whose opaque tokens leave it (`oauth:…`, `00D…!…`).
+   */
+  readonly tokenGrammar?: Credentials.Grammar | undefined
+  /** How long, and how many, verdicts on tokens are remembered. */
+  readonly tokenCache?: TokenCache.Options | undefined
+  /**
+   * Tells whether a token that is good otherwise was revoked. Asked on every request, also for a token that is
+   * remembered: an answer from memory is best.
+   */
+  readonly revocation?: Revocation | undefined
+  /**
+   * Replaces or wraps the verifier that the authorization servers make: see the combinators in `TokenVerifier`. What it
+   * admits is admitted.
+   */
+  readonly verifier?: ((configured: TokenVerifier.Verifier) => TokenVerifier.Verifier) | undefined
   /** Origins of browsers that may call, besides the server's own. A request without `Origin` is none of a browser. */
   readonly allowedOrigins?: ReadonlyArray<string> | undefined
   /** Which scopes a 403 asks for. Default: `"auto"`. */
@@ -136,6 +163,16 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
   /** A page for developers (`resource_documentation`). */
   readonly resourceDocumentation?: string | undefined
 }
+
+/**
+ * `true` refuses the token. A failure is an outage (503), not a verdict.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Revocation = (
+  principal: Principal.Principal["Service"]
+) => Effect.Effect<boolean, AuthorizationServerUnavailable>
 
 /**
  * What the layer provides: the gate, one requirement per offered scope, and for each request the `Principal` and the
@@ -252,7 +289,11 @@ const environment = Config.all({
 
 const makeGate = <S extends Scopes, C, A>(
   options: Options<S, C, A>
-): Effect.Effect<Gate.Gate, AuthConfigError, JwkSet.JwkSet | Discovery.Discovery> =>
+): Effect.Effect<
+  Gate.Gate,
+  AuthConfigError,
+  JwkSet.JwkSet | Discovery.Discovery | HttpClient.HttpClient | Scope.Scope
+> =>
   Effect.gen(function*() {
     const discovery = yield* Discovery.Discovery
     const servers = yield* Effect.fromResult(checkServers(options))
@@ -270,18 +311,21 @@ const makeGate = <S extends Scopes, C, A>(
       )
     )
     yield* Effect.fromResult(Audience.check(options.audience ?? Audience.resource))
-    const verifier = yield* JwtVerifier.make({
+    const settings = yield* Effect.fromResult(TokenCache.settings(options.tokenCache))
+    const configured = yield* ServersVerifier.make(servers, {
       resource: resource.resource,
-      authorizationServers: servers,
       audience: options.audience,
       tokenType: options.tokenType,
       clockTolerance: yield* Effect.fromResult(checkTolerance(options.clockTolerance)),
       effectiveScopes: resource.effectiveScopes
-    })
+    }, settings)
+    const cached = TokenCache.make(options.verifier?.(configured) ?? configured, settings)
     return Gate.make({
       resource,
-      verifier,
       requestState: yield* RequestState.make(options.stateSecret),
+      verifier: withRevocation(cached, options.revocation),
+      tokenGrammar: yield* Effect.fromResult(checkGrammar(options.tokenGrammar)),
+      invalidate: cached.invalidate,
       allowedOrigins: yield* Effect.fromResult(checkOrigins(options.allowedOrigins ?? [])),
       challengeScopes: options.challengeScopes ?? "auto",
       unlisted: options.unlisted ?? "allow",
@@ -296,6 +340,35 @@ const makeGate = <S extends Scopes, C, A>(
         : undefined
     })
   })
+
+const revoked = Effect.fail(new InvalidToken({ reason: "revoked" }))
+
+const withRevocation = (
+  verifier: TokenVerifier.Verifier,
+  revocation: Revocation | undefined
+): TokenVerifier.Verifier =>
+  revocation === undefined ? verifier : {
+    verify: (credentials) =>
+      Effect.flatMap(verifier.verify(credentials), (principal) =>
+        Effect.flatMap(
+          revocation(principal),
+          (isRevoked): Effect.Effect<Principal.Principal["Service"], InvalidToken> =>
+            isRevoked === false ? Effect.succeed(principal) : revoked
+        ))
+  }
+
+const checkGrammar = (
+  grammar: Credentials.Grammar | undefined
+): Result.Result<Credentials.Grammar, AuthConfigError> =>
+  grammar === undefined || grammar === "token68" || grammar === "visible-ascii"
+    ? Result.succeed(grammar ?? "token68")
+    : Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option: "tokenGrammar",
+        fix: "write \"token68\" or \"visible-ascii\", or leave it out for the grammar of RFC 6750"
+      })
+    )
 
 const claimsReader = (claims: Common<Scopes, any, any>["claims"]): Gate.Options["claims"] => {
   if (claims === undefined) return undefined

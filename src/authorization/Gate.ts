@@ -21,6 +21,7 @@ import * as Credentials from "../protocol/Credentials.ts"
 import type { Operation } from "../protocol/Operation.ts"
 import { Principal } from "../verification/Principal.ts"
 import { RequestState } from "../verification/RequestState.ts"
+import type { Target } from "../verification/TokenCache.ts"
 import type { TokenVerifier } from "../verification/TokenVerifier.ts"
 import * as Decision from "./Decision.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
@@ -101,6 +102,8 @@ export interface Gate {
   readonly refusals: Refusal.Refusals
   /** The services of an authenticated request: `Principal`, `RequestState`, this gate, the user's own claims. */
   readonly services: (principal: Principal["Service"]) => Context.Context<Principal | RequestState | AuthLayer>
+  /** Forgets verdicts on tokens: after a sign-out, or when somebody's rights have changed. */
+  readonly invalidate: (target: Target) => Effect.Effect<void>
   readonly authenticate: (request: Request) => Effect.Effect<Caller, Refusal.Refusal>
   readonly authorize: <R>(call: Call<R>) => Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R>
   /** The answer to a failure further inside, reported as a decision. */
@@ -128,6 +131,8 @@ export interface Options {
   readonly resource: ProtectedResource
   readonly verifier: TokenVerifier["Service"]
   readonly requestState: RequestState["Service"]
+  readonly tokenGrammar?: Credentials.Grammar | undefined
+  readonly invalidate?: ((target: Target) => Effect.Effect<void>) | undefined
   readonly allowedOrigins: ReadonlyArray<string> | undefined
   readonly challengeScopes: Refusal.ChallengeScopes
   readonly unlisted: "allow" | "deny"
@@ -183,6 +188,7 @@ export const make = (options: Options): Gate => {
     sessions,
     legacyMetadata: options.legacyMetadata,
     refusals,
+    invalidate: options.invalidate ?? (() => Effect.void),
     services: (principal) => {
       const services = Context.make(Principal, principal).pipe(
         Context.add(AuthLayer, gate),
@@ -204,7 +210,7 @@ export const make = (options: Options): Gate => {
         if (options.anonymous === "allow-unscoped" && request.authorization.length === 0) {
           return Effect.succeed("anonymous")
         }
-        return Effect.fromResult(Credentials.parse(request.authorization)).pipe(
+        return Effect.fromResult(Credentials.parse(request.authorization, options.tokenGrammar)).pipe(
           Effect.flatMap((credentials) => Decision.traced(verifier.verify(credentials))),
           Effect.flatMap(readClaims),
           Effect.catch((error) => refuseWith(since, refusals.of(error, circumstances)))

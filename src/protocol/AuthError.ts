@@ -88,7 +88,8 @@ export const InvalidTokenReason = Schema.Literals([
   "scope",
   "bound-to-key",
   "claims",
-  "inactive"
+  "inactive",
+  "revoked"
 ])
 
 /**
@@ -136,14 +137,23 @@ export class InsufficientScope extends Schema.TaggedError<InsufficientScope>()("
  *
  * **Details**
  *
- * `retryAfter` is in whole seconds. `reason` tells what the last attempt met.
+ * `retryAfter` is in whole seconds. `reason` tells what the last attempt met: `client-refused` means that the server did
+ * not accept this server's own credentials (introspection, token exchange), `unusable-answer` that what it said cannot be
+ * used.
  *
  * @category errors
  * @since 0.1.0
  */
 export class AuthorizationServerUnavailable
   extends Schema.TaggedError<AuthorizationServerUnavailable>()("AuthorizationServerUnavailable", {
-    reason: Schema.Literals(["timeout", "server-error", "network", "cooling-down"]),
+    reason: Schema.Literals([
+      "timeout",
+      "server-error",
+      "network",
+      "cooling-down",
+      "client-refused",
+      "unusable-answer"
+    ]),
     issuer: Schema.String,
     retryAfter: Schema.Number
   })

@@ -18,8 +18,24 @@ export interface Credentials {
   readonly token: Redacted.Redacted
 }
 
-// token68 of RFC 9110 §11.2; the same set as b64token of RFC 6750 §2.1.
-const token68 = /^[A-Za-z0-9\-._~+/]+=*$/
+/**
+ * Which characters a token may be made of.
+ *
+ * **Details**
+ *
+ * `token68` is what RFC 9110 §11.2 and RFC 6750 §2.1 allow. Some providers issue opaque tokens outside of it (`oauth:…`,
+ * `00D…!…`): `visible-ascii` admits every visible ASCII character but the double quote, the comma and the backslash, so
+ * that still nothing in it can end the token or begin another.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Grammar = "token68" | "visible-ascii"
+
+const grammars: Readonly<Record<Grammar, RegExp>> = {
+  "token68": /^[A-Za-z0-9\-._~+/]+=*$/,
+  "visible-ascii": /^[!#-+\--[\]-~]+$/
+}
 const scheme = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+/
 
 // Refusals are frequent and carry nothing of the request: one value each serves all of them.
@@ -35,7 +51,8 @@ const severalHeaders = Result.fail(new MalformedRequest({ reason: "several-autho
  * **Details**
  *
  * The scheme ignores case; one or more spaces (no tab) separate it from exactly one token68. Two header lines are
- * refused even if one of them is good: nobody can say which one an intermediary checked.
+ * refused even if one of them is good: nobody can say which one an intermediary checked. `grammar` widens what a token
+ * may be made of.
  *
  * **Gotchas**
  *
@@ -45,7 +62,8 @@ const severalHeaders = Result.fail(new MalformedRequest({ reason: "several-autho
  * @since 0.1.0
  */
 export const parse = (
-  lines: ReadonlyArray<string>
+  lines: ReadonlyArray<string>,
+  grammar: Grammar = "token68"
 ): Result.Result<Credentials, MissingCredentials | MalformedRequest> => {
   if (lines.length === 0) return noAuthorization
   if (lines.length > 1) return severalHeaders
@@ -58,7 +76,7 @@ export const parse = (
   if (rest === "") return noToken
   if (rest[0] !== " ") return notToken68
   const token = trimStart(rest)
-  return token68.test(token)
+  return grammars[grammar].test(token)
     ? Result.succeed({ scheme: "Bearer", token: Redacted.make(token, { label: "token" }) })
     : notToken68
 }

@@ -20,6 +20,7 @@ export type Audience =
   | { readonly _tag: "OneOf"; readonly values: ReadonlyArray<string> }
   | { readonly _tag: "ClientIds"; readonly values: ReadonlyArray<string> }
   | { readonly _tag: "Claim"; readonly name: string; readonly values: ReadonlyArray<string> }
+  | { readonly _tag: "Introspector" }
   | { readonly _tag: "All"; readonly rules: ReadonlyArray<Audience> }
 
 type Values = readonly [string, ...ReadonlyArray<string>]
@@ -62,6 +63,23 @@ export const clientIds = (values: Values): Audience => ({ _tag: "ClientIds", val
 export const claim = (name: string, values: Values): Audience => ({ _tag: "Claim", name, values })
 
 /**
+ * The introspection endpoint vouches for the audience: its answer may leave out `aud`.
+ *
+ * **When to use**
+ *
+ * Only for an authorization server that says `active` of a token to the resource that it was issued for, and to nobody
+ * else (RFC 7662 §2.2 allows it, few servers do). A JWT, and an answer that has an `aud`, must name the resource as ever.
+ *
+ * **Gotchas**
+ *
+ * At any other server this admits every token of the server, those for its other resources included.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const introspector: Audience = { _tag: "Introspector" }
+
+/**
  * Every one of the rules holds.
  *
  * @category constructors
@@ -78,6 +96,8 @@ export const all = (rules: readonly [Audience, ...ReadonlyArray<Audience>]): Aud
 export interface Addressed {
   readonly claims: Readonly<Record<string, unknown>>
   readonly clientId: string | undefined
+  /** The claims are an introspection endpoint's answer about this token. */
+  readonly introspected?: boolean | undefined
 }
 
 /**
@@ -116,6 +136,10 @@ const judge = (rule: Audience, resource: string): (token: Addressed) => boolean 
       const values = new Set(rule.values)
       return ({ claims }) => intersects(own(claims, rule.name), values)
     }
+    case "Introspector": {
+      const holds = judge({ _tag: "Resource" }, resource)
+      return (token) => (token.introspected === true && !Object.hasOwn(token.claims, "aud")) || holds(token)
+    }
     case "All": {
       const rules = rule.rules.map((_) => judge(_, resource))
       return (token) => rules.every((holds) => holds(token))
@@ -126,6 +150,7 @@ const judge = (rule: Audience, resource: string): (token: Addressed) => boolean 
 const valuesOf = (rule: Audience, resource: string): ReadonlyArray<string> => {
   switch (rule._tag) {
     case "Resource":
+    case "Introspector":
       return [resource]
     case "OneOf":
       return rule.values
@@ -161,7 +186,7 @@ export const check = (rule: Audience): Result.Result<void, AuthConfigError> =>
         reason: "missing",
         option: "audience",
         fix:
-          "choose Audience.resource, oneOf, clientIds, claim or all, and name at least one value (an empty list would be " +
+          "choose Audience.resource, oneOf, clientIds, claim, introspector or all, and name at least one value (an empty list would be " +
           "no check), or leave it out to demand the resource itself"
       })
     )
@@ -172,6 +197,7 @@ const isInOrder = (rule: unknown): boolean => {
   const { _tag, name, rules, values } = rule as Readonly<Record<string, unknown>>
   switch (_tag) {
     case "Resource":
+    case "Introspector":
       return true
     case "OneOf":
     case "ClientIds":

@@ -9,6 +9,7 @@ import * as Metadata from "../protocol/AuthorizationServerMetadata.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
 import * as Algorithm from "./Algorithm.ts"
 import * as Audience from "./Audience.ts"
+import * as Introspection from "./Introspection.ts"
 import * as Profile from "./Profile.ts"
 
 /**
@@ -54,6 +55,8 @@ export interface Options {
   readonly algorithms?: readonly [Algorithm.Algorithm, ...ReadonlyArray<Algorithm.Algorithm>] | undefined
   /** What its tokens look like, where they are not as RFC 9068 has them. What stands beside it here wins. */
   readonly profile?: Profile.Profile | undefined
+  /** How it is asked about tokens that are no JWTs. Without it they are refused. */
+  readonly introspection?: Introspection.Options | undefined
   readonly [allowInsecureHttp]?: true | undefined
 }
 
@@ -93,6 +96,7 @@ export interface AuthorizationServer {
   readonly jwks: unknown
   readonly algorithms: ReadonlySet<string>
   readonly profile: Profile.Profile | undefined
+  readonly introspection: Introspection.Introspection | undefined
   readonly allowInsecureHttp: boolean
 }
 
@@ -122,6 +126,10 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
     }
     if (options.metadataUrl !== undefined) yield* checkUrl(options.metadataUrl, `${option}.metadataUrl`, insecure)
     if (options.jwksUri !== undefined) yield* checkUrl(options.jwksUri, `${option}.jwksUri`, insecure)
+    const asked = options.introspection
+    if (asked !== undefined && "endpoint" in asked && asked.endpoint !== undefined) {
+      yield* checkUrl(asked.endpoint, `${option}.introspection.endpoint`, insecure)
+    }
     yield* exclusive(options, option, "metadata", "metadataUrl")
     yield* exclusive(options, option, "jwks", "jwksUri")
     const metadata = options.metadata === undefined ? undefined : yield* Result.mapError(
@@ -177,6 +185,7 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
       jwks: options.jwks,
       algorithms: withBothNames(algorithms),
       profile,
+      introspection: asked === undefined ? undefined : yield* Introspection.make(asked, `${option}.introspection`),
       allowInsecureHttp: insecure
     }
   })

@@ -47,12 +47,23 @@ export class JwkSet extends Context.Service<JwkSet, {
     server: AuthorizationServer,
     hint: KeyHint
   ) => Effect.Effect<ReadonlyArray<Signature.PublicKey>, AuthorizationServerUnavailable | InvalidMetadata>
+  /**
+   * Whether a key that was found is still in the set, for verdicts that are used again. At once while the set is fresh;
+   * an effect where the set has to be asked for again first.
+   */
+  readonly isCurrent: (
+    server: AuthorizationServer,
+    key: Signature.PublicKey,
+    now: number
+  ) => boolean | Effect.Effect<boolean, AuthorizationServerUnavailable | InvalidMetadata>
 }>()("effect-mcp-auth/JwkSet") {}
 
 /** At most this many keys in a set: a document of a megabyte can hold thousands of them. */
 const maximum = 100
 
 interface Key {
+  /** Equal for equal entries of two loads of a set. */
+  readonly identity: string
   readonly kid: string | undefined
   readonly issuer: unknown
   readonly fits: (algorithm: string) => boolean
@@ -79,21 +90,33 @@ const read = (json: unknown): Keys | "not-a-key-set" | "too-many-keys" => {
   })
 }
 
+/** Which key of a set an imported key comes from. */
+const origins = new WeakMap<Signature.PublicKey, Key>()
+
 const makeKey = (jwk: Readonly<Record<string, unknown>>, algorithms: ReadonlyArray<string>): Key => {
   // Each algorithm needs its own import, and few keys are ever used with more than one: import on first use.
   const imports = new Map<string, Signature.PublicKey | undefined>()
-  return {
+  const key: Key = {
+    identity: JSON.stringify([jwk["kid"], algorithms, publicMembers(jwk)]),
     kid: jwk["kid"] as string | undefined,
     issuer: jwk["issuer"],
     fits: (algorithm) => algorithms.includes(algorithm),
     imported: (algorithm) =>
       imports.has(algorithm)
         ? Effect.succeed(imports.get(algorithm))
-        : Effect.tap(Signature.importKey(publicMembers(jwk), algorithm), (key) =>
+        : Effect.tap(Signature.importKey(publicMembers(jwk), algorithm), (imported) =>
           Effect.sync(() => {
-            imports.set(algorithm, key)
+            imports.set(algorithm, imported)
+            if (imported !== undefined) origins.set(imported, key)
           }))
   }
+  return key
+}
+
+/** What stays in a set keeps its imports, and what was verified with it stays verified. */
+const carryOver = (before: Keys, after: Keys): Keys => {
+  const known = new Map(before.map((key) => [key.identity, key]))
+  return after.map((key) => known.get(key.identity) ?? key)
 }
 
 const rsa = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
@@ -173,9 +196,15 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
     const remote = yield* Remote.factory
     const sets = new Map<AuthorizationServer, { readonly uri: string; readonly keys: Remote.Remote<Keys> }>()
 
-    const fetchKeys = (server: AuthorizationServer, uri: string): Effect.Effect<Remote.Fetched<Keys>, DocumentError> =>
-      Effect.flatMap(fetchDocument(client, uri, server), ({ json, maxAge }) => {
-        const keys = read(json)
+    const fetchKeys = (
+      server: AuthorizationServer,
+      uri: string
+    ): Effect.Effect<Remote.Fetched<Keys>, DocumentError> => {
+      let before: Keys = []
+      return Effect.flatMap(fetchDocument(client, uri, server), ({ json, maxAge }) => {
+        const loaded = read(json)
+        const keys = typeof loaded === "string" ? loaded : carryOver(before, loaded)
+        if (typeof keys !== "string") before = keys
         return typeof keys === "string"
           ? Effect.fail(
             new InvalidMetadata({
@@ -186,6 +215,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
           )
           : Effect.succeed({ value: keys, maxAge })
       })
+    }
 
     // A set belongs to the URI that the metadata names today: when that changes, the old keys are no longer asked.
     const setAt = (server: AuthorizationServer, uri: string): Remote.Remote<Keys> => {
@@ -223,7 +253,17 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
       return usable
     }
 
+    const holds = (keys: Keys, key: Signature.PublicKey) => keys.includes(origins.get(key)!)
+
     return JwkSet.of({
+      isCurrent: (server, key, now) => {
+        if (server.jwks !== undefined) return true
+        // Where the metadata names another set by now is noticed by the next token that is not remembered.
+        const set = sets.get(server)?.keys
+        if (set === undefined) return false
+        const fresh = set.fresh(now)
+        return fresh === undefined ? Effect.map(set.get, (keys) => holds(keys, key)) : holds(fresh, key)
+      },
       find: (server, hint) => {
         if (server.jwks !== undefined) return imported(fitting(configuredKeys(server), hint), hint.algorithm)
         return Effect.flatMap(uriOf(server), (uri) => {

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -13,10 +14,12 @@ import type * as Audience from "./Audience.ts"
 import { type AuthorizationServer, ofIssuer } from "./AuthorizationServer.ts"
 import * as base64url from "./internal/base64url.ts"
 import * as Claims from "./internal/claims.ts"
+import { judgeClaims, startOf, toleranceOf } from "./internal/judgeClaims.ts"
 import * as Rules from "./internal/rules.ts"
 import { JwkSet, type KeyHint } from "./JwkSet.ts"
-import * as Principal from "./Principal.ts"
+import type * as Principal from "./Principal.ts"
 import * as Signature from "./Signature.ts"
+import * as TokenCache from "./TokenCache.ts"
 import type * as TokenType from "./TokenType.ts"
 import type { TokenVerifier } from "./TokenVerifier.ts"
 
@@ -37,6 +40,8 @@ export interface Options {
   readonly clockTolerance: number | undefined
   /** From the scopes of the token to those in effect. */
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
+  /** How long a cache may use a verdict again. Default: 5 minutes. */
+  readonly timeToLive?: Duration.Duration | undefined
 }
 
 /** Bytes of a token: beyond it nothing is decoded. */
@@ -73,9 +78,10 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
     const rulesOf = new Map(
       options.authorizationServers.map((server) => [server, Rules.compile(server, general)] as const)
     )
-    const tolerance: Claims.Tolerance = {
-      expiry: options.clockTolerance ?? 0,
-      start: options.clockTolerance ?? 30
+    const timeToLive = Duration.toMillis(options.timeToLive ?? Duration.minutes(5))
+    const circumstances = {
+      tolerance: toleranceOf(options.clockTolerance),
+      effectiveScopes: options.effectiveScopes
     }
 
     const open = (token: string): Result.Result<Candidate, InvalidToken> => {
@@ -111,48 +117,47 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
       credentials: Credentials,
       { claims, rules, typ }: Candidate,
       now: number
-    ): Result.Result<Principal.Principal["Service"], InvalidToken> =>
-      Result.gen(function*() {
-        const wrongType = rules.tokenType(typ, claims)
-        if (wrongType !== undefined) return yield* Claims.refuse(wrongType)
-        const expiresAt = yield* Claims.judgeTimes(claims, now, tolerance)
-        const clientId = yield* rules.clientId(claims)
-        if (!rules.isAddressed({ claims, clientId })) return yield* Claims.refuse("audience")
-        const subject = yield* rules.subject(claims, clientId)
-        const granted = yield* rules.scopes(claims)
-        // A token that names its holder's key is worth nothing without a proof of that key (RFC 7800, RFC 9449 §7.2).
-        if (Object.hasOwn(claims, "cnf")) return yield* Claims.refuse("bound-to-key")
-        return Principal.make({
-          issuer: claims["iss"] as string,
-          subject,
-          clientId,
-          granted,
-          scopes: options.effectiveScopes(granted),
-          audience: Claims.readAudience(claims),
-          expiresAt,
+    ): Result.Result<Principal.Principal["Service"], InvalidToken> => {
+      const wrongType = rules.tokenType(typ, claims)
+      return wrongType !== undefined
+        ? Claims.refuse(wrongType)
+        : judgeClaims(rules, circumstances, {
           claims,
+          introspected: false,
+          issuer: claims["iss"] as string,
           token: credentials.token
-        })
-      })
+        }, now)
+    }
 
-    const isSigned = (token: string, candidates: ReadonlyArray<Signature.PublicKey>, algorithm: string) =>
+    const signer = (token: string, candidates: ReadonlyArray<Signature.PublicKey>, algorithm: string) =>
       candidates.slice(0, maximumTries).reduce(
-        (before, key) =>
-          Effect.flatMap(before, (signed) => signed ? Effect.succeed(true) : Signature.verify(token, key, algorithm)),
-        Effect.succeed(false)
+        (before, key): Effect.Effect<Signature.PublicKey | undefined> =>
+          Effect.flatMap(
+            before,
+            (found) =>
+              found !== undefined
+                ? Effect.succeed(found)
+                : Effect.map(Signature.verify(token, key, algorithm), (signed) => signed ? key : undefined)
+          ),
+        Effect.succeed<Signature.PublicKey | undefined>(undefined)
       )
 
     return {
       verify: Effect.fnUntraced(function*(credentials) {
         const token = Redacted.value(credentials.token)
         const candidate = yield* Effect.fromResult(open(token))
-        const found = yield* keys.find(candidate.server, candidate.hint)
+        const { claims, hint, server } = candidate
+        const found = yield* keys.find(server, hint)
         if (found.length === 0) return yield* Effect.fromResult(Claims.refuse("unknown-key"))
-        if (!(yield* isSigned(token, found, candidate.hint.algorithm))) {
-          return yield* Effect.fromResult(Claims.refuse("signature"))
-        }
+        const key = yield* signer(token, found, hint.algorithm)
+        if (key === undefined) return yield* Effect.fromResult(Claims.refuse("signature"))
         const now = yield* Clock.currentTimeMillis
-        return yield* Effect.fromResult(judge(credentials, candidate, now / 1000))
+        const principal = yield* Effect.fromResult(judge(credentials, candidate, now / 1000))
+        return TokenCache.reusable(principal, {
+          from: startOf(claims, circumstances.tolerance),
+          until: Math.min((principal.expiresAt + circumstances.tolerance.expiry) * 1000, now + timeToLive),
+          isCurrent: (now) => keys.isCurrent(server, key, now)
+        })
       })
     }
   })

@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import { compactVerify, type CryptoKey, importJWK, type JWK } from "jose"
+import { compactVerify, type CryptoKey, importJWK, type JWK, type JWTHeaderParameters, SignJWT } from "jose"
 
 /**
  * A public key, ready for one algorithm.
@@ -40,3 +40,18 @@ export const importKey = (
  */
 export const verify = (token: string, key: PublicKey, algorithm: string): Effect.Effect<boolean> =>
   Effect.promise(() => compactVerify(token, key, { algorithms: [algorithm] }).then(() => true, () => false))
+
+/**
+ * Signs claims of this server's own as a compact JWT: to prove to an authorization server who asks.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const sign = (
+  key: CryptoKey,
+  header: { readonly alg: string; readonly kid?: string | undefined },
+  claims: Readonly<Record<string, unknown>>
+): Effect.Effect<string> =>
+  Effect.promise(() =>
+    new SignJWT({ ...claims }).setProtectedHeader({ typ: "JWT", ...header } as JWTHeaderParameters).sign(key)
+  )

@@ -1,12 +1,21 @@
 /**
- * From a token to a principal: the interface. Each way of verifying has a file of its own.
+ * From a token to a principal: the interface, and how verifiers are combined. Each way of verifying has a file of its
+ * own.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
-import type { AuthorizationServerUnavailable, InvalidMetadata, InvalidToken } from "../protocol/AuthError.ts"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import {
+  AuthConfigError,
+  type AuthorizationServerUnavailable,
+  type InvalidMetadata,
+  InvalidToken,
+  type InvalidTokenReason
+} from "../protocol/AuthError.ts"
 import type { Credentials } from "../protocol/Credentials.ts"
+import * as base64url from "./internal/base64url.ts"
 import type { Principal } from "./Principal.ts"
 
 /**
@@ -18,11 +27,192 @@ import type { Principal } from "./Principal.ts"
 export type VerificationError = InvalidToken | AuthorizationServerUnavailable | InvalidMetadata
 
 /**
- * Verifies the credentials of a request.
+ * Verifies the credentials of a request; fails with `E`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Verifier<out E = VerificationError> {
+  readonly verify: (credentials: Credentials) => Effect.Effect<Principal["Service"], E>
+}
+
+/**
+ * The verifier of a server, as a service.
  *
  * @category services
  * @since 0.1.0
  */
-export class TokenVerifier extends Context.Service<TokenVerifier, {
-  readonly verify: (credentials: Credentials) => Effect.Effect<Principal["Service"], VerificationError>
-}>()("effect-mcp-auth/TokenVerifier") {}
+export class TokenVerifier extends Context.Service<TokenVerifier, Verifier>()("effect-mcp-auth/TokenVerifier") {}
+
+/**
+ * A verifier from a function.
+ *
+ * **Gotchas**
+ *
+ * The function is all there is: issuer, audience, times and binding are its to check. Where a token can be explained in
+ * the words of RFC 7662, give the authorization server an `introspection.lookUp` instead, whose answers are judged by
+ * the same rules as every token.
+ *
+ * **Example** (A verifier that knows nobody)
+ *
+ * ```ts
+ * import { AuthError, TokenVerifier } from "effect-mcp-auth"
+ * import { Effect } from "effect"
+ *
+ * const nobody = TokenVerifier.make(() => Effect.fail(new AuthError.InvalidToken({ reason: "inactive" })))
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <E>(
+  verify: (credentials: Credentials) => Effect.Effect<Principal["Service"], E>
+): Verifier<E> => ({ verify })
+
+const refusals = new Map<InvalidTokenReason, Verifier<InvalidToken>>()
+
+/**
+ * The verifier that refuses every token, for the reason given.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const refuse = (reason: InvalidTokenReason): Verifier<InvalidToken> => {
+  const known = refusals.get(reason)
+  if (known !== undefined) return known
+  const failure = Effect.fail(new InvalidToken({ reason }))
+  const verifier: Verifier<InvalidToken> = { verify: () => failure }
+  refusals.set(reason, verifier)
+  return verifier
+}
+
+/**
+ * Lets a function choose the verifier of each token.
+ *
+ * **Details**
+ *
+ * The choice is made once, from what the token looks like, and it is final: a token that its verifier refuses is never
+ * tried with another one.
+ *
+ * **Gotchas**
+ *
+ * Nothing of the token is verified when the function sees it.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const choose = <E>(choice: (token: Redacted.Redacted) => Verifier<E>): Verifier<E> => ({
+  verify: (credentials) => choice(credentials.token).verify(credentials)
+})
+
+/**
+ * Tells whether a token has the shape of a signed JWT: three segments, of which the first begins as a JSON object.
+ *
+ * **Details**
+ *
+ * Shape only: a token that looks like a JWT and is none is refused as a JWT. An encrypted token (five segments) can only
+ * be explained by its issuer, and counts as opaque.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isJwt = (token: string): boolean => {
+  // `{` is the byte 0x7b, so its base64url begins with `e` and one of `w`, `x`, `y`, `z`.
+  if (!/^e[w-z]/.test(token)) return false
+  const first = token.indexOf(".")
+  const second = first === -1 ? -1 : token.indexOf(".", first + 1)
+  return second !== -1 && !token.includes(".", second + 1)
+}
+
+/**
+ * One verifier for JWTs, another one for every other token.
+ *
+ * **Example** (JWTs and opaque tokens)
+ *
+ * ```ts
+ * import { TokenVerifier } from "effect-mcp-auth"
+ *
+ * declare const jwt: TokenVerifier.Verifier
+ * declare const opaque: TokenVerifier.Verifier
+ * const both = TokenVerifier.byShape({ jwt, opaque })
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const byShape = <E1, E2>(options: {
+  readonly jwt: Verifier<E1>
+  readonly opaque: Verifier<E2>
+}): Verifier<E1 | E2> =>
+  choose<E1 | E2>((token): Verifier<E1 | E2> => isJwt(Redacted.value(token)) ? options.jwt : options.opaque)
+
+/** Beyond it a token is no token, and is not decoded to find out whose it would be. */
+const maximumLength = 16 * 1024
+
+/**
+ * For each issuer a verifier. A JWT says who issued it; what says nothing, or names a stranger, is refused.
+ *
+ * **Details**
+ *
+ * The issuer that a token names is unverified here. It only picks the verifier, which has to check it.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const byIssuer = <E>(verifiers: Readonly<Record<string, Verifier<E>>>): Verifier<E | InvalidToken> => {
+  const known = new Map(Object.entries(verifiers))
+  return choose<E | InvalidToken>((token): Verifier<E | InvalidToken> => {
+    const issuer = issuerOf(Redacted.value(token))
+    if (issuer === undefined) return refuse("malformed")
+    return known.get(issuer) ?? refuse("unknown-issuer")
+  })
+}
+
+/**
+ * `iss` of a JWT, unverified.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const issuerOf = (token: string): string | undefined => {
+  if (token.length > maximumLength || !isJwt(token)) return undefined
+  const claims = base64url.decodeJsonObject(token.split(".", 2)[1]!)
+  if (claims === undefined || !Object.hasOwn(claims, "iss")) return undefined
+  const { iss } = claims
+  return typeof iss === "string" ? iss : undefined
+}
+
+/**
+ * For each prefix of opaque tokens a verifier, and one for the rest (default: refused).
+ *
+ * **Details**
+ *
+ * Throws `AuthConfigError` when a prefix is empty or begins another one: nobody could say whose a token is.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const byPrefix = <E, E2 = InvalidToken>(
+  verifiers: Readonly<Record<string, Verifier<E>>>,
+  rest?: Verifier<E2>
+): Verifier<E | E2 | InvalidToken> => {
+  const known = Object.entries(verifiers)
+  for (const [prefix] of known) {
+    const other = known.find(([_]) => _ !== prefix && _.startsWith(prefix))
+    if (prefix === "" || other !== undefined) {
+      throw new AuthConfigError({
+        reason: "conflict",
+        option: "TokenVerifier.byPrefix",
+        fix: prefix === ""
+          ? "an empty prefix fits every token: give that verifier as the rest"
+          : `every token that begins with ${
+            other![0]
+          } begins with ${prefix} as well; write prefixes of which none begins another`
+      })
+    }
+  }
+  return choose<E | E2 | InvalidToken>((token): Verifier<E | E2 | InvalidToken> => {
+    const text = Redacted.value(token)
+    return known.find(([prefix]) => text.startsWith(prefix))?.[1] ?? rest ?? refuse("unknown-issuer")
+  })
+}

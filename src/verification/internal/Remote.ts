@@ -20,6 +20,8 @@ export interface Remote<A> {
   readonly get: Effect.Effect<A, DocumentError>
   /** The value after a fetch, for somebody who misses something in it; at most one fetch per `unknownKey`. */
   readonly refetch: Effect.Effect<A, DocumentError>
+  /** The value, if it is fresh and nothing has to be done about it: for those who cannot wait. */
+  readonly fresh: (now: number) => A | undefined
   /** Counts the values so far: two equal readings mean that nothing was fetched in between. */
   readonly generation: () => number
 }
@@ -47,7 +49,9 @@ export const factory: Effect.Effect<
   }
 
   return <A>(fetch: Effect.Effect<Fetched<A>, DocumentError>): Remote<A> => {
-    let good: { readonly succeed: Effect.Effect<A>; readonly at: number; readonly refresh: number } | undefined
+    let good:
+      | { readonly value: A; readonly succeed: Effect.Effect<A>; readonly at: number; readonly refresh: number }
+      | undefined
     let failed: { readonly error: DocumentError; readonly until: number; readonly times: number } | undefined
     let running: Deferred.Deferred<A, DocumentError> | undefined
     let refetchedAt = Number.NEGATIVE_INFINITY
@@ -59,6 +63,7 @@ export const factory: Effect.Effect<
           const { maxAge, value } = exit.value
           const asked = maxAge === undefined ? times.refresh : maxAge * 1000
           good = {
+            value,
             succeed: Effect.succeed(value),
             at: now,
             // Without a word from the server the configured time counts as it is, even outside the bounds.
@@ -131,6 +136,11 @@ export const factory: Effect.Effect<
       return Effect.flatMap(start, wait)
     })
 
-    return { get, refetch, generation: () => generation }
+    const fresh = (now: number): A | undefined =>
+      good !== undefined && now >= good.at && now - good.at < Math.min(good.refresh * 0.75, times.lastGood)
+        ? good.value
+        : undefined
+
+    return { get, refetch, fresh, generation: () => generation }
   }
 })

@@ -1,0 +1,145 @@
+/**
+ * How an authorization server is asked about a token (RFC 7662, and RFC 9701 for signed answers).
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as HttpClient from "effect/http/HttpClient"
+import type * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { AuthConfigError, type AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
+import type * as ClientAuthentication from "./ClientAuthentication.ts"
+
+/**
+ * What every way of asking has in common.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Common {
+  /**
+   * Which tokens are asked about: `"opaque"` (default), those that are no JWT; `"all"`, JWTs of this issuer as well,
+   * which shows revocation within the time that answers are remembered, at the price of a request.
+   */
+  readonly tokens?: "opaque" | "all" | undefined
+  /**
+   * How the opaque tokens of this server begin, where several servers issue opaque tokens: a token is shown to one of
+   * them only.
+   */
+  readonly prefix?: string | undefined
+  /**
+   * How long a token lives whose answer has no `exp`, from its `iat` or else from the moment of asking. Without it such
+   * a token is refused.
+   */
+  readonly maxLifetime?: Duration.Input | undefined
+}
+
+/**
+ * Ask the introspection endpoint.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Endpoint extends Common {
+  /** Default: `introspection_endpoint` of the server's metadata. */
+  readonly endpoint?: string | undefined
+  /** Accept only answers that the issuer signed (RFC 9701). A signed answer is verified either way. */
+  readonly signedAnswers?: true | undefined
+}
+
+/**
+ * What a token is, in the words of RFC 7662 §2.2. A token is good only if `active` is `true`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Answer {
+  readonly active: boolean
+  readonly [claim: string]: unknown
+}
+
+/**
+ * Ask in another way, for a server without the endpoint.
+ *
+ * **Details**
+ *
+ * The answer is judged by the same rules as every token: `aud`, `exp`, `sub` and the others have to be in it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LookUp extends Common {
+  readonly lookUp: (
+    token: Redacted.Redacted
+  ) => Effect.Effect<Answer, AuthorizationServerUnavailable, HttpClient.HttpClient>
+}
+
+/**
+ * How a server is asked.
+ *
+ * **Example** (The endpoint that the metadata names, with a client id and a secret)
+ *
+ * ```ts
+ * import { AuthorizationServer } from "effect-mcp-auth"
+ * import { Redacted } from "effect"
+ *
+ * const server: AuthorizationServer.Input = {
+ *   issuer: "https://auth.example.com",
+ *   introspection: { clientId: "todos", clientSecret: Redacted.make(process.env["CLIENT_SECRET"] ?? "") }
+ * }
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Options = (ClientAuthentication.ClientAuthentication & Endpoint) | LookUp
+
+/**
+ * The options, checked. Client authentication is checked when the verifier is made: keys have to be imported for it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Introspection {
+  readonly options: Options
+  readonly option: string
+  readonly tokens: "opaque" | "all"
+  readonly prefix: string | undefined
+  /** In seconds. */
+  readonly maxLifetime: number | undefined
+}
+
+/**
+ * Checks the options. `option` is the name that an error gives to them.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options, option: string): Result.Result<Introspection, AuthConfigError> =>
+  Result.gen(function*() {
+    const fail = (member: string, fix: string) =>
+      Result.fail(new AuthConfigError({ reason: "malformed", option: `${option}.${member}`, fix }))
+    if ("lookUp" in options && typeof options.lookUp !== "function") {
+      return yield* fail("lookUp", "give a function from a token to an Effect of { active, … }")
+    }
+    const tokens = options.tokens ?? "opaque"
+    if (tokens !== "opaque" && tokens !== "all") {
+      return yield* fail("tokens", `write "opaque" or "all", or leave it out to ask about opaque tokens alone`)
+    }
+    if (
+      options.prefix !== undefined && (typeof options.prefix !== "string" || !/^[\x21-\x7e]+$/.test(options.prefix))
+    ) {
+      return yield* fail("prefix", "write the visible characters that every token of this server begins with")
+    }
+    const maxLifetime = options.maxLifetime === undefined ? undefined : Duration.fromInput(options.maxLifetime)
+    const seconds = maxLifetime === undefined
+      ? undefined
+      : maxLifetime._tag === "Some"
+      ? Duration.toSeconds(maxLifetime.value)
+      : Number.NaN
+    if (seconds !== undefined && !(seconds > 0 && seconds <= 366 * 24 * 60 * 60)) {
+      return yield* fail("maxLifetime", "give a duration above 0 and up to a year, such as \"1 hour\"")
+    }
+    return { options, option, tokens, prefix: options.prefix, maxLifetime: seconds }
+  })

@@ -1,0 +1,61 @@
+import * as Result from "effect/Result"
+import type { InvalidToken } from "../../protocol/AuthError.ts"
+import type { Credentials } from "../../protocol/Credentials.ts"
+import * as Principal from "../Principal.ts"
+import * as Claims from "./claims.ts"
+import type { Rules } from "./rules.ts"
+
+/** What is the same for every authorization server. */
+export interface Circumstances {
+  readonly tolerance: Claims.Tolerance
+  /** From the scopes of the token to those in effect. */
+  readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
+}
+
+/** The default is none for `exp` and 30 seconds for `nbf` and `iat`. */
+export const toleranceOf = (seconds: number | undefined): Claims.Tolerance => ({
+  expiry: seconds ?? 0,
+  start: seconds ?? 30
+})
+
+/** Claims that are believed, and the token that they are about. */
+export interface Subject {
+  readonly claims: Claims.Claims
+  readonly introspected: boolean
+  readonly issuer: string
+  readonly token: Credentials["token"]
+}
+
+/** Times, audience, subject, client, scopes, binding: the same for every token. `now` is in seconds. */
+export const judgeClaims = (
+  rules: Rules,
+  circumstances: Circumstances,
+  { claims, introspected, issuer, token }: Subject,
+  now: number
+): Result.Result<Principal.Principal["Service"], InvalidToken> =>
+  Result.gen(function*() {
+    const expiresAt = yield* Claims.judgeTimes(claims, now, circumstances.tolerance)
+    const clientId = yield* rules.clientId(claims)
+    if (!rules.isAddressed({ claims, clientId, introspected })) return yield* Claims.refuse("audience")
+    const subject = yield* rules.subject(claims, clientId)
+    const granted = yield* rules.scopes(claims)
+    // A token that names its holder's key is worth nothing without a proof of that key (RFC 7800, RFC 9449 §7.2).
+    if (Object.hasOwn(claims, "cnf")) return yield* Claims.refuse("bound-to-key")
+    return Principal.make({
+      issuer,
+      subject,
+      clientId,
+      granted,
+      scopes: circumstances.effectiveScopes(granted),
+      audience: Claims.readAudience(claims),
+      expiresAt,
+      claims,
+      token
+    })
+  })
+
+/** The first moment, in milliseconds, at which `nbf` and `iat` of judged claims hold. */
+export const startOf = (claims: Claims.Claims, { start }: Claims.Tolerance): number => {
+  const moments = [Claims.own(claims, "nbf"), Claims.own(claims, "iat")].filter((_) => typeof _ === "number")
+  return moments.length === 0 ? Number.NEGATIVE_INFINITY : (Math.max(...moments) - start) * 1000
+}

@@ -1,0 +1,119 @@
+/** An issuer in memory with an introspection endpoint that a test scripts, and the gate of a server that asks it. */
+import { Context, Effect, Layer, Redacted, type Scope } from "effect"
+import {
+  type AuthError,
+  AuthLayer,
+  type AuthorizationServer,
+  Gate,
+  type Principal,
+  type Refusal
+} from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient, HttpClientError, HttpClientResponse } from "effect/http"
+import { TestClock } from "effect/testing"
+
+export const resource = "https://server.test/mcp"
+export const start = 1_800_000_000
+export const secret = { clientId: "todos", clientSecret: Redacted.make("hush") }
+
+/** What came in at the endpoint. */
+export interface Asked {
+  readonly method: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly form: URLSearchParams
+}
+
+type Reply = Response | "refuse" | "hang"
+
+export interface Endpoint {
+  readonly asked: Array<Asked>
+  answer: (asked: Asked) => Reply | Promise<Reply>
+}
+
+/** A good answer for everybody, merged with `claims`; `undefined` takes a member away. */
+export const active = (claims: Readonly<Record<string, unknown>> = {}) => () =>
+  Response.json({
+    active: true,
+    sub: "alice",
+    aud: resource,
+    scope: "todos:read",
+    client_id: "client-1",
+    exp: start + 300,
+    ...claims
+  })
+
+export interface World {
+  readonly issuer: TestIssuer.TestIssuer["Service"]
+  readonly endpoint: Endpoint
+  readonly client: HttpClient.HttpClient
+  readonly gate: (
+    options?: Partial<AuthLayer.Common<["todos:read"]>> & {
+      readonly server?: Partial<AuthorizationServer.Options> | undefined
+    }
+  ) => Effect.Effect<Caller, AuthError.AuthConfigError, Scope.Scope>
+}
+
+export interface Caller {
+  readonly gate: Gate.Gate
+  /** The principal of a request with this token, or the refusal. */
+  readonly present: (token: string) => Effect.Effect<Principal["Service"] | Refusal.Refusal>
+  /** `"admitted"`, or status and reason. */
+  readonly outcome: (token: string) => Effect.Effect<string>
+}
+
+export const world: Effect.Effect<World> = Effect.gen(function*() {
+  yield* TestClock.setTime(start * 1000)
+  const { client: issuerClient, issuer } = yield* TestIssuer.make()
+  yield* issuer.publishMetadata({ introspection_endpoint: `${issuer.issuer}/introspect` })
+  const endpoint: Endpoint = { asked: [], answer: active() }
+
+  const client = HttpClient.make((request, url) => {
+    if (url.pathname !== "/introspect") return issuerClient.execute(request)
+    const body = request.body._tag === "Uint8Array" ? new TextDecoder().decode(request.body.body) : ""
+    const asked: Asked = {
+      method: request.method,
+      url: url.href,
+      headers: request.headers,
+      form: new URLSearchParams(body)
+    }
+    endpoint.asked.push(asked)
+    return Effect.flatMap(Effect.promise(async () => endpoint.answer(asked)), (reply) => {
+      if (reply === "hang") return Effect.never
+      return reply === "refuse"
+        ? Effect.fail(
+          new HttpClientError.HttpClientError({
+            reason: new HttpClientError.TransportError({ request, description: "connection refused" })
+          })
+        )
+        : Effect.succeed(HttpClientResponse.fromWeb(request, reply))
+    })
+  })
+
+  const gate: World["gate"] = ({ server, ...options } = {}) =>
+    Effect.map(
+      Layer.build(
+        AuthLayer.layerServices({
+          resource,
+          authorizationServers: [{ issuer: issuer.issuer, introspection: secret, ...server }],
+          scopes: ["todos:read"],
+          ...options
+        }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+      ),
+      (context): Caller => {
+        const gate = Context.get(context, Gate.AuthLayer)
+        const present: Caller["present"] = (token) =>
+          gate.authenticate({ method: "POST", header: () => undefined, authorization: [`Bearer ${token}`] }).pipe(
+            Effect.map((_) => _ as Principal["Service"]),
+            Effect.catch(Effect.succeed)
+          )
+        return {
+          gate,
+          present,
+          outcome: (token) => Effect.map(present(token), (_) => "_tag" in _ ? `${_.status} ${_.reason}` : "admitted")
+        }
+      }
+    )
+
+  return { issuer, endpoint, client, gate }
+})
