@@ -49,6 +49,8 @@ export interface World {
   readonly client: HttpClient.HttpClient
   readonly gate: (
     options?: Partial<AuthLayer.Common<["todos:read"]>> & {
+      readonly resource?: string
+      readonly authorizationServers?: readonly [AuthorizationServer.Input, ...ReadonlyArray<AuthorizationServer.Input>]
       readonly server?: Partial<AuthorizationServer.Options> | undefined
     }
   ) => Effect.Effect<Caller, AuthError.AuthConfigError, Scope.Scope>
