@@ -92,16 +92,15 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
         reason: "duplicate",
         option: "resource",
         fix:
-          `two AuthLayers on one router describe themselves at ${resource.metadataPath}: bind the layer to a constant and ` +
-          "provide that, or give each its own resource, the one without a path first"
+          `two AuthLayers on one router describe themselves where ${resource.resource} does: bind the layer to a constant ` +
+          "and provide that, or give each its own resource, one without a path first"
       })
     }
     if (patternOf(resource.metadataPath) === undefined) {
       return yield* new AuthConfigError({
         reason: "malformed",
         option: "resource",
-        fix:
-          `${resource.resource} has a path that no route can match: leave * and ; and escapes outside UTF-8 out of it`
+        fix: `${resource.resource} has a path that no route can match: write it with letters, digits, / - . _ ~ alone`
       })
     }
     const all = documents.byPath(gate)
@@ -117,13 +116,13 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
 )
 
 /**
- * The pattern that matches this path alone. The router decodes the path of a request, all but the reserved characters
- * and `%`, and cuts it at `;`; in a pattern `:` starts a parameter and `*` matches everything.
+ * The pattern that matches this path alone: the router decodes the path of a request first, all but the reserved
+ * characters, and cuts it at `;`. In a pattern `:` starts a parameter and `*` matches everything.
  */
 const patternOf = (path: string): string | undefined => {
+  if (/[*;]|%(?:2[346abcf]|3[abdf]|40)/i.test(path)) return undefined
   try {
-    const decoded = decodeURI(path.replaceAll("%25", "%2525"))
-    return /[*;]/.test(decoded) ? undefined : decoded.replaceAll(":", "::")
+    return decodeURI(path).replaceAll(":", "::")
   } catch {
     return undefined
   }
