@@ -174,7 +174,9 @@ export const make = (options: Options): Gate => {
 
   const readClaims = (principal: Principal["Service"]): Effect.Effect<Principal["Service"], InvalidToken> => {
     if (options.claims === undefined || decoded.has(principal)) return Effect.succeed(principal)
-    const services = options.claims(principal)
+    const { claims } = options
+    // A check of the user's that throws has not approved of the token.
+    const services = Result.flatMap(Result.try(() => claims(principal)), (_) => _)
     if (Result.isFailure(services)) return Effect.fail(new InvalidToken({ reason: "claims" }))
     decoded.set(principal, services.success)
     return Effect.succeed(principal)
