@@ -127,6 +127,15 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
     if (options.metadataUrl !== undefined) yield* checkUrl(options.metadataUrl, `${option}.metadataUrl`, insecure)
     if (options.jwksUri !== undefined) yield* checkUrl(options.jwksUri, `${option}.jwksUri`, insecure)
     const asked = options.introspection
+    if (asked === undefined && profile?.opaque.issued === "always") {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "missing",
+          option: `${option}.introspection`,
+          fix: `${profile.name} issues no access token that is a JWT: say how it is asked about a token`
+        })
+      )
+    }
     if (asked !== undefined && "endpoint" in asked && asked.endpoint !== undefined) {
       yield* checkUrl(asked.endpoint, `${option}.introspection.endpoint`, insecure)
     }
@@ -191,6 +200,15 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
   })
 
 const checkProfile = (profile: Profile.Profile, option: string): Result.Result<void, AuthConfigError> => {
+  if (!Profile.isProfile(profile)) {
+    return Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option: option === "profile" ? option : `${option}.profile`,
+        fix: "take a profile from Profiles (effect-mcp-auth/provider), or make one with Profile.make"
+      })
+    )
+  }
   const [issue] = profile.issues
   if (issue !== undefined) return Result.fail(issue)
   const { tenants } = profile
@@ -235,7 +253,8 @@ const withProfile = (given: Options | Profiled, profile: Profile.Profile): Optio
     tokenIssuers,
     metadataUrl: given.metadataUrl ?? (given.metadata === undefined ? profile.metadataUrl : undefined),
     jwksUri: given.jwksUri ?? (given.jwks === undefined ? profile.jwksUri : undefined),
-    algorithms: given.algorithms ?? profile.algorithms
+    algorithms: given.algorithms ?? profile.algorithms,
+    introspection: given.introspection ?? profile.introspection
   }
 }
 

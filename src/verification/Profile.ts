@@ -10,6 +10,7 @@
 import type { AuthConfigError } from "../protocol/AuthError.ts"
 import type { Algorithm } from "./Algorithm.ts"
 import type { Audience } from "./Audience.ts"
+import type * as Introspection from "./Introspection.ts"
 import * as TokenType from "./TokenType.ts"
 
 /**
@@ -124,6 +125,11 @@ export interface Profile {
   readonly jwksUri?: string | undefined
   readonly algorithms?: readonly [Algorithm, ...ReadonlyArray<Algorithm>] | undefined
   readonly audience: Audience
+  /**
+   * What the audience rule binds a token to: the resource; a project, whose servers all accept it; or the client that
+   * obtained it, at whichever server it uses it.
+   */
+  readonly boundTo: "resource" | "project" | "client"
   readonly tokenType: TokenType.TokenType
   /** What every access token has. A token that lacks one of them is refused, whatever its `typ` and the token type. */
   readonly accessTokenMarks: ReadonlyArray<Mark>
@@ -135,6 +141,11 @@ export interface Profile {
   /** `"optional"`: tokens without a person behind them have no `sub`. They need a client then. */
   readonly subject: "required" | "optional"
   readonly opaque: OpaqueTokens
+  /**
+   * How it is asked about a token, where it has a call of its own for that. Introspection by the standard needs
+   * credentials, which are named beside the profile: `{ profile, introspection: { clientId, clientSecret } }`.
+   */
+  readonly introspection?: Introspection.LookUp | undefined
   /** Whether the rules were seen to fit real tokens, or the provider's own documentation says so in full. */
   readonly confirmed: boolean
   /** What to set at the provider, and what is not known. */
@@ -192,6 +203,7 @@ export const make = (
     & Partial<Omit<Profile, "id" | "name" | "issuer" | "audience" | "scopes">>
     & { readonly scopes?: Partial<ScopeRule> }
 ): Profile => ({
+  boundTo: "resource",
   tokenType: TokenType.standard(),
   accessTokenMarks: [],
   idTokenMarks: [],
@@ -204,6 +216,23 @@ export const make = (
   ...options,
   scopes: { sources: standardScopes, requested: "as-is", ...options.scopes }
 })
+
+/**
+ * Tells whether a value is a profile, or an object with nothing missing of one: options may come from JavaScript.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isProfile = (value: unknown): value is Profile => {
+  if (typeof value !== "object" || value === null) return false
+  const type = (name: string): string => {
+    const member: unknown = Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined
+    return Array.isArray(member) ? "list" : member === null ? "null" : typeof member
+  }
+  return ["id", "name", "issuer"].every((_) => type(_) === "string") &&
+    ["audience", "tokenType", "scopes", "opaque"].every((_) => type(_) === "object") &&
+    ["accessTokenMarks", "idTokenMarks", "clientIdClaims", "issues"].every((_) => type(_) === "list")
+}
 
 /**
  * The names under which clients ask for scopes.

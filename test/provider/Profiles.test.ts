@@ -334,6 +334,16 @@ describe("options of a profile", () => {
       assert.strictEqual(error.option, option)
     }))
 
+  it.effect.each([null, "okta", {}, [], { ...Profiles.okta({ domain: "a.example", server: "s" }), issues: undefined }])(
+    "a profile that is none: %j",
+    (profile) =>
+      Effect.gen(function*() {
+        const error = yield* refused(profile as never)
+        assert.strictEqual(error._tag, "AuthConfigError")
+        assert.strictEqual(error.option, "profile")
+      })
+  )
+
   it.effect("a neighbouring container over plain http, where that is written", () =>
     Effect.gen(function*() {
       const profile = Profiles.keycloak({ url: "http://keycloak:8080", realm: "r" })
@@ -346,6 +356,13 @@ describe("options of a profile", () => {
       )
       const gate = yield* Effect.provide(AuthLayer.AuthLayer, services)
       assert.deepStrictEqual(gate.resource.metadata.authorization_servers, ["http://keycloak:8080/realms/r"])
+    }))
+
+  it.effect("a provider without JWTs says how it is asked about a token", () =>
+    Effect.gen(function*() {
+      const { introspection: _, ...profile } = Profiles.google({ clientIds: ["c"] })
+      const error = yield* refused(profile)
+      assert.strictEqual(error.option, "profile.introspection")
     }))
 
   it.effect("a profile beside authorization servers is a conflict", () =>

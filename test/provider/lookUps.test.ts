@@ -1,0 +1,274 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Redacted } from "effect"
+import { AuthLayer, type Profile } from "effect-mcp-auth"
+import { Profiles } from "effect-mcp-auth/provider"
+import { HttpClient, type HttpClientRequest, HttpClientResponse } from "effect/http"
+import { TestClock } from "effect/testing"
+import { judge, now, provider, resource } from "./harness.ts"
+
+interface Sent {
+  readonly method: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+const bodyOf = ({ body }: HttpClientRequest.HttpClientRequest): string =>
+  body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
+
+/** Asks with a provider that answers so. */
+const asked = (profile: Profile.Profile, token: string, answer: () => Response) =>
+  Effect.gen(function*() {
+    const sent: Array<Sent> = []
+    const client = HttpClient.make((request, url) =>
+      Effect.sync(() => {
+        sent.push({ method: request.method, url: url.href, headers: { ...request.headers }, body: bodyOf(request) })
+        return HttpClientResponse.fromWeb(request, answer())
+      })
+    )
+    const outcome = yield* profile.introspection!.lookUp(Redacted.make(token)).pipe(
+      Effect.provideService(HttpClient.HttpClient, client),
+      Effect.catch((error) => Effect.succeed(`${error._tag} ${error.reason}`))
+    )
+    return { outcome, sent }
+  })
+
+const gateOf = (profile: Profile.Profile, answer: () => Response) =>
+  Effect.gen(function*() {
+    yield* TestClock.setTime(now * 1000)
+    const client = HttpClient.make((request) => Effect.sync(() => HttpClientResponse.fromWeb(request, answer())))
+    const services = yield* Layer.build(
+      AuthLayer.layerServices({ profile, resource, scopes: ["read:user"] }).pipe(
+        Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+      )
+    )
+    return yield* Effect.provide(AuthLayer.AuthLayer, services)
+  })
+
+/** What the gate makes of the token, where the provider answers so. */
+const atTheGate = (profile: Profile.Profile, token: string, answer: () => Response) =>
+  Effect.flatMap(gateOf(profile, answer), (gate) => judge(gate, token))
+
+const inactive = { active: false }
+const unavailable = (reason: string) => `AuthorizationServerUnavailable ${reason}`
+
+/** What no provider may be understood by. */
+const trouble: ReadonlyArray<readonly [string, () => Response, string]> = [
+  ["our credentials refused", () => new Response("", { status: 401 }), "client-refused"],
+  ["forbidden", () => new Response("", { status: 403 }), "client-refused"],
+  ["too many requests", () => new Response("", { status: 429 }), "server-error"],
+  ["an error of the server", () => new Response("", { status: 502 }), "server-error"],
+  [
+    "a redirect",
+    () => new Response("", { status: 302, headers: { location: "https://evil.example" } }),
+    "unusable-answer"
+  ],
+  ["HTML", () => new Response("<html>", { status: 200 }), "unusable-answer"],
+  ["a list", () => Response.json([]), "unusable-answer"],
+  ["an endless answer", () => new Response("x".repeat(200_000), { status: 200 }), "unusable-answer"]
+]
+
+describe("GitHub", () => {
+  const profile = Profiles.github({ clientId: "Iv1.client", clientSecret: Redacted.make("s3cret") })
+  const answer = {
+    id: 1,
+    app: { client_id: "Iv1.client", name: "Todos", url: "https://todos.example.com" },
+    user: { login: "alice", id: 4711 },
+    scopes: ["read:user", "repo"],
+    expires_at: "2026-09-21T14:13:20Z"
+  }
+
+  it.effect("a token of the application, in the words of RFC 7662; the token travels in the body", () =>
+    Effect.gen(function*() {
+      const { outcome, sent } = yield* asked(profile, "gho_abc", () => Response.json(answer))
+      assert.deepStrictEqual(outcome, {
+        active: true,
+        iss: "https://github.com/login/oauth",
+        client_id: "Iv1.client",
+        sub: "4711",
+        scope: "read:user repo",
+        exp: Date.parse("2026-09-21T14:13:20Z") / 1000
+      })
+      assert.strictEqual(sent.length, 1)
+      assert.strictEqual(sent[0]!.method, "POST")
+      assert.strictEqual(sent[0]!.url, "https://api.github.com/applications/Iv1.client/token")
+      assert.strictEqual(sent[0]!.headers["authorization"], `Basic ${btoa("Iv1.client:s3cret")}`)
+      assert.deepStrictEqual(JSON.parse(sent[0]!.body), { access_token: "gho_abc" })
+    }))
+
+  it.effect("a token that never ends says nothing about its end", () =>
+    Effect.gen(function*() {
+      const { outcome } = yield* asked(profile, "gho_abc", () => Response.json({ ...answer, expires_at: null }))
+      assert.isFalse(typeof outcome === "object" && "exp" in outcome)
+    }))
+
+  it.effect.each([
+    { title: "unknown to the application", response: () => new Response("{}", { status: 404 }) },
+    { title: "of another application", response: () => Response.json({ ...answer, app: { client_id: "other" } }) },
+    { title: "of no application", response: () => Response.json({ ...answer, app: undefined }) },
+    { title: "of nobody", response: () => Response.json({ ...answer, user: null }) }
+  ])("a token $title is inactive (T-CLAIM-07)", ({ response }) =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual((yield* asked(profile, "gho_abc", response)).outcome, inactive)
+    }))
+
+  it.effect.each(["ghp_personal", "ghs_installation", "github_pat_x", "eyJhbGciOiJub25lIn0.e30.", "gho_a b"])(
+    "%s is no token of an application, and goes nowhere",
+    (token) =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual(yield* asked(profile, token, () => Response.json(answer)), {
+          outcome: inactive,
+          sent: []
+        })
+      })
+  )
+
+  it.effect.each(trouble)(
+    "%s is an outage, not a verdict (T-INTR-04)",
+    ([, response, reason]) =>
+      Effect.gen(function*() {
+        assert.strictEqual((yield* asked(profile, "gho_abc", response)).outcome, unavailable(reason))
+      })
+  )
+
+  it.effect("a request that GitHub cannot read is an outage", () =>
+    Effect.gen(function*() {
+      const { outcome } = yield* asked(profile, "gho_abc", () => Response.json({}, { status: 422 }))
+      assert.strictEqual(outcome, unavailable("unusable-answer"))
+    }))
+})
+
+describe("GitHub, at the gate", () => {
+  const profile = Profiles.github({ clientId: "c", clientSecret: Redacted.make("s") })
+  const answer = { app: { client_id: "c" }, user: { id: 4711 }, scopes: ["read:user"], expires_at: null }
+
+  it.effect.each([
+    { title: "admitted", answer, outcome: { subject: "4711", clientId: "c", scopes: ["read:user"] } },
+    {
+      title: "of another application (T-CLAIM-07)",
+      answer: { ...answer, app: { client_id: "d" } },
+      outcome: "inactive"
+    },
+    { title: "expired", answer: { ...answer, expires_at: "2020-01-01T00:00:00Z" }, outcome: "expired" },
+    { title: "with an end that is none", answer: { ...answer, expires_at: "soon" }, outcome: "expiry" },
+    { title: "with an end of the wrong type", answer: { ...answer, expires_at: {} }, outcome: "expiry" }
+  ])("$title", ({ answer, outcome }) =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* atTheGate(profile, "gho_abc", () => Response.json(answer)), outcome)
+    }))
+
+  it.effect.each(
+    [
+      { maxLifetime: undefined, seconds: 8 * 60 * 60 },
+      { maxLifetime: "1 hour", seconds: 60 * 60 }
+    ] as const
+  )("a token that never ends counts for $seconds seconds", ({ maxLifetime, seconds }) =>
+    Effect.gen(function*() {
+      const lasting = Profiles.github({ clientId: "c", clientSecret: Redacted.make("s"), maxLifetime })
+      const gate = yield* gateOf(lasting, () => Response.json(answer))
+      const caller = yield* gate.authenticate({
+        method: "POST",
+        header: () => undefined,
+        authorization: ["Bearer gho_abc"]
+      })
+      assert.strictEqual(typeof caller === "string" ? caller : caller.expiresAt, now + seconds)
+    }))
+})
+
+describe("Google", () => {
+  const client = "123.apps.googleusercontent.com"
+  const profile = Profiles.google({ clientIds: [client] })
+  const answer = {
+    azp: client,
+    aud: client,
+    sub: "10769150350006150715113082367",
+    scope: "openid https://www.googleapis.com/auth/userinfo.email",
+    exp: String(now + 300),
+    expires_in: "300",
+    access_type: "online"
+  }
+
+  it.effect("a token, in the words of RFC 7662; it travels in a header, never in a URL", () =>
+    Effect.gen(function*() {
+      const { outcome, sent } = yield* asked(profile, "ya29.abc", () => Response.json(answer))
+      assert.deepStrictEqual(outcome, {
+        active: true,
+        iss: "https://accounts.google.com",
+        aud: client,
+        azp: client,
+        sub: "10769150350006150715113082367",
+        scope: "openid https://www.googleapis.com/auth/userinfo.email",
+        exp: now + 300
+      })
+      assert.strictEqual(sent[0]!.url, "https://oauth2.googleapis.com/tokeninfo")
+      assert.strictEqual(sent[0]!.headers["authorization"], "Bearer ya29.abc")
+      assert.notInclude(sent[0]!.body, "ya29")
+    }))
+
+  it.effect("a token that Google does not know is inactive", () =>
+    Effect.gen(function*() {
+      const { outcome } = yield* asked(
+        profile,
+        "ya29.abc",
+        () => Response.json({ error: "invalid_token" }, { status: 400 })
+      )
+      assert.deepStrictEqual(outcome, inactive)
+    }))
+
+  it.effect.each(trouble)(
+    "%s is an outage, not a verdict (T-INTR-04)",
+    ([, response, reason]) =>
+      Effect.gen(function*() {
+        assert.strictEqual((yield* asked(profile, "ya29.abc", response)).outcome, unavailable(reason))
+      })
+  )
+
+  it.effect("an ID token of Google is none, whatever it holds, and no key is fetched for it (T-CLAIM-05)", () =>
+    Effect.gen(function*() {
+      const { gate, issuer, sign } = yield* provider(profile)
+      const claims = { iss: profile.issuer, aud: client, azp: client, sub: "1", scope: "openid", exp: now + 60 }
+      assert.strictEqual(yield* judge(gate, yield* sign({ typ: "JWT" }, claims)), "unknown-issuer")
+      assert.strictEqual(yield* judge(gate, yield* sign({ typ: "at+jwt" }, claims)), "unknown-issuer")
+      assert.deepStrictEqual(yield* issuer.requests, [])
+    }))
+
+  it.effect.each([
+    { title: "admitted", answer, outcome: { subject: answer.sub, clientId: client, scopes: answer.scope.split(" ") } },
+    {
+      title: "for another client (T-CLAIM-07)",
+      answer: { ...answer, aud: "other", azp: "other" },
+      outcome: "audience"
+    },
+    { title: "for nobody", answer: { ...answer, aud: undefined }, outcome: "audience" },
+    { title: "without sub", answer: { ...answer, sub: undefined }, outcome: "subject" },
+    { title: "expired", answer: { ...answer, exp: String(now) }, outcome: "expired" },
+    { title: "without an end", answer: { ...answer, exp: undefined }, outcome: "expiry" }
+  ])("at the gate: $title", ({ answer, outcome }) =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* atTheGate(profile, "ya29.abc", () => Response.json(answer)), outcome)
+    }))
+
+  it.effect("at the gate: an outage is 503's reason", () =>
+    Effect.gen(function*() {
+      const response = () => new Response("", { status: 502 })
+      assert.strictEqual(yield* atTheGate(profile, "ya29.abc", response), "server-error")
+    }))
+})
+
+describe("bound to what", () => {
+  it("only to the client, where the provider names no resource", () => {
+    for (
+      const profile of [
+        Profiles.github({ clientId: "c", clientSecret: Redacted.make("s") }),
+        Profiles.google({ clientIds: ["c"] }),
+        Profiles.cognito({ region: "eu-west-1", userPoolId: "p", clientIds: ["c"] }),
+        Profiles.clerk({ frontendApi: "clerk.example.com", clientIds: ["c"] }),
+        Profiles.supabase({ url: "https://a.supabase.co", clientIds: ["c"] })
+      ]
+    ) {
+      assert.strictEqual(profile.boundTo, "client", profile.name)
+    }
+    assert.strictEqual(Profiles.okta({ domain: "acme.okta.com", server: "s" }).boundTo, "resource")
+    assert.strictEqual(Profiles.zitadel({ url: "https://a.example", projectId: "1" }).boundTo, "project")
+  })
+})
