@@ -4,10 +4,8 @@
  * @since 0.1.0
  */
 import type * as Context from "effect/Context"
-import type * as HttpClient from "effect/http/HttpClient"
-import type * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import type { AuthLayer, Gate } from "../authorization/Gate.ts"
+import type { Gate } from "../authorization/Gate.ts"
 import { check } from "../authorization/RequiredScopes.ts"
 import type { Operation } from "../protocol/Operation.ts"
 import type { Principal } from "../verification/Principal.ts"
@@ -116,10 +114,10 @@ export interface McpAuthFetch<Offered extends string, A = unknown> extends Async
  * @category constructors
  * @since 0.1.0
  */
-export const fromLayer = async <Offered extends string, A = unknown, R = never, E = never>(
-  layer: Layer.Layer<AuthLayer | R, E, HttpClient.HttpClient>,
+export const fromLayer = async <R, E, A = unknown>(
+  layer: hosts.GateLayer<R, E>,
   claims?: Context.Key<any, A> | undefined
-): Promise<McpAuthFetch<Offered, A>> => {
+): Promise<McpAuthFetch<hosts.OfferedBy<R>, A>> => {
   const host = await hosts.make(layer, claims)
   return {
     gate: host.gate,

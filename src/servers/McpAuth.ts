@@ -278,13 +278,22 @@ const operationsOf = (
 ): Effect.Effect<ReadonlyArray<Operation.Operation>, MalformedRequest> => {
   if (request.method !== "POST") return Effect.succeed([])
   if (!body.isJson(request.headers["content-type"])) return Effect.fail(body.contentTypeRefused)
-  return request.arrayBuffer.pipe(
+  const announced = Number(request.headers["content-length"] ?? 0)
+  return Effect.flatMap(
+    HttpIncomingMessage.MaxBodySize,
+    (limit) => limit !== undefined && announced > Number(limit) ? Effect.fail(body.tooLarge) : read(request)
+  )
+}
+
+const read = (
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<ReadonlyArray<Operation.Operation>, MalformedRequest> =>
+  request.arrayBuffer.pipe(
     Effect.mapError((error) =>
       (error.reason as { readonly reason?: unknown }).reason === "BodyTooLarge" ? body.tooLarge : body.notJson
     ),
     Effect.flatMap((bytes) => Effect.fromResult(Result.map(body.parse(bytes), Operation.fromBody)))
   )
-}
 
 /** Ends a stream when the token that asked for it does, or, of a running answer, some time after that. */
 const untilExpiry = (

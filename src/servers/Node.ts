@@ -4,9 +4,7 @@
  * @since 0.1.0
  */
 import type * as Context from "effect/Context"
-import type * as HttpClient from "effect/http/HttpClient"
-import type * as Layer from "effect/Layer"
-import type { AuthLayer, Gate } from "../authorization/Gate.ts"
+import type { Gate } from "../authorization/Gate.ts"
 import { check } from "../authorization/RequiredScopes.ts"
 import type { Operation } from "../protocol/Operation.ts"
 import type { Principal } from "../verification/Principal.ts"
@@ -120,10 +118,10 @@ export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncD
  * @category constructors
  * @since 0.1.0
  */
-export const fromLayer = async <Offered extends string, A = unknown, R = never, E = never>(
-  layer: Layer.Layer<AuthLayer | R, E, HttpClient.HttpClient>,
+export const fromLayer = async <R, E, A = unknown>(
+  layer: hosts.GateLayer<R, E>,
   claims?: Context.Key<any, A> | undefined
-): Promise<McpAuthNode<Offered, A>> => {
+): Promise<McpAuthNode<hosts.OfferedBy<R>, A>> => {
   const host = await hosts.make(layer, claims)
   const principals = new WeakMap<object, Principal["Service"]>()
 

@@ -11,6 +11,7 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Result from "effect/Result"
 import { AuthLayer, type Gate, type Policy } from "../../authorization/Gate.ts"
 import type { Refusal } from "../../authorization/Refusal.ts"
+import type { RequiredScope } from "../../authorization/RequiredScopes.ts"
 import { type AuthConfigError, type MalformedRequest, MissingCredentials } from "../../protocol/AuthError.ts"
 import * as Operation from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
@@ -89,6 +90,14 @@ export const admission = <A>({ authInfo, body, claims, operations, principal }: 
   body
 })
 
+/** The scopes that a layer offers, from what it provides. */
+export type OfferedBy<R> = R extends RequiredScope<infer S> ? S : never
+
+/** A layer that provides the gate, whatever else it provides. */
+export type GateLayer<R, E> =
+  & Layer.Layer<R, E, HttpClient.HttpClient>
+  & ([AuthLayer] extends [R] ? unknown : "provide the gate: AuthLayer.layerServices, or AuthLayer.mock")
+
 /** Where the policies of operations come from; `undefined` for one that the host does not know. */
 export type PolicyOf = (operation: Operation.Operation) => Policy | undefined
 
@@ -141,10 +150,11 @@ const noCredentials = new MissingCredentials({ reason: "no-authorization" })
  * unless it brings its own.
  */
 export const make = async <A, R, E>(
-  layer: Layer.Layer<AuthLayer | R, E, HttpClient.HttpClient>,
+  layer: GateLayer<R, E>,
   claimsOf?: Context.Key<any, A> | undefined
 ): Promise<Host<A>> => {
-  const runtime = ManagedRuntime.make(layer.pipe(Layer.provide(FetchHttpClient.layer)))
+  const services = layer as unknown as Layer.Layer<AuthLayer, E, HttpClient.HttpClient>
+  const runtime = ManagedRuntime.make(services.pipe(Layer.provide(FetchHttpClient.layer)))
   const gate = await runtime.runPromise(AuthLayer).catch(async (error: unknown) => {
     await runtime.dispose()
     throw error

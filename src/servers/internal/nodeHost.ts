@@ -22,8 +22,8 @@ export interface NodeRequest {
   readonly headers: { readonly [name: string]: string | Array<string> | undefined }
   readonly rawHeaders: ReadonlyArray<string>
   readonly readableEnded: boolean
-  on(event: string, listener: (argument: never) => void): unknown
-  off(event: string, listener: (argument: never) => void): unknown
+  on(event: string, listener: (argument: unknown) => void): unknown
+  off(event: string, listener: (argument: unknown) => void): unknown
 }
 
 /**
@@ -101,8 +101,9 @@ const readBytes = (req: NodeRequest, limit: number): Effect.Effect<Uint8Array, M
   Effect.callback<Uint8Array, MalformedRequest>((resume) => {
     const chunks: Array<Uint8Array> = []
     let size = 0
-    const onData = (chunk: Uint8Array | string) => {
-      const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk
+    const onData = (chunk: unknown) => {
+      // A string only where somebody called `setEncoding`.
+      const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk as Uint8Array
       size += bytes.byteLength
       if (size > limit) return settle(Effect.fail(body.tooLarge))
       chunks.push(bytes)

@@ -1,0 +1,469 @@
+import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
+import { Context, Effect, Layer, Redacted, Schema } from "effect"
+import { AuthError, AuthLayer, Gate } from "effect-mcp-auth"
+import { McpAuthFetch } from "effect-mcp-auth/fetch"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
+import { inspect } from "node:util"
+
+const resource = "https://server.test/mcp"
+const { client, issuer } = await Effect.runPromise(TestIssuer.make({ resource }))
+const http = Layer.succeed(HttpClient.HttpClient, client)
+const mint = (options: TestIssuer.TokenOptions = {}) => Effect.runPromise(issuer.mint(options))
+
+const options = {
+  resource,
+  authorizationServers: [issuer.issuer],
+  scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
+} as const
+
+const make = (more: Omit<AuthLayer.Common<AuthLayer.Scopes>, "scopes" | "claims"> = {}) =>
+  McpAuthFetch.fromLayer(AuthLayer.layerServices({ ...options, ...more }).pipe(Layer.provide(http)))
+
+const post = (token: string | undefined, body: BodyInit | undefined, more: RequestInit = {}) =>
+  new Request(resource, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` })
+    },
+    ...(body === undefined ? {} : { body }),
+    ...more
+  })
+
+const call = (name: string) => JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name } })
+
+/** Rejections that nobody handles, since the test began. */
+let unhandled: Array<unknown> = []
+const note = (reason: unknown) => {
+  unhandled.push(reason)
+}
+beforeEach(() => {
+  unhandled = []
+  process.on("unhandledRejection", note)
+})
+afterEach(async () => {
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off("unhandledRejection", note)
+  assert.deepStrictEqual(unhandled, [])
+  await Effect.runPromise(issuer.recover)
+})
+
+describe("protect", () => {
+  it("hands the request on as it came, its body unread, with further arguments of the host", async () => {
+    await using auth = await make()
+    const request = Object.assign(post(await mint(), call("list_todos")), { cf: { colo: "LIS" } })
+    const handler = auth.protect(async (given, { body, operations }, env: { readonly KV: string }) => {
+      assert.strictEqual(given, request)
+      assert.isFalse(given.bodyUsed)
+      assert.deepStrictEqual(await given.json(), body)
+      assert.deepStrictEqual(operations.map(({ kind, target }) => [kind, target]), [["tool", "list_todos"]])
+      return new Response(env.KV)
+    })
+    assert.strictEqual(await (await handler(request, { KV: "kv" })).text(), "kv")
+  })
+
+  it("JWT-01 MCP-01 fills the AuthInfo of the SDKs, without showing the token", async () => {
+    await using auth = await make({ scopeHierarchy: { "todos:write": ["todos:read"] } })
+    const token = await mint({ scopes: ["todos:write"], claims: { tenant: "t1" } })
+    const handler = auth.protect((_, { authInfo, principal }) => {
+      assert(authInfo !== undefined)
+      assert.strictEqual(authInfo.token, token)
+      assert.strictEqual(Redacted.value(principal!.token), token)
+      assert.sameMembers(authInfo.scopes, ["todos:read", "todos:write"])
+      const { claims, ...extra } = authInfo.extra as { readonly claims: Record<string, unknown> }
+      assert.deepStrictEqual(extra, { subject: "alice", issuer: issuer.issuer, audience: [resource] } as never)
+      assert.strictEqual(claims["tenant"], "t1")
+      assert.deepStrictEqual(
+        [authInfo.clientId, authInfo.expiresAt, authInfo.resource?.href],
+        ["client-1", claims["exp"] as number, resource]
+      )
+      for (const shown of [JSON.stringify(authInfo), inspect(authInfo), JSON.stringify({ ...authInfo })]) {
+        assert.notInclude(shown, token)
+      }
+      return new Response("ok")
+    })
+    assert.strictEqual(await (await handler(post(token, call("list_todos")))).text(), "ok")
+  })
+
+  it("gives the user's own claims, decoded", async () => {
+    class Tenant extends Context.Service<Tenant, { readonly tenant: string }>()("test/Tenant") {}
+    const claims = { service: Tenant, schema: Schema.Struct({ tenant: Schema.String }) }
+    await using auth = await McpAuthFetch.fromLayer(
+      AuthLayer.layerServices({ ...options, claims }).pipe(Layer.provide(http)),
+      Tenant
+    )
+    const handler = auth.protect((_, { claims }) => new Response(claims?.tenant))
+    const answer = await handler(post(await mint({ claims: { tenant: "t1" } }), call("list_todos")))
+    assert.strictEqual(await answer.text(), "t1")
+    assert.strictEqual((await handler(post(await mint(), call("list_todos")))).status, 401)
+  })
+
+  it("takes the parsed body of a framework that has read it, and refuses a request that was read by nobody known", async () => {
+    await using auth = await make()
+    const policy = () => ({ scopes: ["todos:write"] }) as const
+    const token = await mint({ scopes: ["todos:read"] })
+    const consumed = async (body: string) => {
+      const request = post(token, body)
+      return { request, parsed: await request.json() as unknown }
+    }
+    const told = auth.protect((_, { body }, _parsed: unknown) => Response.json(body), {
+      policy: ({ target }) => target === "add_todo" ? policy() : undefined,
+      parsedBody: (_, parsed) => parsed
+    })
+    const add = await consumed(call("add_todo"))
+    assert.strictEqual((await told(add.request, add.parsed)).status, 403)
+    const list = await consumed(call("list_todos"))
+    assert.deepStrictEqual(await (await told(list.request, list.parsed)).json(), list.parsed as never)
+
+    const untold = auth.protect(() => new Response("ran"))
+    const refused = await untold((await consumed(call("add_todo"))).request)
+    assert.deepStrictEqual([refused.status, (await refused.json() as { error: string }).error], [500, "server_error"])
+
+    const failing = auth.protect(() => new Response("ran"), { parsedBody: () => Promise.reject(new Error("secret")) })
+    const broken = await failing(post(token, call("add_todo")))
+    assert.strictEqual(broken.status, 500)
+    assert.notInclude(await broken.text(), "secret")
+  })
+
+  it("needs a caller for what nobody declared, even where anonymous callers are welcome", async () => {
+    await using auth = await make({ anonymous: "allow-unscoped" })
+    const handler = auth.protect((_, { principal }) => new Response(principal?.subject ?? "nobody"), {
+      policy: ({ target }) => target === "open" ? {} : target === "members" ? { authenticated: true } : undefined
+    })
+    const answer = async (name: string, token?: string) => {
+      const response = await handler(post(token, call(name)))
+      return response.status === 200 ? await response.text() : response.status
+    }
+    assert.strictEqual(await answer("open"), "nobody")
+    assert.strictEqual(await answer("members"), 401)
+    assert.strictEqual(await answer("undeclared"), 401)
+    assert.strictEqual(await answer("undeclared", await mint()), "alice")
+    const list = await handler(post(undefined, JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" })))
+    assert.strictEqual(await list.text(), "nobody")
+  })
+
+  it("SCOPE-12 refuses when the policy throws, and shows nothing of it", async () => {
+    await using auth = await make()
+    const handler = auth.protect(() => new Response("ran"), {
+      policy: () => {
+        throw new Error("secret")
+      }
+    })
+    const answer = await handler(post(await mint(), call("list_todos")))
+    assert.strictEqual(answer.status, 500)
+    assert.notInclude(await answer.text(), "secret")
+  })
+
+  it("judges the body of every method that may carry one", async () => {
+    await using auth = await make()
+    const handler = auth.protect(() => new Response("ran"), { policy: () => ({ scopes: ["todos:write"] }) })
+    const token = await mint({ scopes: ["todos:read"] })
+    for (const method of ["POST", "PUT", "PATCH"]) {
+      assert.strictEqual((await handler(post(token, call("add_todo"), { method }))).status, 403, method)
+    }
+  })
+
+  it("answers for the metadata only when it is told to", async () => {
+    await using auth = await make()
+    const asked = new Request("https://server.test/.well-known/oauth-protected-resource/mcp")
+    const handler = () => new Response("ran")
+    assert.strictEqual((await auth.protect(handler)(asked)).status, 401)
+    assert.strictEqual((await auth.protect(handler, { metadata: true })(asked)).status, 200)
+    assert.strictEqual((await auth.metadata(asked))?.status, 200)
+    assert.isUndefined(auth.metadata(new Request("https://server.test/.well-known/oauth-protected-resource/other")))
+  })
+
+  it("passes a preflight on, without a caller", async () => {
+    await using auth = await make({ allowedOrigins: ["https://app.test"] })
+    const handler = auth.protect((request, { principal }) =>
+      new Response(null, { status: 204, headers: { "x-seen": `${request.method} ${principal}` } })
+    )
+    const answer = await handler(
+      new Request(resource, {
+        method: "OPTIONS",
+        headers: { origin: "https://app.test", "access-control-request-method": "POST" }
+      })
+    )
+    assert.strictEqual(answer.headers.get("x-seen"), "OPTIONS undefined")
+  })
+
+  it("counts the bytes that come, whatever was announced", async () => {
+    await using auth = await make()
+    const handler = auth.protect(() => new Response("ran"), { maximumBody: 100 })
+    const token = await mint()
+    let cancelled = false
+    const endless = new ReadableStream({
+      pull: (controller) => controller.enqueue(new TextEncoder().encode(" ".repeat(64))),
+      cancel: () => {
+        cancelled = true
+      }
+    })
+    const answer = await handler(post(token, endless, { duplex: "half" } as RequestInit))
+    assert.strictEqual(answer.status, 413)
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.isTrue(cancelled)
+    assert.strictEqual((await handler(post(token, call("list_todos")))).status, 200)
+  })
+
+  it("lets failures of the handler through to its host", async () => {
+    await using auth = await make()
+    const handler = auth.protect(() => Promise.reject(new Error("mine")))
+    const failed = await handler(post(await mint(), call("list_todos"))).catch((error: unknown) => error)
+    assert.strictEqual((failed as Error).message, "mine")
+  })
+})
+
+describe("streams", () => {
+  const eventStream = (start: (controller: ReadableStreamDefaultController<Uint8Array>) => void, cancel = () => {}) =>
+    new Response(new ReadableStream({ start, cancel }), { headers: { "content-type": "text/event-stream" } })
+  const bytes = new TextEncoder().encode(": event\n\n")
+  const get = (token: string) => new Request(resource, { headers: { authorization: `Bearer ${token}` } })
+
+  it("are cancelled at their source when the client leaves", async () => {
+    await using auth = await make()
+    let left = false
+    const handler = auth.protect(() => eventStream((_) => _.enqueue(bytes), () => void (left = true)))
+    const { body } = await handler(get(await mint()))
+    await body!.cancel()
+    assert.isTrue(left)
+  })
+
+  it("end where their source does, and fail where it fails", async () => {
+    await using auth = await make()
+    const ending = auth.protect(() =>
+      eventStream((controller) => {
+        controller.enqueue(bytes)
+        controller.close()
+      })
+    )
+    assert.strictEqual(await (await ending(get(await mint()))).text(), ": event\n\n")
+    const failing = auth.protect(() => eventStream((_) => _.error(new Error("mine"))))
+    const failed = await (await failing(get(await mint()))).text().catch((error: unknown) => error)
+    assert.strictEqual((failed as Error).message, "mine")
+  })
+
+  it("end when the gate is disposed: nobody would see their token expire", async () => {
+    const auth = await make()
+    let left = false
+    const handler = auth.protect(() => eventStream((_) => _.enqueue(bytes), () => void (left = true)))
+    const { body } = await handler(get(await mint()))
+    const reader = body!.getReader()
+    assert.isFalse((await reader.read()).done)
+    await auth.dispose()
+    assert.isTrue((await reader.read()).done)
+    assert.isTrue(left)
+  })
+
+  it("that answer a POST outlive the token for a while", async () => {
+    await using auth = await make()
+    let finish = () => {}
+    const handler = auth.protect(() =>
+      eventStream((controller) => {
+        finish = () => {
+          controller.enqueue(bytes)
+          controller.close()
+        }
+      })
+    )
+    const token = await mint({ expiresIn: "1 second" })
+    const { body } = await handler(post(token, call("list_todos")))
+    // The stream of a GET with the same token ends when the token does, so the token has expired by then.
+    const kept = auth.protect(() => eventStream((_) => _.enqueue(bytes)))
+    await (await kept(get(token))).text()
+    assert.strictEqual((await handler(get(token))).status, 401)
+    finish()
+    assert.strictEqual(await new Response(body).text(), ": event\n\n")
+  })
+
+  it("of other kinds, and of anonymous callers, pass untouched", async () => {
+    await using auth = await make({ anonymous: "allow-unscoped" })
+    const event = eventStream((_) => _.enqueue(bytes))
+    assert.strictEqual(await auth.protect(() => event)(new Request(resource)), event)
+    const plain = new Response(new ReadableStream())
+    assert.strictEqual(await auth.protect(() => plain)(get(await mint())), plain)
+  })
+})
+
+describe("protectRoute", () => {
+  it("needs a caller with the scopes, and reads no body", async () => {
+    await using auth = await make()
+    const handler = auth.protectRoute(
+      async (request, { principal }) => new Response(`${principal.subject} ${await request.text()}`),
+      { scopes: ["todos:read", "todos:write"] }
+    )
+    const ask = async (headers: Record<string, string>) =>
+      handler(new Request("https://server.test/export", { method: "POST", body: "a=b", headers }))
+    const anonymous = await ask({})
+    assert.strictEqual(anonymous.status, 401)
+    const lacking = await ask({ authorization: `Bearer ${await mint({ scopes: ["todos:read"] })}` })
+    assert.strictEqual(lacking.status, 403)
+    assert.include(lacking.headers.get("www-authenticate"), `scope="todos:read todos:write"`)
+    const admitted = await ask({ authorization: `Bearer ${await mint({ scopes: ["todos:read", "todos:write"] })}` })
+    assert.strictEqual(await admitted.text(), "alice a=b")
+  })
+
+  it("needs a caller where anonymous callers are welcome elsewhere", async () => {
+    await using auth = await make({ anonymous: "allow-unscoped" })
+    const handler = auth.protectRoute(() => new Response("ran"))
+    assert.strictEqual((await handler(new Request(resource))).status, 401)
+    const answer = await handler(new Request(resource, { headers: { authorization: `Bearer ${await mint()}` } }))
+    assert.strictEqual(await answer.text(), "ran")
+  })
+
+  it("refuses preflights unless they are provided for", async () => {
+    await using auth = await make({ allowedOrigins: ["https://app.test"] })
+    const preflight = () =>
+      new Request(resource, {
+        method: "OPTIONS",
+        headers: { origin: "https://app.test", "access-control-request-method": "POST" }
+      })
+    assert.strictEqual((await auth.protectRoute(() => new Response("ran"))(preflight())).status, 401)
+    const provided = auth.protectRoute(() => new Response("ran"), {
+      preflight: () => new Response(null, { status: 204 })
+    })
+    assert.strictEqual((await provided(preflight())).status, 204)
+  })
+})
+
+describe("options", () => {
+  it("that are wrong reject with the name of the option", async () => {
+    const error = await McpAuthFetch.make({ ...options, resource: "http://server.test/mcp" }).catch((_: unknown) => _)
+    assert.instanceOf(error, AuthError.AuthConfigError)
+    assert.strictEqual((error as AuthError.AuthConfigError).option, "resource")
+  })
+
+  it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])("maximumBody %d is refused", async (maximumBody) => {
+    await using auth = await make()
+    try {
+      auth.protect(() => new Response(), { maximumBody })
+      assert.fail("accepted")
+    } catch (error) {
+      assert.strictEqual((error as AuthError.AuthConfigError).option, "maximumBody")
+    }
+  })
+
+  it("SCOPE-18 an empty list of scopes is refused", async () => {
+    await using auth = await make()
+    assert.throws(() => auth.protectRoute(() => new Response(), { scopes: [] }), /protectRoute.scopes/)
+  })
+
+  it("a mock stands for the whole layer", async () => {
+    await using auth = await McpAuthFetch.fromLayer(AuthLayer.mock({ subject: "alice", scopes: ["todos:read"] }))
+    const handler = auth.protect((_, { principal }) => new Response(principal?.subject))
+    assert.strictEqual(await (await handler(post(undefined, call("list_todos")))).text(), "alice")
+  })
+
+  it("a layer without a gate does not compile", () => {
+    // @ts-expect-error "provide the gate"
+    const never = () => McpAuthFetch.fromLayer(Layer.empty)
+    assert.isFunction(never)
+  })
+
+  it("a scope that is not offered does not compile", async () => {
+    await using auth = await make()
+    // @ts-expect-error "todos:admin"
+    auth.protect(() => new Response(), { policy: () => ({ scopes: ["todos:admin"] }) })
+    // @ts-expect-error "todos:admin"
+    auth.protectRoute(() => new Response(), { scopes: ["todos:admin"] })
+  })
+})
+
+describe("the end", () => {
+  it("make twice gives two gates that know nothing of each other", async () => {
+    const [one, other] = [await make(), await make()]
+    assert.notStrictEqual(one.gate, other.gate)
+    const open = (auth: typeof one) => auth.protect(() => new Response("ran", { headers: { "mcp-session-id": "s1" } }))
+    const token = await mint()
+    assert.strictEqual((await open(one)(post(token, call("a")))).status, 200)
+    const inSession = () => {
+      const request = post(token, call("a"))
+      request.headers.set("mcp-session-id", "s1")
+      return request
+    }
+    assert.strictEqual((await open(other)(inSession())).status, 404)
+    await other.dispose()
+    assert.strictEqual((await open(other)(post(token, call("a")))).status, 503)
+    assert.strictEqual((await open(one)(inSession())).status, 200)
+    await one.dispose()
+  })
+
+  it("dispose during a request answers it with 503, as every later one", async () => {
+    const auth = await make()
+    let ran = false
+    const handler = auth.protect(() => {
+      ran = true
+      return new Response("ran")
+    })
+    await Effect.runPromise(issuer.fail({ _tag: "Hang" }))
+    const waiting = handler(post(await mint(), call("a")))
+    await new Promise((resolve) => setImmediate(resolve))
+    await auth.dispose()
+    const answers = [await waiting, await handler(post(await mint(), call("a")))]
+    for (const answer of answers) {
+      assert.deepStrictEqual([answer.status, answer.headers.get("retry-after")], [503, "1"])
+      assert.isNull(answer.headers.get("www-authenticate"))
+    }
+    assert.isFalse(ran)
+    await auth.dispose()
+  })
+
+  it("a request that is aborted while the gate waits runs nothing", async () => {
+    await using auth = await make()
+    let ran = false
+    const handler = auth.protect(() => {
+      ran = true
+      return new Response("ran")
+    })
+    await Effect.runPromise(issuer.fail({ _tag: "Hang" }))
+    const aborting = new AbortController()
+    const waiting = handler(post(await mint(), call("a"), { signal: aborting.signal }))
+    await new Promise((resolve) => setImmediate(resolve))
+    aborting.abort()
+    assert.strictEqual((await waiting).status, 503)
+    assert.isFalse(ran)
+  })
+
+  it("a body that breaks off half-way runs nothing, and its source is let go", async () => {
+    await using auth = await make()
+    let ran = false
+    const handler = auth.protect(() => {
+      ran = true
+      return new Response("ran")
+    })
+    const token = await mint()
+    const broken = new ReadableStream({
+      pull: (controller) => controller.error(new Error("connection reset"))
+    })
+    assert.strictEqual((await handler(post(token, broken, { duplex: "half" } as RequestInit))).status, 400)
+
+    let left = false
+    let started = () => {}
+    const reading = new Promise<void>((resolve) => (started = resolve))
+    const hanging = new ReadableStream({
+      pull: () => {
+        started()
+        return new Promise(() => {})
+      },
+      cancel: () => {
+        left = true
+      }
+    }, { highWaterMark: 0 })
+    const aborting = new AbortController()
+    const waiting = handler(post(token, hanging, { duplex: "half", signal: aborting.signal } as RequestInit))
+    await reading
+    aborting.abort()
+    assert.include([400, 503], (await waiting).status)
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.isTrue(left)
+    assert.isFalse(ran)
+  })
+})
+
+it("Gate is a service of the layer that a host is made of", async () => {
+  await using auth = await make()
+  const gate = await Effect.runPromise(
+    Gate.AuthLayer.pipe(Effect.provide(AuthLayer.layerServices(options)), Effect.provide(http))
+  )
+  assert.strictEqual(auth.gate.resource.resource, gate.resource.resource)
+})

@@ -1,0 +1,382 @@
+import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { AuthLayer } from "effect-mcp-auth"
+import { McpAuthNode } from "effect-mcp-auth/node"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
+import express5 from "express"
+// @ts-expect-error It has no types of its own; those of version 5 will do.
+import express4 from "express4"
+import { createServer, request as nodeRequest, type RequestListener, type ServerResponse } from "node:http"
+import type { AddressInfo, Socket } from "node:net"
+
+const resource = "https://server.test/mcp"
+const { client, issuer } = await Effect.runPromise(TestIssuer.make({ resource }))
+const http = Layer.succeed(HttpClient.HttpClient, client)
+const mint = (options: TestIssuer.TokenOptions = {}) => Effect.runPromise(issuer.mint(options))
+
+const make = (more: Omit<AuthLayer.Common<AuthLayer.Scopes>, "scopes" | "claims"> = {}) =>
+  McpAuthNode.fromLayer(
+    AuthLayer.layerServices({
+      ...more,
+      resource,
+      authorizationServers: [issuer.issuer],
+      scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
+    }).pipe(Layer.provide(http))
+  )
+
+/** Serves for the length of a test. */
+const listen = async (listener: RequestListener) => {
+  const server = createServer(listener)
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const sockets = new Set<Socket>()
+  server.on("connection", (socket) => sockets.add(socket))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    }
+  }
+}
+
+const call = (name: string) => JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name } })
+
+const post = (url: string, token: string | undefined, body: string, headers: Record<string, string> = {}) =>
+  fetch(url, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...headers
+    },
+    body
+  })
+
+const needsWrite = { policy: () => ({ scopes: ["todos:write"] as const }) }
+
+let unhandled: Array<unknown> = []
+const note = (reason: unknown) => {
+  unhandled.push(reason)
+}
+beforeEach(() => {
+  unhandled = []
+  process.on("unhandledRejection", note)
+  process.on("uncaughtExceptionMonitor", note)
+})
+afterEach(async () => {
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off("unhandledRejection", note)
+  process.off("uncaughtExceptionMonitor", note)
+  assert.deepStrictEqual(unhandled, [])
+  await Effect.runPromise(issuer.recover)
+})
+
+const frameworks = [
+  { version: "4", framework: express4 as unknown as typeof express5 },
+  { version: "5", framework: express5 }
+]
+
+describe.each(frameworks)("Express $version", ({ framework }) => {
+  it.each(
+    [
+      ["json", () => framework.json()],
+      ["text", () => framework.text({ type: "application/json" })],
+      ["raw", () => framework.raw({ type: "application/json" })],
+      ["none", undefined]
+    ] as const
+  )("judges the body that a parser in front has left: %s", async (_, parser) => {
+    await using auth = await make()
+    const app = framework()
+    if (parser !== undefined) app.use(parser())
+    app.post("/mcp", auth.protect({ policy: ({ target }) => target === "add_todo" ? { scopes: ["todos:write"] } : {} }))
+    app.post("/mcp", (req, res) => {
+      res.json(req.body)
+    })
+    await using server = await listen(app)
+    const token = await mint({ scopes: ["todos:read"] })
+    assert.strictEqual((await post(server.url, token, call("add_todo"))).status, 403)
+    assert.deepStrictEqual(
+      await (await post(server.url, token, call("list_todos"))).json(),
+      JSON.parse(call("list_todos"))
+    )
+    assert.strictEqual((await post(server.url, undefined, call("list_todos"))).status, 401)
+  })
+
+  it("is not led astray by a parser that sets a body and reads none", async () => {
+    await using auth = await make()
+    const app = framework()
+    // On Express 4 it leaves an empty object for a body that it does not understand.
+    app.use(framework.urlencoded({ extended: false }))
+    app.use((req, _res, next) => {
+      req.body ??= {}
+      next()
+    })
+    let ran = false
+    app.post("/mcp", auth.protect(needsWrite), (_req, res) => {
+      ran = true
+      res.end()
+    })
+    await using server = await listen(app)
+    assert.strictEqual((await post(server.url, await mint({ scopes: ["todos:read"] }), call("add_todo"))).status, 403)
+    assert.isFalse(ran)
+  })
+
+  it("refuses a body that was read and not kept", async () => {
+    await using auth = await make()
+    const app = framework()
+    app.use((req, _res, next) => {
+      req.resume()
+      req.on("end", () => next())
+    })
+    app.post("/mcp", auth.protect(), (_req, res) => {
+      res.end("ran")
+    })
+    await using server = await listen(app)
+    const answer = await post(server.url, await mint(), call("add_todo"))
+    assert.deepStrictEqual([answer.status, (await answer.json() as { error: string }).error], [500, "server_error"])
+  })
+
+  it("a parser that comes later finds its work done", async () => {
+    await using auth = await make()
+    const app = framework()
+    app.post("/mcp", auth.protect(), framework.json(), framework.urlencoded({ extended: true }), (req, res) => {
+      res.json(req.body)
+    })
+    await using server = await listen(app)
+    const answer = await post(server.url, await mint(), call("list_todos"))
+    assert.deepStrictEqual(await answer.json(), JSON.parse(call("list_todos")))
+  })
+
+  it("puts the caller into req.auth, and lets nobody else's stay", async () => {
+    await using auth = await make({ anonymous: "allow-unscoped", allowedOrigins: ["https://app.test"] })
+    const app = framework()
+    let seen: Array<unknown> = []
+    app.use((req, res, next) => {
+      Object.assign(req, { auth: { token: "forged", clientId: "forged", scopes: ["todos:write"] } })
+      res.on("finish", () => seen.push((req as { auth?: unknown }).auth))
+      next()
+    })
+    app.use("/mcp", auth.protect({ policy: ({ target }) => target === "open" ? {} : { scopes: ["todos:read"] } }))
+    app.use((req, res) => {
+      res.json([(req as { auth?: unknown }).auth ?? null, auth.principalOf(req)?.owner ?? null])
+    })
+    await using server = await listen(app)
+    assert.deepStrictEqual(await (await post(server.url, undefined, call("open"))).json(), [null, null])
+    await fetch(server.url, {
+      method: "OPTIONS",
+      headers: { origin: "https://app.test", "access-control-request-method": "POST" }
+    })
+    assert.strictEqual((await post(server.url, undefined, call("list_todos"))).status, 401)
+    assert.strictEqual((await post(server.url, "garbage", call("open"))).status, 401)
+    assert.deepStrictEqual(seen, [undefined, undefined, undefined, undefined])
+
+    seen = []
+    const token = await mint({ scopes: ["todos:read"] })
+    const [info, owner] = await (await post(server.url, token, call("list_todos"))).json() as [
+      McpAuthNode.AuthInfo,
+      string
+    ]
+    assert.strictEqual(owner, JSON.stringify([issuer.issuer, "alice"]))
+    assert.strictEqual(info.clientId, "client-1")
+    assert.deepStrictEqual(info.scopes, ["todos:read"])
+    assert.strictEqual(info.resource as unknown, resource)
+    assert.strictEqual(info.extra?.["subject"], "alice")
+    assert.isUndefined(info.token, "not shown in JSON")
+    assert.strictEqual((seen[0] as McpAuthNode.AuthInfo).token, token)
+  })
+
+  it("exposes the challenge to browsers beside what a CORS middleware exposes", async () => {
+    await using auth = await make()
+    const app = framework()
+    app.use((_req, res, next) => {
+      res.setHeader("Access-Control-Expose-Headers", "Mcp-Session-Id")
+      next()
+    })
+    app.use(auth.protect())
+    await using server = await listen(app)
+    const answer = await post(server.url, undefined, "{}")
+    assert.strictEqual(answer.headers.get("access-control-expose-headers"), "Mcp-Session-Id, WWW-Authenticate")
+  })
+
+  it("answers for the metadata at the root, and passes everything else on", async () => {
+    await using auth = await make()
+    const app = framework()
+    app.use("/api", auth.metadataRouter())
+    app.use(auth.metadataRouter())
+    app.use((_req, res) => {
+      res.status(418).end()
+    })
+    await using server = await listen(app)
+    const status = async (path: string) => (await fetch(new URL(path, server.url))).status
+    assert.strictEqual(await status("/.well-known/oauth-protected-resource/mcp"), 200)
+    assert.strictEqual(await status("/.well-known/oauth-protected-resource/mcp?a=b"), 200)
+    assert.strictEqual(await status("/.well-known/oauth-protected-resource/other"), 418)
+    assert.strictEqual(await status("/api/.well-known/oauth-protected-resource/mcp"), 418)
+    assert.strictEqual(await status("/mcp"), 418)
+  })
+
+  it("protects other routes, and reads no body there", async () => {
+    await using auth = await make()
+    const app = framework()
+    app.post("/mcp", auth.protectRoute({ scopes: ["todos:write"] }), framework.text({ type: "*/*" }), (req, res) => {
+      res.end(req.body)
+    })
+    await using server = await listen(app)
+    const plain = { "content-type": "text/plain" }
+    assert.strictEqual((await post(server.url, undefined, "hello", plain)).status, 401)
+    assert.strictEqual((await post(server.url, await mint({ scopes: ["todos:read"] }), "hello", plain)).status, 403)
+    const answer = await post(server.url, await mint({ scopes: ["todos:write"] }), "hello", plain)
+    assert.strictEqual(await answer.text(), "hello")
+  })
+})
+
+describe("node:http", () => {
+  const gated = (
+    auth: Awaited<ReturnType<typeof make>>,
+    handle: (admission: McpAuthNode.Admission, res: ServerResponse) => void,
+    options: Parameters<(typeof auth)["protect"]>[0] = {}
+  ) => {
+    const guard = auth.protect(options)
+    return listen(async (req, res) => {
+      const admission = await guard(req, res)
+      if (admission !== undefined) handle(admission, res)
+    })
+  }
+
+  it("counts the bytes that come, and the connection stays of use", async () => {
+    await using auth = await make()
+    await using server = await gated(auth, (_, res) => res.end("ran"), { maximumBody: 100 })
+    const token = await mint()
+    const chunks = new ReadableStream({
+      start: (controller) => {
+        for (let i = 0; i < 10; i++) controller.enqueue(new TextEncoder().encode(" ".repeat(64)))
+        controller.close()
+      }
+    })
+    const answer = await fetch(server.url, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      body: chunks,
+      duplex: "half"
+    } as RequestInit)
+    assert.strictEqual(answer.status, 413)
+    await answer.text()
+    assert.strictEqual(await (await post(server.url, token, call("list_todos"))).text(), "ran")
+  })
+
+  it.each(["body", "head"])("a client that leaves before its %s is through runs nothing", async (where) => {
+    await using auth = await make()
+    let ran = false
+    let closed = () => {}
+    const gone = new Promise<void>((resolve) => (closed = resolve))
+    let arrived = () => {}
+    const here = new Promise<void>((resolve) => (arrived = resolve))
+    let decided = () => {}
+    const over = new Promise<void>((resolve) => (decided = resolve))
+    const guard = auth.protect()
+    await using server = await listen(async (req, res) => {
+      res.on("close", closed)
+      arrived()
+      if (await guard(req, res) !== undefined) ran = true
+      decided()
+      assert.strictEqual(res.listenerCount("close"), 1, "nothing of the gate stays behind")
+    })
+    const token = await mint()
+    if (where === "head") await Effect.runPromise(issuer.fail({ _tag: "Hang" }))
+    const request = nodeRequest(server.url, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json", "content-length": 1000 }
+    })
+    request.on("error", () => {})
+    request.write(call("list_todos"))
+    await here
+    request.destroy()
+    await gone
+    await over
+    assert.isFalse(ran)
+  })
+
+  it("dispose during a request answers it with 503, as every later one", async () => {
+    const auth = await make()
+    let ran = false
+    await using server = await gated(auth, (_, res) => {
+      ran = true
+      res.end()
+    })
+    await Effect.runPromise(issuer.fail({ _tag: "Hang" }))
+    await Effect.runPromise(issuer.takeRequests)
+    const waiting = post(server.url, await mint(), call("list_todos"))
+    while ((await Effect.runPromise(issuer.requests)).length === 0) {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await auth.dispose()
+    for (const answer of [await waiting, await post(server.url, await mint(), call("list_todos"))]) {
+      assert.deepStrictEqual([answer.status, answer.headers.get("retry-after")], [503, "1"])
+    }
+    assert.isFalse(ran)
+  })
+
+  it.each<[string, (res: ServerResponse) => void]>([
+    ["setHeader", (res) => res.setHeader("Mcp-Session-Id", "s1").end()],
+    ["writeHead with an object", (res) => res.writeHead(200, { "Mcp-Session-Id": "s1" }).end()],
+    ["writeHead with a list", (res) => res.writeHead(200, ["Mcp-Session-Id", "s1"]).end()],
+    ["writeHead with a reason", (res) => res.writeHead(200, "Fine", { "mcp-session-id": "s1" }).end()],
+    ["flushHeaders", (res) => {
+      res.setHeader("mcp-session-id", "s1")
+      res.flushHeaders()
+      res.end()
+    }]
+  ])("binds a session that is opened by %s", async (_, open) => {
+    await using auth = await make()
+    await using server = await gated(auth, (_, res) => open(res))
+    const [alice, bob] = [await mint(), await mint({ subject: "bob" })]
+    const opened = await post(server.url, alice, call("list_todos"))
+    assert.strictEqual(opened.headers.get("mcp-session-id"), "s1")
+    const session = { "mcp-session-id": "s1" }
+    assert.strictEqual((await post(server.url, bob, call("list_todos"), session)).status, 404)
+    assert.strictEqual((await post(server.url, alice, call("list_todos"), session)).status, 200)
+  })
+
+  it("a stream that has ended takes what is written into it later, and is let go", async () => {
+    await using auth = await make()
+    let written: unknown
+    let closed = () => {}
+    const gone = new Promise<void>((resolve) => (closed = resolve))
+    await using server = await gated(auth, (_, res) => {
+      res.writeHead(200, { "content-type": "text/event-stream" })
+      res.write(": open\n\n")
+      res.on("close", () => {
+        written = [res.write("late"), res.end("later") === res]
+        closed()
+      })
+    })
+    const answer = await fetch(server.url, {
+      headers: { authorization: `Bearer ${await mint({ expiresIn: "1 second" })}` }
+    })
+    assert.strictEqual(await answer.text(), ": open\n\n")
+    await gone
+    assert.deepStrictEqual(written, [false, true])
+  })
+
+  it("a stream ends when the gate is disposed: nobody would see its token expire", async () => {
+    const auth = await make()
+    await using server = await gated(auth, (_, res) => {
+      res.writeHead(200, { "content-type": "text/event-stream" })
+      res.write(": open\n\n")
+    })
+    const answer = await fetch(server.url, { headers: { authorization: `Bearer ${await mint()}` } })
+    await auth.dispose()
+    assert.strictEqual(await answer.text(), ": open\n\n")
+  })
+
+  it("goes on to next, where there is one", async () => {
+    await using auth = await make()
+    const guard = auth.protect()
+    await using server = await listen((req, res) => {
+      void guard(req, res, (error) => res.end(`next ${error}`))
+    })
+    assert.strictEqual(await (await post(server.url, await mint(), call("list_todos"))).text(), "next undefined")
+    assert.strictEqual((await post(server.url, undefined, call("list_todos"))).status, 401)
+  })
+})

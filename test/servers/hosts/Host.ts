@@ -1,0 +1,179 @@
+/** What the table of cases asks of a host, and the two ways to send it a request. */
+import { Cause, Effect, Exit } from "effect"
+import type { AuthLayer } from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { type HttpClient, HttpClientRequest } from "effect/http"
+import { type ClientRequest, type IncomingMessage, request as nodeRequest } from "node:http"
+
+export const resource = "https://server.test/mcp"
+export const origin = "https://app.test"
+
+/** What a host can be told, in JSON, since one of them runs in another process. */
+export type Settings = Pick<
+  AuthLayer.Common<AuthLayer.Scopes>,
+  "anonymous" | "unlisted" | "legacyAuthorizationServerMetadata"
+>
+
+export const optionsOf = (issuer: string, settings: Settings) => ({
+  ...settings,
+  resource,
+  authorizationServers: [issuer] as const,
+  scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] } as const,
+  allowedOrigins: [origin]
+})
+
+export type Options = ReturnType<typeof optionsOf>
+
+export interface Sent {
+  readonly method: string
+  readonly path: string
+  /** Lines, in this order; a name may come twice. */
+  readonly headers: ReadonlyArray<readonly [name: string, value: string]>
+  readonly body?: string | Uint8Array<ArrayBuffer>
+  /** The length that the request announces; not all of it is sent then. */
+  readonly announced?: number
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** An answer whose body comes by and by. */
+export interface Opened {
+  readonly status: number
+  readonly first: string
+  readonly ended: Promise<void>
+}
+
+export interface Running {
+  readonly send: (request: Sent) => Promise<Answer>
+  readonly open: (request: Sent) => Promise<Opened>
+  /** What ran since the last time, such as `add_todo alice`. */
+  readonly ran: () => Promise<ReadonlyArray<string>>
+  readonly stop: () => Promise<unknown>
+}
+
+export interface Host {
+  readonly name: string
+  /** Serves the operations of `TodoServer.scopesOf` behind the gate, at `/mcp`, with the metadata documents. */
+  readonly start: (options: Options, client: HttpClient.HttpClient) => Promise<Running>
+  /** How this host is asked for a stream that the server keeps open. */
+  readonly streams: "GET" | "subscriptions/listen"
+}
+
+/** Writes down what runs. */
+export const recorder = () => {
+  let lines: Array<string> = []
+  return {
+    ran: (line: string) => {
+      lines.push(line)
+    },
+    take: () => {
+      const taken = lines
+      lines = []
+      return taken
+    }
+  }
+}
+
+/** Sends to a function from `Request` to `Response`. */
+export const overFetch = (handle: (request: Request) => Response | Promise<Response>) => {
+  const ask = async ({ announced, body, headers, method, path }: Sent) =>
+    handle(
+      new Request(new URL(path, resource), {
+        method,
+        headers: [...headers, ...(announced === undefined ? [] : [["content-length", String(announced)] as const])]
+          .map(([name, value]) => [name, value] as [string, string]),
+        ...(body === undefined ? {} : { body })
+      })
+    )
+  return {
+    send: async (sent: Sent): Promise<Answer> => {
+      const response = await ask(sent)
+      return {
+        status: response.status,
+        headers: Object.fromEntries(response.headers),
+        body: await response.text()
+      }
+    },
+    open: async (sent: Sent): Promise<Opened> => {
+      const response = await ask(sent)
+      const reader = response.body!.getReader()
+      const first = new TextDecoder().decode((await reader.read()).value)
+      const ended = (async () => {
+        while (!(await reader.read()).done);
+      })()
+      return { status: response.status, first, ended }
+    }
+  }
+}
+
+/** Sends over a socket, each header line as it is given. */
+export const overSocket = (port: number) => {
+  const ask = ({ announced, body, headers, method, path }: Sent) =>
+    new Promise<IncomingMessage>((resolve, reject) => {
+      const request: ClientRequest = nodeRequest({
+        port,
+        host: "127.0.0.1",
+        method,
+        path,
+        agent: false,
+        headers: ["host", "server.test", ...headers.flat(), ...lengthOf(body, announced)] as never
+      })
+      request.on("response", (response) => {
+        if (announced !== undefined) response.on("end", () => request.destroy())
+        resolve(response)
+      })
+      request.on("error", reject)
+      if (announced === undefined) request.end(body)
+      else request.write(body)
+    })
+  return {
+    send: async (sent: Sent): Promise<Answer> => {
+      const response = await ask(sent)
+      const chunks: Array<Buffer> = []
+      for await (const chunk of response) chunks.push(chunk as Buffer)
+      const headers = Object.entries(response.headers).map(([name, value]) => [name, String(value)] as const)
+      return {
+        status: response.statusCode!,
+        headers: Object.fromEntries(headers),
+        body: Buffer.concat(chunks).toString()
+      }
+    },
+    open: async (sent: Sent): Promise<Opened> => {
+      const response = await ask(sent)
+      const first = await new Promise<string>((resolve) => response.once("data", (chunk) => resolve(String(chunk))))
+      // `end`, not only `close`: the stream must end as streams do, and not break off.
+      const ended = new Promise<void>((resolve, reject) => {
+        response.on("end", resolve)
+        response.on("error", reject)
+      })
+      response.resume()
+      return { status: response.statusCode!, first, ended }
+    }
+  }
+}
+
+// A list of raw headers is sent as it is: Node adds no length to it.
+const lengthOf = (body: Sent["body"], announced: number | undefined) =>
+  body === undefined ? [] : ["content-length", String(announced ?? Buffer.byteLength(body))]
+
+/** Answers for the issuer outside of Effect. */
+export const fetchFrom = (client: HttpClient.HttpClient) => async (request: Request): Promise<Response> => {
+  const exit = await Effect.runPromiseExit(
+    client.execute(HttpClientRequest.get(request.url)).pipe(
+      Effect.flatMap((response) =>
+        Effect.map(
+          response.text,
+          (text) => new Response(text, { status: response.status, headers: { ...response.headers } })
+        )
+      )
+    )
+  )
+  if (Exit.isSuccess(exit)) return exit.value
+  throw new Error(Cause.pretty(exit.cause))
+}
+
+export const makeIssuer = () => Effect.runPromise(TestIssuer.make({ resource }))

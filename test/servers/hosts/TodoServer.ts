@@ -1,0 +1,63 @@
+/**
+ * The smallest MCP server that shows what a gate lets through: it runs whatever it is asked for, and writes it down. It
+ * checks nothing by itself. Without anything of Node, for it runs in workerd too.
+ */
+
+/** What each operation needs, as the table of cases assumes. Every host has the same. */
+export const scopesOf: Readonly<Record<string, ReadonlyArray<"todos:read" | "todos:write">>> = {
+  "tool whoami": [],
+  "tool list_todos": ["todos:read"],
+  "tool add_todo": ["todos:read", "todos:write"],
+  "resource todo://1": ["todos:read"],
+  "prompt plan": ["todos:write"]
+}
+
+export const requirementOf = ({ kind, target }: { readonly kind: string | undefined; readonly target: unknown }) => {
+  const scopes = scopesOf[`${kind} ${target}`]
+  return scopes === undefined ? undefined : { scopes }
+}
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** `"open"`: an event stream that says one thing and then stays open. */
+  readonly body: string | "open"
+}
+
+interface Message {
+  readonly id?: unknown
+  readonly method?: string
+  readonly params?: { readonly name?: string; readonly uri?: string; readonly protocolVersion?: string }
+}
+
+/** Answers one HTTP request; `ran` receives what was executed and for whom. */
+export const answer = (
+  method: string,
+  body: unknown,
+  subject: string | undefined,
+  ran: (line: string) => void
+): Reply => {
+  if (method === "OPTIONS") return { status: 204, headers: { "access-control-allow-methods": "POST" }, body: "" }
+  if (method === "DELETE") return { status: 204, headers: {}, body: "" }
+  if (method === "GET") return { status: 200, headers: { "content-type": "text/event-stream" }, body: "open" }
+  const messages = (Array.isArray(body) ? body : [body]) as ReadonlyArray<Message>
+  const headers: Record<string, string> = { "content-type": "application/json" }
+  const replies = messages.flatMap(({ id, method, params }) => {
+    const target = params?.name ?? params?.uri
+    if (method === "initialize" && params?.protocolVersion !== "2026-07-28") {
+      headers["mcp-session-id"] = crypto.randomUUID()
+    }
+    if (target !== undefined) ran(`${target} ${subject ?? "nobody"}`)
+    const result = { content: [{ type: "text", text: `${target} for ${subject ?? "nobody"}` }] }
+    return id === undefined ? [] : [{ jsonrpc: "2.0", id, result }]
+  })
+  if (replies.length === 0) return { status: 202, headers: {}, body: "" }
+  return { status: 200, headers, body: JSON.stringify(Array.isArray(body) ? replies : replies[0]) }
+}
+
+/** The reply as fetch has it. */
+export const toResponse = ({ body, headers, status }: Reply): Response =>
+  body !== "open" ? new Response(body === "" ? null : body, { status, headers }) : new Response(
+    new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode(": open\n\n")) }),
+    { status, headers }
+  )

@@ -1,0 +1,590 @@
+/** The table: what is sent, and what every host must answer, byte for byte. */
+import { Effect } from "effect"
+import type { TestIssuer } from "effect-mcp-auth/testing"
+import { type Answer, origin, type Sent, type Settings } from "./Host.ts"
+
+/** The header fields that the gate sets; whatever else a host sends is its own affair. */
+export const ownHeaders = [
+  "www-authenticate",
+  "access-control-expose-headers",
+  "cache-control",
+  "content-type",
+  "retry-after"
+] as const
+
+export interface Refused {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+export type Expected =
+  | Refused
+  /** It came in, and this ran. */
+  | { readonly ran: ReadonlyArray<string>; readonly status?: number }
+
+export interface Step {
+  readonly sent: Sent | ((before: ReadonlyArray<Answer>) => Sent)
+  readonly expected: Expected
+}
+
+export interface Case {
+  readonly title: string
+  readonly settings?: Settings
+  /** Where a client cannot see it: workerd breaks the connection off while the rest of a large body is on its way. */
+  readonly notOn?: string
+  /** The authorization server fails from the start. */
+  readonly outage?: boolean
+  readonly steps: (tokens: Tokens) => ReadonlyArray<Step>
+}
+
+/* Tokens */
+
+export type Tokens = Awaited<ReturnType<typeof mint>>
+
+export const mint = (issuer: TestIssuer.TestIssuer["Service"]) =>
+  Effect.runPromise(Effect.all({
+    reader: issuer.mint({ scopes: ["todos:read"] }),
+    writer: issuer.mint({ scopes: ["todos:read", "todos:write"] }),
+    none: issuer.mint({ scopes: [] }),
+    foreign: issuer.mint({ scopes: ["todos:read"], audience: "https://other.test/mcp" }),
+    expired: issuer.mint({ scopes: ["todos:read"], expiresIn: "-1 minute" }),
+    expiredNone: issuer.mint({ scopes: [], expiresIn: "-1 minute" }),
+    bob: issuer.mint({ subject: "bob", scopes: ["todos:read"] }),
+    otherClient: issuer.mint({ clientId: "client-2", scopes: ["todos:read"] })
+  }))
+
+/* Requests */
+
+const protocolVersion = "2026-07-28"
+
+const meta = {
+  "io.modelcontextprotocol/protocolVersion": protocolVersion,
+  "io.modelcontextprotocol/clientCapabilities": {},
+  "io.modelcontextprotocol/clientInfo": { name: "test", version: "1.0.0" }
+}
+
+type Lines = ReadonlyArray<readonly [string, string]>
+
+export const bearer = (token: string): Lines => [["authorization", `Bearer ${token}`]]
+
+const json: Lines = [["accept", "application/json, text/event-stream"], ["content-type", "application/json"]]
+
+/** One request of MCP 2026-07-28. */
+export const ask = (
+  authorization: Lines,
+  method: string,
+  params: Readonly<Record<string, unknown>> = {},
+  others: Lines = []
+): Sent => {
+  const name = params["name"] ?? params["uri"]
+  return {
+    method: "POST",
+    path: "/mcp",
+    headers: [
+      ...authorization,
+      ...json,
+      ["mcp-protocol-version", protocolVersion],
+      ["mcp-method", method],
+      ...(typeof name === "string" ? [["mcp-name", name] as const] : []),
+      ...others
+    ],
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: { ...params, _meta: meta } })
+  }
+}
+
+export const call = (authorization: Lines, name: string, others: Lines = []): Sent =>
+  ask(authorization, "tools/call", { name, arguments: {} }, others)
+
+/** A body as it stands, of a client without revision headers. */
+const raw = (authorization: Lines, body: string | Uint8Array<ArrayBuffer>, others: Lines = []): Sent => ({
+  method: "POST",
+  path: "/mcp",
+  headers: [...authorization, ...json, ...others],
+  body
+})
+
+const initialize = (authorization: Lines, version = "2025-11-25"): Sent =>
+  raw(
+    authorization,
+    JSON.stringify({
+      jsonrpc: "2.0",
+      id: 1,
+      method: "initialize",
+      params: { protocolVersion: version, capabilities: {}, clientInfo: { name: "test", version: "1.0.0" } }
+    })
+  )
+
+const message = (id: number | undefined, method: string, params: Readonly<Record<string, unknown>>) => ({
+  jsonrpc: "2.0",
+  ...(id === undefined ? {} : { id }),
+  method,
+  params
+})
+
+/** A request within the session that the first answer opened. */
+const inSession =
+  (authorization: Lines, body: unknown, version = "2025-11-25") => (before: ReadonlyArray<Answer>): Sent =>
+    raw(authorization, JSON.stringify(body), [
+      ["mcp-session-id", before[0]!.headers["mcp-session-id"]!],
+      ["mcp-protocol-version", version]
+    ])
+
+const callOf = (name: string) => message(2, "tools/call", { name, arguments: {} })
+
+/* Answers */
+
+const metadata = `resource_metadata="https://server.test/.well-known/oauth-protected-resource/mcp"`
+const described = (text: string) => `error_description="${text}"`
+
+const challenged = (
+  status: number,
+  challenge: string,
+  body: { error: string; error_description: string } | undefined
+) => ({
+  status,
+  headers: {
+    "www-authenticate": challenge,
+    "access-control-expose-headers": "WWW-Authenticate",
+    "cache-control": "no-store",
+    ...(body === undefined ? {} : { "content-type": "application/json" })
+  },
+  body: body === undefined ? "" : JSON.stringify(body)
+})
+
+const plain = (status: number, body: { error: string; error_description: string } | undefined, more = {}): Refused => ({
+  status,
+  headers: {
+    "cache-control": "no-store",
+    ...(body === undefined ? {} : { "content-type": "application/json" }),
+    ...more
+  },
+  body: body === undefined ? "" : JSON.stringify(body)
+})
+
+export const noCredentials = challenged(401, `Bearer scope="todos:read", ${metadata}`, undefined)
+
+const invalidText = "The access token is expired, revoked, malformed or not meant for this server"
+export const invalidToken = challenged(
+  401,
+  `Bearer error="invalid_token", scope="todos:read", ${metadata}, ${described(invalidText)}`,
+  { error: "invalid_token", error_description: invalidText }
+)
+
+const malformed = (text: string) =>
+  challenged(400, `Bearer error="invalid_request", ${metadata}, ${described(text)}`, {
+    error: "invalid_request",
+    error_description: text
+  })
+const oneToken = malformed(
+  "The Authorization header must appear once and hold one token, made of letters, digits and -._~+/ only"
+)
+
+const lacks = "The access token lacks a scope that this operation needs"
+const insufficient = (scope: string) =>
+  challenged(403, `Bearer error="insufficient_scope", scope="${scope}", ${metadata}, ${described(lacks)}`, {
+    error: "insufficient_scope",
+    error_description: lacks
+  })
+
+const signIn = (scope: string) => challenged(401, `Bearer scope="${scope}", ${metadata}`, undefined)
+
+const foreignOrigin = plain(403, {
+  error: "invalid_request",
+  error_description: "Requests from this origin are not allowed"
+})
+const noSession = plain(404, undefined)
+const notJson = plain(400, { error: "invalid_request", error_description: "The request body is not JSON" })
+const contentType = plain(415, {
+  error: "invalid_request",
+  error_description: "The request body must be application/json"
+})
+const tooLarge = plain(413, {
+  error: "invalid_request",
+  error_description: "The request body is larger than this server accepts"
+})
+const unlisted = plain(403, {
+  error: "access_denied",
+  error_description: "This server refuses operations that name no scope"
+})
+const unavailable = plain(
+  503,
+  {
+    error: "temporarily_unavailable",
+    error_description: "Access tokens cannot be checked at the moment; try again later"
+  },
+  { "retry-after": "1" }
+)
+
+const ran = (...lines: ReadonlyArray<string>): Expected => ({ ran: lines })
+const accepted: Expected = { ran: [] }
+
+/* The table */
+
+const one = (
+  title: string,
+  sent: (tokens: Tokens) => Sent,
+  expected: Expected,
+  settings?: Settings
+): Case => ({
+  title,
+  ...(settings === undefined ? {} : { settings }),
+  steps: (tokens) => [{ sent: sent(tokens), expected }]
+})
+
+const lines = (value: string): Lines => [["authorization", value]]
+const anonymous: Settings = { anonymous: "allow-unscoped" }
+
+const bytes = (...numbers: ReadonlyArray<number>) => new Uint8Array(numbers)
+
+export const cases: ReadonlyArray<Case> = [
+  // Credentials
+  one("HDR-01 no credentials", () => call([], "list_todos"), noCredentials),
+  one("HDR-09 another scheme", () => call(lines("Basic YWxpY2U6c2VjcmV0"), "list_todos"), noCredentials),
+  one(
+    "HDR-09 a scheme with parameters",
+    () => call(lines(`Digest username="a", realm="b"`), "list_todos"),
+    noCredentials
+  ),
+  one("an empty header", () => call(lines(""), "list_todos"), noCredentials),
+  one(
+    "HDR-03 Bearer without a token",
+    () => call(lines("Bearer"), "list_todos"),
+    malformed("The Authorization header names a scheme and no token")
+  ),
+  one("HDR-04 several words", () => call(lines("Bearer a b c"), "list_todos"), oneToken),
+  one("HDR-11 a tab", ({ reader }) => call(lines(`Bearer\t${reader}`), "list_todos"), oneToken),
+  one("HDR-06 a word without a scheme that is none", () => call(lines("@@@"), "list_todos"), oneToken),
+  one(
+    "HDR-12 two lines, both good",
+    ({ reader }) => call([...bearer(reader), ...bearer(reader)], "list_todos"),
+    oneToken
+  ),
+  one(
+    "HDR-12 two lines, Basic first",
+    ({ reader }) => call([...lines("Basic x"), ...bearer(reader)], "list_todos"),
+    oneToken
+  ),
+  one(
+    "HDR-12 two lines, Bearer first",
+    ({ reader }) => call([...bearer(reader), ...lines("Basic x")], "list_todos"),
+    oneToken
+  ),
+  one(
+    "HDR-12 two lines, the second empty",
+    ({ reader }) => call([...bearer(reader), ...lines("")], "list_todos"),
+    oneToken
+  ),
+  one("HDR-12 two lines, neither ours", () => call([...lines("Basic x"), ...lines("Basic y")], "list_todos"), oneToken),
+  one(
+    "HDR-07 the scheme ignores case",
+    ({ reader }) => call(lines(`bEaReR ${reader}`), "list_todos"),
+    ran("list_todos alice")
+  ),
+  one(
+    "HDR-14 a token in the query string",
+    ({ reader }) => ({ ...call([], "list_todos"), path: `/mcp?access_token=${reader}` }),
+    noCredentials
+  ),
+  one(
+    "HDR-15 a token in the body",
+    ({ reader }) => ask([], "tools/call", { name: "list_todos", arguments: {}, access_token: reader }),
+    noCredentials
+  ),
+  one("JWT-21 a token for somebody else", ({ foreign }) => call(bearer(foreign), "list_todos"), invalidToken),
+  one("JWT-15 an expired token", ({ expired }) => call(bearer(expired), "list_todos"), invalidToken),
+  one("a token that is none", () => call(bearer("garbage"), "list_todos"), invalidToken),
+  one("CHAL-17 expired, and a scope missing", ({ expiredNone }) => call(bearer(expiredNone), "add_todo"), invalidToken),
+
+  // Scopes
+  one("a scope that the caller has", ({ reader }) => call(bearer(reader), "list_todos"), ran("list_todos alice")),
+  one("no scope needed", ({ none }) => call(bearer(none), "whoami"), ran("whoami alice")),
+  one("SCOPE-07 a scope missing", ({ none }) => call(bearer(none), "list_todos"), insufficient("todos:read")),
+  one(
+    "SCOPE-09 one of two scopes missing: both are asked for",
+    ({ reader }) => call(bearer(reader), "add_todo"),
+    insufficient("todos:read todos:write")
+  ),
+  one("both scopes", ({ writer }) => call(bearer(writer), "add_todo"), ran("add_todo alice")),
+  one(
+    "an old client is asked for what it has, too",
+    ({ reader }) =>
+      raw(bearer(reader), JSON.stringify(message(1, "prompts/get", { name: "plan" })), [
+        ["mcp-protocol-version", "2025-06-18"]
+      ]),
+    insufficient("todos:write todos:read")
+  ),
+  one(
+    "a resource",
+    ({ reader }) => ask(bearer(reader), "resources/read", { uri: "todo://1" }),
+    ran("todo://1 alice")
+  ),
+  one(
+    "a resource without its scope",
+    ({ none }) => ask(bearer(none), "resources/read", { uri: "todo://1" }),
+    insufficient("todos:read")
+  ),
+  one(
+    "SCOPE-15 subscribing to a resource is as good as reading it",
+    ({ none }) => ask(bearer(none), "resources/subscribe", { uri: "todo://1" }),
+    insufficient("todos:read")
+  ),
+  one(
+    "a prompt without its scope",
+    ({ reader }) => ask(bearer(reader), "prompts/get", { name: "plan" }),
+    insufficient("todos:write")
+  ),
+  one(
+    "SCOPE-15 completing an argument needs what its prompt does",
+    ({ reader }) =>
+      ask(bearer(reader), "completion/complete", {
+        ref: { type: "ref/prompt", name: "plan" },
+        argument: { name: "a", value: "" }
+      }),
+    insufficient("todos:write")
+  ),
+  one(
+    "MCP-03 the headers say something harmless",
+    ({ none }) => {
+      const { headers, ...sent } = call(bearer(none), "list_todos")
+      return {
+        ...sent,
+        headers: headers.map(([name, value]) => [name, name === "mcp-name" ? "whoami" : value] as const)
+      }
+    },
+    insufficient("todos:read")
+  ),
+
+  // One body, said in several ways
+  one(
+    "of two members with the same name the last counts, for the gate as for the server",
+    ({ none }) =>
+      raw(
+        bearer(none),
+        `{"jsonrpc":"2.0","id":1,"method":"tools/list","method":"tools/call",` +
+          `"params":{"name":"whoami","name":"list_todos","arguments":{}}}`
+      ),
+    insufficient("todos:read")
+  ),
+  one(
+    "escaped letters are letters",
+    ({ none }) =>
+      raw(
+        bearer(none),
+        String.raw`{"jsonrpc":"2.0","id":1,"method":"tools\u002fcall","params":{"name":"li\u0073t_todos"}}`
+      ),
+    insufficient("todos:read")
+  ),
+  one(
+    "a member named __proto__ carries nothing",
+    ({ none }) =>
+      raw(
+        bearer(none),
+        `{"__proto__":{"method":"tools/list"},"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_todos"}}`
+      ),
+    insufficient("todos:read")
+  ),
+  one(
+    "a notification is a call",
+    ({ none }) => raw(bearer(none), JSON.stringify(message(undefined, "tools/call", { name: "list_todos" }))),
+    insufficient("todos:read")
+  ),
+  one(
+    "a batch is refused as a whole, with the union of its scopes",
+    ({ none }) =>
+      raw(
+        bearer(none),
+        JSON.stringify([callOf("whoami"), callOf("list_todos"), message(3, "prompts/get", { name: "plan" })])
+      ),
+    insufficient("todos:read todos:write")
+  ),
+  {
+    title: "a batch of which everything may run",
+    steps: ({ reader }) => [
+      { sent: initialize(bearer(reader), "2025-03-26"), expected: accepted },
+      {
+        sent: inSession(bearer(reader), message(undefined, "notifications/initialized", {}), "2025-03-26"),
+        expected: { ran: [], status: 202 }
+      },
+      {
+        sent: inSession(bearer(reader), [callOf("whoami"), { ...callOf("list_todos"), id: 3 }], "2025-03-26"),
+        expected: ran("whoami alice", "list_todos alice")
+      }
+    ]
+  },
+
+  // Bodies
+  one("not JSON", ({ reader }) => raw(bearer(reader), "{"), notJson),
+  one("an empty body", ({ reader }) => raw(bearer(reader), ""), notJson),
+  one("not UTF-8", ({ reader }) => raw(bearer(reader), bytes(0x22, 0xff, 0xfe, 0x22)), notJson),
+  one("a byte order mark", ({ reader }) => raw(bearer(reader), bytes(0xef, 0xbb, 0xbf, 0x7b, 0x7d)), notJson),
+  {
+    ...one(
+      "a body that is too large",
+      ({ reader }) => raw(bearer(reader), `"${"x".repeat(4 * 1024 * 1024)}"`),
+      tooLarge
+    ),
+    notOn: "workerd"
+  },
+  one(
+    "a body that is announced as too large: nobody waits for it",
+    ({ reader }) => ({ ...raw(bearer(reader), `"x`), announced: 4 * 1024 * 1024 + 1 }),
+    tooLarge
+  ),
+  ...["text/plain", "text/plain; a=application/json", "application/json-seq", "multipart/form-data; boundary=x"].map((
+    type
+  ) =>
+    one(
+      `MCP-07 a body of type ${type}`,
+      ({ reader }) => ({
+        method: "POST",
+        path: "/mcp",
+        headers: [...bearer(reader), ["accept", "application/json, text/event-stream"], ["content-type", type]],
+        body: "{}"
+      }),
+      contentType
+    )
+  ),
+  one("HDR-18 no credentials, and a body that is not JSON: the body is not read", () => raw([], "{"), noCredentials),
+
+  // Browsers
+  ...["https://evil.test", "https://app.test.evil.test", "null", "nonsense", `${origin}, ${origin}`].map((from) =>
+    one(
+      `MCP-09 the origin ${from}`,
+      ({ reader }) => call(bearer(reader), "list_todos", [["origin", from]]),
+      foreignOrigin
+    )
+  ),
+  one(
+    "an allowed origin",
+    ({ reader }) => call(bearer(reader), "list_todos", [["origin", origin]]),
+    ran("list_todos alice")
+  ),
+  one("an allowed origin without credentials", () => call([], "list_todos", [["origin", origin]]), noCredentials),
+  one(
+    "OPTIONS that is no preflight",
+    () => ({ method: "OPTIONS", path: "/mcp", headers: [] }),
+    noCredentials
+  ),
+  one(
+    "a preflight from elsewhere",
+    () => ({
+      method: "OPTIONS",
+      path: "/mcp",
+      headers: [["origin", "https://evil.test"], ["access-control-request-method", "POST"]]
+    }),
+    foreignOrigin
+  ),
+
+  // Other methods
+  ...["GET", "DELETE"].map((method) =>
+    one(`${method} without credentials`, () => ({ method, path: "/mcp", headers: [] }), noCredentials)
+  ),
+  ...["GET", "DELETE"].map((method) =>
+    one(
+      `${method} with a bad token`,
+      ({ expired }) => ({ method, path: "/mcp", headers: bearer(expired) }),
+      invalidToken
+    )
+  ),
+
+  // Sessions
+  {
+    title: "SESS-01 SESS-02 SESS-04 a session belongs to the caller who opened it",
+    steps: ({ bob, otherClient, reader }) => [
+      { sent: initialize(bearer(reader)), expected: accepted },
+      { sent: inSession(bearer(bob), callOf("list_todos")), expected: noSession },
+      { sent: inSession(bearer(otherClient), callOf("list_todos")), expected: noSession },
+      { sent: inSession([], callOf("list_todos")), expected: noCredentials },
+      ...(["GET", "DELETE"] as const).map((method): Step => ({
+        sent: (before) => ({
+          method,
+          path: "/mcp",
+          headers: [...bearer(bob), ["mcp-session-id", before[0]!.headers["mcp-session-id"]!]]
+        }),
+        expected: noSession
+      })),
+      {
+        sent: inSession(bearer(reader), message(undefined, "notifications/initialized", {})),
+        expected: { ran: [], status: 202 }
+      },
+      { sent: inSession(bearer(reader), callOf("list_todos")), expected: ran("list_todos alice") },
+      {
+        sent: (before) => ({
+          method: "DELETE",
+          path: "/mcp",
+          headers: [
+            ...bearer(reader),
+            ["mcp-session-id", before[0]!.headers["mcp-session-id"]!],
+            ["mcp-protocol-version", "2025-11-25"]
+          ]
+        }),
+        expected: { ran: [], status: 204 }
+      },
+      { sent: inSession(bearer(reader), callOf("list_todos")), expected: noSession }
+    ]
+  },
+  one(
+    "a session that nobody opened",
+    ({ reader }) => raw(bearer(reader), JSON.stringify(callOf("list_todos")), [["mcp-session-id", "made-up"]]),
+    noSession
+  ),
+  one(
+    "a foreign session is looked at before the body",
+    ({ reader }) => raw(bearer(reader), "{", [["mcp-session-id", "made-up"]]),
+    noSession
+  ),
+
+  // Anonymous callers
+  one("anonymous: what needs no scope", () => call([], "whoami"), ran("whoami nobody"), anonymous),
+  one("anonymous: what needs a scope asks to sign in", () => call([], "list_todos"), signIn("todos:read"), anonymous),
+  one(
+    "anonymous: the challenge names the operation's scopes beside the baseline",
+    () => ask([], "prompts/get", { name: "plan" }),
+    signIn("todos:read todos:write"),
+    anonymous
+  ),
+  one(
+    "HDR-19 anonymous: an invalid token is refused",
+    ({ expired }) => call(bearer(expired), "whoami"),
+    invalidToken,
+    anonymous
+  ),
+  one("HDR-19 anonymous: another scheme is refused", () => call(lines("Basic x"), "whoami"), noCredentials, anonymous),
+  one("anonymous: a token counts", ({ reader }) => call(bearer(reader), "whoami"), ran("whoami alice"), anonymous),
+  {
+    title: "SESS-05 anonymous: a session is claimed once",
+    settings: anonymous,
+    steps: ({ bob, reader }) => [
+      { sent: initialize([]), expected: accepted },
+      { sent: inSession([], message(undefined, "notifications/initialized", {})), expected: { ran: [], status: 202 } },
+      { sent: inSession([], callOf("whoami")), expected: ran("whoami nobody") },
+      { sent: inSession([], callOf("list_todos")), expected: signIn("todos:read") },
+      { sent: inSession(bearer(reader), callOf("list_todos")), expected: ran("list_todos alice") },
+      { sent: inSession([], callOf("whoami")), expected: noCredentials },
+      { sent: inSession(bearer(bob), callOf("whoami")), expected: noSession },
+      { sent: inSession(bearer(reader), callOf("whoami")), expected: ran("whoami alice") }
+    ]
+  },
+
+  // Nothing without a scope
+  one("unlisted: what names no scope is nobody's", ({ writer }) => call(bearer(writer), "whoami"), unlisted, {
+    unlisted: "deny"
+  }),
+  one(
+    "unlisted: what names one is its holder's",
+    ({ reader }) => call(bearer(reader), "list_todos"),
+    ran("list_todos alice"),
+    { unlisted: "deny" }
+  ),
+
+  // Outages
+  {
+    title: "CHAL-08 nobody can say whether the token is good",
+    outage: true,
+    steps: ({ reader }) => [
+      { sent: call(bearer(reader), "list_todos"), expected: unavailable },
+      { sent: call([], "list_todos"), expected: noCredentials }
+    ]
+  }
+]

@@ -1,0 +1,171 @@
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import type { TestIssuer } from "effect-mcp-auth/testing"
+import { ask, bearer, call, type Case, cases, mint, ownHeaders, type Tokens } from "./cases.ts"
+import { type Answer, type Host, makeIssuer, optionsOf, origin, type Running, type Settings } from "./Host.ts"
+import { hosts } from "./hosts.ts"
+
+interface Bench {
+  readonly running: Running
+  readonly issuer: TestIssuer.TestIssuer["Service"]
+  readonly tokens: Tokens
+}
+
+const setUp = async (host: Host, settings: Settings, outage: boolean): Promise<Bench> => {
+  const { client, issuer } = await makeIssuer()
+  if (outage) await Effect.runPromise(issuer.fail({ _tag: "Status", status: 500 }))
+  const running = await host.start(optionsOf(issuer.issuer, settings), client)
+  return { running, issuer, tokens: await mint(issuer) }
+}
+
+const own = (headers: Answer["headers"]) =>
+  Object.fromEntries(ownHeaders.flatMap((name) => headers[name] === undefined ? [] : [[name, headers[name]]]))
+
+const play = async ({ running, tokens }: Bench, { steps }: Case) => {
+  const answers: Array<Answer> = []
+  await running.ran()
+  for (const [index, { expected, sent }] of steps(tokens).entries()) {
+    const answer = await running.send(typeof sent === "function" ? sent(answers) : sent)
+    answers.push(answer)
+    const lines = await running.ran()
+    const where = `step ${index + 1}`
+    if ("ran" in expected) {
+      assert.deepStrictEqual([answer.status, lines], [expected.status ?? 200, expected.ran], `${where}: ${answer.body}`)
+      assert.isUndefined(answer.headers["www-authenticate"], where)
+    } else {
+      const { body, headers, status } = expected
+      assert.deepStrictEqual({ status: answer.status, headers: own(answer.headers), body: answer.body }, {
+        status,
+        headers,
+        body
+      }, where)
+      assert.deepStrictEqual(lines, [], `${where}: nothing runs that was refused`)
+    }
+  }
+}
+
+/** The cases by what their server is told. */
+const groups = new Map<string, ReadonlyArray<Case>>()
+for (const row of cases) {
+  const key = JSON.stringify([row.settings ?? {}, row.outage ?? false])
+  groups.set(key, [...(groups.get(key) ?? []), row])
+}
+
+describe.each(hosts)("$name", (host) => {
+  for (const [key, group] of groups) {
+    const [settings, outage] = JSON.parse(key) as [Settings, boolean]
+    describe(key, () => {
+      let bench: Bench
+      beforeAll(async () => {
+        bench = await setUp(host, settings, outage)
+      })
+      afterAll(() => bench.running.stop())
+      it.each(group.filter(({ notOn }) => notOn !== host.name))("$title", (row) => play(bench, row))
+    })
+  }
+
+  describe("metadata", () => {
+    let bench: Bench
+    beforeAll(async () => {
+      bench = await setUp(host, { legacyAuthorizationServerMetadata: true }, false)
+    })
+    afterAll(() => bench.running.stop())
+
+    const paths = ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"]
+    const document = {
+      resource: "https://server.test/mcp",
+      authorization_servers: ["https://issuer.test"],
+      scopes_supported: ["todos:read"],
+      bearer_methods_supported: ["header"]
+    }
+
+    it.each(paths)("PRM-08 PRM-17 %s is public", async (path) => {
+      const { body, headers, status } = await bench.running.send({ method: "GET", path, headers: [["origin", "null"]] })
+      assert.strictEqual(status, 200)
+      assert.deepStrictEqual(JSON.parse(body), document)
+      assert.strictEqual(headers["content-type"], "application/json")
+      assert.strictEqual(headers["cache-control"], "public, max-age=3600")
+      assert.strictEqual(headers["access-control-allow-origin"], "*")
+    })
+
+    it.each(paths)("PRM-11 PRM-13 %s answers other methods", async (path) => {
+      const head = await bench.running.send({ method: "HEAD", path, headers: [] })
+      assert.deepStrictEqual([head.status, head.body, head.headers["content-type"]], [200, "", "application/json"])
+      const post = await bench.running.send({ method: "POST", path, headers: [], body: "{}" })
+      assert.deepStrictEqual([post.status, post.body, post.headers["allow"]], [405, "", "GET, HEAD, OPTIONS"])
+      const preflight = await bench.running.send({
+        method: "OPTIONS",
+        path,
+        headers: [["origin", origin], ["access-control-request-method", "GET"]]
+      })
+      assert.deepStrictEqual(
+        [preflight.status, preflight.headers["access-control-allow-methods"]],
+        [204, "GET, HEAD"]
+      )
+    })
+
+    it("mirrors the authorization server's metadata for clients of 2025-03-26, members as they are", async () => {
+      await Effect.runPromise(bench.issuer.publishMetadata({ a_member_of_its_own: { deep: [1, null] } }))
+      const { body, headers, status } = await bench.running.send({
+        method: "GET",
+        path: "/.well-known/oauth-authorization-server",
+        headers: []
+      })
+      assert.strictEqual(status, 200)
+      assert.strictEqual(headers["content-type"], "application/json")
+      assert.strictEqual(headers["access-control-allow-origin"], "*")
+      assert.deepStrictEqual(JSON.parse(body), {
+        issuer: "https://issuer.test",
+        authorization_endpoint: "https://issuer.test/authorize",
+        token_endpoint: "https://issuer.test/token",
+        jwks_uri: "https://issuer.test/jwks",
+        response_types_supported: ["code"],
+        code_challenge_methods_supported: ["S256"],
+        a_member_of_its_own: { deep: [1, null] }
+      })
+    })
+  })
+
+  describe("the copy of the metadata", () => {
+    it("is unavailable while the authorization server is", async () => {
+      const bench = await setUp(host, { legacyAuthorizationServerMetadata: true }, true)
+      const { body, headers, status } = await bench.running.send({
+        method: "GET",
+        path: "/.well-known/oauth-authorization-server",
+        headers: []
+      })
+      await bench.running.stop()
+      assert.strictEqual(status, 503)
+      assert.strictEqual(headers["retry-after"], "1")
+      assert.strictEqual(headers["access-control-allow-origin"], "*")
+      assert.strictEqual(JSON.parse(body).error, "temporarily_unavailable")
+    })
+
+    it("is not there unless it is asked for", async () => {
+      const bench = await setUp(host, {}, false)
+      const { status } = await bench.running.send({
+        method: "GET",
+        path: "/.well-known/oauth-authorization-server",
+        headers: []
+      })
+      await bench.running.stop()
+      assert.include([401, 404], status)
+    })
+  })
+
+  it("ends a stream that the server keeps open when the token ends, and lets the caller open another", async () => {
+    const bench = await setUp(host, {}, false)
+    const token = await Effect.runPromise(bench.issuer.mint({ scopes: ["todos:read"], expiresIn: "2 seconds" }))
+    const { ended, first, status } = await bench.running.open(
+      host.streams === "GET"
+        ? { method: "GET", path: "/mcp", headers: [...bearer(token), ["accept", "text/event-stream"]] }
+        : ask(bearer(token), "subscriptions/listen", { notifications: { toolsListChanged: true } })
+    )
+    assert.strictEqual(status, 200)
+    assert.notStrictEqual(first, "")
+    await ended
+    assert.strictEqual((await bench.running.send(call(bearer(token), "whoami"))).status, 401)
+    assert.strictEqual((await bench.running.send(call(bearer(bench.tokens.reader), "whoami"))).status, 200)
+    await bench.running.stop()
+  })
+})

@@ -1,0 +1,244 @@
+/** Every host that the table of cases runs against. A new one is one entry. */
+import { NodeHttpServer } from "@effect/platform-node"
+import { serve } from "@hono/node-server"
+import { Context, Effect, Exit, Layer, Schema, Scope } from "effect"
+import { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
+import { McpAuthFetch } from "effect-mcp-auth/fetch"
+import { McpAuth } from "effect-mcp-auth/mcp"
+import { McpAuthNode } from "effect-mcp-auth/node"
+import { McpProtocol, Tool, Toolkit } from "effect/ai"
+import { HttpClient, HttpRouter } from "effect/http"
+import { build } from "esbuild"
+import express5 from "express"
+// @ts-expect-error It has no types of its own; those of version 5 will do.
+import express4 from "express4"
+import { Hono } from "hono"
+import { Miniflare } from "miniflare"
+import { createServer, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
+import { fetchFrom, type Host, type Options, overFetch, overSocket, recorder } from "./Host.ts"
+import * as TodoServer from "./TodoServer.ts"
+
+const services = (options: Options, client: HttpClient.HttpClient) =>
+  AuthLayer.layerServices(options).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+
+/* Effect's own server */
+
+const todos = (ran: (line: string) => void) => {
+  const run = (name: string) =>
+    Effect.map(Effect.context<never>(), (context) => {
+      const subject = Context.getOrUndefined(context as Context.Context<Principal>, Principal)?.subject ?? "nobody"
+      ran(`${name} ${subject}`)
+      return `${name} for ${subject}`
+    })
+  const ListTodos = requireScopes("todos:read")(Tool.make("list_todos", { success: Schema.String }))
+  const AddTodo = requireScopes("todos:read", "todos:write")(Tool.make("add_todo", { success: Schema.String }))
+  const tools = Toolkit.make(Tool.make("whoami", { success: Schema.String }), ListTodos, AddTodo)
+  const handlers = tools.toLayer({
+    whoami: () => run("whoami"),
+    list_todos: () => run("list_todos"),
+    add_todo: () => run("add_todo")
+  })
+  return Layer.mergeAll(
+    McpAuth.toolkit(tools).pipe(Layer.provide(handlers)),
+    McpAuth.resource({ uri: "todo://1", name: "todo", scopes: ["todos:read"], content: run("todo://1") }),
+    McpAuth.prompt({ name: "plan", scopes: ["todos:write"], content: () => run("plan") })
+  )
+}
+
+const effectServer = (options: Options, client: HttpClient.HttpClient, ran: (line: string) => void) =>
+  McpAuth.layerHttp({
+    name: "todos",
+    version: "1.0.0",
+    path: "/mcp",
+    protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25, McpProtocol.v2025_03_26],
+    allowSessionTermination: true,
+    registrations: todos(ran)
+  }).pipe(
+    Layer.provide(AuthLayer.layer(options)),
+    Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+  )
+
+const effectWeb: Host = {
+  name: "Effect, web handler",
+  streams: "subscriptions/listen",
+  start: async (options, client) => {
+    const record = recorder()
+    const { dispose, handler } = HttpRouter.toWebHandler(effectServer(options, client, record.ran), {
+      disableLogger: true
+    })
+    return { ...overFetch((request) => handler(request)), ran: async () => record.take(), stop: dispose }
+  }
+}
+
+const effectSocket: Host = {
+  name: "Effect, socket",
+  streams: "subscriptions/listen",
+  start: async (options, client) => {
+    const record = recorder()
+    const node = createServer()
+    const scope = Scope.makeUnsafe()
+    await Effect.runPromise(
+      Layer.buildWithScope(
+        HttpRouter.serve(effectServer(options, client, record.ran), { disableLogger: true, disableListenLog: true })
+          .pipe(
+            Layer.provide(
+              NodeHttpServer.layer(() => node, { host: "127.0.0.1", port: 0, gracefulShutdownTimeout: "1 second" })
+            )
+          ),
+        scope
+      )
+    )
+    return {
+      ...overSocket((node.address() as AddressInfo).port),
+      ran: async () => record.take(),
+      stop: () => Effect.runPromise(Scope.close(scope, Exit.void))
+    }
+  }
+}
+
+/* Fetch */
+
+type Handle = (request: Request) => Promise<Response>
+
+const protect = (auth: McpAuthFetch.McpAuthFetch<"todos:read" | "todos:write">, ran: (line: string) => void): Handle =>
+  auth.protect(
+    (request, { body, principal }) =>
+      TodoServer.toResponse(TodoServer.answer(request.method, body, principal?.subject, ran)),
+    { policy: TodoServer.requirementOf, metadata: true }
+  )
+
+const fetchWrapper: Host = {
+  name: "fetch",
+  streams: "GET",
+  start: async (options, client) => {
+    const record = recorder()
+    const auth = await McpAuthFetch.fromLayer(services(options, client))
+    return { ...overFetch(protect(auth, record.ran)), ran: async () => record.take(), stop: auth.dispose }
+  }
+}
+
+const hono: Host = {
+  name: "Hono on @hono/node-server",
+  streams: "GET",
+  start: async (options, client) => {
+    const record = recorder()
+    const auth = await McpAuthFetch.fromLayer(services(options, client))
+    const handle = protect(auth, record.ran)
+    const app = new Hono()
+    app.use(async (c, next) => await auth.metadata(c.req.raw) ?? await next())
+    app.all("/mcp", (c) => handle(c.req.raw))
+    const server = await new Promise<Server>((resolve) => {
+      const listening: unknown = serve(
+        { fetch: app.fetch, port: 0, hostname: "127.0.0.1" },
+        () => resolve(listening as Server)
+      )
+    })
+    return { ...overNode(server), ran: async () => record.take(), stop: () => stop(server, auth) }
+  }
+}
+
+const workerd: Host = {
+  name: "workerd",
+  streams: "GET",
+  start: async (options, client) => {
+    const { outputFiles } = await build({
+      entryPoints: [new URL("worker.ts", import.meta.url).pathname],
+      bundle: true,
+      write: false,
+      format: "esm",
+      target: "es2022",
+      // Not "node", and nothing is external: what is not there at run time cannot hide.
+      platform: "neutral",
+      mainFields: ["module", "main"],
+      conditions: ["effect-mcp-auth/source", "workerd", "import", "default"]
+    })
+    const worker = new Miniflare({
+      modules: true,
+      script: outputFiles[0]!.text,
+      compatibilityDate: "2026-07-01",
+      bindings: { OPTIONS: JSON.parse(JSON.stringify(options)) },
+      outboundService: fetchFrom(client) as never,
+      host: "127.0.0.1",
+      port: 0
+    })
+    const { port } = await worker.ready
+    const socket = overSocket(Number(port))
+    return {
+      ...socket,
+      ran: async () => JSON.parse((await socket.send({ method: "GET", path: "/ran", headers: [] })).body),
+      stop: () => worker.dispose()
+    }
+  }
+}
+
+/* Node */
+
+const overNode = (server: Server) => overSocket((server.address() as AddressInfo).port)
+
+const stop = async (server: Server, auth: { readonly dispose: () => Promise<void> }) => {
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
+  await auth.dispose()
+}
+
+const listen = (server: Server) =>
+  new Promise<Server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)))
+
+interface NodeReply {
+  writeHead: (status: number, headers: Record<string, string>) => unknown
+  write: (chunk: string) => unknown
+  end: (body?: string) => unknown
+}
+
+const reply = (res: NodeReply, { body, headers, status }: TodoServer.Reply) => {
+  res.writeHead(status, { ...headers })
+  if (body === "open") res.write(": open\n\n")
+  else res.end(body)
+}
+
+const nodeHttp: Host = {
+  name: "node:http",
+  streams: "GET",
+  start: async (options, client) => {
+    const record = recorder()
+    const auth = await McpAuthNode.fromLayer(services(options, client))
+    const metadata = auth.metadataRouter()
+    const guard = auth.protect({ policy: TodoServer.requirementOf })
+    const server = await listen(createServer(async (req, res) => {
+      if (await metadata(req, res)) return
+      const admission = await guard(req, res)
+      if (admission === undefined) return
+      reply(res, TodoServer.answer(req.method!, admission.body, admission.principal?.subject, record.ran))
+    }))
+    return { ...overNode(server), ran: async () => record.take(), stop: () => stop(server, auth) }
+  }
+}
+
+const express = (name: string, framework: typeof express5): Host => ({
+  name,
+  streams: "GET",
+  start: async (options, client) => {
+    const record = recorder()
+    const auth = await McpAuthNode.fromLayer(services(options, client))
+    const app = framework()
+    app.use(auth.metadataRouter())
+    app.all("/mcp", auth.protect({ policy: TodoServer.requirementOf }), framework.json(), (req, res) => {
+      const { auth } = req as { auth?: McpAuthNode.AuthInfo }
+      reply(res, TodoServer.answer(req.method, req.body, auth?.extra?.["subject"] as string | undefined, record.ran))
+    })
+    const server = await listen(createServer(app))
+    return { ...overNode(server), ran: async () => record.take(), stop: () => stop(server, auth) }
+  }
+})
+
+export const hosts: ReadonlyArray<Host> = [
+  effectWeb,
+  effectSocket,
+  fetchWrapper,
+  hono,
+  nodeHttp,
+  express("Express 4", express4 as unknown as typeof express5),
+  express("Express 5", express5),
+  workerd
+]
