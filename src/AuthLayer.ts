@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Decision from "./authorization/Decision.ts"
 import * as Gate from "./authorization/Gate.ts"
 import * as ProtectedResource from "./authorization/ProtectedResource.ts"
 import type { ChallengeScopes } from "./authorization/Refusal.ts"
@@ -103,6 +104,8 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
   } | undefined
   /** What seals the state that handlers hand out (see `RequestState`), in every instance the same. Default: random. */
   readonly stateSecret?: Redacted.Redacted | undefined
+  /** How logs and audits name the subject of a token. Default: `Decision.plainSubject`. */
+  readonly decisionSubject?: Decision.SubjectForm | undefined
   /** Shown to people by clients (`resource_name`). */
   readonly resourceName?: string | undefined
   /** A page for developers (`resource_documentation`). */
@@ -249,7 +252,11 @@ const makeGate = <S extends Scopes, C, A>(
       challengeScopes: options.challengeScopes ?? "auto",
       unlisted: options.unlisted ?? "allow",
       anonymous: options.anonymous ?? "deny",
-      claims: claimsReader(options.claims)
+      claims: claimsReader(options.claims),
+      decisions: {
+        listener: yield* Decision.DecisionListener,
+        subject: yield* Effect.fromResult(Decision.checkSubjectForm(options.decisionSubject, "decisionSubject"))
+      }
     })
   })
 

@@ -1,10 +1,22 @@
 /**
- * What the gate decided, for logs and audits.
+ * What the gate decided, for logs, metrics and audits.
+ *
+ * Each decision counts in `mcp_auth_decisions` and `mcp_auth_decision_duration`, by outcome and reason; goes to the log
+ * with fixed annotations; and is told to the `DecisionListener`. None of it holds a token, or a claim beyond issuer,
+ * subject and client.
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as LogLevel from "effect/LogLevel"
+import * as Metric from "effect/Metric"
+import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
+import * as Result from "effect/Result"
+import { AuthConfigError, type AuthError } from "../protocol/AuthError.ts"
 import type { Operation } from "../protocol/Operation.ts"
 import type { Principal } from "../verification/Principal.ts"
 import type { Refusal } from "./Refusal.ts"
@@ -22,77 +34,349 @@ export interface Decision {
   /** The closed reason of a refusal. */
   readonly reason: string | undefined
   readonly issuer: string | undefined
+  /** As `SubjectForm` has it. */
   readonly subject: string | undefined
   readonly clientId: string | undefined
-  /** Such as `tools/call add_todo`; empty where the gate did not come to read the body. */
+  /** Such as `tools/call add_todo`; empty where the gate did not come to read the body. Names are cut at 256 characters. */
   readonly operations: ReadonlyArray<string>
   readonly required: ReadonlyArray<string>
   readonly missing: ReadonlyArray<string>
+  /** From the arrival of the request at the gate: verification, and reading the body where that was needed. */
+  readonly duration: Duration.Duration
 }
 
 /**
  * Hears every decision. By default nobody does.
  *
+ * **Details**
+ *
+ * Provide it to `AuthLayer`, or around the whole server.
+ *
  * **Gotchas**
  *
  * The request waits for the listener. Hand work over to a queue.
+ *
+ * **Example** (An audit trail)
+ *
+ * ```ts
+ * import { Effect, Layer, Queue } from "effect"
+ * import { Decision } from "effect-mcp-auth"
+ *
+ * const Audit = Layer.effect(
+ *   Decision.DecisionListener,
+ *   Effect.gen(function*() {
+ *     const trail = yield* Queue.sliding<Decision.Decision>(1000)
+ *     yield* Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.take(trail), (decision) => Effect.log(decision))))
+ *     return (decision) => Effect.asVoid(Queue.offer(trail, decision))
+ *   })
+ * )
+ * ```
  *
  * @category references
  * @since 0.1.0
  */
 export const DecisionListener: Context.Reference<(decision: Decision) => Effect.Effect<void>> = Context.Reference<
   (decision: Decision) => Effect.Effect<void>
->("effect-mcp-auth/DecisionListener", { defaultValue: () => () => Effect.void })
+>("effect-mcp-auth/DecisionListener", { defaultValue: () => nobody })
+
+const nobody = (_: Decision): Effect.Effect<void> => Effect.void
 
 /**
+ * How decisions name the subject: as the token does, as a keyed hash, or not at all.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SubjectForm =
+  | { readonly _tag: "Plain" }
+  | { readonly _tag: "Hashed"; readonly key: Redacted.Redacted }
+  | { readonly _tag: "Omitted" }
+
+/**
+ * The subject as the token names it.
+ *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: {
+export const plainSubject: SubjectForm = { _tag: "Plain" }
+
+/**
+ * No subject.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const omittedSubject: SubjectForm = { _tag: "Omitted" }
+
+/**
+ * The first 128 bits of HMAC-SHA-256 over issuer and subject, in base64url: the same caller is the same word, and nobody
+ * without the key can tell who it is.
+ *
+ * **Gotchas**
+ *
+ * Every instance needs the same key, or one caller has several names. A bare hash would not do: subjects such as e-mail
+ * addresses can be guessed.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const hashedSubject = (key: Redacted.Redacted): SubjectForm => ({ _tag: "Hashed", key })
+
+/**
+ * When the request whose fiber this is came to the gate, in nanoseconds of the `Clock`: set by a host between the two
+ * steps of the gate, so that durations cover both.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const Since: Context.Reference<bigint | undefined> = Context.Reference<bigint | undefined>(
+  "effect-mcp-auth/Decision/Since",
+  { defaultValue: () => undefined }
+)
+
+/**
+ * `Since`, or now.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const since: Effect.Effect<bigint> = Effect.withFiber((fiber) =>
+  Effect.succeed(fiber.getRef(Since) ?? fiber.getRef(Clock.Clock).currentTimeNanosUnsafe())
+)
+
+/**
+ * What a decision is made of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Facts {
   readonly refusal: Refusal | undefined
   readonly principal: Principal["Service"] | undefined
   readonly operations: ReadonlyArray<Operation>
   readonly required: ReadonlyArray<string>
-}): Decision => ({
-  outcome: options.refusal === undefined ? "admitted" : "refused",
-  status: options.refusal?.status ?? 200,
-  reason: options.refusal?.reason,
-  issuer: options.principal?.issuer,
-  subject: options.principal?.subject,
-  clientId: options.principal?.clientId,
-  operations: options.operations.map(({ method, target }) => target === undefined ? method : `${method} ${target}`),
-  required: options.required,
-  missing: options.required.filter((scope) => options.principal?.scopes.has(scope) !== true)
-})
+  /** When the request came, in nanoseconds of the `Clock`. */
+  readonly since: bigint
+}
 
 /**
- * Logs a decision and tells the listener.
+ * What reports decisions.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Where it is the default, the one of the request's fiber is told. */
+  readonly listener?: ((decision: Decision) => Effect.Effect<void>) | undefined
+  readonly subject?: SubjectForm | undefined
+}
+
+/**
+ * Makes the function that reports decisions: counts each one, logs it, tells the listener.
  *
  * **Details**
  *
- * A request without credentials is how every sign-in begins and is logged at debug level; other refusals at info, an
- * unreachable authorization server at warning, a misconfiguration at error.
+ * An admitted request, and one without credentials (how every sign-in begins), is logged at debug level; other refusals
+ * at info, an unreachable authorization server at warning, a misconfiguration at error. Where neither the level nor a
+ * listener asks for it, the decision is counted and not even made.
  *
  * @category logging
  * @since 0.1.0
  */
-export const report = (decision: Decision, refusal: Refusal | undefined): Effect.Effect<void> =>
-  Effect.withFiber((fiber) => {
-    const told = fiber.getRef(DecisionListener)(decision)
-    return refusal === undefined ? told : Effect.andThen(log(decision, refusal), told)
-  })
+export const reporter = (options: Options = {}): (facts: Facts) => Effect.Effect<void> => {
+  const nameOf = naming(options.subject ?? plainSubject)
+  return (facts) =>
+    Effect.withFiber((fiber) => {
+      const nanos = fiber.getRef(Clock.Clock).currentTimeNanosUnsafe() - facts.since
+      const duration = Duration.nanos(nanos > 0n ? nanos : 0n)
+      const { counter, timer } = seriesOf(facts.refusal?.reason)
+      counter.updateUnsafe(1, fiber.context)
+      timer.updateUnsafe(duration, fiber.context)
 
-const log = (decision: Decision, { error, reason, status }: Refusal): Effect.Effect<void> => {
-  const line = `request refused with ${status}: ${reason}`
-  const annotations = Object.fromEntries(
-    Object.entries(decision).filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0))
-  )
-  const level = status === 503
-    ? Effect.logWarning(line, error?.message)
-    : status === 500
-    ? Effect.logError(line, error?.message)
-    : error?._tag === "MissingCredentials"
-    ? Effect.logDebug(line)
-    : Effect.logInfo(line)
-  return Effect.annotateLogs(level, annotations)
+      const own = options.listener ?? nobody
+      const listener = own === nobody ? fiber.getRef(DecisionListener) : own
+      const level = levelOf(facts.refusal)
+      const logs = LogLevel.isGreaterThanOrEqualTo(level, fiber.getRef(References.MinimumLogLevel))
+      if (!logs && listener === nobody) return Effect.void
+      return Effect.flatMap(nameOf(facts.principal), (subject) => {
+        const decision = make(facts, subject, duration)
+        const told = listener(decision)
+        return logs ? Effect.andThen(log(decision, level, facts.refusal?.error), told) : told
+      })
+    })
 }
+
+const make = (
+  { operations, principal, refusal, required }: Facts,
+  subject: string | undefined,
+  duration: Duration.Duration
+): Decision => ({
+  outcome: refusal === undefined ? "admitted" : "refused",
+  status: refusal?.status ?? 200,
+  reason: refusal?.reason,
+  issuer: principal?.issuer,
+  subject,
+  clientId: principal?.clientId,
+  // Names come from the body of the request: a log must not grow as its writer likes.
+  operations: operations.slice(0, 32).map(({ method, target }) =>
+    (target === undefined ? method : `${method} ${target}`).slice(0, 256)
+  ),
+  required,
+  missing: required.filter((scope) => principal?.scopes.has(scope) !== true),
+  duration
+})
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Subjects
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+type Naming = (principal: Principal["Service"] | undefined) => Effect.Effect<string | undefined>
+
+const nobodyNamed = Effect.succeed(undefined)
+
+const naming = (form: SubjectForm): Naming => {
+  if (form._tag === "Omitted") return () => nobodyNamed
+  if (form._tag === "Plain") return (principal) => Effect.succeed(principal?.subject)
+  let key: Promise<CryptoKey> | undefined
+  const hash = async (owner: string): Promise<string> => {
+    key ??= crypto.subtle.importKey(
+      "raw",
+      new TextEncoder().encode(Redacted.value(form.key)),
+      { name: "HMAC", hash: "SHA-256" },
+      false,
+      ["sign"]
+    )
+    const digest = await crypto.subtle.sign("HMAC", await key, new TextEncoder().encode(owner))
+    const bytes = String.fromCharCode(...new Uint8Array(digest, 0, 16))
+    return btoa(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")
+  }
+  return (principal) => principal?.subject === undefined ? nobodyNamed : Effect.promise(() => hash(principal.owner))
+}
+
+/** Shorter keys could be found by trying. */
+const shortestKey = 16
+
+/**
+ * Checks how subjects are to be named. `option` is the name that an error gives to it.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const checkSubjectForm = (
+  form: SubjectForm | undefined,
+  option: string
+): Result.Result<SubjectForm, AuthConfigError> => {
+  switch (form?._tag) {
+    case undefined:
+      return Result.succeed(plainSubject)
+    case "Plain":
+    case "Omitted":
+      return Result.succeed(form)
+    case "Hashed":
+      return Redacted.isRedacted(form.key) && typeof Redacted.value(form.key) === "string" &&
+          new TextEncoder().encode(Redacted.value(form.key)).length >= shortestKey
+        ? Result.succeed(form)
+        : Result.fail(
+          new AuthConfigError({
+            reason: "insecure",
+            option,
+            fix:
+              `give Decision.hashedSubject a Redacted key of ${shortestKey} bytes or more, the same on every instance`
+          })
+        )
+  }
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Metrics
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+interface Series {
+  readonly counter: Metric.Counter<number>
+  readonly timer: Metric.Histogram<Duration.Duration>
+}
+
+// Reasons are a closed set, so the map is as large as that: attributes are merged once for each.
+const series = new Map<string | undefined, Series>()
+
+const seriesOf = (reason: string | undefined): Series => {
+  const known = series.get(reason)
+  if (known !== undefined) return known
+  const attributes = { outcome: reason === undefined ? "admitted" : "refused", reason: reason ?? "none" }
+  const made: Series = {
+    counter: Metric.counter("mcp_auth_decisions", {
+      description: "Decisions of the gate, by outcome and reason",
+      incremental: true,
+      attributes
+    }),
+    timer: Metric.timer("mcp_auth_decision_duration", {
+      description: "Time from the arrival of a request at the gate to its decision, by outcome and reason",
+      boundaries: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000],
+      attributes
+    })
+  }
+  series.set(reason, made)
+  return made
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The log
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+const levelOf = (refusal: Refusal | undefined): LogLevel.Severity => {
+  if (refusal === undefined || refusal.error?._tag === "MissingCredentials") return "Debug"
+  return refusal.status === 500 ? "Error" : refusal.status === 503 ? "Warn" : "Info"
+}
+
+const log = (decision: Decision, level: LogLevel.Severity, error: AuthError | undefined): Effect.Effect<void> => {
+  const { duration, outcome, reason, status } = decision
+  const line = outcome === "admitted" ? "request admitted" : `request refused with ${status}: ${reason}`
+  const annotations = Object.fromEntries(
+    Object.entries({ ...decision, duration: Duration.toMillis(duration) })
+      .filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0))
+  )
+  const detail = status >= 500 && error !== undefined ? [error.message] : []
+  return Effect.annotateLogs(Effect.logWithLevel(level)(line, ...detail), annotations)
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The span
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/**
+ * Runs a verification in a span of its own, `mcp_auth.verify`, under the span of the request. Its attributes are
+ * `mcp_auth.outcome`, `mcp_auth.reason`, `mcp_auth.issuer` and `mcp_auth.client_id`.
+ *
+ * **Details**
+ *
+ * A refused token is an answer and not a failure of this server, so it leaves the status of the span alone. Effect's own
+ * tracer keeps spans in memory and shows them to nobody: the span is opened only where another one is provided.
+ *
+ * @category tracing
+ * @since 0.1.0
+ */
+export const traced = <E extends AuthError, R>(
+  verification: Effect.Effect<Principal["Service"], E, R>
+): Effect.Effect<Principal["Service"], E, R> =>
+  Effect.withFiber((fiber) => {
+    if (fiber.cache.tracer === undefined) return verification
+    return Effect.flatMap(
+      Effect.useSpan("mcp_auth.verify", (span) =>
+        Effect.map(Effect.result(Effect.withParentSpan(verification, span)), (result) => {
+          if (Result.isSuccess(result)) {
+            const { clientId, issuer } = result.success
+            span.attribute("mcp_auth.outcome", "verified")
+            span.attribute("mcp_auth.issuer", issuer)
+            if (clientId !== undefined) {
+              span.attribute("mcp_auth.client_id", clientId)
+            }
+          } else {
+            span.attribute("mcp_auth.outcome", "refused")
+            span.attribute("mcp_auth.reason", result.failure.reason)
+          }
+          return result
+        })),
+      (result) =>
+        Effect.fromResult(result)
+    )
+  })

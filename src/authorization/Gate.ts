@@ -126,6 +126,8 @@ export interface Options {
   readonly anonymous: "deny" | "allow-unscoped"
   /** Decodes the user's own claims; its context is merged into the services of the request. */
   readonly claims: ((principal: Principal["Service"]) => Result.Result<Context.Context<never>, unknown>) | undefined
+  /** Who hears of decisions, and how they name subjects. */
+  readonly decisions?: Decision.Options | undefined
 }
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })
@@ -136,6 +138,7 @@ const noCredentials = new MissingCredentials({ reason: "no-authorization" })
  */
 export const make = (options: Options): Gate => {
   const { resource, verifier } = options
+  const report = Decision.reporter(options.decisions)
   const refusals = Refusal.make(resource, options.challengeScopes)
   const allowedOrigins = [...new Set([resource.origin, ...(options.allowedOrigins ?? [])])]
   const sessions = Sessions.make()
@@ -143,15 +146,13 @@ export const make = (options: Options): Gate => {
   const decoded = new WeakMap<Principal["Service"], Context.Context<never>>()
 
   const refuseWith = (
+    since: bigint,
     refusal: Refusal.Refusal,
     principal: Principal["Service"] | undefined = undefined,
     operations: ReadonlyArray<Operation> = []
   ): Effect.Effect<never, Refusal.Refusal> => {
     const required = refusal.error?._tag === "InsufficientScope" ? refusal.error.required : []
-    return Effect.andThen(
-      Decision.report(Decision.make({ refusal, principal, operations, required }), refusal),
-      Effect.fail(refusal)
-    )
+    return Effect.andThen(report({ refusal, principal, operations, required, since }), Effect.fail(refusal))
   }
 
   const readClaims = (principal: Principal["Service"]): Effect.Effect<Principal["Service"], InvalidToken> => {
@@ -176,34 +177,36 @@ export const make = (options: Options): Gate => {
       const claims = decoded.get(principal)
       return claims === undefined ? services : Context.merge(services, claims)
     },
-    authenticate: (request) => {
-      const origin = request.header("origin")
-      if (origin !== undefined && !allowedOrigins.includes(origin)) return refuseWith(refusals.origin)
-      if (
-        request.method === "OPTIONS" && origin !== undefined &&
-        request.header("access-control-request-method") !== undefined
-      ) {
-        return Effect.succeed("preflight")
-      }
-      if (options.anonymous === "allow-unscoped" && request.authorization.length === 0) {
-        return Effect.succeed("anonymous")
-      }
-      return Effect.fromResult(Credentials.parse(request.authorization)).pipe(
-        Effect.flatMap(verifier.verify),
-        Effect.flatMap(readClaims),
-        Effect.catch((error) => refuseWith(refusals.of(error, circumstances)))
-      )
-    },
+    authenticate: (request) =>
+      Effect.flatMap(Decision.since, (since): Effect.Effect<Caller, Refusal.Refusal> => {
+        const origin = request.header("origin")
+        if (origin !== undefined && !allowedOrigins.includes(origin)) return refuseWith(since, refusals.origin)
+        if (
+          request.method === "OPTIONS" && origin !== undefined &&
+          request.header("access-control-request-method") !== undefined
+        ) {
+          return Effect.succeed("preflight")
+        }
+        if (options.anonymous === "allow-unscoped" && request.authorization.length === 0) {
+          return Effect.succeed("anonymous")
+        }
+        return Effect.fromResult(Credentials.parse(request.authorization)).pipe(
+          Effect.flatMap((credentials) => Decision.traced(verifier.verify(credentials))),
+          Effect.flatMap(readClaims),
+          Effect.catch((error) => refuseWith(since, refusals.of(error, circumstances)))
+        )
+      }),
     authorize: Effect.fnUntraced(function*(call) {
       const { principal, protocolVersion, session } = call
+      const since = yield* Decision.since
       if (session !== undefined) {
         const standing = sessions.judge(session, principal)
-        if (standing === "foreign") return yield* refuseWith(refusals.session, principal)
-        if (standing === "needs-credentials") return yield* refuseWith(refusals.of(noCredentials, circumstances))
+        if (standing === "foreign") return yield* refuseWith(since, refusals.session, principal)
+        if (standing === "needs-credentials") return yield* refuseWith(since, refusals.of(noCredentials, circumstances))
       }
       const operations = yield* Effect.catch(
         call.operations,
-        (error) => refuseWith(refusals.of(error, circumstances), principal)
+        (error) => refuseWith(since, refusals.of(error, circumstances), principal)
       )
       const required = new Set<string>()
       let needsCaller = false
@@ -212,26 +215,24 @@ export const make = (options: Options): Gate => {
         if (policy === undefined) continue // the server answers as it does for any unknown name
         if (policy.scopes.length === 0 && options.unlisted === "deny" && operation.kind !== undefined) {
           const unlisted = new InsufficientScope({ reason: "unlisted", required: [] })
-          return yield* refuseWith(refusals.of(unlisted, circumstances), principal, operations)
+          return yield* refuseWith(since, refusals.of(unlisted, circumstances), principal, operations)
         }
         if (policy.unauthorized === "hide") continue // hidden inside the server, where the answer is made
         if (policy.authenticated === true) needsCaller = true
         for (const scope of policy.scopes) required.add(scope)
       }
       if (principal === undefined && (needsCaller || required.size > 0)) {
-        return yield* refuseWith(refusals.signIn([...required]), undefined, operations)
+        return yield* refuseWith(since, refusals.signIn([...required]), undefined, operations)
       }
       if (principal !== undefined && [...required].some((scope) => !principal.scopes.has(scope))) {
         const missing = new InsufficientScope({ reason: "missing-scope", required: [...required] })
-        return yield* refuseWith(refusals.of(missing, { principal, protocolVersion }), principal, operations)
+        return yield* refuseWith(since, refusals.of(missing, { principal, protocolVersion }), principal, operations)
       }
-      yield* Decision.report(
-        Decision.make({ refusal: undefined, principal, operations, required: [...required] }),
-        undefined
-      )
+      yield* report({ refusal: undefined, principal, operations, required: [...required], since })
       return operations
     }),
-    refuse: (error, known) => refuseWith(refusals.of(error, known), known.principal)
+    refuse: (error, known) =>
+      Effect.flatMap(Decision.since, (since) => refuseWith(since, refusals.of(error, known), known.principal))
   }
   return gate
 }

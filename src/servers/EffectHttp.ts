@@ -9,6 +9,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
+import * as Decision from "../authorization/Decision.ts"
 import { AuthLayer } from "../authorization/Gate.ts"
 import type { Refusal } from "../authorization/Refusal.ts"
 import { AuthConfigError, InsufficientScope, MissingCredentials } from "../protocol/AuthError.ts"
@@ -35,6 +36,7 @@ export const middleware: Layer.Layer<
 > = HttpRouter.middleware<{ provides: Principal | RequestState; handles: InsufficientScope }>()(
   Effect.map(AuthLayer, (gate) => (app) =>
     Effect.gen(function*() {
+      const since = yield* Decision.since
       const request = yield* HttpServerRequest.HttpServerRequest
       const caller = yield* gate.authenticate(effectHttp.toGateRequest(request))
       const protocolVersion = effectHttp.protocolVersion(request)
@@ -46,7 +48,7 @@ export const middleware: Layer.Layer<
           ? yield* app as Effect.Effect<HttpServerResponse.HttpServerResponse, never>
           : yield* gate.refuse(noCredentials, { principal: undefined, protocolVersion })
       }
-      return yield* Effect.provideContext(app, gate.services(caller)).pipe(
+      return yield* Effect.provideContext(app, Context.add(gate.services(caller), Decision.Since, since)).pipe(
         Effect.catchIf(
           (error): error is InsufficientScope => error instanceof InsufficientScope,
           (error) => gate.refuse(error, { principal: caller, protocolVersion })

@@ -1,4 +1,5 @@
 import { base64url } from "jose"
+import { isShallow } from "./json.ts"
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 const characters = /^[A-Za-z0-9_-]*$/
@@ -18,13 +19,16 @@ export const isCanonical = (text: string): boolean => {
 /** The bytes of a canonical text. */
 export const decode = (text: string): Uint8Array | undefined => isCanonical(text) ? base64url.decode(text) : undefined
 
-/** The object of a JSON segment, or `undefined`. Invalid UTF-8, a byte order mark, and anything but an object are refused. */
+/**
+ * The object of a JSON segment, or `undefined`. Invalid UTF-8, a byte order mark, deep nesting, and anything but an object
+ * are refused.
+ */
 export const decodeJsonObject = (text: string): Readonly<Record<string, unknown>> | undefined => {
   const bytes = decode(text)
   if (bytes === undefined || bytes[0] !== 0x7b /* { */) return undefined
   try {
     const json: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes))
-    return json as Readonly<Record<string, unknown>>
+    return isShallow(json) ? json as Readonly<Record<string, unknown>> : undefined
   } catch {
     return undefined
   }

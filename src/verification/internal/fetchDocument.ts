@@ -7,6 +7,7 @@ import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Stream from "effect/Stream"
 import { AuthorizationServerUnavailable, InvalidMetadata } from "../../protocol/AuthError.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
+import { isShallow, maximumDepth } from "./json.ts"
 
 /** A JSON document, and how long its server says it stays fresh (seconds, `Cache-Control: max-age`). */
 export interface Document {
@@ -74,6 +75,10 @@ export const fetchDocument = (
           try: (): unknown => JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)),
           catch: () => unusable("not-json", "is not JSON")
         })
+      ),
+      Effect.filterOrFail(
+        (json) => isShallow(json),
+        () => unusable("too-large", `nests deeper than ${maximumDepth} levels`)
       ),
       Effect.map((json) => ({ json, maxAge: maxAgeOf(headers["cache-control"]) }))
     )

@@ -1,0 +1,348 @@
+/**
+ * A protected MCP server on a real socket, its issuer in memory, and a client that writes whatever it is told to.
+ */
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert } from "@effect/vitest"
+import { Context, Effect, Exit, Layer, Logger, References, Schema, Scope } from "effect"
+import { AuthLayer, Decision, Principal, RequiredScopes, requireScopes } from "effect-mcp-auth"
+import { McpAuth } from "effect-mcp-auth/mcp"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { McpProtocol, McpSchema, Tool, Toolkit } from "effect/ai"
+import { HttpClient, HttpRouter } from "effect/http"
+import { TestClock } from "effect/testing"
+import { base64url } from "jose"
+import { createServer, request as nodeRequest } from "node:http"
+import { type AddressInfo, connect, type Socket } from "node:net"
+
+/** The moment at which every test begins, in seconds. */
+export const now = 1_800_000_000
+
+const Caller = Schema.Struct({
+  owner: Schema.String,
+  key: Schema.String,
+  scopes: Schema.Array(Schema.String)
+})
+const caller = Effect.map(Principal, ({ key, owner, scopes }) => ({ owner, key, scopes: [...scopes] }))
+
+const WhoAmI = Tool.make("whoami", { success: Caller, dependencies: [Principal] })
+const ListTodos = requireScopes("todos:read")(Tool.make("list_todos", { success: Caller }))
+const AddTodo = requireScopes("todos:read", "todos:write")(
+  Tool.make("add_todo", { parameters: Schema.Struct({ title: Schema.String }), success: Schema.String })
+)
+const Purge = requireScopes("admin")(
+  Tool.make("purge", { success: Schema.String }).annotate(RequiredScopes.Unauthorized, "hide")
+)
+const Tools = Toolkit.make(WhoAmI, ListTodos, AddTodo, Purge)
+
+const ToolsLive = Tools.toLayer({
+  whoami: () => caller,
+  list_todos: () => caller,
+  add_todo: ({ title }) => Effect.succeed(title),
+  purge: () => Effect.succeed("purged")
+})
+
+const registrations = Layer.mergeAll(
+  McpAuth.toolkit(Tools).pipe(Layer.provide(ToolsLive)),
+  McpAuth.resource`todo://${McpSchema.param("id", Schema.String)}`({
+    name: "todo",
+    scopes: ["todos:read"],
+    content: (_uri, id) => Effect.succeed(`todo ${id}`)
+  }),
+  McpAuth.prompt({
+    name: "secret_prompt",
+    scopes: ["admin"],
+    unauthorized: "hide",
+    content: () => Effect.succeed("secret")
+  })
+)
+
+export const scopes = { baseline: ["todos:read"], stepUp: ["todos:write", "admin"] } as const
+
+/** An answer, read to its end. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+  readonly body: string
+  /** The `WWW-Authenticate` lines. */
+  readonly challenges: ReadonlyArray<string>
+}
+
+export interface Sent {
+  readonly method?: string
+  readonly path?: string
+  readonly headers?: Readonly<Record<string, string | ReadonlyArray<string>>>
+  readonly body?: string | Uint8Array
+}
+
+export interface Options extends TestIssuer.Options {
+  readonly auth?: Partial<Omit<AuthLayer.Common<typeof scopes>, "scopes">>
+  /** Instead of the issuer's own HTTP client. */
+  readonly client?: (own: HttpClient.HttpClient) => HttpClient.HttpClient
+  /** The authorization servers as configured; the default is the issuer. */
+  readonly authorizationServers?: AuthLayer.Options<typeof scopes>["authorizationServers"]
+  /** Around the routes, inside the gate. */
+  readonly provide?: Layer.Layer<never>
+}
+
+/** One Bearer line. */
+export const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+
+/** Lets work that hangs on sockets and promises go on for a moment of real time, while the clock of the test stands still. */
+export const breathe = (millis = 5): Effect.Effect<void> =>
+  Effect.promise(() => new Promise((resolve) => setTimeout(resolve, millis)))
+
+/** Waits in real time until something is so. */
+export const until = Effect.fnUntraced(function*(what: string, is: () => boolean) {
+  for (let i = 0; i < 400; i++) {
+    if (is()) return
+    yield* breathe(10)
+  }
+  assert.fail(`never came: ${what}`)
+})
+
+/** Starts it, until the scope closes. */
+export const start = Effect.fnUntraced(function*(options: Options = {}) {
+  yield* TestClock.setTime(now * 1000)
+  const { auth, client: changed, provide = Layer.empty, authorizationServers, ...issuerOptions } = options
+  const node = createServer({ maxHeaderSize: 64 * 1024 })
+  const sockets = new Set<Socket>()
+  node.on("connection", (socket) => {
+    sockets.add(socket)
+    socket.once("close", () => sockets.delete(socket))
+  })
+  let bytesOfBodies = 0
+  node.on("request", (request) => {
+    const { push } = request
+    request.push = (chunk, encoding) => {
+      bytesOfBodies += chunk?.length ?? 0
+      return push.call(request, chunk, encoding)
+    }
+  })
+  const scope = yield* Scope.make()
+  yield* Effect.addFinalizer(() => {
+    for (const socket of sockets) socket.destroy()
+    return Scope.close(scope, Exit.void)
+  })
+  const build = <A, E>(layer: Layer.Layer<A, E>) => Scope.provide(Layer.build(layer), scope)
+
+  const listening = yield* build(NodeHttpServer.layer(() => node, { host: "127.0.0.1", port: 0 }))
+  const port = (node.address() as AddressInfo).port
+  const origin = `http://127.0.0.1:${port}`
+  const resource = `${origin}/mcp`
+  const { client, issuer } = yield* TestIssuer.make({ ...issuerOptions, resource: issuerOptions.resource ?? resource })
+
+  const lines: Array<string> = []
+  const logger = Logger.map(Logger.formatJson, (line) => void lines.push(line))
+  const decisions: Array<Decision.Decision> = []
+  const app = McpAuth.layerHttp({
+    name: "todos",
+    version: "1.0.0",
+    path: "/mcp",
+    protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25, McpProtocol.v2025_06_18, McpProtocol.v2025_03_26],
+    registrations
+  }).pipe(
+    Layer.provide(AuthLayer.layer({
+      resource,
+      authorizationServers: authorizationServers ?? [issuer.issuer],
+      scopes,
+      ...auth
+    })),
+    Layer.provide(Layer.succeed(HttpClient.HttpClient, changed?.(client) ?? client)),
+    Layer.provide(provide),
+    Layer.provide(Layer.mergeAll(
+      Logger.layer([logger]),
+      Layer.succeed(References.MinimumLogLevel, "All"),
+      Layer.succeed(Decision.DecisionListener, (decision) => Effect.sync(() => void decisions.push(decision)))
+    ))
+  )
+  yield* build(
+    HttpRouter.serve(app, { disableLogger: true, disableListenLog: true }).pipe(
+      Layer.provide(Layer.succeedContext(listening as Context.Context<any>)),
+      Layer.provideMerge(Logger.layer([logger])),
+      Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "All"))
+    )
+  )
+
+  const send = (sent: Sent): Effect.Effect<Answer> =>
+    Effect.callback<Answer>((resume) => {
+      const { body, headers, method = "POST", path = "/mcp" } = sent
+      const request = nodeRequest({
+        host: "127.0.0.1",
+        port,
+        method,
+        path,
+        agent: false,
+        headers: {
+          ...headers as Record<string, string>,
+          ...(body === undefined ? {} : { "content-length": Buffer.byteLength(body) })
+        }
+      }, (response) => {
+        const chunks: Array<Buffer> = []
+        response.on("data", (chunk: Buffer) => chunks.push(chunk))
+        response.on("error", (error) => resume(Effect.die(error)))
+        response.on("end", () =>
+          resume(Effect.succeed({
+            status: response.statusCode!,
+            headers: response.headers,
+            body: Buffer.concat(chunks).toString("utf8"),
+            challenges: linesOf(response.rawHeaders, "www-authenticate")
+          })))
+      })
+      request.on("error", (error) => resume(Effect.die(error)))
+      request.end(body)
+      return Effect.sync(() => request.destroy())
+    })
+
+  /** One JSON-RPC message of MCP 2026-07-28, which needs no session. */
+  const message = (
+    method: string,
+    params: Readonly<Record<string, unknown>> = {},
+    headers: Readonly<Record<string, string | ReadonlyArray<string>>> = {}
+  ) =>
+    send({
+      headers: { ...messageHeaders(method, params["name"] ?? params["uri"]), ...headers },
+      body: JSON.stringify({
+        jsonrpc: "2.0",
+        id: 1,
+        method,
+        params: { ...params, _meta: { ...meta, ...(params["_meta"] as object) } }
+      })
+    })
+  const call = (
+    name: string,
+    headers: Readonly<Record<string, string | ReadonlyArray<string>>>,
+    args: object = {}
+  ) => message("tools/call", { name, arguments: args }, headers)
+
+  /** Bytes on a socket of their own; what came back until it closed, or until `enough`. */
+  const raw = (text: string | Uint8Array, enough: (received: string) => boolean = () => false): Effect.Effect<string> =>
+    Effect.callback<string>((resume) => {
+      const socket = connect(port, "127.0.0.1")
+      let received = ""
+      const end = () => {
+        socket.destroy()
+        resume(Effect.succeed(received))
+      }
+      socket.setEncoding("latin1").on("data", (chunk) => {
+        received += chunk
+        if (enough(received)) end()
+      })
+      socket.on("close", end).on("error", end)
+      socket.write(text)
+      return Effect.sync(() => socket.destroy())
+    })
+
+  return {
+    origin,
+    resource,
+    port,
+    issuer,
+    send,
+    message,
+    call,
+    raw,
+    decisions,
+    logs: () => lines.join("\n"),
+    sockets: () => sockets.size,
+    bytesOfBodies: () => bytesOfBodies,
+    metadataUrl: `${origin}/.well-known/oauth-protected-resource/mcp`
+  }
+})
+
+/** Such a server. */
+export type Running = Effect.Success<ReturnType<typeof start>>
+
+const meta = {
+  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+  "io.modelcontextprotocol/clientCapabilities": {},
+  "io.modelcontextprotocol/clientInfo": { name: "test", version: "1.0.0" }
+}
+
+export const messageHeaders = (method: string, name?: unknown): Record<string, string> => ({
+  accept: "application/json, text/event-stream",
+  "content-type": "application/json",
+  "mcp-protocol-version": "2026-07-28",
+  "mcp-method": method,
+  ...(typeof name === "string" ? { "mcp-name": name } : {})
+})
+
+const linesOf = (rawHeaders: ReadonlyArray<string>, name: string): ReadonlyArray<string> =>
+  rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]!.toLowerCase() === name)
+
+/** The one challenge of an answer, held against its grammar and its bound. */
+export const challengeOf = (answer: Answer): Readonly<Record<string, string>> => {
+  assert.strictEqual(answer.challenges.length, 1)
+  const [challenge] = answer.challenges as [string]
+  assert.isBelow(challenge.length, 4096)
+  assert.match(
+    challenge,
+    /^Bearer [a-z_]+="[\x20\x21\x23-\x5b\x5d-\x7e]*"(?:, [a-z_]+="[\x20\x21\x23-\x5b\x5d-\x7e]*")*$/
+  )
+  return Object.fromEntries([...challenge.matchAll(/([a-z_]+)="([^"]*)"/g)].map(([, name, value]) => [name!, value!]))
+}
+
+/** Asserts a 401 that tells nothing but the code. */
+export const assertInvalidToken = (server: Running, answer: Answer): void => {
+  assert.strictEqual(answer.status, 401)
+  assert.deepStrictEqual(challengeOf(answer), {
+    error: "invalid_token",
+    scope: "todos:read",
+    resource_metadata: server.metadataUrl,
+    error_description: "The access token is expired, revoked, malformed or not meant for this server"
+  })
+  assert.deepStrictEqual(JSON.parse(answer.body), {
+    error: "invalid_token",
+    error_description: "The access token is expired, revoked, malformed or not meant for this server"
+  })
+}
+
+/** Asserts the 503 that leaves the token alone. */
+export const assertUnavailable = (answer: Answer): void => {
+  assert.strictEqual(answer.status, 503)
+  assert.deepStrictEqual(answer.challenges, [])
+  assert.match(String(answer.headers["retry-after"]), /^[1-9]\d*$/)
+}
+
+/** What a tool answered. */
+export const resultOf = (answer: Answer): any => {
+  assert.strictEqual(answer.status, 200, answer.body)
+  const text = String(answer.headers["content-type"]).startsWith("text/event-stream")
+    ? answer.body.split("\n").findLast((line) => line.startsWith("data: "))!.slice(6)
+    : answer.body
+  const { result } = JSON.parse(text)
+  assert.isDefined(result, answer.body)
+  return result
+}
+
+/** A segment of a compact token. */
+export const segment = (content: object | string | Uint8Array): string =>
+  base64url.encode(typeof content === "string" || content instanceof Uint8Array ? content : JSON.stringify(content))
+
+/** Signs two segments as they stand, with the issuer's key (ES256). */
+export const signSegments = (
+  issuer: TestIssuer.TestIssuer["Service"],
+  header: string,
+  claims: string
+): Effect.Effect<string> => Effect.flatMap(issuer.currentKey, ({ privateKey }) => signWith(privateKey, header, claims))
+
+/** Signs two segments as they stand, with a P-256 key. */
+export const signWith = (key: CryptoKey, header: string, claims: string): Effect.Effect<string> =>
+  Effect.promise(async () => {
+    const input = `${header}.${claims}`
+    const signature = await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, key, new TextEncoder().encode(input))
+    return `${input}.${base64url.encode(new Uint8Array(signature))}`
+  })
+
+/** The claims of a good token, to be changed. */
+export const goodClaims = (server: Running): Readonly<Record<string, unknown>> => ({
+  iss: server.issuer.issuer,
+  sub: "alice",
+  aud: server.resource,
+  client_id: "client-1",
+  iat: now,
+  exp: now + 300,
+  scope: "todos:read"
+})
+
+/** The header of a good token. */
+export const goodHeader = { alg: "ES256", typ: "at+jwt", kid: "key-1" } as const

@@ -1,0 +1,195 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
+import { TestClock } from "effect/testing"
+import * as Running from "./Running.ts"
+
+const { assertInvalidToken, bearer, challengeOf, goodClaims, goodHeader, now, resultOf, segment, signSegments } =
+  Running
+
+/** A token with other claims, rightly signed; `undefined` leaves one out. */
+const token = (server: Running.Running, claims: Readonly<Record<string, unknown>>, header: object = {}) =>
+  signSegments(
+    server.issuer,
+    segment({ ...goodHeader, ...header }),
+    segment({ ...goodClaims(server), ...claims })
+  )
+
+const refused = Effect.fnUntraced(function*(
+  server: Running.Running,
+  claims: Readonly<Record<string, unknown>>,
+  reason: string,
+  header: object = {}
+) {
+  const { length } = server.decisions
+  assertInvalidToken(server, yield* server.call("list_todos", bearer(yield* token(server, claims, header))))
+  assert.deepStrictEqual(server.decisions.slice(length).map((_) => _.reason), [reason])
+})
+
+const accepted = Effect.fnUntraced(function*(server: Running.Running, claims: Readonly<Record<string, unknown>>) {
+  return resultOf(yield* server.call("list_todos", bearer(yield* token(server, claims)))).structuredContent
+})
+
+describe("the claims", () => {
+  it.effect("T-CLAIM-02 times", () =>
+    Effect.gen(function*() {
+      const server = yield* Running.start()
+      yield* refused(server, { exp: now - 1 }, "expired")
+      yield* refused(server, { exp: now }, "expired")
+      yield* refused(server, { exp: undefined }, "expiry")
+      yield* refused(server, { exp: String(now + 300) }, "expiry")
+      yield* refused(server, { nbf: now + 120 }, "not-yet-valid")
+      yield* refused(server, { iat: now + 3600 }, "issued-in-the-future")
+      yield* accepted(server, { exp: now + 1, nbf: now + 30, iat: now + 30 })
+      yield* refused(server, { nbf: now + 31 }, "not-yet-valid")
+      // A token dies with the clock, served before or not.
+      const one = yield* token(server, { exp: now + 10 })
+      resultOf(yield* server.call("list_todos", bearer(one)))
+      yield* TestClock.adjust("10 seconds")
+      assertInvalidToken(server, yield* server.call("list_todos", bearer(one)))
+
+      const tolerant = yield* Running.start({ auth: { clockTolerance: "10 seconds" } })
+      yield* accepted(tolerant, { exp: now - 9, nbf: now + 10, iat: now + 10 })
+      yield* refused(tolerant, { exp: now - 10 }, "expired")
+      yield* refused(tolerant, { nbf: now + 11 }, "not-yet-valid")
+    }))
+
+  it.effect("T-CLAIM-03 the audience is this resource to the letter", () =>
+    Effect.gen(function*() {
+      const server = yield* Running.start()
+      const { origin, resource } = server
+      for (
+        const aud of [
+          undefined,
+          [],
+          [[resource]],
+          { includes: 1 },
+          { 0: resource, length: 1 },
+          42,
+          null,
+          "",
+          `${resource}/`,
+          `${resource}2`,
+          resource.slice(0, -1),
+          resource.toUpperCase(),
+          resource.replace("127.0.0.1", "localhost"),
+          resource.replace("http:", "https:"),
+          origin,
+          resource.replace("mcp", "%6dcp"),
+          `${resource};x`,
+          `${resource} `,
+          ` ${resource}`,
+          `${resource}\u200b`,
+          `${resource} https://other.test/mcp`,
+          Array.from({ length: 1000 }, (_, i) => `urn:${i}`)
+        ]
+      ) {
+        yield* refused(server, { aud }, "audience")
+      }
+      yield* accepted(server, { aud: ["https://other.test/mcp", resource] })
+    }))
+
+  it.effect("T-CLAIM-04 the issuer is the configured one to the letter, and names no host to ask", () =>
+    Effect.gen(function*() {
+      const server = yield* Running.start()
+      yield* accepted(server, {})
+      yield* server.issuer.takeRequests
+      for (
+        const iss of [
+          undefined,
+          ["https://issuer.test"],
+          "https://issuer.test/",
+          "https://Issuer.test",
+          "HTTPS://issuer.test",
+          "https://issuer.test:443",
+          "https://xn--ssuer-2of.test",
+          "https://\u0456ssuer.test",
+          "https://issuer.test@evil.test",
+          "https://evil.test",
+          "",
+          null
+        ]
+      ) {
+        yield* refused(server, { iss }, "unknown-issuer")
+      }
+      assert.deepStrictEqual(yield* server.issuer.requests, [])
+    }))
+
+  it.effect("T-CLAIM-05 an ID token is no access token", () =>
+    Effect.gen(function*() {
+      const server = yield* Running.start()
+      const id = { nonce: "n", scope: undefined, client_id: undefined, azp: "client-1" }
+      yield* refused(server, { ...id, aud: "client-1" }, "id-token", { typ: "JWT" })
+      yield* refused(server, id, "id-token", { typ: "JWT" })
+      yield* refused(server, { ...id, nonce: undefined, at_hash: "x" }, "id-token", { typ: undefined })
+      yield* refused(server, { ...id, nonce: undefined }, "token-type", { typ: "JWT" })
+      yield* refused(server, { nonce: "n" }, "id-token", { typ: "JWT" })
+      yield* refused(server, {}, "token-type", { typ: "oauth-id-jag+jwt" })
+      yield* refused(server, {}, "token-type", { typ: "dpop+jwt" })
+      yield* refused(server, {}, "token-type", { typ: "logout+jwt" })
+    }))
+
+  it.effect("T-CLAIM-07 a token for the neighbour is refused, and none goes on to the authorization server", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const server = yield* Running.start({
+        client: (own) =>
+          HttpClient.mapRequest(own, (request) => {
+            seen.push(JSON.stringify([request.url, request.headers, request.urlParams]))
+            return request
+          })
+      })
+      yield* refused(server, { aud: `${server.origin}/other` }, "audience")
+      const good = yield* token(server, {})
+      resultOf(yield* server.call("list_todos", bearer(good)))
+      assert.isNotEmpty(seen)
+      for (const part of good.split(".")) assert.notInclude(seen.join(), part)
+      assert.notInclude(seen.join().toLowerCase(), "authorization\"")
+    }))
+
+  it.effect("T-CLAIM-09 a subject is a string of characters", () =>
+    Effect.gen(function*() {
+      const server = yield* Running.start()
+      for (const sub of [undefined, "", 42, null, {}, ["alice"], "a\u0000b", "a\nb"]) {
+        yield* refused(server, { sub }, "subject")
+      }
+      yield* refused(server, { sub: "s".repeat(20_000) }, "too-large")
+      assert.isTrue(server.decisions.every(({ subject }) => subject === undefined))
+    }))
+
+  it.effect("T-CLAIM-10 the same subject of another issuer or client is somebody else", () =>
+    Effect.gen(function*() {
+      const other = yield* TestIssuer.make({ issuer: "https://other.test" })
+      const server = yield* Running.start({
+        authorizationServers: ["https://issuer.test", "https://other.test"],
+        client: (own) =>
+          HttpClient.make((request, url) => (url.hostname === "other.test" ? other.client : own).execute(request))
+      })
+      const first = yield* accepted(server, {})
+      const program = yield* accepted(server, { client_id: "alice", sub: "alice" })
+      const foreign = yield* other.issuer.mint({ audience: server.resource, subject: "alice", scopes: ["todos:read"] })
+      const second = resultOf(yield* server.call("list_todos", bearer(foreign))).structuredContent
+      assert.strictEqual(new Set([first.key, program.key, second.key]).size, 3)
+      assert.notStrictEqual(first.owner, second.owner)
+      // One issuer's key signs for that issuer alone.
+      const forged = yield* other.issuer.sign({ ...goodHeader }, goodClaims(server))
+      assertInvalidToken(server, yield* server.call("list_todos", bearer(forged)))
+      assert.strictEqual(server.decisions.at(-1)?.reason, "signature")
+    }))
+
+  it.effect("T-CLAIM-12 scopes are compared whole", () =>
+    Effect.gen(function*() {
+      const server = yield* Running.start()
+      for (
+        const scope of ["todos:readonly", "Todos:Read", "todos:*", "*", "todos", "xtodos:read", "todos:read\u0000", ""]
+      ) {
+        const answer = yield* server.call("list_todos", bearer(yield* token(server, { scope })))
+        assert.strictEqual(answer.status, 403, scope)
+        assert.strictEqual(challengeOf(answer)["error"], "insufficient_scope")
+      }
+      yield* accepted(server, { scope: "other todos:read" })
+      const wider = yield* Running.start({ auth: { scopeHierarchy: { "todos:write": ["todos:read"] } } })
+      yield* accepted(wider, { scope: "todos:write" })
+    }))
+})

@@ -1,0 +1,245 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { base64url, exportJWK, generateKeyPair } from "jose"
+import { createHmac, createPublicKey } from "node:crypto"
+import * as Running from "./Running.ts"
+
+const { assertInvalidToken, bearer, goodClaims, goodHeader, resultOf, segment, signSegments, signWith } = Running
+
+/** A server that has served one good token, and what its issuer was asked since. */
+const warm = Effect.fnUntraced(function*(options: Running.Options = {}) {
+  const server = yield* Running.start(options)
+  resultOf(yield* server.call("list_todos", bearer(yield* server.issuer.mint({ scopes: ["todos:read"] }))))
+  yield* server.issuer.takeRequests
+  return server
+})
+
+const refused = Effect.fnUntraced(function*(server: Running.Running, token: string, reason: string) {
+  assertInvalidToken(server, yield* server.call("list_todos", bearer(token)))
+  assert.strictEqual(server.decisions.at(-1)?.reason, reason)
+})
+
+describe("the token", () => {
+  it.effect("T-JOSE-01 an unsecured token is refused, and no key is looked up for it", () =>
+    Effect.gen(function*() {
+      const server = yield* warm()
+      const good = yield* signSegments(server.issuer, segment(goodHeader), segment(goodClaims(server)))
+      for (const alg of ["none", "None", "NONE", "nOnE"]) {
+        for (const signature of ["", good.split(".")[2]!]) {
+          const token = `${segment({ alg, typ: "at+jwt" })}.${segment(goodClaims(server))}.${signature}`
+          yield* refused(server, token, "algorithm")
+        }
+      }
+      assert.deepStrictEqual(yield* server.issuer.requests, [])
+    }))
+
+  it.effect("T-JOSE-02 a public key is no secret for HMAC, in whichever form", () =>
+    Effect.gen(function*() {
+      for (const algorithm of ["RS256", "ES256"] as const) {
+        const server = yield* warm({ algorithm })
+        const { publicJwk } = yield* server.issuer.currentKey
+        const key = createPublicKey({ key: publicJwk as never, format: "jwk" })
+        const secrets = [
+          key.export({ type: "spki", format: "pem" }),
+          key.export({ type: "spki", format: "der" }),
+          JSON.stringify(publicJwk),
+          String(publicJwk.n ?? publicJwk.x),
+          base64url.decode(String(publicJwk.n ?? publicJwk.x))
+        ]
+        for (const secret of secrets) {
+          for (const [alg, hash] of [["HS256", "sha256"], ["HS384", "sha384"], ["HS512", "sha512"]] as const) {
+            const input = `${segment({ ...goodHeader, alg })}.${segment(goodClaims(server))}`
+            const signature = createHmac(hash, secret).update(input).digest("base64url")
+            yield* refused(server, `${input}.${signature}`, "algorithm")
+          }
+        }
+        assert.deepStrictEqual(yield* server.issuer.requests, [])
+      }
+    }))
+
+  it.effect("T-JOSE-04 a key inside the header is ignored", () =>
+    Effect.gen(function*() {
+      const server = yield* warm()
+      const own = yield* Effect.promise(() => generateKeyPair("ES256", { extractable: true }))
+      const jwk = yield* Effect.promise(() => exportJWK(own.publicKey))
+      for (const header of [{ jwk }, { jwk: { ...jwk, kid: "key-1" } }]) {
+        const token = yield* signWith(
+          own.privateKey,
+          segment({ ...goodHeader, ...header }),
+          segment(goodClaims(server))
+        )
+        yield* refused(server, token, "signature")
+      }
+      const { kid: _, ...nameless } = goodHeader
+      const token = yield* signWith(own.privateKey, segment({ ...nameless, jwk }), segment(goodClaims(server)))
+      yield* refused(server, token, "signature")
+    }))
+
+  it.effect("T-JOSE-05 a header that says where the key is causes no request", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const server = yield* warm({
+        elsewhere: (url) => {
+          asked.push(url.href)
+          return undefined
+        }
+      })
+      const own = yield* Effect.promise(() => generateKeyPair("ES256", { extractable: true }))
+      for (
+        const header of [
+          { jku: "https://evil.test/jwks" },
+          { x5u: "https://evil.test/chain.pem" },
+          { x5c: ["MIIBszCCAVmgAwIBAgIUQ=="] },
+          { jku: "https://evil.test/jwks", x5u: "https://evil.test/chain.pem", kid: "evil" }
+        ]
+      ) {
+        const token = yield* signWith(
+          own.privateKey,
+          segment({ ...goodHeader, ...header }),
+          segment(goodClaims(server))
+        )
+        assertInvalidToken(server, yield* server.call("list_todos", bearer(token)))
+      }
+      assert.deepStrictEqual(asked, [])
+      assert.isTrue((yield* server.issuer.requests).every(({ url }) => url === server.issuer.jwksUri))
+    }))
+
+  it.effect("T-JOSE-06 a key id is compared and never interpreted, nor shown", () =>
+    Effect.gen(function*() {
+      const server = yield* warm()
+      const ids = [
+        "../../../dev/null",
+        "https://evil.test/key",
+        "' OR 1=1 --",
+        "k".repeat(8_000),
+        "a\r\nSet-Cookie: b=c",
+        "__proto__",
+        "constructor",
+        "toString"
+      ]
+      for (const kid of ids) {
+        const token = yield* signSegments(server.issuer, segment({ ...goodHeader, kid }), segment(goodClaims(server)))
+        const answer = yield* server.call("list_todos", bearer(token))
+        assertInvalidToken(server, answer)
+        assert.isUndefined(answer.headers["set-cookie"])
+        assert.notInclude(server.logs(), kid)
+      }
+      // However strange the ids: one look for news.
+      assert.deepStrictEqual((yield* server.issuer.requests).map(({ url }) => url), [server.issuer.jwksUri])
+    }))
+
+  it.effect("T-JOSE-08 what is critical and unknown refuses", () =>
+    Effect.gen(function*() {
+      const server = yield* warm()
+      for (const more of [{ crit: ["x"], x: 1 }, { crit: ["alg"] }, { crit: [] }, { crit: "x" }, { b64: true }]) {
+        const token = yield* signSegments(
+          server.issuer,
+          segment({ ...goodHeader, ...more }),
+          segment(goodClaims(server))
+        )
+        yield* refused(server, token, "critical-header")
+      }
+    }))
+
+  it.effect("T-JOSE-10 no other serialisation is read", () =>
+    Effect.gen(function*() {
+      const server = yield* warm()
+      const good = yield* signSegments(server.issuer, segment(goodHeader), segment(goodClaims(server)))
+      const [header, payload, signature] = good.split(".") as [string, string, string]
+      const nested = yield* signSegments(server.issuer, segment({ ...goodHeader, cty: "JWT" }), segment(good))
+      for (
+        const token of [
+          segment({ payload, protected: header, signature }),
+          segment({ payload, signatures: [{ protected: header, signature }] }),
+          `${segment({ alg: "dir", enc: "A256GCM" })}..${segment("iv")}.${segment("cipher")}.${segment("tag")}`,
+          nested,
+          `${good}.${signature}`,
+          `${good}.`,
+          `.${good}`,
+          `${header}.${payload}`
+        ]
+      ) {
+        assertInvalidToken(server, yield* server.call("list_todos", bearer(token)))
+      }
+      // JSON itself cannot stand behind the scheme.
+      const json = yield* server.call("list_todos", bearer(JSON.stringify({ payload, protected: header, signature })))
+      assert.strictEqual(json.status, 400)
+    }))
+
+  it.effect("T-JOSE-12 size is judged before anything is decoded", () =>
+    Effect.gen(function*() {
+      const server = yield* warm()
+      const claims = goodClaims(server)
+      const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`claim-${i}`, i]))
+      // Larger headers than Node takes are its to refuse: this server was started with 64 KiB.
+      const tokens = [
+        "a".repeat(8_000),
+        "a".repeat(17_000),
+        ".".repeat(50_000),
+        `${"a".repeat(10)}.${"b".repeat(48_000)}.c`
+      ]
+      for (const token of tokens) {
+        assertInvalidToken(server, yield* server.call("list_todos", bearer(token)))
+      }
+      const large = yield* signSegments(server.issuer, segment(goodHeader), segment({ ...claims, ...many }))
+      assert.isAbove(large.length, 64 * 1024)
+      for (const token of [large, "a".repeat(64 * 1024), "a".repeat(1_000_000), ".".repeat(1_000_000)]) {
+        const received = yield* server.raw(
+          `POST /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Length: 0\r\n\r\n`
+        )
+        assert.match(received, /^HTTP\/1\.1 431 /)
+      }
+      const tooMany = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`claim-${i}`, i]))
+      const token = yield* signSegments(server.issuer, segment(goodHeader), segment({ ...claims, ...tooMany }))
+      yield* refused(server, token, "too-large")
+    }))
+
+  it.effect("T-JOSE-13 nested JSON is refused, signed or not", () =>
+    Effect.gen(function*() {
+      const server = yield* warm()
+      // 5,900 levels are what fits into a token of 16 KiB beside the rest.
+      const deep = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`
+      const claims = JSON.stringify(goodClaims(server)).slice(0, -1)
+      for (const levels of [100, 1_000, 5_500]) {
+        const payload = segment(`${claims},"x":${deep(levels)}}`)
+        yield* refused(server, yield* signSegments(server.issuer, segment(goodHeader), payload), "malformed")
+        yield* refused(server, `${segment(goodHeader)}.${payload}.AAAA`, "malformed")
+        const header = segment(`{"alg":"ES256","kid":"key-1","typ":"at+jwt","x":${deep(levels)}}`)
+        yield* refused(
+          server,
+          yield* signSegments(server.issuer, header, segment(goodClaims(server))),
+          "malformed"
+        )
+      }
+      for (const levels of [20_000, 100_000]) {
+        const payload = segment(`${claims},"x":${deep(levels)}}`)
+        const received = yield* server.raw(
+          `POST /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${
+            segment(goodHeader)
+          }.${payload}.AAAA\r\nContent-Length: 0\r\n\r\n`,
+          (_) => _.includes("\r\n\r\n")
+        )
+        assert.match(received, /^HTTP\/1\.1 4(?:01|31) /)
+      }
+      // An honest depth passes.
+      const token = yield* signSegments(server.issuer, segment(goodHeader), segment(`${claims},"x":${deep(20)}}`))
+      resultOf(yield* server.call("list_todos", bearer(token)))
+    }))
+
+  it.effect("T-JOSE-15 members of the prototype are no claims", () =>
+    Effect.gen(function*() {
+      const server = yield* warm()
+      const { scope: _, sub: __, ...rest } = goodClaims(server)
+      const claims = JSON.stringify(rest).slice(0, -1)
+      const withScope =
+        `${claims},"sub":"alice","__proto__":{"scope":"todos:read admin"},"constructor":{"scope":"admin"},"toString":1}`
+      const token = yield* signSegments(server.issuer, segment(goodHeader), segment(withScope))
+      const listed = yield* server.call("list_todos", bearer(token))
+      assert.strictEqual(listed.status, 403)
+      const who = resultOf(yield* server.call("whoami", bearer(token)))
+      assert.deepStrictEqual(who.structuredContent.scopes, [])
+      const inherited = `${claims},"__proto__":{"sub":"admin"}}`
+      yield* refused(server, yield* signSegments(server.issuer, segment(goodHeader), segment(inherited)), "subject")
+      assert.isUndefined(({} as { readonly sub?: unknown }).sub)
+    }))
+})
