@@ -227,7 +227,7 @@ export const make = (
             return Effect.sync(() =>
               HttpClientResponse.fromWeb(
                 request,
-                new Response("", { status: active.status, headers: { ...active.headers } })
+                new Response(null, { status: active.status, headers: { ...active.headers } })
               )
             )
           case "Body":

@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { AuthorizationServerUnavailable, InvalidMetadata } from "../protocol/AuthError.ts"
 import * as Metadata from "../protocol/AuthorizationServerMetadata.ts"
+import * as WellKnown from "../protocol/WellKnown.ts"
 import type { AuthorizationServer } from "./AuthorizationServer.ts"
 import { type DocumentError, fetchDocument } from "./internal/fetchDocument.ts"
 import * as Remote from "./internal/Remote.ts"
@@ -93,9 +94,16 @@ const judge = (
   if (metadata.issuer !== server.issuer) {
     return fail("wrong-issuer", `names the issuer ${metadata.issuer.slice(0, 256)}; write the issuer exactly so`)
   }
-  return metadata[needed] === undefined
-    ? fail("missing-member", `has no ${needed}`)
-    : Result.succeed(metadata)
+  const location = metadata[needed]
+  if (location === undefined) return fail("missing-member", `has no ${needed}`)
+  // Judged here and not when it is asked: a document that leads nowhere must not be kept.
+  if (!URL.canParse(location)) {
+    return fail("insecure-url", `names ${location.slice(0, 256)} as ${needed}, which is no URL`)
+  }
+  const target = new URL(location)
+  return WellKnown.isSecure(target) || (server.allowInsecureHttp && target.protocol === "http:")
+    ? Result.succeed(metadata)
+    : fail("insecure-url", `names ${location.slice(0, 256)} as ${needed}, which is not https`)
 }
 
 /**

@@ -88,6 +88,13 @@ export const fetchDocument = (
     Effect.mapError(() => unavailable("network")),
     Effect.flatMap(judge),
     Effect.timeoutOrElse({ duration: limit.time, orElse: () => Effect.fail(unavailable("timeout")) }),
+    // A client of the user's may throw. That must not cost the good keys, nor the pauses between attempts.
+    Effect.catchDefect((defect) =>
+      Effect.andThen(
+        Effect.logError(`the HTTP client failed to fetch ${url}`, defect),
+        Effect.fail(unavailable("network"))
+      )
+    ),
     // Read by the fetch client when the request runs: whichever client the user provides, fetch follows nothing.
     Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", credentials: "omit" })
   )
