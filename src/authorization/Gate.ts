@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import {
+  AuthConfigError,
   type AuthError,
   InsufficientScope,
   InvalidToken,
@@ -132,6 +133,18 @@ export interface Options {
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })
 
+const noPrincipal = new AuthConfigError({
+  reason: "malformed",
+  option: "verifier",
+  fix: "verify must succeed with a Principal (see Principal.make), and fail for every token that it does not accept"
+})
+
+const isPrincipal = (value: unknown): boolean => {
+  if (typeof value !== "object" || value === null) return false
+  const { issuer, key, scopes } = value as Partial<Principal["Service"]>
+  return typeof issuer === "string" && typeof key === "string" && scopes instanceof Set
+}
+
 /**
  * @category constructors
  * @since 0.1.0
@@ -155,7 +168,11 @@ export const make = (options: Options): Gate => {
     return Effect.andThen(report({ refusal, principal, operations, required, since }), Effect.fail(refusal))
   }
 
-  const readClaims = (principal: Principal["Service"]): Effect.Effect<Principal["Service"], InvalidToken> => {
+  const readClaims = (
+    principal: Principal["Service"]
+  ): Effect.Effect<Principal["Service"], InvalidToken | AuthConfigError> => {
+    // A verifier may be the user's own, and nothing must come in as nobody.
+    if (!isPrincipal(principal)) return Effect.fail(noPrincipal)
     if (options.claims === undefined || decoded.has(principal)) return Effect.succeed(principal)
     const services = options.claims(principal)
     if (Result.isFailure(services)) return Effect.fail(new InvalidToken({ reason: "claims" }))
