@@ -9,7 +9,9 @@ import * as Result from "effect/Result"
 import {
   AuthConfigError,
   type AuthError,
+  type AuthorizationServerUnavailable,
   InsufficientScope,
+  type InvalidMetadata,
   InvalidToken,
   type MalformedRequest,
   MissingCredentials
@@ -90,6 +92,8 @@ export interface Call<R> {
  */
 export interface Gate {
   readonly resource: ProtectedResource
+  /** Fetches what the first token would have to wait for, and fails where that token would be answered with 503. */
+  readonly ready: Effect.Effect<void, AuthorizationServerUnavailable | InvalidMetadata>
   readonly allowedOrigins: ReadonlyArray<string>
   readonly sessions: Sessions.Sessions
   /** The services of an authenticated request: `Principal`, `RequestState`, this gate, the user's own claims. */
@@ -127,6 +131,8 @@ export interface Options {
   readonly anonymous: "deny" | "allow-unscoped"
   /** Decodes the user's own claims; its context is merged into the services of the request. */
   readonly claims: ((principal: Principal["Service"]) => Result.Result<Context.Context<never>, unknown>) | undefined
+  /** Default: there is nothing to fetch. */
+  readonly ready?: Gate["ready"] | undefined
   /** Who hears of decisions, and how they name subjects. */
   readonly decisions?: Decision.Options | undefined
 }
@@ -184,6 +190,7 @@ export const make = (options: Options): Gate => {
 
   const gate: Gate = {
     resource,
+    ready: options.ready ?? Effect.void,
     allowedOrigins,
     sessions,
     services: (principal) => {

@@ -45,6 +45,10 @@ export class JwkSet extends Context.Service<JwkSet, {
     server: AuthorizationServer,
     hint: KeyHint
   ) => Effect.Effect<ReadonlyArray<Signature.PublicKey>, AuthorizationServerUnavailable | InvalidMetadata>
+  /** Fetches the metadata and the keys, and fails where no token of this server could be verified. */
+  readonly load: (
+    server: AuthorizationServer
+  ) => Effect.Effect<void, AuthorizationServerUnavailable | InvalidMetadata>
 }>()("effect-mcp-auth/JwkSet") {}
 
 /** At most this many keys in a set: a document of a megabyte can hold thousands of them. */
@@ -217,6 +221,20 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
     }
 
     return JwkSet.of({
+      load: (server) =>
+        Effect.flatMap(
+          server.jwks !== undefined
+            ? Effect.succeed(configuredKeys(server))
+            : Effect.flatMap(uriOf(server), (uri) => setAt(server, uri).get),
+          (keys) =>
+            keys.some((key) => [...server.algorithms].some(key.fits)) ? Effect.void : Effect.fail(
+              new InvalidMetadata({
+                reason: "not-a-key-set",
+                issuer: server.issuer,
+                detail: `its key set has no key for ${[...server.algorithms].join(", ")}`
+              })
+            )
+        ),
       find: (server, hint) => {
         if (server.jwks !== undefined) return imported(fitting(configuredKeys(server), hint), hint.algorithm)
         return Effect.flatMap(uriOf(server), (uri) => {

@@ -94,7 +94,7 @@ describe("a decision", () => {
       yield* server.issuer.fail({ _tag: "Status", status: 500 })
       yield* server.call("list_todos", bearer(yield* mint(server)))
       const lines = server.logs().split("\n").map((_) => JSON.parse(_)).filter((_) =>
-        /^request /.test([_.message].flat()[0])
+        [_.message].flat()[0].startsWith("request ")
       )
       assert.deepStrictEqual(lines.map((_) => [_.level, _.annotations.reason]), [
         ["DEBUG", undefined],
