@@ -117,7 +117,7 @@ describe("the keys", () => {
       resultOf(yield* call(server, token))
     }))
 
-  it.effect("T-KEYS-03 a huge document is given up at its limit, packed or not", () =>
+  it.effect("T-KEYS-03 SSRF-06 SSRF-07 a huge document is given up at its limit, packed or not", () =>
     Effect.gen(function*() {
       const zeros = gzipSync(Buffer.alloc(64 * 1024 * 1024))
       const bomb = gzipSync(Buffer.from(`{"keys":[${" ".repeat(64 * 1024 * 1024)}]}`))
