@@ -30,6 +30,7 @@ import {
   type AuthError,
   type AuthorizationServerUnavailable,
   type InsufficientScope,
+  type InvalidMetadata,
   InvalidToken
 } from "./protocol/AuthError.ts"
 import type * as Credentials from "./protocol/Credentials.ts"
@@ -196,7 +197,8 @@ export type Provided<S extends string, C = never> =
  *
  * **Details**
  *
- * Nothing is fetched while the layer is built: discovery and keys come with the first token. A wrong option fails the
+ * Nothing is fetched while the layer is built: discovery and keys come with the first token (see `ready` for an eager
+ * start). A wrong option fails the
  * layer with `AuthConfigError`, which names the option and what to write.
  *
  * **Example** (A server that offers two scopes)
@@ -217,7 +219,9 @@ export type Provided<S extends string, C = never> =
 export const make = <const S extends Scopes, C = never, A = unknown>(
   options: Options<S, C, A>
 ): Layer.Layer<Provided<ProtectedResource.OfferedOf<S>, C>, AuthConfigError, HttpRouter.HttpRouter> =>
-  layer(options).pipe(Layer.provide(FetchHttpClient.layer))
+  provided<ProtectedResource.OfferedOf<S>, C, AuthConfigError, never>(
+    layerServices(options).pipe(Layer.provide(FetchHttpClient.layer))
+  )
 
 /**
  * `make` with an HTTP client of your choice.
@@ -269,10 +273,75 @@ export const config = <const S extends Scopes, C = never, A = unknown>(
   AuthConfigError | Config.ConfigError,
   HttpRouter.HttpRouter
 > =>
-  Layer.unwrap(Effect.gen(function*() {
-    const places = yield* environment
-    return make({ ...options, ...places } as unknown as Options<S, C, A>)
-  }))
+  provided<ProtectedResource.OfferedOf<S>, C, AuthConfigError | Config.ConfigError, never>(
+    Layer.unwrap(Effect.gen(function*() {
+      const places = yield* environment
+      return layerServices({ ...options, ...places } as unknown as Options<S, C, A>).pipe(
+        Layer.provide(FetchHttpClient.layer)
+      )
+    }))
+  )
+
+/** What stands behind a layer of `make` and its sisters: layers are memoised by reference, so both are built once. */
+const servicesOf = new WeakMap<object, Layer.Layer<Gate.AuthLayer, any, any>>()
+
+/**
+ * An eager start: built, it has fetched the metadata and the keys of every authorization server, or it fails. Without
+ * it the first token waits for them.
+ *
+ * **Details**
+ *
+ * Give it the layer that `make`, `layer` or `config` returned, and provide it outside the HTTP server. The keys that it
+ * fetched are those of the layer. It takes 13 seconds at most.
+ *
+ * **Gotchas**
+ *
+ * What is provided last is built first. Inside the server the layer would be built while the port is open already, and
+ * requests sent meanwhile would hang.
+ *
+ * **Example** (A server that does not listen before it can verify tokens)
+ *
+ * ```ts
+ * import { NodeHttpServer } from "@effect/platform-node"
+ * import { Effect, Layer } from "effect"
+ * import { AuthLayer, Principal } from "effect-mcp-auth"
+ * import { HttpRouter, HttpServerResponse } from "effect/http"
+ * import { createServer } from "node:http"
+ *
+ * const Auth = AuthLayer.make({
+ *   resource: "https://todos.example.com",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read"]
+ * })
+ * const Whoami = HttpRouter.add("GET", "/", Effect.map(Principal, (_) => HttpServerResponse.text(_.owner)))
+ *
+ * const Main = HttpRouter.serve(Whoami.pipe(Layer.provide(Auth))).pipe(
+ *   Layer.provide(NodeHttpServer.layer(createServer, { port: 3000 })),
+ *   Layer.provide(AuthLayer.ready(Auth))
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const ready = <A, E, R>(
+  auth: Layer.Layer<A, E, R>
+): Layer.Layer<
+  never,
+  E | AuthConfigError | AuthorizationServerUnavailable | InvalidMetadata,
+  Exclude<R, HttpRouter.HttpRouter>
+> => {
+  const services = servicesOf.get(auth)
+  return services === undefined
+    ? Layer.effectDiscard(Effect.fail(
+      new AuthConfigError({
+        reason: "missing",
+        option: "ready",
+        fix: "give it the very layer that AuthLayer.make, layer or config returned, before anything is provided to it"
+      })
+    ))
+    : Layer.effectDiscard(Effect.flatMap(Gate.AuthLayer, (gate) => gate.ready)).pipe(Layer.provide(services))
+}
 
 // "a, b" is how people write lists: the spaces are not part of an issuer, which is compared to the letter.
 const list = (name: string) =>
@@ -311,6 +380,7 @@ const makeGate = <S extends Scopes, C, A>(
       )
     )
     yield* Effect.fromResult(Audience.check(options.audience ?? Audience.resource))
+    const keys = yield* JwkSet.JwkSet
     const settings = yield* Effect.fromResult(TokenCache.settings(options.tokenCache))
     const configured = yield* ServersVerifier.make(servers, {
       resource: resource.resource,
@@ -331,6 +401,11 @@ const makeGate = <S extends Scopes, C, A>(
       unlisted: options.unlisted ?? "allow",
       anonymous: options.anonymous ?? "deny",
       claims: claimsReader(options.claims),
+      // A server that is asked about its tokens may have no keys at all.
+      ready: Effect.forEach(servers.filter((_) => _.introspection === undefined), keys.load, {
+        concurrency: "unbounded",
+        discard: true
+      }),
       decisions: {
         listener: yield* Decision.DecisionListener,
         subject: yield* Effect.fromResult(Decision.checkSubjectForm(options.decisionSubject, "decisionSubject"))
@@ -468,14 +543,17 @@ const gateLayer = <S extends string>(gate: Gate.Gate): Layer.Layer<Gate.AuthLaye
  */
 const provided = <S extends string, C, E, R>(
   services: Layer.Layer<Gate.AuthLayer | RequiredScopesOf<S>, E, R>
-): Layer.Layer<Provided<S, C>, E | AuthConfigError, R | HttpRouter.HttpRouter> =>
-  Layer.mergeAll(Layer.fresh(EffectHttp.middleware), Layer.fresh(EffectHttp.metadata)).pipe(
+): Layer.Layer<Provided<S, C>, E | AuthConfigError, R | HttpRouter.HttpRouter> => {
+  const auth = Layer.mergeAll(Layer.fresh(EffectHttp.middleware), Layer.fresh(EffectHttp.metadata)).pipe(
     Layer.provideMerge(services)
   ) as Layer.Layer<
     Provided<S, C>,
     E | AuthConfigError,
     R | HttpRouter.HttpRouter
   >
+  servicesOf.set(auth, services)
+  return auth
+}
 
 /**
  * Who calls in a test.

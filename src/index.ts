@@ -20,6 +20,7 @@ export * as ProtectedResourceMetadata from "./protocol/ProtectedResourceMetadata
 export * as ScopeToken from "./protocol/ScopeToken.ts"
 export * as WellKnown from "./protocol/WellKnown.ts"
 export * as EffectHttp from "./servers/EffectHttp.ts"
+export * as AddressGuard from "./verification/AddressGuard.ts"
 export * as Algorithm from "./verification/Algorithm.ts"
 export * as Audience from "./verification/Audience.ts"
 export * as AuthorizationServer from "./verification/AuthorizationServer.ts"

@@ -360,9 +360,12 @@ export const traced = <E extends AuthError, R>(
 ): Effect.Effect<Principal["Service"], E, R> =>
   Effect.withFiber((fiber) => {
     if (fiber.cache.tracer === undefined) return verification
+    // A span knows how its effect ended. This one must end without a value: a principal holds every claim of its token.
+    let outcome: Result.Result<Principal["Service"], E>
     return Effect.flatMap(
       Effect.useSpan("mcp_auth.verify", (span) =>
         Effect.map(Effect.result(Effect.withParentSpan(verification, span)), (result) => {
+          outcome = result
           if (Result.isSuccess(result)) {
             const { clientId, issuer } = result.success
             span.attribute("mcp_auth.outcome", "verified")
@@ -374,9 +377,8 @@ export const traced = <E extends AuthError, R>(
             span.attribute("mcp_auth.outcome", "refused")
             span.attribute("mcp_auth.reason", result.failure.reason)
           }
-          return result
         })),
-      (result) =>
-        Effect.fromResult(result)
+      () =>
+        Effect.fromResult(outcome)
     )
   })

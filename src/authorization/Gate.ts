@@ -7,7 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import {
-  type AuthConfigError,
+  AuthConfigError,
   type AuthError,
   type AuthorizationServerUnavailable,
   InsufficientScope,
@@ -94,6 +94,8 @@ export interface Call<R> {
  */
 export interface Gate {
   readonly resource: ProtectedResource
+  /** Fetches what the first token would have to wait for, and fails where that token would be answered with 503. */
+  readonly ready: Effect.Effect<void, AuthorizationServerUnavailable | InvalidMetadata>
   readonly allowedOrigins: ReadonlyArray<string>
   readonly sessions: Sessions.Sessions
   /** The authorization server's metadata, for hosts to mirror; only where that is switched on. */
@@ -139,6 +141,8 @@ export interface Options {
   readonly anonymous: "deny" | "allow-unscoped"
   /** Decodes the user's own claims; its context is merged into the services of the request. */
   readonly claims: ((principal: Principal["Service"]) => Result.Result<Context.Context<never>, unknown>) | undefined
+  /** Default: there is nothing to fetch. */
+  readonly ready?: Gate["ready"] | undefined
   /** Who hears of decisions, and how they name subjects. */
   readonly decisions?: Decision.Options | undefined
   /** The metadata of the first authorization server, to be published for clients of MCP 2025-03-26. */
@@ -148,6 +152,18 @@ export interface Options {
 }
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })
+
+const noPrincipal = new AuthConfigError({
+  reason: "malformed",
+  option: "verifier",
+  fix: "verify must succeed with a Principal (see Principal.make), and fail for every token that it does not accept"
+})
+
+const isPrincipal = (value: unknown): boolean => {
+  if (typeof value !== "object" || value === null) return false
+  const { issuer, key, scopes } = value as Partial<Principal["Service"]>
+  return typeof issuer === "string" && typeof key === "string" && scopes instanceof Set
+}
 
 /**
  * @category constructors
@@ -172,7 +188,11 @@ export const make = (options: Options): Gate => {
     return Effect.andThen(report({ refusal, principal, operations, required, since }), Effect.fail(refusal))
   }
 
-  const readClaims = (principal: Principal["Service"]): Effect.Effect<Principal["Service"], InvalidToken> => {
+  const readClaims = (
+    principal: Principal["Service"]
+  ): Effect.Effect<Principal["Service"], InvalidToken | AuthConfigError> => {
+    // A verifier may be the user's own, and nothing must come in as nobody.
+    if (!isPrincipal(principal)) return Effect.fail(noPrincipal)
     if (options.claims === undefined || decoded.has(principal)) return Effect.succeed(principal)
     const { claims } = options
     // A check of the user's that throws has not approved of the token.
@@ -186,6 +206,7 @@ export const make = (options: Options): Gate => {
 
   const gate: Gate = {
     resource,
+    ready: options.ready ?? Effect.void,
     allowedOrigins,
     sessions,
     legacyMetadata: options.legacyMetadata,

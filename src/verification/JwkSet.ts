@@ -56,6 +56,10 @@ export class JwkSet extends Context.Service<JwkSet, {
     key: Signature.PublicKey,
     now: number
   ) => boolean | Effect.Effect<boolean, AuthorizationServerUnavailable | InvalidMetadata>
+  /** Fetches the metadata and the keys, and fails where no token of this server could be verified. */
+  readonly load: (
+    server: AuthorizationServer
+  ) => Effect.Effect<void, AuthorizationServerUnavailable | InvalidMetadata>
 }>()("effect-mcp-auth/JwkSet") {}
 
 /** At most this many keys in a set: a document of a megabyte can hold thousands of them. */
@@ -77,8 +81,8 @@ type Keys = ReadonlyArray<Key>
  *
  * **Details**
  *
- * Skipped are symmetric and private keys, keys for encryption, RSA keys outside 2048–8192 bits or with an exponent below
- * 65537, unknown curves, and keys with a member of the wrong type.
+ * Skipped are symmetric and private keys, keys for encryption, RSA keys outside 2048–8192 bits, with an exponent below
+ * 65537 or of the ROCA family, unknown curves, and keys with a member of the wrong type.
  */
 const read = (json: unknown): Keys | "not-a-key-set" | "too-many-keys" => {
   if (!isRecord(json) || !Object.hasOwn(json, "keys") || !Array.isArray(json["keys"])) return "not-a-key-set"
@@ -149,8 +153,55 @@ const isStrongRsa = (n: unknown, e: unknown): boolean => {
   if (modulus === undefined || exponent === undefined || exponent.length === 0 || exponent.length > 8) return false
   const bits = bitLength(modulus)
   const value = exponent.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n)
-  return bits >= 2048 && bits <= 8192 && value >= 65537n && (value & 1n) === 1n
+  return bits >= 2048 && bits <= 8192 && value >= 65537n && (value & 1n) === 1n && !isRoca(modulus)
 }
+
+const smallPrimes = [
+  3,
+  5,
+  7,
+  11,
+  13,
+  17,
+  19,
+  23,
+  29,
+  31,
+  37,
+  41,
+  43,
+  47,
+  53,
+  59,
+  61,
+  67,
+  71,
+  73,
+  79,
+  83,
+  89,
+  97,
+  101,
+  103,
+  107
+]
+  .concat([109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167])
+
+/** The powers of 65537 modulo a prime. */
+const powersOf = (prime: number): ReadonlySet<number> => {
+  const powers = new Set<number>()
+  for (let power = 1; !powers.has(power); power = (power * 65537) % prime) powers.add(power)
+  return powers
+}
+
+/**
+ * A modulus of the library with CVE-2017-15361 ("ROCA"), which can be factored: modulo each small prime it is a power of
+ * 65537. Of other moduli one in a hundred million is.
+ */
+const isRoca = (modulus: Uint8Array): boolean =>
+  smallPrimes.every((prime) =>
+    powersOf(prime).has(modulus.reduce((remainder, byte) => (remainder * 256 + byte) % prime, 0))
+  )
 
 const bitLength = (bytes: Uint8Array): number => {
   const first = bytes.findIndex((byte) => byte !== 0)
@@ -264,6 +315,20 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
         const fresh = set.fresh(now)
         return fresh === undefined ? Effect.map(set.get, (keys) => holds(keys, key)) : holds(fresh, key)
       },
+      load: (server) =>
+        Effect.flatMap(
+          server.jwks !== undefined
+            ? Effect.succeed(configuredKeys(server))
+            : Effect.flatMap(uriOf(server), (uri) => setAt(server, uri).get),
+          (keys) =>
+            keys.some((key) => [...server.algorithms].some(key.fits)) ? Effect.void : Effect.fail(
+              new InvalidMetadata({
+                reason: "not-a-key-set",
+                issuer: server.issuer,
+                detail: `its key set has no key for ${[...server.algorithms].join(", ")}`
+              })
+            )
+        ),
       find: (server, hint) => {
         if (server.jwks !== undefined) return imported(fitting(configuredKeys(server), hint), hint.algorithm)
         return Effect.flatMap(uriOf(server), (uri) => {

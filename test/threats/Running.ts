@@ -3,7 +3,8 @@
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert } from "@effect/vitest"
-import { type Context, Effect, Exit, Layer, Logger, References, Schema, Scope } from "effect"
+import type { Context } from "effect"
+import { Effect, Exit, Layer, Logger, References, Schema, Scope } from "effect"
 import { AuthLayer, Decision, Principal, RequiredScopes, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -263,8 +264,12 @@ export const messageHeaders = (method: string, name?: unknown): Record<string, s
   "content-type": "application/json",
   "mcp-protocol-version": "2026-07-28",
   "mcp-method": method,
-  ...(typeof name === "string" ? { "mcp-name": name } : {})
+  ...(typeof name === "string" ? { "mcp-name": nameHeader(name) } : {})
 })
+
+// What a header cannot hold travels in base64.
+const nameHeader = (name: string) =>
+  /^[\x21-\x7e]+$/.test(name) ? name : `=?base64?${Buffer.from(name).toString("base64")}?=`
 
 const linesOf = (rawHeaders: ReadonlyArray<string>, name: string): ReadonlyArray<string> =>
   rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]!.toLowerCase() === name)

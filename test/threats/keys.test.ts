@@ -117,50 +117,54 @@ describe("the keys", () => {
       resultOf(yield* call(server, token))
     }))
 
-  it.effect("T-KEYS-03 a huge document is given up at its limit, packed or not", () =>
-    Effect.gen(function*() {
-      const zeros = gzipSync(Buffer.alloc(64 * 1024 * 1024))
-      const bomb = gzipSync(Buffer.from(`{"keys":[${" ".repeat(64 * 1024 * 1024)}]}`))
-      const many = JSON.stringify({ keys: Array.from({ length: 20_000 }, (_, i) => ({ kty: "EC", kid: `${i}` })) })
-      const deep = `{"keys":${"[".repeat(400_000)}${"]".repeat(400_000)}}`
-      let sent = 0
-      const flood = (response: ServerResponse, headers: Record<string, string>) => {
-        response.writeHead(200, { "content-type": "application/json", ...headers })
-        const chunk = Buffer.alloc(64 * 1024, 0x20)
-        const more = () => {
-          while (!response.destroyed && sent < 64 * 1024 * 1024) {
-            sent += chunk.length
-            if (!response.write(chunk)) return
+  it.effect(
+    "T-KEYS-03 SSRF-06 SSRF-07 a huge document is given up at its limit, packed or not",
+    () =>
+      Effect.gen(function*() {
+        const zeros = gzipSync(Buffer.alloc(64 * 1024 * 1024))
+        const bomb = gzipSync(Buffer.from(`{"keys":[${" ".repeat(64 * 1024 * 1024)}]}`))
+        const many = JSON.stringify({ keys: Array.from({ length: 20_000 }, (_, i) => ({ kty: "EC", kid: `${i}` })) })
+        const deep = `{"keys":${"[".repeat(400_000)}${"]".repeat(400_000)}}`
+        let sent = 0
+        const flood = (response: ServerResponse, headers: Record<string, string>) => {
+          response.writeHead(200, { "content-type": "application/json", ...headers })
+          const chunk = Buffer.alloc(64 * 1024, 0x20)
+          const more = () => {
+            while (!response.destroyed && sent < 64 * 1024 * 1024) {
+              sent += chunk.length
+              if (!response.write(chunk)) return
+            }
+            response.end()
           }
-          response.end()
+          response.on("drain", more).on("error", () => {})
+          more()
         }
-        response.on("drain", more).on("error", () => {})
-        more()
-      }
-      const answers: Record<string, (response: ServerResponse) => void> = {
-        "64 MB, announced": (response) => flood(response, { "content-length": String(64 * 1024 * 1024) }),
-        "64 MB, in chunks": (response) => flood(response, {}),
-        "a gzip of zeros": (response) => json(response, zeros, { "content-encoding": "gzip" }),
-        "a gzip of spaces": (response) => json(response, bomb, { "content-encoding": "gzip" }),
-        "20,000 keys": (response) => json(response, many),
-        "nested lists": (response) => json(response, deep)
-      }
-      for (const [title, answer] of Object.entries(answers)) {
-        for (const document of ["/jwks", "metadata"]) {
-          sent = 0
-          const as = yield* hostile((path, response, _, origin) =>
-            document === "metadata" || path === document ? answer(response) : json(response, metadataOf(origin))
-          )
-          const server = yield* against(as.origin)
-          const before = process.memoryUsage().heapUsed + process.memoryUsage().external
-          const answered = yield* call(server, yield* good(server))
-          assertUnavailable(answered)
-          assert.isBelow(sent, 16 * 1024 * 1024, title)
-          const grown = process.memoryUsage().heapUsed + process.memoryUsage().external - before
-          assert.isBelow(grown, 48 * 1024 * 1024, `${title} as ${document}`)
+        const answers: Record<string, (response: ServerResponse) => void> = {
+          "64 MB, announced": (response) => flood(response, { "content-length": String(64 * 1024 * 1024) }),
+          "64 MB, in chunks": (response) => flood(response, {}),
+          "a gzip of zeros": (response) => json(response, zeros, { "content-encoding": "gzip" }),
+          "a gzip of spaces": (response) => json(response, bomb, { "content-encoding": "gzip" }),
+          "20,000 keys": (response) => json(response, many),
+          "nested lists": (response) => json(response, deep)
         }
-      }
-    }), 30_000)
+        for (const [title, answer] of Object.entries(answers)) {
+          for (const document of ["/jwks", "metadata"]) {
+            sent = 0
+            const as = yield* hostile((path, response, _, origin) =>
+              document === "metadata" || path === document ? answer(response) : json(response, metadataOf(origin))
+            )
+            const server = yield* against(as.origin)
+            const before = process.memoryUsage().heapUsed + process.memoryUsage().external
+            const answered = yield* call(server, yield* good(server))
+            assertUnavailable(answered)
+            assert.isBelow(sent, 16 * 1024 * 1024, title)
+            const grown = process.memoryUsage().heapUsed + process.memoryUsage().external - before
+            assert.isBelow(grown, 48 * 1024 * 1024, `${title} as ${document}`)
+          }
+        }
+      }),
+    30_000
+  )
 
   it.effect("T-KEYS-04 a server that hangs, drips or breaks off costs its limit, once for all who wait", () =>
     Effect.gen(function*() {

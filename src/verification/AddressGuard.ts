@@ -1,0 +1,198 @@
+/**
+ * Which network addresses may be asked on behalf of somebody else. An issuer that comes out of a request or a token is a
+ * URL that a stranger wrote: fetched without a guard it reaches whatever this machine can (server-side request forgery,
+ * RFC 9728 §7.7).
+ *
+ * Configured authorization servers need no guard and have none: their operator may well run them in a private network.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientError from "effect/http/HttpClientError"
+
+/**
+ * Tells whether a text is the address of a host on the public Internet: an IPv4 address in dotted form, or an IPv6
+ * address with or without brackets.
+ *
+ * **Details**
+ *
+ * What the special-purpose registries of IANA (RFC 6890) set apart is not: this host, loopback, private, shared,
+ * link-local (where cloud providers put their metadata), documentation, benchmarking, multicast, reserved. An IPv6 address
+ * that carries an IPv4 address (mapped, compatible, translated, NAT64, 6to4, ISATAP) is as public as that one. Teredo, and
+ * anything outside global unicast, is not.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isPublic = (address: string): boolean => {
+  const v4 = parseV4(address)
+  if (v4 !== undefined) return isPublicV4(v4)
+  const v6 = parseV6(address.startsWith("[") && address.endsWith("]") ? address.slice(1, -1) : address)
+  return v6 !== undefined && isPublicV6(v6)
+}
+
+type V4 = readonly [number, number, number, number]
+
+const parseV4 = (text: string): V4 | undefined => {
+  const parts = text.split(".")
+  // One spelling only: 010 is eight to some and ten to others.
+  return parts.length === 4 && parts.every((_) => /^(?:0|[1-9]\d{0,2})$/.test(_) && Number(_) <= 255)
+    ? parts.map(Number) as unknown as V4
+    : undefined
+}
+
+const isPublicV4 = ([a, b, c]: V4): boolean =>
+  !(
+    a === 0 || a === 10 || a === 127 || a >= 224 ||
+    (a === 100 && b >= 64 && b < 128) ||
+    (a === 169 && b === 254) ||
+    (a === 172 && b >= 16 && b < 32) ||
+    (a === 192 && b === 0 && (c === 0 || c === 2)) ||
+    (a === 192 && b === 31 && c === 196) ||
+    (a === 192 && b === 52 && c === 193) ||
+    (a === 192 && b === 88 && c === 99) ||
+    (a === 192 && b === 168) ||
+    (a === 192 && b === 175 && c === 48) ||
+    (a === 198 && (b === 18 || b === 19)) ||
+    (a === 198 && b === 51 && c === 100) ||
+    (a === 203 && b === 0 && c === 113)
+  )
+
+/** Eight groups of 16 bits; `undefined` for a zone (`fe80::1%eth0`) and for whatever is none. */
+const parseV6 = (text: string): ReadonlyArray<number> | undefined => {
+  const halves = text.split("::")
+  if (halves.length > 2) return undefined
+  const groupsOf = (half: string, last: boolean): ReadonlyArray<number> | undefined => {
+    if (half === "") return []
+    const groups: Array<number> = []
+    const parts = half.split(":")
+    for (const [index, part] of parts.entries()) {
+      const v4 = last && index === parts.length - 1 ? parseV4(part) : undefined
+      if (v4 !== undefined) groups.push(v4[0] * 256 + v4[1], v4[2] * 256 + v4[3])
+      else if (/^[0-9a-fA-F]{1,4}$/.test(part)) groups.push(Number.parseInt(part, 16))
+      else return undefined
+    }
+    return groups
+  }
+  const head = groupsOf(halves[0]!, halves.length === 1)
+  const tail = halves.length === 1 ? [] : groupsOf(halves[1]!, true)
+  if (head === undefined || tail === undefined) return undefined
+  const missing = 8 - head.length - tail.length
+  if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined
+  return [...head, ...Array.from({ length: missing }, () => 0), ...tail]
+}
+
+const isPublicV6 = (groups: ReadonlyArray<number>): boolean => {
+  const [a, b, c, , e, f] = groups as [number, number, number, number, number, number]
+  const v4At = (index: number): V4 => {
+    const [high, low] = [groups[index]!, groups[index + 1]!]
+    return [high >> 8, high & 255, low >> 8, low & 255]
+  }
+  const zeros = (from: number, to: number) => groups.slice(from, to).every((_) => _ === 0)
+  if (zeros(0, 5) && f === 0xffff) return isPublicV4(v4At(6)) // mapped, RFC 4291 §2.5.5.2
+  if (zeros(0, 4) && e === 0xffff && f === 0) return isPublicV4(v4At(6)) // translated, RFC 7915
+  if (zeros(0, 6)) return isPublicV4(v4At(6)) // compatible, and :: and ::1
+  if (a === 0x64 && b === 0xff9b && zeros(2, 6)) return isPublicV4(v4At(6)) // NAT64, RFC 6052
+  if ((a & 0xe000) !== 0x2000) return false // outside global unicast
+  if (a === 0x2001 && b < 0x200) return false // protocol assignments: Teredo, benchmarking, ORCHID
+  if (a === 0x2001 && b === 0xdb8) return false // documentation
+  if (a === 0x3fff && b < 0x1000) return false // documentation, RFC 9637
+  if (a === 0x2620 && b === 0x4f && c === 0x8000) return false // AS112
+  if (a === 0x2002 && !isPublicV4(v4At(1))) return false // 6to4, RFC 3056
+  if ((e & 0xfdff) === 0 && f === 0x5efe && !isPublicV4(v4At(6))) return false // ISATAP, RFC 5214 §6.1
+  return true
+}
+
+/**
+ * Tells whether the host of a URL may be the name of a public one: an address must be public, a name must not be one that
+ * stands for this machine or its network (`localhost`, `printer`, `x.local`, `x.internal`, `x.home.arpa`).
+ *
+ * **Gotchas**
+ *
+ * A name says nothing about the address behind it. Use `lookup` as well.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isPublicHost = (hostname: string): boolean => {
+  const name = hostname.toLowerCase().replace(/\.$/, "")
+  if (name.includes(":") || /^[\d.]+$/.test(name)) return isPublic(name)
+  return name.includes(".") &&
+    !/\.(?:localhost|local|localdomain|internal|intranet|lan|home|home\.arpa|corp)$/.test(name)
+}
+
+/**
+ * An `HttpClient` that asks public hosts only, by https; every other request fails before a connection is opened.
+ *
+ * **Gotchas**
+ *
+ * Names are looked up by the client underneath, which must refuse private addresses itself: see `lookup`.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const client = (self: HttpClient.HttpClient): HttpClient.HttpClient =>
+  HttpClient.make((request, url) =>
+    url.protocol === "https:" && isPublicHost(url.hostname)
+      ? self.execute(request)
+      : Effect.fail(
+        new HttpClientError.HttpClientError({
+          reason: new HttpClientError.TransportError({
+            request,
+            description: `${url.protocol}//${url.host} is not a public https host`
+          })
+        })
+      )
+  )
+
+/**
+ * An address as `lookup` of `node:dns` gives it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Address {
+  readonly address: string
+  readonly family: number
+}
+
+type Callback = (error: any, address: any, family?: number) => void
+
+/**
+ * A function in the form of `lookup` of `node:dns`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Lookup = (hostname: string, options: any, callback: Callback) => void
+
+/**
+ * Wraps a look-up of names so that a name with an address that is not public has none at all. The connection is opened to
+ * the very addresses that were judged, so a name that changes its address in between (DNS rebinding) gains nothing.
+ *
+ * **Example** (A client for issuers that strangers name)
+ *
+ * ```ts
+ * import { NodeHttpClient } from "@effect/platform-node"
+ * import { Effect, Layer } from "effect"
+ * import { AddressGuard } from "effect-mcp-auth"
+ * import { HttpClient } from "effect/http"
+ * import { lookup } from "node:dns"
+ *
+ * const Guarded = Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, AddressGuard.client)).pipe(
+ *   Layer.provide(NodeHttpClient.layerNodeHttpOptions({ lookup: AddressGuard.lookup(lookup) }))
+ * )
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const lookup = (self: Lookup): Lookup => (hostname, options, callback) =>
+  self(hostname, options, (error, found, family) => {
+    if (error) return callback(error, found, family)
+    const addresses: ReadonlyArray<Address> = Array.isArray(found) ? found : [{ address: found, family: family ?? 0 }]
+    return addresses.length > 0 && addresses.every(({ address }) => isPublic(address))
+      ? callback(null, found, family)
+      : callback(Object.assign(new Error(`${hostname} has no public address`), { code: "ENOTFOUND" }), undefined)
+  })

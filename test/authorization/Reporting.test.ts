@@ -1,0 +1,262 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Fiber, Layer, Logger, Metric, Redacted, References, Tracer } from "effect"
+import { AuthError, AuthLayer, Decision } from "effect-mcp-auth"
+import { FetchHttpClient } from "effect/http"
+import { TestClock } from "effect/testing"
+import * as Running from "../threats/Running.ts"
+
+const { bearer, resultOf } = Running
+
+const mint = (server: Running.Running, scopes: ReadonlyArray<string> = ["todos:read"]) => server.issuer.mint({ scopes })
+
+const configured = {
+  resource: "https://server.test/mcp",
+  authorizationServers: ["https://issuer.test"],
+  scopes: ["todos:read"]
+} as const
+
+/** Spans as a tracer hears of them. */
+const recorder = () => {
+  const spans: Array<Tracer.NativeSpan> = []
+  return {
+    spans,
+    tracer: Tracer.make({
+      span: (options) => {
+        const span = new Tracer.NativeSpan(options)
+        spans.push(span)
+        return span
+      }
+    })
+  }
+}
+
+const alice = {
+  issuer: "https://issuer.test",
+  subject: "alice",
+  clientId: "c",
+  scopes: new Set(),
+  owner: "alice of issuer.test"
+} as never
+
+/** The decision of a reporter that was told these facts. */
+const reported = (facts: Partial<Decision.Facts>, options: Decision.Options = {}) =>
+  Effect.gen(function*() {
+    const heard: Array<Decision.Decision> = []
+    yield* Decision.reporter({ ...options, listener: (_) => Effect.sync(() => void heard.push(_)) })({
+      refusal: undefined,
+      principal: alice,
+      operations: [],
+      required: [],
+      since: 0n,
+      ...facts
+    })
+    assert.strictEqual(heard.length, 1)
+    return heard[0]!
+  })
+
+describe("a decision", () => {
+  it.effect("tells who, what, why and for how long", () =>
+    Effect.gen(function*() {
+      const server = yield* Running.start()
+      const token = yield* mint(server)
+      yield* server.issuer.fail({ _tag: "Slow", by: "2 seconds" }, "/jwks")
+      const waiting = yield* Effect.forkChild(server.call("add_todo", bearer(token), { title: "x" }), {
+        startImmediately: true
+      })
+      for (let i = 0; i < 100 && server.decisions.length === 0; i++) {
+        yield* Effect.andThen(Running.breathe(), TestClock.adjust("100 millis"))
+      }
+      assert.strictEqual((yield* Fiber.join(waiting)).status, 403)
+      assert.strictEqual(server.decisions.length, 1)
+      const { duration, ...decision } = server.decisions[0]!
+      assert.deepStrictEqual(decision, {
+        outcome: "refused",
+        status: 403,
+        reason: "missing-scope",
+        issuer: "https://issuer.test",
+        subject: "alice",
+        clientId: "client-1",
+        operations: ["tools/call add_todo"],
+        required: ["todos:read", "todos:write"],
+        missing: ["todos:write"]
+      })
+      assert.isAtLeast(Duration.toMillis(duration), 2_000)
+      assert.isBelow(Duration.toMillis(duration), 5_000)
+    }))
+
+  it.effect("is logged with fixed annotations, at the level that fits", () =>
+    Effect.gen(function*() {
+      const server = yield* Running.start()
+      resultOf(yield* server.call("list_todos", bearer(yield* mint(server))))
+      yield* server.call("list_todos", {})
+      yield* server.call("list_todos", bearer("a.b.c"))
+      yield* TestClock.adjust("25 hours")
+      yield* server.issuer.fail({ _tag: "Status", status: 500 })
+      yield* server.call("list_todos", bearer(yield* mint(server)))
+      const lines = server.logs().split("\n").map((_) => JSON.parse(_)).filter((_) =>
+        [_.message].flat()[0].startsWith("request ")
+      )
+      assert.deepStrictEqual(lines.map((_) => [_.level, _.annotations.reason]), [
+        ["DEBUG", undefined],
+        ["DEBUG", "no-authorization"],
+        ["INFO", "malformed"],
+        ["WARN", "server-error"]
+      ])
+      assert.deepStrictEqual(lines[0].annotations, {
+        outcome: "admitted",
+        status: 200,
+        issuer: "https://issuer.test",
+        subject: "alice",
+        clientId: "client-1",
+        operations: ["tools/call list_todos"],
+        required: ["todos:read"],
+        duration: 0
+      })
+    }))
+
+  it.effect("holds no more of a request than fits", () =>
+    Effect.gen(function*() {
+      const target = "x".repeat(100_000)
+      const operation = { method: "tools/call", target, kind: "tool", params: {}, isNotification: false } as const
+      const decision = yield* reported({ operations: Array.from({ length: 1_000 }, () => operation) })
+      assert.strictEqual(decision.operations.length, 32)
+      assert.isTrue(decision.operations.every((_) => _.length === 256))
+    }))
+
+  it.effect("reaches a listener that is provided to AuthLayer alone", () =>
+    Effect.gen(function*() {
+      const heard: Array<Decision.Decision> = []
+      const context = yield* Layer.build(
+        AuthLayer.layerServices(configured).pipe(
+          Layer.provide(Layer.succeed(Decision.DecisionListener, (_) => Effect.sync(() => void heard.push(_)))),
+          Layer.provide(FetchHttpClient.layer)
+        )
+      )
+      const gate = yield* Effect.provide(AuthLayer.AuthLayer, context)
+      yield* Effect.flip(gate.authenticate({ method: "POST", header: () => undefined, authorization: ["Bearer x"] }))
+      assert.deepStrictEqual(heard.map((_) => _.reason), ["malformed"])
+    }))
+
+  it.effect("is not made where nobody would hear of it", () =>
+    Effect.gen(function*() {
+      let asked = 0
+      const principal = {
+        issuer: "i",
+        clientId: "c",
+        scopes: new Set(),
+        get subject() {
+          asked++
+          return "alice"
+        }
+      } as never
+      const report = Decision.reporter()({ refusal: undefined, principal, operations: [], required: [], since: 0n })
+      yield* Effect.provideService(report, References.MinimumLogLevel, "Info")
+      assert.strictEqual(asked, 0)
+      yield* report.pipe(Effect.provideService(References.MinimumLogLevel, "Debug"), Effect.provide(Logger.layer([])))
+      assert.isAbove(asked, 0)
+    }))
+})
+
+describe("the subject of a decision", () => {
+  it.effect("is plain, hashed under a key, or left out", () =>
+    Effect.gen(function*() {
+      const hashed = (key: string) => ({ subject: Decision.hashedSubject(Redacted.make(key)) })
+      assert.strictEqual((yield* reported({})).subject, "alice")
+      assert.isUndefined((yield* reported({}, { subject: Decision.omittedSubject })).subject)
+      const one = (yield* reported({}, hashed("0123456789abcdef"))).subject!
+      assert.match(one, /^[A-Za-z0-9_-]{22}$/)
+      assert.strictEqual((yield* reported({}, hashed("0123456789abcdef"))).subject, one)
+      assert.notStrictEqual((yield* reported({}, hashed("fedcba9876543210"))).subject, one)
+      const principal = { issuer: "https://other.test", subject: "alice", scopes: new Set(), owner: "other" } as never
+      assert.notStrictEqual((yield* reported({ principal }, hashed("0123456789abcdef"))).subject, one)
+      assert.isUndefined((yield* reported({ principal: undefined }, hashed("0123456789abcdef"))).subject)
+    }))
+
+  it.effect("is hashed in the log and for the listener of a server", () =>
+    Effect.gen(function*() {
+      const decisionSubject = Decision.hashedSubject(Redacted.make("a key of sixteen bytes"))
+      const server = yield* Running.start({ auth: { decisionSubject } })
+      yield* server.call("list_todos", bearer(yield* server.issuer.mint({ subject: "very-private", scopes: [] })))
+      assert.match(server.decisions[0]!.subject!, /^[A-Za-z0-9_-]{22}$/)
+      assert.include(server.logs(), server.decisions[0]!.subject!)
+      assert.notInclude(server.logs(), "very-private")
+    }))
+
+  it.effect("needs a key that cannot be guessed", () =>
+    Effect.gen(function*() {
+      const error = yield* Layer.build(
+        AuthLayer.layerServices({ ...configured, decisionSubject: Decision.hashedSubject(Redacted.make("short")) })
+          .pipe(
+            Layer.provide(FetchHttpClient.layer)
+          )
+      ).pipe(Effect.flip)
+      assert.instanceOf(error, AuthError.AuthConfigError)
+      assert.strictEqual(error.option, "decisionSubject")
+    }))
+})
+
+describe("metrics", () => {
+  it.effect("count and time decisions by outcome and reason", () =>
+    Effect.gen(function*() {
+      const registry = new Map()
+      const server = yield* Effect.provideService(Running.start(), Metric.MetricRegistry, registry)
+      const good = yield* mint(server)
+      resultOf(yield* server.call("list_todos", bearer(good)))
+      resultOf(yield* server.call("list_todos", bearer(good)))
+      yield* server.call("add_todo", bearer(good), { title: "x" })
+      yield* server.call("list_todos", {})
+      yield* server.call("list_todos", bearer("a.b.c"))
+      const snapshot = yield* Effect.provideService(Metric.snapshot, Metric.MetricRegistry, registry)
+      const of = (name: string) => snapshot.filter(({ id }) => id === name)
+      assert.sameDeepMembers(
+        of("mcp_auth_decisions").map(({ attributes, state }) => [
+          attributes?.["outcome"],
+          attributes?.["reason"],
+          (state as { readonly count: number }).count
+        ]),
+        [
+          ["admitted", "none", 2],
+          ["refused", "missing-scope", 1],
+          ["refused", "no-authorization", 1],
+          ["refused", "malformed", 1]
+        ]
+      )
+      assert.strictEqual(of("mcp_auth_decision_duration").length, 4)
+      assert.isTrue(
+        of("mcp_auth_decision_duration").every(({ state }) => (state as { readonly count: number }).count > 0)
+      )
+    }))
+})
+
+describe("the span of a verification", () => {
+  it.effect("stands under the span of the request, and says how it ended", () =>
+    Effect.gen(function*() {
+      const { spans, tracer } = recorder()
+      const server = yield* Effect.withTracer(Running.start(), tracer)
+      resultOf(yield* server.call("list_todos", bearer(yield* mint(server))))
+      yield* server.call("list_todos", bearer("a.b.c"))
+      const verifications = spans.filter(({ name }) => name === "mcp_auth.verify")
+      assert.deepStrictEqual(verifications.map((_) => Object.fromEntries(_.attributes)), [
+        { "mcp_auth.outcome": "verified", "mcp_auth.issuer": "https://issuer.test", "mcp_auth.client_id": "client-1" },
+        { "mcp_auth.outcome": "refused", "mcp_auth.reason": "malformed" }
+      ])
+      for (const { parent, status } of verifications) {
+        assert.isTrue(status._tag === "Ended" && status.exit._tag === "Success" && status.exit.value === undefined)
+        assert.isTrue(parent._tag === "Some" && parent.value._tag === "Span")
+      }
+      // What the first verification had to fetch stands under it.
+      assert.isTrue(spans.some(({ parent }) => parent._tag === "Some" && parent.value === verifications[0]))
+    }))
+
+  it.effect("is not opened for Effect's own tracer, which shows spans to nobody", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const verification = Effect.map(Effect.option(Effect.currentSpan), (span) => {
+        seen.push(span._tag)
+        return { issuer: "i" } as never
+      })
+      yield* Decision.traced(verification)
+      yield* Effect.withTracer(Decision.traced(verification), recorder().tracer)
+      assert.deepStrictEqual(seen, ["None", "Some"])
+    }))
+})

@@ -1,0 +1,417 @@
+/**
+ * A second opinion: `oauth4webapi` judges the same tokens. ORACLE_SEED and ORACLE_CASES choose others and more.
+ */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { AuthLayer, TokenType } from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
+import { TestClock } from "effect/testing"
+import { exportJWK, generateKeyPair } from "jose"
+import * as oauth from "oauth4webapi"
+import { vi } from "vitest"
+import { segment, signWith } from "../threats/Running.ts"
+
+const seed = Number(process.env["ORACLE_SEED"] ?? 20260728)
+const cases = Number(process.env["ORACLE_CASES"] ?? 3_000)
+
+const now = 1_800_000_000
+const resource = "https://server.test/mcp"
+const issuer = "https://issuer.test"
+
+type Json = Readonly<Record<string, unknown>>
+
+/** A token before it is signed. `claimsText` is what is encoded, where that is not just the claims as JSON. */
+interface Case {
+  readonly header: Json
+  readonly claims: Json
+  readonly claimsText?: string | Uint8Array
+  readonly key: "known" | "unknown"
+  /** Changes the compact form after signing. */
+  readonly spelling: string
+  readonly applied: ReadonlyArray<string>
+}
+
+type Change = (of: Case, random: Random) => Case
+
+/* The generator: mulberry32, so that a seed is a run. */
+type Random = () => number
+const randomOf = (from: number): Random => {
+  let state = from >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+}
+const pick = <A>(random: Random, from: ReadonlyArray<A>): A => from[Math.floor(random() * from.length)]!
+
+const values = [null, 0, -1, 1.5, 42, "", "x", "a\u0000b", "a\nb", true, false, [], {}, ["x"], { jkt: "x" }] as const
+
+const times = [-3_600, -31, -30, -29, -1, 0, 1, 29, 30, 31, 3_600].map((_) => now + _)
+
+const without = (record: Json, name: string): Json =>
+  Object.fromEntries(Object.entries(record).filter(([_]) => _ !== name))
+
+const changes: Readonly<Record<string, Change>> = {
+  "no claim": (of, random) => {
+    const name = pick(random, ["iss", "exp", "aud", "sub", "iat", "jti", "client_id", "scope"])
+    return { ...of, claims: without(of.claims, name) }
+  },
+  "a claim of another kind": (of, random) => {
+    const name = pick(random, [
+      "iss",
+      "exp",
+      "nbf",
+      "aud",
+      "sub",
+      "iat",
+      "jti",
+      "client_id",
+      "scope",
+      "scp",
+      "azp",
+      "cnf"
+    ])
+    return { ...of, claims: { ...of.claims, [name]: pick(random, values) } }
+  },
+  "a time": (of, random) => ({
+    ...of,
+    claims: { ...of.claims, [pick(random, ["exp", "nbf", "iat"])]: pick(random, [...times, 1e300, -1e300, now + 0.5]) }
+  }),
+  "an audience": (of, random) => ({
+    ...of,
+    claims: {
+      ...of.claims,
+      aud: pick(random, [
+        [resource],
+        ["x", resource],
+        [42, resource],
+        [[resource]],
+        `${resource}/`,
+        ` ${resource}`,
+        resource.toUpperCase(),
+        `${resource} x`,
+        "https://server.test"
+      ])
+    }
+  }),
+  "an issuer": (of, random) => ({
+    ...of,
+    claims: { ...of.claims, iss: pick(random, [`${issuer}/`, "https://Issuer.test", "https://evil.test", [issuer]]) }
+  }),
+  "an ID token's claim": (of, random) => ({
+    ...of,
+    claims: { ...of.claims, [pick(random, ["nonce", "at_hash", "events", "token_use"])]: pick(random, ["x", "id", {}]) }
+  }),
+  "a type": (of, random) => {
+    const typ = pick(random, [
+      undefined,
+      "JWT",
+      "jwt",
+      "AT+JWT",
+      "at+JWT",
+      "application/at+jwt",
+      "application/AT+jwt",
+      "dpop+jwt",
+      "",
+      42,
+      null,
+      "at+jwt "
+    ])
+    return { ...of, header: typ === undefined ? without(of.header, "typ") : { ...of.header, typ } }
+  },
+  "an algorithm": (of, random) => ({
+    ...of,
+    header: {
+      ...of.header,
+      alg: pick(random, ["none", "HS256", "RS256", "PS256", "ES384", "EdDSA", "es256", "", null, 1, "ML-DSA-44"])
+    }
+  }),
+  "a key id": (of, random) => {
+    const kid = pick(random, [undefined, "second", "nobody", "", null, 42, "__proto__"])
+    return { ...of, header: kid === undefined ? without(of.header, "kid") : { ...of.header, kid } }
+  },
+  "a header": (of, random) => ({
+    ...of,
+    header: {
+      ...of.header,
+      ...pick(random, [
+        { crit: ["x"], x: 1 },
+        { crit: [] },
+        { b64: true },
+        { b64: false },
+        { zip: "DEF" },
+        { enc: "A256GCM" },
+        {
+          jku: "https://evil.test"
+        },
+        { jwk: {} },
+        { x5c: ["x"] },
+        { cty: "JWT" },
+        { unknown: 1 }
+      ])
+    }
+  }),
+  "another key": (of) => ({ ...of, key: "unknown" }),
+  "a spelling": (of, random) => ({
+    ...of,
+    spelling: pick(random, [
+      "padding",
+      "trailing bits",
+      "a dot more",
+      "four parts",
+      "no signature",
+      "two parts",
+      "a bit of the signature"
+    ])
+  }),
+  "a text": (of, random) => {
+    const json = JSON.stringify(of.claims)
+    const bytes = new TextEncoder().encode(json)
+    return {
+      ...of,
+      claimsText: pick<string | Uint8Array>(random, [
+        ` ${json}`,
+        `${json} `,
+        `\ufeff${json}`,
+        `[${json}]`,
+        "null",
+        "",
+        json.slice(0, -1),
+        `${json.slice(0, -1)},"exp":1}`,
+        `${json.slice(0, -1)},"__proto__":{"aud":"x"}}`,
+        `${json.slice(0, -1)},"deep":${"[".repeat(100)}${"]".repeat(100)}}`,
+        `${json.slice(0, -1)},"exp":1e400}`,
+        Uint8Array.from([...bytes.slice(0, -1), 0x2c, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])
+      ])
+    }
+  },
+  "a size": (of) => ({ ...of, claims: { ...of.claims, padding: "x".repeat(20_000) } })
+}
+
+const generate = (random: Random): Case => {
+  let made: Case = {
+    header: { alg: "ES256", typ: "at+jwt", kid: "first" },
+    claims: {
+      iss: issuer,
+      sub: "alice",
+      aud: resource,
+      client_id: "client-1",
+      iat: now,
+      exp: now + 300,
+      jti: "1",
+      scope: "a b"
+    },
+    key: "known",
+    spelling: "",
+    applied: []
+  }
+  const count = pick(random, [0, 1, 1, 1, 1, 2, 2, 3])
+  for (let i = 0; i < count; i++) {
+    const name = pick(random, Object.keys(changes))
+    made = { ...changes[name]!(made, random), applied: [...made.applied, name] }
+  }
+  return made
+}
+
+const spell = (token: string, spelling: string): string => {
+  const [header, claims, signature] = token.split(".") as [string, string, string]
+  switch (spelling) {
+    case "padding":
+      return `${token}==`
+    case "trailing bits": {
+      // The last character of 64 bytes carries four bits that say nothing.
+      const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+      return token.slice(0, -1) + alphabet[alphabet.indexOf(token.at(-1)!) + 1]
+    }
+    case "a dot more":
+      return `${token}.`
+    case "four parts":
+      return `${token}.${signature}`
+    case "no signature":
+      return `${header}.${claims}.`
+    case "two parts":
+      return `${header}.${claims}`
+    case "a bit of the signature":
+      return `${header}.${claims}.${signature[0] === "A" ? "B" : "A"}${signature.slice(1)}`
+    default:
+      return token
+  }
+}
+
+/** Where the two may differ, and why. Each entry must be met in every run of the usual length. */
+interface Difference {
+  readonly accepts: "ours" | "theirs"
+  readonly reason: string
+  readonly when: (of: Case) => boolean
+}
+
+const has = (name: string) => ({ claims }: Case) => Object.hasOwn(claims, name)
+const text = ({ claims, claimsText }: Case) => claimsText ?? JSON.stringify(claims)
+const isNumber = (value: unknown) => typeof value === "number"
+
+const differences: ReadonlyArray<Difference> = [
+  {
+    accepts: "ours",
+    reason:
+      "RFC 9068 §2.2 demands jti, iat and client_id of the issuer; half of the providers leave one out, and no check " +
+      "depends on their presence",
+    when: ({ claims }) =>
+      typeof claims["jti"] !== "string" || claims["iat"] === undefined || !Object.hasOwn(claims, "client_id")
+  },
+  {
+    accepts: "ours",
+    reason: "without a kid every fitting key is tried (four at most): RFC 7515 §4.1.4 makes kid optional",
+    when: ({ header }) => !Object.hasOwn(header, "kid")
+  },
+  {
+    accepts: "theirs",
+    reason: "a token issued in the future is refused: its issuer's clock, or its issuer, is wrong",
+    when: ({ claims }) => isNumber(claims["iat"]) && (claims["iat"] as number) > now
+  },
+  {
+    accepts: "theirs",
+    reason: "a token that names a key of its holder is worth nothing without a proof, however empty the name",
+    when: has("cnf")
+  },
+  {
+    accepts: "theirs",
+    reason: "a subject is a string of printable characters: it becomes a key of somebody's data and a line in a log",
+    when: ({ claims }) => typeof claims["sub"] === "string" && /^$|[\u0000-\u001f]/.test(claims["sub"])
+  },
+  {
+    accepts: "theirs",
+    reason: "a client id is a non-empty string, under whichever claim",
+    when: ({ claims }) =>
+      claims["client_id"] === "" || (Object.hasOwn(claims, "azp") && typeof claims["azp"] !== "string")
+  },
+  {
+    accepts: "theirs",
+    reason: "scopes of a wrong type are an error, not no scopes (they do not read scopes at all)",
+    when: ({ claims }) =>
+      (Object.hasOwn(claims, "scope") && typeof claims["scope"] !== "string") || Object.hasOwn(claims, "scp")
+  },
+  {
+    accepts: "theirs",
+    reason: "b64 changes what is signed (RFC 7797 §7), zip and enc announce content that is not expected here",
+    when: ({ header }) => ["b64", "zip", "enc"].some((_) => Object.hasOwn(header, _))
+  },
+  {
+    accepts: "theirs",
+    reason: "one spelling of a token: base64url without padding and without stray bits (RFC 7515 §2)",
+    when: ({ spelling }) => spelling === "padding" || spelling === "trailing bits"
+  },
+  {
+    accepts: "theirs",
+    reason: "aud is a string or a list of strings (RFC 7519 §4.1.3), so a list with something else in it is none",
+    when: ({ claims }) => Array.isArray(claims["aud"]) && claims["aud"].some((_) => typeof _ !== "string")
+  },
+  {
+    accepts: "theirs",
+    reason: "a token is at most 16 KiB",
+    when: (of) => text(of).length > 12_000
+  },
+  {
+    accepts: "theirs",
+    reason: "JSON nests at most 32 levels",
+    when: (of) => String(text(of)).includes("[[[[")
+  },
+  {
+    accepts: "theirs",
+    reason: "a moment is one that a clock can show: not 1e400, not 1e300",
+    when: (of) =>
+      String(text(of)).includes("1e400") || ["exp", "nbf", "iat"].some((_) => Math.abs(Number(of.claims[_])) > 8.64e12)
+  },
+  {
+    accepts: "theirs",
+    reason: "claims are UTF-8 without a byte order mark and begin with {: nothing is repaired",
+    when: ({ claimsText }) =>
+      claimsText !== undefined && (typeof claimsText !== "string" || /^[\ufeff ]/.test(claimsText))
+  }
+]
+
+describe("oauth4webapi", () => {
+  beforeAll(() => {
+    vi.useFakeTimers({ toFake: ["Date"], now: now * 1000 })
+  })
+  afterAll(() => {
+    vi.useRealTimers()
+  })
+
+  it.effect(`agrees on ${cases} tokens (seed ${seed}), but for the differences listed`, () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(now * 1000)
+      const pair = () => Effect.promise(() => generateKeyPair("ES256", { extractable: true }))
+      const [first, second, stranger] = [yield* pair(), yield* pair(), yield* pair()]
+      const jwkOf = (key: CryptoKey, kid: string) =>
+        Effect.map(Effect.promise(() => exportJWK(key)), (jwk) => ({ ...jwk, kid, use: "sig", alg: "ES256" }))
+      const keys = [yield* jwkOf(first.publicKey, "first"), yield* jwkOf(second.publicKey, "second")]
+
+      const { client, issuer: own } = yield* TestIssuer.make({ issuer, resource })
+      yield* own.publishKeys(keys)
+      const context = yield* Layer.build(
+        AuthLayer.layerServices({
+          resource,
+          authorizationServers: [issuer],
+          scopes: ["a"],
+          tokenType: TokenType.strict,
+          clockTolerance: "30 seconds"
+        }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+      )
+      const gate = yield* Effect.provide(AuthLayer.AuthLayer, context)
+      const ours = (token: string) =>
+        gate.authenticate({ method: "POST", header: () => undefined, authorization: [`Bearer ${token}`] }).pipe(
+          Effect.as("accepted"),
+          Effect.catch(({ reason, status }) => Effect.succeed(`${status} ${reason}`))
+        )
+
+      const as: oauth.AuthorizationServer = { issuer, jwks_uri: `${issuer}/jwks` }
+      const theirs = (token: string) =>
+        Effect.promise(() =>
+          oauth.validateJwtAccessToken(
+            as,
+            new Request(resource, { headers: { authorization: `Bearer ${token}` } }),
+            resource,
+            { [oauth.customFetch]: () => Promise.resolve(Response.json({ keys })), [oauth.clockTolerance]: 30 }
+          ).then(() => "accepted", (error: Error) => error.message)
+        )
+
+      const random = randomOf(seed)
+      const met = new Set<Difference>()
+      const tally = { "both accept": 0, "both refuse": 0, "a listed difference": 0 }
+      const unexplained: Array<unknown> = []
+      for (let i = 0; i < cases; i++) {
+        const of = generate(random)
+        const { claims, claimsText, header, key, spelling } = of
+        const token = spell(
+          yield* signWith(
+            key === "known" ? first.privateKey : stranger.privateKey,
+            segment(header),
+            segment(claimsText ?? claims)
+          ),
+          spelling
+        )
+        const mine = yield* ours(token)
+        const other = yield* theirs(token)
+        assert.notMatch(mine, /^5/)
+        const accepts = mine === "accepted" ? "ours" : "theirs"
+        if ((mine === "accepted") === (other === "accepted")) {
+          tally[mine === "accepted" ? "both accept" : "both refuse"]++
+          continue
+        }
+        const explained = differences.filter((_) => _.accepts === accepts && _.when(of))
+        if (explained.length === 0) unexplained.push({ mine, other, ...of })
+        for (const one of explained) met.add(one)
+        tally["a listed difference"]++
+      }
+      assert.deepStrictEqual(unexplained, [])
+      assert.isAbove(tally["both accept"], cases / 20)
+      assert.isAbove(tally["both refuse"], cases / 3)
+      if (cases >= 3_000) {
+        const unmet = differences.filter((_) => !met.has(_)).map((_) => _.reason)
+        assert.deepStrictEqual(unmet, [], "differences that are none")
+      }
+    }), 120_000)
+})

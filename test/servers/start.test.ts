@@ -1,0 +1,105 @@
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { AuthLayer, Principal } from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
+import { TestClock } from "effect/testing"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+
+const Whoami = HttpRouter.add("GET", "/mcp", Effect.map(Principal, (_) => HttpServerResponse.text(_.subject ?? "")))
+
+/** A server with its issuer, ordered as the document of `ready` says, or without it. */
+const program = Effect.fnUntraced(function*(start: "eager" | "lazy") {
+  yield* TestClock.setTime(1_800_000_000_000)
+  const { client, issuer } = yield* TestIssuer.make()
+  const node = createServer()
+  const Auth = AuthLayer.layer({
+    resource: "https://server.test/mcp",
+    authorizationServers: [issuer.issuer],
+    scopes: ["todos:read"]
+  })
+  const Client = Layer.succeed(HttpClient.HttpClient, client)
+  const Server = HttpRouter.serve(Whoami.pipe(Layer.provide(Auth)), { disableLogger: true, disableListenLog: true })
+    .pipe(
+      Layer.provide(NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1" }))
+    )
+  const Main = (start === "eager" ? Server.pipe(Layer.provide(AuthLayer.ready(Auth))) : Server).pipe(
+    Layer.provide(Client)
+  )
+  const scope = yield* Scope.make()
+  yield* Effect.addFinalizer(() =>
+    Effect.andThen(Effect.sync(() => node.closeAllConnections()), Scope.close(scope, Exit.void))
+  )
+  const get = (token: string) =>
+    Effect.promise(() =>
+      fetch(`http://127.0.0.1:${(node.address() as AddressInfo).port}/mcp`, {
+        headers: { authorization: `Bearer ${token}`, connection: "close" }
+      }).then(async (response) => ({ status: response.status, body: await response.text() }))
+    )
+  return { issuer, node, get, build: Scope.provide(Layer.build(Main), scope) }
+})
+
+describe("the start", () => {
+  it.effect("is lazy: nothing is asked before the first token", () =>
+    Effect.gen(function*() {
+      const { build, get, issuer, node } = yield* program("lazy")
+      yield* issuer.fail({ _tag: "Hang" })
+      yield* build
+      assert.isTrue(node.listening)
+      assert.deepStrictEqual(yield* issuer.requests, [])
+      yield* issuer.recover
+      assert.deepStrictEqual(yield* get(yield* issuer.mint()), { status: 200, body: "alice" })
+      assert.strictEqual((yield* issuer.requests).length, 2)
+    }))
+
+  it.effect("is eager with AuthLayer.ready: what it fetched serves the first token", () =>
+    Effect.gen(function*() {
+      const { build, get, issuer } = yield* program("eager")
+      yield* build
+      assert.strictEqual((yield* issuer.takeRequests).length, 2)
+      yield* issuer.fail({ _tag: "Status", status: 500 })
+      assert.deepStrictEqual(yield* get(yield* issuer.mint()), { status: 200, body: "alice" })
+      assert.deepStrictEqual(yield* issuer.requests, [])
+    }))
+
+  it.effect("that is eager listens only when the keys are there, so no request waits for the layer", () =>
+    Effect.gen(function*() {
+      const { build, get, issuer, node } = yield* program("eager")
+      yield* issuer.fail({ _tag: "Slow", by: "3 seconds" }, "/jwks")
+      const building = yield* Effect.forkChild(build, { startImmediately: true })
+      yield* TestClock.adjust("2 seconds")
+      assert.isFalse(node.listening)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(building)
+      assert.isTrue(node.listening)
+      assert.deepStrictEqual(yield* get(yield* issuer.mint()), { status: 200, body: "alice" })
+    }))
+
+  const faults = [
+    { fault: { _tag: "Status", status: 500 }, tag: "AuthorizationServerUnavailable" },
+    { fault: { _tag: "Refuse" }, tag: "AuthorizationServerUnavailable" },
+    { fault: { _tag: "Hang" }, tag: "AuthorizationServerUnavailable" },
+    { fault: { _tag: "Status", status: 404 }, tag: "InvalidMetadata" },
+    { fault: { _tag: "Body", body: "{\"keys\":[]}", contentType: "application/json" }, tag: "InvalidMetadata" }
+  ] as const
+
+  it.effect.each(faults)("that is eager fails, without listening, for %j", ({ fault, tag }) =>
+    Effect.gen(function*() {
+      for (const where of ["", "/jwks"]) {
+        const { build, issuer, node } = yield* program("eager")
+        yield* issuer.fail(fault, where)
+        const building = yield* Effect.forkChild(Effect.flip(build), { startImmediately: true })
+        yield* TestClock.adjust("13 seconds")
+        assert.strictEqual((yield* Fiber.join(building))._tag, tag)
+        assert.isFalse(node.listening)
+      }
+    }))
+
+  it.effect("tells who gives ready another layer what to give", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Layer.build(AuthLayer.ready(Layer.empty)))
+      assert.strictEqual(error._tag === "AuthConfigError" && error.option, "ready")
+    }))
+})

@@ -1,0 +1,127 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Metric, Schema, Tracer } from "effect"
+import { HttpClient } from "effect/http"
+import { TestClock } from "effect/testing"
+import { inspect } from "node:util"
+import * as Running from "./Running.ts"
+
+const { bearer, goodClaims, goodHeader, messageHeaders, segment, signSegments } = Running
+
+/** Whatever a thing holds, getters and causes included. */
+const whole = (value: unknown): string =>
+  inspect(value, { depth: 20, showHidden: true, maxArrayLength: null, maxStringLength: null })
+
+const token = (server: Running.Running, mark: string, claims: object = {}, header: object = {}) =>
+  signSegments(
+    server.issuer,
+    segment({ ...goodHeader, ...header }),
+    segment({ ...goodClaims(server), jti: mark, email: `${mark}@example.com`, [`urn:${mark}`]: mark, ...claims })
+  )
+
+type Send = (server: Running.Running, mark: string) => Effect.Effect<unknown, never, never>
+
+const call =
+  (claims: (mark: string, server: Running.Running) => object, header: (mark: string) => object = () => ({})): Send =>
+  (server, mark) =>
+    Effect.flatMap(
+      token(server, mark, claims(mark, server), header(mark)),
+      (_) => server.call("add_todo", bearer(_), { title: "x" })
+    )
+
+const line = (text: (mark: string) => string | ReadonlyArray<string>): Send => (server, mark) =>
+  server.call("add_todo", { authorization: text(mark) as string }, { title: "x" })
+
+/** Every way to be refused, and to be let in, with a mark in every place that is nobody else's business. */
+const ways: Readonly<Record<string, Send>> = {
+  "no token at all": line((mark) => `Bearer ${mark}`),
+  "two tokens": line((mark) => `Bearer ${mark} ${mark}`),
+  "two lines": line((mark) => [`Bearer ${mark}`, `Bearer ${mark}`]),
+  "another scheme": line((mark) => `Basic ${mark}`),
+  "a long one": line((mark) => `Bearer ${mark.repeat(1_000)}`),
+  "an unknown issuer": call((mark) => ({ iss: `https://${mark}.test` })),
+  "an issuer of a wrong type": call((mark) => ({ iss: [mark] })),
+  "an unknown algorithm": call(() => ({}), (mark) => ({ alg: mark })),
+  "a critical header": call(() => ({}), (mark) => ({ crit: [mark], [mark]: 1 })),
+  "a type": call(() => ({}), (mark) => ({ typ: mark })),
+  "an unknown key": call(() => ({}), (mark) => ({ kid: mark })),
+  "an embedded key": call(() => ({}), (mark) => ({ kid: mark, jku: `https://${mark}.test`, jwk: { kty: mark } })),
+  "a bad signature": (server, mark) =>
+    Effect.flatMap(token(server, mark), (_) => server.call("whoami", bearer(`${_.slice(0, -8)}AAAAAAAA`))),
+  "an expired one": call(() => ({ exp: 1 })),
+  "an expiry of a wrong type": call((mark) => ({ exp: mark })),
+  "an ID token": call((mark) => ({ nonce: mark }), () => ({ typ: "JWT" })),
+  "another audience": call((mark) => ({ aud: [mark, `https://${mark}.test`] })),
+  "a subject of a wrong type": call((mark) => ({ sub: [mark] })),
+  "a client of a wrong type": call((mark) => ({ client_id: { mark } })),
+  "scopes of a wrong type": call((mark) => ({ scope: [mark] })),
+  "a token bound to a key": call((mark) => ({ cnf: { jkt: mark } })),
+  "a scope that is missing": call((mark) => ({ scope: `todos:read ${mark}` })),
+  "one that is let in": call((mark) => ({ scope: `todos:read todos:write ${mark}` })),
+  "a body that is no JSON": (server, mark) =>
+    Effect.flatMap(
+      token(server, mark),
+      (_) => server.send({ headers: { ...messageHeaders("ping"), ...bearer(_) }, body: "{" })
+    ),
+  "a session of nobody": (server, mark) =>
+    Effect.flatMap(token(server, mark), (_) => server.call("whoami", { ...bearer(_), "mcp-session-id": "x" })),
+  "an outage": (server, mark) =>
+    Effect.gen(function*() {
+      const _ = yield* token(server, mark, { exp: Running.now + 200_000 })
+      yield* TestClock.adjust("25 hours")
+      yield* server.issuer.fail({ _tag: "Status", status: 500 })
+      return yield* server.call("whoami", bearer(_))
+    }),
+  "an answer that makes no sense": (server, mark) =>
+    Effect.gen(function*() {
+      const _ = yield* token(server, mark, { exp: Running.now + 200_000 })
+      yield* TestClock.adjust("25 hours")
+      yield* server.issuer.fail({ _tag: "Body", body: "<html>", contentType: "text/html" })
+      return yield* server.call("whoami", bearer(_))
+    })
+}
+
+describe("a mark in a token", () => {
+  it.effect.prop(
+    "is in no log, span, metric, decision, error and answer, whatever becomes of the token",
+    {
+      way: Schema.Literals(Object.keys(ways)),
+      mark: Schema.String.check(Schema.isPattern(/^zQ[A-Za-z0-9]{20,30}$/))
+    },
+    ({ mark, way }) =>
+      Effect.gen(function*() {
+        const spans: Array<Tracer.NativeSpan> = []
+        const tracer = Tracer.make({
+          span: (options) => {
+            const span = new Tracer.NativeSpan(options)
+            spans.push(span)
+            return span
+          }
+        })
+        const registry = new Map()
+        const errors: Array<unknown> = []
+        const server = yield* Running.start({
+          client: (own) => HttpClient.tapError(own, (error) => Effect.sync(() => void errors.push(error)))
+        }).pipe(Effect.withTracer(tracer), Effect.provideService(Metric.MetricRegistry, registry))
+        const answer = yield* ways[way]!(server, mark)
+        // Encoded as well: any part of the token would show eight of its characters.
+        const hidden = [mark, segment(mark).slice(2, -4)]
+        const places = {
+          answer: whole(answer),
+          logs: server.logs(),
+          spans: spans.map((_) => whole([_.name, _.attributes, _.events, _.status])).join(),
+          metrics: whole([...registry.values()].map(({ attributes, id }) => [id, attributes])),
+          decisions: whole(server.decisions),
+          errors: whole(errors)
+        }
+        for (const [place, text] of Object.entries(places)) {
+          for (const secret of hidden) assert.notInclude(text, secret, place)
+        }
+        // The places are real ones: each holds something.
+        assert.isNotEmpty(server.decisions)
+        assert.include(places.logs, "request ")
+        assert.include(places.metrics, "mcp_auth_decisions")
+        assert.isNotEmpty(spans)
+      }),
+    { arbitrary: { runs: 120, size: 30 }, timeout: 60_000 }
+  )
+})

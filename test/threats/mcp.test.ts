@@ -1,0 +1,406 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer, Metric, Redacted, Result, Schema } from "effect"
+import { AuthError, AuthLayer, Decision, Gate, type Principal, ProtectedResource } from "effect-mcp-auth"
+import { FetchHttpClient, HttpServerRequest } from "effect/http"
+import { TestClock } from "effect/testing"
+import { request as nodeRequest } from "node:http"
+import * as Running from "./Running.ts"
+
+const {
+  assertInvalidToken,
+  bearer,
+  challengeOf,
+  goodClaims,
+  goodHeader,
+  messageHeaders,
+  resultOf,
+  segment,
+  signSegments
+} = Running
+
+const mint = (server: Running.Running, scopes: ReadonlyArray<string> = ["todos:read"], subject = "alice") =>
+  server.issuer.mint({ scopes, subject })
+
+const legacyHeaders = (token: string, session?: string) => ({
+  ...bearer(token),
+  accept: "application/json, text/event-stream",
+  "content-type": "application/json",
+  "mcp-protocol-version": "2025-11-25",
+  ...(session === undefined ? {} : { "mcp-session-id": session })
+})
+
+const rpc = (method: string, params: object = {}) => JSON.stringify({ jsonrpc: "2.0", id: 1, method, params })
+const notification = (method: string, params: object = {}) => JSON.stringify({ jsonrpc: "2.0", method, params })
+
+/** Opens a session of MCP 2025-11-25. */
+const initialize = Effect.fnUntraced(function*(server: Running.Running, token: string) {
+  const { "mcp-protocol-version": _, ...headers } = legacyHeaders(token)
+  const answer = yield* server.send({
+    headers,
+    body: rpc("initialize", {
+      protocolVersion: "2025-11-25",
+      capabilities: {},
+      clientInfo: { name: "test", version: "1.0.0" }
+    })
+  })
+  resultOf(answer)
+  const session = String(answer.headers["mcp-session-id"])
+  assert.match(session, /^[\x21-\x7e]+$/)
+  const initialized = yield* server.send({
+    headers: legacyHeaders(token, session),
+    body: notification("notifications/initialized")
+  })
+  assert.strictEqual(initialized.status, 202)
+  return session
+})
+
+/** What an answer says, whatever it took to say it. */
+const said = ({ body, status }: Running.Answer) => ({
+  status,
+  body: body.replaceAll(/purge|secret_prompt|missing/g, "_")
+})
+
+describe("MCP", () => {
+  it.effect("T-MCP-02 headers that lie change nothing", () =>
+    Effect.gen(function*() {
+      const server = yield* Running.start()
+      const token = yield* mint(server)
+      const session = yield* initialize(server, token)
+      const body = rpc("tools/call", { name: "add_todo", arguments: { title: "x" } })
+      for (
+        const lie of [{ "mcp-method": "tools/list" }, { "mcp-method": "tools/call", "mcp-name": "list_todos" }, {}]
+      ) {
+        const old = yield* server.send({ headers: { ...legacyHeaders(token, session), ...lie }, body })
+        assert.strictEqual(old.status, 403)
+        assert.include(challengeOf(old)["scope"], "todos:write")
+        const { "mcp-protocol-version": _, ...versionless } = legacyHeaders(token, session)
+        assert.strictEqual((yield* server.send({ headers: { ...versionless, ...lie }, body })).status, 403)
+        const params = { name: "add_todo", arguments: { title: "x" } }
+        const current = yield* server.message("tools/call", params, { ...bearer(token), ...lie })
+        assert.strictEqual(current.status, 403)
+      }
+      // With the scope, the mismatch itself is answered.
+      const writer = yield* mint(server, ["todos:read", "todos:write"])
+      const mismatch = yield* server.call("add_todo", { ...bearer(writer), "mcp-name": "list_todos" }, { title: "x" })
+      assert.strictEqual(mismatch.status, 400)
+      assert.strictEqual(JSON.parse(mismatch.body).error.code, -32020)
+    }))
+
+  it.effect("T-MCP-04 a name that nearly is a tool's is no tool's", () =>
+    Effect.gen(function*() {
+      const server = yield* Running.start()
+      const token = yield* mint(server)
+      const missing = said(yield* server.call("missing", bearer(token)))
+      for (
+        const name of [
+          "Purge",
+          "purge ",
+          "purge/",
+          "__proto__",
+          "toString",
+          "constructor",
+          "hasOwnProperty",
+          "add_todo ",
+          "ADD_TODO"
+        ]
+      ) {
+        const answer = yield* server.call(name, bearer(token), { title: "x" })
+        assert.strictEqual(answer.status, missing.status, name)
+        assert.isUndefined(JSON.parse(answer.body).result, name)
+        assert.strictEqual(JSON.parse(answer.body).error.code, JSON.parse(missing.body).error.code, name)
+      }
+      const session = yield* initialize(server, token)
+      for (const method of ["Tools/Call", "tools/call/", "tools\\/call ", "TOOLS/CALL"]) {
+        const answer = yield* server.send({
+          headers: legacyHeaders(token, session),
+          body: rpc(method, { name: "add_todo", arguments: { title: "x" } })
+        })
+        assert.notInclude(answer.body, "\"result\"", method)
+      }
+    }))
+
+  it.effect("T-MCP-05 every method passes the gate, notifications and answers too", () =>
+    Effect.gen(function*() {
+      const server = yield* Running.start()
+      const token = yield* mint(server, ["other"])
+      const session = yield* initialize(server, token)
+      const scoped = [
+        notification("tools/call", { name: "add_todo", arguments: { title: "x" } }),
+        rpc("resources/read", { uri: "todo://1" }),
+        rpc("resources/subscribe", { uri: "todo://1" }),
+        rpc("completion/complete", {
+          ref: { type: "ref/resource", uri: "todo://{id}" },
+          argument: { name: "id", value: "1" }
+        }),
+        `[${rpc("ping")},${rpc("tools/call", { name: "list_todos", arguments: {} })}]`
+      ]
+      for (const body of scoped) {
+        const answer = yield* server.send({ headers: legacyHeaders(token, session), body })
+        assert.strictEqual(answer.status, 403, body)
+        assert.strictEqual(challengeOf(answer)["error"], "insufficient_scope")
+      }
+      // Without credentials there is nothing at all, whatever the method.
+      const { authorization: _, ...anonymous } = legacyHeaders(token, session)
+      for (
+        const body of [
+          ...scoped,
+          rpc("ping"),
+          rpc("server/discover"),
+          rpc("tasks/list"),
+          "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}"
+        ]
+      ) {
+        assert.strictEqual((yield* server.send({ headers: anonymous, body })).status, 401, body)
+      }
+      const strict = yield* Running.start({ auth: { unlisted: "deny" } })
+      const denied = yield* strict.call("whoami", bearer(yield* mint(strict)))
+      assert.strictEqual(denied.status, 403)
+      assert.isEmpty(denied.challenges)
+    }))
+
+  it.effect("T-MCP-06 a session is its owner's", () =>
+    Effect.gen(function*() {
+      const server = yield* Running.start()
+      const alice = yield* mint(server)
+      const session = yield* initialize(server, alice)
+      const others = [
+        yield* mint(server, ["todos:read"], "bob"),
+        yield* server.issuer.mint({ scopes: ["todos:read"], clientId: "client-2" })
+      ]
+      const body = rpc("tools/call", { name: "list_todos", arguments: {} })
+      for (const token of others) {
+        for (const method of ["POST", "GET", "DELETE"]) {
+          const answer = yield* server.send({
+            method,
+            headers: legacyHeaders(token, session),
+            ...(method === "POST" ? { body } : {})
+          })
+          assert.strictEqual(answer.status, 404, method)
+        }
+      }
+      const { authorization: _, ...anonymous } = legacyHeaders(alice, session)
+      assert.strictEqual((yield* server.send({ headers: anonymous, body })).status, 401)
+      assert.strictEqual((yield* server.send({ method: "DELETE", headers: anonymous })).status, 401)
+      resultOf(yield* server.send({ headers: legacyHeaders(alice, session), body }))
+    }))
+
+  it.effect("T-MCP-08 a long stream ends with its token, and reconnecting needs another", () =>
+    Effect.gen(function*() {
+      const server = yield* Running.start()
+      const token = yield* server.issuer.mint({ scopes: ["todos:read"], expiresIn: "2 seconds" })
+      const stream = yield* Effect.forkChild(
+        server.message("subscriptions/listen", { notifications: { toolsListChanged: true } }, bearer(token)),
+        { startImmediately: true }
+      )
+      yield* Running.until("the stream", () => server.decisions.some(({ outcome }) => outcome === "admitted"))
+      yield* Running.breathe(50)
+      yield* TestClock.adjust("1999 millis")
+      yield* Running.breathe(50)
+      assert.isUndefined(stream.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      const answer = yield* Fiber.join(stream)
+      assert.strictEqual(answer.status, 200)
+      assert.include(String(answer.headers["content-type"]), "text/event-stream")
+      const again = yield* server.message("subscriptions/listen", {}, { ...bearer(token), "last-event-id": "1" })
+      assertInvalidToken(server, again)
+      // Nothing is replayed to anybody: there is no stream to resume.
+      const bob = yield* mint(server, ["todos:read"], "bob")
+      const resumed = yield* server.send({ method: "GET", headers: { ...bearer(bob), "last-event-id": "1" } })
+      assert.strictEqual(resumed.status, 405)
+    }))
+
+  it.effect("T-MCP-09 what is hidden looks like what is missing", () =>
+    Effect.gen(function*() {
+      const server = yield* Running.start()
+      const token = yield* mint(server)
+      const names = (answer: Running.Answer, key: string) => resultOf(answer)[key].map((_: { name: string }) => _.name)
+      assert.notInclude(names(yield* server.message("tools/list", {}, bearer(token)), "tools"), "purge")
+      assert.notInclude(names(yield* server.message("prompts/list", {}, bearer(token)), "prompts"), "secret_prompt")
+      assert.deepStrictEqual(
+        said(yield* server.call("purge", bearer(token))),
+        said(yield* server.call("missing", bearer(token)))
+      )
+      const get = (name: string) => server.message("prompts/get", { name }, bearer(token))
+      assert.deepStrictEqual(said(yield* get("secret_prompt")), said(yield* get("missing")))
+      const complete = (name: string) =>
+        server.message("completion/complete", {
+          ref: { type: "ref/prompt", name },
+          argument: { name: "a", value: "" }
+        }, bearer(token))
+      assert.deepStrictEqual(said(yield* complete("secret_prompt")), said(yield* complete("missing")))
+      const admin = yield* mint(server, ["admin"])
+      assert.include(names(yield* server.message("tools/list", {}, bearer(admin)), "tools"), "purge")
+      resultOf(yield* server.call("purge", bearer(admin)))
+    }))
+
+  it.effect("T-MCP-10 who calls is what the token says, and nothing else", () =>
+    Effect.gen(function*() {
+      const server = yield* Running.start()
+      const token = yield* mint(server)
+      const claimed = { clientId: "admin", scopes: ["admin"], token: "x", subject: "admin" }
+      const answer = yield* server.message("tools/call", {
+        name: "whoami",
+        arguments: {},
+        _meta: {
+          authInfo: claimed,
+          "io.modelcontextprotocol/clientInfo": { name: "admin", version: "1.0.0" }
+        }
+      }, {
+        ...bearer(token),
+        "x-user": "admin",
+        "x-forwarded-user": "admin",
+        "x-scopes": "admin"
+      })
+      const { key, scopes } = resultOf(answer).structuredContent
+      assert.deepStrictEqual(JSON.parse(key), [server.issuer.issuer, "client-1", "alice"])
+      assert.deepStrictEqual(scopes, ["todos:read"])
+      const argued = yield* server.call("add_todo", bearer(token), { title: "x", userId: "admin", authInfo: claimed })
+      assert.strictEqual(argued.status, 403)
+    }))
+
+  it.effect("T-MCP-12 who hangs up leaves nothing behind, and takes nothing from others", () =>
+    Effect.gen(function*() {
+      let alive = 0
+      const count: Metric.FiberRuntimeMetricsService = {
+        recordFiberStart: () => void alive++,
+        recordFiberEnd: () => void alive--
+      }
+      const server = yield* Running.start({ provide: Layer.empty }).pipe(
+        Effect.provideService(Metric.FiberRuntimeMetrics, count)
+      )
+      const token = yield* mint(server)
+      const resting = alive
+      yield* server.issuer.fail({ _tag: "Hang" })
+      const body = rpc("ping")
+      for (let round = 0; round < 10; round++) {
+        const leaving = Array.from({ length: 100 }, () => {
+          const request = nodeRequest({
+            host: "127.0.0.1",
+            port: server.port,
+            path: "/mcp",
+            method: "POST",
+            agent: false,
+            headers: { ...messageHeaders("ping"), ...bearer(token), "content-length": body.length }
+          })
+          request.on("error", () => {})
+          request.end(body)
+          return request
+        })
+        yield* Running.until("their arrival", () => server.sockets() === 100)
+        yield* Running.breathe(20)
+        for (const request of leaving) request.destroy()
+        yield* Running.until("their end", () => server.sockets() === 0)
+      }
+      // One fetch is under way, for whoever comes next.
+      assert.strictEqual((yield* server.issuer.requests).length, 1)
+      // Ten fibers are more than a look-up and its limits need, and far fewer than a thousand.
+      yield* Running.until("the end of their fibers", () => alive <= resting + 10)
+      const patient = yield* Effect.forkChild(server.call("list_todos", bearer(token)), { startImmediately: true })
+      yield* Running.until("the patient one", () => server.sockets() === 1)
+      yield* Running.breathe(20)
+      yield* server.issuer.recover
+      // The hanging attempt ends at its limit, and the next URL answers the same look-up.
+      yield* TestClock.adjust("5 seconds")
+      resultOf(yield* Fiber.join(patient))
+      yield* Running.until("rest", () => server.sockets() === 0 && alive <= resting)
+    }), 30_000)
+
+  it.effect("T-MCP-13 one challenge names all that is checked", () =>
+    Effect.gen(function*() {
+      const server = yield* Running.start()
+      const token = yield* mint(server, ["other"])
+      const refused = yield* server.call("add_todo", bearer(token), { title: "x" })
+      assert.strictEqual(refused.status, 403)
+      const asked = challengeOf(refused)["scope"]!.split(" ")
+      assert.deepStrictEqual(asked, ["todos:read", "todos:write"])
+      resultOf(yield* server.call("add_todo", bearer(yield* mint(server, asked)), { title: "x" }))
+      // Asked again with the same token, it says the same: a client can tell that another round helps nobody.
+      assert.deepStrictEqual(
+        (yield* server.call("add_todo", bearer(token), { title: "x" })).challenges,
+        refused.challenges
+      )
+    }))
+
+  it.effect("T-MCP-14 what breaks inside refuses", () =>
+    Effect.gen(function*() {
+      const resource = Result.getOrThrow(
+        ProtectedResource.make({ resource: "https://server.test/mcp", scopes: ["todos:read"] }, ["https://issuer.test"])
+      )
+      const gateOf = (verify: () => Effect.Effect<any, any>, claims?: Gate.Options["claims"]) =>
+        Gate.make({
+          resource,
+          verifier: { verify },
+          requestState: undefined as never,
+          allowedOrigins: [],
+          challengeScopes: "auto",
+          unlisted: "allow",
+          anonymous: "deny",
+          claims
+        })
+      const request = { method: "POST", header: () => undefined, authorization: ["Bearer a.b.c"] }
+      const principal = { issuer: "i", subject: "s", scopes: new Set(), key: "k" } as unknown as Principal["Service"]
+      const broken: ReadonlyArray<readonly [string, Gate.Gate]> = [
+        ["a verifier that dies", gateOf(() => Effect.die(new Error("defect")))],
+        [
+          "a verifier that throws",
+          gateOf(() => {
+            throw new Error("thrown")
+          })
+        ],
+        ["a verifier that gives null", gateOf(() => Effect.succeed(null))],
+        ["a verifier that gives nothing", gateOf(() => Effect.succeed(undefined))],
+        ["a verifier that gives true", gateOf(() => Effect.succeed(true))],
+        [
+          "claims that throw",
+          gateOf(() => Effect.succeed(principal), () => {
+            throw new Error("thrown")
+          })
+        ],
+        ["claims that do not fit", gateOf(() => Effect.succeed(principal), () => Result.fail("no"))]
+      ]
+      for (const [title, gate] of broken) {
+        const exit = yield* Effect.exit(
+          Effect.flatMap(gate.authenticate(request), (caller) =>
+            gate.authorize({
+              principal: caller as Principal["Service"],
+              session: undefined,
+              protocolVersion: undefined,
+              operations: Effect.succeed([]), // nothing that needs a scope: the caller alone must be enough to refuse
+              policy: () => ({ scopes: ["todos:read"], unauthorized: "challenge" })
+            }))
+        )
+        assert.strictEqual(exit._tag, "Failure", title)
+      }
+      // Over the wire: a listener and claims that break.
+      const listening = yield* Running.start({
+        provide: Layer.succeed(Decision.DecisionListener, () => Effect.die(new Error("listener")))
+      })
+      assert.include([401, 500], (yield* listening.call("list_todos", {})).status)
+      const strict = yield* Running.start({
+        auth: {
+          claims: {
+            service: HttpServerRequest.HttpServerRequest as never,
+            schema: Schema.Struct({ tenant: Schema.String })
+          }
+        }
+      })
+      assertInvalidToken(strict, yield* strict.call("list_todos", bearer(yield* mint(strict))))
+      // Half a configuration builds no layer.
+      for (
+        const half of [
+          { resource: "https://server.test/mcp", scopes: ["a"] },
+          { resource: "https://server.test/mcp", authorizationServers: [], scopes: ["a"] },
+          { authorizationServers: ["https://issuer.test"], scopes: ["a"] },
+          { resource: "https://server.test/mcp", authorizationServers: ["https://issuer.test"] },
+          { resource: "https://server.test/mcp", authorizationServers: ["https://issuer.test"], scopes: [] }
+        ]
+      ) {
+        const error = yield* Layer.build(
+          AuthLayer.layerServices(half as never).pipe(Layer.provide(FetchHttpClient.layer))
+        ).pipe(Effect.flip)
+        assert.instanceOf(error, AuthError.AuthConfigError)
+      }
+      const token = yield* signSegments(listening.issuer, segment(goodHeader), segment(goodClaims(listening)))
+      assert.notInclude(String(Redacted.make(token)), token)
+    }))
+})

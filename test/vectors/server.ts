@@ -1,0 +1,6 @@
+import { Result } from "effect"
+import { AuthorizationServer } from "effect-mcp-auth"
+
+/** An authorization server as `AuthLayer` would make it. */
+export const serverOf = (issuer: string): AuthorizationServer.AuthorizationServer =>
+  Result.getOrThrow(AuthorizationServer.make(issuer, "authorizationServers[0]"))
