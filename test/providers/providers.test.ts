@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
+import { Audience, Profile } from "effect-mcp-auth"
 import { decodeJwt, decodeProtectedHeader } from "jose"
 import { Events, OAuth2Server } from "oauth2-mock-server"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
@@ -164,5 +165,30 @@ describe("better-auth", () => {
       assert.notInclude(opaque, ".")
       const authorizationServers = [{ issuer, introspection: client }] as const
       yield* refused(yield* TodoManager.serve(place, { authorizationServers }), opaque)
+    }))
+
+  it.live("a profile that says so admits them by their client", () =>
+    Effect.gen(function*() {
+      const place = yield* TodoManager.reserve
+      const { client, issuer, token } = yield* BetterAuth.make({
+        resource: place.resource,
+        scopes,
+        algorithm: "EdDSA"
+      })
+      const profile = (clientId: string) =>
+        Profile.make({
+          id: "better-auth",
+          name: "better-auth",
+          issuer,
+          audience: Audience.clientIds([clientId]),
+          subject: "optional"
+        })
+      const serve = (place: Effect.Success<typeof TodoManager.reserve>, clientId: string) =>
+        TodoManager.serve(place, {
+          authorizationServers: [{ profile: profile(clientId), introspection: client }]
+        })
+      const opaque = yield* token({ scope: baseline })
+      yield* works(yield* serve(place, client.clientId), opaque)
+      yield* refused(yield* serve(yield* TodoManager.reserve, "somebody-else"), opaque)
     }))
 })

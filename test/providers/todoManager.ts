@@ -1,7 +1,7 @@
 /** The todo manager of the examples, on a free port, with whatever authorization a test gives it. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Effect, Layer, type Scope } from "effect"
-import { AuthLayer } from "effect-mcp-auth"
+import { AuthLayer, type AuthorizationServer } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpProtocol } from "effect/ai"
 import { HttpRouter } from "effect/http"
@@ -13,7 +13,9 @@ import * as TodoStore from "../../examples/todo-manager/TodoStore.ts"
 const scopes = ["create:todos", "read:todos", "delete:todos"] as const
 
 /** What a test decides. */
-export type Authorization = Omit<AuthLayer.Options<typeof scopes>, "scopes" | "resource">
+export type Authorization = Partial<Omit<AuthLayer.Common<typeof scopes>, "scopes">> & {
+  readonly authorizationServers: readonly [AuthorizationServer.Input, ...ReadonlyArray<AuthorizationServer.Input>]
+}
 
 /** The resource must be known before tokens are issued, so the port is chosen first. */
 export const reserve: Effect.Effect<{ readonly resource: string; readonly port: number }> = Effect.callback(
