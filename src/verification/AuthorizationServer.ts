@@ -126,8 +126,7 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
     }
     if (options.metadataUrl !== undefined) yield* checkUrl(options.metadataUrl, `${option}.metadataUrl`, insecure)
     if (options.jwksUri !== undefined) yield* checkUrl(options.jwksUri, `${option}.jwksUri`, insecure)
-    const asked = options.introspection
-    if (asked === undefined && profile?.opaque.issued === "always") {
+    if (options.introspection === undefined && profile?.opaque.issued === "always") {
       return yield* Result.fail(
         new AuthConfigError({
           reason: "missing",
@@ -136,8 +135,12 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
         })
       )
     }
-    if (asked !== undefined && "endpoint" in asked && asked.endpoint !== undefined) {
-      yield* checkUrl(asked.endpoint, `${option}.introspection.endpoint`, insecure)
+    const introspection = options.introspection === undefined
+      ? undefined
+      : yield* Introspection.make(options.introspection, `${option}.introspection`)
+    if (introspection !== undefined && "endpoint" in introspection.options) {
+      const { endpoint } = introspection.options
+      if (endpoint !== undefined) yield* checkUrl(endpoint, `${option}.introspection.endpoint`, insecure)
     }
     yield* exclusive(options, option, "metadata", "metadataUrl")
     yield* exclusive(options, option, "jwks", "jwksUri")
@@ -194,7 +197,7 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
       jwks: options.jwks,
       algorithms: withBothNames(algorithms),
       profile,
-      introspection: asked === undefined ? undefined : yield* Introspection.make(asked, `${option}.introspection`),
+      introspection,
       allowInsecureHttp: insecure
     }
   })
@@ -278,7 +281,13 @@ export const ofIssuer = (
 const withBothNames = (algorithms: ReadonlyArray<string>): ReadonlySet<string> =>
   new Set(algorithms.flatMap((_) => _ === "EdDSA" || _ === "Ed25519" ? ["EdDSA", "Ed25519"] : [_]))
 
-const checkUrl = (value: unknown, option: string, insecure: boolean): Result.Result<URL, AuthConfigError> => {
+/**
+ * Checks a URL of the configuration: absolute, and https off loopback unless plain http is allowed.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const checkUrl = (value: unknown, option: string, insecure: boolean): Result.Result<URL, AuthConfigError> => {
   if (typeof value !== "string" || !URL.canParse(value)) {
     return Result.fail(
       new AuthConfigError({

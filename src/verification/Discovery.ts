@@ -23,7 +23,7 @@ import * as Remote from "./internal/Remote.ts"
  * @category models
  * @since 0.1.0
  */
-export type Needed = "jwks_uri" | "introspection_endpoint" | "authorization_endpoint"
+export type Needed = "jwks_uri" | "introspection_endpoint" | "authorization_endpoint" | "token_endpoint"
 
 /**
  * Finds and keeps the metadata of the configured authorization servers.

@@ -120,6 +120,15 @@ export const make = (options: Options, option: string): Result.Result<Introspect
   Result.gen(function*() {
     const fail = (member: string, fix: string) =>
       Result.fail(new AuthConfigError({ reason: "malformed", option: `${option}.${member}`, fix }))
+    if (typeof options !== "object" || options === null) {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "malformed",
+          option,
+          fix: "give { clientId, clientSecret }, { clientId, privateKey }, { bearerToken } or { lookUp }"
+        })
+      )
+    }
     if ("lookUp" in options && typeof options.lookUp !== "function") {
       return yield* fail("lookUp", "give a function from a token to an Effect of { active, … }")
     }

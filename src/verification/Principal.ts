@@ -7,6 +7,17 @@ import * as Context from "effect/Context"
 import type * as Redacted from "effect/Redacted"
 
 /**
+ * The type of the token that came in. It is no string: what wants one (`HttpClientRequest.bearerToken`, a header) does
+ * not take it, so it cannot be sent on by mistake. `TokenExchange` gives a token for another server.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface InboundToken {
+  readonly "~effect-mcp-auth/InboundToken": "meant for this server alone"
+}
+
+/**
  * The caller of the current request, as a verified access token names it.
  *
  * **When to use**
@@ -38,7 +49,7 @@ export class Principal extends Context.Service<Principal, {
   /** Every claim of the token, unchecked beyond what is named above. Ask with `Object.hasOwn`. */
   readonly claims: Readonly<Record<string, unknown>>
   /** The token itself. It is meant for this server alone: never send it on (RFC 8707, MCP "Token Passthrough"). */
-  readonly token: Redacted.Redacted
+  readonly token: Redacted.Redacted<InboundToken>
   /** (issuer, subject): what data belongs to. */
   readonly owner: string
   /** (issuer, client, subject): what sessions and states belong to. */
@@ -56,8 +67,11 @@ export class Principal extends Context.Service<Principal, {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (fields: Omit<Principal["Service"], "owner" | "key">): Principal["Service"] => ({
+export const make = (
+  fields: Omit<Principal["Service"], "owner" | "key" | "token"> & { readonly token: Redacted.Redacted }
+): Principal["Service"] => ({
   ...fields,
+  token: fields.token as Redacted.Redacted<unknown> as Redacted.Redacted<InboundToken>,
   owner: JSON.stringify(
     fields.subject === undefined
       ? [fields.issuer, null, fields.clientId ?? null]

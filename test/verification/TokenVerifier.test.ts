@@ -20,7 +20,7 @@ const named = (name: string) =>
       audience: [],
       expiresAt: 0,
       claims: {},
-      token,
+      token: token as Redacted.Redacted<any>,
       owner: "",
       key: ""
     }))

@@ -1,0 +1,194 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import { Audience, Profile } from "effect-mcp-auth"
+import { decodeJwt, decodeProtectedHeader } from "jose"
+import { Events, OAuth2Server } from "oauth2-mock-server"
+import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
+import { signIn } from "../../examples/authorization-server/test/signIn.ts"
+import * as BetterAuth from "./betterAuth.ts"
+import * as TodoManager from "./todoManager.ts"
+
+const scopes = ["create:todos", "read:todos", "delete:todos"]
+const baseline = "create:todos read:todos"
+
+/** The whole of it for one token: a tool that it may call, and one that it may not. */
+const works = Effect.fnUntraced(function*(todos: TodoManager.TodoManager, token: string) {
+  const created = yield* todos.create(token)
+  assert.strictEqual(created.status, 200)
+  assert.isNotTrue(created.result?.isError)
+  const { id } = (created.result?.structuredContent ?? {}) as { readonly id?: number }
+  assert(typeof id === "number")
+  const removed = yield* todos.remove(token, id)
+  assert.strictEqual(removed.status, 403)
+  assert.match(removed.challenge ?? "", /error="insufficient_scope"/)
+})
+
+const refused = Effect.fnUntraced(function*(todos: TodoManager.TodoManager, token: string) {
+  const { challenge, status } = yield* todos.create(token)
+  assert.strictEqual(status, 401)
+  assert.match(challenge ?? "", /error="invalid_token"/)
+})
+
+const post = (url: string, { clientId, clientSecret }: AuthorizationServer.ConfidentialClient, form: object) =>
+  Effect.promise(() =>
+    fetch(url, {
+      method: "POST",
+      headers: { authorization: `Basic ${btoa(`${clientId}:${Redacted.value(clientSecret)}`)}` },
+      body: new URLSearchParams({ ...form })
+    })
+  )
+
+describe("oidc-provider", () => {
+  it.live.each(["RS256", "ES256", "PS256", "Ed25519"] as const)(
+    "JWTs signed with %s",
+    (signingAlgorithm) =>
+      Effect.gen(function*() {
+        const place = yield* TodoManager.reserve
+        const { issuer } = yield* AuthorizationServer.make({ scopes, signingAlgorithm })
+        const todos = yield* TodoManager.serve(place, { authorizationServers: [issuer] })
+        const { access_token } = yield* Effect.promise(() =>
+          signIn({ issuer, resource: place.resource, scope: baseline })
+        )
+        assert.strictEqual(decodeProtectedHeader(access_token).alg, signingAlgorithm)
+        yield* works(todos, access_token)
+        const elsewhere = { issuer, resource: "http://127.0.0.1:9/mcp", scope: baseline }
+        yield* refused(todos, (yield* Effect.promise(() => signIn(elsewhere))).access_token)
+      })
+  )
+
+  it.live("opaque tokens, by introspection, until they are revoked", () =>
+    Effect.gen(function*() {
+      const place = yield* TodoManager.reserve
+      const { issuer, service } = yield* AuthorizationServer.make({ scopes, accessTokenFormat: "opaque" })
+      const todos = yield* TodoManager.serve(place, {
+        authorizationServers: [{ issuer, introspection: service }],
+        tokenCache: { introspection: 0 }
+      })
+      const issued = { issuer, resource: place.resource, scope: baseline }
+      const { access_token } = yield* Effect.promise(() => signIn(issued))
+      assert.notInclude(access_token, ".")
+      yield* works(todos, access_token)
+      yield* refused(todos, "made-up")
+      const elsewhere = { ...issued, resource: "http://127.0.0.1:9/mcp" }
+      yield* refused(todos, (yield* Effect.promise(() => signIn(elsewhere))).access_token)
+
+      const about = yield* post(`${issuer}/token/introspection`, service, { token: access_token })
+      const { client_id } = (yield* Effect.promise(() => about.json())) as { readonly client_id: string }
+      yield* Effect.promise(() =>
+        fetch(`${issuer}/token/revocation`, {
+          method: "POST",
+          body: new URLSearchParams({ client_id, token: access_token })
+        })
+      )
+      yield* refused(todos, access_token)
+    }))
+
+  it.live("an endpoint that does not know this server is an outage, not a bad token", () =>
+    Effect.gen(function*() {
+      const place = yield* TodoManager.reserve
+      const { issuer, service } = yield* AuthorizationServer.make({ scopes, accessTokenFormat: "opaque" })
+      const todos = yield* TodoManager.serve(place, {
+        authorizationServers: [{ issuer, introspection: { ...service, clientSecret: Redacted.make("wrong") } }]
+      })
+      const { access_token } = yield* Effect.promise(() =>
+        signIn({ issuer, resource: place.resource, scope: baseline })
+      )
+      const { challenge, status } = yield* todos.create(access_token)
+      assert.strictEqual(status, 503)
+      assert.isNull(challenge)
+    }))
+})
+
+describe("oauth2-mock-server", () => {
+  it.live.each(["RS256", "ES256", "PS256", "EdDSA"] as const)(
+    "JWTs signed with %s",
+    (algorithm) =>
+      Effect.gen(function*() {
+        const place = yield* TodoManager.reserve
+        const server = yield* Effect.acquireRelease(
+          Effect.promise(async () => {
+            const server = new OAuth2Server()
+            await server.issuer.keys.generate(algorithm)
+            await server.start(0, "127.0.0.1")
+            return server
+          }),
+          (server) => Effect.promise(() => server.stop())
+        )
+        const issuer = server.issuer.url!
+        const todos = yield* TodoManager.serve(place, { authorizationServers: [issuer] })
+        const token = (aud: string) =>
+          Effect.promise(async () => {
+            server.service.once(Events.BeforeTokenSigning, ({ payload }) => Object.assign(payload, { aud }))
+            const response = await fetch(`${issuer}/token`, {
+              method: "POST",
+              body: new URLSearchParams({ grant_type: "password", username: "alice", scope: baseline })
+            })
+            return ((await response.json()) as { readonly access_token: string }).access_token
+          })
+        const good = yield* token(place.resource)
+        assert.strictEqual(decodeProtectedHeader(good).alg, algorithm)
+        yield* works(todos, good)
+        yield* refused(todos, yield* token("http://127.0.0.1:9/mcp"))
+      })
+  )
+})
+
+describe("better-auth", () => {
+  it.live.each(["RS256", "ES256", "PS256", "EdDSA"] as const)(
+    "JWTs signed with %s, by their keys or asked about",
+    (algorithm) =>
+      Effect.gen(function*() {
+        const place = yield* TodoManager.reserve
+        const { client, issuer, token } = yield* BetterAuth.make({ resource: place.resource, scopes, algorithm })
+        const jwt = yield* token({ scope: baseline, resource: place.resource })
+        assert.strictEqual(decodeProtectedHeader(jwt).alg, algorithm)
+        assert.strictEqual(decodeJwt(jwt).aud, place.resource)
+        yield* works(yield* TodoManager.serve(place, { authorizationServers: [issuer] }), jwt)
+
+        const other = yield* TodoManager.reserve
+        const asking = yield* TodoManager.serve({ ...place, port: other.port }, {
+          authorizationServers: [{ issuer, introspection: { ...client, tokens: "all" } }]
+        })
+        yield* works(asking, jwt)
+      })
+  )
+
+  it.live("opaque tokens, which name neither audience nor subject, are refused", () =>
+    Effect.gen(function*() {
+      const place = yield* TodoManager.reserve
+      const { client, issuer, token } = yield* BetterAuth.make({
+        resource: place.resource,
+        scopes,
+        algorithm: "EdDSA"
+      })
+      const opaque = yield* token({ scope: baseline })
+      assert.notInclude(opaque, ".")
+      const authorizationServers = [{ issuer, introspection: client }] as const
+      yield* refused(yield* TodoManager.serve(place, { authorizationServers }), opaque)
+    }))
+
+  it.live("a profile that says so admits them by their client", () =>
+    Effect.gen(function*() {
+      const place = yield* TodoManager.reserve
+      const { client, issuer, token } = yield* BetterAuth.make({
+        resource: place.resource,
+        scopes,
+        algorithm: "EdDSA"
+      })
+      const profile = (clientId: string) =>
+        Profile.make({
+          id: "better-auth",
+          name: "better-auth",
+          issuer,
+          audience: Audience.clientIds([clientId]),
+          subject: "optional"
+        })
+      const serve = (place: Effect.Success<typeof TodoManager.reserve>, clientId: string) =>
+        TodoManager.serve(place, {
+          authorizationServers: [{ profile: profile(clientId), introspection: client }]
+        })
+      const opaque = yield* token({ scope: baseline })
+      yield* works(yield* serve(place, client.clientId), opaque)
+      yield* refused(yield* serve(yield* TodoManager.reserve, "somebody-else"), opaque)
+    }))
+})
