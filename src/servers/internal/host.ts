@@ -98,8 +98,14 @@ export type GateLayer<R, E> =
   & Layer.Layer<R, E, HttpClient.HttpClient>
   & ([AuthLayer] extends [R] ? unknown : "provide the gate: AuthLayer.layerServices, or AuthLayer.mock")
 
-/** Where the policies of operations come from; `undefined` for one that the host does not know. */
-export type PolicyOf = (operation: Operation.Operation) => Policy | undefined
+/**
+ * Where the policies of operations come from: `undefined` for one that the host knows nothing about, `"unknown"` for one
+ * for which it knows that the server has nothing to run.
+ */
+export type PolicyOf = (
+  operation: Operation.Operation,
+  principal: Principal["Service"] | undefined
+) => Policy | "unknown" | undefined
 
 /** A gate that runs outside Effect. */
 export interface Host<A = unknown> {
@@ -138,8 +144,12 @@ export interface Host<A = unknown> {
 /** An operation that nobody declared needs a caller, so that a tool registered elsewhere is never open to all. */
 const undeclared: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
 
-const closed = (policyOf: PolicyOf): PolicyOf => (operation) =>
-  policyOf(operation) ?? (operation.kind === undefined ? undefined : undeclared)
+const closed =
+  (policyOf: PolicyOf, principal: Principal["Service"] | undefined) =>
+  (operation: Operation.Operation): Policy | undefined => {
+    const policy = policyOf(operation, principal)
+    return policy === "unknown" ? undefined : policy ?? (operation.kind === undefined ? undefined : undeclared)
+  }
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })
 
@@ -217,7 +227,7 @@ export const make = async <A, R, E>(
         operations: body.isRead(method)
           ? Effect.map(request.body, (value) => Operation.fromBody(judged = value))
           : Effect.succeed([]),
-        policy: closed(policyOf)
+        policy: closed(policyOf, principal)
       })
       const known = principal === undefined ? nobody(method) : { method, ...somebody(principal) }
       return { ...known, session, operations, body: judged }
