@@ -36,8 +36,9 @@ import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as Layer from "effect/Layer"
 import type { AuthLayer } from "../authorization/Gate.ts"
+import type { HostRequest } from "./internal/host.ts"
 import * as node from "./internal/nodeHost.ts"
-import { judge, type Target } from "./internal/sdkGate.ts"
+import { judge, type ReadArguments } from "./internal/sdkGate.ts"
 import * as sdkHost from "./internal/sdkHost.ts"
 import type {
   Addition,
@@ -152,7 +153,9 @@ export type Handler<Input, P, Result, Env> = Input extends ZodRawShapeCompat | A
  * @category models
  * @since 0.1.0
  */
-export type Server = Target<McpServer>
+export type Server =
+  | McpServer
+  | ((session: string | undefined) => McpServer | undefined | Promise<McpServer | undefined>)
 
 /**
  * Middleware for `node:http`, Connect, Express 4 and 5.
@@ -176,7 +179,7 @@ export type Middleware = (
  * @category models
  * @since 0.1.0
  */
-export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymous> {
+export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymous> extends AsyncDisposable {
   /**
    * Registers a tool.
    *
@@ -312,6 +315,14 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
 ): Promise<McpAuthSdk<OfferedBy<P>, Claims, P, N>> => {
   const sdk = await sdkHost.make(layer, options)
   const { host, limit, registry } = sdk
+  const judgeFor = (server: Server, request: HostRequest) =>
+    judge(
+      host,
+      registry,
+      readArguments,
+      request,
+      () => typeof server === "function" ? server(request.header("mcp-session-id")) : server
+    )
   return {
     registerTool: (server, name, { scopes, unauthorized, ...config }, handler) =>
       sdk.register(
@@ -338,7 +349,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         (wrapped) => server.registerResource(name, uriOrTemplate as string, config as ResourceMetadata, wrapped)
       ) as never,
     protect: (server) => async (req, res, next) => {
-      const judged = judge(host, registry, readArguments, node.toHostRequest(req, limit), server)
+      const judged = judgeFor(server, node.toHostRequest(req, limit))
       const admitted = await node.decide(host, req, res, host.admit(judged.request, judged.policyOf))
       if (admitted === undefined) return
       sdk.remember(admitted)
@@ -350,7 +361,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         limit,
         ...(parsedBody === undefined ? {} : { parsedBody: () => parsedBody })
       })
-      const judged = judge(host, registry, readArguments, asked, server)
+      const judged = judgeFor(server, asked)
       return sdk.serve(request, host.admit(judged.request, judged.policyOf), (authInfo, body) =>
         handler(request, {
           ...(authInfo === undefined ? {} : { authInfo }),
@@ -363,12 +374,13 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
       else await answered
     },
     metadata: (request) => web.document(host, request),
-    dispose: host.dispose
+    dispose: host.dispose,
+    [Symbol.asyncDispose]: host.dispose
   }
 }
 
 /** As the SDK reads them before it calls a handler. */
-const readArguments: Parameters<typeof judge>[2] = (registration, { kind, params, target }) => {
+const readArguments: ReadArguments = (registration, { kind, params, target }) => {
   if (kind === "resource") return Effect.try(() => new URL(target!))
   const { argsSchema, inputSchema } = registration as Partial<RegisteredTool & RegisteredPrompt>
   const schema = kind === "tool" ? inputSchema : argsSchema

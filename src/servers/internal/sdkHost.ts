@@ -8,6 +8,7 @@ import type * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type { AuthLayer } from "../../authorization/Gate.ts"
 import type { Refusal } from "../../authorization/Refusal.ts"
+import { AuthConfigError } from "../../protocol/AuthError.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { AuthInfo } from "./authInfo.ts"
 import * as body from "./body.ts"
@@ -30,7 +31,12 @@ export interface SdkHost {
   readonly registry: sdkRegistry.Registry
   readonly limit: number
   /** Notes whose `AuthInfo` this is, so that handlers meet the same caller as the gate did. */
-  readonly remember: (admitted: Host.Admission) => AuthInfo | undefined
+  readonly remember: (
+    sender: Pick<Host.Admission, "principal" | "authInfo">,
+    additions?: object
+  ) => AuthInfo | undefined
+  /** Who calls, as the gate found out: from what an SDK hands to handlers and factories. */
+  readonly callerOf: (context: unknown) => sdkRegistry.Caller
   /** Runs a handler of fetch's kind for a request that comes in. */
   readonly serve: (
     request: Request,
@@ -77,8 +83,8 @@ export const make = async <R, E>(
     return made
   }
 
-  const remember: SdkHost["remember"] = ({ authInfo, principal }) => {
-    if (authInfo !== undefined && principal !== undefined) callers.set(authInfo, principal)
+  const remember: SdkHost["remember"] = ({ authInfo, principal }, additions) => {
+    if (authInfo !== undefined && principal !== undefined) callers.set(Object.assign(authInfo, additions), principal)
     return authInfo
   }
 
@@ -96,6 +102,7 @@ export const make = async <R, E>(
     registry,
     limit,
     remember,
+    callerOf,
     serve: async (request, decision, serve) => {
       const admitted = await host.run(decision, request.signal)
       if (Result.isFailure(admitted)) return web.toResponse(admitted.failure, request.method)
@@ -105,7 +112,13 @@ export const make = async <R, E>(
     },
     register: (server, what, { scopes = [], unauthorized = "challenge" }, own, register) => {
       const requirement = registry.check(what, scopes, unauthorized)
-      registry.adopt(server)
+      if (!registry.adopt(server)) {
+        throw new AuthConfigError({
+          reason: "malformed",
+          option: "server",
+          fix: "give an McpServer of the SDK, in a version that this package names as its peer"
+        })
+      }
       const registration = register(handler(what, requirement, own))
       registry.add(registration, requirement)
       return registration

@@ -36,8 +36,8 @@ export interface Registry {
   ) => Requirement
   /** Notes what a registration needs. */
   readonly add: (registration: object, requirement: Requirement) => void
-  /** Makes a server show each caller what they may see: throws `AuthConfigError` for what is no server of an SDK. */
-  readonly adopt: (server: object) => void
+  /** Makes a server show each caller what they may see. Tells whether it is an `McpServer`, which can. */
+  readonly adopt: (server: object) => boolean
   /** What an operation of this caller would run; `undefined` where the server answers that there is no such thing. */
   readonly find: (server: object, operation: Operation, caller: Caller) => Found | undefined
   /** Takes what a caller may not see off a server that lives for this one request. */
@@ -167,15 +167,9 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
     }
   }
 
-  const adopt = (server: object): void => {
-    if (standard.has(server)) return
-    if (!isServer(server)) {
-      throw new AuthConfigError({
-        reason: "malformed",
-        option: "server",
-        fix: "give an McpServer of the SDK, in a version that this package names as its peer"
-      })
-    }
+  const adopt = (server: object): boolean => {
+    if (standard.has(server)) return true
+    if (!isServer(server)) return false
     const protocol = server.server
     const handlers = protocol._requestHandlers
     const installed = new Map<string, Handler>()
@@ -205,6 +199,7 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
       }
       return result
     }
+    return true
   }
 
   /** Whether a method runs nothing but what the SDK brought along. */

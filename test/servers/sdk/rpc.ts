@@ -57,3 +57,31 @@ export const initialize = request("initialize", {
 /** A parameter of the challenge, as clients find it. */
 export const challenged = (answer: Answer, name: string): string | undefined =>
   new RegExp(`${name}="([^"]*)"`).exec(answer.headers.get("www-authenticate") ?? "")?.[1]
+
+/** A message of MCP 2026-07-28: the envelope in its parameters, and the headers that repeat what it asks for. */
+export const modern = (
+  message: any,
+  capabilities: object = {}
+): { readonly body: any; readonly headers: Readonly<Record<string, string>> } => {
+  const protocolVersion = "2026-07-28"
+  const { method, params } = message
+  const name = params.name ?? params.uri
+  return {
+    body: {
+      ...message,
+      params: {
+        ...params,
+        _meta: {
+          "io.modelcontextprotocol/protocolVersion": protocolVersion,
+          "io.modelcontextprotocol/clientCapabilities": capabilities,
+          "io.modelcontextprotocol/clientInfo": { name: "test", version: "1.0.0" }
+        }
+      }
+    },
+    headers: {
+      "mcp-protocol-version": protocolVersion,
+      "mcp-method": method,
+      ...(name === undefined ? {} : { "mcp-name": name })
+    }
+  }
+}
