@@ -1,8 +1,23 @@
 /** What the examples have in common: settings from the environment, an HTTP server on loopback, a line when it is ready. */
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
-import { Cause, Config, Console, Context, Data, Effect, Exit, Layer, Logger, Option, Runtime, Schema } from "effect"
+import {
+  Cause,
+  Config,
+  Console,
+  Context,
+  Data,
+  Effect,
+  Exit,
+  Layer,
+  Logger,
+  Option,
+  References,
+  Runtime,
+  Schema
+} from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
-import { createServer } from "node:http"
+import { createServer, type RequestListener, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
 import * as AuthorizationServer from "../authorization-server/AuthorizationServer.ts"
 
 /** The path of the MCP endpoint. */
@@ -64,14 +79,11 @@ export const layer = <A, E>(settings: Settings, options: Options<A, E>) => {
     Endpoint,
     Effect.gen(function*() {
       const { address } = yield* HttpServer.HttpServer
-      const url = `http://127.0.0.1:${address._tag === "UnixPathAddress" ? settings.port : address.port}${path}`
-      const resource = settings.resource ?? url
-      const [first, ...others] = settings.authorizationServers
-      if (first !== undefined) return { url, resource, authorizationServers: [first, ...others] as const }
-
-      if (!AuthorizationServer.isLoopback(resource)) return yield* new NoAuthorizationServer({ resource })
-      const { issuer } = yield* AuthorizationServer.make({ scopes: options.scopes })
-      return { url, resource, authorizationServers: [issuer] as const }
+      return yield* identify(
+        settings,
+        options.scopes,
+        address._tag === "UnixPathAddress" ? settings.port : address.port
+      )
     })
   )
   const App = Layer.unwrap(Effect.map(Endpoint, options.app))
@@ -87,12 +99,71 @@ export const layer = <A, E>(settings: Settings, options: Options<A, E>) => {
   )
 }
 
-/** The whole program: reads the environment, serves, prints `listening on URL`, ends on Ctrl-C. */
-export const run = <A, E>(options: Options<A, E>): void => {
-  const Announce = Layer.effectDiscard(Effect.flatMap(Endpoint, ({ url }) => Console.log(`listening on ${url}`)))
-  const Main = Layer.unwrap(
-    Effect.map(settings, (settings) => Announce.pipe(Layer.provideMerge(layer(settings, options))))
+const identify = Effect.fnUntraced(function*(settings: Settings, scopes: ReadonlyArray<string>, port: number) {
+  const url = `http://127.0.0.1:${port}${path}`
+  const resource = settings.resource ?? url
+  const [first, ...others] = settings.authorizationServers
+  if (first !== undefined) return { url, resource, authorizationServers: [first, ...others] as const }
+
+  if (!AuthorizationServer.isLoopback(resource)) return yield* new NoAuthorizationServer({ resource })
+  const { issuer } = yield* AuthorizationServer.make({ scopes })
+  return { url, resource, authorizationServers: [issuer] as const }
+})
+
+/** A server that is no Effect: a listener of `node:http`, and what to do when it is not needed any more. */
+export interface Served {
+  readonly listener: RequestListener
+  readonly dispose: () => Promise<void>
+}
+
+export interface ListenerOptions {
+  readonly scopes: ReadonlyArray<string>
+  /** `logging` makes the gate log as the rest of the program does. */
+  readonly serve: (identity: Identity, logging: Layer.Layer<never>) => Promise<Served>
+}
+
+/** Serves a listener on loopback. */
+export const layerListener = (settings: Settings, options: ListenerOptions) =>
+  Layer.effect(
+    Endpoint,
+    Effect.gen(function*() {
+      const server = yield* Effect.acquireRelease(listen(settings.port), close)
+      const identity = yield* identify(settings, options.scopes, (server.address() as AddressInfo).port)
+      const logging = Layer.mergeAll(
+        Layer.succeed(Logger.LogToStderr, yield* Logger.LogToStderr),
+        Layer.succeed(References.MinimumLogLevel, yield* References.MinimumLogLevel)
+      )
+      const { listener } = yield* Effect.acquireRelease(
+        Effect.promise(() => options.serve(identity, logging)),
+        ({ dispose }) => Effect.promise(dispose)
+      )
+      server.on("request", listener)
+      return identity
+    })
   )
+
+const listen = (port: number): Effect.Effect<Server, Error> =>
+  Effect.callback((resume) => {
+    const server = createServer()
+    server.once("error", (error) => resume(Effect.fail(error)))
+    server.listen(port, "127.0.0.1", () => resume(Effect.succeed(server)))
+  })
+
+const close = (server: Server): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    server.close(() => resume(Effect.void))
+    server.closeAllConnections()
+  })
+
+/** The whole program: reads the environment, serves, prints `listening on URL`, ends on Ctrl-C. */
+export const run = <A, E>(options: Options<A, E>): void => launch((settings) => layer(settings, options))
+
+/** The same for a server that is no Effect. */
+export const runListener = (options: ListenerOptions): void => launch((settings) => layerListener(settings, options))
+
+const launch = <A, E>(serve: (settings: Settings) => Layer.Layer<A | Endpoint, E>): void => {
+  const Announce = Layer.effectDiscard(Effect.flatMap(Endpoint, ({ url }) => Console.log(`listening on ${url}`)))
+  const Main = Layer.unwrap(Effect.map(settings, (settings) => Announce.pipe(Layer.provideMerge(serve(settings)))))
   Layer.launch(Main).pipe(
     Effect.tapCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError(cause)),
     // Standard output is for that one line.

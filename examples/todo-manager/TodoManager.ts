@@ -4,17 +4,11 @@ import { AuthLayer } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpProtocol } from "effect/ai"
 import * as Serving from "../shared/Serving.ts"
+import { scopes } from "./Scopes.ts"
 import * as Todos from "./Todos.ts"
 import * as TodoStore from "./TodoStore.ts"
 
-/** `baseline` is asked for at sign-in, `stepUp` when a tool needs it. Leave one out and the server does not compile. */
-const scopes = {
-  baseline: ["create:todos", "read:todos"],
-  stepUp: ["delete:todos"]
-} as const
-
-/** Every scope that an authorization server has to know of. */
-export const allScopes: ReadonlyArray<string> = [...scopes.baseline, ...scopes.stepUp]
+export { allScopes } from "./Scopes.ts"
 
 export const layer = ({ authorizationServers, resource }: Serving.Identity) =>
   McpAuth.layerHttp({

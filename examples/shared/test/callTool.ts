@@ -7,18 +7,23 @@ export interface Called {
     | undefined
 }
 
-/** Calls a tool as MCP 2026-07-28 has it: one request, no session before it. */
-export const callTool = async (url: string, token: string, name: string, args: object = {}): Promise<Called> => {
-  const protocolVersion = "2026-07-28"
+/** Calls a tool in one request: as MCP 2026-07-28 has it, or as a client of before does that was given no session. */
+export const callTool = async (
+  url: string,
+  token: string,
+  name: string,
+  args: object = {},
+  protocolVersion: "2026-07-28" | "2025-11-25" = "2026-07-28"
+): Promise<Called> => {
+  const modern = protocolVersion === "2026-07-28"
   const response = await fetch(url, {
     method: "POST",
     headers: {
       accept: "application/json, text/event-stream",
       authorization: `Bearer ${token}`,
       "content-type": "application/json",
-      "mcp-method": "tools/call",
-      "mcp-name": name,
-      "mcp-protocol-version": protocolVersion
+      "mcp-protocol-version": protocolVersion,
+      ...(modern ? { "mcp-method": "tools/call", "mcp-name": name } : {})
     },
     body: JSON.stringify({
       jsonrpc: "2.0",
@@ -27,11 +32,15 @@ export const callTool = async (url: string, token: string, name: string, args: o
       params: {
         name,
         arguments: args,
-        _meta: {
-          "io.modelcontextprotocol/protocolVersion": protocolVersion,
-          "io.modelcontextprotocol/clientCapabilities": {},
-          "io.modelcontextprotocol/clientInfo": { name: "test", version: "1.0.0" }
-        }
+        ...(modern
+          ? {
+            _meta: {
+              "io.modelcontextprotocol/protocolVersion": protocolVersion,
+              "io.modelcontextprotocol/clientCapabilities": {},
+              "io.modelcontextprotocol/clientInfo": { name: "test", version: "1.0.0" }
+            }
+          }
+          : {})
       }
     })
   })

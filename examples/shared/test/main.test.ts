@@ -3,8 +3,12 @@ import { type Program, start } from "./Program.ts"
 import { comparable, shownOutput } from "./readme.ts"
 
 const programs = [
-  { example: "whoami", scopes: ["read:profile"] },
-  { example: "todo-manager", scopes: ["create:todos", "read:todos"] }
+  { example: "whoami", main: "main.ts", scopes: ["read:profile"] },
+  ...["main.ts", "sdk-v1/main.ts", "sdk-v2/main.ts", "hono/main.ts"].map((main) => ({
+    example: "todo-manager",
+    main,
+    scopes: ["create:todos", "read:todos"]
+  }))
 ]
 
 let program: Program | undefined
@@ -24,9 +28,9 @@ const metadataOf = async (challenge: string | null) => {
   return await response.json() as Record<string, unknown>
 }
 
-describe.each(programs)("$example", ({ example, scopes }) => {
+describe.each(programs)("$example/$main", ({ example, main, scopes }) => {
   it("serves with an authorization server of its own, until it is interrupted", async () => {
-    program = start(`${example}/main.ts`, { PORT: "0" })
+    program = start(`${example}/${main}`, { PORT: "0" })
     const url = await listening(program.firstLine)
     const response = await fetch(url, { method: "POST" })
     assert.strictEqual(response.status, 401)
@@ -53,7 +57,7 @@ describe.each(programs)("$example", ({ example, scopes }) => {
 
   it("takes its issuers and the URL it is known by from the environment", async () => {
     const given = ["https://a.example.com", "https://b.example.com/tenant"]
-    program = start(`${example}/main.ts`, {
+    program = start(`${example}/${main}`, {
       PORT: "0",
       RESOURCE_URL: "https://mcp.example.com/mcp",
       AUTHORIZATION_SERVERS: given.join(", ")
@@ -72,7 +76,7 @@ describe.each(programs)("$example", ({ example, scopes }) => {
   })
 
   it("does not let anyone sign in to a server that others can reach", async () => {
-    const { code, stderr, stdout } = await start(`${example}/main.ts`, {
+    const { code, stderr, stdout } = await start(`${example}/${main}`, {
       PORT: "0",
       RESOURCE_URL: "https://mcp.example.com/mcp"
     }).ended

@@ -1,71 +1,90 @@
-import { assert, layer } from "@effect/vitest"
+import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Layer, References } from "effect"
 import * as AuthorizationServer from "../../authorization-server/AuthorizationServer.ts"
 import { signIn } from "../../authorization-server/test/signIn.ts"
 import { UserAgent } from "../../authorization-server/UserAgent.ts"
 import * as Serving from "../../shared/Serving.ts"
 import { callTool } from "../../shared/test/callTool.ts"
+import * as OnHono from "../hono/TodoManager.ts"
+import { allScopes } from "../Scopes.ts"
+import * as SdkV1 from "../sdk-v1/TodoManager.ts"
+import * as SdkV2 from "../sdk-v2/TodoManager.ts"
 import * as TodoManager from "../TodoManager.ts"
 
-const Issuer = AuthorizationServer.layer({ scopes: TodoManager.allScopes })
+const Issuer = AuthorizationServer.layer({ scopes: allScopes })
 
-const Server = Layer.unwrap(Effect.map(
+const settings = Effect.map(
   AuthorizationServer.AuthorizationServer,
-  ({ issuer }) =>
-    Serving.layer(
-      { port: 0, authorizationServers: [issuer] },
-      { scopes: TodoManager.allScopes, app: TodoManager.layer }
+  ({ issuer }) => ({ port: 0, authorizationServers: [issuer] })
+)
+const onListener = (serve: Serving.ListenerOptions["serve"]) =>
+  Layer.unwrap(Effect.map(settings, (settings) => Serving.layerListener(settings, { scopes: allScopes, serve })))
+
+/** `modern`: knows MCP 2026-07-28. The others are called as clients of 2025-11-25 do, for which they need no session. */
+const servers = [
+  {
+    name: "effect",
+    modern: true,
+    layer: Layer.unwrap(
+      Effect.map(settings, (settings) => Serving.layer(settings, { scopes: allScopes, app: TodoManager.layer }))
     )
-))
+  },
+  { name: "sdk-v1", modern: false, layer: onListener(SdkV1.serve) },
+  { name: "sdk-v2", modern: true, layer: onListener(SdkV2.serve) },
+  { name: "hono", modern: false, layer: onListener(OnHono.serve) }
+]
 
 /** A person who is signed in with these scopes, calling tools. */
-const person = Effect.fnUntraced(function*(username: string, scope: string) {
+const person = Effect.fnUntraced(function*(modern: boolean, username: string, scope: string) {
   const { authorizationServers: [issuer], resource, url } = yield* Serving.Endpoint
   const { access_token } = yield* Effect.promise(() =>
     signIn({ issuer, resource, scope, userAgent: new UserAgent({ username }) })
   )
-  return (name: string, args?: object) => Effect.promise(() => callTool(url, access_token, name, args))
+  return (name: string, args?: object) =>
+    Effect.promise(() => callTool(url, access_token, name, args, modern ? "2026-07-28" : "2025-11-25"))
 })
 
 // Refusals are logged, and refusals are what is tested here.
 const Quiet = Layer.succeed(References.MinimumLogLevel, "Warn")
 
-layer(Server.pipe(Layer.provide([Issuer, Quiet])), { excludeTestServices: true })("todos", (it) => {
-  it.effect("are everybody's to see with read:todos, and their owner's to delete", () =>
-    Effect.gen(function*() {
-      const alice = yield* person("alice", "create:todos read:todos delete:todos")
-      const bob = yield* person("bob", "create:todos")
-      const carol = yield* person("carol", "offline_access")
+describe.each(servers)("$name", ({ layer: Server, modern }) => {
+  layer(Server.pipe(Layer.provide([Issuer, Quiet])), { excludeTestServices: true })("todos", (it) => {
+    it.effect("are everybody's to see with read:todos, and their owner's to delete", () =>
+      Effect.gen(function*() {
+        const alice = yield* person(modern, "alice", "create:todos read:todos delete:todos")
+        const bob = yield* person(modern, "bob", "create:todos")
+        const carol = yield* person(modern, "carol", "offline_access")
 
-      const milk = (yield* alice("create_todo", { title: "milk" })).result?.structuredContent
-      const bread = (yield* bob("create_todo", { title: "bread" })).result?.structuredContent
-      assert.deepStrictEqual(milk, { id: 1, title: "milk", by: "alice" })
-      assert.deepStrictEqual(bread, { id: 2, title: "bread", by: "bob" })
-      assert.deepStrictEqual((yield* alice("list_todos")).result?.structuredContent, { todos: [milk, bread] })
-      assert.deepStrictEqual((yield* bob("list_todos")).result?.structuredContent, { todos: [bread] })
-      assert.deepStrictEqual((yield* carol("list_todos")).result?.structuredContent, { todos: [] })
+        const milk = (yield* alice("create_todo", { title: "milk" })).result?.structuredContent
+        const bread = (yield* bob("create_todo", { title: "bread" })).result?.structuredContent
+        assert.deepStrictEqual(milk, { id: 1, title: "milk", by: "alice" })
+        assert.deepStrictEqual(bread, { id: 2, title: "bread", by: "bob" })
+        assert.deepStrictEqual((yield* alice("list_todos")).result?.structuredContent, { todos: [milk, bread] })
+        assert.deepStrictEqual((yield* bob("list_todos")).result?.structuredContent, { todos: [bread] })
+        assert.deepStrictEqual((yield* carol("list_todos")).result?.structuredContent, { todos: [] })
 
-      const others = yield* alice("delete_todo", { id: 2 })
-      assert.strictEqual(others.status, 200)
-      assert.strictEqual(others.result?.isError, true)
-      assert.deepStrictEqual(others.result?.content, [{ type: "text", text: "You have no todo 2" }])
-      assert.deepStrictEqual((yield* alice("delete_todo", { id: 1 })).result?.structuredContent, milk)
-      assert.deepStrictEqual((yield* alice("list_todos")).result?.structuredContent, { todos: [bread] })
-    }))
+        const others = yield* alice("delete_todo", { id: 2 })
+        assert.strictEqual(others.status, 200)
+        assert.strictEqual(others.result?.isError, true)
+        assert.deepStrictEqual(others.result?.content, [{ type: "text", text: "You have no todo 2" }])
+        assert.deepStrictEqual((yield* alice("delete_todo", { id: 1 })).result?.structuredContent, milk)
+        assert.deepStrictEqual((yield* alice("list_todos")).result?.structuredContent, { todos: [bread] })
+      }))
 
-  it.effect("are neither created nor deleted without the scope for it", () =>
-    Effect.gen(function*() {
-      const dave = yield* person("dave", "read:todos")
-      for (
-        const [tool, scope, args] of [
-          ["create_todo", "create:todos", { title: "eggs" }],
-          ["delete_todo", "delete:todos", { id: 1 }]
-        ] as const
-      ) {
-        const { challenge, status } = yield* dave(tool, args)
-        assert.strictEqual(status, 403)
-        // 2026-07-28: what this operation needs, and no more; such clients add it to what they have.
-        assert.include(challenge, `error="insufficient_scope", scope="${scope}"`)
-      }
-    }))
+    it.effect("are neither created nor deleted without the scope for it", () =>
+      Effect.gen(function*() {
+        const dave = yield* person(modern, "dave", "read:todos")
+        for (
+          const [tool, scope, args] of [
+            ["create_todo", "create:todos", { title: "eggs" }],
+            ["delete_todo", "delete:todos", { id: 1 }]
+          ] as const
+        ) {
+          const { challenge, status } = yield* dave(tool, args)
+          assert.strictEqual(status, 403)
+          // 2026-07-28: what this operation needs, and no more; such clients add it to what they have. Older ones replace.
+          assert.include(challenge, `error="insufficient_scope", scope="${modern ? scope : `${scope} read:todos`}"`)
+        }
+      }))
+  })
 })

@@ -98,8 +98,16 @@ export type GateLayer<R, E> =
   & Layer.Layer<R, E, HttpClient.HttpClient>
   & ([AuthLayer] extends [R] ? unknown : "provide the gate: AuthLayer.layerServices, or AuthLayer.mock")
 
-/** Where the policies of operations come from; `undefined` for one that the host does not know. */
-export type PolicyOf = (operation: Operation.Operation) => Policy | undefined
+/**
+ * Where the policies of operations come from: `undefined` for one that the host knows nothing about, `"unknown"` for one
+ * for which it knows that the server has nothing to run.
+ */
+export type PolicyOf = (operation: Operation.Operation) => Policy | "unknown" | undefined
+
+/** Who sends the request whose body is being read, for hosts that find their server by the caller. */
+export const Sender: Context.Reference<Pick<Admission, "principal" | "authInfo">> = Context.Reference<
+  Pick<Admission, "principal" | "authInfo">
+>("effect-mcp-auth/servers/Sender", { defaultValue: () => ({ principal: undefined, authInfo: undefined }) })
 
 /** A gate that runs outside Effect. */
 export interface Host<A = unknown> {
@@ -138,8 +146,10 @@ export interface Host<A = unknown> {
 /** An operation that nobody declared needs a caller, so that a tool registered elsewhere is never open to all. */
 const undeclared: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
 
-const closed = (policyOf: PolicyOf): PolicyOf => (operation) =>
-  policyOf(operation) ?? (operation.kind === undefined ? undefined : undeclared)
+const closed = (policyOf: PolicyOf) => (operation: Operation.Operation): Policy | undefined => {
+  const policy = policyOf(operation)
+  return policy === "unknown" ? undefined : policy ?? (operation.kind === undefined ? undefined : undeclared)
+}
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })
 
@@ -209,18 +219,21 @@ export const make = async <A, R, E>(
       if (caller === "preflight") return nobody(method)
       const principal = caller === "anonymous" ? undefined : caller
       const session = header("mcp-session-id")
+      const sender = principal === undefined ? nobody(method) : { method, ...somebody(principal) }
       let judged: unknown
       const operations = yield* gate.authorize({
         principal,
         session,
         protocolVersion: header("mcp-protocol-version"),
         operations: body.isRead(method)
-          ? Effect.map(request.body, (value) => Operation.fromBody(judged = value))
+          ? request.body.pipe(
+            Effect.provideService(Sender, sender),
+            Effect.map((value) => Operation.fromBody(judged = value))
+          )
           : Effect.succeed([]),
         policy: closed(policyOf)
       })
-      const known = principal === undefined ? nobody(method) : { method, ...somebody(principal) }
-      return { ...known, session, operations, body: judged }
+      return { ...sender, session, operations, body: judged }
     }),
     admitRoute: Effect.fnUntraced(function*(request, scopes, preflights) {
       const { header, method } = request

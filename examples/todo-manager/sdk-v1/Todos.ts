@@ -1,0 +1,77 @@
+/** The same tools on `@modelcontextprotocol/sdk`: its own `registerTool`, with the scopes beside the schemas. */
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
+import { Effect, Layer } from "effect"
+import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
+import { z } from "zod"
+import type * as Serving from "../../shared/Serving.ts"
+import { scopes } from "../Scopes.ts"
+import * as TodoStore from "../TodoStore.ts"
+
+const Todo = { id: z.int(), title: z.string(), by: z.string() }
+
+/** The gate, and the store that the handlers use: both are built once. */
+export const makeAuth = ({ authorizationServers, resource }: Serving.Identity, logging: Layer.Layer<never>) =>
+  McpAuthSdk.make({ resource, authorizationServers, scopes, layer: Layer.mergeAll(TodoStore.layer, logging) })
+
+export type Auth = Awaited<ReturnType<typeof makeAuth>>
+
+const result = (structuredContent: Record<string, unknown>) => ({
+  content: [{ type: "text" as const, text: JSON.stringify(structuredContent) }],
+  structuredContent
+})
+
+/** A server for one request: it holds nothing that the next one would miss. */
+export const makeServer = (auth: Auth): McpServer => {
+  const server = new McpServer({ name: "todo-manager", version: "1.0.0" })
+
+  auth.registerTool(
+    server,
+    "create_todo",
+    {
+      description: "Creates a todo that belongs to you",
+      inputSchema: { title: z.string() },
+      outputSchema: Todo,
+      scopes: ["create:todos"]
+    },
+    ({ title }, { principal }) =>
+      Effect.gen(function*() {
+        const store = yield* TodoStore.TodoStore
+        return result({ ...yield* store.create(principal.owner, { title, by: principal.subject ?? "a program" }) })
+      })
+  )
+
+  // No scope is required here, only a caller: what they may see depends on their scopes, and that is for the handler.
+  auth.registerTool(
+    server,
+    "list_todos",
+    {
+      description: "Lists your todos; with the scope read:todos, everybody's",
+      outputSchema: { todos: z.array(z.object(Todo)) }
+    },
+    ({ principal }) =>
+      Effect.gen(function*() {
+        const store = yield* TodoStore.TodoStore
+        return result({
+          todos: yield* principal.scopes.has("read:todos") ? store.all : store.ownedBy(principal.owner)
+        })
+      })
+  )
+
+  auth.registerTool(
+    server,
+    "delete_todo",
+    {
+      description: "Deletes a todo of yours",
+      inputSchema: { id: z.int() },
+      outputSchema: Todo,
+      scopes: ["delete:todos"]
+    },
+    ({ id }, { principal }) =>
+      Effect.gen(function*() {
+        const store = yield* TodoStore.TodoStore
+        return result({ ...yield* store.remove(principal.owner, id) })
+      })
+  )
+
+  return server
+}

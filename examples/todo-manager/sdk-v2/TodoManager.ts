@@ -1,0 +1,84 @@
+/** The todo manager on `@modelcontextprotocol/server`, for both eras of the protocol. */
+import { getRequestListener } from "@hono/node-server"
+import { McpServer } from "@modelcontextprotocol/server"
+import { Effect, Layer } from "effect"
+import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
+import type { RequestListener } from "node:http"
+import { z } from "zod"
+import type * as Serving from "../../shared/Serving.ts"
+import { scopes } from "../Scopes.ts"
+import * as TodoStore from "../TodoStore.ts"
+
+const Todo = z.object({ id: z.int(), title: z.string(), by: z.string() })
+
+const result = (structuredContent: Record<string, unknown>) => ({
+  content: [{ type: "text" as const, text: JSON.stringify(structuredContent) }],
+  structuredContent
+})
+
+export const serve: Serving.ListenerOptions["serve"] = async ({ authorizationServers, resource }, logging) => {
+  const auth = await McpAuthSdk.make({
+    resource,
+    authorizationServers,
+    scopes,
+    layer: Layer.mergeAll(TodoStore.layer, logging)
+  })
+
+  const handler = auth.createMcpHandler(() => {
+    const server = new McpServer({ name: "todo-manager", version: "1.0.0" })
+
+    auth.registerTool(
+      server,
+      "create_todo",
+      {
+        description: "Creates a todo that belongs to you",
+        inputSchema: z.object({ title: z.string() }),
+        outputSchema: Todo,
+        scopes: ["create:todos"]
+      },
+      ({ title }, { principal }) =>
+        Effect.gen(function*() {
+          const store = yield* TodoStore.TodoStore
+          return result({ ...yield* store.create(principal.owner, { title, by: principal.subject ?? "a program" }) })
+        })
+    )
+
+    // No scope is required here, only a caller: what they may see depends on their scopes, and that is for the handler.
+    auth.registerTool(
+      server,
+      "list_todos",
+      {
+        description: "Lists your todos; with the scope read:todos, everybody's",
+        outputSchema: z.object({ todos: z.array(Todo) })
+      },
+      ({ principal }) =>
+        Effect.gen(function*() {
+          const store = yield* TodoStore.TodoStore
+          return result({
+            todos: yield* principal.scopes.has("read:todos") ? store.all : store.ownedBy(principal.owner)
+          })
+        })
+    )
+
+    auth.registerTool(
+      server,
+      "delete_todo",
+      {
+        description: "Deletes a todo of yours",
+        inputSchema: z.object({ id: z.int() }),
+        outputSchema: Todo,
+        scopes: ["delete:todos"]
+      },
+      ({ id }, { principal }) =>
+        Effect.gen(function*() {
+          const store = yield* TodoStore.TodoStore
+          return result({ ...yield* store.remove(principal.owner, id) })
+        })
+    )
+
+    return server
+  })
+
+  const listener = getRequestListener(async (request) => await auth.metadata(request) ?? await handler.fetch(request))
+  return { listener: listener as RequestListener, dispose: auth.dispose }
+}

@@ -1,0 +1,127 @@
+/**
+ * One gate for all servers of an SDK that one program makes.
+ */
+import type * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as HttpClient from "effect/http/HttpClient"
+import type * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import type { AuthLayer } from "../../authorization/Gate.ts"
+import type { Refusal } from "../../authorization/Refusal.ts"
+import { AuthConfigError } from "../../protocol/AuthError.ts"
+import type { Principal } from "../../verification/Principal.ts"
+import type { AuthInfo } from "./authInfo.ts"
+import * as body from "./body.ts"
+import * as Host from "./host.ts"
+import * as sdkHandler from "./sdkHandler.ts"
+import * as sdkRegistry from "./sdkRegistry.ts"
+import type { Anonymous } from "./sdkTypes.ts"
+import * as web from "./webHost.ts"
+
+type Verified = Principal["Service"]
+
+export interface Options {
+  readonly anonymous?: Anonymous | undefined
+  readonly claims?: Context.Key<any, any> | undefined
+  readonly maximumBody?: number | undefined
+}
+
+export interface SdkHost {
+  readonly host: Host.Host
+  readonly registry: sdkRegistry.Registry
+  readonly limit: number
+  /** Notes whose `AuthInfo` this is, so that handlers meet the same caller as the gate did. */
+  readonly remember: (
+    sender: Pick<Host.Admission, "principal" | "authInfo">,
+    additions?: object
+  ) => AuthInfo | undefined
+  /** Who calls, as the gate found out: from what an SDK hands to handlers and factories. */
+  readonly callerOf: (context: unknown) => sdkRegistry.Caller
+  /** Runs a handler of fetch's kind for a request that comes in. */
+  readonly serve: (
+    request: Request,
+    decision: Effect.Effect<Host.Admitted, Refusal>,
+    handler: (authInfo: AuthInfo | undefined, body: unknown) => Response | Promise<Response>
+  ) => Promise<Response>
+  /** Adopts a server, wraps the handler, has the SDK register it, and notes what it needs. */
+  readonly register: <A extends object>(
+    server: object,
+    what: string,
+    demands: Demanded,
+    handler: (...parameters: ReadonlyArray<any>) => unknown,
+    register: (wrapped: (...parameters: ReadonlyArray<any>) => any) => A
+  ) => A
+}
+
+interface Demanded {
+  readonly scopes?: sdkRegistry.Requirement["scopes"] | undefined
+  readonly unauthorized?: sdkRegistry.Requirement["unauthorized"] | undefined
+}
+
+export const make = async <R, E>(
+  layer: Layer.Layer<AuthLayer | R, E, HttpClient.HttpClient>,
+  options: Options
+): Promise<SdkHost> => {
+  const limit = body.checkLimit(options.maximumBody)
+  const host = await Host.make(layer, options.claims)
+  const callers = new WeakMap<object, Verified>()
+  const presented = new WeakMap<Verified, object>()
+
+  // A handler's context holds the AuthInfo in `authInfo` (v1) or in `http.authInfo` (v2).
+  const callerOf = (context: unknown): sdkRegistry.Caller => {
+    const { authInfo, http } = (context ?? {}) as { authInfo?: object; http?: { authInfo?: object } }
+    const info = authInfo ?? http?.authInfo
+    return info === undefined ? undefined : callers.get(info)
+  }
+
+  const present = (caller: Verified): object => {
+    if (options.claims === undefined) return caller
+    const known = presented.get(caller)
+    if (known !== undefined) return known
+    const made = { ...caller, claims: host.claims(caller) }
+    presented.set(caller, made)
+    return made
+  }
+
+  const remember: SdkHost["remember"] = ({ authInfo, principal }, additions) => {
+    if (authInfo !== undefined && principal !== undefined) callers.set(Object.assign(authInfo, additions), principal)
+    return authInfo
+  }
+
+  const registry = sdkRegistry.make(host.gate.resource.offered, callerOf)
+  const handler = sdkHandler.make<any>({
+    runtime: host.runtime,
+    anonymous: options.anonymous === "allow-unscoped",
+    callerOf,
+    present,
+    services: (caller) => host.gate.services(caller)
+  })
+
+  return {
+    host,
+    registry,
+    limit,
+    remember,
+    callerOf,
+    serve: async (request, decision, serve) => {
+      const admitted = await host.run(decision, request.signal)
+      if (Result.isFailure(admitted)) return web.toResponse(admitted.failure, request.method)
+      const response = await serve(remember(admitted.success), admitted.success.body)
+      host.answered(admitted.success, response.status, response.headers.get("mcp-session-id") ?? undefined)
+      return web.endInTime(host, admitted.success, response)
+    },
+    register: (server, what, { scopes = [], unauthorized = "challenge" }, own, register) => {
+      const requirement = registry.check(what, scopes, unauthorized)
+      if (!registry.adopt(server)) {
+        throw new AuthConfigError({
+          reason: "malformed",
+          option: "server",
+          fix: "give an McpServer of the SDK, in a version that this package names as its peer"
+        })
+      }
+      const registration = register(handler(what, requirement, own))
+      registry.add(registration, requirement)
+      return registration
+    }
+  }
+}

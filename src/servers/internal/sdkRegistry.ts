@@ -1,0 +1,281 @@
+/**
+ * What is registered on a server of an official SDK, what each registration needs, and who may see it.
+ *
+ * Both SDKs keep their registrations in the same four records and look them up when a request begins. Requirements hang
+ * on the registered objects themselves, so whatever the SDK renames, replaces or removes takes its requirement along.
+ */
+import type { Policy } from "../../authorization/Gate.ts"
+import { check } from "../../authorization/RequiredScopes.ts"
+import { AuthConfigError } from "../../protocol/AuthError.ts"
+import type { Operation } from "../../protocol/Operation.ts"
+import type { Principal } from "../../verification/Principal.ts"
+
+/** Who asks; `undefined` for an anonymous request. */
+export type Caller = Principal["Service"] | undefined
+
+/** What a registration needs: scopes, or a function from its arguments to scopes. */
+export interface Requirement {
+  readonly scopes: ReadonlyArray<string> | ((args: any) => ReadonlyArray<string>)
+  readonly unauthorized: "challenge" | "hide"
+}
+
+/** What an operation would run, and what that needs. */
+export interface Found {
+  readonly registration: object | undefined
+  /** `undefined` for what was registered without this library. */
+  readonly requirement: Requirement | undefined
+}
+
+/** The requirements of everything that one `McpAuthSdk` registered. */
+export interface Registry {
+  /** Checks a requirement that stands in code: throws `AuthConfigError`. */
+  readonly check: (
+    what: string,
+    scopes: Requirement["scopes"],
+    unauthorized: Requirement["unauthorized"]
+  ) => Requirement
+  /** Notes what a registration needs. */
+  readonly add: (registration: object, requirement: Requirement) => void
+  /** Makes a server show each caller what they may see. Tells whether it is an `McpServer`, which can. */
+  readonly adopt: (server: object) => boolean
+  /** What an operation of this caller would run; `undefined` where the server answers that there is no such thing. */
+  readonly find: (server: object, operation: Operation, caller: Caller) => Found | undefined
+  /** Takes what a caller may not see off a server that lives for this one request. */
+  readonly conceal: (server: object, caller: Caller) => void
+}
+
+/** Whatever runs without a requirement of its own needs a caller, and nothing else. */
+export const needsCaller: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
+
+/** Whether a caller has every scope of a list. */
+export const holds = (caller: Caller, scopes: ReadonlyArray<string>): boolean =>
+  scopes.every((scope) => caller?.scopes.has(scope) === true)
+
+type Handler = (request: unknown, extra: unknown) => unknown
+type Registrations = Record<string, object>
+
+interface Template {
+  readonly resourceTemplate: {
+    readonly uriTemplate: { readonly match: (uri: string) => unknown; readonly toString: () => string }
+  }
+}
+
+/** The parts of an `McpServer` that are read here: private by type, and the same in both SDKs. */
+interface Server {
+  _registeredTools: Registrations
+  _registeredPrompts: Registrations
+  _registeredResources: Registrations
+  _registeredResourceTemplates: Registrations
+  readonly server: {
+    readonly _requestHandlers: Map<string, Handler>
+    readonly fallbackRequestHandler?: unknown
+    setRequestHandler: (...args: ReadonlyArray<unknown>) => unknown
+  }
+}
+
+const records = [
+  "_registeredTools",
+  "_registeredPrompts",
+  "_registeredResources",
+  "_registeredResourceTemplates"
+] as const
+
+/**
+ * The methods that list what is registered or look something up by name, and the mark that an SDK sets once it has
+ * installed its own handler for them.
+ */
+const marks: Readonly<Record<string, string>> = {
+  "tools/list": "_toolHandlersInitialized",
+  "tools/call": "_toolHandlersInitialized",
+  "prompts/list": "_promptHandlersInitialized",
+  "prompts/get": "_promptHandlersInitialized",
+  "resources/list": "_resourceHandlersInitialized",
+  "resources/templates/list": "_resourceHandlersInitialized",
+  "resources/read": "_resourceHandlersInitialized",
+  "completion/complete": "_completionHandlerInitialized"
+}
+const lookups: ReadonlyArray<string> = Object.keys(marks)
+
+/** What a server does by itself, without a handler that somebody registered. */
+const basics: ReadonlySet<string> = new Set([
+  "initialize",
+  "ping",
+  "logging/setLevel",
+  "server/discover",
+  "subscriptions/listen",
+  "notifications/initialized",
+  "notifications/cancelled",
+  "notifications/progress",
+  "notifications/roots/list_changed"
+])
+
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null
+
+const isServer = (value: object): value is Server => {
+  const { server } = value as Partial<Server>
+  return isObject(server) && server._requestHandlers instanceof Map &&
+    records.every((name) => isObject((value as Partial<Server>)[name]))
+}
+
+/** Own members only: a tool may be called `constructor`. */
+const own = (record: Registrations, key: string | undefined): object | undefined =>
+  key !== undefined && Object.hasOwn(record, key) ? record[key] : undefined
+
+/** As the SDKs read it before they compare. */
+const normal = (uri: string | undefined): string | undefined =>
+  uri !== undefined && URL.canParse(uri) ? new URL(uri).toString() : undefined
+
+export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) => Caller): Registry => {
+  const requirements = new WeakMap<object, Requirement>()
+  /** For each server, the handlers that the SDK installed itself. */
+  const standard = new WeakMap<object, Map<string, Handler>>()
+
+  const isHidden = (registration: object, caller: Caller): boolean => {
+    const requirement = requirements.get(registration)
+    return requirement?.unauthorized === "hide" && Array.isArray(requirement.scopes) &&
+      !holds(caller, requirement.scopes)
+  }
+
+  const visible = (record: Registrations, caller: Caller): Registrations => {
+    const hides = (target: Registrations, key: string | symbol) => {
+      const registration = typeof key === "string" ? own(target, key) : undefined
+      return registration !== undefined && isHidden(registration, caller)
+    }
+    // Not a copy: what a handler registers meanwhile has to arrive in the original.
+    return new Proxy(record, {
+      get: (target, key) => hides(target, key) ? undefined : Reflect.get(target, key),
+      has: (target, key) => !hides(target, key) && Reflect.has(target, key),
+      ownKeys: (target) => Reflect.ownKeys(target).filter((key) => !hides(target, key)),
+      getOwnPropertyDescriptor: (target, key) =>
+        hides(target, key) ? undefined : Reflect.getOwnPropertyDescriptor(target, key)
+    })
+  }
+
+  /** Answers a request as a server would that never heard of what is hidden: its handlers look up before they wait. */
+  const veiled = (server: Server, handler: Handler): Handler => (request, extra) => {
+    const caller = callerOf(extra)
+    const originals = records.flatMap((name) => {
+      const record = server[name]
+      return Object.values(record).some((_) => isHidden(_, caller)) ? [[name, record] as const] : []
+    })
+    if (originals.length === 0) return handler(request, extra)
+    for (const [name, record] of originals) server[name] = visible(record, caller)
+    try {
+      return handler(request, extra)
+    } finally {
+      for (const [name, record] of originals) server[name] = record
+    }
+  }
+
+  const adopt = (server: object): boolean => {
+    if (standard.has(server)) return true
+    if (!isServer(server)) return false
+    const protocol = server.server
+    const handlers = protocol._requestHandlers
+    const installed = new Map<string, Handler>()
+    const veils = new WeakSet<Handler>()
+    standard.set(server, installed)
+    const veil = (method: string): Handler | undefined => {
+      const handler = handlers.get(method)
+      if (handler === undefined || veils.has(handler)) return undefined
+      const wrapped = veiled(server, handler)
+      veils.add(wrapped)
+      handlers.set(method, wrapped)
+      return wrapped
+    }
+    for (const method of lookups) {
+      const found = veil(method)
+      // A list that stands here already tells what may be seen. Whose the handlers behind it are, nobody can tell.
+      if (found !== undefined && method.endsWith("/list")) installed.set(method, found)
+    }
+    const setRequestHandler = protocol.setRequestHandler
+    protocol.setRequestHandler = function(...args) {
+      const known = new Set(handlers.keys())
+      const result = Reflect.apply(setRequestHandler, protocol, args)
+      for (const method of lookups) {
+        const added = veil(method)
+        // The SDK installs its own once, and only where there is none.
+        if (added !== undefined && !known.has(method)) installed.set(method, added)
+      }
+      return result
+    }
+    return true
+  }
+
+  /** Whether a method runs nothing but what the SDK brought along. */
+  const isStandard = (server: Server, method: string): boolean => {
+    if (basics.has(method)) return true
+    const handler = server.server._requestHandlers.get(method)
+    if (handler === undefined) {
+      return server.server.fallbackRequestHandler === undefined && !method.startsWith("notifications/")
+    }
+    const mark = marks[method]
+    return mark !== undefined && (server as unknown as Record<string, unknown>)[mark] === true &&
+      standard.get(server)?.get(method) === handler
+  }
+
+  const lookUp = (server: Server, { kind, method, target }: Operation, caller: Caller): object | undefined => {
+    const see = (registration: object | undefined) =>
+      registration === undefined || isHidden(registration, caller) ? undefined : registration
+    switch (kind) {
+      case "tool":
+        return see(own(server._registeredTools, target))
+      case "prompt":
+        return see(own(server._registeredPrompts, target))
+      case "resource": {
+        const templates = Object.values(server._registeredResourceTemplates).filter((_) => see(_) !== undefined)
+        const template = (matches: (uriTemplate: Template["resourceTemplate"]["uriTemplate"]) => boolean) =>
+          templates.find((_) => matches((_ as Template).resourceTemplate.uriTemplate))
+        // A completion names the template itself, everything else a URI that the template matches.
+        if (method === "completion/complete") {
+          return template((_) => _.toString() === target) ?? see(own(server._registeredResources, target))
+        }
+        const uri = normal(target)
+        return uri === undefined
+          ? undefined
+          : see(own(server._registeredResources, uri)) ?? template((_) => Boolean(_.match(uri)))
+      }
+      default:
+        return undefined
+    }
+  }
+
+  return {
+    check: (what, scopes, unauthorized) => {
+      if (typeof scopes === "function") {
+        if (unauthorized !== "hide") return { scopes, unauthorized }
+        throw new AuthConfigError({
+          reason: "conflict",
+          option: `${what}.unauthorized`,
+          fix: "what is hidden needs scopes that do not depend on its arguments: nobody has given any when it is listed"
+        })
+      }
+      const checked = scopes.length === 0 ? [] : check(scopes, `${what}.scopes`)
+      const missing = checked.find((scope) => !offered.has(scope))
+      if (missing === undefined) return { scopes: checked, unauthorized }
+      throw new AuthConfigError({
+        reason: "not-offered",
+        option: "scopes",
+        fix: `${what} needs ${missing}: add it to baseline or stepUp`
+      })
+    },
+    add: (registration, requirement) => {
+      requirements.set(registration, requirement)
+    },
+    adopt,
+    find: (server, operation, caller) => {
+      if (!isServer(server)) return { registration: undefined, requirement: undefined }
+      const registration = lookUp(server, operation, caller)
+      if (registration !== undefined) return { registration, requirement: requirements.get(registration) }
+      return isStandard(server, operation.method) ? undefined : { registration: undefined, requirement: undefined }
+    },
+    conceal: (server, caller) => {
+      if (!isServer(server)) return
+      for (const name of records) {
+        for (const registration of Object.values(server[name])) {
+          if (isHidden(registration, caller)) (registration as { readonly remove: () => void }).remove()
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,157 @@
+import { McpServer, ResourceTemplate } from "@modelcontextprotocol/sdk/server/mcp.js"
+import { Context, Effect, Layer, Schema } from "effect"
+import { AuthLayer, Principal, RequestState, requireScopes } from "effect-mcp-auth"
+import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
+import type { RequestHandler } from "express"
+import { describe, expect, test } from "tstyche"
+import { z } from "zod"
+
+const places = { resource: "https://a.example/mcp", authorizationServers: ["https://as.example"] } as const
+const server = new McpServer({ name: "test", version: "1.0.0" })
+const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
+
+class Tenant extends Context.Service<Tenant, { readonly tid: string }>()("test/Tenant") {}
+class Store extends Context.Service<Store, { readonly count: number }>()("test/Store") {}
+
+const auth = await McpAuthSdk.make({ ...places, scopes: { baseline: ["read"], stepUp: ["write"] } })
+
+describe("a registration", () => {
+  test("may need what the configuration offers, and no more", () => {
+    auth.registerTool(server, "a", { scopes: ["read", "write"] }, () => text(""))
+    // @ts-expect-error Type '"other"' is not assignable to type '"read" | "write"'
+    auth.registerTool(server, "a", { scopes: ["other"] }, () => text(""))
+    // @ts-expect-error Type '"other"' is not assignable to type '"read" | "write"'
+    auth.registerPrompt(server, "a", { scopes: ["other"] }, () => ({ messages: [] }))
+    // @ts-expect-error Type '"other"' is not assignable to type '"read" | "write"'
+    auth.registerResource(server, "a", "a://b", { scopes: ["other"] }, () => ({ contents: [] }))
+    const scope: string = "read"
+    // @ts-expect-error Type 'string' is not assignable to type '"read" | "write"'
+    auth.registerTool(server, "a", { scopes: [scope] }, () => text(""))
+  })
+
+  test("may need scopes that depend on arguments; their union stands in its type", () => {
+    const tool = auth.registerTool(
+      server,
+      "a",
+      { inputSchema: { all: z.boolean() }, scopes: ({ all }) => all ? ["read", "write"] : ["read"] },
+      ({ all }) => text(`${all}`)
+    )
+    expect<NonNullable<typeof tool["~effect-mcp-auth/Scoped"]>>().type.toBe<"read" | "write">()
+    auth.registerTool(
+      server,
+      "a",
+      {
+        inputSchema: { all: z.boolean() },
+        // @ts-expect-error Type '"other"' is not assignable to type '"read" | "write"'
+        scopes: ({ all }) => all ? ["other"] : ["read"]
+      },
+      () => text("")
+    )
+    auth.registerTool(
+      server,
+      "a",
+      // @ts-expect-error is not assignable to type
+      { scopes: () => ["write"], unauthorized: "hide" },
+      () => text("")
+    )
+  })
+
+  test("types the arguments as the schema does", () => {
+    auth.registerTool(server, "a", { inputSchema: z.object({ n: z.coerce.number() }) }, ({ n }) => {
+      expect(n).type.toBe<number>()
+      return text("")
+    })
+    auth.registerPrompt(server, "a", { argsSchema: { n: z.string() } }, ({ n }) => {
+      expect(n).type.toBe<string>()
+      return { messages: [] }
+    })
+    auth.registerResource(server, "a", new ResourceTemplate("a://{b}", { list: undefined }), {}, (uri, _, extra) => {
+      expect(uri).type.toBe<URL>()
+      expect(extra.principal.key).type.toBe<string>()
+      return { contents: [] }
+    })
+    // @ts-expect-error is not assignable
+    auth.registerTool(server, "a", {}, () => "no result")
+  })
+})
+
+describe("the principal", () => {
+  test("has all claims, or those of a Schema", async () => {
+    auth.registerTool(server, "a", {}, ({ principal }) => {
+      expect(principal.claims).type.toBe<Readonly<Record<string, unknown>>>()
+      return text("")
+    })
+    const typed = await McpAuthSdk.make({
+      ...places,
+      scopes: ["read"],
+      claims: Schema.Struct({ level: Schema.FiniteFromString })
+    })
+    typed.registerTool(server, "a", {}, ({ principal }) => {
+      expect(principal.claims.level).type.toBe<number>()
+      // @ts-expect-error Property 'tenant' does not exist
+      return text(principal.claims.tenant)
+    })
+  })
+
+  test("may be nobody only where anonymous requests are let in and no scope is needed", async () => {
+    const open = await McpAuthSdk.make({ ...places, scopes: ["read"], anonymous: "allow-unscoped" })
+    open.registerTool(server, "a", { scopes: ["read"] }, ({ principal, state }) => {
+      expect(state.seal).type.toBeCallableWith("x")
+      return text(principal.key)
+    })
+    // @ts-expect-error 'principal' is possibly 'undefined'
+    open.registerTool(server, "a", {}, ({ principal }) => text(principal.key))
+    // @ts-expect-error Type 'Principal' is not assignable to type 'never'
+    open.registerTool(server, "a", {}, () => Effect.map(Principal, ({ key }) => text(key)))
+  })
+})
+
+describe("an effect of a handler", () => {
+  test("may use the caller, offered scopes and what the layer provides", async () => {
+    const rich = await McpAuthSdk.make({
+      ...places,
+      scopes: ["read"],
+      claims: { service: Tenant, schema: Schema.Struct({ tid: Schema.String }) },
+      layer: Layer.succeed(Store, { count: 1 })
+    })
+    rich.registerTool(server, "a", {}, ({ principal }) => {
+      expect(principal.claims.tid).type.toBe<string>()
+      return Effect.gen(function*() {
+        yield* Principal
+        yield* RequestState.RequestState
+        const { tid } = yield* Tenant
+        const { count } = yield* Store
+        return text(`${tid} ${count}`)
+      })
+    })
+    rich.registerTool(server, "a", {}, () => requireScopes("read")(Effect.succeed(text(""))))
+    // @ts-expect-error RequiredScope<"other">
+    rich.registerTool(server, "a", {}, () => requireScopes("other")(Effect.succeed(text(""))))
+    // @ts-expect-error Store
+    auth.registerTool(server, "a", {}, () => Effect.map(Store, ({ count }) => text(`${count}`)))
+  })
+})
+
+describe("make", () => {
+  test("refuses scopes of the wide type string, none, and an empty list of servers", () => {
+    const scope: string = "read"
+    // @ts-expect-error scopes must be literals
+    McpAuthSdk.make({ ...places, scopes: [scope] })
+    // @ts-expect-error Source has 0 element(s) but target requires 1
+    McpAuthSdk.make({ ...places, scopes: [] })
+    // @ts-expect-error Source has 0 element(s) but target requires 1
+    McpAuthSdk.make({ resource: places.resource, authorizationServers: [], scopes: ["read"] })
+  })
+
+  test("fromLayer reads the scopes off the layer", async () => {
+    const mocked = await McpAuthSdk.fromLayer(AuthLayer.mock({ subject: "alice", scopes: ["read"] }))
+    mocked.registerTool(server, "a", { scopes: ["read"] }, () => text(""))
+    // @ts-expect-error Type '"write"' is not assignable to type '"read"'
+    mocked.registerTool(server, "a", { scopes: ["write"] }, () => text(""))
+  })
+
+  test("its middleware is one of Express", () => {
+    expect(auth.protect(server)).type.toBeAssignableTo<RequestHandler>()
+    expect(auth.metadataRouter()).type.toBeAssignableTo<RequestHandler>()
+  })
+})
