@@ -4,10 +4,6 @@ export const reasons: Readonly<Record<string, string>> = {
     "No secret and no token is compared in this library: signatures are verified by WebCrypto, verified tokens " +
     "are found by their digest, a client secret is sent and never received. A measurement of differences below a " +
     "microsecond over a socket measures the neighbours of the machine.",
-  "T-INTR-01": "comes with introspection",
-  "T-INTR-03": "comes with introspection",
-  "T-INTR-04": "comes with introspection",
-  "T-INTR-06": "comes with introspection",
   "T-DPOP-01": "comes with DPoP",
   "T-DPOP-02": "comes with DPoP",
   "T-DPOP-04": "comes with DPoP",

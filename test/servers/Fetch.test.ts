@@ -69,7 +69,7 @@ describe("protect", () => {
     const handler = auth.protect((_, { authInfo, principal }) => {
       assert(authInfo !== undefined)
       assert.strictEqual(authInfo.token, token)
-      assert.strictEqual(Redacted.value(principal!.token), token)
+      assert.strictEqual<unknown>(Redacted.value(principal!.token), token)
       assert.sameMembers(authInfo.scopes, ["todos:read", "todos:write"])
       const { claims, ...extra } = authInfo.extra as { readonly claims: Record<string, unknown> }
       assert.deepStrictEqual(extra, { subject: "alice", issuer: issuer.issuer, audience: [resource] } as never)
