@@ -127,6 +127,15 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
     if (options.metadataUrl !== undefined) yield* checkUrl(options.metadataUrl, `${option}.metadataUrl`, insecure)
     if (options.jwksUri !== undefined) yield* checkUrl(options.jwksUri, `${option}.jwksUri`, insecure)
     const asked = options.introspection
+    if (asked !== undefined && !isObject(asked)) {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "malformed",
+          option: `${option}.introspection`,
+          fix: "give { clientId, clientSecret } of this server's registration, or { lookUp }"
+        })
+      )
+    }
     if (asked !== undefined && "endpoint" in asked && asked.endpoint !== undefined) {
       yield* checkUrl(asked.endpoint, `${option}.introspection.endpoint`, insecure)
     }
@@ -190,7 +199,18 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
     }
   })
 
+const isObject = (value: unknown): boolean => typeof value === "object" && value !== null
+
 const checkProfile = (profile: Profile.Profile, option: string): Result.Result<void, AuthConfigError> => {
+  if (!isObject(profile) || !Array.isArray(profile.issues)) {
+    return Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option,
+        fix: "give one of Profiles (effect-mcp-auth/provider), or what Profile.make made"
+      })
+    )
+  }
   const [issue] = profile.issues
   if (issue !== undefined) return Result.fail(issue)
   const { tenants } = profile
