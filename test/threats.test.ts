@@ -1,33 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { readdirSync, readFileSync } from "node:fs"
-import { join, relative } from "node:path"
 import { reasons } from "./threatReasons.ts"
 import catalogue from "./threats.json" with { type: "json" }
-
-const root = join(import.meta.dirname, "..")
-
-const testFiles = ["test", "examples"].flatMap((folder) =>
-  readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((_) => _.isFile() && _.name.endsWith(".test.ts") && !_.parentPath.includes("node_modules"))
-    .map((_) => join(_.parentPath, _.name))
-)
-
-/** Titles of tests that run: of `it`, not of `it.skip` or `it.todo`, and of the rows of tables (`title: "…"`, `["…", `). */
-const titles = (source: string): ReadonlyArray<string> =>
-  [
-    ...source.matchAll(/\bit(?:\.(?:effect|live|prop|each|effect\.prop|effect\.each))*\(\s*(["'`])((?:(?!\1).)*)\1/g),
-    ...source.matchAll(/\btitle: (["'`])((?:(?!\1).)*)\1/g),
-    ...source.matchAll(/^\s*\[(["'`])((?:(?!\1).)*)\1,/gm)
-  ].map(([, , title]) => title!)
+import { allTitles } from "./titles.ts"
 
 const ids = catalogue.map(({ id }) => id)
 
 const proven = new Map<string, ReadonlyArray<string>>(ids.map((id) => [id, []]))
-for (const file of testFiles) {
-  for (const title of titles(readFileSync(file, "utf8"))) {
-    for (const [id] of title.matchAll(/\bT-[A-Z]+-\d+\b/g)) {
-      proven.set(id, [...(proven.get(id) ?? []), `${relative(root, file)}: ${title}`])
-    }
+// The examples of titles in the gate of the cases are no tests.
+for (const { file, title } of allTitles.filter((_) => _.file !== "test/cases.test.ts")) {
+  for (const [id] of title.matchAll(/\bT-[A-Z]+-\d+\b/g)) {
+    proven.set(id, [...(proven.get(id) ?? []), `${file}: ${title}`])
   }
 }
 

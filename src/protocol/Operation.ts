@@ -27,6 +27,10 @@ export interface Operation {
 /**
  * Lists the operations of a parsed body: one message or a legacy batch.
  *
+ * **Details**
+ *
+ * A `subscriptions/listen` is one operation, and one more for each resource that it watches.
+ *
  * **Gotchas**
  *
  * Pass the very value that the server will execute. A second parse, a header or a routing hint could say something else.
@@ -41,19 +45,24 @@ export const fromBody = (body: unknown): ReadonlyArray<Operation> => {
     const method = own(message, "method")
     if (typeof method !== "string") continue // a response to the server's own request, or no JSON-RPC at all
     const params = own(message, "params")
-    const [kind, target] = targetOf(method, params)
-    operations.push({
-      method,
-      kind,
-      target: typeof target === "string" ? target : undefined,
-      params,
-      isNotification: own(message, "id") === undefined
-    })
+    const isNotification = own(message, "id") === undefined
+    const add = ([kind, target]: Target) =>
+      operations.push({
+        method,
+        kind,
+        target: typeof target === "string" ? target : undefined,
+        params,
+        isNotification
+      })
+    add(targetOf(method, params))
+    for (const uri of watchedBy(method, params)) add(["resource", uri])
   }
   return operations
 }
 
-const targetOf = (method: string, params: unknown): readonly [Operation["kind"], unknown] => {
+type Target = readonly [kind: Operation["kind"], target: unknown]
+
+const targetOf = (method: string, params: unknown): Target => {
   switch (method) {
     case "tools/call":
       return ["tool", own(params, "name")]
@@ -72,6 +81,13 @@ const targetOf = (method: string, params: unknown): readonly [Operation["kind"],
     default:
       return [undefined, undefined]
   }
+}
+
+const watchedBy = (method: string, params: unknown): ReadonlyArray<unknown> => {
+  const uris = method === "subscriptions/listen"
+    ? own(own(params, "notifications"), "resourceSubscriptions")
+    : undefined
+  return Array.isArray(uris) ? uris : []
 }
 
 // Own members only: `__proto__` and `constructor` are legal JSON keys and legal tool names.

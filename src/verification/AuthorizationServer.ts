@@ -126,6 +126,15 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
     }
     if (options.metadataUrl !== undefined) yield* checkUrl(options.metadataUrl, `${option}.metadataUrl`, insecure)
     if (options.jwksUri !== undefined) yield* checkUrl(options.jwksUri, `${option}.jwksUri`, insecure)
+    if (options.introspection !== undefined && !isObject(options.introspection)) {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "malformed",
+          option: `${option}.introspection`,
+          fix: "give { clientId, clientSecret } of this server's registration, or { lookUp }"
+        })
+      )
+    }
     if (options.introspection === undefined && profile?.opaque.issued === "always") {
       return yield* Result.fail(
         new AuthConfigError({
@@ -201,6 +210,8 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
       allowInsecureHttp: insecure
     }
   })
+
+const isObject = (value: unknown): boolean => typeof value === "object" && value !== null
 
 const checkProfile = (profile: Profile.Profile, option: string): Result.Result<void, AuthConfigError> => {
   if (!Profile.isProfile(profile)) {

@@ -489,7 +489,7 @@ describe("sdk-v1 with sessions", () => {
       assert.strictEqual((yield* Effect.promise(() => post(url, callTool("whoami"), { token, headers }))).status, 404)
     }))
 
-  it.effect("SESS-03 a stream that the server keeps open ends when the token does", () =>
+  it.effect("a stream that the server keeps open ends when the token does", () =>
     Effect.gen(function*() {
       const clock = yield* Clock.Clock
       const started = yield* start(sessions, { clock })

@@ -432,7 +432,7 @@ describe("sdk-v2", () => {
       assert.strictEqual((yield* call("alice", requestState)).content[0].text, "alice goes to Lisbon")
     }))
 
-  it.effect("SESS-03 a subscription ends when the token does", () =>
+  it.effect("a subscription ends when the token does", () =>
     Effect.gen(function*() {
       const { mint, url } = yield* start({ of: modern }, { clock: yield* Clock.Clock })
       const token = yield* mint({ expiresIn: "1 minute" })

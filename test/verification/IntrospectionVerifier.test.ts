@@ -254,7 +254,7 @@ describe("the answer", () => {
     }))
 })
 
-describe("T-INTR-04: trouble with the endpoint is 503, never invalid_token", () => {
+describe("trouble with the endpoint is 503, never invalid_token", () => {
   const troubles: ReadonlyArray<readonly [string, () => Response | "refuse", string, string]> = [
     ["our credentials refused", json({ error: "invalid_client" }, { status: 401 }), "client-refused", "30"],
     ["forbidden", () => new Response("", { status: 403 }), "client-refused", "30"],
@@ -282,7 +282,7 @@ describe("T-INTR-04: trouble with the endpoint is 503, never invalid_token", () 
     ["too large", json({ active: true, padding: "x".repeat(200_000) }), "unusable-answer", "30"],
     ["no connection", () => "refuse", "network", "1"]
   ]
-  it.effect.each(troubles)("%s", ([, answer, reason, retryAfter]) =>
+  it.effect.each(troubles)("T-INTR-04 %s", ([, answer, reason, retryAfter]) =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = answer

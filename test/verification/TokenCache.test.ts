@@ -372,11 +372,13 @@ describe("TokenCache", () => {
         { ...settings, inactive: Duration.zero }
       )
       yield* TestClock.setTime(0)
+      // Strings with lone surrogates have the bytes of others, and take their places in turns.
+      const haveOwnBytes = tokens.every((token) => !/\p{Surrogate}/u.test(token))
       const first = new Map<string, unknown>()
       for (const token of tokens) {
         const found = yield* cache.verify(credentials(token))
         assert.strictEqual(found.subject, token)
-        if (first.has(token) && millis > 0) assert.strictEqual(found, first.get(token))
+        if (first.has(token) && millis > 0 && haveOwnBytes) assert.strictEqual(found, first.get(token))
         first.set(token, found)
       }
       yield* TestClock.setTime(millis)

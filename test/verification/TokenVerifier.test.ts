@@ -32,7 +32,7 @@ const chosen = <E>(verifier: TokenVerifier.Verifier<E>, token: string) =>
     Effect.catch((error) => Effect.succeed(error instanceof AuthError.InvalidToken ? error.reason : error))
   )
 
-describe("T-INTR-06: the shape of a token picks its verifier", () => {
+describe("the shape of a token picks its verifier", () => {
   const both = TokenVerifier.byShape({ jwt: named("jwt"), opaque: named("opaque") })
   it.effect.each<readonly [token: string, verifier: string]>([
     [jwt({}), "jwt"],
@@ -46,7 +46,7 @@ describe("T-INTR-06: the shape of a token picks its verifier", () => {
     ["eaJ.b.c", "opaque"],
     ["ory_at_x.y", "opaque"],
     ["", "opaque"]
-  ])("%s: %s", ([token, verifier]) =>
+  ])("T-INTR-06 %s: %s", ([token, verifier]) =>
     Effect.gen(function*() {
       assert.strictEqual(yield* chosen(both, token), verifier)
     }))
@@ -102,8 +102,8 @@ describe("byPrefix", () => {
   })
 })
 
-describe("T-INTR-06: a token goes to one verifier, and a refusal is final", () => {
-  it.effect("a JWT that is refused is not introspected, an opaque token never decoded", () =>
+describe("a token goes to one verifier, and a refusal is final", () => {
+  it.effect("T-INTR-06 a JWT that is refused is not introspected, an opaque token never decoded", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       const caller = yield* gate()

@@ -1,0 +1,143 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Arbitrary, Redacted, Result, Schema } from "effect"
+import { Credentials } from "effect-mcp-auth"
+import * as Hostile from "./Hostile.ts"
+
+/** The token that was read, or the closed reason why there is none. */
+const outcome = (lines: ReadonlyArray<string>): { readonly token: string } | { readonly reason: string } =>
+  Result.match(Credentials.parse(lines), {
+    onSuccess: ({ token }) => ({ token: Redacted.value(token) }),
+    onFailure: ({ reason }) => ({ reason })
+  })
+
+describe("Credentials", () => {
+  it.each<[title: string, lines: ReadonlyArray<string>, expected: ReturnType<typeof outcome>]>([
+    ["HDR-01 no header", [], { reason: "no-authorization" }],
+    ["an empty value is no header", [""], { reason: "no-authorization" }],
+    ["only whitespace is no header", [" \t "], { reason: "no-authorization" }],
+    ["HDR-03 the scheme alone", ["Bearer"], { reason: "no-token" }],
+    ["HDR-03 the scheme and a space", ["Bearer "], { reason: "no-token" }],
+    ["HDR-03 the scheme and a tab at the end", ["Bearer\t"], { reason: "no-token" }],
+    ["HDR-04 three words after the scheme", ["Bearer a b c"], { reason: "not-token68" }],
+    ["HDR-06 a token without a scheme", ["abc.def.ghi"], { reason: "other-scheme" }],
+    ["HDR-06 a word that no scheme can be", ["ab/cd"], { reason: "other-scheme" }],
+    ["HDR-06 a value that starts with no scheme at all", ["/abc"], { reason: "not-token68" }],
+    ["HDR-06 a quoted token", ["\"abc\""], { reason: "not-token68" }],
+    ["HDR-07 lower case", ["bearer abc"], { token: "abc" }],
+    ["HDR-07 upper case", ["BEARER abc"], { token: "abc" }],
+    ["HDR-07 mixed case", ["BeArEr abc"], { token: "abc" }],
+    ["HDR-09 another scheme", ["mac abc"], { reason: "other-scheme" }],
+    ["HDR-09 Basic, whatever follows", ["Basic \"\\ ="], { reason: "other-scheme" }],
+    ["HDR-09 a scheme that starts like Bearer", ["Bearerx abc"], { reason: "other-scheme" }],
+    ["DPoP is another scheme", ["DPoP abc"], { reason: "other-scheme" }],
+    ["HDR-11 a tab instead of the space", ["Bearer\tabc"], { reason: "not-token68" }],
+    ["HDR-11 a tab behind the space", ["Bearer \tabc"], { reason: "not-token68" }],
+    ["HDR-11 a no-break space", ["Bearer\u00a0abc"], { reason: "not-token68" }],
+    ["HDR-12 two lines", ["Bearer abc", "Bearer abc"], { reason: "several-authorization-headers" }],
+    ["HDR-12 two lines, the first of another scheme", ["Basic abc", "Bearer abc"], {
+      reason: "several-authorization-headers"
+    }],
+    ["HDR-12 two lines, the second empty", ["Bearer abc", ""], { reason: "several-authorization-headers" }],
+    ["HDR-12 two lines as fetch joins them", ["Bearer abc, Bearer def"], { reason: "not-token68" }],
+    ["HDR-12 two lines joined without a space", ["Bearer abc,Bearer def"], { reason: "not-token68" }],
+    ["one space", ["Bearer abc"], { token: "abc" }],
+    ["several spaces (RFC 9110 §11.4: 1*SP)", ["Bearer    abc"], { token: "abc" }],
+    ["whitespace around the value", [" \tBearer abc \t"], { token: "abc" }],
+    ["every character of token68", ["Bearer AZaz09-._~+/=="], { token: "AZaz09-._~+/==" }],
+    ["padding alone", ["Bearer =="], { reason: "not-token68" }],
+    ["padding in the middle", ["Bearer a=b"], { reason: "not-token68" }],
+    ["a comma at the end", ["Bearer abc,"], { reason: "not-token68" }],
+    ["a quoted token", ["Bearer \"abc\""], { reason: "not-token68" }],
+    ["a parameter instead of a token", ["Bearer token=\"abc\""], { reason: "not-token68" }],
+    ["the scheme with an equals sign", ["Bearer=abc"], { reason: "not-token68" }],
+    ["a line break", ["Bearer abc\r\nX-Evil: 1"], { reason: "not-token68" }],
+    ["a line break at the end", ["Bearer abc\n"], { reason: "not-token68" }],
+    ["U+FEFF is no whitespace", ["\ufeffBearer abc"], { reason: "not-token68" }],
+    ["U+00A0 at the end is no whitespace", ["Bearer abc\u00a0"], { reason: "not-token68" }],
+    ["a letter outside ASCII", ["Bearer abé"], { reason: "not-token68" }],
+    ["a fullwidth letter that lower case might unify", ["Bearer ａbc"], { reason: "not-token68" }],
+    ["the Kelvin sign is no K", ["Bearer \u212a"], { reason: "not-token68" }]
+  ])("%s", (_, lines, expected) => {
+    assert.deepStrictEqual(outcome(lines), expected)
+  })
+
+  it("keeps the token out of sight", () => {
+    const read = Result.getOrThrow(Credentials.parse(["Bearer s3cret"]))
+    assert.notInclude(String(read.token), "s3cret")
+    assert.notInclude(JSON.stringify(read), "s3cret")
+  })
+
+  it("is read in time that grows with the length, however the spaces stand", () => {
+    // A pattern that retries at every space would need minutes for this.
+    const spaces = " ".repeat(1_000_000)
+    assert.deepStrictEqual(outcome([`Bearer a${spaces}b`]), { reason: "not-token68" })
+    assert.deepStrictEqual(outcome([`${spaces}Bearer a${spaces}`]), { token: "a" })
+    assert.deepStrictEqual(outcome([`Bearer${spaces}`]), { reason: "no-token" })
+    assert.deepStrictEqual(outcome([`Bearer ${"=".repeat(1_000_000)}x`]), { reason: "not-token68" })
+  })
+
+  const reasons = new Set(["no-authorization", "other-scheme", "no-token", "not-token68"])
+
+  it.prop(
+    "any line is one token or one of four reasons",
+    { line: Hostile.text },
+    ({ line }) => {
+      const read = outcome([line])
+      if ("reason" in read) return reasons.has(read.reason)
+      return /^[A-Za-z0-9\-._~+/]+=*$/.test(read.token) && line.includes(read.token) && /^[ \t]*bearer /i.test(line)
+    },
+    { arbitrary: { runs: 1000, size: 20 } }
+  )
+
+  it.prop(
+    "what follows the scheme decides, and nothing of it gets lost",
+    { scheme: Schema.Literals(["Bearer", "bearer", "BEARER"]), rest: Hostile.text },
+    ({ rest, scheme }) => {
+      const read = outcome([`${scheme} ${rest}`])
+      // The grammar, said a second time: optional whitespace at the end, any number of spaces in front.
+      const expected = /^ *([A-Za-z0-9\-._~+/]+=*)[ \t]*$/.exec(rest)?.[1]
+      return expected === undefined ? "reason" in read : "token" in read && read.token === expected
+    },
+    { arbitrary: { runs: 1000, size: 6 } }
+  )
+
+  it.prop(
+    "two or more lines are never a token",
+    { lines: Arbitrary.array(Hostile.fieldValue, { minLength: 2 }) },
+    ({ lines }) => "reason" in outcome(lines),
+    { arbitrary: { runs: 200 } }
+  )
+
+  describe("with the grammar of opaque tokens", () => {
+    const wide = (line: string) =>
+      Result.match(Credentials.parse([line], "visible-ascii"), {
+        onSuccess: ({ token }) => ({ token: Redacted.value(token) }),
+        onFailure: ({ reason }) => ({ reason })
+      })
+
+    it.each<[title: string, line: string, expected: ReturnType<typeof outcome>]>([
+      ["colons and exclamation marks", "Bearer oauth:00D!abc", { token: "oauth:00D!abc" }],
+      ["every visible character that is allowed", "Bearer !#$%&'()*+-./:;<=>?@[]^_`{|}~", {
+        token: "!#$%&'()*+-./:;<=>?@[]^_`{|}~"
+      }],
+      ["a comma", "Bearer a,b", { reason: "not-token68" }],
+      ["a quote", "Bearer a\"b", { reason: "not-token68" }],
+      ["a backslash", "Bearer a\\b", { reason: "not-token68" }],
+      ["a space", "Bearer a b", { reason: "not-token68" }],
+      ["a control character", "Bearer a\u007f", { reason: "not-token68" }],
+      ["a letter outside ASCII", "Bearer é", { reason: "not-token68" }]
+    ])("%s", (_, line, expected) => {
+      assert.deepStrictEqual(wide(line), expected)
+    })
+
+    it.prop(
+      "no token holds what could end it or begin another",
+      { rest: Hostile.text },
+      ({ rest }) => {
+        const read = wide(`Bearer ${rest}`)
+        return "reason" in read || /^[^\s",\\\x00-\x20\x7f-\uffff]+$/.test(read.token)
+      },
+      { arbitrary: { runs: 500, size: 6 } }
+    )
+  })
+})

@@ -1,0 +1,97 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Redacted, Schema } from "effect"
+import * as Principal from "../../src/verification/Principal.ts"
+
+const make = (fields: { issuer: string; subject?: string | undefined; clientId?: string | undefined }) =>
+  Principal.make({
+    subject: undefined,
+    clientId: undefined,
+    scopes: new Set(),
+    granted: new Set(),
+    audience: [],
+    expiresAt: 0,
+    claims: {},
+    token: Redacted.make("token"),
+    ...fields
+  })
+
+/** Few characters, and those that a careless joining of parts would stumble over. */
+const Part = Schema.Array(
+  Schema.Literals(["a", " ", "\"", ",", "[", "]", "|", "\\", "null", "\0", "\ud800", "\\ud800"])
+)
+const text = (parts: ReadonlyArray<string>) => parts.join("")
+const maybe = (parts: ReadonlyArray<string> | null) => parts === null ? undefined : text(parts)
+
+const Identity = Schema.Struct({ issuer: Part, subject: Schema.NullOr(Part), clientId: Schema.NullOr(Part) })
+const identity = ({ clientId, issuer, subject }: typeof Identity.Type) => ({
+  issuer: text(issuer),
+  subject: maybe(subject),
+  clientId: maybe(clientId)
+})
+
+describe("owner and key", () => {
+  it("the owner is the issuer's subject, whatever the client", () => {
+    const one = make({ issuer: "i", subject: "s", clientId: "c1" })
+    const two = make({ issuer: "i", subject: "s", clientId: "c2" })
+    assert.strictEqual(one.owner, two.owner)
+    assert.notStrictEqual(one.key, two.key)
+    assert.notStrictEqual(one.owner, make({ issuer: "j", subject: "s", clientId: "c1" }).owner)
+    assert.notStrictEqual(one.owner, make({ issuer: "i", subject: "t", clientId: "c1" }).owner)
+  })
+
+  it("scopes and expiry do not make another caller", () => {
+    const one = make({ issuer: "i", subject: "s" })
+    assert.strictEqual(
+      Principal.make({ ...one, token: Redacted.make("t"), expiresAt: 1, scopes: new Set(["a"]) }).key,
+      one.key
+    )
+  })
+
+  it("a client without a subject owns something of its own, never a subject's of that name", () => {
+    const client = make({ issuer: "i", clientId: "x" })
+    assert.isUndefined(client.subject)
+    assert.notStrictEqual(client.owner, make({ issuer: "i", subject: "x" }).owner)
+    assert.notStrictEqual(client.owner, make({ issuer: "i", subject: "x", clientId: "x" }).owner)
+    assert.notStrictEqual(client.owner, make({ issuer: "i", clientId: "y" }).owner)
+    assert.notStrictEqual(client.key, make({ issuer: "i", subject: "x" }).key)
+  })
+
+  it.effect.prop(
+    "the key tells apart whatever differs in issuer, client or subject",
+    { one: Identity, two: Identity },
+    ({ one, two }) =>
+      Effect.sync(() => {
+        const [a, b] = [identity(one), identity(two)]
+        const same = a.issuer === b.issuer && a.subject === b.subject && a.clientId === b.clientId
+        assert.strictEqual(make(a).key === make(b).key, same)
+      }),
+    { arbitrary: { runs: 2000, size: 3 } }
+  )
+
+  it.effect.prop(
+    "the owner tells apart whatever differs in issuer or subject",
+    { one: Identity, two: Identity },
+    ({ one, two }) =>
+      Effect.sync(() => {
+        const [a, b] = [identity(one), identity(two)]
+        const same = a.issuer === b.issuer && a.subject === b.subject &&
+          (a.subject !== undefined || a.clientId === b.clientId)
+        assert.strictEqual(make(a).owner === make(b).owner, same)
+      }),
+    { arbitrary: { runs: 2000, size: 3 } }
+  )
+
+  it.effect.prop(
+    "moving a character from one part to the next makes another caller",
+    { all: Schema.String, cut: Schema.Int },
+    ({ all, cut }) =>
+      Effect.sync(() => {
+        const at = Math.abs(cut) % (all.length + 1)
+        if (at === 0) return
+        const one = make({ issuer: all.slice(0, at), subject: all.slice(at) })
+        const two = make({ issuer: all.slice(0, at - 1), subject: all.slice(at - 1) })
+        assert.notStrictEqual(one.owner, two.owner)
+        assert.notStrictEqual(one.key, two.key)
+      })
+  )
+})

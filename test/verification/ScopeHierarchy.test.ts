@@ -1,0 +1,61 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { ScopeHierarchy } from "effect-mcp-auth"
+
+const expand = (hierarchy: ScopeHierarchy.ScopeHierarchy, ...granted: ReadonlyArray<string>) =>
+  [...ScopeHierarchy.compile(hierarchy)(new Set(granted))].sort()
+
+const todos: ScopeHierarchy.ScopeHierarchy = {
+  "todos:admin": ["todos:write", "audit:read"],
+  "todos:write": ["todos:read"]
+}
+
+describe("compile", () => {
+  it("without a hierarchy scopes are what they are", () => {
+    const granted = new Set(["a", "b"])
+    assert.strictEqual(ScopeHierarchy.compile({})(granted), granted)
+  })
+
+  it("a scope brings what it implies, and what that implies", () => {
+    assert.deepStrictEqual(expand(todos, "todos:write"), ["todos:read", "todos:write"])
+    assert.deepStrictEqual(expand(todos, "todos:admin"), ["audit:read", "todos:admin", "todos:read", "todos:write"])
+  })
+
+  it("never the other way round", () => {
+    assert.deepStrictEqual(expand(todos, "todos:read"), ["todos:read"])
+    assert.deepStrictEqual(expand(todos, "audit:read", "todos:read"), ["audit:read", "todos:read"])
+    assert.deepStrictEqual(expand(todos), [])
+  })
+
+  it("cycles end", () => {
+    assert.deepStrictEqual(expand({ a: ["b"], b: ["c"], c: ["a"] }, "b"), ["a", "b", "c"])
+    assert.deepStrictEqual(expand({ a: ["a"] }, "a"), ["a"])
+  })
+
+  it("the set that was granted stays as it is", () => {
+    const granted = new Set(["todos:write"])
+    ScopeHierarchy.compile(todos)(granted)
+    assert.deepStrictEqual([...granted], ["todos:write"])
+  })
+
+  it.each(["constructor", "__proto__", "toString", "hasOwnProperty"])(
+    "%s implies nothing unless it is written",
+    (name) => assert.deepStrictEqual(expand(todos, name), [name])
+  )
+
+  const Name = Schema.Literals(["a", "b", "c", "d", "e"])
+  const Scopes = Schema.Array(Name)
+
+  it.effect.prop(
+    "what is granted stays, twice is once, and more grants never give less",
+    { hierarchy: Schema.Record(Name, Scopes), granted: Scopes, more: Scopes },
+    ({ granted, hierarchy, more }) =>
+      Effect.sync(() => {
+        const effective = expand(hierarchy, ...granted)
+        assert.includeMembers(effective, [...granted])
+        assert.deepStrictEqual(expand(hierarchy, ...effective), effective)
+        assert.includeMembers(expand(hierarchy, ...granted, ...more), effective)
+        for (const scope of effective) assert.includeMembers(effective, [...(hierarchy[scope as "a"] ?? [])])
+      })
+  )
+})

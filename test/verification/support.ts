@@ -1,0 +1,128 @@
+/**
+ * What the tests of this floor share: verification around a `TestIssuer`, and tokens that no honest issuer would sign.
+ */
+import { Effect, Redacted, Result } from "effect"
+import { Audience, AuthorizationServer, Discovery, JwkSet, JwtVerifier, TokenType } from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
+import { TestClock } from "effect/testing"
+import { base64url } from "jose"
+
+/** The resource that the tokens of a `TestIssuer` are for. */
+export const resource = "https://server.test/mcp"
+
+/** The moment at which every test begins, in seconds. */
+export const now = 1_800_000_000
+
+type Issuer = TestIssuer.TestIssuer["Service"]
+type ServerOptions = Partial<Omit<AuthorizationServer.Options, "issuer">>
+
+/** An authorization server as `AuthLayer` would make it. */
+export const serverOf = (issuer: string, options: ServerOptions = {}): AuthorizationServer.AuthorizationServer =>
+  Result.getOrThrow(AuthorizationServer.make({ issuer, ...options }, "authorizationServers[0]"))
+
+/** The services that ask with this client. */
+const asking = Effect.fnUntraced(function*(client: HttpClient.HttpClient) {
+  const discovery = yield* Effect.provideService(Discovery.make, HttpClient.HttpClient, client)
+  const keys = yield* JwkSet.make.pipe(
+    Effect.provideService(HttpClient.HttpClient, client),
+    Effect.provideService(Discovery.Discovery, discovery)
+  )
+  return { discovery, keys }
+})
+
+/** Several issuers, and key sets that know them all. */
+export const severalIssuers = Effect.fnUntraced(function*(...names: ReadonlyArray<string>) {
+  yield* TestClock.setTime(now * 1000)
+  const made = yield* Effect.forEach(names, (issuer) => TestIssuer.make({ issuer }))
+  const client = HttpClient.make((request, url) =>
+    made.find(({ issuer }) => issuer.issuer === url.origin)!.client.execute(request)
+  )
+  const { keys } = yield* asking(client)
+  return { client, keys, issuers: made.map(({ issuer }) => ({ ...issuer, server: serverOf(issuer.issuer) })) }
+})
+
+/** An issuer, and the services that ask it. */
+export const services = Effect.fnUntraced(
+  function*(options: TestIssuer.Options & { readonly server?: ServerOptions | undefined } = {}) {
+    yield* TestClock.setTime(now * 1000)
+    const { server: serverOptions, ...issuerOptions } = options
+    const { client, issuer } = yield* TestIssuer.make(issuerOptions)
+    const discovery = yield* Effect.provideService(Discovery.make, HttpClient.HttpClient, client)
+    const keys = yield* JwkSet.make.pipe(
+      Effect.provideService(HttpClient.HttpClient, client),
+      Effect.provideService(Discovery.Discovery, discovery)
+    )
+    return { issuer, client, discovery, keys, server: serverOf(issuer.issuer, serverOptions) }
+  }
+)
+
+/** The options of a verifier, with the defaults of `AuthLayer`. */
+export interface VerifierOptions extends Partial<Omit<JwtVerifier.Options, "authorizationServers">> {
+  readonly issuer?: TestIssuer.Options
+  readonly server?: ServerOptions
+}
+
+/** How a verifier answers: `"accepted"`, or the reason of the refusal. */
+export type Answer = (token: string) => Effect.Effect<string>
+
+/** A verifier for several authorization servers. */
+export const verifierOf = (
+  authorizationServers: ReadonlyArray<AuthorizationServer.AuthorizationServer>,
+  options: Omit<VerifierOptions, "issuer" | "server"> = {}
+) =>
+  Effect.map(
+    JwtVerifier.make({
+      resource,
+      authorizationServers,
+      audience: Audience.resource,
+      tokenType: TokenType.standard(),
+      clockTolerance: undefined,
+      effectiveScopes: (granted) => granted,
+      ...options
+    }),
+    ({ verify: verifyCredentials }) => {
+      const verify = (token: string) => verifyCredentials({ scheme: "Bearer", token: Redacted.make(token) })
+      const judge: Answer = (token) =>
+        verify(token).pipe(
+          Effect.as("accepted"),
+          Effect.catch((error) => Effect.succeed(error._tag === "InvalidToken" ? error.reason : error._tag))
+        )
+      return { verify, judge }
+    }
+  )
+
+/** A verifier, and the issuer that it trusts. */
+export const verifier = Effect.fnUntraced(function*({ issuer, server, ...options }: VerifierOptions = {}) {
+  const made = yield* services({ ...issuer, server })
+  const verifier = yield* Effect.provideService(verifierOf([made.server], options), JwkSet.JwkSet, made.keys)
+  return { ...made, ...verifier }
+})
+
+/** A segment of a compact token: an object as JSON, a text or bytes as they are. */
+export const segment = (content: object | string | Uint8Array): string =>
+  typeof content === "string" || content instanceof Uint8Array
+    ? base64url.encode(content)
+    : TestIssuer.encodeSegment(content)
+
+/** The claims of a good token, as an object to be changed. */
+export const goodClaims: Readonly<Record<string, unknown>> = {
+  iss: "https://issuer.test",
+  sub: "alice",
+  aud: resource,
+  client_id: "client-1",
+  iat: now,
+  exp: now + 300,
+  scope: "todos:read"
+}
+
+/** The header of a good token. */
+export const goodHeader: Readonly<Record<string, unknown>> = { alg: "ES256", typ: "at+jwt", kid: "key-1" }
+
+/** The URLs that were asked so far, without the origin of the usual issuer. */
+export const asked = (issuer: Issuer): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.map(issuer.requests, (requests) => requests.map(({ url }) => url.replace("https://issuer.test", "")))
+
+/** Like `asked`, and forgets them. */
+export const takeAsked = (issuer: Issuer): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.tap(asked(issuer), () => issuer.takeRequests)
