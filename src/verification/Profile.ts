@@ -7,7 +7,11 @@
  *
  * @since 0.1.0
  */
-import type { AuthConfigError } from "../protocol/AuthError.ts"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as HttpClient from "effect/http/HttpClient"
+import type * as Redacted from "effect/Redacted"
+import type { AuthConfigError, AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
 import type { Algorithm } from "./Algorithm.ts"
 import type { Audience } from "./Audience.ts"
 import * as TokenType from "./TokenType.ts"
@@ -97,6 +101,23 @@ export interface OpaqueTokens {
   readonly judgedBy: "introspection" | "call" | "none"
   /** When they are issued, and how they look. */
   readonly hint: string
+  /** The call. Its answer is judged by the same rules as a JWT. */
+  readonly lookUp?:
+    | ((token: Redacted.Redacted) => Effect.Effect<Answer, AuthorizationServerUnavailable, HttpClient.HttpClient>)
+    | undefined
+  /** How long a token counts whose answer does not say when it ends. */
+  readonly maxLifetime?: Duration.Input | undefined
+}
+
+/**
+ * What a token is, in the words of RFC 7662 §2.2. A token is good only if `active` is `true`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Answer {
+  readonly active: boolean
+  readonly [claim: string]: unknown
 }
 
 /**
@@ -124,6 +145,11 @@ export interface Profile {
   readonly jwksUri?: string | undefined
   readonly algorithms?: readonly [Algorithm, ...ReadonlyArray<Algorithm>] | undefined
   readonly audience: Audience
+  /**
+   * What the audience rule binds a token to: the resource; a project, whose servers all accept it; or the client that
+   * obtained it, at whichever server it uses it.
+   */
+  readonly boundTo: "resource" | "project" | "client"
   readonly tokenType: TokenType.TokenType
   /** What every access token has. A token that lacks one of them is refused, whatever its `typ` and the token type. */
   readonly accessTokenMarks: ReadonlyArray<Mark>
@@ -192,6 +218,7 @@ export const make = (
     & Partial<Omit<Profile, "id" | "name" | "issuer" | "audience" | "scopes">>
     & { readonly scopes?: Partial<ScopeRule> }
 ): Profile => ({
+  boundTo: "resource",
   tokenType: TokenType.standard(),
   accessTokenMarks: [],
   idTokenMarks: [],

@@ -42,6 +42,7 @@ export const authentik = (options: Options): Profile.Profile => {
     // The final slash is part of it.
     issuer: `${url}/application/o/${slug}/`,
     audience: Audience.oneOf([given.id("clientId", options.clientId, "the provider's client id", /^\S+$/)]),
+    boundTo: "client",
     tokenType: TokenType.standard(["uid"]),
     accessTokenMarks: [{ claim: "uid" }],
     clientIdClaims: ["azp", "client_id"],

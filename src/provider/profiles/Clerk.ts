@@ -36,6 +36,7 @@ export const clerk = (options: Options): Profile.Profile => {
     name: "Clerk",
     issuer: given.origin("frontendApi", options.frontendApi, "clerk.example.com"),
     audience: Audience.clientIds(given.ids("clientIds", options.clientIds, "client_id")),
+    boundTo: "client",
     clientIdClaims: ["client_id", "azp"],
     opaque: {
       issued: "sometimes",

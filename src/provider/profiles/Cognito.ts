@@ -48,6 +48,7 @@ export const cognito = (options: Options): Profile.Profile => {
     name: "Amazon Cognito",
     issuer: `https://cognito-idp.${region}.amazonaws.com/${pool}`,
     audience: Audience.clientIds(given.ids("clientIds", options.clientIds, "1example23456789")),
+    boundTo: "client",
     accessTokenMarks: [{ claim: "token_use", values: ["access"] }],
     scopes: prefix === undefined ? {} : { requested: { prefix }, grantedPrefix: prefix },
     clientIdClaims: ["client_id"],

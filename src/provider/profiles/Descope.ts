@@ -46,6 +46,7 @@ export const descope = (options: Options): Profile.Profile => {
     audience: options.audience === undefined && server === undefined
       ? Audience.oneOf([project])
       : audience(options.audience),
+    boundTo: options.audience === undefined && server === undefined ? "project" : "resource",
     confirmed: false,
     notes: [
       "No real token was seen: issuer, audience, scope and key set are those of Descope's documentation.",

@@ -159,6 +159,7 @@ export const openauth = (options: OpenAuthOptions): Profile.Profile => {
     name: "OpenAuth",
     issuer: given.url("issuer", options.issuer, "https://auth.example.com"),
     audience: Audience.oneOf(given.ids("clientIds", options.clientIds, "todos-client")),
+    boundTo: "client",
     tokenType: TokenType.standard(["mode"]),
     accessTokenMarks: [{ claim: "mode", values: ["access"] }],
     scopes: { requested: "none" },

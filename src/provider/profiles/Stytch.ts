@@ -42,6 +42,7 @@ export const stytch = (options: Options): Profile.Profile => {
     // Tokens that were fetched from stytch.com name it in this way, which is no URL.
     tokenIssuers: [issuer, `stytch.com/${project}`],
     audience: options.audience === undefined ? Audience.oneOf([project]) : audience(options.audience),
+    boundTo: options.audience === undefined ? "project" : "resource",
     // ID tokens have neither client_id nor scope.
     accessTokenMarks: [{ claim: "scope" }],
     clientIdClaims: ["client_id"],

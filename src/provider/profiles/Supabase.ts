@@ -61,6 +61,7 @@ export const supabase = (options: Options): Profile.Profile => {
         Audience.oneOf(["authenticated"]),
         Audience.clientIds(given.ids("clientIds", options.clientIds, "9a8b7c6d-5e4f-3a2b-1c0d-9e8f7a6b5c4d"))
       ]),
+    boundTo: options.audience === undefined ? "client" : "resource",
     accessTokenMarks: [{ claim: "client_id" }, { claim: "role" }],
     scopes: {
       sources: [{ path: [options.scopeClaim ?? "scope"], shape: "string-or-list" }],

@@ -39,6 +39,7 @@ export const zitadel = (options: Options): Profile.Profile => {
     name: "Zitadel",
     issuer: given.url("url", options.url, "https://acme.zitadel.cloud"),
     audience: Audience.oneOf([project]),
+    boundTo: "project",
     // ID tokens name the project as well. They have no jti (Zitadel's table of claims), and these three instead.
     tokenType: TokenType.standard(["jti"]),
     accessTokenMarks: [{ claim: "jti" }],

@@ -34,6 +34,8 @@ export const compile = (server: AuthorizationServer, general: General): Rules =>
   const prefix = profile?.scopes.grantedPrefix
   return {
     tokenType: (typ, claims) => {
+      // Whatever JWTs such a provider signs, access tokens are not among them.
+      if (profile?.opaque.issued === "always") return "token-type"
       const wrong = TokenType.judge(tokenType, typ, claims)
       if (wrong !== undefined || profile === undefined) return wrong
       if (profile.idTokenMarks.some((mark) => bears(claims, mark))) return "id-token"

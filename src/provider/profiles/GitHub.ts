@@ -1,0 +1,113 @@
+/**
+ * GitHub.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Redacted from "effect/Redacted"
+import * as Audience from "../../verification/Audience.ts"
+import * as Profile from "../../verification/Profile.ts"
+import { ask, unavailableAt } from "../internal/ask.ts"
+import { read } from "../internal/given.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The client id of your OAuth app or GitHub App. */
+  readonly clientId: string
+  readonly clientSecret: Redacted.Redacted
+  /** The API, where it is not `https://api.github.com`. */
+  readonly apiUrl?: string | undefined
+  /** How long a token counts that does not say when it ends, as those of OAuth apps. Default: 8 hours. */
+  readonly maxLifetime?: Duration.Input | undefined
+}
+
+const issuer = "https://github.com/login/oauth"
+
+/**
+ * GitHub: opaque tokens, judged by the call that tells whether your application obtained them.
+ *
+ * **Gotchas**
+ *
+ * A token is bound to your application, not to your server: what the application obtained for anything else passes too.
+ * Clients cannot register themselves at GitHub, so they need your application's credentials or a server between.
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const github = (options: Options): Profile.Profile => {
+  const given = read("github")
+  const clientId = given.id("clientId", options.clientId, "the client id of your application", /^[\w.-]+$/)
+  const api = given.url("apiUrl", options.apiUrl ?? "https://api.github.com", "https://api.github.com")
+  return Profile.make({
+    id: "github",
+    name: "GitHub",
+    issuer,
+    audience: Audience.clientIds([clientId]),
+    boundTo: "client",
+    clientIdClaims: ["client_id"],
+    opaque: {
+      issued: "always",
+      judgedBy: "call",
+      hint: "GitHub has no JWTs: tokens begin with gho_ (OAuth apps) or ghu_ (GitHub Apps)",
+      maxLifetime: options.maxLifetime ?? Duration.hours(8),
+      lookUp: (token) =>
+        Effect.suspend(() => {
+          const accessToken = Redacted.value(token)
+          // Personal and installation tokens belong to no application.
+          if (!/^gh[ou]_\w+$/.test(accessToken)) return Effect.succeed({ active: false })
+          const request = HttpClientRequest.post(`${api}/applications/${clientId}/token`).pipe(
+            HttpClientRequest.basicAuth(clientId, options.clientSecret),
+            HttpClientRequest.accept("application/vnd.github+json"),
+            HttpClientRequest.bodyJsonUnsafe({ access_token: accessToken })
+          )
+          return Effect.flatMap(
+            ask(request, issuer),
+            ({ json, status }): Effect.Effect<Profile.Answer, ReturnType<typeof unavailable>> => {
+              if (status === 404) return Effect.succeed({ active: false })
+              return status === 200 && json !== undefined
+                ? Effect.succeed(explain(json, clientId))
+                : Effect.fail(unavailable("server-error"))
+            }
+          )
+        })
+    },
+    confirmed: false,
+    notes: [
+      "No real token was seen; the call is that of GitHub's documentation.",
+      "There is no key set, no OpenID document and no registration."
+    ],
+    issues: given.issues
+  })
+}
+
+const unavailable = unavailableAt(issuer)
+
+/** GitHub's answer in the words of RFC 7662. It says nothing about a resource, so there is no aud. */
+const explain = (answer: Readonly<Record<string, unknown>>, clientId: string): Profile.Answer => {
+  const app = member(answer["app"], "client_id")
+  const user = member(answer["user"], "id")
+  const scopes = answer["scopes"]
+  const expires = answer["expires_at"]
+  if (app !== clientId || typeof user !== "number" || !Number.isSafeInteger(user)) return { active: false }
+  return {
+    active: true,
+    iss: issuer,
+    client_id: clientId,
+    sub: String(user),
+    scope: Array.isArray(scopes) ? scopes.filter((_) => typeof _ === "string").join(" ") : "",
+    // A moment that cannot be read is kept as it is, and refuses the token.
+    ...(expires === null || expires === undefined
+      ? {}
+      : { exp: typeof expires === "string" ? Date.parse(expires) / 1000 : expires })
+  }
+}
+
+const member = (value: unknown, name: string): unknown =>
+  typeof value === "object" && value !== null && Object.hasOwn(value, name)
+    ? (value as Record<string, unknown>)[name]
+    : undefined

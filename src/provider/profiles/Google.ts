@@ -1,0 +1,86 @@
+/**
+ * Google.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Audience from "../../verification/Audience.ts"
+import * as Profile from "../../verification/Profile.ts"
+import { ask, unavailableAt } from "../internal/ask.ts"
+import { read } from "../internal/given.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The OAuth clients whose tokens are accepted. */
+  readonly clientIds: readonly [string, ...ReadonlyArray<string>]
+}
+
+const issuer = "https://accounts.google.com"
+
+/**
+ * Google: opaque tokens, judged by tokeninfo, which names the client that obtained them.
+ *
+ * **Gotchas**
+ *
+ * A token is bound to your client, not to your server: what the client obtained for anything else passes too. Clients
+ * cannot register themselves at Google. Ask for `openid`, or tokeninfo names no `sub` and the token is refused.
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const google = (options: Options): Profile.Profile => {
+  const given = read("google")
+  return Profile.make({
+    id: "google",
+    name: "Google",
+    issuer,
+    audience: Audience.oneOf(given.ids("clientIds", options.clientIds, "123.apps.googleusercontent.com")),
+    boundTo: "client",
+    clientIdClaims: ["azp"],
+    opaque: {
+      issued: "always",
+      judgedBy: "call",
+      hint: "Google's access tokens (ya29.…) are no JWTs; its JWTs are ID tokens of the same issuer",
+      lookUp: (token) =>
+        // The token travels as a header: a URL would be logged.
+        HttpClientRequest.post("https://oauth2.googleapis.com/tokeninfo").pipe(
+          HttpClientRequest.bearerToken(token),
+          HttpClientRequest.acceptJson,
+          HttpClientRequest.bodyUrlParams({}),
+          (request) => ask(request, issuer),
+          Effect.flatMap(({ json, status }): Effect.Effect<Profile.Answer, ReturnType<typeof unavailable>> => {
+            if (status === 400) return Effect.succeed({ active: false })
+            return status === 200 && json !== undefined
+              ? Effect.succeed(explain(json))
+              : Effect.fail(unavailable("server-error"))
+          })
+        )
+    },
+    confirmed: false,
+    notes: [
+      "No real answer was seen; aud, azp, sub, scope and exp of tokeninfo are those of Google's own client library.",
+      "There is no introspection and no registration."
+    ],
+    issues: given.issues
+  })
+}
+
+const unavailable = unavailableAt(issuer)
+
+/** Google's answer in the words of RFC 7662: there numbers are strings. */
+const explain = (answer: Readonly<Record<string, unknown>>): Profile.Answer => {
+  const exp = answer["exp"]
+  return {
+    active: true,
+    iss: issuer,
+    aud: answer["aud"],
+    azp: answer["azp"] ?? answer["aud"],
+    ...(answer["sub"] === undefined ? {} : { sub: answer["sub"] }),
+    scope: answer["scope"] ?? "",
+    ...(exp === undefined ? {} : { exp: typeof exp === "string" && /^\d+$/.test(exp) ? Number(exp) : exp })
+  }
+}
