@@ -334,6 +334,16 @@ describe("options of a profile", () => {
       assert.strictEqual(error.option, option)
     }))
 
+  it.effect.each([null, "okta", {}, [], { ...Profiles.okta({ domain: "a.example", server: "s" }), issues: undefined }])(
+    "a profile that is none: %j",
+    (profile) =>
+      Effect.gen(function*() {
+        const error = yield* refused(profile as never)
+        assert.strictEqual(error._tag, "AuthConfigError")
+        assert.strictEqual(error.option, "profile")
+      })
+  )
+
   it.effect("a neighbouring container over plain http, where that is written", () =>
     Effect.gen(function*() {
       const profile = Profiles.keycloak({ url: "http://keycloak:8080", realm: "r" })

@@ -1,0 +1,25 @@
+/**
+ * All that is known of providers.
+ *
+ * @since 0.1.0
+ */
+import type { Fact } from "./Fact.ts"
+import { mcpServers } from "./facts/McpServers.ts"
+import { servers } from "./facts/Servers.ts"
+import { services } from "./facts/Services.ts"
+
+/**
+ * Services first, then what one runs oneself, then MCP servers that are their own authorization servers.
+ *
+ * @category facts
+ * @since 0.1.0
+ */
+export const all: ReadonlyArray<Fact> = [...services, ...servers, ...mcpServers]
+
+/**
+ * What is known of one provider.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const of = (id: string): Fact | undefined => all.find((fact) => fact.id === id)

@@ -1,0 +1,91 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Redacted, Result } from "effect"
+import type { Profile } from "effect-mcp-auth"
+import { Fact, Facts, Profiles } from "effect-mcp-auth/provider"
+
+const one = "https://auth.example.com"
+const guid = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490"
+
+/** One profile by each function of `Profiles`. */
+const profiles: Readonly<Record<Exclude<keyof typeof Profiles, "anyTenant">, Profile.Profile>> = {
+  adfs: Profiles.adfs({ issuer: one, accessTokenIssuer: one }),
+  auth0: Profiles.auth0({ domain: "acme.eu.auth0.com" }),
+  authentik: Profiles.authentik({ url: one, slug: "todos", clientId: "c" }),
+  authkit: Profiles.authkit({ domain: "acme.authkit.app" }),
+  betterAuth: Profiles.betterAuth({ issuer: one }),
+  clerk: Profiles.clerk({ frontendApi: "clerk.example.com", clientIds: ["c"] }),
+  cognito: Profiles.cognito({ region: "eu-west-1", userPoolId: "p", clientIds: ["c"] }),
+  descope: Profiles.descope({ projectId: "P" }),
+  entra: Profiles.entra({ tenant: guid, applicationId: guid }),
+  entraMultiTenant: Profiles.entraMultiTenant({ tenants: Profiles.anyTenant, applicationId: guid }),
+  github: Profiles.github({ clientId: "c", clientSecret: Redacted.make("s") }),
+  glewlwyd: Profiles.glewlwyd({ issuer: one }),
+  google: Profiles.google({ clientIds: ["c"] }),
+  hydra: Profiles.hydra({ url: one }),
+  keycloak: Profiles.keycloak({ url: one, realm: "r" }),
+  lemonldap: Profiles.lemonldap({ issuer: one }),
+  logto: Profiles.logto({ endpoint: one }),
+  oidcProvider: Profiles.oidcProvider({ issuer: one }),
+  okta: Profiles.okta({ domain: "acme.okta.com", server: "s" }),
+  openauth: Profiles.openauth({ issuer: one, clientIds: ["c"] }),
+  pingone: Profiles.pingone({ environmentId: guid }),
+  scalekit: Profiles.scalekit({ environment: one, resourceId: "res_1" }),
+  stytch: Profiles.stytch({ domain: "acme.example", projectId: "p" }),
+  supabase: Profiles.supabase({ url: one, clientIds: ["c"] }),
+  zitadel: Profiles.zitadel({ url: one, projectId: "1" })
+}
+
+describe("the facts", () => {
+  it("are as their schema says", () => {
+    const decoded = Fact.decode(JSON.parse(JSON.stringify(Facts.all)))
+    assert.deepStrictEqual(Result.getOrThrow(decoded), Facts.all)
+  })
+
+  it("have one entry for a provider", () => {
+    const ids = Facts.all.map((fact) => fact.id)
+    assert.deepStrictEqual(ids.filter((id, index) => ids.indexOf(id) !== index), [])
+    for (const fact of Facts.all) assert.strictEqual(Facts.of(fact.id), fact)
+    assert.isUndefined(Facts.of("nobody"))
+  })
+
+  it("name profiles that exist", () => {
+    const named = Facts.all.flatMap((fact) => fact.profile ?? [])
+    assert.deepStrictEqual(named.filter((name) => !Object.hasOwn(profiles, name)), [])
+  })
+
+  it.each(Facts.all)("of $id have a source, and say what is not known", (fact) => {
+    assert.isNotEmpty(fact.evidence)
+    for (const { source } of fact.evidence) assert.notStrictEqual(source, "")
+    // Documents tell of a place, not of whose it is.
+    for (const { url } of fact.documents) assert.match(url, /^https?:\/\/[^ ]+\/\.well-known\//)
+  })
+
+  it.each(Facts.all.filter((fact) => fact.documents.some((_) => _.complete)))(
+    "of $id agree with its newest documents",
+    (fact) => {
+      const newest = fact.documents.map((_) => _.observed.slice(0, 4)).sort().at(-1)!
+      const documents = fact.documents.filter((_) => _.observed.startsWith(newest))
+      const some = (holds: (document: Fact.Document) => boolean | undefined) => documents.some((_) => holds(_) === true)
+      if (some((_) => _.registrationEndpoint)) assert.notInclude(["no", "unknown"], fact.dynamicRegistration)
+      if (some((_) => _.introspectionEndpoint)) assert.notInclude(["no", "unknown"], fact.introspection)
+      if (some((_) => _.clientIdMetadataDocuments)) assert.strictEqual(fact.clientIdMetadataDocuments, "yes")
+    }
+  )
+})
+
+describe("every profile", () => {
+  it.each(Object.entries(profiles))("%s has facts, and agrees with them", (name, profile) => {
+    assert.deepStrictEqual(profile.issues, [])
+    const fact = Facts.of(profile.id)
+    assert.isDefined(fact, `no facts about ${profile.id}`)
+    assert.strictEqual(fact!.name, profile.name)
+    assert.strictEqual(fact!.profile, name === "entraMultiTenant" ? "entra" : name)
+    assert.strictEqual(
+      fact!.tokens.format,
+      ({ never: "jwt", sometimes: "both", always: "opaque" })[profile.opaque.issued]
+    )
+    if (profile.opaque.issued !== "never") assert.notStrictEqual(profile.opaque.hint, "")
+    // What is not confirmed says what it is that is not.
+    if (!profile.confirmed) assert.isTrue(profile.notes.some((_) => /not confirmed|was seen/.test(_)), profile.id)
+  })
+})
