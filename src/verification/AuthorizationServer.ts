@@ -136,6 +136,15 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
         })
       )
     }
+    if (asked === undefined && profile?.opaque.issued === "always") {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "missing",
+          option: `${option}.introspection`,
+          fix: `${profile.name} issues no access token that is a JWT: say how it is asked about a token`
+        })
+      )
+    }
     if (asked !== undefined && "endpoint" in asked && asked.endpoint !== undefined) {
       yield* checkUrl(asked.endpoint, `${option}.introspection.endpoint`, insecure)
     }
@@ -202,7 +211,7 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
 const isObject = (value: unknown): boolean => typeof value === "object" && value !== null
 
 const checkProfile = (profile: Profile.Profile, option: string): Result.Result<void, AuthConfigError> => {
-  if (!isObject(profile) || !Array.isArray(profile.issues)) {
+  if (!Profile.isProfile(profile)) {
     return Result.fail(
       new AuthConfigError({
         reason: "malformed",
@@ -255,7 +264,8 @@ const withProfile = (given: Options | Profiled, profile: Profile.Profile): Optio
     tokenIssuers,
     metadataUrl: given.metadataUrl ?? (given.metadata === undefined ? profile.metadataUrl : undefined),
     jwksUri: given.jwksUri ?? (given.jwks === undefined ? profile.jwksUri : undefined),
-    algorithms: given.algorithms ?? profile.algorithms
+    algorithms: given.algorithms ?? profile.algorithms,
+    introspection: given.introspection ?? profile.introspection
   }
 }
 

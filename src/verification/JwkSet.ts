@@ -97,7 +97,7 @@ const makeKey = (jwk: Readonly<Record<string, unknown>>, algorithms: ReadonlyArr
   // Each algorithm needs its own import, and few keys are ever used with more than one: import on first use.
   const imports = new Map<string, Signature.PublicKey | undefined>()
   const key: Key = {
-    identity: JSON.stringify([jwk["kid"], algorithms, publicMembers(jwk)]),
+    identity: JSON.stringify([jwk["kid"], jwk["issuer"], algorithms, publicMembers(jwk)]),
     kid: jwk["kid"] as string | undefined,
     issuer: jwk["issuer"],
     fits: (algorithm) => algorithms.includes(algorithm),

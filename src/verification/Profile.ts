@@ -7,13 +7,10 @@
  *
  * @since 0.1.0
  */
-import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
-import type * as HttpClient from "effect/http/HttpClient"
-import type * as Redacted from "effect/Redacted"
-import type { AuthConfigError, AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
+import type { AuthConfigError } from "../protocol/AuthError.ts"
 import type { Algorithm } from "./Algorithm.ts"
 import type { Audience } from "./Audience.ts"
+import type * as Introspection from "./Introspection.ts"
 import * as TokenType from "./TokenType.ts"
 
 /**
@@ -101,23 +98,6 @@ export interface OpaqueTokens {
   readonly judgedBy: "introspection" | "call" | "none"
   /** When they are issued, and how they look. */
   readonly hint: string
-  /** The call. Its answer is judged by the same rules as a JWT. */
-  readonly lookUp?:
-    | ((token: Redacted.Redacted) => Effect.Effect<Answer, AuthorizationServerUnavailable, HttpClient.HttpClient>)
-    | undefined
-  /** How long a token counts whose answer does not say when it ends. */
-  readonly maxLifetime?: Duration.Input | undefined
-}
-
-/**
- * What a token is, in the words of RFC 7662 §2.2. A token is good only if `active` is `true`.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Answer {
-  readonly active: boolean
-  readonly [claim: string]: unknown
 }
 
 /**
@@ -161,6 +141,11 @@ export interface Profile {
   /** `"optional"`: tokens without a person behind them have no `sub`. They need a client then. */
   readonly subject: "required" | "optional"
   readonly opaque: OpaqueTokens
+  /**
+   * How it is asked about a token, where it has a call of its own for that. Introspection by the standard needs
+   * credentials, which are named beside the profile: `{ profile, introspection: { clientId, clientSecret } }`.
+   */
+  readonly introspection?: Introspection.LookUp | undefined
   /** Whether the rules were seen to fit real tokens, or the provider's own documentation says so in full. */
   readonly confirmed: boolean
   /** What to set at the provider, and what is not known. */
@@ -231,6 +216,23 @@ export const make = (
   ...options,
   scopes: { sources: standardScopes, requested: "as-is", ...options.scopes }
 })
+
+/**
+ * Tells whether a value is a profile, or an object with nothing missing of one: options may come from JavaScript.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isProfile = (value: unknown): value is Profile => {
+  if (typeof value !== "object" || value === null) return false
+  const type = (name: string): string => {
+    const member: unknown = Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined
+    return Array.isArray(member) ? "list" : member === null ? "null" : typeof member
+  }
+  return ["id", "name", "issuer"].every((_) => type(_) === "string") &&
+    ["audience", "tokenType", "scopes", "opaque"].every((_) => type(_) === "object") &&
+    ["accessTokenMarks", "idTokenMarks", "clientIdClaims", "issues"].every((_) => type(_) === "list")
+}
 
 /**
  * The names under which clients ask for scopes.

@@ -49,7 +49,10 @@ export const make = (
   Effect.gen(function*() {
     const jwt = yield* JwtVerifier.make({
       ...rules,
-      authorizationServers: servers.filter((_) => _.introspection?.tokens !== "all"),
+      // No key is fetched for a server whose JWTs are something else than access tokens.
+      authorizationServers: servers.filter((_) =>
+        _.introspection?.tokens !== "all" && _.profile?.opaque.issued !== "always"
+      ),
       timeToLive: settings.jwt
     })
     const asked: Array<{

@@ -358,6 +358,13 @@ describe("options of a profile", () => {
       assert.deepStrictEqual(gate.resource.metadata.authorization_servers, ["http://keycloak:8080/realms/r"])
     }))
 
+  it.effect("a provider without JWTs says how it is asked about a token", () =>
+    Effect.gen(function*() {
+      const { introspection: _, ...profile } = Profiles.google({ clientIds: ["c"] })
+      const error = yield* refused(profile)
+      assert.strictEqual(error.option, "profile.introspection")
+    }))
+
   it.effect("a profile beside authorization servers is a conflict", () =>
     Effect.gen(function*() {
       const profile = Profiles.okta({ domain: "acme.okta.com", server: "x" })

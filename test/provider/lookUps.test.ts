@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
-import type { Profile } from "effect-mcp-auth"
+import { Effect, Layer, Redacted } from "effect"
+import { AuthLayer, type Profile } from "effect-mcp-auth"
 import { Profiles } from "effect-mcp-auth/provider"
 import { HttpClient, type HttpClientRequest, HttpClientResponse } from "effect/http"
-import { judge, now, provider } from "./harness.ts"
+import { TestClock } from "effect/testing"
+import { judge, now, provider, resource } from "./harness.ts"
 
 interface Sent {
   readonly method: string
@@ -25,26 +26,46 @@ const asked = (profile: Profile.Profile, token: string, answer: () => Response) 
         return HttpClientResponse.fromWeb(request, answer())
       })
     )
-    const outcome = yield* profile.opaque.lookUp!(Redacted.make(token)).pipe(
+    const outcome = yield* profile.introspection!.lookUp(Redacted.make(token)).pipe(
       Effect.provideService(HttpClient.HttpClient, client),
       Effect.catch((error) => Effect.succeed(`${error._tag} ${error.reason}`))
     )
     return { outcome, sent }
   })
 
+const gateOf = (profile: Profile.Profile, answer: () => Response) =>
+  Effect.gen(function*() {
+    yield* TestClock.setTime(now * 1000)
+    const client = HttpClient.make((request) => Effect.sync(() => HttpClientResponse.fromWeb(request, answer())))
+    const services = yield* Layer.build(
+      AuthLayer.layerServices({ profile, resource, scopes: ["read:user"] }).pipe(
+        Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+      )
+    )
+    return yield* Effect.provide(AuthLayer.AuthLayer, services)
+  })
+
+/** What the gate makes of the token, where the provider answers so. */
+const atTheGate = (profile: Profile.Profile, token: string, answer: () => Response) =>
+  Effect.flatMap(gateOf(profile, answer), (gate) => judge(gate, token))
+
 const inactive = { active: false }
-const unavailable = "AuthorizationServerUnavailable server-error"
+const unavailable = (reason: string) => `AuthorizationServerUnavailable ${reason}`
 
 /** What no provider may be understood by. */
-const trouble: ReadonlyArray<readonly [string, () => Response]> = [
-  ["our credentials refused", () => new Response("", { status: 401 })],
-  ["forbidden", () => new Response("", { status: 403 })],
-  ["too many requests", () => new Response("", { status: 429 })],
-  ["an error of the server", () => new Response("", { status: 502 })],
-  ["a redirect", () => new Response("", { status: 302, headers: { location: "https://evil.example" } })],
-  ["HTML", () => new Response("<html>", { status: 200 })],
-  ["a list", () => Response.json([])],
-  ["an endless answer", () => new Response("x".repeat(200_000), { status: 200 })]
+const trouble: ReadonlyArray<readonly [string, () => Response, string]> = [
+  ["our credentials refused", () => new Response("", { status: 401 }), "client-refused"],
+  ["forbidden", () => new Response("", { status: 403 }), "client-refused"],
+  ["too many requests", () => new Response("", { status: 429 }), "server-error"],
+  ["an error of the server", () => new Response("", { status: 502 }), "server-error"],
+  [
+    "a redirect",
+    () => new Response("", { status: 302, headers: { location: "https://evil.example" } }),
+    "unusable-answer"
+  ],
+  ["HTML", () => new Response("<html>", { status: 200 }), "unusable-answer"],
+  ["a list", () => Response.json([]), "unusable-answer"],
+  ["an endless answer", () => new Response("x".repeat(200_000), { status: 200 }), "unusable-answer"]
 ]
 
 describe("GitHub", () => {
@@ -102,15 +123,55 @@ describe("GitHub", () => {
       })
   )
 
-  it.effect.each(trouble)("%s is an outage, not a verdict (T-INTR-04)", ([, response]) =>
-    Effect.gen(function*() {
-      assert.strictEqual((yield* asked(profile, "gho_abc", response)).outcome, unavailable)
-    }))
+  it.effect.each(trouble)(
+    "%s is an outage, not a verdict (T-INTR-04)",
+    ([, response, reason]) =>
+      Effect.gen(function*() {
+        assert.strictEqual((yield* asked(profile, "gho_abc", response)).outcome, unavailable(reason))
+      })
+  )
 
   it.effect("a request that GitHub cannot read is an outage", () =>
     Effect.gen(function*() {
       const { outcome } = yield* asked(profile, "gho_abc", () => Response.json({}, { status: 422 }))
-      assert.strictEqual(outcome, unavailable)
+      assert.strictEqual(outcome, unavailable("unusable-answer"))
+    }))
+})
+
+describe("GitHub, at the gate", () => {
+  const profile = Profiles.github({ clientId: "c", clientSecret: Redacted.make("s") })
+  const answer = { app: { client_id: "c" }, user: { id: 4711 }, scopes: ["read:user"], expires_at: null }
+
+  it.effect.each([
+    { title: "admitted", answer, outcome: { subject: "4711", clientId: "c", scopes: ["read:user"] } },
+    {
+      title: "of another application (T-CLAIM-07)",
+      answer: { ...answer, app: { client_id: "d" } },
+      outcome: "inactive"
+    },
+    { title: "expired", answer: { ...answer, expires_at: "2020-01-01T00:00:00Z" }, outcome: "expired" },
+    { title: "with an end that is none", answer: { ...answer, expires_at: "soon" }, outcome: "expiry" },
+    { title: "with an end of the wrong type", answer: { ...answer, expires_at: {} }, outcome: "expiry" }
+  ])("$title", ({ answer, outcome }) =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* atTheGate(profile, "gho_abc", () => Response.json(answer)), outcome)
+    }))
+
+  it.effect.each(
+    [
+      { maxLifetime: undefined, seconds: 8 * 60 * 60 },
+      { maxLifetime: "1 hour", seconds: 60 * 60 }
+    ] as const
+  )("a token that never ends counts for $seconds seconds", ({ maxLifetime, seconds }) =>
+    Effect.gen(function*() {
+      const lasting = Profiles.github({ clientId: "c", clientSecret: Redacted.make("s"), maxLifetime })
+      const gate = yield* gateOf(lasting, () => Response.json(answer))
+      const caller = yield* gate.authenticate({
+        method: "POST",
+        header: () => undefined,
+        authorization: ["Bearer gho_abc"]
+      })
+      assert.strictEqual(typeof caller === "string" ? caller : caller.expiresAt, now + seconds)
     }))
 })
 
@@ -154,17 +215,43 @@ describe("Google", () => {
       assert.deepStrictEqual(outcome, inactive)
     }))
 
-  it.effect.each(trouble)("%s is an outage, not a verdict (T-INTR-04)", ([, response]) =>
+  it.effect.each(trouble)(
+    "%s is an outage, not a verdict (T-INTR-04)",
+    ([, response, reason]) =>
+      Effect.gen(function*() {
+        assert.strictEqual((yield* asked(profile, "ya29.abc", response)).outcome, unavailable(reason))
+      })
+  )
+
+  it.effect("an ID token of Google is none, whatever it holds, and no key is fetched for it (T-CLAIM-05)", () =>
     Effect.gen(function*() {
-      assert.strictEqual((yield* asked(profile, "ya29.abc", response)).outcome, unavailable)
+      const { gate, issuer, sign } = yield* provider(profile)
+      const claims = { iss: profile.issuer, aud: client, azp: client, sub: "1", scope: "openid", exp: now + 60 }
+      assert.strictEqual(yield* judge(gate, yield* sign({ typ: "JWT" }, claims)), "unknown-issuer")
+      assert.strictEqual(yield* judge(gate, yield* sign({ typ: "at+jwt" }, claims)), "unknown-issuer")
+      assert.deepStrictEqual(yield* issuer.requests, [])
     }))
 
-  it.effect("an ID token of Google is none, whatever it holds (T-CLAIM-05)", () =>
+  it.effect.each([
+    { title: "admitted", answer, outcome: { subject: answer.sub, clientId: client, scopes: answer.scope.split(" ") } },
+    {
+      title: "for another client (T-CLAIM-07)",
+      answer: { ...answer, aud: "other", azp: "other" },
+      outcome: "audience"
+    },
+    { title: "for nobody", answer: { ...answer, aud: undefined }, outcome: "audience" },
+    { title: "without sub", answer: { ...answer, sub: undefined }, outcome: "subject" },
+    { title: "expired", answer: { ...answer, exp: String(now) }, outcome: "expired" },
+    { title: "without an end", answer: { ...answer, exp: undefined }, outcome: "expiry" }
+  ])("at the gate: $title", ({ answer, outcome }) =>
     Effect.gen(function*() {
-      const { gate, sign } = yield* provider(profile)
-      const claims = { iss: profile.issuer, aud: client, azp: client, sub: "1", scope: "openid", exp: now + 60 }
-      assert.strictEqual(yield* judge(gate, yield* sign({ typ: "JWT" }, claims)), "token-type")
-      assert.strictEqual(yield* judge(gate, yield* sign({ typ: "at+jwt" }, claims)), "token-type")
+      assert.deepStrictEqual(yield* atTheGate(profile, "ya29.abc", () => Response.json(answer)), outcome)
+    }))
+
+  it.effect("at the gate: an outage is 503's reason", () =>
+    Effect.gen(function*() {
+      const response = () => new Response("", { status: 502 })
+      assert.strictEqual(yield* atTheGate(profile, "ya29.abc", response), "server-error")
     }))
 })
 

@@ -30,15 +30,14 @@ export const ask = (
     Effect.flatMap((response) => {
       const { status } = response
       // A manual redirect shows as status 0 where fetch hides it (browsers, workers).
-      if (status < 200 || (status >= 300 && status < 400) || status >= 500) {
-        return Effect.fail(unavailable("server-error"))
-      }
-      if (status === 401 || status === 403 || status === 429) return Effect.fail(unavailable("server-error"))
+      if (status < 200 || (status >= 300 && status < 400)) return Effect.fail(unavailable("unusable-answer"))
+      if (status === 401 || status === 403) return Effect.fail(unavailable("client-refused"))
+      if (status >= 500 || status === 429) return Effect.fail(unavailable("server-error"))
       return response.stream.pipe(
         Stream.mapError(() => unavailable("network")),
         Stream.limitBytes(
           limit.bytes,
-          (): Stream.Stream<Uint8Array, AuthorizationServerUnavailable> => Stream.fail(unavailable("server-error"))
+          (): Stream.Stream<Uint8Array, AuthorizationServerUnavailable> => Stream.fail(unavailable("unusable-answer"))
         ),
         Stream.mkUint8Array,
         Effect.map((bytes): Answered => ({ status, json: jsonObject(bytes) }))
@@ -51,7 +50,12 @@ export const ask = (
 }
 
 export const unavailableAt = (issuer: string): Unavailable => (reason) =>
-  new AuthorizationServerUnavailable({ reason, issuer, retryAfter: 1 })
+  // What passes by itself may be tried again at once; what somebody has to repair may not.
+  new AuthorizationServerUnavailable({
+    reason,
+    issuer,
+    retryAfter: reason === "client-refused" || reason === "unusable-answer" ? 30 : 1
+  })
 
 const jsonObject = (bytes: Uint8Array): Answered["json"] => {
   try {

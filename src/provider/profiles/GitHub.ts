@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Redacted from "effect/Redacted"
 import * as Audience from "../../verification/Audience.ts"
+import type * as Introspection from "../../verification/Introspection.ts"
 import * as Profile from "../../verification/Profile.ts"
 import { ask, unavailableAt } from "../internal/ask.ts"
 import { read } from "../internal/given.ts"
@@ -53,7 +54,9 @@ export const github = (options: Options): Profile.Profile => {
     opaque: {
       issued: "always",
       judgedBy: "call",
-      hint: "GitHub has no JWTs: tokens begin with gho_ (OAuth apps) or ghu_ (GitHub Apps)",
+      hint: "GitHub has no JWTs: tokens begin with gho_ (OAuth apps) or ghu_ (GitHub Apps)"
+    },
+    introspection: {
       maxLifetime: options.maxLifetime ?? Duration.hours(8),
       lookUp: (token) =>
         Effect.suspend(() => {
@@ -67,11 +70,11 @@ export const github = (options: Options): Profile.Profile => {
           )
           return Effect.flatMap(
             ask(request, issuer),
-            ({ json, status }): Effect.Effect<Profile.Answer, ReturnType<typeof unavailable>> => {
+            ({ json, status }): Effect.Effect<Introspection.Answer, ReturnType<typeof unavailable>> => {
               if (status === 404) return Effect.succeed({ active: false })
               return status === 200 && json !== undefined
                 ? Effect.succeed(explain(json, clientId))
-                : Effect.fail(unavailable("server-error"))
+                : Effect.fail(unavailable("unusable-answer"))
             }
           )
         })
@@ -88,7 +91,7 @@ export const github = (options: Options): Profile.Profile => {
 const unavailable = unavailableAt(issuer)
 
 /** GitHub's answer in the words of RFC 7662. It says nothing about a resource, so there is no aud. */
-const explain = (answer: Readonly<Record<string, unknown>>, clientId: string): Profile.Answer => {
+const explain = (answer: Readonly<Record<string, unknown>>, clientId: string): Introspection.Answer => {
   const app = member(answer["app"], "client_id")
   const user = member(answer["user"], "id")
   const scopes = answer["scopes"]

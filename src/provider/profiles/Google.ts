@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Audience from "../../verification/Audience.ts"
+import type * as Introspection from "../../verification/Introspection.ts"
 import * as Profile from "../../verification/Profile.ts"
 import { ask, unavailableAt } from "../internal/ask.ts"
 import { read } from "../internal/given.ts"
@@ -44,7 +45,9 @@ export const google = (options: Options): Profile.Profile => {
     opaque: {
       issued: "always",
       judgedBy: "call",
-      hint: "Google's access tokens (ya29.…) are no JWTs; its JWTs are ID tokens of the same issuer",
+      hint: "Google's access tokens (ya29.…) are no JWTs; its JWTs are ID tokens of the same issuer"
+    },
+    introspection: {
       lookUp: (token) =>
         // The token travels as a header: a URL would be logged.
         HttpClientRequest.post("https://oauth2.googleapis.com/tokeninfo").pipe(
@@ -52,11 +55,11 @@ export const google = (options: Options): Profile.Profile => {
           HttpClientRequest.acceptJson,
           HttpClientRequest.bodyUrlParams({}),
           (request) => ask(request, issuer),
-          Effect.flatMap(({ json, status }): Effect.Effect<Profile.Answer, ReturnType<typeof unavailable>> => {
+          Effect.flatMap(({ json, status }): Effect.Effect<Introspection.Answer, ReturnType<typeof unavailable>> => {
             if (status === 400) return Effect.succeed({ active: false })
             return status === 200 && json !== undefined
               ? Effect.succeed(explain(json))
-              : Effect.fail(unavailable("server-error"))
+              : Effect.fail(unavailable("unusable-answer"))
           })
         )
     },
@@ -72,7 +75,7 @@ export const google = (options: Options): Profile.Profile => {
 const unavailable = unavailableAt(issuer)
 
 /** Google's answer in the words of RFC 7662: there numbers are strings. */
-const explain = (answer: Readonly<Record<string, unknown>>): Profile.Answer => {
+const explain = (answer: Readonly<Record<string, unknown>>): Introspection.Answer => {
   const exp = answer["exp"]
   return {
     active: true,
