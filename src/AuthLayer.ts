@@ -257,21 +257,22 @@ export const layerServices = <const S extends Scopes, C = never, A = unknown>(
  *
  * **Details**
  *
- * The scopes stay in code, where the compiler compares them with those of the tools.
+ * The scopes stay in code, where the compiler compares them with those of the tools. With a `profile`, which names its
+ * issuer itself, `AUTHORIZATION_SERVERS` is not read.
  *
  * @category layers
  * @since 0.1.0
  */
 export const config = <const S extends Scopes, C = never, A = unknown>(
-  options: Common<S, C, A>
+  options: Common<S, C, A> & { readonly profile?: Profile.Profile | undefined }
 ): Layer.Layer<
   Provided<ProtectedResource.OfferedOf<S>, C>,
   AuthConfigError | Config.ConfigError,
   HttpRouter.HttpRouter
 > =>
   Layer.unwrap(Effect.gen(function*() {
-    const places = yield* environment
-    return make({ ...options, ...places } as unknown as Options<S, C, A>)
+    const issuers = options.profile === undefined ? yield* environmentIssuers : {}
+    return make({ ...options, ...yield* environment, ...issuers } as unknown as Options<S, C, A>)
   }))
 
 // "a, b" is how people write lists: the spaces are not part of an issuer, which is compared to the letter.
@@ -281,9 +282,10 @@ const list = (name: string) =>
     (values) => values.map((_) => _.trim()).filter((_) => _ !== "")
   )
 
+const environmentIssuers = Config.all({ authorizationServers: list("AUTHORIZATION_SERVERS") })
+
 const environment = Config.all({
   resource: Config.String("RESOURCE_URL"),
-  authorizationServers: list("AUTHORIZATION_SERVERS"),
   allowedOrigins: list("ALLOWED_ORIGINS").pipe(Config.withDefault([]))
 })
 
