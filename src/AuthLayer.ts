@@ -261,13 +261,14 @@ export const layerServices = <const S extends Scopes, C = never, A = unknown>(
  *
  * **Details**
  *
- * The scopes stay in code, where the compiler compares them with those of the tools.
+ * The scopes stay in code, where the compiler compares them with those of the tools. With a `profile`, which names its
+ * issuer itself, `AUTHORIZATION_SERVERS` is not read.
  *
  * @category layers
  * @since 0.1.0
  */
 export const config = <const S extends Scopes, C = never, A = unknown>(
-  options: Common<S, C, A>
+  options: Common<S, C, A> & { readonly profile?: Profile.Profile | undefined }
 ): Layer.Layer<
   Provided<ProtectedResource.OfferedOf<S>, C>,
   AuthConfigError | Config.ConfigError,
@@ -275,8 +276,8 @@ export const config = <const S extends Scopes, C = never, A = unknown>(
 > =>
   provided<ProtectedResource.OfferedOf<S>, C, AuthConfigError | Config.ConfigError, never>(
     Layer.unwrap(Effect.gen(function*() {
-      const places = yield* environment
-      return layerServices({ ...options, ...places } as unknown as Options<S, C, A>).pipe(
+      const issuers = options.profile === undefined ? yield* environmentIssuers : {}
+      return layerServices({ ...options, ...yield* environment, ...issuers } as unknown as Options<S, C, A>).pipe(
         Layer.provide(FetchHttpClient.layer)
       )
     }))
@@ -350,9 +351,10 @@ const list = (name: string) =>
     (values) => values.map((_) => _.trim()).filter((_) => _ !== "")
   )
 
+const environmentIssuers = Config.all({ authorizationServers: list("AUTHORIZATION_SERVERS") })
+
 const environment = Config.all({
   resource: Config.String("RESOURCE_URL"),
-  authorizationServers: list("AUTHORIZATION_SERVERS"),
   allowedOrigins: list("ALLOWED_ORIGINS").pipe(Config.withDefault([]))
 })
 

@@ -297,7 +297,7 @@ const table = {
   },
   workos: {
     title: "WorkOS AuthKit",
-    confidence: "public-code",
+    confidence: "documented",
     issuer: "https://todos.authkit.app",
     algorithm: "RS256",
     header: {},
@@ -305,6 +305,7 @@ const table = {
       iss: content.issuer,
       sub: content.subject,
       aud: content.audience,
+      client_id: content.clientId,
       ...times(content),
       jti: content.id,
       permissions: content.scopes
@@ -431,6 +432,8 @@ const table = {
       sub: content.subject,
       aud: content.clientId,
       azp: content.clientId,
+      // Only access tokens have it.
+      uid: random(content.id, 32),
       ...times(content),
       scope: scope(content)
     })

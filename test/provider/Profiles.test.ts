@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { ConfigProvider, Effect, Layer } from "effect"
 import { Audience, AuthLayer, AuthorizationServer, type Profile, TokenType } from "effect-mcp-auth"
 import { Profiles } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { HttpClient } from "effect/http"
+import { HttpClient, HttpRouter } from "effect/http"
 import { judge, now, type Provider, provider, resource } from "./harness.ts"
 
 const tenant = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490"
@@ -178,6 +178,28 @@ describe("tenants of Entra ID", () => {
     Effect.gen(function*() {
       const { gate, sign } = yield* provider(any, { keys: (jwk) => [{ ...jwk, issuer }] })
       assert.deepStrictEqual(yield* judge(gate, yield* sign({}, claims(tenant))), admitted ? alice : "unknown-key")
+    }))
+})
+
+describe("a profile and the environment", () => {
+  const gateOf = (env: Readonly<Record<string, string>>, profile: Profile.Profile | undefined) =>
+    Layer.build(AuthLayer.config({ scopes: ["todos:read"], profile })).pipe(
+      Effect.flatMap((services) => Effect.provide(AuthLayer.AuthLayer, services)),
+      Effect.provide(HttpRouter.layer),
+      Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(env)))
+    )
+  const okta = Profiles.okta({ domain: "acme.okta.com", server: "todos" })
+
+  it.effect("the profile names the issuer, the environment the resource", () =>
+    Effect.gen(function*() {
+      const env = { RESOURCE_URL: resource, AUTHORIZATION_SERVERS: "https://other.example.com" }
+      for (const it of [env, { RESOURCE_URL: resource }]) {
+        const { metadata } = (yield* gateOf(it, okta)).resource
+        assert.deepStrictEqual(metadata.authorization_servers, [okta.issuer])
+        assert.strictEqual(metadata.resource, resource)
+      }
+      const { metadata } = (yield* gateOf(env, undefined)).resource
+      assert.deepStrictEqual(metadata.authorization_servers, ["https://other.example.com"])
     }))
 })
 

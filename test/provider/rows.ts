@@ -365,14 +365,13 @@ const descope: Row = {
     iss: "https://api.descope.com/v1/apps/agentic/P2abc/MS2abc",
     aud: resource,
     sub: "U2abc",
-    client_id: "client-1",
     scope: both
   },
-  admits: { subject: "U2abc", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
+  admits: { subject: "U2abc", clientId: undefined, scopes: ["todos:read", "todos:write"] },
   refuses: {
     ...addressed("P2abc"),
     "an ID token (T-CLAIM-05)": {
-      claims: { aud: "client-1", client_id: undefined, scope: undefined, amr: ["email"] },
+      claims: { aud: "client-1", scope: undefined, amr: ["email"] },
       reason: "token-type"
     },
     "a session of the project": { claims: { iss: "https://api.descope.com/v1/apps/P2abc" }, reason: "unknown-issuer" }
@@ -599,7 +598,10 @@ const pingone: Row = {
   admits: { subject: "alice", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
   alsoAdmits: {
     "the type that comes with 2027-03-02": { header: { typ: "at+jwt" } },
-    "a program's own token": { claims: { auth_time: undefined, acr: undefined } }
+    "a program's own token, which has no sub": {
+      claims: { sub: undefined, auth_time: undefined, acr: undefined },
+      admits: { subject: undefined }
+    }
   },
   refuses: {
     ...addressed(["https://api.pingone.eu"]),

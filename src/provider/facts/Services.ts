@@ -722,7 +722,7 @@ export const services: ReadonlyArray<Fact> = [
       audience: "the audience of a custom resource",
       scopes: "scope",
       clientId: "client_id",
-      subjectOfPrograms: null
+      subjectOfPrograms: "none"
     },
     audienceHow: "make a custom resource whose audience is the resource",
     resourceIndicators: "unknown",

@@ -41,10 +41,11 @@ export const pingone = (options: Options): Profile.Profile => {
     audience: audience(options.audience),
     accessTokenMarks: [{ claim: "client_id" }],
     clientIdClaims: ["client_id"],
+    subject: "optional",
     confirmed: true,
     notes: [
       "Confirmed by PingOne's documentation; no real token was seen. Until 2027-03-02 tokens have no typ, then at+jwt.",
-      "Whether a program's own token has sub is not confirmed; one without is refused."
+      "A program's own token has no sub: its Principal.subject is undefined, and data belongs to the client."
     ],
     issues: given.issues
   })
