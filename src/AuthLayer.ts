@@ -483,38 +483,48 @@ const provided = <S extends string, C, E, R>(
  * @category models
  * @since 0.1.0
  */
-export interface MockOptions<S extends ReadonlyArray<string>, C = never, A = unknown> {
-  readonly subject: string
-  /** The scopes that the layer offers, and that the caller has unless `granted` says less. */
-  readonly scopes: S
-  readonly granted?: ReadonlyArray<S[number]> | undefined
+export interface MockOptions<S extends Scopes, C = never, A = unknown> {
+  /** Default: `alice`. */
+  readonly subject?: string | undefined
+  /** The scopes that the layer offers, as `make` takes them; the caller has all of them unless `granted` says less. */
+  readonly scopes: S & LiteralScopes<S>
+  /** The scopes of the caller. */
+  readonly granted?: ReadonlyArray<ProtectedResource.OfferedOf<S>> | undefined
+  readonly scopeHierarchy?: ScopeHierarchy | undefined
   readonly issuer?: string | undefined
   readonly clientId?: string | undefined
+  /** What else the token says. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
-  readonly claimsService?: { readonly service: Context.Key<C, A>; readonly value: A } | undefined
+  /** The `claims` option of the real layer: the claims above are decoded as those of a token are. */
+  readonly claimsService?: Common<S, C, A>["claims"]
+  /** The resource identifier. Default: `http://localhost/mcp`. */
+  readonly resource?: string | undefined
 }
 
 const mockResource = "http://localhost/mcp"
 const mockIssuer = "http://localhost/issuer"
 
 const mockGate = (
-  scopes: ReadonlyArray<string>,
-  authenticate: (gate: Gate.Gate) => Gate.Gate["authenticate"]
-): Gate.Gate => {
+  options: Pick<MockOptions<Scopes, any, any>, "claimsService" | "resource" | "scopeHierarchy"> & {
+    readonly scopes: Scopes
+  },
+  makePrincipal: (resource: ProtectedResource.ProtectedResource) => Principal.Principal["Service"]
+): { readonly gate: Gate.Gate; readonly principal: Principal.Principal["Service"] } => {
   const resource = Result.getOrThrow(
-    ProtectedResource.make({ resource: mockResource, scopes: scopes as [string] }, [mockIssuer])
+    ProtectedResource.make({ ...options, resource: options.resource ?? mockResource }, [mockIssuer])
   )
+  const principal = makePrincipal(resource)
   const gate = Gate.make({
     resource,
-    verifier: { verify: () => Effect.die("a mock verifies nothing") },
+    verifier: { verify: () => Effect.succeed(principal) },
     requestState: Effect.runSync(RequestState.make(undefined)),
     allowedOrigins: [],
     challengeScopes: "auto",
     unlisted: "allow",
     anonymous: "deny",
-    claims: undefined
+    claims: claimsReader(options.claimsService)
   })
-  return { ...gate, authenticate: authenticate(gate) }
+  return { gate, principal }
 }
 
 /**
@@ -522,8 +532,11 @@ const mockGate = (
  *
  * **Details**
  *
- * Every request is the caller's. Typed like the real layer: a test that lacks a scope does not compile either. With
- * `granted` the caller has fewer scopes than the server offers, so that refusals can be tested.
+ * Every request is the caller's, whatever its headers say; all the rest is the real gate. Typed like the real layer: a test
+ * that lacks a scope does not compile either. With `granted` the caller has fewer scopes than the server offers, so that
+ * refusals can be tested. Claims that do not fit `claimsService` are a defect when the layer is built.
+ *
+ * Throws `AuthConfigError` for what the real layer would refuse, such as a scope outside the grammar.
  *
  * **Example** (Testing an effect)
  *
@@ -538,47 +551,79 @@ const mockGate = (
  * @category testing
  * @since 0.1.0
  */
-export const mock = <const S extends readonly [string, ...ReadonlyArray<string>], C = never, A = unknown>(
+export const mock = <const S extends Scopes, C = never, A = unknown>(
   options: MockOptions<S, C, A>
-): Layer.Layer<Principal.Principal | RegisterWithMcpAuthToolkit | C | Provided<S[number], C>> => {
-  const granted = new Set<string>(options.granted ?? options.scopes)
-  const issuer = options.issuer ?? mockIssuer
-  const principal = Principal.make({
-    issuer,
-    subject: options.subject,
-    clientId: options.clientId,
-    scopes: granted,
-    granted,
-    audience: [mockResource],
-    expiresAt: 8.64e12,
-    claims: { iss: issuer, sub: options.subject, ...options.claims },
-    token: Redacted.make("a mock has no token", { label: "token" })
+): Layer.Layer<
+  Principal.Principal | RegisterWithMcpAuthToolkit | C | Provided<ProtectedResource.OfferedOf<S>, C>
+> => {
+  type Offered = ProtectedResource.OfferedOf<S>
+  const { gate, principal } = mockGate(options, (resource) => {
+    const granted = new Set<string>(options.granted ?? resource.offered)
+    const issuer = options.issuer ?? mockIssuer
+    const subject = options.subject ?? "alice"
+    return Principal.make({
+      issuer,
+      subject,
+      clientId: options.clientId,
+      scopes: resource.effectiveScopes(granted),
+      granted,
+      audience: [resource.resource],
+      expiresAt: 8.64e12,
+      claims: { iss: issuer, sub: subject, ...options.claims },
+      token: Redacted.make("a mock has no token", { label: "token" })
+    })
   })
-  const own = options.claimsService === undefined
-    ? Context.empty()
-    : Context.make(options.claimsService.service, options.claimsService.value)
-  const gate = mockGate(options.scopes, () => () => Effect.succeed(principal))
-  const services: Gate.Gate["services"] = (_) => Context.merge(gate.services(_), own as Context.Context<never>)
+  const authenticate: Gate.Gate["authenticate"] = (request) =>
+    gate.authenticate({ ...request, authorization: ["Bearer mock"] })
   return Layer.mergeAll(
     Layer.succeed(Principal.Principal, principal),
     Layer.succeed(registerWithMcpAuthToolkit, undefined),
-    Layer.succeedContext(own),
-    Layer.fresh(EffectHttp.middleware).pipe(Layer.provideMerge(gateLayer<S[number]>({ ...gate, services })))
-  ) as unknown as Layer.Layer<Principal.Principal | RegisterWithMcpAuthToolkit | C | Provided<S[number], C>>
+    Layer.effectContext(Effect.suspend(() => ownClaims(options, principal))),
+    Layer.fresh(EffectHttp.middleware).pipe(Layer.provideMerge(gateLayer<Offered>({ ...gate, authenticate })))
+  ) as unknown as Layer.Layer<Principal.Principal | RegisterWithMcpAuthToolkit | C | Provided<Offered, C>>
 }
+
+const ownClaims = (
+  { claimsService }: Pick<MockOptions<Scopes, any, any>, "claimsService">,
+  principal: Principal.Principal["Service"]
+): Effect.Effect<Context.Context<never>> =>
+  Effect.fromResult(claimsReader(claimsService)?.(principal) ?? Result.succeed(Context.empty())).pipe(
+    Effect.catch((error) =>
+      Effect.die(
+        new AuthConfigError({
+          reason: "malformed",
+          option: "claims",
+          fix: `give claims that fit claimsService.schema: ${error instanceof Error ? error.message : String(error)}`
+        })
+      )
+    )
+  )
 
 /**
  * A layer that refuses every request for the reason given: for tests of what people see then.
  *
+ * **Example** (An outage)
+ *
+ * ```ts
+ * import { AuthError, AuthLayer } from "effect-mcp-auth"
+ *
+ * const Outage = AuthLayer.mockRefused(
+ *   new AuthError.AuthorizationServerUnavailable({ reason: "timeout", issuer: "https://auth.example.com", retryAfter: 5 }),
+ *   { scopes: ["todos:read"] }
+ * )
+ * ```
+ *
  * @category testing
  * @since 0.1.0
  */
-export const mockRefused = <const S extends readonly [string, ...ReadonlyArray<string>]>(
+export const mockRefused = <const S extends Scopes, C = never, A = unknown>(
   error: AuthError,
-  options: { readonly scopes: S }
-): Layer.Layer<Provided<S[number]>> => {
-  const refuse = (gate: Gate.Gate) => () => gate.refuse(error, { principal: undefined, protocolVersion: undefined })
+  options: Pick<MockOptions<S, C, A>, "scopes" | "resource" | "claimsService">
+): Layer.Layer<Provided<ProtectedResource.OfferedOf<S>, C>> => {
+  type Offered = ProtectedResource.OfferedOf<S>
+  const { gate } = mockGate(options, () => undefined as never)
+  const refuse = () => gate.refuse(error, { principal: undefined, protocolVersion: undefined })
   return Layer.fresh(EffectHttp.middleware).pipe(
-    Layer.provideMerge(gateLayer<S[number]>(mockGate(options.scopes, refuse)))
-  ) as unknown as Layer.Layer<Provided<S[number]>>
+    Layer.provideMerge(gateLayer<Offered>({ ...gate, authenticate: refuse }))
+  ) as unknown as Layer.Layer<Provided<Offered, C>>
 }

@@ -1,0 +1,301 @@
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Effect, Layer, Schema } from "effect"
+import { AuthLayer, Challenge, Decision, Principal, requireScopes } from "effect-mcp-auth"
+import { McpAuth } from "effect-mcp-auth/mcp"
+import {
+  DpopClient,
+  expectAdmitted,
+  expectChallenge,
+  expectRefused,
+  TestClient,
+  TestIssuer
+} from "effect-mcp-auth/testing"
+import { McpProtocol, Tool, Toolkit } from "effect/ai"
+import { TestClock } from "effect/testing"
+import { now } from "./support.ts"
+
+const resource = "https://server.test/mcp"
+const WhoAmI = requireScopes("a")(Tool.make("whoami", { success: Schema.String }))
+const Write = requireScopes("b")(
+  Tool.make("write", { parameters: Schema.Struct({ text: Schema.String }), success: Schema.String })
+)
+const Tools = Toolkit.make(WhoAmI, Write)
+
+const Server = McpAuth.layerHttp({
+  name: "test",
+  version: "1.0.0",
+  path: "/mcp",
+  protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25],
+  registrations: McpAuth.toolkit(Tools).pipe(
+    Layer.provide(Tools.toLayer({
+      whoami: () => Effect.map(Principal, ({ subject }) => subject ?? "nobody"),
+      write: ({ text }) => Effect.succeed(text)
+    }))
+  )
+})
+
+const auth = {
+  resource,
+  authorizationServers: ["https://issuer.test"],
+  scopes: { baseline: ["a"], stepUp: ["b"] }
+} as const
+
+/** The client that the layer brings along, and one that it is given. */
+const servers = [
+  { title: "make", protected: Server.pipe(Layer.provide(AuthLayer.make(auth))) },
+  { title: "layer", protected: Server.pipe(Layer.provide(AuthLayer.layer(auth))) }
+]
+
+const alice: TestClient.Person = { subject: "alice", scopes: ["a"] }
+const start = TestClock.setTime(now * 1000)
+
+describe.each(["2026-07-28", "2025-11-25"] as const)("MCP %s", (protocol) => {
+  describe.each(servers)("AuthLayer.$title", ({ protected: server }) => {
+    layer(TestClient.layer(server, { protocol }).pipe(Layer.provideMerge(TestIssuer.layer())))((it) => {
+      it.effect("a call comes through as whoever makes it", () =>
+        Effect.gen(function*() {
+          yield* start
+          const client = yield* TestClient.TestClient
+          const answer = yield* client.callTool("whoami").pipe(TestClient.as(alice), expectAdmitted)
+          assert.strictEqual(answer.value, "alice")
+          assert.strictEqual(
+            (yield* client.callTool("whoami").pipe(TestClient.as({ ...alice, subject: "bob" }))).value,
+            "bob"
+          )
+          assert.deepStrictEqual(answer.decisions.map(({ outcome, subject }) => [outcome, subject]), [[
+            "admitted",
+            "alice"
+          ]])
+          const tools = yield* client.listTools.pipe(TestClient.as(alice))
+          assert.deepStrictEqual((tools.result!["tools"] as ReadonlyArray<any>).map(({ name }) => name), [
+            "whoami",
+            "write"
+          ])
+        }))
+
+      it.effect("nobody is told where to sign in", () =>
+        Effect.gen(function*() {
+          yield* start
+          const client = yield* TestClient.TestClient
+          const answer = yield* client.callTool("whoami").pipe(
+            expectChallenge({ error: null, scope: ["a"] }),
+            expectRefused("no-authorization")
+          )
+          assert.strictEqual(answer.status, 401)
+          assert.strictEqual(
+            answer.challenge?.parameters.get("resource_metadata"),
+            "https://server.test/.well-known/oauth-protected-resource/mcp"
+          )
+        }))
+
+      it.effect("a missing scope is asked for", () =>
+        Effect.gen(function*() {
+          yield* start
+          const client = yield* TestClient.TestClient
+          const answer = yield* client.callTool("write", { text: "x" }).pipe(
+            TestClient.as(alice),
+            expectChallenge({ scope: protocol === "2026-07-28" ? ["b"] : ["a", "b"] }),
+            expectRefused("missing-scope")
+          )
+          assert.strictEqual(answer.status, 403)
+          assert.isUndefined(answer.result)
+        }))
+
+      it.effect("time is the test's", () =>
+        Effect.gen(function*() {
+          yield* start
+          const client = yield* TestClient.TestClient
+          const issuer = yield* TestIssuer.TestIssuer
+          const token = yield* issuer.mint(alice)
+          yield* client.callTool("whoami").pipe(TestClient.as(token), expectAdmitted)
+          yield* TestClock.adjust("5 minutes")
+          yield* client.callTool("whoami").pipe(TestClient.as(token), expectRefused("expired"))
+        }))
+
+      it.effect("a broken token is refused for its reason", () =>
+        Effect.gen(function*() {
+          yield* start
+          const client = yield* TestClient.TestClient
+          const issuer = yield* TestIssuer.TestIssuer
+          const token = yield* issuer.mintBroken("audience-other", alice)
+          yield* client.callTool("whoami").pipe(TestClient.as(token), expectRefused("audience"))
+        }))
+    })
+  })
+})
+
+layer(TestClient.layer(servers[0]!.protected, { protocol: "2025-11-25" }).pipe(Layer.provideMerge(TestIssuer.layer())))(
+  "sessions",
+  (it) => {
+    it.effect("somebody else's does not exist", () =>
+      Effect.gen(function*() {
+        yield* start
+        const client = yield* TestClient.TestClient
+        const opened = yield* client.openSession.pipe(TestClient.as(alice), expectAdmitted)
+        const session = opened.headers["mcp-session-id"]
+        assert(session !== undefined)
+        const call = client.callTool("whoami").pipe(TestClient.inSession(session))
+        yield* call.pipe(TestClient.as(alice), expectAdmitted)
+        const stolen = yield* call.pipe(TestClient.as({ ...alice, subject: "mallory" }), expectRefused("session"))
+        assert.strictEqual(stolen.status, 404)
+      }))
+  }
+)
+
+describe("decisions", () => {
+  it.effect("are told to the test's own listener, too", () =>
+    Effect.gen(function*() {
+      yield* start
+      const heard: Array<string | undefined> = []
+      const client = yield* TestClient.TestClient
+      yield* client.callTool("whoami").pipe(Effect.provideService(
+        Decision.DecisionListener,
+        ({ reason }) => Effect.sync(() => void heard.push(reason))
+      ))
+      assert.deepStrictEqual(heard, ["no-authorization"])
+    }).pipe(
+      Effect.provide(TestClient.layer(servers[0]!.protected).pipe(Layer.provideMerge(TestIssuer.layer())))
+    ))
+})
+
+describe("any handler", () => {
+  it("in plain promises, as somebody, as nobody, in a session", async () => {
+    const issuer = await TestIssuer.start()
+    const seen: Array<Record<string, string>> = []
+    const handler = async (request: Request) => {
+      seen.push(Object.fromEntries(request.headers))
+      const { id, method } = await request.json() as { id?: number; method: string }
+      return id === undefined
+        ? new Response(null, { status: 202 })
+        : new Response(`event: message\ndata: ${JSON.stringify({ jsonrpc: "2.0", id, result: { method } })}\n\n`, {
+          headers: { "content-type": "text/event-stream", "mcp-session-id": "s-1" }
+        })
+    }
+    const client = TestClient.start({ handler, issuer, protocol: "2025-11-25" })
+    const answer = await client.as({ subject: "alice" }).callTool("x")
+    assert.deepStrictEqual(answer.result, { method: "tools/call" })
+    assert.deepStrictEqual(seen.map((headers) => headers["mcp-session-id"]), [undefined, "s-1", "s-1"])
+    assert.isTrue(seen.every(({ authorization }) => authorization?.startsWith("Bearer ey")))
+    await client.inSession("s-9").listTools()
+    assert.strictEqual(seen.at(-1)?.["mcp-session-id"], "s-9")
+    assert.isUndefined(seen.at(-1)?.["authorization"])
+  })
+
+  it("reads no more of an event stream than the answer", async () => {
+    let cancelled = false
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        const note = { jsonrpc: "2.0", method: "notifications/message", params: {} }
+        const reply = { jsonrpc: "2.0", id: 1, result: {} }
+        controller.enqueue(
+          new TextEncoder().encode(`data: ${JSON.stringify(note)}\r\n\r\ndata: ${JSON.stringify(reply)}\n\n`)
+        )
+      },
+      cancel: () => {
+        cancelled = true
+      }
+    })
+    const client = TestClient.start({
+      url: "https://server.test/mcp",
+      handler: () => new Response(body, { headers: { "content-type": "text/event-stream" } })
+    })
+    assert.deepStrictEqual((await client.listTools()).result, {})
+    assert.isTrue(cancelled)
+  })
+
+  it("names a tool in a header as a header can hold it", async () => {
+    const seen: Array<string | null> = []
+    const client = TestClient.start({
+      url: "https://server.test/mcp",
+      handler: (request) => {
+        seen.push(request.headers.get("mcp-name"))
+        return new Response("")
+      }
+    })
+    await client.callTool("add_todo")
+    await client.callTool("añadir")
+    await client.readResource("todo://1")
+    assert.deepStrictEqual(seen, ["add_todo", "=?base64?YcOxYWRpcg==?=", "todo://1"])
+  })
+
+  it("a token bound to a key goes with its proof", async () => {
+    const issuer = await TestIssuer.start()
+    const seen: Array<Headers> = []
+    const client = TestClient.start({
+      issuer,
+      handler: ({ headers }) => {
+        seen.push(headers)
+        return new Response("")
+      }
+    })
+    const dpop = await DpopClient.start()
+    await client.as({ dpop, dpopNonce: "n" }).listTools()
+    assert.match(seen[0]?.get("authorization") ?? "", /^DPoP ey/)
+    assert.match(seen[0]?.get("dpop") ?? "", /^ey/)
+  })
+
+  it("says what it lacks", async () => {
+    assert.throws(() => TestClient.start({ handler: fetch }), /give the url/)
+    const client = TestClient.start({ handler: () => new Response(""), url: "https://server.test/mcp" })
+    await client.as({ subject: "alice" }).listTools().then(
+      () => assert.fail("it was sent"),
+      (error: unknown) => assert.match(String(error), /give an issuer/)
+    )
+  })
+})
+
+describe("assertions", () => {
+  const challenge = (parameters: Challenge.BearerParameters) => Challenge.encode(Challenge.bearer(parameters))
+  const answer = (status: number, header?: string) =>
+    new Response(null, { status, ...(header === undefined ? {} : { headers: { "www-authenticate": header } }) })
+  const stepUp = answer(403, challenge({ error: "insufficient_scope", scope: ["a", "b"] }))
+  const messageOf = (run: () => unknown): string => {
+    try {
+      run()
+    } catch (error) {
+      assert.strictEqual((error as Error).name, "AssertionError")
+      return (error as Error).message
+    }
+    return "nothing was thrown"
+  }
+
+  it("pass what they are given", async () => {
+    assert.strictEqual(expectChallenge({ scope: ["b", "a"] })(stepUp), stepUp)
+    assert.strictEqual(await expectRefused("missing-scope")(Promise.resolve(stepUp)), stepUp)
+    assert.strictEqual(Effect.runSync(expectRefused("missing-scope")(Effect.succeed(stepUp))), stepUp)
+    expectRefused("expired")(answer(401, challenge({ error: "invalid_token" })))
+    expectRefused("network")(answer(503))
+    expectRefused("session")(answer(404))
+    expectRefused("origin")(answer(403))
+    expectRefused("too-large")(answer(413))
+    expectAdmitted(answer(200))
+  })
+
+  it("say what is different", () => {
+    assert.strictEqual(
+      messageOf(() => expectChallenge({ scope: ["a"] })(stepUp)),
+      "expected scope \"a\" instead of \"a b\" in 403, WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"a b\""
+    )
+    assert.strictEqual(
+      messageOf(() => expectChallenge()(answer(503))),
+      "expected a challenge, got 503, without a challenge"
+    )
+    assert.strictEqual(
+      messageOf(() => expectChallenge({ scheme: "DPoP" })(stepUp)),
+      "expected a DPoP challenge, got 403, WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"a b\""
+    )
+    assert.strictEqual(
+      messageOf(() => expectRefused("expired")(stepUp)),
+      "expected a refusal for \"expired\" (401 invalid_token), got 403, WWW-Authenticate: Bearer " +
+        "error=\"insufficient_scope\", scope=\"a b\""
+    )
+    assert.strictEqual(
+      messageOf(() => expectRefused("too-large")(answer(200))),
+      "expected a refusal for \"too-large\" (413 or 401 invalid_token or 503), got 200, without a challenge"
+    )
+    assert.strictEqual(
+      messageOf(() => expectAdmitted(answer(404))),
+      "expected the request to come through, got 404, without a challenge"
+    )
+  })
+})
