@@ -197,6 +197,40 @@ export interface Options {
 }
 
 /**
+ * Hears what a gate decides, for clients of servers that the kit does not build itself.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Decisions {
+  /** Goes where the server takes layers: the option `layer` of the SDK adapters. */
+  readonly layer: Layer.Layer<never>
+  /** What was decided since the last time. */
+  readonly take: () => ReadonlyArray<Decision>
+}
+
+/**
+ * Starts to listen.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const decisions = (): Decisions => {
+  let heard: ReadonlyArray<Decision> = []
+  return {
+    layer: Layer.succeed(DecisionListener, (decision) =>
+      Effect.sync(() => {
+        heard = [...heard, decision]
+      })),
+    take: () => {
+      const taken = heard
+      heard = []
+      return taken
+    }
+  }
+}
+
+/**
  * Where a client speaks to.
  *
  * @category models
@@ -207,6 +241,8 @@ export interface HandlerOptions extends Options {
   readonly handler: (request: Request) => Promise<Response> | Response
   /** Mints the tokens of persons. Without it callers are tokens or nobody, and `url` is needed. */
   readonly issuer?: Mint | undefined
+  /** What hears the decisions of the server's gate. Without it the answers hold none, since the wire never tells a reason. */
+  readonly decisions?: Decisions | undefined
 }
 
 const toEffect = <A>(value: Effect.Effect<A> | Promise<A>): Effect.Effect<A> =>
@@ -222,7 +258,7 @@ export const make = (options: HandlerOptions): TestClient["Service"] =>
   makeWith(options, (request) =>
     Effect.map(
       Effect.promise(async () => options.handler(request)),
-      (response) => ({ response, decisions: [] })
+      (response) => ({ response, decisions: options.decisions?.take() ?? [] })
     ))
 
 interface Exchange {

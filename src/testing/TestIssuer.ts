@@ -674,8 +674,8 @@ export interface PromisedTestIssuer extends Promised<Omit<TestIssuer["Service"],
   readonly fetch: typeof globalThis.fetch
   /** The same issuer for what is made with Effect. */
   readonly effect: TestIssuer["Service"]
-  /** An `HttpClient` that answers for it. */
-  readonly httpClient: HttpClient.HttpClient
+  /** An `HttpClient` that reaches the issuer: the option of that name of the SDK adapters. */
+  readonly httpClient: Layer.Layer<HttpClient.HttpClient>
 }
 
 /**
@@ -706,7 +706,12 @@ export const start = (options: Options = {}): Promise<PromisedTestIssuer> =>
   Effect.runPromise(Effect.gen(function*() {
     const { client, issuer } = yield* make(options)
     const { fetch, ...members } = issuer
-    return { ...promised(members), fetch: yield* fetch, effect: issuer, httpClient: client }
+    return {
+      ...promised(members),
+      fetch: yield* fetch,
+      effect: issuer,
+      httpClient: Layer.succeed(HttpClient.HttpClient, client)
+    }
   }))
 
 /**
