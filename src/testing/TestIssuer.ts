@@ -173,6 +173,14 @@ export class TestIssuer extends Context.Service<TestIssuer, {
   readonly publishMetadata: (members: Readonly<Record<string, unknown>>) => Effect.Effect<void>
   /** What introspection says of every active token from now on, merged over its claims; `undefined` removes a member. */
   readonly publishIntrospection: (members: Readonly<Record<string, unknown>>) => Effect.Effect<void>
+  /**
+   * Answers requests whose URL contains `where` as you like from now on, at the issuer's own host or any other; `undefined` ends
+   * it. A rejection is a connection that breaks, a promise that stays open an answer that never comes.
+   */
+  readonly respondWith: (
+    where: string,
+    answer: ((request: Received) => Response | Promise<Response>) | undefined
+  ) => Effect.Effect<void>
   /** The token endpoint takes DPoP proofs with this nonce alone from now on (RFC 9449 §8). */
   readonly requireDpopNonce: (nonce: string | undefined) => Effect.Effect<void>
 
@@ -235,6 +243,8 @@ export interface Options {
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
   /** What its public keys say, merged over the usual; `undefined` removes a member. */
   readonly jwk?: Readonly<Record<string, unknown>> | undefined
+  /** Where its key set is, which may be another host. Default: `/jwks` below the issuer. */
+  readonly jwksUri?: string | undefined
   /** Answers for URLs that are not the issuer's. Default: no such host. */
   readonly elsewhere?: ((url: URL) => Response | undefined) | undefined
   /** `Cache-Control` of its documents. */
@@ -273,7 +283,7 @@ export const make = (
     const url = new URL(issuer)
     const own = url.pathname.replace(/\/$/, "")
     const base = `${url.origin}${own}`
-    const jwksUri = `${base}/jwks`
+    const jwksUri = options.jwksUri ?? `${base}/jwks`
     const tokenEndpoint = `${base}/token`
     const introspectionEndpoint = `${base}/introspect`
     const revocationEndpoint = `${base}/revoke`
@@ -302,6 +312,7 @@ export const make = (
     })
     let introspection: Readonly<Record<string, unknown>> = {}
     let nonce: string | undefined
+    let answers: ReadonlyMap<string, (request: Received) => Response | Promise<Response>> = new Map()
     let fault: { readonly fault: Fault; readonly where: string } | undefined
     let received: ReadonlyArray<Received> = []
     let skew = 0
@@ -385,11 +396,11 @@ export const make = (
 
     const answer = (asked: Endpoints.Asked, target: URL): Effect.Effect<Response> =>
       Effect.gen(function*() {
-        if (target.origin !== url.origin) return options.elsewhere?.(target) ?? new Response("", { status: 404 })
-        const path = target.pathname
         if (target.href === jwksUri) {
           return document({ keys: published ?? keys.map((key) => defined({ ...key.publicJwk, ...options.jwk })) })
         }
+        if (target.origin !== url.origin) return options.elsewhere?.(target) ?? new Response("", { status: 404 })
+        const path = target.pathname
         if (
           path === `/.well-known/oauth-authorization-server${own}` ||
           path === `/.well-known/openid-configuration${own}` ||
@@ -436,7 +447,10 @@ export const make = (
       Effect.suspend(() => {
         received = [...received, asked]
         const active = fault !== undefined && asked.url.includes(fault.where) ? fault.fault : undefined
-        const reply = Effect.suspend(() => answer(asked, new URL(asked.url)))
+        const scripted = [...answers].find(([where]) => asked.url.includes(where))?.[1]
+        const reply: Effect.Effect<Response, ConnectionRefused> = scripted === undefined
+          ? Effect.suspend(() => answer(asked, new URL(asked.url)))
+          : Effect.tryPromise({ try: async () => scripted(asked), catch: () => new ConnectionRefused() })
         switch (active?._tag) {
           case undefined:
             return reply
@@ -542,6 +556,11 @@ export const make = (
       publishIntrospection: (members) =>
         Effect.sync(() => {
           introspection = { ...introspection, ...members }
+        }),
+      respondWith: (where, next) =>
+        Effect.sync(() => {
+          const others = [...answers].filter(([known]) => known !== where)
+          answers = new Map(next === undefined ? others : [[where, next], ...others])
         }),
       requireDpopNonce: (next) =>
         Effect.sync(() => {

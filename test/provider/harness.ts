@@ -1,7 +1,7 @@
 import { Effect, Layer } from "effect"
 import { AuthLayer, type Profile } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { HttpClient, HttpClientRequest } from "effect/http"
+import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 
 export const resource = "https://todos.example.com/mcp"
@@ -34,20 +34,21 @@ export const provider = (profile: Profile.Profile, options: Options = {}) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(now * 1000)
     const algorithm = options.algorithm ?? "RS256"
-    const { client, issuer } = yield* TestIssuer.make({ issuer: profile.issuer, algorithm })
+    const { client, issuer } = yield* TestIssuer.make({
+      issuer: profile.issuer,
+      algorithm,
+      // Some providers keep their keys at another host than their metadata.
+      jwksUri: profile.jwksUri
+    })
     const { kid, publicJwk } = yield* issuer.currentKey
     if (options.keys !== undefined) yield* issuer.publishKeys(options.keys(publicJwk as Claims))
-    // Some providers keep their keys at another host than their metadata.
-    const routed = HttpClient.make((request, url) =>
-      client.execute(url.href === profile.jwksUri ? HttpClientRequest.setUrl(request, issuer.jwksUri) : request)
-    )
     const services = yield* Layer.build(
       AuthLayer.layerServices({
         profile,
         resource,
         scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] },
         ...options.beside
-      }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, routed)))
+      }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
     )
     const gate = yield* Effect.provide(AuthLayer.AuthLayer, services)
     const made: Provider = {

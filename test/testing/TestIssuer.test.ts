@@ -319,6 +319,22 @@ describe("faults", () => {
       yield* Fiber.interrupt(hanging)
     }))
 
+  it.effect("any answer can be written for any URL, and faults go before it", () =>
+    Effect.gen(function*() {
+      const { client, issuer } = yield* TestIssuer.make({ jwksUri: "https://keys.test/set" })
+      yield* issuer.respondWith("//api.test/", ({ method, url }) => new Response(`${method} ${url.slice(-4)}`))
+      const api = get(client, "https://api.test/user")
+      assert.strictEqual(yield* api, "200 GET user")
+      yield* issuer.goDown("api.test")
+      assert.strictEqual(yield* api, "TransportError")
+      yield* issuer.recover
+      yield* issuer.respondWith("//api.test/", () => Promise.reject(new Error("reset")))
+      assert.strictEqual(yield* api, "TransportError")
+      yield* issuer.respondWith("//api.test/", undefined)
+      assert.strictEqual(yield* api, "404 ")
+      assert.match(yield* get(client, "https://keys.test/set"), /^200 \{"keys":/)
+    }))
+
   it.effect("what was asked can be looked at", () =>
     Effect.gen(function*() {
       const { issuer } = yield* TestIssuer.make()

@@ -9,7 +9,7 @@ import {
   type Refusal
 } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { HttpClient, HttpClientError, HttpClientResponse } from "effect/http"
+import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 
 export const resource = "https://server.test/mcp"
@@ -66,30 +66,15 @@ export interface Caller {
 
 export const world: Effect.Effect<World> = Effect.gen(function*() {
   yield* TestClock.setTime(start * 1000)
-  const { client: issuerClient, issuer } = yield* TestIssuer.make()
-  yield* issuer.publishMetadata({ introspection_endpoint: `${issuer.issuer}/introspect` })
+  const { client, issuer } = yield* TestIssuer.make()
   const endpoint: Endpoint = { asked: [], answer: active() }
-
-  const client = HttpClient.make((request, url) => {
-    if (url.pathname !== "/introspect") return issuerClient.execute(request)
-    const body = request.body._tag === "Uint8Array" ? new TextDecoder().decode(request.body.body) : ""
-    const asked: Asked = {
-      method: request.method,
-      url: url.href,
-      headers: request.headers,
-      form: new URLSearchParams(body)
-    }
+  yield* issuer.respondWith("/introspect", async ({ body, ...request }) => {
+    const asked: Asked = { ...request, form: new URLSearchParams(body) }
     endpoint.asked.push(asked)
-    return Effect.flatMap(Effect.promise(async () => endpoint.answer(asked)), (reply) => {
-      if (reply === "hang") return Effect.never
-      return reply === "refuse"
-        ? Effect.fail(
-          new HttpClientError.HttpClientError({
-            reason: new HttpClientError.TransportError({ request, description: "connection refused" })
-          })
-        )
-        : Effect.succeed(HttpClientResponse.fromWeb(request, reply))
-    })
+    const reply = await endpoint.answer(asked)
+    if (reply === "hang") return new Promise(() => {})
+    if (reply === "refuse") throw new Error("connection refused")
+    return reply
   })
 
   const gate: World["gate"] = ({ server, ...options } = {}) =>
