@@ -308,6 +308,8 @@ const table = {
       client_id: content.clientId,
       ...times(content),
       jti: content.id,
+      // Those of the sign-in; what a person may do stands in the permissions.
+      scope: "openid profile",
       permissions: content.scopes
     })
   },
