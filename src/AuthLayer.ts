@@ -367,6 +367,7 @@ const makeGate = <S extends Scopes, C, A>(
 > =>
   Effect.gen(function*() {
     const discovery = yield* Discovery.Discovery
+    for (const [option, values] of choices) yield* Effect.fromResult(checkChoice(options, option, values))
     const servers = yield* Effect.fromResult(checkServers(options))
     const issuers = servers.map((_) => _.issuer) as [string, ...Array<string>]
     const serverOf = AuthorizationServer.ofIssuer(servers)
@@ -516,6 +517,29 @@ const checkTolerance = (input: Duration.Input | undefined): Result.Result<number
       })
     )
 }
+
+/** Options with few values. One that is none of them, from JavaScript or a file, must not pass for the default. */
+const choices = [
+  ["anonymous", ["deny", "allow-unscoped"]],
+  ["unlisted", ["allow", "deny"]],
+  ["challengeScopes", ["auto", "required", "required-and-granted"]],
+  ["legacyAuthorizationServerMetadata", [true, false]]
+] as const
+
+const checkChoice = (
+  options: { readonly [K in (typeof choices)[number][0]]?: unknown },
+  option: (typeof choices)[number][0],
+  values: ReadonlyArray<unknown>
+): Result.Result<void, AuthConfigError> =>
+  options[option] === undefined || values.includes(options[option])
+    ? Result.succeed(undefined)
+    : Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option,
+        fix: `write ${values.map((_) => JSON.stringify(_)).join(" or ")}`
+      })
+    )
 
 const checkOrigins = (origins: ReadonlyArray<string>): Result.Result<ReadonlyArray<string>, AuthConfigError> => {
   const wrong = origins.find((_) => typeof _ !== "string" || !URL.canParse(_) || new URL(_).origin !== _)

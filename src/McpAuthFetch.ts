@@ -16,9 +16,8 @@ export * from "./servers/Fetch.ts"
  *
  * The layers are built once, and live until `dispose`. Nothing is fetched before the first token comes.
  *
- * **Gotchas**
- *
- * A Worker may not do much while its module loads: make the gate with the first request, and keep the promise.
+ * In a Worker it may be made while the module loads. There no request waits for what another has started: each fetches
+ * keys and metadata for itself where they are not at hand.
  *
  * **Example** (An MCP endpoint on Hono)
  *

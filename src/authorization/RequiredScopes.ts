@@ -6,6 +6,8 @@
 import type * as Tool from "effect/ai/Tool"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { AuthConfigError, InsufficientScope } from "../protocol/AuthError.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import { Principal } from "../verification/Principal.ts"
@@ -102,6 +104,59 @@ export const Unauthorized: Context.Reference<"challenge" | "hide"> = Context.Ref
 )
 
 /**
+ * Scopes of a tool that depend on the arguments of a call.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Conditional {
+  /** Every scope that may be needed. */
+  readonly scopes: ReadonlyArray<string>
+  /** What the raw arguments of a call need; all of `scopes` where they cannot be read. */
+  readonly select: (raw: unknown) => ReadonlyArray<string>
+}
+
+/**
+ * The annotation of a tool that names its scopes beyond `RequiredScopes`, each for some calls.
+ *
+ * @category annotations
+ * @since 0.1.0
+ */
+export const ConditionalScopes: Context.Reference<ReadonlyArray<Conditional>> = Context.Reference<
+  ReadonlyArray<Conditional>
+>("effect-mcp-auth/ConditionalScopes", { defaultValue: () => [] })
+
+/**
+ * The scopes that a call with these raw arguments needs. `params` are those of the JSON-RPC message.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const ofCall = (annotations: Context.Context<never>, params: unknown): ReadonlyArray<string> => {
+  const always = Context.get(annotations, RequiredScopes)
+  const conditional = Context.get(annotations, ConditionalScopes)
+  if (conditional.length === 0) return always
+  const readable = typeof params === "object" && params !== null
+  const raw = readable && Object.hasOwn(params, "arguments") ? (params as { arguments: unknown }).arguments : undefined
+  return ScopeToken.unique([
+    ...always,
+    ...conditional.flatMap(({ scopes, select }) => readable ? select(raw ?? {}) : scopes)
+  ])
+}
+
+/**
+ * Every scope that some call may need: what a server must offer.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const ofAnyCall = (annotations: Context.Context<never>): ReadonlyArray<string> =>
+  ScopeToken.unique([
+    ...Context.get(annotations, RequiredScopes),
+    ...Context.get(annotations, ConditionalScopes).flatMap(({ scopes }) => scopes)
+  ])
+
+/**
  * A non-empty list of scopes with literal types.
  *
  * @category utility types
@@ -176,6 +231,64 @@ export const requireScopes = <const S extends ScopeList>(
 }
 
 /**
+ * Demands scopes that depend on the arguments of a call.
+ *
+ * **When to use**
+ *
+ * Where one tool does harmless and harmful things, such as a listing of one's own entries or of everybody's. Scopes that
+ * every call needs are `requireScopes`; both may be applied.
+ *
+ * **Details**
+ *
+ * `scopes` names all that may be needed: it stands in the type of the tool, and the server must offer it. `select` gets
+ * the decoded arguments before the tool runs and gives what this call needs, all of which is asked for in one challenge.
+ *
+ * **Gotchas**
+ *
+ * `select` must be pure and quick. Where it throws, or the arguments do not decode, the call needs every one of `scopes`.
+ *
+ * **Example** (Everybody's todos need more than one's own)
+ *
+ * ```ts
+ * import { RequiredScopes } from "effect-mcp-auth"
+ * import { Schema } from "effect"
+ * import { Tool } from "effect/ai"
+ *
+ * const ListTodos = RequiredScopes.requireScopesOf(
+ *   Tool.make("list_todos", { parameters: Schema.Struct({ everybody: Schema.Boolean }), success: Schema.String }),
+ *   ["todos:read", "todos:admin"],
+ *   ({ everybody }) => everybody ? ["todos:read", "todos:admin"] : ["todos:read"]
+ * )
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const requireScopesOf = <T extends Tool.Any, const S extends ScopeList>(
+  tool: T,
+  scopes: S & Literals<S>,
+  select: (parameters: Tool.Parameters<T>) => ReadonlyArray<S[number]>
+): Scoped<T, S[number]> => {
+  const all = check(scopes as ReadonlyArray<string>, "requireScopesOf")
+  const decode = Schema.isSchema(tool.parametersSchema)
+    ? Schema.decodeUnknownOption(tool.parametersSchema as unknown as Schema.ConstraintDecoder<unknown>)
+    : Option.some
+  const conditional: Conditional = {
+    scopes: all,
+    select: (raw) => {
+      try {
+        const decoded = decode(raw)
+        return decoded._tag === "None" ? all : select(decoded.value as Tool.Parameters<T>)
+      } catch {
+        return all
+      }
+    }
+  }
+  const before = Context.get(tool.annotations as Context.Context<never>, ConditionalScopes)
+  return demand((tool as any).annotate(ConditionalScopes, [...before, conditional]), all) as Scoped<T, S[number]>
+}
+
+/**
  * Checks a list of scopes that stands in code: throws `AuthConfigError`.
  *
  * @category guards
@@ -204,11 +317,14 @@ export const check = (scopes: ReadonlyArray<string>, option: string): ReadonlyAr
 
 const requireOfTool = (tool: Tool.Any, scopes: ReadonlyArray<string>): Tool.Any => {
   const all = ScopeToken.unique([...Context.get(tool.annotations, RequiredScopes), ...scopes])
-  return [Principal, registerWithMcpAuthToolkit, ...all.map(requiredScope)].reduce(
-    (self: Tool.Any, key) => (self as any).addDependency(key),
-    (tool as any).annotate(RequiredScopes, all)
-  )
+  return demand((tool as any).annotate(RequiredScopes, all), all)
 }
+
+const demand = (tool: Tool.Any, scopes: ReadonlyArray<string>): Tool.Any =>
+  [Principal, registerWithMcpAuthToolkit, ...scopes.map(requiredScope)].reduce(
+    (self: Tool.Any, key) => (self as any).addDependency(key),
+    tool
+  )
 
 /** What was wrapped before, so that a second wrapping asks for everything in one challenge. */
 const wrapped = new WeakMap<

@@ -109,7 +109,7 @@ export interface McpAuthFetch<Offered extends string, A = unknown> extends Async
 
 /**
  * A gate from a layer that provides one, such as `AuthLayer.mock` in a test or `AuthLayer.layerServices` with a client
- * of your own.
+ * of your own. Loggers and references that the layer provides beside it, such as `DecisionListener`, are in force.
  *
  * @category constructors
  * @since 0.1.0

@@ -29,6 +29,8 @@ import type { Refusal } from "../authorization/Refusal.ts"
 import {
   check,
   type Literals,
+  ofAnyCall,
+  ofCall,
   type RegisterWithMcpAuthToolkit,
   type RequiredScope,
   RequiredScopes,
@@ -54,15 +56,17 @@ class ScopeRejected extends Schema.Error<ScopeRejected>("ScopeRejected")({
   code: Schema.tag(-32001)
 }) {}
 
-type PolicyOf = (target: string) => Policy | undefined
+/** What a call of `target` needs; without `payload`, what every call needs. */
+type PolicyOf = (target: string, payload?: { readonly params: unknown }) => Policy | undefined
 
 /**
  * The second fence, inside dispatch, for calls that did not come through `layerHttp` of this module: the stock
  * `McpServer.layerHttp`, stdio, a server in memory. Over HTTP a pre-response handler still makes it a real 403.
  */
 const fence = (policyOf: PolicyOf) =>
-  McpServer.middleware((effect, { target }) => {
-    const required = policyOf(target)?.scopes ?? []
+  McpServer.middleware((effect, { payload, target }) => {
+    // A list has no payload, and runs nothing.
+    const required = policyOf(target, payload === undefined ? undefined : { params: payload })?.scopes ?? []
     return required.length === 0 ? effect : Effect.withFiber((fiber) => {
       const services = fiber.context as Context.Context<any>
       const principal = Context.getOrUndefined(services, Principal)
@@ -99,8 +103,11 @@ const curtain = (policyOf: PolicyOf) =>
 const guard = (policyOf: PolicyOf, hides: boolean): Layer.Layer<never> =>
   (hides ? fence(policyOf).combine(curtain(policyOf)).layer : fence(policyOf).layer) as Layer.Layer<never>
 
-const policyOfAnnotations = (annotations: Context.Context<never>): Policy => ({
-  scopes: Context.get(annotations, RequiredScopes),
+const policyOfAnnotations = (
+  annotations: Context.Context<never>,
+  payload?: { readonly params: unknown }
+): Policy => ({
+  scopes: payload === undefined ? Context.get(annotations, RequiredScopes) : ofCall(annotations, payload.params),
   unauthorized: Context.get(annotations, Unauthorized)
 })
 
@@ -117,13 +124,17 @@ type Registered<R> = Exclude<R, McpServer.McpRequest<"Requires", RegisterWithMcp
 export const toolkit = <Tools extends Record<string, Tool.Any>>(
   self: Toolkit.Toolkit<Tools>
 ): Layer.Layer<never, never, Registered<McpServer.ToolkitRequirements<Tools>>> => {
-  const policies = new Map(
+  const annotations = new Map(
     Object.values(self.tools as Record<string, Tool.Any>).map((tool) =>
-      [tool.name, policyOfAnnotations(tool.annotations as Context.Context<never>)] as const
+      [tool.name, tool.annotations as Context.Context<never>] as const
     )
   )
-  const hides = [...policies.values()].some((_) => _.unauthorized === "hide")
-  return McpServer.toolkit(self).pipe(Layer.provide(guard((name) => policies.get(name), hides))) as never
+  const policyOf: PolicyOf = (name, payload) => {
+    const known = annotations.get(name)
+    return known === undefined ? undefined : policyOfAnnotations(known, payload)
+  }
+  const hides = [...annotations.values()].some((_) => Context.get(_, Unauthorized) === "hide")
+  return McpServer.toolkit(self).pipe(Layer.provide(guard(policyOf, hides))) as never
 }
 
 /**
@@ -430,7 +441,7 @@ const checkOffered = (
   offered: ReadonlySet<string>
 ): Effect.Effect<void, AuthConfigError> => {
   for (const { annotations, name } of Registry.entries(server)) {
-    const missing = Context.get(annotations, RequiredScopes).find((scope) => !offered.has(scope))
+    const missing = ofAnyCall(annotations).find((scope) => !offered.has(scope))
     if (missing !== undefined) {
       return Effect.fail(
         new AuthConfigError({

@@ -27,6 +27,7 @@ import * as Claims from "./internal/claims.ts"
 import { judgeClaims, startOf, toleranceOf } from "./internal/judgeClaims.ts"
 import { jsonObject, postForm } from "./internal/postForm.ts"
 import * as Rules from "./internal/rules.ts"
+import { Sharing } from "./internal/sharing.ts"
 import type * as Introspection from "./Introspection.ts"
 import { JwkSet } from "./JwkSet.ts"
 import * as Signature from "./Signature.ts"
@@ -123,7 +124,16 @@ export const make = (
     // Whoever asks about a token that is being asked about waits for that answer. The request belongs to the layer: a
     // caller that goes away takes nobody's answer along.
     const running = new Map<string, Deferred.Deferred<Claims.Claims, Unavailable>>()
+    const shares = yield* Sharing
     const askOnce = (token: Redacted.Redacted): Effect.Effect<Claims.Claims, Unavailable> =>
+      shares ? askShared(token) : askInTime(ask(token))
+    const askInTime = (asked: Effect.Effect<Claims.Claims, Unavailable>): Effect.Effect<Claims.Claims, Unavailable> =>
+      Effect.timeoutOrElse(asked, {
+        duration: Duration.seconds(8),
+        orElse: () =>
+          Effect.fail(new AuthorizationServerUnavailable({ reason: "timeout", issuer: server.issuer, retryAfter: 1 }))
+      })
+    const askShared = (token: Redacted.Redacted): Effect.Effect<Claims.Claims, Unavailable> =>
       Effect.suspend(() => {
         const text = Redacted.value(token)
         const known = running.get(text)
@@ -131,13 +141,7 @@ export const make = (
         const deferred = Deferred.makeUnsafe<Claims.Claims, Unavailable>()
         running.set(text, deferred)
         return permits.withPermits(1)(ask(token)).pipe(
-          Effect.timeoutOrElse({
-            duration: Duration.seconds(8),
-            orElse: () =>
-              Effect.fail(
-                new AuthorizationServerUnavailable({ reason: "timeout", issuer: server.issuer, retryAfter: 1 })
-              )
-          }),
+          askInTime,
           Effect.onExit((exit) => {
             running.delete(text)
             return Deferred.done(deferred, exit)

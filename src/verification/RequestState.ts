@@ -69,11 +69,12 @@ export const make = (
   secret: Redacted.Redacted | undefined
 ): Effect.Effect<RequestState["Service"], AuthConfigError> =>
   Effect.gen(function*() {
-    const key = yield* deriveKey(secret)
+    const getKey = yield* deriveKey(secret)
     return {
       seal: Effect.fnUntraced(function*(state, { lifetime, operation }) {
         const principal = yield* Principal
         const now = yield* Clock.currentTimeMillis
+        const key = yield* getKey
         const until = now + Duration.toMillis(Duration.fromInputUnsafe(lifetime ?? defaultLifetime))
         const content = new TextEncoder().encode(JSON.stringify([principal.key, operation, until, state]))
         return yield* Effect.promise(() =>
@@ -86,6 +87,7 @@ export const make = (
         if (sealed.length > maximumLength || !sealed.split(".").every(base64url.isCanonical)) {
           return yield* Effect.fail(refused)
         }
+        const key = yield* getKey
         const content = yield* Effect.tryPromise({
           try: () =>
             compactDecrypt(sealed, key, { keyManagementAlgorithms: ["dir"], contentEncryptionAlgorithms: ["A256GCM"] }),
@@ -105,16 +107,28 @@ export const make = (
     }
   })
 
-const deriveKey = (secret: Redacted.Redacted | undefined): Effect.Effect<Uint8Array, AuthConfigError> => {
-  if (secret === undefined) return Effect.sync(() => crypto.getRandomValues(new Uint8Array(32)))
-  const bytes = new TextEncoder().encode(Redacted.value(secret))
-  return bytes.length < 32
-    ? Effect.fail(
+/** Checks the secret. The key is made when it is first needed: a Worker has no randomness while its module loads. */
+const deriveKey = (
+  secret: Redacted.Redacted | undefined
+): Effect.Effect<Effect.Effect<Uint8Array>, AuthConfigError> => {
+  const bytes = secret === undefined ? undefined : new TextEncoder().encode(Redacted.value(secret))
+  if (bytes !== undefined && bytes.length < 32) {
+    return Effect.fail(
       new AuthConfigError({
         reason: "insecure",
         option: "stateSecret",
         fix: "give at least 32 random bytes as text, such as the output of: openssl rand -base64 32"
       })
     )
-    : Effect.map(Effect.promise(() => crypto.subtle.digest("SHA-256", bytes)), (digest) => new Uint8Array(digest))
+  }
+  let key: Uint8Array | undefined
+  return Effect.succeed(Effect.suspend(() => {
+    if (key !== undefined) return Effect.succeed(key)
+    return bytes === undefined
+      ? Effect.succeed(key = crypto.getRandomValues(new Uint8Array(32)))
+      : Effect.map(
+        Effect.promise(() => crypto.subtle.digest("SHA-256", bytes)),
+        (digest) => key = new Uint8Array(digest)
+      )
+  }))
 }

@@ -1,6 +1,6 @@
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
-import { AuthError, AuthLayer, Gate } from "effect-mcp-auth"
+import { AuthError, AuthLayer, Decision, Gate } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
@@ -333,6 +333,17 @@ describe("options", () => {
     assert.strictEqual((error as AuthError.AuthConfigError).option, "resource")
   })
 
+  it.each([
+    { anonymous: "allow" },
+    { unlisted: "refuse" },
+    { challengeScopes: "all" },
+    { legacyAuthorizationServerMetadata: "no" }
+  ])("%j, as JavaScript may have it, is refused", async (wrong) => {
+    const error = await McpAuthFetch.make({ ...options, ...wrong as {} }).catch((_: unknown) => _)
+    assert.instanceOf(error, AuthError.AuthConfigError)
+    assert.strictEqual((error as AuthError.AuthConfigError).option, Object.keys(wrong)[0])
+  })
+
   it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])("maximumBody %d is refused", async (maximumBody) => {
     await using auth = await make()
     try {
@@ -346,6 +357,21 @@ describe("options", () => {
   it("SCOPE-18 an empty list of scopes is refused", async () => {
     await using auth = await make()
     assert.throws(() => auth.protectRoute(() => new Response(), { scopes: [] }), /protectRoute.scopes/)
+  })
+
+  it("references that the layer brings are in force: here, who hears decisions", async () => {
+    const heard: Array<string> = []
+    const listener = Layer.succeed(
+      Decision.DecisionListener,
+      ({ outcome, status }) => Effect.sync(() => void heard.push(`${outcome} ${status}`))
+    )
+    await using auth = await McpAuthFetch.fromLayer(
+      AuthLayer.layerServices(options).pipe(Layer.provide(http), Layer.provideMerge(listener))
+    )
+    const handler = auth.protect(() => new Response("ran"))
+    await handler(post(undefined, call("list_todos")))
+    await handler(post(await mint(), call("list_todos")))
+    assert.deepStrictEqual(heard, ["refused 401", "admitted 200"])
   })
 
   it("a mock stands for the whole layer", async () => {

@@ -1,5 +1,5 @@
 import { Context, Effect, Layer, Schema } from "effect"
-import { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
+import { AuthLayer, Principal, requireScopes, RequiredScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpProtocol, McpServer, Tool, Toolkit } from "effect/ai"
 import { HttpRouter, type HttpServer } from "effect/http"
@@ -162,5 +162,37 @@ describe("AuthLayer", () => {
     const wrong = { service: Tenant, schema: Schema.Struct({ tid: Schema.Number }) }
     // @ts-expect-error Type 'number' is not assignable to type 'string'
     AuthLayer.make({ ...places, scopes: ["a"], claims: wrong })
+  })
+})
+
+describe("requireScopesOf", () => {
+  const Purge = Tool.make("purge", { parameters: Schema.Struct({ all: Schema.Boolean }), success: Schema.Void })
+
+  test("puts every scope that may be needed into the type", () => {
+    const scoped = RequiredScopes.requireScopesOf(
+      Purge,
+      ["todos:write", "todos:admin"],
+      ({ all }) => all ? ["todos:admin"] : ["todos:write"]
+    )
+    expect<Tool.HandlerServices<typeof scoped>>().type.toBe<
+      Tool.HandlerServices<ReturnType<typeof both>>
+    >()
+  })
+  const both = () => requireScopes("todos:write", "todos:admin")(Purge)
+
+  test("refuses a scope that is not in its list", () => {
+    RequiredScopes.requireScopesOf(
+      Purge,
+      ["todos:write"],
+      // @ts-expect-error "todos:admin"
+      () => ["todos:admin"]
+    )
+  })
+
+  test("gives the decoded arguments", () => {
+    RequiredScopes.requireScopesOf(Purge, ["todos:write"], (parameters) => {
+      expect(parameters).type.toBe<{ readonly all: boolean }>()
+      return []
+    })
   })
 })

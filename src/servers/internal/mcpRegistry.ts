@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FindMyWay from "effect/http/FindMyWay"
 import type { Policy } from "../../authorization/Gate.ts"
-import { RequiredScopes, Unauthorized } from "../../authorization/RequiredScopes.ts"
+import { ofCall, Unauthorized } from "../../authorization/RequiredScopes.ts"
 import type { Operation } from "../../protocol/Operation.ts"
 
 type Server = McpServer.McpServer["Service"]
@@ -69,7 +69,7 @@ export const policyOf = (server: Server): (operation: Operation) => Policy | und
   return (operation) => {
     const annotations = annotationsOf(operation)
     return annotations === undefined ? undefined : {
-      scopes: Context.get(annotations, RequiredScopes),
+      scopes: ofCall(annotations, operation.params),
       unauthorized: Context.get(annotations, Unauthorized)
     }
   }

@@ -7,6 +7,7 @@ import type * as Scope from "effect/Scope"
 import { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 import { Freshness } from "../Freshness.ts"
 import type { DocumentError } from "./fetchDocument.ts"
+import { Sharing } from "./sharing.ts"
 
 /** What a fetch yields: the value, and how long its server says it stays fresh (seconds). */
 export interface Fetched<A> {
@@ -26,10 +27,15 @@ export interface Remote<A> {
   readonly generation: () => number
 }
 
+const unsharedRefetches = 8
+
 /**
  * Makes remote values that keep the discipline that an outage asks for: one fetch at a time, shared by all who wait and
  * owned by the layer (a cancelled request cancels nobody's fetch); a refresh in the background once three quarters of
  * the time are over; the last good value while fetches fail; growing pauses between failures.
+ *
+ * Where requests may not share (see `Sharing`) each fetches for itself, once the value is overdue; unknown keys cause at
+ * most `unsharedRefetches` fetches in the time of one.
  */
 export const factory: Effect.Effect<
   <A>(fetch: Effect.Effect<Fetched<A>, DocumentError>) => Remote<A>,
@@ -38,6 +44,7 @@ export const factory: Effect.Effect<
 > = Effect.gen(function*() {
   const scope = yield* Effect.scope
   const freshness = yield* Freshness
+  const shares = yield* Sharing
   const times = {
     refresh: Duration.toMillis(freshness.refresh),
     shortest: Duration.toMillis(freshness.shortest),
@@ -55,6 +62,7 @@ export const factory: Effect.Effect<
     let failed: { readonly error: DocumentError; readonly until: number; readonly times: number } | undefined
     let running: Deferred.Deferred<A, DocumentError> | undefined
     let refetchedAt = Number.NEGATIVE_INFINITY
+    let refetches: ReadonlyArray<number> = []
     let generation = 0
 
     const settle = (exit: Exit.Exit<Fetched<A>, DocumentError>) =>
@@ -80,7 +88,20 @@ export const factory: Effect.Effect<
         failed = { error: error.value, until: now + pause, times: count }
       })
 
-    const start = Effect.suspend(() => {
+    // Leaves nothing behind that another request could wait for: this one may never come to its end.
+    const startAlone = Effect.suspend(() => {
+      const deferred = Deferred.makeUnsafe<A, DocumentError>()
+      return fetch.pipe(
+        Effect.onExit(settle),
+        Effect.map((_) => _.value),
+        Effect.exit,
+        Effect.map((exit) => {
+          Deferred.doneUnsafe(deferred, exit)
+          return deferred
+        })
+      )
+    })
+    const startShared = Effect.suspend(() => {
       const deferred = Deferred.makeUnsafe<A, DocumentError>()
       running = deferred
       return fetch.pipe(
@@ -97,6 +118,7 @@ export const factory: Effect.Effect<
         })
       )
     })
+    const start = shares ? startShared : startAlone
     const wait = (deferred: Deferred.Deferred<A, DocumentError>) => Deferred.await(deferred)
     const mayStart = (now: number) => failed === undefined || now >= failed.until
 
@@ -116,7 +138,7 @@ export const factory: Effect.Effect<
       if (good !== undefined && now - good.at < times.lastGood) {
         const { succeed } = good
         const age = now - good.at
-        if (age < good.refresh * 0.75) return succeed
+        if (age < good.refresh * (shares ? 0.75 : 1)) return succeed
         if (running === undefined && !mayStart(now)) return succeed
         const attempt = running === undefined ? start : Effect.succeed(running)
         // Overdue: somebody has to see the new value before the old one is trusted again, unless a fetch failed already.
@@ -132,8 +154,20 @@ export const factory: Effect.Effect<
       if (running !== undefined) return wait(running)
       if (!mayStart(now)) return remembered(now)
       if (now - refetchedAt < times.unknownKey && failed === undefined) return get
-      refetchedAt = now
-      return Effect.flatMap(start, wait)
+      if (shares) {
+        refetchedAt = now
+        return Effect.flatMap(start, wait)
+      }
+      refetches = refetches.filter((at) => now - at < times.unknownKey)
+      if (refetches.length >= unsharedRefetches) return get
+      refetches = [...refetches, now]
+      return Effect.flatMap(start, wait).pipe(
+        Effect.tap(() =>
+          Effect.sync(() => {
+            refetchedAt = now
+          })
+        )
+      )
     })
 
     const fresh = (now: number): A | undefined =>

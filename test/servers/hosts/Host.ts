@@ -52,13 +52,13 @@ export interface Running {
   readonly open: (request: Sent) => Promise<Opened>
   /** What ran since the last time, such as `add_todo alice`. */
   readonly ran: () => Promise<ReadonlyArray<string>>
-  readonly stop: () => Promise<unknown>
+  readonly stop: () => Promise<void>
 }
 
-export interface Host {
+export interface Host<R extends Running = Running> {
   readonly name: string
   /** Serves the operations of `TodoServer.scopesOf` behind the gate, at `/mcp`, with the metadata documents. */
-  readonly start: (options: Options, client: HttpClient.HttpClient) => Promise<Running>
+  readonly start: (options: Options, client: HttpClient.HttpClient) => Promise<R>
   /** How this host is asked for a stream that the server keeps open. */
   readonly streams: "GET" | "subscriptions/listen"
 }
@@ -131,6 +131,20 @@ export const overSocket = (port: number) => {
       else request.write(body)
     })
   return {
+    /** Sends, and waits for nothing; the result takes the connection away. */
+    leave: ({ body, headers, method, path }: Sent) => {
+      const request = nodeRequest({
+        port,
+        host: "127.0.0.1",
+        method,
+        path,
+        agent: false,
+        headers: ["host", "server.test", ...headers.flat(), ...lengthOf(body, undefined)] as never
+      })
+      request.on("error", () => {})
+      request.end(body)
+      return () => request.destroy()
+    },
     send: async (sent: Sent): Promise<Answer> => {
       const response = await ask(sent)
       const chunks: Array<Buffer> = []

@@ -20,6 +20,8 @@ export interface Refused {
 
 export type Expected =
   | Refused
+  /** The gate has no say in the answer, whatever it is. */
+  | { readonly passes: true }
   /** It came in, and this ran. */
   | { readonly ran: ReadonlyArray<string>; readonly status?: number }
 
@@ -474,6 +476,16 @@ export const cases: ReadonlyArray<Case> = [
       headers: [["origin", "https://evil.test"], ["access-control-request-method", "POST"]]
     }),
     foreignOrigin
+  ),
+
+  one(
+    "a preflight passes",
+    () => ({
+      method: "OPTIONS",
+      path: "/mcp",
+      headers: [["origin", origin], ["access-control-request-method", "POST"]]
+    }),
+    { passes: true }
   ),
 
   // Other methods

@@ -16,7 +16,7 @@ import { Hono } from "hono"
 import { Miniflare } from "miniflare"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { fetchFrom, type Host, type Options, overFetch, overSocket, recorder } from "./Host.ts"
+import { fetchFrom, type Host, type Options, overFetch, overSocket, recorder, type Running } from "./Host.ts"
 import * as TodoServer from "./TodoServer.ts"
 
 const services = (options: Options, client: HttpClient.HttpClient) =>
@@ -138,7 +138,7 @@ const hono: Host = {
   }
 }
 
-const workerd: Host = {
+export const workerd: Host<Running & Pick<ReturnType<typeof overSocket>, "leave">> = {
   name: "workerd",
   streams: "GET",
   start: async (options, client) => {
@@ -148,6 +148,7 @@ const workerd: Host = {
       write: false,
       format: "esm",
       target: "es2022",
+      define: { OPTIONS: JSON.stringify(options) },
       // Not "node", and nothing is external: what is not there at run time cannot hide.
       platform: "neutral",
       mainFields: ["module", "main"],
@@ -157,7 +158,6 @@ const workerd: Host = {
       modules: true,
       script: outputFiles[0]!.text,
       compatibilityDate: "2026-07-01",
-      bindings: { OPTIONS: JSON.parse(JSON.stringify(options)) },
       outboundService: fetchFrom(client) as never,
       host: "127.0.0.1",
       port: 0
