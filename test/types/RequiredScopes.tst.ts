@@ -1,5 +1,5 @@
 import { Context, Effect, Layer, Schema } from "effect"
-import { AuthLayer, Principal, requireScopes, RequiredScopes } from "effect-mcp-auth"
+import { AuthLayer, Principal, RequiredScopes, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpProtocol, McpServer, Tool, Toolkit } from "effect/ai"
 import { HttpRouter, type HttpServer } from "effect/http"

@@ -3,16 +3,7 @@ import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
 import type { HttpClient } from "effect/http"
 import { ask, bearer, call, type Case, cases, mint, ownHeaders, type Tokens } from "./cases.ts"
-import {
-  type Answer,
-  fetchFrom,
-  type Host,
-  makeIssuer,
-  optionsOf,
-  origin,
-  type Running,
-  type Settings
-} from "./Host.ts"
+import { type Answer, type Host, makeIssuer, optionsOf, origin, type Running, type Settings } from "./Host.ts"
 import { hosts } from "./hosts.ts"
 
 interface Bench {
