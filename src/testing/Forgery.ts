@@ -81,20 +81,22 @@ const edited =
   (edit: (parts: readonly [string, string, string], workshop: Workshop) => string) =>
   (workshop: Workshop): Effect.Effect<string> => Effect.map(good(workshop), (parts) => edit(parts, workshop))
 
-const withHmac = (secret: (key: KeyPair) => Promise<string>) => (workshop: Workshop): Effect.Effect<string> =>
-  Effect.promise(async () => {
-    const input = `${segment({ ...workshop.header, alg: "HS256" })}.${segment({ ...workshop.claims, sub: "admin" })}`
-    const bytes = new TextEncoder()
-    const key = await crypto.subtle.importKey(
-      "raw",
-      bytes.encode(await secret(workshop.key)),
-      { name: "HMAC", hash: "SHA-256" },
-      false,
-      ["sign"]
-    )
-    const signature = await crypto.subtle.sign("HMAC", key, bytes.encode(input))
-    return `${input}.${base64url.encode(new Uint8Array(signature))}`
-  })
+const withHmac =
+  (secret: (key: KeyPair) => Promise<string | Uint8Array>) => (workshop: Workshop): Effect.Effect<string> =>
+    Effect.promise(async () => {
+      const input = `${segment({ ...workshop.header, alg: "HS256" })}.${segment({ ...workshop.claims, sub: "admin" })}`
+      const bytes = new TextEncoder()
+      const chosen = await secret(workshop.key)
+      const key = await crypto.subtle.importKey(
+        "raw",
+        typeof chosen === "string" ? bytes.encode(chosen) : chosen as Uint8Array<ArrayBuffer>,
+        { name: "HMAC", hash: "SHA-256" },
+        false,
+        ["sign"]
+      )
+      const signature = await crypto.subtle.sign("HMAC", key, bytes.encode(input))
+      return `${input}.${base64url.encode(new Uint8Array(signature))}`
+    })
 
 const unsigned = (alg: string) => ({ claims, header }: Workshop): Effect.Effect<string> =>
   Effect.succeed(`${segment({ ...header, alg })}.${segment({ ...claims, sub: "admin" })}.`)
@@ -137,6 +139,16 @@ const table = {
     title: "HS256, with the issuer's public JWK as the secret",
     reason: "algorithm",
     forge: withHmac(({ publicJwk }) => Promise.resolve(JSON.stringify(publicJwk)))
+  },
+  "hmac-with-der": {
+    title: "HS256, with the issuer's public key (DER) as the secret",
+    reason: "algorithm",
+    forge: withHmac(async ({ publicKey }) => new Uint8Array(await crypto.subtle.exportKey("spki", publicKey as never)))
+  },
+  "hmac-with-number": {
+    title: "HS256, with the modulus or the x coordinate of the issuer's public key as the secret",
+    reason: "algorithm",
+    forge: withHmac(({ publicJwk }) => Promise.resolve(base64url.decode(publicJwk.n ?? publicJwk.x ?? "")))
   },
   "alg-swapped": {
     title: "names an algorithm of another family than the key's",
@@ -198,6 +210,11 @@ const table = {
     reason: "signature",
     forge: forged(({ publicJwk }) => ({ kid: undefined, jwk: publicJwk }))
   },
+  "embedded-jwk-same-kid": {
+    title: "a stranger's key in the jwk header, under the issuer's kid",
+    reason: "signature",
+    forge: (workshop) => forged(({ publicJwk }) => ({ jwk: { ...publicJwk, kid: workshop.key.kid } }))(workshop)
+  },
   "jku": {
     title: "a jku header that names a stranger's key set",
     reason: "unknown-key",
@@ -208,6 +225,11 @@ const table = {
     reason: "unknown-key",
     forge: forged(({ kid }) => ({ kid, x5u: "https://stranger.test/chain.pem" }))
   },
+  "x5c": {
+    title: "a certificate of a stranger's own in the x5c header",
+    reason: "unknown-key",
+    forge: forged(({ kid }) => ({ kid, x5c: ["MIIBgTCCASegAwIBAgIUQ2VydGlmaWNhdGUgb2YgYSBzdHJhbmdlcg=="] }))
+  },
   "kid-path": {
     title: "a kid that walks through a file system",
     reason: "unknown-key",
@@ -217,6 +239,26 @@ const table = {
     title: "a kid that ends a database query",
     reason: "unknown-key",
     forge: forged(() => ({ kid: "x' UNION SELECT 'key' -- " }))
+  },
+  "kid-url": {
+    title: "a kid that is a URL",
+    reason: "unknown-key",
+    forge: forged(() => ({ kid: "https://stranger.test/jwks" }))
+  },
+  "kid-line-break": {
+    title: "a kid that begins a header of its own",
+    reason: "unknown-key",
+    forge: forged(() => ({ kid: "x\r\nset-cookie: a=b" }))
+  },
+  "kid-long": {
+    title: "a kid of ten thousand characters",
+    reason: "unknown-key",
+    forge: forged(() => ({ kid: "k".repeat(10_000) }))
+  },
+  "kid-prototype": {
+    title: "a kid that every object has",
+    reason: "unknown-key",
+    forge: forged(() => ({ kid: "constructor" }))
   },
   "kid-not-a-string": {
     title: "a kid that is a list",
@@ -229,6 +271,16 @@ const table = {
     title: "a critical header that nobody knows",
     reason: "critical-header",
     forge: issued(() => ({ header: { crit: ["policy"], policy: "strict" } }))
+  },
+  "crit-empty": {
+    title: "an empty list of critical headers",
+    reason: "critical-header",
+    forge: issued(() => ({ header: { crit: [] } }))
+  },
+  "crit-known": {
+    title: "alg as a critical header",
+    reason: "critical-header",
+    forge: issued(() => ({ header: { crit: ["alg"] } }))
   },
   "crit-b64": {
     title: "claims that claim not to be encoded",
@@ -255,6 +307,22 @@ const table = {
     forge: edited(([, claims, signature]) =>
       `${segment({ alg: "RSA-OAEP", enc: "A256GCM" })}.${signature}.${signature}.${claims}.${signature}`
     )
+  },
+  "nested": {
+    title: "a token inside a token",
+    reason: "malformed",
+    forge: (workshop) =>
+      Effect.flatMap(good(workshop), (parts) =>
+        signSegments(
+          workshop.key,
+          segment({ ...workshop.header, cty: "JWT" }),
+          segment(new TextEncoder().encode(parts.join(".")))
+        ))
+  },
+  "dot-behind": {
+    title: "a dot behind the signature",
+    reason: "malformed",
+    forge: edited((parts) => `${parts.join(".")}.`)
   },
   "padded": {
     title: "base64 padding behind the signature",
@@ -392,6 +460,33 @@ const table = {
     reason: "audience",
     forge: issued(({ resource }) => ({ claims: { aud: resource.toUpperCase() } }))
   },
+  "audience-space": {
+    title: "a space behind the resource",
+    reason: "audience",
+    forge: issued(({ resource }) => ({ claims: { aud: `${resource} ` } }))
+  },
+  "audience-zero-width": {
+    title: "a character behind the resource that nobody sees",
+    reason: "audience",
+    forge: issued(({ resource }) => ({ claims: { aud: `${resource}\u200b` } }))
+  },
+  "audience-percent": {
+    title: "the resource with a letter of its path percent-encoded",
+    reason: "audience",
+    forge: issued(({ resource }) => ({
+      claims: { aud: resource.slice(0, -1) + `%${resource.charCodeAt(resource.length - 1).toString(16)}` }
+    }))
+  },
+  "audience-origin": {
+    title: "the origin of the resource",
+    reason: "audience",
+    forge: issued(({ resource }) => ({ claims: { aud: new URL(resource).origin } }))
+  },
+  "audience-object": {
+    title: "an object that answers for a list",
+    reason: "audience",
+    forge: issued(({ resource }) => ({ claims: { aud: { 0: resource, length: 1, includes: 1 } } }))
+  },
   "audience-not-strings": {
     title: "a list that holds the resource, and an object",
     reason: "audience",
@@ -429,6 +524,34 @@ const table = {
     reason: "unknown-issuer",
     forge: issued(({ issuer }) => ({ claims: { iss: `${issuer}.evil.test` } }))
   },
+  "issuer-upper-case": {
+    title: "the issuer in capital letters",
+    reason: "unknown-issuer",
+    forge: issued(({ issuer }) => ({ claims: { iss: issuer.toUpperCase() } }))
+  },
+  "issuer-port": {
+    title: "the issuer with a port that says nothing new",
+    reason: "unknown-issuer",
+    forge: issued(({ issuer }) => {
+      const { host, pathname, protocol } = new URL(issuer)
+      return { claims: { iss: `${protocol}//${host}:443${pathname}` } }
+    })
+  },
+  "issuer-user": {
+    title: "the issuer as the user of another host",
+    reason: "unknown-issuer",
+    forge: issued(({ issuer }) => ({ claims: { iss: `https://${new URL(issuer).host}@evil.test` } }))
+  },
+  "issuer-look-alike": {
+    title: "the issuer with a Cyrillic letter",
+    reason: "unknown-issuer",
+    forge: issued(({ issuer }) => ({ claims: { iss: issuer.replace(/s(?=[^s]*$)/, "\u0455") } }))
+  },
+  "issuer-prototype": {
+    title: "an issuer that every object has",
+    reason: "unknown-issuer",
+    forge: issued(() => ({ claims: { iss: "constructor" } }))
+  },
 
   // Whom it is about
   "subject-missing": { title: "no subject", reason: "subject", forge: issued(() => ({ claims: { sub: undefined } })) },
@@ -437,6 +560,16 @@ const table = {
     title: "a subject that is a number",
     reason: "subject",
     forge: issued(() => ({ claims: { sub: 1 } }))
+  },
+  "subject-null": {
+    title: "a subject that is null",
+    reason: "subject",
+    forge: issued(() => ({ claims: { sub: null } }))
+  },
+  "subject-control": {
+    title: "a subject that ends before its end (NUL)",
+    reason: "subject",
+    forge: issued(() => ({ claims: { sub: "admin\u0000" } }))
   },
   "subject-from-prototype": {
     title: "a subject inside __proto__",
