@@ -244,24 +244,40 @@ const anyResource = Result.getOrThrow(
 const refusals = Refusal.make(anyResource, "auto")
 const nothingKnown: Refusal.Circumstances = { principal: undefined, protocolVersion: undefined }
 
-/** An error for each reason that an error can have. A few reasons are those of two errors. */
-const errorsOf = (reason: string): ReadonlyArray<AuthError> => {
-  const errors: ReadonlyArray<
-    readonly [{ readonly literals: ReadonlyArray<string> }, (reason: never) => AuthError]
-  > = [
-    [MissingCredentials.fields.reason, (reason) => new MissingCredentials({ reason })],
-    [MalformedRequest.fields.reason, (reason) => new MalformedRequest({ reason })],
-    [InvalidTokenReason, (reason) => new InvalidToken({ reason })],
-    [InsufficientScope.fields.reason, (reason) => new InsufficientScope({ reason, required: ["any"] })],
-    [
-      AuthorizationServerUnavailable.fields.reason,
-      (reason) => new AuthorizationServerUnavailable({ reason, issuer: "", retryAfter: 1 })
-    ],
-    [InvalidMetadata.fields.reason, (reason) => new InvalidMetadata({ reason, issuer: "", detail: "" })],
-    [AuthConfigError.fields.reason, (reason) => new AuthConfigError({ reason, option: "", fix: "" })]
-  ]
-  return errors.flatMap(([reasons, make]) => reasons.literals.includes(reason) ? [make(reason as never)] : [])
+interface Errors {
+  readonly reasons: { readonly literals: ReadonlyArray<string> }
+  readonly make: (reason: never) => AuthError
 }
+
+/** How each error of the closed set is made from its reason alone: the rest of it is not seen in status and code. */
+const errors: { readonly [Tag in AuthError["_tag"]]: Errors } = {
+  MissingCredentials: {
+    reasons: MissingCredentials.fields.reason,
+    make: (reason) => new MissingCredentials({ reason })
+  },
+  MalformedRequest: { reasons: MalformedRequest.fields.reason, make: (reason) => new MalformedRequest({ reason }) },
+  InvalidToken: { reasons: InvalidTokenReason, make: (reason) => new InvalidToken({ reason }) },
+  InsufficientScope: {
+    reasons: InsufficientScope.fields.reason,
+    make: (reason) => new InsufficientScope({ reason, required: ["any"] })
+  },
+  AuthorizationServerUnavailable: {
+    reasons: AuthorizationServerUnavailable.fields.reason,
+    make: (reason) => new AuthorizationServerUnavailable({ reason, issuer: "", retryAfter: 1 })
+  },
+  InvalidMetadata: {
+    reasons: InvalidMetadata.fields.reason,
+    make: (reason) => new InvalidMetadata({ reason, issuer: "", detail: "" })
+  },
+  AuthConfigError: {
+    reasons: AuthConfigError.fields.reason,
+    make: (reason) => new AuthConfigError({ reason, option: "", fix: "" })
+  }
+}
+
+/** A few reasons are those of several errors. */
+const errorsOf = (reason: string): ReadonlyArray<AuthError> =>
+  Object.values(errors).flatMap(({ make, reasons }) => reasons.literals.includes(reason) ? [make(reason as never)] : [])
 
 /** What is seen of a reason from outside: what the gate makes of it. */
 const seenOf = (reason: RefusalReason): ReadonlyArray<Seen> =>

@@ -1,6 +1,7 @@
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, References, Schema } from "effect"
 import { AuthLayer, Challenge, Decision, Principal, requireScopes } from "effect-mcp-auth"
+import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import {
   DpopClient,
@@ -159,6 +160,31 @@ describe("decisions", () => {
 })
 
 describe("any handler", () => {
+  it("hears the reasons of a gate outside Effect", async () => {
+    const issuer = await TestIssuer.start()
+    const decisions = TestClient.decisions()
+    const gate = AuthLayer.layerServices(auth).pipe(
+      Layer.provide(issuer.httpClient),
+      Layer.provideMerge(decisions.layer),
+      Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "Error"))
+    )
+    await using host = await McpAuthFetch.fromLayer(gate)
+    const handler = host.protect(
+      (_request, { body, principal }) =>
+        Response.json({ jsonrpc: "2.0", id: (body as { id: number }).id, result: { subject: principal?.subject } }),
+      { policy: () => ({ scopes: ["b"] }) }
+    )
+    const client = TestClient.start({ issuer, handler, decisions })
+    const both = { subject: "alice", scopes: ["a", "b"] }
+    assert.deepStrictEqual((await client.as(both).callTool("write")).result, { subject: "alice" })
+    await expectRefused("missing-scope")(client.as(alice).callTool("write"))
+    const answer = await expectRefused("audience")(client.as({ ...both, audience: "x" }).callTool("write"))
+    assert.deepStrictEqual(answer.decisions.map(({ reason }) => reason), ["audience"])
+    await issuer.goDown()
+    // The keys are known, so nobody notices.
+    await client.as(both).callTool("write").then(expectAdmitted)
+  })
+
   it("in plain promises, as somebody, as nobody, in a session", async () => {
     const issuer = await TestIssuer.start()
     const seen: Array<Record<string, string>> = []
