@@ -245,7 +245,9 @@ export interface Options {
   readonly jwk?: Readonly<Record<string, unknown>> | undefined
   /** Where its key set is, which may be another host. Default: `/jwks` below the issuer. */
   readonly jwksUri?: string | undefined
-  /** Answers for URLs that are not the issuer's. Default: no such host. */
+  /** Issuers that its client and its `fetch` reach as well, for servers that take the tokens of several. */
+  readonly others?: ReadonlyArray<TestIssuer["Service"]> | undefined
+  /** Answers for URLs that are not the issuer's. Default: 404. */
   readonly elsewhere?: ((url: URL) => Response | undefined) | undefined
   /** `Cache-Control` of its documents. */
   readonly cacheControl?: string | undefined
@@ -445,6 +447,14 @@ export const make = (
     // Suspends only where a fault or a signature does, so a test that forks a request may go on with its clock at once.
     const react = (asked: Endpoints.Asked): Effect.Effect<Response, ConnectionRefused> =>
       Effect.suspend(() => {
+        const { origin } = new URL(asked.url)
+        const other = origin === url.origin
+          ? undefined
+          : options.others?.find((_) => new URL(_.issuer).origin === origin)
+        if (other !== undefined) {
+          const { body, headers, method } = asked
+          return other.respond(new Request(asked.url, { method, headers, ...(body === "" ? {} : { body }) }))
+        }
         received = [...received, asked]
         const active = fault !== undefined && asked.url.includes(fault.where) ? fault.fault : undefined
         const scripted = [...answers].find(([where]) => asked.url.includes(where))?.[1]

@@ -1,10 +1,10 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer } from "effect"
-import { DpopClient, TestIssuer } from "effect-mcp-auth/testing"
+import { DpopClient, SigningKey, TestIssuer } from "effect-mcp-auth/testing"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
-import { createLocalJWKSet, decodeJwt, exportJWK, generateKeyPair, jwtVerify, SignJWT } from "jose"
+import { createLocalJWKSet, decodeJwt, jwtVerify } from "jose"
 import { createServer } from "node:http"
 import { now, verifying } from "./support.ts"
 
@@ -177,18 +177,18 @@ describe("introspection (RFC 7662)", () => {
   it.effect("only to clients that it knows, each in its own way", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(now * 1000)
-      const { privateKey, publicKey } = yield* Effect.promise(() => generateKeyPair("ES256"))
-      const jwk = yield* Effect.promise(() => exportJWK(publicKey))
+      const signer = yield* SigningKey.make()
       const { issuer } = yield* TestIssuer.make({
-        clients: { "a:b c": { secret: "s%+:" }, signer: { jwks: { keys: [jwk] } }, bearer: { bearer: "b64token" } }
+        clients: {
+          "a:b c": { secret: "s%+:" },
+          signer: { jwks: { keys: [signer.publicJwk] } },
+          bearer: { bearer: "b64token" }
+        }
       })
       const token = yield* issuer.mintOpaque()
       const url = issuer.introspectionEndpoint
-      const assertion = (audience: string) =>
-        Effect.promise(() =>
-          new SignJWT({ jti: "one" }).setProtectedHeader({ alg: "ES256" }).setIssuer("signer").setSubject("signer")
-            .setAudience(audience).setExpirationTime(now + 60).sign(privateKey)
-        )
+      const assertion = (aud: string) =>
+        signer.sign({}, { iss: "signer", sub: "signer", aud, jti: "one", exp: now + 60 })
       const asserted = (client_assertion: string) => ({
         token,
         client_assertion,
@@ -335,6 +335,18 @@ describe("faults", () => {
       assert.match(yield* get(client, "https://keys.test/set"), /^200 \{"keys":/)
     }))
 
+  it.effect("several issuers share a client, and fail one by one", () =>
+    Effect.gen(function*() {
+      const { issuer: second } = yield* TestIssuer.make({ issuer: "https://second.test/tenant" })
+      const { client, issuer } = yield* TestIssuer.make({ others: [second] })
+      assert.match(yield* get(client, second.jwksUri), /^200/)
+      assert.strictEqual((yield* second.requests).length, 1)
+      assert.deepStrictEqual(yield* issuer.requests, [])
+      yield* second.goDown()
+      assert.strictEqual(yield* get(client, second.jwksUri), "TransportError")
+      assert.match(yield* get(client, issuer.jwksUri), /^200/)
+    }))
+
   it.effect("what was asked can be looked at", () =>
     Effect.gen(function*() {
       const { issuer } = yield* TestIssuer.make()
@@ -359,6 +371,15 @@ describe("without Effect", () => {
     assert.instanceOf(failure, TypeError)
     await issuer.recover()
     assert.strictEqual((await issuer.requests()).length, 2)
+  })
+
+  it("a key signs whatever it is given", async () => {
+    const { privateJwk, publicJwk, sign, signSegments } = await SigningKey.start({ algorithm: "Ed25519", kid: "k" })
+    const keys = createLocalJWKSet({ keys: [publicJwk] })
+    const { payload, protectedHeader } = await jwtVerify(await sign({ typ: "x" }, { a: 1, b: undefined }), keys)
+    assert.deepStrictEqual([payload, protectedHeader], [{ a: 1 }, { alg: "Ed25519", kid: "k", typ: "x" }])
+    assert.isString(privateJwk.d)
+    assert.match(await signSegments("a", "b"), /^a\.b\.[\w-]{86}$/)
   })
 
   it("a proof is made for a client's key", async () => {

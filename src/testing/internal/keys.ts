@@ -57,3 +57,7 @@ export const segment = (value: unknown): string =>
 /** Leaves out what is `undefined`, which is how a test removes a member. */
 export const defined = (record: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined))
+
+/** The private half, as a client keeps it. */
+export const privateJwk = ({ algorithm, kid, privateKey }: KeyPair): Effect.Effect<JWK> =>
+  Effect.promise(async () => ({ ...await exportJWK(privateKey), kid, alg: algorithm }))
