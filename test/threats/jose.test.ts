@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { base64url, exportJWK, generateKeyPair } from "jose"
+import { SigningKey } from "effect-mcp-auth/testing"
+import { base64url } from "jose"
 import { createHmac, createPublicKey } from "node:crypto"
 import * as Running from "./Running.ts"
 
@@ -60,8 +61,8 @@ describe("the token", () => {
   it.effect("T-JOSE-04 a key inside the header is ignored", () =>
     Effect.gen(function*() {
       const server = yield* warm()
-      const own = yield* Effect.promise(() => generateKeyPair("ES256", { extractable: true }))
-      const jwk = yield* Effect.promise(() => exportJWK(own.publicKey))
+      const own = yield* SigningKey.make()
+      const jwk = own.publicJwk
       for (const header of [{ jwk }, { jwk: { ...jwk, kid: "key-1" } }]) {
         const token = yield* signWith(
           own.privateKey,
@@ -84,7 +85,7 @@ describe("the token", () => {
           return undefined
         }
       })
-      const own = yield* Effect.promise(() => generateKeyPair("ES256", { extractable: true }))
+      const own = yield* SigningKey.make()
       for (
         const header of [
           { jku: "https://evil.test/jwks" },

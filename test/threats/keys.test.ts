@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
+import { SigningKey } from "effect-mcp-auth/testing"
 import { FetchHttpClient, HttpClient, HttpRouter } from "effect/http"
 import { TestClock } from "effect/testing"
-import { base64url, exportJWK, generateKeyPair } from "jose"
+import { base64url } from "jose"
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -169,8 +170,8 @@ describe("the keys", () => {
   it.effect("T-KEYS-04 a server that hangs, drips or breaks off costs its limit, once for all who wait", () =>
     Effect.gen(function*() {
       let mode: "hang" | "drip" | "break" | "good" = "hang"
-      const pair = yield* Effect.promise(() => generateKeyPair("ES256", { extractable: true }))
-      const jwk = yield* Effect.promise(() => exportJWK(pair.publicKey))
+      const pair = yield* SigningKey.make()
+      const jwk = pair.publicJwk
       const keys = JSON.stringify({ keys: [{ ...jwk, kid: "real", alg: "ES256" }] })
       const as = yield* hostile((path, response, _, origin) => {
         if (path !== "/jwks") return json(response, metadataOf(origin))
@@ -335,9 +336,9 @@ describe("the keys", () => {
       yield* TestClock.adjust("10 minutes")
       assertInvalidToken(server, yield* call(server, old))
       // The same id with new material counts after the refresh.
-      const pair = yield* Effect.promise(() => generateKeyPair("ES256", { extractable: true }))
+      const pair = yield* SigningKey.make()
       const { kid } = yield* server.issuer.currentKey
-      const jwk = yield* Effect.promise(() => exportJWK(pair.publicKey))
+      const jwk = pair.publicJwk
       yield* server.issuer.publishKeys([{ ...jwk, kid }])
       const before = yield* good(server)
       yield* TestClock.adjust("10 minutes")

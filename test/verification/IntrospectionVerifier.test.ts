@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted } from "effect"
 import { Audience, type AuthError, type Introspection, type Principal, type Refusal } from "effect-mcp-auth"
+import { SigningKey } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
-import { decodeJwt, exportJWK, generateKeyPair, jwtVerify } from "jose"
+import { decodeJwt, jwtVerify } from "jose"
 import { active, resource, secret, start, world } from "./introspection.ts"
 
 const json = (body: unknown, init?: ResponseInit) => () => Response.json(body, init)
@@ -47,9 +48,8 @@ describe("the request", () => {
   it.effect("private_key_jwt signs who asks, for the issuer, for a minute, each time anew", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
-      const pair = yield* Effect.promise(() => generateKeyPair("ES256", { extractable: true }))
-      const jwk = yield* Effect.promise(() => exportJWK(pair.privateKey))
-      const introspection = { clientId: "todos", privateKey: Redacted.make({ ...jwk, alg: "ES256", kid: "k" }) }
+      const pair = yield* SigningKey.make({ kid: "k" })
+      const introspection = { clientId: "todos", privateKey: Redacted.make(pair.privateJwk) }
       const caller = yield* gate({ server: { introspection } })
       assert.strictEqual(yield* caller.outcome("t1"), "admitted")
       assert.strictEqual(yield* caller.outcome("t2"), "admitted")
