@@ -24,7 +24,7 @@ const Quiet = Layer.succeed(References.MinimumLogLevel, "Error")
 /** Runs one request against the route. */
 const request = <E>(auth: Layer.Layer<AuthLayer.Provided<"a" | "b", Tenant>, E>, init: RequestInit = {}) =>
   Effect.promise(async () => {
-    const { dispose, handler } = HttpRouter.toWebHandler(Write.pipe(Layer.provide([auth, Quiet])), {
+    const { dispose, handler } = HttpRouter.toWebHandler(Write.pipe(Layer.provide(auth), Layer.provideMerge(Quiet)), {
       disableLogger: true
     })
     const response = await handler(new Request("http://localhost/mcp", { method: "POST", ...init }))
