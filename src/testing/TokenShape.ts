@@ -307,6 +307,9 @@ const table = {
       aud: content.audience,
       ...times(content),
       jti: content.id,
+      client_id: content.clientId,
+      // Those of the sign-in; what a person may do stands in the permissions.
+      scope: "openid profile",
       permissions: content.scopes
     })
   },
@@ -431,6 +434,7 @@ const table = {
       sub: content.subject,
       aud: content.clientId,
       azp: content.clientId,
+      uid: random(content.id, 40),
       ...times(content),
       scope: scope(content)
     })
