@@ -297,7 +297,7 @@ const table = {
   },
   workos: {
     title: "WorkOS AuthKit",
-    confidence: "documented",
+    confidence: "public-code",
     issuer: "https://todos.authkit.app",
     algorithm: "RS256",
     header: {},
@@ -305,9 +305,9 @@ const table = {
       iss: content.issuer,
       sub: content.subject,
       aud: content.audience,
-      client_id: content.clientId,
       ...times(content),
       jti: content.id,
+      client_id: content.clientId,
       // Those of the sign-in; what a person may do stands in the permissions.
       scope: "openid profile",
       permissions: content.scopes
@@ -434,8 +434,7 @@ const table = {
       sub: content.subject,
       aud: content.clientId,
       azp: content.clientId,
-      // Only access tokens have it.
-      uid: random(content.id, 32),
+      uid: random(content.id, 40),
       ...times(content),
       scope: scope(content)
     })

@@ -4,10 +4,9 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { AuthLayer, TokenType } from "effect-mcp-auth"
-import { TestIssuer } from "effect-mcp-auth/testing"
+import { SigningKey, TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
-import { exportJWK, generateKeyPair } from "jose"
 import * as oauth from "oauth4webapi"
 import { vi } from "vitest"
 import { segment, signWith } from "../threats/Running.ts"
@@ -343,11 +342,10 @@ describe("oauth4webapi", () => {
   it.effect(`agrees on ${cases} tokens (seed ${seed}), but for the differences listed`, () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(now * 1000)
-      const pair = () => Effect.promise(() => generateKeyPair("ES256", { extractable: true }))
-      const [first, second, stranger] = [yield* pair(), yield* pair(), yield* pair()]
-      const jwkOf = (key: CryptoKey, kid: string) =>
-        Effect.map(Effect.promise(() => exportJWK(key)), (jwk) => ({ ...jwk, kid, use: "sig", alg: "ES256" }))
-      const keys = [yield* jwkOf(first.publicKey, "first"), yield* jwkOf(second.publicKey, "second")]
+      const first = yield* SigningKey.make({ kid: "first" })
+      const second = yield* SigningKey.make({ kid: "second" })
+      const stranger = yield* SigningKey.make()
+      const keys = [first.publicJwk, second.publicJwk]
 
       const { client, issuer: own } = yield* TestIssuer.make({ issuer, resource })
       yield* own.publishKeys(keys)

@@ -208,17 +208,14 @@ describe("several providers", () => {
     Effect.gen(function*() {
       const okta = Profiles.okta({ domain: "acme.okta.com", server: "todos", audience: "api://todos" })
       const entra = Profiles.entra({ tenant, applicationId })
-      const one = yield* TestIssuer.make({ issuer: okta.issuer })
       const other = yield* TestIssuer.make({ issuer: entra.issuer })
-      const client = HttpClient.make((request, url) =>
-        url.host === "acme.okta.com" ? one.client.execute(request) : other.client.execute(request)
-      )
+      const one = yield* TestIssuer.make({ issuer: okta.issuer, others: [other.issuer] })
       const services = yield* Layer.build(
         AuthLayer.layerServices({
           authorizationServers: [{ profile: okta }, { profile: entra }],
           resource,
           scopes: ["todos:read"]
-        }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+        }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, one.client)))
       )
       const gate = yield* Effect.provide(AuthLayer.AuthLayer, services)
       const token = (issuer: TestIssuer.TestIssuer["Service"], claims: object) =>

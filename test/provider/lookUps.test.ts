@@ -2,41 +2,30 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { AuthLayer, type Profile } from "effect-mcp-auth"
 import { Profiles } from "effect-mcp-auth/provider"
-import { HttpClient, type HttpClientRequest, HttpClientResponse } from "effect/http"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { judge, now, provider, resource } from "./harness.ts"
 
-interface Sent {
-  readonly method: string
-  readonly url: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
-}
-
-const bodyOf = ({ body }: HttpClientRequest.HttpClientRequest): string =>
-  body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
+/** A provider that answers everything so. */
+const answering = (answer: () => Response) =>
+  Effect.tap(TestIssuer.make(), ({ issuer }) => issuer.respondWith("", answer))
 
 /** Asks with a provider that answers so. */
 const asked = (profile: Profile.Profile, token: string, answer: () => Response) =>
   Effect.gen(function*() {
-    const sent: Array<Sent> = []
-    const client = HttpClient.make((request, url) =>
-      Effect.sync(() => {
-        sent.push({ method: request.method, url: url.href, headers: { ...request.headers }, body: bodyOf(request) })
-        return HttpClientResponse.fromWeb(request, answer())
-      })
-    )
+    const { client, issuer } = yield* answering(answer)
     const outcome = yield* profile.introspection!.lookUp(Redacted.make(token)).pipe(
       Effect.provideService(HttpClient.HttpClient, client),
       Effect.catch((error) => Effect.succeed(`${error._tag} ${error.reason}`))
     )
-    return { outcome, sent }
+    return { outcome, sent: yield* issuer.requests }
   })
 
 const gateOf = (profile: Profile.Profile, answer: () => Response) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(now * 1000)
-    const client = HttpClient.make((request) => Effect.sync(() => HttpClientResponse.fromWeb(request, answer())))
+    const { client } = yield* answering(answer)
     const services = yield* Layer.build(
       AuthLayer.layerServices({ profile, resource, scopes: ["read:user"] }).pipe(
         Layer.provide(Layer.succeed(HttpClient.HttpClient, client))

@@ -163,8 +163,7 @@ describe("the claims", () => {
       const other = yield* TestIssuer.make({ issuer: "https://other.test" })
       const server = yield* Running.start({
         authorizationServers: ["https://issuer.test", "https://other.test"],
-        client: (own) =>
-          HttpClient.make((request, url) => (url.hostname === "other.test" ? other.client : own).execute(request))
+        others: [other.issuer]
       })
       const first = yield* accepted(server, {})
       const program = yield* accepted(server, { client_id: "alice", sub: "alice" })

@@ -16,19 +16,13 @@ const setup = (options: Partial<TokenExchange.Options> = {}) =>
       answer: (n: number): Response | Promise<Response> =>
         Response.json({ access_token: `upstream-${n}`, token_type: "Bearer", expires_in: 120 })
     }
-    const http = HttpClient.make((request, url) => {
-      if (url.pathname !== "/token") return client.execute(request)
-      const body = request.body._tag === "Uint8Array" ? new TextDecoder().decode(request.body.body) : ""
-      asked.push({ method: request.method, url: url.href, headers: request.headers, form: new URLSearchParams(body) })
-      const n = asked.length
-      return Effect.map(
-        Effect.promise(async () => state.answer(n)),
-        (response) => HttpClientResponse.fromWeb(request, response)
-      )
+    yield* issuer.respondWith("/token", ({ body, ...request }) => {
+      asked.push({ ...request, form: new URLSearchParams(body) })
+      return state.answer(asked.length)
     })
     const context = yield* Layer.build(
       TokenExchange.layer({ authorizationServer: issuer.issuer, ...secret, ...options } as TokenExchange.Options).pipe(
-        Layer.provide(Layer.succeed(HttpClient.HttpClient, http))
+        Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
       )
     )
     const caller = yield* gate()

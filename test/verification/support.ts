@@ -35,9 +35,7 @@ const asking = Effect.fnUntraced(function*(client: HttpClient.HttpClient) {
 export const severalIssuers = Effect.fnUntraced(function*(...names: ReadonlyArray<string>) {
   yield* TestClock.setTime(now * 1000)
   const made = yield* Effect.forEach(names, (issuer) => TestIssuer.make({ issuer }))
-  const client = HttpClient.make((request, url) =>
-    made.find(({ issuer }) => issuer.issuer === url.origin)!.client.execute(request)
-  )
+  const { client } = yield* TestIssuer.make({ issuer: "https://nobody.test", others: made.map(({ issuer }) => issuer) })
   const { keys } = yield* asking(client)
   return { client, keys, issuers: made.map(({ issuer }) => ({ ...issuer, server: serverOf(issuer.issuer) })) }
 })

@@ -1,0 +1,81 @@
+/** The client of the kit, on servers of the official SDKs. */
+import { assert, describe, it } from "@effect/vitest"
+import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js"
+import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
+import { McpServer as McpServerV2 } from "@modelcontextprotocol/server"
+import { Layer, References } from "effect"
+import { McpAuthSdk as V1 } from "effect-mcp-auth/sdk-v1"
+import { McpAuthSdk as V2 } from "effect-mcp-auth/sdk-v2"
+import { expectAdmitted, expectChallenge, expectRefused, TestClient, TestIssuer } from "effect-mcp-auth/testing"
+
+const text = (text: string) => ({ content: [{ type: "text" as const, text }] })
+
+const start = async () => {
+  const issuer = await TestIssuer.start()
+  const decisions = TestClient.decisions()
+  const options = {
+    resource: issuer.resource,
+    authorizationServers: [issuer.issuer],
+    scopes: { baseline: ["a"], stepUp: ["b"] },
+    httpClient: issuer.httpClient,
+    // Refusals are logged, and refusals are what is tested here.
+    layer: Layer.merge(decisions.layer, Layer.succeed(References.MinimumLogLevel, "Error"))
+  } as const
+  return { issuer, decisions, options }
+}
+
+const v1 = async () => {
+  const { options, ...rest } = await start()
+  const auth = await V1.make(options)
+  const makeServer = () => {
+    const server = new McpServerV1({ name: "test", version: "1.0.0" })
+    auth.registerTool(server, "write", { scopes: ["b"] }, ({ principal }) => text(principal.subject ?? "nobody"))
+    return server
+  }
+  const handler = auth.protectFetch(makeServer(), async (request, options) => {
+    const transport = new WebStandardStreamableHTTPServerTransport({})
+    const server = makeServer()
+    await server.connect(transport as Parameters<typeof server.connect>[0])
+    return transport.handleRequest(request, options)
+  })
+  return { ...rest, handler, dispose: auth.dispose }
+}
+
+const v2 = async () => {
+  const { options, ...rest } = await start()
+  const auth = await V2.make(options)
+  const { fetch: handler } = auth.createMcpHandler(() => {
+    const server = new McpServerV2({ name: "test", version: "1.0.0" })
+    auth.registerTool(server, "write", { scopes: ["b"] }, ({ principal }) => text(principal.subject ?? "nobody"))
+    return server
+  })
+  return { ...rest, handler, dispose: auth.dispose }
+}
+
+const bob = { subject: "bob", scopes: ["a", "b"] }
+
+describe.each(
+  [
+    { title: "v1", make: v1, protocol: "2025-11-25" },
+    { title: "v2", make: v2, protocol: "2025-11-25" },
+    { title: "v2", make: v2, protocol: "2026-07-28" }
+  ] as const
+)("SDK $title, MCP $protocol", ({ make, protocol }) => {
+  it("shows result, challenge and reason", async () => {
+    const { decisions, dispose, handler, issuer } = await make()
+    const client = TestClient.start({ issuer, handler: (request) => handler(request), decisions, protocol })
+
+    assert.strictEqual(expectAdmitted(await client.as(bob).callTool("write")).value, "bob")
+    await expectChallenge({ error: null, scope: ["a"] })(client.callTool("write"))
+    const answer = await expectChallenge({ scope: protocol === "2026-07-28" ? ["b"] : ["a", "b"] })(
+      client.as({ ...bob, scopes: ["a"] }).callTool("write")
+    )
+    assert.strictEqual(answer.status, 403)
+    await expectRefused("missing-scope")(answer)
+    await expectRefused("expired")(client.as({ ...bob, expiresIn: "-1 second" }).callTool("write"))
+    await expectRefused("algorithm")(client.as(await issuer.mintBroken("alg-none", bob)).callTool("write"))
+    await issuer.rotateKeys()
+    expectAdmitted(await client.as(bob).callTool("write"))
+    await dispose()
+  })
+})
