@@ -21,7 +21,7 @@ const setUp = async (host: Host, settings: Settings, outage: boolean): Promise<B
 const own = (headers: Answer["headers"]) =>
   Object.fromEntries(ownHeaders.flatMap((name) => headers[name] === undefined ? [] : [[name, headers[name]]]))
 
-const play = async ({ running, tokens }: Bench, { steps }: Case) => {
+const play = async ({ endOfSession = 204 }: Host, { running, tokens }: Bench, { steps }: Case) => {
   const answers: Array<Answer> = []
   await running.ran()
   for (const [index, { expected, sent }] of steps(tokens).entries()) {
@@ -30,7 +30,8 @@ const play = async ({ running, tokens }: Bench, { steps }: Case) => {
     const lines = await running.ran()
     const where = `step ${index + 1}`
     if ("ran" in expected) {
-      assert.deepStrictEqual([answer.status, lines], [expected.status ?? 200, expected.ran], `${where}: ${answer.body}`)
+      const status = expected.status === 204 ? endOfSession : expected.status ?? 200
+      assert.deepStrictEqual([answer.status, lines], [status, expected.ran], `${where}: ${answer.body}`)
       assert.isUndefined(answer.headers["www-authenticate"], where)
     } else {
       const { body, headers, status } = expected
@@ -60,7 +61,7 @@ describe.each(hosts)("$name", (host) => {
         bench = await setUp(host, settings, outage)
       })
       afterAll(() => bench.running.stop())
-      it.each(group.filter(({ notOn }) => notOn !== host.name))("$title", (row) => play(bench, row))
+      it.each(group.filter(({ notOn }) => notOn !== host.name))("$title", (row) => play(host, bench, row))
     })
   }
 
