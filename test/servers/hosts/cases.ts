@@ -237,6 +237,11 @@ const one = (
 const lines = (value: string): Lines => [["authorization", value]]
 const anonymous: Settings = { anonymous: "allow-unscoped" }
 
+const encodeName = (sent: Sent): Sent => ({
+  ...sent,
+  headers: sent.headers.map(([name, value]) => [name, name === "mcp-name" ? `=?base64?${btoa(value)}?=` : value] as const)
+})
+
 const bytes = (...numbers: ReadonlyArray<number>) => new Uint8Array(numbers)
 
 export const cases: ReadonlyArray<Case> = [
@@ -293,7 +298,22 @@ export const cases: ReadonlyArray<Case> = [
     ({ reader }) => ask([], "tools/call", { name: "list_todos", arguments: {}, access_token: reader }),
     noCredentials
   ),
-  one("JWT-21 a token for somebody else", ({ foreign }) => call(bearer(foreign), "list_todos"), invalidToken),
+  one(
+    "HDR-16 a token in a form beside one in the header: only the header counts, and a form is no message",
+    ({ none, reader }) => ({
+      method: "POST",
+      path: "/mcp",
+      headers: [...bearer(none), ["content-type", "application/x-www-form-urlencoded"]],
+      body: `access_token=${reader}`
+    }),
+    contentType
+  ),
+  one(
+    "HDR-16 a token in the body beside one in the header: only the header counts",
+    ({ none, reader }) => ask(bearer(none), "tools/call", { name: "list_todos", arguments: {}, access_token: reader }),
+    insufficient("todos:read")
+  ),
+  one("CHAL-10 JWT-21 a token for somebody else: the answer says nothing of why", ({ foreign }) => call(bearer(foreign), "list_todos"), invalidToken),
   one("JWT-15 an expired token", ({ expired }) => call(bearer(expired), "list_todos"), invalidToken),
   one("a token that is none", () => call(bearer("garbage"), "list_todos"), invalidToken),
   one("CHAL-17 expired, and a scope missing", ({ expiredNone }) => call(bearer(expiredNone), "add_todo"), invalidToken),
@@ -301,7 +321,7 @@ export const cases: ReadonlyArray<Case> = [
   // Scopes
   one("a scope that the caller has", ({ reader }) => call(bearer(reader), "list_todos"), ran("list_todos alice")),
   one("no scope needed", ({ none }) => call(bearer(none), "whoami"), ran("whoami alice")),
-  one("SCOPE-07 a scope missing", ({ none }) => call(bearer(none), "list_todos"), insufficient("todos:read")),
+  one("CHAL-03 SCOPE-07 a scope missing", ({ none }) => call(bearer(none), "list_todos"), insufficient("todos:read")),
   one(
     "SCOPE-09 one of two scopes missing: both are asked for",
     ({ reader }) => call(bearer(reader), "add_todo"),
@@ -332,7 +352,7 @@ export const cases: ReadonlyArray<Case> = [
     insufficient("todos:read")
   ),
   one(
-    "a prompt without its scope",
+    "SCOPE-20 a prompt without its scope, which the metadata does not list",
     ({ reader }) => ask(bearer(reader), "prompts/get", { name: "plan" }),
     insufficient("todos:write")
   ),
@@ -356,6 +376,13 @@ export const cases: ReadonlyArray<Case> = [
     },
     insufficient("todos:read")
   ),
+
+  one(
+    "MCP-04 an encoded Mcp-Name, and the scope missing",
+    ({ none }) => encodeName(call(bearer(none), "list_todos")),
+    insufficient("todos:read")
+  ),
+  one("MCP-04 an encoded Mcp-Name", ({ reader }) => encodeName(call(bearer(reader), "list_todos")), ran("list_todos alice")),
 
   // One body, said in several ways
   one(

@@ -1,14 +1,12 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
-import type { HttpClient } from "effect/http"
 import { ask, bearer, call, type Case, cases, mint, ownHeaders, type Tokens } from "./cases.ts"
 import { type Answer, type Host, makeIssuer, optionsOf, origin, type Running, type Settings } from "./Host.ts"
 import { hosts } from "./hosts.ts"
 
 interface Bench {
   readonly running: Running
-  readonly client: HttpClient.HttpClient
   readonly issuer: TestIssuer.TestIssuer["Service"]
   readonly tokens: Tokens
 }
@@ -17,13 +15,13 @@ const setUp = async (host: Host, settings: Settings, outage: boolean): Promise<B
   const { client, issuer } = await makeIssuer()
   if (outage) await Effect.runPromise(issuer.fail({ _tag: "Status", status: 500 }))
   const running = await host.start(optionsOf(issuer.issuer, settings), client)
-  return { running, client, issuer, tokens: await mint(issuer) }
+  return { running, issuer, tokens: await mint(issuer) }
 }
 
 const own = (headers: Answer["headers"]) =>
   Object.fromEntries(ownHeaders.flatMap((name) => headers[name] === undefined ? [] : [[name, headers[name]]]))
 
-const play = async ({ running, tokens }: Bench, { steps }: Case) => {
+const play = async ({ endOfSession = 204 }: Host, { running, tokens }: Bench, { steps }: Case) => {
   const answers: Array<Answer> = []
   await running.ran()
   for (const [index, { expected, sent }] of steps(tokens).entries()) {
@@ -36,7 +34,8 @@ const play = async ({ running, tokens }: Bench, { steps }: Case) => {
       assert.isUndefined(answer.headers["www-authenticate"], where)
       assert.deepStrictEqual(lines, [], where)
     } else if ("ran" in expected) {
-      assert.deepStrictEqual([answer.status, lines], [expected.status ?? 200, expected.ran], `${where}: ${answer.body}`)
+      const status = expected.status === 204 ? endOfSession : expected.status ?? 200
+      assert.deepStrictEqual([answer.status, lines], [status, expected.ran], `${where}: ${answer.body}`)
       assert.isUndefined(answer.headers["www-authenticate"], where)
     } else {
       const { body, headers, status } = expected
@@ -50,15 +49,11 @@ const play = async ({ running, tokens }: Bench, { steps }: Case) => {
   }
 }
 
-/** The cases by what their server is told. */
-const groups = new Map<string, ReadonlyArray<Case>>()
-for (const row of cases) {
-  const key = JSON.stringify([row.settings ?? {}, row.outage ?? false])
-  groups.set(key, [...(groups.get(key) ?? []), row])
-}
+/** What the server of a case is told. */
+const keyOf = ({ outage, settings }: Case) => JSON.stringify([settings ?? {}, outage ?? false])
 
 describe.each(hosts)("$name", (host) => {
-  for (const [key, group] of groups) {
+  for (const key of new Set(cases.map(keyOf))) {
     const [settings, outage] = JSON.parse(key) as [Settings, boolean]
     describe(key, () => {
       let bench: Bench
@@ -66,7 +61,10 @@ describe.each(hosts)("$name", (host) => {
         bench = await setUp(host, settings, outage)
       })
       afterAll(() => bench.running.stop())
-      it.each(group.filter(({ notOn }) => notOn !== host.name))("$title", (row) => play(bench, row))
+      it.each(cases.filter((row) => keyOf(row) === key && row.notOn !== host.name))(
+        "$title",
+        (row) => play(host, bench, row)
+      )
     })
   }
 
