@@ -61,6 +61,8 @@ export interface Host<R extends Running = Running> {
   readonly start: (options: Options, client: HttpClient.HttpClient) => Promise<R>
   /** How this host is asked for a stream that the server keeps open. */
   readonly streams: "GET" | "subscriptions/listen"
+  /** How this host's own server answers the DELETE of a session. Default: 204. */
+  readonly endOfSession?: number
 }
 
 /** Writes down what runs. */

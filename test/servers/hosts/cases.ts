@@ -239,7 +239,9 @@ const anonymous: Settings = { anonymous: "allow-unscoped" }
 
 const encodeName = (sent: Sent): Sent => ({
   ...sent,
-  headers: sent.headers.map(([name, value]) => [name, name === "mcp-name" ? `=?base64?${btoa(value)}?=` : value] as const)
+  headers: sent.headers.map(([name, value]) =>
+    [name, name === "mcp-name" ? `=?base64?${btoa(value)}?=` : value] as const
+  )
 })
 
 const bytes = (...numbers: ReadonlyArray<number>) => new Uint8Array(numbers)
@@ -313,7 +315,11 @@ export const cases: ReadonlyArray<Case> = [
     ({ none, reader }) => ask(bearer(none), "tools/call", { name: "list_todos", arguments: {}, access_token: reader }),
     insufficient("todos:read")
   ),
-  one("CHAL-10 JWT-21 a token for somebody else: the answer says nothing of why", ({ foreign }) => call(bearer(foreign), "list_todos"), invalidToken),
+  one(
+    "CHAL-10 JWT-21 a token for somebody else: the answer says nothing of why",
+    ({ foreign }) => call(bearer(foreign), "list_todos"),
+    invalidToken
+  ),
   one("JWT-15 an expired token", ({ expired }) => call(bearer(expired), "list_todos"), invalidToken),
   one("a token that is none", () => call(bearer("garbage"), "list_todos"), invalidToken),
   one("CHAL-17 expired, and a scope missing", ({ expiredNone }) => call(bearer(expiredNone), "add_todo"), invalidToken),
@@ -382,7 +388,11 @@ export const cases: ReadonlyArray<Case> = [
     ({ none }) => encodeName(call(bearer(none), "list_todos")),
     insufficient("todos:read")
   ),
-  one("MCP-04 an encoded Mcp-Name", ({ reader }) => encodeName(call(bearer(reader), "list_todos")), ran("list_todos alice")),
+  one(
+    "MCP-04 an encoded Mcp-Name",
+    ({ reader }) => encodeName(call(bearer(reader), "list_todos")),
+    ran("list_todos alice")
+  ),
 
   // One body, said in several ways
   one(

@@ -17,6 +17,7 @@ import { Miniflare } from "miniflare"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { fetchFrom, type Host, type Options, overFetch, overSocket, recorder, type Running } from "./Host.ts"
+import { sdkHosts } from "./sdkHosts.ts"
 import * as TodoServer from "./TodoServer.ts"
 
 const services = (options: Options, client: HttpClient.HttpClient) =>
@@ -240,5 +241,6 @@ export const hosts: ReadonlyArray<Host> = [
   nodeHttp,
   express("Express 4", express4 as unknown as typeof express5),
   express("Express 5", express5),
-  workerd
+  workerd,
+  ...sdkHosts
 ]

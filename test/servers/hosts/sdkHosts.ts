@@ -1,0 +1,186 @@
+/** Servers of the official SDKs for the table of cases: without sessions, unless a client opens one. */
+import { getRequestListener } from "@hono/node-server"
+import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js"
+import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
+import { WebStandardStreamableHTTPServerTransport as WebTransportV1 } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
+import {
+  McpServer as McpServerV2,
+  WebStandardStreamableHTTPServerTransport as WebTransportV2
+} from "@modelcontextprotocol/server"
+import { Layer } from "effect"
+import { AuthLayer } from "effect-mcp-auth"
+import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
+import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
+import { HttpClient } from "effect/http"
+import express from "express"
+import { createServer, type RequestListener, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
+import { type Host, type Options, overFetch, overSocket, recorder } from "./Host.ts"
+
+type Scope = "todos:read" | "todos:write"
+type Ran = (line: string) => void
+
+const services = (options: Options, client: HttpClient.HttpClient) =>
+  AuthLayer.layerServices(options).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+
+const listen = (server: Server) =>
+  new Promise<Server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)))
+
+const overNode = (server: Server) => overSocket((server.address() as AddressInfo).port)
+
+const stop = async (server: Server, dispose: () => Promise<void>) => {
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
+  await dispose()
+}
+
+const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
+
+/** What `TodoServer` has, on either SDK. */
+const register = <S extends McpServerV1 | McpServerV2, N extends SdkV1.Anonymous>(
+  server: S,
+  auth: Pick<SdkV1.McpAuthSdk<Scope, unknown, never, N>, "registerTool" | "registerPrompt" | "registerResource">,
+  ran: Ran
+): S => {
+  const to = server as unknown as McpServerV1
+  const run = (name: string, principal: { readonly subject: string | undefined } | undefined) => {
+    const line = `${name} ${principal?.subject ?? "nobody"}`
+    ran(line)
+    return line
+  }
+  auth.registerTool(to, "whoami", {}, ({ principal }) => text(run("whoami", principal)))
+  auth.registerTool(to, "list_todos", { scopes: ["todos:read"] }, (_) => text(run("list_todos", _.principal)))
+  auth.registerTool(
+    to,
+    "add_todo",
+    { scopes: ["todos:read", "todos:write"] },
+    (_) => text(run("add_todo", _.principal))
+  )
+  auth.registerResource(to, "todo", "todo://1", { scopes: ["todos:read"] }, (uri, { principal }) => ({
+    contents: [{ uri: uri.href, text: run("todo://1", principal) }]
+  }))
+  auth.registerPrompt(to, "plan", { scopes: ["todos:write"] }, ({ principal }) => ({
+    messages: [{ role: "user", content: { type: "text", text: run("plan", principal) } }]
+  }))
+  return server
+}
+
+const isInitialize = (body: unknown) => (body as { readonly method?: unknown } | undefined)?.method === "initialize"
+
+/** Version 1 knows no revision that a request names in its headers alone: what the gate has looked at is left out. */
+const withoutRevision = (request: Request): Request => {
+  const headers = new Headers(request.headers)
+  if (headers.get("mcp-protocol-version") === "2026-07-28") headers.delete("mcp-protocol-version")
+  return new Request(request.url, { method: request.method, headers, signal: request.signal })
+}
+
+const expressV1: Host = {
+  name: "SDK v1 on Express",
+  streams: "GET",
+  endOfSession: 200,
+  start: async (options, client) => {
+    const record = recorder()
+    const auth = await SdkV1.fromLayer(services(options, client), { anonymous: options.anonymous })
+    const make = () => register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth, record.ran)
+    const sessions = new Map<string, StreamableHTTPServerTransport>()
+    const specimen = make()
+    const app = express()
+    app.use(auth.metadataRouter())
+    app.all("/mcp", auth.protect(specimen), async (req, res) => {
+      if (req.method === "OPTIONS") return void res.sendStatus(204)
+      const known = sessions.get(String(req.headers["mcp-session-id"]))
+      if (known !== undefined) return known.handleRequest(req, res, req.body)
+      if (req.headers["mcp-protocol-version"] === "2026-07-28") {
+        delete req.headers["mcp-protocol-version"]
+        req.rawHeaders = req.rawHeaders.filter((_, index, all) =>
+          all[index - index % 2]!.toLowerCase() !== "mcp-protocol-version"
+        )
+      }
+      const transport: StreamableHTTPServerTransport = new StreamableHTTPServerTransport({
+        enableJsonResponse: true,
+        keepAliveMs: 20,
+        ...(isInitialize(req.body)
+          ? {
+            sessionIdGenerator: () => crypto.randomUUID(),
+            onsessioninitialized: (id: string) => void sessions.set(id, transport)
+          }
+          : {})
+      })
+      await make().connect(transport as never)
+      await transport.handleRequest(req, res, req.body)
+    })
+    const server = await listen(createServer(app))
+    return { ...overNode(server), ran: async () => record.take(), stop: () => stop(server, auth.dispose) }
+  }
+}
+
+const webV1: Host = {
+  name: "SDK v1 on the web transport",
+  streams: "GET",
+  endOfSession: 200,
+  start: async (options, client) => {
+    const record = recorder()
+    const auth = await SdkV1.fromLayer(services(options, client), { anonymous: options.anonymous })
+    const make = () => register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth, record.ran)
+    const sessions = new Map<string, WebTransportV1>()
+    const handle = auth.protectFetch(make(), async (request, given) => {
+      if (request.method === "OPTIONS") return new Response(null, { status: 204 })
+      const known = sessions.get(request.headers.get("mcp-session-id") ?? "")
+      if (known !== undefined) return known.handleRequest(request, given)
+      const transport: WebTransportV1 = new WebTransportV1({
+        enableJsonResponse: true,
+        keepAliveMs: 20,
+        ...(isInitialize(given.parsedBody)
+          ? {
+            sessionIdGenerator: () => crypto.randomUUID(),
+            onsessioninitialized: (id: string) => void sessions.set(id, transport)
+          }
+          : {})
+      })
+      await make().connect(transport as never)
+      return transport.handleRequest(withoutRevision(request), given)
+    })
+    return {
+      ...overFetch(async (request) => await auth.metadata(request) ?? await handle(request)),
+      ran: async () => record.take(),
+      stop: auth.dispose
+    }
+  }
+}
+
+const v2: Host = {
+  name: "SDK v2",
+  streams: "subscriptions/listen",
+  endOfSession: 200,
+  start: async (options, client) => {
+    const record = recorder()
+    const auth = await SdkV2.fromLayer(services(options, client), { anonymous: options.anonymous })
+    const make = () => register(new McpServerV2({ name: "todos", version: "1.0.0" }), auth as never, record.ran)
+    const handler = auth.createMcpHandler(make)
+    const sessions = new Map<string, WebTransportV2>()
+    // Where clients of 2025 shall have sessions, they get a transport of their own beside the handler.
+    const withSessions = auth.protectFetch(make(), async (request, given) => {
+      const known = sessions.get(request.headers.get("mcp-session-id") ?? "")
+      if (known !== undefined) return known.handleRequest(request, given)
+      const transport: WebTransportV2 = new WebTransportV2({
+        enableJsonResponse: true,
+        sessionIdGenerator: () => crypto.randomUUID(),
+        onsessioninitialized: (id) => void sessions.set(id, transport)
+      })
+      await make().connect(transport)
+      return transport.handleRequest(request, given)
+    })
+    const listener = getRequestListener(async (request) => {
+      const document = await auth.metadata(request)
+      if (document !== undefined) return document
+      if (request.headers.has("mcp-session-id")) return withSessions(request)
+      const isShort = request.method === "POST" && Number(request.headers.get("content-length")) < 1000
+      const opens = isShort && (await request.clone().text()).includes("\"initialize\"")
+      return opens ? withSessions(request) : handler.fetch(request)
+    })
+    const server = await listen(createServer(listener as RequestListener))
+    return { ...overNode(server), ran: async () => record.take(), stop: () => stop(server, auth.dispose) }
+  }
+}
+
+export const sdkHosts: ReadonlyArray<Host> = [expressV1, webV1, v2]
