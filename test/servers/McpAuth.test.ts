@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
-import { AuthLayer, requireScopes, RequiredScopes } from "effect-mcp-auth"
+import { AuthLayer, RequiredScopes, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { McpProtocol, McpSchema, Tool, Toolkit } from "effect/ai"
