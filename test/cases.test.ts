@@ -67,6 +67,11 @@ describe("a title is found", () => {
     [`it.effect.each([{ title: "JWT-01 a" }, { title: "JWT-02 b" }])("$title", () => {})`, ["JWT-01", "JWT-02"]],
     [`const rows = [{ title: "JWT-01 a" }] as const\nit.effect.each(rows)("$title", () => {})`, ["JWT-01"]],
     [`const more = [{ title: "JWT-01 a" }]\nit.each([...more])("$title: $is", () => {})`, ["JWT-01"]],
+    [`const rows = [{ title: "JWT-01 a" }]\nit.each(rows.filter(Boolean))("$title", () => {})`, ["JWT-01"]],
+    [`it.each([...[1].map((n) => row(\`JWT-01 \${n}\`)), { ...row("JWT-02 b"), c: 1 }])("$title", () => {})`, [
+      "JWT-01",
+      "JWT-02"
+    ]],
     [`it("T-JWT-01 is another list's", () => {})`, []],
     [`it.each([["JWT-01 a", 1], ["JWT-02 b", 2]])("%s", () => {})`, ["JWT-01", "JWT-02"]]
   ])("in %s", (code, ids) => assert.deepStrictEqual(found(code), ids))
@@ -86,6 +91,7 @@ describe("a title is found", () => {
     `it.each(["JWT-01 a"])`,
     `it.each([{ title: "a", note: "JWT-01" }])("$title", () => {})`,
     `it.each([{ title: "JWT-01 a" }])("a row", () => {})`,
+    `it.each([row("JWT-01 a")])("%s", () => {})`,
     `run("JWT-01 a", () => {})`
   ])("not in %s", (code) => assert.deepStrictEqual(found(code), []))
 })

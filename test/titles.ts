@@ -1,5 +1,5 @@
 import ts from "@typescript/typescript6"
-import { readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join, relative } from "node:path"
 
 const root = join(import.meta.dirname, "..")
@@ -9,14 +9,32 @@ const root = join(import.meta.dirname, "..")
  *
  * A title is the first argument of a call of `it` or of what hangs on it (`it.effect`, `it.live`, `it.effect.prop`,
  * `it.effect.each(table)`): a string, written there. Where it takes a member of its table's rows (`$title`, `%s`), the
- * strings of the table count, too: with `$title` those of that member, with `%s` all that are not inside an object.
+ * strings of the table count, too: with `$title` those of that member, with `%s` all that are not inside an object. The
+ * table may stand in a neighbouring file, and be filtered or mapped; a row may be made by a function that takes its title
+ * first.
  */
 export const titlesOf = (path: string, text: string): ReadonlyArray<string> => {
   const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true)
   const titles: Array<string> = []
   const constants = new Map<string, ts.Expression>()
 
+  const declare = (node: ts.Node): void => {
+    if (
+      ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.initializer !== undefined &&
+      !constants.has(node.name.text)
+    ) {
+      constants.set(node.name.text, node.initializer)
+    }
+    ts.forEachChild(node, declare)
+  }
+
   const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
+      const imported = join(path, "..", node.moduleSpecifier.text)
+      if (node.moduleSpecifier.text.startsWith(".") && imported.endsWith(".ts") && existsSync(imported)) {
+        declare(ts.createSourceFile(imported, readFileSync(imported, "utf8"), ts.ScriptTarget.Latest, true))
+      }
+    }
     if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.initializer !== undefined) {
       constants.set(node.name.text, node.initializer)
     }
@@ -77,12 +95,29 @@ export const titlesOf = (path: string, text: string): ReadonlyArray<string> => {
     }
     if (ts.isObjectLiteralExpression(table)) {
       return table.properties.flatMap((property) => {
-        if (!ts.isPropertyAssignment(property) || !members.has(property.name.getText(source))) return []
+        if (ts.isSpreadAssignment(property)) return into(property.expression)
+        if (!ts.isPropertyAssignment(property) || !members.has(property.name.getText())) return []
         const text = textOf(property.initializer)
         return text === undefined ? [] : [text]
       })
     }
+    if (ts.isCallExpression(table)) return ofCall(table, members, into)
     const text = bare ? textOf(table) : undefined
+    return text === undefined ? [] : [text]
+  }
+
+  const ofCall = (
+    call: ts.CallExpression,
+    members: ReadonlySet<string>,
+    into: (node: ts.Node) => ReadonlyArray<string>
+  ): ReadonlyArray<string> => {
+    const { expression: callee } = call
+    const [first] = call.arguments
+    if (ts.isPropertyAccessExpression(callee)) {
+      if (callee.name.text === "filter") return into(callee.expression)
+      return callee.name.text === "map" && first !== undefined && ts.isArrowFunction(first) ? into(first.body) : []
+    }
+    const text = members.has("title") && first !== undefined ? textOf(first) : undefined
     return text === undefined ? [] : [text]
   }
 

@@ -174,6 +174,24 @@ describe("protect", () => {
     assert.isUndefined(auth.metadata(new Request("https://server.test/.well-known/oauth-protected-resource/other")))
   })
 
+  it("PRM-09 describes itself with what is configured, and with nothing else", async () => {
+    const asked = new Request("https://server.test/.well-known/oauth-protected-resource/mcp")
+    const describe = async (auth: Awaited<ReturnType<typeof make>>) => await (await auth.metadata(asked))!.json()
+    const usual = {
+      resource,
+      authorization_servers: [issuer.issuer],
+      scopes_supported: ["todos:read"],
+      bearer_methods_supported: ["header"]
+    }
+    await using plain = await make()
+    assert.deepStrictEqual(await describe(plain), usual as never)
+    await using named = await make({ resourceName: "Todos", resourceDocumentation: "https://server.test/docs" })
+    assert.deepStrictEqual(
+      await describe(named),
+      { ...usual, resource_name: "Todos", resource_documentation: "https://server.test/docs" } as never
+    )
+  })
+
   it("passes a preflight on, without a caller", async () => {
     await using auth = await make({ allowedOrigins: ["https://app.test"] })
     const handler = auth.protect((request, { principal }) =>

@@ -199,7 +199,7 @@ describe.each(frameworks)("Express $version", ({ framework }) => {
     assert.strictEqual(answer.headers.get("access-control-expose-headers"), "Mcp-Session-Id, WWW-Authenticate")
   })
 
-  it("answers for the metadata at the root, and passes everything else on", async () => {
+  it("PRM-14 answers for the metadata at the root, and passes everything else on", async () => {
     await using auth = await make()
     const app = framework()
     app.use("/api", auth.metadataRouter())

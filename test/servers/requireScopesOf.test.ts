@@ -88,9 +88,10 @@ describe.each(servers)("scopes that depend on the arguments, $name", ({ Server }
     ["list_todos", { of: "everybody" }, ["todos:read", "todos:admin"], undefined],
     ["archive", { days: 30 }, ["todos:write"], undefined],
     ["archive", { days: 3 }, ["todos:write"], "todos:write todos:admin"],
+    ["archive", { days: 3 }, [], "todos:write todos:admin"],
     ["archive", { days: 3 }, ["todos:write", "todos:admin"], undefined],
     ["archive", { days: 0 }, ["todos:write"], "todos:write todos:admin"]
-  ])("%s of %j with %j asks for %j", async (name, args, scopes, asked) => {
+  ])("SCOPE-10 %s of %j with %j asks for %j", async (name, args, scopes, asked) => {
     const { dispose, handler } = serve(Server as never, all)
     ran.length = 0
     const token = await Effect.runPromise(issuer.mint({ scopes }))
