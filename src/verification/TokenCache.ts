@@ -46,6 +46,8 @@ export interface Settings {
   readonly jwt: Duration.Duration
   readonly introspection: Duration.Duration
   readonly inactive: Duration.Duration
+  /** When something was forgotten last, in milliseconds: answers that are older count no more. */
+  readonly forgotten: { at: number }
 }
 
 /**
@@ -89,7 +91,8 @@ export const settings = (options: Options = {}, option = "tokenCache"): Result.R
       capacity,
       jwt: yield* time("jwt", Duration.minutes(5), Duration.hours(1)),
       introspection: yield* time("introspection", Duration.minutes(1), Duration.hours(1)),
-      inactive: yield* time("inactive", Duration.seconds(5), Duration.minutes(1))
+      inactive: yield* time("inactive", Duration.seconds(5), Duration.minutes(1)),
+      forgotten: { at: Number.NEGATIVE_INFINITY }
     }
   })
 
@@ -273,6 +276,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
     invalidate: (target) =>
       Effect.gen(function*() {
         invalidations++
+        settings.forgotten.at = yield* Clock.currentTimeMillis
         if (target === "everything") {
           entries.clear()
           inactive.clear()
