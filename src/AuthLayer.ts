@@ -44,6 +44,7 @@ import * as Profile from "./verification/Profile.ts"
 import * as RequestState from "./verification/RequestState.ts"
 import type { ScopeHierarchy } from "./verification/ScopeHierarchy.ts"
 import * as ServersVerifier from "./verification/ServersVerifier.ts"
+import * as Tenants from "./verification/Tenants.ts"
 import * as TokenCache from "./verification/TokenCache.ts"
 import type * as TokenType from "./verification/TokenType.ts"
 import type * as TokenVerifier from "./verification/TokenVerifier.ts"
@@ -129,6 +130,8 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
    * remembered: an answer from memory is best.
    */
   readonly revocation?: Revocation | undefined
+  /** Issuers of each tenant, found while the server runs. What names no tenant is judged by the servers above. */
+  readonly tenants?: Tenants.Options | undefined
   /**
    * Replaces or wraps the verifier that the authorization servers make: see the combinators in `TokenVerifier`. What it
    * admits is admitted.
@@ -385,14 +388,18 @@ const makeGate = <S extends Scopes, C, A>(
     yield* Effect.fromResult(Audience.check(options.audience ?? Audience.resource))
     const keys = yield* JwkSet.JwkSet
     const settings = yield* Effect.fromResult(TokenCache.settings(options.tokenCache))
-    const configured = yield* ServersVerifier.make(servers, {
+    const rules: ServersVerifier.Rules = {
       resource: resource.resource,
       audience: options.audience,
       tokenType: options.tokenType,
       clockTolerance: yield* Effect.fromResult(checkTolerance(options.clockTolerance)),
       effectiveScopes: resource.effectiveScopes
-    }, settings)
-    const cached = TokenCache.make(options.verifier?.(configured) ?? configured, settings)
+    }
+    const configured = yield* ServersVerifier.make(servers, rules, settings)
+    const cachedServers = TokenCache.make(options.verifier?.(configured) ?? configured, settings)
+    const cached = options.tenants === undefined
+      ? cachedServers
+      : yield* Tenants.make(options.tenants, cachedServers, rules, settings)
     return Gate.make({
       resource,
       requestState: yield* RequestState.make(options.stateSecret),
@@ -426,8 +433,8 @@ const withRevocation = (
   revocation: Revocation | undefined
 ): TokenVerifier.Verifier =>
   revocation === undefined ? verifier : {
-    verify: (credentials) =>
-      Effect.flatMap(verifier.verify(credentials), (principal) =>
+    verify: (credentials, request) =>
+      Effect.flatMap(verifier.verify(credentials, request), (principal) =>
         Effect.flatMap(
           revocation(principal),
           (isRevoked): Effect.Effect<Principal.Principal["Service"], InvalidToken> =>

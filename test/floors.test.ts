@@ -66,14 +66,15 @@ const cases: ReadonlyArray<Case> = [
   // verification: jose lives here
   ...allows(
     "src/verification/A.ts",
-    ...imports("jose", "./B.ts", "./internal/b.ts", "../protocol/B.ts", "effect/http/HttpClient", "effect/Clock")
+    ...imports("jose", "./B.ts", "./internal/b.ts", "../protocol/B.ts", "effect/http/HttpClient", "effect/Clock"),
+    ...types("effect/persistence/Persistence")
   ),
   ...allows("src/verification/internal/a.ts", ...imports("jose", "./b.ts", "../B.ts", "../../protocol/B.ts")),
   ...refuses(
     floor,
     "src/verification/A.ts",
     ...imports(...foreign, ...sdk, ...composition, "effect/ai/Tool", "effect/http/HttpRouter"),
-    ...imports("effect/http/HttpServerRequest", "../protocol/internal/b.ts"),
+    ...imports("effect/http/HttpServerRequest", "../protocol/internal/b.ts", "effect/persistence/Persistence"),
     ...imports(...floors.slice(2).map((it) => `../${it}/B.ts`))
   ),
   ...refuses(

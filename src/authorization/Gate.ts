@@ -38,6 +38,8 @@ export interface Request {
   readonly method: string
   readonly header: (name: string) => string | undefined
   readonly authorization: ReadonlyArray<string>
+  /** Without query. Where a host does not tell, nothing is found by path. */
+  readonly path?: string | undefined
 }
 
 /**
@@ -234,7 +236,7 @@ export const make = (options: Options): Gate => {
           return Effect.succeed("anonymous")
         }
         return Effect.fromResult(Credentials.parse(request.authorization, options.tokenGrammar)).pipe(
-          Effect.flatMap((credentials) => Decision.traced(verifier.verify(credentials))),
+          Effect.flatMap((credentials) => Decision.traced(verifier.verify(credentials, request))),
           Effect.flatMap(readClaims),
           Effect.catch((error) => refuseWith(since, refusals.of(error, circumstances)))
         )

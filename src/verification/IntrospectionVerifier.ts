@@ -4,10 +4,12 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
+import type { BackingPersistenceStore } from "effect/persistence/Persistence"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -27,6 +29,7 @@ import * as Claims from "./internal/claims.ts"
 import { judgeClaims, startOf, toleranceOf } from "./internal/judgeClaims.ts"
 import { jsonObject, postForm } from "./internal/postForm.ts"
 import * as Rules from "./internal/rules.ts"
+import { sha256 } from "./internal/sha256.ts"
 import { Sharing } from "./internal/sharing.ts"
 import type * as Introspection from "./Introspection.ts"
 import { JwkSet } from "./JwkSet.ts"
@@ -56,6 +59,59 @@ export interface Options {
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
   /** How long a cache may use an answer again. Default: 1 minute. */
   readonly timeToLive?: Duration.Duration | undefined
+  /** Answers from before this moment, in milliseconds, are not used. */
+  readonly forgotten?: { readonly at: number } | undefined
+}
+
+/**
+ * A store in which the instances of a server share the answers of introspection endpoints: what one has asked, another
+ * need not ask. By default there is none.
+ *
+ * **Details**
+ *
+ * Any store of `effect/persistence`. An answer is kept under a hash of its token, until the token ends and at most as long
+ * as answers are remembered anyway. A store that fails or is slow costs nothing but the request it would have saved.
+ *
+ * **Gotchas**
+ *
+ * Whoever can write to the store can say who anybody is, and whoever can read it learns the claims of tokens in use.
+ *
+ * **Example** (Answers in Redis)
+ *
+ * ```ts
+ * import { AuthLayer, IntrospectionVerifier } from "effect-mcp-auth"
+ * import { Effect, Layer, Redacted } from "effect"
+ * import { Persistence, type Redis } from "effect/persistence"
+ *
+ * declare const RedisLive: Layer.Layer<Redis.Redis>
+ *
+ * const Shared = Layer.effect(
+ *   IntrospectionVerifier.SharedAnswers,
+ *   Effect.flatMap(Persistence.BackingPersistence, (stores) => stores.make("introspection"))
+ * ).pipe(Layer.provide(Persistence.layerBackingRedis), Layer.provide(RedisLive))
+ *
+ * const Auth = AuthLayer.make({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: [{
+ *     issuer: "https://auth.example.com",
+ *     introspection: { clientId: "todos", clientSecret: Redacted.make(process.env["CLIENT_SECRET"] ?? "") }
+ *   }],
+ *   scopes: ["todos:read"]
+ * }).pipe(Layer.provide(Shared))
+ * ```
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const SharedAnswers: Context.Reference<Pick<BackingPersistenceStore, "get" | "set"> | undefined> = Context
+  .Reference<Pick<BackingPersistenceStore, "get" | "set"> | undefined>("effect-mcp-auth/SharedAnswers", {
+    defaultValue: () => undefined
+  })
+
+/** What an endpoint said, and when it was asked. */
+interface Said {
+  readonly claims: Claims.Claims
+  readonly at: number
 }
 
 type Unavailable = AuthorizationServerUnavailable | InvalidMetadata
@@ -105,7 +161,7 @@ export const make = (
     }
     const timeToLive = Duration.toMillis(options.timeToLive ?? Duration.minutes(1))
 
-    const judge = (response: Claims.Claims, token: Redacted.Redacted, now: number) =>
+    const judge = ({ at, claims: response }: Said, token: Redacted.Redacted, now: number) =>
       Result.gen(function*() {
         if (Claims.own(response, "active") !== true) return yield* Claims.refuse("inactive")
         const answer = { ...yield* claimsOf(Redacted.value(token), rules.tokenType), ...response }
@@ -113,37 +169,64 @@ export const make = (
         if (typeof issuer !== "string" || (issuer !== server.issuer && !server.tokenIssuers.includes(issuer))) {
           return yield* Claims.refuse("unknown-issuer")
         }
-        const claims = withExpiry(answer, introspection.maxLifetime, now)
+        const claims = withExpiry(answer, introspection.maxLifetime, at / 1000)
         const principal = yield* judgeClaims(rules, circumstances, { claims, introspected: true, issuer, token }, now)
         return TokenCache.reusable(principal, {
           from: startOf(claims, circumstances.tolerance),
-          until: Math.min((principal.expiresAt + circumstances.tolerance.expiry) * 1000, now * 1000 + timeToLive)
+          until: Math.min((principal.expiresAt + circumstances.tolerance.expiry) * 1000, at + timeToLive)
         })
       })
 
-    // Whoever asks about a token that is being asked about waits for that answer. The request belongs to the layer: a
-    // caller that goes away takes nobody's answer along.
-    const running = new Map<string, Deferred.Deferred<Claims.Claims, Unavailable>>()
+    const shared = yield* SharedAnswers
+    const forgotten = options.forgotten ?? { at: Number.NEGATIVE_INFINITY }
+    const askNow = (token: Redacted.Redacted): Effect.Effect<Said, Unavailable> =>
+      Effect.flatMap(Clock.currentTimeMillis, (at) => Effect.map(ask(token), (claims) => ({ claims, at })))
+
+    const askOrRead = shared === undefined || timeToLive === 0 ?
+      askNow :
+      (token: Redacted.Redacted) =>
+        Effect.gen(function*() {
+          const hash = sha256(JSON.stringify([server.issuer, options.resource, Redacted.value(token)]))
+          const key = typeof hash === "string" ? hash : yield* Effect.promise(() => hash)
+          const stored = yield* Effect.orElseSucceed(Effect.timeout(shared.get(key), storeTime), () => undefined)
+          const now = yield* Clock.currentTimeMillis
+          if (isSaid(stored) && stored.at <= now && now < stored.at + timeToLive && stored.at > forgotten.at) {
+            return stored
+          }
+          const said = yield* askNow(token)
+          if (Claims.own(said.claims, "active") !== true) return said
+          const exp = Claims.own(said.claims, "exp")
+          const until = Math.min(said.at + timeToLive, typeof exp === "number" ? exp * 1000 : Number.POSITIVE_INFINITY)
+          if (until > now) {
+            yield* shared.set(key, said, Duration.millis(until - now)).pipe(Effect.timeout(storeTime), Effect.ignore)
+          }
+          return said
+        })
+
+    // Whoever asks about a token that is being asked about waits for that answer, unless something was forgotten since.
+    // The request belongs to the layer: a caller that goes away takes nobody's answer along.
+    const running = new Map<string, { readonly since: number; readonly said: Deferred.Deferred<Said, Unavailable> }>()
     const shares = yield* Sharing
-    const askOnce = (token: Redacted.Redacted): Effect.Effect<Claims.Claims, Unavailable> =>
-      shares ? askShared(token) : askInTime(ask(token))
-    const askInTime = (asked: Effect.Effect<Claims.Claims, Unavailable>): Effect.Effect<Claims.Claims, Unavailable> =>
+    const askOnce = (token: Redacted.Redacted): Effect.Effect<Said, Unavailable> =>
+      shares ? askTogether(token) : askInTime(askOrRead(token))
+    const askInTime = (asked: Effect.Effect<Said, Unavailable>): Effect.Effect<Said, Unavailable> =>
       Effect.timeoutOrElse(asked, {
         duration: Duration.seconds(8),
         orElse: () =>
           Effect.fail(new AuthorizationServerUnavailable({ reason: "timeout", issuer: server.issuer, retryAfter: 1 }))
       })
-    const askShared = (token: Redacted.Redacted): Effect.Effect<Claims.Claims, Unavailable> =>
-      Effect.suspend(() => {
+    const askTogether = (token: Redacted.Redacted): Effect.Effect<Said, Unavailable> =>
+      Clock.clockWith((clock) => {
         const text = Redacted.value(token)
         const known = running.get(text)
-        if (known !== undefined) return Deferred.await(known)
-        const deferred = Deferred.makeUnsafe<Claims.Claims, Unavailable>()
-        running.set(text, deferred)
-        return permits.withPermits(1)(ask(token)).pipe(
+        if (known !== undefined && known.since > forgotten.at) return Deferred.await(known.said)
+        const deferred = Deferred.makeUnsafe<Said, Unavailable>()
+        const entry = { since: clock.currentTimeMillisUnsafe(), said: deferred }
+        running.set(text, entry)
+        return permits.withPermits(1)(askOrRead(token)).pipe(
           askInTime,
           Effect.onExit((exit) => {
-            running.delete(text)
+            if (running.get(text) === entry) running.delete(text)
             return Deferred.done(deferred, exit)
           }),
           Effect.ignore,
@@ -172,6 +255,14 @@ const claimsOf = (
   if (header === undefined || payload === undefined) return Claims.refuse("malformed")
   const wrongType = judgeType(Claims.own(header, "typ"), payload)
   return wrongType === undefined ? Result.succeed(payload) : Claims.refuse(wrongType)
+}
+
+/** A store that is slower than this is no help. */
+const storeTime = Duration.seconds(1)
+
+const isSaid = (value: unknown): value is Said => {
+  const { at, claims } = (value ?? {}) as Partial<Said>
+  return typeof at === "number" && typeof claims === "object" && claims !== null && !Array.isArray(claims)
 }
 
 /** An answer without `exp` (`null` says as little) ends with its lifetime, where the configuration gives it one. */

@@ -68,7 +68,9 @@ export class Principal extends Context.Service<Principal, {
  * @since 0.1.0
  */
 export const make = (
-  fields: Omit<Principal["Service"], "owner" | "key" | "token"> & { readonly token: Redacted.Redacted }
+  fields: Omit<Principal["Service"], "owner" | "key" | "token"> & {
+    readonly token: Redacted.Redacted | Redacted.Redacted<InboundToken>
+  }
 ): Principal["Service"] => ({
   ...fields,
   token: fields.token as Redacted.Redacted<unknown> as Redacted.Redacted<InboundToken>,

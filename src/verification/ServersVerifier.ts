@@ -70,7 +70,8 @@ export const make = (
           ...rules,
           authorizationServer: server,
           introspection,
-          timeToLive: settings.introspection
+          timeToLive: settings.introspection,
+          forgotten: settings.forgotten
         })
       })
     }

@@ -46,6 +46,8 @@ export interface Settings {
   readonly jwt: Duration.Duration
   readonly introspection: Duration.Duration
   readonly inactive: Duration.Duration
+  /** When something was forgotten last, in milliseconds: answers that are older count no more. */
+  readonly forgotten: { at: number }
 }
 
 /**
@@ -89,7 +91,8 @@ export const settings = (options: Options = {}, option = "tokenCache"): Result.R
       capacity,
       jwt: yield* time("jwt", Duration.minutes(5), Duration.hours(1)),
       introspection: yield* time("introspection", Duration.minutes(1), Duration.hours(1)),
-      inactive: yield* time("inactive", Duration.seconds(5), Duration.minutes(1))
+      inactive: yield* time("inactive", Duration.seconds(5), Duration.minutes(1)),
+      forgotten: { at: Number.NEGATIVE_INFINITY }
     }
   })
 
@@ -198,11 +201,11 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   }
 
   const verifyAnew = (
-    credentials: Parameters<Verifier<E>["verify"]>[0],
+    [credentials, request]: Parameters<Verifier<E>["verify"]>,
     key: string
   ): Effect.Effect<Principal["Service"], E> => {
     const before = invalidations
-    return Effect.matchEffect(verifier.verify(credentials), {
+    return Effect.matchEffect(verifier.verify(credentials, request), {
       onSuccess: (found) => {
         const reuse = reuses.get(found)
         if (reuse === undefined || capacity === 0) return Effect.succeed(found)
@@ -227,25 +230,25 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   }
 
   const verify = (
-    credentials: Parameters<Verifier<E>["verify"]>[0],
+    presented: Parameters<Verifier<E>["verify"]>,
     key: string,
     now: number
   ): Effect.Effect<Principal["Service"], E | VerificationError> => {
     const found = entries.get(key)
     // A hash is over bytes, and some strings that no header can hold have the same ones.
-    const isSame = found !== undefined && Redacted.value(found.token) === Redacted.value(credentials.token)
+    const isSame = found !== undefined && Redacted.value(found.token) === Redacted.value(presented[0].token)
     const entry = isSame ? found : undefined
     if (entry === undefined) {
       const until = inactive.get(key)
-      if (until === undefined) return verifyAnew(credentials, key)
+      if (until === undefined) return verifyAnew(presented, key)
       if (now < until) return failInactive
       inactive.delete(key)
-      return verifyAnew(credentials, key)
+      return verifyAnew(presented, key)
     }
     const { reuse } = entry
     const again = () => {
       if (entries.get(key) === entry) entries.delete(key)
-      return verifyAnew(credentials, key)
+      return verifyAnew(presented, key)
     }
     if (now < reuse.from || now >= reuse.until) return again()
     const current = reuse.isCurrent === undefined ? true : reuse.isCurrent(now)
@@ -260,19 +263,20 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   const keyOf = (token: Redacted.Redacted) => sha256(Redacted.value(token))
 
   return {
-    verify: (credentials) =>
+    verify: (...presented) =>
       Clock.clockWith((clock) => {
-        const key = keyOf(credentials.token)
+        const key = keyOf(presented[0].token)
         return typeof key === "string"
-          ? verify(credentials, key, clock.currentTimeMillisUnsafe())
+          ? verify(presented, key, clock.currentTimeMillisUnsafe())
           : Effect.flatMap(
             Effect.promise(() => key),
-            (key) => verify(credentials, key, clock.currentTimeMillisUnsafe())
+            (key) => verify(presented, key, clock.currentTimeMillisUnsafe())
           )
       }),
     invalidate: (target) =>
       Effect.gen(function*() {
         invalidations++
+        settings.forgotten.at = yield* Clock.currentTimeMillis
         if (target === "everything") {
           entries.clear()
           inactive.clear()

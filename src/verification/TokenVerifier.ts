@@ -24,7 +24,19 @@ import type { Principal } from "./Principal.ts"
  * @category errors
  * @since 0.1.0
  */
-export type VerificationError = InvalidToken | AuthorizationServerUnavailable | InvalidMetadata
+export type VerificationError = InvalidToken | AuthorizationServerUnavailable | InvalidMetadata | AuthConfigError
+
+/**
+ * What a verifier may see of the request besides its credentials.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Presented {
+  readonly header: (name: string) => string | undefined
+  /** Without query; `undefined` where the host does not tell. */
+  readonly path?: string | undefined
+}
 
 /**
  * Verifies the credentials of a request; fails with `E`.
@@ -33,7 +45,10 @@ export type VerificationError = InvalidToken | AuthorizationServerUnavailable | 
  * @since 0.1.0
  */
 export interface Verifier<out E = VerificationError> {
-  readonly verify: (credentials: Credentials) => Effect.Effect<Principal["Service"], E>
+  readonly verify: (
+    credentials: Credentials,
+    request?: Presented | undefined
+  ) => Effect.Effect<Principal["Service"], E>
 }
 
 /**
@@ -66,7 +81,7 @@ export class TokenVerifier extends Context.Service<TokenVerifier, Verifier>()("e
  * @since 0.1.0
  */
 export const make = <E>(
-  verify: (credentials: Credentials) => Effect.Effect<Principal["Service"], E>
+  verify: Verifier<E>["verify"]
 ): Verifier<E> => ({ verify })
 
 const refusals = new Map<InvalidTokenReason, Verifier<InvalidToken>>()
@@ -102,7 +117,7 @@ export const refuse = (reason: InvalidTokenReason): Verifier<InvalidToken> => {
  * @since 0.1.0
  */
 export const choose = <E>(choice: (token: Redacted.Redacted) => Verifier<E>): Verifier<E> => ({
-  verify: (credentials) => choice(credentials.token).verify(credentials)
+  verify: (credentials, request) => choice(credentials.token).verify(credentials, request)
 })
 
 /**
@@ -175,11 +190,20 @@ export const byIssuer = <E>(verifiers: Readonly<Record<string, Verifier<E>>>): V
  * @since 0.1.0
  */
 export const issuerOf = (token: string): string | undefined => {
+  const issuer = claimOf(token, "iss")
+  return typeof issuer === "string" ? issuer : undefined
+}
+
+/**
+ * A claim of a JWT, unverified.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const claimOf = (token: string, name: string): unknown => {
   if (token.length > maximumLength || !isJwt(token)) return undefined
   const claims = base64url.decodeJsonObject(token.split(".", 2)[1]!)
-  if (claims === undefined || !Object.hasOwn(claims, "iss")) return undefined
-  const { iss } = claims
-  return typeof iss === "string" ? iss : undefined
+  return claims !== undefined && Object.hasOwn(claims, name) ? claims[name] : undefined
 }
 
 /**

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { Audience, Profile } from "effect-mcp-auth"
 import { decodeJwt, decodeProtectedHeader } from "jose"
+import { createServer, type Server } from "node:http"
 import { Events, OAuth2Server } from "oauth2-mock-server"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
 import { signIn } from "../../examples/authorization-server/test/signIn.ts"
@@ -96,6 +97,38 @@ describe("oidc-provider", () => {
       const { challenge, status } = yield* todos.create(access_token)
       assert.strictEqual(status, 503)
       assert.isNull(challenge)
+    }))
+})
+
+describe("an endpoint that redirects", () => {
+  it.live("T-INTR-04: gets the token, and nobody else does", () =>
+    Effect.gen(function*() {
+      const place = yield* TodoManager.reserve
+      const received: Array<string> = []
+      const server = yield* Effect.acquireRelease(
+        Effect.callback<Server>((resume) => {
+          const server = createServer((request, response) => {
+            received.push(`${request.method} ${request.url}`)
+            request.resume()
+            response.writeHead(307, { location: "/elsewhere" }).end()
+          })
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) =>
+          Effect.callback<void>((resume) => {
+            server.close(() => resume(Effect.void))
+            server.closeAllConnections()
+          })
+      )
+      const issuer = `http://127.0.0.1:${(server.address() as { readonly port: number }).port}`
+      const introspection = {
+        clientId: "todos",
+        clientSecret: Redacted.make("hush"),
+        endpoint: `${issuer}/introspect`
+      }
+      const todos = yield* TodoManager.serve(place, { authorizationServers: [{ issuer, introspection }] })
+      assert.strictEqual((yield* todos.create("opaque")).status, 503)
+      assert.deepStrictEqual(received, ["POST /introspect"])
     }))
 })
 

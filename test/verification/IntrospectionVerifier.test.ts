@@ -298,7 +298,7 @@ describe("trouble with the endpoint is 503, never invalid_token", () => {
       assert.strictEqual(yield* caller.outcome("opaque-1"), "admitted")
     }))
 
-  it.effect("an endless body is cut off", () =>
+  it.effect("T-INTR-04: an endless body is cut off", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       let sent = 0
@@ -316,7 +316,7 @@ describe("trouble with the endpoint is 503, never invalid_token", () => {
       assert.isBelow(sent, 1024 * 1024)
     }))
 
-  it.effect("an endpoint that hangs is given up after 5 seconds", () =>
+  it.effect("T-INTR-04: an endpoint that hangs is given up after 5 seconds", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = () => "hang"

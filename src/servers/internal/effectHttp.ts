@@ -9,8 +9,16 @@ import * as headerLines from "./headerLines.ts"
 export const toGateRequest = (request: HttpServerRequest.HttpServerRequest): Gate.Request => ({
   method: request.method,
   header: (name) => request.headers[name],
-  authorization: authorizationLines(request)
+  authorization: authorizationLines(request),
+  // Only those who ask pay for it.
+  get path() {
+    return pathOf(request.originalUrl)
+  }
 })
+
+// Node gives path and query, fetch the whole URL.
+const pathOf = (url: string): string | undefined =>
+  URL.canParse(url, "http://localhost") ? new URL(url, "http://localhost").pathname : undefined
 
 /**
  * The `Authorization` lines as they came in. Node drops all but the first from its headers and keeps the truth in

@@ -9,7 +9,7 @@ import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Result from "effect/Result"
-import { AuthLayer, type Gate, type Policy } from "../../authorization/Gate.ts"
+import { AuthLayer, type Gate, type Policy, type Request } from "../../authorization/Gate.ts"
 import type { Refusal } from "../../authorization/Refusal.ts"
 import type { RequiredScope } from "../../authorization/RequiredScopes.ts"
 import { type AuthConfigError, type MalformedRequest, MissingCredentials } from "../../protocol/AuthError.ts"
@@ -29,6 +29,8 @@ export interface HostRequest {
   readonly header: (name: string) => string | undefined
   /** Every line of a header, as it came in. */
   readonly lines: (name: string) => ReadonlyArray<string>
+  /** Without query. */
+  readonly path: string | undefined
   /** Reads and parses the body. Run once, and only when everything before it is in order. */
   readonly body: Effect.Effect<unknown, MalformedRequest | AuthConfigError>
 }
@@ -177,10 +179,13 @@ export const make = async <A, R, E>(
       ? undefined
       : Context.getOrUndefined(gate.services(principal) as Context.Context<any>, claimsOf)
 
-  const toGate = ({ header, lines, method }: HostRequest) => ({
-    method,
-    header,
-    authorization: lines("authorization")
+  const toGate = (request: HostRequest): Request => ({
+    method: request.method,
+    header: request.header,
+    authorization: request.lines("authorization"),
+    get path() {
+      return request.path
+    }
   })
 
   const nobody = (method: string): Admitted<A> => ({

@@ -57,6 +57,9 @@ const extras = (req: NodeRequest): Extras => req as unknown as Extras
 
 export const toHostRequest = (req: NodeRequest, limit: number): HostRequest => ({
   method: req.method ?? "GET",
+  get path() {
+    return pathOf(req)
+  },
   header: (name) => {
     const value = req.headers[name]
     return typeof value === "string" || value === undefined ? value : value.join(", ")

@@ -18,6 +18,9 @@ export interface Reading {
 
 export const toHostRequest = (request: Request, reading: Reading): HostRequest => ({
   method: request.method,
+  get path() {
+    return new URL(request.url).pathname
+  },
   header: (name) => request.headers.get(name) ?? undefined,
   lines: (name) => {
     const value = request.headers.get(name)

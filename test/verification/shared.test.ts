@@ -1,0 +1,246 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Exit, Layer, Redacted, type Scope } from "effect"
+import { AuthLayer, Gate, IntrospectionVerifier, Revocations } from "effect-mcp-auth"
+import { HttpClient } from "effect/http"
+import { Persistence, Redis } from "effect/persistence"
+import { TestClock } from "effect/testing"
+import { Redis as Client } from "ioredis"
+import { spawn, spawnSync } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { active, resource, secret, type World, world } from "./introspection.ts"
+
+/** A server of its own on its own port, with nothing on disk; gone with the scope. */
+const RedisLive: Layer.Layer<Redis.Redis> = Layer.effect(
+  Redis.Redis,
+  Effect.gen(function*() {
+    const port = yield* Effect.callback<number>((resume) => {
+      const server = createServer().listen(0, "127.0.0.1", () => {
+        const { port } = server.address() as { readonly port: number }
+        server.close(() => resume(Effect.succeed(port)))
+      })
+    })
+    const directory = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "effect-mcp-auth-redis-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+    )
+    yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        spawn("redis-server", ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--dir", directory], {
+          stdio: "ignore"
+        })
+      ),
+      (child) =>
+        Effect.callback<void>((resume) => {
+          child.once("exit", () => resume(Effect.void))
+          child.kill()
+        })
+    )
+    const client = yield* Effect.acquireRelease(
+      Effect.sync(() => new Client(port, "127.0.0.1", { retryStrategy: () => 50 })),
+      (client) => Effect.sync(() => client.disconnect())
+    )
+    client.on("error", () => {}) // not up yet: it tries again
+    const send = <A>(command: string, ...args: ReadonlyArray<string>) =>
+      Effect.tryPromise({
+        try: () => client.call(command, ...args) as Promise<A>,
+        catch: (cause) => new Redis.RedisError({ cause })
+      })
+    return yield* Redis.make({
+      send,
+      subscribe: () => Effect.die("not used"),
+      connect: Effect.succeed({ send, close: Effect.void })
+    })
+  })
+)
+
+// On a machine without Redis its tests are skipped, and the report says so; REQUIRE_REDIS makes them fail instead.
+const hasRedis = process.env["REQUIRE_REDIS"] !== undefined || spawnSync("redis-server", ["--version"]).status === 0
+
+const storeOf = (layer: Layer.Layer<Persistence.BackingPersistence>, id: string) =>
+  Effect.flatMap(Layer.build(layer), (context) => Context.get(context, Persistence.BackingPersistence).make(id))
+
+/** An instance of a server: a gate of its own. */
+const instance = (
+  { client, issuer }: World,
+  store: typeof IntrospectionVerifier.SharedAnswers.Service,
+  introspection: object = {}
+): Effect.Effect<(token: string) => Effect.Effect<string>, unknown, Scope.Scope> =>
+  Effect.gen(function*() {
+    const context = yield* Layer.build(
+      AuthLayer.layerServices({
+        resource,
+        authorizationServers: [{ issuer: issuer.issuer, introspection: { ...secret, ...introspection } }],
+        scopes: ["todos:read"]
+      }).pipe(
+        Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
+        Layer.provide(Layer.succeed(IntrospectionVerifier.SharedAnswers, store))
+      )
+    )
+    const gate = Context.get(context, Gate.AuthLayer)
+    return (token) =>
+      gate.authenticate({ method: "POST", header: () => undefined, authorization: [`Bearer ${token}`] }).pipe(
+        Effect.as("admitted"),
+        Effect.catch(({ reason, status }) => Effect.succeed(`${status} ${reason}`))
+      )
+  })
+
+const shared = (layer: Layer.Layer<Persistence.BackingPersistence>) => () => {
+  it.live("what one instance asked, another knows; what is inactive, nobody shares", () =>
+    Effect.gen(function*() {
+      const it = yield* Effect.provide(world, TestClock.layer())
+      const answer = active({ exp: Math.floor(Date.now() / 1000) + 60 })
+      it.endpoint.answer = ({ form }) => form.get("token") === "bad" ? Response.json({ active: false }) : answer()
+      const store = yield* storeOf(layer, "introspection")
+      const [one, other] = [yield* instance(it, store), yield* instance(it, store)]
+      assert.strictEqual(yield* one("secret-token"), "admitted")
+      assert.strictEqual(yield* other("secret-token"), "admitted")
+      assert.strictEqual(it.endpoint.asked.length, 1)
+      assert.strictEqual(yield* one("bad"), "401 inactive")
+      assert.strictEqual(yield* other("bad"), "401 inactive")
+      assert.strictEqual(it.endpoint.asked.length, 3)
+    }))
+
+  it.live("what one instance revokes, another refuses", () =>
+    Effect.gen(function*() {
+      const store = yield* storeOf(layer, "revocations")
+      const [one, other] = [Revocations.make(store), Revocations.make(store)]
+      const { gate } = yield* Effect.provide(world, TestClock.layer())
+      const now = Math.floor(Date.now() / 1000)
+      const claims = { iat: now - 10, exp: now + 60, sid: "s1" }
+      const caller = yield* gate({
+        server: {
+          introspection: {
+            lookUp: (token) => Effect.succeed({ active: true, sub: Redacted.value(token), aud: resource, ...claims })
+          }
+        },
+        revocation: other.isRevoked
+      })
+      for (const subject of ["alice", "bob"]) assert.strictEqual(yield* caller.outcome(subject), "admitted")
+      yield* one.revoke({ issuer: "https://issuer.test", subject: "alice" })
+      assert.strictEqual(yield* caller.outcome("alice"), "401 revoked")
+      assert.strictEqual(yield* caller.outcome("bob"), "admitted")
+      yield* one.revoke({ token: Redacted.make("bob") })
+      assert.strictEqual(yield* caller.outcome("bob"), "401 revoked")
+      assert.strictEqual(yield* caller.outcome("carol"), "admitted")
+      yield* one.revoke({ issuer: "https://issuer.test", session: "s1" })
+      assert.strictEqual(yield* caller.outcome("carol"), "401 revoked")
+    }))
+}
+
+describe("in memory", shared(Persistence.layerBackingMemory))
+describe.skipIf(!hasRedis)(
+  "in Redis (skipped where redis-server is not installed)",
+  shared(Persistence.layerBackingRedis.pipe(Layer.provide(RedisLive)))
+)
+
+describe("shared answers", () => {
+  const memory = storeOf(Persistence.layerBackingMemory, "introspection")
+
+  it.effect("count from the moment somebody asked", () =>
+    Effect.gen(function*() {
+      const it = yield* world
+      const store = yield* memory
+      const [one, other] = [yield* instance(it, store), yield* instance(it, store)]
+      yield* one("a")
+      yield* TestClock.adjust("40 seconds")
+      assert.strictEqual(yield* other("a"), "admitted")
+      it.endpoint.answer = () => Response.json({ active: false })
+      yield* TestClock.adjust("19999 millis")
+      assert.strictEqual(yield* other("a"), "admitted")
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(yield* other("a"), "401 inactive")
+    }))
+
+  it.effect("are no help once something was forgotten", () =>
+    Effect.gen(function*() {
+      const it = yield* world
+      const store = yield* memory
+      const context = yield* Layer.build(Layer.succeed(IntrospectionVerifier.SharedAnswers, store))
+      const caller = yield* Effect.provideContext(it.gate(), context)
+      assert.strictEqual(yield* caller.outcome("a"), "admitted")
+      it.endpoint.answer = () => Response.json({ active: false })
+      yield* caller.gate.invalidate({ subject: "alice" })
+      assert.strictEqual(yield* caller.outcome("a"), "401 inactive")
+    }))
+
+  it.effect.each<readonly [string, typeof IntrospectionVerifier.SharedAnswers.Service]>([
+    ["that fails", {
+      get: () => Effect.fail(new Persistence.PersistenceError({ message: "down" })),
+      set: () => Effect.fail(new Persistence.PersistenceError({ message: "down" }))
+    }],
+    ["that holds nonsense", { get: () => Effect.succeed({ at: "now", claims: [] }), set: () => Effect.void }],
+    ["that holds what is over", {
+      get: () => Effect.succeed({ at: 0, claims: { active: true, sub: "mallory" } }),
+      set: () => Effect.void
+    }]
+  ])("a store %s costs a request, no more", ([, store]) =>
+    Effect.gen(function*() {
+      const it = yield* world
+      const server = yield* instance(it, store)
+      assert.strictEqual(yield* server("a"), "admitted")
+      assert.strictEqual(it.endpoint.asked.length, 1)
+    }))
+
+  it.effect("hold no token", () =>
+    Effect.gen(function*() {
+      const it = yield* world
+      const seen: Array<unknown> = []
+      const server = yield* instance(it, {
+        get: (key) => Effect.sync(() => void seen.push(key)),
+        set: (...written) => Effect.sync(() => void seen.push(written))
+      })
+      yield* server("marked-token")
+      assert.strictEqual(seen.length, 2)
+      assert.notInclude(JSON.stringify(seen), "marked-token")
+    }))
+})
+
+describe("revocations", () => {
+  const lookUp = (claims: Record<string, unknown>) => () =>
+    Effect.succeed({ active: true, sub: "alice", aud: resource, exp: 1_900_000_000, ...claims })
+
+  it.effect("of a subject spare what is issued later, and nothing without a date", () =>
+    Effect.gen(function*() {
+      const { gate } = yield* world
+      const context = yield* Layer.build(Revocations.layerMemory)
+      const list = Context.get(context, Revocations.Revocations)
+      const outcomes = (iat: number | undefined) =>
+        Effect.flatMap(
+          gate({
+            server: { introspection: { lookUp: lookUp(iat === undefined ? {} : { iat }) } },
+            revocation: list.isRevoked
+          }),
+          (caller) => caller.outcome("a")
+        )
+      yield* list.revoke({ issuer: "https://issuer.test", subject: "alice" })
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(yield* outcomes(1_800_000_000), "401 revoked")
+      assert.strictEqual(yield* outcomes(1_800_000_001), "admitted")
+      assert.strictEqual(yield* outcomes(undefined), "401 revoked")
+      yield* TestClock.adjust("30 days")
+      assert.strictEqual(yield* outcomes(1_800_000_000), "admitted")
+    }))
+
+  it.effect("of another issuer's subject are none of this one's", () =>
+    Effect.gen(function*() {
+      const { gate } = yield* world
+      const context = yield* Layer.build(Revocations.layerMemory)
+      const list = Context.get(context, Revocations.Revocations)
+      yield* list.revoke({ issuer: "https://other.test", subject: "alice" })
+      const caller = yield* gate({ revocation: list.isRevoked })
+      assert.strictEqual(yield* caller.outcome("a"), "admitted")
+    }))
+
+  it.effect("in a store that fails let nobody in", () =>
+    Effect.gen(function*() {
+      const { gate } = yield* world
+      const down = Effect.fail(new Persistence.PersistenceError({ message: "down" }))
+      const list = Revocations.make({ getMany: () => down, set: () => down })
+      const caller = yield* gate({ revocation: list.isRevoked })
+      assert.strictEqual(yield* caller.outcome("a"), "503 network")
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(list.revoke({ token: Redacted.make("a") }))))
+    }))
+})
