@@ -25,6 +25,7 @@ import * as ClientAuthentication from "./ClientAuthentication.ts"
 import * as Discovery from "./Discovery.ts"
 import { jsonObject, postForm } from "./internal/postForm.ts"
 import { sha256 } from "./internal/sha256.ts"
+import { Sharing } from "./internal/sharing.ts"
 import { Principal } from "./Principal.ts"
 
 /**
@@ -230,6 +231,7 @@ const makeService = (
       : Effect.map(discovery.metadata(server, "token_endpoint"), (_) => _.token_endpoint!)
     const entries = new Map<string, Entry>()
     const running = new Map<string, Deferred.Deferred<UpstreamToken, TokenExchangeError>>()
+    const shares = yield* Sharing
 
     const parametersOf = (inbound: string, { audience, resource, scopes = [] }: Target) => {
       const onBehalfOf = grant === "on-behalf-of"
@@ -307,6 +309,7 @@ const makeService = (
 
     const exchangeOnce = (principal: Principal["Service"], target: Target, key: string) =>
       Effect.suspend(() => {
+        if (!shares) return exchange(principal, target, key)
         const known = running.get(key)
         if (known !== undefined) return Deferred.await(known)
         const deferred = Deferred.makeUnsafe<UpstreamToken, TokenExchangeError>()
