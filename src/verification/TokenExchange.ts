@@ -25,6 +25,7 @@ import * as ClientAuthentication from "./ClientAuthentication.ts"
 import * as Discovery from "./Discovery.ts"
 import { jsonObject, postForm } from "./internal/postForm.ts"
 import { sha256 } from "./internal/sha256.ts"
+import { Sharing } from "./internal/sharing.ts"
 import { Principal } from "./Principal.ts"
 
 /**
@@ -305,7 +306,10 @@ const makeService = (
         )
       )
 
+    const shares = yield* Sharing
     const exchangeOnce = (principal: Principal["Service"], target: Target, key: string) =>
+      shares ? exchangeTogether(principal, target, key) : exchange(principal, target, key)
+    const exchangeTogether = (principal: Principal["Service"], target: Target, key: string) =>
       Effect.suspend(() => {
         const known = running.get(key)
         if (known !== undefined) return Deferred.await(known)
