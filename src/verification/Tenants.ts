@@ -16,6 +16,7 @@ import * as Scope from "effect/Scope"
 import { AuthConfigError, AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
 import * as AuthorizationServer from "./AuthorizationServer.ts"
 import * as Discovery from "./Discovery.ts"
+import { Sharing } from "./internal/sharing.ts"
 import * as JwkSet from "./JwkSet.ts"
 import type { Principal } from "./Principal.ts"
 import * as ServersVerifier from "./ServersVerifier.ts"
@@ -199,6 +200,12 @@ export const make = (
           ? Duration.min(timeToLive, Duration.seconds(5))
           : timeToLive
     })
+    const shares = yield* Sharing
+    const find = (tenant: string) =>
+      shares ? Cache.get(cache, tenant) : Effect.flatMap(Cache.getSuccess(cache, tenant), (found) =>
+        found._tag === "Some"
+          ? Effect.succeed(found.value)
+          : Effect.tap(lookUp(tenant), (made) => Cache.set(cache, tenant, made)))
     const nobody = TokenVerifier.refuse("unknown-issuer")
 
     return {
@@ -207,7 +214,7 @@ export const make = (
         if (tenant === undefined) return others.verify(credentials, request)
         if (!isTenantName(tenant)) return nobody.verify(credentials)
         return Effect.flatMap(
-          Cache.get(cache, tenant),
+          find(tenant),
           ({ verifier }): Effect.Effect<Principal["Service"], TokenVerifier.VerificationError> =>
             (verifier ?? nobody).verify(credentials, request)
         )

@@ -307,7 +307,10 @@ const makeService = (
         )
       )
 
+    const shares = yield* Sharing
     const exchangeOnce = (principal: Principal["Service"], target: Target, key: string) =>
+      shares ? exchangeTogether(principal, target, key) : exchange(principal, target, key)
+    const exchangeTogether = (principal: Principal["Service"], target: Target, key: string) =>
       Effect.suspend(() => {
         if (!shares) return exchange(principal, target, key)
         const known = running.get(key)

@@ -4,6 +4,7 @@ import { AuthError, AuthLayer, type AuthorizationServer, Gate, Tenants } from "e
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
+import { Sharing } from "../../src/verification/internal/sharing.ts"
 import { resource, start } from "./introspection.ts"
 
 type Found = ReturnType<Tenants.Options["authorizationServers"]>
@@ -180,6 +181,17 @@ describe("what is found", () => {
       assert.strictEqual(yield* again, before)
       yield* gate.invalidate({ subject: "alice" })
       assert.notStrictEqual(yield* again, before)
+    }))
+})
+
+describe("in a Worker, where no request may wait for another", () => {
+  it.effect("what one request finds serves the next", () =>
+    Effect.gen(function*() {
+      const { lookedUp, outcome, token } = yield* Effect.provideService(setup(header), Sharing, false)
+      const acme = yield* token("acme")
+      assert.strictEqual(yield* outcome(acme, of("acme")), "admitted")
+      assert.strictEqual(yield* outcome(acme, of("acme")), "admitted")
+      assert.deepStrictEqual(lookedUp, ["acme"])
     }))
 })
 

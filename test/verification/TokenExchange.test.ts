@@ -3,6 +3,7 @@ import { Effect, Exit, Fiber, Layer, Redacted } from "effect"
 import { type AuthError, type Principal, TokenExchange } from "effect-mcp-auth"
 import { HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
 import { TestClock } from "effect/testing"
+import { Sharing } from "../../src/verification/internal/sharing.ts"
 import { type Asked, type Caller, secret, type World, world } from "./introspection.ts"
 
 const orders = { audience: "https://orders.test", scopes: ["orders:read"] }
@@ -149,6 +150,14 @@ describe("a token", () => {
       release(Response.json({ access_token: "upstream", token_type: "Bearer" }))
       assert.strictEqual(yield* Fiber.join(fibers[1]!), "upstream")
       assert.strictEqual(yield* Fiber.join(fibers[2]!), "upstream")
+      assert.strictEqual(asked.length, 1)
+    }))
+
+  it.effect("is fetched by each request in a Worker, and kept for the next", () =>
+    Effect.gen(function*() {
+      const { asked, exchange } = yield* Effect.provideService(setup(), Sharing, false)
+      assert.strictEqual(yield* exchange("one"), "upstream-1")
+      assert.strictEqual(yield* exchange("one"), "upstream-1")
       assert.strictEqual(asked.length, 1)
     }))
 
