@@ -25,7 +25,7 @@ export class OAuthClient implements OAuthClientProvider {
   #verifier: string | undefined
   #state: string | undefined
   #discovery: OAuthDiscoveryState | undefined
-  #code: string | undefined
+  #answer: URLSearchParams | undefined
 
   constructor(userAgent: UserAgent) {
     this.#userAgent = userAgent
@@ -74,14 +74,21 @@ export class OAuthClient implements OAuthClientProvider {
     assert.equal(searchParams.get("state"), this.#state, "the answer belongs to another sign-in")
     // RFC 9207: an answer from another authorization server than the one that was asked is not to be used.
     assert.equal(searchParams.get("iss"), this.#discovery?.authorizationServerUrl, "another issuer answers")
-    this.#code = searchParams.get("code") ?? undefined
+    this.#answer = searchParams
   }
 
-  /** The code of the last sign-in; good for one use. */
+  /** The answer to the last sign-in; good for one use. */
+  takeAnswer(): URLSearchParams {
+    const answer = this.#answer
+    this.#answer = undefined
+    assert(answer !== undefined, "nobody has signed in")
+    return answer
+  }
+
+  /** The code in that answer. */
   takeCode(): string {
-    const code = this.#code
-    this.#code = undefined
-    assert(code !== undefined, "nobody has signed in")
+    const code = this.takeAnswer().get("code")
+    assert(code !== null, "the answer has no code")
     return code
   }
 }

@@ -1,38 +1,10 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Layer, References } from "effect"
-import * as AuthorizationServer from "../../authorization-server/AuthorizationServer.ts"
 import { signIn } from "../../authorization-server/test/signIn.ts"
 import { UserAgent } from "../../authorization-server/UserAgent.ts"
 import * as Serving from "../../shared/Serving.ts"
 import { callTool } from "../../shared/test/callTool.ts"
-import * as OnHono from "../hono/TodoManager.ts"
-import { allScopes } from "../Scopes.ts"
-import * as SdkV1 from "../sdk-v1/TodoManager.ts"
-import * as SdkV2 from "../sdk-v2/TodoManager.ts"
-import * as TodoManager from "../TodoManager.ts"
-
-const Issuer = AuthorizationServer.layer({ scopes: allScopes })
-
-const settings = Effect.map(
-  AuthorizationServer.AuthorizationServer,
-  ({ issuer }) => ({ port: 0, authorizationServers: [issuer] })
-)
-const onListener = (serve: Serving.ListenerOptions["serve"]) =>
-  Layer.unwrap(Effect.map(settings, (settings) => Serving.layerListener(settings, { scopes: allScopes, serve })))
-
-/** `modern`: knows MCP 2026-07-28. The others are called as clients of 2025-11-25 do, for which they need no session. */
-const servers = [
-  {
-    name: "effect",
-    modern: true,
-    layer: Layer.unwrap(
-      Effect.map(settings, (settings) => Serving.layer(settings, { scopes: allScopes, app: TodoManager.layer }))
-    )
-  },
-  { name: "sdk-v1", modern: false, layer: onListener(SdkV1.serve) },
-  { name: "sdk-v2", modern: true, layer: onListener(SdkV2.serve) },
-  { name: "hono", modern: false, layer: onListener(OnHono.serve) }
-]
+import { issuer, servers } from "./servers.ts"
 
 /** A person who is signed in with these scopes, calling tools. */
 const person = Effect.fnUntraced(function*(modern: boolean, username: string, scope: string) {
@@ -48,7 +20,7 @@ const person = Effect.fnUntraced(function*(modern: boolean, username: string, sc
 const Quiet = Layer.succeed(References.MinimumLogLevel, "Warn")
 
 describe.each(servers)("$name", ({ layer: Server, modern }) => {
-  layer(Server.pipe(Layer.provide([Issuer, Quiet])), { excludeTestServices: true })("todos", (it) => {
+  layer(Server.pipe(Layer.provide([issuer, Quiet])), { excludeTestServices: true })("todos", (it) => {
     it.effect("are everybody's to see with read:todos, and their owner's to delete", () =>
       Effect.gen(function*() {
         const alice = yield* person(modern, "alice", "create:todos read:todos delete:todos")

@@ -1,0 +1,31 @@
+/** The todo manager four times, beside one authorization server. */
+import { Effect, Layer } from "effect"
+import * as AuthorizationServer from "../../authorization-server/AuthorizationServer.ts"
+import * as Serving from "../../shared/Serving.ts"
+import * as OnHono from "../hono/TodoManager.ts"
+import { allScopes } from "../Scopes.ts"
+import * as SdkV1 from "../sdk-v1/TodoManager.ts"
+import * as SdkV2 from "../sdk-v2/TodoManager.ts"
+import * as TodoManager from "../TodoManager.ts"
+
+const settings = Effect.map(
+  AuthorizationServer.AuthorizationServer,
+  ({ issuer }) => ({ port: 0, authorizationServers: [issuer] })
+)
+
+const onListener = (serve: Serving.ListenerOptions["serve"]) =>
+  Layer.unwrap(Effect.map(settings, (settings) => Serving.layerListener(settings, { scopes: allScopes, serve })))
+
+const onEffect = Layer.unwrap(
+  Effect.map(settings, (settings) => Serving.layer(settings, { scopes: allScopes, app: TodoManager.layer }))
+)
+
+/** `modern`: knows MCP 2026-07-28. The others are called as clients of 2025-11-25 do, for which they need no session. */
+export const servers = [
+  { name: "effect", modern: true, layer: onEffect },
+  { name: "sdk-v1", modern: false, layer: onListener(SdkV1.serve) },
+  { name: "sdk-v2", modern: true, layer: onListener(SdkV2.serve) },
+  { name: "hono", modern: false, layer: onListener(OnHono.serve) }
+]
+
+export const issuer = AuthorizationServer.layer({ scopes: allScopes })
