@@ -2,13 +2,14 @@
  * Runs the official conformance suite against a server twice, without and with the gate in front of it, and compares what
  * it says check by check. Where Effect's own server falls short of the suite it may: the gate must not change a thing.
  */
-import { Effect, FileSystem, Path, Redacted, References, Schema, Stream } from "effect"
+import { Effect, FileSystem, Path, Redacted, References, Schema, type Scope, Stream } from "effect"
 import { ChildProcess } from "effect/process"
 import { createRequire } from "node:module"
 import * as EverythingServer from "./EverythingServer.ts"
 import * as GatedServer from "./GatedServer.ts"
 import * as Issuer from "./Issuer.ts"
 import * as Loopback from "./Loopback.ts"
+import type * as SdkServers from "./SdkServers.ts"
 
 /** The revisions of MCP for which the suite has a frozen set of requirements. */
 export const revisions = ["2025-11-25", "2026-07-28"] as const
@@ -168,37 +169,60 @@ const differences = (inFront: Score, behind: Score): ReadonlyArray<Difference> =
     .map((check) => ({ check, inFront: inFront.checks.get(check), behind: behind.checks.get(check) }))
     .filter(({ behind, inFront }) => inFront?.status !== behind?.status || inFront?.message !== behind?.message)
 
+/** The same server twice, until the scope closes: in front of the gate, and behind it. */
+interface Servers<E> {
+  readonly revisions: ReadonlyArray<Revision>
+  readonly open: Effect.Effect<Loopback.Server, E, Scope.Scope>
+  readonly gated: (issuer: string) => Effect.Effect<Loopback.Server, E, Scope.Scope>
+}
+
 /** Starts both servers and an issuer, runs the suite for each revision against each server, and stops everything. */
-export const compare = Effect.gen(function*() {
-  const issuer = yield* Issuer.start
-  const open = yield* Loopback.serve(EverythingServer.layer)
-  const gated = yield* Loopback.serve((origin) => GatedServer.layer(origin, issuer.origin))
-  const token = yield* issuer.mint({ audience: GatedServer.resource(gated.origin), scope: GatedServer.scope })
-  const authorization = Redacted.make(`Bearer ${Redacted.value(token)}`)
+const compareServers = <E>({ gated: makeGated, open: makeOpen, revisions }: Servers<E>) =>
+  Effect.gen(function*() {
+    const issuer = yield* Issuer.start
+    const open = yield* makeOpen
+    const gated = yield* makeGated(issuer.origin)
+    const token = yield* issuer.mint({ audience: GatedServer.resource(gated.origin), scope: GatedServer.scope })
+    const authorization = Redacted.make(`Bearer ${Redacted.value(token)}`)
 
-  const comparisons = yield* Effect.forEach(revisions, (revision) =>
-    Effect.gen(function*() {
-      // The servers share nothing, so neither run can tell that the other one is under way.
-      const [inFront, behind] = yield* Effect.all([
-        score(open.origin, revision),
-        score(gated.origin, revision, authorization)
-      ], { concurrency: 2 })
-      const comparison: Comparison = { revision, inFront, behind, differences: differences(inFront, behind) }
-      return comparison
-    }))
-  const requests = { inFront: { ...open.requests }, behind: { ...gated.requests } }
+    const comparisons = yield* Effect.forEach(revisions, (revision) =>
+      Effect.gen(function*() {
+        // The servers share nothing, so neither run can tell that the other one is under way.
+        const [inFront, behind] = yield* Effect.all([
+          score(open.origin, revision),
+          score(gated.origin, revision, authorization)
+        ], { concurrency: 2 })
+        const comparison: Comparison = { revision, inFront, behind, differences: differences(inFront, behind) }
+        return comparison
+      }))
+    const requests = { inFront: { ...open.requests }, behind: { ...gated.requests } }
 
-  const refused = yield* Effect.promise((signal) =>
-    fetch(GatedServer.resource(gated.origin), { method: "POST", signal })
+    const refused = yield* Effect.promise((signal) =>
+      fetch(GatedServer.resource(gated.origin), { method: "POST", signal })
+    )
+    const report: Report = {
+      comparisons,
+      requests,
+      withoutToken: { status: refused.status, challenge: refused.headers.get("www-authenticate") }
+    }
+    return report
+  }).pipe(
+    Effect.scoped,
+    // The suite earns itself refusals, which the gate logs; only what is worse belongs into the output here.
+    Effect.provideService(References.MinimumLogLevel, "Warn")
   )
-  const report: Report = {
-    comparisons,
-    requests,
-    withoutToken: { status: refused.status, challenge: refused.headers.get("www-authenticate") }
-  }
-  return report
-}).pipe(
-  Effect.scoped,
-  // The suite earns itself refusals, which the gate logs; only what is worse belongs into the output here.
-  Effect.provideService(References.MinimumLogLevel, "Warn")
-)
+
+/** Effect's own server. */
+export const compare = compareServers({
+  revisions,
+  open: Loopback.serve(EverythingServer.layer),
+  gated: (issuer) => Loopback.serve((origin) => GatedServer.layer(origin, issuer))
+})
+
+/** A server of the official SDKs. */
+export const compareSdk = (pair: SdkServers.Pair, revisions: ReadonlyArray<Revision>) =>
+  compareServers({
+    revisions,
+    open: Loopback.listen(pair.open),
+    gated: (issuer) => Loopback.listen((origin) => pair.gated(origin, issuer))
+  })

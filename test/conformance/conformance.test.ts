@@ -2,6 +2,7 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Conformance from "./Conformance.ts"
+import * as SdkServers from "./SdkServers.ts"
 
 /** What Effect 4.1 does not pass by itself: over HTTP it has no subscriptions for revisions with sessions. */
 const shortfall: Record<Conformance.Revision, ReadonlyArray<string>> = {
@@ -9,12 +10,41 @@ const shortfall: Record<Conformance.Revision, ReadonlyArray<string>> = {
   "2026-07-28": []
 }
 
+/** Version 2 serves clients of 2025-11-25 without sessions: it can ask them nothing, and they can subscribe to nothing. */
+const shortfallOfV2: Record<Conformance.Revision, ReadonlyArray<string>> = {
+  "2025-11-25": [
+    "elicitation-sep1034-defaults/elicitation-sep1034-general",
+    "elicitation-sep1330-enums/elicitation-sep1330-general",
+    "resources-subscribe/resources-subscribe",
+    "resources-unsubscribe/resources-unsubscribe",
+    "tools-call-elicitation/tools-call-elicitation",
+    "tools-call-sampling/tools-call-sampling"
+  ],
+  "2026-07-28": []
+}
+
+const servers = [
+  { name: "Effect's own", compare: Conformance.compare, revisions: [...Conformance.revisions], shortfall },
+  {
+    name: "@modelcontextprotocol/sdk",
+    compare: Conformance.compareSdk(SdkServers.v1, ["2025-11-25"]),
+    revisions: ["2025-11-25" as const],
+    shortfall: { "2025-11-25": [], "2026-07-28": [] }
+  },
+  {
+    name: "@modelcontextprotocol/server",
+    compare: Conformance.compareSdk(SdkServers.v2, Conformance.revisions),
+    revisions: [...Conformance.revisions],
+    shortfall: shortfallOfV2
+  }
+]
+
 describe("conformance", () => {
-  it.live(
-    "the official suite cannot tell a server behind the gate from the same server without one",
-    () =>
+  it.live.each(servers)(
+    "the official suite cannot tell a server behind the gate from the same server without one: $name",
+    ({ compare, revisions, shortfall }) =>
       Effect.gen(function*() {
-        const { comparisons, requests, withoutToken } = yield* Conformance.compare
+        const { comparisons, requests, withoutToken } = yield* compare
 
         // Else both servers would be the same one.
         assert.strictEqual(withoutToken.status, 401)
@@ -23,7 +53,7 @@ describe("conformance", () => {
         assert.strictEqual(requests.behind.withoutCredentials, 0)
         assert.strictEqual(requests.behind.withCredentials, requests.inFront.withoutCredentials)
 
-        assert.deepStrictEqual(comparisons.map(({ revision }) => revision), [...Conformance.revisions])
+        assert.deepStrictEqual(comparisons.map(({ revision }) => revision), revisions)
         for (const { behind, differences, inFront, revision } of comparisons) {
           // Else the two could be equally broken.
           assert.deepStrictEqual(Conformance.shortfall(inFront), shortfall[revision], revision)
@@ -31,6 +61,6 @@ describe("conformance", () => {
           assert.deepStrictEqual([behind.passed, behind.failed], [inFront.passed, inFront.failed], revision)
         }
       }).pipe(Effect.provide(NodeServices.layer)),
-    60_000
+    120_000
   )
 })
