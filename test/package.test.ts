@@ -14,6 +14,15 @@ const entryPoints = Object.keys(manifest.exports)
   .filter((it) => it !== "./package.json")
   .map((it) => manifest.name + it.slice(1))
 
+/** The entry points for somebody else's servers, and the one package that each of them needs. */
+const adapters = [
+  // Clients of before 2026-07-28 replace the scopes that they have, and are asked for those, too.
+  { entry: "sdk-v1", peer: "@modelcontextprotocol/sdk", program: "sdk-v1.ts", asked: "todos:write todos:read" },
+  { entry: "sdk-v2", peer: "@modelcontextprotocol/server", program: "sdk-v2.ts", asked: "todos:write" }
+].map((it) => ({ ...it, name: `${manifest.name}/${it.entry}` }))
+
+const alone = entryPoints.filter((it) => !adapters.some(({ name }) => name === it))
+
 /** Runs a command and gives what it printed; a failure shows everything it said. */
 const run = (cwd: string, command: string, ...args: ReadonlyArray<string>): string => {
   // Set by the `npm run` around the tests: it would tell the npm in here that it is at home there.
@@ -33,13 +42,14 @@ const read = (...path: ReadonlyArray<string>) => readFileSync(join(...path), "ut
 
 describe("the packed tarball", () => {
   let home: string
+  let tarball: string
   let unpacked: string
   let consumer: string
 
   beforeAll(() => {
     home = mkdtempSync(join(tmpdir(), "effect-mcp-auth-package-"))
     run(root, "npm", "pack", "--pack-destination", home)
-    const tarball = join(home, `${manifest.name}-${manifest.version}.tgz`)
+    tarball = join(home, `${manifest.name}-${manifest.version}.tgz`)
     run(home, "tar", "-xzf", tarball)
     unpacked = join(home, "package")
 
@@ -99,7 +109,7 @@ describe("the packed tarball", () => {
     assert.sameMembers(installed.filter((it) => it !== "effect"), [manifest.name, "jose"])
   })
 
-  it.each(entryPoints)("%s can be imported from plain JavaScript", (name) => {
+  it.each(alone)("%s can be imported from plain JavaScript", (name) => {
     const program = `console.log(Object.keys(await import(${JSON.stringify(name)})).length > 0)`
     assert.strictEqual(run(consumer, process.execPath, "--input-type=module", "--eval", program), "true\n")
   })
@@ -155,5 +165,65 @@ describe("the packed tarball", () => {
       challenge,
       `Bearer scope="todos:read", resource_metadata="https://todos.example.com/.well-known/oauth-protected-resource/mcp"`
     )
+  })
+
+  describe.each(adapters)("beside $peer alone, $name", ({ asked, entry, name, peer, program }) => {
+    let folder: string
+
+    beforeAll(() => {
+      folder = join(home, entry)
+      mkdirSync(folder)
+      writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }))
+      cpSync(join(root, "test/package", program), join(folder, program))
+      const versions = ["effect", peer].map((it) => `${it}@${manifest.devDependencies[it]}`)
+      run(folder, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball, ...versions)
+    })
+
+    it("is there without the other", () => {
+      const others = adapters.filter((it) => it.peer !== peer)
+      for (const other of others) assert.isFalse(existsSync(join(folder, "node_modules", other.peer)), other.peer)
+    })
+
+    it.each([
+      { module: "NodeNext", moduleResolution: "NodeNext" },
+      { module: "ESNext", moduleResolution: "Bundler" }
+    ])("has types that compile with moduleResolution $moduleResolution", (options) => {
+      // The SDKs' own declarations name what they do not bring along, so declarations as such are not checked here.
+      writeFileSync(
+        join(folder, "tsconfig.json"),
+        JSON.stringify({
+          files: [program],
+          compilerOptions: {
+            ...options,
+            target: "ES2022",
+            lib: ["ES2022", "DOM", "DOM.Iterable"],
+            types: [],
+            strict: true,
+            exactOptionalPropertyTypes: true,
+            skipLibCheck: true,
+            noEmit: true
+          }
+        })
+      )
+      run(folder, process.execPath, join(root, "node_modules/typescript/bin/tsc"))
+    })
+
+    it("runs a server that says where to sign in, and what a tool needs", () => {
+      const call = `console.log(JSON.stringify(await (await import("./${program}")).answers()))`
+      // The refusals are logged before.
+      const printed = run(folder, process.execPath, "--input-type=module", "--eval", call).trim().split("\n")
+      const answers = JSON.parse(printed.at(-1)!)
+      const metadata = `resource_metadata="https://todos.example.com/.well-known/oauth-protected-resource/mcp"`
+      assert.deepStrictEqual(answers, {
+        unknown: [401, `Bearer scope="todos:read", ${metadata}`],
+        lacking: [
+          403,
+          `Bearer error="insufficient_scope", scope="${asked}", ${
+            metadata.replace("https://todos.example.com", "http://localhost")
+          }, error_description="The access token lacks a scope that this operation needs"`
+        ],
+        allowed: "alice"
+      }, name)
+    })
   })
 })

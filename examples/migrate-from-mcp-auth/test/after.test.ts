@@ -1,0 +1,45 @@
+import { assert, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { createServer } from "node:net"
+import type { AddressInfo } from "node:net"
+import * as AuthorizationServer from "../../authorization-server/AuthorizationServer.ts"
+import { signIn } from "../../authorization-server/test/signIn.ts"
+import { callTool } from "../../shared/test/callTool.ts"
+import { start } from "../../shared/test/Program.ts"
+
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const { port } = server.address() as AddressInfo
+    server.close(() => resume(Effect.succeed(port)))
+  })
+})
+
+it.live("the notes server signs people in, and steps up to write", () =>
+  Effect.gen(function*() {
+    const { issuer } = yield* AuthorizationServer.make({ scopes: ["read:notes", "write:notes"] })
+    const port = yield* freePort
+    const program = start("migrate-from-mcp-auth/after.ts", { PORT: String(port), ISSUER: issuer })
+    yield* Effect.addFinalizer(() => Effect.sync(program.interrupt))
+    const resource = `http://127.0.0.1:${port}/mcp`
+    assert.strictEqual(yield* Effect.promise(() => program.firstLine), `listening on ${resource}`)
+
+    const none = yield* Effect.promise(() => fetch(resource, { method: "POST" }))
+    assert.strictEqual(none.status, 401)
+    assert.include(none.headers.get("www-authenticate"), `scope="read:notes"`)
+
+    const as = (scope: string) => Effect.promise(() => signIn({ issuer, resource, scope }))
+    const call = (token: string, name: string, args?: object) =>
+      Effect.promise(() => callTool(resource, token, name, args, "2025-11-25"))
+    const reader = (yield* as("read:notes")).access_token
+    assert.strictEqual((yield* call(reader, "add_note", { text: "milk" })).status, 403)
+    const writer = (yield* as("read:notes write:notes")).access_token
+    const { result } = yield* call(writer, "add_note", { text: "milk" })
+    assert.deepStrictEqual(result?.content, [{ type: "text", text: "alice has 1 notes" }])
+    const listed = yield* call(reader, "list_notes")
+    assert.deepStrictEqual(listed.result?.content, [{ type: "text", text: "milk" }])
+
+    program.interrupt()
+    const { code, stderr } = yield* Effect.promise(() => program.ended)
+    assert.deepStrictEqual([code, stderr], [0, ""])
+  }))

@@ -1,0 +1,54 @@
+/** A server on `@modelcontextprotocol/sdk`, as somebody writes it who has installed the package beside it alone. */
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
+import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
+import { AuthLayer } from "effect-mcp-auth"
+import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
+
+const server = () => new McpServer({ name: "todos", version: "1.0.0" })
+
+const call = (name: string) =>
+  new Request("https://todos.example.com/mcp", {
+    method: "POST",
+    headers: {
+      accept: "application/json, text/event-stream",
+      "content-type": "application/json",
+      "mcp-protocol-version": "2025-11-25"
+    },
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name, arguments: {} } })
+  })
+
+const summary = ({ headers, status }: Response) => [status, headers.get("www-authenticate")]
+
+export const answers = async () => {
+  const real = await McpAuthSdk.make({
+    resource: "https://todos.example.com/mcp",
+    authorizationServers: ["https://auth.example.com"],
+    scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
+  })
+  const unknown = await real.protectFetch(server(), () => new Response("never"))(call("whoami"))
+  await real.dispose()
+
+  const mock = await McpAuthSdk.fromLayer(
+    AuthLayer.mock({ subject: "alice", scopes: ["todos:read", "todos:write"], granted: ["todos:read"] })
+  )
+  const make = () => {
+    const todos = server()
+    mock.registerTool(todos, "add_todo", { scopes: ["todos:write"] }, () => ({ content: [] }))
+    mock.registerTool(todos, "whoami", { scopes: ["todos:read"] }, ({ principal }) => ({
+      content: [{ type: "text", text: principal.subject ?? "nobody" }]
+    }))
+    return todos
+  }
+  const handle = mock.protectFetch(make(), async (request, options) => {
+    const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
+    const todos = make()
+    await todos.connect(transport as Parameters<typeof todos.connect>[0])
+    return transport.handleRequest(request, options)
+  })
+  const lacking = await handle(call("add_todo"))
+  const allowed = (await (await handle(call("whoami"))).json()) as {
+    readonly result: { readonly content: ReadonlyArray<{ readonly text: string }> }
+  }
+  await mock.dispose()
+  return { unknown: summary(unknown), lacking: summary(lacking), allowed: allowed.result.content[0]?.text }
+}
