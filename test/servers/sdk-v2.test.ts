@@ -240,12 +240,14 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
       assert.deepStrictEqual(ran, ["add milk"])
     }))
 
-  it.live("scopes may depend on arguments, as the handler sees them", () =>
+  it.live("SCOPE-09 scopes may depend on arguments, as the handler sees them", () =>
     Effect.gen(function*() {
       const { call, ran } = yield* start(era)
       const refused = yield* call([], callTool("move", { to: " away " }))
       assert.strictEqual(refused.status, 403)
       assert.sameMembers(challenged(refused, "scope")!.split(" "), ["write", "admin"])
+      const partly = yield* call(["write"], callTool("move", { to: "away" }))
+      assert.sameMembers(challenged(partly, "scope")!.split(" "), ["write", "admin"])
       assert.strictEqual((yield* call(["read"], callTool("move", { to: "home" }))).status, 200)
       assert.strictEqual((yield* call(["write", "admin"], callTool("move", { to: "away" }))).status, 200)
       const wrong = yield* call([], callTool("move", { to: 1 }))
@@ -388,6 +390,20 @@ describe("sdk-v2", () => {
       const { message, status } = yield* call(["write"], callTool("add", { title: "x" }), { headers: disguised })
       assert.deepStrictEqual([status, message.error.code], [400, -32020])
       assert.deepStrictEqual(ran, [])
+    }))
+
+  it.live("MCP-04 MCP-06 a name that is encoded is a name, and a revision that differs from the body is refused", () =>
+    Effect.gen(function*() {
+      const { call, ran } = yield* start({ of: modern })
+      const encoded = { "mcp-name": `=?base64?${Buffer.from("add").toString("base64")}?=` }
+      assert.strictEqual((yield* call([], callTool("add", { title: "x" }), { headers: encoded })).status, 403)
+      const done = yield* call(["write"], callTool("add", { title: "x" }), { headers: encoded })
+      assert.strictEqual(done.status, 200)
+      assert.deepStrictEqual(ran, ["add x"])
+      const other = { "mcp-protocol-version": "2025-11-25" }
+      const refused = yield* call(["write"], callTool("add", { title: "y" }), { headers: other })
+      assert.deepStrictEqual([refused.status, refused.message.error.code], [400, -32020])
+      assert.deepStrictEqual(ran, ["add x"])
     }))
 
   it.live("without a gate in front nothing runs that needs a caller", () =>
