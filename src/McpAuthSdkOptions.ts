@@ -38,7 +38,10 @@ export interface Options<S extends AuthLayer.Scopes, A, C, N extends Anonymous, 
    * (`"allow-unscoped"`). An invalid token is refused either way.
    */
   readonly anonymous?: N | undefined
-  /** Services for handlers that are effects, built once with the gate. Loggers and `DecisionListener` go here, too. */
+  /**
+   * Services for handlers that are effects, built once with the gate. Loggers and `DecisionListener` go here, too: without
+   * one, refusals are logged to the console.
+   */
   readonly layer?: Layer.Layer<R, E> | undefined
   /** Default: a client on fetch. It must not follow redirects. */
   readonly httpClient?: Layer.Layer<HttpClient.HttpClient> | undefined

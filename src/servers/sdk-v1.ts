@@ -192,6 +192,13 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    * An effect may use `Principal`, `RequestState`, the services of the options' layer, and whatever `requireScopes` demands of the scopes
    * that are offered. What it fails with is the tool's error, as what a promise rejects with.
    *
+   * **Gotchas**
+   *
+   * Tools of `server.experimental.tasks` are registered with the SDK itself: they need a valid token and no scope, and
+   * the SDK knows their task handles by session, not by caller. Without sessions, whoever has a handle may use it.
+   *
+   * An `InsufficientScope` inside of an effect comes too late for a 403: it is a tool error like any other.
+   *
    * @since 0.1.0
    */
   readonly registerTool: <

@@ -185,6 +185,11 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    *
    * The SDK's own `requireScopes` lets a call through that has no `authInfo`. Nothing that is registered here does.
    *
+   * A `requestState` travels through the client as it is. Seal it with `state.seal`, and open what comes back with
+   * `state.open`: both know the caller and the tool.
+   *
+   * An `InsufficientScope` inside of an effect comes too late for a 403: it is a tool error like any other.
+   *
    * @since 0.1.0
    */
   readonly registerTool: <

@@ -250,7 +250,7 @@ const start = Effect.fnUntraced(function*(host: Host, options: Options = {}) {
 })
 
 describe.each(hosts)("sdk-v1 on %s", (_, host) => {
-  it.live("HOST-01 no token, a bad one and a good one", () =>
+  it.live("HDR-01 JWT-15 MCP-01 no token, a bad one and a good one", () =>
     Effect.gen(function*() {
       const { call, mint, ran, url } = yield* start(host)
       const none = yield* call(undefined, callTool("whoami"))
@@ -270,7 +270,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       const good = yield* Effect.promise(() => post(url, callTool("whoami"), { token }))
       assert.strictEqual(good.status, 200)
       const seen = JSON.parse(good.message.result.content[0].text)
-      // SDK-01 the AuthInfo of the SDK in full; its token is there for who asks, and printed nowhere.
+      // The AuthInfo of the SDK in full; its token is there for who asks, and printed nowhere.
       assert.strictEqual(seen.token, token)
       const { expiresAt, extra, ...info } = seen.info
       assert.deepStrictEqual(info, { clientId: "client-7", scopes: ["read"], resource: url })
@@ -282,7 +282,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       assert.strictEqual(seen.tenant, "acme")
     }))
 
-  it.live("HOST-02 a missing scope is a 403 before the tool runs, then the tool runs", () =>
+  it.live("SCOPE-07 a missing scope is a 403 before the tool runs, then the tool runs", () =>
     Effect.gen(function*() {
       const { call, ran } = yield* start(host)
       const refused = yield* call(["read"], callTool("add", { title: "milk" }))
@@ -295,7 +295,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       assert.deepStrictEqual(ran, ["add milk"])
     }))
 
-  it.live("HOST-03 a batch is judged as a whole: the union in one challenge, and nothing runs", () =>
+  it.live("a batch is judged as a whole: the union in one challenge, and nothing runs", () =>
     Effect.gen(function*() {
       const { call, ran } = yield* start(host)
       const batch = [request("ping", {}, 1), { ...callTool("add", { title: "a" }), id: 2 }, {
@@ -308,7 +308,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       assert.deepStrictEqual(ran, [])
     }))
 
-  it.live("SDK-02 scopes may depend on arguments, as the handler sees them", () =>
+  it.live("scopes may depend on arguments, as the handler sees them", () =>
     Effect.gen(function*() {
       const { call, ran } = yield* start(host)
       const refused = yield* call(["read"], callTool("move", { to: " away " }))
@@ -323,7 +323,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       assert.deepStrictEqual(ran, ["move home", "move away"])
     }))
 
-  it.live("SDK-03 what is hidden is in no list, and a call answers byte for byte as for an unknown name", () =>
+  it.live("SCOPE-14 what is hidden is in no list, and a call answers byte for byte as for an unknown name", () =>
     Effect.gen(function*() {
       const { call } = yield* start(host)
       const names = (answer: Answer, key: string) => answer.message.result[key].map((_: { name: string }) => _.name)
@@ -362,7 +362,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       assert.strictEqual((yield* call(["admin"], callTool("purge"))).message.result.content[0].text, "purged")
     }))
 
-  it.live("SDK-04 prompts, resources, templates and completions need their scopes", () =>
+  it.live("SCOPE-15 prompts, resources, templates and completions need their scopes", () =>
     Effect.gen(function*() {
       const { call } = yield* start(host)
       const cases = [
@@ -390,7 +390,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       }
     }))
 
-  it.live("SDK-05 handlers may be effects, with services and the caller", () =>
+  it.live("handlers may be effects, with services and the caller", () =>
     Effect.gen(function*() {
       const { call } = yield* start(host)
       const answers = yield* Effect.forEach(
@@ -408,7 +408,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       )
     }))
 
-  it.live("HOST-04 anonymous requests use what needs no scope, and nothing that was registered elsewhere", () =>
+  it.live("HDR-19 anonymous requests use what needs no scope, and nothing that was registered elsewhere", () =>
     Effect.gen(function*() {
       const { call, mint, url } = yield* start(host, { anonymous: "allow-unscoped" })
       assert.strictEqual((yield* call(undefined, initialize)).status, 200)
@@ -420,7 +420,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
         assert.strictEqual(refused.status, 401, name)
       }
       assert.strictEqual((yield* call([], callTool("behind"))).status, 200)
-      // SDK-03 for nobody in particular, too.
+      // SCOPE-14 for nobody in particular, too.
       const hidden = yield* call(undefined, callTool("purge"))
       const unknown = yield* call(undefined, callTool("grupe"))
       assert.strictEqual(hidden.status, unknown.status)
@@ -433,7 +433,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       )
     }))
 
-  it.live("BODY-01 what is no JSON, or too large, is refused after the token is verified", () =>
+  it.live("MCP-07 what is no JSON, or too large, is refused after the token is verified", () =>
     Effect.gen(function*() {
       const { call } = yield* start(host)
       assert.strictEqual((yield* call(undefined, "{")).status, host === behindParser ? 400 : 401)
@@ -455,7 +455,7 @@ describe("sdk-v1 with sessions", () => {
     return { "mcp-session-id": session! }
   })
 
-  it.live("SESS-01 a session is its opener's, and nobody else's", () =>
+  it.live("SESS-01 SESS-02 SESS-04 a session is its opener's, and nobody else's", () =>
     Effect.gen(function*() {
       const started = yield* start(sessions)
       const { mint, url } = started
@@ -465,6 +465,12 @@ describe("sdk-v1 with sessions", () => {
       assert.strictEqual((yield* as({ subject: "alice" })).status, 200)
       assert.strictEqual((yield* as({ subject: "bob" })).status, 404)
       assert.strictEqual((yield* as({ subject: "alice", clientId: "another" })).status, 404)
+      assert.strictEqual((yield* Effect.promise(() => post(url, callTool("whoami"), { headers }))).status, 401)
+      const peek = yield* mint({ subject: "bob" })
+      const stream = yield* Effect.promise(() =>
+        fetch(url, { headers: { authorization: `Bearer ${peek}`, accept: "text/event-stream", ...headers } })
+      )
+      assert.strictEqual(stream.status, 404)
       assert.strictEqual((yield* as({ subject: "alice" }, callTool("add", { title: "x" }))).status, 403)
 
       const end = (subject: string) =>
@@ -477,7 +483,7 @@ describe("sdk-v1 with sessions", () => {
       assert.strictEqual((yield* as({ subject: "alice" })).status, 404)
     }))
 
-  it.live("SESS-02 a session that was opened anonymously is claimed once", () =>
+  it.live("SESS-05 a session that was opened anonymously is claimed once", () =>
     Effect.gen(function*() {
       const started = yield* start(sessions, { anonymous: "allow-unscoped" })
       const headers = yield* open(started)
@@ -526,7 +532,7 @@ describe("sdk-v1", () => {
       }
     }))
 
-  it.live("SDK-06 without a gate in front nothing runs that needs a caller", () =>
+  it.live("without a gate in front nothing runs that needs a caller", () =>
     Effect.gen(function*() {
       const { client } = yield* TestIssuer.make()
       const ran: Array<string> = []
@@ -560,7 +566,7 @@ describe("sdk-v1", () => {
       assert.deepStrictEqual(ran, [])
     }))
 
-  it.live("SDK-07 a server with other tools than the one that was judged still asks for their scopes", () =>
+  it.live("a server with other tools than the one that was judged still asks for their scopes", () =>
     Effect.gen(function*() {
       const { call, ran } = yield* start((auth, makeServer) => {
         const bare = new McpServer({ name: "bare", version: "1.0.0" })
@@ -577,7 +583,7 @@ describe("sdk-v1", () => {
       assert.deepStrictEqual(ran, [])
     }))
 
-  it.live("SDK-08 registrations are followed when the SDK renames, replaces and removes them", () =>
+  it.live("registrations are followed when the SDK renames, replaces and removes them", () =>
     Effect.gen(function*() {
       let server: McpServer
       const { call } = yield* start((auth) => {
@@ -600,7 +606,7 @@ describe("sdk-v1", () => {
       assert.strictEqual((yield* call(["write"], callTool("new"))).message.result.content[0].text, "new")
     }))
 
-  it.live("CONF-01 wrong options and wrong registrations are errors that name what to write", () =>
+  it.live("wrong options and wrong registrations are errors that name what to write", () =>
     Effect.gen(function*() {
       const { client } = yield* TestIssuer.make()
       const wrong = yield* Effect.flip(Effect.tryPromise({
@@ -638,7 +644,7 @@ describe("sdk-v1", () => {
       assert.deepStrictEqual(Object.keys((server as never as { _registeredTools: object })._registeredTools), [])
     }))
 
-  it.live("LIFE-01 after dispose requests are answered with 503, and two gates do not share anything", () =>
+  it.live("after dispose requests are answered with 503, and two gates do not share anything", () =>
     Effect.gen(function*() {
       const one = yield* start(stateless)
       const two = yield* start(stateless)
@@ -649,7 +655,7 @@ describe("sdk-v1", () => {
       assert.strictEqual((yield* two.call([], callTool("whoami"))).status, 200)
     }))
 
-  it.live("LIFE-02 a client that goes away interrupts the handler", () =>
+  it.live("a client that goes away interrupts the handler", () =>
     Effect.gen(function*() {
       const begun = Deferred.makeUnsafe<void>()
       const interrupted = Deferred.makeUnsafe<void>()
@@ -682,7 +688,7 @@ describe("sdk-v1", () => {
       yield* Effect.promise(() => answer)
     }))
 
-  it.live("TEST-01 a gate can be built from AuthLayer.mock", () =>
+  it.live("a gate can be built from AuthLayer.mock", () =>
     Effect.gen(function*() {
       const auth = yield* Effect.promise(() =>
         McpAuthSdk.fromLayer(

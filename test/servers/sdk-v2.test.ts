@@ -191,7 +191,7 @@ const start = Effect.fnUntraced(function*(era: Era, options: Options = {}) {
 })
 
 describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
-  it.live("HOST-01 no token, a bad one and a good one", () =>
+  it.live("HDR-01 HDR-18 JWT-15 MCP-01 no token, a bad one and a good one", () =>
     Effect.gen(function*() {
       const { built, call, mint, ran, url } = yield* start(era)
       const none = yield* call(undefined, callTool("whoami"))
@@ -212,7 +212,7 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
       assert.strictEqual(good.status, 200)
       assert.strictEqual(built(), 1, "the server that was judged is the one that answers")
       const seen = JSON.parse(good.message.result.content[0].text)
-      // SDK-01 the AuthInfo of the SDK in full; its token is there for who asks, and printed nowhere.
+      // The AuthInfo of the SDK in full; its token is there for who asks, and printed nowhere.
       assert.strictEqual(seen.token, token)
       const { expiresAt, extra, ...info } = seen.info
       assert.deepStrictEqual(info, {
@@ -227,7 +227,7 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
       assert.strictEqual(seen.tenant, "acme")
     }))
 
-  it.live("HOST-02 a missing scope is a 403 before the tool runs, then the tool runs", () =>
+  it.live("SCOPE-07 a missing scope is a 403 before the tool runs, then the tool runs", () =>
     Effect.gen(function*() {
       const { call, ran } = yield* start(era)
       const refused = yield* call(["read"], callTool("add", { title: "milk" }))
@@ -240,12 +240,14 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
       assert.deepStrictEqual(ran, ["add milk"])
     }))
 
-  it.live("SDK-02 scopes may depend on arguments, as the handler sees them", () =>
+  it.live("SCOPE-09 scopes may depend on arguments, as the handler sees them", () =>
     Effect.gen(function*() {
       const { call, ran } = yield* start(era)
       const refused = yield* call([], callTool("move", { to: " away " }))
       assert.strictEqual(refused.status, 403)
       assert.sameMembers(challenged(refused, "scope")!.split(" "), ["write", "admin"])
+      const partly = yield* call(["write"], callTool("move", { to: "away" }))
+      assert.sameMembers(challenged(partly, "scope")!.split(" "), ["write", "admin"])
       assert.strictEqual((yield* call(["read"], callTool("move", { to: "home" }))).status, 200)
       assert.strictEqual((yield* call(["write", "admin"], callTool("move", { to: "away" }))).status, 200)
       const wrong = yield* call([], callTool("move", { to: 1 }))
@@ -254,7 +256,7 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
       assert.deepStrictEqual(ran, ["move home", "move away"])
     }))
 
-  it.live("SDK-03 what is hidden is in no list, and a call answers byte for byte as for an unknown name", () =>
+  it.live("SCOPE-14 what is hidden is in no list, and a call answers byte for byte as for an unknown name", () =>
     Effect.gen(function*() {
       const { call } = yield* start(era)
       const names = (answer: Answer, key: string) => answer.message.result[key].map((_: { name: string }) => _.name)
@@ -293,7 +295,7 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
       assert.strictEqual((yield* call(["admin"], callTool("purge"))).message.result.content[0].text, "purged")
     }))
 
-  it.live("SDK-04 prompts, resources, templates and completions need their scopes", () =>
+  it.live("SCOPE-15 prompts, resources, templates and completions need their scopes", () =>
     Effect.gen(function*() {
       const { call } = yield* start(era)
       const cases = [
@@ -321,7 +323,7 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
       }
     }))
 
-  it.live("SDK-05 handlers may be effects, with services and the caller", () =>
+  it.live("handlers may be effects, with services and the caller", () =>
     Effect.gen(function*() {
       const { call } = yield* start(era)
       const answers = yield* Effect.forEach(
@@ -339,7 +341,7 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
       )
     }))
 
-  it.live("HOST-04 anonymous requests use what needs no scope, and nothing that was registered elsewhere", () =>
+  it.live("HDR-19 anonymous requests use what needs no scope, and nothing that was registered elsewhere", () =>
     Effect.gen(function*() {
       const { call, mint } = yield* start(era, { anonymous: "allow-unscoped" })
       assert.strictEqual((yield* call(undefined, request("tools/list"))).status, 200)
@@ -366,7 +368,7 @@ describe("sdk-v2", () => {
       body: JSON.stringify(message)
     })
 
-  it.live("HOST-03 a batch is judged as a whole: the union in one challenge, and nothing runs", () =>
+  it.live("a batch is judged as a whole: the union in one challenge, and nothing runs", () =>
     Effect.gen(function*() {
       const { call, ran } = yield* start(legacy)
       const refused = yield* call([], [
@@ -379,7 +381,7 @@ describe("sdk-v2", () => {
       assert.deepStrictEqual(ran, [])
     }))
 
-  it.live("HOST-05 headers decide nothing: the body that runs is the body that is judged", () =>
+  it.live("MCP-03 headers decide nothing: the body that runs is the body that is judged", () =>
     Effect.gen(function*() {
       const { call, ran } = yield* start({ of: modern })
       const disguised = { "mcp-name": "whoami", "mcp-method": "tools/call" }
@@ -390,7 +392,21 @@ describe("sdk-v2", () => {
       assert.deepStrictEqual(ran, [])
     }))
 
-  it.live("SDK-06 without a gate in front nothing runs that needs a caller", () =>
+  it.live("MCP-04 MCP-06 a name that is encoded is a name, and a revision that differs from the body is refused", () =>
+    Effect.gen(function*() {
+      const { call, ran } = yield* start({ of: modern })
+      const encoded = { "mcp-name": `=?base64?${Buffer.from("add").toString("base64")}?=` }
+      assert.strictEqual((yield* call([], callTool("add", { title: "x" }), { headers: encoded })).status, 403)
+      const done = yield* call(["write"], callTool("add", { title: "x" }), { headers: encoded })
+      assert.strictEqual(done.status, 200)
+      assert.deepStrictEqual(ran, ["add x"])
+      const other = { "mcp-protocol-version": "2025-11-25" }
+      const refused = yield* call(["write"], callTool("add", { title: "y" }), { headers: other })
+      assert.deepStrictEqual([refused.status, refused.message.error.code], [400, -32020])
+      assert.deepStrictEqual(ran, ["add x"])
+    }))
+
+  it.live("without a gate in front nothing runs that needs a caller", () =>
     Effect.gen(function*() {
       const { client } = yield* TestIssuer.make()
       const ran: Array<string> = []
@@ -460,7 +476,7 @@ describe("sdk-v2", () => {
       assert.include(yield* Fiber.join(ended), "acknowledged")
     }))
 
-  it.live("SESS-01 sessions of a transport of one's own belong to who opened them", () =>
+  it.live("SESS-01 SESS-02 sessions of a transport of one's own belong to who opened them", () =>
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make({ resource: "http://localhost/mcp" })
       const auth = yield* Effect.promise(() => makeAuth("http://localhost/mcp", client))
@@ -485,8 +501,10 @@ describe("sdk-v2", () => {
         }
       )
       const as = (subject: string, message: object, headers: Readonly<Record<string, string>> = {}) =>
-        Effect.flatMap(issuer.mint({ subject, claims: { tenant: "acme" } }), (token) =>
-          Effect.promise(() => handle(body(message, { authorization: `Bearer ${token}`, ...headers }))))
+        Effect.flatMap(
+          issuer.mint({ subject, claims: { tenant: "acme" } }),
+          (token) => Effect.promise(() => handle(body(message, { authorization: `Bearer ${token}`, ...headers })))
+        )
       const opened = yield* as("alice", initialize)
       const session = { "mcp-session-id": opened.headers.get("mcp-session-id")! }
       assert.strictEqual((yield* as("alice", callTool("whoami"), session)).status, 200)
@@ -494,7 +512,7 @@ describe("sdk-v2", () => {
       assert.strictEqual((yield* as("alice", callTool("add", { title: "x" }), session)).status, 403)
     }))
 
-  it.live("SDK-09 a factory may register by caller, and may refuse an era", () =>
+  it.live("a factory may register by caller, and may refuse an era", () =>
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make({ resource: "http://localhost/mcp" })
       const auth = yield* Effect.promise(() => makeAuth("http://localhost/mcp", client))
@@ -520,7 +538,7 @@ describe("sdk-v2", () => {
       yield* Effect.promise(() => handler.close())
     }))
 
-  it.live("TEST-01 a gate can be built from AuthLayer.mock", () =>
+  it.live("a gate can be built from AuthLayer.mock", () =>
     Effect.gen(function*() {
       const auth = yield* Effect.promise(() =>
         McpAuthSdk.fromLayer(AuthLayer.mock({ subject: "alice", scopes: ["read"] }))
@@ -536,7 +554,7 @@ describe("sdk-v2", () => {
       assert.strictEqual((yield* Effect.promise(() => answer.json())).result.content[0].text, "of alice")
     }))
 
-  it.live("CONF-01 a factory that fails, or makes no server, is the operator's to mend", () =>
+  it.live("a factory that fails, or makes no server, is the operator's to mend", () =>
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make({ resource: "http://localhost/mcp" })
       const auth = yield* Effect.promise(() => makeAuth("http://localhost/mcp", client))

@@ -75,7 +75,7 @@ const Quiet = Layer.succeed(References.MinimumLogLevel, "Warn")
 describe.each(servers)("$name", ({ layer: Server }) => {
   layer(Server.pipe(Layer.provide([issuer, Quiet])), { excludeTestServices: true })("with real clients", (it) => {
     it.effect.each(clients)(
-      "INT-01 the client $name signs in, and steps up for one scope more",
+      "the client $name signs in, and steps up for one scope more",
       ({ connection }) =>
         Effect.gen(function*() {
           const { url } = yield* Serving.Endpoint
@@ -103,7 +103,7 @@ describe.each(servers)("$name", ({ layer: Server }) => {
         })
     )
 
-    it.effect("INT-02 the inspector lists and calls tools with a token", () =>
+    it.effect("the inspector lists and calls tools with a token", () =>
       Effect.gen(function*() {
         const { authorizationServers, resource, url } = yield* Serving.Endpoint
         yield* Effect.promise(async () => {
