@@ -1,0 +1,187 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { AuthError, type Decision, type Principal } from "effect-mcp-auth"
+import { bearer, gate, listening, principal, refused, request, toolCall } from "./support.ts"
+
+type Told = Omit<Decision.Decision, "duration">
+
+const nobody = { issuer: undefined, subject: undefined, clientId: undefined }
+const alice = { issuer: "https://issuer.test", subject: "alice", clientId: "client-1" }
+
+describe("Decision", () => {
+  it.effect("an admitted request is told to the listener, and logged at debug level", () =>
+    Effect.gen(function*() {
+      const { decisions, layer, lines } = listening()
+      const { gate: { authorize } } = yield* gate()
+      yield* authorize({
+        principal: principal({ scopes: ["todos:read"] }),
+        session: undefined,
+        protocolVersion: undefined,
+        operations: Effect.succeed(toolCall("list")),
+        policy: () => ({ scopes: ["todos:read"], unauthorized: "challenge" })
+      }).pipe(Effect.provide(layer))
+      assert.deepStrictEqual<ReadonlyArray<Told>>(decisions, [{
+        outcome: "admitted",
+        status: 200,
+        reason: undefined,
+        ...alice,
+        operations: ["tools/call list"],
+        required: ["todos:read"],
+        missing: []
+      }])
+      assert.deepStrictEqual(lines.map(({ level, message }) => ({ level, message })), [
+        { level: "Debug", message: ["request admitted"] }
+      ])
+    }))
+
+  it.effect("a missing scope is told with what was needed and what was missing, and logged at info", () =>
+    Effect.gen(function*() {
+      const { decisions, layer, lines } = listening()
+      const { gate: { authorize } } = yield* gate()
+      yield* refused(authorize({
+        principal: principal({ scopes: ["todos:read"] }),
+        session: undefined,
+        protocolVersion: undefined,
+        operations: Effect.succeed(toolCall("add")),
+        policy: () => ({ scopes: ["todos:read", "todos:write"], unauthorized: "challenge" })
+      })).pipe(Effect.provide(layer))
+      const decision: Told = {
+        outcome: "refused",
+        status: 403,
+        reason: "missing-scope",
+        ...alice,
+        operations: ["tools/call add"],
+        required: ["todos:read", "todos:write"],
+        missing: ["todos:write"]
+      }
+      assert.deepStrictEqual(decisions, [decision])
+      assert.deepStrictEqual(lines, [{
+        level: "Info",
+        message: ["request refused with 403: missing-scope"],
+        annotations: { ...decision }
+      }])
+    }))
+
+  it.effect.each<[
+    title: string,
+    error: AuthError.AuthError,
+    level: string,
+    status: number,
+    reason: string,
+    detail: ReadonlyArray<string>
+  ]>([
+    [
+      "no credentials",
+      new AuthError.MissingCredentials({ reason: "no-authorization" }),
+      "Debug",
+      401,
+      "no-authorization",
+      []
+    ],
+    ["another scheme", new AuthError.MissingCredentials({ reason: "other-scheme" }), "Debug", 401, "other-scheme", []],
+    ["a malformed header", new AuthError.MalformedRequest({ reason: "not-token68" }), "Info", 400, "not-token68", []],
+    ["a bad token", new AuthError.InvalidToken({ reason: "signature" }), "Info", 401, "signature", []],
+    [
+      "an outage",
+      new AuthError.AuthorizationServerUnavailable({ reason: "timeout", issuer: "https://issuer.test", retryAfter: 1 }),
+      "Warn",
+      503,
+      "timeout",
+      ["The authorization server https://issuer.test cannot be reached: timeout"]
+    ],
+    [
+      "useless metadata, with what to change",
+      new AuthError.InvalidMetadata({
+        reason: "redirect",
+        issuer: "https://issuer.test",
+        detail: "it points to https://x.test"
+      }),
+      "Warn",
+      503,
+      "redirect",
+      ["The authorization server https://issuer.test is not usable (redirect): it points to https://x.test"]
+    ],
+    [
+      "a misconfiguration, with what to change",
+      new AuthError.AuthConfigError({ reason: "conflict", option: "jwks", fix: "drop it" }),
+      "Error",
+      500,
+      "conflict",
+      ["AuthLayer option jwks: drop it"]
+    ]
+  ])("%s is logged at its level", ([_, error, level, status, reason, detail]) =>
+    Effect.gen(function*() {
+      const { decisions, layer, lines } = listening()
+      const { gate: { refuse } } = yield* gate()
+      yield* refused(refuse(error, { principal: undefined, protocolVersion: undefined })).pipe(Effect.provide(layer))
+      assert.deepStrictEqual(decisions.map(({ outcome, reason, status }) => ({ outcome, reason, status })), [
+        { outcome: "refused", reason, status }
+      ])
+      assert.deepStrictEqual(lines.map(({ level, message }) => ({ level, message })), [
+        { level, message: [`request refused with ${status}: ${reason}`, ...detail] }
+      ])
+      assert.deepStrictEqual(lines[0]?.annotations, { outcome: "refused", status, reason })
+    }))
+
+  it.effect("an origin and a session are told with their reason", () =>
+    Effect.gen(function*() {
+      const { decisions, layer } = listening()
+      const { gate: { authenticate, authorize } } = yield* gate()
+      yield* refused(authenticate(request({ origin: "https://evil.test" }))).pipe(Effect.provide(layer))
+      yield* refused(authorize({
+        principal: principal(),
+        session: "s",
+        protocolVersion: undefined,
+        operations: Effect.die("the body was read"),
+        policy: () => undefined
+      })).pipe(Effect.provide(layer))
+      const nothing = { operations: [], required: [], missing: [] }
+      assert.deepStrictEqual(decisions, [
+        { outcome: "refused", status: 403, reason: "origin", ...nobody, ...nothing },
+        { outcome: "refused", status: 404, reason: "session", ...alice, ...nothing }
+      ])
+    }))
+
+  it.effect("a preflight is no decision", () =>
+    Effect.gen(function*() {
+      const { decisions, layer, lines } = listening()
+      const { gate: { authenticate } } = yield* gate()
+      const headers = { origin: "https://server.test", "access-control-request-method": "POST" }
+      yield* authenticate(request(headers, [], "OPTIONS")).pipe(Effect.provide(layer))
+      assert.deepStrictEqual([decisions, lines], [[], []])
+    }))
+
+  it.effect("neither log nor decision hold a token or a claim beyond issuer, subject and client", () =>
+    Effect.gen(function*() {
+      const { decisions, layer, lines } = listening()
+      const { gate: { authenticate, authorize }, issuer } = yield* gate()
+      const claims = { email: "marked@mail.test", marked: "marked-claim" }
+      const good = yield* issuer.mint({ scopes: ["marked:scope"], claims })
+      const bad = [
+        yield* issuer.mint({ claims, expiresIn: "-1 minute" }),
+        yield* issuer.mint({ claims, audience: "https://marked-audience.test" }),
+        yield* issuer.mint({ claims: { ...claims, iss: "https://marked-issuer.test" } }),
+        `${good.slice(0, -4)}AAAA`,
+        `${good} marked`,
+        "marked-token",
+        `marked-${"x".repeat(20_000)}`
+      ]
+      const run = Effect.gen(function*() {
+        for (const token of bad) yield* refused(authenticate(bearer(token)))
+        const caller = (yield* authenticate(bearer(good))) as Principal["Service"]
+        yield* refused(authorize({
+          principal: caller,
+          session: undefined,
+          protocolVersion: undefined,
+          operations: Effect.succeed(toolCall("add")),
+          policy: () => ({ scopes: ["todos:write"], unauthorized: "challenge" })
+        }))
+      })
+      yield* run.pipe(Effect.provide(layer))
+      assert.strictEqual(decisions.length, bad.length + 1)
+      assert.isAtLeast(lines.length, bad.length + 1)
+      const told = JSON.stringify([decisions, lines])
+      for (const secret of ["marked", good, ...bad, ...good.split(".")]) assert.notInclude(told, secret)
+      assert.include(told, "alice")
+    }))
+})

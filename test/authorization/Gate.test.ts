@@ -1,0 +1,295 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Schema } from "effect"
+import { AuthError, type Gate, Operation, Principal, RequestState } from "effect-mcp-auth"
+import { TestClock } from "effect/testing"
+import { bearer, gate, metadataUrl, principal, refused, request, resource, toolCall } from "./support.ts"
+
+/** A body that must not be read. */
+const unread: Effect.Effect<ReadonlyArray<Operation.Operation>> = Effect.die("the body was read")
+
+const policies: Readonly<Record<string, Gate.Policy>> = {
+  open: { scopes: [], unauthorized: "challenge" },
+  list: { scopes: ["todos:read"], unauthorized: "challenge" },
+  add: { scopes: ["todos:read", "todos:write"], unauthorized: "challenge" },
+  purge: { scopes: ["todos:admin"], unauthorized: "hide" }
+}
+
+const policy = ({ target }: Operation.Operation): Gate.Policy | undefined =>
+  target !== undefined && Object.hasOwn(policies, target) ? policies[target] : undefined
+
+const call = (
+  caller: Principal["Service"],
+  operations: Gate.Call<never>["operations"],
+  rest: Partial<Gate.Call<never>> = {}
+): Gate.Call<never> => ({
+  principal: caller,
+  session: undefined,
+  protocolVersion: "2026-07-28",
+  operations,
+  policy,
+  ...rest
+})
+
+const batch = (...names: ReadonlyArray<string>) => Effect.succeed(names.flatMap((name) => [...toolCall(name)]))
+
+/** The scopes that a refusal asks for. */
+const asked = (refusal: { readonly headers: Readonly<Record<string, string>> }): string | undefined =>
+  /scope="([^"]*)"/.exec(refusal.headers["www-authenticate"] ?? "")?.[1]
+
+describe("Gate.authenticate", () => {
+  it.effect("HDR-07 a good token gives its principal, and asks the issuer once for many requests", () =>
+    Effect.gen(function*() {
+      const { gate: { authenticate }, issuer } = yield* gate()
+      const token = yield* issuer.mint({ subject: "alice", scopes: ["todos:read"], clientId: "c" })
+      for (const scheme of ["Bearer", "bearer", "BEARER", "BeArEr"]) {
+        const caller = yield* authenticate(request({}, [`${scheme} ${token}`]))
+        assert.isObject(caller)
+        if (typeof caller === "object") {
+          assert.deepStrictEqual([caller.issuer, caller.subject, caller.clientId], [issuer.issuer, "alice", "c"])
+          assert.deepStrictEqual([...caller.scopes], ["todos:read"])
+        }
+      }
+      assert.strictEqual((yield* issuer.requests).length, 2)
+    }))
+
+  it.effect.each<[title: string, authorization: ReadonlyArray<string>, status: number, reason: string]>([
+    ["HDR-01 no header", [], 401, "no-authorization"],
+    ["HDR-03 a scheme alone", ["Bearer"], 400, "no-token"],
+    ["HDR-04 several words", ["Bearer a b c"], 400, "not-token68"],
+    ["HDR-06 a word without a scheme", ["abc"], 401, "other-scheme"],
+    ["HDR-09 an unknown scheme", ["mac abc"], 401, "other-scheme"],
+    ["HDR-11 a tab", ["Bearer\tabc"], 400, "not-token68"],
+    ["HDR-12 two lines", ["Bearer a", "Bearer b"], 400, "several-authorization-headers"]
+  ])("%s: the verifier is not asked", ([_, authorization, status, reason]) =>
+    Effect.gen(function*() {
+      const { gate: { authenticate }, issuer } = yield* gate()
+      const refusal = yield* refused(authenticate(request({}, authorization)))
+      assert.deepStrictEqual([refusal.status, refusal.reason], [status, reason])
+      assert.include(refusal.headers["www-authenticate"], `resource_metadata="${metadataUrl}"`)
+      assert.deepStrictEqual(yield* issuer.requests, [])
+    }))
+
+  it.effect.each<[title: string, origin: string, status: number]>([
+    ["MCP-09 a look-alike subdomain", "https://server.test.evil.test", 403],
+    ["MCP-09 a look-alike host", "https://notserver.test", 403],
+    ["MCP-09 the same host over http", "http://server.test", 403],
+    ["MCP-09 the same host on another port", "https://server.test:8443", 403],
+    ["MCP-09 null", "null", 403],
+    ["MCP-09 nothing that parses", "::::", 403],
+    ["MCP-09 an empty origin", "", 403],
+    ["MCP-09 another case", "https://SERVER.test", 403],
+    ["MCP-09 a slash behind", "https://server.test/", 403],
+    ["MCP-09 two origins", "https://server.test, https://evil.test", 403],
+    ["its own origin", "https://server.test", 401],
+    ["an origin that is allowed", "https://app.test", 401]
+  ])("%s: %s gets %i, before the credentials are looked at", ([_, origin, status]) =>
+    Effect.gen(function*() {
+      const { gate: { authenticate }, issuer } = yield* gate({ allowedOrigins: ["https://app.test"] })
+      for (const method of ["POST", "GET", "DELETE"]) {
+        const refusal = yield* refused(authenticate(request({ origin }, [], method)))
+        assert.strictEqual(refusal.status, status)
+      }
+      // A good token changes nothing for a wrong origin.
+      const token = yield* issuer.mint()
+      const result = yield* Effect.result(authenticate(bearer(token, { origin })))
+      assert.strictEqual(result._tag, status === 403 ? "Failure" : "Success")
+    }))
+
+  it.effect("a true preflight is nobody's request; an OPTIONS request of another kind needs a token", () =>
+    Effect.gen(function*() {
+      const { gate: { authenticate } } = yield* gate()
+      const origin = "https://server.test"
+      const asking = { origin, "access-control-request-method": "POST" }
+      assert.strictEqual(yield* authenticate(request(asking, [], "OPTIONS")), "preflight")
+      // Credentials on a preflight are not looked at: browsers send none.
+      assert.strictEqual(yield* authenticate(request(asking, ["Bearer x"], "OPTIONS")), "preflight")
+      for (
+        const other of [
+          request({ origin }, [], "OPTIONS"),
+          request({ "access-control-request-method": "POST" }, [], "OPTIONS"),
+          request(asking, [], "POST"),
+          request(asking, [], "GET")
+        ]
+      ) {
+        assert.strictEqual((yield* refused(authenticate(other))).status, 401)
+      }
+      const foreign = yield* refused(authenticate(request({ ...asking, origin: "https://evil.test" }, [], "OPTIONS")))
+      assert.strictEqual(foreign.status, 403)
+    }))
+
+  it.effect("CHAL-17 an expired token that also lacks a scope: expiry wins", () =>
+    Effect.gen(function*() {
+      const { gate: { authenticate }, issuer } = yield* gate()
+      const token = yield* issuer.mint({ scopes: [], expiresIn: "1 minute" })
+      yield* authenticate(bearer(token))
+      yield* TestClock.adjust("1 minute")
+      const refusal = yield* refused(authenticate(bearer(token)))
+      assert.deepStrictEqual([refusal.status, refusal.reason], [401, "expired"])
+    }))
+
+  it.effect("SCOPE-12 claims that do not fit refuse the token, and so does a check that throws or fails", () =>
+    Effect.gen(function*() {
+      class Tenant extends Context.Service<Tenant, { readonly tenant: string }>()("test/Tenant") {}
+      const schema = Schema.Struct({
+        tenant: Schema.String.check(Schema.makeFilter((tenant) => {
+          if (tenant === "throws") throw new Error("a secret of the check")
+          return tenant !== "refused"
+        }))
+      })
+      const { gate: { authenticate, services }, issuer } = yield* gate({ claims: { service: Tenant, schema } as never })
+      const attempt = (tenant: unknown) =>
+        Effect.flatMap(issuer.mint({ claims: { tenant } }), (token) => authenticate(bearer(token)))
+      const caller = yield* attempt("acme")
+      assert.isObject(caller)
+      if (typeof caller === "object") {
+        assert.strictEqual(Context.getUnsafe(services(caller) as Context.Context<any>, Tenant).tenant, "acme")
+      }
+      for (const tenant of [undefined, 1, "refused", "throws"]) {
+        const refusal = yield* refused(attempt(tenant))
+        assert.deepStrictEqual([refusal.status, refusal.reason], [401, "claims"])
+        assert.notInclude(JSON.stringify([refusal.headers, refusal.body]), "secret")
+      }
+    }))
+
+  it.effect("the services of a request are its principal, its claims and the state, and nothing of another request", () =>
+    Effect.gen(function*() {
+      const { gate: { services } } = yield* gate()
+      const alice = principal()
+      const context = services(alice)
+      assert.strictEqual(Context.get(context, Principal), alice)
+      assert.isDefined(Context.get(context, RequestState.RequestState))
+    }))
+})
+
+describe("Gate.authorize", () => {
+  it.effect.each<{
+    readonly title: string
+    readonly granted: ReadonlyArray<string>
+    readonly calls: ReadonlyArray<string>
+    /** The scopes that the 403 asks for; `undefined` where the request is admitted. */
+    readonly asked: string | undefined
+  }>([
+    {
+      title: "SCOPE-07 another scope than the one needed",
+      granted: ["todos:admin"],
+      calls: ["list"],
+      asked: "todos:read"
+    },
+    {
+      title: "SCOPE-09 one of two: asks for both",
+      granted: ["todos:read"],
+      calls: ["add"],
+      asked: "todos:read todos:write"
+    },
+    { title: "CHAL-03 none", granted: [], calls: ["add"], asked: "todos:read todos:write" },
+    { title: "both", granted: ["todos:read", "todos:write"], calls: ["add"], asked: undefined },
+    { title: "an open tool", granted: [], calls: ["open"], asked: undefined },
+    { title: "an unknown tool: the server answers", granted: [], calls: ["nope"], asked: undefined },
+    { title: "a name of Object.prototype", granted: [], calls: ["constructor"], asked: undefined },
+    {
+      title: "SCOPE-14 a hidden tool: the server answers as for an unknown one",
+      granted: [],
+      calls: ["purge"],
+      asked: undefined
+    },
+    {
+      title: "SCOPE-10 a batch: the union",
+      granted: ["todos:read"],
+      calls: ["list", "open", "add"],
+      asked: "todos:read todos:write"
+    },
+    {
+      title: "a batch with a hidden tool: its scopes are not named",
+      granted: [],
+      calls: ["purge", "list"],
+      asked: "todos:read"
+    },
+    {
+      title: "a batch that is allowed as a whole",
+      granted: ["todos:read", "todos:write"],
+      calls: ["list", "add", "open"],
+      asked: undefined
+    },
+    { title: "nothing to run", granted: [], calls: [], asked: undefined }
+  ])("$title", ({ asked: expected, calls, granted }) =>
+    Effect.gen(function*() {
+      const { gate: { authorize } } = yield* gate({ challengeScopes: "required" })
+      const result = yield* Effect.result(authorize(call(principal({ scopes: granted }), batch(...calls))))
+      if (result._tag === "Success") {
+        assert.isUndefined(expected)
+        assert.strictEqual(result.success.length, calls.length)
+      } else {
+        assert.strictEqual(result.failure.status, 403)
+        assert.strictEqual(asked(result.failure), expected)
+      }
+    }))
+
+  it.effect("SCOPE-07 the hierarchy counts: what a scope implies is there", () =>
+    Effect.gen(function*() {
+      const { gate: { authenticate, authorize }, issuer } = yield* gate({
+        scopeHierarchy: { "todos:admin": ["todos:write"], "todos:write": ["todos:read"] }
+      })
+      const token = yield* issuer.mint({ scopes: ["todos:admin"] })
+      const caller = (yield* authenticate(bearer(token))) as Principal["Service"]
+      assert.deepStrictEqual([...caller.scopes].sort(), ["todos:admin", "todos:read", "todos:write"])
+      assert.deepStrictEqual([...caller.granted], ["todos:admin"])
+      yield* authorize(call(caller, batch("add", "list", "purge")))
+    }))
+
+  it.effect("`unlisted: \"deny\"` refuses tools, prompts and resources without scopes, and nothing else", () =>
+    Effect.gen(function*() {
+      const { gate: { authorize } } = yield* gate({ unlisted: "deny" })
+      const alice = principal({ scopes: ["todos:read"] })
+      const refusal = yield* refused(authorize(call(alice, batch("list", "open"))))
+      assert.deepStrictEqual([refusal.status, refusal.reason, refusal.headers["www-authenticate"]], [
+        403,
+        "unlisted",
+        undefined
+      ])
+      yield* authorize(call(alice, batch("list")))
+      yield* authorize(call(alice, batch("nope")))
+      for (const method of ["initialize", "tools/list", "ping", "server/discover"]) {
+        yield* authorize(call(alice, Effect.succeed(Operation.fromBody({ id: 1, method }))))
+      }
+    }))
+
+  it.effect("SESS-01 the session comes before the body: one of somebody else is 404, and nothing is read", () =>
+    Effect.gen(function*() {
+      const { gate: { authorize, sessions } } = yield* gate()
+      const alice = principal()
+      sessions.bind("s", alice)
+      const strangers = [
+        principal({ subject: "bob" }),
+        principal({ clientId: "client-2" }),
+        principal({ issuer: "https://other.test" })
+      ]
+      for (const stranger of strangers) {
+        const refusal = yield* refused(authorize(call(stranger, unread, { session: "s" })))
+        assert.deepStrictEqual([refusal.status, refusal.body], [404, ""])
+      }
+      const unknown = yield* refused(authorize(call(alice, unread, { session: "other" })))
+      assert.strictEqual(unknown.status, 404)
+      yield* authorize(call(alice, batch("open"), { session: "s" }))
+    }))
+
+  it.effect.each<[reason: AuthError.MalformedRequest["reason"], status: number]>([
+    ["content-type", 415],
+    ["too-large", 413],
+    ["not-json", 400]
+  ])("the body comes before the scopes: %s is %i", ([reason, status]) =>
+    Effect.gen(function*() {
+      const { gate: { authorize } } = yield* gate()
+      const refusal = yield* refused(
+        authorize(call(principal(), Effect.fail(new AuthError.MalformedRequest({ reason }))))
+      )
+      assert.deepStrictEqual([refusal.status, refusal.headers["www-authenticate"]], [status, undefined])
+    }))
+
+  it.effect("the gate knows its resource", () =>
+    Effect.gen(function*() {
+      const made = yield* gate()
+      assert.strictEqual(made.gate.resource.resource, resource)
+      assert.strictEqual(made.gate.resource.metadataUrl, metadataUrl)
+      assert.deepStrictEqual(made.gate.allowedOrigins, ["https://server.test"])
+    }))
+})

@@ -1,0 +1,109 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import { ProtectedResource, ProtectedResourceMetadata } from "effect-mcp-auth"
+
+const make = (options: Partial<Record<keyof ProtectedResource.Options, unknown>> = {}) =>
+  ProtectedResource.make(
+    { resource: "https://h.test/mcp", scopes: ["a"], ...options } as unknown as ProtectedResource.Options,
+    ["https://issuer.test", "https://second.test/"]
+  )
+
+describe("ProtectedResource", () => {
+  it("PRM-08 PRM-18 its document names the resource and the issuers exactly as configured", () => {
+    const { metadata } = Result.getOrThrow(make())
+    assert.deepStrictEqual<unknown>({ ...metadata }, {
+      resource: "https://h.test/mcp",
+      authorization_servers: ["https://issuer.test", "https://second.test/"],
+      scopes_supported: ["a"],
+      bearer_methods_supported: ["header"]
+    })
+    assert.isTrue(Result.isSuccess(ProtectedResourceMetadata.decode(metadata)))
+  })
+
+  it("PRM-09 name and documentation are there when they are configured", () => {
+    const { metadata } = Result.getOrThrow(
+      make({ resourceName: "Todos", resourceDocumentation: "https://h.test/docs" })
+    )
+    assert.strictEqual(metadata.resource_name, "Todos")
+    assert.strictEqual(metadata.resource_documentation, "https://h.test/docs")
+  })
+
+  it("SCOPE-20 PRM-20 the document lists the baseline; the rest is offered all the same", () => {
+    const { baseline, metadata, offered } = Result.getOrThrow(
+      make({ scopes: { baseline: ["a", "b", "a"], stepUp: ["b", "c"] } })
+    )
+    assert.deepStrictEqual(metadata.scopes_supported, ["a", "b"])
+    assert.deepStrictEqual(baseline, ["a", "b"])
+    assert.deepStrictEqual([...offered], ["a", "b", "c"])
+  })
+
+  it.each<[id: string, resource: string, url: string]>([
+    ["PRM-01", "https://example.com", "https://example.com/.well-known/oauth-protected-resource"],
+    ["PRM-02", "https://example.com/", "https://example.com/.well-known/oauth-protected-resource"],
+    ["PRM-04", "http://localhost:3000/foo", "http://localhost:3000/.well-known/oauth-protected-resource/foo"],
+    ["PRM-05", "https://example.com/api/v1/", "https://example.com/.well-known/oauth-protected-resource/api/v1/"]
+  ])("%s resource %s is kept as written, and its metadata is at %s", (_, resource, url) => {
+    const made = Result.getOrThrow(make({ resource }))
+    assert.strictEqual(made.resource, resource)
+    assert.strictEqual(made.metadata.resource, resource)
+    assert.strictEqual(made.metadataUrl, url)
+    assert.strictEqual(made.origin + made.metadataPath, url)
+  })
+
+  const wrong: ReadonlyArray<
+    readonly [title: string, options: Parameters<typeof make>[0], option: string, reason: string]
+  > = [
+    ["PRM-06 a fragment", { resource: "https://h.test/mcp#a" }, "resource", "malformed"],
+    ["PRM-06 an empty fragment", { resource: "https://h.test/mcp#" }, "resource", "malformed"],
+    ["PRM-06 a query", { resource: "https://h.test/mcp?a=1" }, "resource", "malformed"],
+    ["PRM-06 an empty query", { resource: "https://h.test/mcp?" }, "resource", "malformed"],
+    ["a relative resource", { resource: "/mcp" }, "resource", "malformed"],
+    ["no resource", { resource: undefined }, "resource", "malformed"],
+    ["a resource that is no string", { resource: 1 }, "resource", "malformed"],
+    ["plain http", { resource: "http://h.test/mcp" }, "resource", "insecure"],
+    ["user and password", { resource: "https://a:b@h.test/mcp" }, "resource", "malformed"],
+    ["a host in capitals", { resource: "https://H.test/mcp" }, "resource", "malformed"],
+    ["a default port", { resource: "https://h.test:443/mcp" }, "resource", "malformed"],
+    ["dots in the path", { resource: "https://h.test/a/../mcp" }, "resource", "malformed"],
+    ["a space around it", { resource: " https://h.test/mcp" }, "resource", "malformed"],
+    ["a wildcard", { resource: "https://h.test/*" }, "resource", "malformed"],
+    ["SCOPE-18 no scopes", { scopes: [] }, "scopes", "missing"],
+    ["SCOPE-18 no baseline", { scopes: { baseline: [], stepUp: ["a"] } }, "scopes", "missing"],
+    ["scopes in one string", { scopes: "a b" }, "scopes", "malformed"],
+    ["a scope with a space", { scopes: ["a b"] }, "scopes", "malformed"],
+    ["a step-up scope with a quote", { scopes: { baseline: ["a"], stepUp: ["\""] } }, "scopes.stepUp", "malformed"],
+    ["PRM-20 offline_access", { scopes: ["a", "offline_access"] }, "scopes", "malformed"],
+    [
+      "PRM-20 offline_access as step-up",
+      { scopes: { baseline: ["a"], stepUp: ["offline_access"] } },
+      "scopes.stepUp",
+      "malformed"
+    ],
+    ["a hierarchy with a string", { scopeHierarchy: { a: "b" } }, "scopeHierarchy[\"a\"]", "malformed"],
+    ["a hierarchy with a wrong key", { scopeHierarchy: { "a b": ["c"] } }, "scopeHierarchy", "malformed"]
+  ]
+
+  it.each(wrong)("fails for %s, and names the option", (_, options, option, reason) => {
+    const result = make(options)
+    assert.isTrue(Result.isFailure(result))
+    if (Result.isFailure(result)) {
+      assert.deepStrictEqual([result.failure._tag, result.failure.option, result.failure.reason], [
+        "AuthConfigError",
+        option,
+        reason
+      ])
+      assert.isAbove(result.failure.fix.length, 10)
+    }
+  })
+
+  it("a hierarchy counts what is implied, over several steps and around cycles", () => {
+    const { effectiveScopes } = Result.getOrThrow(
+      make({ scopeHierarchy: { admin: ["write"], write: ["read"], read: ["read", "write"] } })
+    )
+    assert.deepStrictEqual([...effectiveScopes(new Set(["admin"]))].sort(), ["admin", "read", "write"])
+    assert.deepStrictEqual([...effectiveScopes(new Set(["read"]))].sort(), ["read", "write"])
+    assert.deepStrictEqual([...effectiveScopes(new Set(["other"]))], ["other"])
+    assert.deepStrictEqual([...effectiveScopes(new Set())], [])
+    assert.deepStrictEqual([...effectiveScopes(new Set(["constructor"]))], ["constructor"])
+  })
+})

@@ -1,0 +1,111 @@
+/**
+ * What the tests of this floor share: a gate around a `TestIssuer`, and requests to it.
+ */
+import { Context, Effect, Layer, Logger, Redacted, References, Result } from "effect"
+import {
+  AuthLayer,
+  Decision,
+  type Gate,
+  Operation,
+  type Principal,
+  ProtectedResource,
+  type Refusal
+} from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
+import { make as makePrincipal } from "../../src/verification/Principal.ts"
+
+/** The resource that the tokens of a `TestIssuer` are for. */
+export const resource = "https://server.test/mcp"
+
+export const metadataUrl = "https://server.test/.well-known/oauth-protected-resource/mcp"
+
+export const scopes = { baseline: ["todos:read"], stepUp: ["todos:write", "todos:admin"] } as const
+
+/** The resource that the gate of these tests protects, prepared. */
+export const protectedResource = (
+  options: Partial<ProtectedResource.Options> = {}
+): ProtectedResource.ProtectedResource =>
+  Result.getOrThrow(ProtectedResource.make({ resource, scopes, ...options }, ["https://issuer.test"]))
+
+/** A caller, as verification would make one. */
+export const principal = (
+  fields: Partial<Omit<Principal["Service"], "scopes" | "granted" | "token">> & {
+    readonly scopes?: ReadonlyArray<string>
+  } = {}
+): Principal["Service"] => {
+  const granted = new Set(fields.scopes ?? [])
+  return makePrincipal({
+    issuer: "https://issuer.test",
+    subject: "alice",
+    clientId: "client-1",
+    audience: [resource],
+    expiresAt: 1_800_000_000,
+    claims: {},
+    token: Redacted.make("token"),
+    ...fields,
+    scopes: granted,
+    granted
+  })
+}
+
+type GateOptions = Partial<AuthLayer.Common<typeof scopes>>
+
+/** A gate, and the issuer that it trusts, until the test ends. */
+export const gate = Effect.fnUntraced(function*(options: GateOptions = {}) {
+  const { client, issuer } = yield* TestIssuer.make({ resource })
+  const layer = AuthLayer.layerServices({ resource, authorizationServers: [issuer.issuer], ...options, scopes }).pipe(
+    Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+  )
+  return { gate: Context.get(yield* Layer.build(layer), AuthLayer.AuthLayer), issuer }
+})
+
+/** A request as a host hands it to the gate. */
+export const request = (
+  headers: Readonly<Record<string, string>> = {},
+  authorization: ReadonlyArray<string> = [],
+  method = "POST"
+): Gate.Request => ({ method, header: (name) => headers[name], authorization })
+
+/** A request with a token. */
+export const bearer = (token: string, headers: Readonly<Record<string, string>> = {}): Gate.Request =>
+  request(headers, [`Bearer ${token}`])
+
+/** One tool call. */
+export const toolCall = (name: string): ReadonlyArray<Operation.Operation> =>
+  Operation.fromBody({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name } })
+
+/** Runs what must be refused. */
+export const refused = <A, R>(effect: Effect.Effect<A, Refusal.Refusal, R>): Effect.Effect<Refusal.Refusal, A, R> =>
+  Effect.flip(effect)
+
+/** A line of the log. */
+export interface Line {
+  readonly level: string
+  readonly message: ReadonlyArray<unknown>
+  readonly annotations: Readonly<Record<string, unknown>>
+}
+
+/** Gathers decisions and log lines of whatever runs with it. How long it took is left out. */
+export const listening = () => {
+  const decisions: Array<Omit<Decision.Decision, "duration">> = []
+  const lines: Array<Line> = []
+  const logger = Logger.make(({ fiber, logLevel, message }) => {
+    lines.push({
+      level: logLevel,
+      message: Array.isArray(message) ? message : [message],
+      annotations: Object.fromEntries(
+        Object.entries(fiber.getRef(References.CurrentLogAnnotations)).filter(([name]) => name !== "duration")
+      )
+    })
+  })
+  const layer = Layer.mergeAll(
+    Layer.succeed(
+      Decision.DecisionListener,
+      ({ duration: _, ...decision }) => Effect.sync(() => void decisions.push(decision))
+    ),
+    Logger.layer([logger]),
+    Layer.succeed(References.MinimumLogLevel, "All")
+  )
+  return { decisions, lines, layer }
+}

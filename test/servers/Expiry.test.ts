@@ -1,0 +1,153 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer, Logger, Schema } from "effect"
+import { requireScopes } from "effect-mcp-auth"
+import { McpAuth } from "effect-mcp-auth/mcp"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { McpServer, Tool, Toolkit } from "effect/ai"
+import { HttpClient } from "effect/http"
+import { TestClock } from "effect/testing"
+import * as Host from "./Host.ts"
+import * as Mcp from "./Mcp.ts"
+import * as TodoServer from "./TodoServer.ts"
+
+const start = Effect.gen(function*() {
+  yield* TestClock.setTime(1_800_000_000_000)
+  const { client, issuer } = yield* TestIssuer.make({ resource: TodoServer.resource })
+  const handle = yield* Host.webHandler(
+    TodoServer.make().layer.pipe(
+      Layer.provide(TodoServer.auth(issuer.issuer)),
+      Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+    )
+  )
+  const send = ({ body, headers, method, path }: Host.Sent) =>
+    handle(
+      new Request(`https://server.test${path}`, {
+        method,
+        headers: headers as Array<[string, string]>,
+        body: body ?? null
+      })
+    )
+  return { issuer, send }
+}).pipe(Effect.provide(Logger.layer([])))
+
+const listen = (token: string, notifications: Readonly<Record<string, unknown>> = { toolsListChanged: true }) =>
+  Mcp.modern("subscriptions/listen", { notifications }, { token })
+
+/** A tool that tells of its progress once, and never ends. */
+const Slow = requireScopes("todos:read")(Tool.make("slow", { success: Schema.String }))
+const SlowTools = Toolkit.make(Slow)
+
+/** A fiber that reads a body to its end, and whether it is there. */
+const reading = Effect.fnUntraced(function*(response: Response) {
+  const reader = response.body!.getReader()
+  const state = { chunks: 0, ended: false }
+  const fiber = yield* Effect.forkChild(Effect.promise(async () => {
+    while (!(await reader.read()).done) state.chunks++
+    state.ended = true
+  }))
+  return { state, fiber }
+})
+
+/** Lets everything run that the clock has woken. */
+const settle = Effect.promise(() => new Promise(setImmediate))
+
+describe("The end of a token", () => {
+  it.effect("leaves a running answer five minutes more, then ends it", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(1_800_000_000_000)
+      const { client, issuer } = yield* TestIssuer.make({ resource: TodoServer.resource })
+      const handlers = SlowTools.toLayer(
+        Effect.map(McpServer.McpServer, ({ notifications }) => ({
+          slow: () =>
+            Effect.andThen(notifications["notifications/progress"]({ progressToken: "p", progress: 1 }), Effect.never)
+        }))
+      )
+      const handle = yield* Host.webHandler(
+        McpAuth.layerHttp({
+          ...TodoServer.make().options,
+          protocols: TodoServer.protocols,
+          registrations: McpAuth.toolkit(SlowTools).pipe(Layer.provide(handlers))
+        }).pipe(
+          Layer.provide(TodoServer.auth(issuer.issuer)),
+          Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+        )
+      )
+      const token = yield* issuer.mint({ scopes: ["todos:read"], expiresIn: "1 minute" })
+      const { body, headers } = Mcp.modern(
+        "tools/call",
+        { name: "slow", arguments: {}, _meta: { progressToken: "p" } },
+        { token }
+      )
+      const response = yield* handle(
+        new Request(TodoServer.resource, { method: "POST", headers: headers as Array<[string, string]>, body: body! })
+      )
+      assert.strictEqual(response.status, 200)
+      const { fiber, state } = yield* reading(response)
+      for (const step of ["1 minute", "4 minutes", "59 seconds"] as const) {
+        yield* TestClock.adjust(step)
+        yield* settle
+        assert.isFalse(state.ended)
+      }
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(fiber)
+      assert.isTrue(state.ended)
+    }).pipe(Effect.provide(Logger.layer([]))))
+
+  it.effect("ends the stream that the server keeps open for it, to the second", () =>
+    Effect.gen(function*() {
+      const { issuer, send } = yield* start
+      const response = yield* send(listen(yield* issuer.mint({ expiresIn: "5 minutes" })))
+      assert.strictEqual(response.status, 200)
+      assert.match(response.headers.get("content-type")!, /^text\/event-stream/)
+      const { fiber, state } = yield* reading(response)
+      yield* TestClock.adjust("4 minutes")
+      yield* settle
+      yield* TestClock.adjust("59 seconds")
+      yield* settle
+      assert.isFalse(state.ended)
+      // The acknowledgement, and what keeps the connection alive.
+      assert.isAbove(state.chunks, 1)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(fiber)
+      assert.isTrue(state.ended)
+    }))
+
+  it.effect("coming back with the same token: 401; with a new one: a new stream", () =>
+    Effect.gen(function*() {
+      const { issuer, send } = yield* start
+      const token = yield* issuer.mint({ expiresIn: "1 minute" })
+      const first = yield* send(listen(token))
+      assert.strictEqual(first.status, 200)
+      yield* TestClock.adjust("1 minute")
+      const again = yield* send(listen(token))
+      assert.strictEqual(again.status, 401)
+      assert.include(again.headers.get("www-authenticate"), "error=\"invalid_token\"")
+      const second = yield* send(listen(yield* issuer.mint()))
+      assert.strictEqual(second.status, 200)
+      yield* Effect.promise(() => Promise.all([first.body!.cancel(), second.body!.cancel()]))
+    }))
+
+  it.effect("a stream that watches resources opens with their scopes", () =>
+    Effect.gen(function*() {
+      const { issuer, send } = yield* start
+      const watched = { resourceSubscriptions: ["todo://items/1", "todo://about"] }
+      const refused = yield* send(listen(yield* issuer.mint({ scopes: ["todos:read"] }), watched))
+      assert.strictEqual(refused.status, 403)
+      const admitted = yield* send(listen(yield* issuer.mint({ scopes: ["todos:read", "todos:write"] }), watched))
+      assert.strictEqual(admitted.status, 200)
+      yield* Effect.promise(() => admitted.body!.cancel())
+    }))
+
+  it.effect("CHAL-17 a token that was good a second ago is judged anew with every request", () =>
+    Effect.gen(function*() {
+      const { issuer, send } = yield* start
+      const token = yield* issuer.mint({ scopes: ["todos:read"], expiresIn: "1 minute" })
+      assert.strictEqual((yield* send(Mcp.call("list", { token }))).status, 200)
+      yield* TestClock.adjust("59 seconds")
+      assert.strictEqual((yield* send(Mcp.call("list", { token }))).status, 200)
+      assert.strictEqual((yield* send(Mcp.call("add", { token }))).status, 403)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* send(Mcp.call("list", { token }))).status, 401)
+      assert.strictEqual((yield* send(Mcp.call("add", { token }))).status, 401)
+    }))
+})

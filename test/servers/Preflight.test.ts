@@ -1,0 +1,118 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Logger } from "effect"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
+import * as Host from "./Host.ts"
+import * as Mcp from "./Mcp.ts"
+import * as TodoServer from "./TodoServer.ts"
+
+const origin = "https://server.test"
+
+const asking = [["origin", origin], ["access-control-request-method", "POST"]] as const
+
+describe.each(["web", "node"] as const)("OPTIONS, %s", (kind) => {
+  const start = Effect.gen(function*() {
+    const { client, issuer } = yield* TestIssuer.make({ resource: TodoServer.resource })
+    const ran: Array<string> = []
+    const route = (name: string) =>
+      Effect.sync(() => {
+        ran.push(name)
+        return HttpServerResponse.text(name)
+      })
+    const routes = Layer.mergeAll(
+      HttpRouter.add("OPTIONS", "/options", route("options")),
+      HttpRouter.add("*", "/any", route("any")),
+      HttpRouter.add("GET", "/get", route("get")),
+      TodoServer.make().layer
+    )
+    const host = yield* Host.hosts[kind](
+      routes.pipe(
+        Layer.provide(TodoServer.auth(issuer.issuer)),
+        Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+      )
+    )
+    const options = (path: string, headers: Host.Sent["headers"]) => host.send({ method: "OPTIONS", path, headers })
+    return { issuer, options, ran }
+  }).pipe(Effect.provide(Logger.layer([])))
+
+  it.live("a true preflight passes to a route of the method OPTIONS, without a token", () =>
+    Effect.gen(function*() {
+      const { options, ran } = yield* start
+      const received = yield* options("/options", asking)
+      assert.deepStrictEqual([received.status, received.body], [200, "options"])
+      assert.deepStrictEqual(ran, ["options"])
+    }))
+
+  it.live("a route for every method does not run for a preflight: it would run without a caller", () =>
+    Effect.gen(function*() {
+      const { options, ran } = yield* start
+      const received = yield* options("/any", asking)
+      assert.deepStrictEqual([received.status, received.body], [401, ""])
+      assert.include(received.headers["www-authenticate"], TodoServer.metadataUrl)
+      assert.deepStrictEqual(ran, [])
+    }))
+
+  it.live("an OPTIONS request that is no preflight needs a token", () =>
+    Effect.gen(function*() {
+      const { issuer, options, ran } = yield* start
+      const token = yield* issuer.mint()
+      const others = [[], [["origin", origin]], [["access-control-request-method", "POST"]]] as const
+      for (const headers of others) {
+        for (const path of ["/options", "/any", "/mcp"]) {
+          assert.strictEqual((yield* options(path, headers)).status, 401, path)
+        }
+      }
+      assert.deepStrictEqual(ran, [])
+      assert.strictEqual((yield* options("/options", Mcp.bearer(token))).body, "options")
+      assert.strictEqual((yield* options("/any", Mcp.bearer(token))).body, "any")
+    }))
+
+  it.live("a preflight of an origin that may not call: 403", () =>
+    Effect.gen(function*() {
+      const { options, ran } = yield* start
+      const foreign = [["origin", "https://evil.test"], ["access-control-request-method", "POST"]] as const
+      for (const path of ["/options", "/any", "/mcp"]) {
+        const received = yield* options(path, foreign)
+        assert.deepStrictEqual([received.status, received.headers["www-authenticate"]], [403, undefined])
+      }
+      assert.deepStrictEqual(ran, [])
+    }))
+
+  it.live("a preflight of the MCP endpoint gets the server's own answer, not a challenge", () =>
+    Effect.gen(function*() {
+      const { options } = yield* start
+      const received = yield* options("/mcp", asking)
+      assert.deepStrictEqual([received.status, received.headers["www-authenticate"]], [405, undefined])
+    }))
+
+  it.live("a path without a route stays 404", () =>
+    Effect.gen(function*() {
+      const { options } = yield* start
+      assert.strictEqual((yield* options("/nowhere", asking)).status, 404)
+      assert.strictEqual((yield* options("/get", asking)).status, 404)
+    }))
+
+  it.live("behind the router's own CORS a page of an allowed origin gets its preflight, and reads the challenge", () =>
+    Effect.gen(function*() {
+      const app = "https://app.test"
+      const host = yield* Host.hosts[kind](
+        Layer.mergeAll(
+          TodoServer.make().layer.pipe(
+            Layer.provide(TodoServer.auth("https://issuer.test", { allowedOrigins: [app] })),
+            Layer.provide(Layer.effect(HttpClient.HttpClient, Effect.map(TestIssuer.make(), ({ client }) => client)))
+          ),
+          HttpRouter.cors({ allowedOrigins: [app], allowedMethods: ["POST"], allowedHeaders: ["authorization"] })
+        )
+      )
+      const preflight = yield* host.send({
+        method: "OPTIONS",
+        path: "/mcp",
+        headers: [["origin", app], ["access-control-request-method", "POST"]]
+      })
+      assert.deepStrictEqual([preflight.status, preflight.headers["access-control-allow-origin"]], [204, app])
+      const refused = yield* host.send(Mcp.call("list", { headers: [["origin", app]] }))
+      assert.strictEqual(refused.status, 401)
+      assert.strictEqual(refused.headers["access-control-allow-origin"], app)
+      assert.include(refused.headers["access-control-expose-headers"], "WWW-Authenticate")
+    }).pipe(Effect.provide(Logger.layer([]))))
+})

@@ -1,0 +1,137 @@
+/**
+ * The server that the tests of this floor protect: tools, resources, templates and prompts of every kind of policy.
+ */
+import { Effect, Layer, Schema } from "effect"
+import { AuthLayer, Principal, RequiredScopes, requireScopes } from "effect-mcp-auth"
+import { McpAuth } from "effect-mcp-auth/mcp"
+import { McpProtocol, McpSchema, McpServer, Tool, Toolkit } from "effect/ai"
+
+export const resource = "https://server.test/mcp"
+
+export const metadataUrl = "https://server.test/.well-known/oauth-protected-resource/mcp"
+
+export const scopes = { baseline: ["todos:read"], stepUp: ["todos:write", "todos:admin"] } as const
+
+export const protocols = [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25, McpProtocol.v2025_03_26] as const
+
+const Caller = Schema.Struct({
+  issuer: Schema.String,
+  subject: Schema.NullOr(Schema.String),
+  clientId: Schema.NullOr(Schema.String),
+  scopes: Schema.Array(Schema.String)
+})
+
+/** What a tool does with other arguments is not for these tests, so all of them take any. */
+const parameters = Schema.Struct({ title: Schema.optionalKey(Schema.String) })
+
+/** For every valid token. */
+const WhoAmI = Tool.make("whoami", { parameters, success: Caller, dependencies: [Principal] })
+const List = requireScopes("todos:read")(Tool.make("list", { parameters, success: Schema.String }))
+const Add = requireScopes("todos:read", "todos:write")(
+  Tool.make("add", { parameters, success: Schema.String })
+)
+const Purge = requireScopes("todos:admin")(Tool.make("purge", { parameters, success: Schema.String }))
+  .annotate(RequiredScopes.Unauthorized, "hide")
+/** A tool whose name must travel in the encoded form of `Mcp-Name`. */
+const Umlaut = requireScopes("todos:write")(Tool.make("hinzufügen", { parameters, success: Schema.String }))
+/** A second name for a tool takes over its annotations, and the requirement with them. */
+const Alias = requireScopes("todos:read")(
+  Tool.make("alias_of_add", { parameters, success: Schema.String })
+)
+  .annotateMerge(Add.annotations)
+
+export const Todos = Toolkit.make(WhoAmI, List, Add, Purge, Umlaut, Alias)
+
+/**
+ * A fresh server. `ran` lists what was executed, in its order.
+ */
+export const make = () => {
+  const ran: Array<string> = []
+  const run = <A>(name: string, value: A) =>
+    Effect.sync(() => {
+      ran.push(name)
+      return value
+    })
+
+  const handlers = Todos.toLayer({
+    whoami: () =>
+      Effect.flatMap(
+        Principal,
+        ({ clientId, issuer, scopes, subject }) =>
+          run("whoami", { clientId: clientId ?? null, issuer, subject: subject ?? null, scopes: [...scopes] })
+      ),
+    list: () => run("list", "listed"),
+    add: () => run("add", "added"),
+    purge: () => run("purge", "purged"),
+    hinzufügen: () => run("hinzufügen", "hinzugefügt"),
+    alias_of_add: () => run("alias_of_add", "added")
+  })
+
+  const id = McpSchema.param("id", Schema.String)
+  const protectedByScope = Layer.mergeAll(
+    McpAuth.toolkit(Todos).pipe(Layer.provide(handlers)),
+    McpAuth.resource({
+      uri: "todo://settings",
+      name: "settings",
+      scopes: ["todos:read"],
+      content: run("todo://settings", "settings")
+    }),
+    McpAuth.resource({
+      uri: "todo://audit",
+      name: "audit",
+      scopes: ["todos:admin"],
+      unauthorized: "hide",
+      content: run("todo://audit", "audit")
+    }),
+    McpAuth.resource`todo://items/${id}`({
+      name: "item",
+      scopes: ["todos:read", "todos:write"],
+      completion: { id: () => run("complete todo://items/{id}", ["1", "2"]) },
+      content: (uri, id) => run(uri, `item ${id}`)
+    }),
+    McpAuth.resource`todo://secret/${id}`({
+      name: "secret",
+      scopes: ["todos:admin"],
+      unauthorized: "hide",
+      completion: { id: () => run("complete todo://secret/{id}", ["1"]) },
+      content: (uri, id) => run(uri, `secret ${id}`)
+    }),
+    McpAuth.prompt({
+      name: "plan",
+      scopes: ["todos:read"],
+      parameters: { day: Schema.String },
+      completion: { day: () => run("complete plan", ["monday"]) },
+      content: ({ day }) => run("plan", `plan ${day}`)
+    }),
+    McpAuth.prompt({
+      name: "post_mortem",
+      scopes: ["todos:admin"],
+      unauthorized: "hide",
+      parameters: { day: Schema.String },
+      completion: { day: () => run("complete post_mortem", ["monday"]) },
+      content: () => run("post_mortem", "why")
+    })
+  )
+  const open = Layer.mergeAll(
+    McpServer.resource({ uri: "todo://about", name: "about", content: run("todo://about", "about") }),
+    McpServer.resource({ uri: "todo://items/help", name: "help", content: run("todo://items/help", "open help") }),
+    McpServer.resource`note://${id}`({ name: "note", content: (uri, id) => run(uri, `note ${id}`) }),
+    McpServer.prompt({ name: "hello", content: () => run("hello", "hello") })
+  )
+
+  const options = { name: "todos", version: "1.0.0", path: "/mcp", allowSessionTermination: true } as const
+
+  return {
+    ran,
+    /** Behind the gate. */
+    layer: McpAuth.layerHttp({ ...options, protocols, registrations: Layer.mergeAll(protectedByScope, open) }),
+    registrations: { protectedByScope, open },
+    options
+  }
+}
+
+type Options = Omit<AuthLayer.Common<typeof scopes>, "scopes">
+
+/** The authentication layer for it. It wants the HTTP client of a `TestIssuer`. */
+export const auth = (issuer: string, options: Options = {}) =>
+  AuthLayer.layer({ resource, authorizationServers: [issuer], ...options, scopes })
