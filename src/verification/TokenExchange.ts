@@ -231,7 +231,6 @@ const makeService = (
       : Effect.map(discovery.metadata(server, "token_endpoint"), (_) => _.token_endpoint!)
     const entries = new Map<string, Entry>()
     const running = new Map<string, Deferred.Deferred<UpstreamToken, TokenExchangeError>>()
-    const shares = yield* Sharing
 
     const parametersOf = (inbound: string, { audience, resource, scopes = [] }: Target) => {
       const onBehalfOf = grant === "on-behalf-of"
@@ -312,7 +311,6 @@ const makeService = (
       shares ? exchangeTogether(principal, target, key) : exchange(principal, target, key)
     const exchangeTogether = (principal: Principal["Service"], target: Target, key: string) =>
       Effect.suspend(() => {
-        if (!shares) return exchange(principal, target, key)
         const known = running.get(key)
         if (known !== undefined) return Deferred.await(known)
         const deferred = Deferred.makeUnsafe<UpstreamToken, TokenExchangeError>()
