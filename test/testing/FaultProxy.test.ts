@@ -1,0 +1,124 @@
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Exit, Layer, Result, Scope } from "effect"
+import { AuthLayer } from "effect-mcp-auth"
+import { FaultProxy, TestIssuer } from "effect-mcp-auth/testing"
+import { FetchHttpClient } from "effect/http"
+import { createServer } from "node:http"
+
+/** An issuer behind the proxy, on a port, until the scope closes. */
+const start = Effect.gen(function*() {
+  const node = createServer()
+  const scope = yield* Scope.make()
+  yield* Effect.addFinalizer(() =>
+    Effect.andThen(Effect.sync(() => node.closeAllConnections()), Scope.close(scope, Exit.void))
+  )
+  const context = yield* FaultProxy.serve({ resource: "http://127.0.0.1:1/mcp" }).pipe(
+    Layer.provide(
+      NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: "1 second" })
+    ),
+    Layer.build,
+    Scope.provide(scope)
+  )
+  const issuer = Context.get(context, TestIssuer.TestIssuer)
+  const proxy = Context.get(context, FaultProxy.FaultProxy)
+  const get = (path: string, timeout = 400) =>
+    Effect.promise(() =>
+      fetch(`${issuer.issuer}${path}`, { signal: AbortSignal.timeout(timeout), redirect: "manual" }).then(
+        async (response) => ({
+          status: response.status,
+          contentType: response.headers.get("content-type"),
+          body: await response.text()
+        }),
+        (error: Error) => error.name === "TimeoutError" ? "timeout" : "closed"
+      ).catch((error: Error) => error.name === "TimeoutError" ? "late" : "cut")
+    )
+  return { issuer, proxy, get }
+})
+
+const path = "/.well-known/oauth-authorization-server"
+
+describe("the fault proxy", () => {
+  it.live("passes everything on while it has no fault, and counts", () =>
+    Effect.gen(function*() {
+      const { get, issuer, proxy } = yield* start
+      const answer = yield* get(path)
+      assert.strictEqual(typeof answer === "object" && JSON.parse(answer.body).issuer, issuer.issuer)
+      assert.deepStrictEqual(yield* proxy.takeReceived, [path])
+      assert.deepStrictEqual(yield* proxy.received, [])
+    }))
+
+  it.live("does to an answer what its fault says", () =>
+    Effect.gen(function*() {
+      const { get, proxy } = yield* start
+      const under = (fault: FaultProxy.Fault) =>
+        Effect.gen(function*() {
+          yield* proxy.clear
+          yield* proxy.set(fault, ".well-known")
+          return yield* get(path)
+        })
+      const of = (answer: Effect.Success<ReturnType<typeof under>>) =>
+        typeof answer === "string" ? answer : answer.status
+      assert.strictEqual(yield* under({ _tag: "Hang" }), "timeout")
+      assert.strictEqual(yield* under({ _tag: "Reset" }), "closed")
+      assert.isTrue(["closed", "cut"].includes(yield* under({ _tag: "Truncate" }) as string))
+      assert.strictEqual(yield* under({ _tag: "Drip", every: "20 millis" }), "late")
+      assert.strictEqual(of(yield* under({ _tag: "Latency", by: "50 millis" })), 200)
+      assert.strictEqual(of(yield* under({ _tag: "Status", status: 503 })), 503)
+      assert.strictEqual(
+        of(yield* under({ _tag: "Status", status: 302, headers: { location: "https://evil.test" } })),
+        302
+      )
+      const giant = yield* under({ _tag: "Giant", bytes: 3 * 1024 * 1024 })
+      assert.isAtLeast(typeof giant === "object" ? giant.body.length : 0, 3 * 1024 * 1024)
+      const html = yield* under({ _tag: "ContentType", contentType: "text/html" })
+      assert.strictEqual(typeof html === "object" ? html.contentType : undefined, "text/html")
+      // Elsewhere nothing is wrong, and afterwards nowhere.
+      assert.strictEqual(of(yield* get("/jwks")), 200)
+      yield* proxy.clear
+      assert.strictEqual(of(yield* get(path)), 200)
+    }))
+
+  it.live("leaves a cold gate at 503 whatever its fault, and a warm one alone", () =>
+    Effect.gen(function*() {
+      const { issuer, proxy } = yield* start
+      const token = yield* issuer.mint({ scopes: ["todos:read"] })
+      const gate = Effect.map(
+        Layer.build(
+          AuthLayer.layerServices({
+            resource: "http://127.0.0.1:1/mcp",
+            authorizationServers: [issuer.issuer],
+            scopes: ["todos:read"]
+          }).pipe(Layer.provide(FetchHttpClient.layer))
+        ),
+        (context) => {
+          const gate = Context.get(context, AuthLayer.AuthLayer)
+          return Effect.map(
+            Effect.result(
+              gate.authenticate({ method: "POST", header: () => undefined, authorization: [`Bearer ${token}`] })
+            ),
+            (_) => Result.isSuccess(_) ? 200 : _.failure.status
+          )
+        }
+      )
+      const warm = yield* gate
+      assert.strictEqual(yield* warm, 200)
+      for (
+        const fault of [
+          { _tag: "Reset" },
+          { _tag: "Truncate" },
+          { _tag: "Giant", bytes: 3 * 1024 * 1024 },
+          { _tag: "ContentType", contentType: "text/html" },
+          { _tag: "Status", status: 500 },
+          { _tag: "Status", status: 404 }
+        ] as const
+      ) {
+        yield* proxy.clear
+        yield* proxy.set(fault)
+        assert.strictEqual(yield* (yield* gate), 503, fault._tag)
+        assert.strictEqual(yield* warm, 200, fault._tag)
+        yield* proxy.clear
+        assert.strictEqual(yield* (yield* gate), 200, fault._tag)
+      }
+    }))
+})
