@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -21,7 +21,7 @@ import * as TestIssuer from "./TestIssuer.ts"
  *
  * `Latency` sends it later. `Hang` never answers. `Reset` closes the connection instead. `Drip` sends a byte at a time,
  * `every` so often. `Truncate` announces the whole length, sends half, and closes the connection. `Giant` sends that many
- * bytes of JSON white space. `ContentType` and `Status` send the answer under another one. Rotated keys and clocks that
+ * bytes of JSON white space. `Replace` sends something else, as a captive portal does. `ContentType` and `Status` send the answer under another one. Rotated keys and clocks that
  * are wrong are the issuer's: see `rotateKeys` and `skewClock` of `TestIssuer`.
  *
  * @category models
@@ -34,6 +34,7 @@ export type Fault =
   | { readonly _tag: "Drip"; readonly every: Duration.Input }
   | { readonly _tag: "Truncate" }
   | { readonly _tag: "Giant"; readonly bytes: number }
+  | { readonly _tag: "Replace"; readonly body: string; readonly contentType: string }
   | { readonly _tag: "ContentType"; readonly contentType: string }
   | { readonly _tag: "Status"; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
 
@@ -88,6 +89,8 @@ const faulty = (fault: Fault | undefined, respond: Effect.Effect<Response, unkno
         const chunk = new Uint8Array(64 * 1024).fill(0x20)
         return send(Stream.fromIterable(Array.from({ length: Math.ceil(fault.bytes / chunk.length) }, () => chunk)))
       }
+      case "Replace":
+        return HttpServerResponse.text(fault.body, { contentType: fault.contentType })
       default:
         return HttpServerResponse.uint8Array(bytes, {
           status: fault?._tag === "Status" ? fault.status : response.status,
