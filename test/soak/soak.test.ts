@@ -1,0 +1,22 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as Soak from "./Soak.ts"
+
+describe("twenty seconds of mixed traffic", () => {
+  it.live(
+    "refuse no good token and admit no bad one, while keys rotate and the provider fails a third of the time",
+    () =>
+      Effect.gen(function*() {
+        const outcome = yield* Soak.run({ duration: 20, rotation: 6, refresh: 6, requestsPerSecond: 60 })
+        assert.deepStrictEqual(outcome.goodRefused, [])
+        assert.deepStrictEqual(outcome.badAdmitted, [])
+        assert.isAbove(outcome.good, 300)
+        assert.isAbove(outcome.sent - outcome.good, 50)
+        assert.isAtLeast(outcome.keys, 3)
+        assert.isAtLeast(outcome.providerFailures, 4)
+        // A document or two per interval, and one look for an unknown key per cooldown.
+        assert.isBelow(outcome.providerRequests, 150)
+      }),
+    60_000
+  )
+})
