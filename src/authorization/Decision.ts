@@ -135,6 +135,16 @@ export const Since: Context.Reference<bigint | undefined> = Context.Reference<bi
 )
 
 /**
+ * Now, in nanoseconds of the `Clock`.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const now: Effect.Effect<bigint> = Effect.withFiber((fiber) =>
+  Effect.succeed(fiber.getRef(Clock.Clock).currentTimeNanosUnsafe())
+)
+
+/**
  * `Since`, or now.
  *
  * @category references

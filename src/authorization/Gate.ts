@@ -108,6 +108,8 @@ export interface Gate {
   readonly invalidate: (target: Target) => Effect.Effect<void>
   readonly authenticate: (request: Request) => Effect.Effect<Caller, Refusal.Refusal>
   readonly authorize: <R>(call: Call<R>) => Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R>
+  /** Reports that a request came in which `authorize` does not get to see. `took` is in nanoseconds. */
+  readonly admitted: (principal: Principal["Service"], took: bigint) => Effect.Effect<void>
   /** The answer to a failure further inside, reported as a decision. */
   readonly refuse: (
     error: AuthError,
@@ -274,6 +276,11 @@ export const make = (options: Options): Gate => {
       yield* report({ refusal: undefined, principal, operations, required: [...required], since })
       return operations
     }),
+    admitted: (principal, took) =>
+      Effect.flatMap(
+        Decision.now,
+        (now) => report({ refusal: undefined, principal, operations: [], required: [], since: now - took })
+      ),
     refuse: (error, known) =>
       Effect.flatMap(Decision.since, (since) => refuseWith(since, refusals.of(error, known), known.principal))
   }

@@ -49,12 +49,17 @@ export const middleware: Layer.Layer<
           ? yield* app as Effect.Effect<HttpServerResponse.HttpServerResponse, never>
           : yield* gate.refuse(noCredentials, { principal: undefined, protocolVersion })
       }
-      return yield* Effect.provideContext(app, Context.add(gate.services(caller), Decision.Since, since)).pipe(
-        Effect.catchIf(
-          (error): error is InsufficientScope => error instanceof InsufficientScope,
-          (error) => gate.refuse(error, { principal: caller, protocolVersion })
+      const verified = yield* Decision.now
+      const response = yield* Effect.provideContext(app, Context.add(gate.services(caller), Decision.Since, since))
+        .pipe(
+          Effect.catchIf(
+            (error): error is InsufficientScope => error instanceof InsufficientScope,
+            (error) => gate.refuse(error, { principal: caller, protocolVersion })
+          )
         )
-      )
+      // The MCP server has reported what it let in. A plain route is known to be let in when nothing inside refused.
+      if (!effectHttp.decidesAboutAnonymous.has(app)) yield* gate.admitted(caller, verified - since)
+      return response
     }).pipe(
       Effect.catchIf(
         (error): error is Refusal => (error as Partial<Refusal>)._tag === "Refusal",

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Logger, Metric, Redacted, References, Tracer } from "effect"
-import { AuthError, AuthLayer, Decision } from "effect-mcp-auth"
-import { FetchHttpClient } from "effect/http"
+import { AuthError, AuthLayer, Decision, requireScopes } from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { FetchHttpClient, HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import * as Running from "../threats/Running.ts"
 
@@ -112,6 +113,32 @@ describe("a decision", () => {
         required: ["todos:read"],
         duration: 0
       })
+    }))
+
+  it.live("is one for each request to a plain route, too: admitted, or refused further inside", () =>
+    Effect.gen(function*() {
+      const { client, issuer } = yield* TestIssuer.make({ resource: configured.resource })
+      const heard: Array<Decision.Decision> = []
+      const routes = Layer.mergeAll(
+        HttpRouter.add("GET", "/open", HttpServerResponse.text("in")),
+        HttpRouter.add("GET", "/scoped", requireScopes("todos:read")(Effect.succeed(HttpServerResponse.text("in"))))
+      ).pipe(
+        Layer.provide(AuthLayer.layer(configured)),
+        Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
+        Layer.provide(Layer.succeed(Decision.DecisionListener, (_) => Effect.sync(() => void heard.push(_))))
+      )
+      const { dispose, handler } = HttpRouter.toWebHandler(routes, { disableLogger: true })
+      yield* Effect.addFinalizer(() => Effect.promise(dispose))
+      const token = yield* issuer.mint({ scopes: ["other"] })
+      const get = (path: string) =>
+        Effect.promise(() =>
+          handler(new Request(`https://server.test${path}`, { headers: { authorization: `Bearer ${token}` } }))
+        )
+      assert.strictEqual((yield* get("/scoped")).status, 403)
+      assert.deepStrictEqual(heard.map((_) => [_.outcome, _.reason]), [["refused", "missing-scope"]])
+      heard.length = 0
+      assert.strictEqual((yield* get("/open")).status, 200)
+      assert.deepStrictEqual(heard.map((_) => [_.outcome, _.reason, _.subject]), [["admitted", undefined, "alice"]])
     }))
 
   it.effect("holds no more of a request than fits", () =>

@@ -52,8 +52,9 @@ const heap = (): number => {
 export const run = (options: Options, progress: (line: string) => void = () => {}): Effect.Effect<Outcome> =>
   Effect.scoped(Effect.gen(function*() {
     const scope = yield* Scope.make()
-    const nodes = [createServer(), createServer()] as const
-    const agent = new Agent({ keepAlive: true, maxSockets: 64 })
+    // A connection that the server closes as idle while the client writes would look like a refusal.
+    const nodes = [createServer(), createServer({ keepAliveTimeout: 60_000 })] as const
+    const agent = new Agent({ keepAlive: true, maxSockets: 64, timeout: 30_000 })
     yield* Effect.addFinalizer(() => {
       agent.destroy()
       for (const node of nodes) node.closeAllConnections()
@@ -143,18 +144,19 @@ export const run = (options: Options, progress: (line: string) => void = () => {
       let pool = await Promise.all(Array.from({ length: 50 }, (_, i) => mint({ subject: `person-${i}` })))
       await send(pool[0]!)
 
-      // A request that hangs takes its five seconds, which must fit into the last quarter of the interval.
+      // A request that hangs takes its five seconds.
       const usable = faults.filter(({ _tag }) => _tag !== "Hang" || options.refresh >= 40)
       const provide = async () => {
         for (let turn = 0; !state.stopped; turn++) {
-          // A third of the time, in turns shorter than a refresh.
+          // A third of the time. A turn and a request that hangs must fit into the last quarter of an interval, in which
+          // keys are fetched again; by default that quarter is two and a half minutes.
           const failing = turn % 3 === 2
           await Effect.runPromise(proxy.clear)
           if (failing) {
             failures++
             await Effect.runPromise(proxy.set(usable[Math.floor(turn / 3) % usable.length]!))
           }
-          await pause(options.refresh * 1000 / 6)
+          await pause(options.refresh * 1000 / 8)
         }
       }
       const rotate = async () => {
