@@ -38,6 +38,7 @@ import * as EffectHttp from "./servers/EffectHttp.ts"
 import * as Audience from "./verification/Audience.ts"
 import * as AuthorizationServer from "./verification/AuthorizationServer.ts"
 import * as Discovery from "./verification/Discovery.ts"
+import * as Dpop from "./verification/Dpop.ts"
 import * as JwkSet from "./verification/JwkSet.ts"
 import * as Principal from "./verification/Principal.ts"
 import * as Profile from "./verification/Profile.ts"
@@ -123,6 +124,12 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
    * providers whose opaque tokens leave it (`oauth:…`, `00D…!…`).
    */
   readonly tokenGrammar?: Credentials.Grammar | undefined
+  /**
+   * Tokens that are bound to a key of the client (RFC 9449): `"off"` (the default) refuses them, `"optional"` admits them
+   * with a proof of the key beside Bearer tokens, `"required"` admits nothing else. An object has the settings of proofs,
+   * nonces and what is remembered of them.
+   */
+  readonly dpop?: Dpop.Options | undefined
   /** How long, and how many, verdicts on tokens are remembered. */
   readonly tokenCache?: TokenCache.Options | undefined
   /**
@@ -374,9 +381,10 @@ const makeGate = <S extends Scopes, C, A>(
     const servers = yield* Effect.fromResult(checkServers(options))
     const issuers = servers.map((_) => _.issuer) as [string, ...Array<string>]
     const serverOf = AuthorizationServer.ofIssuer(servers)
+    const dpop = yield* Effect.fromResult(Dpop.settings(options.dpop))
     const resource = yield* Effect.fromResult(
       ProtectedResource.make(
-        options as unknown as ProtectedResource.Options,
+        { ...options, dpop } as unknown as ProtectedResource.Options,
         issuers,
         (scopes, issuer) =>
           Profile.requestedScopes(
@@ -405,6 +413,7 @@ const makeGate = <S extends Scopes, C, A>(
       requestState: yield* RequestState.make(options.stateSecret),
       verifier: withRevocation(cached, options.revocation),
       tokenGrammar: yield* Effect.fromResult(checkGrammar(options.tokenGrammar)),
+      dpop: yield* Dpop.make(dpop, resource),
       invalidate: cached.invalidate,
       allowedOrigins: yield* Effect.fromResult(checkOrigins(options.allowedOrigins ?? [])),
       challengeScopes: options.challengeScopes ?? "auto",
@@ -627,6 +636,8 @@ const mockGate = (
   const principal = makePrincipal(resource)
   const gate = Gate.make({
     resource,
+    // A mock has no keys either: its caller may have a token that is bound to one.
+    dpop: { schemes: ["Bearer"], judge: () => Effect.void },
     verifier: { verify: () => Effect.succeed(principal) },
     requestState: Effect.runSync(RequestState.make(undefined)),
     allowedOrigins: [],

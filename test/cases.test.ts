@@ -7,7 +7,7 @@ import { allTitles, titlesOf } from "./titles.ts"
 const root = join(import.meta.dirname, "..")
 
 /** The areas whose every `must` is held by a test or listed as a difference. */
-const areas = ["HDR", "CHAL", "JWT", "ALG", "KEY", "DISC", "PRM", "SCOPE", "SESS", "MCP", "CFG", "INTR"]
+const areas = ["HDR", "CHAL", "JWT", "ALG", "KEY", "DISC", "PRM", "SCOPE", "SESS", "MCP", "CFG", "INTR", "DPOP"]
 
 const idsIn = (title: string): ReadonlyArray<string> => title.match(/(?<![\w-])[A-Z]{2,6}-\d{2,3}\b/g) ?? []
 

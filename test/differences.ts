@@ -10,24 +10,6 @@ export interface Difference {
 
 export const differences: ReadonlyArray<Difference> = [
   {
-    id: "CHAL-11",
-    reason:
-      "DPoP is not offered yet, so no challenge names it. The Bearer challenge carries the error attributes as the case " +
-      "wants them."
-  },
-  {
-    id: "CHAL-13",
-    reason: "DPoP is not offered yet: a request without credentials gets the Bearer challenge alone, without an error."
-  },
-  {
-    id: "CHAL-14",
-    reason: "DPoP cannot be demanded yet, so there is no server whose only challenge it would be."
-  },
-  {
-    id: "CFG-12",
-    reason: "There are no DPoP settings yet, so none can be wrong. A token bound to a key is refused (JWT, `cnf`)."
-  },
-  {
     id: "JWT-29",
     reason:
       "The case wants 401 for a token whose first segment is `!!!notbase64!!!`. RFC 6750 §2.1 has no `!` in a token, " +

@@ -19,6 +19,7 @@ import {
 import type { AuthorizationServerMetadata } from "../protocol/AuthorizationServerMetadata.ts"
 import * as Credentials from "../protocol/Credentials.ts"
 import type { Operation } from "../protocol/Operation.ts"
+import * as Dpop from "../verification/Dpop.ts"
 import { Principal } from "../verification/Principal.ts"
 import { RequestState } from "../verification/RequestState.ts"
 import type { Target } from "../verification/TokenCache.ts"
@@ -29,17 +30,15 @@ import * as Refusal from "./Refusal.ts"
 import * as Sessions from "./Sessions.ts"
 
 /**
- * What the gate sees of a request. `authorization` holds every `Authorization` line as it came in.
+ * What the gate sees of a request. `authorization` holds every `Authorization` line as it came in. `path` and `dpop`
+ * (every line of that header) are what proofs are judged by: a host that does not give them admits no DPoP token, and
+ * finds nothing by path.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Request {
-  readonly method: string
-  readonly header: (name: string) => string | undefined
+export interface Request extends Dpop.Request {
   readonly authorization: ReadonlyArray<string>
-  /** Without query. Where a host does not tell, nothing is found by path. */
-  readonly path?: string | undefined
 }
 
 /**
@@ -138,6 +137,8 @@ export interface Options {
   readonly verifier: TokenVerifier["Service"]
   readonly requestState: RequestState["Service"]
   readonly tokenGrammar?: Credentials.Grammar | undefined
+  /** How tokens are presented. Default: `Dpop.off`, which refuses those that are bound to a key. */
+  readonly dpop?: Dpop.Dpop | undefined
   readonly invalidate?: ((target: Target) => Effect.Effect<void>) | undefined
   readonly allowedOrigins: ReadonlyArray<string> | undefined
   readonly challengeScopes: Refusal.ChallengeScopes
@@ -174,7 +175,7 @@ const isPrincipal = (value: unknown): boolean => {
  * @since 0.1.0
  */
 export const make = (options: Options): Gate => {
-  const { resource, verifier } = options
+  const { dpop = Dpop.off, resource, verifier } = options
   const report = Decision.reporter(options.decisions)
   const refusals = Refusal.make(resource, options.challengeScopes)
   const allowedOrigins = [...new Set([resource.origin, ...(options.allowedOrigins ?? [])])]
@@ -207,6 +208,7 @@ export const make = (options: Options): Gate => {
   }
 
   const circumstances: Refusal.Circumstances = { principal: undefined, protocolVersion: undefined }
+  const circumstancesOfDpop: Refusal.Circumstances = { ...circumstances, scheme: "DPoP" }
 
   const gate: Gate = {
     resource,
@@ -237,10 +239,19 @@ export const make = (options: Options): Gate => {
         if (options.anonymous === "allow-unscoped" && request.authorization.length === 0) {
           return Effect.succeed("anonymous")
         }
-        return Effect.fromResult(Credentials.parse(request.authorization, options.tokenGrammar)).pipe(
-          Effect.flatMap((credentials) => Decision.traced(verifier.verify(credentials, request))),
+        const parsed = Credentials.parse(request.authorization, options.tokenGrammar, dpop.schemes)
+        if (Result.isFailure(parsed)) return refuseWith(since, refusals.of(parsed.failure, circumstances))
+        const credentials = parsed.success
+        return Decision.traced(verifier.verify(credentials, request)).pipe(
           Effect.flatMap(readClaims),
-          Effect.catch((error) => refuseWith(since, refusals.of(error, circumstances)))
+          // After the token, so that a stranger costs no signature more; and outside of every memory of tokens.
+          Effect.tap((principal) => dpop.judge(request, credentials, principal)),
+          Effect.catch((error) =>
+            refuseWith(
+              since,
+              refusals.of(error, credentials.scheme === "Bearer" ? circumstances : circumstancesOfDpop)
+            )
+          )
         )
       }),
     authorize: Effect.fnUntraced(function*(call) {

@@ -8,6 +8,7 @@ import { AuthConfigError } from "../protocol/AuthError.ts"
 import type { ProtectedResourceMetadata } from "../protocol/ProtectedResourceMetadata.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
+import type * as Dpop from "../verification/Dpop.ts"
 import * as ScopeHierarchy from "../verification/ScopeHierarchy.ts"
 
 /**
@@ -49,6 +50,8 @@ export interface Options {
   readonly resource: string
   readonly scopes: Scopes
   readonly scopeHierarchy?: ScopeHierarchy.ScopeHierarchy | undefined
+  /** Whether clients may, or must, bind their tokens to a key, and what they may prove it with. Default: they cannot. */
+  readonly dpop?: Pick<Dpop.Settings, "mode" | "algorithms"> | undefined
   readonly resourceName?: string | undefined
   readonly resourceDocumentation?: string | undefined
 }
@@ -70,6 +73,7 @@ export interface ProtectedResource {
   readonly metadataUrl: string
   /** The path of the metadata on this server. */
   readonly metadataPath: string
+  readonly dpop: Pick<Dpop.Settings, "mode" | "algorithms">
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
   readonly requestedScopes: RequestedScopes
 }
@@ -99,11 +103,14 @@ export const make = (
     const { baseline, stepUp } = yield* checkScopes(options.scopes)
     const hierarchy = yield* checkHierarchy(options.scopeHierarchy ?? {})
     const requested = requestedScopes(baseline, undefined)
+    const dpop = options.dpop ?? { mode: "off", algorithms: [] }
     const metadata: ProtectedResourceMetadata = {
       resource: options.resource,
       authorization_servers: [...issuers],
       ...(requested.length === 0 ? {} : { scopes_supported: requested }),
       bearer_methods_supported: ["header"],
+      ...(dpop.mode === "off" ? {} : { dpop_signing_alg_values_supported: dpop.algorithms }),
+      ...(dpop.mode === "required" ? { dpop_bound_access_tokens_required: true } : {}),
       ...(options.resourceName === undefined ? {} : { resource_name: options.resourceName }),
       ...(options.resourceDocumentation === undefined
         ? {}
@@ -117,6 +124,7 @@ export const make = (
       metadata,
       metadataUrl: WellKnown.protectedResourceMetadata(url),
       metadataPath: WellKnown.protectedResourceMetadataPath(url),
+      dpop,
       effectiveScopes: ScopeHierarchy.compile(hierarchy),
       requestedScopes
     }

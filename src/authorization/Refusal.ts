@@ -3,8 +3,14 @@
  *
  * @since 0.1.0
  */
-import { type AuthError, type InsufficientScope, MissingCredentials } from "../protocol/AuthError.ts"
+import {
+  type AuthError,
+  type InsufficientScope,
+  type InvalidDpopProof,
+  MissingCredentials
+} from "../protocol/AuthError.ts"
 import * as Challenge from "../protocol/Challenge.ts"
+import type { Scheme } from "../protocol/Credentials.ts"
 import type { Principal } from "../verification/Principal.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
 
@@ -50,6 +56,8 @@ export interface Circumstances {
   readonly principal: Principal["Service"] | undefined
   /** The `MCP-Protocol-Version` header. */
   readonly protocolVersion: string | undefined
+  /** How the token was presented, which decides whose challenge carries the error. Default: as the principal's is bound. */
+  readonly scheme?: Scheme | undefined
 }
 
 /**
@@ -79,10 +87,22 @@ export interface Refusals {
  * @since 0.1.0
  */
 export const make = (resource: ProtectedResource, challengeScopes: ChallengeScopes): Refusals => {
-  const challenge = (options: Challenge.BearerParameters) => ({
-    "www-authenticate": Challenge.encode(Challenge.bearer({ ...options, resourceMetadata: resource.metadataUrl })),
+  const { algorithms: algs, mode } = resource.dpop
+  // Bearer comes first, with what every client looks for; the error stands where the scheme of the request does. Where
+  // only DPoP comes in, there is only its challenge.
+  const challengesOf = ({ error, errorDescription, ...rest }: Challenge.DpopParameters, scheme: Scheme) => {
+    const place = { ...rest, resourceMetadata: resource.metadataUrl }
+    if (mode === "required") return [Challenge.dpop({ ...place, error, errorDescription })]
+    if (scheme === "DPoP") {
+      return [Challenge.bearer(place), Challenge.dpop({ error, scope: rest.scope, errorDescription, algs })]
+    }
+    const bearer = Challenge.bearer({ ...place, error: error as Challenge.BearerParameters["error"], errorDescription })
+    return mode === "off" ? [bearer] : [bearer, Challenge.dpop({ algs })]
+  }
+  const challenge = (options: Omit<Challenge.DpopParameters, "algs">, scheme: Scheme = "Bearer") => ({
+    "www-authenticate": Challenge.encode(challengesOf({ ...options, algs }, scheme)),
     // A browser hides the challenge from its script unless told otherwise.
-    "access-control-expose-headers": "WWW-Authenticate"
+    "access-control-expose-headers": mode === "off" ? "WWW-Authenticate" : "WWW-Authenticate, DPoP-Nonce"
   })
   const refusal = (
     status: Refusal["status"],
@@ -108,15 +128,12 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
   const baseline = resource.requestedScopes(resource.baseline, undefined)
   const unauthenticated = challenge({ scope: baseline })
   const invalidTokenText = "The access token is expired, revoked, malformed or not meant for this server"
-  const invalidToken = challenge({
-    error: "invalid_token",
-    scope: baseline,
-    errorDescription: invalidTokenText
-  })
+  const schemeOf = ({ principal, scheme }: Circumstances): Scheme =>
+    scheme ?? (mode !== "off" && principal !== undefined && Object.hasOwn(principal.claims, "cnf") ? "DPoP" : "Bearer")
   const prepared = new Map<string, Refusal>()
   // An error that carries nothing but its reason has one answer, made when it is first needed.
-  const once = (error: AuthError, answer: () => Refusal): Refusal => {
-    const key = `${error._tag} ${error.reason}`
+  const once = (error: AuthError, answer: () => Refusal, scheme: Scheme = "Bearer"): Refusal => {
+    const key = `${error._tag} ${error.reason} ${scheme}`
     const known = prepared.get(key)
     if (known !== undefined) return known
     const made = answer()
@@ -152,17 +169,24 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
       switch (error._tag) {
         case "MissingCredentials":
           return once(error, () => refusal(401, error.reason, error, undefined, unauthenticated))
-        case "MalformedRequest":
-          return once(error, () => malformed(error))
-        case "InvalidToken":
-          return once(error, () =>
+        case "MalformedRequest": {
+          const scheme = schemeOf(circumstances)
+          return once(error, () => malformed(error, scheme), scheme)
+        }
+        case "InvalidToken": {
+          const scheme = schemeOf(circumstances)
+          const answer = () =>
             refusal(
               401,
               error.reason,
               error,
               { code: "invalid_token", description: invalidTokenText },
-              invalidToken
-            ))
+              challenge({ error: "invalid_token", scope: baseline, errorDescription: invalidTokenText }, scheme)
+            )
+          return once(error, answer, scheme)
+        }
+        case "InvalidDpopProof":
+          return error.nonce === undefined ? once(error, () => unproven(error)) : unproven(error)
         case "InsufficientScope": {
           if (error.reason === "unlisted") {
             // No scope could help, so there is nothing to ask for: a challenge would make clients sign in for ever.
@@ -178,11 +202,12 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
               error: "insufficient_scope",
               scope: resource.requestedScopes(asked(error, circumstances), circumstances.principal?.issuer),
               errorDescription: description
-            })
+            }, schemeOf(circumstances))
           )
         }
         // Without a challenge: the token may be fine, and a client must not sign in again for an outage.
         case "AuthorizationServerUnavailable":
+        case "ReplayStoreUnavailable":
           return refusal(503, error.reason, error, unavailable, { "retry-after": String(error.retryAfter) })
         case "InvalidMetadata":
           return refusal(503, error.reason, error, unavailable, { "retry-after": "30" })
@@ -192,7 +217,19 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
     }
   }
 
-  function malformed(error: Extract<AuthError, { _tag: "MalformedRequest" }>): Refusal {
+  function unproven(error: InvalidDpopProof): Refusal {
+    const { nonce, reason } = error
+    const code = nonce === undefined ? "invalid_dpop_proof" : "use_dpop_nonce"
+    const description = nonce === undefined
+      ? "The DPoP proof is missing, malformed, used, too old, or not for this request, this token and its key"
+      : "The DPoP proof needs the nonce of the DPoP-Nonce header"
+    return refusal(401, reason, error, { code, description }, {
+      ...challenge({ error: code, scope: baseline, errorDescription: description }, "DPoP"),
+      ...(nonce === undefined ? {} : { "dpop-nonce": nonce })
+    })
+  }
+
+  function malformed(error: Extract<AuthError, { _tag: "MalformedRequest" }>, scheme: Scheme): Refusal {
     const content = { code: "invalid_request", description: error.message }
     switch (error.reason) {
       case "not-json":
@@ -208,7 +245,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
           error.reason,
           error,
           content,
-          challenge({ error: "invalid_request", errorDescription: error.message })
+          challenge({ error: "invalid_request", errorDescription: error.message }, scheme)
         )
     }
   }

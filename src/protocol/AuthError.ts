@@ -21,7 +21,7 @@ export class MissingCredentials extends Schema.TaggedError<MissingCredentials>()
   override get message(): string {
     return this.reason === "no-authorization"
       ? "The request has no Authorization header"
-      : "The Authorization header is not of the Bearer scheme"
+      : "The Authorization header is not of a scheme that this resource accepts"
   }
 }
 
@@ -36,6 +36,7 @@ export class MalformedRequest extends Schema.TaggedError<MalformedRequest>()("Ma
     "no-token",
     "not-token68",
     "several-authorization-headers",
+    "host",
     "not-json",
     "content-type",
     "too-large",
@@ -54,6 +55,7 @@ const malformedRequestMessages: Record<MalformedRequest["reason"], string> = {
   // One text for both: where several header lines arrive as one, nobody can always tell which it was.
   "not-token68": oneToken,
   "several-authorization-headers": oneToken,
+  "host": "The Host header is no host",
   "not-json": "The request body is not JSON",
   "content-type": "The request body must be application/json",
   "too-large": "The request body is larger than this server accepts",
@@ -87,6 +89,8 @@ export const InvalidTokenReason = Schema.Literals([
   "client-id",
   "scope",
   "bound-to-key",
+  "not-bound-to-key",
+  "bound-to-another-key",
   "claims",
   "inactive",
   "revoked"
@@ -107,6 +111,61 @@ export type InvalidTokenReason = typeof InvalidTokenReason.Type
 export class InvalidToken extends Schema.TaggedError<InvalidToken>()("InvalidToken", { reason: InvalidTokenReason }) {
   override get message(): string {
     return `The access token was refused: ${this.reason}`
+  }
+}
+
+/**
+ * The request holds no proof of the key to which its token is bound, or one that is not for this request, this token,
+ * this moment or this server (RFC 9449 §4.3, `invalid_dpop_proof`; `use_dpop_nonce` where the nonce is what it lacks).
+ *
+ * **Details**
+ *
+ * `nonce` is a fresh one, to be sent along: a proof that holds it may come in.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidDpopProof extends Schema.TaggedError<InvalidDpopProof>()("InvalidDpopProof", {
+  reason: Schema.Literals([
+    "proof-missing",
+    "several-proofs",
+    "proof-too-large",
+    "proof-malformed",
+    "proof-type",
+    "proof-algorithm",
+    "proof-critical-header",
+    "proof-key",
+    "proof-signature",
+    "proof-method",
+    "proof-url",
+    "proof-time",
+    "proof-id",
+    "proof-token",
+    "proof-nonce",
+    "proof-replayed"
+  ]),
+  nonce: Schema.optionalKey(Schema.String)
+}) {
+  override get message(): string {
+    return `The DPoP proof was refused: ${this.reason}`
+  }
+}
+
+/**
+ * Nobody can tell whether a proof was used before: the store of used proofs cannot be asked, or is full. The proof may be
+ * fine.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ReplayStoreUnavailable extends Schema.TaggedError<ReplayStoreUnavailable>()("ReplayStoreUnavailable", {
+  reason: Schema.Literals(["replay-store-down", "replay-store-full"]),
+  retryAfter: Schema.Number
+}) {
+  override get message(): string {
+    return this.reason === "replay-store-full"
+      ? "The store of used DPoP proofs is full"
+      : "The store of used DPoP proofs cannot be asked"
   }
 }
 
@@ -222,6 +281,8 @@ export type AuthError =
   | MissingCredentials
   | MalformedRequest
   | InvalidToken
+  | InvalidDpopProof
+  | ReplayStoreUnavailable
   | InsufficientScope
   | AuthorizationServerUnavailable
   | InvalidMetadata

@@ -1,6 +1,6 @@
 /**
- * The `WWW-Authenticate` response header: challenges as RFC 9110 §11.6.1 writes them, with the parameters of RFC 6750 §3
- * and RFC 9728 §5.1.
+ * The `WWW-Authenticate` response header: challenges as RFC 9110 §11.6.1 writes them, with the parameters of RFC 6750 §3,
+ * RFC 9449 §7.1 and RFC 9728 §5.1.
  *
  * @since 0.1.0
  */
@@ -47,7 +47,35 @@ export interface BearerParameters {
  * @category constructors
  * @since 0.1.0
  */
-export const bearer = (options: BearerParameters): Challenge => {
+export const bearer = (options: BearerParameters): Challenge => ({
+  scheme: "Bearer",
+  parameters: parametersOf(options)
+})
+
+/**
+ * What a DPoP challenge of this library can say.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DpopParameters extends Omit<BearerParameters, "error"> {
+  readonly error?: BearerParameters["error"] | "invalid_dpop_proof" | "use_dpop_nonce" | undefined
+  /** The algorithms that a proof may be signed with. */
+  readonly algs: Iterable<string>
+}
+
+/**
+ * A DPoP challenge (RFC 9449 §7.1), in the same order; `algs` comes last.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const dpop = (options: DpopParameters): Challenge => ({
+  scheme: "DPoP",
+  parameters: parametersOf(options).set("algs", [...options.algs].join(" "))
+})
+
+const parametersOf = (options: Omit<DpopParameters, "algs">): Map<string, string> => {
   const parameters = new Map<string, string>()
   const scope = ScopeToken.unique(options.scope ?? []).filter(ScopeToken.isScopeToken)
   if (options.error !== undefined) parameters.set("error", options.error)
@@ -56,7 +84,7 @@ export const bearer = (options: BearerParameters): Challenge => {
   if (options.errorDescription !== undefined) {
     parameters.set("error_description", describe(options.errorDescription))
   }
-  return { scheme: "Bearer", parameters }
+  return parameters
 }
 
 // RFC 6750 §3 allows %x20-21 / %x23-5B / %x5D-7E; `=` goes as well, since a client would take `word=` for a parameter.

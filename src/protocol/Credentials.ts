@@ -1,5 +1,5 @@
 /**
- * The `Authorization` request header (RFC 9110 §11.6.2, RFC 6750 §2.1).
+ * The `Authorization` request header (RFC 9110 §11.6.2, RFC 6750 §2.1, RFC 9449 §7.1).
  *
  * @since 0.1.0
  */
@@ -8,13 +8,21 @@ import * as Result from "effect/Result"
 import { MalformedRequest, MissingCredentials } from "./AuthError.ts"
 
 /**
+ * How a token is presented: by itself (RFC 6750), or with the proof of a key (RFC 9449).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Scheme = "Bearer" | "DPoP"
+
+/**
  * What a client presented: one token under one scheme.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Credentials {
-  readonly scheme: "Bearer"
+  readonly scheme: Scheme
   readonly token: Redacted.Redacted
 }
 
@@ -36,6 +44,7 @@ const grammars: Readonly<Record<Grammar, RegExp>> = {
   "token68": /^[A-Za-z0-9\-._~+/]+=*$/,
   "visible-ascii": /^[!#-+\--[\]-~]+$/
 }
+const bearerOnly: ReadonlyArray<Scheme> = ["Bearer"]
 const scheme = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+/
 
 // Refusals are frequent and carry nothing of the request: one value each serves all of them.
@@ -52,7 +61,7 @@ const severalHeaders = Result.fail(new MalformedRequest({ reason: "several-autho
  *
  * The scheme ignores case; one or more spaces (no tab) separate it from exactly one token68. Two header lines are
  * refused even if one of them is good: nobody can say which one an intermediary checked. `grammar` widens what a token
- * may be made of.
+ * may be made of. A scheme that is not among `schemes` counts as no credentials.
  *
  * **Gotchas**
  *
@@ -63,7 +72,8 @@ const severalHeaders = Result.fail(new MalformedRequest({ reason: "several-autho
  */
 export const parse = (
   lines: ReadonlyArray<string>,
-  grammar: Grammar = "token68"
+  grammar: Grammar = "token68",
+  schemes: ReadonlyArray<Scheme> = bearerOnly
 ): Result.Result<Credentials, MissingCredentials | MalformedRequest> => {
   if (lines.length === 0) return noAuthorization
   if (lines.length > 1) return severalHeaders
@@ -72,12 +82,14 @@ export const parse = (
   const name = scheme.exec(value)?.[0]
   if (name === undefined) return notToken68
   const rest = value.slice(name.length)
-  if (name.toLowerCase() !== "bearer") return otherScheme
+  const lower = name.toLowerCase()
+  const presented = schemes.find((_) => _.toLowerCase() === lower)
+  if (presented === undefined) return otherScheme
   if (rest === "") return noToken
   if (rest[0] !== " ") return notToken68
   const token = trimStart(rest)
   return grammars[grammar].test(token)
-    ? Result.succeed({ scheme: "Bearer", token: Redacted.make(token, { label: "token" }) })
+    ? Result.succeed({ scheme: presented, token: Redacted.make(token, { label: "token" }) })
     : notToken68
 }
 

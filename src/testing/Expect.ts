@@ -14,11 +14,13 @@ import {
   type AuthError,
   AuthorizationServerUnavailable,
   InsufficientScope,
+  InvalidDpopProof,
   InvalidMetadata,
   InvalidToken,
   InvalidTokenReason,
   MalformedRequest,
-  MissingCredentials
+  MissingCredentials,
+  ReplayStoreUnavailable
 } from "../protocol/AuthError.ts"
 import * as Challenge from "../protocol/Challenge.ts"
 
@@ -257,6 +259,14 @@ const errors: { readonly [Tag in AuthError["_tag"]]: Errors } = {
   },
   MalformedRequest: { reasons: MalformedRequest.fields.reason, make: (reason) => new MalformedRequest({ reason }) },
   InvalidToken: { reasons: InvalidTokenReason, make: (reason) => new InvalidToken({ reason }) },
+  InvalidDpopProof: {
+    reasons: InvalidDpopProof.fields.reason,
+    make: (reason) => new InvalidDpopProof(reason === "proof-nonce" ? { reason, nonce: "any" } : { reason })
+  },
+  ReplayStoreUnavailable: {
+    reasons: ReplayStoreUnavailable.fields.reason,
+    make: (reason) => new ReplayStoreUnavailable({ reason, retryAfter: 1 })
+  },
   InsufficientScope: {
     reasons: InsufficientScope.fields.reason,
     make: (reason) => new InsufficientScope({ reason, required: ["any"] })

@@ -20,6 +20,7 @@ import {
   type InvalidMetadata,
   type InvalidToken
 } from "../protocol/AuthError.ts"
+import type { Credentials } from "../protocol/Credentials.ts"
 import type * as Audience from "./Audience.ts"
 import type { AuthorizationServer } from "./AuthorizationServer.ts"
 import * as ClientAuthentication from "./ClientAuthentication.ts"
@@ -161,16 +162,21 @@ export const make = (
     }
     const timeToLive = Duration.toMillis(options.timeToLive ?? Duration.minutes(1))
 
-    const judge = ({ at, claims: response }: Said, token: Redacted.Redacted, now: number) =>
+    const judge = ({ at, claims: response }: Said, credentials: Credentials, now: number) =>
       Result.gen(function*() {
         if (Claims.own(response, "active") !== true) return yield* Claims.refuse("inactive")
-        const answer = { ...yield* claimsOf(Redacted.value(token), rules.tokenType), ...response }
+        const answer = { ...yield* claimsOf(Redacted.value(credentials.token), rules.tokenType), ...response }
         const issuer = Claims.own(answer, "iss") ?? server.issuer
         if (typeof issuer !== "string" || (issuer !== server.issuer && !server.tokenIssuers.includes(issuer))) {
           return yield* Claims.refuse("unknown-issuer")
         }
         const claims = withExpiry(answer, introspection.maxLifetime, at / 1000)
-        const principal = yield* judgeClaims(rules, circumstances, { claims, introspected: true, issuer, token }, now)
+        const principal = yield* judgeClaims(
+          rules,
+          circumstances,
+          { claims, credentials, introspected: true, issuer },
+          now
+        )
         return TokenCache.reusable(principal, {
           from: startOf(claims, circumstances.tolerance),
           until: Math.min((principal.expiresAt + circumstances.tolerance.expiry) * 1000, at + timeToLive)
@@ -236,11 +242,12 @@ export const make = (
       })
 
     return {
-      verify: Effect.fnUntraced(function*({ token }) {
+      verify: Effect.fnUntraced(function*(credentials) {
+        const { token } = credentials
         if (Redacted.value(token).length > maximumLength) return yield* Effect.fromResult(Claims.refuse("too-large"))
         const answer = yield* askOnce(token)
         const now = yield* Clock.currentTimeMillis
-        return yield* Effect.fromResult(judge(answer, token, now / 1000))
+        return yield* Effect.fromResult(judge(answer, credentials, now / 1000))
       })
     }
   })

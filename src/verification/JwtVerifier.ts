@@ -125,7 +125,7 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
           claims,
           introspected: false,
           issuer: claims["iss"] as string,
-          token: credentials.token
+          credentials
         }, now)
     }
 

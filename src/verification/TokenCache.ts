@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { AuthConfigError, InvalidToken } from "../protocol/AuthError.ts"
+import type { Scheme } from "../protocol/Credentials.ts"
 import { freezePrincipal } from "./internal/frozen.ts"
 import { sha256 } from "./internal/sha256.ts"
 import type { Principal } from "./Principal.ts"
@@ -161,6 +162,7 @@ export interface Cached<out E> extends Verifier<E> {
 
 interface Entry {
   readonly token: Redacted.Redacted
+  readonly scheme: Scheme
   readonly principal: Principal["Service"]
   readonly succeed: Effect.Effect<Principal["Service"]>
   readonly reuse: Reuse
@@ -181,7 +183,8 @@ const maximumInactive = 1_000
  *
  * **Gotchas**
  *
- * What depends on the request and not on the token alone (a proof of possession, say) has to be judged outside of it.
+ * What depends on the request and not on the token alone has to be judged outside of it: the proof of the key that a
+ * token is bound to (see `Dpop`), for which the claims of the principal name that key.
  *
  * @category combinators
  * @since 0.1.0
@@ -213,7 +216,12 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
           if (reuse.until <= clock.currentTimeMillisUnsafe() || invalidations !== before) return Effect.succeed(found)
           const principal = freezePrincipal(found)
           const succeed = Effect.succeed(principal)
-          put(entries, key, { token: credentials.token, principal, succeed, reuse }, capacity)
+          put(
+            entries,
+            key,
+            { token: credentials.token, scheme: credentials.scheme, principal, succeed, reuse },
+            capacity
+          )
           return succeed
         })
       },
@@ -237,7 +245,8 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
     const found = entries.get(key)
     // A hash is over bytes, and some strings that no header can hold have the same ones.
     const isSame = found !== undefined && Redacted.value(found.token) === Redacted.value(presented[0].token)
-    const entry = isSame ? found : undefined
+    // What was judged as bound to a key was not judged without one.
+    const entry = isSame && found.scheme === presented[0].scheme ? found : undefined
     if (entry === undefined) {
       const until = inactive.get(key)
       if (until === undefined) return verifyAnew(presented, key)

@@ -4,31 +4,41 @@ import type * as Gate from "../../authorization/Gate.ts"
 import type { Refusal } from "../../authorization/Refusal.ts"
 import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
+import * as requestPath from "./requestPath.ts"
 
 /** What the gate sees of an Effect request. */
 export const toGateRequest = (request: HttpServerRequest.HttpServerRequest): Gate.Request => ({
   method: request.method,
   header: (name) => request.headers[name],
-  authorization: authorizationLines(request),
-  // Only those who ask pay for it.
+  authorization: linesOf(request, "authorization"),
+  // Only those who ask pay for these.
   get path() {
-    return pathOf(request.originalUrl)
+    return pathOf(request)
+  },
+  get dpop() {
+    return linesOf(request, "dpop")
   }
 })
 
-// Node gives path and query, fetch the whole URL.
-const pathOf = (url: string): string | undefined =>
-  URL.canParse(url, "http://localhost") ? new URL(url, "http://localhost").pathname : undefined
+/**
+ * The lines of a header as they came in. Node drops all but the first `Authorization` from its headers and keeps the
+ * truth in `rawHeaders`; fetch joins several lines.
+ */
+const linesOf = (request: HttpServerRequest.HttpServerRequest, name: string): ReadonlyArray<string> => {
+  const raw = (request.source as { readonly rawHeaders?: unknown }).rawHeaders
+  if (Array.isArray(raw)) return headerLines.ofRaw(raw, name)
+  const line = request.headers[name]
+  return line === undefined ? [] : headerLines.split(line)
+}
 
 /**
- * The `Authorization` lines as they came in. Node drops all but the first from its headers and keeps the truth in
- * `rawHeaders`; fetch joins several lines.
+ * The path as it came in. Effect's own `url` is cut by routers with a prefix, and its `originalUrl` begins with whatever
+ * `Host` says, which may hold a path. Frameworks around Node's requests shorten `url` below a mount point.
  */
-const authorizationLines = (request: HttpServerRequest.HttpServerRequest): ReadonlyArray<string> => {
-  const raw = (request.source as { readonly rawHeaders?: unknown }).rawHeaders
-  if (Array.isArray(raw)) return headerLines.ofRaw(raw, "authorization")
-  const line = request.headers["authorization"]
-  return line === undefined ? [] : headerLines.split(line)
+const pathOf = (request: HttpServerRequest.HttpServerRequest): string => {
+  const { originalUrl, url } = request.source as { readonly originalUrl?: unknown; readonly url?: unknown }
+  const target = typeof originalUrl === "string" ? originalUrl : url
+  return requestPath.of(typeof target === "string" ? target : request.url)
 }
 
 /** An answer of the gate, or a document, as Effect writes it. */

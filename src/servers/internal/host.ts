@@ -29,8 +29,8 @@ export interface HostRequest {
   readonly header: (name: string) => string | undefined
   /** Every line of a header, as it came in. */
   readonly lines: (name: string) => ReadonlyArray<string>
-  /** Without query. */
-  readonly path: string | undefined
+  /** As it came in: above every mount point, without the query. */
+  readonly path: string
   /** Reads and parses the body. Run once, and only when everything before it is in order. */
   readonly body: Effect.Effect<unknown, MalformedRequest | AuthConfigError>
 }
@@ -185,6 +185,9 @@ export const make = async <A, R, E>(
     authorization: request.lines("authorization"),
     get path() {
       return request.path
+    },
+    get dpop() {
+      return request.lines("dpop")
     }
   })
 

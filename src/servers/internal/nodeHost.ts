@@ -6,6 +6,7 @@ import * as body from "./body.ts"
 import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
 import type { Admitted, Host, HostRequest } from "./host.ts"
+import * as requestPath from "./requestPath.ts"
 import { isEventStream } from "./webHost.ts"
 
 /* The gate on Node's `(req, res)`, known by their shape alone: `node:http`, Connect, Express. */
@@ -153,7 +154,7 @@ export const send = (req: NodeRequest, res: NodeResponse, answer: Refusal | Answ
 const pathOf = (req: NodeRequest): string => {
   const { originalUrl } = extras(req)
   const url = typeof originalUrl === "string" ? originalUrl : req.url ?? "/"
-  return url.split(/[?#]/, 1)[0]!
+  return requestPath.of(url)
 }
 
 /** Answers with the public document that a request asks for; `undefined` if it asks for none. */

@@ -6,6 +6,7 @@ import * as body from "./body.ts"
 import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
 import type { Admitted, Host, HostRequest, PolicyOf } from "./host.ts"
+import * as requestPath from "./requestPath.ts"
 
 /* The gate on `Request` and `Response`. */
 
@@ -19,7 +20,7 @@ export interface Reading {
 export const toHostRequest = (request: Request, reading: Reading): HostRequest => ({
   method: request.method,
   get path() {
-    return new URL(request.url).pathname
+    return requestPath.of(request.url)
   },
   header: (name) => request.headers.get(name) ?? undefined,
   lines: (name) => {

@@ -102,3 +102,14 @@ export const readAudience = (claims: Claims): ReadonlyArray<string> => {
   const audience = own(claims, "aud")
   return typeof audience === "string" ? [audience] : Array.isArray(audience) ? audience : []
 }
+
+/**
+ * The key that a token is bound to (`cnf`, RFC 7800): `undefined` for a token that is bound to none, `"unusable"` where
+ * the claim is there and names none that a client could prove (RFC 9449 §6).
+ */
+export const bindingOf = (claims: Claims): { readonly thumbprint: string } | "unusable" | undefined => {
+  if (!Object.hasOwn(claims, "cnf")) return undefined
+  const confirmation = claims["cnf"]
+  const thumbprint = isRecord(confirmation) ? own(confirmation, "jkt") : undefined
+  return typeof thumbprint === "string" && /^[A-Za-z0-9_-]{43}$/.test(thumbprint) ? { thumbprint } : "unusable"
+}

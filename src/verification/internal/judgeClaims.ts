@@ -23,14 +23,14 @@ export interface Subject {
   readonly claims: Claims.Claims
   readonly introspected: boolean
   readonly issuer: string
-  readonly token: Credentials["token"]
+  readonly credentials: Credentials
 }
 
 /** Times, audience, subject, client, scopes, binding: the same for every token. `now` is in seconds. */
 export const judgeClaims = (
   rules: Rules,
   circumstances: Circumstances,
-  { claims, introspected, issuer, token }: Subject,
+  { claims, credentials, introspected, issuer }: Subject,
   now: number
 ): Result.Result<Principal.Principal["Service"], InvalidToken> =>
   Result.gen(function*() {
@@ -39,8 +39,15 @@ export const judgeClaims = (
     if (!rules.isAddressed({ claims, clientId, introspected })) return yield* Claims.refuse("audience")
     const subject = yield* rules.subject(claims, clientId)
     const granted = yield* rules.scopes(claims)
-    // A token that names its holder's key is worth nothing without a proof of that key (RFC 7800, RFC 9449 §7.2).
-    if (Object.hasOwn(claims, "cnf")) return yield* Claims.refuse("bound-to-key")
+    // A token that names its holder's key is worth nothing without a proof of that key (RFC 7800, RFC 9449 §7.2). The
+    // proof itself belongs to the request, and is judged on each: see Dpop.
+    const binding = Claims.bindingOf(claims)
+    if (credentials.scheme === "DPoP") {
+      if (binding === undefined) return yield* Claims.refuse("not-bound-to-key")
+      if (binding === "unusable") return yield* Claims.refuse("bound-to-key")
+    } else if (binding !== undefined || (introspected && isDpop(Claims.own(claims, "token_type")))) {
+      return yield* Claims.refuse("bound-to-key")
+    }
     return Principal.make({
       issuer,
       subject,
@@ -50,9 +57,11 @@ export const judgeClaims = (
       audience: Claims.readAudience(claims),
       expiresAt,
       claims,
-      token
+      token: credentials.token
     })
   })
+
+const isDpop = (tokenType: unknown): boolean => typeof tokenType === "string" && tokenType.toLowerCase() === "dpop"
 
 /** The first moment, in milliseconds, at which `nbf` and `iat` of judged claims hold. */
 export const startOf = (claims: Claims.Claims, { start }: Claims.Tolerance): number => {

@@ -1,0 +1,157 @@
+/**
+ * The proofs that were used already (RFC 9449 §11.1): in memory, or in a Redis that several instances share.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redis from "effect/persistence/Redis"
+import { ReplayStoreUnavailable } from "../protocol/AuthError.ts"
+
+/**
+ * One use of a proof.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Use {
+  /** The thumbprint of the key: two clients may choose the same `jti`. */
+  readonly thumbprint: string
+  readonly jti: string
+  /** When the proof is too old to be used, in milliseconds since 1970: nothing has to be remembered longer. */
+  readonly until: number
+}
+
+/**
+ * Remembers proofs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Store {
+  /**
+   * `true` for the first use of a proof alone, however many come at once. A failure is answered with 503: a store that
+   * cannot be asked admits nothing.
+   */
+  readonly firstUse: (use: Use) => Effect.Effect<boolean, ReplayStoreUnavailable>
+}
+
+/**
+ * Where used proofs are remembered. By default (`"memory"`) each layer has a bounded memory of its own.
+ *
+ * **When to use**
+ *
+ * Behind a balancer: a proof that one instance saw is new to the others. Provide `layerRedis`, or a store of your own
+ * with `Layer.succeed(ReplayStore, …)`, to `AuthLayer`.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const ReplayStore: Context.Reference<Store | "memory"> = Context.Reference<Store | "memory">(
+  "effect-mcp-auth/ReplayStore",
+  { defaultValue: () => "memory" as const }
+)
+
+const full = Effect.fail(new ReplayStoreUnavailable({ reason: "replay-store-full", retryAfter: 10 }))
+
+/** Entries that end within the same time are forgotten together. */
+const generation = 5_000
+
+/**
+ * A bounded memory.
+ *
+ * **Details**
+ *
+ * It holds at most `capacity` proofs, each until it is too old to be used, and of one key at most a quarter. Beyond that a
+ * proof is refused with 503: what was forgotten early could be used again.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const memory = (capacity: number): Store & { readonly size: () => number } => {
+  const share = Math.max(1, Math.floor(capacity / 4))
+  const used = new Set<string>()
+  const ofKey = new Map<string, number>()
+  const generations = new Map<number, Array<Use>>()
+
+  const forget = (now: number) => {
+    for (const [end, uses] of generations) {
+      if (end > now) continue
+      generations.delete(end)
+      for (const { jti, thumbprint } of uses) {
+        used.delete(thumbprint + jti)
+        const left = ofKey.get(thumbprint)! - 1
+        if (left === 0) ofKey.delete(thumbprint)
+        else ofKey.set(thumbprint, left)
+      }
+    }
+  }
+
+  return {
+    size: () => used.size,
+    firstUse: (use) =>
+      Clock.clockWith((clock) => {
+        const now = clock.currentTimeMillisUnsafe()
+        forget(now)
+        // Thumbprints are of one length, so no two pairs give the same text.
+        const key = use.thumbprint + use.jti
+        if (used.has(key)) return Effect.succeed(false)
+        const others = ofKey.get(use.thumbprint) ?? 0
+        if (used.size >= capacity || others >= share) return full
+        used.add(key)
+        ofKey.set(use.thumbprint, others + 1)
+        const end = Math.ceil(use.until / generation) * generation
+        const uses = generations.get(end)
+        if (uses === undefined) generations.set(end, [use])
+        else uses.push(use)
+        return Effect.succeed(true)
+      })
+  }
+}
+
+/**
+ * A store in Redis, for all instances together: one `SET … NX PX` a proof, which Redis forgets by itself.
+ *
+ * **Example** (Instances behind a balancer)
+ *
+ * ```ts
+ * import { NodeRedis } from "@effect/platform-node"
+ * import { Layer } from "effect"
+ * import { AuthLayer, ReplayStore } from "effect-mcp-auth"
+ *
+ * const Auth = AuthLayer.make({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read"],
+ *   dpop: "required"
+ * }).pipe(
+ *   Layer.provide(ReplayStore.layerRedis()),
+ *   Layer.provide(NodeRedis.layer({ host: "redis.internal" }))
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerRedis = (
+  options: { readonly prefix?: string | undefined } = {}
+): Layer.Layer<never, never, Redis.Redis> => {
+  const prefix = options.prefix ?? "effect-mcp-auth:dpop:"
+  return Layer.effect(
+    ReplayStore,
+    Effect.map(Redis.Redis, (redis): Store => ({
+      firstUse: Effect.fnUntraced(function*({ jti, thumbprint, until }) {
+        const now = yield* Clock.currentTimeMillis
+        const lifetime = String(Math.max(1, Math.ceil(until - now)))
+        const answer = yield* redis.send<unknown>("SET", `${prefix}${thumbprint}:${jti}`, "1", "NX", "PX", lifetime)
+          .pipe(
+            Effect.timeout("2 seconds"),
+            Effect.mapError(() => new ReplayStoreUnavailable({ reason: "replay-store-down", retryAfter: 1 }))
+          )
+        return answer === "OK"
+      })
+    }))
+  )
+}

@@ -1,0 +1,65 @@
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { base64url } from "jose"
+import * as canonical from "./base64url.ts"
+
+/** Nonces that nobody can make up (RFC 9449 §8, §9). There is nothing to remember: a nonce says when it was made, sealed. */
+export interface Nonces {
+  /** A fresh one. */
+  readonly issue: (now: number) => Effect.Effect<string>
+  /** Whether a nonce was issued here, and not too long ago. */
+  readonly accepts: (nonce: unknown, now: number) => Effect.Effect<boolean>
+}
+
+const timeLength = 8
+const sealLength = 32
+
+/** Instances that share a secret may differ by a few seconds about what time it is. */
+const clockDifference = 10_000
+
+/** Nonces of one resource. `lifetime` is in milliseconds; without a secret the key is random. */
+export const make = (
+  secret: Redacted.Redacted | undefined,
+  resource: string,
+  lifetime: number
+): Effect.Effect<Nonces> =>
+  Effect.map(
+    Effect.promise(async () => {
+      const bytes = secret === undefined
+        ? crypto.getRandomValues(new Uint8Array(32))
+        : new TextEncoder().encode(Redacted.value(secret))
+      return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"])
+    }),
+    (key): Nonces => {
+      const place = new TextEncoder().encode(resource)
+      const sealed = (time: Uint8Array): Uint8Array<ArrayBuffer> => {
+        const bytes = new Uint8Array(timeLength + place.length)
+        bytes.set(time)
+        bytes.set(place, timeLength)
+        return bytes
+      }
+      return {
+        issue: (now) =>
+          Effect.promise(async () => {
+            const nonce = new Uint8Array(timeLength + sealLength)
+            new DataView(nonce.buffer).setBigUint64(0, BigInt(Math.trunc(now)))
+            const seal = await crypto.subtle.sign("HMAC", key, sealed(nonce.subarray(0, timeLength)))
+            nonce.set(new Uint8Array(seal), timeLength)
+            return base64url.encode(nonce)
+          }),
+        accepts: (nonce, now) => {
+          const bytes = typeof nonce === "string" && nonce.length < 64 ? canonical.decode(nonce) : undefined
+          if (bytes === undefined || bytes.length !== timeLength + sealLength) return Effect.succeed(false)
+          const time = bytes.slice(0, timeLength)
+          // The comparison is WebCrypto's: it takes as long for a seal that is nearly right as for any other.
+          return Effect.map(
+            Effect.promise(() => crypto.subtle.verify("HMAC", key, bytes.slice(timeLength), sealed(time))),
+            (holds) => {
+              const age = now - Number(new DataView(time.buffer).getBigUint64(0))
+              return holds && age >= -clockDifference && age < lifetime
+            }
+          )
+        }
+      }
+    }
+  )
