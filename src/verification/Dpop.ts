@@ -316,7 +316,7 @@ export const make = (
     const store = configured === "memory" ? ReplayStore.memory(settings.replayCapacity) : configured
     const nonces = settings.nonce === undefined
       ? undefined
-      : yield* dpopNonce.make(settings.nonce.secret, resource.resource, settings.nonce.lifetime * 1000)
+      : dpopNonce.make(settings.nonce.secret, resource.resource, settings.nonce.lifetime * 1000)
     const algorithms: ReadonlySet<unknown> = new Set(settings.algorithms)
     const keys = new Map<string, Signature.PublicKey>()
 

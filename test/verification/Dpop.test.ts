@@ -1,6 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Redacted, Result } from "effect"
-import { AuthError, AuthLayer, Challenge, Dpop, Gate, Introspection, Principal, TokenVerifier } from "effect-mcp-auth"
+import {
+  AuthError,
+  AuthLayer,
+  Challenge,
+  Dpop,
+  type Gate,
+  type Introspection,
+  type Principal,
+  TokenVerifier
+} from "effect-mcp-auth"
 import { DpopClient, TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"

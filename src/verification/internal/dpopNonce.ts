@@ -17,49 +17,52 @@ const sealLength = 32
 /** Instances that share a secret may differ by a few seconds about what time it is. */
 const clockDifference = 10_000
 
-/** Nonces of one resource. `lifetime` is in milliseconds; without a secret the key is random. */
-export const make = (
-  secret: Redacted.Redacted | undefined,
-  resource: string,
-  lifetime: number
-): Effect.Effect<Nonces> =>
-  Effect.map(
-    Effect.promise(async () => {
-      const bytes = secret === undefined
-        ? crypto.getRandomValues(new Uint8Array(32))
-        : new TextEncoder().encode(Redacted.value(secret))
-      return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"])
-    }),
-    (key): Nonces => {
-      const place = new TextEncoder().encode(resource)
-      const sealed = (time: Uint8Array): Uint8Array<ArrayBuffer> => {
-        const bytes = new Uint8Array(timeLength + place.length)
-        bytes.set(time)
-        bytes.set(place, timeLength)
-        return bytes
-      }
-      return {
-        issue: (now) =>
-          Effect.promise(async () => {
-            const nonce = new Uint8Array(timeLength + sealLength)
-            new DataView(nonce.buffer).setBigUint64(0, BigInt(Math.trunc(now)))
-            const seal = await crypto.subtle.sign("HMAC", key, sealed(nonce.subarray(0, timeLength)))
-            nonce.set(new Uint8Array(seal), timeLength)
-            return base64url.encode(nonce)
-          }),
-        accepts: (nonce, now) => {
-          const bytes = typeof nonce === "string" && nonce.length < 64 ? canonical.decode(nonce) : undefined
-          if (bytes === undefined || bytes.length !== timeLength + sealLength) return Effect.succeed(false)
-          const time = bytes.slice(0, timeLength)
-          // The comparison is WebCrypto's: it takes as long for a seal that is nearly right as for any other.
-          return Effect.map(
-            Effect.promise(() => crypto.subtle.verify("HMAC", key, bytes.slice(timeLength), sealed(time))),
-            (holds) => {
-              const age = now - Number(new DataView(time.buffer).getBigUint64(0))
-              return holds && age >= -clockDifference && age < lifetime
-            }
-          )
-        }
-      }
+/**
+ * Nonces of one resource. `lifetime` is in milliseconds; without a secret the key is random.
+ *
+ * The key is made when it is first needed: Workers have no random bytes before the first request, and no request of
+ * theirs may wait for what another one has started.
+ */
+export const make = (secret: Redacted.Redacted | undefined, resource: string, lifetime: number): Nonces => {
+  const place = new TextEncoder().encode(resource)
+  let bytes: Uint8Array<ArrayBuffer> | undefined
+  let imported: CryptoKey | undefined
+
+  const keyOf = async (): Promise<CryptoKey> => {
+    if (imported !== undefined) return imported
+    bytes ??= secret === undefined
+      ? crypto.getRandomValues(new Uint8Array(32))
+      : new TextEncoder().encode(Redacted.value(secret))
+    const algorithm = { name: "HMAC", hash: "SHA-256" }
+    return imported = await crypto.subtle.importKey("raw", bytes, algorithm, false, ["sign", "verify"])
+  }
+
+  const sealed = (time: Uint8Array): Uint8Array<ArrayBuffer> => {
+    const content = new Uint8Array(timeLength + place.length)
+    content.set(time)
+    content.set(place, timeLength)
+    return content
+  }
+
+  return {
+    issue: (now) =>
+      Effect.promise(async () => {
+        const nonce = new Uint8Array(timeLength + sealLength)
+        new DataView(nonce.buffer).setBigUint64(0, BigInt(Math.trunc(now)))
+        const seal = await crypto.subtle.sign("HMAC", await keyOf(), sealed(nonce.subarray(0, timeLength)))
+        nonce.set(new Uint8Array(seal), timeLength)
+        return base64url.encode(nonce)
+      }),
+    accepts: (nonce, now) => {
+      const given = typeof nonce === "string" && nonce.length < 64 ? canonical.decode(nonce) : undefined
+      if (given === undefined || given.length !== timeLength + sealLength) return Effect.succeed(false)
+      const time = given.slice(0, timeLength)
+      // The comparison is WebCrypto's: it takes as long for a seal that is nearly right as for any other.
+      const holds = async () => crypto.subtle.verify("HMAC", await keyOf(), given.slice(timeLength), sealed(time))
+      return Effect.map(Effect.promise(holds), (holds) => {
+        const age = now - Number(new DataView(time.buffer).getBigUint64(0))
+        return holds && age >= -clockDifference && age < lifetime
+      })
     }
-  )
+  }
+}
