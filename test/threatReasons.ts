@@ -3,11 +3,5 @@ export const reasons: Readonly<Record<string, string>> = {
   "T-HTTP-07":
     "No secret and no token is compared in this library: signatures are verified by WebCrypto, verified tokens " +
     "are found by their digest, a client secret is sent and never received. A measurement of differences below a " +
-    "microsecond over a socket measures the neighbours of the machine.",
-  "T-DPOP-01": "comes with DPoP",
-  "T-DPOP-02": "comes with DPoP",
-  "T-DPOP-04": "comes with DPoP",
-  "T-DPOP-06": "comes with DPoP",
-  "T-DPOP-07": "comes with DPoP",
-  "T-DPOP-09": "comes with DPoP"
+    "microsecond over a socket measures the neighbours of the machine."
 }

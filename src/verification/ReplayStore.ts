@@ -128,7 +128,7 @@ export const memory = (capacity: number): Store & { readonly size: () => number 
  *   dpop: "required"
  * }).pipe(
  *   Layer.provide(ReplayStore.layerRedis()),
- *   Layer.provide(NodeRedis.layer({ host: "redis.internal" }))
+ *   Layer.provide(NodeRedis.layer({ url: "redis://redis.internal:6379" }))
  * )
  * ```
  *
