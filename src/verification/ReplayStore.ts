@@ -6,8 +6,7 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Redis from "effect/persistence/Redis"
+import type { Redis } from "effect/persistence/Redis"
 import { ReplayStoreUnavailable } from "../protocol/AuthError.ts"
 
 /**
@@ -43,8 +42,8 @@ export interface Store {
  *
  * **When to use**
  *
- * Behind a balancer: a proof that one instance saw is new to the others. Provide `layerRedis`, or a store of your own
- * with `Layer.succeed(ReplayStore, …)`, to `AuthLayer`.
+ * Behind a balancer: a proof that one instance saw is new to the others. Provide `inRedis`, or a store of your own, to
+ * `AuthLayer`.
  *
  * @category references
  * @since 0.1.0
@@ -114,44 +113,42 @@ export const memory = (capacity: number): Store & { readonly size: () => number 
 /**
  * A store in Redis, for all instances together: one `SET … NX PX` a proof, which Redis forgets by itself.
  *
+ * **Details**
+ *
+ * `prefix` is that of the names. Default: `effect-mcp-auth:dpop:`.
+ *
  * **Example** (Instances behind a balancer)
  *
  * ```ts
- * import { NodeRedis } from "@effect/platform-node"
- * import { Layer } from "effect"
  * import { AuthLayer, ReplayStore } from "effect-mcp-auth"
+ * import { Effect, Layer } from "effect"
+ * import { Redis } from "effect/persistence"
+ *
+ * declare const RedisLive: Layer.Layer<Redis.Redis>
+ *
+ * const Shared = Layer.effect(ReplayStore.ReplayStore, Effect.map(Redis.Redis, (redis) => ReplayStore.inRedis(redis))).pipe(
+ *   Layer.provide(RedisLive)
+ * )
  *
  * const Auth = AuthLayer.make({
  *   resource: "https://todos.example.com/mcp",
  *   authorizationServers: ["https://auth.example.com"],
  *   scopes: ["todos:read"],
  *   dpop: "required"
- * }).pipe(
- *   Layer.provide(ReplayStore.layerRedis()),
- *   Layer.provide(NodeRedis.layer({ url: "redis://redis.internal:6379" }))
- * )
+ * }).pipe(Layer.provide(Shared))
  * ```
  *
- * @category layers
+ * @category constructors
  * @since 0.1.0
  */
-export const layerRedis = (
-  options: { readonly prefix?: string | undefined } = {}
-): Layer.Layer<never, never, Redis.Redis> => {
-  const prefix = options.prefix ?? "effect-mcp-auth:dpop:"
-  return Layer.effect(
-    ReplayStore,
-    Effect.map(Redis.Redis, (redis): Store => ({
-      firstUse: Effect.fnUntraced(function*({ jti, thumbprint, until }) {
-        const now = yield* Clock.currentTimeMillis
-        const lifetime = String(Math.max(1, Math.ceil(until - now)))
-        const answer = yield* redis.send<unknown>("SET", `${prefix}${thumbprint}:${jti}`, "1", "NX", "PX", lifetime)
-          .pipe(
-            Effect.timeout("2 seconds"),
-            Effect.mapError(() => new ReplayStoreUnavailable({ reason: "replay-store-down", retryAfter: 1 }))
-          )
-        return answer === "OK"
-      })
-    }))
-  )
-}
+export const inRedis = (redis: Pick<Redis["Service"], "send">, prefix = "effect-mcp-auth:dpop:"): Store => ({
+  firstUse: Effect.fnUntraced(function*({ jti, thumbprint, until }) {
+    const now = yield* Clock.currentTimeMillis
+    const lifetime = String(Math.max(1, Math.ceil(until - now)))
+    const answer = yield* redis.send<unknown>("SET", `${prefix}${thumbprint}:${jti}`, "1", "NX", "PX", lifetime).pipe(
+      Effect.timeout("2 seconds"),
+      Effect.mapError(() => new ReplayStoreUnavailable({ reason: "replay-store-down", retryAfter: 1 }))
+    )
+    return answer === "OK"
+  })
+})
