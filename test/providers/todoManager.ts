@@ -12,6 +12,9 @@ import * as TodoStore from "../../examples/todo-manager/TodoStore.ts"
 
 const scopes = ["create:todos", "read:todos", "delete:todos"] as const
 
+/** Deleting takes a step up. */
+export const stepwise = { baseline: ["create:todos", "read:todos"], stepUp: ["delete:todos"] } as const
+
 /** What a test decides. */
 export type Authorization = Partial<Omit<AuthLayer.Common<typeof scopes>, "scopes">> & {
   readonly authorizationServers: readonly [AuthorizationServer.Input, ...ReadonlyArray<AuthorizationServer.Input>]
@@ -37,7 +40,8 @@ export interface TodoManager {
 /** Runs until the scope closes. */
 export const serve = (
   { port, resource }: { readonly resource: string; readonly port: number },
-  authorization: Authorization
+  authorization: Authorization,
+  offered: typeof scopes | typeof stepwise = scopes
 ): Effect.Effect<TodoManager, unknown, Scope.Scope> =>
   Effect.gen(function*() {
     const app = McpAuth.layerHttp({
@@ -46,7 +50,7 @@ export const serve = (
       path: "/mcp",
       protocols: [McpProtocol.v2026_07_28],
       registrations: McpAuth.toolkit(Todos.Todos).pipe(Layer.provide(Todos.layer), Layer.provide(TodoStore.layer))
-    }).pipe(Layer.provide(AuthLayer.make({ resource, scopes, ...authorization })))
+    }).pipe(Layer.provide(AuthLayer.make({ resource, scopes: offered, ...authorization })))
     yield* Layer.build(
       HttpRouter.serve(app, { disableLogger: true, disableListenLog: true }).pipe(
         Layer.provideMerge(
