@@ -412,6 +412,8 @@ const makeGate = <S extends Scopes, C, A>(
       resource,
       requestState: yield* RequestState.make(options.stateSecret),
       verifier: withRevocation(cached, options.revocation),
+      // Where a verdict depends on the request, or somebody wants to be asked each time, there is no short way.
+      recall: options.tenants === undefined && options.revocation === undefined ? cachedServers.recall : undefined,
       tokenGrammar: yield* Effect.fromResult(checkGrammar(options.tokenGrammar)),
       dpop: yield* Dpop.make(dpop, resource),
       invalidate: cached.invalidate,

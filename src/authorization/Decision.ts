@@ -123,14 +123,25 @@ export const omittedSubject: SubjectForm = { _tag: "Omitted" }
 export const hashedSubject = (key: Redacted.Redacted): SubjectForm => ({ _tag: "Hashed", key })
 
 /**
- * When the request whose fiber this is came to the gate, in nanoseconds of the `Clock`: set by a host between the two
- * steps of the gate, so that durations cover both.
+ * A request on its way through the gate: when it came, in nanoseconds of the `Clock`, and whether a decision about it was
+ * reported. Set by a host between the two steps of the gate, so that durations cover both and nothing is told twice.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Ticket {
+  readonly since: bigint
+  reported: boolean
+}
+
+/**
+ * The ticket of the request whose fiber this is.
  *
  * @category references
  * @since 0.1.0
  */
-export const Since: Context.Reference<bigint | undefined> = Context.Reference<bigint | undefined>(
-  "effect-mcp-auth/Decision/Since",
+export const CurrentTicket: Context.Reference<Ticket | undefined> = Context.Reference<Ticket | undefined>(
+  "effect-mcp-auth/Decision/CurrentTicket",
   { defaultValue: () => undefined }
 )
 
@@ -145,13 +156,13 @@ export const now: Effect.Effect<bigint> = Effect.withFiber((fiber) =>
 )
 
 /**
- * `Since`, or now.
+ * When the request came, as its ticket says, or now.
  *
  * @category references
  * @since 0.1.0
  */
 export const since: Effect.Effect<bigint> = Effect.withFiber((fiber) =>
-  Effect.succeed(fiber.getRef(Since) ?? fiber.getRef(Clock.Clock).currentTimeNanosUnsafe())
+  Effect.succeed(fiber.getRef(CurrentTicket)?.since ?? fiber.getRef(Clock.Clock).currentTimeNanosUnsafe())
 )
 
 /**
@@ -167,6 +178,8 @@ export interface Facts {
   readonly required: ReadonlyArray<string>
   /** When the request came, in nanoseconds of the `Clock`. */
   readonly since: bigint
+  /** When it was decided, if not now. */
+  readonly until?: bigint | undefined
 }
 
 /**
@@ -197,7 +210,9 @@ export const reporter = (options: Options = {}): (facts: Facts) => Effect.Effect
   const nameOf = naming(options.subject ?? plainSubject)
   return (facts) =>
     Effect.withFiber((fiber) => {
-      const nanos = fiber.getRef(Clock.Clock).currentTimeNanosUnsafe() - facts.since
+      const ticket = fiber.getRef(CurrentTicket)
+      if (ticket !== undefined) ticket.reported = true
+      const nanos = (facts.until ?? fiber.getRef(Clock.Clock).currentTimeNanosUnsafe()) - facts.since
       const duration = Duration.nanos(nanos > 0n ? nanos : 0n)
       const { counter, timer } = seriesOf(facts.refusal?.reason)
       counter.updateUnsafe(1, fiber.context)

@@ -107,10 +107,16 @@ export interface Gate {
   readonly services: (principal: Principal["Service"]) => Context.Context<Principal | RequestState | AuthLayer>
   /** Forgets verdicts on tokens: after a sign-out, or when somebody's rights have changed. */
   readonly invalidate: (target: Target) => Effect.Effect<void>
+  /**
+   * The principal of a request whose token was verified lately, without waiting and without asking anybody. `undefined`
+   * says nothing: `authenticate` decides. It is for requests without `Origin`; `authorization` is their one
+   * `Authorization` line, `now` is in milliseconds.
+   */
+  readonly recall: (authorization: string, now: number) => Principal["Service"] | undefined
   readonly authenticate: (request: Request) => Effect.Effect<Caller, Refusal.Refusal>
   readonly authorize: <R>(call: Call<R>) => Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R>
-  /** Reports that a request came in which `authorize` does not get to see. `took` is in nanoseconds. */
-  readonly admitted: (principal: Principal["Service"], took: bigint) => Effect.Effect<void>
+  /** Reports that a request came in which `authorize` does not get to see. Times are in nanoseconds of the `Clock`. */
+  readonly admitted: (principal: Principal["Service"], since: bigint, until: bigint) => Effect.Effect<void>
   /** The answer to a failure further inside, reported as a decision. */
   readonly refuse: (
     error: AuthError,
@@ -135,6 +141,8 @@ export class AuthLayer extends Context.Service<AuthLayer, Gate>()("effect-mcp-au
 export interface Options {
   readonly resource: ProtectedResource
   readonly verifier: TokenVerifier["Service"]
+  /** The verdicts of the verifier that may be used again at once, where they depend on the token alone. */
+  readonly recall?: ((token: string, now: number) => Principal["Service"] | undefined) | undefined
   readonly requestState: RequestState["Service"]
   readonly tokenGrammar?: Credentials.Grammar | undefined
   /** How tokens are presented. Default: `Dpop.off`, which refuses those that are bound to a key. */
@@ -207,6 +215,9 @@ export const make = (options: Options): Gate => {
     return Effect.succeed(principal)
   }
 
+  const prepared = new WeakMap<Principal["Service"], Context.Context<Principal | RequestState | AuthLayer>>()
+  const recall = dpop.schemes.includes("Bearer") ? options.recall : undefined
+
   const circumstances: Refusal.Circumstances = { principal: undefined, protocolVersion: undefined }
   const circumstancesOfDpop: Refusal.Circumstances = { ...circumstances, scheme: "DPoP" }
 
@@ -219,12 +230,22 @@ export const make = (options: Options): Gate => {
     refusals,
     invalidate: options.invalidate ?? (() => Effect.void),
     services: (principal) => {
+      const known = prepared.get(principal)
+      if (known !== undefined) return known
       const services = Context.make(Principal, principal).pipe(
         Context.add(AuthLayer, gate),
-        Context.add(RequestState, options.requestState)
+        Context.add(RequestState, options.requestState),
+        Context.merge(decoded.get(principal) ?? Context.empty())
       )
-      const claims = decoded.get(principal)
-      return claims === undefined ? services : Context.merge(services, claims)
+      prepared.set(principal, services)
+      return services
+    },
+    recall: (authorization, now) => {
+      if (recall === undefined || !authorization.startsWith("Bearer ")) return undefined
+      const principal = recall(authorization.slice(7), now)
+      if (principal === undefined || (options.claims !== undefined && !decoded.has(principal))) return undefined
+      // Bound to a key: only a proof, made for this very request, lets it in.
+      return Object.hasOwn(principal.claims, "cnf") ? undefined : principal
     },
     authenticate: (request) =>
       Effect.flatMap(Decision.since, (since): Effect.Effect<Caller, Refusal.Refusal> => {
@@ -289,11 +310,8 @@ export const make = (options: Options): Gate => {
       yield* report({ refusal: undefined, principal, operations, required: [...required], since })
       return operations
     }),
-    admitted: (principal, took) =>
-      Effect.flatMap(
-        Decision.now,
-        (now) => report({ refusal: undefined, principal, operations: [], required: [], since: now - took })
-      ),
+    admitted: (principal, since, until) =>
+      report({ refusal: undefined, principal, operations: [], required: [], since, until }),
     refuse: (error, known) =>
       Effect.flatMap(Decision.since, (since) => refuseWith(since, refusals.of(error, known), known.principal))
   }

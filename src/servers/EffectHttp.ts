@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -35,38 +36,66 @@ export const middleware: Layer.Layer<
   never,
   AuthLayer
 > = HttpRouter.middleware<{ provides: Principal | RequestState; handles: InsufficientScope }>()(
-  Effect.map(AuthLayer, (gate) => (app) =>
-    Effect.gen(function*() {
-      const since = yield* Decision.since
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const caller = yield* gate.authenticate(effectHttp.toGateRequest(request))
-      const protocolVersion = effectHttp.protocolVersion(request)
-      if (caller === "preflight" || caller === "anonymous") {
+  Effect.map(AuthLayer, (gate) => (app: Effect.Effect<HttpServerResponse.HttpServerResponse, any, any>) => {
+    const isMcp = effectHttp.decidesAboutAnonymous.has(app)
+
+    const enter = (
+      principal: Principal["Service"],
+      request: HttpServerRequest.HttpServerRequest,
+      since: bigint,
+      until: bigint
+    ): Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal | Unhandled> => {
+      const ticket: Decision.Ticket = { since, reported: false }
+      const services = Context.add(gate.services(principal), Decision.CurrentTicket, ticket)
+      const handled = Effect.catchIf(
+        Effect.provideContext(app, services) as Effect.Effect<HttpServerResponse.HttpServerResponse, Unhandled>,
+        (error): error is InsufficientScope & Unhandled => error instanceof InsufficientScope,
+        (error) => gate.refuse(error, { principal, protocolVersion: effectHttp.protocolVersion(request) })
+      )
+      // Whatever decided further inside has told of it. A plain route is known to be let in when nothing refused.
+      return Effect.tap(handled, () => ticket.reported ? Effect.void : gate.admitted(principal, since, until))
+    }
+
+    const decide = (since: bigint): Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal | Unhandled> =>
+      Effect.gen(function*() {
+        const request = yield* HttpServerRequest.HttpServerRequest
+        const caller = yield* gate.authenticate(effectHttp.toGateRequest(request))
+        if (caller !== "preflight" && caller !== "anonymous") {
+          return yield* enter(caller, request, since, yield* Decision.now)
+        }
         const passes = caller === "preflight"
           ? (yield* HttpRouter.RouteContext).route.method === "OPTIONS"
-          : effectHttp.decidesAboutAnonymous.has(app)
+          : isMcp
         return passes
           ? yield* app as Effect.Effect<HttpServerResponse.HttpServerResponse, never>
-          : yield* gate.refuse(noCredentials, { principal: undefined, protocolVersion })
-      }
-      const verified = yield* Decision.now
-      const response = yield* Effect.provideContext(app, Context.add(gate.services(caller), Decision.Since, since))
-        .pipe(
-          Effect.catchIf(
-            (error): error is InsufficientScope => error instanceof InsufficientScope,
-            (error) => gate.refuse(error, { principal: caller, protocolVersion })
-          )
-        )
-      // The MCP server has reported what it let in. A plain route is known to be let in when nothing inside refused.
-      if (!effectHttp.decidesAboutAnonymous.has(app)) yield* gate.admitted(caller, verified - since)
-      return response
-    }).pipe(
-      Effect.catchIf(
-        (error): error is Refusal => (error as Partial<Refusal>)._tag === "Refusal",
+          : yield* gate.refuse(noCredentials, {
+            principal: undefined,
+            protocolVersion: effectHttp.protocolVersion(request)
+          })
+      }) as Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal | Unhandled>
+
+    return Effect.withFiber((fiber) => {
+      const clock = fiber.getRef(Clock.Clock)
+      const since = clock.currentTimeNanosUnsafe()
+      const request = Context.getUnsafe(
+        fiber.context as Context.Context<HttpServerRequest.HttpServerRequest>,
+        HttpServerRequest.HttpServerRequest
+      )
+      // Whoever traces wants to see every verification, also one out of memory.
+      const principal = fiber.cache.tracer === undefined
+        ? effectHttp.recall(gate, request, clock.currentTimeMillisUnsafe())
+        : undefined
+      return Effect.catchIf(
+        principal === undefined ? decide(since) : enter(principal, request, since, clock.currentTimeNanosUnsafe()),
+        (error): error is Refusal & Unhandled => (error as Partial<Refusal>)?._tag === "Refusal",
         (refusal) => Effect.succeed(effectHttp.fromRefusal(refusal))
       )
-    ))
+    })
+  }) as never
 ).layer as never
+
+/** What a handler may fail with besides: for the router, not for this middleware. */
+type Unhandled = { readonly _tag?: unknown }
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })
 

@@ -150,6 +150,11 @@ export type Target =
  */
 export interface Cached<out E> extends Verifier<E> {
   /**
+   * The verdict on a token that was found good before, where it can be given at once: still valid, and its key known to
+   * be published. `undefined` says nothing: `verify` decides. `now` is in milliseconds.
+   */
+  readonly recall: (token: string, now: number) => Principal["Service"] | undefined
+  /**
    * Forgets verdicts, those that are being made included. The next request with such a token is verified anew.
    *
    * **Gotchas**
@@ -272,6 +277,15 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   const keyOf = (token: Redacted.Redacted) => sha256(Redacted.value(token))
 
   return {
+    recall: (token, now) => {
+      const key = sha256(token)
+      const entry = typeof key === "string" ? entries.get(key) : undefined
+      if (entry === undefined || Redacted.value(entry.token) !== token) return undefined
+      const { from, isCurrent, until } = entry.reuse
+      if (now < from || now >= until || (isCurrent !== undefined && isCurrent(now) !== true)) return undefined
+      put(entries, key as string, entry, capacity)
+      return entry.principal
+    },
     verify: (...presented) =>
       Clock.clockWith((clock) => {
         const key = keyOf(presented[0].token)

@@ -2,6 +2,7 @@ import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as Gate from "../../authorization/Gate.ts"
 import type { Refusal } from "../../authorization/Refusal.ts"
+import type { Principal } from "../../verification/Principal.ts"
 import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
 import * as requestPath from "./requestPath.ts"
@@ -39,6 +40,25 @@ const pathOf = (request: HttpServerRequest.HttpServerRequest): string => {
   const { originalUrl, url } = request.source as { readonly originalUrl?: unknown; readonly url?: unknown }
   const target = typeof originalUrl === "string" ? originalUrl : url
   return requestPath.of(typeof target === "string" ? target : request.url)
+}
+
+/**
+ * The principal of a request that needs no second look: no `Origin`, one `Authorization` line, a token verified lately.
+ * Looks at the raw headers, since Effect and Node copy all of them for whoever asks for one.
+ */
+export const recall = (
+  gate: Gate.Gate,
+  request: HttpServerRequest.HttpServerRequest,
+  now: number
+): Principal["Service"] | undefined => {
+  const { headers, rawHeaders } = request.source as { readonly headers?: unknown; readonly rawHeaders?: unknown }
+  if (Array.isArray(rawHeaders)) {
+    const line = headerLines.soleOfRaw(rawHeaders, "authorization", "origin")
+    return line === undefined ? undefined : gate.recall(line, now)
+  }
+  if (!(headers instanceof Headers) || headers.has("origin")) return undefined
+  const line = headers.get("authorization")
+  return line === null ? undefined : gate.recall(line, now)
 }
 
 /** An answer of the gate, or a document, as Effect writes it. */

@@ -14,3 +14,20 @@ export const ofRaw = (rawHeaders: ReadonlyArray<unknown>, name: string): Readonl
   }
   return lines
 }
+
+/**
+ * The line of a header where it is the only one, and where there is no line of another header; else `undefined`. Both
+ * names are in lower case.
+ */
+export const soleOfRaw = (rawHeaders: ReadonlyArray<unknown>, name: string, without: string): string | undefined => {
+  let line: string | undefined
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const header = rawHeaders[i] as string
+    // Lengths first: most headers are neither, and lowering a name makes a string.
+    if (header.length === without.length && header.toLowerCase() === without) return undefined
+    if (header.length !== name.length || header.toLowerCase() !== name) continue
+    if (line !== undefined) return undefined
+    line = rawHeaders[i + 1] as string
+  }
+  return line
+}
