@@ -5,6 +5,7 @@
  */
 export * as AccessToken from "./provider/AccessToken.ts"
 export * as Check from "./provider/Check.ts"
+export * as Doctor from "./provider/Doctor.ts"
 export * as Fact from "./provider/Fact.ts"
 export * as Facts from "./provider/Facts.ts"
 export * as Profiles from "./provider/Profiles.ts"

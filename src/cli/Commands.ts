@@ -19,6 +19,7 @@ import * as Ref from "effect/Ref"
 import * as Terminal from "effect/Terminal"
 import * as AccessToken from "../provider/AccessToken.ts"
 import * as Check from "../provider/Check.ts"
+import * as Doctor from "../provider/Doctor.ts"
 import * as Report from "../provider/Report.ts"
 import * as ReportFormat from "../provider/ReportFormat.ts"
 import { revisions } from "../provider/Rule.ts"
@@ -178,6 +179,40 @@ const readJson = (name: string) =>
       catch: () => new Check.NotUsable({ detail: `${name} is not JSON` })
     }))
 
+const doctor = Command.make(
+  "doctor",
+  {
+    url: Argument.String("url").pipe(Argument.withDescription("The MCP server, such as https://todos.example.com/mcp")),
+    spec,
+    format,
+    verbose,
+    timeout,
+    token
+  },
+  Effect.fnUntraced(function*({ spec: revision, timeout, token, url, ...printed }) {
+    const read = Option.isNone(token) ? undefined : yield* Secret.read(token)
+    const report = yield* within(
+      Progress.during((onStep) => Doctor.run(url, { revision, token: read, onStep })),
+      timeout,
+      url
+    )
+    return yield* conclude(report, printed)
+  })
+).pipe(
+  Command.withDescription(
+    "What is wrong with this MCP server? Looks at it from outside as clients do, and at the authorization servers that " +
+      "it names. With --token also at scopes, sessions and batches; no tool is run."
+  ),
+  Command.withShortDescription("What is wrong with this MCP server?"),
+  Command.withExamples([
+    { command: "effect-mcp-auth doctor https://todos.example.com/mcp", description: "Look at a running server" },
+    {
+      command: "effect-mcp-auth doctor https://todos.example.com/mcp --token - < token",
+      description: "Look also at what a token opens"
+    }
+  ])
+)
+
 const decode = Command.make(
   "decode",
   {
@@ -196,7 +231,7 @@ const decode = Command.make(
   Command.withExamples([{ command: "effect-mcp-auth decode < token", description: "Read a token from a file" }])
 )
 
-const subcommands = [check, decode] as const
+const subcommands = [check, doctor, decode] as const
 
 /** What the questions led to. */
 const again = Command.runWith(
@@ -214,11 +249,15 @@ const bare = Command.make("effect-mcp-auth", {}, () =>
       message: "What shall be looked at?",
       choices: [
         { title: "An authorization server: does it fit MCP?", value: "check" as const },
+        { title: "An MCP server: what is wrong with it?", value: "doctor" as const },
         { title: "A token: what does it say?", value: "decode" as const }
       ]
     }))
     if (chosen === "decode") return yield* again([chosen])
-    const questions = { check: "Its issuer, such as https://auth.example.com" }
+    const questions = {
+      check: "Its issuer, such as https://auth.example.com",
+      doctor: "Its URL, such as https://todos.example.com/mcp"
+    }
     const url = yield* Prompt.run(Prompt.String({ message: questions[chosen] }))
     yield* Console.log(`\n$ effect-mcp-auth ${chosen} ${url}\n`)
     return yield* again([chosen, url.trim()])

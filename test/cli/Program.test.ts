@@ -77,8 +77,23 @@ describe("check", () => {
       assert.strictEqual(stderr, `effect-mcp-auth: cannot tell: ${issuer} cannot be reached`)
     }))
 
+  it.live.each(["check", "doctor"])(
+    "%s of a host that never answers ends within its timeout, with one line",
+    (command) =>
+      Effect.gen(function*() {
+        const before = Date.now()
+        const { code, stderr, stdout } = yield* run([command, issuer, "--timeout", "0.5"], { prepare: (_) => _.hang() })
+        assert.isBelow(Date.now() - before, 3000)
+        assert.strictEqual(code, 2)
+        assert.strictEqual(stdout, "")
+        assert.strictEqual(stderr, `effect-mcp-auth: cannot tell: ${issuer} was not done within 0.5 seconds`)
+      })
+  )
+
   it.effect.each([
     "check",
+    "doctor",
+    "doctor mcp",
     "check nonsense",
     `check ${issuer} --spec 2024-01-01`,
     `check ${issuer} --format xml`,
