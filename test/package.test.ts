@@ -1,6 +1,8 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -75,7 +77,7 @@ describe("the packed tarball", () => {
     const files = list(unpacked)
     for (const file of ["package.json", "README.md", "LICENSE"]) assert.include(files, file)
     const others = files.filter((it) =>
-      !/^(package\.json|README\.md|LICENSE|src\/.*\.ts|dist\/.*\.(js|d\.ts)(\.map)?)$/.test(it)
+      !/^(package\.json|README\.md|LICENSE|src\/.*\.ts|dist\/.*\.(js|d\.ts)(\.map)?|dist\/cli\.mjs)$/.test(it)
     )
     assert.deepStrictEqual(others, [])
     assert.deepStrictEqual(files.filter((it) => /\.(test|tst)\.ts$|(^|\/)test\//.test(it)), [])
@@ -155,6 +157,54 @@ describe("the packed tarball", () => {
       })
     )
     run(consumer, process.execPath, join(root, "node_modules/typescript/bin/tsc"))
+  })
+
+  it("has a command that needs nothing but Node and itself", async () => {
+    const alone = join(home, "alone")
+    mkdirSync(alone)
+    cpSync(join(unpacked, "dist/cli.mjs"), join(alone, "cli.mjs"))
+    assert.strictEqual(
+      run(alone, process.execPath, "cli.mjs", "--version").trim(),
+      `effect-mcp-auth v${manifest.version}`
+    )
+    // Far below what a download may cost on an empty machine.
+    assert.isBelow(readFileSync(join(alone, "cli.mjs")).length, 1024 * 1024)
+  })
+
+  it("runs as npx effect-mcp-auth on an empty machine", async () => {
+    const empty = join(home, "empty")
+    mkdirSync(empty)
+    const tarball = join(home, `${manifest.name}-${manifest.version}.tgz`)
+    const npx = (
+      ...args: ReadonlyArray<string>
+    ) => ["--yes", "--prefer-offline", "--package", tarball, "effect-mcp-auth", ...args]
+    assert.include(run(empty, "npx", ...npx("--help")), "Does this authorization server fit MCP?")
+    const issuer = createServer((request, response) => {
+      const origin = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}`
+      const found = request.url === "/.well-known/oauth-authorization-server"
+      response.writeHead(found ? 200 : 404, { "content-type": "application/json" })
+      response.end(found ? JSON.stringify({ issuer: origin, response_types_supported: ["code"] }) : "{}")
+    })
+    await new Promise<void>((resolve) => issuer.listen(0, "127.0.0.1", resolve))
+    try {
+      const url = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}`
+      const { npm_config_local_prefix: _, ...env } = process.env
+      const { code, stdout } = await new Promise<{ code: number | null; stdout: string }>((resolve) => {
+        const child = spawn("npx", npx("check", url, "--format", "json"), { cwd: empty, env })
+        let stdout = ""
+        child.stdout.setEncoding("utf8").on("data", (chunk: string) => stdout += chunk)
+        child.on("close", (code) => resolve({ code, stdout }))
+      })
+      assert.strictEqual(code, 1)
+      const { findings } = JSON.parse(stdout)
+      assert.include(
+        findings.filter((it: { verdict: string }) => it.verdict === "failed").map((it: { rule: string }) => it.rule),
+        "pkce-s256"
+      )
+    } finally {
+      issuer.close()
+      issuer.closeAllConnections()
+    }
   })
 
   it("runs a server that says where to sign in", () => {

@@ -1,0 +1,13 @@
+/**
+ * What the process will end with, unless something fails before.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Ref from "effect/Ref"
+
+/**
+ * @category services
+ * @since 0.1.0
+ */
+export class ExitCode extends Context.Service<ExitCode, Ref.Ref<number>>()("effect-mcp-auth/cli/ExitCode") {}

@@ -1,0 +1,41 @@
+/**
+ * Tells what is being waited for, on standard error, and only to people.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Ref from "effect/Ref"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+
+/**
+ * Runs something that tells its steps. A step that takes a second appears in a line, with its time; the line is gone
+ * afterwards. Where standard error is no terminal nothing appears.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const during = <A, E, R>(
+  run: (onStep: (step: string) => Effect.Effect<void>) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R | Stdio.Stdio> =>
+  Effect.gen(function*() {
+    const stdio = yield* Stdio.Stdio
+    if (!(yield* stdio.stderrIsTerminal)) return yield* run(() => Effect.void)
+    const step = yield* Ref.make({ text: "starting", seconds: 0 })
+    const write = (text: string) => Effect.ignore(Stream.run(Stream.succeed(text), stdio.stderr({ endOnDone: false })))
+    const shown = yield* Ref.make(false)
+    const tick = Effect.gen(function*() {
+      yield* Effect.sleep(Duration.seconds(1))
+      const { seconds, text } = yield* Ref.updateAndGet(step, (_) => ({ ..._, seconds: _.seconds + 1 }))
+      yield* Ref.set(shown, true)
+      yield* write(`\r\u001b[K… ${text} (${seconds} s)`)
+    })
+    const ticking = yield* Effect.forkChild(Effect.forever(tick))
+    return yield* run((text) => Ref.set(step, { text, seconds: 0 })).pipe(
+      Effect.ensuring(Effect.gen(function*() {
+        ticking.interruptUnsafe()
+        if (yield* Ref.get(shown)) yield* write("\r\u001b[K")
+      }))
+    )
+  })

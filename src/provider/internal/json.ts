@@ -1,0 +1,38 @@
+export type Json = Readonly<Record<string, unknown>>
+
+/** What is no JSON is `undefined`. */
+export const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
+  }
+}
+
+/** What walks a value later may do so by recursion. */
+export const isShallow = (value: unknown, levels = 32): boolean =>
+  typeof value !== "object" || value === null ||
+  (levels > 0 && Object.values(value).every((item) => isShallow(item, levels - 1)))
+
+export const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** Own members only: `__proto__` is a legal name. */
+export const member = (json: Json, name: string): unknown => Object.hasOwn(json, name) ? json[name] : undefined
+
+export const text = (json: Json, name: string): string | undefined => {
+  const value = member(json, name)
+  return typeof value === "string" ? value : undefined
+}
+
+export const strings = (json: Json, name: string): ReadonlyArray<string> | undefined => {
+  const value = member(json, name)
+  return Array.isArray(value) ? value.filter((_): _ is string => typeof _ === "string") : undefined
+}
+
+/** A value of somebody else's as one short line: control characters would command the terminal. */
+export const shown = (value: unknown, length = 120): string => {
+  const line = (typeof value === "string" ? value : JSON.stringify(value) ?? "nothing")
+    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, " ")
+  return line.length > length ? `${line.slice(0, length)}…` : line
+}

@@ -1,0 +1,190 @@
+import { NodeServices } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Stdio, Stream } from "effect"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { TerminalCapabilities } from "effect/cli"
+import { TestConsole } from "effect/testing"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as Program from "../../src/cli/Program.ts"
+
+const issuer = "https://issuer.test"
+
+interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs the command against an issuer in memory. */
+const run = (
+  args: ReadonlyArray<string>,
+  { color = false, prepare, stdin = "" }: {
+    readonly stdin?: string
+    readonly color?: boolean
+    readonly prepare?: (issuer: TestIssuer.TestIssuer["Service"]) => Effect.Effect<void>
+  } = {}
+): Effect.Effect<Ended> =>
+  Effect.gen(function*() {
+    if (prepare !== undefined) yield* prepare(yield* TestIssuer.TestIssuer)
+    const code = yield* Program.run(args, "0.0.0")
+    const text = (lines: ReadonlyArray<unknown>) => lines.map(String).join("\n")
+    return { code, stdout: text(yield* TestConsole.logLines), stderr: text(yield* TestConsole.errorLines) }
+  }).pipe(
+    Effect.provide(Layer.mergeAll(
+      TestIssuer.layer({ issuer }),
+      NodeServices.layer,
+      TestConsole.layer,
+      Stdio.layerTest({
+        stdin: Stream.succeed(new TextEncoder().encode(stdin)),
+        stdinIsTerminal: Effect.succeed(false),
+        stderrIsTerminal: Effect.succeed(false)
+      }),
+      Layer.succeed(TerminalCapabilities.TerminalCapabilities, { canColor: color, canAnimate: false, canPrompt: false })
+    ))
+  )
+
+describe("check", () => {
+  it.effect("an issuer that fits ends with 0", () =>
+    Effect.gen(function*() {
+      const { code, stdout } = yield* run(["check", issuer])
+      assert.strictEqual(code, 0, stdout)
+      assert.match(stdout, /✓ MUST {3}PKCE with S256 is advertised/)
+      assert.match(stdout, /✓ Fits/)
+      assert.notInclude(stdout, "\u001b[")
+    }))
+
+  it.effect("one that does not ends with 1, and says what to change", () =>
+    Effect.gen(function*() {
+      const { code, stdout } = yield* run(["check", issuer], {
+        prepare: (_) => _.publishMetadata({ code_challenge_methods_supported: undefined })
+      })
+      assert.strictEqual(code, 1)
+      assert.match(stdout, /✗ MUST {3}PKCE with S256 is advertised — not kept/)
+      assert.match(stdout, /→ Add "code_challenge_methods_supported"/)
+      const before = yield* run(["check", issuer, "--spec", "2025-06-18"], {
+        prepare: (_) => _.publishMetadata({ code_challenge_methods_supported: undefined })
+      })
+      assert.strictEqual(before.code, 0)
+    }))
+
+  it.effect("one that does not answer ends with 2 and one line", () =>
+    Effect.gen(function*() {
+      const { code, stderr, stdout } = yield* run(["check", issuer], { prepare: (_) => _.goDown() })
+      assert.strictEqual(code, 2)
+      assert.strictEqual(stdout, "")
+      assert.strictEqual(stderr, `effect-mcp-auth: cannot tell: ${issuer} cannot be reached`)
+    }))
+
+  it.live.each(["check", "doctor"])(
+    "%s of a host that never answers ends within its timeout, with one line",
+    (command) =>
+      Effect.gen(function*() {
+        const before = Date.now()
+        const { code, stderr, stdout } = yield* run([command, issuer, "--timeout", "0.5"], { prepare: (_) => _.hang() })
+        assert.isBelow(Date.now() - before, 3000)
+        assert.strictEqual(code, 2)
+        assert.strictEqual(stdout, "")
+        assert.strictEqual(stderr, `effect-mcp-auth: cannot tell: ${issuer} was not done within 0.5 seconds`)
+      })
+  )
+
+  it.effect.each([
+    "check",
+    "doctor",
+    "doctor mcp",
+    "check nonsense",
+    `check ${issuer} --spec 2024-01-01`,
+    `check ${issuer} --format xml`,
+    `check ${issuer} --timeout 0`,
+    `check ${issuer} --token abc`,
+    "check --document /nowhere.json",
+    `chekc ${issuer}`,
+    ""
+  ])("%j is no command line: 64", (line) =>
+    Effect.gen(function*() {
+      const { code, stderr } = yield* run(line.split(" ").filter((_) => _ !== ""))
+      assert.strictEqual(code, 64)
+      assert.notStrictEqual(stderr, "")
+    }))
+
+  it.effect("colours where they are welcome", () =>
+    Effect.gen(function*() {
+      const { stdout } = yield* run(["check", issuer], { color: true })
+      assert.include(stdout, "\u001b[32m✓ MUST")
+    }))
+
+  it.effect("every format tells the same", () =>
+    Effect.gen(function*() {
+      const json = JSON.parse((yield* run(["check", issuer, "--format", "json"])).stdout)
+      assert.strictEqual(json.outcome, "fits")
+      assert.strictEqual(json.subject, issuer)
+      const markdown = (yield* run(["check", issuer, "-f", "markdown"])).stdout
+      assert.strictEqual(markdown.split("\n").filter((_) => /^\| [✓✗!·?–]/.test(_)).length, json.findings.length)
+      const junit = (yield* run(["check", issuer, "--format=junit"])).stdout
+      assert.strictEqual(junit.match(/<testcase /g)!.length, json.findings.length)
+    }))
+
+  it.effect("saved documents are judged without the network", () =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "effect-mcp-auth-cli-"))),
+      (folder) =>
+        Effect.gen(function*() {
+          const file = join(folder, "metadata.json")
+          writeFileSync(file, JSON.stringify({ issuer: `${issuer}/`, jwks_uri: `${issuer}/jwks` }))
+          const { code, stdout } = yield* run(["check", issuer, "--document", file], { prepare: (_) => _.goDown() })
+          assert.strictEqual(code, 1)
+          assert.match(stdout.replace(/\s+/g, " "), /it has a final slash that was not asked for/)
+          writeFileSync(file, "<html>")
+          const page = yield* run(["check", "--document", file])
+          assert.strictEqual(page.code, 64)
+          assert.match(page.stderr, /is a web page/)
+        }),
+      (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
+    ))
+
+  it.effect("a token is judged beside the server, and stands nowhere", () =>
+    Effect.gen(function*() {
+      const service = yield* TestIssuer.TestIssuer
+      const token = yield* service.mint({ audience: "https://other.test/mcp", expiresIn: "100000 days" })
+      for (const way of [["--token", token], ["--token", "-"]]) {
+        const { code, stderr, stdout } = yield* run(
+          ["check", issuer, ...way, "--resource", "https://server.test/mcp"],
+          { stdin: `${token}\n` }
+        )
+        assert.strictEqual(code, 1)
+        assert.match(stdout, /✗ MUST {3}It is made for this resource/)
+        assert.include(stdout, `Audience.oneOf(["https://other.test/mcp"])`)
+        assert.notInclude(stdout + stderr, token.split(".")[2]!)
+      }
+    }).pipe(Effect.provide(TestIssuer.layer({ issuer }))))
+})
+
+describe("decode", () => {
+  it.effect("reads standard input, and says that nothing is verified", () =>
+    Effect.gen(function*() {
+      const token = yield* (yield* TestIssuer.TestIssuer).mint({ subject: "alice" })
+      const { code, stdout } = yield* run(["decode"], { stdin: `Bearer ${token}\n` })
+      assert.strictEqual(code, 0)
+      assert.match(stdout, /^Not verified/)
+      assert.match(stdout, /sub +"alice"/)
+    }).pipe(Effect.provide(TestIssuer.layer({ issuer }))))
+
+  it.effect("nothing to read ends with 64", () =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* run(["decode"])).code, 64)
+    }))
+})
+
+describe("help", () => {
+  it.effect.each(["--help", "check --help", "decode --help", "--completions bash"])(
+    "%s",
+    (line) =>
+      Effect.gen(function*() {
+        const { code, stdout } = yield* run(line.split(" "))
+        assert.strictEqual(code, 0)
+        assert.include(stdout, "effect-mcp-auth")
+      })
+  )
+})

@@ -1,0 +1,150 @@
+import { assert, describe, it } from "@effect/vitest"
+import { requireBearerAuth } from "@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js"
+import { mcpAuthMetadataRouter } from "@modelcontextprotocol/sdk/server/auth/router.js"
+import { Effect, Redacted } from "effect"
+import { Doctor, type Report } from "effect-mcp-auth/provider"
+import { FetchHttpClient } from "effect/http"
+import express from "express"
+import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from "jose"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { signIn } from "../../examples/authorization-server/test/signIn.ts"
+import { start } from "../../examples/shared/test/Program.ts"
+import * as Challenge from "../../src/provider/internal/challenge.ts"
+
+const verdict = (report: Report.Report, rule: string) => report.findings.find((_) => _.rule === rule)?.verdict
+const failures = (report: Report.Report) => report.findings.filter((_) => _.verdict === "failed").map((_) => _.rule)
+
+const examine = (url: string, options: Doctor.Options = {}) =>
+  Doctor.run(url, options).pipe(Effect.provide(FetchHttpClient.layer))
+
+describe("our own servers are clean", () => {
+  it.live.each(["main.ts", "sdk-v1/main.ts", "sdk-v2/main.ts", "hono/main.ts"])(
+    "%s",
+    (file) =>
+      Effect.acquireUseRelease(
+        Effect.promise(async () => {
+          const program = start(`todo-manager/${file}`, { PORT: "0" })
+          return { program, url: (await program.firstLine).replace("listening on ", "") }
+        }),
+        ({ url }) =>
+          Effect.gen(function*() {
+            for (const revision of ["2026-07-28", "2025-11-25", "2025-06-18"] as const) {
+              const report = yield* examine(url, { revision })
+              assert.deepStrictEqual(failures(report), [], revision)
+              assert.strictEqual(report.outcome, "fits", report.summary)
+              assert.strictEqual(report.parts[0]?.outcome, "fits")
+            }
+            const issuer = (yield* examine(url)).parts[0]!.subject
+            const { access_token } = yield* Effect.promise(() =>
+              signIn({ issuer, resource: url, scope: "create:todos read:todos" })
+            )
+            const report = yield* examine(url, { token: Redacted.make(access_token), revision: "2025-11-25" })
+            assert.deepStrictEqual(failures(report), [], JSON.stringify(report.findings, undefined, 1))
+            assert.strictEqual(verdict(report, "accepts-token"), "passed")
+            assert.strictEqual(verdict(report, "step-up"), "passed")
+            assert.include(report.findings.find((_) => _.rule === "step-up")!.why, "delete_todo")
+            assert.strictEqual(verdict(report, "batch-bypass"), "passed")
+            assert.notInclude(JSON.stringify(report), access_token)
+          }),
+        ({ program }) =>
+          Effect.promise(() => {
+            program.interrupt()
+            return program.ended
+          })
+      ),
+    60_000
+  )
+})
+
+describe("the middleware of the SDK", () => {
+  it.live("its faults are found and named", () =>
+    Effect.acquireUseRelease(
+      Effect.promise(async () => {
+        const { publicKey } = await generateKeyPair("ES256")
+        const keys = createLocalJWKSet({ keys: [{ ...await exportJWK(publicKey), kid: "1", alg: "ES256" }] })
+        const app = express()
+        const server = createServer(app)
+        await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+        const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+        const endpoints = {
+          issuer: origin,
+          authorization_endpoint: `${origin}/authorize`,
+          token_endpoint: `${origin}/token`,
+          response_types_supported: ["code"]
+        }
+        process.env["MCP_DANGEROUSLY_ALLOW_INSECURE_ISSUER_URL"] = "true"
+        app.use(mcpAuthMetadataRouter({ oauthMetadata: endpoints, resourceServerUrl: new URL(`${origin}/mcp`) }))
+        app.post(
+          "/mcp",
+          requireBearerAuth({
+            // As its users write it: whatever jose throws goes on.
+            verifier: {
+              verifyAccessToken: async (token) => {
+                const { payload } = await jwtVerify(token, keys, { issuer: origin, audience: `${origin}/mcp` })
+                return { token, clientId: String(payload["client_id"]), scopes: [], expiresAt: payload.exp! }
+              }
+            },
+            requiredScopes: ["todos:read"],
+            resourceMetadataUrl: `${origin}/.well-known/oauth-protected-resource/mcp`
+          }),
+          (_request, response) => void response.json({})
+        )
+        return { server, url: `${origin}/mcp` }
+      }),
+      ({ url }) =>
+        Effect.gen(function*() {
+          const report = yield* examine(url)
+          assert.strictEqual(report.outcome, "does-not-fit")
+          const found = failures(report)
+          // An error without a token; jose's errors as 500; no 400 for malformed credentials; no CORS at the endpoint; and the
+          // authorization server that it names says nothing of PKCE.
+          for (
+            const rule of [
+              "challenge-without-error",
+              "refuses-invalid-token",
+              "refuses-forged-token",
+              "error-hygiene",
+              "malformed-credentials",
+              "cors-preflight",
+              "cors-challenge",
+              "authorization-servers"
+            ]
+          ) assert.include(found, rule)
+          assert.include(report.findings.find((_) => _.rule === "refuses-invalid-token")!.why, "500")
+          assert.strictEqual(verdict(report, "refuses-without-token"), "passed")
+        }),
+      ({ server }) =>
+        Effect.promise(() =>
+          new Promise<void>((resolve) => {
+            server.close(() => resolve())
+            server.closeAllConnections()
+          })
+        )
+    ))
+})
+
+describe("a server that cannot be looked at", () => {
+  it.live("a port that nobody listens on is told as such", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(examine("http://127.0.0.1:9/mcp"))
+      assert.strictEqual(error._tag, "Unreachable")
+      assert.notInclude(error.message, "\n")
+    }))
+
+  it.live.each(["", "mcp", "file:///etc/passwd"])("%j is no MCP server", (url) =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* Effect.flip(examine(url)))._tag, "NotUsable")
+    }))
+})
+
+describe("challenges as both official clients read them", () => {
+  it.each([
+    { header: `Bearer scope="a b", resource_metadata="https://s.test/m"`, unlike: 0 },
+    { header: `Bearer error="invalid_token", error_description="no scope=x", scope="a"`, unlike: 1 },
+    { header: `Bearer  scope="a"`, unlike: 1 },
+    { header: `Basic realm="x", Bearer scope="a"`, unlike: 1 },
+    { header: "Bearer", unlike: 0 },
+    { header: `Bearer scope="a`, unlike: 1 }
+  ])("$header", ({ header, unlike }) => assert.lengthOf(Challenge.differences(header), unlike))
+})
