@@ -534,7 +534,7 @@ const table = {
     issuer: "https://id.todos.test/api/oidc",
     algorithm: "RS256",
     header: { typ: "at+jwt" },
-    claims: textbook,
+    claims: (content) => ({ ...textbook(content), nbf: content.issuedAt, type: "access_token" }),
     jwk: { use: undefined }
   },
   lemonldap: {

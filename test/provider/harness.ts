@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
 import { AuthLayer, type Profile } from "effect-mcp-auth"
-import { TestIssuer } from "effect-mcp-auth/testing"
+import { SigningKey, TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 
@@ -19,6 +19,7 @@ export interface Provider {
 }
 
 export interface Options {
+  /** Default: RS256, by a key that all tests of a file share. */
   readonly algorithm?: TestIssuer.Options["algorithm"]
   /** What the key set publishes, made from the real key. */
   readonly keys?: ((jwk: Claims) => ReadonlyArray<unknown>) | undefined
@@ -29,19 +30,24 @@ export interface Options {
 const without = (members: Claims): Claims =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
 
+/** Every test has an issuer of its own, and there are hundreds of tests: an RSA key for each is most of the work. */
+const rsaKey = Effect.runSync(Effect.cached(SigningKey.make({ algorithm: "RS256", kid: "rsa" })))
+
 /** An authorization server that stands where the provider does, and a server that knows it by the profile alone. */
 export const provider = (profile: Profile.Profile, options: Options = {}) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(now * 1000)
-    const algorithm = options.algorithm ?? "RS256"
     const { client, issuer } = yield* TestIssuer.make({
       issuer: profile.issuer,
-      algorithm,
+      algorithm: options.algorithm,
       // Some providers keep their keys at another host than their metadata.
       jwksUri: profile.jwksUri
     })
-    const { kid, publicJwk } = yield* issuer.currentKey
-    if (options.keys !== undefined) yield* issuer.publishKeys(options.keys(publicJwk as Claims))
+    const algorithm = options.algorithm ?? "RS256"
+    const own = yield* issuer.currentKey
+    const { kid, publicJwk, sign } = options.algorithm === undefined ? yield* rsaKey : { ...own, sign: issuer.sign }
+    const keys = options.keys ?? ((jwk) => [jwk])
+    yield* issuer.publishKeys(keys(publicJwk as Claims))
     const services = yield* Layer.build(
       AuthLayer.layerServices({
         profile,
@@ -54,7 +60,7 @@ export const provider = (profile: Profile.Profile, options: Options = {}) =>
     const made: Provider = {
       issuer,
       gate,
-      sign: (header, claims) => issuer.sign(without({ alg: algorithm, kid, ...header }), without(claims))
+      sign: (header, claims) => sign(without({ alg: algorithm, kid, ...header }), without(claims))
     }
     return made
   })

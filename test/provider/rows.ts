@@ -707,6 +707,8 @@ const glewlwyd: Row = {
   header: { typ: "at+jwt" },
   claims: {
     ...times,
+    nbf: now,
+    type: "access_token",
     iss: "https://example.com/api/oidc",
     sub: "alice",
     aud: resource,
@@ -719,7 +721,15 @@ const glewlwyd: Row = {
     "a token for no resource, whose aud is the scope string": { claims: { aud: both }, reason: "audience" },
     "an ID token (T-CLAIM-05)": {
       header: { typ: "JWT" },
-      claims: { aud: "client-1", client_id: undefined, scope: undefined },
+      claims: {
+        aud: "client-1",
+        azp: "client-1",
+        client_id: undefined,
+        scope: undefined,
+        type: undefined,
+        nonce: "n",
+        at_hash: "h"
+      },
       reason: "token-type"
     }
   }

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import { Audience, Profile } from "effect-mcp-auth"
+import { Audience, type Profile } from "effect-mcp-auth"
+import { Profiles } from "effect-mcp-auth/provider"
 import { decodeJwt, decodeProtectedHeader } from "jose"
 import { createServer, type Server } from "node:http"
 import { Events, OAuth2Server } from "oauth2-mock-server"
@@ -11,24 +12,6 @@ import * as TodoManager from "./todoManager.ts"
 
 const scopes = ["create:todos", "read:todos", "delete:todos"]
 const baseline = "create:todos read:todos"
-
-/** The whole of it for one token: a tool that it may call, and one that it may not. */
-const works = Effect.fnUntraced(function*(todos: TodoManager.TodoManager, token: string) {
-  const created = yield* todos.create(token)
-  assert.strictEqual(created.status, 200)
-  assert.isNotTrue(created.result?.isError)
-  const { id } = (created.result?.structuredContent ?? {}) as { readonly id?: number }
-  assert(typeof id === "number")
-  const removed = yield* todos.remove(token, id)
-  assert.strictEqual(removed.status, 403)
-  assert.match(removed.challenge ?? "", /error="insufficient_scope"/)
-})
-
-const refused = Effect.fnUntraced(function*(todos: TodoManager.TodoManager, token: string) {
-  const { challenge, status } = yield* todos.create(token)
-  assert.strictEqual(status, 401)
-  assert.match(challenge ?? "", /error="invalid_token"/)
-})
 
 const post = (url: string, { clientId, clientSecret }: AuthorizationServer.ConfidentialClient, form: object) =>
   Effect.promise(() =>
@@ -46,14 +29,14 @@ describe("oidc-provider", () => {
       Effect.gen(function*() {
         const place = yield* TodoManager.reserve
         const { issuer } = yield* AuthorizationServer.make({ scopes, signingAlgorithm })
-        const todos = yield* TodoManager.serve(place, { authorizationServers: [issuer] })
+        const todos = yield* TodoManager.serve(place, { profile: Profiles.oidcProvider({ issuer }) })
         const { access_token } = yield* Effect.promise(() =>
           signIn({ issuer, resource: place.resource, scope: baseline })
         )
         assert.strictEqual(decodeProtectedHeader(access_token).alg, signingAlgorithm)
-        yield* works(todos, access_token)
+        yield* TodoManager.works(todos, access_token)
         const elsewhere = { issuer, resource: "http://127.0.0.1:9/mcp", scope: baseline }
-        yield* refused(todos, (yield* Effect.promise(() => signIn(elsewhere))).access_token)
+        yield* TodoManager.refused(todos, (yield* Effect.promise(() => signIn(elsewhere))).access_token)
       })
   )
 
@@ -62,16 +45,16 @@ describe("oidc-provider", () => {
       const place = yield* TodoManager.reserve
       const { issuer, service } = yield* AuthorizationServer.make({ scopes, accessTokenFormat: "opaque" })
       const todos = yield* TodoManager.serve(place, {
-        authorizationServers: [{ issuer, introspection: service }],
+        authorizationServers: [{ profile: Profiles.oidcProvider({ issuer }), introspection: service }],
         tokenCache: { introspection: 0 }
       })
       const issued = { issuer, resource: place.resource, scope: baseline }
       const { access_token } = yield* Effect.promise(() => signIn(issued))
       assert.notInclude(access_token, ".")
-      yield* works(todos, access_token)
-      yield* refused(todos, "made-up")
+      yield* TodoManager.works(todos, access_token)
+      yield* TodoManager.refused(todos, "made-up")
       const elsewhere = { ...issued, resource: "http://127.0.0.1:9/mcp" }
-      yield* refused(todos, (yield* Effect.promise(() => signIn(elsewhere))).access_token)
+      yield* TodoManager.refused(todos, (yield* Effect.promise(() => signIn(elsewhere))).access_token)
 
       const about = yield* post(`${issuer}/token/introspection`, service, { token: access_token })
       const { client_id } = (yield* Effect.promise(() => about.json())) as { readonly client_id: string }
@@ -81,7 +64,7 @@ describe("oidc-provider", () => {
           body: new URLSearchParams({ client_id, token: access_token })
         })
       )
-      yield* refused(todos, access_token)
+      yield* TodoManager.refused(todos, access_token)
     }))
 
   it.live("an endpoint that does not know this server is an outage, not a bad token", () =>
@@ -160,8 +143,8 @@ describe("oauth2-mock-server", () => {
           })
         const good = yield* token(place.resource)
         assert.strictEqual(decodeProtectedHeader(good).alg, algorithm)
-        yield* works(todos, good)
-        yield* refused(todos, yield* token("http://127.0.0.1:9/mcp"))
+        yield* TodoManager.works(todos, good)
+        yield* TodoManager.refused(todos, yield* token("http://127.0.0.1:9/mcp"))
       })
   )
 })
@@ -176,13 +159,14 @@ describe("better-auth", () => {
         const jwt = yield* token({ scope: baseline, resource: place.resource })
         assert.strictEqual(decodeProtectedHeader(jwt).alg, algorithm)
         assert.strictEqual(decodeJwt(jwt).aud, place.resource)
-        yield* works(yield* TodoManager.serve(place, { authorizationServers: [issuer] }), jwt)
+        const profile = Profiles.betterAuth({ issuer })
+        yield* TodoManager.works(yield* TodoManager.serve(place, { profile }), jwt)
 
         const other = yield* TodoManager.reserve
         const asking = yield* TodoManager.serve({ ...place, port: other.port }, {
-          authorizationServers: [{ issuer, introspection: { ...client, tokens: "all" } }]
+          authorizationServers: [{ profile, introspection: { ...client, tokens: "all" } }]
         })
-        yield* works(asking, jwt)
+        yield* TodoManager.works(asking, jwt)
       })
   )
 
@@ -196,8 +180,8 @@ describe("better-auth", () => {
       })
       const opaque = yield* token({ scope: baseline })
       assert.notInclude(opaque, ".")
-      const authorizationServers = [{ issuer, introspection: client }] as const
-      yield* refused(yield* TodoManager.serve(place, { authorizationServers }), opaque)
+      const authorizationServers = [{ profile: Profiles.betterAuth({ issuer }), introspection: client }] as const
+      yield* TodoManager.refused(yield* TodoManager.serve(place, { authorizationServers }), opaque)
     }))
 
   it.live("a profile that says so admits them by their client", () =>
@@ -208,20 +192,18 @@ describe("better-auth", () => {
         scopes,
         algorithm: "EdDSA"
       })
-      const profile = (clientId: string) =>
-        Profile.make({
-          id: "better-auth",
-          name: "better-auth",
-          issuer,
-          audience: Audience.clientIds([clientId]),
-          subject: "optional"
-        })
+      const profile = (clientId: string): Profile.Profile => ({
+        ...Profiles.betterAuth({ issuer }),
+        audience: Audience.clientIds([clientId]),
+        boundTo: "client",
+        subject: "optional"
+      })
       const serve = (place: Effect.Success<typeof TodoManager.reserve>, clientId: string) =>
         TodoManager.serve(place, {
           authorizationServers: [{ profile: profile(clientId), introspection: client }]
         })
       const opaque = yield* token({ scope: baseline })
-      yield* works(yield* serve(place, client.clientId), opaque)
-      yield* refused(yield* serve(yield* TodoManager.reserve, "somebody-else"), opaque)
+      yield* TodoManager.works(yield* serve(place, client.clientId), opaque)
+      yield* TodoManager.refused(yield* serve(yield* TodoManager.reserve, "somebody-else"), opaque)
     }))
 })

@@ -1,7 +1,8 @@
 /** The todo manager of the examples, on a free port, with whatever authorization a test gives it. */
 import { NodeHttpServer } from "@effect/platform-node"
+import { assert } from "@effect/vitest"
 import { Effect, Layer, type Scope } from "effect"
-import { AuthLayer, type AuthorizationServer } from "effect-mcp-auth"
+import { AuthLayer } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpProtocol } from "effect/ai"
 import { HttpRouter } from "effect/http"
@@ -9,6 +10,7 @@ import { createServer } from "node:http"
 import { type Called, callTool } from "../../examples/shared/test/callTool.ts"
 import * as Todos from "../../examples/todo-manager/Todos.ts"
 import * as TodoStore from "../../examples/todo-manager/TodoStore.ts"
+import { freePort } from "../program.ts"
 
 const scopes = ["create:todos", "read:todos", "delete:todos"] as const
 
@@ -16,19 +18,12 @@ const scopes = ["create:todos", "read:todos", "delete:todos"] as const
 export const stepwise = { baseline: ["create:todos", "read:todos"], stepUp: ["delete:todos"] } as const
 
 /** What a test decides. */
-export type Authorization = Partial<Omit<AuthLayer.Common<typeof scopes>, "scopes">> & {
-  readonly authorizationServers: readonly [AuthorizationServer.Input, ...ReadonlyArray<AuthorizationServer.Input>]
-}
+export type Authorization = Partial<Omit<AuthLayer.Common<typeof scopes>, "scopes">> & AuthLayer.Issuers
 
 /** The resource must be known before tokens are issued, so the port is chosen first. */
-export const reserve: Effect.Effect<{ readonly resource: string; readonly port: number }> = Effect.callback(
-  (resume) => {
-    const server = createServer()
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { readonly port: number }
-      server.close(() => resume(Effect.succeed({ resource: `http://127.0.0.1:${port}/mcp`, port })))
-    })
-  }
+export const reserve: Effect.Effect<{ readonly resource: string; readonly port: number }> = Effect.map(
+  freePort,
+  (port) => ({ resource: `http://127.0.0.1:${port}/mcp`, port })
 )
 
 export interface TodoManager {
@@ -65,3 +60,25 @@ export const serve = (
       remove: (token, id) => call(token, "delete_todo", { id })
     }
   })
+
+/** The whole of it for one token: a tool that it may call, and one that it may not. */
+export const works: (todos: TodoManager, token: string) => Effect.Effect<void> = Effect.fnUntraced(
+  function*(todos, token) {
+    const created = yield* todos.create(token)
+    assert.strictEqual(created.status, 200)
+    assert.isNotTrue(created.result?.isError)
+    const { id } = (created.result?.structuredContent ?? {}) as { readonly id?: number }
+    assert(typeof id === "number")
+    const removed = yield* todos.remove(token, id)
+    assert.strictEqual(removed.status, 403)
+    assert.match(removed.challenge ?? "", /error="insufficient_scope"/)
+  }
+)
+
+export const refused: (todos: TodoManager, token: string) => Effect.Effect<void> = Effect.fnUntraced(
+  function*(todos, token) {
+    const { challenge, status } = yield* todos.create(token)
+    assert.strictEqual(status, 401)
+    assert.match(challenge ?? "", /error="invalid_token"/)
+  }
+)

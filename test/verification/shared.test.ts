@@ -5,44 +5,30 @@ import { HttpClient } from "effect/http"
 import { Persistence, Redis } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import { Redis as Client } from "ioredis"
-import { spawn, spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { freePort, runs, start } from "../program.ts"
 import { active, resource, secret, type World, world } from "./introspection.ts"
 
 /** A server of its own on its own port, with nothing on disk; gone with the scope. */
 const RedisLive: Layer.Layer<Redis.Redis> = Layer.effect(
   Redis.Redis,
   Effect.gen(function*() {
-    const port = yield* Effect.callback<number>((resume) => {
-      const server = createServer().listen(0, "127.0.0.1", () => {
-        const { port } = server.address() as { readonly port: number }
-        server.close(() => resume(Effect.succeed(port)))
-      })
-    })
+    const port = yield* freePort
     const directory = yield* Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "effect-mcp-auth-redis-"))),
       (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
     )
-    yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        spawn("redis-server", ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--dir", directory], {
-          stdio: "ignore"
-        })
-      ),
-      (child) =>
-        Effect.callback<void>((resume) => {
-          child.once("exit", () => resume(Effect.void))
-          child.kill()
-        })
+    yield* start(
+      "redis-server",
+      ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--dir", directory],
+      port
     )
     const client = yield* Effect.acquireRelease(
-      Effect.sync(() => new Client(port, "127.0.0.1", { retryStrategy: () => 50 })),
+      Effect.sync(() => new Client(port, "127.0.0.1")),
       (client) => Effect.sync(() => client.disconnect())
     )
-    client.on("error", () => {}) // not up yet: it tries again
     const send = <A>(command: string, ...args: ReadonlyArray<string>) =>
       Effect.tryPromise({
         try: () => client.call(command, ...args) as Promise<A>,
@@ -55,9 +41,6 @@ const RedisLive: Layer.Layer<Redis.Redis> = Layer.effect(
     })
   })
 )
-
-// On a machine without Redis its tests are skipped, and the report says so; REQUIRE_REDIS makes them fail instead.
-const hasRedis = process.env["REQUIRE_REDIS"] !== undefined || spawnSync("redis-server", ["--version"]).status === 0
 
 const storeOf = (layer: Layer.Layer<Persistence.BackingPersistence>, id: string) =>
   Effect.flatMap(Layer.build(layer), (context) => Context.get(context, Persistence.BackingPersistence).make(id))
@@ -131,7 +114,7 @@ const shared = (layer: Layer.Layer<Persistence.BackingPersistence>) => () => {
 }
 
 describe("in memory", shared(Persistence.layerBackingMemory))
-describe.skipIf(!hasRedis)(
+describe.skipIf(!runs("redis-server"))(
   "in Redis (skipped where redis-server is not installed)",
   shared(Persistence.layerBackingRedis.pipe(Layer.provide(RedisLive)))
 )

@@ -239,7 +239,7 @@ export const servers: ReadonlyArray<Fact> = [
       format: "both",
       note: "a JWT for a resource, else opaque; the key has no use",
       typ: "at+jwt",
-      algorithms: ["EdDSA"],
+      algorithms: ["EdDSA", "RS256", "ES256", "PS256"],
       issuer: "https://{host}/api/auth, with a path",
       audience: "the resource; [resource, …/oauth2/userinfo] when openid was granted",
       scopes: "scope",
@@ -268,7 +268,7 @@ export const servers: ReadonlyArray<Fact> = [
       format: "jwt",
       note: "the key has no use",
       typ: "at+jwt",
-      algorithms: ["RS256"],
+      algorithms: ["RS256", "ES256", "PS256", "EdDSA"],
       issuer: "https://{host}/api/oidc, with a path",
       audience: "the resource; without one the scope string",
       scopes: "scope",
@@ -280,12 +280,12 @@ export const servers: ReadonlyArray<Fact> = [
     dynamicRegistration: "yes",
     clientIdMetadataDocuments: "unknown",
     introspection: "yes",
-    evidence: [{ kind: "run", source: "Debian's package" }],
+    evidence: [{ kind: "run", source: "2.7.5, Debian's package" }],
     quirks: [
       "Only the OpenID document, appended to the issuer.",
       "Registration answers 200 instead of 201; clients without a secret are of no use.",
       "Debian's default external_url gives // in endpoints.",
-      "Introspection can answer as a signed JWT."
+      "Introspection can answer as a signed JWT, addressed to the audience of the token; for an inactive one it is 400."
     ],
     documents: []
   },

@@ -84,6 +84,8 @@ export const betterAuth = (options: Options): Profile.Profile =>
  *
  * Without the `resource` parameter the audience of a token is its scope string; such a token is refused.
  *
+ * Signed introspection answers (`signedAnswers`) exist for good tokens only: all others are 503 then, not 401.
+ *
  * @category profiles
  * @since 0.1.0
  */
@@ -98,7 +100,10 @@ export const glewlwyd = (options: Options): Profile.Profile =>
     confirmed: true,
     notes: [
       "Only the OpenID document exists, appended to the issuer. Debian's default external_url gives // in endpoints.",
-      "Registration answers 200 instead of 201; clients without a secret cannot use the token endpoint."
+      "Registration answers 200 instead of 201; clients without a secret cannot use the token endpoint.",
+      "Introspection needs a client with the client_credentials grant, or a token with a scope that the plugin names. " +
+      "Ask without signedAnswers: it signs nothing about an inactive token (400), and addresses what it signs to the " +
+      "audience of the token."
     ]
   })
 

@@ -1,0 +1,64 @@
+/** Servers that are programs of the system, which a machine may lack. */
+import { Effect, Schedule, type Scope } from "effect"
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { connect, createServer } from "node:net"
+
+/**
+ * Whether the tests that start the program run. On a machine without it they are skipped, and the report says so;
+ * `REQUIRE_REDIS`, `REQUIRE_GLEWLWYD` (`.ci/run` sets them) make them fail instead.
+ */
+export const runs = (program: "redis-server" | "glewlwyd"): boolean => {
+  const variable = `REQUIRE_${program.replace("-server", "").toUpperCase()}`
+  return process.env[variable] !== undefined || spawnSync(program, ["--version"]).error === undefined
+}
+
+/** One that nobody listens on: for servers that have to be told. */
+export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
+  const server = createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const { port } = server.address() as { readonly port: number }
+    server.close(() => resume(Effect.succeed(port)))
+  })
+})
+
+/** Runs a program until the scope closes, and waits until it listens on its port. One that ends before is a defect. */
+export const start = (
+  program: string,
+  args: ReadonlyArray<string>,
+  port: number
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    let output = ""
+    const { ended } = yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] })
+        for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => void (output += data))
+        const ended = new Promise<string>((resolve) => {
+          child.once("error", (error) => resolve(error.message))
+          child.once("exit", (code) => resolve(`exit code ${code}`))
+        })
+        return { child: child as ChildProcess, ended }
+      }),
+      ({ child, ended }) =>
+        Effect.promise(() => {
+          child.kill()
+          return ended
+        })
+    )
+    const failed = Effect.flatMap(
+      Effect.promise(() => ended),
+      (how) => Effect.die(new Error(`${program} does not run: ${how}\n${output}`))
+    )
+    const listens = Effect.callback<void, Error>((resume) => {
+      const socket = connect(port, "127.0.0.1")
+      socket.once("connect", () => {
+        socket.destroy()
+        resume(Effect.void)
+      })
+      socket.once("error", (error) => resume(Effect.fail(error)))
+    })
+    yield* Effect.raceFirst(
+      Effect.orDie(Effect.retry(listens, { schedule: Schedule.spaced("20 millis"), times: 500 })),
+      failed
+    )
+  })
