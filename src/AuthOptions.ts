@@ -1,0 +1,382 @@
+/**
+ * What can be said about a protected server, and how the gate is made of it.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as HttpClient from "effect/http/HttpClient"
+import type * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Decision from "./authorization/Decision.ts"
+import * as Gate from "./authorization/Gate.ts"
+import * as ProtectedResource from "./authorization/ProtectedResource.ts"
+import type { ChallengeScopes } from "./authorization/Refusal.ts"
+import { AuthConfigError, type AuthorizationServerUnavailable, InvalidToken } from "./protocol/AuthError.ts"
+import type * as Credentials from "./protocol/Credentials.ts"
+import * as Audience from "./verification/Audience.ts"
+import * as AuthorizationServer from "./verification/AuthorizationServer.ts"
+import * as Discovery from "./verification/Discovery.ts"
+import * as Dpop from "./verification/Dpop.ts"
+import * as JwkSet from "./verification/JwkSet.ts"
+import type * as Principal from "./verification/Principal.ts"
+import * as Profile from "./verification/Profile.ts"
+import * as RequestState from "./verification/RequestState.ts"
+import type { ScopeHierarchy } from "./verification/ScopeHierarchy.ts"
+import * as ServersVerifier from "./verification/ServersVerifier.ts"
+import * as Tenants from "./verification/Tenants.ts"
+import * as TokenCache from "./verification/TokenCache.ts"
+import type * as TokenType from "./verification/TokenType.ts"
+import type * as TokenVerifier from "./verification/TokenVerifier.ts"
+
+/**
+ * The scopes of a configuration, with literal types.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Scopes = ProtectedResource.Scopes
+
+/**
+ * Refuses scopes of the wide type `string`.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export type LiteralScopes<S extends Scopes> = string extends ProtectedResource.OfferedOf<S>
+  ? "scopes must be literals: a value of type string cannot be checked against what the tools need"
+  : unknown
+
+/**
+ * How a server is protected.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Options<S extends Scopes, C = never, A = unknown> = Common<S, C, A> & Issuers & {
+  /** The resource identifier: the URL at which clients reach the server, in canonical form, https off loopback. */
+  readonly resource: string
+}
+
+/**
+ * Who may issue tokens: one provider, by its profile, or several authorization servers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Issuers =
+  | {
+    /** Issuers, issuers with details, or profiles. Clients sign in at the first. */
+    readonly authorizationServers: readonly [AuthorizationServer.Input, ...ReadonlyArray<AuthorizationServer.Input>]
+    readonly profile?: undefined
+  }
+  | {
+    /** A provider, with all that its tokens need: see `Profiles` in `effect-mcp-auth/provider`. */
+    readonly profile: Profile.Profile
+    readonly authorizationServers?: undefined
+  }
+
+/**
+ * The options that do not name a place.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Common<S extends Scopes, C = never, A = unknown> {
+  /** The scopes that the server offers: a list, or a baseline and what comes by step-up. */
+  readonly scopes: S & LiteralScopes<S>
+  /** Scopes that include others, such as `{ "todos:write": ["todos:read"] }`. */
+  readonly scopeHierarchy?: ScopeHierarchy | undefined
+  /** Whom tokens must be meant for, whatever a profile says. Default: the profile's, else `Audience.resource`. */
+  readonly audience?: Audience.Audience | undefined
+  /**
+   * Which JWTs are access tokens. Default: `TokenType.standard()`. What a profile demands of a token holds besides, so
+   * an ID token of that provider passes under no rule.
+   */
+  readonly tokenType?: TokenType.TokenType | undefined
+  /** Allowed difference of clocks, for `exp`, `nbf` and `iat` alike. Default: none for `exp`, 30 seconds for the others. */
+  readonly clockTolerance?: Duration.Input | undefined
+  /**
+   * Which characters a token may be made of. Default: `"token68"`, the grammar of RFC 6750. `"visible-ascii"` is for
+   * providers whose opaque tokens leave it (`oauth:…`, `00D…!…`).
+   */
+  readonly tokenGrammar?: Credentials.Grammar | undefined
+  /**
+   * Tokens that are bound to a key of the client (RFC 9449): `"off"` (the default) refuses them, `"optional"` admits them
+   * with a proof of the key beside Bearer tokens, `"required"` admits nothing else. An object has the settings of proofs,
+   * nonces and what is remembered of them.
+   */
+  readonly dpop?: Dpop.Options | undefined
+  /** How long, and how many, verdicts on tokens are remembered. */
+  readonly tokenCache?: TokenCache.Options | undefined
+  /**
+   * Tells whether a token that is good otherwise was revoked. Asked on every request, also for a token that is
+   * remembered: an answer from memory is best.
+   */
+  readonly revocation?: Revocation | undefined
+  /** Issuers of each tenant, found while the server runs. What names no tenant is judged by the servers above. */
+  readonly tenants?: Tenants.Options | undefined
+  /**
+   * Replaces or wraps the verifier that the authorization servers make: see the combinators in `TokenVerifier`. What it
+   * admits is admitted.
+   */
+  readonly verifier?: ((configured: TokenVerifier.Verifier) => TokenVerifier.Verifier) | undefined
+  /** Origins of browsers that may call, besides the server's own. A request without `Origin` is none of a browser. */
+  readonly allowedOrigins?: ReadonlyArray<string> | undefined
+  /** Which scopes a 403 asks for. Default: `"auto"`. */
+  readonly challengeScopes?: ChallengeScopes | undefined
+  /** What tools, prompts and resources without scopes are: for every valid token (`"allow"`, the default), or nobody's. */
+  readonly unlisted?: "allow" | "deny" | undefined
+  /**
+   * What a request without credentials is on an MCP server: nobody's (`"deny"`, the default), or free to use what needs
+   * no scope (`"allow-unscoped"`). An invalid token is refused either way.
+   */
+  readonly anonymous?: "deny" | "allow-unscoped" | undefined
+  /** A service of your own, decoded from the claims of each token; a token that does not fit is refused. */
+  readonly claims?: {
+    readonly service: Context.Key<C, A>
+    readonly schema: Schema.ConstraintDecoder<A>
+  } | undefined
+  /** What seals the state that handlers hand out (see `RequestState`), in every instance the same. Default: random. */
+  readonly stateSecret?: Redacted.Redacted | undefined
+  /** How logs and audits name the subject of a token. Default: `Decision.plainSubject`. */
+  readonly decisionSubject?: Decision.SubjectForm | undefined
+  /**
+   * Publishes a copy of the first authorization server's metadata at `/.well-known/oauth-authorization-server`, where
+   * clients of MCP 2025-03-26 look for it: they take the server itself for the authorization server. Default: `false`.
+   */
+  readonly legacyAuthorizationServerMetadata?: boolean | undefined
+  /** Shown to people by clients (`resource_name`). */
+  readonly resourceName?: string | undefined
+  /** A page for developers (`resource_documentation`). */
+  readonly resourceDocumentation?: string | undefined
+}
+
+/**
+ * `true` refuses the token. A failure is an outage (503), not a verdict.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Revocation = (
+  principal: Principal.Principal["Service"]
+) => Effect.Effect<boolean, AuthorizationServerUnavailable>
+
+/**
+ * Checks the options and makes the gate. Fails with the option that is wrong, and what to write.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeGate = <S extends Scopes, C, A>(
+  options: Options<S, C, A>
+): Effect.Effect<
+  Gate.Gate,
+  AuthConfigError,
+  JwkSet.JwkSet | Discovery.Discovery | HttpClient.HttpClient | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const discovery = yield* Discovery.Discovery
+    for (const [option, values] of choices) yield* Effect.fromResult(checkChoice(options, option, values))
+    const servers = yield* Effect.fromResult(checkServers(options))
+    const issuers = servers.map((_) => _.issuer) as [string, ...Array<string>]
+    const serverOf = AuthorizationServer.ofIssuer(servers)
+    const dpop = yield* Effect.fromResult(Dpop.settings(options.dpop))
+    const resource = yield* Effect.fromResult(
+      ProtectedResource.make(
+        { ...options, dpop } as unknown as ProtectedResource.Options,
+        issuers,
+        (scopes, issuer) =>
+          Profile.requestedScopes(
+            ((issuer === undefined ? undefined : serverOf(issuer)) ?? servers[0]!).profile,
+            scopes
+          )
+      )
+    )
+    yield* Effect.fromResult(Audience.check(options.audience ?? Audience.resource))
+    const keys = yield* JwkSet.JwkSet
+    const settings = yield* Effect.fromResult(TokenCache.settings(options.tokenCache))
+    const rules: ServersVerifier.Rules = {
+      resource: resource.resource,
+      audience: options.audience,
+      tokenType: options.tokenType,
+      clockTolerance: yield* Effect.fromResult(checkTolerance(options.clockTolerance)),
+      effectiveScopes: resource.effectiveScopes
+    }
+    const configured = yield* ServersVerifier.make(servers, rules, settings)
+    const cachedServers = TokenCache.make(options.verifier?.(configured) ?? configured, settings)
+    const cached = options.tenants === undefined
+      ? cachedServers
+      : yield* Tenants.make(options.tenants, cachedServers, rules, settings)
+    return Gate.make({
+      resource,
+      requestState: yield* RequestState.make(options.stateSecret),
+      verifier: withRevocation(cached, options.revocation),
+      // Where a verdict depends on the request, or somebody wants to be asked each time, there is no short way.
+      recall: options.tenants === undefined && options.revocation === undefined ? cachedServers.recall : undefined,
+      tokenGrammar: yield* Effect.fromResult(checkGrammar(options.tokenGrammar)),
+      dpop: yield* Dpop.make(dpop, resource),
+      invalidate: cached.invalidate,
+      allowedOrigins: yield* Effect.fromResult(checkOrigins(options.allowedOrigins ?? [])),
+      challengeScopes: options.challengeScopes ?? "auto",
+      unlisted: options.unlisted ?? "allow",
+      anonymous: options.anonymous ?? "deny",
+      claims: claimsReader(options.claims),
+      // A server that is asked about its tokens may have no keys at all.
+      ready: Effect.forEach(servers.filter((_) => _.introspection === undefined), keys.load, {
+        concurrency: "unbounded",
+        discard: true
+      }),
+      decisions: {
+        listener: yield* Decision.DecisionListener,
+        subject: yield* Effect.fromResult(Decision.checkSubjectForm(options.decisionSubject, "decisionSubject"))
+      },
+      legacyMetadata: options.legacyAuthorizationServerMetadata === true
+        ? discovery.metadata(servers[0]!, "authorization_endpoint")
+        : undefined
+    })
+  })
+
+const revoked = Effect.fail(new InvalidToken({ reason: "revoked" }))
+
+const withRevocation = (
+  verifier: TokenVerifier.Verifier,
+  revocation: Revocation | undefined
+): TokenVerifier.Verifier =>
+  revocation === undefined ? verifier : {
+    verify: (credentials, request) =>
+      Effect.flatMap(verifier.verify(credentials, request), (principal) =>
+        Effect.flatMap(
+          revocation(principal),
+          (isRevoked): Effect.Effect<Principal.Principal["Service"], InvalidToken> =>
+            isRevoked === false ? Effect.succeed(principal) : revoked
+        ))
+  }
+
+const checkGrammar = (
+  grammar: Credentials.Grammar | undefined
+): Result.Result<Credentials.Grammar, AuthConfigError> =>
+  grammar === undefined || grammar === "token68" || grammar === "visible-ascii"
+    ? Result.succeed(grammar ?? "token68")
+    : Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option: "tokenGrammar",
+        fix: "write \"token68\" or \"visible-ascii\", or leave it out for the grammar of RFC 6750"
+      })
+    )
+
+/**
+ * Decodes the user's own claims of a principal.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const claimsReader = (claims: Common<Scopes, any, any>["claims"]): Gate.Options["claims"] => {
+  if (claims === undefined) return undefined
+  const decode = Schema.decodeUnknownResult(claims.schema as Schema.ConstraintDecoder<unknown>)
+  return (principal) => Result.map(decode(principal.claims), (own) => Context.make(claims.service, own) as never)
+}
+
+const checkServers = (
+  issuers: Issuers
+): Result.Result<ReadonlyArray<AuthorizationServer.AuthorizationServer>, AuthConfigError> =>
+  Result.gen(function*() {
+    if (issuers.profile !== undefined && issuers.authorizationServers !== undefined) {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "conflict",
+          option: "profile",
+          fix:
+            "give profile or authorizationServers, not both; of several providers, name each as { profile } in the list"
+        })
+      )
+    }
+    const inputs: ReadonlyArray<AuthorizationServer.Input> = issuers.profile === undefined
+      ? issuers.authorizationServers
+      : [{ profile: issuers.profile }]
+    if (!Array.isArray(inputs) || inputs.length === 0) {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "missing",
+          option: "authorizationServers",
+          fix: "name at least one issuer, such as https://auth.example.com"
+        })
+      )
+    }
+    const servers: Array<AuthorizationServer.AuthorizationServer> = []
+    const seen = new Set<string>()
+    for (const [index, input] of inputs.entries()) {
+      const option = issuers.profile === undefined ? `authorizationServers[${index}]` : "profile"
+      const server = yield* AuthorizationServer.make(input, option)
+      if (server.jwks !== undefined) yield* JwkSet.checkConfigured(server.jwks, `${option}.jwks`)
+      for (const issuer of server.tokenIssuers) {
+        if (seen.has(issuer)) {
+          return yield* Result.fail(
+            new AuthConfigError({
+              reason: "duplicate",
+              option,
+              fix: `${issuer} is named twice: a token's issuer must pick one authorization server`
+            })
+          )
+        }
+        seen.add(issuer)
+      }
+      servers.push(server)
+    }
+    return servers
+  })
+
+const checkTolerance = (input: Duration.Input | undefined): Result.Result<number | undefined, AuthConfigError> => {
+  if (input === undefined) return Result.succeed(undefined)
+  const duration = Duration.fromInput(input)
+  const seconds = duration._tag === "Some" ? Duration.toSeconds(duration.value) : Number.NaN
+  return seconds >= 0 && seconds <= 300
+    ? Result.succeed(seconds)
+    : Result.fail(
+      new AuthConfigError({
+        reason: "insecure",
+        option: "clockTolerance",
+        fix: "give a duration from 0 to 5 minutes, such as \"10 seconds\""
+      })
+    )
+}
+
+/** Options with few values. One that is none of them, from JavaScript or a file, must not pass for the default. */
+const choices = [
+  ["anonymous", ["deny", "allow-unscoped"]],
+  ["unlisted", ["allow", "deny"]],
+  ["challengeScopes", ["auto", "required", "required-and-granted"]],
+  ["legacyAuthorizationServerMetadata", [true, false]]
+] as const
+
+const checkChoice = (
+  options: { readonly [K in (typeof choices)[number][0]]?: unknown },
+  option: (typeof choices)[number][0],
+  values: ReadonlyArray<unknown>
+): Result.Result<void, AuthConfigError> =>
+  options[option] === undefined || values.includes(options[option])
+    ? Result.succeed(undefined)
+    : Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option,
+        fix: `write ${values.map((_) => JSON.stringify(_)).join(" or ")}`
+      })
+    )
+
+const checkOrigins = (origins: ReadonlyArray<string>): Result.Result<ReadonlyArray<string>, AuthConfigError> => {
+  const wrong = origins.find((_) => typeof _ !== "string" || !URL.canParse(_) || new URL(_).origin !== _)
+  return wrong === undefined
+    ? Result.succeed(origins)
+    : Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option: "allowedOrigins",
+        fix: `${JSON.stringify(wrong)} is no origin; write scheme, host and port only, such as https://app.example.com`
+      })
+    )
+}
