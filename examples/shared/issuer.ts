@@ -2,12 +2,12 @@
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { createServer } from "node:http"
 
-const port = Number(process.env["PORT"] ?? 4000)
+const port = Number(process.env["ISSUER_PORT"] ?? 4000)
 const url = `http://127.0.0.1:${port}`
 
 const issuer = await TestIssuer.start({
   issuer: url,
-  clients: { carol: { secret: "carols-secret" }, notes: { secret: "notes-secret" } }
+  clients: { carol: { secret: "carols-secret" }, "orders-tool": { secret: "orders-tools-secret" } }
 })
 
 createServer(async (req, res) => {

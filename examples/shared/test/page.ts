@@ -94,7 +94,7 @@ export const follow = async (example: string, { env, replace }: Walk): Promise<R
   return others
 }
 
-const freePort = () =>
+export const freePort = () =>
   new Promise<string>((resolve) => {
     const server = createServer()
     server.listen(0, "127.0.0.1", () => {
@@ -110,7 +110,7 @@ export const withServer = async (
   use: (walk: Walk, program: Program) => Promise<ReadonlyArray<string>>,
   env: Readonly<Record<string, string>> = {}
 ): Promise<void> => {
-  const issuer = start("shared/issuer.ts", { PORT: await freePort() })
+  const issuer = start("shared/issuer.ts", { ISSUER_PORT: await freePort() })
   let program: Program | undefined
   try {
     const issuerUrl = (await issuer.firstLine).replace("issuer ", "")
