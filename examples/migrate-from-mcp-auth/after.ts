@@ -5,7 +5,7 @@ import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import express from "express"
 import { z } from "zod"
 
-const { ISSUER = "", PORT = "3000" } = process.env
+const { AUTHORIZATION_SERVERS = "", ISSUER = AUTHORIZATION_SERVERS, PORT = "3000" } = process.env
 const resource = `http://127.0.0.1:${PORT}/mcp`
 
 const auth = await McpAuthSdk.make({

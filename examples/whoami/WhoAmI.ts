@@ -3,7 +3,6 @@ import { Effect, Layer, Schema } from "effect"
 import { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
-import * as Serving from "../shared/Serving.ts"
 
 export const scopes = ["read:profile"] as const
 
@@ -29,11 +28,17 @@ export const ToolsLive = Tools.toLayer({
     }))
 })
 
-export const layer = ({ authorizationServers, resource }: Serving.Identity) =>
+export interface Identity {
+  /** The URL that clients use. */
+  readonly resource: string
+  readonly authorizationServers: readonly [string, ...ReadonlyArray<string>]
+}
+
+export const layer = ({ authorizationServers, resource }: Identity) =>
   McpAuth.layerHttp({
     name: "whoami",
     version: "1.0.0",
-    path: Serving.path,
+    path: "/mcp",
     protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25, McpProtocol.v2025_06_18],
     registrations: McpAuth.toolkit(Tools).pipe(Layer.provide(ToolsLive))
   }).pipe(Layer.provide(AuthLayer.make({ resource, authorizationServers, scopes })))

@@ -3,6 +3,7 @@ import { type Program, start } from "./Program.ts"
 import { comparable, shownOutput } from "./readme.ts"
 
 const programs = [
+  { example: "express", main: "main.ts", scopes: ["notes:read"] },
   { example: "whoami", main: "main.ts", scopes: ["read:profile"] },
   ...["main.ts", "sdk-v1/main.ts", "sdk-v2/main.ts", "hono/main.ts"].map((main) => ({
     example: "todo-manager",

@@ -1,0 +1,11 @@
+/** The same, with an authorization server of its own when none is named. */
+import * as Serving from "../shared/Serving.ts"
+import { makeApp, scopes } from "./app.ts"
+
+Serving.runListener({
+  scopes: [...scopes.baseline, ...scopes.stepUp],
+  serve: async ({ authorizationServers, resource }, logging) => {
+    const { app, dispose } = await makeApp({ authorizationServers, resource, layer: logging })
+    return { listener: app, dispose }
+  }
+})

@@ -1,0 +1,77 @@
+/** A server for several organisations. Each has an authorization server of its own, and is added while the server runs. */
+import { Context, Effect, Layer, Schema } from "effect"
+import { AuthLayer, Principal, requireScopes, Tenants } from "effect-mcp-auth"
+import { McpAuth } from "effect-mcp-auth/mcp"
+import { McpProtocol, Tool, Toolkit } from "effect/ai"
+
+export const resource = "https://notes.example.com/mcp"
+/** For people who belong to no organisation. */
+export const home = "https://auth.example.com"
+
+/** Who are the tenants, and who vouches for their people. This would be a table of a database. */
+export class Directory extends Context.Service<Directory, {
+  readonly issuerOf: (tenant: string) => Effect.Effect<string | undefined>
+  readonly add: (tenant: string, issuer: string) => Effect.Effect<void>
+}>()("tenants/Directory") {
+  static readonly layer = Layer.sync(Directory, () => {
+    const issuers = new Map<string, string>()
+    return {
+      issuerOf: (tenant) => Effect.sync(() => issuers.get(tenant)),
+      add: (tenant, issuer) => Effect.sync(() => void issuers.set(tenant, issuer))
+    }
+  })
+}
+
+/** The organisation, from the verified token. */
+export class Organisation extends Context.Service<Organisation, { readonly org_id?: string | undefined }>()(
+  "tenants/Organisation"
+) {}
+
+const Notes = Schema.Struct({ notes: Schema.Array(Schema.String) })
+
+export const Tools = Toolkit.make(
+  requireScopes("notes:write")(
+    Tool.make("add_note", {
+      parameters: Schema.Struct({ text: Schema.String }),
+      success: Notes,
+      dependencies: [Organisation]
+    })
+  )
+)
+
+export const ToolsLive = Tools.toLayer(Effect.sync(() => {
+  const stored = new Map<string, ReadonlyArray<string>>()
+  return {
+    add_note: ({ text }) =>
+      Effect.gen(function*() {
+        const { org_id } = yield* Organisation
+        const { owner } = yield* Principal
+        // Who is of no organisation has notes of their own.
+        const whose = org_id === undefined ? `person ${owner}` : `organisation ${org_id}`
+        const notes = [...stored.get(whose) ?? [], text]
+        stored.set(whose, notes)
+        return { notes }
+      })
+  }
+}))
+
+const Auth = Layer.unwrap(Effect.map(Directory, (directory) =>
+  AuthLayer.make({
+    resource,
+    authorizationServers: [home],
+    scopes: ["notes:write"],
+    claims: { service: Organisation, schema: Schema.Struct({ org_id: Schema.optional(Schema.String) }) },
+    tenants: {
+      id: Tenants.fromClaim("org_id"),
+      authorizationServers: (tenant) =>
+        Effect.map(directory.issuerOf(tenant), (issuer) => issuer === undefined ? [] : [issuer])
+    }
+  })))
+
+export const Server = McpAuth.layerHttp({
+  name: "notes",
+  version: "1.0.0",
+  path: "/mcp",
+  protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25],
+  registrations: McpAuth.toolkit(Tools).pipe(Layer.provide(ToolsLive))
+}).pipe(Layer.provide(Auth))

@@ -1,0 +1,63 @@
+import { assert, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { expectAdmitted, expectRefused, TestClient, TestIssuer } from "effect-mcp-auth/testing"
+import { TestClock } from "effect/testing"
+import { Directory, home, resource, Server } from "../Notes.ts"
+
+/** The server, and the issuers of two organisations, of which acme is a customer. */
+const setup = Effect.gen(function*() {
+  const acme = (yield* TestIssuer.make({ issuer: "https://login.acme.example", resource })).issuer
+  const bolt = (yield* TestIssuer.make({ issuer: "https://sso.bolt.example", resource })).issuer
+  const services = yield* Layer.build(
+    TestClient.layer(Server).pipe(
+      Layer.provideMerge(Directory.layer),
+      Layer.provideMerge(TestIssuer.layer({ issuer: home, resource, others: [acme, bolt] }))
+    )
+  )
+  const add = (issuer: TestIssuer.TestIssuer["Service"], org_id: string | undefined, text = "milk") =>
+    Effect.gen(function*() {
+      const client = yield* TestClient.TestClient
+      const token = yield* issuer.mint({ scopes: ["notes:write"], claims: { org_id } })
+      return yield* client.callTool("add_note", { text }).pipe(TestClient.as(token))
+    }).pipe(Effect.provideContext(services))
+  const { add: welcome } = yield* Effect.provide(Directory, services)
+  const own = yield* Effect.provide(TestIssuer.TestIssuer, services)
+  yield* welcome("acme", acme.issuer)
+  return { acme, add, bolt, own, welcome }
+})
+
+it.effect("an organisation vouches for its own people, and for nobody else's", () =>
+  Effect.gen(function*() {
+    const { acme, add, bolt, own } = yield* setup
+    yield* add(acme, "acme").pipe(expectAdmitted)
+    yield* add(bolt, "acme").pipe(expectRefused("unknown-issuer"))
+    yield* add(acme, undefined).pipe(expectRefused("unknown-issuer"))
+    yield* add(own, undefined).pipe(expectAdmitted)
+  }))
+
+it.effect("notes belong to an organisation", () =>
+  Effect.gen(function*() {
+    const { acme, add, bolt, welcome } = yield* setup
+    yield* welcome("bolt", bolt.issuer)
+    yield* add(acme, "acme", "secret")
+    const { value } = yield* add(bolt, "bolt", "bread").pipe(expectAdmitted)
+    assert.deepStrictEqual(value, { notes: ["bread"] })
+  }))
+
+it.effect("a new customer comes in without a restart", () =>
+  Effect.gen(function*() {
+    const { add, bolt, welcome } = yield* setup
+    yield* add(bolt, "bolt").pipe(expectRefused("unknown-issuer"))
+    yield* welcome("bolt", bolt.issuer)
+    yield* TestClock.adjust("5 seconds")
+    yield* add(bolt, "bolt").pipe(expectAdmitted)
+  }))
+
+it.effect("an outage of one organisation is none of another", () =>
+  Effect.gen(function*() {
+    const { acme, add, bolt, welcome } = yield* setup
+    yield* welcome("bolt", bolt.issuer)
+    yield* acme.goDown()
+    yield* add(acme, "acme").pipe(expectRefused("network"))
+    yield* add(bolt, "bolt").pipe(expectAdmitted)
+  }))

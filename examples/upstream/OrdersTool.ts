@@ -1,0 +1,74 @@
+/** An MCP server with one tool, which asks an API behind it: for the caller, and with a token of its own for that. */
+import { Effect, Layer, type Redacted, Schema } from "effect"
+import { AuthLayer, requireScopes, TokenExchange } from "effect-mcp-auth"
+import { McpAuth } from "effect-mcp-auth/mcp"
+import { McpProtocol, Tool, Toolkit } from "effect/ai"
+import { FetchHttpClient, HttpClient, HttpClientResponse } from "effect/http"
+
+const Orders = Schema.Struct({
+  orders: Schema.Array(Schema.String),
+  asked: Schema.optional(Schema.Struct({ sub: Schema.String }))
+})
+
+export class NoOrders extends Schema.TaggedError<NoOrders>()("NoOrders", { why: Schema.String }) {
+  override get message() {
+    return `The orders cannot be read: ${this.why}`
+  }
+}
+
+export const Tools = Toolkit.make(
+  requireScopes("orders:list")(
+    Tool.make("recent_orders", { description: "Lists your recent orders", success: Orders, failure: NoOrders })
+  )
+)
+
+/** `url` is the API, and whom its tokens are for. */
+export const toolsLayer = (url: string) =>
+  Tools.toLayer(Effect.gen(function*() {
+    const exchange = yield* TokenExchange.TokenExchange
+    const client = (yield* HttpClient.HttpClient).pipe(
+      HttpClient.mapRequestEffect(TokenExchange.bearer({ resource: url, scopes: ["orders:read"] })),
+      HttpClient.filterStatusOk
+    )
+    return {
+      recent_orders: () =>
+        client.get(url).pipe(
+          Effect.flatMap(HttpClientResponse.schemaBodyJson(Orders)),
+          Effect.provideService(TokenExchange.TokenExchange, exchange),
+          Effect.catchTag(
+            "TokenExchangeError",
+            ({ code, reason }) => Effect.fail(new NoOrders({ why: code ?? reason }))
+          ),
+          Effect.catchTag(["HttpClientError", "SchemaError"], () => Effect.fail(new NoOrders({ why: "the API" })))
+        )
+    }
+  }))
+
+export interface Identity {
+  /** The URL that clients use. */
+  readonly resource: string
+  readonly authorizationServers: readonly [string, ...ReadonlyArray<string>]
+}
+
+export interface Options extends Identity {
+  readonly orders: string
+  readonly clientSecret: Redacted.Redacted
+}
+
+export const layer = ({ authorizationServers, clientSecret, orders, resource }: Options) => {
+  const Exchange = TokenExchange.make({
+    authorizationServer: authorizationServers[0],
+    clientId: "orders-tool",
+    clientSecret
+  })
+  return McpAuth.layerHttp({
+    name: "orders",
+    version: "1.0.0",
+    path: "/mcp",
+    protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25],
+    registrations: McpAuth.toolkit(Tools).pipe(
+      Layer.provide(toolsLayer(orders)),
+      Layer.provide([Exchange, FetchHttpClient.layer])
+    )
+  }).pipe(Layer.provide(AuthLayer.make({ resource, authorizationServers, scopes: ["orders:list"] })))
+}

@@ -1,0 +1,51 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect, Layer, Redacted } from "effect"
+import { expectAdmitted, expectRefused, TestClient, TestIssuer } from "effect-mcp-auth/testing"
+import { decodeJwt } from "jose"
+import * as OrdersTool from "../OrdersTool.ts"
+
+const issuer = "https://auth.example.com"
+const resource = "https://shop.example.com/mcp"
+const orders = "https://orders.example.com/orders"
+const clientSecret = Redacted.make("hush")
+
+const Test = TestClient.layer(OrdersTool.layer({ resource, authorizationServers: [issuer], orders, clientSecret }))
+  .pipe(
+    Layer.provideMerge(TestIssuer.layer({ issuer, resource, clients: { "orders-tool": { secret: "hush" } } }))
+  )
+
+const carol = { subject: "carol", scopes: ["orders:list"] }
+const call = TestClient.TestClient.use((client) => client.callTool("recent_orders")).pipe(TestClient.as(carol))
+
+layer(Test)("by client", (it) => {
+  it.effect("the API gets a token of its own, for the caller and from this server", () =>
+    Effect.gen(function*() {
+      const { respondWith } = yield* TestIssuer.TestIssuer
+      const tokens: Array<string> = []
+      yield* respondWith(orders, ({ headers }) => {
+        tokens.push(headers["authorization"]!.replace("Bearer ", ""))
+        return Response.json({ orders: ["a kettle"] })
+      })
+      assert.deepStrictEqual((yield* call.pipe(expectAdmitted)).value, { orders: ["a kettle"] })
+      const { act, aud, scope, sub } = decodeJwt(tokens[0]!)
+      assert.deepStrictEqual([sub, [aud].flat(), scope], ["carol", [orders], "orders:read"])
+      assert.deepStrictEqual(act, { sub: "orders-tool" })
+    }))
+
+  it.effect("a token for the API does not open this server", () =>
+    Effect.gen(function*() {
+      const client = yield* TestClient.TestClient
+      const upstream = { ...carol, audience: orders }
+      yield* client.callTool("recent_orders").pipe(TestClient.as(upstream), expectRefused("audience"))
+    }))
+})
+
+layer(Test)("by fault", (it) => {
+  it.effect("an exchange that is refused is an error of the tool", () =>
+    Effect.gen(function*() {
+      const { respondWith } = yield* TestIssuer.TestIssuer
+      yield* respondWith("/token", () => Response.json({ error: "invalid_target" }, { status: 400 }))
+      const { status, value } = yield* call
+      assert.deepStrictEqual([status, value], [200, "The orders cannot be read: invalid_target"])
+    }))
+})
