@@ -226,7 +226,7 @@ export const servers: ReadonlyArray<Fact> = [
     clientIdMetadataDocuments: "setting",
     introspection: "setting",
     evidence: [{ kind: "run", source: "9.13.3" }],
-    quirks: ["Introspecting a JWT answers 400 unsupported_token_type."],
+    quirks: ["Introspecting a JWT answers 400 unsupported_token_type.", "Registration sends no CORS headers."],
     documents: []
   },
   {
