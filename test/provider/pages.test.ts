@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Redacted } from "effect"
 import type { Schema } from "effect"
 import { AuthError, type Profile } from "effect-mcp-auth"
-import { type Fact, Facts, Profiles } from "effect-mcp-auth/provider"
+import { Check, type Fact, Facts, Profiles } from "effect-mcp-auth/provider"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { rows } from "./rows.ts"
@@ -77,32 +77,26 @@ const newest = (fact: Fact.Fact): ReadonlyArray<Fact.Document> =>
       .slice(0, 1)
   )
 
-const has = (value: boolean | undefined): string => value === true ? "yes" : "no"
-
-const metadata = (fact: Fact.Fact, issuer: string): string => {
+/** What the command says of an own server nobody knows; this is what it says of the documents that others saw. */
+const verdict = (fact: Fact.Fact, issuer: string): string => {
   const documents = newest(fact)
   const command = `\`\`\`sh\nnpx effect-mcp-auth check ${issuer}\n\`\`\``
+  const list = "[the list of providers](../../PROVIDERS.md)"
   if (documents.length === 0) {
-    return `${command}\n\nIt asks your own server. No metadata document of ${fact.name} is on record here to compare it with.`
+    return `${command}\n\nIt asks your own server. No metadata document is on record here; ${list} says what else is known.`
   }
+  const { findings, summary } = Check.judgeFact(fact, documents, { now: 0 })
+  const failed = findings.filter(({ level, verdict }) => verdict === "failed" && level !== "MAY")
   return [
     command,
-    `It asks your own server. What others saw in the metadata of theirs:`,
-    table(["", ...documents.map((_) => `\`${_.kind}\``)], [
-      ["seen", ...documents.map((_) => _.observed)],
-      [
-        "names as issuer",
-        ...documents.map((_) =>
-          ({ same: "the same server", template: "a template, no server", other: "another name" })[_.issuer]
-        )
-      ],
-      ["PKCE", ...documents.map((_) => _.codeChallengeMethods?.join(", ") ?? "not mentioned")],
-      ["registration", ...documents.map((_) => has(_.registrationEndpoint))],
-      ["client metadata documents", ...documents.map((_) => has(_.clientIdMetadataDocuments))],
-      ["clients without a secret", ...documents.map((_) => has(_.tokenEndpointAuthMethods?.includes("none")))],
-      ["keys", ...documents.map((_) => has(_.jwksUri))],
-      ["introspection", ...documents.map((_) => has(_.introspectionEndpoint))]
-    ])
+    `It asks your own server. Of the metadata that others saw (${
+      documents[0]!.observed
+    }, see ${list}) it says, by the rules ` +
+    `of MCP 2026-07-28: _${summary}._`,
+    table(
+      ["", "rule", "what it found", "what to change"],
+      failed.map(({ change = "", level, rule, why }) => [level, `\`${rule}\``, why, change])
+    )
   ].join("\n\n")
 }
 
@@ -180,7 +174,7 @@ describe.each(Object.entries(pages))("the page of %s", (id, file) => {
   const read = () => sections(readFileSync(path, "utf8"))
   const profile = fact.profile === null ? undefined : profileIn(read().get("The server") ?? "", fact.profile)
   const issuer = profile?.issuer ?? "http://localhost:8080"
-  const written = { "What `check` says": metadata(fact, issuer), "What is known": known(fact, profile) }
+  const written = { "What `check` says": verdict(fact, issuer), "What is known": known(fact, profile) }
 
   if (process.env["WRITE_PAGES"] === "1") {
     let text = readFileSync(path, "utf8")
