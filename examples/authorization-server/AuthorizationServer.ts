@@ -59,6 +59,7 @@ export const make: (
 
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
     provider.on("server_error", (_, error) => runFork(Effect.logError("authorization server", error)))
+    provider.use(openRegistration)
     http.on("request", provider.callback())
     return { issuer, service }
   }
@@ -95,6 +96,16 @@ const signingKey = (algorithm: SigningAlgorithm = "RS256"): Effect.Effect<JWK> =
       : await generate("rsa", { modulusLength: 2048 })
     return { ...privateKey.export({ format: "jwk" }), kid: secret(), alg: algorithm, use: "sig" } as JWK
   })
+
+/** Clients that run in a browser register too: the provider answers other origins everywhere but there. */
+const openRegistration: Parameters<Provider["use"]>[0] = async (ctx, next) => {
+  if (ctx.path !== "/reg") return next()
+  ctx.set("access-control-allow-origin", "*")
+  if (ctx.method !== "OPTIONS") return next()
+  ctx.set("access-control-allow-methods", "POST")
+  ctx.set("access-control-allow-headers", "content-type")
+  ctx.status = 204
+}
 
 /** `devInteractions` says on the console that it is for development only, and has no switch for that; so does this file. */
 const makeProvider = (issuer: string, configuration: Configuration): Provider => {

@@ -241,6 +241,23 @@ const cognito: Row = {
   }
 }
 
+const cognitoBound: Row = {
+  ...cognito,
+  row: "AWS Cognito, with resource binding",
+  profile: Profiles.cognito({
+    region: "eu-west-1",
+    userPoolId: "eu-west-1_AbCdEf123",
+    clientIds: ["client-1"],
+    audience: resource,
+    resourceServer: "todos"
+  }),
+  claims: { ...cognito.claims, aud: resource },
+  refuses: {
+    ...addressed("https://other.example.com"),
+    "a token of another client": { claims: { client_id: "client-2" }, reason: "audience" }
+  }
+}
+
 const keycloak: Row = {
   row: "Keycloak",
   profile: Profiles.keycloak({ url: "https://sso.example.com", realm: "todos" }),
@@ -788,6 +805,7 @@ export const rows: ReadonlyArray<Row> = [
   entraMultiTenant,
   adfs,
   cognito,
+  cognitoBound,
   keycloak,
   logto,
   authkit,

@@ -108,6 +108,34 @@ describe("AuthorizationServer", () => {
       assert.deepStrictEqual(oauth, openid)
     }))
 
+  it.live("registers clients that run in a browser", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* AuthorizationServer.make()
+      const send = (method: string, init: RequestInit) =>
+        Effect.promise(() =>
+          fetch(`${issuer}/reg`, {
+            ...init,
+            method,
+            headers: { origin: "https://app.example.com", ...init.headers }
+          })
+        )
+      const preflight = yield* send("OPTIONS", { headers: { "access-control-request-method": "POST" } })
+      assert.strictEqual(preflight.status, 204)
+      assert.strictEqual(preflight.headers.get("access-control-allow-methods"), "POST")
+      assert.strictEqual(preflight.headers.get("access-control-allow-headers"), "content-type")
+      const answers = yield* Effect.forEach([{ redirect_uris: [resource] }, {}], (body) =>
+        send("POST", { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }))
+      assert.deepStrictEqual(
+        answers.map(({ status }) =>
+          status
+        ),
+        [201, 400]
+      )
+      for (const { headers } of [preflight, ...answers]) {
+        assert.strictEqual(headers.get("access-control-allow-origin"), "*")
+      }
+    }))
+
   it.live("says nothing on the console", () =>
     Effect.gen(function*() {
       const spies = (["info", "log", "warn", "error"] as const).map((name) => vi.spyOn(console, name))

@@ -226,7 +226,7 @@ export const servers: ReadonlyArray<Fact> = [
     clientIdMetadataDocuments: "setting",
     introspection: "setting",
     evidence: [{ kind: "run", source: "9.13.3" }],
-    quirks: ["Introspecting a JWT answers 400 unsupported_token_type."],
+    quirks: ["Introspecting a JWT answers 400 unsupported_token_type.", "Registration sends no CORS headers."],
     documents: []
   },
   {
@@ -248,10 +248,13 @@ export const servers: ReadonlyArray<Fact> = [
     },
     audienceHow: "the resource parameter",
     resourceIndicators: "yes",
-    dynamicRegistration: "yes",
-    clientIdMetadataDocuments: "unknown",
+    dynamicRegistration: "setting",
+    clientIdMetadataDocuments: "setting",
     introspection: "yes",
-    evidence: [{ kind: "run", source: "1.7.5" }],
+    evidence: [{ kind: "run", source: "1.7.5" }, {
+      kind: "documentation",
+      source: "better-auth.com/docs, OAuth provider and client ID metadata documents"
+    }],
     quirks: [
       "Introspection answers active: false to a client that is neither the token's nor linked to the resource.",
       "Registration sends no CORS headers."
@@ -288,6 +291,48 @@ export const servers: ReadonlyArray<Fact> = [
       "Introspection can answer as a signed JWT, addressed to the audience of the token; for an inactive one it is 400."
     ],
     documents: []
+  },
+  {
+    id: "oauth2-mock-server",
+    name: "oauth2-mock-server",
+    kind: "library",
+    profile: null,
+    asOf: "2026-11",
+    tokens: {
+      format: "jwt",
+      note: "whatever a listener of beforeTokenSigning makes of them; ID tokens have no mark of their own",
+      typ: "JWT",
+      algorithms: ["RS256", "ES256", "PS256", "EdDSA"],
+      issuer: "http://localhost:{port}",
+      audience: "none, until a listener writes one",
+      scopes: "scope",
+      clientId: null,
+      subjectOfPrograms: "none"
+    },
+    audienceHow: "write aud in a listener of beforeTokenSigning: resource and audience of a request are not heeded",
+    resourceIndicators: "no",
+    dynamicRegistration: "no",
+    clientIdMetadataDocuments: "no",
+    introspection: "yes",
+    evidence: [{ kind: "run", source: "9.3.0" }],
+    quirks: [
+      "It authenticates nobody: the token endpoint gives a token to every request.",
+      "Only the OpenID document; the RFC 8414 URL answers 404."
+    ],
+    documents: [{
+      kind: "openid-configuration",
+      url: "http://localhost:{port}/.well-known/openid-configuration",
+      issuer: "same",
+      observed: "2026-11",
+      source: "9.3.0, run",
+      complete: true,
+      jwksUri: true,
+      registrationEndpoint: false,
+      introspectionEndpoint: true,
+      offlineAccess: false,
+      codeChallengeMethods: ["plain", "S256"],
+      tokenEndpointAuthMethods: ["none"]
+    }]
   },
   {
     id: "lemonldap",

@@ -362,19 +362,23 @@ export const services: ReadonlyArray<Fact> = [
       typ: null,
       algorithms: ["RS256"],
       issuer: "https://cognito-idp.{region}.amazonaws.com/{pool}; the endpoints are on another host",
-      audience: "none",
+      audience: "none; the resource, where one was asked for (resource binding, not confirmed)",
       scopes: "scope, as resource-server/scope",
       clientId: "client_id",
       subjectOfPrograms: "the client id (not confirmed)"
     },
-    audienceHow: "cannot be by aud: list the clients, and take the scopes of a resource server",
-    resourceIndicators: "unknown",
+    audienceHow:
+      "list the clients, and take the scopes of a resource server; the plans Essentials and Plus write the resource of an authorization request into aud",
+    resourceIndicators: "setting",
     dynamicRegistration: "no",
     clientIdMetadataDocuments: "unknown",
     introspection: "no",
     evidence: [{ kind: "token", source: "an access token" }, { kind: "code", source: "PrefectHQ/fastmcp aws.py" }, {
       kind: "documentation",
       source: "Verified Permissions"
+    }, {
+      kind: "documentation",
+      source: "AWS, Amazon Cognito now supports resource indicators"
     }],
     quirks: ["The metadata has ten members and no PKCE field; no document newer than 2019 was found."],
     documents: [{
@@ -423,9 +427,9 @@ export const services: ReadonlyArray<Fact> = [
     audienceHow: "register an API resource whose identifier is the resource, or mark one as the default",
     resourceIndicators: "yes",
     dynamicRegistration: "unknown",
-    clientIdMetadataDocuments: "unknown",
+    clientIdMetadataDocuments: "setting",
     introspection: "yes",
-    evidence: [{ kind: "documentation", source: "docs.logto.io, API resources and opaque tokens" }, {
+    evidence: [{ kind: "documentation", source: "docs.logto.io, API resources, opaque tokens and dynamic apps" }, {
       kind: "unconfirmed",
       source: "typ, algorithm and sub"
     }],
@@ -451,7 +455,7 @@ export const services: ReadonlyArray<Fact> = [
     },
     audienceHow: "register the resource as a resource indicator",
     resourceIndicators: "setting",
-    dynamicRegistration: "yes",
+    dynamicRegistration: "setting",
     clientIdMetadataDocuments: "yes",
     introspection: "yes",
     evidence: [

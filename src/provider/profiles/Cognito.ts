@@ -5,7 +5,7 @@
  */
 import * as Audience from "../../verification/Audience.ts"
 import * as Profile from "../../verification/Profile.ts"
-import { read } from "../internal/given.ts"
+import { audience, type Audiences, read } from "../internal/given.ts"
 
 /**
  * @category models
@@ -16,8 +16,13 @@ export interface Options {
   readonly region: string
   /** Such as `eu-west-1_AbCdEf123`. */
   readonly userPoolId: string
-  /** The app clients whose tokens are accepted: access tokens of Cognito name no audience. */
+  /** The app clients whose tokens are accepted: by default access tokens of Cognito name no audience. */
   readonly clientIds: readonly [string, ...ReadonlyArray<string>]
+  /**
+   * What tokens say as `aud` where clients ask with `resource` and Cognito heeds it (resource binding). With it, tokens
+   * without an `aud` are refused; without it, those with one.
+   */
+  readonly audience?: Audiences | undefined
   /**
    * The identifier of the resource server at Cognito. Its scopes are asked for, and arrive, as `identifier/scope`; with it
    * only those count, which binds a token's scopes to your server.
@@ -30,8 +35,9 @@ export interface Options {
  *
  * **Gotchas**
  *
- * Access tokens have no `aud`. They are bound to the client that obtained them, so a token that one of your clients
- * obtained for another server passes too: give `resourceServer`, and leave no operation without a scope.
+ * Without resource binding access tokens have no `aud`. They are bound to the client that obtained them, so a token that
+ * one of your clients obtained for another server passes too: give `resourceServer`, and leave no operation without a
+ * scope.
  *
  * @category profiles
  * @since 0.1.0
@@ -43,18 +49,20 @@ export const cognito = (options: Options): Profile.Profile => {
   const prefix = options.resourceServer === undefined
     ? undefined
     : `${given.id("resourceServer", options.resourceServer, "its identifier, such as todos", /^\S+$/)}/`
+  const clients = Audience.clientIds(given.ids("clientIds", options.clientIds, "1example23456789"))
   return Profile.make({
     id: "cognito",
     name: "Amazon Cognito",
     issuer: `https://cognito-idp.${region}.amazonaws.com/${pool}`,
-    audience: Audience.clientIds(given.ids("clientIds", options.clientIds, "1example23456789")),
-    boundTo: "client",
+    audience: options.audience === undefined ? clients : Audience.all([audience(options.audience), clients]),
+    boundTo: options.audience === undefined ? "client" : "resource",
     accessTokenMarks: [{ claim: "token_use", values: ["access"] }],
     scopes: prefix === undefined ? {} : { requested: { prefix }, grantedPrefix: prefix },
     clientIdClaims: ["client_id"],
     confirmed: true,
     notes: [
       "Its metadata has no PKCE field and no registration endpoint (as of 2019; no newer document was found).",
+      "Resource binding is for the plans Essentials and Plus; no token of it was seen, so what it writes is not confirmed.",
       "That a token without a person behind it has its client as sub is not confirmed.",
       "The hosts of regions in China are not known here."
     ],

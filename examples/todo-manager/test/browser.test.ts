@@ -1,0 +1,234 @@
+/**
+ * The MCP inspector in a real browser: it finds out where to sign in, a person signs in and consents on the pages of a real
+ * authorization server, tools are listed and called, and one that needs a scope more leads to a second consent.
+ *
+ * Wants `/usr/bin/chromium` (or `CHROMIUM`) and `playwright-core`; is skipped without, except where `CI` is set. With
+ * `WRITE_PICTURES=1` it writes the pictures of the README.
+ */
+import { assert, describe, layer } from "@effect/vitest"
+import { Effect, Layer, References } from "effect"
+import { type ChildProcess, spawn } from "node:child_process"
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { createRequire } from "node:module"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as Serving from "../../shared/Serving.ts"
+import { issuer, servers } from "./servers.ts"
+
+/** As much of playwright-core as is used here: its types are not there where it is not installed. */
+interface Locator {
+  readonly click: (options?: { readonly force?: boolean }) => Promise<void>
+  readonly fill: (text: string) => Promise<void>
+  readonly waitFor: () => Promise<void>
+  readonly allInnerTexts: () => Promise<ReadonlyArray<string>>
+  readonly getByRole: Page["getByRole"]
+  readonly first: () => Locator
+}
+
+interface Page {
+  readonly goto: (url: string) => Promise<unknown>
+  readonly url: () => string
+  readonly setViewportSize: (size: { readonly width: number; readonly height: number }) => Promise<void>
+  readonly getByRole: (role: string, options?: { readonly name?: string | RegExp; readonly exact?: boolean }) => Locator
+  readonly getByText: (text: string, options?: { readonly exact?: boolean }) => Locator
+  readonly getByPlaceholder: (text: string) => Locator
+  readonly screenshot: (options: { readonly path: string; readonly animations: "disabled" }) => Promise<unknown>
+}
+
+interface Browser {
+  readonly newContext: () => Promise<{
+    readonly setDefaultTimeout: (milliseconds: number) => void
+    readonly route: (
+      matches: (url: URL) => boolean,
+      handle: (route: { readonly abort: () => Promise<void> }) => Promise<void>
+    ) => Promise<void>
+    readonly newPage: () => Promise<Page>
+  }>
+  readonly close: () => Promise<void>
+}
+
+interface Playwright {
+  readonly chromium: {
+    readonly launch: (options: { readonly executablePath: string; readonly args: ReadonlyArray<string> }) => Promise<
+      Browser
+    >
+  }
+}
+
+const require = createRequire(import.meta.url)
+const chromium = process.env["CHROMIUM"] ?? "/usr/bin/chromium"
+
+const playwright = (): Playwright | undefined => {
+  try {
+    return require("playwright-core") as Playwright
+  } catch {
+    return undefined
+  }
+}
+
+const missing = [
+  ...existsSync(chromium) ? [] : [chromium],
+  ...playwright() === undefined ? ["playwright-core"] : []
+].join(" and ")
+
+const root = (process.getuid?.() ?? 1) === 0
+
+const browser = Effect.acquireRelease(
+  Effect.promise(() =>
+    // Chromium does not run its sandbox as root, as in a container.
+    playwright()!.chromium.launch({ executablePath: chromium, args: root ? ["--no-sandbox"] : [] })
+  ),
+  (browser) => Effect.promise(() => browser.close())
+)
+
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const { port } = server.address() as { readonly port: number }
+    server.close(() => resume(Effect.succeed(port)))
+  })
+})
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "inspector-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+const stop = (child: ChildProcess): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+    child.once("exit", () => resume(Effect.void))
+    child.kill()
+  })
+
+/** The page of an inspector that knows the server's URL, and nothing else. */
+const inspect = Effect.fnUntraced(function*(serverUrl: string) {
+  const home = yield* folder
+  const port = yield* freePort
+  const launcher = join(
+    require.resolve("@modelcontextprotocol/inspector/package.json"),
+    "../clients/launcher/build/index.js"
+  )
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      spawn(process.execPath, [launcher, "--web", "--transport", "http", "--server-url", serverUrl], {
+        env: {
+          PATH: process.env["PATH"],
+          HOME: home,
+          MCP_STORAGE_DIR: join(home, "storage"),
+          MCP_INSPECTOR_SECRET_STORE: "memory",
+          MCP_AUTO_OPEN_ENABLED: "false",
+          CLIENT_PORT: String(port),
+          MCP_SANDBOX_PORT: "0"
+        },
+        stdio: ["ignore", "pipe", "pipe"]
+      })
+    ),
+    stop
+  )
+  return yield* Effect.callback<string>((resume) => {
+    let printed = ""
+    const read = (chunk: Buffer) => {
+      printed += String(chunk)
+      const [url] = printed.match(/http:\/\/127\.0\.0\.1:\d+\/?\?MCP_INSPECTOR_API_TOKEN=\w+/) ?? []
+      if (url !== undefined) resume(Effect.succeed(url))
+    }
+    child.stdout!.on("data", read)
+    child.stderr!.on("data", read)
+    child.once("exit", () => resume(Effect.die(new Error(`The inspector ended:\n${printed}`))))
+  })
+})
+
+const pictures = join(import.meta.dirname, "../pictures")
+
+const picture = async (page: Page, name: string): Promise<void> => {
+  if (process.env["WRITE_PICTURES"] !== "1") return
+  mkdirSync(pictures, { recursive: true })
+  await page.screenshot({ path: join(pictures, `${name}.png`), animations: "disabled" })
+}
+
+const small = { width: 640, height: 340 }
+const large = { width: 1280, height: 600 }
+
+const Quiet = Layer.succeed(References.MinimumLogLevel, "Warn")
+const { layer: Server } = servers.find(({ name }) => name === "effect")!
+
+describe.skipIf(missing !== "" && process.env["CI"] === undefined)(
+  missing === "" ? "the inspector in a browser" : `the inspector in a browser: skipped, there is no ${missing}`,
+  () => {
+    layer(Server.pipe(Layer.provide([issuer, Quiet])), { excludeTestServices: true })((it) => {
+      it.effect("signs in, lists the tools, calls one, and steps up for another", () =>
+        Effect.gen(function*() {
+          assert.strictEqual(missing, "", "This test needs them where CI is set")
+          const { resource, url } = yield* Serving.Endpoint
+          const address = yield* inspect(url)
+          const context = yield* Effect.flatMap(browser, (_) => Effect.promise(() => _.newContext()))
+
+          yield* Effect.promise(async () => {
+            context.setDefaultTimeout(15_000)
+            // Fonts and icons of others: nothing leaves this machine.
+            await context.route(({ hostname }) => hostname !== "127.0.0.1", (route) => route.abort())
+            const page = await context.newPage()
+
+            await page.goto(address)
+            await page.getByRole("switch", { name: /^Connect or disconnect/ }).click({ force: true })
+
+            await page.setViewportSize(small)
+            await page.getByPlaceholder("Enter any login").fill("alice")
+            await page.getByPlaceholder("and password").fill("any password")
+            await picture(page, "sign-in")
+            await page.getByRole("button", { name: "Sign-in" }).click()
+
+            await page.getByRole("heading", { name: "Authorize" }).waitFor()
+            const asked = (await page.getByRole("listitem").allInnerTexts()).join("\n")
+            for (const line of [resource, "create:todos", "read:todos"]) assert.include(asked, line)
+            assert.notInclude(asked, "delete:todos")
+            await picture(page, "consent")
+            await page.getByRole("button", { name: "Continue" }).click()
+
+            await page.getByText("Connected", { exact: true }).waitFor()
+            assert.strictEqual(new URL(page.url()).origin, new URL(address).origin)
+            await page.setViewportSize(large)
+            await page.getByRole("button", { name: "Close monitoring sidebar" }).click()
+            await page.getByText("Tools", { exact: true }).click()
+            await page.getByRole("heading", { name: "Tools (3)" }).waitFor()
+            await page.getByRole("button", { name: "create_todo", exact: true }).click()
+            await page.getByRole("textbox", { name: "title" }).fill("Buy milk")
+            await page.getByRole("button", { name: "Execute Tool" }).click()
+            await page.getByRole("heading", { name: "Results" }).waitFor()
+            await page.getByText("\"Buy milk\"").first().waitFor()
+            await picture(page, "tool")
+
+            await page.getByRole("button", { name: "delete_todo", exact: true }).click()
+            await page.getByRole("textbox", { name: "id" }).fill("1")
+            await page.getByRole("button", { name: "Execute Tool" }).click()
+            const dialog = page.getByRole("dialog", { name: "Additional permissions required" })
+            await dialog.waitFor()
+            assert.deepStrictEqual(
+              (await dialog.getByRole("listitem").allInnerTexts()).map((line) => line.split(/\s+/)[0]).sort(),
+              ["create:todos", "delete:todos", "read:todos"]
+            )
+            await picture(page, "step-up")
+            await dialog.getByRole("button", { name: "Authorize" }).click()
+            await page.getByRole("heading", { name: "Authorize" }).waitFor()
+            const more = (await page.getByRole("listitem").allInnerTexts()).join("\n")
+            assert.include(more, "delete:todos")
+            assert.notInclude(more, "create:todos")
+            await page.getByRole("button", { name: "Continue" }).click()
+
+            await page.getByText("Authorization complete").waitFor()
+            await page.setViewportSize(large)
+            // The inspector comes back to the tool, filled in as it was.
+            await page.getByRole("button", { name: "Execute Tool" }).click()
+            await page.getByRole("heading", { name: "Results" }).waitFor()
+            await page.getByText("\"Buy milk\"").first().waitFor()
+            await page.getByRole("button", { name: "list_todos", exact: true }).click()
+            await page.getByRole("button", { name: "Execute Tool" }).click()
+            await page.getByText("\"todos\"").first().waitFor()
+            assert.deepStrictEqual(await page.getByText("\"Buy milk\"").allInnerTexts(), [])
+          })
+        }), 90_000)
+    })
+  }
+)
