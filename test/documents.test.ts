@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { execFileSync } from "node:child_process"
+import { spawnSync } from "node:child_process"
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { anchorsOf } from "./reference/Reference.ts"
@@ -33,6 +33,34 @@ const blocks = (path: string, text: string): ReadonlyArray<Block> =>
 const comments = (source: string): string =>
   [...source.matchAll(/\/\*\*[\s\S]*?\*\//g)].map(([comment]) => comment.replace(/^[ \t]*\*? ?/gm, "")).join("\n")
 
+/** What the compiler says about these files; empty when it is content. */
+const compile = (sources: ReadonlyArray<string>): string => {
+  // Inside the package, so that the blocks import it by its name, as users do.
+  const folder = mkdtempSync(join(root, ".documents-"))
+  try {
+    for (const [index, code] of sources.entries()) {
+      writeFileSync(join(folder, `block${index}.ts`), `${code}\nexport {}\n`)
+    }
+    writeFileSync(
+      join(folder, "tsconfig.json"),
+      JSON.stringify({
+        extends: "../tsconfig.json",
+        compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
+        include: ["*.ts"]
+      })
+    )
+    const { error, status, stderr, stdout } = spawnSync(
+      process.execPath,
+      [join(root, "node_modules/typescript/bin/tsc"), "--project", folder, "--pretty", "false"],
+      { encoding: "utf8" }
+    )
+    if (error !== undefined || (status !== 0 && stdout === "")) throw error ?? new Error(stderr)
+    return stdout
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 describe("every TypeScript block", () => {
   const all = [
     ...documents.flatMap((path) => blocks(path, readFileSync(path, "utf8"))),
@@ -43,31 +71,38 @@ describe("every TypeScript block", () => {
 
   it("of the documents and doc comments compiles", () => {
     assert.isAbove(found.length, 5)
-    // Inside the package, so that the blocks import it by its name, as users do.
-    const folder = mkdtempSync(join(root, ".documents-"))
-    try {
-      for (const [index, { code }] of found.entries()) {
-        writeFileSync(join(folder, `block${index}.ts`), `${code}\nexport {}\n`)
-      }
-      writeFileSync(
-        join(folder, "tsconfig.json"),
-        JSON.stringify({
-          extends: "../tsconfig.json",
-          compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
-          include: ["*.ts"]
-        })
-      )
-      try {
-        execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "--project", folder], {
-          stdio: "pipe"
-        })
-      } catch (error) {
-        const output = String((error as { readonly stdout: Buffer }).stdout)
-        const named = output.replace(/\S*block(\d+)\.ts/g, (_, index) => found[Number(index)]!.from)
-        assert.fail(named)
-      }
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
+    const output = compile(found.map((it) => it.code))
+    assert.strictEqual(output.replace(/\S*block(\d+)\.ts/g, (_, index) => found[Number(index)]!.from), "")
+  }, 60_000)
+})
+
+describe("the README", () => {
+  const text = readFileSync(join(root, "README.md"), "utf8")
+  const block = (name: string): string => {
+    const found = blocks("README.md", text).find(({ code }) => code.includes(name))
+    assert(found !== undefined, name)
+    return found.code
+  }
+  const without = (code: string, part: string): string => {
+    assert.include(code, part)
+    return code.replace(part, "")
+  }
+  const onEffect = block("NodeRuntime.runMain")
+  const onSdk = block("effect-mcp-auth/sdk-v2")
+  const stepUp = `, stepUp: ["todos:write"]`
+
+  it("shows what the compiler says when something is left out", () => {
+    const mistakes: ReadonlyArray<readonly [code: string, says: string]> = [
+      [without(onEffect, stepUp), `Type 'RequiredScope<"todos:write">' is not assignable to type 'never'.`],
+      [without(onEffect, ".pipe(Layer.provide(Auth))"), "Type 'AuthLayer' is not assignable to type 'never'."],
+      [without(onSdk, stepUp), `Type '"todos:write"' is not assignable to type '"todos:read"'.`]
+    ]
+    const output = compile(mistakes.map(([code]) => code)).split(/^(?=\S)/m)
+    for (const [index, [, says]] of mistakes.entries()) {
+      const [error = "", ...others] = output.filter((it) => it.includes(`block${index}.ts`))
+      assert.include(error, says)
+      assert.deepStrictEqual(others, [])
+      assert.include(text, `\`\`\`text\n${says}\n\`\`\``)
     }
   }, 60_000)
 })
