@@ -169,10 +169,10 @@ describe("links", () => {
 })
 
 describe("what the documents name", () => {
-  it("are files of this repository, where they look like it", () => {
+  it("are files of this repository or of the example, where they look like it", () => {
     const missing = documents.flatMap((path) =>
       [...prose(readFileSync(path, "utf8")).matchAll(/`((?:src|test|examples|reference|\.ci|\.github)\/[\w./-]*)`/g)]
-        .filter(([, file]) => !existsSync(join(root, file!)))
+        .filter(([, file]) => ![root, dirname(path)].some((from) => existsSync(join(from, file!))))
         .map(([, file]) => `${relative(root, path)}: ${file}`)
     )
     assert.deepStrictEqual(missing, [])
