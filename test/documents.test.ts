@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { execFileSync } from "node:child_process"
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { spawnSync } from "node:child_process"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
+import { anchorsOf } from "./reference/Reference.ts"
 
 const root = join(import.meta.dirname, "..")
 
@@ -9,6 +10,13 @@ const files = (folder: string, extension: string): ReadonlyArray<string> =>
   readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith(extension) && !entry.parentPath.includes("node_modules"))
     .map((entry) => join(entry.parentPath, entry.name))
+
+/** Everything that people read: the documents at the top, those of the examples, and the reference. */
+const documents: ReadonlyArray<string> = [
+  ...readdirSync(root).filter((it) => it.endsWith(".md")).map((it) => join(root, it)),
+  ...files("examples", ".md"),
+  ...files("reference", ".md")
+]
 
 interface Block {
   readonly from: string
@@ -25,56 +33,158 @@ const blocks = (path: string, text: string): ReadonlyArray<Block> =>
 const comments = (source: string): string =>
   [...source.matchAll(/\/\*\*[\s\S]*?\*\//g)].map(([comment]) => comment.replace(/^[ \t]*\*? ?/gm, "")).join("\n")
 
+/** What the compiler says about these files; empty when it is content. */
+const compile = (sources: ReadonlyArray<string>): string => {
+  // Inside the package, so that the blocks import it by its name, as users do.
+  const folder = mkdtempSync(join(root, ".documents-"))
+  try {
+    for (const [index, code] of sources.entries()) {
+      writeFileSync(join(folder, `block${index}.ts`), `${code}\nexport {}\n`)
+    }
+    writeFileSync(
+      join(folder, "tsconfig.json"),
+      JSON.stringify({
+        extends: "../tsconfig.json",
+        compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
+        include: ["*.ts"]
+      })
+    )
+    const { error, status, stderr, stdout } = spawnSync(
+      process.execPath,
+      [join(root, "node_modules/typescript/bin/tsc"), "--project", folder, "--pretty", "false"],
+      { encoding: "utf8" }
+    )
+    if (error !== undefined || (status !== 0 && stdout === "")) throw error ?? new Error(stderr)
+    return stdout
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 describe("every TypeScript block", () => {
-  const found = [
-    ...[join(root, "README.md"), ...files("examples", ".md")].flatMap((path) =>
-      blocks(path, readFileSync(path, "utf8"))
-    ),
+  const all = [
+    ...documents.flatMap((path) => blocks(path, readFileSync(path, "utf8"))),
     ...files("src", ".ts").flatMap((path) => blocks(path, comments(readFileSync(path, "utf8"))))
   ]
+  // The reference repeats the doc comments. The last one of each is that of the source.
+  const found = [...new Map(all.map((it) => [it.code, it])).values()]
 
   it("of the documents and doc comments compiles", () => {
     assert.isAbove(found.length, 5)
-    // Inside the package, so that the blocks import it by its name, as users do.
-    const folder = mkdtempSync(join(root, ".documents-"))
-    try {
-      for (const [index, { code }] of found.entries()) {
-        writeFileSync(join(folder, `block${index}.ts`), `${code}\nexport {}\n`)
-      }
-      writeFileSync(
-        join(folder, "tsconfig.json"),
-        JSON.stringify({
-          extends: "../tsconfig.json",
-          compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
-          include: ["*.ts"]
-        })
-      )
-      try {
-        execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "--project", folder], {
-          stdio: "pipe"
-        })
-      } catch (error) {
-        const output = String((error as { readonly stdout: Buffer }).stdout)
-        const named = output.replace(/\S*block(\d+)\.ts/g, (_, index) => found[Number(index)]!.from)
-        assert.fail(named)
-      }
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
+    const output = compile(found.map((it) => it.code))
+    assert.strictEqual(output.replace(/\S*block(\d+)\.ts/g, (_, index) => found[Number(index)]!.from), "")
+  }, 60_000)
+})
+
+describe("the README", () => {
+  const text = readFileSync(join(root, "README.md"), "utf8")
+  const block = (name: string): string => {
+    const found = blocks("README.md", text).find(({ code }) => code.includes(name))
+    assert(found !== undefined, name)
+    return found.code
+  }
+  const without = (code: string, part: string): string => {
+    assert.include(code, part)
+    return code.replace(part, "")
+  }
+  const onEffect = block("NodeRuntime.runMain")
+  const onSdk = block("effect-mcp-auth/sdk-v2")
+  const stepUp = `, stepUp: ["todos:write"]`
+
+  it("shows what the compiler says when something is left out", () => {
+    const mistakes: ReadonlyArray<readonly [code: string, says: string]> = [
+      [without(onEffect, stepUp), `Type 'RequiredScope<"todos:write">' is not assignable to type 'never'.`],
+      [without(onEffect, ".pipe(Layer.provide(Auth))"), "Type 'AuthLayer' is not assignable to type 'never'."],
+      [without(onSdk, stepUp), `Type '"todos:write"' is not assignable to type '"todos:read"'.`]
+    ]
+    const output = compile(mistakes.map(([code]) => code)).split(/^(?=\S)/m)
+    for (const [index, [, says]] of mistakes.entries()) {
+      const [error = "", ...others] = output.filter((it) => it.includes(`block${index}.ts`))
+      assert.include(error, says)
+      assert.deepStrictEqual(others, [])
+      assert.include(text, `\`\`\`text\n${says}\n\`\`\``)
     }
   }, 60_000)
 })
 
+/** What a page says beside its code. */
+const prose = (text: string): string => text.replace(/^( *)(```|~~~)[^\n]*\n[\s\S]*?^ *\2 *$/gm, "")
+
+const headings = (text: string): ReadonlyArray<string> =>
+  [...prose(text).matchAll(/^#{1,6} +(.*?) *#*$/gm)].map(([, heading]) =>
+    heading!.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/<[^>]*>|`/g, "")
+  )
+
+/** Where a page points: inline links, images, reference definitions and HTML. */
+const links = (text: string): ReadonlyArray<string> => {
+  const said = prose(text).replace(/`[^`\n]*`/g, "``")
+  return [/\]\(\s*<?([^)\s>]+)>?[^)]*\)/g, /^ *\[[^\]]+\]:\s*(\S+)/gm, /\b(?:src|href)="([^"]+)"/g].flatMap((form) =>
+    [...said.matchAll(form)].map(([, target]) => target!)
+  )
+}
+
+/** What is wrong with a link, if anything. */
+const broken = (path: string, target: string): string | undefined => {
+  if (/^[a-z][a-z0-9+.-]*:/i.test(target)) return URL.canParse(target) ? undefined : "is no URL"
+  const [file = "", anchor] = target.split("#")
+  const there = file === "" ? path : join(dirname(path), decodeURI(file))
+  if (relative(root, there).startsWith("..")) return "leads out of the repository"
+  if (!existsSync(there)) return "leads nowhere"
+  if (anchor === undefined) return undefined
+  const page = statSync(there).isDirectory() ? join(there, "README.md") : there
+  if (!page.endsWith(".md") || !existsSync(page)) return "names a heading of what is no page"
+  return anchorsOf(headings(readFileSync(page, "utf8"))).includes(anchor)
+    ? undefined
+    : "names a heading that is not there"
+}
+
 describe("links", () => {
-  it("to files of this repository lead somewhere", () => {
-    const documents = [join(root, "README.md"), ...files("examples", ".md")]
-    for (const path of documents) {
-      for (const [, target] of readFileSync(path, "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)) {
-        const there = join(dirname(path), target!)
-        assert.doesNotThrow(
-          () => readdirSync(dirname(there)).includes(there.split("/").at(-1)!) || assert.fail(),
-          there
-        )
-      }
-    }
+  it("lead to files and headings of this repository that are there", () => {
+    let seen = 0
+    const wrong = documents.flatMap((path) =>
+      links(readFileSync(path, "utf8")).flatMap((target) => {
+        seen++
+        const fault = broken(path, target)
+        return fault === undefined ? [] : [`${relative(root, path)}: ${target} ${fault}`]
+      })
+    )
+    assert.isAbove(seen, documents.length)
+    assert.deepStrictEqual(wrong, [])
+  })
+
+  it("that lead nowhere are found", () => {
+    const readme = join(root, "README.md")
+    assert.strictEqual(broken(readme, "nowhere.md"), "leads nowhere")
+    assert.strictEqual(broken(readme, "../elsewhere.md"), "leads out of the repository")
+    assert.strictEqual(broken(readme, "SECURITY.md#nothing"), "names a heading that is not there")
+    assert.strictEqual(broken(readme, "package.json#scripts"), "names a heading of what is no page")
+    assert.isUndefined(broken(readme, "SECURITY.md#what-is-promised"))
+    assert.isUndefined(broken(readme, "https://example.com"))
+    assert.deepStrictEqual(links("[a](b.md) `[c](d.md)` ![e](f.svg \"g\")\n```\n[h](i.md)\n```\n[j]: k.md"), [
+      "b.md",
+      "f.svg",
+      "k.md"
+    ])
+  })
+})
+
+describe("what the documents name", () => {
+  it("are files of this repository or of the example, where they look like it", () => {
+    const missing = documents.flatMap((path) =>
+      [...prose(readFileSync(path, "utf8")).matchAll(/`((?:src|test|examples|reference|\.ci|\.github)\/[\w./-]*)`/g)]
+        .filter(([, file]) => ![root, dirname(path)].some((from) => existsSync(join(from, file!))))
+        .map(([, file]) => `${relative(root, path)}: ${file}`)
+    )
+    assert.deepStrictEqual(missing, [])
+  })
+
+  it("are scripts of package.json, where they are run with npm", () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+    const missing = documents.flatMap((path) =>
+      [...readFileSync(path, "utf8").matchAll(/\bnpm run ([a-z][\w:-]*)/g)]
+        .filter(([, script]) => !Object.hasOwn(scripts, script!))
+        .map(([, script]) => `${relative(root, path)}: npm run ${script}`)
+    )
+    assert.deepStrictEqual(missing, [])
   })
 })

@@ -179,6 +179,8 @@ const isPrincipal = (value: unknown): boolean => {
 }
 
 /**
+ * Builds a gate of parts that are checked already. `AuthLayer.make` and its sisters check options and call it.
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -38,6 +38,8 @@ export type { Admission } from "./internal/host.ts"
 export type { Requirement } from "./internal/host.ts"
 
 /**
+ * How the endpoint of an MCP server is protected: what its operations need, and how its body is read.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -56,6 +58,8 @@ export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArr
 }
 
 /**
+ * How any other route is protected. Its body is not read.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -37,6 +37,8 @@ export type { Admission, Requirement } from "./internal/host.ts"
 export type { NodeRequest, NodeResponse } from "./internal/nodeHost.ts"
 
 /**
+ * How the endpoint of an MCP server is protected: what its operations need, and how large a body may be.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -51,6 +53,8 @@ export interface ProtectOptions<Offered extends string> {
 }
 
 /**
+ * How any other route is protected. Its body is not read.
+ *
  * @category models
  * @since 0.1.0
  */

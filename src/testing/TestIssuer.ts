@@ -225,6 +225,8 @@ export class ConnectionRefused extends TypeError {
 }
 
 /**
+ * What the issuer is called, and what it publishes. Every default is that of a provider without faults.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -107,6 +107,8 @@ const judge = (
 }
 
 /**
+ * Finds the metadata of authorization servers through the `HttpClient`, and remembers it until the scope closes.
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -141,6 +143,8 @@ export const make: Effect.Effect<Discovery["Service"], never, HttpClient.HttpCli
 )
 
 /**
+ * The service that `make` builds.
+ *
  * @category layers
  * @since 0.1.0
  */

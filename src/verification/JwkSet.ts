@@ -148,6 +148,8 @@ export const checkConfigured = (jwks: unknown, option: string): Result.Result<vo
 }
 
 /**
+ * Finds the keys of authorization servers through the `HttpClient`, and refreshes them until the scope closes.
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -257,6 +259,8 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
   })
 
 /**
+ * The service that `make` builds.
+ *
  * @category layers
  * @since 0.1.0
  */

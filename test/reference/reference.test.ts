@@ -1,0 +1,68 @@
+import { assert, describe, it } from "@effect/vitest"
+import { readdirSync, readFileSync } from "node:fs"
+import { join, relative } from "node:path"
+import * as Reference from "./Reference.ts"
+
+const root = join(import.meta.dirname, "../..")
+const folder = join(root, "reference")
+
+const entries = Reference.read(root)
+
+const written = (): ReadonlyMap<string, string> =>
+  new Map(
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((it) => it.isFile())
+      .map((it) => join(it.parentPath, it.name))
+      .map((path) => [relative(folder, path).replaceAll("\\", "/"), readFileSync(path, "utf8")])
+  )
+
+describe("every public export", () => {
+  it("is found, on each entry point of package.json", () => {
+    const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+    assert.strictEqual(entries.length, Object.keys(exports).filter((it) => it !== "./package.json").length)
+    for (const { pages, specifier } of entries) assert.isAbove(pages.flatMap((it) => it.items).length, 0, specifier)
+  })
+
+  it("has a sentence, a category and the version that brought it", () => {
+    assert.deepStrictEqual([...new Set(Reference.lacking(entries))], [])
+  })
+
+  it("begins its comment with a sentence that ends", () => {
+    const unended = entries.flatMap(({ pages }) => pages.flatMap((it) => it.items))
+      .filter((it) => !/[.:)]$/.test(it.doc?.summary.split("\n\n")[0]!.trim() ?? "."))
+      .map((it) => `${it.at}: ${it.name}`)
+    assert.deepStrictEqual([...new Set(unended)], [])
+  })
+})
+
+describe("the reference", () => {
+  it("is what the sources say: write it again with `npm run docs`", () => {
+    const expected = Reference.render(entries)
+    const found = written()
+    assert.deepStrictEqual([...found.keys()].toSorted(), [...expected.keys()].toSorted())
+    for (const [path, text] of expected) assert.strictEqual(found.get(path), text, `reference/${path}`)
+  })
+})
+
+describe("the reader of doc comments", () => {
+  it("takes summary, heads and tags apart", () => {
+    const doc = Reference.parseDoc(
+      "/**\n * One.\n * Two.\n *\n * **Details**\n *\n * ```ts\n * @decorated\n * ```\n *\n * @category models\n * @since 0.1.0\n */"
+    )
+    assert.deepStrictEqual(doc, {
+      summary: "One.\nTwo.",
+      details: "**Details**\n\n```ts\n@decorated\n```",
+      category: "models",
+      since: "0.1.0",
+      see: []
+    })
+  })
+
+  it("gives headings the anchors that GitHub gives them", () => {
+    assert.deepStrictEqual(Reference.anchorsOf(["Make", "make", "What it's on: A & B"]), [
+      "make",
+      "make-1",
+      "what-its-on-a--b"
+    ])
+  })
+})
