@@ -10,6 +10,8 @@ export default defineConfig({
   test: {
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    // What is logged says something only where a test fails.
+    silent: "passed-only",
     reporters: ["default", "./test/reporter.ts"],
     projects: [
       {

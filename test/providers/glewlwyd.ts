@@ -32,7 +32,7 @@ export interface Request {
 
 export interface Realm {
   readonly issuer: string
-  /** Gets tokens for itself, and may be asked about them. */
+  /** Gets tokens for itself, and may ask about everybody's. */
   readonly program: Client
   /** Client credentials. */
   readonly ofProgram: (request: Request) => Effect.Effect<Tokens>
@@ -52,7 +52,7 @@ export interface Options {
   readonly scopes: ReadonlyArray<string>
 }
 
-/** A token that was issued for this scope may ask about, and revoke, every token. */
+/** A token with this scope may ask about, and revoke, every token. It also lets clients ask about each other's. */
 export const introspectionScope = "introspect"
 
 const program = "program"

@@ -4,8 +4,7 @@ import { Effect, Fiber } from "effect"
 import { ReplayStore } from "effect-mcp-auth"
 import { Redis } from "effect/persistence"
 import { TestClock } from "effect/testing"
-import { spawn, spawnSync } from "node:child_process"
-import { createServer } from "node:net"
+import { freePort, runs, start } from "../program.ts"
 
 const now = 1_800_000_000_000
 
@@ -75,37 +74,24 @@ describe("in Redis", () => {
       assert.strictEqual((yield* Fiber.join(waiting)).reason, "replay-store-down")
     }))
 
-  const isInstalled = spawnSync("redis-server", ["--version"]).status === 0
-
-  // Debian's `redis-server`, where it is installed.
-  it.live.skipIf(!isInstalled)("a real one lets one of many at once in, and forgets", () =>
-    Effect.gen(function*() {
-      const port = yield* Effect.callback<number>((resume) => {
-        const server = createServer().listen(0, "127.0.0.1", () => {
-          const { port } = server.address() as { readonly port: number }
-          server.close(() => resume(Effect.succeed(port)))
-        })
+  it.live.skipIf(!runs("redis-server"))(
+    "a real one lets one of many at once in, and forgets",
+    () =>
+      Effect.gen(function*() {
+        const port = yield* freePort
+        yield* start("redis-server", ["--port", `${port}`, "--bind", "127.0.0.1", "--save", ""], port)
+        yield* Effect.gen(function*() {
+          const redis = yield* Redis.Redis
+          const instances = [ReplayStore.inRedis(redis), ReplayStore.inRedis(redis)]
+          const until = Date.now() + 300
+          const answers = yield* Effect.all(
+            Array.from({ length: 50 }, (_, i) => instances[i % 2]!.firstUse({ thumbprint: "k", jti: "j", until })),
+            { concurrency: "unbounded" }
+          )
+          assert.strictEqual(answers.filter((_) => _).length, 1)
+          yield* Effect.sleep("500 millis")
+          assert.isTrue(yield* instances[0]!.firstUse({ thumbprint: "k", jti: "j", until: Date.now() + 300 }))
+        }).pipe(Effect.provide(NodeRedis.layer({ url: `redis://127.0.0.1:${port}` })))
       })
-      yield* Effect.acquireRelease(
-        Effect.callback<ReturnType<typeof spawn>>((resume) => {
-          const redis = spawn("redis-server", ["--port", `${port}`, "--bind", "127.0.0.1", "--save", ""])
-          redis.stdout.on("data", (text) => {
-            if (String(text).includes("Ready to accept")) resume(Effect.succeed(redis))
-          })
-        }),
-        (redis) => Effect.sync(() => redis.kill())
-      )
-      yield* Effect.gen(function*() {
-        const redis = yield* Redis.Redis
-        const instances = [ReplayStore.inRedis(redis), ReplayStore.inRedis(redis)]
-        const until = Date.now() + 300
-        const answers = yield* Effect.all(
-          Array.from({ length: 50 }, (_, i) => instances[i % 2]!.firstUse({ thumbprint: "k", jti: "j", until })),
-          { concurrency: "unbounded" }
-        )
-        assert.strictEqual(answers.filter((_) => _).length, 1)
-        yield* Effect.sleep("500 millis")
-        assert.isTrue(yield* instances[0]!.firstUse({ thumbprint: "k", jti: "j", until: Date.now() + 300 }))
-      }).pipe(Effect.provide(NodeRedis.layer({ url: `redis://127.0.0.1:${port}` })))
-    }))
+  )
 })

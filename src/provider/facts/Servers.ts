@@ -288,6 +288,7 @@ export const servers: ReadonlyArray<Fact> = [
       "Only the OpenID document, appended to the issuer.",
       "Registration answers 200 instead of 201; clients without a secret are of no use.",
       "Debian's default external_url gives // in endpoints.",
+      "Introspection answers active: false about tokens of other clients, until the plugin names a scope for it.",
       "Introspection can answer as a signed JWT, addressed to the audience of the token; for an inactive one it is 400."
     ],
     documents: []

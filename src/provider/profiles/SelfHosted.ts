@@ -101,7 +101,8 @@ export const glewlwyd = (options: Options): Profile.Profile =>
     notes: [
       "Only the OpenID document exists, appended to the issuer. Debian's default external_url gives // in endpoints.",
       "Registration answers 200 instead of 201; clients without a secret cannot use the token endpoint.",
-      "Introspection needs a client with the client_credentials grant, or a token with a scope that the plugin names. " +
+      "Introspection tells a client active: false about all tokens but its own, until the plugin names a scope for it: " +
+      "then any client may ask about any token, and so may whoever has a token with that scope.",
       "Ask without signedAnswers: it signs nothing about an inactive token (400), and addresses what it signs to the " +
       "audience of the token."
     ]
