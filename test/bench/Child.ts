@@ -1,0 +1,99 @@
+/** The processes of a run. */
+import { type ChildProcess, fork } from "node:child_process"
+import { join } from "node:path"
+import type { Question } from "./Issuer.ts"
+
+/** Our package as it stands in the sources. Without it what was built is loaded, as it is where people install it. */
+const source = ["--conditions=effect-mcp-auth/source"]
+
+/** Starts a file of this folder, and gives what it says first. */
+const start = async <A>(
+  file: string,
+  args: ReadonlyArray<string>,
+  execArgv: ReadonlyArray<string> = source
+): Promise<{ readonly child: ChildProcess; readonly first: A }> => {
+  const child = fork(join(import.meta.dirname, file), args, {
+    execArgv: [...execArgv],
+    serialization: "advanced",
+    stdio: ["ignore", "inherit", "inherit", "ipc"]
+  })
+  return { child, first: await said<A>(child) }
+}
+
+const said = <A>(child: ChildProcess) =>
+  new Promise<A>((resolve, reject) => {
+    const onMessage = (message: unknown) => {
+      child.off("exit", onExit)
+      resolve(message as A)
+    }
+    const onExit = (code: number | null) => {
+      child.off("message", onMessage)
+      reject(new Error(`a process of the run ended with ${code}`))
+    }
+    child.once("message", onMessage)
+    child.once("exit", onExit)
+  })
+
+const ask = <A>(child: ChildProcess, question: unknown): Promise<A> => {
+  const answer = said<A>(child)
+  child.send(question as object)
+  return answer
+}
+
+const stop = (child: ChildProcess) =>
+  new Promise<void>((resolve) => {
+    child.once("exit", () => resolve())
+    child.disconnect()
+  })
+
+export interface Issuer {
+  readonly url: string
+  readonly mint: (algorithm: "RS256" | "ES256" | "EdDSA", count: number) => Promise<ReadonlyArray<string>>
+  /** How many requests it has had. */
+  readonly requests: () => Promise<number>
+  readonly stop: () => Promise<void>
+}
+
+export const issuer = async (): Promise<Issuer> => {
+  const { child, first } = await start<string>("Issuer.ts", [])
+  const question = <A>(question: Question) => ask<A>(child, question)
+  return {
+    url: first,
+    mint: (algorithm, count) => question({ ask: "mint", algorithm, count }),
+    requests: () => question({ ask: "requests" }),
+    stop: () => stop(child)
+  }
+}
+
+export interface Server {
+  readonly name: string
+  readonly port: number
+  /** Microseconds of CPU time, of all its threads, since it began. */
+  readonly cpu: () => Promise<number>
+  /** Profiles its CPU while the work is done. */
+  readonly profile: (work: () => Promise<unknown>) => Promise<object>
+  readonly stop: () => Promise<void>
+}
+
+export const server = async (name: string, issuer: string, from: "source" | "built" = "source"): Promise<Server> => {
+  const { child, first } = await start<number>("Server.ts", [name, issuer], from === "source" ? source : [])
+  return {
+    name,
+    port: first,
+    cpu: () => ask(child, "cpu"),
+    profile: async (work) => {
+      await ask(child, { profile: true })
+      await work()
+      return await ask(child, { profile: false })
+    },
+    stop: () => stop(child)
+  }
+}
+
+/** Gives a process of its own one piece of work, and what comes of it. */
+export const work = async <A>(file: string, given: unknown, execArgv: ReadonlyArray<string> = []): Promise<A> => {
+  const { child } = await start<unknown>(file, [], [...source, ...execArgv])
+  const done = await ask<A>(child, given)
+  await stop(child)
+  return done
+}

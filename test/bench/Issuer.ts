@@ -1,0 +1,65 @@
+/** The authorization server, a process of its own: mints tokens and counts what it is asked. */
+import { NodeHttpServer } from "@effect/platform-node"
+import { Context, Effect, Exit, Layer, References, Scope } from "effect"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { createServer } from "node:http"
+import { resource, scopes, tokenLifetime } from "./Subject.ts"
+
+/** What the process is asked. */
+export type Question =
+  | { readonly ask: "mint"; readonly count: number; readonly algorithm: "RS256" | "ES256" | "EdDSA" }
+  | { readonly ask: "requests" }
+
+let count = 0
+
+const answer = async (question: Question): Promise<unknown> => {
+  if (question.ask === "requests") return (await takeRequests(), asked)
+  const tokens: Array<string> = []
+  // The signatures of several tokens at a time use both cores.
+  await Promise.all(Array.from({ length: 8 }, async () => {
+    while (tokens.length < question.count) {
+      tokens.push("")
+      const at = tokens.length - 1
+      const number = count++
+      tokens[at] = await Effect.runPromise(issuer.mint({
+        algorithm: question.algorithm,
+        subject: `3f1b2c90-6f0e-4b0a-9d53-${String(number).padStart(12, "0")}`,
+        clientId: "https://client.example.com/oauth/client-metadata.json",
+        scopes,
+        expiresIn: tokenLifetime,
+        claims: {
+          // About as much as providers write: the token has some 900 bytes.
+          sid: `session-${String(number).padStart(20, "0")}`,
+          email: "alice.anderson@example.com",
+          name: "Alice Anderson",
+          org_id: "org_2bVxYp8fN1kQwErTyUiOpAsDf",
+          auth_time: 1_764_000_000
+        }
+      }))
+    }
+  }))
+  return tokens
+}
+
+const Issuer = TestIssuer.serve({ resource, algorithm: "RS256", algorithms: ["ES256", "EdDSA"] }).pipe(
+  Layer.provide(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })),
+  Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
+)
+const scope = Effect.runSync(Scope.make())
+const issuer = Context.get(
+  await Effect.runPromise(Scope.provide(Layer.build(Issuer), scope)),
+  TestIssuer.TestIssuer
+)
+
+let asked = 0
+// The issuer keeps what it received until somebody takes it.
+const takeRequests = async () => {
+  asked += (await Effect.runPromise(issuer.takeRequests)).length
+}
+setInterval(() => void takeRequests(), 200)
+
+process.on("message", (question: Question) => void answer(question).then((value) => process.send!(value)))
+process.on("disconnect", () => {
+  void Effect.runPromise(Scope.close(scope, Exit.void)).finally(() => process.exit())
+})
+process.send!(issuer.issuer)

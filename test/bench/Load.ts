@@ -1,0 +1,135 @@
+/**
+ * A client that costs little: raw sockets, prepared bytes, one request at a time on each connection. A client on `node:http`
+ * would be the bottleneck for every server that is worth measuring.
+ */
+import { connect, type Socket } from "node:net"
+
+/** What came back. */
+export interface Outcome {
+  /** The body of the first answer. */
+  readonly body: string
+  readonly count: number
+  readonly statuses: Readonly<Record<string, number>>
+  readonly seconds: number
+}
+
+/** The length of the answer at the start of the text, or `undefined` when it is not complete. */
+const lengthOf = (text: string): number | undefined => {
+  const head = text.indexOf("\r\n\r\n")
+  if (head < 0) return undefined
+  const headers = text.slice(0, head).toLowerCase()
+  const body = head + 4
+  const found = headers.indexOf("\r\ncontent-length:")
+  if (found >= 0) {
+    const length = body + Number.parseInt(headers.slice(found + 17), 10)
+    return text.length >= length ? length : undefined
+  }
+  if (headers.includes("\r\ntransfer-encoding: chunked")) {
+    const end = text.indexOf("0\r\n\r\n", body)
+    return end < 0 ? undefined : end + 5
+  }
+  return body
+}
+
+/** Sends requests, in turn, until `until` says that it is enough. */
+export const run = async (
+  port: number,
+  requests: ReadonlyArray<Buffer>,
+  { connections = 32, from = 0, until }: {
+    readonly connections?: number
+    /** The request to begin with. */
+    readonly from?: number
+    readonly until: (count: number, milliseconds: number) => boolean
+  }
+): Promise<Outcome> => {
+  const statuses: Record<string, number> = {}
+  let body = ""
+  const began = performance.now()
+  let sent = 0
+  let count = 0
+  const one = () =>
+    new Promise<void>((resolve, reject) => {
+      let socket: Socket
+      let text = ""
+      let open = false
+      const next = () => {
+        if (until(sent, performance.now() - began)) {
+          open = false
+          socket.destroy()
+          resolve()
+          return
+        }
+        open = true
+        socket.write(requests[(from + sent++) % requests.length]!)
+      }
+      const onData = (chunk: Buffer) => {
+        text = text + chunk.toString("latin1")
+        const length = lengthOf(text)
+        if (length === undefined) return
+        const status = text.slice(9, 12)
+        if (count === 0) body = text.slice(text.indexOf("\r\n\r\n") + 4, length)
+        statuses[status] = (statuses[status] ?? 0) + 1
+        count++
+        const closes = /\r\nconnection: close/i.test(text.slice(0, 1000))
+        text = text.slice(length)
+        if (closes) {
+          open = false
+          socket.destroy()
+          begin()
+        } else {
+          next()
+        }
+      }
+      const begin = () => {
+        socket = connect(port, "127.0.0.1")
+        socket.setNoDelay(true)
+        socket.on("connect", next)
+        socket.on("data", onData)
+        socket.on("error", reject)
+        socket.on("close", () => {
+          if (open) reject(new Error("the server closed the connection"))
+        })
+      }
+      begin()
+    })
+  await Promise.all(Array.from({ length: connections }, one))
+  return { body, count, statuses, seconds: (performance.now() - began) / 1000 }
+}
+
+/** A GET with a token. */
+export const get = (token: string): Buffer =>
+  Buffer.from(`GET /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${token}\r\naccept: */*\r\n\r\n`)
+
+/** A tool call of MCP 2026-07-28, or of the revision before it, which the SDK v1 speaks. */
+export const callTool = (token: string, revision: "2026-07-28" | "2025-11-25"): Buffer => {
+  const modern = revision === "2026-07-28"
+  const body = JSON.stringify({
+    jsonrpc: "2.0",
+    id: 1,
+    method: "tools/call",
+    params: {
+      name: "add_todo",
+      arguments: { title: "buy milk" },
+      ...(modern
+        ? {
+          _meta: {
+            "io.modelcontextprotocol/protocolVersion": revision,
+            "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientInfo": { name: "bench", version: "1.0.0" }
+          }
+        }
+        : {})
+    }
+  })
+  const headers = [
+    "POST /mcp HTTP/1.1",
+    "host: 127.0.0.1",
+    `authorization: Bearer ${token}`,
+    "content-type: application/json",
+    "accept: application/json, text/event-stream",
+    `mcp-protocol-version: ${revision}`,
+    ...(modern ? ["mcp-method: tools/call", "mcp-name: add_todo"] : []),
+    `content-length: ${Buffer.byteLength(body)}`
+  ]
+  return Buffer.from(`${headers.join("\r\n")}\r\n\r\n${body}`)
+}

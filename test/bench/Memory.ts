@@ -1,0 +1,80 @@
+/** The level "memory", a process of its own with `--expose-gc`: distinct tokens through the gate, and the heap meanwhile. */
+import { Effect, Layer, References, Scope } from "effect"
+import { AuthLayer } from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { createPrivateKey, createSign, type KeyObject } from "node:crypto"
+import { resource } from "./Subject.ts"
+
+/** The capacity of the cache by default. */
+const capacity = 10_000
+
+const heap = () => {
+  for (let turn = 0; turn < 3; turn++) globalThis.gc!()
+  return process.memoryUsage().heapUsed / 2 ** 20
+}
+
+const run = async (count: number) => {
+  const issuer = await TestIssuer.start({ resource, algorithm: "ES256" })
+  const { kid, privateKey } = await issuer.currentKey()
+  // A million signatures: synchronous ones cost a third of those that cross threads. The key and the documents are the issuer's.
+  const key = createPrivateKey({ key: await crypto.subtle.exportKey("jwk", privateKey) as never, format: "jwk" })
+  const layer = AuthLayer.layerServices({
+    resource,
+    authorizationServers: [issuer.issuer],
+    scopes: ["todos:read", "todos:write"]
+  }).pipe(
+    Layer.provide(issuer.httpClient),
+    Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
+  )
+  const scope = Effect.runSync(Scope.make())
+  const gate = await Effect.runPromise(
+    Effect.provideContext(AuthLayer.AuthLayer, await Effect.runPromise(Scope.provide(Layer.build(layer), scope)))
+  )
+  const header = () => undefined
+  const segment = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
+  const head = segment({ alg: "ES256", typ: "at+jwt", kid })
+  const seconds = Math.floor(Date.now() / 1000)
+  let made = 0
+  const verify = async (many: number) => {
+    for (let left = many; left > 0;) {
+      const batch = Math.min(left, 64)
+      left -= batch
+      await Promise.all(Array.from({ length: batch }, () => {
+        const number = made++
+        const token = sign(
+          key,
+          `${head}.${
+            segment({
+              iss: issuer.issuer,
+              sub: `subject-${number}`,
+              aud: resource,
+              client_id: "client-1",
+              iat: seconds,
+              exp: seconds + 86_400,
+              jti: `jti-${number}`,
+              scope: "todos:read todos:write",
+              sid: `session-${String(number).padStart(20, "0")}`
+            })
+          }`
+        )
+        return Effect.runPromise(gate.authenticate({ method: "GET", header, authorization: [`Bearer ${token}`] }))
+      }))
+    }
+  }
+  const empty = heap()
+  // Twice the capacity: what is compiled and grown once has been by then.
+  await verify(2 * capacity)
+  const full = heap()
+  await verify(count - 2 * capacity)
+  return { count, empty, full, end: heap() }
+}
+
+const sign = (key: KeyObject, input: string) =>
+  `${input}.${createSign("SHA256").update(input).sign({ key, dsaEncoding: "ieee-p1363" }).toString("base64url")}`
+
+/** In mebibytes of heap. */
+export type Measured = Awaited<ReturnType<typeof run>>
+
+process.on("message", (count: number) => void run(count).then((measured) => process.send!(measured)))
+process.on("disconnect", () => process.exit())
+process.send!("ready")

@@ -1,0 +1,36 @@
+/** A contender, a process of its own: `node Server.ts <name> <issuer>`. Tells its port, and what it has used when asked. */
+import type { AddressInfo } from "node:net"
+import { Session } from "node:inspector"
+import { servers } from "./servers.ts"
+import { resource } from "./Subject.ts"
+
+const [name = "", issuer = ""] = process.argv.slice(2)
+// mcp-auth talks to the console about metadata that it would like to have.
+console.warn = () => {}
+
+// A server of ours does not load the peers.
+const make = servers[name] ?? (await import("./peers/servers.mjs")).servers[name]
+if (make === undefined) throw new Error(`there is no server called ${name}`)
+const server = await make(issuer, resource)
+if (!server.listening) await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
+
+let session: Session | undefined
+
+process.on("message", (question) => {
+  if (typeof question === "object" && question !== null && "profile" in question) {
+    if (question.profile === true) {
+      session = new Session()
+      session.connect()
+      session.post("Profiler.enable")
+      session.post("Profiler.setSamplingInterval", { interval: 200 })
+      session.post("Profiler.start", () => process.send!(true))
+      return
+    }
+    session!.post("Profiler.stop", (_, { profile }) => process.send!(profile))
+    return
+  }
+  const { system, user } = process.cpuUsage()
+  process.send!(user + system)
+})
+process.on("disconnect", () => process.exit())
+process.send!((server.address() as AddressInfo).port)

@@ -1,0 +1,88 @@
+/** The level "verify", a process of its own: what verifying a token costs, without any server. */
+import { Effect, Layer, References, Scope } from "effect"
+import { AuthLayer } from "effect-mcp-auth"
+import { FetchHttpClient } from "effect/http"
+import { verifiers } from "./peers/verifiers.mjs"
+import { shuffled } from "./Stats.ts"
+import { resource } from "./Subject.ts"
+
+console.warn = () => {}
+
+export interface Work {
+  readonly issuer: string
+  readonly algorithm: "RS256" | "ES256" | "EdDSA"
+  readonly tokens: ReadonlyArray<string>
+  readonly rounds: number
+  readonly milliseconds: number
+}
+
+/** Microseconds of CPU per token, by contender, one for each round. */
+export type Measured = Readonly<Record<string, ReadonlyArray<number>>>
+
+const gateOf = async (issuer: string, capacity: number | undefined) => {
+  const layer = AuthLayer.layerServices({
+    resource,
+    authorizationServers: [issuer],
+    scopes: ["todos:read", "todos:write"],
+    ...(capacity === undefined ? {} : { tokenCache: { capacity } })
+  }).pipe(Layer.provide(FetchHttpClient.layer), Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")))
+  const scope = Effect.runSync(Scope.make())
+  return Effect.runPromise(
+    Effect.provideContext(AuthLayer.AuthLayer, await Effect.runPromise(Scope.provide(Layer.build(layer), scope)))
+  )
+}
+
+/** As it is used: inside an effect that runs. */
+const own = async (issuer: string, capacity: number | undefined) => {
+  const gate = await gateOf(issuer, capacity)
+  const header = () => undefined
+  return (tokens: ReadonlyArray<string>): Promise<void> =>
+    Effect.runPromise(Effect.gen(function*() {
+      for (const token of tokens) {
+        yield* gate.authenticate({ method: "GET", header, authorization: [`Bearer ${token}`] })
+      }
+    }))
+}
+
+const measure = async ({ algorithm, issuer, milliseconds, rounds, tokens }: Work): Promise<Measured> => {
+  const all: Record<string, (tokens: ReadonlyArray<string>) => Promise<void>> = {
+    "effect-mcp-auth, seen before": await own(issuer, undefined),
+    "effect-mcp-auth, every token new": await own(issuer, 0)
+  }
+  for (const [name, verify] of Object.entries(await verifiers(issuer, resource, algorithm))) {
+    all[name] = async (tokens) => {
+      for (const token of tokens) {
+        const given = verify(token)
+        if (given instanceof Promise) await given
+      }
+    }
+  }
+  const measured: Record<string, Array<number>> = {}
+  for (const [name, run] of Object.entries(all)) {
+    try {
+      await run(tokens.slice(0, 200))
+      await run(tokens.slice(0, 200))
+      measured[name] = []
+    } catch (error) {
+      console.log(`  ${name} does not verify ${algorithm}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const name of shuffled(Object.keys(measured))) {
+      const before = process.cpuUsage()
+      const began = performance.now()
+      let count = 0
+      while (performance.now() - began < milliseconds) {
+        await all[name]!(tokens.slice(0, 200))
+        count += 200
+      }
+      const { system, user } = process.cpuUsage(before)
+      measured[name]!.push((user + system) / count)
+    }
+  }
+  return measured
+}
+
+process.on("message", (work: Work) => void measure(work).then((measured) => process.send!(measured)))
+process.on("disconnect", () => process.exit())
+process.send!("ready")

@@ -1,0 +1,104 @@
+/**
+ * `npm run bench`: what protection costs, beside what people use instead. Writes `BENCHMARKS.md`.
+ *
+ * - `--quick`: fewer contenders, scenarios and rounds, within a minute; writes nothing.
+ * - `--check`: compares with the ratios in `ratios.json`, and fails where more than a tenth is lost; writes nothing.
+ * - `--only request,tools,verify,memory,start,size,types`: some of the levels; writes nothing.
+ * - `--profile <server>`: a CPU profile of a server (`effect + effect-mcp-auth`, say) on tokens seen before, for DevTools.
+ */
+import { execFileSync } from "node:child_process"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    check: { type: "boolean", default: false },
+    only: { type: "string" },
+    profile: { type: "string" }
+  }
+})
+
+const here = (path: string) => join(import.meta.dirname, path)
+
+if (!existsSync(here("peers/node_modules/mcp-auth"))) {
+  console.log("installing the peers into test/bench/peers …")
+  execFileSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: here("peers"), stdio: "inherit" })
+}
+
+const Child = await import("./Child.ts")
+const Levels = await import("./Levels.ts")
+const Load = await import("./Load.ts")
+const Report = await import("./Report.ts")
+
+const began = performance.now()
+const issuer = await Child.issuer()
+
+if (options.profile !== undefined) {
+  const requests = (await issuer.mint("RS256", 1000)).map(Load.get)
+  const server = await Child.server(options.profile, issuer.url)
+  const load = (milliseconds: number) => Load.run(server.port, requests, { until: (_, passed) => passed > milliseconds })
+  await load(3000)
+  const profile = await server.profile(() => load(5000))
+  writeFileSync("bench.cpuprofile", JSON.stringify(profile))
+  console.log("bench.cpuprofile")
+  await server.stop()
+  await issuer.stop()
+  process.exit()
+}
+
+const all = ["request", "tools", "verify", "memory", "start", "size", "types"] as const
+const quickly = ["request", "tools", "verify", "size"] as const
+const only = options.only?.split(",")
+const unknown = only?.find((name) => !all.includes(name as never))
+if (unknown !== undefined) throw new Error(`--only knows ${all.join(", ")}, and not ${unknown}`)
+const chosen = only === undefined ? options.quick ? quickly : all : all.filter((name) => only.includes(name))
+
+const levels: Array<Awaited<ReturnType<typeof Levels.request>>> = []
+for (const name of chosen) {
+  console.log(`\n== ${name}, after ${((performance.now() - began) / 1000).toFixed(0)} s`)
+  const level = await Levels[name]({ issuer, quick: options.quick })
+  for (const table of level.tables) Report.console_(table)
+  levels.push(level)
+}
+await issuer.stop()
+
+const goals = levels.flatMap((level) => level.goals)
+Report.console_(Report.goalsTable(goals))
+console.log(`\n${((performance.now() - began) / 1000).toFixed(0)} seconds`)
+
+type Ratios = Record<string, { readonly reach: string; readonly ratio: number }>
+const committed: Ratios = existsSync(here("ratios.json")) ? JSON.parse(readFileSync(here("ratios.json"), "utf8")) : {}
+
+if (options.check) {
+  const lost = goals.filter(({ found, id, reach }) => {
+    const before = committed[id]?.ratio
+    if (before === undefined) return false
+    // The better quartile: a ratio that moves between rounds is lost only when hardly any round comes near it. A few MiB
+    // and a request more or less are no loss of a tenth either.
+    return "atLeast" in reach ? found.high < 0.9 * before : found.low > 1.1 * Math.max(before, reach.atMost / 4)
+  })
+  for (const { found, id } of lost) {
+    console.log(`LOST ${id}: ${Report.number(committed[id]!.ratio)} is committed, found ${Report.withQuartiles(found)}`)
+  }
+  console.log(lost.length === 0 ? "No ratio has lost more than a tenth." : `${lost.length} lost more than a tenth.`)
+  process.exitCode = lost.length === 0 ? 0 : 1
+} else if (!options.quick && only === undefined) {
+  const versions: Record<string, string> = {}
+  for (const [folder, names] of Object.entries({ "../..": ["effect", "jose"], peers: undefined })) {
+    const manifest = JSON.parse(readFileSync(here(`${folder}/package.json`), "utf8"))
+    for (const name of names ?? Object.keys(manifest.dependencies)) {
+      versions[name] ??= JSON.parse(readFileSync(here(`${folder}/node_modules/${name}/package.json`), "utf8")).version
+    }
+  }
+  const notes = readFileSync(here("notes.md"), "utf8")
+  writeFileSync(here("../../BENCHMARKS.md"), Report.markdown(levels, versions, notes))
+  writeFileSync(here("benchmarks.svg"), Report.picture(levels.flatMap(({ bars }) => bars ?? [])))
+  const ratios: Ratios = Object.fromEntries(goals.map(({ found, id, reach }) => [id, {
+    reach: "atLeast" in reach ? `at least ${reach.atLeast}` : `at most ${reach.atMost}`,
+    ratio: Math.round(found.median * 1000) / 1000
+  }]))
+  writeFileSync(here("ratios.json"), `${JSON.stringify(ratios, null, 2)}\n`)
+  console.log("BENCHMARKS.md, test/bench/benchmarks.svg, test/bench/ratios.json")
+}
