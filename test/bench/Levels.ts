@@ -154,11 +154,22 @@ export const request = async ({ issuer, quick }: Settings): Promise<Level> => {
         "How many requests a server answers for the CPU time in which the unprotected Effect server answers one.",
         "cpu"
       ),
-      tableOf("A whole request, by requests per second", "The same by the clock on the wall, on a machine that is shared.", "rate"),
+      tableOf(
+        "A whole request, by requests per second",
+        "The same by the clock on the wall, on a machine that is shared.",
+        "rate"
+      ),
       ...(quick ? [] : [await unknownKids(issuer, unknown)])
     ],
     goals: [
-      ...goal("seen/unprotected", "Effect route, tokens seen before, to the unprotected route", 0.9, seen, own, "effect"),
+      ...goal(
+        "seen/unprotected",
+        "Effect route, tokens seen before, to the unprotected route",
+        0.9,
+        seen,
+        own,
+        "effect"
+      ),
       ...goal("seen/mcp-auth", "the same, to Express + mcp-auth", 4, seen, own, "express + mcp-auth"),
       ...goal(
         "express/mcp-auth",
@@ -168,8 +179,22 @@ export const request = async ({ issuer, quick }: Settings): Promise<Level> => {
         "express + effect-mcp-auth",
         "express + mcp-auth"
       ),
-      ...goal("new/jose", "every token new, to plain jose on the same server", 1, found["every token new"]!, own, "effect + jose"),
-      ...goal("garbage/unprotected", "garbage refused, to the unprotected route", 0.7, found["garbage"]!, own, "effect"),
+      ...goal(
+        "new/jose",
+        "every token new, to plain jose on the same server",
+        1,
+        found["every token new"]!,
+        own,
+        "effect + jose"
+      ),
+      ...goal(
+        "garbage/unprotected",
+        "garbage refused, to the unprotected route",
+        0.7,
+        found["garbage"]!,
+        own,
+        "effect"
+      ),
       ...(quick ? [] : [await askedByUnknownKids(issuer, own, unknown)])
     ]
   }
@@ -187,7 +212,11 @@ const asks = async (issuer: Child.Issuer, name: string, unknown: ReadonlyArray<s
   return after - before
 }
 
-const askedByUnknownKids = async (issuer: Child.Issuer, name: string, unknown: ReadonlyArray<string>): Promise<Goal> => ({
+const askedByUnknownKids = async (
+  issuer: Child.Issuer,
+  name: string,
+  unknown: ReadonlyArray<string>
+): Promise<Goal> => ({
   id: "unknown-kid/requests",
   what: "provider requests caused by 10,000 unknown `kid`s in a minute",
   reach: { atMost: 2 },
@@ -306,7 +335,9 @@ export const memory = async ({ quick }: Settings): Promise<Level> => {
   return {
     tables: [{
       title: "Memory",
-      text: `The heap after ${count.toLocaleString("en")} distinct tokens, all valid, through a gate with the cache of 10,000.`,
+      text: `The heap after ${
+        count.toLocaleString("en")
+      } distinct tokens, all valid, through a gate with the cache of 10,000.`,
       columns: ["", "MiB of heap"],
       rows: [["before the first token", number(empty)], ["cache full", number(full)], ["at the end", number(end)]]
     }],
@@ -327,8 +358,16 @@ const tsc = join(root, "node_modules/typescript/bin/tsc")
 export const start = async ({ issuer, quick }: Settings): Promise<Level> => {
   // What people install is built: starting from the sources would measure how Node strips types.
   execFileSync("npm", ["run", "--silent", "build"], { cwd: root, stdio: "inherit" })
-  const names = ["effect", own, "node:http + effect-mcp-auth", "express", "express + effect-mcp-auth", "express + mcp-auth",
-    "express + SDK + jose", "fastify + @fastify/jwt"]
+  const names = [
+    "effect",
+    own,
+    "node:http + effect-mcp-auth",
+    "express",
+    "express + effect-mcp-auth",
+    "express + mcp-auth",
+    "express + SDK + jose",
+    "fastify + @fastify/jwt"
+  ]
   const [token] = await issuer.mint("RS256", 1)
   const cpu = new Map<string, Array<number>>(names.map((name) => [name, []]))
   const wall = new Map<string, Array<number>>(names.map((name) => [name, []]))
@@ -345,7 +384,8 @@ export const start = async ({ issuer, quick }: Settings): Promise<Level> => {
   return {
     tables: [{
       title: "Start, to the first protected answer",
-      text: "A new process: loading, listening, fetching the keys, one answer. As a multiple of Express + mcp-auth; less is better.",
+      text:
+        "A new process: loading, listening, fetching the keys, one answer. As a multiple of Express + mcp-auth; less is better.",
       columns: ["server", "CPU", "time"],
       rows: names.map((name) => [
         name,
@@ -385,7 +425,8 @@ export const size = async (): Promise<Level> => {
   return {
     tables: [{
       title: "Size",
-      text: "Bundled by esbuild with all that it exports, minified and compressed by gzip, without effect, jose and the SDKs.",
+      text:
+        "Bundled by esbuild with all that it exports, minified and compressed by gzip, without effect, jose and the SDKs.",
       columns: ["entry point", "size"],
       rows
     }],
@@ -402,7 +443,8 @@ export const size = async (): Promise<Level> => {
 /** A server with a hundred tools, whose scopes are checked by the compiler or are not. */
 const programWith = (scoped: boolean): string => {
   const tool = (index: number) => {
-    const made = `Tool.make("tool_${index}", { parameters: Schema.Struct({ title: Schema.String, count: Schema.Int }), ` +
+    const made =
+      `Tool.make("tool_${index}", { parameters: Schema.Struct({ title: Schema.String, count: Schema.Int }), ` +
       "success: Schema.String })"
     return `const Tool${index} = ${scoped ? `requireScopes("scope:${index % 10}", "scope:all")(${made})` : made}`
   }
@@ -449,7 +491,11 @@ export const types = async ({ quick }: Settings): Promise<Level> => {
       writeFileSync(join(folder, kind, "main.ts"), programWith(kind === "guarded"))
       writeFileSync(
         join(folder, kind, "tsconfig.json"),
-        JSON.stringify({ extends: "../../../../tsconfig.json", include: ["main.ts"], compilerOptions: { rootDir: root } })
+        JSON.stringify({
+          extends: "../../../../tsconfig.json",
+          include: ["main.ts"],
+          compilerOptions: { rootDir: root }
+        })
       )
     }
     for (let round = 0; round < (quick ? 1 : 5); round++) {
@@ -470,7 +516,8 @@ export const types = async ({ quick }: Settings): Promise<Level> => {
   return {
     tables: [{
       title: "Types",
-      text: "Checking an MCP server of 100 tools, two scopes each, with TypeScript's own clock; to the same tools on the stock `McpServer`.",
+      text:
+        "Checking an MCP server of 100 tools, two scopes each, with TypeScript's own clock; to the same tools on the stock `McpServer`.",
       columns: ["", "to the stock server"],
       rows: [
         ["time to check", withQuartiles(ratio(seconds.guarded, seconds.stock))],

@@ -38,7 +38,8 @@ const issuer = await Child.issuer()
 if (options.profile !== undefined) {
   const requests = (await issuer.mint("RS256", 1000)).map(Load.get)
   const server = await Child.server(options.profile, issuer.url)
-  const load = (milliseconds: number) => Load.run(server.port, requests, { until: (_, passed) => passed > milliseconds })
+  const load = (milliseconds: number) =>
+    Load.run(server.port, requests, { until: (_, passed) => passed > milliseconds })
   await load(3000)
   const profile = await server.profile(() => load(5000))
   writeFileSync("bench.cpuprofile", JSON.stringify(profile))

@@ -284,7 +284,7 @@ describe("streams", () => {
         }
       })
     )
-    const token = await mint({ expiresIn: "1 second" })
+    const token = await mint({ expiresIn: "3 seconds" })
     const { body } = await handler(post(token, call("list_todos")))
     // The stream of a GET with the same token ends when the token does, so the token has expired by then.
     const kept = auth.protect(() => eventStream((_) => _.enqueue(bytes)))

@@ -352,7 +352,7 @@ describe("node:http", () => {
       })
     })
     const answer = await fetch(server.url, {
-      headers: { authorization: `Bearer ${await mint({ expiresIn: "1 second" })}` }
+      headers: { authorization: `Bearer ${await mint({ expiresIn: "3 seconds" })}` }
     })
     assert.strictEqual(await answer.text(), ": open\n\n")
     await gone

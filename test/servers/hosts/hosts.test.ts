@@ -155,7 +155,7 @@ describe.each(hosts)("$name", (host) => {
 
   it("ends a stream that the server keeps open when the token ends, and lets the caller open another", async () => {
     const bench = await setUp(host, {}, false)
-    const token = await Effect.runPromise(bench.issuer.mint({ scopes: ["todos:read"], expiresIn: "2 seconds" }))
+    const token = await Effect.runPromise(bench.issuer.mint({ scopes: ["todos:read"], expiresIn: "3 seconds" }))
     const { ended, first, status } = await bench.running.open(
       host.streams === "GET"
         ? { method: "GET", path: "/mcp", headers: [...bearer(token), ["accept", "text/event-stream"]] }
