@@ -187,7 +187,7 @@ describe("MCP", () => {
   it.effect("T-MCP-08 a long stream ends with its token, and reconnecting needs another", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
-      const token = yield* server.issuer.mint({ scopes: ["todos:read"], expiresIn: "3 seconds" })
+      const token = yield* server.issuer.mint({ scopes: ["todos:read"], expiresIn: "2 seconds" })
       const stream = yield* Effect.forkChild(
         server.message("subscriptions/listen", { notifications: { toolsListChanged: true } }, bearer(token)),
         { startImmediately: true }
