@@ -157,6 +157,28 @@ export const ofAnyCall = (annotations: Context.Context<never>): ReadonlyArray<st
   ])
 
 /**
+ * The annotation of a tool without scopes whose handler reads `Principal`: where anonymous requests are allowed, a call
+ * without credentials is asked to sign in. Tools with scopes need a caller anyway.
+ *
+ * **Example** (A tool for whoever has signed in)
+ *
+ * ```ts
+ * import { Principal, RequiredScopes } from "effect-mcp-auth"
+ * import { Schema } from "effect"
+ * import { Tool } from "effect/ai"
+ *
+ * const Mine = Tool.make("mine", { success: Schema.String, dependencies: [Principal] })
+ *   .annotate(RequiredScopes.Authenticated, true)
+ * ```
+ *
+ * @category annotations
+ * @since 0.1.0
+ */
+export const Authenticated: Context.Reference<boolean> = Context.Reference<boolean>("effect-mcp-auth/Authenticated", {
+  defaultValue: () => false
+})
+
+/**
  * A non-empty list of scopes with literal types.
  *
  * @category utility types

@@ -54,30 +54,42 @@ export class Principal extends Context.Service<Principal, {
   readonly owner: string
   /** (issuer, client, subject): what sessions and states belong to. */
   readonly key: string
-}>()("effect-mcp-auth/Principal") {}
+}>()("effect-mcp-auth/Principal") {
+  /**
+   * Makes a principal; `owner` and `key` follow from the rest.
+   *
+   * **When to use**
+   *
+   * In a `TokenVerifier` of your own.
+   *
+   * **Details**
+   *
+   * Both are JSON lists, so no choice of issuer or subject can look like another pair. Without a subject the owner is the
+   * client, marked so that it never equals a subject's.
+   *
+   * @category constructors
+   * @since 0.1.0
+   */
+  static readonly make = (
+    fields: Omit<Principal["Service"], "owner" | "key" | "token"> & {
+      readonly token: Redacted.Redacted | Redacted.Redacted<InboundToken>
+    }
+  ): Principal["Service"] => ({
+    ...fields,
+    token: fields.token as Redacted.Redacted<unknown> as Redacted.Redacted<InboundToken>,
+    owner: JSON.stringify(
+      fields.subject === undefined
+        ? [fields.issuer, null, fields.clientId ?? null]
+        : [fields.issuer, fields.subject]
+    ),
+    key: JSON.stringify([fields.issuer, fields.clientId ?? null, fields.subject ?? null])
+  })
+}
 
 /**
- * Makes a principal; `owner` and `key` follow from the rest.
- *
- * **Details**
- *
- * Both are JSON lists, so no choice of issuer or subject can look like another pair. Without a subject the owner is the
- * client, marked so that it never equals a subject's.
+ * `Principal.make`, as a function of this module.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (
-  fields: Omit<Principal["Service"], "owner" | "key" | "token"> & {
-    readonly token: Redacted.Redacted | Redacted.Redacted<InboundToken>
-  }
-): Principal["Service"] => ({
-  ...fields,
-  token: fields.token as Redacted.Redacted<unknown> as Redacted.Redacted<InboundToken>,
-  owner: JSON.stringify(
-    fields.subject === undefined
-      ? [fields.issuer, null, fields.clientId ?? null]
-      : [fields.issuer, fields.subject]
-  ),
-  key: JSON.stringify([fields.issuer, fields.clientId ?? null, fields.subject ?? null])
-})
+export const make: typeof Principal.make = Principal.make

@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FindMyWay from "effect/http/FindMyWay"
 import type { Policy } from "../../authorization/Gate.ts"
-import { ofCall, Unauthorized } from "../../authorization/RequiredScopes.ts"
+import { Authenticated, ofCall, Unauthorized } from "../../authorization/RequiredScopes.ts"
 import type { Operation } from "../../protocol/Operation.ts"
 
 type Server = McpServer.McpServer["Service"]
@@ -70,7 +70,8 @@ export const policyOf = (server: Server): (operation: Operation) => Policy | und
     const annotations = annotationsOf(operation)
     return annotations === undefined ? undefined : {
       scopes: ofCall(annotations, operation.params),
-      unauthorized: Context.get(annotations, Unauthorized)
+      unauthorized: Context.get(annotations, Unauthorized),
+      authenticated: Context.get(annotations, Authenticated)
     }
   }
 }

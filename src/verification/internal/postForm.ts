@@ -1,7 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
-import type * as HttpClient from "effect/http/HttpClient"
+import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Stream from "effect/Stream"
 import { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
@@ -75,7 +75,9 @@ export const postForm = (
     }),
     Effect.timeoutOrElse({ duration: limit.time, orElse: () => unavailable("timeout") }),
     // Read by the fetch client when the request runs: whichever client the user provides, fetch follows nothing.
-    Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", credentials: "omit" })
+    Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", credentials: "omit" }),
+    // The ids of a request's trace are nobody's business outside.
+    Effect.provideService(HttpClient.TracerPropagationEnabled, false)
   )
 }
 
