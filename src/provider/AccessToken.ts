@@ -129,6 +129,8 @@ const span = (seconds: number): string => {
 }
 
 /**
+ * What a token is judged against.
+ *
  * @category models
  * @since 0.1.0
  */

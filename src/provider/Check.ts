@@ -42,6 +42,8 @@ export class NotUsable extends Data.TaggedError("NotUsable")<{ readonly detail: 
 }
 
 /**
+ * How an authorization server is checked.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -184,6 +186,8 @@ const report = (
   })
 
 /**
+ * How saved documents are checked, without asking the server.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -18,6 +18,8 @@ import * as Report from "./Report.ts"
 import type { Revision } from "./Rule.ts"
 
 /**
+ * How an MCP server is examined.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -59,6 +59,8 @@ export interface Report {
 }
 
 /**
+ * What a report is made of.
+ *
  * @category models
  * @since 0.1.0
  */

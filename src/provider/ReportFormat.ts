@@ -15,6 +15,8 @@ import type { Verdict } from "./Rule.ts"
 export const all = ["table", "json", "markdown", "junit"] as const
 
 /**
+ * How a report may be written.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -14,6 +14,8 @@
 export const revisions = ["2026-07-28", "2025-11-25", "2025-06-18"] as const
 
 /**
+ * A revision of MCP that can be judged against.
+ *
  * @category models
  * @since 0.1.0
  */
