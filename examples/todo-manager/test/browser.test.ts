@@ -2,7 +2,7 @@
  * The MCP inspector in a real browser: it finds out where to sign in, a person signs in and consents on the pages of a real
  * authorization server, tools are listed and called, and one that needs a scope more leads to a second consent.
  *
- * Wants `/usr/bin/chromium` (or `CHROMIUM`) and `playwright-core`; is skipped without, except where `CI` is set. With
+ * Wants `/usr/bin/chromium` (or `CHROMIUM`) and `playwright-core`; is skipped without, except where `CI` is `true`. With
  * `WRITE_PICTURES=1` it writes the pictures of the README.
  */
 import { assert, describe, layer } from "@effect/vitest"
@@ -13,63 +13,19 @@ import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { Page } from "playwright-core"
 import * as Serving from "../../shared/Serving.ts"
 import { issuer, servers } from "./servers.ts"
-
-/** As much of playwright-core as is used here: its types are not there where it is not installed. */
-interface Locator {
-  readonly click: (options?: { readonly force?: boolean }) => Promise<void>
-  readonly fill: (text: string) => Promise<void>
-  readonly waitFor: () => Promise<void>
-  readonly allInnerTexts: () => Promise<ReadonlyArray<string>>
-  readonly getByRole: Page["getByRole"]
-  readonly first: () => Locator
-}
-
-interface Page {
-  readonly goto: (url: string) => Promise<unknown>
-  readonly url: () => string
-  readonly setViewportSize: (size: { readonly width: number; readonly height: number }) => Promise<void>
-  readonly getByRole: (role: string, options?: { readonly name?: string | RegExp; readonly exact?: boolean }) => Locator
-  readonly getByText: (text: string, options?: { readonly exact?: boolean }) => Locator
-  readonly getByPlaceholder: (text: string) => Locator
-  readonly screenshot: (options: { readonly path: string; readonly animations: "disabled" }) => Promise<unknown>
-}
-
-interface Browser {
-  readonly newContext: () => Promise<{
-    readonly setDefaultTimeout: (milliseconds: number) => void
-    readonly route: (
-      matches: (url: URL) => boolean,
-      handle: (route: { readonly abort: () => Promise<void> }) => Promise<void>
-    ) => Promise<void>
-    readonly newPage: () => Promise<Page>
-  }>
-  readonly close: () => Promise<void>
-}
-
-interface Playwright {
-  readonly chromium: {
-    readonly launch: (options: { readonly executablePath: string; readonly args: ReadonlyArray<string> }) => Promise<
-      Browser
-    >
-  }
-}
 
 const require = createRequire(import.meta.url)
 const chromium = process.env["CHROMIUM"] ?? "/usr/bin/chromium"
 
-const playwright = (): Playwright | undefined => {
-  try {
-    return require("playwright-core") as Playwright
-  } catch {
-    return undefined
-  }
-}
+// Not installed, for instance, where optional and development packages are left out.
+const playwright = await import("playwright-core").catch(() => undefined)
 
 const missing = [
   ...existsSync(chromium) ? [] : [chromium],
-  ...playwright() === undefined ? ["playwright-core"] : []
+  ...playwright === undefined ? ["playwright-core"] : []
 ].join(" and ")
 
 const root = (process.getuid?.() ?? 1) === 0
@@ -77,7 +33,7 @@ const root = (process.getuid?.() ?? 1) === 0
 const browser = Effect.acquireRelease(
   Effect.promise(() =>
     // Chromium does not run its sandbox as root, as in a container.
-    playwright()!.chromium.launch({ executablePath: chromium, args: root ? ["--no-sandbox"] : [] })
+    playwright!.chromium.launch({ executablePath: chromium, args: root ? ["--no-sandbox"] : [] })
   ),
   (browser) => Effect.promise(() => browser.close())
 )
@@ -154,13 +110,13 @@ const large = { width: 1280, height: 600 }
 const Quiet = Layer.succeed(References.MinimumLogLevel, "Warn")
 const { layer: Server } = servers.find(({ name }) => name === "effect")!
 
-describe.skipIf(missing !== "" && process.env["CI"] === undefined)(
+describe.skipIf(missing !== "" && process.env["CI"] !== "true")(
   missing === "" ? "the inspector in a browser" : `the inspector in a browser: skipped, there is no ${missing}`,
   () => {
     layer(Server.pipe(Layer.provide([issuer, Quiet])), { excludeTestServices: true })((it) => {
       it.effect("signs in, lists the tools, calls one, and steps up for another", () =>
         Effect.gen(function*() {
-          assert.strictEqual(missing, "", "This test needs them where CI is set")
+          assert.strictEqual(missing, "", "Where CI is true this test is not skipped")
           const { resource, url } = yield* Serving.Endpoint
           const address = yield* inspect(url)
           const context = yield* Effect.flatMap(browser, (_) => Effect.promise(() => _.newContext()))
