@@ -10,6 +10,8 @@ export default defineConfig({
   test: {
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    // By default one core is left to Vitest itself, which hardly needs it: on two cores nothing would run beside anything.
+    maxWorkers: "100%",
     // What is logged says something only where a test fails.
     silent: "passed-only",
     reporters: ["default", "./test/reporter.ts"],
