@@ -130,8 +130,12 @@ export const picture = (bars: ReadonlyArray<Bar>): string => {
     const y = 52 + index * row
     const length = Math.max(2, share / longest * width)
     return [
-      `  <text class="name${own ? " own" : ""}" x="${left - 10}" y="${y + 15}" text-anchor="end">${escape(name)}</text>`,
-      `  <rect class="${own ? "bar-own" : "bar"}" x="${left}" y="${y}" width="${length.toFixed(1)}" height="20" rx="3"/>`,
+      `  <text class="name${own ? " own" : ""}" x="${left - 10}" y="${y + 15}" text-anchor="end">${
+        escape(name)
+      }</text>`,
+      `  <rect class="${own ? "bar-own" : "bar"}" x="${left}" y="${y}" width="${
+        length.toFixed(1)
+      }" height="20" rx="3"/>`,
       `  <text class="share" x="${(left + length + 8).toFixed(1)}" y="${y + 15}">${Math.round(share * 100)} %</text>`
     ].join("\n")
   })

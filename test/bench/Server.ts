@@ -1,6 +1,6 @@
 /** A contender, a process of its own: `node Server.ts <name> <issuer>`. Tells its port, and what it has used when asked. */
-import type { AddressInfo } from "node:net"
 import { Session } from "node:inspector"
+import type { AddressInfo } from "node:net"
 import { servers } from "./servers.ts"
 import { resource } from "./Subject.ts"
 

@@ -81,9 +81,13 @@ const tools = async (...middleware) => {
   app.use(express.json())
   app.post("/mcp", ...middleware, async (request, response) => {
     const server = new McpServer({ name: "todos", version: "1.0.0" })
-    server.registerTool("add_todo", { description: "Adds a todo", inputSchema: { title: z.string() } }, ({ title }) => ({
-      content: [{ type: "text", text: `added ${title}` }]
-    }))
+    server.registerTool(
+      "add_todo",
+      { description: "Adds a todo", inputSchema: { title: z.string() } },
+      ({ title }) => ({
+        content: [{ type: "text", text: `added ${title}` }]
+      })
+    )
     const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true })
     response.on("close", () => void server.close())
     await server.connect(transport)
