@@ -48,7 +48,8 @@ const stop = (child: ChildProcess) =>
 
 export interface Issuer {
   readonly url: string
-  readonly mint: (algorithm: "RS256" | "ES256" | "EdDSA", count: number) => Promise<ReadonlyArray<string>>
+  /** `typ` is `at+jwt` unless given. */
+  readonly mint: (algorithm: "RS256" | "ES256" | "EdDSA", count: number, typ?: string) => Promise<ReadonlyArray<string>>
   /** How many requests it has had. */
   readonly requests: () => Promise<number>
   readonly stop: () => Promise<void>
@@ -59,7 +60,7 @@ export const issuer = async (): Promise<Issuer> => {
   const question = <A>(question: Question) => ask<A>(child, question)
   return {
     url: first,
-    mint: (algorithm, count) => question({ ask: "mint", algorithm, count }),
+    mint: (algorithm, count, typ = "at+jwt") => question({ ask: "mint", algorithm, count, typ }),
     requests: () => question({ ask: "requests" }),
     stop: () => stop(child)
   }

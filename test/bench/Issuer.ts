@@ -7,7 +7,12 @@ import { resource, scopes, tokenLifetime } from "./Subject.ts"
 
 /** What the process is asked. */
 export type Question =
-  | { readonly ask: "mint"; readonly count: number; readonly algorithm: "RS256" | "ES256" | "EdDSA" }
+  | {
+    readonly ask: "mint"
+    readonly count: number
+    readonly algorithm: "RS256" | "ES256" | "EdDSA"
+    readonly typ: string
+  }
   | { readonly ask: "requests" }
 
 let count = 0
@@ -26,6 +31,7 @@ const answer = async (question: Question): Promise<unknown> => {
         subject: `3f1b2c90-6f0e-4b0a-9d53-${String(number).padStart(12, "0")}`,
         clientId: "https://client.example.com/oauth/client-metadata.json",
         scopes,
+        header: { typ: question.typ },
         expiresIn: tokenLifetime,
         claims: {
           // About as much as providers write: the token has some 900 bytes.

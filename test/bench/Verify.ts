@@ -12,6 +12,8 @@ export interface Work {
   readonly issuer: string
   readonly algorithm: "RS256" | "ES256" | "EdDSA"
   readonly tokens: ReadonlyArray<string>
+  /** The same with the `typ` that hono's verifier takes, which knows no access tokens of RFC 9068. */
+  readonly plain: ReadonlyArray<string>
   readonly rounds: number
   readonly milliseconds: number
 }
@@ -44,7 +46,7 @@ const own = async (issuer: string, capacity: number | undefined) => {
     }))
 }
 
-const measure = async ({ algorithm, issuer, milliseconds, rounds, tokens }: Work): Promise<Measured> => {
+const measure = async ({ algorithm, issuer, milliseconds, plain, rounds, tokens }: Work): Promise<Measured> => {
   const all: Record<string, (tokens: ReadonlyArray<string>) => Promise<void>> = {
     "effect-mcp-auth, seen before": await own(issuer, undefined),
     "effect-mcp-auth, every token new": await own(issuer, 0)
@@ -57,11 +59,12 @@ const measure = async ({ algorithm, issuer, milliseconds, rounds, tokens }: Work
       }
     }
   }
+  const given = (name: string) => name.startsWith("hono") ? plain : tokens
   const measured: Record<string, Array<number>> = {}
   for (const [name, run] of Object.entries(all)) {
     try {
-      await run(tokens.slice(0, 200))
-      await run(tokens.slice(0, 200))
+      await run(given(name))
+      await run(given(name))
       measured[name] = []
     } catch (error) {
       console.log(`  ${name} does not verify ${algorithm}: ${error instanceof Error ? error.message : String(error)}`)
@@ -73,8 +76,8 @@ const measure = async ({ algorithm, issuer, milliseconds, rounds, tokens }: Work
       const began = performance.now()
       let count = 0
       while (performance.now() - began < milliseconds) {
-        await all[name]!(tokens.slice(0, 200))
-        count += 200
+        await all[name]!(given(name))
+        count += tokens.length
       }
       const { system, user } = process.cpuUsage(before)
       measured[name]!.push((user + system) / count)

@@ -4,6 +4,7 @@
  * - `--quick`: fewer contenders, scenarios and rounds, within a minute; writes nothing.
  * - `--check`: compares with the ratios in `ratios.json`, and fails where more than a tenth is lost; writes nothing.
  * - `--only request,tools,verify,memory,start,size,types`: some of the levels; writes nothing.
+ * - `--million`: the level memory with a million tokens instead of a hundred thousand, which takes some minutes more.
  * - `--profile <server>`: a CPU profile of a server (`effect + effect-mcp-auth`, say) on tokens seen before, for DevTools.
  */
 import { execFileSync } from "node:child_process"
@@ -14,6 +15,7 @@ import { parseArgs } from "node:util"
 const { values: options } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
+    million: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
     only: { type: "string" },
     profile: { type: "string" }
@@ -59,7 +61,7 @@ const chosen = only === undefined ? options.quick ? quickly : all : all.filter((
 const levels: Array<Awaited<ReturnType<typeof Levels.request>>> = []
 for (const name of chosen) {
   console.log(`\n== ${name}, after ${((performance.now() - began) / 1000).toFixed(0)} s`)
-  const level = await Levels[name]({ issuer, quick: options.quick })
+  const level = await Levels[name]({ issuer, quick: options.quick, million: options.million })
   for (const table of level.tables) Report.console_(table)
   levels.push(level)
 }

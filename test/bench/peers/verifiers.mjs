@@ -14,7 +14,9 @@ import { createPublicKey, verify } from "node:crypto"
 const middleware = (run) => (token) =>
   new Promise((resolve, reject) => {
     const request = {
-      headers: { authorization: `Bearer ${token}` },
+      headers: { host: "127.0.0.1", authorization: `Bearer ${token}` },
+      protocol: "http",
+      originalUrl: "/mcp",
       query: {},
       method: "GET",
       is: () => false,
