@@ -2,7 +2,7 @@
  * The MCP inspector in a real browser: it finds out where to sign in, a person signs in and consents on the pages of a real
  * authorization server, tools are listed and called, and one that needs a scope more leads to a second consent.
  *
- * Wants `/usr/bin/chromium` (or `CHROMIUM`) and `playwright-core`; is skipped without, except where `CI` is `true`. With
+ * Wants `/usr/bin/chromium` (or `CHROMIUM`) and `playwright-core`; is skipped without, except where `REQUIRE_CHROMIUM` is 1. With
  * `WRITE_PICTURES=1` it writes the pictures of the README.
  */
 import { assert, describe, layer } from "@effect/vitest"
@@ -110,7 +110,7 @@ const large = { width: 1280, height: 600 }
 const Quiet = Layer.succeed(References.MinimumLogLevel, "Warn")
 const { layer: Server } = servers.find(({ name }) => name === "effect")!
 
-describe.skipIf(missing !== "" && process.env["CI"] !== "true")(
+describe.skipIf(missing !== "" && process.env["REQUIRE_CHROMIUM"] !== "1")(
   missing === "" ? "the inspector in a browser" : `the inspector in a browser: skipped, there is no ${missing}`,
   () => {
     layer(Server.pipe(Layer.provide([issuer, Quiet])), { excludeTestServices: true })((it) => {
