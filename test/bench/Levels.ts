@@ -45,7 +45,7 @@ const rounds = async (
       const outcome = await Load.run(port, requestsOf(name), {
         from,
         // A first round without a good number of requests would leave compiling to the next one.
-        until: (sent, passed) => passed > milliseconds && (round > 0 || sent >= 4000 || passed > 8 * milliseconds)
+        until: (sent, passed) => passed > milliseconds && (round > 0 || sent >= 4000 || passed > 4 * milliseconds)
       })
       const used = await server.cpu() - before
       next.set(name, from + outcome.count)
@@ -127,8 +127,8 @@ export const request = async ({ issuer, quick }: Settings): Promise<Level> => {
     issuer: issuer.url,
     names: few,
     tokens: known,
-    rounds: quick ? 5 : 9,
-    milliseconds: quick ? 100 : 200
+    rounds: quick ? 5 : 7,
+    milliseconds: quick ? 100 : 150
   })
   const servers = await Promise.all(names.map((name) => Child.server(name, issuer.url)))
   const scenarios = Object.entries(all).filter(([name]) => !quick || (name !== "one token" && name !== "unknown kid"))
@@ -139,7 +139,7 @@ export const request = async ({ issuer, quick }: Settings): Promise<Level> => {
       servers,
       (name) => name.startsWith("hono") && statuses[0] === "200" ? plain : requests,
       (name) => unprotected.includes(name) ? ["200"] : statuses,
-      quick ? { count: 3, milliseconds: 250 } : { count: 5, milliseconds: 350 }
+      quick ? { count: 3, milliseconds: 250 } : { count: 5, milliseconds: 250 }
     )
   }
   await Promise.all(servers.map((server) => server.stop()))
@@ -284,7 +284,7 @@ export const tools = async ({ issuer, quick }: Settings): Promise<Level> => {
     servers,
     (name) => name.includes("v1") ? legacy : modern,
     () => ["200"],
-    quick ? { count: 3, milliseconds: 300 } : { count: 7, milliseconds: 500 }
+    quick ? { count: 3, milliseconds: 300 } : { count: 5, milliseconds: 400 }
   )
   await Promise.all(servers.map((server) => server.stop()))
   const baseOf = (name: string) => name.split(" + ")[0]!
@@ -396,7 +396,7 @@ export const start = async ({ issuer, quick }: Settings): Promise<Level> => {
   const [token] = await issuer.mint("RS256", 1)
   const cpu = new Map<string, Array<number>>(names.map((name) => [name, []]))
   const wall = new Map<string, Array<number>>(names.map((name) => [name, []]))
-  for (let round = 0; round < (quick ? 2 : 5); round++) {
+  for (let round = 0; round < (quick ? 2 : 3); round++) {
     for (const name of shuffled(names)) {
       const began = performance.now()
       const server = await Child.server(name, issuer.url, "built")
@@ -523,7 +523,7 @@ export const types = async ({ quick }: Settings): Promise<Level> => {
         })
       )
     }
-    for (let round = 0; round < (quick ? 1 : 5); round++) {
+    for (let round = 0; round < (quick ? 1 : 3); round++) {
       for (const kind of shuffled(kinds)) {
         const told = execFileSync(
           process.execPath,

@@ -1,15 +1,15 @@
 /** A contender, a process of its own: `node Server.ts <name> <issuer>`. Tells its port, and what it has used when asked. */
 import { Session } from "node:inspector"
 import type { AddressInfo } from "node:net"
-import { servers } from "./servers.ts"
+import { servers as peers } from "./peers/servers.mjs"
 import { resource } from "./Subject.ts"
 
 const [name = "", issuer = ""] = process.argv.slice(2)
 // mcp-auth talks to the console about metadata that it would like to have.
 console.warn = () => {}
 
-// A server of ours does not load the peers.
-const make = servers[name] ?? (await import("./peers/servers.mjs")).servers[name]
+// A peer does not load what is ours, nor Effect; nor does a server of ours load a peer.
+const make = peers[name] ?? (await import("./servers.ts")).servers[name]
 if (make === undefined) throw new Error(`there is no server called ${name}`)
 const server = await make(issuer, resource)
 if (!server.listening) await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))

@@ -1,7 +1,6 @@
 /** Our servers, and the unprotected ones beside them. Each contender loads what it needs alone. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, References, Schema, Scope } from "effect"
-import { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
 import { FetchHttpClient, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { createServer, type RequestListener, type Server } from "node:http"
 import { answer } from "./Subject.ts"
@@ -51,6 +50,7 @@ const plainJose = async (issuer: string, resource: string) => {
 
 // Decisions are logged by default; the peers log none, so nobody does here.
 const onNode = async (issuer: string, resource: string) => {
+  const { AuthLayer } = await import("effect-mcp-auth")
   const { McpAuthNode } = await import("effect-mcp-auth/node")
   return McpAuthNode.fromLayer(
     Layer.mergeAll(AuthLayer.layerServices(options(issuer, resource)).pipe(Layer.provide(FetchHttpClient.layer)), quiet)
@@ -60,7 +60,6 @@ const onNode = async (issuer: string, resource: string) => {
 /** One tool on Effect's `McpServer`. */
 const effectTools = async (guard: { readonly issuer: string; readonly resource: string } | undefined) => {
   const { McpProtocol, McpServer, Tool, Toolkit } = await import("effect/ai")
-  const { McpAuth } = await import("effect-mcp-auth/mcp")
   const AddTodo = Tool.make("add_todo", {
     description: "Adds a todo",
     parameters: Schema.Struct({ title: Schema.String }),
@@ -75,6 +74,8 @@ const effectTools = async (guard: { readonly issuer: string; readonly resource: 
       registrations: McpServer.toolkit(Todos).pipe(Layer.provide(Todos.toLayer({ add_todo: add })))
     }))
   }
+  const { AuthLayer, requireScopes } = await import("effect-mcp-auth")
+  const { McpAuth } = await import("effect-mcp-auth/mcp")
   const Todos = Toolkit.make(requireScopes("todos:write")(AddTodo))
   return onEffect(
     McpAuth.layerHttp({
@@ -147,12 +148,14 @@ const sdkV2Tools = async (guard: { readonly issuer: string; readonly resource: s
 
 export const servers: Readonly<Record<string, Make>> = {
   "effect": () => onEffect(HttpRouter.add("GET", "/mcp", Effect.succeed(HttpServerResponse.text(answer)))),
-  "effect + effect-mcp-auth": (issuer, resource) =>
-    onEffect(
+  "effect + effect-mcp-auth": async (issuer, resource) => {
+    const { AuthLayer, Principal } = await import("effect-mcp-auth")
+    return onEffect(
       HttpRouter.add("GET", "/mcp", Effect.map(Principal, () => HttpServerResponse.text(answer))).pipe(
         Layer.provide(AuthLayer.make(options(issuer, resource)))
       )
-    ),
+    )
+  },
   "effect + jose": async (issuer, resource) =>
     onEffect(
       HttpRouter.add("GET", "/mcp", Effect.map(Caller, () => HttpServerResponse.text(answer))).pipe(
