@@ -15,6 +15,8 @@ import type { Measured as Verified, Work } from "./Verify.ts"
 export interface Settings {
   readonly issuer: Child.Issuer
   readonly quick: boolean
+  /** Whether those contenders alone take part that a goal is about. */
+  readonly few: boolean
   /** Whether the level "memory" takes a million tokens, which takes minutes, or a hundred thousand. */
   readonly million: boolean
 }
@@ -104,7 +106,8 @@ const unprotected = ["effect", "express", "node:http"]
 
 const json = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
 
-export const request = async ({ issuer, quick }: Settings): Promise<Level> => {
+export const request = async (settings: Settings): Promise<Level> => {
+  const { issuer, quick } = settings
   const known = await issuer.mint("RS256", 1000)
   // Hono's middleware refuses the `typ` of RFC 9068, so its tokens have another. It remembers none.
   const plain = (await issuer.mint("RS256", 1000, "JWT")).map(Load.get)
@@ -112,7 +115,8 @@ export const request = async ({ issuer, quick }: Settings): Promise<Level> => {
   const many = await issuer.mint("RS256", 10_500)
   const unknown = known.map((token, index) => {
     const [, claims, signature] = token.split(".")
-    return `${json({ alg: "RS256", typ: "at+jwt", kid: `unknown-${index}` })}.${claims}.${signature}`
+    // The `typ` that all of them take; it is judged after the key has been looked for, or not at all.
+    return `${json({ alg: "RS256", typ: "JWT", kid: `unknown-${index}` })}.${claims}.${signature}`
   })
   const garbage = known.map((_, index) => `garbage${index}${"x".repeat(700)}`)
   const all: Readonly<Record<string, { readonly tokens: ReadonlyArray<string>; readonly statuses: Array<string> }>> = {
@@ -122,7 +126,7 @@ export const request = async ({ issuer, quick }: Settings): Promise<Level> => {
     "garbage": { tokens: garbage, statuses: ["400", "401", "500"] },
     "unknown kid": { tokens: unknown, statuses: ["400", "401", "500"] }
   }
-  const names = quick ? few : contenders
+  const names = settings.few ? few : contenders
   const handled = await Child.work<Handled>("Handler.ts", {
     issuer: issuer.url,
     names: few,
@@ -134,6 +138,7 @@ export const request = async ({ issuer, quick }: Settings): Promise<Level> => {
   const scenarios = Object.entries(all).filter(([name]) => !quick || (name !== "one token" && name !== "unknown kid"))
   const found: Record<string, Samples> = {}
   for (const [scenario, { statuses, tokens }] of scenarios) {
+    console.log(`  ${scenario} …`)
     const requests = tokens.map(Load.get)
     found[scenario] = await rounds(
       servers,
@@ -179,7 +184,7 @@ export const request = async ({ issuer, quick }: Settings): Promise<Level> => {
         columns: ["server", "CPU"],
         rows: few.map((name) => [name, withQuartiles(ratio(handled[name]!, handled["effect"]!))])
       },
-      ...(quick ? [] : [await unknownKids(issuer, unknown)])
+      ...(settings.few ? [] : [await unknownKids(issuer, unknown)])
     ],
     goals: [
       ...goal(

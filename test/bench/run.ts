@@ -2,7 +2,8 @@
  * `npm run bench`: what protection costs, beside what people use instead. Writes `BENCHMARKS.md`.
  *
  * - `--quick`: fewer contenders, scenarios and rounds, within a minute; writes nothing.
- * - `--check`: compares with the ratios in `ratios.json`, and fails where more than a tenth is lost; writes nothing.
+ * - `--check`: those contenders and levels that a goal is about, compared with the ratios in `ratios.json`; fails where more
+ *   than a tenth is lost; writes nothing.
  * - `--only request,tools,verify,memory,start,size,types`: some of the levels; writes nothing.
  * - `--million`: the level memory with a million tokens instead of a hundred thousand, which takes some minutes more.
  * - `--profile <server>`: a CPU profile of a server (`effect + effect-mcp-auth`, say) on tokens seen before, for DevTools.
@@ -56,12 +57,13 @@ const quickly = ["request", "tools", "verify", "size"] as const
 const only = options.only?.split(",")
 const unknown = only?.find((name) => !all.includes(name as never))
 if (unknown !== undefined) throw new Error(`--only knows ${all.join(", ")}, and not ${unknown}`)
-const chosen = only === undefined ? options.quick ? quickly : all : all.filter((name) => only.includes(name))
+const few = options.quick || options.check
+const chosen = only === undefined ? few ? quickly : all : all.filter((name) => only.includes(name))
 
 const levels: Array<Awaited<ReturnType<typeof Levels.request>>> = []
 for (const name of chosen) {
   console.log(`\n== ${name}, after ${((performance.now() - began) / 1000).toFixed(0)} s`)
-  const level = await Levels[name]({ issuer, quick: options.quick, million: options.million })
+  const level = await Levels[name]({ issuer, quick: options.quick, few, million: options.million })
   for (const table of level.tables) Report.console_(table)
   levels.push(level)
 }
