@@ -90,7 +90,9 @@ export const console_ = (table: Table): void => {
 export const markdown = (
   levels: ReadonlyArray<Level>,
   versions: Readonly<Record<string, string>>,
-  notes: string
+  notes: string,
+  /** Programs that wanted to run, for each core, before the run began. */
+  load: number
 ): string =>
   [
     "# Benchmarks",
@@ -105,6 +107,9 @@ export const markdown = (
     "over 32 connections that stay open. CPU time of the server's process is the figure to trust; requests per second " +
     "move with whatever else the machine does. Differences below 15 % are noise.",
     "",
+    ...(load < 0.5
+      ? []
+      : [`**The machine was busy with other work: ${load.toFixed(1)} programs for each core wanted to run.**`, ""]),
     "Decisions are logged by default, and the peers log nothing: for the sake of comparison the log is off on both sides.",
     "",
     tableOf(goalsTable(levels.flatMap(({ goals }) => goals))).replace("### ", "## "),
