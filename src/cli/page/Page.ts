@@ -123,7 +123,8 @@ const makeApp = (options: Options) => {
       }
       const parsed = yield* LookUp.parse(query)
       const client = Option.getOrElse(request.remoteAddress, () => "unknown").replace(/^::ffff:/, "")
-      return json(ReportFormat.toJson(yield* limited(client, LookUp.run(parsed, options))))
+      // Handlers run uninterruptibly: a look-up that nobody waits for any longer would go on.
+      return json(ReportFormat.toJson(yield* limited(client, Effect.interruptible(LookUp.run(parsed, options)))))
     }).pipe(
       Effect.catchTag("NoReport", ({ detail, reason }) =>
         Effect.succeed(json(JSON.stringify({ error: reason, detail }, undefined, 2), statuses[reason])))

@@ -141,7 +141,9 @@ export const program = (): void => {
     return node
   }
 
-  const say = (text: string) => {
+  /** Seen and heard; or only heard, where the page shows the same. */
+  const say = (text: string, only: "seen-and-heard" | "heard" = "seen-and-heard") => {
+    status.classList.toggle("heard", only === "heard")
     status.textContent = text
   }
 
@@ -219,7 +221,7 @@ export const program = (): void => {
         say("")
         complain(body.detail, body.error === "not-usable" || body.error === "not-public")
       } else {
-        say(`Done. ${body.summary}.`)
+        say(`Done. ${body.summary}.`, "heard")
         show(body)
       }
     } catch {

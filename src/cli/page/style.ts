@@ -41,11 +41,11 @@ a { color: var(--accent); }
 code { font-family: ui-monospace, monospace; font-size: .9em; }
 .aside { color: var(--aside); font-weight: normal; font-size: .9375rem; }
 form { margin: 1.25rem 0 0; padding: 1rem; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }
-label, legend { font-weight: 600; }
+label, legend { font-weight: 600; padding: 0; }
 fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
 fieldset label { font-weight: normal; display: inline-flex; align-items: center; gap: .375rem; min-height: 2rem; margin-right: 1rem; }
 input[type=text], select {
-  font: inherit; color: inherit; background: var(--page); border: 1px solid var(--field); border-radius: .375rem;
+  font: inherit; font-weight: 400; color: inherit; background: var(--page); border: 1px solid var(--field); border-radius: .375rem;
   padding: .5rem .625rem; min-height: 2.75rem; max-width: 100%;
 }
 input[type=text] { display: block; width: 100%; margin-top: .25rem; }
@@ -61,8 +61,10 @@ button.plain { background: var(--card); color: inherit; border: 1px solid var(--
 button.plain:hover { border-color: var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 #status { min-height: 1.5rem; margin: .75rem 0 0; color: var(--aside); }
+#status:empty { min-height: 0; margin: 0; }
+#status.heard { position: absolute; width: 1px; height: 1px; min-height: 0; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 #problem { margin: .75rem 0 0; padding: .625rem .875rem; border-left: 4px solid var(--bad); background: var(--bad-wash); }
-#result { margin-top: .75rem; scroll-margin-top: 1rem; }
+#result { margin-top: 1.5rem; scroll-margin-top: 1rem; }
 #result:focus { outline: none; }
 #result:focus-visible { outline: none; }
 .outcome { display: flex; gap: .625rem; align-items: baseline; padding: .625rem .875rem; border-left: 4px solid; border-radius: .25rem; margin: .5rem 0; }
@@ -78,14 +80,14 @@ ul.notes li { margin: .25rem 0; }
 ul.rules { list-style: none; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }
 .rule { padding: .5rem .875rem; border-top: 1px solid var(--line); }
 .rule:first-child { border-top: 0; }
-.rule .head, .rule summary { display: grid; grid-template-columns: 8.25rem 1fr; column-gap: .5rem; }
+.rule .head, .rule summary { display: grid; grid-template-columns: 8.75rem 1fr; column-gap: .5rem; }
 .rule .head, .rule.failed .title { font-weight: 600; }
 .rule.MAY .title { font-weight: normal; }
-.rule summary { cursor: pointer; list-style: none; grid-template-columns: 8.25rem 1fr 1rem; }
+.rule summary { cursor: pointer; list-style: none; grid-template-columns: 8.75rem 1fr 1rem; }
 .rule summary::-webkit-details-marker { display: none; }
 .rule summary::after { content: "+"; color: var(--aside); text-align: right; }
 .rule details[open] summary::after { content: "–"; }
-.rule p:not(.head) { margin-left: 8.75rem; }
+.rule p:not(.head) { margin-left: 9.25rem; }
 .verdict { color: var(--aside); font-weight: 600; font-size: .9375rem; white-space: nowrap; }
 .passed .verdict { color: var(--good); }
 .failed.MUST .verdict { color: var(--bad); }
@@ -113,7 +115,7 @@ ul.rules { list-style: none; background: var(--card); border: 1px solid var(--li
   form, #status, #problem, .actions, header, footer { display: none; }
   .rule, .outcome { break-inside: avoid; }
   h2, h3, h4 { break-after: avoid; }
-  .rule summary::after { content: ""; }
+  .rule details summary::after { content: "" !important; }
   body { font-size: 10pt; }
 }
 `

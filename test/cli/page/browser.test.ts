@@ -257,7 +257,7 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       assert.deepStrictEqual(complaints, [])
     }).pipe(Effect.provide(Issuer)))
 
-  it.live("refusals are told in words: a private address without --local, nobody there, a page whose program ended", () =>
+  it.live("refusals are told in words: a private address without --local, a page whose program ended", () =>
     Effect.gen(function*() {
       const { tab } = yield* open({ local: false })
       const refused = (target: string) =>
@@ -275,8 +275,6 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       yield* picture(tab, "refused")
       assert.isFalse(yield* promise(() => tab.locator("#result").isVisible()))
 
-      const gone = yield* Effect.scoped(open())
-      void gone
       const other = yield* open()
       yield* promise(() => other.tab.route("**/report?*", (route) => route.abort()))
       yield* promise(async () => {
