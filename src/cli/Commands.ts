@@ -24,6 +24,7 @@ import * as Report from "../provider/Report.ts"
 import * as ReportFormat from "../provider/ReportFormat.ts"
 import { revisions } from "../provider/Rule.ts"
 import { ExitCode } from "./ExitCode.ts"
+import * as Page from "./page/Page.ts"
 import * as Progress from "./Progress.ts"
 import * as Secret from "./Secret.ts"
 
@@ -231,7 +232,43 @@ const decode = Command.make(
   Command.withExamples([{ command: "effect-mcp-auth decode < token", description: "Read a token from a file" }])
 )
 
-const subcommands = [check, doctor, decode] as const
+const page = Command.make(
+  "page",
+  {
+    host: Flag.String("host").pipe(
+      Flag.withDescription("The address to listen on; others than this machine reach the page only if you name one"),
+      Flag.withMetavar("address"),
+      Flag.withDefault("127.0.0.1")
+    ),
+    port: Flag.Int("port").pipe(
+      Flag.withDescription("The port to listen on; 0 finds one that is free"),
+      Flag.filter((port) => port >= 0 && port <= 65535, () => "--port takes a number from 0 to 65535"),
+      Flag.withDefault(8414)
+    ),
+    local: Flag.Boolean("local").pipe(
+      Flag.withDescription("Look also at servers on this machine and in its network, and by http"),
+      Flag.withDefault(false)
+    ),
+    timeout
+  },
+  Effect.fnUntraced(function*({ timeout, ...options }) {
+    const url = yield* Page.serve({ ...options, timeout: Duration.seconds(timeout) })
+    yield* Console.log(`The check page is at ${url}`)
+    return yield* Effect.never
+  }, Effect.scoped)
+).pipe(
+  Command.withDescription(
+    "Serves a page on which one enters an issuer or an MCP server, and reads what check or doctor says. It takes no token, " +
+      "and looks at public https hosts only, unless started with --local. The same as JSON: /report?target=URL."
+  ),
+  Command.withShortDescription("The same in a browser"),
+  Command.withExamples([
+    { command: "effect-mcp-auth page", description: "Serve the page on this machine, for servers on the Internet" },
+    { command: "effect-mcp-auth page --local", description: "Look also at servers on this machine" }
+  ])
+)
+
+const subcommands = [check, doctor, decode, page] as const
 
 /** What the questions led to. */
 const again = Command.runWith(
@@ -250,10 +287,11 @@ const bare = Command.make("effect-mcp-auth", {}, () =>
       choices: [
         { title: "An authorization server: does it fit MCP?", value: "check" as const },
         { title: "An MCP server: what is wrong with it?", value: "doctor" as const },
-        { title: "A token: what does it say?", value: "decode" as const }
+        { title: "A token: what does it say?", value: "decode" as const },
+        { title: "I would rather have that as a page in my browser", value: "page" as const }
       ]
     }))
-    if (chosen === "decode") return yield* again([chosen])
+    if (chosen === "decode" || chosen === "page") return yield* again([chosen])
     const questions = {
       check: "Its issuer, such as https://auth.example.com",
       doctor: "Its URL, such as https://todos.example.com/mcp"

@@ -1,0 +1,206 @@
+/**
+ * The server behind the check page: the page itself at `/`, reports at `/report`.
+ *
+ * @since 0.1.0
+ */
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as HttpServer from "effect/http/HttpServer"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import { lookup } from "node:dns"
+import { createServer } from "node:http"
+import { NotUsable } from "../../provider/Check.ts"
+import * as ReportFormat from "../../provider/ReportFormat.ts"
+import * as AddressGuard from "../../verification/AddressGuard.ts"
+import * as Html from "./Html.ts"
+import * as LookUp from "./LookUp.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options extends LookUp.Options {
+  readonly host: string
+  /** 0 for one that is free. */
+  readonly port: number
+  /** How names become addresses. */
+  readonly lookup?: AddressGuard.Lookup | undefined
+}
+
+const statuses: Readonly<Record<LookUp.NoReport["reason"], number>> = {
+  "not-usable": 400,
+  "not-public": 403,
+  elsewhere: 403,
+  busy: 429,
+  unreachable: 502,
+  timeout: 504
+}
+
+const headers = {
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "cache-control": "no-store"
+}
+
+/** Look-ups at once: in all, and of one client. */
+const limits = { all: 4, client: 1 }
+
+const json = (text: string, status = 200) =>
+  HttpServerResponse.text(`${text}\n`, {
+    status,
+    contentType: "application/json; charset=utf-8",
+    headers: {
+      ...headers,
+      "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+      ...(status === 429 ? { "retry-after": "5" } : {})
+    }
+  })
+
+const plain = (status: number, text: string, more: Readonly<Record<string, string>> = {}) =>
+  HttpServerResponse.text(`${text}\n`, { status, headers: { ...headers, ...more } })
+
+const isLoopback = (host: string) => /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/.test(host)
+
+/**
+ * Whether a request comes from the page, from an address bar or from a program. Pages of others could otherwise make a
+ * browser look around in the network of whoever runs this, and with a name of their own that points here (DNS rebinding)
+ * read what came of it.
+ */
+const isWelcome = (request: HttpServerRequest.HttpServerRequest, local: boolean): boolean => {
+  const site = request.headers["sec-fetch-site"]
+  if (site !== undefined && site !== "same-origin" && site !== "none") return false
+  const { host } = request.headers
+  const url = `http://${host ?? ""}`
+  return !local || (URL.canParse(url) && isLoopback(new URL(url).hostname))
+}
+
+const makeApp = (options: Options) => {
+  const page = Html.document(options)
+  const running = new Map<string, number>()
+  let all = 0
+
+  const limited = <A, E, R>(client: string, self: Effect.Effect<A, E, R>) =>
+    Effect.acquireUseRelease(
+      Effect.suspend(() => {
+        const own = running.get(client) ?? 0
+        // Behind a proxy everybody comes from this machine.
+        if (all >= limits.all || (!isLoopback(client) && own >= limits.client)) {
+          return Effect.fail(
+            new LookUp.NoReport({ reason: "busy", detail: "Other look-ups are under way. Try again in a few seconds" })
+          )
+        }
+        all++
+        running.set(client, own + 1)
+        return Effect.void
+      }),
+      () => self,
+      () =>
+        Effect.sync(() => {
+          all--
+          const own = (running.get(client) ?? 1) - 1
+          if (own === 0) running.delete(client)
+          else running.set(client, own)
+        })
+    )
+
+  const report = (request: HttpServerRequest.HttpServerRequest, query: URLSearchParams) =>
+    Effect.gen(function*() {
+      if (!isWelcome(request, options.local)) {
+        return yield* new LookUp.NoReport({
+          reason: "elsewhere",
+          detail: "Pages of others may not look through this one. Open it by its own address"
+        })
+      }
+      const parsed = yield* LookUp.parse(query)
+      const client = Option.getOrElse(request.remoteAddress, () => "unknown").replace(/^::ffff:/, "")
+      // Handlers run uninterruptibly: a look-up that nobody waits for any longer would go on.
+      return json(ReportFormat.toJson(yield* limited(client, Effect.interruptible(LookUp.run(parsed, options)))))
+    }).pipe(
+      Effect.catchTag("NoReport", ({ detail, reason }) =>
+        Effect.succeed(json(JSON.stringify({ error: reason, detail }, undefined, 2), statuses[reason])))
+    )
+
+  return Effect.gen(function*() {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const base = "http://page"
+    if (!URL.canParse(request.url, base)) return plain(400, "This is no path.")
+    const { pathname, searchParams } = new URL(request.url, base)
+    if (pathname !== "/" && pathname !== "/report") return plain(404, "There is nothing here: the page is at /")
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return plain(405, "GET is all that is understood here.", { allow: "GET, HEAD" })
+    }
+    if (pathname === "/report") return yield* report(request, searchParams)
+    return HttpServerResponse.text(page, {
+      contentType: "text/html; charset=utf-8",
+      headers: { ...headers, "content-security-policy": Html.policy, "permissions-policy": "clipboard-write=(self)" }
+    })
+  })
+}
+
+/** Reaches public addresses alone, unless it may reach all. */
+const clientFor = ({ local, lookup: given = lookup }: Options): Layer.Layer<HttpClient.HttpClient> =>
+  Layer.effect(
+    HttpClient.HttpClient,
+    Effect.map(HttpClient.HttpClient, (client) =>
+      // Some servers turn away whoever does not say who asks.
+      HttpClient.mapRequest(
+        local ? client : AddressGuard.client(client),
+        HttpClientRequest.setHeader("user-agent", "effect-mcp-auth")
+      ))
+  ).pipe(
+    Layer.provide(NodeHttpClient.layerNodeHttpOptions({ lookup: local ? given : AddressGuard.lookup(given) }))
+  )
+
+/**
+ * Serves the page until the scope closes, and gives its address.
+ *
+ * **Gotchas**
+ *
+ * With `local` whoever reaches the page reaches what this machine reaches: it then listens on loopback alone.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const serve = (options: Options): Effect.Effect<string, NotUsable, Scope.Scope> =>
+  Effect.gen(function*() {
+    if (options.local && !isLoopback(options.host)) {
+      return yield* new NotUsable({
+        detail: `--local would open this network to everybody who reaches ${options.host}: leave --host out, or --local`
+      })
+    }
+    const { host, port } = options
+    const Served = Layer.unwrap(Effect.map(
+      HttpServer.HttpServer,
+      () => HttpServer.serve(makeApp(options))
+    )).pipe(
+      Layer.provideMerge(NodeHttpServer.layer(createServer, {
+        host,
+        port,
+        gracefulShutdownTimeout: Duration.millis(500)
+      })),
+      Layer.provide(clientFor(options))
+    )
+    const context = yield* Layer.build(Served).pipe(
+      Effect.catchTag("ServeError", ({ cause }) => {
+        const code = (cause as { readonly code?: unknown } | undefined)?.code
+        const why = code === "EADDRINUSE"
+          ? "is taken: --port 0 finds one that is free"
+          : code === "EACCES"
+          ? "may not be used: choose one above 1023 with --port"
+          : `cannot be listened on (${String(code ?? "unknown")})`
+        return Effect.fail(new NotUsable({ detail: `${host}, port ${port}, ${why}` }))
+      })
+    )
+    const { address } = yield* Effect.provide(HttpServer.HttpServer, context)
+    return `${HttpServer.formatAddress(address).replace(/\/$/, "")}/`
+  })

@@ -1,0 +1,307 @@
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Layer } from "effect"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import type { HttpServer } from "effect/http"
+import { createServer, request } from "node:http"
+import { connect, createServer as createSocketServer } from "node:net"
+import type { AddressInfo } from "node:net"
+import * as Page from "../../../src/cli/page/Page.ts"
+import type { Report } from "../../../src/provider/Report.ts"
+
+const port: Layer.Layer<HttpServer.HttpServer> = Layer.orDie(
+  NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 })
+)
+const Issuer = TestIssuer.serve().pipe(Layer.provide(port))
+
+const serve = (options: Partial<Page.Options> = {}) =>
+  Page.serve({ host: "127.0.0.1", port: 0, local: false, timeout: Duration.seconds(20), ...options })
+
+interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: Report & { readonly error?: string; readonly detail?: string }
+}
+
+const ask = (page: string, query: Readonly<Record<string, string>>, headers: Record<string, string> = {}) =>
+  Effect.promise(async (): Promise<Answer> => {
+    const response = await fetch(`${page}report?${new URLSearchParams(query)}`, { headers })
+    return { status: response.status, headers: response.headers, body: await response.json() as Answer["body"] }
+  })
+
+/** Accepts connections, and says nothing. */
+const silent = Effect.acquireRelease(
+  Effect.callback<{ readonly url: string; readonly count: () => number; readonly stop: () => void }>((resume) => {
+    const sockets = new Set<{ readonly destroy: () => void }>()
+    const server = createSocketServer((socket) => {
+      sockets.add(socket)
+      socket.on("error", () => {})
+    })
+    server.listen(0, "127.0.0.1", () =>
+      resume(Effect.succeed({
+        url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+        count: () => sockets.size,
+        stop: () => {
+          for (const socket of sockets) socket.destroy()
+          server.close()
+        }
+      })))
+  }),
+  ({ stop }) => Effect.sync(stop)
+)
+
+describe("reports", () => {
+  it.live("an issuer, found out to be one, as check judges it", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* TestIssuer.TestIssuer
+      const page = yield* serve({ local: true })
+      const { body, headers, status } = yield* ask(page, { target: issuer })
+      assert.strictEqual(status, 200)
+      assert.match(headers.get("content-type")!, /^application\/json/)
+      assert.strictEqual(headers.get("cache-control"), "no-store")
+      assert.deepInclude(body, { kind: "authorization-server", subject: issuer, revision: "2026-07-28" })
+      assert.include(body.findings.map((_) => _.verdict), "passed")
+      const old = yield* ask(page, { target: issuer, spec: "2025-06-18", kind: "authorization-server" })
+      assert.strictEqual(old.body.revision, "2025-06-18")
+    }).pipe(Effect.provide(Issuer)))
+
+  it.live("an MCP server, found out to be one, with its authorization server", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* TestIssuer.TestIssuer
+      const server = yield* Effect.acquireRelease(
+        Effect.callback<ReturnType<typeof createServer>>((resume) => {
+          const server = createServer((request, response) => {
+            const here = `http://${request.headers.host}`
+            if (request.url === "/.well-known/oauth-protected-resource/mcp") {
+              response.setHeader("content-type", "application/json")
+              return response.end(JSON.stringify({ resource: `${here}/mcp`, authorization_servers: [issuer] }))
+            }
+            if (request.url !== "/mcp") return response.writeHead(404).end()
+            response.writeHead(401, {
+              "www-authenticate": `Bearer resource_metadata="${here}/.well-known/oauth-protected-resource/mcp"`
+            }).end()
+          })
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) => Effect.sync(() => server.close())
+      )
+      const target = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`
+      const { body, status } = yield* ask(yield* serve({ local: true }), { target })
+      assert.strictEqual(status, 200)
+      assert.deepInclude(body, { kind: "mcp-server", subject: target })
+      assert.deepStrictEqual(body.parts.map((_) => [_.kind, _.subject]), [["authorization-server", issuer]])
+    }).pipe(Effect.provide(Issuer)))
+
+  it.live("a host that never answers ends within the time there is", () =>
+    Effect.gen(function*() {
+      const { url } = yield* silent
+      const page = yield* serve({ local: true, timeout: Duration.millis(400) })
+      const before = Date.now()
+      for (const kind of ["auto", "authorization-server", "mcp-server"]) {
+        const { body, status } = yield* ask(page, { target: url, kind })
+        assert.strictEqual(status, 504)
+        assert.deepStrictEqual(
+          body,
+          {
+            error: "timeout",
+            detail: `${url} was not looked at to the end within 400ms`
+          } as unknown as Answer["body"]
+        )
+      }
+      assert.isBelow(Date.now() - before, 5000)
+    }))
+
+  it.live("a host that is not there is told in words", () =>
+    Effect.gen(function*() {
+      const gone = yield* Effect.scoped(Effect.map(silent, ({ url }) => url))
+      const { body, status } = yield* ask(yield* serve({ local: true }), { target: gone })
+      assert.strictEqual(status, 502)
+      assert.strictEqual(body.error, "unreachable")
+      assert.strictEqual(body.detail, `${gone} refuses the connection (ECONNREFUSED)`)
+    }))
+
+  it.live("no more look-ups than a few at once; one that nobody waits for ends", () =>
+    Effect.gen(function*() {
+      const { count, url } = yield* silent
+      const page = yield* serve({ local: true })
+      const abort = new AbortController()
+      const waiting = Array.from(
+        { length: 4 },
+        () =>
+          fetch(`${page}report?kind=mcp-server&target=${url}`, { signal: abort.signal }).then(
+            () => "answered",
+            () => "aborted"
+          )
+      )
+      while (count() < 4) yield* Effect.promise(() => new Promise((resume) => setImmediate(resume)))
+      const refused = yield* ask(page, { target: url })
+      assert.strictEqual(refused.status, 429)
+      assert.strictEqual(refused.body.error, "busy")
+      assert.strictEqual(refused.headers.get("retry-after"), "5")
+      const before = Date.now()
+      abort.abort()
+      assert.deepStrictEqual(yield* Effect.promise(() => Promise.all(waiting)), waiting.map(() => "aborted"))
+      const freed = yield* ask(page, { target: "http://127.0.0.1:1" }).pipe(
+        Effect.repeat({ until: ({ status }) => status !== 429, times: 500 })
+      )
+      assert.strictEqual(freed.status, 502)
+      // Long before the look-ups would have ended by themselves.
+      assert.isBelow(Date.now() - before, 3000)
+    }))
+})
+
+describe("what is not asked", () => {
+  it.live.each([
+    "http://127.0.0.1:3000",
+    "https://127.0.0.1",
+    "https://localhost:3000/mcp",
+    "https://[::1]/",
+    "https://10.1.2.3/mcp",
+    "https://169.254.169.254/latest/meta-data",
+    "https://0x7f.1/",
+    "https://2130706433/",
+    "https://[::ffff:192.168.0.1]/",
+    "https://printer/",
+    "https://vault.internal/",
+    "http://auth.example.com"
+  ])("%s, without --local", (target) =>
+    Effect.gen(function*() {
+      const page = yield* serve()
+      for (const kind of ["auto", "authorization-server", "mcp-server"]) {
+        const { body, status } = yield* ask(page, { target, kind })
+        assert.strictEqual(status, 403)
+        assert.strictEqual(body.error, "not-public")
+        assert.match(body.detail!, /only public hosts are, and by https.*--local/)
+      }
+    }))
+
+  it.live("a public name with a private address, without --local", () =>
+    Effect.gen(function*() {
+      let connections = 0
+      const server = yield* Effect.acquireRelease(
+        Effect.callback<ReturnType<typeof createSocketServer>>((resume) => {
+          const server = createSocketServer((socket) => {
+            connections++
+            socket.destroy()
+          })
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) => Effect.sync(() => server.close())
+      )
+      const { port } = server.address() as AddressInfo
+      const lookup: Page.Options["lookup"] = (_, options, callback) =>
+        options.all === true ? callback(null, [{ address: "127.0.0.1", family: 4 }]) : callback(null, "127.0.0.1", 4)
+      const target = `https://rebound.example.com:${port}/mcp`
+      for (const kind of ["auto", "authorization-server", "mcp-server"]) {
+        const { body, status } = yield* ask(yield* serve({ lookup }), { target, kind })
+        assert.strictEqual(status, 502)
+        assert.include(body.detail!, "is not a known host name")
+      }
+      assert.strictEqual(connections, 0)
+      yield* ask(yield* serve({ lookup, local: true }), { target })
+      assert.isAbove(connections, 0)
+    }))
+
+  it.live.each(
+    [
+      [{}, /^Which server\?/],
+      [{ target: "  " }, /^Which server\?/],
+      [{ target: "nonsense" }, /"?nonsense"? is no URL of a server/],
+      [{ target: "file:///etc/passwd" }, /is no URL of a server/],
+      [{ target: "https://user:secret@auth.example.com" }, /has a secret in it/],
+      [{ target: "https://mcp.example.com/?access_token=abc" }, /has a secret in it/],
+      [{ target: "https://auth.example.com", kind: "toaster" }, /toaster is no kind/],
+      [{ target: "https://auth.example.com", spec: "2024-01-01" }, /2024-01-01 is no revision/],
+      [{ target: "https://auth.example.com", token: "abc" }, /token is no parameter.*A token has no place here/],
+      [{ target: "https://auth.example.com", access_token: "abc" }, /A token has no place here/],
+      [
+        { target: "https://auth.example.com/.well-known/openid-configuration", kind: "authorization-server" },
+        /URL of a document/
+      ]
+    ] as const
+  )("%j", ([query, message]) =>
+    Effect.gen(function*() {
+      const { body, status } = yield* ask(yield* serve(), query)
+      assert.strictEqual(status, 400)
+      assert.strictEqual(body.error, "not-usable")
+      assert.match(body.detail!, message)
+      assert.notInclude(JSON.stringify(body), "abc")
+    }))
+
+  it.live("what pages of others ask for, and names that only point here", () =>
+    Effect.gen(function*() {
+      const { issuer, requests } = yield* TestIssuer.TestIssuer
+      const page = yield* serve({ local: true })
+      for (const site of ["cross-site", "same-site"]) {
+        const { body, status } = yield* ask(page, { target: issuer }, { "sec-fetch-site": site })
+        assert.strictEqual(status, 403)
+        assert.strictEqual(body.error, "elsewhere")
+      }
+      const { port } = new URL(page)
+      const status = yield* Effect.callback<number>((resume) => {
+        request({
+          host: "127.0.0.1",
+          port,
+          path: `/report?target=${encodeURIComponent(issuer)}`,
+          headers: { host: "rebound.example.com" }
+        }, (response) => {
+          response.resume()
+          resume(Effect.succeed(response.statusCode!))
+        }).end()
+      })
+      assert.strictEqual(status, 403)
+      assert.deepStrictEqual(yield* requests, [])
+    }).pipe(Effect.provide(Issuer)))
+})
+
+describe("the page", () => {
+  it.live("is one document, under a policy that admits what stands in it, and asks for no token", () =>
+    Effect.gen(function*() {
+      const page = yield* serve()
+      const response = yield* Effect.promise(() => fetch(page))
+      const html = yield* Effect.promise(() => response.text())
+      assert.strictEqual(response.status, 200)
+      const policy = response.headers.get("content-security-policy")!
+      assert.match(policy, /^default-src 'none'; script-src 'sha256-[^ ]+'; style-src 'sha256-[^ ]+';/)
+      assert.notInclude(policy, "unsafe")
+      assert.notMatch(
+        html,
+        /\son[a-z]+=|javascript:|style="|https?:\/\/(?!auth\.example\.com|www\.w3\.org)[a-z0-9]+\.[a-z]+\//
+      )
+      assert.notMatch(html, /<(?:link rel="stylesheet|script src|img|iframe)/)
+      const names = [...html.matchAll(/<(?:input|select|textarea)[^>]*\sname="([^"]*)"/g)].map(([, name]) => name)
+      assert.deepStrictEqual([...new Set(names)], ["target", "kind", "spec"])
+      assert.notMatch(html, /type="password"/)
+    }))
+
+  it.live("nothing else is served, and nothing but reading", () =>
+    Effect.gen(function*() {
+      const page = yield* serve()
+      const status = (path: string, init?: RequestInit) =>
+        Effect.promise(() => fetch(`${page}${path}`, init).then((_) => _.status))
+      assert.strictEqual(yield* status("etc/passwd"), 404)
+      assert.strictEqual(yield* status("", { method: "POST", body: "target=x" }), 405)
+      assert.strictEqual(yield* status("report", { method: "DELETE" }), 405)
+      assert.strictEqual(yield* status("", { method: "HEAD" }), 200)
+    }))
+
+  it.live("listens on loopback alone with --local, and says when a port is taken", () =>
+    Effect.gen(function*() {
+      const everywhere = yield* Effect.flip(serve({ host: "0.0.0.0", local: true }))
+      assert.match(everywhere.message, /leave --host out, or --local/)
+      const taken = Number(new URL(yield* serve()).port)
+      const again = yield* Effect.flip(serve({ port: taken }))
+      assert.strictEqual(again.message, `127.0.0.1, port ${taken}, is taken: --port 0 finds one that is free`)
+    }))
+
+  it.live("the port is free again afterwards", () =>
+    Effect.gen(function*() {
+      const page = yield* Effect.scoped(serve())
+      const refused = yield* Effect.callback<boolean>((resume) => {
+        connect(Number(new URL(page).port), "127.0.0.1")
+          .on("error", () => resume(Effect.succeed(true)))
+          .on("connect", () => resume(Effect.succeed(false)))
+      })
+      assert.isTrue(refused)
+    }))
+})
