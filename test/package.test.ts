@@ -171,6 +171,30 @@ describe("the packed tarball", () => {
     assert.isBelow(readFileSync(join(alone, "cli.mjs")).length, 1024 * 1024)
   })
 
+  it("has a command that serves the check page out of its one file", async () => {
+    const alone = mkdtempSync(join(home, "page-"))
+    cpSync(join(unpacked, "dist/cli.mjs"), join(alone, "cli.mjs"))
+    const child = spawn(process.execPath, ["cli.mjs", "page", "--port", "0"], { cwd: alone, stdio: "pipe" })
+    try {
+      const url = await new Promise<string>((resolve, reject) => {
+        let said = ""
+        const hear = (text: unknown) => {
+          said += String(text)
+          const [found] = /http:\/\/127\.0\.0\.1:\d+\//.exec(said) ?? []
+          if (found !== undefined) resolve(found)
+        }
+        child.stdout.on("data", hear)
+        child.stderr.on("data", hear)
+        child.once("exit", () => reject(new Error(said)))
+      })
+      assert.include(await (await fetch(url)).text(), "<title>Does it fit MCP?</title>")
+      const refused = await fetch(`${url}report?target=http://127.0.0.1:1`)
+      assert.strictEqual(refused.status, 403)
+    } finally {
+      child.kill()
+    }
+  })
+
   it("runs as npx effect-mcp-auth on an empty machine", async () => {
     const empty = join(home, "empty")
     mkdirSync(empty)

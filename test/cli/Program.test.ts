@@ -101,6 +101,8 @@ describe("check", () => {
     `check ${issuer} --token abc`,
     "check --document /nowhere.json",
     `chekc ${issuer}`,
+    "page --port 65536",
+    "page --local --host 0.0.0.0",
     ""
   ])("%j is no command line: 64", (line) =>
     Effect.gen(function*() {
@@ -178,7 +180,7 @@ describe("decode", () => {
 })
 
 describe("help", () => {
-  it.effect.each(["--help", "check --help", "decode --help", "--completions bash"])(
+  it.effect.each(["--help", "check --help", "decode --help", "page --help", "--completions bash"])(
     "%s",
     (line) =>
       Effect.gen(function*() {
