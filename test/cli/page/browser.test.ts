@@ -1,6 +1,6 @@
 /**
  * The check page in a real browser: Debian's Chromium, or the one that CHROMIUM names. Where there is none the tests are
- * skipped, except where CI is set. With WRITE_PICTURES=FOLDER pictures are left there.
+ * skipped, except where REQUIRE_CHROMIUM is 1. With WRITE_PICTURES=FOLDER pictures are left there.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
