@@ -6,6 +6,7 @@ import { SigningKey, TestIssuer } from "effect-mcp-auth/testing"
 import { FetchHttpClient, HttpClient, HttpRouter } from "effect/http"
 import { TestClock } from "effect/testing"
 import { base64url } from "jose"
+// oxlint-disable-next-line no-restricted-imports -- for a key on a curve that neither WebCrypto nor the kit knows
 import { generateKeyPairSync, sign } from "node:crypto"
 import { createServer } from "node:http"
 import { gzipSync } from "node:zlib"
