@@ -123,9 +123,9 @@ export const omittedSubject: SubjectForm = { _tag: "Omitted" }
 export const hashedSubject = (key: Redacted.Redacted): SubjectForm => ({ _tag: "Hashed", key })
 
 /**
- * A request on its way through the gate: when it came, in monotonic nanoseconds of the `Clock`, and whether a decision
- * about it was reported. Set by a host between the two steps of the gate, so that durations cover both and nothing is
- * told twice.
+ * A request on its way through the gate: when it came, in monotonic nanoseconds of the `Clock` (durations do not follow
+ * what is done to the time of day), and whether a decision about it was reported. A host hands the same one to both steps
+ * of the gate, so that durations cover both and nothing is told twice.
  *
  * @category models
  * @since 0.1.0
@@ -136,32 +136,21 @@ export interface Ticket {
 }
 
 /**
- * The ticket of the request whose fiber this is.
+ * The ticket of a request that comes now.
  *
- * @category references
+ * @category constructors
  * @since 0.1.0
  */
-export const CurrentTicket: Context.Reference<Ticket | undefined> = Context.Reference<Ticket | undefined>(
-  "effect-mcp-auth/Decision/CurrentTicket",
-  { defaultValue: () => undefined }
-)
+export const ticket = (fiber: Fiber.Fiber<unknown, unknown>): Ticket => ({ since: now(fiber), reported: false })
 
 /**
- * Now, in monotonic nanoseconds of the `Clock`: what durations are measured in, whatever is done to the time of day.
+ * Now, in monotonic nanoseconds of the `Clock`.
  *
  * @category getters
  * @since 0.1.0
  */
 export const now = (fiber: Fiber.Fiber<unknown, unknown>): bigint =>
   fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
-
-/**
- * When the request of this fiber came, as its ticket says, or now.
- *
- * @category getters
- * @since 0.1.0
- */
-export const since = (fiber: Fiber.Fiber<unknown, unknown>): bigint => fiber.getRef(CurrentTicket)?.since ?? now(fiber)
 
 /**
  * What a decision is made of.
@@ -174,9 +163,8 @@ export interface Facts {
   readonly principal: Principal["Service"] | undefined
   readonly operations: ReadonlyArray<Operation>
   readonly required: ReadonlyArray<string>
-  /** When the request came, in monotonic nanoseconds of the `Clock`. */
-  readonly since: bigint
-  /** When it was decided, if not now. */
+  readonly ticket: Ticket
+  /** When it was decided, in the same nanoseconds, if not now. */
   readonly until?: bigint | undefined
 }
 
@@ -217,9 +205,9 @@ export const reporter = (options: Options = {}): Reporter => {
   const nameOf = naming(options.subject ?? plainSubject)
   const own = options.listener ?? nobody
   return (facts, fiber) => {
-    const ticket = fiber.getRef(CurrentTicket)
-    if (ticket !== undefined) ticket.reported = true
-    const duration = Duration.millis(Math.max(0, Number((facts.until ?? now(fiber)) - facts.since) / 1e6))
+    const { ticket } = facts
+    ticket.reported = true
+    const duration = Duration.millis(Math.max(0, Number((facts.until ?? now(fiber)) - ticket.since) / 1e6))
     const { counter, timer } = seriesOf(facts.refusal?.reason)
     counter.updateUnsafe(1, fiber.context)
     timer.updateUnsafe(duration, fiber.context)

@@ -82,6 +82,8 @@ export interface Call<R> {
   readonly operations: Effect.Effect<ReadonlyArray<Operation>, MalformedRequest | AuthConfigError, R>
   /** The policy of an operation; `undefined` for one that the server does not know. */
   readonly policy: (operation: Operation) => Policy | undefined
+  /** The ticket that the request was authenticated with. Default: it comes now. */
+  readonly ticket?: Decision.Ticket | undefined
 }
 
 /**
@@ -107,11 +109,10 @@ export interface Gate {
   readonly refusals: Refusal.Refusals
   /** The services of an authenticated request: `Principal`, `RequestState`, the user's own claims. */
   readonly services: (principal: Principal["Service"]) => Context.Context<Principal | RequestState>
-  /** The same beside what a context has already, and what is known of the request for decisions further inside. */
+  /** The same beside what a context has already. */
   readonly enter: <R>(
     context: Context.Context<R>,
-    principal: Principal["Service"],
-    ticket: Ticket
+    principal: Principal["Service"]
   ) => Context.Context<R | Principal | RequestState>
   /** Forgets verdicts on tokens: after a sign-out, or when somebody's rights have changed. */
   readonly invalidate: (target: Target) => Effect.Effect<void>
@@ -121,22 +122,27 @@ export interface Gate {
    * `Authorization` line, `now` is in milliseconds.
    */
   readonly recall: (authorization: string, now: number) => Principal["Service"] | undefined
-  readonly authenticate: (request: Request) => Effect.Effect<Caller, Refusal.Refusal>
+  /** Without a ticket the request comes now. */
+  readonly authenticate: (
+    request: Request,
+    ticket?: Decision.Ticket | undefined
+  ) => Effect.Effect<Caller, Refusal.Refusal>
   readonly authorize: <R>(call: Call<R>) => Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R>
   /**
-   * Reports that a request came in which `authorize` does not get to see. Times are in monotonic nanoseconds of the
-   * `Clock`. Gives `Effect.void` itself where nothing is left to do.
+   * Reports that a request came in which `authorize` does not get to see, decided `until` (in monotonic nanoseconds of the
+   * `Clock`). Gives `Effect.void` itself where nothing is left to do.
    */
   readonly admitted: (
     principal: Principal["Service"],
-    since: bigint,
+    ticket: Decision.Ticket,
     until: bigint,
     fiber: Fiber.Fiber<unknown, unknown>
   ) => Effect.Effect<void>
   /** The answer to a failure further inside, reported as a decision. */
   readonly refuse: (
     error: AuthError,
-    circumstances: Refusal.Circumstances
+    circumstances: Refusal.Circumstances,
+    ticket?: Decision.Ticket | undefined
   ) => Effect.Effect<never, Refusal.Refusal>
 }
 
@@ -147,25 +153,6 @@ export interface Gate {
  * @since 0.1.0
  */
 export class AuthLayer extends Context.Service<AuthLayer, Gate>()("effect-mcp-auth/AuthLayer") {}
-
-/**
- * The ticket of a request, with the gate that it came through.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Ticket extends Decision.Ticket {
-  readonly gate: Gate
-}
-
-/**
- * The gate through which the request of a context came in; `undefined` where none was in its way.
- *
- * @category getters
- * @since 0.1.0
- */
-export const ofContext = (context: Context.Context<never>): Gate | undefined =>
-  (Context.get(context, Decision.CurrentTicket) as Ticket | undefined)?.gate
 
 /**
  * What a gate is made of.
@@ -233,14 +220,14 @@ export const make = (options: Options): Gate => {
 
   const refuseWith = (
     fiber: Fiber.Fiber<unknown, unknown>,
-    since: bigint,
+    ticket: Decision.Ticket,
     refusal: Refusal.Refusal,
     principal: Principal["Service"] | undefined = undefined,
     operations: ReadonlyArray<Operation> = []
   ): Effect.Effect<never, Refusal.Refusal> => {
     const required = refusal.error?._tag === "InsufficientScope" ? refusal.error.required : []
     return Effect.flatMapEager(
-      report({ refusal, principal, operations, required, since }, fiber),
+      report({ refusal, principal, operations, required, ticket }, fiber),
       () => Effect.fail(refusal)
     )
   }
@@ -271,12 +258,12 @@ export const make = (options: Options): Gate => {
 
   const verify = (
     fiber: Fiber.Fiber<unknown, unknown>,
-    since: bigint,
+    ticket: Decision.Ticket,
     request: Request,
     authorization: ReadonlyArray<string>
   ): Effect.Effect<Principal["Service"], Refusal.Refusal> => {
     const parsed = Credentials.parse(authorization, options.tokenGrammar, dpop.schemes)
-    if (Result.isFailure(parsed)) return refuseWith(fiber, since, refusals.of(parsed.failure, circumstances))
+    if (Result.isFailure(parsed)) return refuseWith(fiber, ticket, refusals.of(parsed.failure, circumstances))
     const credentials = parsed.success
     const verified = Effect.flatMapEager(Decision.traced(verifier.verify(credentials, request), fiber), readClaims)
     // After the token, so that a stranger costs no signature more; and outside of every memory of tokens.
@@ -289,7 +276,7 @@ export const make = (options: Options): Gate => {
       (error) =>
         refuseWith(
           fiber,
-          since,
+          ticket,
           refusals.of(error, credentials.scheme === "Bearer" ? circumstances : circumstancesOfDpop)
         )
     )
@@ -297,7 +284,7 @@ export const make = (options: Options): Gate => {
 
   const authorize = <R>(
     fiber: Fiber.Fiber<unknown, unknown>,
-    since: bigint,
+    ticket: Decision.Ticket,
     { policy: policyOf, principal, protocolVersion }: Call<R>,
     operations: ReadonlyArray<Operation>
   ): Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal> => {
@@ -308,7 +295,7 @@ export const make = (options: Options): Gate => {
       if (policy === undefined) continue // the server answers as it does for any unknown name
       if (policy.scopes.length === 0 && options.unlisted === "deny" && operation.kind !== undefined) {
         const unlisted = new InsufficientScope({ reason: "unlisted", required: [] })
-        return refuseWith(fiber, since, refusals.of(unlisted, circumstances), principal, operations)
+        return refuseWith(fiber, ticket, refusals.of(unlisted, circumstances), principal, operations)
       }
       if (policy.unauthorized === "hide") continue // hidden inside the server, where the answer is made
       if (policy.authenticated === true) needsCaller = true
@@ -316,20 +303,20 @@ export const make = (options: Options): Gate => {
     }
     const required = needed.size === 0 ? none : [...needed]
     if (principal === undefined && (needsCaller || required.length > 0)) {
-      return refuseWith(fiber, since, refusals.signIn(required), undefined, operations)
+      return refuseWith(fiber, ticket, refusals.signIn(required), undefined, operations)
     }
     if (principal !== undefined && required.some((scope) => !principal.scopes.has(scope))) {
       const missing = new InsufficientScope({ reason: "missing-scope", required })
       return refuseWith(
         fiber,
-        since,
+        ticket,
         refusals.of(missing, { principal, protocolVersion }),
         principal,
         operations
       )
     }
     return Effect.mapEager(
-      report({ refusal: undefined, principal, operations, required, since }, fiber),
+      report({ refusal: undefined, principal, operations, required, ticket }, fiber),
       () => operations
     )
   }
@@ -353,14 +340,14 @@ export const make = (options: Options): Gate => {
     refusals,
     invalidate: options.invalidate ?? (() => Effect.void),
     services: (principal) => servicesIn(Context.empty(), principal),
-    enter: (context, principal, ticket) => servicesIn(Context.add(context, Decision.CurrentTicket, ticket), principal),
+    enter: servicesIn,
     recall: isRecalled,
-    authenticate: (request) =>
+    authenticate: (request, given) =>
       Effect.withFiber((fiber): Effect.Effect<Caller, Refusal.Refusal> => {
-        const since = Decision.since(fiber)
+        const ticket = given ?? Decision.ticket(fiber)
         const origin = request.header("origin")
         if (origin !== undefined) {
-          if (!allowedOrigins.includes(origin)) return refuseWith(fiber, since, refusals.origin)
+          if (!allowedOrigins.includes(origin)) return refuseWith(fiber, ticket, refusals.origin)
           if (request.method === "OPTIONS" && request.header("access-control-request-method") !== undefined) {
             return Effect.succeed("preflight")
           }
@@ -371,28 +358,29 @@ export const make = (options: Options): Gate => {
         const principal = authorization.length === 1 && fiber.cache.tracer === undefined
           ? isRecalled(authorization[0]!, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
           : undefined
-        return principal === undefined ? verify(fiber, since, request, authorization) : Effect.succeed(principal)
+        return principal === undefined ? verify(fiber, ticket, request, authorization) : Effect.succeed(principal)
       }),
     authorize: (call) =>
       Effect.withFiber((fiber) => {
-        const { principal, session } = call
-        const since = Decision.since(fiber)
+        const { principal, session, ticket = Decision.ticket(fiber) } = call
         if (session !== undefined) {
           const standing = sessions.judge(session, principal)
-          if (standing === "foreign") return refuseWith(fiber, since, refusals.session, principal)
+          if (standing === "foreign") return refuseWith(fiber, ticket, refusals.session, principal)
           if (standing === "needs-credentials") {
-            return refuseWith(fiber, since, refusals.of(noCredentials, circumstances))
+            return refuseWith(fiber, ticket, refusals.of(noCredentials, circumstances))
           }
         }
         return Effect.matchEffect(call.operations, {
-          onFailure: (error) => refuseWith(fiber, since, refusals.of(error, circumstances), principal),
-          onSuccess: (operations) => authorize(fiber, since, call, operations)
+          onFailure: (error) => refuseWith(fiber, ticket, refusals.of(error, circumstances), principal),
+          onSuccess: (operations) => authorize(fiber, ticket, call, operations)
         })
       }),
-    admitted: (principal, since, until, fiber) =>
-      report({ refusal: undefined, principal, operations: none, required: none, since, until }, fiber),
-    refuse: (error, known) =>
-      Effect.withFiber((fiber) => refuseWith(fiber, Decision.since(fiber), refusals.of(error, known), known.principal))
+    admitted: (principal, ticket, until, fiber) =>
+      report({ refusal: undefined, principal, operations: none, required: none, ticket, until }, fiber),
+    refuse: (error, known, ticket) =>
+      Effect.withFiber((fiber) =>
+        refuseWith(fiber, ticket ?? Decision.ticket(fiber), refusals.of(error, known), known.principal)
+      )
   }
   return gate
 }

@@ -44,51 +44,55 @@ export const middleware: Layer.Layer<
       fiber: Fiber.Fiber<unknown, unknown>,
       principal: Principal["Service"],
       request: HttpServerRequest.HttpServerRequest,
-      since: bigint
+      ticket: Decision.Ticket
     ): App => {
       const until = Decision.now(fiber)
-      const ticket = { gate, since, reported: false }
+      effectHttp.passed(request, gate, ticket)
       // Whatever decided further inside has told of it. A plain route is known to be let in when nothing refused.
-      const admitted = () => ticket.reported ? Effect.void : gate.admitted(principal, since, until, fiber)
-      const handled = Effect.matchCauseEffect(app, {
-        onSuccess: (response: HttpServerResponse.HttpServerResponse): App =>
-          Effect.mapEager(admitted(), () => response),
+      const admitted = () => ticket.reported ? Effect.void : gate.admitted(principal, ticket, until, fiber)
+      // As the router sets it: a frame less than providing it. Of a request that is interrupted the server restores it.
+      const outside = fiber.context
+      fiber.setContext(gate.enter(outside, principal))
+      return Effect.matchCauseEffect(app, {
+        onSuccess: (response: HttpServerResponse.HttpServerResponse): App => {
+          fiber.setContext(outside)
+          return Effect.mapEager(admitted(), () => response)
+        },
         onFailure: (cause): App => {
-          const error = Cause.findError(cause)
-          return Result.isSuccess(error) && error.success instanceof InsufficientScope
-            ? gate.refuse(error.success, { principal, protocolVersion: effectHttp.protocolVersion(request) })
+          fiber.setContext(outside)
+          const error = Result.getOrUndefined(Cause.findError(cause))
+          const refused = error instanceof InsufficientScope
+            ? gate.refuse(error, { principal, protocolVersion: effectHttp.protocolVersion(request) }, ticket)
             : Effect.flatMapEager(admitted(), () => Effect.failCause(cause))
+          return effectHttp.answered(refused)
         }
       })
-      return Effect.updateContext(
-        handled,
-        (context: Context.Context<never>) => gate.enter(context, principal, ticket)
-      )
     }
 
     const decide = (
       fiber: Fiber.Fiber<unknown, unknown>,
       request: HttpServerRequest.HttpServerRequest,
-      since: bigint
+      ticket: Decision.Ticket
     ): App =>
-      Effect.flatMap(gate.authenticate(effectHttp.toGateRequest(request)), (caller): App => {
-        if (caller !== "preflight" && caller !== "anonymous") return enter(fiber, caller, request, since)
-        const passes = caller === "preflight"
-          ? Context.getUnsafe(fiber.context, HttpRouter.RouteContext).route.method === "OPTIONS"
-          : isMcp
-        return passes ? app : gate.refuse(noCredentials, {
-          principal: undefined,
-          protocolVersion: effectHttp.protocolVersion(request)
-        })
-      })
+      effectHttp.answered(Effect.flatMap(
+        gate.authenticate(effectHttp.toGateRequest(request), ticket),
+        (caller): App => {
+          if (caller !== "preflight" && caller !== "anonymous") return enter(fiber, caller, request, ticket)
+          const passes = caller === "preflight"
+            ? Context.getUnsafe(fiber.context, HttpRouter.RouteContext).route.method === "OPTIONS"
+            : isMcp
+          return passes ? app : gate.refuse(noCredentials, {
+            principal: undefined,
+            protocolVersion: effectHttp.protocolVersion(request)
+          }, ticket)
+        }
+      ))
 
     return Effect.withFiber((fiber) => {
-      const since = Decision.now(fiber)
+      const ticket = Decision.ticket(fiber)
       const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
       const principal = effectHttp.recall(gate, request, fiber)
-      return effectHttp.answered(
-        principal === undefined ? decide(fiber, request, since) : enter(fiber, principal, request, since)
-      )
+      return principal === undefined ? decide(fiber, request, ticket) : enter(fiber, principal, request, ticket)
     })
   }) as never
 ).layer as never

@@ -24,7 +24,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { AuthLayer, ofContext, type Policy } from "../authorization/Gate.ts"
+import { AuthLayer, type Policy } from "../authorization/Gate.ts"
 import {
   check,
   type Literals,
@@ -71,11 +71,12 @@ const fence = (policyOf: PolicyOf) =>
       const principal = Context.getOrUndefined(services, Principal)
       if (principal !== undefined && required.every((scope) => principal.scopes.has(scope))) return effect
       const rejected = Effect.fail(new ScopeRejected({ message: "Insufficient scope" }))
-      const gate = ofContext(services)
       const request = Context.getOrUndefined(services, HttpServerRequest.HttpServerRequest)
-      if (gate === undefined || request === undefined) return rejected
+      const passage = request === undefined ? undefined : effectHttp.passageOf(request)
+      if (request === undefined || passage === undefined) return rejected
       const error = new InsufficientScope({ reason: "missing-scope", required })
-      return gate.refuse(error, { principal, protocolVersion: effectHttp.protocolVersion(request) }).pipe(
+      const circumstances = { principal, protocolVersion: effectHttp.protocolVersion(request) }
+      return passage.gate.refuse(error, circumstances, passage.ticket).pipe(
         Effect.catch((refusal) => {
           HttpEffect.appendPreResponseHandlerUnsafe(
             fiber.context,
@@ -336,7 +337,8 @@ const beforeDispatch = (policyOf: (operation: Operation.Operation) => Policy | u
         session,
         protocolVersion: effectHttp.protocolVersion(request),
         operations: operationsOf(request),
-        policy: policyOf
+        policy: policyOf,
+        ticket: effectHttp.passageOf(request)?.ticket
       })
       return Effect.flatMap(admitted, (operations) =>
         Effect.flatMap(app, (response) => {

@@ -173,7 +173,9 @@ class Entry {
   readonly tail: string | undefined
   readonly scheme: Scheme
   readonly principal: Principal["Service"]
-  readonly reuse: Reuse
+  readonly from: number
+  readonly until: number
+  readonly isCurrent: Reuse["isCurrent"]
   readonly succeed: Effect.Effect<Principal["Service"]>
   /** Nothing else of a request has to be judged: the token is no one key's, and came in as if it were none's. */
   readonly stands: boolean
@@ -186,7 +188,9 @@ class Entry {
     this.tail = tailOf(token)
     this.scheme = scheme
     this.principal = principal
-    this.reuse = reuse
+    this.from = reuse.from
+    this.until = reuse.until
+    this.isCurrent = reuse.isCurrent
     this.succeed = Effect.succeed(principal)
     this.stands = scheme === "Bearer" && !Object.hasOwn(principal.claims, "cnf")
   }
@@ -305,13 +309,12 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
       inactive.delete(key)
       return verifyAnew(presented, key)
     }
-    const { reuse } = entry
     const again = () => {
       forget(entry)
       return verifyAnew(presented, key)
     }
-    if (now < reuse.from || now >= reuse.until) return again()
-    const current = reuse.isCurrent === undefined ? true : reuse.isCurrent(now)
+    if (now < entry.from || now >= entry.until) return again()
+    const current = entry.isCurrent === undefined ? true : entry.isCurrent(now)
     if (current === false) return again()
     if (current === true) {
       entry.used = true
@@ -327,7 +330,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
       const tail = tailOf(token)
       const entry = tail === undefined ? undefined : tails.get(tail)
       if (entry === undefined || !entry.stands || !entry.isOf(token)) return undefined
-      const { from, isCurrent, until } = entry.reuse
+      const { from, isCurrent, until } = entry
       if (now < from || now >= until || (isCurrent !== undefined && isCurrent(now) !== true)) return undefined
       entry.used = true
       return entry.principal

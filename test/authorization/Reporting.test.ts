@@ -45,7 +45,14 @@ const reported = (facts: Partial<Decision.Facts>, options: Decision.Options = {}
     const heard: Array<Decision.Decision> = []
     const report = Decision.reporter({ ...options, listener: (_) => Effect.sync(() => void heard.push(_)) })
     yield* Effect.withFiber((fiber) =>
-      report({ refusal: undefined, principal: alice, operations: [], required: [], since: 0n, ...facts }, fiber)
+      report({
+        refusal: undefined,
+        principal: alice,
+        operations: [],
+        required: [],
+        ticket: { since: 0n, reported: false },
+        ...facts
+      }, fiber)
     )
     assert.strictEqual(heard.length, 1)
     return heard[0]!
@@ -172,7 +179,13 @@ describe("a decision", () => {
           return "alice"
         }
       } as never
-      const facts = { refusal: undefined, principal, operations: [], required: [], since: 0n }
+      const facts = {
+        refusal: undefined,
+        principal,
+        operations: [],
+        required: [],
+        ticket: { since: 0n, reported: false }
+      }
       const report = Effect.withFiber((fiber) => Decision.reporter()(facts, fiber))
       yield* Effect.provideService(report, References.MinimumLogLevel, "Info")
       assert.strictEqual(asked, 0)

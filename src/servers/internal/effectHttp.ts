@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as Decision from "../../authorization/Decision.ts"
 import type * as Gate from "../../authorization/Gate.ts"
 import type { Refusal } from "../../authorization/Refusal.ts"
 import type { Principal } from "../../verification/Principal.ts"
@@ -79,6 +80,31 @@ const soleAuthorization = (
   if (Array.isArray(rawHeaders)) return headerLines.soleOfRaw(rawHeaders, "authorization", "origin")
   return headers instanceof Headers && !headers.has("origin") ? headers.get("authorization") ?? undefined : undefined
 }
+
+/** What is known of a request that came in, for decisions further inside. */
+interface Passage {
+  readonly gate: Gate.Gate
+  readonly ticket: Decision.Ticket
+}
+
+// On the request of the platform, which stays the same however often Effect's own is copied. A service would say the same,
+// and cost more than all the rest: a context holds eight additions, and copies itself for the ninth.
+const passage = Symbol.for("effect-mcp-auth/passage")
+
+type Source = { [passage]?: Passage | undefined }
+
+/** Notes that a request came in through a gate. */
+export const passed = (
+  request: HttpServerRequest.HttpServerRequest,
+  gate: Gate.Gate,
+  ticket: Decision.Ticket
+): void => {
+  ;(request.source as Source)[passage] = { gate, ticket }
+}
+
+/** The gate through which a request came in, and its ticket; `undefined` where none was in its way. */
+export const passageOf = (request: HttpServerRequest.HttpServerRequest): Passage | undefined =>
+  (request.source as Source)[passage]
 
 /** Answers are prepared when the gate is built, and so is what Effect writes of them. */
 const prepared = new WeakMap<Refusal | Answer, HttpServerResponse.HttpServerResponse>()
