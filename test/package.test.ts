@@ -1,4 +1,4 @@
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, inject, it } from "@effect/vitest"
 import { spawn, spawnSync } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
@@ -50,8 +50,7 @@ describe("the packed tarball", () => {
 
   beforeAll(() => {
     home = mkdtempSync(join(tmpdir(), "effect-mcp-auth-package-"))
-    run(root, "npm", "pack", "--pack-destination", home)
-    tarball = join(home, `${manifest.name}-${manifest.version}.tgz`)
+    tarball = inject("tarball")
     run(home, "tar", "-xzf", tarball)
     unpacked = join(home, "package")
 
@@ -198,7 +197,6 @@ describe("the packed tarball", () => {
   it("runs as npx effect-mcp-auth on an empty machine", async () => {
     const empty = join(home, "empty")
     mkdirSync(empty)
-    const tarball = join(home, `${manifest.name}-${manifest.version}.tgz`)
     const npx = (
       ...args: ReadonlyArray<string>
     ) => ["--yes", "--prefer-offline", "--package", tarball, "effect-mcp-auth", ...args]

@@ -1,0 +1,69 @@
+import { afterAll, assert, beforeAll, describe, inject, it } from "@effect/vitest"
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { follow, steps } from "./Tutorial.ts"
+
+const root = join(import.meta.dirname, "../..")
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+
+// Those that come later use what whoami made.
+const pages = [
+  "whoami",
+  "todo-manager",
+  "express",
+  "migrate-from-mcp-auth",
+  "edge",
+  "tenants",
+  "upstream",
+  "observability",
+  "testing"
+]
+
+const read = (example: string) => readFileSync(join(root, "examples", example, "README.md"), "utf8")
+
+/** `npm run tutorials`: each page installs for itself, as it says. Else they share what is installed at first. */
+const each = process.env["TUTORIALS"] === "each"
+
+const installs = /^npm (?:install|uninstall) (.*)\n/gm
+
+/** The packages of a page's line, the tarball for this one and for others the versions that the rest of the tests use. */
+const packages = (names: string): ReadonlyArray<string> =>
+  names.split(" ").map((name) => {
+    if (name === manifest.name) return inject("tarball")
+    const version = manifest.devDependencies[name] ?? manifest.dependencies[name]
+    return version === undefined ? name : `${name}@${version}`
+  })
+
+const prepare = (commands: string): string =>
+  commands.replace(
+    installs,
+    (line, names: string) =>
+      !each ? "" : line.startsWith("npm install ") ? `npm install ${packages(names).join(" ")}\n` : line
+  )
+
+describe("in an empty folder with the packed tarball", () => {
+  let home: string
+
+  beforeAll(() => {
+    home = mkdtempSync(join(tmpdir(), "effect-mcp-auth-tutorials-"))
+    if (each) return
+    const lines = pages.flatMap((it) => [...read(it).matchAll(installs)]).filter(([line]) => line.includes(" install "))
+    const names = [...new Set(lines.flatMap(([, names]) => packages(names!)))].filter((name) => !name.startsWith("-"))
+    writeFileSync(join(home, "package.json"), JSON.stringify({ private: true, type: "module" }))
+    const { status, stderr } = spawnSync("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", ...names], {
+      cwd: home,
+      encoding: "utf8"
+    })
+    assert.strictEqual(status, 0, stderr)
+  })
+
+  afterAll(() => rmSync(home, { recursive: true, force: true }))
+
+  it.each(pages)("%s: its commands work, and print what the page shows", async (example) => {
+    const page = read(example)
+    assert.isAbove(steps(page).filter((it) => it.kind === "command").length, 1)
+    await follow({ page, home, prepare })
+  })
+})
