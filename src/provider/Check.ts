@@ -62,6 +62,19 @@ export interface Options {
  * All well-known URLs are asked, also those behind the one that a client would take; then the key set, and what a browser
  * would need to know about other origins. Nothing is registered and nobody signs in. Redirects are not followed.
  *
+ * **Example** (Does it fit?)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Check, ReportFormat } from "effect-mcp-auth/provider"
+ * import { FetchHttpClient } from "effect/http"
+ *
+ * const report = Check.run("https://auth.example.com").pipe(
+ *   Effect.map(ReportFormat.toMarkdown),
+ *   Effect.provide(FetchHttpClient.layer)
+ * )
+ * ```
+ *
  * @category checks
  * @since 0.1.0
  */

@@ -212,6 +212,21 @@ export interface Decisions {
 /**
  * Starts to listen.
  *
+ * **Example** (Reasons of a gate in the same process)
+ *
+ * ```ts
+ * import { TestClient } from "effect-mcp-auth/testing"
+ * import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
+ *
+ * const decisions = TestClient.decisions()
+ * const auth = await McpAuthSdk.make({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read"],
+ *   layer: decisions.layer
+ * })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -250,6 +265,22 @@ const toEffect = <A>(value: Effect.Effect<A> | Promise<A>): Effect.Effect<A> =>
 
 /**
  * A client for any handler.
+ *
+ * **Example** (A handler of your own)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { TestClient } from "effect-mcp-auth/testing"
+ * import assert from "node:assert/strict"
+ *
+ * const client = TestClient.make({
+ *   url: "https://todos.example.com/mcp",
+ *   handler: () => new Response(null, { status: 401 })
+ * })
+ *
+ * const { status } = await Effect.runPromise(client.listTools)
+ * assert.strictEqual(status, 401)
+ * ```
  *
  * @category constructors
  * @since 0.1.0

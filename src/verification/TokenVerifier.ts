@@ -128,6 +128,16 @@ export const choose = <E>(choice: (token: Redacted.Redacted) => Verifier<E>): Ve
  * Shape only: a token that looks like a JWT and is none is refused as a JWT. An encrypted token (five segments) can only
  * be explained by its issuer, and counts as opaque.
  *
+ * **Example** (Shapes)
+ *
+ * ```ts
+ * import { TokenVerifier } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * assert.ok(TokenVerifier.isJwt("eyJhbGciOiJSUzI1NiJ9.e30.c2ln"))
+ * assert.ok(!TokenVerifier.isJwt("gho_16C7e42F292c6912E7710c838347Ae178B4a"))
+ * ```
+ *
  * @category guards
  * @since 0.1.0
  */
@@ -171,6 +181,17 @@ const maximumLength = 16 * 1024
  *
  * The issuer that a token names is unverified here. It only picks the verifier, which has to check it.
  *
+ * **Example** (Two issuers, two ways)
+ *
+ * ```ts
+ * import { TokenVerifier } from "effect-mcp-auth"
+ *
+ * declare const people: TokenVerifier.Verifier
+ * declare const programs: TokenVerifier.Verifier
+ *
+ * const verifier = TokenVerifier.byIssuer({ "https://auth.example.com": people, "https://machines.example.com": programs })
+ * ```
+ *
  * @category combinators
  * @since 0.1.0
  */
@@ -212,6 +233,17 @@ export const claimOf = (token: string, name: string): unknown => {
  * **Details**
  *
  * Throws `AuthConfigError` when a prefix is empty or begins another one: nobody could say whose a token is.
+ *
+ * **Example** (Keys of your own beside tokens)
+ *
+ * ```ts
+ * import { AuthError, TokenVerifier } from "effect-mcp-auth"
+ * import { Effect } from "effect"
+ *
+ * const apiKeys = TokenVerifier.make(() => Effect.fail(new AuthError.InvalidToken({ reason: "inactive" })))
+ *
+ * const verifier = TokenVerifier.byPrefix({ "key_": apiKeys })
+ * ```
  *
  * @category combinators
  * @since 0.1.0
