@@ -103,6 +103,10 @@ export const plainSubject: SubjectForm = { _tag: "Plain" }
 /**
  * No subject.
  *
+ * **When to use**
+ *
+ * Logs may not say who it was.
+ *
  * @category constructors
  * @since 0.1.0
  */

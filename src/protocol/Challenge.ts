@@ -78,6 +78,17 @@ export interface DpopParameters extends Omit<BearerParameters, "error"> {
 /**
  * A DPoP challenge (RFC 9449 §7.1), in the same order; `algs` comes last.
  *
+ * **Example** (A proof that is missing)
+ *
+ * ```ts
+ * import { Challenge } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * const challenge = Challenge.dpop({ error: "invalid_dpop_proof", algs: ["ES256"] })
+ *
+ * assert.strictEqual(Challenge.encode(challenge), `DPoP error="invalid_dpop_proof", algs="ES256"`)
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -116,6 +116,21 @@ type Registered<R> = Exclude<R, McpServer.McpRequest<"Requires", RegisterWithMcp
 /**
  * Registers a toolkit; its tools may carry scopes.
  *
+ * **Example** (Tools behind the gate)
+ *
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import { requireScopes } from "effect-mcp-auth"
+ * import { McpAuth } from "effect-mcp-auth/mcp"
+ * import { Tool, Toolkit } from "effect/ai"
+ *
+ * const Tools = Toolkit.make(requireScopes("hello")(Tool.make("hello", { success: Schema.String })))
+ *
+ * const Registered = McpAuth.toolkit(Tools).pipe(
+ *   Layer.provide(Tools.toLayer({ hello: () => Effect.succeed("Hello") }))
+ * )
+ * ```
+ *
  * @see {@link McpServer.toolkit} for the function that this one stands for
  *
  * @category layers

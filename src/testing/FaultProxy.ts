@@ -41,6 +41,19 @@ export type Fault =
 /**
  * The proxy. Faults stay until they are cleared; each belongs to the paths that contain its `where`.
  *
+ * **Example** (A connection that breaks, and heals)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { FaultProxy } from "effect-mcp-auth/testing"
+ *
+ * const outage = Effect.gen(function*() {
+ *   const proxy = yield* FaultProxy.FaultProxy
+ *   yield* proxy.set({ _tag: "Truncate" }, "/jwks")
+ *   yield* proxy.clear
+ * })
+ * ```
+ *
  * @category services
  * @since 0.1.0
  */

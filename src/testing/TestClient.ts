@@ -160,6 +160,26 @@ export const as: {
 /**
  * Makes the requests of an effect in a session that somebody opened, be it the caller or not.
  *
+ * **Example** (Somebody else's session)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { expectRefused, TestClient } from "effect-mcp-auth/testing"
+ *
+ * const alice = { subject: "alice", scopes: ["todos:read"] }
+ * const mallory = { subject: "mallory", scopes: ["todos:read"] }
+ *
+ * const hijack = Effect.gen(function*() {
+ *   const client = yield* TestClient.TestClient
+ *   const { headers } = yield* client.openSession.pipe(TestClient.as(alice))
+ *   return yield* client.listTools.pipe(
+ *     TestClient.inSession(headers["mcp-session-id"]!),
+ *     TestClient.as(mallory),
+ *     expectRefused("session")
+ *   )
+ * })
+ * ```
+ *
  * @category combinators
  * @since 0.1.0
  */

@@ -122,6 +122,24 @@ export type Client = Endpoints.Client
  * Where `where` stands it is a part of the URL of the requests that are meant: `"/jwks"`, `"/.well-known/"`, `"/introspect"`;
  * by default all of them. A fault lasts until the next one, or until `recover`.
  *
+ * **Example** (Keys that are rotated)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { TestIssuer } from "effect-mcp-auth/testing"
+ * import assert from "node:assert/strict"
+ *
+ * const kids = Effect.gen(function*() {
+ *   const issuer = yield* TestIssuer.TestIssuer
+ *   const before = yield* issuer.currentKey
+ *   yield* issuer.rotateKeys
+ *   return [before.kid, (yield* issuer.currentKey).kid]
+ * })
+ *
+ * const [before, after] = await Effect.runPromise(Effect.provide(kids, TestIssuer.layer()))
+ * assert.notStrictEqual(before, after)
+ * ```
+ *
  * @category services
  * @since 0.1.0
  */

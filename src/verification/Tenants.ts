@@ -41,6 +41,23 @@ export type TenantId =
  *
  * A gateway in front sets the header, from a subdomain for instance, and clients cannot.
  *
+ * **Example** (Set by a gateway)
+ *
+ * ```ts
+ * import { AuthLayer, Tenants } from "effect-mcp-auth"
+ * import { Effect } from "effect"
+ *
+ * const Auth = AuthLayer.make({
+ *   resource: "https://notes.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["notes:write"],
+ *   tenants: {
+ *     id: Tenants.fromHeader("x-tenant"),
+ *     authorizationServers: (tenant) => Effect.succeed(tenant === "acme" ? ["https://login.acme.example"] : [])
+ *   }
+ * })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -56,6 +73,23 @@ export const fromHeader = (name: string): TenantId => ({ _tag: "Header", name })
  * **Gotchas**
  *
  * The resource stays one for all tenants, so its tokens are made for the URL in `resource`, and its metadata is found there.
+ *
+ * **Example** (A path for each)
+ *
+ * ```ts
+ * import { AuthLayer, Tenants } from "effect-mcp-auth"
+ * import { Effect } from "effect"
+ *
+ * const Auth = AuthLayer.make({
+ *   resource: "https://notes.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["notes:write"],
+ *   tenants: {
+ *     id: Tenants.fromPath("/t/:tenant/mcp"),
+ *     authorizationServers: (tenant) => Effect.succeed(tenant === "acme" ? ["https://login.acme.example"] : [])
+ *   }
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0

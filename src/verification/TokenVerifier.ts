@@ -89,6 +89,16 @@ const refusals = new Map<InvalidTokenReason, Verifier<InvalidToken>>()
 /**
  * The verifier that refuses every token, for the reason given.
  *
+ * **Example** (A prefix that is not accepted any more)
+ *
+ * ```ts
+ * import { TokenVerifier } from "effect-mcp-auth"
+ *
+ * declare const current: TokenVerifier.Verifier
+ *
+ * const verifier = TokenVerifier.byPrefix({ "v1_": TokenVerifier.refuse("revoked") }, current)
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -104,6 +114,10 @@ export const refuse = (reason: InvalidTokenReason): Verifier<InvalidToken> => {
 /**
  * Lets a function choose the verifier of each token.
  *
+ * **When to use**
+ *
+ * `byShape`, `byIssuer` and `byPrefix` do not tell your tokens apart.
+ *
  * **Details**
  *
  * The choice is made once, from what the token looks like, and it is final: a token that its verifier refuses is never
@@ -112,6 +126,18 @@ export const refuse = (reason: InvalidTokenReason): Verifier<InvalidToken> => {
  * **Gotchas**
  *
  * Nothing of the token is verified when the function sees it.
+ *
+ * **Example** (By length)
+ *
+ * ```ts
+ * import { TokenVerifier } from "effect-mcp-auth"
+ * import { Redacted } from "effect"
+ *
+ * declare const short: TokenVerifier.Verifier
+ * declare const long: TokenVerifier.Verifier
+ *
+ * const verifier = TokenVerifier.choose((token) => Redacted.value(token).length < 100 ? short : long)
+ * ```
  *
  * @category combinators
  * @since 0.1.0
