@@ -221,6 +221,19 @@ describe("what the documents name", () => {
     assert.deepStrictEqual(missing, [])
   })
 
+  it("are in the files that they are said to be in", () => {
+    let seen = 0
+    const missing = documents.flatMap((path) =>
+      [...prose(readFileSync(path, "utf8")).matchAll(/`(src\/[\w./-]+\.ts)` `(\w+)`/g)].flatMap(([, file, name]) => {
+        seen++
+        const there = new RegExp(`\\b${name}\\b`).test(readFileSync(join(root, file!), "utf8"))
+        return there ? [] : [`${relative(root, path)}: ${file} has no ${name}`]
+      })
+    )
+    assert.isAbove(seen, 5)
+    assert.deepStrictEqual(missing, [])
+  })
+
   it("are scripts of package.json, where they are run with npm", () => {
     const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
     const missing = documents.flatMap((path) =>

@@ -1,6 +1,16 @@
 import { afterAll, assert, beforeAll, describe, inject, it } from "@effect/vitest"
 import { spawn, spawnSync } from "node:child_process"
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
@@ -80,6 +90,13 @@ describe("the packed tarball", () => {
     )
     assert.deepStrictEqual(others, [])
     assert.deepStrictEqual(files.filter((it) => /\.(test|tst)\.ts$|(^|\/)test\//.test(it)), [])
+  })
+
+  it("is no larger than it has to be", () => {
+    // About a tenth above what it is. Who needs more says so in the changelog.
+    assert.isBelow(statSync(tarball).size, 980_000)
+    const unpackedSize = list(unpacked).reduce((sum, file) => sum + statSync(join(unpacked, file)).size, 0)
+    assert.isBelow(unpackedSize, 4_400_000)
   })
 
   it("has a file behind every entry point and condition", () => {

@@ -24,19 +24,13 @@ export type TokenType =
  * **Example** (RFC 9068 alone)
  *
  * ```ts
- * import { Audience, AuthLayer, Profile, TokenType } from "effect-mcp-auth"
+ * import { AuthLayer, TokenType } from "effect-mcp-auth"
  * import assert from "node:assert/strict"
  *
  * const Auth = AuthLayer.make({
  *   resource: "https://todos.example.com/mcp",
- *   profile: Profile.make({
- *     id: "ours",
- *     name: "Our authorization server",
- *     issuer: "https://auth.example.com",
- *     audience: Audience.resource,
- *     tokenType: TokenType.strict,
- *     confirmed: true
- *   }),
+ *   authorizationServers: ["https://auth.example.com"],
+ *   tokenType: TokenType.strict,
  *   scopes: ["todos:read"]
  * })
  *

@@ -23,17 +23,17 @@ const pages = [
 
 const read = (example: string) => readFileSync(join(root, "examples", example, "README.md"), "utf8")
 
-/** `npm run tutorials`: each page installs for itself, as it says. Else they share what is installed at first. */
+/** `npm run tutorials`: each page installs for itself, word by word. Else they share what is installed at first. */
 const each = process.env["TUTORIALS"] === "each"
 
 const installs = /^npm (?:install|uninstall) (.*)\n/gm
 
-/** The packages of a page's line, the tarball for this one and for others the versions that the rest of the tests use. */
+/** The packages of a line, the tarball for this one. For others the versions that the rest of the tests use, or today's. */
 const packages = (names: string): ReadonlyArray<string> =>
   names.split(" ").map((name) => {
     if (name === manifest.name) return inject("tarball")
     const version = manifest.devDependencies[name] ?? manifest.dependencies[name]
-    return version === undefined ? name : `${name}@${version}`
+    return each || version === undefined ? name : `${name}@${version}`
   })
 
 const prepare = (commands: string): string =>
