@@ -44,7 +44,10 @@ const issuer = "https://github.com/login/oauth"
  * import { Profiles } from "effect-mcp-auth/provider"
  * import assert from "node:assert/strict"
  *
- * const profile = Profiles.github({ clientId: "Iv1.client", clientSecret: Redacted.make("from the place where secrets are") })
+ * const profile = Profiles.github({
+ *   clientId: "3a1f8c92d07be456a1c9",
+ *   clientSecret: Redacted.make("from the place where secrets are")
+ * })
  *
  * assert.strictEqual(profile.issuer, "https://github.com/login/oauth")
  * ```
