@@ -148,6 +148,19 @@ describe("the README", () => {
       assert.include(text, `\`\`\`text\n${says}\n\`\`\``)
     }
   }, 60_000)
+
+  it("shows what the server says when it starts with a scope left out", () => {
+    const { status, stdout } = withFiles(
+      [without(onEffect, stepUp)],
+      (folder) =>
+        spawnSync(process.execPath, ["--conditions=effect-mcp-auth/source", join(folder, "block0.ts")], {
+          encoding: "utf8"
+        })
+    )
+    assert.strictEqual(status, 1)
+    const [, said] = /AuthConfigError: (.*)/.exec(stdout) ?? []
+    assert.include(text, `\`\`\`text\n${said}\n\`\`\``)
+  })
 })
 
 /** What a page says beside its code. */
