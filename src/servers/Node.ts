@@ -135,7 +135,7 @@ export const fromLayer = async <R, E, A = unknown>(
   layer: hosts.GateLayer<R, E>,
   claims?: Context.Key<any, A> | undefined
 ): Promise<McpAuthNode<hosts.OfferedBy<R>, A>> => {
-  const host = await hosts.make(layer, claims)
+  const host = await hosts.make(nodeHost.withSignatures(layer), claims)
   const principals = new WeakMap<object, Principal["Service"]>()
 
   const middleware = (
@@ -143,7 +143,9 @@ export const fromLayer = async <R, E, A = unknown>(
   ): Middleware<hosts.Admission<A>> =>
   async (req, res, next) => {
     principals.delete(req)
-    const admitted = await nodeHost.decide(host, req, res, decision(req))
+    const decided = nodeHost.decide(host, req, res, decision(req))
+    // Whoever is let in at once goes on at once, in the same turn.
+    const admitted = decided instanceof Promise ? await decided : decided
     if (admitted === undefined) return undefined
     if (admitted.principal !== undefined) principals.set(req, admitted.principal)
     nodeHost.prepare(host, req, res, admitted)

@@ -329,7 +329,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
   layer: Layer.Layer<AuthLayer | P, E, HttpClient.HttpClient>,
   options: HostOptions<Claims, N> = {}
 ): Promise<McpAuthSdk<OfferedBy<P>, Claims, P, N>> => {
-  const sdk = await sdkHost.make(layer, options)
+  const sdk = await sdkHost.make(node.withSignatures(layer), options)
   const { host, limit, registry } = sdk
   const judgeFor = (server: Server, request: HostRequest) =>
     judge(
