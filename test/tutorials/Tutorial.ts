@@ -52,7 +52,7 @@ export const steps = (page: string): ReadonlyArray<Step> => {
   return found
 }
 
-/** What differs from run to run: times, the numbers of fibers, session identifiers. */
+/** What differs from run to run: times, and the numbers of fibers. */
 const comparable = (text: string): ReadonlyArray<string> =>
   text
     .replaceAll("\r", "")
@@ -60,7 +60,6 @@ const comparable = (text: string): ReadonlyArray<string> =>
     .replaceAll(/\b\d\d:\d\d:\d\d(\.\d+)?/g, "time")
     .replaceAll(/\(#\d+\)/g, "(#)")
     .replaceAll(/duration(_ms|:) \S+/g, "duration$1")
-    .replaceAll(/^Date: .*$/gm, "Date:")
     .trim()
     .split("\n")
     .map((line) => line.trimEnd())
@@ -97,9 +96,9 @@ const freePort = (): Promise<string> =>
 
 interface Program {
   readonly child: ChildProcess
-  printed: string
-  /** Of that, what came on standard output. */
-  out: string
+  /** On both streams, with the ports of the page. */
+  readonly printed: () => string
+  readonly printedOnStandardOutput: () => string
   /** How much of it a page has shown. */
   seen: number
 }
@@ -160,17 +159,18 @@ export const follow = async ({ home, page, prepare }: Options): Promise<void> =>
       stdio: ["ignore", "pipe", "pipe"],
       ...options
     })
-    const program: Program = { child, printed: "", out: "", seen: 0 }
+    let both = ""
+    let output = ""
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      program.printed += there(text)
-      program.out += there(text)
+      both += text
+      output += text
     })
-    child.stderr.setEncoding("utf8").on("data", (text: string) => program.printed += there(text))
-    return program
+    child.stderr.setEncoding("utf8").on("data", (text: string) => both += text)
+    return { child, printed: () => there(both), printedOnStandardOutput: () => there(output), seen: 0 }
   }
 
   const stop = async ({ child }: Program): Promise<void> => {
-    if (child.exitCode !== null) return
+    if (child.exitCode !== null || child.signalCode !== null) return
     const closed = once(child, "close")
     // The shell and what it runs, as Ctrl-C does.
     process.kill(-child.pid!, "SIGINT")
@@ -193,14 +193,14 @@ export const follow = async ({ home, page, prepare }: Options): Promise<void> =>
       const expected = ["…", ...comparable(step.shown)]
       const found = () =>
         [...terminals.values()].some((program) => {
-          const end = match(expected, comparable(program.printed), program.seen)
+          const end = match(expected, comparable(program.printed()), program.seen)
           if (end === undefined) return false
           program.seen = end
           return true
         })
       // The log may be a moment behind the answer.
       const said = await until(found, "2 seconds")
-      compare("The log ", step.shown, [...terminals.values()].map((it) => it.printed).join("\n"), said)
+      compare("The log ", step.shown, [...terminals.values()].map((it) => it.printed()).join("\n"), said)
       return
     }
     const { command, shown } = step
@@ -211,22 +211,22 @@ export const follow = async ({ home, page, prepare }: Options): Promise<void> =>
       terminals.set(step.terminal, program)
       assert(shown !== undefined, `${command}shows nothing on the page`)
       const said = await until(
-        () => program.child.exitCode !== null || isWhole(shown, program.printed),
-        "20 seconds"
+        () => program.child.exitCode !== null || isWhole(shown, program.printed()),
+        "60 seconds"
       )
-      compare(command, shown, program.printed, said && isWhole(shown, program.printed))
+      compare(command, shown, program.printed(), said && isWhole(shown, program.printed()))
       return
     }
     const program = start(command, { detached: false })
     const [code] = await once(program.child, "close")
-    assert.strictEqual(code, 0, `${command}ended with ${code}:\n${program.printed}`)
+    assert.strictEqual(code, 0, `${command}ended with ${code}:\n${program.printed()}`)
     folder = readFileSync(join(home, ".folder"), "utf8").trim()
     if (shown === undefined) {
       assert.notMatch(command, /^(\w+=\S+ )*(node|curl|npx) /m, "what it prints is not on the page")
       return
     }
     // curl tells of its progress on standard error.
-    const printed = command.startsWith("curl ") ? program.out : program.printed
+    const printed = command.startsWith("curl ") ? program.printedOnStandardOutput() : program.printed()
     if (step.json) assert.deepStrictEqual(JSON.parse(printed), JSON.parse(shown), command)
     else compare(command, shown, printed, isWhole(shown, printed))
   }

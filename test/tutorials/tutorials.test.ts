@@ -67,3 +67,30 @@ describe("in an empty folder with the packed tarball", () => {
     await follow({ page, home, prepare })
   })
 })
+
+describe("a page that is wrong", () => {
+  const block = (info: string, code: string) => `\`\`\`${info}\n${code}\n\`\`\`\n`
+  const outcome = (...blocks: ReadonlyArray<string>) => {
+    const home = mkdtempSync(join(tmpdir(), "effect-mcp-auth-tutorials-"))
+    return follow({ page: blocks.join("\n"), home, prepare }).then(() => "right", ({ message }: Error) => message)
+      .finally(() => rmSync(home, { recursive: true, force: true }))
+  }
+  const speaks = [
+    block("js file=speak.js", `console.log("one\\ntwo\\nthree 12ms")\nsetInterval(() => {}, 1000)`),
+    block("sh terminal=1", "node speak.js")
+  ]
+
+  it.each([
+    ["what is printed", [block("sh", "echo one; echo two"), block("text", "one\ntwo")], /^right$/],
+    ["a part of it, which says so", [block("sh", "echo one; echo two"), block("text", "one\n…")], /^right$/],
+    ["a part of it, which does not", [block("sh", "echo one; echo two"), block("text", "one")], /two/],
+    ["something else", [block("sh", "echo one"), block("text", "two")], /prints\s+one/],
+    ["nothing for a program", [block("sh", "node --version")], /not on the page/],
+    ["a command that fails", [block("sh", "false")], /ended with 1/],
+    ["the log, later", [...speaks, block("text", "one\n…"), "", block("text", "three 7ms")], /^right$/],
+    ["a log that nobody wrote", [...speaks, block("text", "one\n…"), "", block("text", "four")], /The log prints/],
+    ["JSON, with its layout", [block("sh", `echo '{"a":1}'`), block("json", `{ "a": 1 }`)], /^right$/],
+    ["other JSON", [block("sh", `echo '{"a":1}'`), block("json", `{ "a": 2 }`)], /deeply/],
+    ["what is for a clone", [block("sh clone", "false"), block("text clone", "anything")], /^right$/]
+  ])("shows %s", async (_, blocks, expected) => assert.match(await outcome(...blocks), expected))
+})
