@@ -237,8 +237,7 @@ export const reporter = (options: Options = {}): Reporter => {
   return (facts, fiber) => {
     const ticket = fiber.getRef(CurrentTicket)
     if (ticket !== undefined) ticket.reported = true
-    const nanos = (facts.until ?? now(fiber)) - facts.since
-    const duration = Duration.nanos(nanos > 0n ? nanos : 0n)
+    const duration = Duration.millis(Math.max(0, Number((facts.until ?? now(fiber)) - facts.since) / 1e6))
     const { counter, timer } = seriesOf(facts.refusal?.reason)
     counter.updateUnsafe(1, fiber.context)
     timer.updateUnsafe(duration, fiber.context)

@@ -272,9 +272,10 @@ export const make = (options: Options): Gate => {
   const verify = (
     fiber: Fiber.Fiber<unknown, unknown>,
     since: bigint,
-    request: Request
+    request: Request,
+    authorization: ReadonlyArray<string>
   ): Effect.Effect<Principal["Service"], Refusal.Refusal> => {
-    const parsed = Credentials.parse(request.authorization, options.tokenGrammar, dpop.schemes)
+    const parsed = Credentials.parse(authorization, options.tokenGrammar, dpop.schemes)
     if (Result.isFailure(parsed)) return refuseWith(fiber, since, refusals.of(parsed.failure, circumstances))
     const credentials = parsed.success
     const verified = Effect.flatMapEager(Decision.traced(verifier.verify(credentials, request), fiber), readClaims)
@@ -370,7 +371,7 @@ export const make = (options: Options): Gate => {
         const principal = authorization.length === 1 && fiber.cache.tracer === undefined
           ? isRecalled(authorization[0]!, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
           : undefined
-        return principal === undefined ? verify(fiber, since, request) : Effect.succeed(principal)
+        return principal === undefined ? verify(fiber, since, request, authorization) : Effect.succeed(principal)
       }),
     authorize: (call) =>
       Effect.withFiber((fiber) => {

@@ -158,11 +158,11 @@ export const fromLayer = async <R, E, A = unknown>(
     protect: (options = {}) => {
       const limit = body.checkLimit(options.maximumBody)
       const policyOf = hosts.policyOf(options.policy)
-      return middleware((req) => host.admit(nodeHost.toHostRequest(req, limit), policyOf))
+      return middleware((req) => host.admit(nodeHost.toGateRequest(req), nodeHost.bodyOf(req, limit), policyOf))
     },
     protectRoute: (options = {}) => {
       const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
-      return middleware((req) => host.admitRoute(nodeHost.toHostRequest(req, 0), scopes, true))
+      return middleware((req) => host.admitRoute(nodeHost.toGateRequest(req), scopes, true))
     },
     metadataRouter: () => async (req, res, next) => {
       const answered = nodeHost.document(host, req, res)

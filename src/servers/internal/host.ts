@@ -20,20 +20,11 @@ import * as body from "./body.ts"
 import * as documents from "./documents.ts"
 import * as lifetime from "./lifetime.ts"
 
-/* What every host outside Effect does with a request. An adapter translates its request into the `HostRequest` here, and
- * what comes back into its own answer. */
+/* What every host outside Effect does with a request. An adapter translates its request into the gate's, and what comes
+ * back into its own answer. */
 
-/** A request in no host's words. Header names are in lower case. */
-export interface HostRequest {
-  readonly method: string
-  readonly header: (name: string) => string | undefined
-  /** Every line of a header, as it came in. */
-  readonly lines: (name: string) => ReadonlyArray<string>
-  /** As it came in: above every mount point, without the query. */
-  readonly path: string
-  /** Reads and parses the body. Run once, and only when everything before it is in order. */
-  readonly body: Effect.Effect<unknown, MalformedRequest | AuthConfigError>
-}
+/** Reads and parses a body. Run once, and only when everything before it is in order. */
+export type Body = Effect.Effect<unknown, MalformedRequest | AuthConfigError>
 
 /**
  * A request that may come in.
@@ -133,13 +124,13 @@ export interface Host<A = unknown> {
     signal?: AbortSignal | undefined
   ) => Promise<Result.Result<B, Refusal>>
   /** Decides about a request to an MCP endpoint. */
-  readonly admit: (request: HostRequest, policyOf: PolicyOf) => Effect.Effect<Admitted<A>, Refusal>
+  readonly admit: (request: Request, body: Body, policyOf: PolicyOf) => Effect.Effect<Admitted<A>, Refusal>
   /**
    * Decides about a request to any other route: it needs a caller with these scopes, and its body is not read. Only a
    * preflight comes in without a caller, and only if it may.
    */
   readonly admitRoute: (
-    request: HostRequest,
+    request: Request,
     scopes: ReadonlyArray<string>,
     preflights: boolean
   ) => Effect.Effect<Admitted<A>, Refusal>
@@ -189,18 +180,6 @@ export const make = async <A, R, E>(
     claimsOf === undefined
       ? undefined
       : Context.getOrUndefined(gate.services(principal) as Context.Context<any>, claimsOf)
-
-  const toGate = (request: HostRequest): Request => ({
-    method: request.method,
-    header: request.header,
-    authorization: request.lines("authorization"),
-    get path() {
-      return request.path
-    },
-    get dpop() {
-      return request.lines("dpop")
-    }
-  })
 
   const nobody = (method: string): Admitted<A> => ({
     method,
@@ -253,16 +232,16 @@ export const make = async <A, R, E>(
       signal?.removeEventListener("abort", started.abandon)
       return result
     },
-    admit: (request, policyOf) =>
-      Effect.flatMap(gate.authenticate(toGate(request)), (caller) => {
-        const { header, method } = request
+    admit: (request, read, policyOf) =>
+      Effect.flatMap(gate.authenticate(request), (caller) => {
+        const { method } = request
         if (caller === "preflight") return Effect.succeed(nobody(method))
         const principal = caller === "anonymous" ? undefined : caller
-        const session = header("mcp-session-id")
+        const session = request.header("mcp-session-id")
         const sender = principal === undefined ? nobody(method) : { method, ...somebody(principal) }
         let judged: unknown
         const operations = body.isRead(method)
-          ? request.body.pipe(
+          ? read.pipe(
             Effect.provideService(Sender, sender),
             Effect.map((value) => Operation.fromBody(judged = value))
           )
@@ -271,7 +250,7 @@ export const make = async <A, R, E>(
           gate.authorize({
             principal,
             session,
-            protocolVersion: header("mcp-protocol-version"),
+            protocolVersion: request.header("mcp-protocol-version"),
             operations,
             policy: closed(policyOf)
           }),
@@ -279,10 +258,10 @@ export const make = async <A, R, E>(
         )
       }),
     admitRoute: (request, scopes, preflights) =>
-      Effect.flatMap(gate.authenticate(toGate(request)), (principal) => {
-        const { header, method } = request
+      Effect.flatMap(gate.authenticate(request), (principal) => {
+        const { method } = request
         if (principal === "preflight" && preflights) return Effect.succeed(nobody(method))
-        const protocolVersion = header("mcp-protocol-version")
+        const protocolVersion = request.header("mcp-protocol-version")
         if (principal === "preflight" || principal === "anonymous") {
           return gate.refuse(noCredentials, { principal: undefined, protocolVersion })
         }
