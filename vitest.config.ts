@@ -22,7 +22,7 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
           // `npm run faults` installs packages below test/faults, and some come with their tests.
-          exclude: ["**/node_modules/**", "test/package.test.ts"],
+          exclude: ["**/node_modules/**", "test/package.test.ts", "test/tutorials/**"],
           // Not 0: with a single worker, Vitest runs that group after all others.
           sequence: { groupOrder: 1 }
         }
@@ -32,7 +32,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: "package",
-          include: ["test/package.test.ts"],
+          include: ["test/package.test.ts", "test/tutorials/*.test.ts"],
+          globalSetup: ["test/pack.ts"],
           testTimeout: 120_000,
           hookTimeout: 240_000,
           sequence: { groupOrder: 2 }

@@ -104,6 +104,29 @@ export const make = <const S extends Scopes, C = never, A = unknown>(
 /**
  * `make` with an HTTP client of your choice.
  *
+ * **When to use**
+ *
+ * Metadata and keys have to be fetched in a way of your own: through a proxy, with a certificate, or in a test.
+ *
+ * **Example** (A proxy on the way to the authorization server)
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { FetchHttpClient } from "effect/http"
+ *
+ * const throughProxy: typeof globalThis.fetch = (input, init) => fetch(input, { ...init, keepalive: true })
+ *
+ * const Auth = AuthLayer.layer({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read"]
+ * }).pipe(
+ *   Layer.provide(FetchHttpClient.layer),
+ *   Layer.provide(Layer.succeed(FetchHttpClient.Fetch, throughProxy))
+ * )
+ * ```
+ *
  * @category layers
  * @since 0.1.0
  */
@@ -117,6 +140,30 @@ export const layer = <const S extends Scopes, C = never, A = unknown>(
 
 /**
  * The gate alone: for hosts that are not Effect's router.
+ *
+ * **When to use**
+ *
+ * You write an adapter for a host, or give it to `fromLayer` of one of the adapters.
+ *
+ * **Example** (A host of your own)
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { AuthLayer, Gate } from "effect-mcp-auth"
+ * import { FetchHttpClient } from "effect/http"
+ * import assert from "node:assert/strict"
+ *
+ * const Services = AuthLayer.layerServices({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read"]
+ * }).pipe(Layer.provide(FetchHttpClient.layer))
+ *
+ * const resource = await Effect.runPromise(
+ *   Effect.map(Gate.AuthLayer, (gate) => gate.resource.resource).pipe(Effect.provide(Services))
+ * )
+ * assert.strictEqual(resource, "https://todos.example.com/mcp")
+ * ```
  *
  * @category layers
  * @since 0.1.0
@@ -137,10 +184,29 @@ export const layerServices = <const S extends Scopes, C = never, A = unknown>(
  * `make`, with the places read from the environment: `RESOURCE_URL`, `AUTHORIZATION_SERVERS` (issuers, separated by
  * commas) and, if set, `ALLOWED_ORIGINS` (separated by commas).
  *
+ * **When to use**
+ *
+ * The same program runs in several places, each with a URL and an issuer of its own.
+ *
  * **Details**
  *
  * The scopes stay in code, where the compiler compares them with those of the tools. With a `profile`, which names its
  * issuer itself, `AUTHORIZATION_SERVERS` is not read.
+ *
+ * **Example** (Places from the environment)
+ *
+ * ```ts
+ * import { ConfigProvider, Layer } from "effect"
+ * import { AuthLayer } from "effect-mcp-auth"
+ *
+ * const Auth = AuthLayer.config({ scopes: ["todos:read"] })
+ *
+ * // In a test the environment is a record.
+ * const Test = Auth.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({
+ *   RESOURCE_URL: "https://todos.example.com/mcp",
+ *   AUTHORIZATION_SERVERS: "https://auth.example.com"
+ * }))))
+ * ```
  *
  * @category layers
  * @since 0.1.0

@@ -33,14 +33,22 @@ const blocks = (path: string, text: string): ReadonlyArray<Block> =>
 const comments = (source: string): string =>
   [...source.matchAll(/\/\*\*[\s\S]*?\*\//g)].map(([comment]) => comment.replace(/^[ \t]*\*? ?/gm, "")).join("\n")
 
-/** What the compiler says about these files; empty when it is content. */
-const compile = (sources: ReadonlyArray<string>): string => {
-  // Inside the package, so that the blocks import it by its name, as users do.
+/** Has these as files inside the package, so that they import it by its name, as users do. */
+const withFiles = <A>(sources: ReadonlyArray<string>, use: (folder: string) => A): A => {
   const folder = mkdtempSync(join(root, ".documents-"))
   try {
     for (const [index, code] of sources.entries()) {
       writeFileSync(join(folder, `block${index}.ts`), `${code}\nexport {}\n`)
     }
+    return use(folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** What the compiler says about these files; empty when it is content. */
+const compile = (sources: ReadonlyArray<string>): string =>
+  withFiles(sources, (folder) => {
     writeFileSync(
       join(folder, "tsconfig.json"),
       JSON.stringify({
@@ -56,10 +64,31 @@ const compile = (sources: ReadonlyArray<string>): string => {
     )
     if (error !== undefined || (status !== 0 && stdout === "")) throw error ?? new Error(stderr)
     return stdout
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
+  })
+
+/** Runs each of these files, one after the other; gives the errors that end them, by number. */
+const execute = (sources: ReadonlyArray<string>): ReadonlyArray<readonly [index: number, error: string]> =>
+  withFiles(sources, (folder) => {
+    writeFileSync(
+      join(folder, "run.mjs"),
+      `const errors = []
+      for (let index = 0; index < ${sources.length}; index++) {
+        await import(\`./block\${index}.ts\`).catch((error) => errors.push([index, String(error?.stack ?? error)]))
+      }
+      process.stdout.write("\\n" + JSON.stringify(errors), () => process.exit())`
+    )
+    const { error, stderr, stdout } = spawnSync(
+      process.execPath,
+      ["--conditions=effect-mcp-auth/source", join(folder, "run.mjs")],
+      { encoding: "utf8" }
+    )
+    const last = stdout.split("\n").at(-1)!
+    if (error !== undefined || !last.startsWith("[")) throw error ?? new Error(`${stdout}\n${stderr}`)
+    return JSON.parse(last)
+  })
+
+/** What goes on until it is stopped, and what needs something that only its reader has. */
+const cannotRun = /\brunMain\(|\.listen\(|^declare |\bhandler: fetch\b/m
 
 describe("every TypeScript block", () => {
   const all = [
@@ -74,6 +103,20 @@ describe("every TypeScript block", () => {
     const output = compile(found.map((it) => it.code))
     assert.strictEqual(output.replace(/\S*block(\d+)\.ts/g, (_, index) => found[Number(index)]!.from), "")
   }, 60_000)
+
+  it("runs, and is right about what comes out", () => {
+    const programs = found.filter(({ code }) => !cannotRun.test(code))
+    assert.isAbove(programs.length, found.length * 0.8)
+    const errors = execute(programs.map((it) => it.code))
+    assert.deepStrictEqual(errors.map(([index, error]) => `${programs[index]!.from}: ${error}`), [])
+  }, 60_000)
+
+  it("fails where it is not right", () => {
+    const [wrong, right] = [2, 1].map((it) =>
+      `import assert from "node:assert/strict"\nassert.strictEqual(await Promise.resolve(1), ${it})`
+    )
+    assert.deepStrictEqual(execute([right!, wrong!, right!]).map(([index]) => index), [1])
+  })
 })
 
 describe("the README", () => {
@@ -105,6 +148,19 @@ describe("the README", () => {
       assert.include(text, `\`\`\`text\n${says}\n\`\`\``)
     }
   }, 60_000)
+
+  it("shows what the server says when it starts with a scope left out", () => {
+    const { status, stdout } = withFiles(
+      [without(onEffect, stepUp)],
+      (folder) =>
+        spawnSync(process.execPath, ["--conditions=effect-mcp-auth/source", join(folder, "block0.ts")], {
+          encoding: "utf8"
+        })
+    )
+    assert.strictEqual(status, 1)
+    const [, said] = /AuthConfigError: (.*)/.exec(stdout) ?? []
+    assert.include(text, `\`\`\`text\n${said}\n\`\`\``)
+  })
 })
 
 /** What a page says beside its code. */
@@ -175,6 +231,19 @@ describe("what the documents name", () => {
         .filter(([, file]) => ![root, dirname(path)].some((from) => existsSync(join(from, file!))))
         .map(([, file]) => `${relative(root, path)}: ${file}`)
     )
+    assert.deepStrictEqual(missing, [])
+  })
+
+  it("are in the files that they are said to be in", () => {
+    let seen = 0
+    const missing = documents.flatMap((path) =>
+      [...prose(readFileSync(path, "utf8")).matchAll(/`(src\/[\w./-]+\.ts)` `(\w+)`/g)].flatMap(([, file, name]) => {
+        seen++
+        const there = new RegExp(`\\b${name}\\b`).test(readFileSync(join(root, file!), "utf8"))
+        return there ? [] : [`${relative(root, path)}: ${file} has no ${name}`]
+      })
+    )
+    assert.isAbove(seen, 5)
     assert.deepStrictEqual(missing, [])
   })
 

@@ -1,7 +1,17 @@
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, inject, it } from "@effect/vitest"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { spawn, spawnSync } from "node:child_process"
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
@@ -51,8 +61,7 @@ describe("the packed tarball", () => {
 
   beforeAll(() => {
     home = mkdtempSync(join(tmpdir(), "effect-mcp-auth-package-"))
-    run(root, "npm", "pack", "--pack-destination", home)
-    tarball = join(home, `${manifest.name}-${manifest.version}.tgz`)
+    tarball = inject("tarball")
     run(home, "tar", "-xzf", tarball)
     unpacked = join(home, "package")
 
@@ -82,6 +91,13 @@ describe("the packed tarball", () => {
     )
     assert.deepStrictEqual(others, [])
     assert.deepStrictEqual(files.filter((it) => /\.(test|tst)\.ts$|(^|\/)test\//.test(it)), [])
+  })
+
+  it("is no larger than it has to be", () => {
+    // About a tenth above what it is. Who needs more says so in the changelog.
+    assert.isBelow(statSync(tarball).size, 980_000)
+    const unpackedSize = list(unpacked).reduce((sum, file) => sum + statSync(join(unpacked, file)).size, 0)
+    assert.isBelow(unpackedSize, 4_400_000)
   })
 
   it("has a file behind every entry point and condition", () => {
@@ -199,7 +215,6 @@ describe("the packed tarball", () => {
   it("runs as npx effect-mcp-auth on an empty machine", async () => {
     const empty = join(home, "empty")
     mkdirSync(empty)
-    const tarball = join(home, `${manifest.name}-${manifest.version}.tgz`)
     const npx = (
       ...args: ReadonlyArray<string>
     ) => ["--yes", "--prefer-offline", "--package", tarball, "effect-mcp-auth", ...args]

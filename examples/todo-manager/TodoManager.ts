@@ -3,18 +3,23 @@ import { Layer } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpProtocol } from "effect/ai"
-import * as Serving from "../shared/Serving.ts"
 import { scopes } from "./Scopes.ts"
 import * as Todos from "./Todos.ts"
 import * as TodoStore from "./TodoStore.ts"
 
 export { allScopes } from "./Scopes.ts"
 
-export const layer = ({ authorizationServers, resource }: Serving.Identity) =>
+export interface Identity {
+  /** The URL that clients use. */
+  readonly resource: string
+  readonly authorizationServers: readonly [string, ...ReadonlyArray<string>]
+}
+
+export const layer = ({ authorizationServers, resource }: Identity) =>
   McpAuth.layerHttp({
     name: "todo-manager",
     version: "1.0.0",
-    path: Serving.path,
+    path: "/mcp",
     protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25, McpProtocol.v2025_06_18],
     registrations: McpAuth.toolkit(Todos.Todos).pipe(Layer.provide(Todos.layer), Layer.provide(TodoStore.layer))
   }).pipe(Layer.provide(AuthLayer.make({ resource, authorizationServers, scopes })))

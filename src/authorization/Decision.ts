@@ -103,6 +103,10 @@ export const plainSubject: SubjectForm = { _tag: "Plain" }
 /**
  * No subject.
  *
+ * **When to use**
+ *
+ * Logs may not say who it was.
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -116,6 +120,20 @@ export const omittedSubject: SubjectForm = { _tag: "Omitted" }
  *
  * Every instance needs the same key, or one caller has several names. A bare hash would not do: subjects such as e-mail
  * addresses can be guessed.
+ *
+ * **Example** (A key for all instances)
+ *
+ * ```ts
+ * import { Redacted } from "effect"
+ * import { AuthLayer, Decision } from "effect-mcp-auth"
+ *
+ * const Auth = AuthLayer.make({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read"],
+ *   decisionSubject: Decision.hashedSubject(Redacted.make("a secret of 16 bytes or more, from its place"))
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0

@@ -68,6 +68,10 @@ export const registerWithMcpAuthToolkit: Context.Service<RegisterWithMcpAuthTool
 /**
  * The annotation of a tool, resource or prompt that names its scopes. Absent means none.
  *
+ * **When to use**
+ *
+ * `requireScopes` writes it; read it where an adapter of your own has to know what a tool needs.
+ *
  * @category annotations
  * @since 0.1.0
  */

@@ -44,6 +44,17 @@ export interface BearerParameters {
  * Both clients take the first `name=value` that they find anywhere in the header. So the description comes last and is
  * cleaned of everything that could be taken for a parameter.
  *
+ * **Example** (A missing scope)
+ *
+ * ```ts
+ * import { Challenge } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * const challenge = Challenge.bearer({ error: "insufficient_scope", scope: ["todos:read", "todos:write"] })
+ *
+ * assert.strictEqual(Challenge.encode(challenge), `Bearer error="insufficient_scope", scope="todos:read todos:write"`)
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -66,6 +77,17 @@ export interface DpopParameters extends Omit<BearerParameters, "error"> {
 
 /**
  * A DPoP challenge (RFC 9449 §7.1), in the same order; `algs` comes last.
+ *
+ * **Example** (A proof that is missing)
+ *
+ * ```ts
+ * import { Challenge } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * const challenge = Challenge.dpop({ error: "invalid_dpop_proof", algs: ["ES256"] })
+ *
+ * assert.strictEqual(Challenge.encode(challenge), `DPoP error="invalid_dpop_proof", algs="ES256"`)
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -128,10 +150,26 @@ export class MalformedChallenge extends Data.TaggedError("MalformedChallenge")<{
 /**
  * Reads a `WWW-Authenticate` header value by the grammar of RFC 9110 §11.6.1.
  *
+ * **When to use**
+ *
+ * A client, or a test, wants to know what an answer with 401 or 403 asks for.
+ *
  * **Details**
  *
  * A token68 after a scheme is kept as the parameter `token68`. Names are lowered; of a repeated name the first value
  * stays, as with the official clients.
+ *
+ * **Example** (What a server asks for)
+ *
+ * ```ts
+ * import { Challenge } from "effect-mcp-auth"
+ * import { Result } from "effect"
+ * import assert from "node:assert/strict"
+ *
+ * const [challenge] = Result.getOrThrow(Challenge.parse(`Bearer scope="todos:read", resource_metadata="https://x.example"`))
+ *
+ * assert.deepStrictEqual(Challenge.scopes(challenge!), ["todos:read"])
+ * ```
  *
  * @category decoding
  * @since 0.1.0

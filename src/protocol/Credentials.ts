@@ -67,6 +67,20 @@ const severalHeaders = Result.fail(new MalformedRequest({ reason: "several-autho
  *
  * Node's `req.headers` silently drops a second `Authorization` line. Pass the raw lines.
  *
+ * **Example** (One header line, and two)
+ *
+ * ```ts
+ * import { Credentials } from "effect-mcp-auth"
+ * import { Redacted, Result } from "effect"
+ * import assert from "node:assert/strict"
+ *
+ * const one = Result.getOrThrow(Credentials.parse(["Bearer a.b.c"]))
+ * assert.strictEqual(Redacted.value(one.token), "a.b.c")
+ *
+ * const two = Credentials.parse(["Bearer a.b.c", "Bearer d.e.f"])
+ * assert.ok(Result.isFailure(two) && two.failure.reason === "several-authorization-headers")
+ * ```
+ *
  * @category decoding
  * @since 0.1.0
  */

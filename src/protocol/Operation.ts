@@ -35,6 +35,17 @@ export interface Operation {
  *
  * Pass the very value that the server will execute. A second parse, a header or a routing hint could say something else.
  *
+ * **Example** (A tool call)
+ *
+ * ```ts
+ * import { Operation } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * const body = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "add_todo", arguments: {} } }
+ *
+ * assert.deepStrictEqual(Operation.fromBody(body).map(({ method, target }) => [method, target]), [["tools/call", "add_todo"]])
+ * ```
+ *
  * @category decoding
  * @since 0.1.0
  */

@@ -23,6 +23,15 @@ export const isScopeToken = (value: string): boolean => grammar.test(value)
  * Empty parts vanish, order is kept, repetitions are dropped. A part outside the grammar is dropped, too: it can neither
  * be required nor be sent back in a challenge.
  *
+ * **Example** (A list of scopes)
+ *
+ * ```ts
+ * import { ScopeToken } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * assert.deepStrictEqual(ScopeToken.parse("todos:read todos:write"), ["todos:read", "todos:write"])
+ * ```
+ *
  * @category decoding
  * @since 0.1.0
  */

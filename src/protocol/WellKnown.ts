@@ -13,6 +13,19 @@
  * With a path: RFC 8414 insertion, OpenID insertion, OpenID appending. Without one: the first two. RFC 8414 §3.1 drops a
  * final slash of the issuer's path.
  *
+ * **Example** (An issuer with a path)
+ *
+ * ```ts
+ * import { WellKnown } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * assert.deepStrictEqual(WellKnown.authorizationServerMetadata(new URL("https://auth.example.com/acme")), [
+ *   "https://auth.example.com/.well-known/oauth-authorization-server/acme",
+ *   "https://auth.example.com/.well-known/openid-configuration/acme",
+ *   "https://auth.example.com/acme/.well-known/openid-configuration"
+ * ])
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -40,6 +53,18 @@ export const protectedResourceMetadataPath = (resource: URL): string =>
 
 /**
  * The URL at which a resource publishes its metadata.
+ *
+ * **Example** (A resource with a path)
+ *
+ * ```ts
+ * import { WellKnown } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * assert.strictEqual(
+ *   WellKnown.protectedResourceMetadata(new URL("https://todos.example.com/mcp")),
+ *   "https://todos.example.com/.well-known/oauth-protected-resource/mcp"
+ * )
+ * ```
  *
  * @category constructors
  * @since 0.1.0

@@ -148,6 +148,21 @@ export interface Options {
  * Judges a token as a server of this library would, signature and revocation excepted, and says which options would
  * accept it.
  *
+ * **Example** (Why is it refused?)
+ *
+ * ```ts
+ * import { AccessToken, Report } from "effect-mcp-auth/provider"
+ * import { Redacted } from "effect"
+ * import { TestIssuer } from "effect-mcp-auth/testing"
+ * import assert from "node:assert/strict"
+ *
+ * const issuer = await TestIssuer.start({ issuer: "https://auth.example.com", resource: "https://other.example.com/mcp" })
+ * const token = Redacted.make(await issuer.mint({ scopes: ["todos:read"] }))
+ *
+ * const report = AccessToken.judge(token, { resource: "https://todos.example.com/mcp", now: Date.now() })
+ * assert.strictEqual(Report.exitCode(report), 1)
+ * ```
+ *
  * @category checks
  * @since 0.1.0
  */

@@ -62,6 +62,19 @@ export interface Options {
  * All well-known URLs are asked, also those behind the one that a client would take; then the key set, and what a browser
  * would need to know about other origins. Nothing is registered and nobody signs in. Redirects are not followed.
  *
+ * **Example** (Does it fit?)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Check, ReportFormat } from "effect-mcp-auth/provider"
+ * import { FetchHttpClient } from "effect/http"
+ *
+ * const report = Check.run("https://auth.example.com").pipe(
+ *   Effect.map(ReportFormat.toMarkdown),
+ *   Effect.provide(FetchHttpClient.layer)
+ * )
+ * ```
+ *
  * @category checks
  * @since 0.1.0
  */
@@ -203,6 +216,29 @@ export interface DocumentOptions {
 
 /**
  * Judges metadata that were saved, without any network.
+ *
+ * **When to use**
+ *
+ * There is no way to the server, but somebody sent what it publishes.
+ *
+ * **Example** (Metadata without PKCE)
+ *
+ * ```ts
+ * import { Check, Report } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const text = JSON.stringify({
+ *   issuer: "https://auth.example.com",
+ *   authorization_endpoint: "https://auth.example.com/authorize",
+ *   token_endpoint: "https://auth.example.com/token",
+ *   jwks_uri: "https://auth.example.com/keys",
+ *   response_types_supported: ["code"]
+ * })
+ * const report = Check.judgeDocuments([{ name: "metadata.json", text }], { now: Date.now() })
+ *
+ * assert.ok("findings" in report && Report.exitCode(report) === 1)
+ * assert.ok(report.findings.some(({ rule, verdict }) => rule === "pkce-s256" && verdict === "failed"))
+ * ```
  *
  * @category checks
  * @since 0.1.0

@@ -41,6 +41,19 @@ export interface Options {
  * token of yours it is also asked what that opens: tools are called with arguments that no tool can run, which shows the
  * decision about scopes and nothing else.
  *
+ * **Example** (What is wrong with it?)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Doctor, ReportFormat } from "effect-mcp-auth/provider"
+ * import { FetchHttpClient } from "effect/http"
+ *
+ * const report = Doctor.run("https://todos.example.com/mcp").pipe(
+ *   Effect.map(ReportFormat.toMarkdown),
+ *   Effect.provide(FetchHttpClient.layer)
+ * )
+ * ```
+ *
  * @category checks
  * @since 0.1.0
  */

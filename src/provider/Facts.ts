@@ -19,6 +19,16 @@ export const all: ReadonlyArray<Fact> = [...services, ...servers, ...mcpServers]
 /**
  * What is known of one provider.
  *
+ * **Example** (What is known of a provider)
+ *
+ * ```ts
+ * import { Facts } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * assert.strictEqual(Facts.of("okta")?.profile, "okta")
+ * assert.strictEqual(Facts.of("nobody"), undefined)
+ * ```
+ *
  * @category getters
  * @since 0.1.0
  */

@@ -155,6 +155,15 @@ export const withParts = (self: Report, parts: ReadonlyArray<Report>): Report =>
 /**
  * What a program ends with: 0 when it fits, 1 when not, 2 when that could not be told.
  *
+ * **Example** (In a build)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Check, Report } from "effect-mcp-auth/provider"
+ *
+ * const code = Check.run("https://auth.example.com").pipe(Effect.map(Report.exitCode))
+ * ```
+ *
  * @category getters
  * @since 0.1.0
  */

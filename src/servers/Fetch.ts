@@ -115,6 +115,15 @@ export interface McpAuthFetch<Offered extends string, A = unknown> extends Async
  * A gate from a layer that provides one, such as `AuthLayer.mock` in a test or `AuthLayer.layerServices` with a client
  * of your own. Loggers and references that the layer provides beside it, such as `DecisionListener`, are in force.
  *
+ * **Example** (In a test)
+ *
+ * ```ts
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { McpAuthFetch } from "effect-mcp-auth/fetch"
+ *
+ * const auth = await McpAuthFetch.fromLayer(AuthLayer.mock({ subject: "alice", scopes: ["todos:read"] }))
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -116,6 +116,21 @@ type Registered<R> = Exclude<R, McpServer.McpRequest<"Requires", RegisterWithMcp
 /**
  * Registers a toolkit; its tools may carry scopes.
  *
+ * **Example** (Tools behind the gate)
+ *
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import { requireScopes } from "effect-mcp-auth"
+ * import { McpAuth } from "effect-mcp-auth/mcp"
+ * import { Tool, Toolkit } from "effect/ai"
+ *
+ * const Tools = Toolkit.make(requireScopes("hello")(Tool.make("hello", { success: Schema.String })))
+ *
+ * const Registered = McpAuth.toolkit(Tools).pipe(
+ *   Layer.provide(Tools.toLayer({ hello: () => Effect.succeed("Hello") }))
+ * )
+ * ```
+ *
  * @see {@link McpServer.toolkit} for the function that this one stands for
  *
  * @category layers
@@ -236,6 +251,20 @@ export const resource: {
 
 /**
  * Registers a prompt that needs scopes.
+ *
+ * **Example** (A prompt that needs a scope)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { McpAuth } from "effect-mcp-auth/mcp"
+ *
+ * const Plan = McpAuth.prompt({
+ *   name: "plan_week",
+ *   scopes: ["todos:read"],
+ *   parameters: { week: Schema.String },
+ *   content: ({ week }) => Effect.succeed(`Plan week ${week}.`)
+ * })
+ * ```
  *
  * @see {@link McpServer.prompt} for the function that this one stands for
  *
@@ -399,6 +428,31 @@ export type HttpOptions<
  *
  * A `subscriptions/listen` stream ends when its token does, any other answer at most 5 minutes later. A request body is limited to 4 MiB unless `MaxBodySize` is
  * provided.
+ *
+ * **Example** (A whole server)
+ *
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import { AuthLayer, requireScopes } from "effect-mcp-auth"
+ * import { McpAuth } from "effect-mcp-auth/mcp"
+ * import { McpProtocol, Tool, Toolkit } from "effect/ai"
+ *
+ * const Hello = Toolkit.make(requireScopes("hello")(Tool.make("hello", { success: Schema.String })))
+ *
+ * const Server = McpAuth.layerHttp({
+ *   name: "hello",
+ *   version: "1.0.0",
+ *   path: "/mcp",
+ *   protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25],
+ *   registrations: McpAuth.toolkit(Hello).pipe(
+ *     Layer.provide(Hello.toLayer({ hello: () => Effect.succeed("Hello") }))
+ *   )
+ * }).pipe(Layer.provide(AuthLayer.make({
+ *   resource: "https://hello.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["hello"]
+ * })))
+ * ```
  *
  * @see {@link McpServer.layerHttp} for the function that this one stands for
  *

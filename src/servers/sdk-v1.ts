@@ -313,6 +313,15 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
  * Rejects with the layer's error, `AuthConfigError` for a wrong option. Effects of handlers may use whatever else the
  * layer provides.
  *
+ * **Example** (In a test)
+ *
+ * ```ts
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
+ *
+ * const auth = await McpAuthSdk.fromLayer(AuthLayer.mock({ subject: "alice", scopes: ["todos:read"] }))
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

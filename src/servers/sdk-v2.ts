@@ -316,6 +316,15 @@ export type HandlerOptions = NonNullable<Parameters<McpHttpHandler["fetch"]>[1]>
  * Rejects with the layer's error, `AuthConfigError` for a wrong option. Effects of handlers may use whatever else the
  * layer provides.
  *
+ * **Example** (In a test)
+ *
+ * ```ts
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
+ *
+ * const auth = await McpAuthSdk.fromLayer(AuthLayer.mock({ subject: "alice", scopes: ["todos:read"] }))
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -108,6 +108,20 @@ const hash = async (token: string): Promise<string> =>
 /**
  * `make` for tests without Effect: every method gives a promise.
  *
+ * **Example** (A proof)
+ *
+ * ```ts
+ * import { DpopClient, TestIssuer } from "effect-mcp-auth/testing"
+ * import assert from "node:assert/strict"
+ *
+ * const issuer = await TestIssuer.start()
+ * const client = await DpopClient.start()
+ * const token = await issuer.mint({ scopes: ["todos:read"], boundTo: client.thumbprint })
+ * const headers = await client.headers({ method: "POST", url: issuer.resource, token })
+ *
+ * assert.ok(headers.authorization.startsWith("DPoP "))
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

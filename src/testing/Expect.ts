@@ -203,6 +203,21 @@ const show = (value: unknown): string =>
  * The reason is never on the wire: it is compared where the server runs in the test (`TestClient.layer`) or tells its decisions
  * otherwise. Elsewhere the status that belongs to the reason is compared, and the error code of the challenge.
  *
+ * **Example** (An expired token)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { expectRefused, TestClient } from "effect-mcp-auth/testing"
+ *
+ * const late = Effect.gen(function*() {
+ *   const client = yield* TestClient.TestClient
+ *   return yield* client.listTools.pipe(
+ *     TestClient.as({ subject: "alice", scopes: ["todos:read"], expiresIn: "-1 second" }),
+ *     expectRefused("expired")
+ *   )
+ * })
+ * ```
+ *
  * @category assertions
  * @since 0.1.0
  */
@@ -303,6 +318,22 @@ const seenOf = (reason: RefusalReason): ReadonlyArray<Seen> =>
 
 /**
  * Expects that a request came through: a status of success, and neither a JSON-RPC error nor a failed tool.
+ *
+ * **Example** (The tool's answer)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { expectAdmitted, TestClient } from "effect-mcp-auth/testing"
+ *
+ * const added = Effect.gen(function*() {
+ *   const client = yield* TestClient.TestClient
+ *   const { value } = yield* client.callTool("add_todo", { title: "milk" }).pipe(
+ *     TestClient.as({ subject: "alice", scopes: ["todos:write"] }),
+ *     expectAdmitted
+ *   )
+ *   return value
+ * })
+ * ```
  *
  * @category assertions
  * @since 0.1.0

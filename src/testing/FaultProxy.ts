@@ -41,6 +41,19 @@ export type Fault =
 /**
  * The proxy. Faults stay until they are cleared; each belongs to the paths that contain its `where`.
  *
+ * **Example** (A connection that breaks, and heals)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { FaultProxy } from "effect-mcp-auth/testing"
+ *
+ * const outage = Effect.gen(function*() {
+ *   const proxy = yield* FaultProxy.FaultProxy
+ *   yield* proxy.set({ _tag: "Truncate" }, "/jwks")
+ *   yield* proxy.clear
+ * })
+ * ```
+ *
  * @category services
  * @since 0.1.0
  */
@@ -145,6 +158,21 @@ export const make = (respond: Respond): {
 
 /**
  * An issuer on a port, with the proxy in front of it: its issuer identifier is the origin of the HTTP server.
+ *
+ * **Example** (Keys that do not come)
+ *
+ * ```ts
+ * import { NodeHttpServer } from "@effect/platform-node"
+ * import { Effect, Layer } from "effect"
+ * import { FaultProxy } from "effect-mcp-auth/testing"
+ * import { createServer } from "node:http"
+ *
+ * const Issuer = FaultProxy.serve().pipe(
+ *   Layer.provide(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }))
+ * )
+ *
+ * const breakKeys = FaultProxy.FaultProxy.use((proxy) => proxy.set({ _tag: "Reset" }, "/jwks"))
+ * ```
  *
  * @category layers
  * @since 0.1.0

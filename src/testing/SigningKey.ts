@@ -93,6 +93,17 @@ export const make = (options: Options = {}): Effect.Effect<SigningKey> =>
 /**
  * `make` for tests without Effect: every method gives a promise.
  *
+ * **Example** (A key without Effect)
+ *
+ * ```ts
+ * import { SigningKey } from "effect-mcp-auth/testing"
+ * import assert from "node:assert/strict"
+ *
+ * const { publicJwk } = await SigningKey.start()
+ *
+ * assert.ok(!("d" in publicJwk))
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

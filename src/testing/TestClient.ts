@@ -160,6 +160,26 @@ export const as: {
 /**
  * Makes the requests of an effect in a session that somebody opened, be it the caller or not.
  *
+ * **Example** (Somebody else's session)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { expectRefused, TestClient } from "effect-mcp-auth/testing"
+ *
+ * const alice = { subject: "alice", scopes: ["todos:read"] }
+ * const mallory = { subject: "mallory", scopes: ["todos:read"] }
+ *
+ * const hijack = Effect.gen(function*() {
+ *   const client = yield* TestClient.TestClient
+ *   const { headers } = yield* client.openSession.pipe(TestClient.as(alice))
+ *   return yield* client.listTools.pipe(
+ *     TestClient.inSession(headers["mcp-session-id"]!),
+ *     TestClient.as(mallory),
+ *     expectRefused("session")
+ *   )
+ * })
+ * ```
+ *
  * @category combinators
  * @since 0.1.0
  */
@@ -212,6 +232,21 @@ export interface Decisions {
 /**
  * Starts to listen.
  *
+ * **Example** (Reasons of a gate in the same process)
+ *
+ * ```ts
+ * import { TestClient } from "effect-mcp-auth/testing"
+ * import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
+ *
+ * const decisions = TestClient.decisions()
+ * const auth = await McpAuthSdk.make({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read"],
+ *   layer: decisions.layer
+ * })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -250,6 +285,22 @@ const toEffect = <A>(value: Effect.Effect<A> | Promise<A>): Effect.Effect<A> =>
 
 /**
  * A client for any handler.
+ *
+ * **Example** (A handler of your own)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { TestClient } from "effect-mcp-auth/testing"
+ * import assert from "node:assert/strict"
+ *
+ * const client = TestClient.make({
+ *   url: "https://todos.example.com/mcp",
+ *   handler: () => new Response(null, { status: 401 })
+ * })
+ *
+ * const { status } = await Effect.runPromise(client.listTools)
+ * assert.strictEqual(status, 401)
+ * ```
  *
  * @category constructors
  * @since 0.1.0

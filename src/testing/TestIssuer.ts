@@ -123,6 +123,24 @@ export type Client = Endpoints.Client
  * Where `where` stands it is a part of the URL of the requests that are meant: `"/jwks"`, `"/.well-known/"`, `"/introspect"`;
  * by default all of them. A fault lasts until the next one, or until `recover`.
  *
+ * **Example** (Keys that are rotated)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { TestIssuer } from "effect-mcp-auth/testing"
+ * import assert from "node:assert/strict"
+ *
+ * const kids = Effect.gen(function*() {
+ *   const issuer = yield* TestIssuer.TestIssuer
+ *   const before = yield* issuer.currentKey
+ *   yield* issuer.rotateKeys
+ *   return [before.kid, (yield* issuer.currentKey).kid]
+ * })
+ *
+ * const [before, after] = await Effect.runPromise(Effect.provide(kids, TestIssuer.layer()))
+ * assert.notStrictEqual(before, after)
+ * ```
+ *
  * @category services
  * @since 0.1.0
  */
@@ -262,6 +280,15 @@ export interface Options {
 /**
  * Options for an issuer that has the spelling and the documents of a provider; `mintLike` then gives its tokens.
  *
+ * **Example** (An issuer like a provider's)
+ *
+ * ```ts
+ * import { TestIssuer } from "effect-mcp-auth/testing"
+ *
+ * const issuer = await TestIssuer.start(TestIssuer.optionsLike("okta"))
+ * const token = await issuer.mintLike("okta", { subject: "alice", scopes: ["todos:read"] })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -276,6 +303,25 @@ const page = "<!doctype html><title>Sign in</title><p>Please sign in to this net
 
 /**
  * Makes an issuer, and the HTTP client that answers for it.
+ *
+ * **When to use**
+ *
+ * A test needs several issuers, or one that is not a layer.
+ *
+ * **Example** (Two issuers)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { TestIssuer } from "effect-mcp-auth/testing"
+ *
+ * const resource = "https://todos.example.com/mcp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const acme = yield* TestIssuer.make({ issuer: "https://login.acme.example", resource })
+ *   // The first answers for the second as well.
+ *   return TestIssuer.layer({ issuer: "https://auth.example.com", resource, others: [acme.issuer] })
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -641,6 +687,23 @@ const bodyOf = (
 
 /**
  * The issuer, and an `HttpClient` that answers for it: provide both to `AuthLayer.layer`.
+ *
+ * **Example** (A fault)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { TestIssuer } from "effect-mcp-auth/testing"
+ * import { HttpClient } from "effect/http"
+ * import assert from "node:assert/strict"
+ *
+ * const program = Effect.gen(function*() {
+ *   const { answerStatus, jwksUri } = yield* TestIssuer.TestIssuer
+ *   yield* answerStatus(503, "/jwks")
+ *   return (yield* HttpClient.get(jwksUri)).status
+ * })
+ *
+ * assert.strictEqual(await Effect.runPromise(Effect.provide(program, TestIssuer.layer())), 503)
+ * ```
  *
  * @category layers
  * @since 0.1.0

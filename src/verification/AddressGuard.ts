@@ -22,6 +22,17 @@ import * as HttpClientError from "effect/http/HttpClientError"
  * that carries an IPv4 address (mapped, compatible, translated, NAT64, 6to4, ISATAP) is as public as that one. Teredo, and
  * anything outside global unicast, is not.
  *
+ * **Example** (Inside and outside)
+ *
+ * ```ts
+ * import { AddressGuard } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * assert.ok(AddressGuard.isPublic("93.184.216.34"))
+ * assert.ok(!AddressGuard.isPublic("10.0.0.1"))
+ * assert.ok(!AddressGuard.isPublic("::1"))
+ * ```
+ *
  * @category guards
  * @since 0.1.0
  */
@@ -125,9 +136,28 @@ export const isPublicHost = (hostname: string): boolean => {
 /**
  * An `HttpClient` that asks public hosts only, by https; every other request fails before a connection is opened.
  *
+ * **When to use**
+ *
+ * URLs come from somebody else, such as a tenant who names an issuer.
+ *
  * **Gotchas**
  *
  * Names are looked up by the client underneath, which must refuse private addresses itself: see `lookup`.
+ *
+ * **Example** (Issuers that others name)
+ *
+ * ```ts
+ * import { AddressGuard } from "effect-mcp-auth"
+ * import { Effect } from "effect"
+ * import { FetchHttpClient, HttpClient } from "effect/http"
+ * import assert from "node:assert/strict"
+ *
+ * const ask = Effect.flatMap(HttpClient.HttpClient, (client) =>
+ *   AddressGuard.client(client).get("https://169.254.169.254/latest/meta-data"))
+ *
+ * const refused = await Effect.runPromise(ask.pipe(Effect.flip, Effect.provide(FetchHttpClient.layer)))
+ * assert.strictEqual(refused._tag, "HttpClientError")
+ * ```
  *
  * @category combinators
  * @since 0.1.0

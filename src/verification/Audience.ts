@@ -28,6 +28,19 @@ type Values = readonly [string, ...ReadonlyArray<string>]
 /**
  * `aud` holds the resource identifier. The default, and what RFC 8707 gives.
  *
+ * **Example** (The default)
+ *
+ * ```ts
+ * import { Audience } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * const rule = Audience.resource
+ * const isMeantForUs = Audience.compile(rule, "https://todos.example.com/mcp")
+ *
+ * assert.ok(isMeantForUs({ claims: { aud: ["https://todos.example.com/mcp"] }, clientId: undefined }))
+ * assert.ok(!isMeantForUs({ claims: { aud: ["https://other.example.com/mcp"] }, clientId: undefined }))
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -35,6 +48,23 @@ export const resource: Audience = { _tag: "Resource" }
 
 /**
  * `aud` holds one of these values: for providers whose audience is an identifier of their own (`api://…`, a project id).
+ *
+ * **When to use**
+ *
+ * The provider cannot put your URL into `aud`, but something else that stands for your server and for no other.
+ *
+ * **Example** (An identifier of the provider's own)
+ *
+ * ```ts
+ * import { Audience } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * const rule = Audience.oneOf(["api://todos"])
+ * const isMeantForUs = Audience.compile(rule, "https://todos.example.com/mcp")
+ *
+ * assert.ok(isMeantForUs({ claims: { aud: ["api://todos"] }, clientId: undefined }))
+ * assert.ok(!isMeantForUs({ claims: { aud: ["https://todos.example.com/mcp"] }, clientId: undefined }))
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -44,10 +74,27 @@ export const oneOf = (values: Values): Audience => ({ _tag: "OneOf", values })
 /**
  * The token was issued to one of these clients: for providers that write no `aud` into access tokens.
  *
+ * **When to use**
+ *
+ * Only where the provider offers nothing better, and with clients of your own.
+ *
  * **Gotchas**
  *
  * This binds the token to a client, not to your server. A token that the same client obtained for another server of yours
  * passes too.
+ *
+ * **Example** (Clients of your own)
+ *
+ * ```ts
+ * import { Audience } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * const rule = Audience.clientIds(["web-app"])
+ * const isMeantForUs = Audience.compile(rule, "https://todos.example.com/mcp")
+ *
+ * assert.ok(isMeantForUs({ claims: {}, clientId: "web-app" }))
+ * assert.ok(!isMeantForUs({ claims: {}, clientId: "somebody-elses" }))
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -56,6 +103,23 @@ export const clientIds = (values: Values): Audience => ({ _tag: "ClientIds", val
 
 /**
  * A claim, a string or a list of strings, holds one of these values.
+ *
+ * **When to use**
+ *
+ * The provider says in a claim of its own what a token is good for.
+ *
+ * **Example** (A project)
+ *
+ * ```ts
+ * import { Audience } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * const rule = Audience.claim("project_id", ["todos"])
+ * const isMeantForUs = Audience.compile(rule, "https://todos.example.com/mcp")
+ *
+ * assert.ok(isMeantForUs({ claims: { project_id: "todos" }, clientId: undefined }))
+ * assert.ok(!isMeantForUs({ claims: { project_id: "other" }, clientId: undefined }))
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -81,6 +145,19 @@ export const introspector: Audience = { _tag: "Introspector" }
 
 /**
  * Every one of the rules holds.
+ *
+ * **Example** (The resource, and a client of your own)
+ *
+ * ```ts
+ * import { Audience } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * const rule = Audience.all([Audience.resource, Audience.clientIds(["web-app"])])
+ * const isMeantForUs = Audience.compile(rule, "https://todos.example.com/mcp")
+ *
+ * assert.ok(isMeantForUs({ claims: { aud: ["https://todos.example.com/mcp"] }, clientId: "web-app" }))
+ * assert.ok(!isMeantForUs({ claims: { aud: ["https://todos.example.com/mcp"] }, clientId: "other" }))
+ * ```
  *
  * @category constructors
  * @since 0.1.0

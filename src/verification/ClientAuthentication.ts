@@ -54,6 +54,18 @@ export interface Bearer {
 /**
  * The ways, told apart by what is given.
  *
+ * **Example** (A secret, sent as the server wants it)
+ *
+ * ```ts
+ * import { type ClientAuthentication } from "effect-mcp-auth"
+ * import { Redacted } from "effect"
+ *
+ * const todos: ClientAuthentication.ClientAuthentication = {
+ *   clientId: "todos",
+ *   clientSecret: Redacted.make("from the place where secrets are")
+ * }
+ * ```
+ *
  * @category models
  * @since 0.1.0
  */

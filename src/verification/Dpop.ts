@@ -44,6 +44,19 @@ export type Mode = "off" | "optional" | "required"
 /**
  * What can be configured. A mode alone stands for that mode with the defaults.
  *
+ * **Example** (Bound to a key, with a nonce)
+ *
+ * ```ts
+ * import { AuthLayer } from "effect-mcp-auth"
+ *
+ * const Auth = AuthLayer.make({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read"],
+ *   dpop: { mode: "required", nonce: "required", window: "30 seconds" }
+ * })
+ * ```
+ *
  * @category models
  * @since 0.1.0
  */

@@ -62,9 +62,34 @@ export interface Answer {
 /**
  * Ask in another way, for a server without the endpoint.
  *
+ * **When to use**
+ *
+ * The server tells what a token is, in a way of its own.
+ *
  * **Details**
  *
  * The answer is judged by the same rules as every token: `aud`, `exp`, `sub` and the others have to be in it.
+ *
+ * **Example** (A server without the endpoint)
+ *
+ * ```ts
+ * import { type AuthorizationServer, type Introspection } from "effect-mcp-auth"
+ * import { Clock, Effect, Redacted } from "effect"
+ * import assert from "node:assert/strict"
+ *
+ * const introspection: Introspection.LookUp = {
+ *   lookUp: (token) =>
+ *     Effect.map(Clock.currentTimeMillis, (now) =>
+ *       // From a table of your own, for instance.
+ *       Redacted.value(token) === "opaque"
+ *         ? { active: true, sub: "alice", aud: "https://todos.example.com/mcp", exp: Math.floor(now / 1000) + 300 }
+ *         : { active: false })
+ * }
+ * const server: AuthorizationServer.Input = { issuer: "https://auth.example.com", introspection }
+ *
+ * const answer = introspection.lookUp(Redacted.make("something else"))
+ * assert.ok(Effect.isEffect(answer))
+ * ```
  *
  * @category models
  * @since 0.1.0

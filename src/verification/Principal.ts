@@ -28,6 +28,20 @@ export interface InboundToken {
  *
  * `subject` alone identifies nobody: two issuers may use the same one, and so may a client without a person behind it.
  *
+ * **Example** (Whose data it is)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { AuthLayer, Principal } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * const mine = Effect.map(Principal, ({ owner, scopes }) => ({ owner, mayWrite: scopes.has("todos:write") }))
+ *
+ * const Caller = AuthLayer.mock({ subject: "alice", scopes: ["todos:read"] })
+ * const { mayWrite } = await Effect.runPromise(Effect.provide(mine, Caller))
+ * assert.strictEqual(mayWrite, false)
+ * ```
+ *
  * @category services
  * @since 0.1.0
  */

@@ -66,6 +66,21 @@ export interface ScopeRule {
  * Accepts tokens of every tenant of a multi-tenant provider: everybody who can open a tenant there has tokens then, and
  * your own code must look at the issuer of the `Principal`.
  *
+ * **When to use**
+ *
+ * The customers of a provider are yours, whoever they are, and your own code says what each may do.
+ *
+ * **Example** (Everybody who has a tenant)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ *
+ * const profile = Profiles.entraMultiTenant({
+ *   tenants: Profiles.anyTenant,
+ *   applicationId: "11112222-bbbb-3333-cccc-4444dddd5555"
+ * })
+ * ```
+ *
  * @category unsafe
  * @since 0.1.0
  */

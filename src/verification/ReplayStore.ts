@@ -61,10 +61,24 @@ const generation = 5_000
 /**
  * A bounded memory.
  *
+ * **When to use**
+ *
+ * One instance serves all requests, and the default is too small or has to be looked into.
+ *
  * **Details**
  *
  * It holds at most `capacity` proofs, each until it is too old to be used, and of one key at most a quarter. Beyond that a
  * proof is refused with 503: what was forgotten early could be used again.
+ *
+ * **Example** (The second use of a proof)
+ *
+ * ```ts
+ * import { ReplayStore } from "effect-mcp-auth"
+ * import { Layer } from "effect"
+ *
+ * // More than `replayCapacity` says, for one layer alone.
+ * const Roomy = Layer.succeed(ReplayStore.ReplayStore, ReplayStore.memory(1_000_000))
+ * ```
  *
  * @category constructors
  * @since 0.1.0

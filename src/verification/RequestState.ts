@@ -44,6 +44,26 @@ export interface Purpose {
  *
  * The key is made when the layer is built unless `stateSecret` is configured: several instances need a common one.
  *
+ * **Example** (Out and in)
+ *
+ * ```ts
+ * import { Effect, Redacted } from "effect"
+ * import { AuthLayer, RequestState } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * const purpose = { operation: "tools/call plan_trip" }
+ *
+ * const roundTrip = Effect.gen(function*() {
+ *   const { open, seal } = yield* RequestState.make(Redacted.make("a secret of 32 bytes or more, from its place"))
+ *   const sealed = yield* seal("step 2 of 3", purpose)
+ *   const elsewhere = yield* Effect.flip(open(sealed, { operation: "tools/call cancel_trip" }))
+ *   return [yield* open(sealed, purpose), elsewhere.reason]
+ * })
+ *
+ * const Caller = AuthLayer.mock({ subject: "alice", scopes: ["trips"] })
+ * assert.deepStrictEqual(await Effect.runPromise(Effect.provide(roundTrip, Caller)), ["step 2 of 3", "state"])
+ * ```
+ *
  * @category services
  * @since 0.1.0
  */

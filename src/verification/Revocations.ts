@@ -138,6 +138,30 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
 /**
  * The list in the memory of this instance. Another instance does not know of it, and it is gone when this one ends.
  *
+ * **When to use**
+ *
+ * One instance serves all requests. Several share a list through `make`.
+ *
+ * **Example** (Signed out everywhere)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { AuthLayer, Principal, Revocations } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * const program = Effect.gen(function*() {
+ *   const { isRevoked, revoke } = yield* Revocations.Revocations
+ *   const caller = yield* Principal
+ *   const before = yield* isRevoked(caller)
+ *   yield* revoke({ issuer: caller.issuer, subject: "alice" })
+ *   return [before, yield* isRevoked(caller)]
+ * })
+ *
+ * const Caller = AuthLayer.mock({ subject: "alice", scopes: ["todos:read"] })
+ * const answers = program.pipe(Effect.provide(Revocations.layerMemory), Effect.provide(Caller))
+ * assert.deepStrictEqual(await Effect.runPromise(answers), [false, true])
+ * ```
+ *
  * @category layers
  * @since 0.1.0
  */

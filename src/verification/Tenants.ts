@@ -37,6 +37,27 @@ export type TenantId =
 /**
  * In a header, such as `x-tenant`.
  *
+ * **When to use**
+ *
+ * A gateway in front sets the header, from a subdomain for instance, and clients cannot.
+ *
+ * **Example** (Set by a gateway)
+ *
+ * ```ts
+ * import { AuthLayer, Tenants } from "effect-mcp-auth"
+ * import { Effect } from "effect"
+ *
+ * const Auth = AuthLayer.make({
+ *   resource: "https://notes.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["notes:write"],
+ *   tenants: {
+ *     id: Tenants.fromHeader("x-tenant"),
+ *     authorizationServers: (tenant) => Effect.succeed(tenant === "acme" ? ["https://login.acme.example"] : [])
+ *   }
+ * })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -45,9 +66,30 @@ export const fromHeader = (name: string): TenantId => ({ _tag: "Header", name })
 /**
  * In the path: the segment `:tenant` of a pattern such as `/t/:tenant/mcp`.
  *
+ * **When to use**
+ *
+ * Each tenant has a URL of its own, and clients do not compare it with the `resource` of the metadata.
+ *
  * **Gotchas**
  *
  * The resource stays one for all tenants, so its tokens are made for the URL in `resource`, and its metadata is found there.
+ *
+ * **Example** (A path for each)
+ *
+ * ```ts
+ * import { AuthLayer, Tenants } from "effect-mcp-auth"
+ * import { Effect } from "effect"
+ *
+ * const Auth = AuthLayer.make({
+ *   resource: "https://notes.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["notes:write"],
+ *   tenants: {
+ *     id: Tenants.fromPath("/t/:tenant/mcp"),
+ *     authorizationServers: (tenant) => Effect.succeed(tenant === "acme" ? ["https://login.acme.example"] : [])
+ *   }
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -57,10 +99,33 @@ export const fromPath = (pattern: string): TenantId => ({ _tag: "Path", pattern 
 /**
  * In a claim of the token, such as `tid` or `org_id`. Opaque tokens have none.
  *
+ * **When to use**
+ *
+ * Tokens say whose they are: `tid` of Entra ID, `org_id` of Auth0 and WorkOS.
+ *
  * **Details**
  *
  * The claim is unverified when the tenant is looked up. It only picks the servers, one of which must have issued and signed
  * the token, claim included.
+ *
+ * **Example** (An authorization server for each organisation)
+ *
+ * ```ts
+ * import { AuthLayer, Tenants } from "effect-mcp-auth"
+ * import { Effect } from "effect"
+ *
+ * const issuers: Readonly<Record<string, string>> = { acme: "https://login.acme.example" }
+ *
+ * const Auth = AuthLayer.make({
+ *   resource: "https://notes.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["notes:write"],
+ *   tenants: {
+ *     id: Tenants.fromClaim("org_id"),
+ *     authorizationServers: (tenant) => Effect.succeed(Object.hasOwn(issuers, tenant) ? [issuers[tenant]!] : [])
+ *   }
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0

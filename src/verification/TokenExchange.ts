@@ -75,12 +75,29 @@ export class TokenExchangeError extends Schema.TaggedError<TokenExchangeError>()
 /**
  * Exchanges the token of the current caller.
  *
+ * **When to use**
+ *
+ * A request takes its token in a way that `bearer` does not know.
+ *
  * **Details**
  *
  * A token is kept for the caller's token, the audience and the scopes, until shortly before its end and never past the end
  * of the caller's token. It is kept per token and not per subject: two tokens of one person may stand for two
  * organisations, or for different strengths of authentication, and none may profit from the other. Callers that ask for
  * the same at the same time share one request.
+ *
+ * **Example** (A token for one request)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { TokenExchange } from "effect-mcp-auth"
+ *
+ * const recentOrders = Effect.gen(function*() {
+ *   const { token } = yield* TokenExchange.TokenExchange
+ *   const upstream = yield* token({ resource: "https://orders.example.com", scopes: ["orders:read"] })
+ *   return upstream
+ * })
+ * ```
  *
  * @category services
  * @since 0.1.0
@@ -173,6 +190,24 @@ export const make = (options: Options): Layer.Layer<TokenExchange, AuthConfigErr
 
 /**
  * The exchange at one authorization server.
+ *
+ * **When to use**
+ *
+ * As `make`, where the authorization server is reached through an HTTP client of your own.
+ *
+ * **Example** (With a client of your own)
+ *
+ * ```ts
+ * import { Layer, Redacted } from "effect"
+ * import { TokenExchange } from "effect-mcp-auth"
+ * import { FetchHttpClient } from "effect/http"
+ *
+ * const Exchange = TokenExchange.layer({
+ *   authorizationServer: "https://auth.example.com",
+ *   clientId: "todos-server",
+ *   clientSecret: Redacted.make("from the place where secrets are")
+ * }).pipe(Layer.provide(FetchHttpClient.layer))
+ * ```
  *
  * @category layers
  * @since 0.1.0

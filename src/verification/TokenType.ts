@@ -17,6 +17,26 @@ export type TokenType =
 /**
  * `at+jwt` alone, as RFC 9068 §4 asks.
  *
+ * **When to use**
+ *
+ * The authorization server writes `at+jwt` into the header of every access token. Then no other token can pass for one.
+ *
+ * **Example** (RFC 9068 alone)
+ *
+ * ```ts
+ * import { AuthLayer, TokenType } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * const Auth = AuthLayer.make({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   tokenType: TokenType.strict,
+ *   scopes: ["todos:read"]
+ * })
+ *
+ * assert.strictEqual(TokenType.judge(TokenType.strict, "JWT", { scope: "todos:read" }), "token-type")
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -30,6 +50,19 @@ export const strict: TokenType = { _tag: "Strict" }
  *
  * Marks of an access token are `scope`, `scp`, `client_id`, `cid`, `token_use: "access"`, the claim `typ: "Bearer"`, and
  * the claims named by `also`.
+ *
+ * **Example** (A mark of a provider)
+ *
+ * ```ts
+ * import { TokenType } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * const rule = TokenType.standard()
+ *
+ * assert.strictEqual(TokenType.judge(rule, "at+jwt", {}), undefined)
+ * assert.strictEqual(TokenType.judge(rule, "JWT", { scope: "todos:read", client_id: "web-app" }), undefined)
+ * assert.strictEqual(TokenType.judge(rule, "JWT", { nonce: "n-0S6_WzA2Mj" }), "id-token")
+ * ```
  *
  * @category constructors
  * @since 0.1.0

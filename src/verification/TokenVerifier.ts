@@ -89,6 +89,16 @@ const refusals = new Map<InvalidTokenReason, Verifier<InvalidToken>>()
 /**
  * The verifier that refuses every token, for the reason given.
  *
+ * **Example** (A prefix that is not accepted any more)
+ *
+ * ```ts
+ * import { TokenVerifier } from "effect-mcp-auth"
+ *
+ * declare const current: TokenVerifier.Verifier
+ *
+ * const verifier = TokenVerifier.byPrefix({ "v1_": TokenVerifier.refuse("revoked") }, current)
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -104,6 +114,10 @@ export const refuse = (reason: InvalidTokenReason): Verifier<InvalidToken> => {
 /**
  * Lets a function choose the verifier of each token.
  *
+ * **When to use**
+ *
+ * `byShape`, `byIssuer` and `byPrefix` do not tell your tokens apart.
+ *
  * **Details**
  *
  * The choice is made once, from what the token looks like, and it is final: a token that its verifier refuses is never
@@ -112,6 +126,18 @@ export const refuse = (reason: InvalidTokenReason): Verifier<InvalidToken> => {
  * **Gotchas**
  *
  * Nothing of the token is verified when the function sees it.
+ *
+ * **Example** (By length)
+ *
+ * ```ts
+ * import { TokenVerifier } from "effect-mcp-auth"
+ * import { Redacted } from "effect"
+ *
+ * declare const short: TokenVerifier.Verifier
+ * declare const long: TokenVerifier.Verifier
+ *
+ * const verifier = TokenVerifier.choose((token) => Redacted.value(token).length < 100 ? short : long)
+ * ```
  *
  * @category combinators
  * @since 0.1.0
@@ -127,6 +153,16 @@ export const choose = <E>(choice: (token: Redacted.Redacted) => Verifier<E>): Ve
  *
  * Shape only: a token that looks like a JWT and is none is refused as a JWT. An encrypted token (five segments) can only
  * be explained by its issuer, and counts as opaque.
+ *
+ * **Example** (Shapes)
+ *
+ * ```ts
+ * import { TokenVerifier } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * assert.ok(TokenVerifier.isJwt("eyJhbGciOiJSUzI1NiJ9.e30.c2ln"))
+ * assert.ok(!TokenVerifier.isJwt("gho_16C7e42F292c6912E7710c838347Ae178B4a"))
+ * ```
  *
  * @category guards
  * @since 0.1.0
@@ -171,6 +207,17 @@ const maximumLength = 16 * 1024
  *
  * The issuer that a token names is unverified here. It only picks the verifier, which has to check it.
  *
+ * **Example** (Two issuers, two ways)
+ *
+ * ```ts
+ * import { TokenVerifier } from "effect-mcp-auth"
+ *
+ * declare const people: TokenVerifier.Verifier
+ * declare const programs: TokenVerifier.Verifier
+ *
+ * const verifier = TokenVerifier.byIssuer({ "https://auth.example.com": people, "https://machines.example.com": programs })
+ * ```
+ *
  * @category combinators
  * @since 0.1.0
  */
@@ -212,6 +259,17 @@ export const claimOf = (token: string, name: string): unknown => {
  * **Details**
  *
  * Throws `AuthConfigError` when a prefix is empty or begins another one: nobody could say whose a token is.
+ *
+ * **Example** (Keys of your own beside tokens)
+ *
+ * ```ts
+ * import { AuthError, TokenVerifier } from "effect-mcp-auth"
+ * import { Effect } from "effect"
+ *
+ * const apiKeys = TokenVerifier.make(() => Effect.fail(new AuthError.InvalidToken({ reason: "inactive" })))
+ *
+ * const verifier = TokenVerifier.byPrefix({ "key_": apiKeys })
+ * ```
  *
  * @category combinators
  * @since 0.1.0

@@ -35,6 +35,25 @@ describe("every public export", () => {
   })
 })
 
+describe("what people call", () => {
+  const called = new Set(["layers", "profiles", "testing", "assertions", "checks"])
+  /** Parts of what others put together, and what is done to the list of providers. */
+  const parts = ["Discovery.layer", "JwkSet.layer", "EffectHttp.metadata", "EffectHttp.middleware", "Check.judgeFact"]
+  /** Modules of which every constructor and combinator is for people. */
+  const modules = new Set(["Audience", "TokenType", "TokenVerifier", "DpopClient", "SigningKey", "McpAuthFetch"])
+  const all = entries.flatMap(({ pages }) => pages.flatMap((page) => page.items.map((item) => ({ item, page }))))
+
+  it("has an example, or says when to use it", () => {
+    const wanting = all.filter(({ item: { doc, kind }, page }) =>
+      !["interface", "type"].includes(kind) &&
+      (called.has(doc?.category ?? "") ||
+        modules.has(page.name) && ["constructors", "combinators"].includes(doc?.category ?? "")) &&
+      !/^(```ts|\*\*When to use\*\*)$/m.test(doc?.details ?? "")
+    )
+    assert.deepStrictEqual(wanting.map(({ item, page }) => `${page.name}.${item.name}`).sort(), parts.sort())
+  })
+})
+
 describe("the reference", () => {
   it("is what the sources say: write it again with `npm run docs`", () => {
     const expected = Reference.render(entries)

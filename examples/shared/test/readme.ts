@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs"
 /** The output that the README of an example shows. */
 export const shownOutput = (example: string): ReadonlyArray<string> => {
   const text = readFileSync(new URL(`../../${example}/README.md`, import.meta.url), "utf8")
-  return [...text.matchAll(/^```text\n(.*?)^```$/gms)].map((block) => comparable(block[1] ?? ""))
+  return [...text.matchAll(/^```text(?: clone)?\n(.*?)^```$/gms)].map((block) => comparable(block[1] ?? ""))
 }
 
 /** What differs from run to run is left out: ports, shortened secrets, client identifiers. */

@@ -28,6 +28,20 @@ export interface Options {
  * Access tokens name another issuer than the metadata. A program's own token has no `sub`: its `Principal.subject` is
  * `undefined`, and data belongs to the client then.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.adfs({
+ *   issuer: "https://fs.example.com/adfs",
+ *   accessTokenIssuer: "http://fs.example.com/adfs/services/trust"
+ * })
+ *
+ * assert.strictEqual(profile.issuer, "https://fs.example.com/adfs")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

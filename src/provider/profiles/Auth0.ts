@@ -31,6 +31,17 @@ export interface Options {
  * Make an API whose identifier is the resource. MCP clients ask with `resource`, which Auth0 heeds once the Resource
  * Parameter Compatibility Profile is switched on; a default audience of the tenant does as well.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.auth0({ domain: "acme.eu.auth0.com" })
+ *
+ * assert.strictEqual(profile.issuer, "https://acme.eu.auth0.com/")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

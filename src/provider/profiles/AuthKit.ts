@@ -27,6 +27,17 @@ export interface Options {
  * Register the resource as a resource indicator: without one the audience is the client id of the environment, and such a
  * token is refused. Scopes of resources are unknown there, so permissions count, and clients ask for no scope.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.authkit({ domain: "acme.authkit.app" })
+ *
+ * assert.strictEqual(profile.issuer, "https://acme.authkit.app")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

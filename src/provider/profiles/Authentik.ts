@@ -29,6 +29,17 @@ export interface Options {
  * Each application is an issuer of its own, whose tokens are for its one client. ID tokens have the same audience: access
  * tokens are told by `uid`, which only they have.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.authentik({ url: "https://auth.example.com", slug: "todos", clientId: "client-1" })
+ *
+ * assert.strictEqual(profile.issuer, "https://auth.example.com/application/o/todos/")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

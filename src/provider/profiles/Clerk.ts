@@ -26,6 +26,17 @@ export interface Options {
  * Tokens have no `aud`: they are bound to the client alone. Clients that register themselves are not in the list, so this
  * fits applications that you have registered.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.clerk({ frontendApi: "clerk.example.com", clientIds: ["client-1"] })
+ *
+ * assert.strictEqual(profile.issuer, "https://clerk.example.com")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

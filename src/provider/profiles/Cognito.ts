@@ -39,6 +39,17 @@ export interface Options {
  * one of your clients obtained for another server passes too: give `resourceServer`, and leave no operation without a
  * scope.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.cognito({ region: "eu-west-1", userPoolId: "eu-west-1_AbCdEfGhI", clientIds: ["client-1"] })
+ *
+ * assert.strictEqual(profile.issuer, "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

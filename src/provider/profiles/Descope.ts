@@ -28,6 +28,17 @@ export interface Options {
 /**
  * Descope: an MCP server registered there, or a whole project.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.descope({ projectId: "P2abcdefghijklmnopqrstuvwxyz" })
+ *
+ * assert.strictEqual(profile.issuer, "https://api.descope.com/v1/apps/P2abcdefghijklmnopqrstuvwxyz")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

@@ -78,6 +78,17 @@ const notes = [
  *
  * `tid` must be the tenant, and the tenant that `iss` names. A key that names an issuer signs for that tenant alone.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.entra({ tenant: "72f988bf-86f1-41af-91ab-2d7cd011db47", applicationId: "11112222-bbbb-3333-cccc-4444dddd5555" })
+ *
+ * assert.strictEqual(profile.issuer, "https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */
@@ -103,6 +114,20 @@ export const entra = (options: Options): Profile.Profile => {
  *
  * Tokens name their own tenant as issuer. Only listed tenants are accepted, unless you write `Profiles.anyTenant`; then
  * everybody who has a directory at Microsoft can get a token, and what they may do is for your code to decide.
+ *
+ * **Example** (Two tenants)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.entraMultiTenant({
+ *   tenants: ["72f988bf-86f1-41af-91ab-2d7cd011db47", "8eaef023-2b34-4da1-9baa-8bc8c9d6a490"],
+ *   applicationId: "11112222-bbbb-3333-cccc-4444dddd5555"
+ * })
+ *
+ * assert.deepStrictEqual(profile.issues, [])
+ * ```
  *
  * @category profiles
  * @since 0.1.0

@@ -37,6 +37,21 @@ const issuer = "https://github.com/login/oauth"
  * A token is bound to your application, not to your server: what the application obtained for anything else passes too.
  * Clients cannot register themselves at GitHub, so they need your application's credentials or a server between.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Redacted } from "effect"
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.github({
+ *   clientId: "3a1f8c92d07be456a1c9",
+ *   clientSecret: Redacted.make("from the place where secrets are")
+ * })
+ *
+ * assert.strictEqual(profile.issuer, "https://github.com/login/oauth")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

@@ -30,6 +30,17 @@ const issuer = "https://accounts.google.com"
  * A token is bound to your client, not to your server: what the client obtained for anything else passes too. Clients
  * cannot register themselves at Google. Ask for `openid`, or tokeninfo names no `sub` and the token is refused.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.google({ clientIds: ["123.apps.googleusercontent.com"] })
+ *
+ * assert.strictEqual(profile.issuer, "https://accounts.google.com")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

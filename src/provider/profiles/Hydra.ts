@@ -25,6 +25,17 @@ export interface Options {
  * Clients ask with `audience=…`, and each has a list of those that it may ask for. Scopes come as a list, `scp`, unless
  * configured otherwise.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.hydra({ url: "https://auth.example.com" })
+ *
+ * assert.strictEqual(profile.issuer, "https://auth.example.com/")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

@@ -28,6 +28,17 @@ export interface Options {
  * Access tokens are for `account`, or for nobody, until an audience mapper on a client scope writes the resource into
  * `aud`.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.keycloak({ url: "https://sso.example.com", realm: "acme" })
+ *
+ * assert.strictEqual(profile.issuer, "https://sso.example.com/realms/acme")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

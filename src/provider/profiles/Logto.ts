@@ -25,6 +25,17 @@ export interface Options {
  * Register an API resource whose identifier is the resource. A client that asks for none gets an opaque token, unless
  * one API resource is marked as the default.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.logto({ endpoint: "https://acme.logto.app" })
+ *
+ * assert.strictEqual(profile.issuer, "https://acme.logto.app/oidc")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

@@ -30,6 +30,17 @@ export interface Options {
  * One such server has one audience: set it to the resource, and have one server for each resource. Scopes come as a
  * list, `scp`; tokens have no `typ`.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.okta({ domain: "acme.okta.com", server: "todos" })
+ *
+ * assert.strictEqual(profile.issuer, "https://acme.okta.com/oauth2/todos")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

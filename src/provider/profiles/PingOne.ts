@@ -22,6 +22,17 @@ export interface Options {
 /**
  * PingOne: tokens of a custom resource.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.pingone({ environmentId: "b9817c16-9910-4415-b67e-4ac687da74d9", region: "eu" })
+ *
+ * assert.strictEqual(profile.issuer, "https://auth.pingone.eu/b9817c16-9910-4415-b67e-4ac687da74d9/as")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

@@ -26,6 +26,17 @@ export interface Options {
  * Tokens name the server by its id, not by its URL. They come from the environment or from the resource as issuer: both
  * are live.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.scalekit({ environment: "https://acme.scalekit.com", resourceId: "res_123" })
+ *
+ * assert.strictEqual(profile.issuer, "https://acme.scalekit.com/resources/res_123")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

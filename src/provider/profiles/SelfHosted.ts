@@ -32,6 +32,17 @@ const issuerOf = (profile: string, issuer: string) => {
  *
  * `getResourceServerInfo` says whether a resource has JWTs (`accessTokenFormat: "jwt"`) or opaque tokens.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.oidcProvider({ issuer: "https://auth.example.com" })
+ *
+ * assert.strictEqual(profile.issuer, "https://auth.example.com")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */
@@ -54,6 +65,17 @@ export const oidcProvider = (options: Options): Profile.Profile =>
 
 /**
  * `better-auth` with its OAuth provider plugin. The issuer has a path: `https://example.com/api/auth`.
+ *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.betterAuth({ issuer: "https://example.com/api/auth" })
+ *
+ * assert.strictEqual(profile.issuer, "https://example.com/api/auth")
+ * ```
  *
  * @category profiles
  * @since 0.1.0
@@ -86,6 +108,17 @@ export const betterAuth = (options: Options): Profile.Profile =>
  *
  * Signed introspection answers (`signedAnswers`) exist for good tokens only: all others are 503 then, not 401.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.glewlwyd({ issuer: "https://example.com/api/oidc" })
+ *
+ * assert.strictEqual(profile.issuer, "https://example.com/api/oidc")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */
@@ -115,6 +148,17 @@ export const glewlwyd = (options: Options): Profile.Profile =>
  *
  * Access tokens and ID tokens have the same type and the same audience. Access tokens name their client as `client_id`,
  * ID tokens as `azp`.
+ *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.lemonldap({ issuer: "https://auth.example.com" })
+ *
+ * assert.strictEqual(profile.issuer, "https://auth.example.com")
+ * ```
  *
  * @category profiles
  * @since 0.1.0
@@ -154,6 +198,17 @@ export interface OpenAuthOptions {
  * **Gotchas**
  *
  * Tokens have no scope, so operations that need one are refused to everybody.
+ *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.openauth({ issuer: "https://auth.example.com", clientIds: ["client-1"] })
+ *
+ * assert.strictEqual(profile.issuer, "https://auth.example.com")
+ * ```
  *
  * @category profiles
  * @since 0.1.0

@@ -28,6 +28,17 @@ export interface Options {
  * By default the audience is the project: a token for any server of the project passes. Set a custom audience where there
  * are several.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.stytch({ domain: "acme.customers.stytch.com", projectId: "project-live-1" })
+ *
+ * assert.strictEqual(profile.issuer, "https://acme.customers.stytch.com")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

@@ -46,6 +46,17 @@ export type Binding =
  *
  * With `clientIds` a token is bound to its client alone; clients that register themselves are not in the list.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.supabase({ url: "https://abcdefghijklmnopqrst.supabase.co", clientIds: ["client-1"], scopeClaim: "todo_scopes" })
+ *
+ * assert.strictEqual(profile.issuer, "https://abcdefghijklmnopqrst.supabase.co/auth/v1")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

@@ -28,6 +28,17 @@ export interface Options {
  * `urn:zitadel:iam:org:project:role:` and the name, besides the scope that puts the project into `aud`. An application
  * issues JWTs once its token type says so.
  *
+ * **Example** (Its issuer)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ * import assert from "node:assert/strict"
+ *
+ * const profile = Profiles.zitadel({ url: "https://acme.zitadel.cloud", projectId: "271828182845904523" })
+ *
+ * assert.strictEqual(profile.issuer, "https://acme.zitadel.cloud")
+ * ```
+ *
  * @category profiles
  * @since 0.1.0
  */

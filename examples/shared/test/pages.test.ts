@@ -1,0 +1,39 @@
+import { assert, it } from "@effect/vitest"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+
+const folder = join(import.meta.dirname, "../..")
+
+/** Code without its layout: a page shows a part without the indentation of what stands around it. */
+const compact = (code: string): string => code.replaceAll(/\s+/g, "")
+
+// test/tutorials follows the same pages: there, what they show is what is printed.
+it.each([
+  { example: "whoami", shows: 5 },
+  { example: "todo-manager", shows: 5 },
+  { example: "express", shows: 5 },
+  { example: "migrate-from-mcp-auth", shows: 4 },
+  { example: "edge", shows: 5 },
+  { example: "tenants", shows: 4 },
+  { example: "upstream", shows: 5 },
+  { example: "observability", shows: 6, alsoOf: "testing" },
+  { example: "testing", shows: 13 }
+])("the page of $example shows the files of the example", ({ alsoOf, example, shows }) => {
+  const page = readFileSync(join(folder, example, "README.md"), "utf8")
+  const blocks = [...page.matchAll(/^```ts (?:file=(\S+)|fragment)\n(.*?)^```$/gms)]
+  assert.isAtLeast(blocks.length, shows)
+  const sources = (name: string) =>
+    readdirSync(join(folder, name), { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".ts") && !path.includes("node_modules"))
+      .map((path) => readFileSync(join(folder, name, path), "utf8"))
+  const around = [example, ...alsoOf === undefined ? [] : [alsoOf]].flatMap(sources).map(compact)
+  for (const [, path, code = ""] of blocks) {
+    if (path === undefined) {
+      assert.isTrue(around.some((source) => source.includes(compact(code))), `in no file of ${example}:\n${code}`)
+    } else {
+      const file = [join(folder, example, path), join(folder, "shared", path)].find(existsSync)
+      assert(file !== undefined, path)
+      assert.strictEqual(code, readFileSync(file, "utf8"), path)
+    }
+  }
+})
