@@ -146,6 +146,7 @@ export const servers: ReadonlyArray<Fact> = [
       { kind: "unconfirmed", source: "scope" }
     ],
     quirks: ["There is no RFC 8414 document."],
+    absent: ["oauth-authorization-server"],
     documents: [{
       kind: "openid-configuration",
       url: "https://{host}/application/o/{slug}/.well-known/openid-configuration",
@@ -291,6 +292,7 @@ export const servers: ReadonlyArray<Fact> = [
       "Introspection answers active: false about tokens of other clients, until the plugin names a scope for it.",
       "Introspection can answer as a signed JWT, addressed to the audience of the token; for an inactive one it is 400."
     ],
+    absent: ["oauth-authorization-server"],
     documents: []
   },
   {
@@ -322,7 +324,7 @@ export const servers: ReadonlyArray<Fact> = [
     ],
     documents: [{
       kind: "openid-configuration",
-      url: "http://localhost:{port}/.well-known/openid-configuration",
+      url: "http://localhost:8080/.well-known/openid-configuration",
       issuer: "same",
       observed: "2026-11",
       source: "9.3.0, run",

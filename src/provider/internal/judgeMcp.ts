@@ -188,12 +188,12 @@ const judgeTokens = ({ probes }: Seen): ReadonlyArray<Judgement> => {
       ? unknown(Rules.refusesGarbage, garbage.detail)
       : garbage.status !== 401
       ? failed(Rules.refusesGarbage, `a token that is none ${told(garbage)}`)
-      : error !== "invalid_token"
-      ? failed(
-        Rules.refusesGarbage,
-        `it answers 401 with ${error === undefined ? "no error" : `error ${shown(error, 40)}`}`
-      )
-      : passed(Rules.refusesGarbage, "401 invalid_token"),
+      : passed(Rules.refusesGarbage, "401"),
+    statusOf(garbage) !== 401
+      ? skipped(Rules.namesInvalidToken, "there is no 401")
+      : error === "invalid_token"
+      ? passed(Rules.namesInvalidToken, "it does")
+      : failed(Rules.namesInvalidToken, error === undefined ? "it names no error" : `error is ${shown(error, 40)}`),
     accepted.length > 0
       ? failed(Rules.refusesForgery, `accepted: ${accepted.map(({ name }) => name).join(", ")}`)
       : broken.length > 0

@@ -9,7 +9,8 @@ import { settingOf } from "./settings.ts"
 
 /** A metadata document, and what is known of it: of an excerpt or of a note not every member was seen. */
 export interface Document {
-  readonly kind: "oauth-authorization-server" | "openid-configuration"
+  /** `"either"` is a saved one of which neither its name nor its members tell where it stood. */
+  readonly kind: "oauth-authorization-server" | "openid-configuration" | "either"
   readonly url: string
   readonly metadata: Json
   /** Members of which nobody wrote down whether they were there. */
@@ -94,7 +95,7 @@ const judgeIssuer = (issuer: string | undefined): ReadonlyArray<Judgement> => {
   ]
 }
 
-const judgePlaces = ({ documents, places }: Evidence): ReadonlyArray<Judgement> => {
+const judgePlaces = ({ documents, places, provider }: Evidence): ReadonlyArray<Judgement> => {
   if (places === undefined) {
     const why = "documents were given: the network was not asked"
     return [
@@ -104,7 +105,14 @@ const judgePlaces = ({ documents, places }: Evidence): ReadonlyArray<Judgement> 
       ) =>
         documents.some((document) => document.kind === kind)
           ? passed(rule, documents.find((document) => document.kind === kind)!.url)
-          : skipped(rule, why)
+          : provider?.absent?.includes(kind) === true
+          ? failed(rule, `${provider.name} has none`)
+          : skipped(
+            rule,
+            documents.some((document) => document.kind === "either")
+              ? "it may be this one: a file name with oauth-authorization-server or openid-configuration would tell"
+              : why
+          )
       )
     ]
   }
@@ -385,6 +393,7 @@ const judgeExtras = (document: Document, provider: Fact | undefined): ReadonlyAr
   const dpop = strings(metadata, "dpop_signing_alg_values_supported")
   return [
     judgeResource(provider),
+    ...judgeAudience(provider),
     by(document, ["scopes_supported"], Rules.scopes, () =>
       scopes === undefined
         ? failed(Rules.scopes, "there is no scopes_supported")
@@ -423,6 +432,19 @@ const judgeResource = (provider: Fact | undefined): Judgement => {
     default:
       return unknown(rule, `${known}, once it is set so: ${provider.audienceHow}`)
   }
+}
+
+/** No metadata tell: only what is known of a provider can be judged. */
+const judgeAudience = (provider: Fact | undefined): ReadonlyArray<Judgement> => {
+  if (provider === undefined || provider.kind === "mcp-server" || provider.audienceHow === "not known") return []
+  const known = `${provider.name}, as of ${provider.asOf}: ${provider.audienceHow}`
+  return [
+    !provider.audienceHow.startsWith("cannot be")
+      ? passed(Rules.audience, known)
+      : provider.profile === null
+      ? failed(Rules.audience, known)
+      : passed(Rules.audience, `${known}; Profiles.${provider.profile} takes tokens of the clients that you list`)
+  ]
 }
 
 const allows = (exchange: Exchange): "yes" | "no" | "not-reached" => {
