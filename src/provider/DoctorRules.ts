@@ -29,7 +29,7 @@ export const refuses: Rule = {
  */
 export const everyMethod: Rule = {
   id: "refuses-every-method",
-  title: "So are GET and DELETE",
+  title: "GET and DELETE without a token are refused, too",
   level: "MUST",
   standard: "MCP authorization, token requirements",
   sentence: "Note that authorization MUST be included in every HTTP request from client to server",
@@ -137,7 +137,7 @@ export const metadata: Rule = {
  */
 export const metadataPlaces: Rule = {
   id: "resource-metadata-places",
-  title: "It stands at every place where clients look, and is the same there",
+  title: "The metadata stand at every place where clients look, and are the same there",
   level: "SHOULD",
   derived: true,
   standard: "RFC 9728 §3; MCP authorization, protected resource metadata discovery",
@@ -199,7 +199,7 @@ export const refusesGarbage: Rule = {
  */
 export const namesInvalidToken: Rule = {
   id: "names-invalid-token",
-  title: "That 401 says invalid_token",
+  title: "The 401 to an invalid token says invalid_token",
   level: "SHOULD",
   standard: "RFC 6750 §3",
   sentence:

@@ -114,7 +114,7 @@ export const toTable = (report: Report, options: TableOptions): string => {
       indented(finding.change ?? "", "         → ", "           ", "1")
     }
     if ((finding.verdict === "failed" && finding.level === "MUST") || (open && verbose)) {
-      indented(`${finding.standard}: ${finding.sentence}`, "           ", "           ", "2")
+      indented(`${finding.standard}: “${finding.sentence}”`, "           ", "           ", "2")
     }
   }
   if (report.options !== undefined) {

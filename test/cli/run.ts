@@ -13,10 +13,11 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** Runs the command against an issuer in memory. */
+/** Runs the command against an issuer in memory, by default that one. */
 export const run = (
   args: ReadonlyArray<string>,
-  { color = false, prepare, stdin = "" }: {
+  { color = false, issuer: own = issuer, prepare, stdin = "" }: {
+    readonly issuer?: string
     readonly stdin?: string
     readonly color?: boolean
     readonly prepare?: (issuer: TestIssuer.TestIssuer["Service"]) => Effect.Effect<void>
@@ -29,7 +30,7 @@ export const run = (
     return { code, stdout: text(yield* TestConsole.logLines), stderr: text(yield* TestConsole.errorLines) }
   }).pipe(
     Effect.provide(Layer.mergeAll(
-      TestIssuer.layer({ issuer }),
+      TestIssuer.layer({ issuer: own }),
       NodeServices.layer,
       Layer.fresh(TestConsole.layer),
       Stdio.layerTest({
