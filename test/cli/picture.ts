@@ -18,7 +18,6 @@ const cell = { width: 8.43, height: 19, margin: 20 }
 /** The lines of a terminal, with their colours, as SVG. */
 export const svg = (title: string, output: string): string => {
   const lines = output.trimEnd().split("\n")
-  // oxlint-disable-next-line no-control-regex
   const painted = /\u001b\[([0-9;]+)m(.*?)\u001b\[0m/g
   const columns = Math.max(...lines.map((line) => line.replace(painted, "$2").length))
   const width = Math.ceil(columns * cell.width + 2 * cell.margin)
