@@ -446,7 +446,7 @@ export const resourceIndicators: Rule = {
  * @since 0.1.0
  */
 export const audience: Rule = {
-  id: "token-audience",
+  id: "tokens-bound",
   title: "Its tokens say for whom they are",
   level: "MUST",
   derived: true,

@@ -78,7 +78,7 @@ export const challengeNoError: Rule = {
   sentence:
     "If the request lacks any authentication information […], the resource server SHOULD NOT include an error code or other error information.",
   change:
-    "Leave error and error_description out when there was no token: it is no invalid_token, and clients may drop a good one"
+    "Leave error and error_description out when there was no token: clients take an error for a verdict about their token, and may drop a good one"
 }
 
 /**

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Rule } from "effect-mcp-auth/provider"
 import * as CheckRules from "../../src/provider/CheckRules.ts"
 import * as DoctorRules from "../../src/provider/DoctorRules.ts"
+import * as TokenRules from "../../src/provider/TokenRules.ts"
 
 const words: Readonly<Record<Rule.Level, RegExp>> = {
   MUST: /\b(?:MUST|REQUIRED)\b/,
@@ -9,8 +10,18 @@ const words: Readonly<Record<Rule.Level, RegExp>> = {
   MAY: /\b(?:MAY|OPTIONAL)\b/
 }
 
-describe.each(Object.entries({ CheckRules, DoctorRules }))("%s", (_name, rules) => {
-  const all = Object.values(rules).filter((_): _ is Rule.Rule => "id" in _)
+const sets = { CheckRules, DoctorRules, TokenRules }
+
+const rulesOf = (set: object): ReadonlyArray<Rule.Rule> =>
+  Object.values(set).filter((_): _ is Rule.Rule => typeof _ === "object" && "id" in _)
+
+it("no two rules have one id, in whichever report", () => {
+  const ids = [...rulesOf(CheckRules), ...rulesOf(TokenRules)].map((_) => _.id)
+  assert.deepStrictEqual(ids.filter((id, index) => ids.indexOf(id) !== index), [])
+})
+
+describe.each(Object.entries(sets))("%s", (_name, rules) => {
+  const all = rulesOf(rules)
 
   it("no two have one id, and the list has all of them", () => {
     const ids = all.map((_) => _.id)

@@ -43,7 +43,7 @@ const issuerOf = (document: Fact.Document, metadata: Metadata): string =>
 /** By the URL at which it stood, of which a file says nothing. */
 const ofPlace = ["rfc8414-document", "openid-document"]
 const deployed = ["issuer-url", "issuer-spelling", "endpoints-https"]
-const ofProvider = ["resource-indicators", "token-audience"]
+const ofProvider = ["resource-indicators", "tokens-bound"]
 
 /** Rule by rule: what the facts say holds for the document, and nothing else is amiss. */
 const agrees = ({ document, fact, file, issuer }: Saved) =>
