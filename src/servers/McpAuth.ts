@@ -24,7 +24,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { AuthLayer, type Policy } from "../authorization/Gate.ts"
+import { AuthLayer, ofContext, type Policy } from "../authorization/Gate.ts"
 import type { Refusal } from "../authorization/Refusal.ts"
 import {
   check,
@@ -72,7 +72,7 @@ const fence = (policyOf: PolicyOf) =>
       const principal = Context.getOrUndefined(services, Principal)
       if (principal !== undefined && required.every((scope) => principal.scopes.has(scope))) return effect
       const rejected = Effect.fail(new ScopeRejected({ message: "Insufficient scope" }))
-      const gate = Context.getOrUndefined(services, AuthLayer)
+      const gate = ofContext(services)
       const request = Context.getOrUndefined(services, HttpServerRequest.HttpServerRequest)
       if (gate === undefined || request === undefined) return rejected
       const error = new InsufficientScope({ reason: "missing-scope", required })
