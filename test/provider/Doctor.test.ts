@@ -1,44 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
 import { requireBearerAuth } from "@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js"
 import { mcpAuthMetadataRouter } from "@modelcontextprotocol/sdk/server/auth/router.js"
-import { Effect, Redacted, type Scope } from "effect"
+import { Effect, Redacted } from "effect"
 import { Doctor, type Report } from "effect-mcp-auth/provider"
 import { FetchHttpClient } from "effect/http"
 import express from "express"
 import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from "jose"
-import { createServer, type RequestListener, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
 import { signIn } from "../../examples/authorization-server/test/signIn.ts"
 import { start } from "../../examples/shared/test/Program.ts"
 import * as Challenge from "../../src/provider/internal/challenge.ts"
+import { listen } from "../servers/sdk/listen.ts"
 
 const verdict = (report: Report.Report, rule: string) => report.findings.find((_) => _.rule === rule)?.verdict
 const failures = (report: Report.Report) => report.findings.filter((_) => _.verdict === "failed").map((_) => _.rule)
 
 const examine = (url: string, options: Doctor.Options = {}) =>
   Doctor.run(url, options).pipe(Effect.provide(FetchHttpClient.layer))
-
-/** Serves what is made for an origin, at a free port, until the test ends. */
-const listening = (
-  make: (origin: string) => Effect.Effect<RequestListener>
-): Effect.Effect<string, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const server = yield* Effect.acquireRelease(
-      Effect.callback<Server>((resume) => {
-        const server = createServer()
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-      }),
-      (server) =>
-        Effect.callback<void>((resume) => {
-          server.close(() => resume(Effect.void))
-          server.closeAllConnections()
-        })
-    )
-    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-    server.on("request", yield* make(origin))
-    return `${origin}/mcp`
-  })
 
 describe("our own servers are clean", () => {
   it.live.each(["main.ts", "sdk-v1/main.ts", "sdk-v2/main.ts", "hono/main.ts"])(
@@ -82,7 +60,7 @@ describe("our own servers are clean", () => {
 describe("the middleware of the SDK", () => {
   it.live("its faults are found and named", () =>
     Effect.gen(function*() {
-      const url = yield* listening((origin) =>
+      const origin = yield* listen((origin) =>
         Effect.promise(async () => {
           const { publicKey } = await generateKeyPair("ES256")
           const keys = createLocalJWKSet({ keys: [{ ...await exportJWK(publicKey), kid: "1", alg: "ES256" }] })
@@ -113,7 +91,7 @@ describe("the middleware of the SDK", () => {
           return app
         })
       )
-      const report = yield* examine(url)
+      const report = yield* examine(`${origin}/mcp`)
       assert.strictEqual(report.outcome, "does-not-fit")
       const found = failures(report)
       // An error without a token; jose's errors as 500; no 400 for malformed credentials; no CORS at the endpoint; and the
@@ -142,7 +120,7 @@ describe("mcp-auth 0.2.0 on Express", () => {
   it.live("the server of its documentation: its faults are found and named", () =>
     Effect.gen(function*() {
       const { issuer } = yield* AuthorizationServer.make({ scopes: ["read:notes", "write:notes"] })
-      const url = yield* listening((origin) =>
+      const origin = yield* listen((origin) =>
         Effect.promise(async () => {
           const resource = `${origin}/mcp`
           const { fetchServerConfig, MCPAuth } = await untyped("mcp-auth")
@@ -162,7 +140,7 @@ describe("mcp-auth 0.2.0 on Express", () => {
           return app
         })
       )
-      const report = yield* examine(url)
+      const report = yield* examine(`${origin}/mcp`)
       // Nothing that opens the door; what leaves clients in the dark.
       assert.strictEqual(report.outcome, "fits", report.summary)
       const failed = report.findings.filter((_) => _.verdict === "failed").map((

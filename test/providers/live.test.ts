@@ -3,13 +3,13 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { Facts, ProviderList } from "effect-mcp-auth/provider"
 import { readFileSync } from "node:fs"
-import { OAuth2Server } from "oauth2-mock-server"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
 import { start } from "../../examples/shared/test/Program.ts"
 import { runs } from "../program.ts"
 import * as BetterAuth from "./betterAuth.ts"
 import { Glewlwyd, layer as glewlwyd } from "./glewlwyd.ts"
 import { reports } from "./list.ts"
+import * as OAuth2MockServer from "./oauth2MockServer.ts"
 
 const list = readFileSync(new URL("../../PROVIDERS.md", import.meta.url), "utf8").split("\n")
 
@@ -64,22 +64,11 @@ describe("a server that runs gets the verdict of the list", () => {
       yield* agrees("better-auth", issuer)
     }))
 
-  it.live.each(["RS256", "ES256", "PS256", "EdDSA"] as const)(
-    "oauth2-mock-server, %s",
-    (algorithm) =>
-      Effect.gen(function*() {
-        const server = yield* Effect.acquireRelease(
-          Effect.promise(async () => {
-            const server = new OAuth2Server()
-            await server.issuer.keys.generate(algorithm)
-            await server.start(0, "127.0.0.1")
-            return server
-          }),
-          (server) => Effect.promise(() => server.stop())
-        )
-        yield* agrees("oauth2-mock-server", server.issuer.url!)
-      })
-  )
+  it.live.each(OAuth2MockServer.algorithms)("oauth2-mock-server, %s", (algorithm) =>
+    Effect.gen(function*() {
+      const server = yield* OAuth2MockServer.make(algorithm)
+      yield* agrees("oauth2-mock-server", server.issuer.url!)
+    }))
 })
 
 describe.skipIf(!runs("glewlwyd"))("Glewlwyd, too (skipped where it is not installed)", () => {
