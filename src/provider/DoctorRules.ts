@@ -184,6 +184,20 @@ export const servers: Rule = {
  * @category rules
  * @since 0.1.0
  */
+export const offlineAccess: Rule = {
+  id: "no-offline-access",
+  title: "It does not ask for refresh tokens",
+  level: { "2026-07-28": "SHOULD" },
+  standard: "MCP authorization, refresh tokens",
+  sentence:
+    "MCP Servers (Protected Resources) SHOULD NOT include offline_access in WWW-Authenticate scope or Protected Resource Metadata scopes_supported, as refresh tokens are not a resource requirement.",
+  change: "Take offline_access out: clients that want refresh tokens ask the authorization server for it themselves"
+}
+
+/**
+ * @category rules
+ * @since 0.1.0
+ */
 export const refusesGarbage: Rule = {
   id: "refuses-invalid-token",
   title: "An invalid token is answered 401",

@@ -158,6 +158,30 @@ describe("mcp-auth 0.2.0 on Express", () => {
     }))
 })
 
+describe("a server that asks for refresh tokens", () => {
+  it.live("is told that they are the client's affair, since 2026-07-28", () =>
+    Effect.gen(function*() {
+      const origin = yield* listen((origin) =>
+        Effect.succeed((request, response) => {
+          if (request.url !== "/.well-known/oauth-protected-resource/mcp") {
+            return response.writeHead(401, { "www-authenticate": "Bearer scope=\"a offline_access\"" }).end()
+          }
+          const metadata = {
+            resource: `${origin}/mcp`,
+            authorization_servers: [],
+            scopes_supported: ["offline_access"]
+          }
+          return response.setHeader("content-type", "application/json").end(JSON.stringify(metadata))
+        })
+      )
+      const report = yield* examine(`${origin}/mcp`)
+      const { verdict: found, why } = report.findings.find((_) => _.rule === "no-offline-access")!
+      assert.strictEqual(found, "failed")
+      assert.include(why, "in the challenge, http")
+      assert.isUndefined(verdict(yield* examine(`${origin}/mcp`, { revision: "2025-11-25" }), "no-offline-access"))
+    }))
+})
+
 describe("a server that cannot be looked at", () => {
   it.live("a port that nobody listens on is told as such", () =>
     Effect.gen(function*() {
