@@ -3,9 +3,10 @@ import { requireBearerAuth } from "@modelcontextprotocol/sdk/server/auth/middlew
 import { mcpAuthMetadataRouter } from "@modelcontextprotocol/sdk/server/auth/router.js"
 import { Effect, Redacted } from "effect"
 import { Doctor, type Report } from "effect-mcp-auth/provider"
+import { SigningKey } from "effect-mcp-auth/testing"
 import { FetchHttpClient } from "effect/http"
 import express from "express"
-import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from "jose"
+import { createLocalJWKSet, jwtVerify } from "jose"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
 import { signIn } from "../../examples/authorization-server/test/signIn.ts"
 import { start } from "../../examples/shared/test/Program.ts"
@@ -62,8 +63,8 @@ describe("the middleware of the SDK", () => {
     Effect.gen(function*() {
       const origin = yield* listen((origin) =>
         Effect.promise(async () => {
-          const { publicKey } = await generateKeyPair("ES256")
-          const keys = createLocalJWKSet({ keys: [{ ...await exportJWK(publicKey), kid: "1", alg: "ES256" }] })
+          const { publicJwk } = await SigningKey.start({ kid: "1" })
+          const keys = createLocalJWKSet({ keys: [publicJwk] })
           const app = express()
           const endpoints = {
             issuer: origin,
