@@ -87,7 +87,8 @@ describe("the packed tarball", () => {
     const files = list(unpacked)
     for (const file of ["package.json", "README.md", "LICENSE"]) assert.include(files, file)
     const others = files.filter((it) =>
-      !/^(package\.json|README\.md|LICENSE|src\/.*\.ts|dist\/.*\.(js|d\.ts)(\.map)?|dist\/cli\.mjs)$/.test(it)
+      !/^(package\.json|README\.md|LICENSE|src\/.*\.ts|dist\/.*\.(js|d\.ts)(\.map)?|dist\/cli\.(mjs|LICENSES\.txt))$/
+        .test(it)
     )
     assert.deepStrictEqual(others, [])
     assert.deepStrictEqual(files.filter((it) => /\.(test|tst)\.ts$|(^|\/)test\//.test(it)), [])
@@ -186,6 +187,18 @@ describe("the packed tarball", () => {
     )
     // Far below what a download may cost on an empty machine.
     assert.isBelow(readFileSync(join(alone, "cli.mjs")).length, 1024 * 1024)
+  })
+
+  it("brings the licences of what its command is made of", () => {
+    const notices = read(unpacked, "dist/cli.LICENSES.txt")
+    const named = [...notices.matchAll(/^(\S+) (\d+\.\d+\.\d+) \(MIT\)$/gm)].map(([, name]) => name!)
+    assert.deepStrictEqual(named, ["@effect/platform-node", "@effect/platform-node-shared", "effect", "jose", "ws"])
+    for (const name of named) {
+      const folder = join(root, "node_modules", name)
+      const file = readdirSync(folder).find((it) => it.startsWith("LICENSE"))!
+      assert.include(notices, `${name} ${JSON.parse(read(folder, "package.json")).version} `)
+      assert.include(notices, read(folder, file).trim())
+    }
   })
 
   it("has a command that serves the check page out of its one file", async () => {

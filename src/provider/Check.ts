@@ -260,13 +260,13 @@ export const judgeDocuments = (
         detail: `${shown(name)} names no issuer${resource ? ": it is the metadata of a protected resource" : ""}`
       })
     }
-    documents.push({ kind: kindOf(metadata), url: name, metadata, unseen: new Set(), complete: true })
+    documents.push({ kind: kindOf(name, metadata), url: name, metadata, unseen: new Set(), complete: true })
   }
   const evidence: Evidence = {
     issuer,
     places: undefined,
     // As clients would find them.
-    documents: [...documents].sort((a, b) => a.kind.localeCompare(b.kind)),
+    documents: asFound(documents),
     keySet: jwks === undefined ? undefined : Probe.read({
       _tag: "Answered",
       url: "the key set",
@@ -280,11 +280,32 @@ export const judgeDocuments = (
   return report(evidence, judgeServer(evidence), revision, now)
 }
 
-/** OpenID Connect requires both members, RFC 8414 knows neither. */
-const kindOf = (metadata: Json): Document["kind"] =>
-  Object.hasOwn(metadata, "subject_types_supported") || Object.hasOwn(metadata, "id_token_signing_alg_values_supported")
+/**
+ * By its name, or by what it lacks: OpenID Connect requires both members, RFC 8414 knows neither. Servers put them into both
+ * documents, so that they tell nothing.
+ */
+const kindOf = (name: string, metadata: Json): Document["kind"] =>
+  /oauth-authorization-server/.test(name)
+    ? "oauth-authorization-server"
+    : /openid-configuration/.test(name)
     ? "openid-configuration"
+    : ["subject_types_supported", "id_token_signing_alg_values_supported"].some((_) => Object.hasOwn(metadata, _))
+    ? "either"
     : "oauth-authorization-server"
+
+/** In the order in which clients ask. */
+const asFound = (documents: ReadonlyArray<Document>): ReadonlyArray<Document> => {
+  const order: ReadonlyArray<Document["kind"]> = ["oauth-authorization-server", "either", "openid-configuration"]
+  return [...documents].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
+}
+
+/**
+ * The issuer to which a document belongs by its URL, with placeholders where the document had a tenant.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const issuerOf = ({ url }: Fact.Document): string => url.replace(/\/\.well-known\/[a-z-]+/, "")
 
 /** Written down of every document in the facts. What is not listed here nobody wrote down. */
 const recorded: Readonly<Record<string, (document: Fact.Document) => unknown>> = {
@@ -309,7 +330,8 @@ export const judgeFact = (
   facts: ReadonlyArray<Fact.Document>,
   { now, revision = "2026-07-28" }: Pick<DocumentOptions, "now" | "revision">
 ): Report.Report => {
-  const issuer = "https://recorded.invalid"
+  const [first] = facts
+  const issuer = first === undefined ? "" : issuerOf(first).replace(/\{[a-z]+\}/g, "recorded")
   const named = { same: issuer, template: `${issuer}/{tenantid}`, other: "https://other.invalid" }
   const documents = facts.map((document): Document => ({
     kind: document.kind,
@@ -329,8 +351,15 @@ export const judgeFact = (
       "scopes_supported"
     ]),
     complete: document.complete
-  })).sort((a, b) => a.kind.localeCompare(b.kind))
-  const evidence: Evidence = { issuer, places: undefined, documents, keySet: undefined, cors: {}, provider: fact }
+  }))
+  const evidence: Evidence = {
+    issuer,
+    places: undefined,
+    documents: asFound(documents),
+    keySet: undefined,
+    cors: {},
+    provider: fact
+  }
   const judged = report(evidence, judgeServer(evidence), revision, now)
   return { ...judged, subject: fact.name }
 }

@@ -1,6 +1,10 @@
 /**
  * The rules for an authorization server.
  *
+ * **Details**
+ *
+ * MCP's texts are those of 2025-06-18, 2025-11-25 and 2026-07-28; OAuth 2.1 is draft 13, which all three name.
+ *
  * @since 0.1.0
  */
 import type { Rule } from "./Rule.ts"
@@ -13,8 +17,10 @@ export const issuerUrl: Rule = {
   id: "issuer-url",
   title: "The issuer is a plain https URL",
   level: "MUST",
+  derived: true,
   standard: "RFC 8414 §2",
-  sentence: "The issuer identifier is a URL of the https scheme without query and fragment.",
+  sentence:
+    "issuer REQUIRED. The authorization server's issuer identifier, which is a URL that uses the \"https\" scheme and has no query or fragment components.",
   change: "Name the server by one https URL, without port 443, query, fragment or placeholders"
 }
 
@@ -26,9 +32,10 @@ export const issuerSpelling: Rule = {
   id: "issuer-spelling",
   title: "The issuer is written as URL libraries write it",
   level: "SHOULD",
-  standard: "RFC 3986 §6.2, RFC 8414 §4",
+  derived: true,
+  standard: "RFC 3986 §3.2.3",
   sentence:
-    "Issuers are compared character by character, while libraries write host names small and drop default ports.",
+    "URI producers and normalizers should omit the port component and its \":\" delimiter if port is empty or if its value would be the same as that of the scheme's default.",
   change: "Write the host name in small letters, and no port 443"
 }
 
@@ -40,8 +47,14 @@ export const metadata: Rule = {
   id: "metadata",
   title: "A client finds the metadata",
   level: "MUST",
-  standard: "MCP authorization, server metadata discovery; RFC 8414 §3",
-  sentence: "Authorization servers provide RFC 8414 metadata or OpenID Connect Discovery at a well-known URL.",
+  standard: "MCP authorization, overview",
+  sentence: {
+    "2026-07-28":
+      "MCP authorization servers MUST provide at least one of the following discovery mechanisms: […] OAuth 2.0 Authorization Server Metadata […] OpenID Connect Discovery 1.0",
+    "2025-11-25":
+      "MCP authorization servers MUST provide at least one of the following discovery mechanisms: […] OAuth 2.0 Authorization Server Metadata […] OpenID Connect Discovery 1.0",
+    "2025-06-18": "Authorization servers MUST provide OAuth 2.0 Authorization Server Metadata (RFC8414)."
+  },
   change: "Serve the metadata as JSON with status 200 at one of the well-known URLs"
 }
 
@@ -52,10 +65,18 @@ export const metadata: Rule = {
 export const rfc8414: Rule = {
   id: "rfc8414-document",
   title: "There is an RFC 8414 document",
-  level: { "2026-07-28": "SHOULD", "2025-11-25": "SHOULD", "2025-06-18": "MUST" },
-  standard: "MCP authorization 2025-06-18, standards compliance; RFC 8414 §3.1",
-  sentence: "The document stands at /.well-known/oauth-authorization-server, followed by the path of the issuer.",
-  change: "Serve the document there as well: clients ask for it first, and those of 2025-06-18 for nothing else"
+  level: { "2026-07-28": "MAY", "2025-11-25": "MAY", "2025-06-18": "MUST" },
+  derived: true,
+  standard: "MCP authorization, overview; RFC 8414 §3.1",
+  sentence: {
+    "2026-07-28":
+      "MCP authorization servers MUST provide at least one of the following discovery mechanisms: […] OAuth 2.0 Authorization Server Metadata […] OpenID Connect Discovery 1.0",
+    "2025-11-25":
+      "MCP authorization servers MUST provide at least one of the following discovery mechanisms: […] OAuth 2.0 Authorization Server Metadata […] OpenID Connect Discovery 1.0",
+    "2025-06-18": "Authorization servers MUST provide OAuth 2.0 Authorization Server Metadata (RFC8414)."
+  },
+  change:
+    "Serve the document at /.well-known/oauth-authorization-server, followed by the path of the issuer: clients ask for it first, and those of 2025-06-18 for nothing else"
 }
 
 /**
@@ -66,8 +87,10 @@ export const openid: Rule = {
   id: "openid-document",
   title: "There is an OpenID Connect document",
   level: { "2026-07-28": "MAY", "2025-11-25": "MAY" },
-  standard: "OpenID Connect Discovery 1.0 §4",
-  sentence: "The document stands at /.well-known/openid-configuration below the issuer.",
+  derived: true,
+  standard: "MCP authorization, overview; OpenID Connect Discovery 1.0 §4",
+  sentence:
+    "MCP authorization servers MUST provide at least one of the following discovery mechanisms: […] OAuth 2.0 Authorization Server Metadata […] OpenID Connect Discovery 1.0",
   change: "Nothing, as long as there is an RFC 8414 document"
 }
 
@@ -80,7 +103,8 @@ export const wellKnown: Rule = {
   title: "Well-known URLs answer with the document or with 404",
   level: "MUST",
   standard: "RFC 8414 §3.2",
-  sentence: "A successful response is 200 with application/json; an error uses the applicable HTTP status.",
+  sentence:
+    "A successful response MUST use the 200 OK HTTP status code and return a JSON object using the \"application/json\" content type […] An error response uses the applicable HTTP status code value.",
   change:
     "Answer 404 where there is no document: both official clients give up at the first 200 that is no metadata, and at the first 500"
 }
@@ -93,8 +117,9 @@ export const wellKnownTidy: Rule = {
   id: "well-known-tidy",
   title: "No well-known URL misleads",
   level: "SHOULD",
-  standard: "RFC 8414 §3.2, MCP authorization, server metadata discovery",
-  sentence: "Where there is no document the answer is 404, without a detour.",
+  derived: true,
+  standard: "RFC 8414 §3.2",
+  sentence: "An error response uses the applicable HTTP status code value.",
   change: "Answer 404, not a redirect or a page, at the well-known URLs without a document"
 }
 
@@ -107,7 +132,8 @@ export const issuerIdentical: Rule = {
   title: "The documents name the issuer that was asked for",
   level: "MUST",
   standard: "RFC 8414 §3.3",
-  sentence: "The issuer in the document is identical to the one from which its URL was made; else it must not be used.",
+  sentence:
+    "The \"issuer\" value returned MUST be identical to the authorization server's issuer identifier value into which the well-known URI string was inserted […] If these values are not identical, the data contained in the response MUST NOT be used.",
   change: "Write the issuer everywhere exactly as the document does, character by character"
 }
 
@@ -119,8 +145,15 @@ export const documentsAgree: Rule = {
   id: "documents-agree",
   title: "The documents say the same",
   level: "SHOULD",
-  standard: "RFC 8414 §5",
-  sentence: "What several well-known documents of a server say about the same member should be consistent.",
+  derived: true,
+  standard: "MCP authorization, server metadata discovery; 2025-06-18: overview",
+  sentence: {
+    "2026-07-28":
+      "MCP clients MUST attempt multiple well-known endpoints when discovering authorization server metadata.",
+    "2025-11-25":
+      "MCP clients MUST attempt multiple well-known endpoints when discovering authorization server metadata.",
+    "2025-06-18": "MCP clients MUST use the OAuth 2.0 Authorization Server Metadata."
+  },
   change: "Serve the same members in each: which of them a client reads depends on the client"
 }
 
@@ -132,8 +165,8 @@ export const endpointsHttps: Rule = {
   id: "endpoints-https",
   title: "All endpoints are https",
   level: "MUST",
-  standard: "OAuth 2.1 §1.5",
-  sentence: "All OAuth protocol URLs use https, loopback redirects excepted.",
+  standard: "MCP authorization, communication security; OAuth 2.1 §1.5",
+  sentence: "All authorization server endpoints MUST be served over HTTPS.",
   change: "Serve every endpoint by https, and say so in the metadata (behind a proxy: tell the server its public URL)"
 }
 
@@ -145,8 +178,10 @@ export const codeFlow: Rule = {
   id: "code-flow",
   title: "The authorization code flow is offered",
   level: "MUST",
-  standard: "RFC 8414 §2; OAuth 2.1 §4.1",
-  sentence: "Metadata name authorization_endpoint, token_endpoint and the response type code.",
+  derived: true,
+  standard: "RFC 8414 §2",
+  sentence:
+    "response_types_supported REQUIRED. JSON array containing a list of the OAuth 2.0 \"response_type\" values that this authorization server supports.",
   change: "Switch the authorization code grant on"
 }
 
@@ -158,8 +193,15 @@ export const pkce: Rule = {
   id: "pkce-s256",
   title: "PKCE with S256 is advertised",
   level: { "2026-07-28": "MUST", "2025-11-25": "MUST", "2025-06-18": "SHOULD" },
-  standard: "MCP authorization, authorization code protection; RFC 8414 §2",
-  sentence: "Clients refuse to go on where code_challenge_methods_supported is absent, and use S256.",
+  standard: "MCP authorization, authorization code protection; before 2025-11-25: RFC 9700 §2.1.1",
+  sentence: {
+    "2026-07-28":
+      "If code_challenge_methods_supported is absent, the authorization server does not support PKCE and MCP clients MUST refuse to proceed.",
+    "2025-11-25":
+      "If code_challenge_methods_supported is absent, the authorization server does not support PKCE and MCP clients MUST refuse to proceed.",
+    "2025-06-18":
+      "It is RECOMMENDED for authorization servers to publish the element code_challenge_methods_supported in their Authorization Server Metadata"
+  },
   change: "Add \"code_challenge_methods_supported\": [\"S256\"] to the metadata"
 }
 
@@ -170,9 +212,11 @@ export const pkce: Rule = {
 export const pkcePlain: Rule = {
   id: "pkce-plain",
   title: "PKCE without a hash is not offered",
-  level: "SHOULD",
-  standard: "OAuth 2.1 §7.5.2, RFC 9700 §2.1.1",
-  sentence: "Code challenge methods do not expose the verifier in the authorization request; S256 alone does that.",
+  level: "MAY",
+  derived: true,
+  standard: "RFC 9700 §2.1.1, OAuth 2.1 §4.1.1",
+  sentence:
+    "When using PKCE, clients SHOULD use PKCE code challenge methods that do not expose the PKCE verifier in the authorization request. […] Currently, S256 is the only such method.",
   change: "Take \"plain\" out of code_challenge_methods_supported"
 }
 
@@ -184,9 +228,10 @@ export const publicClients: Rule = {
   id: "public-clients",
   title: "Public clients are welcome",
   level: "SHOULD",
+  derived: true,
   standard: "MCP authorization, overview; RFC 8414 §2",
   sentence:
-    "Authorization servers serve confidential and public clients; what token_endpoint_auth_methods_supported leaves out is not supported.",
+    "Authorization servers MUST implement OAuth 2.1 with appropriate security measures for both confidential and public clients.",
   change: "List \"none\" in token_endpoint_auth_methods_supported, and let clients without a secret register"
 }
 
@@ -198,9 +243,16 @@ export const issParameter: Rule = {
   id: "iss-parameter",
   title: "Authorization responses name the issuer",
   level: { "2026-07-28": "SHOULD", "2025-11-25": "MAY", "2025-06-18": "MAY" },
-  standard: "MCP authorization, authorization response validation; RFC 9207 §2.3",
-  sentence:
-    "Servers put iss into authorization responses and say so by authorization_response_iss_parameter_supported.",
+  derived: true,
+  standard: "MCP authorization, authorization response validation; before 2026-07-28: RFC 9207 §3",
+  sentence: {
+    "2026-07-28":
+      "MCP authorization servers SHOULD include the iss parameter in authorization responses, including error responses, as defined in RFC9207 Section 2. Authorization servers that include the iss parameter MUST advertise this by setting authorization_response_iss_parameter_supported to true in their metadata",
+    "2025-11-25":
+      "authorization_response_iss_parameter_supported: Boolean parameter indicating whether the authorization server provides the iss parameter in the authorization response",
+    "2025-06-18":
+      "authorization_response_iss_parameter_supported: Boolean parameter indicating whether the authorization server provides the iss parameter in the authorization response"
+  },
   change: "Switch RFC 9207 on, if the server has it: it protects clients of several servers from mix-up"
 }
 
@@ -212,8 +264,9 @@ export const cimd: Rule = {
   id: "client-id-metadata-documents",
   title: "A client may be the URL of its metadata document",
   level: { "2026-07-28": "SHOULD", "2025-11-25": "SHOULD" },
-  standard: "MCP authorization, client registration; draft-ietf-oauth-client-id-metadata-document-00",
-  sentence: "Servers support client ID metadata documents and say so by client_id_metadata_document_supported.",
+  standard: "MCP authorization, overview; draft-ietf-oauth-client-id-metadata-document-00",
+  sentence:
+    "Authorization servers and MCP clients SHOULD support OAuth Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document-00).",
   change: "Switch client ID metadata documents on, if the server has them"
 }
 
@@ -225,8 +278,15 @@ export const registration: Rule = {
   id: "dynamic-registration",
   title: "Clients can register themselves",
   level: { "2026-07-28": "MAY", "2025-11-25": "MAY", "2025-06-18": "SHOULD" },
-  standard: "RFC 7591; deprecated in MCP 2026-07-28",
-  sentence: "Metadata name a registration_endpoint.",
+  standard: "MCP authorization, overview; RFC 7591",
+  sentence: {
+    "2026-07-28":
+      "Authorization servers and MCP clients MAY support the OAuth 2.0 Dynamic Client Registration Protocol (RFC7591).",
+    "2025-11-25":
+      "Authorization servers and MCP clients MAY support the OAuth 2.0 Dynamic Client Registration Protocol (RFC7591).",
+    "2025-06-18":
+      "Authorization servers and MCP clients SHOULD support the OAuth 2.0 Dynamic Client Registration Protocol (RFC7591)."
+  },
   change: "Switch dynamic client registration on, or give clients a client id"
 }
 
@@ -238,8 +298,15 @@ export const strangers: Rule = {
   id: "unknown-clients",
   title: "A client that nobody announced can sign in",
   level: "SHOULD",
-  standard: "MCP authorization, client registration",
-  sentence: "Clients and servers that do not know each other need metadata documents or dynamic registration.",
+  standard: "MCP authorization, overview",
+  sentence: {
+    "2026-07-28":
+      "Authorization servers and MCP clients SHOULD support OAuth Client ID Metadata Documents. […] Authorization servers and MCP clients MAY support the OAuth 2.0 Dynamic Client Registration Protocol (RFC7591).",
+    "2025-11-25":
+      "Authorization servers and MCP clients SHOULD support OAuth Client ID Metadata Documents. […] Authorization servers and MCP clients MAY support the OAuth 2.0 Dynamic Client Registration Protocol (RFC7591).",
+    "2025-06-18":
+      "Authorization servers and MCP clients SHOULD support the OAuth 2.0 Dynamic Client Registration Protocol (RFC7591)."
+  },
   change: "Offer one of both, or register each client by hand and give it its client id"
 }
 
@@ -251,8 +318,10 @@ export const verifiable: Rule = {
   id: "tokens-verifiable",
   title: "Somebody else can verify its tokens",
   level: "MUST",
-  standard: "MCP authorization, token handling; RFC 9068 §4, RFC 7662",
-  sentence: "MCP servers validate access tokens: by the keys of jwks_uri, or by asking the introspection endpoint.",
+  derived: true,
+  standard: "MCP authorization, token handling",
+  sentence:
+    "MCP servers, acting in their role as an OAuth 2.1 resource server, MUST validate access tokens as described in OAuth 2.1 Section 5.2.",
   change: "Publish jwks_uri and issue JWTs, or open an introspection endpoint for your server"
 }
 
@@ -264,8 +333,10 @@ export const keySet: Rule = {
   id: "key-set",
   title: "The key set can be used",
   level: "MUST",
-  standard: "RFC 8414 §2, RFC 7517 §5, RFC 8725 §3",
-  sentence: "jwks_uri gives the public keys with which the server signs.",
+  derived: true,
+  standard: "RFC 8414 §2",
+  sentence:
+    "jwks_uri OPTIONAL. URL of the authorization server's JWK Set document. The referenced document contains the signing key(s) the client uses to validate signatures from the authorization server.",
   change: "Publish at least one public signing key: RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519"
 }
 
@@ -278,7 +349,7 @@ export const keySetPublic: Rule = {
   title: "The key set holds nothing secret",
   level: "MUST",
   standard: "RFC 7517 §9.2",
-  sentence: "Private and symmetric keys are protected from disclosure to unintended parties.",
+  sentence: "Private and symmetric keys MUST be protected from disclosure to unintended parties.",
   change: "Withdraw these keys now and sign with new ones: whoever has read the set can make tokens"
 }
 
@@ -290,8 +361,9 @@ export const keySetTidy: Rule = {
   id: "key-set-tidy",
   title: "Every key says what it is for",
   level: "SHOULD",
-  standard: "RFC 7517 §4, RFC 8414 §2",
-  sentence: "Keys have a kid that occurs once, an alg, and a use where the set also holds keys for encryption.",
+  standard: "RFC 7517 §4.5, RFC 8414 §2",
+  sentence:
+    "When \"kid\" values are used within a JWK Set, different keys within the JWK Set SHOULD use distinct \"kid\" values. […] When both signing and encryption keys are made available, a \"use\" (public key use) parameter value is REQUIRED for all keys",
   change: "Give each key kid, alg and use: \"sig\", and take weak ones out"
 }
 
@@ -302,9 +374,10 @@ export const keySetTidy: Rule = {
 export const scopes: Rule = {
   id: "scopes",
   title: "Scopes are listed",
-  level: "MAY",
+  level: "SHOULD",
   standard: "RFC 8414 §2",
-  sentence: "scopes_supported lists scopes that clients can ask for.",
+  sentence:
+    "scopes_supported RECOMMENDED. JSON array containing a list of the OAuth 2.0 \"scope\" values that this authorization server supports.",
   change: "List the scopes of your MCP server"
 }
 
@@ -316,8 +389,13 @@ export const refresh: Rule = {
   id: "offline-access",
   title: "Clients can get refresh tokens",
   level: "MAY",
-  standard: "MCP authorization, refresh tokens; OpenID Connect Core §11",
-  sentence: "Where offline_access is among scopes_supported clients add it to what they ask for.",
+  standard: "MCP authorization, refresh tokens; before 2026-07-28: OpenID Connect Core §11",
+  sentence: {
+    "2026-07-28":
+      "MCP Clients that desire refresh tokens: […] MAY add offline_access to the scope parameter […] when the Authorization Server metadata contains it in scopes_supported",
+    "2025-11-25": "offline_access OPTIONAL. This scope value requests that an OAuth 2.0 Refresh Token be issued",
+    "2025-06-18": "offline_access OPTIONAL. This scope value requests that an OAuth 2.0 Refresh Token be issued"
+  },
   change: "Allow the refresh_token grant, with rotation for public clients, and list offline_access"
 }
 
@@ -329,8 +407,8 @@ export const introspection: Rule = {
   id: "introspection",
   title: "Tokens can be asked about",
   level: "MAY",
-  standard: "RFC 7662 §2",
-  sentence: "introspection_endpoint tells whether a token is still active, so that a revoked one ends at once.",
+  standard: "RFC 8414 §2, RFC 7662 §2",
+  sentence: "introspection_endpoint OPTIONAL. URL of the authorization server's OAuth 2.0 introspection endpoint.",
   change: "Nothing, as long as JWTs are short-lived"
 }
 
@@ -342,8 +420,10 @@ export const dpop: Rule = {
   id: "dpop",
   title: "Tokens can be bound to a key",
   level: "MAY",
+  derived: true,
   standard: "RFC 9449 §5.1",
-  sentence: "dpop_signing_alg_values_supported lists the algorithms of DPoP proofs.",
+  sentence:
+    "dpop_signing_alg_values_supported: A JSON array containing a list of the JWS alg values […] supported by the authorization server for DPoP proof JWTs.",
   change: "Nothing: bearer tokens are what all clients speak"
 }
 
@@ -355,9 +435,24 @@ export const resourceIndicators: Rule = {
   id: "resource-indicators",
   title: "Tokens are made for the resource that was asked for",
   level: "SHOULD",
-  standard: "RFC 8707 §2, MCP authorization, token audience binding",
-  sentence: "Clients send resource; the server makes that the audience of the token.",
+  standard: "RFC 8707 §2; MCP authorization, token audience binding",
+  sentence:
+    "The authorization server SHOULD audience-restrict issued access tokens to the resource(s) indicated by the \"resource\" parameter.",
   change: "Configure the audience at the server, and accept that one: Audience.oneOf([…])"
+}
+
+/**
+ * @category rules
+ * @since 0.1.0
+ */
+export const audience: Rule = {
+  id: "tokens-bound",
+  title: "Its tokens say for whom they are",
+  level: "MUST",
+  derived: true,
+  standard: "MCP authorization, token handling",
+  sentence: "MCP servers MUST validate that access tokens were issued specifically for them as the intended audience",
+  change: "Put an authorization server in front that issues tokens of its own, for the resource"
 }
 
 /**
@@ -368,8 +463,10 @@ export const corsMetadata: Rule = {
   id: "cors-metadata",
   title: "Browsers may read the metadata",
   level: "SHOULD",
-  standard: "WHATWG Fetch, CORS protocol; draft-ietf-oauth-browser-based-apps",
-  sentence: "A page of another origin reads only what Access-Control-Allow-Origin lets it.",
+  derived: true,
+  standard: "OAuth 2.1 §3.2",
+  sentence:
+    "Authorization servers that wish to support browser-based applications […] will need to ensure the token endpoint supports the necessary CORS headers […] additional endpoints […], such as metadata URLs, dynamic client registration […] will also need to have the CORS headers defined to allow access.",
   change: "Send Access-Control-Allow-Origin: * with the metadata, and allow the header mcp-protocol-version"
 }
 
@@ -381,8 +478,10 @@ export const corsToken: Rule = {
   id: "cors-token",
   title: "Browsers may use the token endpoint",
   level: "SHOULD",
-  standard: "WHATWG Fetch, CORS protocol; draft-ietf-oauth-browser-based-apps",
-  sentence: "A client in a browser posts to the token endpoint from another origin.",
+  derived: true,
+  standard: "OAuth 2.1 §3.2",
+  sentence:
+    "Authorization servers that wish to support browser-based applications […] will need to ensure the token endpoint supports the necessary CORS headers […] additional endpoints […], such as metadata URLs, dynamic client registration […] will also need to have the CORS headers defined to allow access.",
   change: "Allow the origins of browser clients at the token endpoint (often a setting of the client: web origins)"
 }
 
@@ -394,8 +493,10 @@ export const corsRegistration: Rule = {
   id: "cors-registration",
   title: "Browsers may register",
   level: "MAY",
-  standard: "WHATWG Fetch, CORS protocol",
-  sentence: "A client in a browser posts JSON to the registration endpoint, after a preflight.",
+  derived: true,
+  standard: "OAuth 2.1 §3.2",
+  sentence:
+    "Authorization servers that wish to support browser-based applications […] will need to ensure the token endpoint supports the necessary CORS headers […] additional endpoints […], such as metadata URLs, dynamic client registration […] will also need to have the CORS headers defined to allow access.",
   change: "Answer the preflight of the registration endpoint, and allow the header content-type"
 }
 
@@ -430,6 +531,7 @@ export const all: ReadonlyArray<Rule> = [
   keySetTidy,
   introspection,
   resourceIndicators,
+  audience,
   scopes,
   refresh,
   dpop,

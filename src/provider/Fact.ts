@@ -115,7 +115,9 @@ export const Fact = Schema.Struct({
   introspection: Answer,
   evidence: Schema.Array(Evidence),
   quirks: Strings,
-  documents: Schema.Array(Document)
+  documents: Schema.Array(Document),
+  /** Kinds of documents of which it is known that there is none. */
+  absent: Schema.optionalKey(Schema.Array(Document.fields.kind))
 })
 
 /**

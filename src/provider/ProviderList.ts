@@ -32,13 +32,17 @@ export interface Entry {
   readonly because: string
 }
 
-/** The documents of one issuer that were seen last. */
-const newest = (documents: ReadonlyArray<Document>): ReadonlyArray<Document> => {
+/**
+ * The documents by which a provider is judged: those of one issuer that were seen last.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const documentsOf = ({ documents }: Fact): ReadonlyArray<Document> => {
   const [last] = [...documents].sort((a, b) => a.observed < b.observed ? 1 : a.observed > b.observed ? -1 : 0)
   if (last === undefined) return []
-  const issuerOf = ({ url }: Document) => url.replace(/\/\.well-known\/[a-z-]+/, "")
   return documents.filter((one) =>
-    issuerOf(one) === issuerOf(last) && one.observed.slice(0, 4) === last.observed.slice(0, 4) &&
+    Check.issuerOf(one) === Check.issuerOf(last) && one.observed.slice(0, 4) === last.observed.slice(0, 4) &&
     !documents.some((other) => other.url === one.url && other.observed > one.observed)
   )
 }
@@ -50,7 +54,7 @@ const newest = (documents: ReadonlyArray<Document>): ReadonlyArray<Document> => 
  * @since 0.1.0
  */
 export const entryOf = (fact: Fact, live?: Readonly<Record<Revision, Report>>): Entry => {
-  const documents = newest(fact.documents)
+  const documents = documentsOf(fact)
   const reports = live ?? (documents.length === 0 ? undefined : {
     "2026-07-28": Check.judgeFact(fact, documents, { now: 0, revision: "2026-07-28" }),
     "2025-11-25": Check.judgeFact(fact, documents, { now: 0, revision: "2025-11-25" }),
@@ -61,16 +65,15 @@ export const entryOf = (fact: Fact, live?: Readonly<Record<Revision, Report>>): 
     const report = reports?.[revision]
     if (report === undefined || report.outcome === "cannot-tell") return "not seen"
     const failures = failuresOf(report)
-    if (failures.length === 0 && fact.kind === "mcp-server") return "for itself"
-    if (failures.length === 0 && needed.includes(noAudience)) return "does not"
-    if (failures.length === 0) return needed.length === 0 ? "fits" : "with a setting"
-    // Whoever runs a server says what it is called.
-    if (fact.kind === "server" && failures.every((rule) => rule === "issuer-identical")) return "with a setting"
-    return fact.kind === "mcp-server" && failures.every((rule) => rule === "tokens-verifiable")
-      ? "for itself"
-      : "does not"
+    if (fact.kind === "mcp-server") {
+      return failures.every((rule) => rule === "tokens-verifiable") ? "for itself" : "does not"
+    }
+    if (failures.some((rule) => !isNaming(fact, rule))) return "does not"
+    if (fact.audienceHow === notKnown) return "not seen"
+    return failures.length === 0 && needed.length === 0 ? "fits" : "with a setting"
   }
-  const failures = reports === undefined ? [] : failuresOf(reports[revisions[0]])
+  const failed = reports === undefined ? [] : failuresOf(reports[revisions[0]])
+  const failures = failed.filter((rule) => !isNaming(fact, rule))
   return {
     fact,
     fit: { "2026-07-28": fit("2026-07-28"), "2025-11-25": fit("2025-11-25"), "2025-06-18": fit("2025-06-18") },
@@ -79,22 +82,30 @@ export const entryOf = (fact: Fact, live?: Readonly<Record<Revision, Report>>): 
       : documents.length === 0
       ? "no document"
       : documents.map(({ observed }) => observed).sort().at(-1)!,
-    because: failures.length > 0 ? failures.join(", ") : needed.join("; ")
+    because: failures.length > 0
+      ? failures.join(", ")
+      : [...(failed.length === 0 ? [] : [publicUrl]), ...needed].join("; ")
   }
 }
+
+/** Whoever runs a server says by which URL it is called. */
+const isNaming = (fact: Fact, rule: string): boolean =>
+  fact.kind === "server" && ["issuer-url", "issuer-identical", "endpoints-https"].includes(rule)
 
 const failuresOf = (report: Report): ReadonlyArray<string> =>
   report.findings.filter(({ level, verdict }) => level === "MUST" && verdict === "failed").map(({ rule }) => rule)
 
-const noAudience = "no audience"
+const notKnown = "not known"
+
+const publicUrl = "public URL"
 
 const settingsOf = (fact: Fact): ReadonlyArray<string> => [
   ...(fact.resourceIndicators === "yes"
     ? []
     : fact.audienceHow.startsWith("cannot be")
     // A profile then lists the clients whose tokens are taken.
-    ? [fact.profile === null ? noAudience : "audience by client"]
-    : ["audience"]),
+    ? [fact.profile === null ? "no audience" : "audience by client"]
+    : [fact.audienceHow === notKnown ? "how its audience is set is not known" : "audience"]),
   ...([fact.dynamicRegistration, fact.clientIdMetadataDocuments].includes("yes") ? [] : ["client id"])
 ]
 
@@ -119,11 +130,14 @@ export const toMarkdown = (entries: ReadonlyArray<Entry>): string => {
     "- **fits**: every MUST that was seen is kept, tokens are made for the resource that a client asks for, and clients that",
     "  nobody announced can sign in.",
     "- **with a setting**: the same, once the audience is configured, or each client has its client id. _Audience by client_",
-    "  means that tokens are bound to clients that you list, not to your server.",
-    "- **does not**: a MUST is not kept; the last column names the rule. _No audience_ means that nothing tells tokens for",
-    "  your server from tokens for another.",
+    "  means that tokens are bound to clients that you list, not to your server; _public URL_, that whoever runs the server",
+    "  has to tell it the https URL by which others know it.",
+    "- **does not**: a MUST is not kept; the last column names the rule.",
     "- **for itself**: for the MCP server that it belongs to, not for yours.",
-    "- **not seen**: nobody has seen a whole document. Run the command against your tenant.",
+    "- **not seen**: nobody has seen a whole document, or how its tokens come by an audience. Run the command against your",
+    "  tenant.",
+    "",
+    "2025-06-18 demands an RFC 8414 document. Where nobody looked for one its absence is not counted.",
     "",
     "A document is as old as its date says: the command tells what is true today.",
     ...groups.flatMap(([title, kinds]) => {

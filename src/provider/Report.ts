@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { shown } from "./internal/json.ts"
-import { type Judgement, type Level, levelOf, type Revision, type Verdict } from "./Rule.ts"
+import { type Judgement, type Level, levelOf, type Revision, sentenceOf, type Verdict } from "./Rule.ts"
 
 /**
  * One rule, judged.
@@ -88,7 +88,9 @@ export const make = ({ judgements, kind, now, options, parts = [], revision, sub
     const { rule, verdict, why } = judgement
     const level = levelOf(rule, revision)
     if (level === undefined) return []
-    const { id, sentence, standard, title } = rule
+    const { id, title } = rule
+    const standard = rule.derived === true ? `${rule.standard} (the level is ours)` : rule.standard
+    const sentence = sentenceOf(rule, revision)
     const change = verdict === "failed" ? { change: judgement.change ?? rule.change } : {}
     return [{ rule: id, title, level, verdict, why: shown(why, 600), standard, sentence, ...change }]
   })

@@ -114,7 +114,7 @@ export const toTable = (report: Report, options: TableOptions): string => {
       indented(finding.change ?? "", "         → ", "           ", "1")
     }
     if ((finding.verdict === "failed" && finding.level === "MUST") || (open && verbose)) {
-      indented(`${finding.standard}: ${finding.sentence}`, "           ", "           ", "2")
+      indented(`${finding.standard}: “${finding.sentence}”`, "           ", "           ", "2")
     }
   }
   if (report.options !== undefined) {
@@ -145,9 +145,9 @@ const md = (text: string): string => text.replace(/[\\`*_{}[\]<>#|~]/g, "\\$&").
  */
 export const toMarkdown = (report: Report): string => {
   const rows = report.findings.map((finding) => {
-    const change = finding.change === undefined ? "" : ` **Change:** ${md(finding.change)}.`
+    const change = finding.change === undefined ? "" : `. **Change:** ${md(finding.change)}`
     return `| ${symbolOf(finding)} ${wordOf(finding)} | ${finding.level} | ${md(finding.title)} | ` +
-      `${md(finding.why)}.${change} | ${md(finding.standard)} |`
+      `${md(finding.why)}${change} | ${md(finding.standard)} |`
   })
   const provider = report.provider === undefined ? "" : ` (${md(report.provider)})`
   return [

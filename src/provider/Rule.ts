@@ -41,10 +41,12 @@ export interface Rule {
   readonly title: string
   /** One for all revisions, or one for each: a revision that is left out does not know the rule. */
   readonly level: Level | { readonly [R in Revision]?: Level }
+  /** The level follows from the sentence, which speaks to somebody else or has no word of RFC 2119 for it. */
+  readonly derived?: true
   /** Where it is written. */
   readonly standard: string
-  /** What is written there, in a sentence. */
-  readonly sentence: string
+  /** What is written there, quoted; `[…]` is what was left out. One for all revisions, or one for each. */
+  readonly sentence: string | { readonly [R in Revision]?: string }
   /** What to change where it is not kept. */
   readonly change: string
 }
@@ -57,6 +59,15 @@ export interface Rule {
  */
 export const levelOf = (rule: Rule, revision: Revision): Level | undefined =>
   typeof rule.level === "string" ? rule.level : rule.level[revision]
+
+/**
+ * What a revision says.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const sentenceOf = ({ sentence }: Rule, revision: Revision): string =>
+  typeof sentence === "string" ? sentence : sentence[revision] ?? ""
 
 /**
  * What was found out: kept, not kept, or not to be told. `"skipped"` is what was not looked at, and counts for nothing.

@@ -13,8 +13,10 @@ export const readable: Rule = {
   id: "token-readable",
   title: "The token is a JWT that can be read",
   level: "MUST",
-  standard: "RFC 7519 §7.2, RFC 9068 §2",
-  sentence: "Three segments of canonical base64url, of which the first two are JSON objects.",
+  derived: true,
+  standard: "RFC 7519 §7.2",
+  sentence:
+    "Verify that the resulting octet sequence is a UTF-8-encoded representation of a completely valid JSON object […]; let the JOSE Header be this JSON object.",
   change:
     "Ask for the token with the resource (or audience) parameter, or use introspection: an opaque token tells nothing by itself"
 }
@@ -27,8 +29,8 @@ export const algorithm: Rule = {
   id: "token-algorithm",
   title: "It is signed with a public-key algorithm",
   level: "MUST",
-  standard: "RFC 8725 §3.1, RFC 9068 §2.1",
-  sentence: "Access tokens are signed, never with none, and by keys that the resource server need not keep secret.",
+  standard: "RFC 9068 §2.1",
+  sentence: "JWT access tokens MUST be signed. […] JWT access tokens MUST NOT use \"none\" as the signing algorithm.",
   change: "Set the signing algorithm of the API to RS256, ES256 or another public-key algorithm"
 }
 
@@ -40,8 +42,9 @@ export const kind: Rule = {
   id: "token-type",
   title: "It is an access token",
   level: "MUST",
-  standard: "RFC 9068 §4, RFC 8725 §3.11",
-  sentence: "A token of another kind, an ID token above all, is not accepted as an access token.",
+  standard: "RFC 8725 §3.12",
+  sentence:
+    "If more than one kind of JWT can be issued by the same issuer, the validation rules for those JWTs MUST be written such that they are mutually exclusive, rejecting JWTs of the wrong kind.",
   change: "Send the access_token of the token response, not the id_token"
 }
 
@@ -54,7 +57,7 @@ export const typed: Rule = {
   title: "Its type says so",
   level: "SHOULD",
   standard: "RFC 9068 §2.1",
-  sentence: "The header typ is at+jwt.",
+  sentence: "Therefore, the \"typ\" value used SHOULD be \"at+jwt\".",
   change: "Switch the profile of RFC 9068 on, where the server has it"
 }
 
@@ -66,8 +69,8 @@ export const issuer: Rule = {
   id: "token-issuer",
   title: "It names its issuer",
   level: "MUST",
-  standard: "RFC 9068 §2.2, §4",
-  sentence: "iss is identical to the issuer of the authorization server.",
+  standard: "RFC 9068 §4",
+  sentence: "The issuer identifier for the authorization server […] MUST exactly match the value of the \"iss\" claim.",
   change: "Name the issuer in authorizationServers exactly as the token has it, or add it to tokenIssuers"
 }
 
@@ -79,8 +82,9 @@ export const audience: Rule = {
   id: "token-audience",
   title: "It is made for this resource",
   level: "MUST",
-  standard: "MCP authorization, token audience binding; RFC 9068 §4",
-  sentence: "MCP servers accept only tokens that name them in the audience.",
+  standard: "MCP authorization, access token privilege restriction; RFC 9068 §4",
+  sentence:
+    "MCP servers MUST only accept tokens specifically intended for themselves and MUST reject tokens that do not include them in the audience claim or otherwise verify that they are the intended recipient of the token.",
   change:
     "Have the authorization server put the resource into aud, or accept a value that only your server has: Audience.oneOf([…])"
 }
@@ -93,8 +97,8 @@ export const expiry: Rule = {
   id: "token-expiry",
   title: "It is valid now",
   level: "MUST",
-  standard: "RFC 7519 §4.1.4, §4.1.5; RFC 9068 §2.2",
-  sentence: "exp is required and in the future, nbf and iat are not.",
+  standard: "RFC 9068 §4",
+  sentence: "The current time MUST be before the time represented by the \"exp\" claim.",
   change: "Get a fresh token; if a fresh one is late or early, look at the clocks"
 }
 
@@ -106,8 +110,8 @@ export const lifetime: Rule = {
   id: "token-lifetime",
   title: "It is short-lived",
   level: "SHOULD",
-  standard: "MCP authorization, token theft; OAuth 2.1 §7.1.3.5",
-  sentence: "Authorization servers issue short-lived access tokens.",
+  standard: "MCP authorization, token theft",
+  sentence: "Authorization servers SHOULD issue short-lived access tokens to reduce the impact of leaked tokens.",
   change: "Set the lifetime of access tokens to an hour or less"
 }
 
@@ -119,8 +123,9 @@ export const subject: Rule = {
   id: "token-subject",
   title: "It names its subject and its client",
   level: "MUST",
+  derived: true,
   standard: "RFC 9068 §2.2",
-  sentence: "sub says on whose behalf, client_id through whom.",
+  sentence: "sub REQUIRED […] client_id REQUIRED",
   change: "Let the server write sub; for tokens without a person a profile may have subject: \"optional\""
 }
 
@@ -132,8 +137,9 @@ export const scope: Rule = {
   id: "token-scope",
   title: "It carries scopes",
   level: "SHOULD",
-  standard: "RFC 9068 §2.2.3, RFC 8693 §4.2",
-  sentence: "scope is a string of space-separated scopes.",
+  standard: "RFC 9068 §2.2.3",
+  sentence:
+    "If an authorization request includes a scope parameter, the corresponding issued JWT access token SHOULD include a \"scope\" claim",
   change: "Ask for the scopes of your server when signing in, or name where they are by a profile"
 }
 
@@ -145,7 +151,7 @@ export const bearer: Rule = {
   id: "token-bearer",
   title: "It may be used as a bearer token",
   level: "MUST",
-  standard: "RFC 9449 §7.2, RFC 8705 §3",
-  sentence: "A token that names a key in cnf is worth nothing without a proof of that key.",
+  standard: "RFC 9449 §7.2",
+  sentence: "such a protected resource MUST reject a DPoP-bound access token received as a bearer token",
   change: "Send a DPoP proof with it and switch DPoP on at your server, or take a client without DPoP"
 }

@@ -1,49 +1,10 @@
-import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Stdio, Stream } from "effect"
+import { Effect } from "effect"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { TerminalCapabilities } from "effect/cli"
-import { TestConsole } from "effect/testing"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import * as Program from "../../src/cli/Program.ts"
-
-const issuer = "https://issuer.test"
-
-interface Ended {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** Runs the command against an issuer in memory. */
-const run = (
-  args: ReadonlyArray<string>,
-  { color = false, prepare, stdin = "" }: {
-    readonly stdin?: string
-    readonly color?: boolean
-    readonly prepare?: (issuer: TestIssuer.TestIssuer["Service"]) => Effect.Effect<void>
-  } = {}
-): Effect.Effect<Ended> =>
-  Effect.gen(function*() {
-    if (prepare !== undefined) yield* prepare(yield* TestIssuer.TestIssuer)
-    const code = yield* Program.run(args, "0.0.0")
-    const text = (lines: ReadonlyArray<unknown>) => lines.map(String).join("\n")
-    return { code, stdout: text(yield* TestConsole.logLines), stderr: text(yield* TestConsole.errorLines) }
-  }).pipe(
-    Effect.provide(Layer.mergeAll(
-      TestIssuer.layer({ issuer }),
-      NodeServices.layer,
-      TestConsole.layer,
-      Stdio.layerTest({
-        stdin: Stream.succeed(new TextEncoder().encode(stdin)),
-        stdinIsTerminal: Effect.succeed(false),
-        stderrIsTerminal: Effect.succeed(false)
-      }),
-      Layer.succeed(TerminalCapabilities.TerminalCapabilities, { canColor: color, canAnimate: false, canPrompt: false })
-    ))
-  )
+import { issuer, run } from "./run.ts"
 
 describe("check", () => {
   it.effect("an issuer that fits ends with 0", () =>

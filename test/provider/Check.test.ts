@@ -126,13 +126,14 @@ describe("the traps", () => {
         ...whole,
         issuer,
         authorization_endpoint: `${issuer}/authorize`,
-        token_endpoint: `${issuer}/token`
+        token_endpoint: `${issuer}/elsewhere`
       }
       const report = yield* checked((_) => _.respondWith(openid, json(lacking)))
       const { verdict, why } = finding(report, "documents-agree")
       assert.strictEqual(verdict, "failed")
       assert.include(why, `${issuer}${openid} lacks jwks_uri`)
       assert.include(why, "code_challenge_methods_supported")
+      assert.include(why, `token_endpoint (${issuer}/token and ${issuer}/elsewhere)`)
       assert.strictEqual(finding(report, "pkce-s256").verdict, "passed")
     }))
 
@@ -172,6 +173,14 @@ describe("the traps", () => {
       const { verdict, why } = finding(report, "issuer-identical")
       assert.strictEqual(verdict, "failed")
       assert.include(why, says)
+      assert.include(
+        finding(report, "issuer-identical").change,
+        says === "a template"
+          ? "Ask for the issuer of one tenant, with its id in place of {tenantid}"
+          : says === "another name"
+          ? `tell the server that it is called ${asked}`
+          : `Ask for ${named}, everywhere`
+      )
       assert.strictEqual(report.outcome, "does-not-fit")
     }))
 
@@ -237,7 +246,7 @@ describe("the key set", () => {
   })
 
   it.effect.each<{ title: string; keys: ReadonlyArray<unknown>; fails: ReadonlyArray<string>; why: RegExp }>([
-    { title: "empty", keys: [], fails: ["key-set"], why: /no key for signatures/ },
+    { title: "empty", keys: [], fails: ["key-set"], why: /holds no key/ },
     {
       title: "symmetric",
       keys: [{ kty: "oct", k: "AAAA" }],
@@ -295,7 +304,7 @@ describe("a server that does not answer", () => {
       const fiber = yield* Effect.forkChild(Effect.flip(Check.run(issuer)), { startImmediately: true })
       yield* TestClock.adjust("5 seconds")
       const error = yield* Fiber.join(fiber)
-      assert.match(error.message, /does not answer within 5s/)
+      assert.match(error.message, /does not answer within 5 seconds/)
     }).pipe(Effect.provide(TestIssuer.layer({ issuer }))))
 
   it.effect.each(["", "auth.example.com", "ftp://auth.example.com", "https://u:p@auth.example.com"])(

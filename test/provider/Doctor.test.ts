@@ -7,11 +7,11 @@ import { SigningKey } from "effect-mcp-auth/testing"
 import { FetchHttpClient } from "effect/http"
 import express from "express"
 import { createLocalJWKSet, jwtVerify } from "jose"
-import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
 import { signIn } from "../../examples/authorization-server/test/signIn.ts"
 import { start } from "../../examples/shared/test/Program.ts"
 import * as Challenge from "../../src/provider/internal/challenge.ts"
+import { listen } from "../servers/sdk/listen.ts"
 
 const verdict = (report: Report.Report, rule: string) => report.findings.find((_) => _.rule === rule)?.verdict
 const failures = (report: Report.Report) => report.findings.filter((_) => _.verdict === "failed").map((_) => _.rule)
@@ -60,69 +60,127 @@ describe("our own servers are clean", () => {
 
 describe("the middleware of the SDK", () => {
   it.live("its faults are found and named", () =>
-    Effect.acquireUseRelease(
-      Effect.promise(async () => {
-        const { publicJwk } = await SigningKey.start({ kid: "1" })
-        const keys = createLocalJWKSet({ keys: [publicJwk] })
-        const app = express()
-        const server = createServer(app)
-        await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-        const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-        const endpoints = {
-          issuer: origin,
-          authorization_endpoint: `${origin}/authorize`,
-          token_endpoint: `${origin}/token`,
-          response_types_supported: ["code"]
-        }
-        process.env["MCP_DANGEROUSLY_ALLOW_INSECURE_ISSUER_URL"] = "true"
-        app.use(mcpAuthMetadataRouter({ oauthMetadata: endpoints, resourceServerUrl: new URL(`${origin}/mcp`) }))
-        app.post(
-          "/mcp",
-          requireBearerAuth({
-            // As its users write it: whatever jose throws goes on.
-            verifier: {
-              verifyAccessToken: async (token) => {
-                const { payload } = await jwtVerify(token, keys, { issuer: origin, audience: `${origin}/mcp` })
-                return { token, clientId: String(payload["client_id"]), scopes: [], expiresAt: payload.exp! }
+    Effect.gen(function*() {
+      const origin = yield* listen((origin) =>
+        Effect.promise(async () => {
+          const { publicJwk } = await SigningKey.start({ kid: "1" })
+          const keys = createLocalJWKSet({ keys: [publicJwk] })
+          const app = express()
+          const endpoints = {
+            issuer: origin,
+            authorization_endpoint: `${origin}/authorize`,
+            token_endpoint: `${origin}/token`,
+            response_types_supported: ["code"]
+          }
+          process.env["MCP_DANGEROUSLY_ALLOW_INSECURE_ISSUER_URL"] = "true"
+          app.use(mcpAuthMetadataRouter({ oauthMetadata: endpoints, resourceServerUrl: new URL(`${origin}/mcp`) }))
+          app.post(
+            "/mcp",
+            requireBearerAuth({
+              // As its users write it: whatever jose throws goes on.
+              verifier: {
+                verifyAccessToken: async (token) => {
+                  const { payload } = await jwtVerify(token, keys, { issuer: origin, audience: `${origin}/mcp` })
+                  return { token, clientId: String(payload["client_id"]), scopes: [], expiresAt: payload.exp! }
+                }
+              },
+              requiredScopes: ["todos:read"],
+              resourceMetadataUrl: `${origin}/.well-known/oauth-protected-resource/mcp`
+            }),
+            (_request, response) => void response.json({})
+          )
+          return app
+        })
+      )
+      const report = yield* examine(`${origin}/mcp`)
+      assert.strictEqual(report.outcome, "does-not-fit")
+      const found = failures(report)
+      // An error without a token; jose's errors as 500; no 400 for malformed credentials; no CORS at the endpoint; and the
+      // authorization server that it names says nothing of PKCE.
+      for (
+        const rule of [
+          "challenge-without-error",
+          "refuses-invalid-token",
+          "refuses-forged-token",
+          "error-hygiene",
+          "malformed-credentials",
+          "cors-preflight",
+          "cors-challenge",
+          "authorization-servers"
+        ]
+      ) assert.include(found, rule)
+      assert.include(report.findings.find((_) => _.rule === "refuses-invalid-token")!.why, "500")
+      assert.strictEqual(verdict(report, "refuses-without-token"), "passed")
+    }))
+})
+
+/** Its types add members to those of the SDK, for every file that is compiled beside it. */
+const untyped = (name: string): Promise<any> => import(/* @vite-ignore */ name)
+
+describe("mcp-auth 0.2.0 on Express", () => {
+  it.live("the server of its documentation: its faults are found and named", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* AuthorizationServer.make({ scopes: ["read:notes", "write:notes"] })
+      const origin = yield* listen((origin) =>
+        Effect.promise(async () => {
+          const resource = `${origin}/mcp`
+          const { fetchServerConfig, MCPAuth } = await untyped("mcp-auth")
+          const mcpAuth = new MCPAuth({
+            protectedResources: {
+              metadata: {
+                resource,
+                authorizationServers: [await fetchServerConfig(issuer, { type: "oidc" })],
+                scopesSupported: ["read:notes", "write:notes"]
               }
-            },
-            requiredScopes: ["todos:read"],
-            resourceMetadataUrl: `${origin}/.well-known/oauth-protected-resource/mcp`
-          }),
-          (_request, response) => void response.json({})
-        )
-        return { server, url: `${origin}/mcp` }
-      }),
-      ({ url }) =>
-        Effect.gen(function*() {
-          const report = yield* examine(url)
-          assert.strictEqual(report.outcome, "does-not-fit")
-          const found = failures(report)
-          // An error without a token; jose's errors as 500; no 400 for malformed credentials; no CORS at the endpoint; and the
-          // authorization server that it names says nothing of PKCE.
-          for (
-            const rule of [
-              "challenge-without-error",
-              "refuses-invalid-token",
-              "refuses-forged-token",
-              "error-hygiene",
-              "malformed-credentials",
-              "cors-preflight",
-              "cors-challenge",
-              "authorization-servers"
-            ]
-          ) assert.include(found, rule)
-          assert.include(report.findings.find((_) => _.rule === "refuses-invalid-token")!.why, "500")
-          assert.strictEqual(verdict(report, "refuses-without-token"), "passed")
-        }),
-      ({ server }) =>
-        Effect.promise(() =>
-          new Promise<void>((resolve) => {
-            server.close(() => resolve())
-            server.closeAllConnections()
+            }
           })
-        )
-    ))
+          const app = express()
+          app.use(mcpAuth.protectedResourceMetadataRouter())
+          app.use(mcpAuth.bearerAuth("jwt", { resource, audience: resource }))
+          app.post("/mcp", (_request, response) => void response.json({}))
+          return app
+        })
+      )
+      const report = yield* examine(`${origin}/mcp`)
+      // Nothing that opens the door; what leaves clients in the dark.
+      assert.strictEqual(report.outcome, "fits", report.summary)
+      const failed = report.findings.filter((_) => _.verdict === "failed").map((
+        { level, rule, why }
+      ) => [level, rule, why])
+      assert.deepStrictEqual(failed, [
+        ["SHOULD", "challenge-without-error", "error is missing_auth_header, though there was no token"],
+        ["SHOULD", "challenge-scope", "there is no scope"],
+        ["SHOULD", "malformed-credentials", "Bearer without a token answers 401"],
+        ["SHOULD", "cors-preflight", "the preflight is answered 401"],
+        ["SHOULD", "cors-challenge", "answers 401 without Access-Control-Allow-Origin"]
+      ])
+      for (const finding of report.findings.filter((_) => _.verdict === "failed")) assert.isNotEmpty(finding.change)
+      assert.strictEqual(verdict(report, "refuses-forged-token"), "passed")
+    }))
+})
+
+describe("a server that asks for refresh tokens", () => {
+  it.live("is told that they are the client's affair, since 2026-07-28", () =>
+    Effect.gen(function*() {
+      const origin = yield* listen((origin) =>
+        Effect.succeed((request, response) => {
+          if (request.url !== "/.well-known/oauth-protected-resource/mcp") {
+            return response.writeHead(401, { "www-authenticate": "Bearer scope=\"a offline_access\"" }).end()
+          }
+          const metadata = {
+            resource: `${origin}/mcp`,
+            authorization_servers: [],
+            scopes_supported: ["offline_access"]
+          }
+          return response.setHeader("content-type", "application/json").end(JSON.stringify(metadata))
+        })
+      )
+      const report = yield* examine(`${origin}/mcp`)
+      const { verdict: found, why } = report.findings.find((_) => _.rule === "no-offline-access")!
+      assert.strictEqual(found, "failed")
+      assert.include(why, "in the challenge, http")
+      assert.isUndefined(verdict(yield* examine(`${origin}/mcp`, { revision: "2025-11-25" }), "no-offline-access"))
+    }))
 })
 
 describe("a server that cannot be looked at", () => {

@@ -1,9 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { AuthLayer, type AuthorizationServer as Configured } from "effect-mcp-auth"
-import { Check, Profiles } from "effect-mcp-auth/provider"
+import { Profiles } from "effect-mcp-auth/provider"
 import { FetchHttpClient } from "effect/http"
-import { OAuth2Server } from "oauth2-mock-server"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
 import { signIn } from "../../examples/authorization-server/test/signIn.ts"
 import { judge } from "./harness.ts"
@@ -52,22 +51,4 @@ describe("the profile of oidc-provider, at one that runs", () => {
       const wrong = yield* gateOf({ profile, introspection: { clientId, clientSecret: Redacted.make("wrong") } })
       assert.strictEqual(yield* judge(wrong, tokens.access_token), "client-refused")
     }))
-})
-
-describe("check, at an oauth2-mock-server that runs", () => {
-  it.live("fits, and 2026-07-28 wishes for more", () =>
-    Effect.gen(function*() {
-      const server = yield* Effect.acquireRelease(
-        Effect.promise(async () => {
-          const server = new OAuth2Server()
-          await server.issuer.keys.generate("RS256")
-          await server.start(0, "127.0.0.1")
-          return server
-        }),
-        (server) => Effect.promise(() => server.stop())
-      )
-      const report = yield* Check.run(server.issuer.url!)
-      assert.strictEqual(report.outcome, "fits")
-      assert.include(report.findings.filter((_) => _.verdict === "failed").map((_) => _.level), "SHOULD")
-    }).pipe(Effect.provide(FetchHttpClient.layer)))
 })

@@ -15,7 +15,11 @@ it.live("PROVIDERS.md is what facts and running servers say (npm run providers w
 
 it.each([
   { id: "cognito", fit: "does not", before: "with a setting" },
-  { id: "entra", fit: "does not", before: "with a setting" },
+  { id: "entra", fit: "does not", before: "does not" },
+  { id: "okta", fit: "with a setting", before: "with a setting" },
+  { id: "okta-org", fit: "does not", before: "does not" },
+  { id: "vercel", fit: "not seen", before: "not seen" },
+  { id: "keycloak", fit: "with a setting", before: "with a setting" },
   { id: "authkit", fit: "with a setting", before: "with a setting" },
   { id: "zitadel", fit: "with a setting", before: "with a setting" },
   { id: "gitlab", fit: "does not", before: "does not" },

@@ -7,7 +7,8 @@ import * as BetterAuth from "./betterAuth.ts"
 
 const scopes = ["create:todos", "read:todos"]
 
-const reports = (issuer: string): Effect.Effect<Readonly<Record<Rule.Revision, Report.Report>>> =>
+/** What `check` says of a server that runs, by each revision. */
+export const reports = (issuer: string): Effect.Effect<Readonly<Record<Rule.Revision, Report.Report>>> =>
   Effect.all({
     "2026-07-28": Check.run(issuer, { revision: "2026-07-28" }),
     "2025-11-25": Check.run(issuer, { revision: "2025-11-25" }),

@@ -6,10 +6,11 @@ import { Profiles } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { decodeJwt, decodeProtectedHeader } from "jose"
 import { createServer } from "node:http"
-import { Events, OAuth2Server } from "oauth2-mock-server"
+import { Events } from "oauth2-mock-server"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
 import { signIn } from "../../examples/authorization-server/test/signIn.ts"
 import * as BetterAuth from "./betterAuth.ts"
+import * as OAuth2MockServer from "./oauth2MockServer.ts"
 import * as TodoManager from "./todoManager.ts"
 
 const scopes = ["create:todos", "read:todos", "delete:todos"]
@@ -116,15 +117,7 @@ describe("oauth2-mock-server", () => {
     (algorithm) =>
       Effect.gen(function*() {
         const place = yield* TodoManager.reserve
-        const server = yield* Effect.acquireRelease(
-          Effect.promise(async () => {
-            const server = new OAuth2Server()
-            await server.issuer.keys.generate(algorithm)
-            await server.start(0, "127.0.0.1")
-            return server
-          }),
-          (server) => Effect.promise(() => server.stop())
-        )
+        const server = yield* OAuth2MockServer.make(algorithm)
         const issuer = server.issuer.url!
         const todos = yield* TodoManager.serve(place, { authorizationServers: [issuer] })
         const token = (aud: string) =>

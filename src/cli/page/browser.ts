@@ -65,7 +65,7 @@ export const program = (): void => {
       element("span", { class: "verdict" }, element("span", { "aria-hidden": "true", class: "symbol" }, symbol), word),
       element("span", { class: "title" }, finding.title)
     ]
-    const cite = element("p", { class: "cite" }, element("cite", {}, finding.standard), `: ${finding.sentence}`)
+    const cite = element("p", { class: "cite" }, element("cite", {}, finding.standard), `: “${finding.sentence}”`)
     const why = element("p", {}, finding.why)
     const attributes = { class: `rule ${finding.level} ${finding.verdict}` }
     const open = finding.verdict === "failed" || finding.verdict === "unknown"

@@ -146,6 +146,7 @@ export const servers: ReadonlyArray<Fact> = [
       { kind: "unconfirmed", source: "scope" }
     ],
     quirks: ["There is no RFC 8414 document."],
+    absent: ["oauth-authorization-server"],
     documents: [{
       kind: "openid-configuration",
       url: "https://{host}/application/o/{slug}/.well-known/openid-configuration",
@@ -280,18 +281,32 @@ export const servers: ReadonlyArray<Fact> = [
     },
     audienceHow: "the resource parameter",
     resourceIndicators: "yes",
-    dynamicRegistration: "yes",
+    dynamicRegistration: "setting",
     clientIdMetadataDocuments: "unknown",
     introspection: "yes",
     evidence: [{ kind: "run", source: "2.7.5, Debian's package" }],
     quirks: [
       "Only the OpenID document, appended to the issuer.",
-      "Registration answers 200 instead of 201; clients without a secret are of no use.",
+      "Registration, once it is switched on, answers 200 instead of 201; clients without a secret are of no use.",
       "Debian's default external_url gives // in endpoints.",
       "Introspection answers active: false about tokens of other clients, until the plugin names a scope for it.",
       "Introspection can answer as a signed JWT, addressed to the audience of the token; for an inactive one it is 400."
     ],
-    documents: []
+    absent: ["oauth-authorization-server"],
+    documents: [{
+      kind: "openid-configuration",
+      url: "http://localhost:4593/api/oidc/.well-known/openid-configuration",
+      issuer: "same",
+      observed: "2026-11",
+      source: "2.7.5, run",
+      complete: true,
+      jwksUri: true,
+      registrationEndpoint: false,
+      introspectionEndpoint: true,
+      offlineAccess: false,
+      codeChallengeMethods: ["S256"],
+      tokenEndpointAuthMethods: ["client_secret_basic", "client_secret_post"]
+    }]
   },
   {
     id: "oauth2-mock-server",
@@ -320,9 +335,10 @@ export const servers: ReadonlyArray<Fact> = [
       "It authenticates nobody: the token endpoint gives a token to every request.",
       "Only the OpenID document; the RFC 8414 URL answers 404."
     ],
+    absent: ["oauth-authorization-server"],
     documents: [{
       kind: "openid-configuration",
-      url: "http://localhost:{port}/.well-known/openid-configuration",
+      url: "http://localhost:8080/.well-known/openid-configuration",
       issuer: "same",
       observed: "2026-11",
       source: "9.3.0, run",

@@ -31,13 +31,16 @@ export const services: ReadonlyArray<Fact> = [
       "make an API whose identifier is the resource; then audience=, a default audience of the tenant, or the Resource Parameter Compatibility Profile for resource=",
     resourceIndicators: "setting",
     dynamicRegistration: "setting",
-    clientIdMetadataDocuments: "unknown",
+    clientIdMetadataDocuments: "guarded",
     introspection: "no",
     evidence: [{ kind: "token", source: "a program's own token" }, {
       kind: "documentation",
-      source: "auth0.com/docs, access token profiles"
+      source: "auth0.com/docs, access token profiles, resource parameter compatibility profile, CIMD overview"
     }, { kind: "code", source: "PrefectHQ/fastmcp auth0.py" }],
-    quirks: ["Documents of 2018 and 2019 lack the PKCE field."],
+    quirks: [
+      "Documents of 2018 and 2019 lack the PKCE field.",
+      "A client metadata document has to be imported from its URL; that clients bring their own is being tried out."
+    ],
     documents: [{
       kind: "openid-configuration",
       url: "https://{tenant}.us.auth0.com/.well-known/openid-configuration",
@@ -104,8 +107,7 @@ export const services: ReadonlyArray<Fact> = [
       source: "developer.okta.com, custom and organization authorization servers"
     }, { kind: "documentation", source: "apollographql auth-okta guide" }],
     quirks: [
-      "Dynamic registration needs an API token; a client metadata document works once its URL was registered.",
-      "The organization's own server publishes a document, and its tokens are of no use."
+      "Dynamic registration needs an API token; a client metadata document works once its URL was registered."
     ],
     documents: [{
       kind: "openid-configuration",
@@ -164,7 +166,36 @@ export const services: ReadonlyArray<Fact> = [
         "private_key_jwt",
         "none"
       ]
-    }, {
+    }]
+  },
+  {
+    id: "okta-org",
+    name: "Okta, the organization's own server",
+    kind: "service",
+    profile: null,
+    asOf: "2026-11",
+    tokens: {
+      format: "jwt",
+      note: "for Okta's own interfaces: nobody else is to verify them",
+      typ: null,
+      algorithms: ["RS256"],
+      issuer: "https://{domain} without a slash",
+      audience: "the domain",
+      scopes: "scp, a list",
+      clientId: "cid",
+      subjectOfPrograms: "the client id"
+    },
+    audienceHow: "cannot be: take a custom authorization server, whose issuer has the path /oauth2/{server}",
+    resourceIndicators: "no",
+    dynamicRegistration: "guarded",
+    clientIdMetadataDocuments: "guarded",
+    introspection: "yes",
+    evidence: [{
+      kind: "documentation",
+      source: "developer.okta.com, custom and organization authorization servers"
+    }],
+    quirks: ["Its document looks like that of a custom authorization server; its tokens are of no use to others."],
+    documents: [{
       kind: "openid-configuration",
       url: "https://{tenant}.okta.com/.well-known/openid-configuration",
       issuer: "same",
@@ -218,6 +249,7 @@ export const services: ReadonlyArray<Fact> = [
       "The document for several tenants names the issuer {tenantid}.",
       "There is no RFC 8414 document."
     ],
+    absent: ["oauth-authorization-server"],
     documents: [{
       kind: "openid-configuration",
       url: "https://login.microsoftonline.com/{tid}/v2.0/.well-known/openid-configuration",

@@ -4,7 +4,8 @@ import * as Facts from "../Facts.ts"
 /** How issuers of a provider look. Who has a domain of its own there is not recognized, and told the general advice. */
 const patterns: ReadonlyArray<readonly [id: string, issuer: RegExp]> = [
   ["auth0", /^https:\/\/[^/]+\.auth0\.com\/?$/],
-  ["okta", /^https:\/\/[^/]+\.okta(?:preview|-emea)?\.com(?:\/|$)/],
+  ["okta", /^https:\/\/[^/]+\.okta(?:preview|-emea)?\.com\/oauth2\//],
+  ["okta-org", /^https:\/\/[^/]+\.okta(?:preview|-emea)?\.com\/?$/],
   ["entra", /^https:\/\/(?:login\.microsoftonline\.(?:com|us)|sts\.windows\.net)\//],
   ["google", /^https:\/\/accounts\.google\.com\/?$/],
   ["github", /^https:\/\/github\.com\/login\/oauth\/?$/],
@@ -21,7 +22,7 @@ const patterns: ReadonlyArray<readonly [id: string, issuer: RegExp]> = [
   ["salesforce", /^https:\/\/(?:login|api|test)\.salesforce\.com(?::443)?\/?$/],
   ["vercel", /^https:\/\/vercel\.com\/?$/],
   ["keycloak", /^https?:\/\/[^/]+(?:\/auth)?\/realms\/[^/]+\/?$/],
-  ["authentik", /^https?:\/\/[^/]+\/application\/o\/[^/]+\/$/],
+  ["authentik", /^https?:\/\/[^/]+\/application\/o\/[^/]+\/?$/],
   ["adfs", /^https?:\/\/[^/]+\/adfs\/?$/i],
   ["notion-mcp", /^https:\/\/mcp\.notion\.com\/?$/],
   ["linear-mcp", /^https:\/\/mcp\.linear\.app\/?$/],

@@ -3,7 +3,7 @@ import * as Rules from "../DoctorRules.ts"
 import type { Report } from "../Report.ts"
 import { failed, type Judgement, passed, type Rule, skipped, unknown } from "../Rule.ts"
 import { asOfficialClients, asStandard, differences } from "./challenge.ts"
-import { isObject, type Json, member, parseJson, shown, text } from "./json.ts"
+import { isObject, type Json, member, parseJson, shown, strings, text } from "./json.ts"
 import { difference } from "./judgeServer.ts"
 import { toolsOf } from "./mcp.ts"
 import type { Answered, Exchange, Reading } from "./probe.ts"
@@ -49,6 +49,7 @@ export interface Signed {
 export const judgeMcp = (seen: Seen): ReadonlyArray<Judgement> => [
   ...judgeRefusal(seen),
   ...judgeMetadata(seen),
+  judgeOfflineAccess(seen),
   judgeServers(seen),
   ...judgeTokens(seen),
   judgeHygiene(seen),
@@ -151,6 +152,21 @@ const judgeMetadata = ({ documents, url }: Seen): ReadonlyArray<Judgement> => {
   ]
 }
 
+const judgeOfflineAccess = ({ bare, documents }: Seen): Judgement => {
+  const challenged = asStandard(bare.headers["www-authenticate"] ?? "")?.scope?.split(" ") ?? []
+  const places = [
+    ...(challenged.includes("offline_access") ? ["the challenge"] : []),
+    ...documents.flatMap(({ reading }) =>
+      isDocument(reading) && strings(reading.json, "scopes_supported")?.includes("offline_access") === true
+        ? [shown(reading.url)]
+        : []
+    )
+  ]
+  return places.length === 0
+    ? passed(Rules.offlineAccess, "offline_access is asked for nowhere")
+    : failed(Rules.offlineAccess, `offline_access is in ${places.join(", ")}`)
+}
+
 const canonical = (json: Json): string => JSON.stringify(Object.entries(json).sort(([a], [b]) => a < b ? -1 : 1))
 
 const judgeServers = ({ documents, issuers, parts }: Seen): Judgement => {
@@ -188,12 +204,12 @@ const judgeTokens = ({ probes }: Seen): ReadonlyArray<Judgement> => {
       ? unknown(Rules.refusesGarbage, garbage.detail)
       : garbage.status !== 401
       ? failed(Rules.refusesGarbage, `a token that is none ${told(garbage)}`)
-      : error !== "invalid_token"
-      ? failed(
-        Rules.refusesGarbage,
-        `it answers 401 with ${error === undefined ? "no error" : `error ${shown(error, 40)}`}`
-      )
-      : passed(Rules.refusesGarbage, "401 invalid_token"),
+      : passed(Rules.refusesGarbage, "401"),
+    statusOf(garbage) !== 401
+      ? skipped(Rules.namesInvalidToken, "there is no 401")
+      : error === "invalid_token"
+      ? passed(Rules.namesInvalidToken, "it does")
+      : failed(Rules.namesInvalidToken, error === undefined ? "it names no error" : `error is ${shown(error, 40)}`),
     accepted.length > 0
       ? failed(Rules.refusesForgery, `accepted: ${accepted.map(({ name }) => name).join(", ")}`)
       : broken.length > 0

@@ -9,7 +9,8 @@ import { settingOf } from "./settings.ts"
 
 /** A metadata document, and what is known of it: of an excerpt or of a note not every member was seen. */
 export interface Document {
-  readonly kind: "oauth-authorization-server" | "openid-configuration"
+  /** `"either"` is a saved one of which neither its name nor its members tell where it stood. */
+  readonly kind: "oauth-authorization-server" | "openid-configuration" | "either"
   readonly url: string
   readonly metadata: Json
   /** Members of which nobody wrote down whether they were there. */
@@ -81,7 +82,7 @@ const judgeIssuer = (issuer: string | undefined): ReadonlyArray<Judgement> => {
       ? failed(rule, `${name} is not https`)
       : /[?#]/.test(issuer)
       ? failed(rule, `${name} has a query or a fragment`)
-      : passed(rule, name),
+      : passed(rule, url.protocol === "http:" ? `${name}: by http, which only this machine may` : name),
     url.href === issuer || url.href === `${issuer}/`
       ? passed(Rules.issuerSpelling, name)
       : failed(
@@ -94,7 +95,7 @@ const judgeIssuer = (issuer: string | undefined): ReadonlyArray<Judgement> => {
   ]
 }
 
-const judgePlaces = ({ documents, places }: Evidence): ReadonlyArray<Judgement> => {
+const judgePlaces = ({ documents, places, provider }: Evidence): ReadonlyArray<Judgement> => {
   if (places === undefined) {
     const why = "documents were given: the network was not asked"
     return [
@@ -104,7 +105,14 @@ const judgePlaces = ({ documents, places }: Evidence): ReadonlyArray<Judgement> 
       ) =>
         documents.some((document) => document.kind === kind)
           ? passed(rule, documents.find((document) => document.kind === kind)!.url)
-          : skipped(rule, why)
+          : provider?.absent?.includes(kind) === true
+          ? failed(rule, `${provider.name} has none`)
+          : skipped(
+            rule,
+            documents.some((document) => document.kind === "either")
+              ? "it may be this one: a file name with oauth-authorization-server or openid-configuration would tell"
+              : why
+          )
       )
     ]
   }
@@ -157,7 +165,9 @@ export const isMetadata = (reading: Reading): reading is Extract<Reading, { read
 const detailOf = (reading: Reading): string =>
   reading._tag === "NoDocument" ? reading.detail : isMetadata(reading) ? "is metadata" : "has no issuer"
 
-const judgeIdentity = ({ documents, issuer, provider }: Evidence): Judgement => {
+const anotherName = "another name"
+
+const judgeIdentity = ({ documents, issuer }: Evidence): Judgement => {
   const rule = Rules.issuerIdentical
   if (issuer === undefined) {
     const named = text(documents[0]!.metadata, "issuer") ?? ""
@@ -168,11 +178,15 @@ const judgeIdentity = ({ documents, issuer, provider }: Evidence): Judgement => 
   const others = documents.filter(({ metadata }) => text(metadata, "issuer") !== issuer)
   if (others.length === 0) return passed(rule, shown(issuer))
   const named = text(others[0]!.metadata, "issuer") ?? ""
-  const profiled = provider?.id === "entra" && /[{}]/.test(named) ? "Name one tenant in the issuer" : undefined
+  const how = difference(issuer, named)
   return failed(
     rule,
-    `${others[0]!.url} names ${shown(named)} (${difference(issuer, named)})`,
-    profiled ?? (/[{}]/.test(named) ? undefined : `Ask for ${shown(named)}, everywhere: clients compare strings`)
+    `${others[0]!.url} names ${shown(named)} (${how})`,
+    /[{}]/.test(named)
+      ? `Ask for the issuer of one tenant, with its id in place of ${/\{[^}]*\}?/.exec(named)?.[0] ?? "the braces"}`
+      : how === anotherName
+      ? `Ask for ${shown(named)}, if that is its name; if not, tell the server that it is called ${shown(issuer)}`
+      : `Ask for ${shown(named)}, everywhere: clients compare strings`
   )
 }
 
@@ -185,7 +199,7 @@ export const difference = (asked: string, named: string): string => {
   if (bare(asked) === bare(named)) return "they differ by the port 443, which is the default"
   if (asked.toLowerCase() === named.toLowerCase()) return "they differ in upper and lower case"
   if (asked.replace(/^https?/, "") === named.replace(/^https?/, "")) return "they differ by http and https"
-  return "another name"
+  return anotherName
 }
 
 /** What clients decide by: a difference here means two clients, two results. */
@@ -222,9 +236,13 @@ const judgeAgreement = (documents: ReadonlyArray<Document>): Judgement => {
     return names.length === 0 ? [] : [`${shown(url, 160)} lacks ${names.join(", ")}`]
   })
   const unlike = differing.filter((name) => documents.every(({ metadata }) => member(metadata, name) !== undefined))
+  const told = (name: string) => {
+    const values = [...new Set(documents.flatMap(({ metadata }) => text(metadata, name) ?? []))]
+    return values.length < 2 ? name : `${name} (${values.map((_) => shown(_, 100)).join(" and ")})`
+  }
   return failed(
     rule,
-    [...missing, ...(unlike.length === 0 ? [] : [`they differ in ${unlike.join(", ")}`])].join("; ")
+    [...missing, ...(unlike.length === 0 ? [] : [`they differ in ${unlike.map(told).join(", ")}`])].join("; ")
   )
 }
 
@@ -385,6 +403,7 @@ const judgeExtras = (document: Document, provider: Fact | undefined): ReadonlyAr
   const dpop = strings(metadata, "dpop_signing_alg_values_supported")
   return [
     judgeResource(provider),
+    ...judgeAudience(provider),
     by(document, ["scopes_supported"], Rules.scopes, () =>
       scopes === undefined
         ? failed(Rules.scopes, "there is no scopes_supported")
@@ -423,6 +442,19 @@ const judgeResource = (provider: Fact | undefined): Judgement => {
     default:
       return unknown(rule, `${known}, once it is set so: ${provider.audienceHow}`)
   }
+}
+
+/** No metadata tell: only what is known of a provider can be judged. */
+const judgeAudience = (provider: Fact | undefined): ReadonlyArray<Judgement> => {
+  if (provider === undefined || provider.kind === "mcp-server" || provider.audienceHow === "not known") return []
+  const known = `${provider.name}, as of ${provider.asOf}: ${provider.audienceHow}`
+  return [
+    !provider.audienceHow.startsWith("cannot be")
+      ? passed(Rules.audience, known)
+      : provider.profile === null
+      ? failed(Rules.audience, known)
+      : passed(Rules.audience, `${known}; Profiles.${provider.profile} takes tokens of the clients that you list`)
+  ]
 }
 
 const allows = (exchange: Exchange): "yes" | "no" | "not-reached" => {

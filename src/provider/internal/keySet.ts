@@ -13,7 +13,7 @@ export const judgeKeySet = (reading: Reading): ReadonlyArray<Judgement> => {
     return [
       reading.kind === "not-reached" || reading.kind === "server-error"
         ? unknown(Rules.keySet, why)
-        : failed(Rules.keySet, why)
+        : failed(Rules.keySet, why, "Serve the key set as JSON with status 200 at jwks_uri")
     ]
   }
   const keys = member(reading.json, "keys")
@@ -24,7 +24,9 @@ export const judgeKeySet = (reading: Reading): ReadonlyArray<Judgement> => {
   const usable = signing.filter((key) => Result.isSuccess(JwkSet.checkConfigured({ keys: [key] }, "keys")))
   const secret = entries.filter((key) => ["d", "k", "p", "q"].some((name) => Object.hasOwn(key, name)))
   return [
-    entries.length > 100
+    entries.length === 0
+      ? failed(Rules.keySet, `${shown(url)} holds no key`)
+      : entries.length > 100
       ? failed(Rules.keySet, `${entries.length} keys: sets of more than 100 are not read`)
       : usable.length === 0
       ? failed(Rules.keySet, `${entries.length} keys, none of which can verify a signature: ${faultsOf(signing)}`)

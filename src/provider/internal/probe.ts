@@ -86,7 +86,8 @@ export const ask = (
     Effect.catchDefect(() => Effect.succeed(notReached("network", "cannot be reached"))),
     Effect.timeoutOrElse({
       duration: limit.time,
-      orElse: () => Effect.succeed(notReached("timeout", `does not answer within ${Duration.format(limit.time)}`))
+      orElse: () =>
+        Effect.succeed(notReached("timeout", `does not answer within ${Duration.toSeconds(limit.time)} seconds`))
     }),
     Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", credentials: "omit" }),
     Effect.scoped

@@ -1,47 +1,67 @@
 import type { Fact } from "../Fact.ts"
 import type { Rule } from "../Rule.ts"
 
-/** What the general advice of a rule is called at a provider. */
+const byHand = (provider: string, what: string) =>
+  `${provider}: make ${what} for each client by hand, and give it its client id`
+
+/** What the general advice of a rule is called at a provider, by its documentation. */
 const settings: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   auth0: {
-    "dynamic-registration": "Auth0: switch OIDC Dynamic Application Registration on in the settings of the tenant",
+    // auth0.com/ai/docs, dynamic-client-registration
+    "dynamic-registration": "Auth0: switch Dynamic Client Registration on in the dashboard, under Settings, Advanced",
+    // auth0.com/docs, cimd-overview
+    "client-id-metadata-documents": "Auth0: import the client from the URL of its metadata document",
+    // auth0.com/ai/docs, resource-param-compatibility-profile
     "resource-indicators":
-      "Auth0: make an API whose identifier is the resource, and switch the Resource Parameter Compatibility Profile on",
-    "public-clients": "Auth0: give the application the type Native or Single Page, whose authentication method is None"
+      "Auth0: make an API whose identifier is the resource, and switch the Resource Parameter Compatibility Profile on, under Settings, Advanced",
+    "iss-parameter": "Auth0: switch Include Issuer in Authorization Responses on, under Settings, Advanced",
+    // auth0.com/docs, dynamic-client-registration: token_endpoint_auth_method
+    "public-clients":
+      "Auth0: let the application be Native or Single Page, without authentication at the token endpoint"
   },
   keycloak: {
-    "dynamic-registration": "Keycloak: allow your clients in the client registration policies of the realm",
-    "cors-token": "Keycloak: add the origins of browser clients to the web origins of the client",
+    // keycloak.org, securing applications, client registration service
+    "dynamic-registration": "Keycloak: let your clients through the Trusted Hosts policy of Client registration",
+    // keycloak.org, server administration, web origins of a client
+    "cors-token": "Keycloak: add the origins of browser clients to the Web origins of the client",
+    // keycloak.org, securing applications, MCP authorization server
     "resource-indicators": "Keycloak: add an audience mapper for the resource to a client scope",
-    "endpoints-https": "Keycloak: set hostname to the public https URL",
-    "issuer-url": "Keycloak: set hostname to the public https URL"
+    // keycloak.org, server, hostname (v2)
+    "endpoints-https": "Keycloak: set the option hostname to the public https URL",
+    "issuer-url": "Keycloak: set the option hostname to the public https URL"
   },
   entra: {
+    // learn.microsoft.com, v2-oauth2-auth-code-flow; questions 218113
     "pkce-s256":
-      "Entra ID does PKCE and does not say so: put a proxy in front that adds the field to the metadata, or take clients that do not ask",
-    "client-id-metadata-documents": "Entra ID: register each client as an application by hand",
-    "unknown-clients": "Entra ID: register each client as an application by hand, and give it its client id",
-    "dynamic-registration": "Entra ID: register each client as an application by hand",
+      "Entra ID does PKCE and does not say so: take clients that do not ask, or put an authorization server of your own in front, which signs people in by Entra ID",
+    "client-id-metadata-documents": byHand("Entra ID", "an app registration"),
+    "unknown-clients": byHand("Entra ID", "an app registration"),
+    "dynamic-registration": byHand("Entra ID", "an app registration"),
     "issuer-url":
       "Entra ID: write the GUID of the tenant instead of common or {tenantid}; for several see Profiles.entraMultiTenant"
   },
   okta: {
     "dynamic-registration": "Okta: registration needs an API token; make an app integration for each client instead",
+    // help.okta.com, api-config-auth-server
     "resource-indicators":
-      "Okta: make a custom authorization server for the resource, and set its audience to the resource"
+      "Okta: make an authorization server for the resource under Security, API, and write the resource as its Audience"
   },
   google: {
-    "unknown-clients": "Google: make an OAuth client for each client by hand",
+    "unknown-clients": byHand("Google", "an OAuth client"),
     "tokens-verifiable": "Google: its access tokens are opaque; Profiles.google asks Google about each"
   },
   cognito: {
+    // docs.aws.amazon.com/cognito, using-pkce-in-authorization-code
     "pkce-s256":
-      "Cognito does PKCE and does not say so: put a proxy in front that adds the field to the metadata, or take clients that do not ask",
-    "unknown-clients": "Cognito: make an app client for each client by hand"
+      "Cognito does PKCE and does not say so: take clients that do not ask, or put an authorization server of your own in front, which signs people in by Cognito",
+    "unknown-clients": byHand("Cognito", "an app client")
   },
   authkit: {
-    "client-id-metadata-documents": "WorkOS: switch Client ID Metadata Document on under Connect, Configuration",
-    "dynamic-registration": "WorkOS: switch Dynamic Client Registration on under Connect, Configuration"
+    // workos.com/docs/authkit/mcp; PrefectHQ/fastmcp examples/auth/authkit
+    "client-id-metadata-documents":
+      "WorkOS: switch Client ID Metadata Document on under Connect, Configuration, MCP Auth",
+    "dynamic-registration": "WorkOS: switch Dynamic Client Registration on under Connect, Configuration, MCP Auth",
+    "resource-indicators": "WorkOS: add the resource to the MCP resource indicators under Connect, Configuration"
   }
 }
 

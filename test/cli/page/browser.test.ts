@@ -1,6 +1,7 @@
 /**
  * The check page in a real browser: Debian's Chromium, or the one that CHROMIUM names. Where there is none the tests are
- * skipped, except where REQUIRE_CHROMIUM is 1. With WRITE_PICTURES=FOLDER pictures are left there.
+ * skipped, except where REQUIRE_CHROMIUM is 1. With WRITE_PICTURES=FOLDER pictures are left there; `page.png` is the one in
+ * `examples/providers/pictures`.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -32,6 +33,7 @@ const Issuer = TestIssuer.serve().pipe(
 
 interface Look {
   readonly width?: number
+  readonly deviceScaleFactor?: number
   readonly colorScheme?: "light" | "dark"
   readonly javaScriptEnabled?: boolean
   readonly local?: boolean
@@ -70,10 +72,17 @@ const open = Effect.fnUntraced(function*({ local = true, width = 900, ...look }:
 
 const promise = <A>(run: () => Promise<A>) => Effect.promise(run)
 
-const picture = (tab: Tab, name: string) =>
+const picture = (tab: Tab, name: string, clip?: { x: number; y: number; width: number; height: number }) =>
   pictures === undefined
     ? Effect.void
-    : promise(() => tab.screenshot({ path: join(pictures, `${name}.png`), fullPage: true, animations: "disabled" }))
+    : promise(() =>
+      tab.screenshot({
+        path: join(pictures, `${name}.png`),
+        fullPage: true,
+        animations: "disabled",
+        ...(clip === undefined ? {} : { clip })
+      })
+    )
 
 const focused = (tab: Tab) =>
   promise(() => tab.evaluate(() => document.activeElement?.id || document.activeElement?.tagName))
@@ -115,9 +124,10 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
     Effect.gen(function*() {
       const { issuer, publishMetadata } = yield* TestIssuer.TestIssuer
       yield* publishMetadata({ code_challenge_methods_supported: undefined })
-      const { asked, complaints, tab, url } = yield* open()
+      const { asked, complaints, tab, url } = yield* open({ width: 800, deviceScaleFactor: 1.5 })
       yield* picture(tab, "form")
       yield* look(tab, issuer)
+      yield* picture(tab, "page", { x: 0, y: 0, width: 800, height: 900 })
       assert.match(
         yield* promise(() => tab.locator("#result .outcome").first().innerText()),
         /✗\s*Does not fit: \d+ MUST/

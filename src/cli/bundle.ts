@@ -1,0 +1,50 @@
+/**
+ * Makes the one file of the command, `dist/cli.mjs`, and beside it the licences of what is in that file: they ask that
+ * their text goes wherever the code goes.
+ *
+ * @since 0.1.0
+ */
+import { build } from "esbuild"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+
+const { metafile } = await build({
+  entryPoints: ["src/cli/main.ts"],
+  outfile: "dist/cli.mjs",
+  bundle: true,
+  platform: "node",
+  target: "node20.19",
+  format: "esm",
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: "eof",
+  logLevel: "warning",
+  metafile: true,
+  // Some of what is bundled is CommonJS and asks for parts of Node.
+  banner: {
+    js:
+      "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url)"
+  }
+})
+
+const folders = new Set(
+  Object.values(metafile.outputs).flatMap(({ inputs }) =>
+    Object.entries(inputs).flatMap(([file, { bytesInOutput }]) =>
+      bytesInOutput === 0 ? [] : /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(file) ?? []
+    )
+  )
+)
+
+const noticeOf = (folder: string): string => {
+  const { license, name, version } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"))
+  const file = readdirSync(folder).find((_) => /^licen[cs]e/i.test(_))
+  if (file === undefined) throw new Error(`${name} has no licence text: it cannot be bundled`)
+  return `${name} ${version} (${license})\n\n${readFileSync(`${folder}/${file}`, "utf8").trim()}\n`
+}
+
+writeFileSync(
+  "dist/cli.LICENSES.txt",
+  [
+    "cli.mjs contains, besides effect-mcp-auth itself (see LICENSE), code of these packages.\n",
+    ...[...folders].sort().map(noticeOf)
+  ].join(`\n${"-".repeat(80)}\n\n`)
+)

@@ -1,0 +1,41 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Rule } from "effect-mcp-auth/provider"
+import * as CheckRules from "../../src/provider/CheckRules.ts"
+import * as DoctorRules from "../../src/provider/DoctorRules.ts"
+import * as TokenRules from "../../src/provider/TokenRules.ts"
+
+const words: Readonly<Record<Rule.Level, RegExp>> = {
+  MUST: /\b(?:MUST|REQUIRED)\b/,
+  SHOULD: /\b(?:SHOULD|RECOMMENDED|REQUIRED)\b/,
+  MAY: /\b(?:MAY|OPTIONAL)\b/
+}
+
+const sets = { CheckRules, DoctorRules, TokenRules }
+
+const rulesOf = (set: object): ReadonlyArray<Rule.Rule> =>
+  Object.values(set).filter((_): _ is Rule.Rule => typeof _ === "object" && "id" in _)
+
+it("no two rules have one id, in whichever report", () => {
+  const ids = [...rulesOf(CheckRules), ...rulesOf(TokenRules)].map((_) => _.id)
+  assert.deepStrictEqual(ids.filter((id, index) => ids.indexOf(id) !== index), [])
+})
+
+describe.each(Object.entries(sets))("%s", (_name, rules) => {
+  const all = rulesOf(rules)
+
+  it("no two have one id, and the list has all of them", () => {
+    const ids = all.map((_) => _.id)
+    assert.strictEqual(new Set(ids).size, ids.length)
+    if ("all" in rules) assert.sameMembers(rules.all.map((_) => _.id), ids)
+  })
+
+  it.each(all)("$id: the level is that of the sentence, or said to be ours", (rule) => {
+    for (const revision of Rule.revisions) {
+      const level = Rule.levelOf(rule, revision)
+      if (level === undefined) continue
+      const sentence = Rule.sentenceOf(rule, revision)
+      assert.isNotEmpty(sentence)
+      if (rule.derived !== true) assert.match(sentence, words[level], revision)
+    }
+  })
+})
