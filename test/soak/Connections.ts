@@ -31,7 +31,8 @@ const lengthOf = (text: string): number | undefined => {
   return end < 0 ? undefined : end + 5
 }
 
-export const make = (port: number, count: number): Connections => {
+/** Opens as many as are needed at once: who waits for a provider that hangs must not keep others from being sent. */
+export const make = (port: number, most: number): Connections => {
   const waiting: Array<Job> = []
   const idle: Array<(job: Job) => void> = []
   const sockets = new Set<ReturnType<typeof connect>>()
@@ -78,18 +79,18 @@ export const make = (port: number, count: number): Connections => {
       const at = idle.indexOf(begin)
       if (at >= 0) idle.splice(at, 1)
       finish("closed")
-      if (!closed) open()
+      if (!closed && waiting.length > 0) open()
     })
   }
-  for (let i = 0; i < count; i++) open()
 
   return {
     send: (request) =>
       new Promise((resolve) => {
         const job = { request, resolve }
         const begin = idle.pop()
-        if (begin === undefined) waiting.push(job)
-        else begin(job)
+        if (begin !== undefined) return begin(job)
+        waiting.push(job)
+        if (sockets.size < most) open()
       }),
     close: () => {
       closed = true

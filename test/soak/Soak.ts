@@ -54,13 +54,11 @@ const faults: ReadonlyArray<FaultProxy.Fault> = [
   { _tag: "Drip", every: "100 millis" }
 ]
 
-/** The line through points that misses them least: how much it rises from the first to the last. */
+/** How much it rises from the first point to the last, by the median of the slopes between any two: a peak is no rise. */
 const rise = (points: ReadonlyArray<readonly [x: number, y: number]>): number => {
-  const mean = (of: 0 | 1) => points.reduce((sum, point) => sum + point[of], 0) / points.length
-  const [x, y] = [mean(0), mean(1)]
-  const spread = points.reduce((sum, point) => sum + (point[0] - x) ** 2, 0)
-  const slope = points.reduce((sum, point) => sum + (point[0] - x) * (point[1] - y), 0) / (spread || 1)
-  return slope * (points.at(-1)![0] - points[0]![0])
+  const slopes = points.flatMap(([x, y], i) => points.slice(i + 1).map(([later, other]) => (other - y) / (later - x)))
+    .sort((a, b) => a - b)
+  return slopes[slopes.length >> 1]! * (points.at(-1)![0] - points[0]![0])
 }
 
 const provider = (resource: string) =>
@@ -129,7 +127,7 @@ export const run = (options: Options, progress: (line: string) => void = () => {
     const { issuer, proxy } = yield* provider(resource)
     const { port, state } = yield* server(issuer.issuer, resource, options.refresh)
     const connections = yield* Effect.acquireRelease(
-      Effect.sync(() => Connections.make(port, 64)),
+      Effect.sync(() => Connections.make(port, 1000)),
       (_) => Effect.sync(_.close)
     )
     const traffic = yield* Traffic.make(issuer, connections)

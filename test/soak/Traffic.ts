@@ -1,7 +1,7 @@
 /** What is sent, what has to come back, and what came. */
 import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
-import { createHistogram } from "node:perf_hooks"
+import { createHistogram, type RecordableHistogram } from "node:perf_hooks"
 import { callTool } from "../bench/Load.ts"
 import type { Connections } from "./Connections.ts"
 
@@ -29,6 +29,12 @@ const withdrawn = bad("a withdrawn key", "503")
 const prepare = (kind: Kind) => (token: string): Prepared => ({ kind, request: callTool(token, "2026-07-28") })
 
 const chosen = <A>(from: ReadonlyArray<A>): A => from[Math.floor(Math.random() * from.length)]!
+
+const summary = (histogram: RecordableHistogram) => ({
+  p50: histogram.percentile(50) / 1000,
+  p99: histogram.percentile(99) / 1000,
+  slowest: histogram.max / 1000
+})
 
 export type Traffic = Effect.Success<ReturnType<typeof make>>
 
@@ -67,7 +73,7 @@ export const make = Effect.fnUntraced(function*(issuer: TestIssuer.TestIssuer["S
   let goodRefused: Array<string> = []
   let badAdmitted: Array<string> = []
   let unexpected: Array<string> = []
-  let histogram = createHistogram()
+  let latencies = { good: createHistogram(), bad: createHistogram() }
   let began = performance.now()
 
   /** Sends one, due at that time. */
@@ -75,7 +81,7 @@ export const make = Effect.fnUntraced(function*(issuer: TestIssuer.TestIssuer["S
     const { kind, request } = pick()
     const status = await connections.send(request)
     const now = performance.now()
-    histogram.record(Math.max(1, Math.round((now - due) * 1000)))
+    latencies[kind.good ? "good" : "bad"].record(Math.max(1, Math.round((now - due) * 1000)))
     const of = (counts[kind.name] ??= {})
     of[status] = (of[status] ?? 0) + 1
     if (kind.expected.includes(status)) return
@@ -104,7 +110,7 @@ export const make = Effect.fnUntraced(function*(issuer: TestIssuer.TestIssuer["S
       goodRefused = []
       badAdmitted = []
       unexpected = []
-      histogram = createHistogram()
+      latencies = { good: createHistogram(), bad: createHistogram() }
       began = performance.now()
     },
     seen: () => ({
@@ -116,11 +122,7 @@ export const make = Effect.fnUntraced(function*(issuer: TestIssuer.TestIssuer["S
       sent: Object.values(counts).flatMap((_) => Object.values(_)).reduce((sum, count) => sum + count, 0),
       good: [admitted, withoutScope].flatMap((_) => Object.values(counts[_.name] ?? {})).reduce((sum, _) => sum + _, 0),
       /** In milliseconds, from the moment at which a request was due. */
-      latency: {
-        p50: histogram.percentile(50) / 1000,
-        p99: histogram.percentile(99) / 1000,
-        slowest: histogram.max / 1000
-      }
+      latency: { good: summary(latencies.good), bad: summary(latencies.bad) }
     })
   }
 })
