@@ -22,6 +22,8 @@ export interface Options {
   /** A new key is published this often and signs one rotation later: no sooner than the refresh interval. */
   readonly rotation: number
   readonly refresh: number
+  /** Tokens of each key. What was verified is remembered, up to a number that a third of the run should reach. */
+  readonly people: number
   /** The part of the maximum that is sent, and at most this many. */
   readonly share: number
   readonly most?: number
@@ -130,7 +132,7 @@ export const run = (options: Options, progress: (line: string) => void = () => {
       Effect.sync(() => Connections.make(port, 1000)),
       (_) => Effect.sync(_.close)
     )
-    const traffic = yield* Traffic.make(issuer, connections)
+    const traffic = yield* Traffic.make(issuer, connections, options.people)
     const does = <A>(effect: Effect.Effect<A>) => Effect.runPromise(effect)
 
     // The first tokens come while all is well: what a cold server does is the matter of `npm run faults`.
@@ -193,38 +195,39 @@ export const run = (options: Options, progress: (line: string) => void = () => {
         }
       }
       const rotate = async () => {
+        const currentKid = async () => (await does(issuer.currentKey)).kid
         const publish = async () => {
           keys++
           await does(issuer.rotateKeys)
-          return await does(traffic.signed)
+          return { kid: await currentKid(), tokens: await does(traffic.signed) }
         }
+        let signs = await currentKid()
         let next = await publish()
+        let due = performance.now()
+        // A key that was published one interval ago begins to sign, and the next one is published.
         while (!signal.aborted) {
-          await pause(options.rotation * 0.9)
+          due += options.rotation * 1000
+          await pause((due - performance.now()) / 1000)
           if (signal.aborted) return
-          const before = traffic.use(next)
-          // What is under way ends with the old key, which is then withdrawn, and the next one is published.
-          await pause(options.rotation * 0.1)
-          if (signal.aborted) return
-          await does(issuer.withdrawOldKeys)
-          const at = elapsed()
+          const [old, before] = [signs, traffic.use(next.tokens)]
+          // What is under way ends with the old key, which is then withdrawn.
+          const answered = traffic.answered()
+          signs = next.kid
           next = await publish()
+          await answered
+          await does(issuer.withdrawKey(old))
           // Noticed within the interval, or with the first fetch after it that does not fail.
-          const noticed = at + options.refresh * 1.125 + (slow ? 6 : 2)
-          void pause(noticed - elapsed()).then(() => signal.aborted || traffic.forget(before))
+          void pause(options.refresh * 1.125 + (slow ? 6 : 2)).then(() => signal.aborted || traffic.forget(before))
         }
       }
       const send = async () => {
-        const under = new Set<Promise<void>>()
         const interval = 1000 / rate
         for (let due = performance.now(); !signal.aborted; due += interval) {
           const wait = due - performance.now()
           if (wait > 0) await pause(wait / 1000)
-          const one = traffic.send(due)
-          under.add(one)
-          void one.finally(() => under.delete(one))
+          void traffic.send(due)
         }
-        await Promise.all(under)
+        await traffic.answered()
       }
       const heaps: Array<readonly [seconds: number, heap: number]> = []
       const watch = async () => {

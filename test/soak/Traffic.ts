@@ -38,7 +38,11 @@ const summary = (histogram: RecordableHistogram) => ({
 
 export type Traffic = Effect.Success<ReturnType<typeof make>>
 
-export const make = Effect.fnUntraced(function*(issuer: TestIssuer.TestIssuer["Service"], connections: Connections) {
+export const make = Effect.fnUntraced(function*(
+  issuer: TestIssuer.TestIssuer["Service"],
+  connections: Connections,
+  people: number
+) {
   const mint = (of: TestIssuer.TokenOptions = {}) =>
     issuer.mint({ scopes: ["todos:read", "todos:write"], expiresIn: "2 hours", ...of })
   const several = <E>(count: number, kind: Kind, token: (i: number) => Effect.Effect<string, E>) =>
@@ -46,7 +50,7 @@ export const make = Effect.fnUntraced(function*(issuer: TestIssuer.TestIssuer["S
 
   /** With the key that signs now: what is bad is bad for its own reason alone. */
   const signed = Effect.all({
-    good: several(200, admitted, (i) => mint({ subject: `person-${i}` })),
+    good: several(people, admitted, (i) => mint({ subject: `person-${i}` })),
     withoutScope: several(20, withoutScope, (i) => mint({ subject: `person-${i}`, scopes: ["todos:read"] })),
     bad: Effect.all([
       several(20, bad("expired"), () => mint({ expiresIn: "-1 seconds" })),
@@ -76,9 +80,10 @@ export const make = Effect.fnUntraced(function*(issuer: TestIssuer.TestIssuer["S
   let latencies = { good: createHistogram(), bad: createHistogram() }
   let began = performance.now()
 
-  /** Sends one, due at that time. */
-  const send = async (due: number): Promise<void> => {
-    const { kind, request } = pick()
+  /** What is under way. */
+  const under = new Set<Promise<void>>()
+
+  const exchange = async ({ kind, request }: Prepared, due: number): Promise<void> => {
     const status = await connections.send(request)
     const now = performance.now()
     latencies[kind.good ? "good" : "bad"].record(Math.max(1, Math.round((now - due) * 1000)))
@@ -90,8 +95,17 @@ export const make = Effect.fnUntraced(function*(issuer: TestIssuer.TestIssuer["S
     )
   }
 
+  /** Sends one, due at that time. */
+  const send = (due: number): Promise<void> => {
+    const one = exchange(pick(), due)
+    under.add(one)
+    return one.finally(() => under.delete(one))
+  }
+
   return {
     send,
+    /** When all that is under way now has its answer. */
+    answered: () => Promise.all(under),
     /** Tokens for the key that signs from now on, to be sent once the key has been published long enough. */
     signed,
     /** From now on these are sent, and no others that are good. Gives those that were sent so far. */

@@ -12,6 +12,7 @@ describe("twenty seconds of mixed traffic", () => {
           calibration: 1,
           rotation: 6,
           refresh: 6,
+          people: 100,
           share: 0.5,
           most: 60
         })
