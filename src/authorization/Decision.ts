@@ -11,10 +11,10 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
-import * as References from "effect/References"
 import * as Result from "effect/Result"
 import { AuthConfigError, type AuthError } from "../protocol/AuthError.ts"
 import type { Operation } from "../protocol/Operation.ts"
@@ -123,8 +123,9 @@ export const omittedSubject: SubjectForm = { _tag: "Omitted" }
 export const hashedSubject = (key: Redacted.Redacted): SubjectForm => ({ _tag: "Hashed", key })
 
 /**
- * A request on its way through the gate: when it came, in nanoseconds of the `Clock`, and whether a decision about it was
- * reported. Set by a host between the two steps of the gate, so that durations cover both and nothing is told twice.
+ * A request on its way through the gate: when it came, in monotonic nanoseconds of the `Clock`, and whether a decision
+ * about it was reported. Set by a host between the two steps of the gate, so that durations cover both and nothing is
+ * told twice.
  *
  * @category models
  * @since 0.1.0
@@ -146,24 +147,21 @@ export const CurrentTicket: Context.Reference<Ticket | undefined> = Context.Refe
 )
 
 /**
- * Now, in nanoseconds of the `Clock`.
+ * Now, in monotonic nanoseconds of the `Clock`: what durations are measured in, whatever is done to the time of day.
  *
- * @category references
+ * @category getters
  * @since 0.1.0
  */
-export const now: Effect.Effect<bigint> = Effect.withFiber((fiber) =>
-  Effect.succeed(fiber.getRef(Clock.Clock).currentTimeNanosUnsafe())
-)
+export const now = (fiber: Fiber.Fiber<unknown, unknown>): bigint =>
+  fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
 
 /**
- * When the request came, as its ticket says, or now.
+ * When the request of this fiber came, as its ticket says, or now.
  *
- * @category references
+ * @category getters
  * @since 0.1.0
  */
-export const since: Effect.Effect<bigint> = Effect.withFiber((fiber) =>
-  Effect.succeed(fiber.getRef(CurrentTicket)?.since ?? fiber.getRef(Clock.Clock).currentTimeNanosUnsafe())
-)
+export const since = (fiber: Fiber.Fiber<unknown, unknown>): bigint => fiber.getRef(CurrentTicket)?.since ?? now(fiber)
 
 /**
  * What a decision is made of.
@@ -176,7 +174,7 @@ export interface Facts {
   readonly principal: Principal["Service"] | undefined
   readonly operations: ReadonlyArray<Operation>
   readonly required: ReadonlyArray<string>
-  /** When the request came, in nanoseconds of the `Clock`. */
+  /** When the request came, in monotonic nanoseconds of the `Clock`. */
   readonly since: bigint
   /** When it was decided, if not now. */
   readonly until?: bigint | undefined
@@ -195,6 +193,15 @@ export interface Options {
 }
 
 /**
+ * Reports a decision of the request whose fiber it is given. What it returns is left to do: `Effect.void` itself where
+ * that is nothing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reporter = (facts: Facts, fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<void>
+
+/**
  * Makes the function that reports decisions: counts each one, logs it, tells the listener.
  *
  * **Details**
@@ -206,29 +213,27 @@ export interface Options {
  * @category logging
  * @since 0.1.0
  */
-export const reporter = (options: Options = {}): (facts: Facts) => Effect.Effect<void> => {
+export const reporter = (options: Options = {}): Reporter => {
   const nameOf = naming(options.subject ?? plainSubject)
-  return (facts) =>
-    Effect.withFiber((fiber) => {
-      const ticket = fiber.getRef(CurrentTicket)
-      if (ticket !== undefined) ticket.reported = true
-      const nanos = (facts.until ?? fiber.getRef(Clock.Clock).currentTimeNanosUnsafe()) - facts.since
-      const duration = Duration.nanos(nanos > 0n ? nanos : 0n)
-      const { counter, timer } = seriesOf(facts.refusal?.reason)
-      counter.updateUnsafe(1, fiber.context)
-      timer.updateUnsafe(duration, fiber.context)
+  const own = options.listener ?? nobody
+  return (facts, fiber) => {
+    const ticket = fiber.getRef(CurrentTicket)
+    if (ticket !== undefined) ticket.reported = true
+    const duration = Duration.millis(Math.max(0, Number((facts.until ?? now(fiber)) - facts.since) / 1e6))
+    const { counter, timer } = seriesOf(facts.refusal?.reason)
+    counter.updateUnsafe(1, fiber.context)
+    timer.updateUnsafe(duration, fiber.context)
 
-      const own = options.listener ?? nobody
-      const listener = own === nobody ? fiber.getRef(DecisionListener) : own
-      const level = levelOf(facts.refusal)
-      const logs = LogLevel.isGreaterThanOrEqualTo(level, fiber.getRef(References.MinimumLogLevel))
-      if (!logs && listener === nobody) return Effect.void
-      return Effect.flatMap(nameOf(facts.principal), (subject) => {
-        const decision = make(facts, subject, duration)
-        const told = listener(decision)
-        return logs ? Effect.andThen(log(decision, level, facts.refusal?.error), told) : told
-      })
+    const listener = own === nobody ? fiber.getRef(DecisionListener) : own
+    const level = levelOf(facts.refusal)
+    const logs = LogLevel.isGreaterThanOrEqualTo(level, fiber.cache.minimumLogLevel)
+    if (!logs && listener === nobody) return Effect.void
+    return Effect.flatMap(nameOf(facts.principal), (subject) => {
+      const decision = make(facts, subject, duration)
+      const told = listener(decision)
+      return logs ? Effect.andThen(log(decision, level, facts.refusal?.error), told) : told
     })
+  }
 }
 
 const make = (
@@ -381,14 +386,16 @@ const log = (decision: Decision, level: LogLevel.Severity, error: AuthError | un
  * @since 0.1.0
  */
 export const traced = <E extends AuthError, R>(
-  verification: Effect.Effect<Principal["Service"], E, R>
-): Effect.Effect<Principal["Service"], E, R> =>
-  Effect.withFiber((fiber) => {
-    if (fiber.cache.tracer === undefined) return verification
-    // A span knows how its effect ended. This one must end without a value: a principal holds every claim of its token.
-    let outcome: Result.Result<Principal["Service"], E>
-    return Effect.flatMap(
-      Effect.useSpan("mcp_auth.verify", (span) =>
+  verification: Effect.Effect<Principal["Service"], E, R>,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Effect.Effect<Principal["Service"], E, R> => {
+  if (fiber.cache.tracer === undefined) return verification
+  // A span knows how its effect ended. This one must end without a value: a principal holds every claim of its token.
+  let outcome: Result.Result<Principal["Service"], E>
+  return Effect.flatMap(
+    Effect.useSpan(
+      "mcp_auth.verify",
+      (span) =>
         Effect.map(Effect.result(Effect.withParentSpan(verification, span)), (result) => {
           outcome = result
           if (Result.isSuccess(result)) {
@@ -402,8 +409,8 @@ export const traced = <E extends AuthError, R>(
             span.attribute("mcp_auth.outcome", "refused")
             span.attribute("mcp_auth.reason", result.failure.reason)
           }
-        })),
-      () =>
-        Effect.fromResult(outcome)
-    )
-  })
+        })
+    ),
+    () => Effect.fromResult(outcome)
+  )
+}

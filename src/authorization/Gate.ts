@@ -3,8 +3,10 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import {
   AuthConfigError,
@@ -103,8 +105,14 @@ export interface Gate {
   readonly legacyMetadata: Options["legacyMetadata"]
   /** The answers that a host gives where the gate itself gave none. */
   readonly refusals: Refusal.Refusals
-  /** The services of an authenticated request: `Principal`, `RequestState`, this gate, the user's own claims. */
-  readonly services: (principal: Principal["Service"]) => Context.Context<Principal | RequestState | AuthLayer>
+  /** The services of an authenticated request: `Principal`, `RequestState`, the user's own claims. */
+  readonly services: (principal: Principal["Service"]) => Context.Context<Principal | RequestState>
+  /** The same beside what a context has already, and what is known of the request for decisions further inside. */
+  readonly enter: <R>(
+    context: Context.Context<R>,
+    principal: Principal["Service"],
+    ticket: Ticket
+  ) => Context.Context<R | Principal | RequestState>
   /** Forgets verdicts on tokens: after a sign-out, or when somebody's rights have changed. */
   readonly invalidate: (target: Target) => Effect.Effect<void>
   /**
@@ -115,8 +123,16 @@ export interface Gate {
   readonly recall: (authorization: string, now: number) => Principal["Service"] | undefined
   readonly authenticate: (request: Request) => Effect.Effect<Caller, Refusal.Refusal>
   readonly authorize: <R>(call: Call<R>) => Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R>
-  /** Reports that a request came in which `authorize` does not get to see. Times are in nanoseconds of the `Clock`. */
-  readonly admitted: (principal: Principal["Service"], since: bigint, until: bigint) => Effect.Effect<void>
+  /**
+   * Reports that a request came in which `authorize` does not get to see. Times are in monotonic nanoseconds of the
+   * `Clock`. Gives `Effect.void` itself where nothing is left to do.
+   */
+  readonly admitted: (
+    principal: Principal["Service"],
+    since: bigint,
+    until: bigint,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ) => Effect.Effect<void>
   /** The answer to a failure further inside, reported as a decision. */
   readonly refuse: (
     error: AuthError,
@@ -133,6 +149,25 @@ export interface Gate {
 export class AuthLayer extends Context.Service<AuthLayer, Gate>()("effect-mcp-auth/AuthLayer") {}
 
 /**
+ * The ticket of a request, with the gate that it came through.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Ticket extends Decision.Ticket {
+  readonly gate: Gate
+}
+
+/**
+ * The gate through which the request of a context came in; `undefined` where none was in its way.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const ofContext = (context: Context.Context<never>): Gate | undefined =>
+  (Context.get(context, Decision.CurrentTicket) as Ticket | undefined)?.gate
+
+/**
  * What a gate is made of.
  *
  * @category models
@@ -141,7 +176,10 @@ export class AuthLayer extends Context.Service<AuthLayer, Gate>()("effect-mcp-au
 export interface Options {
   readonly resource: ProtectedResource
   readonly verifier: TokenVerifier["Service"]
-  /** The verdicts of the verifier that may be used again at once, where they depend on the token alone. */
+  /**
+   * The verdicts of the verifier that may be used again at once, where they depend on the token alone: on no proof of a
+   * key, either (see `TokenCache.Cached`).
+   */
   readonly recall?: ((token: string, now: number) => Principal["Service"] | undefined) | undefined
   readonly requestState: RequestState["Service"]
   readonly tokenGrammar?: Credentials.Grammar | undefined
@@ -194,13 +232,17 @@ export const make = (options: Options): Gate => {
   const decoded = new WeakMap<Principal["Service"], Context.Context<never>>()
 
   const refuseWith = (
+    fiber: Fiber.Fiber<unknown, unknown>,
     since: bigint,
     refusal: Refusal.Refusal,
     principal: Principal["Service"] | undefined = undefined,
     operations: ReadonlyArray<Operation> = []
   ): Effect.Effect<never, Refusal.Refusal> => {
     const required = refusal.error?._tag === "InsufficientScope" ? refusal.error.required : []
-    return Effect.andThen(report({ refusal, principal, operations, required, since }), Effect.fail(refusal))
+    return Effect.flatMapEager(
+      report({ refusal, principal, operations, required, since }, fiber),
+      () => Effect.fail(refusal)
+    )
   }
 
   const readClaims = (
@@ -217,11 +259,90 @@ export const make = (options: Options): Gate => {
     return Effect.succeed(principal)
   }
 
-  const prepared = new WeakMap<Principal["Service"], Context.Context<Principal | RequestState | AuthLayer>>()
   const recall = dpop.schemes.includes("Bearer") ? options.recall : undefined
+  const isRecalled = (authorization: string, now: number): Principal["Service"] | undefined => {
+    if (recall === undefined || !authorization.startsWith("Bearer ")) return undefined
+    const principal = recall(authorization.slice(7), now)
+    return principal === undefined || (options.claims !== undefined && !decoded.has(principal)) ? undefined : principal
+  }
 
   const circumstances: Refusal.Circumstances = { principal: undefined, protocolVersion: undefined }
   const circumstancesOfDpop: Refusal.Circumstances = { ...circumstances, scheme: "DPoP" }
+
+  const verify = (
+    fiber: Fiber.Fiber<unknown, unknown>,
+    since: bigint,
+    request: Request,
+    authorization: ReadonlyArray<string>
+  ): Effect.Effect<Principal["Service"], Refusal.Refusal> => {
+    const parsed = Credentials.parse(authorization, options.tokenGrammar, dpop.schemes)
+    if (Result.isFailure(parsed)) return refuseWith(fiber, since, refusals.of(parsed.failure, circumstances))
+    const credentials = parsed.success
+    const verified = Effect.flatMapEager(Decision.traced(verifier.verify(credentials, request), fiber), readClaims)
+    // After the token, so that a stranger costs no signature more; and outside of every memory of tokens.
+    const proven = Effect.flatMapEager(
+      verified,
+      (principal) => Effect.mapEager(dpop.judge(request, credentials, principal), () => principal)
+    )
+    return Effect.catchEager(
+      proven,
+      (error) =>
+        refuseWith(
+          fiber,
+          since,
+          refusals.of(error, credentials.scheme === "Bearer" ? circumstances : circumstancesOfDpop)
+        )
+    )
+  }
+
+  const authorize = <R>(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    since: bigint,
+    { policy: policyOf, principal, protocolVersion }: Call<R>,
+    operations: ReadonlyArray<Operation>
+  ): Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal> => {
+    const needed = new Set<string>()
+    let needsCaller = false
+    for (const operation of operations) {
+      const policy = policyOf(operation)
+      if (policy === undefined) continue // the server answers as it does for any unknown name
+      if (policy.scopes.length === 0 && options.unlisted === "deny" && operation.kind !== undefined) {
+        const unlisted = new InsufficientScope({ reason: "unlisted", required: [] })
+        return refuseWith(fiber, since, refusals.of(unlisted, circumstances), principal, operations)
+      }
+      if (policy.unauthorized === "hide") continue // hidden inside the server, where the answer is made
+      if (policy.authenticated === true) needsCaller = true
+      for (const scope of policy.scopes) needed.add(scope)
+    }
+    const required = needed.size === 0 ? none : [...needed]
+    if (principal === undefined && (needsCaller || required.length > 0)) {
+      return refuseWith(fiber, since, refusals.signIn(required), undefined, operations)
+    }
+    if (principal !== undefined && required.some((scope) => !principal.scopes.has(scope))) {
+      const missing = new InsufficientScope({ reason: "missing-scope", required })
+      return refuseWith(
+        fiber,
+        since,
+        refusals.of(missing, { principal, protocolVersion }),
+        principal,
+        operations
+      )
+    }
+    return Effect.mapEager(
+      report({ refusal: undefined, principal, operations, required, since }, fiber),
+      () => operations
+    )
+  }
+
+  // One by one: merging would copy the whole context of a request.
+  const servicesIn = <R>(context: Context.Context<R>, principal: Principal["Service"]) => {
+    const services = context.pipe(
+      Context.add(RequestState, options.requestState),
+      Context.add(Principal, principal)
+    )
+    const own = options.claims === undefined ? undefined : decoded.get(principal)
+    return own === undefined ? services : Context.merge(services, own)
+  }
 
   const gate: Gate = {
     resource,
@@ -231,91 +352,49 @@ export const make = (options: Options): Gate => {
     legacyMetadata: options.legacyMetadata,
     refusals,
     invalidate: options.invalidate ?? (() => Effect.void),
-    services: (principal) => {
-      const known = prepared.get(principal)
-      if (known !== undefined) return known
-      const services = Context.make(Principal, principal).pipe(
-        Context.add(AuthLayer, gate),
-        Context.add(RequestState, options.requestState),
-        Context.merge(decoded.get(principal) ?? Context.empty())
-      )
-      prepared.set(principal, services)
-      return services
-    },
-    recall: (authorization, now) => {
-      if (recall === undefined || !authorization.startsWith("Bearer ")) return undefined
-      const principal = recall(authorization.slice(7), now)
-      if (principal === undefined || (options.claims !== undefined && !decoded.has(principal))) return undefined
-      // Bound to a key: only a proof, made for this very request, lets it in.
-      return Object.hasOwn(principal.claims, "cnf") ? undefined : principal
-    },
+    services: (principal) => servicesIn(Context.empty(), principal),
+    enter: (context, principal, ticket) => servicesIn(Context.add(context, Decision.CurrentTicket, ticket), principal),
+    recall: isRecalled,
     authenticate: (request) =>
-      Effect.flatMap(Decision.since, (since): Effect.Effect<Caller, Refusal.Refusal> => {
+      Effect.withFiber((fiber): Effect.Effect<Caller, Refusal.Refusal> => {
+        const since = Decision.since(fiber)
         const origin = request.header("origin")
-        if (origin !== undefined && !allowedOrigins.includes(origin)) return refuseWith(since, refusals.origin)
-        if (
-          request.method === "OPTIONS" && origin !== undefined &&
-          request.header("access-control-request-method") !== undefined
-        ) {
-          return Effect.succeed("preflight")
+        if (origin !== undefined) {
+          if (!allowedOrigins.includes(origin)) return refuseWith(fiber, since, refusals.origin)
+          if (request.method === "OPTIONS" && request.header("access-control-request-method") !== undefined) {
+            return Effect.succeed("preflight")
+          }
         }
-        if (options.anonymous === "allow-unscoped" && request.authorization.length === 0) {
-          return Effect.succeed("anonymous")
-        }
-        const parsed = Credentials.parse(request.authorization, options.tokenGrammar, dpop.schemes)
-        if (Result.isFailure(parsed)) return refuseWith(since, refusals.of(parsed.failure, circumstances))
-        const credentials = parsed.success
-        return Decision.traced(verifier.verify(credentials, request)).pipe(
-          Effect.flatMap(readClaims),
-          // After the token, so that a stranger costs no signature more; and outside of every memory of tokens.
-          Effect.tap((principal) => dpop.judge(request, credentials, principal)),
-          Effect.catch((error) =>
-            refuseWith(
-              since,
-              refusals.of(error, credentials.scheme === "Bearer" ? circumstances : circumstancesOfDpop)
-            )
-          )
-        )
+        const { authorization } = request
+        if (authorization.length === 0 && options.anonymous === "allow-unscoped") return Effect.succeed("anonymous")
+        // Whoever traces wants to see every verification, also one out of memory.
+        const principal = authorization.length === 1 && fiber.cache.tracer === undefined
+          ? isRecalled(authorization[0]!, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
+          : undefined
+        return principal === undefined ? verify(fiber, since, request, authorization) : Effect.succeed(principal)
       }),
-    authorize: Effect.fnUntraced(function*(call) {
-      const { principal, protocolVersion, session } = call
-      const since = yield* Decision.since
-      if (session !== undefined) {
-        const standing = sessions.judge(session, principal)
-        if (standing === "foreign") return yield* refuseWith(since, refusals.session, principal)
-        if (standing === "needs-credentials") return yield* refuseWith(since, refusals.of(noCredentials, circumstances))
-      }
-      const operations = yield* Effect.catch(
-        call.operations,
-        (error) => refuseWith(since, refusals.of(error, circumstances), principal)
-      )
-      const required = new Set<string>()
-      let needsCaller = false
-      for (const operation of operations) {
-        const policy = call.policy(operation)
-        if (policy === undefined) continue // the server answers as it does for any unknown name
-        if (policy.scopes.length === 0 && options.unlisted === "deny" && operation.kind !== undefined) {
-          const unlisted = new InsufficientScope({ reason: "unlisted", required: [] })
-          return yield* refuseWith(since, refusals.of(unlisted, circumstances), principal, operations)
+    authorize: (call) =>
+      Effect.withFiber((fiber) => {
+        const { principal, session } = call
+        const since = Decision.since(fiber)
+        if (session !== undefined) {
+          const standing = sessions.judge(session, principal)
+          if (standing === "foreign") return refuseWith(fiber, since, refusals.session, principal)
+          if (standing === "needs-credentials") {
+            return refuseWith(fiber, since, refusals.of(noCredentials, circumstances))
+          }
         }
-        if (policy.unauthorized === "hide") continue // hidden inside the server, where the answer is made
-        if (policy.authenticated === true) needsCaller = true
-        for (const scope of policy.scopes) required.add(scope)
-      }
-      if (principal === undefined && (needsCaller || required.size > 0)) {
-        return yield* refuseWith(since, refusals.signIn([...required]), undefined, operations)
-      }
-      if (principal !== undefined && [...required].some((scope) => !principal.scopes.has(scope))) {
-        const missing = new InsufficientScope({ reason: "missing-scope", required: [...required] })
-        return yield* refuseWith(since, refusals.of(missing, { principal, protocolVersion }), principal, operations)
-      }
-      yield* report({ refusal: undefined, principal, operations, required: [...required], since })
-      return operations
-    }),
-    admitted: (principal, since, until) =>
-      report({ refusal: undefined, principal, operations: [], required: [], since, until }),
+        return Effect.matchEffect(call.operations, {
+          onFailure: (error) => refuseWith(fiber, since, refusals.of(error, circumstances), principal),
+          onSuccess: (operations) => authorize(fiber, since, call, operations)
+        })
+      }),
+    admitted: (principal, since, until, fiber) =>
+      report({ refusal: undefined, principal, operations: none, required: none, since, until }, fiber),
     refuse: (error, known) =>
-      Effect.flatMap(Decision.since, (since) => refuseWith(since, refusals.of(error, known), known.principal))
+      Effect.withFiber((fiber) => refuseWith(fiber, Decision.since(fiber), refusals.of(error, known), known.principal))
   }
   return gate
 }
+
+const none: ReadonlyArray<never> = []

@@ -3,16 +3,17 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Decision from "../authorization/Decision.ts"
 import { AuthLayer } from "../authorization/Gate.ts"
-import type { Refusal } from "../authorization/Refusal.ts"
 import { AuthConfigError, InsufficientScope, MissingCredentials } from "../protocol/AuthError.ts"
 import type { Principal } from "../verification/Principal.ts"
 import type { RequestState } from "../verification/RequestState.ts"
@@ -36,66 +37,63 @@ export const middleware: Layer.Layer<
   never,
   AuthLayer
 > = HttpRouter.middleware<{ provides: Principal | RequestState; handles: InsufficientScope }>()(
-  Effect.map(AuthLayer, (gate) => (app: Effect.Effect<HttpServerResponse.HttpServerResponse, any, any>) => {
+  Effect.map(AuthLayer, (gate) => (app: App): App => {
     const isMcp = effectHttp.decidesAboutAnonymous.has(app)
 
     const enter = (
+      fiber: Fiber.Fiber<unknown, unknown>,
       principal: Principal["Service"],
       request: HttpServerRequest.HttpServerRequest,
-      since: bigint,
-      until: bigint
-    ): Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal | Unhandled> => {
-      const ticket: Decision.Ticket = { since, reported: false }
-      const services = Context.add(gate.services(principal), Decision.CurrentTicket, ticket)
-      const handled = Effect.catchIf(
-        Effect.provideContext(app, services) as Effect.Effect<HttpServerResponse.HttpServerResponse, Unhandled>,
-        (error): error is InsufficientScope & Unhandled => error instanceof InsufficientScope,
-        (error) => gate.refuse(error, { principal, protocolVersion: effectHttp.protocolVersion(request) })
-      )
+      since: bigint
+    ): App => {
+      const until = Decision.now(fiber)
+      const ticket = { gate, since, reported: false }
       // Whatever decided further inside has told of it. A plain route is known to be let in when nothing refused.
-      return Effect.tap(handled, () => ticket.reported ? Effect.void : gate.admitted(principal, since, until))
+      const admitted = () => ticket.reported ? Effect.void : gate.admitted(principal, since, until, fiber)
+      const handled = Effect.matchCauseEffect(app, {
+        onSuccess: (response: HttpServerResponse.HttpServerResponse): App =>
+          Effect.mapEager(admitted(), () => response),
+        onFailure: (cause): App => {
+          const error = Cause.findError(cause)
+          return Result.isSuccess(error) && error.success instanceof InsufficientScope
+            ? gate.refuse(error.success, { principal, protocolVersion: effectHttp.protocolVersion(request) })
+            : Effect.flatMapEager(admitted(), () => Effect.failCause(cause))
+        }
+      })
+      return Effect.updateContext(
+        handled,
+        (context: Context.Context<never>) => gate.enter(context, principal, ticket)
+      )
     }
 
-    const decide = (since: bigint): Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal | Unhandled> =>
-      Effect.gen(function*() {
-        const request = yield* HttpServerRequest.HttpServerRequest
-        const caller = yield* gate.authenticate(effectHttp.toGateRequest(request))
-        if (caller !== "preflight" && caller !== "anonymous") {
-          return yield* enter(caller, request, since, yield* Decision.now)
-        }
+    const decide = (
+      fiber: Fiber.Fiber<unknown, unknown>,
+      request: HttpServerRequest.HttpServerRequest,
+      since: bigint
+    ): App =>
+      Effect.flatMap(gate.authenticate(effectHttp.toGateRequest(request)), (caller): App => {
+        if (caller !== "preflight" && caller !== "anonymous") return enter(fiber, caller, request, since)
         const passes = caller === "preflight"
-          ? (yield* HttpRouter.RouteContext).route.method === "OPTIONS"
+          ? Context.getUnsafe(fiber.context, HttpRouter.RouteContext).route.method === "OPTIONS"
           : isMcp
-        return passes
-          ? yield* app as Effect.Effect<HttpServerResponse.HttpServerResponse, never>
-          : yield* gate.refuse(noCredentials, {
-            principal: undefined,
-            protocolVersion: effectHttp.protocolVersion(request)
-          })
-      }) as Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal | Unhandled>
+        return passes ? app : gate.refuse(noCredentials, {
+          principal: undefined,
+          protocolVersion: effectHttp.protocolVersion(request)
+        })
+      })
 
     return Effect.withFiber((fiber) => {
-      const clock = fiber.getRef(Clock.Clock)
-      const since = clock.currentTimeNanosUnsafe()
-      const request = Context.getUnsafe(
-        fiber.context as Context.Context<HttpServerRequest.HttpServerRequest>,
-        HttpServerRequest.HttpServerRequest
-      )
-      // Whoever traces wants to see every verification, also one out of memory.
-      const principal = fiber.cache.tracer === undefined
-        ? effectHttp.recall(gate, request, clock.currentTimeMillisUnsafe())
-        : undefined
-      return Effect.catchIf(
-        principal === undefined ? decide(since) : enter(principal, request, since, clock.currentTimeNanosUnsafe()),
-        (error): error is Refusal & Unhandled => (error as Partial<Refusal>)?._tag === "Refusal",
-        (refusal) => Effect.succeed(effectHttp.fromRefusal(refusal))
+      const since = Decision.now(fiber)
+      const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+      const principal = effectHttp.recall(gate, request, fiber)
+      return effectHttp.answered(
+        principal === undefined ? decide(fiber, request, since) : enter(fiber, principal, request, since)
       )
     })
   }) as never
 ).layer as never
 
-/** What a handler may fail with besides: for the router, not for this middleware. */
-type Unhandled = { readonly _tag?: unknown }
+type App = Effect.Effect<HttpServerResponse.HttpServerResponse, any, any>
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })
 

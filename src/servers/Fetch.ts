@@ -147,8 +147,8 @@ export const fromLayer = async <R, E, A = unknown>(
     protectRoute: (handler, options = {}) => {
       const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
       return async (request, ...rest) => {
-        const asked = webHost.toHostRequest(request, { limit: 0 })
-        const admitted = await host.run(host.admitRoute(asked, scopes, options.preflight !== undefined), request.signal)
+        const decision = host.admitRoute(webHost.toGateRequest(request), scopes, options.preflight !== undefined)
+        const admitted = await host.run(decision, request.signal)
         if (Result.isFailure(admitted)) return webHost.toResponse(admitted.failure, request.method)
         const { principal } = admitted.success
         return principal === undefined

@@ -24,8 +24,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { AuthLayer, type Policy } from "../authorization/Gate.ts"
-import type { Refusal } from "../authorization/Refusal.ts"
+import { AuthLayer, ofContext, type Policy } from "../authorization/Gate.ts"
 import {
   check,
   type Literals,
@@ -72,7 +71,7 @@ const fence = (policyOf: PolicyOf) =>
       const principal = Context.getOrUndefined(services, Principal)
       if (principal !== undefined && required.every((scope) => principal.scopes.has(scope))) return effect
       const rejected = Effect.fail(new ScopeRejected({ message: "Insufficient scope" }))
-      const gate = Context.getOrUndefined(services, AuthLayer)
+      const gate = ofContext(services)
       const request = Context.getOrUndefined(services, HttpServerRequest.HttpServerRequest)
       if (gate === undefined || request === undefined) return rejected
       const error = new InsufficientScope({ reason: "missing-scope", required })
@@ -326,36 +325,36 @@ const untilExpiry = (
 /** Inside the middleware of `AuthLayer`, so the caller is known; outside the server, so nothing has run yet. */
 const beforeDispatch = (policyOf: (operation: Operation.Operation) => Policy | undefined) =>
   Effect.map(AuthLayer, (gate) => (app: App): App => {
-    const gated: App = Effect.gen(function*() {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      if (request.method === "OPTIONS") return yield* app
-      const principal = Context.getOrUndefined(yield* Effect.context<never>(), Principal)
+    const gated: App = Effect.withFiber<HttpServerResponse.HttpServerResponse, any, any>((fiber) => {
+      const { context } = fiber
+      const request = Context.getUnsafe(context, HttpServerRequest.HttpServerRequest)
+      if (request.method === "OPTIONS") return app
+      const principal = Context.getOrUndefined(context, Principal)
       const session = request.headers["mcp-session-id"]
-      const operations = yield* gate.authorize({
+      const admitted = gate.authorize({
         principal,
         session,
         protocolVersion: effectHttp.protocolVersion(request),
         operations: operationsOf(request),
         policy: policyOf
       })
-      const response = yield* app
-      // The server sets Mcp-Session-Id in a pre-response handler: only one appended after it sees the header.
-      yield* HttpEffect.appendPreResponseHandler((_, sent) =>
-        Effect.sync(() => {
-          const issued = sent.headers["mcp-session-id"]
-          if (issued !== undefined && session === undefined) gate.sessions.bind(issued, principal)
-          if (request.method === "DELETE" && sent.status === 204 && session !== undefined) {
-            gate.sessions.release(session)
+      return Effect.flatMap(admitted, (operations) =>
+        Effect.flatMap(app, (response) => {
+          // The server sets Mcp-Session-Id in a pre-response handler: only one appended after it sees the header.
+          if (session === undefined || request.method === "DELETE") {
+            HttpEffect.appendPreResponseHandlerUnsafe(context, (_, sent) => {
+              const issued = sent.headers["mcp-session-id"]
+              if (issued !== undefined && session === undefined) gate.sessions.bind(issued, principal)
+              if (request.method === "DELETE" && sent.status === 204 && session !== undefined) {
+                gate.sessions.release(session)
+              }
+              return Effect.succeed(sent)
+            })
           }
-          return sent
-        })
-      )
-      return yield* untilExpiry(response, Lifetime.endOfStream(principal, request.method, operations))
+          return untilExpiry(response, Lifetime.endOfStream(principal, request.method, operations))
+        }))
     }).pipe(
-      Effect.catchIf(
-        (error): error is Refusal => (error as Partial<Refusal>)?._tag === "Refusal",
-        (refusal) => Effect.succeed(effectHttp.fromRefusal(refusal))
-      ),
+      effectHttp.answered,
       Effect.updateContext((context: Context.Context<any>) =>
         Context.getOrUndefined(context, HttpIncomingMessage.MaxBodySize) === undefined
           ? Context.add(context, HttpIncomingMessage.MaxBodySize, maximumBody)

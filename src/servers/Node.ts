@@ -126,7 +126,7 @@ export const fromLayer = async <R, E, A = unknown>(
   layer: hosts.GateLayer<R, E>,
   claims?: Context.Key<any, A> | undefined
 ): Promise<McpAuthNode<hosts.OfferedBy<R>, A>> => {
-  const host = await hosts.make(layer, claims)
+  const host = await hosts.make(nodeHost.withSignatures(layer), claims)
   const principals = new WeakMap<object, Principal["Service"]>()
 
   const middleware = (
@@ -134,7 +134,9 @@ export const fromLayer = async <R, E, A = unknown>(
   ): Middleware<hosts.Admission<A>> =>
   async (req, res, next) => {
     principals.delete(req)
-    const admitted = await nodeHost.decide(host, req, res, decision(req))
+    const decided = nodeHost.decide(host, req, res, decision(req))
+    // Whoever is let in at once goes on at once, in the same turn.
+    const admitted = decided instanceof Promise ? await decided : decided
     if (admitted === undefined) return undefined
     if (admitted.principal !== undefined) principals.set(req, admitted.principal)
     nodeHost.prepare(host, req, res, admitted)
@@ -147,11 +149,11 @@ export const fromLayer = async <R, E, A = unknown>(
     protect: (options = {}) => {
       const limit = body.checkLimit(options.maximumBody)
       const policyOf = hosts.policyOf(options.policy)
-      return middleware((req) => host.admit(nodeHost.toHostRequest(req, limit), policyOf))
+      return middleware((req) => host.admit(nodeHost.toGateRequest(req), nodeHost.bodyOf(req, limit), policyOf))
     },
     protectRoute: (options = {}) => {
       const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
-      return middleware((req) => host.admitRoute(nodeHost.toHostRequest(req, 0), scopes, true))
+      return middleware((req) => host.admitRoute(nodeHost.toGateRequest(req), scopes, true))
     },
     metadataRouter: () => async (req, res, next) => {
       const answered = nodeHost.document(host, req, res)

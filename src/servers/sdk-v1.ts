@@ -35,8 +35,8 @@ import type {
 import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as Layer from "effect/Layer"
-import type { AuthLayer } from "../authorization/Gate.ts"
-import type { HostRequest } from "./internal/host.ts"
+import type * as Gate from "../authorization/Gate.ts"
+import type { Body } from "./internal/host.ts"
 import * as node from "./internal/nodeHost.ts"
 import { judge, type ReadArguments } from "./internal/sdkGate.ts"
 import * as sdkHost from "./internal/sdkHost.ts"
@@ -317,19 +317,21 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
  * @since 0.1.0
  */
 export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>, const N extends Anonymous = "deny">(
-  layer: Layer.Layer<AuthLayer | P, E, HttpClient.HttpClient>,
+  layer: Layer.Layer<Gate.AuthLayer | P, E, HttpClient.HttpClient>,
   options: HostOptions<Claims, N> = {}
 ): Promise<McpAuthSdk<OfferedBy<P>, Claims, P, N>> => {
-  const sdk = await sdkHost.make(layer, options)
+  const sdk = await sdkHost.make(node.withSignatures(layer), options)
   const { host, limit, registry } = sdk
-  const judgeFor = (server: Server, request: HostRequest) =>
-    judge(
+  const decide = (server: Server, request: Gate.Request, body: Body) => {
+    const judged = judge(
       host,
       registry,
       readArguments,
-      request,
+      body,
       () => typeof server === "function" ? server(request.header("mcp-session-id")) : server
     )
+    return host.admit(request, judged.body, judged.policyOf)
+  }
   return {
     registerTool: (server, name, { scopes, unauthorized, ...config }, handler) =>
       sdk.register(
@@ -356,20 +358,19 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         (wrapped) => server.registerResource(name, uriOrTemplate as string, config as ResourceMetadata, wrapped)
       ) as never,
     protect: (server) => async (req, res, next) => {
-      const judged = judgeFor(server, node.toHostRequest(req, limit))
-      const admitted = await node.decide(host, req, res, host.admit(judged.request, judged.policyOf))
+      const decided = node.decide(host, req, res, decide(server, node.toGateRequest(req), node.bodyOf(req, limit)))
+      const admitted = decided instanceof Promise ? await decided : decided
       if (admitted === undefined) return
       sdk.remember(admitted)
       node.prepare(host, req, res, admitted)
       next()
     },
     protectFetch: (server, handler) => async (request, { parsedBody } = {}) => {
-      const asked = web.toHostRequest(request, {
+      const read = web.bodyOf(request, {
         limit,
         ...(parsedBody === undefined ? {} : { parsedBody: () => parsedBody })
       })
-      const judged = judgeFor(server, asked)
-      return sdk.serve(request, host.admit(judged.request, judged.policyOf), (authInfo, body) =>
+      return sdk.serve(request, decide(server, web.toGateRequest(request), read), (authInfo, body) =>
         handler(request, {
           ...(authInfo === undefined ? {} : { authInfo }),
           ...(body === undefined ? {} : { parsedBody: body })

@@ -369,11 +369,11 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
       }, handlerOptions)
 
       const fetch: McpHttpHandler["fetch"] = (request, { parsedBody } = {}) => {
-        const asked = web.toHostRequest(request, {
+        const read = web.bodyOf(request, {
           limit: handlerOptions?.maxRequestBodySize ?? limit,
           ...(parsedBody === undefined ? {} : { parsedBody: () => parsedBody })
         })
-        const decision = judge(host, registry, readArguments, asked, async (body, sender) => {
+        const decision = judge(host, registry, readArguments, read, async (body, sender) => {
           const authInfo = sdk.remember(sender, { resourceMetadataUrl: metadataUrl })
           const server = await build({
             era: await isLegacyRequest(request, body) ? "legacy" : "modern",
@@ -385,14 +385,14 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         })
         return sdk.serve(
           request,
-          host.admit(decision.request, decision.policyOf),
+          host.admit(web.toGateRequest(request), decision.body, decision.policyOf),
           (authInfo, body) => handler.fetch(request, transportOptions(authInfo, body))
         )
       }
       return { ...handler, fetch }
     },
     protectFetch: (server, handler) => (request, { parsedBody } = {}) => {
-      const asked = web.toHostRequest(request, {
+      const read = web.bodyOf(request, {
         limit,
         ...(parsedBody === undefined ? {} : { parsedBody: () => parsedBody })
       })
@@ -400,12 +400,12 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         host,
         registry,
         readArguments,
-        asked,
-        () => typeof server === "function" ? server(asked.header("mcp-session-id")) : server
+        read,
+        () => typeof server === "function" ? server(request.headers.get("mcp-session-id") ?? undefined) : server
       )
       return sdk.serve(
         request,
-        host.admit(decision.request, decision.policyOf),
+        host.admit(web.toGateRequest(request), decision.body, decision.policyOf),
         (authInfo, body) => handler(request, transportOptions(authInfo, body))
       )
     },

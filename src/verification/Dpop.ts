@@ -312,6 +312,7 @@ export const make = (
   Effect.gen(function*() {
     if (settings.mode === "off") return off
     const { clockTolerance, strippedPrefix, window } = settings
+    const isSigned = yield* Signature.Signature
     const configured = yield* ReplayStore.ReplayStore
     const store = configured === "memory" ? ReplayStore.memory(settings.replayCapacity) : configured
     const nonces = settings.nonce === undefined
@@ -406,7 +407,7 @@ export const make = (
       )
       const imported = yield* importKey(key.jwk, thumbprint, algorithm)
       if (imported === undefined) return yield* Effect.fromResult(refuse("proof-key"))
-      if (!(yield* Signature.verify(proof, imported, algorithm))) {
+      if (!(yield* isSigned(proof, imported, algorithm))) {
         return yield* Effect.fromResult(refuse("proof-signature"))
       }
       if (nonces !== undefined && !(yield* nonces.accepts(own(claims, "nonce"), now))) {

@@ -48,14 +48,13 @@ export class JwkSet extends Context.Service<JwkSet, {
     hint: KeyHint
   ) => Effect.Effect<ReadonlyArray<Signature.PublicKey>, AuthorizationServerUnavailable | InvalidMetadata>
   /**
-   * Whether a key that was found is still in the set, for verdicts that are used again. At once while the set is fresh;
-   * an effect where the set has to be asked for again first.
+   * Whether a key that was found is still in the set, for verdicts that are used again: a function of the time in
+   * milliseconds. At once while the set is fresh; an effect where the set has to be asked for again first.
    */
   readonly isCurrent: (
     server: AuthorizationServer,
-    key: Signature.PublicKey,
-    now: number
-  ) => boolean | Effect.Effect<boolean, AuthorizationServerUnavailable | InvalidMetadata>
+    key: Signature.PublicKey
+  ) => (now: number) => boolean | Effect.Effect<boolean, AuthorizationServerUnavailable | InvalidMetadata>
   /** Fetches the metadata and the keys, and fails where no token of this server could be verified. */
   readonly load: (
     server: AuthorizationServer
@@ -201,11 +200,13 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
         (issuers === undefined || key.issuer === undefined || issuers.includes(key.issuer as string))
       )
 
-    const imported = (keys: Keys, algorithm: string) =>
-      Effect.map(
-        Effect.forEach(keys, (key) => key.imported(algorithm)),
-        (found) => found.filter((key) => key !== undefined)
-      )
+    const imported = (keys: Keys, algorithm: string): Effect.Effect<ReadonlyArray<Signature.PublicKey>> =>
+      keys.length === 1
+        ? Effect.mapEager(keys[0]!.imported(algorithm), (key) => key === undefined ? [] : [key])
+        : Effect.map(
+          Effect.forEach(keys, (key) => key.imported(algorithm)),
+          (found) => found.filter((key) => key !== undefined)
+        )
 
     const configured = new Map<AuthorizationServer, Keys>()
     const configuredKeys = (server: AuthorizationServer): Keys => {
@@ -217,16 +218,22 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
       return usable
     }
 
-    const holds = (keys: Keys, key: Signature.PublicKey) => keys.includes(origins.get(key)!)
-
     return JwkSet.of({
-      isCurrent: (server, key, now) => {
-        if (server.jwks !== undefined) return true
-        // Where the metadata names another set by now is noticed by the next token that is not remembered.
-        const set = sets.get(server)?.keys
-        if (set === undefined) return false
-        const fresh = set.fresh(now)
-        return fresh === undefined ? Effect.map(set.get, (keys) => holds(keys, key)) : holds(fresh, key)
+      isCurrent: (server, key) => {
+        if (server.jwks !== undefined) return () => true
+        const origin = origins.get(key)!
+        let held: Keys | undefined
+        return (now) => {
+          // Where the metadata names another set by now is noticed by the next token that is not remembered.
+          const set = sets.get(server)?.keys
+          if (set === undefined) return false
+          const fresh = set.fresh(now)
+          if (fresh === undefined) return Effect.map(set.get, (keys) => keys.includes(origin))
+          if (fresh === held) return true
+          if (!fresh.includes(origin)) return false
+          held = fresh
+          return true
+        }
       },
       load: (server) =>
         Effect.flatMap(

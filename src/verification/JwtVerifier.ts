@@ -50,12 +50,16 @@ const maximumLength = 16 * 1024
 /** Several keys may fit a token without `kid`. More than a few tries would hand the choice of our work to a stranger. */
 const maximumTries = 4
 
+/** Headers of good tokens are few, one for each key and type: their segments are read once. */
+const maximumHeaders = 100
+
 /** A token whose form is right and whose issuer is known. Nothing of it is believed yet. */
 interface Candidate {
   readonly server: AuthorizationServer
   readonly rules: Rules.Rules
   readonly hint: KeyHint
-  readonly typ: unknown
+  readonly segment: string
+  readonly header: Claims.Claims
   readonly claims: Claims.Claims
 }
 
@@ -72,7 +76,9 @@ interface Candidate {
  * @since 0.1.0
  */
 export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], never, JwkSet> =>
-  Effect.map(JwkSet, (keys): TokenVerifier["Service"] => {
+  Effect.gen(function*() {
+    const keys = yield* JwkSet
+    const isSigned = yield* Signature.Signature
     const serverOf = ofIssuer(options.authorizationServers)
     const general = { resource: options.resource, audience: options.audience, tokenType: options.tokenType }
     const rulesOf = new Map(
@@ -84,12 +90,18 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
       effectiveScopes: options.effectiveScopes
     }
 
+    const headers = new Map<string, Claims.Claims>()
+
     const open = (token: string): Result.Result<Candidate, InvalidToken> => {
       if (token.length > maximumLength) return Claims.refuse("too-large")
-      const parts = token.split(".", 4)
-      if (parts.length !== 3 || !base64url.isCanonical(parts[2]!)) return Claims.refuse("malformed")
-      const header = base64url.decodeJsonObject(parts[0]!)
-      const claims = header === undefined ? undefined : base64url.decodeJsonObject(parts[1]!)
+      // What does not begin as a JSON object is not worth looking at: most of what is no token at all ends here.
+      if (!token.startsWith("e")) return Claims.refuse("malformed")
+      const first = token.indexOf(".")
+      const second = token.indexOf(".", first + 1)
+      if (first < 0 || second < 0 || !base64url.isCanonical(token.slice(second + 1))) return Claims.refuse("malformed")
+      const segment = token.slice(0, first)
+      const header = headers.get(segment) ?? base64url.decodeJsonObject(segment)
+      const claims = header === undefined ? undefined : base64url.decodeJsonObject(token.slice(first + 1, second))
       if (header === undefined || claims === undefined) return Claims.refuse("malformed")
       const issuer = Claims.own(claims, "iss")
       const server = typeof issuer === "string" ? serverOf(issuer) : undefined
@@ -107,18 +119,19 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
       return Result.succeed({
         server,
         rules,
+        segment,
+        header,
         hint: { algorithm, kid, issuers: rules.keyIssuers(issuer as string) },
-        typ: Claims.own(header, "typ"),
         claims
       })
     }
 
     const judge = (
       credentials: Credentials,
-      { claims, rules, typ }: Candidate,
+      { claims, header, rules }: Candidate,
       now: number
     ): Result.Result<Principal.Principal["Service"], InvalidToken> => {
-      const wrongType = rules.tokenType(typ, claims)
+      const wrongType = rules.tokenType(Claims.own(header, "typ"), claims)
       return wrongType !== undefined
         ? Claims.refuse(wrongType)
         : judgeClaims(rules, circumstances, {
@@ -129,35 +142,53 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
         }, now)
     }
 
-    const signer = (token: string, candidates: ReadonlyArray<Signature.PublicKey>, algorithm: string) =>
-      candidates.slice(0, maximumTries).reduce(
-        (before, key): Effect.Effect<Signature.PublicKey | undefined> =>
-          Effect.flatMap(
-            before,
-            (found) =>
-              found !== undefined
-                ? Effect.succeed(found)
-                : Effect.map(Signature.verify(token, key, algorithm), (signed) => signed ? key : undefined)
-          ),
-        Effect.succeed<Signature.PublicKey | undefined>(undefined)
-      )
+    const signer = (
+      token: string,
+      candidates: ReadonlyArray<Signature.PublicKey>,
+      algorithm: string,
+      tried: number = 0
+    ): Effect.Effect<Signature.PublicKey | undefined> => {
+      const key = tried < maximumTries ? candidates[tried] : undefined
+      return key === undefined
+        ? Effect.succeed(undefined)
+        : Effect.flatMapEager(
+          isSigned(token, key, algorithm),
+          (signed) => signed ? Effect.succeed(key) : signer(token, candidates, algorithm, tried + 1)
+        )
+    }
+
+    const remember = ({ header, segment }: Candidate) => {
+      if (headers.size < maximumHeaders) headers.set(segment, header)
+    }
 
     return {
-      verify: Effect.fnUntraced(function*(credentials) {
+      verify: (credentials) => {
         const token = Redacted.value(credentials.token)
-        const candidate = yield* Effect.fromResult(open(token))
+        const opened = open(token)
+        if (Result.isFailure(opened)) return Effect.fail(opened.failure)
+        const candidate = opened.success
         const { claims, hint, server } = candidate
-        const found = yield* keys.find(server, hint)
-        if (found.length === 0) return yield* Effect.fromResult(Claims.refuse("unknown-key"))
-        const key = yield* signer(token, found, hint.algorithm)
-        if (key === undefined) return yield* Effect.fromResult(Claims.refuse("signature"))
-        const now = yield* Clock.currentTimeMillis
-        const principal = yield* Effect.fromResult(judge(credentials, candidate, now / 1000))
-        return TokenCache.reusable(principal, {
-          from: startOf(claims, circumstances.tolerance),
-          until: Math.min((principal.expiresAt + circumstances.tolerance.expiry) * 1000, now + timeToLive),
-          isCurrent: (now) => keys.isCurrent(server, key, now)
-        })
-      })
+        return Effect.flatMap(keys.find(server, hint), (found) =>
+          found.length === 0
+            ? Effect.fromResult(Claims.refuse("unknown-key"))
+            : Effect.flatMapEager(signer(token, found, hint.algorithm), (key) => {
+              if (key === undefined) return Effect.fromResult(Claims.refuse("signature"))
+              remember(candidate)
+              return Clock.clockWith((clock) => {
+                const now = clock.currentTimeMillisUnsafe()
+                const judged = judge(credentials, candidate, now / 1000)
+                return Result.isFailure(judged) ? Effect.fail(judged.failure) : Effect.succeed(
+                  TokenCache.reusable(judged.success, {
+                    from: startOf(claims, circumstances.tolerance),
+                    until: Math.min(
+                      (judged.success.expiresAt + circumstances.tolerance.expiry) * 1000,
+                      now + timeToLive
+                    ),
+                    isCurrent: keys.isCurrent(server, key)
+                  })
+                )
+              })
+            }))
+      }
     }
   })

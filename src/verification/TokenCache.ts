@@ -26,7 +26,7 @@ import type { VerificationError, Verifier } from "./TokenVerifier.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** At most this many tokens; what was not used for the longest time goes first. Default: 10,000. */
+  /** At most this many tokens; what was not used lately goes first. Default: 10,000. */
   readonly capacity?: number | undefined
   /** How long the verdict on a JWT is used again. Default: 5 minutes. */
   readonly jwt?: Duration.Input | undefined
@@ -150,8 +150,9 @@ export type Target =
  */
 export interface Cached<out E> extends Verifier<E> {
   /**
-   * The verdict on a token that was found good before, where it can be given at once: still valid, and its key known to
-   * be published. `undefined` says nothing: `verify` decides. `now` is in milliseconds.
+   * The verdict on a Bearer token that was found good before, where it can be given at once: still valid, its key known to
+   * be published, and bound to nothing that the request would have to prove. `undefined` says nothing: `verify` decides.
+   * `now` is in milliseconds.
    */
   readonly recall: (token: string, now: number) => Principal["Service"] | undefined
   /**
@@ -165,13 +166,46 @@ export interface Cached<out E> extends Verifier<E> {
   readonly invalidate: (target: Target) => Effect.Effect<void>
 }
 
-interface Entry {
-  readonly token: Redacted.Redacted
+class Entry {
+  // Private, so that nothing prints it. Unwrapping a `Redacted` is a look-up, and this one is compared on every request.
+  readonly #token: string
+  readonly key: string
+  readonly tail: string | undefined
   readonly scheme: Scheme
   readonly principal: Principal["Service"]
-  readonly succeed: Effect.Effect<Principal["Service"]>
   readonly reuse: Reuse
+  readonly succeed: Effect.Effect<Principal["Service"]>
+  /** Nothing else of a request has to be judged: the token is no one key's, and came in as if it were none's. */
+  readonly stands: boolean
+  /** Whether it was used since it was last considered for leaving. */
+  used = false
+
+  constructor(token: string, key: string, scheme: Scheme, principal: Principal["Service"], reuse: Reuse) {
+    this.#token = token
+    this.key = key
+    this.tail = tailOf(token)
+    this.scheme = scheme
+    this.principal = principal
+    this.reuse = reuse
+    this.succeed = Effect.succeed(principal)
+    this.stands = scheme === "Bearer" && !Object.hasOwn(principal.claims, "cnf")
+  }
+
+  isOf(token: string): boolean {
+    return this.#token === token
+  }
 }
+
+/** The end of a token: random in a JWT, so that it finds an entry without a hash over the whole. */
+const tailLength = 32
+
+/** Shorter tokens have no tail: it would be most of a token, in the clear. */
+const shortest = 4 * tailLength
+
+const tailOf = (token: string): string | undefined => token.length < shortest ? undefined : token.slice(-tailLength)
+
+/** How many entries that were used lately are passed over for one that was not. */
+const secondChances = 16
 
 /** Tokens that are not active. Few: whoever makes up tokens must not push the memory about. */
 const maximumInactive = 1_000
@@ -182,8 +216,8 @@ const maximumInactive = 1_000
  * **Details**
  *
  * It holds successes, and for a moment what an introspection endpoint called inactive. The key is the whole SHA-256 of
- * the token: no two tokens share an entry, entries are small however long tokens are, and no token stands in a map in
- * the clear. Each use checks again that the token has begun and not ended, and that its key is still published; scopes
+ * the token, and no token stands in a map in the clear. What was used lately is found by the end of the token first, and
+ * then it is the whole token that is compared. Each use checks again that the token has begun and not ended, and that its key is still published; scopes
  * are the gate's to check, on every request. The principals it gives cannot be changed.
  *
  * **Gotchas**
@@ -198,14 +232,29 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   const { capacity } = settings
   const inactiveFor = Duration.toMillis(settings.inactive)
   const entries = new Map<string, Entry>()
+  const tails = new Map<string, Entry>()
   const inactive = new Map<string, number>()
   let invalidations = 0
 
-  // A map keeps the order of insertion, so what stands first was not used for the longest time.
-  const put = <A>(map: Map<string, A>, key: string, value: A, size: number) => {
-    map.delete(key)
-    map.set(key, value)
-    if (map.size > size) map.delete(map.keys().next().value!)
+  const forget = (entry: Entry) => {
+    if (entries.get(entry.key) === entry) entries.delete(entry.key)
+    if (entry.tail !== undefined && tails.get(entry.tail) === entry) tails.delete(entry.tail)
+  }
+
+  const remember = (entry: Entry) => {
+    const before = entries.get(entry.key)
+    if (before !== undefined) forget(before)
+    entries.set(entry.key, entry)
+    if (entry.tail !== undefined) tails.set(entry.tail, entry)
+    // A map keeps the order of insertion: what stands first is the oldest, and stays if it was used since. Moving it to
+    // the end at each use would cost every request what this costs the few that bring a new token.
+    for (let chances = secondChances; entries.size > capacity; chances--) {
+      const oldest: Entry = entries.values().next().value!
+      if (!oldest.used || chances === 0) return forget(oldest)
+      oldest.used = false
+      entries.delete(oldest.key)
+      entries.set(oldest.key, oldest)
+    }
   }
 
   const verifyAnew = (
@@ -219,22 +268,19 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
         if (reuse === undefined || capacity === 0) return Effect.succeed(found)
         return Clock.clockWith((clock) => {
           if (reuse.until <= clock.currentTimeMillisUnsafe() || invalidations !== before) return Effect.succeed(found)
-          const principal = freezePrincipal(found)
-          const succeed = Effect.succeed(principal)
-          put(
-            entries,
-            key,
-            { token: credentials.token, scheme: credentials.scheme, principal, succeed, reuse },
-            capacity
-          )
-          return succeed
+          const { scheme, token } = credentials
+          const entry = new Entry(Redacted.value(token), key, scheme, freezePrincipal(found), reuse)
+          remember(entry)
+          return entry.succeed
         })
       },
       onFailure: (error) => {
         if (!isInactive(error) || inactiveFor === 0) return Effect.fail(error)
         return Clock.clockWith((clock) => {
           if (invalidations === before) {
-            put(inactive, key, clock.currentTimeMillisUnsafe() + inactiveFor, maximumInactive)
+            inactive.delete(key)
+            inactive.set(key, clock.currentTimeMillisUnsafe() + inactiveFor)
+            if (inactive.size > maximumInactive) inactive.delete(inactive.keys().next().value!)
           }
           return Effect.fail(error)
         })
@@ -249,7 +295,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   ): Effect.Effect<Principal["Service"], E | VerificationError> => {
     const found = entries.get(key)
     // A hash is over bytes, and some strings that no header can hold have the same ones.
-    const isSame = found !== undefined && Redacted.value(found.token) === Redacted.value(presented[0].token)
+    const isSame = found !== undefined && found.isOf(Redacted.value(presented[0].token))
     // What was judged as bound to a key was not judged without one.
     const entry = isSame && found.scheme === presented[0].scheme ? found : undefined
     if (entry === undefined) {
@@ -261,14 +307,14 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
     }
     const { reuse } = entry
     const again = () => {
-      if (entries.get(key) === entry) entries.delete(key)
+      forget(entry)
       return verifyAnew(presented, key)
     }
     if (now < reuse.from || now >= reuse.until) return again()
     const current = reuse.isCurrent === undefined ? true : reuse.isCurrent(now)
     if (current === false) return again()
     if (current === true) {
-      put(entries, key, entry, capacity)
+      entry.used = true
       return entry.succeed
     }
     return Effect.flatMap(current, (holds) => holds && entries.get(key) === entry ? entry.succeed : again())
@@ -278,12 +324,12 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
 
   return {
     recall: (token, now) => {
-      const key = sha256(token)
-      const entry = typeof key === "string" ? entries.get(key) : undefined
-      if (entry === undefined || Redacted.value(entry.token) !== token) return undefined
+      const tail = tailOf(token)
+      const entry = tail === undefined ? undefined : tails.get(tail)
+      if (entry === undefined || !entry.stands || !entry.isOf(token)) return undefined
       const { from, isCurrent, until } = entry.reuse
       if (now < from || now >= until || (isCurrent !== undefined && isCurrent(now) !== true)) return undefined
-      put(entries, key as string, entry, capacity)
+      entry.used = true
       return entry.principal
     },
     verify: (...presented) =>
@@ -302,18 +348,20 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
         settings.forgotten.at = yield* Clock.currentTimeMillis
         if (target === "everything") {
           entries.clear()
+          tails.clear()
           inactive.clear()
           return
         }
         if ("token" in target) {
           const hash = keyOf(target.token)
           const key = typeof hash === "string" ? hash : yield* Effect.promise(() => hash)
-          entries.delete(key)
+          const entry = entries.get(key)
+          if (entry !== undefined) forget(entry)
           inactive.delete(key)
           return
         }
-        for (const [key, { principal }] of entries) {
-          if (isOf(principal, target)) entries.delete(key)
+        for (const entry of entries.values()) {
+          if (isOf(entry.principal, target)) forget(entry)
         }
       })
   }

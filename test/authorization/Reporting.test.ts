@@ -43,14 +43,10 @@ const alice = {
 const reported = (facts: Partial<Decision.Facts>, options: Decision.Options = {}) =>
   Effect.gen(function*() {
     const heard: Array<Decision.Decision> = []
-    yield* Decision.reporter({ ...options, listener: (_) => Effect.sync(() => void heard.push(_)) })({
-      refusal: undefined,
-      principal: alice,
-      operations: [],
-      required: [],
-      since: 0n,
-      ...facts
-    })
+    const report = Decision.reporter({ ...options, listener: (_) => Effect.sync(() => void heard.push(_)) })
+    yield* Effect.withFiber((fiber) =>
+      report({ refusal: undefined, principal: alice, operations: [], required: [], since: 0n, ...facts }, fiber)
+    )
     assert.strictEqual(heard.length, 1)
     return heard[0]!
   })
@@ -176,7 +172,8 @@ describe("a decision", () => {
           return "alice"
         }
       } as never
-      const report = Decision.reporter()({ refusal: undefined, principal, operations: [], required: [], since: 0n })
+      const facts = { refusal: undefined, principal, operations: [], required: [], since: 0n }
+      const report = Effect.withFiber((fiber) => Decision.reporter()(facts, fiber))
       yield* Effect.provideService(report, References.MinimumLogLevel, "Info")
       assert.strictEqual(asked, 0)
       yield* report.pipe(Effect.provideService(References.MinimumLogLevel, "Debug"), Effect.provide(Logger.layer([])))
@@ -282,8 +279,9 @@ describe("the span of a verification", () => {
         seen.push(span._tag)
         return { issuer: "i" } as never
       })
-      yield* Decision.traced(verification)
-      yield* Effect.withTracer(Decision.traced(verification), recorder().tracer)
+      const traced = Effect.withFiber((fiber) => Decision.traced(verification, fiber))
+      yield* traced
+      yield* Effect.withTracer(traced, recorder().tracer)
       assert.deepStrictEqual(seen, ["None", "Some"])
     }))
 })

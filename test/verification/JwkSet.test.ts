@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Exit, Fiber, Result, Scope } from "effect"
-import { type AuthorizationServer, Freshness, JwkSet, type Signature } from "effect-mcp-auth"
+import { type AuthorizationServer, Freshness, JwkSet } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
 import * as support from "./support.ts"
@@ -799,12 +799,9 @@ describe("which keys are used", () => {
 
 describe("a key that was found", () => {
   /** At once while the set is fresh, else after it was asked for. */
-  const isCurrent = Effect.fnUntraced(function*(
-    set: Effect.Success<ReturnType<typeof support.services>>,
-    key: Signature.PublicKey
-  ) {
+  const isCurrent = Effect.fnUntraced(function*(current: ReturnType<JwkSet.JwkSet["Service"]["isCurrent"]>) {
     const now = yield* Clock.currentTimeMillis
-    const answer = set.keys.isCurrent(set.server, key, now)
+    const answer = current(now)
     return typeof answer === "boolean"
       ? { atOnce: true, holds: answer }
       : { atOnce: false, holds: yield* answer }
@@ -814,49 +811,49 @@ describe("a key that was found", () => {
     const set = yield* support.services(keysOnly)
     const [key] = yield* set.keys.find(set.server, hint("key-1"))
     yield* set.issuer.takeRequests
-    return { set, key: key! }
+    return { set, current: set.keys.isCurrent(set.server, key!) }
   })
 
   it.effect("is current at once while the set is fresh, and asked about from then on", () =>
     Effect.gen(function*() {
-      const { key, set } = yield* found
+      const { current, set } = yield* found
       yield* TestClock.adjust(Duration.millis(7.5 * 60_000 - 1))
-      assert.deepStrictEqual(yield* isCurrent(set, key), { atOnce: true, holds: true })
+      assert.deepStrictEqual(yield* isCurrent(current), { atOnce: true, holds: true })
       assert.strictEqual(yield* asked(set.issuer), 0)
       yield* TestClock.adjust("1 millis")
-      assert.deepStrictEqual(yield* isCurrent(set, key), { atOnce: false, holds: true })
+      assert.deepStrictEqual(yield* isCurrent(current), { atOnce: false, holds: true })
       assert.strictEqual(yield* asked(set.issuer), 1)
       yield* settled
       // The same entry in a newer set is the same key.
-      assert.deepStrictEqual(yield* isCurrent(set, key), { atOnce: true, holds: true })
+      assert.deepStrictEqual(yield* isCurrent(current), { atOnce: true, holds: true })
     }))
 
   it.effect("is no longer once the set came without it", () =>
     Effect.gen(function*() {
-      const { key, set } = yield* found
+      const { current, set } = yield* found
       yield* set.issuer.rotateKeys
       yield* set.issuer.withdrawOldKeys
       yield* TestClock.adjust("10 minutes")
-      assert.deepStrictEqual(yield* isCurrent(set, key), { atOnce: false, holds: false })
-      assert.deepStrictEqual(yield* isCurrent(set, key), { atOnce: true, holds: false })
+      assert.deepStrictEqual(yield* isCurrent(current), { atOnce: false, holds: false })
+      assert.deepStrictEqual(yield* isCurrent(current), { atOnce: true, holds: false })
     }))
 
   it.effect("is no longer when another key took its id", () =>
     Effect.gen(function*() {
-      const { key, set } = yield* found
+      const { current, set } = yield* found
       yield* set.issuer.publishKeys([{ ...p256, kid: "key-1" }])
       yield* TestClock.adjust("10 minutes")
-      assert.strictEqual((yield* isCurrent(set, key)).holds, false)
+      assert.strictEqual((yield* isCurrent(current)).holds, false)
     }))
 
   it.effect("stays so through an outage of a day, and then nobody can tell", () =>
     Effect.gen(function*() {
-      const { key, set } = yield* found
+      const { current, set } = yield* found
       yield* set.issuer.fail(status(500))
       yield* TestClock.adjust("23 hours")
-      assert.strictEqual((yield* isCurrent(set, key)).holds, true)
+      assert.strictEqual((yield* isCurrent(current)).holds, true)
       yield* TestClock.adjust("1 hour")
-      assert.strictEqual((yield* Effect.flip(isCurrent(set, key)))._tag, "AuthorizationServerUnavailable")
+      assert.strictEqual((yield* Effect.flip(isCurrent(current)))._tag, "AuthorizationServerUnavailable")
     }))
 })
 

@@ -45,30 +45,33 @@ describe("importKey", () => {
   )
 })
 
-describe("verify", () => {
-  it.effect("true for what the key signed", () =>
-    Effect.gen(function*() {
-      const { jwk, token } = yield* setUp
-      const key = yield* Signature.importKey(jwk, "ES256")
-      assert.isTrue(yield* Signature.verify(token, key!, "ES256"))
-    }))
+describe.each([["jose", Signature.viaJose], ["node:crypto", Signature.viaNode!]] as const)(
+  "verifying by %s",
+  (_, verify) => {
+    it.effect("true for what the key signed", () =>
+      Effect.gen(function*() {
+        const { jwk, token } = yield* setUp
+        const key = yield* Signature.importKey(jwk, "ES256")
+        assert.isTrue(yield* verify(token, key!, "ES256"))
+      }))
 
-  it.effect("false for another algorithm than the one asked for", () =>
-    Effect.gen(function*() {
-      const { jwk, token } = yield* setUp
-      const key = yield* Signature.importKey(jwk, "ES256")
-      for (const algorithm of ["ES384", "RS256", "HS256", "none"]) {
-        assert.isFalse(yield* Signature.verify(token, key!, algorithm))
-      }
-    }))
+    it.effect("false for another algorithm than the one asked for", () =>
+      Effect.gen(function*() {
+        const { jwk, token } = yield* setUp
+        const key = yield* Signature.importKey(jwk, "ES256")
+        for (const algorithm of ["ES384", "RS256", "HS256", "none"]) {
+          assert.isFalse(yield* verify(token, key!, algorithm))
+        }
+      }))
 
-  it.effect("false for another key, and for whatever is no token", () =>
-    Effect.gen(function*() {
-      const { jwk, token } = yield* setUp
-      const other = yield* setUp
-      const key = yield* Signature.importKey(jwk, "ES256")
-      for (const text of [other.token, "", "...", "a.b.c", `${token}x`, `${token}.`, token.slice(0, -1), "\0"]) {
-        assert.isFalse(yield* Signature.verify(text, key!, "ES256"), text)
-      }
-    }))
-})
+    it.effect("false for another key, and for whatever is no token", () =>
+      Effect.gen(function*() {
+        const { jwk, token } = yield* setUp
+        const other = yield* setUp
+        const key = yield* Signature.importKey(jwk, "ES256")
+        for (const text of [other.token, "", "...", "a.b.c", `${token}x`, `${token}.`, token.slice(0, -1), "\0"]) {
+          assert.isFalse(yield* verify(text, key!, "ES256"), text)
+        }
+      }))
+  }
+)

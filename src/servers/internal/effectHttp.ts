@@ -1,3 +1,6 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as Gate from "../../authorization/Gate.ts"
@@ -7,19 +10,32 @@ import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
 import * as requestPath from "./requestPath.ts"
 
-/** What the gate sees of an Effect request. */
-export const toGateRequest = (request: HttpServerRequest.HttpServerRequest): Gate.Request => ({
-  method: request.method,
-  header: (name) => request.headers[name],
-  authorization: linesOf(request, "authorization"),
-  // Only those who ask pay for these.
-  get path() {
-    return pathOf(request)
-  },
-  get dpop() {
-    return linesOf(request, "dpop")
+/** What the gate sees of an Effect request. A class, since a literal with getters costs more than all that is done with it. */
+class GateRequest implements Gate.Request {
+  readonly method: string
+  readonly header: (name: string) => string | undefined
+  readonly #request: HttpServerRequest.HttpServerRequest
+
+  constructor(request: HttpServerRequest.HttpServerRequest) {
+    this.#request = request
+    this.method = request.method
+    this.header = (name) => request.headers[name]
   }
-})
+
+  get authorization(): ReadonlyArray<string> {
+    return linesOf(this.#request, "authorization")
+  }
+
+  get dpop(): ReadonlyArray<string> {
+    return linesOf(this.#request, "dpop")
+  }
+
+  get path(): string {
+    return pathOf(this.#request)
+  }
+}
+
+export const toGateRequest = (request: HttpServerRequest.HttpServerRequest): Gate.Request => new GateRequest(request)
 
 /**
  * The lines of a header as they came in. Node drops all but the first `Authorization` from its headers and keeps the
@@ -49,24 +65,48 @@ const pathOf = (request: HttpServerRequest.HttpServerRequest): string => {
 export const recall = (
   gate: Gate.Gate,
   request: HttpServerRequest.HttpServerRequest,
-  now: number
+  fiber: Fiber.Fiber<unknown, unknown>
 ): Principal["Service"] | undefined => {
-  const { headers, rawHeaders } = request.source as { readonly headers?: unknown; readonly rawHeaders?: unknown }
-  if (Array.isArray(rawHeaders)) {
-    const line = headerLines.soleOfRaw(rawHeaders, "authorization", "origin")
-    return line === undefined ? undefined : gate.recall(line, now)
-  }
-  if (!(headers instanceof Headers) || headers.has("origin")) return undefined
-  const line = headers.get("authorization")
-  return line === null ? undefined : gate.recall(line, now)
+  // Whoever traces wants to see every verification, also one out of memory.
+  if (fiber.cache.tracer !== undefined) return undefined
+  const line = soleAuthorization(request.source as { readonly headers?: unknown; readonly rawHeaders?: unknown })
+  return line === undefined ? undefined : gate.recall(line, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
 }
 
+const soleAuthorization = (
+  { headers, rawHeaders }: { readonly headers?: unknown; readonly rawHeaders?: unknown }
+): string | undefined => {
+  if (Array.isArray(rawHeaders)) return headerLines.soleOfRaw(rawHeaders, "authorization", "origin")
+  return headers instanceof Headers && !headers.has("origin") ? headers.get("authorization") ?? undefined : undefined
+}
+
+/** Answers are prepared when the gate is built, and so is what Effect writes of them. */
+const prepared = new WeakMap<Refusal | Answer, HttpServerResponse.HttpServerResponse>()
+
 /** An answer of the gate, or a document, as Effect writes it. */
-export const fromRefusal = ({ body, headers, status }: Refusal | Answer): HttpServerResponse.HttpServerResponse => {
+export const fromRefusal = (answer: Refusal | Answer): HttpServerResponse.HttpServerResponse => {
+  const known = prepared.get(answer)
+  if (known !== undefined) return known
+  const made = toResponse(answer)
+  prepared.set(answer, made)
+  return made
+}
+
+const toResponse = ({ body, headers, status }: Refusal | Answer): HttpServerResponse.HttpServerResponse => {
   if (body === "") return HttpServerResponse.empty({ status, headers })
   const { "content-type": contentType, ...others } = headers
   return HttpServerResponse.text(body, { status, headers: others, contentType: contentType ?? "application/json" })
 }
+
+/** Writes down a refusal of the gate. Every other failure is the router's. */
+export const answered = <E, R>(
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, Exclude<E, Refusal>, R> =>
+  Effect.catchIf(
+    app,
+    (error): error is E & Refusal => (error as Partial<Refusal> | undefined)?._tag === "Refusal",
+    (refusal) => Effect.succeed(fromRefusal(refusal))
+  ) as Effect.Effect<HttpServerResponse.HttpServerResponse, Exclude<E, Refusal>, R>
 
 /** The revision of MCP that a request names. */
 export const protocolVersion = (request: HttpServerRequest.HttpServerRequest): string | undefined =>

@@ -9,7 +9,7 @@ import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Result from "effect/Result"
-import { AuthLayer, type Caller, type Gate, type Policy, type Request } from "../../authorization/Gate.ts"
+import { AuthLayer, type Gate, type Policy, type Request } from "../../authorization/Gate.ts"
 import type { Refusal } from "../../authorization/Refusal.ts"
 import type { RequiredScope } from "../../authorization/RequiredScopes.ts"
 import { type AuthConfigError, type MalformedRequest, MissingCredentials } from "../../protocol/AuthError.ts"
@@ -20,20 +20,11 @@ import * as body from "./body.ts"
 import * as documents from "./documents.ts"
 import * as lifetime from "./lifetime.ts"
 
-/* What every host outside Effect does with a request. An adapter translates its request into the `HostRequest` here, and
- * what comes back into its own answer. */
+/* What every host outside Effect does with a request. An adapter translates its request into the gate's, and what comes
+ * back into its own answer. */
 
-/** A request in no host's words. Header names are in lower case. */
-export interface HostRequest {
-  readonly method: string
-  readonly header: (name: string) => string | undefined
-  /** Every line of a header, as it came in. */
-  readonly lines: (name: string) => ReadonlyArray<string>
-  /** As it came in: above every mount point, without the query. */
-  readonly path: string
-  /** Reads and parses the body. Run once, and only when everything before it is in order. */
-  readonly body: Effect.Effect<unknown, MalformedRequest | AuthConfigError>
-}
+/** Reads and parses a body. Run once, and only when everything before it is in order. */
+export type Body = Effect.Effect<unknown, MalformedRequest | AuthConfigError>
 
 /**
  * A request that may come in.
@@ -111,6 +102,13 @@ export const Sender: Context.Reference<Pick<Admission, "principal" | "authInfo">
   Pick<Admission, "principal" | "authInfo">
 >("effect-mcp-auth/servers/Sender", { defaultValue: () => ({ principal: undefined, authInfo: undefined }) })
 
+/** A decision that waits for something. */
+export interface Waiting<A> {
+  readonly result: Promise<Result.Result<A, Refusal>>
+  /** Nobody waits for it any more. */
+  readonly abandon: () => void
+}
+
 /** A gate that runs outside Effect. */
 export interface Host<A = unknown> {
   readonly gate: Gate
@@ -118,19 +116,21 @@ export interface Host<A = unknown> {
   readonly runtime: ManagedRuntime.ManagedRuntime<any, any>
   /** The user's own claims of a principal. */
   readonly claims: (principal: Principal["Service"]) => A | undefined
-  /** Runs an effect. It never rejects: what fails otherwise, or is interrupted, becomes a refusal too. */
+  /** Runs an effect, and gives what came of it where it had to wait for nothing. What fails otherwise becomes a refusal. */
+  readonly start: <B>(effect: Effect.Effect<B, Refusal>) => Result.Result<B, Refusal> | Waiting<B>
+  /** The same as a promise, which never rejects: what is interrupted becomes a refusal, too. */
   readonly run: <B>(
     effect: Effect.Effect<B, Refusal>,
     signal?: AbortSignal | undefined
   ) => Promise<Result.Result<B, Refusal>>
   /** Decides about a request to an MCP endpoint. */
-  readonly admit: (request: HostRequest, policyOf: PolicyOf) => Effect.Effect<Admitted<A>, Refusal>
+  readonly admit: (request: Request, body: Body, policyOf: PolicyOf) => Effect.Effect<Admitted<A>, Refusal>
   /**
    * Decides about a request to any other route: it needs a caller with these scopes, and its body is not read. Only a
    * preflight comes in without a caller, and only if it may.
    */
   readonly admitRoute: (
-    request: HostRequest,
+    request: Request,
     scopes: ReadonlyArray<string>,
     preflights: boolean
   ) => Effect.Effect<Admitted<A>, Refusal>
@@ -152,6 +152,8 @@ const closed = (policyOf: PolicyOf) => (operation: Operation.Operation): Policy 
   const policy = policyOf(operation)
   return policy === "unknown" ? undefined : policy ?? (operation.kind === undefined ? undefined : undeclared)
 }
+
+const noOperations = Effect.succeed<ReadonlyArray<Operation.Operation>>([])
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })
 
@@ -179,30 +181,6 @@ export const make = async <A, R, E>(
       ? undefined
       : Context.getOrUndefined(gate.services(principal) as Context.Context<any>, claimsOf)
 
-  const toGate = (request: HostRequest): Request => ({
-    method: request.method,
-    header: request.header,
-    authorization: request.lines("authorization"),
-    get path() {
-      return request.path
-    },
-    get dpop() {
-      return request.lines("dpop")
-    }
-  })
-
-  const authenticate = (request: HostRequest): Effect.Effect<Caller, Refusal> =>
-    Effect.withFiber((fiber) => {
-      // Whoever traces wants to see every verification, also one out of memory.
-      const lines = fiber.cache.tracer === undefined && request.header("origin") === undefined
-        ? request.lines("authorization")
-        : []
-      const principal = lines.length === 1
-        ? gate.recall(lines[0]!, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
-        : undefined
-      return principal === undefined ? gate.authenticate(toGate(request)) : Effect.succeed(principal)
-    })
-
   const nobody = (method: string): Admitted<A> => ({
     method,
     session: undefined,
@@ -219,60 +197,86 @@ export const make = async <A, R, E>(
     claims: claims(principal)
   })
 
+  const settle = <B>(exit: Exit.Exit<B, unknown>): Result.Result<B, Refusal> => {
+    if (Exit.isSuccess(exit)) return Result.succeed(exit.value)
+    const refusal = Exit.findErrorOption(exit)
+    if (refusal._tag === "Some") return Result.fail(refusal.value as Refusal)
+    if (disposed || Cause.hasInterruptsOnly(exit.cause)) return Result.fail(gate.refusals.closing)
+    runtime.runFork(Effect.logError("a request was refused with 500: broken", exit.cause))
+    return Result.fail(gate.refusals.broken)
+  }
+
+  const start: Host["start"] = <B>(effect: Effect.Effect<B, Refusal>) => {
+    if (disposed) return Result.fail(gate.refusals.closing)
+    const fiber = runtime.runFork(effect)
+    const exit = fiber.pollUnsafe()
+    return exit !== undefined ? settle(exit) : {
+      result: new Promise<Result.Result<B, Refusal>>((resolve) => {
+        fiber.addObserver((exit) => resolve(settle(exit)))
+      }),
+      abandon: () => fiber.interruptUnsafe()
+    }
+  }
+
   return {
     gate,
     runtime,
     claims,
+    start,
     run: async (effect, signal) => {
-      if (disposed) return Result.fail(gate.refusals.closing)
-      const exit = await runtime.runPromiseExit(effect, signal === undefined ? {} : { signal })
-      if (Exit.isSuccess(exit)) return Result.succeed(exit.value)
-      const refusal = Exit.findErrorOption(exit)
-      if (refusal._tag === "Some") return Result.fail(refusal.value as Refusal)
-      if (disposed || Cause.hasInterruptsOnly(exit.cause)) return Result.fail(gate.refusals.closing)
-      runtime.runFork(Effect.logError("a request was refused with 500: broken", exit.cause))
-      return Result.fail(gate.refusals.broken)
+      const started = start(effect)
+      if (Result.isResult(started)) return started
+      if (signal?.aborted === true) started.abandon()
+      signal?.addEventListener("abort", started.abandon, { once: true })
+      const result = await started.result
+      signal?.removeEventListener("abort", started.abandon)
+      return result
     },
-    admit: Effect.fnUntraced(function*(request, policyOf) {
-      const { header, method } = request
-      const caller = yield* authenticate(request)
-      if (caller === "preflight") return nobody(method)
-      const principal = caller === "anonymous" ? undefined : caller
-      const session = header("mcp-session-id")
-      const sender = principal === undefined ? nobody(method) : { method, ...somebody(principal) }
-      let judged: unknown
-      const operations = yield* gate.authorize({
-        principal,
-        session,
-        protocolVersion: header("mcp-protocol-version"),
-        operations: body.isRead(method)
-          ? request.body.pipe(
+    admit: (request, read, policyOf) =>
+      Effect.flatMap(gate.authenticate(request), (caller) => {
+        const { method } = request
+        if (caller === "preflight") return Effect.succeed(nobody(method))
+        const principal = caller === "anonymous" ? undefined : caller
+        const session = request.header("mcp-session-id")
+        const sender = principal === undefined ? nobody(method) : { method, ...somebody(principal) }
+        let judged: unknown
+        const operations = body.isRead(method)
+          ? read.pipe(
             Effect.provideService(Sender, sender),
             Effect.map((value) => Operation.fromBody(judged = value))
           )
-          : Effect.succeed([]),
-        policy: closed(policyOf)
-      })
-      return { ...sender, session, operations, body: judged }
-    }),
-    admitRoute: Effect.fnUntraced(function*(request, scopes, preflights) {
-      const { header, method } = request
-      const protocolVersion = header("mcp-protocol-version")
-      const principal = yield* authenticate(request)
-      if (principal === "preflight" && preflights) return nobody(method)
-      if (principal === "preflight" || principal === "anonymous") {
-        return yield* gate.refuse(noCredentials, { principal: undefined, protocolVersion })
-      }
-      const operation = { method, target: undefined, kind: undefined, params: undefined, isNotification: false }
-      const operations = yield* gate.authorize({
-        principal,
-        session: undefined,
-        protocolVersion,
-        operations: Effect.succeed([operation]),
-        policy: () => ({ scopes, unauthorized: "challenge", authenticated: true })
-      })
-      return { method, session: undefined, operations, body: undefined, ...somebody(principal) }
-    }),
+          : noOperations
+        return Effect.map(
+          gate.authorize({
+            principal,
+            session,
+            protocolVersion: request.header("mcp-protocol-version"),
+            operations,
+            policy: closed(policyOf)
+          }),
+          (operations) => ({ ...sender, session, operations, body: judged })
+        )
+      }),
+    admitRoute: (request, scopes, preflights) =>
+      Effect.flatMap(gate.authenticate(request), (principal) => {
+        const { method } = request
+        if (principal === "preflight" && preflights) return Effect.succeed(nobody(method))
+        const protocolVersion = request.header("mcp-protocol-version")
+        if (principal === "preflight" || principal === "anonymous") {
+          return gate.refuse(noCredentials, { principal: undefined, protocolVersion })
+        }
+        const operation = { method, target: undefined, kind: undefined, params: undefined, isNotification: false }
+        return Effect.map(
+          gate.authorize({
+            principal,
+            session: undefined,
+            protocolVersion,
+            operations: Effect.succeed([operation]),
+            policy: () => ({ scopes, unauthorized: "challenge", authenticated: true })
+          }),
+          (operations) => ({ method, session: undefined, operations, body: undefined, ...somebody(principal) })
+        )
+      }),
     answered: ({ method, principal, session }, status, issued) => {
       if (issued !== undefined && session === undefined) gate.sessions.bind(issued, principal)
       if (method === "DELETE" && status >= 200 && status < 300 && session !== undefined) gate.sessions.release(session)

@@ -1,11 +1,14 @@
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import type { Request } from "../../authorization/Gate.ts"
 import type { Refusal } from "../../authorization/Refusal.ts"
 import type { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
+import * as Signature from "../../verification/Signature.ts"
 import * as body from "./body.ts"
 import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
-import type { Admitted, Host, HostRequest } from "./host.ts"
+import type { Admitted, Body, Host } from "./host.ts"
 import * as requestPath from "./requestPath.ts"
 import { isEventStream } from "./webHost.ts"
 
@@ -45,6 +48,10 @@ export interface NodeResponse {
   end(data?: string): unknown
 }
 
+/** Signatures by `node:crypto`, unless the layer chose something else. */
+export const withSignatures = <L extends Layer.Layer<any, any, any>>(layer: L): L =>
+  Layer.provide(layer, Signature.layerNode) as L
+
 /** What frameworks and body parsers hang on a request. */
 interface Extras {
   auth?: unknown
@@ -56,17 +63,39 @@ interface Extras {
 
 const extras = (req: NodeRequest): Extras => req as unknown as Extras
 
-export const toHostRequest = (req: NodeRequest, limit: number): HostRequest => ({
-  method: req.method ?? "GET",
-  get path() {
-    return pathOf(req)
-  },
-  header: (name) => {
-    const value = req.headers[name]
-    return typeof value === "string" || value === undefined ? value : value.join(", ")
-  },
-  lines: (name) => headerLines.ofRaw(req.rawHeaders, name),
-  body: Effect.suspend(() => readBody(req, limit)).pipe(
+/** What the gate sees of a request of Node's. A class, since a literal with getters costs more than all that is done with it. */
+class GateRequest implements Request {
+  readonly method: string
+  readonly header: (name: string) => string | undefined
+  readonly #req: NodeRequest
+
+  constructor(req: NodeRequest) {
+    this.#req = req
+    this.method = req.method ?? "GET"
+    this.header = (name) => {
+      const value = req.headers[name]
+      return typeof value === "string" || value === undefined ? value : value.join(", ")
+    }
+  }
+
+  get authorization(): ReadonlyArray<string> {
+    return headerLines.ofRaw(this.#req.rawHeaders, "authorization")
+  }
+
+  get dpop(): ReadonlyArray<string> {
+    return headerLines.ofRaw(this.#req.rawHeaders, "dpop")
+  }
+
+  get path(): string {
+    return pathOf(this.#req)
+  }
+}
+
+export const toGateRequest = (req: NodeRequest): Request => new GateRequest(req)
+
+/** The parsed body, which is left on the request for the handler. */
+export const bodyOf = (req: NodeRequest, limit: number): Body =>
+  Effect.suspend(() => readBody(req, limit)).pipe(
     Effect.tap((parsed) =>
       Effect.sync(() => {
         // The stream is read now: the handler, and body parsers that come later, find the value that was judged.
@@ -76,7 +105,6 @@ export const toHostRequest = (req: NodeRequest, limit: number): HostRequest => (
       })
     )
   )
-})
 
 const readBody = (req: NodeRequest, limit: number): Effect.Effect<unknown, MalformedRequest | AuthConfigError> => {
   if (!body.isJson(contentTypeOf(req))) return Effect.fail(body.contentTypeRefused)
@@ -165,23 +193,30 @@ export const document = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse):
     : host.run(found(req.method ?? "GET")).then((answer) => send(req, res, Result.merge(answer)))
 }
 
-/** Runs a decision for as long as the client is there. A refusal is sent; what comes in is given back. */
-export const decide = async <A, B>(
+/**
+ * Runs a decision for as long as the client is there. A refusal is sent; what comes in is given back, at once where the
+ * decision waits for nothing.
+ */
+export const decide = <A, B>(
   host: Host<A>,
   req: NodeRequest,
   res: NodeResponse,
   decision: Effect.Effect<B, Refusal>
-): Promise<B | undefined> => {
+): B | undefined | Promise<B | undefined> => {
   // Whatever stands in here was not put there by this gate.
-  delete extras(req).auth
-  const gone = new AbortController()
-  const onClose = () => gone.abort()
-  res.on("close", onClose)
-  const result = await host.run(decision, gone.signal)
-  res.off("close", onClose)
-  if (Result.isSuccess(result)) return result.success
-  send(req, res, result.failure)
-  return undefined
+  if ("auth" in req) delete extras(req).auth
+  const settle = (result: Result.Result<B, Refusal>): B | undefined => {
+    if (Result.isSuccess(result)) return result.success
+    send(req, res, result.failure)
+    return undefined
+  }
+  const started = host.start(decision)
+  if (Result.isResult(started)) return settle(started)
+  res.on("close", started.abandon)
+  return started.result.then((result) => {
+    res.off("close", started.abandon)
+    return settle(result)
+  })
 }
 
 /** Leaves the caller where handlers of the SDK look for it, and watches the answer for its session and its length. */
@@ -205,9 +240,10 @@ const watch = (res: NodeResponse, onHead: (status: number, header: Headers) => v
   response.writeHead = (...args) => {
     if (!told) {
       told = true
-      const given = namedHeaders(args.find((_) => typeof _ === "object" && _ !== null))
+      const headers = args.find((_) => typeof _ === "object" && _ !== null)
+      const given = headers === undefined ? undefined : namedHeaders(headers)
       onHead(Number(args[0] ?? res.statusCode), (name) => {
-        const value = given.get(name) ?? res.getHeader(name)
+        const value = given?.get(name) ?? res.getHeader(name)
         return value === undefined ? undefined : String(value)
       })
     }
@@ -216,13 +252,13 @@ const watch = (res: NodeResponse, onHead: (status: number, header: Headers) => v
 }
 
 /** The headers that `writeHead` takes: an object, a flat list, or a list of pairs. */
-const namedHeaders = (headers: unknown): ReadonlyMap<string, unknown> => {
+const namedHeaders = (headers: object): ReadonlyMap<string, unknown> => {
   const named = new Map<string, unknown>()
   if (Array.isArray(headers)) {
     const flat: ReadonlyArray<unknown> = headers.flat()
     for (let i = 0; i + 1 < flat.length; i += 2) named.set(String(flat[i]).toLowerCase(), flat[i + 1])
-  } else if (headers !== undefined) {
-    for (const [name, value] of Object.entries(headers as object)) named.set(name.toLowerCase(), value)
+  } else {
+    for (const [name, value] of Object.entries(headers)) named.set(name.toLowerCase(), value)
   }
   return named
 }

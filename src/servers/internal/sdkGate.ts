@@ -6,7 +6,7 @@ import * as Result from "effect/Result"
 import type { Policy } from "../../authorization/Gate.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as Operation from "../../protocol/Operation.ts"
-import { type Host, type HostRequest, type PolicyOf, Sender } from "./host.ts"
+import { type Body, type Host, type PolicyOf, Sender } from "./host.ts"
 import { type Caller, needsCaller, type Registry } from "./sdkRegistry.ts"
 
 /** Finds the server that answers a request, once its caller is known and its body is read. */
@@ -19,16 +19,16 @@ export type Find = (body: unknown, sender: typeof Sender.Service) => object | un
 export type ReadArguments = (registration: object, operation: Operation.Operation) => Effect.Effect<unknown, unknown>
 
 /**
- * Judges one request. Its body is wrapped: the server, and what depends on arguments, is known by the time that policies
+ * Judges one request. The reading of its body is wrapped: the server, and what depends on arguments, is known by the time that policies
  * are asked for.
  */
 export const judge = (
   host: Host,
   registry: Registry,
   readArguments: ReadArguments,
-  request: HostRequest,
+  read: Body,
   find: Find
-): { readonly request: HostRequest; readonly policyOf: PolicyOf } => {
+): { readonly body: Body; readonly policyOf: PolicyOf } => {
   let server: object | undefined
   let caller: Caller
   const dynamic = new Map<unknown, Policy>()
@@ -52,20 +52,18 @@ export const judge = (
   }
 
   return {
-    request: {
-      ...request,
-      body: Effect.gen(function*() {
-        const body = yield* request.body
-        const operations = Operation.fromBody(body)
-        if (operations.length === 0) return body
-        const sender = yield* Sender
-        caller = sender.principal
-        server = yield* Effect.tryPromise({ try: async () => await find(body, sender), catch: notFound })
-        if (server !== undefined) registry.adopt(server)
-        yield* Effect.forEach(operations, evaluate, { discard: true })
-        return body
-      })
-    },
+    body: Effect.gen(function*() {
+      const body = yield* read
+      const operations = Operation.fromBody(body)
+      if (operations.length === 0) return body
+      const sender = yield* Sender
+      caller = sender.principal
+      const found = yield* Effect.try({ try: () => find(body, sender), catch: notFound })
+      server = found instanceof Promise ? yield* Effect.tryPromise({ try: () => found, catch: notFound }) : found
+      if (server !== undefined) registry.adopt(server)
+      for (const operation of operations) yield* evaluate(operation)
+      return body
+    }),
     policyOf: (operation) => {
       if (server === undefined) return needsCaller
       const found = registry.find(server, operation, caller)

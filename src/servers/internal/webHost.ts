@@ -1,11 +1,12 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import type * as Gate from "../../authorization/Gate.ts"
 import type { Refusal } from "../../authorization/Refusal.ts"
 import type { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
 import * as body from "./body.ts"
 import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
-import type { Admitted, Host, HostRequest, PolicyOf } from "./host.ts"
+import type { Admitted, Body, Host, PolicyOf } from "./host.ts"
 import * as requestPath from "./requestPath.ts"
 
 /* The gate on `Request` and `Response`. */
@@ -17,18 +18,40 @@ export interface Reading {
   readonly parsedBody?: (() => unknown) | undefined
 }
 
-export const toHostRequest = (request: Request, reading: Reading): HostRequest => ({
-  method: request.method,
-  get path() {
-    return requestPath.of(request.url)
-  },
-  header: (name) => request.headers.get(name) ?? undefined,
-  lines: (name) => {
-    const value = request.headers.get(name)
+/** What the gate sees of a request of fetch's. A class, since a literal with getters costs more than all that is done with it. */
+class GateRequest implements Gate.Request {
+  readonly method: string
+  readonly header: (name: string) => string | undefined
+  readonly #request: Request
+
+  constructor(request: Request) {
+    this.#request = request
+    this.method = request.method
+    this.header = (name) => request.headers.get(name) ?? undefined
+  }
+
+  get authorization(): ReadonlyArray<string> {
+    return this.#lines("authorization")
+  }
+
+  get dpop(): ReadonlyArray<string> {
+    return this.#lines("dpop")
+  }
+
+  get path(): string {
+    return requestPath.of(this.#request.url)
+  }
+
+  #lines(name: string): ReadonlyArray<string> {
+    const value = this.#request.headers.get(name)
     return value === null ? [] : headerLines.split(value)
-  },
-  body: Effect.suspend(() => readBody(request, reading))
-})
+  }
+}
+
+export const toGateRequest = (request: Request): Gate.Request => new GateRequest(request)
+
+/** The parsed body. The request stays as it is, for the handler. */
+export const bodyOf = (request: Request, reading: Reading): Body => Effect.suspend(() => readBody(request, reading))
 
 const readBody = (
   request: Request,
@@ -104,7 +127,8 @@ export const serve = async <A>(
   options: { readonly reading: Reading; readonly policyOf: PolicyOf },
   handler: (admitted: Admitted<A>) => Response | Promise<Response>
 ): Promise<Response> => {
-  const admitted = await host.run(host.admit(toHostRequest(request, options.reading), options.policyOf), request.signal)
+  const decision = host.admit(toGateRequest(request), bodyOf(request, options.reading), options.policyOf)
+  const admitted = await host.run(decision, request.signal)
   if (Result.isFailure(admitted)) return toResponse(admitted.failure, request.method)
   const response = await handler(admitted.success)
   host.answered(admitted.success, response.status, response.headers.get("mcp-session-id") ?? undefined)

@@ -1,5 +1,6 @@
 import { base64url } from "jose"
 import { isShallow } from "./json.ts"
+import * as platform from "./platform.ts"
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 const characters = /^[A-Za-z0-9_-]*$/
@@ -19,15 +20,21 @@ export const isCanonical = (text: string): boolean => {
 /** The bytes of a canonical text. */
 export const decode = (text: string): Uint8Array | undefined => isCanonical(text) ? base64url.decode(text) : undefined
 
+// Node's bytes share their buffer with others: good for reading at once, and not for handing out.
+const { bytesOf } = platform
+const readable = bytesOf === undefined ? base64url.decode : (text: string) => bytesOf(text, "base64url")
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
 /**
  * The object of a JSON segment, or `undefined`. Invalid UTF-8, a byte order mark, deep nesting, and anything but an object
  * are refused.
  */
 export const decodeJsonObject = (text: string): Readonly<Record<string, unknown>> | undefined => {
-  const bytes = decode(text)
+  const bytes = isCanonical(text) ? readable(text) : undefined
   if (bytes === undefined || bytes[0] !== 0x7b /* { */) return undefined
   try {
-    const json: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes))
+    const json: unknown = JSON.parse(utf8.decode(bytes))
     return isShallow(json) ? json as Readonly<Record<string, unknown>> : undefined
   } catch {
     return undefined

@@ -1,14 +1,27 @@
 import type { Principal } from "../Principal.ts"
 
-const unchangeable = () => {
-  throw new TypeError("A principal is shared by every request of its token: make a copy to change it")
-}
+const unchangeable = () =>
+  new TypeError("A principal is shared by every request of its token: make a copy to change it")
 
 /** `Object.freeze` does not reach the members of a set. */
-const freezeSet = <A>(set: ReadonlySet<A>): ReadonlySet<A> =>
-  Object.isFrozen(set) ? set : Object.freeze(
-    Object.assign(new Set(set), { add: unchangeable, delete: unchangeable, clear: unchangeable })
-  )
+class FrozenSet<A> extends Set<A> {
+  static of<A>(members: ReadonlySet<A>): ReadonlySet<A> {
+    const frozen = new FrozenSet<A>()
+    for (const member of members) super.prototype.add.call(frozen, member)
+    return Object.freeze(frozen)
+  }
+  override add(): never {
+    throw unchangeable()
+  }
+  override delete(): never {
+    throw unchangeable()
+  }
+  override clear(): never {
+    throw unchangeable()
+  }
+}
+
+const freezeSet = <A>(set: ReadonlySet<A>): ReadonlySet<A> => Object.isFrozen(set) ? set : FrozenSet.of(set)
 
 // Without recursion: how deep claims are nested is the issuer's choice.
 const freezeJson = <A>(value: A): A => {

@@ -32,34 +32,37 @@ export const judgeClaims = (
   circumstances: Circumstances,
   { claims, credentials, introspected, issuer }: Subject,
   now: number
-): Result.Result<Principal.Principal["Service"], InvalidToken> =>
-  Result.gen(function*() {
-    const expiresAt = yield* Claims.judgeTimes(claims, now, circumstances.tolerance)
-    const clientId = yield* rules.clientId(claims)
-    if (!rules.isAddressed({ claims, clientId, introspected })) return yield* Claims.refuse("audience")
-    const subject = yield* rules.subject(claims, clientId)
-    const granted = yield* rules.scopes(claims)
-    // A token that names its holder's key is worth nothing without a proof of that key (RFC 7800, RFC 9449 §7.2). The
-    // proof itself belongs to the request, and is judged on each: see Dpop.
-    const binding = Claims.bindingOf(claims)
-    if (credentials.scheme === "DPoP") {
-      if (binding === undefined) return yield* Claims.refuse("not-bound-to-key")
-      if (binding === "unusable") return yield* Claims.refuse("bound-to-key")
-    } else if (binding !== undefined || (introspected && isDpop(Claims.own(claims, "token_type")))) {
-      return yield* Claims.refuse("bound-to-key")
-    }
-    return Principal.make({
-      issuer,
-      subject,
-      clientId,
-      granted,
-      scopes: circumstances.effectiveScopes(granted),
-      audience: Claims.readAudience(claims),
-      expiresAt,
-      claims,
-      token: credentials.token
-    })
-  })
+): Result.Result<Principal.Principal["Service"], InvalidToken> => {
+  const expiresAt = Claims.judgeTimes(claims, now, circumstances.tolerance)
+  if (Result.isFailure(expiresAt)) return Result.fail(expiresAt.failure)
+  const clientId = rules.clientId(claims)
+  if (Result.isFailure(clientId)) return Result.fail(clientId.failure)
+  if (!rules.isAddressed({ claims, clientId: clientId.success, introspected })) return Claims.refuse("audience")
+  const subject = rules.subject(claims, clientId.success)
+  if (Result.isFailure(subject)) return Result.fail(subject.failure)
+  const granted = rules.scopes(claims)
+  if (Result.isFailure(granted)) return Result.fail(granted.failure)
+  // A token that names its holder's key is worth nothing without a proof of that key (RFC 7800, RFC 9449 §7.2). The
+  // proof itself belongs to the request, and is judged on each: see Dpop.
+  const binding = Claims.bindingOf(claims)
+  if (credentials.scheme === "DPoP") {
+    if (binding === undefined) return Claims.refuse("not-bound-to-key")
+    if (binding === "unusable") return Claims.refuse("bound-to-key")
+  } else if (binding !== undefined || (introspected && isDpop(Claims.own(claims, "token_type")))) {
+    return Claims.refuse("bound-to-key")
+  }
+  return Result.succeed(Principal.make({
+    issuer,
+    subject: subject.success,
+    clientId: clientId.success,
+    granted: granted.success,
+    scopes: circumstances.effectiveScopes(granted.success),
+    audience: Claims.readAudience(claims),
+    expiresAt: expiresAt.success,
+    claims,
+    token: credentials.token
+  }))
+}
 
 const isDpop = (tokenType: unknown): boolean => typeof tokenType === "string" && tokenType.toLowerCase() === "dpop"
 

@@ -1,14 +1,8 @@
 import { base64url } from "jose"
+import * as platform from "./platform.ts"
 
-type Hash = (algorithm: string, text: string, encoding: "base64url") => string
-
-interface Platform {
-  readonly process?: { readonly getBuiltinModule?: (name: string) => { readonly hash?: Hash } | undefined }
-}
-
-// Node, Bun, Deno and workerd hash in one synchronous call of about a microsecond; WebCrypto, which everybody has, takes
-// a promise and fifty. Asked for at run time: the core imports nothing of a platform.
-const native = (globalThis as Platform).process?.getBuiltinModule?.("node:crypto")?.hash
+// One synchronous call of about a microsecond; WebCrypto, which everybody has, takes a promise and fifty.
+const native = platform.crypto?.hash
 
 /** The same by WebCrypto. */
 export const viaWebCrypto = (text: string): Promise<string> =>
