@@ -170,7 +170,7 @@ export const run = (options: Options, progress: (line: string) => void = () => {
 
       const end = new AbortController()
       const { signal } = end
-      const pause = (seconds: number) => delay(seconds * 1000, undefined, { signal }).catch(() => {})
+      const pause = (seconds: number) => delay(Math.max(0, seconds * 1000), undefined, { signal }).catch(() => {})
       let keys = 1
       let failures = 0
       let achieved = 0

@@ -90,7 +90,8 @@ export const make = Effect.fnUntraced(function*(
     const of = (counts[kind.name] ??= {})
     of[status] = (of[status] ?? 0) + 1
     if (kind.expected.includes(status)) return
-    ;(kind.good ? goodRefused : badAdmitted).push(
+    const list = kind.good ? goodRefused : status === "200" || status === "403" ? badAdmitted : unexpected
+    list.push(
       `${kind.name}: ${status} after ${((now - began) / 1000).toFixed(1)} s`
     )
   }
