@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -211,7 +211,60 @@ const cases: ReadonlyArray<Case> = [
 
   // examples: only what their readers have
   ...allows("examples/whoami/main.ts", ...imports("effect", "effect-mcp-auth", "../authorization-server/B.ts")),
-  ...refuses(floor, "examples/whoami/main.ts", ...imports("../../src/index.ts"))
+  ...refuses(floor, "examples/whoami/main.ts", ...imports("../../src/index.ts")),
+
+  // tests and examples: keys, tokens and providers are those of the kit
+  ...["test/A.test.ts", "test/verification/A.ts", "examples/whoami/test/A.test.ts"].flatMap((file) => [
+    ...allows(
+      file,
+      `import { decodeJwt, jwtVerify, type JWTPayload } from "jose"`,
+      `import type { JWK } from "jose"`,
+      `import { createHash, randomUUID } from "node:crypto"`,
+      `import { FetchHttpClient, HttpClient } from "effect/http"`,
+      `export const client = HttpClient.mapRequest(own, (_) => _)`
+    ),
+    ...refuses(
+      floor,
+      file,
+      ...imports("jose", "node:crypto", "effect/http/HttpClient"),
+      `import { SignJWT } from "jose"`,
+      `import { exportJWK, generateKeyPair } from "jose"`,
+      `import { generateKeyPairSync } from "node:crypto"`,
+      `import { sign } from "node:crypto"`
+    ),
+    ...refuses(
+      "no-restricted-properties",
+      file,
+      `export const answering = HttpClient.make(() => answer)`,
+      `export const { make } = HttpClient`,
+      `export const stubbed = Layer.succeed(FetchHttpClient.Fetch, stub)`,
+      `export const pair = crypto.subtle.generateKey("Ed25519", true, ["sign"])`,
+      `export const pairs = (await import("jose")).generateKeyPair("ES256")`
+    )
+  ]),
+  ...allows(
+    "test/testing/A.test.ts",
+    ...imports("jose", "node:crypto"),
+    `export const a = HttpClient.make(() => answer)`
+  )
+]
+
+/** Where tests make what the kit does not, each with its reason beside it. */
+const besideTheKit = [
+  "examples/authorization-server/AuthorizationServer.ts",
+  "examples/testing/notes.node.ts",
+  "test/bench/Memory.ts",
+  "test/threats/keys.test.ts",
+  "test/verification/Discovery.test.ts"
+]
+
+/** Where a test answers HTTP by itself. No linter sees what for, so here is who does, and that it is no provider. */
+const serversByHand = [
+  "test/bench/servers.ts", // the floor of what is measured
+  "test/cli/page/Page.test.ts", // an MCP server
+  "test/cli/page/browser.test.ts", // an imperfect one
+  "test/servers/hosts/hosts.ts", // a host under test
+  "test/verification/AddressGuard.test.ts" // a machine inside, to count who comes
 ]
 
 interface Diagnostic {
@@ -246,7 +299,7 @@ const lint = (): ReadonlyArray<Diagnostic> => {
     for (const [file, line] of cycle) writeFileSync(join(tree, file), `${line}\n`)
     const run = spawnSync(
       process.execPath,
-      [join(root, "node_modules/oxlint/bin/oxlint"), "--format=json", "src", "examples"],
+      [join(root, "node_modules/oxlint/bin/oxlint"), "--format=json", "src", "test", "examples"],
       { cwd: tree, encoding: "utf8" }
     )
     return JSON.parse(run.stdout).diagnostics
@@ -278,6 +331,25 @@ describe("the floors", () => {
     assert.deepStrictEqual(
       casesOf(file).map((it, index) => verdict(rulesAt(file, index + 1).find((rule) => held.has(rule)), it.line)),
       casesOf(file).map((it) => verdict(it.rule, it.line))
+    )
+  })
+
+  const filesWith = (pattern: RegExp): ReadonlyArray<string> =>
+    ["test", "examples"].flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+        .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
+        .filter((file) => file.endsWith(".ts") && !file.includes("/node_modules/") && file !== "test/floors.test.ts")
+        .filter((file) => pattern.test(readFileSync(join(root, file), "utf8")))
+    ).toSorted()
+
+  it("has the exceptions for tests that are listed here, and no other", () => {
+    assert.deepStrictEqual(filesWith(/(?:ox|es)lint-disable/), besideTheKit)
+  })
+
+  it("sees no server in a test but protected ones, and the listener of the kit", () => {
+    assert.deepStrictEqual(
+      filesWith(/createServer\((?!\(req, res\) => issuer\.listener)(?:async )?\(\w/),
+      serversByHand
     )
   })
 

@@ -8,7 +8,7 @@ import { TestClock } from "effect/testing"
 import * as Hostile from "./threats/Hostile.ts"
 import * as Running from "./threats/Running.ts"
 
-const { bearer, goodClaims, goodHeader, messageHeaders, resultOf, segment, signSegments } = Running
+const { bearer, goodClaims, goodHeader, messageHeaders, resultOf, segment } = Running
 
 const runs = Number(process.env["FUZZ_RUNS"] ?? 80)
 
@@ -185,7 +185,7 @@ describe("any bytes", () => {
             good.claims
           ]] as const
         ) {
-          for (const token of [yield* signSegments(server.issuer, one, other), `${one}.${other}.AAAA`]) {
+          for (const token of [yield* server.issuer.signSegments(one, other), `${one}.${other}.AAAA`]) {
             fine(yield* within(server.call("list_todos", bearer(token))), [400, 401, 431])
           }
         }
@@ -201,8 +201,7 @@ describe("any bytes", () => {
       Effect.gen(function*() {
         const server = yield* Running.start()
         const record = (_: unknown) => typeof _ === "object" && _ !== null && !Array.isArray(_) ? _ : {}
-        const token = yield* signSegments(
-          server.issuer,
+        const token = yield* server.issuer.signSegments(
           segment({ ...goodHeader, ...record(header) }),
           segment({ ...goodClaims(server), ...record(claims) })
         )

@@ -1,4 +1,5 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { TestIssuer } from "effect-mcp-auth/testing"
 import { spawn, spawnSync } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
@@ -203,15 +204,11 @@ describe("the packed tarball", () => {
       ...args: ReadonlyArray<string>
     ) => ["--yes", "--prefer-offline", "--package", tarball, "effect-mcp-auth", ...args]
     assert.include(run(empty, "npx", ...npx("--help")), "Does this authorization server fit MCP?")
-    const issuer = createServer((request, response) => {
-      const origin = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}`
-      const found = request.url === "/.well-known/oauth-authorization-server"
-      response.writeHead(found ? 200 : 404, { "content-type": "application/json" })
-      response.end(found ? JSON.stringify({ issuer: origin, response_types_supported: ["code"] }) : "{}")
-    })
-    await new Promise<void>((resolve) => issuer.listen(0, "127.0.0.1", resolve))
+    const server = createServer((req, res) => issuer.listener(req, res))
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const issuer = await TestIssuer.start({ issuer: url, metadata: { code_challenge_methods_supported: undefined } })
     try {
-      const url = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}`
       const { npm_config_local_prefix: _, ...env } = process.env
       const { code, stdout } = await new Promise<{ code: number | null; stdout: string }>((resolve) => {
         const child = spawn("npx", npx("check", url, "--format", "json"), { cwd: empty, env })
@@ -226,8 +223,8 @@ describe("the packed tarball", () => {
         "pkce-s256"
       )
     } finally {
-      issuer.close()
-      issuer.closeAllConnections()
+      server.close()
+      server.closeAllConnections()
     }
   })
 

@@ -7,6 +7,7 @@
  */
 import { Context, Data, Effect, Layer, Redacted } from "effect"
 import type { Scope } from "effect"
+// oxlint-disable-next-line no-restricted-imports -- this is an authorization server, with keys of its own
 import { generateKeyPair, randomBytes } from "node:crypto"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"

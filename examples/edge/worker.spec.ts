@@ -6,11 +6,8 @@ import type { AddressInfo } from "node:net"
 import { after, test } from "node:test"
 import { start } from "./Workerd.ts"
 
-// workerd is a process of its own, so the issuer needs a real port; the worker wants its documents, and nothing else.
-const http = createServer(async (req, res) => {
-  const response = await issuer.respond(new Request(issuer.issuer + req.url))
-  res.writeHead(response.status, Object.fromEntries(response.headers)).end(await response.text())
-}).listen(0, "127.0.0.1")
+// workerd is a process of its own, so the issuer needs a real port.
+const http = createServer((req, res) => issuer.listener(req, res)).listen(0, "127.0.0.1")
 await once(http, "listening")
 const { port } = http.address() as AddressInfo
 

@@ -58,3 +58,9 @@ test("somebody else's session does not exist", async () => {
   const { headers } = await client.as(carol).openSession()
   await expectRefused("session")(client.as(dave).inSession(headers["mcp-session-id"]!).callTool("list_notes"))
 })
+
+test("a new key in an outage is no reason to sign in again", async () => {
+  await issuer.rotateKeys()
+  await issuer.goDown()
+  await expectRefused("network")(client.as(carol).callTool("list_notes"))
+})

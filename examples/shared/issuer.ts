@@ -10,16 +10,4 @@ const issuer = await TestIssuer.start({
   clients: { carol: { secret: "carols-secret" }, "orders-tool": { secret: "orders-tools-secret" } }
 })
 
-createServer(async (req, res) => {
-  let body = ""
-  for await (const chunk of req) body += chunk
-  const { method = "GET" } = req
-  const response = await issuer.respond(
-    new Request(url + req.url, {
-      method,
-      headers: req.headers as Record<string, string>,
-      ...(method === "POST" ? { body } : {})
-    })
-  )
-  res.writeHead(response.status, Object.fromEntries(response.headers)).end(await response.text())
-}).listen(port, "127.0.0.1", () => console.log(`issuer ${url}`))
+createServer(issuer.listener).listen(port, "127.0.0.1", () => console.log(`issuer ${url}`))

@@ -26,6 +26,7 @@ export class Directory extends Context.Service<Directory, {
 export class Organisation extends Context.Service<Organisation, { readonly org_id?: string | undefined }>()(
   "tenants/Organisation"
 ) {}
+export const claims = { service: Organisation, schema: Schema.Struct({ org_id: Schema.optional(Schema.String) }) }
 
 const Notes = Schema.Struct({ notes: Schema.Array(Schema.String) })
 
@@ -60,7 +61,7 @@ const Auth = Layer.unwrap(Effect.map(Directory, (directory) =>
     resource,
     authorizationServers: [home],
     scopes: ["notes:write"],
-    claims: { service: Organisation, schema: Schema.Struct({ org_id: Schema.optional(Schema.String) }) },
+    claims,
     tenants: {
       id: Tenants.fromClaim("org_id"),
       authorizationServers: (tenant) =>

@@ -75,6 +75,17 @@ layer(Test)("an outage", (it) => {
     }))
 })
 
+layer(Test)("by answer", (it) => {
+  it.effect("an issuer that is too busy is asked once", () =>
+    Effect.gen(function*() {
+      const client = yield* TestClient.TestClient
+      const { jwksUri, requests, respondWith } = yield* TestIssuer.TestIssuer
+      yield* respondWith("/jwks", () => new Response("busy", { status: 429 }))
+      yield* client.callTool("list_notes").pipe(TestClient.as(alice), expectRefused("server-error"))
+      assert.lengthOf((yield* requests).filter(({ url }) => url === jwksUri), 1)
+    }))
+})
+
 const tenant = { claims: { tenant: "acme" }, claimsService: claims }
 
 layer(ToolsLive.pipe(Layer.merge(AuthLayer.mock({ subject: "bob", scopes, ...tenant }))))("by layer", (it) => {

@@ -8,6 +8,7 @@ import { issuer as url, resource, Server } from "./Notes.ts"
 
 const issuer = await TestIssuer.start({ issuer: url, resource })
 const server = HttpRouter.toWebHandler(Server, { disableLogger: true })
+// oxlint-disable-next-line no-restricted-properties -- it is the one of TestIssuer
 const network = Context.make(FetchHttpClient.Fetch, issuer.fetch)
 const client = TestClient.start({ issuer, handler: (request) => server.handler(request, network) })
 

@@ -113,8 +113,9 @@ const whenever = (look: (answer: Answered) => void) => <T>(subject: T): T => {
   if (Effect.isEffect(subject)) {
     return Effect.tap(subject as Effect.Effect<Answered>, (answer) => Effect.sync(() => look(answer))) as T
   }
-  if (subject instanceof Promise) {
-    return subject.then((answer: Answered) => {
+  // Jest runs tests in a realm of their own, where a promise of `fetch` is no instance of `Promise`.
+  if (typeof (subject as PromiseLike<Answered>).then === "function") {
+    return (subject as PromiseLike<Answered>).then((answer) => {
       look(answer)
       return answer
     }) as T

@@ -81,16 +81,19 @@ const edited =
   (edit: (parts: readonly [string, string, string], workshop: Workshop) => string) =>
   (workshop: Workshop): Effect.Effect<string> => Effect.map(good(workshop), (parts) => edit(parts, workshop))
 
+/** With HS256, or with the one that the header names. */
 const withHmac =
   (secret: (key: KeyPair) => Promise<string | Uint8Array>) => (workshop: Workshop): Effect.Effect<string> =>
     Effect.promise(async () => {
-      const input = `${segment({ ...workshop.header, alg: "HS256" })}.${segment({ ...workshop.claims, sub: "admin" })}`
+      const named = String(workshop.header["alg"])
+      const alg = named.startsWith("HS") ? named : "HS256"
+      const input = `${segment({ ...workshop.header, alg })}.${segment({ ...workshop.claims, sub: "admin" })}`
       const bytes = new TextEncoder()
       const chosen = await secret(workshop.key)
       const key = await crypto.subtle.importKey(
         "raw",
         typeof chosen === "string" ? bytes.encode(chosen) : chosen as Uint8Array<ArrayBuffer>,
-        { name: "HMAC", hash: "SHA-256" },
+        { name: "HMAC", hash: `SHA-${alg.slice(2)}` },
         false,
         ["sign"]
       )
@@ -110,6 +113,25 @@ const nonCanonical = (value: Members): string => {
   const encoded = base64url.encode(text)
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
   return encoded.slice(0, -1) + alphabet[alphabet.indexOf(encoded.at(-1)!) | 1]
+}
+
+/** An ECDSA signature (RFC 3279 §2.2.3), made from that of a JWS (RFC 7518 §3.4). */
+const der = (signature: Uint8Array): Uint8Array => {
+  const middle = signature.length / 2
+  return element(0x30, [...integer(signature.subarray(0, middle)), ...integer(signature.subarray(middle))])
+}
+
+/** A positive integer in as few bytes as possible: the first bit of the first byte is a sign. */
+const integer = (bytes: Uint8Array): Uint8Array => {
+  const first = bytes.findIndex((byte) => byte !== 0)
+  const digits = first === -1 ? Uint8Array.of(0) : bytes.subarray(first)
+  return element(0x02, digits[0]! < 0x80 ? digits : [0, ...digits])
+}
+
+const element = (tag: number, content: ArrayLike<number> & Iterable<number>): Uint8Array => {
+  const { length } = content
+  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
+  return Uint8Array.of(tag, ...size, ...content)
 }
 
 const flipped = (text: string): string => (text.startsWith("A") ? "B" : "A") + text.slice(1)
@@ -150,6 +172,11 @@ const table = {
     reason: "algorithm",
     forge: withHmac(({ publicJwk }) => Promise.resolve(base64url.decode(publicJwk.n ?? publicJwk.x ?? "")))
   },
+  "hmac-with-number-as-text": {
+    title: "HS256, with that number as the JWK spells it",
+    reason: "algorithm",
+    forge: withHmac(({ publicJwk }) => Promise.resolve(publicJwk.n ?? publicJwk.x ?? ""))
+  },
   "alg-swapped": {
     title: "names an algorithm of another family than the key's",
     reason: "unknown-key",
@@ -172,6 +199,13 @@ const table = {
     reason: "signature",
     forge: edited(([header, claims, signature]) =>
       `${header}.${claims}.${base64url.encode(new Uint8Array(base64url.decode(signature).length))}`
+    )
+  },
+  "signature-der": {
+    title: "the two halves of a good signature in DER, as other protocols write it",
+    reason: "signature",
+    forge: edited(([header, claims, signature]) =>
+      `${header}.${claims}.${base64url.encode(der(base64url.decode(signature)))}`
     )
   },
   "claims-changed": {

@@ -44,6 +44,10 @@ export interface Options {
   readonly algorithm?: Algorithm | undefined
   /** Default: `key`. */
   readonly kid?: string | undefined
+  /** How many bits an RSA key has. With fewer than 2048 it verifies nothing (RFC 7518 §3.3). Default: 2048. */
+  readonly modulusLength?: number | undefined
+  /** The public exponent of an RSA key. Default: 65537. */
+  readonly publicExponent?: number | undefined
 }
 
 /**
@@ -72,7 +76,7 @@ export interface Options {
  */
 export const make = (options: Options = {}): Effect.Effect<SigningKey> =>
   Effect.gen(function*() {
-    const key = yield* keys.generate(options.algorithm ?? "ES256", options.kid ?? "key")
+    const key = yield* keys.generate(options.algorithm ?? "ES256", options.kid ?? "key", options)
     const signSegments: SigningKey["signSegments"] = (header, claims) => keys.signSegments(key, header, claims)
     return {
       ...key,

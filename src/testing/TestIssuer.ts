@@ -23,6 +23,7 @@ import type { Algorithm } from "../verification/Algorithm.ts"
 import * as Forgery from "./Forgery.ts"
 import * as Endpoints from "./internal/endpoints.ts"
 import { defined, generate, type KeyPair, segment, signSegments } from "./internal/keys.ts"
+import * as nodeListener from "./internal/nodeListener.ts"
 import { type Promised, promised } from "./internal/promised.ts"
 import * as TokenShape from "./TokenShape.ts"
 
@@ -144,7 +145,10 @@ export class TestIssuer extends Context.Service<TestIssuer, {
   readonly mintLike: (provider: TokenShape.Provider, options?: ShapeOptions) => Effect.Effect<string>
   /** An ID token as a provider writes it: no server may take it for an access token. */
   readonly mintIdTokenLike: (provider: TokenShape.Provider, options?: ShapeOptions) => Effect.Effect<string>
-  /** A forgery of the token that `mint` would give; `Forgery.forgeries[kind].reason` says why it must be refused. */
+  /**
+   * A forgery of the token that `mint` would give; `Forgery.forgeries[kind].reason` says why it must be refused. Those with an
+   * HMAC are made with HS256, or with the one that `header.alg` names.
+   */
   readonly mintBroken: (kind: Forgery.Kind, options?: TokenOptions) => Effect.Effect<string>
   /** A token with exactly this header and these claims, signed with the current key. */
   readonly sign: (
@@ -685,7 +689,9 @@ export const serve = (
       const response = yield* issuer.respond(new Request(`${issuer.issuer}${pathname}${search}`, web))
       return HttpServerResponse.fromWeb(response)
     }).pipe(
-      Effect.catch(() => Effect.succeed(HttpServerResponse.empty({ status: 503 })))
+      Effect.catch(() => Effect.succeed(HttpServerResponse.empty({ status: 503 }))),
+      // An application that is served as it is cannot be interrupted, and an answer that hangs would keep its port open.
+      Effect.interruptible
     )
     return HttpServer.serve(app).pipe(Layer.merge(Layer.succeed(TestIssuer, issuer)))
   }))
@@ -693,6 +699,8 @@ export const serve = (
 // A server that listens everywhere is reached on this machine, and an IPv4 address stays one in a certificate or a log.
 const originOf = (address: string): string =>
   new URL(address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")).origin
+
+export type { NodeRequest, NodeResponse } from "./internal/nodeListener.ts"
 
 /**
  * An issuer for tests without Effect: every method gives a promise.
@@ -703,6 +711,8 @@ const originOf = (address: string): string =>
 export interface PromisedTestIssuer extends Promised<Omit<TestIssuer["Service"], "fetch">> {
   /** A `fetch` that reaches the issuer, and nothing else unless `elsewhere` answers. */
   readonly fetch: typeof globalThis.fetch
+  /** Answers requests of `node:http`: `createServer(issuer.listener)` is the issuer on a real port. */
+  readonly listener: (request: nodeListener.NodeRequest, response: nodeListener.NodeResponse) => void
   /** The same issuer for what is made with Effect. */
   readonly effect: TestIssuer["Service"]
   /** An `HttpClient` that reaches the issuer: the option of that name of the SDK adapters. */
@@ -718,8 +728,8 @@ export interface PromisedTestIssuer extends Promised<Omit<TestIssuer["Service"],
  *
  * **Details**
  *
- * It follows the system clock, and with it whatever mocks `Date`. For a real port, answer requests with `respond`: it takes
- * a `Request` and gives a `Response`.
+ * It follows the system clock, and with it whatever mocks `Date`. On Node, `listener` puts it on a real port, under the address
+ * that its `issuer` names; elsewhere answer requests with `respond`: it takes a `Request` and gives a `Response`.
  *
  * **Example** (A token)
  *
@@ -740,6 +750,7 @@ export const start = (options: Options = {}): Promise<PromisedTestIssuer> =>
     return {
       ...promised(members),
       fetch: yield* fetch,
+      listener: nodeListener.make(issuer.issuer, (request) => Effect.runPromise(issuer.respond(request))),
       effect: issuer,
       httpClient: Layer.succeed(HttpClient.HttpClient, client)
     }

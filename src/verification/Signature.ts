@@ -117,21 +117,22 @@ const toNodeKey = (key: PublicKey, algorithm: string, { constants, KeyObject }: 
     readonly namedCurve?: string
   }
   const bits = Number(algorithm.slice(-3))
-  const made = (options: Readonly<Record<string, unknown>>, digest: string | null = `sha${bits}`): NodeKey => ({
+  const made = (options?: Readonly<Record<string, unknown>>, digest: string | null = `sha${bits}`): NodeKey => ({
     algorithm,
     hash: digest,
-    key: { key: KeyObject.from(key), ...options }
+    // A bare key where that says enough: Node takes longer over an object around it than over some signatures.
+    key: options === undefined ? KeyObject.from(key) : { key: KeyObject.from(key), ...options }
   })
   const isFor = (prefix: string) => algorithm.startsWith(prefix) && (hash === undefined || hash.name === `SHA-${bits}`)
   switch (name) {
     case "RSASSA-PKCS1-v1_5":
-      return isFor("RS") ? made({ padding: constants["RSA_PKCS1_PADDING"] }) : undefined
+      return isFor("RS") ? made() : undefined // PKCS #1 v1.5 is Node's own default for such a key
     case "RSA-PSS":
       return isFor("PS") ? made({ padding: constants["RSA_PKCS1_PSS_PADDING"], saltLength: bits / 8 }) : undefined
     case "ECDSA":
       return isFor("ES") && namedCurve === curves[bits] ? made({ dsaEncoding: "ieee-p1363" }) : undefined
     case "Ed25519":
-      return algorithm === "EdDSA" || algorithm === "Ed25519" ? made({}, null) : undefined
+      return algorithm === "EdDSA" || algorithm === "Ed25519" ? made(undefined, null) : undefined
     default:
       return undefined
   }

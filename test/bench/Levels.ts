@@ -82,10 +82,12 @@ const goal = (
 }
 
 const own = "effect + effect-mcp-auth"
+const onNodeCrypto = `${own}, node:crypto`
 
 const contenders = [
   "effect",
   own,
+  onNodeCrypto,
   "effect + jose",
   "node:http",
   "node:http + effect-mcp-auth",
@@ -100,7 +102,7 @@ const contenders = [
   "hono + hono/jwk, keys at hand"
 ]
 
-const few = ["effect", own, "effect + jose", "express + effect-mcp-auth", "express + mcp-auth"]
+const few = ["effect", own, onNodeCrypto, "effect + jose", "express + effect-mcp-auth", "express + mcp-auth"]
 
 const unprotected = ["effect", "express", "node:http"]
 
@@ -160,7 +162,7 @@ export const request = async (settings: Settings): Promise<Level> => {
   })
   const seen = found["1,000 tokens"]!
   return {
-    bars: names.filter((name) => name !== "express" && name !== "node:http").map((name) => ({
+    bars: names.filter((name) => !["express", "node:http", onNodeCrypto].includes(name)).map((name) => ({
       name: name === "effect" ? "effect, no protection" : name,
       share: compare(seen, name, "effect").cpu.median,
       own: name.includes("effect-mcp-auth")
@@ -210,6 +212,14 @@ export const request = async (settings: Settings): Promise<Level> => {
         1,
         found["every token new"]!,
         own,
+        "effect + jose"
+      ),
+      ...goal(
+        "new/jose, node:crypto",
+        "the same with `Signature.layerNode`",
+        1.4,
+        found["every token new"]!,
+        onNodeCrypto,
         "effect + jose"
       ),
       ...goal(

@@ -2,6 +2,7 @@
 import { Effect, Layer, References, Scope } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
+// oxlint-disable-next-line no-restricted-imports -- see below: a million signatures by the key of TestIssuer
 import { createPrivateKey, createSign, type KeyObject } from "node:crypto"
 import { resource } from "./Subject.ts"
 

@@ -1,6 +1,6 @@
 /** The level "verify", a process of its own: what verifying a token costs, without any server. */
 import { Effect, Layer, References, Scope } from "effect"
-import { AuthLayer } from "effect-mcp-auth"
+import { AuthLayer, Signature } from "effect-mcp-auth"
 import { FetchHttpClient } from "effect/http"
 import { verifiers } from "./peers/verifiers.mjs"
 import { shuffled } from "./Stats.ts"
@@ -21,13 +21,16 @@ export interface Work {
 /** Microseconds of CPU per token, by contender, one for each round. */
 export type Measured = Readonly<Record<string, ReadonlyArray<number>>>
 
-const gateOf = async (issuer: string, capacity: number | undefined) => {
+const gateOf = async (issuer: string, capacity: number | undefined, signatures: Layer.Layer<never>) => {
   const layer = AuthLayer.layerServices({
     resource,
     authorizationServers: [issuer],
     scopes: ["todos:read", "todos:write"],
     ...(capacity === undefined ? {} : { tokenCache: { capacity } })
-  }).pipe(Layer.provide(FetchHttpClient.layer), Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")))
+  }).pipe(
+    Layer.provide([FetchHttpClient.layer, signatures]),
+    Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
+  )
   const scope = Effect.runSync(Scope.make())
   return Effect.runPromise(
     Effect.provideContext(AuthLayer.AuthLayer, await Effect.runPromise(Scope.provide(Layer.build(layer), scope)))
@@ -35,8 +38,8 @@ const gateOf = async (issuer: string, capacity: number | undefined) => {
 }
 
 /** As it is used: inside an effect that runs. */
-const own = async (issuer: string, capacity: number | undefined) => {
-  const gate = await gateOf(issuer, capacity)
+const own = async (issuer: string, capacity: number | undefined, signatures: Layer.Layer<never> = Layer.empty) => {
+  const gate = await gateOf(issuer, capacity, signatures)
   const header = () => undefined
   return (tokens: ReadonlyArray<string>): Promise<void> =>
     Effect.runPromise(Effect.gen(function*() {
@@ -49,7 +52,8 @@ const own = async (issuer: string, capacity: number | undefined) => {
 const measure = async ({ algorithm, issuer, milliseconds, plain, rounds, tokens }: Work): Promise<Measured> => {
   const all: Record<string, (tokens: ReadonlyArray<string>) => Promise<void>> = {
     "effect-mcp-auth, seen before": await own(issuer, undefined),
-    "effect-mcp-auth, every token new": await own(issuer, 0)
+    "effect-mcp-auth, every token new": await own(issuer, 0),
+    "effect-mcp-auth, every token new, node:crypto": await own(issuer, 0, Signature.layerNode)
   }
   for (const [name, verify] of Object.entries(await verifiers(issuer, resource, algorithm))) {
     all[name] = async (tokens) => {

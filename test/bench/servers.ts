@@ -26,6 +26,16 @@ const onEffect = async <E>(app: Layer.Layer<never, E, HttpRouter.HttpRouter>): P
   return node
 }
 
+const guarded = async (issuer: string, resource: string, signatures: "jose" | "node:crypto"): Promise<Server> => {
+  const { AuthLayer, Principal, Signature } = await import("effect-mcp-auth")
+  const Auth = AuthLayer.make(options(issuer, resource))
+  return onEffect(
+    HttpRouter.add("GET", "/mcp", Effect.map(Principal, () => HttpServerResponse.text(answer))).pipe(
+      Layer.provide(signatures === "jose" ? Auth : Auth.pipe(Layer.provide(Signature.layerNode)))
+    )
+  )
+}
+
 /** What people write who have jose and no library: a middleware that verifies each token. */
 class Caller extends Context.Service<Caller, { readonly subject: string | undefined }>()("bench/Caller") {}
 
@@ -148,14 +158,8 @@ const sdkV2Tools = async (guard: { readonly issuer: string; readonly resource: s
 
 export const servers: Readonly<Record<string, Make>> = {
   "effect": () => onEffect(HttpRouter.add("GET", "/mcp", Effect.succeed(HttpServerResponse.text(answer)))),
-  "effect + effect-mcp-auth": async (issuer, resource) => {
-    const { AuthLayer, Principal } = await import("effect-mcp-auth")
-    return onEffect(
-      HttpRouter.add("GET", "/mcp", Effect.map(Principal, () => HttpServerResponse.text(answer))).pipe(
-        Layer.provide(AuthLayer.make(options(issuer, resource)))
-      )
-    )
-  },
+  "effect + effect-mcp-auth": (issuer, resource) => guarded(issuer, resource, "jose"),
+  "effect + effect-mcp-auth, node:crypto": (issuer, resource) => guarded(issuer, resource, "node:crypto"),
   "effect + jose": async (issuer, resource) =>
     onEffect(
       HttpRouter.add("GET", "/mcp", Effect.map(Caller, () => HttpServerResponse.text(answer))).pipe(

@@ -9,7 +9,7 @@ import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import * as oauth from "oauth4webapi"
 import { vi } from "vitest"
-import { segment, signWith } from "../threats/Running.ts"
+import { segment } from "../threats/Running.ts"
 
 const seed = Number(process.env["ORACLE_SEED"] ?? 20260728)
 const cases = Number(process.env["ORACLE_CASES"] ?? 3_000)
@@ -345,10 +345,8 @@ describe("oauth4webapi", () => {
       const first = yield* SigningKey.make({ kid: "first" })
       const second = yield* SigningKey.make({ kid: "second" })
       const stranger = yield* SigningKey.make()
-      const keys = [first.publicJwk, second.publicJwk]
-
       const { client, issuer: own } = yield* TestIssuer.make({ issuer, resource })
-      yield* own.publishKeys(keys)
+      yield* own.publishKeys([first.publicJwk, second.publicJwk])
       const context = yield* Layer.build(
         AuthLayer.layerServices({
           resource,
@@ -365,14 +363,15 @@ describe("oauth4webapi", () => {
           Effect.catch(({ reason, status }) => Effect.succeed(`${status} ${reason}`))
         )
 
-      const as: oauth.AuthorizationServer = { issuer, jwks_uri: `${issuer}/jwks` }
+      const fetch = yield* own.fetch
+      const as: oauth.AuthorizationServer = { issuer, jwks_uri: own.jwksUri }
       const theirs = (token: string) =>
         Effect.promise(() =>
           oauth.validateJwtAccessToken(
             as,
             new Request(resource, { headers: { authorization: `Bearer ${token}` } }),
             resource,
-            { [oauth.customFetch]: () => Promise.resolve(Response.json({ keys })), [oauth.clockTolerance]: 30 }
+            { [oauth.customFetch]: (url) => fetch(url), [oauth.clockTolerance]: 30 }
           ).then(() => "accepted", (error: Error) => error.message)
         )
 
@@ -384,11 +383,7 @@ describe("oauth4webapi", () => {
         const of = generate(random)
         const { claims, claimsText, header, key, spelling } = of
         const token = spell(
-          yield* signWith(
-            key === "known" ? first.privateKey : stranger.privateKey,
-            segment(header),
-            segment(claimsText ?? claims)
-          ),
+          yield* (key === "known" ? first : stranger).signSegments(segment(header), segment(claimsText ?? claims)),
           spelling
         )
         const mine = yield* ours(token)

@@ -3,9 +3,10 @@ import { requireBearerAuth } from "@modelcontextprotocol/sdk/server/auth/middlew
 import { mcpAuthMetadataRouter } from "@modelcontextprotocol/sdk/server/auth/router.js"
 import { Effect, Redacted } from "effect"
 import { Doctor, type Report } from "effect-mcp-auth/provider"
+import { SigningKey } from "effect-mcp-auth/testing"
 import { FetchHttpClient } from "effect/http"
 import express from "express"
-import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from "jose"
+import { createLocalJWKSet, jwtVerify } from "jose"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { signIn } from "../../examples/authorization-server/test/signIn.ts"
@@ -61,8 +62,8 @@ describe("the middleware of the SDK", () => {
   it.live("its faults are found and named", () =>
     Effect.acquireUseRelease(
       Effect.promise(async () => {
-        const { publicKey } = await generateKeyPair("ES256")
-        const keys = createLocalJWKSet({ keys: [{ ...await exportJWK(publicKey), kid: "1", alg: "ES256" }] })
+        const { publicJwk } = await SigningKey.start({ kid: "1" })
+        const keys = createLocalJWKSet({ keys: [publicJwk] })
         const app = express()
         const server = createServer(app)
         await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))

@@ -1,6 +1,7 @@
 /** Glewlwyd, as Debian packages it, on a free port, with a database of its own; gone with the scope. */
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
-import { exportJWK, generateKeyPair, type JWK } from "jose"
+import { SigningKey } from "effect-mcp-auth/testing"
+import type { JWK } from "jose"
 import { createHash, randomBytes } from "node:crypto"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -145,12 +146,6 @@ const client = (clientId: string, authorizationTypes: ReadonlyArray<string>, { r
   resource: resources
 })
 
-/** A key in the format of Glewlwyd, which wants the algorithm and a name in it. */
-const makeKey = async (algorithm: Algorithm): Promise<JWK> => {
-  const { privateKey } = await generateKeyPair(algorithm, { extractable: true })
-  return { ...await exportJWK(privateKey), alg: algorithm, kid: algorithm }
-}
-
 const answered = async (request: Promise<Response>): Promise<Response> => {
   const response = await request
   if (response.ok) return response
@@ -192,8 +187,8 @@ export const make = (options: Options): Effect.Effect<Glewlwyd["Service"], never
       await send("POST", "client/", client(application, ["code"], options))
       await send("POST", "user/", { ...alice, enabled: true, scope: ["g_profile", "openid", ...options.scopes] })
       for (const algorithm of algorithms) {
-        const key = await makeKey(algorithm)
-        await send("POST", "mod/plugin/", plugin(algorithm, `${origin}/api/${algorithm}`, key, options))
+        const { privateJwk } = await SigningKey.start({ algorithm, kid: algorithm })
+        await send("POST", "mod/plugin/", plugin(algorithm, `${origin}/api/${algorithm}`, privateJwk, options))
       }
     })
     return { realm: (algorithm) => realm(origin, algorithm) }

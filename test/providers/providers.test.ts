@@ -1,9 +1,11 @@
+import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Context, Effect, Layer, Redacted } from "effect"
 import { Audience, type Profile } from "effect-mcp-auth"
 import { Profiles } from "effect-mcp-auth/provider"
+import { TestIssuer } from "effect-mcp-auth/testing"
 import { decodeJwt, decodeProtectedHeader } from "jose"
-import { createServer, type Server } from "node:http"
+import { createServer } from "node:http"
 import { Events, OAuth2Server } from "oauth2-mock-server"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
 import { signIn } from "../../examples/authorization-server/test/signIn.ts"
@@ -87,23 +89,14 @@ describe("an endpoint that redirects", () => {
   it.live("T-INTR-04: gets the token, and nobody else does", () =>
     Effect.gen(function*() {
       const place = yield* TodoManager.reserve
-      const received: Array<string> = []
-      const server = yield* Effect.acquireRelease(
-        Effect.callback<Server>((resume) => {
-          const server = createServer((request, response) => {
-            received.push(`${request.method} ${request.url}`)
-            request.resume()
-            response.writeHead(307, { location: "/elsewhere" }).end()
-          })
-          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-        }),
-        (server) =>
-          Effect.callback<void>((resume) => {
-            server.close(() => resume(Effect.void))
-            server.closeAllConnections()
-          })
+      const provider = yield* Layer.build(
+        TestIssuer.serve().pipe(
+          Layer.provide(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 })),
+          Layer.orDie
+        )
       )
-      const issuer = `http://127.0.0.1:${(server.address() as { readonly port: number }).port}`
+      const { fail, issuer, requests } = Context.get(provider, TestIssuer.TestIssuer)
+      yield* fail({ _tag: "Status", status: 307, headers: { location: "/elsewhere" } })
       const introspection = {
         clientId: "todos",
         clientSecret: Redacted.make("hush"),
@@ -111,7 +104,9 @@ describe("an endpoint that redirects", () => {
       }
       const todos = yield* TodoManager.serve(place, { authorizationServers: [{ issuer, introspection }] })
       assert.strictEqual((yield* todos.create("opaque")).status, 503)
-      assert.deepStrictEqual(received, ["POST /introspect"])
+      assert.deepStrictEqual((yield* requests).map(({ method, url }) => [method, url]), [
+        ["POST", introspection.endpoint]
+      ])
     }))
 })
 

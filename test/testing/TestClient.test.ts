@@ -13,6 +13,7 @@ import {
 } from "effect-mcp-auth/testing"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 import { TestClock } from "effect/testing"
+import { runInNewContext } from "node:vm"
 import { now } from "./support.ts"
 
 const resource = "https://server.test/mcp"
@@ -289,6 +290,10 @@ describe("assertions", () => {
     assert.strictEqual(expectChallenge({ scope: ["b", "a"] })(stepUp), stepUp)
     assert.strictEqual(await expectRefused("missing-scope")(Promise.resolve(stepUp)), stepUp)
     assert.strictEqual(Effect.runSync(expectRefused("missing-scope")(Effect.succeed(stepUp))), stepUp)
+    // What `fetch` gives where tests have globals of their own, as under Jest.
+    const ofAnotherRealm: Promise<Response> = runInNewContext("Promise").resolve(stepUp)
+    assert.notInstanceOf(ofAnotherRealm, Promise)
+    assert.strictEqual(await expectChallenge({ scope: ["b", "a"] })(ofAnotherRealm), stepUp)
     expectRefused("expired")(answer(401, challenge({ error: "invalid_token" })))
     expectRefused("network")(answer(503))
     expectRefused("session")(answer(404))

@@ -1,11 +1,12 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Duration, Effect, Fiber, Layer } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { DpopClient, SigningKey, TestIssuer } from "effect-mcp-auth/testing"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
-import { createLocalJWKSet, decodeJwt, jwtVerify } from "jose"
+import { base64url, createLocalJWKSet, decodeJwt, type JWK, jwtVerify } from "jose"
 import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { now, verifying } from "./support.ts"
 
 type Issuer = TestIssuer.TestIssuer["Service"]
@@ -382,6 +383,58 @@ describe("without Effect", () => {
     assert.match(await signSegments("a", "b"), /^a\.b\.[\w-]{86}$/)
   })
 
+  it("a key may be one that no verifier takes", async () => {
+    const { publicJwk } = await SigningKey.start({ algorithm: "RS256", modulusLength: 1024, publicExponent: 3 })
+    const { publicJwk: strong } = await SigningKey.start({ algorithm: "PS384", publicExponent: 65_539 })
+    const bits = (text: string | undefined) => base64url.decode(text ?? "").length * 8
+    assert.deepStrictEqual([bits(publicJwk.n), publicJwk.e, publicJwk.alg], [1024, "Aw", "RS256"])
+    assert.deepStrictEqual([bits(strong.n), strong.e, strong.alg], [2048, "AQAD", "PS384"])
+  })
+
+  it("a listener answers on a port of node:http, faults included", async () => {
+    const server = createServer((req, res) => issuer.listener(req, res))
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const { port } = server.address() as AddressInfo
+    const issuer = await TestIssuer.start({ issuer: `http://127.0.0.1:${port}/tenant` })
+    try {
+      const { keys } = await (await fetch(issuer.jwksUri)).json() as { readonly keys: Array<JWK> }
+      const { payload } = await jwtVerify(await issuer.mint(), createLocalJWKSet({ keys }))
+      assert.strictEqual(payload.iss, issuer.issuer)
+      const body = new URLSearchParams({ token: await issuer.mint({ subject: "bob" }) })
+      const asked = await fetch(issuer.introspectionEndpoint, { method: "POST", headers: basic(issuer.client), body })
+      assert.deepInclude(await asked.json(), { active: true, sub: "bob" })
+      assert.strictEqual((await issuer.requests()).at(-1)?.body, body.toString())
+      const broken = new ReadableStream({
+        start: (controller) => controller.enqueue(new Uint8Array(8)),
+        pull: (controller) => controller.error(new Error("broken"))
+      })
+      await issuer.respondWith("/half", () => new Response(broken, { headers: { "content-length": "9" } }))
+      await issuer.respondWith("/twice", () => new Response("moved", { status: 302, headers: { location: "/once" } }))
+      const moved = await fetch(`http://127.0.0.1:${port}/twice`, { redirect: "manual" })
+      assert.deepStrictEqual([moved.status, moved.headers.get("location"), await moved.text()], [302, "/once", "moved"])
+      let stopped = () => {}
+      const end = new Promise<void>((resolve) => {
+        stopped = resolve
+      })
+      const endless = new ReadableStream({
+        pull: (controller) => controller.enqueue(new Uint8Array(65_536)),
+        cancel: () => stopped()
+      })
+      await issuer.respondWith("/endless", () => new Response(endless))
+      const { body: received } = await fetch(`http://127.0.0.1:${port}/endless`)
+      await received!.getReader().cancel()
+      await end
+      const failure = (path: string) =>
+        fetch(`http://127.0.0.1:${port}${path}`).then((_) => _.text()).then(() => "none", (error: Error) => error.name)
+      assert.strictEqual(await failure("/half"), "TypeError")
+      await issuer.goDown()
+      assert.strictEqual(await failure("/jwks"), "TypeError")
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
+  })
+
   it("a proof is made for a client's key", async () => {
     const client = await DpopClient.start()
     // The example of RFC 9449 §7.1.
@@ -402,7 +455,11 @@ describe("without Effect", () => {
 })
 
 const Port = TestIssuer.serve({ resource: "http://127.0.0.1/mcp" }).pipe(
-  Layer.provideMerge(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }))
+  Layer.provideMerge(NodeHttpServer.layer(createServer, {
+    host: "127.0.0.1",
+    port: 0,
+    gracefulShutdownTimeout: "1 second"
+  }))
 )
 
 layer(Port, { excludeTestServices: true })("on a real port", (it) => {
@@ -430,3 +487,16 @@ layer(Port, { excludeTestServices: true })("on a real port", (it) => {
       yield* issuer.recover
     }))
 })
+
+it.live("an answer that hangs does not keep the port from closing", () =>
+  Effect.gen(function*() {
+    const scope = yield* Scope.make()
+    const context = yield* Scope.provide(Layer.build(Port), scope)
+    const { hang, issuer, jwksUri, respondWith } = Context.get(context, TestIssuer.TestIssuer)
+    yield* hang("/jwks")
+    yield* respondWith("/never", () => new Promise(() => {}))
+    const outcomes = [jwksUri, `${issuer}/never`].map((url) => fetch(url).then(({ ok }) => ok, () => false))
+    yield* Effect.sleep("100 millis")
+    yield* Scope.close(scope, Exit.void).pipe(Effect.timeout("5 seconds"))
+    assert.deepStrictEqual(yield* Effect.promise(() => Promise.all(outcomes)), [false, false])
+  }))

@@ -326,21 +326,6 @@ export const resultOf = (answer: Answer): any => {
 export const segment = (content: object | string | Uint8Array): string =>
   base64url.encode(typeof content === "string" || content instanceof Uint8Array ? content : JSON.stringify(content))
 
-/** Signs two segments as they stand, with the issuer's key (ES256). */
-export const signSegments = (
-  issuer: TestIssuer.TestIssuer["Service"],
-  header: string,
-  claims: string
-): Effect.Effect<string> => Effect.flatMap(issuer.currentKey, ({ privateKey }) => signWith(privateKey, header, claims))
-
-/** Signs two segments as they stand, with a P-256 key. */
-export const signWith = (key: CryptoKey, header: string, claims: string): Effect.Effect<string> =>
-  Effect.promise(async () => {
-    const input = `${header}.${claims}`
-    const signature = await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, key, new TextEncoder().encode(input))
-    return `${input}.${base64url.encode(new Uint8Array(signature))}`
-  })
-
 /** The claims of a good token, to be changed. */
 export const goodClaims = (server: Running): Readonly<Record<string, unknown>> => ({
   iss: server.issuer.issuer,

@@ -5,16 +5,11 @@ import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import * as Running from "./Running.ts"
 
-const { assertInvalidToken, bearer, challengeOf, goodClaims, goodHeader, now, resultOf, segment, signSegments } =
-  Running
+const { assertInvalidToken, bearer, challengeOf, goodClaims, goodHeader, now, resultOf, segment } = Running
 
 /** A token with other claims, rightly signed; `undefined` leaves one out. */
 const token = (server: Running.Running, claims: Readonly<Record<string, unknown>>, header: object = {}) =>
-  signSegments(
-    server.issuer,
-    segment({ ...goodHeader, ...header }),
-    segment({ ...goodClaims(server), ...claims })
-  )
+  server.issuer.signSegments(segment({ ...goodHeader, ...header }), segment({ ...goodClaims(server), ...claims }))
 
 const refused = Effect.fnUntraced(function*(
   server: Running.Running,

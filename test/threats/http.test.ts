@@ -12,8 +12,7 @@ const {
   goodHeader,
   messageHeaders,
   resultOf,
-  segment,
-  signSegments
+  segment
 } = Running
 
 const body = JSON.stringify({
@@ -102,8 +101,7 @@ describe("the request", () => {
             [{}, { sub: `a${text}`, exp: 1 }]
           ] as const
         ) {
-          const token = yield* signSegments(
-            server.issuer,
+          const token = yield* server.issuer.signSegments(
             segment({ ...goodHeader, ...header }),
             segment({ ...goodClaims(server), ...claims })
           )
@@ -141,7 +139,7 @@ describe("the request", () => {
       const unavailable = yield* down.call("list_todos", bearer(token))
       Running.assertUnavailable(unavailable)
       const broken = yield* Running.start({
-        client: () => HttpClient.make(() => Effect.die(new Error(`defect at ${secret}`)))
+        client: (own) => HttpClient.mapRequestEffect(own, () => Effect.die(new Error(`defect at ${secret}`)))
       })
       const dead = yield* broken.call("list_todos", bearer(yield* broken.issuer.mint({ scopes: ["todos:read"] })))
       assert.include([500, 503], dead.status)

@@ -1,13 +1,14 @@
+import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Context, Effect, Fiber, Layer } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
-import { SigningKey } from "effect-mcp-auth/testing"
+import { SigningKey, TestIssuer } from "effect-mcp-auth/testing"
 import { FetchHttpClient, HttpClient, HttpRouter } from "effect/http"
 import { TestClock } from "effect/testing"
 import { base64url } from "jose"
-import { generateKeyPairSync, type KeyObject, sign } from "node:crypto"
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+// oxlint-disable-next-line no-restricted-imports -- for a key on a curve that neither WebCrypto nor the kit knows
+import { generateKeyPairSync, sign } from "node:crypto"
+import { createServer } from "node:http"
 import { gzipSync } from "node:zlib"
 import * as Running from "./Running.ts"
 
@@ -17,45 +18,18 @@ const good = (server: Running.Running) => server.issuer.mint({ scopes: ["todos:r
 
 const call = (server: Running.Running, token: string) => server.call("list_todos", bearer(token))
 
-/** Signs with a key of node:crypto. */
-const signed = (server: Running.Running, key: KeyObject, header: object, hash: string) => {
-  const input = `${segment({ typ: "at+jwt", ...header })}.${segment(goodClaims(server))}`
-  const signature = sign(
-    hash,
-    Buffer.from(input),
-    key.asymmetricKeyType === "ec" ? { key, dsaEncoding: "ieee-p1363" } : key
-  )
-  return `${input}.${base64url.encode(signature)}`
-}
+/** Of all that a key set says of a key, what the key is. */
+const bare = (key: SigningKey.SigningKey) => ({ ...key.publicJwk, alg: undefined, use: undefined })
 
-/** An authorization server made of node:http, until the scope closes. */
-const hostile = Effect.fnUntraced(function*(
-  answer: (path: string, response: ServerResponse, request: IncomingMessage, origin: string) => void
-) {
-  const asked: Array<string> = []
-  let origin = ""
-  const node = createServer((request, response) => {
-    asked.push(request.url!)
-    answer(request.url!, response, request, origin)
-  })
-  yield* Effect.acquireRelease(
-    Effect.promise(() => new Promise<void>((resolve) => node.listen(0, "127.0.0.1", resolve))),
-    () =>
-      Effect.promise(() => {
-        node.closeAllConnections()
-        return new Promise((resolve) => node.close(resolve))
-      })
+/** An issuer on a port of its own, until the scope closes. */
+const served = Effect.gen(function*() {
+  const node = createServer()
+  const context = yield* Layer.build(
+    TestIssuer.serve().pipe(Layer.provide(NodeHttpServer.layer(() => node, { host: "127.0.0.1", port: 0 })))
   )
-  origin = `http://127.0.0.1:${(node.address() as AddressInfo).port}`
-  return { origin, asked }
+  yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
+  return Context.get(context, TestIssuer.TestIssuer)
 })
-
-const metadataOf = (origin: string) => JSON.stringify({ issuer: origin, jwks_uri: `${origin}/jwks` })
-
-const json = (response: ServerResponse, body: string | Buffer, headers: Record<string, string> = {}) => {
-  response.writeHead(200, { "content-type": "application/json", ...headers })
-  response.end(body)
-}
 
 /** A server whose issuer is a real socket and whose tokens name it. */
 const against = Effect.fnUntraced(function*(origin: string) {
@@ -68,25 +42,26 @@ describe("the keys", () => {
     Effect.gen(function*() {
       const server = yield* Running.start()
       const { publicJwk } = yield* server.issuer.currentKey
-      const weak = generateKeyPairSync("rsa", { modulusLength: 1024 })
-      const small = generateKeyPairSync("rsa", { modulusLength: 2048, publicExponent: 3 })
-      const encryption = generateKeyPairSync("ec", { namedCurve: "P-256" })
-      const operations = generateKeyPairSync("ec", { namedCurve: "P-256" })
-      const leaked = generateKeyPairSync("ec", { namedCurve: "P-256" })
+      const weak = yield* SigningKey.make({ algorithm: "RS256", kid: "weak", modulusLength: 1024 })
+      const small = yield* SigningKey.make({ algorithm: "RS256", kid: "small", publicExponent: 3 })
+      const strong = yield* SigningKey.make({ algorithm: "RS256", kid: "one" })
+      const encryption = yield* SigningKey.make({ kid: "encryption" })
+      const operations = yield* SigningKey.make({ kid: "operations" })
+      const leaked = yield* SigningKey.make({ kid: "leaked" })
+      const family = yield* SigningKey.make({ kid: "family" })
+      // Neither WebCrypto nor the kit knows the curve.
       const bitcoin = generateKeyPairSync("ec", { namedCurve: "secp256k1" })
-      const family = generateKeyPairSync("ec", { namedCurve: "P-256" })
-      const strong = generateKeyPairSync("rsa", { modulusLength: 2048 })
       const secret = "x".repeat(64)
       yield* server.issuer.publishKeys([
-        { ...weak.publicKey.export({ format: "jwk" }), kid: "weak" },
-        { ...small.publicKey.export({ format: "jwk" }), kid: "small" },
-        { ...strong.publicKey.export({ format: "jwk" }), kid: "one", e: "AQ" },
+        bare(weak),
+        bare(small),
+        { ...bare(strong), e: "AQ" },
         { kty: "oct", kid: "oct", k: base64url.encode(secret) },
-        { ...encryption.publicKey.export({ format: "jwk" }), kid: "encryption", use: "enc" },
-        { ...operations.publicKey.export({ format: "jwk" }), kid: "operations", key_ops: ["encrypt"] },
-        { ...leaked.privateKey.export({ format: "jwk" }), kid: "leaked" },
+        { ...bare(encryption), use: "enc" },
+        { ...bare(operations), key_ops: ["encrypt"] },
+        { ...leaked.privateJwk, alg: undefined },
         { ...bitcoin.publicKey.export({ format: "jwk" }), kid: "bitcoin" },
-        { ...family.publicKey.export({ format: "jwk" }), kid: "family", alg: "RS256" },
+        { ...bare(family), alg: "RS256" },
         { kty: "EC", kid: "chain", x5c: ["MIIB"] },
         { kty: "EC", crv: "P-256", kid: "broken", x: "AA", y: 42 },
         null,
@@ -94,28 +69,20 @@ describe("the keys", () => {
         publicJwk
       ])
       resultOf(yield* call(server, yield* good(server)))
-      for (
-        const token of [
-          signed(server, weak.privateKey, { alg: "RS256", kid: "weak" }, "sha256"),
-          signed(server, small.privateKey, { alg: "RS256", kid: "small" }, "sha256"),
-          signed(server, strong.privateKey, { alg: "RS256", kid: "one" }, "sha256"),
-          signed(server, encryption.privateKey, { alg: "ES256", kid: "encryption" }, "sha256"),
-          signed(server, operations.privateKey, { alg: "ES256", kid: "operations" }, "sha256"),
-          signed(server, leaked.privateKey, { alg: "ES256", kid: "leaked" }, "sha256"),
-          signed(server, bitcoin.privateKey, { alg: "ES256K", kid: "bitcoin" }, "sha256"),
-          signed(server, bitcoin.privateKey, { alg: "ES256", kid: "bitcoin" }, "sha256"),
-          signed(server, family.privateKey, { alg: "ES256", kid: "family" }, "sha256")
-        ]
-      ) {
-        assertInvalidToken(server, yield* call(server, token))
+      const signers = [weak, small, strong, encryption, operations, leaked, family]
+      for (const { sign } of signers) {
+        assertInvalidToken(server, yield* call(server, yield* sign({ typ: "at+jwt" }, goodClaims(server))))
       }
-      const fit = generateKeyPairSync("rsa", { modulusLength: 2048 })
-      yield* server.issuer.publishKeys([{ ...fit.publicKey.export({ format: "jwk" }), kid: "fit" }])
+      for (const alg of ["ES256K", "ES256"]) {
+        const input = `${segment({ typ: "at+jwt", alg, kid: "bitcoin" })}.${segment(goodClaims(server))}`
+        const signature = sign("sha256", Buffer.from(input), { key: bitcoin.privateKey, dsaEncoding: "ieee-p1363" })
+        assertInvalidToken(server, yield* call(server, `${input}.${base64url.encode(signature)}`))
+      }
+      const fit = yield* SigningKey.make({ algorithm: "RS256", kid: "fit" })
+      yield* server.issuer.publishKeys([bare(fit)])
       yield* TestClock.adjust("11 minutes")
       const late = { ...goodClaims(server), exp: Running.now + 3_600 }
-      const input = `${segment({ alg: "RS256", typ: "at+jwt", kid: "fit" })}.${segment(late)}`
-      const token = `${input}.${base64url.encode(sign("sha256", Buffer.from(input), fit.privateKey))}`
-      resultOf(yield* call(server, token))
+      resultOf(yield* call(server, yield* fit.sign({ typ: "at+jwt" }, late)))
     }))
 
   it.effect(
@@ -127,40 +94,43 @@ describe("the keys", () => {
         const many = JSON.stringify({ keys: Array.from({ length: 20_000 }, (_, i) => ({ kty: "EC", kid: `${i}` })) })
         const deep = `{"keys":${"[".repeat(400_000)}${"]".repeat(400_000)}}`
         let sent = 0
-        const flood = (response: ServerResponse, headers: Record<string, string>) => {
-          response.writeHead(200, { "content-type": "application/json", ...headers })
-          const chunk = Buffer.alloc(64 * 1024, 0x20)
-          const more = () => {
-            while (!response.destroyed && sent < 64 * 1024 * 1024) {
-              sent += chunk.length
-              if (!response.write(chunk)) return
+        const flood = () => {
+          sent = 0
+          return new ReadableStream<Uint8Array>({
+            pull: (controller) => {
+              if (sent === 64 * 1024 * 1024) return controller.close()
+              sent += 64 * 1024
+              controller.enqueue(new Uint8Array(64 * 1024).fill(0x20))
             }
-            response.end()
-          }
-          response.on("drain", more).on("error", () => {})
-          more()
+          })
         }
-        const answers: Record<string, (response: ServerResponse) => void> = {
-          "64 MB, announced": (response) => flood(response, { "content-length": String(64 * 1024 * 1024) }),
-          "64 MB, in chunks": (response) => flood(response, {}),
-          "a gzip of zeros": (response) => json(response, zeros, { "content-encoding": "gzip" }),
-          "a gzip of spaces": (response) => json(response, bomb, { "content-encoding": "gzip" }),
-          "20,000 keys": (response) => json(response, many),
-          "nested lists": (response) => json(response, deep)
+        const json = (body: BodyInit, headers: Record<string, string> = {}) => () =>
+          new Response(body, { headers: { "content-type": "application/json", ...headers } })
+        const answers: Record<string, () => Response> = {
+          "64 MB, announced": () => json(flood(), { "content-length": String(64 * 1024 * 1024) })(),
+          "64 MB, in chunks": () => json(flood())(),
+          "a gzip of zeros": json(zeros, { "content-encoding": "gzip" }),
+          "a gzip of spaces": json(bomb, { "content-encoding": "gzip" }),
+          "20,000 keys": json(many),
+          "nested lists": json(deep)
         }
         for (const [title, answer] of Object.entries(answers)) {
-          for (const document of ["/jwks", "metadata"]) {
+          for (const document of ["/jwks", "/.well-known/"]) {
             sent = 0
-            const as = yield* hostile((path, response, _, origin) =>
-              document === "metadata" || path === document ? answer(response) : json(response, metadataOf(origin))
-            )
-            const server = yield* against(as.origin)
+            const provider = yield* served
+            yield* provider.respondWith(document, answer)
+            const server = yield* against(provider.issuer)
+            const token = yield* provider.mint({ scopes: ["todos:read"], audience: server.resource })
             const before = process.memoryUsage().heapUsed + process.memoryUsage().external
-            const answered = yield* call(server, yield* good(server))
+            const answered = yield* call(server, token)
             assertUnavailable(answered)
+            assert.isTrue((yield* provider.requests).some(({ url }) => url.includes(document)), title)
             assert.isBelow(sent, 16 * 1024 * 1024, title)
             const grown = process.memoryUsage().heapUsed + process.memoryUsage().external - before
             assert.isBelow(grown, 48 * 1024 * 1024, `${title} as ${document}`)
+            yield* provider.respondWith(document, undefined)
+            yield* TestClock.adjust("2 minutes")
+            resultOf(yield* call(server, token))
           }
         }
       }),
@@ -169,49 +139,48 @@ describe("the keys", () => {
 
   it.effect("T-KEYS-04 a server that hangs, drips or breaks off costs its limit, once for all who wait", () =>
     Effect.gen(function*() {
-      let mode: "hang" | "drip" | "break" | "good" = "hang"
-      const pair = yield* SigningKey.make()
-      const jwk = pair.publicJwk
-      const keys = JSON.stringify({ keys: [{ ...jwk, kid: "real", alg: "ES256" }] })
-      const as = yield* hostile((path, response, _, origin) => {
-        if (path !== "/jwks") return json(response, metadataOf(origin))
-        if (mode === "hang") return
-        if (mode === "good") return json(response, keys)
-        response.writeHead(200, { "content-type": "application/json", "content-length": String(keys.length) })
-        response.on("error", () => {})
-        if (mode === "break") {
-          response.write(keys.slice(0, 20))
-          setTimeout(() => response.destroy(), 20)
-        } else {
-          let at = 0
-          const timer = setInterval(() => at < 20 ? response.write(keys[at++]) : undefined, 20)
-          response.on("close", () => clearInterval(timer))
-        }
-      })
-      const server = yield* against(as.origin)
-      const token = yield* Running.signWith(
-        pair.privateKey,
-        segment({ alg: "ES256", typ: "at+jwt", kid: "real" }),
-        segment({ ...goodClaims(server), exp: Running.now + 3_600 })
-      )
-      const asked = () => as.asked.filter((_) => _ === "/jwks").length
+      const provider = yield* served
+      const server = yield* against(provider.issuer)
+      const token = yield* provider.mint({ scopes: ["todos:read"], audience: server.resource, expiresIn: "1 hour" })
+      const { publicJwk } = yield* provider.currentKey
+      const keys = new TextEncoder().encode(JSON.stringify({ keys: [publicJwk] }))
+      const json = { "content-type": "application/json", "content-length": String(keys.length) }
+      const pause = () => new Promise((resolve) => setTimeout(resolve, 20))
+      /** Says how much comes, and stops before it has all come. */
+      const partly = (length: number, end: (controller: ReadableStreamDefaultController<Uint8Array>) => void) => {
+        let at = 0
+        const body = new ReadableStream<Uint8Array>({
+          pull: async (controller) => {
+            if (at === length) return end(controller)
+            controller.enqueue(keys.subarray(at, ++at))
+            await pause()
+          }
+        })
+        return new Response(body, { headers: json })
+      }
+      const troubles = {
+        hang: () => new Promise<never>(() => {}),
+        drip: () => partly(20, () => new Promise(() => {})),
+        break: () => partly(20, (controller) => controller.error(new Error("broken off")))
+      }
+      const asked = Effect.map(provider.requests, (_) => _.filter(({ url }) => url === provider.jwksUri).length)
       for (const trouble of ["hang", "drip"] as const) {
-        mode = trouble
-        const before = asked()
+        yield* provider.respondWith("/jwks", troubles[trouble])
+        const before = yield* asked
         const waiting = yield* Effect.forEach(
           Array.from({ length: 20 }),
           () => Effect.forkChild(call(server, token), { startImmediately: true })
         )
-        yield* Running.until("the fetch", () => asked() === before + 1)
+        yield* Running.until("the fetch", () => Effect.runSync(asked) === before + 1)
         yield* Running.breathe(50)
         yield* TestClock.adjust("5 seconds")
         for (const fiber of waiting) assertUnavailable(yield* Fiber.join(fiber))
-        assert.strictEqual(asked(), before + 1)
+        assert.strictEqual(yield* asked, before + 1)
         yield* TestClock.adjust("1 minute")
       }
-      mode = "break"
+      yield* provider.respondWith("/jwks", troubles.break)
       assertUnavailable(yield* call(server, token))
-      mode = "good"
+      yield* provider.respondWith("/jwks", undefined)
       yield* TestClock.adjust("1 minute")
       resultOf(yield* call(server, token))
     }))
@@ -336,16 +305,14 @@ describe("the keys", () => {
       yield* TestClock.adjust("10 minutes")
       assertInvalidToken(server, yield* call(server, old))
       // The same id with new material counts after the refresh.
-      const pair = yield* SigningKey.make()
       const { kid } = yield* server.issuer.currentKey
-      const jwk = pair.publicJwk
-      yield* server.issuer.publishKeys([{ ...jwk, kid }])
+      const pair = yield* SigningKey.make({ kid })
+      yield* server.issuer.publishKeys([pair.publicJwk])
       const before = yield* good(server)
       yield* TestClock.adjust("10 minutes")
-      const renewed = yield* Running.signWith(
-        pair.privateKey,
-        segment({ alg: "ES256", typ: "at+jwt", kid }),
-        segment({ ...goodClaims(server), iat: Running.now + 1200, exp: Running.now + 3600 })
+      const renewed = yield* pair.sign(
+        { typ: "at+jwt" },
+        { ...goodClaims(server), iat: Running.now + 1200, exp: Running.now + 3600 }
       )
       resultOf(yield* call(server, renewed))
       assertInvalidToken(server, yield* call(server, before))

@@ -5,15 +5,14 @@ import { TestClock } from "effect/testing"
 import { inspect } from "node:util"
 import * as Running from "./Running.ts"
 
-const { bearer, goodClaims, goodHeader, messageHeaders, segment, signSegments } = Running
+const { bearer, goodClaims, goodHeader, messageHeaders, segment } = Running
 
 /** Whatever a thing holds, getters and causes included. */
 const whole = (value: unknown): string =>
   inspect(value, { depth: 20, showHidden: true, maxArrayLength: null, maxStringLength: null })
 
 const token = (server: Running.Running, mark: string, claims: object = {}, header: object = {}) =>
-  signSegments(
-    server.issuer,
+  server.issuer.signSegments(
     segment({ ...goodHeader, ...header }),
     segment({ ...goodClaims(server), jti: mark, email: `${mark}@example.com`, [`urn:${mark}`]: mark, ...claims })
   )

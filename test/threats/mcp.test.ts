@@ -14,8 +14,7 @@ const {
   goodHeader,
   messageHeaders,
   resultOf,
-  segment,
-  signSegments
+  segment
 } = Running
 
 const mint = (server: Running.Running, scopes: ReadonlyArray<string> = ["todos:read"], subject = "alice") =>
@@ -400,7 +399,7 @@ describe("MCP", () => {
         ).pipe(Effect.flip)
         assert.instanceOf(error, AuthError.AuthConfigError)
       }
-      const token = yield* signSegments(listening.issuer, segment(goodHeader), segment(goodClaims(listening)))
+      const token = yield* listening.issuer.signSegments(segment(goodHeader), segment(goodClaims(listening)))
       assert.notInclude(String(Redacted.make(token)), token)
     }))
 })

@@ -2,7 +2,8 @@ import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Schema } from "effect"
 import { AddressGuard, AuthLayer, Tenants } from "effect-mcp-auth"
-import { HttpClient, HttpClientResponse } from "effect/http"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 
@@ -169,14 +170,13 @@ describe("a host", () => {
 })
 
 describe("a guarded client", () => {
-  const asked: Array<string> = []
-  const guarded = AddressGuard.client(
-    HttpClient.make((request, url) =>
-      Effect.sync(() => {
-        asked.push(url.href)
-        return HttpClientResponse.fromWeb(request, Response.json({}))
-      })
-    )
+  /** A client that reaches every host, as far as it is let, and what it asked. */
+  const guarded = Effect.map(
+    TestIssuer.make({ elsewhere: () => Response.json({}) }),
+    ({ client, issuer }) => ({
+      asked: Effect.map(issuer.requests, (requests) => requests.map(({ url }) => url)),
+      client: AddressGuard.client(client)
+    })
   )
 
   it.effect.each([
@@ -190,16 +190,16 @@ describe("a guarded client", () => {
     "https://admin.internal/"
   ])("SSRF-01 %s is not asked", (url) =>
     Effect.gen(function*() {
-      asked.length = 0
-      assert.strictEqual((yield* Effect.flip(guarded.get(url))).reason._tag, "TransportError")
-      assert.deepStrictEqual(asked, [])
+      const { asked, client } = yield* guarded
+      assert.strictEqual((yield* Effect.flip(client.get(url))).reason._tag, "TransportError")
+      assert.deepStrictEqual(yield* asked, [])
     }))
 
   it.effect("asks public hosts", () =>
     Effect.gen(function*() {
-      asked.length = 0
-      yield* guarded.get("https://auth.example.com/x")
-      assert.deepStrictEqual(asked, ["https://auth.example.com/x"])
+      const { asked, client } = yield* guarded
+      yield* client.get("https://auth.example.com/x")
+      assert.deepStrictEqual(yield* asked, ["https://auth.example.com/x"])
     }))
 })
 

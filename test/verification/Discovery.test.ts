@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
-import { type AuthorizationServer, Discovery } from "effect-mcp-auth"
+import { Discovery } from "effect-mcp-auth"
 import type { TestIssuer } from "effect-mcp-auth/testing"
 import { FetchHttpClient, HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
@@ -192,7 +192,8 @@ describe("one document that cannot be used", () => {
 
   it.effect("a client that throws is an outage", () =>
     Effect.gen(function*() {
-      const thrown = HttpClient.make(() => Effect.die(new Error("a bug of somebody else's")))
+      const { client } = yield* support.services()
+      const thrown = HttpClient.mapRequestEffect(client, () => Effect.die(new Error("a bug of somebody else's")))
       const discovery = yield* Effect.provideService(Discovery.make, HttpClient.HttpClient, thrown)
       const error = yield* Effect.flip(discovery.metadata(support.serverOf(good.issuer), "jwks_uri"))
       assert.deepStrictEqual([error._tag, error.reason], ["AuthorizationServerUnavailable", "network"])
@@ -519,27 +520,29 @@ describe("keeping it", () => {
 const settled = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 describe("the fetch client", () => {
-  /** What `fetch` is asked, and answers. */
-  const fetched = (response: () => Response) => {
+  /** An issuer that is reached by `fetch`, and what `fetch` is told. */
+  const fetched = Effect.gen(function*() {
+    const { issuer, server } = yield* support.services()
     const inits: Array<RequestInit | undefined> = []
-    const fetch: typeof globalThis.fetch = (_, init) => {
+    const reach = yield* issuer.fetch
+    const fetch: typeof globalThis.fetch = (input, init) => {
       inits.push(init)
-      return Promise.resolve(response())
+      return reach(input, init)
     }
     const client = FetchHttpClient.layer.pipe(
+      // oxlint-disable-next-line no-restricted-properties -- it is the one of TestIssuer
       Layer.provideMerge(Layer.succeed(FetchHttpClient.Fetch, fetch))
     )
-    const look = (server: AuthorizationServer.AuthorizationServer) =>
-      Effect.gen(function*() {
-        return yield* (yield* Discovery.make).metadata(server, "jwks_uri")
-      }).pipe(Effect.provide(client))
-    return { inits, look }
-  }
+    const look = Effect.gen(function*() {
+      return yield* (yield* Discovery.make).metadata(server, "jwks_uri")
+    }).pipe(Effect.provide(client))
+    return { inits, issuer, look }
+  })
 
   it.effect("is told to follow no redirect and to send no cookie, whoever provides it", () =>
     Effect.gen(function*() {
-      const { inits, look } = fetched(() => Response.json(good))
-      yield* look(support.serverOf(good.issuer))
+      const { inits, look } = yield* fetched
+      yield* look
       assert.lengthOf(inits, 1)
       assert.strictEqual(inits[0]!.redirect, "manual")
       assert.strictEqual(inits[0]!.credentials, "omit")
@@ -548,8 +551,9 @@ describe("the fetch client", () => {
 
   it.effect("a redirect that fetch hides is a redirect", () =>
     Effect.gen(function*() {
-      const { look } = fetched(() => Object.defineProperty(new Response(""), "status", { value: 0 }))
-      const error = yield* Effect.flip(look(support.serverOf(good.issuer)))
+      const { issuer, look } = yield* fetched
+      yield* issuer.respondWith("", () => Object.defineProperty(new Response(""), "status", { value: 0 }))
+      const error = yield* Effect.flip(look)
       assert.strictEqual(error.reason, "redirect")
     }))
 })

@@ -10,7 +10,7 @@ import {
   type Principal,
   TokenVerifier
 } from "effect-mcp-auth"
-import { DpopClient, TestIssuer } from "effect-mcp-auth/testing"
+import { DpopClient, SigningKey, TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { base64url } from "jose"
@@ -242,21 +242,7 @@ describe("a proof", () => {
   it.effect("DPOP-15 jwk with private members, symmetric, or weak: 401 invalid_dpop_proof", () =>
     Effect.gen(function*() {
       const { client, prove } = yield* bench("optional")
-      const weak = yield* Effect.promise(async () =>
-        crypto.subtle.exportKey(
-          "jwk",
-          (await crypto.subtle.generateKey(
-            {
-              name: "RSASSA-PKCS1-v1_5",
-              modulusLength: 1024,
-              publicExponent: new Uint8Array([1, 0, 1]),
-              hash: "SHA-256"
-            },
-            true,
-            ["sign", "verify"]
-          )).publicKey
-        )
-      )
+      const { publicJwk: weak } = yield* SigningKey.make({ algorithm: "RS256", modulusLength: 1024 })
       for (
         const jwk of [{ ...client.publicJwk, d: "AAAA" }, { kty: "oct", k: "AAAA" }, { ...client.publicJwk, k: "AAAA" }]
       ) {

@@ -18,24 +18,17 @@ const setup = (
 ) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(start * 1000)
-    const names = ["own", "acme", "bolt"] as const
-    const issuers = Object.fromEntries(
-      yield* Effect.forEach(names, (name) =>
-        Effect.map(
-          TestIssuer.make({ issuer: `https://${name}.test`, resource }),
-          (made) => [name, made] as const
-        ))
-    ) as Record<typeof names[number], Effect.Success<ReturnType<typeof TestIssuer.make>>>
-    const client = HttpClient.make((request, url) => {
-      const { client } = issuers[url.hostname.replace(".test", "") as "own"]
-      return client.execute(request)
-    })
+    const acme = yield* TestIssuer.make({ issuer: "https://acme.test", resource })
+    const bolt = yield* TestIssuer.make({ issuer: "https://bolt.test", resource })
+    const others = [acme.issuer, bolt.issuer]
+    const own = yield* TestIssuer.make({ issuer: "https://own.test", resource, others })
+    const issuers = { own, acme, bolt }
     const lookedUp: Array<string> = []
     const servers: Record<string, ReadonlyArray<AuthorizationServer.Input>> = {
       acme: ["https://acme.test"],
       bolt: [{ issuer: "https://bolt.test" }]
     }
-    const { change, ...others } = options
+    const { change, ...rest } = options
     const context = yield* Layer.build(
       AuthLayer.layerServices({
         resource,
@@ -48,9 +41,9 @@ const setup = (
             const found: Found = Effect.sync(() => (servers[tenant] ?? []).map((_) => structuredCloneOf(_)))
             return change === undefined ? found : change(tenant, found)
           },
-          ...others
+          ...rest
         }
-      }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+      }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, own.client)))
     )
     const gate = Context.get(context, Gate.AuthLayer)
     const outcome = (

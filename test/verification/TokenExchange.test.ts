@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Redacted } from "effect"
 import { type AuthError, type Principal, TokenExchange } from "effect-mcp-auth"
-import { HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
+import { HttpClient, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { Sharing } from "../../src/verification/internal/sharing.ts"
 import { type Asked, type Caller, secret, type World, world } from "./introspection.ts"
@@ -36,7 +36,7 @@ const setup = (
         Effect.provideContext(context),
         as(caller, token)
       )
-    return { asked, caller, context, exchange, issuer, state }
+    return { asked, caller, client, context, exchange, issuer, state }
   })
 
 const as = (caller: Caller, token: string) => <A, E>(effect: Effect.Effect<A, E, Principal>) =>
@@ -211,12 +211,13 @@ describe("a token", () => {
 describe("bearer", () => {
   it.effect("gives every request of a client the token of the audience, never the inbound one", () =>
     Effect.gen(function*() {
-      const { caller, context } = yield* setup()
+      const { caller, client, context, issuer } = yield* setup()
       const seen: Array<string | undefined> = []
-      const upstream = HttpClient.make((request) => {
-        seen.push(request.headers["authorization"])
-        return Effect.succeed(HttpClientResponse.fromWeb(request, new Response("ok")))
-      }).pipe(HttpClient.mapRequestEffect(TokenExchange.bearer(orders)))
+      yield* issuer.respondWith("//orders.test/", ({ headers }) => {
+        seen.push(headers["authorization"])
+        return new Response("ok")
+      })
+      const upstream = client.pipe(HttpClient.mapRequestEffect(TokenExchange.bearer(orders)))
       const answer = Effect.flatMap(upstream.get("https://orders.test/recent"), (_) => _.text)
       assert.strictEqual(yield* answer.pipe(Effect.provideContext(context), as(caller, "inbound")), "ok")
       assert.deepStrictEqual(seen, ["Bearer upstream-1"])

@@ -1,5 +1,8 @@
+import { NodeHttpServer } from "@effect/platform-node"
 import { assert, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Context, Effect, Layer } from "effect"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import * as Http from "node:http"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import * as AuthorizationServer from "../../authorization-server/AuthorizationServer.ts"
@@ -42,4 +45,27 @@ it.live("the notes server signs people in, and steps up to write", () =>
     program.interrupt()
     const { code, stderr } = yield* Effect.promise(() => program.ended)
     assert.deepStrictEqual([code, stderr], [0, ""])
+  }))
+
+it.live("a forged token is refused, and an outage is no reason to sign in again", () =>
+  Effect.gen(function*() {
+    const port = yield* freePort
+    const resource = `http://127.0.0.1:${port}/mcp`
+    const services = yield* Layer.build(
+      TestIssuer.serve({ resource }).pipe(
+        Layer.provide(NodeHttpServer.layer(Http.createServer, { host: "127.0.0.1", port: 0 }))
+      )
+    )
+    const issuer = Context.get(services, TestIssuer.TestIssuer)
+    const program = start("migrate-from-mcp-auth/after.ts", { PORT: String(port), ISSUER: issuer.issuer })
+    yield* Effect.addFinalizer(() => Effect.sync(program.interrupt))
+    yield* Effect.promise(() => program.firstLine)
+    const reader = { scopes: ["read:notes"] }
+    const list = (token: string) => Effect.promise(() => callTool(resource, token, "list_notes", {}, "2025-11-25"))
+
+    assert.strictEqual((yield* list(yield* issuer.mint(reader))).status, 200)
+    assert.strictEqual((yield* list(yield* issuer.mintBroken("stranger-same-kid", reader))).status, 401)
+    yield* issuer.rotateKeys
+    yield* issuer.goDown()
+    assert.strictEqual((yield* list(yield* issuer.mint(reader))).status, 503)
   }))

@@ -1,8 +1,9 @@
-import { assert, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { assert, it, layer } from "@effect/vitest"
+import { Effect, Layer, Stream } from "effect"
+import { AuthLayer } from "effect-mcp-auth"
 import { expectAdmitted, expectRefused, TestClient, TestIssuer } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
-import { Directory, home, resource, Server } from "../Notes.ts"
+import { claims, Directory, home, resource, Server, Tools, ToolsLive } from "../Notes.ts"
 
 /** The server, and the issuers of two organisations, of which acme is a customer. */
 const setup = Effect.gen(function*() {
@@ -24,6 +25,26 @@ const setup = Effect.gen(function*() {
   const own = yield* Effect.provide(TestIssuer.TestIssuer, services)
   yield* welcome("acme", acme.issuer)
   return { acme, add, bolt, own, welcome }
+})
+
+const mocked = { subject: "alice", scopes: ["notes:write"], claimsService: claims } as const
+
+const ByLayer = ToolsLive.pipe(Layer.merge(AuthLayer.mock({ ...mocked, claims: { org_id: "acme" } })))
+
+layer(ByLayer)("by layer", (it) => {
+  it.effect("a note is its organisation's, or else its author's", () =>
+    Effect.gen(function*() {
+      const tools = yield* Tools
+      const add = (text: string) =>
+        tools.handle("add_note", { text }).pipe(
+          Effect.flatMap(Stream.runCollect),
+          Effect.map((results) => results.map(({ result }) => result))
+        )
+      yield* add("milk")
+      assert.deepStrictEqual(yield* add("bread"), [{ notes: ["milk", "bread"] }])
+      const alone = AuthLayer.mock({ ...mocked, claims: {} })
+      assert.deepStrictEqual(yield* add("tea").pipe(Effect.provide(alone)), [{ notes: ["tea"] }])
+    }))
 })
 
 it.effect("an organisation vouches for its own people, and for nobody else's", () =>

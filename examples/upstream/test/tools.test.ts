@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Layer, Redacted, Stream } from "effect"
+import { AuthLayer, TokenExchange } from "effect-mcp-auth"
 import { expectAdmitted, expectRefused, TestClient, TestIssuer } from "effect-mcp-auth/testing"
 import { decodeJwt } from "jose"
 import * as OrdersTool from "../OrdersTool.ts"
@@ -16,6 +17,24 @@ const Test = TestClient.layer(OrdersTool.layer({ resource, authorizationServers:
 
 const carol = { subject: "carol", scopes: ["orders:list"] }
 const call = TestClient.TestClient.use((client) => client.callTool("recent_orders")).pipe(TestClient.as(carol))
+
+const ByLayer = OrdersTool.toolsLayer(orders).pipe(
+  Layer.provide(TokenExchange.layer({ authorizationServer: issuer, clientId: "orders-tool", clientSecret })),
+  Layer.provideMerge(TestIssuer.layer({ issuer })),
+  Layer.merge(AuthLayer.mock({ ...carol, scopes: ["orders:list"], issuer }))
+)
+
+layer(ByLayer)("by layer", (it) => {
+  it.effect("lists what the API says", () =>
+    Effect.gen(function*() {
+      const { respondWith } = yield* TestIssuer.TestIssuer
+      yield* respondWith("/token", () => Response.json({ access_token: "upstream", token_type: "Bearer" }))
+      yield* respondWith(orders, ({ headers }) => Response.json({ orders: [headers["authorization"]] }))
+      const tools = yield* OrdersTool.Tools
+      const results = yield* tools.handle("recent_orders", {}).pipe(Effect.flatMap(Stream.runCollect))
+      assert.deepStrictEqual(results.map(({ result }) => result), [{ orders: ["Bearer upstream"] }])
+    }))
+})
 
 layer(Test)("by client", (it) => {
   it.effect("the API gets a token of its own, for the caller and from this server", () =>

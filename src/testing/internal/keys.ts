@@ -11,9 +11,17 @@ export interface KeyPair {
   readonly publicJwk: JWK
 }
 
-export const generate = (algorithm: Algorithm, kid: string): Effect.Effect<KeyPair> =>
+/** What an RSA key may be besides fit for use. */
+export interface RsaOptions {
+  readonly modulusLength?: number | undefined
+  readonly publicExponent?: number | undefined
+}
+
+export const generate = (algorithm: Algorithm, kid: string, rsa: RsaOptions = {}): Effect.Effect<KeyPair> =>
   Effect.promise(async () => {
-    const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true })
+    const { privateKey, publicKey } = rsa.modulusLength === undefined && rsa.publicExponent === undefined
+      ? await generateKeyPair(algorithm, { extractable: true })
+      : await generateRsa(algorithm, rsa)
     return {
       kid,
       algorithm,
@@ -22,6 +30,22 @@ export const generate = (algorithm: Algorithm, kid: string): Effect.Effect<KeyPa
       publicJwk: { ...await exportJWK(publicKey), kid, use: "sig", alg: algorithm }
     }
   })
+
+// jose makes no key that is unfit for use.
+const generateRsa = async (algorithm: Algorithm, { modulusLength = 2048, publicExponent = 65_537 }: RsaOptions) => {
+  const { name } = parameters(algorithm) as { readonly name: string }
+  return await crypto.subtle.generateKey(
+    {
+      name,
+      modulusLength,
+      // An array of bytes keeps of each number the last eight bits.
+      publicExponent: Uint8Array.of(publicExponent >> 16, publicExponent >> 8, publicExponent),
+      hash: hash(algorithm)
+    },
+    true,
+    ["sign", "verify"]
+  ) as { readonly privateKey: CryptoKey; readonly publicKey: CryptoKey }
+}
 
 const hash = (algorithm: Algorithm) => `SHA-${algorithm.slice(2)}`
 

@@ -12,7 +12,7 @@ export interface NodeCrypto {
   readonly verify: (
     algorithm: string | null,
     data: Uint8Array,
-    key: { readonly key: KeyObject; readonly [option: string]: unknown },
+    key: KeyObject | { readonly key: KeyObject; readonly [option: string]: unknown },
     signature: Uint8Array
   ) => boolean
   readonly KeyObject: { readonly from: (key: unknown) => KeyObject }
