@@ -1,6 +1,6 @@
 /**
  * Any bytes in every place that a stranger or a provider can fill: never a 5xx but the 503 of an outage, never a crash,
- * never an answer after its limit. FUZZ_RUNS asks for more.
+ * never an answer after its limit. FUZZ_RUNS asks for more, as `npm run test:long` does.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Fiber, Schema } from "effect"
@@ -146,7 +146,7 @@ const lives = (server: Running.Running) =>
     resultOf(yield* server.call("list_todos", bearer(token)))
   })
 
-const options = { arbitrary: { runs, size: 40 }, timeout: 120_000 }
+const options = { arbitrary: { runs, size: 40 }, timeout: Math.max(120_000, runs * 500) }
 
 describe("any bytes", () => {
   it.effect.prop("as the Authorization header", { value: Hostile.fieldValue }, ({ value }) =>

@@ -148,6 +148,9 @@ export const fromClaim = (name: string): TenantId => ({ _tag: "Claim", name })
  *
  * Two tenants that share an issuer accept each other's tokens: only a claim can tell them apart then.
  *
+ * The name is a stranger's word. A function that makes a URL of it, instead of looking the tenant up, needs an `HttpClient`
+ * with a guard: see `AddressGuard`.
+ *
  * @category models
  * @since 0.1.0
  */

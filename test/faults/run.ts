@@ -7,7 +7,7 @@
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Exit, Layer, References, Scope } from "effect"
-import { AuthLayer, Principal } from "effect-mcp-auth"
+import { AuthLayer, type AuthorizationServer, Principal } from "effect-mcp-auth"
 import { FaultProxy, TestIssuer } from "effect-mcp-auth/testing"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { execFileSync } from "node:child_process"
@@ -46,11 +46,11 @@ const build = async <A, E>(layer: Layer.Layer<A, E>) => {
 const quiet = Layer.succeed(References.MinimumLogLevel, "None")
 
 /** This library, with a route behind `AuthLayer`. */
-const own: Start = async (issuer) => {
+const serve = async (server: string | AuthorizationServer.Options) => {
   const node = createServer()
   const Server = HttpRouter.serve(
     HttpRouter.add("GET", "/mcp", Effect.map(Principal, () => HttpServerResponse.text("in"))).pipe(
-      Layer.provide(AuthLayer.make({ resource, authorizationServers: [issuer], scopes: ["todos:read"] }))
+      Layer.provide(AuthLayer.make({ resource, authorizationServers: [server], scopes: ["todos:read"] }))
     ),
     { disableLogger: true, disableListenLog: true }
   ).pipe(Layer.provide(NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1" })), Layer.provideMerge(quiet))
@@ -64,10 +64,14 @@ const own: Start = async (issuer) => {
   }
 }
 
+const own = "effect-mcp-auth"
+const ownTold = "effect-mcp-auth, jwksUri given"
+const sdk = "SDK + jose"
 const contenders: Readonly<Record<string, Start>> = {
-  "effect-mcp-auth": own,
+  [own]: serve,
+  [ownTold]: (issuer) => serve({ issuer, jwksUri: `${issuer}/jwks` }),
   "mcp-auth 0.2.0": peers.mcpAuth,
-  "SDK + jose": peers.sdk
+  [sdk]: peers.sdk
 }
 
 interface World {
@@ -147,27 +151,30 @@ const said = ({ slowest, statuses }: Seen) =>
     slowest.toFixed(1)
   } s`
 
+const admitted = ({ statuses }: Seen) => statuses["200"] ?? 0
+
 /** Good tokens whose answer blames the token, breaks, or never comes. 200 and 503 are the truth. */
 const wronged = ({ statuses }: Seen) =>
   Object.entries(statuses).reduce((sum, [status, count]) => status === "200" || status === "503" ? sum : sum + count, 0)
 
 /** Cold: the provider fails before the first token comes. Then it recovers. */
-const cold = (fault: FaultProxy.Fault, where: string, count = 100) => async (_: World): Promise<Row> => {
-  const token = await _.mint()
-  await _.set(fault, where)
-  const seen = await _.ask(Array.from({ length: count }, () => token))
-  const asked = await _.asked()
-  await _.clear()
-  // Everybody has a pause after a failure; half a minute is enough for all.
-  minutes(0.5)
-  const after = await _.ask([token])
-  return {
-    saw: said(seen),
-    asked,
-    served: after.statuses["200"] === 1 ? "again at once" : "not yet 30 s later",
-    rank: [wronged(seen), asked, after.statuses["200"] === 1 ? 0 : 1]
+const cold =
+  (fault: FaultProxy.Fault, where: string, count = 100, wrong = wronged) => async (_: World): Promise<Row> => {
+    const token = await _.mint()
+    await _.set(fault, where)
+    const seen = await _.ask(Array.from({ length: count }, () => token))
+    const asked = await _.asked()
+    await _.clear()
+    // Everybody has a pause after a failure; half a minute is enough for all.
+    minutes(0.5)
+    const after = await _.ask([token])
+    return {
+      saw: said(seen),
+      asked,
+      served: after.statuses["200"] === 1 ? "again at once" : "not yet 30 s later",
+      rank: [wrong(seen), asked, after.statuses["200"] === 1 ? 0 : 1]
+    }
   }
-}
 
 const rows: Readonly<Record<string, (world: World) => Promise<Row>>> = {
   "keys answer 503": cold({ _tag: "Status", status: 503 }, "/jwks"),
@@ -178,7 +185,33 @@ const rows: Readonly<Record<string, (world: World) => Promise<Row>>> = {
   "keys are cut off": cold({ _tag: "Truncate" }, "/jwks"),
   "keys are 64 MB": cold({ _tag: "Giant", bytes: 64 * 1024 * 1024 }, "/jwks", 20),
   "keys are an HTML page": cold({ _tag: "Replace", body: "<html>", contentType: "text/html" }, "/jwks"),
-  "keys are labelled text/html": cold({ _tag: "ContentType", contentType: "text/html" }, "/jwks"),
+  "keys are labelled text/html": cold(
+    { _tag: "ContentType", contentType: "text/html" },
+    "/jwks",
+    100,
+    (seen) => wronged(seen) + admitted(seen)
+  ),
+  "a stranger's keys, labelled text/html": async (_) => {
+    const good = await _.mint()
+    await _.ask([good])
+    await _.asked()
+    const stranger = await Effect.runPromise(TestIssuer.make({ issuer: _.issuer.issuer, resource }))
+    const keys = await Effect.runPromise(stranger.issuer.respond(new Request(_.issuer.jwksUri)))
+    await _.set({ _tag: "Replace", body: await keys.text(), contentType: "text/html" }, "/jwks")
+    const forged = await Effect.runPromise(
+      stranger.issuer.mint({ scopes: ["todos:read"], expiresIn: "3 days" })
+    )
+    // Everybody fetches anew after ten minutes.
+    minutes(11)
+    const seen = await _.ask(Array.from({ length: 20 }, () => good))
+    const forgeries = await _.ask(Array.from({ length: 20 }, () => forged))
+    return {
+      saw: `${said(seen)}; forged: ${said(forgeries)}`,
+      asked: await _.asked(),
+      served: admitted(seen) === 20 ? "all" : "not all",
+      rank: [admitted(forgeries), 20 - admitted(seen)]
+    }
+  },
   "keys redirect": cold({ _tag: "Status", status: 302, headers: { location: "/elsewhere" } }, "/jwks"),
   "100 unknown key ids": async (_) => {
     const token = await _.mint()
@@ -282,11 +315,13 @@ const rows: Readonly<Record<string, (world: World) => Promise<Row>>> = {
   }
 }
 
-/** Rows in which somebody cannot be compared: why not. */
-const apart: Readonly<Record<string, { readonly of: ReadonlyArray<string>; readonly why: string }>> = {
-  "metadata hangs": { of: ["SDK + jose"], why: "asks for no metadata" },
-  // RFC 8414 §3.2 wants application/json: what is labelled otherwise is refused on purpose.
-  "keys are labelled text/html": { of: ["mcp-auth 0.2.0", "SDK + jose"], why: "does not look at the label" }
+/** What has to be known to read a row. */
+const notes: Readonly<Record<string, string>> = {
+  "metadata hangs":
+    "SDK + jose is told where the keys are and asks for no metadata: beside it stands this library told the same.",
+  "keys are labelled text/html":
+    "RFC 8414 §3.2: a document is served as application/json. What says of itself that it is a page is not taken for one " +
+    "(T-KEYS-06 of the threat catalogue), so the answer is 503, and letting tokens in is counted as wrong. The row below is why."
 }
 
 const compare = (one: ReadonlyArray<number>, other: ReadonlyArray<number>): number => {
@@ -298,25 +333,28 @@ const compare = (one: ReadonlyArray<number>, other: ReadonlyArray<number>): numb
 
 const only = process.argv[2]
 const table: Array<ReadonlyArray<string>> = [["fault", "", "what the client saw", "asked", "served"]]
+const read: Array<string> = []
 let beaten = 0
 for (const [fault, run] of Object.entries(rows)) {
   if (only !== undefined && !fault.includes(only)) continue
-  const results: Array<readonly [string, Row]> = []
+  const results = new Map<string, Row>()
   for (const [name, start] of Object.entries(contenders)) {
+    // Only where metadata is asked for does it matter who is told where the keys are.
+    if (name === ownTold && !fault.includes("metadata")) continue
     const here = await world(start)
-    results.push([name, await run(here)])
+    results.set(name, await run(here))
     here.close()
   }
-  const without = apart[fault]
-  const best = results.every(([name, row]) =>
-    without?.of.includes(name) === true || compare(results[0]![1].rank, row.rank) <= 0
-  )
+  const rival = (name: string) => results.get(name === sdk && results.has(ownTold) ? ownTold : own)!
+  const best = [...results].every(([name, row]) => name === ownTold || compare(rival(name).rank, row.rank) <= 0)
   if (!best) beaten++
-  for (const [i, [name, row]] of results.entries()) {
+  const note = notes[fault]
+  if (note !== undefined) read.push(note)
+  for (const [i, [name, row]] of [...results].entries()) {
     table.push([
-      i === 0 ? fault : "",
+      i > 0 ? "" : note === undefined ? fault : `${fault} [${read.length}]`,
       i === 0 && !best ? `${name} (beaten)` : name,
-      without?.of.includes(name) === true ? `${row.saw} (${without.why})` : row.saw,
+      row.saw,
       String(row.asked),
       row.served
     ])
@@ -327,5 +365,7 @@ for (const [i, row] of table.entries()) {
   console.log(row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd())
   if (i === 0) console.log(widths.map((width) => "-".repeat(width)).join("  "))
 }
-console.log(`\n${beaten === 0 ? "best, or as good as the best, in every row" : `beaten in ${beaten} rows`}`)
+console.log("")
+for (const [i, note] of read.entries()) console.log(`[${i + 1}] ${note}`)
+console.log(beaten === 0 ? "best, or as good as the best, in every row" : `beaten in ${beaten} rows`)
 process.exit(beaten === 0 ? 0 : 1)

@@ -406,5 +406,5 @@ describe("oauth4webapi", () => {
         const unmet = differences.filter((_) => !met.has(_)).map((_) => _.reason)
         assert.deepStrictEqual(unmet, [], "differences that are none")
       }
-    }), 120_000)
+    }), Math.max(120_000, cases * 20))
 })

@@ -3,7 +3,7 @@
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Effect, Layer, type Scope } from "effect"
-import { HttpEffect, HttpRouter, type HttpServerResponse } from "effect/http"
+import { HttpEffect, HttpRouter, HttpServer, type HttpServerResponse } from "effect/http"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 
@@ -69,7 +69,15 @@ export const listen = <E>(app: App<E>): Effect.Effect<number, E, Scope.Scope> =>
   Effect.gen(function*() {
     const server = Http.createServer()
     const listening = yield* Layer.build(
-      NodeHttpServer.layer(() => server, { host: "127.0.0.1", port: 0, gracefulShutdownTimeout: "1 second" })
+      // Not `NodeHttpServer.layer`, which brings a terminal: each listens on the standard input, and a test has many servers.
+      Layer.merge(
+        NodeHttpServer.layerServer(() => server, {
+          host: "127.0.0.1",
+          port: 0,
+          gracefulShutdownTimeout: "1 second"
+        }),
+        HttpServer.layerServices
+      )
     ).pipe(Effect.orDie)
     yield* Layer.build(
       HttpRouter.serve(app as Layer.Layer<never, E, HttpRouter.HttpRouter>, {

@@ -1,232 +1,267 @@
 /**
  * Mixed traffic while keys rotate and the provider fails a third of the time: no good token refused (a 503 counts as
- * refused), no bad one admitted, memory flat. Everything on real sockets and in real time.
+ * refused), no bad one admitted, memory flat. Everything on real sockets and in real time: the server is one process, the
+ * provider and the traffic are another.
  */
 import { NodeHttpServer } from "@effect/platform-node"
-import { Context, Duration, Effect, Exit, Layer, References, Scope } from "effect"
-import { AuthLayer, Freshness, Principal } from "effect-mcp-auth"
+import { Context, Effect, Exit, Layer, References, Scope } from "effect"
 import { FaultProxy, TestIssuer } from "effect-mcp-auth/testing"
-import { HttpRouter, HttpServerResponse } from "effect/http"
-import { Agent, createServer, request as nodeRequest } from "node:http"
-import type { AddressInfo } from "node:net"
+import { type ChildProcess, fork } from "node:child_process"
+import { createServer } from "node:http"
+import { join } from "node:path"
+import { setTimeout as delay } from "node:timers/promises"
+import * as Connections from "./Connections.ts"
+import type { State } from "./Server.ts"
+import * as Traffic from "./Traffic.ts"
 
 export interface Options {
   /** In seconds, as all of these. */
   readonly duration: number
-  /** A new key is published this often, and its tokens come one rotation later: no sooner than the refresh interval. */
+  /** How long it is measured what the server can do. */
+  readonly calibration: number
+  /** A new key is published this often and signs one rotation later: no sooner than the refresh interval. */
   readonly rotation: number
   readonly refresh: number
-  readonly requestsPerSecond: number
+  /** Tokens of each key. What was verified is remembered, up to a number that a third of the run should reach. */
+  readonly people: number
+  /** The part of the maximum that is sent, and at most this many. */
+  readonly share: number
+  readonly most?: number
 }
 
-export interface Outcome {
-  readonly sent: number
-  readonly good: number
-  readonly goodRefused: ReadonlyArray<string>
-  readonly badAdmitted: ReadonlyArray<string>
+export interface Outcome extends Omit<ReturnType<Traffic.Traffic["seen"]>, "counts"> {
+  readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>
+  /** Requests per second: what the server can do, what was asked for, what was sent. */
+  readonly maximum: number
+  readonly rate: number
+  readonly achieved: number
+  /** CPU seconds in a second, while the maximum was measured: who was at the limit. */
+  readonly cpu: { readonly server: number; readonly load: number }
   readonly keys: number
   readonly providerRequests: number
   readonly providerFailures: number
-  /** Heap in use after a collection, in MiB: a third into the run, and at its end. */
-  readonly heap: readonly [number, number]
-  readonly slowest: number
+  /** Heap of the server after a collection, in MiB: a third into the run, at its end, and by how much it grew in between. */
+  readonly heap: { readonly start: number; readonly end: number; readonly growth: number }
 }
 
-const resource = "https://todos.example.com/mcp"
-
+/** What a provider does on a bad day. The last two cost a request its five seconds. */
 const faults: ReadonlyArray<FaultProxy.Fault> = [
   { _tag: "Status", status: 503 },
-  { _tag: "Hang" },
   { _tag: "Reset" },
   { _tag: "Truncate" },
   { _tag: "Replace", body: "<html>", contentType: "text/html" },
-  { _tag: "Latency", by: "200 millis" }
+  { _tag: "ContentType", contentType: "text/html" },
+  { _tag: "Giant", bytes: 3 * 1024 * 1024 },
+  { _tag: "Hang" },
+  { _tag: "Drip", every: "100 millis" }
 ]
 
-const heap = (): number => {
-  ;(globalThis as { readonly gc?: () => void }).gc?.()
-  return Math.round(process.memoryUsage().heapUsed / 1024 / 102.4) / 10
+/** How much it rises from the first point to the last, by the median of the slopes between any two: a peak is no rise. */
+const rise = (points: ReadonlyArray<readonly [x: number, y: number]>): number => {
+  const slopes = points.flatMap(([x, y], i) => points.slice(i + 1).map(([later, other]) => (other - y) / (later - x)))
+    .sort((a, b) => a - b)
+  return slopes[slopes.length >> 1]! * (points.at(-1)![0] - points[0]![0])
 }
+
+const provider = (resource: string) =>
+  Effect.gen(function*() {
+    const node = createServer()
+    const scope = yield* Scope.make()
+    yield* Effect.addFinalizer(() => {
+      node.closeAllConnections()
+      return Scope.close(scope, Exit.void)
+    })
+    const context = yield* FaultProxy.serve({ resource }).pipe(
+      Layer.provide(
+        NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: "1 second" })
+      ),
+      Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),
+      Layer.build,
+      Scope.provide(scope),
+      Effect.orDie
+    )
+    return {
+      issuer: Context.get(context, TestIssuer.TestIssuer),
+      proxy: Context.get(context, FaultProxy.FaultProxy)
+    }
+  })
+
+const said = <A>(child: ChildProcess) =>
+  new Promise<A>((resolve, reject) => {
+    const onExit = (code: number | null) => reject(new Error(`the server ended with ${code}`))
+    child.once("exit", onExit).once("message", (message) => {
+      child.off("exit", onExit)
+      resolve(message as A)
+    })
+  })
+
+const server = (issuer: string, resource: string, refresh: number) =>
+  Effect.gen(function*() {
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        fork(join(import.meta.dirname, "Server.ts"), [issuer, resource, String(refresh)], {
+          execArgv: ["--expose-gc", "--conditions=effect-mcp-auth/source"],
+          stdio: ["ignore", "inherit", "inherit", "ipc"]
+        })
+      ),
+      (child) =>
+        Effect.promise(() =>
+          new Promise<void>((resolve) => {
+            if (child.exitCode !== null) return resolve()
+            child.once("exit", () => resolve())
+            child.disconnect()
+          })
+        )
+    )
+    const port = yield* Effect.promise(() => said<number>(child))
+    const state = () => {
+      const answer = said<State>(child)
+      child.send("state")
+      return answer
+    }
+    return { port, state }
+  })
 
 /** Runs it. `progress` hears a line now and then. */
 export const run = (options: Options, progress: (line: string) => void = () => {}): Effect.Effect<Outcome> =>
   Effect.scoped(Effect.gen(function*() {
-    const scope = yield* Scope.make()
-    // A connection that the server closes as idle while the client writes would look like a refusal.
-    const nodes = [createServer(), createServer({ keepAliveTimeout: 60_000 })] as const
-    const agent = new Agent({ keepAlive: true, maxSockets: 64, timeout: 30_000 })
-    yield* Effect.addFinalizer(() => {
-      agent.destroy()
-      for (const node of nodes) node.closeAllConnections()
-      return Scope.close(scope, Exit.void)
-    })
-    const build = <A, E>(layer: Layer.Layer<A, E>) => Effect.orDie(Scope.provide(Layer.build(layer), scope))
-    const host = (node: typeof nodes[0]) =>
-      NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: "1 second" })
-    const quiet = Layer.succeed(References.MinimumLogLevel, "None")
-
-    const provider = yield* build(
-      FaultProxy.serve({ resource }).pipe(Layer.provide(host(nodes[0])), Layer.provideMerge(quiet))
+    const resource = "https://todos.example.com/mcp"
+    const { issuer, proxy } = yield* provider(resource)
+    const { port, state } = yield* server(issuer.issuer, resource, options.refresh)
+    const connections = yield* Effect.acquireRelease(
+      Effect.sync(() => Connections.make(port, 1000)),
+      (_) => Effect.sync(_.close)
     )
-    const issuer = Context.get(provider, TestIssuer.TestIssuer)
-    const proxy = Context.get(provider, FaultProxy.FaultProxy)
-    const usual = yield* Freshness.Freshness
-    const seconds = Duration.seconds(options.refresh)
-    yield* build(
-      HttpRouter.serve(
-        HttpRouter.add("GET", "/mcp", Effect.map(Principal, (_) => HttpServerResponse.text(_.owner))).pipe(
-          Layer.provide(AuthLayer.make({ resource, authorizationServers: [issuer.issuer], scopes: ["todos:read"] }))
-        ),
-        { disableLogger: true, disableListenLog: true }
-      ).pipe(
-        Layer.provide(host(nodes[1])),
-        Layer.provide(Layer.succeed(Freshness.Freshness, {
-          ...usual,
-          refresh: seconds,
-          shortest: seconds,
-          longest: seconds,
-          unknownKey: Duration.seconds(Math.max(0.25, options.refresh / 10)),
-          pause: Duration.millis(100),
-          longestPause: Duration.millis(400)
-        })),
-        Layer.provideMerge(quiet)
-      )
-    )
-    const port = (nodes[1].address() as AddressInfo).port
+    const traffic = yield* Traffic.make(issuer, connections, options.people)
+    const does = <A>(effect: Effect.Effect<A>) => Effect.runPromise(effect)
 
-    const send = (token: string): Promise<string> =>
-      new Promise((resolve) => {
-        const request = nodeRequest(
-          {
-            host: "127.0.0.1",
-            port,
-            path: "/mcp",
-            agent,
-            headers: { authorization: `Bearer ${token}` },
-            timeout: 15_000
-          },
-          (response) => response.resume().on("end", () => resolve(String(response.statusCode)))
-        )
-        request.on("timeout", () => request.destroy(new Error("timeout"))).on(
-          "error",
-          (error) => resolve(error.message)
-        )
-        request.end()
-      })
-
-    const mint = (of: TestIssuer.TokenOptions = {}) =>
-      Effect.runPromise(issuer.mint({ scopes: ["todos:read"], expiresIn: "1 hour", ...of }))
-    const bad: ReadonlyArray<readonly [string, () => Promise<string>]> = [
-      ["expired", () => mint({ expiresIn: "-1 seconds" })],
-      ["another audience", () => mint({ audience: "https://other.example.com" })],
-      ["another issuer", () => mint({ claims: { iss: "https://evil.example.com" } })],
-      ["a changed signature", async () => `${(await mint()).slice(0, -6)}AAAAAA`],
-      ["an unknown key", () => mint({ header: { kid: `unknown-${Math.random()}` } })],
-      ["no expiry", () => mint({ claims: { exp: undefined } })],
-      ["an ID token", () => mint({ header: { typ: "JWT" }, claims: { nonce: "n" } })],
-      ["garbage", async () => "garbage"]
-    ]
+    // The first tokens come while all is well: what a cold server does is the matter of `npm run faults`.
+    const calibrate = async () => {
+      const many = (seconds: number) => {
+        const end = performance.now() + seconds * 1000
+        return Promise.all(Array.from({ length: 32 }, async () => {
+          for (let now = performance.now(); now < end; now = performance.now()) await traffic.send(now)
+        }))
+      }
+      // What has run for a while is compiled.
+      await many(options.calibration / 4)
+      traffic.begin()
+      const before = { server: (await state()).cpu, load: process.cpuUsage() }
+      const began = performance.now()
+      await many(options.calibration)
+      const seconds = (performance.now() - began) / 1000
+      const load = process.cpuUsage(before.load)
+      const round = (value: number) => Math.round(value * 100) / 100
+      return {
+        maximum: Math.round(traffic.seen().sent / seconds),
+        cpu: {
+          server: round(((await state()).cpu - before.server) / seconds),
+          load: round((load.user + load.system) / 1_000_000 / seconds)
+        }
+      }
+    }
 
     return yield* Effect.promise(async (): Promise<Outcome> => {
-      const began = performance.now()
-      const elapsed = () => (performance.now() - began) / 1000
-      const goodRefused: Array<string> = []
-      const badAdmitted: Array<string> = []
-      let sent = 0
-      let good = 0
+      const { cpu, maximum } = await calibrate()
+      const rate = Math.max(1, Math.round(Math.min(maximum * options.share, options.most ?? Number.POSITIVE_INFINITY)))
+      progress(
+        `at most ${maximum} requests per second (server ${cpu.server} of a CPU, traffic ${cpu.load}); ${rate} from now on`
+      )
+
+      const end = new AbortController()
+      const { signal } = end
+      const pause = (seconds: number) => delay(Math.max(0, seconds * 1000), undefined, { signal }).catch(() => {})
       let keys = 1
       let failures = 0
-      let slowest = 0
-      const state = { stopped: false }
-      const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
+      let achieved = 0
+      traffic.begin()
+      const began = performance.now()
+      const elapsed = () => (performance.now() - began) / 1000
 
-      // The first tokens come while all is well: what a cold server does is the matter of `npm run faults`.
-      // What is bad stays bad. Made beforehand, since the issuer remembers every token that it made.
-      const strangers = await Promise.all(
-        bad.flatMap(([kind, make]) => Array.from({ length: 40 }, async () => [kind, await make()] as const))
-      )
-      let pool = await Promise.all(Array.from({ length: 50 }, (_, i) => mint({ subject: `person-${i}` })))
-      await send(pool[0]!)
-
-      // A request that hangs takes its five seconds.
-      const usable = faults.filter(({ _tag }) => _tag !== "Hang" || options.refresh >= 40)
+      // A fault must fit into the last quarter of an interval, in which keys are fetched again, with a request that waits for
+      // its limit: by default that quarter is two and a half minutes.
+      const slow = options.refresh >= 40
+      const usable = slow ? faults : faults.slice(0, -2)
       const provide = async () => {
-        for (let turn = 0; !state.stopped; turn++) {
-          // A third of the time. A turn and a request that hangs must fit into the last quarter of an interval, in which
-          // keys are fetched again; by default that quarter is two and a half minutes.
-          const failing = turn % 3 === 2
-          await Effect.runPromise(proxy.clear)
-          if (failing) {
+        for (let turn = 0; !signal.aborted; turn++) {
+          await does(proxy.clear)
+          // A third of the time it is well, a third it is slow, and a third it fails.
+          if (turn % 3 === 1) await does(proxy.set({ _tag: "Latency", by: "200 millis" }))
+          if (turn % 3 === 2) {
             failures++
-            await Effect.runPromise(proxy.set(usable[Math.floor(turn / 3) % usable.length]!))
+            await does(proxy.set(usable[Math.floor(turn / 3) % usable.length]!))
           }
-          await pause(options.refresh * 1000 / 8)
+          await pause(options.refresh / 8)
         }
       }
       const rotate = async () => {
-        let next: ReadonlyArray<string> = []
-        while (!state.stopped) {
-          await pause(options.rotation * 1000)
-          if (state.stopped) return
-          // A key that was published one refresh interval ago begins to sign, and the next one is published.
-          pool = [...pool.slice(next.length), ...next]
-          await Effect.runPromise(issuer.rotateKeys)
+        const currentKid = async () => (await does(issuer.currentKey)).kid
+        const publish = async () => {
           keys++
-          next = await Promise.all(Array.from({ length: 25 }, (_, i) => mint({ subject: `person-${i}` })))
+          await does(issuer.rotateKeys)
+          return { kid: await currentKid(), tokens: await does(traffic.signed) }
+        }
+        let signs = await currentKid()
+        let next = await publish()
+        let due = performance.now()
+        // A key that was published one interval ago begins to sign, and the next one is published.
+        while (!signal.aborted) {
+          due += options.rotation * 1000
+          await pause((due - performance.now()) / 1000)
+          if (signal.aborted) return
+          const [old, before] = [signs, traffic.use(next.tokens)]
+          // What is under way ends with the old key, which is then withdrawn.
+          const answered = traffic.answered()
+          signs = next.kid
+          next = await publish()
+          await answered
+          await does(issuer.withdrawKey(old))
+          // Noticed within the interval, or with the first fetch after it that does not fail.
+          void pause(options.refresh * 1.125 + (slow ? 6 : 2)).then(() => signal.aborted || traffic.forget(before))
         }
       }
-      const traffic = async () => {
-        const interval = 1000 / options.requestsPerSecond
-        const under = new Set<Promise<void>>()
-        for (let next = performance.now(); !state.stopped; next += interval) {
-          const wait = next - performance.now()
-          if (wait > 1) await pause(wait)
-          if (under.size > 200) await Promise.race(under)
-          const is = Math.random() < 0.8
-          const one = (async () => {
-            const [kind, token] = is
-              ? ["good", pool[Math.floor(Math.random() * pool.length)]!] as const
-              : strangers[Math.floor(Math.random() * strangers.length)]!
-            const at = performance.now()
-            const status = await send(token)
-            slowest = Math.max(slowest, (performance.now() - at) / 1000)
-            sent++
-            if (is) {
-              good++
-              if (status !== "200") goodRefused.push(`${status} after ${elapsed().toFixed(1)} s`)
-            } else if (status === "200" || !/^\d{3}$/.test(status)) badAdmitted.push(`${kind}: ${status}`)
-          })()
-          under.add(one)
-          void one.finally(() => under.delete(one))
+      const send = async () => {
+        const interval = 1000 / rate
+        for (let due = performance.now(); !signal.aborted; due += interval) {
+          const wait = due - performance.now()
+          if (wait > 0) await pause(wait / 1000)
+          void traffic.send(due)
         }
-        await Promise.all(under)
+        await traffic.answered()
       }
-      const measure = async () => {
-        await pause(options.duration * 1000 / 3)
-        const early = heap()
-        for (let left = options.duration * 2 / 3; left > 0; left -= 60) {
-          await pause(Math.min(left, 60) * 1000)
+      const heaps: Array<readonly [seconds: number, heap: number]> = []
+      const watch = async () => {
+        const between = Math.min(30, Math.max(1, options.duration / 20))
+        while (elapsed() < options.duration) {
+          await pause(Math.min(between, options.duration - elapsed()))
+          const { heap } = await state()
+          heaps.push([elapsed(), heap])
+          const { badAdmitted, goodRefused, sent } = traffic.seen()
           progress(
             `${
               elapsed().toFixed(0)
-            } s: ${sent} sent, ${goodRefused.length} good refused, ${badAdmitted.length} bad admitted, heap ${heap()} MiB`
+            } s: ${sent} sent, ${goodRefused.length} good refused, ${badAdmitted.length} bad admitted, ` +
+              `heap ${heap.toFixed(1)} MiB`
           )
         }
-        state.stopped = true
-        return early
+        const { sent } = traffic.seen()
+        achieved = sent / elapsed()
+        end.abort()
       }
-      const [early] = await Promise.all([measure(), provide(), rotate(), traffic()])
-      const providerRequests = (await Effect.runPromise(proxy.received)).length
+      await Promise.all([watch(), provide(), rotate(), send()])
+
+      const seen = traffic.seen()
+      const settled = heaps.filter(([at]) => at >= options.duration / 3)
       return {
-        sent,
-        good,
-        goodRefused,
-        badAdmitted,
+        maximum,
+        rate,
+        achieved: Math.round(achieved),
+        cpu,
+        ...seen,
         keys,
-        providerRequests,
+        providerRequests: (await does(proxy.received)).length,
         providerFailures: failures,
-        heap: [early, heap()],
-        slowest
+        heap: { start: settled[0]![1], end: settled.at(-1)![1], growth: rise(settled) }
       }
     })
   }))

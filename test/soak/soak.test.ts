@@ -7,15 +7,28 @@ describe("twenty seconds of mixed traffic", () => {
     "refuse no good token and admit no bad one, while keys rotate and the provider fails a third of the time",
     () =>
       Effect.gen(function*() {
-        const outcome = yield* Soak.run({ duration: 20, rotation: 6, refresh: 6, requestsPerSecond: 60 })
+        const outcome = yield* Soak.run({
+          duration: 20,
+          calibration: 1,
+          rotation: 6,
+          refresh: 6,
+          people: 100,
+          share: 0.5,
+          most: 60
+        })
         assert.deepStrictEqual(outcome.goodRefused, [])
         assert.deepStrictEqual(outcome.badAdmitted, [])
+        assert.deepStrictEqual(outcome.unexpected, [])
+        assert.isAbove(outcome.maximum, outcome.rate)
         assert.isAbove(outcome.good, 300)
         assert.isAbove(outcome.sent - outcome.good, 50)
         assert.isAtLeast(outcome.keys, 3)
+        // Each kind was sent, those of a withdrawn key too.
+        assert.lengthOf(Object.keys(outcome.counts), 11)
         assert.isAtLeast(outcome.providerFailures, 4)
         // A document or two per interval, and one look for an unknown key per cooldown.
         assert.isBelow(outcome.providerRequests, 150)
+        assert.isBelow(outcome.heap.growth, 16)
       }),
     60_000
   )

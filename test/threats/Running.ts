@@ -9,7 +9,7 @@ import { AuthLayer, Decision, Principal, RequiredScopes, requireScopes } from "e
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { McpProtocol, McpSchema, Tool, Toolkit } from "effect/ai"
-import { HttpClient, HttpRouter } from "effect/http"
+import { HttpClient, HttpRouter, HttpServer } from "effect/http"
 import { TestClock } from "effect/testing"
 import { base64url } from "jose"
 import { createServer, request as nodeRequest } from "node:http"
@@ -126,7 +126,10 @@ export const start = Effect.fnUntraced(function*(options: Options = {}) {
   })
   const build = <A, E>(layer: Layer.Layer<A, E>) => Scope.provide(Layer.build(layer), scope)
 
-  const listening = yield* build(NodeHttpServer.layer(() => node, { host: "127.0.0.1", port: 0 }))
+  // Not `NodeHttpServer.layer`, which brings a terminal: each listens on the standard input, and a test has many servers.
+  const listening = yield* build(
+    Layer.merge(NodeHttpServer.layerServer(() => node, { host: "127.0.0.1", port: 0 }), HttpServer.layerServices)
+  )
   const port = (node.address() as AddressInfo).port
   const origin = `http://127.0.0.1:${port}`
   const resource = `${origin}/mcp`

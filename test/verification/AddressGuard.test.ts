@@ -1,7 +1,7 @@
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Schema } from "effect"
-import { AddressGuard } from "effect-mcp-auth"
+import { Context, Effect, Layer, Schema } from "effect"
+import { AddressGuard, AuthLayer, Tenants } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { createServer } from "node:http"
@@ -264,4 +264,68 @@ describe("a guarded look-up", () => {
       [null, [{ address: "8.8.8.8", family: 4 }], undefined]
     ])
   })
+})
+
+describe("an issuer that a request names", () => {
+  it.live("is asked where it is public, and nobody inside is, whatever its name becomes", () =>
+    Effect.gen(function*() {
+      let connections = 0
+      const inside = createServer((_, response) => response.end()).on("connection", () => connections++)
+      yield* Effect.acquireRelease(
+        Effect.promise(() => new Promise<void>((resolve) => inside.listen(0, "127.0.0.1", resolve))),
+        () => Effect.sync(() => inside.close().closeAllConnections())
+      )
+      const { port } = inside.address() as AddressInfo
+      // The name is public until the connection is made.
+      const looked: Array<string> = []
+      const rebinding: AddressGuard.Lookup = (name, options: { readonly all?: boolean }, callback) => {
+        looked.push(name)
+        if (options.all === true) callback(null, [{ address: "127.0.0.1", family: 4 }])
+        else callback(null, "127.0.0.1", 4)
+      }
+      const guarded = Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, AddressGuard.client)).pipe(
+        Layer.provide(
+          NodeHttpClient.layerNodeHttpOptions({ lookup: AddressGuard.lookup(rebinding), keepAlive: false })
+        )
+      )
+      const context = yield* Layer.build(
+        AuthLayer.layerServices({
+          resource: "https://server.test/mcp",
+          authorizationServers: ["https://own.example.com"],
+          scopes: ["todos:read"],
+          tenants: {
+            id: Tenants.fromHeader("x-tenant"),
+            authorizationServers: (tenant) => Effect.succeed([`https://${tenant}`])
+          }
+        }).pipe(Layer.provide(guarded))
+      )
+      const gate = Context.get(context, AuthLayer.AuthLayer)
+      const signed = (issuer: string) => {
+        const segment = (content: object) => Buffer.from(JSON.stringify(content)).toString("base64url")
+        const claims = { iss: issuer, aud: "https://server.test/mcp", sub: "a", client_id: "c", exp: 9_999_999_999 }
+        return `${segment({ alg: "ES256", typ: "at+jwt", kid: "k" })}.${segment(claims)}.${"A".repeat(86)}`
+      }
+      for (
+        const tenant of [
+          `rebind.example.com:${port}`,
+          `127.0.0.1:${port}`,
+          `[::ffff:127.0.0.1]:${port}`,
+          `localhost:${port}`,
+          `printer:${port}`
+        ]
+      ) {
+        const issuer = `https://${tenant}`
+        const refused = yield* Effect.flip(
+          gate.authenticate({
+            method: "POST",
+            header: (name) => name === "x-tenant" ? tenant : undefined,
+            authorization: [`Bearer ${signed(issuer)}`]
+          })
+        )
+        assert.strictEqual(refused.status, 503, `${tenant}: ${refused.reason}`)
+      }
+      assert.strictEqual(connections, 0)
+      // One look-up for each URL of the metadata of the one that has a public name.
+      assert.deepStrictEqual(looked, ["rebind.example.com", "rebind.example.com"])
+    }))
 })

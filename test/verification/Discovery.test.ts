@@ -444,6 +444,67 @@ describe("keeping it", () => {
       assert.strictEqual((yield* discovery.metadata(server, "jwks_uri")).issuer, good.issuer)
     }))
 
+  it.effect("the last good document serves for 24 hours, then nobody can tell", () =>
+    Effect.gen(function*() {
+      const { discovery, issuer, server } = yield* support.services()
+      const first = yield* discovery.metadata(server, "jwks_uri")
+      yield* issuer.fail(status(503))
+      for (let minute = 0; minute < 24 * 60; minute += 30) {
+        assert.strictEqual(yield* discovery.metadata(server, "jwks_uri"), first)
+        yield* TestClock.adjust("30 minutes")
+      }
+      const error = yield* Effect.flip(discovery.metadata(server, "jwks_uri"))
+      assert.deepStrictEqual([error._tag, error.reason], ["AuthorizationServerUnavailable", "server-error"])
+    }))
+
+  it.effect("a document of another issuer that comes later is not followed, whatever it says", () =>
+    Effect.gen(function*() {
+      const { discovery, issuer, server } = yield* support.services()
+      const first = yield* discovery.metadata(server, "jwks_uri")
+      yield* issuer.publishMetadata({ issuer: "https://other.test", jwks_uri: "https://other.test/jwks" })
+      yield* TestClock.adjust("11 minutes")
+      assert.strictEqual(yield* discovery.metadata(server, "jwks_uri"), first)
+      assert.isAbove((yield* issuer.requests).length, 1)
+    }))
+
+  it.effect("the pauses between look-ups grow to a minute", () =>
+    Effect.gen(function*() {
+      const { discovery, issuer, server } = yield* support.services({
+        server: { metadataUrl: "https://issuer.test/.well-known/oauth-authorization-server" }
+      })
+      yield* issuer.fail(status(500))
+      const began: Array<number> = []
+      for (let second = 0; second < 200; second++) {
+        yield* Effect.flip(discovery.metadata(server, "jwks_uri"))
+        if ((yield* support.takeAsked(issuer)).length > 0) began.push(second)
+        yield* TestClock.adjust("1 second")
+      }
+      assert.deepStrictEqual(began, [0, 1, 3, 7, 15, 31, 63, 123, 183])
+    }))
+
+  it.effect.each([
+    { cacheControl: "max-age=1", seconds: 5 * 60 },
+    { cacheControl: "no-store", seconds: 5 * 60 },
+    { cacheControl: "max-age=1200", seconds: 20 * 60 },
+    { cacheControl: "max-age=31536000", seconds: 60 * 60 }
+  ])("Cache-Control: $cacheControl means $seconds seconds", ({ cacheControl, seconds }) =>
+    Effect.gen(function*() {
+      const { discovery, issuer, server } = yield* support.services()
+      yield* issuer.respondWith(
+        inserted,
+        () => Response.json(good, { headers: { "cache-control": cacheControl } })
+      )
+      yield* discovery.metadata(server, "jwks_uri")
+      yield* TestClock.adjust(`${seconds * 0.75 - 1} seconds`)
+      yield* discovery.metadata(server, "jwks_uri")
+      yield* settled
+      assert.lengthOf(yield* support.takeAsked(issuer), 1)
+      yield* TestClock.adjust("1 second")
+      yield* discovery.metadata(server, "jwks_uri")
+      yield* settled
+      assert.lengthOf(yield* support.takeAsked(issuer), 1)
+    }))
+
   it.effect("two servers with the same issuer and other places do not share documents", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services({

@@ -102,6 +102,11 @@ export const fetchDocument = (
   )
 }
 
+/**
+ * RFC 8414 §3.2 asks for `application/json`, RFC 7517 §8.5 names `application/jwk-set+json`. What is labelled as anything
+ * else is a page, an upload or a portal that happens to be at this URL, even where it parses: a stranger's key set that a
+ * host delivers as `text/html` would sign in the stranger. An outage costs less, for the last good document goes on serving.
+ */
 const isJson = (contentType: string | undefined): boolean =>
   /^application\/(?:[\w.+-]+\+)?json$/i.test((contentType ?? "").split(";")[0]!.trim())
 

@@ -1,0 +1,198 @@
+/**
+ * A whole server whose provider stands behind the fault proxy, all of it on real sockets, while hours pass on the clock of
+ * the test.
+ */
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Fiber, Layer } from "effect"
+import { FaultProxy, TestIssuer } from "effect-mcp-auth/testing"
+import { FetchHttpClient, HttpClient, HttpServer } from "effect/http"
+import { TestClock } from "effect/testing"
+import { createServer } from "node:http"
+import * as Running from "../threats/Running.ts"
+
+const { assertInvalidToken, assertUnavailable, bearer, resultOf } = Running
+
+const start = Effect.gen(function*() {
+  yield* TestClock.setTime(Running.now * 1000)
+  const node = createServer()
+  const provider = yield* Layer.build(
+    FaultProxy.serve().pipe(
+      Layer.provide(
+        Layer.merge(NodeHttpServer.layerServer(() => node, { host: "127.0.0.1", port: 0 }), HttpServer.layerServices)
+      )
+    )
+  )
+  // Comes before the server is closed, which would wait for requests that hang, by a clock that stands still.
+  yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
+  const issuer = Context.get(provider, TestIssuer.TestIssuer)
+  const proxy = Context.get(provider, FaultProxy.FaultProxy)
+  const client = yield* HttpClient.HttpClient.pipe(Effect.provide(FetchHttpClient.layer))
+  const server = yield* Running.start({ authorizationServers: [issuer.issuer], client: () => client })
+  return {
+    issuer,
+    proxy,
+    server,
+    mint: (options: TestIssuer.TokenOptions = {}) =>
+      issuer.mint({ audience: server.resource, scopes: ["todos:read"], expiresIn: "72 hours", ...options }),
+    call: (token: string) => server.call("list_todos", bearer(token)),
+    asked: Effect.map(proxy.takeReceived, (paths) => paths.map((path) => path.includes("/jwks") ? "keys" : "metadata"))
+  }
+})
+
+const documents = [{ where: "/jwks", document: "keys" }, { where: ".well-known", document: "metadata" }] as const
+
+const atOnce: ReadonlyArray<FaultProxy.Fault> = [
+  { _tag: "Status", status: 503 },
+  { _tag: "Status", status: 404 },
+  { _tag: "Status", status: 302, headers: { location: "/elsewhere" } },
+  { _tag: "Reset" },
+  { _tag: "Truncate" },
+  { _tag: "Giant", bytes: 3 * 1024 * 1024 },
+  { _tag: "Replace", body: "<html>", contentType: "text/html" },
+  { _tag: "Replace", body: "{}", contentType: "application/json" },
+  { _tag: "ContentType", contentType: "text/html" }
+]
+
+describe("a provider that fails at once", () => {
+  it.effect.each(documents.flatMap(({ where }) => atOnce.map((fault) => ({ where, fault }))))(
+    "$fault at $where: cold 503, warm no difference, well again after a pause",
+    ({ fault, where }) =>
+      Effect.gen(function*() {
+        const { asked, call, mint, proxy } = yield* start
+        const token = yield* mint()
+        yield* proxy.set(fault, where)
+        assertUnavailable(yield* call(token))
+        const first = yield* asked
+        assert.isAtMost(first.length, 2)
+        // Nobody asks again while the pause lasts.
+        assertUnavailable(yield* call(token))
+        assert.deepStrictEqual(yield* asked, [])
+        yield* proxy.clear
+        yield* TestClock.adjust("2 minutes")
+        resultOf(yield* call(token))
+        yield* proxy.set(fault, where)
+        for (const hours of [1, 10, 12]) {
+          yield* TestClock.adjust(`${hours} hours`)
+          resultOf(yield* call(token))
+        }
+        // An attempt for each time that somebody came. Of the metadata it takes both URLs.
+        assert.isAtMost((yield* asked).length, 3 * 3 + 2)
+      })
+  )
+})
+
+const slow: ReadonlyArray<FaultProxy.Fault> = [{ _tag: "Hang" }, { _tag: "Drip", every: "100 millis" }, {
+  _tag: "Latency",
+  by: "1 minute"
+}]
+
+describe("a provider that takes its time", () => {
+  it.effect.each(documents.flatMap(({ document, where }) => slow.map((fault) => ({ where, document, fault }))))(
+    "$fault at $where: cold 503 when the time is up, one fetch for all who wait, warm no difference",
+    ({ document, fault, where }) =>
+      Effect.gen(function*() {
+        const { asked, call, mint, proxy } = yield* start
+        const token = yield* mint()
+        yield* proxy.set(fault, where)
+        const waiting = yield* Effect.forEach(
+          Array.from({ length: 20 }),
+          () => Effect.forkChild(call(token), { startImmediately: true })
+        )
+        // A document has five seconds, and the look-up of the metadata, which has two URLs, eight.
+        let passed = 0
+        for (; waiting.some((fiber) => fiber.pollUnsafe() === undefined) && passed < 20; passed++) {
+          yield* Running.breathe(60)
+          yield* TestClock.adjust("1 second")
+          yield* Running.breathe(20)
+        }
+        assert.isAtMost(passed, document === "keys" ? 7 : 10)
+        for (const fiber of waiting) assertUnavailable(yield* Fiber.join(fiber))
+        assert.deepStrictEqual(yield* asked, ["metadata", document])
+        yield* proxy.clear
+        yield* TestClock.adjust("2 minutes")
+        resultOf(yield* call(token))
+        // Refreshed before it is due: nobody waits for a provider that hangs by then.
+        yield* proxy.set(fault, where)
+        yield* TestClock.adjust("8 minutes")
+        resultOf(yield* call(token))
+      })
+  )
+
+  it.effect("but less than five seconds: all are served, by one fetch", () =>
+    Effect.gen(function*() {
+      const { asked, call, mint, proxy } = yield* start
+      const token = yield* mint()
+      yield* proxy.set({ _tag: "Latency", by: "2 seconds" })
+      const waiting = yield* Effect.forEach(
+        Array.from({ length: 20 }),
+        () => Effect.forkChild(call(token), { startImmediately: true })
+      )
+      for (let i = 0; waiting.some((fiber) => fiber.pollUnsafe() === undefined) && i < 10; i++) {
+        yield* Running.breathe(60)
+        yield* TestClock.adjust("1 second")
+      }
+      for (const fiber of waiting) resultOf(yield* Fiber.join(fiber))
+      assert.deepStrictEqual(yield* asked, ["metadata", "keys"])
+    }))
+})
+
+describe("a provider that changes", () => {
+  it.effect("its key: the new one serves at once, the old one until the refresh after it was withdrawn", () =>
+    Effect.gen(function*() {
+      const { asked, call, issuer, mint, server } = yield* start
+      const old = yield* mint()
+      resultOf(yield* call(old))
+      yield* asked
+      yield* issuer.rotateKeys
+      resultOf(yield* call(yield* mint()))
+      assert.deepStrictEqual(yield* asked, ["keys"])
+      yield* issuer.withdrawOldKeys
+      resultOf(yield* call(old))
+      yield* TestClock.adjust("10 minutes")
+      assertInvalidToken(server, yield* call(old))
+      resultOf(yield* call(yield* mint()))
+    }))
+
+  it.effect("its clock: 20 seconds ahead is nothing, two minutes ahead is too early", () =>
+    Effect.gen(function*() {
+      const { call, issuer, mint, server } = yield* start
+      const notBefore = (seconds: number) => mint({ claims: { nbf: Running.now + seconds } })
+      yield* issuer.skewClock("20 seconds")
+      resultOf(yield* call(yield* notBefore(20)))
+      yield* issuer.skewClock("2 minutes")
+      const early = yield* notBefore(120)
+      assertInvalidToken(server, yield* call(early))
+      yield* TestClock.adjust("2 minutes")
+      resultOf(yield* call(early))
+    }))
+
+  it.effect("where its keys are: followed after the refresh", () =>
+    Effect.gen(function*() {
+      const { call, issuer, mint, proxy } = yield* start
+      const token = yield* mint()
+      resultOf(yield* call(token))
+      const { publicJwk } = yield* issuer.currentKey
+      yield* issuer.respondWith("/moved", () => Response.json({ keys: [publicJwk] }))
+      yield* issuer.publishMetadata({ jwks_uri: `${issuer.issuer}/moved` })
+      yield* TestClock.adjust("11 minutes")
+      resultOf(yield* call(yield* mint({ subject: "bob" })))
+      assert.include(yield* proxy.received, "/moved")
+    }))
+
+  it.effect("who it is: not followed, and what is known goes on serving for a day", () =>
+    Effect.gen(function*() {
+      const { call, issuer, mint, proxy } = yield* start
+      const token = yield* mint()
+      resultOf(yield* call(token))
+      yield* issuer.publishMetadata({ issuer: "https://evil.test", jwks_uri: `${issuer.issuer}/evil` })
+      for (const passed of ["11 minutes", "1 hour", "20 hours"] as const) {
+        yield* TestClock.adjust(passed)
+        resultOf(yield* call(yield* mint({ subject: passed })))
+      }
+      assert.isFalse((yield* proxy.received).some((path) => path.includes("evil")))
+      yield* TestClock.adjust("4 hours")
+      assertUnavailable(yield* call(yield* mint({ subject: "late" })))
+      assert.isFalse((yield* proxy.received).some((path) => path.includes("evil")))
+    }))
+})
