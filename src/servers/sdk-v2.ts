@@ -380,6 +380,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
       const fetch: McpHttpHandler["fetch"] = (request, { parsedBody } = {}) => {
         const read = web.bodyOf(request, {
           limit: handlerOptions?.maxRequestBodySize ?? limit,
+          consumes: true,
           ...(parsedBody === undefined ? {} : { parsedBody: () => parsedBody })
         })
         const decision = judge(host, registry, readArguments, read, async (body, sender) => {

@@ -16,6 +16,8 @@ export interface Reading {
   readonly limit: number
   /** What somebody else parsed already; `undefined` where nobody did. */
   readonly parsedBody?: (() => unknown) | undefined
+  /** The handler gets the parsed body and wants no other, so that nobody has to keep a copy of the request. */
+  readonly consumes?: boolean | undefined
 }
 
 /** What the gate sees of a request of fetch's. A class, since a literal with getters costs more than all that is done with it. */
@@ -50,12 +52,12 @@ class GateRequest implements Gate.Request {
 
 export const toGateRequest = (request: Request): Gate.Request => new GateRequest(request)
 
-/** The parsed body. The request stays as it is, for the handler. */
+/** The parsed body. Unless it may be consumed, the request stays as it is, for the handler. */
 export const bodyOf = (request: Request, reading: Reading): Body => Effect.suspend(() => readBody(request, reading))
 
 const readBody = (
   request: Request,
-  { limit, parsedBody }: Reading
+  { consumes = false, limit, parsedBody }: Reading
 ): Effect.Effect<unknown, MalformedRequest | AuthConfigError> => {
   if (!body.isJson(request.headers.get("content-type") ?? undefined)) return Effect.fail(body.contentTypeRefused)
   return Effect.flatMap(
@@ -63,12 +65,23 @@ const readBody = (
     (parsed): Effect.Effect<unknown, MalformedRequest | AuthConfigError> => {
       if (parsed !== undefined) return Effect.fromResult(body.parsed(parsed))
       if (request.bodyUsed) return Effect.fail(body.consumed)
-      if (Number(request.headers.get("content-length") ?? 0) > limit) return Effect.fail(body.tooLarge)
+      const announced = request.headers.get("content-length")
+      if (Number(announced ?? 0) > limit) return Effect.fail(body.tooLarge)
+      if (consumes && announced !== null) return readAtOnce(request, limit)
       if (request.body === null) return Effect.fail(body.notJson)
       return Effect.flatMap(readBytes(request, limit), (bytes) => Effect.fromResult(body.parse(bytes)))
     }
   )
 }
+
+/** A body of an announced length: servers read no more than that, and do it without a stream. */
+const readAtOnce = (request: Request, limit: number): Effect.Effect<unknown, MalformedRequest> =>
+  Effect.flatMap(
+    // A body that breaks off is none: whoever sent it is gone.
+    Effect.tryPromise({ try: () => request.arrayBuffer(), catch: () => body.notJson }),
+    (bytes) =>
+      bytes.byteLength > limit ? Effect.fail(body.tooLarge) : Effect.fromResult(body.parse(new Uint8Array(bytes)))
+  )
 
 /** Reads a clone, so that the request goes on to the handler as it came: its own class, its own properties, its body. */
 const readBytes = (request: Request, limit: number): Effect.Effect<Uint8Array, MalformedRequest> =>
@@ -138,7 +151,8 @@ export const serve = async <A>(
 /** Ends an event stream when the token does. Everything else passes as it is. */
 export const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, response: Response): Response => {
   const end = host.endOfStream(admitted)
-  if (end === undefined || response.body === null || !isEventStream(response.headers.get("content-type"))) {
+  // Headers first: on Node, who asks for a body gets a stream made of it.
+  if (end === undefined || !isEventStream(response.headers.get("content-type")) || response.body === null) {
     return response
   }
   return new Response(until(host, end, response.body), response)
