@@ -6,7 +6,7 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer } from "effect"
 import { FaultProxy, TestIssuer } from "effect-mcp-auth/testing"
-import { FetchHttpClient, HttpClient, HttpServer } from "effect/http"
+import { FetchHttpClient, HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { createServer } from "node:http"
 import * as Running from "../threats/Running.ts"
@@ -19,7 +19,7 @@ const start = Effect.gen(function*() {
   const provider = yield* Layer.build(
     FaultProxy.serve().pipe(
       Layer.provide(
-        Layer.merge(NodeHttpServer.layerServer(() => node, { host: "127.0.0.1", port: 0 }), HttpServer.layerServices)
+        NodeHttpServer.layerServer(() => node, { host: "127.0.0.1", port: 0 })
       )
     )
   )

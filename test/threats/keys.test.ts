@@ -25,7 +25,7 @@ const bare = (key: SigningKey.SigningKey) => ({ ...key.publicJwk, alg: undefined
 const served = Effect.gen(function*() {
   const node = createServer()
   const context = yield* Layer.build(
-    TestIssuer.serve().pipe(Layer.provide(NodeHttpServer.layer(() => node, { host: "127.0.0.1", port: 0 })))
+    TestIssuer.serve().pipe(Layer.provide(NodeHttpServer.layerServer(() => node, { host: "127.0.0.1", port: 0 })))
   )
   yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
   return Context.get(context, TestIssuer.TestIssuer)
