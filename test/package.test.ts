@@ -1,5 +1,6 @@
 import { afterAll, assert, beforeAll, describe, inject, it } from "@effect/vitest"
 import { TestIssuer } from "effect-mcp-auth/testing"
+import { build } from "esbuild"
 import { spawn, spawnSync } from "node:child_process"
 import {
   cpSync,
@@ -17,6 +18,7 @@ import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { gzipSync } from "node:zlib"
 import { publint } from "publint"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
@@ -99,6 +101,19 @@ describe("the packed tarball", () => {
     assert.isBelow(statSync(tarball).size, 980_000)
     const unpackedSize = list(unpacked).reduce((sum, file) => sum + statSync(join(unpacked, file)).size, 0)
     assert.isBelow(unpackedSize, 4_400_000)
+  })
+
+  it("brings no more into a bundle than it has to", async () => {
+    const { outputFiles } = await build({
+      entryPoints: [join(unpacked, "dist/index.js")],
+      bundle: true,
+      minify: true,
+      write: false,
+      format: "esm",
+      external: ["effect", "effect/*", "jose"]
+    })
+    // All that the core exports, compressed. About a tenth above what it is.
+    assert.isBelow(gzipSync(outputFiles[0]!.contents, { level: 9 }).length, 43_000)
   })
 
   it("has a file behind every entry point and condition", () => {

@@ -30,12 +30,15 @@ interface Sample {
 
 type Samples = ReadonlyMap<string, ReadonlyArray<Sample>>
 
-/** Rounds of load on several servers, in a new order each time. The first round warms up and is thrown away. */
+/**
+ * Rounds of load on several servers, in a new order each time. The first round warms up for `warm` milliseconds, or ten
+ * requests for each of them, and is thrown away.
+ */
 const rounds = async (
   servers: ReadonlyArray<Child.Server>,
   requestsOf: (name: string) => ReadonlyArray<Buffer>,
   expected: (name: string) => ReadonlyArray<string>,
-  { count, milliseconds }: { readonly count: number; readonly milliseconds: number }
+  { count, milliseconds, warm }: { readonly count: number; readonly milliseconds: number; readonly warm: number }
 ): Promise<Samples> => {
   const samples = new Map<string, Array<Sample>>(servers.map(({ name }) => [name, []]))
   const next = new Map<string, number>()
@@ -46,8 +49,9 @@ const rounds = async (
       const before = await server.cpu()
       const outcome = await Load.run(port, requestsOf(name), {
         from,
-        // A first round without a good number of requests would leave compiling to the next one.
-        until: (sent, passed) => passed > milliseconds && (round > 0 || sent >= 4000 || passed > 4 * milliseconds)
+        // What is young is compiled while it runs, and that takes CPU time, too: more of it the more code there is.
+        until: (sent, passed) =>
+          round > 0 ? passed > milliseconds : passed > milliseconds && (sent >= 10 * warm || passed > warm)
       })
       const used = await server.cpu() - before
       next.set(name, from + outcome.count)
@@ -146,7 +150,7 @@ export const request = async (settings: Settings): Promise<Level> => {
       servers,
       (name) => name.startsWith("hono") && statuses[0] === "200" ? plain : requests,
       (name) => unprotected.includes(name) ? ["200"] : statuses,
-      quick ? { count: 3, milliseconds: 250 } : { count: 5, milliseconds: 250 }
+      quick ? { count: 3, milliseconds: 250, warm: 1000 } : { count: 5, milliseconds: 500, warm: 4000 }
     )
   }
   await Promise.all(servers.map((server) => server.stop()))
@@ -299,7 +303,7 @@ export const tools = async ({ issuer, quick }: Settings): Promise<Level> => {
     servers,
     (name) => name.includes("v1") ? legacy : modern,
     () => ["200"],
-    quick ? { count: 3, milliseconds: 300 } : { count: 5, milliseconds: 400 }
+    quick ? { count: 3, milliseconds: 300, warm: 1500 } : { count: 5, milliseconds: 800, warm: 6000 }
   )
   await Promise.all(servers.map((server) => server.stop()))
   const baseOf = (name: string) => name.split(" + ")[0]!
