@@ -20,7 +20,8 @@ class GateRequest implements Gate.Request {
   constructor(request: HttpServerRequest.HttpServerRequest) {
     this.#request = request
     this.method = request.method
-    this.header = (name) => request.headers[name]
+    // Effect and Node copy every header for whoever asks for one, and every request is asked for its origin.
+    this.header = (name) => name === "origin" && !hasOrigin(request) ? undefined : request.headers[name]
   }
 
   get authorization(): ReadonlyArray<string> {
@@ -47,6 +48,12 @@ const linesOf = (request: HttpServerRequest.HttpServerRequest, name: string): Re
   if (Array.isArray(raw)) return headerLines.ofRaw(raw, name)
   const line = request.headers[name]
   return line === undefined ? [] : headerLines.split(line)
+}
+
+/** Whether a request may have an `Origin`: `false` is certain. */
+const hasOrigin = ({ source }: HttpServerRequest.HttpServerRequest): boolean => {
+  const { rawHeaders } = source as { readonly rawHeaders?: unknown }
+  return !Array.isArray(rawHeaders) || headerLines.ofRaw(rawHeaders, "origin").length > 0
 }
 
 /**

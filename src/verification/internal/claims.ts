@@ -2,6 +2,7 @@ import * as Result from "effect/Result"
 import { InvalidToken, type InvalidTokenReason } from "../../protocol/AuthError.ts"
 import * as ScopeToken from "../../protocol/ScopeToken.ts"
 import { type ScopeSource, standardClientIds, standardScopes } from "../Profile.ts"
+import { freezeSet } from "./frozen.ts"
 
 export type Claims = Readonly<Record<string, unknown>>
 
@@ -83,13 +84,27 @@ export const readScopes = (
         ? Result.succeed(new Set(Object.keys(value).filter(ScopeToken.isScopeToken)))
         : refuse("scope")
     }
-    if (typeof value === "string") return Result.succeed(new Set(ScopeToken.parse(value)))
+    if (typeof value === "string") return Result.succeed(scopesOf(value))
     return shape === "string-or-list" && Array.isArray(value) && value.every((_) => typeof _ === "string")
       ? Result.succeed(new Set(value.filter(ScopeToken.isScopeToken)))
       : refuse("scope")
   }
   return Result.succeed(new Set())
 }
+
+const scopeSets = new Map<string, ReadonlySet<string>>()
+
+/** Tokens are many, and the lists of scopes in them few: each becomes one set, which nobody can change. */
+const scopesOf = (list: string): ReadonlySet<string> => {
+  const known = scopeSets.get(list)
+  if (known !== undefined) return known
+  const scopes = freezeSet(new Set(ScopeToken.parse(list)))
+  if (scopeSets.size < maximumScopeSets) scopeSets.set(list, scopes)
+  return scopes
+}
+
+/** Signed by somebody who is trusted, and yet no reason to grow without an end. */
+const maximumScopeSets = 1_000
 
 const at = (claims: Claims, path: ReadonlyArray<string>): unknown =>
   path.reduce<unknown>((value, name) => isRecord(value) ? own(value, name) : undefined, claims)

@@ -21,7 +21,8 @@ class FrozenSet<A> extends Set<A> {
   }
 }
 
-const freezeSet = <A>(set: ReadonlySet<A>): ReadonlySet<A> => Object.isFrozen(set) ? set : FrozenSet.of(set)
+/** A set to which nobody can add, and from which nobody can take. */
+export const freezeSet = <A>(set: ReadonlySet<A>): ReadonlySet<A> => Object.isFrozen(set) ? set : FrozenSet.of(set)
 
 // Without recursion: how deep claims are nested is the issuer's choice.
 const freezeJson = <A>(value: A): A => {
