@@ -150,7 +150,7 @@ export const request = async (settings: Settings): Promise<Level> => {
       servers,
       (name) => name.startsWith("hono") && statuses[0] === "200" ? plain : requests,
       (name) => unprotected.includes(name) ? ["200"] : statuses,
-      quick ? { count: 3, milliseconds: 250, warm: 1000 } : { count: 5, milliseconds: 500, warm: 4000 }
+      quick ? { count: 3, milliseconds: 250, warm: 1000 } : { count: 5, milliseconds: 400, warm: 2500 }
     )
   }
   await Promise.all(servers.map((server) => server.stop()))
@@ -303,7 +303,7 @@ export const tools = async ({ issuer, quick }: Settings): Promise<Level> => {
     servers,
     (name) => name.includes("v1") ? legacy : modern,
     () => ["200"],
-    quick ? { count: 3, milliseconds: 300, warm: 1500 } : { count: 5, milliseconds: 800, warm: 6000 }
+    quick ? { count: 3, milliseconds: 300, warm: 1500 } : { count: 5, milliseconds: 600, warm: 4000 }
   )
   await Promise.all(servers.map((server) => server.stop()))
   const baseOf = (name: string) => name.split(" + ")[0]!
