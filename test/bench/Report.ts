@@ -145,7 +145,7 @@ export const picture = (bars: ReadonlyArray<Bar>): string => {
       `  <text class="share" x="${(left + length + 8).toFixed(1)}" y="${y + 15}">${Math.round(share * 100)} %</text>`
     ].join("\n")
   })
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="740" height="${height}" viewBox="0 0 740 ${height}" role="img">
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="764" height="${height}" viewBox="-24 0 764 ${height}" role="img">
   <title>Requests for each second of CPU, as a share of the same server without protection</title>
   <style>
     text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328; }
