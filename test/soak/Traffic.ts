@@ -115,9 +115,12 @@ export const make = Effect.fnUntraced(function*(
       own = next
       return before
     },
-    /** The key of these was withdrawn so long ago that nobody may take it any more. */
+    /**
+     * The key of these was withdrawn so long ago that nobody may take it any more. Some are sent on: a server that sees a
+     * token again and refuses it forgets it, and it is to remember as many as it can.
+     */
     forget: (requests: ReadonlyArray<Prepared>) => {
-      gone = requests.map(({ request }) => ({ kind: withdrawn, request }))
+      gone = requests.slice(0, 100).map(({ request }) => ({ kind: withdrawn, request }))
     },
     /** Begins to count. */
     begin: () => {

@@ -28,7 +28,7 @@ const outcome = await Effect.runPromise(
       rotation: Number(values.interval),
       refresh: Number(values.interval),
       // The ten thousand tokens that a server remembers are reached after eight keys.
-      people: 1_250
+      people: 1_400
     },
     (line) => console.log(line)
   )
