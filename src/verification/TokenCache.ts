@@ -13,7 +13,7 @@ import type { Scheme } from "../protocol/Credentials.ts"
 import { freezePrincipal } from "./internal/frozen.ts"
 import { sha256 } from "./internal/sha256.ts"
 import type { Principal } from "./Principal.ts"
-import type { VerificationError, Verifier } from "./TokenVerifier.ts"
+import { isJwt, type VerificationError, type Verifier } from "./TokenVerifier.ts"
 
 /**
  * How the memory of verdicts is kept.
@@ -166,15 +166,28 @@ export interface Cached<out E> extends Verifier<E> {
   readonly invalidate: (target: Target) => Effect.Effect<void>
 }
 
-class Entry {
-  // Private, so that nothing prints it. Unwrapping a `Redacted` is a look-up, and this one is compared on every request.
+/** What is remembered of a token. The token is private, so that nothing prints it. */
+class Remembered {
+  // Unwrapping a `Redacted` is a look-up, and this one is compared on every request.
   readonly #token: string
+  /** Exclusive, in milliseconds. */
+  readonly until: number
+
+  constructor(token: string, until: number) {
+    this.#token = token
+    this.until = until
+  }
+
+  isOf(token: string): boolean {
+    return this.#token === token
+  }
+}
+
+class Entry extends Remembered {
   readonly key: string
-  readonly tail: string | undefined
   readonly scheme: Scheme
   readonly principal: Principal["Service"]
   readonly from: number
-  readonly until: number
   readonly isCurrent: Reuse["isCurrent"]
   readonly succeed: Effect.Effect<Principal["Service"]>
   /** Nothing else of a request has to be judged: the token is no one key's, and came in as if it were none's. */
@@ -183,24 +196,18 @@ class Entry {
   used = false
 
   constructor(token: string, key: string, scheme: Scheme, principal: Principal["Service"], reuse: Reuse) {
-    this.#token = token
+    super(token, reuse.until)
     this.key = key
-    this.tail = tailOf(token)
     this.scheme = scheme
     this.principal = principal
     this.from = reuse.from
-    this.until = reuse.until
     this.isCurrent = reuse.isCurrent
     this.succeed = Effect.succeed(principal)
     this.stands = scheme === "Bearer" && !Object.hasOwn(principal.claims, "cnf")
   }
-
-  isOf(token: string): boolean {
-    return this.#token === token
-  }
 }
 
-/** The end of a token: random in a JWT, so that it finds an entry without a hash over the whole. */
+/** The end of a JWT is random: it finds an entry without a hash over the whole, which is compared then. */
 const tailLength = 32
 
 /** Shorter tokens have no tail: it would be most of a token, in the clear. */
@@ -208,8 +215,44 @@ const shortest = 4 * tailLength
 
 const tailOf = (token: string): string | undefined => token.length < shortest ? undefined : token.slice(-tailLength)
 
+/** The ends of opaque tokens may be the same for all. */
+const tailOfJwt = (token: string): string | undefined => isJwt(token) ? tailOf(token) : undefined
+
+/** Hands on the hash of a token: at once where the platform can, and where it is known already. */
+const withKey = <A, E = never>(
+  token: string,
+  known: string | undefined,
+  use: (key: string) => Effect.Effect<A, E>
+): Effect.Effect<A, E> => {
+  const key = known ?? sha256(token)
+  return typeof key === "string" ? use(key) : Effect.flatMap(Effect.promise(() => key), use)
+}
+
 /** How many entries that were used lately are passed over for one that was not. */
 const secondChances = 16
+
+/**
+ * Who came lately and found no place: a token that comes but once takes none from one that comes again, and leaves nothing
+ * behind that has to be collected. Two tokens in one place forget each other, which costs the second a verification.
+ */
+class Doorkeeper {
+  readonly #marks: Int32Array
+
+  constructor(capacity: number) {
+    this.#marks = new Int32Array(2 ** Math.ceil(Math.log2(2 * capacity)))
+  }
+
+  /** Whether this key was here lately; it is from now on. */
+  knows(key: string): boolean {
+    let mark = 0
+    for (let i = 0; i < 16; i++) mark = Math.imul(mark, 31) + key.charCodeAt(i) | 0
+    mark = Math.imul(mark ^ mark >>> 15, 0x2c1b3c6d)
+    const place = (mark ^ mark >>> 13) & (this.#marks.length - 1)
+    const known = this.#marks[place] === mark
+    this.#marks[place] = mark
+    return known
+  }
+}
 
 /** Tokens that are not active. Few: whoever makes up tokens must not push the memory about. */
 const maximumInactive = 1_000
@@ -219,10 +262,13 @@ const maximumInactive = 1_000
  *
  * **Details**
  *
- * It holds successes, and for a moment what an introspection endpoint called inactive. The key is the whole SHA-256 of
- * the token, and no token stands in a map in the clear. What was used lately is found by the end of the token first, and
- * then it is the whole token that is compared. Each use checks again that the token has begun and not ended, and that its key is still published; scopes
- * are the gate's to check, on every request. The principals it gives cannot be changed.
+ * It holds successes, and for a moment what an introspection endpoint called inactive. An opaque token is found by its
+ * SHA-256, a JWT by the end of its signature, and then it is the whole token that is compared: none stands in a map in
+ * the clear. Each use checks again that the token has begun and not ended, and that its key is still published; scopes
+ * are the gate's to check, on every request. The principals that it gives again cannot be changed.
+ *
+ * A full memory takes in what an introspection endpoint said at once, for what was not used lately. A JWT costs no request to
+ * verify again: it takes the place of one that has ended, or has to come for the second time.
  *
  * **Gotchas**
  *
@@ -236,77 +282,91 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   const { capacity } = settings
   const inactiveFor = Duration.toMillis(settings.inactive)
   const entries = new Map<string, Entry>()
-  const tails = new Map<string, Entry>()
-  const inactive = new Map<string, number>()
+  const inactive = new Map<string, Remembered>()
+  const doorkeeper = new Doorkeeper(Math.max(1, capacity))
   let invalidations = 0
+  /** Whether anything was ever remembered by a hash. */
+  let hashes = false
 
   const forget = (entry: Entry) => {
     if (entries.get(entry.key) === entry) entries.delete(entry.key)
-    if (entry.tail !== undefined && tails.get(entry.tail) === entry) tails.delete(entry.tail)
+  }
+
+  const oldest = (): Entry | undefined => entries.values().next().value
+
+  const takes = (key: string, { isCurrent }: Reuse, now: number): boolean => {
+    if (entries.size < capacity || entries.has(key)) return true
+    // What rests on no key was asked for, and asking again would cost a request.
+    return capacity > 0 && (isCurrent === undefined || oldest()!.until <= now || doorkeeper.knows(key))
   }
 
   const remember = (entry: Entry) => {
-    const before = entries.get(entry.key)
-    if (before !== undefined) forget(before)
+    entries.delete(entry.key)
     entries.set(entry.key, entry)
-    if (entry.tail !== undefined) tails.set(entry.tail, entry)
     // A map keeps the order of insertion: what stands first is the oldest, and stays if it was used since. Moving it to
     // the end at each use would cost every request what this costs the few that bring a new token.
     for (let chances = secondChances; entries.size > capacity; chances--) {
-      const oldest: Entry = entries.values().next().value!
-      if (!oldest.used || chances === 0) return forget(oldest)
-      oldest.used = false
-      entries.delete(oldest.key)
-      entries.set(oldest.key, oldest)
+      const first = oldest()!
+      if (!first.used || chances === 0) return forget(first)
+      first.used = false
+      entries.delete(first.key)
+      entries.set(first.key, first)
     }
   }
 
+  // `key` is `undefined` for a token that was not looked up, since nothing is remembered by a hash.
   const verifyAnew = (
     [credentials, request]: Parameters<Verifier<E>["verify"]>,
-    key: string
+    key: string | undefined
   ): Effect.Effect<Principal["Service"], E> => {
     const before = invalidations
     return Effect.matchEffect(verifier.verify(credentials, request), {
       onSuccess: (found) => {
         const reuse = reuses.get(found)
         if (reuse === undefined || capacity === 0) return Effect.succeed(found)
-        return Clock.clockWith((clock) => {
-          if (reuse.until <= clock.currentTimeMillisUnsafe() || invalidations !== before) return Effect.succeed(found)
-          const { scheme, token } = credentials
-          const entry = new Entry(Redacted.value(token), key, scheme, freezePrincipal(found), reuse)
-          remember(entry)
-          return entry.succeed
-        })
+        const token = Redacted.value(credentials.token)
+        return withKey(token, key, (key) =>
+          Clock.clockWith((clock) => {
+            const now = clock.currentTimeMillisUnsafe()
+            if (reuse.until <= now || invalidations !== before || !takes(key, reuse, now)) return Effect.succeed(found)
+            hashes ||= key.length > tailLength
+            const entry = new Entry(token, key, credentials.scheme, freezePrincipal(found), reuse)
+            remember(entry)
+            return entry.succeed
+          }))
       },
       onFailure: (error) => {
         if (!isInactive(error) || inactiveFor === 0) return Effect.fail(error)
-        return Clock.clockWith((clock) => {
-          if (invalidations === before) {
-            inactive.delete(key)
-            inactive.set(key, clock.currentTimeMillisUnsafe() + inactiveFor)
-            if (inactive.size > maximumInactive) inactive.delete(inactive.keys().next().value!)
-          }
-          return Effect.fail(error)
-        })
+        const token = Redacted.value(credentials.token)
+        return withKey(token, key, (key) =>
+          Clock.clockWith((clock) => {
+            if (invalidations === before) {
+              hashes ||= key.length > tailLength
+              inactive.delete(key)
+              inactive.set(key, new Remembered(token, clock.currentTimeMillisUnsafe() + inactiveFor))
+              if (inactive.size > maximumInactive) inactive.delete(inactive.keys().next().value!)
+            }
+            return Effect.fail(error)
+          }))
       }
     })
   }
 
   const verify = (
     presented: Parameters<Verifier<E>["verify"]>,
+    token: string,
     key: string,
     now: number
   ): Effect.Effect<Principal["Service"], E | VerificationError> => {
     const found = entries.get(key)
-    // A hash is over bytes, and some strings that no header can hold have the same ones.
-    const isSame = found !== undefined && found.isOf(Redacted.value(presented[0].token))
     // What was judged as bound to a key was not judged without one.
-    const entry = isSame && found.scheme === presented[0].scheme ? found : undefined
+    const entry = found !== undefined && found.isOf(token) && found.scheme === presented[0].scheme ? found : undefined
     if (entry === undefined) {
-      const until = inactive.get(key)
-      if (until === undefined) return verifyAnew(presented, key)
-      if (now < until) return failInactive
-      inactive.delete(key)
+      const refused = inactive.get(key)
+      if (refused !== undefined && refused.isOf(token)) {
+        if (now < refused.until) return failInactive
+        inactive.delete(key)
+      }
       return verifyAnew(presented, key)
     }
     const again = () => {
@@ -323,12 +383,10 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
     return Effect.flatMap(current, (holds) => holds && entries.get(key) === entry ? entry.succeed : again())
   }
 
-  const keyOf = (token: Redacted.Redacted) => sha256(Redacted.value(token))
-
   return {
     recall: (token, now) => {
       const tail = tailOf(token)
-      const entry = tail === undefined ? undefined : tails.get(tail)
+      const entry = tail === undefined ? undefined : entries.get(tail)
       if (entry === undefined || !entry.stands || !entry.isOf(token)) return undefined
       const { from, isCurrent, until } = entry
       if (now < from || now >= until || (isCurrent !== undefined && isCurrent(now) !== true)) return undefined
@@ -337,13 +395,12 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
     },
     verify: (...presented) =>
       Clock.clockWith((clock) => {
-        const key = keyOf(presented[0].token)
-        return typeof key === "string"
-          ? verify(presented, key, clock.currentTimeMillisUnsafe())
-          : Effect.flatMap(
-            Effect.promise(() => key),
-            (key) => verify(presented, key, clock.currentTimeMillisUnsafe())
-          )
+        const token = Redacted.value(presented[0].token)
+        const tail = tailOfJwt(token)
+        // Where every token is a JWT, what is none costs no hash.
+        return tail === undefined && !hashes
+          ? verifyAnew(presented, undefined)
+          : withKey(token, tail, (key) => verify(presented, token, key, clock.currentTimeMillisUnsafe()))
       }),
     invalidate: (target) =>
       Effect.gen(function*() {
@@ -351,16 +408,14 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
         settings.forgotten.at = yield* Clock.currentTimeMillis
         if (target === "everything") {
           entries.clear()
-          tails.clear()
           inactive.clear()
           return
         }
         if ("token" in target) {
-          const hash = keyOf(target.token)
-          const key = typeof hash === "string" ? hash : yield* Effect.promise(() => hash)
-          const entry = entries.get(key)
-          if (entry !== undefined) forget(entry)
-          inactive.delete(key)
+          const token = Redacted.value(target.token)
+          const key = yield* withKey(token, tailOfJwt(token), Effect.succeed)
+          if (entries.get(key)?.isOf(token) === true) entries.delete(key)
+          if (inactive.get(key)?.isOf(token) === true) inactive.delete(key)
           return
         }
         for (const entry of entries.values()) {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Redacted, Result, Schema } from "effect"
+import { Clock, Duration, Effect, Fiber, Redacted, Result, Schema } from "effect"
 import { AuthError, Principal, type Refusal, TokenCache, TokenVerifier } from "effect-mcp-auth"
 import { TestClock } from "effect/testing"
 import { createHash } from "node:crypto"
@@ -7,6 +7,109 @@ import { sha256, viaWebCrypto } from "../../src/verification/internal/sha256.ts"
 import { active, start, world } from "./introspection.ts"
 
 const settle = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+
+describe("JWTs in a full memory", () => {
+  const world = (capacity: number) => {
+    const verified: Array<string> = []
+    const verifier = TokenVerifier.make((credentials) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        const token = Redacted.value(credentials.token)
+        verified.push(nameOf(token))
+        const principal = Principal.make({
+          issuer: "https://auth.test",
+          subject: "alice",
+          clientId: undefined,
+          scopes: new Set(),
+          granted: new Set(),
+          audience: [],
+          expiresAt: now / 1000 + 3600,
+          claims: {},
+          token: credentials.token
+        })
+        return TokenCache.reusable(principal, {
+          from: now,
+          until: now + Duration.toMillis("5 minutes"),
+          isCurrent: () => true
+        })
+      })
+    )
+    const cache = TokenCache.make(verifier, Result.getOrThrow(TokenCache.settings({ capacity })))
+    return {
+      cache,
+      verified,
+      recalls: (name: string) =>
+        Effect.map(Clock.currentTimeMillis, (now) => cache.recall(tokenOf(name), now) !== undefined),
+      bring: (name: string) => cache.verify({ scheme: "Bearer", token: Redacted.make(tokenOf(name)) })
+    }
+  }
+  const tokenOf = (name: string) =>
+    `eyJhbGciOiJSUzI1NiJ9.${Buffer.from(name).toString("base64url")}.${
+      createHash("sha512").update(name).digest("base64url")
+    }${"x".repeat(40)}${createHash("sha256").update(name).digest("base64url")}`
+  const nameOf = (token: string) => Buffer.from(token.split(".")[1]!, "base64url").toString()
+
+  it.effect("those that come but once push out none that comes again", () =>
+    Effect.gen(function*() {
+      const { bring, recalls, verified } = world(2)
+      yield* bring("a")
+      yield* bring("b")
+      for (let n = 0; n < 1000; n++) yield* bring(`once-${n}`)
+      assert.isTrue((yield* recalls("a")) && (yield* recalls("b")))
+      yield* bring("a")
+      assert.strictEqual(verified.filter((name) => name === "a").length, 1)
+    }))
+
+  it.effect("one that comes again finds a place, and what was not used lately leaves it", () =>
+    Effect.gen(function*() {
+      const { bring, recalls } = world(2)
+      yield* bring("a")
+      yield* bring("b")
+      assert.isTrue(yield* recalls("a"))
+      yield* bring("c")
+      assert.isFalse(yield* recalls("c"))
+      yield* bring("c")
+      assert.isTrue((yield* recalls("c")) && (yield* recalls("a")))
+      assert.isFalse(yield* recalls("b"))
+    }))
+
+  it.effect("the place of one that has ended is free at once", () =>
+    Effect.gen(function*() {
+      const { bring, recalls } = world(1)
+      yield* bring("a")
+      yield* TestClock.adjust("5 minutes")
+      yield* bring("b")
+      assert.isTrue(yield* recalls("b"))
+      assert.isFalse(yield* recalls("a"))
+    }))
+
+  it.effect("a token with the end of another one is not taken for it", () =>
+    Effect.gen(function*() {
+      const { bring, cache, recalls, verified } = world(2)
+      const forged = `${tokenOf("mallory").slice(0, -50)}${tokenOf("a").slice(-50)}`
+      yield* bring("a")
+      assert.isUndefined(cache.recall(forged, yield* Clock.currentTimeMillis))
+      assert.isTrue(yield* recalls("a"))
+      yield* cache.verify({ scheme: "Bearer", token: Redacted.make(forged) })
+      assert.deepStrictEqual(verified, ["a", "mallory"])
+      yield* cache.invalidate({ token: Redacted.make(tokenOf("a")) })
+      assert.isDefined(cache.recall(forged, yield* Clock.currentTimeMillis))
+      assert.isFalse(yield* recalls("a"))
+    }))
+
+  it.effect("what is inactive refuses no token with the same end", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const inactive = TokenVerifier.make((credentials) => {
+        asked.push(nameOf(Redacted.value(credentials.token)))
+        return Effect.fail(new AuthError.InvalidToken({ reason: "inactive" }))
+      })
+      const cache = TokenCache.make(inactive, Result.getOrThrow(TokenCache.settings()))
+      const forged = `${tokenOf("mallory").slice(0, -50)}${tokenOf("a").slice(-50)}`
+      const verify = (token: string) => Effect.flip(cache.verify({ scheme: "Bearer", token: Redacted.make(token) }))
+      for (const token of [forged, forged, tokenOf("a"), tokenOf("a")]) yield* verify(token)
+      assert.deepStrictEqual(asked, ["mallory", "a"])
+    }))
+})
 
 describe("introspected tokens", () => {
   it.effect("INTR-17: one request for a token, one for another", () =>
