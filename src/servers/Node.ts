@@ -136,18 +136,20 @@ export const fromLayer = async <R, E, A = unknown>(
   claims?: Context.Key<any, A> | undefined
 ): Promise<McpAuthNode<hosts.OfferedBy<R>, A>> => {
   const host = await hosts.make(nodeHost.withSignatures(layer), claims)
-  const principals = new WeakMap<object, Principal["Service"]>()
+  // On the request itself: a `WeakMap` of all requests would be the dearest part of letting one in.
+  const caller = Symbol("effect-mcp-auth/principal")
+  type Caller = { [caller]?: Principal["Service"] | undefined }
 
   const middleware = (
     decision: (req: nodeHost.NodeRequest) => ReturnType<hosts.Host<A>["admit"]>
   ): Middleware<hosts.Admission<A>> =>
   async (req, res, next) => {
-    principals.delete(req)
+    ;(req as Caller)[caller] = undefined
     const decided = nodeHost.decide(host, req, res, decision(req))
     // Whoever is let in at once goes on at once, in the same turn.
     const admitted = decided instanceof Promise ? await decided : decided
     if (admitted === undefined) return undefined
-    if (admitted.principal !== undefined) principals.set(req, admitted.principal)
+    ;(req as Caller)[caller] = admitted.principal
     nodeHost.prepare(host, req, res, admitted)
     next?.()
     return hosts.admission(admitted)
@@ -170,7 +172,7 @@ export const fromLayer = async <R, E, A = unknown>(
       if (answered === undefined) next?.()
       return answered !== undefined
     },
-    principalOf: (req) => principals.get(req),
+    principalOf: (req) => (req as Caller)[caller],
     dispose: host.dispose,
     [Symbol.asyncDispose]: host.dispose
   }

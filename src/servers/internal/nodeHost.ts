@@ -95,16 +95,13 @@ export const toGateRequest = (req: NodeRequest): Request => new GateRequest(req)
 
 /** The parsed body, which is left on the request for the handler. */
 export const bodyOf = (req: NodeRequest, limit: number): Body =>
-  Effect.suspend(() => readBody(req, limit)).pipe(
-    Effect.tap((parsed) =>
-      Effect.sync(() => {
-        // The stream is read now: the handler, and body parsers that come later, find the value that was judged.
-        const request = extras(req)
-        request.body = parsed
-        request._body = true
-      })
-    )
-  )
+  Effect.map(Effect.suspend(() => readBody(req, limit)), (parsed) => {
+    // The stream is read now: the handler, and body parsers that come later, find the value that was judged.
+    const request = extras(req)
+    request.body = parsed
+    request._body = true
+    return parsed
+  })
 
 const readBody = (req: NodeRequest, limit: number): Effect.Effect<unknown, MalformedRequest | AuthConfigError> => {
   if (!body.isJson(contentTypeOf(req))) return Effect.fail(body.contentTypeRefused)
@@ -140,15 +137,7 @@ const readBytes = (req: NodeRequest, limit: number): Effect.Effect<Uint8Array, M
       if (size > limit) return settle(Effect.fail(body.tooLarge))
       chunks.push(bytes)
     }
-    const onEnd = () => {
-      const bytes = new Uint8Array(size)
-      let offset = 0
-      for (const chunk of chunks) {
-        bytes.set(chunk, offset)
-        offset += chunk.byteLength
-      }
-      settle(Effect.succeed(bytes))
-    }
+    const onEnd = () => settle(Effect.succeed(chunks.length === 1 ? chunks[0]! : joined(chunks, size)))
     // A body that breaks off is none: whoever sent it is gone.
     const onBroken = () => settle(Effect.fail(body.notJson))
     const listeners = [["data", onData], ["end", onEnd], ["error", onBroken], ["close", onBroken]] as const
@@ -164,6 +153,16 @@ const readBytes = (req: NodeRequest, limit: number): Effect.Effect<Uint8Array, M
     for (const [event, listener] of listeners) req.on(event, listener)
     return Effect.sync(detach)
   })
+
+const joined = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
+  const bytes = new Uint8Array(size)
+  let offset = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset)
+    offset += chunk.byteLength
+  }
+  return bytes
+}
 
 /** Sends an answer of the gate, or a document. */
 export const send = (req: NodeRequest, res: NodeResponse, answer: Refusal | Answer): void => {

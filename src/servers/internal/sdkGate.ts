@@ -33,36 +33,55 @@ export const judge = (
   let caller: Caller
   const dynamic = new Map<unknown, Policy>()
 
-  const evaluate = (operation: Operation.Operation): Effect.Effect<void, AuthConfigError> => {
+  /** What has to be found out before the policy of an operation can be told; `undefined` where that is nothing. */
+  const evaluate = (operation: Operation.Operation): Effect.Effect<void, AuthConfigError> | undefined => {
     const found = server === undefined ? undefined : registry.find(server, operation, caller)
     const scopes = found?.requirement?.scopes
-    if (found?.registration === undefined || typeof scopes !== "function") return Effect.void
+    if (found?.registration === undefined || typeof scopes !== "function") return undefined
     // Nobody has given all arguments while one of them is being completed.
-    if (operation.method === "completion/complete") return Effect.void
-    return Effect.result(readArguments(found.registration, operation)).pipe(
-      Effect.flatMap((args) =>
-        Result.isFailure(args)
-          ? Effect.void
-          : Effect.map(
-            demanded(scopes, args.success, operation, host.gate.resource.offered),
-            (needed) => void dynamic.set(operation.params, { ...needsCaller, scopes: needed })
-          )
-      )
-    )
+    if (operation.method === "completion/complete") return undefined
+    return Effect.flatMap(Effect.result(readArguments(found.registration, operation)), (args) =>
+      Result.isFailure(args)
+        ? Effect.void
+        : Effect.map(
+          demanded(scopes, args.success, operation, host.gate.resource.offered),
+          (needed) => void dynamic.set(operation.params, { ...needsCaller, scopes: needed })
+        ))
+  }
+
+  const judgeBy = (
+    found: object | undefined,
+    body: unknown,
+    operations: ReadonlyArray<Operation.Operation>
+  ): Effect.Effect<unknown, AuthConfigError> => {
+    server = found
+    if (server === undefined) return Effect.succeed(body)
+    registry.adopt(server)
+    const evaluations = operations.flatMap((operation) => evaluate(operation) ?? [])
+    return evaluations.length === 0
+      ? Effect.succeed(body)
+      : Effect.as(Effect.all(evaluations, { discard: true }), body)
   }
 
   return {
-    body: Effect.gen(function*() {
-      const body = yield* read
+    body: Effect.flatMap(read, (body) => {
       const operations = Operation.fromBody(body)
-      if (operations.length === 0) return body
-      const sender = yield* Sender
-      caller = sender.principal
-      const found = yield* Effect.try({ try: () => find(body, sender), catch: notFound })
-      server = found instanceof Promise ? yield* Effect.tryPromise({ try: () => found, catch: notFound }) : found
-      if (server !== undefined) registry.adopt(server)
-      for (const operation of operations) yield* evaluate(operation)
-      return body
+      return operations.length === 0 ? Effect.succeed(body) : Effect.withFiber((fiber) => {
+        const sender = fiber.getRef(Sender)
+        caller = sender.principal
+        let found: ReturnType<Find>
+        try {
+          found = find(body, sender)
+        } catch (cause) {
+          return Effect.fail(notFound(cause))
+        }
+        if (!(found instanceof Promise)) return judgeBy(found, body, operations)
+        const waiting = found
+        return Effect.flatMap(
+          Effect.tryPromise({ try: () => waiting, catch: notFound }),
+          (server) => judgeBy(server, body, operations)
+        )
+      })
     }),
     policyOf: (operation) => {
       if (server === undefined) return needsCaller

@@ -190,12 +190,13 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
     }
     const setRequestHandler = protocol.setRequestHandler
     protocol.setRequestHandler = function(...args) {
-      const known = new Set(handlers.keys())
+      const before = lookups.map((method) => handlers.get(method))
       const result = Reflect.apply(setRequestHandler, protocol, args)
-      for (const method of lookups) {
+      for (const [index, method] of lookups.entries()) {
+        if (handlers.get(method) === before[index]) continue
         const added = veil(method)
         // The SDK installs its own once, and only where there is none.
-        if (added !== undefined && !known.has(method)) installed.set(method, added)
+        if (added !== undefined && before[index] === undefined) installed.set(method, added)
       }
       return result
     }
