@@ -41,6 +41,8 @@ import * as Sessions from "./Sessions.ts"
  */
 export interface Request extends Dpop.Request {
   readonly authorization: ReadonlyArray<string>
+  /** Whether the host asked `recall` before, in vain. Default: `false`. */
+  readonly recalled?: boolean | undefined
 }
 
 /**
@@ -122,10 +124,14 @@ export interface Gate {
    * `Authorization` line, `now` is in milliseconds.
    */
   readonly recall: (authorization: string, now: number) => Principal["Service"] | undefined
-  /** Without a ticket the request comes now. */
+  /**
+   * Without a ticket the request comes now. Given the fiber of the request it looks at once, and what waits for nothing is
+   * an `Exit`.
+   */
   readonly authenticate: (
     request: Request,
-    ticket?: Decision.Ticket | undefined
+    ticket?: Decision.Ticket | undefined,
+    fiber?: Fiber.Fiber<unknown, unknown> | undefined
   ) => Effect.Effect<Caller, Refusal.Refusal>
   readonly authorize: <R>(call: Call<R>) => Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R>
   /**
@@ -260,12 +266,13 @@ export const make = (options: Options): Gate => {
     fiber: Fiber.Fiber<unknown, unknown>,
     ticket: Decision.Ticket,
     request: Request,
-    authorization: ReadonlyArray<string>
+    authorization: ReadonlyArray<string>,
+    now: number
   ): Effect.Effect<Principal["Service"], Refusal.Refusal> => {
     const parsed = Credentials.parse(authorization, options.tokenGrammar, dpop.schemes)
     if (Result.isFailure(parsed)) return refuseWith(fiber, ticket, refusals.of(parsed.failure, circumstances))
     const credentials = parsed.success
-    const verified = Effect.flatMapEager(Decision.traced(verifier.verify(credentials, request), fiber), readClaims)
+    const verified = Effect.flatMapEager(Decision.traced(verifier.verify(credentials, request, now), fiber), readClaims)
     // After the token, so that a stranger costs no signature more; and outside of every memory of tokens.
     const proven = Effect.flatMapEager(
       verified,
@@ -321,6 +328,28 @@ export const make = (options: Options): Gate => {
     )
   }
 
+  const authenticate = (
+    fiber: Fiber.Fiber<unknown, unknown>,
+    ticket: Decision.Ticket,
+    request: Request
+  ): Effect.Effect<Caller, Refusal.Refusal> => {
+    const origin = request.header("origin")
+    if (origin !== undefined) {
+      if (!allowedOrigins.includes(origin)) return refuseWith(fiber, ticket, refusals.origin)
+      if (request.method === "OPTIONS" && request.header("access-control-request-method") !== undefined) {
+        return Effect.succeed("preflight")
+      }
+    }
+    const { authorization } = request
+    if (authorization.length === 0 && options.anonymous === "allow-unscoped") return Effect.succeed("anonymous")
+    const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+    // Whoever traces wants to see every verification, also one out of memory.
+    const principal = authorization.length === 1 && request.recalled !== true && fiber.cache.tracer === undefined
+      ? isRecalled(authorization[0]!, now)
+      : undefined
+    return principal === undefined ? verify(fiber, ticket, request, authorization, now) : Effect.succeed(principal)
+  }
+
   // One by one: merging would copy the whole context of a request.
   const servicesIn = <R>(context: Context.Context<R>, principal: Principal["Service"]) => {
     const services = context.pipe(
@@ -342,24 +371,10 @@ export const make = (options: Options): Gate => {
     services: (principal) => servicesIn(Context.empty(), principal),
     enter: servicesIn,
     recall: isRecalled,
-    authenticate: (request, given) =>
-      Effect.withFiber((fiber): Effect.Effect<Caller, Refusal.Refusal> => {
-        const ticket = given ?? Decision.ticket(fiber)
-        const origin = request.header("origin")
-        if (origin !== undefined) {
-          if (!allowedOrigins.includes(origin)) return refuseWith(fiber, ticket, refusals.origin)
-          if (request.method === "OPTIONS" && request.header("access-control-request-method") !== undefined) {
-            return Effect.succeed("preflight")
-          }
-        }
-        const { authorization } = request
-        if (authorization.length === 0 && options.anonymous === "allow-unscoped") return Effect.succeed("anonymous")
-        // Whoever traces wants to see every verification, also one out of memory.
-        const principal = authorization.length === 1 && fiber.cache.tracer === undefined
-          ? isRecalled(authorization[0]!, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
-          : undefined
-        return principal === undefined ? verify(fiber, ticket, request, authorization) : Effect.succeed(principal)
-      }),
+    authenticate: (request, ticket, fiber) =>
+      fiber === undefined
+        ? Effect.withFiber((fiber) => authenticate(fiber, ticket ?? Decision.ticket(fiber), request))
+        : authenticate(fiber, ticket ?? Decision.ticket(fiber), request),
     authorize: (call) =>
       Effect.withFiber((fiber) => {
         const { principal, session, ticket = Decision.ticket(fiber) } = call

@@ -130,14 +130,14 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
   const invalidTokenText = "The access token is expired, revoked, malformed or not meant for this server"
   const schemeOf = ({ principal, scheme }: Circumstances): Scheme =>
     scheme ?? (mode !== "off" && principal !== undefined && Object.hasOwn(principal.claims, "cnf") ? "DPoP" : "Bearer")
-  const prepared = new Map<string, Refusal>()
+  const prepared = { Bearer: new Map<string, Map<string, Refusal>>(), DPoP: new Map<string, Map<string, Refusal>>() }
   // An error that carries nothing but its reason has one answer, made when it is first needed.
   const once = (error: AuthError, answer: () => Refusal, scheme: Scheme = "Bearer"): Refusal => {
-    const key = `${error._tag} ${error.reason} ${scheme}`
-    const known = prepared.get(key)
+    const of = prepared[scheme].get(error._tag) ?? new Map<string, Refusal>()
+    const known = of.get(error.reason)
     if (known !== undefined) return known
     const made = answer()
-    prepared.set(key, made)
+    prepared[scheme].set(error._tag, of.set(error.reason, made))
     return made
   }
 

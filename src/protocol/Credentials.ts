@@ -40,6 +40,38 @@ export interface Credentials {
  */
 export type Grammar = "token68" | "visible-ascii"
 
+/**
+ * What was presented, as text.
+ *
+ * **When to use**
+ *
+ * Verifying a token. It is the same as unwrapping `token`, without wrapping it first.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const textOf = (credentials: Credentials): string => Parsed.textOf(credentials)
+
+/** Most of what is refused is refused by its form: nobody asks for the wrapped token then, and to wrap one costs a look-up. */
+class Parsed implements Credentials {
+  readonly scheme: Scheme
+  readonly #text: string
+  #token: Redacted.Redacted | undefined = undefined
+
+  constructor(scheme: Scheme, text: string) {
+    this.scheme = scheme
+    this.#text = text
+  }
+
+  get token(): Redacted.Redacted {
+    return this.#token ??= Redacted.make(this.#text, { label: "token" })
+  }
+
+  static textOf(credentials: Credentials): string {
+    return #text in credentials ? credentials.#text : Redacted.value(credentials.token)
+  }
+}
+
 const grammars: Readonly<Record<Grammar, RegExp>> = {
   "token68": /^[A-Za-z0-9\-._~+/]+=*$/,
   "visible-ascii": /^[!#-+\--[\]-~]+$/
@@ -102,9 +134,7 @@ export const parse = (
   if (rest === "") return noToken
   if (rest[0] !== " ") return notToken68
   const token = trimStart(rest)
-  return grammars[grammar].test(token)
-    ? Result.succeed({ scheme: presented, token: Redacted.make(token, { label: "token" }) })
-    : notToken68
+  return grammars[grammar].test(token) ? Result.succeed(new Parsed(presented, token)) : notToken68
 }
 
 // Only the optional whitespace of RFC 9110 §5.6.3: `String.trim` would also eat U+FEFF and U+00A0. A pattern that looks

@@ -74,8 +74,8 @@ export const middleware: Layer.Layer<
       request: HttpServerRequest.HttpServerRequest,
       ticket: Decision.Ticket
     ): App =>
-      effectHttp.answered(Effect.flatMap(
-        gate.authenticate(effectHttp.toGateRequest(request), ticket),
+      effectHttp.answered(Effect.flatMapEager(
+        gate.authenticate(effectHttp.toGateRequest(request), ticket, fiber),
         (caller): App => {
           if (caller !== "preflight" && caller !== "anonymous") return enter(fiber, caller, request, ticket)
           const passes = caller === "preflight"

@@ -6,10 +6,9 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { InvalidToken } from "../protocol/AuthError.ts"
-import type { Credentials } from "../protocol/Credentials.ts"
+import { type Credentials, textOf } from "../protocol/Credentials.ts"
 import type * as Audience from "./Audience.ts"
 import { type AuthorizationServer, ofIssuer } from "./AuthorizationServer.ts"
 import * as base64url from "./internal/base64url.ts"
@@ -163,12 +162,12 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
 
     return {
       verify: (credentials) => {
-        const token = Redacted.value(credentials.token)
+        const token = textOf(credentials)
         const opened = open(token)
         if (Result.isFailure(opened)) return Effect.fail(opened.failure)
         const candidate = opened.success
         const { claims, hint, server } = candidate
-        return Effect.flatMap(keys.find(server, hint), (found) =>
+        return Effect.flatMapEager(keys.find(server, hint), (found) =>
           found.length === 0
             ? Effect.fromResult(Claims.refuse("unknown-key"))
             : Effect.flatMapEager(signer(token, found, hint.algorithm), (key) => {

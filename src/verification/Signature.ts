@@ -54,7 +54,12 @@ export type Verify = (token: string, key: PublicKey, algorithm: string) => Effec
  * @since 0.1.0
  */
 export const viaJose: Verify = (token, key, algorithm) =>
-  Effect.promise(() => compactVerify(token, key, { algorithms: [algorithm] }).then(() => true, () => false))
+  Effect.callback<boolean>((resume) => {
+    compactVerify(token, key, { algorithms: [algorithm] }).then(() => resume(valid), () => resume(invalid))
+  })
+
+const valid = Effect.succeed(true)
+const invalid = Effect.succeed(false)
 
 /**
  * Who verifies signatures. Default: `viaJose`.

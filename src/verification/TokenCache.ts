@@ -6,10 +6,11 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { AuthConfigError, InvalidToken } from "../protocol/AuthError.ts"
-import type { Scheme } from "../protocol/Credentials.ts"
+import { type Scheme, textOf } from "../protocol/Credentials.ts"
 import { freezePrincipal } from "./internal/frozen.ts"
 import { sha256 } from "./internal/sha256.ts"
 import type { Principal } from "./Principal.ts"
@@ -114,6 +115,16 @@ export interface Reuse {
 // Beside the principal, not in it: handlers have no use for it, and verifiers that know nothing of caches stay simple.
 const reuses = new WeakMap<Principal["Service"], Reuse>()
 
+// Nearly always it is asked for at once. To add every principal to a `WeakMap` would cost more than to make one.
+let latest: { readonly principal: Principal["Service"]; readonly reuse: Reuse } | undefined
+
+const reuseOf = (principal: Principal["Service"]): Reuse | undefined => {
+  if (latest?.principal !== principal) return reuses.get(principal)
+  const { reuse } = latest
+  latest = undefined
+  return reuse
+}
+
 /**
  * Says of a fresh principal that a cache may use it again. A verifier that does not say so is asked every time.
  *
@@ -125,7 +136,8 @@ const reuses = new WeakMap<Principal["Service"], Reuse>()
  * @since 0.1.0
  */
 export const reusable = (principal: Principal["Service"], reuse: Reuse): Principal["Service"] => {
-  reuses.set(principal, reuse)
+  if (latest !== undefined) reuses.set(latest.principal, latest.reuse)
+  latest = { principal, reuse }
   return principal
 }
 
@@ -320,11 +332,15 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
     key: string | undefined
   ): Effect.Effect<Principal["Service"], E> => {
     const before = invalidations
-    return Effect.matchEffect(verifier.verify(credentials, request), {
+    const verified = verifier.verify(credentials, request)
+    // What is refused by its form leaves nothing to be remembered.
+    const refused = Exit.isExit(verified) ? Result.getOrUndefined(Exit.findError(verified)) : undefined
+    if (refused !== undefined && !isInactive(refused)) return verified
+    return Effect.matchEffect(verified, {
       onSuccess: (found) => {
-        const reuse = reuses.get(found)
+        const reuse = reuseOf(found)
         if (reuse === undefined || capacity === 0) return Effect.succeed(found)
-        const token = Redacted.value(credentials.token)
+        const token = textOf(credentials)
         return withKey(token, key, (key) =>
           Clock.clockWith((clock) => {
             const now = clock.currentTimeMillisUnsafe()
@@ -337,7 +353,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
       },
       onFailure: (error) => {
         if (!isInactive(error) || inactiveFor === 0) return Effect.fail(error)
-        const token = Redacted.value(credentials.token)
+        const token = textOf(credentials)
         return withKey(token, key, (key) =>
           Clock.clockWith((clock) => {
             if (invalidations === before) {
@@ -393,15 +409,18 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
       entry.used = true
       return entry.principal
     },
-    verify: (...presented) =>
-      Clock.clockWith((clock) => {
-        const token = Redacted.value(presented[0].token)
-        const tail = tailOfJwt(token)
-        // Where every token is a JWT, what is none costs no hash.
-        return tail === undefined && !hashes
-          ? verifyAnew(presented, undefined)
-          : withKey(token, tail, (key) => verify(presented, token, key, clock.currentTimeMillisUnsafe()))
-      }),
+    verify: (...presented) => {
+      const [credentials, , now] = presented
+      const token = textOf(credentials)
+      const tail = tailOfJwt(token)
+      // Where every token is a JWT, what is none costs no hash.
+      if (tail === undefined && !hashes) return verifyAnew(presented, undefined)
+      return now !== undefined
+        ? withKey(token, tail, (key) => verify(presented, token, key, now))
+        : Clock.clockWith((clock) =>
+          withKey(token, tail, (key) => verify(presented, token, key, clock.currentTimeMillisUnsafe()))
+        )
+    },
     invalidate: (target) =>
       Effect.gen(function*() {
         invalidations++

@@ -45,9 +45,11 @@ export interface Presented {
  * @since 0.1.0
  */
 export interface Verifier<out E = VerificationError> {
+  /** `now`, in milliseconds, is for who can answer at once, and needs no clock then. */
   readonly verify: (
     credentials: Credentials,
-    request?: Presented | undefined
+    request?: Presented | undefined,
+    now?: number | undefined
   ) => Effect.Effect<Principal["Service"], E>
 }
 
@@ -143,7 +145,7 @@ export const refuse = (reason: InvalidTokenReason): Verifier<InvalidToken> => {
  * @since 0.1.0
  */
 export const choose = <E>(choice: (token: Redacted.Redacted) => Verifier<E>): Verifier<E> => ({
-  verify: (credentials, request) => choice(credentials.token).verify(credentials, request)
+  verify: (credentials, request, now) => choice(credentials.token).verify(credentials, request, now)
 })
 
 /**

@@ -1,8 +1,10 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Result from "effect/Result"
 import type * as Decision from "../../authorization/Decision.ts"
 import type * as Gate from "../../authorization/Gate.ts"
 import type { Refusal } from "../../authorization/Refusal.ts"
@@ -13,6 +15,7 @@ import * as requestPath from "./requestPath.ts"
 
 /** What the gate sees of an Effect request. A class, since a literal with getters costs more than all that is done with it. */
 class GateRequest implements Gate.Request {
+  readonly recalled = true
   readonly method: string
   readonly header: (name: string) => string | undefined
   readonly #request: HttpServerRequest.HttpServerRequest
@@ -37,6 +40,7 @@ class GateRequest implements Gate.Request {
   }
 }
 
+/** For a request that `recall` was asked about. */
 export const toGateRequest = (request: HttpServerRequest.HttpServerRequest): Gate.Request => new GateRequest(request)
 
 /**
@@ -134,12 +138,17 @@ const toResponse = ({ body, headers, status }: Refusal | Answer): HttpServerResp
 /** Writes down a refusal of the gate. Every other failure is the router's. */
 export const answered = <E, R>(
   app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
-): Effect.Effect<HttpServerResponse.HttpServerResponse, Exclude<E, Refusal>, R> =>
-  Effect.catchIf(
-    app,
-    (error): error is E & Refusal => (error as Partial<Refusal> | undefined)?._tag === "Refusal",
-    (refusal) => Effect.succeed(fromRefusal(refusal))
-  ) as Effect.Effect<HttpServerResponse.HttpServerResponse, Exclude<E, Refusal>, R>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, Exclude<E, Refusal>, R> => {
+  const answer = (refusal: Refusal) => Effect.succeed(fromRefusal(refusal))
+  const isRefusal = (error: unknown): error is E & Refusal =>
+    (error as Partial<Refusal> | undefined)?._tag === "Refusal"
+  const refused = Exit.isExit(app) ? Result.getOrUndefined(Exit.findError(app)) : undefined
+  return (isRefusal(refused) ? answer(refused) : Effect.catchIf(app, isRefusal, answer)) as Effect.Effect<
+    HttpServerResponse.HttpServerResponse,
+    Exclude<E, Refusal>,
+    R
+  >
+}
 
 /** The revision of MCP that a request names. */
 export const protocolVersion = (request: HttpServerRequest.HttpServerRequest): string | undefined =>

@@ -10,7 +10,9 @@ const boundary = /,[ \t]*(?=$|,|[!#$%&'*+\-.^_`|~0-9A-Za-z]+ +[A-Za-z0-9\-._~+/]
 export const ofRaw = (rawHeaders: ReadonlyArray<unknown>, name: string): ReadonlyArray<string> => {
   const lines: Array<string> = []
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    if (String(rawHeaders[i]).toLowerCase() === name) lines.push(String(rawHeaders[i + 1]))
+    const header = String(rawHeaders[i])
+    // Lengths first: most headers are another one, and lowering a name makes a string.
+    if (header.length === name.length && header.toLowerCase() === name) lines.push(String(rawHeaders[i + 1]))
   }
   return lines
 }
@@ -23,7 +25,6 @@ export const soleOfRaw = (rawHeaders: ReadonlyArray<unknown>, name: string, with
   let line: string | undefined
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const header = rawHeaders[i] as string
-    // Lengths first: most headers are neither, and lowering a name makes a string.
     if (header.length === without.length && header.toLowerCase() === without) return undefined
     if (header.length !== name.length || header.toLowerCase() !== name) continue
     if (line !== undefined) return undefined
