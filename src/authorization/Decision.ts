@@ -141,14 +141,15 @@ export const omittedSubject: SubjectForm = { _tag: "Omitted" }
 export const hashedSubject = (key: Redacted.Redacted): SubjectForm => ({ _tag: "Hashed", key })
 
 /**
- * A request on its way through the gate: when it came, in monotonic nanoseconds of the `Clock` (durations do not follow
- * what is done to the time of day), and whether a decision about it was reported. A host hands the same one to both steps
- * of the gate, so that durations cover both and nothing is told twice.
+ * A request on its way through the gate: when it came, in monotonic nanoseconds of the `Clock` of its fiber (durations do
+ * not follow what is done to the time of day), and whether a decision about it was reported. A host hands the same one to
+ * both steps of the gate, so that durations cover both and nothing is told twice.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Ticket {
+  readonly clock: Clock.Clock
   readonly since: bigint
   reported: boolean
 }
@@ -159,16 +160,18 @@ export interface Ticket {
  * @category constructors
  * @since 0.1.0
  */
-export const ticket = (fiber: Fiber.Fiber<unknown, unknown>): Ticket => ({ since: now(fiber), reported: false })
+export const ticket = (fiber: Fiber.Fiber<unknown, unknown>): Ticket => {
+  const clock = fiber.getRef(Clock.Clock)
+  return { clock, since: clock.monotonicTimeNanosUnsafe(), reported: false }
+}
 
 /**
- * Now, in monotonic nanoseconds of the `Clock`.
+ * Now, in monotonic nanoseconds of the clock of a request.
  *
  * @category getters
  * @since 0.1.0
  */
-export const now = (fiber: Fiber.Fiber<unknown, unknown>): bigint =>
-  fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+export const now = ({ clock }: Ticket): bigint => clock.monotonicTimeNanosUnsafe()
 
 /**
  * What a decision is made of.
@@ -225,7 +228,7 @@ export const reporter = (options: Options = {}): Reporter => {
   return (facts, fiber) => {
     const { ticket } = facts
     ticket.reported = true
-    const duration = Duration.millis(Math.max(0, Number((facts.until ?? now(fiber)) - ticket.since) / 1e6))
+    const duration = Duration.millis(Math.max(0, Number((facts.until ?? now(ticket)) - ticket.since) / 1e6))
     const { counter, timer } = seriesOf(facts.refusal?.reason)
     counter.updateUnsafe(1, fiber.context)
     timer.updateUnsafe(duration, fiber.context)

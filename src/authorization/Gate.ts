@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -342,7 +341,7 @@ export const make = (options: Options): Gate => {
     }
     const { authorization } = request
     if (authorization.length === 0 && options.anonymous === "allow-unscoped") return Effect.succeed("anonymous")
-    const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+    const now = ticket.clock.currentTimeMillisUnsafe()
     // Whoever traces wants to see every verification, also one out of memory.
     const principal = authorization.length === 1 && request.recalled !== true && fiber.cache.tracer === undefined
       ? isRecalled(authorization[0]!, now)

@@ -46,7 +46,7 @@ export const middleware: Layer.Layer<
       request: HttpServerRequest.HttpServerRequest,
       ticket: Decision.Ticket
     ): App => {
-      const until = Decision.now(fiber)
+      const until = Decision.now(ticket)
       effectHttp.passed(request, gate, ticket)
       // Whatever decided further inside has told of it. A plain route is known to be let in when nothing refused.
       const admitted = () => ticket.reported ? Effect.void : gate.admitted(principal, ticket, until, fiber)
@@ -56,7 +56,8 @@ export const middleware: Layer.Layer<
       return Effect.matchCauseEffect(app, {
         onSuccess: (response: HttpServerResponse.HttpServerResponse): App => {
           fiber.setContext(outside)
-          return Effect.mapEager(admitted(), () => response)
+          const told = admitted()
+          return told === Effect.void ? Effect.succeed(response) : Effect.as(told, response)
         },
         onFailure: (cause): App => {
           fiber.setContext(outside)
@@ -91,7 +92,7 @@ export const middleware: Layer.Layer<
     return Effect.withFiber((fiber) => {
       const ticket = Decision.ticket(fiber)
       const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-      const principal = effectHttp.recall(gate, request, fiber)
+      const principal = effectHttp.recall(gate, request, ticket, fiber)
       return principal === undefined ? decide(fiber, request, ticket) : enter(fiber, principal, request, ticket)
     })
   }) as never

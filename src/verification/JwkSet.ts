@@ -157,7 +157,16 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
     const client = yield* HttpClient.HttpClient
     const discovery = yield* Discovery
     const remote = yield* Remote.factory
-    const sets = new Map<AuthorizationServer, { readonly uri: string; readonly keys: Remote.Remote<Keys> }>()
+    const sets = new Map<AuthorizationServer, { uri: string | undefined; keys: Remote.Remote<Keys> | undefined }>()
+
+    /** Of a server, stays the same for as long as the layer: verdicts hold on to it. */
+    const placeOf = (server: AuthorizationServer) => {
+      const known = sets.get(server)
+      if (known !== undefined) return known
+      const place = { uri: undefined, keys: undefined }
+      sets.set(server, place)
+      return place
+    }
 
     const fetchKeys = (
       server: AuthorizationServer,
@@ -182,11 +191,10 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
 
     // A set belongs to the URI that the metadata names today: when that changes, the old keys are no longer asked.
     const setAt = (server: AuthorizationServer, uri: string): Remote.Remote<Keys> => {
-      const known = sets.get(server)
-      if (known !== undefined && known.uri === uri) return known.keys
-      const keys = remote(fetchKeys(server, uri))
-      sets.set(server, { uri, keys })
-      return keys
+      const place = placeOf(server)
+      if (place.keys !== undefined && place.uri === uri) return place.keys
+      place.uri = uri
+      return place.keys = remote(fetchKeys(server, uri))
     }
 
     const uriOf = (server: AuthorizationServer): Effect.Effect<string, DocumentError> =>
@@ -222,10 +230,11 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
       isCurrent: (server, key) => {
         if (server.jwks !== undefined) return () => true
         const origin = origins.get(key)!
+        const place = placeOf(server)
         let held: Keys | undefined
         return (now) => {
           // Where the metadata names another set by now is noticed by the next token that is not remembered.
-          const set = sets.get(server)?.keys
+          const set = place.keys
           if (set === undefined) return false
           const fresh = set.fresh(now)
           if (fresh === undefined) return Effect.map(set.get, (keys) => keys.includes(origin))

@@ -50,7 +50,7 @@ const reported = (facts: Partial<Decision.Facts>, options: Decision.Options = {}
         principal: alice,
         operations: [],
         required: [],
-        ticket: { since: 0n, reported: false },
+        ticket: Decision.ticket(fiber),
         ...facts
       }, fiber)
     )
@@ -179,14 +179,10 @@ describe("a decision", () => {
           return "alice"
         }
       } as never
-      const facts = {
-        refusal: undefined,
-        principal,
-        operations: [],
-        required: [],
-        ticket: { since: 0n, reported: false }
-      }
-      const report = Effect.withFiber((fiber) => Decision.reporter()(facts, fiber))
+      const facts = { refusal: undefined, principal, operations: [], required: [] }
+      const report = Effect.withFiber((fiber) =>
+        Decision.reporter()({ ...facts, ticket: Decision.ticket(fiber) }, fiber)
+      )
       yield* Effect.provideService(report, References.MinimumLogLevel, "Info")
       assert.strictEqual(asked, 0)
       yield* report.pipe(Effect.provideService(References.MinimumLogLevel, "Debug"), Effect.provide(Logger.layer([])))

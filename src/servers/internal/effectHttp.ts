@@ -1,4 +1,3 @@
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -77,12 +76,13 @@ const pathOf = (request: HttpServerRequest.HttpServerRequest): string => {
 export const recall = (
   gate: Gate.Gate,
   request: HttpServerRequest.HttpServerRequest,
+  { clock }: Decision.Ticket,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Principal["Service"] | undefined => {
   // Whoever traces wants to see every verification, also one out of memory.
   if (fiber.cache.tracer !== undefined) return undefined
   const line = soleAuthorization(request.source as { readonly headers?: unknown; readonly rawHeaders?: unknown })
-  return line === undefined ? undefined : gate.recall(line, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
+  return line === undefined ? undefined : gate.recall(line, clock.currentTimeMillisUnsafe())
 }
 
 const soleAuthorization = (
