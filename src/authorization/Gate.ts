@@ -141,7 +141,8 @@ export interface Gate {
     principal: Principal["Service"],
     ticket: Decision.Ticket,
     until: bigint,
-    fiber: Fiber.Fiber<unknown, unknown>
+    fiber: Fiber.Fiber<unknown, unknown>,
+    asked?: Pick<Decision.Facts, "operations" | "required"> | undefined
   ) => Effect.Effect<void>
   /** The answer to a failure further inside, reported as a decision. */
   readonly refuse: (
@@ -389,8 +390,8 @@ export const make = (options: Options): Gate => {
           onSuccess: (operations) => authorize(fiber, ticket, call, operations)
         })
       }),
-    admitted: (principal, ticket, until, fiber) =>
-      report({ refusal: undefined, principal, operations: none, required: none, ticket, until }, fiber),
+    admitted: (principal, ticket, until, fiber, { operations, required } = nothing) =>
+      report({ refusal: undefined, principal, operations, required, ticket, until }, fiber),
     refuse: (error, known, ticket) =>
       Effect.withFiber((fiber) =>
         refuseWith(fiber, ticket ?? Decision.ticket(fiber), refusals.of(error, known), known.principal)
@@ -400,3 +401,4 @@ export const make = (options: Options): Gate => {
 }
 
 const none: ReadonlyArray<never> = []
+const nothing = { operations: none, required: none }

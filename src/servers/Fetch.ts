@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Gate } from "../authorization/Gate.ts"
 import { check } from "../authorization/RequiredScopes.ts"
@@ -156,8 +157,10 @@ export const fromLayer = async <R, E, A = unknown>(
     protectRoute: (handler, options = {}) => {
       const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
       return async (request, ...rest) => {
-        const decision = host.admitRoute(webHost.toGateRequest(request), scopes, options.preflight !== undefined)
-        const admitted = await host.run(decision, request.signal)
+        const decision = webHost.decideRoute(host, request, scopes, options.preflight !== undefined)
+        const admitted = Effect.isEffect(decision)
+          ? await host.run(decision, request.signal)
+          : Result.succeed(decision)
         if (Result.isFailure(admitted)) return webHost.toResponse(admitted.failure, request.method)
         const { principal } = admitted.success
         return principal === undefined

@@ -141,7 +141,7 @@ export const fromLayer = async <R, E, A = unknown>(
   type Caller = { [caller]?: Principal["Service"] | undefined }
 
   const middleware = (
-    decision: (req: nodeHost.NodeRequest) => ReturnType<hosts.Host<A>["admit"]>
+    decision: (req: nodeHost.NodeRequest) => hosts.Admitted<A> | ReturnType<hosts.Host<A>["admit"]>
   ): Middleware<hosts.Admission<A>> =>
   async (req, res, next) => {
     ;(req as Caller)[caller] = undefined
@@ -164,7 +164,7 @@ export const fromLayer = async <R, E, A = unknown>(
     },
     protectRoute: (options = {}) => {
       const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
-      return middleware((req) => host.admitRoute(nodeHost.toGateRequest(req), scopes, true))
+      return middleware((req) => nodeHost.decideRoute(host, req, scopes))
     },
     metadataRouter: () => async (req, res, next) => {
       const answered = nodeHost.document(host, req, res)

@@ -7,7 +7,8 @@ import type { Principal } from "../../verification/Principal.ts"
  * **Gotchas**
  *
  * `token` is the access token in clear, as the SDKs want it. It is not enumerable, so that logging, spreading or
- * serialising this object leaves it out. `clientId` is empty where the token names no client.
+ * serialising this object leaves it out. `clientId` is empty where the token names no client. `extra.claims` belong to all
+ * requests of a token, and may be frozen.
  *
  * @category models
  * @since 0.1.0
@@ -25,22 +26,35 @@ export interface AuthInfo {
   extra?: Record<string, unknown>
 }
 
-/** A new object for each request: handlers may change it. */
-export const make = (principal: Principal["Service"], resource: string): AuthInfo =>
-  Object.defineProperty(
-    {
-      token: "",
-      clientId: principal.clientId ?? "",
-      scopes: [...principal.scopes],
-      expiresAt: principal.expiresAt,
-      resource: new URL(resource),
-      extra: {
-        subject: principal.subject,
-        issuer: principal.issuer,
-        audience: [...principal.audience],
-        claims: { ...principal.claims }
-      }
-    },
-    "token",
-    { value: Redacted.value(principal.token), enumerable: false }
-  )
+/**
+ * A new object for each request: handlers may change it. It is of a class since to hide the token of a literal takes longer
+ * than all the rest.
+ */
+class Info implements AuthInfo {
+  clientId: string
+  scopes: Array<string>
+  expiresAt: number
+  resource: URL
+  extra: Record<string, unknown>
+  readonly #principal: Principal["Service"]
+
+  constructor(principal: Principal["Service"], resource: string) {
+    this.#principal = principal
+    this.clientId = principal.clientId ?? ""
+    this.scopes = [...principal.scopes]
+    this.expiresAt = principal.expiresAt
+    this.resource = new URL(resource)
+    this.extra = {
+      subject: principal.subject,
+      issuer: principal.issuer,
+      audience: [...principal.audience],
+      claims: principal.claims
+    }
+  }
+
+  get token(): string {
+    return Redacted.value(this.#principal.token) as unknown as string
+  }
+}
+
+export const make = (principal: Principal["Service"], resource: string): AuthInfo => new Info(principal, resource)

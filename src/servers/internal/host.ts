@@ -9,6 +9,7 @@ import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Result from "effect/Result"
+import * as Decision from "../../authorization/Decision.ts"
 import { AuthLayer, type Gate, type Policy, type Request } from "../../authorization/Gate.ts"
 import type { Refusal } from "../../authorization/Refusal.ts"
 import type { RequiredScope } from "../../authorization/RequiredScopes.ts"
@@ -134,6 +135,15 @@ export interface Host<A = unknown> {
     scopes: ReadonlyArray<string>,
     preflights: boolean
   ) => Effect.Effect<Admitted<A>, Refusal>
+  /**
+   * The same for a request that needs no second look: its token was verified lately and has the scopes. At once where
+   * nobody has to be told; `undefined` says nothing. `authorization` is its one `Authorization` line; it has no `Origin`.
+   */
+  readonly recallRoute: (
+    authorization: string,
+    method: string,
+    scopes: ReadonlyArray<string>
+  ) => Admitted<A> | Effect.Effect<Admitted<A>> | undefined
   /** Told of each answer of an MCP handler: binds the session that it opens, releases the one that it ends. */
   readonly answered: (admitted: Admitted<A>, status: number, session: string | undefined) => void
   /** When an event stream must end, in milliseconds since 1970; `undefined` for anonymous ones. */
@@ -152,6 +162,11 @@ const closed = (policyOf: PolicyOf) => (operation: Operation.Operation): Policy 
   const policy = policyOf(operation)
   return policy === "unknown" ? undefined : policy ?? (operation.kind === undefined ? undefined : undeclared)
 }
+
+/** What a request to a route asks for. */
+const routeOf = (method: string): ReadonlyArray<Operation.Operation> => [
+  { method, target: undefined, kind: undefined, params: undefined, isNotification: false }
+]
 
 const noOperations = Effect.succeed<ReadonlyArray<Operation.Operation>>([])
 
@@ -196,6 +211,9 @@ export const make = async <A, R, E>(
     authInfo: authInfo.make(principal, gate.resource.resource),
     claims: claims(principal)
   })
+
+  // Knows what the layer provides, for decisions that are made without running an effect.
+  const idle = await runtime.runPromise(Effect.withFiber((fiber) => Effect.succeed(fiber)))
 
   const settle = <B>(exit: Exit.Exit<B, unknown>): Result.Result<B, Refusal> => {
     if (Exit.isSuccess(exit)) return Result.succeed(exit.value)
@@ -265,18 +283,28 @@ export const make = async <A, R, E>(
         if (principal === "preflight" || principal === "anonymous") {
           return gate.refuse(noCredentials, { principal: undefined, protocolVersion })
         }
-        const operation = { method, target: undefined, kind: undefined, params: undefined, isNotification: false }
         return Effect.map(
           gate.authorize({
             principal,
             session: undefined,
             protocolVersion,
-            operations: Effect.succeed([operation]),
+            operations: Effect.succeed(routeOf(method)),
             policy: () => ({ scopes, unauthorized: "challenge", authenticated: true })
           }),
           (operations) => ({ method, session: undefined, operations, body: undefined, ...somebody(principal) })
         )
       }),
+    recallRoute: (authorization, method, scopes) => {
+      // Whoever traces wants to see every verification, also one out of memory.
+      if (disposed || idle.cache.tracer !== undefined) return undefined
+      const ticket = Decision.ticket(idle)
+      const principal = gate.recall(authorization, ticket.clock.currentTimeMillisUnsafe())
+      if (principal === undefined || scopes.some((scope) => !principal.scopes.has(scope))) return undefined
+      const operations = routeOf(method)
+      const told = gate.admitted(principal, ticket, Decision.now(ticket), idle, { operations, required: scopes })
+      const admitted = { method, session: undefined, operations, body: undefined, ...somebody(principal) }
+      return told === Effect.void ? admitted : Effect.as(told, admitted)
+    },
     answered: ({ method, principal, session }, status, issued) => {
       if (issued !== undefined && session === undefined) gate.sessions.bind(issued, principal)
       if (method === "DELETE" && status >= 200 && status < 300 && session !== undefined) gate.sessions.release(session)

@@ -65,12 +65,14 @@ const extras = (req: NodeRequest): Extras => req as unknown as Extras
 
 /** What the gate sees of a request of Node's. A class, since a literal with getters costs more than all that is done with it. */
 class GateRequest implements Request {
+  readonly recalled: boolean
   readonly method: string
   readonly header: (name: string) => string | undefined
   readonly #req: NodeRequest
 
-  constructor(req: NodeRequest) {
+  constructor(req: NodeRequest, recalled = false) {
     this.#req = req
+    this.recalled = recalled
     this.method = req.method ?? "GET"
     this.header = (name) => {
       const value = req.headers[name]
@@ -92,6 +94,17 @@ class GateRequest implements Request {
 }
 
 export const toGateRequest = (req: NodeRequest): Request => new GateRequest(req)
+
+/** A decision about a route: the admission itself where the token was verified lately. */
+export const decideRoute = <A>(
+  host: Host<A>,
+  req: NodeRequest,
+  scopes: ReadonlyArray<string>
+): Admitted<A> | Effect.Effect<Admitted<A>, Refusal> => {
+  const line = headerLines.soleOfRaw(req.rawHeaders, "authorization", "origin")
+  const recalled = line === undefined ? undefined : host.recallRoute(line, req.method ?? "GET", scopes)
+  return recalled ?? host.admitRoute(new GateRequest(req, true), scopes, true)
+}
 
 /** The parsed body, which is left on the request for the handler. */
 export const bodyOf = (req: NodeRequest, limit: number): Body =>
@@ -200,10 +213,11 @@ export const decide = <A, B>(
   host: Host<A>,
   req: NodeRequest,
   res: NodeResponse,
-  decision: Effect.Effect<B, Refusal>
+  decision: B | Effect.Effect<B, Refusal>
 ): B | undefined | Promise<B | undefined> => {
   // Whatever stands in here was not put there by this gate.
   if ("auth" in req) delete extras(req).auth
+  if (!Effect.isEffect(decision)) return decision
   const settle = (result: Result.Result<B, Refusal>): B | undefined => {
     if (Result.isSuccess(result)) return result.success
     send(req, res, result.failure)

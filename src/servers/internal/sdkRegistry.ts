@@ -126,12 +126,20 @@ const normal = (uri: string | undefined): string | undefined =>
   uri !== undefined && URL.canParse(uri) ? new URL(uri).toString() : undefined
 
 export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) => Caller): Registry => {
-  const requirements = new WeakMap<object, Requirement>()
-  /** For each server, the handlers that the SDK installed itself. */
-  const standard = new WeakMap<object, Map<string, Handler>>()
+  // On the objects of the SDK. Most programs make a server for each request, and a `WeakMap` of all of them and of what is
+  // registered on them would cost the garbage collector more than the gate costs.
+  const requirement = Symbol("effect-mcp-auth/requirement")
+  const standard = Symbol("effect-mcp-auth/standard")
+  type Marked = {
+    [requirement]?: Requirement
+    /** Of a server, the handlers that the SDK installed itself. */
+    [standard]?: Map<string, Handler>
+  }
+  const requirementOf = (registration: object): Requirement | undefined => (registration as Marked)[requirement]
+  const standardOf = (server: object): Map<string, Handler> | undefined => (server as Marked)[standard]
 
   const isHidden = (registration: object, caller: Caller): boolean => {
-    const requirement = requirements.get(registration)
+    const requirement = requirementOf(registration)
     return requirement?.unauthorized === "hide" && Array.isArray(requirement.scopes) &&
       !holds(caller, requirement.scopes)
   }
@@ -168,18 +176,18 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
   }
 
   const adopt = (server: object): boolean => {
-    if (standard.has(server)) return true
+    if (standardOf(server) !== undefined) return true
     if (!isServer(server)) return false
     const protocol = server.server
     const handlers = protocol._requestHandlers
     const installed = new Map<string, Handler>()
-    const veils = new WeakSet<Handler>()
-    standard.set(server, installed)
+    const veils = new Map<string, Handler>()
+    ;(server as Marked)[standard] = installed
     const veil = (method: string): Handler | undefined => {
       const handler = handlers.get(method)
-      if (handler === undefined || veils.has(handler)) return undefined
+      if (handler === undefined || handler === veils.get(method)) return undefined
       const wrapped = veiled(server, handler)
-      veils.add(wrapped)
+      veils.set(method, wrapped)
       handlers.set(method, wrapped)
       return wrapped
     }
@@ -212,7 +220,7 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
     }
     const mark = marks[method]
     return mark !== undefined && (server as unknown as Record<string, unknown>)[mark] === true &&
-      standard.get(server)?.get(method) === handler
+      standardOf(server)?.get(method) === handler
   }
 
   const lookUp = (server: Server, { kind, method, target }: Operation, caller: Caller): object | undefined => {
@@ -260,14 +268,14 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
         fix: `${what} needs ${missing}: add it to baseline or stepUp`
       })
     },
-    add: (registration, requirement) => {
-      requirements.set(registration, requirement)
+    add: (registration, needed) => {
+      ;(registration as Marked)[requirement] = needed
     },
     adopt,
     find: (server, operation, caller) => {
       if (!isServer(server)) return { registration: undefined, requirement: undefined }
       const registration = lookUp(server, operation, caller)
-      if (registration !== undefined) return { registration, requirement: requirements.get(registration) }
+      if (registration !== undefined) return { registration, requirement: requirementOf(registration) }
       return isStandard(server, operation.method) ? undefined : { registration: undefined, requirement: undefined }
     },
     conceal: (server, caller) => {

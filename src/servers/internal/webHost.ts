@@ -52,6 +52,18 @@ class GateRequest implements Gate.Request {
 
 export const toGateRequest = (request: Request): Gate.Request => new GateRequest(request)
 
+/** A decision about a route: the admission itself where the token was verified lately. */
+export const decideRoute = <A>(
+  host: Host<A>,
+  request: Request,
+  scopes: ReadonlyArray<string>,
+  preflights: boolean
+): Admitted<A> | Effect.Effect<Admitted<A>, Refusal> => {
+  const line = request.headers.has("origin") ? null : request.headers.get("authorization")
+  const recalled = line === null ? undefined : host.recallRoute(line, request.method, scopes)
+  return recalled ?? host.admitRoute(toGateRequest(request), scopes, preflights)
+}
+
 /** The parsed body. Unless it may be consumed, the request stays as it is, for the handler. */
 export const bodyOf = (request: Request, reading: Reading): Body => Effect.suspend(() => readBody(request, reading))
 
