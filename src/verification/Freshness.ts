@@ -21,7 +21,7 @@ export interface Freshness {
   readonly lastGood: Duration.Duration
   /** An unknown key id causes at most one fetch per issuer in this time, whatever the number of unknown ids. */
   readonly unknownKey: Duration.Duration
-  /** First and longest pause after failed fetches; each failure doubles the pause. */
+  /** First and longest pause after failed fetches; each failure doubles the pause, `Retry-After` (RFC 9110) lengthens it. */
   readonly pause: Duration.Duration
   readonly longestPause: Duration.Duration
 }

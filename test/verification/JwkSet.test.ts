@@ -275,6 +275,24 @@ describe("an outage", () => {
       assert.deepStrictEqual(yield* attempts(set, 200, 1), [0, 1, 3, 7, 15, 31, 63, 123, 183])
     }))
 
+  it.effect.each([
+    { header: "20", began: [0, 20, 40, 60] },
+    // Its word counts for at most the longest pause, and never shortens one.
+    { header: "3600", began: [0, 60] },
+    { header: "0", began: [0, 1, 3, 7, 15, 31] },
+    { header: "Wed, 21 Oct 2026 07:28:00 GMT", began: [0, 1, 3, 7, 15, 31] }
+  ])(
+    "a server that says Retry-After: $header is left alone for so long",
+    ({ began, header }) =>
+      Effect.gen(function*() {
+        const set = yield* support.services(keysOnly)
+        yield* count(set)
+        yield* TestClock.adjust("8 minutes")
+        yield* set.issuer.fail({ _tag: "Status", status: 429, headers: { "retry-after": header } })
+        assert.deepStrictEqual(yield* attempts(set, 62, 1), began)
+      })
+  )
+
   it.effect("so they do when there never were any keys, and the error says how long to wait", () =>
     Effect.gen(function*() {
       const set = yield* support.services(keysOnly)

@@ -84,7 +84,11 @@ export const factory: Effect.Effect<
         const error = Exit.findErrorOption(exit)
         if (error._tag === "None") return // interrupted: the layer is closing
         const count = (failed?.times ?? 0) + 1
-        const pause = Math.min(times.pause * 2 ** (count - 1), times.longestPause)
+        // Longer where the server asks for it, and never so long that it would decide how long an outage is. One second
+        // is what those say who were told nothing.
+        const asked = error.value._tag === "AuthorizationServerUnavailable" ? error.value.retryAfter : 1
+        const longer = asked > 1 ? asked * 1000 : 0
+        const pause = Math.min(Math.max(times.pause * 2 ** (count - 1), longer), times.longestPause)
         failed = { error: error.value, until: now + pause, times: count }
       })
 

@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import { AuthorizationServerUnavailable, InvalidMetadata } from "../../protocol/AuthError.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import { isShallow, maximumDepth } from "./json.ts"
+import { retryAfterOf } from "./retryAfter.ts"
 
 /** A JSON document, and how long its server says it stays fresh (seconds, `Cache-Control: max-age`). */
 export interface Document {
@@ -37,8 +38,8 @@ export const fetchDocument = (
 ): Effect.Effect<Document, DocumentError> => {
   const unusable = (reason: InvalidMetadata["reason"], detail: string) =>
     new InvalidMetadata({ reason, issuer, detail: `${url} ${detail}` })
-  const unavailable = (reason: AuthorizationServerUnavailable["reason"]) =>
-    new AuthorizationServerUnavailable({ reason, issuer, retryAfter: 1 })
+  const unavailable = (reason: AuthorizationServerUnavailable["reason"], retryAfter = 1) =>
+    new AuthorizationServerUnavailable({ reason, issuer, retryAfter })
 
   if (!URL.canParse(url)) return Effect.fail(unusable("insecure-url", "is no absolute URL"))
   if (!allowInsecureHttp && !WellKnown.isSecure(new URL(url))) {
@@ -56,7 +57,9 @@ export const fetchDocument = (
           "metadataUrl (or jwksUri) to the target if you trust it"
       ))
     }
-    if (status >= 500 || status === 429) return Effect.fail(unavailable("server-error"))
+    if (status >= 500 || status === 429) {
+      return Effect.fail(unavailable("server-error", retryAfterOf(headers["retry-after"])))
+    }
     if (status !== 200) return Effect.fail(unusable("status", `answered ${status}`))
     if (!isJson(headers["content-type"])) {
       return Effect.fail(

@@ -8,6 +8,7 @@ import { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import type { Proof } from "../ClientAuthentication.ts"
 import type { Purpose } from "./fetchDocument.ts"
+import { retryAfterOf } from "./retryAfter.ts"
 
 /** What an answer about one token may cost. */
 const limit = { bytes: 128 * 1024, time: Duration.seconds(5) }
@@ -79,11 +80,6 @@ export const postForm = (
     // The ids of a request's trace are nobody's business outside.
     Effect.provideService(HttpClient.TracerPropagationEnabled, false)
   )
-}
-
-const retryAfterOf = (header: string | undefined): number => {
-  const seconds = header !== undefined && /^\d{1,5}$/.test(header) ? Number(header) : 1
-  return Math.min(Math.max(seconds, 1), 300)
 }
 
 /** The JSON object in a body, or `undefined`. Invalid UTF-8, a byte order mark, and anything but an object are none. */
