@@ -76,8 +76,18 @@ export interface Server {
   readonly stop: () => Promise<void>
 }
 
+/**
+ * After some idle seconds V8 collects what its code was compiled for, and what comes next takes five times as long, for
+ * thousands of requests. Servers that take turns would all idle; one under load does not.
+ */
+const neverIdle = "--no-memory-reducer"
+
 export const server = async (name: string, issuer: string, from: "source" | "built" = "source"): Promise<Server> => {
-  const { child, first } = await start<number>("Server.ts", [name, issuer], from === "source" ? source : [])
+  const { child, first } = await start<number>(
+    "Server.ts",
+    [name, issuer],
+    from === "source" ? [...source, neverIdle] : []
+  )
   return {
     name,
     port: first,

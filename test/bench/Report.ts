@@ -104,8 +104,9 @@ export const markdown = (
     `Measured on a machine with ${cpus().length} cores, ${process.platform} ${process.arch}, Node ${process.versions.node}. ` +
     "All figures are ratios within one run: contenders take turns in a new order in each round, ratios are made within " +
     "a round, and what stands here is their median, with the quartiles in parentheses. Load comes from another process, " +
-    "over 32 connections that stay open, and never sleeps, so that no server pays for waking it. CPU time of the server's " +
-    "process is the figure to trust; requests per second move with whatever else the machine does. Differences below 15 % " +
+    "over 32 connections that stay open, and never sleeps, so that no server pays for waking it. Servers run with " +
+    "`--no-memory-reducer`: V8 throws away much of what it compiled for a process that idles, as each does while others " +
+    "have their turn. CPU time of the server's process is the figure to trust; requests per second move with whatever else the machine does. Differences below 15 % " +
     "are noise.",
     "",
     ...(load < 0.5
