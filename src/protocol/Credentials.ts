@@ -123,6 +123,11 @@ export const parse = (
 ): Result.Result<Credentials, MissingCredentials | MalformedRequest> => {
   if (lines.length === 0) return noAuthorization
   if (lines.length > 1) return severalHeaders
+  const usual = lines[0]!
+  // As nearly everybody writes it. Whatever else this may be is looked at below.
+  if (usual.startsWith("Bearer ") && schemes.includes("Bearer") && grammars[grammar].test(usual.slice(7))) {
+    return Result.succeed(new Parsed("Bearer", usual.slice(7)))
+  }
   const value = trim(lines[0]!)
   if (value === "") return noAuthorization
   const name = scheme.exec(value)?.[0]

@@ -117,6 +117,8 @@ export const make: Effect.Effect<Discovery["Service"], never, HttpClient.HttpCli
     const client = yield* HttpClient.HttpClient
     const remote = yield* Remote.factory
     const documents = new Map<string, Remote.Remote<Metadata.AuthorizationServerMetadata>>()
+    // The same, for those who asked before.
+    const asked = new WeakMap<AuthorizationServer, Map<Needed, Remote.Remote<Metadata.AuthorizationServerMetadata>>>()
     return Discovery.of({
       metadata: (server, needed) => {
         if (server.metadata !== undefined) {
@@ -130,12 +132,14 @@ export const make: Effect.Effect<Discovery["Service"], never, HttpClient.HttpCli
             )
             : Effect.succeed(server.metadata)
         }
+        const before = asked.get(server) ?? new Map<Needed, Remote.Remote<Metadata.AuthorizationServerMetadata>>()
+        const known = before.get(needed)
+        if (known !== undefined) return known.get
         // Only configured servers arrive here, so the map is as large as the configuration.
         const key = `${needed} ${server.metadataUrls[0]} ${server.issuer}`
-        const known = documents.get(key)
-        if (known !== undefined) return known.get
-        const document = remote(lookUp(client, server, needed))
+        const document = documents.get(key) ?? remote(lookUp(client, server, needed))
         documents.set(key, document)
+        asked.set(server, before.set(needed, document))
         return document.get
       }
     })

@@ -58,6 +58,8 @@ interface Candidate {
   readonly rules: Rules.Rules
   readonly hint: KeyHint
   readonly segment: string
+  /** Whether a good token had the same header. */
+  readonly known: boolean
   readonly header: Claims.Claims
   readonly claims: Claims.Claims
 }
@@ -99,7 +101,8 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
       const second = token.indexOf(".", first + 1)
       if (first < 0 || second < 0 || !base64url.isCanonical(token.slice(second + 1))) return Claims.refuse("malformed")
       const segment = token.slice(0, first)
-      const header = headers.get(segment) ?? base64url.decodeJsonObject(segment)
+      const known = headers.get(segment)
+      const header = known ?? base64url.decodeJsonObject(segment)
       const claims = header === undefined ? undefined : base64url.decodeJsonObject(token.slice(first + 1, second))
       if (header === undefined || claims === undefined) return Claims.refuse("malformed")
       const issuer = Claims.own(claims, "iss")
@@ -119,6 +122,7 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
         server,
         rules,
         segment,
+        known: known !== undefined,
         header,
         hint: { algorithm, kid, issuers: rules.keyIssuers(issuer as string) },
         claims
@@ -172,7 +176,7 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
             ? Effect.fromResult(Claims.refuse("unknown-key"))
             : Effect.flatMapEager(signer(token, found, hint.algorithm), (key) => {
               if (key === undefined) return Effect.fromResult(Claims.refuse("signature"))
-              remember(candidate)
+              if (!candidate.known) remember(candidate)
               return Clock.clockWith((clock) => {
                 const now = clock.currentTimeMillisUnsafe()
                 const judged = judge(credentials, candidate, now / 1000)

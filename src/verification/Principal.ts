@@ -88,16 +88,18 @@ export class Principal extends Context.Service<Principal, {
     fields: Omit<Principal["Service"], "owner" | "key" | "token"> & {
       readonly token: Redacted.Redacted | Redacted.Redacted<InboundToken>
     }
-  ): Principal["Service"] => ({
-    ...fields,
-    token: fields.token as Redacted.Redacted<unknown> as Redacted.Redacted<InboundToken>,
-    owner: JSON.stringify(
-      fields.subject === undefined
-        ? [fields.issuer, null, fields.clientId ?? null]
-        : [fields.issuer, fields.subject]
-    ),
-    key: JSON.stringify([fields.issuer, fields.clientId ?? null, fields.subject ?? null])
-  })
+  ): Principal["Service"] => {
+    // As JSON.stringify writes the lists, each member once.
+    const issuer = JSON.stringify(fields.issuer)
+    const subject = JSON.stringify(fields.subject ?? null)
+    const clientId = JSON.stringify(fields.clientId ?? null)
+    return {
+      ...fields,
+      token: fields.token as Redacted.Redacted<unknown> as Redacted.Redacted<InboundToken>,
+      owner: fields.subject === undefined ? `[${issuer},null,${clientId}]` : `[${issuer},${subject}]`,
+      key: `[${issuer},${clientId},${subject}]`
+    }
+  }
 }
 
 /**

@@ -138,7 +138,8 @@ export const factory: Effect.Effect<
       )
     }
 
-    const get = Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<A, DocumentError> => {
+    const get = Effect.withFiber((fiber): Effect.Effect<A, DocumentError> => {
+      const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
       if (good !== undefined && now - good.at < times.lastGood) {
         const { succeed } = good
         const age = now - good.at
