@@ -248,10 +248,11 @@ const secondChances = 16
  * behind that has to be collected. Two tokens in one place forget each other, which costs the second a verification.
  */
 class Doorkeeper {
-  readonly #marks: Int32Array
+  readonly #capacity: number
+  #marks: Int32Array | undefined
 
   constructor(capacity: number) {
-    this.#marks = new Int32Array(2 ** Math.ceil(Math.log2(2 * capacity)))
+    this.#capacity = capacity
   }
 
   /** Whether this key was here lately; it is from now on. */
@@ -259,9 +260,11 @@ class Doorkeeper {
     let mark = 0
     for (let i = 0; i < 16; i++) mark = Math.imul(mark, 31) + key.charCodeAt(i) | 0
     mark = Math.imul(mark ^ mark >>> 15, 0x2c1b3c6d)
-    const place = (mark ^ mark >>> 13) & (this.#marks.length - 1)
-    const known = this.#marks[place] === mark
-    this.#marks[place] = mark
+    // Most memories are never full, and a server may have one for each tenant.
+    const marks = this.#marks ??= new Int32Array(2 ** Math.ceil(Math.log2(2 * this.#capacity)))
+    const place = (mark ^ mark >>> 13) & (marks.length - 1)
+    const known = marks[place] === mark
+    marks[place] = mark
     return known
   }
 }
