@@ -14,7 +14,6 @@ import * as requestPath from "./requestPath.ts"
 
 /** What the gate sees of an Effect request. A class, since a literal with getters costs more than all that is done with it. */
 class GateRequest implements Gate.Request {
-  readonly recalled = true
   readonly method: string
   readonly header: (name: string) => string | undefined
   readonly #request: HttpServerRequest.HttpServerRequest
@@ -28,6 +27,11 @@ class GateRequest implements Gate.Request {
 
   get authorization(): ReadonlyArray<string> {
     return linesOf(this.#request, "authorization")
+  }
+
+  /** With an `Origin` `recall` does not look. */
+  get recalled(): boolean {
+    return !hasOrigin(this.#request)
   }
 
   get dpop(): ReadonlyArray<string> {

@@ -103,7 +103,7 @@ export const decideRoute = <A>(
 ): Admitted<A> | Effect.Effect<Admitted<A>, Refusal> => {
   const line = headerLines.soleOfRaw(req.rawHeaders, "authorization", "origin")
   const recalled = line === undefined ? undefined : host.recallRoute(line, req.method ?? "GET", scopes)
-  return recalled ?? host.admitRoute(new GateRequest(req, true), scopes, true)
+  return recalled ?? host.admitRoute(new GateRequest(req, line !== undefined), scopes, true)
 }
 
 /** The parsed body, which is left on the request for the handler. */
