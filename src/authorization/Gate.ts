@@ -135,7 +135,8 @@ export interface Gate {
   readonly authorize: <R>(call: Call<R>) => Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R>
   /**
    * Reports that a request came in which `authorize` does not get to see, decided `until` (in monotonic nanoseconds of the
-   * `Clock`). Gives `Effect.void` itself where nothing is left to do.
+   * `Clock`). Gives `Effect.void` itself where nothing is left to do. `asked`: what for, and with which scopes, where the
+   * host knows. Default: nothing.
    */
   readonly admitted: (
     principal: Principal["Service"],

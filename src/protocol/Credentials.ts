@@ -52,7 +52,7 @@ export type Grammar = "token68" | "visible-ascii"
  */
 export const textOf = (credentials: Credentials): string => Parsed.textOf(credentials)
 
-/** Most of what is refused is refused by its form: nobody asks for the wrapped token then, and to wrap one costs a look-up. */
+/** Most of what is refused is refused by its form: nobody asks for the wrapped token then, and wrapping is a look-up. */
 class Parsed implements Credentials {
   readonly scheme: Scheme
   readonly #text: string
@@ -123,12 +123,12 @@ export const parse = (
 ): Result.Result<Credentials, MissingCredentials | MalformedRequest> => {
   if (lines.length === 0) return noAuthorization
   if (lines.length > 1) return severalHeaders
-  const usual = lines[0]!
+  const [usual = ""] = lines
   // As nearly everybody writes it. Whatever else this may be is looked at below.
   if (usual.startsWith("Bearer ") && schemes.includes("Bearer") && grammars[grammar].test(usual.slice(7))) {
     return Result.succeed(new Parsed("Bearer", usual.slice(7)))
   }
-  const value = trim(lines[0]!)
+  const value = trim(usual)
   if (value === "") return noAuthorization
   const name = scheme.exec(value)?.[0]
   if (name === undefined) return notToken68

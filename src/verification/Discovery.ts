@@ -116,9 +116,8 @@ export const make: Effect.Effect<Discovery["Service"], never, HttpClient.HttpCli
   function*() {
     const client = yield* HttpClient.HttpClient
     const remote = yield* Remote.factory
-    const documents = new Map<string, Remote.Remote<Metadata.AuthorizationServerMetadata>>()
-    // The same, for those who asked before.
-    const asked = new WeakMap<AuthorizationServer, Map<Needed, Remote.Remote<Metadata.AuthorizationServerMetadata>>>()
+    // Only configured servers arrive here, so this is as large as the configuration.
+    const documents = new Map<AuthorizationServer, Map<Needed, Remote.Remote<Metadata.AuthorizationServerMetadata>>>()
     return Discovery.of({
       metadata: (server, needed) => {
         if (server.metadata !== undefined) {
@@ -132,14 +131,11 @@ export const make: Effect.Effect<Discovery["Service"], never, HttpClient.HttpCli
             )
             : Effect.succeed(server.metadata)
         }
-        const before = asked.get(server) ?? new Map<Needed, Remote.Remote<Metadata.AuthorizationServerMetadata>>()
-        const known = before.get(needed)
+        const ofServer = documents.get(server) ?? new Map<Needed, Remote.Remote<Metadata.AuthorizationServerMetadata>>()
+        const known = ofServer.get(needed)
         if (known !== undefined) return known.get
-        // Only configured servers arrive here, so the map is as large as the configuration.
-        const key = `${needed} ${server.metadataUrls[0]} ${server.issuer}`
-        const document = documents.get(key) ?? remote(lookUp(client, server, needed))
-        documents.set(key, document)
-        asked.set(server, before.set(needed, document))
+        const document = remote(lookUp(client, server, needed))
+        documents.set(server, ofServer.set(needed, document))
         return document.get
       }
     })

@@ -27,7 +27,10 @@ import { isJwt, type VerificationError, type Verifier } from "./TokenVerifier.ts
  * @since 0.1.0
  */
 export interface Options {
-  /** At most this many tokens; what was not used lately goes first. Default: 10,000. */
+  /**
+   * At most this many tokens; what was not used lately goes first, and for a JWT only when it comes for the second time.
+   * Default: 10,000.
+   */
   readonly capacity?: number | undefined
   /** How long the verdict on a JWT is used again. Default: 5 minutes. */
   readonly jwt?: Duration.Input | undefined
@@ -282,8 +285,8 @@ const maximumInactive = 1_000
  * the clear. Each use checks again that the token has begun and not ended, and that its key is still published; scopes
  * are the gate's to check, on every request. The principals that it gives again cannot be changed.
  *
- * A full memory takes in what an introspection endpoint said at once, for what was not used lately. A JWT costs no request to
- * verify again: it takes the place of one that has ended, or has to come for the second time.
+ * A full memory takes in what an introspection endpoint said at once, for what was not used lately. A JWT costs no
+ * request to verify again: it takes the place of one that has ended, or has to come for the second time.
  *
  * **Gotchas**
  *

@@ -511,3 +511,42 @@ it("Gate is a service of the layer that a host is made of", async () => {
   )
   assert.strictEqual(auth.gate.resource.resource, gate.resource.resource)
 })
+
+describe("a route whose token was seen before", () => {
+  const heard: Array<Omit<Decision.Decision, "duration">> = []
+  const waits = Layer.succeed(
+    Decision.DecisionListener,
+    ({ duration: _, ...decision }) => Effect.delay(Effect.sync(() => void heard.push(decision)), "1 millis")
+  )
+
+  it("is told of as it was the first time, and waits for who hears it", async () => {
+    heard.length = 0
+    await using auth = await McpAuthFetch.fromLayer(
+      AuthLayer.layerServices(options).pipe(Layer.provide(http), Layer.provideMerge(waits))
+    )
+    const handler = auth.protectRoute(() => new Response("ran"), { scopes: ["todos:read"] })
+    const ask = async (headers: Record<string, string>) => (await handler(new Request(resource, { headers }))).status
+    const token = await mint({ scopes: ["todos:read"] })
+    for (let turn = 1; turn <= 3; turn++) {
+      assert.strictEqual(await ask({ authorization: `Bearer ${token}` }), 200)
+      assert.lengthOf(heard, turn)
+    }
+    assert.deepStrictEqual(heard[0]!.operations, ["GET"])
+    assert.deepStrictEqual(heard[0]!.required, ["todos:read"])
+    assert.deepStrictEqual(heard[1], heard[0])
+    assert.deepStrictEqual(heard[2], heard[0])
+  })
+
+  it("is refused for its Origin and for a scope, as any other", async () => {
+    await using auth = await make()
+    const handler = auth.protectRoute(() => new Response("ran"), { scopes: ["todos:read"] })
+    const ask = async (headers: Record<string, string>) => (await handler(new Request(resource, { headers }))).status
+    const [reads, writes] = [await mint({ scopes: ["todos:read"] }), await mint({ scopes: ["todos:write"] })]
+    for (let turn = 0; turn < 2; turn++) {
+      assert.strictEqual(await ask({ authorization: `Bearer ${reads}` }), 200)
+      assert.strictEqual(await ask({ authorization: `Bearer ${writes}` }), 403)
+      assert.strictEqual(await ask({ authorization: `Bearer ${reads}`, origin: "https://evil.test" }), 403)
+      assert.strictEqual(await ask({ authorization: `Bearer ${reads}`, origin: "https://server.test" }), 200)
+    }
+  })
+})

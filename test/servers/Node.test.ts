@@ -1,6 +1,6 @@
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { AuthLayer } from "effect-mcp-auth"
+import { AuthLayer, Decision } from "effect-mcp-auth"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
@@ -378,5 +378,68 @@ describe("node:http", () => {
     })
     assert.strictEqual(await (await post(server.url, await mint(), call("list_todos"))).text(), "next undefined")
     assert.strictEqual((await post(server.url, undefined, call("list_todos"))).status, 401)
+  })
+})
+
+describe("a route whose token was seen before", () => {
+  it("gives claims that no handler can change for the next request", async () => {
+    await using auth = await McpAuthNode.fromLayer(
+      AuthLayer.mock({ scopes: ["todos:read"], claims: { role: "reader" } })
+    )
+    const protect = auth.protectRoute()
+    const roles: Array<unknown> = []
+    await using server = await listen((req, res) =>
+      void protect(req, res, () => {
+        const { claims } = (req as { auth?: { extra: { claims: Record<string, unknown> } } }).auth!.extra
+        roles.push(claims["role"])
+        claims["role"] = "admin"
+        res.end()
+      })
+    )
+    for (let turn = 0; turn < 2; turn++) await fetch(server.url)
+    assert.deepStrictEqual(roles, ["reader", "reader"])
+  })
+
+  const heard: Array<Omit<Decision.Decision, "duration">> = []
+  const waits = Layer.succeed(
+    Decision.DecisionListener,
+    ({ duration: _, ...decision }) => Effect.delay(Effect.sync(() => void heard.push(decision)), "1 millis")
+  )
+
+  it("is told of as it was the first time, and waits for who hears it", async () => {
+    heard.length = 0
+    await using auth = await McpAuthNode.fromLayer(
+      AuthLayer.layerServices({
+        resource,
+        authorizationServers: [issuer.issuer],
+        scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
+      }).pipe(Layer.provide(http), Layer.provideMerge(waits))
+    )
+    const protect = auth.protectRoute({ scopes: ["todos:read"] })
+    await using server = await listen((req, res) => void protect(req, res, () => res.end("ran")))
+    const ask = async (headers: Record<string, string>) => (await fetch(server.url, { headers })).status
+    const token = await mint({ scopes: ["todos:read"] })
+    for (let turn = 1; turn <= 3; turn++) {
+      assert.strictEqual(await ask({ authorization: `Bearer ${token}` }), 200)
+      assert.lengthOf(heard, turn)
+    }
+    assert.deepStrictEqual(heard[0]!.operations, ["GET"])
+    assert.deepStrictEqual(heard[0]!.required, ["todos:read"])
+    assert.deepStrictEqual(heard[1], heard[0])
+    assert.deepStrictEqual(heard[2], heard[0])
+  })
+
+  it("is refused for its Origin and for a scope, as any other", async () => {
+    await using auth = await make()
+    const protect = auth.protectRoute({ scopes: ["todos:read"] })
+    await using server = await listen((req, res) => void protect(req, res, () => res.end("ran")))
+    const ask = async (headers: Record<string, string>) => (await fetch(server.url, { headers })).status
+    const [reads, writes] = [await mint({ scopes: ["todos:read"] }), await mint({ scopes: ["todos:write"] })]
+    for (let turn = 0; turn < 2; turn++) {
+      assert.strictEqual(await ask({ authorization: `Bearer ${reads}` }), 200)
+      assert.strictEqual(await ask({ authorization: `Bearer ${writes}` }), 403)
+      assert.strictEqual(await ask({ authorization: `Bearer ${reads}`, origin: "https://evil.test" }), 403)
+      assert.strictEqual(await ask({ authorization: `Bearer ${reads}`, origin: "https://server.test" }), 200)
+    }
   })
 })

@@ -7,8 +7,8 @@ import type { Principal } from "../../verification/Principal.ts"
  * **Gotchas**
  *
  * `token` is the access token in clear, as the SDKs want it. It is not enumerable, so that logging, spreading or
- * serialising this object leaves it out. `clientId` is empty where the token names no client. `extra.claims` belong to all
- * requests of a token, and may be frozen.
+ * serialising this object leaves it out. `clientId` is empty where the token names no client. `extra.claims` are frozen
+ * where the token was seen before.
  *
  * @category models
  * @since 0.1.0
@@ -27,8 +27,8 @@ export interface AuthInfo {
 }
 
 /**
- * A new object for each request: handlers may change it. It is of a class since to hide the token of a literal takes longer
- * than all the rest.
+ * A new object for each request: handlers may change it. It is of a class, since to hide the token of a literal takes
+ * longer than all the rest.
  */
 class Info implements AuthInfo {
   clientId: string
@@ -48,7 +48,8 @@ class Info implements AuthInfo {
       subject: principal.subject,
       issuer: principal.issuer,
       audience: [...principal.audience],
-      claims: principal.claims
+      // What cannot be changed needs no copy: of a token that was seen before, the claims lie far away.
+      claims: Object.isFrozen(principal.claims) ? principal.claims : { ...principal.claims }
     }
   }
 

@@ -26,6 +26,18 @@ const unread = new Set(["GET", "HEAD", "OPTIONS", "DELETE", "TRACE"])
 export const isJson = (contentType: string | undefined): boolean =>
   contentType?.split(";")[0]!.trim().toLowerCase() === "application/json"
 
+/** The chunks of a body as one, `size` bytes together. */
+export const joined = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
+  if (chunks.length === 1) return chunks[0]!
+  const bytes = new Uint8Array(size)
+  let offset = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset)
+    offset += chunk.byteLength
+  }
+  return bytes
+}
+
 /** Parses the bytes of a body. A byte order mark and invalid UTF-8 are no JSON (RFC 8259 §8.1). */
 export const parse = (bytes: Uint8Array | ArrayBuffer): Result.Result<unknown, MalformedRequest> => {
   try {

@@ -150,7 +150,7 @@ const readBytes = (req: NodeRequest, limit: number): Effect.Effect<Uint8Array, M
       if (size > limit) return settle(Effect.fail(body.tooLarge))
       chunks.push(bytes)
     }
-    const onEnd = () => settle(Effect.succeed(chunks.length === 1 ? chunks[0]! : joined(chunks, size)))
+    const onEnd = () => settle(Effect.succeed(body.joined(chunks, size)))
     // A body that breaks off is none: whoever sent it is gone.
     const onBroken = () => settle(Effect.fail(body.notJson))
     const listeners = [["data", onData], ["end", onEnd], ["error", onBroken], ["close", onBroken]] as const
@@ -166,16 +166,6 @@ const readBytes = (req: NodeRequest, limit: number): Effect.Effect<Uint8Array, M
     for (const [event, listener] of listeners) req.on(event, listener)
     return Effect.sync(detach)
   })
-
-const joined = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
-  const bytes = new Uint8Array(size)
-  let offset = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset)
-    offset += chunk.byteLength
-  }
-  return bytes
-}
 
 /** Sends an answer of the gate, or a document. */
 export const send = (req: NodeRequest, res: NodeResponse, answer: Refusal | Answer): void => {

@@ -19,8 +19,8 @@ export type Find = (body: unknown, sender: typeof Sender.Service) => object | un
 export type ReadArguments = (registration: object, operation: Operation.Operation) => Effect.Effect<unknown, unknown>
 
 /**
- * Judges one request. The reading of its body is wrapped: the server, and what depends on arguments, is known by the time that policies
- * are asked for.
+ * Judges one request. The reading of its body is wrapped: the server, and what depends on arguments, is known by the time
+ * that policies are asked for.
  */
 export const judge = (
   host: Host,

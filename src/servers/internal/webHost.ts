@@ -22,12 +22,14 @@ export interface Reading {
 
 /** What the gate sees of a request of fetch's. A class, since a literal with getters costs more than all that is done with it. */
 class GateRequest implements Gate.Request {
+  readonly recalled: boolean
   readonly method: string
   readonly header: (name: string) => string | undefined
   readonly #request: Request
 
-  constructor(request: Request) {
+  constructor(request: Request, recalled = false) {
     this.#request = request
+    this.recalled = recalled
     this.method = request.method
     this.header = (name) => request.headers.get(name) ?? undefined
   }
@@ -61,7 +63,7 @@ export const decideRoute = <A>(
 ): Admitted<A> | Effect.Effect<Admitted<A>, Refusal> => {
   const line = request.headers.has("origin") ? null : request.headers.get("authorization")
   const recalled = line === null ? undefined : host.recallRoute(line, request.method, scopes)
-  return recalled ?? host.admitRoute(toGateRequest(request), scopes, preflights)
+  return recalled ?? host.admitRoute(new GateRequest(request, line !== null), scopes, preflights)
 }
 
 /** The parsed body. Unless it may be consumed, the request stays as it is, for the handler. */
@@ -108,7 +110,7 @@ const readBytes = (request: Request, limit: number): Effect.Effect<Uint8Array, M
     const read = async () => {
       for (;;) {
         const { done, value } = await reader.read()
-        if (done) return resume(Effect.sync(() => concat(chunks, size)))
+        if (done) return resume(Effect.sync(() => body.joined(chunks, size)))
         size += value.byteLength
         if (size > limit) {
           stop()
@@ -121,17 +123,6 @@ const readBytes = (request: Request, limit: number): Effect.Effect<Uint8Array, M
     read().catch(() => resume(Effect.fail(body.notJson)))
     return Effect.sync(stop)
   })
-
-const concat = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
-  if (chunks.length === 1) return chunks[0]!
-  const bytes = new Uint8Array(size)
-  let offset = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset)
-    offset += chunk.byteLength
-  }
-  return bytes
-}
 
 /** An answer of the gate, or a document, as fetch has it. */
 export const toResponse = ({ body, headers, status }: Refusal | Answer, method: string): Response =>
