@@ -428,7 +428,11 @@ export const mock = <const S extends Scopes, C = never, A = unknown>(
     })
   })
   const authenticate: Gate.Gate["authenticate"] = (request) =>
-    gate.authenticate({ ...request, authorization: ["Bearer mock"] })
+    gate.authenticate({
+      method: request.method,
+      header: (name) => request.header(name),
+      authorization: ["Bearer mock"]
+    })
   return Layer.mergeAll(
     Layer.succeed(Principal.Principal, principal),
     Layer.succeed(registerWithMcpAuthToolkit, undefined),

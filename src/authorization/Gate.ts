@@ -353,10 +353,8 @@ export const make = (options: Options): Gate => {
 
   // One by one: merging would copy the whole context of a request.
   const servicesIn = <R>(context: Context.Context<R>, principal: Principal["Service"]) => {
-    const services = context.pipe(
-      Context.add(RequestState, options.requestState),
-      Context.add(Principal, principal)
-    )
+    // Data first: a pipe would make two functions for each request.
+    const services = Context.add(Context.add(context, RequestState, options.requestState), Principal, principal)
     const own = options.claims === undefined ? undefined : decoded.get(principal)
     return own === undefined ? services : Context.merge(services, own)
   }

@@ -48,15 +48,15 @@ export const middleware: Layer.Layer<
     ): App => {
       const until = Decision.now(ticket)
       effectHttp.passed(request, gate, ticket)
-      // Whatever decided further inside has told of it. A plain route is known to be let in when nothing refused.
-      const admitted = () => ticket.reported ? Effect.void : gate.admitted(principal, ticket, until, fiber)
       // As the router sets it: a frame less than providing it. Of a request that is interrupted the server restores it.
       const outside = fiber.context
       fiber.setContext(gate.enter(outside, principal))
       return Effect.matchCauseEffect(app, {
         onSuccess: (response: HttpServerResponse.HttpServerResponse): App => {
           fiber.setContext(outside)
-          const told = admitted()
+          // Whatever decided further inside has told of it. A plain route is known to be let in when nothing refused.
+          if (ticket.reported) return Effect.succeed(response)
+          const told = gate.admitted(principal, ticket, until, fiber)
           return told === Effect.void ? Effect.succeed(response) : Effect.as(told, response)
         },
         onFailure: (cause): App => {
@@ -64,7 +64,10 @@ export const middleware: Layer.Layer<
           const error = Result.getOrUndefined(Cause.findError(cause))
           const refused = error instanceof InsufficientScope
             ? gate.refuse(error, { principal, protocolVersion: effectHttp.protocolVersion(request) }, ticket)
-            : Effect.flatMapEager(admitted(), () => Effect.failCause(cause))
+            : Effect.flatMapEager(
+              ticket.reported ? Effect.void : gate.admitted(principal, ticket, until, fiber),
+              () => Effect.failCause(cause)
+            )
           return effectHttp.answered(refused)
         }
       })

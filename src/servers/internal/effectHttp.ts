@@ -12,17 +12,22 @@ import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
 import * as requestPath from "./requestPath.ts"
 
-/** What the gate sees of an Effect request. A class, since a literal with getters costs more than all that is done with it. */
+/**
+ * What the gate sees of an Effect request. A class, since a literal with getters costs more than all that is done with it,
+ * and without functions of its own: V8 would keep each request alive until a full collection, for a function in a field.
+ */
 class GateRequest implements Gate.Request {
   readonly method: string
-  readonly header: (name: string) => string | undefined
   readonly #request: HttpServerRequest.HttpServerRequest
 
   constructor(request: HttpServerRequest.HttpServerRequest) {
     this.#request = request
     this.method = request.method
+  }
+
+  header(name: string): string | undefined {
     // Effect and Node copy every header for whoever asks for one, and every request is asked for its origin.
-    this.header = (name) => name === "origin" && !hasOrigin(request) ? undefined : request.headers[name]
+    return name === "origin" && !hasOrigin(this.#request) ? undefined : this.#request.headers[name]
   }
 
   get authorization(): ReadonlyArray<string> {
@@ -96,10 +101,15 @@ const soleAuthorization = (
   return headers instanceof Headers && !headers.has("origin") ? headers.get("authorization") ?? undefined : undefined
 }
 
-/** What is known of a request that came in, for decisions further inside. */
-interface Passage {
+/** What is known of a request that came in, for decisions further inside. A class for the reason that a ticket is one. */
+class Passage {
   readonly gate: Gate.Gate
   readonly ticket: Decision.Ticket
+
+  constructor(gate: Gate.Gate, ticket: Decision.Ticket) {
+    this.gate = gate
+    this.ticket = ticket
+  }
 }
 
 // On the request of the platform, which stays the same however often Effect's own is copied. A service would say the same,
@@ -114,7 +124,7 @@ export const passed = (
   gate: Gate.Gate,
   ticket: Decision.Ticket
 ): void => {
-  ;(request.source as Source)[passage] = { gate, ticket }
+  ;(request.source as Source)[passage] = new Passage(gate, ticket)
 }
 
 /** The gate through which a request came in, and its ticket; `undefined` where none was in its way. */

@@ -67,17 +67,17 @@ const extras = (req: NodeRequest): Extras => req as unknown as Extras
 class GateRequest implements Request {
   readonly recalled: boolean
   readonly method: string
-  readonly header: (name: string) => string | undefined
   readonly #req: NodeRequest
 
   constructor(req: NodeRequest, recalled = false) {
     this.#req = req
     this.recalled = recalled
     this.method = req.method ?? "GET"
-    this.header = (name) => {
-      const value = req.headers[name]
-      return typeof value === "string" || value === undefined ? value : value.join(", ")
-    }
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#req.headers[name]
+    return typeof value === "string" || value === undefined ? value : value.join(", ")
   }
 
   get authorization(): ReadonlyArray<string> {
@@ -225,32 +225,62 @@ export const decide = <A, B>(
 /** Leaves the caller where handlers of the SDK look for it, and watches the answer for its session and its length. */
 export const prepare = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, admitted: Admitted<A>): void => {
   if (admitted.authInfo !== undefined) extras(req).auth = admitted.authInfo
-  watch(res, (status, header) => {
-    const session = header("mcp-session-id")
-    host.answered(admitted, status, session)
-    const end = host.endOfStream(admitted)
-    if (end !== undefined && isEventStream(header("content-type"))) endAt(host, res, end)
-  })
+  const watched = res as unknown as Watched
+  watched[watching] = new Watch(host, admitted, watched.writeHead, watched[watching])
+  watched.writeHead = writeHead
 }
 
-type Headers = (name: string) => string | undefined
+type WriteHead = (...args: ReadonlyArray<unknown>) => unknown
 
-/** Calls back once, before the head of the answer goes out: headers may come by `setHeader` or with `writeHead` itself. */
-const watch = (res: NodeResponse, onHead: (status: number, header: Headers) => void): void => {
-  const response = res as unknown as { writeHead: (...args: ReadonlyArray<unknown>) => unknown }
-  const { writeHead } = response
-  let told = false
-  response.writeHead = (...args) => {
-    if (!told) {
-      told = true
-      const headers = args.find((_) => typeof _ === "object" && _ !== null)
-      const given = headers === undefined ? undefined : namedHeaders(headers)
-      onHead(Number(args[0] ?? res.statusCode), (name) => {
-        const value = given?.get(name) ?? res.getHeader(name)
-        return value === undefined ? undefined : String(value)
-      })
+const watching = Symbol("effect-mcp-auth/watching")
+
+/** A response that somebody waits for. */
+interface Watched {
+  writeHead: WriteHead
+  [watching]?: Watch<any> | undefined
+}
+
+/** Waits for the head of an answer. */
+class Watch<A> {
+  readonly #host: Host<A>
+  readonly #admitted: Admitted<A>
+  readonly writeHead: WriteHead
+  /** Another gate may wait for the same answer. */
+  readonly before: Watch<any> | undefined
+  #told = false
+
+  constructor(host: Host<A>, admitted: Admitted<A>, writeHead: WriteHead, before: Watch<any> | undefined) {
+    this.#host = host
+    this.#admitted = admitted
+    this.writeHead = writeHead
+    this.before = before
+  }
+
+  /** Once, before the head goes out: headers may have come by `setHeader`, or come with `writeHead` itself. */
+  tell(res: NodeResponse, args: ReadonlyArray<unknown>): void {
+    if (this.#told) return
+    this.#told = true
+    const headers = args.find((_) => typeof _ === "object" && _ !== null)
+    const given = headers === undefined ? undefined : namedHeaders(headers)
+    const header = (name: string): string | undefined => {
+      const value = given?.get(name) ?? res.getHeader(name)
+      return value === undefined ? undefined : String(value)
     }
-    return writeHead.apply(res, args as never)
+    this.#host.answered(this.#admitted, Number(args[0] ?? res.statusCode), header("mcp-session-id"))
+    const end = this.#host.endOfStream(this.#admitted)
+    if (end !== undefined && isEventStream(header("content-type"))) endAt(this.#host, res, end)
+  }
+}
+
+// One function for all responses: with one of its own V8 would keep each of them alive until a full collection.
+const writeHead = function(this: NodeResponse & Watched, ...args: ReadonlyArray<unknown>): unknown {
+  const watch = this[watching]!
+  this[watching] = watch.before
+  try {
+    watch.tell(this, args)
+    return watch.writeHead.apply(this, args as never)
+  } finally {
+    this[watching] = watch
   }
 }
 

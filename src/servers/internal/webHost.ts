@@ -24,14 +24,16 @@ export interface Reading {
 class GateRequest implements Gate.Request {
   readonly recalled: boolean
   readonly method: string
-  readonly header: (name: string) => string | undefined
   readonly #request: Request
 
   constructor(request: Request, recalled = false) {
     this.#request = request
     this.recalled = recalled
     this.method = request.method
-    this.header = (name) => request.headers.get(name) ?? undefined
+  }
+
+  header(name: string): string | undefined {
+    return this.#request.headers.get(name) ?? undefined
   }
 
   get authorization(): ReadonlyArray<string> {
