@@ -19,7 +19,6 @@ import * as ProtectedResource from "./authorization/ProtectedResource.ts"
 import {
   type RegisterWithMcpAuthToolkit,
   registerWithMcpAuthToolkit,
-  requiredScope,
   type RequiredScopesOf
 } from "./authorization/RequiredScopes.ts"
 import {
@@ -302,14 +301,9 @@ const environment = Config.all({
   allowedOrigins: list("ALLOWED_ORIGINS").pipe(Config.withDefault([]))
 })
 
-/** The gate, and the phantom requirements that it meets. */
+/** The gate, and the requirements of the types that it meets (see `requiredScope`). */
 const gateLayer = <S extends string>(gate: Gate.Gate): Layer.Layer<Gate.AuthLayer | RequiredScopesOf<S>> =>
-  Layer.succeedContext(Context.makeUnsafe(
-    new Map<string, unknown>([
-      [Gate.AuthLayer.key, gate],
-      ...[...gate.resource.offered].map((scope) => [requiredScope(scope).key, scope] as const)
-    ])
-  ))
+  Layer.succeed(Gate.AuthLayer, gate) as Layer.Layer<any>
 
 /**
  * Beside the gate: its middleware for routes, and the metadata documents, which stay outside that middleware. All of it

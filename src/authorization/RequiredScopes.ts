@@ -41,7 +41,11 @@ export type RequiredScopesOf<S extends string> = S extends string ? RequiredScop
  * @since 0.1.0
  */
 export const requiredScope = <S extends string>(scope: S): Context.Service<RequiredScope<S>, S> =>
-  Context.Service<RequiredScope<S>, S>(`effect-mcp-auth/RequiredScope/${scope}`)
+  // Required by the types alone. Effect copies the context of a server several times for each tool call, with every
+  // service in it: a server of a hundred scopes has no hundred entries there.
+  Context.Reference<S>(`effect-mcp-auth/RequiredScope/${scope}`, {
+    defaultValue: () => scope
+  }) as unknown as Context.Service<RequiredScope<S>, S>
 
 /**
  * The requirement "register this tool with `McpAuth.toolkit`". Only that function meets it: a tool with scopes that is

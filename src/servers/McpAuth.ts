@@ -321,9 +321,14 @@ const operationsOf = (
   const announced = Number(request.headers["content-length"] ?? 0)
   return Effect.flatMap(
     HttpIncomingMessage.MaxBodySize,
-    (limit) => limit !== undefined && announced > Number(limit) ? Effect.fail(body.tooLarge) : read(request)
+    (limit = maximumBody) => announced > Number(limit) ? Effect.fail(body.tooLarge) : read(request)
   )
 }
+
+/** Whether reading the body needs no limit beside the length that was announced: Node reads no byte more than that. */
+const isBounded = ({ headers, source }: HttpServerRequest.HttpServerRequest): boolean =>
+  Array.isArray((source as { readonly rawHeaders?: unknown }).rawHeaders) &&
+  headers["content-length"] !== undefined && headers["transfer-encoding"] === undefined
 
 const read = (
   request: HttpServerRequest.HttpServerRequest
@@ -355,7 +360,7 @@ const untilExpiry = (
 /** Inside the middleware of `AuthLayer`, so the caller is known; outside the server, so nothing has run yet. */
 const beforeDispatch = (policyOf: (operation: Operation.Operation) => Policy | undefined) =>
   Effect.map(AuthLayer, (gate) => (app: App): App => {
-    const gated: App = Effect.withFiber<HttpServerResponse.HttpServerResponse, any, any>((fiber) => {
+    const judged: App = effectHttp.answered(Effect.withFiber((fiber) => {
       const { context } = fiber
       const request = Context.getUnsafe(context, HttpServerRequest.HttpServerRequest)
       if (request.method === "OPTIONS") return app
@@ -384,13 +389,13 @@ const beforeDispatch = (policyOf: (operation: Operation.Operation) => Policy | u
           }
           return untilExpiry(response, Lifetime.endOfStream(principal, request.method, operations))
         }))
-    }).pipe(
-      effectHttp.answered,
-      Effect.updateContext((context: Context.Context<any>) =>
-        Context.getOrUndefined(context, HttpIncomingMessage.MaxBodySize) === undefined
-          ? Context.add(context, HttpIncomingMessage.MaxBodySize, maximumBody)
-          : context
-      )
+    }))
+    const limited = Effect.provideService(judged, HttpIncomingMessage.MaxBodySize, maximumBody)
+    const gated: App = Effect.withFiber(({ context }) =>
+      Context.getOrUndefined(context, HttpIncomingMessage.MaxBodySize) !== undefined ||
+        isBounded(Context.getUnsafe(context, HttpServerRequest.HttpServerRequest))
+        ? judged
+        : limited
     )
     effectHttp.decidesAboutAnonymous.add(gated)
     return gated

@@ -71,35 +71,65 @@ describe("a body is not read before the caller is known", () => {
       assert.strictEqual((yield* host.send(sized(16))).status, 200)
     }).pipe(Effect.provide(Logger.layer([]))))
 
-  /** Sends a head and the beginning of a chunked body that never ends, and waits for the first bytes of the answer. */
-  const sendUnfinished = (port: number, headers: ReadonlyArray<readonly [string, string]>, bytes: number) =>
+  /** Sends a head and what there is of a body, and waits for the first bytes of the answer. */
+  const send = (port: number, headers: ReadonlyArray<readonly [string, string]>, body: string) =>
     Effect.callback<string>((resume) => {
       const socket = connect(port, "127.0.0.1", () => {
-        const lines = [...headers, ["host", "server.test"], ["transfer-encoding", "chunked"]]
+        const lines = [...headers, ["host", "server.test"]]
         socket.write(`POST /mcp HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`)
-        if (bytes > 0) socket.write(`${bytes.toString(16)}\r\n${" ".repeat(Math.min(bytes, 64 * 1024))}`)
+        socket.write(body)
       })
       socket.once("data", (data) => resume(Effect.succeed(data.toString("latin1"))))
       socket.once("error", (error) => resume(Effect.die(error)))
       socket.once("end", () => resume(Effect.succeed("")))
       return Effect.sync(() => socket.destroy())
-    }).pipe(Effect.timeout("10 seconds"))
+    }).pipe(
+      Effect.timeout("10 seconds"),
+      Effect.map((answer) => answer.slice(0, answer.indexOf("\r\n")))
+    )
+
+  /** The beginning of a chunked body. */
+  const sendChunk = (
+    port: number,
+    headers: ReadonlyArray<readonly [string, string]>,
+    announced: number,
+    sent = Math.min(announced, 64 * 1024)
+  ) =>
+    send(
+      port,
+      [...headers, ["transfer-encoding", "chunked"]],
+      announced > 0 ? `${announced.toString(16)}\r\n${" ".repeat(sent)}` : ""
+    )
 
   it.live("HDR-18 over a socket: a chunked body of 100 MB that has only begun is answered with 401", () =>
     Effect.gen(function*() {
       const { app, issuer, ran } = yield* start
       const port = yield* Host.listen(app)
       const status = (token: string | undefined, bytes: number) =>
-        Effect.map(
-          sendUnfinished(port, Mcp.call("list", { token }).headers!, bytes),
-          (answer) => answer.slice(0, answer.indexOf("\r\n"))
-        )
+        sendChunk(port, Mcp.call("list", { token }).headers!, bytes)
       assert.strictEqual(yield* status(undefined, hundredMegabytes), "HTTP/1.1 401 Unauthorized")
       assert.strictEqual(yield* status(undefined, 0), "HTTP/1.1 401 Unauthorized")
       assert.strictEqual(yield* status("abc", hundredMegabytes), "HTTP/1.1 401 Unauthorized")
       assert.strictEqual(yield* status("a b", hundredMegabytes), "HTTP/1.1 400 Bad Request")
       const foreign = yield* issuer.mint({ audience: "https://other.test/mcp" })
       assert.strictEqual(yield* status(foreign, hundredMegabytes), "HTTP/1.1 401 Unauthorized")
+      assert.deepStrictEqual(ran, [])
+    }).pipe(Effect.provide(Logger.layer([]))))
+
+  it.live("over a socket: a body beyond the limit is not read to its end, however it is announced", () =>
+    Effect.gen(function*() {
+      const { app, issuer, ran } = yield* start
+      const port = yield* Host.listen(app)
+      const { headers } = Mcp.call("list", { token: yield* issuer.mint({ scopes: ["todos:read"] }) })
+      const beyond = 5 * 1024 * 1024
+      assert.strictEqual(
+        yield* sendChunk(port, headers!, hundredMegabytes, beyond),
+        "HTTP/1.1 413 Payload Too Large"
+      )
+      assert.strictEqual(
+        yield* send(port, [...headers!, ["content-length", String(beyond)]], ""),
+        "HTTP/1.1 413 Payload Too Large"
+      )
       assert.deepStrictEqual(ran, [])
     }).pipe(Effect.provide(Logger.layer([]))))
 })

@@ -129,14 +129,13 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
   // On the objects of the SDK. Most programs make a server for each request, and a `WeakMap` of all of them and of what is
   // registered on them would cost the garbage collector more than the gate costs.
   const requirement = Symbol("effect-mcp-auth/requirement")
-  const standard = Symbol("effect-mcp-auth/standard")
+  const adoption = Symbol("effect-mcp-auth/adoption")
   type Marked = {
     [requirement]?: Requirement
-    /** Of a server, the handlers that the SDK installed itself. */
-    [standard]?: Map<string, Handler>
+    [adoption]?: Adoption
   }
   const requirementOf = (registration: object): Requirement | undefined => (registration as Marked)[requirement]
-  const standardOf = (server: object): Map<string, Handler> | undefined => (server as Marked)[standard]
+  const standardOf = (server: object): Map<string, Handler> | undefined => (server as Marked)[adoption]?.standard
 
   const isHidden = (registration: object, caller: Caller): boolean => {
     const requirement = requirementOf(registration)
@@ -175,39 +174,61 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
     }
   }
 
-  const adopt = (server: object): boolean => {
-    if (standardOf(server) !== undefined) return true
-    if (!isServer(server)) return false
-    const protocol = server.server
-    const handlers = protocol._requestHandlers
-    const installed = new Map<string, Handler>()
-    const veils = new Map<string, Handler>()
-    ;(server as Marked)[standard] = installed
-    const veil = (method: string): Handler | undefined => {
+  /** Of one server, what the SDK installed and what stands in its place. */
+  class Adoption {
+    readonly #server: Server
+    readonly #setRequestHandler: Server["server"]["setRequestHandler"]
+    /** The handlers that the SDK installed itself. */
+    readonly standard = new Map<string, Handler>()
+    readonly #veils = new Map<string, Handler>()
+
+    constructor(server: Server) {
+      this.#server = server
+      this.#setRequestHandler = server.server.setRequestHandler
+      for (const method of lookups) {
+        const found = this.#veil(method)
+        // A list that stands here already tells what may be seen. Whose the handlers behind it are, nobody can tell.
+        if (found !== undefined && method.endsWith("/list")) this.standard.set(method, found)
+      }
+    }
+
+    #veil(method: string): Handler | undefined {
+      const handlers = this.#server.server._requestHandlers
       const handler = handlers.get(method)
-      if (handler === undefined || handler === veils.get(method)) return undefined
-      const wrapped = veiled(server, handler)
-      veils.set(method, wrapped)
+      if (handler === undefined || handler === this.#veils.get(method)) return undefined
+      const wrapped = veiled(this.#server, handler)
+      this.#veils.set(method, wrapped)
       handlers.set(method, wrapped)
       return wrapped
     }
-    for (const method of lookups) {
-      const found = veil(method)
-      // A list that stands here already tells what may be seen. Whose the handlers behind it are, nobody can tell.
-      if (found !== undefined && method.endsWith("/list")) installed.set(method, found)
-    }
-    const setRequestHandler = protocol.setRequestHandler
-    protocol.setRequestHandler = function(...args) {
+
+    setRequestHandler(args: ReadonlyArray<unknown>): unknown {
+      const protocol = this.#server.server
+      const handlers = protocol._requestHandlers
       const before = lookups.map((method) => handlers.get(method))
-      const result = Reflect.apply(setRequestHandler, protocol, args)
+      const result = Reflect.apply(this.#setRequestHandler, protocol, args)
       for (const [index, method] of lookups.entries()) {
         if (handlers.get(method) === before[index]) continue
-        const added = veil(method)
+        const added = this.#veil(method)
         // The SDK installs its own once, and only where there is none.
-        if (added !== undefined && before[index] === undefined) installed.set(method, added)
+        if (added !== undefined && before[index] === undefined) this.standard.set(method, added)
       }
       return result
     }
+  }
+
+  // One function for all servers: with one of its own V8 would keep each of them alive until a full collection.
+  const setRequestHandler = function(this: Marked, ...args: ReadonlyArray<unknown>): unknown {
+    return this[adoption]!.setRequestHandler(args)
+  }
+
+  const adopt = (server: object): boolean => {
+    if (standardOf(server) !== undefined) return true
+    if (!isServer(server)) return false
+    const adopted = new Adoption(server)
+    ;(server as Marked)[adoption] = adopted
+    ;(server.server as Marked)[adoption] = adopted
+    server.server.setRequestHandler = setRequestHandler
     return true
   }
 
