@@ -33,7 +33,10 @@ type Samples = ReadonlyMap<string, ReadonlyArray<Sample>>
 /** So many milliseconds at the beginning of a round count for nothing: the caches of the machine belong to others then. */
 const leadIn = 150
 
-/** Rounds of load on several servers, in a new order each time. The first one warms up, and is thrown away. */
+/**
+ * Rounds of load on several servers, in a new order each time. The first one warms up, and is thrown away. Of processes
+ * with the same name another one serves in each round: what the compiler made of the same code differs by a tenth.
+ */
 const rounds = async (
   servers: ReadonlyArray<Child.Server>,
   requestsOf: (name: string) => ReadonlyArray<Buffer>,
@@ -47,35 +50,49 @@ const rounds = async (
     readonly once?: (name: string) => boolean
   }
 ): Promise<Samples> => {
-  const samples = new Map<string, Array<Sample>>(servers.map(({ name }) => [name, []]))
-  const next = new Map<string, number>()
-  for (let round = 0; round <= count; round++) {
-    for (const server of shuffled(servers)) {
-      const { name, port } = server
-      const requests = requestsOf(name)
-      const load = async (enough: (sent: number, passed: number) => boolean) => {
-        const from = next.get(name) ?? 0
-        const outcome = await Load.run(port, requests, {
-          from,
-          until: (sent, passed) => (once(name) && from + sent >= requests.length) || enough(sent, passed)
-        })
-        next.set(name, from + outcome.count)
-        return outcome
-      }
-      if (round > 0) await load((_, passed) => passed > leadIn)
+  const names = [...new Set(servers.map(({ name }) => name))]
+  const samples = new Map<string, Array<Sample>>(names.map((name) => [name, []]))
+  const next = new Map<Child.Server, number>()
+  const load = async (server: Child.Server, enough: (sent: number, passed: number) => boolean) => {
+    const { name, port } = server
+    const requests = requestsOf(name)
+    const from = next.get(server) ?? 0
+    const outcome = await Load.run(port, requests, {
+      from,
+      until: (sent, passed) => (once(name) && from + sent >= requests.length) || enough(sent, passed)
+    })
+    next.set(server, from + outcome.count)
+    const wrong = Object.keys(outcome.statuses).find((status) => !expected(name).includes(status))
+    if (wrong !== undefined) throw new Error(`${name} answers ${wrong}: ${outcome.body}`)
+    return outcome
+  }
+  for (const server of servers) {
+    await load(server, (sent, passed) => sent >= warm.requests || passed > warm.milliseconds)
+  }
+  for (let round = 0; round < count; round++) {
+    for (const name of shuffled(names)) {
+      const processes = servers.filter((server) => server.name === name)
+      const server = processes[round % processes.length]!
+      await load(server, (_, passed) => passed > leadIn)
       const before = await server.cpu()
-      const outcome = await load((sent, passed) =>
-        round > 0 ? passed > milliseconds : sent >= warm.requests || passed > warm.milliseconds
-      )
+      const outcome = await load(server, (_, passed) => passed > milliseconds)
       if (outcome.count < 100) throw new Error(`${name} has no requests left for round ${round}`)
       const used = await server.cpu() - before
-      const wrong = Object.keys(outcome.statuses).find((status) => !expected(name).includes(status))
-      if (wrong !== undefined) throw new Error(`${name} answers ${wrong}: ${outcome.body}`)
-      if (round > 0) samples.get(name)!.push({ cpu: used / outcome.count, rate: outcome.count / outcome.seconds })
+      samples.get(name)!.push({ cpu: used / outcome.count, rate: outcome.count / outcome.seconds })
     }
   }
   return samples
 }
+
+/** Starts servers, of each as many processes as are asked for. */
+const startServers = (
+  names: ReadonlyArray<string>,
+  issuer: Child.Issuer,
+  processes: (name: string) => number
+): Promise<ReadonlyArray<Child.Server>> =>
+  Promise.all(
+    names.flatMap((name) => Array.from({ length: processes(name) }, () => Child.server(name, issuer.url)))
+  )
 
 /** How many times as many requests the first serves for the same CPU time, and in the same time. */
 const compare = (samples: Samples, of: string, to: string): { readonly cpu: Spread; readonly rate: Spread } => {
@@ -154,7 +171,7 @@ export const request = async (settings: Settings): Promise<Level> => {
     rounds: quick ? 5 : 7,
     milliseconds: quick ? 100 : 150
   })
-  const servers = await Promise.all(names.map((name) => Child.server(name, issuer.url)))
+  const servers = await startServers(names, issuer, (name) => !quick && few.includes(name) ? 3 : 1)
   const scenarios = Object.entries(all).filter(([name]) => !quick || (name !== "one token" && name !== "unknown kid"))
   const found: Record<string, Samples> = {}
   for (const [scenario, { statuses, tokens }] of scenarios) {
@@ -168,7 +185,9 @@ export const request = async (settings: Settings): Promise<Level> => {
       (name) => name.startsWith("hono") && statuses[0] === "200" ? plain : requests,
       (name) => unprotected.includes(name) ? ["200"] : statuses,
       {
-        ...(quick ? { count: 3, milliseconds: 250 } : { count: 5, milliseconds: 400 }),
+        ...(quick
+          ? fresh ? { count: 2, milliseconds: 150 } : { count: 3, milliseconds: 250 }
+          : { count: 6, milliseconds: 400 }),
         // The memories of those who have one are full after ten thousand.
         warm: fresh
           ? { requests: 10_500, milliseconds: 5000 }
@@ -311,11 +330,15 @@ const toolServers = [
   "tools: SDK v2 + effect-mcp-auth"
 ]
 
-export const tools = async ({ issuer, quick }: Settings): Promise<Level> => {
+const isInGoal = (name: string) => !name.includes(" + ") || name.endsWith(" + effect-mcp-auth")
+
+export const tools = async (settings: Settings): Promise<Level> => {
+  const { issuer, quick } = settings
   const tokens = await issuer.mint("RS256", 1000)
   const modern = tokens.map((token) => Load.callTool(token, "2026-07-28"))
   const legacy = tokens.map((token) => Load.callTool(token, "2025-11-25"))
-  const servers = await Promise.all(toolServers.map((name) => Child.server(name, issuer.url)))
+  const names = settings.few ? toolServers.filter(isInGoal) : toolServers
+  const servers = await startServers(names, issuer, (name) => !quick && isInGoal(name) ? 2 : 1)
   for (const { name, port } of servers) {
     const { body } = await Load.run(port, name.includes("v1") ? legacy : modern, {
       connections: 1,
@@ -329,7 +352,7 @@ export const tools = async ({ issuer, quick }: Settings): Promise<Level> => {
     () => ["200"],
     quick
       ? { count: 3, milliseconds: 300, warm: { requests: 15_000, milliseconds: 1500 } }
-      : { count: 5, milliseconds: 800, warm: { requests: 40_000, milliseconds: 12_000 } }
+      : { count: 8, milliseconds: 800, warm: { requests: 40_000, milliseconds: 10_000 } }
   )
   await Promise.all(servers.map((server) => server.stop()))
   const baseOf = (name: string) => name.split(" + ")[0]!
@@ -338,7 +361,7 @@ export const tools = async ({ issuer, quick }: Settings): Promise<Level> => {
       title: "`tools/call`, 1,000 tokens",
       text: "To the same server without protection.",
       columns: ["server", "by CPU", "by requests per second"],
-      rows: toolServers.filter((name) => name !== baseOf(name)).map((name) => {
+      rows: names.filter((name) => name !== baseOf(name)).map((name) => {
         const { cpu, rate } = compare(samples, name, baseOf(name))
         return [name.slice("tools: ".length), withQuartiles(cpu), withQuartiles(rate)]
       })

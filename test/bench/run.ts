@@ -3,7 +3,7 @@
  *
  * - `--quick`: fewer contenders, scenarios and rounds, within a minute; writes nothing.
  * - `--check`: those contenders and levels that a goal is about, compared with the ratios in `ratios.json`; fails where more
- *   than a tenth is lost; writes nothing.
+ *   than a tenth is lost, and lost again when the level is measured anew; writes nothing.
  * - `--only request,tools,verify,memory,start,size,types`: some of the levels; writes nothing.
  * - `--million`: the level memory with a million tokens instead of a hundred thousand, which takes some minutes more.
  * - `--profile <server>`: a CPU profile of a server (`effect + effect-mcp-auth`, say) on tokens seen before, for DevTools.
@@ -13,6 +13,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { cpus, loadavg } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import type { Goal } from "./Report.ts"
 
 const { values: options } = parseArgs({
   options: {
@@ -63,14 +64,15 @@ if (unknown !== undefined) throw new Error(`--only knows ${all.join(", ")}, and 
 const few = options.quick || options.check
 const chosen = only === undefined ? few ? quickly : all : all.filter((name) => only.includes(name))
 
-const levels: Array<Awaited<ReturnType<typeof Levels.request>>> = []
-for (const name of chosen) {
+const measure = async (name: typeof all[number]) => {
   console.log(`\n== ${name}, after ${((performance.now() - began) / 1000).toFixed(0)} s`)
   const level = await Levels[name]({ issuer, quick: options.quick, few, million: options.million })
   for (const table of level.tables) Report.console_(table)
-  levels.push(level)
+  return { name, ...level }
 }
-await issuer.stop()
+
+const levels: Array<Awaited<ReturnType<typeof measure>>> = []
+for (const name of chosen) levels.push(await measure(name))
 
 const goals = levels.flatMap((level) => level.goals)
 Report.console_(Report.goalsTable(goals))
@@ -80,18 +82,30 @@ type Ratios = Record<string, { readonly reach: string; readonly ratio: number }>
 const committed: Ratios = existsSync(here("ratios.json")) ? JSON.parse(readFileSync(here("ratios.json"), "utf8")) : {}
 
 if (options.check) {
-  const lost = goals.filter(({ found, id, reach }) => {
+  const isLost = ({ found, id, reach }: Goal) => {
     const before = committed[id]?.ratio
     if (before === undefined) return false
     // The better quartile: a ratio that moves between rounds is lost only when hardly any round comes near it. A few MiB
     // and a request more or less are no loss of a tenth either.
     return "atLeast" in reach ? found.high < 0.9 * before : found.low > 1.1 * Math.max(before, reach.atMost / 4)
-  })
-  for (const { found, id } of lost) {
-    console.log(`LOST ${id}: ${Report.number(committed[id]!.ratio)} is committed, found ${Report.withQuartiles(found)}`)
   }
-  console.log(lost.length === 0 ? "No ratio has lost more than a tenth." : `${lost.length} lost more than a tenth.`)
-  process.exitCode = lost.length === 0 ? 0 : 1
+  let lost = 0
+  for (const level of levels.filter(({ goals }) => goals.some(isLost))) {
+    const first = level.goals.filter(isLost)
+    console.log(
+      `\n${first.map(({ id }) => id).join(", ")}: less than is committed, so ${level.name} is measured again.`
+    )
+    // A neighbour on the machine, or the compiler's luck, does not come twice.
+    const { goals } = await measure(level.name)
+    for (const { found, id } of goals.filter((goal) => isLost(goal) && first.some(({ id }) => id === goal.id))) {
+      lost++
+      console.log(
+        `LOST ${id}: ${Report.number(committed[id]!.ratio)} is committed, found ${Report.withQuartiles(found)}`
+      )
+    }
+  }
+  console.log(lost === 0 ? "No ratio has lost more than a tenth." : `${lost} lost more than a tenth.`)
+  process.exitCode = lost === 0 ? 0 : 1
 } else if (!options.quick && only === undefined) {
   const versions: Record<string, string> = {}
   for (const [folder, names] of Object.entries({ "../..": ["effect", "jose"], peers: undefined })) {
@@ -114,3 +128,5 @@ if (options.check) {
   })
   console.log("BENCHMARKS.md, test/bench/benchmarks.svg, test/bench/ratios.json")
 }
+
+await issuer.stop()
