@@ -303,7 +303,7 @@ const environment = Config.all({
 
 /** The gate, and the requirements of the types that it meets (see `requiredScope`). */
 const gateLayer = <S extends string>(gate: Gate.Gate): Layer.Layer<Gate.AuthLayer | RequiredScopesOf<S>> =>
-  Layer.succeed(Gate.AuthLayer, gate) as Layer.Layer<any>
+  Layer.succeed(Gate.AuthLayer, gate) as Layer.Layer<Gate.AuthLayer | RequiredScopesOf<S>>
 
 /**
  * Beside the gate: its middleware for routes, and the metadata documents, which stay outside that middleware. All of it

@@ -325,10 +325,10 @@ const operationsOf = (
   )
 }
 
-/** Whether reading the body needs no limit beside the length that was announced: Node reads no byte more than that. */
+/** Whether the length that was announced keeps the body below the limit: Node reads no byte more than that. */
 const isBounded = ({ headers, source }: HttpServerRequest.HttpServerRequest): boolean =>
   Array.isArray((source as { readonly rawHeaders?: unknown }).rawHeaders) &&
-  headers["content-length"] !== undefined && headers["transfer-encoding"] === undefined
+  Number(headers["content-length"]) <= Number(maximumBody) && headers["transfer-encoding"] === undefined
 
 const read = (
   request: HttpServerRequest.HttpServerRequest

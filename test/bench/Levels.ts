@@ -34,8 +34,8 @@ type Samples = ReadonlyMap<string, ReadonlyArray<Sample>>
 const leadIn = 150
 
 /**
- * Rounds of load on several servers, in a new order each time. The first one warms up, and is thrown away. Of processes
- * with the same name another one serves in each round: what the compiler made of the same code differs by a tenth.
+ * Rounds of load on several servers that are warm, in a new order each time. Of processes with the same name another one
+ * serves in each round: what the compiler made of the same code differs by a tenth.
  */
 const rounds = async (
   servers: ReadonlyArray<Child.Server>,
@@ -77,6 +77,7 @@ const rounds = async (
       const before = await server.cpu()
       const outcome = await load(server, (_, passed) => passed > milliseconds)
       if (outcome.count < 100) {
+        // Who has no requests left is measured no more.
         if (round < 2) throw new Error(`${name} has no requests left for round ${round}`)
         continue
       }

@@ -381,6 +381,29 @@ describe("node:http", () => {
   })
 })
 
+it("two gates may wait for one answer, with a middleware between them that has a `writeHead` of its own", async () => {
+  await using outer = await make()
+  await using inner = await make()
+  const [first, second] = [outer.protectRoute(), inner.protectRoute()]
+  let heads = 0
+  await using server = await listen((req, res) =>
+    void first(req, res, () => {
+      const { writeHead } = res
+      res.writeHead = function(this: typeof res, ...args: ReadonlyArray<unknown>) {
+        heads++
+        this.setHeader("x-between", "told")
+        return writeHead.apply(this, args as never)
+      } as typeof writeHead
+      void second(req, res, () => res.writeHead(202, { "x-handler": "told" }).end("ran"))
+    })
+  )
+  const answer = await fetch(server.url, { headers: { authorization: `Bearer ${await mint({})}` } })
+  assert.strictEqual(answer.status, 202)
+  assert.strictEqual(answer.headers.get("x-between"), "told")
+  assert.strictEqual(answer.headers.get("x-handler"), "told")
+  assert.strictEqual(heads, 1)
+})
+
 describe("a route whose token was seen before", () => {
   it("gives claims that no handler can change for the next request", async () => {
     await using auth = await McpAuthNode.fromLayer(

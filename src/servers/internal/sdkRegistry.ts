@@ -223,8 +223,8 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
   }
 
   const adopt = (server: object): boolean => {
-    if (standardOf(server) !== undefined) return true
     if (!isServer(server)) return false
+    if (standardOf(server) !== undefined) return true
     const adopted = new Adoption(server)
     ;(server as Marked)[adoption] = adopted
     ;(server.server as Marked)[adoption] = adopted
