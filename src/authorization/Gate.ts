@@ -174,7 +174,7 @@ export interface Options {
    * The verdicts of the verifier that may be used again at once, where they depend on the token alone: on no proof of a
    * key, either (see `TokenCache.Cached`).
    */
-  readonly recall?: ((token: string, now: number) => Principal["Service"] | undefined) | undefined
+  readonly recall?: ((authorization: string, now: number) => Principal["Service"] | undefined) | undefined
   readonly requestState: RequestState["Service"]
   readonly tokenGrammar?: Credentials.Grammar | undefined
   /** How tokens are presented. Default: `Dpop.off`, which refuses those that are bound to a key. */
@@ -255,8 +255,7 @@ export const make = (options: Options): Gate => {
 
   const recall = dpop.schemes.includes("Bearer") ? options.recall : undefined
   const isRecalled = (authorization: string, now: number): Principal["Service"] | undefined => {
-    if (recall === undefined || !authorization.startsWith("Bearer ")) return undefined
-    const principal = recall(authorization.slice(7), now)
+    const principal = recall?.(authorization, now)
     return principal === undefined || (options.claims !== undefined && !decoded.has(principal)) ? undefined : principal
   }
 

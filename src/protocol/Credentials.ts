@@ -52,15 +52,26 @@ export type Grammar = "token68" | "visible-ascii"
  */
 export const textOf = (credentials: Credentials): string => Parsed.textOf(credentials)
 
+/**
+ * The `Authorization` line that presents the same, as nearly every client writes it: the scheme, one space, the token.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const lineOf = (credentials: Credentials): string => Parsed.lineOf(credentials)
+
 /** Most of what is refused is refused by its form: nobody asks for the wrapped token then, and wrapping is a look-up. */
 class Parsed implements Credentials {
   readonly scheme: Scheme
   readonly #text: string
+  /** The line that came in, where it is the usual one: the text is a slice of it, and a new one would be another string. */
+  readonly #line: string | undefined
   #token: Redacted.Redacted | undefined = undefined
 
-  constructor(scheme: Scheme, text: string) {
+  constructor(scheme: Scheme, text: string, line: string | undefined) {
     this.scheme = scheme
     this.#text = text
+    this.#line = line
   }
 
   get token(): Redacted.Redacted {
@@ -69,6 +80,11 @@ class Parsed implements Credentials {
 
   static textOf(credentials: Credentials): string {
     return #text in credentials ? credentials.#text : Redacted.value(credentials.token)
+  }
+
+  static lineOf(credentials: Credentials): string {
+    const line = #line in credentials ? credentials.#line : undefined
+    return line ?? `${credentials.scheme} ${Parsed.textOf(credentials)}`
   }
 }
 
@@ -126,7 +142,7 @@ export const parse = (
   const [usual = ""] = lines
   // As nearly everybody writes it. Whatever else this may be is looked at below.
   if (usual.startsWith("Bearer ") && schemes.includes("Bearer") && grammars[grammar].test(usual.slice(7))) {
-    return Result.succeed(new Parsed("Bearer", usual.slice(7)))
+    return Result.succeed(new Parsed("Bearer", usual.slice(7), usual))
   }
   const value = trim(usual)
   if (value === "") return noAuthorization
@@ -139,7 +155,7 @@ export const parse = (
   if (rest === "") return noToken
   if (rest[0] !== " ") return notToken68
   const token = trimStart(rest)
-  return grammars[grammar].test(token) ? Result.succeed(new Parsed(presented, token)) : notToken68
+  return grammars[grammar].test(token) ? Result.succeed(new Parsed(presented, token, undefined)) : notToken68
 }
 
 // Only the optional whitespace of RFC 9110 §5.6.3: `String.trim` would also eat U+FEFF and U+00A0. A pattern that looks

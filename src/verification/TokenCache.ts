@@ -10,11 +10,11 @@ import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { AuthConfigError, InvalidToken } from "../protocol/AuthError.ts"
-import { type Scheme, textOf } from "../protocol/Credentials.ts"
+import { type Credentials, lineOf, type Scheme, textOf } from "../protocol/Credentials.ts"
 import { freezePrincipal } from "./internal/frozen.ts"
 import { sha256 } from "./internal/sha256.ts"
 import type { Principal } from "./Principal.ts"
-import { isJwt, type VerificationError, type Verifier } from "./TokenVerifier.ts"
+import { isJwt, type Presented, type VerificationError, type Verifier } from "./TokenVerifier.ts"
 
 /**
  * How the memory of verdicts is kept.
@@ -167,9 +167,9 @@ export interface Cached<out E> extends Verifier<E> {
   /**
    * The verdict on a Bearer token that was found good before, where it can be given at once: still valid, its key known to
    * be published, and bound to nothing that the request would have to prove. `undefined` says nothing: `verify` decides.
-   * `now` is in milliseconds.
+   * `authorization` is the one `Authorization` line of a request, `now` is in milliseconds.
    */
-  readonly recall: (token: string, now: number) => Principal["Service"] | undefined
+  readonly recall: (authorization: string, now: number) => Principal["Service"] | undefined
   /**
    * Forgets verdicts, those that are being made included. The next request with such a token is verified anew.
    *
@@ -201,6 +201,8 @@ class Remembered {
 class Entry extends Remembered {
   readonly key: string
   readonly scheme: Scheme
+  // Compared as it comes in: to cut the token out of each request's line first takes longer than to compare it.
+  readonly #line: string
   readonly principal: Principal["Service"]
   readonly from: number
   readonly isCurrent: Reuse["isCurrent"]
@@ -210,23 +212,31 @@ class Entry extends Remembered {
   /** Whether it was used since it was last considered for leaving. */
   used = false
 
-  constructor(token: string, key: string, scheme: Scheme, principal: Principal["Service"], reuse: Reuse) {
-    super(token, reuse.until)
+  constructor(credentials: Credentials, key: string, principal: Principal["Service"], reuse: Reuse) {
+    super(textOf(credentials), reuse.until)
     this.key = key
-    this.scheme = scheme
+    this.scheme = credentials.scheme
+    this.#line = lineOf(credentials)
     this.principal = principal
     this.from = reuse.from
     this.isCurrent = reuse.isCurrent
     this.succeed = Effect.succeed(principal)
-    this.stands = scheme === "Bearer" && !Object.hasOwn(principal.claims, "cnf")
+    this.stands = credentials.scheme === "Bearer" && !Object.hasOwn(principal.claims, "cnf")
+  }
+
+  isLine(authorization: string): boolean {
+    return this.#line === authorization
   }
 }
 
-/** The end of a JWT is random: it finds an entry without a hash over the whole, which is compared then. */
-const tailLength = 32
+/**
+ * The end of a JWT is random: it finds an entry without a hash over the whole, which is compared then. These are some 70
+ * bits. Of more than 12 characters V8 makes no string of its own but a view, and compares that much more slowly.
+ */
+const tailLength = 12
 
-/** Shorter tokens have no tail: it would be most of a token, in the clear. */
-const shortest = 4 * tailLength
+/** Shorter tokens have no tail: it would be much of a token, in the clear. */
+const shortest = 128
 
 const tailOf = (token: string): string | undefined => token.length < shortest ? undefined : token.slice(-tailLength)
 
@@ -261,7 +271,7 @@ class Doorkeeper {
   /** Whether this key was here lately; it is from now on. */
   knows(key: string): boolean {
     let mark = 0
-    for (let i = 0; i < 16; i++) mark = Math.imul(mark, 31) + key.charCodeAt(i) | 0
+    for (let i = 0; i < tailLength; i++) mark = Math.imul(mark, 31) + key.charCodeAt(i) | 0
     mark = Math.imul(mark ^ mark >>> 15, 0x2c1b3c6d)
     // Most memories are never full, and a server may have one for each tenant.
     const marks = this.#marks ??= new Int32Array(2 ** Math.ceil(Math.log2(2 * this.#capacity)))
@@ -313,7 +323,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   const oldest = (): Entry | undefined => entries.values().next().value
 
   const takes = (key: string, { isCurrent }: Reuse, now: number): boolean => {
-    if (entries.size < capacity || entries.has(key)) return true
+    if (entries.size < capacity) return true
     // What rests on no key was asked for, and asking again would cost a request.
     return capacity > 0 && (isCurrent === undefined || oldest()!.until <= now || doorkeeper.knows(key))
   }
@@ -334,7 +344,8 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
 
   // `key` is `undefined` for a token that was not looked up, since nothing is remembered by a hash.
   const verifyAnew = (
-    [credentials, request]: Parameters<Verifier<E>["verify"]>,
+    credentials: Credentials,
+    request: Presented | undefined,
     key: string | undefined
   ): Effect.Effect<Principal["Service"], E> => {
     const before = invalidations
@@ -352,7 +363,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
             const now = clock.currentTimeMillisUnsafe()
             if (reuse.until <= now || invalidations !== before || !takes(key, reuse, now)) return Effect.succeed(found)
             hashes ||= key.length > tailLength
-            const entry = new Entry(token, key, credentials.scheme, freezePrincipal(found), reuse)
+            const entry = new Entry(credentials, key, freezePrincipal(found), reuse)
             remember(entry)
             return entry.succeed
           }))
@@ -375,25 +386,26 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   }
 
   const verify = (
-    presented: Parameters<Verifier<E>["verify"]>,
+    credentials: Credentials,
+    request: Presented | undefined,
     token: string,
     key: string,
     now: number
   ): Effect.Effect<Principal["Service"], E | VerificationError> => {
     const found = entries.get(key)
     // What was judged as bound to a key was not judged without one.
-    const entry = found !== undefined && found.isOf(token) && found.scheme === presented[0].scheme ? found : undefined
+    const entry = found !== undefined && found.isOf(token) && found.scheme === credentials.scheme ? found : undefined
     if (entry === undefined) {
       const refused = inactive.get(key)
       if (refused !== undefined && refused.isOf(token)) {
         if (now < refused.until) return failInactive
         inactive.delete(key)
       }
-      return verifyAnew(presented, key)
+      return verifyAnew(credentials, request, key)
     }
     const again = () => {
       forget(entry)
-      return verifyAnew(presented, key)
+      return verifyAnew(credentials, request, key)
     }
     if (now < entry.from || now >= entry.until) return again()
     const current = entry.isCurrent === undefined ? true : entry.isCurrent(now)
@@ -406,25 +418,24 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   }
 
   return {
-    recall: (token, now) => {
-      const tail = tailOf(token)
+    recall: (authorization, now) => {
+      const tail = tailOf(authorization)
       const entry = tail === undefined ? undefined : entries.get(tail)
-      if (entry === undefined || !entry.stands || !entry.isOf(token)) return undefined
+      if (entry === undefined || !entry.stands || !entry.isLine(authorization)) return undefined
       const { from, isCurrent, until } = entry
       if (now < from || now >= until || (isCurrent !== undefined && isCurrent(now) !== true)) return undefined
       entry.used = true
       return entry.principal
     },
-    verify: (...presented) => {
-      const [credentials, , now] = presented
+    verify: (credentials, request, now) => {
       const token = textOf(credentials)
       const tail = tailOfJwt(token)
       // Where every token is a JWT, what is none costs no hash.
-      if (tail === undefined && !hashes) return verifyAnew(presented, undefined)
+      if (tail === undefined && !hashes) return verifyAnew(credentials, request, undefined)
       return now !== undefined
-        ? withKey(token, tail, (key) => verify(presented, token, key, now))
+        ? withKey(token, tail, (key) => verify(credentials, request, token, key, now))
         : Clock.clockWith((clock) =>
-          withKey(token, tail, (key) => verify(presented, token, key, clock.currentTimeMillisUnsafe()))
+          withKey(token, tail, (key) => verify(credentials, request, token, key, clock.currentTimeMillisUnsafe()))
         )
     },
     invalidate: (target) =>

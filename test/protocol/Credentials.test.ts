@@ -108,6 +108,17 @@ describe("Credentials", () => {
     { arbitrary: { runs: 200 } }
   )
 
+  it.each([
+    ["Bearer abc", "Bearer abc"],
+    ["bearer   abc", "Bearer abc"],
+    [" Bearer abc\t", "Bearer abc"],
+    ["dpop abc", "DPoP abc"]
+  ])("%j presents what %j presents", (line, usual) => {
+    const credentials = Result.getOrThrow(Credentials.parse([line], "token68", ["Bearer", "DPoP"]))
+    assert.strictEqual(Credentials.lineOf(credentials), usual)
+    assert.strictEqual(Credentials.lineOf({ scheme: credentials.scheme, token: Redacted.make("abc") }), usual)
+  })
+
   describe("with the grammar of opaque tokens", () => {
     const wide = (line: string) =>
       Result.match(Credentials.parse([line], "visible-ascii"), {

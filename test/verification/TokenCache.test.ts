@@ -38,7 +38,7 @@ describe("JWTs in a full memory", () => {
       cache,
       verified,
       recalls: (name: string) =>
-        Effect.map(Clock.currentTimeMillis, (now) => cache.recall(tokenOf(name), now) !== undefined),
+        Effect.map(Clock.currentTimeMillis, (now) => cache.recall(`Bearer ${tokenOf(name)}`, now) !== undefined),
       bring: (name: string) => cache.verify({ scheme: "Bearer", token: Redacted.make(tokenOf(name)) })
     }
   }
@@ -87,13 +87,33 @@ describe("JWTs in a full memory", () => {
       const { bring, cache, recalls, verified } = world(2)
       const forged = `${tokenOf("mallory").slice(0, -50)}${tokenOf("a").slice(-50)}`
       yield* bring("a")
-      assert.isUndefined(cache.recall(forged, yield* Clock.currentTimeMillis))
+      assert.isUndefined(cache.recall(`Bearer ${forged}`, yield* Clock.currentTimeMillis))
       assert.isTrue(yield* recalls("a"))
       yield* cache.verify({ scheme: "Bearer", token: Redacted.make(forged) })
       assert.deepStrictEqual(verified, ["a", "mallory"])
       yield* cache.invalidate({ token: Redacted.make(tokenOf("a")) })
-      assert.isDefined(cache.recall(forged, yield* Clock.currentTimeMillis))
+      assert.isDefined(cache.recall(`Bearer ${forged}`, yield* Clock.currentTimeMillis))
       assert.isFalse(yield* recalls("a"))
+    }))
+
+  it.effect("only the very line that presents a token recalls it", () =>
+    Effect.gen(function*() {
+      const { bring, cache } = world(2)
+      yield* bring("a")
+      const now = yield* Clock.currentTimeMillis
+      const token = tokenOf("a")
+      const recalled = [
+        `Bearer ${token}`,
+        `bearer ${token}`,
+        `Bearer  ${token}`,
+        `DPoP   ${token}`,
+        `Bearer ${token} `,
+        ` Bearer ${token}`,
+        `Bearer ${token},Bearer ${token}`,
+        `Bearer x${token.slice(1)}`,
+        token
+      ].filter((line) => cache.recall(line, now) !== undefined)
+      assert.deepStrictEqual(recalled, [`Bearer ${token}`])
     }))
 
   it.effect("what is inactive refuses no token with the same end", () =>

@@ -1,0 +1,104 @@
+/** Servers under load, in turns, and how they compare. */
+import * as Child from "./Child.ts"
+import * as Load from "./Load.ts"
+import { type Goal, withQuartiles } from "./Report.ts"
+import { ratio, shuffled, type Spread } from "./Stats.ts"
+
+export interface Sample {
+  /** Microseconds of the server's CPU for a request. */
+  readonly cpu: number
+  /** Requests in a second. */
+  readonly rate: number
+}
+
+export type Samples = ReadonlyMap<string, ReadonlyArray<Sample>>
+
+/** So many milliseconds at the beginning of a round count for nothing: the caches of the machine belong to others then. */
+const leadIn = 150
+
+/**
+ * Rounds of load on several servers that are warm, in a new order each time. Of processes with the same name another one
+ * serves in each round: what the compiler made of the same code differs by a tenth.
+ */
+export const rounds = async (
+  servers: ReadonlyArray<Child.Server>,
+  requestsOf: (name: string) => ReadonlyArray<Buffer>,
+  expected: (name: string) => ReadonlyArray<string>,
+  { count, milliseconds, once = () => false, warm }: {
+    readonly count: number
+    readonly milliseconds: number
+    /** Ends with either. What is young is compiled while it runs, which takes CPU time, too: the more the more code there is. */
+    readonly warm: { readonly milliseconds: number; readonly requests: number }
+    /** Whether this server may see no request twice: a round ends where they do. */
+    readonly once?: (name: string) => boolean
+  }
+): Promise<Samples> => {
+  const names = [...new Set(servers.map(({ name }) => name))]
+  const samples = new Map<string, Array<Sample>>(names.map((name) => [name, []]))
+  const next = new Map<Child.Server, number>()
+  const load = async (server: Child.Server, enough: (sent: number, passed: number) => boolean) => {
+    const { name, port } = server
+    const requests = requestsOf(name)
+    const from = next.get(server) ?? 0
+    const outcome = await Load.run(port, requests, {
+      from,
+      until: (sent, passed) => (once(name) && from + sent >= requests.length) || enough(sent, passed)
+    })
+    next.set(server, from + outcome.count)
+    const wrong = Object.keys(outcome.statuses).find((status) => !expected(name).includes(status))
+    if (wrong !== undefined) throw new Error(`${name} answers ${wrong}: ${outcome.body}`)
+    return outcome
+  }
+  for (const server of servers) {
+    await load(server, (sent, passed) => sent >= warm.requests || passed > warm.milliseconds)
+  }
+  for (let round = 0; round < count; round++) {
+    for (const name of shuffled(names)) {
+      const processes = servers.filter((server) => server.name === name)
+      const server = processes[round % processes.length]!
+      await load(server, (_, passed) => passed > leadIn)
+      const before = await server.cpu()
+      const outcome = await load(server, (_, passed) => passed > milliseconds)
+      if (outcome.count < 100) {
+        // Who has no requests left is measured no more.
+        if (round < 2) throw new Error(`${name} has no requests left for round ${round}`)
+        continue
+      }
+      const used = await server.cpu() - before
+      samples.get(name)!.push({ cpu: used / outcome.count, rate: outcome.count / outcome.seconds })
+    }
+  }
+  return samples
+}
+
+/** Starts servers, of each as many processes as are asked for. */
+export const startServers = (
+  names: ReadonlyArray<string>,
+  issuer: Child.Issuer,
+  processes: (name: string) => number
+): Promise<ReadonlyArray<Child.Server>> =>
+  Promise.all(
+    names.flatMap((name) => Array.from({ length: processes(name) }, () => Child.server(name, issuer.url)))
+  )
+
+/** How many times as many requests the first serves for the same CPU time, and in the same time. */
+export const compare = (samples: Samples, of: string, to: string): { readonly cpu: Spread; readonly rate: Spread } => {
+  const [a, b] = [samples.get(of)!, samples.get(to)!]
+  return {
+    cpu: ratio(b.map((_) => _.cpu), a.map((_) => _.cpu)),
+    rate: ratio(a.map((_) => _.rate), b.map((_) => _.rate))
+  }
+}
+
+export const goal = (
+  id: string,
+  what: string,
+  atLeast: number,
+  samples: Samples,
+  of: string,
+  to: string
+): ReadonlyArray<Goal> => {
+  if (!samples.has(of) || !samples.has(to)) return []
+  const { cpu, rate } = compare(samples, of, to)
+  return [{ id, what, reach: { atLeast }, found: cpu, note: `by requests per second ${withQuartiles(rate)}` }]
+}
