@@ -1,331 +1,18 @@
-/** The levels of the benchmark. */
+/** The levels of the benchmark; whole requests are next door. */
 import { build } from "esbuild"
 import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import * as Child from "./Child.ts"
-import type { Measured as Handled } from "./Handler.ts"
 import * as Load from "./Load.ts"
 import type { Measured as Memory } from "./Memory.ts"
-import { type Goal, type Level, number, type Table, withQuartiles } from "./Report.ts"
-import { ratio, shuffled, type Spread, spread } from "./Stats.ts"
+import { type Level, number, type Settings, withQuartiles } from "./Report.ts"
+import { compare, goal, rounds, startServers } from "./Rounds.ts"
+import { ratio, shuffled, spread } from "./Stats.ts"
 import type { Measured as Verified, Work } from "./Verify.ts"
 
-export interface Settings {
-  readonly issuer: Child.Issuer
-  readonly quick: boolean
-  /** Whether those contenders alone take part that a goal is about. */
-  readonly few: boolean
-  /** Whether the level "memory" takes a million tokens, which takes minutes, or a hundred thousand. */
-  readonly million: boolean
-}
-
-interface Sample {
-  /** Microseconds of the server's CPU for a request. */
-  readonly cpu: number
-  /** Requests in a second. */
-  readonly rate: number
-}
-
-type Samples = ReadonlyMap<string, ReadonlyArray<Sample>>
-
-/** So many milliseconds at the beginning of a round count for nothing: the caches of the machine belong to others then. */
-const leadIn = 150
-
-/**
- * Rounds of load on several servers that are warm, in a new order each time. Of processes with the same name another one
- * serves in each round: what the compiler made of the same code differs by a tenth.
- */
-const rounds = async (
-  servers: ReadonlyArray<Child.Server>,
-  requestsOf: (name: string) => ReadonlyArray<Buffer>,
-  expected: (name: string) => ReadonlyArray<string>,
-  { count, milliseconds, once = () => false, warm }: {
-    readonly count: number
-    readonly milliseconds: number
-    /** Ends with either. What is young is compiled while it runs, which takes CPU time, too: the more the more code there is. */
-    readonly warm: { readonly milliseconds: number; readonly requests: number }
-    /** Whether this server may see no request twice: a round ends where they do. */
-    readonly once?: (name: string) => boolean
-  }
-): Promise<Samples> => {
-  const names = [...new Set(servers.map(({ name }) => name))]
-  const samples = new Map<string, Array<Sample>>(names.map((name) => [name, []]))
-  const next = new Map<Child.Server, number>()
-  const load = async (server: Child.Server, enough: (sent: number, passed: number) => boolean) => {
-    const { name, port } = server
-    const requests = requestsOf(name)
-    const from = next.get(server) ?? 0
-    const outcome = await Load.run(port, requests, {
-      from,
-      until: (sent, passed) => (once(name) && from + sent >= requests.length) || enough(sent, passed)
-    })
-    next.set(server, from + outcome.count)
-    const wrong = Object.keys(outcome.statuses).find((status) => !expected(name).includes(status))
-    if (wrong !== undefined) throw new Error(`${name} answers ${wrong}: ${outcome.body}`)
-    return outcome
-  }
-  for (const server of servers) {
-    await load(server, (sent, passed) => sent >= warm.requests || passed > warm.milliseconds)
-  }
-  for (let round = 0; round < count; round++) {
-    for (const name of shuffled(names)) {
-      const processes = servers.filter((server) => server.name === name)
-      const server = processes[round % processes.length]!
-      await load(server, (_, passed) => passed > leadIn)
-      const before = await server.cpu()
-      const outcome = await load(server, (_, passed) => passed > milliseconds)
-      if (outcome.count < 100) {
-        // Who has no requests left is measured no more.
-        if (round < 2) throw new Error(`${name} has no requests left for round ${round}`)
-        continue
-      }
-      const used = await server.cpu() - before
-      samples.get(name)!.push({ cpu: used / outcome.count, rate: outcome.count / outcome.seconds })
-    }
-  }
-  return samples
-}
-
-/** Starts servers, of each as many processes as are asked for. */
-const startServers = (
-  names: ReadonlyArray<string>,
-  issuer: Child.Issuer,
-  processes: (name: string) => number
-): Promise<ReadonlyArray<Child.Server>> =>
-  Promise.all(
-    names.flatMap((name) => Array.from({ length: processes(name) }, () => Child.server(name, issuer.url)))
-  )
-
-/** How many times as many requests the first serves for the same CPU time, and in the same time. */
-const compare = (samples: Samples, of: string, to: string): { readonly cpu: Spread; readonly rate: Spread } => {
-  const [a, b] = [samples.get(of)!, samples.get(to)!]
-  return {
-    cpu: ratio(b.map((_) => _.cpu), a.map((_) => _.cpu)),
-    rate: ratio(a.map((_) => _.rate), b.map((_) => _.rate))
-  }
-}
-
-const goal = (
-  id: string,
-  what: string,
-  atLeast: number,
-  samples: Samples,
-  of: string,
-  to: string
-): ReadonlyArray<Goal> => {
-  if (!samples.has(of) || !samples.has(to)) return []
-  const { cpu, rate } = compare(samples, of, to)
-  return [{ id, what, reach: { atLeast }, found: cpu, note: `by requests per second ${withQuartiles(rate)}` }]
-}
-
-const own = "effect + effect-mcp-auth"
-const onNodeCrypto = `${own}, node:crypto`
-
-const contenders = [
-  "effect",
-  own,
-  onNodeCrypto,
-  "effect + jose",
-  "node:http",
-  "node:http + effect-mcp-auth",
-  "express",
-  "express + effect-mcp-auth",
-  "express + mcp-auth",
-  "express + SDK + jose",
-  "express + express-oauth2-jwt-bearer",
-  "fastify + @fastify/jwt",
-  "fastify + @fastify/jwt, cache on",
-  "hono + hono/jwk",
-  "hono + hono/jwk, keys at hand"
-]
-
-const few = ["effect", own, onNodeCrypto, "effect + jose", "express + effect-mcp-auth", "express + mcp-auth"]
-
-const unprotected = ["effect", "express", "node:http"]
-
-const json = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
-
-export const request = async (settings: Settings): Promise<Level> => {
-  const { issuer, quick } = settings
-  const known = await issuer.mint("RS256", 1000)
-  // Hono's middleware refuses the `typ` of RFC 9068, so its tokens have another. It remembers none.
-  const plain = (await issuer.mint("RS256", 1000, "JWT")).map(Load.get)
-  // More than the cache holds before anything is measured, and none of them twice.
-  const many = await issuer.mint("RS256", quick ? 18_000 : 60_000)
-  const unknown = known.map((token, index) => {
-    const [, claims, signature] = token.split(".")
-    // The `typ` that all of them take; it is judged after the key has been looked for, or not at all.
-    return `${json({ alg: "RS256", typ: "JWT", kid: `unknown-${index}` })}.${claims}.${signature}`
-  })
-  const garbage = known.map((_, index) => `garbage${index}${"x".repeat(700)}`)
-  const all: Readonly<Record<string, { readonly tokens: ReadonlyArray<string>; readonly statuses: Array<string> }>> = {
-    "one token": { tokens: known.slice(0, 1), statuses: ["200"] },
-    "1,000 tokens": { tokens: known, statuses: ["200"] },
-    "every token new": { tokens: many, statuses: ["200"] },
-    "garbage": { tokens: garbage, statuses: ["400", "401", "500"] },
-    "unknown kid": { tokens: unknown, statuses: ["400", "401", "500"] }
-  }
-  const names = settings.few ? few : contenders
-  const handled = await Child.work<Handled>("Handler.ts", {
-    issuer: issuer.url,
-    names: few,
-    tokens: known,
-    rounds: quick ? 5 : 7,
-    milliseconds: quick ? 100 : 150
-  })
-  const servers = await startServers(names, issuer, (name) => !quick && few.includes(name) ? 3 : 1)
-  // No goal is about these.
-  const besides = ["one token", "unknown kid"]
-  const scenarios = Object.entries(all).filter(([name]) => !(quick || settings.few) || !besides.includes(name))
-  const found: Record<string, Samples> = {}
-  for (const [scenario, { statuses, tokens }] of scenarios) {
-    console.log(`  ${scenario} …`)
-    const requests = tokens.map(Load.get)
-    const remembers = (name: string) => !unprotected.includes(name) && !name.startsWith("hono")
-    const fresh = scenario === "every token new"
-    const first = servers.filter(({ name }, index) => servers.findIndex((_) => _.name === name) === index)
-    found[scenario] = await rounds(
-      besides.includes(scenario) ? first : servers,
-      (name) => name.startsWith("hono") && statuses[0] === "200" ? plain : requests,
-      (name) => unprotected.includes(name) ? ["200"] : statuses,
-      {
-        ...(quick
-          ? fresh ? { count: 2, milliseconds: 150 } : { count: 3, milliseconds: 250 }
-          : { count: 6, milliseconds: fresh ? 250 : 400 }),
-        // The memories of those who have one are full after ten thousand, and code is compiled for a good while longer.
-        warm: quick
-          ? { requests: 10_500, milliseconds: fresh ? 5000 : 1000 }
-          : fresh
-          ? { requests: 28_000, milliseconds: 10_000 }
-          : { requests: 50_000, milliseconds: 2500 },
-        once: (name) => fresh && remembers(name)
-      }
-    )
-  }
-  await Promise.all(servers.map((server) => server.stop()))
-
-  const tableOf = (title: string, text: string, pick: "cpu" | "rate"): Table => ({
-    title,
-    text,
-    columns: ["server", ...scenarios.map(([name]) => name)],
-    rows: names.map((name) => [
-      name,
-      ...scenarios.map(([scenario]) => withQuartiles(compare(found[scenario]!, name, "effect")[pick]))
-    ])
-  })
-  const seen = found["1,000 tokens"]!
-  return {
-    bars: names.filter((name) => !["express", "node:http", onNodeCrypto].includes(name)).map((name) => ({
-      name: name === "effect" ? "effect, no protection" : name,
-      share: compare(seen, name, "effect").cpu.median,
-      own: name.includes("effect-mcp-auth")
-    })),
-    tables: [
-      tableOf(
-        "A whole request, by CPU",
-        "How many requests a server answers for the CPU time in which the unprotected Effect server answers one.",
-        "cpu"
-      ),
-      tableOf(
-        "A whole request, by requests per second",
-        "The same by the clock on the wall, on a machine that is shared.",
-        "rate"
-      ),
-      {
-        title: "The handler alone",
-        text:
-          "CPU time that the listener of the server takes for a token seen before, without the sockets; to the one of the " +
-          "unprotected Effect server, less is better. No goal: it tells where the rest comes from.",
-        columns: ["server", "CPU"],
-        rows: few.map((name) => [name, withQuartiles(ratio(handled[name]!, handled["effect"]!))])
-      },
-      ...(settings.few ? [] : [await unknownKids(issuer, unknown)])
-    ],
-    goals: [
-      ...goal(
-        "seen/unprotected",
-        "Effect route, tokens seen before, to the unprotected route",
-        0.9,
-        seen,
-        own,
-        "effect"
-      ),
-      ...goal("seen/mcp-auth", "the same, to Express + mcp-auth", 4, seen, own, "express + mcp-auth"),
-      ...goal(
-        "express/mcp-auth",
-        "Express with our adapter, to Express + mcp-auth",
-        1.8,
-        seen,
-        "express + effect-mcp-auth",
-        "express + mcp-auth"
-      ),
-      ...goal(
-        "new/jose",
-        "every token new, to plain jose on the same server",
-        1,
-        found["every token new"]!,
-        own,
-        "effect + jose"
-      ),
-      ...goal(
-        "new/jose, node:crypto",
-        "the same with `Signature.layerNode`",
-        1.4,
-        found["every token new"]!,
-        onNodeCrypto,
-        "effect + jose"
-      ),
-      ...goal(
-        "garbage/unprotected",
-        "garbage refused, to the unprotected route",
-        0.7,
-        found["garbage"]!,
-        own,
-        "effect"
-      ),
-      ...(quick ? [] : [await askedByUnknownKids(issuer, own, unknown)])
-    ]
-  }
-}
-
-/** What 10,000 unknown key ids make a server ask of the provider. */
-const asks = async (issuer: Child.Issuer, name: string, unknown: ReadonlyArray<string>, count: number) => {
-  const server = await Child.server(name, issuer.url)
-  const [good] = await issuer.mint("RS256", 1)
-  await Load.run(server.port, [Load.get(good!)], { connections: 1, until: (sent) => sent === 1 })
-  const before = await issuer.requests()
-  await Load.run(server.port, unknown.map(Load.get), { until: (sent) => sent >= count })
-  const after = await issuer.requests()
-  await server.stop()
-  return after - before
-}
-
-const askedByUnknownKids = async (
-  issuer: Child.Issuer,
-  name: string,
-  unknown: ReadonlyArray<string>
-): Promise<Goal> => ({
-  id: "unknown-kid/requests",
-  what: "provider requests caused by 10,000 unknown `kid`s in a minute",
-  reach: { atMost: 2 },
-  found: spread([await asks(issuer, name, unknown, 10_000)])
-})
-
-const unknownKids = async (issuer: Child.Issuer, unknown: ReadonlyArray<string>): Promise<Table> => {
-  const rows: Array<ReadonlyArray<string>> = []
-  for (const name of contenders.filter((_) => !unprotected.includes(_))) {
-    // One by one, that is: those who ask each time would ask ten thousand times.
-    rows.push([name, String(await asks(issuer, name, unknown, 1000))])
-  }
-  return {
-    title: "1,000 tokens with an unknown `kid`",
-    text: "Requests that the provider gets because of them.",
-    columns: ["server", "requests"],
-    rows
-  }
-}
+export { request } from "./Requests.ts"
 
 const toolServers = [
   "tools: Effect",
@@ -359,8 +46,8 @@ export const tools = async (settings: Settings): Promise<Level> => {
     (name) => name.includes("v1") ? legacy : modern,
     () => ["200"],
     quick
-      ? { count: 3, milliseconds: 300, warm: { requests: 15_000, milliseconds: 1500 } }
-      : { count: 8, milliseconds: 800, warm: { requests: 40_000, milliseconds: 10_000 } }
+      ? { count: 5, milliseconds: 200, warm: { requests: 15_000, milliseconds: 1500 } }
+      : { compared: isInGoal, count: 36, milliseconds: 200, warm: { requests: 40_000, milliseconds: 10_000 } }
   )
   await Promise.all(servers.map((server) => server.stop()))
   const baseOf = (name: string) => name.split(" + ")[0]!
@@ -461,7 +148,7 @@ export const start = async ({ issuer, quick }: Settings): Promise<Level> => {
   execFileSync("npm", ["run", "--silent", "build"], { cwd: root, stdio: "inherit" })
   const names = [
     "effect",
-    own,
+    "effect + effect-mcp-auth",
     "node:http + effect-mcp-auth",
     "express",
     "express + effect-mcp-auth",

@@ -10,7 +10,15 @@ export interface Outcome {
   readonly body: string
   readonly count: number
   readonly statuses: Readonly<Record<string, number>>
+  /** What was measured, where that was asked for. */
+  readonly measured: Measured | undefined
+}
+
+export interface Measured {
+  readonly count: number
   readonly seconds: number
+  /** CPU time of the server, in microseconds. */
+  readonly cpu: number
 }
 
 /** The length of the answer at the start of the text, or `undefined` when it is not complete. */
@@ -35,10 +43,12 @@ const lengthOf = (text: string): number | undefined => {
 export const run = async (
   port: number,
   requests: ReadonlyArray<Buffer>,
-  { connections = 32, from = 0, until }: {
+  { connections = 32, from = 0, measure, until }: {
     readonly connections?: number
     /** The request to begin with. */
     readonly from?: number
+    /** Measures from so many milliseconds on, by the CPU time of the server, until it is enough: no connection opens or ends meanwhile. */
+    readonly measure?: { readonly after: number; readonly cpu: () => Promise<number> }
     readonly until: (count: number, milliseconds: number) => boolean
   }
 ): Promise<Outcome> => {
@@ -47,18 +57,24 @@ export const run = async (
   const began = performance.now()
   let sent = 0
   let count = 0
+  const look = () => ({ count, at: performance.now(), cpu: measure!.cpu() })
+  let start: ReturnType<typeof look> | undefined
+  let end: ReturnType<typeof look> | undefined
   const one = () =>
     new Promise<void>((resolve, reject) => {
       let socket: Socket
       let text = ""
       let open = false
       const next = () => {
-        if (until(sent, performance.now() - began)) {
+        const passed = performance.now() - began
+        if (until(sent, passed)) {
+          if (start !== undefined) end ??= look()
           open = false
           socket.destroy()
           resolve()
           return
         }
+        if (start === undefined && measure !== undefined && passed > measure.after) start = look()
         open = true
         socket.write(requests[(from + sent++) % requests.length]!)
       }
@@ -104,12 +120,19 @@ export const run = async (
   } finally {
     awake = false
   }
-  return { body, count, statuses, seconds: (performance.now() - began) / 1000 }
+  const measured = start === undefined || end === undefined ? undefined : {
+    count: end.count - start.count,
+    seconds: (end.at - start.at) / 1000,
+    cpu: await end.cpu - await start.cpu
+  }
+  return { body, count, statuses, measured }
 }
 
-/** A GET with a token. */
-export const get = (token: string): Buffer =>
-  Buffer.from(`GET /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${token}\r\naccept: */*\r\n\r\n`)
+/** A GET of a path with a token. */
+export const getAt = (path: string) => (token: string): Buffer =>
+  Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${token}\r\naccept: */*\r\n\r\n`)
+
+export const get = getAt("/mcp")
 
 /** A tool call of MCP 2026-07-28, or of the revision before it, which the SDK v1 speaks. */
 export const callTool = (token: string, revision: "2026-07-28" | "2025-11-25"): Buffer => {

@@ -1,6 +1,16 @@
-/** What the levels give, and how it is written down. */
+/** What the levels are given and give, and how it is written down. */
 import { cpus } from "node:os"
+import type * as Child from "./Child.ts"
 import type { Spread } from "./Stats.ts"
+
+export interface Settings {
+  readonly issuer: Child.Issuer
+  readonly quick: boolean
+  /** Whether those contenders alone take part that a goal is about. */
+  readonly few: boolean
+  /** Whether the level "memory" takes a million tokens, which takes minutes, or a hundred thousand. */
+  readonly million: boolean
+}
 
 export interface Table {
   readonly title: string
@@ -102,9 +112,10 @@ export const markdown = (
     "![Requests for each second of CPU, as a share of the same server without protection](test/bench/benchmarks.svg)",
     "",
     `Measured on a machine with ${cpus().length} cores, ${process.platform} ${process.arch}, Node ${process.versions.node}. ` +
-    "All figures are ratios within one run: contenders take turns in a new order in each round, ratios are made within " +
-    "a round, and what stands here is their median, with the quartiles in parentheses. Load comes from another process, " +
-    "over 32 connections that stay open, and never sleeps, so that no server pays for waking it. Servers run with " +
+    "All figures are ratios within one run: contenders take short turns in a new order in each round, ratios are made " +
+    "within a round, and what stands here is their median, with the quartiles in parentheses. Each kind of request has " +
+    "servers of its own, three processes of each one that a goal is about, and all of them are warm. Load comes from " +
+    "another process, over 32 connections, and never sleeps, so that no server pays for waking it. Servers run with " +
     "`--no-memory-reducer`: V8 throws away much of what it compiled for a process that idles, as each does while others " +
     "have their turn. CPU time of the server's process is the figure to trust; requests per second move with whatever else the machine does. Differences below 15 % " +
     "are noise.",

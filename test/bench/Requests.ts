@@ -34,11 +34,8 @@ const remembers = (name: string) => !unprotected.includes(name) && !/^(hono|floo
 /** They let in whoever comes, with whatever token they would refuse. */
 const unprotected = ["effect", "express", "node:http"]
 
-/** Nobody can go below them, by the scenario that they are about. */
-const floors: Readonly<Record<string, ReadonlyArray<string>>> = {
-  "1,000 tokens": ["floor"],
-  "every token new": ["floor, jose", "floor, node:crypto"]
-}
+/** Nobody can go below them with new tokens. */
+const floors = ["floor, jose", "floor, node:crypto"]
 
 const json = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
 
@@ -86,7 +83,7 @@ export const request = async (settings: Settings): Promise<Level> => {
   for (const [scenario, { besides, fresh = false, statuses, tokens }] of scenarios) {
     console.log(`  ${scenario} …`)
     const requests = tokens.map(Load.get)
-    const lower = quick ? [] : floors[scenario] ?? []
+    const lower = fresh && !quick ? floors : []
     const several = (name: string) => !quick && !besides && (few.includes(name) || lower.includes(name))
     // New processes for each scenario: who checks every signature would come to the new tokens with a path that all the
     // tokens seen before have compiled, and who remembers tokens with one that was never taken.
@@ -96,9 +93,9 @@ export const request = async (settings: Settings): Promise<Level> => {
       (name) => name.startsWith("hono") && statuses[0] === "200" ? plain : requests,
       (name) => unprotected.includes(name) ? ["200"] : statuses,
       {
-        ...(quick
-          ? fresh ? { count: 2, milliseconds: 150 } : { count: 3, milliseconds: 250 }
-          : { count: 6, milliseconds: fresh ? 250 : 400 }),
+        count: quick ? 8 : 42,
+        milliseconds: 70,
+        compared: (name) => few.includes(name) || lower.includes(name),
         // The memories of those who have one are full after ten thousand, and code is compiled for a good while longer.
         warm: quick
           ? { requests: 10_500, milliseconds: fresh ? 5000 : 1000 }
@@ -122,6 +119,8 @@ export const request = async (settings: Settings): Promise<Level> => {
   })
   const seen = found["1,000 tokens"]!
   const fresh = found["every token new"]!
+  console.log("  routes of one server …")
+  const pair = await routes(settings, all["1,000 tokens"]!)
   return {
     bars: names.filter((name) => !["express", "node:http", onNodeCrypto].includes(name)).map((name) => ({
       name: name === "effect" ? "effect, no protection" : name,
@@ -147,17 +146,16 @@ export const request = async (settings: Settings): Promise<Level> => {
         columns: ["server", "CPU"],
         rows: few.map((name) => [name, withQuartiles(ratio(handled[name]!, handled["effect"]!))])
       },
-      ...(quick ? [] : [floorsTable(seen, fresh)]),
+      ...(quick ? [] : [floorsTable(pair, fresh)]),
       ...(settings.few ? [] : [await unknownKids(issuer, unknown)])
     ],
     goals: [
-      ...goal(
+      ...routesGoal(
         "seen/unprotected",
-        "Effect route, tokens seen before, to the unprotected route",
+        "Effect route, tokens seen before, to the unprotected route of the same server",
         0.9,
-        seen,
-        own,
-        "effect"
+        pair,
+        seen
       ),
       ...goal("seen/mcp-auth", "the same, to Express + mcp-auth", 4, seen, own, "express + mcp-auth"),
       ...goal(
@@ -184,37 +182,73 @@ export const request = async (settings: Settings): Promise<Level> => {
         onNodeCrypto,
         "effect + jose"
       ),
-      ...goal(
+      ...routesGoal(
         "garbage/unprotected",
-        "garbage refused, to the unprotected route",
+        "garbage refused, to the unprotected route of the same server",
         0.7,
-        found["garbage"]!,
-        own,
-        "effect"
+        await routes(settings, all["garbage"]!),
+        found["garbage"]!
       ),
       ...(quick ? [] : [await askedByUnknownKids(issuer, own, unknown)])
     ]
   }
 }
 
-const floorsTable = (seen: Samples, fresh: Samples): Table => ({
-  title: "Floors",
-  text:
-    "Middleware of Effect that protects nothing: it gives the handler a constant, as every middleware that lets a caller in " +
-    "gives it something, and checks at most the bare signature with a key at hand. What a gate does beyond that comes on top.",
-  columns: ["server", "1,000 tokens, to the unprotected server", "every token new, to plain jose"],
-  rows: [
-    ["a constant, nothing else", withQuartiles(compare(seen, "floor", "effect").cpu), "–"],
-    [own, withQuartiles(compare(seen, own, "effect").cpu), withQuartiles(compare(fresh, own, "effect + jose").cpu)],
-    ["a constant and jose's `compactVerify`", "–", withQuartiles(compare(fresh, "floor, jose", "effect + jose").cpu)],
-    [
-      onNodeCrypto,
-      withQuartiles(compare(seen, onNodeCrypto, "effect").cpu),
-      withQuartiles(compare(fresh, onNodeCrypto, "effect + jose").cpu)
+const behind = "the route behind the gate"
+const beside = "the route beside it"
+const constant = "the route behind a middleware that gives a constant"
+
+/**
+ * A route behind the gate and others beside it, in turns, on one server. What the compiler made of a process, where its
+ * memory lies and what else it does is the same for all of them, so this is what a gate costs.
+ */
+const routes = async ({ issuer, quick }: Settings, { statuses, tokens }: Scenario): Promise<Samples> => {
+  const servers = await startServers(["effect, three routes"], issuer, () => quick ? 1 : 3)
+  const requests = new Map(
+    [[behind, "/mcp"], [beside, "/open"], [constant, "/floor"]].map(([name, path]) =>
+      [name!, tokens.map(Load.getAt(path!))] as const
+    )
+  )
+  const samples = await rounds(
+    servers.flatMap((server) => [...requests.keys()].map((name) => ({ ...server, name }))),
+    (name) => requests.get(name)!,
+    (name) => name === behind ? statuses : ["200"],
+    quick
+      ? { count: 12, milliseconds: 70, warm: { requests: 20_000, milliseconds: 1500 } }
+      : { count: 60, milliseconds: 70, warm: { requests: 50_000, milliseconds: 3000 } }
+  )
+  await Promise.all(servers.map((server) => server.stop()))
+  return samples
+}
+
+/** The goals that are about two routes, with what two servers say. */
+const routesGoal = (id: string, what: string, atLeast: number, pair: Samples, servers: Samples): ReadonlyArray<Goal> =>
+  goal(id, what, atLeast, pair, behind, beside).map((found) => ({
+    ...found,
+    note: `${found.note}; as two servers ${withQuartiles(compare(servers, own, "effect").cpu)}`
+  }))
+
+const floorsTable = (seen: Samples, fresh: Samples): Table => {
+  const newTo = (name: string) => withQuartiles(compare(fresh, name, "effect + jose").cpu)
+  return {
+    title: "Floors",
+    text:
+      "Middleware of Effect that protects nothing: it gives the handler a constant, as every middleware that lets a caller in " +
+      "gives it something, and checks at most the bare signature with a key at hand. What a gate does beyond that comes on top.",
+    columns: [
+      "middleware",
+      "1,000 tokens, to the unprotected route of the same server",
+      "every token new, to plain jose"
     ],
-    ["a constant and `crypto.verify`", "–", withQuartiles(compare(fresh, "floor, node:crypto", "effect + jose").cpu)]
-  ]
-})
+    rows: [
+      ["a constant, nothing else", withQuartiles(compare(seen, constant, beside).cpu), "–"],
+      ["a constant and jose's `compactVerify`", "–", newTo("floor, jose")],
+      ["effect-mcp-auth", withQuartiles(compare(seen, behind, beside).cpu), newTo(own)],
+      ["a constant and `crypto.verify`", "–", newTo("floor, node:crypto")],
+      ["effect-mcp-auth, node:crypto", "–", newTo(onNodeCrypto)]
+    ]
+  }
+}
 
 /** What 10,000 unknown key ids make a server ask of the provider. */
 const asks = async (issuer: Child.Issuer, name: string, unknown: ReadonlyArray<string>, count: number) => {

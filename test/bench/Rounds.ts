@@ -13,20 +13,23 @@ export interface Sample {
 
 export type Samples = ReadonlyMap<string, ReadonlyArray<Sample>>
 
-/** So many milliseconds at the beginning of a round count for nothing: the caches of the machine belong to others then. */
-const leadIn = 150
+/** So many milliseconds at the beginning of a turn count for nothing: the caches of the machine belong to others then. */
+const leadIn = 30
 
 /**
  * Rounds of load on several servers that are warm, in a new order each time. Of processes with the same name another one
- * serves in each round: what the compiler made of the same code differs by a tenth.
+ * serves in each round: what the compiler made of the same code differs by a tenth. A shared machine may take half as long
+ * again for a second or two, so turns are short and many, and those that are compared follow each other.
  */
 export const rounds = async (
   servers: ReadonlyArray<Child.Server>,
   requestsOf: (name: string) => ReadonlyArray<Buffer>,
   expected: (name: string) => ReadonlyArray<string>,
-  { count, milliseconds, once = () => false, warm }: {
+  { compared = () => true, count, milliseconds, once = () => false, warm }: {
     readonly count: number
     readonly milliseconds: number
+    /** Who is compared by a goal. */
+    readonly compared?: (name: string) => boolean
     /** Ends with either. What is young is compiled while it runs, which takes CPU time, too: the more the more code there is. */
     readonly warm: { readonly milliseconds: number; readonly requests: number }
     /** Whether this server may see no request twice: a round ends where they do. */
@@ -36,12 +39,17 @@ export const rounds = async (
   const names = [...new Set(servers.map(({ name }) => name))]
   const samples = new Map<string, Array<Sample>>(names.map((name) => [name, []]))
   const next = new Map<Child.Server, number>()
-  const load = async (server: Child.Server, enough: (sent: number, passed: number) => boolean) => {
+  const load = async (
+    server: Child.Server,
+    enough: (sent: number, passed: number) => boolean,
+    measure?: { readonly after: number; readonly cpu: () => Promise<number> }
+  ) => {
     const { name, port } = server
     const requests = requestsOf(name)
     const from = next.get(server) ?? 0
     const outcome = await Load.run(port, requests, {
       from,
+      ...(measure === undefined ? {} : { measure }),
       until: (sent, passed) => (once(name) && from + sent >= requests.length) || enough(sent, passed)
     })
     next.set(server, from + outcome.count)
@@ -53,19 +61,22 @@ export const rounds = async (
     await load(server, (sent, passed) => sent >= warm.requests || passed > warm.milliseconds)
   }
   for (let round = 0; round < count; round++) {
-    for (const name of shuffled(names)) {
+    const others = names.filter((name) => !compared(name))
+    for (const name of [...shuffled(names.filter(compared)), ...shuffled(others)]) {
       const processes = servers.filter((server) => server.name === name)
       const server = processes[round % processes.length]!
-      await load(server, (_, passed) => passed > leadIn)
-      const before = await server.cpu()
-      const outcome = await load(server, (_, passed) => passed > milliseconds)
-      if (outcome.count < 100) {
+      const { measured } = await load(
+        server,
+        (_, passed) => passed > leadIn + milliseconds,
+        { after: leadIn, cpu: server.cpu }
+      )
+      if (measured === undefined || measured.count < 50) {
         // Who has no requests left is measured no more.
-        if (round < 2) throw new Error(`${name} has no requests left for round ${round}`)
+        if (round < 4) throw new Error(`${name} has no requests left for round ${round}`)
         continue
       }
-      const used = await server.cpu() - before
-      samples.get(name)!.push({ cpu: used / outcome.count, rate: outcome.count / outcome.seconds })
+      const { count, cpu, seconds } = measured
+      samples.get(name)!.push({ cpu: cpu / count, rate: count / seconds })
     }
   }
   return samples

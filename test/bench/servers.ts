@@ -2,6 +2,7 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, References, Schema, Scope } from "effect"
 import { FetchHttpClient, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { KeyObject, verify } from "node:crypto"
 import { createServer, type RequestListener, type Server } from "node:http"
 import { answer } from "./Subject.ts"
 
@@ -26,29 +27,34 @@ const onEffect = async <E>(app: Layer.Layer<never, E, HttpRouter.HttpRouter>): P
   return node
 }
 
-const guarded = async (issuer: string, resource: string, signatures: "jose" | "node:crypto"): Promise<Server> => {
+const guardedRoute = async (issuer: string, resource: string, signatures: "jose" | "node:crypto") => {
   const { AuthLayer, Principal, Signature } = await import("effect-mcp-auth")
   const Auth = AuthLayer.make(options(issuer, resource))
-  return onEffect(
-    HttpRouter.add("GET", "/mcp", Effect.map(Principal, () => HttpServerResponse.text(answer))).pipe(
-      Layer.provide(signatures === "jose" ? Auth : Auth.pipe(Layer.provide(Signature.layerNode)))
-    )
+  return HttpRouter.add("GET", "/mcp", Effect.map(Principal, () => HttpServerResponse.text(answer))).pipe(
+    Layer.provide(signatures === "jose" ? Auth : Auth.pipe(Layer.provide(Signature.layerNode)))
   )
 }
 
-/** What people write who have jose and no library: a middleware that verifies each token. */
+const openRoute = (path: `/${string}`) => HttpRouter.add("GET", path, Effect.succeed(HttpServerResponse.text(answer)))
+
 class Caller extends Context.Service<Caller, { readonly subject: string | undefined }>()("bench/Caller") {}
 
+const greeting = Effect.map(Caller, () => HttpServerResponse.text(answer))
+
+const bearerOf = ({ headers }: HttpServerRequest.HttpServerRequest): string =>
+  headers["authorization"]?.slice("Bearer ".length) ?? ""
+
+const unauthorized = HttpServerResponse.empty({ status: 401, headers: { "www-authenticate": "Bearer" } })
+
+/** What people write who have jose and no library: a middleware that verifies each token. */
 const plainJose = async (issuer: string, resource: string) => {
   const { createRemoteJWKSet, jwtVerify } = await import("jose")
   const keys = createRemoteJWKSet(new URL(`${issuer}/jwks`))
-  const unauthorized = HttpServerResponse.empty({ status: 401, headers: { "www-authenticate": "Bearer" } })
   return HttpRouter.middleware<{ provides: Caller }>()(Effect.succeed((app) =>
     Effect.gen(function*() {
       const request = yield* HttpServerRequest.HttpServerRequest
-      const token = request.headers["authorization"]?.slice("Bearer ".length) ?? ""
       const { payload } = yield* Effect.tryPromise(() =>
-        jwtVerify(token, keys, { issuer, audience: resource, typ: "at+jwt" })
+        jwtVerify(bearerOf(request), keys, { issuer, audience: resource, typ: "at+jwt" })
       )
       if (typeof payload["scope"] !== "string" || !payload["scope"].split(" ").includes("todos:read")) {
         return HttpServerResponse.empty({ status: 403 })
@@ -56,6 +62,62 @@ const plainJose = async (issuer: string, resource: string) => {
       return yield* Effect.provideService(app, Caller, { subject: payload.sub })
     }).pipe(Effect.catchTag("UnknownError", () => Effect.succeed(unauthorized)))
   )).layer
+}
+
+/**
+ * Floors: a middleware that gives the handler a service, as every one has to that lets a caller in, and beside that checks
+ * a signature at most. It reads no claim, so it protects nothing; no gate that does can take less.
+ */
+const floorRoute = (path: `/${string}`, isSigned?: (token: string) => Effect.Effect<boolean, unknown>) =>
+  HttpRouter.add("GET", path, greeting).pipe(
+    Layer.provide(
+      HttpRouter.middleware<{ provides: Caller }>()(Effect.succeed((app) => {
+        const entered = Effect.provideService(app, Caller, { subject: "constant" })
+        if (isSigned === undefined) return entered
+        return Effect.withFiber((fiber) => {
+          const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+          return Effect.matchEffect(isSigned(bearerOf(request)), {
+            onSuccess: (signed) => signed ? entered : Effect.succeed(unauthorized),
+            onFailure: () => Effect.succeed(unauthorized)
+          })
+        })
+      })).layer
+    )
+  )
+
+/** The key that signs tokens of this algorithm. */
+const keyOf = async (issuer: string, algorithm: string) => {
+  const { importJWK } = await import("jose")
+  const { keys } = await (await fetch(`${issuer}/jwks`)).json() as { readonly keys: ReadonlyArray<{ alg?: string }> }
+  const key = await importJWK(keys.find(({ alg }) => alg === algorithm)!, algorithm)
+  if (key instanceof Uint8Array) throw new Error("a public key, not a secret")
+  return key
+}
+
+const floorOfJose = async (issuer: string) => {
+  const { compactVerify } = await import("jose")
+  const key = await keyOf(issuer, "RS256")
+  return onEffect(
+    floorRoute("/mcp", (token) =>
+      Effect.as(
+        Effect.tryPromise(() => compactVerify(token, key, { algorithms: ["RS256"] })),
+        true
+      ))
+  )
+}
+
+const floorOfNodeCrypto = async (issuer: string) => {
+  const key = KeyObject.from(await keyOf(issuer, "RS256"))
+  return onEffect(floorRoute("/mcp", (token) => {
+    const end = token.lastIndexOf(".")
+    const signed = verify(
+      "sha256",
+      Buffer.from(token.slice(0, end), "latin1"),
+      key,
+      Buffer.from(token.slice(end + 1), "base64url")
+    )
+    return Effect.succeed(signed)
+  }))
 }
 
 // Decisions are logged by default; the peers log none, so nobody does here.
@@ -157,15 +219,18 @@ const sdkV2Tools = async (guard: { readonly issuer: string; readonly resource: s
 }
 
 export const servers: Readonly<Record<string, Make>> = {
-  "effect": () => onEffect(HttpRouter.add("GET", "/mcp", Effect.succeed(HttpServerResponse.text(answer)))),
-  "effect + effect-mcp-auth": (issuer, resource) => guarded(issuer, resource, "jose"),
-  "effect + effect-mcp-auth, node:crypto": (issuer, resource) => guarded(issuer, resource, "node:crypto"),
+  "effect": () => onEffect(openRoute("/mcp")),
+  "effect + effect-mcp-auth": async (issuer, resource) => onEffect(await guardedRoute(issuer, resource, "jose")),
+  "effect + effect-mcp-auth, node:crypto": async (issuer, resource) =>
+    onEffect(await guardedRoute(issuer, resource, "node:crypto")),
+  "effect, three routes": async (issuer, resource) =>
+    onEffect(Layer.mergeAll(await guardedRoute(issuer, resource, "jose"), openRoute("/open"), floorRoute("/floor"))),
   "effect + jose": async (issuer, resource) =>
     onEffect(
-      HttpRouter.add("GET", "/mcp", Effect.map(Caller, () => HttpServerResponse.text(answer))).pipe(
-        Layer.provide(await plainJose(issuer, resource))
-      )
+      HttpRouter.add("GET", "/mcp", greeting).pipe(Layer.provide(await plainJose(issuer, resource)))
     ),
+  "floor, jose": floorOfJose,
+  "floor, node:crypto": floorOfNodeCrypto,
   "express + effect-mcp-auth": async (issuer, resource) => {
     const { default: express } = await import("express")
     const auth = await onNode(issuer, resource)
