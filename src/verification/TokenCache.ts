@@ -199,7 +199,7 @@ class Remembered {
 }
 
 class Entry extends Remembered {
-  readonly key: string
+  readonly key: Key
   readonly scheme: Scheme
   // Compared as it comes in: to cut the token out of each request's line first takes longer than to compare it.
   readonly #line: string
@@ -212,7 +212,7 @@ class Entry extends Remembered {
   /** Whether it was used since it was last considered for leaving. */
   used = false
 
-  constructor(credentials: Credentials, key: string, principal: Principal["Service"], reuse: Reuse) {
+  constructor(credentials: Credentials, key: Key, principal: Principal["Service"], reuse: Reuse) {
     super(textOf(credentials), reuse.until)
     this.key = key
     this.scheme = credentials.scheme
@@ -229,28 +229,36 @@ class Entry extends Remembered {
   }
 }
 
-/**
- * The end of a JWT is random: it finds an entry without a hash over the whole, which is compared then. These are some 70
- * bits. Of more than 12 characters V8 makes no string of its own but a view, and compares that much more slowly.
- */
-const tailLength = 12
+/** A JWT is found by a number that is made of its end, every other token by its SHA-256. */
+type Key = number | string
 
-/** Shorter tokens have no tail: it would be much of a token, in the clear. */
+/** Of 12 characters at the end of a text. */
+const endOf = (text: string): number => {
+  let end = 0
+  for (let at = text.length - 12; at < text.length; at++) end = Math.imul(end, 31) + text.charCodeAt(at) | 0
+  return end
+}
+
+/** Shorter tokens are hashed as a whole. */
 const shortest = 128
 
-const tailOf = (token: string): string | undefined => token.length < shortest ? undefined : token.slice(-tailLength)
+/**
+ * The end of a JWT is random: 32 bits of it find an entry without a hash over the whole, which is compared then. A text would
+ * do as well, if it had not to be cut out for each request, and to be read in the map.
+ */
+const tailOf = (text: string): number | undefined => text.length < shortest ? undefined : endOf(text)
 
 /** The ends of opaque tokens may be the same for all. */
-const tailOfJwt = (token: string): string | undefined => isJwt(token) ? tailOf(token) : undefined
+const tailOfJwt = (token: string): number | undefined => isJwt(token) ? tailOf(token) : undefined
 
 /** Hands on the hash of a token: at once where the platform can, and where it is known already. */
 const withKey = <A, E = never>(
   token: string,
-  known: string | undefined,
-  use: (key: string) => Effect.Effect<A, E>
+  known: Key | undefined,
+  use: (key: Key) => Effect.Effect<A, E>
 ): Effect.Effect<A, E> => {
   const key = known ?? sha256(token)
-  return typeof key === "string" ? use(key) : Effect.flatMap(Effect.promise(() => key), use)
+  return key instanceof Promise ? Effect.flatMap(Effect.promise(() => key), use) : use(key)
 }
 
 /** How many entries that were used lately are passed over for one that was not. */
@@ -269,10 +277,9 @@ class Doorkeeper {
   }
 
   /** Whether this key was here lately; it is from now on. */
-  knows(key: string): boolean {
-    let mark = 0
-    for (let i = 0; i < tailLength; i++) mark = Math.imul(mark, 31) + key.charCodeAt(i) | 0
-    mark = Math.imul(mark ^ mark >>> 15, 0x2c1b3c6d)
+  knows(key: Key): boolean {
+    const end = typeof key === "number" ? key : endOf(key)
+    const mark = Math.imul(end ^ end >>> 15, 0x2c1b3c6d)
     // Most memories are never full, and a server may have one for each tenant.
     const marks = this.#marks ??= new Int32Array(2 ** Math.ceil(Math.log2(2 * this.#capacity)))
     const place = (mark ^ mark >>> 13) & (marks.length - 1)
@@ -309,8 +316,8 @@ const maximumInactive = 1_000
 export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | VerificationError> => {
   const { capacity } = settings
   const inactiveFor = Duration.toMillis(settings.inactive)
-  const entries = new Map<string, Entry>()
-  const inactive = new Map<string, Remembered>()
+  const entries = new Map<Key, Entry>()
+  const inactive = new Map<Key, Remembered>()
   const doorkeeper = new Doorkeeper(Math.max(1, capacity))
   let invalidations = 0
   /** Whether anything was ever remembered by a hash. */
@@ -322,7 +329,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
 
   const oldest = (): Entry | undefined => entries.values().next().value
 
-  const takes = (key: string, { isCurrent }: Reuse, now: number): boolean => {
+  const takes = (key: Key, { isCurrent }: Reuse, now: number): boolean => {
     if (entries.size < capacity) return true
     // What rests on no key was asked for, and asking again would cost a request.
     return capacity > 0 && (isCurrent === undefined || oldest()!.until <= now || doorkeeper.knows(key))
@@ -346,7 +353,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   const verifyAnew = (
     credentials: Credentials,
     request: Presented | undefined,
-    key: string | undefined
+    key: Key | undefined
   ): Effect.Effect<Principal["Service"], E> => {
     const before = invalidations
     const verified = verifier.verify(credentials, request)
@@ -362,7 +369,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
           Clock.clockWith((clock) => {
             const now = clock.currentTimeMillisUnsafe()
             if (reuse.until <= now || invalidations !== before || !takes(key, reuse, now)) return Effect.succeed(found)
-            hashes ||= key.length > tailLength
+            hashes ||= typeof key === "string"
             const entry = new Entry(credentials, key, freezePrincipal(found), reuse)
             remember(entry)
             return entry.succeed
@@ -374,7 +381,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
         return withKey(token, key, (key) =>
           Clock.clockWith((clock) => {
             if (invalidations === before) {
-              hashes ||= key.length > tailLength
+              hashes ||= typeof key === "string"
               inactive.delete(key)
               inactive.set(key, new Remembered(token, clock.currentTimeMillisUnsafe() + inactiveFor))
               if (inactive.size > maximumInactive) inactive.delete(inactive.keys().next().value!)
@@ -389,7 +396,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
     credentials: Credentials,
     request: Presented | undefined,
     token: string,
-    key: string,
+    key: Key,
     now: number
   ): Effect.Effect<Principal["Service"], E | VerificationError> => {
     const found = entries.get(key)
