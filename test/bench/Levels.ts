@@ -46,8 +46,14 @@ export const tools = async (settings: Settings): Promise<Level> => {
     (name) => name.includes("v1") ? legacy : modern,
     () => ["200"],
     quick
-      ? { count: 5, milliseconds: 200, warm: { requests: 15_000, milliseconds: 1500 } }
-      : { compared: isInGoal, count: 36, milliseconds: 200, warm: { requests: 40_000, milliseconds: 10_000 } }
+      ? { count: 5, leadIn: 100, milliseconds: 250, warm: { requests: 15_000, milliseconds: 1500 } }
+      : {
+        compared: isInGoal,
+        count: 16,
+        leadIn: 200,
+        milliseconds: 500,
+        warm: { requests: 40_000, milliseconds: 10_000 }
+      }
   )
   await Promise.all(servers.map((server) => server.stop()))
   const baseOf = (name: string) => name.split(" + ")[0]!

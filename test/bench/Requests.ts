@@ -93,7 +93,8 @@ export const request = async (settings: Settings): Promise<Level> => {
       (name) => name.startsWith("hono") && statuses[0] === "200" ? plain : requests,
       (name) => unprotected.includes(name) ? ["200"] : statuses,
       {
-        count: quick ? 8 : 42,
+        count: quick ? 8 : besides ? 14 : 42,
+        leadIn: 30,
         milliseconds: 70,
         compared: (name) => few.includes(name) || lower.includes(name),
         // The memories of those who have one are full after ten thousand, and code is compiled for a good while longer.
@@ -214,8 +215,8 @@ const routes = async ({ issuer, quick }: Settings, { statuses, tokens }: Scenari
     (name) => requests.get(name)!,
     (name) => name === behind ? statuses : ["200"],
     quick
-      ? { count: 12, milliseconds: 70, warm: { requests: 20_000, milliseconds: 1500 } }
-      : { count: 60, milliseconds: 70, warm: { requests: 50_000, milliseconds: 3000 } }
+      ? { count: 12, leadIn: 30, milliseconds: 70, warm: { requests: 20_000, milliseconds: 1500 } }
+      : { count: 60, leadIn: 30, milliseconds: 70, warm: { requests: 50_000, milliseconds: 3000 } }
   )
   await Promise.all(servers.map((server) => server.stop()))
   return samples

@@ -13,9 +13,6 @@ export interface Sample {
 
 export type Samples = ReadonlyMap<string, ReadonlyArray<Sample>>
 
-/** So many milliseconds at the beginning of a turn count for nothing: the caches of the machine belong to others then. */
-const leadIn = 30
-
 /**
  * Rounds of load on several servers that are warm, in a new order each time. Of processes with the same name another one
  * serves in each round: what the compiler made of the same code differs by a tenth. A shared machine may take half as long
@@ -25,8 +22,10 @@ export const rounds = async (
   servers: ReadonlyArray<Child.Server>,
   requestsOf: (name: string) => ReadonlyArray<Buffer>,
   expected: (name: string) => ReadonlyArray<string>,
-  { compared = () => true, count, milliseconds, once = () => false, warm }: {
+  { compared = () => true, count, leadIn, milliseconds, once = () => false, warm }: {
     readonly count: number
+    /** So many milliseconds at the beginning of a turn count for nothing: the caches of the machine belong to others then. */
+    readonly leadIn: number
     readonly milliseconds: number
     /** Who is compared by a goal. */
     readonly compared?: (name: string) => boolean
@@ -70,9 +69,9 @@ export const rounds = async (
         (_, passed) => passed > leadIn + milliseconds,
         { after: leadIn, cpu: server.cpu }
       )
-      if (measured === undefined || measured.count < 50) {
+      if (measured === undefined || measured.count < 5) {
         // Who has no requests left is measured no more.
-        if (round < 4) throw new Error(`${name} has no requests left for round ${round}`)
+        if (round < 4) throw new Error(`${name} answers too little in round ${round}: ${measured?.count}`)
         continue
       }
       const { count, cpu, seconds } = measured

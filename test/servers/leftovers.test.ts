@@ -1,0 +1,75 @@
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, type Scope } from "effect"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { createServer, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import * as Load from "../bench/Load.ts"
+import { servers } from "../bench/servers.ts"
+import { resource, scopes } from "../bench/Subject.ts"
+
+setFlagsFromString("--expose-gc")
+const collect = runInNewContext("gc") as (options?: { readonly type: "minor" }) => void
+
+const listening = (name: string, issuer: string): Effect.Effect<number, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.promise(async () => {
+        const server: Server = await servers[name]!(issuer, resource)
+        if (!server.listening) await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
+        return server
+      }),
+      (server) => Effect.sync(() => void server.close().closeAllConnections())
+    ),
+    (server) => (server.address() as AddressInfo).port
+  )
+
+/** How much of a request is on the heap after the collections of young objects that follow it, in bytes. */
+const leftBy = async (port: number, requests: ReadonlyArray<Buffer>): Promise<number> => {
+  const send = (count: number) => Load.run(port, requests, { connections: 4, until: (sent) => sent >= count })
+  const turn = async () => {
+    await send(400)
+    collect({ type: "minor" })
+  }
+  await send(4000)
+  await turn()
+  collect()
+  const before = process.memoryUsage().heapUsed
+  for (let turns = 0; turns < 10; turns++) await turn()
+  collect({ type: "minor" })
+  return (process.memoryUsage().heapUsed - before) / 4000
+}
+
+/** Bytes for each request. One that is kept, with all that hangs on it, takes 800 and more; code that is compiled meanwhile, 100. */
+const mostOfAnObject = 600
+
+// A function in a field of an object that belongs to a request keeps both until a full collection, which a server runs
+// rarely; what can be reached from the roots does not show it.
+describe("a request leaves nothing behind that only a full collection finds", () => {
+  it.live.each([
+    { guarded: "effect + effect-mcp-auth", open: "effect" },
+    { guarded: "node:http + effect-mcp-auth", open: "node:http" },
+    { guarded: "express + effect-mcp-auth", open: "node:http" }
+  ])("$guarded", ({ guarded, open }) =>
+    Effect.gen(function*() {
+      const issuer = yield* TestIssuer.TestIssuer
+      const tokens = yield* Effect.all(Array.from({ length: 20 }, () => issuer.mint({ scopes })))
+      const good = tokens.map(Load.get)
+      const bad = tokens.map((_, index) => Load.get(`garbage${index}${"x".repeat(700)}`))
+      const [port, openPort] = [yield* listening(guarded, issuer.issuer), yield* listening(open, issuer.issuer)]
+      const base = yield* Effect.promise(() => leftBy(openPort, good))
+      const admitted = yield* Effect.promise(() => leftBy(port, good))
+      const refused = yield* Effect.promise(() => leftBy(port, bad))
+      assert.isBelow(admitted - base, mostOfAnObject)
+      assert.isBelow(refused - base, mostOfAnObject)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        TestIssuer.serve({ resource, algorithm: "ES256" }).pipe(
+          Layer.provide(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" }))
+        )
+      )
+    ))
+})
