@@ -11,7 +11,8 @@ export interface Sample {
   readonly rate: number
 }
 
-export type Samples = ReadonlyMap<string, ReadonlyArray<Sample>>
+/** By name, one for each round; none where there were too few answers. */
+export type Samples = ReadonlyMap<string, ReadonlyArray<Sample | undefined>>
 
 /**
  * Rounds of load on several servers that are warm, in a new order each time. Of processes with the same name another one
@@ -36,7 +37,7 @@ export const rounds = async (
   }
 ): Promise<Samples> => {
   const names = [...new Set(servers.map(({ name }) => name))]
-  const samples = new Map<string, Array<Sample>>(names.map((name) => [name, []]))
+  const samples = new Map<string, Array<Sample | undefined>>(names.map((name) => [name, []]))
   const next = new Map<Child.Server, number>()
   const load = async (
     server: Child.Server,
@@ -69,13 +70,12 @@ export const rounds = async (
         (_, passed) => passed > leadIn + milliseconds,
         { after: leadIn, cpu: server.cpu }
       )
-      if (measured === undefined || measured.count < 5) {
-        // Who has no requests left is measured no more.
-        if (round < 4) throw new Error(`${name} answers too little in round ${round}: ${measured?.count}`)
-        continue
-      }
-      const { count, cpu, seconds } = measured
-      samples.get(name)!.push({ cpu: cpu / count, rate: count / seconds })
+      // Who has no requests left is measured no more.
+      samples.get(name)!.push(
+        measured === undefined || measured.count < 5
+          ? undefined
+          : { cpu: measured.cpu / measured.count, rate: measured.count / measured.seconds }
+      )
     }
   }
   return samples
@@ -93,10 +93,15 @@ export const startServers = (
 
 /** How many times as many requests the first serves for the same CPU time, and in the same time. */
 export const compare = (samples: Samples, of: string, to: string): { readonly cpu: Spread; readonly rate: Spread } => {
-  const [a, b] = [samples.get(of)!, samples.get(to)!]
+  const others = samples.get(to)!
+  const pairs = samples.get(of)!.flatMap((one, round) => {
+    const other = others[round]
+    return one === undefined || other === undefined ? [] : [{ one, other }]
+  })
+  if (pairs.length < 3) throw new Error(`${of} and ${to} were measured together in ${pairs.length} rounds`)
   return {
-    cpu: ratio(b.map((_) => _.cpu), a.map((_) => _.cpu)),
-    rate: ratio(a.map((_) => _.rate), b.map((_) => _.rate))
+    cpu: ratio(pairs.map(({ other }) => other.cpu), pairs.map(({ one }) => one.cpu)),
+    rate: ratio(pairs.map(({ one }) => one.rate), pairs.map(({ other }) => other.rate))
   }
 }
 
