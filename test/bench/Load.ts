@@ -47,7 +47,7 @@ export const run = async (
     readonly connections?: number
     /** The request to begin with. */
     readonly from?: number
-    /** Measures from so many milliseconds on, by the CPU time of the server, until it is enough: no connection opens or ends meanwhile. */
+    /** Measures from so many milliseconds on until it is enough: no connection opens or ends meanwhile. */
     readonly measure?: { readonly after: number; readonly cpu: () => Promise<number> }
     readonly until: (count: number, milliseconds: number) => boolean
   }

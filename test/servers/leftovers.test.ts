@@ -42,7 +42,7 @@ const leftBy = async (port: number, requests: ReadonlyArray<Buffer>): Promise<nu
   return (process.memoryUsage().heapUsed - before) / 4000
 }
 
-/** Bytes for each request. One that is kept, with all that hangs on it, takes 800 and more; code that is compiled meanwhile, 100. */
+/** Bytes for each request. One that is kept, with all that hangs on it, takes 800 and more; what is compiled, 100. */
 const mostOfAnObject = 600
 
 // A function in a field of an object that belongs to a request keeps both until a full collection, which a server runs
