@@ -232,7 +232,7 @@ class Entry extends Remembered {
 /** A JWT is found by a number that is made of its end, every other token by its SHA-256. */
 type Key = number | string
 
-/** Of 12 characters at the end of a text. */
+/** A number made of the last 12 characters of a text. */
 const endOf = (text: string): number => {
   let end = 0
   for (let at = text.length - 12; at < text.length; at++) end = Math.imul(end, 31) + text.charCodeAt(at) | 0
@@ -243,8 +243,9 @@ const endOf = (text: string): number => {
 const shortest = 128
 
 /**
- * The end of a JWT is random: 32 bits of it find an entry without a hash over the whole, which is compared then. A text would
- * do as well, if it had not to be cut out for each request, and to be read in the map.
+ * The end of a JWT is random: 32 bits of it find an entry without a hash over the whole, which is compared then. Of two
+ * tokens with the same number the later one takes the place. A text would do as well, if it had not to be cut out for each
+ * request, and to be read in the map.
  */
 const tailOf = (text: string): number | undefined => text.length < shortest ? undefined : endOf(text)
 

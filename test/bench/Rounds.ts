@@ -60,9 +60,10 @@ export const rounds = async (
   for (const server of servers) {
     await load(server, (sent, passed) => sent >= warm.requests || passed > warm.milliseconds)
   }
+  const first = names.filter(compared)
+  const others = names.filter((name) => !compared(name))
   for (let round = 0; round < count; round++) {
-    const others = names.filter((name) => !compared(name))
-    for (const name of [...shuffled(names.filter(compared)), ...shuffled(others)]) {
+    for (const name of [...shuffled(first), ...shuffled(others)]) {
       const processes = servers.filter((server) => server.name === name)
       const server = processes[round % processes.length]!
       const { measured } = await load(
