@@ -132,7 +132,11 @@ export interface Gate {
     ticket?: Decision.Ticket | undefined,
     fiber?: Fiber.Fiber<unknown, unknown> | undefined
   ) => Effect.Effect<Caller, Refusal.Refusal>
-  readonly authorize: <R>(call: Call<R>) => Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R>
+  /** Given the fiber of the request it looks at once, and waits for nothing but the operations. */
+  readonly authorize: <R>(
+    call: Call<R>,
+    fiber?: Fiber.Fiber<unknown, unknown> | undefined
+  ) => Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R>
   /**
    * Reports that a request came in which `authorize` does not get to see, decided `until` (in monotonic nanoseconds of the
    * `Clock`). Gives `Effect.void` itself where nothing is left to do. `asked`: what for, and with which scopes, where the
@@ -289,7 +293,7 @@ export const make = (options: Options): Gate => {
     )
   }
 
-  const authorize = <R>(
+  const judge = <R>(
     fiber: Fiber.Fiber<unknown, unknown>,
     ticket: Decision.Ticket,
     { policy: policyOf, principal, protocolVersion }: Call<R>,
@@ -326,6 +330,24 @@ export const make = (options: Options): Gate => {
       report({ refusal: undefined, principal, operations, required, ticket }, fiber),
       () => operations
     )
+  }
+
+  const authorize = <R>(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    call: Call<R>
+  ): Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R> => {
+    const { principal, session, ticket = Decision.ticket(fiber) } = call
+    if (session !== undefined) {
+      const standing = sessions.judge(session, principal)
+      if (standing === "foreign") return refuseWith(fiber, ticket, refusals.session, principal)
+      if (standing === "needs-credentials") {
+        return refuseWith(fiber, ticket, refusals.of(noCredentials, circumstances))
+      }
+    }
+    return Effect.matchEffect(call.operations, {
+      onFailure: (error) => refuseWith(fiber, ticket, refusals.of(error, circumstances), principal),
+      onSuccess: (operations) => judge(fiber, ticket, call, operations)
+    })
   }
 
   const authenticate = (
@@ -373,21 +395,8 @@ export const make = (options: Options): Gate => {
       fiber === undefined
         ? Effect.withFiber((fiber) => authenticate(fiber, ticket ?? Decision.ticket(fiber), request))
         : authenticate(fiber, ticket ?? Decision.ticket(fiber), request),
-    authorize: (call) =>
-      Effect.withFiber((fiber) => {
-        const { principal, session, ticket = Decision.ticket(fiber) } = call
-        if (session !== undefined) {
-          const standing = sessions.judge(session, principal)
-          if (standing === "foreign") return refuseWith(fiber, ticket, refusals.session, principal)
-          if (standing === "needs-credentials") {
-            return refuseWith(fiber, ticket, refusals.of(noCredentials, circumstances))
-          }
-        }
-        return Effect.matchEffect(call.operations, {
-          onFailure: (error) => refuseWith(fiber, ticket, refusals.of(error, circumstances), principal),
-          onSuccess: (operations) => authorize(fiber, ticket, call, operations)
-        })
-      }),
+    authorize: (call, fiber) =>
+      fiber === undefined ? Effect.withFiber((fiber) => authorize(fiber, call)) : authorize(fiber, call),
     admitted: (principal, ticket, until, fiber, { operations, required } = nothing) =>
       report({ refusal: undefined, principal, operations, required, ticket, until }, fiber),
     refuse: (error, known, ticket) =>

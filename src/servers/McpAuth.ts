@@ -41,6 +41,7 @@ import { AuthConfigError, InsufficientScope, type MalformedRequest } from "../pr
 import * as Operation from "../protocol/Operation.ts"
 import { Principal } from "../verification/Principal.ts"
 import * as body from "./internal/body.ts"
+import * as effectBody from "./internal/effectBody.ts"
 import * as effectHttp from "./internal/effectHttp.ts"
 import * as Lifetime from "./internal/lifetime.ts"
 import * as Registry from "./internal/mcpRegistry.ts"
@@ -309,43 +310,30 @@ type App = Effect.Effect<HttpServerResponse.HttpServerResponse, any, any>
 /** Unless `MaxBodySize` says otherwise. */
 const maximumBody = ByteSize.fromInputUnsafe(body.defaultLimit)
 
-/**
- * Reads which operations a request asks for. The bytes are memoised on the request, so the server parses the very text
- * that was judged here.
- */
+/** Reads which operations a request asks for. What the server parses is the very text that was judged here. */
 const operationsOf = (
-  request: HttpServerRequest.HttpServerRequest
+  request: HttpServerRequest.HttpServerRequest,
+  limit: ByteSize.ByteSize
 ): Effect.Effect<ReadonlyArray<Operation.Operation>, MalformedRequest> => {
   if (request.method !== "POST") return Effect.succeed([])
-  if (!body.isJson(request.headers["content-type"])) return Effect.fail(body.contentTypeRefused)
-  const announced = Number(request.headers["content-length"] ?? 0)
+  const { headers } = request
+  if (!body.isJson(headers["content-type"])) return Effect.fail(body.contentTypeRefused)
+  if (Number(headers["content-length"] ?? 0) > Number(limit)) return Effect.fail(body.tooLarge)
   return Effect.flatMap(
-    HttpIncomingMessage.MaxBodySize,
-    (limit = maximumBody) => announced > Number(limit) ? Effect.fail(body.tooLarge) : read(request)
+    effectBody.read(request, limit),
+    (text) => Effect.fromResult(Result.map(body.parseText(text), Operation.fromBody))
   )
 }
-
-/** Whether the length that was announced keeps the body below the limit: Node reads no byte more than that. */
-const isBounded = ({ headers, source }: HttpServerRequest.HttpServerRequest): boolean =>
-  Array.isArray((source as { readonly rawHeaders?: unknown }).rawHeaders) &&
-  Number(headers["content-length"]) <= Number(maximumBody) && headers["transfer-encoding"] === undefined
-
-const read = (
-  request: HttpServerRequest.HttpServerRequest
-): Effect.Effect<ReadonlyArray<Operation.Operation>, MalformedRequest> =>
-  request.arrayBuffer.pipe(
-    Effect.mapError((error) =>
-      (error.reason as { readonly reason?: unknown }).reason === "BodyTooLarge" ? body.tooLarge : body.notJson
-    ),
-    Effect.flatMap((bytes) => Effect.fromResult(Result.map(body.parse(bytes), Operation.fromBody)))
-  )
 
 /** Ends a stream when the token that asked for it does, or, of a running answer, some time after that. */
 const untilExpiry = (
   response: HttpServerResponse.HttpServerResponse,
-  end: number | undefined
+  principal: Principal["Service"] | undefined,
+  method: string,
+  operations: ReadonlyArray<Operation.Operation>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
   const { body } = response
+  const end = body._tag === "Stream" ? Lifetime.endOfStream(principal, method, operations) : undefined
   if (body._tag !== "Stream" || end === undefined) return Effect.succeed(response)
   return Effect.map(Clock.currentTimeMillis, (now) =>
     HttpServerResponse.setBody(
@@ -359,47 +347,46 @@ const untilExpiry = (
 
 /** Inside the middleware of `AuthLayer`, so the caller is known; outside the server, so nothing has run yet. */
 const beforeDispatch = (policyOf: (operation: Operation.Operation) => Policy | undefined) =>
-  Effect.map(AuthLayer, (gate) => (app: App): App => {
-    const judged: App = effectHttp.answered(Effect.withFiber((fiber) => {
+  Effect.map(AuthLayer, ({ authorize, sessions }) => (app: App): App => {
+    const judged: App = Effect.withFiber((fiber) => {
       const { context } = fiber
       const request = Context.getUnsafe(context, HttpServerRequest.HttpServerRequest)
-      if (request.method === "OPTIONS") return app
+      const { headers, method } = request
+      if (method === "OPTIONS") return app
       const principal = Context.getOrUndefined(context, Principal)
-      const session = request.headers["mcp-session-id"]
-      const admitted = gate.authorize({
+      const session = headers["mcp-session-id"]
+      const limit = Context.get(context, HttpIncomingMessage.MaxBodySize) ?? maximumBody
+      const admitted = authorize({
         principal,
         session,
         protocolVersion: effectHttp.protocolVersion(request),
-        operations: operationsOf(request),
+        operations: operationsOf(request, limit),
         policy: policyOf,
         ticket: effectHttp.passageOf(request)?.ticket
+      }, fiber)
+      return Effect.matchEffect(admitted, {
+        onFailure: (refusal): App => Effect.succeed(effectHttp.fromRefusal(refusal)),
+        onSuccess: (operations): App =>
+          Effect.flatMap(app, (response) => {
+            // The server sets Mcp-Session-Id in a pre-response handler: only one appended after it sees the header.
+            if (session === undefined && operations.some(isInitialize)) {
+              HttpEffect.appendPreResponseHandlerUnsafe(context, (_, sent) => {
+                const issued = sent.headers["mcp-session-id"]
+                if (issued !== undefined) sessions.bind(issued, principal)
+                return Effect.succeed(sent)
+              })
+            }
+            if (session !== undefined && method === "DELETE" && response.status === 204) sessions.release(session)
+            return untilExpiry(response, principal, method, operations)
+          })
       })
-      return Effect.flatMap(admitted, (operations) =>
-        Effect.flatMap(app, (response) => {
-          // The server sets Mcp-Session-Id in a pre-response handler: only one appended after it sees the header.
-          if (session === undefined || request.method === "DELETE") {
-            HttpEffect.appendPreResponseHandlerUnsafe(context, (_, sent) => {
-              const issued = sent.headers["mcp-session-id"]
-              if (issued !== undefined && session === undefined) gate.sessions.bind(issued, principal)
-              if (request.method === "DELETE" && sent.status === 204 && session !== undefined) {
-                gate.sessions.release(session)
-              }
-              return Effect.succeed(sent)
-            })
-          }
-          return untilExpiry(response, Lifetime.endOfStream(principal, request.method, operations))
-        }))
-    }))
-    const limited = Effect.provideService(judged, HttpIncomingMessage.MaxBodySize, maximumBody)
-    const gated: App = Effect.withFiber(({ context }) =>
-      Context.getOrUndefined(context, HttpIncomingMessage.MaxBodySize) !== undefined ||
-        isBounded(Context.getUnsafe(context, HttpServerRequest.HttpServerRequest))
-        ? judged
-        : limited
-    )
-    effectHttp.decidesAboutAnonymous.add(gated)
-    return gated
+    })
+    effectHttp.decidesAboutAnonymous.add(judged)
+    return judged
   })
+
+/** Sessions begin with it, and with nothing else: one that a server gave away otherwise would belong to nobody. */
+const isInitialize = ({ method }: Operation.Operation): boolean => method === "initialize"
 
 type ScopeMarkers<R> = R extends HttpRouter.Request<"Requires", RequiredScope<infer S>>
   ? HttpRouter.Request<"Requires", RequiredScope<S>>

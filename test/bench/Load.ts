@@ -135,7 +135,7 @@ export const getAt = (path: string) => (token: string): Buffer =>
 export const get = getAt("/mcp")
 
 /** A tool call of MCP 2026-07-28, or of the revision before it, which the SDK v1 speaks. */
-export const callTool = (token: string, revision: "2026-07-28" | "2025-11-25"): Buffer => {
+export const callTool = (token: string, revision: "2026-07-28" | "2025-11-25", path = "/mcp"): Buffer => {
   const modern = revision === "2026-07-28"
   const body = JSON.stringify({
     jsonrpc: "2.0",
@@ -156,7 +156,7 @@ export const callTool = (token: string, revision: "2026-07-28" | "2025-11-25"): 
     }
   })
   const headers = [
-    "POST /mcp HTTP/1.1",
+    `POST ${path} HTTP/1.1`,
     "host: 127.0.0.1",
     `authorization: Bearer ${token}`,
     "content-type: application/json",

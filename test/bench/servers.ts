@@ -129,32 +129,44 @@ const onNode = async (issuer: string, resource: string) => {
   )
 }
 
-/** One tool on Effect's `McpServer`. */
-const effectTools = async (guard: { readonly issuer: string; readonly resource: string } | undefined) => {
+/** Tools on Effect's `McpServer`, behind the gate at `/mcp` or without protection, or both on one router. */
+const effectTools = async (routes: {
+  readonly behind?: { readonly issuer: string; readonly resource: string }
+  readonly open?: `/${string}`
+}) => {
   const { McpProtocol, McpServer, Tool, Toolkit } = await import("effect/ai")
   const AddTodo = Tool.make("add_todo", {
     description: "Adds a todo",
     parameters: Schema.Struct({ title: Schema.String }),
     success: Schema.String
   })
-  const settings = { name: "todos", version: "1.0.0", path: "/mcp", protocols: [McpProtocol.v2026_07_28] } as const
+  const settings = { name: "todos", version: "1.0.0", protocols: [McpProtocol.v2026_07_28] } as const
   const add = ({ title }: { readonly title: string }) => Effect.succeed(`added ${title}`)
-  if (guard === undefined) {
+  const open = (path: `/${string}`) => {
     const Todos = Toolkit.make(AddTodo)
-    return onEffect(McpServer.layerHttp({
+    return McpServer.layerHttp({
       ...settings,
+      path,
       registrations: McpServer.toolkit(Todos).pipe(Layer.provide(Todos.toLayer({ add_todo: add })))
-    }))
+    })
   }
-  const { AuthLayer, requireScopes } = await import("effect-mcp-auth")
-  const { McpAuth } = await import("effect-mcp-auth/mcp")
-  const Todos = Toolkit.make(requireScopes("todos:write")(AddTodo))
-  return onEffect(
-    McpAuth.layerHttp({
+  const behind = async (issuer: string, resource: string) => {
+    const { AuthLayer, requireScopes } = await import("effect-mcp-auth")
+    const { McpAuth } = await import("effect-mcp-auth/mcp")
+    const Todos = Toolkit.make(requireScopes("todos:write")(AddTodo))
+    return McpAuth.layerHttp({
       ...settings,
+      path: "/mcp",
       registrations: McpAuth.toolkit(Todos).pipe(Layer.provide(Todos.toLayer({ add_todo: add })))
-    }).pipe(Layer.provide(AuthLayer.make(options(guard.issuer, guard.resource))))
-  )
+    }).pipe(Layer.provide(AuthLayer.make(options(issuer, resource))))
+  }
+  return onEffect(Layer.mergeAll(
+    // Two servers of one program would be one: layers are built once.
+    routes.open === undefined ? Layer.empty : Layer.fresh(open(routes.open)),
+    routes.behind === undefined
+      ? Layer.empty
+      : Layer.fresh(await behind(routes.behind.issuer, routes.behind.resource))
+  ))
 }
 
 const added = (title: string) => ({ content: [{ type: "text" as const, text: `added ${title}` }] })
@@ -244,8 +256,9 @@ export const servers: Readonly<Record<string, Make>> = {
     const protect = auth.protectRoute({ scopes: ["todos:read"] })
     return createServer((request, response) => void protect(request, response, () => response.end(answer)))
   },
-  "tools: Effect": () => effectTools(undefined),
-  "tools: Effect + effect-mcp-auth": (issuer, resource) => effectTools({ issuer, resource }),
+  "tools: Effect": () => effectTools({ open: "/mcp" }),
+  "tools: Effect + effect-mcp-auth": (issuer, resource) => effectTools({ behind: { issuer, resource } }),
+  "tools: Effect, two routes": (issuer, resource) => effectTools({ behind: { issuer, resource }, open: "/open" }),
   "tools: SDK v1 + effect-mcp-auth": sdkV1Tools,
   "tools: SDK v2": () => sdkV2Tools(undefined),
   "tools: SDK v2 + effect-mcp-auth": (issuer, resource) => sdkV2Tools({ issuer, resource })

@@ -38,10 +38,10 @@ export const joined = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Ar
   return bytes
 }
 
-/** Parses the bytes of a body. A byte order mark and invalid UTF-8 are no JSON (RFC 8259 §8.1). */
-export const parse = (bytes: Uint8Array | ArrayBuffer): Result.Result<unknown, MalformedRequest> => {
+/** The text of a body. A byte order mark and invalid UTF-8 are no JSON (RFC 8259 §8.1). */
+export const textOf = (bytes: Uint8Array | ArrayBuffer): Result.Result<string, MalformedRequest> => {
   try {
-    return Result.succeed(JSON.parse(decoder.decode(bytes)))
+    return Result.succeed(decoder.decode(bytes))
   } catch {
     return Result.fail(notJson)
   }
@@ -49,15 +49,23 @@ export const parse = (bytes: Uint8Array | ArrayBuffer): Result.Result<unknown, M
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** A value that a body parser left: parsed already, or the text or the bytes of it. */
-export const parsed = (value: unknown): Result.Result<unknown, MalformedRequest> => {
-  if (value instanceof Uint8Array) return parse(value)
-  if (typeof value !== "string") return Result.succeed(value)
+/** Parses the text of a body. */
+export const parseText = (text: string): Result.Result<unknown, MalformedRequest> => {
   try {
-    return Result.succeed(JSON.parse(value))
+    return Result.succeed(JSON.parse(text))
   } catch {
     return Result.fail(notJson)
   }
+}
+
+/** Parses the bytes of a body. */
+export const parse = (bytes: Uint8Array | ArrayBuffer): Result.Result<unknown, MalformedRequest> =>
+  Result.flatMap(textOf(bytes), parseText)
+
+/** A value that a body parser left: parsed already, or the text or the bytes of it. */
+export const parsed = (value: unknown): Result.Result<unknown, MalformedRequest> => {
+  if (value instanceof Uint8Array) return parse(value)
+  return typeof value === "string" ? parseText(value) : Result.succeed(value)
 }
 
 /** Checks the option of a host; throws `AuthConfigError`. */

@@ -9,6 +9,7 @@ import * as body from "./body.ts"
 import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
 import type { Admitted, Body, Host } from "./host.ts"
+import * as nodeBody from "./nodeBody.ts"
 import * as requestPath from "./requestPath.ts"
 import { isEventStream } from "./webHost.ts"
 
@@ -123,7 +124,7 @@ const readBody = (req: NodeRequest, limit: number): Effect.Effect<unknown, Malfo
   // What a parser left counts only where the stream is read: some set `req.body` and read nothing, and what runs would
   // then be another body than the one that was judged.
   return Effect.flatMap(
-    readBytes(req, limit),
+    nodeBody.read(req, limit),
     (bytes) =>
       bytes.byteLength === 0 ? leftByParser(req, Effect.fail(body.notJson)) : Effect.fromResult(body.parse(bytes))
   )
@@ -138,34 +139,6 @@ const contentTypeOf = (req: NodeRequest): string | undefined => {
   const value = req.headers["content-type"]
   return typeof value === "string" ? value : undefined
 }
-
-const readBytes = (req: NodeRequest, limit: number): Effect.Effect<Uint8Array, MalformedRequest> =>
-  Effect.callback<Uint8Array, MalformedRequest>((resume) => {
-    const chunks: Array<Uint8Array> = []
-    let size = 0
-    const onData = (chunk: unknown) => {
-      // A string only where somebody called `setEncoding`.
-      const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk as Uint8Array
-      size += bytes.byteLength
-      if (size > limit) return settle(Effect.fail(body.tooLarge))
-      chunks.push(bytes)
-    }
-    const onEnd = () => settle(Effect.succeed(body.joined(chunks, size)))
-    // A body that breaks off is none: whoever sent it is gone.
-    const onBroken = () => settle(Effect.fail(body.notJson))
-    const listeners = [["data", onData], ["end", onEnd], ["error", onBroken], ["close", onBroken]] as const
-    const detach = () => {
-      for (const [event, listener] of listeners) req.off(event, listener)
-    }
-    const settle = (result: Effect.Effect<Uint8Array, MalformedRequest>) => {
-      detach()
-      // Without a listener, an error after this would end the process.
-      req.on("error", () => {})
-      resume(result)
-    }
-    for (const [event, listener] of listeners) req.on(event, listener)
-    return Effect.sync(detach)
-  })
 
 /** Sends an answer of the gate, or a document. */
 export const send = (req: NodeRequest, res: NodeResponse, answer: Refusal | Answer): void => {

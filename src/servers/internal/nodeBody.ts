@@ -1,0 +1,34 @@
+import * as Effect from "effect/Effect"
+import type { MalformedRequest } from "../../protocol/AuthError.ts"
+import * as body from "./body.ts"
+
+/** The body of a request on Node, as a stream of bytes that nobody has begun to read. */
+export interface Source {
+  on(event: string, listener: (argument: unknown) => void): unknown
+  off(event: string, listener: (argument: unknown) => void): unknown
+}
+
+/** Reads a body to its end. More than `limit` bytes are refused as they come, and what follows them is let go. */
+export const read = (source: Source, limit: number): Effect.Effect<Uint8Array, MalformedRequest> =>
+  Effect.callback<Uint8Array, MalformedRequest>((resume) => {
+    const chunks: Array<Uint8Array> = []
+    let size = 0
+    const onData = (chunk: unknown) => {
+      // A string only where somebody called `setEncoding`.
+      const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk as Uint8Array
+      size += bytes.byteLength
+      if (size <= limit) return void chunks.push(bytes)
+      chunks.length = 0
+      resume(Effect.fail(body.tooLarge))
+    }
+    const onEnd = () => resume(Effect.succeed(body.joined(chunks, size)))
+    // A body that breaks off is none: whoever sent it is gone.
+    const onBroken = () => resume(Effect.fail(body.notJson))
+    // They stay: only the first result counts, without a listener an error would end the process, and to take them off
+    // costs as much as all that is done with a small body.
+    source.on("data", onData)
+    source.on("end", onEnd)
+    source.on("error", onBroken)
+    source.on("close", onBroken)
+    return Effect.sync(() => source.off("data", onData))
+  })
