@@ -1,4 +1,4 @@
-/** The levels of the benchmark; whole requests are next door. */
+/** The levels of the benchmark; whole requests and tool calls are next door. */
 import { build } from "esbuild"
 import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -8,77 +8,11 @@ import * as Child from "./Child.ts"
 import * as Load from "./Load.ts"
 import type { Measured as Memory } from "./Memory.ts"
 import { type Level, number, type Settings, withQuartiles } from "./Report.ts"
-import { compare, goal, rounds, startServers } from "./Rounds.ts"
 import { ratio, shuffled, spread } from "./Stats.ts"
 import type { Measured as Verified, Work } from "./Verify.ts"
 
 export { request } from "./Requests.ts"
-
-const toolServers = [
-  "tools: Effect",
-  "tools: Effect + effect-mcp-auth",
-  "tools: SDK v1",
-  "tools: SDK v1 + effect-mcp-auth",
-  "tools: SDK v1 + mcp-auth",
-  "tools: SDK v1 + requireBearerAuth + jose",
-  "tools: SDK v2",
-  "tools: SDK v2 + effect-mcp-auth"
-]
-
-const isInGoal = (name: string) => !name.includes(" + ") || name.endsWith(" + effect-mcp-auth")
-
-export const tools = async (settings: Settings): Promise<Level> => {
-  const { issuer, quick } = settings
-  const tokens = await issuer.mint("RS256", 1000)
-  const modern = tokens.map((token) => Load.callTool(token, "2026-07-28"))
-  const legacy = tokens.map((token) => Load.callTool(token, "2025-11-25"))
-  const names = settings.few ? toolServers.filter(isInGoal) : toolServers
-  const servers = await startServers(names, issuer, (name) => !quick && isInGoal(name) ? 2 : 1)
-  for (const { name, port } of servers) {
-    const { body } = await Load.run(port, name.includes("v1") ? legacy : modern, {
-      connections: 1,
-      until: (sent) => sent === 1
-    })
-    if (!body.includes("added buy milk")) throw new Error(`${name} does not run the tool: ${body}`)
-  }
-  const samples = await rounds(
-    servers,
-    (name) => name.includes("v1") ? legacy : modern,
-    () => ["200"],
-    quick
-      ? { count: 5, leadIn: 100, milliseconds: 250, warm: { requests: 15_000, milliseconds: 1500 } }
-      : {
-        compared: isInGoal,
-        count: 16,
-        leadIn: 200,
-        milliseconds: 500,
-        warm: { requests: 40_000, milliseconds: 10_000 }
-      }
-  )
-  await Promise.all(servers.map((server) => server.stop()))
-  const baseOf = (name: string) => name.split(" + ")[0]!
-  return {
-    tables: [{
-      title: "`tools/call`, 1,000 tokens",
-      text: "To the same server without protection.",
-      columns: ["server", "by CPU", "by requests per second"],
-      rows: names.filter((name) => name !== baseOf(name)).map((name) => {
-        const { cpu, rate } = compare(samples, name, baseOf(name))
-        return [name.slice("tools: ".length), withQuartiles(cpu), withQuartiles(rate)]
-      })
-    }],
-    goals: ([["Effect", 0.95], ["SDK v1", 0.93], ["SDK v2", 0.93]] as const).flatMap(([host, atLeast]) =>
-      goal(
-        `tools/${host}`,
-        `\`tools/call\` through the gate, to the same server without it: ${host}`,
-        atLeast,
-        samples,
-        `tools: ${host} + effect-mcp-auth`,
-        `tools: ${host}`
-      )
-    )
-  }
-}
+export { tools } from "./Tools.ts"
 
 export const verify = async ({ issuer, quick }: Settings): Promise<Level> => {
   const algorithms = quick ? ["RS256"] as const : ["RS256", "ES256", "EdDSA"] as const

@@ -3,7 +3,7 @@ import * as Child from "./Child.ts"
 import type { Measured as Handled } from "./Handler.ts"
 import * as Load from "./Load.ts"
 import { type Goal, type Level, type Settings, type Table, withQuartiles } from "./Report.ts"
-import { compare, goal, rounds, type Samples, startServers } from "./Rounds.ts"
+import { compare, goal, rounds, routesOf, type Samples, startServers } from "./Rounds.ts"
 import { ratio, spread } from "./Stats.ts"
 
 const own = "effect + effect-mcp-auth"
@@ -199,28 +199,19 @@ const behind = "the route behind the gate"
 const beside = "the route beside it"
 const constant = "the route behind a middleware that gives a constant"
 
-/**
- * A route behind the gate and others beside it, in turns, on one server. What the compiler made of a process, where its
- * memory lies and what else it does is the same for all of them, so this is what a gate costs.
- */
-const routes = async ({ issuer, quick }: Settings, { statuses, tokens }: Scenario): Promise<Samples> => {
-  const servers = await startServers(["effect, three routes"], issuer, () => quick ? 1 : 3)
-  const requests = new Map(
-    [[behind, "/mcp"], [beside, "/open"], [constant, "/floor"]].map(([name, path]) =>
+const routes = ({ issuer, quick }: Settings, { statuses, tokens }: Scenario): Promise<Samples> =>
+  routesOf(
+    "effect, three routes",
+    issuer,
+    new Map([[behind, "/mcp"], [beside, "/open"], [constant, "/floor"]].map(([name, path]) =>
       [name!, tokens.map(Load.getAt(path!))] as const
-    )
-  )
-  const samples = await rounds(
-    servers.flatMap((server) => [...requests.keys()].map((name) => ({ ...server, name }))),
-    (name) => requests.get(name)!,
-    (name) => name === behind ? statuses : ["200"],
+    )),
+    (name) =>
+      name === behind ? statuses : ["200"],
     quick
-      ? { count: 12, leadIn: 30, milliseconds: 70, warm: { requests: 20_000, milliseconds: 1500 } }
-      : { count: 60, leadIn: 30, milliseconds: 70, warm: { requests: 50_000, milliseconds: 3000 } }
+      ? { processes: 1, count: 12, leadIn: 30, milliseconds: 70, warm: { requests: 20_000, milliseconds: 1500 } }
+      : { processes: 4, count: 24, leadIn: 30, milliseconds: 70, warm: { requests: 50_000, milliseconds: 3000 } }
   )
-  await Promise.all(servers.map((server) => server.stop()))
-  return samples
-}
 
 /** The goals that are about two routes, with what two servers say. */
 const routesGoal = (id: string, what: string, atLeast: number, pair: Samples, servers: Samples): ReadonlyArray<Goal> =>

@@ -14,6 +14,17 @@ export interface Sample {
 /** By name, one for each round; none where there were too few answers. */
 export type Samples = ReadonlyMap<string, ReadonlyArray<Sample | undefined>>
 
+export interface Turns {
+  readonly count: number
+  /** So many milliseconds at the beginning of a turn count for nothing: the caches of the machine belong to others then. */
+  readonly leadIn: number
+  readonly milliseconds: number
+  /** Ends with either. What is young is compiled while it runs, which takes CPU time, too: the more the more code there is. */
+  readonly warm: { readonly milliseconds: number; readonly requests: number }
+  /** What is in the body of every answer. Default: nothing. */
+  readonly contained?: string
+}
+
 /**
  * Rounds of load on several servers that are warm, in a new order each time. Of processes with the same name another one
  * serves in each round: what the compiler made of the same code differs by a tenth. A shared machine may take half as long
@@ -23,15 +34,9 @@ export const rounds = async (
   servers: ReadonlyArray<Child.Server>,
   requestsOf: (name: string) => ReadonlyArray<Buffer>,
   expected: (name: string) => ReadonlyArray<string>,
-  { compared = () => true, count, leadIn, milliseconds, once = () => false, warm }: {
-    readonly count: number
-    /** So many milliseconds at the beginning of a turn count for nothing: the caches of the machine belong to others then. */
-    readonly leadIn: number
-    readonly milliseconds: number
+  { compared = () => true, contained = "", count, leadIn, milliseconds, once = () => false, warm }: Turns & {
     /** Who is compared by a goal. */
     readonly compared?: (name: string) => boolean
-    /** Ends with either. What is young is compiled while it runs, which takes CPU time, too: the more the more code there is. */
-    readonly warm: { readonly milliseconds: number; readonly requests: number }
     /** Whether this server may see no request twice: a round ends where they do. */
     readonly once?: (name: string) => boolean
   }
@@ -54,11 +59,17 @@ export const rounds = async (
     })
     next.set(server, from + outcome.count)
     const wrong = Object.keys(outcome.statuses).find((status) => !expected(name).includes(status))
-    if (wrong !== undefined) throw new Error(`${name} answers ${wrong}: ${outcome.body}`)
+    if (wrong !== undefined || !outcome.body.includes(contained)) {
+      throw new Error(`${name} answers ${wrong ?? "something else"}: ${outcome.body}`)
+    }
     return outcome
   }
-  for (const server of servers) {
-    await load(server, (sent, passed) => sent >= warm.requests || passed > warm.milliseconds)
+  // In turns as well: of two routes of a server the second would find code that is compiled for the first.
+  const passes = 4
+  for (let pass = 0; pass < passes; pass++) {
+    for (const server of servers) {
+      await load(server, (sent, passed) => sent >= warm.requests / passes || passed > warm.milliseconds / passes)
+    }
   }
   const first = names.filter(compared)
   const others = names.filter((name) => !compared(name))
@@ -91,6 +102,34 @@ export const startServers = (
   Promise.all(
     names.flatMap((name) => Array.from({ length: processes(name) }, () => Child.server(name, issuer.url)))
   )
+
+/**
+ * Rounds of load on routes of one server, named as their requests are, in one process after the other. What the compiler made of a process, where its memory
+ * lies and what else it does is the same for all of them, so what is between a route behind a gate and one beside it is the
+ * gate.
+ */
+export const routesOf = async (
+  server: string,
+  issuer: Child.Issuer,
+  requests: ReadonlyMap<string, ReadonlyArray<Buffer>>,
+  expected: (name: string) => ReadonlyArray<string>,
+  { processes, ...turns }: Turns & { readonly processes: number }
+): Promise<Samples> => {
+  const samples = new Map<string, Array<Sample | undefined>>([...requests.keys()].map((name) => [name, []]))
+  // One process after the other: what comes next to itself finds its caches warm.
+  for (let process = 0; process < processes; process++) {
+    const [started] = await startServers([server], issuer, () => 1)
+    const found = await rounds(
+      [...requests.keys()].map((name) => ({ ...started!, name })),
+      (name) => requests.get(name)!,
+      expected,
+      turns
+    )
+    for (const [name, samplesOf] of found) samples.get(name)!.push(...samplesOf)
+    await started!.stop()
+  }
+  return samples
+}
 
 /** How many times as many requests the first serves for the same CPU time, and in the same time. */
 export const compare = (samples: Samples, of: string, to: string): { readonly cpu: Spread; readonly rate: Spread } => {

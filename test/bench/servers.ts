@@ -1,31 +1,11 @@
 /** Our servers, and the unprotected ones beside them. Each contender loads what it needs alone. */
-import { NodeHttpServer } from "@effect/platform-node"
-import { Context, Effect, Layer, References, Schema, Scope } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { FetchHttpClient, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { KeyObject, verify } from "node:crypto"
-import { createServer, type RequestListener, type Server } from "node:http"
+import { createServer } from "node:http"
+import { type Make, onEffect, options, quiet } from "./onEffect.ts"
 import { answer } from "./Subject.ts"
-
-/** Gives a server; one that does not listen yet is made to. */
-export type Make = (issuer: string, resource: string) => Server | Promise<Server>
-
-const options = (issuer: string, resource: string) => ({
-  resource,
-  authorizationServers: [issuer] as const,
-  scopes: ["todos:read", "todos:write"] as const
-})
-
-const quiet = Layer.succeed(References.MinimumLogLevel, "None")
-
-const onEffect = async <E>(app: Layer.Layer<never, E, HttpRouter.HttpRouter>): Promise<Server> => {
-  const node = createServer()
-  const Served = HttpRouter.serve(app, { disableLogger: true, disableListenLog: true }).pipe(
-    Layer.provide(NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1" })),
-    Layer.provideMerge(quiet)
-  )
-  await Effect.runPromise(Scope.provide(Layer.build(Served), Effect.runSync(Scope.make())))
-  return node
-}
+import { toolServers } from "./toolServers.ts"
 
 const guardedRoute = async (issuer: string, resource: string, signatures: "jose" | "node:crypto") => {
   const { AuthLayer, Principal, Signature } = await import("effect-mcp-auth")
@@ -129,107 +109,6 @@ const onNode = async (issuer: string, resource: string) => {
   )
 }
 
-/** Tools on Effect's `McpServer`, behind the gate at `/mcp` or without protection, or both on one router. */
-const effectTools = async (routes: {
-  readonly behind?: { readonly issuer: string; readonly resource: string }
-  readonly open?: `/${string}`
-}) => {
-  const { McpProtocol, McpServer, Tool, Toolkit } = await import("effect/ai")
-  const AddTodo = Tool.make("add_todo", {
-    description: "Adds a todo",
-    parameters: Schema.Struct({ title: Schema.String }),
-    success: Schema.String
-  })
-  const settings = { name: "todos", version: "1.0.0", protocols: [McpProtocol.v2026_07_28] } as const
-  const add = ({ title }: { readonly title: string }) => Effect.succeed(`added ${title}`)
-  const open = (path: `/${string}`) => {
-    const Todos = Toolkit.make(AddTodo)
-    return McpServer.layerHttp({
-      ...settings,
-      path,
-      registrations: McpServer.toolkit(Todos).pipe(Layer.provide(Todos.toLayer({ add_todo: add })))
-    })
-  }
-  const behind = async (issuer: string, resource: string) => {
-    const { AuthLayer, requireScopes } = await import("effect-mcp-auth")
-    const { McpAuth } = await import("effect-mcp-auth/mcp")
-    const Todos = Toolkit.make(requireScopes("todos:write")(AddTodo))
-    return McpAuth.layerHttp({
-      ...settings,
-      path: "/mcp",
-      registrations: McpAuth.toolkit(Todos).pipe(Layer.provide(Todos.toLayer({ add_todo: add })))
-    }).pipe(Layer.provide(AuthLayer.make(options(issuer, resource))))
-  }
-  return onEffect(Layer.mergeAll(
-    // Two servers of one program would be one: layers are built once.
-    routes.open === undefined ? Layer.empty : Layer.fresh(open(routes.open)),
-    routes.behind === undefined
-      ? Layer.empty
-      : Layer.fresh(await behind(routes.behind.issuer, routes.behind.resource))
-  ))
-}
-
-const added = (title: string) => ({ content: [{ type: "text" as const, text: `added ${title}` }] })
-
-/** The same on the SDK v1 and Express, a server for each request. */
-const sdkV1Tools = async (issuer: string, resource: string): Promise<Server> => {
-  const { default: express } = await import("express")
-  const { McpServer } = await import("@modelcontextprotocol/sdk/server/mcp.js")
-  const { StreamableHTTPServerTransport } = await import("@modelcontextprotocol/sdk/server/streamableHttp.js")
-  const { McpAuthSdk } = await import("effect-mcp-auth/sdk-v1")
-  const { z } = await import("zod")
-  const auth = await McpAuthSdk.make({ ...options(issuer, resource), layer: quiet })
-  const make = () => {
-    const server = new McpServer({ name: "todos", version: "1.0.0" })
-    auth.registerTool(
-      server,
-      "add_todo",
-      { description: "Adds a todo", inputSchema: { title: z.string() }, scopes: ["todos:write"] },
-      ({ title }) => added(title)
-    )
-    return server
-  }
-  const app = express()
-  app.post("/mcp", auth.protect(make()), async (request, response) => {
-    const server = make()
-    const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true })
-    response.on("close", () => void server.close())
-    // The SDK's own types do not agree on optional members under `exactOptionalPropertyTypes`.
-    await server.connect(transport as Parameters<typeof server.connect>[0])
-    await transport.handleRequest(request, response, request.body)
-  })
-  return createServer(app)
-}
-
-/** The same on the SDK v2. */
-const sdkV2Tools = async (guard: { readonly issuer: string; readonly resource: string } | undefined) => {
-  const { getRequestListener } = await import("@hono/node-server")
-  const { createMcpHandler, McpServer } = await import("@modelcontextprotocol/server")
-  const { McpAuthSdk } = await import("effect-mcp-auth/sdk-v2")
-  const { z } = await import("zod")
-  const inputSchema = z.object({ title: z.string() })
-  if (guard === undefined) {
-    const handler = createMcpHandler(() => {
-      const server = new McpServer({ name: "todos", version: "1.0.0" })
-      server.registerTool("add_todo", { description: "Adds a todo", inputSchema }, ({ title }) => added(title))
-      return server
-    })
-    return createServer(getRequestListener((request) => handler.fetch(request)) as RequestListener)
-  }
-  const auth = await McpAuthSdk.make({ ...options(guard.issuer, guard.resource), layer: quiet })
-  const handler = auth.createMcpHandler(() => {
-    const server = new McpServer({ name: "todos", version: "1.0.0" })
-    auth.registerTool(
-      server,
-      "add_todo",
-      { description: "Adds a todo", inputSchema, scopes: ["todos:write"] },
-      ({ title }) => added(title)
-    )
-    return server
-  })
-  return createServer(getRequestListener((request) => handler.fetch(request)) as RequestListener)
-}
-
 export const servers: Readonly<Record<string, Make>> = {
   "effect": () => onEffect(openRoute("/mcp")),
   "effect + effect-mcp-auth": async (issuer, resource) => onEffect(await guardedRoute(issuer, resource, "jose")),
@@ -256,10 +135,5 @@ export const servers: Readonly<Record<string, Make>> = {
     const protect = auth.protectRoute({ scopes: ["todos:read"] })
     return createServer((request, response) => void protect(request, response, () => response.end(answer)))
   },
-  "tools: Effect": () => effectTools({ open: "/mcp" }),
-  "tools: Effect + effect-mcp-auth": (issuer, resource) => effectTools({ behind: { issuer, resource } }),
-  "tools: Effect, two routes": (issuer, resource) => effectTools({ behind: { issuer, resource }, open: "/open" }),
-  "tools: SDK v1 + effect-mcp-auth": sdkV1Tools,
-  "tools: SDK v2": () => sdkV2Tools(undefined),
-  "tools: SDK v2 + effect-mcp-auth": (issuer, resource) => sdkV2Tools({ issuer, resource })
+  ...toolServers
 }

@@ -1,0 +1,100 @@
+/** The level "tools": `tools/call`, over sockets. */
+import * as Load from "./Load.ts"
+import { type Goal, type Level, type Settings, withQuartiles } from "./Report.ts"
+import { compare, goal, rounds, routesOf, startServers } from "./Rounds.ts"
+
+const contenders = [
+  "tools: Effect",
+  "tools: Effect + effect-mcp-auth",
+  "tools: SDK v1",
+  "tools: SDK v1 + effect-mcp-auth",
+  "tools: SDK v1 + mcp-auth",
+  "tools: SDK v1 + requireBearerAuth + jose",
+  "tools: SDK v2",
+  "tools: SDK v2 + effect-mcp-auth"
+]
+
+const isOurs = (name: string) => !name.includes(" + ") || name.endsWith(" + effect-mcp-auth")
+
+const goals = [["Effect", 0.95], ["SDK v1", 0.93], ["SDK v2", 0.93]] as const
+
+const contained = "added buy milk"
+
+const revisionOf = (name: string) => name.includes("v1") ? "2025-11-25" : "2026-07-28"
+
+export const tools = async (settings: Settings): Promise<Level> => {
+  const tokens = await settings.issuer.mint("RS256", 1000)
+  const found: Array<Goal> = []
+  for (const [host, atLeast] of goals) found.push(...await through(settings, tokens, host, atLeast))
+  // The goals are about routes of one server; these are for the peers.
+  return { tables: settings.few ? [] : [await beside(settings, tokens)], goals: found }
+}
+
+/** A server behind the gate and one without it, on one port of one process. */
+const through = async (
+  { issuer, quick }: Settings,
+  tokens: ReadonlyArray<string>,
+  host: string,
+  atLeast: number
+): Promise<ReadonlyArray<Goal>> => {
+  console.log(`  ${host} …`)
+  const requestsTo = (path: string) => tokens.map((token) => Load.callTool(token, revisionOf(host), path))
+  const samples = await routesOf(
+    `tools: ${host}, two routes`,
+    issuer,
+    new Map([["behind", requestsTo("/mcp")], ["open", requestsTo("/open")]]),
+    () => ["200"],
+    quick
+      ? {
+        contained,
+        processes: 1,
+        count: 8,
+        leadIn: 50,
+        milliseconds: 250,
+        warm: { requests: 15_000, milliseconds: 2000 }
+      }
+      : {
+        contained,
+        processes: 3,
+        count: 60,
+        leadIn: 50,
+        milliseconds: 250,
+        warm: { requests: 20_000, milliseconds: 6000 }
+      }
+  )
+  return goal(
+    `tools/${host}`,
+    `\`tools/call\` through the gate, to the same server without it: ${host}`,
+    atLeast,
+    samples,
+    "behind",
+    "open"
+  )
+}
+
+/** Servers of their own, ours and those of peers. */
+const beside = async ({ issuer }: Settings, tokens: ReadonlyArray<string>) => {
+  const requests = new Map(
+    contenders.map((name) => [name, tokens.map((token) => Load.callTool(token, revisionOf(name)))] as const)
+  )
+  const servers = await startServers(contenders, issuer, (name) => isOurs(name) ? 2 : 1)
+  const samples = await rounds(servers, (name) => requests.get(name)!, () => ["200"], {
+    compared: isOurs,
+    contained,
+    count: 16,
+    leadIn: 200,
+    milliseconds: 500,
+    warm: { requests: 40_000, milliseconds: 10_000 }
+  })
+  await Promise.all(servers.map((server) => server.stop()))
+  const baseOf = (name: string) => name.split(" + ")[0]!
+  return {
+    title: "`tools/call`, 1,000 tokens",
+    text: "To the same server without protection, each a process of its own.",
+    columns: ["server", "by CPU", "by requests per second"],
+    rows: contenders.filter((name) => name !== baseOf(name)).map((name) => {
+      const { cpu, rate } = compare(samples, name, baseOf(name))
+      return [name.slice("tools: ".length), withQuartiles(cpu), withQuartiles(rate)]
+    })
+  }
+}
