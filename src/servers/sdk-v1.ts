@@ -370,7 +370,6 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
       const decided = node.decide(host, req, res, decide(server, node.toGateRequest(req), node.bodyOf(req, limit)))
       const admitted = decided instanceof Promise ? await decided : decided
       if (admitted === undefined) return
-      sdk.remember(admitted)
       node.prepare(host, req, res, admitted)
       next()
     },

@@ -384,7 +384,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
           ...(parsedBody === undefined ? {} : { parsedBody: () => parsedBody })
         })
         const decision = judge(host, registry, readArguments, read, async (body, sender) => {
-          const authInfo = sdk.remember(sender, { resourceMetadataUrl: metadataUrl })
+          const authInfo = sender.authInfo && Object.assign(sender.authInfo, { resourceMetadataUrl: metadataUrl })
           const server = await build({
             era: await isLegacyRequest(request, body) ? "legacy" : "modern",
             ...(authInfo === undefined ? {} : { authInfo }),

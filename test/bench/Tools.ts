@@ -56,10 +56,10 @@ const through = async (
       : {
         contained,
         processes: 3,
-        count: 60,
+        count: 20,
         leadIn: 50,
         milliseconds: 250,
-        warm: { requests: 20_000, milliseconds: 6000 }
+        warm: { requests: 12_000, milliseconds: 4000 }
       }
   )
   return goal(

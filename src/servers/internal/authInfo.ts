@@ -1,4 +1,5 @@
 import * as Redacted from "effect/Redacted"
+import type { Gate } from "../../authorization/Gate.ts"
 import type { Principal } from "../../verification/Principal.ts"
 
 /**
@@ -37,13 +38,15 @@ class Info implements AuthInfo {
   resource: URL
   extra: Record<string, unknown>
   readonly #principal: Principal["Service"]
+  readonly #gate: Gate
 
-  constructor(principal: Principal["Service"], resource: string) {
+  constructor(principal: Principal["Service"], gate: Gate) {
     this.#principal = principal
+    this.#gate = gate
     this.clientId = principal.clientId ?? ""
     this.scopes = [...principal.scopes]
     this.expiresAt = principal.expiresAt
-    this.resource = new URL(resource)
+    this.resource = new URL(gate.resource.resource)
     this.extra = {
       subject: principal.subject,
       issuer: principal.issuer,
@@ -56,6 +59,16 @@ class Info implements AuthInfo {
   get token(): string {
     return Redacted.value(this.#principal.token) as unknown as string
   }
+
+  static principalOf(info: object, gate: Gate): Principal["Service"] | undefined {
+    return #principal in info && info.#gate === gate ? info.#principal : undefined
+  }
 }
 
-export const make = (principal: Principal["Service"], resource: string): AuthInfo => new Info(principal, resource)
+export const make = (principal: Principal["Service"], gate: Gate): AuthInfo => new Info(principal, gate)
+
+/**
+ * Whose `AuthInfo` this is, if this gate made it: nobody else can make one that says so, whatever it looks like. A weak map
+ * would know it, too, and cost the garbage collector more than all the rest.
+ */
+export const principalOf = (info: object, gate: Gate): Principal["Service"] | undefined => Info.principalOf(info, gate)

@@ -208,7 +208,7 @@ export const make = async <A, R, E>(
 
   const somebody = (principal: Principal["Service"]) => ({
     principal,
-    authInfo: authInfo.make(principal, gate.resource.resource),
+    authInfo: authInfo.make(principal, gate),
     claims: claims(principal)
   })
 

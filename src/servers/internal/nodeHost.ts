@@ -233,10 +233,9 @@ class Watch<A> {
   tell(res: NodeResponse, args: ReadonlyArray<unknown>): void {
     if (this.#told) return
     this.#told = true
-    const headers = args.find((_) => typeof _ === "object" && _ !== null)
-    const given = headers === undefined ? undefined : namedHeaders(headers)
+    const given = args.find((_) => typeof _ === "object" && _ !== null)
     const header = (name: string): string | undefined => {
-      const value = given?.get(name) ?? res.getHeader(name)
+      const value = (given === undefined ? undefined : headerOf(given, name)) ?? res.getHeader(name)
       return value === undefined ? undefined : String(value)
     }
     this.#host.answered(this.#admitted, Number(args[0] ?? res.statusCode), header("mcp-session-id"))
@@ -257,16 +256,17 @@ const writeHead = function(this: NodeResponse & Watched, ...args: ReadonlyArray<
   }
 }
 
-/** The headers that `writeHead` takes: an object, a flat list, or a list of pairs. */
-const namedHeaders = (headers: object): ReadonlyMap<string, unknown> => {
-  const named = new Map<string, unknown>()
-  if (Array.isArray(headers)) {
-    const flat: ReadonlyArray<unknown> = headers.flat()
-    for (let i = 0; i + 1 < flat.length; i += 2) named.set(String(flat[i]).toLowerCase(), flat[i + 1])
-  } else {
-    for (const [name, value] of Object.entries(headers)) named.set(name.toLowerCase(), value)
+/** One of the headers that `writeHead` takes, an object, a flat list or a list of pairs: of several the last. */
+const headerOf = (headers: object, name: string): unknown => {
+  const isPlain = !Array.isArray(headers)
+  const names: ReadonlyArray<unknown> = isPlain ? Object.keys(headers) : headers.flat()
+  for (let index = names.length - (isPlain ? 1 : 2); index >= 0; index -= isPlain ? 1 : 2) {
+    const given = String(names[index])
+    if (given.length === name.length && given.toLowerCase() === name) {
+      return isPlain ? (headers as Record<string, unknown>)[given] : names[index + 1]
+    }
   }
-  return named
+  return undefined
 }
 
 /** Ends a stream cleanly; whoever still writes into it writes into nothing. */

@@ -10,7 +10,7 @@ import type { AuthLayer } from "../../authorization/Gate.ts"
 import type { Refusal } from "../../authorization/Refusal.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import type { Principal } from "../../verification/Principal.ts"
-import type { AuthInfo } from "./authInfo.ts"
+import * as authInfo from "./authInfo.ts"
 import * as body from "./body.ts"
 import * as Host from "./host.ts"
 import * as sdkHandler from "./sdkHandler.ts"
@@ -30,18 +30,13 @@ export interface SdkHost {
   readonly host: Host.Host
   readonly registry: sdkRegistry.Registry
   readonly limit: number
-  /** Notes whose `AuthInfo` this is, so that handlers meet the same caller as the gate did. */
-  readonly remember: (
-    sender: Pick<Host.Admission, "principal" | "authInfo">,
-    additions?: object
-  ) => AuthInfo | undefined
   /** Who calls, as the gate found out: from what an SDK hands to handlers and factories. */
   readonly callerOf: (context: unknown) => sdkRegistry.Caller
   /** Runs a handler of fetch's kind for a request that comes in. */
   readonly serve: (
     request: Request,
     decision: Effect.Effect<Host.Admitted, Refusal>,
-    handler: (authInfo: AuthInfo | undefined, body: unknown) => Response | Promise<Response>
+    handler: (info: authInfo.AuthInfo | undefined, body: unknown) => Response | Promise<Response>
   ) => Promise<Response>
   /** Adopts a server, wraps the handler, has the SDK register it, and notes what it needs. */
   readonly register: <A extends object>(
@@ -64,14 +59,13 @@ export const make = async <R, E>(
 ): Promise<SdkHost> => {
   const limit = body.checkLimit(options.maximumBody)
   const host = await Host.make(layer, options.claims)
-  const callers = new WeakMap<object, Verified>()
   const presented = new WeakMap<Verified, object>()
 
   // A handler's context holds the AuthInfo in `authInfo` (v1) or in `http.authInfo` (v2).
   const callerOf = (context: unknown): sdkRegistry.Caller => {
-    const { authInfo, http } = (context ?? {}) as { authInfo?: object; http?: { authInfo?: object } }
-    const info = authInfo ?? http?.authInfo
-    return info === undefined ? undefined : callers.get(info)
+    const { authInfo: ofV1, http } = (context ?? {}) as { authInfo?: object; http?: { authInfo?: object } }
+    const info = ofV1 ?? http?.authInfo
+    return info === undefined ? undefined : authInfo.principalOf(info, host.gate)
   }
 
   const present = (caller: Verified): object => {
@@ -81,11 +75,6 @@ export const make = async <R, E>(
     const made = { ...caller, claims: host.claims(caller) }
     presented.set(caller, made)
     return made
-  }
-
-  const remember: SdkHost["remember"] = ({ authInfo, principal }, additions) => {
-    if (authInfo !== undefined && principal !== undefined) callers.set(Object.assign(authInfo, additions), principal)
-    return authInfo
   }
 
   const registry = sdkRegistry.make(host.gate.resource.offered, callerOf)
@@ -101,12 +90,11 @@ export const make = async <R, E>(
     host,
     registry,
     limit,
-    remember,
     callerOf,
     serve: async (request, decision, serve) => {
       const admitted = await host.run(decision, request.signal)
       if (Result.isFailure(admitted)) return web.toResponse(admitted.failure, request.method)
-      const response = await serve(remember(admitted.success), admitted.success.body)
+      const response = await serve(admitted.success.authInfo, admitted.success.body)
       host.answered(admitted.success, response.status, response.headers.get("mcp-session-id") ?? undefined)
       return web.endInTime(host, admitted.success, response)
     },
