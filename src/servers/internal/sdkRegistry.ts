@@ -135,7 +135,7 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
     [adoption]?: Adoption
   }
   const requirementOf = (registration: object): Requirement | undefined => (registration as Marked)[requirement]
-  const standardOf = (server: object): Map<string, Handler> | undefined => (server as Marked)[adoption]?.standard
+  const adoptionOf = (server: object): Adoption | undefined => (server as Marked)[adoption]
 
   const isHidden = (registration: object, caller: Caller): boolean => {
     const requirement = requirementOf(registration)
@@ -161,11 +161,15 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
   /** Answers a request as a server would that never heard of what is hidden: its handlers look up before they wait. */
   const veiled = (server: Server, handler: Handler): Handler => (request, extra) => {
     const caller = callerOf(extra)
-    const originals = records.flatMap((name) => {
-      const record = server[name]
-      return Object.values(record).some((_) => isHidden(_, caller)) ? [[name, record] as const] : []
+    const hiding = records.filter((name) => {
+      for (const key in server[name]) {
+        const registration = own(server[name], key)
+        if (registration !== undefined && isHidden(registration, caller)) return true
+      }
+      return false
     })
-    if (originals.length === 0) return handler(request, extra)
+    if (hiding.length === 0) return handler(request, extra)
+    const originals = hiding.map((name) => [name, server[name]] as const)
     for (const [name, record] of originals) server[name] = visible(record, caller)
     try {
       return handler(request, extra)
@@ -174,31 +178,36 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
     }
   }
 
-  /** Of one server, what the SDK installed and what stands in its place. */
+  /** Of one server, what the SDK installed and what stands in its place. By the index of the method in `lookups`. */
   class Adoption {
     readonly #server: Server
     readonly #setRequestHandler: Server["server"]["setRequestHandler"]
     /** The handlers that the SDK installed itself. */
-    readonly standard = new Map<string, Handler>()
-    readonly #veils = new Map<string, Handler>()
+    readonly #standard: Array<Handler | undefined> = []
+    readonly #veils: Array<Handler | undefined> = []
 
     constructor(server: Server) {
       this.#server = server
       this.#setRequestHandler = server.server.setRequestHandler
-      for (const method of lookups) {
-        const found = this.#veil(method)
+      if (server.server._requestHandlers.size === 0) return
+      for (let index = 0; index < lookups.length; index++) {
+        const found = this.#veil(index)
         // A list that stands here already tells what may be seen. Whose the handlers behind it are, nobody can tell.
-        if (found !== undefined && method.endsWith("/list")) this.standard.set(method, found)
+        if (found !== undefined && lookups[index]!.endsWith("/list")) this.#standard[index] = found
       }
     }
 
-    #veil(method: string): Handler | undefined {
+    isStandard(method: string, handler: Handler): boolean {
+      return this.#standard[lookups.indexOf(method)] === handler
+    }
+
+    #veil(index: number): Handler | undefined {
       const handlers = this.#server.server._requestHandlers
-      const handler = handlers.get(method)
-      if (handler === undefined || handler === this.#veils.get(method)) return undefined
+      const handler = handlers.get(lookups[index]!)
+      if (handler === undefined || handler === this.#veils[index]) return undefined
       const wrapped = veiled(this.#server, handler)
-      this.#veils.set(method, wrapped)
-      handlers.set(method, wrapped)
+      this.#veils[index] = wrapped
+      handlers.set(lookups[index]!, wrapped)
       return wrapped
     }
 
@@ -207,11 +216,11 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
       const handlers = protocol._requestHandlers
       const before = lookups.map((method) => handlers.get(method))
       const result = Reflect.apply(this.#setRequestHandler, protocol, args)
-      for (const [index, method] of lookups.entries()) {
-        if (handlers.get(method) === before[index]) continue
-        const added = this.#veil(method)
+      for (let index = 0; index < lookups.length; index++) {
+        if (handlers.get(lookups[index]!) === before[index]) continue
+        const added = this.#veil(index)
         // The SDK installs its own once, and only where there is none.
-        if (added !== undefined && before[index] === undefined) this.standard.set(method, added)
+        if (added !== undefined && before[index] === undefined) this.#standard[index] = added
       }
       return result
     }
@@ -224,7 +233,7 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
 
   const adopt = (server: object): boolean => {
     if (!isServer(server)) return false
-    if (standardOf(server) !== undefined) return true
+    if (adoptionOf(server) !== undefined) return true
     const adopted = new Adoption(server)
     ;(server as Marked)[adoption] = adopted
     ;(server.server as Marked)[adoption] = adopted
@@ -241,7 +250,7 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
     }
     const mark = marks[method]
     return mark !== undefined && (server as unknown as Record<string, unknown>)[mark] === true &&
-      standardOf(server)?.get(method) === handler
+      adoptionOf(server)?.isStandard(method, handler) === true
   }
 
   const lookUp = (server: Server, { kind, method, target }: Operation, caller: Caller): object | undefined => {
