@@ -261,6 +261,7 @@ const besideTheKit = [
 /** Where a test answers HTTP by itself. No linter sees what for, so here is who does, and that it is no provider. */
 const serversByHand = [
   "test/bench/servers.ts", // the floor of what is measured
+  "test/bench/toolServers.ts", // MCP servers, measured
   "test/cli/page/Page.test.ts", // an MCP server
   "test/cli/page/browser.test.ts", // an imperfect one
   "test/servers/hosts/hosts.ts", // a host under test
