@@ -21,7 +21,7 @@ export interface Turns {
   readonly milliseconds: number
   /** Ends with either. What is young is compiled while it runs, which takes CPU time, too: the more the more code there is. */
   readonly warm: { readonly milliseconds: number; readonly requests: number }
-  /** What is in the body of every answer. Default: nothing. */
+  /** What is in the body of the first answer of each turn. Default: anything. */
   readonly contained?: string
 }
 
@@ -104,9 +104,9 @@ export const startServers = (
   )
 
 /**
- * Rounds of load on routes of one server, named as their requests are, in one process after the other. What the compiler made of a process, where its memory
- * lies and what else it does is the same for all of them, so what is between a route behind a gate and one beside it is the
- * gate.
+ * Rounds of load on routes of one server, named as their requests are, in one process after the other. What the compiler
+ * made of a process, where its memory lies and what else it does is the same for all of them, so what is between a route
+ * behind a gate and one beside it is the gate.
  */
 export const routesOf = async (
   server: string,

@@ -445,6 +445,26 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
     }))
 })
 
+/** An `AuthInfo` with every scope, from a gate that is another one. */
+const authInfoOfAnotherGate = async (): Promise<unknown> => {
+  const other = await McpAuthSdk.fromLayer(AuthLayer.mock({ subject: "alice", scopes: ["read", "write", "admin"] }))
+  let found: unknown
+  const handle = other.protectFetch(new McpServer({ name: "other", version: "1.0.0" }), (_, { authInfo }) => {
+    found = authInfo
+    return new Response()
+  })
+  const response = await handle(
+    new Request("http://localhost/mcp", {
+      method: "POST",
+      headers: { authorization: "Bearer t", "content-type": "application/json" },
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
+    })
+  )
+  await other.dispose()
+  if (found === undefined) throw new Error(`${response.status}: ${await response.text()}`)
+  return found
+}
+
 describe("sdk-v1 with sessions", () => {
   const open = Effect.fnUntraced(function*({ mint, url }: Started, token?: TestIssuer.TokenOptions) {
     const bearer = token === undefined ? undefined : yield* mint(token)
@@ -554,7 +574,8 @@ describe("sdk-v1", () => {
         })
       // An AuthInfo that somebody else made proves nothing, whatever it says.
       const forged = { authInfo: { token: "t", clientId: "c", scopes: ["read", "write", "admin"] } }
-      for (const info of [undefined, forged]) {
+      const foreign = yield* Effect.promise(authInfoOfAnotherGate)
+      for (const info of [undefined, forged, { authInfo: "alice" }, { authInfo: foreign }]) {
         for (const name of ["whoami", "add", "greet", "move"]) {
           const { result } = yield* call(callTool(name, { title: "x", to: "home" }), info)
           assert.isTrue(result.isError)

@@ -60,8 +60,10 @@ class Info implements AuthInfo {
     return Redacted.value(this.#principal.token) as unknown as string
   }
 
-  static principalOf(info: object, gate: Gate): Principal["Service"] | undefined {
-    return #principal in info && info.#gate === gate ? info.#principal : undefined
+  static principalOf(info: unknown, gate: Gate): Principal["Service"] | undefined {
+    return typeof info === "object" && info !== null && #principal in info && info.#gate === gate
+      ? info.#principal
+      : undefined
   }
 }
 
@@ -69,6 +71,6 @@ export const make = (principal: Principal["Service"], gate: Gate): AuthInfo => n
 
 /**
  * Whose `AuthInfo` this is, if this gate made it: nobody else can make one that says so, whatever it looks like. A weak map
- * would know it, too, and cost the garbage collector more than all the rest.
+ * would know it, too, with an entry for each request that the garbage collector has to look after.
  */
-export const principalOf = (info: object, gate: Gate): Principal["Service"] | undefined => Info.principalOf(info, gate)
+export const principalOf = (info: unknown, gate: Gate): Principal["Service"] | undefined => Info.principalOf(info, gate)

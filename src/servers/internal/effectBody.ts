@@ -27,7 +27,8 @@ export const read = (
   if (isOnNode(request)) {
     // Effect's own way of reading and remembering takes a fiber and a dozen listeners, a twentieth of a small tool call.
     return Effect.flatMap(nodeBody.read(request.source as nodeBody.Source, Number(limit)), (bytes) => {
-      memoryOf(request).arrayBufferEffect = Effect.sync(() => bytes.slice().buffer as ArrayBuffer)
+      // A copy: Node's bytes may be a part of a buffer that holds others, too, and its `slice` would show all of it.
+      memoryOf(request).arrayBufferEffect = Effect.sync(() => new Uint8Array(bytes).buffer)
       return keep(request, bytes)
     })
   }

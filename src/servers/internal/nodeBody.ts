@@ -21,7 +21,10 @@ export const read = (source: Source, limit: number): Effect.Effect<Uint8Array, M
       chunks.length = 0
       resume(Effect.fail(body.tooLarge))
     }
-    const onEnd = () => resume(Effect.succeed(body.joined(chunks, size)))
+    // Beyond the limit nothing was kept, and nothing may be made of the size that came.
+    const onEnd = () => {
+      if (size <= limit) resume(Effect.succeed(body.joined(chunks, size)))
+    }
     // A body that breaks off is none: whoever sent it is gone.
     const onBroken = () => resume(Effect.fail(body.notJson))
     // They stay: only the first result counts, without a listener an error would end the process, and to take them off

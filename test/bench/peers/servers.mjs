@@ -113,7 +113,6 @@ export const servers = {
     const { keys } = await (await fetch(`${issuer}/jwks`)).json()
     return onHono({ keys, verification: { iss: issuer, aud: resource } })
   },
-  "tools: SDK v1": () => tools(),
   "tools: SDK v1 + mcp-auth": async (issuer, resource) => tools(await mcpAuthOf(issuer, resource)),
   "tools: SDK v1 + requireBearerAuth + jose": async (issuer, resource) => tools(await sdkOf(issuer, resource))
 }
