@@ -5,6 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import {
@@ -132,7 +133,10 @@ export interface Gate {
     ticket?: Decision.Ticket | undefined,
     fiber?: Fiber.Fiber<unknown, unknown> | undefined
   ) => Effect.Effect<Caller, Refusal.Refusal>
-  /** Given the fiber of the request it looks at once, and waits for nothing but the operations. */
+  /**
+   * Given the fiber of the request it looks at once, and waits for nothing but the operations: where those are an `Exit`, so
+   * is what waits for nobody.
+   */
   readonly authorize: <R>(
     call: Call<R>,
     fiber?: Fiber.Fiber<unknown, unknown> | undefined
@@ -336,7 +340,7 @@ export const make = (options: Options): Gate => {
     fiber: Fiber.Fiber<unknown, unknown>,
     call: Call<R>
   ): Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R> => {
-    const { principal, session, ticket = Decision.ticket(fiber) } = call
+    const { operations, principal, session, ticket = Decision.ticket(fiber) } = call
     if (session !== undefined) {
       const standing = sessions.judge(session, principal)
       if (standing === "foreign") return refuseWith(fiber, ticket, refusals.session, principal)
@@ -344,7 +348,9 @@ export const make = (options: Options): Gate => {
         return refuseWith(fiber, ticket, refusals.of(noCredentials, circumstances))
       }
     }
-    return Effect.matchEffect(call.operations, {
+    const known = Exit.isExit(operations) ? operations as Exit.Exit<ReadonlyArray<Operation>, unknown> : undefined
+    if (known !== undefined && Exit.isSuccess(known)) return judge(fiber, ticket, call, known.value)
+    return Effect.matchEffect(operations, {
       onFailure: (error) => refuseWith(fiber, ticket, refusals.of(error, circumstances), principal),
       onSuccess: (operations) => judge(fiber, ticket, call, operations)
     })

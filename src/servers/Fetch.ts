@@ -137,7 +137,7 @@ export const fromLayer = async <R, E, A = unknown>(
     gate: host.gate,
     protect: (handler, options = {}) => {
       const limit = body.checkLimit(options.maximumBody)
-      const policyOf = hosts.policyOf(options.policy)
+      const policies = hosts.policiesOf(options.policy)
       const { metadata = false, parsedBody } = options
       return (request, ...rest) => {
         const document = metadata ? webHost.document(host, request) : undefined
@@ -149,7 +149,7 @@ export const fromLayer = async <R, E, A = unknown>(
         return webHost.serve(
           host,
           request,
-          { reading, policyOf },
+          { reading, policies },
           (admitted) => handler(request, hosts.admission(admitted), ...rest)
         )
       }

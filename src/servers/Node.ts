@@ -141,11 +141,14 @@ export const fromLayer = async <R, E, A = unknown>(
   type Caller = { [caller]?: Principal["Service"] | undefined }
 
   const middleware = (
-    decision: (req: nodeHost.NodeRequest) => hosts.Admitted<A> | ReturnType<hosts.Host<A>["admit"]>
+    decide: (
+      req: nodeHost.NodeRequest,
+      res: nodeHost.NodeResponse
+    ) => hosts.Admitted<A> | undefined | Promise<hosts.Admitted<A> | undefined>
   ): Middleware<hosts.Admission<A>> =>
   async (req, res, next) => {
     ;(req as Caller)[caller] = undefined
-    const decided = nodeHost.decide(host, req, res, decision(req))
+    const decided = decide(req, res)
     // Whoever is let in at once goes on at once, in the same turn.
     const admitted = decided instanceof Promise ? await decided : decided
     if (admitted === undefined) return undefined
@@ -159,12 +162,12 @@ export const fromLayer = async <R, E, A = unknown>(
     gate: host.gate,
     protect: (options = {}) => {
       const limit = body.checkLimit(options.maximumBody)
-      const policyOf = hosts.policyOf(options.policy)
-      return middleware((req) => host.admit(nodeHost.toGateRequest(req), nodeHost.bodyOf(req, limit), policyOf))
+      const policies = hosts.policiesOf(options.policy)
+      return middleware((req, res) => nodeHost.decideCall(host, req, res, limit, policies))
     },
     protectRoute: (options = {}) => {
       const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
-      return middleware((req) => nodeHost.decideRoute(host, req, scopes))
+      return middleware((req, res) => nodeHost.decideRoute(host, req, res, scopes))
     },
     metadataRouter: () => async (req, res, next) => {
       const answered = nodeHost.document(host, req, res)

@@ -36,9 +36,8 @@ import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as Layer from "effect/Layer"
 import type * as Gate from "../authorization/Gate.ts"
-import type { Body } from "./internal/host.ts"
 import * as node from "./internal/nodeHost.ts"
-import { judge, type ReadArguments } from "./internal/sdkGate.ts"
+import * as sdkGate from "./internal/sdkGate.ts"
 import * as sdkHost from "./internal/sdkHost.ts"
 import type {
   Addition,
@@ -331,16 +330,8 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
 ): Promise<McpAuthSdk<OfferedBy<P>, Claims, P, N>> => {
   const sdk = await sdkHost.make(node.withSignatures(layer), options)
   const { host, limit, registry } = sdk
-  const decide = (server: Server, request: Gate.Request, body: Body) => {
-    const judged = judge(
-      host,
-      registry,
-      readArguments,
-      body,
-      () => typeof server === "function" ? server(request.header("mcp-session-id")) : server
-    )
-    return host.admit(request, judged.body, judged.policyOf)
-  }
+  const policiesOf = (server: Server) =>
+    sdkGate.make(registry, readArguments, ({ session }) => typeof server === "function" ? server(session) : server)
   return {
     registerTool: (server, name, { scopes, unauthorized, ...config }, handler) =>
       sdk.register(
@@ -366,23 +357,33 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         handler as never,
         (wrapped) => server.registerResource(name, uriOrTemplate as string, config as ResourceMetadata, wrapped)
       ) as never,
-    protect: (server) => async (req, res, next) => {
-      const decided = node.decide(host, req, res, decide(server, node.toGateRequest(req), node.bodyOf(req, limit)))
-      const admitted = decided instanceof Promise ? await decided : decided
-      if (admitted === undefined) return
-      node.prepare(host, req, res, admitted)
-      next()
+    protect: (server) => {
+      const policies = policiesOf(server)
+      return async (req, res, next) => {
+        const decided = node.decideCall(host, req, res, limit, policies)
+        const admitted = decided instanceof Promise ? await decided : decided
+        if (admitted === undefined) return
+        node.prepare(host, req, res, admitted)
+        next()
+      }
     },
-    protectFetch: (server, handler) => async (request, { parsedBody } = {}) => {
-      const read = web.bodyOf(request, {
-        limit,
-        ...(parsedBody === undefined ? {} : { parsedBody: () => parsedBody })
-      })
-      return sdk.serve(request, decide(server, web.toGateRequest(request), read), (authInfo, body) =>
-        handler(request, {
-          ...(authInfo === undefined ? {} : { authInfo }),
-          ...(body === undefined ? {} : { parsedBody: body })
-        }))
+    protectFetch: (server, handler) => {
+      const policies = policiesOf(server)
+      return async (request, { parsedBody } = {}) => {
+        const read = web.bodyOf(request, {
+          limit,
+          ...(parsedBody === undefined ? {} : { parsedBody: () => parsedBody })
+        })
+        return sdk.serve(
+          request,
+          host.admit(web.toGateRequest(request), read, policies),
+          (authInfo, body) =>
+            handler(request, {
+              ...(authInfo === undefined ? {} : { authInfo }),
+              ...(body === undefined ? {} : { parsedBody: body })
+            })
+        )
+      }
     },
     metadataRouter: () => async (req, res, next) => {
       const answered = node.document(host, req, res)
@@ -396,7 +397,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
 }
 
 /** As the SDK reads them before it calls a handler. */
-const readArguments: ReadArguments = (registration, { kind, params, target }) => {
+const readArguments: sdkGate.ReadArguments = (registration, { kind, params, target }) => {
   if (kind === "resource") return Effect.try(() => new URL(target!))
   const { argsSchema, inputSchema } = registration as Partial<RegisteredTool & RegisteredPrompt>
   const schema = kind === "tool" ? inputSchema : argsSchema

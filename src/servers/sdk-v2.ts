@@ -30,7 +30,7 @@ import type * as HttpClient from "effect/http/HttpClient"
 import type * as Layer from "effect/Layer"
 import type { AuthLayer } from "../authorization/Gate.ts"
 import * as node from "./internal/nodeHost.ts"
-import { judge, type ReadArguments } from "./internal/sdkGate.ts"
+import * as sdkGate from "./internal/sdkGate.ts"
 import * as sdkHost from "./internal/sdkHost.ts"
 import type {
   Addition,
@@ -383,8 +383,8 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
           consumes: true,
           ...(parsedBody === undefined ? {} : { parsedBody: () => parsedBody })
         })
-        const decision = judge(host, registry, readArguments, read, async (body, sender) => {
-          const authInfo = sender.authInfo && Object.assign(sender.authInfo, { resourceMetadataUrl: metadataUrl })
+        const policies = sdkGate.make(registry, readArguments, async ({ authInfo: info, body }) => {
+          const authInfo = info && Object.assign(info, { resourceMetadataUrl: metadataUrl })
           const server = await build({
             era: await isLegacyRequest(request, body) ? "legacy" : "modern",
             ...(authInfo === undefined ? {} : { authInfo }),
@@ -395,29 +395,29 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         })
         return sdk.serve(
           request,
-          host.admit(web.toGateRequest(request), decision.body, decision.policyOf),
+          host.admit(web.toGateRequest(request), read, policies),
           (authInfo, body) => handler.fetch(request, transportOptions(authInfo, body))
         )
       }
       return { ...handler, fetch }
     },
-    protectFetch: (server, handler) => (request, { parsedBody } = {}) => {
-      const read = web.bodyOf(request, {
-        limit,
-        ...(parsedBody === undefined ? {} : { parsedBody: () => parsedBody })
-      })
-      const decision = judge(
-        host,
+    protectFetch: (server, handler) => {
+      const policies = sdkGate.make(
         registry,
         readArguments,
-        read,
-        () => typeof server === "function" ? server(request.headers.get("mcp-session-id") ?? undefined) : server
+        ({ session }) => typeof server === "function" ? server(session) : server
       )
-      return sdk.serve(
-        request,
-        host.admit(web.toGateRequest(request), decision.body, decision.policyOf),
-        (authInfo, body) => handler(request, transportOptions(authInfo, body))
-      )
+      return (request, { parsedBody } = {}) => {
+        const read = web.bodyOf(request, {
+          limit,
+          ...(parsedBody === undefined ? {} : { parsedBody: () => parsedBody })
+        })
+        return sdk.serve(
+          request,
+          host.admit(web.toGateRequest(request), read, policies),
+          (authInfo, body) => handler(request, transportOptions(authInfo, body))
+        )
+      }
     },
     metadataRouter: () => async (req, res, next) => {
       const answered = node.document(host, req, res)
@@ -436,7 +436,7 @@ const transportOptions = (authInfo: HandlerOptions["authInfo"] | undefined, body
 })
 
 /** As the SDK reads them before it calls a handler. */
-const readArguments: ReadArguments = (registration, { kind, params, target }) => {
+const readArguments: sdkGate.ReadArguments = (registration, { kind, params, target }) => {
   if (kind === "resource") return Effect.try(() => new URL(target!))
   const { argsSchema, inputSchema } = registration as Partial<RegisteredTool & RegisteredPrompt>
   const schema = kind === "tool" ? inputSchema : argsSchema

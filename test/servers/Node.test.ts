@@ -1,5 +1,5 @@
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Clock, Duration, Effect, Layer, Tracer } from "effect"
 import { AuthLayer, Decision } from "effect-mcp-auth"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -464,5 +464,248 @@ describe("a route whose token was seen before", () => {
       assert.strictEqual(await ask({ authorization: `Bearer ${reads}`, origin: "https://evil.test" }), 403)
       assert.strictEqual(await ask({ authorization: `Bearer ${reads}`, origin: "https://server.test" }), 200)
     }
+  })
+})
+
+describe("a message with a token that was seen before", () => {
+  const heard: Array<Omit<Decision.Decision, "duration">> = []
+  const listens = Layer.succeed(
+    Decision.DecisionListener,
+    ({ duration: _, ...decision }) => Effect.sync(() => void heard.push(decision))
+  )
+  const makeHeard = () =>
+    McpAuthNode.fromLayer(
+      AuthLayer.layerServices({
+        resource,
+        authorizationServers: [issuer.issuer],
+        scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
+      }).pipe(Layer.provide(http), Layer.provideMerge(listens))
+    )
+  const json = { "content-type": "application/json" }
+  const batch = JSON.stringify([JSON.parse(call("list_todos")), JSON.parse(call("add_todo"))])
+
+  it.each<[string, RequestInit, number]>([
+    ["a call", { headers: json, body: call("list_todos") }, 200],
+    ["a notification", { headers: json, body: `{"jsonrpc":"2.0","method":"notifications/initialized"}` }, 200],
+    ["nothing that is asked for", { headers: json, body: "[]" }, 200],
+    ["no JSON", { headers: json, body: "{" }, 400],
+    ["nothing at all", { headers: json, body: "" }, 400],
+    ["another type", { headers: { "content-type": "text/plain" }, body: call("list_todos") }, 415],
+    ["more than is read", { headers: json, body: JSON.stringify("a".repeat(2000)) }, 413],
+    ["too small a scope", { headers: json, body: call("add_todo") }, 403],
+    ["a batch", { headers: json, body: batch }, 403],
+    ["a policy that throws", { headers: json, body: call("throws") }, 500],
+    ["a session of somebody else", { headers: { ...json, "mcp-session-id": "bobs" }, body: call("list_todos") }, 404],
+    ["one of somebody else, and no JSON", { headers: { ...json, "mcp-session-id": "bobs" }, body: "{" }, 404],
+    ["a session of its own", { headers: { ...json, "mcp-session-id": "alices" }, body: call("list_todos") }, 200],
+    ["a page that may not", { headers: { ...json, origin: "https://evil.test" }, body: call("list_todos") }, 403],
+    ["a page that may", { headers: { ...json, origin: "https://server.test" }, body: call("list_todos") }, 200],
+    ["a stream", { method: "GET" }, 200],
+    ["the end of a session", { method: "DELETE", headers: { "mcp-session-id": "bobs" } }, 404]
+  ])("is answered and told of as the first time: %s", async (_, request, status) => {
+    heard.length = 0
+    await using auth = await makeHeard()
+    const protect = auth.protect({
+      maximumBody: 1024,
+      policy: ({ target }) => {
+        if (target === "throws") throw new Error("a policy's own")
+        return target === "add_todo" ? { scopes: ["todos:write"] } : {}
+      }
+    })
+    await using server = await listen((req, res) =>
+      void protect(req, res, () => {
+        const opens = req.headers["x-opens"]
+        if (typeof opens === "string") res.setHeader("mcp-session-id", opens)
+        res.end(JSON.stringify((req as { body?: unknown }).body ?? null))
+      })
+    )
+    const [alice, bob] = [
+      await mint({ scopes: ["todos:read"] }),
+      await mint({ subject: "bob", scopes: ["todos:read"] })
+    ]
+    await post(server.url, bob, call("list_todos"), { "x-opens": "bobs" })
+    await post(server.url, await mint({ scopes: ["todos:read"] }), call("list_todos"), { "x-opens": "alices" })
+    heard.length = 0
+    const ask = async () => {
+      const answer = await fetch(server.url, {
+        method: "POST",
+        ...request,
+        headers: { ...request.headers as Record<string, string>, authorization: `Bearer ${alice}` }
+      })
+      const { date: _, ...headers } = Object.fromEntries(answer.headers)
+      return { status: answer.status, headers, body: await answer.text() }
+    }
+    const first = await ask()
+    assert.strictEqual(first.status, status)
+    assert.lengthOf(heard, status === 500 ? 0 : 1)
+    for (let turn = 0; turn < 2; turn++) assert.deepStrictEqual(await ask(), first)
+    for (const decision of heard) assert.deepStrictEqual(decision, heard[0])
+    assert.lengthOf(heard, status === 500 ? 0 : 3)
+  })
+
+  /** Sends a head and the beginning of a body, with a token that was seen before. */
+  const begin = async (url: string, headers: Record<string, string> = {}) => {
+    const token = await mint()
+    await (await post(url, token, call("list_todos"))).text()
+    heard.length = 0
+    const request = nodeRequest(url, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, ...json, "content-length": 1000, ...headers }
+    })
+    request.on("error", () => {})
+    request.write(call("list_todos").slice(0, 10))
+    return request
+  }
+
+  it("whoever leaves before the body is through runs nothing, and nothing was decided", async () => {
+    await using auth = await makeHeard()
+    const protect = auth.protect()
+    let arrived = () => {}
+    const outcomes: Array<Promise<unknown>> = []
+    const ran: Array<string> = []
+    await using server = await listen((req, res) => {
+      outcomes.push(protect(req, res, () => {
+        ran.push("ran")
+        res.end()
+      }))
+      arrived()
+    })
+    const request = await begin(server.url)
+    await new Promise<void>((resolve) => {
+      arrived = resolve
+    })
+    request.destroy()
+    assert.isUndefined(await outcomes[1])
+    assert.deepStrictEqual([ran, heard], [["ran"], []])
+  })
+
+  it("dispose while the body comes answers with 503, and nobody looks at the rest", async () => {
+    await using auth = await makeHeard()
+    let judged = 0
+    const protect = auth.protect({
+      policy: () => {
+        judged++
+        return {}
+      }
+    })
+    let arrived = () => {}
+    let read = Promise.resolve<unknown>(undefined)
+    const ran: Array<string> = []
+    await using server = await listen((req, res) => {
+      read = new Promise((resolve) => req.on("close", resolve))
+      void protect(req, res, () => {
+        ran.push("ran")
+        res.end()
+      })
+      arrived()
+    })
+    const request = await begin(server.url)
+    const answered = new Promise<number | undefined>((resolve) =>
+      request.on("response", ({ statusCode }) => resolve(statusCode))
+    )
+    await new Promise<void>((resolve) => {
+      arrived = resolve
+    })
+    await auth.dispose()
+    assert.strictEqual(await answered, 503)
+    request.end(call("list_todos").slice(10).padEnd(990))
+    await read
+    assert.deepStrictEqual([ran, heard, judged], [["ran"], [], 1])
+  })
+
+  it("whoever names a session of somebody else is answered before their body is read", async () => {
+    await using auth = await makeHeard()
+    const protect = auth.protect()
+    await using server = await listen((req, res) =>
+      void protect(req, res, () => {
+        if ("x-opens" in req.headers) res.setHeader("mcp-session-id", "bobs")
+        res.end()
+      })
+    )
+    await post(server.url, await mint({ subject: "bob" }), call("list_todos"), { "x-opens": "bobs" })
+    const request = await begin(server.url, { "mcp-session-id": "bobs" })
+    const status = await new Promise((resolve) => request.on("response", ({ statusCode }) => resolve(statusCode)))
+    assert.strictEqual(status, 404)
+    request.destroy()
+  })
+
+  it("whoever is gone already is not waited for", async () => {
+    await using auth = await makeHeard()
+    const protect = auth.protect()
+    const outcomes: Array<unknown> = []
+    let over = () => {}
+    const gone = new Promise<void>((resolve) => (over = resolve))
+    await using server = await listen(async (req, res) => {
+      if (outcomes.length === 1) {
+        const closed = [req, res].map((_) => new Promise((resolve) => _.on("close", resolve)))
+        res.destroy()
+        await Promise.all(closed)
+      }
+      outcomes.push(await protect(req, res, () => res.end()))
+      if (outcomes.length === 2) over()
+    })
+    await begin(server.url)
+    await gone
+    assert.isUndefined(outcomes[1])
+  })
+})
+
+describe("what is told of a request", () => {
+  const guards: ReadonlyArray<[string, (auth: Awaited<ReturnType<typeof make>>) => ReturnType<typeof auth.protect>]> = [
+    ["protect", (auth) => auth.protect()],
+    ["protectRoute", (auth) => auth.protectRoute()]
+  ]
+
+  it.each(guards)("its duration is that of its verification, too: %s", async (_, guardOf) => {
+    let now = 0n
+    const clock: Clock.Clock = Object.create(await Effect.runPromise(Effect.service(Clock.Clock)), {
+      monotonicTimeNanosUnsafe: { value: () => now }
+    })
+    const durations: Array<number> = []
+    const fetching = HttpClient.tapRequest(client, () => Effect.sync(() => (now += 1_000_000_000n)))
+    await using auth = await McpAuthNode.fromLayer(
+      AuthLayer.layerServices({
+        resource,
+        authorizationServers: [issuer.issuer],
+        scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
+      }).pipe(
+        Layer.provide(Layer.succeed(HttpClient.HttpClient, fetching)),
+        Layer.provideMerge(Layer.mergeAll(
+          Layer.succeed(Clock.Clock, clock),
+          Layer.succeed(
+            Decision.DecisionListener,
+            ({ duration }) => Effect.sync(() => void durations.push(Duration.toSeconds(duration)))
+          )
+        ))
+      )
+    )
+    const guard = guardOf(auth as never)
+    await using server = await listen((req, res) => void guard(req, res, () => res.end()))
+    const token = await mint()
+    for (let turn = 0; turn < 2; turn++) await post(server.url, token, call("list_todos"))
+    // Metadata and keys; then neither.
+    assert.deepStrictEqual(durations, [2, 0])
+  })
+
+  it.each(guards)("whoever traces sees every verification, also one out of memory: %s", async (_, guardOf) => {
+    const names: Array<string> = []
+    const tracer = Tracer.make({
+      span: (options) => {
+        names.push(options.name)
+        return new Tracer.NativeSpan(options)
+      }
+    })
+    await using auth = await McpAuthNode.fromLayer(
+      AuthLayer.layerServices({
+        resource,
+        authorizationServers: [issuer.issuer],
+        scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
+      }).pipe(Layer.provide(http), Layer.provideMerge(Layer.succeed(Tracer.Tracer, tracer)))
+    )
+    const guard = guardOf(auth as never)
+    await using server = await listen((req, res) => void guard(req, res, () => res.end()))
+    const token = await mint()
+    for (let turn = 0; turn < 3; turn++) await post(server.url, token, call("list_todos"))
+    assert.lengthOf(names.filter((name) => name === "mcp_auth.verify"), 3)
   })
 })

@@ -448,6 +448,21 @@ describe("sdk-v2", () => {
       assert.strictEqual((yield* call("alice", requestState)).content[0].text, "alice goes to Lisbon")
     }))
 
+  it.live.each([["secret", "7"], ["7", "secret"]])(
+    "who watches several resources of one template needs what each of them needs: %s",
+    (ids) =>
+      Effect.gen(function*() {
+        const { call } = yield* start({ of: (body) => modern(body, { subscriptions: {} }) })
+        const resourceSubscriptions = ids.map((id) => `todo://one/${id}`)
+        const refused = yield* call(
+          ["read"],
+          request("subscriptions/listen", { notifications: { resourceSubscriptions } })
+        )
+        assert.strictEqual(refused.status, 403)
+        assert.sameMembers(challenged(refused, "scope")!.split(" "), ["admin", "read"])
+      })
+  )
+
   it.effect("a subscription ends when the token does", () =>
     Effect.gen(function*() {
       const { mint, url } = yield* start({ of: modern }, { clock: yield* Clock.Clock })

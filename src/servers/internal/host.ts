@@ -4,6 +4,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
@@ -24,8 +25,11 @@ import * as lifetime from "./lifetime.ts"
 /* What every host outside Effect does with a request. An adapter translates its request into the gate's, and what comes
  * back into its own answer. */
 
-/** Reads and parses a body. Run once, and only when everything before it is in order. */
+/** A parsed body, or why there is none. */
 export type Body = Effect.Effect<unknown, MalformedRequest | AuthConfigError>
+
+/** Reads and parses a body. Called once, and only when everything before it is in order. */
+export type Read = () => Body
 
 /**
  * A request that may come in.
@@ -66,14 +70,17 @@ export interface Requirement<Offered extends string = string> {
 }
 
 /** A user's requirements as the gate's policies. */
-export const policyOf =
-  (requirementOf: ((operation: Operation.Operation) => Requirement | undefined) | undefined) =>
-  (operation: Operation.Operation): Policy | undefined => {
+export const policiesOf = (
+  requirementOf: ((operation: Operation.Operation) => Requirement | undefined) | undefined
+): Policies => {
+  const policies = Effect.succeed<PolicyOf>((operation) => {
     const requirement = requirementOf?.(operation)
     return requirement === undefined
       ? undefined
       : { scopes: requirement.scopes ?? [], unauthorized: "challenge", authenticated: requirement.authenticated }
-  }
+  })
+  return () => policies
+}
 
 /** What a user's handler sees of it. */
 export const admission = <A>({ authInfo, body, claims, operations, principal }: Admitted<A>): Admission<A> => ({
@@ -98,10 +105,14 @@ export type GateLayer<R, E> =
  */
 export type PolicyOf = (operation: Operation.Operation) => Policy | "unknown" | undefined
 
-/** Who sends the request whose body is being read, for hosts that find their server by the caller. */
-export const Sender: Context.Reference<Pick<Admission, "principal" | "authInfo">> = Context.Reference<
-  Pick<Admission, "principal" | "authInfo">
->("effect-mcp-auth/servers/Sender", { defaultValue: () => ({ principal: undefined, authInfo: undefined }) })
+/** What a request asks for, and who sends it. */
+export interface Asked extends Pick<Admission, "principal" | "authInfo" | "operations" | "body"> {
+  /** The `Mcp-Session-Id` that the request presents. */
+  readonly session: string | undefined
+}
+
+/** Finds the policies of a request. Called once, and only where it asks for something. */
+export type Policies = (asked: Asked) => Effect.Effect<PolicyOf, AuthConfigError>
 
 /** A decision that waits for something. */
 export interface Waiting<A> {
@@ -125,7 +136,17 @@ export interface Host<A = unknown> {
     signal?: AbortSignal | undefined
   ) => Promise<Result.Result<B, Refusal>>
   /** Decides about a request to an MCP endpoint. */
-  readonly admit: (request: Request, body: Body, policyOf: PolicyOf) => Effect.Effect<Admitted<A>, Refusal>
+  readonly admit: (request: Request, read: Read, policies: Policies) => Effect.Effect<Admitted<A>, Refusal>
+  /**
+   * The first half of that for a request that may have its body read without a second look: its token was verified lately,
+   * and its session is its own. Gives the other half, for when the body is here, which is an `Exit` where nothing has to be
+   * awaited. `undefined` says nothing. `authorization` is the one `Authorization` line of the request; it has no `Origin`.
+   */
+  readonly recall: (
+    request: Request,
+    authorization: string,
+    policies: Policies
+  ) => ((read: Body) => Effect.Effect<Admitted<A>, Refusal>) | undefined
   /**
    * Decides about a request to any other route: it needs a caller with these scopes, and its body is not read. Only a
    * preflight comes in without a caller, and only if it may.
@@ -150,6 +171,8 @@ export interface Host<A = unknown> {
   readonly endOfStream: (admitted: Admitted<A>) => number | undefined
   /** Calls back at that time, or when the host is disposed before; the result cancels that. */
   readonly at: (millis: number, callback: () => void) => () => void
+  /** Calls back when the host is disposed; the result cancels that. */
+  readonly atEnd: (callback: () => void) => () => void
   /** The public document at a path, if there is one. */
   readonly document: (path: string) => documents.Document | undefined
   readonly dispose: () => Promise<void>
@@ -158,10 +181,12 @@ export interface Host<A = unknown> {
 /** An operation that nobody declared needs a caller, so that a tool registered elsewhere is never open to all. */
 const undeclared: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
 
-const closed = (policyOf: PolicyOf) => (operation: Operation.Operation): Policy | undefined => {
+const closed = (policyOf: PolicyOf, operation: Operation.Operation): Policy | undefined => {
   const policy = policyOf(operation)
   return policy === "unknown" ? undefined : policy ?? (operation.kind === undefined ? undefined : undeclared)
 }
+
+const nothingAsked: PolicyOf = () => undefined
 
 /** What a request to a route asks for. */
 const routeOf = (method: string): ReadonlyArray<Operation.Operation> => [
@@ -190,6 +215,7 @@ export const make = async <A, R, E>(
   })
   const byPath = documents.byPath(gate)
   let disposed = false
+  const ends = new Set<() => void>()
 
   const claims = (principal: Principal["Service"]): A | undefined =>
     claimsOf === undefined
@@ -206,14 +232,69 @@ export const make = async <A, R, E>(
     body: undefined
   })
 
-  const somebody = (principal: Principal["Service"]) => ({
+  const somebody = (
+    principal: Principal["Service"],
+    method: string,
+    operations: ReadonlyArray<Operation.Operation>
+  ): Admitted<A> => ({
+    method,
+    session: undefined,
     principal,
     authInfo: authInfo.make(principal, gate),
-    claims: claims(principal)
+    claims: claims(principal),
+    operations,
+    body: undefined
   })
 
-  // Knows what the layer provides, for decisions that are made without running an effect.
-  const idle = await runtime.runPromise(Effect.withFiber((fiber) => Effect.succeed(fiber)))
+  /** The second half of a decision. A body that is here already is judged at once. */
+  const judge = (
+    request: Request,
+    ticket: Decision.Ticket,
+    fiber: Fiber.Fiber<unknown, unknown>,
+    principal: Principal["Service"] | undefined,
+    body: Body | undefined,
+    policies: Policies
+  ): Effect.Effect<Admitted<A>, Refusal> => {
+    const session = request.header("mcp-session-id")
+    const info = principal === undefined ? undefined : authInfo.make(principal, gate)
+    let policyOf = nothingAsked
+    let judged: unknown
+    const operations = body === undefined ? noOperations : Effect.flatMapEager(body, (value) => {
+      judged = value
+      const operations = Operation.fromBody(value)
+      if (operations.length === 0) return Effect.succeed(operations)
+      const found = policies({ session, principal, authInfo: info, operations, body: value })
+      return Effect.mapEager(found, (found) => {
+        policyOf = found
+        return operations
+      })
+    })
+    const authorized = gate.authorize({
+      principal,
+      session,
+      protocolVersion: request.header("mcp-protocol-version"),
+      operations,
+      policy: (operation) => closed(policyOf, operation),
+      ticket
+    }, fiber)
+    return Effect.mapEager(authorized, (operations): Admitted<A> => ({
+      method: request.method,
+      session,
+      principal,
+      authInfo: info,
+      claims: principal === undefined ? undefined : claims(principal),
+      operations,
+      body: judged
+    }))
+  }
+
+  // Knows what the layer provides, for decisions that are made without running an effect. It waits until the host is
+  // disposed: of a fiber that has ended nobody learns anything.
+  const idle = runtime.runFork(Effect.callback<never>(() => {}))
+
+  // Whoever traces wants to see every verification, also one out of memory.
+  const arriving = (): Decision.Ticket | undefined =>
+    disposed || idle.cache.tracer !== undefined ? undefined : Decision.ticket(idle)
 
   const settle = <B>(exit: Exit.Exit<B, unknown>): Result.Result<B, Refusal> => {
     if (Exit.isSuccess(exit)) return Result.succeed(exit.value)
@@ -224,8 +305,9 @@ export const make = async <A, R, E>(
     return Result.fail(gate.refusals.broken)
   }
 
-  const start: Host["start"] = <B>(effect: Effect.Effect<B, Refusal>) => {
+  const start = <B>(effect: Effect.Effect<B, Refusal>): Result.Result<B, Refusal> | Waiting<B> => {
     if (disposed) return Result.fail(gate.refusals.closing)
+    if (Exit.isExit(effect)) return settle(effect as Exit.Exit<B, Refusal>)
     const fiber = runtime.runFork(effect)
     const exit = fiber.pollUnsafe()
     return exit !== undefined ? settle(exit) : {
@@ -250,59 +332,62 @@ export const make = async <A, R, E>(
       signal?.removeEventListener("abort", started.abandon)
       return result
     },
-    admit: (request, read, policyOf) =>
-      Effect.flatMap(gate.authenticate(request), (caller) => {
-        const { method } = request
-        if (caller === "preflight") return Effect.succeed(nobody(method))
-        const principal = caller === "anonymous" ? undefined : caller
-        const session = request.header("mcp-session-id")
-        const sender = principal === undefined ? nobody(method) : { method, ...somebody(principal) }
-        let judged: unknown
-        const operations = body.isRead(method)
-          ? read.pipe(
-            Effect.provideService(Sender, sender),
-            Effect.map((value) => Operation.fromBody(judged = value))
-          )
-          : noOperations
-        return Effect.map(
-          gate.authorize({
-            principal,
-            session,
-            protocolVersion: request.header("mcp-protocol-version"),
-            operations,
-            policy: closed(policyOf)
-          }),
-          (operations) => ({ ...sender, session, operations, body: judged })
-        )
+    admit: (request, read, policies) =>
+      Effect.withFiber((fiber) => {
+        const ticket = Decision.ticket(fiber)
+        return Effect.flatMapEager(gate.authenticate(request, ticket, fiber), (caller) => {
+          if (caller === "preflight") return Effect.succeed(nobody(request.method))
+          const principal = caller === "anonymous" ? undefined : caller
+          const isRead = body.isRead(request.method)
+          return judge(request, ticket, fiber, principal, isRead ? Effect.suspend(read) : undefined, policies)
+        })
       }),
-    admitRoute: (request, scopes, preflights) =>
-      Effect.flatMap(gate.authenticate(request), (principal) => {
-        const { method } = request
-        if (principal === "preflight" && preflights) return Effect.succeed(nobody(method))
-        const protocolVersion = request.header("mcp-protocol-version")
-        if (principal === "preflight" || principal === "anonymous") {
-          return gate.refuse(noCredentials, { principal: undefined, protocolVersion })
+    recall: (request, authorization, policies) => {
+      const ticket = arriving()
+      const principal = ticket && gate.recall(authorization, ticket.clock.currentTimeMillisUnsafe())
+      if (ticket === undefined || principal === undefined) return undefined
+      const session = request.header("mcp-session-id")
+      if (session !== undefined && gate.sessions.judge(session, principal) !== "own") return undefined
+      return (read) => {
+        try {
+          return judge(request, ticket, idle, principal, read, policies)
+        } catch (defect) {
+          return Effect.die(defect)
         }
-        return Effect.map(
-          gate.authorize({
-            principal,
-            session: undefined,
-            protocolVersion,
-            operations: Effect.succeed(routeOf(method)),
-            policy: () => ({ scopes, unauthorized: "challenge", authenticated: true })
-          }),
-          (operations) => ({ method, session: undefined, operations, body: undefined, ...somebody(principal) })
-        )
+      }
+    },
+    admitRoute: (request, scopes, preflights) =>
+      Effect.withFiber((fiber) => {
+        const ticket = Decision.ticket(fiber)
+        return Effect.flatMapEager(gate.authenticate(request, ticket, fiber), (principal) => {
+          const { method } = request
+          if (principal === "preflight" && preflights) return Effect.succeed(nobody(method))
+          const protocolVersion = request.header("mcp-protocol-version")
+          if (principal === "preflight" || principal === "anonymous") {
+            return gate.refuse(noCredentials, { principal: undefined, protocolVersion }, ticket)
+          }
+          return Effect.mapEager(
+            gate.authorize({
+              principal,
+              session: undefined,
+              protocolVersion,
+              operations: Effect.succeed(routeOf(method)),
+              policy: () => ({ scopes, unauthorized: "challenge", authenticated: true }),
+              ticket
+            }, fiber),
+            (operations) => somebody(principal, method, operations)
+          )
+        })
       }),
     recallRoute: (authorization, method, scopes) => {
-      // Whoever traces wants to see every verification, also one out of memory.
-      if (disposed || idle.cache.tracer !== undefined) return undefined
-      const ticket = Decision.ticket(idle)
-      const principal = gate.recall(authorization, ticket.clock.currentTimeMillisUnsafe())
-      if (principal === undefined || scopes.some((scope) => !principal.scopes.has(scope))) return undefined
+      const ticket = arriving()
+      const principal = ticket && gate.recall(authorization, ticket.clock.currentTimeMillisUnsafe())
+      if (
+        ticket === undefined || principal === undefined || scopes.some((scope) => !principal.scopes.has(scope))
+      ) return undefined
       const operations = routeOf(method)
       const told = gate.admitted(principal, ticket, Decision.now(ticket), idle, { operations, required: scopes })
-      const admitted = { method, session: undefined, operations, body: undefined, ...somebody(principal) }
+      const admitted = somebody(principal, method, operations)
       return told === Effect.void ? admitted : Effect.as(told, admitted)
     },
     answered: ({ method, principal, session }, status, issued) => {
@@ -327,9 +412,14 @@ export const make = async <A, R, E>(
         fiber.interruptUnsafe()
       }
     },
+    atEnd: (callback) => {
+      ends.add(callback)
+      return () => ends.delete(callback)
+    },
     document: (path) => byPath.get(path),
     dispose: () => {
       disposed = true
+      for (const callback of ends) callback()
       return runtime.dispose()
     }
   }

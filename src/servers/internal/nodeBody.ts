@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { MalformedRequest } from "../../protocol/AuthError.ts"
 import * as body from "./body.ts"
 
@@ -11,27 +12,43 @@ export interface Source {
 /** Reads a body to its end. More than `limit` bytes are refused as they come, and what follows them is let go. */
 export const read = (source: Source, limit: number): Effect.Effect<Uint8Array, MalformedRequest> =>
   Effect.callback<Uint8Array, MalformedRequest>((resume) => {
-    const chunks: Array<Uint8Array> = []
-    let size = 0
-    const onData = (chunk: unknown) => {
-      // A string only where somebody called `setEncoding`.
-      const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk as Uint8Array
-      size += bytes.byteLength
-      if (size <= limit) return void chunks.push(bytes)
-      chunks.length = 0
-      resume(Effect.fail(body.tooLarge))
-    }
-    // Beyond the limit nothing was kept, and nothing may be made of the size that came.
-    const onEnd = () => {
-      if (size <= limit) resume(Effect.succeed(body.joined(chunks, size)))
-    }
-    // A body that breaks off is none: whoever sent it is gone.
-    const onBroken = () => resume(Effect.fail(body.notJson))
-    // They stay: only the first result counts, without a listener an error would end the process, and to take them off
-    // costs as much as all that is done with a small body.
-    source.on("data", onData)
-    source.on("end", onEnd)
-    source.on("error", onBroken)
-    source.on("close", onBroken)
-    return Effect.sync(() => source.off("data", onData))
+    const stop = listen(source, limit, resume)
+    return Effect.sync(stop)
   })
+
+/** The same by a callback, which is called once. The result lets go of what still comes. */
+export const listen = (
+  source: Source,
+  limit: number,
+  callback: (read: Exit.Exit<Uint8Array, MalformedRequest>) => void
+): () => void => {
+  const chunks: Array<Uint8Array> = []
+  let size = 0
+  let ended = false
+  const end = (read: Exit.Exit<Uint8Array, MalformedRequest>) => {
+    if (ended) return
+    ended = true
+    callback(read)
+  }
+  const onData = (chunk: unknown) => {
+    // A string only where somebody called `setEncoding`.
+    const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk as Uint8Array
+    size += bytes.byteLength
+    if (size <= limit) return void chunks.push(bytes)
+    chunks.length = 0
+    end(Exit.fail(body.tooLarge))
+  }
+  // Beyond the limit nothing was kept, and nothing may be made of the size that came.
+  const onEnd = () => {
+    if (size <= limit) end(Exit.succeed(body.joined(chunks, size)))
+  }
+  // A body that breaks off is none: whoever sent it is gone.
+  const onBroken = () => end(Exit.fail(body.notJson))
+  // They stay: only the first result counts, without a listener an error would end the process, and to take them off
+  // costs as much as all that is done with a small body.
+  source.on("data", onData)
+  source.on("end", onEnd)
+  source.on("error", onBroken)
+  source.on("close", onBroken)
+  return () => source.off("data", onData)
+}

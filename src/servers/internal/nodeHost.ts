@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type { Request } from "../../authorization/Gate.ts"
@@ -8,7 +9,7 @@ import * as Signature from "../../verification/Signature.ts"
 import * as body from "./body.ts"
 import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
-import type { Admitted, Body, Host } from "./host.ts"
+import type { Admitted, Host, Policies } from "./host.ts"
 import * as nodeBody from "./nodeBody.ts"
 import * as requestPath from "./requestPath.ts"
 import { isEventStream } from "./webHost.ts"
@@ -94,46 +95,99 @@ class GateRequest implements Request {
   }
 }
 
-export const toGateRequest = (req: NodeRequest): Request => new GateRequest(req)
+/** Decides about a request to an MCP endpoint, as `decide` does. */
+export const decideCall = <A>(
+  host: Host<A>,
+  req: NodeRequest,
+  res: NodeResponse,
+  limit: number,
+  policies: Policies
+): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
+  // Whoever is gone by now will not be heard of again.
+  if (res.destroyed) return undefined
+  const line = headerLines.soleOfRaw(req.rawHeaders, "authorization", "origin")
+  const request = new GateRequest(req, line !== undefined)
+  const recalled = line === undefined || !body.isRead(request.method) ? undefined : host.recall(request, line, policies)
+  if (recalled === undefined) {
+    const read = () => Effect.callback<unknown, Unread>((resume) => Effect.sync(readBody(req, limit, resume)))
+    return decide(host, req, res, host.admit(request, read, policies))
+  }
+  // No fiber waits for the body: for a small call it would cost as much as the rest of the gate.
+  const reading = new Promise<Exit.Exit<unknown, Unread> | "closing">((resolve) => {
+    const forget = host.atEnd(() => resolve("closing"))
+    readBody(req, limit, (read) => {
+      forget()
+      resolve(read)
+    })
+  })
+  return reading.then((read) => {
+    // Whoever went away meanwhile gets no answer, and nothing was decided.
+    if (res.destroyed) return undefined
+    return decide(host, req, res, read === "closing" ? Exit.fail(host.gate.refusals.closing) : recalled(read))
+  })
+}
 
-/** A decision about a route: the admission itself where the token was verified lately. */
+/** A decision about a route, as `decide` makes it: at once where the token was verified lately. */
 export const decideRoute = <A>(
   host: Host<A>,
   req: NodeRequest,
+  res: NodeResponse,
   scopes: ReadonlyArray<string>
-): Admitted<A> | Effect.Effect<Admitted<A>, Refusal> => {
+): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
   const line = headerLines.soleOfRaw(req.rawHeaders, "authorization", "origin")
   const recalled = line === undefined ? undefined : host.recallRoute(line, req.method ?? "GET", scopes)
-  return recalled ?? host.admitRoute(new GateRequest(req, line !== undefined), scopes, true)
-}
-
-/** The parsed body, which is left on the request for the handler. */
-export const bodyOf = (req: NodeRequest, limit: number): Body =>
-  Effect.map(Effect.suspend(() => readBody(req, limit)), (parsed) => {
-    // The stream is read now: the handler, and body parsers that come later, find the value that was judged.
-    const request = extras(req)
-    request.body = parsed
-    request._body = true
-    return parsed
-  })
-
-const readBody = (req: NodeRequest, limit: number): Effect.Effect<unknown, MalformedRequest | AuthConfigError> => {
-  if (!body.isJson(contentTypeOf(req))) return Effect.fail(body.contentTypeRefused)
-  if (req.readableEnded) return leftByParser(req, Effect.fail(body.consumed))
-  if (Number(req.headers["content-length"] ?? 0) > limit) return Effect.fail(body.tooLarge)
-  // What a parser left counts only where the stream is read: some set `req.body` and read nothing, and what runs would
-  // then be another body than the one that was judged.
-  return Effect.flatMap(
-    nodeBody.read(req, limit),
-    (bytes) =>
-      bytes.byteLength === 0 ? leftByParser(req, Effect.fail(body.notJson)) : Effect.fromResult(body.parse(bytes))
+  return decide(
+    host,
+    req,
+    res,
+    recalled ?? host.admitRoute(new GateRequest(req, line !== undefined), scopes, true)
   )
 }
 
-const leftByParser = <E>(req: NodeRequest, otherwise: Effect.Effect<never, E>) => {
-  const left = extras(req).body
-  return left === undefined ? otherwise : Effect.fromResult(body.parsed(left))
+/** Why there is no body to judge. */
+type Unread = MalformedRequest | AuthConfigError
+
+/** Reads and parses the body, and leaves it on the request for the handler. The result lets go of what still comes. */
+const readBody = (
+  req: NodeRequest,
+  limit: number,
+  callback: (read: Exit.Exit<unknown, Unread>) => void
+): () => void => {
+  const end = (read: Exit.Exit<unknown, Unread>) => {
+    if (Exit.isSuccess(read)) {
+      // The stream is read now: the handler, and body parsers that come later, find the value that was judged.
+      const request = extras(req)
+      request.body = read.value
+      request._body = true
+    }
+    callback(read)
+  }
+  const known = withoutReading(req, limit)
+  if (known !== undefined) {
+    end(known)
+    return () => {}
+  }
+  // What a parser left counts only where the stream is read: some set `req.body` and read nothing, and what runs would
+  // then be another body than the one that was judged.
+  return nodeBody.listen(req, limit, (read) => {
+    if (Exit.isFailure(read)) return end(read)
+    end(read.value.byteLength === 0 ? leftByParser(req, body.notJson) : exitOf(body.parse(read.value)))
+  })
 }
+
+const withoutReading = (req: NodeRequest, limit: number): Exit.Exit<unknown, Unread> | undefined => {
+  if (!body.isJson(contentTypeOf(req))) return Exit.fail(body.contentTypeRefused)
+  if (req.readableEnded) return leftByParser(req, body.consumed)
+  return Number(req.headers["content-length"] ?? 0) > limit ? Exit.fail(body.tooLarge) : undefined
+}
+
+const leftByParser = (req: NodeRequest, otherwise: Unread): Exit.Exit<unknown, Unread> => {
+  const left = extras(req).body
+  return left === undefined ? Exit.fail(otherwise) : exitOf(body.parsed(left))
+}
+
+const exitOf = <A, E>(result: Result.Result<A, E>): Exit.Exit<A, E> =>
+  Result.isSuccess(result) ? Exit.succeed(result.success) : Exit.fail(result.failure)
 
 const contentTypeOf = (req: NodeRequest): string | undefined => {
   const value = req.headers["content-type"]

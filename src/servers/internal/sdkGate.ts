@@ -5,12 +5,12 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Policy } from "../../authorization/Gate.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
-import * as Operation from "../../protocol/Operation.ts"
-import { type Body, type Host, type PolicyOf, Sender } from "./host.ts"
-import { type Caller, needsCaller, type Registry } from "./sdkRegistry.ts"
+import type * as Operation from "../../protocol/Operation.ts"
+import type { Asked, Policies, PolicyOf } from "./host.ts"
+import { needsCaller, type Registry } from "./sdkRegistry.ts"
 
-/** Finds the server that answers a request, once its caller is known and its body is read. */
-export type Find = (body: unknown, sender: typeof Sender.Service) => object | undefined | Promise<object | undefined>
+/** Finds the server that answers a request. */
+export type Find = (asked: Asked) => object | undefined | Promise<object | undefined>
 
 /**
  * Reads the arguments of an operation as the registration's handler will get them; fails where they are none, and the
@@ -18,84 +18,69 @@ export type Find = (body: unknown, sender: typeof Sender.Service) => object | un
  */
 export type ReadArguments = (registration: object, operation: Operation.Operation) => Effect.Effect<unknown, unknown>
 
-/**
- * Judges one request. The reading of its body is wrapped: the server, and what depends on arguments, is known by the time
- * that policies are asked for.
- */
-export const judge = (
-  host: Host,
-  registry: Registry,
-  readArguments: ReadArguments,
-  read: Body,
-  find: Find
-): { readonly body: Body; readonly policyOf: PolicyOf } => {
-  let server: object | undefined
-  let caller: Caller
-  const dynamic = new Map<unknown, Policy>()
-
-  /** What has to be found out before the policy of an operation can be told; `undefined` where that is nothing. */
-  const evaluate = (operation: Operation.Operation): Effect.Effect<void, AuthConfigError> | undefined => {
-    const found = server === undefined ? undefined : registry.find(server, operation, caller)
-    const scopes = found?.requirement?.scopes
-    if (found?.registration === undefined || typeof scopes !== "function") return undefined
-    // Nobody has given all arguments while one of them is being completed.
-    if (operation.method === "completion/complete") return undefined
-    return Effect.flatMap(Effect.result(readArguments(found.registration, operation)), (args) =>
-      Result.isFailure(args)
-        ? Effect.void
-        : Effect.map(
-          demanded(scopes, args.success, operation, host.gate.resource.offered),
-          (needed) => void dynamic.set(operation.params, { ...needsCaller, scopes: needed })
-        ))
-  }
-
-  const judgeBy = (
-    found: object | undefined,
-    body: unknown,
-    operations: ReadonlyArray<Operation.Operation>
-  ): Effect.Effect<unknown, AuthConfigError> => {
-    server = found
-    if (server === undefined) return Effect.succeed(body)
+/** The policies of requests to the servers that `find` finds, of which each may be another one. */
+export const make = (registry: Registry, readArguments: ReadArguments, find: Find): Policies => {
+  const policiesOf = (
+    server: object | undefined,
+    { operations, principal }: Asked
+  ): Effect.Effect<PolicyOf, AuthConfigError> => {
+    if (server === undefined) return unknownServer
     registry.adopt(server)
-    const evaluations = operations.flatMap((operation) => evaluate(operation) ?? [])
-    return evaluations.length === 0
-      ? Effect.succeed(body)
-      : Effect.as(Effect.all(evaluations, { discard: true }), body)
-  }
+    const dynamic = new Map<Operation.Operation, Policy>()
 
-  return {
-    body: Effect.flatMap(read, (body) => {
-      const operations = Operation.fromBody(body)
-      return operations.length === 0 ? Effect.succeed(body) : Effect.withFiber((fiber) => {
-        const sender = fiber.getRef(Sender)
-        caller = sender.principal
-        let found: ReturnType<Find>
-        try {
-          found = find(body, sender)
-        } catch (cause) {
-          return Effect.fail(notFound(cause))
-        }
-        if (!(found instanceof Promise)) return judgeBy(found, body, operations)
-        const waiting = found
-        return Effect.flatMap(
-          Effect.tryPromise({ try: () => waiting, catch: notFound }),
-          (server) => judgeBy(server, body, operations)
-        )
-      })
-    }),
-    policyOf: (operation) => {
-      if (server === undefined) return needsCaller
-      const found = registry.find(server, operation, caller)
+    /** What has to be found out before the policy of an operation can be told; `undefined` where that is nothing. */
+    const evaluate = (operation: Operation.Operation): Effect.Effect<void, AuthConfigError> | undefined => {
+      const found = registry.find(server, operation, principal)
+      const scopes = found?.requirement?.scopes
+      if (found?.registration === undefined || typeof scopes !== "function") return undefined
+      // Nobody has given all arguments while one of them is being completed.
+      if (operation.method === "completion/complete") return undefined
+      return Effect.flatMap(
+        Effect.result(readArguments(found.registration, operation)),
+        (args) =>
+          Result.isFailure(args)
+            ? Effect.void
+            : Effect.map(
+              demanded(scopes, args.success, operation, registry.offered),
+              (needed) => void dynamic.set(operation, { ...needsCaller, scopes: needed })
+            )
+      )
+    }
+
+    const policyOf: PolicyOf = (operation) => {
+      const found = registry.find(server, operation, principal)
       if (found === undefined) return "unknown"
       const { requirement } = found
       if (requirement === undefined) return needsCaller
       // What is found is not hidden from this caller.
       return typeof requirement.scopes === "function"
-        ? dynamic.get(operation.params) ?? needsCaller
+        ? dynamic.get(operation) ?? needsCaller
         : { scopes: requirement.scopes, unauthorized: "challenge" }
     }
+
+    const evaluations = operations.map(evaluate).filter((_) => _ !== undefined)
+    return evaluations.length === 0
+      ? Effect.succeed(policyOf)
+      : Effect.as(Effect.all(evaluations, { discard: true }), policyOf)
+  }
+
+  return (asked) => {
+    let found: ReturnType<Find>
+    try {
+      found = find(asked)
+    } catch (cause) {
+      return Effect.fail(notFound(cause))
+    }
+    if (!(found instanceof Promise)) return policiesOf(found, asked)
+    const waiting = found
+    return Effect.flatMap(
+      Effect.tryPromise({ try: () => waiting, catch: notFound }),
+      (server) => policiesOf(server, asked)
+    )
   }
 }
+
+const unknownServer = Effect.succeed<PolicyOf>(() => needsCaller)
 
 const demanded = (
   scopes: (args: unknown) => ReadonlyArray<string>,

@@ -28,6 +28,8 @@ export interface Found {
 
 /** The requirements of everything that one `McpAuthSdk` registered. */
 export interface Registry {
+  /** The scopes that may be asked for. */
+  readonly offered: ReadonlySet<string>
   /** Checks a requirement that stands in code: throws `AuthConfigError`. */
   readonly check: (
     what: string,
@@ -280,6 +282,7 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
   }
 
   return {
+    offered,
     check: (what, scopes, unauthorized) => {
       if (typeof scopes === "function") {
         if (unauthorized !== "hide") return { scopes, unauthorized }

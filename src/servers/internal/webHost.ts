@@ -2,11 +2,11 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Gate from "../../authorization/Gate.ts"
 import type { Refusal } from "../../authorization/Refusal.ts"
-import type { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
+import type { MalformedRequest } from "../../protocol/AuthError.ts"
 import * as body from "./body.ts"
 import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
-import type { Admitted, Body, Host, PolicyOf } from "./host.ts"
+import type { Admitted, Body, Host, Policies, Read } from "./host.ts"
 import * as requestPath from "./requestPath.ts"
 
 /* The gate on `Request` and `Response`. */
@@ -69,16 +69,13 @@ export const decideRoute = <A>(
 }
 
 /** The parsed body. Unless it may be consumed, the request stays as it is, for the handler. */
-export const bodyOf = (request: Request, reading: Reading): Body => Effect.suspend(() => readBody(request, reading))
+export const bodyOf = (request: Request, reading: Reading): Read => () => readBody(request, reading)
 
-const readBody = (
-  request: Request,
-  { consumes = false, limit, parsedBody }: Reading
-): Effect.Effect<unknown, MalformedRequest | AuthConfigError> => {
+const readBody = (request: Request, { consumes = false, limit, parsedBody }: Reading): Body => {
   if (!body.isJson(request.headers.get("content-type") ?? undefined)) return Effect.fail(body.contentTypeRefused)
   return Effect.flatMap(
     parsedBody === undefined ? Effect.succeed(undefined) : Effect.promise(async () => await parsedBody()),
-    (parsed): Effect.Effect<unknown, MalformedRequest | AuthConfigError> => {
+    (parsed): Body => {
       if (parsed !== undefined) return Effect.fromResult(body.parsed(parsed))
       if (request.bodyUsed) return Effect.fail(body.consumed)
       const announced = request.headers.get("content-length")
@@ -142,10 +139,10 @@ export const document = <A>(host: Host<A>, request: Request): Promise<Response> 
 export const serve = async <A>(
   host: Host<A>,
   request: Request,
-  options: { readonly reading: Reading; readonly policyOf: PolicyOf },
+  options: { readonly reading: Reading; readonly policies: Policies },
   handler: (admitted: Admitted<A>) => Response | Promise<Response>
 ): Promise<Response> => {
-  const decision = host.admit(toGateRequest(request), bodyOf(request, options.reading), options.policyOf)
+  const decision = host.admit(toGateRequest(request), bodyOf(request, options.reading), options.policies)
   const admitted = await host.run(decision, request.signal)
   if (Result.isFailure(admitted)) return toResponse(admitted.failure, request.method)
   const response = await handler(admitted.success)
