@@ -4,6 +4,7 @@ import { completable } from "@modelcontextprotocol/sdk/server/completable.js"
 import { McpServer, ResourceTemplate } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
+import { CallToolRequestSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Clock, Context, Data, Deferred, Effect, Fiber, Layer, References, Schema } from "effect"
 import { AuthError, AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
@@ -603,6 +604,39 @@ describe("sdk-v1", () => {
       assert.strictEqual(refused.message.result.content[0].text, "Insufficient scope")
       assert.deepStrictEqual(ran, [])
     }))
+
+  it.live.each<[string, (server: McpServer["server"]) => void]>([
+    ["replaces", () => {}],
+    ["removes first", (server) => server.removeRequestHandler("tools/call")]
+  ])(
+    "whoever calls a handler that somebody %s needs a token, whatever the name",
+    ([, prepare]) =>
+      Effect.gen(function*() {
+        const ran: Array<string> = []
+        const { call } = yield* start((auth) => {
+          const make = () => {
+            const server = new McpServer({ name: "own", version: "1.0.0" })
+            auth.registerTool(server, "known", {}, () => text("known"))
+            prepare(server.server)
+            server.server.setRequestHandler(CallToolRequestSchema, ({ params }) => {
+              ran.push(params.name)
+              return text("anything")
+            })
+            return server
+          }
+          const app = express()
+          app.post("/mcp", auth.protect(make()), async (req, res) => {
+            const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true })
+            await make().connect(transport as never)
+            await transport.handleRequest(req, res, req.body)
+          })
+          return app
+        }, { anonymous: "allow-unscoped" })
+        assert.strictEqual((yield* call(undefined, callTool("unknown"))).status, 401)
+        assert.deepStrictEqual(ran, [])
+        assert.strictEqual((yield* call([], callTool("unknown"))).status, 200)
+      })
+  )
 
   it.live("registrations are followed when the SDK renames, replaces and removes them", () =>
     Effect.gen(function*() {

@@ -287,9 +287,9 @@ class Watch<A> {
   tell(res: NodeResponse, args: ReadonlyArray<unknown>): void {
     if (this.#told) return
     this.#told = true
-    const given = args.find((_) => typeof _ === "object" && _ !== null)
+    const given = args[2] ?? args[1]
     const header = (name: string): string | undefined => {
-      const value = (given === undefined ? undefined : headerOf(given, name)) ?? res.getHeader(name)
+      const value = headerOf(given, name) ?? res.getHeader(name)
       return value === undefined ? undefined : String(value)
     }
     this.#host.answered(this.#admitted, Number(args[0] ?? res.statusCode), header("mcp-session-id"))
@@ -311,17 +311,24 @@ const writeHead = function(this: NodeResponse & Watched, ...args: ReadonlyArray<
 }
 
 /** One of the headers that `writeHead` takes, an object, a flat list or a list of pairs: of several the last. */
-const headerOf = (headers: object, name: string): unknown => {
-  const isPlain = !Array.isArray(headers)
-  const names: ReadonlyArray<unknown> = isPlain ? Object.keys(headers) : headers.flat()
-  for (let index = names.length - (isPlain ? 1 : 2); index >= 0; index -= isPlain ? 1 : 2) {
-    const given = String(names[index])
-    if (given.length === name.length && given.toLowerCase() === name) {
-      return isPlain ? (headers as Record<string, unknown>)[given] : names[index + 1]
+const headerOf = (headers: unknown, name: string): unknown => {
+  if (typeof headers !== "object" || headers === null) return undefined
+  if (Array.isArray(headers)) {
+    const flat: ReadonlyArray<unknown> = headers.flat()
+    for (let index = flat.length - 2; index >= 0; index -= 2) {
+      if (isNamed(String(flat[index]), name)) return flat[index + 1]
     }
+    return undefined
+  }
+  const names = Object.keys(headers)
+  for (let index = names.length - 1; index >= 0; index--) {
+    if (isNamed(names[index]!, name)) return (headers as Record<string, unknown>)[names[index]!]
   }
   return undefined
 }
+
+const isNamed = (header: string, name: string): boolean =>
+  header.length === name.length && header.toLowerCase() === name
 
 /** Ends a stream cleanly; whoever still writes into it writes into nothing. */
 const endAt = <A>(host: Host<A>, res: NodeResponse, end: number): void => {

@@ -26,7 +26,7 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
   ): Effect.Effect<PolicyOf, AuthConfigError> => {
     if (server === undefined) return unknownServer
     registry.adopt(server)
-    const dynamic = new Map<Operation.Operation, Policy>()
+    let dynamic: Map<Operation.Operation, Policy> | undefined
 
     /** What has to be found out before the policy of an operation can be told; `undefined` where that is nothing. */
     const evaluate = (operation: Operation.Operation): Effect.Effect<void, AuthConfigError> | undefined => {
@@ -42,7 +42,10 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
             ? Effect.void
             : Effect.map(
               demanded(scopes, args.success, operation, registry.offered),
-              (needed) => void dynamic.set(operation, { ...needsCaller, scopes: needed })
+              (needed) => {
+                dynamic ??= new Map()
+                dynamic.set(operation, { ...needsCaller, scopes: needed })
+              }
             )
       )
     }
@@ -54,7 +57,7 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
       if (requirement === undefined) return needsCaller
       // What is found is not hidden from this caller.
       return typeof requirement.scopes === "function"
-        ? dynamic.get(operation) ?? needsCaller
+        ? dynamic?.get(operation) ?? needsCaller
         : { scopes: requirement.scopes, unauthorized: "challenge" }
     }
 

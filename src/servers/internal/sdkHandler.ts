@@ -17,7 +17,7 @@ class Refused extends Error {
   readonly code = -32001
 }
 
-type AnyHandler = (...parameters: ReadonlyArray<any>) => unknown
+type AnyHandler = (...parameters: Array<any>) => unknown
 
 /** What is needed to run handlers. */
 export interface Options<R> {
@@ -41,20 +41,21 @@ export const make =
   <R>(options: Options<R>) =>
   (operation: string, requirement: Requirement, handler: AnyHandler): AnyHandler =>
   async (...parameters) => {
-    const context = parameters.at(-1) as Record<string, unknown>
-    const args = parameters.slice(0, -1)
+    const last = parameters.length - 1
+    const context = parameters[last] as Record<string, unknown>
     const caller = options.callerOf(context)
     const dynamic = typeof requirement.scopes === "function"
-    const scopes = typeof requirement.scopes === "function" ? requirement.scopes(args[0]) : requirement.scopes
+    const scopes = typeof requirement.scopes === "function" ? requirement.scopes(parameters[0]) : requirement.scopes
     if (caller === undefined && (dynamic || scopes.length > 0 || !options.anonymous)) {
       throw new Refused("Authentication required")
     }
     if (!holds(caller, scopes)) throw new Refused("Insufficient scope")
-    const result = handler(...args, {
+    parameters[last] = {
       ...context,
       principal: caller === undefined ? undefined : options.present(caller),
       state: caller === undefined ? undefined : stateOf(options, caller, operation)
-    })
+    }
+    const result = handler(...parameters)
     return Effect.isEffect(result)
       ? await run(options, result as Effect.Effect<unknown, unknown, R>, caller, signalOf(context))
       : result

@@ -113,7 +113,7 @@ const basics: ReadonlySet<string> = new Set([
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null
 
-const isServer = (value: object): value is Server => {
+const hasRegistrations = (value: object): value is Server => {
   const { server } = value as Partial<Server>
   return isObject(server) && server._requestHandlers instanceof Map &&
     records.every((name) => isObject((value as Partial<Server>)[name]))
@@ -136,8 +136,13 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
     [requirement]?: Requirement
     [adoption]?: Adoption
   }
+  /** Whether anything may have to be hidden. */
+  let hides = false
   const requirementOf = (registration: object): Requirement | undefined => (registration as Marked)[requirement]
   const adoptionOf = (server: object): Adoption | undefined => (server as Marked)[adoption]
+
+  /** Looked at once: whose shape was right when it was adopted is a server. */
+  const isServer = (value: object): value is Server => adoptionOf(value) !== undefined || hasRegistrations(value)
 
   const isHidden = (registration: object, caller: Caller): boolean => {
     const requirement = requirementOf(registration)
@@ -146,22 +151,23 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
   }
 
   const visible = (record: Registrations, caller: Caller): Registrations => {
-    const hides = (target: Registrations, key: string | symbol) => {
+    const hidden = (target: Registrations, key: string | symbol) => {
       const registration = typeof key === "string" ? own(target, key) : undefined
       return registration !== undefined && isHidden(registration, caller)
     }
     // Not a copy: what a handler registers meanwhile has to arrive in the original.
     return new Proxy(record, {
-      get: (target, key) => hides(target, key) ? undefined : Reflect.get(target, key),
-      has: (target, key) => !hides(target, key) && Reflect.has(target, key),
-      ownKeys: (target) => Reflect.ownKeys(target).filter((key) => !hides(target, key)),
+      get: (target, key) => hidden(target, key) ? undefined : Reflect.get(target, key),
+      has: (target, key) => !hidden(target, key) && Reflect.has(target, key),
+      ownKeys: (target) => Reflect.ownKeys(target).filter((key) => !hidden(target, key)),
       getOwnPropertyDescriptor: (target, key) =>
-        hides(target, key) ? undefined : Reflect.getOwnPropertyDescriptor(target, key)
+        hidden(target, key) ? undefined : Reflect.getOwnPropertyDescriptor(target, key)
     })
   }
 
   /** Answers a request as a server would that never heard of what is hidden: its handlers look up before they wait. */
   const veiled = (server: Server, handler: Handler): Handler => (request, extra) => {
+    if (!hides) return handler(request, extra)
     const caller = callerOf(extra)
     const hiding = records.filter((name) => {
       for (const key in server[name]) {
@@ -220,9 +226,10 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
       const result = Reflect.apply(this.#setRequestHandler, protocol, args)
       for (let index = 0; index < lookups.length; index++) {
         if (handlers.get(lookups[index]!) === before[index]) continue
+        // The SDK installs its own once, and only where there never was one.
+        const isFirst = before[index] === undefined && this.#veils[index] === undefined
         const added = this.#veil(index)
-        // The SDK installs its own once, and only where there is none.
-        if (added !== undefined && before[index] === undefined) this.#standard[index] = added
+        if (isFirst) this.#standard[index] = added
       }
       return result
     }
@@ -234,8 +241,8 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
   }
 
   const adopt = (server: object): boolean => {
-    if (!isServer(server)) return false
     if (adoptionOf(server) !== undefined) return true
+    if (!isServer(server)) return false
     const adopted = new Adoption(server)
     ;(server as Marked)[adoption] = adopted
     ;(server.server as Marked)[adoption] = adopted
@@ -302,6 +309,7 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
       })
     },
     add: (registration, needed) => {
+      if (needed.unauthorized === "hide") hides = true
       ;(registration as Marked)[requirement] = needed
     },
     adopt,
