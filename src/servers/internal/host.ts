@@ -252,14 +252,14 @@ export const make = async <A, R, E>(
     ticket: Decision.Ticket,
     fiber: Fiber.Fiber<unknown, unknown>,
     principal: Principal["Service"] | undefined,
-    body: Body | undefined,
+    read: Body | undefined,
     policies: Policies
   ): Effect.Effect<Admitted<A>, Refusal> => {
     const session = request.header("mcp-session-id")
     const info = principal === undefined ? undefined : authInfo.make(principal, gate)
     let policyOf = nothingAsked
     let judged: unknown
-    const operations = body === undefined ? noOperations : Effect.flatMapEager(body, (value) => {
+    const operations = read === undefined ? noOperations : Effect.flatMapEager(read, (value) => {
       judged = value
       const operations = Operation.fromBody(value)
       if (operations.length === 0) return Effect.succeed(operations)
