@@ -303,7 +303,7 @@ export const make = (options: Options): Gate => {
     { policy: policyOf, principal, protocolVersion }: Call<R>,
     operations: ReadonlyArray<Operation>
   ): Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal> => {
-    const needed = new Set<string>()
+    let required: ReadonlyArray<string> = none
     let needsCaller = false
     for (const operation of operations) {
       const policy = policyOf(operation)
@@ -314,9 +314,8 @@ export const make = (options: Options): Gate => {
       }
       if (policy.unauthorized === "hide") continue // hidden inside the server, where the answer is made
       if (policy.authenticated === true) needsCaller = true
-      for (const scope of policy.scopes) needed.add(scope)
+      for (const scope of policy.scopes) if (!required.includes(scope)) required = [...required, scope]
     }
-    const required = needed.size === 0 ? none : [...needed]
     if (principal === undefined && (needsCaller || required.length > 0)) {
       return refuseWith(fiber, ticket, refusals.signIn(required), undefined, operations)
     }

@@ -29,7 +29,6 @@ import {
   check,
   type Literals,
   ofAnyCall,
-  ofCall,
   type RegisterWithMcpAuthToolkit,
   type RequiredScope,
   RequiredScopes,
@@ -107,10 +106,10 @@ const guard = (policyOf: PolicyOf, hides: boolean): Layer.Layer<never> =>
 const policyOfAnnotations = (
   annotations: Context.Context<never>,
   payload?: { readonly params: unknown }
-): Policy => ({
-  scopes: payload === undefined ? Context.get(annotations, RequiredScopes) : ofCall(annotations, payload.params),
-  unauthorized: Context.get(annotations, Unauthorized)
-})
+): Policy =>
+  payload === undefined
+    ? { scopes: Context.get(annotations, RequiredScopes), unauthorized: Context.get(annotations, Unauthorized) }
+    : Registry.policyOfCall(annotations, payload.params)
 
 type Registered<R> = Exclude<R, McpServer.McpRequest<"Requires", RegisterWithMcpAuthToolkit>>
 

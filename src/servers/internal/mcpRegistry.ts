@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FindMyWay from "effect/http/FindMyWay"
 import type { Policy } from "../../authorization/Gate.ts"
-import { Authenticated, ofCall, Unauthorized } from "../../authorization/RequiredScopes.ts"
+import { Authenticated, ConditionalScopes, ofCall, Unauthorized } from "../../authorization/RequiredScopes.ts"
 import type { Operation } from "../../protocol/Operation.ts"
 
 type Server = McpServer.McpServer["Service"]
@@ -68,12 +68,24 @@ export const policyOf = (server: Server): (operation: Operation) => Policy | und
   }
   return (operation) => {
     const annotations = annotationsOf(operation)
-    return annotations === undefined ? undefined : {
-      scopes: ofCall(annotations, operation.params),
-      unauthorized: Context.get(annotations, Unauthorized),
-      authenticated: Context.get(annotations, Authenticated)
-    }
+    return annotations === undefined ? undefined : policyOfCall(annotations, operation.params)
   }
+}
+
+/** Annotations never change, so those that need no arguments are read once. */
+const constant = new WeakMap<Context.Context<never>, Policy>()
+
+/** What a call with these `params` of a JSON-RPC message needs. */
+export const policyOfCall = (annotations: Context.Context<never>, params: unknown): Policy => {
+  const known = constant.get(annotations)
+  if (known !== undefined) return known
+  const policy: Policy = {
+    scopes: ofCall(annotations, params),
+    unauthorized: Context.get(annotations, Unauthorized),
+    authenticated: Context.get(annotations, Authenticated)
+  }
+  if (Context.get(annotations, ConditionalScopes).length === 0) constant.set(annotations, policy)
+  return policy
 }
 
 /** From a URI to the template that the server would pick: the first match in the order of registration. */
