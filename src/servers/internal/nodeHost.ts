@@ -105,9 +105,11 @@ export const decideCall = <A>(
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
   // Whoever is gone by now will not be heard of again.
   if (res.destroyed) return undefined
-  const line = headerLines.soleOfRaw(req.rawHeaders, "authorization", "origin")
+  const line = body.isRead(req.method ?? "GET")
+    ? headerLines.soleOfRaw(req.rawHeaders, "authorization", "origin")
+    : undefined
   const request = new GateRequest(req, line !== undefined)
-  const recalled = line === undefined || !body.isRead(request.method) ? undefined : host.recall(request, line, policies)
+  const recalled = line === undefined ? undefined : host.recall(request, line, policies)
   if (recalled === undefined) {
     const read = () => Effect.callback<unknown, Unread>((resume) => Effect.sync(readBody(req, limit, resume)))
     return decide(host, req, res, host.admit(request, read, policies))
