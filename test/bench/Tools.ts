@@ -56,12 +56,12 @@ const through = async (
       : {
         contained,
         // What the compiler and the collector make of a process moves the ratio by a few hundredths.
-        processes: 4,
+        processes: 3,
         count: 20,
         leadIn: 50,
         milliseconds: 250,
         // With a gate there is more to compile: after 10,000 calls the ratio is still a few hundredths below what it stays at.
-        warm: { requests: 30_000, milliseconds: 14_000 }
+        warm: { requests: 24_000, milliseconds: 11_000 }
       }
   )
   return goal(
