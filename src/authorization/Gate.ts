@@ -134,8 +134,8 @@ export interface Gate {
     fiber?: Fiber.Fiber<unknown, unknown> | undefined
   ) => Effect.Effect<Caller, Refusal.Refusal>
   /**
-   * Given the fiber of the request it looks at once, and waits for nothing but the operations: where those are an `Exit`, so
-   * is what waits for nobody.
+   * Given the fiber of the request it looks at once, and waits for nothing but the operations. Where those are an `Exit` that
+   * succeeds, and no listener or log has to be told, the result is an `Exit`.
    */
   readonly authorize: <R>(
     call: Call<R>,
@@ -347,8 +347,9 @@ export const make = (options: Options): Gate => {
         return refuseWith(fiber, ticket, refusals.of(noCredentials, circumstances))
       }
     }
-    const known = Exit.isExit(operations) ? operations as Exit.Exit<ReadonlyArray<Operation>, unknown> : undefined
-    if (known !== undefined && Exit.isSuccess(known)) return judge(fiber, ticket, call, known.value)
+    if (Exit.isExit(operations) && Exit.isSuccess(operations)) {
+      return judge(fiber, ticket, call, operations.value as ReadonlyArray<Operation>)
+    }
     return Effect.matchEffect(operations, {
       onFailure: (error) => refuseWith(fiber, ticket, refusals.of(error, circumstances), principal),
       onSuccess: (operations) => judge(fiber, ticket, call, operations)

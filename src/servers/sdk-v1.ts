@@ -369,21 +369,12 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
     },
     protectFetch: (server, handler) => {
       const policies = policiesOf(server)
-      return async (request, { parsedBody } = {}) => {
-        const read = web.bodyOf(request, {
-          limit,
-          ...(parsedBody === undefined ? {} : { parsedBody: () => parsedBody })
-        })
-        return sdk.serve(
-          request,
-          host.admit(web.toGateRequest(request), read, policies),
-          (authInfo, body) =>
-            handler(request, {
-              ...(authInfo === undefined ? {} : { authInfo }),
-              ...(body === undefined ? {} : { parsedBody: body })
-            })
-        )
-      }
+      return (request, { parsedBody } = {}) =>
+        sdk.serve(request, { parsedBody }, policies, (authInfo, body) =>
+          handler(request, {
+            ...(authInfo === undefined ? {} : { authInfo }),
+            ...(body === undefined ? {} : { parsedBody: body })
+          }))
     },
     metadataRouter: () => async (req, res, next) => {
       const answered = node.document(host, req, res)

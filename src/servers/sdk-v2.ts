@@ -333,7 +333,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
   options: HostOptions<Claims, N> = {}
 ): Promise<McpAuthSdk<OfferedBy<P>, Claims, P, N>> => {
   const sdk = await sdkHost.make(layer, options)
-  const { host, limit, registry } = sdk
+  const { host, registry } = sdk
   const { metadataUrl } = host.gate.resource
 
   return {
@@ -378,11 +378,6 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
       }, handlerOptions)
 
       const fetch: McpHttpHandler["fetch"] = (request, { parsedBody } = {}) => {
-        const read = web.bodyOf(request, {
-          limit: handlerOptions?.maxRequestBodySize ?? limit,
-          consumes: true,
-          ...(parsedBody === undefined ? {} : { parsedBody: () => parsedBody })
-        })
         const policies = sdkGate.make(registry, readArguments, async ({ authInfo: info, body }) => {
           const authInfo = info && Object.assign(info, { resourceMetadataUrl: metadataUrl })
           const server = await build({
@@ -395,7 +390,8 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         })
         return sdk.serve(
           request,
-          host.admit(web.toGateRequest(request), read, policies),
+          { parsedBody, limit: handlerOptions?.maxRequestBodySize, consumes: true },
+          policies,
           (authInfo, body) => handler.fetch(request, transportOptions(authInfo, body))
         )
       }
@@ -407,17 +403,13 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         readArguments,
         ({ session }) => typeof server === "function" ? server(session) : server
       )
-      return (request, { parsedBody } = {}) => {
-        const read = web.bodyOf(request, {
-          limit,
-          ...(parsedBody === undefined ? {} : { parsedBody: () => parsedBody })
-        })
-        return sdk.serve(
+      return (request, { parsedBody } = {}) =>
+        sdk.serve(
           request,
-          host.admit(web.toGateRequest(request), read, policies),
+          { parsedBody },
+          policies,
           (authInfo, body) => handler(request, transportOptions(authInfo, body))
         )
-      }
     },
     metadataRouter: () => async (req, res, next) => {
       const answered = node.document(host, req, res)

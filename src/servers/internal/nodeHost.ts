@@ -71,7 +71,7 @@ class GateRequest implements Request {
   readonly method: string
   readonly #req: NodeRequest
 
-  constructor(req: NodeRequest, recalled = false) {
+  constructor(req: NodeRequest, recalled: boolean) {
     this.#req = req
     this.recalled = recalled
     this.method = req.method ?? "GET"

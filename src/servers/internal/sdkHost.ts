@@ -2,12 +2,10 @@
  * One gate for all servers of an SDK that one program makes.
  */
 import type * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type { AuthLayer } from "../../authorization/Gate.ts"
-import type { Refusal } from "../../authorization/Refusal.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as authInfo from "./authInfo.ts"
@@ -35,7 +33,8 @@ export interface SdkHost {
   /** Runs a handler of fetch's kind for a request that comes in. */
   readonly serve: (
     request: Request,
-    decision: Effect.Effect<Host.Admitted, Refusal>,
+    reading: Reading,
+    policies: Host.Policies,
     handler: (info: authInfo.AuthInfo | undefined, body: unknown) => Response | Promise<Response>
   ) => Promise<Response>
   /** Adopts a server, wraps the handler, has the SDK register it, and notes what it needs. */
@@ -46,6 +45,16 @@ export interface SdkHost {
     handler: (...parameters: ReadonlyArray<any>) => unknown,
     register: (wrapped: (...parameters: ReadonlyArray<any>) => any) => A
   ) => A
+}
+
+/** How the body of a request is had. */
+interface Reading {
+  /** What somebody else parsed already; `undefined` where nobody did. */
+  readonly parsedBody: unknown
+  /** In bytes. Default: that of all of them. */
+  readonly limit?: number | undefined
+  /** As `Reading` of the web host has it. */
+  readonly consumes?: boolean | undefined
 }
 
 interface Demanded {
@@ -91,7 +100,13 @@ export const make = async <R, E>(
     registry,
     limit,
     callerOf,
-    serve: async (request, decision, serve) => {
+    serve: async (request, { consumes, limit: own = limit, parsedBody }, policies, serve) => {
+      const read = web.bodyOf(request, {
+        limit: own,
+        consumes,
+        parsedBody: parsedBody === undefined ? undefined : () => parsedBody
+      })
+      const decision = host.admit(web.toGateRequest(request), read, policies)
       const admitted = await host.run(decision, request.signal)
       if (Result.isFailure(admitted)) return web.toResponse(admitted.failure, request.method)
       const response = await serve(admitted.success.authInfo, admitted.success.body)
