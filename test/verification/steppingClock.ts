@@ -1,0 +1,56 @@
+/**
+ * A test clock whose wall clock can be set, as an administrator or NTP does, while monotonic time goes on.
+ *
+ * `TestClock.setTime` cannot stand in for it: forward it moves monotonic time as well, and backward it moves the deadlines
+ * of sleeping fibers away.
+ */
+import { Clock, Duration, Effect } from "effect"
+import { TestClock } from "effect/testing"
+
+/** A clock on top of the `TestClock`, and the function that moves its wall clock alone. */
+export interface SteppingClock {
+  readonly clock: TestClock.TestClock
+  /** Moves the wall clock forward or, with a negative number, backward. In milliseconds. */
+  readonly step: (millis: number) => Effect.Effect<void>
+}
+
+/** Makes a stepping clock. Time passes with `TestClock.adjust`, as in every other test. */
+export const make: Effect.Effect<SteppingClock> = TestClock.testClockWith((base) =>
+  Effect.sync(() => {
+    let offset = 0
+    const currentTimeMillisUnsafe = () => base.currentTimeMillisUnsafe() + offset
+    const currentTimeNanosUnsafe = () => base.currentTimeNanosUnsafe() + BigInt(Math.round(offset * 1e6))
+    return {
+      clock: {
+        ...base,
+        currentTimeMillisUnsafe,
+        currentTimeMillis: Effect.sync(currentTimeMillisUnsafe),
+        currentTimeNanosUnsafe,
+        currentTimeNanos: Effect.sync(currentTimeNanosUnsafe),
+        setTime: (timestamp: number) => base.setTime(timestamp - offset)
+      },
+      step: (millis: number) =>
+        Effect.sync(() => {
+          offset += millis
+        })
+    }
+  })
+)
+
+/** One hour back, in milliseconds: the step that the tests take. */
+export const hourBack = -Duration.toMillis(Duration.hours(1))
+
+/**
+ * Runs a test on a stepping clock.
+ *
+ * ```ts
+ * it.effect("…", () => steppingClock.use((step) => Effect.gen(function*() {
+ *   yield* step(steppingClock.hourBack)
+ *   yield* TestClock.adjust("55 minutes")
+ * })))
+ * ```
+ */
+export const use = <A, E, R>(
+  test: (step: SteppingClock["step"]) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.flatMap(make, ({ clock, step }) => Effect.provideService(test(step), Clock.Clock, clock))
