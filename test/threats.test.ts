@@ -8,7 +8,7 @@ const ids = catalogue.map(({ id }) => id)
 const proven = new Map<string, ReadonlyArray<string>>(ids.map((id) => [id, []]))
 // The examples of titles in the gate of the cases are no tests.
 for (const { file, title } of allTitles.filter((_) => _.file !== "test/cases.test.ts")) {
-  for (const [id] of title.matchAll(/\bT-[A-Z]+-\d+\b/g)) {
+  for (const [id] of title.matchAll(/\bT-[A-Z]+-\d+[a-z]?\b/g)) {
     proven.set(id, [...(proven.get(id) ?? []), `${file}: ${title}`])
   }
 }
