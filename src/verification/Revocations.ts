@@ -1,6 +1,6 @@
 /**
- * A list of what was revoked: tokens, subjects, sessions. JWTs are good until they end, whatever happens; the list is how
- * a server takes them back.
+ * A list of revoked tokens, subjects, sessions and clients. A JWT is valid until it expires; with this list a server rejects
+ * it earlier.
  *
  * @since 0.1.0
  */
@@ -12,11 +12,24 @@ import * as Layer from "effect/Layer"
 import type { BackingPersistenceStore } from "effect/persistence/Persistence"
 import * as Redacted from "effect/Redacted"
 import { AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
+import * as monotonic from "./internal/monotonic.ts"
 import { sha256 } from "./internal/sha256.ts"
+import * as tokenTarget from "./internal/tokenTarget.ts"
 import type { Principal } from "./Principal.ts"
 
 /**
- * What to revoke: one token; every token of a subject, or of a session (the claim `sid`), that was issued until now.
+ * What to revoke: one token; or every token that was issued until now to a subject, in a session (the claim `sid`), or to a
+ * client (`Principal.clientId`; the tokens of machines often have no subject).
+ *
+ * **Details**
+ *
+ * A JWT is revoked by what is signed, and by `iss` and `jti` where it has both. Its signature does not count: an ECDSA
+ * signature has a second form that is valid and that anyone can compute. An opaque token is revoked by its text.
+ *
+ * **Gotchas**
+ *
+ * Revoke only a token that was verified, such as `Principal.token`. Nothing of the token is checked here, so an invented
+ * token with the `iss` and `jti` of another one would revoke that one.
  *
  * @category models
  * @since 0.1.0
@@ -25,6 +38,7 @@ export type Target =
   | { readonly token: Redacted.Redacted<unknown> }
   | { readonly issuer: string; readonly subject: string }
   | { readonly issuer: string; readonly session: string }
+  | { readonly issuer: string; readonly client: string }
 
 /**
  * The list, and the check that `AuthLayer` takes as `revocation`.
@@ -103,32 +117,38 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
   return {
     revoke: (target) =>
       Effect.gen(function*() {
-        const key = "token" in target
-          ? yield* keyOf("token", String(Redacted.value(target.token)))
-          : "subject" in target
-          ? yield* keyOf("subject", target.issuer, target.subject)
-          : yield* keyOf("session", target.issuer, target.session)
+        tokenTarget.check(target, "revoke")
+        const keys = yield* Effect.forEach(namesOf(target), keyOf)
         const at = yield* Clock.currentTimeMillis
-        yield* store.set(key, { at }, keepFor).pipe(
+        yield* Effect.forEach(keys, (key) => store.set(key, { at }, keepFor), { discard: true }).pipe(
           Effect.timeout(Duration.seconds(1)),
           Effect.catch(() => outage("issuer" in target ? target.issuer : "revocations"))
         )
       }),
-    isRevoked: Effect.fnUntraced(function*({ claims, issuer, subject, token }) {
-      const session = Object.hasOwn(claims, "sid") ? claims["sid"] : undefined
-      const keys: [string, ...Array<string>] = [yield* keyOf("token", String(Redacted.value(token)))]
-      if (subject !== undefined) keys.push(yield* keyOf("subject", issuer, subject))
-      if (typeof session === "string") keys.push(yield* keyOf("session", issuer, session))
-      const [revoked, ...earlier] = yield* store.getMany(keys).pipe(
+    isRevoked: Effect.fnUntraced(function*(principal) {
+      const { claims, clientId, issuer, subject, token } = principal
+      const id = tokenTarget.idOfPrincipal(principal)
+      const session = tokenTarget.sessionOf(principal)
+      const itself: ReadonlyArray<Name> = [
+        nameOfToken(String(Redacted.value(token))),
+        ...(id === undefined ? [] : [["jti", issuer, id] as const])
+      ]
+      const others: ReadonlyArray<Name> = [
+        ...(subject === undefined ? [] : [["subject", issuer, subject] as const]),
+        ...(session === undefined ? [] : [["session", issuer, session] as const]),
+        ...(clientId === undefined ? [] : [["client", issuer, clientId] as const])
+      ]
+      const keys = yield* Effect.forEach([...itself, ...others], keyOf)
+      const found = yield* store.getMany(keys as [string, ...Array<string>]).pipe(
         Effect.timeout(Duration.seconds(1)),
         Effect.catch(() => outage(issuer))
       )
-      if (revoked !== undefined) return true
       const issuedAt = Object.hasOwn(claims, "iat") ? claims["iat"] : undefined
-      return earlier.some((entry) => {
+      return found.some((entry, index) => {
         if (entry === undefined) return false
+        if (index < itself.length) return true
         const { at } = entry as { readonly at?: unknown }
-        // Whole seconds: whoever wrote `iat` cut the rest off.
+        // Issuers cut `iat` to whole seconds.
         return typeof at !== "number" || typeof issuedAt !== "number" || issuedAt <= Math.floor(at / 1000)
       })
     })
@@ -169,7 +189,8 @@ export const layerMemory: Layer.Layer<Revocations> = Layer.effect(
   Revocations,
   Effect.map(Clock.Clock, (clock) => {
     const entries = new Map<string, { readonly value: object; readonly until: number }>()
-    const now = () => clock.currentTimeMillisUnsafe()
+    // How long an entry is kept is an age: a step of the wall clock must not drop it.
+    const now = () => monotonic.millisOf(clock)
     const get = (key: string) => {
       const entry = entries.get(key)
       return entry === undefined || entry.until <= now() ? undefined : entry.value
@@ -193,7 +214,23 @@ export const layerMemory: Layer.Layer<Revocations> = Layer.effect(
   })
 )
 
-const keyOf = (...parts: readonly [kind: string, ...ReadonlyArray<string>]): Effect.Effect<string> => {
-  const hash = sha256(JSON.stringify(parts))
+/** What an entry of the list is about, before it is hashed. */
+type Name = readonly [kind: string, ...ReadonlyArray<string>]
+
+const nameOfToken = (token: string): Name => ["token", tokenTarget.contentOf(token)]
+
+const namesOf = (target: Target): ReadonlyArray<Name> => {
+  if ("token" in target) {
+    const token = String(Redacted.value(target.token))
+    const id = tokenTarget.idOf(token)
+    return id === undefined ? [nameOfToken(token)] : [nameOfToken(token), ["jti", id.issuer, id.id]]
+  }
+  const { issuer } = target
+  if ("subject" in target) return [["subject", issuer, target.subject]]
+  return "session" in target ? [["session", issuer, target.session]] : [["client", issuer, target.client]]
+}
+
+const keyOf = (name: Name): Effect.Effect<string> => {
+  const hash = sha256(JSON.stringify(name))
   return typeof hash === "string" ? Effect.succeed(hash) : Effect.promise(() => hash)
 }

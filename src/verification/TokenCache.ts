@@ -13,6 +13,7 @@ import { AuthConfigError, InvalidToken } from "../protocol/AuthError.ts"
 import { type Credentials, lineOf, type Scheme, textOf } from "../protocol/Credentials.ts"
 import { freezePrincipal } from "./internal/frozen.ts"
 import { sha256 } from "./internal/sha256.ts"
+import * as tokenTarget from "./internal/tokenTarget.ts"
 import type { Principal } from "./Principal.ts"
 import { isJwt, type Presented, type VerificationError, type Verifier } from "./TokenVerifier.ts"
 
@@ -145,16 +146,22 @@ export const reusable = (principal: Principal["Service"], reuse: Reuse): Princip
 }
 
 /**
- * What to forget: a token; everything of a subject (of all issuers, unless one is named); everything of a session (the
- * claim `sid`, which OpenID Connect Back-Channel Logout names); or all.
+ * Which cached results to evict: those of one token, of a subject, of a session (the claim `sid`, which OpenID Connect
+ * Back-Channel Logout names), of a client (`Principal.clientId`), or all. Without `issuer`, those of all issuers.
+ *
+ * **Details**
+ *
+ * A JWT is identified by what is signed, and by `iss` and `jti` where it has both. Its signature does not count: an ECDSA
+ * signature has a second form that is valid and that anyone can compute.
  *
  * @category models
  * @since 0.1.0
  */
 export type Target =
-  | { readonly token: Redacted.Redacted }
+  | { readonly token: Redacted.Redacted<unknown> }
   | { readonly subject: string; readonly issuer?: string | undefined }
   | { readonly session: string; readonly issuer?: string | undefined }
+  | { readonly client: string; readonly issuer?: string | undefined }
   | "everything"
 
 /**
@@ -195,6 +202,10 @@ class Remembered {
 
   isOf(token: string): boolean {
     return this.#token === token
+  }
+
+  hasContent(content: string): boolean {
+    return tokenTarget.contentOf(this.#token) === content
   }
 }
 
@@ -446,34 +457,24 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
           withKey(token, tail, (key) => verify(credentials, request, token, key, clock.currentTimeMillisUnsafe()))
         )
     },
+    // Without waiting: a request that is verified again afterwards must not find what is evicted here.
     invalidate: (target) =>
-      Effect.gen(function*() {
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        tokenTarget.check(target, "invalidate")
         invalidations++
-        settings.forgotten.at = yield* Clock.currentTimeMillis
-        if (target === "everything") {
-          entries.clear()
-          inactive.clear()
-          return
-        }
-        if ("token" in target) {
-          const token = Redacted.value(target.token)
-          const key = yield* withKey(token, tailOfJwt(token), Effect.succeed)
-          if (entries.get(key)?.isOf(token) === true) entries.delete(key)
-          if (inactive.get(key)?.isOf(token) === true) inactive.delete(key)
-          return
-        }
+        settings.forgotten.at = now
+        const isMeant = tokenTarget.matcher(target)
         for (const entry of entries.values()) {
-          if (isOf(entry.principal, target)) forget(entry)
+          if (isMeant(entry.principal)) forget(entry)
+        }
+        if (target === "everything") return inactive.clear()
+        if (!("token" in target)) return
+        const content = tokenTarget.contentOf(String(Redacted.value(target.token)))
+        for (const [key, refused] of inactive) {
+          if (refused.hasContent(content)) inactive.delete(key)
         }
       })
   }
-}
-
-const isOf = (principal: Principal["Service"], target: Exclude<Target, "everything" | { readonly token: unknown }>) => {
-  if (target.issuer !== undefined && target.issuer !== principal.issuer) return false
-  return "subject" in target
-    ? principal.subject === target.subject
-    : Object.hasOwn(principal.claims, "sid") && principal.claims["sid"] === target.session
 }
 
 const failInactive = Effect.fail(new InvalidToken({ reason: "inactive" }))
