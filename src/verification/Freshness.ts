@@ -34,6 +34,9 @@ export interface Freshness {
  * A key that the authorization server withdrew serves until the next refresh: `refresh` is also the time it takes to
  * lock out a stolen signing key.
  *
+ * All of these times are monotonic: they do not follow when the wall clock is set. On most systems monotonic time stands
+ * still while the machine is suspended.
+ *
  * @category references
  * @since 0.1.0
  */

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
@@ -13,6 +14,7 @@ import { AuthConfigError, type AuthorizationServerUnavailable, InvalidMetadata }
 import type { AuthorizationServer } from "./AuthorizationServer.ts"
 import { Discovery } from "./Discovery.ts"
 import { type DocumentError, fetchDocument } from "./internal/fetchDocument.ts"
+import * as monotonic from "./internal/monotonic.ts"
 import { algorithmsOf, publicMembers } from "./internal/publicJwk.ts"
 import * as Remote from "./internal/Remote.ts"
 import * as Signature from "./Signature.ts"
@@ -48,13 +50,13 @@ export class JwkSet extends Context.Service<JwkSet, {
     hint: KeyHint
   ) => Effect.Effect<ReadonlyArray<Signature.PublicKey>, AuthorizationServerUnavailable | InvalidMetadata>
   /**
-   * Whether a key that was found is still in the set, for verdicts that are used again: a function of the time in
-   * milliseconds. At once while the set is fresh; an effect where the set has to be asked for again first.
+   * Whether a key that was found is still in the set, for verdicts that are used again. At once while the set is fresh;
+   * an effect where the set has to be fetched first. The age of the set is monotonic time.
    */
   readonly isCurrent: (
     server: AuthorizationServer,
     key: Signature.PublicKey
-  ) => (now: number) => boolean | Effect.Effect<boolean, AuthorizationServerUnavailable | InvalidMetadata>
+  ) => () => boolean | Effect.Effect<boolean, AuthorizationServerUnavailable | InvalidMetadata>
   /** Fetches the metadata and the keys, and fails where no token of this server could be verified. */
   readonly load: (
     server: AuthorizationServer
@@ -157,6 +159,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
     const client = yield* HttpClient.HttpClient
     const discovery = yield* Discovery
     const remote = yield* Remote.factory
+    const clock = yield* Clock.Clock
     const sets = new Map<AuthorizationServer, { uri: string | undefined; keys: Remote.Remote<Keys> | undefined }>()
 
     /** Of a server, stays the same for as long as the layer: verdicts hold on to it. */
@@ -232,11 +235,11 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
         const origin = origins.get(key)!
         const place = placeOf(server)
         let held: Keys | undefined
-        return (now) => {
+        return () => {
           // Where the metadata names another set by now is noticed by the next token that is not remembered.
           const set = place.keys
           if (set === undefined) return false
-          const fresh = set.fresh(now)
+          const fresh = set.fresh(monotonic.millisOf(clock))
           if (fresh === undefined) return Effect.map(set.get, (keys) => keys.includes(origin))
           if (fresh === held) return true
           if (!fresh.includes(origin)) return false

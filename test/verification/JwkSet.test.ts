@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Duration, Effect, Exit, Fiber, Result, Scope } from "effect"
+import { Duration, Effect, Exit, Fiber, Result, Scope } from "effect"
 import { type AuthorizationServer, Freshness, JwkSet } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
@@ -818,8 +818,7 @@ describe("which keys are used", () => {
 describe("a key that was found", () => {
   /** At once while the set is fresh, else after it was asked for. */
   const isCurrent = Effect.fnUntraced(function*(current: ReturnType<JwkSet.JwkSet["Service"]["isCurrent"]>) {
-    const now = yield* Clock.currentTimeMillis
-    const answer = current(now)
+    const answer = current()
     return typeof answer === "boolean"
       ? { atOnce: true, holds: answer }
       : { atOnce: false, holds: yield* answer }

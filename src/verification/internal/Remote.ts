@@ -7,6 +7,7 @@ import type * as Scope from "effect/Scope"
 import { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 import { Freshness } from "../Freshness.ts"
 import type { DocumentError } from "./fetchDocument.ts"
+import * as monotonic from "./monotonic.ts"
 import { Sharing } from "./sharing.ts"
 
 /** What a fetch yields: the value, and how long its server says it stays fresh (seconds). */
@@ -21,7 +22,7 @@ export interface Remote<A> {
   readonly get: Effect.Effect<A, DocumentError>
   /** The value after a fetch, for somebody who misses something in it; at most one fetch per `unknownKey`. */
   readonly refetch: Effect.Effect<A, DocumentError>
-  /** The value, if it is fresh and nothing has to be done about it: for those who cannot wait. */
+  /** The value, if it is fresh and needs no fetch. `now` is monotonic time in milliseconds. */
   readonly fresh: (now: number) => A | undefined
   /** Counts the values so far: two equal readings mean that nothing was fetched in between. */
   readonly generation: () => number
@@ -66,7 +67,7 @@ export const factory: Effect.Effect<
     let generation = 0
 
     const settle = (exit: Exit.Exit<Fetched<A>, DocumentError>) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
+      Effect.map(monotonic.millis, (now) => {
         if (Exit.isSuccess(exit)) {
           const { maxAge, value } = exit.value
           const asked = maxAge === undefined ? times.refresh : maxAge * 1000
@@ -139,7 +140,7 @@ export const factory: Effect.Effect<
     }
 
     const get = Effect.withFiber((fiber): Effect.Effect<A, DocumentError> => {
-      const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+      const now = monotonic.millisOf(fiber.getRef(Clock.Clock))
       if (good !== undefined && now - good.at < times.lastGood) {
         const { succeed } = good
         const age = now - good.at
@@ -155,7 +156,7 @@ export const factory: Effect.Effect<
       return mayStart(now) ? Effect.flatMap(start, wait) : remembered(now)
     })
 
-    const refetch = Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<A, DocumentError> => {
+    const refetch = Effect.flatMap(monotonic.millis, (now): Effect.Effect<A, DocumentError> => {
       if (running !== undefined) return wait(running)
       if (!mayStart(now)) return remembered(now)
       if (now - refetchedAt < times.unknownKey && failed === undefined) return get
@@ -176,7 +177,7 @@ export const factory: Effect.Effect<
     })
 
     const fresh = (now: number): A | undefined =>
-      good !== undefined && now >= good.at && now - good.at < Math.min(good.refresh * 0.75, times.lastGood)
+      good !== undefined && now - good.at < Math.min(good.refresh * 0.75, times.lastGood)
         ? good.value
         : undefined
 
