@@ -284,7 +284,7 @@ export const make = (options: Options): Gate => {
     // After the token, so that a stranger costs no signature more; and outside of every memory of tokens.
     const proven = Effect.flatMapEager(
       verified,
-      (principal) => Effect.mapEager(dpop.judge(request, credentials, principal), () => principal)
+      (principal) => Effect.mapEager(dpop.judge(request, credentials, principal, now, ticket.since), () => principal)
     )
     return Effect.catchEager(
       proven,

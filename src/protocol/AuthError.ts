@@ -152,19 +152,21 @@ export class InvalidDpopProof extends Schema.TaggedError<InvalidDpopProof>()("In
 }
 
 /**
- * Nobody can tell whether a proof was used before: the store of used proofs cannot be asked, or is full. The proof may be
- * fine.
+ * The server cannot tell whether a proof was used before: the store of used proofs cannot be asked, is full, or no longer
+ * keeps uses as old as this one because a clock stepped back. The proof may be good.
  *
  * @category errors
  * @since 0.1.0
  */
 export class ReplayStoreUnavailable extends Schema.TaggedError<ReplayStoreUnavailable>()("ReplayStoreUnavailable", {
-  reason: Schema.Literals(["replay-store-down", "replay-store-full"]),
+  reason: Schema.Literals(["replay-store-down", "replay-store-full", "replay-store-clock"]),
   retryAfter: Schema.Number
 }) {
   override get message(): string {
     return this.reason === "replay-store-full"
       ? "The store of used DPoP proofs is full"
+      : this.reason === "replay-store-clock"
+      ? "The store has evicted uses of DPoP proofs as old as this one: compare the clocks of the server and of the store"
       : "The store of used DPoP proofs cannot be asked"
   }
 }

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -20,6 +19,7 @@ import * as Algorithm from "./Algorithm.ts"
 import * as base64url from "./internal/base64url.ts"
 import { bindingOf, own } from "./internal/claims.ts"
 import * as dpopNonce from "./internal/dpopNonce.ts"
+import * as monotonic from "./internal/monotonic.ts"
 import * as publicJwk from "./internal/publicJwk.ts"
 import { sha256 } from "./internal/sha256.ts"
 import * as uri from "./internal/uri.ts"
@@ -257,11 +257,17 @@ export type ProofError = InvalidDpopProof | InvalidToken | ReplayStoreUnavailabl
 export interface Dpop {
   /** The schemes that count as credentials. */
   readonly schemes: ReadonlyArray<Scheme>
-  /** To be asked on every request, also about a principal that was verified before. */
+  /**
+   * Checks the proof of a request, also for a principal that was verified before. `now` is the one reading of the wall clock
+   * that the request is compared with, in milliseconds. `since` is the monotonic time at which it was taken or earlier, in
+   * nanoseconds of the `Clock`.
+   */
   readonly judge: (
     request: Request,
     credentials: Credentials,
-    principal: Principal["Service"]
+    principal: Principal["Service"],
+    now: number,
+    since: bigint
   ) => Effect.Effect<void, ProofError>
 }
 
@@ -295,6 +301,15 @@ const maximumLength = 8 * 1024
 
 /** Characters of a `jti`, which has to be remembered. */
 const maximumId = 256
+
+/**
+ * How much longer than a proof is fresh its use is kept, in milliseconds. It covers the time between the reading of the clock
+ * and the answer of the store (`maximumWait`), and small steps and differences of clocks.
+ */
+const margin = 30_000
+
+/** How long a request may take from the reading of the clock to the answer of the store, in milliseconds. */
+const maximumWait = 20_000
 
 /** Keys that are imported already: an import takes longer than a signature. */
 const maximumKeys = 1_000
@@ -403,7 +418,7 @@ export const make = (
         const jti = own(claims, "jti")
         if (typeof jti !== "string" || jti === "" || jti.length > maximumId) return yield* refuse("proof-id")
         if (own(claims, "ath") !== tokenHash) return yield* refuse("proof-token")
-        return { jti, until: (iat + window + clockTolerance) * 1000 }
+        return { jti, until: Math.ceil((iat + window + clockTolerance) * 1000) + margin }
       })
 
     const hash = (text: string): Effect.Effect<string> => {
@@ -411,10 +426,16 @@ export const make = (
       return typeof digest === "string" ? Effect.succeed(digest) : Effect.promise(() => digest)
     }
 
-    const prove = Effect.fnUntraced(function*(request: Request, token: Redacted.Redacted, thumbprint: string) {
+    const prove = Effect.fnUntraced(function*(
+      request: Request,
+      token: Redacted.Redacted,
+      thumbprint: string,
+      owner: string,
+      now: number,
+      since: bigint
+    ) {
       const { algorithm, claims, key, proof } = yield* Effect.fromResult(open(request.dpop ?? []))
       if ((yield* hash(key.thumbprintOf)) !== thumbprint) return yield* boundToAnother
-      const now = yield* Clock.currentTimeMillis
       const { jti, until } = yield* Effect.fromResult(
         judgeClaims(claims, request, yield* hash(Redacted.value(token)), now / 1000)
       )
@@ -423,23 +444,34 @@ export const make = (
       if (!(yield* isSigned(proof, imported, algorithm))) {
         return yield* Effect.fromResult(refuse("proof-signature"))
       }
-      if (nonces !== undefined && !(yield* nonces.accepts(own(claims, "nonce"), now))) {
-        return yield* new InvalidDpopProof({ reason: "proof-nonce", nonce: yield* nonces.issue(now) })
+      if (nonces !== undefined && !(yield* nonces.accepts(own(claims, "nonce"), now, since))) {
+        return yield* new InvalidDpopProof({ reason: "proof-nonce", nonce: yield* nonces.issue(now, since) })
       }
-      if (!(yield* store.firstUse({ thumbprint, jti, until }))) {
+      if (!(yield* store.firstUse({ thumbprint, jti, owner, until, lifetime: until - now }))) {
         return yield* Effect.fromResult(refuse("proof-replayed"))
+      }
+      // The store keeps a use for a limited time. After a longer wait it may have evicted an earlier use of this proof.
+      if ((yield* monotonic.millis) - monotonic.millisOfNanos(since) > maximumWait) {
+        return yield* Effect.fromResult(refuse("proof-time"))
       }
     })
 
     return {
       schemes: settings.mode === "required" ? ["DPoP"] : ["DPoP", "Bearer"],
-      judge: (request, { scheme, token }, principal) => {
+      judge: (request, { scheme, token }, principal, now, since) => {
         const binding = bindingOf(principal.claims)
         if (scheme === "Bearer") return binding === undefined ? Effect.void : bound
         if (binding === undefined) return unbound
         if (binding === "unusable") return bound
         const named = request.header("host")
-        return named !== undefined && !host.test(named) ? noHost : prove(request, token, binding.thumbprint)
+        return named !== undefined && !host.test(named) ? noHost : prove(
+          request,
+          token,
+          binding.thumbprint,
+          principal.owner,
+          now,
+          since
+        )
       }
     }
   })

@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Redis } from "effect/persistence/Redis"
 import { ReplayStoreUnavailable } from "../protocol/AuthError.ts"
+import * as monotonic from "./internal/monotonic.ts"
 
 /**
  * One use of a proof.
@@ -19,8 +20,15 @@ export interface Use {
   /** The thumbprint of the key: two clients may choose the same `jti`. */
   readonly thumbprint: string
   readonly jti: string
-  /** When the proof is too old to be used, in milliseconds since 1970: nothing has to be remembered longer. */
+  /** `Principal.owner` of the caller, for limits per caller: one caller may have many keys. */
+  readonly owner: string
+  /**
+   * The wall-clock time up to which the use must be kept, in milliseconds since 1970. It lies later than the last moment at
+   * which the proof is fresh, by a margin for latency and for differences between clocks.
+   */
   readonly until: number
+  /** How long the use must be kept from now, in milliseconds: the time that is left to `until`. */
+  readonly lifetime: number
 }
 
 /**
@@ -31,8 +39,11 @@ export interface Use {
  */
 export interface Store {
   /**
-   * `true` for the first use of a proof alone, however many come at once. A failure is answered with 503: a store that
-   * cannot be asked admits nothing.
+   * Returns `true` for the first use of a proof alone, also if several uses arrive at the same time. If the store cannot
+   * tell, it fails, and the server answers 503.
+   *
+   * A store must keep a use for its `lifetime`, measured by a clock that does not step. If it may have evicted the use
+   * already (its own clock has passed `until`), it must fail instead of answering `true`.
    */
   readonly firstUse: (use: Use) => Effect.Effect<boolean, ReplayStoreUnavailable>
 }
@@ -54,8 +65,10 @@ export const ReplayStore: Context.Reference<Store | "memory"> = Context.Referenc
 )
 
 const full = Effect.fail(new ReplayStoreUnavailable({ reason: "replay-store-full", retryAfter: 10 }))
+const evicted = Effect.fail(new ReplayStoreUnavailable({ reason: "replay-store-clock", retryAfter: 30 }))
+const down = Effect.fail(new ReplayStoreUnavailable({ reason: "replay-store-down", retryAfter: 1 }))
 
-/** Entries that end within the same time are forgotten together. */
+/** Entries that end within the same time are evicted together, in milliseconds. */
 const generation = 5_000
 
 /**
@@ -67,8 +80,11 @@ const generation = 5_000
  *
  * **Details**
  *
- * It holds at most `capacity` proofs, each until it is too old to be used, and of one key at most a quarter. Beyond that a
- * proof is refused with 503: what was forgotten early could be used again.
+ * It holds at most `capacity` uses, and at most a quarter of them for one caller, whatever the number of its keys. Beyond
+ * that the server answers 503: a proof whose use was evicted early could be used again.
+ *
+ * Uses are kept by monotonic time and by the wall clock, whichever ends later. If the wall clock steps back so far that a
+ * proof whose use was evicted looks fresh again, the server answers 503 for proofs of that age.
  *
  * **Example** (The second use of a proof)
  *
@@ -86,18 +102,22 @@ const generation = 5_000
 export const memory = (capacity: number): Store & { readonly size: () => number } => {
   const share = Math.max(1, Math.floor(capacity / 4))
   const used = new Set<string>()
-  const ofKey = new Map<string, number>()
-  const generations = new Map<number, Array<Use>>()
+  const ofOwner = new Map<string, number>()
+  const generations = new Map<number, { until: number; readonly uses: Array<Use> }>()
+  // The latest `until` of all evicted uses. While the wall clock does not step back, no fresh proof is that old.
+  let evictedUntil = Number.NEGATIVE_INFINITY
 
-  const forget = (now: number) => {
-    for (const [end, uses] of generations) {
-      if (end > now) continue
+  // By both clocks: after a step forward and back, uses of the time in between stay known.
+  const evict = (now: number, wall: number) => {
+    for (const [end, { until: last, uses }] of generations) {
+      if (end > now || last >= wall) continue
       generations.delete(end)
-      for (const { jti, thumbprint } of uses) {
+      evictedUntil = Math.max(evictedUntil, last)
+      for (const { jti, owner, thumbprint } of uses) {
         used.delete(thumbprint + jti)
-        const left = ofKey.get(thumbprint)! - 1
-        if (left === 0) ofKey.delete(thumbprint)
-        else ofKey.set(thumbprint, left)
+        const left = ofOwner.get(owner)! - 1
+        if (left === 0) ofOwner.delete(owner)
+        else ofOwner.set(owner, left)
       }
     }
   }
@@ -106,30 +126,43 @@ export const memory = (capacity: number): Store & { readonly size: () => number 
     size: () => used.size,
     firstUse: (use) =>
       Clock.clockWith((clock) => {
-        const now = clock.currentTimeMillisUnsafe()
-        forget(now)
+        const now = monotonic.millisOf(clock)
+        evict(now, use.until - use.lifetime)
         // Thumbprints are of one length, so no two pairs give the same text.
         const key = use.thumbprint + use.jti
         if (used.has(key)) return Effect.succeed(false)
-        const others = ofKey.get(use.thumbprint) ?? 0
-        if (used.size >= capacity || others >= share) return full
+        if (use.until <= evictedUntil) return evicted
+        const own = ofOwner.get(use.owner) ?? 0
+        if (used.size >= capacity || own >= share) return full
         used.add(key)
-        ofKey.set(use.thumbprint, others + 1)
-        const end = Math.ceil(use.until / generation) * generation
-        const uses = generations.get(end)
-        if (uses === undefined) generations.set(end, [use])
-        else uses.push(use)
+        ofOwner.set(use.owner, own + 1)
+        const end = Math.ceil((now + use.lifetime) / generation) * generation
+        const others = generations.get(end)
+        if (others === undefined) generations.set(end, { until: use.until, uses: [use] })
+        else {
+          others.until = Math.max(others.until, use.until)
+          others.uses.push(use)
+        }
         return Effect.succeed(true)
       })
   }
 }
 
 /**
- * A store in Redis, for all instances together: one `SET … NX PX` a proof, which Redis forgets by itself.
+ * A store in Redis, for all instances together: one script call per proof, and Redis evicts the entry by itself.
  *
  * **Details**
  *
  * `prefix` is that of the names. Default: `effect-mcp-auth:dpop:`.
+ *
+ * The script compares `until` with the time of Redis. A proof whose use Redis may have evicted already, because the clock of
+ * an instance stepped back, is answered with 503 (`replay-store-clock`). So is every proof if the clock of Redis is minutes
+ * ahead of the clocks of the instances.
+ *
+ * **Gotchas**
+ *
+ * Redis must allow `EVAL` (Redis 5 or newer), and must not evict entries before they expire: set
+ * `maxmemory-policy noeviction`.
  *
  * **Example** (Instances behind a balancer)
  *
@@ -156,13 +189,29 @@ export const memory = (capacity: number): Store & { readonly size: () => number 
  * @since 0.1.0
  */
 export const inRedis = (redis: Pick<Redis["Service"], "send">, prefix = "effect-mcp-auth:dpop:"): Store => ({
-  firstUse: Effect.fnUntraced(function*({ jti, thumbprint, until }) {
-    const now = yield* Clock.currentTimeMillis
-    const lifetime = String(Math.max(1, Math.ceil(until - now)))
-    const answer = yield* redis.send<unknown>("SET", `${prefix}${thumbprint}:${jti}`, "1", "NX", "PX", lifetime).pipe(
+  firstUse: ({ jti, lifetime, thumbprint, until }) =>
+    redis.send<unknown>(
+      "EVAL",
+      script,
+      "1",
+      `${prefix}${thumbprint}:${jti}`,
+      String(Math.ceil(until)),
+      String(Math.max(1, Math.ceil(lifetime)))
+    ).pipe(
       Effect.timeout("2 seconds"),
-      Effect.mapError(() => new ReplayStoreUnavailable({ reason: "replay-store-down", retryAfter: 1 }))
+      Effect.matchEffect({
+        onFailure: () => down,
+        onSuccess: (answer) =>
+          answer === 1 ? Effect.succeed(true) : answer === 0 ? Effect.succeed(false) : answer === -1 ? evicted : down
+      })
     )
-    return answer === "OK"
-  })
 })
+
+// An entry outlives `until` by the time of Redis as well as by that of the instance, but never more than 15 minutes: a Redis
+// whose clock is hours behind would fill up.
+const script = `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if now > tonumber(ARGV[1]) then return -1 end
+local lifetime = math.min(math.max(tonumber(ARGV[2]), ARGV[1] - now + 1), 900000)
+if redis.call('SET', KEYS[1], '1', 'NX', 'PX', string.format('%.0f', lifetime)) then return 1 end
+return 0`

@@ -381,7 +381,9 @@ describe("htu", () => {
       yield* judge(
         { method: "GET", path: "/mcp", dpop, header: () => new URL(place).host },
         { scheme: "DPoP", token: Redacted.make(token) },
-        principal
+        principal,
+        now * 1000,
+        BigInt(now) * 1_000_000_000n
       )
     }))
 
@@ -643,7 +645,9 @@ describe("the nonce", () => {
       const failure = yield* Effect.flip(elsewhere.judge(
         { method: "GET", path: "/other", dpop: [proof], header: () => undefined },
         { scheme: "DPoP", token: Redacted.make("t") },
-        principalOf({ cnf: { jkt: client.thumbprint } })
+        principalOf({ cnf: { jkt: client.thumbprint } }),
+        now * 1000,
+        BigInt(now) * 1_000_000_000n
       ))
       assert.strictEqual(failure.reason, "proof-nonce")
     }))
@@ -894,19 +898,22 @@ describe("RFC 9449", () => {
       const request = { method: "GET", path: "/protectedresource", dpop: [proof], header: () => undefined }
       const credentials = { scheme: "DPoP", token: Redacted.make(token) } as const
       const principal = principalOf({ cnf: { jkt } })
-      yield* TestClock.setTime(1_562_262_618_000 + 3_600_000)
-      assert.strictEqual((yield* Effect.flip(judge(request, credentials, principal))).reason, "proof-time")
+      const made = 1_562_262_618_000
+      const late = yield* Effect.flip(judge(request, credentials, principal, made + 3_600_000, 0n))
+      assert.strictEqual(late.reason, "proof-time")
       const earlier = yield* Dpop.make(settings, {
         resource: "https://resource.example.org/protectedresource",
         origin: "https://resource.example.org"
       })
-      yield* TestClock.setTime(1_562_262_618_000)
-      yield* earlier.judge(request, credentials, principal)
-      const again = yield* Effect.flip(earlier.judge(request, credentials, principal))
+      yield* earlier.judge(request, credentials, principal, made, 0n)
+      const again = yield* Effect.flip(earlier.judge(request, credentials, principal, made, 0n))
       assert.strictEqual(again.reason, "proof-replayed")
       const other = { scheme: "DPoP", token: Redacted.make(`${token}x`) } as const
-      assert.strictEqual((yield* Effect.flip(earlier.judge(request, other, principal))).reason, "proof-token")
+      assert.strictEqual((yield* Effect.flip(earlier.judge(request, other, principal, made, 0n))).reason, "proof-token")
       const posted = { ...request, method: "POST" }
-      assert.strictEqual((yield* Effect.flip(earlier.judge(posted, credentials, principal))).reason, "proof-method")
+      assert.strictEqual(
+        (yield* Effect.flip(earlier.judge(posted, credentials, principal, made, 0n))).reason,
+        "proof-method"
+      )
     }))
 })

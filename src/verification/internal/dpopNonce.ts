@@ -5,10 +5,10 @@ import * as canonical from "./base64url.ts"
 
 /** Nonces that nobody can make up (RFC 9449 §8, §9). There is nothing to remember: a nonce says when it was made, sealed. */
 export interface Nonces {
-  /** A fresh one. */
-  readonly issue: (now: number) => Effect.Effect<string>
-  /** Whether a nonce was issued here, and not too long ago. */
-  readonly accepts: (nonce: unknown, now: number) => Effect.Effect<boolean>
+  /** Makes a nonce. `now` is wall-clock time in milliseconds, `since` monotonic time in nanoseconds, of the same moment. */
+  readonly issue: (now: number, since: bigint) => Effect.Effect<string>
+  /** Tells whether a nonce was issued here, and not too long ago. */
+  readonly accepts: (nonce: unknown, now: number, since: bigint) => Effect.Effect<boolean>
 }
 
 const timeLength = 8
@@ -18,7 +18,10 @@ const sealLength = 32
 const clockDifference = 10_000
 
 /**
- * Nonces of one resource. `lifetime` is in milliseconds; without a secret the key is random.
+ * Makes the nonces of one resource. `lifetime` is in milliseconds; without a secret the key is random.
+ *
+ * With a random key only this process reads its nonces, and their age is monotonic time: a step of the wall clock neither
+ * revives nor ends one. Instances that share a secret have only the wall clock in common.
  *
  * The key is made when it is first needed: Workers have no random bytes before the first request, and no request of
  * theirs may wait for what another one has started.
@@ -44,23 +47,26 @@ export const make = (secret: Redacted.Redacted | undefined, resource: string, li
     return content
   }
 
+  const momentOf = (now: number, since: bigint): bigint =>
+    secret === undefined ? since / 1_000_000n : BigInt(Math.trunc(now))
+
   return {
-    issue: (now) =>
+    issue: (now, since) =>
       Effect.promise(async () => {
         const nonce = new Uint8Array(timeLength + sealLength)
-        new DataView(nonce.buffer).setBigUint64(0, BigInt(Math.trunc(now)))
+        new DataView(nonce.buffer).setBigInt64(0, momentOf(now, since))
         const seal = await crypto.subtle.sign("HMAC", await keyOf(), sealed(nonce.subarray(0, timeLength)))
         nonce.set(new Uint8Array(seal), timeLength)
         return base64url.encode(nonce)
       }),
-    accepts: (nonce, now) => {
+    accepts: (nonce, now, since) => {
       const given = typeof nonce === "string" && nonce.length < 64 ? canonical.decode(nonce) : undefined
       if (given === undefined || given.length !== timeLength + sealLength) return Effect.succeed(false)
       const time = given.slice(0, timeLength)
       // The comparison is WebCrypto's: it takes as long for a seal that is nearly right as for any other.
       const holds = async () => crypto.subtle.verify("HMAC", await keyOf(), given.slice(timeLength), sealed(time))
       return Effect.map(Effect.promise(holds), (holds) => {
-        const age = now - Number(new DataView(time.buffer).getBigUint64(0))
+        const age = Number(momentOf(now, since) - new DataView(time.buffer).getBigInt64(0))
         return holds && age >= -clockDifference && age < lifetime
       })
     }
