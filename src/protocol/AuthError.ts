@@ -246,7 +246,9 @@ export class InvalidMetadata extends Schema.TaggedError<InvalidMetadata>()("Inva
     "wrong-issuer",
     "missing-member",
     "insecure-url",
+    "private-address",
     "not-a-key-set",
+    "no-usable-key",
     "too-many-keys"
   ]),
   issuer: Schema.String,

@@ -1,15 +1,20 @@
 /**
- * Which network addresses may be asked on behalf of somebody else. An issuer that comes out of a request or a token is a
- * URL that a stranger wrote: fetched without a guard it reaches whatever this machine can (server-side request forgery,
- * RFC 9728 §7.7).
+ * Decides which network addresses may be contacted on behalf of another party. A URL that comes out of a document, a token
+ * or a request was written by that party: fetched without a guard, it reaches every host that this machine can reach
+ * (server-side request forgery, RFC 9728 §7.7).
  *
- * Configured authorization servers need no guard and have none: their operator may well run them in a private network.
+ * Hosts that the configuration names need no guard: an authorization server may run in a private network. Hosts that the
+ * metadata of an authorization server names are checked, see `AuthorizationServer.allowPrivateEndpoints`.
  *
  * @since 0.1.0
  */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientError from "effect/http/HttpClientError"
+import * as platform from "./internal/platform.ts"
+import { Sharing } from "./internal/sharing.ts"
 
 /**
  * Tells whether a text is the address of a host on the public Internet: an IPv4 address in dotted form, or an IPv6
@@ -121,16 +126,73 @@ const isPublicV6 = (groups: ReadonlyArray<number>): boolean => {
  *
  * **Gotchas**
  *
- * A name says nothing about the address behind it. Use `lookup` as well.
+ * A name says nothing about the address behind it. Use `resolvesPublicly`, or `lookup`, as well.
  *
  * @category guards
  * @since 0.1.0
  */
 export const isPublicHost = (hostname: string): boolean => {
-  const name = hostname.toLowerCase().replace(/\.$/, "")
+  const name = hostname.toLowerCase().replace(/\.+$/, "")
   if (name.includes(":") || /^[\d.]+$/.test(name)) return isPublic(name)
   return name.includes(".") &&
     !/\.(?:localhost|local|localdomain|internal|intranet|lan|home|home\.arpa|corp)$/.test(name)
+}
+
+/**
+ * Finds the addresses of a name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Resolve = (hostname: string) => Effect.Effect<ReadonlyArray<string>, unknown>
+
+/**
+ * The resolver of `resolvesPublicly`. Default: `node:dns` on Node, Bun and Deno; `undefined`, which checks names by their
+ * spelling only, on every other platform.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const Resolver: Context.Reference<Resolve | undefined> = Context.Reference<Resolve | undefined>(
+  "effect-mcp-auth/AddressGuard/Resolver",
+  { defaultValue: () => platform.dns() === undefined ? undefined : resolveByNode }
+)
+
+const resolveByNode: Resolve = (hostname) =>
+  Effect.map(
+    Effect.tryPromise(() => platform.dns()!.promises.lookup(hostname, { all: true })),
+    (found) => found.map(({ address }) => address)
+  )
+
+/**
+ * Tells whether the host of a URL is a public one: by `isPublicHost`, and, if there is a `Resolver`, by the addresses of
+ * the name, all of which must be public.
+ *
+ * **Details**
+ *
+ * A name that cannot be resolved within 2 seconds passes: this machine cannot connect to it, or connects through a proxy,
+ * whose own rules decide. Workers do not resolve names, and cannot reach private networks.
+ *
+ * **Gotchas**
+ *
+ * The connection resolves the name again. A name whose address changes in between (DNS rebinding) passes, unless the
+ * client connects only to addresses that were checked: see `lookup`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const resolvesPublicly = (hostname: string): Effect.Effect<boolean> => {
+  const isAddress = hostname.includes(":") || /^[\d.]+$/.test(hostname)
+  if (isAddress || !isPublicHost(hostname)) return Effect.succeed(isPublicHost(hostname))
+  return Effect.gen(function*() {
+    const resolve = yield* Resolver
+    if (resolve === undefined || !(yield* Sharing)) return true
+    const addresses = yield* Effect.orElseSucceed(
+      Effect.timeout(resolve(hostname), Duration.seconds(2)),
+      (): ReadonlyArray<string> => []
+    )
+    return addresses.every(isPublic)
+  })
 }
 
 /**
@@ -138,11 +200,12 @@ export const isPublicHost = (hostname: string): boolean => {
  *
  * **When to use**
  *
- * URLs come from somebody else, such as a tenant who names an issuer.
+ * URLs come from another party, such as a tenant that names an issuer.
  *
  * **Gotchas**
  *
- * Names are looked up by the client underneath, which must refuse private addresses itself: see `lookup`.
+ * Names are checked with `resolvesPublicly`, and resolved again by the client underneath. Against DNS rebinding that client
+ * must reject private addresses itself: see `lookup`.
  *
  * **Example** (Issuers that others name)
  *
@@ -164,16 +227,18 @@ export const isPublicHost = (hostname: string): boolean => {
  */
 export const client = (self: HttpClient.HttpClient): HttpClient.HttpClient =>
   HttpClient.make((request, url) =>
-    url.protocol === "https:" && isPublicHost(url.hostname)
-      ? self.execute(request)
-      : Effect.fail(
-        new HttpClientError.HttpClientError({
-          reason: new HttpClientError.TransportError({
-            request,
-            description: `${url.protocol}//${url.host} is not a public https host`
+    Effect.flatMap(
+      url.protocol === "https:" ? resolvesPublicly(url.hostname) : Effect.succeed(false),
+      (isAllowed) =>
+        isAllowed ? self.execute(request) : Effect.fail(
+          new HttpClientError.HttpClientError({
+            reason: new HttpClientError.TransportError({
+              request,
+              description: `${url.protocol}//${url.host} is not a public https host`
+            })
           })
-        })
-      )
+        )
+    )
   )
 
 /**

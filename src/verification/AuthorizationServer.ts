@@ -33,6 +33,30 @@ import * as Profile from "./Profile.ts"
 export const allowInsecureHttp: unique symbol = Symbol.for("effect-mcp-auth/allowInsecureHttp")
 
 /**
+ * Lets the metadata of one public authorization server name endpoints on loopback and private addresses: for a server that
+ * is reached by a public name and serves its keys inside your network.
+ *
+ * **Gotchas**
+ *
+ * The authorization server then decides which hosts of your network this server sends requests to.
+ *
+ * **Example** (Keys that are served inside the network)
+ *
+ * ```ts
+ * import { AuthorizationServer } from "effect-mcp-auth"
+ *
+ * const server: AuthorizationServer.Input = {
+ *   issuer: "https://auth.example.com",
+ *   [AuthorizationServer.allowPrivateEndpoints]: true
+ * }
+ * ```
+ *
+ * @category unsafe
+ * @since 0.1.0
+ */
+export const allowPrivateEndpoints: unique symbol = Symbol.for("effect-mcp-auth/allowPrivateEndpoints")
+
+/**
  * What can be said about an authorization server beyond its issuer.
  *
  * @category models
@@ -58,6 +82,7 @@ export interface Options {
   /** How it is asked about tokens that are no JWTs. Without it they are refused. */
   readonly introspection?: Introspection.Options | undefined
   readonly [allowInsecureHttp]?: true | undefined
+  readonly [allowPrivateEndpoints]?: true | undefined
 }
 
 /**
@@ -98,6 +123,7 @@ export interface AuthorizationServer {
   readonly profile: Profile.Profile | undefined
   readonly introspection: Introspection.Introspection | undefined
   readonly allowInsecureHttp: boolean
+  readonly allowPrivateEndpoints: boolean
 }
 
 /**
@@ -207,7 +233,8 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
       algorithms: withBothNames(algorithms),
       profile,
       introspection,
-      allowInsecureHttp: insecure
+      allowInsecureHttp: insecure,
+      allowPrivateEndpoints: options[allowPrivateEndpoints] === true
     }
   })
 

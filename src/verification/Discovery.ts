@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import { AuthorizationServerUnavailable, InvalidMetadata } from "../protocol/AuthError.ts"
 import * as Metadata from "../protocol/AuthorizationServerMetadata.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
+import * as AddressGuard from "./AddressGuard.ts"
 import type { AuthorizationServer } from "./AuthorizationServer.ts"
 import { type DocumentError, fetchDocument } from "./internal/fetchDocument.ts"
 import * as Remote from "./internal/Remote.ts"
@@ -32,7 +33,7 @@ export type Needed = "jwks_uri" | "introspection_endpoint" | "authorization_endp
  *
  * A document is fetched once for all who ask at the same time, refreshed in the background, and served on through an
  * outage (see `Freshness`). Any unusable answer (not 200, not JSON, not metadata, another issuer, the needed member
- * missing) makes it try the next URL. If none is usable the error is `AuthorizationServerUnavailable` where at least one
+ * missing or on a private address) makes it try the next URL. If none is usable the error is `AuthorizationServerUnavailable` where at least one
  * URL did not answer properly, else `InvalidMetadata`. One look-up ends within 8 seconds.
  *
  * @category services
@@ -55,10 +56,10 @@ const lookUp = (
     for (const url of server.metadataUrls) {
       const attempt = yield* fetchDocument(client, url, server).pipe(
         Effect.flatMap((document) =>
-          Effect.map(Effect.fromResult(judge(server, needed, url, document.json)), (value) => ({
-            value,
-            maxAge: document.maxAge
-          }))
+          Effect.fromResult(judge(server, needed, url, document.json)).pipe(
+            Effect.tap((metadata) => checkEndpointHost(server, needed, url, metadata)),
+            Effect.map((value) => ({ value, maxAge: document.maxAge }))
+          )
         ),
         Effect.result
       )
@@ -104,6 +105,35 @@ const judge = (
   return WellKnown.isSecure(target) || (server.allowInsecureHttp && target.protocol === "http:")
     ? Result.succeed(metadata)
     : fail("insecure-url", `names ${location.slice(0, 256)} as ${needed}, which is not https`)
+}
+
+/**
+ * Rejects a document of a public host that names an endpoint on a loopback or private address (RFC 9728 §7.7): the
+ * document would decide which host of this network receives a request.
+ */
+const checkEndpointHost = (
+  server: AuthorizationServer,
+  needed: Needed,
+  url: string,
+  metadata: Metadata.AuthorizationServerMetadata
+): Effect.Effect<void, InvalidMetadata> => {
+  const source = new URL(url).hostname
+  const { host, hostname } = new URL(metadata[needed]!)
+  if (server.allowPrivateEndpoints || hostname === source) return Effect.void
+  return Effect.flatMap(AddressGuard.resolvesPublicly(hostname), (isPublic) =>
+    isPublic ? Effect.void : Effect.flatMap(
+      // A server inside the network may name others there.
+      AddressGuard.resolvesPublicly(source),
+      (isSourcePublic) =>
+        !isSourcePublic ? Effect.void : Effect.fail(
+          new InvalidMetadata({
+            reason: "private-address",
+            issuer: server.issuer,
+            detail: `${url} names ${host.slice(0, 256)} as the host of its ${needed}, which is a loopback or private ` +
+              "address; if that is intended, set [AuthorizationServer.allowPrivateEndpoints]: true on this server"
+          })
+        )
+    ))
 }
 
 /**

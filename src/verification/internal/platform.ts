@@ -33,3 +33,16 @@ export const crypto = process?.getBuiltinModule?.("node:crypto") as NodeCrypto |
 export const bytesOf = typeof Buffer?.from === "function"
   ? (text: string, encoding: "base64url" | "latin1"): Uint8Array => Buffer.from(text, encoding)
   : undefined
+
+/** The part of `node:dns` that is used. */
+export interface NodeDns {
+  readonly promises: {
+    readonly lookup: (
+      hostname: string,
+      options: { readonly all: true }
+    ) => Promise<ReadonlyArray<{ readonly address: string }>>
+  }
+}
+
+/** `undefined` where the platform has none. Asked for on first use: few servers need it. */
+export const dns = (): NodeDns | undefined => process?.getBuiltinModule?.("node:dns") as NodeDns | undefined
