@@ -198,9 +198,10 @@ export class InsufficientScope extends Schema.TaggedError<InsufficientScope>()("
  *
  * **Details**
  *
- * `retryAfter` is in whole seconds. `reason` tells what the last attempt met: `client-refused` means that the server did
+ * `retryAfter` is in whole seconds. `reason` names what the last attempt met: `client-refused` means that the server did
  * not accept this server's own credentials (introspection, token exchange), `unusable-answer` that what it said cannot be
- * used.
+ * used. With two reasons no request was sent: `cooling-down` means that earlier requests failed and the cooldown is not
+ * over, `overloaded` that the queue of requests is full or that too many unknown tokens were inactive.
  *
  * @category errors
  * @since 0.1.0
@@ -212,6 +213,7 @@ export class AuthorizationServerUnavailable
       "server-error",
       "network",
       "cooling-down",
+      "overloaded",
       "client-refused",
       "unusable-answer"
     ]),

@@ -33,6 +33,30 @@ export interface Common {
    * a token is refused.
    */
   readonly maxLifetime?: Duration.Input | undefined
+  /**
+   * How many unknown tokens the server may call inactive before further ones wait (503 with `Retry-After`): `burst` at
+   * once, then `perSecond`. Tokens that verified before, and new tokens that are active, do not count. Default: 100 at once
+   * and 10 per second.
+   */
+  readonly inactiveLimit?: InactiveLimit | undefined
+}
+
+/**
+ * A limit on answers about tokens that are not active, so that invented tokens cannot cause any number of requests.
+ *
+ * **Gotchas**
+ *
+ * While invented tokens use the limit up, the tokens of new callers wait with them. A server with many callers whose tokens
+ * expire at the same time may need more than the default.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface InactiveLimit {
+  /** A whole number from 1. Default: 100. */
+  readonly burst?: number | undefined
+  /** Above 0. Default: 10. */
+  readonly perSecond?: number | undefined
 }
 
 /**
@@ -133,6 +157,7 @@ export interface Introspection {
   readonly prefix: string | undefined
   /** In seconds. */
   readonly maxLifetime: number | undefined
+  readonly inactiveLimit: { readonly burst: number; readonly perSecond: number }
 }
 
 /**
@@ -175,5 +200,22 @@ export const make = (options: Options, option: string): Result.Result<Introspect
     if (seconds !== undefined && !(seconds > 0 && seconds <= 366 * 24 * 60 * 60)) {
       return yield* fail("maxLifetime", "give a duration above 0 and up to a year, such as \"1 hour\"")
     }
-    return { options, option, tokens, prefix: options.prefix, maxLifetime: seconds }
+    const inactiveLimit = readLimit(options.inactiveLimit)
+    if (inactiveLimit === undefined) {
+      return yield* fail(
+        "inactiveLimit",
+        "give { burst, perSecond }: a whole number from 1 and a number above 0, or leave it out for 100 and 10"
+      )
+    }
+    return { options, option, tokens, prefix: options.prefix, maxLifetime: seconds, inactiveLimit }
   })
+
+const readLimit = (limit: InactiveLimit | undefined): Introspection["inactiveLimit"] | undefined => {
+  if (limit === undefined) return { burst: 100, perSecond: 10 }
+  if (typeof limit !== "object" || limit === null) return undefined
+  if (Object.keys(limit).some((_) => _ !== "burst" && _ !== "perSecond")) return undefined
+  const { burst = 100, perSecond = 10 } = limit
+  return Number.isSafeInteger(burst) && burst >= 1 && Number.isFinite(perSecond) && perSecond > 0
+    ? { burst, perSecond }
+    : undefined
+}

@@ -13,7 +13,6 @@ import type { BackingPersistenceStore } from "effect/persistence/Persistence"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import {
   type AuthConfigError,
   AuthorizationServerUnavailable,
@@ -27,6 +26,7 @@ import * as ClientAuthentication from "./ClientAuthentication.ts"
 import { Discovery } from "./Discovery.ts"
 import * as base64url from "./internal/base64url.ts"
 import * as Claims from "./internal/claims.ts"
+import * as EndpointGuard from "./internal/endpointGuard.ts"
 import { judgeClaims, startOf, toleranceOf } from "./internal/judgeClaims.ts"
 import { jsonObject, postForm } from "./internal/postForm.ts"
 import * as Rules from "./internal/rules.ts"
@@ -120,8 +120,8 @@ type Unavailable = AuthorizationServerUnavailable | InvalidMetadata
 /** Characters of a token: nobody is asked about longer ones. */
 const maximumLength = 16 * 1024
 
-/** Requests to one endpoint at a time. Strangers can make up tokens faster than anybody can answer for them. */
-const maximumRequests = 64
+/** How many tokens are known to have verified: they go ahead of tokens that were never seen. */
+const maximumVerified = 10_000
 
 /**
  * Makes the verifier of one authorization server.
@@ -130,7 +130,14 @@ const maximumRequests = 64
  *
  * A token goes to this server and nowhere else. Requests about the same token are one request. An endpoint that is down,
  * that redirects, that refuses this server's credentials, or that answers with something else than an introspection
- * response fails with `AuthorizationServerUnavailable`: the token may be fine.
+ * response fails with `AuthorizationServerUnavailable`: the token may be fine. A 401 whose body is exactly
+ * `{"active": false}` is the answer of a server that uses the status for inactive tokens.
+ *
+ * Load on the endpoint is bounded. At most 64 requests run at a time, 48 of them about tokens that never verified, and 256
+ * of each kind wait. After 3 failures in a row no request is sent for 1 second, then one; each further failure doubles the
+ * time, up to 1 minute (`Freshness` sets both). Refused credentials and a `Retry-After` count at once. Tokens that verified
+ * before have a cooldown of their own, so tokens that the endpoint fails at do not stop them. `inactiveLimit` bounds the
+ * requests about invented tokens. What is not sent fails at once with `cooling-down` or `overloaded`.
  *
  * A good answer is the boolean `active: true` and claims that hold: `iss`, where present, must be the server's; `aud`
  * must satisfy the audience rule; `exp` must be there unless a `maxLifetime` stands in for it. Of a JWT what it says
@@ -150,7 +157,12 @@ export const make = (
     const { authorizationServer: server, introspection } = options
     const scope = yield* Effect.scope
     const ask = yield* asker(options)
-    const permits = yield* Semaphore.make(maximumRequests)
+    const guard = yield* EndpointGuard.make({
+      issuer: server.issuer,
+      endpoint: "The introspection endpoint",
+      option: introspection.option,
+      inactiveLimit: introspection.inactiveLimit
+    })
     const rules = Rules.compile(server, {
       resource: options.resource,
       audience: options.audience,
@@ -185,8 +197,26 @@ export const make = (
 
     const shared = yield* SharedAnswers
     const forgotten = options.forgotten ?? { at: Number.NEGATIVE_INFINITY }
+    const verified = new Set<string>()
     const askNow = (token: Redacted.Redacted): Effect.Effect<Said, Unavailable> =>
-      Effect.flatMap(Clock.currentTimeMillis, (at) => Effect.map(ask(token), (claims) => ({ claims, at })))
+      withHash(Redacted.value(token), (hash) => {
+        const origin = verified.has(hash) ? "verified" : "unverified"
+        const said = Effect.flatMap(
+          Clock.currentTimeMillis,
+          (at) => Effect.map(ask(token), (claims): Said => ({ claims, at }))
+        )
+        return Effect.tap(guard.protect(origin, said), ({ claims }) => {
+          if (Claims.own(claims, "active") === true) return Effect.void
+          return verified.delete(hash) ? Effect.void : guard.countInactive
+        })
+      })
+    const markVerified = (token: Redacted.Redacted): Effect.Effect<void> =>
+      withHash(Redacted.value(token), (hash) =>
+        Effect.sync(() => {
+          verified.delete(hash)
+          verified.add(hash)
+          if (verified.size > maximumVerified) verified.delete(verified.values().next().value!)
+        }))
 
     const askOrRead = shared === undefined || timeToLive === 0 ?
       askNow :
@@ -229,7 +259,7 @@ export const make = (
         const deferred = Deferred.makeUnsafe<Said, Unavailable>()
         const entry = { since: clock.currentTimeMillisUnsafe(), said: deferred }
         running.set(text, entry)
-        return permits.withPermits(1)(askOrRead(token)).pipe(
+        return askOrRead(token).pipe(
           askInTime,
           Effect.onExit((exit) => {
             if (running.get(text) === entry) running.delete(text)
@@ -247,7 +277,9 @@ export const make = (
         if (Redacted.value(token).length > maximumLength) return yield* Effect.fromResult(Claims.refuse("too-large"))
         const answer = yield* askOnce(token)
         const now = yield* Clock.currentTimeMillis
-        return yield* Effect.fromResult(judge(answer, credentials, now / 1000))
+        const principal = yield* Effect.fromResult(judge(answer, credentials, now / 1000))
+        yield* markVerified(token)
+        return principal
       })
     }
   })
@@ -262,6 +294,12 @@ const claimsOf = (
   if (header === undefined || payload === undefined) return Claims.refuse("malformed")
   const wrongType = judgeType(Claims.own(header, "typ"), payload)
   return wrongType === undefined ? Result.succeed(payload) : Claims.refuse(wrongType)
+}
+
+/** Hands on the hash of a token: at once where the platform can. */
+const withHash = <A, E>(token: string, use: (hash: string) => Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  const hash = sha256(token)
+  return typeof hash === "string" ? use(hash) : Effect.flatMap(Effect.promise(() => hash), use)
 }
 
 /** A store that is slower than this is no help. */
@@ -280,6 +318,19 @@ const withExpiry = (answer: Claims.Claims, maxLifetime: number | undefined, now:
   return { ...answer, exp: (typeof iat === "number" ? iat : now) + maxLifetime }
 }
 
+/** How long a look-up of the user's own may take, as a request to an endpoint. */
+const lookUpTime = Duration.seconds(5)
+
+const isJson = (contentType: string): boolean => /^application\/(?:[\w.+-]+\+)?json$/.test(contentType)
+
+const inactive: Claims.Claims = { active: false }
+
+/** The body with which some servers answer 401 about a token, and not about the credentials of the client that asks. */
+const isInactive = (contentType: string, body: Uint8Array): boolean => {
+  const answer = isJson(contentType) ? jsonObject(body) : undefined
+  return answer !== undefined && Object.keys(answer).length === 1 && Claims.own(answer, "active") === false
+}
+
 const asker = (
   { authorizationServer: server, introspection, resource, ...general }: Options
 ): Effect.Effect<
@@ -292,7 +343,16 @@ const asker = (
     const { option, options } = introspection
     if ("lookUp" in options) {
       return (token) =>
-        Effect.suspend(() => options.lookUp(token)).pipe(Effect.provideService(HttpClient.HttpClient, client))
+        Effect.suspend(() => options.lookUp(token)).pipe(
+          Effect.timeoutOrElse({
+            duration: lookUpTime,
+            orElse: () =>
+              Effect.fail(
+                new AuthorizationServerUnavailable({ reason: "timeout", issuer: server.issuer, retryAfter: 1 })
+              )
+          }),
+          Effect.provideService(HttpClient.HttpClient, client)
+        )
     }
     const discovery = yield* Discovery
     const keys = yield* JwkSet
@@ -303,6 +363,9 @@ const asker = (
       : Effect.map(discovery.metadata(server, "introspection_endpoint"), (_) => _.introspection_endpoint!)
     const unusable = Effect.fail(
       new AuthorizationServerUnavailable({ reason: "unusable-answer", issuer: server.issuer, retryAfter: 30 })
+    )
+    const refused = Effect.fail(
+      new AuthorizationServerUnavailable({ reason: "client-refused", issuer: server.issuer, retryAfter: 30 })
     )
     const { start } = toleranceOf(general.clockTolerance)
     // RFC 9701 §5: the answer is addressed to the client that asked. Who asks with a token has no other name than its own.
@@ -343,13 +406,17 @@ const asker = (
         url: yield* endpoint,
         accept: options.signedAnswers === true ? "application/token-introspection+jwt" : "application/json",
         proof: yield* prove,
-        parameters: [["token", Redacted.value(token)], ["token_type_hint", "access_token"]]
+        parameters: [["token", Redacted.value(token)], ["token_type_hint", "access_token"]],
+        reads401: true
       }, server)
+      if (status === 401) {
+        return options.signedAnswers !== true && isInactive(contentType, body)
+          ? inactive
+          : yield* refused
+      }
       if (status !== 200) return yield* unusable
       if (contentType === "application/token-introspection+jwt") return yield* readSigned(body)
-      if (options.signedAnswers === true || !/^application\/(?:[\w.+-]+\+)?json$/.test(contentType)) {
-        return yield* unusable
-      }
+      if (options.signedAnswers === true || !isJson(contentType)) return yield* unusable
       const answer = jsonObject(body)
       return answer === undefined ? yield* unusable : answer
     })

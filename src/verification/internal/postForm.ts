@@ -25,11 +25,14 @@ export interface Form {
   readonly accept: string
   readonly proof: Proof
   readonly parameters: ReadonlyArray<readonly [name: string, value: string]>
+  /** Returns an answer with status 401 like any other, for callers that tell by its body what it is about. */
+  readonly reads401?: true | undefined
 }
 
 /**
- * Posts a form that holds secrets: https only, no redirect, bounded in bytes and time. Whatever is no proper answer (no
- * connection, 3xx, 401, 403, 429, 5xx, too large, too late) is the server's or our own trouble, never the token's.
+ * Posts a form that holds secrets: https only, no redirect, bounded in bytes and time. What is not a proper answer (no
+ * connection, 3xx, 401, 403, 429, 5xx, too large, too late, a client that throws) is the server's or our own trouble, never
+ * the token's.
  */
 export const postForm = (
   client: HttpClient.HttpClient,
@@ -56,7 +59,7 @@ export const postForm = (
       const { headers, status } = response
       // A manual redirect shows as status 0 where fetch hides it (browsers, workers).
       if (status === 0 || (status >= 300 && status < 400)) return unavailable("unusable-answer")
-      if (status === 401 || status === 403) return unavailable("client-refused")
+      if ((status === 401 && form.reads401 !== true) || status === 403) return unavailable("client-refused")
       if (status >= 500 || status === 429) return unavailable("server-error", retryAfterOf(headers["retry-after"]))
       if (Number(headers["content-length"] ?? 0) > limit.bytes) return unavailable("unusable-answer")
       return response.stream.pipe(
@@ -75,6 +78,13 @@ export const postForm = (
       )
     }),
     Effect.timeoutOrElse({ duration: limit.time, orElse: () => unavailable("timeout") }),
+    // A client that the user provides may throw. Its defect may hold the request, and so a token: it is not logged.
+    Effect.catchDefect(() =>
+      Effect.andThen(
+        Effect.logError(`The HTTP client threw while it sent a request to ${new URL(form.url).origin}`),
+        unavailable("network")
+      )
+    ),
     // Read by the fetch client when the request runs: whichever client the user provides, fetch follows nothing.
     Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", credentials: "omit" }),
     // The ids of a request's trace are nobody's business outside.
