@@ -23,6 +23,8 @@ import * as WellKnown from "../protocol/WellKnown.ts"
 import * as AuthorizationServer from "./AuthorizationServer.ts"
 import * as ClientAuthentication from "./ClientAuthentication.ts"
 import * as Discovery from "./Discovery.ts"
+import * as EndpointGuard from "./internal/endpointGuard.ts"
+import * as monotonic from "./internal/monotonic.ts"
 import { jsonObject, postForm } from "./internal/postForm.ts"
 import { sha256 } from "./internal/sha256.ts"
 import { Sharing } from "./internal/sharing.ts"
@@ -85,6 +87,11 @@ export class TokenExchangeError extends Schema.TaggedError<TokenExchangeError>()
  * of the caller's token. It is kept per token and not per subject: two tokens of one person may stand for two
  * organisations, or for different strengths of authentication, and none may profit from the other. Callers that ask for
  * the same at the same time share one request.
+ *
+ * Load on the token endpoint is bounded as for introspection: 64 requests at a time, 256 that wait, and after 3 failures in
+ * a row a cooldown of 1 second that doubles with each further failure, up to 1 minute. Refused credentials and a
+ * `Retry-After` count at once. An error of the endpoint such as `invalid_grant` is an answer. What is not sent fails at once
+ * with the reason `unavailable` and a cause that says how long to wait.
  *
  * **Example** (A token for one request)
  *
@@ -217,8 +224,14 @@ export const layer = (options: Options): Layer.Layer<TokenExchange, AuthConfigEr
 
 interface Entry {
   readonly token: UpstreamToken
+  /** The end of the caller's token, on the wall clock. */
   readonly until: number
+  /** The end of the token's own lifetime, in monotonic milliseconds: it counts from the answer. */
+  readonly freshUntil: number
 }
+
+/** How long a caller waits, in the queue and for the answer. */
+const longestWait = Duration.seconds(8)
 
 /** A token that is about to end could end on its way. */
 const margin = Duration.toMillis(Duration.seconds(30))
@@ -264,6 +277,11 @@ const makeService = (
     const endpoint = options.endpoint !== undefined
       ? Effect.succeed(options.endpoint)
       : Effect.map(discovery.metadata(server, "token_endpoint"), (_) => _.token_endpoint!)
+    const guard = yield* EndpointGuard.make({
+      issuer: server.issuer,
+      endpoint: "The token endpoint",
+      option: "the options of TokenExchange"
+    })
     const entries = new Map<string, Entry>()
     const running = new Map<string, Deferred.Deferred<UpstreamToken, TokenExchangeError>>()
 
@@ -297,12 +315,22 @@ const makeService = (
     ): Effect.Effect<UpstreamToken, TokenExchangeError> =>
       Effect.gen(function*() {
         const inbound = revealed(principal)
-        const { body, contentType, status } = yield* postForm(client, {
-          url: yield* endpoint,
-          accept: "application/json",
-          proof: yield* prove,
-          parameters: parametersOf(inbound, target)
-        }, server)
+        // Only callers that were verified come here.
+        const { body, contentType, status } = yield* guard.protect(
+          "verified",
+          Effect.gen(function*() {
+            return yield* postForm(client, {
+              url: yield* endpoint,
+              accept: "application/json",
+              proof: yield* prove,
+              parameters: parametersOf(inbound, target)
+            }, server)
+          })
+        ).pipe(Effect.timeoutOrElse({
+          duration: longestWait,
+          orElse: () =>
+            Effect.fail(new AuthorizationServerUnavailable({ reason: "timeout", issuer: server.issuer, retryAfter: 1 }))
+        }))
         const answer = /^application\/(?:[\w.+-]+\+)?json$/.test(contentType) ? jsonObject(body) : undefined
         const own = (name: string) => answer !== undefined && Object.hasOwn(answer, name) ? answer[name] : undefined
         if (status !== 200) {
@@ -321,16 +349,14 @@ const makeService = (
           (issuedType === undefined || issuedType === accessToken ||
             issuedType === "urn:ietf:params:oauth:token-type:jwt")
         if (!fits) return yield* new TokenExchangeError({ reason: "unusable-token" })
-        const now = yield* Clock.currentTimeMillis
         const lifetime = own("expires_in")
         // Without a word about its end a token is used for a minute.
-        const ends = now +
-          (typeof lifetime === "number" && Number.isFinite(lifetime) ? lifetime * 1000 - margin : 60_000)
+        const reuse = typeof lifetime === "number" && Number.isFinite(lifetime) ? lifetime * 1000 - margin : 60_000
         const upstream = Redacted.make(token, { label: "upstream-token" }) as UpstreamToken
-        const until = Math.min(ends, principal.expiresAt * 1000)
-        if (until > now && capacity > 0) {
+        const until = principal.expiresAt * 1000
+        if (reuse > 0 && until > (yield* Clock.currentTimeMillis) && capacity > 0) {
           entries.delete(key)
-          entries.set(key, { token: upstream, until })
+          entries.set(key, { token: upstream, until, freshUntil: (yield* monotonic.millis) + reuse })
           if (entries.size > capacity) entries.delete(entries.keys().next().value!)
         }
         return upstream
@@ -372,7 +398,7 @@ const makeService = (
         const key = typeof hash === "string" ? hash : yield* Effect.promise(() => hash)
         const known = entries.get(key)
         const now = yield* Clock.currentTimeMillis
-        if (known !== undefined && now < known.until) return known.token
+        if (known !== undefined && now < known.until && (yield* monotonic.millis) < known.freshUntil) return known.token
         entries.delete(key)
         return yield* exchangeOnce(principal, target, key)
       })

@@ -5,6 +5,7 @@ import { HttpClient, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { Sharing } from "../../src/verification/internal/sharing.ts"
 import { type Asked, type Caller, secret, type World, world } from "./introspection.ts"
+import * as steppingClock from "./steppingClock.ts"
 
 const orders = { audience: "https://orders.test", scopes: ["orders:read"] }
 
@@ -192,7 +193,8 @@ describe("a token", () => {
       const { asked, exchange, state } = yield* setup()
       state.answer = () => Response.json(answer, { status })
       assert.strictEqual(yield* reasonOf(exchange("inbound")), reason)
-      // Failures are not kept.
+      // Failures are not kept, beyond the cooldown that they start.
+      yield* TestClock.adjust("40 seconds")
       yield* reasonOf(exchange("inbound"))
       assert.strictEqual(asked.length, 2)
     }))
@@ -206,6 +208,93 @@ describe("a token", () => {
         assert.strictEqual(asked.length, 0)
       })
   )
+})
+
+describe("a token endpoint that fails", () => {
+  const causeOf = <A>(effect: Effect.Effect<A, TokenExchange.TokenExchangeError>) =>
+    Effect.map(Effect.flip(effect), ({ cause, reason }) => cause?.reason ?? reason)
+
+  it.effect("[T-AUD-10h] gets few of 1,000 requests, and one probe after the cooldown", () =>
+    Effect.gen(function*() {
+      const { asked, exchange, state } = yield* setup()
+      state.answer = () => new Response("", { status: 500 })
+      const reasons = yield* Effect.forEach(Array.from({ length: 1_000 }, (_, at) => `inbound-${at}`), (token) =>
+        causeOf(exchange(token)))
+      assert.strictEqual(asked.length, 3)
+      assert.strictEqual(
+        reasons.filter((_) =>
+          _ === "cooling-down"
+        ).length,
+        997
+      )
+      yield* TestClock.adjust("2 seconds")
+      state.answer = (n) => Response.json({ access_token: `upstream-${n}`, token_type: "Bearer" })
+      assert.strictEqual(yield* exchange("inbound"), "upstream-4")
+      assert.strictEqual(yield* exchange("other"), "upstream-5")
+    }))
+
+  it.effect("[T-AUD-10h] is not asked before its Retry-After is over", () =>
+    Effect.gen(function*() {
+      const { asked, exchange, state } = yield* setup()
+      state.answer = () => new Response("", { status: 429, headers: { "retry-after": "30" } })
+      assert.strictEqual(yield* causeOf(exchange("one")), "server-error")
+      const error = yield* Effect.flip(exchange("two"))
+      assert.strictEqual(error.cause?._tag, "AuthorizationServerUnavailable")
+      assert.isAtLeast((error.cause as AuthError.AuthorizationServerUnavailable).retryAfter, 30)
+      yield* TestClock.adjust("29 seconds")
+      assert.strictEqual(yield* causeOf(exchange("two")), "cooling-down")
+      assert.strictEqual(asked.length, 1)
+    }))
+
+  it.effect("[T-AUD-10h] an error such as invalid_grant is an answer and starts no cooldown", () =>
+    Effect.gen(function*() {
+      const { asked, exchange, state } = yield* setup()
+      state.answer = () => Response.json({ error: "invalid_grant" }, { status: 400 })
+      for (let at = 0; at < 20; at++) assert.strictEqual(yield* reasonOf(exchange(`t-${at}`)), "refused invalid_grant")
+      assert.strictEqual(asked.length, 20)
+    }))
+
+  it.effect("[T-AUD-10h] sheds what its queue cannot hold", () =>
+    Effect.gen(function*() {
+      const { asked, exchange, state } = yield* setup()
+      state.answer = () => new Promise(() => {})
+      const reasons: Array<string> = []
+      yield* reasonOf(exchange("one", {}))
+      const fibers = yield* Effect.forEach(Array.from({ length: 500 }, (_, at) => `orders-${at}`), (audience) =>
+        Effect.forkChild(
+          Effect.tap(causeOf(exchange("one", { audience })), (_) =>
+            Effect.sync(() => reasons.push(_)))
+        ))
+      for (let at = 0; at < 50; at++) {
+        yield* Effect.promise(() =>
+          new Promise((resolve) => setImmediate(resolve))
+        )
+      }
+      assert.strictEqual(asked.length, 64)
+      assert.deepStrictEqual(reasons, Array.from({ length: 500 - 64 - 256 }, () => "overloaded"))
+      yield* Effect.forEach(fibers, Fiber.interrupt)
+    }))
+
+  it.effect("[T-AUD-10h] is spared where requests may not wait for each other (workerd)", () =>
+    Effect.gen(function*() {
+      const { asked, exchange, state } = yield* Effect.provideService(setup(), Sharing, false)
+      state.answer = () => new Response("", { status: 500 })
+      for (let at = 0; at < 20; at++) yield* causeOf(exchange(`t-${at}`))
+      assert.strictEqual(asked.length, 3)
+    }))
+
+  it.effect("[T-AUD-08d] a token is kept for its own lifetime in real time, whatever is done to the wall clock", () =>
+    steppingClock.use((step) =>
+      Effect.gen(function*() {
+        const { exchange } = yield* setup()
+        assert.strictEqual(yield* exchange("one"), "upstream-1")
+        yield* step(steppingClock.hourBack)
+        yield* TestClock.adjust("89999 millis")
+        assert.strictEqual(yield* exchange("one"), "upstream-1")
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual(yield* exchange("one"), "upstream-2")
+      })
+    ))
 })
 
 describe("bearer", () => {
