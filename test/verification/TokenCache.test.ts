@@ -4,7 +4,7 @@ import { AuthError, Principal, type Refusal, TokenCache, TokenVerifier } from "e
 import { TestClock } from "effect/testing"
 import { createHash } from "node:crypto"
 import { sha256, viaWebCrypto } from "../../src/verification/internal/sha256.ts"
-import { active, start, world } from "./introspection.ts"
+import { active, secret, start, world } from "./introspection.ts"
 
 const settle = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
@@ -204,7 +204,8 @@ describe("introspected tokens", () => {
       const { endpoint, gate } = yield* world
       endpoint.answer = ({ form }) =>
         form.get("token")?.startsWith("good") === true ? active()() : Response.json({ active: false })
-      const caller = yield* gate({ tokenCache: { capacity: 2 } })
+      const introspection = { ...secret, inactiveLimit: { burst: 2_000 } }
+      const caller = yield* gate({ tokenCache: { capacity: 2 }, server: { introspection } })
       yield* caller.outcome("good")
       for (let n = 0; n < 1100; n++) yield* caller.outcome(`bad-${n}`)
       const before = endpoint.asked.length
