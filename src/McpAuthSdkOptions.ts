@@ -47,13 +47,18 @@ export interface Options<S extends AuthLayer.Scopes, A, C, N extends Anonymous, 
   readonly httpClient?: Layer.Layer<HttpClient.HttpClient> | undefined
   /** Bodies beyond this many bytes are refused with 413. Default: 4 MiB. */
   readonly maximumBody?: number | undefined
+  /**
+   * Bodies that ask for more operations are rejected with 400: each message of a batch and each URI of a
+   * `subscriptions/listen` counts. Default: 100.
+   */
+  readonly maximumOperations?: number | undefined
 }
 
 class DecodedClaims extends Context.Service<DecodedClaims, unknown>()("effect-mcp-auth/McpAuthSdk/DecodedClaims") {}
 
 /** The layer of these options, and what `fromLayer` has to know beside it. */
 export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonymous, R, E>(
-  { anonymous, claims, httpClient, layer, maximumBody, ...options }: Options<S, A, C, N, R, E>
+  { anonymous, claims, httpClient, layer, maximumBody, maximumOperations, ...options }: Options<S, A, C, N, R, E>
 ): {
   readonly layer: Layer.Layer<
     Layer.Success<ReturnType<typeof AuthLayer.layerServices<S>>> | R | C,
@@ -70,6 +75,6 @@ export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonym
   return {
     // `C` comes with each request, from the claims of its token.
     layer: (layer === undefined ? provided : provided.pipe(Layer.provideMerge(layer))) as never,
-    options: { anonymous, claims: read?.service, maximumBody }
+    options: { anonymous, claims: read?.service, maximumBody, maximumOperations }
   }
 }

@@ -233,6 +233,9 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
     const content = { code: "invalid_request", description: error.message }
     switch (error.reason) {
       case "not-json":
+      case "not-json-rpc":
+      case "too-deep":
+      case "too-many-operations":
       case "state":
         return refusal(400, error.reason, error, content)
       case "content-type":

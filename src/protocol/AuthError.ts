@@ -38,6 +38,9 @@ export class MalformedRequest extends Schema.TaggedError<MalformedRequest>()("Ma
     "several-authorization-headers",
     "host",
     "not-json",
+    "not-json-rpc",
+    "too-deep",
+    "too-many-operations",
     "content-type",
     "too-large",
     "state"
@@ -57,6 +60,9 @@ const malformedRequestMessages: Record<MalformedRequest["reason"], string> = {
   "several-authorization-headers": oneToken,
   "host": "The Host header is no host",
   "not-json": "The request body is not JSON",
+  "not-json-rpc": "The request body must be a JSON-RPC 2.0 message, or a batch of such messages",
+  "too-deep": "The request body nests objects and arrays too deeply",
+  "too-many-operations": "The request body asks for more operations than this server accepts at once",
   "content-type": "The request body must be application/json",
   "too-large": "The request body is larger than this server accepts",
   "state": "The request state is not one that this server gave to this caller for this operation, or it is too old"

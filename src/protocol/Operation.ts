@@ -1,8 +1,10 @@
 /**
- * Which operations an MCP request asks for: a peek into its JSON-RPC body, nothing more.
+ * Which operations an MCP request asks for, read from its JSON-RPC body.
  *
  * @since 0.1.0
  */
+import * as Result from "effect/Result"
+import { MalformedRequest } from "./AuthError.ts"
 
 /**
  * One JSON-RPC message with a method.
@@ -25,38 +27,74 @@ export interface Operation {
 }
 
 /**
- * Lists the operations of a parsed body: one message or a legacy batch.
+ * The number of operations that one body may hold unless a host is configured otherwise.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaultMaximum = 100
+
+/**
+ * Lists the operations of a parsed body: one JSON-RPC 2.0 message, or a legacy batch of them.
  *
  * **Details**
  *
- * A `subscriptions/listen` is one operation, and one more for each resource that it watches.
+ * A `subscriptions/listen` is one operation, and one more for each resource that it watches. A response has none.
+ *
+ * Fails with `MalformedRequest`: with the reason `not-json-rpc` for everything that is not JSON-RPC 2.0, and with
+ * `too-many-operations` for a batch or a subscription of more than `maximum` entries (default: 100). A message holds the
+ * members `jsonrpc`, `id`, `method`, `params`, `result` and `error` and no others (JSON-RPC 2.0 §4 and §5): some servers
+ * read further members as HTTP headers, trace context or control messages.
  *
  * **Gotchas**
  *
- * Pass the very value that the server will execute. A second parse, a header or a routing hint could say something else.
+ * Pass the very value that the server executes. A second parse, a header or a routing hint can say something else.
  *
  * **Example** (A tool call)
  *
  * ```ts
+ * import { Result } from "effect"
  * import { Operation } from "effect-mcp-auth"
  * import assert from "node:assert/strict"
  *
  * const body = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "add_todo", arguments: {} } }
+ * const operations = Result.getOrThrow(Operation.fromBody(body))
  *
- * assert.deepStrictEqual(Operation.fromBody(body).map(({ method, target }) => [method, target]), [["tools/call", "add_todo"]])
+ * assert.deepStrictEqual(operations.map(({ method, target }) => [method, target]), [["tools/call", "add_todo"]])
  * ```
  *
  * @category decoding
  * @since 0.1.0
  */
-export const fromBody = (body: unknown): ReadonlyArray<Operation> => {
-  const messages: ReadonlyArray<unknown> = Array.isArray(body) ? body : [body]
+export const fromBody = (
+  body: unknown,
+  maximum: number = defaultMaximum
+): Result.Result<ReadonlyArray<Operation>, MalformedRequest> => {
+  if (!Array.isArray(body)) return isMessage(body) ? operationsOf([body], maximum) : notJsonRpc
+  // Counted before any entry is checked, so that the work is bounded as well.
+  if (body.length > maximum) return tooMany
+  // Not `every`, which passes over gaps.
+  for (const entry of body) if (!isMessage(entry)) return notJsonRpc
+  return body.length > 0 ? operationsOf(body, maximum) : notJsonRpc
+}
+
+/** A message whose members have been checked. */
+type Message = Readonly<Record<string, unknown>>
+
+const notJsonRpc = Result.fail(new MalformedRequest({ reason: "not-json-rpc" }))
+const tooMany = Result.fail(new MalformedRequest({ reason: "too-many-operations" }))
+
+const operationsOf = (
+  messages: ReadonlyArray<Message>,
+  maximum: number
+): Result.Result<ReadonlyArray<Operation>, MalformedRequest> => {
   const operations: Array<Operation> = []
+  let count = messages.length
   for (const message of messages) {
     const method = own(message, "method")
-    if (typeof method !== "string") continue // a response to the server's own request, or no JSON-RPC at all
+    if (typeof method !== "string") continue // a response to the server's own request
     const params = own(message, "params")
-    const isNotification = own(message, "id") === undefined
+    const isNotification = !Object.hasOwn(message, "id")
     const add = ([kind, target]: Target) =>
       operations.push({
         method,
@@ -66,10 +104,70 @@ export const fromBody = (body: unknown): ReadonlyArray<Operation> => {
         isNotification
       })
     add(targetOf(method, params))
-    for (const uri of watchedBy(method, params)) add(["resource", uri])
+    const watched = watchedBy(method, params)
+    count += watched.length
+    if (count > maximum) return tooMany
+    for (const uri of watched) add(["resource", uri])
   }
-  return operations
+  return Result.succeed(operations)
 }
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * JSON-RPC 2.0
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+const members = ["jsonrpc", "id", "method", "params", "result", "error"] as const
+
+const isMessage = (value: unknown): value is Message => {
+  if (!isObject(value)) return false
+  for (const name of Object.keys(value)) {
+    if (!isMember(name, value[name])) return false
+  }
+  // A server sees inherited members, too; a value that a parser left can have them.
+  for (const name of members) {
+    if (name in value && !Object.hasOwn(value, name)) return false
+  }
+  if (!("jsonrpc" in value)) return false
+  const hasId = "id" in value && value["id"] !== null
+  if ("method" in value) {
+    // A null id is for errors alone (MCP, base protocol: a request's id must not be null).
+    return !("result" in value) && !("error" in value) && (hasId || !("id" in value))
+  }
+  if ("params" in value) return false
+  // An error whose request could not be read has no id, or null (JSON-RPC 2.0 §5).
+  return "error" in value ? !("result" in value) : "result" in value && hasId
+}
+
+const isMember = (name: string, value: unknown): boolean => {
+  switch (name) {
+    case "jsonrpc":
+      return value === "2.0"
+    case "id":
+      return typeof value === "string" || Number.isFinite(value) || value === null
+    case "method":
+      return typeof value === "string"
+    case "params":
+      return typeof value === "object" && value !== null
+    case "result":
+      return value !== undefined
+    case "error":
+      return isError(value)
+    default:
+      return false
+  }
+}
+
+// Effect reads `_tag` of an error as a defect or a whole cause.
+const isError = (value: unknown): boolean =>
+  isObject(value) && Number.isSafeInteger(value["code"]) && typeof value["message"] === "string" &&
+  Object.keys(value).every((name) => name === "code" || name === "message" || name === "data")
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Targets
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 type Target = readonly [kind: Operation["kind"], target: unknown]
 

@@ -52,6 +52,11 @@ export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArr
   readonly policy?: ((operation: Operation) => hosts.Requirement<Offered> | undefined) | undefined
   /** Bodies beyond so many bytes are refused with 413. Default: 4 MiB. */
   readonly maximumBody?: number | undefined
+  /**
+   * Bodies that ask for more operations are rejected with 400: each message of a batch and each URI of a
+   * `subscriptions/listen` counts. Default: 100.
+   */
+  readonly maximumOperations?: number | undefined
   /** The parsed body, where a framework has read it before: the handler must then execute `admission.body`. */
   readonly parsedBody?: ((request: Request, ...rest: Rest) => unknown) | undefined
   /** Also answers requests for the metadata documents: for a wrapper around a whole application. Default: `false`. */
@@ -136,14 +141,14 @@ export const fromLayer = async <R, E, A = unknown>(
   return {
     gate: host.gate,
     protect: (handler, options = {}) => {
-      const limit = body.checkLimit(options.maximumBody)
+      const limits = body.checkLimits(options)
       const policies = hosts.policiesOf(options.policy)
       const { metadata = false, parsedBody } = options
       return (request, ...rest) => {
         const document = metadata ? webHost.document(host, request) : undefined
         if (document !== undefined) return document
         const reading = {
-          limit,
+          limits,
           parsedBody: parsedBody === undefined ? undefined : () => parsedBody(request, ...rest)
         }
         return webHost.serve(

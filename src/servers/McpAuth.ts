@@ -37,7 +37,7 @@ import {
   Unauthorized
 } from "../authorization/RequiredScopes.ts"
 import { AuthConfigError, InsufficientScope, type MalformedRequest } from "../protocol/AuthError.ts"
-import * as Operation from "../protocol/Operation.ts"
+import type * as Operation from "../protocol/Operation.ts"
 import { Principal } from "../verification/Principal.ts"
 import * as body from "./internal/body.ts"
 import * as effectBody from "./internal/effectBody.ts"
@@ -312,7 +312,8 @@ const maximumBody = ByteSize.fromInputUnsafe(body.defaultLimit)
 /** Reads which operations a request asks for. What the server parses is the very text that was judged here. */
 const operationsOf = (
   request: HttpServerRequest.HttpServerRequest,
-  limit: ByteSize.ByteSize
+  limit: ByteSize.ByteSize,
+  limits: body.Limits
 ): Effect.Effect<ReadonlyArray<Operation.Operation>, MalformedRequest> => {
   if (request.method !== "POST") return Effect.succeed([])
   const { headers } = request
@@ -320,7 +321,7 @@ const operationsOf = (
   if (Number(headers["content-length"] ?? 0) > Number(limit)) return Effect.fail(body.tooLarge)
   return Effect.flatMap(
     effectBody.read(request, limit),
-    (text) => Effect.fromResult(Result.map(body.parseText(text), Operation.fromBody))
+    (text) => Effect.fromResult(Result.map(body.parseText(text, limits), ({ operations }) => operations))
   )
 }
 
@@ -345,7 +346,10 @@ const untilExpiry = (
 }
 
 /** Inside the middleware of `AuthLayer`, so the caller is known; outside the server, so nothing has run yet. */
-const beforeDispatch = (policyOf: (operation: Operation.Operation) => Policy | undefined) =>
+const beforeDispatch = (
+  limits: body.Limits,
+  policyOf: (operation: Operation.Operation) => Policy | undefined
+) =>
   Effect.map(AuthLayer, ({ authorize, sessions }) => (app: App): App => {
     const judged: App = Effect.withFiber((fiber) => {
       const { context } = fiber
@@ -359,7 +363,7 @@ const beforeDispatch = (policyOf: (operation: Operation.Operation) => Policy | u
         principal,
         session,
         protocolVersion: effectHttp.protocolVersion(request),
-        operations: operationsOf(request, limit),
+        operations: operationsOf(request, limit, limits),
         policy: policyOf,
         ticket: effectHttp.passageOf(request)?.ticket
       }, fiber)
@@ -406,7 +410,13 @@ export type HttpOptions<
   RA,
   RE,
   RR
-> = Omit<Parameters<typeof McpServer.layerHttp<P, RA, RE, RR>>[0], "allowedOrigins">
+> = Omit<Parameters<typeof McpServer.layerHttp<P, RA, RE, RR>>[0], "allowedOrigins"> & {
+  /**
+   * Bodies that ask for more operations are rejected with 400: each message of a batch and each URI of a
+   * `subscriptions/listen` counts. Default: 100.
+   */
+  readonly maximumOperations?: number | undefined
+}
 
 /**
  * Serves a protected MCP server on an `HttpRouter`.
@@ -466,16 +476,22 @@ export const layerHttp = <
     | HttpRouter.Request<"Requires", Principal>
   >
   : never =>
-  Layer.unwrap(Effect.map(AuthLayer, (gate) => {
+  Layer.unwrap(Effect.gen(function*() {
+    const gate = yield* AuthLayer
+    const { maximumOperations, ...serverOptions } = options
+    const limits = yield* Effect.try({
+      try: () => body.checkLimits({ maximumOperations }),
+      catch: (error) => error as AuthConfigError
+    })
     let policyOf: (operation: Operation.Operation) => Policy | undefined = () => undefined
     const link = Layer.effectDiscard(Effect.gen(function*() {
       const server = yield* McpServer.McpServer
       policyOf = Registry.policyOf(server)
       yield* checkOffered(server, gate.resource.offered)
     }))
-    const middleware = HttpRouter.middleware(beforeDispatch((operation) => policyOf(operation)) as never)
+    const middleware = HttpRouter.middleware(beforeDispatch(limits, (operation) => policyOf(operation)) as never)
     return McpServer.layerHttp({
-      ...options,
+      ...serverOptions,
       allowedOrigins: gate.allowedOrigins,
       registrations: link.pipe(Layer.provideMerge((options.registrations ?? Layer.empty) as Layer.Layer<any, any, any>))
     } as any).pipe(Layer.provide((middleware as any).layer as Layer.Layer<never>))

@@ -50,6 +50,11 @@ export interface ProtectOptions<Offered extends string> {
   readonly policy?: ((operation: Operation) => hosts.Requirement<Offered> | undefined) | undefined
   /** Bodies beyond so many bytes are refused with 413. Default: 4 MiB. A body parser in front has its own limit. */
   readonly maximumBody?: number | undefined
+  /**
+   * Bodies that ask for more operations are rejected with 400: each message of a batch and each URI of a
+   * `subscriptions/listen` counts. Default: 100.
+   */
+  readonly maximumOperations?: number | undefined
 }
 
 /**
@@ -161,9 +166,9 @@ export const fromLayer = async <R, E, A = unknown>(
   return {
     gate: host.gate,
     protect: (options = {}) => {
-      const limit = body.checkLimit(options.maximumBody)
+      const limits = body.checkLimits(options)
       const policies = hosts.policiesOf(options.policy)
-      return middleware((req, res) => nodeHost.decideCall(host, req, res, limit, policies))
+      return middleware((req, res) => nodeHost.decideCall(host, req, res, limits, policies))
     },
     protectRoute: (options = {}) => {
       const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")

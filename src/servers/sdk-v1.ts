@@ -329,7 +329,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
   options: HostOptions<Claims, N> = {}
 ): Promise<McpAuthSdk<OfferedBy<P>, Claims, P, N>> => {
   const sdk = await sdkHost.make(node.withSignatures(layer), options)
-  const { host, limit, registry } = sdk
+  const { host, limits, registry } = sdk
   const policiesOf = (server: Server) =>
     sdkGate.make(registry, readArguments, ({ session }) => typeof server === "function" ? server(session) : server)
   return {
@@ -360,7 +360,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
     protect: (server) => {
       const policies = policiesOf(server)
       return async (req, res, next) => {
-        const decided = node.decideCall(host, req, res, limit, policies)
+        const decided = node.decideCall(host, req, res, limits, policies)
         const admitted = decided instanceof Promise ? await decided : decided
         if (admitted === undefined) return
         node.prepare(host, req, res, admitted)

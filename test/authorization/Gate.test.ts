@@ -249,7 +249,7 @@ describe("Gate.authorize", () => {
       yield* authorize(call(alice, batch("list")))
       yield* authorize(call(alice, batch("nope")))
       for (const method of ["initialize", "tools/list", "ping", "server/discover"]) {
-        yield* authorize(call(alice, Effect.succeed(Operation.fromBody({ id: 1, method }))))
+        yield* authorize(call(alice, Effect.fromResult(Operation.fromBody({ jsonrpc: "2.0", id: 1, method }))))
       }
     }))
 

@@ -73,7 +73,7 @@ export const bearer = (token: string, headers: Readonly<Record<string, string>> 
 
 /** One tool call. */
 export const toolCall = (name: string): ReadonlyArray<Operation.Operation> =>
-  Operation.fromBody({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name } })
+  Result.getOrThrow(Operation.fromBody({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name } }))
 
 /** Runs what must be refused. */
 export const refused = <A, R>(effect: Effect.Effect<A, Refusal.Refusal, R>): Effect.Effect<Refusal.Refusal, A, R> =>

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Arbitrary, Schema } from "effect"
+import { Arbitrary, Result, Schema } from "effect"
 import { Operation } from "effect-mcp-auth"
 import * as Hostile from "./Hostile.ts"
 
@@ -11,11 +11,19 @@ type Brief = readonly [
 ]
 
 const operations = (body: unknown): ReadonlyArray<Brief> =>
-  Operation.fromBody(body).map(({ isNotification, kind, method, target }) =>
+  Result.getOrThrow(Operation.fromBody(body)).map(({ isNotification, kind, method, target }) =>
     isNotification ? [method, kind, target, true] : [method, kind, target]
   )
 
-const request = (method: unknown, params?: unknown, id: unknown = 1) => ({ jsonrpc: "2.0", id, method, params })
+const reasonOf = (body: unknown, maximum?: number) =>
+  Result.match(Operation.fromBody(body, maximum), { onFailure: ({ reason }) => reason, onSuccess: () => undefined })
+
+const request = (method: unknown, params?: unknown, id: unknown = 1) => ({
+  jsonrpc: "2.0",
+  id,
+  method,
+  ...(params === undefined ? {} : { params })
+})
 
 describe("Operation.fromBody", () => {
   it.each<[title: string, body: unknown, expected: ReadonlyArray<Brief>]>([
@@ -76,30 +84,24 @@ describe("Operation.fromBody", () => {
       "add",
       true
     ]]],
-    ["a request whose id is null", request("tools/call", { name: "add" }, null), [["tools/call", "tool", "add"]]],
+    ["a request whose id is a string", request("tools/call", { name: "add" }, ""), [["tools/call", "tool", "add"]]],
+    ["a request whose id is a fraction", request("tools/call", { name: "add" }, -1.5), [["tools/call", "tool", "add"]]],
     ["a response to the server's own request", { jsonrpc: "2.0", id: 1, result: { name: "add" } }, []],
     ["an error response", { jsonrpc: "2.0", id: 1, error: { code: -1, message: "no" } }, []],
-    ["no version: the server may still run it", { method: "tools/call", params: { name: "add" } }, [[
-      "tools/call",
-      "tool",
-      "add",
-      true
-    ]]],
+    ["an error without an id", { jsonrpc: "2.0", error: { code: -1, message: "no", data: [1] } }, []],
+    ["an error whose id is null", { jsonrpc: "2.0", id: null, error: { code: -1, message: "no" } }, []],
+    ["a result of any kind", { jsonrpc: "2.0", id: "a", result: null }, []],
     [
       "a batch, in its order",
-      [request("tools/call", { name: "a" }), { id: 2, result: {} }, request("prompts/get", { name: "b" })],
+      [
+        request("tools/call", { name: "a" }),
+        { jsonrpc: "2.0", id: 2, result: {} },
+        request("prompts/get", { name: "b" })
+      ],
       [["tools/call", "tool", "a"], ["prompts/get", "prompt", "b"]]
     ],
-    ["an empty batch", [], []],
-    ["a batch of no messages", [null, 1, "a", [], {}], []],
-    ["a batch inside a batch is no message", [[request("tools/call", { name: "a" })]], []],
-    ["null", null, []],
-    ["a string", "tools/call", []],
-    ["a number", 1, []],
-    ["a method that is no string", request(["tools/call"], { name: "add" }), []],
     ["no params", request("tools/call"), [["tools/call", "tool", undefined]]],
     ["params in a list", request("tools/call", ["add"]), [["tools/call", "tool", undefined]]],
-    ["params that are a string", request("tools/call", "add"), [["tools/call", "tool", undefined]]],
     ["a name that is no string", request("tools/call", { name: ["add"] }), [["tools/call", "tool", undefined]]],
     ["a completion without a reference", request("completion/complete", {}), [[
       "completion/complete",
@@ -129,17 +131,84 @@ describe("Operation.fromBody", () => {
     assert.deepStrictEqual(operations(body), expected)
   })
 
-  it("members of the prototype are no members of the message", () => {
-    assert.deepStrictEqual(operations(JSON.parse("{\"id\":1,\"__proto__\":{\"method\":\"tools/call\"}}")), [])
+  const message = request("tools/call", { name: "add" })
+
+  it.each<[title: string, body: unknown]>([
+    ["null", null],
+    ["undefined", undefined],
+    ["a string", "tools/call"],
+    ["a number", 1],
+    ["an empty object", {}],
+    ["an empty batch", []],
+    ["a batch of no messages", [null, 1, "a", [], {}]],
+    ["a batch inside a batch", [[message]]],
+    ["a batch whose last entry is no message", [message, null]],
+    ["a batch with a gap", Object.assign([message], { 2: message })],
+    ["no version", { id: 1, method: "tools/call", params: { name: "add" } }],
+    ["another version", { ...message, jsonrpc: "2" }],
+    ["a version in a list", { ...message, jsonrpc: ["2.0"] }],
+    ["a request whose id is null", request("tools/call", { name: "add" }, null)],
+    ["an id that is undefined", { ...message, id: undefined }],
+    ["an id that is an object", request("tools/call", { name: "add" }, {})],
+    ["an id that is a boolean", request("tools/call", { name: "add" }, false)],
+    ["an id that is NaN", request("tools/call", { name: "add" }, Number.NaN)],
+    ["an id that is infinite", request("tools/call", { name: "add" }, Number.POSITIVE_INFINITY)],
+    ["a method that is no string", request(["tools/call"], { name: "add" })],
+    ["a method that is null", request(null, { name: "add" })],
+    ["params that are a string", request("tools/call", "add")],
+    ["params that are null", request("tools/call", null)],
+    ["a request and a result", { ...message, result: {} }],
+    ["a request and an error", { ...message, error: { code: 1, message: "" } }],
+    ["a result and an error", { jsonrpc: "2.0", id: 1, result: {}, error: { code: 1, message: "" } }],
+    ["a result with params", { jsonrpc: "2.0", id: 1, result: {}, params: {} }],
+    ["a result without an id", { jsonrpc: "2.0", result: {} }],
+    ["a result whose id is null", { jsonrpc: "2.0", id: null, result: {} }],
+    ["a result that is undefined", { jsonrpc: "2.0", id: 1, result: undefined }],
+    ["an error that is a string", { jsonrpc: "2.0", id: 1, error: "no" }],
+    ["an error that is null", { jsonrpc: "2.0", id: 1, error: null }],
+    ["an error without a message", { jsonrpc: "2.0", id: 1, error: { code: 1 } }],
+    ["an error whose code is a string", { jsonrpc: "2.0", id: 1, error: { code: "1", message: "" } }],
+    ["an error that says it is a cause", { jsonrpc: "2.0", id: 1, error: { code: 1, message: "", _tag: "Cause" } }],
+    ["no method", { jsonrpc: "2.0", id: 1 }],
+    ...[
+      "headers",
+      "traceId",
+      "spanId",
+      "sampled",
+      "discard",
+      "chunk",
+      "isHeartbeat",
+      "_tag",
+      "_meta",
+      "Method",
+      "id ",
+      ""
+    ]
+      .map((name): [string, unknown] => [`a member named ${JSON.stringify(name)}`, { ...message, [name]: [] }]),
+    ["a member named __proto__", JSON.parse(`{"jsonrpc":"2.0","id":1,"method":"a","__proto__":{}}`)],
+    ["a member named constructor", { ...message, constructor: {} }],
+    ["inherited members", Object.create(message)],
+    [
+      "an inherited method",
+      Object.assign(Object.create({ method: "tools/call" }), { jsonrpc: "2.0", id: 1, result: {} })
+    ],
+    ["an inherited id", Object.assign(Object.create({ id: 1 }), { jsonrpc: "2.0", method: "tools/call" })]
+  ])("[T-AUD-04a] rejects what is not JSON-RPC 2.0: %s", (_, body) => {
+    assert.strictEqual(reasonOf(body), "not-json-rpc")
+    assert.strictEqual(reasonOf([message, body]), "not-json-rpc")
+  })
+
+  it("members of a prototype are no members of the params", () => {
     assert.deepStrictEqual(
-      operations(JSON.parse("{\"id\":1,\"method\":\"tools/call\",\"params\":{\"__proto__\":{\"name\":\"add\"}}}")),
+      operations(
+        JSON.parse(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"__proto__":{"name":"add"}}}`)
+      ),
       [["tools/call", "tool", undefined]]
     )
-    assert.deepStrictEqual(operations(Object.create({ method: "tools/call" })), [])
     assert.deepStrictEqual(
       operations(
         JSON.parse(
-          "{\"id\":1,\"method\":\"completion/complete\",\"params\":{\"ref\":{\"__proto__\":{\"type\":\"ref/prompt\"}}}}"
+          `{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"__proto__":{"type":"ref/prompt"}}}}`
         )
       ),
       [["completion/complete", "resource", undefined]]
@@ -147,23 +216,38 @@ describe("Operation.fromBody", () => {
   })
 
   it("of a repeated member the last one counts, as in the server's own parse", () => {
-    const body =
-      "{\"id\":1,\"method\":\"tools/list\",\"method\":\"tools/call\",\"params\":{\"name\":\"a\",\"name\":\"b\"}}"
+    const body = `{"jsonrpc":"2.0","id":1,"method":"tools/list","method":"tools/call","params":{"name":"a","name":"b"}}`
     assert.deepStrictEqual(operations(JSON.parse(body)), [["tools/call", "tool", "b"]])
+  })
+
+  it("[T-AUD-06a] counts messages and watched resources, up to the maximum", () => {
+    const listen = (length: number) =>
+      request("subscriptions/listen", { notifications: { resourceSubscriptions: Array.from({ length }, () => "a") } })
+    const batch = (length: number) => Array.from({ length }, () => message)
+    assert.isUndefined(reasonOf(batch(100)))
+    assert.strictEqual(reasonOf(batch(101)), "too-many-operations")
+    assert.isUndefined(reasonOf(listen(99)))
+    assert.strictEqual(reasonOf(listen(100)), "too-many-operations")
+    assert.isUndefined(reasonOf([listen(4), listen(4)], 10))
+    assert.strictEqual(reasonOf([listen(4), listen(4), message], 10), "too-many-operations")
+    assert.strictEqual(reasonOf([message, { jsonrpc: "2.0", id: 1, result: {} }], 1), "too-many-operations")
+    assert.isUndefined(reasonOf(message, 1))
+    // Nothing of it is checked: a million entries that are no messages cost nothing.
+    assert.strictEqual(reasonOf(Array.from({ length: 1_000_000 })), "too-many-operations")
   })
 
   it("hands the params on as they are", () => {
     const params = { name: "add", arguments: { title: "x" } }
-    assert.strictEqual(Operation.fromBody(request("tools/call", params))[0]?.params, params)
+    assert.strictEqual(Result.getOrThrow(Operation.fromBody(request("tools/call", params)))[0]?.params, params)
   })
 
   const json: Arbitrary.Arbitrary<unknown> = Arbitrary.schema(Schema.MutableJson)
 
   it.prop(
-    "any JSON is a list of operations, each with a method and a target that is a string or nothing",
+    "any JSON is rejected or a list of operations, each with a method and a target that is a string or nothing",
     { body: json },
     ({ body }) =>
-      Operation.fromBody(body).every(({ method, target }) =>
+      Result.getOrElse(Operation.fromBody(body), () => []).every(({ method, target }) =>
         typeof method === "string" && (target === undefined || typeof target === "string")
       ),
     { arbitrary: { runs: 500 } }
@@ -181,6 +265,7 @@ describe("Operation.fromBody", () => {
       ))
     },
     ({ messages }) => {
+      if (messages.length === 0) return
       assert.deepStrictEqual(operations(messages), messages.flatMap((message) => operations(message)))
     }
   )

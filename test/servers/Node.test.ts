@@ -487,7 +487,7 @@ describe("a message with a token that was seen before", () => {
   it.each<[string, RequestInit, number]>([
     ["a call", { headers: json, body: call("list_todos") }, 200],
     ["a notification", { headers: json, body: `{"jsonrpc":"2.0","method":"notifications/initialized"}` }, 200],
-    ["nothing that is asked for", { headers: json, body: "[]" }, 200],
+    ["an answer, which asks for nothing", { headers: json, body: `{"jsonrpc":"2.0","id":1,"result":{}}` }, 200],
     ["no JSON", { headers: json, body: "{" }, 400],
     ["nothing at all", { headers: json, body: "" }, 400],
     ["another type", { headers: { "content-type": "text/plain" }, body: call("list_todos") }, 415],

@@ -1,5 +1,26 @@
 import * as Result from "effect/Result"
 import { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
+import * as Operation from "../../protocol/Operation.ts"
+import * as jsonDepth from "./jsonDepth.ts"
+
+/** What a body may be: beyond it the request is rejected. */
+export interface Limits {
+  readonly bytes: number
+  /** Messages of a batch, and resources of a subscription. */
+  readonly operations: number
+}
+
+/** Sets the limits of a host. */
+export interface Options {
+  readonly maximumBody?: number | undefined
+  readonly maximumOperations?: number | undefined
+}
+
+/** A body that has been read, and what it asks for. */
+export interface Message {
+  readonly value: unknown
+  readonly operations: ReadonlyArray<Operation.Operation>
+}
 
 /** Bodies beyond this are refused with 413 unless the host is told otherwise. */
 export const defaultLimit = 4 * 1024 * 1024
@@ -7,6 +28,7 @@ export const defaultLimit = 4 * 1024 * 1024
 export const contentTypeRefused = new MalformedRequest({ reason: "content-type" })
 export const notJson = new MalformedRequest({ reason: "not-json" })
 export const tooLarge = new MalformedRequest({ reason: "too-large" })
+const tooDeep = Result.fail(new MalformedRequest({ reason: "too-deep" }))
 
 /** Somebody read the body before the gate and kept nothing of it: what would run cannot be judged any more. */
 export const consumed = new AuthConfigError({
@@ -49,32 +71,51 @@ export const textOf = (bytes: Uint8Array | ArrayBuffer): Result.Result<string, M
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** Parses the text of a body. */
-export const parseText = (text: string): Result.Result<unknown, MalformedRequest> => {
+/** Parses the text of a body and checks every message in it. */
+export const parseText = (text: string, limits: Limits): Result.Result<Message, MalformedRequest> => {
+  if (!jsonDepth.isTextWithin(text)) return tooDeep
+  let value: unknown
   try {
-    return Result.succeed(JSON.parse(text))
+    value = JSON.parse(text)
   } catch {
     return Result.fail(notJson)
   }
+  return check(value, limits)
 }
 
-/** Parses the bytes of a body. */
-export const parse = (bytes: Uint8Array | ArrayBuffer): Result.Result<unknown, MalformedRequest> =>
-  Result.flatMap(textOf(bytes), parseText)
-
-/** A value that a body parser left: parsed already, or the text or the bytes of it. */
-export const parsed = (value: unknown): Result.Result<unknown, MalformedRequest> => {
-  if (value instanceof Uint8Array) return parse(value)
-  return typeof value === "string" ? parseText(value) : Result.succeed(value)
+const check = (value: unknown, { operations }: Limits): Result.Result<Message, MalformedRequest> => {
+  const found = Operation.fromBody(value, operations)
+  return Result.isFailure(found) ? Result.fail(found.failure) : Result.succeed({ value, operations: found.success })
 }
 
-/** Checks the option of a host; throws `AuthConfigError`. */
-export const checkLimit = (limit: number | undefined): number => {
-  if (limit === undefined) return defaultLimit
-  if (Number.isSafeInteger(limit) && limit > 0) return limit
+/** Parses the bytes of a body and checks every message in it. */
+export const parse = (bytes: Uint8Array | ArrayBuffer, limits: Limits): Result.Result<Message, MalformedRequest> =>
+  Result.flatMap(textOf(bytes), (text) => parseText(text, limits))
+
+/** Checks what a body parser left: a parsed value, or the text or the bytes of it. */
+export const parsed = (value: unknown, limits: Limits): Result.Result<Message, MalformedRequest> => {
+  if (value instanceof Uint8Array) return parse(value, limits)
+  if (typeof value === "string") return parseText(value, limits)
+  return jsonDepth.isValueWithin(value) ? check(value, limits) : tooDeep
+}
+
+/** Checks the options of a host; throws `AuthConfigError`. */
+export const checkLimits = ({ maximumBody, maximumOperations }: Options): Limits => ({
+  bytes: checkCount(maximumBody, defaultLimit, "maximumBody", "a number of bytes, such as 1024 * 1024"),
+  operations: checkCount(
+    maximumOperations,
+    Operation.defaultMaximum,
+    "maximumOperations",
+    "the number of operations that one request may ask for, such as 100"
+  )
+})
+
+const checkCount = (count: number | undefined, otherwise: number, option: string, expected: string): number => {
+  if (count === undefined) return otherwise
+  if (Number.isSafeInteger(count) && count > 0) return count
   throw new AuthConfigError({
     reason: "malformed",
-    option: "maximumBody",
-    fix: "give a number of bytes, such as 1024 * 1024; there is no way to switch the limit off"
+    option,
+    fix: `${String(count)} is not a limit: give ${expected}. The limit cannot be switched off`
   })
 }

@@ -15,7 +15,7 @@ import { AuthLayer, type Gate, type Policy, type Request } from "../../authoriza
 import type { Refusal } from "../../authorization/Refusal.ts"
 import type { RequiredScope } from "../../authorization/RequiredScopes.ts"
 import { type AuthConfigError, type MalformedRequest, MissingCredentials } from "../../protocol/AuthError.ts"
-import * as Operation from "../../protocol/Operation.ts"
+import type * as Operation from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as authInfo from "./authInfo.ts"
 import * as body from "./body.ts"
@@ -25,8 +25,8 @@ import * as lifetime from "./lifetime.ts"
 /* What every host outside Effect does with a request. An adapter translates its request into the gate's, and what comes
  * back into its own answer. */
 
-/** A parsed body, or why there is none. */
-export type Body = Effect.Effect<unknown, MalformedRequest | AuthConfigError>
+/** A body that was parsed and checked, or why there is none. */
+export type Body = Effect.Effect<body.Message, MalformedRequest | AuthConfigError>
 
 /** Reads and parses a body. Called once, and only when everything before it is in order. */
 export type Read = () => Body
@@ -259,9 +259,8 @@ export const make = async <A, R, E>(
     const info = principal === undefined ? undefined : authInfo.make(principal, gate)
     let policyOf = nothingAsked
     let judged: unknown
-    const operations = read === undefined ? noOperations : Effect.flatMapEager(read, (value) => {
+    const operations = read === undefined ? noOperations : Effect.flatMapEager(read, ({ operations, value }) => {
       judged = value
-      const operations = Operation.fromBody(value)
       if (operations.length === 0) return Effect.succeed(operations)
       const found = policies({ session, principal, authInfo: info, operations, body: value })
       return Effect.mapEager(found, (found) => {

@@ -100,7 +100,7 @@ export const decideCall = <A>(
   host: Host<A>,
   req: NodeRequest,
   res: NodeResponse,
-  limit: number,
+  limits: body.Limits,
   policies: Policies
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
   // Whoever is gone by now will not be heard of again.
@@ -111,13 +111,13 @@ export const decideCall = <A>(
   const request = new GateRequest(req, line !== undefined)
   const recalled = line === undefined ? undefined : host.recall(request, line, policies)
   if (recalled === undefined) {
-    const read = () => Effect.callback<unknown, Unread>((resume) => Effect.sync(readBody(req, limit, resume)))
+    const read = () => Effect.callback<body.Message, Unread>((resume) => Effect.sync(readBody(req, limits, resume)))
     return decide(host, req, res, host.admit(request, read, policies))
   }
   // No fiber waits for the body: for a small call it would cost as much as the rest of the gate.
-  const reading = new Promise<Exit.Exit<unknown, Unread> | "closing">((resolve) => {
+  const reading = new Promise<Exit.Exit<body.Message, Unread> | "closing">((resolve) => {
     const forget = host.atEnd(() => resolve("closing"))
-    readBody(req, limit, (read) => {
+    readBody(req, limits, (read) => {
       forget()
       resolve(read)
     })
@@ -152,40 +152,40 @@ type Unread = MalformedRequest | AuthConfigError
 /** Reads and parses the body, and leaves it on the request for the handler. The result lets go of what still comes. */
 const readBody = (
   req: NodeRequest,
-  limit: number,
-  callback: (read: Exit.Exit<unknown, Unread>) => void
+  limits: body.Limits,
+  callback: (read: Exit.Exit<body.Message, Unread>) => void
 ): () => void => {
-  const end = (read: Exit.Exit<unknown, Unread>) => {
+  const end = (read: Exit.Exit<body.Message, Unread>) => {
     if (Exit.isSuccess(read)) {
       // The stream is read now: the handler, and body parsers that come later, find the value that was judged.
       const request = extras(req)
-      request.body = read.value
+      request.body = read.value.value
       request._body = true
     }
     callback(read)
   }
-  const known = withoutReading(req, limit)
+  const known = withoutReading(req, limits)
   if (known !== undefined) {
     end(known)
     return () => {}
   }
   // What a parser left counts only where the stream is read: some set `req.body` and read nothing, and what runs would
   // then be another body than the one that was judged.
-  return nodeBody.listen(req, limit, (read) => {
-    if (Exit.isFailure(read)) return end(read)
-    end(read.value.byteLength === 0 ? leftByParser(req, body.notJson) : exitOf(body.parse(read.value)))
+  return nodeBody.listen(req, limits.bytes, (read) => {
+    if (Exit.isFailure(read)) return end(Exit.failCause(read.cause))
+    end(read.value.byteLength === 0 ? leftByParser(req, limits, body.notJson) : exitOf(body.parse(read.value, limits)))
   })
 }
 
-const withoutReading = (req: NodeRequest, limit: number): Exit.Exit<unknown, Unread> | undefined => {
+const withoutReading = (req: NodeRequest, limits: body.Limits): Exit.Exit<body.Message, Unread> | undefined => {
   if (!body.isJson(contentTypeOf(req))) return Exit.fail(body.contentTypeRefused)
-  if (req.readableEnded) return leftByParser(req, body.consumed)
-  return Number(req.headers["content-length"] ?? 0) > limit ? Exit.fail(body.tooLarge) : undefined
+  if (req.readableEnded) return leftByParser(req, limits, body.consumed)
+  return Number(req.headers["content-length"] ?? 0) > limits.bytes ? Exit.fail(body.tooLarge) : undefined
 }
 
-const leftByParser = (req: NodeRequest, otherwise: Unread): Exit.Exit<unknown, Unread> => {
+const leftByParser = (req: NodeRequest, limits: body.Limits, otherwise: Unread): Exit.Exit<body.Message, Unread> => {
   const left = extras(req).body
-  return left === undefined ? Exit.fail(otherwise) : exitOf(body.parsed(left))
+  return left === undefined ? Exit.fail(otherwise) : exitOf(body.parsed(left, limits))
 }
 
 const exitOf = <A, E>(result: Result.Result<A, E>): Exit.Exit<A, E> =>

@@ -18,16 +18,15 @@ import * as web from "./webHost.ts"
 
 type Verified = Principal["Service"]
 
-export interface Options {
+export interface Options extends body.Options {
   readonly anonymous?: Anonymous | undefined
   readonly claims?: Context.Key<any, any> | undefined
-  readonly maximumBody?: number | undefined
 }
 
 export interface SdkHost {
   readonly host: Host.Host
   readonly registry: sdkRegistry.Registry
-  readonly limit: number
+  readonly limits: body.Limits
   /** Who calls, as the gate found out: from what an SDK hands to handlers and factories. */
   readonly callerOf: (context: unknown) => sdkRegistry.Caller
   /** Runs a handler of fetch's kind for a request that comes in. */
@@ -66,7 +65,7 @@ export const make = async <R, E>(
   layer: Layer.Layer<AuthLayer | R, E, HttpClient.HttpClient>,
   options: Options
 ): Promise<SdkHost> => {
-  const limit = body.checkLimit(options.maximumBody)
+  const limits = body.checkLimits(options)
   const host = await Host.make(layer, options.claims)
   const presented = new WeakMap<Verified, object>()
 
@@ -98,11 +97,11 @@ export const make = async <R, E>(
   return {
     host,
     registry,
-    limit,
+    limits,
     callerOf,
-    serve: async (request, { consumes, limit: own = limit, parsedBody }, policies, serve) => {
+    serve: async (request, { consumes, limit = limits.bytes, parsedBody }, policies, serve) => {
       const read = web.bodyOf(request, {
-        limit: own,
+        limits: limit === limits.bytes ? limits : { ...limits, bytes: limit },
         consumes,
         parsedBody: parsedBody === undefined ? undefined : () => parsedBody
       })

@@ -78,4 +78,9 @@ export interface HostOptions<Claims, N extends Anonymous> {
   readonly claims?: Context.Key<any, Claims> | undefined
   /** Bodies beyond this many bytes are refused with 413. Default: 4 MiB. */
   readonly maximumBody?: number | undefined
+  /**
+   * Bodies that ask for more operations are rejected with 400: each message of a batch and each URI of a
+   * `subscriptions/listen` counts. Default: 100.
+   */
+  readonly maximumOperations?: number | undefined
 }

@@ -13,7 +13,7 @@ import * as requestPath from "./requestPath.ts"
 
 /** How the body of a request is had. */
 export interface Reading {
-  readonly limit: number
+  readonly limits: body.Limits
   /** What somebody else parsed already; `undefined` where nobody did. */
   readonly parsedBody?: (() => unknown) | undefined
   /** The handler gets the parsed body and wants no other, so that nobody has to keep a copy of the request. */
@@ -71,29 +71,31 @@ export const decideRoute = <A>(
 /** The parsed body. Unless it may be consumed, the request stays as it is, for the handler. */
 export const bodyOf = (request: Request, reading: Reading): Read => () => readBody(request, reading)
 
-const readBody = (request: Request, { consumes = false, limit, parsedBody }: Reading): Body => {
+const readBody = (request: Request, { consumes = false, limits, parsedBody }: Reading): Body => {
   if (!body.isJson(request.headers.get("content-type") ?? undefined)) return Effect.fail(body.contentTypeRefused)
   return Effect.flatMap(
     parsedBody === undefined ? Effect.succeed(undefined) : Effect.promise(async () => await parsedBody()),
     (parsed): Body => {
-      if (parsed !== undefined) return Effect.fromResult(body.parsed(parsed))
+      if (parsed !== undefined) return Effect.fromResult(body.parsed(parsed, limits))
       if (request.bodyUsed) return Effect.fail(body.consumed)
       const announced = request.headers.get("content-length")
-      if (Number(announced ?? 0) > limit) return Effect.fail(body.tooLarge)
-      if (consumes && announced !== null) return readAtOnce(request, limit)
+      if (Number(announced ?? 0) > limits.bytes) return Effect.fail(body.tooLarge)
+      if (consumes && announced !== null) return readAtOnce(request, limits)
       if (request.body === null) return Effect.fail(body.notJson)
-      return Effect.flatMap(readBytes(request, limit), (bytes) => Effect.fromResult(body.parse(bytes)))
+      return Effect.flatMap(readBytes(request, limits.bytes), (bytes) => Effect.fromResult(body.parse(bytes, limits)))
     }
   )
 }
 
 /** A body of an announced length: servers read no more than that, and do it without a stream. */
-const readAtOnce = (request: Request, limit: number): Effect.Effect<unknown, MalformedRequest> =>
+const readAtOnce = (request: Request, limits: body.Limits): Effect.Effect<body.Message, MalformedRequest> =>
   Effect.flatMap(
     // A body that breaks off is none: whoever sent it is gone.
     Effect.tryPromise({ try: () => request.arrayBuffer(), catch: () => body.notJson }),
     (bytes) =>
-      bytes.byteLength > limit ? Effect.fail(body.tooLarge) : Effect.fromResult(body.parse(new Uint8Array(bytes)))
+      bytes.byteLength > limits.bytes
+        ? Effect.fail(body.tooLarge)
+        : Effect.fromResult(body.parse(new Uint8Array(bytes), limits))
   )
 
 /** Reads a clone, so that the request goes on to the handler as it came: its own class, its own properties, its body. */

@@ -197,6 +197,18 @@ const foreignOrigin = plain(403, {
 })
 const noSession = plain(404, undefined)
 const notJson = plain(400, { error: "invalid_request", error_description: "The request body is not JSON" })
+const notJsonRpc = plain(400, {
+  error: "invalid_request",
+  error_description: "The request body must be a JSON-RPC 2.0 message, or a batch of such messages"
+})
+const tooDeep = plain(400, {
+  error: "invalid_request",
+  error_description: "The request body nests objects and arrays too deeply"
+})
+const tooMany = plain(400, {
+  error: "invalid_request",
+  error_description: "The request body asks for more operations than this server accepts at once"
+})
 const contentType = plain(415, {
   error: "invalid_request",
   error_description: "The request body must be application/json"
@@ -243,6 +255,56 @@ const encodeName = (sent: Sent): Sent => ({
     [name, name === "mcp-name" ? `=?base64?${btoa(value)}?=` : value] as const
   )
 })
+
+/** A message that would run, with further members. */
+const withMember = (json: string) =>
+  `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_todos","arguments":{}},${json}}`
+
+/** Bodies that are not JSON-RPC 2.0, by what is wrong with them. */
+const notMessages: Readonly<Record<string, string>> = {
+  "headers": withMember(`"headers":[["mcp-session-id","x"]]`),
+  "traceId, spanId and sampled": withMember(`"traceId":"a","spanId":"b","sampled":true`),
+  "discard": withMember(`"discard":true`),
+  "_tag": withMember(`"_tag":"Request"`),
+  "chunk": `{"jsonrpc":"2.0","id":1,"chunk":true,"result":[]}`,
+  "__proto__": withMember(`"__proto__":{"headers":[]}`),
+  "an error with _tag": `{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"","_tag":"Defect","data":{}}}`,
+  "no version": `{"id":1,"method":"tools/call","params":{"name":"list_todos"}}`,
+  "another version": `{"jsonrpc":"1.0","id":1,"method":"tools/call","params":{"name":"list_todos"}}`,
+  "a version that is a number": `{"jsonrpc":2.0,"id":1,"method":"tools/call","params":{"name":"list_todos"}}`,
+  "an id that is an object": `{"jsonrpc":"2.0","id":{},"method":"tools/call","params":{"name":"list_todos"}}`,
+  "an id that is a boolean": `{"jsonrpc":"2.0","id":true,"method":"tools/call","params":{"name":"list_todos"}}`,
+  "an id that is null": `{"jsonrpc":"2.0","id":null,"method":"tools/call","params":{"name":"list_todos"}}`,
+  "an id that is infinite": `{"jsonrpc":"2.0","id":1e999,"method":"tools/call","params":{"name":"list_todos"}}`,
+  "a method in a list": `{"jsonrpc":"2.0","id":1,"method":["tools/call"],"params":{"name":"list_todos"}}`,
+  "params that are a string": `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":"list_todos"}`,
+  "params that are null": `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":null}`,
+  "a request that is a response as well": withMember(`"result":{}`),
+  "a response that is an error as well": `{"jsonrpc":"2.0","id":1,"result":{},"error":{"code":1,"message":""}}`,
+  "neither a request nor a response": `{"jsonrpc":"2.0","id":1}`,
+  "a member hidden by a later member of the same name": withMember(`"method":7`)
+}
+
+const bodiesOfNoMessage: Readonly<Record<string, string>> = {
+  "a batch in a batch": `[[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_todos"}}]]`,
+  "an empty batch": "[]",
+  "a batch of numbers": "[1,2]",
+  "a batch of empty batches": "[[],[]]",
+  "a batch with null": `[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_todos"}},null]`,
+  "a batch with a foreign member in its last message": `[{"jsonrpc":"2.0","id":1,"method":"ping"},${
+    withMember(`"headers":[]`)
+  }]`,
+  "null": "null",
+  "a string": `"tools/call"`,
+  "a number": "1",
+  "true": "true"
+}
+
+const nested = (levels: number) => {
+  // The message and its params are two levels.
+  const inside = "[".repeat(levels - 3) + "]".repeat(levels - 3)
+  return `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_todos","arguments":{"a":${inside}}}}`
+}
 
 const bytes = (...numbers: ReadonlyArray<number>) => new Uint8Array(numbers)
 
@@ -415,15 +477,6 @@ export const cases: ReadonlyArray<Case> = [
     insufficient("todos:read")
   ),
   one(
-    "a member named __proto__ carries nothing",
-    ({ none }) =>
-      raw(
-        bearer(none),
-        `{"__proto__":{"method":"tools/list"},"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_todos"}}`
-      ),
-    insufficient("todos:read")
-  ),
-  one(
     "a notification is a call",
     ({ none }) => raw(bearer(none), JSON.stringify(message(undefined, "tools/call", { name: "list_todos" }))),
     insufficient("todos:read")
@@ -457,6 +510,60 @@ export const cases: ReadonlyArray<Case> = [
   one("an empty body", ({ reader }) => raw(bearer(reader), ""), notJson),
   one("not UTF-8", ({ reader }) => raw(bearer(reader), bytes(0x22, 0xff, 0xfe, 0x22)), notJson),
   one("a byte order mark", ({ reader }) => raw(bearer(reader), bytes(0xef, 0xbb, 0xbf, 0x7b, 0x7d)), notJson),
+  ...Object.entries(notMessages).map(([what, body]) =>
+    one(
+      `[T-AUD-04a] rejects a message that is not JSON-RPC 2.0: ${what}`,
+      ({ reader }) => raw(bearer(reader), body),
+      notJsonRpc
+    )
+  ),
+  ...Object.entries(bodiesOfNoMessage).map(([what, body]) =>
+    one(
+      `[T-AUD-04b] rejects a body that holds no message: ${what}`,
+      ({ reader }) => raw(bearer(reader), body),
+      notJsonRpc
+    )
+  ),
+  one(
+    "[T-AUD-06a] rejects a batch of more operations than the limit, before any of them is looked up",
+    ({ none }) =>
+      raw(
+        bearer(none),
+        JSON.stringify(Array.from({ length: 101 }, (_, id) => message(id, "resources/read", { uri: "todo://1" })))
+      ),
+    tooMany
+  ),
+  one(
+    "[T-AUD-06a] counts the URIs of a subscription as operations",
+    ({ none }) =>
+      ask(bearer(none), "subscriptions/listen", {
+        notifications: { resourceSubscriptions: Array.from({ length: 100 }, () => "todo://1") }
+      }),
+    tooMany
+  ),
+  one(
+    "[T-AUD-06a] authorizes as many operations as the limit allows",
+    ({ none }) =>
+      ask(bearer(none), "subscriptions/listen", {
+        notifications: { resourceSubscriptions: Array.from({ length: 99 }, () => "todo://1") }
+      }),
+    insufficient("todos:read")
+  ),
+  one(
+    "[T-AUD-06a] rejects a body that is nested too deeply",
+    ({ none }) => raw(bearer(none), nested(65)),
+    tooDeep
+  ),
+  one(
+    "[T-AUD-06a] rejects a body that is nested very deeply, without an end",
+    ({ none }) => raw(bearer(none), "[".repeat(1_000_000)),
+    tooDeep
+  ),
+  one(
+    "[T-AUD-06a] authorizes a body that is nested as deeply as the limit allows",
+    ({ none }) => raw(bearer(none), nested(64)),
+    insufficient("todos:read")
+  ),
   {
     ...one(
       "a body that is too large",

@@ -211,7 +211,7 @@ describe("a router that cuts a prefix off", () => {
           method: "POST",
           path: "/api/v1/mcp?x=1",
           headers: [...linesOf(token, await proof(url)), ["content-type", "application/json"]],
-          body: "{}"
+          body: `{"jsonrpc":"2.0","id":1,"method":"ping"}`
         })).status
       return [await ask(place), await ask(cut)]
     }
