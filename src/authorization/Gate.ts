@@ -214,8 +214,11 @@ const noPrincipal = new AuthConfigError({
 
 const isPrincipal = (value: unknown): boolean => {
   if (typeof value !== "object" || value === null) return false
-  const { issuer, key, scopes } = value as Partial<Principal["Service"]>
-  return typeof issuer === "string" && typeof key === "string" && scopes instanceof Set
+  const { clientId, issuer, key, scopes, subject } = value as Partial<Principal["Service"]>
+  // Without a name, all callers of the verifier would share one owner.
+  const name = subject ?? clientId
+  return typeof issuer === "string" && typeof key === "string" && typeof name === "string" && name !== "" &&
+    scopes instanceof Set
 }
 
 /**

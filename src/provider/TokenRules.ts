@@ -126,7 +126,8 @@ export const subject: Rule = {
   derived: true,
   standard: "RFC 9068 §2.2",
   sentence: "sub REQUIRED […] client_id REQUIRED",
-  change: "Let the server write sub; for tokens without a person a profile may have subject: \"optional\""
+  change:
+    "Let the server write sub, or name the claim that identifies a user with subjectClaims in a profile; for tokens of programs without sub, name machineMarks"
 }
 
 /**

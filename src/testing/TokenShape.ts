@@ -211,11 +211,16 @@ const table = {
       aud: content.audience,
       iss: "http://fs.todos.test/adfs/services/trust",
       ...times(content),
+      apptype: "Confidential",
       appid: content.clientId,
+      ver: "1.0",
       scp: undefined,
       scope: scope(content),
-      // A program has no subject at all.
-      sub: content.machine ? undefined : content.subject
+      // No token has `sub`. A user is named only by a rule of the Web API, such as this one.
+      ...(content.machine ? {} : {
+        upn: content.subject,
+        authmethod: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
+      })
     }),
     metadata: { ...noPkce, access_token_issuer: "http://fs.todos.test/adfs/services/trust" }
   },

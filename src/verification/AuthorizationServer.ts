@@ -9,6 +9,7 @@ import * as Metadata from "../protocol/AuthorizationServerMetadata.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
 import * as Algorithm from "./Algorithm.ts"
 import * as Audience from "./Audience.ts"
+import { checkMachineMarks, checkSubjectClaims } from "./internal/subjects.ts"
 import * as Introspection from "./Introspection.ts"
 import * as Profile from "./Profile.ts"
 
@@ -252,6 +253,14 @@ const checkProfile = (profile: Profile.Profile, option: string): Result.Result<v
   }
   const [issue] = profile.issues
   if (issue !== undefined) return Result.fail(issue)
+  const subjects = checkSubjectClaims(profile.subjectClaims)
+  if (subjects !== undefined) {
+    return Result.fail(new AuthConfigError({ ...subjects, option: `${option}.subjectClaims` }))
+  }
+  const marks = checkMachineMarks(profile.machineMarks)
+  if (marks !== undefined) {
+    return Result.fail(new AuthConfigError({ reason: "malformed", option: `${option}.machineMarks`, fix: marks }))
+  }
   const { tenants } = profile
   if (tenants !== undefined) {
     const { allowed } = tenants

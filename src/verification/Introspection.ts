@@ -10,6 +10,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { AuthConfigError, type AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
 import type * as ClientAuthentication from "./ClientAuthentication.ts"
+import { checkMachineMarks, checkSubjectClaims } from "./internal/subjects.ts"
 
 /**
  * What every way of asking has in common.
@@ -39,6 +40,19 @@ export interface Common {
    * and 10 per second.
    */
   readonly inactiveLimit?: InactiveLimit | undefined
+  /**
+   * The claims of an answer that identify the person or program behind a token, in this order, such as
+   * `["sub", "username"]`: `sub` is optional in RFC 7662 §2.2. Default: those of the profile, or `sub` alone. Name only
+   * claims whose values the server never gives to a second person.
+   */
+  readonly subjectClaims?: readonly [string, ...ReadonlyArray<string>] | undefined
+  /**
+   * How an answer without any of `subjectClaims` shows that the token was issued to a program for itself. Default: those of
+   * the profile (see `Profile.MachineMark`). Without a mark such a token is rejected.
+   */
+  readonly machineMarks?:
+    | ReadonlyArray<{ readonly claim: string; readonly values: readonly [string, ...ReadonlyArray<string>] }>
+    | undefined
 }
 
 /**
@@ -191,6 +205,12 @@ export const make = (options: Options, option: string): Result.Result<Introspect
     ) {
       return yield* fail("prefix", "write the visible characters that every token of this server begins with")
     }
+    const subjects = options.subjectClaims === undefined ? undefined : checkSubjectClaims(options.subjectClaims)
+    if (subjects !== undefined) {
+      return yield* Result.fail(new AuthConfigError({ ...subjects, option: `${option}.subjectClaims` }))
+    }
+    const marks = options.machineMarks === undefined ? undefined : checkMachineMarks(options.machineMarks)
+    if (marks !== undefined) return yield* fail("machineMarks", marks)
     const maxLifetime = options.maxLifetime === undefined ? undefined : Duration.fromInput(options.maxLifetime)
     const seconds = maxLifetime === undefined
       ? undefined

@@ -166,7 +166,9 @@ export const make = (
     const rules = Rules.compile(server, {
       resource: options.resource,
       audience: options.audience,
-      tokenType: options.tokenType
+      tokenType: options.tokenType,
+      subjectClaims: introspection.options.subjectClaims,
+      machineMarks: introspection.options.machineMarks
     })
     const circumstances = {
       tolerance: toleranceOf(options.clockTolerance),

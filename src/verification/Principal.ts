@@ -26,7 +26,8 @@ export interface InboundToken {
  *
  * **Gotchas**
  *
- * `subject` alone identifies nobody: two issuers may use the same one, and so may a client without a person behind it.
+ * `subject` alone does not identify a caller: two issuers may use the same one, and so may a client without a person
+ * behind it, or two claims that a profile reads subjects from.
  *
  * **Example** (Whose data it is)
  *
@@ -48,8 +49,13 @@ export interface InboundToken {
 export class Principal extends Context.Service<Principal, {
   /** `iss` of the token. */
   readonly issuer: string
-  /** `sub` of the token; `undefined` only where a provider's profile allows a token without one. */
+  /**
+   * The subject: `sub` of the token, or the first of the `subjectClaims` of a profile. It is `undefined` only for a token that
+   * a program got for itself, by the `machineMarks` of the profile.
+   */
   readonly subject: string | undefined
+  /** The claim that the subject comes from. Default: `sub`. */
+  readonly subjectClaim?: string | undefined
   /** The client that obtained the token, where the token tells. */
   readonly clientId: string | undefined
   /** The scopes in effect: those of the token and those that they imply. */
@@ -64,9 +70,9 @@ export class Principal extends Context.Service<Principal, {
   readonly claims: Readonly<Record<string, unknown>>
   /** The token itself. It is meant for this server alone: never send it on (RFC 8707, MCP "Token Passthrough"). */
   readonly token: Redacted.Redacted<InboundToken>
-  /** (issuer, subject): what data belongs to. */
+  /** (issuer, claim of the subject, subject), or (issuer, client) for a program by itself: what data belongs to. */
   readonly owner: string
-  /** (issuer, client, subject): what sessions and states belong to. */
+  /** (issuer, client, claim of the subject, subject): what sessions and states belong to. */
   readonly key: string
 }>()("effect-mcp-auth/Principal") {
   /**
@@ -78,8 +84,10 @@ export class Principal extends Context.Service<Principal, {
    *
    * **Details**
    *
-   * Both are JSON lists, so no choice of issuer or subject can look like another pair. Without a subject the owner is the
-   * client, marked so that it never equals a subject's.
+   * Both are JSON lists, so no choice of issuer or subject can look like another pair. A subject that comes from another
+   * claim than `sub` never equals that of `sub`. Without a subject, or if the subject is the client itself, the owner is the
+   * client, marked so that it never equals the owner of a person: a client whose identifier is a person's subject is not
+   * that person (RFC 9700 §4.15).
    *
    * @category constructors
    * @since 0.1.0
@@ -91,12 +99,17 @@ export class Principal extends Context.Service<Principal, {
   ): Principal["Service"] => {
     // As JSON.stringify writes the lists, each member once.
     const issuer = JSON.stringify(fields.issuer)
-    const subject = JSON.stringify(fields.subject ?? null)
+    const claim = fields.subjectClaim
+    const subject = claim === undefined || claim === "sub"
+      ? JSON.stringify(fields.subject ?? null)
+      : `${JSON.stringify(claim)},${JSON.stringify(fields.subject ?? null)}`
     const clientId = JSON.stringify(fields.clientId ?? null)
     return {
       ...fields,
       token: fields.token as Redacted.Redacted<unknown> as Redacted.Redacted<InboundToken>,
-      owner: fields.subject === undefined ? `[${issuer},null,${clientId}]` : `[${issuer},${subject}]`,
+      owner: fields.subject === undefined || fields.subject === fields.clientId
+        ? `[${issuer},null,${clientId}]`
+        : `[${issuer},${subject}]`,
       key: `[${issuer},${clientId},${subject}]`
     }
   }

@@ -25,6 +25,18 @@ export interface Mark {
 }
 
 /**
+ * A claim whose value shows that a token was issued to a program for itself, with no person behind it, such as
+ * `{ claim: "idtyp", values: ["app"] }`. Its presence alone shows nothing, so the values are required.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MachineMark {
+  readonly claim: string
+  readonly values: readonly [string, ...ReadonlyArray<string>]
+}
+
+/**
  * A claim that holds scopes.
  *
  * **Details**
@@ -153,8 +165,17 @@ export interface Profile {
   readonly scopes: ScopeRule
   /** The first of them that the token has is the client. */
   readonly clientIdClaims: readonly [string, ...ReadonlyArray<string>]
-  /** `"optional"`: tokens without a person behind them have no `sub`. They need a client then. */
-  readonly subject: "required" | "optional"
+  /**
+   * The claims that identify the person or program behind a token, in this order: the first that the token has is the
+   * subject. `Principal.owner` tells apart the same value of two claims. Name only claims whose values the provider never
+   * gives to a second person.
+   */
+  readonly subjectClaims: readonly [string, ...ReadonlyArray<string>]
+  /**
+   * How a token without any of `subjectClaims` shows that it was issued to a program for itself. With one of these marks,
+   * and a client, it is accepted, and its data belongs to the client. Otherwise it is rejected: it may be anyone's.
+   */
+  readonly machineMarks: ReadonlyArray<MachineMark>
   readonly opaque: OpaqueTokens
   /**
    * How it is asked about a token, where it has a call of its own for that. Introspection by the standard needs
@@ -187,6 +208,14 @@ export const standardScopes: ScopeRule["sources"] = [
  * @since 0.1.0
  */
 export const standardClientIds: Profile["clientIdClaims"] = ["client_id", "azp", "cid", "appid"]
+
+/**
+ * `sub` alone (RFC 9068 §2.2).
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const standardSubjects: Profile["subjectClaims"] = ["sub"]
 
 /**
  * Makes a profile: what is left out is as the standards have it.
@@ -223,7 +252,8 @@ export const make = (
   accessTokenMarks: [],
   idTokenMarks: [],
   clientIdClaims: standardClientIds,
-  subject: "required",
+  subjectClaims: standardSubjects,
+  machineMarks: [],
   opaque: { issued: "never", judgedBy: "none", hint: "" },
   confirmed: false,
   notes: [],
@@ -246,7 +276,9 @@ export const isProfile = (value: unknown): value is Profile => {
   }
   return ["id", "name", "issuer"].every((_) => type(_) === "string") &&
     ["audience", "tokenType", "scopes", "opaque"].every((_) => type(_) === "object") &&
-    ["accessTokenMarks", "idTokenMarks", "clientIdClaims", "issues"].every((_) => type(_) === "list")
+    ["accessTokenMarks", "idTokenMarks", "clientIdClaims", "subjectClaims", "machineMarks", "issues"].every((_) =>
+      type(_) === "list"
+    )
 }
 
 /**

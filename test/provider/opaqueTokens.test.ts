@@ -87,10 +87,10 @@ const doorkeeper = Profile.make({
   issuer: "https://gitlab.example.com",
   audience: Audience.clientIds(["client-1"]),
   boundTo: "client",
-  subject: "optional",
+  machineMarks: [{ claim: "grant_type", values: ["client_credentials"] }],
   opaque: { issued: "always", judgedBy: "introspection", hint: "every token is opaque" }
 })
-const nameless = { ...good, client_id: "client-1", scope: "todos:read" }
+const nameless = { ...good, client_id: "client-1", scope: "todos:read", grant_type: "client_credentials" }
 const byClient = { subject: undefined, clientId: "client-1", scopes: ["todos:read"] }
 
 describe("the answer about an opaque token is judged by the profile's rules", () => {
@@ -160,6 +160,18 @@ describe("the answer about an opaque token is judged by the profile's rules", ()
       profile: { ...doorkeeper, audience: Audience.resource },
       answer: { ...good, scope: "todos:read", aud: resource },
       outcome: "subject"
+    },
+    {
+      title: "the same, which may be a user's (T-AUD-17)",
+      profile: doorkeeper,
+      answer: { ...nameless, grant_type: undefined },
+      outcome: "subject"
+    },
+    {
+      title: "the same, of a user by name",
+      profile: Profile.make({ ...doorkeeper, subjectClaims: ["sub", "username"] }),
+      answer: { ...nameless, username: "alice" },
+      outcome: { ...byClient, subject: "alice" }
     },
     {
       title: "the same, without an end",

@@ -99,7 +99,7 @@ const okta: Row = {
     scp: ["todos:read", "todos:write"],
     sub: "alice@example.com"
   },
-  admits: { subject: "alice@example.com", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
+  admits: { subject: "00u1", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
   alsoAdmits: {
     "a program's own token": { claims: { uid: undefined, sub: "client-1" }, admits: { subject: "client-1" } }
   },
@@ -600,7 +600,11 @@ const hydra: Row = {
 
 const pingone: Row = {
   row: "PingOne",
-  profile: Profiles.pingone({ environmentId: "b9817c16-9910-4415-b67e-4ac687da74d9", region: "eu" }),
+  profile: Profiles.pingone({
+    environmentId: "b9817c16-9910-4415-b67e-4ac687da74d9",
+    region: "eu",
+    machineClients: ["program-1"]
+  }),
   claims: {
     ...times,
     iss: "https://auth.pingone.eu/b9817c16-9910-4415-b67e-4ac687da74d9/as",
@@ -616,12 +620,13 @@ const pingone: Row = {
   alsoAdmits: {
     "the type that comes with 2027-03-02": { header: { typ: "at+jwt" } },
     "a program's own token, which has no sub": {
-      claims: { sub: undefined, auth_time: undefined, acr: undefined },
-      admits: { subject: undefined }
+      claims: { sub: undefined, client_id: "program-1", auth_time: undefined, acr: undefined },
+      admits: { subject: undefined, clientId: "program-1" }
     }
   },
   refuses: {
     ...addressed(["https://api.pingone.eu"]),
+    "a token without sub of a client that signs users in (T-AUD-17)": { claims: { sub: undefined }, reason: "subject" },
     "an ID token (T-CLAIM-05)": {
       claims: { aud: "client-1", client_id: undefined, scope: undefined, at_hash: "h" },
       reason: "id-token"
@@ -633,7 +638,8 @@ const adfs: Row = {
   row: "ADFS",
   profile: Profiles.adfs({
     issuer: "https://fs.example.com/adfs",
-    accessTokenIssuer: "http://fs.example.com/adfs/services/trust"
+    accessTokenIssuer: "http://fs.example.com/adfs/services/trust",
+    machineClients: ["program-1"]
   }),
   keys: ({ alg: _, ...jwk }) => [jwk],
   header: { typ: "JWT", x5t: "thumbprint" },
@@ -643,12 +649,31 @@ const adfs: Row = {
     aud: resource,
     appid: "client-1",
     apptype: "Confidential",
+    upn: "alice@example.com",
+    authmethod: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport",
+    auth_time: "2026-11-01T07:30:55.566Z",
     scope: both,
     ver: "1.0"
   },
-  admits: { subject: undefined, clientId: "client-1", scopes: ["todos:read", "todos:write"] },
-  alsoAdmits: { "a user's token": { claims: { sub: "alice" }, admits: { subject: "alice" } } },
+  admits: { subject: "alice@example.com", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
+  alsoAdmits: {
+    "a user's token with sub": { claims: { sub: "alice" }, admits: { subject: "alice" } },
+    "a user's token with the SID": {
+      claims: { primarysid: "S-1-5-21-1", upn: "renamed@example.com" },
+      admits: { subject: "S-1-5-21-1" }
+    },
+    "a program's own token": {
+      claims: { appid: "program-1", upn: undefined, authmethod: undefined, auth_time: undefined },
+      admits: { subject: undefined, clientId: "program-1" }
+    }
+  },
   refuses: {
+    "a token that may be any user's (T-AUD-17)": { claims: { upn: undefined }, reason: "subject" },
+    "a token with a display name alone (T-AUD-17)": {
+      claims: { upn: undefined, unique_name: ["Alice Smith", "EXAMPLE\\alice"], email: "alice@example.com" },
+      reason: "subject"
+    },
+    "a upn that is a list (T-AUD-17)": { claims: { upn: ["alice@example.com"] }, reason: "subject" },
     ...addressed("urn:microsoft:userinfo"),
     "an ID token, which names the other issuer (T-CLAIM-05)": {
       claims: { iss: "https://fs.example.com/adfs", aud: "client-1", sub: "alice" },

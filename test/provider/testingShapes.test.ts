@@ -34,7 +34,8 @@ const pairs: Partial<Record<TokenShape.Provider, Pair>> = {
   adfs: {
     profile: Profiles.adfs({
       issuer: "https://fs.todos.test/adfs",
-      accessTokenIssuer: "http://fs.todos.test/adfs/services/trust"
+      accessTokenIssuer: "http://fs.todos.test/adfs/services/trust",
+      machineClients: ["client-1"]
     })
   },
   cognito: {
@@ -71,7 +72,11 @@ const pairs: Partial<Record<TokenShape.Provider, Pair>> = {
   },
   hydra: { profile: Profiles.hydra({ url: own.issuer }) },
   pingone: {
-    profile: Profiles.pingone({ environmentId: "2f8d3b1c-7a64-4d0e-9c55-8e1f6a2b3c4d", region: "eu" })
+    profile: Profiles.pingone({
+      environmentId: "2f8d3b1c-7a64-4d0e-9c55-8e1f6a2b3c4d",
+      region: "eu",
+      machineClients: ["client-1"]
+    })
   },
   "oidc-provider": { profile: Profiles.oidcProvider(own) },
   "better-auth": { profile: Profiles.betterAuth({ issuer: "https://todos.test/api/auth" }) },

@@ -184,7 +184,7 @@ describe("better-auth", () => {
         ...Profiles.betterAuth({ issuer }),
         audience: Audience.clientIds([clientId]),
         boundTo: "client",
-        subject: "optional"
+        machineMarks: [{ claim: "client_id", values: [clientId] }]
       })
       const serve = (place: Effect.Success<typeof TodoManager.reserve>, clientId: string) =>
         TodoManager.serve(place, {

@@ -2,7 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Schema } from "effect"
 import * as Principal from "../../src/verification/Principal.ts"
 
-const make = (fields: { issuer: string; subject?: string | undefined; clientId?: string | undefined }) =>
+interface Fields {
+  readonly issuer: string
+  readonly subject?: string | undefined
+  readonly subjectClaim?: string | undefined
+  readonly clientId?: string | undefined
+}
+
+const make = (fields: Fields) =>
   Principal.make({
     subject: undefined,
     clientId: undefined,
@@ -22,10 +29,17 @@ const Part = Schema.Array(
 const text = (parts: ReadonlyArray<string>) => parts.join("")
 const maybe = (parts: ReadonlyArray<string> | null) => parts === null ? undefined : text(parts)
 
-const Identity = Schema.Struct({ issuer: Part, subject: Schema.NullOr(Part), clientId: Schema.NullOr(Part) })
-const identity = ({ clientId, issuer, subject }: typeof Identity.Type) => ({
+const Identity = Schema.Struct({
+  issuer: Part,
+  subject: Schema.NullOr(Part),
+  claim: Schema.NullOr(Part),
+  clientId: Schema.NullOr(Part)
+})
+const identity = ({ claim, clientId, issuer, subject }: typeof Identity.Type) => ({
   issuer: text(issuer),
   subject: maybe(subject),
+  // A claim without a subject means nothing.
+  subjectClaim: subject === null ? undefined : maybe(claim),
   clientId: maybe(clientId)
 })
 
@@ -51,9 +65,30 @@ describe("owner and key", () => {
     const client = make({ issuer: "i", clientId: "x" })
     assert.isUndefined(client.subject)
     assert.notStrictEqual(client.owner, make({ issuer: "i", subject: "x" }).owner)
-    assert.notStrictEqual(client.owner, make({ issuer: "i", subject: "x", clientId: "x" }).owner)
+    assert.notStrictEqual(client.owner, make({ issuer: "i", subject: "x", clientId: "app" }).owner)
     assert.notStrictEqual(client.owner, make({ issuer: "i", clientId: "y" }).owner)
     assert.notStrictEqual(client.key, make({ issuer: "i", subject: "x" }).key)
+  })
+
+  it("[T-AUD-17] a client that took a person's subject as its identifier owns nothing of that person", () => {
+    const person = make({ issuer: "i", subject: "alice", clientId: "app" })
+    const client = make({ issuer: "i", subject: "alice", clientId: "alice" })
+    assert.strictEqual(client.subject, "alice")
+    assert.notStrictEqual(client.owner, person.owner)
+    assert.strictEqual(client.owner, make({ issuer: "i", clientId: "alice" }).owner)
+  })
+
+  it("[T-AUD-17] the same value of two claims is two owners", () => {
+    const sub = make({ issuer: "i", subject: "alice", clientId: "app" })
+    const upn = make({ issuer: "i", subject: "alice", subjectClaim: "upn", clientId: "app" })
+    const uid = make({ issuer: "i", subject: "alice", subjectClaim: "uid", clientId: "app" })
+    for (const part of ["owner", "key"] as const) {
+      assert.strictEqual(new Set([sub[part], upn[part], uid[part]]).size, 3)
+      assert.strictEqual(
+        make({ issuer: "i", subject: "alice", subjectClaim: "sub", clientId: "app" })[part],
+        sub[part]
+      )
+    }
   })
 
   it.effect.prop(
@@ -62,7 +97,8 @@ describe("owner and key", () => {
     ({ one, two }) =>
       Effect.sync(() => {
         const [a, b] = [identity(one), identity(two)]
-        const same = a.issuer === b.issuer && a.subject === b.subject && a.clientId === b.clientId
+        const same = a.issuer === b.issuer && a.subject === b.subject && a.clientId === b.clientId &&
+          a.subjectClaim === b.subjectClaim
         assert.strictEqual(make(a).key === make(b).key, same)
       }),
     { arbitrary: { runs: 2000, size: 3 } }
@@ -74,8 +110,9 @@ describe("owner and key", () => {
     ({ one, two }) =>
       Effect.sync(() => {
         const [a, b] = [identity(one), identity(two)]
-        const same = a.issuer === b.issuer && a.subject === b.subject &&
-          (a.subject !== undefined || a.clientId === b.clientId)
+        const isClient = (_: typeof a) => _.subject === undefined || _.subject === _.clientId
+        const same = a.issuer === b.issuer && isClient(a) === isClient(b) &&
+          (isClient(a) ? a.clientId === b.clientId : a.subject === b.subject && a.subjectClaim === b.subjectClaim)
         assert.strictEqual(make(a).owner === make(b).owner, same)
       }),
     { arbitrary: { runs: 2000, size: 3 } }

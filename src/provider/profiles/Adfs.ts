@@ -18,6 +18,17 @@ export interface Options {
   readonly accessTokenIssuer: string
   /** The identifier of the relying party, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
+  /**
+   * The claims that identify a user, in this order. Default: `sub`, `primarysid`, `upn`. ADFS issues a claim only by a rule
+   * of the Web API. `unique_name` is not among them: it may hold the display name, which two people may share.
+   */
+  readonly subjectClaims?: readonly [string, ...ReadonlyArray<string>] | undefined
+  /**
+   * The client ids (`appid`) of programs that get tokens for themselves, by client credentials, and never for a user. Their
+   * tokens need no subject. A client that signs users in must not be among them: its users would share one owner. Default:
+   * none.
+   */
+  readonly machineClients?: readonly [string, ...ReadonlyArray<string>] | undefined
 }
 
 /**
@@ -25,8 +36,9 @@ export interface Options {
  *
  * **Details**
  *
- * Access tokens name another issuer than the metadata. A program's own token has no `sub`: its `Principal.subject` is
- * `undefined`, and data belongs to the client then.
+ * Access tokens name another issuer than the metadata. By default they do not say who the user is, and are rejected: add an
+ * issuance transform rule to the Web API that issues `upn` or `primarysid`. A program's own token has no subject either.
+ * Name such programs as `machineClients`; their `Principal.subject` is `undefined`, and data belongs to the client.
  *
  * **Example** (Its issuer)
  *
@@ -63,9 +75,16 @@ export const adfs = (options: Options): Profile.Profile => {
     tokenType: TokenType.standard(["appid"]),
     accessTokenMarks: [{ claim: "appid" }],
     clientIdClaims: ["appid"],
-    subject: "optional",
+    subjectClaims: options.subjectClaims ?? ["sub", "primarysid", "upn"],
+    machineMarks: options.machineClients === undefined
+      ? []
+      : [{ claim: "appid", values: given.ids("machineClients", options.machineClients, "2c3caa80-…") }],
     confirmed: true,
-    notes: ["Its metadata has no PKCE field: clients that follow the MCP text to the letter refuse it."],
+    notes: [
+      "Its metadata has no PKCE field: clients that follow the MCP text to the letter refuse it.",
+      "Access tokens name no user by default, and are rejected then: add an issuance transform rule for upn or primarysid.",
+      "Nothing in a program's own token distinguishes it from a user's: name such programs as machineClients."
+    ],
     issues: given.issues
   })
 }

@@ -59,6 +59,8 @@ export const okta = (options: Options): Profile.Profile => {
     audience: audience(options.audience),
     accessTokenMarks: [{ claim: "cid" }],
     clientIdClaims: ["cid"],
+    // `sub` is the name of the user at one application, which its format may make equal for two people. A program has no uid.
+    subjectClaims: ["uid", "sub"],
     confirmed: true,
     notes: [
       "Dynamic registration needs an API token of Okta; a client metadata document has to be registered first.",

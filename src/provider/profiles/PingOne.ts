@@ -17,6 +17,11 @@ export interface Options {
   readonly region?: string | undefined
   /** The audience of the custom resource, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
+  /**
+   * The client ids of programs that get tokens for themselves, by client credentials, and never for a user. Their tokens need
+   * no subject. A client that signs users in must not be among them: its users would share one owner. Default: none.
+   */
+  readonly machineClients?: readonly [string, ...ReadonlyArray<string>] | undefined
 }
 
 /**
@@ -52,11 +57,14 @@ export const pingone = (options: Options): Profile.Profile => {
     audience: audience(options.audience),
     accessTokenMarks: [{ claim: "client_id" }],
     clientIdClaims: ["client_id"],
-    subject: "optional",
+    machineMarks: options.machineClients === undefined
+      ? []
+      : [{ claim: "client_id", values: given.ids("machineClients", options.machineClients, "2f8d3b1c-…") }],
     confirmed: true,
     notes: [
       "Confirmed by PingOne's documentation; no real token was seen. Until 2027-03-02 tokens have no typ, then at+jwt.",
-      "A program's own token has no sub: its Principal.subject is undefined, and data belongs to the client."
+      "A program's own token has no sub, and is rejected unless its client is one of machineClients. Its Principal.subject is " +
+      "undefined then, and data belongs to the client."
     ],
     issues: given.issues
   })

@@ -49,11 +49,16 @@ export const judgeTimes = (
   return Result.succeed(exp)
 }
 
-/** `sub`: a string of printable characters. */
-export const readSubject = (claims: Claims): Result.Result<string, InvalidToken> => {
-  const subject = own(claims, "sub")
-  return typeof subject === "string" && subject !== "" && !/[\u0000-\u001f\u007f]/.test(subject)
-    ? Result.succeed(subject)
+export interface Subject {
+  readonly value: string
+  readonly claim: string
+}
+
+/** Reads the subject from one claim. It must be a string of printable characters. */
+export const readSubject = (claims: Claims, claim: string): Result.Result<Subject, InvalidToken> => {
+  const value = own(claims, claim)
+  return typeof value === "string" && value !== "" && !/[\u0000-\u001f\u007f]/.test(value)
+    ? Result.succeed({ value, claim })
     : refuse("subject")
 }
 

@@ -53,7 +53,8 @@ export const judgeClaims = (
   }
   return Result.succeed(Principal.make({
     issuer,
-    subject: subject.success,
+    subject: subject.success?.value,
+    subjectClaim: subject.success?.claim,
     clientId: clientId.success,
     granted: granted.success,
     scopes: circumstances.effectiveScopes(granted.success),

@@ -4,13 +4,16 @@ import * as Audience from "../Audience.ts"
 import type { AuthorizationServer } from "../AuthorizationServer.ts"
 import * as Profile from "../Profile.ts"
 import * as TokenType from "../TokenType.ts"
-import { type Claims, own, readClientId, readScopes, readSubject } from "./claims.ts"
+import { type Claims, own, readClientId, readScopes, readSubject, refuse, type Subject } from "./claims.ts"
 
 /** What the configuration says for all authorization servers. What it leaves out, the profile of each server decides. */
 export interface General {
   readonly resource: string
   readonly audience: Audience.Audience | undefined
   readonly tokenType: TokenType.TokenType | undefined
+  /** What introspection says for itself; else the profile decides. */
+  readonly subjectClaims?: Profile.Profile["subjectClaims"] | undefined
+  readonly machineMarks?: Profile.Profile["machineMarks"] | undefined
 }
 
 /** How tokens of one authorization server are judged. */
@@ -18,7 +21,8 @@ export interface Rules {
   readonly tokenType: (typ: unknown, claims: Claims) => InvalidTokenReason | undefined
   readonly isAddressed: (token: Audience.Addressed) => boolean
   readonly clientId: (claims: Claims) => Result.Result<string | undefined, InvalidToken>
-  readonly subject: (claims: Claims, clientId: string | undefined) => Result.Result<string | undefined, InvalidToken>
+  /** `undefined` for a token that a program got for itself. */
+  readonly subject: (claims: Claims, clientId: string | undefined) => Result.Result<Subject | undefined, InvalidToken>
   readonly scopes: (claims: Claims) => Result.Result<ReadonlySet<string>, InvalidToken>
   /** The `issuer` members that a key may have for a token of this issuer; `undefined`: the member means nothing here. */
   readonly keyIssuers: (issuer: string) => ReadonlyArray<string> | undefined
@@ -30,6 +34,8 @@ export const compile = (server: AuthorizationServer, general: General): Rules =>
   const tokenType = general.tokenType ?? profile?.tokenType ?? TokenType.standard()
   const tenants = profile?.tenants
   const clientIdClaims = profile?.clientIdClaims ?? Profile.standardClientIds
+  const subjectClaims = general.subjectClaims ?? profile?.subjectClaims ?? Profile.standardSubjects
+  const machineMarks = general.machineMarks ?? profile?.machineMarks ?? []
   const sources = profile?.scopes.sources ?? Profile.standardScopes
   const prefix = profile?.scopes.grantedPrefix
   return {
@@ -47,10 +53,13 @@ export const compile = (server: AuthorizationServer, general: General): Rules =>
     },
     isAddressed: Audience.compile(general.audience ?? profile?.audience ?? Audience.resource, general.resource),
     clientId: (claims) => readClientId(claims, clientIdClaims),
-    subject: (claims, clientId) =>
-      profile?.subject === "optional" && clientId !== undefined && !Object.hasOwn(claims, "sub")
+    subject: (claims, clientId) => {
+      const claim = subjectClaims.find((_) => Object.hasOwn(claims, _))
+      if (claim !== undefined) return readSubject(claims, claim)
+      return clientId !== undefined && machineMarks.some((mark) => bears(claims, mark))
         ? Result.succeed(undefined)
-        : readSubject(claims),
+        : refuse("subject")
+    },
     scopes: (claims) => Result.map(readScopes(claims, sources), (scopes) => withoutPrefix(scopes, prefix)),
     keyIssuers: (issuer) => {
       const tenant = tenants === undefined ? undefined : Profile.tenantOf(tenants, issuer)

@@ -1,0 +1,38 @@
+/* Checks of the options that say who is behind a token. A claim that several people share would give them one owner. */
+
+const isName = (value: unknown): value is string => typeof value === "string" && value !== ""
+
+/** Claims that no issuer keeps unique to a person: of the token itself, of the client, and of OpenID Connect Core §5.7. */
+const shared = new Set(
+  ("iss aud exp nbf iat jti typ azp client_id cid appid scope scp roles groups token_type token_use ver tid " +
+    "name given_name family_name middle_name nickname preferred_username email email_verified phone_number profile " +
+    "picture website gender birthdate zoneinfo locale address").split(" ")
+)
+
+/** Returns what to write instead, or `undefined` if the claims may identify a person. */
+export const checkSubjectClaims = (
+  claims: unknown
+): { readonly reason: "malformed" | "insecure"; readonly fix: string } | undefined => {
+  if (!Array.isArray(claims) || claims.length === 0 || !claims.every(isName)) {
+    return { reason: "malformed", fix: `name at least one claim, such as ["sub"]; expected a list of claim names` }
+  }
+  const wrong = claims.find((_) => shared.has(_))
+  return wrong === undefined ? undefined : {
+    reason: "insecure",
+    fix:
+      `${JSON.stringify(wrong)} does not identify a person: two people may have the same value. Name a claim whose ` +
+      `values are never given to a second person, such as "sub"`
+  }
+}
+
+/** Returns what to write instead, or `undefined` if the marks may show that a token is a program's own. */
+export const checkMachineMarks = (marks: unknown): string | undefined => {
+  const fits = Array.isArray(marks) &&
+    marks.every((mark: { readonly claim?: unknown; readonly values?: unknown } | null | undefined) =>
+      typeof mark === "object" && mark !== null && isName(mark.claim) && mark.claim !== "iss" && mark.claim !== "aud" &&
+      Array.isArray(mark.values) && mark.values.length > 0 && mark.values.every(isName)
+    )
+  return fits
+    ? undefined
+    : `give a list of { claim, values }, such as [{ claim: "idtyp", values: ["app"] }]; every token has "iss" and "aud"`
+}
