@@ -68,6 +68,15 @@ export interface Policy {
 }
 
 /**
+ * Whether a policy hides its operation from a caller, who meets it as one that does not exist.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isHiddenFrom = (policy: Policy, principal: Principal["Service"] | undefined): boolean =>
+  policy.unauthorized === "hide" && policy.scopes.some((scope) => principal?.scopes.has(scope) !== true)
+
+/**
  * A request that has been authenticated, and what it wants.
  *
  * @category models
@@ -311,12 +320,14 @@ export const make = (options: Options): Gate => {
     for (const operation of operations) {
       const policy = policyOf(operation)
       if (policy === undefined) continue // the server answers as it does for any unknown name
-      if (policy.scopes.length === 0 && options.unlisted === "deny" && operation.kind !== undefined) {
+      // What is hidden is answered as what does not exist. Inside the server, that is where the answer is made.
+      const isHidden = isHiddenFrom(policy, principal)
+      if ((isHidden || policy.scopes.length === 0) && options.unlisted === "deny" && operation.kind !== undefined) {
         const unlisted = new InsufficientScope({ reason: "unlisted", required: [] })
         return refuseWith(fiber, ticket, refusals.of(unlisted, circumstances), principal, operations)
       }
-      if (policy.unauthorized === "hide") continue // hidden inside the server, where the answer is made
-      if (policy.authenticated === true) needsCaller = true
+      if (isHidden || policy.authenticated === true) needsCaller = true
+      if (isHidden) continue
       for (const scope of policy.scopes) if (!required.includes(scope)) required = [...required, scope]
     }
     if (principal === undefined && (needsCaller || required.length > 0)) {

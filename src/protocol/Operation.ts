@@ -192,11 +192,34 @@ const targetOf = (method: string, params: unknown): Target => {
   }
 }
 
+/**
+ * The method that opens a subscription (MCP 2026-07-28).
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const listen: string = "subscriptions/listen"
+
 const watchedBy = (method: string, params: unknown): ReadonlyArray<unknown> => {
-  const uris = method === "subscriptions/listen"
-    ? own(own(params, "notifications"), "resourceSubscriptions")
-    : undefined
+  const uris = method === listen ? own(own(params, "notifications"), "resourceSubscriptions") : undefined
   return Array.isArray(uris) ? uris : []
+}
+
+/**
+ * Removes resources from the subscriptions of a parsed body, in place: what the server executes is the value that was
+ * authorized.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withoutWatched = (uris: ReadonlySet<unknown>) => (body: unknown): void => {
+  for (const message of Array.isArray(body) ? body : [body]) {
+    if (own(message, "method") !== listen) continue
+    const notifications = own(own(message, "params"), "notifications")
+    const watched = own(notifications, "resourceSubscriptions")
+    if (!Array.isArray(watched)) continue
+    ;(notifications as { resourceSubscriptions: unknown }).resourceSubscriptions = watched.filter((_) => !uris.has(_))
+  }
 }
 
 // Own members only: `__proto__` and `constructor` are legal JSON keys and legal tool names.

@@ -24,7 +24,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { AuthLayer, type Policy } from "../authorization/Gate.ts"
+import { AuthLayer, isHiddenFrom, type Policy } from "../authorization/Gate.ts"
 import {
   check,
   type Literals,
@@ -100,8 +100,29 @@ const curtain = (policyOf: PolicyOf) =>
       })
   })
 
-const guard = (policyOf: PolicyOf, hides: boolean): Layer.Layer<never> =>
-  (hides ? fence(policyOf).combine(curtain(policyOf)).layer : fence(policyOf).layer) as Layer.Layer<never>
+/** The guard of registrations with these annotations, and the note that they have one. */
+const guard = (
+  annotations: ReadonlyArray<Context.Context<never>>,
+  policyOf: PolicyOf,
+  hides: boolean
+): Layer.Layer<never> =>
+  Layer.merge(
+    (hides ? fence(policyOf).combine(curtain(policyOf)).layer : fence(policyOf).layer) as Layer.Layer<never>,
+    Layer.succeed(Registry.Guarded, new Set(annotations)) as Layer.Layer<never>
+  )
+
+/** The same for a registration that was made with a stock function. */
+const guardOf: Registry.GuardOf = (annotations) => {
+  const hides = Context.get(annotations, Unauthorized) === "hide"
+  return Effect.scoped(
+    Layer.build(guard([annotations], (_, payload) => policyOfAnnotations(annotations, payload), hides))
+  )
+}
+
+/** Observes the server, for registrations that are built after this layer. */
+const observed = (): Layer.Layer<never, never, McpServer.McpServer> =>
+  // A layer for each use: one constant would be built once, for the first of several servers.
+  Layer.effectDiscard(Effect.map(McpServer.McpServer, (server) => Registry.observe(server, guardOf)))
 
 const policyOfAnnotations = (
   annotations: Context.Context<never>,
@@ -149,7 +170,10 @@ export const toolkit = <Tools extends Record<string, Tool.Any>>(
     return known === undefined ? undefined : policyOfAnnotations(known, payload)
   }
   const hides = [...annotations.values()].some((_) => Context.get(_, Unauthorized) === "hide")
-  return McpServer.toolkit(self).pipe(Layer.provide(guard(policyOf, hides))) as never
+  return McpServer.toolkit(self).pipe(
+    Layer.provide(guard([...annotations.values()], policyOf, hides)),
+    Layer.provide(observed())
+  ) as never
 }
 
 /**
@@ -175,7 +199,8 @@ const guarded = <S extends ScopeList>(
   const policy: Policy = { scopes: check(scopes as ReadonlyArray<string>, option), unauthorized }
   const annotations = Context.make(RequiredScopes, policy.scopes).pipe(Context.add(Unauthorized, unauthorized))
   return Layer.effectDiscard(register(annotations as Context.Context<never>)).pipe(
-    Layer.provide(guard(() => policy, unauthorized === "hide"))
+    Layer.provide(guard([annotations as Context.Context<never>], () => policy, unauthorized === "hide")),
+    Layer.provide(observed())
   )
 }
 
@@ -242,10 +267,7 @@ export const resource: {
     guarded(
       "resource.scopes",
       options,
-      (annotations) =>
-        (McpServer.registerResource as any)(first, ...schemas)({ ...options, annotations }).pipe(
-          Registry.rememberTemplates
-        )
+      (annotations) => (McpServer.registerResource as any)(first, ...schemas)({ ...options, annotations })
     )
 }) as never
 
@@ -325,6 +347,27 @@ const operationsOf = (
   )
 }
 
+/**
+ * Leaves the resources that this caller cannot see out of a subscription, together with those that do not exist: the
+ * server acknowledges the others alone, and sends updates of no resource that is registered only later.
+ */
+const withoutHidden = (
+  request: HttpServerRequest.HttpServerRequest,
+  policyOf: (operation: Operation.Operation) => Policy | undefined,
+  operations: ReadonlyArray<Operation.Operation>,
+  principal: Principal["Service"] | undefined
+): Effect.Effect<void> => {
+  let hidden: Set<string> | undefined
+  for (const operation of operations) {
+    if (operation.method !== Operation.listen || operation.target === undefined) continue
+    const policy = policyOf(operation)
+    if (policy !== undefined && policy !== Registry.unknown && !isHiddenFrom(policy, principal)) continue
+    hidden ??= new Set()
+    hidden.add(operation.target)
+  }
+  return hidden === undefined ? Effect.void : effectBody.rewrite(request, Operation.withoutWatched(hidden))
+}
+
 /** Ends a stream when the token that asked for it does, or, of a running answer, some time after that. */
 const untilExpiry = (
   response: HttpServerResponse.HttpServerResponse,
@@ -370,7 +413,7 @@ const beforeDispatch = (
       return Effect.matchEffect(admitted, {
         onFailure: (refusal): App => Effect.succeed(effectHttp.fromRefusal(refusal)),
         onSuccess: (operations): App =>
-          Effect.flatMap(app, (response) => {
+          Effect.flatMap(Effect.andThen(withoutHidden(request, policyOf, operations, principal), app), (response) => {
             // The server sets Mcp-Session-Id in a pre-response handler: only one appended after it sees the header.
             if (session === undefined && operations.some(isInitialize)) {
               HttpEffect.appendPreResponseHandlerUnsafe(context, (_, sent) => {
@@ -493,7 +536,10 @@ export const layerHttp = <
     return McpServer.layerHttp({
       ...serverOptions,
       allowedOrigins: gate.allowedOrigins,
-      registrations: link.pipe(Layer.provideMerge((options.registrations ?? Layer.empty) as Layer.Layer<any, any, any>))
+      registrations: link.pipe(
+        Layer.provideMerge((options.registrations ?? Layer.empty) as Layer.Layer<any, any, any>),
+        Layer.provide(observed())
+      )
     } as any).pipe(Layer.provide((middleware as any).layer as Layer.Layer<never>))
   })) as never
 

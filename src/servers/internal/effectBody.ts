@@ -55,6 +55,19 @@ const isOnNode = (request: HttpServerRequest.HttpServerRequest): boolean => {
     headers["upgrade"] === undefined
 }
 
+/** Changes the body that `read` kept, for whatever reads the request afterwards. `change` gets the parsed body. */
+export const rewrite = (
+  request: HttpServerRequest.HttpServerRequest,
+  change: (body: unknown) => void
+): Effect.Effect<void> =>
+  Effect.flatMap(Effect.orDie(request.text), (text) => {
+    const parsed: unknown = JSON.parse(text)
+    change(parsed)
+    const bytes = new TextEncoder().encode(JSON.stringify(parsed))
+    memoryOf(request).arrayBufferEffect = Effect.succeed(bytes.buffer)
+    return Effect.orDie(Effect.asVoid(keep(request, bytes)))
+  })
+
 const keep = (
   request: HttpServerRequest.HttpServerRequest,
   bytes: Uint8Array | ArrayBuffer
