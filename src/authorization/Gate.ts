@@ -15,12 +15,12 @@ import {
   InsufficientScope,
   type InvalidMetadata,
   InvalidToken,
-  type MalformedRequest,
+  MalformedRequest,
   MissingCredentials
 } from "../protocol/AuthError.ts"
 import type { AuthorizationServerMetadata } from "../protocol/AuthorizationServerMetadata.ts"
 import * as Credentials from "../protocol/Credentials.ts"
-import type { Operation } from "../protocol/Operation.ts"
+import { maximumTarget, type Operation } from "../protocol/Operation.ts"
 import * as Dpop from "../verification/Dpop.ts"
 import { Principal } from "../verification/Principal.ts"
 import { RequestState } from "../verification/RequestState.ts"
@@ -215,6 +215,8 @@ export interface Options {
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })
 
+const nameTooLong = new MalformedRequest({ reason: "name-too-long" })
+
 const noPrincipal = new AuthConfigError({
   reason: "malformed",
   option: "verifier",
@@ -318,6 +320,9 @@ export const make = (options: Options): Gate => {
     let required: ReadonlyArray<string> = none
     let needsCaller = false
     for (const operation of operations) {
+      if (operation.target !== undefined && operation.target.length > maximumTarget) {
+        return refuseWith(fiber, ticket, refusals.of(nameTooLong, circumstances), principal)
+      }
       const policy = policyOf(operation)
       if (policy === undefined) continue // the server answers as it does for any unknown name
       // What is hidden is answered as what does not exist. Inside the server, that is where the answer is made.

@@ -236,6 +236,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
       case "not-json-rpc":
       case "too-deep":
       case "too-many-operations":
+      case "name-too-long":
       case "state":
         return refusal(400, error.reason, error, content)
       case "content-type":

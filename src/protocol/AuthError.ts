@@ -43,6 +43,7 @@ export class MalformedRequest extends Schema.TaggedError<MalformedRequest>()("Ma
     "too-many-operations",
     "content-type",
     "too-large",
+    "name-too-long",
     "state"
   ])
 }) {
@@ -65,6 +66,7 @@ const malformedRequestMessages: Record<MalformedRequest["reason"], string> = {
   "too-many-operations": "The request body asks for more operations than this server accepts at once",
   "content-type": "The request body must be application/json",
   "too-large": "The request body is larger than this server accepts",
+  "name-too-long": "The request names a tool, prompt or resource with more than 8192 characters",
   "state": "The request state is not one that this server gave to this caller for this operation, or it is too old"
 }
 

@@ -35,6 +35,15 @@ export interface Operation {
 export const defaultMaximum = 100
 
 /**
+ * The longest target of an operation that is authorized, in UTF-16 code units. Servers compare a URI with the pattern of
+ * each template, which takes time that grows with its length.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const maximumTarget: number = 8192
+
+/**
  * Lists the operations of a parsed body: one JSON-RPC 2.0 message, or a legacy batch of them.
  *
  * **Details**

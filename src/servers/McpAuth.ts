@@ -37,7 +37,7 @@ import {
   Unauthorized
 } from "../authorization/RequiredScopes.ts"
 import { AuthConfigError, InsufficientScope, type MalformedRequest } from "../protocol/AuthError.ts"
-import type * as Operation from "../protocol/Operation.ts"
+import * as Operation from "../protocol/Operation.ts"
 import { Principal } from "../verification/Principal.ts"
 import * as body from "./internal/body.ts"
 import * as effectBody from "./internal/effectBody.ts"

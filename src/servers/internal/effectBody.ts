@@ -76,6 +76,6 @@ const keep = (
   if (Result.isFailure(text)) return Effect.fail(text.failure)
   const kept = Effect.succeed(text.success)
   if (Object.hasOwn(request, "textEffect")) memoryOf(request).textEffect = kept
-  if (request.text !== kept) Object.defineProperty(request, "text", { value: kept })
+  if (request.text !== kept) Object.defineProperty(request, "text", { value: kept, configurable: true })
   return kept
 }

@@ -5,9 +5,9 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Policy } from "../../authorization/Gate.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
-import type * as Operation from "../../protocol/Operation.ts"
+import * as Operation from "../../protocol/Operation.ts"
 import type { Asked, Policies, PolicyOf } from "./host.ts"
-import { needsCaller, type Registry } from "./sdkRegistry.ts"
+import { type Found, needsCaller, type Registry } from "./sdkRegistry.ts"
 
 /** Finds the server that answers a request. */
 export type Find = (asked: Asked) => object | undefined | Promise<object | undefined>
@@ -22,15 +22,19 @@ export type ReadArguments = (registration: object, operation: Operation.Operatio
 export const make = (registry: Registry, readArguments: ReadArguments, find: Find): Policies => {
   const policiesOf = (
     server: object | undefined,
-    { operations, principal }: Asked
+    { body, operations, principal }: Asked
   ): Effect.Effect<PolicyOf, AuthConfigError> => {
     if (server === undefined) return unknownServer
     registry.adopt(server)
     let dynamic: Map<Operation.Operation, Policy> | undefined
+    const find = finder(registry, server, operations, principal)
+    if (operations.some(({ method }) => method === Operation.listen)) {
+      withoutInvisible(registry, server, operations, principal, find, body)
+    }
 
     /** What has to be found out before the policy of an operation can be told; `undefined` where that is nothing. */
     const evaluate = (operation: Operation.Operation): Effect.Effect<void, AuthConfigError> | undefined => {
-      const found = registry.find(server, operation, principal)
+      const found = find(operation)
       const scopes = found?.requirement?.scopes
       if (found?.registration === undefined || typeof scopes !== "function") return undefined
       // Nobody has given all arguments while one of them is being completed.
@@ -51,7 +55,7 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
     }
 
     const policyOf: PolicyOf = (operation) => {
-      const found = registry.find(server, operation, principal)
+      const found = find(operation)
       if (found === undefined) return "unknown"
       const { requirement } = found
       if (requirement === undefined) return needsCaller
@@ -81,6 +85,53 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
       (server) => policiesOf(server, asked)
     )
   }
+}
+
+/** Looks each operation up once, and what several operations name once for all of them. */
+const finder = (
+  registry: Registry,
+  server: object,
+  operations: ReadonlyArray<Operation.Operation>,
+  principal: Asked["principal"]
+): (operation: Operation.Operation) => Found | undefined => {
+  const first = operations[0]
+  const found = first === undefined ? undefined : registry.find(server, first, principal)
+  if (operations.length <= 1) {
+    return (operation) => operation === first ? found : registry.find(server, operation, principal)
+  }
+  const keyOf = ({ kind, method, target }: Operation.Operation) => `${method} ${kind} ${target ?? ""}`
+  const known = new Map([[keyOf(first!), found]])
+  return (operation) => {
+    const key = keyOf(operation)
+    if (known.has(key)) return known.get(key)
+    const found = registry.find(server, operation, principal)
+    known.set(key, found)
+    return found
+  }
+}
+
+/**
+ * Leaves the resources that this caller cannot see out of a subscription, together with those that do not exist: the
+ * server acknowledges the others alone.
+ */
+const withoutInvisible = (
+  registry: Registry,
+  server: object,
+  operations: ReadonlyArray<Operation.Operation>,
+  principal: Asked["principal"],
+  find: (operation: Operation.Operation) => Found | undefined,
+  body: unknown
+): void => {
+  let invisible: Set<string> | undefined
+  for (const operation of operations) {
+    const { kind, method, target } = operation
+    if (method !== Operation.listen || kind !== "resource" || target === undefined) continue
+    if (find(operation) !== undefined) continue
+    if (!registry.readsRegistered(server) && !registry.isInvisible(server, target, principal)) continue
+    invisible ??= new Set()
+    invisible.add(target)
+  }
+  if (invisible !== undefined) Operation.withoutWatched(invisible)(body)
 }
 
 const unknownServer = Effect.succeed<PolicyOf>(() => needsCaller)

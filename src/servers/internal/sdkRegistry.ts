@@ -7,8 +7,10 @@
 import type { Policy } from "../../authorization/Gate.ts"
 import { check } from "../../authorization/RequiredScopes.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
-import type { Operation } from "../../protocol/Operation.ts"
+import { maximumTarget, type Operation } from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
+import * as privateResults from "./privateResults.ts"
+import * as uriMatcher from "./uriMatcher.ts"
 
 /** Who asks; `undefined` for an anonymous request. */
 export type Caller = Principal["Service"] | undefined
@@ -42,6 +44,13 @@ export interface Registry {
   readonly adopt: (server: object) => boolean
   /** What an operation of this caller would run; `undefined` where the server answers that there is no such thing. */
   readonly find: (server: object, operation: Operation, caller: Caller) => Found | undefined
+  /** Whether a server reads registered resources and no others: nothing but the SDK's own handler answers. */
+  readonly readsRegistered: (server: object) => boolean
+  /**
+   * Whether a resource is one that this caller cannot see: it is hidden, or the server answers that there is no such
+   * thing.
+   */
+  readonly isInvisible: (server: object, uri: string, caller: Caller) => boolean
   /** Takes what a caller may not see off a server that lives for this one request. */
   readonly conceal: (server: object, caller: Caller) => void
 }
@@ -57,9 +66,7 @@ type Handler = (request: unknown, extra: unknown) => unknown
 type Registrations = Record<string, object>
 
 interface Template {
-  readonly resourceTemplate: {
-    readonly uriTemplate: { readonly match: (uri: string) => unknown; readonly toString: () => string }
-  }
+  readonly resourceTemplate: { readonly uriTemplate: uriMatcher.UriTemplate }
 }
 
 /** The parts of an `McpServer` that are read here: private by type, and the same in both SDKs. */
@@ -96,7 +103,7 @@ const marks: Readonly<Record<string, string>> = {
   "resources/read": "_resourceHandlersInitialized",
   "completion/complete": "_completionHandlerInitialized"
 }
-const lookups: ReadonlyArray<string> = Object.keys(marks)
+const lookups: ReadonlyArray<string> = [...Object.keys(marks), "resources/subscribe", ...privateResults.others]
 
 /** What a server does by itself, without a handler that somebody registered. */
 const basics: ReadonlySet<string> = new Set([
@@ -123,6 +130,31 @@ const hasRegistrations = (value: object): value is Server => {
 const own = (record: Registrations, key: string | undefined): object | undefined =>
   key !== undefined && Object.hasOwn(record, key) ? record[key] : undefined
 
+/** The first template, in the order in which the SDKs look through them, that matches and is seen. */
+const firstOf = (
+  templates: Registrations,
+  matches: (template: uriMatcher.UriTemplate) => boolean,
+  isSeen: (registration: object) => boolean
+): object | undefined => {
+  for (const name in templates) {
+    const template = own(templates, name)
+    if (
+      template !== undefined && matches((template as Template).resourceTemplate.uriTemplate) && isSeen(template)
+    ) return template
+  }
+  return undefined
+}
+
+/** What the SDKs answer for a resource that does not exist. */
+class ResourceNotFound extends Error {
+  override readonly name = "ResourceNotFound"
+  readonly code = -32602
+
+  constructor(uri: string) {
+    super(`Resource ${uri} not found`)
+  }
+}
+
 /** As the SDKs read it before they compare. */
 const normal = (uri: string | undefined): string | undefined =>
   uri !== undefined && URL.canParse(uri) ? new URL(uri).toString() : undefined
@@ -136,6 +168,7 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
     [requirement]?: Requirement
     [adoption]?: Adoption
   }
+  const matcherOf = uriMatcher.make()
   /** Whether anything may have to be hidden. */
   let hides = false
   const requirementOf = (registration: object): Requirement | undefined => (registration as Marked)[requirement]
@@ -166,7 +199,27 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
   }
 
   /** Answers a request as a server would that never heard of what is hidden: its handlers look up before they wait. */
-  const veiled = (server: Server, handler: Handler): Handler => (request, extra) => {
+  const veiled = (server: Server, method: string, handler: Handler): Handler => {
+    const answer = veiledLookUp(server, handler)
+    if (method === "resources/subscribe") return visibleOnly(server, handler)
+    if (!privateResults.methods.has(method)) return answer
+    return (request, extra) => {
+      const result = answer(request, extra)
+      return callerOf(extra) !== undefined || hides ? privateResults.of(result) : result
+    }
+  }
+
+  /**
+   * Subscribes to nothing that the caller cannot see: what runs is the author's own handler, which looks nothing up. Where
+   * resources are looked up in the registrations alone, one that does not exist is answered in the same way.
+   */
+  const visibleOnly = (server: Server, handler: Handler): Handler => (request, extra) => {
+    const uri = (request as { readonly params?: { readonly uri?: unknown } }).params?.uri
+    if (typeof uri === "string" && isInvisible(server, uri, callerOf(extra))) throw new ResourceNotFound(uri)
+    return handler(request, extra)
+  }
+
+  const veiledLookUp = (server: Server, handler: Handler): Handler => (request, extra) => {
     if (!hides) return handler(request, extra)
     const caller = callerOf(extra)
     const hiding = records.filter((name) => {
@@ -193,6 +246,10 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
     /** The handlers that the SDK installed itself. */
     readonly #standard: Array<Handler | undefined> = []
     readonly #veils: Array<Handler | undefined> = []
+    /** The handlers that stood here when the server was adopted. */
+    readonly #adopted: Array<Handler | undefined> = []
+    /** What was taken off the server for its caller. */
+    readonly concealed: Array<readonly [record: (typeof records)[number], name: string, registration: object]> = []
 
     constructor(server: Server) {
       this.#server = server
@@ -200,6 +257,7 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
       if (server.server._requestHandlers.size === 0) return
       for (let index = 0; index < lookups.length; index++) {
         const found = this.#veil(index)
+        this.#adopted[index] = found
         // A list that stands here already tells what may be seen. Whose the handlers behind it are, nobody can tell.
         if (found !== undefined && lookups[index]!.endsWith("/list")) this.#standard[index] = found
       }
@@ -209,11 +267,16 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
       return this.#standard[lookups.indexOf(method)] === handler
     }
 
+    /** The same, or one that stood here before, which most probably is the SDK's own. */
+    isPresumed(method: string, handler: Handler): boolean {
+      return this.isStandard(method, handler) || this.#adopted[lookups.indexOf(method)] === handler
+    }
+
     #veil(index: number): Handler | undefined {
       const handlers = this.#server.server._requestHandlers
       const handler = handlers.get(lookups[index]!)
       if (handler === undefined || handler === this.#veils[index]) return undefined
-      const wrapped = veiled(this.#server, handler)
+      const wrapped = veiled(this.#server, lookups[index]!, handler)
       this.#veils[index] = wrapped
       handlers.set(lookups[index]!, wrapped)
       return wrapped
@@ -262,30 +325,61 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
       adoptionOf(server)?.isStandard(method, handler) === true
   }
 
-  const lookUp = (server: Server, { kind, method, target }: Operation, caller: Caller): object | undefined => {
+  const lookUp = (
+    server: Server,
+    { kind, method, target }: Pick<Operation, "kind" | "method" | "target">,
+    isSeen: (registration: object) => boolean
+  ): object | undefined => {
+    // The gate rejects it.
+    if (target !== undefined && target.length > maximumTarget) return undefined
     const see = (registration: object | undefined) =>
-      registration === undefined || isHidden(registration, caller) ? undefined : registration
+      registration === undefined || !isSeen(registration) ? undefined : registration
     switch (kind) {
       case "tool":
         return see(own(server._registeredTools, target))
       case "prompt":
         return see(own(server._registeredPrompts, target))
       case "resource": {
-        const templates = Object.values(server._registeredResourceTemplates).filter((_) => see(_) !== undefined)
-        const template = (matches: (uriTemplate: Template["resourceTemplate"]["uriTemplate"]) => boolean) =>
-          templates.find((_) => matches((_ as Template).resourceTemplate.uriTemplate))
+        const templates = server._registeredResourceTemplates
         // A completion names the template itself, everything else a URI that the template matches.
         if (method === "completion/complete") {
-          return template((_) => _.toString() === target) ?? see(own(server._registeredResources, target))
+          return firstOf(templates, (_) => _.toString() === target, isSeen) ??
+            see(own(server._registeredResources, target))
         }
         const uri = normal(target)
         return uri === undefined
           ? undefined
-          : see(own(server._registeredResources, uri)) ?? template((_) => Boolean(_.match(uri)))
+          : see(own(server._registeredResources, uri)) ?? firstOf(templates, (_) => matcherOf(_)(uri), isSeen)
       }
       default:
         return undefined
     }
+  }
+
+  const readsRegistered = (server: object): boolean => {
+    if (!isServer(server)) return false
+    const handler = server.server._requestHandlers.get("resources/read")
+    if (handler === undefined) return isStandard(server, "resources/read")
+    return (server as unknown as Record<string, unknown>)[marks["resources/read"]!] === true &&
+      adoptionOf(server)?.isPresumed("resources/read", handler) === true
+  }
+
+  const isConcealed = (server: Server, target: string): boolean => {
+    const uri = normal(target)
+    return uri !== undefined &&
+      adoptionOf(server)?.concealed.some(([record, name, registration]) =>
+          record === "_registeredResources"
+            ? name === uri
+            : record === "_registeredResourceTemplates" &&
+              matcherOf((registration as Template).resourceTemplate.uriTemplate)(uri)
+        ) === true
+  }
+
+  const isInvisible = (server: object, uri: string, caller: Caller): boolean => {
+    if (!isServer(server)) return false
+    const resource = { kind: "resource", method: "resources/read", target: uri } as const
+    if (lookUp(server, resource, (_) => !isHidden(_, caller)) !== undefined) return false
+    return readsRegistered(server) || isConcealed(server, uri) || lookUp(server, resource, () => true) !== undefined
   }
 
   return {
@@ -315,15 +409,19 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
     adopt,
     find: (server, operation, caller) => {
       if (!isServer(server)) return { registration: undefined, requirement: undefined }
-      const registration = lookUp(server, operation, caller)
+      const registration = lookUp(server, operation, (_) => !isHidden(_, caller))
       if (registration !== undefined) return { registration, requirement: requirementOf(registration) }
       return isStandard(server, operation.method) ? undefined : { registration: undefined, requirement: undefined }
     },
+    readsRegistered,
+    isInvisible,
     conceal: (server, caller) => {
       if (!isServer(server)) return
       for (const name of records) {
-        for (const registration of Object.values(server[name])) {
-          if (isHidden(registration, caller)) (registration as { readonly remove: () => void }).remove()
+        for (const [key, registration] of Object.entries(server[name])) {
+          if (!isHidden(registration, caller)) continue
+          adoptionOf(server)?.concealed.push([name, key, registration])
+          ;(registration as { readonly remove: () => void }).remove()
         }
       }
     }

@@ -217,6 +217,10 @@ const tooLarge = plain(413, {
   error: "invalid_request",
   error_description: "The request body is larger than this server accepts"
 })
+const nameTooLong = plain(400, {
+  error: "invalid_request",
+  error_description: "The request names a tool, prompt or resource with more than 8192 characters"
+})
 const unlisted = plain(403, {
   error: "access_denied",
   error_description: "This server refuses operations that name no scope"
@@ -506,6 +510,20 @@ export const cases: ReadonlyArray<Case> = [
   },
 
   // Bodies
+  one(
+    "[T-AUD-06l] a name that takes long to look up",
+    ({ writer }) =>
+      raw(
+        bearer(writer),
+        JSON.stringify({
+          jsonrpc: "2.0",
+          id: 1,
+          method: "resources/read",
+          params: { uri: `todo://${"1".repeat(8186)}` }
+        })
+      ),
+    nameTooLong
+  ),
   one("not JSON", ({ reader }) => raw(bearer(reader), "{"), notJson),
   one("an empty body", ({ reader }) => raw(bearer(reader), ""), notJson),
   one("not UTF-8", ({ reader }) => raw(bearer(reader), bytes(0x22, 0xff, 0xfe, 0x22)), notJson),

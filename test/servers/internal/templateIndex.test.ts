@@ -53,7 +53,7 @@ const texts = (from: ReadonlyArray<string>) =>
 
 describe("The index of templates", () => {
   it.effect.prop(
-    "[T-AUD-06a] finds what the server finds, in the same order",
+    "[T-AUD-06l] finds what the server finds, in the same order",
     [Arbitrary.array(texts(parts), { maxLength: 7 }), Arbitrary.array(texts(pieces), { maxLength: 7 })],
     ([uriTemplates, uris]) =>
       Effect.sync(() => {

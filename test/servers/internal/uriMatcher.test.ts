@@ -1,0 +1,82 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as V1 from "@modelcontextprotocol/sdk/shared/uriTemplate.js"
+import { ResourceTemplate } from "@modelcontextprotocol/server"
+import { Arbitrary, Effect, Schema } from "effect"
+import * as uriMatcher from "../../../src/servers/internal/uriMatcher.ts"
+
+const versions = {
+  "SDK v1": (template: string): uriMatcher.UriTemplate => new V1.UriTemplate(template),
+  "SDK v2": (template: string): uriMatcher.UriTemplate =>
+    new ResourceTemplate(template, { list: undefined }).uriTemplate
+}
+
+const parts = [
+  "a",
+  "b",
+  "/",
+  ",",
+  "{x}",
+  "{y}",
+  "{x*}",
+  "{+x}",
+  "{+y}",
+  "{#x}",
+  "{.x}",
+  "{/x}",
+  "{/x*}",
+  "{?x,y}",
+  "{&x}",
+  "."
+]
+const pieces = ["a", "b", "/", ",", ",,", ".", "#", "?x=", "&y=", "&x=", "\n", "A", "é", "aaaa"]
+
+const textsOf = (from: ReadonlyArray<string>, maxLength: number) =>
+  Arbitrary.map(
+    Arbitrary.array(Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: from.length - 1 }))), {
+      maxLength
+    }),
+    (_) => _.map((index) => from[index]!).join("")
+  )
+
+describe.each(Object.entries(versions))("Matchers of URI templates, %s", (_, make) => {
+  it.effect.prop(
+    "[T-AUD-06l] match what the SDK matches",
+    [textsOf(parts, 5), Arbitrary.array(textsOf(pieces, 8), { maxLength: 8 })],
+    ([template, uris]) =>
+      Effect.sync(() => {
+        const stock = make(`s:${template}`)
+        const matches = uriMatcher.make()(stock)
+        for (const uri of uris.map((_) => `s:${_}`)) {
+          assert.strictEqual(matches(uri), stock.match(uri) !== null, JSON.stringify([template, uri]))
+        }
+      }),
+    { arbitrary: { runs: 3000, size: 20 } }
+  )
+
+  // The SDK's own expression would take years for these.
+  it.each(["s:{+a}{+b}{+c}{+d}!", "s:{a}{b}{c}{d}{e}!", "s:{+a}/{+b}/{+c}/{+d}/{+e}!", "s:{x*}{y*}{z*}{v*}!"])(
+    "[T-AUD-06l] take time that grows with the length of the URI: %s",
+    (template) => {
+      const matches = uriMatcher.make()(make(template))
+      for (const unit of ["a", "a/", "a,", "/"]) {
+        assert.isFalse(matches(`s:${unit.repeat(8192 / unit.length)}`))
+      }
+      assert.isTrue(matches(`s:${template.includes("/") ? "a/".repeat(2000) : "a".repeat(4000)}aaaaaa!`))
+    }
+  )
+
+  it("leave templates of other classes to their own `match`", () => {
+    const stock = make("s:{x}")
+    const own = Object.assign(Object.create(stock) as object, { match: (uri: string) => uri === "t:1" ? {} : null })
+    const matches = uriMatcher.make()(own as uriMatcher.UriTemplate)
+    assert.deepStrictEqual(["t:1", "s:1"].map(matches), [true, false])
+  })
+
+  it("are made once for a text, and forgotten when there are too many", () => {
+    const matcherOf = uriMatcher.make(2)
+    assert.strictEqual(matcherOf(make("s:{a}")), matcherOf(make("s:{a}")))
+    const first = matcherOf(make("s:{a}"))
+    for (const name of ["b", "c"]) matcherOf(make(`s:{${name}}`))
+    assert.notStrictEqual(matcherOf(make("s:{a}")), first)
+  })
+})
