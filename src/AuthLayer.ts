@@ -365,7 +365,7 @@ const mockGate = (
     // A mock has no keys either: its caller may have a token that is bound to one.
     dpop: { schemes: ["Bearer"], judge: () => Effect.void },
     verifier: { verify: () => Effect.succeed(principal) },
-    requestState: Effect.runSync(RequestState.make(undefined)),
+    requestState: Effect.runSync(RequestState.make(undefined, resource.resource)),
     allowedOrigins: [],
     challengeScopes: "auto",
     unlisted: "allow",

@@ -213,7 +213,7 @@ export const makeGate = <S extends Scopes, C, A>(
       : yield* Tenants.make(options.tenants, cachedServers, rules, settings)
     return Gate.make({
       resource,
-      requestState: yield* RequestState.make(options.stateSecret),
+      requestState: yield* RequestState.make(options.stateSecret, resource.resource),
       verifier: withRevocation(cached, options.revocation),
       // Where a verdict depends on the request, or somebody wants to be asked each time, there is no short way.
       recall: options.tenants === undefined && options.revocation === undefined ? cachedServers.recall : undefined,

@@ -36,9 +36,9 @@ export interface Purpose {
  *
  * **Details**
  *
- * Sealed state is encrypted (A256GCM) and bound to `Principal.key`, to the operation and to a time. State of another
- * caller, for another operation, out of time, changed or made up fails with `MalformedRequest` of the reason `"state"`,
- * without saying which.
+ * Sealed state is encrypted (A256GCM) and bound to the resource, to `Principal.key`, to the operation and to a time. State
+ * of another resource or caller, for another operation, out of time, changed or made up fails with `MalformedRequest` of the
+ * reason `"state"`, without saying which.
  *
  * **Gotchas**
  *
@@ -54,7 +54,10 @@ export interface Purpose {
  * const purpose = { operation: "tools/call plan_trip" }
  *
  * const roundTrip = Effect.gen(function*() {
- *   const { open, seal } = yield* RequestState.make(Redacted.make("a secret of 32 bytes or more, from its place"))
+ *   const { open, seal } = yield* RequestState.make(
+ *     Redacted.make("a secret of 32 bytes or more, from its place"),
+ *     "https://trips.example.com/mcp"
+ *   )
  *   const sealed = yield* seal("step 2 of 3", purpose)
  *   const elsewhere = yield* Effect.flip(open(sealed, { operation: "tools/call cancel_trip" }))
  *   return [yield* open(sealed, purpose), elsewhere.reason]
@@ -80,16 +83,19 @@ const defaultLifetime = Duration.minutes(10)
 const maximumLength = 64 * 1024
 
 /**
- * Makes the service. The secret must have 32 bytes or more, as text; without one a random key is used.
+ * Makes the service of one resource, named by its resource identifier. The secret must have 32 bytes or more, as text;
+ * without one a random key is used. Resources with the same secret cannot open each other's state: each has its own key,
+ * which is derived from the secret and the identifier (HKDF, RFC 5869).
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (
-  secret: Redacted.Redacted | undefined
+  secret: Redacted.Redacted | undefined,
+  resource: string
 ): Effect.Effect<RequestState["Service"], AuthConfigError> =>
   Effect.gen(function*() {
-    const getKey = yield* deriveKey(secret)
+    const getKey = yield* deriveKey(secret, resource)
     return {
       seal: Effect.fnUntraced(function*(state, { lifetime, operation }) {
         const principal = yield* Principal
@@ -129,7 +135,8 @@ export const make = (
 
 /** Checks the secret. The key is made when it is first needed: a Worker has no randomness while its module loads. */
 const deriveKey = (
-  secret: Redacted.Redacted | undefined
+  secret: Redacted.Redacted | undefined,
+  resource: string
 ): Effect.Effect<Effect.Effect<Uint8Array>, AuthConfigError> => {
   const bytes = secret === undefined ? undefined : new TextEncoder().encode(Redacted.value(secret))
   if (bytes !== undefined && bytes.length < 32) {
@@ -147,8 +154,19 @@ const deriveKey = (
     return bytes === undefined
       ? Effect.succeed(key = crypto.getRandomValues(new Uint8Array(32)))
       : Effect.map(
-        Effect.promise(() => crypto.subtle.digest("SHA-256", bytes)),
-        (digest) => key = new Uint8Array(digest)
+        Effect.promise(async () =>
+          crypto.subtle.deriveBits(
+            {
+              name: "HKDF",
+              hash: "SHA-256",
+              salt: new Uint8Array(0),
+              info: new TextEncoder().encode(`effect-mcp-auth request state ${resource}`)
+            },
+            await crypto.subtle.importKey("raw", bytes, "HKDF", false, ["deriveBits"]),
+            256
+          )
+        ),
+        (bits) => key = new Uint8Array(bits)
       )
   }))
 }
