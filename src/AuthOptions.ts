@@ -15,6 +15,7 @@ import * as Decision from "./authorization/Decision.ts"
 import * as Gate from "./authorization/Gate.ts"
 import * as ProtectedResource from "./authorization/ProtectedResource.ts"
 import type { ChallengeScopes } from "./authorization/Refusal.ts"
+import * as Sessions from "./authorization/Sessions.ts"
 import { AuthConfigError, type AuthorizationServerUnavailable, InvalidToken } from "./protocol/AuthError.ts"
 import type * as Credentials from "./protocol/Credentials.ts"
 import * as Audience from "./verification/Audience.ts"
@@ -135,6 +136,11 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
    * no scope (`"allow-unscoped"`). An invalid token is refused either way.
    */
   readonly anonymous?: "deny" | "allow-unscoped" | undefined
+  /**
+   * How many sessions one caller may have, from 1 to 100,000; one more ends the session that the caller did not use for
+   * the longest time. Raise it for a program that opens sessions for many users with one token. Default: 100.
+   */
+  readonly sessionsPerCaller?: number | undefined
   /** A service of your own, decoded from the claims of each token; a token that does not fit is refused. */
   readonly claims?: {
     readonly service: Context.Key<C, A>
@@ -224,6 +230,7 @@ export const makeGate = <S extends Scopes, C, A>(
       challengeScopes: options.challengeScopes ?? "auto",
       unlisted: options.unlisted ?? "allow",
       anonymous: options.anonymous ?? "deny",
+      sessionsPerCaller: yield* Effect.fromResult(checkSessions(options.sessionsPerCaller)),
       claims: claimsReader(options.claims),
       // A server that is asked about its tokens may have no keys at all.
       ready: Effect.forEach(servers.filter((_) => _.introspection === undefined), keys.load, {
@@ -344,6 +351,21 @@ const checkTolerance = (input: Duration.Input | undefined): Result.Result<number
       })
     )
 }
+
+const checkSessions = (input: number | undefined): Result.Result<number, AuthConfigError> =>
+  input === undefined || (Number.isSafeInteger(input) && input >= 1 && input <= 100_000)
+    ? Result.succeed(input ?? Sessions.defaultPerCaller)
+    : Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option: "sessionsPerCaller",
+        fix:
+          `${
+            JSON.stringify(input)
+          } is not a number of sessions: give a whole number from 1 to 100000, or leave it out ` +
+          "for 100"
+      })
+    )
 
 /** Options with few values. One that is none of them, from JavaScript or a file, must not pass for the default. */
 const choices = [

@@ -334,6 +334,13 @@ const wrong: ReadonlyArray<Wrong> = [
     option: "clockTolerance",
     fix: /from 0 to 5 minutes, such as "10 seconds"/
   })),
+  ...[0, -1, 1.5, 100_001, Number.NaN, Number.POSITIVE_INFINITY, "100", null].map((sessionsPerCaller) => ({
+    title: `sessionsPerCaller ${JSON.stringify(sessionsPerCaller)} ${typeof sessionsPerCaller}`,
+    changes: { sessionsPerCaller },
+    reason: "malformed" as const,
+    option: "sessionsPerCaller",
+    fix: /give a whole number from 1 to 100000/
+  })),
   ...[
     "app.test",
     "https://app.test/",
@@ -404,6 +411,7 @@ describe("a right option builds without asking the network", () => {
     { title: "JWT-25 audiences of one's own", changes: { audience: Audience.oneOf(["api://todos"]) } },
     { title: "the strict token type", changes: { tokenType: TokenType.strict } },
     { title: "no tolerance", changes: { clockTolerance: 0 } },
+    { title: "many sessions for a caller", changes: { sessionsPerCaller: 100_000 } },
     { title: "the largest tolerance", changes: { clockTolerance: "5 minutes" } }
   ])("$title", ({ changes }) => Effect.asVoid(builds(changes)))
 })

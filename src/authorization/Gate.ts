@@ -206,6 +206,8 @@ export interface Options {
   /** Default: there is nothing to fetch. */
   readonly ready?: Gate["ready"] | undefined
   /** Who hears of decisions, and how they name subjects. */
+  /** The sessions that one caller may have. Default: 100. */
+  readonly sessionsPerCaller?: number | undefined
   readonly decisions?: Decision.Options | undefined
   /** The metadata of the first authorization server, to be published for clients of MCP 2025-03-26. */
   readonly legacyMetadata?:
@@ -243,7 +245,7 @@ export const make = (options: Options): Gate => {
   const report = Decision.reporter(options.decisions)
   const refusals = Refusal.make(resource, options.challengeScopes)
   const allowedOrigins = [...new Set([resource.origin, ...(options.allowedOrigins ?? [])])]
-  const sessions = Sessions.make()
+  const sessions = Sessions.make({ perCaller: options.sessionsPerCaller })
   // Claims are decoded once for a principal: a verifier may give the same one to many requests.
   const decoded = new WeakMap<Principal["Service"], Context.Context<never>>()
 

@@ -34,23 +34,75 @@ export interface Sessions {
 const anonymous = "anonymous"
 
 /**
+ * How many sessions are kept.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Limits {
+  /** The sessions of all principals together. Default: 100,000. */
+  readonly capacity?: number | undefined
+  /** The sessions of one principal. Default: 100. */
+  readonly perCaller?: number | undefined
+  /** The sessions of all anonymous callers together. Default: 10,000. */
+  readonly anonymous?: number | undefined
+}
+
+/**
+ * The number of sessions that one caller may have unless a server is configured otherwise.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaultPerCaller: number = 100
+
+/**
  * Keeps the most recently used sessions.
  *
  * **Details**
  *
- * A session that fell out does not exist any more: its next request is answered with 404, and clients open a new one.
+ * A caller who opens too many sessions loses the oldest of them, and no other caller does. Anonymous callers share one
+ * limit, apart from that of principals. A session that was evicted does not exist any more: its next request is answered
+ * with 404, and clients open a new one.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (capacity = 100_000): Sessions => {
+export const make = (
+  { anonymous: ofAnonymous = 10_000, capacity = 100_000, perCaller = defaultPerCaller }: Limits = {}
+): Sessions => {
   const owners = new Map<string, string>()
-  // A map keeps the order of insertion, so what stands first was not used for the longest time.
-  const keep = (session: string, owner: string) => {
+  // Maps and sets keep the order of insertion, so the first entry was not used for the longest time.
+  const used = new Set<string>()
+  const byOwner = new Map<string, Set<string>>()
+
+  const release = (session: string): void => {
+    const owner = owners.get(session)
+    if (owner === undefined) return
     owners.delete(session)
-    owners.set(session, owner)
-    if (owners.size > capacity) owners.delete(owners.keys().next().value!)
+    used.delete(session)
+    const own = byOwner.get(owner)!
+    own.delete(session)
+    if (own.size === 0) byOwner.delete(owner)
   }
+
+  const keep = (session: string, owner: string): void => {
+    const before = owners.get(session)
+    if (before !== undefined && before !== owner) release(session)
+    const own = byOwner.get(owner) ?? new Set()
+    own.delete(session)
+    own.add(session)
+    if (before !== owner) {
+      byOwner.set(owner, own)
+      owners.set(session, owner)
+      if (own.size > (owner === anonymous ? ofAnonymous : perCaller)) release(own.values().next().value!)
+    }
+    if (owner === anonymous) return
+    used.delete(session)
+    used.add(session)
+    if (used.size > capacity) release(used.values().next().value!)
+  }
+
   return {
     judge: (session, principal) => {
       const owner = owners.get(session)
@@ -61,8 +113,6 @@ export const make = (capacity = 100_000): Sessions => {
       return "own"
     },
     bind: (session, principal) => keep(session, principal?.key ?? anonymous),
-    release: (session) => {
-      owners.delete(session)
-    }
+    release
   }
 }

@@ -42,7 +42,7 @@ describe("Sessions", () => {
   })
 
   it("are bounded: the one that was not used for the longest time goes first", () => {
-    const sessions = Sessions.make(3)
+    const sessions = Sessions.make({ capacity: 3 })
     for (const name of ["a", "b", "c"]) sessions.bind(name, alice)
     sessions.judge("a", alice)
     sessions.bind("d", alice)
@@ -55,7 +55,7 @@ describe("Sessions", () => {
   })
 
   it("a stranger who asks for a session does not keep it alive", () => {
-    const sessions = Sessions.make(2)
+    const sessions = Sessions.make({ capacity: 2 })
     sessions.bind("a", alice)
     sessions.bind("b", alice)
     sessions.judge("a", principal({ subject: "bob" }))
@@ -67,11 +67,73 @@ describe("Sessions", () => {
     "never more than the capacity, and always the latest",
     { names: Arbitrary.array(Arbitrary.schema(Schema.Literals(["a", "b", "c", "d", "e", "f"])), { minLength: 1 }) },
     ({ names }) => {
-      const sessions = Sessions.make(3)
+      const sessions = Sessions.make({ capacity: 3 })
       for (const name of names) sessions.bind(name, alice)
       const known = [...new Set(names)].filter((name) => sessions.judge(name, alice) === "own")
       assert.isAtMost(known.length, 3)
       assert.include(known, names.at(-1))
     }
   )
+
+  const open = (sessions: Sessions.Sessions, names: ReadonlyArray<string>, caller?: ReturnType<typeof principal>) => {
+    for (const name of names) sessions.bind(name, caller)
+    return (caller: ReturnType<typeof principal> | undefined) =>
+      names.filter((name) => sessions.judge(name, caller) === "own")
+  }
+  const names = (prefix: string, count: number) => Array.from({ length: count }, (_, index) => `${prefix}${index}`)
+  const bob = principal({ subject: "bob" })
+
+  it("[T-AUD-20] a caller who opens too many sessions loses the oldest of them, and no other caller does", () => {
+    const sessions = Sessions.make({ capacity: 1000, perCaller: 3 })
+    const ofAlice = open(sessions, ["a", "b"], alice)
+    const ofBob = open(sessions, names("bob", 100_001), bob)
+    assert.deepStrictEqual(ofAlice(alice), ["a", "b"])
+    assert.deepStrictEqual(ofBob(bob), ["bob99998", "bob99999", "bob100000"])
+  })
+
+  it("[T-AUD-20] of a caller's own sessions the one that was not used for the longest time goes first", () => {
+    const sessions = Sessions.make({ perCaller: 2 })
+    const ofAlice = open(sessions, ["a", "b"], alice)
+    sessions.judge("a", alice)
+    sessions.bind("c", alice)
+    assert.deepStrictEqual(ofAlice(alice), ["a"])
+    assert.strictEqual(sessions.judge("c", alice), "own")
+  })
+
+  it("[T-AUD-20] anonymous callers evict each other alone", () => {
+    const sessions = Sessions.make({ capacity: 5, anonymous: 2 })
+    const ofAlice = open(sessions, names("alice", 5), alice)
+    const ofAnonymous = open(sessions, names("anonymous", 1000))
+    assert.lengthOf(ofAlice(alice), 5)
+    assert.deepStrictEqual(ofAnonymous(undefined), ["anonymous998", "anonymous999"])
+  })
+
+  it("[T-AUD-20] anonymous sessions that are claimed count as those of their owner", () => {
+    const sessions = Sessions.make({ perCaller: 2, anonymous: 3 })
+    open(sessions, ["a", "b", "c"])
+    const claimed = () => ["a", "b", "c"].filter((name) => sessions.judge(name, bob) === "own")
+    assert.deepStrictEqual(claimed(), ["a", "b", "c"])
+    assert.deepStrictEqual(["a", "b", "c"].map((name) => sessions.judge(name, alice)), [
+      "foreign",
+      "foreign",
+      "foreign"
+    ])
+    assert.deepStrictEqual(claimed(), ["b", "c"])
+    // The room of anonymous sessions is free again.
+    assert.lengthOf(open(sessions, ["d", "e", "f"])(undefined), 3)
+  })
+
+  it("[T-AUD-20] one that is released makes room, and one that is bound again changes its owner", () => {
+    const sessions = Sessions.make({ perCaller: 2 })
+    const ofAlice = open(sessions, ["a", "b"], alice)
+    sessions.release("a")
+    sessions.release("a")
+    sessions.bind("c", alice)
+    assert.deepStrictEqual(ofAlice(alice), ["b"])
+    sessions.bind("c", bob)
+    assert.strictEqual(sessions.judge("c", alice), "foreign")
+    assert.strictEqual(sessions.judge("c", bob), "own")
+    sessions.bind("d", alice)
+    assert.deepStrictEqual(ofAlice(alice), ["b"])
+  })
 })

@@ -11,7 +11,7 @@ export const origin = "https://app.test"
 /** What a host can be told, in JSON, since one of them runs in another process. */
 export type Settings = Pick<
   AuthLayer.Common<AuthLayer.Scopes>,
-  "anonymous" | "unlisted" | "legacyAuthorizationServerMetadata" | "dpop"
+  "anonymous" | "unlisted" | "legacyAuthorizationServerMetadata" | "dpop" | "sessionsPerCaller"
 >
 
 export const optionsOf = (issuer: string, settings: Settings) => ({

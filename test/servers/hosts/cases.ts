@@ -126,9 +126,9 @@ const message = (id: number | undefined, method: string, params: Readonly<Record
 
 /** A request within the session that the first answer opened. */
 const inSession =
-  (authorization: Lines, body: unknown, version = "2025-11-25") => (before: ReadonlyArray<Answer>): Sent =>
+  (authorization: Lines, body: unknown, version = "2025-11-25", opened = 0) => (before: ReadonlyArray<Answer>): Sent =>
     raw(authorization, JSON.stringify(body), [
-      ["mcp-session-id", before[0]!.headers["mcp-session-id"]!],
+      ["mcp-session-id", before[opened]!.headers["mcp-session-id"]!],
       ["mcp-protocol-version", version]
     ])
 
@@ -696,6 +696,18 @@ export const cases: ReadonlyArray<Case> = [
         expected: { ran: [], status: 204 }
       },
       { sent: inSession(bearer(reader), callOf("list_todos")), expected: noSession }
+    ]
+  },
+  {
+    title: "[T-AUD-20] a caller who opens too many sessions loses the oldest of them, and no other caller does",
+    settings: { sessionsPerCaller: 1 },
+    steps: ({ bob, reader }) => [
+      { sent: initialize(bearer(bob)), expected: accepted },
+      { sent: initialize(bearer(reader)), expected: accepted },
+      { sent: initialize(bearer(reader)), expected: accepted },
+      { sent: inSession(bearer(reader), callOf("list_todos"), "2025-11-25", 1), expected: noSession },
+      { sent: inSession(bearer(reader), callOf("list_todos"), "2025-11-25", 2), expected: ran("list_todos alice") },
+      { sent: inSession(bearer(bob), callOf("list_todos")), expected: ran("list_todos bob") }
     ]
   },
   one(
