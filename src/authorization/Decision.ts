@@ -18,11 +18,17 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { AuthConfigError, type AuthError } from "../protocol/AuthError.ts"
 import type { Operation } from "../protocol/Operation.ts"
+import { sanitize } from "../protocol/RemoteText.ts"
 import type { Principal } from "../verification/Principal.ts"
 import type { Refusal } from "./Refusal.ts"
 
 /**
  * One decision. It holds no token, and no claim beyond issuer, subject and client.
+ *
+ * **Details**
+ *
+ * Issuer, subject, client and operations are sanitized (see `RemoteText`): control characters are escaped, and each text
+ * ends after 256 characters.
  *
  * @category models
  * @since 0.1.0
@@ -37,7 +43,7 @@ export interface Decision {
   /** As `SubjectForm` has it. */
   readonly subject: string | undefined
   readonly clientId: string | undefined
-  /** Such as `tools/call add_todo`; empty where the gate did not come to read the body. Names are cut at 256 characters. */
+  /** Such as `tools/call add_todo`; empty where the gate did not come to read the body. */
   readonly operations: ReadonlyArray<string>
   readonly required: ReadonlyArray<string>
   readonly missing: ReadonlyArray<string>
@@ -263,17 +269,19 @@ const make = (
   outcome: refusal === undefined ? "admitted" : "refused",
   status: refusal?.status ?? 200,
   reason: refusal?.reason,
-  issuer: principal?.issuer,
-  subject,
-  clientId: principal?.clientId,
+  issuer: optional(principal?.issuer),
+  subject: optional(subject),
+  clientId: optional(principal?.clientId),
   // Names come from the body of the request: a log must not grow as its writer likes.
   operations: operations.slice(0, 32).map(({ method, target }) =>
-    (target === undefined ? method : `${method} ${target}`).slice(0, 256)
+    sanitize(target === undefined ? method : `${method} ${target}`)
   ),
   required,
   missing: required.filter((scope) => principal?.scopes.has(scope) !== true),
   duration
 })
+
+const optional = (text: string | undefined): string | undefined => text === undefined ? undefined : sanitize(text)
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Subjects
@@ -422,9 +430,9 @@ export const traced = <E extends AuthError, R>(
           if (Result.isSuccess(result)) {
             const { clientId, issuer } = result.success
             span.attribute("mcp_auth.outcome", "verified")
-            span.attribute("mcp_auth.issuer", issuer)
+            span.attribute("mcp_auth.issuer", sanitize(issuer))
             if (clientId !== undefined) {
-              span.attribute("mcp_auth.client_id", clientId)
+              span.attribute("mcp_auth.client_id", sanitize(clientId))
             }
           } else {
             span.attribute("mcp_auth.outcome", "refused")

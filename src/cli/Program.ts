@@ -8,6 +8,7 @@ import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
+import { sanitizeLines } from "../protocol/RemoteText.ts"
 import { root } from "./Commands.ts"
 import { ExitCode } from "./ExitCode.ts"
 
@@ -30,7 +31,7 @@ export const run = (args: ReadonlyArray<string>, version: string) =>
       Effect.catch((error) =>
         CliError.isCliError(error)
           ? Effect.succeed(64)
-          : Effect.as(Console.error(`effect-mcp-auth: ${String(error)}`), 2)
+          : Effect.as(Console.error(`effect-mcp-auth: ${sanitizeLines(String(error))}`), 2)
       )
     )
   })

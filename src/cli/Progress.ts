@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
+import { sanitize } from "../protocol/RemoteText.ts"
 
 /**
  * Runs something that tells its steps. A step that takes a second appears in a line, with its time; the line is gone
@@ -29,7 +30,7 @@ export const during = <A, E, R>(
       yield* Effect.sleep(Duration.seconds(1))
       const { seconds, text } = yield* Ref.updateAndGet(step, (_) => ({ ..._, seconds: _.seconds + 1 }))
       yield* Ref.set(shown, true)
-      yield* write(`\r\u001b[K… ${text} (${seconds} s)`)
+      yield* write(`\r\u001b[K… ${sanitize(text)} (${seconds} s)`)
     })
     const ticking = yield* Effect.forkChild(Effect.forever(tick))
     return yield* run((text) => Ref.set(step, { text, seconds: 0 })).pipe(

@@ -7,6 +7,10 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { sanitize } from "./RemoteText.ts"
+
+/** For text that this library wrote and that quotes others, in characters. */
+const longestDetail = 1_024
 
 /**
  * The request carries no credentials of a scheme that this resource accepts (RFC 6750 §3.1: answered without an error
@@ -197,7 +201,7 @@ export class InsufficientScope extends Schema.TaggedError<InsufficientScope>()("
   override get message(): string {
     return this.reason === "unlisted"
       ? "This server refuses operations that name no scope"
-      : `The operation needs the scopes ${this.required.join(" ")}`
+      : `The operation needs the scopes ${sanitize(this.required.join(" "), longestDetail)}`
   }
 }
 
@@ -230,7 +234,7 @@ export class AuthorizationServerUnavailable
   })
 {
   override get message(): string {
-    return `The authorization server ${this.issuer} cannot be reached: ${this.reason}`
+    return `The authorization server ${sanitize(this.issuer)} cannot be reached: ${this.reason}`
   }
 }
 
@@ -265,7 +269,9 @@ export class InvalidMetadata extends Schema.TaggedError<InvalidMetadata>()("Inva
   detail: Schema.String
 }) {
   override get message(): string {
-    return `The authorization server ${this.issuer} is not usable (${this.reason}): ${this.detail}`
+    return `The authorization server ${sanitize(this.issuer)} is not usable (${this.reason}): ${
+      sanitize(this.detail, longestDetail)
+    }`
   }
 }
 
@@ -281,7 +287,7 @@ export class AuthConfigError extends Schema.TaggedError<AuthConfigError>()("Auth
   fix: Schema.String
 }) {
   override get message(): string {
-    return `AuthLayer option ${this.option}: ${this.fix}`
+    return `AuthLayer option ${sanitize(this.option)}: ${sanitize(this.fix, longestDetail)}`
   }
 }
 

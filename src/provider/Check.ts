@@ -25,7 +25,7 @@ import type { Judgement, Revision } from "./Rule.ts"
  */
 export class Unreachable extends Data.TaggedError("Unreachable")<{ readonly url: string; readonly detail: string }> {
   override get message(): string {
-    return `${shown(this.url)} ${this.detail}`
+    return `${shown(this.url)} ${shown(this.detail, 600)}`
   }
 }
 
@@ -37,7 +37,7 @@ export class Unreachable extends Data.TaggedError("Unreachable")<{ readonly url:
  */
 export class NotUsable extends Data.TaggedError("NotUsable")<{ readonly detail: string }> {
   override get message(): string {
-    return this.detail
+    return shown(this.detail, 600)
   }
 }
 

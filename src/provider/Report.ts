@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { sanitizeLines } from "../protocol/RemoteText.ts"
 import { shown } from "./internal/json.ts"
 import { type Judgement, type Level, levelOf, type Revision, sentenceOf, type Verdict } from "./Rule.ts"
 
@@ -91,7 +92,7 @@ export const make = ({ judgements, kind, now, options, parts = [], revision, sub
     const { id, title } = rule
     const standard = rule.derived === true ? `${rule.standard} (the level is ours)` : rule.standard
     const sentence = sentenceOf(rule, revision)
-    const change = verdict === "failed" ? { change: judgement.change ?? rule.change } : {}
+    const change = verdict === "failed" ? { change: shown(judgement.change ?? rule.change, 600) } : {}
     return [{ rule: id, title, level, verdict, why: shown(why, 600), standard, sentence, ...change }]
   })
   const outcome = outcomeOf(findings)
@@ -102,10 +103,10 @@ export const make = ({ judgements, kind, now, options, parts = [], revision, sub
     at: new Date(now).toISOString(),
     outcome,
     summary: summarize(outcome, findings),
-    ...(rest.provider === undefined ? {} : { provider: rest.provider }),
+    ...(rest.provider === undefined ? {} : { provider: shown(rest.provider) }),
     findings,
-    notes: rest.notes ?? [],
-    ...(options === undefined ? {} : { options }),
+    notes: (rest.notes ?? []).map((note) => shown(note, 600)),
+    ...(options === undefined ? {} : { options: sanitizeLines(options) }),
     parts
   }
 }

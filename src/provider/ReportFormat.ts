@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { sanitize, sanitizeLines } from "../protocol/RemoteText.ts"
 import type { Finding, Report } from "./Report.ts"
 import type { Verdict } from "./Rule.ts"
 
@@ -67,6 +68,11 @@ const colorOf = (finding: Finding): string =>
     ? "36"
     : "2"
 
+/** Longer than any text of a report. */
+const longest = 4_096
+
+const safe = (text: string): string => sanitize(text, longest)
+
 const wrap = (text: string, width: number): ReadonlyArray<string> => {
   const lines: Array<string> = []
   let line = ""
@@ -88,7 +94,8 @@ const kinds: Readonly<Record<Report["kind"], string>> = {
 }
 
 /**
- * For people at a terminal. Symbols and words say everything that colours say.
+ * For people at a terminal. Symbols and words say everything that colours say. Control characters are escaped, also in a
+ * report that was read from a file.
  *
  * @category encoding
  * @since 0.1.0
@@ -98,17 +105,17 @@ export const toTable = (report: Report, options: TableOptions): string => {
   const width = Math.max(40, Math.min(options.width, 120))
   const lines: Array<string> = []
   const indented = (text: string, first: string, rest: string, code?: string) =>
-    wrap(text, width - rest.length).forEach((line, index) =>
+    wrap(safe(text), width - rest.length).forEach((line, index) =>
       lines.push((index === 0 ? first : rest) + (code === undefined ? line : paint(code, line, color)))
     )
-  const title = `${report.subject}${report.provider === undefined ? "" : ` (${report.provider})`}`
+  const title = safe(`${report.subject}${report.provider === undefined ? "" : ` (${report.provider})`}`)
   lines.push(paint("1", title, color))
-  lines.push(paint("2", `${kinds[report.kind]}, against MCP ${report.revision}`, color), "")
+  lines.push(paint("2", `${kinds[report.kind]}, against MCP ${safe(report.revision)}`, color), "")
   for (const finding of report.findings) {
     const open = finding.verdict === "failed" || finding.verdict === "unknown"
     const head = `${symbolOf(finding)} ${finding.level.padEnd(6)} `
     const words = finding.verdict === "failed" || finding.verdict === "unknown" ? ` — ${wordOf(finding)}` : ""
-    lines.push(paint(colorOf(finding), `${head}${finding.title}${words}`, color))
+    lines.push(paint(colorOf(finding), `${head}${safe(finding.title)}${words}`, color))
     if (open || verbose) indented(finding.why, "           ", "           ")
     if (finding.verdict === "failed" && (finding.level !== "MAY" || verbose)) {
       indented(finding.change ?? "", "         → ", "           ", "1")
@@ -118,7 +125,7 @@ export const toTable = (report: Report, options: TableOptions): string => {
     }
   }
   if (report.options !== undefined) {
-    lines.push("", paint("1", "What accepts it:", color), "", report.options)
+    lines.push("", paint("1", "What accepts it:", color), "", sanitizeLines(report.options))
   }
   if (report.notes.length > 0) {
     lines.push("")
@@ -126,7 +133,7 @@ export const toTable = (report: Report, options: TableOptions): string => {
   }
   const result = report.outcome === "fits" ? "32;1" : report.outcome === "does-not-fit" ? "31;1" : "33;1"
   const symbol = report.outcome === "fits" ? "✓" : report.outcome === "does-not-fit" ? "✗" : "?"
-  lines.push("", paint(result, `${symbol} ${report.summary}`, color))
+  lines.push("", paint(result, `${symbol} ${safe(report.summary)}`, color))
   for (const part of report.parts) lines.push("", toTable(part, options))
   return lines.join("\n")
 }
@@ -135,7 +142,7 @@ const wordOf = (finding: Finding): string =>
   finding.verdict === "failed" && finding.level === "MAY" ? "not offered" : words[finding.verdict]
 
 /** Text of others must not become markup. */
-const md = (text: string): string => text.replace(/[\\`*_{}[\]<>#|~]/g, "\\$&").replace(/\s+/g, " ")
+const md = (text: string): string => safe(text).replace(/[\\`*_{}[\]<>#|~]/g, "\\$&").replace(/\s+/g, " ")
 
 /**
  * For an issue, a wiki, a pull request.
@@ -158,14 +165,14 @@ export const toMarkdown = (report: Report): string => {
     "| | Level | Rule | Why | Standard |",
     "| --- | --- | --- | --- | --- |",
     ...rows,
-    ...(report.options === undefined ? [] : ["", "```ts", report.options, "```"]),
+    ...(report.options === undefined ? [] : ["", "```ts", sanitizeLines(report.options), "```"]),
     ...(report.notes.length === 0 ? [] : ["", ...report.notes.map((note) => `- ${md(note)}`)]),
     ...report.parts.flatMap((part) => ["", toMarkdown(part)])
   ].join("\n")
 }
 
 const xml = (text: string): string =>
-  text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "?").replace(
+  safe(text).replace(/[\ufffe\uffff]/g, "?").replace(
     /[&<>"'\n]/g,
     (character) => `&#${character.charCodeAt(0)};`
   )

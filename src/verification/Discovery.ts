@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { AuthorizationServerUnavailable, InvalidMetadata } from "../protocol/AuthError.ts"
 import * as Metadata from "../protocol/AuthorizationServerMetadata.ts"
+import { sanitize } from "../protocol/RemoteText.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
 import * as AddressGuard from "./AddressGuard.ts"
 import type { AuthorizationServer } from "./AuthorizationServer.ts"
@@ -88,23 +89,23 @@ const judge = (
   json: unknown
 ): Result.Result<Metadata.AuthorizationServerMetadata, InvalidMetadata> => {
   const fail = (reason: InvalidMetadata["reason"], detail: string) =>
-    Result.fail(new InvalidMetadata({ reason, issuer: server.issuer, detail: `${url} ${detail}` }))
+    Result.fail(new InvalidMetadata({ reason, issuer: server.issuer, detail: `${sanitize(url)} ${detail}` }))
   const decoded = Metadata.decode(json)
   if (Result.isFailure(decoded)) return fail("not-metadata", "is no authorization server metadata")
   const metadata = decoded.success
   if (metadata.issuer !== server.issuer) {
-    return fail("wrong-issuer", `names the issuer ${metadata.issuer.slice(0, 256)}; write the issuer exactly so`)
+    return fail("wrong-issuer", `names the issuer ${sanitize(metadata.issuer)}; write the issuer exactly so`)
   }
   const location = metadata[needed]
   if (location === undefined) return fail("missing-member", `has no ${needed}`)
   // Judged here and not when it is asked: a document that leads nowhere must not be kept.
   if (!URL.canParse(location)) {
-    return fail("insecure-url", `names ${location.slice(0, 256)} as ${needed}, which is no URL`)
+    return fail("insecure-url", `names ${sanitize(location)} as ${needed}, which is no URL`)
   }
   const target = new URL(location)
   return WellKnown.isSecure(target) || (server.allowInsecureHttp && target.protocol === "http:")
     ? Result.succeed(metadata)
-    : fail("insecure-url", `names ${location.slice(0, 256)} as ${needed}, which is not https`)
+    : fail("insecure-url", `names ${sanitize(location)} as ${needed}, which is not https`)
 }
 
 /**
@@ -129,7 +130,8 @@ const checkEndpointHost = (
           new InvalidMetadata({
             reason: "private-address",
             issuer: server.issuer,
-            detail: `${url} names ${host.slice(0, 256)} as the host of its ${needed}, which is a loopback or private ` +
+            detail:
+              `${sanitize(url)} names ${sanitize(host)} as the host of its ${needed}, which is a loopback or private ` +
               "address; if that is intended, set [AuthorizationServer.allowPrivateEndpoints]: true on this server"
           })
         )

@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { AuthConfigError, type AuthorizationServerUnavailable, InvalidMetadata } from "../protocol/AuthError.ts"
+import { sanitize } from "../protocol/RemoteText.ts"
 import type { AuthorizationServer } from "./AuthorizationServer.ts"
 import { Discovery } from "./Discovery.ts"
 import { type DocumentError, fetchDocument } from "./internal/fetchDocument.ts"
@@ -185,7 +186,9 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
             new InvalidMetadata({
               reason: keys,
               issuer: server.issuer,
-              detail: `${uri} ${keys === "too-many-keys" ? `has more than ${maximum} keys` : "is no JSON Web Key Set"}`
+              detail: `${sanitize(uri)} ${
+                keys === "too-many-keys" ? `has more than ${maximum} keys` : "is no JSON Web Key Set"
+              }`
             })
           )
           : Effect.succeed({ value: keys, maxAge })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import { AccessToken, type Report } from "effect-mcp-auth/provider"
+import { AccessToken, type Report, ReportFormat } from "effect-mcp-auth/provider"
 import { Forgery, TestIssuer } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
 
@@ -71,7 +71,12 @@ describe("judge", () => {
   it.effect("nothing of the signature is shown, and nothing of a stranger commands the terminal", () =>
     Effect.gen(function*() {
       const report = yield* judged({ audience: "\u001b[2Jboo\u202e" })
-      assert.notMatch(JSON.stringify(report), /\\u001b|\u202e/)
+      const texts = [
+        ReportFormat.toTable(report, { color: false, width: 80 }),
+        JSON.parse(JSON.stringify(report)).options
+      ]
+      for (const text of texts) assert.notMatch(text, /[\u001b\u202e]/)
+      assert.include(texts[0], "\\u001b[2Jboo\\u202e")
     }))
 })
 

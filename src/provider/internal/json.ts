@@ -1,3 +1,5 @@
+import { sanitize } from "../../protocol/RemoteText.ts"
+
 export type Json = Readonly<Record<string, unknown>>
 
 /** What is no JSON is `undefined`. */
@@ -30,9 +32,6 @@ export const strings = (json: Json, name: string): ReadonlyArray<string> | undef
   return Array.isArray(value) ? value.filter((_): _ is string => typeof _ === "string") : undefined
 }
 
-/** A value of somebody else's as one short line: control characters would command the terminal. */
-export const shown = (value: unknown, length = 120): string => {
-  const line = (typeof value === "string" ? value : JSON.stringify(value) ?? "nothing")
-    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, " ")
-  return line.length > length ? `${line.slice(0, length)}…` : line
-}
+/** A value of another party as one short line. */
+export const shown = (value: unknown, length = 120): string =>
+  sanitize(typeof value === "string" ? value : JSON.stringify(value) ?? "nothing", length)

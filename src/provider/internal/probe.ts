@@ -4,7 +4,7 @@ import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Stream from "effect/Stream"
-import { isShallow, parseJson } from "./json.ts"
+import { isShallow, parseJson, shown } from "./json.ts"
 
 /** What came of one request. Not to be reached is an answer here: a report tells of it. */
 export type Exchange =
@@ -153,7 +153,7 @@ export const read = (exchange: Exchange): Reading => {
   const { body, headers, status } = exchange
   const type = (headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase()
   if (status === 0 || (status >= 300 && status < 400)) {
-    return none("redirect", `redirects to ${(headers["location"] ?? "somewhere").slice(0, 200)}`)
+    return none("redirect", `redirects to ${shown(headers["location"] ?? "somewhere", 200)}`)
   }
   if (status >= 500 || status === 429) return none("server-error", `answers ${status}`)
   if (status !== 200) return none("absent", `answers ${status}`)
@@ -162,6 +162,9 @@ export const read = (exchange: Exchange): Reading => {
     return { _tag: "Json", url, json: json as Readonly<Record<string, unknown>> }
   }
   return type.includes("html") || /^\s*</.test(body)
-    ? none("html", `answers 200 with a web page (${type === "" ? "no content type" : type})`)
-    : none("not-json", `answers 200 with something that is no JSON object (${type === "" ? "no content type" : type})`)
+    ? none("html", `answers 200 with a web page (${type === "" ? "no content type" : shown(type)})`)
+    : none(
+      "not-json",
+      `answers 200 with something that is no JSON object (${type === "" ? "no content type" : shown(type)})`
+    )
 }

@@ -16,6 +16,7 @@ import type { Refusal } from "../../authorization/Refusal.ts"
 import type { RequiredScope } from "../../authorization/RequiredScopes.ts"
 import { type AuthConfigError, type MalformedRequest, MissingCredentials } from "../../protocol/AuthError.ts"
 import type * as Operation from "../../protocol/Operation.ts"
+import { sanitizeLines } from "../../protocol/RemoteText.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as authInfo from "./authInfo.ts"
 import * as body from "./body.ts"
@@ -300,7 +301,7 @@ export const make = async <A, R, E>(
     const refusal = Exit.findErrorOption(exit)
     if (refusal._tag === "Some") return Result.fail(refusal.value as Refusal)
     if (disposed || Cause.hasInterruptsOnly(exit.cause)) return Result.fail(gate.refusals.closing)
-    runtime.runFork(Effect.logError("a request was refused with 500: broken", exit.cause))
+    runtime.runFork(Effect.logError("a request was refused with 500: broken", sanitizeLines(Cause.pretty(exit.cause))))
     return Result.fail(gate.refusals.broken)
   }
 

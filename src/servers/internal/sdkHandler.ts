@@ -6,6 +6,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as ManagedRuntime from "effect/ManagedRuntime"
+import { sanitizeLines } from "../../protocol/RemoteText.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import { RequestState } from "../../verification/RequestState.ts"
 import { type Caller, holds, type Requirement } from "./sdkRegistry.ts"
@@ -84,7 +85,10 @@ const run = async <R>(
   const provided = caller === undefined ? effect : Effect.provideContext(effect, services(caller))
   const reported = Effect.tapCause(
     provided,
-    (cause) => Cause.hasDies(cause) ? Effect.logError("A handler of the MCP server died", cause) : Effect.void
+    (cause) =>
+      Cause.hasDies(cause)
+        ? Effect.logError("A handler of the MCP server died", sanitizeLines(Cause.pretty(cause)))
+        : Effect.void
   )
   const exit = await runtime.runPromiseExit(reported as Effect.Effect<unknown, unknown, R>, signal && { signal })
   if (Exit.isSuccess(exit)) return exit.value

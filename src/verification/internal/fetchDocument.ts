@@ -6,6 +6,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Stream from "effect/Stream"
 import { AuthorizationServerUnavailable, InvalidMetadata } from "../../protocol/AuthError.ts"
+import { sanitize, sanitizeLines } from "../../protocol/RemoteText.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import { isShallow, maximumDepth } from "./json.ts"
 import { retryAfterOf } from "./retryAfter.ts"
@@ -37,7 +38,7 @@ export const fetchDocument = (
   { allowInsecureHttp, issuer }: Purpose
 ): Effect.Effect<Document, DocumentError> => {
   const unusable = (reason: InvalidMetadata["reason"], detail: string) =>
-    new InvalidMetadata({ reason, issuer, detail: `${url} ${detail}` })
+    new InvalidMetadata({ reason, issuer, detail: `${sanitize(url)} ${detail}` })
   const unavailable = (reason: AuthorizationServerUnavailable["reason"], retryAfter = 1) =>
     new AuthorizationServerUnavailable({ reason, issuer, retryAfter })
 
@@ -53,7 +54,7 @@ export const fetchDocument = (
       const target = headers["location"]
       return Effect.fail(unusable(
         "redirect",
-        `redirects${target === undefined ? "" : ` to ${target.slice(0, 256)}`}; redirects are not followed: set ` +
+        `redirects${target === undefined ? "" : ` to ${sanitize(target)}`}; redirects are not followed: set ` +
           "metadataUrl (or jwksUri) to the target if you trust it"
       ))
     }
@@ -63,7 +64,7 @@ export const fetchDocument = (
     if (status !== 200) return Effect.fail(unusable("status", `answered ${status}`))
     if (!isJson(headers["content-type"])) {
       return Effect.fail(
-        unusable("content-type", `is not served as JSON but as ${headers["content-type"] ?? "nothing"}`)
+        unusable("content-type", `is not served as JSON but as ${sanitize(headers["content-type"] ?? "nothing")}`)
       )
     }
     const tooLarge = unusable("too-large", `is larger than ${limit.bytes} bytes`)
@@ -94,7 +95,7 @@ export const fetchDocument = (
     // A client of the user's may throw. That must not cost the good keys, nor the pauses between attempts.
     Effect.catchDefect((defect) =>
       Effect.andThen(
-        Effect.logError(`the HTTP client failed to fetch ${url}`, defect),
+        Effect.logError(`The HTTP client threw while it fetched ${sanitize(url)}`, sanitizeLines(String(defect))),
         Effect.fail(unavailable("network"))
       )
     ),
