@@ -42,7 +42,7 @@ import type { ScopeHierarchy } from "./verification/ScopeHierarchy.ts"
  * @category models
  * @since 0.1.0
  */
-export type { Common, Issuers, Options, Revocation, Scopes } from "./AuthOptions.ts"
+export type { Cached, Common, Issuers, Options, Revocation, Scopes } from "./AuthOptions.ts"
 
 /**
  * The service that `make` and its sisters provide, and that a protected server requires.

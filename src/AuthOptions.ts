@@ -16,7 +16,7 @@ import * as Gate from "./authorization/Gate.ts"
 import * as ProtectedResource from "./authorization/ProtectedResource.ts"
 import type { ChallengeScopes } from "./authorization/Refusal.ts"
 import * as Sessions from "./authorization/Sessions.ts"
-import { AuthConfigError, type AuthorizationServerUnavailable, InvalidToken } from "./protocol/AuthError.ts"
+import { AuthConfigError, type AuthorizationServerUnavailable } from "./protocol/AuthError.ts"
 import type * as Credentials from "./protocol/Credentials.ts"
 import * as Audience from "./verification/Audience.ts"
 import * as AuthorizationServer from "./verification/AuthorizationServer.ts"
@@ -26,6 +26,7 @@ import * as JwkSet from "./verification/JwkSet.ts"
 import type * as Principal from "./verification/Principal.ts"
 import * as Profile from "./verification/Profile.ts"
 import * as RequestState from "./verification/RequestState.ts"
+import type * as Revocations from "./verification/Revocations.ts"
 import type { ScopeHierarchy } from "./verification/ScopeHierarchy.ts"
 import * as ServersVerifier from "./verification/ServersVerifier.ts"
 import * as Tenants from "./verification/Tenants.ts"
@@ -114,17 +115,27 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
   /** How long, and how many, verdicts on tokens are remembered. */
   readonly tokenCache?: TokenCache.Options | undefined
   /**
-   * Tells whether a token that is good otherwise was revoked. Asked on every request, also for a token that is
-   * remembered: an answer from memory is best.
+   * Rejects tokens that were revoked before they expire: the service of `Revocations`, or a function of your own. It is
+   * asked on every request, also for cached tokens, once more when the body of the request is complete, and for open
+   * streams every `revocationInterval`. A revocation that is made with `Revocations` on this instance ends open streams at
+   * once; with a function of your own, `Gate.invalidate` does.
    */
-  readonly revocation?: Revocation | undefined
+  readonly revocation?: Revocation | Revocations.Revocations["Service"] | undefined
+  /**
+   * How often an open stream asks `revocation` again, from 1 second to 1 hour. At most 16 ask at a time. If `revocation`
+   * fails, the stream stays open until its token ends. Default: 30 seconds.
+   */
+  readonly revocationInterval?: Duration.Input | undefined
   /** Issuers of each tenant, found while the server runs. What names no tenant is judged by the servers above. */
   readonly tenants?: Tenants.Options | undefined
   /**
-   * Replaces or wraps the verifier that the authorization servers make: see the combinators in `TokenVerifier`. What it
-   * admits is admitted.
+   * Replaces or wraps the configured verifier, which is that of the authorization servers and tenants with its cache: see
+   * the combinators in `TokenVerifier`. What it admits is admitted.
+   *
+   * It runs on every request, so it may depend on the request. Its own results are not cached. `cached` caches the
+   * results of a verifier that depend on the token alone.
    */
-  readonly verifier?: ((configured: TokenVerifier.Verifier) => TokenVerifier.Verifier) | undefined
+  readonly verifier?: ((configured: TokenVerifier.Verifier, cached: Cached) => TokenVerifier.Verifier) | undefined
   /** Origins of browsers that may call, besides the server's own. A request without `Origin` is none of a browser. */
   readonly allowedOrigins?: ReadonlyArray<string> | undefined
   /** Which scopes a 403 asks for. Default: `"auto"`. */
@@ -160,6 +171,31 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
   /** A page for developers (`resource_documentation`). */
   readonly resourceDocumentation?: string | undefined
 }
+
+/**
+ * Caches what a verifier of your own succeeds with, by token and at most for `timeToLive`. The results must depend on the
+ * token alone. `invalidate` evicts them; nothing is cached past `expiresAt`. The cache has the capacity that `tokenCache`
+ * sets.
+ *
+ * **Example** (API keys beside tokens)
+ *
+ * ```ts
+ * import { AuthLayer, TokenVerifier } from "effect-mcp-auth"
+ *
+ * declare const apiKeys: TokenVerifier.Verifier
+ *
+ * const Auth = AuthLayer.make({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read"],
+ *   verifier: (configured, cached) => TokenVerifier.byPrefix({ "key_": cached(apiKeys, "1 minute") }, configured)
+ * })
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Cached = (verifier: TokenVerifier.Verifier, timeToLive: Duration.Input) => TokenVerifier.Verifier
 
 /**
  * `true` refuses the token. A failure is an outage (503), not a verdict.
@@ -212,20 +248,27 @@ export const makeGate = <S extends Scopes, C, A>(
       clockTolerance: yield* Effect.fromResult(checkTolerance(options.clockTolerance)),
       effectiveScopes: resource.effectiveScopes
     }
-    const configured = yield* ServersVerifier.make(servers, rules, settings)
-    const cachedServers = TokenCache.make(options.verifier?.(configured) ?? configured, settings)
-    const cached = options.tenants === undefined
+    const cachedServers = TokenCache.make(yield* ServersVerifier.make(servers, rules, settings), settings)
+    const configured = options.tenants === undefined
       ? cachedServers
       : yield* Tenants.make(options.tenants, cachedServers, rules, settings)
-    return Gate.make({
+    const own = yield* Effect.fromResult(wrapVerifier(options.verifier, configured, settings))
+    const revocation = yield* Effect.fromResult(checkRevocation(options.revocation))
+    const gate = Gate.make({
       resource,
       requestState: yield* RequestState.make(options.stateSecret, resource.resource),
-      verifier: withRevocation(cached, options.revocation),
-      // Where a verdict depends on the request, or somebody wants to be asked each time, there is no short way.
-      recall: options.tenants === undefined && options.revocation === undefined ? cachedServers.recall : undefined,
+      verifier: own.verifier,
+      // Where a result depends on the request, or a function has to be asked each time, the fast path is off.
+      recall: [options.tenants, options.revocation, options.verifier].every((_) => _ === undefined)
+        ? cachedServers.recall
+        : undefined,
+      revocation: revocation.isRevoked,
+      revocationInterval: yield* Effect.fromResult(checkInterval(options.revocationInterval)),
+      expiryTolerance: rules.clockTolerance,
       tokenGrammar: yield* Effect.fromResult(checkGrammar(options.tokenGrammar)),
       dpop: yield* Dpop.make(dpop, resource),
-      invalidate: cached.invalidate,
+      invalidate: (target) =>
+        Effect.forEach([configured, ...own.caches], (_) => _.invalidate(target), { discard: true }),
       allowedOrigins: yield* Effect.fromResult(checkOrigins(options.allowedOrigins ?? [])),
       challengeScopes: options.challengeScopes ?? "auto",
       unlisted: options.unlisted ?? "allow",
@@ -245,23 +288,82 @@ export const makeGate = <S extends Scopes, C, A>(
         ? discovery.metadata(servers[0]!, "authorization_endpoint")
         : undefined
     })
+    yield* revocation.subscribe((target) => gate.invalidate(target))
+    return gate
   })
 
-const revoked = Effect.fail(new InvalidToken({ reason: "revoked" }))
-
-const withRevocation = (
-  verifier: TokenVerifier.Verifier,
-  revocation: Revocation | undefined
-): TokenVerifier.Verifier =>
-  revocation === undefined ? verifier : {
-    verify: (credentials, request) =>
-      Effect.flatMap(verifier.verify(credentials, request), (principal) =>
-        Effect.flatMap(
-          revocation(principal),
-          (isRevoked): Effect.Effect<Principal.Principal["Service"], InvalidToken> =>
-            isRevoked === false ? Effect.succeed(principal) : revoked
-        ))
+/** The verifier of the option, around the cache, since its results may depend on the request; and the caches it asks for. */
+const wrapVerifier = (
+  wrap: Common<Scopes>["verifier"],
+  configured: TokenVerifier.Verifier,
+  settings: TokenCache.Settings
+): Result.Result<
+  { readonly verifier: TokenVerifier.Verifier; readonly caches: ReadonlyArray<TokenCache.Cached<unknown>> },
+  AuthConfigError
+> => {
+  const caches: Array<TokenCache.Cached<unknown>> = []
+  if (wrap === undefined) return Result.succeed({ verifier: configured, caches })
+  const fail = (fix: string) => Result.fail(new AuthConfigError({ reason: "malformed", option: "verifier", fix }))
+  if (typeof wrap !== "function") return fail("give a function from the configured verifier to a verifier")
+  const cached: Cached = (verifier, timeToLive) => {
+    const time = Duration.fromInput(timeToLive)
+    if (time._tag === "None" || Duration.isNegative(time.value)) {
+      throw new AuthConfigError({
+        reason: "malformed",
+        option: "verifier",
+        fix: "give cached a duration from 0, such as \"1 minute\", as its second argument"
+      })
+    }
+    const cache = TokenCache.make(TokenCache.timed(verifier, time.value), settings)
+    caches.push(cache)
+    return cache
   }
+  const made = Result.try(() => wrap(configured, cached))
+  if (Result.isFailure(made)) {
+    return made.failure instanceof AuthConfigError
+      ? Result.fail(made.failure)
+      : fail(`the function must not throw, and threw: ${String(made.failure)}`)
+  }
+  return typeof made.success?.verify === "function"
+    ? Result.succeed({ verifier: made.success, caches })
+    : fail("the function must return a verifier: see TokenVerifier.make")
+}
+
+type Revoking = Pick<Revocations.Revocations["Service"], "subscribe"> & { readonly isRevoked: Revocation | undefined }
+
+const checkRevocation = (
+  revocation: Common<Scopes>["revocation"]
+): Result.Result<Revoking, AuthConfigError> => {
+  if (revocation === undefined || typeof revocation === "function") {
+    return Result.succeed({ isRevoked: revocation, subscribe: () => Effect.void })
+  }
+  return typeof revocation?.isRevoked === "function" && typeof revocation.subscribe === "function"
+    ? Result.succeed(revocation)
+    : Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option: "revocation",
+        fix: "give the service of Revocations, or a function from a Principal to an Effect of a boolean"
+      })
+    )
+}
+
+const checkInterval = (
+  input: Duration.Input | undefined
+): Result.Result<Duration.Duration | undefined, AuthConfigError> => {
+  if (input === undefined) return Result.succeed(undefined)
+  const duration = Duration.fromInput(input)
+  return duration._tag === "Some" &&
+      Duration.between(duration.value, { minimum: Duration.seconds(1), maximum: Duration.hours(1) })
+    ? Result.succeed(duration.value)
+    : Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option: "revocationInterval",
+        fix: "give a duration from 1 second to 1 hour, such as \"30 seconds\""
+      })
+    )
+}
 
 const checkGrammar = (
   grammar: Credentials.Grammar | undefined

@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -158,6 +159,8 @@ export interface Ticket {
   readonly clock: Clock.Clock
   readonly since: bigint
   reported: boolean
+  /** How many invalidations the gate had seen when it authenticated the request. Set by the gate. */
+  revision: number | undefined
 }
 
 /**
@@ -174,6 +177,7 @@ class Arrival implements Ticket {
   readonly clock: Clock.Clock
   readonly since: bigint
   reported = false
+  revision: number | undefined = undefined
 
   constructor(clock: Clock.Clock) {
     this.clock = clock
@@ -203,6 +207,8 @@ export interface Facts {
   readonly ticket: Ticket
   /** When it was decided, in the same nanoseconds, if not now. */
   readonly until?: bigint | undefined
+  /** What failed, where the refusal has no error that describes it. For the log alone. */
+  readonly cause?: Cause.Cause<unknown> | undefined
 }
 
 /**
@@ -219,12 +225,12 @@ export interface Options {
 
 /**
  * Reports a decision of the request whose fiber it is given. What it returns is left to do: `Effect.void` itself where
- * that is nothing.
+ * that is nothing. It fails if the listener failed to hear of an admission.
  *
  * @category models
  * @since 0.1.0
  */
-export type Reporter = (facts: Facts, fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<void>
+export type Reporter = (facts: Facts, fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<void, Refusal>
 
 /**
  * Makes the function that reports decisions: counts each one, logs it, tells the listener.
@@ -235,10 +241,13 @@ export type Reporter = (facts: Facts, fiber: Fiber.Fiber<unknown, unknown>) => E
  * at info, an unreachable authorization server at warning, a misconfiguration at error. Where neither the level nor a
  * listener asks for it, the decision is counted and not even made.
  *
+ * If the listener throws or dies, that is logged and an admission becomes `broken`: no request gets in unheard. A refusal
+ * stays as it is.
+ *
  * @category logging
  * @since 0.1.0
  */
-export const reporter = (options: Options = {}): Reporter => {
+export const reporter = (options: Options, broken: Refusal): Reporter => {
   const nameOf = naming(options.subject ?? plainSubject)
   const own = options.listener ?? nobody
   return (facts, fiber) => {
@@ -255,8 +264,18 @@ export const reporter = (options: Options = {}): Reporter => {
     if (!logs && listener === nobody) return Effect.void
     return Effect.flatMap(nameOf(facts.principal), (subject) => {
       const decision = make(facts, subject, Duration.millis(milliseconds))
-      const told = listener(decision)
-      return logs ? Effect.andThen(log(decision, level, facts.refusal?.error), told) : told
+      const told = Effect.catchCause(
+        Effect.suspend(() => listener(decision)),
+        (cause): Effect.Effect<void, Refusal> => {
+          if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
+          if (facts.refusal === undefined) seriesOf(broken.reason).counter.updateUnsafe(1, fiber.context)
+          return Effect.andThen(
+            Effect.logError("the DecisionListener failed", cause),
+            facts.refusal === undefined ? Effect.fail(broken) : Effect.void
+          )
+        }
+      )
+      return logs ? Effect.andThen(log(decision, level, facts), told) : told
     })
   }
 }
@@ -387,14 +406,15 @@ const levelOf = (refusal: Refusal | undefined): LogLevel.Severity => {
   return refusal.status === 500 ? "Error" : refusal.status === 503 ? "Warn" : "Info"
 }
 
-const log = (decision: Decision, level: LogLevel.Severity, error: AuthError | undefined): Effect.Effect<void> => {
+const log = (decision: Decision, level: LogLevel.Severity, { cause, refusal }: Facts): Effect.Effect<void> => {
   const { duration, outcome, reason, status } = decision
   const line = outcome === "admitted" ? "request admitted" : `request refused with ${status}: ${reason}`
   const annotations = Object.fromEntries(
     Object.entries({ ...decision, duration: Duration.toMillis(duration) })
       .filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0))
   )
-  const detail = status >= 500 && error !== undefined ? [error.message] : []
+  const error = refusal?.error
+  const detail = cause !== undefined ? [cause] : status >= 500 && error !== undefined ? [error.message] : []
   return Effect.annotateLogs(Effect.logWithLevel(level)(line, ...detail), annotations)
 }
 

@@ -3,7 +3,9 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -11,12 +13,14 @@ import * as Result from "effect/Result"
 import {
   AuthConfigError,
   type AuthError,
-  type AuthorizationServerUnavailable,
+  AuthorizationServerUnavailable,
   InsufficientScope,
-  type InvalidMetadata,
+  InvalidDpopProof,
+  InvalidMetadata,
   InvalidToken,
   MalformedRequest,
-  MissingCredentials
+  MissingCredentials,
+  ReplayStoreUnavailable
 } from "../protocol/AuthError.ts"
 import type { AuthorizationServerMetadata } from "../protocol/AuthorizationServerMetadata.ts"
 import * as Credentials from "../protocol/Credentials.ts"
@@ -25,8 +29,9 @@ import * as Dpop from "../verification/Dpop.ts"
 import { Principal } from "../verification/Principal.ts"
 import { RequestState } from "../verification/RequestState.ts"
 import type { Target } from "../verification/TokenCache.ts"
-import type { TokenVerifier } from "../verification/TokenVerifier.ts"
+import type { TokenVerifier, VerificationError } from "../verification/TokenVerifier.ts"
 import * as Decision from "./Decision.ts"
+import * as openStreams from "./internal/openStreams.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
 import * as Refusal from "./Refusal.ts"
 import * as Sessions from "./Sessions.ts"
@@ -91,10 +96,14 @@ export interface Call<R> {
   readonly protocolVersion: string | undefined
   /** Reads the body: run only when everything before it is in order. */
   readonly operations: Effect.Effect<ReadonlyArray<Operation>, MalformedRequest | AuthConfigError, R>
+  /** Finds the policies, once the body is complete and the token is known to be still valid. Default: they are there. */
+  readonly prepare?: ((operations: ReadonlyArray<Operation>) => Effect.Effect<unknown, AuthConfigError, R>) | undefined
   /** The policy of an operation; `undefined` for one that the server does not know. */
   readonly policy: (operation: Operation) => Policy | undefined
   /** The ticket that the request was authenticated with. Default: it comes now. */
   readonly ticket?: Decision.Ticket | undefined
+  /** The request, to be verified again if its token was invalidated meanwhile. Without it such a token is rejected. */
+  readonly request?: Request | undefined
 }
 
 /**
@@ -103,7 +112,13 @@ export interface Call<R> {
  * **Details**
  *
  * It looks in this order: `Origin` (403), a preflight (passes, without a principal), credentials (400, 401, 503), session
- * (404), body (413, 415, 400), scopes (403).
+ * (404), body (413, 415, 400), credentials again (401, 503), scopes (403).
+ *
+ * A token must be valid when its request is executed, not only when it comes in. Once the body is complete, its expiry is
+ * checked again, `revocation` is asked again, and if the token was invalidated meanwhile, it is verified again.
+ *
+ * What fails with no error of `AuthError`, or dies, such as a verifier, a policy or a `DecisionListener` of the user's, is a
+ * 500 with the reason `broken`, the same on every host, logged with its cause.
  *
  * @category models
  * @since 0.1.0
@@ -125,14 +140,26 @@ export interface Gate {
     context: Context.Context<R>,
     principal: Principal["Service"]
   ) => Context.Context<R | Principal | RequestState>
-  /** Forgets verdicts on tokens: after a sign-out, or when somebody's rights have changed. */
+  /**
+   * Evicts cached results, after a sign-out or when the rights of a caller have changed, and ends the open streams of these
+   * tokens.
+   */
   readonly invalidate: (target: Target) => Effect.Effect<void>
   /**
-   * The principal of a request whose token was verified lately, without waiting and without asking anybody. `undefined`
-   * says nothing: `authenticate` decides. It is for requests without `Origin`; `authorization` is their one
-   * `Authorization` line, `now` is in milliseconds.
+   * Waits until an open stream must end: at `end` (in milliseconds since 1970, by the wall clock, and not later if that is
+   * set back), when the token is invalidated or revoked on this instance, or, asking every 30 seconds or as configured,
+   * when `revocation` says that it was revoked elsewhere. While `revocation` fails, the stream stays open until `end`.
    */
-  readonly recall: (authorization: string, now: number) => Principal["Service"] | undefined
+  readonly untilStreamEnds: (
+    principal: Principal["Service"],
+    end: number,
+    ticket: Decision.Ticket | undefined
+  ) => Effect.Effect<void>
+  /**
+   * The principal of a request whose token is cached, without waiting. `undefined` says nothing: `authenticate` decides. It
+   * is for requests without `Origin`; `authorization` is their one `Authorization` line.
+   */
+  readonly recall: (authorization: string, ticket: Decision.Ticket) => Principal["Service"] | undefined
   /**
    * Without a ticket the request comes now. Given the fiber of the request it looks at once, and what waits for nothing is
    * an `Exit`.
@@ -161,7 +188,7 @@ export interface Gate {
     until: bigint,
     fiber: Fiber.Fiber<unknown, unknown>,
     asked?: Pick<Decision.Facts, "operations" | "required"> | undefined
-  ) => Effect.Effect<void>
+  ) => Effect.Effect<void, Refusal.Refusal>
   /** The answer to a failure further inside, reported as a decision. */
   readonly refuse: (
     error: AuthError,
@@ -191,7 +218,15 @@ export interface Options {
    * The verdicts of the verifier that may be used again at once, where they depend on the token alone: on no proof of a
    * key, either (see `TokenCache.Cached`).
    */
-  readonly recall?: ((authorization: string, now: number) => Principal["Service"] | undefined) | undefined
+  readonly recall?: ((authorization: string, ticket: Decision.Ticket) => Principal["Service"] | undefined) | undefined
+  /** Asked of every verified token, when it comes in and again when its body is complete: `true` rejects it. */
+  readonly revocation?:
+    | ((principal: Principal["Service"]) => Effect.Effect<boolean, AuthorizationServerUnavailable>)
+    | undefined
+  /** How often open streams ask `revocation` again. Default: 30 seconds. */
+  readonly revocationInterval?: Duration.Duration | undefined
+  /** How many seconds after `expiresAt` a token is still accepted: the tolerance of its verification. Default: 0. */
+  readonly expiryTolerance?: number | undefined
   readonly requestState: RequestState["Service"]
   readonly tokenGrammar?: Credentials.Grammar | undefined
   /** How tokens are presented. Default: `Dpop.off`, which refuses those that are bound to a key. */
@@ -225,14 +260,25 @@ const noPrincipal = new AuthConfigError({
   fix: "verify must succeed with a Principal (see Principal.make), and fail for every token that it does not accept"
 })
 
-const isPrincipal = (value: unknown): boolean => {
+const isPrincipal = (value: unknown): value is Principal["Service"] => {
   if (typeof value !== "object" || value === null) return false
-  const { clientId, issuer, key, scopes, subject } = value as Partial<Principal["Service"]>
+  const { claims, clientId, expiresAt, issuer, key, scopes, subject } = value as Partial<Principal["Service"]>
   // Without a name, all callers of the verifier would share one owner.
   const name = subject ?? clientId
   return typeof issuer === "string" && typeof key === "string" && typeof name === "string" && name !== "" &&
-    scopes instanceof Set
+    scopes instanceof Set && typeof expiresAt === "number" && !Number.isNaN(expiresAt) &&
+    typeof claims === "object" && claims !== null
 }
+
+const isAuthError = (error: unknown): error is AuthError =>
+  error instanceof InvalidToken || error instanceof MissingCredentials || error instanceof MalformedRequest ||
+  error instanceof InvalidDpopProof || error instanceof ReplayStoreUnavailable || error instanceof InsufficientScope ||
+  error instanceof AuthorizationServerUnavailable || error instanceof InvalidMetadata ||
+  error instanceof AuthConfigError
+
+const failNoPrincipal = Effect.fail(noPrincipal)
+const revoked = Effect.fail(new InvalidToken({ reason: "revoked" }))
+const expired = new InvalidToken({ reason: "expired" })
 
 /**
  * Builds a gate of parts that are checked already. `AuthLayer.make` and its sisters check options and call it.
@@ -242,8 +288,10 @@ const isPrincipal = (value: unknown): boolean => {
  */
 export const make = (options: Options): Gate => {
   const { dpop = Dpop.off, resource, verifier } = options
-  const report = Decision.reporter(options.decisions)
   const refusals = Refusal.make(resource, options.challengeScopes)
+  const report = Decision.reporter(options.decisions ?? {}, refusals.broken)
+  const { expiryTolerance = 0, revocation } = options
+  const streams = openStreams.make({ revocation, interval: options.revocationInterval ?? Duration.seconds(30) })
   const allowedOrigins = [...new Set([resource.origin, ...(options.allowedOrigins ?? [])])]
   const sessions = Sessions.make({ perCaller: options.sessionsPerCaller })
   // Claims are decoded once for a principal: a verifier may give the same one to many requests.
@@ -263,24 +311,70 @@ export const make = (options: Options): Gate => {
     )
   }
 
-  const readClaims = (
+  /** What fails without an error of the closed set: a bug, here or in a function of the user's. Interruption passes. */
+  const refuseCause = (
+    fiber: Fiber.Fiber<unknown, unknown>,
+    ticket: Decision.Ticket,
+    cause: Cause.Cause<unknown>,
+    known: Refusal.Circumstances,
+    principal: Principal["Service"] | undefined = undefined,
+    operations: ReadonlyArray<Operation> = []
+  ): Effect.Effect<never, Refusal.Refusal> => {
+    const error = Result.getOrUndefined(Cause.findError(cause))
+    if (isRefusal(error)) return Effect.fail(error)
+    if (isAuthError(error)) return refuseWith(fiber, ticket, refusals.of(error, known), principal, operations)
+    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+    const refusal = refusals.broken
+    return Effect.flatMapEager(
+      report({ refusal, principal, operations, required: none, ticket, cause }, fiber),
+      () => Effect.fail(refusal)
+    )
+  }
+
+  const askRevocation = (
     principal: Principal["Service"]
-  ): Effect.Effect<Principal["Service"], InvalidToken | AuthConfigError> => {
-    // A verifier may be the user's own, and nothing must come in as nobody.
-    if (!isPrincipal(principal)) return Effect.fail(noPrincipal)
+  ): Effect.Effect<Principal["Service"], InvalidToken | AuthorizationServerUnavailable> =>
+    revocation === undefined
+      ? Effect.succeed(principal)
+      : Effect.flatMapEager(
+        revocation(principal),
+        (isRevoked): Effect.Effect<Principal["Service"], InvalidToken> =>
+          isRevoked === false ? Effect.succeed(principal) : revoked
+      )
+
+  const readClaims = (principal: Principal["Service"]): Effect.Effect<Principal["Service"], InvalidToken> => {
     if (options.claims === undefined || decoded.has(principal)) return Effect.succeed(principal)
-    const { claims } = options
-    // A check of the user's that throws has not approved of the token.
-    const services = Result.flatMap(Result.try(() => claims(principal)), (_) => _)
+    const services = options.claims(principal)
     if (Result.isFailure(services)) return Effect.fail(new InvalidToken({ reason: "claims" }))
     decoded.set(principal, services.success)
     return Effect.succeed(principal)
   }
 
+  /** From credentials to a principal that is not revoked and whose claims fit; apart from the proof of a key. */
+  const identify = (
+    fiber: Fiber.Fiber<unknown, unknown>,
+    request: Request,
+    credentials: Credentials.Credentials,
+    present: Decision.Ticket | undefined
+  ) => {
+    const verification = verifier.verify(credentials, request, present)
+    // A verifier may be the user's own, and no request may come in without a principal.
+    const found: Effect.Effect<Principal["Service"], VerificationError> = !Effect.isEffect(verification as unknown)
+      ? failNoPrincipal
+      : Effect.flatMapEager(
+        verification,
+        (principal): Effect.Effect<Principal["Service"], VerificationError> =>
+          isPrincipal(principal) ? askRevocation(principal) : failNoPrincipal
+      )
+    return Effect.flatMapEager(Decision.traced(found, fiber), readClaims)
+  }
+
   const recall = dpop.schemes.includes("Bearer") ? options.recall : undefined
-  const isRecalled = (authorization: string, now: number): Principal["Service"] | undefined => {
-    const principal = recall?.(authorization, now)
-    return principal === undefined || (options.claims !== undefined && !decoded.has(principal)) ? undefined : principal
+  const isRecalled = (authorization: string, ticket: Decision.Ticket): Principal["Service"] | undefined => {
+    const principal = recall?.(authorization, ticket)
+    if (principal === undefined || (options.claims !== undefined && !decoded.has(principal))) return undefined
+    ticket.revision = streams.revision()
+    return principal
   }
 
   const circumstances: Refusal.Circumstances = { principal: undefined, protocolVersion: undefined }
@@ -296,28 +390,92 @@ export const make = (options: Options): Gate => {
     const parsed = Credentials.parse(authorization, options.tokenGrammar, dpop.schemes)
     if (Result.isFailure(parsed)) return refuseWith(fiber, ticket, refusals.of(parsed.failure, circumstances))
     const credentials = parsed.success
-    const verified = Effect.flatMapEager(Decision.traced(verifier.verify(credentials, request, now), fiber), readClaims)
+    const known = credentials.scheme === "Bearer" ? circumstances : circumstancesOfDpop
+    const refuse = (cause: Cause.Cause<unknown>) => refuseCause(fiber, ticket, cause, known)
     // After the token, so that a stranger costs no signature more; and outside of every memory of tokens.
-    const proven = Effect.flatMapEager(
-      verified,
-      (principal) => Effect.mapEager(dpop.judge(request, credentials, principal, now, ticket.since), () => principal)
-    )
-    return Effect.catchEager(
-      proven,
-      (error) =>
-        refuseWith(
-          fiber,
-          ticket,
-          refusals.of(error, credentials.scheme === "Bearer" ? circumstances : circumstancesOfDpop)
-        )
-    )
+    return attempt(() =>
+      Effect.flatMapEager(
+        identify(fiber, request, credentials, ticket),
+        (principal) => Effect.mapEager(dpop.judge(request, credentials, principal, now, ticket.since), () => principal)
+      ), refuse)
+  }
+
+  /**
+   * The token once more, now that the body is complete. Gives the principal to be judged by; `undefined` where nothing
+   * has to be awaited.
+   */
+  const recheck = <R>(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    ticket: Decision.Ticket,
+    { operations, protocolVersion, request }: Call<R>,
+    principal: Principal["Service"]
+  ): Effect.Effect<Principal["Service"], Refusal.Refusal> | undefined => {
+    const known: Refusal.Circumstances = { principal, protocolVersion }
+    if (ticket.clock.currentTimeMillisUnsafe() >= (principal.expiresAt + expiryTolerance) * 1000) {
+      return refuseWith(fiber, ticket, refusals.of(expired, known), principal)
+    }
+    const refuse = (cause: Cause.Cause<unknown>) => refuseCause(fiber, ticket, cause, known, principal)
+    const { revision } = ticket
+    if (revision !== undefined && streams.isConcerned(principal, revision)) {
+      // The proof of a key was accepted once, and is not asked for again.
+      return attempt(() => {
+        const parsed = request && Credentials.parse(request.authorization, options.tokenGrammar, dpop.schemes)
+        if (request === undefined || parsed === undefined || Result.isFailure(parsed)) return revoked
+        const now = streams.revision()
+        return Effect.flatMapEager(identify(fiber, request, parsed.success, undefined), (again) => {
+          // Handlers have the principal that came in: one with other rights has to come again.
+          if (again.key !== principal.key || [...principal.scopes].some((_) => !again.scopes.has(_))) return revoked
+          ticket.revision = now
+          return Effect.succeed(again)
+        })
+      }, refuse)
+    }
+    // Where the operations were here at once, nothing has passed since it was asked.
+    return revocation === undefined || Exit.isExit(operations)
+      ? undefined
+      : attempt(() => askRevocation(principal), refuse)
   }
 
   const judge = <R>(
     fiber: Fiber.Fiber<unknown, unknown>,
     ticket: Decision.Ticket,
-    { policy: policyOf, principal, protocolVersion }: Call<R>,
+    call: Call<R>,
     operations: ReadonlyArray<Operation>
+  ): Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R> => {
+    const { prepare, principal } = call
+    const known = principal === undefined ? undefined : recheck(fiber, ticket, call, principal)
+    if (known !== undefined) {
+      return Effect.flatMapEager(known, (principal) => prepared(fiber, ticket, call, operations, principal))
+    }
+    return prepare === undefined
+      ? judgePolicies(fiber, ticket, call, operations, principal)
+      : prepared(fiber, ticket, call, operations, principal)
+  }
+
+  const prepared = <R>(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    ticket: Decision.Ticket,
+    call: Call<R>,
+    operations: ReadonlyArray<Operation>,
+    principal: Principal["Service"] | undefined
+  ): Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R> => {
+    const { prepare } = call
+    if (prepare === undefined) return judgePolicies(fiber, ticket, call, operations, principal)
+    return Effect.flatMapEager(
+      attempt(
+        () => prepare(operations),
+        (cause) => refuseCause(fiber, ticket, cause, circumstances, principal, operations)
+      ),
+      () => judgePolicies(fiber, ticket, call, operations, principal)
+    )
+  }
+
+  const judgePolicies = <R>(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    ticket: Decision.Ticket,
+    { policy: policyOf, protocolVersion }: Call<R>,
+    operations: ReadonlyArray<Operation>,
+    principal: Principal["Service"] | undefined
   ): Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal> => {
     let required: ReadonlyArray<string> = none
     let needsCaller = false
@@ -325,7 +483,12 @@ export const make = (options: Options): Gate => {
       if (operation.target !== undefined && operation.target.length > maximumTarget) {
         return refuseWith(fiber, ticket, refusals.of(nameTooLong, circumstances), principal)
       }
-      const policy = policyOf(operation)
+      let policy: Policy | undefined
+      try {
+        policy = policyOf(operation)
+      } catch (defect) {
+        return refuseCause(fiber, ticket, Cause.die(defect), circumstances, principal, operations)
+      }
       if (policy === undefined) continue // the server answers as it does for any unknown name
       // What is hidden is answered as what does not exist. Inside the server, that is where the answer is made.
       const isHidden = isHiddenFrom(policy, principal)
@@ -371,8 +534,8 @@ export const make = (options: Options): Gate => {
     if (Exit.isExit(operations) && Exit.isSuccess(operations)) {
       return judge(fiber, ticket, call, operations.value as ReadonlyArray<Operation>)
     }
-    return Effect.matchEffect(operations, {
-      onFailure: (error) => refuseWith(fiber, ticket, refusals.of(error, circumstances), principal),
+    return Effect.matchCauseEffect(operations, {
+      onFailure: (cause) => refuseCause(fiber, ticket, cause, circumstances, principal),
       onSuccess: (operations) => judge(fiber, ticket, call, operations)
     })
   }
@@ -389,12 +552,13 @@ export const make = (options: Options): Gate => {
         return Effect.succeed("preflight")
       }
     }
+    ticket.revision = streams.revision()
     const { authorization } = request
     if (authorization.length === 0 && options.anonymous === "allow-unscoped") return Effect.succeed("anonymous")
     const now = ticket.clock.currentTimeMillisUnsafe()
     // Whoever traces wants to see every verification, also one out of memory.
     const principal = authorization.length === 1 && request.recalled !== true && fiber.cache.tracer === undefined
-      ? isRecalled(authorization[0]!, now)
+      ? isRecalled(authorization[0]!, ticket)
       : undefined
     return principal === undefined ? verify(fiber, ticket, request, authorization, now) : Effect.succeed(principal)
   }
@@ -414,7 +578,10 @@ export const make = (options: Options): Gate => {
     sessions,
     legacyMetadata: options.legacyMetadata,
     refusals,
-    invalidate: options.invalidate ?? (() => Effect.void),
+    // Evicts first: what is verified again must not find what was cached.
+    invalidate: (target) =>
+      Effect.andThen(options.invalidate?.(target) ?? Effect.void, Effect.sync(() => streams.end(target))),
+    untilStreamEnds: (principal, end, ticket) => streams.untilEnd(principal, end, ticket?.revision),
     services: (principal) => servicesIn(Context.empty(), principal),
     enter: servicesIn,
     recall: isRecalled,
@@ -433,6 +600,24 @@ export const make = (options: Options): Gate => {
   }
   return gate
 }
+
+/** Runs what may be the user's function: what it throws is a defect of the effect, and every failure goes to `refuse`. */
+const attempt = <A, E, R>(
+  effect: () => Effect.Effect<A, E, R>,
+  refuse: (cause: Cause.Cause<unknown>) => Effect.Effect<never, Refusal.Refusal>
+): Effect.Effect<A, Refusal.Refusal, R> => {
+  let made: Effect.Effect<A, E, R>
+  try {
+    made = effect()
+  } catch (defect) {
+    return refuse(Cause.die(defect))
+  }
+  if (!Exit.isExit(made)) return Effect.catchCause(made, refuse)
+  return Exit.isSuccess(made) ? Effect.succeed(made.value as A) : refuse((made as Exit.Failure<A, E>).cause)
+}
+
+const isRefusal = (error: unknown): error is Refusal.Refusal =>
+  typeof error === "object" && error !== null && (error as Partial<Refusal.Refusal>)._tag === "Refusal"
 
 const none: ReadonlyArray<never> = []
 const nothing = { operations: none, required: none }

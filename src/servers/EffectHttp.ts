@@ -57,7 +57,7 @@ export const middleware: Layer.Layer<
           // Whatever decided further inside has told of it. A plain route is known to be let in when nothing refused.
           if (ticket.reported) return Effect.succeed(response)
           const told = gate.admitted(principal, ticket, until, fiber)
-          return told === Effect.void ? Effect.succeed(response) : Effect.as(told, response)
+          return told === Effect.void ? Effect.succeed(response) : effectHttp.answered(Effect.as(told, response))
         },
         onFailure: (cause): App => {
           fiber.setContext(outside)

@@ -11,9 +11,7 @@ import * as McpServer from "effect/ai/McpServer"
 import type * as Tool from "effect/ai/Tool"
 import type * as Toolkit from "effect/ai/Toolkit"
 import * as ByteSize from "effect/ByteSize"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
@@ -24,7 +22,8 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { AuthLayer, isHiddenFrom, type Policy } from "../authorization/Gate.ts"
+import type * as Decision from "../authorization/Decision.ts"
+import { AuthLayer, type Gate, isHiddenFrom, type Policy } from "../authorization/Gate.ts"
 import {
   check,
   type Literals,
@@ -368,24 +367,24 @@ const withoutHidden = (
   return hidden === undefined ? Effect.void : effectBody.rewrite(request, Operation.withoutWatched(hidden))
 }
 
-/** Ends a stream when the token that asked for it does, or, of a running answer, some time after that. */
-const untilExpiry = (
+/** Ends a stream when its token ends, is revoked or is invalidated; after its expiry a running answer has some time left. */
+const untilStreamEnds = (
+  gate: Gate,
   response: HttpServerResponse.HttpServerResponse,
   principal: Principal["Service"] | undefined,
   method: string,
-  operations: ReadonlyArray<Operation.Operation>
-): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
+  operations: ReadonlyArray<Operation.Operation>,
+  ticket: Decision.Ticket | undefined
+): HttpServerResponse.HttpServerResponse => {
   const { body } = response
   const end = body._tag === "Stream" ? Lifetime.endOfStream(principal, method, operations) : undefined
-  if (body._tag !== "Stream" || end === undefined) return Effect.succeed(response)
-  return Effect.map(Clock.currentTimeMillis, (now) =>
-    HttpServerResponse.setBody(
-      response,
-      {
-        ...body,
-        stream: body.stream.pipe(Stream.interruptWhen(Effect.sleep(Duration.millis(Math.max(0, end - now)))))
-      } as typeof body
-    ))
+  return body._tag !== "Stream" || end === undefined || principal === undefined ? response : HttpServerResponse.setBody(
+    response,
+    {
+      ...body,
+      stream: body.stream.pipe(Stream.interruptWhen(gate.untilStreamEnds(principal, end, ticket)))
+    } as typeof body
+  )
 }
 
 /** Inside the middleware of `AuthLayer`, so the caller is known; outside the server, so nothing has run yet. */
@@ -393,7 +392,8 @@ const beforeDispatch = (
   limits: body.Limits,
   policyOf: (operation: Operation.Operation) => Policy | undefined
 ) =>
-  Effect.map(AuthLayer, ({ authorize, sessions }) => (app: App): App => {
+  Effect.map(AuthLayer, (gate) => (app: App): App => {
+    const { authorize, sessions } = gate
     const judged: App = Effect.withFiber((fiber) => {
       const { context } = fiber
       const request = Context.getUnsafe(context, HttpServerRequest.HttpServerRequest)
@@ -402,18 +402,20 @@ const beforeDispatch = (
       const principal = Context.getOrUndefined(context, Principal)
       const session = headers["mcp-session-id"]
       const limit = Context.get(context, HttpIncomingMessage.MaxBodySize) ?? maximumBody
+      const ticket = effectHttp.passageOf(request)?.ticket
       const admitted = authorize({
         principal,
         session,
         protocolVersion: effectHttp.protocolVersion(request),
         operations: operationsOf(request, limit, limits),
         policy: policyOf,
-        ticket: effectHttp.passageOf(request)?.ticket
+        ticket,
+        request: effectHttp.toGateRequest(request)
       }, fiber)
       return Effect.matchEffect(admitted, {
         onFailure: (refusal): App => Effect.succeed(effectHttp.fromRefusal(refusal)),
         onSuccess: (operations): App =>
-          Effect.flatMap(Effect.andThen(withoutHidden(request, policyOf, operations, principal), app), (response) => {
+          Effect.map(Effect.andThen(withoutHidden(request, policyOf, operations, principal), app), (response) => {
             // The server sets Mcp-Session-Id in a pre-response handler: only one appended after it sees the header.
             if (session === undefined && operations.some(isInitialize)) {
               HttpEffect.appendPreResponseHandlerUnsafe(context, (_, sent) => {
@@ -423,7 +425,7 @@ const beforeDispatch = (
               })
             }
             if (session !== undefined && method === "DELETE" && response.status === 204) sessions.release(session)
-            return untilExpiry(response, principal, method, operations)
+            return untilStreamEnds(gate, response, principal, method, operations, ticket)
           })
       })
     })

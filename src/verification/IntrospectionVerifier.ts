@@ -28,6 +28,7 @@ import * as base64url from "./internal/base64url.ts"
 import * as Claims from "./internal/claims.ts"
 import * as EndpointGuard from "./internal/endpointGuard.ts"
 import { judgeClaims, startOf, toleranceOf } from "./internal/judgeClaims.ts"
+import * as monotonic from "./internal/monotonic.ts"
 import { jsonObject, postForm } from "./internal/postForm.ts"
 import * as Rules from "./internal/rules.ts"
 import { sha256 } from "./internal/sha256.ts"
@@ -60,8 +61,8 @@ export interface Options {
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
   /** How long a cache may use an answer again. Default: 1 minute. */
   readonly timeToLive?: Duration.Duration | undefined
-  /** Answers from before this moment, in milliseconds, are not used. */
-  readonly forgotten?: { readonly at: number } | undefined
+  /** Older answers are not used: `at` in milliseconds since 1970, `since` in monotonic milliseconds. */
+  readonly forgotten?: { readonly at: number; readonly since: number } | undefined
 }
 
 /**
@@ -176,7 +177,7 @@ export const make = (
     }
     const timeToLive = Duration.toMillis(options.timeToLive ?? Duration.minutes(1))
 
-    const judge = ({ at, claims: response }: Said, credentials: Credentials, now: number) =>
+    const judge = ({ at, claims: response }: Said, credentials: Credentials, now: number, monotonicNow: number) =>
       Result.gen(function*() {
         if (Claims.own(response, "active") !== true) return yield* Claims.refuse("inactive")
         const answer = { ...yield* claimsOf(Redacted.value(credentials.token), rules.tokenType), ...response }
@@ -193,12 +194,14 @@ export const make = (
         )
         return TokenCache.reusable(principal, {
           from: startOf(claims, circumstances.tolerance),
-          until: Math.min((principal.expiresAt + circumstances.tolerance.expiry) * 1000, at + timeToLive)
+          until: (principal.expiresAt + circumstances.tolerance.expiry) * 1000,
+          // The answer may be another request's, or another instance's: it counts from the moment it was asked for.
+          freshUntil: monotonicNow + timeToLive - Math.max(0, now * 1000 - at)
         })
       })
 
     const shared = yield* SharedAnswers
-    const forgotten = options.forgotten ?? { at: Number.NEGATIVE_INFINITY }
+    const forgotten = options.forgotten ?? { at: Number.NEGATIVE_INFINITY, since: Number.NEGATIVE_INFINITY }
     const verified = new Set<string>()
     const askNow = (token: Redacted.Redacted): Effect.Effect<Said, Unavailable> =>
       withHash(Redacted.value(token), (hash) => {
@@ -257,9 +260,9 @@ export const make = (
       Clock.clockWith((clock) => {
         const text = Redacted.value(token)
         const known = running.get(text)
-        if (known !== undefined && known.since > forgotten.at) return Deferred.await(known.said)
+        if (known !== undefined && known.since > forgotten.since) return Deferred.await(known.said)
         const deferred = Deferred.makeUnsafe<Said, Unavailable>()
-        const entry = { since: clock.currentTimeMillisUnsafe(), said: deferred }
+        const entry = { since: monotonic.millisOf(clock), said: deferred }
         running.set(text, entry)
         return askOrRead(token).pipe(
           askInTime,
@@ -279,7 +282,7 @@ export const make = (
         if (Redacted.value(token).length > maximumLength) return yield* Effect.fromResult(Claims.refuse("too-large"))
         const answer = yield* askOnce(token)
         const now = yield* Clock.currentTimeMillis
-        const principal = yield* Effect.fromResult(judge(answer, credentials, now / 1000))
+        const principal = yield* Effect.fromResult(judge(answer, credentials, now / 1000, yield* monotonic.millis))
         yield* markVerified(token)
         return principal
       })

@@ -14,6 +14,7 @@ import { type AuthorizationServer, ofIssuer } from "./AuthorizationServer.ts"
 import * as base64url from "./internal/base64url.ts"
 import * as Claims from "./internal/claims.ts"
 import { judgeClaims, startOf, toleranceOf } from "./internal/judgeClaims.ts"
+import * as monotonic from "./internal/monotonic.ts"
 import * as Rules from "./internal/rules.ts"
 import { JwkSet, type KeyHint } from "./JwkSet.ts"
 import type * as Principal from "./Principal.ts"
@@ -183,10 +184,8 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
                 return Result.isFailure(judged) ? Effect.fail(judged.failure) : Effect.succeed(
                   TokenCache.reusable(judged.success, {
                     from: startOf(claims, circumstances.tolerance),
-                    until: Math.min(
-                      (judged.success.expiresAt + circumstances.tolerance.expiry) * 1000,
-                      now + timeToLive
-                    ),
+                    until: (judged.success.expiresAt + circumstances.tolerance.expiry) * 1000,
+                    freshUntil: monotonic.millisOf(clock) + timeToLive,
                     isCurrent: keys.isCurrent(server, key)
                   })
                 )

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { BackingPersistenceStore } from "effect/persistence/Persistence"
 import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
 import { AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
 import * as monotonic from "./internal/monotonic.ts"
 import { sha256 } from "./internal/sha256.ts"
@@ -41,13 +42,16 @@ export type Target =
   | { readonly issuer: string; readonly client: string }
 
 /**
- * The list, and the check that `AuthLayer` takes as `revocation`.
+ * The list of revocations, which `AuthLayer` takes as `revocation`.
  *
  * **Details**
  *
- * What is revoked stays so for 30 days, or as long as `make` was told: no token may live longer. Tokens of a subject or a
- * session that were issued later are good; one without `iat` is not. A sign-in within the second of the revocation may
- * have to be repeated.
+ * A revocation is kept for 30 days, or for the time that `make` is given: no token may live longer. Tokens of a subject, a
+ * session or a client that were issued later are valid; a token without `iat` is not. A sign-in within the second of the
+ * revocation may have to be repeated.
+ *
+ * The open streams of a revoked token end as well: at once on the instance that revokes it, elsewhere within
+ * `revocationInterval`.
  *
  * **Example** (Signing somebody out)
  *
@@ -55,12 +59,12 @@ export type Target =
  * import { AuthLayer, Revocations } from "effect-mcp-auth"
  * import { Effect, Layer } from "effect"
  *
- * const Auth = Layer.unwrap(Effect.map(Revocations.Revocations, ({ isRevoked }) =>
+ * const Auth = Layer.unwrap(Effect.map(Revocations.Revocations, (revocations) =>
  *   AuthLayer.make({
  *     resource: "https://todos.example.com/mcp",
  *     authorizationServers: ["https://auth.example.com"],
  *     scopes: ["todos:read"],
- *     revocation: isRevoked
+ *     revocation: revocations
  *   })
  * )).pipe(Layer.provide(Revocations.layerMemory))
  *
@@ -74,6 +78,11 @@ export type Target =
 export class Revocations extends Context.Service<Revocations, {
   readonly revoke: (target: Target) => Effect.Effect<void, AuthorizationServerUnavailable>
   readonly isRevoked: (principal: Principal["Service"]) => Effect.Effect<boolean, AuthorizationServerUnavailable>
+  /**
+   * Calls the listener after each revocation that is made here, until the scope closes; `revoke` waits for it. Revocations
+   * that another instance makes in a shared store are not heard.
+   */
+  readonly subscribe: (listener: (target: Target) => Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
 }>()("effect-mcp-auth/Revocations") {}
 
 /**
@@ -89,8 +98,9 @@ export type Store = Pick<BackingPersistenceStore, "getMany" | "set">
  *
  * **Details**
  *
- * The store is asked once on every request, and holds hashes only. One that fails, or that takes more than a second, is an
- * outage (503): to let everybody in would be worse.
+ * The store is asked on every request, once more when the body of the request is complete, and regularly for open streams.
+ * It holds hashes only. If it fails, or takes more than a second, requests get 503, and open streams stay open until their
+ * token ends.
  *
  * **Example** (In Redis)
  *
@@ -114,7 +124,13 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
   const keepFor = Duration.fromInputUnsafe(longestToken)
   const outage = (issuer: string) =>
     Effect.fail(new AuthorizationServerUnavailable({ reason: "network", issuer, retryAfter: 1 }))
+  const listeners = new Set<(target: Target) => Effect.Effect<void>>()
   return {
+    subscribe: (listener) =>
+      Effect.asVoid(Effect.acquireRelease(
+        Effect.sync(() => listeners.add(listener)),
+        () => Effect.sync(() => listeners.delete(listener))
+      )),
     revoke: (target) =>
       Effect.gen(function*() {
         tokenTarget.check(target, "revoke")
@@ -124,6 +140,7 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
           Effect.timeout(Duration.seconds(1)),
           Effect.catch(() => outage("issuer" in target ? target.issuer : "revocations"))
         )
+        yield* Effect.forEach([...listeners], (listener) => listener(target), { discard: true })
       }),
     isRevoked: Effect.fnUntraced(function*(principal) {
       const { claims, clientId, issuer, subject, token } = principal

@@ -12,10 +12,11 @@ import * as Result from "effect/Result"
 import { AuthConfigError, InvalidToken } from "../protocol/AuthError.ts"
 import { type Credentials, lineOf, type Scheme, textOf } from "../protocol/Credentials.ts"
 import { freezePrincipal } from "./internal/frozen.ts"
+import * as monotonic from "./internal/monotonic.ts"
 import { sha256 } from "./internal/sha256.ts"
 import * as tokenTarget from "./internal/tokenTarget.ts"
 import type { Principal } from "./Principal.ts"
-import { isJwt, type Presented, type VerificationError, type Verifier } from "./TokenVerifier.ts"
+import { isJwt, type Present, type Presented, type VerificationError, type Verifier } from "./TokenVerifier.ts"
 
 /**
  * How the memory of verdicts is kept.
@@ -52,8 +53,11 @@ export interface Settings {
   readonly jwt: Duration.Duration
   readonly introspection: Duration.Duration
   readonly inactive: Duration.Duration
-  /** When something was forgotten last, in milliseconds: answers that are older count no more. */
-  readonly forgotten: { at: number }
+  /**
+   * When something was invalidated last: older answers do not count. `at` in milliseconds since 1970, for answers that
+   * instances share; `since` in monotonic milliseconds, for those of this instance.
+   */
+  readonly forgotten: { at: number; since: number }
 }
 
 /**
@@ -98,22 +102,26 @@ export const settings = (options: Options = {}, option = "tokenCache"): Result.R
       jwt: yield* time("jwt", Duration.minutes(5), Duration.hours(1)),
       introspection: yield* time("introspection", Duration.minutes(1), Duration.hours(1)),
       inactive: yield* time("inactive", Duration.seconds(5), Duration.minutes(1)),
-      forgotten: { at: Number.NEGATIVE_INFINITY }
+      forgotten: { at: Number.NEGATIVE_INFINITY, since: Number.NEGATIVE_INFINITY }
     }
   })
 
 /**
- * When a verdict may be used again. Moments in milliseconds since 1970.
+ * When a cached result may be used again: by the wall clock as long as the token is valid, and by the monotonic clock, which
+ * no one can set back, as long as the result is fresh.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Reuse {
+  /** The start of the token, in milliseconds since 1970. */
   readonly from: number
-  /** Exclusive. At most the end of the token. */
+  /** The end of the token, in milliseconds since 1970. Exclusive. */
   readonly until: number
-  /** Asked at each use, with the time: `false` when what the verdict rests on (a key) is gone. */
-  readonly isCurrent?: ((now: number) => boolean | Effect.Effect<boolean, VerificationError>) | undefined
+  /** In milliseconds of the monotonic clock (`Clock.monotonicTimeNanos`). Exclusive. */
+  readonly freshUntil: number
+  /** Checked at each use: `false` if what the result rests on (a key) is gone. */
+  readonly isCurrent?: (() => boolean | Effect.Effect<boolean, VerificationError>) | undefined
 }
 
 // Beside the principal, not in it: handlers have no use for it, and verifiers that know nothing of caches stay simple.
@@ -134,7 +142,8 @@ const reuseOf = (principal: Principal["Service"]): Reuse | undefined => {
  *
  * **When to use**
  *
- * In a verifier of your own, on what it succeeds with.
+ * In a verifier of your own behind `TokenCache.make`. For the option `verifier` of `AuthLayer`, its parameter `cached` does
+ * this.
  *
  * @category combinators
  * @since 0.1.0
@@ -144,6 +153,28 @@ export const reusable = (principal: Principal["Service"], reuse: Reuse): Princip
   latest = { principal, reuse }
   return principal
 }
+
+/**
+ * A verifier whose results a cache may use again for a time, and at most until `expiresAt`. They must depend on the token
+ * alone.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const timed = <E>(verifier: Verifier<E>, timeToLive: Duration.Duration): Verifier<E> => ({
+  verify: (credentials, request) =>
+    Effect.flatMap(
+      verifier.verify(credentials, request),
+      (principal) =>
+        Clock.clockWith((clock) =>
+          Effect.succeed(reusable(principal, {
+            from: Number.NEGATIVE_INFINITY,
+            until: principal.expiresAt * 1000,
+            freshUntil: monotonic.millisOf(clock) + Duration.toMillis(timeToLive)
+          }))
+        )
+    )
+})
 
 /**
  * Which cached results to evict: those of one token, of a subject, of a session (the claim `sid`, which OpenID Connect
@@ -165,6 +196,18 @@ export type Target =
   | "everything"
 
 /**
+ * Returns whether a target means the token of a principal. Throws `AuthConfigError` for a target that does not name exactly
+ * one thing.
+ *
+ * @category decisions
+ * @since 0.1.0
+ */
+export const matcher = (target: Target): (principal: Principal["Service"]) => boolean => {
+  tokenTarget.check(target, "invalidate")
+  return tokenTarget.matcher(target)
+}
+
+/**
  * A verifier with a memory.
  *
  * @category models
@@ -174,9 +217,9 @@ export interface Cached<out E> extends Verifier<E> {
   /**
    * The verdict on a Bearer token that was found good before, where it can be given at once: still valid, its key known to
    * be published, and bound to nothing that the request would have to prove. `undefined` says nothing: `verify` decides.
-   * `authorization` is the one `Authorization` line of a request, `now` is in milliseconds.
+   * `authorization` is the one `Authorization` line of a request.
    */
-  readonly recall: (authorization: string, now: number) => Principal["Service"] | undefined
+  readonly recall: (authorization: string, present: Present) => Principal["Service"] | undefined
   /**
    * Forgets verdicts, those that are being made included. The next request with such a token is verified anew.
    *
@@ -192,12 +235,12 @@ export interface Cached<out E> extends Verifier<E> {
 class Remembered {
   // Unwrapping a `Redacted` is a look-up, and this one is compared on every request.
   readonly #token: string
-  /** Exclusive, in milliseconds. */
-  readonly until: number
+  /** Exclusive, in monotonic milliseconds. */
+  readonly freshUntil: number
 
-  constructor(token: string, until: number) {
+  constructor(token: string, freshUntil: number) {
     this.#token = token
-    this.until = until
+    this.freshUntil = freshUntil
   }
 
   isOf(token: string): boolean {
@@ -216,6 +259,8 @@ class Entry extends Remembered {
   readonly #line: string
   readonly principal: Principal["Service"]
   readonly from: number
+  /** Exclusive, in milliseconds since 1970. */
+  readonly until: number
   readonly isCurrent: Reuse["isCurrent"]
   readonly succeed: Effect.Effect<Principal["Service"]>
   /** Nothing else of a request has to be judged: the token is no one key's, and came in as if it were none's. */
@@ -224,12 +269,13 @@ class Entry extends Remembered {
   used = false
 
   constructor(credentials: Credentials, key: Key, principal: Principal["Service"], reuse: Reuse) {
-    super(textOf(credentials), reuse.until)
+    super(textOf(credentials), reuse.freshUntil)
     this.key = key
     this.scheme = credentials.scheme
     this.#line = lineOf(credentials)
     this.principal = principal
     this.from = reuse.from
+    this.until = reuse.until
     this.isCurrent = reuse.isCurrent
     this.succeed = Effect.succeed(principal)
     this.stands = credentials.scheme === "Bearer" && !Object.hasOwn(principal.claims, "cnf")
@@ -237,6 +283,11 @@ class Entry extends Remembered {
 
   isLine(authorization: string): boolean {
     return this.#line === authorization
+  }
+
+  /** `wall` in milliseconds since 1970, `monotonic` in monotonic milliseconds. */
+  isUsable(wall: number, monotonic: number): boolean {
+    return wall >= this.from && wall < this.until && monotonic < this.freshUntil
   }
 }
 
@@ -341,10 +392,10 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
 
   const oldest = (): Entry | undefined => entries.values().next().value
 
-  const takes = (key: Key, { isCurrent }: Reuse, now: number): boolean => {
+  const takes = (key: Key, { isCurrent }: Reuse, wall: number, now: number): boolean => {
     if (entries.size < capacity) return true
     // What rests on no key was asked for, and asking again would cost a request.
-    return capacity > 0 && (isCurrent === undefined || oldest()!.until <= now || doorkeeper.knows(key))
+    return capacity > 0 && (isCurrent === undefined || !oldest()!.isUsable(wall, now) || doorkeeper.knows(key))
   }
 
   const remember = (entry: Entry) => {
@@ -379,8 +430,12 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
         const token = textOf(credentials)
         return withKey(token, key, (key) =>
           Clock.clockWith((clock) => {
-            const now = clock.currentTimeMillisUnsafe()
-            if (reuse.until <= now || invalidations !== before || !takes(key, reuse, now)) return Effect.succeed(found)
+            const wall = clock.currentTimeMillisUnsafe()
+            const now = monotonic.millisOf(clock)
+            if (
+              !(wall < reuse.until && now < reuse.freshUntil) || invalidations !== before ||
+              !takes(key, reuse, wall, now)
+            ) return Effect.succeed(found)
             hashes ||= typeof key === "string"
             const entry = new Entry(credentials, key, freezePrincipal(found), reuse)
             remember(entry)
@@ -395,7 +450,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
             if (invalidations === before) {
               hashes ||= typeof key === "string"
               inactive.delete(key)
-              inactive.set(key, new Remembered(token, clock.currentTimeMillisUnsafe() + inactiveFor))
+              inactive.set(key, new Remembered(token, monotonic.millisOf(clock) + inactiveFor))
               if (inactive.size > maximumInactive) inactive.delete(inactive.keys().next().value!)
             }
             return Effect.fail(error)
@@ -409,6 +464,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
     request: Presented | undefined,
     token: string,
     key: Key,
+    wall: number,
     now: number
   ): Effect.Effect<Principal["Service"], E | VerificationError> => {
     const found = entries.get(key)
@@ -417,7 +473,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
     if (entry === undefined) {
       const refused = inactive.get(key)
       if (refused !== undefined && refused.isOf(token)) {
-        if (now < refused.until) return failInactive
+        if (now < refused.freshUntil) return failInactive
         inactive.delete(key)
       }
       return verifyAnew(credentials, request, key)
@@ -426,8 +482,8 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
       forget(entry)
       return verifyAnew(credentials, request, key)
     }
-    if (now < entry.from || now >= entry.until) return again()
-    const current = entry.isCurrent === undefined ? true : entry.isCurrent(now)
+    if (!entry.isUsable(wall, now)) return again()
+    const current = entry.isCurrent === undefined ? true : entry.isCurrent()
     if (current === false) return again()
     if (current === true) {
       entry.used = true
@@ -437,42 +493,48 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   }
 
   return {
-    recall: (authorization, now) => {
+    recall: (authorization, { clock, since }) => {
       const tail = tailOf(authorization)
       const entry = tail === undefined ? undefined : entries.get(tail)
       if (entry === undefined || !entry.stands || !entry.isLine(authorization)) return undefined
-      const { from, isCurrent, until } = entry
-      if (now < from || now >= until || (isCurrent !== undefined && isCurrent(now) !== true)) return undefined
+      if (!entry.isUsable(clock.currentTimeMillisUnsafe(), monotonic.millisOfNanos(since))) return undefined
+      if (entry.isCurrent !== undefined && entry.isCurrent() !== true) return undefined
       entry.used = true
       return entry.principal
     },
-    verify: (credentials, request, now) => {
+    verify: (credentials, request, present) => {
       const token = textOf(credentials)
       const tail = tailOfJwt(token)
       // Where every token is a JWT, what is none costs no hash.
       if (tail === undefined && !hashes) return verifyAnew(credentials, request, undefined)
-      return now !== undefined
-        ? withKey(token, tail, (key) => verify(credentials, request, token, key, now))
-        : Clock.clockWith((clock) =>
-          withKey(token, tail, (key) => verify(credentials, request, token, key, clock.currentTimeMillisUnsafe()))
+      const at = (clock: Clock.Clock, now: number) =>
+        withKey(
+          token,
+          tail,
+          (key) => verify(credentials, request, token, key, clock.currentTimeMillisUnsafe(), now)
         )
+      return present !== undefined
+        ? at(present.clock, monotonic.millisOfNanos(present.since))
+        : Clock.clockWith((clock) => at(clock, monotonic.millisOf(clock)))
     },
     // Without waiting: a request that is verified again afterwards must not find what is evicted here.
     invalidate: (target) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        tokenTarget.check(target, "invalidate")
+      Clock.clockWith((clock) => {
+        const isMeant = matcher(target)
         invalidations++
-        settings.forgotten.at = now
-        const isMeant = tokenTarget.matcher(target)
+        settings.forgotten.at = clock.currentTimeMillisUnsafe()
+        settings.forgotten.since = monotonic.millisOf(clock)
         for (const entry of entries.values()) {
           if (isMeant(entry.principal)) forget(entry)
         }
-        if (target === "everything") return inactive.clear()
-        if (!("token" in target)) return
-        const content = tokenTarget.contentOf(String(Redacted.value(target.token)))
-        for (const [key, refused] of inactive) {
-          if (refused.hasContent(content)) inactive.delete(key)
+        if (target === "everything") inactive.clear()
+        else if ("token" in target) {
+          const content = tokenTarget.contentOf(String(Redacted.value(target.token)))
+          for (const [key, refused] of inactive) {
+            if (refused.hasContent(content)) inactive.delete(key)
+          }
         }
+        return Effect.void
       })
   }
 }

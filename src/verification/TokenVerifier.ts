@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -39,17 +40,29 @@ export interface Presented {
 }
 
 /**
+ * The present, as a request knows it: its clock, and what that showed when the request came in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Present {
+  readonly clock: Clock.Clock
+  /** In monotonic nanoseconds. */
+  readonly since: bigint
+}
+
+/**
  * Verifies the credentials of a request; fails with `E`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Verifier<out E = VerificationError> {
-  /** `now`, in milliseconds, is for who can answer at once, and needs no clock then. */
+  /** With `present`, a cached result is returned without waiting. Verifiers of your own may ignore it. */
   readonly verify: (
     credentials: Credentials,
     request?: Presented | undefined,
-    now?: number | undefined
+    present?: Present | undefined
   ) => Effect.Effect<Principal["Service"], E>
 }
 
@@ -145,7 +158,7 @@ export const refuse = (reason: InvalidTokenReason): Verifier<InvalidToken> => {
  * @since 0.1.0
  */
 export const choose = <E>(choice: (token: Redacted.Redacted) => Verifier<E>): Verifier<E> => ({
-  verify: (credentials, request, now) => choice(credentials.token).verify(credentials, request, now)
+  verify: (credentials, request, present) => choice(credentials.token).verify(credentials, request, present)
 })
 
 /**

@@ -39,11 +39,14 @@ const alice = {
   owner: "alice of issuer.test"
 } as never
 
+/** What a request gets if the listener fails. */
+const broken = { _tag: "Refusal", status: 500, headers: {}, body: "", reason: "broken", error: undefined } as const
+
 /** The decision of a reporter that was told these facts. */
 const reported = (facts: Partial<Decision.Facts>, options: Decision.Options = {}) =>
   Effect.gen(function*() {
     const heard: Array<Decision.Decision> = []
-    const report = Decision.reporter({ ...options, listener: (_) => Effect.sync(() => void heard.push(_)) })
+    const report = Decision.reporter({ ...options, listener: (_) => Effect.sync(() => void heard.push(_)) }, broken)
     yield* Effect.withFiber((fiber) =>
       report({
         refusal: undefined,
@@ -181,7 +184,7 @@ describe("a decision", () => {
       } as never
       const facts = { refusal: undefined, principal, operations: [], required: [] }
       const report = Effect.withFiber((fiber) =>
-        Decision.reporter()({ ...facts, ticket: Decision.ticket(fiber) }, fiber)
+        Decision.reporter({}, broken)({ ...facts, ticket: Decision.ticket(fiber) }, fiber)
       )
       yield* Effect.provideService(report, References.MinimumLogLevel, "Info")
       assert.strictEqual(asked, 0)

@@ -3,16 +3,21 @@ import { Clock, Duration, Effect, Fiber, Redacted, Result, Schema } from "effect
 import { AuthError, Principal, type Refusal, TokenCache, TokenVerifier } from "effect-mcp-auth"
 import { TestClock } from "effect/testing"
 import { createHash } from "node:crypto"
+import * as monotonic from "../../src/verification/internal/monotonic.ts"
 import { sha256, viaWebCrypto } from "../../src/verification/internal/sha256.ts"
 import { active, secret, start, world } from "./introspection.ts"
 
 const settle = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
+/** What a request that comes now knows of the time. */
+const present = Clock.clockWith((clock) => Effect.succeed({ clock, since: clock.monotonicTimeNanosUnsafe() }))
+
 describe("JWTs in a full memory", () => {
   const world = (capacity: number) => {
     const verified: Array<string> = []
     const verifier = TokenVerifier.make((credentials) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
+      Clock.clockWith((clock) => {
+        const now = clock.currentTimeMillisUnsafe()
         const token = Redacted.value(credentials.token)
         verified.push(nameOf(token))
         const principal = Principal.make({
@@ -26,11 +31,12 @@ describe("JWTs in a full memory", () => {
           claims: {},
           token: credentials.token
         })
-        return TokenCache.reusable(principal, {
+        return Effect.succeed(TokenCache.reusable(principal, {
           from: now,
-          until: now + Duration.toMillis("5 minutes"),
+          until: now + Duration.toMillis("1 hour"),
+          freshUntil: monotonic.millisOf(clock) + Duration.toMillis("5 minutes"),
           isCurrent: () => true
-        })
+        }))
       })
     )
     const cache = TokenCache.make(verifier, Result.getOrThrow(TokenCache.settings({ capacity })))
@@ -38,7 +44,7 @@ describe("JWTs in a full memory", () => {
       cache,
       verified,
       recalls: (name: string) =>
-        Effect.map(Clock.currentTimeMillis, (now) => cache.recall(`Bearer ${tokenOf(name)}`, now) !== undefined),
+        Effect.map(present, (now) => cache.recall(`Bearer ${tokenOf(name)}`, now) !== undefined),
       bring: (name: string) => cache.verify({ scheme: "Bearer", token: Redacted.make(tokenOf(name)) })
     }
   }
@@ -87,12 +93,12 @@ describe("JWTs in a full memory", () => {
       const { bring, cache, recalls, verified } = world(2)
       const forged = `${tokenOf("mallory").slice(0, -50)}${tokenOf("a").slice(-50)}`
       yield* bring("a")
-      assert.isUndefined(cache.recall(`Bearer ${forged}`, yield* Clock.currentTimeMillis))
+      assert.isUndefined(cache.recall(`Bearer ${forged}`, yield* present))
       assert.isTrue(yield* recalls("a"))
       yield* cache.verify({ scheme: "Bearer", token: Redacted.make(forged) })
       assert.deepStrictEqual(verified, ["a", "mallory"])
       yield* cache.invalidate({ token: Redacted.make(tokenOf("a")) })
-      assert.isDefined(cache.recall(`Bearer ${forged}`, yield* Clock.currentTimeMillis))
+      assert.isDefined(cache.recall(`Bearer ${forged}`, yield* present))
       assert.isFalse(yield* recalls("a"))
     }))
 
@@ -100,7 +106,7 @@ describe("JWTs in a full memory", () => {
     Effect.gen(function*() {
       const { bring, cache } = world(2)
       yield* bring("a")
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* present
       const token = tokenOf("a")
       const recalled = [
         `Bearer ${token}`,
@@ -492,7 +498,9 @@ describe("TokenCache", () => {
     Effect.gen(function*() {
       const cache = TokenCache.make(
         TokenVerifier.make(({ token }) =>
-          Effect.succeed(TokenCache.reusable(principal(Redacted.value(token)), { from: 0, until: millis }))
+          Effect.succeed(
+            TokenCache.reusable(principal(Redacted.value(token)), { from: 0, until: 1_000_000, freshUntil: millis })
+          )
         ),
         { ...settings, inactive: Duration.zero }
       )

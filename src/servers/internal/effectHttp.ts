@@ -85,13 +85,13 @@ const pathOf = (request: HttpServerRequest.HttpServerRequest): string => {
 export const recall = (
   gate: Gate.Gate,
   request: HttpServerRequest.HttpServerRequest,
-  { clock }: Decision.Ticket,
+  ticket: Decision.Ticket,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Principal["Service"] | undefined => {
   // Whoever traces wants to see every verification, also one out of memory.
   if (fiber.cache.tracer !== undefined) return undefined
   const line = soleAuthorization(request.source as { readonly headers?: unknown; readonly rawHeaders?: unknown })
-  return line === undefined ? undefined : gate.recall(line, clock.currentTimeMillisUnsafe())
+  return line === undefined ? undefined : gate.recall(line, ticket)
 }
 
 const soleAuthorization = (

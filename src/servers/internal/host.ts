@@ -1,7 +1,5 @@
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -55,6 +53,7 @@ export interface Admission<A = unknown> {
 export interface Admitted<A = unknown> extends Admission<A> {
   readonly method: string
   readonly session: string | undefined
+  readonly ticket: Decision.Ticket | undefined
 }
 
 /**
@@ -165,13 +164,14 @@ export interface Host<A = unknown> {
     authorization: string,
     method: string,
     scopes: ReadonlyArray<string>
-  ) => Admitted<A> | Effect.Effect<Admitted<A>> | undefined
+  ) => Admitted<A> | Effect.Effect<Admitted<A>, Refusal> | undefined
   /** Told of each answer of an MCP handler: binds the session that it opens, releases the one that it ends. */
   readonly answered: (admitted: Admitted<A>, status: number, session: string | undefined) => void
-  /** When an event stream must end, in milliseconds since 1970; `undefined` for anonymous ones. */
-  readonly endOfStream: (admitted: Admitted<A>) => number | undefined
-  /** Calls back at that time, or when the host is disposed before; the result cancels that. */
-  readonly at: (millis: number, callback: () => void) => () => void
+  /**
+   * Calls back when an event stream must end: with its token, when that is revoked or invalidated, or when the host is
+   * disposed. The result cancels that. `undefined` for anonymous streams.
+   */
+  readonly whenStreamEnds: (admitted: Admitted<A>, callback: () => void) => (() => void) | undefined
   /** Calls back when the host is disposed; the result cancels that. */
   readonly atEnd: (callback: () => void) => () => void
   /** The public document at a path, if there is one. */
@@ -230,13 +230,15 @@ export const make = async <A, R, E>(
     authInfo: undefined,
     claims: undefined,
     operations: [],
-    body: undefined
+    body: undefined,
+    ticket: undefined
   })
 
   const somebody = (
     principal: Principal["Service"],
     method: string,
-    operations: ReadonlyArray<Operation.Operation>
+    operations: ReadonlyArray<Operation.Operation>,
+    ticket: Decision.Ticket
   ): Admitted<A> => ({
     method,
     session: undefined,
@@ -244,7 +246,8 @@ export const make = async <A, R, E>(
     authInfo: authInfo.make(principal, gate),
     claims: claims(principal),
     operations,
-    body: undefined
+    body: undefined,
+    ticket
   })
 
   /** The second half of a decision. A body that is here already is judged at once. */
@@ -260,22 +263,25 @@ export const make = async <A, R, E>(
     const info = principal === undefined ? undefined : authInfo.make(principal, gate)
     let policyOf = nothingAsked
     let judged: unknown
-    const operations = read === undefined ? noOperations : Effect.flatMapEager(read, ({ operations, value }) => {
+    const operations = read === undefined ? noOperations : Effect.mapEager(read, ({ operations, value }) => {
       judged = value
-      if (operations.length === 0) return Effect.succeed(operations)
-      const found = policies({ session, principal, authInfo: info, operations, body: value })
-      return Effect.mapEager(found, (found) => {
-        policyOf = found
-        return operations
-      })
+      return operations
     })
     const authorized = gate.authorize({
       principal,
       session,
       protocolVersion: request.header("mcp-protocol-version"),
       operations,
+      // Functions of the user's may run here, so the token has been checked again before.
+      prepare: (operations) =>
+        operations.length === 0
+          ? Effect.void
+          : Effect.mapEager(policies({ session, principal, authInfo: info, operations, body: judged }), (found) => {
+            policyOf = found
+          }),
       policy: (operation) => closed(policyOf, operation),
-      ticket
+      ticket,
+      request
     }, fiber)
     return Effect.mapEager(authorized, (operations): Admitted<A> => ({
       method: request.method,
@@ -284,7 +290,8 @@ export const make = async <A, R, E>(
       authInfo: info,
       claims: principal === undefined ? undefined : claims(principal),
       operations,
-      body: judged
+      body: judged,
+      ticket
     }))
   }
 
@@ -344,7 +351,7 @@ export const make = async <A, R, E>(
       }),
     recall: (request, authorization, policies) => {
       const ticket = arriving()
-      const principal = ticket && gate.recall(authorization, ticket.clock.currentTimeMillisUnsafe())
+      const principal = ticket && gate.recall(authorization, ticket)
       if (ticket === undefined || principal === undefined) return undefined
       const session = request.header("mcp-session-id")
       if (session !== undefined && gate.sessions.judge(session, principal) !== "own") return undefined
@@ -375,35 +382,34 @@ export const make = async <A, R, E>(
               policy: () => ({ scopes, unauthorized: "challenge", authenticated: true }),
               ticket
             }, fiber),
-            (operations) => somebody(principal, method, operations)
+            (operations) => somebody(principal, method, operations, ticket)
           )
         })
       }),
     recallRoute: (authorization, method, scopes) => {
       const ticket = arriving()
-      const principal = ticket && gate.recall(authorization, ticket.clock.currentTimeMillisUnsafe())
+      const principal = ticket && gate.recall(authorization, ticket)
       if (
         ticket === undefined || principal === undefined || scopes.some((scope) => !principal.scopes.has(scope))
       ) return undefined
       const operations = routeOf(method)
       const told = gate.admitted(principal, ticket, Decision.now(ticket), idle, { operations, required: scopes })
-      const admitted = somebody(principal, method, operations)
+      const admitted = somebody(principal, method, operations, ticket)
       return told === Effect.void ? admitted : Effect.as(told, admitted)
     },
     answered: ({ method, principal, session }, status, issued) => {
       if (issued !== undefined && session === undefined) gate.sessions.bind(issued, principal)
       if (method === "DELETE" && status >= 200 && status < 300 && session !== undefined) gate.sessions.release(session)
     },
-    endOfStream: ({ method, operations, principal }) => lifetime.endOfStream(principal, method, operations),
-    at: (millis, callback) => {
+    whenStreamEnds: ({ method, operations, principal, ticket }, callback) => {
+      const end = lifetime.endOfStream(principal, method, operations)
+      if (principal === undefined || end === undefined) return undefined
       if (disposed) {
         callback()
         return () => {}
       }
       let wanted = true
-      const fiber = runtime.runFork(
-        Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.sleep(Duration.millis(Math.max(0, millis - now))))
-      )
+      const fiber = runtime.runFork(gate.untilStreamEnds(principal, end, ticket))
       fiber.addObserver(() => {
         if (wanted) callback()
       })

@@ -295,8 +295,7 @@ class Watch<A> {
       return value === undefined ? undefined : String(value)
     }
     this.#host.answered(this.#admitted, Number(args[0] ?? res.statusCode), header("mcp-session-id"))
-    const end = this.#host.endOfStream(this.#admitted)
-    if (end !== undefined && isEventStream(header("content-type"))) endAt(this.#host, res, end)
+    if (isEventStream(header("content-type"))) endInTime(this.#host, this.#admitted, res)
   }
 }
 
@@ -332,12 +331,12 @@ const headerOf = (headers: unknown, name: string): unknown => {
 const isNamed = (header: string, name: string): boolean =>
   header.length === name.length && header.toLowerCase() === name
 
-/** Ends a stream cleanly; whoever still writes into it writes into nothing. */
-const endAt = <A>(host: Host<A>, res: NodeResponse, end: number): void => {
-  const forget = host.at(end, () => {
+/** Ends a stream cleanly. What the handler writes afterwards goes nowhere. */
+const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, res: NodeResponse): void => {
+  const forget = host.whenStreamEnds(admitted, () => {
     if (res.writableEnded || res.destroyed) return
     res.end()
     Object.assign(res, { write: () => false, end: () => res })
   })
-  res.on("close", forget)
+  if (forget !== undefined) res.on("close", forget)
 }

@@ -154,28 +154,33 @@ export const serve = async <A>(
 
 /** Ends an event stream when the token does. Everything else passes as it is. */
 export const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, response: Response): Response => {
-  const end = host.endOfStream(admitted)
-  // Headers first: on Node, who asks for a body gets a stream made of it.
-  if (end === undefined || !isEventStream(response.headers.get("content-type")) || response.body === null) {
+  // Headers first: on Node, reading `body` makes a stream of it.
+  if (
+    admitted.principal === undefined || !isEventStream(response.headers.get("content-type")) || response.body === null
+  ) {
     return response
   }
-  return new Response(until(host, end, response.body), response)
+  return new Response(until(host, admitted, response.body), response)
 }
 
 export const isEventStream = (contentType: string | null | undefined): boolean =>
   contentType?.split(";")[0]!.trim().toLowerCase() === "text/event-stream"
 
-const until = <A>(host: Host<A>, end: number, body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> => {
+const until = <A>(
+  host: Host<A>,
+  admitted: Admitted<A>,
+  body: ReadableStream<Uint8Array>
+): ReadableStream<Uint8Array> => {
   const reader = body.getReader()
   let ended = false
   let forget = () => {}
   return new ReadableStream<Uint8Array>({
     start: (controller) => {
-      forget = host.at(end, () => {
+      forget = host.whenStreamEnds(admitted, () => {
         ended = true
         controller.close()
         reader.cancel().catch(() => {})
-      })
+      }) ?? forget
     },
     pull: async (controller) => {
       try {

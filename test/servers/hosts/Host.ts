@@ -47,8 +47,15 @@ export interface Opened {
   readonly ended: Promise<void>
 }
 
+/** A request whose headers have arrived and whose body has not. */
+export interface Held {
+  readonly finish: () => Promise<Answer>
+}
+
 export interface Running {
   readonly send: (request: Sent) => Promise<Answer>
+  /** Sends the headers, and waits until the gate has seen them: `finish` sends the body. */
+  readonly hold: (request: Sent) => Promise<Held>
   readonly open: (request: Sent) => Promise<Opened>
   /** What ran since the last time, such as `add_todo alice`. */
   readonly ran: () => Promise<ReadonlyArray<string>>
@@ -92,6 +99,40 @@ export const overFetch = (handle: (request: Request) => Response | Promise<Respo
       })
     )
   return {
+    hold: ({ body, headers, method, path }: Sent): Promise<Held> =>
+      new Promise((resolve) => {
+        let send = () => {}
+        const held = new ReadableStream<Uint8Array>({
+          // Whoever reads the body has authenticated the request.
+          pull: (controller) =>
+            new Promise<void>((done) => {
+              send = () => {
+                controller.enqueue(typeof body === "string" ? new TextEncoder().encode(body) : body!)
+                controller.close()
+                done()
+              }
+              resolve({
+                finish: async () => {
+                  send()
+                  const response = await answer
+                  return {
+                    status: response.status,
+                    headers: Object.fromEntries(response.headers),
+                    body: await response.text()
+                  }
+                }
+              })
+            })
+        }, { highWaterMark: 0 })
+        const answer = Promise.resolve(handle(
+          new Request(new URL(path, resource), {
+            method,
+            headers: headers.map(([name, value]) => [name, value] as [string, string]),
+            body: held,
+            duplex: "half"
+          } as RequestInit)
+        ))
+      }),
     send: async (sent: Sent): Promise<Answer> => {
       const response = await ask(sent)
       return {
@@ -132,7 +173,49 @@ export const overSocket = (port: number) => {
       if (announced === undefined) request.end(body)
       else request.write(body)
     })
+  const read = async (response: IncomingMessage): Promise<Answer> => {
+    const chunks: Array<Buffer> = []
+    for await (const chunk of response) chunks.push(chunk as Buffer)
+    const headers = Object.entries(response.headers).map(([name, value]) => [name, String(value)] as const)
+    return {
+      status: response.statusCode!,
+      headers: Object.fromEntries(headers),
+      body: Buffer.concat(chunks).toString()
+    }
+  }
   return {
+    hold: ({ body, headers, method, path }: Sent): Promise<Held> =>
+      new Promise((resolve, reject) => {
+        const request: ClientRequest = nodeRequest({
+          port,
+          host: "127.0.0.1",
+          method,
+          path,
+          agent: false,
+          // Node answers `100 Continue` as it hands the request to the server.
+          headers: [
+            "host",
+            "server.test",
+            "expect",
+            "100-continue",
+            ...headers.flat(),
+            ...lengthOf(body, undefined)
+          ] as never
+        })
+        const answer = new Promise<Answer>((resolve, reject) => {
+          request.on("response", (response) => resolve(read(response)))
+          request.on("error", reject)
+        })
+        answer.catch(reject)
+        request.on("continue", () =>
+          resolve({
+            finish: () => {
+              request.end(body)
+              return answer
+            }
+          }))
+        request.flushHeaders()
+      }),
     /** Sends, and waits for nothing; the result takes the connection away. */
     leave: ({ body, headers, method, path }: Sent) => {
       const request = nodeRequest({
@@ -148,15 +231,7 @@ export const overSocket = (port: number) => {
       return () => request.destroy()
     },
     send: async (sent: Sent): Promise<Answer> => {
-      const response = await ask(sent)
-      const chunks: Array<Buffer> = []
-      for await (const chunk of response) chunks.push(chunk as Buffer)
-      const headers = Object.entries(response.headers).map(([name, value]) => [name, String(value)] as const)
-      return {
-        status: response.statusCode!,
-        headers: Object.fromEntries(headers),
-        body: Buffer.concat(chunks).toString()
-      }
+      return read(await ask(sent))
     },
     open: async (sent: Sent): Promise<Opened> => {
       const response = await ask(sent)

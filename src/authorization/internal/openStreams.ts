@@ -1,0 +1,134 @@
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import type { Principal } from "../../verification/Principal.ts"
+import * as TokenCache from "../../verification/TokenCache.ts"
+
+/* Open streams, and what has been revoked or invalidated since a request was authenticated. */
+
+/** At most this many streams are open at once; a further one ends the oldest. Each of them holds a connection anyway. */
+const maximumStreams = 100_000
+
+/** How many targets are kept to compare requests with. A request that is older than all of them is verified again. */
+const maximumTargets = 256
+
+/** How many streams ask `revocation` at the same time. Later ones try again shortly after. */
+const maximumAsks = 16
+
+/** How long a stream waits for its turn to ask, in milliseconds. */
+const pause = 100
+
+/** An answer that takes longer counts as an outage. */
+const askTimeout = Duration.seconds(5)
+
+type Service = Principal["Service"]
+
+export interface Options {
+  readonly revocation:
+    | ((principal: Service) => Effect.Effect<boolean, AuthorizationServerUnavailable>)
+    | undefined
+  /** How often an open stream asks again. */
+  readonly interval: Duration.Duration
+}
+
+export interface OpenStreams {
+  /** Grows with every target. A request keeps the number that it was authenticated at. */
+  readonly revision: () => number
+  /** Whether a target since that revision means this principal. */
+  readonly isConcerned: (principal: Service, since: number) => boolean
+  /** Ends the streams that a target means, now. */
+  readonly end: (target: TokenCache.Target) => void
+  /**
+   * Waits until a stream must end: at `end` (in milliseconds since 1970), when a target means its principal, or when
+   * `revocation` says so. `since` is the revision that the request was authorized at.
+   */
+  readonly untilEnd: (principal: Service, end: number, since: number | undefined) => Effect.Effect<void>
+}
+
+export const make = ({ interval, revocation }: Options): OpenStreams => {
+  const streams = new Set<{ readonly principal: Service; readonly ended: Deferred.Deferred<void> }>()
+  const targets: Array<(principal: Service) => boolean> = []
+  let revision = 0
+  let asks = 0
+
+  const isConcerned: OpenStreams["isConcerned"] = (principal, since) => {
+    const missed = revision - since
+    if (missed <= 0) return false
+    return missed > targets.length || targets.slice(-missed).some((isMeant) => isMeant(principal))
+  }
+
+  /** `false` also for an outage: what a store that fails would say is not known, and the token is still valid. */
+  const isRevoked = (principal: Service): Effect.Effect<boolean> =>
+    revocation === undefined ? Effect.succeed(false) : Effect.suspend(() => {
+      asks++
+      return Effect.suspend(() => revocation(principal))
+    }).pipe(
+      Effect.timeoutOption(askTimeout),
+      Effect.map((answer) => answer._tag === "Some" && answer.value !== false),
+      Effect.catch(() => Effect.succeed(false)),
+      // A function that throws or dies has not approved of the token.
+      Effect.catchDefect((defect) => Effect.as(Effect.logError("revocation failed for an open stream", defect), true)),
+      Effect.ensuring(Effect.sync(() => {
+        asks--
+      }))
+    )
+
+  const untilExpiry = (principal: Service, end: number): Effect.Effect<void> =>
+    Effect.gen(function*() {
+      const clock = yield* Clock.Clock
+      const started = clock.monotonicTimeNanosUnsafe()
+      const longest = end - clock.currentTimeMillisUnsafe()
+      const period = Duration.toMillis(interval)
+      let asked = 0
+      for (;;) {
+        const age = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
+        // By the wall clock, which may have been set since, and never longer than it looked at first.
+        const left = Math.min(longest - age, end - clock.currentTimeMillisUnsafe())
+        if (!(left > 0)) return
+        if (revocation !== undefined && age - asked >= period) {
+          if (asks >= maximumAsks) {
+            yield* Effect.sleep(Math.min(left, pause))
+            continue
+          }
+          if (yield* isRevoked(principal)) return
+          asked = age
+        }
+        yield* Effect.sleep(Math.min(left, period - (age - asked) % period))
+      }
+    })
+
+  return {
+    revision: () => revision,
+    isConcerned,
+    end: (target) => {
+      const isMeant = TokenCache.matcher(target)
+      revision++
+      targets.push(isMeant)
+      if (targets.length > maximumTargets) targets.shift()
+      for (const { ended, principal } of streams) {
+        if (isMeant(principal)) Deferred.doneUnsafe(ended, Exit.void)
+      }
+    },
+    untilEnd: (principal, end, since) =>
+      Effect.suspend(() => {
+        // Between the decision and the first byte of the answer nothing has watched.
+        if (since !== undefined && isConcerned(principal, since)) return Effect.void
+        const stream = { principal, ended: Deferred.makeUnsafe<void>() }
+        streams.add(stream)
+        if (streams.size > maximumStreams) {
+          const [oldest] = streams
+          streams.delete(oldest!)
+          Deferred.doneUnsafe(oldest!.ended, Exit.void)
+        }
+        return Effect.ensuring(
+          Effect.raceFirst(Deferred.await(stream.ended), untilExpiry(principal, end)),
+          Effect.sync(() => {
+            streams.delete(stream)
+          })
+        )
+      })
+  }
+}

@@ -1,0 +1,290 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Deferred, Effect, Fiber, Redacted, Result } from "effect"
+import { AuthError, Decision, type Gate, Operation, type Principal, type Refusal } from "effect-mcp-auth"
+import { TestClock } from "effect/testing"
+import { active, start, type World, world } from "../verification/introspection.ts"
+import * as steppingClock from "../verification/steppingClock.ts"
+
+type GateOptions = NonNullable<Parameters<World["gate"]>[0]>
+
+const call = Result.getOrThrow(
+  Operation.fromBody({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "list" } })
+)
+
+const requestOf = (token: string): Gate.Request => ({
+  method: "POST",
+  header: () => undefined,
+  authorization: [`Bearer ${token}`]
+})
+
+/** A request whose body takes as long as `meanwhile`. Gives `"ran"`, or status and reason. */
+const during = Effect.fnUntraced(function*(
+  gate: Gate.Gate,
+  token: string,
+  meanwhile: Effect.Effect<unknown, AuthError.MalformedRequest>,
+  knowsRequest = true
+) {
+  const request = requestOf(token)
+  const ticket = yield* Effect.withFiber((fiber) => Effect.succeed(Decision.ticket(fiber)))
+  const outcome = Effect.gen(function*() {
+    const principal = (yield* gate.authenticate(request, ticket)) as Principal["Service"]
+    yield* gate.authorize({
+      principal,
+      session: undefined,
+      protocolVersion: undefined,
+      operations: Effect.as(meanwhile, call),
+      policy: () => ({ scopes: ["todos:read"], unauthorized: "challenge" }),
+      ticket,
+      request: knowsRequest ? request : undefined
+    })
+    return "ran"
+  })
+  return yield* Effect.catch(outcome, ({ reason, status }: Refusal.Refusal) => Effect.succeed(`${status} ${reason}`))
+})
+
+describe("when the body is complete", () => {
+  it.effect("[T-AUD-07c] a token that was invalidated meanwhile is verified again, any other is not", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      const { gate: it } = yield* gate()
+      assert.strictEqual(yield* during(it, "a", it.invalidate({ subject: "bob" })), "ran")
+      assert.strictEqual(endpoint.asked.length, 1)
+      assert.strictEqual(yield* during(it, "a", it.invalidate({ subject: "alice" })), "ran")
+      assert.strictEqual(endpoint.asked.length, 2)
+      const revoke = Effect.andThen(
+        Effect.sync(() => {
+          endpoint.answer = () => Response.json({ active: false })
+        }),
+        it.invalidate({ client: "client-1" })
+      )
+      assert.strictEqual(yield* during(it, "a", revoke), "401 inactive")
+    }))
+
+  it.effect("[T-AUD-07c] a token whose rights have shrunk, or that cannot be verified again, is 401", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = active({ scope: "todos:read more" })
+      const { gate: it } = yield* gate()
+      assert.strictEqual(yield* during(it, "a", it.invalidate("everything"), false), "401 revoked")
+      const shrink = Effect.andThen(
+        Effect.sync(() => {
+          endpoint.answer = active()
+        }),
+        it.invalidate("everything")
+      )
+      assert.strictEqual(yield* during(it, "a", shrink), "401 revoked")
+      assert.strictEqual(yield* during(it, "a", Effect.void), "ran")
+      const another = Effect.andThen(
+        Effect.sync(() => {
+          endpoint.answer = active({ sub: "bob" })
+        }),
+        it.invalidate("everything")
+      )
+      assert.strictEqual(yield* during(it, "a", another), "401 revoked")
+    }))
+
+  it.effect("[T-AUD-07c] a request that missed more invalidations than are kept is verified again", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      const { gate: it } = yield* gate()
+      const many = Effect.forEach(Array.from({ length: 300 }), (_, n) => it.invalidate({ subject: `other-${n}` }))
+      assert.strictEqual(yield* during(it, "a", many), "ran")
+      // It was still in the cache: nobody was asked, and no target means it.
+      assert.strictEqual(endpoint.asked.length, 1)
+    }))
+
+  it.effect("[T-AUD-07d] the tolerance of verification holds, and not a second more", () =>
+    Effect.gen(function*() {
+      const { gate } = yield* world
+      const { gate: it } = yield* gate({ clockTolerance: "10 seconds" })
+      assert.strictEqual(yield* during(it, "a", TestClock.adjust("309 seconds")), "ran")
+      yield* TestClock.setTime(start * 1000)
+      assert.strictEqual(yield* during(it, "b", TestClock.adjust("310 seconds")), "401 expired")
+    }))
+
+  it.effect("[T-AUD-07b] revocation is asked again, and not where nothing was awaited", () =>
+    Effect.gen(function*() {
+      const { gate } = yield* world
+      let asked = 0
+      let answer: Effect.Effect<boolean, AuthError.AuthorizationServerUnavailable> = Effect.succeed(false)
+      const { gate: it } = yield* gate({
+        revocation: () => {
+          asked++
+          return answer
+        }
+      })
+      const set = (next: typeof answer) =>
+        Effect.sync(() => {
+          answer = next
+        })
+      assert.strictEqual(yield* during(it, "a", Effect.yieldNow), "ran")
+      assert.strictEqual(asked, 2)
+      assert.strictEqual(yield* during(it, "a", set(Effect.succeed(true))), "401 revoked")
+      answer = Effect.succeed(false)
+      const down = Effect.fail(
+        new AuthError.AuthorizationServerUnavailable({ reason: "network", issuer: "redis", retryAfter: 1 })
+      )
+      assert.strictEqual(yield* during(it, "a", set(down)), "503 network")
+      answer = Effect.succeed(false)
+      asked = 0
+      const principal = (yield* it.authenticate(requestOf("a"))) as Principal["Service"]
+      yield* it.authorize({
+        principal,
+        session: undefined,
+        protocolVersion: undefined,
+        operations: Effect.succeed([]),
+        policy: () => undefined
+      })
+      assert.strictEqual(asked, 1)
+    }))
+})
+
+describe("an open stream", () => {
+  const minute = 60_000
+
+  /** A stream of a token, opened now: whether it has ended, and what ends it. */
+  const open = Effect.fnUntraced(function*(options: GateOptions = {}, lifetime = 5 * minute, token = "a") {
+    const { gate } = yield* world
+    const { gate: it } = yield* gate(options)
+    const principal = (yield* it.authenticate(requestOf(token))) as Principal["Service"]
+    const end = (yield* Clock.currentTimeMillis) + lifetime
+    const fiber = yield* Effect.forkChild(it.untilStreamEnds(principal, end, undefined))
+    yield* Effect.yieldNow
+    return { gate: it, principal, isEnded: Effect.sync(() => fiber.pollUnsafe() !== undefined), fiber }
+  })
+
+  it.effect("[T-AUD-03e] ends at once when its token is invalidated, and not when another one is", () =>
+    Effect.gen(function*() {
+      const { fiber, gate, isEnded } = yield* open()
+      yield* gate.invalidate({ subject: "bob" })
+      yield* gate.invalidate({ token: Redacted.make("b") })
+      yield* Effect.yieldNow
+      assert.isFalse(yield* isEnded)
+      yield* gate.invalidate({ token: Redacted.make("a") })
+      yield* Fiber.join(fiber)
+    }))
+
+  it.effect("[T-AUD-03e] of a token that was invalidated before the answer began ends at once", () =>
+    Effect.gen(function*() {
+      const { gate, principal } = yield* open()
+      const ticket = yield* Effect.withFiber((fiber) => Effect.succeed(Decision.ticket(fiber)))
+      yield* gate.authenticate(requestOf("a"), ticket)
+      yield* gate.invalidate({ subject: "alice" })
+      yield* gate.untilStreamEnds(principal, Number.POSITIVE_INFINITY, ticket)
+    }))
+
+  it.effect("[T-AUD-03f] asks revocation every 30 seconds, and ends within them", () =>
+    Effect.gen(function*() {
+      let revoked = false
+      let asked = 0
+      const { fiber, isEnded } = yield* open({
+        revocation: () =>
+          Effect.sync(() => {
+            asked++
+            return revoked
+          })
+      })
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual(asked, 5)
+      revoked = true
+      yield* TestClock.adjust("29 seconds")
+      assert.isFalse(yield* isEnded)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(fiber)
+    }))
+
+  it.effect("[T-AUD-03f] asks as often as the option says", () =>
+    Effect.gen(function*() {
+      let asked = 0
+      yield* open({ revocation: () => Effect.sync(() => ++asked < 0), revocationInterval: "10 seconds" })
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(asked, 7)
+    }))
+
+  it.effect.each(["9 millis", "2 hours", "soon"] as const)(
+    "[T-AUD-03f] the interval %s is an AuthConfigError",
+    (revocationInterval) =>
+      Effect.gen(function*() {
+        const { gate } = yield* world
+        const error = yield* Effect.flip(gate({ revocationInterval: revocationInterval as "1 second" }))
+        assert.strictEqual(error.option, "revocationInterval")
+      })
+  )
+
+  it.effect("[T-AUD-03f] stays open through an outage of revocation until its token ends", () =>
+    Effect.gen(function*() {
+      let answer: Effect.Effect<boolean, AuthError.AuthorizationServerUnavailable> = Effect.succeed(false)
+      const { fiber, isEnded } = yield* open({ revocation: () => answer })
+      answer = Effect.fail(
+        new AuthError.AuthorizationServerUnavailable({ reason: "network", issuer: "redis", retryAfter: 1 })
+      )
+      yield* TestClock.adjust("1 minute")
+      assert.isFalse(yield* isEnded)
+      answer = Effect.never
+      yield* TestClock.adjust("239 seconds")
+      assert.isFalse(yield* isEnded)
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(fiber)
+    }))
+
+  it.effect.each(
+    [
+      ["throws", () => {
+        throw new Error("broken")
+      }],
+      ["dies", () => Effect.die("broken")],
+      ["returns nothing", () => undefined as never]
+    ] as const
+  )("[T-AUD-03f] ends when revocation %s", ([, broken]) =>
+    Effect.gen(function*() {
+      let isBroken = false
+      const { fiber } = yield* open({ revocation: () => isBroken ? broken() : Effect.succeed(false) })
+      isBroken = true
+      yield* TestClock.adjust("30 seconds")
+      yield* Fiber.join(fiber)
+    }))
+
+  it.effect("[T-AUD-03f] of many, at most 16 ask at a time, and every one asks", () =>
+    Effect.gen(function*() {
+      const { gate } = yield* world
+      const gateOpen = yield* Deferred.make<void>()
+      let asks = 0
+      let most = 0
+      let isCounting = false
+      const { gate: it } = yield* gate({
+        revocation: () =>
+          !isCounting ? Effect.succeed(false) : Effect.suspend(() => {
+            most = Math.max(most, ++asks)
+            return Effect.ensuring(Effect.as(Deferred.await(gateOpen), true), Effect.sync(() => asks--))
+          })
+      })
+      const principal = (yield* it.authenticate(requestOf("a"))) as Principal["Service"]
+      isCounting = true
+      const fibers = yield* Effect.forEach(
+        Array.from({ length: 50 }),
+        () => Effect.forkChild(it.untilStreamEnds(principal, start * 1000 + 10 * minute, undefined))
+      )
+      yield* TestClock.adjust("31 seconds")
+      assert.strictEqual(most, 16)
+      yield* Deferred.succeed(gateOpen, undefined)
+      yield* TestClock.adjust("1 second")
+      yield* Effect.forEach(fibers, Fiber.join)
+      assert.strictEqual(most, 16)
+    }))
+
+  it.effect("[T-AUD-08h] ends in time when the wall clock steps back, and when it steps forward", () =>
+    steppingClock.use((step) =>
+      Effect.gen(function*() {
+        const { fiber, isEnded } = yield* open()
+        yield* step(steppingClock.hourBack)
+        yield* TestClock.adjust("299 seconds")
+        assert.isFalse(yield* isEnded)
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(fiber)
+        const other = yield* open({}, 2 * 60 * minute)
+        yield* step(-3 * steppingClock.hourBack)
+        yield* TestClock.adjust("30 seconds")
+        yield* Fiber.join(other.fiber)
+      })
+    ))
+})
