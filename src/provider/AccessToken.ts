@@ -221,9 +221,12 @@ const judgeKind = (header: Json, claims: Json): ReadonlyArray<Judgement> => {
   const wrong = TokenType.judge(TokenType.standard(), typ, claims)
   const marks = ["nonce", "at_hash", "c_hash", "s_hash", "events"].filter((name) => Object.hasOwn(claims, name))
   const named = `typ is ${shown(typ, 40)}`
+  const kind = TokenType.kindOf(claims)
   return [
     wrong === "id-token"
       ? failed(Rules.kind, `it is an ID token: it has ${marks.length === 0 ? "the mark of one" : marks.join(" and ")}`)
+      : wrong === "token-type" && kind === "other"
+      ? failed(Rules.kind, "its claims name another kind of token (token_use, token_type, typ)")
       : wrong === "token-type"
       ? failed(
         Rules.kind,

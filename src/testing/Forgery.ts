@@ -399,6 +399,16 @@ const table = {
     reason: "id-token",
     forge: issued(() => ({ header: { typ: "JWT" }, claims: { at_hash: "MTIzNDU2Nzg5MDEyMzQ1Ng", scope: "openid" } }))
   },
+  "refresh-token": {
+    title: "a refresh token that has the marks of an access token",
+    reason: "token-type",
+    forge: issued(() => ({ header: { typ: "JWT" }, claims: { token_use: "refresh" } }))
+  },
+  "refresh-token-of-keycloak": {
+    title: "a refresh token that names itself in the claim typ",
+    reason: "token-type",
+    forge: issued(() => ({ header: { typ: "JWT" }, claims: { typ: "Refresh" } }))
+  },
   "logout-token": {
     title: "a logout token",
     reason: "token-type",

@@ -37,7 +37,7 @@ import type * as Introspection from "./Introspection.ts"
 import { JwkSet } from "./JwkSet.ts"
 import * as Signature from "./Signature.ts"
 import * as TokenCache from "./TokenCache.ts"
-import type * as TokenType from "./TokenType.ts"
+import * as TokenType from "./TokenType.ts"
 import { isJwt, type VerificationError, type Verifier } from "./TokenVerifier.ts"
 
 /**
@@ -180,6 +180,9 @@ export const make = (
     const judge = ({ at, claims: response }: Said, credentials: Credentials, now: number, monotonicNow: number) =>
       Result.gen(function*() {
         if (Claims.own(response, "active") !== true) return yield* Claims.refuse("inactive")
+        // Some servers call refresh tokens active, too, and name the kind (Hydra: `token_use: "refresh_token"`).
+        const kind = TokenType.kindOf(response, server.profile?.accessTokenMarks)
+        if (kind === "id" || kind === "other") return yield* Claims.refuse(kind === "id" ? "id-token" : "token-type")
         const answer = { ...yield* claimsOf(Redacted.value(credentials.token), rules.tokenType), ...response }
         const issuer = Claims.own(answer, "iss") ?? server.issuer
         if (typeof issuer !== "string" || (issuer !== server.issuer && !server.tokenIssuers.includes(issuer))) {

@@ -391,7 +391,8 @@ const descope: Row = {
       claims: { aud: "client-1", scope: undefined, amr: ["email"] },
       reason: "token-type"
     },
-    "a session of the project": { claims: { iss: "https://api.descope.com/v1/apps/P2abc" }, reason: "unknown-issuer" }
+    "a session of the project": { claims: { iss: "https://api.descope.com/v1/apps/P2abc" }, reason: "unknown-issuer" },
+    "a refresh token (T-AUD-51)": { claims: { drn: "DSR" }, reason: "id-token" }
   }
 }
 

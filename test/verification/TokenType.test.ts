@@ -12,7 +12,13 @@ const positive = [
   { client_id: "client-1" },
   { cid: "client-1" },
   { token_use: "access" },
-  { typ: "Bearer" }
+  { token_use: "Access" },
+  { tokenUse: "access_token" },
+  { token_type: "access" },
+  { tokenType: "access-token" },
+  { typ: "Bearer" },
+  { typ: "bearer" },
+  { typ: "DPoP" }
 ]
 
 /** Marks of an ID token, or of another token that is none for access. */
@@ -22,9 +28,49 @@ const negative = [
   { at_hash: "h" },
   { c_hash: "h" },
   { s_hash: "h" },
-  { token_use: "id" },
-  { typ: "ID" },
   { events: { "http://schemas.openid.net/event/backchannel-logout": {} } }
+]
+
+/** Names of an ID token, and of other tokens that are none for access. */
+const idKinds = [
+  { token_use: "id" },
+  { token_use: "ID" },
+  { tokenUse: "id_token" },
+  { token_type: "id-token" },
+  { typ: "ID" },
+  { typ: "id" },
+  { typ: "Serialized-ID" },
+  { use: "id" },
+  { type: "id_token" },
+  { token_type: "urn:ietf:params:oauth:token-type:id_token" }
+]
+const otherKinds = [
+  { token_use: "refresh" },
+  { token_use: "Refresh_Token" },
+  { token_use: "refresh_token" },
+  { token_use: ["access"] },
+  { token_use: null },
+  { token_use: "" },
+  { token_use: 1 },
+  { tokenUse: "refresh" },
+  { token_type: "refresh" },
+  { token_type: "urn:ietf:params:oauth:token-type:refresh_token" },
+  { token_type: "N_A" },
+  { tokenType: "refresh-token" },
+  { typ: "Refresh" },
+  { typ: "REFRESH" },
+  { typ: "Offline" },
+  { typ: "Logout" },
+  { typ: "RegistrationAccessToken" },
+  { typ: "InitialAccessToken" },
+  { typ: "verify-email" },
+  { typ: "logout+jwt" },
+  { use: "refresh" },
+  { use: ["sig", "refresh"] },
+  { type: "refresh" },
+  { type: "refresh_token" },
+  { token_use: "access", typ: "Refresh" },
+  { token_type: "Bearer", use: "Refresh" }
 ]
 
 const plain = ["JWT", "jwt", "application/jwt", "Application/JWT", undefined]
@@ -41,6 +87,55 @@ describe("at+jwt", () => {
   )
 })
 
+describe("[T-AUD-51] claims that name another kind", () => {
+  it.each(idKinds)("[T-AUD-51] %j is an ID token, whatever the typ and the marks", (mark) => {
+    for (const typ of [...plain, "at+jwt"]) {
+      for (const claims of positive) {
+        assert.strictEqual(TokenType.judge(standard, typ, { ...claims, ...mark }), "id-token")
+      }
+    }
+    assert.strictEqual(TokenType.judge(TokenType.strict, "at+jwt", mark), "id-token")
+  })
+
+  it.each(otherKinds)("[T-AUD-51] %j is no access token, whatever the typ and the marks", (mark) => {
+    for (const typ of [...plain, "at+jwt"]) {
+      for (const claims of positive) {
+        assert.strictEqual(TokenType.judge(standard, typ, { ...claims, ...mark }), "token-type")
+      }
+    }
+    assert.strictEqual(TokenType.judge(TokenType.strict, "at+jwt", mark), "token-type")
+  })
+
+  it.each([
+    { typ: "JWT" },
+    { use: "sig" },
+    { type: "user" },
+    { type: 7 },
+    { type: { refresh: true } },
+    { token_use: "access", typ: "JWT" }
+  ])("[T-AUD-51] %j beside a mark of an access token is an access token", (claims) => {
+    for (const typ of [...plain, "at+jwt"]) {
+      assert.isUndefined(TokenType.judge(standard, typ, { scope: "todos:read", ...claims }))
+    }
+  })
+
+  it("[T-AUD-51] a profile may name values of its own, and no other value counts", () => {
+    const also = [{ claim: "token_type", values: ["api"] }, { claim: "typ" }]
+    assert.isUndefined(TokenType.judge(standard, "JWT", { token_type: "api", scope: "" }, also))
+    assert.strictEqual(TokenType.kindOf({ token_type: "api" }, also), "access")
+    for (const claims of [{ token_type: "API" }, { token_type: ["api"] }, { token_use: "api" }, { typ: "api" }]) {
+      assert.strictEqual(TokenType.judge(standard, "JWT", { scope: "", ...claims }, also), "token-type")
+    }
+    assert.strictEqual(TokenType.judge(standard, "JWT", { token_type: "api", typ: "Refresh" }, also), "token-type")
+  })
+
+  it("[T-AUD-51] a kind that is inherited from a prototype is none", () => {
+    const claims: Record<string, unknown> = Object.create({ token_use: "refresh" })
+    claims["scope"] = "todos:read"
+    assert.isUndefined(TokenType.judge(standard, "JWT", claims))
+  })
+})
+
 describe("JWT or no typ", () => {
   it.each(positive)("%j marks an access token", (claims) => {
     for (const typ of plain) assert.isUndefined(TokenType.judge(standard, typ, claims))
@@ -49,7 +144,6 @@ describe("JWT or no typ", () => {
   it.each(negative)("%j outweighs every mark of an access token", (mark) => {
     for (const typ of plain) {
       assert.strictEqual(TokenType.judge(standard, typ, mark), "id-token")
-      // `token_use` and `typ` hold one value each: what is said last stands.
       for (const claims of positive) {
         assert.strictEqual(TokenType.judge(standard, typ, { ...claims, ...mark }), "id-token")
       }
@@ -60,11 +154,9 @@ describe("JWT or no typ", () => {
     {},
     { azp: "client-1" },
     { sub: "alice", aud: "x", iat: 1, exp: 2, email: "a@b.test" },
-    { token_use: "refresh" },
-    { token_use: ["access"] },
-    { token_use: "Access" },
-    { typ: "bearer" },
-    { typ: "Refresh" }
+    { typ: "JWT" },
+    { use: "access" },
+    { type: "access" }
   ])("%j has no mark of an access token", (claims) => {
     for (const typ of plain) assert.strictEqual(TokenType.judge(standard, typ, claims), "token-type")
   })

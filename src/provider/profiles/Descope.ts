@@ -57,6 +57,8 @@ export const descope = (options: Options): Profile.Profile => {
     audience: options.audience === undefined && server === undefined
       ? Audience.oneOf([project])
       : audience(options.audience),
+    // A session of the project has its refresh token as a JWT of the same issuer.
+    idTokenMarks: [{ claim: "drn", values: ["DSR"] }],
     boundTo: options.audience === undefined && server === undefined ? "project" : "resource",
     confirmed: false,
     notes: [

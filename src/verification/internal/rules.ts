@@ -42,7 +42,7 @@ export const compile = (server: AuthorizationServer, general: General): Rules =>
     tokenType: (typ, claims) => {
       // Whatever JWTs such a provider signs, access tokens are not among them.
       if (profile?.opaque.issued === "always") return "token-type"
-      const wrong = TokenType.judge(tokenType, typ, claims)
+      const wrong = TokenType.judge(tokenType, typ, claims, profile?.accessTokenMarks)
       if (wrong !== undefined || profile === undefined) return wrong
       if (profile.idTokenMarks.some((mark) => bears(claims, mark))) return "id-token"
       if (!profile.accessTokenMarks.every((mark) => bears(claims, mark))) return "token-type"
