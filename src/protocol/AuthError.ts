@@ -234,7 +234,11 @@ export class AuthorizationServerUnavailable
   })
 {
   override get message(): string {
-    return `The authorization server ${sanitize(this.issuer)} cannot be reached: ${this.reason}`
+    return this.reason === "cooling-down"
+      ? `The authorization server ${
+        sanitize(this.issuer)
+      } was asked a moment ago and is not asked again yet: ${this.reason}`
+      : `The authorization server ${sanitize(this.issuer)} cannot be reached: ${this.reason}`
   }
 }
 

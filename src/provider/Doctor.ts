@@ -159,7 +159,8 @@ const forgeries = (issuer: string, resource: string, seconds: number) => {
     sub: "effect-mcp-auth-doctor",
     client_id: "effect-mcp-auth-doctor",
     scope: "openid",
-    iat: seconds,
+    // Before the server last fetched the keys: a newer token could be signed by a key that was published since.
+    iat: seconds - 120,
     exp: seconds + 300
   }
   const signature = segment("x".repeat(60))

@@ -166,7 +166,10 @@ export const make: Effect.Effect<Discovery["Service"], never, HttpClient.HttpCli
         const ofServer = documents.get(server) ?? new Map<Needed, Remote.Remote<Metadata.AuthorizationServerMetadata>>()
         const known = ofServer.get(needed)
         if (known !== undefined) return known.get
-        const document = remote(lookUp(client, server, needed))
+        const document = remote(
+          { issuer: server.issuer, document: "metadata" },
+          lookUp(client, server, needed)
+        )
         documents.set(server, ofServer.set(needed, document))
         return document.get
       }

@@ -31,6 +31,10 @@ export interface KeyHint {
   readonly kid: string | undefined
   /** Where keys name an `issuer` (Entra ID): the values that fit the token. A key that names another is none for it. */
   readonly issuers?: ReadonlyArray<string> | undefined
+  /** The token's `iat`, in seconds and not verified. */
+  readonly issuedAt?: number | undefined
+  /** Keys that did not verify the signature of the token, so that another one is needed. */
+  readonly excluded?: ReadonlyArray<Signature.PublicKey> | undefined
 }
 
 /**
@@ -39,8 +43,11 @@ export interface KeyHint {
  * **Details**
  *
  * Keys are imported once per load of their set and belong to their authorization server alone. An unknown `kid` causes a
- * fetch, at most one in 30 seconds; if the set cannot be fetched at that moment the error is
- * `AuthorizationServerUnavailable`, because the token may be fine. An empty answer means: no such key.
+ * fetch, at most one in 30 seconds. If the set cannot be fetched at that moment, or was not fetched since the token was
+ * issued, the error is `AuthorizationServerUnavailable`, because the token may be fine. An empty answer means: no such key.
+ *
+ * A set without a key that could verify a token of its server is an error, as a failed fetch is: it does not replace the
+ * keys that were fetched before, which stay in use up to `Freshness.lastGood`.
  *
  * @category services
  * @since 0.1.0
@@ -72,11 +79,21 @@ interface Key {
   readonly identity: string
   readonly kid: string | undefined
   readonly issuer: unknown
+  readonly algorithms: ReadonlyArray<string>
   readonly fits: (algorithm: string) => boolean
   readonly imported: (algorithm: string) => Effect.Effect<Signature.PublicKey | undefined>
 }
 
 type Keys = ReadonlyArray<Key>
+
+/** The keys of one authorization server. */
+interface KeySet {
+  /** Where the next fetch goes. */
+  uri: string | undefined
+  loadedFrom: string | undefined
+  loaded: Keys
+  keys: Remote.Remote<Keys> | undefined
+}
 
 /**
  * Reads a key set: keeps the keys that may verify access tokens, and skips every other one without giving up the set.
@@ -86,7 +103,7 @@ type Keys = ReadonlyArray<Key>
  * Skipped are symmetric and private keys, keys for encryption, RSA keys outside 2048–8192 bits, with an exponent below
  * 65537 or of the ROCA family, unknown curves, and keys with a member of the wrong type.
  */
-const read = (json: unknown): Keys | "not-a-key-set" | "too-many-keys" => {
+const readKeys = (json: unknown): Keys | "not-a-key-set" | "too-many-keys" => {
   if (!isRecord(json) || !Object.hasOwn(json, "keys") || !Array.isArray(json["keys"])) return "not-a-key-set"
   const entries: ReadonlyArray<unknown> = json["keys"]
   if (entries.length > maximum) return "too-many-keys"
@@ -106,6 +123,7 @@ const makeKey = (jwk: Readonly<Record<string, unknown>>, algorithms: ReadonlyArr
     identity: JSON.stringify([jwk["kid"], jwk["issuer"], algorithms, publicMembers(jwk)]),
     kid: jwk["kid"] as string | undefined,
     issuer: jwk["issuer"],
+    algorithms,
     fits: (algorithm) => algorithms.includes(algorithm),
     imported: (algorithm) =>
       imports.has(algorithm)
@@ -125,6 +143,19 @@ const carryOver = (before: Keys, after: Keys): Keys => {
   return after.map((key) => known.get(key.identity) ?? key)
 }
 
+/** Whether a set has a key for one of these algorithms, by importing keys until one can be used. */
+const isUsable = (keys: Keys, algorithms: ReadonlySet<string>, from: number = 0): Effect.Effect<boolean> => {
+  const key = keys[from]
+  if (key === undefined) return Effect.succeed(false)
+  const algorithm = key.algorithms.find((_) => algorithms.has(_))
+  return algorithm === undefined
+    ? isUsable(keys, algorithms, from + 1)
+    : Effect.flatMap(
+      key.imported(algorithm),
+      (imported) => imported === undefined ? isUsable(keys, algorithms, from + 1) : Effect.succeed(true)
+    )
+}
+
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
@@ -135,7 +166,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
  * @since 0.1.0
  */
 export const checkConfigured = (jwks: unknown, option: string): Result.Result<void, AuthConfigError> => {
-  const keys = read(jwks)
+  const keys = readKeys(jwks)
   const count = isRecord(jwks) && Array.isArray(jwks["keys"]) ? jwks["keys"].length : 0
   return typeof keys === "string" || keys.length === 0 || keys.length < count
     ? Result.fail(
@@ -161,46 +192,46 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
     const discovery = yield* Discovery
     const remote = yield* Remote.factory
     const clock = yield* Clock.Clock
-    const sets = new Map<AuthorizationServer, { uri: string | undefined; keys: Remote.Remote<Keys> | undefined }>()
+    const sets = new Map<AuthorizationServer, KeySet>()
 
     /** Of a server, stays the same for as long as the layer: verdicts hold on to it. */
-    const placeOf = (server: AuthorizationServer) => {
+    const setOf = (server: AuthorizationServer): KeySet => {
       const known = sets.get(server)
       if (known !== undefined) return known
-      const place = { uri: undefined, keys: undefined }
-      sets.set(server, place)
-      return place
+      const set: KeySet = { uri: server.jwksUri, loadedFrom: undefined, loaded: [], keys: undefined }
+      sets.set(server, set)
+      return set
     }
 
-    const fetchKeys = (
-      server: AuthorizationServer,
-      uri: string
-    ): Effect.Effect<Remote.Fetched<Keys>, DocumentError> => {
-      let before: Keys = []
-      return Effect.flatMap(fetchDocument(client, uri, server), ({ json, maxAge }) => {
-        const loaded = read(json)
-        const keys = typeof loaded === "string" ? loaded : carryOver(before, loaded)
-        if (typeof keys !== "string") before = keys
-        return typeof keys === "string"
-          ? Effect.fail(
-            new InvalidMetadata({
-              reason: keys,
-              issuer: server.issuer,
-              detail: `${sanitize(uri)} ${
-                keys === "too-many-keys" ? `has more than ${maximum} keys` : "is no JSON Web Key Set"
-              }`
-            })
-          )
-          : Effect.succeed({ value: keys, maxAge })
+    const fetchKeys = (server: AuthorizationServer, set: KeySet): Effect.Effect<Remote.Fetched<Keys>, DocumentError> =>
+      Effect.suspend(() => {
+        const uri = set.uri!
+        const fail = (reason: InvalidMetadata["reason"], detail: string) =>
+          Effect.fail(new InvalidMetadata({ reason, issuer: server.issuer, detail: `${sanitize(uri)} ${detail}` }))
+        return Effect.flatMap(fetchDocument(client, uri, server), ({ json, maxAge }) => {
+          const read = readKeys(json)
+          if (read === "too-many-keys") return fail(read, `has more than ${maximum} keys`)
+          if (read === "not-a-key-set") return fail(read, "is no JSON Web Key Set")
+          const keys = carryOver(set.loaded, read)
+          return Effect.flatMap(isUsable(keys, server.algorithms), (usable) => {
+            if (!usable) return fail("no-usable-key", `has no usable key for ${[...server.algorithms].join(", ")}`)
+            set.loaded = keys
+            set.loadedFrom = uri
+            return Effect.succeed({ value: keys, maxAge })
+          })
+        })
       })
-    }
 
-    // A set belongs to the URI that the metadata names today: when that changes, the old keys are no longer asked.
+    /**
+     * The set at the URI that the metadata names today. When that changes, the keys of the old URI are used only while the
+     * new one cannot be fetched.
+     */
     const setAt = (server: AuthorizationServer, uri: string): Remote.Remote<Keys> => {
-      const place = placeOf(server)
-      if (place.keys !== undefined && place.uri === uri) return place.keys
-      place.uri = uri
-      return place.keys = remote(fetchKeys(server, uri))
+      const set = setOf(server)
+      set.uri = uri
+      set.keys ??= remote({ issuer: server.issuer, document: "key set" }, fetchKeys(server, set))
+      if (set.loadedFrom !== undefined && set.loadedFrom !== uri) set.keys.expire()
+      return set.keys
     }
 
     const uriOf = (server: AuthorizationServer): Effect.Effect<string, DocumentError> =>
@@ -208,11 +239,15 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
         ? Effect.succeed(server.jwksUri)
         : Effect.map(discovery.metadata(server, "jwks_uri"), (metadata) => metadata.jwks_uri!)
 
-    const fitting = (keys: Keys, { algorithm, issuers, kid }: KeyHint): Keys =>
+    const fitting = (keys: Keys, { algorithm, excluded, issuers, kid }: KeyHint): Keys =>
       keys.filter((key) =>
         (kid === undefined || key.kid === kid) && key.fits(algorithm) &&
-        (issuers === undefined || key.issuer === undefined || issuers.includes(key.issuer as string))
+        (issuers === undefined || key.issuer === undefined || issuers.includes(key.issuer as string)) &&
+        excluded?.some((other) => origins.get(other) === key) !== true
       )
+
+    /** Whether a set has the `kid` of a token, be the key fit for it or not: a key of another id is none for it. */
+    const isKnown = (keys: Keys, { kid }: KeyHint): boolean => kid !== undefined && keys.some((key) => key.kid === kid)
 
     const imported = (keys: Keys, algorithm: string): Effect.Effect<ReadonlyArray<Signature.PublicKey>> =>
       keys.length === 1
@@ -226,7 +261,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
     const configuredKeys = (server: AuthorizationServer): Keys => {
       const known = configured.get(server)
       if (known !== undefined) return known
-      const keys = read(server.jwks)
+      const keys = readKeys(server.jwks)
       const usable = typeof keys === "string" ? [] : keys
       configured.set(server, usable)
       return usable
@@ -236,7 +271,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
       isCurrent: (server, key) => {
         if (server.jwks !== undefined) return () => true
         const origin = origins.get(key)!
-        const place = placeOf(server)
+        const place = setOf(server)
         let held: Keys | undefined
         return () => {
           // Where the metadata names another set by now is noticed by the next token that is not remembered.
@@ -258,7 +293,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
           (keys) =>
             keys.some((key) => [...server.algorithms].some(key.fits)) ? Effect.void : Effect.fail(
               new InvalidMetadata({
-                reason: "not-a-key-set",
+                reason: "no-usable-key",
                 issuer: server.issuer,
                 detail: `its key set has no key for ${[...server.algorithms].join(", ")}`
               })
@@ -268,12 +303,19 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
         if (server.jwks !== undefined) return imported(fitting(configuredKeys(server), hint), hint.algorithm)
         return Effect.flatMap(uriOf(server), (uri) => {
           const set = setAt(server, uri)
-          const before = set.generation()
+          const started = set.started()
+          const loadedBy = set.loadedBy()
           return Effect.flatMap(set.get, (keys) => {
             const found = fitting(keys, hint)
-            // A set fetched for this very token needs no second look.
-            if (found.length > 0 || set.generation() !== before) return imported(found, hint.algorithm)
-            return Effect.flatMap(set.refetch, (again) => imported(fitting(again, hint), hint.algorithm))
+            // A set that was fetched for this very token needs no second look. A fetch that was already running counts, too,
+            // unless the token may be newer.
+            const isFinal = found.length > 0 || isKnown(keys, hint) || set.loadedBy() > started ||
+              (set.loadedBy() !== loadedBy && set.isLaterThan(hint.issuedAt, clock))
+            if (isFinal) return imported(found, hint.algorithm)
+            return Effect.flatMap(
+              set.refetch(hint.issuedAt, (keys) => isKnown(keys, hint) || fitting(keys, hint).length > 0),
+              (again) => imported(fitting(again, hint), hint.algorithm)
+            )
           })
         })
       }

@@ -7,7 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type { InvalidToken } from "../protocol/AuthError.ts"
+import type { AuthorizationServerUnavailable, InvalidMetadata, InvalidToken } from "../protocol/AuthError.ts"
 import { type Credentials, textOf } from "../protocol/Credentials.ts"
 import type * as Audience from "./Audience.ts"
 import { type AuthorizationServer, ofIssuer } from "./AuthorizationServer.ts"
@@ -21,7 +21,7 @@ import type * as Principal from "./Principal.ts"
 import * as Signature from "./Signature.ts"
 import * as TokenCache from "./TokenCache.ts"
 import type * as TokenType from "./TokenType.ts"
-import type { TokenVerifier } from "./TokenVerifier.ts"
+import type { TokenVerifier, VerificationError } from "./TokenVerifier.ts"
 
 /**
  * What a verifier of JWTs must know.
@@ -119,13 +119,19 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
       const kid = Claims.own(header, "kid")
       if (kid !== undefined && typeof kid !== "string") return Claims.refuse("malformed")
       const rules = rulesOf.get(server)!
+      const issuedAt = Claims.own(claims, "iat")
       return Result.succeed({
         server,
         rules,
         segment,
         known: known !== undefined,
         header,
-        hint: { algorithm, kid, issuers: rules.keyIssuers(issuer as string) },
+        hint: {
+          algorithm,
+          kid,
+          issuers: rules.keyIssuers(issuer as string),
+          issuedAt: typeof issuedAt === "number" ? issuedAt : undefined
+        },
         claims
       })
     }
@@ -165,32 +171,64 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
       if (headers.size < maximumHeaders) headers.set(segment, header)
     }
 
+    /**
+     * The keys that may have signed a token. While the key set may not be fetched, a token that its own times rule out is
+     * rejected; any other may be fine.
+     */
+    const find = (
+      { claims, server }: Candidate,
+      hint: KeyHint
+    ): Effect.Effect<ReadonlyArray<Signature.PublicKey>, AuthorizationServerUnavailable | InvalidMetadata> =>
+      Effect.catchEager(
+        keys.find(server, hint),
+        (error) =>
+          error.reason !== "cooling-down" ? Effect.fail(error) : Clock.clockWith((clock) => {
+            const times = Claims.judgeTimes(claims, clock.currentTimeMillisUnsafe() / 1000, circumstances.tolerance)
+            return Result.isFailure(times) ? Effect.succeed([]) : Effect.fail(error)
+          })
+      )
+
+    /** The key that signed a token, or why there is none. */
+    const signerOf = (
+      token: string,
+      candidate: Candidate
+    ): Effect.Effect<Signature.PublicKey, VerificationError> => {
+      const { hint } = candidate
+      return Effect.flatMapEager(find(candidate, hint), (found) =>
+        found.length === 0
+          ? Effect.fromResult(Claims.refuse("unknown-key"))
+          : Effect.flatMapEager(signer(token, found, hint.algorithm), (key) => {
+            if (key !== undefined) return Effect.succeed(key)
+            if (hint.kid !== undefined) return Effect.fromResult(Claims.refuse("signature"))
+            // Without a `kid` only the signature tells that the key is not among those that are known.
+            return Effect.flatMap(find(candidate, { ...hint, excluded: found }), (others) =>
+              Effect.flatMap(signer(token, others, hint.algorithm), (key) =>
+                key === undefined ? Effect.fromResult(Claims.refuse("signature")) : Effect.succeed(key)))
+          }))
+    }
+
     return {
       verify: (credentials) => {
         const token = textOf(credentials)
         const opened = open(token)
         if (Result.isFailure(opened)) return Effect.fail(opened.failure)
         const candidate = opened.success
-        const { claims, hint, server } = candidate
-        return Effect.flatMapEager(keys.find(server, hint), (found) =>
-          found.length === 0
-            ? Effect.fromResult(Claims.refuse("unknown-key"))
-            : Effect.flatMapEager(signer(token, found, hint.algorithm), (key) => {
-              if (key === undefined) return Effect.fromResult(Claims.refuse("signature"))
-              if (!candidate.known) remember(candidate)
-              return Clock.clockWith((clock) => {
-                const now = clock.currentTimeMillisUnsafe()
-                const judged = judge(credentials, candidate, now / 1000)
-                return Result.isFailure(judged) ? Effect.fail(judged.failure) : Effect.succeed(
-                  TokenCache.reusable(judged.success, {
-                    from: startOf(claims, circumstances.tolerance),
-                    until: (judged.success.expiresAt + circumstances.tolerance.expiry) * 1000,
-                    freshUntil: monotonic.millisOf(clock) + timeToLive,
-                    isCurrent: keys.isCurrent(server, key)
-                  })
-                )
+        const { claims, server } = candidate
+        return Effect.flatMapEager(signerOf(token, candidate), (key) => {
+          if (!candidate.known) remember(candidate)
+          return Clock.clockWith((clock) => {
+            const now = clock.currentTimeMillisUnsafe()
+            const judged = judge(credentials, candidate, now / 1000)
+            return Result.isFailure(judged) ? Effect.fail(judged.failure) : Effect.succeed(
+              TokenCache.reusable(judged.success, {
+                from: startOf(claims, circumstances.tolerance),
+                until: (judged.success.expiresAt + circumstances.tolerance.expiry) * 1000,
+                freshUntil: monotonic.millisOf(clock) + timeToLive,
+                isCurrent: keys.isCurrent(server, key)
               })
-            }))
+            )
+          })
+        })
       }
     }
   })

@@ -332,7 +332,8 @@ export const goodClaims = (server: Running): Readonly<Record<string, unknown>> =
   sub: "alice",
   aud: server.resource,
   client_id: "client-1",
-  iat: now,
+  // Before the server first fetched the keys: a newer token could be signed by a key that was published since.
+  iat: now - 120,
   exp: now + 300,
   scope: "todos:read"
 })

@@ -457,6 +457,26 @@ describe("keeping it", () => {
       assert.deepStrictEqual([error._tag, error.reason], ["AuthorizationServerUnavailable", "server-error"])
     }))
 
+  it.effect.each([
+    { title: "another issuer", members: { issuer: "https://other.test" } },
+    { title: "no jwks_uri", members: { jwks_uri: undefined } },
+    { title: "a jwks_uri without https", members: { jwks_uri: "http://issuer.test/jwks" } },
+    { title: "a jwks_uri inside the network", members: { jwks_uri: "https://10.0.0.1/jwks" } },
+    { title: "an issuer that is a number", members: { issuer: 1 } }
+  ])("[T-AUD-15] metadata with $title does not replace good metadata", ({ members }) =>
+    Effect.gen(function*() {
+      const { discovery, issuer, server } = yield* support.services()
+      const before = yield* discovery.metadata(server, "jwks_uri")
+      yield* issuer.publishMetadata(members)
+      for (let hour = 0; hour < 23; hour++) {
+        yield* TestClock.adjust("1 hour")
+        assert.deepStrictEqual(yield* discovery.metadata(server, "jwks_uri"), before)
+        assert.deepStrictEqual(yield* discovery.metadata(server, "jwks_uri"), before)
+      }
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual((yield* Effect.flip(discovery.metadata(server, "jwks_uri")))._tag, "InvalidMetadata")
+    }))
+
   it.effect("a document of another issuer that comes later is not followed, whatever it says", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services()

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Result, Scope } from "effect"
+import { Duration, Effect, Exit, Fiber, Logger, Result, Scope } from "effect"
 import { type AuthorizationServer, Freshness, JwkSet } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
@@ -11,7 +11,8 @@ const jwksUri = "https://issuer.test/jwks"
 /** Only the key set is fetched: what is counted then is requests for keys. */
 const keysOnly = { server: { jwksUri } }
 
-const hint = (kid?: string, algorithm = "ES256"): JwkSet.KeyHint => ({ algorithm, kid })
+/** Of a token that is older than every fetch. */
+const hint = (kid?: string, algorithm = "ES256"): JwkSet.KeyHint => ({ algorithm, kid, issuedAt: 0 })
 
 /** How many keys may have signed a token of key-1, or of the key named. */
 const count = (
@@ -35,6 +36,39 @@ const body = (content: unknown): TestIssuer.Fault => ({
   body: JSON.stringify(content),
   contentType: "application/json"
 })
+
+/** A number of so many bits, as a member of a key: no real key, but nothing tells it from one. */
+const modulus = (bits: number): string => {
+  const bytes = new Uint8Array(Math.ceil(bits / 8)).fill(0xa5)
+  bytes[0] = 1 << ((bits - 1) % 8)
+  return support.segment(bytes)
+}
+
+const rsa = (bits: number, e = "AQAB"): Readonly<Record<string, unknown>> => ({ kty: "RSA", n: modulus(bits), e })
+
+const ed25519 = { kty: "OKP", crv: "Ed25519", x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }
+
+const point = {
+  x: "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+  y: "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+}
+const p256 = { kty: "EC", crv: "P-256", ...point }
+
+/** Key sets without a key that verifies ES256. */
+const unusable: ReadonlyArray<ReadonlyArray<unknown>> = [
+  [],
+  [null],
+  [null, 1, "x", []],
+  [{ kty: "oct", kid: "key-1", k: "AAAA" }],
+  [{ ...rsa(1024), kid: "key-1" }, { ...rsa(2048, "Aw"), kid: "key-1" }],
+  [{ ...p256, kid: "key-1", use: "enc" }],
+  [{ ...p256, kid: "key-1", d: point.x }],
+  // Keys for algorithms that the configuration does not allow.
+  [{ ...rsa(2048), kid: "key-1" }, { ...ed25519, kid: "key-1" }],
+  // No points of the curve: noticed when the key is imported.
+  [{ ...p256, kid: "key-1", x: "AAAA" }],
+  [{ ...p256, kid: "key-1", y: point.x }]
+]
 
 describe("one fetch at a time", () => {
   it.effect("100 concurrent first requests: one for the metadata, one for the keys", () =>
@@ -254,17 +288,90 @@ describe("an outage", () => {
       assert.strictEqual(yield* count(set), 1)
     }))
 
-  it.effect.each<TestIssuer.Fault>([status(404), body("no key set"), body({ keys: [] })])(
-    "the last good keys serve while the answer is %j",
+  it.effect.each<TestIssuer.Fault>([
+    status(404),
+    body("no key set"),
+    body({}),
+    ...unusable.map((keys) => body({ keys })),
+    body({ keys: Array.from({ length: 101 }, () => ({})) })
+  ])(
+    "[T-AUD-15] the last good keys serve for 24 hours while the answer is %j",
     (fault) =>
       Effect.gen(function*() {
-        const set = yield* support.services(keysOnly)
+        const set = yield* support.services({ server: { jwksUri, algorithms: ["ES256"] } })
         yield* count(set)
+        yield* set.issuer.takeRequests
         yield* set.issuer.fail(fault)
-        yield* TestClock.adjust("9 minutes")
+        for (let minute = 0; minute < 24 * 60; minute += 5) {
+          assert.strictEqual(yield* count(set), 1)
+          // The refresh in the background ends before the next request.
+          yield* settled
+          assert.strictEqual(yield* count(set), 1)
+          yield* TestClock.adjust("5 minutes")
+        }
+        assert.isAbove(yield* asked(set.issuer), 100)
+        assert.include(["InvalidMetadata", "AuthorizationServerUnavailable"], (yield* Effect.flip(count(set)))._tag)
+        yield* set.issuer.recover
+        yield* TestClock.adjust("1 minute")
         assert.strictEqual(yield* count(set), 1)
       })
   )
+
+  it.effect.each(unusable.map((keys) => ({ keys })))(
+    "[T-AUD-15] a first key set without a usable key (%j) is an outage, and is retried after a backoff",
+    ({ keys }) =>
+      Effect.gen(function*() {
+        const set = yield* support.services({ server: { jwksUri, algorithms: ["ES256"] } })
+        yield* set.issuer.publishKeys(keys)
+        const error = yield* Effect.flip(count(set))
+        assert.strictEqual(error._tag, "InvalidMetadata")
+        assert.strictEqual(error.reason, "no-usable-key")
+        assert.include(error.message, jwksUri)
+        yield* set.issuer.takeRequests
+        yield* Effect.flip(count(set))
+        assert.strictEqual(yield* asked(set.issuer), 0)
+        yield* set.issuer.publishKeys(undefined)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(yield* count(set), 1)
+      })
+  )
+
+  it.effect("[T-AUD-15] keys that the last good set no longer has are withdrawn, if one usable key remains", () =>
+    Effect.gen(function*() {
+      const set = yield* support.services(keysOnly)
+      yield* count(set)
+      yield* set.issuer.publishKeys([null, { kty: "oct", k: "AAAA" }, { ...p256, kid: "other" }])
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual(yield* count(set), 0)
+      assert.strictEqual(yield* count(set, "other"), 1)
+    }))
+
+  it.effect("[T-AUD-15] an outage is logged once, with the document and the reason", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        lines.push(`${logLevel}: ${String(message)}`)
+      })
+      yield* Effect.gen(function*() {
+        const set = yield* support.services(keysOnly)
+        yield* count(set)
+        for (let outage = 0; outage < 2; outage++) {
+          yield* set.issuer.publishKeys([])
+          for (let minute = 0; minute < 60; minute++) {
+            yield* TestClock.adjust("1 minute")
+            yield* count(set)
+            yield* settled
+          }
+          yield* set.issuer.publishKeys(undefined)
+          yield* TestClock.adjust("2 minutes")
+          yield* count(set)
+          yield* settled
+        }
+      }).pipe(Effect.provide(Logger.layer([logger])))
+      const line = "Warn: The key set of the authorization server https://issuer.test could not be refreshed " +
+        "(no-usable-key). The previous one stays in use for at most 1d."
+      assert.deepStrictEqual(lines, [line, line])
+    }))
 
   it.effect("the pauses between attempts grow to a minute", () =>
     Effect.gen(function*() {
@@ -537,6 +644,34 @@ describe("where the keys are", () => {
       assert.deepStrictEqual(yield* support.asked(set.issuer), [metadataUrl, moved, moved])
     }))
 
+  it.effect("[T-AUD-15] jwks_uri changes to one that is of no use: the keys of the old URI serve on", () =>
+    Effect.gen(function*() {
+      const moved = "https://keys.test/jwks"
+      const { issuer: other } = yield* TestIssuer.make()
+      const { publicJwk } = yield* other.currentKey
+      let answer: unknown = {}
+      const set = yield* support.services({
+        elsewhere: (url) => url.href === moved ? Response.json(answer) : undefined
+      })
+      assert.strictEqual(yield* count(set), 1)
+      yield* set.issuer.publishMetadata({ jwks_uri: moved })
+      yield* TestClock.adjust("10 minutes")
+      for (const useless of [{}, { keys: [] }, { keys: [null] }]) {
+        answer = useless
+        for (let minute = 0; minute < 5; minute++) {
+          assert.strictEqual(yield* count(set), 1)
+          yield* settled
+          yield* TestClock.adjust("1 minute")
+        }
+      }
+      answer = { keys: [{ ...publicJwk, kid: "moved" }] }
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* count(set), 1)
+      yield* settled
+      assert.strictEqual(yield* count(set), 0)
+      assert.strictEqual(yield* count(set, "moved"), 1)
+    }))
+
   it.effect("KEY-18 static public key configured: no network request at all", () =>
     Effect.gen(function*() {
       const { issuer } = yield* TestIssuer.make()
@@ -606,23 +741,6 @@ describe("where the keys are", () => {
       assert.strictEqual(yield* count(set), 1)
     }))
 })
-
-/** A number of so many bits, as a member of a key: no real key, but nothing tells it from one. */
-const modulus = (bits: number): string => {
-  const bytes = new Uint8Array(Math.ceil(bits / 8)).fill(0xa5)
-  bytes[0] = 1 << ((bits - 1) % 8)
-  return support.segment(bytes)
-}
-
-const rsa = (bits: number, e = "AQAB"): Readonly<Record<string, unknown>> => ({ kty: "RSA", n: modulus(bits), e })
-
-const ed25519 = { kty: "OKP", crv: "Ed25519", x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }
-
-const point = {
-  x: "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
-  y: "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
-}
-const p256 = { kty: "EC", crv: "P-256", ...point }
 
 describe("which keys are used", () => {
   it.effect.each<{
@@ -750,19 +868,16 @@ describe("which keys are used", () => {
       assert.strictEqual(yield* judge(yield* issuer.mint()), "accepted")
     }))
 
-  it.effect.each([
-    { keys: [] },
-    { keys: [null, 1, "x", []] },
-    { keys: [{ kty: "oct", kid: "key-1", k: "AAAA" }] },
-    { keys: [{ ...rsa(1024), kid: "key-1" }, { ...p256, kid: "key-1", use: "enc" }] },
-    { keys: [{ ...p256, kid: "key-1", x: "AAAA" }] }
-  ])("KEY-07 JWKS with only unusable entries (%j): refused cleanly", ({ keys }) =>
-    Effect.gen(function*() {
-      const { issuer, judge } = yield* support.verifier()
-      yield* issuer.publishKeys(keys)
-      assert.strictEqual(yield* judge(yield* issuer.mint()), "unknown-key")
-      assert.strictEqual(yield* judge(yield* issuer.mint({ header: { kid: undefined } })), "unknown-key")
-    }))
+  it.effect.each(unusable.map((keys) => ({ keys })))(
+    "[T-AUD-15] KEY-07 JWKS with only unusable entries (%j): an outage of the authorization server",
+    ({ keys }) =>
+      Effect.gen(function*() {
+        const { issuer, judge } = yield* support.verifier({ server: { algorithms: ["ES256"] } })
+        yield* issuer.publishKeys(keys)
+        assert.strictEqual(yield* judge(yield* issuer.mint()), "InvalidMetadata")
+        assert.strictEqual(yield* judge(yield* issuer.mint({ header: { kid: undefined } })), "InvalidMetadata")
+      })
+  )
 
   it.effect("KEY-03 token without kid, one usable key: accepted", () =>
     Effect.gen(function*() {
