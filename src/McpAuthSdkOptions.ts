@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
@@ -52,13 +53,22 @@ export interface Options<S extends AuthLayer.Scopes, A, C, N extends Anonymous, 
    * `subscriptions/listen` counts. Default: 100.
    */
   readonly maximumOperations?: number | undefined
+  /** Bodies that take longer, from the time when the gate begins to read them, are rejected with 408. Default: 30 seconds. */
+  readonly bodyTimeout?: Duration.Input | undefined
 }
 
 class DecodedClaims extends Context.Service<DecodedClaims, unknown>()("effect-mcp-auth/McpAuthSdk/DecodedClaims") {}
 
 /** The layer of these options, and what `fromLayer` has to know beside it. */
 export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonymous, R, E>(
-  { anonymous, claims, httpClient, layer, maximumBody, maximumOperations, ...options }: Options<S, A, C, N, R, E>
+  { anonymous, bodyTimeout, claims, httpClient, layer, maximumBody, maximumOperations, ...options }: Options<
+    S,
+    A,
+    C,
+    N,
+    R,
+    E
+  >
 ): {
   readonly layer: Layer.Layer<
     Layer.Success<ReturnType<typeof AuthLayer.layerServices<S>>> | R | C,
@@ -75,6 +85,6 @@ export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonym
   return {
     // `C` comes with each request, from the claims of its token.
     layer: (layer === undefined ? provided : provided.pipe(Layer.provideMerge(layer))) as never,
-    options: { anonymous, claims: read?.service, maximumBody, maximumOperations }
+    options: { anonymous, claims: read?.service, bodyTimeout, maximumBody, maximumOperations }
   }
 }

@@ -26,7 +26,7 @@ import type { ProtectedResource } from "./ProtectedResource.ts"
  */
 export interface Refusal {
   readonly _tag: "Refusal"
-  readonly status: 400 | 401 | 403 | 404 | 413 | 415 | 500 | 503
+  readonly status: 400 | 401 | 403 | 404 | 408 | 413 | 415 | 500 | 503
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
   readonly reason: string
@@ -243,6 +243,9 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
         return refusal(415, error.reason, error, content)
       case "too-large":
         return refusal(413, error.reason, error, content)
+      case "too-slow":
+        // The rest of the body may never come (RFC 9110 §15.5.9).
+        return refusal(408, error.reason, error, content, { connection: "close" })
       default:
         return refusal(
           400,

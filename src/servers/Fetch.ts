@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Gate } from "../authorization/Gate.ts"
@@ -57,6 +58,8 @@ export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArr
    * `subscriptions/listen` counts. Default: 100.
    */
   readonly maximumOperations?: number | undefined
+  /** Bodies that take longer, from the time when the gate begins to read them, are rejected with 408. Default: 30 seconds. */
+  readonly bodyTimeout?: Duration.Input | undefined
   /** The parsed body, where a framework has read it before: the handler must then execute `admission.body`. */
   readonly parsedBody?: ((request: Request, ...rest: Rest) => unknown) | undefined
   /** Also answers requests for the metadata documents: for a wrapper around a whole application. Default: `false`. */
@@ -88,7 +91,8 @@ export interface McpAuthFetch<Offered extends string, A = unknown> extends Async
    *
    * **Details**
    *
-   * The handler gets the request as it came, with its body unread, and the admission. Further arguments of the host (the
+   * The handler gets the admission, and a request with an unread body: the one that came if the gate did not read its
+   * body, else one that is made of it and of what was read. Further arguments of the host (the
    * environment of a Worker) are passed on. Preflights are passed on too: they carry no credentials, so `principal` is
    * `undefined`.
    *
@@ -155,7 +159,7 @@ export const fromLayer = async <R, E, A = unknown>(
           host,
           request,
           { reading, policies },
-          (admitted) => handler(request, hosts.admission(admitted), ...rest)
+          (admitted, unread) => handler(unread, hosts.admission(admitted), ...rest)
         )
       }
     },

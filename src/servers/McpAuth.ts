@@ -11,7 +11,9 @@ import * as McpServer from "effect/ai/McpServer"
 import type * as Tool from "effect/ai/Tool"
 import type * as Toolkit from "effect/ai/Toolkit"
 import * as ByteSize from "effect/ByteSize"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
@@ -39,6 +41,7 @@ import { AuthConfigError, InsufficientScope, type MalformedRequest } from "../pr
 import * as Operation from "../protocol/Operation.ts"
 import { Principal } from "../verification/Principal.ts"
 import * as body from "./internal/body.ts"
+import { BodyDeadlines } from "./internal/bodyDeadlines.ts"
 import * as effectBody from "./internal/effectBody.ts"
 import * as effectHttp from "./internal/effectHttp.ts"
 import * as Lifetime from "./internal/lifetime.ts"
@@ -334,15 +337,15 @@ const maximumBody = ByteSize.fromInputUnsafe(body.defaultLimit)
 const operationsOf = (
   request: HttpServerRequest.HttpServerRequest,
   limit: ByteSize.ByteSize,
-  limits: body.Limits
+  reading: effectBody.Reading
 ): Effect.Effect<ReadonlyArray<Operation.Operation>, MalformedRequest> => {
   if (request.method !== "POST") return Effect.succeed([])
   const { headers } = request
   if (!body.isJson(headers["content-type"])) return Effect.fail(body.contentTypeRefused)
   if (Number(headers["content-length"] ?? 0) > Number(limit)) return Effect.fail(body.tooLarge)
   return Effect.flatMap(
-    effectBody.read(request, limit),
-    (text) => Effect.fromResult(Result.map(body.parseText(text, limits), ({ operations }) => operations))
+    effectBody.read(request, limit, reading),
+    (text) => Effect.fromResult(Result.map(body.parseText(text, reading.limits), ({ operations }) => operations))
   )
 }
 
@@ -389,7 +392,7 @@ const untilStreamEnds = (
 
 /** Inside the middleware of `AuthLayer`, so the caller is known; outside the server, so nothing has run yet. */
 const beforeDispatch = (
-  limits: body.Limits,
+  reading: effectBody.Reading,
   policyOf: (operation: Operation.Operation) => Policy | undefined
 ) =>
   Effect.map(AuthLayer, (gate) => (app: App): App => {
@@ -407,7 +410,7 @@ const beforeDispatch = (
         principal,
         session,
         protocolVersion: effectHttp.protocolVersion(request),
-        operations: operationsOf(request, limit, limits),
+        operations: operationsOf(request, limit, reading),
         policy: policyOf,
         ticket,
         request: effectHttp.toGateRequest(request)
@@ -461,6 +464,8 @@ export type HttpOptions<
    * `subscriptions/listen` counts. Default: 100.
    */
   readonly maximumOperations?: number | undefined
+  /** Bodies that take longer, from the time when the gate begins to read them, are rejected with 408. Default: 30 seconds. */
+  readonly bodyTimeout?: Duration.Input | undefined
 }
 
 /**
@@ -523,18 +528,25 @@ export const layerHttp = <
   : never =>
   Layer.unwrap(Effect.gen(function*() {
     const gate = yield* AuthLayer
-    const { maximumOperations, ...serverOptions } = options
+    const { bodyTimeout, maximumOperations, ...serverOptions } = options
     const limits = yield* Effect.try({
-      try: () => body.checkLimits({ maximumOperations }),
+      try: () => body.checkLimits({ bodyTimeout, maximumOperations }),
       catch: (error) => error as AuthConfigError
     })
+    const deadlines = new BodyDeadlines(
+      yield* Clock.Clock,
+      Effect.runForkWith(yield* Effect.context<never>()),
+      limits.timeout
+    )
     let policyOf: (operation: Operation.Operation) => Policy | undefined = () => undefined
     const link = Layer.effectDiscard(Effect.gen(function*() {
       const server = yield* McpServer.McpServer
       policyOf = Registry.policyOf(server)
       yield* checkOffered(server, gate.resource.offered)
     }))
-    const middleware = HttpRouter.middleware(beforeDispatch(limits, (operation) => policyOf(operation)) as never)
+    const middleware = HttpRouter.middleware(
+      beforeDispatch({ limits, deadlines }, (operation) => policyOf(operation)) as never
+    )
     return McpServer.layerHttp({
       ...serverOptions,
       allowedOrigins: gate.allowedOrigins,

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import type { Gate } from "../authorization/Gate.ts"
 import { check } from "../authorization/RequiredScopes.ts"
 import type { Operation } from "../protocol/Operation.ts"
@@ -55,6 +56,8 @@ export interface ProtectOptions<Offered extends string> {
    * `subscriptions/listen` counts. Default: 100.
    */
   readonly maximumOperations?: number | undefined
+  /** Bodies that take longer, from the time when the gate begins to read them, are rejected with 408. Default: 30 seconds. */
+  readonly bodyTimeout?: Duration.Input | undefined
 }
 
 /**
@@ -166,9 +169,9 @@ export const fromLayer = async <R, E, A = unknown>(
   return {
     gate: host.gate,
     protect: (options = {}) => {
-      const limits = body.checkLimits(options)
+      const reading = nodeHost.reading(host, body.checkLimits(options))
       const policies = hosts.policiesOf(options.policy)
-      return middleware((req, res) => nodeHost.decideCall(host, req, res, limits, policies))
+      return middleware((req, res) => nodeHost.decideCall(host, req, res, reading, policies))
     },
     protectRoute: (options = {}) => {
       const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")

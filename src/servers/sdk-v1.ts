@@ -359,8 +359,9 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
       ) as never,
     protect: (server) => {
       const policies = policiesOf(server)
+      const reading = node.reading(host, limits)
       return async (req, res, next) => {
-        const decided = node.decideCall(host, req, res, limits, policies)
+        const decided = node.decideCall(host, req, res, reading, policies)
         const admitted = decided instanceof Promise ? await decided : decided
         if (admitted === undefined) return
         node.prepare(host, req, res, admitted)
@@ -370,8 +371,8 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
     protectFetch: (server, handler) => {
       const policies = policiesOf(server)
       return (request, { parsedBody } = {}) =>
-        sdk.serve(request, { parsedBody }, policies, (authInfo, body) =>
-          handler(request, {
+        sdk.serve(request, { parsedBody }, policies, (authInfo, body, unread) =>
+          handler(unread, {
             ...(authInfo === undefined ? {} : { authInfo }),
             ...(body === undefined ? {} : { parsedBody: body })
           }))

@@ -408,7 +408,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
           request,
           { parsedBody },
           policies,
-          (authInfo, body) => handler(request, transportOptions(authInfo, body))
+          (authInfo, body, unread) => handler(unread, transportOptions(authInfo, body))
         )
     },
     metadataRouter: () => async (req, res, next) => {

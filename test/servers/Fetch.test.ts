@@ -50,17 +50,67 @@ afterEach(async () => {
 })
 
 describe("protect", () => {
-  it("hands the request on as it came, its body unread, with further arguments of the host", async () => {
+  it("hands on a request with an unread body, with further arguments of the host", async () => {
     await using auth = await make()
     const request = Object.assign(post(await mint(), call("list_todos")), { cf: { colo: "LIS" } })
     const handler = auth.protect(async (given, { body, operations }, env: { readonly KV: string }) => {
-      assert.strictEqual(given, request)
       assert.isFalse(given.bodyUsed)
-      assert.deepStrictEqual(await given.json(), body)
+      assert.deepStrictEqual(
+        [given.url, given.method, [...given.headers], (given as typeof request).cf],
+        [request.url, request.method, [...request.headers], request.cf]
+      )
+      assert.deepStrictEqual(await new Request(given, { headers: { "x-forwarded": "1" } }).clone().json(), body)
       assert.deepStrictEqual(operations.map(({ kind, target }) => [kind, target]), [["tool", "list_todos"]])
       return new Response(env.KV)
     })
     assert.strictEqual(await (await handler(request, { KV: "kv" })).text(), "kv")
+  })
+
+  it("hands on a request as it came where no body was read", async () => {
+    await using auth = await make()
+    const request = new Request(resource, { headers: { authorization: `Bearer ${await mint()}` } })
+    const handler = auth.protect((given) => {
+      assert.strictEqual(given, request)
+      return new Response("ran")
+    })
+    assert.strictEqual(await (await handler(request)).text(), "ran")
+  })
+
+  it("hands on a request of the framework's own class, which is aborted with the one that came", async () => {
+    class OwnRequest extends Request {
+      readonly path = new URL(this.url).pathname
+    }
+    await using auth = await make()
+    const aborting = new AbortController()
+    const request = new OwnRequest(post(await mint(), call("list_todos")), { signal: aborting.signal })
+    const handler = auth.protect(async (given, { body }) => {
+      assert.instanceOf(given, OwnRequest)
+      assert.strictEqual((given as OwnRequest).path, "/mcp")
+      assert.deepStrictEqual(await given.clone().json(), body)
+      assert.isFalse(given.signal.aborted)
+      aborting.abort()
+      assert.isTrue(given.signal.aborted)
+      return new Response("ran")
+    })
+    assert.strictEqual(await (await handler(request)).text(), "ran")
+  })
+
+  it("hands on a plain request where the framework's own class cannot be made of one", async () => {
+    class OddRequest extends Request {
+      constructor(url: unknown, init?: RequestInit) {
+        if (typeof url !== "string") throw new TypeError("give a URL")
+        super(url, init)
+      }
+    }
+    await using auth = await make()
+    const { body, headers, method, url } = post(await mint(), call("list_todos"))
+    const request = new OddRequest(url, { body, headers, method, duplex: "half" } as RequestInit)
+    const handler = auth.protect(async (given, { body }) => {
+      assert.deepStrictEqual([given.url, given.method, [...given.headers]], [url, method, [...headers]])
+      assert.deepStrictEqual(await given.json(), body)
+      return new Response("ran")
+    })
+    assert.strictEqual(await (await handler(request)).text(), "ran")
   })
 
   it("JWT-01 MCP-01 fills the AuthInfo of the SDKs, without showing the token", async () => {

@@ -1,6 +1,6 @@
 /** The limits of bodies, where an author sets them and where a body parser stands in front of the gate. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger } from "effect"
+import { type Duration, Effect, Layer, Logger } from "effect"
 import { type AuthError, AuthLayer } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuth } from "effect-mcp-auth/mcp"
@@ -62,6 +62,33 @@ const parsers = {
   text: express.text({ type: "application/json" }),
   raw: express.raw({ type: "application/json" })
 }
+
+const effectServer = (options: { readonly maximumOperations?: number; readonly bodyTimeout?: Duration.Input }) =>
+  McpAuth.layerHttp({
+    name: "server",
+    version: "1.0.0",
+    path: "/mcp",
+    protocols: [McpProtocol.v2026_07_28],
+    ...options
+  }).pipe(Layer.provide(mock()))
+
+/** What every host says to options. */
+const errorsOf = Effect.fnUntraced(function*(
+  options: { readonly maximumOperations?: number; readonly bodyTimeout?: Duration.Input }
+) {
+  const node = yield* Effect.promise(() => McpAuthNode.fromLayer(mock()))
+  const web = yield* Effect.promise(() => McpAuthFetch.fromLayer(mock()))
+  const attempts = [
+    Effect.try({ try: () => node.protect(options), catch: (_) => _ }),
+    Effect.try({ try: () => web.protect(() => new Response(), options), catch: (_) => _ }),
+    Effect.tryPromise({ try: () => SdkV1.fromLayer(mock(), options), catch: (_) => _ }),
+    Effect.tryPromise({ try: () => SdkV2.fromLayer(mock(), options), catch: (_) => _ }),
+    Effect.scoped(Host.web(effectServer(options)))
+  ]
+  const errors = yield* Effect.forEach(attempts, (attempt) => Effect.flip(attempt as Effect.Effect<unknown, unknown>))
+  yield* Effect.promise(() => Promise.all([node.dispose(), web.dispose()]))
+  return errors.map((error) => (error as AuthError.AuthConfigError).option)
+})
 
 describe("[T-AUD-06a] what a body parser left in front of the gate is checked as well", () => {
   it.each(Object.entries(parsers))("express.%s", async (_, parser) => {
@@ -126,18 +153,9 @@ describe("[T-AUD-06a] maximumOperations", () => {
     assert.strictEqual(await (await server.send(batch(2))).text(), "ran")
   })
 
-  const effectServer = (maximumOperations: number) =>
-    McpAuth.layerHttp({
-      name: "server",
-      version: "1.0.0",
-      path: "/mcp",
-      protocols: [McpProtocol.v2026_07_28],
-      maximumOperations
-    }).pipe(Layer.provide(mock()))
-
   it.live.each(Object.entries(Host.hosts))("of McpAuth.layerHttp, %s", ([, start]) =>
     Effect.gen(function*() {
-      const host = yield* start(effectServer(2))
+      const host = yield* start(effectServer({ maximumOperations: 2 }))
       const listen = (length: number) =>
         Mcp.modern("subscriptions/listen", {
           notifications: { resourceSubscriptions: Array.from({ length }, (_, id) => `todo://${id}`) }
@@ -151,20 +169,28 @@ describe("[T-AUD-06a] maximumOperations", () => {
     "%s is rejected on every host",
     (maximumOperations) =>
       Effect.gen(function*() {
-        const node = yield* Effect.promise(() => McpAuthNode.fromLayer(mock()))
-        const web = yield* Effect.promise(() => McpAuthFetch.fromLayer(mock()))
-        const attempts = [
-          Effect.try({ try: () => node.protect({ maximumOperations }), catch: (_) => _ }),
-          Effect.try({ try: () => web.protect(() => new Response(), { maximumOperations }), catch: (_) => _ }),
-          Effect.tryPromise({ try: () => SdkV1.fromLayer(mock(), { maximumOperations }), catch: (_) => _ }),
-          Effect.tryPromise({ try: () => SdkV2.fromLayer(mock(), { maximumOperations }), catch: (_) => _ }),
-          Effect.scoped(Host.web(effectServer(maximumOperations)))
-        ]
-        for (const attempt of attempts) {
-          const error = yield* Effect.flip(attempt as Effect.Effect<unknown, unknown>)
-          assert.strictEqual((error as AuthError.AuthConfigError).option, "maximumOperations")
-        }
-        yield* Effect.promise(() => Promise.all([node.dispose(), web.dispose()]))
+        assert.deepStrictEqual(
+          yield* errorsOf({ maximumOperations }),
+          Array.from({ length: 5 }, () => "maximumOperations")
+        )
       })
   )
 })
+
+it.live.each(
+  [
+    "forever" as "1 second",
+    "Infinity",
+    0,
+    -1,
+    Number.NaN,
+    {} as "1 second",
+    null as unknown as "1 second"
+  ] as ReadonlyArray<Duration.Input>
+)(
+  "[T-AUD-07b] bodyTimeout %s is rejected on every host",
+  (bodyTimeout) =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* errorsOf({ bodyTimeout }), Array.from({ length: 5 }, () => "bodyTimeout"))
+    })
+)

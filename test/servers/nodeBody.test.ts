@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ByteSize, Effect, Fiber } from "effect"
+import { ByteSize, Clock, Duration, Effect, Fiber } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { EventEmitter } from "node:events"
+import { checkLimits } from "../../src/servers/internal/body.ts"
+import { BodyDeadlines } from "../../src/servers/internal/bodyDeadlines.ts"
 import * as effectBody from "../../src/servers/internal/effectBody.ts"
 import * as nodeBody from "../../src/servers/internal/nodeBody.ts"
 
@@ -13,13 +15,18 @@ const reading = <A, E>(read: Effect.Effect<A, E>, happens: () => void) =>
     return yield* Fiber.join(fiber)
   })
 
+const deadlines = Effect.gen(function*() {
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
+  return new BodyDeadlines(yield* Clock.Clock, fork, Duration.seconds(30))
+})
+
 describe("the body of a request on Node", () => {
   it.effect("one beyond the limit is given up at once, and takes no memory when it ends", () =>
     Effect.gen(function*() {
       const source = new EventEmitter()
       // As large as no machine could keep it.
       const huge = { byteLength: 2 ** 50 }
-      const result = yield* reading(nodeBody.read(source, 1024), () => {
+      const result = yield* reading(nodeBody.read(source, 1024, yield* deadlines), () => {
         source.emit("data", new Uint8Array(1024))
         source.emit("data", huge)
         source.emit("data", huge)
@@ -43,7 +50,10 @@ describe("the body of a request on Node", () => {
       }
       const body = Buffer.from(`somebody else's {"a":1} somebody else's`).subarray(16, 23)
       const result = yield* reading(
-        effectBody.read(request as unknown as HttpServerRequest.HttpServerRequest, ByteSize.kibibytes(1)),
+        effectBody.read(request as unknown as HttpServerRequest.HttpServerRequest, ByteSize.kibibytes(1), {
+          limits: checkLimits({}),
+          deadlines: yield* deadlines
+        }),
         () => {
           source.emit("data", body)
           source.emit("end")

@@ -1,3 +1,5 @@
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
 import * as Operation from "../../protocol/Operation.ts"
@@ -8,12 +10,15 @@ export interface Limits {
   readonly bytes: number
   /** Messages of a batch, and resources of a subscription. */
   readonly operations: number
+  /** From the time when the gate begins to read. */
+  readonly timeout: Duration.Duration
 }
 
 /** Sets the limits of a host. */
 export interface Options {
   readonly maximumBody?: number | undefined
   readonly maximumOperations?: number | undefined
+  readonly bodyTimeout?: Duration.Input | undefined
 }
 
 /** A body that has been read, and what it asks for. */
@@ -27,6 +32,7 @@ export const defaultLimit = 4 * 1024 * 1024
 
 export const contentTypeRefused = new MalformedRequest({ reason: "content-type" })
 export const notJson = new MalformedRequest({ reason: "not-json" })
+export const tooSlow = new MalformedRequest({ reason: "too-slow" })
 export const tooLarge = new MalformedRequest({ reason: "too-large" })
 const tooDeep = Result.fail(new MalformedRequest({ reason: "too-deep" }))
 
@@ -47,18 +53,6 @@ const unread = new Set(["GET", "HEAD", "OPTIONS", "DELETE", "TRACE"])
 
 export const isJson = (contentType: string | undefined): boolean =>
   contentType?.split(";")[0]!.trim().toLowerCase() === "application/json"
-
-/** The chunks of a body as one, `size` bytes together. */
-export const joined = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
-  if (chunks.length === 1) return chunks[0]!
-  const bytes = new Uint8Array(size)
-  let offset = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset)
-    offset += chunk.byteLength
-  }
-  return bytes
-}
 
 /** The text of a body. A byte order mark and invalid UTF-8 are no JSON (RFC 8259 §8.1). */
 export const textOf = (bytes: Uint8Array | ArrayBuffer): Result.Result<string, MalformedRequest> => {
@@ -100,15 +94,29 @@ export const parsed = (value: unknown, limits: Limits): Result.Result<Message, M
 }
 
 /** Checks the options of a host; throws `AuthConfigError`. */
-export const checkLimits = ({ maximumBody, maximumOperations }: Options): Limits => ({
+export const checkLimits = ({ bodyTimeout, maximumBody, maximumOperations }: Options): Limits => ({
   bytes: checkCount(maximumBody, defaultLimit, "maximumBody", "a number of bytes, such as 1024 * 1024"),
   operations: checkCount(
     maximumOperations,
     Operation.defaultMaximum,
     "maximumOperations",
     "the number of operations that one request may ask for, such as 100"
-  )
+  ),
+  timeout: bodyTimeout === undefined ? defaultTimeout : checkTimeout(bodyTimeout)
 })
+
+const defaultTimeout = Duration.seconds(30)
+
+const checkTimeout = (input: Duration.Input): Duration.Duration => {
+  const timeout = Option.getOrUndefined(Duration.fromInput(input))
+  if (timeout !== undefined && Duration.isFinite(timeout) && Duration.toMillis(timeout) >= 1) return timeout
+  throw new AuthConfigError({
+    reason: "malformed",
+    option: "bodyTimeout",
+    fix: `${String(input)} is not a time limit: give a time of a millisecond or more, such as "30 seconds". ` +
+      "The limit cannot be switched off"
+  })
+}
 
 const checkCount = (count: number | undefined, otherwise: number, option: string, expected: string): number => {
   if (count === undefined) return otherwise

@@ -1,5 +1,7 @@
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -18,6 +20,7 @@ import { sanitizeLines } from "../../protocol/RemoteText.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as authInfo from "./authInfo.ts"
 import * as body from "./body.ts"
+import { BodyDeadlines } from "./bodyDeadlines.ts"
 import * as documents from "./documents.ts"
 import * as lifetime from "./lifetime.ts"
 
@@ -172,6 +175,8 @@ export interface Host<A = unknown> {
    * disposed. The result cancels that. `undefined` for anonymous streams.
    */
   readonly whenStreamEnds: (admitted: Admitted<A>, callback: () => void) => (() => void) | undefined
+  /** Watches over the bodies of an endpoint. */
+  readonly deadlines: (timeout: Duration.Duration) => BodyDeadlines
   /** Calls back when the host is disposed; the result cancels that. */
   readonly atEnd: (callback: () => void) => () => void
   /** The public document at a path, if there is one. */
@@ -418,6 +423,7 @@ export const make = async <A, R, E>(
         fiber.interruptUnsafe()
       }
     },
+    deadlines: (timeout) => new BodyDeadlines(idle.getRef(Clock.Clock), (watch) => runtime.runFork(watch), timeout),
     atEnd: (callback) => {
       ends.add(callback)
       return () => ends.delete(callback)

@@ -2,6 +2,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { MalformedRequest } from "../../protocol/AuthError.ts"
 import * as body from "./body.ts"
+import { BodyBuffer } from "./bodyBuffer.ts"
+import type { BodyDeadlines } from "./bodyDeadlines.ts"
 
 /** The body of a request on Node, as a stream of bytes that nobody has begun to read. */
 export interface Source {
@@ -10,9 +12,13 @@ export interface Source {
 }
 
 /** Reads a body to its end. More than `limit` bytes are refused as they come, and what follows them is let go. */
-export const read = (source: Source, limit: number): Effect.Effect<Uint8Array, MalformedRequest> =>
+export const read = (
+  source: Source,
+  limit: number,
+  deadlines: BodyDeadlines
+): Effect.Effect<Uint8Array, MalformedRequest> =>
   Effect.callback<Uint8Array, MalformedRequest>((resume) => {
-    const stop = listen(source, limit, resume)
+    const stop = listen(source, limit, deadlines, resume)
     return Effect.sync(stop)
   })
 
@@ -20,27 +26,26 @@ export const read = (source: Source, limit: number): Effect.Effect<Uint8Array, M
 export const listen = (
   source: Source,
   limit: number,
+  deadlines: BodyDeadlines,
   callback: (read: Exit.Exit<Uint8Array, MalformedRequest>) => void
 ): () => void => {
-  const chunks: Array<Uint8Array> = []
-  let size = 0
+  const buffer = new BodyBuffer(limit)
   let ended = false
   const end = (read: Exit.Exit<Uint8Array, MalformedRequest>) => {
     if (ended) return
     ended = true
+    deadlines.delete(pending)
     callback(read)
   }
+  const pending = deadlines.add(() => end(Exit.fail(body.tooSlow)))
   const onData = (chunk: unknown) => {
+    if (ended) return
     // A string only where somebody called `setEncoding`.
     const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk as Uint8Array
-    size += bytes.byteLength
-    if (size <= limit) return void chunks.push(bytes)
-    chunks.length = 0
-    end(Exit.fail(body.tooLarge))
+    if (!buffer.add(bytes)) end(Exit.fail(body.tooLarge))
   }
-  // Beyond the limit nothing was kept, and nothing may be made of the size that came.
   const onEnd = () => {
-    if (size <= limit) end(Exit.succeed(body.joined(chunks, size)))
+    if (!ended) end(Exit.succeed(buffer.toBytes()))
   }
   // A body that breaks off is none: whoever sent it is gone.
   const onBroken = () => end(Exit.fail(body.notJson))
@@ -50,5 +55,9 @@ export const listen = (
   source.on("end", onEnd)
   source.on("error", onBroken)
   source.on("close", onBroken)
-  return () => source.off("data", onData)
+  return () => {
+    ended = true
+    deadlines.delete(pending)
+    source.off("data", onData)
+  }
 }

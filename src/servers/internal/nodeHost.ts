@@ -7,6 +7,7 @@ import type { Refusal } from "../../authorization/Refusal.ts"
 import type { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
 import * as Signature from "../../verification/Signature.ts"
 import * as body from "./body.ts"
+import type { BodyDeadlines } from "./bodyDeadlines.ts"
 import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
 import type { Admitted, Host, Policies } from "./host.ts"
@@ -95,12 +96,23 @@ class GateRequest implements Request {
   }
 }
 
+/** How the bodies of an endpoint are read. */
+export interface Reading {
+  readonly limits: body.Limits
+  readonly deadlines: BodyDeadlines
+}
+
+export const reading = <A>(host: Host<A>, limits: body.Limits): Reading => ({
+  limits,
+  deadlines: host.deadlines(limits.timeout)
+})
+
 /** Decides about a request to an MCP endpoint, as `decide` does. */
 export const decideCall = <A>(
   host: Host<A>,
   req: NodeRequest,
   res: NodeResponse,
-  limits: body.Limits,
+  reading: Reading,
   policies: Policies
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
   // Whoever is gone by now will not be heard of again.
@@ -111,18 +123,18 @@ export const decideCall = <A>(
   const request = new GateRequest(req, line !== undefined)
   const recalled = line === undefined ? undefined : host.recall(request, line, policies)
   if (recalled === undefined) {
-    const read = () => Effect.callback<body.Message, Unread>((resume) => Effect.sync(readBody(req, limits, resume)))
+    const read = () => Effect.callback<body.Message, Unread>((resume) => Effect.sync(readBody(req, reading, resume)))
     return decide(host, req, res, host.admit(request, read, policies))
   }
   // No fiber waits for the body: for a small call it would cost as much as the rest of the gate.
-  const reading = new Promise<Exit.Exit<body.Message, Unread> | "closing">((resolve) => {
+  const waiting = new Promise<Exit.Exit<body.Message, Unread> | "closing">((resolve) => {
     const forget = host.atEnd(() => resolve("closing"))
-    readBody(req, limits, (read) => {
+    readBody(req, reading, (read) => {
       forget()
       resolve(read)
     })
   })
-  return reading.then((read) => {
+  return waiting.then((read) => {
     // Whoever went away meanwhile gets no answer, and nothing was decided.
     if (res.destroyed) return undefined
     return decide(host, req, res, read === "closing" ? Exit.fail(host.gate.refusals.closing) : recalled(read))
@@ -152,7 +164,7 @@ type Unread = MalformedRequest | AuthConfigError
 /** Reads and parses the body, and leaves it on the request for the handler. The result lets go of what still comes. */
 const readBody = (
   req: NodeRequest,
-  limits: body.Limits,
+  { deadlines, limits }: Reading,
   callback: (read: Exit.Exit<body.Message, Unread>) => void
 ): () => void => {
   const end = (read: Exit.Exit<body.Message, Unread>) => {
@@ -171,7 +183,7 @@ const readBody = (
   }
   // What a parser left counts only where the stream is read: some set `req.body` and read nothing, and what runs would
   // then be another body than the one that was judged.
-  return nodeBody.listen(req, limits.bytes, (read) => {
+  return nodeBody.listen(req, limits.bytes, deadlines, (read) => {
     if (Exit.isFailure(read)) return end(Exit.failCause(read.cause))
     end(read.value.byteLength === 0 ? leftByParser(req, limits, body.notJson) : exitOf(body.parse(read.value, limits)))
   })

@@ -34,7 +34,7 @@ export interface SdkHost {
     request: Request,
     reading: Reading,
     policies: Host.Policies,
-    handler: (info: authInfo.AuthInfo | undefined, body: unknown) => Response | Promise<Response>
+    handler: (info: authInfo.AuthInfo | undefined, body: unknown, request: Request) => Response | Promise<Response>
   ) => Promise<Response>
   /** Adopts a server, wraps the handler, has the SDK register it, and notes what it needs. */
   readonly register: <A extends object>(
@@ -100,15 +100,15 @@ export const make = async <R, E>(
     limits,
     callerOf,
     serve: async (request, { consumes, limit = limits.bytes, parsedBody }, policies, serve) => {
-      const read = web.bodyOf(request, {
+      const requestBody = new web.RequestBody(request, {
         limits: limit === limits.bytes ? limits : { ...limits, bytes: limit },
         consumes,
         parsedBody: parsedBody === undefined ? undefined : () => parsedBody
       })
-      const decision = host.admit(web.toGateRequest(request), read, policies)
+      const decision = host.admit(web.toGateRequest(request), requestBody.read, policies)
       const admitted = await host.run(decision, request.signal)
       if (Result.isFailure(admitted)) return web.toResponse(admitted.failure, request.method)
-      const response = await serve(admitted.success.authInfo, admitted.success.body)
+      const response = await serve(admitted.success.authInfo, admitted.success.body, requestBody.toRequest())
       host.answered(admitted.success, response.status, response.headers.get("mcp-session-id") ?? undefined)
       return web.endInTime(host, admitted.success, response)
     },

@@ -83,4 +83,6 @@ export interface HostOptions<Claims, N extends Anonymous> {
    * `subscriptions/listen` counts. Default: 100.
    */
   readonly maximumOperations?: number | undefined
+  /** Bodies that take longer, from the time when the gate begins to read them, are rejected with 408. Default: 30 seconds. */
+  readonly bodyTimeout?: Duration.Input | undefined
 }

@@ -8,6 +8,7 @@ import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
 import type { Admitted, Body, Host, Policies, Read } from "./host.ts"
 import * as requestPath from "./requestPath.ts"
+import * as webBody from "./webBody.ts"
 
 /* The gate on `Request` and `Response`. */
 
@@ -68,62 +69,64 @@ export const decideRoute = <A>(
   return recalled ?? host.admitRoute(new GateRequest(request, line !== null), scopes, preflights)
 }
 
-/** The parsed body. Unless it may be consumed, the request stays as it is, for the handler. */
-export const bodyOf = (request: Request, reading: Reading): Read => () => readBody(request, reading)
+/** The body of a request, read once for the gate and for the handler behind it. */
+export class RequestBody {
+  readonly #request: Request
+  readonly #reading: Reading
+  #bytes: Uint8Array | undefined
 
-const readBody = (request: Request, { consumes = false, limits, parsedBody }: Reading): Body => {
-  if (!body.isJson(request.headers.get("content-type") ?? undefined)) return Effect.fail(body.contentTypeRefused)
-  return Effect.flatMap(
-    parsedBody === undefined ? Effect.succeed(undefined) : Effect.promise(async () => await parsedBody()),
-    (parsed): Body => {
-      if (parsed !== undefined) return Effect.fromResult(body.parsed(parsed, limits))
-      if (request.bodyUsed) return Effect.fail(body.consumed)
-      const announced = request.headers.get("content-length")
-      if (Number(announced ?? 0) > limits.bytes) return Effect.fail(body.tooLarge)
-      if (consumes && announced !== null) return readAtOnce(request, limits)
-      if (request.body === null) return Effect.fail(body.notJson)
-      return Effect.flatMap(readBytes(request, limits.bytes), (bytes) => Effect.fromResult(body.parse(bytes, limits)))
-    }
-  )
+  constructor(request: Request, reading: Reading) {
+    this.#request = request
+    this.#reading = reading
+  }
+
+  readonly read: Read = () => {
+    const request = this.#request
+    const { limits, parsedBody } = this.#reading
+    if (!body.isJson(request.headers.get("content-type") ?? undefined)) return Effect.fail(body.contentTypeRefused)
+    if (parsedBody === undefined) return this.#readStream()
+    return Effect.flatMap(
+      webBody.within(Effect.promise(async () => await parsedBody()), limits.timeout),
+      (parsed) => parsed === undefined ? this.#readStream() : Effect.fromResult(body.parsed(parsed, limits))
+    )
+  }
+
+  #readStream(): Body {
+    const request = this.#request
+    const { consumes = false, limits } = this.#reading
+    if (request.bodyUsed) return Effect.fail(body.consumed)
+    const announced = Number(request.headers.get("content-length") ?? Number.NaN)
+    if (announced > limits.bytes) return Effect.fail(body.tooLarge)
+    if (consumes && announced <= small) return readAtOnce(request, limits)
+    if (request.body === null) return Effect.fail(body.notJson)
+    return Effect.flatMap(webBody.read(request.body, limits.bytes, limits.timeout), (bytes) => {
+      if (!consumes) this.#bytes = bytes
+      return Effect.fromResult(body.parse(bytes, limits))
+    })
+  }
+
+  /** The request for the handler: its body is as unread as it was. */
+  toRequest(): Request {
+    return this.#bytes === undefined ? this.#request : webBody.replay(this.#request, this.#bytes)
+  }
 }
+
+/** Up to so many bytes a platform may collect the chunks: even byte by byte they take less than a large body. */
+const small = 16 * 1024
 
 /** A body of an announced length: servers read no more than that, and do it without a stream. */
 const readAtOnce = (request: Request, limits: body.Limits): Effect.Effect<body.Message, MalformedRequest> =>
   Effect.flatMap(
-    // A body that breaks off is none: whoever sent it is gone.
-    Effect.tryPromise({ try: () => request.arrayBuffer(), catch: () => body.notJson }),
+    webBody.within(
+      // A body that breaks off is none: whoever sent it is gone.
+      Effect.tryPromise({ try: () => request.arrayBuffer(), catch: () => body.notJson }),
+      limits.timeout
+    ),
     (bytes) =>
       bytes.byteLength > limits.bytes
         ? Effect.fail(body.tooLarge)
         : Effect.fromResult(body.parse(new Uint8Array(bytes), limits))
   )
-
-/** Reads a clone, so that the request goes on to the handler as it came: its own class, its own properties, its body. */
-const readBytes = (request: Request, limit: number): Effect.Effect<Uint8Array, MalformedRequest> =>
-  Effect.callback<Uint8Array, MalformedRequest>((resume) => {
-    const reader = request.clone().body!.getReader() as ReadableStreamDefaultReader<Uint8Array>
-    const stop = () => {
-      reader.cancel().catch(() => {})
-      request.body?.cancel().catch(() => {})
-    }
-    const chunks: Array<Uint8Array> = []
-    let size = 0
-    const read = async () => {
-      for (;;) {
-        const { done, value } = await reader.read()
-        if (done) return resume(Effect.sync(() => body.joined(chunks, size)))
-        size += value.byteLength
-        if (size > limit) {
-          stop()
-          return resume(Effect.fail(body.tooLarge))
-        }
-        chunks.push(value)
-      }
-    }
-    // A body that breaks off is none: whoever sent it is gone.
-    read().catch(() => resume(Effect.fail(body.notJson)))
-    return Effect.sync(stop)
-  })
 
 /** An answer of the gate, or a document, as fetch has it. */
 export const toResponse = ({ body, headers, status }: Refusal | Answer, method: string): Response =>
@@ -142,12 +145,13 @@ export const serve = async <A>(
   host: Host<A>,
   request: Request,
   options: { readonly reading: Reading; readonly policies: Policies },
-  handler: (admitted: Admitted<A>) => Response | Promise<Response>
+  handler: (admitted: Admitted<A>, request: Request) => Response | Promise<Response>
 ): Promise<Response> => {
-  const decision = host.admit(toGateRequest(request), bodyOf(request, options.reading), options.policies)
+  const requestBody = new RequestBody(request, options.reading)
+  const decision = host.admit(toGateRequest(request), requestBody.read, options.policies)
   const admitted = await host.run(decision, request.signal)
   if (Result.isFailure(admitted)) return toResponse(admitted.failure, request.method)
-  const response = await handler(admitted.success)
+  const response = await handler(admitted.success, requestBody.toRequest())
   host.answered(admitted.success, response.status, response.headers.get("mcp-session-id") ?? undefined)
   return endInTime(host, admitted.success, response)
 }
