@@ -46,6 +46,8 @@ import * as Sessions from "./Sessions.ts"
  */
 export interface Request extends Dpop.Request {
   readonly authorization: ReadonlyArray<string>
+  /** The sessions that the query names (HTTP+SSE transport of MCP 2024-11-05). Default: none. */
+  readonly streams?: ReadonlyArray<string> | undefined
   /** Whether the host asked `recall` before, in vain. Default: `false`. */
   readonly recalled?: boolean | undefined
 }

@@ -26,6 +26,8 @@ export interface Sessions {
    * then on it needs credentials.
    */
   readonly judge: (session: string, principal: Principal["Service"] | undefined) => Standing
+  /** Whether a session exists, for any caller. */
+  readonly has: (session: string) => boolean
   readonly bind: (session: string, principal: Principal["Service"] | undefined) => void
   readonly release: (session: string) => void
 }
@@ -112,6 +114,7 @@ export const make = (
       keep(session, caller)
       return "own"
     },
+    has: (session) => owners.has(session),
     bind: (session, principal) => keep(session, principal?.key ?? anonymous),
     release
   }

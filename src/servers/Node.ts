@@ -102,6 +102,10 @@ export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncD
    * An event stream of the answer ends when the token does; one that answers a POST at most five minutes later. A session
    * that is opened (`Mcp-Session-Id`) belongs to the caller from then on.
    *
+   * A stream of the older HTTP+SSE transport (`SSEServerTransport`) belongs to its caller as well: its first event names
+   * the session, and a request whose query has `sessionId` or `session_id` is answered with 404 unless the caller opened
+   * that stream.
+   *
    * **Gotchas**
    *
    * The stream of the request is read here: execute `req.body`. A body parser may run before (its `req.body` is judged)

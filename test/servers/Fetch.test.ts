@@ -344,10 +344,15 @@ describe("streams", () => {
     assert.strictEqual(await new Response(body).text(), ": event\n\n")
   })
 
-  it("of other kinds, and of anonymous callers, pass untouched", async () => {
+  it("of other kinds, and answers to anonymous callers, pass untouched", async () => {
     await using auth = await make({ anonymous: "allow-unscoped" })
     const event = eventStream((_) => _.enqueue(bytes))
-    assert.strictEqual(await auth.protect(() => event)(new Request(resource)), event)
+    const anonymous = new Request(resource, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
+    })
+    assert.strictEqual(await auth.protect(() => event)(anonymous), event)
     const plain = new Response(new ReadableStream())
     assert.strictEqual(await auth.protect(() => plain)(get(await mint())), plain)
   })

@@ -23,6 +23,7 @@ import * as body from "./body.ts"
 import { BodyDeadlines } from "./bodyDeadlines.ts"
 import * as documents from "./documents.ts"
 import * as lifetime from "./lifetime.ts"
+import * as sseSession from "./sseSession.ts"
 
 /* What every host outside Effect does with a request. An adapter translates its request into the gate's, and what comes
  * back into its own answer. */
@@ -171,6 +172,11 @@ export interface Host<A = unknown> {
   /** Told of each answer of an MCP handler: binds the session that it opens, releases the one that it ends. */
   readonly answered: (admitted: Admitted<A>, status: number, session: string | undefined) => void
   /**
+   * Binds the session that the first event of a stream names; the result releases it. `undefined` for a session that
+   * exists already.
+   */
+  readonly streamOpened: (admitted: Admitted<A>, id: string) => (() => void) | undefined
+  /**
    * Calls back when an event stream must end: with its token, when that is revoked or invalidated, or when the host is
    * disposed. The result cancels that. `undefined` for anonymous streams.
    */
@@ -255,6 +261,22 @@ export const make = async <A, R, E>(
     ticket
   })
 
+  /**
+   * A session of the query that this caller may not use. On an MCP endpoint that is also one that does not exist; on other
+   * routes a parameter of the same name may be something else.
+   */
+  const foreignStream = (
+    { streams = [] }: Request,
+    principal: Principal["Service"] | undefined,
+    isMcp: boolean
+  ): string | undefined => {
+    for (const id of streams) {
+      const key = sseSession.keyOf(id)
+      if ((isMcp || gate.sessions.has(key)) && gate.sessions.judge(key, principal) !== "own") return key
+    }
+    return undefined
+  }
+
   /** The second half of a decision. A body that is here already is judged at once. */
   const judge = (
     request: Request,
@@ -265,6 +287,7 @@ export const make = async <A, R, E>(
     policies: Policies
   ): Effect.Effect<Admitted<A>, Refusal> => {
     const session = request.header("mcp-session-id")
+    const stream = request.streams?.[0]
     const info = principal === undefined ? undefined : authInfo.make(principal, gate)
     let policyOf = nothingAsked
     let judged: unknown
@@ -274,16 +297,19 @@ export const make = async <A, R, E>(
     })
     const authorized = gate.authorize({
       principal,
-      session,
+      session: (stream === undefined ? undefined : foreignStream(request, principal, true)) ?? session,
       protocolVersion: request.header("mcp-protocol-version"),
       operations,
       // Functions of the user's may run here, so the token has been checked again before.
       prepare: (operations) =>
         operations.length === 0
           ? Effect.void
-          : Effect.mapEager(policies({ session, principal, authInfo: info, operations, body: judged }), (found) => {
-            policyOf = found
-          }),
+          : Effect.mapEager(
+            policies({ session: session ?? stream, principal, authInfo: info, operations, body: judged }),
+            (found) => {
+              policyOf = found
+            }
+          ),
       policy: (operation) => closed(policyOf, operation),
       ticket,
       request
@@ -360,6 +386,7 @@ export const make = async <A, R, E>(
       if (ticket === undefined || principal === undefined) return undefined
       const session = request.header("mcp-session-id")
       if (session !== undefined && gate.sessions.judge(session, principal) !== "own") return undefined
+      if (request.streams?.[0] !== undefined && foreignStream(request, principal, true) !== undefined) return undefined
       return (read) => {
         try {
           return judge(request, ticket, idle, principal, read, policies)
@@ -381,7 +408,7 @@ export const make = async <A, R, E>(
           return Effect.mapEager(
             gate.authorize({
               principal,
-              session: undefined,
+              session: foreignStream(request, principal, false),
               protocolVersion,
               operations: Effect.succeed(routeOf(method)),
               policy: () => ({ scopes, unauthorized: "challenge", authenticated: true }),
@@ -405,6 +432,13 @@ export const make = async <A, R, E>(
     answered: ({ method, principal, session }, status, issued) => {
       if (issued !== undefined && session === undefined) gate.sessions.bind(issued, principal)
       if (method === "DELETE" && status >= 200 && status < 300 && session !== undefined) gate.sessions.release(session)
+    },
+    streamOpened: ({ principal }, id) => {
+      const key = sseSession.keyOf(id)
+      // A server names each session once. A second stream of the same name must not take it over.
+      if (gate.sessions.has(key)) return undefined
+      gate.sessions.bind(key, principal)
+      return () => gate.sessions.release(key)
     },
     whenStreamEnds: ({ method, operations, principal, ticket }, callback) => {
       const end = lifetime.endOfStream(principal, method, operations)

@@ -13,6 +13,7 @@ import * as headerLines from "./headerLines.ts"
 import type { Admitted, Host, Policies } from "./host.ts"
 import * as nodeBody from "./nodeBody.ts"
 import * as requestPath from "./requestPath.ts"
+import * as sseSession from "./sseSession.ts"
 import { isEventStream } from "./webHost.ts"
 
 /* The gate on Node's `(req, res)`, known by their shape alone: `node:http`, Connect, Express. */
@@ -94,6 +95,19 @@ class GateRequest implements Request {
   get path(): string {
     return pathOf(this.#req)
   }
+
+  get streams(): ReadonlyArray<string> {
+    return streamsOf(this.#req)
+  }
+}
+
+/** Both targets count: frameworks shorten `url`, and what runs may read either. */
+const streamsOf = (req: NodeRequest): ReadonlyArray<string> => {
+  const { originalUrl } = extras(req)
+  const ids = sseSession.idsOf(req.url ?? "")
+  return typeof originalUrl !== "string" || originalUrl === req.url
+    ? ids
+    : [...new Set([...ids, ...sseSession.idsOf(originalUrl)])]
 }
 
 /** How the bodies of an endpoint are read. */
@@ -149,7 +163,9 @@ export const decideRoute = <A>(
   scopes: ReadonlyArray<string>
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
   const line = headerLines.soleOfRaw(req.rawHeaders, "authorization", "origin")
-  const recalled = line === undefined ? undefined : host.recallRoute(line, req.method ?? "GET", scopes)
+  const recalled = line === undefined || streamsOf(req).length > 0
+    ? undefined
+    : host.recallRoute(line, req.method ?? "GET", scopes)
   return decide(
     host,
     req,
@@ -267,8 +283,10 @@ export const decide = <A, B>(
 export const prepare = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, admitted: Admitted<A>): void => {
   if (admitted.authInfo !== undefined) extras(req).auth = admitted.authInfo
   const watched = res as unknown as Watched
-  watched[watching] = new Watch(host, admitted, watched.writeHead, watched[watching])
+  const watch = new Watch(host, admitted, watched.writeHead, watched[watching])
+  watched[watching] = watch
   watched.writeHead = writeHead
+  if (admitted.method === "GET") observeFirstEvent(host, res, admitted, watch)
 }
 
 type WriteHead = (...args: ReadonlyArray<unknown>) => unknown
@@ -288,6 +306,8 @@ class Watch<A> {
   readonly writeHead: WriteHead
   /** Another gate may wait for the same answer. */
   readonly before: Watch<any> | undefined
+  /** Known once the head has gone out. */
+  isEventStream: boolean | undefined
   #told = false
 
   constructor(host: Host<A>, admitted: Admitted<A>, writeHead: WriteHead, before: Watch<any> | undefined) {
@@ -307,7 +327,8 @@ class Watch<A> {
       return value === undefined ? undefined : String(value)
     }
     this.#host.answered(this.#admitted, Number(args[0] ?? res.statusCode), header("mcp-session-id"))
-    if (isEventStream(header("content-type"))) endInTime(this.#host, this.#admitted, res)
+    this.isEventStream = isEventStream(header("content-type"))
+    if (this.isEventStream) endInTime(this.#host, this.#admitted, res)
   }
 }
 
@@ -342,6 +363,27 @@ const headerOf = (headers: unknown, name: string): unknown => {
 
 const isNamed = (header: string, name: string): boolean =>
   header.length === name.length && header.toLowerCase() === name
+
+/** Binds the session that the first event of a stream names, before that event goes out. */
+const observeFirstEvent = <A>(host: Host<A>, res: NodeResponse, admitted: Admitted<A>, watch: Watch<A>): void => {
+  const stream = res as unknown as { write: (...args: ReadonlyArray<unknown>) => unknown }
+  const { write } = stream
+  const first = new sseSession.FirstEvent()
+  const observing = (...args: ReadonlyArray<unknown>): unknown => {
+    // A first write sends the head, so it is not known yet what `writeHead` would be given.
+    if (watch.isEventStream ?? isEventStream(String(res.getHeader("content-type") ?? ""))) {
+      const isText = typeof args[1] !== "string" || /^utf-?8$/i.test(args[1])
+      const id = first.read(typeof args[0] === "string" && !isText ? undefined : args[0])
+      const release = id === undefined ? undefined : host.streamOpened(admitted, id)
+      if (release !== undefined) res.on("close", release)
+    } else {
+      first.isDone = true
+    }
+    if (first.isDone && stream.write === observing) stream.write = write
+    return write.apply(res, args as never)
+  }
+  stream.write = observing
+}
 
 /** Ends a stream cleanly. What the handler writes afterwards goes nowhere. */
 const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, res: NodeResponse): void => {

@@ -8,6 +8,7 @@ import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
 import type { Admitted, Body, Host, Policies, Read } from "./host.ts"
 import * as requestPath from "./requestPath.ts"
+import * as sseSession from "./sseSession.ts"
 import * as webBody from "./webBody.ts"
 
 /* The gate on `Request` and `Response`. */
@@ -49,6 +50,10 @@ class GateRequest implements Gate.Request {
     return requestPath.of(this.#request.url)
   }
 
+  get streams(): ReadonlyArray<string> {
+    return sseSession.idsOf(this.#request.url)
+  }
+
   #lines(name: string): ReadonlyArray<string> {
     const value = this.#request.headers.get(name)
     return value === null ? [] : headerLines.split(value)
@@ -65,7 +70,9 @@ export const decideRoute = <A>(
   preflights: boolean
 ): Admitted<A> | Effect.Effect<Admitted<A>, Refusal> => {
   const line = request.headers.has("origin") ? null : request.headers.get("authorization")
-  const recalled = line === null ? undefined : host.recallRoute(line, request.method, scopes)
+  const recalled = line === null || sseSession.idsOf(request.url).length > 0
+    ? undefined
+    : host.recallRoute(line, request.method, scopes)
   return recalled ?? host.admitRoute(new GateRequest(request, line !== null), scopes, preflights)
 }
 
@@ -158,13 +165,30 @@ export const serve = async <A>(
 
 /** Ends an event stream when the token does. Everything else passes as it is. */
 export const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, response: Response): Response => {
+  const isOpening = admitted.method === "GET"
   // Headers first: on Node, reading `body` makes a stream of it.
   if (
-    admitted.principal === undefined || !isEventStream(response.headers.get("content-type")) || response.body === null
+    (admitted.principal === undefined && !isOpening) || !isEventStream(response.headers.get("content-type")) ||
+    response.body === null
   ) {
     return response
   }
-  return new Response(until(host, admitted, response.body), response)
+  const body = isOpening ? bound(host, admitted, response.body) : response.body
+  return new Response(admitted.principal === undefined ? body : until(host, admitted, body), response)
+}
+
+/** Binds the session that the first event of a stream names, before that event goes out. */
+const bound = <A>(
+  host: Host<A>,
+  admitted: Admitted<A>,
+  body: ReadableStream<Uint8Array>
+): ReadableStream<Uint8Array> => {
+  const first = new sseSession.FirstEvent()
+  let release: (() => void) | undefined
+  return sseSession.observed(body, (chunk) => {
+    const id = first.read(chunk)
+    if (id !== undefined) release = host.streamOpened(admitted, id)
+  }, () => release?.())
 }
 
 export const isEventStream = (contentType: string | null | undefined): boolean =>
