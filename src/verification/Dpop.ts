@@ -315,7 +315,13 @@ const maximumWait = 20_000
 const maximumKeys = 1_000
 
 // A host and a port, and nothing that could be taken for more of a URL (RFC 9112 §3.2).
-const host = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*(?::\d*)?$|^\[[0-9A-Fa-f:.]+\](?::\d*)?$/
+const host = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*(?::(\d*))?$|^\[[0-9A-Fa-f:.]+\](?::(\d*))?$/
+
+const isHost = (value: string): boolean => {
+  const parts = host.exec(value)
+  const port = parts?.[1] ?? parts?.[2] ?? ""
+  return parts !== null && (port === "" || uri.isPort(port))
+}
 
 /**
  * Makes it from checked settings.
@@ -464,7 +470,7 @@ export const make = (
         if (binding === undefined) return unbound
         if (binding === "unusable") return bound
         const named = request.header("host")
-        return named !== undefined && !host.test(named) ? noHost : prove(
+        return named !== undefined && !isHost(named) ? noHost : prove(
           request,
           token,
           binding.thumbprint,

@@ -426,6 +426,122 @@ describe("htu", () => {
   ])("RFC 3986: %j is none", (given) => assert.isUndefined(uri.normalise(given)))
 
   it.each([
+    "https://h:65536/",
+    "https://h:99999/",
+    "https://h:100000/",
+    "https://h:4294967739/",
+    "https://h:18446744073709552059/",
+    "https://h:0/",
+    "https://h:00/",
+    "https://h:0443/",
+    "https://h:443:443/",
+    "https://h:+443/",
+    "https://h:-1/",
+    "https://h:4 43/",
+    "https://h:443a/",
+    "https://h:%34%34%33/",
+    "https://[::1]:65536/",
+    "https://[::1]:0443/",
+    "https://[:::1]/",
+    "https://[1::2::3]/",
+    "https://[12345::]/",
+    "https://[1.2.3.4]/",
+    "https://[]/",
+    "https://[::1%25eth0]/",
+    "https://[v1.a]/",
+    "https://1.2.3.4.5/",
+    "https://1.2.3.256/",
+    "https://h%2Fx/",
+    "https://h%00/",
+    "https://h%20/",
+    "https://h%40evil.test/",
+    "https://h%3A443/",
+    "https://:443/",
+    "https://@h/",
+    "https://:@h/",
+    "https://h@/",
+    "https:\\\\h\\mcp",
+    "https:/\\h/mcp",
+    "https://h\\.evil.test/mcp",
+    "https://h/\\mcp",
+    "https://h\t/mcp",
+    "https://h/mcp\r",
+    "\thttps://h/mcp",
+    "https://h/m\u00adcp"
+  ])("[T-AUD-52] %j is no URL of a server", (given) => assert.isUndefined(uri.normalise(given)))
+
+  it.each([
+    ["https://h:/", "https://h/"],
+    ["https://h:1/", "https://h:1/"],
+    ["https://h:65535/", "https://h:65535/"],
+    ["HTTPS://H:443", "https://h/"],
+    ["hTTp://h:80?x#y", "http://h/"],
+    ["https://h/#", "https://h/"],
+    ["https://h./", "https://h./"],
+    ["https://[2001:DB8::1]:443/", "https://[2001:db8::1]/"],
+    ["https://h/%2e%2E/%7ea%2F%2f", "https://h/~a%2F%2F"]
+  ])("[T-AUD-52] %s is %s", (given, normal) => assert.strictEqual(uri.normalise(given), normal))
+
+  it.effect("[T-AUD-52] of another server, or of none, is rejected by the gate", () =>
+    Effect.gen(function*() {
+      const { prove } = yield* bench("required")
+      for (
+        const htu of [
+          "https://server.test:65536/mcp",
+          "https://server.test:65979/mcp",
+          "https://server.test:4294967739/mcp",
+          "https://server.test:0/mcp",
+          "https://server.test:0443/mcp",
+          "https://server.test./mcp",
+          "https://user@server.test/mcp",
+          "https://@server.test/mcp",
+          "https:\\\\server.test/mcp",
+          "https://server.test\\mcp",
+          "https://server.test/\tmcp",
+          "https://server.test/mcp%2F",
+          "https://server.test/%2Fmcp",
+          "https://server.test%2Fmcp",
+          "http://server.test:443/mcp"
+        ]
+      ) {
+        assertUnproven(yield* prove({ htu }), "proof-url")
+      }
+      for (const htu of ["https://server.test:/mcp", "https://SERVER.test:443/mcp#x", "HTTPS://server.test/%6dcp?"]) {
+        assert.strictEqual(yield* prove({ htu }), "in: alice", htu)
+      }
+      // A server whose origin was written by hand is no exception.
+      const settings = Result.getOrThrow(Dpop.settings("required"))
+      for (const origin of ["https://server.test:65536", "https://server.test:0443", "https://[1::2::3]"]) {
+        const { judge } = yield* Dpop.make(settings, { resource: `${origin}/mcp`, origin })
+        const client = yield* DpopClient.make()
+        const dpop = [
+          yield* client.proof({ method: "GET", url: resource, token: "t", claims: { htu: `${origin}/mcp` } })
+        ]
+        const failure = yield* Effect.flip(judge(
+          { method: "GET", path: "/mcp", dpop, header: () => undefined },
+          { scheme: "DPoP", token: Redacted.make("t") },
+          principalOf({ cnf: { jkt: client.thumbprint } }),
+          now * 1000,
+          BigInt(now) * 1_000_000_000n
+        ))
+        assert.strictEqual(failure.reason, "proof-url", origin)
+      }
+    }))
+
+  it.effect("[T-AUD-52] a Host header with a port that no server can have is 400", () =>
+    Effect.gen(function*() {
+      const { prove } = yield* bench("required")
+      for (const host of ["server.test:65536", "server.test:0443", "server.test:0", "[::1]:65536"]) {
+        const answer = yield* prove({}, {}, { headers: { host } })
+        assert(typeof answer !== "string", host)
+        assert.deepStrictEqual([answer.status, answer.reason], [400, "host"], host)
+      }
+      for (const host of ["server.test", "server.test:", "server.test:443", "server.test:65535", "[::1]:8443"]) {
+        assert.strictEqual(yield* prove({}, {}, { headers: { host } }), "in: alice", host)
+      }
+    }))
+
+  it.each([
     ["/mcp", "/mcp"],
     ["/a/../mcp", "/mcp"],
     ["/%6Dcp?x=/..", "/mcp"],

@@ -6,12 +6,19 @@ const characters = /^(?:[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/
 const authority = /^((?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::(\d*))?$/
 const defaultPorts: Readonly<Record<string, string>> = { http: "80", https: "443" }
 
-/** `undefined` for what is no http or https URI, or names a user. */
+/** Tells whether digits are a port that a server can have: 1 to 65535, written without zeros in front. */
+export const isPort = (digits: string): boolean => /^[1-9]\d{0,4}$/.test(digits) && Number(digits) <= 65_535
+
+/**
+ * Returns the normal form, or `undefined` for what is no http or https URI, names a user, or has a host or port that no
+ * server can have. Browsers' parsers refuse more than the grammar does, such as `[::ffff::1]`, so they are asked as well.
+ */
 export const normalise = (uri: string): string | undefined => {
   if (!characters.test(uri)) return undefined
   const parts = form.exec(uri)
   const place = parts === null ? null : authority.exec(parts[2]!)
-  if (parts === null || place === null) return undefined
+  if (parts === null || place === null || !URL.canParse(uri)) return undefined
+  if (place[2] !== undefined && place[2] !== "" && !isPort(place[2])) return undefined
   const scheme = parts[1]!.toLowerCase()
   const host = normaliseEscapes(place[1]!).toLowerCase()
   const port = place[2] === undefined || place[2] === "" || place[2] === defaultPorts[scheme] ? "" : `:${place[2]}`
