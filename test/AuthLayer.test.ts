@@ -282,7 +282,7 @@ const wrong: ReadonlyArray<Wrong> = [
     changes: { resource: `${resource}#x` },
     reason: "malformed",
     option: "resource",
-    fix: /leave the fragment out/
+    fix: /it has a fragment/
   },
   {
     title: "resource not canonical",

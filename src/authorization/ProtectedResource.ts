@@ -5,6 +5,7 @@
  */
 import * as Result from "effect/Result"
 import { AuthConfigError } from "../protocol/AuthError.ts"
+import * as HttpUri from "../protocol/HttpUri.ts"
 import type { ProtectedResourceMetadata } from "../protocol/ProtectedResourceMetadata.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
@@ -146,11 +147,10 @@ const checkResource = (resource: unknown): Result.Result<URL, AuthConfigError> =
   if (!WellKnown.isSecure(url)) {
     return fail("insecure", `${resource} must be https; plain http is for loopback (RFC 9728 §1.2)`)
   }
-  if (url.hash !== "" || resource.includes("#")) return fail("malformed", "leave the fragment out (RFC 8707 §2)")
-  if (url.search !== "" || resource.includes("?")) {
-    return fail("malformed", "leave the query out: it would make another resource of every query (RFC 8707 §2)")
+  const parsed = HttpUri.parse(resource)
+  if (Result.isFailure(parsed) && /[?#@]/.test(resource)) {
+    return fail("malformed", `it ${parsed.failure} (RFC 8707 §2)`)
   }
-  if (url.username !== "" || url.password !== "") return fail("malformed", "leave user and password out")
   if (url.pathname.includes("*")) return fail("malformed", "leave * out of the path")
   // Resources are compared as strings: one that a URL parser would write differently never matches a token.
   const canonical = url.pathname === "/" ? [url.href, url.origin] : [url.href]

@@ -6,6 +6,7 @@
 import * as Result from "effect/Result"
 import { AuthConfigError } from "../protocol/AuthError.ts"
 import * as Metadata from "../protocol/AuthorizationServerMetadata.ts"
+import * as HttpUri from "../protocol/HttpUri.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
 import * as Algorithm from "./Algorithm.ts"
 import * as Audience from "./Audience.ts"
@@ -141,16 +142,7 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
     if (profile !== undefined) yield* checkProfile(profile, option)
     const options: Options = profile === undefined ? given as Options : withProfile(given, profile)
     const insecure = options[allowInsecureHttp] === true
-    const issuer = yield* checkUrl(options.issuer, `${option}.issuer`, insecure)
-    if (issuer.search !== "" || issuer.hash !== "" || issuer.username !== "" || issuer.password !== "") {
-      return yield* Result.fail(
-        new AuthConfigError({
-          reason: "malformed",
-          option: `${option}.issuer`,
-          fix: "write the issuer without user, query or fragment (RFC 8414 §2)"
-        })
-      )
-    }
+    const issuer = yield* checkUrl(options.issuer, `${option}.issuer`, insecure, "issuer")
     if (options.metadataUrl !== undefined) yield* checkUrl(options.metadataUrl, `${option}.metadataUrl`, insecure)
     if (options.jwksUri !== undefined) yield* checkUrl(options.jwksUri, `${option}.jwksUri`, insecure)
     if (options.introspection !== undefined && !isObject(options.introspection)) {
@@ -329,32 +321,41 @@ const withBothNames = (algorithms: ReadonlyArray<string>): ReadonlySet<string> =
   new Set(algorithms.flatMap((_) => _ === "EdDSA" || _ === "Ed25519" ? ["EdDSA", "Ed25519"] : [_]))
 
 /**
- * Checks a URL of the configuration: absolute, and https off loopback unless plain http is allowed.
+ * Checks a URL of the configuration: absolute, written as it is used, without user and fragment, an issuer also without
+ * query (RFC 8414 §2), and https off loopback unless plain http is allowed.
  *
  * @category guards
  * @since 0.1.0
  */
-export const checkUrl = (value: unknown, option: string, insecure: boolean): Result.Result<URL, AuthConfigError> => {
+export const checkUrl = (
+  value: unknown,
+  option: string,
+  insecure: boolean,
+  kind: "issuer" | "endpoint" = "endpoint"
+): Result.Result<URL, AuthConfigError> => {
+  const fail = (reason: AuthConfigError["reason"], fix: string) =>
+    Result.fail(new AuthConfigError({ reason, option, fix }))
   if (typeof value !== "string" || !URL.canParse(value)) {
-    return Result.fail(
-      new AuthConfigError({
-        reason: "malformed",
-        option,
-        fix: `${JSON.stringify(value) ?? "nothing"} is no absolute URL; write one such as https://auth.example.com`
-      })
+    return fail(
+      "malformed",
+      `${JSON.stringify(value) ?? "nothing"} is no absolute URL; write one such as https://auth.example.com`
     )
   }
   const url = new URL(value)
   if (!WellKnown.isSecure(url) && !(insecure && url.protocol === "http:")) {
-    return Result.fail(
-      new AuthConfigError({
-        reason: "insecure",
-        option,
-        fix: `${value} must be https; plain http is for loopback (in a closed network set [allowInsecureHttp]: true)`
-      })
+    return fail(
+      "insecure",
+      `${value} must be https; plain http is for loopback (in a closed network set [allowInsecureHttp]: true)`
     )
   }
-  return Result.succeed(url)
+  return Result.mapError(HttpUri.parse(value, { query: kind === "endpoint" }), (problem) =>
+    new AuthConfigError({
+      reason: "malformed",
+      option,
+      // A URL that names a user may hold a password.
+      fix: `${value.includes("@") ? "it" : JSON.stringify(value)} ${problem}; write it ` +
+        (kind === "issuer" ? "without user, query or fragment (RFC 8414 §2)" : "without user or fragment")
+    }))
 }
 
 const exclusive = (options: Options, option: string, one: keyof Options & string, other: keyof Options & string) =>

@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { AuthorizationServerUnavailable, InvalidMetadata } from "../protocol/AuthError.ts"
 import * as Metadata from "../protocol/AuthorizationServerMetadata.ts"
+import * as HttpUri from "../protocol/HttpUri.ts"
 import { sanitize } from "../protocol/RemoteText.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
 import * as AddressGuard from "./AddressGuard.ts"
@@ -99,10 +100,11 @@ const judge = (
   const location = metadata[needed]
   if (location === undefined) return fail("missing-member", `has no ${needed}`)
   // Judged here and not when it is asked: a document that leads nowhere must not be kept.
-  if (!URL.canParse(location)) {
-    return fail("insecure-url", `names ${sanitize(location)} as ${needed}, which is no URL`)
+  const parsed = HttpUri.parse(location, { query: true })
+  if (Result.isFailure(parsed)) {
+    return fail("insecure-url", `names ${sanitize(location)} as ${needed}, which ${sanitize(parsed.failure)}`)
   }
-  const target = new URL(location)
+  const target = parsed.success
   return WellKnown.isSecure(target) || (server.allowInsecureHttp && target.protocol === "http:")
     ? Result.succeed(metadata)
     : fail("insecure-url", `names ${sanitize(location)} as ${needed}, which is not https`)

@@ -55,6 +55,11 @@ describe("ProtectedResource", () => {
   > = [
     ["PRM-06 a fragment", { resource: "https://h.test/mcp#a" }, "resource", "malformed"],
     ["PRM-06 an empty fragment", { resource: "https://h.test/mcp#" }, "resource", "malformed"],
+    ["[T-AUD-31] an empty query", { resource: "https://h.test/mcp?" }, "resource", "malformed"],
+    ["[T-AUD-31] an empty user", { resource: "https://@h.test/mcp" }, "resource", "malformed"],
+    ["[T-AUD-31] an empty port", { resource: "https://h.test:/mcp" }, "resource", "malformed"],
+    ["[T-AUD-31] a line break", { resource: "https://h.test/m\ncp" }, "resource", "malformed"],
+    ["[T-AUD-31] dot segments", { resource: "https://h.test/%2e%2e/mcp" }, "resource", "malformed"],
     ["PRM-06 a query", { resource: "https://h.test/mcp?a=1" }, "resource", "malformed"],
     ["PRM-06 an empty query", { resource: "https://h.test/mcp?" }, "resource", "malformed"],
     ["a relative resource", { resource: "/mcp" }, "resource", "malformed"],

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Result } from "effect"
+import { Redacted, Result } from "effect"
 import { Algorithm, type AuthError, AuthorizationServer } from "effect-mcp-auth"
 
 const option = "authorizationServers[1]"
@@ -62,6 +62,75 @@ describe("the issuer", () => {
     const error = refused(input)
     assert.strictEqual(error.reason, "malformed")
     assert.include(error.fix, "without user, query or fragment")
+  })
+})
+
+/** What no issuer and no endpoint may be written as, though a URL parser accepts and repairs it. */
+const repaired: ReadonlyArray<string> = [
+  "https://auth.test/#",
+  "https://auth.test#",
+  "https://@auth.test",
+  "https://:@auth.test",
+  "https://:secret@auth.test/",
+  "https://auth.test:/",
+  "https:auth.test",
+  "https:/auth.test",
+  "https:///auth.test",
+  "https:\\\\auth.test",
+  "https://auth.test\\tenant",
+  " https://auth.test",
+  "https://auth.test ",
+  "https://auth.test/\n",
+  "https://au\tth.test",
+  "\u0000https://auth.test",
+  "https://auth.test/%2e%2e/x",
+  "https://auth.test/a/../b",
+  "https://auth.test/./",
+  "https://auth.test/a b",
+  "https://auth.test/ä",
+  "https://äuth.test",
+  "https://2130706433",
+  "https://127.1",
+  "https://auth.test:0443"
+]
+
+describe("[T-AUD-31] identifiers that a URL parser would repair", () => {
+  it.each([...repaired, "https://auth.test/?", "https://auth.test?", "https://auth.test/?#"])(
+    "[T-AUD-31] %j is not accepted as an issuer",
+    (input) => {
+      const error = refused(input)
+      assert.strictEqual(error.reason, "malformed")
+      assert.strictEqual(error.option, `${option}.issuer`)
+      assert.include(error.fix, "without user, query or fragment")
+    }
+  )
+
+  it.each(repaired)("[T-AUD-31] %j is not accepted as the URL of an endpoint", (url) => {
+    for (const name of ["metadataUrl", "jwksUri"]) {
+      const error = refused({ issuer: "https://auth.test", [name]: url })
+      assert.strictEqual(error.reason, "malformed")
+      assert.strictEqual(error.option, `${option}.${name}`)
+    }
+    const introspection = { clientId: "a", clientSecret: Redacted.make("b"), endpoint: url }
+    assert.strictEqual(
+      refused({ issuer: "https://auth.test", introspection }).option,
+      `${option}.introspection.endpoint`
+    )
+  })
+
+  it.each([
+    "https://auth.test",
+    "https://auth.test/",
+    "https://auth.test:443/openam/oauth2",
+    "https://AUTH.test/adfs",
+    "https://auth.test./x",
+    "https://auth.test:8443/tenant/",
+    "https://auth.test/realms/a%20b",
+    "https://auth.test/a|b",
+    "https://xn--uth-pla.test"
+  ])("[T-AUD-31] %s is accepted", (input) => {
+    assert.isTrue(Result.isSuccess(make(input)))
+    assert.isTrue(Result.isSuccess(make({ issuer: "https://auth.test", jwksUri: `${input}?p=1` })))
   })
 })
 

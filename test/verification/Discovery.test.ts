@@ -101,7 +101,23 @@ const unusable: ReadonlyArray<
     is: "insecure-url",
     detail: "names http://issuer.test/jwks as jwks_uri, which is not https"
   },
-  { title: "jwks_uri relative", fault: body({ ...good, jwks_uri: "/jwks" }), is: "insecure-url", detail: "no URL" },
+  ...[
+    "https://@issuer.test/jwks",
+    "https://user@issuer.test/jwks",
+    "https://issuer.test/jwks#",
+    "https:/issuer.test/jwks"
+  ]
+    .map((uri) => ({
+      title: `[T-AUD-31] jwks_uri ${uri}`,
+      fault: body({ ...good, jwks_uri: uri }),
+      is: "insecure-url"
+    })),
+  {
+    title: "jwks_uri relative",
+    fault: body({ ...good, jwks_uri: "/jwks" }),
+    is: "insecure-url",
+    detail: "no absolute URL"
+  },
   {
     title: "nested deeply",
     fault: body(`{"issuer":"${good.issuer}","x":${"[".repeat(9999)}${"]".repeat(9999)}}`),

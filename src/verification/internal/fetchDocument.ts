@@ -59,7 +59,7 @@ export const fetchDocument = (
       ))
     }
     if (status >= 500 || status === 429) {
-      return Effect.fail(unavailable("server-error", retryAfterOf(headers["retry-after"])))
+      return Effect.fail(unavailable("server-error", retryAfterOf(headers)))
     }
     if (status !== 200) return Effect.fail(unusable("status", `answered ${status}`))
     if (!isJson(headers["content-type"])) {

@@ -60,7 +60,7 @@ export const postForm = (
       // A manual redirect shows as status 0 where fetch hides it (browsers, workers).
       if (status === 0 || (status >= 300 && status < 400)) return unavailable("unusable-answer")
       if ((status === 401 && form.reads401 !== true) || status === 403) return unavailable("client-refused")
-      if (status >= 500 || status === 429) return unavailable("server-error", retryAfterOf(headers["retry-after"]))
+      if (status >= 500 || status === 429) return unavailable("server-error", retryAfterOf(headers))
       if (Number(headers["content-length"] ?? 0) > limit.bytes) return unavailable("unusable-answer")
       return response.stream.pipe(
         Stream.catch(() => Stream.fromEffect(unavailable("network"))),

@@ -1,0 +1,40 @@
+/**
+ * Absolute http and https URIs as configuration and metadata write them: issuers (RFC 8414 §2), resources (RFC 8707 §2) and
+ * endpoints.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+
+/** What a URI may hold besides scheme, host, port and path. */
+export interface Allowed {
+  /** RFC 8414 §2 forbids a query in an issuer; an endpoint may have one. Default: `false`. */
+  readonly query?: boolean | undefined
+}
+
+/**
+ * Parses a URI that is written as it is used, and fails with what is wrong, as the end of a sentence about it.
+ *
+ * **Details**
+ *
+ * `URL` repairs what is no URI (line breaks, backslashes, `https:host`, dot segments) and drops what is empty (`?`, `#`,
+ * `@`, `:`). Identifiers are compared as strings, so what it would repair is rejected. The case of the scheme and the host,
+ * a port that is the default one, and a missing path stay as they are.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const parse = (value: string, allowed: Allowed = {}): Result.Result<URL, string> => {
+  if (!URL.canParse(value)) return Result.fail("is no absolute URL")
+  const url = new URL(value)
+  if (url.protocol !== "https:" && url.protocol !== "http:") return Result.fail("is not an https URL")
+  if (value.includes("#")) return Result.fail("has a fragment, which it must not")
+  const parts = /^(https?):\/\/([^/?#\\]+)([^?#]*)(\?.*)?$/i.exec(value)
+  if (parts === null) return Result.fail("is no absolute URL")
+  const [, scheme, authority, path, query] = parts as unknown as readonly [string, string, string, string, string?]
+  if (query !== undefined && allowed.query !== true) return Result.fail("has a query, which it must not")
+  if (authority.includes("@")) return Result.fail("names a user, which it must not")
+  const host = authority.toLowerCase().replace(scheme.toLowerCase() === "https" ? /:443$/ : /:80$/, "")
+  const isVerbatim = host === url.host && (path || "/") === url.pathname && (query ?? "") === url.search
+  return isVerbatim ? Result.succeed(url) : Result.fail(`is not written as it is used, which is ${url.href}`)
+}
