@@ -90,7 +90,7 @@ export const RequiredScopes: Context.Reference<ReadonlyArray<string>> = Context.
  * **Details**
  *
  * `"challenge"` (default): it is listed, and a call is answered with 403 and the scopes to ask for. `"hide"`: it is not
- * listed, and a call is answered as one to a name that does not exist.
+ * listed, and a call is answered as one to a name that does not exist. A subscription sends no update of it.
  *
  * **Example** (A tool that others do not see)
  *

@@ -357,8 +357,9 @@ const withoutHidden = (
   request: HttpServerRequest.HttpServerRequest,
   policyOf: (operation: Operation.Operation) => Policy | undefined,
   operations: ReadonlyArray<Operation.Operation>,
-  principal: Principal["Service"] | undefined
-): Effect.Effect<void> => {
+  principal: Principal["Service"] | undefined,
+  app: App
+): App => {
   let hidden: Set<string> | undefined
   for (const operation of operations) {
     if (operation.method !== Operation.listen || operation.target === undefined) continue
@@ -367,7 +368,10 @@ const withoutHidden = (
     hidden ??= new Set()
     hidden.add(operation.target)
   }
-  return hidden === undefined ? Effect.void : effectBody.rewrite(request, Operation.withoutWatched(hidden))
+  return hidden === undefined ? app : Effect.andThen(
+    effectBody.rewrite(request, Operation.withoutWatched(hidden)),
+    app
+  )
 }
 
 /** Ends a stream when its token ends, is revoked or is invalidated; after its expiry a running answer has some time left. */
@@ -418,7 +422,7 @@ const beforeDispatch = (
       return Effect.matchEffect(admitted, {
         onFailure: (refusal): App => Effect.succeed(effectHttp.fromRefusal(refusal)),
         onSuccess: (operations): App =>
-          Effect.map(Effect.andThen(withoutHidden(request, policyOf, operations, principal), app), (response) => {
+          Effect.map(withoutHidden(request, policyOf, operations, principal, app), (response) => {
             // The server sets Mcp-Session-Id in a pre-response handler: only one appended after it sees the header.
             if (session === undefined && operations.some(isInitialize)) {
               HttpEffect.appendPreResponseHandlerUnsafe(context, (_, sent) => {

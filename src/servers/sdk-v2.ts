@@ -252,6 +252,9 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    * answers. It may register by caller (`context.authInfo`). What is hidden from a caller is taken off the server before
    * the SDK gets it.
    *
+   * Results for a caller have the cache scope `"private"`, also where a cache hint of the author is `"public"`: a shared
+   * cache would give them to other callers.
+   *
    * What comes back has the shape of the SDK's own, so `toNodeHandler` of `@modelcontextprotocol/node` takes it, too. An
    * `authInfo` that somebody hands over is not looked at: the gate tells who calls. A subscription ends when the token
    * does.

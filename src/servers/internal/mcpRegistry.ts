@@ -14,7 +14,7 @@ import type { Operation } from "../../protocol/Operation.ts"
 import * as ScopeToken from "../../protocol/ScopeToken.ts"
 import * as TemplateIndex from "./templateIndex.ts"
 
-/* What is registered on Effect's MCP server, with which API ever, and what each operation needs. */
+/* What is registered on Effect's MCP server, with any function, and what each operation needs. */
 
 type Server = McpServer.McpServer["Service"]
 type Annotations = Context.Context<never>
@@ -185,24 +185,38 @@ const makeIndex = <A extends { readonly annotations: Annotations }>(
   nameOf: (entry: A) => string,
   descriptorOf: (entry: A) => object
 ): Index => {
-  const positions = new Map<string, number>()
+  interface Slot {
+    readonly position: number
+    /** What the server had at this position when `found` was made. */
+    registered: A
+    found: ReadonlyArray<Entry>
+  }
+  const slots = new Map<string, Slot>()
   let seen = 0
   let longest = 0
+  const toFound = (registered: A) => [
+    { annotations: registered.annotations, descriptor: descriptorOf(registered) }
+  ]
   const update = (): ReadonlyArray<A> => {
     const entries = list()
     for (; seen < entries.length; seen++) {
-      const name = nameOf(entries[seen]!)
-      if (!positions.has(name)) positions.set(name, seen)
+      const registered = entries[seen]!
+      const name = nameOf(registered)
+      if (!slots.has(name)) slots.set(name, { position: seen, registered, found: toFound(registered) })
       longest = Math.max(longest, name.length)
     }
     return entries
   }
   const find = (name: string): ReadonlyArray<Entry> => {
     const entries = update()
-    const position = positions.get(name)
-    if (position === undefined) return none
-    const entry = entries[position]!
-    return [{ annotations: entry.annotations, descriptor: descriptorOf(entry) }]
+    const slot = slots.get(name)
+    if (slot === undefined) return none
+    const registered = entries[slot.position]!
+    if (registered !== slot.registered) {
+      slot.registered = registered
+      slot.found = toFound(registered)
+    }
+    return slot.found
   }
   return {
     find,

@@ -52,7 +52,7 @@ export type Demands<Need extends string, Args> =
     readonly scopes?: ReadonlyArray<Need> | undefined
     /**
      * What a caller without them meets: a 403 that asks for them (`"challenge"`, the default), or nothing, as if there
-     * were no such thing (`"hide"`).
+     * were no such thing (`"hide"`): in no list, and without updates for subscriptions.
      */
     readonly unauthorized?: "challenge" | "hide" | undefined
   }

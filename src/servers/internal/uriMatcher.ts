@@ -28,8 +28,13 @@ const isParsed = (template: UriTemplate): template is Parsed => {
 
 /** Makes the matchers of the templates of one SDK, each once for all templates with the same text. */
 export const make = (capacity = 10_000): (template: UriTemplate) => Matcher => {
+  // Most programs make a server for each request, so what costs time is known by the text of a template. Beside that the
+  // matcher is kept on the template, which is asked for with each URI.
+  const matcher = Symbol("effect-mcp-auth/matcher")
+  type Marked = { [matcher]?: Matcher }
   const known = new Map<string, Matcher>()
-  return (template) => {
+
+  const find = (template: UriTemplate): Matcher => {
     if (!isParsed(template)) return (uri) => Boolean(template.match(uri))
     const text = template.toString()
     const found = known.get(text)
@@ -39,6 +44,14 @@ export const make = (capacity = 10_000): (template: UriTemplate) => Matcher => {
     if (known.size >= capacity) known.clear()
     known.set(text, made)
     return made
+  }
+
+  return (template) => {
+    const marked = template as Marked
+    if (Object.hasOwn(template, matcher)) return marked[matcher]!
+    const found = find(template)
+    if (Object.isExtensible(template)) marked[matcher] = found
+    return found
   }
 }
 
