@@ -339,6 +339,8 @@ export interface MockOptions<S extends Scopes, C = never, A = unknown> {
   readonly scopeHierarchy?: ScopeHierarchy | undefined
   readonly issuer?: string | undefined
   readonly clientId?: string | undefined
+  /** The tenant of the caller. Default: none. */
+  readonly tenant?: string | undefined
   /** What else the token says. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
   /** The `claims` option of the real layer: the claims above are decoded as those of a token are. */
@@ -413,6 +415,7 @@ export const mock = <const S extends Scopes, C = never, A = unknown>(
       issuer,
       subject,
       clientId: options.clientId,
+      ...(options.tenant === undefined ? {} : { tenant: options.tenant }),
       scopes: resource.effectiveScopes(granted),
       granted,
       audience: [resource.resource],

@@ -126,7 +126,11 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
    * fails, the stream stays open until its token ends. Default: 30 seconds.
    */
   readonly revocationInterval?: Duration.Input | undefined
-  /** Issuers of each tenant, found while the server runs. What names no tenant is judged by the servers above. */
+  /**
+   * The authorization servers of each tenant, found while the server runs. A request that names no tenant is rejected,
+   * unless `withoutTenant` says otherwise: the authorization servers above verify no token then. They are published where a
+   * client asks without naming a tenant. Not beside `anonymous: "allow-unscoped"`.
+   */
   readonly tenants?: Tenants.Options | undefined
   /**
    * Replaces or wraps the configured verifier, which is that of the authorization servers and tenants with its cache: see
@@ -248,14 +252,40 @@ export const makeGate = <S extends Scopes, C, A>(
       clockTolerance: yield* Effect.fromResult(checkTolerance(options.clockTolerance)),
       effectiveScopes: resource.effectiveScopes
     }
+    if (options.tenants !== undefined && options.anonymous === "allow-unscoped") {
+      return yield* new AuthConfigError({
+        reason: "conflict",
+        option: "anonymous",
+        fix: "anonymous requests belong to no tenant: leave out anonymous or tenants"
+      })
+    }
     const cachedServers = TokenCache.make(yield* ServersVerifier.make(servers, rules, settings), settings)
-    const configured = options.tenants === undefined
-      ? cachedServers
-      : yield* Tenants.make(options.tenants, cachedServers, rules, settings)
+    const tenants = options.tenants === undefined
+      ? undefined
+      : yield* Tenants.make(options.tenants, {
+        others: cachedServers,
+        rules,
+        settings,
+        publish: (tenant) => {
+          const serverOf = AuthorizationServer.ofIssuer(tenant.servers)
+          return ProtectedResource.ofTenant(resource, {
+            resource: tenant.resource,
+            issuers: tenant.servers.map((_) => _.issuer) as [string, ...Array<string>],
+            requestedScopes: (scopes, issuer) =>
+              Profile.requestedScopes(
+                ((issuer === undefined ? undefined : serverOf(issuer)) ?? tenant.servers[0]!).profile,
+                scopes
+              )
+          })
+        },
+        publishUnknown: (identifier) => ProtectedResource.ofUnknownTenant(resource, identifier)
+      })
+    const configured = tenants ?? cachedServers
     const own = yield* Effect.fromResult(wrapVerifier(options.verifier, configured, settings))
     const revocation = yield* Effect.fromResult(checkRevocation(options.revocation))
     const gate = Gate.make({
       resource,
+      tenants,
       requestState: yield* RequestState.make(options.stateSecret, resource.resource),
       verifier: own.verifier,
       // Where a result depends on the request, or a function has to be asked each time, the fast path is off.

@@ -5,7 +5,7 @@ import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 
 export const resource = "https://notes.example.com/mcp"
-/** For people who belong to no organisation. */
+/** Where people sign in: it sends each of them on to the authorization server of their organisation. */
 export const home = "https://auth.example.com"
 
 /** Who are the tenants, and who vouches for their people. This would be a table of a database. */
@@ -22,35 +22,23 @@ export class Directory extends Context.Service<Directory, {
   })
 }
 
-/** The organisation, from the verified token. */
-export class Organisation extends Context.Service<Organisation, { readonly org_id?: string | undefined }>()(
-  "tenants/Organisation"
-) {}
-export const claims = { service: Organisation, schema: Schema.Struct({ org_id: Schema.optional(Schema.String) }) }
-
 const Notes = Schema.Struct({ notes: Schema.Array(Schema.String) })
 
 export const Tools = Toolkit.make(
   requireScopes("notes:write")(
-    Tool.make("add_note", {
-      parameters: Schema.Struct({ text: Schema.String }),
-      success: Notes,
-      dependencies: [Organisation]
-    })
+    Tool.make("add_note", { parameters: Schema.Struct({ text: Schema.String }), success: Notes })
   )
 )
 
 export const ToolsLive = Tools.toLayer(Effect.sync(() => {
-  const stored = new Map<string, ReadonlyArray<string>>()
+  const stored = new Map<string | undefined, ReadonlyArray<string>>()
   return {
     add_note: ({ text }) =>
       Effect.gen(function*() {
-        const { org_id } = yield* Organisation
-        const { owner } = yield* Principal
-        // Who is of no organisation has notes of their own.
-        const whose = org_id === undefined ? `person ${owner}` : `organisation ${org_id}`
-        const notes = [...stored.get(whose) ?? [], text]
-        stored.set(whose, notes)
+        // The tenant whose servers verified the token: the gate rejects a request without one.
+        const { tenant } = yield* Principal
+        const notes = [...stored.get(tenant) ?? [], text]
+        stored.set(tenant, notes)
         return { notes }
       })
   }
@@ -61,7 +49,6 @@ const Auth = Layer.unwrap(Effect.map(Directory, (directory) =>
     resource,
     authorizationServers: [home],
     scopes: ["notes:write"],
-    claims,
     tenants: {
       id: Tenants.fromClaim("org_id"),
       authorizationServers: (tenant) =>

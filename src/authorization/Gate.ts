@@ -28,6 +28,7 @@ import { maximumTarget, type Operation } from "../protocol/Operation.ts"
 import * as Dpop from "../verification/Dpop.ts"
 import { Principal } from "../verification/Principal.ts"
 import { RequestState } from "../verification/RequestState.ts"
+import type { Tenants } from "../verification/Tenants.ts"
 import type { Target } from "../verification/TokenCache.ts"
 import type { TokenVerifier, VerificationError } from "../verification/TokenVerifier.ts"
 import * as Decision from "./Decision.ts"
@@ -50,7 +51,17 @@ export interface Request extends Dpop.Request {
   readonly streams?: ReadonlyArray<string> | undefined
   /** Whether the host asked `recall` before, in vain. Default: `false`. */
   readonly recalled?: boolean | undefined
+  /** A parameter of the route that the host's router matched; `undefined` if there is none of this name. */
+  readonly routeParameter?: ((name: string) => string | undefined) | undefined
 }
+
+/**
+ * What the tenants of a server publish, each for itself.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type PublishedTenants = Omit<Tenants<ProtectedResource>, "verify" | "invalidate">
 
 /**
  * Who sent a request: a principal; nobody, where that is allowed; or a browser that asks whether it may (a preflight
@@ -126,7 +137,12 @@ export interface Call<R> {
  * @since 0.1.0
  */
 export interface Gate {
+  /** The resource of the layer. A tenant's may be another: see `resourceOf`. */
   readonly resource: ProtectedResource
+  /** The resource that a caller is verified for. */
+  readonly resourceOf: (principal: Principal["Service"] | undefined) => ProtectedResource
+  /** What tenants publish; `undefined` without the option `tenants`. */
+  readonly tenants: PublishedTenants | undefined
   /** Fetches what the first token would have to wait for, and fails where that token would be answered with 503. */
   readonly ready: Effect.Effect<void, AuthorizationServerUnavailable | InvalidMetadata>
   readonly allowedOrigins: ReadonlyArray<string>
@@ -215,6 +231,7 @@ export class AuthLayer extends Context.Service<AuthLayer, Gate>()("effect-mcp-au
  */
 export interface Options {
   readonly resource: ProtectedResource
+  readonly tenants?: PublishedTenants | undefined
   readonly verifier: TokenVerifier["Service"]
   /**
    * The verdicts of the verifier that may be used again at once, where they depend on the token alone: on no proof of a
@@ -280,6 +297,7 @@ const isAuthError = (error: unknown): error is AuthError =>
 
 const failNoPrincipal = Effect.fail(noPrincipal)
 const revoked = Effect.fail(new InvalidToken({ reason: "revoked" }))
+const foreignTenant = Effect.fail(new InvalidToken({ reason: "unknown-tenant" }))
 const expired = new InvalidToken({ reason: "expired" })
 
 /**
@@ -289,11 +307,27 @@ const expired = new InvalidToken({ reason: "expired" })
  * @since 0.1.0
  */
 export const make = (options: Options): Gate => {
-  const { dpop = Dpop.off, resource, verifier } = options
+  const { dpop = Dpop.off, resource, tenants, verifier } = options
   const refusals = Refusal.make(resource, options.challengeScopes)
   const report = Decision.reporter(options.decisions ?? {}, refusals.broken)
   const { expiryTolerance = 0, revocation } = options
   const streams = openStreams.make({ revocation, interval: options.revocationInterval ?? Duration.seconds(30) })
+  const refusalsOfTenants = new WeakMap<ProtectedResource, Refusal.Refusals>()
+
+  const refusalsAt = (place: ProtectedResource): Refusal.Refusals => {
+    if (place === resource) return refusals
+    const known = refusalsOfTenants.get(place)
+    if (known !== undefined) return known
+    const made = Refusal.make(place, options.challengeScopes)
+    refusalsOfTenants.set(place, made)
+    return made
+  }
+
+  const resourceOf = (principal: Principal["Service"] | undefined): ProtectedResource =>
+    principal?.tenant === undefined || tenants === undefined ? resource : tenants.publishedBy(principal.tenant)
+
+  const refusalsOf = (principal: Principal["Service"] | undefined): Refusal.Refusals =>
+    principal?.tenant === undefined ? refusals : refusalsAt(resourceOf(principal))
   const allowedOrigins = [...new Set([resource.origin, ...(options.allowedOrigins ?? [])])]
   const sessions = Sessions.make({ perCaller: options.sessionsPerCaller })
   // Claims are decoded once for a principal: a verifier may give the same one to many requests.
@@ -324,13 +358,32 @@ export const make = (options: Options): Gate => {
   ): Effect.Effect<never, Refusal.Refusal> => {
     const error = Result.getOrUndefined(Cause.findError(cause))
     if (isRefusal(error)) return Effect.fail(error)
-    if (isAuthError(error)) return refuseWith(fiber, ticket, refusals.of(error, known), principal, operations)
+    if (isAuthError(error)) {
+      return refuseWith(fiber, ticket, refusalsOf(principal).of(error, known), principal, operations)
+    }
     if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
     const refusal = refusals.broken
     return Effect.flatMapEager(
       report({ refusal, principal, operations, required: none, ticket, cause }, fiber),
       () => Effect.fail(refusal)
     )
+  }
+
+  /** Rejects a request whose caller is not known: its challenge is that of the tenant that the request names. */
+  const refuseUnverified = (
+    fiber: Fiber.Fiber<unknown, unknown>,
+    ticket: Decision.Ticket,
+    request: Request,
+    cause: Cause.Cause<unknown>,
+    known: Refusal.Circumstances
+  ): Effect.Effect<never, Refusal.Refusal> => {
+    const error = tenants === undefined ? undefined : Result.getOrUndefined(Cause.findError(cause))
+    return tenants === undefined || !isAuthError(error) || !hasChallenge(error)
+      ? refuseCause(fiber, ticket, cause, known)
+      : Effect.flatMap(
+        Effect.catchCause(Effect.suspend(() => tenants.publishedFor(request)), () => Effect.undefined),
+        (place = resource) => refuseWith(fiber, ticket, refusalsAt(place).of(error, known))
+      )
   }
 
   const askRevocation = (
@@ -366,7 +419,12 @@ export const make = (options: Options): Gate => {
       : Effect.flatMapEager(
         verification,
         (principal): Effect.Effect<Principal["Service"], VerificationError> =>
-          isPrincipal(principal) ? askRevocation(principal) : failNoPrincipal
+          !isPrincipal(principal)
+            ? failNoPrincipal
+            // A verifier of the user's may cache by the token alone, and the tenant is in the request.
+            : tenants === undefined || tenants.isNamedBy(principal, credentials.token, request)
+            ? askRevocation(principal)
+            : foreignTenant
       )
     return Effect.flatMapEager(Decision.traced(found, fiber), readClaims)
   }
@@ -390,10 +448,12 @@ export const make = (options: Options): Gate => {
     now: number
   ): Effect.Effect<Principal["Service"], Refusal.Refusal> => {
     const parsed = Credentials.parse(authorization, options.tokenGrammar, dpop.schemes)
-    if (Result.isFailure(parsed)) return refuseWith(fiber, ticket, refusals.of(parsed.failure, circumstances))
+    if (Result.isFailure(parsed)) {
+      return refuseUnverified(fiber, ticket, request, Cause.fail(parsed.failure), circumstances)
+    }
     const credentials = parsed.success
     const known = credentials.scheme === "Bearer" ? circumstances : circumstancesOfDpop
-    const refuse = (cause: Cause.Cause<unknown>) => refuseCause(fiber, ticket, cause, known)
+    const refuse = (cause: Cause.Cause<unknown>) => refuseUnverified(fiber, ticket, request, cause, known)
     // After the token, so that a stranger costs no signature more; and outside of every memory of tokens.
     return attempt(() =>
       Effect.flatMapEager(
@@ -414,7 +474,7 @@ export const make = (options: Options): Gate => {
   ): Effect.Effect<Principal["Service"], Refusal.Refusal> | undefined => {
     const known: Refusal.Circumstances = { principal, protocolVersion }
     if (ticket.clock.currentTimeMillisUnsafe() >= (principal.expiresAt + expiryTolerance) * 1000) {
-      return refuseWith(fiber, ticket, refusals.of(expired, known), principal)
+      return refuseWith(fiber, ticket, refusalsOf(principal).of(expired, known), principal)
     }
     const refuse = (cause: Cause.Cause<unknown>) => refuseCause(fiber, ticket, cause, known, principal)
     const { revision } = ticket
@@ -483,7 +543,7 @@ export const make = (options: Options): Gate => {
     let needsCaller = false
     for (const operation of operations) {
       if (operation.target !== undefined && operation.target.length > maximumTarget) {
-        return refuseWith(fiber, ticket, refusals.of(nameTooLong, circumstances), principal)
+        return refuseWith(fiber, ticket, refusalsOf(principal).of(nameTooLong, circumstances), principal)
       }
       let policy: Policy | undefined
       try {
@@ -510,7 +570,7 @@ export const make = (options: Options): Gate => {
       return refuseWith(
         fiber,
         ticket,
-        refusals.of(missing, { principal, protocolVersion }),
+        refusalsOf(principal).of(missing, { principal, protocolVersion }),
         principal,
         operations
       )
@@ -575,6 +635,8 @@ export const make = (options: Options): Gate => {
 
   const gate: Gate = {
     resource,
+    resourceOf,
+    tenants,
     ready: options.ready ?? Effect.void,
     allowedOrigins,
     sessions,
@@ -597,7 +659,12 @@ export const make = (options: Options): Gate => {
       report({ refusal: undefined, principal, operations, required, ticket, until }, fiber),
     refuse: (error, known, ticket) =>
       Effect.withFiber((fiber) =>
-        refuseWith(fiber, ticket ?? Decision.ticket(fiber), refusals.of(error, known), known.principal)
+        refuseWith(
+          fiber,
+          ticket ?? Decision.ticket(fiber),
+          refusalsOf(known.principal).of(error, known),
+          known.principal
+        )
       )
   }
   return gate
@@ -620,6 +687,11 @@ const attempt = <A, E, R>(
 
 const isRefusal = (error: unknown): error is Refusal.Refusal =>
   typeof error === "object" && error !== null && (error as Partial<Refusal.Refusal>)._tag === "Refusal"
+
+/** Outages and misconfiguration are answered without a challenge, so no tenant is looked up for them. */
+const hasChallenge = ({ _tag }: AuthError): boolean =>
+  _tag === "MissingCredentials" || _tag === "MalformedRequest" || _tag === "InvalidToken" ||
+  _tag === "InvalidDpopProof" || _tag === "InsufficientScope"
 
 const none: ReadonlyArray<never> = []
 const nothing = { operations: none, required: none }

@@ -131,6 +131,61 @@ export const make = (
     }
   })
 
+/**
+ * What is different about a tenant's resource.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TenantOptions {
+  readonly resource: string
+  readonly issuers: readonly [string, ...ReadonlyArray<string>]
+  readonly requestedScopes: RequestedScopes
+}
+
+/**
+ * The resource of a tenant: as the layer's own, with the identifier, the authorization servers and the names of scopes of
+ * the tenant.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const ofTenant = (
+  base: ProtectedResource,
+  { issuers, requestedScopes, resource }: TenantOptions
+): ProtectedResource => {
+  const { scopes_supported: _, ...metadata } = base.metadata
+  const requested = requestedScopes(base.baseline, undefined)
+  const url = new URL(resource)
+  return {
+    ...base,
+    resource,
+    metadata: {
+      ...metadata,
+      resource,
+      authorization_servers: issuers,
+      ...(requested.length === 0 ? {} : { scopes_supported: requested })
+    },
+    metadataUrl: WellKnown.protectedResourceMetadata(url),
+    metadataPath: WellKnown.protectedResourceMetadataPath(url),
+    requestedScopes
+  }
+}
+
+/**
+ * The resource of a tenant that was not looked up, for challenges: they say where its metadata would be, and name no scopes
+ * of their own. Not to be published.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const ofUnknownTenant = (base: ProtectedResource, resource: string): ProtectedResource =>
+  ofTenant({ ...base, baseline: [] }, {
+    resource,
+    issuers: base.metadata.authorization_servers,
+    requestedScopes: (scopes) => scopes
+  })
+
 const checkResource = (resource: unknown): Result.Result<URL, AuthConfigError> => {
   const fail = (reason: AuthConfigError["reason"], fix: string) =>
     Result.fail(new AuthConfigError({ reason, option: "resource", fix }))

@@ -91,6 +91,7 @@ export const InvalidTokenReason = Schema.Literals([
   "token-type",
   "id-token",
   "unknown-issuer",
+  "unknown-tenant",
   "tenant",
   "unknown-key",
   "signature",
@@ -215,7 +216,8 @@ export class InsufficientScope extends Schema.TaggedError<InsufficientScope>()("
  * `retryAfter` is in whole seconds. `reason` names what the last attempt met: `client-refused` means that the server did
  * not accept this server's own credentials (introspection, token exchange), `unusable-answer` that what it said cannot be
  * used. With two reasons no request was sent: `cooling-down` means that earlier requests failed and the cooldown is not
- * over, `overloaded` that the queue of requests is full or that too many unknown tokens were inactive.
+ * over, `overloaded` that the queue of requests is full or that too many unknown tokens were inactive (or too many
+ * unknown tenants were looked up).
  *
  * @category errors
  * @since 0.1.0

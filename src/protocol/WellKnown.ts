@@ -39,6 +39,15 @@ export const authorizationServerMetadata = (issuer: URL): ReadonlyArray<string> 
 }
 
 /**
+ * The path at which a resource without a path of its own publishes its metadata, and with which those of all others begin
+ * (RFC 9728 §3).
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const protectedResourceMetadataRoot = "/.well-known/oauth-protected-resource"
+
+/**
  * The path, with the query if there is one, at which a resource publishes its metadata (RFC 9728 §3.1).
  *
  * **Details**
@@ -49,7 +58,7 @@ export const authorizationServerMetadata = (issuer: URL): ReadonlyArray<string> 
  * @since 0.1.0
  */
 export const protectedResourceMetadataPath = (resource: URL): string =>
-  `/.well-known/oauth-protected-resource${resource.pathname === "/" ? "" : resource.pathname}${resource.search}`
+  `${protectedResourceMetadataRoot}${resource.pathname === "/" ? "" : resource.pathname}${resource.search}`
 
 /**
  * The URL at which a resource publishes its metadata.
@@ -81,7 +90,13 @@ export const protectedResourceMetadata = (resource: URL): string =>
 export const isSecure = (url: URL): boolean =>
   url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname))
 
-// RFC 8252 §8.3 and RFC 6761 §6.3. `URL` has already normalised every spelling of an IPv4 address.
-const isLoopback = (hostname: string): boolean =>
+/**
+ * Tells whether the `hostname` of a `URL`, which normalizes every spelling of an IPv4 address, is a loopback host (RFC 8252
+ * §8.3, RFC 6761 §6.3).
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isLoopback = (hostname: string): boolean =>
   hostname === "localhost" || hostname.endsWith(".localhost") || hostname === "[::1]" ||
   /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname)

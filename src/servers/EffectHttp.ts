@@ -79,7 +79,11 @@ export const middleware: Layer.Layer<
       ticket: Decision.Ticket
     ): App =>
       effectHttp.answered(Effect.flatMapEager(
-        gate.authenticate(effectHttp.toGateRequest(request), ticket, fiber),
+        gate.authenticate(
+          effectHttp.toGateRequest(request, fiber.context),
+          ticket,
+          fiber
+        ),
         (caller): App => {
           if (caller !== "preflight" && caller !== "anonymous") return enter(fiber, caller, request, ticket)
           const passes = caller === "preflight"
@@ -148,8 +152,37 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
       path === resource.metadataPath || (path === documents.rootPath ? known.size === 0 : !known.has(path))
     )
     for (const path of [resource.metadataPath, ...added]) known.add(path)
+    const routes = added.map((path) => {
+      const document = all.get(path)!
+      return addDocument(
+        router,
+        patternOf(path)!,
+        (request) => documents.tenantMetadata(gate, path, { header: (name) => request.headers[name] }) ?? document
+      )
+    })
+    const tenants = gate.tenants?.metadataPattern
+    if (tenants !== undefined) {
+      const { after, before, parameter } = tenants
+      const route = `${patternOf(before)}:${parameter}${patternOf(after)}`
+      if (known.has(route)) {
+        return yield* new AuthConfigError({
+          reason: "duplicate",
+          option: "tenants.id",
+          fix: `two AuthLayers on one router have tenants at ${before}…${after}: give each its own pattern`
+        })
+      }
+      known.add(route)
+      // The path as it came in: a spelling that only the router takes for the same has no document.
+      routes.push(
+        addDocument(router, route, (request) =>
+          documents.tenantMetadata(gate, effectHttp.pathOf(request), {
+            header: (name) => request.headers[name]
+          }) ??
+            documents.notFound)
+      )
+    }
     // Public wherever the layer is provided: no middleware of the surrounding context may ask for a token here.
-    yield* Effect.forEach(added, (path) => addDocument(router, path, all.get(path)!)).pipe(
+    yield* Effect.all(routes, { discard: true }).pipe(
       Effect.updateContext((_: Context.Context<never>) => Context.empty())
     )
   })
@@ -170,11 +203,14 @@ const patternOf = (path: string): string | undefined => {
 
 const addDocument = Effect.fnUntraced(function*(
   router: HttpRouter.HttpRouter,
-  path: string,
-  document: documents.Document
+  route: string,
+  documentFor: (request: HttpServerRequest.HttpServerRequest) => documents.Document
 ) {
-  const route = patternOf(path) as `/${string}`
   for (const method of ["GET", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] as const) {
-    yield* router.add(method, route, Effect.map(document(method), effectHttp.fromRefusal))
+    yield* router.add(
+      method,
+      route as `/${string}`,
+      (request) => Effect.map(documentFor(request)(method), effectHttp.fromRefusal)
+    )
   }
 })

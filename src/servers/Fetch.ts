@@ -62,6 +62,11 @@ export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArr
   readonly bodyTimeout?: Duration.Input | undefined
   /** The parsed body, where a framework has read it before: the handler must then execute `admission.body`. */
   readonly parsedBody?: ((request: Request, ...rest: Rest) => unknown) | undefined
+  /**
+   * Returns the tenant of a request, as the router of the host knows it: for `Tenants.fromRoute`. Further arguments of the
+   * handler are passed on, such as `c.req.param("tenant")` of Hono. Default: none, so every request is rejected.
+   */
+  readonly tenant?: ((request: Request, ...rest: Rest) => string | undefined) | undefined
   /** Also answers requests for the metadata documents: for a wrapper around a whole application. Default: `false`. */
   readonly metadata?: boolean | undefined
 }
@@ -75,6 +80,8 @@ export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArr
 export interface RouteOptions<Offered extends string, Rest extends ReadonlyArray<unknown> = []> {
   /** All of them are needed. Default: none, any valid token will do. */
   readonly scopes?: ReadonlyArray<Offered> | undefined
+  /** As in `ProtectOptions`. */
+  readonly tenant?: ((request: Request, ...rest: Rest) => string | undefined) | undefined
   /** Answers preflights. Default: they are refused as any request without a token. */
   readonly preflight?: ((request: Request, ...rest: Rest) => Response | Promise<Response>) | undefined
 }
@@ -148,6 +155,7 @@ export const fromLayer = async <R, E, A = unknown>(
       const limits = body.checkLimits(options)
       const policies = hosts.policiesOf(options.policy)
       const { metadata = false, parsedBody } = options
+      const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protect.tenant")
       return (request, ...rest) => {
         const document = metadata ? webHost.document(host, request) : undefined
         if (document !== undefined) return document
@@ -158,15 +166,17 @@ export const fromLayer = async <R, E, A = unknown>(
         return webHost.serve(
           host,
           request,
-          { reading, policies },
+          { reading, policies, tenant: tenantOf?.(request, ...rest) },
           (admitted, unread) => handler(unread, hosts.admission(admitted), ...rest)
         )
       }
     },
     protectRoute: (handler, options = {}) => {
       const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
+      const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
       return async (request, ...rest) => {
-        const decision = webHost.decideRoute(host, request, scopes, options.preflight !== undefined)
+        const tenant = tenantOf?.(request, ...rest)
+        const decision = webHost.decideRoute(host, request, scopes, options.preflight !== undefined, tenant)
         const admitted = Effect.isEffect(decision)
           ? await host.run(decision, request.signal)
           : Result.succeed(decision)

@@ -417,7 +417,7 @@ const beforeDispatch = (
         operations: operationsOf(request, limit, reading),
         policy: policyOf,
         ticket,
-        request: effectHttp.toGateRequest(request)
+        request: effectHttp.toGateRequest(request, context)
       }, fiber)
       return Effect.matchEffect(admitted, {
         onFailure: (refusal): App => Effect.succeed(effectHttp.fromRefusal(refusal)),

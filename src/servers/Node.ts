@@ -58,6 +58,11 @@ export interface ProtectOptions<Offered extends string> {
   readonly maximumOperations?: number | undefined
   /** Bodies that take longer, from the time when the gate begins to read them, are rejected with 408. Default: 30 seconds. */
   readonly bodyTimeout?: Duration.Input | undefined
+  /**
+   * Returns the tenant of a request, as the router of the host knows it: for `Tenants.fromRoute` on hosts without
+   * `req.params`. Default: the parameter in `req.params`.
+   */
+  readonly tenant?: nodeHost.TenantOf | undefined
 }
 
 /**
@@ -69,6 +74,8 @@ export interface ProtectOptions<Offered extends string> {
 export interface RouteOptions<Offered extends string> {
   /** All of them are needed. Default: none, any valid token will do. */
   readonly scopes?: ReadonlyArray<Offered> | undefined
+  /** As in `ProtectOptions`. */
+  readonly tenant?: nodeHost.TenantOf | undefined
 }
 
 /**
@@ -175,11 +182,13 @@ export const fromLayer = async <R, E, A = unknown>(
     protect: (options = {}) => {
       const reading = nodeHost.reading(host, body.checkLimits(options))
       const policies = hosts.policiesOf(options.policy)
-      return middleware((req, res) => nodeHost.decideCall(host, req, res, reading, policies))
+      const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protect.tenant")
+      return middleware((req, res) => nodeHost.decideCall(host, req, res, reading, policies, tenantOf))
     },
     protectRoute: (options = {}) => {
       const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
-      return middleware((req, res) => nodeHost.decideRoute(host, req, res, scopes))
+      const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
+      return middleware((req, res) => nodeHost.decideRoute(host, req, res, scopes, tenantOf))
     },
     metadataRouter: () => async (req, res, next) => {
       const answered = nodeHost.document(host, req, res)

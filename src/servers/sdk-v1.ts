@@ -36,6 +36,7 @@ import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as Layer from "effect/Layer"
 import type * as Gate from "../authorization/Gate.ts"
+import { checkTenantOption } from "./internal/host.ts"
 import * as node from "./internal/nodeHost.ts"
 import * as sdkGate from "./internal/sdkGate.ts"
 import * as sdkHost from "./internal/sdkHost.ts"
@@ -169,6 +170,33 @@ export type Middleware = (
 ) => Promise<void>
 
 /**
+ * What `protect` may know beside the server.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ProtectOptions {
+  /**
+   * Returns the tenant of a request, as the router of the host knows it: for `Tenants.fromRoute` on hosts without
+   * `req.params`. Default: the parameter in `req.params`.
+   */
+  readonly tenant?: node.TenantOf | undefined
+}
+
+/**
+ * What a protected fetch handler takes beside the request.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FetchOptions {
+  /** The parsed body, where a framework has read it before. */
+  readonly parsedBody?: unknown
+  /** The tenant that the router of the host found in the request: for `Tenants.fromRoute`. Default: none. */
+  readonly tenant?: string | undefined
+}
+
+/**
  * One gate for the servers of a program: registers what needs scopes, and stands in front of it.
  *
  * **Details**
@@ -272,7 +300,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    *
    * @since 0.1.0
    */
-  readonly protect: (server: Server) => Middleware
+  readonly protect: (server: Server, options?: ProtectOptions) => Middleware
   /**
    * The gate in front of `WebStandardStreamableHTTPServerTransport`: what `protect` is for `Request` and `Response`. Give
    * its `handleRequest` both arguments of the handler.
@@ -282,7 +310,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
   readonly protectFetch: (
     server: Server,
     handler: (request: Request, options: HandleRequestOptions) => Response | Promise<Response>
-  ) => (request: Request, options?: { readonly parsedBody?: unknown }) => Promise<Response>
+  ) => (request: Request, options?: FetchOptions) => Promise<Response>
   /**
    * Answers with the metadata documents, and passes on every other request.
    *
@@ -357,11 +385,12 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         handler as never,
         (wrapped) => server.registerResource(name, uriOrTemplate as string, config as ResourceMetadata, wrapped)
       ) as never,
-    protect: (server) => {
+    protect: (server, { tenant } = {}) => {
       const policies = policiesOf(server)
       const reading = node.reading(host, limits)
+      const tenantOf = checkTenantOption(host.gate, tenant, "protect.tenant")
       return async (req, res, next) => {
-        const decided = node.decideCall(host, req, res, reading, policies)
+        const decided = node.decideCall(host, req, res, reading, policies, tenantOf)
         const admitted = decided instanceof Promise ? await decided : decided
         if (admitted === undefined) return
         node.prepare(host, req, res, admitted)
@@ -370,8 +399,8 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
     },
     protectFetch: (server, handler) => {
       const policies = policiesOf(server)
-      return (request, { parsedBody } = {}) =>
-        sdk.serve(request, { parsedBody }, policies, (authInfo, body, unread) =>
+      return (request, { parsedBody, tenant } = {}) =>
+        sdk.serve(request, { parsedBody, tenant }, policies, (authInfo, body, unread) =>
           handler(unread, {
             ...(authInfo === undefined ? {} : { authInfo }),
             ...(body === undefined ? {} : { parsedBody: body })

@@ -266,7 +266,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    *
    * @since 0.1.0
    */
-  readonly createMcpHandler: (factory: Factory, options?: CreateMcpHandlerOptions) => McpHttpHandler
+  readonly createMcpHandler: (factory: Factory, options?: CreateMcpHandlerOptions) => ProtectedMcpHandler
   /**
    * The gate in front of a transport of your own, such as the SDK's `WebStandardStreamableHTTPServerTransport`, sessions
    * or none. Give `handleRequest` both arguments of the handler.
@@ -281,7 +281,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
   readonly protectFetch: (
     server: McpServer | ((session: string | undefined) => McpServer | undefined | Promise<McpServer | undefined>),
     handler: (request: Request, options: HandlerOptions) => Response | Promise<Response>
-  ) => (request: Request, options?: { readonly parsedBody?: unknown }) => Promise<Response>
+  ) => (request: Request, options?: FetchOptions) => Promise<Response>
   /**
    * Answers with the metadata documents, and passes on every other request.
    *
@@ -300,6 +300,29 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    * @since 0.1.0
    */
   readonly dispose: () => Promise<void>
+}
+
+/**
+ * What a protected fetch handler takes beside the request.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FetchOptions {
+  /** The parsed body, where a framework has read it before. */
+  readonly parsedBody?: unknown
+  /** The tenant that the router of the host found in the request: for `Tenants.fromRoute`. Default: none. */
+  readonly tenant?: string | undefined
+}
+
+/**
+ * The SDK's own handler, behind the gate.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ProtectedMcpHandler extends McpHttpHandler {
+  readonly fetch: (request: Request, options?: HandlerOptions & FetchOptions) => Promise<Response>
 }
 
 /**
@@ -337,7 +360,6 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
 ): Promise<McpAuthSdk<OfferedBy<P>, Claims, P, N>> => {
   const sdk = await sdkHost.make(layer, options)
   const { host, registry } = sdk
-  const { metadataUrl } = host.gate.resource
 
   return {
     registerTool: (server, name, { scopes, unauthorized, ...config }, handler) =>
@@ -380,8 +402,9 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         return ready
       }, handlerOptions)
 
-      const fetch: McpHttpHandler["fetch"] = (request, { parsedBody } = {}) => {
-        const policies = sdkGate.make(registry, readArguments, async ({ authInfo: info, body }) => {
+      const fetch: ProtectedMcpHandler["fetch"] = (request, { parsedBody, tenant } = {}) => {
+        const policies = sdkGate.make(registry, readArguments, async ({ authInfo: info, body, principal }) => {
+          const { metadataUrl } = host.gate.resourceOf(principal)
           const authInfo = info && Object.assign(info, { resourceMetadataUrl: metadataUrl })
           const server = await build({
             era: await isLegacyRequest(request, body) ? "legacy" : "modern",
@@ -393,7 +416,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         })
         return sdk.serve(
           request,
-          { parsedBody, limit: handlerOptions?.maxRequestBodySize, consumes: true },
+          { parsedBody, tenant, limit: handlerOptions?.maxRequestBodySize, consumes: true },
           policies,
           (authInfo, body) => handler.fetch(request, transportOptions(authInfo, body))
         )
@@ -406,10 +429,10 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         readArguments,
         ({ session }) => typeof server === "function" ? server(session) : server
       )
-      return (request, { parsedBody } = {}) =>
+      return (request, { parsedBody, tenant } = {}) =>
         sdk.serve(
           request,
-          { parsedBody },
+          { parsedBody, tenant },
           policies,
           (authInfo, body, unread) => handler(unread, transportOptions(authInfo, body))
         )

@@ -19,6 +19,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import type { CryptoKey, JWK } from "jose"
+import * as AddressGuard from "../verification/AddressGuard.ts"
 import type { Algorithm } from "../verification/Algorithm.ts"
 import * as Forgery from "./Forgery.ts"
 import * as Endpoints from "./internal/endpoints.ts"
@@ -711,7 +712,11 @@ const bodyOf = (
 export const layer = (options: Options = {}): Layer.Layer<TestIssuer | HttpClient.HttpClient> =>
   Layer.effectContext(
     Effect.map(make(options), ({ client, issuer }) =>
-      Context.make(TestIssuer, issuer).pipe(Context.add(HttpClient.HttpClient, client)))
+      Context.make(TestIssuer, issuer).pipe(
+        Context.add(HttpClient.HttpClient, client),
+        // The names of issuers in memory are in no DNS.
+        Context.add(AddressGuard.Resolver, undefined)
+      ))
   )
 
 /**
@@ -815,7 +820,9 @@ export const start = (options: Options = {}): Promise<PromisedTestIssuer> =>
       fetch: yield* fetch,
       listener: nodeListener.make(issuer.issuer, (request) => Effect.runPromise(issuer.respond(request))),
       effect: issuer,
-      httpClient: Layer.succeed(HttpClient.HttpClient, client)
+      httpClient: Layer.succeedContext(
+        Context.make(HttpClient.HttpClient, client).pipe(Context.add(AddressGuard.Resolver, undefined))
+      )
     }
   }))
 

@@ -13,6 +13,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientError from "effect/http/HttpClientError"
+import * as WellKnown from "../protocol/WellKnown.ts"
 import * as platform from "./internal/platform.ts"
 import { Sharing } from "./internal/sharing.ts"
 
@@ -196,6 +197,17 @@ export const resolvesPublicly = (hostname: string): Effect.Effect<boolean> => {
 }
 
 /**
+ * What a guarded client may ask beside public hosts.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ClientOptions {
+  /** Hosts on loopback, also by plain http: for servers under development, on loopback themselves. Default: `false`. */
+  readonly allowLoopback?: boolean | undefined
+}
+
+/**
  * An `HttpClient` that asks public hosts only, by https; every other request fails before a connection is opened.
  *
  * **When to use**
@@ -225,10 +237,14 @@ export const resolvesPublicly = (hostname: string): Effect.Effect<boolean> => {
  * @category combinators
  * @since 0.1.0
  */
-export const client = (self: HttpClient.HttpClient): HttpClient.HttpClient =>
+export const client = (self: HttpClient.HttpClient, options: ClientOptions = {}): HttpClient.HttpClient =>
   HttpClient.make((request, url) =>
     Effect.flatMap(
-      url.protocol === "https:" ? resolvesPublicly(url.hostname) : Effect.succeed(false),
+      options.allowLoopback === true && WellKnown.isSecure(url) && WellKnown.isLoopback(url.hostname)
+        ? Effect.succeed(true)
+        : url.protocol === "https:"
+        ? resolvesPublicly(url.hostname)
+        : Effect.succeed(false),
       (isAllowed) =>
         isAllowed ? self.execute(request) : Effect.fail(
           new HttpClientError.HttpClientError({

@@ -59,6 +59,8 @@ export interface Options {
   readonly clockTolerance: number | undefined
   /** From the scopes of the token to those in effect. */
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
+  /** The tenant whose authorization servers these are; the principals name it. Default: none. */
+  readonly tenant?: string | undefined
   /** How long a cache may use an answer again. Default: 1 minute. */
   readonly timeToLive?: Duration.Duration | undefined
   /** Older answers are not used: `at` in milliseconds since 1970, `since` in monotonic milliseconds. */
@@ -173,7 +175,8 @@ export const make = (
     })
     const circumstances = {
       tolerance: toleranceOf(options.clockTolerance),
-      effectiveScopes: options.effectiveScopes
+      effectiveScopes: options.effectiveScopes,
+      tenant: options.tenant
     }
     const timeToLive = Duration.toMillis(options.timeToLive ?? Duration.minutes(1))
 

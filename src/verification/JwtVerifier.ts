@@ -40,6 +40,8 @@ export interface Options {
   readonly clockTolerance: number | undefined
   /** From the scopes of the token to those in effect. */
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
+  /** The tenant whose authorization servers these are; the principals name it. Default: none. */
+  readonly tenant?: string | undefined
   /** How long a cache may use a verdict again. Default: 5 minutes. */
   readonly timeToLive?: Duration.Duration | undefined
 }
@@ -89,7 +91,8 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
     const timeToLive = Duration.toMillis(options.timeToLive ?? Duration.minutes(5))
     const circumstances = {
       tolerance: toleranceOf(options.clockTolerance),
-      effectiveScopes: options.effectiveScopes
+      effectiveScopes: options.effectiveScopes,
+      tenant: options.tenant
     }
 
     const headers = new Map<string, Claims.Claims>()

@@ -70,9 +70,17 @@ export class Principal extends Context.Service<Principal, {
   readonly claims: Readonly<Record<string, unknown>>
   /** The token itself. It is meant for this server alone: never send it on (RFC 8707, MCP "Token Passthrough"). */
   readonly token: Redacted.Redacted<InboundToken>
-  /** (issuer, claim of the subject, subject), or (issuer, client) for a program by itself: what data belongs to. */
+  /**
+   * The tenant whose authorization servers verified the token: the exact name that `tenants` found in the request.
+   * `undefined` without the option `tenants`, and for a caller that the layer's own authorization servers verified.
+   */
+  readonly tenant?: string | undefined
+  /**
+   * (issuer, claim of the subject, subject), or (issuer, client) for a program by itself, and the tenant if there is one:
+   * what data belongs to.
+   */
   readonly owner: string
-  /** (issuer, client, claim of the subject, subject): what sessions and states belong to. */
+  /** (issuer, client, claim of the subject, subject), and the tenant if there is one: what sessions and states belong to. */
   readonly key: string
 }>()("effect-mcp-auth/Principal") {
   /**
@@ -87,7 +95,8 @@ export class Principal extends Context.Service<Principal, {
    * Both are JSON lists, so no choice of issuer or subject can look like another pair. A subject that comes from another
    * claim than `sub` never equals that of `sub`. Without a subject, or if the subject is the client itself, the owner is the
    * client, marked so that it never equals the owner of a person: a client whose identifier is a person's subject is not
-   * that person (RFC 9700 §4.15).
+   * that person (RFC 9700 §4.15). A tenant is a last member of its own, so the same person is a different owner at
+   * each tenant, even if two tenants share an issuer.
    *
    * @category constructors
    * @since 0.1.0
@@ -104,13 +113,15 @@ export class Principal extends Context.Service<Principal, {
       ? JSON.stringify(fields.subject ?? null)
       : `${JSON.stringify(claim)},${JSON.stringify(fields.subject ?? null)}`
     const clientId = JSON.stringify(fields.clientId ?? null)
+    // An object, which no issuer, subject or client is.
+    const tenant = fields.tenant === undefined ? "" : `,{"tenant":${JSON.stringify(fields.tenant)}}`
     return {
       ...fields,
       token: fields.token as Redacted.Redacted<unknown> as Redacted.Redacted<InboundToken>,
       owner: fields.subject === undefined || fields.subject === fields.clientId
-        ? `[${issuer},null,${clientId}]`
-        : `[${issuer},${subject}]`,
-      key: `[${issuer},${clientId},${subject}]`
+        ? `[${issuer},null,${clientId}${tenant}]`
+        : `[${issuer},${subject}${tenant}]`,
+      key: `[${issuer},${clientId},${subject}${tenant}]`
     }
   }
 }

@@ -37,6 +37,8 @@ export interface Presented {
   readonly header: (name: string) => string | undefined
   /** Without query; `undefined` where the host does not tell. */
   readonly path?: string | undefined
+  /** A parameter of the route that the host's router matched; `undefined` if there is none of this name. */
+  readonly routeParameter?: ((name: string) => string | undefined) | undefined
 }
 
 /**

@@ -1,75 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer } from "effect"
-import { AuthError, AuthLayer, type AuthorizationServer, Gate, Tenants } from "effect-mcp-auth"
-import { TestIssuer } from "effect-mcp-auth/testing"
-import { HttpClient } from "effect/http"
+import { Effect, Fiber } from "effect"
+import { AuthError, Tenants } from "effect-mcp-auth"
 import { TestClock } from "effect/testing"
 import { Sharing } from "../../src/verification/internal/sharing.ts"
-import { resource, start } from "./introspection.ts"
-
-type Found = ReturnType<Tenants.Options["authorizationServers"]>
-
-/** A server with an issuer of its own, and one of each tenant. */
-const setup = (
-  id: Tenants.TenantId,
-  options: Partial<Tenants.Options> & {
-    readonly change?: (tenant: string, found: Found) => Found
-  } = {}
-) =>
-  Effect.gen(function*() {
-    yield* TestClock.setTime(start * 1000)
-    const acme = yield* TestIssuer.make({ issuer: "https://acme.test", resource })
-    const bolt = yield* TestIssuer.make({ issuer: "https://bolt.test", resource })
-    const others = [acme.issuer, bolt.issuer]
-    const own = yield* TestIssuer.make({ issuer: "https://own.test", resource, others })
-    const issuers = { own, acme, bolt }
-    const lookedUp: Array<string> = []
-    const servers: Record<string, ReadonlyArray<AuthorizationServer.Input>> = {
-      acme: ["https://acme.test"],
-      bolt: [{ issuer: "https://bolt.test" }]
-    }
-    const { change, ...rest } = options
-    const context = yield* Layer.build(
-      AuthLayer.layerServices({
-        resource,
-        authorizationServers: ["https://own.test"],
-        scopes: ["todos:read"],
-        tenants: {
-          id,
-          authorizationServers: (tenant) => {
-            lookedUp.push(tenant)
-            const found: Found = Effect.sync(() => (servers[tenant] ?? []).map((_) => structuredCloneOf(_)))
-            return change === undefined ? found : change(tenant, found)
-          },
-          ...rest
-        }
-      }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, own.client)))
-    )
-    const gate = Context.get(context, Gate.AuthLayer)
-    const outcome = (
-      token: string,
-      { headers = {}, path }: { readonly headers?: Record<string, string>; readonly path?: string } = {}
-    ) =>
-      gate.authenticate({
-        method: "POST",
-        header: (name) => headers[name],
-        authorization: [`Bearer ${token}`],
-        path
-      }).pipe(
-        Effect.as("admitted"),
-        Effect.catch(({ reason, status }) => Effect.succeed(`${status} ${reason}`))
-      )
-    const token = (name: keyof typeof issuers, claims: Record<string, unknown> = {}) =>
-      issuers[name].issuer.mint({ claims, expiresIn: "1 hour" })
-    return { gate, issuers, lookedUp, outcome, servers, token }
-  })
-
-// Equal by structure, never the same object: as it comes from a database.
-const structuredCloneOf = (input: AuthorizationServer.Input): AuthorizationServer.Input =>
-  typeof input === "string" ? input : { ...input }
-
-const header = Tenants.fromHeader("X-Tenant")
-const of = (tenant: string) => ({ headers: { "x-tenant": tenant } })
+import { header, of, setup } from "./tenants.ts"
 
 describe("a tenant is named", () => {
   it.effect("in a header", () =>
@@ -79,25 +13,36 @@ describe("a tenant is named", () => {
       assert.strictEqual(yield* outcome(yield* token("bolt"), of("bolt")), "admitted")
       assert.strictEqual(yield* outcome(yield* token("bolt"), of("acme")), "401 unknown-issuer")
       assert.strictEqual(yield* outcome(yield* token("own"), of("acme")), "401 unknown-issuer")
-      assert.strictEqual(yield* outcome(yield* token("acme"), of("nobody")), "401 unknown-issuer")
-      for (const odd of ["", "a b", "x".repeat(257), "acme, bolt"]) {
-        assert.strictEqual(yield* outcome(yield* token("acme"), of(odd)), "401 unknown-issuer")
+      assert.strictEqual(yield* outcome(yield* token("acme"), of("nobody")), "401 unknown-tenant")
+      for (const odd of ["", "a b", "x".repeat(257), "acme, bolt", "acme,bolt"]) {
+        assert.strictEqual(yield* outcome(yield* token("acme"), of(odd)), "401 unknown-tenant")
       }
     }))
 
   it.effect("in the path", () =>
     Effect.gen(function*() {
       const { lookedUp, outcome, token } = yield* setup(Tenants.fromPath("/t/:tenant/mcp"))
-      const acme = yield* token("acme")
+      const acme = yield* token("acme", {}, "https://server.test/t/acme/mcp")
       assert.strictEqual(yield* outcome(acme, { path: "/t/acme/mcp" }), "admitted")
       assert.strictEqual(yield* outcome(acme, { path: "/t/bolt/mcp" }), "401 unknown-issuer")
       assert.deepStrictEqual(lookedUp, ["acme", "bolt"])
-      for (const path of ["/t/acme/mcp/x", "/x/acme/mcp", "/mcp", undefined]) {
-        assert.strictEqual(yield* outcome(acme, path === undefined ? {} : { path }), "401 unknown-issuer")
+      for (const path of ["/t/acme/mcp/x", "/x/acme/mcp", "/mcp", undefined, "/t//mcp"]) {
+        assert.strictEqual(yield* outcome(acme, path === undefined ? {} : { path }), "401 unknown-tenant")
       }
-      assert.strictEqual(yield* outcome(yield* token("own"), { path: "/mcp" }), "admitted")
-      assert.strictEqual(yield* outcome(acme, { path: "/t//mcp" }), "401 unknown-issuer")
       assert.deepStrictEqual(lookedUp, ["acme", "bolt"])
+    }))
+
+  it.effect("in the route", () =>
+    Effect.gen(function*() {
+      const { outcome, token } = yield* setup(Tenants.fromRoute("/t/:tenant/mcp"))
+      const acme = yield* token("acme", {}, "https://server.test/t/acme/mcp")
+      for (const path of ["/t/acme/mcp", "/T/acme/mcp/", "/acme", undefined]) {
+        const sent = { params: { tenant: "acme" }, ...(path === undefined ? {} : { path }) }
+        assert.strictEqual(yield* outcome(acme, sent), "admitted")
+      }
+      for (const params of [{}, { other: "acme" }, { tenant: "" }, { tenant: "a/b" }, { tenant: ".." }]) {
+        assert.strictEqual(yield* outcome(acme, { path: "/t/acme/mcp", params }), "401 unknown-tenant")
+      }
     }))
 
   it.effect("in a claim, which the tenant's issuer has to vouch for", () =>
@@ -107,9 +52,9 @@ describe("a tenant is named", () => {
       assert.strictEqual(yield* outcome(yield* token("acme", { tid: "bolt" })), "401 unknown-issuer")
       const forged = yield* token("bolt", { tid: "acme", iss: "https://acme.test" })
       assert.match(yield* outcome(forged), /^401 (?:signature|unknown-key)$/)
-      assert.strictEqual(yield* outcome(yield* token("acme", { tid: ["acme"] })), "401 unknown-issuer")
-      assert.strictEqual(yield* outcome(yield* token("own")), "admitted")
-      assert.strictEqual(yield* outcome(yield* token("acme")), "401 unknown-issuer")
+      assert.strictEqual(yield* outcome(yield* token("acme", { tid: ["acme"] })), "401 unknown-tenant")
+      assert.strictEqual(yield* outcome(yield* token("own")), "401 unknown-tenant")
+      assert.strictEqual(yield* outcome(yield* token("acme")), "401 unknown-tenant")
       assert.deepStrictEqual(lookedUp, ["acme", "bolt"])
     }))
 })
@@ -135,7 +80,7 @@ describe("what is found", () => {
       assert.strictEqual(yield* outcome(yield* token("bolt"), of("acme")), "admitted")
       delete servers["acme"]
       yield* TestClock.adjust("1 minute")
-      assert.strictEqual(yield* outcome(yield* token("bolt"), of("acme")), "401 unknown-issuer")
+      assert.strictEqual(yield* outcome(yield* token("bolt"), of("acme")), "401 unknown-tenant")
     }))
 
   it.effect("nobody is asked again for 5 seconds about a tenant that does not exist", () =>
@@ -145,7 +90,7 @@ describe("what is found", () => {
       yield* outcome(acme, of("late"))
       servers["late"] = ["https://acme.test"]
       yield* TestClock.adjust("4 seconds")
-      assert.strictEqual(yield* outcome(acme, of("late")), "401 unknown-issuer")
+      assert.strictEqual(yield* outcome(acme, of("late")), "401 unknown-tenant")
       assert.deepStrictEqual(lookedUp, ["late"])
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* outcome(acme, of("late")), "admitted")
@@ -201,7 +146,6 @@ describe("trouble with one tenant", () => {
       const stuck = yield* Effect.forkChild(outcome(acme, of("stuck")))
       const hanging = yield* Effect.forkChild(outcome(acme, of("acme")))
       assert.strictEqual(yield* outcome(yield* token("bolt"), of("bolt")), "admitted")
-      assert.strictEqual(yield* outcome(yield* token("own")), "admitted")
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(yield* Fiber.join(stuck), "503 timeout")
       assert.strictEqual(yield* Fiber.join(hanging), "503 timeout")
@@ -236,6 +180,15 @@ describe("the options", () => {
     ["id", { id: Tenants.fromPath("t/:tenant") }],
     ["id", { id: Tenants.fromPath("/:tenant/:tenant") }],
     ["id", { id: "x-tenant" as unknown as Tenants.TenantId }],
+    ["id", { id: Tenants.fromPath("/t/:tenant/mcp/") }],
+    ["id", { id: Tenants.fromPath("/t//:tenant/mcp") }],
+    ["id", { id: Tenants.fromPath("/t/../:tenant") }],
+    ["id", { id: Tenants.fromPath("/t/a%20b/:tenant") }],
+    ["id", { id: Tenants.fromRoute("/:tenant") }],
+    ["id", { id: Tenants.fromRoute("/t/:te-nant") }],
+    ["id", { id: Tenants.fromRoute(undefined as unknown as string) }],
+    ["withoutTenant", { withoutTenant: "allow" as unknown as "reject" }],
+    ["newTenants", { newTenants: 0 }],
     ["capacity", { capacity: 0 }],
     ["tokensPerTenant", { tokensPerTenant: -1 }],
     ["timeToLive", { timeToLive: "-1 seconds" }],
@@ -244,5 +197,19 @@ describe("the options", () => {
     Effect.gen(function*() {
       const error = yield* Effect.flip(setup(header, options))
       assert.strictEqual(error.option, `tenants.${option}`)
+    }))
+
+  it.effect("an unknown one fails the layer, and so does an opt-out that is not true", () =>
+    Effect.gen(function*() {
+      const misspelled = { withoutTenants: "reject" } as Partial<Tenants.Options>
+      assert.strictEqual((yield* Effect.flip(setup(header, misspelled))).option, "tenants.withoutTenants")
+      const unguarded = { [Tenants.allowPrivateAddresses]: "yes" as unknown as true }
+      assert.strictEqual((yield* Effect.flip(setup(header, unguarded))).option, "tenants[allowPrivateAddresses]")
+    }))
+
+  it.effect("anonymous requests beside tenants fail the layer", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(setup(header, { layer: { anonymous: "allow-unscoped" } }))
+      assert.deepStrictEqual([error.option, error.reason], ["anonymous", "conflict"])
     }))
 })

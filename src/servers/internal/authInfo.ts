@@ -21,9 +21,9 @@ export interface AuthInfo {
   scopes: Array<string>
   /** In seconds since 1970. */
   expiresAt?: number
-  /** The resource identifier of this server. */
+  /** The resource identifier of this server, or of the caller's tenant. */
   resource?: URL
-  /** `subject`, `issuer`, `audience` and every claim of the token under `claims`. */
+  /** `subject`, `issuer`, `audience`, the `tenant` if there is one, and every claim of the token under `claims`. */
   extra?: Record<string, unknown>
 }
 
@@ -46,10 +46,11 @@ class Info implements AuthInfo {
     this.clientId = principal.clientId ?? ""
     this.scopes = [...principal.scopes]
     this.expiresAt = principal.expiresAt
-    this.resource = new URL(gate.resource.resource)
+    this.resource = new URL(gate.resourceOf(principal).resource)
     this.extra = {
       subject: principal.subject,
       issuer: principal.issuer,
+      ...(principal.tenant === undefined ? {} : { tenant: principal.tenant }),
       audience: [...principal.audience],
       // What cannot be changed needs no copy: of a token that was seen before, the claims lie far away.
       claims: Object.isFrozen(principal.claims) ? principal.claims : { ...principal.claims }

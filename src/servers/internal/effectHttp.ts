@@ -1,6 +1,8 @@
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as HttpRouter from "effect/http/HttpRouter"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
@@ -19,9 +21,11 @@ import * as requestPath from "./requestPath.ts"
 class GateRequest implements Gate.Request {
   readonly method: string
   readonly #request: HttpServerRequest.HttpServerRequest
+  readonly #context: Context.Context<never>
 
-  constructor(request: HttpServerRequest.HttpServerRequest) {
+  constructor(request: HttpServerRequest.HttpServerRequest, context: Context.Context<never>) {
     this.#request = request
+    this.#context = context
     this.method = request.method
   }
 
@@ -46,10 +50,21 @@ class GateRequest implements Gate.Request {
   get path(): string {
     return pathOf(this.#request)
   }
+
+  routeParameter(name: string): string | undefined {
+    const params = Context.getOrUndefined(
+      this.#context as Context.Context<HttpRouter.RouteContext>,
+      HttpRouter.RouteContext
+    )?.params
+    return params !== undefined && Object.hasOwn(params, name) ? params[name] : undefined
+  }
 }
 
-/** For a request that `recall` was asked about. */
-export const toGateRequest = (request: HttpServerRequest.HttpServerRequest): Gate.Request => new GateRequest(request)
+/** For a request that `recall` was asked about, with the context that its route has. */
+export const toGateRequest = (
+  request: HttpServerRequest.HttpServerRequest,
+  context: Context.Context<never>
+): Gate.Request => new GateRequest(request, context)
 
 /**
  * The lines of a header as they came in. Node drops all but the first `Authorization` from its headers and keeps the
@@ -72,7 +87,7 @@ const hasOrigin = ({ source }: HttpServerRequest.HttpServerRequest): boolean => 
  * The path as it came in. Effect's own `url` is cut by routers with a prefix, and its `originalUrl` begins with whatever
  * `Host` says, which may hold a path. Frameworks around Node's requests shorten `url` below a mount point.
  */
-const pathOf = (request: HttpServerRequest.HttpServerRequest): string => {
+export const pathOf = (request: HttpServerRequest.HttpServerRequest): string => {
   const { originalUrl, url } = request.source as { readonly originalUrl?: unknown; readonly url?: unknown }
   const target = typeof originalUrl === "string" ? originalUrl : url
   return requestPath.of(typeof target === "string" ? target : request.url)

@@ -14,7 +14,7 @@ import * as Decision from "../../authorization/Decision.ts"
 import { AuthLayer, type Gate, type Policy, type Request } from "../../authorization/Gate.ts"
 import type { Refusal } from "../../authorization/Refusal.ts"
 import type { RequiredScope } from "../../authorization/RequiredScopes.ts"
-import { type AuthConfigError, type MalformedRequest, MissingCredentials } from "../../protocol/AuthError.ts"
+import { AuthConfigError, type MalformedRequest, MissingCredentials } from "../../protocol/AuthError.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import { sanitizeLines } from "../../protocol/RemoteText.ts"
 import type { Principal } from "../../verification/Principal.ts"
@@ -84,6 +84,19 @@ export const policiesOf = (
       : { scopes: requirement.scopes ?? [], unauthorized: "challenge", authenticated: requirement.authenticated }
   })
   return () => policies
+}
+
+/** Checks the option `tenant` of a host: it has a meaning only for tenants of routes. */
+export const checkTenantOption = <F>(gate: Gate, tenantOf: F | undefined, option: string): F | undefined => {
+  if (tenantOf === undefined) return undefined
+  if (typeof tenantOf === "function" && gate.tenants?.fromRoute === true) return tenantOf
+  throw new AuthConfigError({
+    reason: "conflict",
+    option,
+    fix: typeof tenantOf === "function"
+      ? "the gate does not read it: set tenants.id to Tenants.fromRoute, or leave it out"
+      : "give a function from a request to the name of its tenant"
+  })
 }
 
 /** What a user's handler sees of it. */
@@ -186,7 +199,7 @@ export interface Host<A = unknown> {
   /** Calls back when the host is disposed; the result cancels that. */
   readonly atEnd: (callback: () => void) => () => void
   /** The public document at a path, if there is one. */
-  readonly document: (path: string) => documents.Document | undefined
+  readonly document: (path: string, asked: documents.Asked) => documents.Document | undefined
   readonly dispose: () => Promise<void>
 }
 
@@ -462,7 +475,7 @@ export const make = async <A, R, E>(
       ends.add(callback)
       return () => ends.delete(callback)
     },
-    document: (path) => byPath.get(path),
+    document: (path, asked) => documents.tenantMetadata(gate, path, asked) ?? byPath.get(path),
     dispose: () => {
       disposed = true
       for (const callback of ends) callback()

@@ -63,25 +63,36 @@ interface Extras {
   /** Set by `body-parser` of Express 4, which reads a body once only if it stands. */
   _body?: boolean
   readonly originalUrl?: unknown
+  /** The parameters of the route that Express matched. Under `app.use` there are none. */
+  readonly params?: unknown
 }
 
+/** Returns the tenant of a request, where the author of a host hands it over. */
+export type TenantOf = (req: NodeRequest) => string | undefined
+
 const extras = (req: NodeRequest): Extras => req as unknown as Extras
+
+const headerOfRequest = (req: NodeRequest, name: string): string | undefined => {
+  const value = req.headers[name]
+  return typeof value === "string" || value === undefined ? value : value.join(", ")
+}
 
 /** What the gate sees of a request of Node's. A class, since a literal with getters costs more than all that is done with it. */
 class GateRequest implements Request {
   readonly recalled: boolean
   readonly method: string
   readonly #req: NodeRequest
+  readonly #tenantOf: TenantOf | undefined
 
-  constructor(req: NodeRequest, recalled: boolean) {
+  constructor(req: NodeRequest, recalled: boolean, tenantOf: TenantOf | undefined) {
     this.#req = req
+    this.#tenantOf = tenantOf
     this.recalled = recalled
     this.method = req.method ?? "GET"
   }
 
   header(name: string): string | undefined {
-    const value = this.#req.headers[name]
-    return typeof value === "string" || value === undefined ? value : value.join(", ")
+    return headerOfRequest(this.#req, name)
   }
 
   get authorization(): ReadonlyArray<string> {
@@ -98,6 +109,14 @@ class GateRequest implements Request {
 
   get streams(): ReadonlyArray<string> {
     return streamsOf(this.#req)
+  }
+
+  routeParameter(name: string): string | undefined {
+    if (this.#tenantOf !== undefined) return this.#tenantOf(this.#req)
+    const { params } = extras(this.#req)
+    if (typeof params !== "object" || params === null || !Object.hasOwn(params, name)) return undefined
+    const value = (params as Readonly<Record<string, unknown>>)[name]
+    return typeof value === "string" ? value : undefined
   }
 }
 
@@ -127,14 +146,15 @@ export const decideCall = <A>(
   req: NodeRequest,
   res: NodeResponse,
   reading: Reading,
-  policies: Policies
+  policies: Policies,
+  tenantOf?: TenantOf | undefined
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
   // Whoever is gone by now will not be heard of again.
   if (res.destroyed) return undefined
   const line = body.isRead(req.method ?? "GET")
     ? headerLines.soleOfRaw(req.rawHeaders, "authorization", "origin")
     : undefined
-  const request = new GateRequest(req, line !== undefined)
+  const request = new GateRequest(req, line !== undefined, tenantOf)
   const recalled = line === undefined ? undefined : host.recall(request, line, policies)
   if (recalled === undefined) {
     const read = () => Effect.callback<body.Message, Unread>((resume) => Effect.sync(readBody(req, reading, resume)))
@@ -160,7 +180,8 @@ export const decideRoute = <A>(
   host: Host<A>,
   req: NodeRequest,
   res: NodeResponse,
-  scopes: ReadonlyArray<string>
+  scopes: ReadonlyArray<string>,
+  tenantOf?: TenantOf | undefined
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
   const line = headerLines.soleOfRaw(req.rawHeaders, "authorization", "origin")
   const recalled = line === undefined || streamsOf(req).length > 0
@@ -170,7 +191,7 @@ export const decideRoute = <A>(
     host,
     req,
     res,
-    recalled ?? host.admitRoute(new GateRequest(req, line !== undefined), scopes, true)
+    recalled ?? host.admitRoute(new GateRequest(req, line !== undefined, tenantOf), scopes, true)
   )
 }
 
@@ -246,7 +267,9 @@ const pathOf = (req: NodeRequest): string => {
 
 /** Answers with the public document that a request asks for; `undefined` if it asks for none. */
 export const document = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse): Promise<void> | undefined => {
-  const found = host.document(pathOf(req))
+  const found = host.document(pathOf(req), {
+    header: (name) => headerOfRequest(req, name)
+  })
   return found === undefined
     ? undefined
     : host.run(found(req.method ?? "GET")).then((answer) => send(req, res, Result.merge(answer)))

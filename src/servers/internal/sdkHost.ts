@@ -54,6 +54,8 @@ interface Reading {
   readonly limit?: number | undefined
   /** As `Reading` of the web host has it. */
   readonly consumes?: boolean | undefined
+  /** The tenant that the router of the host found in the request. */
+  readonly tenant?: string | undefined
 }
 
 interface Demanded {
@@ -99,13 +101,13 @@ export const make = async <R, E>(
     registry,
     limits,
     callerOf,
-    serve: async (request, { consumes, limit = limits.bytes, parsedBody }, policies, serve) => {
+    serve: async (request, { consumes, limit = limits.bytes, parsedBody, tenant }, policies, serve) => {
       const requestBody = new web.RequestBody(request, {
         limits: limit === limits.bytes ? limits : { ...limits, bytes: limit },
         consumes,
         parsedBody: parsedBody === undefined ? undefined : () => parsedBody
       })
-      const decision = host.admit(web.toGateRequest(request), requestBody.read, policies)
+      const decision = host.admit(web.toGateRequest(request, tenant), requestBody.read, policies)
       const admitted = await host.run(decision, request.signal)
       if (Result.isFailure(admitted)) return web.toResponse(admitted.failure, request.method)
       const response = await serve(admitted.success.authInfo, admitted.success.body, requestBody.toRequest())

@@ -27,9 +27,11 @@ class GateRequest implements Gate.Request {
   readonly recalled: boolean
   readonly method: string
   readonly #request: Request
+  readonly #tenant: string | undefined
 
-  constructor(request: Request, recalled = false) {
+  constructor(request: Request, recalled = false, tenant: string | undefined = undefined) {
     this.#request = request
+    this.#tenant = tenant
     this.recalled = recalled
     this.method = request.method
   }
@@ -54,26 +56,33 @@ class GateRequest implements Gate.Request {
     return sseSession.idsOf(this.#request.url)
   }
 
+  /** Fetch knows no router: the author of the host hands over the one parameter that is the tenant. */
+  routeParameter(): string | undefined {
+    return this.#tenant
+  }
+
   #lines(name: string): ReadonlyArray<string> {
     const value = this.#request.headers.get(name)
     return value === null ? [] : headerLines.split(value)
   }
 }
 
-export const toGateRequest = (request: Request): Gate.Request => new GateRequest(request)
+export const toGateRequest = (request: Request, tenant?: string | undefined): Gate.Request =>
+  new GateRequest(request, false, tenant)
 
 /** A decision about a route: the admission itself where the token was verified lately. */
 export const decideRoute = <A>(
   host: Host<A>,
   request: Request,
   scopes: ReadonlyArray<string>,
-  preflights: boolean
+  preflights: boolean,
+  tenant?: string | undefined
 ): Admitted<A> | Effect.Effect<Admitted<A>, Refusal> => {
   const line = request.headers.has("origin") ? null : request.headers.get("authorization")
   const recalled = line === null || sseSession.idsOf(request.url).length > 0
     ? undefined
     : host.recallRoute(line, request.method, scopes)
-  return recalled ?? host.admitRoute(new GateRequest(request, line !== null), scopes, preflights)
+  return recalled ?? host.admitRoute(new GateRequest(request, line !== null, tenant), scopes, preflights)
 }
 
 /** The body of a request, read once for the gate and for the handler behind it. */
@@ -141,7 +150,9 @@ export const toResponse = ({ body, headers, status }: Refusal | Answer, method: 
 
 /** The public document that a request asks for. */
 export const document = <A>(host: Host<A>, request: Request): Promise<Response> | undefined => {
-  const found = host.document(new URL(request.url).pathname)
+  const found = host.document(new URL(request.url).pathname, {
+    header: (name) => request.headers.get(name) ?? undefined
+  })
   return found === undefined
     ? undefined
     : host.run(found(request.method)).then((answer) => toResponse(Result.merge(answer), request.method))
@@ -151,11 +162,11 @@ export const document = <A>(host: Host<A>, request: Request): Promise<Response> 
 export const serve = async <A>(
   host: Host<A>,
   request: Request,
-  options: { readonly reading: Reading; readonly policies: Policies },
+  options: { readonly reading: Reading; readonly policies: Policies; readonly tenant?: string | undefined },
   handler: (admitted: Admitted<A>, request: Request) => Response | Promise<Response>
 ): Promise<Response> => {
   const requestBody = new RequestBody(request, options.reading)
-  const decision = host.admit(toGateRequest(request), requestBody.read, options.policies)
+  const decision = host.admit(toGateRequest(request, options.tenant), requestBody.read, options.policies)
   const admitted = await host.run(decision, request.signal)
   if (Result.isFailure(admitted)) return toResponse(admitted.failure, request.method)
   const response = await handler(admitted.success, requestBody.toRequest())

@@ -10,6 +10,8 @@ export interface Circumstances {
   readonly tolerance: Claims.Tolerance
   /** From the scopes of the token to those in effect. */
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
+  /** The tenant whose authorization servers these are. */
+  readonly tenant: string | undefined
 }
 
 /** The default is none for `exp` and 30 seconds for `nbf` and `iat`. */
@@ -61,7 +63,8 @@ export const judgeClaims = (
     audience: Claims.readAudience(claims),
     expiresAt: expiresAt.success,
     claims,
-    token: credentials.token
+    token: credentials.token,
+    tenant: circumstances.tenant
   }))
 }
 

@@ -1,0 +1,168 @@
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
+import { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import * as monotonic from "./monotonic.ts"
+import { Sharing } from "./sharing.ts"
+
+/*
+ * What is known of tenants. There is one structure, so whatever a request can use is also what `values` lists: the tenants
+ * that verified a token, those that exist and did not yet, and, apart from both, names that belong to no tenant.
+ */
+
+export interface Options<A, E> {
+  /** `undefined` if there is no such tenant. `before` is what was known until now. */
+  readonly lookUp: (name: string, before: A | undefined) => Effect.Effect<A | undefined, E>
+  /** At most this many tenants that verified a token. */
+  readonly capacity: number
+  /** In milliseconds. */
+  readonly timeToLive: number
+  /** So many look-ups of names that did not verify a token may start at once. */
+  readonly newTenants: number
+}
+
+export interface TenantRegistry<A, E> {
+  /** `undefined` if there is no such tenant. Requests without a token leave half of the look-ups to those with one. */
+  readonly find: (
+    name: string,
+    hasToken: boolean
+  ) => Effect.Effect<A | undefined, E | AuthorizationServerUnavailable>
+  /** What is cached of a tenant, however old. */
+  readonly peek: (name: string) => A | undefined
+  /** Whether this tenant verified a token. */
+  readonly isVerified: (name: string) => boolean
+  /** Records that this tenant verified a token. From then on names that strangers invent cannot evict it. */
+  readonly recordVerified: (name: string, value: A) => void
+  /** Everything that a request can use. */
+  readonly values: () => ReadonlyArray<A>
+}
+
+interface Entry<A> {
+  readonly value: A
+  /** Monotonic, in milliseconds. */
+  readonly until: number
+}
+
+/** Tenants that exist, and of which no token was verified. */
+const maximumUnverified = 100
+
+/** Names that belong to no tenant, and how long each is rejected without a look-up. */
+const maximumUnknown = 1_000
+const unknownFor = 5_000
+
+export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry<A, E>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const shares = yield* Sharing
+    const scope = yield* Effect.scope
+    // Maps keep the order of insertion: the first entry was not used for the longest time.
+    const verified = new Map<string, Entry<A>>()
+    const unverified = new Map<string, Entry<A>>()
+    const unknown = new Map<string, number>()
+    const running = new Map<string, Deferred.Deferred<A | undefined, E>>()
+    const budget = makeBudget(options.newTenants)
+
+    const keep = <V>(entries: Map<string, V>, name: string, value: V, capacity: number) => {
+      entries.delete(name)
+      entries.set(name, value)
+      if (entries.size > capacity) entries.delete(entries.keys().next().value!)
+    }
+
+    const used = (name: string): Entry<A> | undefined => {
+      const entries = verified.has(name) ? verified : unverified
+      const entry = entries.get(name)
+      if (entry !== undefined) {
+        entries.delete(name)
+        entries.set(name, entry)
+      }
+      return entry
+    }
+
+    const store = (name: string, value: A | undefined, now: number) => {
+      if (value === undefined) {
+        verified.delete(name)
+        unverified.delete(name)
+        return keep(unknown, name, now + Math.min(unknownFor, options.timeToLive), maximumUnknown)
+      }
+      unknown.delete(name)
+      const entry = { value, until: now + options.timeToLive }
+      if (verified.has(name)) keep(verified, name, entry, options.capacity)
+      else keep(unverified, name, entry, Math.min(options.capacity, maximumUnverified))
+    }
+
+    // The entry stays where it is while it is looked up again, so that `values` lists it all the time.
+    const lookUp = (name: string) =>
+      Effect.suspend(() => options.lookUp(name, (verified.get(name) ?? unverified.get(name))?.value)).pipe(
+        Effect.tap((value) => Effect.map(monotonic.millis, (now) => store(name, value, now)))
+      )
+
+    // For all who wait, and on behalf of none of them: a client that goes away does not end it.
+    const start = (name: string): Effect.Effect<A | undefined, E> =>
+      Effect.suspend(() => {
+        const deferred = Deferred.makeUnsafe<A | undefined, E>()
+        running.set(name, deferred)
+        return Effect.forkIn(lookUp(name), scope, { startImmediately: true }).pipe(
+          Effect.flatMap((fiber) => {
+            fiber.addObserver((exit: Exit.Exit<A | undefined, E>) => {
+              running.delete(name)
+              Deferred.doneUnsafe(deferred, exit)
+            })
+            return Deferred.await(deferred)
+          })
+        )
+      })
+
+    return {
+      find: (name, hasToken) =>
+        Clock.clockWith((clock): Effect.Effect<A | undefined, E | AuthorizationServerUnavailable> => {
+          const now = monotonic.millisOf(clock)
+          const entry = used(name)
+          if (entry !== undefined && now < entry.until) return Effect.succeed(entry.value)
+          const unknownUntil = unknown.get(name)
+          if (unknownUntil !== undefined) {
+            if (now < unknownUntil) return Effect.succeed(undefined)
+            unknown.delete(name)
+          }
+          const waiting = running.get(name)
+          if (waiting !== undefined) return Deferred.await(waiting)
+          if (!verified.has(name) && !budget.take(now, hasToken ? 0 : options.newTenants / 2)) {
+            return Effect.fail(
+              new AuthorizationServerUnavailable({ reason: "overloaded", issuer: name, retryAfter: 1 })
+            )
+          }
+          return shares ? start(name) : lookUp(name)
+        }),
+      peek: (name) => (verified.get(name) ?? unverified.get(name))?.value,
+      isVerified: (name) => verified.has(name),
+      recordVerified: (name, value) => {
+        if (verified.has(name)) return
+        const entry = unverified.get(name)
+        // What was evicted meanwhile does not come back: nothing would list it.
+        if (entry === undefined || entry.value !== value) return
+        unverified.delete(name)
+        keep(verified, name, entry, options.capacity)
+        budget.giveBack()
+      },
+      values: () => [...verified.values(), ...unverified.values()].map(({ value }) => value)
+    }
+  })
+
+/** Look-ups of names that strangers may have invented: each second a tenth of them comes back. */
+const makeBudget = (size: number) => {
+  let left = size
+  let at = 0
+  return {
+    take: (now: number, reserve: number): boolean => {
+      left = Math.min(size, left + Math.max(0, now - at) * size / 10_000)
+      at = now
+      if (left - reserve < 1) return false
+      left -= 1
+      return true
+    },
+    /** A tenant that verified a token was not invented. */
+    giveBack: () => {
+      left = Math.min(size, left + 1)
+    }
+  }
+}

@@ -1,0 +1,262 @@
+/** One route of every host behind the gate, `/t/:tenant/mcp`, that says which tenant its handler sees. */
+import { NodeHttpServer } from "@effect/platform-node"
+import { serve } from "@hono/node-server"
+import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js"
+import { McpServer as McpServerV2 } from "@modelcontextprotocol/server"
+import { Effect, Exit, Layer, Scope } from "effect"
+import { AuthLayer, type AuthorizationServer, Principal, type Tenants } from "effect-mcp-auth"
+import { McpAuthFetch } from "effect-mcp-auth/fetch"
+import { McpAuthNode } from "effect-mcp-auth/node"
+import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
+import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { type HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
+import express5 from "express"
+// @ts-expect-error It has no types of its own; those of version 5 will do.
+import express4 from "express4"
+import { Hono } from "hono"
+import { createServer, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
+import { inMemory } from "../../verification/tenants.ts"
+import { type Answer, overFetch, overSocket, type Sent } from "../hosts/Host.ts"
+
+export const resource = "https://server.test/mcp"
+export const pattern = "/t/:tenant/mcp"
+
+/** The issuers of a server, and what a token of each is. */
+export const world = async () => {
+  const run = Effect.runPromise
+  const acme = await run(TestIssuer.make({ issuer: "https://acme.test", resource: "https://server.test/t/acme/mcp" }))
+  const bolt = await run(TestIssuer.make({ issuer: "https://bolt.test", resource: "https://server.test/t/bolt/mcp" }))
+  const own = await run(
+    TestIssuer.make({ issuer: "https://own.test", resource, others: [acme.issuer, bolt.issuer] })
+  )
+  const issuers = { acme: acme.issuer, bolt: bolt.issuer, own: own.issuer }
+  const token = (name: keyof typeof issuers, audience?: string) =>
+    run(issuers[name].mint(audience === undefined ? {} : { audience }))
+  return { client: own.client, issuers, token }
+}
+
+/** The authorization servers of each tenant. Their names are not case-sensitive, as in many databases. */
+export const directory = (tenant: string): ReadonlyArray<AuthorizationServer.Input> =>
+  ({ acme: ["https://acme.test"], bolt: ["https://bolt.test"] })[tenant.toLowerCase()] ?? []
+
+export interface Running {
+  readonly send: (sent: Sent) => Promise<Answer>
+  readonly stop: () => Promise<unknown>
+}
+
+export interface TenantHost {
+  readonly name: string
+  readonly start: (tenants: Tenants.Options, client: HttpClient.HttpClient) => Promise<Running>
+}
+
+const options = (tenants: Tenants.Options) => ({
+  resource,
+  authorizationServers: ["https://own.test"] as const,
+  scopes: ["todos:read"] as const,
+  tenants
+})
+
+const services = (tenants: Tenants.Options, client: HttpClient.HttpClient) =>
+  AuthLayer.layerServices(options(tenants)).pipe(Layer.provide(inMemory(client)))
+
+const listen = (server: Server) =>
+  new Promise<Server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)))
+
+const overNode = (server: Server, dispose: () => Promise<void>): Running => ({
+  send: overSocket((server.address() as AddressInfo).port).send,
+  stop: async () => {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+    await dispose()
+  }
+})
+
+/** A path that begins with two slashes is a path here, not a host. */
+const toFetch = (handle: (request: Request) => Response | Promise<Response>): Running["send"] => (sent) =>
+  overFetch(handle).send({ ...sent, path: sent.path.startsWith("/") ? `https://server.test${sent.path}` : sent.path })
+
+/* Effect */
+
+const effectApp = (tenants: Tenants.Options, client: HttpClient.HttpClient) => {
+  const seen = Effect.gen(function*() {
+    const { tenant } = yield* HttpRouter.params
+    yield* Principal
+    return HttpServerResponse.text(tenant ?? "none")
+  })
+  return Layer.mergeAll(
+    HttpRouter.add("*", pattern, seen),
+    HttpRouter.add("*", "/mcp", seen)
+  ).pipe(
+    Layer.provide(AuthLayer.layer(options(tenants))),
+    Layer.provide(inMemory(client))
+  )
+}
+
+const effectWeb: TenantHost = {
+  name: "Effect, web handler",
+  start: async (tenants, client) => {
+    const { dispose, handler } = HttpRouter.toWebHandler(effectApp(tenants, client), { disableLogger: true })
+    return { send: toFetch((request) => handler(request)), stop: dispose }
+  }
+}
+
+const effectSocket: TenantHost = {
+  name: "Effect, socket",
+  start: async (tenants, client) => {
+    const node = createServer()
+    const scope = Scope.makeUnsafe()
+    await Effect.runPromise(Layer.buildWithScope(
+      HttpRouter.serve(effectApp(tenants, client), { disableLogger: true, disableListenLog: true }).pipe(
+        Layer.provide(
+          NodeHttpServer.layer(() => node, { host: "127.0.0.1", port: 0, gracefulShutdownTimeout: "1 second" })
+        )
+      ),
+      scope
+    ))
+    return overNode(node, () => Effect.runPromise(Scope.close(scope, Exit.void)))
+  }
+}
+
+/* Express */
+
+type Handler = (
+  req: { readonly params: Record<string, string> },
+  res: { readonly send: (body: string) => unknown }
+) => void
+
+const seen: Handler = (req, res) => void res.send(req.params["tenant"] ?? "none")
+
+const express = (
+  name: string,
+  framework: typeof express5,
+  routes: (app: ReturnType<typeof express5>, guard: express5.RequestHandler) => void = (app, guard) => {
+    app.all(pattern, guard, seen as never)
+    app.all("/mcp", guard, seen as never)
+  }
+): TenantHost => ({
+  name,
+  start: async (tenants, client) => {
+    const auth = await McpAuthNode.fromLayer(services(tenants, client))
+    const app = framework()
+    app.use(auth.metadataRouter() as never)
+    routes(app, auth.protectRoute() as never)
+    return overNode(await listen(createServer(app)), auth.dispose)
+  }
+})
+
+const mounted = express("Express 5, mounted", express5, (app, guard) => {
+  const router = express5.Router({ mergeParams: true })
+  router.all("/mcp", guard, seen as never)
+  app.use("/t/:tenant", router)
+  app.all("/mcp", guard, seen as never)
+})
+
+/** The guard has no route here, and so no parameters. */
+export const guardOfAll = express("Express 5, guard by app.use", express5, (app, guard) => {
+  app.use(guard)
+  app.all(pattern, seen as never)
+})
+
+const expressV1: TenantHost = {
+  name: "SDK v1 on Express",
+  start: async (tenants, client) => {
+    const auth = await SdkV1.fromLayer(services(tenants, client))
+    const app = express5()
+    app.use(auth.metadataRouter() as never)
+    const server = new McpServerV1({ name: "todos", version: "1.0.0" })
+    app.all([pattern, "/mcp"], auth.protect(server) as never, seen as never)
+    return overNode(await listen(createServer(app)), auth.dispose)
+  }
+}
+
+/* Hosts without a router's parameter: the author hands it over. */
+
+const isRoute = ({ id }: Tenants.Options) => id._tag === "Route"
+
+/** A router of the author's own, which is not strict. */
+const lenientRoute = (url: string): string | undefined =>
+  /^\/+t\/+([^/]+)\/+mcp\/*$/i.exec(url.replace(/^https?:\/\/[^/]*/, "").split("?")[0]!)?.[1]
+
+const bareNode: TenantHost = {
+  name: "node:http",
+  start: async (tenants, client) => {
+    const auth = await McpAuthNode.fromLayer(services(tenants, client))
+    const metadata = auth.metadataRouter()
+    const guard = auth.protectRoute(isRoute(tenants) ? { tenant: (req) => lenientRoute(req.url ?? "") } : {})
+    const server = await listen(createServer(async (req, res) => {
+      if (await metadata(req, res)) return
+      if (await guard(req, res) === undefined) return
+      res.end(lenientRoute(req.url ?? "") ?? "none")
+    }))
+    return overNode(server, auth.dispose)
+  }
+}
+
+const fetchHost: TenantHost = {
+  name: "fetch",
+  start: async (tenants, client) => {
+    const auth = await McpAuthFetch.fromLayer(services(tenants, client))
+    const handle = auth.protectRoute(
+      (request) => new Response(lenientRoute(request.url) ?? "none"),
+      isRoute(tenants) ? { tenant: (request) => lenientRoute(request.url) } : {}
+    )
+    return {
+      send: toFetch(async (request) => await auth.metadata(request) ?? await handle(request)),
+      stop: auth.dispose
+    }
+  }
+}
+
+const hono: TenantHost = {
+  name: "Hono",
+  start: async (tenants, client) => {
+    const auth = await McpAuthFetch.fromLayer(services(tenants, client))
+    const handle = auth.protectRoute(
+      (_request, _admission, tenant: string | undefined) => new Response(tenant ?? "none"),
+      isRoute(tenants) ? { tenant: (_request, tenant) => tenant } : {}
+    )
+    const app = new Hono()
+    app.use(async (c, next) => await auth.metadata(c.req.raw) ?? await next())
+    app.all(pattern, (c) => handle(c.req.raw, c.req.param("tenant")))
+    app.all("/mcp", (c) => handle(c.req.raw, undefined))
+    const server = await new Promise<Server>((resolve) => {
+      const listening: unknown = serve(
+        { fetch: app.fetch, port: 0, hostname: "127.0.0.1" },
+        () => resolve(listening as Server)
+      )
+    })
+    return overNode(server, auth.dispose)
+  }
+}
+
+const honoV2: TenantHost = {
+  name: "SDK v2 on Hono",
+  start: async (tenants, client) => {
+    const auth = await SdkV2.fromLayer(services(tenants, client))
+    const make = () => new McpServerV2({ name: "todos", version: "1.0.0" })
+    const handle = auth.protectFetch(make(), (request) => {
+      const tenant = decodeURIComponent(new URL(request.url).pathname.split("/").at(-2) ?? "")
+      return new Response(tenant)
+    })
+    const app = new Hono()
+    app.use(async (c, next) => await auth.metadata(c.req.raw) ?? await next())
+    app.all(pattern, (c) => handle(c.req.raw, { tenant: c.req.param("tenant") }))
+    app.all("/mcp", (c) => handle(c.req.raw))
+    return { send: toFetch((request) => app.fetch(request)), stop: auth.dispose }
+  }
+}
+
+export const hosts: ReadonlyArray<TenantHost> = [
+  effectWeb,
+  effectSocket,
+  express("Express 4", express4 as unknown as typeof express5),
+  express("Express 5", express5),
+  mounted,
+  bareNode,
+  fetchHost,
+  hono,
+  expressV1,
+  honoV2
+]

@@ -1,0 +1,250 @@
+/** Tenants in the path, on every host: whatever spelling of it a router accepts, the gate and the handler see one tenant. */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { Tenants } from "effect-mcp-auth"
+import { bearer } from "../hosts/cases.ts"
+import type { Answer } from "../hosts/Host.ts"
+import { directory, guardOfAll, hosts, pattern, resource, type Running, type TenantHost, world } from "./hosts.ts"
+
+/** Other ways to write `/t/acme/mcp`, some of which some router accepts. */
+const spellings = [
+  "/T/acme/mcp",
+  "/t/acme/MCP",
+  "/t/acme/mcp/",
+  "/t/acme/mcp//",
+  "//t/acme/mcp",
+  "/t//acme/mcp",
+  "/t/acme//mcp",
+  "/t/acme/%6Dcp",
+  "/t/acme/%6dcp",
+  "/%74/acme/mcp",
+  "/t/ac%6de/mcp",
+  "/t/%61cme/mcp",
+  "/t/acme/mcp;x",
+  "/t/acme;x/mcp",
+  "/t/acme/mcp%20",
+  "/t/acme/mcp%00",
+  "/t/acme%00/mcp",
+  "/t/acme%2fmcp",
+  "/t/acme%2Fx/mcp",
+  "/t/x/..%2Facme/mcp",
+  "/t%2Facme/mcp",
+  "/t/./acme/mcp",
+  "/t/x/../acme/mcp",
+  "/t/%2e%2e/mcp",
+  "/t/acme%CC%81/mcp",
+  "/t/acm%C3%A9/mcp",
+  "/t/%EF%BD%81cme/mcp",
+  "/t/acme%/mcp",
+  "/t/ACME/mcp",
+  "/t/Acme/mcp",
+  "/t/acme/mcp/.",
+  "http://server.test/T/acme/mcp",
+  "http://evil.test//t/acme/mcp",
+  "/t/bolt/../acme/mcp",
+  "/t/acme,bolt/mcp",
+  "/t/acme@x/mcp",
+  "/t/__proto__/mcp",
+  "/t/constructor/mcp"
+]
+
+/** Requests for the very path. */
+const exact = ["/t/acme/mcp", "/t/acme/mcp?x=/T/bolt/mcp", "http://server.test/t/acme/mcp"]
+
+const ids = { fromRoute: Tenants.fromRoute(pattern), fromPath: Tenants.fromPath(pattern) }
+
+type World = Awaited<ReturnType<typeof world>>
+
+const setUp = async (host: TenantHost, options: Omit<Tenants.Options, "authorizationServers">) => {
+  const it = await world()
+  const lookedUp: Array<string> = []
+  const running = await host.start({
+    ...options,
+    authorizationServers: (tenant) => {
+      lookedUp.push(tenant)
+      return Effect.succeed(directory(tenant))
+    }
+  }, it.client)
+  const get = (path: string, token?: string) =>
+    running.send({ method: "GET", path, headers: token === undefined ? [] : [...bearer(token)] })
+  return { ...it, get, lookedUp, running }
+}
+
+const challengeOf = ({ headers }: Answer) => headers["www-authenticate"] ?? ""
+const metadataOf = (answer: Answer) => /resource_metadata="([^"]*)"/.exec(challengeOf(answer))?.[1]
+
+describe.each(hosts)("$name", (host) => {
+  describe.each(["fromRoute", "fromPath"] as const)("%s", (kind) => {
+    let running: Running
+    let get: (path: string, token?: string) => Promise<Answer>
+    let token: World["token"]
+    beforeAll(async () => {
+      ;({ get, running, token } = await setUp(host, { id: ids[kind] }))
+    })
+    afterAll(() => running.stop())
+
+    it("[T-AUD-01a] the tenant's URL is for its own tokens only", async () => {
+      for (const path of exact) {
+        const admitted = await get(path, await token("acme"))
+        assert.deepStrictEqual([admitted.status, admitted.body], [200, "acme"], path)
+        for (const other of ["own", "bolt"] as const) {
+          for (const audience of [undefined, resource, "https://server.test/t/acme/mcp"]) {
+            const { status } = await get(path, await token(other, audience))
+            assert.strictEqual(status, 401, `${path} ${other} ${audience}`)
+          }
+        }
+      }
+    })
+
+    it("[T-AUD-01a] no spelling of it lets in a token of another tenant or of the layer's own server", async () => {
+      for (const path of spellings) {
+        for (const other of ["own", "bolt"] as const) {
+          for (const audience of [undefined, resource, "https://server.test/t/acme/mcp"]) {
+            const { body, status } = await get(path, await token(other, audience))
+            assert.isTrue(status >= 400, `${path} ${other} ${audience}: ${status} ${body}`)
+          }
+        }
+      }
+    })
+
+    it("[T-AUD-01a] what runs at another spelling runs for the tenant of the token", async () => {
+      for (const path of spellings) {
+        const { body, status } = await get(path, await token("acme"))
+        if (status === 200) assert.strictEqual(body, "acme", path)
+        // The URL parser of fetch has made one spelling of some before any server sees them.
+        const isSame = new URL(path, resource).href === "https://server.test/t/acme/mcp"
+        if (kind === "fromPath" && !isSame) assert.notStrictEqual(status, 200, path)
+      }
+    })
+
+    it("[T-AUD-01b] a request that names no tenant is rejected", async () => {
+      for (const path of ["/mcp", "/MCP", "/mcp/"]) {
+        for (const name of ["own", "acme"] as const) {
+          const { status } = await get(path, await token(name, resource))
+          assert.include([401, 404], status, path)
+        }
+      }
+    })
+
+    it("[T-AUD-01c] a tenant's tokens are addressed to its own URL, not to the resource of the layer", async () => {
+      const { status } = await get("/t/acme/mcp", await token("acme", resource))
+      assert.strictEqual(status, 401)
+    })
+
+    it("[T-AUD-01d] the challenge leads to the tenant's metadata and that to its authorization servers", async () => {
+      for (const [name, issuer] of [["acme", "https://acme.test"], ["bolt", "https://bolt.test"]] as const) {
+        const refused = await get(`/t/${name}/mcp`)
+        assert.strictEqual(refused.status, 401)
+        assert.include(challengeOf(refused), "scope=\"todos:read\"")
+        const url = metadataOf(refused)
+        assert.strictEqual(url, `https://server.test/.well-known/oauth-protected-resource/t/${name}/mcp`)
+        const { body, headers, status } = await get(new URL(url!).pathname)
+        assert.strictEqual(status, 200)
+        assert.deepStrictEqual(JSON.parse(body), {
+          resource: `https://server.test/t/${name}/mcp`,
+          authorization_servers: [issuer],
+          scopes_supported: ["todos:read"],
+          bearer_methods_supported: ["header"]
+        })
+        assert.strictEqual(headers["access-control-allow-origin"], "*")
+        assert.strictEqual(headers["cache-control"], "public, max-age=300")
+        // So does the challenge after a token that is not accepted.
+        assert.strictEqual(metadataOf(await get(`/t/${name}/mcp`, await token("own"))), url)
+      }
+    })
+
+    it("[T-AUD-01d] an unknown tenant has no metadata, and no one else's", async () => {
+      const refused = await get("/t/nobody/mcp")
+      assert.strictEqual(refused.status, 401)
+      assert.strictEqual(
+        metadataOf(refused),
+        "https://server.test/.well-known/oauth-protected-resource/t/nobody/mcp"
+      )
+      const document = await get("/.well-known/oauth-protected-resource/t/nobody/mcp")
+      assert.deepStrictEqual([document.status, document.body], [404, ""])
+      for (
+        const path of ["/T/acme/mcp", "/t/acme/mcp/", "/t/ac%6de/mcp", "/t/acme/MCP", "//t/acme/mcp", "/t/a@b/mcp"]
+      ) {
+        const { body, status } = await get(`/.well-known/oauth-protected-resource${path}`)
+        assert.isTrue(status === 404 || status === 401, `${path}: ${status}`)
+        assert.notInclude(body, "acme.test")
+      }
+    })
+
+    it("[T-AUD-01d] the layer's own metadata stays where no tenant is named", async () => {
+      for (const path of ["", "/mcp"]) {
+        const { body, status } = await get(`/.well-known/oauth-protected-resource${path}`)
+        assert.strictEqual(status, 200)
+        assert.deepStrictEqual(JSON.parse(body).authorization_servers, ["https://own.test"])
+      }
+    })
+  })
+
+  describe.each(["fromRoute", "fromPath"] as const)("%s with withoutTenant: \"default-servers\"", (kind) => {
+    let running: Running
+    let get: (path: string, token?: string) => Promise<Answer>
+    let token: World["token"]
+    beforeAll(async () => {
+      ;({ get, running, token } = await setUp(host, { id: ids[kind], withoutTenant: "default-servers" }))
+    })
+    afterAll(() => running.stop())
+
+    it("[T-AUD-01b] the layer's own server verifies tokens at the path of the resource only", async () => {
+      const own = await token("own")
+      assert.strictEqual((await get("/mcp", own)).status, 200)
+      for (const path of ["/MCP", "/mcp/", "//mcp", "/%6Dcp", ...exact, ...spellings]) {
+        // The URL parser of fetch turns `/t/%2e%2e/mcp` into `/mcp` before any server sees it.
+        if (/fetch|Hono|web handler/.test(host.name) && new URL(path, resource).href === resource) continue
+        assert.isTrue((await get(path, own)).status >= 400, path)
+      }
+    })
+  })
+})
+
+describe.each(hosts)("$name with fromHeader", (host) => {
+  let running: Running
+  beforeAll(async () => {
+    ;({ running } = await setUp(host, { id: Tenants.fromHeader("x-tenant") }))
+  })
+  afterAll(() => running.stop())
+
+  it("[T-AUD-01d] the metadata is that of the tenant in the header, and no shared cache may keep it", async () => {
+    for (const path of ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"]) {
+      const get = (tenant: string | undefined, method = "GET") =>
+        running.send({ method, path, headers: tenant === undefined ? [] : [["x-tenant", tenant]] })
+      for (const [tenant, issuer] of [["acme", "acme"], ["bolt", "bolt"], [undefined, "own"]] as const) {
+        const { body, headers, status } = await get(tenant)
+        assert.strictEqual(status, 200)
+        const { authorization_servers, resource: named } = JSON.parse(body)
+        assert.deepStrictEqual([authorization_servers, named], [[`https://${issuer}.test`], resource])
+        assert.deepStrictEqual([headers["vary"], headers["cache-control"]], ["x-tenant", "private, max-age=300"])
+      }
+      for (const tenant of ["nobody", "", "acme, bolt"]) {
+        const { headers, status } = await get(tenant)
+        assert.deepStrictEqual([status, headers["vary"], headers["cache-control"]], [404, "x-tenant", "no-store"])
+      }
+      assert.strictEqual((await get("acme", "POST")).status, 405)
+      const head = await get("acme", "HEAD")
+      assert.deepStrictEqual([head.status, head.body], [200, ""])
+    }
+  })
+
+  it("[T-AUD-01d] the challenge leads there", async () => {
+    const refused = await running.send({ method: "GET", path: "/mcp", headers: [["x-tenant", "acme"]] })
+    assert.strictEqual(refused.status, 401)
+    assert.strictEqual(metadataOf(refused), "https://server.test/.well-known/oauth-protected-resource/mcp")
+  })
+})
+
+describe("a gate that has no route", () => {
+  it("[T-AUD-01a] rejects every request with fromRoute, and reads the path with fromPath", async () => {
+    for (const [kind, status] of [["fromRoute", 401], ["fromPath", 200]] as const) {
+      const { get, running, token } = await setUp(guardOfAll, { id: ids[kind], withoutTenant: "default-servers" })
+      assert.strictEqual((await get("/t/acme/mcp", await token("acme"))).status, status)
+      for (const path of [...exact, ...spellings]) {
+        assert.isTrue((await get(path, await token("own"))).status >= 400, path)
+      }
+      await running.stop()
+    }
+  })
+})
