@@ -288,6 +288,11 @@ const differences: ReadonlyArray<Difference> = [
   },
   {
     accepts: "theirs",
+    reason: "a claim that names another kind of token than an access token outweighs the typ at+jwt",
+    when: has("token_use")
+  },
+  {
+    accepts: "theirs",
     reason: "scopes of a wrong type are an error, not no scopes (they do not read scopes at all)",
     when: ({ claims }) =>
       (Object.hasOwn(claims, "scope") && typeof claims["scope"] !== "string") || Object.hasOwn(claims, "scp")
