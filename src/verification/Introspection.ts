@@ -21,7 +21,8 @@ import { checkMachineMarks, checkSubjectClaims } from "./internal/subjects.ts"
 export interface Common {
   /**
    * Which tokens are asked about: `"opaque"` (default), those that are no JWT; `"all"`, JWTs of this issuer as well,
-   * which shows revocation within the time that answers are remembered, at the price of a request.
+   * which shows revocation within the time that answers are remembered, at the price of a request. What a JWT says beyond
+   * the answer counts only if a key of its issuer proves its signature.
    */
   readonly tokens?: "opaque" | "all" | undefined
   /**

@@ -13,12 +13,7 @@ import type { BackingPersistenceStore } from "effect/persistence/Persistence"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import {
-  type AuthConfigError,
-  AuthorizationServerUnavailable,
-  type InvalidMetadata,
-  type InvalidToken
-} from "../protocol/AuthError.ts"
+import { type AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata } from "../protocol/AuthError.ts"
 import type { Credentials } from "../protocol/Credentials.ts"
 import type * as Audience from "./Audience.ts"
 import type { AuthorizationServer } from "./AuthorizationServer.ts"
@@ -27,6 +22,7 @@ import { Discovery } from "./Discovery.ts"
 import * as base64url from "./internal/base64url.ts"
 import * as Claims from "./internal/claims.ts"
 import * as EndpointGuard from "./internal/endpointGuard.ts"
+import * as Jwt from "./internal/introspectedJwt.ts"
 import { judgeClaims, startOf, toleranceOf } from "./internal/judgeClaims.ts"
 import * as monotonic from "./internal/monotonic.ts"
 import { jsonObject, postForm } from "./internal/postForm.ts"
@@ -38,7 +34,7 @@ import { JwkSet } from "./JwkSet.ts"
 import * as Signature from "./Signature.ts"
 import * as TokenCache from "./TokenCache.ts"
 import * as TokenType from "./TokenType.ts"
-import { isJwt, type VerificationError, type Verifier } from "./TokenVerifier.ts"
+import type { VerificationError, Verifier } from "./TokenVerifier.ts"
 
 /**
  * What a verifier by introspection must know.
@@ -143,8 +139,11 @@ const maximumVerified = 10_000
  * requests about invented tokens. What is not sent fails at once with `cooling-down` or `overloaded`.
  *
  * A good answer is the boolean `active: true` and claims that hold: `iss`, where present, must be the server's; `aud`
- * must satisfy the audience rule; `exp` must be there unless a `maxLifetime` stands in for it. Of a JWT what it says
- * itself counts where the answer is silent, so an answer takes no restriction away.
+ * must satisfy the audience rule; `exp` must be there unless a `maxLifetime` stands in for it.
+ *
+ * A JWT (`tokens: "all"`) fills the gaps of an answer only if a key of its issuer proves its signature. Otherwise it grants
+ * nothing: its issuer, times, audience, key and type can reject the token, and its `exp` can end it earlier. The keys of the
+ * issuer are needed only where the JWT says more than the answer; while they cannot be fetched the result is an outage.
  *
  * @category constructors
  * @since 0.1.0
@@ -160,6 +159,8 @@ export const make = (
     const { authorizationServer: server, introspection } = options
     const scope = yield* Effect.scope
     const ask = yield* asker(options)
+    const keys = yield* JwkSet
+    const isSigned = yield* Signature.Signature
     const guard = yield* EndpointGuard.make({
       issuer: server.issuer,
       endpoint: "The introspection endpoint",
@@ -180,18 +181,27 @@ export const make = (
     }
     const timeToLive = Duration.toMillis(options.timeToLive ?? Duration.minutes(1))
 
-    const judge = ({ at, claims: response }: Said, credentials: Credentials, now: number, monotonicNow: number) =>
+    const judge = (
+      { at, claims: response }: Said,
+      jwt: Jwt.IntrospectedJwt | undefined,
+      isProven: boolean,
+      credentials: Credentials,
+      now: number,
+      monotonicNow: number
+    ) =>
       Result.gen(function*() {
-        if (Claims.own(response, "active") !== true) return yield* Claims.refuse("inactive")
         // Some servers call refresh tokens active, too, and name the kind (Hydra: `token_use: "refresh_token"`).
         const kind = TokenType.kindOf(response, server.profile?.accessTokenMarks)
         if (kind === "id" || kind === "other") return yield* Claims.refuse(kind === "id" ? "id-token" : "token-type")
-        const answer = { ...yield* claimsOf(Redacted.value(credentials.token), rules.tokenType), ...response }
+        const answer = isProven ? { ...jwt!.claims, ...response } : response
         const issuer = Claims.own(answer, "iss") ?? server.issuer
         if (typeof issuer !== "string" || (issuer !== server.issuer && !server.tokenIssuers.includes(issuer))) {
           return yield* Claims.refuse("unknown-issuer")
         }
-        const claims = withExpiry(answer, introspection.maxLifetime, at / 1000)
+        const believed = withExpiry(answer, introspection.maxLifetime, at / 1000)
+        const claims = jwt === undefined
+          ? believed
+          : yield* Jwt.restrict(believed, jwt, server, rules, circumstances.tolerance, now)
         const principal = yield* judgeClaims(
           rules,
           circumstances,
@@ -287,25 +297,19 @@ export const make = (
         const { token } = credentials
         if (Redacted.value(token).length > maximumLength) return yield* Effect.fromResult(Claims.refuse("too-large"))
         const answer = yield* askOnce(token)
+        if (Claims.own(answer.claims, "active") !== true) return yield* Effect.fromResult(Claims.refuse("inactive"))
+        const jwt = yield* Effect.fromResult(Jwt.read(Redacted.value(token), rules.tokenType))
+        const isProven = jwt !== undefined && Jwt.saysMore(jwt, answer.claims) &&
+          (yield* Jwt.isFromIssuer(Redacted.value(token), jwt, server, rules, keys, isSigned))
         const now = yield* Clock.currentTimeMillis
-        const principal = yield* Effect.fromResult(judge(answer, credentials, now / 1000, yield* monotonic.millis))
+        const principal = yield* Effect.fromResult(
+          judge(answer, jwt, isProven, credentials, now / 1000, yield* monotonic.millis)
+        )
         yield* markVerified(token)
         return principal
       })
     }
   })
-
-/** What a JWT says itself: an ID token is refused, active or not. */
-const claimsOf = (
-  token: string,
-  judgeType: Rules.Rules["tokenType"]
-): Result.Result<Claims.Claims, InvalidToken> => {
-  if (!isJwt(token)) return Result.succeed({})
-  const [header, payload] = token.split(".", 2).map(base64url.decodeJsonObject)
-  if (header === undefined || payload === undefined) return Claims.refuse("malformed")
-  const wrongType = judgeType(Claims.own(header, "typ"), payload)
-  return wrongType === undefined ? Result.succeed(payload) : Claims.refuse(wrongType)
-}
 
 /** Hands on the hash of a token: at once where the platform can. */
 const withHash = <A, E>(token: string, use: (hash: string) => Effect.Effect<A, E>): Effect.Effect<A, E> => {
