@@ -88,7 +88,7 @@ export const fromBody = (
 }
 
 /** A message whose members have been checked. */
-type Message = Readonly<Record<string, unknown>>
+type Message = { readonly [Name in typeof members[number]]?: unknown }
 
 const notJsonRpc = Result.fail(new MalformedRequest({ reason: "not-json-rpc" }))
 const tooMany = Result.fail(new MalformedRequest({ reason: "too-many-operations" }))
@@ -100,10 +100,9 @@ const operationsOf = (
   const operations: Array<Operation> = []
   let count = messages.length
   for (const message of messages) {
-    const method = own(message, "method")
+    const { id, method, params } = message
     if (typeof method !== "string") continue // a response to the server's own request
-    const params = own(message, "params")
-    const isNotification = !Object.hasOwn(message, "id")
+    const isNotification = id === undefined
     const add = ([kind, target]: Target) =>
       operations.push({
         method,
@@ -125,42 +124,41 @@ const operationsOf = (
  * JSON-RPC 2.0
  * ------------------------------------------------------------------------------------------------------------------ */
 
-const members = ["jsonrpc", "id", "method", "params", "result", "error"] as const
-
 const isMessage = (value: unknown): value is Message => {
-  if (!isObject(value)) return false
-  for (const name of Object.keys(value)) {
-    if (!isMember(name, value[name])) return false
+  if (!isObject(value) || !hasOnlyMembers(value)) return false
+  const { error, id, jsonrpc, method, params, result } = value as Message
+  if (jsonrpc !== "2.0") return false
+  const hasId = typeof id === "string" || Number.isFinite(id)
+  if (method !== undefined) {
+    // A null id is for errors alone (MCP, base protocol: the id of a request must not be null).
+    return typeof method === "string" && (hasId || id === undefined) && result === undefined && error === undefined &&
+      (params === undefined || (typeof params === "object" && params !== null))
   }
-  // A server sees inherited members, too; a value that a parser left can have them.
-  for (const name of members) {
-    if (name in value && !Object.hasOwn(value, name)) return false
-  }
-  if (!("jsonrpc" in value)) return false
-  const hasId = "id" in value && value["id"] !== null
-  if ("method" in value) {
-    // A null id is for errors alone (MCP, base protocol: a request's id must not be null).
-    return !("result" in value) && !("error" in value) && (hasId || !("id" in value))
-  }
-  if ("params" in value) return false
+  if (params !== undefined) return false
+  if (error === undefined) return result !== undefined && hasId
   // An error whose request could not be read has no id, or null (JSON-RPC 2.0 §5).
-  return "error" in value ? !("result" in value) : "result" in value && hasId
+  return result === undefined && isError(error) && (hasId || id === undefined || id === null)
 }
 
-const isMember = (name: string, value: unknown): boolean => {
+const hasOnlyMembers = (value: object): boolean => {
+  // Not `Object.keys`, which makes a list for each message; inherited members are rejected below.
+  for (const name in value) if (!isMember(name)) return false
+  // What a body parser left can inherit members, which some servers see and others do not.
+  return Object.getPrototypeOf(value) === Object.prototype ||
+    members.every((name) => !(name in value) || Object.hasOwn(value, name))
+}
+
+const members = ["jsonrpc", "id", "method", "params", "result", "error"] as const
+
+const isMember = (name: string): boolean => {
   switch (name) {
     case "jsonrpc":
-      return value === "2.0"
     case "id":
-      return typeof value === "string" || Number.isFinite(value) || value === null
     case "method":
-      return typeof value === "string"
     case "params":
-      return typeof value === "object" && value !== null
     case "result":
-      return value !== undefined
     case "error":
-      return isError(value)
+      return true
     default:
       return false
   }

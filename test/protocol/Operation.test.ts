@@ -25,6 +25,8 @@ const request = (method: unknown, params?: unknown, id: unknown = 1) => ({
   ...(params === undefined ? {} : { params })
 })
 
+const notification = { jsonrpc: "2.0", method: "tools/call", params: { name: "add" } }
+
 describe("Operation.fromBody", () => {
   it.each<[title: string, body: unknown, expected: ReadonlyArray<Brief>]>([
     ["a tool call", request("tools/call", { name: "add" }), [["tools/call", "tool", "add"]]],
@@ -88,6 +90,14 @@ describe("Operation.fromBody", () => {
     ["a request whose id is a fraction", request("tools/call", { name: "add" }, -1.5), [["tools/call", "tool", "add"]]],
     ["a response to the server's own request", { jsonrpc: "2.0", id: 1, result: { name: "add" } }, []],
     ["an error response", { jsonrpc: "2.0", id: 1, error: { code: -1, message: "no" } }, []],
+    ["members that are undefined, as an author may build them", { ...notification, id: undefined, result: undefined }, [
+      [
+        "tools/call",
+        "tool",
+        "add",
+        true
+      ]
+    ]],
     ["an error without an id", { jsonrpc: "2.0", error: { code: -1, message: "no", data: [1] } }, []],
     ["an error whose id is null", { jsonrpc: "2.0", id: null, error: { code: -1, message: "no" } }, []],
     ["a result of any kind", { jsonrpc: "2.0", id: "a", result: null }, []],
@@ -148,7 +158,6 @@ describe("Operation.fromBody", () => {
     ["another version", { ...message, jsonrpc: "2" }],
     ["a version in a list", { ...message, jsonrpc: ["2.0"] }],
     ["a request whose id is null", request("tools/call", { name: "add" }, null)],
-    ["an id that is undefined", { ...message, id: undefined }],
     ["an id that is an object", request("tools/call", { name: "add" }, {})],
     ["an id that is a boolean", request("tools/call", { name: "add" }, false)],
     ["an id that is NaN", request("tools/call", { name: "add" }, Number.NaN)],
@@ -192,6 +201,7 @@ describe("Operation.fromBody", () => {
       "an inherited method",
       Object.assign(Object.create({ method: "tools/call" }), { jsonrpc: "2.0", id: 1, result: {} })
     ],
+    ["a member of no prototype", Object.assign(Object.create(null), message, { headers: [] })],
     ["an inherited id", Object.assign(Object.create({ id: 1 }), { jsonrpc: "2.0", method: "tools/call" })]
   ])("[T-AUD-04a] rejects what is not JSON-RPC 2.0: %s", (_, body) => {
     assert.strictEqual(reasonOf(body), "not-json-rpc")

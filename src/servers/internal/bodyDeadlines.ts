@@ -2,11 +2,18 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
-/** A body that has not come to its end. */
-export interface Pending {
+/** A body that has not come to its end: an entry of a list, between those that began before it and after it. */
+export class Pending {
   /** On the monotonic clock, in nanoseconds. */
   readonly until: bigint
-  readonly expire: () => void
+  expire: (() => void) | undefined
+  before: Pending | undefined
+  after: Pending | undefined
+
+  constructor(until: bigint, expire: (() => void) | undefined) {
+    this.until = until
+    this.expire = expire
+  }
 }
 
 /**
@@ -19,8 +26,10 @@ export class BodyDeadlines {
   readonly #clock: Clock.Clock
   readonly #fork: (watch: Effect.Effect<void>) => unknown
   readonly #timeout: bigint
-  /** In the order in which they began, so the first expires first. */
-  readonly #pending = new Set<Pending>()
+  // In the order in which they began, so the first expires first. Not a `Set`: the tables that it leaves behind would keep
+  // what they held, requests included, until a full collection.
+  #first: Pending | undefined
+  #last: Pending | undefined
   #isWatching = false
 
   constructor(clock: Clock.Clock, fork: (watch: Effect.Effect<void>) => unknown, timeout: Duration.Duration) {
@@ -31,8 +40,13 @@ export class BodyDeadlines {
 
   /** Watches over a body from now on. */
   add(expire: () => void): Pending {
-    const pending = { until: this.#clock.monotonicTimeNanosUnsafe() + this.#timeout, expire }
-    this.#pending.add(pending)
+    const pending = new Pending(this.#clock.monotonicTimeNanosUnsafe() + this.#timeout, expire)
+    if (this.#last === undefined) this.#first = pending
+    else {
+      pending.before = this.#last
+      this.#last.after = pending
+    }
+    this.#last = pending
     if (!this.#isWatching) {
       this.#isWatching = true
       this.#fork(this.#watch)
@@ -42,19 +56,24 @@ export class BodyDeadlines {
 
   /** The body has come to its end. */
   delete(pending: Pending): void {
-    this.#pending.delete(pending)
+    if (pending.expire === undefined) return
+    const { after, before } = pending
+    if (before === undefined) this.#first = after
+    else before.after = after
+    if (after === undefined) this.#last = before
+    else after.before = before
+    // An entry that has grown old must not keep younger ones alive.
+    pending.expire = pending.before = pending.after = undefined
   }
 
   readonly #watch: Effect.Effect<void> = Effect.suspend(() => {
     const now = this.#clock.monotonicTimeNanosUnsafe()
-    let next: Pending | undefined
-    for (const pending of this.#pending) {
-      if (pending.until > now) {
-        next = pending
-        break
-      }
-      this.#pending.delete(pending)
-      pending.expire()
+    let next = this.#first
+    while (next !== undefined && next.until <= now) {
+      const { expire } = next
+      this.delete(next)
+      expire?.()
+      next = this.#first
     }
     if (next === undefined) {
       this.#isWatching = false
