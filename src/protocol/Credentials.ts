@@ -107,9 +107,11 @@ const severalHeaders = Result.fail(new MalformedRequest({ reason: "several-autho
  *
  * **Details**
  *
- * The scheme ignores case; one or more spaces (no tab) separate it from exactly one token68. Two header lines are
- * refused even if one of them is good: nobody can say which one an intermediary checked. `grammar` widens what a token
- * may be made of. A scheme that is not among `schemes` counts as no credentials.
+ * The scheme ignores case; one or more spaces (no tab) separate it from exactly one token68. Two credentials are rejected
+ * even if one of them is good, since an intermediary may have checked the other. Some hosts join header lines by a comma,
+ * so lines count as if they were joined: `Basic abc, Bearer def` is two credentials wherever it comes from, and
+ * `Digest a="b, c", d="e"` is one. `grammar` widens what a token may be made of. A scheme that is not among `schemes` counts
+ * as no credentials.
  *
  * **Gotchas**
  *
@@ -138,14 +140,14 @@ export const parse = (
   schemes: ReadonlyArray<Scheme> = bearerOnly
 ): Result.Result<Credentials, MissingCredentials | MalformedRequest> => {
   if (lines.length === 0) return noAuthorization
-  if (lines.length > 1) return severalHeaders
-  const [usual = ""] = lines
+  const usual = lines.length === 1 ? lines[0]! : lines.join(", ")
   // As nearly everybody writes it. Whatever else this may be is looked at below.
   if (usual.startsWith("Bearer ") && schemes.includes("Bearer") && grammars[grammar].test(usual.slice(7))) {
     return Result.succeed(new Parsed("Bearer", usual.slice(7), usual))
   }
   const value = trim(usual)
   if (value === "") return noAuthorization
+  if (value.includes(",") && isSeveral(value)) return severalHeaders
   const name = scheme.exec(value)?.[0]
   if (name === undefined) return notToken68
   const rest = value.slice(name.length)
@@ -157,6 +159,30 @@ export const parse = (
   const token = trimStart(rest)
   return grammars[grammar].test(token) ? Result.succeed(new Parsed(presented, token, undefined)) : notToken68
 }
+
+/**
+ * Tells whether a value holds more than one credential (RFC 9110 §11.4): whether a comma outside of quotes is followed by
+ * something that is not a parameter of the credential before it.
+ */
+const isSeveral = (value: string): boolean => {
+  let start = 0
+  let isQuoted = false
+  for (let index = 0; index <= value.length; index++) {
+    const character = value[index]
+    if (isQuoted && character === "\\") index++
+    else if (character === "\"") isQuoted = !isQuoted
+    else if (character === undefined || (character === "," && !isQuoted)) {
+      const element = value.slice(start, index)
+      // The first element begins with a scheme.
+      if (start === 0 ? element === "" : !parameter.test(element)) return true
+      start = index + 1
+    }
+  }
+  return false
+}
+
+const parameter =
+  /^[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[^"\\]|\\.)*")[ \t]*$/
 
 // Only the optional whitespace of RFC 9110 §5.6.3: `String.trim` would also eat U+FEFF and U+00A0. A pattern that looks
 // for it at the end starts anew at every space: a header of 16 KB would hold the thread for a fifth of a second.

@@ -38,15 +38,34 @@ describe("Credentials", () => {
       reason: "several-authorization-headers"
     }],
     ["HDR-12 two lines, the second empty", ["Bearer abc", ""], { reason: "several-authorization-headers" }],
-    ["HDR-12 two lines as fetch joins them", ["Bearer abc, Bearer def"], { reason: "not-token68" }],
-    ["HDR-12 two lines joined without a space", ["Bearer abc,Bearer def"], { reason: "not-token68" }],
+    ["HDR-12 two lines as fetch joins them", ["Bearer abc, Bearer def"], { reason: "several-authorization-headers" }],
+    ["HDR-12 two lines joined without a space", ["Bearer abc,Bearer def"], { reason: "several-authorization-headers" }],
+    ["[T-AUD-20] another scheme, then Bearer, in one line", ["Basic abc, Bearer def"], {
+      reason: "several-authorization-headers"
+    }],
+    ["[T-AUD-20] Bearer, then another scheme, in one line", ["Bearer abc, Basic def"], {
+      reason: "several-authorization-headers"
+    }],
+    ["[T-AUD-20] a scheme without anything behind the comma", ["Basic abc, Negotiate"], {
+      reason: "several-authorization-headers"
+    }],
+    ["[T-AUD-20] nothing between two commas", ["Digest a=b, , c=d"], { reason: "several-authorization-headers" }],
+    ["[T-AUD-20] a value without a closing quote", ["Digest a=\"b, c=d"], { reason: "other-scheme" }],
+    ["[T-AUD-20] one credential with commas between its parameters", ["Digest a=\"b, c\",d=e ,\tf = \"g\\\", h\""], {
+      reason: "other-scheme"
+    }],
+    ["[T-AUD-20] parameters, then Bearer", ["Digest a=\"b\", c=d, Bearer def"], {
+      reason: "several-authorization-headers"
+    }],
+    ["[T-AUD-20] Bearer, then a parameter", ["Bearer abc, d=e"], { reason: "not-token68" }],
+    ["[T-AUD-20] Bearer inside of quotes", ["Digest a=\"b, Bearer def\""], { reason: "other-scheme" }],
     ["one space", ["Bearer abc"], { token: "abc" }],
     ["several spaces (RFC 9110 §11.4: 1*SP)", ["Bearer    abc"], { token: "abc" }],
     ["whitespace around the value", [" \tBearer abc \t"], { token: "abc" }],
     ["every character of token68", ["Bearer AZaz09-._~+/=="], { token: "AZaz09-._~+/==" }],
     ["padding alone", ["Bearer =="], { reason: "not-token68" }],
     ["padding in the middle", ["Bearer a=b"], { reason: "not-token68" }],
-    ["a comma at the end", ["Bearer abc,"], { reason: "not-token68" }],
+    ["a comma at the end", ["Bearer abc,"], { reason: "several-authorization-headers" }],
     ["a quoted token", ["Bearer \"abc\""], { reason: "not-token68" }],
     ["a parameter instead of a token", ["Bearer token=\"abc\""], { reason: "not-token68" }],
     ["the scheme with an equals sign", ["Bearer=abc"], { reason: "not-token68" }],
@@ -74,12 +93,24 @@ describe("Credentials", () => {
     assert.deepStrictEqual(outcome([`${spaces}Bearer a${spaces}`]), { token: "a" })
     assert.deepStrictEqual(outcome([`Bearer${spaces}`]), { reason: "no-token" })
     assert.deepStrictEqual(outcome([`Bearer ${"=".repeat(1_000_000)}x`]), { reason: "not-token68" })
+    assert.deepStrictEqual(outcome([`Digest a="${"\\".repeat(1_000_000)}, b=c`]), { reason: "other-scheme" })
+    assert.deepStrictEqual(outcome([`Digest a=b${`,c="${spaces.slice(0, 100)}"`.repeat(10_000)}`]), {
+      reason: "other-scheme"
+    })
+    assert.deepStrictEqual(outcome([`Digest a=b, c =${spaces}d${spaces}`]), { reason: "other-scheme" })
+    assert.deepStrictEqual(outcome([`Digest a=b, c${spaces}d${spaces}=`]), { reason: "several-authorization-headers" })
   })
 
-  const reasons = new Set(["no-authorization", "other-scheme", "no-token", "not-token68"])
+  const reasons = new Set([
+    "no-authorization",
+    "other-scheme",
+    "no-token",
+    "not-token68",
+    "several-authorization-headers"
+  ])
 
   it.prop(
-    "any line is one token or one of four reasons",
+    "any line is one token or one of five reasons",
     { line: Hostile.text },
     ({ line }) => {
       const read = outcome([line])
@@ -99,6 +130,13 @@ describe("Credentials", () => {
       return expected === undefined ? "reason" in read : "token" in read && read.token === expected
     },
     { arbitrary: { runs: 1000, size: 6 } }
+  )
+
+  it.prop(
+    "[T-AUD-20] lines mean what they mean when a host joins them",
+    { lines: Arbitrary.array(Hostile.fieldValue, { minLength: 1 }) },
+    ({ lines }) => JSON.stringify(outcome(lines)) === JSON.stringify(outcome([lines.join(", ")])),
+    { arbitrary: { runs: 500 } }
   )
 
   it.prop(
@@ -131,7 +169,7 @@ describe("Credentials", () => {
       ["every visible character that is allowed", "Bearer !#$%&'()*+-./:;<=>?@[]^_`{|}~", {
         token: "!#$%&'()*+-./:;<=>?@[]^_`{|}~"
       }],
-      ["a comma", "Bearer a,b", { reason: "not-token68" }],
+      ["a comma", "Bearer a,b", { reason: "several-authorization-headers" }],
       ["a quote", "Bearer a\"b", { reason: "not-token68" }],
       ["a backslash", "Bearer a\\b", { reason: "not-token68" }],
       ["a space", "Bearer a b", { reason: "not-token68" }],
