@@ -14,6 +14,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { claimsReader, type Common, type LiteralScopes, makeGate, type Options, type Scopes } from "./AuthOptions.ts"
+import * as AllowedHosts from "./authorization/AllowedHosts.ts"
 import * as Gate from "./authorization/Gate.ts"
 import * as ProtectedResource from "./authorization/ProtectedResource.ts"
 import {
@@ -181,7 +182,7 @@ export const layerServices = <const S extends Scopes, C = never, A = unknown>(
 
 /**
  * `make`, with the places read from the environment: `RESOURCE_URL`, `AUTHORIZATION_SERVERS` (issuers, separated by
- * commas) and, if set, `ALLOWED_ORIGINS` (separated by commas).
+ * commas) and, if set, `ALLOWED_ORIGINS` and `ALLOWED_HOSTS` (separated by commas), which replace the options of that name.
  *
  * **When to use**
  *
@@ -220,9 +221,10 @@ export const config = <const S extends Scopes, C = never, A = unknown>(
   provided<ProtectedResource.OfferedOf<S>, C, AuthConfigError | Config.ConfigError, never>(
     Layer.unwrap(Effect.gen(function*() {
       const issuers = options.profile === undefined ? yield* environmentIssuers : {}
-      return layerServices({ ...options, ...yield* environment, ...issuers } as unknown as Options<S, C, A>).pipe(
-        Layer.provide(FetchHttpClient.layer)
-      )
+      return layerServices({ ...options, ...placesOf(yield* environment), ...issuers } as unknown as Options<S, C, A>)
+        .pipe(
+          Layer.provide(FetchHttpClient.layer)
+        )
     }))
   )
 
@@ -298,7 +300,15 @@ const environmentIssuers = Config.all({ authorizationServers: list("AUTHORIZATIO
 
 const environment = Config.all({
   resource: Config.String("RESOURCE_URL"),
-  allowedOrigins: list("ALLOWED_ORIGINS").pipe(Config.withDefault([]))
+  allowedOrigins: Config.option(list("ALLOWED_ORIGINS")),
+  allowedHosts: Config.option(list("ALLOWED_HOSTS"))
+})
+
+/** A variable that is not set leaves the option as it is. */
+const placesOf = ({ allowedHosts, allowedOrigins, resource }: Config.Success<typeof environment>) => ({
+  resource,
+  ...(allowedOrigins._tag === "None" ? {} : { allowedOrigins: allowedOrigins.value }),
+  ...(allowedHosts._tag === "None" ? {} : { allowedHosts: allowedHosts.value })
 })
 
 /** The gate, and the requirements of the types that it meets (see `requiredScope`). */
@@ -347,13 +357,15 @@ export interface MockOptions<S extends Scopes, C = never, A = unknown> {
   readonly claimsService?: Common<S, C, A>["claims"]
   /** The resource identifier. Default: `http://localhost/mcp`. */
   readonly resource?: string | undefined
+  /** The `allowedHosts` option of the real layer: a mock of a loopback resource rejects any other `Host`, too. */
+  readonly allowedHosts?: ReadonlyArray<string> | undefined
 }
 
 const mockResource = "http://localhost/mcp"
 const mockIssuer = "http://localhost/issuer"
 
 const mockGate = (
-  options: Pick<MockOptions<Scopes, any, any>, "claimsService" | "resource" | "scopeHierarchy"> & {
+  options: Pick<MockOptions<Scopes, any, any>, "allowedHosts" | "claimsService" | "resource" | "scopeHierarchy"> & {
     readonly scopes: Scopes
   },
   makePrincipal: (resource: ProtectedResource.ProtectedResource) => Principal.Principal["Service"]
@@ -369,6 +381,7 @@ const mockGate = (
     verifier: { verify: () => Effect.succeed(principal) },
     requestState: Effect.runSync(RequestState.make(undefined, resource.resource)),
     allowedOrigins: [],
+    allowedHosts: Result.getOrThrow(AllowedHosts.check(options.allowedHosts)),
     challengeScopes: "auto",
     unlisted: "allow",
     anonymous: "deny",
@@ -424,12 +437,8 @@ export const mock = <const S extends Scopes, C = never, A = unknown>(
       token: Redacted.make("a mock has no token", { label: "token" })
     })
   })
-  const authenticate: Gate.Gate["authenticate"] = (request) =>
-    gate.authenticate({
-      method: request.method,
-      header: (name) => request.header(name),
-      authorization: ["Bearer mock"]
-    })
+  const authenticate: Gate.Gate["authenticate"] = (request, ticket, fiber) =>
+    gate.authenticate(withToken(request), ticket, fiber)
   return Layer.mergeAll(
     Layer.succeed(Principal.Principal, principal),
     Layer.succeed(registerWithMcpAuthToolkit, undefined),
@@ -437,6 +446,14 @@ export const mock = <const S extends Scopes, C = never, A = unknown>(
     Layer.fresh(EffectHttp.middleware).pipe(Layer.provideMerge(gateLayer<Offered>({ ...gate, authenticate })))
   ) as unknown as Layer.Layer<Principal.Principal | RegisterWithMcpAuthToolkit | C | Provided<Offered, C>>
 }
+
+/** Every request of a mock has a token. */
+const withToken = (request: Gate.Request): Gate.Request => ({
+  method: request.method,
+  header: (name) => request.header(name),
+  host: request.host,
+  authorization: ["Bearer mock"]
+})
 
 const ownClaims = (
   { claimsService }: Pick<MockOptions<Scopes, any, any>, "claimsService">,
@@ -473,11 +490,27 @@ const ownClaims = (
  */
 export const mockRefused = <const S extends Scopes, C = never, A = unknown>(
   error: AuthError,
-  options: Pick<MockOptions<S, C, A>, "scopes" | "resource" | "claimsService">
+  options: Pick<MockOptions<S, C, A>, "allowedHosts" | "scopes" | "resource" | "claimsService">
 ): Layer.Layer<Provided<ProtectedResource.OfferedOf<S>, C>> => {
   type Offered = ProtectedResource.OfferedOf<S>
-  const { gate } = mockGate(options, () => undefined as never)
-  const refuse = () => gate.refuse(error, { principal: undefined, protocolVersion: undefined })
+  const { gate } = mockGate({ ...options, claimsService: undefined }, (resource) =>
+    Principal.make({
+      issuer: mockIssuer,
+      subject: "alice",
+      clientId: undefined,
+      scopes: new Set<string>(),
+      granted: new Set<string>(),
+      audience: [resource.resource],
+      expiresAt: 8.64e12,
+      claims: {},
+      token: Redacted.make("a mock has no token", { label: "token" })
+    }))
+  // `Host`, `Origin` and preflights come first, as they do at the real gate.
+  const refuse: Gate.Gate["authenticate"] = (request, ticket, fiber) =>
+    Effect.flatMap(
+      gate.authenticate(withToken(request), ticket, fiber),
+      () => gate.refuse(error, { principal: undefined, protocolVersion: undefined }, ticket)
+    )
   return Layer.fresh(EffectHttp.middleware).pipe(
     Layer.provideMerge(gateLayer<Offered>({ ...gate, authenticate: refuse }))
   ) as unknown as Layer.Layer<Provided<Offered, C>>

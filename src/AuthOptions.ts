@@ -11,6 +11,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as AllowedHosts from "./authorization/AllowedHosts.ts"
 import * as Decision from "./authorization/Decision.ts"
 import * as Gate from "./authorization/Gate.ts"
 import * as ProtectedResource from "./authorization/ProtectedResource.ts"
@@ -18,6 +19,7 @@ import type { ChallengeScopes } from "./authorization/Refusal.ts"
 import * as Sessions from "./authorization/Sessions.ts"
 import { AuthConfigError, type AuthorizationServerUnavailable } from "./protocol/AuthError.ts"
 import type * as Credentials from "./protocol/Credentials.ts"
+import * as WellKnown from "./protocol/WellKnown.ts"
 import * as Audience from "./verification/Audience.ts"
 import * as AuthorizationServer from "./verification/AuthorizationServer.ts"
 import * as Discovery from "./verification/Discovery.ts"
@@ -142,6 +144,16 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
   readonly verifier?: ((configured: TokenVerifier.Verifier, cached: Cached) => TokenVerifier.Verifier) | undefined
   /** Origins of browsers that may call, besides the server's own. A request without `Origin` is none of a browser. */
   readonly allowedOrigins?: ReadonlyArray<string> | undefined
+  /**
+   * Host names under which the server may be addressed, compared with the `Host` header whatever the port. Default: a loopback
+   * resource accepts `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and rejects every other `Host` with 403 (DNS
+   * rebinding); any other resource accepts every `Host`.
+   *
+   * The list extends the default of a loopback resource, for a container or a tunnel that reaches it by another name. A web
+   * page on one of these names can then send requests to the server. For any other resource, the list and the resource's own
+   * host are accepted, and nothing else. `X-Forwarded-Host` is not read.
+   */
+  readonly allowedHosts?: ReadonlyArray<string> | undefined
   /** Which scopes a 403 asks for. Default: `"auto"`. */
   readonly challengeScopes?: ChallengeScopes | undefined
   /** What tools, prompts and resources without scopes are: for every valid token (`"allow"`, the default), or nobody's. */
@@ -243,6 +255,12 @@ export const makeGate = <S extends Scopes, C, A>(
       )
     )
     yield* Effect.fromResult(Audience.check(options.audience ?? Audience.resource))
+    const allowedHosts = yield* Effect.fromResult(AllowedHosts.check(options.allowedHosts))
+    if (allowedHosts !== undefined && WellKnown.isLoopback(new URL(resource.resource).hostname)) {
+      yield* Effect.logWarning(
+        `allowedHosts lets requests reach ${resource.resource} by names other than loopback: ${allowedHosts.join(", ")}`
+      )
+    }
     const keys = yield* JwkSet.JwkSet
     const settings = yield* Effect.fromResult(TokenCache.settings(options.tokenCache))
     const rules: ServersVerifier.Rules = {
@@ -300,6 +318,7 @@ export const makeGate = <S extends Scopes, C, A>(
       invalidate: (target) =>
         Effect.forEach([configured, ...own.caches], (_) => _.invalidate(target), { discard: true }),
       allowedOrigins: yield* Effect.fromResult(checkOrigins(options.allowedOrigins ?? [])),
+      allowedHosts,
       challengeScopes: options.challengeScopes ?? "auto",
       unlisted: options.unlisted ?? "allow",
       anonymous: options.anonymous ?? "deny",

@@ -31,6 +31,7 @@ import { RequestState } from "../verification/RequestState.ts"
 import type { Tenants } from "../verification/Tenants.ts"
 import type { Target } from "../verification/TokenCache.ts"
 import type { TokenVerifier, VerificationError } from "../verification/TokenVerifier.ts"
+import * as AllowedHosts from "./AllowedHosts.ts"
 import * as Decision from "./Decision.ts"
 import * as openStreams from "./internal/openStreams.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
@@ -49,6 +50,11 @@ export interface Request extends Dpop.Request {
   readonly authorization: ReadonlyArray<string>
   /** The sessions that the query names (HTTP+SSE transport of MCP 2024-11-05). Default: none. */
   readonly streams?: ReadonlyArray<string> | undefined
+  /**
+   * Every host that the request names: each `Host` line, `:authority`, the authority of its URL. A request that names none
+   * is rejected where hosts are checked. Default: none.
+   */
+  readonly host?: ReadonlyArray<string> | undefined
   /** Whether the host asked `recall` before, in vain. Default: `false`. */
   readonly recalled?: boolean | undefined
   /** A parameter of the route that the host's router matched; `undefined` if there is none of this name. */
@@ -64,13 +70,13 @@ export interface Request extends Dpop.Request {
 export type PublishedTenants = Omit<Tenants<ProtectedResource>, "verify" | "invalidate">
 
 /**
- * Who sent a request: a principal; nobody, where that is allowed; or a browser that asks whether it may (a preflight
- * carries no credentials, and may pass only to a route of the method OPTIONS).
+ * The caller of a request: a principal, or an anonymous one where that is allowed. A preflight has none: the gate answers
+ * it.
  *
  * @category models
  * @since 0.1.0
  */
-export type Caller = Principal["Service"] | "anonymous" | "preflight"
+export type Caller = Principal["Service"] | "anonymous"
 
 /**
  * What an operation asks of its caller.
@@ -124,8 +130,8 @@ export interface Call<R> {
  *
  * **Details**
  *
- * It looks in this order: `Origin` (403), a preflight (passes, without a principal), credentials (400, 401, 503), session
- * (404), body (413, 415, 400), credentials again (401, 503), scopes (403).
+ * It looks in this order: `Host` of a loopback resource (403), `Origin` (403), a preflight (answered with 204), credentials
+ * (400, 401, 503), session (404), body (413, 415, 400), credentials again (401, 503), scopes (403).
  *
  * A token must be valid when its request is executed, not only when it comes in. Once the body is complete, its expiry is
  * checked again, `revocation` is asked again, and if the token was invalidated meanwhile, it is verified again.
@@ -146,6 +152,10 @@ export interface Gate {
   /** Fetches what the first token would have to wait for, and fails where that token would be answered with 503. */
   readonly ready: Effect.Effect<void, AuthorizationServerUnavailable | InvalidMetadata>
   readonly allowedOrigins: ReadonlyArray<string>
+  /** Whether the gate looks at the hosts that a request names. */
+  readonly checksHost: boolean
+  /** Lets a page read an answer, if its `Origin` is an allowed one. A host gives every answer to it before it is sent. */
+  readonly allowOrigin: (refusal: Refusal.Refusal, origin: string | undefined) => Refusal.Refusal
   readonly sessions: Sessions.Sessions
   /** The authorization server's metadata, for hosts to mirror; only where that is switched on. */
   readonly legacyMetadata: Options["legacyMetadata"]
@@ -175,9 +185,14 @@ export interface Gate {
   ) => Effect.Effect<void>
   /**
    * The principal of a request whose token is cached, without waiting. `undefined` says nothing: `authenticate` decides. It
-   * is for requests without `Origin`; `authorization` is their one `Authorization` line.
+   * is for requests without `Origin`; `authorization` is their one `Authorization` line, `host` is that of `Request`, which
+   * is read only if `checksHost`.
    */
-  readonly recall: (authorization: string, ticket: Decision.Ticket) => Principal["Service"] | undefined
+  readonly recall: (
+    authorization: string,
+    ticket: Decision.Ticket,
+    host: ReadonlyArray<string>
+  ) => Principal["Service"] | undefined
   /**
    * Without a ticket the request comes now. Given the fiber of the request it looks at once, and what waits for nothing is
    * an `Exit`.
@@ -252,6 +267,8 @@ export interface Options {
   readonly dpop?: Dpop.Dpop | undefined
   readonly invalidate?: ((target: Target) => Effect.Effect<void>) | undefined
   readonly allowedOrigins: ReadonlyArray<string> | undefined
+  /** Default: none, besides the loopback hosts of a loopback resource. */
+  readonly allowedHosts?: ReadonlyArray<string> | undefined
   readonly challengeScopes: Refusal.ChallengeScopes
   readonly unlisted: "allow" | "deny"
   readonly anonymous: "deny" | "allow-unscoped"
@@ -329,6 +346,9 @@ export const make = (options: Options): Gate => {
   const refusalsOf = (principal: Principal["Service"] | undefined): Refusal.Refusals =>
     principal?.tenant === undefined ? refusals : refusalsAt(resourceOf(principal))
   const allowedOrigins = [...new Set([resource.origin, ...(options.allowedOrigins ?? [])])]
+  const allowsHost = AllowedHosts.make(resource.resource, options.allowedHosts)
+  const isForThisServer = (host: ReadonlyArray<string>): boolean =>
+    allowsHost === undefined || (host.length > 0 && host.every(allowsHost))
   const sessions = Sessions.make({ perCaller: options.sessionsPerCaller })
   // Claims are decoded once for a principal: a verifier may give the same one to many requests.
   const decoded = new WeakMap<Principal["Service"], Context.Context<never>>()
@@ -607,11 +627,14 @@ export const make = (options: Options): Gate => {
     ticket: Decision.Ticket,
     request: Request
   ): Effect.Effect<Caller, Refusal.Refusal> => {
+    if (allowsHost !== undefined && !isForThisServer(request.host ?? none)) {
+      return refuseWith(fiber, ticket, refusals.host)
+    }
     const origin = request.header("origin")
     if (origin !== undefined) {
       if (!allowedOrigins.includes(origin)) return refuseWith(fiber, ticket, refusals.origin)
       if (request.method === "OPTIONS" && request.header("access-control-request-method") !== undefined) {
-        return Effect.succeed("preflight")
+        return Effect.fail(refusals.preflight(origin, request.header("access-control-request-headers")))
       }
     }
     ticket.revision = streams.revision()
@@ -639,6 +662,9 @@ export const make = (options: Options): Gate => {
     tenants,
     ready: options.ready ?? Effect.void,
     allowedOrigins,
+    checksHost: allowsHost !== undefined,
+    allowOrigin: (refusal, origin) =>
+      origin !== undefined && allowedOrigins.includes(origin) ? Refusal.readableBy(refusal, origin) : refusal,
     sessions,
     legacyMetadata: options.legacyMetadata,
     refusals,
@@ -648,7 +674,7 @@ export const make = (options: Options): Gate => {
     untilStreamEnds: (principal, end, ticket) => streams.untilEnd(principal, end, ticket?.revision),
     services: (principal) => servicesIn(Context.empty(), principal),
     enter: servicesIn,
-    recall: isRecalled,
+    recall: (authorization, ticket, host) => isForThisServer(host) ? isRecalled(authorization, ticket) : undefined,
     authenticate: (request, ticket, fiber) =>
       fiber === undefined
         ? Effect.withFiber((fiber) => authenticate(fiber, ticket ?? Decision.ticket(fiber), request))

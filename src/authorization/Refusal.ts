@@ -19,6 +19,8 @@ import type { ProtectedResource } from "./ProtectedResource.ts"
  *
  * **Details**
  *
+ * The gate gives it instead of letting a request in. The answer to a preflight is one, too, with status 204.
+ *
  * `reason` and `error` are for the operator. They are never part of `headers` and `body`.
  *
  * @category models
@@ -26,7 +28,7 @@ import type { ProtectedResource } from "./ProtectedResource.ts"
  */
 export interface Refusal {
   readonly _tag: "Refusal"
-  readonly status: 400 | 401 | 403 | 404 | 408 | 413 | 415 | 500 | 503
+  readonly status: 204 | 400 | 401 | 403 | 404 | 408 | 413 | 415 | 500 | 503
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
   readonly reason: string
@@ -70,8 +72,12 @@ export interface Refusals {
   readonly of: (error: AuthError, circumstances: Circumstances) => Refusal
   /** An anonymous caller wants an operation with these scopes: sign in, and ask for them along with the baseline. */
   readonly signIn: (scopes: ReadonlyArray<string>) => Refusal
+  /** The `Host` is none under which this server may be addressed (MCP Streamable HTTP, DNS rebinding). */
+  readonly host: Refusal
   /** The `Origin` is none that may call this server (MCP Streamable HTTP, DNS rebinding). */
   readonly origin: Refusal
+  /** The answer to a preflight from an allowed origin, given its `Access-Control-Request-Headers`. */
+  readonly preflight: (origin: string, requestedHeaders: string | undefined) => Refusal
   /** There is no such session for this caller. */
   readonly session: Refusal
   /** The gate is closing, or closed: whoever runs it shuts down. Without a challenge, as for any outage. */
@@ -150,6 +156,11 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
   }
 
   return {
+    host: refusal(403, "foreign-host", undefined, {
+      code: "invalid_request",
+      description: "Requests with this Host header are not allowed"
+    }),
+    preflight,
     origin: refusal(403, "origin", undefined, {
       code: "invalid_request",
       description: "Requests from this origin are not allowed"
@@ -257,6 +268,83 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
     }
   }
 }
+
+/**
+ * Tells whether an answer is that to a preflight.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isPreflight = (refusal: Refusal): boolean => refusal.reason === "preflight"
+
+/**
+ * Adds to an answer the headers with which a browser lets a page of this origin read it. The origin must be an allowed one.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const readableBy = (refusal: Refusal, origin: string): Refusal => {
+  const { headers } = refusal
+  if ("access-control-allow-origin" in headers) return refusal
+  const exposed = ["access-control-expose-headers" in headers ? headers["access-control-expose-headers"] : undefined]
+  if ("retry-after" in headers) exposed.push("Retry-After")
+  const exposes = exposed.filter((_) => _ !== undefined).join(", ")
+  return {
+    ...refusal,
+    headers: {
+      ...headers,
+      "access-control-allow-origin": origin,
+      ...(exposes === "" ? {} : { "access-control-expose-headers": exposes }),
+      vary: "Origin"
+    }
+  }
+}
+
+/** What MCP clients send, besides the parameters of x-mcp-header, whose names each server chooses. */
+const clientHeaders = [
+  "authorization",
+  "content-type",
+  "accept",
+  "last-event-id",
+  "mcp-session-id",
+  "mcp-protocol-version",
+  "mcp-method",
+  "mcp-name",
+  "dpop"
+]
+
+/**
+ * Answers a preflight (Fetch §4.8).
+ *
+ * Header names that the page asks for are allowed, too: the origin is one that the author allowed, a request still needs its
+ * token, and no cookie is sent, since `Access-Control-Allow-Credentials` is absent. A fixed list would exclude `Mcp-Param-*`
+ * and tracing headers, and `*` does not include `Authorization`. Only names of headers are echoed, and few of them.
+ */
+const preflight = (origin: string, requestedHeaders: string | undefined): Refusal => {
+  const requested = requestedHeaders === undefined || requestedHeaders.length > longestRequest
+    ? []
+    : requestedHeaders.split(",").map((_) => _.trim().toLowerCase()).filter((_) => headerName.test(_))
+  return {
+    _tag: "Refusal",
+    status: 204,
+    headers: {
+      "access-control-allow-origin": origin,
+      "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
+      "access-control-allow-headers": [...new Set([...clientHeaders, ...requested])].join(", "),
+      "access-control-max-age": "7200",
+      vary: "Origin, Access-Control-Request-Headers"
+    },
+    body: "",
+    reason: "preflight",
+    error: undefined
+  }
+}
+
+/** In characters. A browser sends the names of the headers that a script set. */
+const longestRequest = 1024
+
+// Without `*`, which would allow every header.
+const headerName = /^[!#$%&'+\-.^_`|~0-9a-z]+$/
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })
 

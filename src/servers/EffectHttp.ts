@@ -26,8 +26,9 @@ import * as effectHttp from "./internal/effectHttp.ts"
  *
  * **Gotchas**
  *
- * A preflight passes only to a route whose own method is `OPTIONS`. A route for every method would otherwise run without
- * a caller.
+ * A preflight reaches no route behind it: the gate answers the one from an allowed origin with 204, and any other with 403.
+ * For an answer of your own, use `HttpRouter.cors`, or add the route for `OPTIONS` without this layer. The router answers
+ * a preflight to a path that has no route for `OPTIONS` with 404, which a browser rejects.
  *
  * @category layers
  * @since 0.1.0
@@ -57,7 +58,9 @@ export const middleware: Layer.Layer<
           // Whatever decided further inside has told of it. A plain route is known to be let in when nothing refused.
           if (ticket.reported) return Effect.succeed(response)
           const told = gate.admitted(principal, ticket, until, fiber)
-          return told === Effect.void ? Effect.succeed(response) : effectHttp.answered(Effect.as(told, response))
+          return told === Effect.void
+            ? Effect.succeed(response)
+            : effectHttp.answered(gate, request, Effect.as(told, response))
         },
         onFailure: (cause): App => {
           fiber.setContext(outside)
@@ -68,7 +71,7 @@ export const middleware: Layer.Layer<
               ticket.reported ? Effect.void : gate.admitted(principal, ticket, until, fiber),
               () => Effect.failCause(cause)
             )
-          return effectHttp.answered(refused)
+          return effectHttp.answered(gate, request, refused)
         }
       })
     }
@@ -78,23 +81,20 @@ export const middleware: Layer.Layer<
       request: HttpServerRequest.HttpServerRequest,
       ticket: Decision.Ticket
     ): App =>
-      effectHttp.answered(Effect.flatMapEager(
-        gate.authenticate(
-          effectHttp.toGateRequest(request, fiber.context),
-          ticket,
-          fiber
-        ),
-        (caller): App => {
-          if (caller !== "preflight" && caller !== "anonymous") return enter(fiber, caller, request, ticket)
-          const passes = caller === "preflight"
-            ? Context.getUnsafe(fiber.context, HttpRouter.RouteContext).route.method === "OPTIONS"
-            : isMcp
-          return passes ? app : gate.refuse(noCredentials, {
-            principal: undefined,
-            protocolVersion: effectHttp.protocolVersion(request)
-          }, ticket)
-        }
-      ))
+      effectHttp.answered(
+        gate,
+        request,
+        Effect.flatMapEager(
+          gate.authenticate(effectHttp.toGateRequest(request, fiber.context), ticket, fiber),
+          (caller): App => {
+            if (caller !== "anonymous") return enter(fiber, caller, request, ticket)
+            return isMcp ? app : gate.refuse(noCredentials, {
+              principal: undefined,
+              protocolVersion: effectHttp.protocolVersion(request)
+            }, ticket)
+          }
+        )
+      )
 
     return Effect.withFiber((fiber) => {
       const ticket = Decision.ticket(fiber)

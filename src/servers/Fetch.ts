@@ -69,6 +69,11 @@ export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArr
   readonly tenant?: ((request: Request, ...rest: Rest) => string | undefined) | undefined
   /** Also answers requests for the metadata documents: for a wrapper around a whole application. Default: `false`. */
   readonly metadata?: boolean | undefined
+  /**
+   * Answers preflights from allowed origins. It runs without a caller. Default: the gate answers them with 204, and allows
+   * the headers that MCP clients send.
+   */
+  readonly preflight?: ((request: Request, ...rest: Rest) => Response | Promise<Response>) | undefined
 }
 
 /**
@@ -82,7 +87,10 @@ export interface RouteOptions<Offered extends string, Rest extends ReadonlyArray
   readonly scopes?: ReadonlyArray<Offered> | undefined
   /** As in `ProtectOptions`. */
   readonly tenant?: ((request: Request, ...rest: Rest) => string | undefined) | undefined
-  /** Answers preflights. Default: they are refused as any request without a token. */
+  /**
+   * Answers preflights from allowed origins. It runs without a caller. Default: the gate answers them with 204, and allows
+   * the headers that MCP clients send.
+   */
   readonly preflight?: ((request: Request, ...rest: Rest) => Response | Promise<Response>) | undefined
 }
 
@@ -100,8 +108,8 @@ export interface McpAuthFetch<Offered extends string, A = unknown> extends Async
    *
    * The handler gets the admission, and a request with an unread body: the one that came if the gate did not read its
    * body, else one that is made of it and of what was read. Further arguments of the host (the
-   * environment of a Worker) are passed on. Preflights are passed on too: they carry no credentials, so `principal` is
-   * `undefined`.
+   * environment of a Worker) are passed on. Preflights do not reach it: the gate answers them, or `preflight` does. A page of
+   * an allowed origin may read the answers of the gate; what the handler answers needs CORS headers from the application.
    *
    * An event stream that the handler answers with ends when the token does; one that answers a POST at most five minutes
    * later. A session that the handler opens (`Mcp-Session-Id`) belongs to the caller from then on.
@@ -154,7 +162,7 @@ export const fromLayer = async <R, E, A = unknown>(
     protect: (handler, options = {}) => {
       const limits = body.checkLimits(options)
       const policies = hosts.policiesOf(options.policy)
-      const { metadata = false, parsedBody } = options
+      const { metadata = false, parsedBody, preflight } = options
       const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protect.tenant")
       return (request, ...rest) => {
         const document = metadata ? webHost.document(host, request) : undefined
@@ -166,7 +174,12 @@ export const fromLayer = async <R, E, A = unknown>(
         return webHost.serve(
           host,
           request,
-          { reading, policies, tenant: tenantOf?.(request, ...rest) },
+          {
+            reading,
+            policies,
+            tenant: tenantOf?.(request, ...rest),
+            preflight: preflight && (() => preflight(request, ...rest))
+          },
           (admitted, unread) => handler(unread, hosts.admission(admitted), ...rest)
         )
       }
@@ -174,17 +187,17 @@ export const fromLayer = async <R, E, A = unknown>(
     protectRoute: (handler, options = {}) => {
       const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
       const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
+      const { preflight } = options
       return async (request, ...rest) => {
-        const tenant = tenantOf?.(request, ...rest)
-        const decision = webHost.decideRoute(host, request, scopes, options.preflight !== undefined, tenant)
+        const decision = webHost.decideRoute(host, request, scopes, tenantOf?.(request, ...rest))
         const admitted = Effect.isEffect(decision)
           ? await host.run(decision, request.signal)
           : Result.succeed(decision)
-        if (Result.isFailure(admitted)) return webHost.toResponse(admitted.failure, request.method)
-        const { principal } = admitted.success
-        return principal === undefined
-          ? options.preflight!(request, ...rest)
-          : handler(request, { ...hosts.admission(admitted.success), principal }, ...rest)
+        if (Result.isFailure(admitted)) {
+          return webHost.refused(host, request, admitted.failure, preflight && (() => preflight(request, ...rest)))
+        }
+        const principal = admitted.success.principal!
+        return handler(request, { ...hosts.admission(admitted.success), principal }, ...rest)
       }
     },
     metadata: (request) => webHost.document(host, request),

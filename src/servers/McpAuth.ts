@@ -82,7 +82,7 @@ const fence = (policyOf: PolicyOf) =>
         Effect.catch((refusal) => {
           HttpEffect.appendPreResponseHandlerUnsafe(
             fiber.context,
-            () => Effect.succeed(effectHttp.fromRefusal(refusal))
+            () => Effect.succeed(effectHttp.respondWith(passage.gate, request, refusal))
           )
           return rejected
         })
@@ -405,7 +405,6 @@ const beforeDispatch = (
       const { context } = fiber
       const request = Context.getUnsafe(context, HttpServerRequest.HttpServerRequest)
       const { headers, method } = request
-      if (method === "OPTIONS") return app
       const principal = Context.getOrUndefined(context, Principal)
       const session = headers["mcp-session-id"]
       const limit = Context.get(context, HttpIncomingMessage.MaxBodySize) ?? maximumBody
@@ -420,7 +419,7 @@ const beforeDispatch = (
         request: effectHttp.toGateRequest(request, context)
       }, fiber)
       return Effect.matchEffect(admitted, {
-        onFailure: (refusal): App => Effect.succeed(effectHttp.fromRefusal(refusal)),
+        onFailure: (refusal): App => Effect.succeed(effectHttp.respondWith(gate, request, refusal)),
         onSuccess: (operations): App =>
           Effect.map(withoutHidden(request, policyOf, operations, principal, app), (response) => {
             // The server sets Mcp-Session-Id in a pre-response handler: only one appended after it sees the header.

@@ -63,6 +63,11 @@ export interface ProtectOptions<Offered extends string> {
    * `req.params`. Default: the parameter in `req.params`.
    */
   readonly tenant?: nodeHost.TenantOf | undefined
+  /**
+   * Answers preflights from allowed origins. It runs without a caller, and `next` does not run. Default: the gate answers
+   * them with 204, and allows the headers that MCP clients send.
+   */
+  readonly preflight?: ((req: nodeHost.NodeRequest, res: nodeHost.NodeResponse) => unknown) | undefined
 }
 
 /**
@@ -76,6 +81,11 @@ export interface RouteOptions<Offered extends string> {
   readonly scopes?: ReadonlyArray<Offered> | undefined
   /** As in `ProtectOptions`. */
   readonly tenant?: nodeHost.TenantOf | undefined
+  /**
+   * Answers preflights from allowed origins. It runs without a caller, and `next` does not run. Default: the gate answers
+   * them with 204, and allows the headers that MCP clients send.
+   */
+  readonly preflight?: ((req: nodeHost.NodeRequest, res: nodeHost.NodeResponse) => unknown) | undefined
 }
 
 /**
@@ -104,7 +114,8 @@ export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncD
    * **Details**
    *
    * Whoever runs after it finds the caller in `req.auth`, as the official SDKs want it, and the parsed body that was
-   * judged in `req.body`. Preflights are let through without a caller.
+   * judged in `req.body`. Preflights do not reach it: the gate answers them, or `preflight` does. A page of an allowed
+   * origin may read the answers of the gate; what comes after it needs CORS headers from the application.
    *
    * An event stream of the answer ends when the token does; one that answers a POST at most five minutes later. A session
    * that is opened (`Mcp-Session-Id`) belongs to the caller from then on.
@@ -119,7 +130,7 @@ export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncD
    * or after (it finds its work done).
    */
   readonly protect: (options?: ProtectOptions<Offered>) => Middleware<hosts.Admission<A>>
-  /** The gate in front of any other route: it needs a caller, and its body is not read. Preflights are let through. */
+  /** The gate in front of any other route: it needs a caller, and its body is not read. Preflights are answered here. */
   readonly protectRoute: (options?: RouteOptions<Offered>) => Middleware<hosts.Admission<A>>
   /** Answers requests for the public metadata documents; the promise tells whether it did. To be used at the root. */
   readonly metadataRouter: () => (
@@ -183,12 +194,14 @@ export const fromLayer = async <R, E, A = unknown>(
       const reading = nodeHost.reading(host, body.checkLimits(options))
       const policies = hosts.policiesOf(options.policy)
       const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protect.tenant")
-      return middleware((req, res) => nodeHost.decideCall(host, req, res, reading, policies, tenantOf))
+      return middleware((req, res) =>
+        nodeHost.decideCall(host, req, res, reading, policies, tenantOf, options.preflight)
+      )
     },
     protectRoute: (options = {}) => {
       const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
       const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
-      return middleware((req, res) => nodeHost.decideRoute(host, req, res, scopes, tenantOf))
+      return middleware((req, res) => nodeHost.decideRoute(host, req, res, scopes, tenantOf, options.preflight))
     },
     metadataRouter: () => async (req, res, next) => {
       const answered = nodeHost.document(host, req, res)

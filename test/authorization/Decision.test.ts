@@ -147,7 +147,7 @@ describe("Decision", () => {
       const { decisions, layer, lines } = listening()
       const { gate: { authenticate } } = yield* gate()
       const headers = { origin: "https://server.test", "access-control-request-method": "POST" }
-      yield* authenticate(request(headers, [], "OPTIONS")).pipe(Effect.provide(layer))
+      yield* refused(authenticate(request(headers, [], "OPTIONS"))).pipe(Effect.provide(layer))
       assert.deepStrictEqual([decisions, lines], [[], []])
     }))
 

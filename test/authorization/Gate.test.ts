@@ -95,14 +95,17 @@ describe("Gate.authenticate", () => {
       assert.strictEqual(result._tag, status === 403 ? "Failure" : "Success")
     }))
 
-  it.effect("a true preflight is nobody's request; an OPTIONS request of another kind needs a token", () =>
+  it.effect("[T-AUD-02a] a preflight is answered; an OPTIONS request of another kind needs a token", () =>
     Effect.gen(function*() {
-      const { gate: { authenticate } } = yield* gate()
+      const { gate: { authenticate }, issuer } = yield* gate()
       const origin = "https://server.test"
       const asking = { origin, "access-control-request-method": "POST" }
-      assert.strictEqual(yield* authenticate(request(asking, [], "OPTIONS")), "preflight")
       // Credentials on a preflight are not looked at: browsers send none.
-      assert.strictEqual(yield* authenticate(request(asking, ["Bearer x"], "OPTIONS")), "preflight")
+      for (const lines of [[], ["Bearer x"], [`Bearer ${yield* issuer.mint()}`]]) {
+        const answer = yield* refused(authenticate(request(asking, lines, "OPTIONS")))
+        assert.deepStrictEqual([answer.status, answer.reason, answer.body], [204, "preflight", ""])
+        assert.strictEqual(answer.headers["access-control-allow-origin"], origin)
+      }
       for (
         const other of [
           request({ origin }, [], "OPTIONS"),

@@ -192,7 +192,7 @@ describe("Faces of AuthLayer on a server", () => {
     Effect.gen(function*() {
       const server = TodoServer.make()
       const host = yield* Host.web(server.layer.pipe(Layer.provide(AuthLayer.mock({
-        subject: "alice",
+        resource: TodoServer.resource,
         scopes: ["todos:read", "todos:write", "todos:admin"],
         granted: ["todos:read"]
       }))))
@@ -208,7 +208,7 @@ describe("Faces of AuthLayer on a server", () => {
     Effect.gen(function*() {
       const scopes = ["todos:read", "todos:write", "todos:admin"] as const
       const host = yield* Host.web(
-        TodoServer.make().layer.pipe(Layer.provide(AuthLayer.mock({ subject: "alice", scopes })))
+        TodoServer.make().layer.pipe(Layer.provide(AuthLayer.mock({ resource: TodoServer.resource, scopes })))
       )
       const { headers } = yield* host.send(Mcp.initialize("2025-11-25"))
       const received = yield* host.send(Mcp.legacy(headers["mcp-session-id"]!, Mcp.message("tools/list")))
@@ -220,7 +220,7 @@ describe("Faces of AuthLayer on a server", () => {
       const host = yield* Host.web(
         HttpRouter.add("GET", "/where", Effect.map(Tenant, ({ tenant }) => HttpServerResponse.text(tenant))).pipe(
           Layer.provide(AuthLayer.mock({
-            subject: "alice",
+            resource: TodoServer.resource,
             scopes: ["a"],
             claims: { tenant: "acme", admin: true },
             claimsService: { service: Tenant, schema: TenantClaims }
@@ -239,12 +239,49 @@ describe("Faces of AuthLayer on a server", () => {
         retryAfter: 9
       })
       const host = yield* Host.web(server.layer.pipe(Layer.provide(
-        AuthLayer.mockRefused(error, { scopes: ["todos:read", "todos:write", "todos:admin"] })
+        AuthLayer.mockRefused(error, {
+          resource: TodoServer.resource,
+          scopes: ["todos:read", "todos:write", "todos:admin"]
+        })
       )))
       const received = yield* host.send(Mcp.call("list", { token: "x" }))
       assert.deepStrictEqual([received.status, received.headers["retry-after"]], [503, "9"])
       assert.isUndefined(received.headers["www-authenticate"])
       assert.deepStrictEqual(server.ran, [])
+    }).pipe(quiet))
+
+  it.live("[T-AUD-18a] mock and mockRefused: Host, Origin and preflights come first, as at the real gate", () =>
+    Effect.gen(function*() {
+      const error = new AuthError.InvalidToken({ reason: "revoked" })
+      const route = HttpRouter.add("*", "/mcp", HttpServerResponse.text("in"))
+      const scopes = ["a"] as const
+      const layers = [
+        [AuthLayer.mock({ scopes }), 200],
+        [AuthLayer.mockRefused(error, { scopes }), 401]
+      ] as const
+      const named = [
+        [AuthLayer.mock({ scopes, allowedHosts: ["server.test"] }), 200],
+        [AuthLayer.mockRefused(error, { scopes, allowedHosts: ["server.test"] }), 401]
+      ] as const
+      const origin = "http://localhost"
+      for (const [layer, status] of layers) {
+        const handle = yield* Host.webHandler(route.pipe(Layer.provide(layer)))
+        const send = (url: string, init?: RequestInit) => handle(new Request(url, init))
+        assert.strictEqual((yield* send("http://localhost/mcp")).status, status)
+        assert.strictEqual((yield* send("http://127.0.0.1:3000/mcp")).status, status)
+        assert.strictEqual((yield* send("http://evil.example/mcp")).status, 403)
+        assert.strictEqual((yield* send("http://localhost/mcp", { headers: { host: "evil.example" } })).status, 403)
+        assert.strictEqual((yield* send("http://localhost/mcp", { headers: { origin: "http://a.b" } })).status, 403)
+        const headers = { origin, "access-control-request-method": "POST" }
+        assert.strictEqual((yield* send("http://localhost/mcp", { method: "OPTIONS", headers })).status, 204)
+        const read = yield* send("http://localhost/mcp", { headers: { origin } })
+        if (status === 401) assert.strictEqual(read.headers.get("access-control-allow-origin"), origin)
+      }
+      for (const [layer, status] of named) {
+        const host = yield* Host.web(route.pipe(Layer.provide(layer)))
+        assert.strictEqual((yield* host.send(get("/mcp"))).status, status)
+      }
+      assert.throws(() => AuthLayer.mock({ scopes, allowedHosts: ["http://server.test"] }), "allowedHosts")
     }).pipe(quiet))
 
   it.live("config: the environment says where the server is and who issues its tokens", () =>
@@ -270,5 +307,33 @@ describe("Faces of AuthLayer on a server", () => {
       assert.include(refused.headers["www-authenticate"], "https://todos.test/.well-known/oauth-protected-resource/mcp")
       const foreign = yield* host.send(Mcp.call("list", { headers: [["origin", "https://server.test"]] }))
       assert.strictEqual(foreign.status, 403)
+    }).pipe(quiet))
+
+  it.live("config: ALLOWED_ORIGINS and ALLOWED_HOSTS replace the options, which stay where they are not set", () =>
+    Effect.gen(function*() {
+      const places = { RESOURCE_URL: "https://server.test/mcp", AUTHORIZATION_SERVERS: "https://one.test" }
+      const verdicts = Effect.fnUntraced(function*(env: Record<string, string>) {
+        const host = yield* Host.web(
+          TodoServer.make().layer.pipe(
+            Layer.provide(AuthLayer.config({
+              scopes: TodoServer.scopes,
+              allowedOrigins: ["https://in-code.test"],
+              allowedHosts: ["in-code.test"]
+            })),
+            Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord({ ...places, ...env })))
+          )
+        )
+        const status = (...headers: ReadonlyArray<readonly [string, string]>) =>
+          Effect.map(host.send(Mcp.call("list", { headers })), (_) => _.status)
+        return [
+          yield* status(["origin", "https://in-code.test"]),
+          yield* status(["origin", "https://in-env.test"]),
+          yield* status(["host", "in-code.test"]),
+          yield* status(["host", "in-env.test"])
+        ]
+      })
+      assert.deepStrictEqual(yield* verdicts({}), [401, 403, 401, 403])
+      const env = { ALLOWED_ORIGINS: "https://in-env.test", ALLOWED_HOSTS: "in-env.test, 10.0.0.7" }
+      assert.deepStrictEqual(yield* verdicts(env), [403, 401, 403, 401])
     }).pipe(quiet))
 })

@@ -242,18 +242,17 @@ describe("protect", () => {
     )
   })
 
-  it("passes a preflight on, without a caller", async () => {
+  it("[T-AUD-02a] a preflight reaches the preflight option alone, and only from an allowed origin", async () => {
     await using auth = await make({ allowedOrigins: ["https://app.test"] })
-    const handler = auth.protect((request, { principal }) =>
-      new Response(null, { status: 204, headers: { "x-seen": `${request.method} ${principal}` } })
-    )
-    const answer = await handler(
-      new Request(resource, {
-        method: "OPTIONS",
-        headers: { origin: "https://app.test", "access-control-request-method": "POST" }
-      })
-    )
-    assert.strictEqual(answer.headers.get("x-seen"), "OPTIONS undefined")
+    const preflight = (origin: string) =>
+      new Request(resource, { method: "OPTIONS", headers: { origin, "access-control-request-method": "POST" } })
+    const handler = auth.protect((_request, _admission, _env: string) => new Response("ran"), {
+      preflight: (request, env) =>
+        new Response(null, { status: 204, headers: { "x-seen": `${request.method} ${env}` } })
+    })
+    const answer = await handler(preflight("https://app.test"), "env")
+    assert.strictEqual(answer.headers.get("x-seen"), "OPTIONS env")
+    assert.strictEqual((await handler(preflight("https://evil.test"), "env")).status, 403)
   })
 
   it("counts the bytes that come, whatever was announced", async () => {
@@ -384,18 +383,18 @@ describe("protectRoute", () => {
     assert.strictEqual(await answer.text(), "ran")
   })
 
-  it("refuses preflights unless they are provided for", async () => {
+  it("[T-AUD-02a] a preflight reaches no handler: the gate answers it, or the preflight option does", async () => {
     await using auth = await make({ allowedOrigins: ["https://app.test"] })
     const preflight = () =>
       new Request(resource, {
         method: "OPTIONS",
         headers: { origin: "https://app.test", "access-control-request-method": "POST" }
       })
-    assert.strictEqual((await auth.protectRoute(() => new Response("ran"))(preflight())).status, 401)
-    const provided = auth.protectRoute(() => new Response("ran"), {
-      preflight: () => new Response(null, { status: 204 })
-    })
-    assert.strictEqual((await provided(preflight())).status, 204)
+    const answer = await auth.protectRoute(() => new Response("ran"))(preflight())
+    assert.deepStrictEqual([answer.status, await answer.text()], [204, ""])
+    assert.strictEqual(answer.headers.get("access-control-allow-origin"), "https://app.test")
+    const provided = auth.protectRoute(() => new Response("ran"), { preflight: () => new Response("own") })
+    assert.strictEqual(await (await provided(preflight())).text(), "own")
   })
 })
 
@@ -448,7 +447,7 @@ describe("options", () => {
   })
 
   it("a mock stands for the whole layer", async () => {
-    await using auth = await McpAuthFetch.fromLayer(AuthLayer.mock({ subject: "alice", scopes: ["todos:read"] }))
+    await using auth = await McpAuthFetch.fromLayer(AuthLayer.mock({ resource, scopes: ["todos:read"] }))
     const handler = auth.protect((_, { principal }) => new Response(principal?.subject))
     assert.strictEqual(await (await handler(post(undefined, call("list_todos")))).text(), "alice")
   })

@@ -78,7 +78,7 @@ describe("the request", () => {
       const twice = yield* server.call("list_todos", { authorization: [`Bearer ${token}`, `Bearer ${token}`] })
       assert.strictEqual(twice.status, 400)
       const folded = yield* server.raw(
-        `POST /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer\r\n ${token}\r\nContent-Length: 0\r\n\r\n`,
+        `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer\r\n ${token}\r\nContent-Length: 0\r\n\r\n`,
         (_) => _.includes("\r\n\r\n")
       )
       // Node joins a folded line with a space (RFC 9112 §5.2), or refuses it.
@@ -182,7 +182,7 @@ describe("the request", () => {
       }
       // A preflight to the MCP endpoint carries no caller, and reaches no tool.
       const own = yield* server.send({ method: "OPTIONS", headers: preflight })
-      assert.notStrictEqual(own.status, 200)
+      assert.deepStrictEqual([own.status, own.headers["access-control-allow-origin"]], [204, "https://app.example"])
     }))
 
   it.effect("T-HTTP-09 a foreign origin is refused before anything else", () =>
@@ -190,12 +190,20 @@ describe("the request", () => {
       const server = yield* Running.start()
       const token = yield* server.issuer.mint({ scopes: ["todos:read"] })
       for (const origin of ["http://evil.example", "null", "http://127.0.0.1:1", `${server.origin}.evil.example`]) {
-        const answer = yield* server.call("list_todos", { ...bearer(token), origin, host: "evil.example" })
+        const answer = yield* server.call("list_todos", { ...bearer(token), origin })
         assert.strictEqual(answer.status, 403)
         assert.isEmpty(answer.challenges)
       }
       assert.deepStrictEqual(yield* server.issuer.requests, [])
       assert.isTrue(server.decisions.every(({ reason }) => reason === "origin"))
+      // DNS rebinding: the page is of the attacker's host, and so is its origin, if the browser sends one at all.
+      for (const more of [{}, { origin: "http://evil.example" }, { origin: server.origin }]) {
+        const answer = yield* server.call("list_todos", { ...bearer(token), ...more, host: "evil.example" })
+        assert.strictEqual(answer.status, 403)
+        assert.isEmpty(answer.challenges)
+        assert.strictEqual(server.decisions.at(-1)?.reason, "foreign-host")
+      }
+      assert.deepStrictEqual(yield* server.issuer.requests, [])
       resultOf(yield* server.call("list_todos", { ...bearer(token), origin: server.origin }))
     }))
 
@@ -225,7 +233,7 @@ describe("the request", () => {
           socket.write(head)
           more()
         })
-      const head = "POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+      const head = "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
       for (
         const [more, framed] of [[`Content-Length: ${size}\r\n\r\n`, false], [
           "Transfer-Encoding: chunked\r\n\r\n",

@@ -166,7 +166,7 @@ describe("the token", () => {
       assert.isAbove(large.length, 64 * 1024)
       for (const token of [large, "a".repeat(64 * 1024), "a".repeat(1_000_000), ".".repeat(1_000_000)]) {
         const received = yield* server.raw(
-          `POST /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Length: 0\r\n\r\n`
+          `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token}\r\nContent-Length: 0\r\n\r\n`
         )
         assert.match(received, /^HTTP\/1\.1 431 /)
       }
@@ -195,7 +195,7 @@ describe("the token", () => {
       for (const levels of [20_000, 100_000]) {
         const payload = segment(`${claims},"x":${deep(levels)}}`)
         const received = yield* server.raw(
-          `POST /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${
+          `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${
             segment(goodHeader)
           }.${payload}.AAAA\r\nContent-Length: 0\r\n\r\n`,
           (_) => _.includes("\r\n\r\n")

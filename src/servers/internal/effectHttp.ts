@@ -12,6 +12,7 @@ import type { Refusal } from "../../authorization/Refusal.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
+import * as requestHost from "./requestHost.ts"
 import * as requestPath from "./requestPath.ts"
 
 /**
@@ -47,6 +48,10 @@ class GateRequest implements Gate.Request {
     return linesOf(this.#request, "dpop")
   }
 
+  get host(): ReadonlyArray<string> {
+    return hostOf(this.#request)
+  }
+
   get path(): string {
     return pathOf(this.#request)
   }
@@ -74,13 +79,28 @@ const linesOf = (request: HttpServerRequest.HttpServerRequest, name: string): Re
   const raw = (request.source as { readonly rawHeaders?: unknown }).rawHeaders
   if (Array.isArray(raw)) return headerLines.ofRaw(raw, name)
   const line = request.headers[name]
-  return line === undefined ? [] : headerLines.split(line)
+  if (line === undefined) return []
+  // How many credentials a joined line holds is the same question on every host, and has one place: `Credentials.parse`.
+  return name === "authorization" ? [line] : headerLines.split(line)
 }
 
 /** Whether a request may have an `Origin`: `false` is certain. */
 const hasOrigin = ({ source }: HttpServerRequest.HttpServerRequest): boolean => {
   const { rawHeaders } = source as { readonly rawHeaders?: unknown }
   return !Array.isArray(rawHeaders) || headerLines.ofRaw(rawHeaders, "origin").length > 0
+}
+
+/** Every host that a request names, as its platform has it. */
+const hostOf = ({ headers, source, url }: HttpServerRequest.HttpServerRequest): ReadonlyArray<string> => {
+  const { headers: own, originalUrl, rawHeaders, url: target } = source as {
+    readonly headers?: unknown
+    readonly originalUrl?: unknown
+    readonly rawHeaders?: unknown
+    readonly url?: unknown
+  }
+  if (Array.isArray(rawHeaders)) return requestHost.ofRaw(rawHeaders, originalUrl ?? target)
+  if (own instanceof Headers && typeof target === "string") return requestHost.ofFetch(target, own)
+  return requestHost.ofRaw(headers["host"] === undefined ? [] : ["host", headers["host"]], url)
 }
 
 /**
@@ -106,7 +126,8 @@ export const recall = (
   // Whoever traces wants to see every verification, also one out of memory.
   if (fiber.cache.tracer !== undefined) return undefined
   const line = soleAuthorization(request.source as { readonly headers?: unknown; readonly rawHeaders?: unknown })
-  return line === undefined ? undefined : gate.recall(line, ticket)
+  if (line === undefined) return undefined
+  return gate.recall(line, ticket, gate.checksHost ? hostOf(request) : requestHost.unchecked)
 }
 
 const soleAuthorization = (
@@ -164,11 +185,21 @@ const toResponse = ({ body, headers, status }: Refusal | Answer): HttpServerResp
   return HttpServerResponse.text(body, { status, headers: others, contentType: contentType ?? "application/json" })
 }
 
+/** A refusal of the gate to this request, as Effect writes it. */
+export const respondWith = (
+  gate: Gate.Gate,
+  request: HttpServerRequest.HttpServerRequest,
+  refusal: Refusal
+): HttpServerResponse.HttpServerResponse =>
+  fromRefusal(hasOrigin(request) ? gate.allowOrigin(refusal, request.headers["origin"]) : refusal)
+
 /** Writes down a refusal of the gate. Every other failure is the router's. */
 export const answered = <E, R>(
+  gate: Gate.Gate,
+  request: HttpServerRequest.HttpServerRequest,
   app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, Exclude<E, Refusal>, R> => {
-  const answer = (refusal: Refusal) => Effect.succeed(fromRefusal(refusal))
+  const answer = (refusal: Refusal) => Effect.succeed(respondWith(gate, request, refusal))
   const isRefusal = (error: unknown): error is E & Refusal =>
     (error as Partial<Refusal> | undefined)?._tag === "Refusal"
   const refused = Exit.isExit(app) ? Result.getOrUndefined(Exit.findError(app)) : undefined

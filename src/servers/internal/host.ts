@@ -23,6 +23,7 @@ import * as body from "./body.ts"
 import { BodyDeadlines } from "./bodyDeadlines.ts"
 import * as documents from "./documents.ts"
 import * as lifetime from "./lifetime.ts"
+import * as requestHost from "./requestHost.ts"
 import * as sseSession from "./sseSession.ts"
 
 /* What every host outside Effect does with a request. An adapter translates its request into the gate's, and what comes
@@ -41,7 +42,7 @@ export type Read = () => Body
  * @since 0.1.0
  */
 export interface Admission<A = unknown> {
-  /** Who calls; `undefined` for a preflight, and for an anonymous request where those are allowed. */
+  /** The caller; `undefined` for an anonymous request where those are allowed. */
   readonly principal: Principal["Service"] | undefined
   /** The same caller as the official SDKs want it. */
   readonly authInfo: authInfo.AuthInfo | undefined
@@ -165,22 +166,19 @@ export interface Host<A = unknown> {
     policies: Policies
   ) => ((read: Body) => Effect.Effect<Admitted<A>, Refusal>) | undefined
   /**
-   * Decides about a request to any other route: it needs a caller with these scopes, and its body is not read. Only a
-   * preflight comes in without a caller, and only if it may.
+   * Decides about a request to any other route: it needs a caller with these scopes, and its body is not read.
    */
-  readonly admitRoute: (
-    request: Request,
-    scopes: ReadonlyArray<string>,
-    preflights: boolean
-  ) => Effect.Effect<Admitted<A>, Refusal>
+  readonly admitRoute: (request: Request, scopes: ReadonlyArray<string>) => Effect.Effect<Admitted<A>, Refusal>
   /**
    * The same for a request that needs no second look: its token was verified lately and has the scopes. At once where
    * nobody has to be told; `undefined` says nothing. `authorization` is its one `Authorization` line; it has no `Origin`.
+   * `named` are the hosts that it names, if the gate checks them.
    */
   readonly recallRoute: (
     authorization: string,
     method: string,
-    scopes: ReadonlyArray<string>
+    scopes: ReadonlyArray<string>,
+    named: ReadonlyArray<string>
   ) => Admitted<A> | Effect.Effect<Admitted<A>, Refusal> | undefined
   /** Told of each answer of an MCP handler: binds the session that it opens, releases the one that it ends. */
   readonly answered: (admitted: Admitted<A>, status: number, session: string | undefined) => void
@@ -246,17 +244,6 @@ export const make = async <A, R, E>(
     claimsOf === undefined
       ? undefined
       : Context.getOrUndefined(gate.services(principal) as Context.Context<any>, claimsOf)
-
-  const nobody = (method: string): Admitted<A> => ({
-    method,
-    session: undefined,
-    principal: undefined,
-    authInfo: undefined,
-    claims: undefined,
-    operations: [],
-    body: undefined,
-    ticket: undefined
-  })
 
   const somebody = (
     principal: Principal["Service"],
@@ -387,7 +374,6 @@ export const make = async <A, R, E>(
       Effect.withFiber((fiber) => {
         const ticket = Decision.ticket(fiber)
         return Effect.flatMapEager(gate.authenticate(request, ticket, fiber), (caller) => {
-          if (caller === "preflight") return Effect.succeed(nobody(request.method))
           const principal = caller === "anonymous" ? undefined : caller
           const isRead = body.isRead(request.method)
           return judge(request, ticket, fiber, principal, isRead ? Effect.suspend(read) : undefined, policies)
@@ -395,7 +381,12 @@ export const make = async <A, R, E>(
       }),
     recall: (request, authorization, policies) => {
       const ticket = arriving()
-      const principal = ticket && gate.recall(authorization, ticket)
+      const principal = ticket &&
+        gate.recall(
+          authorization,
+          ticket,
+          gate.checksHost ? request.host ?? requestHost.unchecked : requestHost.unchecked
+        )
       if (ticket === undefined || principal === undefined) return undefined
       const session = request.header("mcp-session-id")
       if (session !== undefined && gate.sessions.judge(session, principal) !== "own") return undefined
@@ -408,14 +399,13 @@ export const make = async <A, R, E>(
         }
       }
     },
-    admitRoute: (request, scopes, preflights) =>
+    admitRoute: (request, scopes) =>
       Effect.withFiber((fiber) => {
         const ticket = Decision.ticket(fiber)
         return Effect.flatMapEager(gate.authenticate(request, ticket, fiber), (principal) => {
           const { method } = request
-          if (principal === "preflight" && preflights) return Effect.succeed(nobody(method))
           const protocolVersion = request.header("mcp-protocol-version")
-          if (principal === "preflight" || principal === "anonymous") {
+          if (principal === "anonymous") {
             return gate.refuse(noCredentials, { principal: undefined, protocolVersion }, ticket)
           }
           return Effect.mapEager(
@@ -431,9 +421,9 @@ export const make = async <A, R, E>(
           )
         })
       }),
-    recallRoute: (authorization, method, scopes) => {
+    recallRoute: (authorization, method, scopes, named) => {
       const ticket = arriving()
-      const principal = ticket && gate.recall(authorization, ticket)
+      const principal = ticket && gate.recall(authorization, ticket, named)
       if (
         ticket === undefined || principal === undefined || scopes.some((scope) => !principal.scopes.has(scope))
       ) return undefined

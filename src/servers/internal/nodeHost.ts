@@ -3,7 +3,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type { Request } from "../../authorization/Gate.ts"
-import type { Refusal } from "../../authorization/Refusal.ts"
+import { isPreflight, type Refusal } from "../../authorization/Refusal.ts"
 import type { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
 import * as Signature from "../../verification/Signature.ts"
 import * as body from "./body.ts"
@@ -12,6 +12,7 @@ import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
 import type { Admitted, Host, Policies } from "./host.ts"
 import * as nodeBody from "./nodeBody.ts"
+import * as requestHost from "./requestHost.ts"
 import * as requestPath from "./requestPath.ts"
 import * as sseSession from "./sseSession.ts"
 import { isEventStream } from "./webHost.ts"
@@ -103,6 +104,10 @@ class GateRequest implements Request {
     return headerLines.ofRaw(this.#req.rawHeaders, "dpop")
   }
 
+  get host(): ReadonlyArray<string> {
+    return hostOf(this.#req)
+  }
+
   get path(): string {
     return pathOf(this.#req)
   }
@@ -147,7 +152,8 @@ export const decideCall = <A>(
   res: NodeResponse,
   reading: Reading,
   policies: Policies,
-  tenantOf?: TenantOf | undefined
+  tenantOf?: TenantOf | undefined,
+  preflight?: AnswerPreflight | undefined
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
   // Whoever is gone by now will not be heard of again.
   if (res.destroyed) return undefined
@@ -158,7 +164,7 @@ export const decideCall = <A>(
   const recalled = line === undefined ? undefined : host.recall(request, line, policies)
   if (recalled === undefined) {
     const read = () => Effect.callback<body.Message, Unread>((resume) => Effect.sync(readBody(req, reading, resume)))
-    return decide(host, req, res, host.admit(request, read, policies))
+    return decide(host, req, res, host.admit(request, read, policies), preflight)
   }
   // No fiber waits for the body: for a small call it would cost as much as the rest of the gate.
   const waiting = new Promise<Exit.Exit<body.Message, Unread> | "closing">((resolve) => {
@@ -181,19 +187,25 @@ export const decideRoute = <A>(
   req: NodeRequest,
   res: NodeResponse,
   scopes: ReadonlyArray<string>,
-  tenantOf?: TenantOf | undefined
+  tenantOf?: TenantOf | undefined,
+  preflight?: AnswerPreflight | undefined
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
   const line = headerLines.soleOfRaw(req.rawHeaders, "authorization", "origin")
+  const named = host.gate.checksHost ? hostOf(req) : requestHost.unchecked
   const recalled = line === undefined || streamsOf(req).length > 0
     ? undefined
-    : host.recallRoute(line, req.method ?? "GET", scopes)
+    : host.recallRoute(line, req.method ?? "GET", scopes, named)
   return decide(
     host,
     req,
     res,
-    recalled ?? host.admitRoute(new GateRequest(req, line !== undefined, tenantOf), scopes, true)
+    recalled ?? host.admitRoute(new GateRequest(req, line !== undefined, tenantOf), scopes),
+    preflight
   )
 }
+
+/** An answer of the author's own to a preflight from an allowed origin. */
+export type AnswerPreflight = (req: NodeRequest, res: NodeResponse) => unknown
 
 /** Why there is no body to judge. */
 type Unread = MalformedRequest | AuthConfigError
@@ -250,20 +262,32 @@ export const send = (req: NodeRequest, res: NodeResponse, answer: Refusal | Answ
   if (res.headersSent || res.writableEnded || res.destroyed) return
   res.statusCode = answer.status
   for (const [name, value] of Object.entries(answer.headers)) {
-    const before = name === "access-control-expose-headers" ? res.getHeader(name) : undefined
-    // A CORS middleware in front may expose headers of its own.
-    res.setHeader(name, before === undefined ? value : `${String(before)}, ${value}`)
+    // A CORS middleware in front may have set headers of its own.
+    const before = corsHeaders.has(name) ? res.getHeader(name) : undefined
+    res.setHeader(name, before === undefined ? value : added(String(before), value))
   }
   if (answer.body === "" || req.method === "HEAD") res.end()
   else res.end(answer.body)
 }
 
-/** The path as it came in: frameworks shorten `url` below a mount point. */
-const pathOf = (req: NodeRequest): string => {
-  const { originalUrl } = extras(req)
-  const url = typeof originalUrl === "string" ? originalUrl : req.url ?? "/"
-  return requestPath.of(url)
+/** Lists, of which an answer adds its members to those that are set. */
+const corsHeaders = new Set(["access-control-expose-headers", "access-control-allow-headers", "vary"])
+
+const added = (before: string, value: string): string => {
+  const known = new Set(before.toLowerCase().split(",").map((_) => _.trim()))
+  const others = value.split(", ").filter((_) => !known.has(_.toLowerCase()))
+  return others.length === 0 ? before : `${before}, ${others.join(", ")}`
 }
+
+/** The target as it came in: frameworks shorten `url` below a mount point. */
+const targetOf = (req: NodeRequest): string => {
+  const { originalUrl } = extras(req)
+  return typeof originalUrl === "string" ? originalUrl : req.url ?? "/"
+}
+
+const pathOf = (req: NodeRequest): string => requestPath.of(targetOf(req))
+
+const hostOf = (req: NodeRequest): ReadonlyArray<string> => requestHost.ofRaw(req.rawHeaders, targetOf(req))
 
 /** Answers with the public document that a request asks for; `undefined` if it asks for none. */
 export const document = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse): Promise<void> | undefined => {
@@ -277,20 +301,25 @@ export const document = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse):
 
 /**
  * Runs a decision for as long as the client is there. A refusal is sent; what comes in is given back, at once where the
- * decision waits for nothing.
+ * decision waits for nothing. `preflight` answers preflights in place of the gate.
  */
 export const decide = <A, B>(
   host: Host<A>,
   req: NodeRequest,
   res: NodeResponse,
-  decision: B | Effect.Effect<B, Refusal>
+  decision: B | Effect.Effect<B, Refusal>,
+  preflight?: AnswerPreflight | undefined
 ): B | undefined | Promise<B | undefined> => {
   // Whatever stands in here was not put there by this gate.
   if ("auth" in req) delete extras(req).auth
   if (!Effect.isEffect(decision)) return decision
-  const settle = (result: Result.Result<B, Refusal>): B | undefined => {
+  const settle = (result: Result.Result<B, Refusal>): B | undefined | Promise<undefined> => {
     if (Result.isSuccess(result)) return result.success
-    send(req, res, result.failure)
+    if (preflight !== undefined && isPreflight(result.failure)) {
+      return Promise.resolve(preflight(req, res)).then(() => undefined)
+    }
+    const { origin } = req.headers
+    send(req, res, host.gate.allowOrigin(result.failure, typeof origin === "string" ? origin : undefined))
     return undefined
   }
   const started = host.start(decision)

@@ -109,7 +109,7 @@ export const make = async <R, E>(
       })
       const decision = host.admit(web.toGateRequest(request, tenant), requestBody.read, policies)
       const admitted = await host.run(decision, request.signal)
-      if (Result.isFailure(admitted)) return web.toResponse(admitted.failure, request.method)
+      if (Result.isFailure(admitted)) return web.refused(host, request, admitted.failure)
       const response = await serve(admitted.success.authInfo, admitted.success.body, requestBody.toRequest())
       host.answered(admitted.success, response.status, response.headers.get("mcp-session-id") ?? undefined)
       return web.endInTime(host, admitted.success, response)

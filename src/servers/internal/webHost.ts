@@ -1,12 +1,13 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Gate from "../../authorization/Gate.ts"
-import type { Refusal } from "../../authorization/Refusal.ts"
+import { isPreflight, type Refusal } from "../../authorization/Refusal.ts"
 import type { MalformedRequest } from "../../protocol/AuthError.ts"
 import * as body from "./body.ts"
 import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
 import type { Admitted, Body, Host, Policies, Read } from "./host.ts"
+import * as requestHost from "./requestHost.ts"
 import * as requestPath from "./requestPath.ts"
 import * as sseSession from "./sseSession.ts"
 import * as webBody from "./webBody.ts"
@@ -41,11 +42,17 @@ class GateRequest implements Gate.Request {
   }
 
   get authorization(): ReadonlyArray<string> {
-    return this.#lines("authorization")
+    const value = this.#request.headers.get("authorization")
+    return value === null ? [] : [value]
   }
 
   get dpop(): ReadonlyArray<string> {
-    return this.#lines("dpop")
+    const value = this.#request.headers.get("dpop")
+    return value === null ? [] : headerLines.split(value)
+  }
+
+  get host(): ReadonlyArray<string> {
+    return requestHost.ofFetch(this.#request.url, this.#request.headers)
   }
 
   get path(): string {
@@ -60,11 +67,6 @@ class GateRequest implements Gate.Request {
   routeParameter(): string | undefined {
     return this.#tenant
   }
-
-  #lines(name: string): ReadonlyArray<string> {
-    const value = this.#request.headers.get(name)
-    return value === null ? [] : headerLines.split(value)
-  }
 }
 
 export const toGateRequest = (request: Request, tenant?: string | undefined): Gate.Request =>
@@ -75,14 +77,14 @@ export const decideRoute = <A>(
   host: Host<A>,
   request: Request,
   scopes: ReadonlyArray<string>,
-  preflights: boolean,
   tenant?: string | undefined
 ): Admitted<A> | Effect.Effect<Admitted<A>, Refusal> => {
   const line = request.headers.has("origin") ? null : request.headers.get("authorization")
+  const named = host.gate.checksHost ? requestHost.ofFetch(request.url, request.headers) : requestHost.unchecked
   const recalled = line === null || sseSession.idsOf(request.url).length > 0
     ? undefined
-    : host.recallRoute(line, request.method, scopes)
-  return recalled ?? host.admitRoute(new GateRequest(request, line !== null, tenant), scopes, preflights)
+    : host.recallRoute(line, request.method, scopes, named)
+  return recalled ?? host.admitRoute(new GateRequest(request, line !== null, tenant), scopes)
 }
 
 /** The body of a request, read once for the gate and for the handler behind it. */
@@ -148,6 +150,20 @@ const readAtOnce = (request: Request, limits: body.Limits): Effect.Effect<body.M
 export const toResponse = ({ body, headers, status }: Refusal | Answer, method: string): Response =>
   new Response(body === "" || method === "HEAD" ? null : body, { status, headers: { ...headers } })
 
+/** A refusal as fetch has it. `preflight` answers preflights in place of the gate. */
+export const refused = <A>(
+  { gate }: Host<A>,
+  request: Request,
+  refusal: Refusal,
+  preflight?: AnswerPreflight | undefined
+): Response | Promise<Response> =>
+  preflight !== undefined && isPreflight(refusal)
+    ? preflight()
+    : toResponse(gate.allowOrigin(refusal, request.headers.get("origin") ?? undefined), request.method)
+
+/** An answer of the author's own to a preflight from an allowed origin. */
+export type AnswerPreflight = () => Response | Promise<Response>
+
 /** The public document that a request asks for. */
 export const document = <A>(host: Host<A>, request: Request): Promise<Response> | undefined => {
   const found = host.document(new URL(request.url).pathname, {
@@ -162,13 +178,18 @@ export const document = <A>(host: Host<A>, request: Request): Promise<Response> 
 export const serve = async <A>(
   host: Host<A>,
   request: Request,
-  options: { readonly reading: Reading; readonly policies: Policies; readonly tenant?: string | undefined },
+  options: {
+    readonly reading: Reading
+    readonly policies: Policies
+    readonly tenant?: string | undefined
+    readonly preflight?: AnswerPreflight | undefined
+  },
   handler: (admitted: Admitted<A>, request: Request) => Response | Promise<Response>
 ): Promise<Response> => {
   const requestBody = new RequestBody(request, options.reading)
   const decision = host.admit(toGateRequest(request, options.tenant), requestBody.read, options.policies)
   const admitted = await host.run(decision, request.signal)
-  if (Result.isFailure(admitted)) return toResponse(admitted.failure, request.method)
+  if (Result.isFailure(admitted)) return refused(host, request, admitted.failure, options.preflight)
   const response = await handler(admitted.success, requestBody.toRequest())
   host.answered(admitted.success, response.status, response.headers.get("mcp-session-id") ?? undefined)
   return endInTime(host, admitted.success, response)

@@ -11,12 +11,12 @@ export const origin = "https://app.test"
 /** What a host can be told, in JSON, since one of them runs in another process. */
 export type Settings = Pick<
   AuthLayer.Common<AuthLayer.Scopes>,
-  "anonymous" | "unlisted" | "legacyAuthorizationServerMetadata" | "dpop" | "sessionsPerCaller"
+  "anonymous" | "unlisted" | "legacyAuthorizationServerMetadata" | "dpop" | "sessionsPerCaller" | "allowedHosts"
 >
 
-export const optionsOf = (issuer: string, settings: Settings) => ({
+export const optionsOf = (issuer: string, settings: Settings, at: string = resource) => ({
   ...settings,
-  resource,
+  resource: at,
   authorizationServers: [issuer] as const,
   scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] } as const,
   allowedOrigins: [origin]
@@ -27,6 +27,8 @@ export type Options = ReturnType<typeof optionsOf>
 export interface Sent {
   readonly method: string
   readonly path: string
+  /** The `Host` lines, which a fetch host without a socket takes its URL from, too. Default: that of `resource`. */
+  readonly hosts?: ReadonlyArray<string>
   /** Lines, in this order; a name may come twice. */
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>
   readonly body?: string | Uint8Array<ArrayBuffer>
@@ -89,11 +91,15 @@ export const recorder = () => {
 
 /** Sends to a function from `Request` to `Response`. */
 export const overFetch = (handle: (request: Request) => Response | Promise<Response>) => {
-  const ask = async ({ announced, body, headers, method, path }: Sent) =>
+  const ask = async ({ announced, body, headers, hosts = [], method, path }: Sent) =>
     handle(
-      new Request(new URL(path, resource), {
+      new Request(new URL(path, hosts[0] === undefined ? resource : `http://${hosts[0]}`), {
         method,
-        headers: [...headers, ...(announced === undefined ? [] : [["content-length", String(announced)] as const])]
+        headers: [
+          ...hostLines(hosts),
+          ...headers,
+          ...(announced === undefined ? [] : [["content-length", String(announced)] as const])
+        ]
           .map(([name, value]) => [name, value] as [string, string]),
         ...(body === undefined ? {} : { body })
       })
@@ -155,7 +161,7 @@ export const overFetch = (handle: (request: Request) => Response | Promise<Respo
 
 /** Sends over a socket, each header line as it is given. */
 export const overSocket = (port: number) => {
-  const ask = ({ announced, body, headers, method, path }: Sent) =>
+  const ask = ({ announced, body, headers, hosts = ["server.test"], method, path }: Sent) =>
     new Promise<IncomingMessage>((resolve, reject) => {
       const request: ClientRequest = nodeRequest({
         port,
@@ -163,7 +169,7 @@ export const overSocket = (port: number) => {
         method,
         path,
         agent: false,
-        headers: ["host", "server.test", ...headers.flat(), ...lengthOf(body, announced)] as never
+        headers: [...hostLines(hosts), ...headers].flat().concat(lengthOf(body, announced)) as never
       })
       request.on("response", (response) => {
         if (announced !== undefined) response.on("end", () => request.destroy())
@@ -247,6 +253,8 @@ export const overSocket = (port: number) => {
   }
 }
 
+const hostLines = (hosts: ReadonlyArray<string>) => hosts.map((host) => ["host", host] as const)
+
 // A list of raw headers is sent as it is: Node adds no length to it.
 const lengthOf = (body: Sent["body"], announced: number | undefined) =>
   body === undefined ? [] : ["content-length", String(announced ?? Buffer.byteLength(body))]
@@ -267,4 +275,4 @@ export const fetchFrom = (client: HttpClient.HttpClient) => async (request: Requ
   throw new Error(Cause.pretty(exit.cause))
 }
 
-export const makeIssuer = () => Effect.runPromise(TestIssuer.make({ resource }))
+export const makeIssuer = (at: string = resource) => Effect.runPromise(TestIssuer.make({ resource: at }))

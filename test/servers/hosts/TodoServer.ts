@@ -37,7 +37,10 @@ export const answer = (
   subject: string | undefined,
   ran: (line: string) => void
 ): Reply => {
-  if (method === "OPTIONS") return { status: 204, headers: { "access-control-allow-methods": "POST" }, body: "" }
+  if (method === "OPTIONS") {
+    ran(`OPTIONS ${subject ?? "nobody"}`)
+    return { status: 204, headers: {}, body: "" }
+  }
   if (method === "DELETE") return { status: 204, headers: {}, body: "" }
   if (method === "GET") return { status: 200, headers: { "content-type": "text/event-stream" }, body: "open" }
   const messages = (Array.isArray(body) ? body : [body]) as ReadonlyArray<Message>

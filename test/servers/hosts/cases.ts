@@ -9,7 +9,12 @@ export const ownHeaders = [
   "access-control-expose-headers",
   "cache-control",
   "content-type",
-  "retry-after"
+  "retry-after",
+  "access-control-allow-origin",
+  "access-control-allow-methods",
+  "access-control-allow-headers",
+  "access-control-max-age",
+  "vary"
 ] as const
 
 export interface Refused {
@@ -20,8 +25,6 @@ export interface Refused {
 
 export type Expected =
   | Refused
-  /** The gate has no say in the answer, whatever it is. */
-  | { readonly passes: true }
   /** It came in, and this ran. */
   | { readonly ran: ReadonlyArray<string>; readonly status?: number }
 
@@ -234,6 +237,44 @@ const unavailable = plain(
   { "retry-after": "1" }
 )
 
+/** The same answer, for a page of an allowed origin to read. */
+const readable = (refused: Refused): Refused => {
+  const exposed = [
+    refused.headers["access-control-expose-headers"],
+    "retry-after" in refused.headers ? "Retry-After" : undefined
+  ].filter((_) => _ !== undefined)
+  return {
+    ...refused,
+    headers: {
+      ...refused.headers,
+      ...(exposed.length === 0 ? {} : { "access-control-expose-headers": exposed.join(", ") }),
+      "access-control-allow-origin": origin,
+      vary: "Origin"
+    }
+  }
+}
+
+const sentByClients = "authorization, content-type, accept, last-event-id, mcp-session-id, mcp-protocol-version, " +
+  "mcp-method, mcp-name, dpop"
+
+const preflight = (requested: Lines = [["access-control-request-method", "POST"]], from = origin): Sent => ({
+  method: "OPTIONS",
+  path: "/mcp",
+  headers: [["origin", from], ...requested]
+})
+
+const preflightAnswer = (headers = sentByClients): Refused => ({
+  status: 204,
+  headers: {
+    "access-control-allow-origin": origin,
+    "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
+    "access-control-allow-headers": headers,
+    "access-control-max-age": "7200",
+    vary: "Origin, Access-Control-Request-Headers"
+  },
+  body: ""
+})
+
 const ran = (...lines: ReadonlyArray<string>): Expected => ({ ran: lines })
 const accepted: Expected = { ran: [] }
 
@@ -351,6 +392,42 @@ export const cases: ReadonlyArray<Case> = [
     oneToken
   ),
   one("HDR-12 two lines, neither ours", () => call([...lines("Basic x"), ...lines("Basic y")], "list_todos"), oneToken),
+  ...([
+    ["Basic abc, Bearer TOKEN", oneToken],
+    ["Bearer TOKEN, Basic abc", oneToken],
+    ["Bearer TOKEN,Basic abc", oneToken],
+    ["Bearer TOKEN,\tBearer TOKEN", oneToken],
+    ["Basic abc,Bearer TOKEN", oneToken],
+    ["Basic abc,\tBearer TOKEN", oneToken],
+    ["DPoP abc, Bearer TOKEN", oneToken],
+    ["Digest username=\"a\", Bearer TOKEN", oneToken],
+    ["Digest username=\"a\", realm=\"b\", Bearer TOKEN", oneToken],
+    ["Bearer TOKEN, Digest username=\"a\", realm=\"b\"", oneToken],
+    ["Basic abc, Digest username=\"a\", realm=\"b\"", oneToken],
+    ["Basic abc, Negotiate", oneToken],
+    ["Negotiate, Bearer TOKEN", oneToken],
+    ["Basic abc, Bearer", oneToken],
+    ["Basic abc, @@@", oneToken],
+    ["Bearer a,b", oneToken],
+    ["Bearer TOKEN,", oneToken],
+    [",Bearer TOKEN", oneToken],
+    ["Basic abc,", oneToken],
+    ["Basic abc, , Basic def", oneToken],
+    [", ", oneToken],
+    ["Digest a=\"b, c\", d=e", noCredentials],
+    ["Digest a=\"b, Bearer TOKEN\", d = \"\\\", Bearer TOKEN\"", noCredentials]
+  ] as const).map(([value, expected]) =>
+    one(
+      `[T-AUD-20] HDR-12 one line that reads ${JSON.stringify(value)}`,
+      ({ reader }) => call(lines(value.replaceAll("TOKEN", reader)), "list_todos"),
+      expected
+    )
+  ),
+  one(
+    "[T-AUD-20] HDR-12 two lines, of which the second holds parameters of the first",
+    () => call([...lines("Digest a=\"b\""), ...lines("c=\"d\"")], "list_todos"),
+    noCredentials
+  ),
   one(
     "HDR-07 the scheme ignores case",
     ({ reader }) => call(lines(`bEaReR ${reader}`), "list_todos"),
@@ -624,30 +701,105 @@ export const cases: ReadonlyArray<Case> = [
     ({ reader }) => call(bearer(reader), "list_todos", [["origin", origin]]),
     ran("list_todos alice")
   ),
-  one("an allowed origin without credentials", () => call([], "list_todos", [["origin", origin]]), noCredentials),
   one(
-    "OPTIONS that is no preflight",
+    "[T-AUD-02b] a page of an allowed origin reads why it needs credentials",
+    () => call([], "list_todos", [["origin", origin]]),
+    readable(noCredentials)
+  ),
+  one(
+    "[T-AUD-02b] a page of an allowed origin reads why its token is rejected",
+    ({ expired }) => call(bearer(expired), "list_todos", [["origin", origin]]),
+    readable(invalidToken)
+  ),
+  one(
+    "[T-AUD-02b] a page of an allowed origin reads which scopes it needs",
+    ({ none }) => call(bearer(none), "list_todos", [["origin", origin]]),
+    readable(insufficient("todos:read"))
+  ),
+  one(
+    "[T-AUD-02b] a page of an allowed origin reads that its body is not JSON",
+    ({ reader }) => raw(bearer(reader), "{", [["origin", origin]]),
+    readable(notJson)
+  ),
+  one(
+    "[T-AUD-02b] a page of an allowed origin reads that its session is gone",
+    ({ reader }) =>
+      raw(bearer(reader), JSON.stringify(callOf("list_todos")), [["mcp-session-id", "made-up"], ["origin", origin]]),
+    readable(noSession)
+  ),
+  one("[T-AUD-02a] a preflight of an allowed origin is answered by the gate", () => preflight(), preflightAnswer()),
+  one(
+    "[T-AUD-02a] a preflight with a token is answered by the gate",
+    ({ writer }) => preflight([["access-control-request-method", "POST"], ...bearer(writer)]),
+    preflightAnswer()
+  ),
+  one(
+    "[T-AUD-02a] a preflight where anonymous callers may come in is answered by the gate",
+    () => preflight(),
+    preflightAnswer(),
+    anonymous
+  ),
+  one(
+    "[T-AUD-02a] a preflight for a method that CORS does not allow is answered by the gate",
+    () => preflight([["access-control-request-method", ""]]),
+    preflightAnswer()
+  ),
+  one(
+    "[T-AUD-02a] a preflight allows the headers that it asks for, such as those of x-mcp-header",
+    () =>
+      preflight([
+        ["access-control-request-method", "POST"],
+        ["access-control-request-headers", "Authorization,mcp-param-region , content-type,traceparent"]
+      ]),
+    preflightAnswer(`${sentByClients}, mcp-param-region, traceparent`)
+  ),
+  ...["a b, c", "x".repeat(2000), "ok, <script>", "*"].map((requested) =>
+    one(
+      `[T-AUD-02a] a preflight does not echo names that no header has: ${requested.slice(0, 20)}`,
+      () => preflight([["access-control-request-method", "POST"], ["access-control-request-headers", requested]]),
+      preflightAnswer(
+        requested === "a b, c"
+          ? `${sentByClients}, c`
+          : requested === "ok, <script>"
+          ? `${sentByClients}, ok`
+          : sentByClients
+      )
+    )
+  ),
+  ...["https://evil.test", "null", "", `${origin}.evil.test`].map((from) => ({
+    ...one(
+      `[T-AUD-02a] a preflight of another origin is rejected: ${from}`,
+      () => preflight([["access-control-request-method", "POST"]], from),
+      foreignOrigin
+    ),
+    // workerd drops a header without a value.
+    ...(from === "" ? { notOn: "workerd" } : {})
+  })),
+  one(
+    "[T-AUD-02a] OPTIONS without Origin and Access-Control-Request-Method needs credentials",
     () => ({ method: "OPTIONS", path: "/mcp", headers: [] }),
     noCredentials
   ),
   one(
-    "a preflight from elsewhere",
-    () => ({
-      method: "OPTIONS",
-      path: "/mcp",
-      headers: [["origin", "https://evil.test"], ["access-control-request-method", "POST"]]
-    }),
-    foreignOrigin
+    "[T-AUD-02a] OPTIONS without Origin needs credentials",
+    () => ({ method: "OPTIONS", path: "/mcp", headers: [["access-control-request-method", "POST"]] }),
+    noCredentials
   ),
-
   one(
-    "a preflight passes",
-    () => ({
-      method: "OPTIONS",
-      path: "/mcp",
-      headers: [["origin", origin], ["access-control-request-method", "POST"]]
-    }),
-    { passes: true }
+    "[T-AUD-02a] OPTIONS without Access-Control-Request-Method needs credentials",
+    () => ({ method: "OPTIONS", path: "/mcp", headers: [["origin", origin]] }),
+    readable(noCredentials)
+  ),
+  ...["POST", "GET", "DELETE"].map((method) =>
+    one(
+      `[T-AUD-02a] ${method} with the headers of a preflight needs credentials`,
+      () => ({
+        method,
+        path: "/mcp",
+        headers: [["origin", origin], ["access-control-request-method", "POST"]]
+      }),
+      readable(noCredentials)
+    )
   ),
 
   // Other methods
@@ -770,7 +922,11 @@ export const cases: ReadonlyArray<Case> = [
     outage: true,
     steps: ({ reader }) => [
       { sent: call(bearer(reader), "list_todos"), expected: unavailable },
-      { sent: call([], "list_todos"), expected: noCredentials }
+      { sent: call([], "list_todos"), expected: noCredentials },
+      {
+        sent: call(bearer(reader), "list_todos", [["origin", origin]]),
+        expected: readable(unavailable)
+      }
     ]
   }
 ]

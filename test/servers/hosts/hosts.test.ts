@@ -29,11 +29,7 @@ const play = async ({ endOfSession = 204 }: Host, { running, tokens }: Bench, { 
     answers.push(answer)
     const lines = await running.ran()
     const where = `step ${index + 1}`
-    if ("passes" in expected) {
-      assert.notInclude([401, 403, 500], answer.status, where)
-      assert.isUndefined(answer.headers["www-authenticate"], where)
-      assert.deepStrictEqual(lines, [], where)
-    } else if ("ran" in expected) {
+    if ("ran" in expected) {
       const status = expected.status === 204 ? endOfSession : expected.status ?? 200
       assert.deepStrictEqual([answer.status, lines], [status, expected.ran], `${where}: ${answer.body}`)
       assert.isUndefined(answer.headers["www-authenticate"], where)

@@ -87,7 +87,6 @@ const expressV1: Host = {
     const app = express()
     app.use(auth.metadataRouter())
     app.all("/mcp", auth.protect(specimen), async (req, res) => {
-      if (req.method === "OPTIONS") return void res.sendStatus(204)
       const known = sessions.get(String(req.headers["mcp-session-id"]))
       if (known !== undefined) return known.handleRequest(req, res, req.body)
       if (req.headers["mcp-protocol-version"] === "2026-07-28") {
@@ -124,7 +123,6 @@ const webV1: Host = {
     const make = () => register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth, record.ran)
     const sessions = new Map<string, WebTransportV1>()
     const handle = auth.protectFetch(make(), async (request, given) => {
-      if (request.method === "OPTIONS") return new Response(null, { status: 204 })
       const known = sessions.get(request.headers.get("mcp-session-id") ?? "")
       if (known !== undefined) return known.handleRequest(request, given)
       const transport: WebTransportV1 = new WebTransportV1({

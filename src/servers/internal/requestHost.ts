@@ -1,0 +1,39 @@
+/**
+ * Every host that a request names. The gate accepts a request only if it accepts all of them, so it does not matter which
+ * one a framework, a proxy or a handler looks at. `X-Forwarded-Host` and `Forwarded` are not read: a page can set neither
+ * a foreign `Host` nor the URL, but it can set those.
+ */
+
+/** For a resource of which every host is accepted. */
+export const unchecked: ReadonlyArray<string> = []
+
+/**
+ * Returns the hosts of a request of Node's: each `Host` line, `:authority` of HTTP/2, and the authority of a request target
+ * in absolute form, which takes precedence over `Host` (RFC 9112 §3.2.2).
+ */
+export const ofRaw = (rawHeaders: ReadonlyArray<unknown>, target: unknown): ReadonlyArray<string> => {
+  const hosts: Array<string> = []
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    if ((name.length === 4 && name.toLowerCase() === "host") || name === ":authority") {
+      hosts.push(String(rawHeaders[i + 1]))
+    }
+  }
+  const authority = typeof target === "string" && target[0] !== "/" ? authorityOf(target) : undefined
+  if (authority !== undefined) hosts.push(authority)
+  return hosts
+}
+
+/**
+ * Returns the hosts of a request of fetch's: that of its URL, and the `Host` header if there is one. A server may make the
+ * URL of a configured host; a request that a program made has no `Host` header.
+ */
+export const ofFetch = (url: string, headers: Headers): ReadonlyArray<string> => {
+  const ofUrl = authorityOf(url) ?? ""
+  const host = headers.get("host")
+  return host === null ? [ofUrl] : [ofUrl, host]
+}
+
+const authorityOf = (url: string): string | undefined => absolute.exec(url)?.[1]
+
+const absolute = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?#\\]*)/
