@@ -404,6 +404,8 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
     },
     add: (registration, needed) => {
       if (needed.unauthorized === "hide") hides = true
+      const template = (registration as Partial<Template>).resourceTemplate
+      if (template !== undefined) matcherOf(template.uriTemplate)
       ;(registration as Marked)[requirement] = needed
     },
     adopt,

@@ -9,7 +9,11 @@ export interface UriTemplate {
   readonly toString: () => string
 }
 
-export type Matcher = (uri: string) => boolean
+export interface Matcher {
+  (uri: string): boolean
+  /** Whether the SDK's own expression would backtrack. */
+  readonly backtracks?: boolean | undefined
+}
 
 /** The parts of a `UriTemplate` that are read here: private by type, and the same in both SDKs. */
 interface Parsed extends UriTemplate {
@@ -50,10 +54,19 @@ export const make = (capacity = 10_000): (template: UriTemplate) => Matcher => {
     const marked = template as Marked
     if (Object.hasOwn(template, matcher)) return marked[matcher]!
     const found = find(template)
-    if (Object.isExtensible(template)) marked[matcher] = found
+    if (Object.isExtensible(template)) {
+      marked[matcher] = found
+      // The SDK tries each template for each URI that is read, also for one that none of them matches.
+      if (found.backtracks === true) Object.defineProperty(template, "match", { value: guarded(found, template.match) })
+    }
     return found
   }
 }
+
+const guarded = (matches: Matcher, match: UriTemplate["match"]) =>
+  function(this: UriTemplate, uri: string): unknown {
+    return matches(uri) ? match.call(this, uri) : null
+  }
 
 /** A literal text, or a group that matches one character or more. */
 type Piece = string | Run
@@ -98,8 +111,9 @@ const matcherOf = (template: Parsed): Matcher => {
   const joined = join(pieces)
   const prefix = typeof joined[0] === "string" ? joined[0] : ""
   const expression = new RegExp(`${source}$`)
-  const matches = isKnown && isAmbiguous(joined) ? automatonOf(joined) : (uri: string) => expression.test(uri)
-  return (uri) => uri.startsWith(prefix) && matches(uri)
+  const backtracks = isKnown && isAmbiguous(joined)
+  const matches = backtracks ? automatonOf(joined) : (uri: string) => expression.test(uri)
+  return Object.assign((uri: string) => uri.startsWith(prefix) && matches(uri), { backtracks })
 }
 
 /** Joins neighboring texts, and leaves out empty ones. */

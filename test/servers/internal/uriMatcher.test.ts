@@ -65,6 +65,20 @@ describe.each(Object.entries(versions))("Matchers of URI templates, %s", (_, mak
     }
   )
 
+  it("[T-AUD-06l] spare the SDK an expression that would backtrack, and leave its results as they are", () => {
+    const uri = `s:${"/a".repeat(4095)}`
+    const stock = make("s:{+a}/{+b}/{+c}/{+d}!")
+    uriMatcher.make()(stock)
+    assert.isNull(stock.match(uri))
+    assert.deepStrictEqual(
+      { ...stock.match("s:a/b/c/d/e!") as object },
+      { ...make("s:{+a}/{+b}/{+c}/{+d}!").match("s:a/b/c/d/e!") as object }
+    )
+    const plain = make("s:{a}/{b}")
+    uriMatcher.make()(plain)
+    assert.isFalse(Object.hasOwn(plain, "match"))
+  })
+
   it("leave templates of other classes to their own `match`", () => {
     const stock = make("s:{x}")
     const own = Object.assign(Object.create(stock) as object, { match: (uri: string) => uri === "t:1" ? {} : null })
