@@ -12,7 +12,7 @@ import { modern, request } from "./sdk/rpc.ts"
 
 const url = "https://server.test/mcp"
 const layer = (granted: ReadonlyArray<"read" | "admin">) =>
-  AuthLayer.mock({ subject: "alice", scopes: ["read", "admin"], granted })
+  AuthLayer.mock({ subject: "alice", resource: url, scopes: ["read", "admin"], granted })
 const contents = (uri: URL) => ({ contents: [{ uri: uri.href, text: "text" }] })
 const shared = { ttlMs: 60_000, cacheScope: "public" } as const
 
