@@ -93,7 +93,7 @@ export class Principal extends Context.Service<Principal, {
    * **Details**
    *
    * Both are JSON lists, so no choice of issuer or subject can look like another pair. A subject that comes from another
-   * claim than `sub` never equals that of `sub`. Without a subject, or if the subject is the client itself, the owner is the
+   * claim than `sub` never equals that of `sub`. Without a subject, or if `sub` is the client itself, the owner is the
    * client, marked so that it never equals the owner of a person: a client whose identifier is a person's subject is not
    * that person (RFC 9700 §4.15). A tenant is a last member of its own, so the same person is a different owner at
    * each tenant, even if two tenants share an issuer.
@@ -109,7 +109,8 @@ export class Principal extends Context.Service<Principal, {
     // As JSON.stringify writes the lists, each member once.
     const issuer = JSON.stringify(fields.issuer)
     const claim = fields.subjectClaim
-    const subject = claim === undefined || claim === "sub"
+    const isSub = claim === undefined || claim === "sub"
+    const subject = isSub
       ? JSON.stringify(fields.subject ?? null)
       : `${JSON.stringify(claim)},${JSON.stringify(fields.subject ?? null)}`
     const clientId = JSON.stringify(fields.clientId ?? null)
@@ -118,7 +119,7 @@ export class Principal extends Context.Service<Principal, {
     return {
       ...fields,
       token: fields.token as Redacted.Redacted<unknown> as Redacted.Redacted<InboundToken>,
-      owner: fields.subject === undefined || fields.subject === fields.clientId
+      owner: fields.subject === undefined || (isSub && fields.subject === fields.clientId)
         ? `[${issuer},null,${clientId}${tenant}]`
         : `[${issuer},${subject}${tenant}]`,
       key: `[${issuer},${clientId},${subject}${tenant}]`

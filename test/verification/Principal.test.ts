@@ -76,6 +76,9 @@ describe("owner and key", () => {
     assert.strictEqual(client.subject, "alice")
     assert.notStrictEqual(client.owner, person.owner)
     assert.strictEqual(client.owner, make({ issuer: "i", clientId: "alice" }).owner)
+    // Only `sub` names clients. A user may well have the name of a client.
+    const user = make({ issuer: "i", subject: "alice", subjectClaim: "upn", clientId: "alice" })
+    assert.notStrictEqual(user.owner, client.owner)
   })
 
   it("[T-AUD-17] the same value of two claims is two owners", () => {
@@ -110,7 +113,8 @@ describe("owner and key", () => {
     ({ one, two }) =>
       Effect.sync(() => {
         const [a, b] = [identity(one), identity(two)]
-        const isClient = (_: typeof a) => _.subject === undefined || _.subject === _.clientId
+        const isClient = (_: typeof a) =>
+          _.subject === undefined || (_.subjectClaim === undefined && _.subject === _.clientId)
         const same = a.issuer === b.issuer && isClient(a) === isClient(b) &&
           (isClient(a) ? a.clientId === b.clientId : a.subject === b.subject && a.subjectClaim === b.subjectClaim)
         assert.strictEqual(make(a).owner === make(b).owner, same)
