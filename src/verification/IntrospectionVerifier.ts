@@ -108,10 +108,15 @@ export const SharedAnswers: Context.Reference<Pick<BackingPersistenceStore, "get
     defaultValue: () => undefined
   })
 
-/** What an endpoint said, and when it was asked. */
-interface Said {
+/** What a store keeps: what an endpoint said, and the wall-clock time at which it was asked, for all instances. */
+interface Stored {
   readonly claims: Claims.Claims
   readonly at: number
+}
+
+/** The same in this process, with the monotonic time: ages count from it. */
+interface Said extends Stored {
+  readonly since: number
 }
 
 type Unavailable = AuthorizationServerUnavailable | InvalidMetadata
@@ -182,12 +187,11 @@ export const make = (
     const timeToLive = Duration.toMillis(options.timeToLive ?? Duration.minutes(1))
 
     const judge = (
-      { at, claims: response }: Said,
+      { at, claims: response, since }: Said,
       jwt: Jwt.IntrospectedJwt | undefined,
       isProven: boolean,
       credentials: Credentials,
-      now: number,
-      monotonicNow: number
+      now: number
     ) =>
       Result.gen(function*() {
         // Some servers call refresh tokens active, too, and name the kind (Hydra: `token_use: "refresh_token"`).
@@ -212,7 +216,7 @@ export const make = (
           from: startOf(claims, circumstances.tolerance),
           until: (principal.expiresAt + circumstances.tolerance.expiry) * 1000,
           // The answer may be another request's, or another instance's: it counts from the moment it was asked for.
-          freshUntil: monotonicNow + timeToLive - Math.max(0, now * 1000 - at)
+          freshUntil: since + timeToLive
         })
       })
 
@@ -222,10 +226,11 @@ export const make = (
     const askNow = (token: Redacted.Redacted): Effect.Effect<Said, Unavailable> =>
       withHash(Redacted.value(token), (hash) => {
         const origin = verified.has(hash) ? "verified" : "unverified"
-        const said = Effect.flatMap(
-          Clock.currentTimeMillis,
-          (at) => Effect.map(ask(token), (claims): Said => ({ claims, at }))
-        )
+        const said = Clock.clockWith((clock) => {
+          const at = clock.currentTimeMillisUnsafe()
+          const since = monotonic.millisOf(clock)
+          return Effect.map(ask(token), (claims): Said => ({ claims, at, since }))
+        })
         return Effect.tap(guard.protect(origin, said), ({ claims }) => {
           if (Claims.own(claims, "active") === true) return Effect.void
           return verified.delete(hash) ? Effect.void : guard.countInactive
@@ -239,6 +244,22 @@ export const make = (
           if (verified.size > maximumVerified) verified.delete(verified.values().next().value!)
         }))
 
+    // Instances have no clock in common but the wall clock, which may step back and make an answer look younger. So each
+    // instance also measures the time since it first saw an answer; the store's own time to live bounds the rest.
+    const seen = new Map<string, { readonly at: number; readonly since: number }>()
+    const sinceOf = (key: string, at: number, now: number, monotonicNow: number): number => {
+      const known = seen.get(key)
+      if (known?.at === at) return known.since
+      const since = monotonicNow - (now - at)
+      markSeen(key, at, since)
+      return since
+    }
+    const markSeen = (key: string, at: number, since: number) => {
+      seen.delete(key)
+      seen.set(key, { at, since })
+      if (seen.size > maximumVerified) seen.delete(seen.keys().next().value!)
+    }
+
     const askOrRead = shared === undefined || timeToLive === 0 ?
       askNow :
       (token: Redacted.Redacted) =>
@@ -247,15 +268,19 @@ export const make = (
           const key = typeof hash === "string" ? hash : yield* Effect.promise(() => hash)
           const stored = yield* Effect.orElseSucceed(Effect.timeout(shared.get(key), storeTime), () => undefined)
           const now = yield* Clock.currentTimeMillis
-          if (isSaid(stored) && stored.at <= now && now < stored.at + timeToLive && stored.at > forgotten.at) {
-            return stored
+          const monotonicNow = yield* monotonic.millis
+          if (isStored(stored) && stored.at <= now && now < stored.at + timeToLive && stored.at > forgotten.at) {
+            const since = sinceOf(key, stored.at, now, monotonicNow)
+            if (monotonicNow - since < timeToLive && since > forgotten.since) return { ...stored, since }
           }
           const said = yield* askNow(token)
           if (Claims.own(said.claims, "active") !== true) return said
+          markSeen(key, said.at, said.since)
           const exp = Claims.own(said.claims, "exp")
           const until = Math.min(said.at + timeToLive, typeof exp === "number" ? exp * 1000 : Number.POSITIVE_INFINITY)
           if (until > now) {
-            yield* shared.set(key, said, Duration.millis(until - now)).pipe(Effect.timeout(storeTime), Effect.ignore)
+            yield* shared.set(key, { claims: said.claims, at: said.at } satisfies Stored, Duration.millis(until - now))
+              .pipe(Effect.timeout(storeTime), Effect.ignore)
           }
           return said
         })
@@ -303,7 +328,7 @@ export const make = (
           (yield* Jwt.isFromIssuer(Redacted.value(token), jwt, server, rules, keys, isSigned))
         const now = yield* Clock.currentTimeMillis
         const principal = yield* Effect.fromResult(
-          judge(answer, jwt, isProven, credentials, now / 1000, yield* monotonic.millis)
+          judge(answer, jwt, isProven, credentials, now / 1000)
         )
         yield* markVerified(token)
         return principal
@@ -320,8 +345,8 @@ const withHash = <A, E>(token: string, use: (hash: string) => Effect.Effect<A, E
 /** A store that is slower than this is no help. */
 const storeTime = Duration.seconds(1)
 
-const isSaid = (value: unknown): value is Said => {
-  const { at, claims } = (value ?? {}) as Partial<Said>
+const isStored = (value: unknown): value is Stored => {
+  const { at, claims } = (value ?? {}) as Partial<Stored>
   return typeof at === "number" && typeof claims === "object" && claims !== null && !Array.isArray(claims)
 }
 

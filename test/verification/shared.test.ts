@@ -10,6 +10,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { freePort, runs, start } from "../program.ts"
 import { active, resource, secret, type World, world } from "./introspection.ts"
+import * as steppingClock from "./steppingClock.ts"
 
 /** A server of its own on its own port, with nothing on disk; gone with the scope. */
 const RedisLive: Layer.Layer<Redis.Redis> = Layer.effect(
@@ -120,6 +121,14 @@ describe.skipIf(!runs("redis-server"))(
 )
 
 describe("shared answers", () => {
+  /** A store that keeps what it has longer than it should. */
+  const keeping = (): NonNullable<typeof IntrospectionVerifier.SharedAnswers.Service> => {
+    const entries = new Map<string, object>()
+    return {
+      get: (key) => Effect.sync(() => entries.get(key)),
+      set: (key, value) => Effect.sync(() => void entries.set(key, value))
+    }
+  }
   const memory = storeOf(Persistence.layerBackingMemory, "introspection")
 
   it.effect("count from the moment somebody asked", () =>
@@ -136,6 +145,64 @@ describe("shared answers", () => {
       yield* TestClock.adjust("1 millis")
       assert.strictEqual(yield* other("a"), "401 inactive")
     }))
+
+  it.effect("[T-AUD-08e] do not look younger when the wall clock steps back", () =>
+    steppingClock.use((step) =>
+      Effect.gen(function*() {
+        for (const [back, wait] of [[-40_000, "50 seconds"], [steppingClock.hourBack, "1 hour"]] as const) {
+          const it = yield* world
+          const server = yield* instance(it, keeping())
+          assert.strictEqual(yield* server("a"), "admitted")
+          it.endpoint.answer = () => Response.json({ active: false })
+          yield* TestClock.adjust("10 seconds")
+          yield* step(back)
+          yield* TestClock.adjust(wait)
+          assert.strictEqual(yield* server("a"), "401 inactive")
+          yield* step(-back)
+        }
+        // Read again shortly before its end, it does not begin a life of its own in the cache of the instance.
+        const it = yield* world
+        const server = yield* instance(it, keeping(), { tokens: "opaque" })
+        assert.strictEqual(yield* server("a"), "admitted")
+        it.endpoint.answer = () => Response.json({ active: false })
+        yield* TestClock.adjust("59 seconds")
+        yield* step(-40_000)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(yield* server("a"), "401 inactive")
+        yield* step(40_000)
+      })
+    ))
+
+  it.effect("[T-AUD-08e] do not come back after an invalidation when the wall clock steps back", () =>
+    steppingClock.use((step) =>
+      Effect.gen(function*() {
+        const it = yield* world
+        const context = yield* Layer.build(Layer.succeed(IntrospectionVerifier.SharedAnswers, keeping()))
+        const caller = yield* Effect.provideContext(it.gate(), context)
+        assert.strictEqual(yield* caller.outcome("a"), "admitted")
+        it.endpoint.answer = () => Response.json({ active: false })
+        yield* TestClock.adjust("10 seconds")
+        yield* step(-20_000)
+        yield* caller.gate.invalidate({ subject: "alice" })
+        yield* TestClock.adjust("15 seconds")
+        assert.strictEqual(yield* caller.outcome("a"), "401 inactive")
+      })
+    ))
+
+  it.effect("[T-AUD-08e] nor does an answer in the cache of one instance live longer", () =>
+    steppingClock.use((step) =>
+      Effect.gen(function*() {
+        const it = yield* world
+        const caller = yield* it.gate()
+        assert.strictEqual(yield* caller.outcome("a"), "admitted")
+        it.endpoint.answer = () => Response.json({ active: false })
+        yield* step(steppingClock.hourBack)
+        yield* TestClock.adjust("59 seconds")
+        assert.strictEqual(yield* caller.outcome("a"), "admitted")
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(yield* caller.outcome("a"), "401 inactive")
+      })
+    ))
 
   it.effect("are no help once something was forgotten", () =>
     Effect.gen(function*() {
