@@ -504,7 +504,7 @@ describe("the grammar of the header", () => {
         assert.strictEqual(yield* wide.outcome(token), "admitted")
       }
       for (const token of ["a b", "a\tb", "a,b", "a\"b", "a\\b", "ä", "a\u007f"]) {
-        assert.strictEqual(yield* wide.outcome(token), "400 not-token68")
+        assert.match(yield* wide.outcome(token), /^400 (?:not-token68|several-authorization-headers)$/)
       }
     }))
 
