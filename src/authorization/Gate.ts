@@ -131,7 +131,7 @@ export interface Call<R> {
  * **Details**
  *
  * It looks in this order: `Host` of a loopback resource (403), `Origin` (403), a preflight (answered with 204), credentials
- * (400, 401, 503), session (404), body (413, 415, 400), credentials again (401, 503), scopes (403).
+ * (400, 401, 503), session (404), body (408, 413, 415, 400), credentials again (401, 503), scopes (403).
  *
  * A token must be valid when its request is executed, not only when it comes in. Once the body is complete, its expiry is
  * checked again, `revocation` is asked again, and if the token was invalidated meanwhile, it is verified again.
