@@ -403,6 +403,8 @@ const seriesOf = (reason: string | undefined): Series => {
 
 const levelOf = (refusal: Refusal | undefined): LogLevel.Severity => {
   if (refusal === undefined || refusal.error?._tag === "MissingCredentials") return "Debug"
+  // A client can cause this one with a forged token: it is no sign of an outage.
+  if (refusal.reason === "keys-cooling-down") return "Info"
   return refusal.status === 500 ? "Error" : refusal.status === 503 ? "Warn" : "Info"
 }
 

@@ -215,9 +215,10 @@ export class InsufficientScope extends Schema.TaggedError<InsufficientScope>()("
  *
  * `retryAfter` is in whole seconds. `reason` names what the last attempt met: `client-refused` means that the server did
  * not accept this server's own credentials (introspection, token exchange), `unusable-answer` that what it said cannot be
- * used. With two reasons no request was sent: `cooling-down` means that earlier requests failed and the cooldown is not
- * over, `overloaded` that the queue of requests is full or that too many unknown tokens were inactive (or too many
- * unknown tenants were looked up).
+ * used. With three reasons no request was sent: `cooling-down` means that earlier requests failed and the cooldown is not
+ * over; `overloaded` that the queue of requests is full, or that too many unknown tokens were inactive or too many unknown
+ * tenants looked up; `keys-cooling-down` that the key of the token is unknown, that the keys were fetched a moment ago, and
+ * that the token may be newer than that.
  *
  * @category errors
  * @since 0.1.0
@@ -229,6 +230,7 @@ export class AuthorizationServerUnavailable
       "server-error",
       "network",
       "cooling-down",
+      "keys-cooling-down",
       "overloaded",
       "client-refused",
       "unusable-answer"
@@ -238,7 +240,7 @@ export class AuthorizationServerUnavailable
   })
 {
   override get message(): string {
-    return this.reason === "cooling-down"
+    return this.reason === "cooling-down" || this.reason === "keys-cooling-down"
       ? `The authorization server ${
         sanitize(this.issuer)
       } was asked a moment ago and is not asked again yet: ${this.reason}`

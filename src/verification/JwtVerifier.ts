@@ -185,7 +185,7 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
       Effect.catchEager(
         keys.find(server, hint),
         (error) =>
-          error.reason !== "cooling-down" ? Effect.fail(error) : Clock.clockWith((clock) => {
+          error.reason !== "keys-cooling-down" ? Effect.fail(error) : Clock.clockWith((clock) => {
             const times = Claims.judgeTimes(claims, clock.currentTimeMillisUnsafe() / 1000, circumstances.tolerance)
             return Result.isFailure(times) ? Effect.succeed([]) : Effect.fail(error)
           })

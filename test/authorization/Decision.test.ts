@@ -90,6 +90,18 @@ describe("Decision", () => {
       ["The authorization server https://issuer.test cannot be reached: timeout"]
     ],
     [
+      "[T-AUD-16] an unknown key during the cooldown, which a client can cause",
+      new AuthError.AuthorizationServerUnavailable({
+        reason: "keys-cooling-down",
+        issuer: "https://issuer.test",
+        retryAfter: 1
+      }),
+      "Info",
+      503,
+      "keys-cooling-down",
+      ["The authorization server https://issuer.test was asked a moment ago and is not asked again yet: keys-cooling-down"]
+    ],
+    [
       "useless metadata, with what to change",
       new AuthError.InvalidMetadata({
         reason: "redirect",

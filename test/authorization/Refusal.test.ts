@@ -100,7 +100,9 @@ const rows: ReadonlyArray<Row> = [
     headers: { ...noStore, ...json },
     body: { error: "access_denied", error_description: "This server refuses operations that name no scope" }
   },
-  ...(["timeout", "server-error", "network", "cooling-down", "overloaded"] as const).map((reason): Row => ({
+  ...(["timeout", "server-error", "network", "cooling-down", "keys-cooling-down", "overloaded"] as const).map((
+    reason
+  ): Row => ({
     title: `CHAL-08 the authorization server cannot be asked (${reason}): 503 with Retry-After and no challenge`,
     error: new AuthError.AuthorizationServerUnavailable({ reason, issuer: "https://issuer.test", retryAfter: 17 }),
     status: 503,

@@ -394,7 +394,7 @@ describe("oauth4webapi", () => {
         const mine = yield* ours(token)
         const other = yield* theirs(token)
         // A token that does not say when it was issued, of a key that may be new, is no outage and is not let in either.
-        if (mine !== "503 cooling-down") assert.notMatch(mine, /^5/)
+        if (mine !== "503 keys-cooling-down") assert.notMatch(mine, /^5/)
         const accepts = mine === "accepted" ? "ours" : "theirs"
         if ((mine === "accepted") === (other === "accepted")) {
           tally[mine === "accepted" ? "both accept" : "both refuse"]++

@@ -42,9 +42,9 @@ describe("[T-AUD-16] during the cooldown after an unknown kid", () => {
       yield* set.issuer.rotateKeys
       yield* TestClock.adjust("1 second")
       const token = yield* set.issuer.mint()
-      assert.strictEqual(yield* verdict(set, token), "cooling-down, retry after 25")
+      assert.strictEqual(yield* verdict(set, token), "keys-cooling-down, retry after 25")
       yield* TestClock.adjust("24500 millis")
-      assert.strictEqual(yield* verdict(set, token), "cooling-down, retry after 1")
+      assert.strictEqual(yield* verdict(set, token), "keys-cooling-down, retry after 1")
       assert.deepStrictEqual(yield* set.issuer.requests, [])
       yield* TestClock.adjust("500 millis")
       assert.strictEqual(yield* verdict(set, token), "accepted")
@@ -55,7 +55,7 @@ describe("[T-AUD-16] during the cooldown after an unknown kid", () => {
       const set = yield* coolingDown
       yield* set.issuer.rotateKeys
       const token = yield* set.issuer.mint({ header: { kid: undefined } })
-      assert.strictEqual(yield* verdict(set, token), "cooling-down, retry after 30")
+      assert.strictEqual(yield* verdict(set, token), "keys-cooling-down, retry after 30")
       yield* TestClock.adjust("30 seconds")
       assert.strictEqual(yield* verdict(set, token), "accepted")
     }))
@@ -66,7 +66,7 @@ describe("[T-AUD-16] during the cooldown after an unknown kid", () => {
       yield* set.issuer.rotateKeys
       yield* set.issuer.skewClock("-20 seconds")
       const token = yield* set.issuer.mint()
-      assert.strictEqual(yield* verdict(set, token), "cooling-down, retry after 30")
+      assert.strictEqual(yield* verdict(set, token), "keys-cooling-down, retry after 30")
       yield* TestClock.adjust("30 seconds")
       assert.strictEqual(yield* verdict(set, token), "accepted")
     }))
@@ -76,7 +76,7 @@ describe("[T-AUD-16] during the cooldown after an unknown kid", () => {
       const set = yield* coolingDown
       yield* set.issuer.rotateKeys
       const token = yield* set.issuer.mint({ claims: { iat: undefined } })
-      assert.strictEqual(yield* verdict(set, token), "cooling-down, retry after 30")
+      assert.strictEqual(yield* verdict(set, token), "keys-cooling-down, retry after 30")
       yield* TestClock.adjust("30 seconds")
       assert.strictEqual(yield* verdict(set, token), "accepted")
     }))
@@ -112,7 +112,7 @@ describe("[T-AUD-16] during the cooldown after an unknown kid", () => {
         for (let n = 0; n < 3; n++) {
           const forged = yield* set.issuer.mint({ header: { kid: n === 2 ? undefined : `forged-${second}-${n}` } })
           const broken = `${forged.slice(0, -8)}AAAAAAAA`
-          assert.match(yield* verdict(set, broken), /^(?:cooling-down, retry after \d+|unknown-key|signature)$/)
+          assert.match(yield* verdict(set, broken), /^(?:keys-cooling-down, retry after \d+|unknown-key|signature)$/)
         }
         assert.strictEqual(yield* verdict(set, yield* set.issuer.mint()), "accepted")
         if ((yield* set.issuer.takeRequests).length > 0) began.push(second)
@@ -128,7 +128,7 @@ describe("[T-AUD-16] during the cooldown after an unknown kid", () => {
         yield* step(steppingClock.hourBack)
         yield* set.issuer.rotateKeys
         const token = yield* set.issuer.mint()
-        assert.strictEqual(yield* verdict(set, token), "cooling-down, retry after 30")
+        assert.strictEqual(yield* verdict(set, token), "keys-cooling-down, retry after 30")
         yield* TestClock.adjust("30 seconds")
         assert.strictEqual(yield* verdict(set, token), "accepted")
       })
@@ -140,7 +140,7 @@ describe("[T-AUD-16] during the cooldown after an unknown kid", () => {
       yield* TestClock.adjust("30 seconds")
       const token = yield* set.issuer.mint({ header: { kid: "never" } })
       assert.strictEqual(yield* verdict(set, token), "unknown-key")
-      assert.strictEqual(yield* verdict(set, token), "cooling-down, retry after 30")
+      assert.strictEqual(yield* verdict(set, token), "keys-cooling-down, retry after 30")
       yield* TestClock.adjust("30 seconds")
       assert.strictEqual(yield* verdict(set, token), "unknown-key")
     }))
@@ -152,7 +152,7 @@ describe("[T-AUD-16] where requests do not share their fetches", () => {
       const set = yield* coolingDown
       yield* set.issuer.rotateKeys
       const token = yield* set.issuer.mint()
-      assert.strictEqual(yield* verdict(set, token), "cooling-down, retry after 30")
+      assert.strictEqual(yield* verdict(set, token), "keys-cooling-down, retry after 30")
       yield* TestClock.adjust("30 seconds")
       assert.strictEqual(yield* verdict(set, token), "accepted")
     }).pipe(Effect.provideService(Sharing, false)))
@@ -168,7 +168,7 @@ describe("[T-AUD-16] where requests do not share their fetches", () => {
         Effect.all(Array.from({ length: 8 }, () => verdict(set, token)), { concurrency: "unbounded" }),
         { startImmediately: true }
       )
-      assert.strictEqual(yield* verdict(set, token), "cooling-down, retry after 30")
+      assert.strictEqual(yield* verdict(set, token), "keys-cooling-down, retry after 30")
       assert.lengthOf(yield* set.issuer.requests, 8)
       yield* Fiber.interrupt(waiting)
     }).pipe(Effect.provideService(Sharing, false)))

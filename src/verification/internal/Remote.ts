@@ -187,7 +187,7 @@ export const factory: Effect.Effect<
       Effect.fail(
         new AuthorizationServerUnavailable({
           issuer: source.issuer,
-          reason: "cooling-down",
+          reason: "keys-cooling-down",
           retryAfter: Math.max(1, Math.ceil(remaining / 1000))
         })
       )
