@@ -57,7 +57,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
         ) {
           endpoint.answer = byId(answer)
           // Whether an unknown key is one of the issuer may be open for a moment.
-          assert.match(yield* caller.outcome(token), /^401 |^503 cooling-down$/)
+          assert.match(yield* caller.outcome(token), /^401 |^503 keys-cooling-down$/)
         }
       })
   )
