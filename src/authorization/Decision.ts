@@ -265,7 +265,10 @@ export const reporter = (options: Options, broken: Refusal): Reporter => {
     return Effect.flatMap(nameOf(facts.principal), (subject) => {
       const decision = make(facts, subject, Duration.millis(milliseconds))
       const told = Effect.catchCause(
-        Effect.suspend(() => listener(decision)),
+        Effect.suspend(() => {
+          const told = listener(decision)
+          return Effect.isEffect(told as unknown) ? told : Effect.die(noEffect)
+        }),
         (cause): Effect.Effect<void, Refusal> => {
           if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
           if (facts.refusal === undefined) seriesOf(broken.reason).counter.updateUnsafe(1, fiber.context)
@@ -279,6 +282,8 @@ export const reporter = (options: Options, broken: Refusal): Reporter => {
     })
   }
 }
+
+const noEffect = new TypeError("The DecisionListener must return an Effect, such as Effect.void")
 
 const make = (
   { operations, principal, refusal, required }: Facts,

@@ -1,0 +1,153 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Layer, Logger, Schema } from "effect"
+import {
+  AuthLayer,
+  Decision,
+  Gate,
+  Operation,
+  type Principal,
+  type Refusal,
+  Tenants,
+  TokenVerifier
+} from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
+import { listening, resource } from "./support.ts"
+
+const boom = (): never => {
+  throw new Error("broken on purpose")
+}
+
+class Own extends Context.Service<Own, unknown>()("test/Own") {}
+
+const call: ReadonlyArray<Operation.Operation> = [
+  { kind: "tool", method: "tools/call", target: "list", params: {}, isNotification: false }
+]
+
+/** Presents a token, then asks for an operation. Gives `"ran"`, or status and reason. */
+const present = Effect.fnUntraced(function*(
+  options: object,
+  { policy = () => undefined, listener }: {
+    readonly policy?: (operation: Operation.Operation) => Gate.Policy | undefined
+    readonly listener?: (decision: Decision.Decision) => Effect.Effect<void>
+  } = {}
+) {
+  const { client, issuer } = yield* TestIssuer.make({ resource })
+  const services = AuthLayer.layerServices(
+    { resource, authorizationServers: [issuer.issuer], scopes: ["todos:read"], ...options } as never
+  ).pipe(
+    Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
+    listener === undefined ? (_) => _ : Layer.provide(Layer.succeed(Decision.DecisionListener, listener))
+  ) as Layer.Layer<Gate.AuthLayer>
+  const gate = Context.get(yield* Layer.build(services), Gate.AuthLayer)
+  const request: Gate.Request = {
+    method: "POST",
+    header: (name) => name === "x-tenant" ? "acme" : undefined,
+    authorization: [`Bearer ${yield* issuer.mint({ scopes: ["todos:read"] })}`]
+  }
+  const ticket = yield* Effect.withFiber((fiber) => Effect.succeed(Decision.ticket(fiber)))
+  return yield* Effect.gen(function*() {
+    const principal = (yield* gate.authenticate(request, ticket)) as Principal["Service"]
+    yield* gate.authorize({
+      principal,
+      session: undefined,
+      protocolVersion: undefined,
+      operations: Effect.succeed(call),
+      policy,
+      ticket,
+      request
+    })
+    return "ran"
+  }).pipe(Effect.catch(({ reason, status }: Refusal.Refusal) => Effect.succeed(`${status} ${reason}`)))
+})
+
+const tenants = (authorizationServers: () => unknown) => ({
+  tenants: { id: Tenants.fromHeader("x-tenant"), authorizationServers }
+})
+
+const lookUp = (lookUp: () => unknown) => ({
+  authorizationServers: [{ issuer: "https://issuer.test", introspection: { tokens: "all", lookUp } }]
+})
+
+const claims = (check: () => boolean) => ({
+  claims: { service: Own, schema: Schema.Struct({ iss: Schema.String.check(Schema.makeFilter(check)) }) }
+})
+
+describe("a function of the user's that breaks", () => {
+  it.effect.each<readonly [name: string, options: object]>([
+    ["a verifier that throws", { verifier: () => TokenVerifier.make(boom) }],
+    ["a verifier that dies", { verifier: () => TokenVerifier.make(() => Effect.die("broken on purpose")) }],
+    ["a cached verifier that dies", {
+      verifier: (_: unknown, cached: AuthLayer.Cached) =>
+        cached(TokenVerifier.make(() => Effect.die("broken on purpose")), "1 minute")
+    }],
+    ["a revocation that throws", { revocation: boom }],
+    ["a tenant function that throws", tenants(boom)],
+    ["a tenant function that dies", tenants(() => Effect.die("broken on purpose"))],
+    ["a tenant function that returns nothing", tenants(() => undefined)],
+    ["a tenant function that finds no list", tenants(() => Effect.succeed(undefined))],
+    ["a look-up that throws", lookUp(boom)],
+    ["a look-up that dies", lookUp(() => Effect.die("broken on purpose"))],
+    ["a look-up that returns nothing", lookUp(() => undefined)],
+    ["a schema that throws", claims(boom)]
+  ])("[T-AUD-22b] is a 500, logged with its cause and reported once: %s", ([, options]) =>
+    Effect.gen(function*() {
+      const { decisions, layer } = listening()
+      const lines: Array<{ readonly level: string; readonly message: unknown; readonly hasCause: boolean }> = []
+      const logger = Logger.make(({ cause, logLevel, message }) => {
+        lines.push({ level: logLevel, message, hasCause: cause.reasons.length > 0 })
+      })
+      const logs = Layer.merge(layer, Logger.layer([logger]))
+      assert.strictEqual(yield* Effect.provide(present(options), logs), "500 broken")
+      assert.deepStrictEqual(decisions.map(({ outcome, reason, status }) => [outcome, reason, status]), [
+        ["refused", "broken", 500]
+      ])
+      assert.deepStrictEqual(lines.filter(({ level }) => level === "Error"), [
+        { level: "Error", message: ["request refused with 500: broken"], hasCause: true }
+      ])
+    }))
+
+  it.effect.each<readonly [name: string, verify: () => unknown]>([
+    ["returns nothing", () => undefined],
+    ["succeeds with nothing", () => Effect.succeed(undefined)],
+    ["succeeds with half a principal", () => Effect.succeed({ issuer: "i", subject: "s", key: "k", scopes: new Set() })]
+  ])("[T-AUD-22b] a verifier that %s is a misconfiguration", ([, verify]) =>
+    Effect.gen(function*() {
+      const { decisions, layer } = listening()
+      const options = { verifier: () => TokenVerifier.make(verify as never) }
+      assert.strictEqual(yield* Effect.provide(present(options), layer), "500 malformed")
+      assert.deepStrictEqual(decisions.map(({ reason, status }) => [reason, status]), [["malformed", 500]])
+    }))
+
+  it.effect("[T-AUD-22b] a policy that throws is a 500, reported with its operation", () =>
+    Effect.gen(function*() {
+      const { decisions, layer } = listening()
+      assert.strictEqual(yield* Effect.provide(present({}, { policy: boom }), layer), "500 broken")
+      assert.deepStrictEqual(decisions.map(({ operations, reason, subject }) => [operations, reason, subject]), [
+        [["tools/call list"], "broken", "alice"]
+      ])
+    }))
+
+  it.effect.each<readonly [name: string, listener: () => unknown]>([
+    ["throws", boom],
+    ["dies", () => Effect.die("broken on purpose")],
+    ["returns nothing", () => undefined]
+  ])(
+    "[T-AUD-22c] a listener that %s lets nothing in, and a rejected request stays rejected",
+    ([, listener]) =>
+      Effect.gen(function*() {
+        const { layer, lines } = listening()
+        const heard = listener as () => Effect.Effect<void>
+        assert.strictEqual(yield* Effect.provide(present({}, { listener: heard }), layer), "500 broken")
+        assert.deepStrictEqual(
+          lines.filter(({ level }) => level === "Error").map(({ message }) => message[0]),
+          ["the DecisionListener failed"]
+        )
+        const rejecting = {
+          policy: () => ({ scopes: ["todos:write"], unauthorized: "challenge" as const }),
+          listener: heard
+        }
+        assert.strictEqual(yield* Effect.provide(present({}, rejecting), layer), "403 missing-scope")
+      })
+  )
+})
