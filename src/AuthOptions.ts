@@ -168,7 +168,11 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
    * the longest time. Raise it for a program that opens sessions for many users with one token. Default: 100.
    */
   readonly sessionsPerCaller?: number | undefined
-  /** A service of your own, decoded from the claims of each token; a token that does not fit is refused. */
+  /**
+   * A service of your own, decoded from the claims of each token; a token that does not fit is rejected. Requests with the
+   * same token share it, so it is frozen. If it holds more than plain data and instances of a `Schema.Class`, it is decoded
+   * for each request.
+   */
   readonly claims?: {
     readonly service: Context.Key<C, A>
     readonly schema: Schema.ConstraintDecoder<A>

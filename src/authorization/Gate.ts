@@ -34,6 +34,7 @@ import type { TokenVerifier, VerificationError } from "../verification/TokenVeri
 import * as AllowedHosts from "./AllowedHosts.ts"
 import * as Decision from "./Decision.ts"
 import * as openStreams from "./internal/openStreams.ts"
+import * as shareable from "./internal/shareable.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
 import * as Refusal from "./Refusal.ts"
 import * as Sessions from "./Sessions.ts"
@@ -350,8 +351,9 @@ export const make = (options: Options): Gate => {
   const isForThisServer = (host: ReadonlyArray<string>): boolean =>
     allowsHost === undefined || (host.length > 0 && host.every(allowsHost))
   const sessions = Sessions.make({ perCaller: options.sessionsPerCaller })
-  // Claims are decoded once for a principal: a verifier may give the same one to many requests.
-  const decoded = new WeakMap<Principal["Service"], Context.Context<never>>()
+  // Claims are decoded once for a principal, since many requests may share one. What a handler could change for the others
+  // is decoded for each of them.
+  const decoded = new WeakMap<Principal["Service"], Context.Context<never> | "unshareable">()
 
   const refuseWith = (
     fiber: Fiber.Fiber<unknown, unknown>,
@@ -421,7 +423,8 @@ export const make = (options: Options): Gate => {
     if (options.claims === undefined || decoded.has(principal)) return Effect.succeed(principal)
     const services = options.claims(principal)
     if (Result.isFailure(services)) return Effect.fail(new InvalidToken({ reason: "claims" }))
-    decoded.set(principal, services.success)
+    const own = [...services.success.mapUnsafe.values()]
+    decoded.set(principal, own.every(shareable.freeze) ? services.success : "unshareable")
     return Effect.succeed(principal)
   }
 
@@ -653,7 +656,8 @@ export const make = (options: Options): Gate => {
     // Data first: a pipe would make two functions for each request.
     const services = Context.add(Context.add(context, RequestState, options.requestState), Principal, principal)
     const own = options.claims === undefined ? undefined : decoded.get(principal)
-    return own === undefined ? services : Context.merge(services, own)
+    if (own === undefined) return services
+    return Context.merge(services, own === "unshareable" ? Result.getOrThrow(options.claims!(principal)) : own)
   }
 
   const gate: Gate = {

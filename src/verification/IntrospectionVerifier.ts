@@ -22,6 +22,7 @@ import { Discovery } from "./Discovery.ts"
 import * as base64url from "./internal/base64url.ts"
 import * as Claims from "./internal/claims.ts"
 import * as EndpointGuard from "./internal/endpointGuard.ts"
+import { copyJson } from "./internal/frozen.ts"
 import * as Jwt from "./internal/introspectedJwt.ts"
 import { judgeClaims, startOf, toleranceOf } from "./internal/judgeClaims.ts"
 import * as monotonic from "./internal/monotonic.ts"
@@ -197,7 +198,8 @@ export const make = (
         // Some servers call refresh tokens active, too, and name the kind (Hydra: `token_use: "refresh_token"`).
         const kind = TokenType.kindOf(response, server.profile?.accessTokenMarks)
         if (kind === "id" || kind === "other") return yield* Claims.refuse(kind === "id" ? "id-token" : "token-type")
-        const answer = isProven ? { ...jwt!.claims, ...response } : response
+        // Several requests may wait for one answer, and a look-up may return an object of the user's.
+        const answer = copyJson(isProven ? { ...jwt!.claims, ...response } : response)
         const issuer = Claims.own(answer, "iss") ?? server.issuer
         if (typeof issuer !== "string" || (issuer !== server.issuer && !server.tokenIssuers.includes(issuer))) {
           return yield* Claims.refuse("unknown-issuer")

@@ -82,8 +82,10 @@ export const make = async <R, E>(
     if (options.claims === undefined) return caller
     const known = presented.get(caller)
     if (known !== undefined) return known
-    const made = { ...caller, claims: host.claims(caller) }
-    presented.set(caller, made)
+    const claims = host.claims(caller)
+    const made = Object.freeze({ ...caller, claims })
+    // Claims that cannot be frozen are decoded for each request.
+    if (Object.isFrozen(claims)) presented.set(caller, made)
     return made
   }
 

@@ -36,6 +36,42 @@ const freezeJson = <A>(value: A): A => {
   return value
 }
 
+/** A copy of JSON, as deep as it goes. What is neither a plain object nor an array stays what it is. */
+export const copyJson = <A>(value: A): A => {
+  const copies = new Map<object, object>()
+  // Without recursion, for the same reason.
+  const open: Array<readonly [original: object, copy: object]> = []
+  const copyOf = (original: unknown): unknown => {
+    if (!isPlain(original)) return original
+    const known = copies.get(original)
+    if (known !== undefined) return known
+    const copy: object = Array.isArray(original) ? [] : Object.create(Object.getPrototypeOf(original))
+    copies.set(original, copy)
+    open.push([original, copy])
+    return copy
+  }
+  const root = copyOf(value)
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [original, copy] = next
+    for (const [name, member] of Object.entries(original)) {
+      // Not an assignment, because `__proto__` is a legal claim name.
+      Object.defineProperty(copy, name, {
+        value: copyOf(member),
+        writable: true,
+        enumerable: true,
+        configurable: true
+      })
+    }
+  }
+  return root as A
+}
+
+const isPlain = (value: unknown): value is object => {
+  if (typeof value !== "object" || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === Array.prototype || prototype === null
+}
+
 /** Nobody can change what is handed out again. Scopes become sets that refuse to be written to. */
 export const freezePrincipal = (principal: Principal["Service"]): Principal["Service"] => {
   const granted = freezeSet(principal.granted)

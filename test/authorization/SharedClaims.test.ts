@@ -1,0 +1,77 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Fiber, Schema } from "effect"
+import type { Principal } from "effect-mcp-auth"
+import { active, world } from "../verification/introspection.ts"
+
+class Roles extends Context.Service<Roles, any>()("test/Roles") {}
+
+class RolesClass extends Schema.Class<RolesClass>("RolesClass")({ roles: Schema.Array(Schema.String) }) {}
+
+const since = Schema.Struct({ since: Schema.DateFromMillis })
+
+/** The claims service of two requests with one token. */
+const ofTwoRequests = Effect.fnUntraced(function*(schema: unknown, claims: Readonly<Record<string, unknown>>) {
+  const { endpoint, gate } = yield* world
+  endpoint.answer = active(claims)
+  const caller = yield* gate({ claims: { service: Roles, schema } as never })
+  const own = Effect.map(
+    caller.present("a"),
+    (_) => Context.getUnsafe(caller.gate.services(_ as Principal["Service"]) as Context.Context<any>, Roles)
+  )
+  return [yield* own, yield* own] as const
+})
+
+describe("what requests with one token share", () => {
+  it.effect.each<readonly [string, unknown]>([
+    ["a struct", Schema.Struct({ roles: Schema.Array(Schema.String), more: Schema.optional(Schema.Unknown) })],
+    ["a Schema.Class", RolesClass]
+  ])("[T-AUD-23a] the author's decoded claims cannot be changed: %s", ([, schema]) =>
+    Effect.gen(function*() {
+      const [first, second] = yield* ofTwoRequests(schema, { roles: ["reader"], more: { deep: ["x"] } })
+      assert.strictEqual(first, second)
+      assert.throws(() => first.roles.push("admin"), TypeError)
+      assert.throws(() => {
+        first.roles = ["admin"]
+      }, TypeError)
+      if (first.more !== undefined) assert.throws(() => first.more.deep.push("y"), TypeError)
+      assert.deepStrictEqual(second.roles, ["reader"])
+    }))
+
+  it.effect("[T-AUD-23a] decoded claims that nothing freezes are decoded for each request", () =>
+    Effect.gen(function*() {
+      const [first, second] = yield* ofTwoRequests(since, { since: 1000 })
+      first.since.setTime(0)
+      assert.strictEqual(second.since.getTime(), 1000)
+    }))
+
+  it.effect("[T-AUD-23b] the claims of one introspection answer are not shared by those who wait for it", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      let release = (_: Response) => {}
+      endpoint.answer = () => new Promise((resolve) => (release = resolve))
+      const caller = yield* gate({ tokenCache: { capacity: 0 } })
+      const fibers = yield* Effect.forEach([1, 2], () => Effect.forkChild(caller.present("a")))
+      yield* Effect.promise(() => new Promise(setImmediate))
+      assert.lengthOf(endpoint.asked, 1)
+      release(active({ realm: { roles: ["reader"] } })())
+      const [first, second] = (yield* Effect.forEach(fibers, Fiber.join)) as Array<any>
+      first.claims.realm.roles.push("admin")
+      assert.deepStrictEqual(second.claims.realm.roles, ["reader"])
+    }))
+
+  it.effect("[T-AUD-23b] the object that a look-up returns is neither frozen nor changed", () =>
+    Effect.gen(function*() {
+      const { gate } = yield* world
+      const answer: any = JSON.parse(
+        `{ "active": true, "sub": "alice", "aud": "https://server.test/mcp", "exp": 1800000300, "__proto__": { "x": [1] } }`
+      )
+      answer.roles = ["reader"]
+      answer.cycle = answer
+      const caller = yield* gate({ server: { introspection: { lookUp: () => Effect.succeed(answer) } } })
+      const { claims } = (yield* caller.present("a")) as Principal["Service"]
+      answer.roles.push("writer")
+      assert.deepStrictEqual(claims["roles"], ["reader"])
+      assert.isTrue(Object.isFrozen(claims["roles"]))
+      assert.deepStrictEqual(Object.getOwnPropertyDescriptor(claims, "__proto__")?.value, { x: [1] })
+    }))
+})
