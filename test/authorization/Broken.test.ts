@@ -4,7 +4,7 @@ import {
   AuthLayer,
   Decision,
   Gate,
-  Operation,
+  type Operation,
   type Principal,
   type Refusal,
   Tenants,
