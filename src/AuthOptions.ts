@@ -140,6 +140,9 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
    *
    * It runs on every request, so it may depend on the request. Its own results are not cached. `cached` caches the
    * results of a verifier that depend on the token alone.
+   *
+   * With `tenants`, a principal is rejected unless its `tenant` is the one that the request names: a verifier that makes
+   * principals itself sets it.
    */
   readonly verifier?: ((configured: TokenVerifier.Verifier, cached: Cached) => TokenVerifier.Verifier) | undefined
   /** Origins of browsers that may call, besides the server's own. A request without `Origin` is none of a browser. */

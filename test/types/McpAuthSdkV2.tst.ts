@@ -152,6 +152,9 @@ describe("make", () => {
 
   test("its middleware is one of Express, its handler one of the SDK", () => {
     expect(auth.metadataRouter()).type.toBeAssignableTo<RequestHandler>()
-    expect(auth.createMcpHandler(() => server)).type.toBe<McpHttpHandler>()
+    expect(auth.createMcpHandler(() => server)).type.toBeAssignableTo<McpHttpHandler>()
+    expect(auth.createMcpHandler(() => server).fetch).type.toBeCallableWith(new Request("https://a.test"), {
+      tenant: "acme"
+    })
   })
 })

@@ -6,6 +6,7 @@ import {
   AuthError,
   AuthLayer,
   type Gate,
+  Principal,
   Profile,
   Tenants,
   TokenVerifier
@@ -113,6 +114,44 @@ describe("what a caller of one tenant has", () => {
       assert.strictEqual(yield* outcome(alice, { path: "/t/acme/mcp" }), "admitted")
       assert.strictEqual(yield* outcome(alice, { path: "/t/bolt/mcp" }), "401 audience")
       assert.strictEqual(yield* outcome(yield* token("acme"), { path: "/t/acme/mcp" }), "401 audience")
+    }))
+
+  it.effect("[T-AUD-01a] is rejected at another tenant, even if a verifier caches by the token alone", () =>
+    Effect.gen(function*() {
+      const { outcome, token } = yield* setup(header, {
+        withoutTenant: "default-servers",
+        layer: { verifier: (configured, cached) => cached(configured, "1 minute") }
+      })
+      const [acme, own] = [yield* token("acme"), yield* token("own")]
+      assert.strictEqual(yield* outcome(acme, of("acme")), "admitted")
+      assert.strictEqual(yield* outcome(acme, of("acme")), "admitted")
+      assert.strictEqual(yield* outcome(own), "admitted")
+      for (const [token, sent] of [[acme, of("bolt")], [acme, {}], [acme, of("")], [own, of("acme")]] as const) {
+        assert.strictEqual(yield* outcome(token, sent), "401 unknown-tenant")
+      }
+    }))
+
+  it.effect("[T-AUD-01a] a principal from a verifier of the author's must name the tenant of the request", () =>
+    Effect.gen(function*() {
+      const verifierOf = (tenant: string | undefined) => () =>
+        TokenVerifier.make(({ token }) =>
+          Effect.succeed(Principal.make({
+            issuer: "https://keys.test",
+            subject: "alice",
+            clientId: undefined,
+            scopes: new Set(),
+            granted: new Set(),
+            audience: [],
+            expiresAt: 9_999_999_999,
+            claims: {},
+            token,
+            tenant
+          }))
+        )
+      for (const [tenant, expected] of [["acme", "admitted"], ["bolt", "401"], [undefined, "401"]] as const) {
+        const { outcome } = yield* setup(header, { layer: { verifier: verifierOf(tenant) } })
+        assert.include(yield* outcome("key", of("acme")), expected)
+      }
     }))
 
   it.effect("[T-AUD-01a] the verifier of the options wraps that of every tenant", () =>
@@ -415,6 +454,7 @@ describe("the authorization servers of tenants", () => {
     const answer = yield* gate.authenticate({
       method: "POST",
       header: (name) => name === "x-tenant" ? "acme" : undefined,
+      host: [new URL(own).host],
       authorization: [`Bearer ${yield* test.mint()}`]
     }).pipe(Effect.as("admitted"), Effect.catch(({ reason, status }) => Effect.succeed(`${status} ${reason}`)))
     return { answer, requests: (yield* test.requests).length }

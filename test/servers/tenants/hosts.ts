@@ -33,7 +33,7 @@ export const world = async () => {
   )
   const issuers = { acme: acme.issuer, bolt: bolt.issuer, own: own.issuer }
   const token = (name: keyof typeof issuers, audience?: string) =>
-    run(issuers[name].mint(audience === undefined ? {} : { audience }))
+    run(issuers[name].mint({ scopes: ["todos:read"], ...(audience === undefined ? {} : { audience }) }))
   return { client: own.client, issuers, token }
 }
 

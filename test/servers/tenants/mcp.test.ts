@@ -1,0 +1,112 @@
+/** MCP servers with a URL for each tenant: the tool sees the tenant that the gate verified. */
+import { assert, describe, it } from "@effect/vitest"
+import { McpServer } from "@modelcontextprotocol/server"
+import { Effect, Layer, Schema } from "effect"
+import { AuthError, AuthLayer, Principal, requireScopes, Tenants } from "effect-mcp-auth"
+import { McpAuthFetch } from "effect-mcp-auth/fetch"
+import { McpAuth } from "effect-mcp-auth/mcp"
+import { McpAuthNode } from "effect-mcp-auth/node"
+import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
+import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
+import { McpProtocol, Tool, Toolkit } from "effect/ai"
+import { HttpRouter } from "effect/http"
+import { inMemory } from "../../verification/tenants.ts"
+import { ask, bearer } from "../hosts/cases.ts"
+import { directory, pattern, resource, world } from "./hosts.ts"
+
+const options = (id: Tenants.TenantId) => ({
+  resource,
+  authorizationServers: ["https://own.test"] as const,
+  scopes: ["todos:read"] as const,
+  tenants: { id, authorizationServers: (tenant: string) => Effect.succeed(directory(tenant)) }
+})
+
+/** A call of the tool at the URL of a tenant. */
+const whichTenant = (tenant: string, token: string) => {
+  const { body, headers } = ask(bearer(token), "tools/call", { name: "which_tenant", arguments: {} })
+  return new Request(`https://server.test/t/${tenant}/mcp`, {
+    method: "POST",
+    headers: headers.map(([name, value]) => [name, value] as [string, string]),
+    body: body as string
+  })
+}
+
+describe("a tool", () => {
+  it("[T-AUD-01a] of Effect's MCP server sees the tenant of its route", async () => {
+    const { client, token } = await world()
+    const Tools = Toolkit.make(requireScopes("todos:read")(Tool.make("which_tenant", { success: Schema.String })))
+    const server = McpAuth.layerHttp({
+      name: "tenants",
+      version: "1.0.0",
+      path: pattern,
+      protocols: [McpProtocol.v2026_07_28],
+      registrations: McpAuth.toolkit(Tools).pipe(
+        Layer.provide(Tools.toLayer({ which_tenant: () => Effect.map(Principal, (_) => `for ${_.tenant}`) }))
+      )
+    }).pipe(Layer.provide(AuthLayer.layer(options(Tenants.fromRoute(pattern)))), Layer.provide(inMemory(client)))
+    const { dispose, handler } = HttpRouter.toWebHandler(server, { disableLogger: true })
+    for (const tenant of ["acme", "bolt"] as const) {
+      const response = await handler(whichTenant(tenant, await token(tenant)))
+      assert.strictEqual(response.status, 200)
+      assert.include(await response.text(), `for ${tenant}`)
+    }
+    assert.strictEqual((await handler(whichTenant("bolt", await token("acme")))).status, 401)
+    assert.strictEqual((await handler(whichTenant("acme", await token("own")))).status, 401)
+    await dispose()
+  })
+
+  it("[T-AUD-01a] of the SDK v2 sees the tenant that the host hands over", async () => {
+    const { client, token } = await world()
+    const auth = await McpAuthSdk.fromLayer(
+      AuthLayer.layerServices(options(Tenants.fromRoute(pattern))).pipe(Layer.provide(inMemory(client)))
+    )
+    const handler = auth.createMcpHandler(() => {
+      const server = new McpServer({ name: "tenants", version: "1.0.0" })
+      auth.registerTool(server, "which_tenant", { scopes: ["todos:read"] }, ({ http, principal }) => ({
+        content: [{
+          type: "text",
+          text: `for ${principal.tenant} at ${http?.authInfo?.resource?.href} ${http?.authInfo?.extra?.["tenant"]}`
+        }]
+      }))
+      return server
+    })
+    for (const tenant of ["acme", "bolt"] as const) {
+      const response = await handler.fetch(whichTenant(tenant, await token(tenant)), { tenant })
+      assert.strictEqual(response.status, 200)
+      assert.include(await response.text(), `for ${tenant} at https://server.test/t/${tenant}/mcp ${tenant}`)
+    }
+    const acme = await token("acme")
+    for (const given of [{}, { tenant: "bolt" }, { tenant: "" }, { tenant: undefined }]) {
+      assert.strictEqual((await handler.fetch(whichTenant("acme", acme), given)).status, 401)
+    }
+    await auth.dispose()
+  })
+})
+
+describe("the option tenant of a host", () => {
+  it("is an AuthConfigError unless tenants come from routes", async () => {
+    const { client } = await world()
+    for (const id of [Tenants.fromPath(pattern), Tenants.fromHeader("x-tenant"), Tenants.fromClaim("tid")]) {
+      const layer = AuthLayer.layerServices(options(id)).pipe(Layer.provide(inMemory(client)))
+      const [fetch, node, v1] = [
+        await McpAuthFetch.fromLayer(layer),
+        await McpAuthNode.fromLayer(layer),
+        await SdkV1.fromLayer(layer)
+      ]
+      const given = { tenant: () => "acme" }
+      const attempts = [
+        () => fetch.protect(() => new Response(), given),
+        () => fetch.protectRoute(() => new Response(), given),
+        () => node.protect(given),
+        () => node.protectRoute(given),
+        () => v1.protect(() => undefined, given)
+      ]
+      for (const attempt of attempts) assert.throws(attempt, AuthError.AuthConfigError, "Tenants.fromRoute")
+      await Promise.all([fetch.dispose(), node.dispose(), v1.dispose()])
+    }
+    const routed = AuthLayer.layerServices(options(Tenants.fromRoute(pattern))).pipe(Layer.provide(inMemory(client)))
+    const node = await McpAuthNode.fromLayer(routed)
+    assert.throws(() => node.protect({ tenant: "acme" as never }), AuthError.AuthConfigError, "function")
+    await node.dispose()
+  })
+})
