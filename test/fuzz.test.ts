@@ -156,7 +156,9 @@ describe("any bytes", () => {
         const answer = yield* within(
           server.raw(
             Buffer.concat([
-              Buffer.from("POST /mcp HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\nAuthorization: "),
+              Buffer.from(
+                "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 0\r\nAuthorization: "
+              ),
               Buffer.from(authorization, "latin1"),
               Buffer.from("\r\n\r\n")
             ])

@@ -98,7 +98,12 @@ describe("the fault proxy", () => {
           const gate = Context.get(context, AuthLayer.AuthLayer)
           return Effect.map(
             Effect.result(
-              gate.authenticate({ method: "POST", header: () => undefined, authorization: [`Bearer ${token}`] })
+              gate.authenticate({
+                method: "POST",
+                header: () => undefined,
+                host: ["localhost"],
+                authorization: [`Bearer ${token}`]
+              })
             ),
             (_) => Result.isSuccess(_) ? 200 : _.failure.status
           )

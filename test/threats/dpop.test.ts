@@ -329,7 +329,7 @@ describe("proofs of possession", () => {
       }
       // Beyond that Node itself reads no further.
       const received = yield* server.raw(
-        `POST /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: DPoP ${token}\r\nDPoP: ${"x".repeat(100_000)}\r\n\r\n`,
+        `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: DPoP ${token}\r\nDPoP: ${"x".repeat(100_000)}\r\n\r\n`,
         (_) => _.includes("\r\n\r\n")
       )
       assert.match(received, /^HTTP\/1\.1 431 /)
