@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Metric, Schema, Tracer } from "effect"
+import { Effect, Logger, Metric, Schema, Tracer } from "effect"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { inspect } from "node:util"
+import { postForm } from "../../src/verification/internal/postForm.ts"
+import * as Introspection from "../verification/introspection.ts"
 import * as Running from "./Running.ts"
 
 const { bearer, goodClaims, goodHeader, messageHeaders, segment } = Running
@@ -123,4 +125,35 @@ describe("a mark in a token", () => {
       }),
     { arbitrary: { runs: 120, size: 30 }, timeout: 60_000 }
   )
+})
+
+describe("a mark in an opaque token", () => {
+  it.effect("is in no log and no error when its introspection endpoint fails or the HTTP client throws", () =>
+    Effect.gen(function*() {
+      const mark = "zQmarkedOpaqueToken"
+      const lines: Array<string> = []
+      const logger = Logger.make((entry) => void lines.push(whole([entry.message, entry.cause])))
+      const { client, endpoint, gate } = yield* Introspection.world
+      const throwing = HttpClient.mapRequestEffect(client, () => Effect.die(new Error(mark)))
+      const refusals: Array<unknown> = []
+      const caller = yield* gate()
+      yield* Effect.gen(function*() {
+        for (const status of [500, 401]) {
+          endpoint.answer = () => new Response(mark, { status })
+          for (let at = 0; at < 4; at++) refusals.push(yield* caller.present(`${mark}-${status}-${at}`))
+          yield* TestClock.adjust("2 minutes")
+        }
+        refusals.push(
+          yield* Effect.exit(postForm(throwing, {
+            url: "https://issuer.test/introspect",
+            accept: "application/json",
+            proof: { headers: {}, parameters: {} },
+            parameters: [["token", mark]]
+          }, { issuer: "https://issuer.test", allowInsecureHttp: false }))
+        )
+      }).pipe(Effect.provide(Logger.layer([logger])))
+      assert.isNotEmpty(lines)
+      assert.notInclude(lines.join("\n"), mark)
+      assert.notInclude(whole(refusals), mark)
+    }))
 })
