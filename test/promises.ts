@@ -1,0 +1,117 @@
+/**
+ * The sentences of "What is promised" in SECURITY.md, and the tests that prove each of them: ids that stand in the titles of
+ * tests (see threats.json and cases.json).
+ */
+export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "An MCP handler behind `protect`, `createMcpHandler`, `protectFetch` or `McpAuth.layerHttp` runs only if the token was signed by a configured authorization server or confirmed by its introspection endpoint.":
+    ["T-CLAIM-04", "T-INTR-01", "JWT-32", "HDR-18"],
+  "The token must be addressed to this resource.": ["T-CLAIM-03", "T-CLAIM-07"],
+  "The token must be valid in time, both when the request arrives and when its body is complete.": [
+    "T-CLAIM-02",
+    "T-AUD-07a",
+    "T-AUD-07d"
+  ],
+  "The token must be an access token: ID tokens, refresh tokens and logout tokens are rejected.": [
+    "T-CLAIM-05",
+    "T-AUD-51"
+  ],
+  "The token must grant every scope that the operations of the request require, in the body that the server executes.":
+    ["T-MCP-13", "T-MCP-02", "SCOPE-07"],
+  "If a part of the gate or a function of yours fails (a verifier, a policy, a listener, a schema of claims), the request is rejected.":
+    ["T-MCP-14", "T-AUD-25", "SCOPE-12"],
+  "A request without credentials reaches a handler only if you set `anonymous: \"allow-unscoped\"`, and then only operations without scopes.":
+    ["HDR-18", "HDR-19"],
+  "The gate answers preflights itself, and a handler sees one only if you set the option `preflight`.": [
+    "T-AUD-02a",
+    "T-AUD-02b"
+  ],
+  "A request body must be JSON-RPC 2.0 without further members.": ["T-AUD-04a", "T-AUD-04b"],
+  "Under `unlisted: \"deny\"`, a tool, prompt or resource without scopes, and one that is not registered, is rejected.":
+    ["T-AUD-05c", "T-MCP-05"],
+  "Algorithms and keys come from the configuration, never from the token: RS, PS, ES and EdDSA, no `none`, no HMAC, no key in a header, no key at an address that a header names.":
+    ["T-JOSE-01", "T-JOSE-02", "T-JOSE-04", "T-JOSE-05"],
+  "Unfit keys of a key set are skipped: RSA below 2048 bits, private and symmetric keys, keys for encryption.": [
+    "T-KEYS-01"
+  ],
+  "Logs, spans, metrics, decisions, errors and answers contain no token.": ["T-HTTP-01"],
+  "The client learns one code, `invalid_token`, for every bad token.": ["T-HTTP-05"],
+  "Text of other parties is escaped and cut at 256 characters in logs, spans, errors and reports.": [
+    "T-AUD-14a",
+    "T-AUD-14b",
+    "T-AUD-14c",
+    "T-AUD-14d",
+    "T-AUD-14e"
+  ],
+  "Two people never become one owner: a token without a subject is rejected unless it is provably a program's own.": [
+    "T-AUD-17"
+  ],
+  "A token that is bound to a key needs a proof of that key with every request, also if the token is cached.": [
+    "DPOP-34",
+    "T-DPOP-04"
+  ],
+  "A DPoP proof is valid for one method, one URL and one token, within a window of at most five minutes, and once.": [
+    "T-DPOP-01",
+    "T-DPOP-02",
+    "T-DPOP-06",
+    "T-AUD-09"
+  ],
+  "If the store of used proofs is full or unavailable, the server answers 503.": ["T-DPOP-01"],
+  "A JWT is revoked by its content, so a second form of its signature is revoked with it.": ["T-AUD-03a", "T-AUD-03c"],
+  "Tokens can be revoked one by one, by subject, by session and by client.": ["T-AUD-03b", "T-AUD-03d"],
+  "A token that is revoked or invalidated while a request body arrives does not run.": ["T-AUD-07b", "T-AUD-07c"],
+  "Revocation and invalidation on this instance end open streams of the token at once.": ["T-AUD-03e"],
+  "If tokens are revoked elsewhere, open streams end within `revocationInterval`.": ["T-AUD-03f"],
+  "A withdrawn key is rejected after the refresh interval (10 minutes by default, between 5 and 60 by `Cache-Control`).":
+    ["T-KEYS-10", "T-AUD-08"],
+  "With `tenants`, a request that names no tenant, or an unknown one, is rejected unless you set `withoutTenant`.": [
+    "T-AUD-01a",
+    "T-AUD-01b"
+  ],
+  "Tenants in the path have their own resource, metadata and challenge.": ["T-AUD-01c", "T-AUD-01d"],
+  "A session belongs to the caller who opened it: for every other caller it does not exist.": [
+    "T-MCP-06",
+    "T-AUD-19",
+    "T-AUD-01e",
+    "SESS-01"
+  ],
+  "A caller who opens too many sessions loses only sessions of its own.": ["T-AUD-20"],
+  "Sealed state opens only for the same caller, operation and resource.": ["T-AUD-50", "SESS-06"],
+  "Answers that depend on the caller are not marked as publicly cacheable.": ["T-AUD-13b"],
+  "Hidden tools, prompts and resources are answered like those that do not exist, and send no updates.": [
+    "T-AUD-13a",
+    "T-AUD-05b",
+    "T-MCP-09"
+  ],
+  "While the authorization server cannot be reached, the last good keys serve for at most 24 hours.": ["T-KEYS-11"],
+  "After that the server answers 503 without a challenge.": ["T-KEYS-11"],
+  "A key set without a usable key does not replace good keys.": ["T-AUD-15"],
+  "Concurrent fetches of one document are coalesced.": ["DISC-09", "KEY-11"],
+  "Unknown key ids cause at most one fetch in 30 seconds.": ["T-KEYS-08", "KEY-15"],
+  "After a failed fetch there is a cooldown that grows, or the one that the provider asks for.": [
+    "T-AUD-08",
+    "T-AUD-10b"
+  ],
+  "Requests to introspection and token endpoints are bounded by a queue, a limit on unknown tokens and a cooldown.": [
+    "T-AUD-10a",
+    "T-AUD-10e",
+    "T-AUD-10f",
+    "T-AUD-10h"
+  ],
+  "Ages, cooldowns and cache lifetimes are monotonic: a step of the wall clock does not extend them.": [
+    "T-AUD-08",
+    "T-AUD-08k",
+    "T-AUD-08t",
+    "T-AUD-08d"
+  ],
+  "A token has at most 16 KiB, and its JSON at most 32 levels.": ["T-JOSE-12", "T-JOSE-13"],
+  "A document has at most 1 MiB after decompression and takes at most 5 seconds, without redirects, over https unless its host is loopback.":
+    ["T-KEYS-03", "T-KEYS-04", "SSRF-01"],
+  "A request body is not read before the token is verified.": ["T-HTTP-12"],
+  "A body has at most 4 MiB, 64 levels of JSON and 100 operations, and takes at most 30 seconds, unless you set other limits.":
+    ["T-AUD-06a", "T-AUD-06b"],
+  "A body takes memory in proportion to its bytes, however it is sent.": ["T-AUD-06b"],
+  "For a loopback resource, a request with another `Host` is rejected (DNS rebinding).": ["T-AUD-18a"],
+  "A browser's request from an `Origin` that is not allowed is rejected.": ["T-HTTP-09"],
+  "A public authorization server cannot name endpoints on private addresses.": ["T-AUD-30"],
+  "Requests to authorization servers of tenants go through `AddressGuard`.": ["T-AUD-01g"]
+}
