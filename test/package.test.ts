@@ -98,7 +98,7 @@ describe("the packed tarball", () => {
 
   it("is no larger than it has to be", () => {
     // About a tenth above what it is. Who needs more says so in the changelog.
-    assert.isBelow(statSync(tarball).size, 980_000)
+    assert.isBelow(statSync(tarball).size, 1_180_000)
     const unpackedSize = list(unpacked).reduce((sum, file) => sum + statSync(join(unpacked, file)).size, 0)
     assert.isBelow(unpackedSize, 4_400_000)
   })
@@ -113,7 +113,7 @@ describe("the packed tarball", () => {
       external: ["effect", "effect/*", "jose"]
     })
     // All that the core exports, compressed. About a tenth above what it is.
-    assert.isBelow(gzipSync(outputFiles[0]!.contents, { level: 9 }).length, 43_000)
+    assert.isBelow(gzipSync(outputFiles[0]!.contents, { level: 9 }).length, 58_000)
   })
 
   it("has a file behind every entry point and condition", () => {

@@ -18,7 +18,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "The token must grant every scope that the operations of the request require, in the body that the server executes.":
     ["T-MCP-13", "T-MCP-02", "SCOPE-07"],
   "If a part of the gate or a function of yours fails (a verifier, a policy, a listener, a schema of claims), the request is rejected.":
-    ["T-MCP-14", "T-AUD-25", "SCOPE-12"],
+    ["T-MCP-14", "T-AUD-22a", "T-AUD-22b", "SCOPE-12"],
   "A request without credentials reaches a handler only if you set `anonymous: \"allow-unscoped\"`, and then only operations without scopes.":
     ["HDR-18", "HDR-19"],
   "The gate answers preflights itself, and a handler sees one only if you set the option `preflight`.": [
@@ -108,7 +108,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     ["T-KEYS-03", "T-KEYS-04", "SSRF-01"],
   "A request body is not read before the token is verified.": ["T-HTTP-12"],
   "A body has at most 4 MiB, 64 levels of JSON and 100 operations, and takes at most 30 seconds, unless you set other limits.":
-    ["T-AUD-06a", "T-AUD-06b"],
+    ["T-AUD-06a", "T-AUD-06b", "T-AUD-07e"],
   "A body takes memory in proportion to its bytes, however it is sent.": ["T-AUD-06b"],
   "For a loopback resource, a request with another `Host` is rejected (DNS rebinding).": ["T-AUD-18a"],
   "A browser's request from an `Origin` that is not allowed is rejected.": ["T-HTTP-09"],

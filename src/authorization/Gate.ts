@@ -277,9 +277,9 @@ export interface Options {
   readonly claims: ((principal: Principal["Service"]) => Result.Result<Context.Context<never>, unknown>) | undefined
   /** Default: there is nothing to fetch. */
   readonly ready?: Gate["ready"] | undefined
-  /** Who hears of decisions, and how they name subjects. */
   /** The sessions that one caller may have. Default: 100. */
   readonly sessionsPerCaller?: number | undefined
+  /** The listener of decisions, and how decisions name subjects. */
   readonly decisions?: Decision.Options | undefined
   /** The metadata of the first authorization server, to be published for clients of MCP 2025-03-26. */
   readonly legacyMetadata?:

@@ -29,7 +29,12 @@ export const answers = async () => {
   await real.dispose()
 
   const mock = await McpAuthSdk.fromLayer(
-    AuthLayer.mock({ subject: "alice", scopes: ["todos:read", "todos:write"], granted: ["todos:read"] })
+    AuthLayer.mock({
+      resource: "https://todos.example.com/mcp",
+      subject: "alice",
+      scopes: ["todos:read", "todos:write"],
+      granted: ["todos:read"]
+    })
   )
   const make = () => {
     const todos = server()

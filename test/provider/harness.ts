@@ -67,7 +67,12 @@ export const provider = (profile: Profile.Profile, options: Options = {}) =>
 
 /** What the gate makes of a token: who calls, or why nobody. */
 export const judge = (gate: Provider["gate"], token: string) =>
-  gate.authenticate({ method: "POST", header: () => undefined, authorization: [`Bearer ${token}`] }).pipe(
+  gate.authenticate({
+    method: "POST",
+    header: () => undefined,
+    authorization: [`Bearer ${token}`],
+    host: [new URL(gate.resource.resource).host]
+  }).pipe(
     Effect.map((caller) =>
       typeof caller === "string" ? caller : {
         subject: caller.subject,

@@ -25,7 +25,7 @@ const retained = async () => {
 const megabyte = 1024 * 1024
 
 describe.each(Object.entries(hosts))("%s", (_, start) => {
-  it("[T-AUD-07b] rejects a body that does not come to its end with 408, and lets go of the connection", async () => {
+  it("[T-AUD-07e] rejects a body that does not come to its end with 408, and lets go of the connection", async () => {
     const { begin, stop } = await start({ bodyTimeout: "50 millis" })
     // The first byte never comes, or the last.
     for (const pieces of [[], [message.slice(0, -1)]]) {
@@ -37,7 +37,7 @@ describe.each(Object.entries(hosts))("%s", (_, start) => {
     await stop()
   })
 
-  it("[T-AUD-07b] reads nothing of a body, and waits for none, before everything else is in order", async () => {
+  it("[T-AUD-07e] reads nothing of a body, and waits for none, before everything else is in order", async () => {
     const { begin, stop } = await start({ bodyTimeout: "1 day" })
     for (
       const [others, expected] of [

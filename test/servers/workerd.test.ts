@@ -56,10 +56,13 @@ describe("in a Worker no request waits for another", () => {
       Array.from({ length: 24 }, (_, index) => `made-up-${index}`),
       (kid) => worker.issuer.mint({ scopes: ["todos:read"], header: { kid } })
     ))
-    assert.deepStrictEqual(await worker.statuses(forged), forged.map(() => 401))
+    // 401 where the keys were fetched for the token, 503 where no further fetch is allowed yet: its key may be a new one.
+    const statuses = await worker.statuses(forged)
+    assert.deepStrictEqual(statuses.filter((_) => _ !== 401 && _ !== 503), [])
     const fetched = await worker.fetched()
     assert.isTrue(fetched > 0 && fetched <= 8, `${fetched} fetches`)
-    assert.deepStrictEqual(await worker.statuses(forged), forged.map(() => 401))
+    assert.deepStrictEqual(await worker.statuses(forged), forged.map(() => 503))
     assert.strictEqual(await worker.fetched(), 0)
+    assert.deepStrictEqual(await worker.statuses([reader]), [200])
   })
 })

@@ -42,7 +42,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
   ]
 
   it.effect.each(shapes)(
-    "[T-AUD-20a] with %s supplies no subject, audience, end or scope",
+    "[T-AUD-21a] with %s supplies no subject, audience, end or scope",
     ([, header, signature]) =>
       Effect.gen(function*() {
         const { endpoint, gate, issuer } = yield* world
@@ -63,7 +63,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
   )
 
   it.effect.each(shapes.slice(0, 4))(
-    "[T-AUD-20a] with %s adds nothing to an answer that is complete",
+    "[T-AUD-21a] with %s adds nothing to an answer that is complete",
     ([, header, signature]) =>
       Effect.gen(function*() {
         const { endpoint, gate } = yield* world
@@ -78,7 +78,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
       })
   )
 
-  it.effect("[T-AUD-20a] is rejected where a key of the issuer shows that its signature is wrong", () =>
+  it.effect("[T-AUD-21a] is rejected where a key of the issuer shows that its signature is wrong", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       const { kid } = yield* issuer.currentKey
@@ -95,7 +95,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
     ["an audience of a wrong type", { aud: [1] }, "401 audience"],
     ["a key", { cnf: { jkt: "A".repeat(43) } }, "401 bound-to-key"],
     ["the type of an ID token", { nonce: "n" }, "401 id-token"]
-  ])("[T-AUD-20b] still restricts: %s", ([, claims, outcome]) =>
+  ])("[T-AUD-21b] still restricts: %s", ([, claims, outcome]) =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       // What the answer says itself counts, so the restriction is one that it leaves out.
@@ -106,7 +106,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
       assert.strictEqual(yield* caller.outcome(forged(claims, header)), outcome)
     }))
 
-  it.effect("[T-AUD-20b] an earlier end than that of the answer counts, a later one does not", () =>
+  it.effect("[T-AUD-21b] an earlier end than that of the answer counts, a later one does not", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const caller = yield* gate({ server: all })
@@ -117,7 +117,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
       assert.strictEqual(yield* ends(start + 400), start + 200)
     }))
 
-  it.effect("[T-AUD-20b] its iat does not stretch a maxLifetime", () =>
+  it.effect("[T-AUD-21b] its iat does not stretch a maxLifetime", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const { exp: _, ...rest } = complete
@@ -128,7 +128,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
       assert.strictEqual(principal.expiresAt, start + 10)
     }))
 
-  it.effect("[T-AUD-20a] nor does one that a look-up of the application calls active", () =>
+  it.effect("[T-AUD-21a] nor does one that a look-up of the application calls active", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
       const lookUp: Introspection.LookUp["lookUp"] = () => Effect.succeed({ active: true })
@@ -138,7 +138,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
 })
 
 describe("a JWT that its issuer signed", () => {
-  it.effect("[T-AUD-20c] fills the gaps of an answer that says active: true alone", () =>
+  it.effect("[T-AUD-21c] fills the gaps of an answer that says active: true alone", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       endpoint.answer = byId({})
@@ -148,7 +148,7 @@ describe("a JWT that its issuer signed", () => {
       assert.deepStrictEqual([...principal.scopes], ["todos:read"])
     }))
 
-  it.effect("[T-AUD-20c] of an issuer without keys adds nothing, and the answer counts alone", () =>
+  it.effect("[T-AUD-21c] of an issuer without keys adds nothing, and the answer counts alone", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       yield* issuer.publishMetadata({ jwks_uri: undefined })
@@ -161,7 +161,7 @@ describe("a JWT that its issuer signed", () => {
       assert.strictEqual(principal.scopes.size, 0)
     }))
 
-  it.effect("[T-AUD-20c] while the keys cannot be fetched is an outage and no verdict", () =>
+  it.effect("[T-AUD-21c] while the keys cannot be fetched is an outage and no verdict", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       endpoint.answer = byId(complete)
@@ -170,7 +170,7 @@ describe("a JWT that its issuer signed", () => {
       assert.strictEqual(yield* (yield* gate({ server: all })).outcome(token), "503 server-error")
     }))
 
-  it.effect("[T-AUD-20c] costs no key where the answer says all that the token says", () =>
+  it.effect("[T-AUD-21c] costs no key where the answer says all that the token says", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       const token = forged({ exp: start + 300 }, { kid: undefined })
@@ -179,7 +179,7 @@ describe("a JWT that its issuer signed", () => {
       assert.isFalse((yield* issuer.requests).some(({ url }) => url.includes("jwks")))
     }))
 
-  it.effect("[T-AUD-20c] a redacted token stays so", () =>
+  it.effect("[T-AUD-21c] a redacted token stays so", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       endpoint.answer = byId({})

@@ -309,7 +309,7 @@ describe("an issuer that a request names", () => {
         const tenant of [
           `rebind.example.com:${port}`,
           `127.0.0.1:${port}`,
-          `[::ffff:127.0.0.1]:${port}`,
+          `[::ffff:7f00:1]:${port}`,
           `localhost:${port}`,
           `printer:${port}`
         ]

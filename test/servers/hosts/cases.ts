@@ -418,13 +418,13 @@ export const cases: ReadonlyArray<Case> = [
     ["Digest a=\"b, Bearer TOKEN\", d = \"\\\", Bearer TOKEN\"", noCredentials]
   ] as const).map(([value, expected]) =>
     one(
-      `[T-AUD-20] HDR-12 one line that reads ${JSON.stringify(value)}`,
+      `[T-AUD-24] HDR-12 one line that reads ${JSON.stringify(value)}`,
       ({ reader }) => call(lines(value.replaceAll("TOKEN", reader)), "list_todos"),
       expected
     )
   ),
   one(
-    "[T-AUD-20] HDR-12 two lines, of which the second holds parameters of the first",
+    "[T-AUD-24] HDR-12 two lines, of which the second holds parameters of the first",
     () => call([...lines("Digest a=\"b\""), ...lines("c=\"d\"")], "list_todos"),
     noCredentials
   ),
