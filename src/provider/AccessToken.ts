@@ -9,7 +9,7 @@ import * as Result from "effect/Result"
 import * as Algorithm from "../verification/Algorithm.ts"
 import * as TokenType from "../verification/TokenType.ts"
 import { identify } from "./internal/identify.ts"
-import { isObject, type Json, member, parseJson, shown } from "./internal/json.ts"
+import { isObject, type Json, member, parseJson, shown, toJson } from "./internal/json.ts"
 import * as Report from "./Report.ts"
 import { failed, type Judgement, passed, type Revision, skipped, unknown } from "./Rule.ts"
 import * as Rules from "./TokenRules.ts"
@@ -98,7 +98,7 @@ const lines = (json: Json, now: number): ReadonlyArray<string> => {
   return names.map((name) => {
     const value = json[name]
     const words = moments.has(name) && typeof value === "number" ? `  (${moment(value, now)})` : ""
-    return `  ${shown(name, 40).padEnd(width)}  ${shown(JSON.stringify(value), 400)}${words}`
+    return `  ${shown(name, 40).padEnd(width)}  ${shown(toJson(value), 400)}${words}`
   })
 }
 

@@ -121,6 +121,9 @@ const isPublicV6 = (groups: ReadonlyArray<number>): boolean => {
   return true
 }
 
+/** No name is longer (RFC 1035 §2.3.4). A URL parser takes any length, and the dots at the end are removed in quadratic time. */
+const maximumName = 255
+
 /**
  * Tells whether the host of a URL may be the name of a public one: an address must be public, a name must not be one that
  * stands for this machine or its network (`localhost`, `printer`, `x.local`, `x.internal`, `x.home.arpa`).
@@ -133,6 +136,7 @@ const isPublicV6 = (groups: ReadonlyArray<number>): boolean => {
  * @since 0.1.0
  */
 export const isPublicHost = (hostname: string): boolean => {
+  if (hostname.length > maximumName) return false
   const name = hostname.toLowerCase().replace(/\.+$/, "")
   if (name.includes(":") || /^[\d.]+$/.test(name)) return isPublic(name)
   return name.includes(".") &&

@@ -32,6 +32,17 @@ export const strings = (json: Json, name: string): ReadonlyArray<string> | undef
   return Array.isArray(value) ? value.filter((_): _ is string => typeof _ === "string") : undefined
 }
 
+/** A value of another party as JSON. `JSON.stringify` is recursive and throws for values that nest deeply. */
+export const toJson = (value: unknown): string =>
+  isShallow(value) ? JSON.stringify(value) ?? "nothing" : "(nested too deeply to show)"
+
+/** Without a regular expression, which takes quadratic time for a long run of slashes inside the text. */
+export const withoutFinalSlashes = (text: string): string => {
+  let end = text.length
+  while (end > 0 && text[end - 1] === "/") end--
+  return text.slice(0, end)
+}
+
 /** A value of another party as one short line. */
 export const shown = (value: unknown, length = 120): string =>
-  sanitize(typeof value === "string" ? value : JSON.stringify(value) ?? "nothing", length)
+  sanitize(typeof value === "string" ? value : toJson(value), length)

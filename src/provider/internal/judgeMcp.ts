@@ -237,7 +237,7 @@ const judgeHygiene = ({ bare, garbage, probes, signed }: Seen): Judgement => {
     const everything = `${exchange.body} ${Object.values(exchange.headers).join(" ")}`
     return [
       ...(exchange.status >= 500 ? [`${when} it ${told(exchange)}`] : []),
-      ...(/\n\s+at .+:\d+:\d+|node_modules[\\/]|Traceback \(most recent/.test(exchange.body)
+      ...(/\n[ \t]+at .+:\d+:\d+|node_modules[\\/]|Traceback \(most recent/.test(exchange.body)
         ? [`${when} it shows a stack trace`]
         : []),
       ...(everything.includes(garbage) || (signed !== undefined && everything.includes(signed.secret))

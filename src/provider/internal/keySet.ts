@@ -5,6 +5,9 @@ import { failed, type Judgement, passed, unknown } from "../Rule.ts"
 import { isObject, type Json, member, shown } from "./json.ts"
 import type { Reading } from "./probe.ts"
 
+/** The verifier of this library reads no set with more keys. What follows them is counted and not examined. */
+const maximumKeys = 100
+
 /** Judges a key set: each of its keys as the verifier of this library would. */
 export const judgeKeySet = (reading: Reading): ReadonlyArray<Judgement> => {
   const { url } = reading
@@ -18,7 +21,8 @@ export const judgeKeySet = (reading: Reading): ReadonlyArray<Judgement> => {
   }
   const keys = member(reading.json, "keys")
   if (!Array.isArray(keys)) return [failed(Rules.keySet, `${shown(url)} has no member "keys"`)]
-  const entries = (keys as ReadonlyArray<unknown>).filter(isObject)
+  const all = (keys as ReadonlyArray<unknown>).filter(isObject)
+  const entries = all.slice(0, maximumKeys)
   // Keys for encryption are none of ours, and no fault.
   const signing = entries.filter((key) => member(key, "use") !== "enc")
   const usable = signing.filter((key) => Result.isSuccess(JwkSet.checkConfigured({ keys: [key] }, "keys")))
@@ -26,8 +30,8 @@ export const judgeKeySet = (reading: Reading): ReadonlyArray<Judgement> => {
   return [
     entries.length === 0
       ? failed(Rules.keySet, `${shown(url)} holds no key`)
-      : entries.length > 100
-      ? failed(Rules.keySet, `${entries.length} keys: sets of more than 100 are not read`)
+      : all.length > maximumKeys
+      ? failed(Rules.keySet, `${all.length} keys: sets of more than ${maximumKeys} are not read`)
       : usable.length === 0
       ? failed(Rules.keySet, `${entries.length} keys, none of which can verify a signature: ${faultsOf(signing)}`)
       : passed(Rules.keySet, `${usable.length} usable: ${usable.map(nameOf).join(", ")}`),

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import type { Revision } from "../Rule.ts"
-import { isObject, parseJson, text } from "./json.ts"
+import { isObject, parseJson, text, withoutFinalSlashes } from "./json.ts"
 import * as Mcp from "./mcp.ts"
 import * as Probe from "./probe.ts"
 
@@ -27,13 +27,13 @@ export const kindOf = (target: URL, revision: Revision): Effect.Effect<Found, ne
       read(WellKnown.protectedResourceMetadata(target)),
       Effect.forEach(WellKnown.authorizationServerMetadata(target), read, { concurrency: "unbounded" })
     ], { concurrency: "unbounded" })
-    const here = withoutSlash(target.href)
+    const here = withoutFinalSlashes(target.href)
     const named = (reading: Probe.Reading, member: "resource" | "issuer"): string | undefined =>
       reading._tag === "Json" ? text(reading.json, member) : undefined
     const resourceNamed = named(resource, "resource")
     const issuers = servers.flatMap((reading) => named(reading, "issuer") ?? [])
-    if (resourceNamed !== undefined && withoutSlash(resourceNamed) === here) return kind("mcp-server")
-    if (issuers.some((issuer) => withoutSlash(issuer) === here)) return kind("authorization-server")
+    if (resourceNamed !== undefined && withoutFinalSlashes(resourceNamed) === here) return kind("mcp-server")
+    if (issuers.some((issuer) => withoutFinalSlashes(issuer) === here)) return kind("authorization-server")
 
     const all = [resource, ...servers]
     const unreached = all.filter((_) => _._tag === "NoDocument" && _.kind === "not-reached")
@@ -50,8 +50,6 @@ export const kindOf = (target: URL, revision: Revision): Effect.Effect<Found, ne
     if (answer._tag === "Answered" && speaksMcp(answer)) return kind("mcp-server")
     return kind(issuers.length === 0 && resourceNamed !== undefined ? "mcp-server" : "authorization-server")
   })
-
-const withoutSlash = (url: string): string => url.replace(/\/+$/, "")
 
 const speaksMcp = ({ body, headers, status }: Probe.Answered): boolean => {
   if (status === 401 && headers["www-authenticate"] !== undefined) return true

@@ -94,12 +94,17 @@ export const ask = (
   )
 }
 
+/** The lines up to the end of the first event with data. Each line is examined once, however small the chunks are. */
 const firstEvent = <E>(stream: Stream.Stream<Uint8Array, E>): Effect.Effect<string, E> =>
   Stream.decodeText(stream).pipe(
-    Stream.scan(() => "", (text, chunk: string) => text + chunk),
-    Stream.takeUntil((text) => /data:[^\n]*\n\r?\n/.test(text)),
-    Stream.runLast,
-    Effect.map((last) => last._tag === "Some" ? last.value : "")
+    Stream.splitLines,
+    Stream.mapAccum(() => false, (hasData, line) => {
+      const isEnd = hasData && line === ""
+      return [hasData || line.startsWith("data:"), [{ line, isEnd }]] as const
+    }),
+    Stream.takeUntil(({ isEnd }) => isEnd),
+    Stream.runCollect,
+    Effect.map((lines) => lines.map(({ line }) => line).join("\n"))
   )
 
 /** What the socket said, without the wrapping of the layers above it. */

@@ -1,0 +1,89 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import { AccessToken, Doctor } from "effect-mcp-auth/provider"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
+import { kindOf } from "../../src/provider/internal/kindOf.ts"
+
+const url = "https://hostile.test/mcp"
+const length = 1_000_000
+
+/** A server whose answers a test writes. Text that is matched in quadratic time would keep a test busy for minutes. */
+const asking = <A, E>(
+  ask: Effect.Effect<A, E, HttpClient.HttpClient>,
+  answers: Readonly<Record<string, () => Response>>
+) =>
+  Effect.gen(function*() {
+    const { client, issuer } = yield* TestIssuer.make({ issuer: "https://hostile.test" })
+    for (const [path, answer] of Object.entries(answers)) yield* issuer.respondWith(path, answer)
+    return yield* Effect.provideService(ask, HttpClient.HttpClient, client)
+  })
+
+const text = (body: string, type: string) => new Response(body, { status: 401, headers: { "content-type": type } })
+const events = "text/event-stream"
+
+/** A stream in chunks of ten bytes. */
+const drip = (chunk: string) => {
+  const bytes = new TextEncoder().encode(chunk.padEnd(10))
+  let left = 50_000
+  return new Response(
+    new ReadableStream({
+      pull: (controller) => left-- > 0 ? controller.enqueue(bytes) : controller.close()
+    }),
+    { headers: { "content-type": events } }
+  )
+}
+
+describe("a hostile MCP server", () => {
+  it.effect.each<readonly [string, () => Response]>([
+    ["a million line breaks", () => text("\n".repeat(length), "text/plain")],
+    ["a million data fields", () => text("data:".repeat(length / 5), events)],
+    ["an event in the smallest chunks", () => drip("data:x")],
+    ["empty lines in the smallest chunks", () => drip("\n\n\n\n")]
+  ])("[T-AUD-40a] does not keep doctor busy with %s", ([, answer]) =>
+    Effect.gen(function*() {
+      const report = yield* asking(Doctor.run(url), { "/mcp": answer })
+      assert.strictEqual(report.outcome, "does-not-fit")
+    }), 30_000)
+
+  it.effect("[T-AUD-40a] does not keep doctor busy with the name of its resource", () =>
+    Effect.gen(function*() {
+      const resource = `https://hostile.test${"/".repeat(length)}mcp`
+      const found = yield* asking(kindOf(new URL(url), "2026-07-28"), {
+        "/.well-known/oauth-protected-resource/mcp": () => Response.json({ resource }),
+        "/mcp": () => Response.json({ jsonrpc: "2.0", id: 1 })
+      })
+      assert.deepStrictEqual(found, { _tag: "Kind", kind: "mcp-server" })
+    }))
+
+  it.effect("the first event of a stream that stays open is the answer", () =>
+    Effect.gen(function*() {
+      const reply = JSON.stringify({ jsonrpc: "2.0", id: 1, result: { tools: [] } })
+      const open = () => {
+        const encode = (part: string) => new TextEncoder().encode(part)
+        const parts = [": hello\n\n", "event: message\r\nda", `ta: ${reply}\r`, "\n\r\n", "data: later\n\n"]
+        return new Response(
+          new ReadableStream({
+            pull: (controller) => {
+              const part = parts.shift()
+              return part === undefined ? new Promise(() => {}) : controller.enqueue(encode(part))
+            }
+          }),
+          { headers: { "content-type": events } }
+        )
+      }
+      const found = yield* asking(kindOf(new URL(url), "2026-07-28"), { "/mcp": open })
+      assert.deepStrictEqual(found, { _tag: "Kind", kind: "mcp-server" })
+    }))
+})
+
+describe("a hostile token", () => {
+  const nested = `{"a":${"[".repeat(6_000)}${"]".repeat(6_000)}}`
+  const token = Redacted.make([`{"alg":"ES256"}`, nested, "x"].map((_) => btoa(_).replace(/=+$/, "")).join("."))
+
+  it("[T-AUD-40b] that nests deeply can be described and checked", () => {
+    assert.include(AccessToken.describe(token, 0), "nested too deeply")
+    const report = AccessToken.judge(token, { resource: url, now: 0 })
+    assert.strictEqual(report.outcome, "does-not-fit")
+  })
+})
