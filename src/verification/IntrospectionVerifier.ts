@@ -142,7 +142,8 @@ const maximumVerified = 10_000
  * of each kind wait. After 3 failures in a row no request is sent for 1 second, then one; each further failure doubles the
  * time, up to 1 minute (`Freshness` sets both). Refused credentials and a `Retry-After` count at once. Tokens that verified
  * before have a cooldown of their own, so tokens that the endpoint fails at do not stop them. `inactiveLimit` bounds the
- * requests about invented tokens. What is not sent fails at once with `cooling-down` or `overloaded`.
+ * requests about invented tokens, and about tokens that the endpoint fails at while it answers about verified ones. What is
+ * not sent fails at once with `cooling-down` or `overloaded`.
  *
  * A good answer is the boolean `active: true` and claims that hold: `iss`, where present, must be the server's; `aud`
  * must satisfy the audience rule; `exp` must be there unless a `maxLifetime` stands in for it.

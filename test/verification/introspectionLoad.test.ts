@@ -171,7 +171,7 @@ describe("an endpoint that fails", () => {
       assert.strictEqual(yield* caller.outcome("good"), "admitted")
     }))
 
-  it.effect("[T-AUD-10c] refused credentials of this server stop all requests at once", () =>
+  it.effect("[T-AUD-10c] refused credentials of this server stop all requests, after one of each kind", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const caller = yield* gate({ tokenCache: { introspection: 0 } })
@@ -179,8 +179,62 @@ describe("an endpoint that fails", () => {
       endpoint.answer = status(401)
       assert.strictEqual(yield* caller.outcome("a"), "503 client-refused")
       assert.strictEqual(yield* caller.outcome("b"), "503 cooling-down")
+      assert.strictEqual(yield* caller.outcome("good"), "503 client-refused")
       assert.strictEqual(yield* caller.outcome("good"), "503 cooling-down")
-      assert.strictEqual(endpoint.asked.length, 2)
+      assert.strictEqual(endpoint.asked.length, 3)
+    }))
+
+  // Firewalls answer 403 to tokens such as `../../etc/passwd`, and some endpoints 401 to tokens that they do not know.
+  it.effect.each<readonly [string, () => Response]>([
+    ["401", () => Response.json({ active: false, error: "invalid_token" }, { status: 401 })],
+    ["403", status(403)]
+  ])("[T-AUD-10i] an invented token that is answered %s stops no token that verified before", ([, answer]) =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = goodOr(answer)
+      const caller = yield* gate({ tokenCache: { introspection: 0 } })
+      assert.strictEqual(yield* caller.outcome("good"), "admitted")
+      for (let at = 0; at < 5; at++) {
+        yield* caller.outcome(`../../etc/passwd/${at}`)
+        assert.strictEqual(yield* caller.outcome("good"), "admitted")
+        yield* TestClock.adjust("2 minutes")
+      }
+    }))
+
+  it.effect.each<readonly [string, () => Response | "refuse"]>([
+    ["400", status(400)],
+    ["403", status(403)],
+    ["500", status(500)],
+    ["no connection", () => "refuse"]
+  ])("[T-AUD-10i] tokens that are answered %s stop no new caller while the endpoint works", ([, answer]) =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = goodOr(answer)
+      const caller = yield* gate({ tokenCache: { introspection: 0 } })
+      assert.strictEqual(yield* caller.outcome("good"), "admitted")
+      for (let at = 0; at < 5; at++) {
+        assert.strictEqual(yield* caller.outcome("good"), "admitted")
+        yield* Effect.forEach(invented(10, `poison-${at}`), caller.outcome)
+        assert.strictEqual(yield* caller.outcome(`good-new-${at}`), "admitted")
+        yield* TestClock.adjust("30 seconds")
+      }
+      // They draw from the limit on tokens that are not active.
+      const before = endpoint.asked.length
+      yield* Effect.forEach(invented(1_000, "flood"), caller.outcome)
+      assert.strictEqual(endpoint.asked.length, before + 100)
+      assert.strictEqual(yield* caller.outcome("good"), "admitted")
+    }))
+
+  it.effect("[T-AUD-10i] that stops working is spared as soon as it fails at a token that verified before", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      const caller = yield* gate({ tokenCache: { introspection: 0 } })
+      yield* Effect.forEach(["good", "good"], caller.outcome)
+      endpoint.answer = status(500)
+      yield* caller.outcome("good")
+      const before = endpoint.asked.length
+      yield* Effect.forEach(invented(1_000), caller.outcome)
+      assert.strictEqual(endpoint.asked.length, before + 3)
     }))
 
   it.effect("[T-AUD-10b] cools down in real time, whatever is done to the wall clock", () =>

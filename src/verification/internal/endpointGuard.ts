@@ -61,8 +61,12 @@ const probeTime = Duration.toMillis(Duration.seconds(10))
  * Makes the guard of one endpoint that is asked about tokens.
  *
  * Verified and unverified tokens have circuits of their own, and verified ones a share of the permits that no other token
- * gets. So invented tokens, even such as the endpoint fails at, do not stop callers who are known. What the endpoint says
- * about this server as a client (its credentials, `Retry-After`) stops both.
+ * gets. So invented tokens, even such as the endpoint fails at, do not stop callers who are known. `Retry-After` stops both,
+ * and so do refused credentials of this server, unless it was an unverified token that met them: a firewall, or an endpoint
+ * that answers 401 about unknown tokens, would let a stranger stop everyone.
+ *
+ * While requests about verified tokens succeed, the endpoint works, and a failure about an unverified token is that token's:
+ * it draws from `inactiveLimit` instead of opening the circuit for new callers.
  *
  * Where requests may not wait for each other (see `Sharing`) there is no queue: the platform bounds connections.
  */
@@ -88,6 +92,8 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
     const permits = { verified: maximumRequests, unverified: maximumUnverified }
     const waiting = { verified: 0, unverified: 0 }
     let averageTime = 0
+    // Until then the endpoint is known to work. Every failure about a verified token ends that.
+    let worksUntil = Number.NEGATIVE_INFINITY
 
     // A token bucket that only inactive answers draw from: sign-ins of any number of new callers are free.
     const limit = options.inactiveLimit
@@ -109,12 +115,29 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
       return budget.left >= 1 ? undefined : unavailable("overloaded", (1 - budget.left) / limit.perSecond * 1_000)
     }
 
+    const draw = (limit: InactiveLimit, now: number) => {
+      refill(limit, now)
+      budget.left = Math.max(0, budget.left - 1)
+    }
+
+    const succeed = (origin: Origin, call: CircuitBreaker.Call, now: number) =>
+      Effect.sync(() => {
+        if (origin === "verified") worksUntil = now + settings.maxBackoff
+        circuits[origin].succeed(call)
+      })
+
     const fail = (origin: Origin, call: CircuitBreaker.Call, error: AuthorizationServerUnavailable) =>
       Effect.gen(function*() {
         const now = yield* monotonic.millis
         const isAboutClient = error.reason === "client-refused"
         // One second is what an error says whose server did not ask for more.
-        const isDecisive = isAboutClient || (error.reason === "server-error" && error.retryAfter > 1)
+        const asksForTime = error.reason === "server-error" && error.retryAfter > 1
+        if (origin === "verified") worksUntil = Number.NEGATIVE_INFINITY
+        else if (limit !== undefined && now < worksUntil && !asksForTime) {
+          draw(limit, now)
+          return circuits.unverified.succeed(call)
+        }
+        const isDecisive = isAboutClient || asksForTime
         const failure: CircuitBreaker.Failure = {
           isDecisive,
           retryAfter: isDecisive ? error.retryAfter * 1_000 : 0,
@@ -122,7 +145,9 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
         }
         const cooldown = circuits[origin].fail(call, now, failure)
         if (cooldown === undefined) return
-        if (isDecisive) circuits[origin === "verified" ? "unverified" : "verified"].open(now, failure)
+        if (origin === "verified" ? isDecisive : asksForTime) {
+          circuits[origin === "verified" ? "unverified" : "verified"].open(now, failure)
+        }
         const seconds = Math.ceil(cooldown / 1_000)
         yield* isAboutClient
           ? Effect.logError(
@@ -145,14 +170,15 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
         const call = circuits[origin].admit(since)
         if (typeof call === "number") return Effect.fail(unavailable("cooling-down", call))
         return Effect.onExit(request, (exit) => {
-          const time = monotonic.millisOf(clock) - since
+          const now = monotonic.millisOf(clock)
+          const time = now - since
           averageTime = averageTime === 0 ? time : averageTime * 0.9 + time * 0.1
-          if (Exit.isSuccess(exit)) return Effect.sync(() => circuits[origin].succeed(call))
+          if (Exit.isSuccess(exit)) return succeed(origin, call, now)
           if (Cause.hasInterruptsOnly(exit.cause)) return Effect.sync(() => circuits[origin].abandon(call))
           const error = Exit.findErrorOption(exit)
           // Other errors are answers, such as a token endpoint's `invalid_grant`. A defect is none.
           if (error._tag === "Some" && !(error.value instanceof AuthorizationServerUnavailable)) {
-            return Effect.sync(() => circuits[origin].succeed(call))
+            return succeed(origin, call, now)
           }
           return fail(
             origin,
@@ -188,9 +214,6 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
 
     return {
       protect: shares ? queue : ask,
-      countInactive: limit === undefined ? Effect.void : Effect.map(monotonic.millis, (now) => {
-        refill(limit, now)
-        budget.left = Math.max(0, budget.left - 1)
-      })
+      countInactive: limit === undefined ? Effect.void : Effect.map(monotonic.millis, (now) => draw(limit, now))
     }
   })
