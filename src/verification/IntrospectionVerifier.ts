@@ -450,7 +450,7 @@ const asker = (
         accept: options.signedAnswers === true ? "application/token-introspection+jwt" : "application/json",
         proof: yield* prove,
         parameters: [["token", Redacted.value(token)], ["token_type_hint", "access_token"]],
-        reads401: true
+        reads: [401]
       }, server)
       if (status === 401) {
         return options.signedAnswers !== true && isInactive(contentType, body)

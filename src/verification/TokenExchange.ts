@@ -25,7 +25,7 @@ import * as ClientAuthentication from "./ClientAuthentication.ts"
 import * as Discovery from "./Discovery.ts"
 import * as EndpointGuard from "./internal/endpointGuard.ts"
 import * as monotonic from "./internal/monotonic.ts"
-import { jsonObject, postForm } from "./internal/postForm.ts"
+import { type Answered, jsonObject, postForm } from "./internal/postForm.ts"
 import { sha256 } from "./internal/sha256.ts"
 import { Sharing } from "./internal/sharing.ts"
 import { Principal } from "./Principal.ts"
@@ -319,27 +319,29 @@ const makeService = (
         const { body, contentType, status } = yield* guard.protect(
           "verified",
           Effect.gen(function*() {
-            return yield* postForm(client, {
+            const answered = yield* postForm(client, {
               url: yield* endpoint,
               accept: "application/json",
               proof: yield* prove,
-              parameters: parametersOf(inbound, target)
+              parameters: parametersOf(inbound, target),
+              reads: [401, 403]
             }, server)
+            if (!isAboutClient(answered)) return answered
+            return yield* new AuthorizationServerUnavailable({
+              reason: "client-refused",
+              issuer: server.issuer,
+              retryAfter: 30
+            })
           })
         ).pipe(Effect.timeoutOrElse({
           duration: longestWait,
           orElse: () =>
             Effect.fail(new AuthorizationServerUnavailable({ reason: "timeout", issuer: server.issuer, retryAfter: 1 }))
         }))
-        const answer = /^application\/(?:[\w.+-]+\+)?json$/.test(contentType) ? jsonObject(body) : undefined
+        const answer = jsonOf({ body, contentType })
         const own = (name: string) => answer !== undefined && Object.hasOwn(answer, name) ? answer[name] : undefined
         if (status !== 200) {
-          const code = own("error")
-          return yield* new TokenExchangeError({
-            reason: "refused",
-            // A word of the server's, fit for a log: anything else of its answer is not (RFC 6749 §5.2).
-            code: typeof code === "string" && /^[\x21\x23-\x5b\x5d-\x7e]{1,64}$/.test(code) ? code : String(status)
-          })
+          return yield* new TokenExchangeError({ reason: "refused", code: errorOf(answer) ?? String(status) })
         }
         const token = own("access_token")
         const type = own("token_type")
@@ -404,6 +406,25 @@ const makeService = (
       })
     })
   })
+
+const jsonOf = ({ body, contentType }: Pick<Answered, "body" | "contentType">) =>
+  /^application\/(?:[\w.+-]+\+)?json$/.test(contentType) ? jsonObject(body) : undefined
+
+/** A word of the server's, fit for a log: anything else of its answer is not (RFC 6749 §5.2). */
+const errorOf = (answer: Readonly<Record<string, unknown>> | undefined): string | undefined => {
+  const code = answer !== undefined && Object.hasOwn(answer, "error") ? answer["error"] : undefined
+  return typeof code === "string" && /^[\x21\x23-\x5b\x5d-\x7e]{1,64}$/.test(code) ? code : undefined
+}
+
+/**
+ * Whether a server rejects the credentials of this one. Some servers also answer 403 about a token or an audience, and name
+ * the error (Auth0: `invalid_grant`; Keycloak: `access_denied`): one caller could otherwise stop the exchange for all.
+ */
+const isAboutClient = ({ status, ...answered }: Answered): boolean => {
+  if (status !== 401 && status !== 403) return false
+  const code = errorOf(jsonOf(answered))
+  return code === undefined || code === "invalid_client"
+}
 
 /** The one place that takes the inbound token for what it is: its issuer may see it. */
 const revealed = ({ token }: Principal["Service"]): string => Redacted.value(token) as unknown as string

@@ -175,6 +175,11 @@ describe("a token", () => {
     [{ error: "a \"b\"" }, 400, "refused 400"],
     [{ error: 1 }, 400, "refused 400"],
     [{ error: "invalid_client" }, 401, "unavailable"],
+    [{ error: "invalid_client" }, 403, "unavailable"],
+    [{ error: 1 }, 401, "unavailable"],
+    [{}, 403, "unavailable"],
+    [{ error: "invalid_grant" }, 401, "refused invalid_grant"],
+    [{ error: "access_denied" }, 403, "refused access_denied"],
     [{}, 500, "unavailable"],
     [{}, 200, "unusable-token"],
     [{ access_token: "", token_type: "Bearer" }, 200, "unusable-token"],
@@ -252,6 +257,18 @@ describe("a token endpoint that fails", () => {
       state.answer = () => Response.json({ error: "invalid_grant" }, { status: 400 })
       for (let at = 0; at < 20; at++) assert.strictEqual(yield* reasonOf(exchange(`t-${at}`)), "refused invalid_grant")
       assert.strictEqual(asked.length, 20)
+    }))
+
+  it.effect("[T-AUD-10j] a refusal of one caller with 403 stops no other caller", () =>
+    Effect.gen(function*() {
+      const { exchange, state } = yield* setup()
+      const good = state.answer
+      for (let at = 0; at < 5; at++) {
+        state.answer = () => Response.json({ error: "access_denied" }, { status: 403 })
+        assert.strictEqual(yield* reasonOf(exchange(`denied-${at}`)), "refused access_denied")
+        state.answer = good
+        yield* exchange(`good-${at}`)
+      }
     }))
 
   it.effect("[T-AUD-10h] sheds what its queue cannot hold", () =>
