@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -269,7 +270,7 @@ export const make = (
         Effect.gen(function*() {
           const hash = sha256(JSON.stringify([server.issuer, options.resource, Redacted.value(token)]))
           const key = typeof hash === "string" ? hash : yield* Effect.promise(() => hash)
-          const stored = yield* Effect.orElseSucceed(Effect.timeout(shared.get(key), storeTime), () => undefined)
+          const stored = yield* unlessItFails(() => shared.get(key))
           const now = yield* Clock.currentTimeMillis
           const monotonicNow = yield* monotonic.millis
           if (isStored(stored) && stored.at <= now && now < stored.at + timeToLive && stored.at > forgotten.at) {
@@ -282,8 +283,8 @@ export const make = (
           const exp = Claims.own(said.claims, "exp")
           const until = Math.min(said.at + timeToLive, typeof exp === "number" ? exp * 1000 : Number.POSITIVE_INFINITY)
           if (until > now) {
-            yield* shared.set(key, { claims: said.claims, at: said.at } satisfies Stored, Duration.millis(until - now))
-              .pipe(Effect.timeout(storeTime), Effect.ignore)
+            const stored: Stored = { claims: said.claims, at: said.at }
+            yield* unlessItFails(() => shared.set(key, stored, Duration.millis(until - now)))
           }
           return said
         })
@@ -347,6 +348,13 @@ const withHash = <A, E>(token: string, use: (hash: string) => Effect.Effect<A, E
 
 /** A store that is slower than this is no help. */
 const storeTime = Duration.seconds(1)
+
+/** What a store says; `undefined` if it fails, throws, dies or is slow. Its errors may quote what it stores. */
+const unlessItFails = <A, E>(use: () => Effect.Effect<A, E>): Effect.Effect<A | undefined> =>
+  Effect.suspend(use).pipe(
+    Effect.timeout(storeTime),
+    Effect.catchCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.succeed(undefined))
+  )
 
 const isStored = (value: unknown): value is Stored => {
   const { at, claims } = (value ?? {}) as Partial<Stored>

@@ -221,12 +221,21 @@ describe("shared answers", () => {
       get: () => Effect.fail(new Persistence.PersistenceError({ message: "down" })),
       set: () => Effect.fail(new Persistence.PersistenceError({ message: "down" }))
     }],
+    ["that dies", { get: () => Effect.die("a defect"), set: () => Effect.die("a defect") }],
+    ["that throws", {
+      get: () => {
+        throw new Error("not connected")
+      },
+      set: () => {
+        throw new Error("not connected")
+      }
+    }],
     ["that holds nonsense", { get: () => Effect.succeed({ at: "now", claims: [] }), set: () => Effect.void }],
     ["that holds what is over", {
       get: () => Effect.succeed({ at: 0, claims: { active: true, sub: "mallory" } }),
       set: () => Effect.void
     }]
-  ])("a store %s costs a request, no more", ([, store]) =>
+  ])("[T-AUD-10k] a store %s costs a request, no more", ([, store]) =>
     Effect.gen(function*() {
       const it = yield* world
       const server = yield* instance(it, store)
