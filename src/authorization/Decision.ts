@@ -21,6 +21,7 @@ import { AuthConfigError, type AuthError } from "../protocol/AuthError.ts"
 import type { Operation } from "../protocol/Operation.ts"
 import { sanitize } from "../protocol/RemoteText.ts"
 import type { Principal } from "../verification/Principal.ts"
+import { safeCause } from "./internal/safeCause.ts"
 import type { Refusal } from "./Refusal.ts"
 
 /**
@@ -273,7 +274,7 @@ export const reporter = (options: Options, broken: Refusal): Reporter => {
           if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
           if (facts.refusal === undefined) seriesOf(broken.reason).counter.updateUnsafe(1, fiber.context)
           return Effect.andThen(
-            Effect.logError("the DecisionListener failed", cause),
+            Effect.logError("the DecisionListener failed", safeCause(cause)),
             facts.refusal === undefined ? Effect.fail(broken) : Effect.void
           )
         }
@@ -421,7 +422,7 @@ const log = (decision: Decision, level: LogLevel.Severity, { cause, refusal }: F
       .filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0))
   )
   const error = refusal?.error
-  const detail = cause !== undefined ? [cause] : status >= 500 && error !== undefined ? [error.message] : []
+  const detail = cause !== undefined ? [safeCause(cause)] : status >= 500 && error !== undefined ? [error.message] : []
   return Effect.annotateLogs(Effect.logWithLevel(level)(line, ...detail), annotations)
 }
 

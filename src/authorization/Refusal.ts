@@ -219,7 +219,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
         // Without a challenge: the token may be fine, and a client must not sign in again for an outage.
         case "AuthorizationServerUnavailable":
         case "ReplayStoreUnavailable":
-          return refusal(503, error.reason, error, unavailable, { "retry-after": String(error.retryAfter) })
+          return refusal(503, error.reason, error, unavailable, { "retry-after": secondsOf(error.retryAfter) })
         case "InvalidMetadata":
           return refusal(503, error.reason, error, unavailable, { "retry-after": "30" })
         case "AuthConfigError":
@@ -342,6 +342,10 @@ const preflight = (origin: string, requestedHeaders: string | undefined): Refusa
 
 /** In characters. A browser sends the names of the headers that a script set. */
 const longestRequest = 1024
+
+/** Whole seconds from 1 to an hour: the error may come from a look-up or a store of the user's. */
+const secondsOf = (retryAfter: number): string =>
+  String(Number.isNaN(retryAfter) ? 1 : Math.min(Math.max(Math.ceil(retryAfter), 1), 3_600))
 
 // Without `*`, which would allow every header.
 const headerName = /^[!#$%&'+\-.^_`|~0-9a-z]+$/

@@ -88,6 +88,24 @@ describe("text of an authorization server", () => {
 })
 
 describe("text of a token and a request", () => {
+  it.effect.each<readonly [string, (error: Error) => Partial<AuthLayer.Common<["todos:read"]>>]>([
+    ["an error", (error) => ({ revocation: () => Effect.die(error) })],
+    ["an error with a cause", (error) => ({ revocation: () => Effect.die(new Error("broken", { cause: error })) })],
+    ["a text", (error) => ({ revocation: () => Effect.die(error.message) })],
+    ["an object", (error) => ({ revocation: () => Effect.die({ message: error.message, name: attack }) })]
+  ])(
+    "[T-AUD-14f] a claim that %s of the user's function quotes reaches the log escaped",
+    ([, options]) =>
+      Effect.gen(function*() {
+        const { gate } = yield* world
+        const { layer, lines } = terminal()
+        const caller = yield* gate(options(new Error(`unknown organisation ${attack}`)))
+        assert.strictEqual(yield* Effect.provide(caller.outcome("opaque"), layer), "500 broken")
+        assertSafe(lines)
+        assert.include(lines.join("\n"), "\\u001b[2J")
+      })
+  )
+
   it.effect("[T-AUD-14c] subject, client and operations reach logs, decisions and spans escaped", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world

@@ -1,3 +1,4 @@
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -6,6 +7,7 @@ import * as Exit from "effect/Exit"
 import type { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as TokenCache from "../../verification/TokenCache.ts"
+import { safeCause } from "./safeCause.ts"
 
 /* Open streams, and what has been revoked or invalidated since a request was authenticated. */
 
@@ -70,7 +72,9 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
       Effect.map((answer) => answer._tag === "Some" && answer.value !== false),
       Effect.catch(() => Effect.succeed(false)),
       // A function that throws or dies has not approved of the token.
-      Effect.catchDefect((defect) => Effect.as(Effect.logError("revocation failed for an open stream", defect), true)),
+      Effect.catchDefect((defect) =>
+        Effect.as(Effect.logError("revocation failed for an open stream", safeCause(Cause.die(defect))), true)
+      ),
       Effect.ensuring(Effect.sync(() => {
         asks--
       }))

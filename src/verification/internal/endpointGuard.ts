@@ -140,7 +140,8 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
         const isDecisive = isAboutClient || asksForTime
         const failure: CircuitBreaker.Failure = {
           isDecisive,
-          retryAfter: isDecisive ? error.retryAfter * 1_000 : 0,
+          // Of a look-up of the user's it may be anything.
+          retryAfter: isDecisive && error.retryAfter > 0 ? error.retryAfter * 1_000 : 0,
           random: yield* Random.next
         }
         const cooldown = circuits[origin].fail(call, now, failure)
