@@ -188,42 +188,48 @@ describe("an endpoint that fails", () => {
   it.effect.each<readonly [string, () => Response]>([
     ["401", () => Response.json({ active: false, error: "invalid_token" }, { status: 401 })],
     ["403", status(403)]
-  ])("[T-AUD-10i] an invented token that is answered %s stops no token that verified before", ([, answer]) =>
-    Effect.gen(function*() {
-      const { endpoint, gate } = yield* world
-      endpoint.answer = goodOr(answer)
-      const caller = yield* gate({ tokenCache: { introspection: 0 } })
-      assert.strictEqual(yield* caller.outcome("good"), "admitted")
-      for (let at = 0; at < 5; at++) {
-        yield* caller.outcome(`../../etc/passwd/${at}`)
+  ])(
+    "[T-AUD-10i] an invented token that is answered %s stops no token that verified before",
+    ([, answer]) =>
+      Effect.gen(function*() {
+        const { endpoint, gate } = yield* world
+        endpoint.answer = goodOr(answer)
+        const caller = yield* gate({ tokenCache: { introspection: 0 } })
         assert.strictEqual(yield* caller.outcome("good"), "admitted")
-        yield* TestClock.adjust("2 minutes")
-      }
-    }))
+        for (let at = 0; at < 5; at++) {
+          yield* caller.outcome(`../../etc/passwd/${at}`)
+          assert.strictEqual(yield* caller.outcome("good"), "admitted")
+          yield* TestClock.adjust("2 minutes")
+        }
+      })
+  )
 
   it.effect.each<readonly [string, () => Response | "refuse"]>([
     ["400", status(400)],
     ["403", status(403)],
     ["500", status(500)],
     ["no connection", () => "refuse"]
-  ])("[T-AUD-10i] tokens that are answered %s stop no new caller while the endpoint works", ([, answer]) =>
-    Effect.gen(function*() {
-      const { endpoint, gate } = yield* world
-      endpoint.answer = goodOr(answer)
-      const caller = yield* gate({ tokenCache: { introspection: 0 } })
-      assert.strictEqual(yield* caller.outcome("good"), "admitted")
-      for (let at = 0; at < 5; at++) {
+  ])(
+    "[T-AUD-10i] tokens that are answered %s stop no new caller while the endpoint works",
+    ([, answer]) =>
+      Effect.gen(function*() {
+        const { endpoint, gate } = yield* world
+        endpoint.answer = goodOr(answer)
+        const caller = yield* gate({ tokenCache: { introspection: 0 } })
         assert.strictEqual(yield* caller.outcome("good"), "admitted")
-        yield* Effect.forEach(invented(10, `poison-${at}`), caller.outcome)
-        assert.strictEqual(yield* caller.outcome(`good-new-${at}`), "admitted")
-        yield* TestClock.adjust("30 seconds")
-      }
-      // They draw from the limit on tokens that are not active.
-      const before = endpoint.asked.length
-      yield* Effect.forEach(invented(1_000, "flood"), caller.outcome)
-      assert.strictEqual(endpoint.asked.length, before + 100)
-      assert.strictEqual(yield* caller.outcome("good"), "admitted")
-    }))
+        for (let at = 0; at < 5; at++) {
+          assert.strictEqual(yield* caller.outcome("good"), "admitted")
+          yield* Effect.forEach(invented(10, `poison-${at}`), caller.outcome)
+          assert.strictEqual(yield* caller.outcome(`good-new-${at}`), "admitted")
+          yield* TestClock.adjust("30 seconds")
+        }
+        // They draw from the limit on tokens that are not active.
+        const before = endpoint.asked.length
+        yield* Effect.forEach(invented(1_000, "flood"), caller.outcome)
+        assert.strictEqual(endpoint.asked.length, before + 100)
+        assert.strictEqual(yield* caller.outcome("good"), "admitted")
+      })
+  )
 
   it.effect("[T-AUD-10i] that stops working is spared as soon as it fails at a token that verified before", () =>
     Effect.gen(function*() {

@@ -59,7 +59,9 @@ export const postForm = (
       const { headers, status } = response
       // A manual redirect shows as status 0 where fetch hides it (browsers, workers).
       if (status === 0 || (status >= 300 && status < 400)) return unavailable("unusable-answer")
-      if ((status === 401 || status === 403) && form.reads?.includes(status) !== true) return unavailable("client-refused")
+      if ((status === 401 || status === 403) && form.reads?.includes(status) !== true) {
+        return unavailable("client-refused")
+      }
       if (status >= 500 || status === 429) return unavailable("server-error", retryAfterOf(headers))
       if (Number(headers["content-length"] ?? 0) > limit.bytes) return unavailable("unusable-answer")
       return response.stream.pipe(
