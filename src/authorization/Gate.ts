@@ -7,8 +7,10 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import {
   AuthConfigError,
@@ -294,18 +296,33 @@ const nameTooLong = new MalformedRequest({ reason: "name-too-long" })
 const noPrincipal = new AuthConfigError({
   reason: "malformed",
   option: "verifier",
-  fix: "verify must succeed with a Principal (see Principal.make), and fail for every token that it does not accept"
+  fix:
+    "verify must succeed with a Principal (see Principal.make) whose subject, or clientId without a subject, is text, and " +
+    "fail for every token that it does not accept"
 })
 
+const isName = (value: unknown): boolean => typeof value === "string" && value !== ""
+
+const isNameIfAny = (value: unknown): boolean => value === undefined || isName(value)
+
+/** Each member is used later, where an error would have no decision event. */
 const isPrincipal = (value: unknown): value is Principal["Service"] => {
   if (typeof value !== "object" || value === null) return false
-  const { claims, clientId, expiresAt, issuer, key, scopes, subject } = value as Partial<Principal["Service"]>
-  // Without a name, all callers of the verifier would share one owner.
-  const name = subject ?? clientId
-  return typeof issuer === "string" && typeof key === "string" && typeof name === "string" && name !== "" &&
-    scopes instanceof Set && typeof expiresAt === "number" && !Number.isNaN(expiresAt) &&
-    typeof claims === "object" && claims !== null
+  const { audience, claims, clientId, expiresAt, granted, issuer, key, owner, scopes, subject, token } =
+    value as Partial<
+      Principal["Service"]
+    >
+  // Without a name, all callers of the verifier would share one owner. `null` would be such a name, too.
+  return isNameIfAny(subject) && isNameIfAny(clientId) && isName(subject ?? clientId) &&
+    typeof issuer === "string" && isName(owner) && isName(key) && scopes instanceof Set && granted instanceof Set &&
+    Array.isArray(audience) && typeof expiresAt === "number" && !Number.isNaN(expiresAt) &&
+    typeof claims === "object" && claims !== null && Redacted.isRedacted(token)
 }
+
+/** Whether a token that was verified again says what it said before. Only its end may have moved. */
+const isUnchanged = (before: Principal["Service"], again: Principal["Service"]): boolean =>
+  again.key === before.key && [...before.scopes].every((_) => again.scopes.has(_)) &&
+  Equal.equals({ ...before.claims, exp: undefined }, { ...again.claims, exp: undefined })
 
 const isAuthError = (error: unknown): error is AuthError =>
   error instanceof InvalidToken || error instanceof MissingCredentials || error instanceof MalformedRequest ||
@@ -509,7 +526,7 @@ export const make = (options: Options): Gate => {
         const now = streams.revision()
         return Effect.flatMapEager(identify(fiber, request, parsed.success, undefined), (again) => {
           // Handlers have the principal that came in: one with other rights has to come again.
-          if (again.key !== principal.key || [...principal.scopes].some((_) => !again.scopes.has(_))) return revoked
+          if (!isUnchanged(principal, again)) return revoked
           ticket.revision = now
           return Effect.succeed(again)
         })

@@ -19,10 +19,16 @@ import type { Principal } from "../verification/Principal.ts"
 import type { RequestState } from "../verification/RequestState.ts"
 import * as documents from "./internal/documents.ts"
 import * as effectHttp from "./internal/effectHttp.ts"
+import * as effectStream from "./internal/effectStream.ts"
 
 /**
  * The middleware: lets a request through with a `Principal`, or answers it; turns `InsufficientScope` of whatever runs
  * inside into a 403.
+ *
+ * **Details**
+ *
+ * An event stream that a route answers with ends when its token ends, is revoked or is invalidated; one that answers a
+ * method other than GET at most five minutes after the token ends.
  *
  * **Gotchas**
  *
@@ -53,8 +59,12 @@ export const middleware: Layer.Layer<
       const outside = fiber.context
       fiber.setContext(gate.enter(outside, principal))
       return Effect.matchCauseEffect(app, {
-        onSuccess: (response: HttpServerResponse.HttpServerResponse): App => {
+        onSuccess: (answer: HttpServerResponse.HttpServerResponse): App => {
           fiber.setContext(outside)
+          // The MCP server knows what it was asked for, and ends its own streams.
+          const response = isMcp
+            ? answer
+            : effectStream.endRouteInTime(answer, { gate, principal, method: request.method, operations: [], ticket })
           // Whatever decided further inside has told of it. A plain route is known to be let in when nothing refused.
           if (ticket.reported) return Effect.succeed(response)
           const told = gate.admitted(principal, ticket, until, fiber)

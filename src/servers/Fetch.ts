@@ -119,7 +119,8 @@ export interface McpAuthFetch<Offered extends string, A = unknown> extends Async
     options?: ProtectOptions<Offered, Rest>
   ) => (request: Request, ...rest: Rest) => Promise<Response>
   /**
-   * Puts the gate in front of any other route: it needs a caller, and its body is not read.
+   * Puts the gate in front of any other route: it needs a caller, and its body is not read. An event stream that the
+   * handler answers with ends as one of `protect` does.
    */
   readonly protectRoute: <Rest extends ReadonlyArray<unknown> = []>(
     handler: (
@@ -197,7 +198,8 @@ export const fromLayer = async <R, E, A = unknown>(
           return webHost.refused(host, request, admitted.failure, preflight && (() => preflight(request, ...rest)))
         }
         const principal = admitted.success.principal!
-        return handler(request, { ...hosts.admission(admitted.success), principal }, ...rest)
+        const response = await handler(request, { ...hosts.admission(admitted.success), principal }, ...rest)
+        return webHost.endInTime(host, admitted.success, response)
       }
     },
     metadata: (request) => webHost.document(host, request),

@@ -19,13 +19,11 @@ import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
-import type * as Decision from "../authorization/Decision.ts"
-import { AuthLayer, type Gate, isHiddenFrom, type Policy } from "../authorization/Gate.ts"
+import { AuthLayer, isHiddenFrom, type Policy } from "../authorization/Gate.ts"
 import {
   check,
   type Literals,
@@ -44,7 +42,7 @@ import * as body from "./internal/body.ts"
 import { BodyDeadlines } from "./internal/bodyDeadlines.ts"
 import * as effectBody from "./internal/effectBody.ts"
 import * as effectHttp from "./internal/effectHttp.ts"
-import * as Lifetime from "./internal/lifetime.ts"
+import * as effectStream from "./internal/effectStream.ts"
 import * as Registry from "./internal/mcpRegistry.ts"
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -374,26 +372,6 @@ const withoutHidden = (
   )
 }
 
-/** Ends a stream when its token ends, is revoked or is invalidated; after its expiry a running answer has some time left. */
-const untilStreamEnds = (
-  gate: Gate,
-  response: HttpServerResponse.HttpServerResponse,
-  principal: Principal["Service"] | undefined,
-  method: string,
-  operations: ReadonlyArray<Operation.Operation>,
-  ticket: Decision.Ticket | undefined
-): HttpServerResponse.HttpServerResponse => {
-  const { body } = response
-  const end = body._tag === "Stream" ? Lifetime.endOfStream(principal, method, operations) : undefined
-  return body._tag !== "Stream" || end === undefined || principal === undefined ? response : HttpServerResponse.setBody(
-    response,
-    {
-      ...body,
-      stream: body.stream.pipe(Stream.interruptWhen(gate.untilStreamEnds(principal, end, ticket)))
-    } as typeof body
-  )
-}
-
 /** Inside the middleware of `AuthLayer`, so the caller is known; outside the server, so nothing has run yet. */
 const beforeDispatch = (
   reading: effectBody.Reading,
@@ -431,7 +409,7 @@ const beforeDispatch = (
               })
             }
             if (session !== undefined && method === "DELETE" && response.status === 204) sessions.release(session)
-            return untilStreamEnds(gate, response, principal, method, operations, ticket)
+            return effectStream.endInTime(response, { gate, principal, method, operations, ticket })
           })
       })
     })

@@ -130,7 +130,10 @@ export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncD
    * or after (it finds its work done).
    */
   readonly protect: (options?: ProtectOptions<Offered>) => Middleware<hosts.Admission<A>>
-  /** The gate in front of any other route: it needs a caller, and its body is not read. Preflights are answered here. */
+  /**
+   * The gate in front of any other route: it needs a caller, and its body is not read. Preflights are answered here. An event
+   * stream of the answer ends as one behind `protect` does.
+   */
   readonly protectRoute: (options?: RouteOptions<Offered>) => Middleware<hosts.Admission<A>>
   /** Answers requests for the public metadata documents; the promise tells whether it did. To be used at the root. */
   readonly metadataRouter: () => (

@@ -53,6 +53,12 @@ export type Target =
  * The open streams of a revoked token end as well: at once on the instance that revokes it, elsewhere within
  * `revocationInterval`.
  *
+ * **Gotchas**
+ *
+ * The time of a revocation is compared with `iat`. If the clock of the authorization server is ahead of the clock of the
+ * instance that revokes, the tokens that it issued within that difference before the revocation count as issued later. To
+ * revoke a token that was issued seconds ago, revoke the token itself as well.
+ *
  * **Example** (Signing somebody out)
  *
  * ```ts

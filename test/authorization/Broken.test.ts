@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Logger, Schema } from "effect"
+import { Context, Effect, Layer, Logger, Redacted, Schema } from "effect"
 import {
   AuthLayer,
   Decision,
   Gate,
   type Operation,
-  type Principal,
+  Principal,
   type Refusal,
   Tenants,
   TokenVerifier
@@ -61,6 +61,18 @@ const present = Effect.fnUntraced(function*(
   }).pipe(Effect.catch(({ reason, status }: Refusal.Refusal) => Effect.succeed(`${status} ${reason}`)))
 })
 
+const whole = Principal.make({
+  issuer: "i",
+  subject: "s",
+  clientId: "c",
+  scopes: new Set(["todos:read"]),
+  granted: new Set(["todos:read"]),
+  audience: [resource],
+  expiresAt: 8.64e12,
+  claims: {},
+  token: Redacted.make("secret")
+})
+
 const tenants = (authorizationServers: () => unknown) => ({
   tenants: { id: Tenants.fromHeader("x-tenant"), authorizationServers }
 })
@@ -110,7 +122,16 @@ describe("a function of the user's that breaks", () => {
   it.effect.each<readonly [name: string, verify: () => unknown]>([
     ["returns nothing", () => undefined],
     ["succeeds with nothing", () => Effect.succeed(undefined)],
-    ["succeeds with half a principal", () => Effect.succeed({ issuer: "i", subject: "s", key: "k", scopes: new Set() })]
+    [
+      "succeeds with half a principal",
+      () => Effect.succeed({ issuer: "i", subject: "s", key: "k", scopes: new Set() })
+    ],
+    ["leaves out the audience", () => Effect.succeed({ ...whole, audience: undefined })],
+    ["leaves out the granted scopes", () => Effect.succeed({ ...whole, granted: undefined })],
+    ["leaves out the owner", () => Effect.succeed({ ...whole, owner: undefined })],
+    ["gives the token as text", () => Effect.succeed({ ...whole, token: "secret" })],
+    ["gives null for the subject", () => Effect.succeed(Principal.make({ ...whole, subject: null as never }))],
+    ["gives a number for the client", () => Effect.succeed(Principal.make({ ...whole, clientId: 5 as never }))]
   ])("[T-AUD-22b] a verifier that %s is a misconfiguration", ([, verify]) =>
     Effect.gen(function*() {
       const { decisions, layer } = listening()

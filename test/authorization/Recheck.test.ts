@@ -83,6 +83,26 @@ describe("when the body is complete", () => {
       assert.strictEqual(yield* during(it, "a", another), "401 revoked")
     }))
 
+  it.effect("[T-AUD-07c] a token that says something else by now is 401, unless only its end has moved", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = active({ roles: ["admin", "user"] })
+      const { gate: it } = yield* gate()
+      const then = (claims: Readonly<Record<string, unknown>>) =>
+        Effect.andThen(
+          Effect.sync(() => {
+            endpoint.answer = active(claims)
+          }),
+          it.invalidate({ subject: "alice" })
+        )
+      assert.strictEqual(
+        yield* during(it, "a", then({ roles: ["admin", "user"], exp: start + 400 })),
+        "ran"
+      )
+      assert.strictEqual(yield* during(it, "a", then({ roles: ["user"] })), "401 revoked")
+      assert.strictEqual(yield* during(it, "a", Effect.void), "ran")
+    }))
+
   it.effect("[T-AUD-07c] a request that missed more invalidations than are kept is verified again", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world

@@ -135,7 +135,14 @@ describe("a target", () => {
     ["a misspelled kind", { issuer: "https://issuer.test", sub: "alice" }],
     ["two kinds", { issuer: "https://issuer.test", subject: "alice", client: "client-1" }],
     ["a token in clear", { token: "a" }],
-    ["a subject that is undefined", { issuer: "https://issuer.test", subject: undefined }]
+    ["a subject that is undefined", { issuer: "https://issuer.test", subject: undefined }],
+    ["a subject that is a number", { issuer: "https://issuer.test", subject: 5 }],
+    ["an empty subject", { issuer: "https://issuer.test", subject: "" }],
+    ["an empty issuer", { issuer: "", subject: "alice" }],
+    ["an issuer that is no text", { issuer: 5, session: "s" }],
+    ["an empty token", { token: Redacted.make("") }],
+    ["a token that is no text", { token: Redacted.make(5) }],
+    ["null", null as never]
   ])(
     "[T-AUD-03d] that names %s is an AuthConfigError, not a revocation of nothing",
     ([, target]) =>
@@ -153,6 +160,25 @@ describe("a target", () => {
               exit.cause.reasons.some((_) => _._tag === "Die" && _.defect instanceof AuthError.AuthConfigError)
           )
         }
+      })
+  )
+})
+
+describe("a target of revoke", () => {
+  it.effect.each<readonly [string, object]>([
+    ["a subject without its issuer", { subject: "alice" }],
+    ["a client without its issuer", { client: "client-1" }],
+    ["everything", "everything" as never]
+  ])(
+    "[T-AUD-03d] that names %s is an AuthConfigError, since it would revoke nothing",
+    ([, target]) =>
+      Effect.gen(function*() {
+        const revocations = yield* list
+        const exit = yield* Effect.exit(revocations.revoke(target as Revocations.Target))
+        assert.isTrue(
+          Exit.isFailure(exit) &&
+            exit.cause.reasons.some((_) => _._tag === "Die" && _.defect instanceof AuthError.AuthConfigError)
+        )
       })
   )
 })

@@ -217,3 +217,24 @@ describe("a wall clock that steps back by an hour", () => {
       })
     ))
 })
+
+describe("the claims of a cached verifier", () => {
+  it.effect("[T-AUD-23c] keep objects that cannot be frozen, or would not work any more, as they are", () =>
+    Effect.gen(function*() {
+      const { gate } = yield* world
+      class Counter {
+        count = 0
+        next() {
+          return ++this.count
+        }
+      }
+      const claims = { bytes: new Uint8Array(4), at: new Date(0), counter: new Counter(), list: [{ role: "admin" }] }
+      const verifier = TokenVerifier.make(({ token }) => Effect.succeed(Principal.make({ ...apiKey(token), claims })))
+      const { gate: it, present } = yield* gate({ verifier: (_, cached) => cached(verifier, "1 minute") })
+      assert.strictEqual(yield* send(it, "a"), "admitted")
+      const principal = (yield* present("a")) as Principal["Service"]
+      assert.isTrue(Object.isFrozen(principal.claims))
+      assert.isTrue(Object.isFrozen((principal.claims["list"] as typeof claims.list)[0]))
+      assert.strictEqual((principal.claims["counter"] as Counter).next(), 1)
+    }))
+})

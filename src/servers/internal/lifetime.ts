@@ -16,3 +16,6 @@ export const endOfStream = (
   const keptOpen = method === "GET" || operations.some((_) => _.method === "subscriptions/listen")
   return keptOpen ? end : end + Duration.toMillis(graceOfAnswers)
 }
+
+export const isEventStream = (contentType: string | null | undefined): boolean =>
+  contentType?.split(";")[0]!.trim().toLowerCase() === "text/event-stream"

@@ -11,11 +11,11 @@ import type { BodyDeadlines } from "./bodyDeadlines.ts"
 import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
 import type { Admitted, Host, Policies } from "./host.ts"
+import { isEventStream } from "./lifetime.ts"
 import * as nodeBody from "./nodeBody.ts"
 import * as requestHost from "./requestHost.ts"
 import * as requestPath from "./requestPath.ts"
 import * as sseSession from "./sseSession.ts"
-import { isEventStream } from "./webHost.ts"
 
 /* The gate on Node's `(req, res)`, known by their shape alone: `node:http`, Connect, Express. */
 

@@ -7,6 +7,7 @@ import * as body from "./body.ts"
 import type { Answer } from "./documents.ts"
 import * as headerLines from "./headerLines.ts"
 import type { Admitted, Body, Host, Policies, Read } from "./host.ts"
+import { isEventStream } from "./lifetime.ts"
 import * as requestHost from "./requestHost.ts"
 import * as requestPath from "./requestPath.ts"
 import * as sseSession from "./sseSession.ts"
@@ -222,9 +223,6 @@ const bound = <A>(
     if (id !== undefined) release = host.streamOpened(admitted, id)
   }, () => release?.())
 }
-
-export const isEventStream = (contentType: string | null | undefined): boolean =>
-  contentType?.split(";")[0]!.trim().toLowerCase() === "text/event-stream"
 
 const until = <A>(
   host: Host<A>,

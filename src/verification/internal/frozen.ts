@@ -24,12 +24,13 @@ class FrozenSet<A> extends Set<A> {
 /** A set to which nobody can add, and from which nobody can take. */
 export const freezeSet = <A>(set: ReadonlySet<A>): ReadonlySet<A> => Object.isFrozen(set) ? set : FrozenSet.of(set)
 
-// Without recursion: how deep claims are nested is the issuer's choice.
+// Without recursion: how deep claims are nested is the issuer's choice. Other objects, such as those that a verifier of the
+// user's puts there, are left alone: some cannot be frozen, and some would not work any more.
 const freezeJson = <A>(value: A): A => {
   const open: Array<unknown> = [value]
   while (open.length > 0) {
     const next = open.pop()
-    if (typeof next === "object" && next !== null && !Object.isFrozen(next)) {
+    if (isPlain(next) && !Object.isFrozen(next)) {
       for (const member of Object.values(Object.freeze(next))) open.push(member)
     }
   }

@@ -30,6 +30,7 @@ export const sessionOf = ({ claims }: Principal["Service"]): string | undefined 
   return typeof session === "string" ? session : undefined
 }
 
+/** Text that can identify something. */
 const isId = (id: unknown): id is string => typeof id === "string" && id !== ""
 
 /** A target as `Revocations` and `TokenCache` take them. */
@@ -42,20 +43,28 @@ export type Target =
 
 const kinds = ["token", "subject", "session", "client"] as const
 
-/** Throws for a target that means no token or several things: from JavaScript a misspelled one would revoke nothing. */
-export const check = (target: Target, method: string): void => {
-  if (target === "everything") return
-  const given = Object.keys(target)
+/**
+ * Throws for a target that means no token or several things: from JavaScript a misspelled one would revoke nothing. `revoke`
+ * needs the issuer of a subject, a session or a client.
+ */
+export const check = (target: Target, method: "invalidate" | "revoke"): void => {
+  if (target === "everything" && method === "invalidate") return
+  const members: Readonly<Record<string, unknown>> = typeof target === "object" && target !== null ? target : {}
+  const given = Object.keys(members)
   const named = kinds.filter((_) => given.includes(_))
-  const value: unknown = named.length === 1 ? (target as Readonly<Record<string, unknown>>)[named[0]!] : undefined
-  const isValue = named[0] === "token" ? Redacted.isRedacted(value) : typeof value === "string"
+  const value = named.length === 1 ? members[named[0]!] : undefined
+  const isToken = named[0] === "token"
+  const isValue = isToken ? Redacted.isRedacted(value) && isId(Redacted.value(value)) : isId(value)
+  const { issuer } = members
+  const isIssuer = isId(issuer) || (issuer === undefined && (isToken || method === "invalidate"))
   const unknown = given.find((_) => _ !== "issuer" && !kinds.includes(_ as (typeof kinds)[number]))
-  if (isValue && unknown === undefined) return
+  if (isValue && isIssuer && unknown === undefined) return
   throw new AuthConfigError({
     reason: "malformed",
     option: method,
     fix: `the target names ${given.length === 0 ? "nothing" : given.join(", ")}; name exactly one of ` +
-      "token (Redacted), subject, session and client, and beside the last three the issuer"
+      "token (Redacted), subject, session and client, and beside the last three the issuer" +
+      `${method === "invalidate" ? " if you want to" : ""}; each is text that is not empty`
   })
 }
 

@@ -1,0 +1,264 @@
+/** Event streams of routes behind the gate, on every host that has such routes. */
+import { assert, describe, it } from "@effect/vitest"
+import { serve } from "@hono/node-server"
+import { Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
+import { AuthLayer } from "effect-mcp-auth"
+import { McpAuthFetch } from "effect-mcp-auth/fetch"
+import { McpAuthNode } from "effect-mcp-auth/node"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
+import { TestClock } from "effect/testing"
+import { Hono } from "hono"
+import { createServer, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
+import { Readable } from "node:stream"
+import * as Host from "./Host.ts"
+import * as hosts from "./hosts/Host.ts"
+
+const resource = "https://server.test/mcp"
+const contentType = "text/event-stream"
+const opening = new TextEncoder().encode(": open\n\n")
+
+/** A stream of the web that never ends by itself. `closed` counts those that were cancelled. */
+const endless = (closed: () => void = () => {}) =>
+  new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(opening), cancel: closed })
+
+/** The same of Node's. */
+const readable = (closed: () => void) => {
+  const stream = new Readable({ read: () => {} })
+  stream.on("close", closed)
+  stream.push(": open\n\n")
+  return stream
+}
+
+type Route = (closed: () => void) => HttpServerResponse.HttpServerResponse
+
+/** The bodies that Effect's servers can send. */
+const web: Readonly<Record<string, Route>> = {
+  "a stream": (closed) =>
+    HttpServerResponse.stream(
+      Stream.concat(Stream.make(opening), Stream.never).pipe(Stream.ensuring(Effect.sync(closed))),
+      { contentType }
+    ),
+  "a stream with the type as a header": (closed) =>
+    HttpServerResponse.stream(
+      Stream.concat(Stream.make(opening), Stream.never).pipe(Stream.ensuring(Effect.sync(closed))),
+      { headers: { "content-type": "Text/Event-Stream; charset=utf-8" } }
+    ),
+  "a response of the web": (closed) =>
+    HttpServerResponse.fromWeb(new Response(endless(closed), { headers: { "content-type": contentType } })),
+  "a raw response of the web": (closed) =>
+    HttpServerResponse.raw(new Response(endless(closed), { headers: { "content-type": contentType } })),
+  "a raw stream of the web": (closed) => HttpServerResponse.raw(endless(closed), { contentType })
+}
+
+const node: Readonly<Record<string, Route>> = {
+  "a stream": web["a stream"]!,
+  "a response of the web": web["a response of the web"]!,
+  "a raw stream of Node's": (closed) => HttpServerResponse.raw(readable(closed), { contentType })
+}
+
+const routes = (route: Route, closed: () => void) =>
+  Layer.mergeAll(
+    HttpRouter.add("GET", "/events", Effect.sync(() => route(closed))),
+    HttpRouter.add("POST", "/events", Effect.sync(() => route(closed)))
+  )
+
+interface Served {
+  readonly open: (sent: hosts.Sent) => Promise<hosts.Opened>
+  readonly stop: () => Promise<void>
+}
+
+const effectOn = (kind: "web" | "node", route: Route) =>
+async (
+  options: hosts.Options,
+  client: HttpClient.HttpClient,
+  closed: () => void
+): Promise<Served> => {
+  const scope = Scope.makeUnsafe()
+  const app = routes(route, closed).pipe(
+    Layer.provide(AuthLayer.layer(options)),
+    Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+  )
+  const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) =>
+    Effect.runPromise(Effect.provideService(effect, Scope.Scope, scope))
+  const stop = () => Effect.runPromise(Scope.close(scope, Exit.void))
+  if (kind === "node") return { ...hosts.overSocket(await run(Host.listen(app))), stop }
+  const handle = await run(Host.webHandler(app))
+  return { ...hosts.overFetch((request) => Effect.runPromise(handle(request))), stop }
+}
+
+const services = (options: hosts.Options, client: HttpClient.HttpClient) =>
+  AuthLayer.layerServices(options).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+
+const stopped = (server: Server, dispose: () => Promise<void>) => async () => {
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
+  await dispose()
+}
+
+const protectedStream = (closed: () => void) => () =>
+  new Response(endless(closed), { headers: { "content-type": contentType } })
+
+type Start = (
+  options: hosts.Options,
+  client: HttpClient.HttpClient,
+  closed: () => void
+) => Promise<Served>
+
+const onFetch: Start = async (options, client, closed) => {
+  const auth = await McpAuthFetch.fromLayer(services(options, client))
+  return { ...hosts.overFetch(auth.protectRoute(protectedStream(closed))), stop: auth.dispose }
+}
+
+const onHono: Start = async (options, client, closed) => {
+  const auth = await McpAuthFetch.fromLayer(services(options, client))
+  const handle = auth.protectRoute(protectedStream(closed))
+  const app = new Hono()
+  app.all("/events", (c) => handle(c.req.raw))
+  const server = await new Promise<Server>((resolve) => {
+    const listening: unknown = serve(
+      { fetch: app.fetch, port: 0, hostname: "127.0.0.1" },
+      () => resolve(listening as Server)
+    )
+  })
+  return {
+    ...hosts.overSocket((server.address() as AddressInfo).port),
+    stop: stopped(server, auth.dispose)
+  }
+}
+
+const onNode: Start = async (options, client, closed) => {
+  const auth = await McpAuthNode.fromLayer(services(options, client))
+  const guard = auth.protectRoute()
+  const server = createServer(async (req, res) => {
+    if ((await guard(req, res)) === undefined) return
+    res.on("close", closed)
+    res.writeHead(200, { "content-type": contentType })
+    res.write(": open\n\n")
+  })
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  return {
+    ...hosts.overSocket((server.address() as AddressInfo).port),
+    stop: stopped(server, auth.dispose)
+  }
+}
+
+const all: ReadonlyArray<readonly [name: string, Start]> = [
+  ...Object.entries(web).map(([name, route]) => [`Effect, web handler, ${name}`, effectOn("web", route)] as const),
+  ...Object.entries(node).map(([name, route]) => [`Effect, socket, ${name}`, effectOn("node", route)] as const),
+  ["fetch", onFetch],
+  ["Hono", onHono],
+  ["node:http", onNode]
+]
+
+describe.each(all)("A route that answers with an event stream, %s", (_, start) => {
+  it.each(["GET", "POST"])(
+    "[T-AUD-03g] %s: the stream of a revoked token ends, that of another caller does not",
+    async (method) => {
+      const { client, issuer } = await hosts.makeIssuer(resource)
+      let revoke: (subject: string) => Promise<void> = async () => {}
+      let closed = 0
+      const revocation = {
+        isRevoked: () => Effect.succeed(false),
+        revoke: () => Effect.void,
+        subscribe: (listener: (target: { readonly issuer: string; readonly subject: string }) => Effect.Effect<void>) =>
+          Effect.sync(() => {
+            revoke = (subject) => Effect.runPromise(listener({ issuer: issuer.issuer, subject }))
+          })
+      }
+      const { open, stop } = await start(
+        { ...hosts.optionsOf(issuer.issuer, {}), revocation } as hosts.Options,
+        client,
+        () => closed++
+      )
+      const opened = async (subject: string) => {
+        const token = await Effect.runPromise(issuer.mint({ scopes: ["todos:read"], subject }))
+        const stream = await open({ method, path: "/events", headers: [["authorization", `Bearer ${token}`]] })
+        assert.deepStrictEqual([stream.status, stream.first], [200, ": open\n\n"])
+        const state = { ...stream, isEnded: false }
+        void stream.ended.then(() => {
+          state.isEnded = true
+        }, () => {})
+        return state
+      }
+      const alice = await opened("alice")
+      const bob = await opened("bob")
+      await revoke("alice")
+      await alice.ended
+      assert.isFalse(bob.isEnded)
+      await revoke("bob")
+      await bob.ended
+      assert.strictEqual(closed, 2)
+      await stop()
+    }
+  )
+})
+
+/** Lets everything run that the clock has woken. */
+const settle = Effect.promise(() => new Promise(setImmediate))
+
+describe("A route that answers with an event stream", () => {
+  const start = (route: Route) =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(1_800_000_000_000)
+      const { client, issuer } = yield* TestIssuer.make({ resource })
+      const handle = yield* Host.webHandler(
+        routes(route, () => {}).pipe(
+          Layer.provide(AuthLayer.layer(hosts.optionsOf(issuer.issuer, {}))),
+          Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+        )
+      )
+      const open = Effect.fnUntraced(function*(method: string) {
+        const token = yield* issuer.mint({ scopes: ["todos:read"], expiresIn: "1 minute" })
+        const response = yield* handle(
+          new Request("https://server.test/events", { method, headers: { authorization: `Bearer ${token}` } })
+        )
+        assert.strictEqual(response.status, 200)
+        const reader = response.body!.getReader()
+        const state = { ended: false }
+        const fiber = yield* Effect.forkChild(Effect.promise(async () => {
+          while (!(await reader.read()).done);
+          state.ended = true
+        }))
+        return { state, fiber, cancel: () => reader.cancel() }
+      })
+      return { open }
+    }).pipe(Effect.provide(Logger.layer([])))
+
+  it.effect.each(Object.entries(web))(
+    "[T-AUD-03g] ends with its token, one that answers a POST five minutes later: %s",
+    ([, route]) =>
+      Effect.gen(function*() {
+        const { open } = yield* start(route)
+        const get = yield* open("GET")
+        const post = yield* open("POST")
+        yield* TestClock.adjust("59 seconds")
+        yield* settle
+        assert.deepStrictEqual([get.state.ended, post.state.ended], [false, false])
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(get.fiber)
+        yield* TestClock.adjust("4 minutes")
+        yield* settle
+        yield* TestClock.adjust("59 seconds")
+        yield* settle
+        assert.isFalse(post.state.ended)
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(post.fiber)
+      })
+  )
+
+  it.effect("another stream, such as a download, is not cut off", () =>
+    Effect.gen(function*() {
+      const { open } = yield* start(() =>
+        HttpServerResponse.stream(Stream.concat(Stream.make(opening), Stream.never), {
+          contentType: "application/octet-stream"
+        })
+      )
+      const download = yield* open("GET")
+      yield* TestClock.adjust("1 hour")
+      yield* settle
+      assert.isFalse(download.state.ended)
+      yield* Effect.promise(download.cancel)
+    }))
+})
