@@ -265,6 +265,7 @@ const serversByHand = [
   "test/cli/page/Page.test.ts", // an MCP server
   "test/cli/page/browser.test.ts", // an imperfect one
   "test/servers/hosts/hosts.ts", // a host under test
+  "test/servers/routeStreams.test.ts", // a route under test
   "test/servers/tenants/hosts.ts", // the same with a route for each tenant
   "test/verification/AddressGuard.test.ts" // a machine inside, to count who comes
 ]
