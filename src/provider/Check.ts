@@ -13,6 +13,7 @@ import type * as Fact from "./Fact.ts"
 import { identify } from "./internal/identify.ts"
 import { isObject, type Json, parseJson, shown, text } from "./internal/json.ts"
 import { type Document, type Evidence, isMetadata, judgeServer, type Place } from "./internal/judgeServer.ts"
+import * as NamedHosts from "./internal/namedHosts.ts"
 import * as Probe from "./internal/probe.ts"
 import * as Report from "./Report.ts"
 import type { Judgement, Revision } from "./Rule.ts"
@@ -60,7 +61,8 @@ export interface Options {
  * **Details**
  *
  * All well-known URLs are asked, also those behind the one that a client would take; then the key set, and what a browser
- * would need to know about other origins. Nothing is registered and nobody signs in. Redirects are not followed.
+ * would need to know about other origins. Nothing is registered and nobody signs in. Redirects are not followed. What a
+ * public server names on a loopback or private address is not asked.
  *
  * **Example** (Does it fit?)
  *
@@ -106,7 +108,7 @@ export const run = Effect.fn("Check.run")(function*(
       ? [{ kind, url: reading.url, metadata: reading.json, unseen: new Set(), complete: true }]
       : []
   )
-  const evidence = yield* lookFurther(issuer, places, documents, onStep)
+  const evidence = yield* NamedHosts.guarded(url)(lookFurther(issuer, places, documents, onStep))
   return report(evidence, judgeServer(evidence), revision, yield* Clock.currentTimeMillis)
 })
 

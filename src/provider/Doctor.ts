@@ -13,6 +13,7 @@ import { asStandard } from "./internal/challenge.ts"
 import { shown, strings } from "./internal/json.ts"
 import { judgeMcp, type Seen, type Signed } from "./internal/judgeMcp.ts"
 import * as Mcp from "./internal/mcp.ts"
+import * as NamedHosts from "./internal/namedHosts.ts"
 import * as Probe from "./internal/probe.ts"
 import * as Report from "./Report.ts"
 import type { Revision } from "./Rule.ts"
@@ -39,7 +40,7 @@ export interface Options {
  *
  * It is asked without a token, with tokens that nobody issued, and for its metadata at every place where clients look. With a
  * token of yours it is also asked what that opens: tools are called with arguments that no tool can run, which shows the
- * decision about scopes and nothing else.
+ * decision about scopes and nothing else. What a public server names on a loopback or private address is not asked.
  *
  * **Example** (What is wrong with it?)
  *
@@ -59,13 +60,20 @@ export interface Options {
  */
 export const run = Effect.fn("Doctor.run")(function*(
   url: string,
-  { onStep = () => Effect.void, revision = "2026-07-28", token }: Options = {}
+  options: Options = {}
 ): Effect.fn.Return<Report.Report, Check.Unreachable | Check.NotUsable, HttpClient.HttpClient> {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     return yield* new Check.NotUsable({
       detail: `${shown(url)} is no MCP server: write its URL, such as https://todos.example.com/mcp`
     })
   }
+  return yield* NamedHosts.guarded(new URL(url))(examine(url, options))
+})
+
+const examine = Effect.fnUntraced(function*(
+  url: string,
+  { onStep = () => Effect.void, revision = "2026-07-28", token }: Options
+): Effect.fn.Return<Report.Report, Check.Unreachable | Check.NotUsable, HttpClient.HttpClient> {
   const target = new URL(url)
   yield* onStep(`asking ${target.host} without a token`)
   const wire = (headers: Readonly<Record<string, string>> = {}): Mcp.Wire => ({ revision, headers })

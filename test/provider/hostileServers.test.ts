@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
-import { AccessToken, Doctor } from "effect-mcp-auth/provider"
+import { Effect, Layer, Redacted } from "effect"
+import { AddressGuard } from "effect-mcp-auth"
+import { AccessToken, Check, Doctor, type Report } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { kindOf } from "../../src/provider/internal/kindOf.ts"
@@ -25,7 +26,7 @@ const events = "text/event-stream"
 /** A stream in chunks of ten bytes. */
 const drip = (chunk: string) => {
   const bytes = new TextEncoder().encode(chunk.padEnd(10))
-  let left = 50_000
+  let left = 20_000
   return new Response(
     new ReadableStream({
       pull: (controller) => left-- > 0 ? controller.enqueue(bytes) : controller.close()
@@ -44,7 +45,7 @@ describe("a hostile MCP server", () => {
     Effect.gen(function*() {
       const report = yield* asking(Doctor.run(url), { "/mcp": answer })
       assert.strictEqual(report.outcome, "does-not-fit")
-    }), 30_000)
+    }), 15_000)
 
   it.effect("[T-AUD-40a] does not keep doctor busy with the name of its resource", () =>
     Effect.gen(function*() {
@@ -75,6 +76,49 @@ describe("a hostile MCP server", () => {
       const found = yield* asking(kindOf(new URL(url), "2026-07-28"), { "/mcp": open })
       assert.deepStrictEqual(found, { _tag: "Kind", kind: "mcp-server" })
     }))
+})
+
+describe("a public server that names hosts of the network", () => {
+  const inside = "http://127.0.0.1:8080"
+  const publicHost = Layer.succeed(AddressGuard.Resolver, () => Effect.succeed(["93.184.216.34"]))
+  const privateHost = Layer.succeed(AddressGuard.Resolver, () => Effect.succeed(["10.0.0.7"]))
+
+  /** Which hosts were asked beside the server itself, and the report. */
+  const others = <E>(examination: Effect.Effect<Report.Report, E, HttpClient.HttpClient>, host: string) =>
+    Effect.gen(function*() {
+      const { client, issuer } = yield* TestIssuer.make({ issuer: host })
+      const metadata = {
+        issuer: host,
+        resource: `${host}/mcp`,
+        authorization_servers: [inside],
+        jwks_uri: `${inside}/keys`,
+        token_endpoint: `${inside}/token`,
+        registration_endpoint: "https://169.254.169.254/register"
+      }
+      yield* issuer.respondWith("/mcp", () => new Response("", { status: 401 }))
+      yield* issuer.respondWith("/.well-known/", () => Response.json(metadata))
+      const report = yield* Effect.provideService(examination, HttpClient.HttpClient, client)
+      const asked = (yield* issuer.requests).map(({ url }) => new URL(url).origin).filter((_) => _ !== host)
+      return { asked: [...new Set(asked)], report: JSON.stringify(report) }
+    })
+
+  it.effect("[T-AUD-40c] makes doctor and check ask none of them", () =>
+    Effect.gen(function*() {
+      const doctor = yield* others(Doctor.run("https://hostile.test/mcp"), "https://hostile.test")
+      assert.deepStrictEqual(doctor.asked, [])
+      assert.include(doctor.report, "to which a public server may not lead")
+      const check = yield* others(Check.run("https://hostile.test"), "https://hostile.test")
+      assert.deepStrictEqual(check.asked, [])
+      assert.include(check.report, "to which a public server may not lead")
+    }).pipe(Effect.provide(publicHost)))
+
+  it.effect("a server of the network itself may name others there", () =>
+    Effect.gen(function*() {
+      const { asked } = yield* others(Doctor.run("http://localhost:3000/mcp"), "http://localhost:3000")
+      assert.include(asked, inside)
+      const named = yield* others(Check.run("https://auth.corp.test"), "https://auth.corp.test")
+      assert.include(named.asked, inside)
+    }).pipe(Effect.provide(privateHost)))
 })
 
 describe("a hostile token", () => {

@@ -5,6 +5,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Stream from "effect/Stream"
 import { isShallow, parseJson, shown } from "./json.ts"
+import { notPublic } from "./namedHosts.ts"
 
 /** What came of one request. Not to be reached is an answer here: a report tells of it. */
 export type Exchange =
@@ -125,6 +126,7 @@ const describe = (error: unknown): string => {
 }
 
 const codes: Readonly<Record<string, string>> = {
+  [notPublic]: "is on a loopback or private address, to which a public server may not lead: check it by itself",
   ECONNREFUSED: "refuses the connection",
   ECONNRESET: "closes the connection",
   ENOTFOUND: "is not a known host name",
