@@ -188,12 +188,7 @@ export const timed = <E>(verifier: Verifier<E>, timeToLive: Duration.Duration): 
  * @category models
  * @since 0.1.0
  */
-export type Target =
-  | { readonly token: Redacted.Redacted<unknown> }
-  | { readonly subject: string; readonly issuer?: string | undefined }
-  | { readonly session: string; readonly issuer?: string | undefined }
-  | { readonly client: string; readonly issuer?: string | undefined }
-  | "everything"
+export type Target = tokenTarget.Target
 
 /**
  * Returns whether a target means the token of a principal. Throws `AuthConfigError` for a target that does not name exactly
