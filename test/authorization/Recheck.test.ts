@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Deferred, Effect, Fiber, Redacted, Result } from "effect"
+import { Clock, Deferred, type Duration, Effect, Fiber, Redacted, Result } from "effect"
 import { AuthError, Decision, type Gate, Operation, type Principal, type Refusal } from "effect-mcp-auth"
 import { TestClock } from "effect/testing"
 import { active, start, type World, world } from "../verification/introspection.ts"
@@ -290,6 +290,34 @@ describe("an open stream", () => {
       yield* TestClock.adjust("1 second")
       yield* Effect.forEach(fibers, Fiber.join)
       assert.strictEqual(most, 16)
+    }))
+
+  it.effect("[T-AUD-03f] of thousands that wait to ask, each waits longer", () =>
+    TestClock.testClockWith((base) => {
+      let sleeps = 0
+      const counting = {
+        ...base,
+        sleep: (duration: Duration.Duration) => {
+          sleeps++
+          return base.sleep(duration)
+        }
+      }
+      return Effect.gen(function*() {
+        const { gate } = yield* world
+        let hangs = false
+        const { gate: it } = yield* gate({ revocation: () => hangs ? Effect.never : Effect.succeed(false) })
+        const principal = (yield* it.authenticate(requestOf("a"))) as Principal["Service"]
+        hangs = true
+        yield* Effect.forEach(
+          Array.from({ length: 2_000 }),
+          () => Effect.forkChild(it.untilStreamEnds(principal, start * 1000 + 10 * minute, undefined))
+        )
+        yield* TestClock.adjust("30 seconds")
+        sleeps = 0
+        yield* TestClock.adjust("1 second")
+        // Ten times a second each would be 20,000.
+        assert.isAtMost(sleeps, 12_000)
+      }).pipe(Effect.provideService(Clock.Clock, counting))
     }))
 
   it.effect("[T-AUD-08h] ends in time when the wall clock steps back, and when it steps forward", () =>

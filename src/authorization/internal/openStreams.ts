@@ -20,8 +20,11 @@ const maximumTargets = 256
 /** How many streams ask `revocation` at the same time. Later ones try again shortly after. */
 const maximumAsks = 16
 
-/** How long a stream waits for its turn to ask, in milliseconds. */
+/** How long a stream waits until it tries again to ask, in milliseconds. */
 const pause = 100
+
+/** If more streams wait, each waits longer, so that an outage of `revocation` does not keep the processor busy. */
+const waitingAtOnce = 1_000
 
 /** An answer that takes longer counts as an outage. */
 const askTimeout = Duration.seconds(5)
@@ -55,6 +58,18 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
   const targets: Array<(principal: Service) => boolean> = []
   let revision = 0
   let asks = 0
+  let waiting = 0
+
+  const waitForTurn = (left: number): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      waiting++
+      return Effect.ensuring(
+        Effect.sleep(Math.min(left, pause * Math.max(1, waiting / waitingAtOnce))),
+        Effect.sync(() => {
+          waiting--
+        })
+      )
+    })
 
   const isConcerned: OpenStreams["isConcerned"] = (principal, since) => {
     const missed = revision - since
@@ -94,7 +109,7 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
         if (!(left > 0)) return
         if (revocation !== undefined && age - asked >= period) {
           if (asks >= maximumAsks) {
-            yield* Effect.sleep(Math.min(left, pause))
+            yield* waitForTurn(left)
             continue
           }
           if (yield* isRevoked(principal)) return
