@@ -28,7 +28,7 @@ import * as effectStream from "./internal/effectStream.ts"
  * **Details**
  *
  * An event stream that a route answers with ends when its token ends, is revoked or is invalidated; one that answers a
- * method other than GET at most five minutes after the token ends.
+ * method other than GET at most five minutes after the token ends. The handler of a WebSocket is interrupted then.
  *
  * **Gotchas**
  *
@@ -58,7 +58,10 @@ export const middleware: Layer.Layer<
       // As the router sets it: a frame less than providing it. Of a request that is interrupted the server restores it.
       const outside = fiber.context
       fiber.setContext(gate.enter(outside, principal))
-      return Effect.matchCauseEffect(app, {
+      const handled = !isMcp && effectHttp.isUpgrade(request)
+        ? effectStream.endConnectionInTime(app, { gate, principal, ticket })
+        : app
+      return Effect.matchCauseEffect(handled, {
         onSuccess: (answer: HttpServerResponse.HttpServerResponse): App => {
           fiber.setContext(outside)
           // The MCP server knows what it was asked for, and ends its own streams.

@@ -120,7 +120,7 @@ export interface McpAuthFetch<Offered extends string, A = unknown> extends Async
   ) => (request: Request, ...rest: Rest) => Promise<Response>
   /**
    * Puts the gate in front of any other route: it needs a caller, and its body is not read. An event stream that the
-   * handler answers with ends as one of `protect` does.
+   * handler answers with ends as one of `protect` does. A WebSocket that it opens does not end with the token.
    */
   readonly protectRoute: <Rest extends ReadonlyArray<unknown> = []>(
     handler: (

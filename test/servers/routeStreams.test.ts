@@ -2,14 +2,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { serve } from "@hono/node-server"
 import { Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
-import { AuthLayer } from "effect-mcp-auth"
+import { AuthLayer, Principal, Revocations } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
+import { HttpClient, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { Hono } from "hono"
-import { createServer, type Server } from "node:http"
+import { createServer, request as httpRequest, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Readable } from "node:stream"
 import * as Host from "./Host.ts"
@@ -261,4 +261,69 @@ describe("A route that answers with an event stream", () => {
       assert.isFalse(download.state.ended)
       yield* Effect.promise(download.cancel)
     }))
+})
+
+describe("A WebSocket behind the gate", () => {
+  it.live("[T-AUD-03h] is closed when its token is revoked, that of another caller is not", () =>
+    Effect.gen(function*() {
+      const { client, issuer } = yield* TestIssuer.make({ resource })
+      const revocations = yield* Effect.provide(Revocations.Revocations, Revocations.layerMemory)
+      const interrupted: Array<string> = []
+      const route = HttpRouter.add(
+        "GET",
+        "/socket",
+        Effect.gen(function*() {
+          const { subject } = yield* Principal
+          const { upgrade } = yield* HttpServerRequest.HttpServerRequest
+          const socket = yield* upgrade
+          const { pull } = yield* socket.reader
+          yield* Effect.forever(pull).pipe(Effect.onInterrupt(() => Effect.sync(() => interrupted.push(subject!))))
+          return HttpServerResponse.empty()
+        }).pipe(Effect.scoped, Effect.orDie)
+      )
+      const port = yield* Host.listen(
+        route.pipe(
+          Layer.provide(AuthLayer.layer({ ...hosts.optionsOf(issuer.issuer, {}), revocation: revocations })),
+          Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+        )
+      )
+      const open = Effect.fnUntraced(function*(subject: string) {
+        const token = yield* issuer.mint({ scopes: ["todos:read"], subject })
+        return yield* Effect.promise(() =>
+          new Promise<{ readonly closed: Promise<void> }>((resolve, reject) => {
+            const request = httpRequest({
+              host: "127.0.0.1",
+              port,
+              path: "/socket",
+              headers: {
+                authorization: `Bearer ${token}`,
+                connection: "Upgrade",
+                upgrade: "websocket",
+                "sec-websocket-version": "13",
+                "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="
+              }
+            })
+            request.on("error", reject)
+            request.on("upgrade", (_, socket) =>
+              resolve({
+                closed: new Promise((closed) => {
+                  // The frame that closes the connection (RFC 6455 §5.5.1), which the server waits for in return.
+                  socket.on("data", (frame: Buffer) => {
+                    if (frame[0] === 0x88) socket.end(() => closed())
+                  })
+                })
+              }))
+            request.end()
+          })
+        )
+      })
+      const alice = yield* open("alice")
+      const bob = yield* open("bob")
+      yield* revocations.revoke({ issuer: issuer.issuer, subject: "alice" })
+      yield* Effect.promise(() => alice.closed)
+      assert.deepStrictEqual(interrupted, ["alice"])
+      yield* revocations.revoke({ issuer: issuer.issuer, subject: "bob" })
+      yield* Effect.promise(() => bob.closed)
+      assert.deepStrictEqual(interrupted, ["alice", "bob"])
+    }).pipe(Effect.provide(Logger.layer([]))))
 })

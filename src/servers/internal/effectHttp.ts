@@ -90,6 +90,15 @@ const hasOrigin = ({ source }: HttpServerRequest.HttpServerRequest): boolean => 
   return !Array.isArray(rawHeaders) || headerLines.ofRaw(rawHeaders, "origin").length > 0
 }
 
+/** Whether a request asks for a WebSocket. */
+export const isUpgrade = ({ method, source }: HttpServerRequest.HttpServerRequest): boolean => {
+  if (method !== "GET") return false
+  const { headers, rawHeaders } = source as { readonly headers?: unknown; readonly rawHeaders?: unknown }
+  return Array.isArray(rawHeaders)
+    ? headerLines.ofRaw(rawHeaders, "upgrade").length > 0
+    : headers instanceof Headers && headers.has("upgrade")
+}
+
 /** Every host that a request names, as its platform has it. */
 const hostOf = ({ headers, source, url }: HttpServerRequest.HttpServerRequest): ReadonlyArray<string> => {
   const { headers: own, originalUrl, rawHeaders, url: target } = source as {

@@ -50,6 +50,16 @@ export const endRouteInTime = (
   return endInTime(body._tag === "Raw" ? toStream(response, body, native) : response, answered)
 }
 
+/** Interrupts a handler whose connection becomes a WebSocket when the token ends, is revoked or is invalidated. */
+export const endConnectionInTime = <E, R>(
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
+  { gate, principal, ticket }: Pick<Answered, "gate" | "ticket"> & { readonly principal: Principal["Service"] }
+): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R> =>
+  Effect.raceFirst(
+    app,
+    Effect.as(gate.untilStreamEnds(principal, principal.expiresAt * 1000, ticket), HttpServerResponse.empty())
+  )
+
 /** What the platform would send as it is, as a stream of Effect's. What cannot be a stream stays what it is. */
 const toStream = (
   response: HttpServerResponse.HttpServerResponse,
