@@ -427,6 +427,21 @@ describe("a server that is asked about everything", () => {
       assert.strictEqual(endpoint.asked.length, 4)
     }))
 
+  it.effect("[T-AUD-16b] is believed about tokens of a withdrawn key, however many there are", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate, issuer } = yield* world
+      endpoint.answer = active()
+      const withdrawn = yield* SigningKey.make({ kid: "withdrawn" })
+      const caller = yield* gate({ server: all })
+      for (const jti of ["1", "2", "3"]) {
+        const token = yield* withdrawn.sign(
+          { alg: "ES256", kid: "withdrawn", typ: "at+jwt" },
+          { iss: issuer.issuer, sub: "alice", aud: resource, iat: start - 600, exp: start + 300, jti }
+        )
+        assert.strictEqual(yield* caller.outcome(token), "admitted")
+      }
+    }))
+
   it.effect("admits no ID token, active or not", () =>
     Effect.gen(function*() {
       const { gate, issuer } = yield* world

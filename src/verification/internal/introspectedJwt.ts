@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { InvalidMetadata, InvalidToken } from "../../protocol/AuthError.ts"
 import type { AuthorizationServer } from "../AuthorizationServer.ts"
-import type { JwkSet } from "../JwkSet.ts"
+import type { JwkSet, KeyHint } from "../JwkSet.ts"
 import type * as Signature from "../Signature.ts"
 import { isJwt, type VerificationError } from "../TokenVerifier.ts"
 import * as base64url from "./base64url.ts"
@@ -48,12 +48,20 @@ export const isFromIssuer = (
   const algorithm = Claims.own(header, "alg")
   const kid = Claims.own(header, "kid")
   const issuer = Claims.own(claims, "iss")
+  const issuedAt = Claims.own(claims, "iat")
   const signature = token.slice(token.lastIndexOf(".") + 1)
   const unknown = typeof algorithm !== "string" || !server.algorithms.has(algorithm) || typeof issuer !== "string" ||
     (kid !== undefined && typeof kid !== "string") || !base64url.isCanonical(signature) ||
     ["crit", "b64", "zip", "enc"].some((name) => Object.hasOwn(header, name))
   if (unknown) return Effect.succeed(false)
-  return keys.find(server, { algorithm, kid, issuers: rules.keyIssuers(issuer) }).pipe(
+  const hint: KeyHint = {
+    algorithm,
+    kid,
+    issuers: rules.keyIssuers(issuer),
+    // A key that was withdrawn before the last fetch is unknown for good, and no reason to wait.
+    issuedAt: typeof issuedAt === "number" ? issuedAt : undefined
+  }
+  return keys.find(server, hint).pipe(
     Effect.catchTag("InvalidMetadata", (_: InvalidMetadata) => Effect.succeed([])),
     Effect.flatMap((found: ReadonlyArray<Signature.PublicKey>) =>
       Effect.gen(function*() {
