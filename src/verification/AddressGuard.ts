@@ -140,7 +140,7 @@ export const isPublicHost = (hostname: string): boolean => {
   const name = hostname.toLowerCase().replace(/\.+$/, "")
   if (name.includes(":") || /^[\d.]+$/.test(name)) return isPublic(name)
   return name.includes(".") &&
-    !/\.(?:localhost|local|localdomain|internal|intranet|lan|home|home\.arpa|corp)$/.test(name)
+    !/\.(?:localhost|local|localdomain|internal|intranet|lan|home|home\.arpa|corp|svc)$/.test(name)
 }
 
 /**
