@@ -126,8 +126,8 @@ export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncD
    *
    * **Gotchas**
    *
-   * The stream of the request is read here: execute `req.body`. A body parser may run before (its `req.body` is judged)
-   * or after (it finds its work done).
+   * The stream of the request is read here, whatever its method: execute `req.body`. A body parser may run before (its
+   * `req.body` is judged) or after (it finds its work done).
    */
   readonly protect: (options?: ProtectOptions<Offered>) => Middleware<hosts.Admission<A>>
   /**

@@ -44,12 +44,15 @@ export const consumed = new AuthConfigError({
 })
 
 /**
- * Tells whether a method carries messages. Those of any other are judged too: nobody knows what a handler does with a
- * PUT.
+ * Tells whether a method carries messages, so that a request without one is malformed. Those of any other method are
+ * judged as well if there are any: a body parser reads them, and a handler may execute them.
  */
-export const isRead = (method: string): boolean => !unread.has(method)
+export const carriesMessages = (method: string): boolean => !bodiless.has(method)
 
-const unread = new Set(["GET", "HEAD", "OPTIONS", "DELETE", "TRACE"])
+const bodiless = new Set(["GET", "HEAD", "OPTIONS", "DELETE", "TRACE"])
+
+/** A request of such a method, as it is sent: without a body. */
+export const empty: Message = { value: undefined, operations: [] }
 
 export const isJson = (contentType: string | undefined): boolean =>
   contentType?.split(";")[0]!.trim().toLowerCase() === "application/json"

@@ -19,7 +19,7 @@ import type * as Operation from "../../protocol/Operation.ts"
 import { sanitizeLines } from "../../protocol/RemoteText.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as authInfo from "./authInfo.ts"
-import * as body from "./body.ts"
+import type * as body from "./body.ts"
 import { BodyDeadlines } from "./bodyDeadlines.ts"
 import * as documents from "./documents.ts"
 import * as lifetime from "./lifetime.ts"
@@ -153,8 +153,8 @@ export interface Host<A = unknown> {
     effect: Effect.Effect<B, Refusal>,
     signal?: AbortSignal | undefined
   ) => Promise<Result.Result<B, Refusal>>
-  /** Decides about a request to an MCP endpoint. */
-  readonly admit: (request: Request, read: Read, policies: Policies) => Effect.Effect<Admitted<A>, Refusal>
+  /** Decides about a request to an MCP endpoint. Without `read` the request has no body, and needs none. */
+  readonly admit: (request: Request, read: Read | undefined, policies: Policies) => Effect.Effect<Admitted<A>, Refusal>
   /**
    * The first half of that for a request that may have its body read without a second look: its token was verified lately,
    * and its session is its own. Gives the other half, for when the body is here, which is an `Exit` where nothing has to be
@@ -375,8 +375,7 @@ export const make = async <A, R, E>(
         const ticket = Decision.ticket(fiber)
         return Effect.flatMapEager(gate.authenticate(request, ticket, fiber), (caller) => {
           const principal = caller === "anonymous" ? undefined : caller
-          const isRead = body.isRead(request.method)
-          return judge(request, ticket, fiber, principal, isRead ? Effect.suspend(read) : undefined, policies)
+          return judge(request, ticket, fiber, principal, read && Effect.suspend(read), policies)
         })
       }),
     recall: (request, authorization, policies) => {

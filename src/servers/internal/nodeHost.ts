@@ -157,14 +157,13 @@ export const decideCall = <A>(
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
   // Whoever is gone by now will not be heard of again.
   if (res.destroyed) return undefined
-  const line = body.isRead(req.method ?? "GET")
-    ? headerLines.soleOfRaw(req.rawHeaders, "authorization", "origin")
-    : undefined
+  const hasBody = body.carriesMessages(req.method ?? "GET") || announcesBody(req)
+  const line = hasBody ? headerLines.soleOfRaw(req.rawHeaders, "authorization", "origin") : undefined
   const request = new GateRequest(req, line !== undefined, tenantOf)
   const recalled = line === undefined ? undefined : host.recall(request, line, policies)
   if (recalled === undefined) {
     const read = () => Effect.callback<body.Message, Unread>((resume) => Effect.sync(readBody(req, reading, resume)))
-    return decide(host, req, res, host.admit(request, read, policies), preflight)
+    return decide(host, req, res, host.admit(request, hasBody ? read : undefined, policies), preflight)
   }
   // No fiber waits for the body: for a small call it would cost as much as the rest of the gate.
   const waiting = new Promise<Exit.Exit<body.Message, Unread> | "closing">((resolve) => {
@@ -234,12 +233,19 @@ const readBody = (
   // then be another body than the one that was judged.
   return nodeBody.listen(req, limits.bytes, deadlines, (read) => {
     if (Exit.isFailure(read)) return end(Exit.failCause(read.cause))
-    end(read.value.byteLength === 0 ? leftByParser(req, limits, body.notJson) : exitOf(body.parse(read.value, limits)))
+    if (read.value.byteLength > 0) return end(exitOf(body.parse(read.value, limits)))
+    end(body.carriesMessages(req.method ?? "GET") ? leftByParser(req, limits, body.notJson) : Exit.succeed(body.empty))
   })
 }
 
+/** As body parsers find out, whatever the method (RFC 9112 §6.3). */
+const announcesBody = ({ headers }: NodeRequest): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0
+
 const withoutReading = (req: NodeRequest, limits: body.Limits): Exit.Exit<body.Message, Unread> | undefined => {
-  if (!body.isJson(contentTypeOf(req))) return Exit.fail(body.contentTypeRefused)
+  if (body.carriesMessages(req.method ?? "GET") && !body.isJson(contentTypeOf(req))) {
+    return Exit.fail(body.contentTypeRefused)
+  }
   if (req.readableEnded) return leftByParser(req, limits, body.consumed)
   return Number(req.headers["content-length"] ?? 0) > limits.bytes ? Exit.fail(body.tooLarge) : undefined
 }

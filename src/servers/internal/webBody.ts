@@ -80,7 +80,9 @@ export const replay = (request: Request, bytes: Uint8Array): Request => {
     made = new OwnRequest(request, { body })
   } catch {
     const { headers, method, signal, url } = request
-    made = new Request(url, { body, headers, method, signal })
+    // Some servers make requests that the constructor rejects: a GET with a body.
+    const isBodiless = method === "GET" || method === "HEAD"
+    made = new Request(url, { headers, method, signal, ...(isBodiless ? {} : { body }) })
   }
   // What hosts and frameworks hang on a request, such as `cf`.
   for (const name of Object.keys(request)) {

@@ -102,12 +102,25 @@ export class RequestBody {
   readonly read: Read = () => {
     const request = this.#request
     const { limits, parsedBody } = this.#reading
+    if (!body.carriesMessages(request.method)) return this.#readUnexpected()
     if (!body.isJson(request.headers.get("content-type") ?? undefined)) return Effect.fail(body.contentTypeRefused)
     if (parsedBody === undefined) return this.#readStream()
     return Effect.flatMap(
       webBody.within(Effect.promise(async () => await parsedBody()), limits.timeout),
       (parsed) => parsed === undefined ? this.#readStream() : Effect.fromResult(body.parsed(parsed, limits))
     )
+  }
+
+  /** The body of a method that carries no messages. Some servers make a stream of none, and it is empty. */
+  #readUnexpected(): Body {
+    const request = this.#request
+    const { limits } = this.#reading
+    // What a framework has read and parsed, a handler must not execute: it is given `admission.body`.
+    if (request.body === null || request.bodyUsed) return Effect.succeed(body.empty)
+    return Effect.flatMap(webBody.read(request.body, limits.bytes, limits.timeout), (bytes) => {
+      this.#bytes = bytes
+      return bytes.byteLength === 0 ? Effect.succeed(body.empty) : Effect.fromResult(body.parse(bytes, limits))
+    })
   }
 
   #readStream(): Body {
