@@ -170,13 +170,47 @@ const resolveByNode: Resolve = (hostname) =>
   )
 
 /**
- * Tells whether the host of a URL is a public one: by `isPublicHost`, and, if there is a `Resolver`, by the addresses of
- * the name, all of which must be public.
+ * What is known of the host of a URL. `"unknown"`: it has a name, and the resolver did not answer in time.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reach = "public" | "private" | "unknown"
+
+/**
+ * Finds out where the host of a URL is: by `isPublicHost`, and, if there is a `Resolver`, by the addresses of the name, all
+ * of which must be public.
  *
  * **Details**
  *
- * A name that cannot be resolved within 2 seconds passes: this machine cannot connect to it, or connects through a proxy,
- * whose own rules decide. Workers do not resolve names, and cannot reach private networks.
+ * A name that has no address counts as public: this machine cannot connect to it, or connects through a proxy, whose own
+ * rules decide. If the resolver takes longer than 2 seconds, nothing is known, since the connection may get a later answer.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const reach = (hostname: string): Effect.Effect<Reach> => {
+  const isAddress = hostname.includes(":") || /^[\d.]+$/.test(hostname)
+  if (isAddress || !isPublicHost(hostname)) return Effect.succeed(isPublicHost(hostname) ? "public" : "private")
+  return Effect.gen(function*() {
+    const resolve = yield* Resolver
+    if (resolve === undefined || !(yield* Sharing)) return "public"
+    return yield* resolve(hostname).pipe(
+      Effect.orElseSucceed((): ReadonlyArray<string> => []),
+      Effect.map((addresses): Reach => addresses.every(isPublic) ? "public" : "private"),
+      Effect.timeoutOrElse({ duration: Duration.seconds(2), orElse: () => Effect.succeed<Reach>("unknown") })
+    )
+  })
+}
+
+/**
+ * Tells whether the host of a URL is a public one, as `reach` finds out.
+ *
+ * **Details**
+ *
+ * A name that is not resolved within 2 seconds is rejected. Where names are resolved by a proxy only, and the resolver of
+ * this machine does not answer at all, provide `Resolver` with `undefined`. Workers do not resolve names, and cannot reach
+ * private networks.
  *
  * **Gotchas**
  *
@@ -186,19 +220,8 @@ const resolveByNode: Resolve = (hostname) =>
  * @category guards
  * @since 0.1.0
  */
-export const resolvesPublicly = (hostname: string): Effect.Effect<boolean> => {
-  const isAddress = hostname.includes(":") || /^[\d.]+$/.test(hostname)
-  if (isAddress || !isPublicHost(hostname)) return Effect.succeed(isPublicHost(hostname))
-  return Effect.gen(function*() {
-    const resolve = yield* Resolver
-    if (resolve === undefined || !(yield* Sharing)) return true
-    const addresses = yield* Effect.orElseSucceed(
-      Effect.timeout(resolve(hostname), Duration.seconds(2)),
-      (): ReadonlyArray<string> => []
-    )
-    return addresses.every(isPublic)
-  })
-}
+export const resolvesPublicly = (hostname: string): Effect.Effect<boolean> =>
+  Effect.map(reach(hostname), (found) => found === "public")
 
 /**
  * What a guarded client may ask beside public hosts.
@@ -254,7 +277,7 @@ export const client = (self: HttpClient.HttpClient, options: ClientOptions = {})
           new HttpClientError.HttpClientError({
             reason: new HttpClientError.TransportError({
               request,
-              description: `${url.protocol}//${url.host} is not a public https host`
+              description: `${url.protocol}//${url.host} is not known to be a public https host`
             })
           })
         )

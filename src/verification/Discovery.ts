@@ -112,31 +112,40 @@ const judge = (
 
 /**
  * Rejects a document of a public host that names an endpoint on a loopback or private address (RFC 9728 §7.7): the
- * document would decide which host of this network receives a request.
+ * document would decide which host of this network receives a request. A host that is not resolved in time may be one, too,
+ * unless this machine does not resolve the public host either: then a proxy does.
  */
 const checkEndpointHost = (
   server: AuthorizationServer,
   needed: Needed,
   url: string,
   metadata: Metadata.AuthorizationServerMetadata
-): Effect.Effect<void, InvalidMetadata> => {
+): Effect.Effect<void, DocumentError> => {
   const source = new URL(url).hostname
   const { host, hostname } = new URL(metadata[needed]!)
   if (server.allowPrivateEndpoints || hostname === source) return Effect.void
-  return Effect.flatMap(AddressGuard.resolvesPublicly(hostname), (isPublic) =>
-    isPublic ? Effect.void : Effect.flatMap(
-      // A server inside the network may name others there.
-      AddressGuard.resolvesPublicly(source),
-      (isSourcePublic) =>
-        !isSourcePublic ? Effect.void : Effect.fail(
+  const { issuer } = server
+  return Effect.flatMap(AddressGuard.reach(hostname), (reach) =>
+    reach === "public" ? Effect.void : Effect.flatMap(
+      AddressGuard.reach(source),
+      (reachOfSource): Effect.Effect<void, DocumentError> => {
+        // A server inside the network may name others there.
+        if (reachOfSource === "private") return Effect.void
+        if (reach === "unknown") {
+          return reachOfSource === "unknown"
+            ? Effect.void
+            : Effect.fail(new AuthorizationServerUnavailable({ reason: "timeout", issuer, retryAfter: 1 }))
+        }
+        return Effect.fail(
           new InvalidMetadata({
             reason: "private-address",
-            issuer: server.issuer,
+            issuer,
             detail:
               `${sanitize(url)} names ${sanitize(host)} as the host of its ${needed}, which is a loopback or private ` +
               "address; if that is intended, set [AuthorizationServer.allowPrivateEndpoints]: true on this server"
           })
         )
+      }
     ))
 }
 

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber, Queue } from "effect"
 import { AddressGuard, AuthorizationServer, type Discovery } from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { TestClock } from "effect/testing"
 import * as support from "./support.ts"
 
 const needs = ["jwks_uri", "introspection_endpoint", "token_endpoint", "authorization_endpoint"] as const
@@ -12,14 +14,18 @@ const resolving = (names: Readonly<Record<string, ReadonlyArray<string>>>) =>
     return found === undefined ? Effect.fail("not found") : Effect.succeed(found)
   })
 
+/** A resolver that does not answer. */
+const slow: AddressGuard.Resolve = () => Effect.never
+
 /** What becomes of metadata that names this endpoint. */
 const lookUp = (
   issuer: string,
   endpoint: string,
-  { names = {}, needed = "jwks_uri", server = {} }: {
+  { names = {}, needed = "jwks_uri", resolver, server = {} }: {
     readonly needed?: Discovery.Needed
     readonly server?: Partial<AuthorizationServer.Options>
     readonly names?: Readonly<Record<string, ReadonlyArray<string>>>
+    readonly resolver?: AddressGuard.Resolve
   } = {}
 ) =>
   Effect.gen(function*() {
@@ -29,7 +35,7 @@ const lookUp = (
       Effect.as("used"),
       Effect.catch((error) => Effect.succeed(error.reason))
     )
-  }).pipe(resolving(names))
+  }).pipe(resolver === undefined ? resolving(names) : Effect.provideService(AddressGuard.Resolver, resolver))
 
 describe("[T-AUD-30] an endpoint that the metadata of a public authorization server names", () => {
   it.effect.each([
@@ -121,6 +127,44 @@ describe("[T-AUD-30] an endpoint that the metadata of an authorization server in
   )
 })
 
+describe("[T-AUD-30b] an endpoint whose host is not resolved in time", () => {
+  /** What becomes of it. The names that are not known are not resolved at all, one after the other. */
+  const found = (names: Readonly<Record<string, ReadonlyArray<string>>>, slow: ReadonlyArray<string>) =>
+    Effect.gen(function*() {
+      const asked = yield* Queue.unbounded<string>()
+      const resolver: AddressGuard.Resolve = (name) =>
+        names[name] === undefined
+          ? Effect.andThen(Queue.offer(asked, name), Effect.never)
+          : Effect.succeed(names[name])
+      const looked = yield* Effect.forkChild(
+        lookUp("https://auth.example.com", "https://slow.example.com/x", { resolver })
+      )
+      for (const name of slow) {
+        assert.strictEqual(yield* Queue.take(asked), name)
+        yield* TestClock.adjust("2 seconds")
+      }
+      return yield* Fiber.join(looked)
+    })
+
+  it.effect("[T-AUD-30b] is not used", () =>
+    Effect.gen(function*() {
+      const names = { "auth.example.com": ["93.184.216.34"] }
+      // Once for each URL of the metadata.
+      assert.strictEqual(yield* found(names, ["slow.example.com", "slow.example.com"]), "timeout")
+    }))
+
+  it.effect("[T-AUD-30b] is used if the public host of the metadata is not resolved either, since a proxy does that", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* found({}, ["slow.example.com", "auth.example.com"]), "used")
+    }))
+
+  it.effect("[T-AUD-30b] is not used on a private address, even if the host of the metadata is not resolved in time", () =>
+    Effect.gen(function*() {
+      const names = { "slow.example.com": ["10.0.0.7"] }
+      assert.strictEqual(yield* found(names, ["auth.example.com", "auth.example.com"]), "private-address")
+    }))
+})
+
 describe("resolvesPublicly", () => {
   it.effect("passes a name that cannot be resolved, and checks every address of one that can", () =>
     Effect.gen(function*() {
@@ -134,6 +178,20 @@ describe("resolvesPublicly", () => {
       "public.example.com": ["93.184.216.34"],
       "mixed.example.com": ["93.184.216.34", "::1"]
     })))
+
+  it.effect("[T-AUD-30b] rejects a name that is not resolved in time", () =>
+    Effect.gen(function*() {
+      const { asked, client } = yield* Effect.map(
+        TestIssuer.make({ elsewhere: () => Response.json({}) }),
+        ({ client, issuer }) => ({ asked: issuer.requests, client: AddressGuard.client(client) })
+      )
+      const guarded = yield* Effect.forkChild(Effect.flip(client.get("https://slow.example.com/")))
+      const judged = yield* Effect.forkChild(AddressGuard.resolvesPublicly("slow.example.com"))
+      yield* TestClock.adjust("2 seconds")
+      assert.isFalse(yield* Fiber.join(judged))
+      assert.strictEqual((yield* Fiber.join(guarded)).reason._tag, "TransportError")
+      assert.deepStrictEqual(yield* asked, [])
+    }).pipe(Effect.provideService(AddressGuard.Resolver, slow)))
 
   it.effect("checks names by their spelling where there is no resolver", () =>
     Effect.gen(function*() {
