@@ -178,7 +178,7 @@ export const fromLayer = async <R, E, A = unknown>(
           {
             reading,
             policies,
-            tenant: tenantOf?.(request, ...rest),
+            tenantOf: tenantOf && (() => tenantOf(request, ...rest)),
             preflight: preflight && (() => preflight(request, ...rest))
           },
           (admitted, unread) => handler(unread, hosts.admission(admitted), ...rest)
@@ -190,7 +190,12 @@ export const fromLayer = async <R, E, A = unknown>(
       const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
       const { preflight } = options
       return async (request, ...rest) => {
-        const decision = webHost.decideRoute(host, request, scopes, tenantOf?.(request, ...rest))
+        const decision = webHost.decideRoute(
+          host,
+          request,
+          scopes,
+          tenantOf && (() => tenantOf(request, ...rest))
+        )
         const admitted = Effect.isEffect(decision)
           ? await host.run(decision, request.signal)
           : Result.succeed(decision)

@@ -4,6 +4,7 @@
  */
 export const of = (target: string): string => {
   const path = target.split(/[?#]/, 1)[0]!
-  const origin = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/]*/.exec(path)
+  // A backslash ends an authority, as it does in a URL: what follows is the path to whoever parses one.
+  const origin = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/\\]*/.exec(path)
   return origin === null ? path : path.slice(origin[0].length) || "/"
 }

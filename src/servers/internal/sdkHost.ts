@@ -109,7 +109,11 @@ export const make = async <R, E>(
         consumes,
         parsedBody: parsedBody === undefined ? undefined : () => parsedBody
       })
-      const decision = host.admit(web.toGateRequest(request, tenant), requestBody.read, policies)
+      const decision = host.admit(
+        web.toGateRequest(request, tenant === undefined ? undefined : () => tenant),
+        requestBody.read,
+        policies
+      )
       const admitted = await host.run(decision, request.signal)
       if (Result.isFailure(admitted)) return web.refused(host, request, admitted.failure)
       const response = await serve(admitted.success.authInfo, admitted.success.body, requestBody.toRequest())

@@ -29,11 +29,11 @@ class GateRequest implements Gate.Request {
   readonly recalled: boolean
   readonly method: string
   readonly #request: Request
-  readonly #tenant: string | undefined
+  readonly #tenantOf: TenantOf | undefined
 
-  constructor(request: Request, recalled = false, tenant: string | undefined = undefined) {
+  constructor(request: Request, recalled = false, tenantOf: TenantOf | undefined = undefined) {
     this.#request = request
-    this.#tenant = tenant
+    this.#tenantOf = tenantOf
     this.recalled = recalled
     this.method = request.method
   }
@@ -66,26 +66,32 @@ class GateRequest implements Gate.Request {
 
   /** Fetch knows no router: the author of the host hands over the one parameter that is the tenant. */
   routeParameter(): string | undefined {
-    return this.#tenant
+    return this.#tenantOf?.()
   }
 }
 
-export const toGateRequest = (request: Request, tenant?: string | undefined): Gate.Request =>
-  new GateRequest(request, false, tenant)
+/**
+ * Returns the tenant of a request, where the author of a host hands it over. A function of the author's, so it runs where
+ * the gate expects one to throw.
+ */
+export type TenantOf = () => string | undefined
+
+export const toGateRequest = (request: Request, tenantOf?: TenantOf | undefined): Gate.Request =>
+  new GateRequest(request, false, tenantOf)
 
 /** A decision about a route: the admission itself where the token was verified lately. */
 export const decideRoute = <A>(
   host: Host<A>,
   request: Request,
   scopes: ReadonlyArray<string>,
-  tenant?: string | undefined
+  tenantOf?: TenantOf | undefined
 ): Admitted<A> | Effect.Effect<Admitted<A>, Refusal> => {
   const line = request.headers.has("origin") ? null : request.headers.get("authorization")
   const named = host.gate.checksHost ? requestHost.ofFetch(request.url, request.headers) : requestHost.unchecked
   const recalled = line === null || sseSession.idsOf(request.url).length > 0
     ? undefined
     : host.recallRoute(line, request.method, scopes, named)
-  return recalled ?? host.admitRoute(new GateRequest(request, line !== null, tenant), scopes)
+  return recalled ?? host.admitRoute(new GateRequest(request, line !== null, tenantOf), scopes)
 }
 
 /** The body of a request, read once for the gate and for the handler behind it. */
@@ -195,13 +201,13 @@ export const serve = async <A>(
   options: {
     readonly reading: Reading
     readonly policies: Policies
-    readonly tenant?: string | undefined
+    readonly tenantOf?: TenantOf | undefined
     readonly preflight?: AnswerPreflight | undefined
   },
   handler: (admitted: Admitted<A>, request: Request) => Response | Promise<Response>
 ): Promise<Response> => {
   const requestBody = new RequestBody(request, options.reading)
-  const decision = host.admit(toGateRequest(request, options.tenant), requestBody.read, options.policies)
+  const decision = host.admit(toGateRequest(request, options.tenantOf), requestBody.read, options.policies)
   const admitted = await host.run(decision, request.signal)
   if (Result.isFailure(admitted)) return refused(host, request, admitted.failure, options.preflight)
   const response = await handler(admitted.success, requestBody.toRequest())

@@ -84,6 +84,31 @@ describe("a tool", () => {
 })
 
 describe("the option tenant of a host", () => {
+  it("[T-AUD-22a] that throws is answered with the same 500 on fetch hosts as on Node", async () => {
+    const { client, token } = await world()
+    const auth = await McpAuthFetch.fromLayer(
+      AuthLayer.layerServices(options(Tenants.fromRoute(pattern))).pipe(Layer.provide(inMemory(client)))
+    )
+    const tenant = (): string => {
+      throw new Error("no such route")
+    }
+    const acme = await token("acme")
+    let ran = false
+    const handler = () => {
+      ran = true
+      return new Response()
+    }
+    for (const handle of [auth.protect(handler, { tenant }), auth.protectRoute(handler, { tenant })]) {
+      const response = await handle(whichTenant("acme", acme))
+      assert.deepStrictEqual([response.status, await response.json()], [500, {
+        error: "server_error",
+        error_description: "The server cannot check access tokens"
+      }])
+    }
+    assert.isFalse(ran)
+    await auth.dispose()
+  })
+
   it("is an AuthConfigError unless tenants come from routes", async () => {
     const { client } = await world()
     for (const id of [Tenants.fromPath(pattern), Tenants.fromHeader("x-tenant"), Tenants.fromClaim("tid")]) {
