@@ -264,6 +264,7 @@ const serversByHand = [
   "test/bench/toolServers.ts", // MCP servers, measured
   "test/cli/page/Page.test.ts", // an MCP server
   "test/cli/page/browser.test.ts", // an imperfect one
+  "test/servers/BodyMethods.test.ts", // handlers that execute whatever a body parser left
   "test/servers/hosts/hosts.ts", // a host under test
   "test/servers/routeStreams.test.ts", // a route under test
   "test/servers/tenants/hosts.ts", // the same with a route for each tenant
