@@ -218,7 +218,7 @@ const table = {
       scope: scope(content),
       // No token has `sub`. A user is named only by a rule of the Web API, such as this one.
       ...(content.machine ? {} : {
-        upn: content.subject,
+        primarysid: content.subject,
         authmethod: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
       })
     }),

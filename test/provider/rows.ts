@@ -650,31 +650,35 @@ const adfs: Row = {
     aud: resource,
     appid: "client-1",
     apptype: "Confidential",
-    upn: "alice@example.com",
+    primarysid: "S-1-5-21-1",
     authmethod: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport",
     auth_time: "2026-11-01T07:30:55.566Z",
     scope: both,
     ver: "1.0"
   },
-  admits: { subject: "alice@example.com", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
+  admits: { subject: "S-1-5-21-1", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
   alsoAdmits: {
     "a user's token with sub": { claims: { sub: "alice" }, admits: { subject: "alice" } },
-    "a user's token with the SID": {
-      claims: { primarysid: "S-1-5-21-1", upn: "renamed@example.com" },
+    "a token of a user who was renamed": {
+      claims: { upn: "renamed@example.com" },
       admits: { subject: "S-1-5-21-1" }
     },
     "a program's own token": {
-      claims: { appid: "program-1", upn: undefined, authmethod: undefined, auth_time: undefined },
+      claims: { appid: "program-1", primarysid: undefined, authmethod: undefined, auth_time: undefined },
       admits: { subject: undefined, clientId: "program-1" }
     }
   },
   refuses: {
-    "a token that may be any user's (T-AUD-17)": { claims: { upn: undefined }, reason: "subject" },
-    "a token with a display name alone (T-AUD-17)": {
-      claims: { upn: undefined, unique_name: ["Alice Smith", "EXAMPLE\\alice"], email: "alice@example.com" },
+    "a token that may be any user's (T-AUD-17)": { claims: { primarysid: undefined }, reason: "subject" },
+    "a token with a name that may pass to another user (T-AUD-17)": {
+      claims: { primarysid: undefined, upn: "alice@example.com" },
       reason: "subject"
     },
-    "a upn that is a list (T-AUD-17)": { claims: { upn: ["alice@example.com"] }, reason: "subject" },
+    "a token with a display name alone (T-AUD-17)": {
+      claims: { primarysid: undefined, unique_name: ["Alice Smith", "EXAMPLE\\alice"], email: "alice@example.com" },
+      reason: "subject"
+    },
+    "a primarysid that is a list (T-AUD-17)": { claims: { primarysid: ["S-1-5-21-1"] }, reason: "subject" },
     ...addressed("urn:microsoft:userinfo"),
     "an ID token, which names the other issuer (T-CLAIM-05)": {
       claims: { iss: "https://fs.example.com/adfs", aud: "client-1", sub: "alice" },

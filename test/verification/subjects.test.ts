@@ -10,7 +10,8 @@ import { active, secret, start, world } from "./introspection.ts"
 
 const adfsOptions = {
   issuer: "https://fs.example.com/adfs",
-  accessTokenIssuer: "http://fs.example.com/adfs/services/trust"
+  accessTokenIssuer: "http://fs.example.com/adfs/services/trust",
+  subjectClaims: ["sub", "primarysid", "upn"] as const
 }
 const adfs = Profiles.adfs(adfsOptions)
 
@@ -173,6 +174,11 @@ describe("[T-AUD-17] two people never become one owner", () => {
     const server = (profile: Profile.Profile) => Result.getOrThrow(AuthorizationServer.make({ profile }, "profile"))
     assert.deepStrictEqual(server(adfs).profile?.machineMarks, [])
     assert.deepStrictEqual(Profile.make({ ...adfs, id: "x" }).subjectClaims, ["sub", "primarysid", "upn"])
+    // The `upn` of a person who left may be given to another one.
+    assert.deepStrictEqual(Profiles.adfs({ ...adfsOptions, subjectClaims: undefined }).subjectClaims, [
+      "sub",
+      "primarysid"
+    ])
     assert.deepStrictEqual(Profiles.pingone({ environmentId: "2f8d3b1c-7a64-4d0e-9c55-8e1f6a2b3c4d" }).machineMarks, [])
   })
 

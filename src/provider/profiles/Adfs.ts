@@ -19,8 +19,9 @@ export interface Options {
   /** The identifier of the relying party, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
   /**
-   * The claims that identify a user, in this order. Default: `sub`, `primarysid`, `upn`. ADFS issues a claim only by a rule
-   * of the Web API. `unique_name` is not among them: it may hold the display name, which two people may share.
+   * The claims that identify a user, in this order. Default: `sub`, `primarysid`. ADFS issues a claim only by a rule of the
+   * Web API. `upn` is not among them: a directory may give the name of a person who left to another one, who would then own
+   * that person's data. Name it only if yours never does. Nor is `unique_name`, which may hold the display name.
    */
   readonly subjectClaims?: readonly [string, ...ReadonlyArray<string>] | undefined
   /**
@@ -37,8 +38,8 @@ export interface Options {
  * **Details**
  *
  * Access tokens name another issuer than the metadata. By default they do not say who the user is, and are rejected: add an
- * issuance transform rule to the Web API that issues `upn` or `primarysid`. A program's own token has no subject either.
- * Name such programs as `machineClients`; their `Principal.subject` is `undefined`, and data belongs to the client.
+ * issuance transform rule to the Web API that issues `primarysid`. A program's own token has no subject either. Name such
+ * programs as `machineClients`; their `Principal.subject` is `undefined`, and data belongs to the client.
  *
  * **Example** (Its issuer)
  *
@@ -75,14 +76,14 @@ export const adfs = (options: Options): Profile.Profile => {
     tokenType: TokenType.standard(["appid"]),
     accessTokenMarks: [{ claim: "appid" }],
     clientIdClaims: ["appid"],
-    subjectClaims: options.subjectClaims ?? ["sub", "primarysid", "upn"],
+    subjectClaims: options.subjectClaims ?? ["sub", "primarysid"],
     machineMarks: options.machineClients === undefined
       ? []
       : [{ claim: "appid", values: given.ids("machineClients", options.machineClients, "2c3caa80-…") }],
     confirmed: true,
     notes: [
       "Its metadata has no PKCE field: clients that follow the MCP text to the letter refuse it.",
-      "Access tokens name no user by default, and are rejected then: add an issuance transform rule for upn or primarysid.",
+      "Access tokens name no user by default, and are rejected then: add an issuance transform rule for primarysid.",
       "Nothing in a program's own token distinguishes it from a user's: name such programs as machineClients."
     ],
     issues: given.issues
