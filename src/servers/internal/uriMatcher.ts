@@ -11,9 +11,14 @@ export interface UriTemplate {
 
 export interface Matcher {
   (uri: string): boolean
-  /** Whether the SDK's own expression would backtrack. */
-  readonly backtracks?: boolean | undefined
+  /**
+   * Where the SDK's own expression would backtrack: how long the text is that each of its groups matches, or `undefined` if
+   * the URI does not match.
+   */
+  readonly lengthsOf?: LengthsOf | undefined
 }
+
+type LengthsOf = (uri: string) => ReadonlyArray<number> | undefined
 
 /** The parts of a `UriTemplate` that are read here: private by type, and the same in both SDKs. */
 interface Parsed extends UriTemplate {
@@ -57,15 +62,27 @@ export const make = (capacity = 10_000): (template: UriTemplate) => Matcher => {
     if (Object.isExtensible(template)) {
       marked[matcher] = found
       // The SDK tries each template for each URI that is read, also for one that none of them matches.
-      if (found.backtracks === true) Object.defineProperty(template, "match", { value: guarded(found, template.match) })
+      const { lengthsOf } = found
+      if (lengthsOf !== undefined) {
+        Object.defineProperty(template, "match", { value: withoutBacktracking(lengthsOf, template.match) })
+      }
     }
     return found
   }
 }
 
-const guarded = (matches: Matcher, match: UriTemplate["match"]) =>
-  function(this: UriTemplate, uri: string): unknown {
-    return matches(uri) ? match.call(this, uri) : null
+/** Has the SDK read a URI by an expression whose groups have one length each, so that it makes the result by itself. */
+const withoutBacktracking = (lengthsOf: LengthsOf, match: UriTemplate["match"]) =>
+  function(this: Parsed, uri: string): unknown {
+    const lengths = lengthsOf(uri)
+    if (lengths === undefined) return null
+    let index = 0
+    const partToRegExp: Parsed["partToRegExp"] = (part) =>
+      this.partToRegExp(part).map((made) => ({
+        ...made,
+        pattern: made.pattern.slice(0, -groupOf(made.pattern)![0].length) + `([^]{${lengths[index++]}})`
+      }))
+    return match.call(Object.create(this, { partToRegExp: { value: partToRegExp } }), uri)
   }
 
 /** A literal text, or a group that matches one character or more. */
@@ -91,6 +108,8 @@ const groups: ReadonlyMap<string, Run> = new Map([
   ["(.+)", { matches: without("\n\r\u2028\u2029"), exploded: false }]
 ])
 
+const groupOf = (pattern: string) => [...groups].find(([text]) => pattern.endsWith(text))
+
 const matcherOf = (template: Parsed): Matcher => {
   const pieces: Array<Piece> = []
   let source = "^"
@@ -103,17 +122,21 @@ const matcherOf = (template: Parsed): Matcher => {
     }
     for (const { pattern } of template.partToRegExp(part)) {
       source += pattern
-      const group = [...groups].find(([text]) => pattern.endsWith(text))
+      const group = groupOf(pattern)
       if (group === undefined) isKnown = false
       else pieces.push(pattern.slice(0, -group[0].length).replace(/\\(.)/g, "$1"), group[1])
     }
   }
   const joined = join(pieces)
-  const prefix = typeof joined[0] === "string" ? joined[0] : ""
+  const first = template.parts[0]
+  const prefix = typeof first === "string" ? first : ""
+  if (isKnown && isAmbiguous(joined)) {
+    const find = lengthsIn(joined)
+    const lengthsOf: LengthsOf = (uri) => uri.startsWith(prefix) ? find(uri) : undefined
+    return Object.assign((uri: string) => lengthsOf(uri) !== undefined, { lengthsOf })
+  }
   const expression = new RegExp(`${source}$`)
-  const backtracks = isKnown && isAmbiguous(joined)
-  const matches = backtracks ? automatonOf(joined) : (uri: string) => expression.test(uri)
-  return Object.assign((uri: string) => uri.startsWith(prefix) && matches(uri), { backtracks })
+  return (uri) => uri.startsWith(prefix) && expression.test(uri)
 }
 
 /** Joins neighboring texts, and leaves out empty ones. */
@@ -140,48 +163,50 @@ const isAmbiguous = (pieces: ReadonlyArray<Piece>): boolean =>
 
 const comma = 44
 
-interface State {
-  readonly matches: (code: number) => boolean
-  readonly next: ReadonlyArray<number>
+/**
+ * Finds what each group matches as the SDK's expression does, which gives each group in turn as much as it can: the time
+ * grows with the length of the URI, and with that of the template.
+ */
+const lengthsIn = (pieces: ReadonlyArray<Piece>): LengthsOf => (uri) => {
+  const size = uri.length + 1
+  // By piece and position: whether this piece and those after it match the rest of the URI from here.
+  const matches = new Uint8Array((pieces.length + 1) * size)
+  matches[matches.length - 1] = 1
+  for (let index = pieces.length - 1; index >= 0; index--) {
+    const piece = pieces[index]!
+    const row = index * size
+    const next = row + size
+    for (let at = uri.length - 1; at >= 0; at--) {
+      if (typeof piece === "string") {
+        if (matches[next + at + piece.length] === 1 && uri.startsWith(piece, at)) matches[row + at] = 1
+      } else if (
+        piece.matches(uri.charCodeAt(at)) &&
+        (matches[next + at + 1] === 1 || matches[row + at + 1] === 1 ||
+          matches[row + afterComma(piece, uri, at + 1)] === 1)
+      ) {
+        matches[row + at] = 1
+      }
+    }
+  }
+  if (matches[0] !== 1) return undefined
+  const lengths: Array<number> = []
+  let start = 0
+  for (const [index, piece] of pieces.entries()) {
+    let end = start
+    if (typeof piece === "string") end += piece.length
+    else {
+      for (let at = start; at < uri.length && piece.matches(uri.charCodeAt(at));) {
+        at++
+        if (matches[(index + 1) * size + at] === 1) end = at
+        at = afterComma(piece, uri, at)
+      }
+      lengths.push(end - start)
+    }
+    start = end
+  }
+  return lengths
 }
 
-/** Follows all possible matches at once: the time grows with the length of the URI, and with that of the template. */
-const automatonOf = (pieces: ReadonlyArray<Piece>): Matcher => {
-  const states: Array<State> = []
-  for (const piece of pieces) {
-    if (typeof piece === "string") {
-      for (let index = 0; index < piece.length; index++) {
-        const code = piece.charCodeAt(index)
-        states.push({ matches: (_) => _ === code, next: [states.length + 1] })
-      }
-    } else if (piece.exploded) {
-      const first = states.length
-      states.push({ matches: piece.matches, next: [first, first + 1, first + 2] })
-      states.push({ matches: (_) => _ === comma, next: [first] })
-    } else {
-      states.push({ matches: piece.matches, next: [states.length, states.length + 1] })
-    }
-  }
-  const end = states.length
-  return (uri) => {
-    let current: Array<number> = [0]
-    // By state, the position before which it was entered last: no state is entered twice at one position.
-    const entered = new Int32Array(end + 1)
-    for (let position = 0; position < uri.length; position++) {
-      const code = uri.charCodeAt(position)
-      const following: Array<number> = []
-      for (const index of current) {
-        const state = states[index]
-        if (state === undefined || !state.matches(code)) continue
-        for (const next of state.next) {
-          if (entered[next] === position + 1) continue
-          entered[next] = position + 1
-          following.push(next)
-        }
-      }
-      if (following.length === 0) return false
-      current = following
-    }
-    return current.includes(end)
-  }
-}
+/** The position of the next value of a list; the same position where there is none. */
+const afterComma = (piece: Run, uri: string, at: number): number =>
+  piece.exploded && uri.charCodeAt(at) === comma ? at + 1 : at

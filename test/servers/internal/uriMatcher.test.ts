@@ -45,9 +45,12 @@ describe.each(Object.entries(versions))("Matchers of URI templates, %s", (_, mak
     ([template, uris]) =>
       Effect.sync(() => {
         const stock = make(`s:${template}`)
-        const matches = uriMatcher.make()(stock)
+        const marked = make(`s:${template}`)
+        const matches = uriMatcher.make()(marked)
         for (const uri of uris.map((_) => `s:${_}`)) {
-          assert.strictEqual(matches(uri), stock.match(uri) !== null, JSON.stringify([template, uri]))
+          const found = stock.match(uri)
+          assert.strictEqual(matches(uri), found !== null, JSON.stringify([template, uri]))
+          assert.deepEqual(marked.match(uri), found, JSON.stringify([template, uri]))
         }
       }),
     { arbitrary: { runs: 3000, size: 20 } }
@@ -64,6 +67,16 @@ describe.each(Object.entries(versions))("Matchers of URI templates, %s", (_, mak
       assert.isTrue(matches(`s:${template.includes("/") ? "a/".repeat(2000) : "a".repeat(4000)}aaaaaa!`))
     }
   )
+
+  // As `{+a}` takes what it can, the only match is the last one that the SDK's own expression would try.
+  it("[T-AUD-06l] read a URI that matches in time that grows with its length, too", () => {
+    const marked = make("s:{+a}a{+b}b{+c}c{+d}d{x*}e{+f}")
+    const matches = uriMatcher.make()(marked)
+    const rest = "abcd".repeat(2000)
+    const uri = `s:xaxbxcxdx,yex${rest}`
+    assert.isTrue(matches(uri))
+    assert.deepEqual(marked.match(uri), { a: "x", b: "x", c: "x", d: "x", x: ["x", "y"], f: `x${rest}` })
+  })
 
   it("[T-AUD-06l] spare the SDK an expression that would backtrack, and leave its results as they are", () => {
     const uri = `s:${"/a".repeat(4095)}`
