@@ -248,6 +248,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
       case "too-deep":
       case "too-many-operations":
       case "name-too-long":
+      case "name-not-text":
       case "state":
         return refusal(400, error.reason, error, content)
       case "content-type":

@@ -48,6 +48,7 @@ export class MalformedRequest extends Schema.TaggedError<MalformedRequest>()("Ma
     "content-type",
     "too-large",
     "name-too-long",
+    "name-not-text",
     "too-slow",
     "state"
   ])
@@ -72,6 +73,7 @@ const malformedRequestMessages: Record<MalformedRequest["reason"], string> = {
   "content-type": "The request body must be application/json",
   "too-large": "The request body is larger than this server accepts",
   "name-too-long": "The request names a tool, prompt or resource with more than 8192 characters",
+  "name-not-text": "The name or URI of a tool, prompt or resource must be a string",
   "too-slow": "The request body did not arrive in time",
   "state": "The request state is not one that this server gave to this caller for this operation, or it is too old"
 }

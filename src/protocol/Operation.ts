@@ -12,8 +12,7 @@ import { MalformedRequest } from "./AuthError.ts"
  * **Details**
  *
  * `target` is the tool or prompt name, the resource URI, or for `completion/complete` the prompt name or the URI template
- * whose argument is completed; `undefined` where the method has none or the message does not hold a string. A
- * notification counts as an operation: some servers execute it.
+ * whose argument is completed; `undefined` where the method or the message has none. A notification counts as an operation: some servers execute it.
  *
  * @category models
  * @since 0.1.0
@@ -53,7 +52,8 @@ export const maximumTarget: number = 8192
  * Fails with `MalformedRequest`: with the reason `not-json-rpc` for everything that is not JSON-RPC 2.0, and with
  * `too-many-operations` for a batch or a subscription of more than `maximum` entries (default: 100). A message holds the
  * members `jsonrpc`, `id`, `method`, `params`, `result` and `error` and no others (JSON-RPC 2.0 §4 and §5): some servers
- * read further members as HTTP headers, trace context or control messages.
+ * read further members as HTTP headers, trace context or control messages. The reason is `name-not-text` if the target of an
+ * operation is not a string: some servers find a tool by `["name"]`, too.
  *
  * **Gotchas**
  *
@@ -91,6 +91,7 @@ export const fromBody = (
 type Message = { readonly [Name in typeof members[number]]?: unknown }
 
 const notJsonRpc = Result.fail(new MalformedRequest({ reason: "not-json-rpc" }))
+const nameNotText = Result.fail(new MalformedRequest({ reason: "name-not-text" }))
 const tooMany = Result.fail(new MalformedRequest({ reason: "too-many-operations" }))
 
 const operationsOf = (
@@ -103,19 +104,16 @@ const operationsOf = (
     const { id, method, params } = message
     if (typeof method !== "string") continue // a response to the server's own request
     const isNotification = id === undefined
-    const add = ([kind, target]: Target) =>
-      operations.push({
-        method,
-        kind,
-        target: typeof target === "string" ? target : undefined,
-        params,
-        isNotification
-      })
-    add(targetOf(method, params))
+    const [kind, target] = targetOf(method, params)
+    if (target !== undefined && typeof target !== "string") return nameNotText
+    operations.push({ method, kind, target, params, isNotification })
     const watched = watchedBy(method, params)
     count += watched.length
     if (count > maximum) return tooMany
-    for (const uri of watched) add(["resource", uri])
+    for (const uri of watched) {
+      if (typeof uri !== "string") return nameNotText
+      operations.push({ method, kind: "resource", target: uri, params, isNotification })
+    }
   }
   return Result.succeed(operations)
 }

@@ -64,11 +64,10 @@ describe("Operation.fromBody", () => {
     ]]],
     [
       "a subscription to resources: itself, and each of them",
-      request("subscriptions/listen", { notifications: { resourceSubscriptions: ["todo://1", 2, "todo://3"] } }),
+      request("subscriptions/listen", { notifications: { resourceSubscriptions: ["todo://1", "todo://3"] } }),
       [
         ["subscriptions/listen", undefined, undefined],
         ["subscriptions/listen", "resource", "todo://1"],
-        ["subscriptions/listen", "resource", undefined],
         ["subscriptions/listen", "resource", "todo://3"]
       ]
     ],
@@ -112,7 +111,6 @@ describe("Operation.fromBody", () => {
     ],
     ["no params", request("tools/call"), [["tools/call", "tool", undefined]]],
     ["params in a list", request("tools/call", ["add"]), [["tools/call", "tool", undefined]]],
-    ["a name that is no string", request("tools/call", { name: ["add"] }), [["tools/call", "tool", undefined]]],
     ["a completion without a reference", request("completion/complete", {}), [[
       "completion/complete",
       "resource",
@@ -206,6 +204,23 @@ describe("Operation.fromBody", () => {
   ])("[T-AUD-04a] rejects what is not JSON-RPC 2.0: %s", (_, body) => {
     assert.strictEqual(reasonOf(body), "not-json-rpc")
     assert.strictEqual(reasonOf([message, body]), "not-json-rpc")
+  })
+
+  it.each<[title: string, method: string, paramsOf: (target: unknown) => unknown]>([
+    ["a tool", "tools/call", (name) => ({ name })],
+    ["a prompt", "prompts/get", (name) => ({ name })],
+    ["a resource", "resources/read", (uri) => ({ uri })],
+    ["a subscription", "resources/subscribe", (uri) => ({ uri })],
+    ["the end of one", "resources/unsubscribe", (uri) => ({ uri })],
+    ["a prompt to complete", "completion/complete", (name) => ({ ref: { type: "ref/prompt", name } })],
+    ["a template to complete", "completion/complete", (uri) => ({ ref: { type: "ref/resource", uri } })],
+    ["a watched resource", "subscriptions/listen", (uri) => ({ notifications: { resourceSubscriptions: ["a", uri] } })]
+  ])("[T-AUD-04d] rejects a target that is not a string: %s", (_, method, paramsOf) => {
+    for (const target of [["add"], { toString: "add" }, 1, true, null]) {
+      assert.strictEqual(reasonOf(request(method, paramsOf(target))), "name-not-text")
+      assert.strictEqual(reasonOf([message, request(method, paramsOf(target))]), "name-not-text")
+    }
+    assert.isUndefined(reasonOf(request(method, paramsOf("add"))))
   })
 
   it("members of a prototype are no members of the params", () => {

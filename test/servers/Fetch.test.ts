@@ -174,6 +174,13 @@ describe("protect", () => {
     const broken = await failing(post(token, call("add_todo")))
     assert.strictEqual(broken.status, 500)
     assert.notInclude(await broken.text(), "secret")
+
+    const parsing = auth.protect(() => new Response("ran"), { parsedBody: (request) => request.json() })
+    const malformed = await parsing(post(token, "{"))
+    assert.deepStrictEqual([malformed.status, (await malformed.json() as { error: string }).error], [
+      400,
+      "invalid_request"
+    ])
   })
 
   it("needs a caller for what nobody declared, even where anonymous callers are welcome", async () => {

@@ -111,8 +111,13 @@ export class RequestBody {
     if (!body.carriesMessages(request.method)) return this.#readUnexpected()
     if (!body.isJson(request.headers.get("content-type") ?? undefined)) return Effect.fail(body.contentTypeRefused)
     if (parsedBody === undefined) return this.#readStream()
+    // Most of these functions parse the body, and fail so where it is not JSON. What else they fail with is a bug.
+    const parsing = Effect.catchDefect(
+      Effect.promise(async () => await parsedBody()),
+      (defect) => defect instanceof SyntaxError ? Effect.fail(body.notJson) : Effect.die(defect)
+    )
     return Effect.flatMap(
-      webBody.within(Effect.promise(async () => await parsedBody()), limits.timeout),
+      webBody.within(parsing, limits.timeout),
       (parsed) => parsed === undefined ? this.#readStream() : Effect.fromResult(body.parsed(parsed, limits))
     )
   }

@@ -200,6 +200,11 @@ const foreignOrigin = plain(403, {
 })
 const noSession = plain(404, undefined)
 const notJson = plain(400, { error: "invalid_request", error_description: "The request body is not JSON" })
+const nameNotText = plain(400, {
+  error: "invalid_request",
+  error_description: "The name or URI of a tool, prompt or resource must be a string"
+})
+
 const notJsonRpc = plain(400, {
   error: "invalid_request",
   error_description: "The request body must be a JSON-RPC 2.0 message, or a batch of such messages"
@@ -618,6 +623,12 @@ export const cases: ReadonlyArray<Case> = [
       ({ reader }) => raw(bearer(reader), body),
       notJsonRpc
     )
+  ),
+  one(
+    "[T-AUD-04d] rejects a name that is not a string, which some servers look up as one",
+    ({ reader }) =>
+      raw(bearer(reader), JSON.stringify(message(1, "tools/call", { name: ["add_todo"], arguments: {} }))),
+    nameNotText
   ),
   one(
     "[T-AUD-06a] rejects a batch of more operations than the limit, before any of them is looked up",
