@@ -58,8 +58,15 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "If the store of used proofs is full or unavailable, the server answers 503.": ["T-DPOP-01"],
   "A JWT is revoked by its content, so a second form of its signature is revoked with it.": ["T-AUD-03a", "T-AUD-03c"],
   "Tokens can be revoked one by one, by subject, by session and by client.": ["T-AUD-03b", "T-AUD-03d"],
-  "A token that is revoked or invalidated while a request body arrives does not run.": ["T-AUD-07b", "T-AUD-07c"],
-  "Revocation and invalidation on this instance end open streams of the token at once.": ["T-AUD-03e"],
+  "A request to an MCP endpoint does not run if its token is revoked or invalidated while the body arrives.": [
+    "T-AUD-07b",
+    "T-AUD-07c"
+  ],
+  "Revocation and invalidation on this instance end open streams of the token at once.": [
+    "T-AUD-03e",
+    "T-AUD-03g",
+    "T-AUD-03h"
+  ],
   "If tokens are revoked elsewhere, open streams end within `revocationInterval`.": ["T-AUD-03f"],
   "A withdrawn key is rejected after the refresh interval (10 minutes by default, between 5 and 60 by `Cache-Control`).":
     ["T-KEYS-10", "T-AUD-08"],
