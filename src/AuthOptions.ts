@@ -6,6 +6,7 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -17,7 +18,7 @@ import * as Gate from "./authorization/Gate.ts"
 import * as ProtectedResource from "./authorization/ProtectedResource.ts"
 import type { ChallengeScopes } from "./authorization/Refusal.ts"
 import * as Sessions from "./authorization/Sessions.ts"
-import { AuthConfigError, type AuthorizationServerUnavailable } from "./protocol/AuthError.ts"
+import { AuthConfigError, AuthorizationServerUnavailable } from "./protocol/AuthError.ts"
 import type * as Credentials from "./protocol/Credentials.ts"
 import * as WellKnown from "./protocol/WellKnown.ts"
 import * as Audience from "./verification/Audience.ts"
@@ -221,7 +222,7 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
 export type Cached = (verifier: TokenVerifier.Verifier, timeToLive: Duration.Input) => TokenVerifier.Verifier
 
 /**
- * `true` refuses the token. A failure is an outage (503), not a verdict.
+ * `true` refuses the token. A failure is an outage (503), not a verdict, and so is an answer that takes more than 5 seconds.
  *
  * @category models
  * @since 0.1.0
@@ -391,7 +392,7 @@ const checkRevocation = (
   revocation: Common<Scopes>["revocation"]
 ): Result.Result<Revoking, AuthConfigError> => {
   if (revocation === undefined || typeof revocation === "function") {
-    return Result.succeed({ isRevoked: revocation, subscribe: () => Effect.void })
+    return Result.succeed({ isRevoked: revocation && inTime(revocation), subscribe: () => Effect.void })
   }
   return typeof revocation?.isRevoked === "function" && typeof revocation.subscribe === "function"
     ? Result.succeed(revocation)
@@ -402,6 +403,20 @@ const checkRevocation = (
         fix: "give the service of Revocations, or a function from a Principal to an Effect of a boolean"
       })
     )
+}
+
+/** How long a function of the user's may take to answer. Otherwise a store that hangs would hold every request. */
+const revocationTimeout = Duration.seconds(5)
+
+const inTime = (revocation: Revocation): Revocation => (principal) => {
+  const answer = revocation(principal)
+  return !Effect.isEffect(answer as unknown) || Exit.isExit(answer) ? answer : Effect.timeoutOrElse(answer, {
+    duration: revocationTimeout,
+    orElse: () =>
+      Effect.fail(
+        new AuthorizationServerUnavailable({ reason: "timeout", issuer: principal.issuer, retryAfter: 1 })
+      )
+  })
 }
 
 const checkInterval = (

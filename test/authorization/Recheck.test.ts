@@ -122,6 +122,24 @@ describe("when the body is complete", () => {
       assert.strictEqual(yield* during(it, "b", TestClock.adjust("310 seconds")), "401 expired")
     }))
 
+  it.effect("[T-AUD-07b] a revocation function that hangs is 503 after 5 seconds, at arrival and after the body", () =>
+    Effect.gen(function*() {
+      const { gate } = yield* world
+      let answer: Effect.Effect<boolean> = Effect.never
+      const { gate: it } = yield* gate({ revocation: () => answer })
+      const verdict = Effect.fnUntraced(function*(meanwhile: Effect.Effect<unknown>) {
+        const fiber = yield* Effect.forkChild(during(it, "a", meanwhile))
+        yield* TestClock.adjust("5 seconds")
+        return yield* Fiber.join(fiber)
+      })
+      assert.strictEqual(yield* verdict(Effect.void), "503 timeout")
+      answer = Effect.succeed(false)
+      const hang = Effect.sync(() => {
+        answer = Effect.never
+      })
+      assert.strictEqual(yield* verdict(hang), "503 timeout")
+    }))
+
   it.effect("[T-AUD-07b] revocation is asked again, and not where nothing was awaited", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
