@@ -12,6 +12,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
@@ -62,7 +63,8 @@ export interface Decision {
  *
  * **Gotchas**
  *
- * The request waits for the listener. Hand work over to a queue.
+ * The request waits for the listener. Hand work over to a queue. A listener that takes more than 5 seconds has failed: the
+ * request is answered with 500, unless it was rejected anyway.
  *
  * **Example** (An audit trail)
  *
@@ -242,7 +244,7 @@ export type Reporter = (facts: Facts, fiber: Fiber.Fiber<unknown, unknown>) => E
  * at info, an unreachable authorization server at warning, a misconfiguration at error. Where neither the level nor a
  * listener asks for it, the decision is counted and not even made.
  *
- * If the listener throws or dies, that is logged and an admission becomes `broken`: no request gets in unheard. A refusal
+ * If the listener throws, dies or takes more than 5 seconds, that is logged and an admission becomes `broken`: no request gets in unheard. A refusal
  * stays as it is.
  *
  * @category logging
@@ -268,7 +270,10 @@ export const reporter = (options: Options, broken: Refusal): Reporter => {
       const told = Effect.catchCause(
         Effect.suspend(() => {
           const told = listener(decision)
-          return Effect.isEffect(told as unknown) ? told : Effect.die(noEffect)
+          if (!Effect.isEffect(told as unknown)) return Effect.die(noEffect)
+          return Exit.isExit(told)
+            ? told
+            : Effect.timeoutOrElse(told, { duration: listenerTimeout, orElse: () => Effect.die(tooSlow) })
         }),
         (cause): Effect.Effect<void, Refusal> => {
           if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
@@ -285,6 +290,13 @@ export const reporter = (options: Options, broken: Refusal): Reporter => {
 }
 
 const noEffect = new TypeError("The DecisionListener must return an Effect, such as Effect.void")
+
+/** A listener that hangs would hold every request, also those that are rejected. */
+const listenerTimeout = Duration.seconds(5)
+
+const tooSlow = new Error(
+  "The DecisionListener took more than 5 seconds: hand work over to a queue that does not block"
+)
 
 const make = (
   { operations, principal, refusal, required }: Facts,

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Logger, Redacted, Schema } from "effect"
+import { Context, Effect, Fiber, Layer, Logger, Redacted, Schema } from "effect"
 import {
   AuthLayer,
   Decision,
@@ -12,6 +12,7 @@ import {
 } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
+import { TestClock } from "effect/testing"
 import { listening, resource } from "./support.ts"
 
 const boom = (): never => {
@@ -147,6 +148,29 @@ describe("a function of the user's that breaks", () => {
       assert.deepStrictEqual(decisions.map(({ operations, reason, subject }) => [operations, reason, subject]), [
         [["tools/call list"], "broken", "alice"]
       ])
+    }))
+
+  it.effect("[T-AUD-22c] a listener that hangs lets nothing in, and holds no request for more than 5 seconds", () =>
+    Effect.gen(function*() {
+      const { layer, lines } = listening()
+      const verdict = Effect.fnUntraced(function*(policy: () => Gate.Policy | undefined) {
+        const fiber = yield* Effect.forkChild(
+          Effect.provide(present({}, { policy, listener: () => Effect.never }), layer),
+          { startImmediately: true }
+        )
+        yield* Effect.promise(() => new Promise(setImmediate))
+        while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust("1 second")
+        return yield* Fiber.join(fiber)
+      })
+      assert.strictEqual(yield* verdict(() => undefined), "500 broken")
+      assert.strictEqual(
+        yield* verdict(() => ({ scopes: ["todos:write"], unauthorized: "challenge" })),
+        "403 missing-scope"
+      )
+      assert.deepStrictEqual(
+        lines.filter(({ level }) => level === "Error").map(({ message }) => message[0]),
+        ["the DecisionListener failed", "the DecisionListener failed"]
+      )
     }))
 
   it.effect.each<readonly [name: string, listener: () => unknown]>([
