@@ -364,6 +364,17 @@ export interface MockOptions<S extends Scopes, C = never, A = unknown> {
 const mockResource = "http://localhost/mcp"
 const mockIssuer = "http://localhost/issuer"
 
+/** Whatever a request names is the tenant of the caller. A server that hands over the tenant of a route can be tested. */
+const anyTenant = (resource: ProtectedResource.ProtectedResource): Gate.PublishedTenants => ({
+  isNamedBy: () => true,
+  publishedBy: () => resource,
+  publishedFor: () => Effect.undefined,
+  publishedAt: () => undefined,
+  metadataPattern: undefined,
+  vary: undefined,
+  fromRoute: true
+})
+
 const mockGate = (
   options: Pick<MockOptions<Scopes, any, any>, "allowedHosts" | "claimsService" | "resource" | "scopeHierarchy"> & {
     readonly scopes: Scopes
@@ -376,6 +387,7 @@ const mockGate = (
   const principal = makePrincipal(resource)
   const gate = Gate.make({
     resource,
+    tenants: anyTenant(resource),
     // A mock has no keys either: its caller may have a token that is bound to one.
     dpop: { schemes: ["Bearer"], judge: () => Effect.void },
     verifier: { verify: () => Effect.succeed(principal) },

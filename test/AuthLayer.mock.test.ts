@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, References, Schema } from "effect"
 import { AuthError, AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
+import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 
 class Tenant extends Context.Service<Tenant, { readonly tenant: string }>()("test/Tenant") {}
@@ -79,6 +80,17 @@ describe("AuthLayer.mock", () => {
       assert.instanceOf(defect, AuthError.AuthConfigError)
       assert.strictEqual(defect.option, "claims")
     }))
+
+  it("stands in for a layer with tenants, on a host that hands over the tenant of its route", async () => {
+    const auth = await McpAuthFetch.fromLayer(AuthLayer.mock({ scopes: ["a"], tenant: "acme" }))
+    const handle = auth.protectRoute((_request, { principal }) => new Response(principal.tenant), {
+      tenant: (request) => request.url.split("/")[4]
+    })
+    assert.strictEqual(await (await handle(new Request("http://localhost/t/acme/mcp"))).text(), "acme")
+    const metadata = await auth.metadata(new Request("http://localhost/.well-known/oauth-protected-resource"))
+    assert.strictEqual(metadata?.status, 200)
+    await auth.dispose()
+  })
 
   it("tells what is wrong with its options", () => {
     assert.throws(() => AuthLayer.mock({ scopes: ["a b"] }), /is no scope/)

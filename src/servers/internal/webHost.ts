@@ -191,7 +191,7 @@ export type AnswerPreflight = () => Response | Promise<Response>
 
 /** The public document that a request asks for. */
 export const document = <A>(host: Host<A>, request: Request): Promise<Response> | undefined => {
-  const found = host.document(new URL(request.url).pathname, {
+  const found = host.document(requestPath.of(request.url), {
     header: (name) => request.headers.get(name) ?? undefined
   })
   return found === undefined
