@@ -226,8 +226,8 @@ export const allowPrivateAddresses: unique symbol = Symbol.for("effect-mcp-auth/
  * and the token is rejected.
  *
  * Every tenant has its own keys, metadata and cached results. The servers of a tenant are cached for `timeToLive`, that
- * there is no such tenant for 5 seconds, and a failure not at all. If the function fails, or takes more than 5 seconds, the
- * requests of that tenant are answered with 503.
+ * there is no such tenant for 5 seconds, and a failure for one second if the tenant verified a token before, else not at
+ * all. If the function fails, or takes more than 5 seconds, the requests of that tenant are answered with 503.
  *
  * A caller belongs to one tenant: `Principal.tenant` is its exact name, and is part of `owner` and `key`. Read the tenant
  * there, not in the request. Sessions and sealed state of one tenant are of no use at another, even if both share an

@@ -163,6 +163,27 @@ describe("trouble with one tenant", () => {
       assert.strictEqual(yield* outcome(acme, of("acme")), "admitted")
     }))
 
+  it.effect("[T-AUD-01f] a known tenant whose look-up fails is asked about once a second, whatever is sent", () =>
+    Effect.gen(function*() {
+      let fails = false
+      const { lookedUp, outcome, token } = yield* setup(header, {
+        change: (_, found) => Effect.suspend(() => fails ? Effect.fail(outage) : found)
+      })
+      const acme = yield* token("acme")
+      assert.strictEqual(yield* outcome(acme, of("acme")), "admitted")
+      yield* TestClock.adjust("5 minutes")
+      fails = true
+      for (const sent of [acme, "garbage", undefined, acme, undefined]) {
+        const seen = yield* outcome(sent, of("acme"))
+        assert.strictEqual(seen, sent === undefined ? "401 no-authorization" : "503 network")
+      }
+      assert.deepStrictEqual(lookedUp, ["acme", "acme"])
+      fails = false
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* outcome(acme, of("acme")), "admitted")
+      assert.deepStrictEqual(lookedUp, ["acme", "acme", "acme"])
+    }))
+
   it.effect("servers that cannot be are a misconfiguration of that tenant", () =>
     Effect.gen(function*() {
       const { outcome, servers, token } = yield* setup(header)

@@ -1,3 +1,4 @@
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -39,10 +40,12 @@ export interface TenantRegistry<A, E> {
   readonly values: () => ReadonlyArray<A>
 }
 
-interface Entry<A> {
+interface Entry<A, E> {
   readonly value: A
   /** Monotonic, in milliseconds. */
   readonly until: number
+  /** The last look-up, if it failed, and until when it is not repeated. */
+  readonly failure?: { readonly cause: Cause.Cause<E>; readonly until: number } | undefined
 }
 
 /** Tenants that exist, and of which no token was verified. */
@@ -52,13 +55,16 @@ const maximumUnverified = 100
 const maximumUnknown = 1_000
 const unknownFor = 5_000
 
+/** A tenant that verified a token is not looked up more often than this while that fails. Nothing else bounds it. */
+const pause = 1_000
+
 export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry<A, E>, never, Scope.Scope> =>
   Effect.gen(function*() {
     const shares = yield* Sharing
     const scope = yield* Effect.scope
     // Maps keep the order of insertion: the first entry was not used for the longest time.
-    const verified = new Map<string, Entry<A>>()
-    const unverified = new Map<string, Entry<A>>()
+    const verified = new Map<string, Entry<A, E>>()
+    const unverified = new Map<string, Entry<A, E>>()
     const unknown = new Map<string, number>()
     const running = new Map<string, Deferred.Deferred<A | undefined, E>>()
     const budget = makeBudget(options.newTenants)
@@ -69,7 +75,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
       if (entries.size > capacity) entries.delete(entries.keys().next().value!)
     }
 
-    const used = (name: string): Entry<A> | undefined => {
+    const used = (name: string): Entry<A, E> | undefined => {
       const entries = verified.has(name) ? verified : unverified
       const entry = entries.get(name)
       if (entry !== undefined) {
@@ -91,10 +97,17 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
       else keep(unverified, name, entry, Math.min(options.capacity, maximumUnverified))
     }
 
+    const storeFailure = (name: string, cause: Cause.Cause<E>, now: number) => {
+      const entry = verified.get(name)
+      if (entry === undefined || Cause.hasInterruptsOnly(cause)) return
+      verified.set(name, { ...entry, failure: { cause, until: now + pause } })
+    }
+
     // The entry stays where it is while it is looked up again, so that `values` lists it all the time.
     const lookUp = (name: string) =>
       Effect.suspend(() => options.lookUp(name, (verified.get(name) ?? unverified.get(name))?.value)).pipe(
-        Effect.tap((value) => Effect.map(monotonic.millis, (now) => store(name, value, now)))
+        Effect.tap((value) => Effect.map(monotonic.millis, (now) => store(name, value, now))),
+        Effect.tapCause((cause) => Effect.map(monotonic.millis, (now) => storeFailure(name, cause, now)))
       )
 
     // For all who wait, and on behalf of none of them: a client that goes away does not end it.
@@ -119,6 +132,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
           const now = monotonic.millisOf(clock)
           const entry = used(name)
           if (entry !== undefined && now < entry.until) return Effect.succeed(entry.value)
+          if (entry?.failure !== undefined && now < entry.failure.until) return Effect.failCause(entry.failure.cause)
           const unknownUntil = unknown.get(name)
           if (unknownUntil !== undefined) {
             if (now < unknownUntil) return Effect.succeed(undefined)
