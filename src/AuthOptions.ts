@@ -246,6 +246,7 @@ export const makeGate = <S extends Scopes, C, A>(
 > =>
   Effect.gen(function*() {
     const discovery = yield* Discovery.Discovery
+    yield* Effect.fromResult(checkNames(options))
     for (const [option, values] of choices) yield* Effect.fromResult(checkChoice(options, option, values))
     const servers = yield* Effect.fromResult(checkServers(options))
     const issuers = servers.map((_) => _.issuer) as [string, ...Array<string>]
@@ -483,7 +484,7 @@ const checkServers = (
         new AuthConfigError({
           reason: "missing",
           option: "authorizationServers",
-          fix: "name at least one issuer, such as https://auth.example.com"
+          fix: "give a list with at least one issuer, such as [\"https://auth.example.com\"]"
         })
       )
     }
@@ -539,6 +540,53 @@ const checkSessions = (input: number | undefined): Result.Result<number, AuthCon
           "for 100"
       })
     )
+
+/** Every option. The compiler rejects a list that lacks one or has one too many. */
+const names = Object.keys(
+  {
+    allowedHosts: true,
+    allowedOrigins: true,
+    anonymous: true,
+    audience: true,
+    authorizationServers: true,
+    challengeScopes: true,
+    claims: true,
+    clockTolerance: true,
+    decisionSubject: true,
+    dpop: true,
+    legacyAuthorizationServerMetadata: true,
+    profile: true,
+    resource: true,
+    resourceDocumentation: true,
+    resourceName: true,
+    revocation: true,
+    revocationInterval: true,
+    scopeHierarchy: true,
+    scopes: true,
+    sessionsPerCaller: true,
+    stateSecret: true,
+    tenants: true,
+    tokenCache: true,
+    tokenGrammar: true,
+    tokenType: true,
+    unlisted: true,
+    verifier: true
+  } satisfies Record<keyof Common<Scopes> | keyof Issuers | "resource", true>
+)
+
+/** A misspelled option, from JavaScript or a file, must not leave a check out: `revocaton` would revoke nothing. */
+const checkNames = (options: object): Result.Result<void, AuthConfigError> => {
+  const unknown = Object.keys(options).find((name) => !names.includes(name))
+  return unknown === undefined
+    ? Result.succeed(undefined)
+    : Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option: unknown,
+        fix: `there is no such option; correct its name or leave it out. The options are ${names.join(", ")}`
+      })
+    )
+}
 
 /** Options with few values. One that is none of them, from JavaScript or a file, must not pass for the default. */
 const choices = [

@@ -82,11 +82,25 @@ interface Wrong {
 
 const wrong: ReadonlyArray<Wrong> = [
   {
+    title: "[T-AUD-41] a misspelled option, which would leave its check out",
+    changes: { revocaton: () => Effect.succeed(true) },
+    reason: "malformed",
+    option: "revocaton",
+    fix: /no such option.*revocation/
+  },
+  {
+    title: "the URL of a metadata document instead of an issuer",
+    changes: servers("https://issuer.test/.well-known/openid-configuration"),
+    reason: "malformed",
+    option: "authorizationServers[0].issuer",
+    fix: /is the URL of a document; write the "issuer" that it names/
+  },
+  {
     title: "CFG-05 neither key nor issuer: construction fails",
     changes: servers(),
     reason: "missing",
     option: "authorizationServers",
-    fix: /at least one issuer, such as https:/
+    fix: /at least one issuer, such as \["https:/
   },
   {
     title: "CFG-05 no authorization servers at all: construction fails",

@@ -237,7 +237,7 @@ const checkScopes = (
 
 const checkTokens = (scopes: unknown, option: string): Result.Result<Array<string>, AuthConfigError> => {
   const fail = (fix: string) => Result.fail(new AuthConfigError({ reason: "malformed", option, fix }))
-  if (!Array.isArray(scopes)) return fail("give a list of scopes")
+  if (!Array.isArray(scopes)) return fail("give a list of scopes, such as [\"todos:read\"]")
   const foreign = scopes.find((_) => typeof _ !== "string" || !ScopeToken.isScopeToken(_))
   if (foreign !== undefined) {
     return fail(`${JSON.stringify(foreign)} is no scope: write one scope an entry, without space, quote and backslash`)

@@ -345,8 +345,11 @@ export const checkUrl = (
   if (!WellKnown.isSecure(url) && !(insecure && url.protocol === "http:")) {
     return fail(
       "insecure",
-      `${value} must be https; plain http is for loopback (in a closed network set [allowInsecureHttp]: true)`
+      `${value} must be https; plain http is for loopback (in a closed network set [AuthorizationServer.allowInsecureHttp]: true)`
     )
+  }
+  if (kind === "issuer" && url.pathname.includes("/.well-known/")) {
+    return fail("malformed", `${JSON.stringify(value)} is the URL of a document; write the "issuer" that it names`)
   }
   return Result.mapError(HttpUri.parse(value, { query: kind === "endpoint" }), (problem) =>
     new AuthConfigError({
