@@ -13,6 +13,7 @@ import type { Operation } from "../protocol/Operation.ts"
 import type { Principal } from "../verification/Principal.ts"
 import * as body from "./internal/body.ts"
 import * as hosts from "./internal/host.ts"
+import * as optionNames from "./internal/optionNames.ts"
 import * as webHost from "./internal/webHost.ts"
 
 /**
@@ -137,6 +138,19 @@ export interface McpAuthFetch<Offered extends string, A = unknown> extends Async
   readonly dispose: () => Promise<void>
 }
 
+const protectNames: Readonly<Record<keyof ProtectOptions<string>, true>> = {
+  policy: true,
+  maximumBody: true,
+  maximumOperations: true,
+  bodyTimeout: true,
+  parsedBody: true,
+  tenant: true,
+  metadata: true,
+  preflight: true
+}
+
+const routeNames: Readonly<Record<keyof RouteOptions<string>, true>> = { scopes: true, tenant: true, preflight: true }
+
 /**
  * A gate from a layer that provides one, such as `AuthLayer.mock` in a test or `AuthLayer.layerServices` with a client
  * of your own. Loggers and references that the layer provides beside it, such as `DecisionListener`, are in force.
@@ -161,6 +175,7 @@ export const fromLayer = async <R, E, A = unknown>(
   return {
     gate: host.gate,
     protect: (handler, options = {}) => {
+      optionNames.check(options, "protect", protectNames)
       const limits = body.checkLimits(options)
       const policies = hosts.policiesOf(options.policy)
       const { metadata = false, parsedBody, preflight } = options
@@ -186,6 +201,7 @@ export const fromLayer = async <R, E, A = unknown>(
       }
     },
     protectRoute: (handler, options = {}) => {
+      optionNames.check(options, "protectRoute", routeNames)
       const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
       const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
       const { preflight } = options

@@ -12,6 +12,7 @@ import type { Principal } from "../verification/Principal.ts"
 import * as body from "./internal/body.ts"
 import * as hosts from "./internal/host.ts"
 import * as nodeHost from "./internal/nodeHost.ts"
+import * as optionNames from "./internal/optionNames.ts"
 
 /**
  * The caller in the shape that the official SDKs hand to their handlers. `token` is not enumerable.
@@ -148,6 +149,17 @@ export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncD
   readonly dispose: () => Promise<void>
 }
 
+const protectNames: Readonly<Record<keyof ProtectOptions<string>, true>> = {
+  policy: true,
+  maximumBody: true,
+  maximumOperations: true,
+  bodyTimeout: true,
+  tenant: true,
+  preflight: true
+}
+
+const routeNames: Readonly<Record<keyof RouteOptions<string>, true>> = { scopes: true, tenant: true, preflight: true }
+
 /**
  * A gate from a layer that provides one, such as `AuthLayer.mock` in a test or `AuthLayer.layerServices` with a client
  * of your own. Loggers and references that the layer provides beside it, such as `DecisionListener`, are in force.
@@ -194,6 +206,7 @@ export const fromLayer = async <R, E, A = unknown>(
   return {
     gate: host.gate,
     protect: (options = {}) => {
+      optionNames.check(options, "protect", protectNames)
       const reading = nodeHost.reading(host, body.checkLimits(options))
       const policies = hosts.policiesOf(options.policy)
       const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protect.tenant")
@@ -202,6 +215,7 @@ export const fromLayer = async <R, E, A = unknown>(
       )
     },
     protectRoute: (options = {}) => {
+      optionNames.check(options, "protectRoute", routeNames)
       const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
       const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
       return middleware((req, res) => nodeHost.decideRoute(host, req, res, scopes, tenantOf, options.preflight))

@@ -423,6 +423,32 @@ describe("options", () => {
     assert.strictEqual((error as AuthError.AuthConfigError).option, Object.keys(wrong)[0])
   })
 
+  it.each<readonly [unknown, string]>([
+    [{ polcy: () => undefined }, "protect.polcy"],
+    [{ scopes: ["todos:write"] }, "protect.scopes"],
+    [{ policy: { scopes: ["todos:write"] } }, "protect.policy"],
+    [["todos:write"], "protect"],
+    [null, "protect"]
+  ])("[T-AUD-42] %j of protect, as JavaScript may have it, is refused", async (wrong, option) => {
+    await using auth = await make()
+    assert.throws(() => auth.protect(() => new Response(), wrong as {}), new RegExp(`option ${option}: .+`))
+  })
+
+  it.each<readonly [unknown, string]>([
+    [{ scope: ["todos:write"] }, "protectRoute.scope"],
+    [["todos:write"], "protectRoute"]
+  ])("[T-AUD-42] %j of protectRoute, as JavaScript may have it, is refused", async (wrong, option) => {
+    await using auth = await make()
+    assert.throws(() => auth.protectRoute(() => new Response(), wrong as {}), new RegExp(`option ${option}: .+`))
+  })
+
+  it("[T-AUD-42] a policy with a misspelled member lets no call in", async () => {
+    await using auth = await make()
+    const handler = auth.protect(() => new Response("ran"), { policy: () => ({ scope: ["todos:write"] }) as {} })
+    const answer = await handler(post(await mint(), call("add_todo")))
+    assert.strictEqual(answer.status, 500)
+  })
+
   it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])("maximumBody %d is refused", async (maximumBody) => {
     await using auth = await make()
     try {

@@ -245,6 +245,21 @@ describe("node:http", () => {
     })
   }
 
+  it.each<readonly [unknown, string]>([
+    [{ polcy: () => undefined }, "protect.polcy"],
+    [{ policy: "todos:write" }, "protect.policy"],
+    [["todos:write"], "protect"]
+  ])("[T-AUD-42] refuses the options %j, as JavaScript may have them", async (wrong, option) => {
+    await using auth = await make()
+    assert.throws(() => auth.protect(wrong as {}), new RegExp(`option ${option}: .+`))
+  })
+
+  it("[T-AUD-42] refuses scopes of a route under another name", async () => {
+    await using auth = await make()
+    assert.throws(() => auth.protectRoute({ scope: ["todos:write"] } as {}), /option protectRoute.scope: .+scopes/)
+    assert.throws(() => auth.protectRoute(["todos:write"] as {}), /option protectRoute: .+/)
+  })
+
   it("counts the bytes that come, and the connection stays of use", async () => {
     await using auth = await make()
     await using server = await gated(auth, (_, res) => res.end("ran"), { maximumBody: 100 })

@@ -78,14 +78,31 @@ export interface Requirement<Offered extends string = string> {
 export const policiesOf = (
   requirementOf: ((operation: Operation.Operation) => Requirement | undefined) | undefined
 ): Policies => {
+  if (requirementOf !== undefined && typeof requirementOf !== "function") {
+    throw new AuthConfigError({
+      reason: "malformed",
+      option: "protect.policy",
+      fix: "give a function from an operation to what it requires, such as { scopes: [\"todos:write\"] }"
+    })
+  }
   const policies = Effect.succeed<PolicyOf>((operation) => {
     const requirement = requirementOf?.(operation)
-    return requirement === undefined
-      ? undefined
-      : { scopes: requirement.scopes ?? [], unauthorized: "challenge", authenticated: requirement.authenticated }
+    if (requirement === undefined) return undefined
+    for (const name in requirement) {
+      // With a misspelled name, such as `scope`, any token would do.
+      if (name !== "scopes" && name !== "authenticated") throw unknownRequirement(name)
+    }
+    return { scopes: requirement.scopes ?? [], unauthorized: "challenge", authenticated: requirement.authenticated }
   })
   return () => policies
 }
+
+const unknownRequirement = (name: string) =>
+  new AuthConfigError({
+    reason: "malformed",
+    option: `protect.policy: ${name}`,
+    fix: "there is no such member; what an operation requires has scopes and authenticated"
+  })
 
 /** Checks the option `tenant` of a host: it has a meaning only for tenants of routes. */
 export const checkTenantOption = <F>(gate: Gate, tenantOf: F | undefined, option: string): F | undefined => {
