@@ -38,6 +38,7 @@ import type * as Layer from "effect/Layer"
 import type * as Gate from "../authorization/Gate.ts"
 import { checkTenantOption } from "./internal/host.ts"
 import * as node from "./internal/nodeHost.ts"
+import { checkConfig } from "./internal/optionNames.ts"
 import * as sdkGate from "./internal/sdkGate.ts"
 import * as sdkHost from "./internal/sdkHost.ts"
 import type {
@@ -367,7 +368,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         `tool ${name}`,
         { scopes, unauthorized },
         handler as never,
-        (wrapped) => server.registerTool(name, config as object, wrapped)
+        (wrapped) => server.registerTool(name, checkConfig(config, `tool ${name}`) as object, wrapped)
       ),
     registerPrompt: (server, name, { scopes, unauthorized, ...config }, handler) =>
       sdk.register(
@@ -375,7 +376,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         `prompt ${name}`,
         { scopes, unauthorized },
         handler as never,
-        (wrapped) => server.registerPrompt(name, config as object, wrapped)
+        (wrapped) => server.registerPrompt(name, checkConfig(config, `prompt ${name}`) as object, wrapped)
       ),
     registerResource: (server, name, uriOrTemplate, { scopes, unauthorized, ...config }, handler) =>
       sdk.register(
@@ -383,7 +384,13 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         `resource ${name}`,
         { scopes, unauthorized },
         handler as never,
-        (wrapped) => server.registerResource(name, uriOrTemplate as string, config as ResourceMetadata, wrapped)
+        (wrapped) =>
+          server.registerResource(
+            name,
+            uriOrTemplate as string,
+            checkConfig(config, `resource ${name}`) as ResourceMetadata,
+            wrapped
+          )
       ) as never,
     protect: (server, { tenant } = {}) => {
       const policies = policiesOf(server)

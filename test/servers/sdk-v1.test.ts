@@ -661,7 +661,7 @@ describe("sdk-v1", () => {
       assert.strictEqual((yield* call(["write"], callTool("new"))).message.result.content[0].text, "new")
     }))
 
-  it.live("wrong options and wrong registrations are errors that name what to write", () =>
+  it.live("[T-AUD-42] wrong options and wrong registrations are errors that name what to write", () =>
     Effect.gen(function*() {
       const { client } = yield* TestIssuer.make()
       const wrong = yield* Effect.flip(Effect.tryPromise({
@@ -689,11 +689,19 @@ describe("sdk-v1", () => {
         option(() =>
           auth.registerTool(server, "a", { scopes: () => ["read"], unauthorized: "hide" as never }, handler)
         ),
+        option(() => auth.registerTool(server, "a", { scopes: "read" as never }, handler)),
+        option(() => auth.registerTool(server, "a", { scope: ["read"] } as never, handler)),
+        option(() => auth.registerPrompt(server, "a", { requiredScopes: ["read"] } as never, handler as never)),
+        option(() => auth.registerResource(server, "a", "a://b", { scope: ["read"] } as never, handler as never)),
         option(() => auth.registerTool({} as never, "a", {}, handler))
       ], [
         "not-offered scopes",
         "malformed tool a.scopes",
         "conflict tool a.unauthorized",
+        "malformed tool a.scopes",
+        "malformed tool a.scope",
+        "malformed prompt a.requiredScopes",
+        "malformed resource a.scope",
         "malformed server"
       ])
       assert.deepStrictEqual(Object.keys((server as never as { _registeredTools: object })._registeredTools), [])

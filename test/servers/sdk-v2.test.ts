@@ -589,5 +589,9 @@ describe("sdk-v2", () => {
         () => auth.registerTool(server, "a", { scopes: ["other" as "read"] }, () => text("")),
         AuthError.AuthConfigError
       )
+      assert.throws(
+        () => auth.registerTool(server, "a", { scope: ["read"] } as never, () => text("")),
+        /tool a.scope: there is no such option; write scopes/
+      )
     }))
 })

@@ -17,3 +17,20 @@ export const check = <O extends object>(options: O, path: string, names: Readonl
       : `there is no such option; correct its name or leave it out. The options are ${known}`
   })
 }
+
+/** What an author may write for `scopes` and `unauthorized`. */
+const misspelled = ["scope", "requiredScopes", "required_scopes", "unauthorised"]
+
+/**
+ * Rejects names in the configuration of a tool, prompt or resource that mean what it requires: the SDK, whose own options are
+ * not listed here, would ignore them.
+ */
+export const checkConfig = <C extends object>(config: C, what: string): C => {
+  const name = misspelled.find((name) => Object.hasOwn(config, name))
+  if (name === undefined) return config
+  throw new AuthConfigError({
+    reason: "malformed",
+    option: `${what}.${name}`,
+    fix: "there is no such option; write scopes, a list such as [\"todos:write\"], or unauthorized"
+  })
+}

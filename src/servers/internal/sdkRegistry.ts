@@ -393,6 +393,13 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
           fix: "what is hidden needs scopes that do not depend on its arguments: nobody has given any when it is listed"
         })
       }
+      if (!Array.isArray(scopes)) {
+        throw new AuthConfigError({
+          reason: "malformed",
+          option: `${what}.scopes`,
+          fix: "give the scopes that it requires as a list, such as [\"todos:write\"]"
+        })
+      }
       const checked = scopes.length === 0 ? [] : check(scopes, `${what}.scopes`)
       const missing = checked.find((scope) => !offered.has(scope))
       if (missing === undefined) return { scopes: checked, unauthorized }
