@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Schema } from "effect"
 import { AuthError, type Introspection, Principal, TokenVerifier } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { secret, world } from "./introspection.ts"
+import { secret, start, world } from "./introspection.ts"
 
 const credentials = (token: string) => ({ scheme: "Bearer", token: Redacted.make(token) }) as const
 const segment = TestIssuer.encodeSegment
@@ -18,11 +18,11 @@ const named = (name: string) =>
       scopes: new Set(),
       granted: new Set(),
       audience: [],
-      expiresAt: 0,
+      expiresAt: start + 300,
       claims: {},
       token: token as Redacted.Redacted<any>,
-      owner: "",
-      key: ""
+      owner: "alice",
+      key: `${name} alice`
     }))
   )
 
