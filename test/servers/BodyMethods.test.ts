@@ -11,6 +11,7 @@ import express5 from "express"
 import express4 from "express4"
 import { Hono } from "hono"
 import { createServer, request, type Server } from "node:http"
+import { connect, createServer as createServer2 } from "node:http2"
 import type { AddressInfo } from "node:net"
 import { bearer, call } from "./hosts/cases.ts"
 import { makeIssuer, resource } from "./hosts/Host.ts"
@@ -190,4 +191,44 @@ describe.each(starts)("%s", (_, start) => {
     }
     await stop()
   })
+})
+
+it("[T-AUD-04c] a body over HTTP/2, where nothing has to announce it, is judged as well", async () => {
+  const { client, issuer } = await makeIssuer(resource)
+  const reader = await Effect.runPromise(issuer.mint({ scopes: ["todos:read"] }))
+  const auth = await McpAuthNode.fromLayer(layerOf(issuer.issuer, client, "deny"))
+  const guard = auth.protect({ policy: requirementOf })
+  const server = createServer2(async (req, res) => {
+    if (await guard(req, res as never) === undefined) return
+    let read = ""
+    for await (const chunk of req) read += chunk
+    res.end(read)
+  })
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const answerTo = (method: string, content: string | undefined) =>
+    new Promise<readonly [number, string]>((resolve, reject) => {
+      const headers = {
+        ":method": method,
+        ":path": "/mcp",
+        ":authority": "server.test",
+        authorization: `Bearer ${reader}`
+      }
+      const stream = session.request(headers, { endStream: content === undefined })
+      let status = 0
+      let read = ""
+      stream.on("response", (answer) => void (status = answer[":status"]!))
+      stream.on("data", (chunk) => void (read += String(chunk)))
+      stream.on("end", () => resolve([status, read]))
+      stream.on("error", reject)
+      if (content !== undefined) stream.end(content)
+    })
+  for (const method of ["GET", "DELETE", "OPTIONS"]) {
+    assert.deepStrictEqual(await answerTo(method, undefined), [200, ""], method)
+    assert.deepStrictEqual(await answerTo(method, ""), [200, ""], method)
+    assert.strictEqual((await answerTo(method, body))[0], 403, method)
+  }
+  session.close()
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+  await auth.dispose()
 })

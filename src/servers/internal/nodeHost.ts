@@ -64,6 +64,8 @@ interface Extras {
   /** Set by `body-parser` of Express 4, which reads a body once only if it stands. */
   _body?: boolean
   readonly originalUrl?: unknown
+  /** Of a request over HTTP/2: whether anything came after its headers. */
+  readonly stream?: { readonly endAfterHeaders?: unknown } | undefined
   /** The parameters of the route that Express matched. Under `app.use` there are none. */
   readonly params?: unknown
 }
@@ -238,9 +240,10 @@ const readBody = (
   })
 }
 
-/** As body parsers find out, whatever the method (RFC 9112 §6.3). */
-const announcesBody = ({ headers }: NodeRequest): boolean =>
-  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0
+/** As body parsers find out, whatever the method (RFC 9112 §6.3); over HTTP/2 a body may come unannounced (RFC 9113 §8.1). */
+const announcesBody = (req: NodeRequest): boolean =>
+  req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) !== 0 ||
+  extras(req).stream?.endAfterHeaders === false
 
 const withoutReading = (req: NodeRequest, limits: body.Limits): Exit.Exit<body.Message, Unread> | undefined => {
   if (body.carriesMessages(req.method ?? "GET") && !body.isJson(contentTypeOf(req))) {
