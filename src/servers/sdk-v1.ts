@@ -222,8 +222,9 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    *
    * **Gotchas**
    *
-   * Tools of `server.experimental.tasks` are registered with the SDK itself: they need a valid token and no scope, and
-   * the SDK knows their task handles by session, not by caller. Without sessions, whoever has a handle may use it.
+   * Tools of `server.experimental.tasks` are registered with the SDK itself: they need a valid token and no scope. The SDK
+   * keeps their tasks by session, not by caller. Without sessions, each caller can list, read and cancel the tasks of all
+   * callers that share a task store: use tasks only with sessions.
    *
    * An `InsufficientScope` inside of an effect comes too late for a 403: it is a tool error like any other.
    *
