@@ -244,8 +244,8 @@ export type Reporter = (facts: Facts, fiber: Fiber.Fiber<unknown, unknown>) => E
  * at info, an unreachable authorization server at warning, a misconfiguration at error. Where neither the level nor a
  * listener asks for it, the decision is counted and not even made.
  *
- * If the listener throws, dies or takes more than 5 seconds, that is logged and an admission becomes `broken`: no request gets in unheard. A refusal
- * stays as it is.
+ * If the listener throws, dies or takes more than 5 seconds, that is logged and an admission becomes `broken`: no request
+ * gets in unheard. A refusal stays as it is.
  *
  * @category logging
  * @since 0.1.0
