@@ -576,6 +576,15 @@ const names = Object.keys(
 
 /** A misspelled option, from JavaScript or a file, must not leave a check out: `revocaton` would revoke nothing. */
 const checkNames = (options: object): Result.Result<void, AuthConfigError> => {
+  if (typeof options !== "object" || options === null) {
+    return Result.fail(
+      new AuthConfigError({
+        reason: "missing",
+        option: "resource",
+        fix: "give an object with resource, authorizationServers and scopes"
+      })
+    )
+  }
   const unknown = Object.keys(options).find((name) => !names.includes(name))
   return unknown === undefined
     ? Result.succeed(undefined)

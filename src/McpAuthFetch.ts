@@ -47,6 +47,9 @@ export * from "./servers/Fetch.ts"
 export const make = <const S extends AuthLayer.Scopes, C = never, A = unknown>(
   options: AuthLayer.Options<S, C, A>
 ): Promise<Fetch.McpAuthFetch<ProtectedResource.OfferedOf<S>, A>> =>
-  Fetch.fromLayer(AuthLayer.layerServices(options), options.claims?.service) as Promise<
+  Fetch.fromLayer(
+    AuthLayer.layerServices(options),
+    (options as typeof options | undefined)?.claims?.service
+  ) as Promise<
     Fetch.McpAuthFetch<any, A>
   >

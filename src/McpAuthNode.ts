@@ -45,6 +45,6 @@ export * from "./servers/Node.ts"
 export const make = <const S extends AuthLayer.Scopes, C = never, A = unknown>(
   options: AuthLayer.Options<S, C, A>
 ): Promise<Node.McpAuthNode<ProtectedResource.OfferedOf<S>, A>> =>
-  Node.fromLayer(AuthLayer.layerServices(options), options.claims?.service) as Promise<
+  Node.fromLayer(AuthLayer.layerServices(options), (options as typeof options | undefined)?.claims?.service) as Promise<
     Node.McpAuthNode<any, A>
   >

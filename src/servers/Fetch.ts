@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Gate } from "../authorization/Gate.ts"
 import { check } from "../authorization/RequiredScopes.ts"
+import { AuthConfigError } from "../protocol/AuthError.ts"
 import type { Operation } from "../protocol/Operation.ts"
 import type { Principal } from "../verification/Principal.ts"
 import * as body from "./internal/body.ts"
@@ -138,6 +139,15 @@ export interface McpAuthFetch<Offered extends string, A = unknown> extends Async
   readonly dispose: () => Promise<void>
 }
 
+const checkHandler = (handler: unknown, option: string): void => {
+  if (typeof handler === "function") return
+  throw new AuthConfigError({
+    reason: "missing",
+    option,
+    fix: "give the handler first, a function from a request to a response, and the options after it"
+  })
+}
+
 const protectNames: Readonly<Record<keyof ProtectOptions<string>, true>> = {
   policy: true,
   maximumBody: true,
@@ -175,6 +185,7 @@ export const fromLayer = async <R, E, A = unknown>(
   return {
     gate: host.gate,
     protect: (handler, options = {}) => {
+      checkHandler(handler, "protect")
       optionNames.check(options, "protect", protectNames)
       const limits = body.checkLimits(options)
       const policies = hosts.policiesOf(options.policy)
@@ -201,6 +212,7 @@ export const fromLayer = async <R, E, A = unknown>(
       }
     },
     protectRoute: (handler, options = {}) => {
+      checkHandler(handler, "protectRoute")
       optionNames.check(options, "protectRoute", routeNames)
       const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
       const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")

@@ -442,6 +442,14 @@ describe("options", () => {
     assert.throws(() => auth.protectRoute(() => new Response(), wrong as {}), new RegExp(`option ${option}: .+`))
   })
 
+  it("that are missing are named", async () => {
+    await using auth = await make()
+    assert.throws(() => auth.protect({ policy: () => undefined } as never), /option protect: give the handler first/)
+    assert.throws(() => auth.protectRoute({} as never), /option protectRoute: give the handler first/)
+    const error = await McpAuthFetch.make(undefined as never).catch((_: unknown) => _)
+    assert.match(String(error), /option resource: give an object with resource, authorizationServers and scopes/)
+  })
+
   it("[T-AUD-42] a policy with a misspelled member lets no call in", async () => {
     await using auth = await make()
     const handler = auth.protect(() => new Response("ran"), { policy: () => ({ scope: ["todos:write"] }) as {} })
