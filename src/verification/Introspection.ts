@@ -68,7 +68,7 @@ export interface Common {
  * @since 0.1.0
  */
 export interface InactiveLimit {
-  /** A whole number from 1. Default: 100. */
+  /** A whole number from 1. In a Worker, also how many requests about unknown tokens run at a time. Default: 100. */
   readonly burst?: number | undefined
   /** Above 0. Default: 10. */
   readonly perSecond?: number | undefined

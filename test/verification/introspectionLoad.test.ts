@@ -319,6 +319,20 @@ describe("an endpoint that works", () => {
       assert.isAtMost(endpoint.asked.length, 100 + 64)
     }))
 
+  it.effect("[T-AUD-10e] is asked about few of 1,000 that come at once where requests may not wait (workerd)", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = goodOr(inactive)
+      const caller = yield* Effect.provideService(gate(), Sharing, false)
+      yield* Effect.forEach(invented(1_000), caller.outcome, { concurrency: "unbounded" })
+      assert.strictEqual(endpoint.asked.length, 100)
+      // What was reserved for good tokens, and for requests that were cut off, comes back.
+      yield* TestClock.adjust("20 seconds")
+      const outcomes = yield* Effect.forEach(invented(90, "good"), caller.outcome, { concurrency: "unbounded" })
+      assert.strictEqual(countOf(outcomes, "admitted"), 90)
+      assert.strictEqual(countOf(yield* Effect.forEach(invented(300, "good-2"), caller.outcome), "admitted"), 300)
+    }))
+
   it.effect("[T-AUD-10e] is asked about any number of tokens that are good", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world

@@ -68,7 +68,8 @@ const probeTime = Duration.toMillis(Duration.seconds(10))
  * While requests about verified tokens succeed, the endpoint works, and a failure about an unverified token is that token's:
  * it draws from `inactiveLimit` instead of opening the circuit for new callers.
  *
- * Where requests may not wait for each other (see `Sharing`) there is no queue: the platform bounds connections.
+ * Where requests may not wait for each other (see `Sharing`) there is no queue: at most `inactiveLimit.burst` requests about
+ * unverified tokens run at a time.
  */
 export const make = (options: Options): Effect.Effect<EndpointGuard> =>
   Effect.gen(function*() {
@@ -170,7 +171,12 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
         if (refused !== undefined) return Effect.fail(refused)
         const call = circuits[origin].admit(since)
         if (typeof call === "number") return Effect.fail(unavailable("cooling-down", call))
+        // Without a queue nothing else bounds how many run at once. What a request that is cut off takes along comes back
+        // with time.
+        const reserved = shares || origin === "verified" || limit === undefined ? undefined : limit
+        if (reserved !== undefined) draw(reserved, since)
         return Effect.onExit(request, (exit) => {
+          if (reserved !== undefined) budget.left = Math.min(reserved.burst, budget.left + 1)
           const now = monotonic.millisOf(clock)
           const time = now - since
           averageTime = averageTime === 0 ? time : averageTime * 0.9 + time * 0.1
