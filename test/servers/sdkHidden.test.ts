@@ -98,6 +98,17 @@ describe("SDK v2", () => {
     await auth.dispose()
   })
 
+  it("[T-AUD-13a] a server that serves a second caller is an error: what was hidden from the first would be missing", async () => {
+    const auth = await SdkV2.fromLayer(layer(["read"]))
+    const server = new V2.McpServer({ name: "test", version: "1.0.0" })
+    auth.registerTool(server, "purge", { scopes: ["admin"], unauthorized: "hide" }, () => ({ content: [] }))
+    const handler = auth.createMcpHandler(() => server)
+    assert.notInclude(await (await handler.fetch(post(request("tools/list")))).text(), "purge")
+    const again = await handler.fetch(post(request("tools/list")))
+    assert.strictEqual(again.status, 500)
+    await auth.dispose()
+  })
+
   const open = async (scopes: ReadonlyArray<"read" | "admin">, resourceSubscriptions: ReadonlyArray<string>) => {
     const { auth, handler } = await start(scopes)
     const message = request("subscriptions/listen", {

@@ -155,7 +155,7 @@ const demanded = (
   })
 
 const notFound = (cause: unknown): AuthConfigError =>
-  new AuthConfigError({
+  cause instanceof AuthConfigError ? cause : new AuthConfigError({
     reason: "malformed",
     option: "protect",
     fix: `the function that finds or makes the server of a request must not fail, and did: ${

@@ -51,7 +51,10 @@ export interface Registry {
    * thing.
    */
   readonly isInvisible: (server: object, uri: string, caller: Caller) => boolean
-  /** Takes what a caller may not see off a server that lives for this one request. */
+  /**
+   * Takes what a caller may not see off a server that lives for this one request. Throws `AuthConfigError` if something was
+   * taken off it before.
+   */
   readonly conceal: (server: object, caller: Caller) => void
 }
 
@@ -154,6 +157,13 @@ class ResourceNotFound extends Error {
     super(`Resource ${uri} not found`)
   }
 }
+
+const notFresh = new AuthConfigError({
+  reason: "conflict",
+  option: "createMcpHandler",
+  fix: "the factory returned a server that has served another caller, so what is hidden from that caller is missing: " +
+    "return a new server for each request"
+})
 
 /** As the SDKs read it before they compare. */
 const normal = (uri: string | undefined): string | undefined =>
@@ -426,6 +436,7 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
     isInvisible,
     conceal: (server, caller) => {
       if (!isServer(server)) return
+      if ((adoptionOf(server)?.concealed.length ?? 0) > 0) throw notFresh
       for (const name of records) {
         for (const [key, registration] of Object.entries(server[name])) {
           if (!isHidden(registration, caller)) continue
