@@ -35,8 +35,9 @@ export type Needed = "jwks_uri" | "introspection_endpoint" | "authorization_endp
  *
  * A document is fetched once for all who ask at the same time, refreshed in the background, and served on through an
  * outage (see `Freshness`). Any unusable answer (not 200, not JSON, not metadata, another issuer, the needed member
- * missing or on a private address) makes it try the next URL. If none is usable the error is `AuthorizationServerUnavailable` where at least one
- * URL did not answer properly, else `InvalidMetadata`. One look-up ends within 8 seconds.
+ * missing or on a private address) makes it try the next URL. If none is usable the error is
+ * `AuthorizationServerUnavailable` where at least one URL did not answer properly, else `InvalidMetadata`. One look-up
+ * ends within 8 seconds.
  *
  * @category services
  * @since 0.1.0
