@@ -11,7 +11,7 @@ import type * as HttpClient from "effect/http/HttpClient"
 import * as WellKnown from "../protocol/WellKnown.ts"
 import type * as Fact from "./Fact.ts"
 import { identify } from "./internal/identify.ts"
-import { isObject, type Json, parseJson, shown, text } from "./internal/json.ts"
+import { isObject, isShallow, type Json, parseJson, shown, text, toJson } from "./internal/json.ts"
 import { type Document, type Evidence, isMetadata, judgeServer, type Place } from "./internal/judgeServer.ts"
 import * as NamedHosts from "./internal/namedHosts.ts"
 import * as Probe from "./internal/probe.ts"
@@ -256,6 +256,7 @@ export const judgeDocuments = (
       const page = /^\s*</.test(content) ? "a web page" : "no JSON object"
       return new NotUsable({ detail: `${shown(name)} is ${page}: clients give up at such an answer` })
     }
+    if (!isShallow(metadata)) return new NotUsable({ detail: `${shown(name)} nests too deeply for metadata` })
     if (text(metadata, "issuer") === undefined) {
       const resource = text(metadata, "resource") !== undefined
       return new NotUsable({
@@ -274,7 +275,7 @@ export const judgeDocuments = (
       url: "the key set",
       status: 200,
       headers: { "content-type": "application/json" },
-      body: JSON.stringify(jwks)
+      body: toJson(jwks)
     }),
     cors: {},
     provider: identify(issuer ?? text(documents[0]?.metadata ?? {}, "issuer") ?? "")

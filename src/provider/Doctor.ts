@@ -10,7 +10,7 @@ import * as Redacted from "effect/Redacted"
 import * as WellKnown from "../protocol/WellKnown.ts"
 import * as Check from "./Check.ts"
 import { asStandard } from "./internal/challenge.ts"
-import { shown, strings } from "./internal/json.ts"
+import { base64, shown, strings } from "./internal/json.ts"
 import { judgeMcp, type Seen, type Signed } from "./internal/judgeMcp.ts"
 import * as Mcp from "./internal/mcp.ts"
 import * as NamedHosts from "./internal/namedHosts.ts"
@@ -160,7 +160,7 @@ const garbage = "effect-mcp-auth-doctor-this-is-no-token"
 /** Tokens that read well and that nobody signed, or that somebody else did. */
 const forgeries = (issuer: string, resource: string, seconds: number) => {
   const segment = (value: unknown) =>
-    btoa(JSON.stringify(value)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "")
+    base64(JSON.stringify(value)).replace(/=+$/, "").replaceAll("+", "-").replaceAll("/", "_")
   const claims = {
     iss: issuer,
     aud: resource,
@@ -204,7 +204,8 @@ const withToken = (
       : { revision: legacy, headers: { ...authorization, ...session } }
     if (!speaks && id !== undefined) yield* Probe.ask(url, Mcp.notify(wire, "notifications/initialized"))
     const list = speaks ? modern : yield* Probe.ask(url, Mcp.post(wire, "tools/list"))
-    const tools = Mcp.toolsOf(list).slice(0, 50)
+    // A longer name goes into no header.
+    const tools = Mcp.toolsOf(list).filter((name) => name.length <= 256).slice(0, 50)
     const calls = yield* Effect.forEach(tools, (name) =>
       Effect.map(
         Probe.ask(url, Mcp.post(wire, "tools/call", Mcp.harmlessCall(name))),

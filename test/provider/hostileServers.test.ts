@@ -57,6 +57,17 @@ describe("a hostile MCP server", () => {
       assert.deepStrictEqual(found, { _tag: "Kind", kind: "mcp-server" })
     }))
 
+  it.effect("[T-AUD-40d] does not crash doctor with the names of its servers and tools", () =>
+    Effect.gen(function*() {
+      const tools = [{ name: "€".repeat(200_000) }, { name: "naïve €" }]
+      const report = yield* asking(Doctor.run(url, { token: Redacted.make("a-token") }), {
+        "/mcp": () => Response.json({ jsonrpc: "2.0", id: 1, result: { tools } }),
+        "/.well-known/oauth-protected-resource": () =>
+          Response.json({ resource: url, authorization_servers: ["https://€.test/€"] })
+      })
+      assert.strictEqual(report.outcome, "does-not-fit")
+    }))
+
   it.effect("the first event of a stream that stays open is the answer", () =>
     Effect.gen(function*() {
       const reply = JSON.stringify({ jsonrpc: "2.0", id: 1, result: { tools: [] } })
@@ -119,6 +130,17 @@ describe("a public server that names hosts of the network", () => {
       const named = yield* others(Check.run("https://auth.corp.test"), "https://auth.corp.test")
       assert.include(named.asked, inside)
     }).pipe(Effect.provide(privateHost)))
+})
+
+describe("a hostile document", () => {
+  it("[T-AUD-40d] that nests deeply does not crash check", () => {
+    const deep = `${"[".repeat(20_000)}${"]".repeat(20_000)}`
+    const check = (metadata: string, jwks?: unknown) =>
+      Check.judgeDocuments([{ name: "saved.json", text: metadata }], { now: 0, jwks })
+    assert.match(String(check(`{"issuer":"https://a.test","jwks_uri":${deep}}`)), /nests too deeply/)
+    const report = check(`{"issuer":"https://a.test"}`, JSON.parse(`{"keys":[{"kty":${deep}}]}`))
+    assert.ok("findings" in report)
+  })
 })
 
 describe("a hostile token", () => {

@@ -36,6 +36,13 @@ export const strings = (json: Json, name: string): ReadonlyArray<string> | undef
 export const toJson = (value: unknown): string =>
   isShallow(value) ? JSON.stringify(value) ?? "nothing" : "(nested too deeply to show)"
 
+/** A text of any characters and any length. `btoa` takes Latin-1 alone, and a call only so many arguments. */
+export const base64 = (text: string): string => {
+  let binary = ""
+  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte)
+  return btoa(binary)
+}
+
 /** Without a regular expression, which takes quadratic time for a long run of slashes inside the text. */
 export const withoutFinalSlashes = (text: string): string => {
   let end = text.length

@@ -1,5 +1,5 @@
 import type { Revision } from "../Rule.ts"
-import { isObject, type Json, member, parseJson } from "./json.ts"
+import { base64, isObject, type Json, member, parseJson } from "./json.ts"
 import type { Asking, Exchange } from "./probe.ts"
 
 const accept = "application/json, text/event-stream"
@@ -45,7 +45,7 @@ export const post = (
 const encoded = (text: string): string =>
   /^[\x21-\x7e]+$/.test(text) && !text.startsWith("=?base64?")
     ? text
-    : `=?base64?${btoa(String.fromCodePoint(...new TextEncoder().encode(text)))}?=`
+    : `=?base64?${base64(text)}?=`
 
 export const initialize = (wire: Wire): Asking =>
   post({ ...wire, revision: wire.revision === "2026-07-28" ? "2025-11-25" : wire.revision }, "initialize", {
