@@ -2,8 +2,8 @@
  * `npm run faults`: each fault of a provider, what a client sees meanwhile, how many requests the provider gets, and how
  * long tokens are still served; this library beside `mcp-auth` on Express and the SDK's `requireBearerAuth` with jose.
  *
- * Every contender has an issuer of its own behind a fault proxy, on real sockets. Hours pass by moving `Date.now`, which
- * all three read.
+ * Every contender has an issuer of its own behind a fault proxy, on real sockets. Hours pass by moving the wall clock, which
+ * all three read, and the monotonic clock, by which this library measures ages.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Exit, Layer, References, Scope } from "effect"
@@ -31,6 +31,8 @@ const peers: { readonly mcpAuth: Start; readonly sdk: Start } = await import("./
 let offset = 0
 const realNow = Date.now.bind(Date)
 Date.now = () => realNow() + offset
+const realMonotonic = process.hrtime.bigint.bind(process.hrtime)
+process.hrtime.bigint = () => realMonotonic() + BigInt(offset) * 1_000_000n
 const minutes = (count: number) => {
   offset += count * 60_000
 }
