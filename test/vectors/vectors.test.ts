@@ -71,7 +71,13 @@ const layerOf = (keys: ReadonlyArray<Jwk>) =>
         if (typeof alg !== "string" || !server.algorithms.has(alg) || (kid !== undefined && typeof kid !== "string")) {
           return false
         }
-        for (const key of yield* set.find(server, { algorithm: alg, kid })) {
+        const keys = yield* Effect.catchTag(
+          set.find(server, { algorithm: alg, kid }),
+          "InvalidMetadata",
+          // A key set without a usable key counts as a failed fetch.
+          (error) => error.reason === "no-usable-key" ? Effect.succeed([]) : Effect.fail(error)
+        )
+        for (const key of keys) {
           const verified = yield* Signature.viaJose(token, key, alg)
           // What a header claims to be critical is judged before any signature, and jose judges it once more.
           if (!Object.hasOwn(header, "crit") && !Object.hasOwn(header, "b64")) {
