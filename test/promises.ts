@@ -1,6 +1,6 @@
 /**
- * The sentences of "What is promised" in SECURITY.md, and the tests that prove each of them: ids that stand in the titles of
- * tests (see threats.json and cases.json).
+ * The sentences of SECURITY.md that make promises, and the tests that prove each of them: ids that are in the titles of tests
+ * (see threats.json and cases.json), or parts of titles.
  */
 export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "An MCP handler behind `protect`, `createMcpHandler`, `protectFetch` or `McpAuth.layerHttp` runs only if the token was signed by a configured authorization server or confirmed by its introspection endpoint.":
@@ -21,11 +21,20 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     ["T-MCP-14", "T-AUD-22a", "T-AUD-22b", "SCOPE-12"],
   "A request without credentials reaches a handler only if you set `anonymous: \"allow-unscoped\"`, and then only operations without scopes.":
     ["HDR-18", "HDR-19"],
-  "The gate answers preflights itself, and a handler sees one only if you set the option `preflight`.": [
+  "No handler runs for a preflight: the gate answers it, or the function that you give as `preflight`.": [
     "T-AUD-02a",
     "T-AUD-02b"
   ],
-  "A request body must be JSON-RPC 2.0 without further members.": ["T-AUD-04a", "T-AUD-04b"],
+  "The body of a request is checked whatever its method, and must be JSON-RPC 2.0 without further members.": [
+    "T-AUD-04a",
+    "T-AUD-04b",
+    "T-AUD-04c",
+    "T-AUD-04d"
+  ],
+  "Options that do not exist, and misspelled scopes of a route or a tool, are configuration errors.": [
+    "T-AUD-41",
+    "T-AUD-42"
+  ],
   "Under `unlisted: \"deny\"`, a tool, prompt or resource without scopes, and one that is not registered, is rejected.":
     ["T-AUD-05c", "T-MCP-05"],
   "Algorithms and keys come from the configuration, never from the token: RS, PS, ES and EdDSA, no `none`, no HMAC, no key in a header, no key at an address that a header names.":
@@ -33,7 +42,10 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "Unfit keys of a key set are skipped: RSA below 2048 bits, private and symmetric keys, keys for encryption.": [
     "T-KEYS-01"
   ],
-  "Logs, spans, metrics, decisions, errors and answers contain no token.": ["T-HTTP-01"],
+  "Logs, spans, metrics, decisions, errors and answers contain no token.": [
+    "is in no log, span, metric, decision, error and answer, whatever becomes of the token",
+    "T-HTTP-01"
+  ],
   "The client learns one code, `invalid_token`, for every bad token.": ["T-HTTP-05"],
   "Text of other parties is escaped and cut at 256 characters in logs, spans, errors and reports.": [
     "T-AUD-14a",
@@ -62,11 +74,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "T-AUD-07b",
     "T-AUD-07c"
   ],
-  "Revocation and invalidation on this instance end open streams of the token at once.": [
-    "T-AUD-03e",
-    "T-AUD-03g",
-    "T-AUD-03h"
-  ],
+  "Revocation and invalidation on this instance end open streams of the token at once.": ["T-AUD-03e", "T-AUD-03g"],
   "If tokens are revoked elsewhere, open streams end within `revocationInterval`.": ["T-AUD-03f"],
   "A withdrawn key is rejected after the refresh interval (10 minutes by default, between 5 and 60 by `Cache-Control`).":
     ["T-KEYS-10", "T-AUD-08"],
@@ -92,18 +100,21 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "While the authorization server cannot be reached, the last good keys serve for at most 24 hours.": ["T-KEYS-11"],
   "After that the server answers 503 without a challenge.": ["T-KEYS-11"],
   "A key set without a usable key does not replace good keys.": ["T-AUD-15"],
-  "Concurrent fetches of one document are coalesced.": ["DISC-09", "KEY-11"],
-  "Unknown key ids cause at most one fetch in 30 seconds.": ["T-KEYS-08", "KEY-15"],
+  "Concurrent fetches of one document are coalesced, except in Workers, where requests cannot wait for each other.": [
+    "DISC-09",
+    "KEY-11"
+  ],
+  "Unknown key ids cause at most one fetch in 30 seconds, or eight in Workers.": [
+    "T-KEYS-08",
+    "KEY-15",
+    "and made-up keys cause no flood all the same"
+  ],
   "After a failed fetch there is a cooldown that grows, or the one that the provider asks for.": [
     "T-AUD-08",
     "T-AUD-10b"
   ],
-  "Requests to introspection and token endpoints are bounded by a queue, a limit on unknown tokens and a cooldown.": [
-    "T-AUD-10a",
-    "T-AUD-10e",
-    "T-AUD-10f",
-    "T-AUD-10h"
-  ],
+  "Requests to introspection and token endpoints are bounded by a queue (not in Workers), a limit on unknown tokens and a cooldown.":
+    ["T-AUD-10a", "T-AUD-10e", "T-AUD-10f", "T-AUD-10h"],
   "Ages, cooldowns and cache lifetimes are monotonic: a step of the wall clock does not extend them.": [
     "T-AUD-08",
     "T-AUD-08k",
@@ -116,9 +127,29 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "A request body is not read before the token is verified.": ["T-HTTP-12"],
   "A body has at most 4 MiB, 64 levels of JSON and 100 operations, and takes at most 30 seconds, unless you set other limits.":
     ["T-AUD-06a", "T-AUD-06b", "T-AUD-07e"],
-  "A body takes memory in proportion to its bytes, however it is sent.": ["T-AUD-06b"],
+  "A body that the gate reads takes memory in proportion to its bytes, however it is sent.": ["T-AUD-06b"],
   "For a loopback resource, a request with another `Host` is rejected (DNS rebinding).": ["T-AUD-18a"],
   "A browser's request from an `Origin` that is not allowed is rejected.": ["T-HTTP-09"],
-  "A public authorization server cannot name endpoints on private addresses.": ["T-AUD-30"],
-  "Requests to authorization servers of tenants go through `AddressGuard`.": ["T-AUD-01g"]
+  "A public authorization server cannot name endpoints on private addresses, and a name that is not resolved in time is not contacted.":
+    ["T-AUD-30", "T-AUD-30b"],
+  "Requests to authorization servers of tenants go through `AddressGuard`.": ["T-AUD-01g"],
+  "An opaque token is sent to the introspection endpoint of the one authorization server that issues tokens of its form.":
+    ["T-INTR-06", "INTR-01"],
+  "A JWT is sent to no endpoint, except with `introspection: { tokens: \"all\" }`.": ["T-INTR-06"],
+  "`TokenExchange` sends the caller's token to the token endpoint.": [
+    "is that of RFC 8693, at the token endpoint of the metadata"
+  ],
+  "Instances share used DPoP proofs through `ReplayStore`.": ["T-AUD-09"],
+  "Instances share DPoP nonces if they have the same `dpop.nonceSecret`.": [
+    "of instances with a common secret is the same; of others, and of other resources, it is none"
+  ],
+  "Instances share revocations through `Revocations.make` with one store.": [
+    "what one instance revokes, another refuses"
+  ],
+  "Instances open each other's sealed state if they have the same `stateSecret`.": [
+    "is opened by every instance with the same secret, and wants one of 32 bytes"
+  ],
+  "Instances name a caller alike in decisions if they have the same key of `Decision.hashedSubject`.": [
+    "is plain, hashed under a key, or left out"
+  ]
 }
