@@ -222,9 +222,10 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    *
    * **Gotchas**
    *
-   * Tools of `server.experimental.tasks` are registered with the SDK itself: they need a valid token and no scope. The SDK
-   * keeps their tasks by session, not by caller. Without sessions, each caller can list, read and cancel the tasks of all
-   * callers that share a task store: use tasks only with sessions.
+   * Tools of `server.experimental.tasks` are registered with the SDK itself: they need a valid token and no scope. A task
+   * belongs to its session, or without sessions to its caller: the task store gets a name of the caller as `sessionId`. Use
+   * `extra.taskStore` in handlers, and compare `sessionId` in a task store of your own. Without sessions this holds for
+   * servers that `protect` knows or on which this gate registered something.
    *
    * An `InsufficientScope` inside of an effect comes too late for a 403: it is a tool error like any other.
    *

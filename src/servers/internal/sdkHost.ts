@@ -13,6 +13,7 @@ import * as body from "./body.ts"
 import * as Host from "./host.ts"
 import * as sdkHandler from "./sdkHandler.ts"
 import * as sdkRegistry from "./sdkRegistry.ts"
+import * as sdkTasks from "./sdkTasks.ts"
 import type { Anonymous } from "./sdkTypes.ts"
 import * as web from "./webHost.ts"
 
@@ -89,7 +90,11 @@ export const make = async <R, E>(
     return made
   }
 
-  const registry = sdkRegistry.make(host.gate.resource.offered, callerOf)
+  const registry = sdkRegistry.make(
+    host.gate.resource.offered,
+    callerOf,
+    sdkTasks.makeOwnerOf(host.gate, callerOf)
+  )
   const handler = sdkHandler.make<any>({
     runtime: host.runtime,
     anonymous: options.anonymous === "allow-unscoped",

@@ -10,6 +10,7 @@ import { AuthConfigError } from "../../protocol/AuthError.ts"
 import { maximumTarget, type Operation } from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as privateResults from "./privateResults.ts"
+import * as sdkTasks from "./sdkTasks.ts"
 import * as uriMatcher from "./uriMatcher.ts"
 
 /** Who asks; `undefined` for an anonymous request. */
@@ -78,7 +79,7 @@ interface Server {
   _registeredPrompts: Registrations
   _registeredResources: Registrations
   _registeredResourceTemplates: Registrations
-  readonly server: {
+  readonly server: sdkTasks.Protocol & {
     readonly _requestHandlers: Map<string, Handler>
     readonly fallbackRequestHandler?: unknown
     setRequestHandler: (...args: ReadonlyArray<unknown>) => unknown
@@ -106,7 +107,12 @@ const marks: Readonly<Record<string, string>> = {
   "resources/read": "_resourceHandlersInitialized",
   "completion/complete": "_completionHandlerInitialized"
 }
-const lookups: ReadonlyArray<string> = [...Object.keys(marks), "resources/subscribe", ...privateResults.others]
+const lookups: ReadonlyArray<string> = [
+  ...Object.keys(marks),
+  "resources/subscribe",
+  ...privateResults.others,
+  ...sdkTasks.methods
+]
 
 /** What a server does by itself, without a handler that somebody registered. */
 const basics: ReadonlySet<string> = new Set([
@@ -169,7 +175,11 @@ const notFresh = new AuthConfigError({
 const normal = (uri: string | undefined): string | undefined =>
   uri !== undefined && URL.canParse(uri) ? new URL(uri).toString() : undefined
 
-export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) => Caller): Registry => {
+export const make = (
+  offered: ReadonlySet<string>,
+  callerOf: (extra: unknown) => Caller,
+  taskOwnerOf: sdkTasks.OwnerOf
+): Registry => {
   // On the objects of the SDK. Most programs make a server for each request, and a `WeakMap` of all of them and of what is
   // registered on them would cost the garbage collector more than the gate costs.
   const requirement = Symbol("effect-mcp-auth/requirement")
@@ -210,6 +220,7 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
 
   /** Answers a request as a server would that never heard of what is hidden: its handlers look up before they wait. */
   const veiled = (server: Server, method: string, handler: Handler): Handler => {
+    if (sdkTasks.methods.includes(method)) return sdkTasks.owned(handler, taskOwnerOf)
     const answer = veiledLookUp(server, handler)
     if (method === "resources/subscribe") return visibleOnly(server, handler)
     if (!privateResults.methods.has(method)) return answer
@@ -320,6 +331,7 @@ export const make = (offered: ReadonlySet<string>, callerOf: (extra: unknown) =>
     ;(server as Marked)[adoption] = adopted
     ;(server.server as Marked)[adoption] = adopted
     server.server.setRequestHandler = setRequestHandler
+    sdkTasks.adopt(server.server, taskOwnerOf)
     return true
   }
 
