@@ -87,6 +87,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "T-MCP-06",
     "T-AUD-19",
     "T-AUD-01e",
+    "T-AUD-20c",
     "SESS-01"
   ],
   "A caller who opens too many sessions loses only sessions of its own.": ["T-AUD-20"],

@@ -28,6 +28,10 @@ export interface Sessions {
   readonly judge: (session: string, principal: Principal["Service"] | undefined) => Standing
   /** Whether a session exists, for any caller. */
   readonly has: (session: string) => boolean
+  /**
+   * Notes who opened a session. One that has an owner keeps it: a server that names a session twice must not take it from
+   * its owner, and the later caller meets it as foreign.
+   */
   readonly bind: (session: string, principal: Principal["Service"] | undefined) => void
   readonly release: (session: string) => void
 }
@@ -115,7 +119,10 @@ export const make = (
       return "own"
     },
     has: (session) => owners.has(session),
-    bind: (session, principal) => keep(session, principal?.key ?? anonymous),
+    bind: (session, principal) => {
+      const caller = principal?.key ?? anonymous
+      if ((owners.get(session) ?? caller) === caller) keep(session, caller)
+    },
     release
   }
 }

@@ -123,17 +123,40 @@ describe("Sessions", () => {
     assert.lengthOf(open(sessions, ["d", "e", "f"])(undefined), 3)
   })
 
-  it("[T-AUD-20] one that is released makes room, and one that is bound again changes its owner", () => {
+  it("[T-AUD-20] one that is released makes room", () => {
     const sessions = Sessions.make({ perCaller: 2 })
     const ofAlice = open(sessions, ["a", "b"], alice)
     sessions.release("a")
     sessions.release("a")
     sessions.bind("c", alice)
     assert.deepStrictEqual(ofAlice(alice), ["b"])
-    sessions.bind("c", bob)
-    assert.strictEqual(sessions.judge("c", alice), "foreign")
-    assert.strictEqual(sessions.judge("c", bob), "own")
     sessions.bind("d", alice)
     assert.deepStrictEqual(ofAlice(alice), ["b"])
+    assert.strictEqual(sessions.judge("c", alice), "foreign")
+  })
+
+  // A server whose ids repeat, or can be chosen by its clients, would hand a session over otherwise.
+  it("[T-AUD-20c] one that is bound again keeps its first owner until that releases it", () => {
+    const sessions = Sessions.make()
+    sessions.bind("s", alice)
+    for (const later of [bob, undefined]) {
+      sessions.bind("s", later)
+      assert.strictEqual(sessions.judge("s", alice), "own")
+    }
+    assert.strictEqual(sessions.judge("s", bob), "foreign")
+    assert.strictEqual(sessions.judge("s", undefined), "needs-credentials")
+    sessions.release("s")
+    sessions.bind("s", bob)
+    assert.strictEqual(sessions.judge("s", bob), "own")
+    assert.strictEqual(sessions.judge("s", alice), "foreign")
+  })
+
+  it("[T-AUD-20c] an anonymous one that is bound again is still claimed by the first principal that uses it", () => {
+    const sessions = Sessions.make()
+    sessions.bind("s", undefined)
+    sessions.bind("s", alice)
+    assert.strictEqual(sessions.judge("s", undefined), "own")
+    assert.strictEqual(sessions.judge("s", alice), "own")
+    assert.strictEqual(sessions.judge("s", undefined), "needs-credentials")
   })
 })
