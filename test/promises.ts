@@ -25,7 +25,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "T-AUD-02a",
     "T-AUD-02b"
   ],
-  "The body of a request is checked whatever its method, and must be JSON-RPC 2.0 without further members.": [
+  "The body of a request is checked for every method, and must be JSON-RPC 2.0 without further members.": [
     "T-AUD-04a",
     "T-AUD-04b",
     "T-AUD-04c",
@@ -43,7 +43,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "T-KEYS-01"
   ],
   "Logs, spans, metrics, decisions, errors and answers contain no token.": [
-    "is in no log, span, metric, decision, error and answer, whatever becomes of the token",
+    "is in no log, span, metric, decision, error and answer",
     "T-HTTP-01"
   ],
   "The client learns one code, `invalid_token`, for every bad token.": ["T-HTTP-05"],
@@ -90,7 +90,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "T-AUD-20c",
     "SESS-01"
   ],
-  "A caller who opens too many sessions loses only sessions of its own.": ["T-AUD-20"],
+  "A caller who opens too many sessions loses only their own sessions.": ["T-AUD-20"],
   "A task of SDK v1 belongs to its session, or without sessions to its caller.": ["T-AUD-20b"],
   "Sealed state opens only for the same caller, operation and resource.": ["T-AUD-50", "SESS-06"],
   "Answers that depend on the caller are not marked as publicly cacheable.": ["T-AUD-13b"],

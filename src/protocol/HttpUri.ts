@@ -6,7 +6,7 @@
  */
 import * as Result from "effect/Result"
 
-/** What a URI may hold besides scheme, host, port and path. */
+/** The parts that a URI may have beside scheme, host, port and path. */
 export interface Allowed {
   /** RFC 8414 §2 forbids a query in an issuer; an endpoint may have one. Default: `false`. */
   readonly query?: boolean | undefined
@@ -17,7 +17,7 @@ export interface Allowed {
  *
  * **Details**
  *
- * `URL` repairs what is no URI (line breaks, backslashes, `https:host`, dot segments) and drops what is empty (`?`, `#`,
+ * `URL` repairs texts that are not URIs (line breaks, backslashes, `https:host`, dot segments) and drops empty parts (`?`, `#`,
  * `@`, `:`). Identifiers are compared as strings, so what it would repair is rejected. The case of the scheme and the host,
  * a port that is the default one, and a missing path stay as they are.
  *
@@ -25,12 +25,12 @@ export interface Allowed {
  * @since 0.1.0
  */
 export const parse = (value: string, allowed: Allowed = {}): Result.Result<URL, string> => {
-  if (!URL.canParse(value)) return Result.fail("is no absolute URL")
+  if (!URL.canParse(value)) return Result.fail("is not an absolute URL")
   const url = new URL(value)
   if (url.protocol !== "https:" && url.protocol !== "http:") return Result.fail("is not an https URL")
   if (value.includes("#")) return Result.fail("has a fragment, which it must not")
   const parts = /^(https?):\/\/([^/?#\\]+)([^?#]*)(\?.*)?$/i.exec(value)
-  if (parts === null) return Result.fail("is no absolute URL")
+  if (parts === null) return Result.fail("is not an absolute URL")
   const [, scheme, authority, path, query] = parts as unknown as readonly [string, string, string, string, string?]
   if (query !== undefined && allowed.query !== true) return Result.fail("has a query, which it must not")
   if (authority.includes("@")) return Result.fail("names a user, which it must not")

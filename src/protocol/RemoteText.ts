@@ -25,7 +25,7 @@ const unsafe = /[\p{Cc}\p{Cs}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff
  *
  * **Details**
  *
- * A text that needs neither is returned as it is. What was sanitized stays the same when it is sanitized again.
+ * A text that needs neither is returned as it is. A sanitized text stays the same when it is sanitized again.
  *
  * **Example** (An ESC sequence)
  *
@@ -42,7 +42,7 @@ const unsafe = /[\p{Cc}\p{Cs}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff
 export const sanitize = (text: string, length: number = maximumLength): string => {
   if (text.length <= length && !unsafe.test(text)) return text
   let safe = ""
-  /** What of it stays when it has to be cut: there must be a place for the mark. */
+  /** The characters that stay of a text that is cut: the rest is for the mark. */
   let kept = 0
   for (const character of text) {
     safe += unsafe.test(character) ? escape(character) : character

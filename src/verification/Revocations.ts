@@ -19,7 +19,7 @@ import * as tokenTarget from "./internal/tokenTarget.ts"
 import type { Principal } from "./Principal.ts"
 
 /**
- * What to revoke: one token; or every token that was issued until now to a subject, in a session (the claim `sid`), or to a
+ * The target of a revocation: one token; or every token that was issued until now to a subject, in a session (the claim `sid`), or to a
  * client (`Principal.clientId`; the tokens of machines often have no subject).
  *
  * **Details**
@@ -59,7 +59,7 @@ export type Target =
  * instance that revokes, the tokens that it issued within that difference before the revocation count as issued later. To
  * revoke a token that was issued seconds ago, revoke the token itself as well.
  *
- * **Example** (Signing somebody out)
+ * **Example** (Signing a user out)
  *
  * ```ts
  * import { AuthLayer, Revocations } from "effect-mcp-auth"
@@ -92,7 +92,7 @@ export class Revocations extends Context.Service<Revocations, {
 }>()("effect-mcp-auth/Revocations") {}
 
 /**
- * What the list needs of a store: any store of `effect/persistence` has it.
+ * The part of a store that the list needs: any store of `effect/persistence` has it.
  *
  * @category models
  * @since 0.1.0
@@ -237,7 +237,7 @@ export const layerMemory: Layer.Layer<Revocations> = Layer.effect(
   })
 )
 
-/** What an entry of the list is about, before it is hashed. */
+/** The name of an entry of the list, before it is hashed. */
 type Name = readonly [kind: string, ...ReadonlyArray<string>]
 
 const nameOfToken = (token: string): Name => ["token", tokenTarget.contentOf(token)]

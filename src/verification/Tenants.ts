@@ -5,7 +5,7 @@
  * **Details**
  *
  * If `tenants` is configured, a request that names no tenant, or none that exists, is rejected (401). With tenants in the
- * path each tenant is a resource of its own: its tokens are addressed to its URL, its challenge names its metadata, and
+ * path each tenant is a separate resource: its tokens are addressed to its URL, its challenge names its metadata, and
  * the metadata names its authorization servers.
  *
  * @since 0.1.0
@@ -46,8 +46,8 @@ export type { TenantId } from "./internal/tenantNames.ts"
  *
  * **When to use**
  *
- * Each tenant has a URL of its own, and the server has a router. The gate and the handler then see the same tenant,
- * whatever spellings of a path the router accepts.
+ * Each tenant has a separate URL, and the server has a router. The gate and the handler then see the same tenant for every
+ * spelling of a path that the router accepts.
  *
  * **Details**
  *
@@ -89,7 +89,7 @@ export const fromRoute = (pattern: string): tenantNames.TenantId => ({ _tag: "Ro
  *
  * **When to use**
  *
- * Each tenant has a URL of its own, and the server has no router, or the gate is in front of it. Prefer `fromRoute` where
+ * Each tenant has a separate URL, and the server has no router, or the gate is in front of it. Prefer `fromRoute` where
  * you can.
  *
  * **Details**
@@ -197,7 +197,7 @@ export const fromClaim = (name: string): tenantNames.TenantId => ({ _tag: "Claim
 /**
  * Lets the authorization servers of tenants be at private addresses, on this machine and at http URLs. Use it only if your
  * function takes every URL from a list that you wrote: a URL that is made of the tenant's name, or that a customer typed
- * in, would otherwise reach whatever this machine can reach (server-side request forgery).
+ * in, would otherwise reach every host that this machine can reach (server-side request forgery).
  *
  * **Example** (Providers in the same closed network)
  *
@@ -218,7 +218,7 @@ export const fromClaim = (name: string): tenantNames.TenantId => ({ _tag: "Claim
 export const allowPrivateAddresses: unique symbol = Symbol.for("effect-mcp-auth/Tenants/allowPrivateAddresses")
 
 /**
- * How tenants are told apart and found.
+ * How tenants are distinguished and found.
  *
  * **Details**
  *
@@ -238,7 +238,7 @@ export const allowPrivateAddresses: unique symbol = Symbol.for("effect-mcp-auth/
  *
  * **Gotchas**
  *
- * Two tenants that share an issuer accept each other's tokens if they are told apart by a header. In the path their tokens
+ * Two tenants that share an issuer accept each other's tokens if a header distinguishes them. In the path their tokens
  * are addressed to different URLs, and a claim is part of the token.
  *
  * The name is a stranger's word. The guard resolves host names before the client does, so a name whose address changes in
@@ -257,7 +257,7 @@ export interface Options {
     tenant: string
   ) => Effect.Effect<ReadonlyArray<AuthorizationServer.Input>, AuthorizationServerUnavailable>
   /**
-   * What happens to a request that names no tenant: 401 (`"reject"`, the default), or the layer's own
+   * The answer to a request that names no tenant: 401 (`"reject"`, the default), or the layer's own
    * `authorizationServers` verify its token (`"default-servers"`), and `Principal.tenant` is `undefined`.
    *
    * **A handler that reads the tenant from the request then runs for callers of no tenant.** Only a plain absence falls
@@ -307,15 +307,15 @@ export interface Tenants<P> extends TokenVerifier.Verifier {
     token: Redacted.Redacted,
     request: TokenVerifier.Presented
   ) => boolean
-  /** What the tenant of a verified token publishes. */
+  /** Returns what the tenant of a verified token publishes. */
   readonly publishedBy: (tenant: string) => P
   /**
-   * What the tenant that a request names publishes, for a challenge: never fails. `undefined` if the request names none.
+   * Returns what the tenant that a request names publishes, for a challenge. Never fails. `undefined` if the request names none.
    * If the tenant does not exist or cannot be looked up now, it is what is known without a look-up.
    */
   readonly publishedFor: (request: TokenVerifier.Presented) => Effect.Effect<P | undefined>
   /**
-   * What is published at a path: the tenant's, `"not-found"` if there is no such tenant, `"default"` if the request names
+   * Returns what is published at a path: the tenant's, `"not-found"` if there is no such tenant, `"default"` if the request names
    * none. `undefined` if no tenant has metadata at this path.
    */
   readonly publishedAt: (
@@ -335,7 +335,7 @@ export interface Tenants<P> extends TokenVerifier.Verifier {
 }
 
 /**
- * What the tenants are put together with.
+ * The parts that tenants are made of.
  *
  * @category models
  * @since 0.1.0
@@ -345,9 +345,9 @@ export interface Parts<P> {
   readonly others: TokenCache.Cached<TokenVerifier.VerificationError>
   readonly rules: ServersVerifier.Rules
   readonly settings: TokenCache.Settings
-  /** What a tenant publishes. */
+  /** Makes what a tenant publishes. */
   readonly publish: (tenant: Tenant) => P
-  /** What is known of a tenant that was not looked up, by its resource identifier. */
+  /** Makes what can be published of a tenant that was not looked up, by its resource identifier. */
   readonly publishUnknown: (resource: string) => P
 }
 
@@ -381,7 +381,7 @@ export const make = <P>(
     const guarded = options[allowPrivateAddresses] === true
       ? client
       : AddressGuard.client(client, { allowLoopback: WellKnown.isLoopback(new URL(rules.resource).hostname) }).pipe(
-        // What the layer was built with, whatever the context of a request has.
+        // The settings that the layer was built with, not those of a request.
         HttpClient.transformResponse(Effect.provideService(AddressGuard.Resolver, resolver))
       )
     const tolerance = toleranceOf(rules.clockTolerance)

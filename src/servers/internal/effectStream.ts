@@ -60,7 +60,7 @@ export const endConnectionInTime = <E, R>(
     Effect.as(gate.untilStreamEnds(principal, principal.expiresAt * 1000, ticket), HttpServerResponse.empty())
   )
 
-/** What the platform would send as it is, as a stream of Effect's. What cannot be a stream stays what it is. */
+/** Turns a body that the platform would send as it is into a stream of Effect. Other bodies stay as they are. */
 const toStream = (
   response: HttpServerResponse.HttpServerResponse,
   { body, contentLength, contentType }: HttpBody.Raw,

@@ -1,4 +1,4 @@
-/* How deeply JSON is nested. What is too deep overflows the stack of code that walks it by recursion. */
+/* How deeply JSON is nested. A value that nests too deeply overflows the stack of code that walks it by recursion. */
 
 /** Levels of objects and arrays, one inside the other. */
 export const maximum = 64

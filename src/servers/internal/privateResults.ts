@@ -3,7 +3,7 @@
  * caller, or needs a scope, to the next one.
  */
 
-/** Methods besides those that look registrations up, whose results carry a cache scope too. */
+/** Further methods whose results carry a cache scope: they look no registration up. */
 export const others: ReadonlyArray<string> = [
   "server/discover",
   "skills/list",
@@ -26,7 +26,7 @@ export const of = (result: unknown): unknown => result instanceof Promise ? resu
 
 /**
  * The SDK reads the scope of the result itself, and then that of the hint that the author configured, which it attaches to
- * the result under a symbol of its own.
+ * the result under a symbol.
  */
 const privately = (result: unknown): unknown => {
   if (typeof result !== "object" || result === null) return result

@@ -1,6 +1,6 @@
 /**
  * Sessions of the HTTP+SSE transport of MCP 2024-11-05. The first event of the stream that answers a GET names the
- * address for messages, with the session in its query; whoever knows it could send messages into the stream of another
+ * address for messages, with the session in its query; a party that knows it could send messages into the stream of another
  * caller.
  */
 

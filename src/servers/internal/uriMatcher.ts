@@ -3,7 +3,7 @@
  * templates make it backtrack: the time then grows with a power of the length of the URI, which the caller chooses.
  */
 
-/** What both SDKs have of a template. */
+/** The members of a template that both SDKs have. */
 export interface UriTemplate {
   readonly match: (uri: string) => unknown
   readonly toString: () => string

@@ -7,7 +7,7 @@ import { BodyBuffer } from "./bodyBuffer.ts"
 /* The bytes of fetch's bodies. */
 
 /**
- * Reads a stream to its end. What is too large or too slow is cancelled.
+ * Reads a stream to its end. A body that is too large or too slow is cancelled.
  *
  * Each body has a timer: on Workers one request must not wait for a timer that belongs to another.
  */
@@ -50,7 +50,7 @@ export const read = (
           }
         }
       }
-      // A body that breaks off is none: whoever sent it is gone.
+      // A body that breaks off is not JSON: its client is gone.
       pull().catch(() => end(Effect.fail(body.notJson)))
       return Effect.sync(() => {
         stop()
@@ -69,13 +69,13 @@ export const within = <A, E, R>(
 /**
  * A request like one whose body was read, with that body.
  *
- * Not a clone from before: whatever of a clone is not read keeps each chunk.
+ * Not a clone from before: the unread half of a clone keeps every chunk.
  */
 export const replay = (request: Request, bytes: Uint8Array): Request => {
   const body = bytes as Uint8Array<ArrayBuffer>
   let made: Request
   try {
-    // Frameworks have classes of their own, some of which are not the global one.
+    // The request may be of a class that a framework defines.
     const OwnRequest = request.constructor as typeof Request
     made = new OwnRequest(request, { body })
   } catch {
@@ -84,7 +84,7 @@ export const replay = (request: Request, bytes: Uint8Array): Request => {
     const isBodiless = method === "GET" || method === "HEAD"
     made = new Request(url, { headers, method, signal, ...(isBodiless ? {} : { body }) })
   }
-  // What hosts and frameworks hang on a request, such as `cf`.
+  // Properties that hosts and frameworks set on a request, such as `cf`.
   for (const name of Object.keys(request)) {
     if (!(name in made)) Object.defineProperty(made, name, Object.getOwnPropertyDescriptor(request, name)!)
   }

@@ -18,7 +18,7 @@ export interface CircuitBreaker {
   readonly succeed: (call: Call) => void
   /** Counts a failure. Returns the cooldown if it opened the circuit. */
   readonly fail: (call: Call, now: number, failure: Failure) => number | undefined
-  /** Opens a closed circuit, for a reason that no call of its own met. */
+  /** Opens a closed circuit, for a reason that another circuit met. */
   readonly open: (now: number, failure: Failure) => void
   /** The call was interrupted, which says nothing. */
   readonly abandon: (call: Call) => void

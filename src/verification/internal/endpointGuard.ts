@@ -26,7 +26,7 @@ export interface Options {
   readonly inactiveLimit?: InactiveLimit | undefined
 }
 
-/** What is known of a token before its request: whether it verified before. */
+/** Whether a token verified before. */
 export type Origin = "verified" | "unverified"
 
 export interface EndpointGuard {
@@ -60,7 +60,7 @@ const probeTime = Duration.toMillis(Duration.seconds(10))
 /**
  * Makes the guard of one endpoint that is asked about tokens.
  *
- * Verified and unverified tokens have circuits of their own, and verified ones a share of the permits that no other token
+ * Verified and unverified tokens have separate circuits, and verified ones a share of the permits that no other token
  * gets. So invented tokens, even such as the endpoint fails at, do not stop callers who are known. `Retry-After` stops both,
  * and so do refused credentials of this server, unless it was an unverified token that met them: a firewall, or an endpoint
  * that answers 401 about unknown tokens, would let a stranger stop everyone.
@@ -107,7 +107,7 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
     const unavailable = (reason: "cooling-down" | "overloaded", wait: number) =>
       new AuthorizationServerUnavailable({ reason, issuer, retryAfter: Math.max(1, Math.ceil(wait / 1_000)) })
 
-    /** Why a request may not go, whatever its place in the queue. */
+    /** The reason why a request may not go, wherever it is in the queue. */
     const obstacle = (origin: Origin, now: number): AuthorizationServerUnavailable | undefined => {
       const cooldown = circuits[origin].remaining(now)
       if (cooldown > 0) return unavailable("cooling-down", cooldown)
@@ -141,7 +141,7 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
         const isDecisive = isAboutClient || asksForTime
         const failure: CircuitBreaker.Failure = {
           isDecisive,
-          // Of a look-up of the user's it may be anything.
+          // A look-up of the user's can return any value.
           retryAfter: isDecisive && error.retryAfter > 0 ? error.retryAfter * 1_000 : 0,
           random: yield* Random.next
         }
@@ -171,7 +171,7 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
         if (refused !== undefined) return Effect.fail(refused)
         const call = circuits[origin].admit(since)
         if (typeof call === "number") return Effect.fail(unavailable("cooling-down", call))
-        // Without a queue nothing else bounds how many run at once. What a request that is cut off takes along comes back
+        // Without a queue nothing else bounds how many run at once. The budget of a request that is cut off comes back
         // with time.
         const reserved = shares || origin === "verified" || limit === undefined ? undefined : limit
         if (reserved !== undefined) draw(reserved, since)

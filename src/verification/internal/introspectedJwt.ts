@@ -9,7 +9,7 @@ import * as base64url from "./base64url.ts"
 import * as Claims from "./claims.ts"
 import type { Rules } from "./rules.ts"
 
-/* What a JWT says itself about which an introspection endpoint was asked. The endpoint may have found the token by an
+/* The claims of a JWT about which an introspection endpoint was asked. The endpoint may have found the token by an
  * identifier in it, without a look at its signature: then the rest of it is the caller's own writing. So the claims count in
  * full only where a key of the issuer proves them. Otherwise they restrict, and grant nothing. */
 
@@ -18,7 +18,7 @@ export interface IntrospectedJwt {
   readonly claims: Claims.Claims
 }
 
-/** Reads a JWT; `undefined` for other tokens. An ID token is rejected, whatever the endpoint says. */
+/** Reads a JWT; `undefined` for other tokens. An ID token is rejected, also if the endpoint calls it active. */
 export const read = (
   token: string,
   checkType: Rules["tokenType"]

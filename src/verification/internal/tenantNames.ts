@@ -20,7 +20,7 @@ export type TenantId =
   | { readonly _tag: "Header"; readonly name: string }
   | { readonly _tag: "Claim"; readonly name: string }
 
-/** `Malformed` is whatever is neither a well-formed name nor a plain absence: it never counts as an absence. */
+/** `Malformed` is neither a well-formed name nor a plain absence: it never counts as an absence. */
 export type Named =
   | { readonly _tag: "Tenant"; readonly name: string }
   | { readonly _tag: "Absent" }
@@ -202,7 +202,7 @@ const parsePattern = (pattern: unknown): MetadataPattern | undefined => {
 }
 
 /**
- * What a token must be before a tenant that it claims is looked up: a JWT with a signature and a time that has not passed.
+ * The form that a token must have before a tenant that it claims is looked up: a JWT with a signature and a time that has not passed.
  * It costs little, and spares the look-up of tenants for tokens that no authorization server could have issued.
  */
 export const isWorthLookUp = (

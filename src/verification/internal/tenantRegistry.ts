@@ -9,7 +9,7 @@ import * as monotonic from "./monotonic.ts"
 import { Sharing } from "./sharing.ts"
 
 /*
- * What is known of tenants. There is one structure, so whatever a request can use is also what `values` lists: the tenants
+ * The cached tenants. There is one structure, so `values` lists every tenant that a request can use: the tenants
  * that verified a token, those that exist and did not yet, and, apart from both, names that belong to no tenant.
  */
 
@@ -30,7 +30,7 @@ export interface TenantRegistry<A, E> {
     name: string,
     hasToken: boolean
   ) => Effect.Effect<A | undefined, E | AuthorizationServerUnavailable>
-  /** What is cached of a tenant, however old. */
+  /** Returns what is cached of a tenant, however old. */
   readonly peek: (name: string) => A | undefined
   /** Whether this tenant verified a token. */
   readonly isVerified: (name: string) => boolean
@@ -152,7 +152,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
       recordVerified: (name, value) => {
         if (verified.has(name)) return
         const entry = unverified.get(name)
-        // What was evicted meanwhile does not come back: nothing would list it.
+        // A tenant that was evicted meanwhile does not come back: nothing would list it.
         if (entry === undefined || entry.value !== value) return
         unverified.delete(name)
         keep(verified, name, entry, options.capacity)

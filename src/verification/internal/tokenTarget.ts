@@ -6,7 +6,7 @@ import { claimOf, isJwt, issuerOf } from "../TokenVerifier.ts"
 /* Which tokens a revocation or an invalidation means. */
 
 /**
- * What identifies a token. For a JWT: the signing input (`header.payload`), because an ECDSA signature `(r, s)` has a valid
+ * Returns what identifies a token. For a JWT: the signing input (`header.payload`), because an ECDSA signature `(r, s)` has a valid
  * twin `(r, n − s)` that anyone can compute. For an opaque token: the token.
  */
 export const contentOf = (token: string): string => isJwt(token) ? token.slice(0, token.lastIndexOf(".")) : token
