@@ -3,6 +3,7 @@
  * and this list goes.
  */
 export const finished: ReadonlyArray<string> = [
+  "README.md",
   "SECURITY.md",
   "CHANGELOG.md",
   "src/authorization/AllowedHosts.ts",
