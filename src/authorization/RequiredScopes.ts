@@ -325,6 +325,9 @@ export const requireScopesOf = <T extends Tool.Any, const S extends ScopeList>(
  * @since 0.1.0
  */
 export const check = (scopes: ReadonlyArray<string>, option: string): ReadonlyArray<string> => {
+  if (!Array.isArray(scopes)) {
+    throw new AuthConfigError({ reason: "malformed", option, fix: "give a list of scopes, such as [\"todos:write\"]" })
+  }
   if (scopes.length === 0) {
     throw new AuthConfigError({
       reason: "missing",

@@ -436,6 +436,8 @@ describe("options", () => {
 
   it.each<readonly [unknown, string]>([
     [{ scope: ["todos:write"] }, "protectRoute.scope"],
+    [{ scopes: "todos:write" }, "protectRoute.scopes"],
+    [{ scopes: () => ["todos:write"] }, "protectRoute.scopes"],
     [["todos:write"], "protectRoute"]
   ])("[T-AUD-42] %j of protectRoute, as JavaScript may have it, is refused", async (wrong, option) => {
     await using auth = await make()
@@ -450,9 +452,19 @@ describe("options", () => {
     assert.match(String(error), /option resource: give an object with resource, authorizationServers and scopes/)
   })
 
-  it("[T-AUD-42] a policy with a misspelled member lets no call in", async () => {
+  it.each<readonly [string, unknown]>([
+    ["a misspelled member", { scope: ["todos:write"] }],
+    ["a promise", Promise.resolve({ scopes: ["todos:write"] })],
+    ["a function", () => ({ scopes: ["todos:write"] })],
+    ["a verdict", false],
+    ["a list", ["todos:write"]],
+    ["a map", new Map([["scopes", ["todos:write"]]])],
+    ["null", null],
+    ["null as scopes", { scopes: null }],
+    ["a text as scopes", { scopes: "todos:write" }]
+  ])("[T-AUD-42] a policy that returns %s lets no call in", async (_, requirement) => {
     await using auth = await make()
-    const handler = auth.protect(() => new Response("ran"), { policy: () => ({ scope: ["todos:write"] }) as {} })
+    const handler = auth.protect(() => new Response("ran"), { policy: () => requirement as {} })
     const answer = await handler(post(await mint(), call("add_todo")))
     assert.strictEqual(answer.status, 500)
   })

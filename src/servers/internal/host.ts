@@ -88,21 +88,39 @@ export const policiesOf = (
   const policies = Effect.succeed<PolicyOf>((operation) => {
     const requirement = requirementOf?.(operation)
     if (requirement === undefined) return undefined
-    for (const name in requirement) {
-      // With a misspelled name, such as `scope`, any token would do.
-      if (name !== "scopes" && name !== "authenticated") throw unknownRequirement(name)
-    }
-    return { scopes: requirement.scopes ?? [], unauthorized: "challenge", authenticated: requirement.authenticated }
+    const { authenticated, scopes = [] } = checkRequirement(requirement)
+    return { scopes, unauthorized: "challenge", authenticated }
   })
   return () => policies
 }
 
-const unknownRequirement = (name: string) =>
-  new AuthConfigError({
+/** From JavaScript it may be anything. With a misspelled name, such as `scope`, or a promise, any token would do. */
+const checkRequirement = (requirement: Requirement): Requirement => {
+  const isObject = typeof requirement === "object" && requirement !== null && !("then" in requirement) &&
+    !(Symbol.iterator in requirement)
+  if (!isObject) {
+    throw new AuthConfigError({
+      reason: "malformed",
+      option: "protect.policy",
+      fix: "return what the operation requires, such as { scopes: [\"todos:write\"] }, or undefined; no promise of it"
+    })
+  }
+  for (const name in requirement) {
+    if (name !== "scopes" && name !== "authenticated") {
+      throw new AuthConfigError({
+        reason: "malformed",
+        option: `protect.policy: ${name}`,
+        fix: "there is no such member; what an operation requires has scopes and authenticated"
+      })
+    }
+  }
+  if (requirement.scopes === undefined || Array.isArray(requirement.scopes)) return requirement
+  throw new AuthConfigError({
     reason: "malformed",
-    option: `protect.policy: ${name}`,
-    fix: "there is no such member; what an operation requires has scopes and authenticated"
+    option: "protect.policy: scopes",
+    fix: "give a list of scopes, such as [\"todos:write\"]"
   })
+}
 
 /** Checks the option `tenant` of a host: it has a meaning only for tenants of routes. */
 export const checkTenantOption = <F>(gate: Gate, tenantOf: F | undefined, option: string): F | undefined => {
