@@ -183,10 +183,14 @@ describe.each(starts)("%s", (_, start) => {
     const { issuer, send, stop, take } = await setUp("deny")
     const reader = await Effect.runPromise(issuer.mint({ scopes: ["todos:read"] }))
     for (const method of methods) {
-      for (const empty of [[], [["content-length", "0"]], [["transfer-encoding", "chunked"]]] as const) {
-        const status = await send({ method, headers: [...bearer(reader), ...empty] })
-        assert.strictEqual(status, 200, `${method} ${empty}`)
-        assert.notInclude(take(), "add_todo")
+      for (const type of types) {
+        for (const empty of [[], [["content-length", "0"]], [["transfer-encoding", "chunked"]]] as const) {
+          const status = await send({ method, headers: [...bearer(reader), ...typed(type), ...empty] })
+          // To a parser of forms, an empty body is a form without fields.
+          const isForm = type === "application/x-www-form-urlencoded" && empty[0]?.[0] === "transfer-encoding"
+          assert.include(isForm ? [200, 400] : [200], status, `${method} ${type} ${empty}`)
+          assert.notInclude(take(), "add_todo")
+        }
       }
     }
     await stop()

@@ -255,7 +255,17 @@ const withoutReading = (req: NodeRequest, limits: body.Limits): Exit.Exit<body.M
 
 const leftByParser = (req: NodeRequest, limits: body.Limits, otherwise: Unread): Exit.Exit<body.Message, Unread> => {
   const left = extras(req).body
-  return left === undefined ? Exit.fail(otherwise) : exitOf(body.parsed(left, limits))
+  if (left === undefined) return Exit.fail(otherwise)
+  const isEmpty = !body.carriesMessages(req.method ?? "GET") && isNothing(left, contentTypeOf(req))
+  return isEmpty ? Exit.succeed(body.empty) : exitOf(body.parsed(left, limits))
+}
+
+/** Whether this is what parsers make of an empty body. Those of other types than JSON may have put it elsewhere. */
+const isNothing = (left: unknown, contentType: string | undefined): boolean => {
+  if (typeof left === "string") return left === ""
+  if (left instanceof Uint8Array) return left.byteLength === 0
+  return body.isJson(contentType) && typeof left === "object" && left !== null && !Array.isArray(left) &&
+    Object.keys(left).length === 0
 }
 
 const exitOf = <A, E>(result: Result.Result<A, E>): Exit.Exit<A, E> =>
