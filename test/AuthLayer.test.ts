@@ -89,6 +89,36 @@ const wrong: ReadonlyArray<Wrong> = [
     fix: /no such option.*revocation/
   },
   {
+    title: "[T-AUD-41] a misspelled option of a server",
+    changes: withDetails({ algoritms: ["ES256"] }),
+    reason: "malformed",
+    option: `${first}.algoritms`,
+    fix: /no such option.*algorithms/
+  },
+  {
+    title: "[T-AUD-41] an option of the layer at a server",
+    changes: withDetails({ tokenType: TokenType.strict }),
+    reason: "malformed",
+    option: `${first}.tokenType`,
+    fix: /no such option/
+  },
+  {
+    title: "[T-AUD-41] a misspelled option of introspection",
+    changes: withDetails({
+      introspection: { clientId: "todos", clientSecret: Redacted.make("secret"), signedAnswer: true }
+    }),
+    reason: "malformed",
+    option: `${first}.introspection.signedAnswer`,
+    fix: /no such option.*signedAnswers/
+  },
+  {
+    title: "[T-AUD-41] a misspelled option of the cache, which would show revocation late",
+    changes: { tokenCache: { introspecton: 0 } },
+    reason: "malformed",
+    option: "tokenCache.introspecton",
+    fix: /no such option.*introspection/
+  },
+  {
     title: "the URL of a metadata document instead of an issuer",
     changes: servers("https://issuer.test/.well-known/openid-configuration"),
     reason: "malformed",

@@ -10,6 +10,7 @@ import * as HttpUri from "../protocol/HttpUri.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
 import * as Algorithm from "./Algorithm.ts"
 import * as Audience from "./Audience.ts"
+import * as optionNames from "./internal/optionNames.ts"
 import { checkMachineMarks, checkSubjectClaims } from "./internal/subjects.ts"
 import * as Introspection from "./Introspection.ts"
 import * as Profile from "./Profile.ts"
@@ -143,6 +144,7 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
     const options: Options = profile === undefined ? given as Options : withProfile(given, profile)
     const insecure = options[allowInsecureHttp] === true
     const issuer = yield* checkUrl(options.issuer, `${option}.issuer`, insecure, "issuer")
+    yield* optionNames.check(given, option, names)
     if (options.metadataUrl !== undefined) yield* checkUrl(options.metadataUrl, `${option}.metadataUrl`, insecure)
     if (options.jwksUri !== undefined) yield* checkUrl(options.jwksUri, `${option}.jwksUri`, insecure)
     if (options.introspection !== undefined && !isObject(options.introspection)) {
@@ -230,6 +232,18 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
       allowPrivateEndpoints: options[allowPrivateEndpoints] === true
     }
   })
+
+const names: Readonly<Record<Extract<keyof Options, string>, true>> = {
+  issuer: true,
+  tokenIssuers: true,
+  metadataUrl: true,
+  metadata: true,
+  jwksUri: true,
+  jwks: true,
+  algorithms: true,
+  profile: true,
+  introspection: true
+}
 
 const isObject = (value: unknown): boolean => typeof value === "object" && value !== null
 

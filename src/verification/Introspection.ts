@@ -10,6 +10,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { AuthConfigError, type AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
 import type * as ClientAuthentication from "./ClientAuthentication.ts"
+import * as optionNames from "./internal/optionNames.ts"
 import { checkMachineMarks, checkSubjectClaims } from "./internal/subjects.ts"
 
 /**
@@ -194,6 +195,7 @@ export const make = (options: Options, option: string): Result.Result<Introspect
         })
       )
     }
+    yield* optionNames.check(options, option, names)
     if ("lookUp" in options && typeof options.lookUp !== "function") {
       return yield* fail("lookUp", "give a function from a token to an Effect of { active, … }")
     }
@@ -230,6 +232,26 @@ export const make = (options: Options, option: string): Result.Result<Introspect
     }
     return { options, option, tokens, prefix: options.prefix, maxLifetime: seconds, inactiveLimit }
   })
+
+type NamesOf<O> = O extends unknown ? Extract<keyof O, string> : never
+
+const names: Readonly<Record<NamesOf<Options>, true>> = {
+  clientId: true,
+  clientSecret: true,
+  privateKey: true,
+  bearerToken: true,
+  method: true,
+  assertionAudience: true,
+  lookUp: true,
+  endpoint: true,
+  signedAnswers: true,
+  tokens: true,
+  prefix: true,
+  maxLifetime: true,
+  inactiveLimit: true,
+  subjectClaims: true,
+  machineMarks: true
+}
 
 const readLimit = (limit: InactiveLimit | undefined): Introspection["inactiveLimit"] | undefined => {
   if (limit === undefined) return { burst: 100, perSecond: 10 }

@@ -13,6 +13,7 @@ import { AuthConfigError, InvalidToken } from "../protocol/AuthError.ts"
 import { type Credentials, lineOf, type Scheme, textOf } from "../protocol/Credentials.ts"
 import { freezePrincipal } from "./internal/frozen.ts"
 import * as monotonic from "./internal/monotonic.ts"
+import * as optionNames from "./internal/optionNames.ts"
 import { sha256 } from "./internal/sha256.ts"
 import * as tokenTarget from "./internal/tokenTarget.ts"
 import type { Principal } from "./Principal.ts"
@@ -68,6 +69,7 @@ export interface Settings {
  */
 export const settings = (options: Options = {}, option = "tokenCache"): Result.Result<Settings, AuthConfigError> =>
   Result.gen(function*() {
+    yield* optionNames.check(options, option, names)
     const time = (
       name: "jwt" | "introspection" | "inactive",
       fallback: Duration.Duration,
@@ -105,6 +107,13 @@ export const settings = (options: Options = {}, option = "tokenCache"): Result.R
       forgotten: { at: Number.NEGATIVE_INFINITY, since: Number.NEGATIVE_INFINITY }
     }
   })
+
+const names: Readonly<Record<keyof Options, true>> = {
+  capacity: true,
+  jwt: true,
+  introspection: true,
+  inactive: true
+}
 
 /**
  * When a cached result may be used again: by the wall clock as long as the token is valid, and by the monotonic clock, which
