@@ -116,7 +116,7 @@ const unusable: ReadonlyArray<
     title: "jwks_uri relative",
     fault: body({ ...good, jwks_uri: "/jwks" }),
     is: "insecure-url",
-    detail: "no absolute URL"
+    detail: "not an absolute URL"
   },
   {
     title: "nested deeply",
