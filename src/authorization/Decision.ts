@@ -20,9 +20,8 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { AuthConfigError, type AuthError } from "../protocol/AuthError.ts"
 import type { Operation } from "../protocol/Operation.ts"
-import { sanitize } from "../protocol/RemoteText.ts"
+import { sanitize, sanitizeCause } from "../protocol/RemoteText.ts"
 import type { Principal } from "../verification/Principal.ts"
-import { safeCause } from "./internal/safeCause.ts"
 import type { Refusal } from "./Refusal.ts"
 
 /**
@@ -212,6 +211,8 @@ export interface Facts {
   readonly until?: bigint | undefined
   /** What failed, where the refusal has no error that describes it. For the log alone. */
   readonly cause?: Cause.Cause<unknown> | undefined
+  /** What the operator may have to do about it. For the log alone. */
+  readonly advice?: string | undefined
 }
 
 /**
@@ -241,7 +242,8 @@ export type Reporter = (facts: Facts, fiber: Fiber.Fiber<unknown, unknown>) => E
  * **Details**
  *
  * An admitted request, and one without credentials (how every sign-in begins), is logged at debug level; other refusals
- * at info, an unreachable authorization server at warning, a misconfiguration at error. Where neither the level nor a
+ * at info, an unreachable authorization server at warning, a misconfiguration at error. Of the answers with 503, two are
+ * logged at info, since clients without a valid token can cause them: `keys-cooling-down` and `overloaded`. Where neither the level nor a
  * listener asks for it, the decision is counted and not even made.
  *
  * If the listener throws, dies or takes more than 5 seconds, that is logged and an admission becomes `broken`: no request
@@ -279,7 +281,7 @@ export const reporter = (options: Options, broken: Refusal): Reporter => {
           if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
           if (facts.refusal === undefined) seriesOf(broken.reason).counter.updateUnsafe(1, fiber.context)
           return Effect.andThen(
-            Effect.logError("the DecisionListener failed", safeCause(cause)),
+            Effect.logError("the DecisionListener failed", sanitizeCause(cause)),
             facts.refusal === undefined ? Effect.fail(broken) : Effect.void
           )
         }
@@ -421,12 +423,12 @@ const seriesOf = (reason: string | undefined): Series => {
 
 const levelOf = (refusal: Refusal | undefined): LogLevel.Severity => {
   if (refusal === undefined || refusal.error?._tag === "MissingCredentials") return "Debug"
-  // A client can cause this one with a forged token: it is no sign of an outage.
-  if (refusal.reason === "keys-cooling-down") return "Info"
+  // A client can cause these with invented tokens or tenants: they are no sign of an outage.
+  if (refusal.reason === "keys-cooling-down" || refusal.reason === "overloaded") return "Info"
   return refusal.status === 500 ? "Error" : refusal.status === 503 ? "Warn" : "Info"
 }
 
-const log = (decision: Decision, level: LogLevel.Severity, { cause, refusal }: Facts): Effect.Effect<void> => {
+const log = (decision: Decision, level: LogLevel.Severity, { advice, cause, refusal }: Facts): Effect.Effect<void> => {
   const { duration, outcome, reason, status } = decision
   const line = outcome === "admitted" ? "request admitted" : `request refused with ${status}: ${reason}`
   const annotations = Object.fromEntries(
@@ -434,7 +436,13 @@ const log = (decision: Decision, level: LogLevel.Severity, { cause, refusal }: F
       .filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0))
   )
   const error = refusal?.error
-  const detail = cause !== undefined ? [safeCause(cause)] : status >= 500 && error !== undefined ? [error.message] : []
+  const detail = cause !== undefined
+    ? [sanitizeCause(cause)]
+    : advice !== undefined
+    ? [advice]
+    : status >= 500 && error !== undefined
+    ? [error.message]
+    : []
   return Effect.annotateLogs(Effect.logWithLevel(level)(line, ...detail), annotations)
 }
 

@@ -27,6 +27,7 @@ import {
 import type { AuthorizationServerMetadata } from "../protocol/AuthorizationServerMetadata.ts"
 import * as Credentials from "../protocol/Credentials.ts"
 import { maximumTarget, type Operation } from "../protocol/Operation.ts"
+import { sanitize } from "../protocol/RemoteText.ts"
 import * as Dpop from "../verification/Dpop.ts"
 import { Principal } from "../verification/Principal.ts"
 import { RequestState } from "../verification/RequestState.ts"
@@ -225,6 +226,11 @@ export interface Gate {
     fiber: Fiber.Fiber<unknown, unknown>,
     asked?: Pick<Decision.Facts, "operations" | "required"> | undefined
   ) => Effect.Effect<void, Refusal.Refusal>
+  /** The answer to a failure that nothing further inside has answered, reported as a decision: `broken`, for a defect. */
+  readonly refuseCause: (
+    cause: Cause.Cause<unknown>,
+    ticket?: Decision.Ticket | undefined
+  ) => Effect.Effect<never, Refusal.Refusal>
   /** The answer to a failure further inside, reported as a decision. */
   readonly refuse: (
     error: AuthError,
@@ -377,11 +383,12 @@ export const make = (options: Options): Gate => {
     ticket: Decision.Ticket,
     refusal: Refusal.Refusal,
     principal: Principal["Service"] | undefined = undefined,
-    operations: ReadonlyArray<Operation> = []
+    operations: ReadonlyArray<Operation> = [],
+    advice: string | undefined = undefined
   ): Effect.Effect<never, Refusal.Refusal> => {
     const required = refusal.error?._tag === "InsufficientScope" ? refusal.error.required : []
     return Effect.flatMapEager(
-      report({ refusal, principal, operations, required, ticket }, fiber),
+      report({ refusal, principal, operations, required, ticket, advice }, fiber),
       () => Effect.fail(refusal)
     )
   }
@@ -648,7 +655,8 @@ export const make = (options: Options): Gate => {
     request: Request
   ): Effect.Effect<Caller, Refusal.Refusal> => {
     if (allowsHost !== undefined && !isForThisServer(request.host ?? none)) {
-      return refuseWith(fiber, ticket, refusals.host)
+      const foreign = request.host?.find((host) => !allowsHost(host))
+      return refuseWith(fiber, ticket, refusals.host, undefined, none, adviceOnHost(foreign))
     }
     const origin = request.header("origin")
     if (origin !== undefined) {
@@ -704,6 +712,8 @@ export const make = (options: Options): Gate => {
       fiber === undefined ? Effect.withFiber((fiber) => authorize(fiber, call)) : authorize(fiber, call),
     admitted: (principal, ticket, until, fiber, { operations, required } = nothing) =>
       report({ refusal: undefined, principal, operations, required, ticket, until }, fiber),
+    refuseCause: (cause, ticket) =>
+      Effect.withFiber((fiber) => refuseCause(fiber, ticket ?? Decision.ticket(fiber), cause, circumstances)),
     refuse: (error, known, ticket) =>
       Effect.withFiber((fiber) =>
         refuseWith(
@@ -739,6 +749,17 @@ const isRefusal = (error: unknown): error is Refusal.Refusal =>
 const hasChallenge = ({ _tag }: AuthError): boolean =>
   _tag === "MissingCredentials" || _tag === "MalformedRequest" || _tag === "InvalidToken" ||
   _tag === "InvalidDpopProof" || _tag === "InsufficientScope"
+
+/** Short, since anyone can have it written to the log. */
+const longestHost = 64
+
+const adviceOnHost = (host: string | undefined): string =>
+  host === undefined
+    ? "The request names no host"
+    : `The Host ${
+      sanitize(JSON.stringify(host), longestHost)
+    } is not allowed: if clients reach this server under it, add ` +
+      "its name without the port to allowedHosts"
 
 const none: ReadonlyArray<never> = []
 const nothing = { operations: none, required: none }

@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 
 /**
  * The longest text that `sanitize` returns by default, in characters.
@@ -60,6 +61,31 @@ export const sanitize = (text: string, length: number = maximumLength): string =
  */
 export const sanitizeLines = (text: string, length: number = 16_384): string =>
   text.slice(0, length).split("\n").map((line) => sanitize(line, length)).join("\n")
+
+/** Longer messages are cut. */
+const longestMessage = 1_024
+
+/**
+ * Makes a cause fit for a log: each message is one line of at most 1,024 characters, and stack traces keep the lines that
+ * name a place in the code. Errors of other code may quote a claim, a request or an answer.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const sanitizeCause = (cause: Cause.Cause<unknown>): Cause.Cause<never> =>
+  Cause.fromReasons(Cause.prettyErrors(cause).map((error) => Cause.makeDieReason(sanitizeError(error))))
+
+const sanitizeError = ({ cause, message, name, stack = "" }: Error): Error => {
+  const safe = new Error(
+    sanitize(message, longestMessage),
+    cause instanceof Error ? { cause: sanitizeError(cause) } : undefined
+  )
+  safe.name = sanitize(name)
+  // The message is part of a stack, with its line breaks.
+  const frames = stack.split("\n").filter((line) => line.startsWith("    at "))
+  safe.stack = [`${safe.name}: ${safe.message}`, sanitizeLines(frames.join("\n"))].join("\n").trimEnd()
+  return safe
+}
 
 const escape = (character: string): string => {
   const code = character.codePointAt(0)!

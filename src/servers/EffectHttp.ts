@@ -57,7 +57,11 @@ export const middleware: Layer.Layer<
       effectHttp.passed(request, gate, ticket)
       // As the router sets it: a frame less than providing it. Of a request that is interrupted the server restores it.
       const outside = fiber.context
-      fiber.setContext(gate.enter(outside, principal))
+      try {
+        fiber.setContext(gate.enter(outside, principal))
+      } catch (defect) {
+        return effectHttp.answered(gate, request, gate.refuseCause(Cause.die(defect), ticket))
+      }
       const handled = !isMcp && effectHttp.isUpgrade(request)
         ? effectStream.endConnectionInTime(app, { gate, principal, ticket })
         : app

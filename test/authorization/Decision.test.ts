@@ -62,6 +62,34 @@ describe("Decision", () => {
       }])
     }))
 
+  it.effect("[T-AUD-18a] a foreign Host is logged with what to change, the client learns nothing of it", () =>
+    Effect.gen(function*() {
+      const { decisions, layer, lines } = listening()
+      const made = yield* gate({ allowedHosts: ["todos.internal"] })
+      const present = (host: ReadonlyArray<string> | undefined) =>
+        Effect.provide(refused(made.gate.authenticate({ ...request(), host })), layer)
+      const advice = (host: string) =>
+        `The Host ${host} is not allowed: if clients reach this server under it, add its name without the port to allowedHosts`
+      const answers = [
+        yield* present(["todos.internal", "host.docker.internal:3000"]),
+        yield* present(["\u001b[2J\"\n[12:00:00] INFO: request admitted"]),
+        yield* present(["x".repeat(10_000)]),
+        yield* present([])
+      ]
+      for (const { body, status } of answers) {
+        assert.deepStrictEqual([status, body], [403, answers[0]!.body])
+        assert.notInclude(body, "allowedHosts")
+      }
+      assert.deepStrictEqual(decisions.map(({ reason }) => reason), Array(4).fill("foreign-host"))
+      const line = "request refused with 403: foreign-host"
+      assert.deepStrictEqual(lines.map(({ level, message }) => [level, ...message]), [
+        ["Info", line, advice("\"host.docker.internal:3000\"")],
+        ["Info", line, advice("\"\\u001b[2J\\\"\\n[12:00:00] INFO: request admitted\"")],
+        ["Info", line, advice(`"${"x".repeat(62)}…`)],
+        ["Info", line, "The request names no host"]
+      ])
+    }))
+
   it.effect.each<[
     title: string,
     error: AuthError.AuthError,
@@ -100,6 +128,18 @@ describe("Decision", () => {
       503,
       "keys-cooling-down",
       ["The authorization server https://issuer.test was asked a moment ago and is not asked again yet: keys-cooling-down"]
+    ],
+    [
+      "[T-AUD-10e] a full limit on unknown tokens, which a client can cause",
+      new AuthError.AuthorizationServerUnavailable({
+        reason: "overloaded",
+        issuer: "https://issuer.test",
+        retryAfter: 1
+      }),
+      "Info",
+      503,
+      "overloaded",
+      ["The authorization server https://issuer.test cannot be reached: overloaded"]
     ],
     [
       "useless metadata, with what to change",

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
+import { Cause, Schema } from "effect"
 import { RemoteText } from "effect-mcp-auth"
 
 describe("sanitize", () => {
@@ -41,6 +41,23 @@ describe("sanitize", () => {
       assert.strictEqual(RemoteText.sanitize(safe), safe)
     }
   )
+})
+
+describe("sanitizeCause", () => {
+  it("[T-AUD-14f] leaves no line of a message that could be a line of the log", () => {
+    const inner = new Error("inner\n[12:00:00] INFO: request admitted")
+    const cause = Cause.die(new Error("outer\r\n[12:00:00] INFO: request admitted\u2028x", { cause: inner }))
+    const lines = Cause.pretty(RemoteText.sanitizeCause(cause)).split(/[\r\n\u2028]/)
+    assert.strictEqual(lines[0], "Error: outer\\u000d\\u000a[12:00:00] INFO: request admitted\\u2028x")
+    for (const line of lines.slice(1)) assert.match(line, /^( |\[cause\]: Error: inner\\u000a|\}|$)/)
+    assert.include(lines.join("\n"), "inner\\u000a[12:00:00]")
+    assert.include(lines.join("\n"), "RemoteText.test.ts")
+  })
+
+  it("cuts long messages", () => {
+    const [error] = Cause.prettyErrors(RemoteText.sanitizeCause(Cause.die(new Error("x".repeat(5_000)))))
+    assert.lengthOf(error!.message, 1_024)
+  })
 })
 
 describe("sanitizeLines", () => {

@@ -5,7 +5,7 @@ import { McpServer, ResourceTemplate } from "@modelcontextprotocol/sdk/server/mc
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
 import { CallToolRequestSchema } from "@modelcontextprotocol/sdk/types.js"
-import { Clock, Context, Data, Deferred, Effect, Fiber, Layer, References, Schema } from "effect"
+import { Cause, Clock, Context, Data, Deferred, Effect, Fiber, Layer, Logger, References, Schema } from "effect"
 import { AuthError, AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -749,6 +749,42 @@ describe("sdk-v1", () => {
       gone.abort()
       yield* Deferred.await(interrupted)
       yield* Effect.promise(() => answer)
+    }))
+
+  it.live("[T-AUD-14f] a handler that dies is logged without a line that could be one of the log", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ cause, message }) => {
+        lines.push(String(message))
+        if (cause.reasons.length > 0) lines.push(...Cause.pretty(cause).split("\n"))
+      })
+      const auth = yield* Effect.promise(() =>
+        McpAuthSdk.fromLayer(
+          AuthLayer.mock({ subject: "alice", scopes: ["read"] }).pipe(Layer.provideMerge(Logger.layer([logger])))
+        )
+      )
+      yield* Effect.addFinalizer(() => Effect.promise(() => auth.dispose()))
+      const server = new McpServer({ name: "test", version: "1.0.0" })
+      auth.registerTool(server, "dies", {}, () => Effect.die(new Error("it broke\n[12:00:00] INFO: request admitted")))
+      const handle = auth.protectFetch(server, async (request, options) => {
+        const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
+        await server.connect(transport as never)
+        return transport.handleRequest(request, options)
+      })
+      const answer = yield* Effect.promise(async () => {
+        const response = await handle(
+          new Request("http://localhost/mcp", {
+            method: "POST",
+            headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
+            body: JSON.stringify(callTool("dies"))
+          })
+        )
+        return response.text()
+      })
+      assert.notInclude(answer, "it broke")
+      assert.include(lines, "A handler of the MCP server died")
+      assert.include(lines, "Error: it broke\\u000a[12:00:00] INFO: request admitted")
+      assert.isUndefined(lines.find((_) => _.startsWith("[12")))
     }))
 
   it.live("a gate can be built from AuthLayer.mock", () =>

@@ -5,9 +5,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import { sanitizeCause } from "../../protocol/RemoteText.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as TokenCache from "../../verification/TokenCache.ts"
-import { safeCause } from "./safeCause.ts"
 
 /* Open streams, and what has been revoked or invalidated since a request was authenticated. */
 
@@ -88,7 +88,7 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
       Effect.catch(() => Effect.succeed(false)),
       // A function that throws or dies has not approved of the token.
       Effect.catchDefect((defect) =>
-        Effect.as(Effect.logError("revocation failed for an open stream", safeCause(Cause.die(defect))), true)
+        Effect.as(Effect.logError("revocation failed for an open stream", sanitizeCause(Cause.die(defect))), true)
       ),
       Effect.ensuring(Effect.sync(() => {
         asks--

@@ -16,7 +16,6 @@ import type { Refusal } from "../../authorization/Refusal.ts"
 import type { RequiredScope } from "../../authorization/RequiredScopes.ts"
 import { AuthConfigError, type MalformedRequest, MissingCredentials } from "../../protocol/AuthError.ts"
 import type * as Operation from "../../protocol/Operation.ts"
-import { sanitizeLines } from "../../protocol/RemoteText.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as authInfo from "./authInfo.ts"
 import type * as body from "./body.ts"
@@ -374,7 +373,7 @@ export const make = async <A, R, E>(
     const refusal = Exit.findErrorOption(exit)
     if (refusal._tag === "Some") return Result.fail(refusal.value as Refusal)
     if (disposed || Cause.hasInterruptsOnly(exit.cause)) return Result.fail(gate.refusals.closing)
-    runtime.runFork(Effect.logError("a request was refused with 500: broken", sanitizeLines(Cause.pretty(exit.cause))))
+    runtime.runFork(Effect.ignore(gate.refuseCause(exit.cause)))
     return Result.fail(gate.refusals.broken)
   }
 

@@ -6,7 +6,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as ManagedRuntime from "effect/ManagedRuntime"
-import { sanitizeLines } from "../../protocol/RemoteText.ts"
+import { sanitizeCause } from "../../protocol/RemoteText.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import { RequestState } from "../../verification/RequestState.ts"
 import { type Caller, holds, type Requirement } from "./sdkRegistry.ts"
@@ -87,7 +87,7 @@ const run = async <R>(
     provided,
     (cause) =>
       Cause.hasDies(cause)
-        ? Effect.logError("A handler of the MCP server died", sanitizeLines(Cause.pretty(cause)))
+        ? Effect.logError("A handler of the MCP server died", sanitizeCause(cause))
         : Effect.void
   )
   const exit = await runtime.runPromiseExit(reported as Effect.Effect<unknown, unknown, R>, signal && { signal })

@@ -6,7 +6,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Stream from "effect/Stream"
 import { AuthorizationServerUnavailable, InvalidMetadata } from "../../protocol/AuthError.ts"
-import { sanitize, sanitizeLines } from "../../protocol/RemoteText.ts"
+import { sanitize } from "../../protocol/RemoteText.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import { isShallow, maximumDepth } from "./json.ts"
 import { retryAfterOf } from "./retryAfter.ts"
@@ -95,7 +95,7 @@ export const fetchDocument = (
     // A client of the user's may throw. That must not cost the good keys, nor the pauses between attempts.
     Effect.catchDefect((defect) =>
       Effect.andThen(
-        Effect.logError(`The HTTP client threw while it fetched ${sanitize(url)}`, sanitizeLines(String(defect))),
+        Effect.logError(`The HTTP client threw while it fetched ${sanitize(url)}`, sanitize(String(defect), 1_024)),
         Effect.fail(unavailable("network"))
       )
     ),

@@ -1,0 +1,112 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Layer, Logger, References, Schema } from "effect"
+import { AuthLayer, Decision } from "effect-mcp-auth"
+import { McpAuthFetch } from "effect-mcp-auth/fetch"
+import { McpAuthNode } from "effect-mcp-auth/node"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient, HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
+import { listen } from "./sdk/listen.ts"
+
+class Since extends Context.Service<Since, { readonly since: Date }>()("test/Since") {}
+
+const resource = "https://server.test/mcp"
+
+/** Claims that nothing freezes, so that each request decodes them, and a schema that breaks when it decodes them again. */
+const options = (issuer: string) => {
+  let count = 0
+  const breaks = Schema.makeFilter<{ readonly since: Date }>(() => {
+    if (++count > 1) throw new Error("the schema broke\n[12:00:00] INFO: request admitted")
+    return true
+  })
+  return {
+    resource,
+    authorizationServers: [issuer],
+    scopes: ["todos:read"],
+    claims: { service: Since, schema: Schema.Struct({ since: Schema.DateFromMillis }).check(breaks) }
+  } as const
+}
+
+/** What a request with a good token gets, what the listener hears, and what the log says. */
+const world = Effect.gen(function*() {
+  const { client, issuer } = yield* TestIssuer.make({ resource })
+  const decisions: Array<Decision.Decision> = []
+  const lines: Array<string> = []
+  const provided = Layer.mergeAll(
+    Layer.succeed(HttpClient.HttpClient, client),
+    Layer.succeed(Decision.DecisionListener, (_) => Effect.sync(() => void decisions.push(_))),
+    Logger.layer([Logger.map(Logger.formatLogFmt, (line) => void lines.push(line))]),
+    Layer.succeed(References.MinimumLogLevel, "Info")
+  )
+  const request = Effect.map(
+    issuer.mint({ scopes: ["todos:read"], claims: { since: 1000 } }),
+    (token) =>
+      new Request(resource, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
+      })
+  )
+  return { options: options(issuer.issuer), provided, decisions, lines, request }
+})
+
+type World = Effect.Success<typeof world>
+
+const hosts: ReadonlyArray<
+  readonly [string, (world: World) => Effect.Effect<(request: Request) => Promise<Response>, unknown, any>]
+> = [
+  ["a route of Effect", ({ options, provided }) =>
+    Effect.sync(() => {
+      const routes = HttpRouter.add("POST", "/mcp", HttpServerResponse.text("ran")).pipe(
+        Layer.provide(AuthLayer.layer(options))
+      )
+      const { handler } = HttpRouter.toWebHandler(
+        routes.pipe(Layer.provideMerge(provided), Layer.provideMerge(HttpServer.layerServices)) as never,
+        { disableLogger: true }
+      )
+      return handler as (request: Request) => Promise<Response>
+    })],
+  ["fetch", ({ options, provided }) =>
+    Effect.map(
+      Effect.acquireRelease(
+        Effect.promise(() =>
+          McpAuthFetch.fromLayer(AuthLayer.layerServices(options).pipe(Layer.provideMerge(provided)), Since)
+        ),
+        (auth) => Effect.promise(() => auth.dispose())
+      ),
+      (auth) => auth.protect(() => new Response("ran"))
+    )],
+  ["node:http", ({ options, provided }) =>
+    Effect.gen(function*() {
+      const auth = yield* Effect.acquireRelease(
+        Effect.promise(() =>
+          McpAuthNode.fromLayer(AuthLayer.layerServices(options).pipe(Layer.provideMerge(provided)), Since)
+        ),
+        (auth) => Effect.promise(() => auth.dispose())
+      )
+      const protect = auth.protect()
+      const origin = yield* listen(() => Effect.succeed((req, res) => void protect(req, res, () => res.end("ran"))))
+      return async (request: Request) =>
+        fetch(`${origin}/mcp`, { method: "POST", headers: request.headers, body: await request.text() })
+    })]
+]
+
+describe.each(hosts)("claims that break when a request decodes them again, %s", (_, start) => {
+  it.live("[T-AUD-22b] are the same 500 as everything that breaks, reported and logged with one line", () =>
+    Effect.gen(function*() {
+      const made = yield* world
+      const send = yield* start(made) as Effect.Effect<(request: Request) => Promise<Response>>
+      const request = yield* made.request
+      const response = yield* Effect.promise(() => send(request))
+      assert.deepStrictEqual([response.status, yield* Effect.promise(() => response.json())], [500, {
+        error: "server_error",
+        error_description: "The server cannot check access tokens"
+      }])
+      assert.deepStrictEqual(
+        made.decisions.filter(({ outcome }) => outcome === "refused").map(({ reason, status }) => [reason, status]),
+        [["broken", 500]]
+      )
+      assert.lengthOf(made.lines, 1)
+      assert.include(made.lines[0], "request refused with 500: broken")
+      assert.include(made.lines[0], "the schema broke")
+    }))
+})
