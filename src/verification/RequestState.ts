@@ -44,6 +44,9 @@ export interface Purpose {
  *
  * The key is made when the layer is built unless `stateSecret` is configured: several instances need a common one.
  *
+ * Sealed state has at most 65,536 characters, which is about 48 KB of state. To seal more is a defect (a `RangeError`): keep
+ * large data in a store and seal its key.
+ *
  * **Example** (Out and in)
  *
  * ```ts
@@ -79,8 +82,14 @@ const refused = new MalformedRequest({ reason: "state" })
 
 const defaultLifetime = Duration.minutes(10)
 
-/** Sealed text beyond this is nothing that was handed out here. */
+/** Longer sealed text is neither handed out nor opened. */
 const maximumLength = 64 * 1024
+
+const tooLong = (operation: string, length: number): RangeError =>
+  new RangeError(
+    `RequestState.seal: the sealed state of ${operation} has ${length} characters, at most ${maximumLength} can be ` +
+      "opened again. Keep the data in a store and seal its key"
+  )
 
 /**
  * Makes the service of one resource, named by its resource identifier. The secret must have 32 bytes or more, as text;
@@ -103,9 +112,10 @@ export const make = (
         const key = yield* getKey
         const until = now + Duration.toMillis(Duration.fromInputUnsafe(lifetime ?? defaultLifetime))
         const content = new TextEncoder().encode(JSON.stringify([principal.key, operation, until, state]))
-        return yield* Effect.promise(() =>
+        const sealed = yield* Effect.promise(() =>
           new CompactEncrypt(content).setProtectedHeader({ alg: "dir", enc: "A256GCM" }).encrypt(key)
         )
+        return sealed.length > maximumLength ? yield* Effect.die(tooLong(operation, sealed.length)) : sealed
       }),
       open: Effect.fnUntraced(function*(sealed, { operation }) {
         const principal = yield* Principal

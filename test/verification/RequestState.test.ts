@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Redacted, Schema } from "effect"
+import { Cause, Context, Effect, Exit, Layer, Redacted, Schema } from "effect"
 import { AuthLayer, Gate, Principal, RequestState } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
@@ -66,6 +66,24 @@ describe("RequestState", () => {
           "state",
           `${at}`
         )
+      }
+    }))
+
+  it.effect("opens the longest state that it seals, and seals no longer one", () =>
+    Effect.gen(function*() {
+      const state = yield* RequestState.make(undefined, resource)
+      const longest = "x".repeat(48_900)
+      const sealed = yield* state.seal(longest, purpose).pipe(as("alice"))
+      assert.strictEqual(yield* state.open(sealed, purpose).pipe(as("alice")), longest)
+      for (const length of [49_200, 1_000_000]) {
+        const exit = yield* Effect.exit(state.seal("x".repeat(length), purpose).pipe(as("alice")))
+        const [error] = Exit.isFailure(exit) ? Cause.prettyErrors(exit.cause) : []
+        assert.match(
+          error?.message ?? "",
+          /^RequestState\.seal: the sealed state of tools\/call plan_trip has \d+ characters/
+        )
+        assert.include(error?.message, "at most 65536")
+        assert.include(error?.message, "Keep the data in a store")
       }
     }))
 

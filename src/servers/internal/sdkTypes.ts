@@ -31,6 +31,7 @@ export type Services<Offered extends string, R, N extends Anonymous, Need extend
  * tool, prompt or resource, for ten minutes unless a lifetime is given.
  */
 export interface State {
+  /** Rejects with a `RangeError` if the sealed state is longer than 65,536 characters. */
   readonly seal: (state: string, options?: { readonly lifetime?: Duration.Input | undefined }) => Promise<string>
   /** Rejects what was not sealed here for this caller, or is out of time. */
   readonly open: (sealed: string) => Promise<string>
