@@ -89,7 +89,8 @@ export interface Endpoint extends Common {
 }
 
 /**
- * What a token is, in the words of RFC 7662 §2.2. A token is good only if `active` is `true`.
+ * What a token is, in the words of RFC 7662 §2.2. A token is good only if `active` is `true`. `null` for `exp`, `sub` and
+ * `token_type` counts as absent.
  *
  * @category models
  * @since 0.1.0

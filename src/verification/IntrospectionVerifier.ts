@@ -325,7 +325,7 @@ export const make = (
       verify: Effect.fnUntraced(function*(credentials) {
         const { token } = credentials
         if (Redacted.value(token).length > maximumLength) return yield* Effect.fromResult(Claims.refuse("too-large"))
-        const answer = yield* askOnce(token)
+        const answer = withoutNulls(yield* askOnce(token))
         if (Claims.own(answer.claims, "active") !== true) return yield* Effect.fromResult(Claims.refuse("inactive"))
         const jwt = yield* Effect.fromResult(Jwt.read(Redacted.value(token), rules.tokenType))
         const isProven = jwt !== undefined && Jwt.saysMore(jwt, answer.claims) &&
@@ -360,6 +360,17 @@ const isStored = (value: unknown): value is Stored => {
   const { at, claims } = (value ?? {}) as Partial<Stored>
   return typeof at === "number" && typeof claims === "object" && claims !== null && !Array.isArray(claims)
 }
+
+/** Some servers write `null` for what they leave out. Members that restrict a token, such as `aud` and `cnf`, stay. */
+const withoutNulls = (said: Said): Said => {
+  const absent = nullable.filter((name) => Claims.own(said.claims, name) === null)
+  if (absent.length === 0) return said
+  const claims: Record<string, unknown> = { ...said.claims }
+  for (const name of absent) delete claims[name]
+  return { ...said, claims }
+}
+
+const nullable = ["sub", "token_type"] as const
 
 /** An answer without `exp` (`null` says as little) ends with its lifetime, where the configuration gives it one. */
 const withExpiry = (answer: Claims.Claims, maxLifetime: number | undefined, now: number): Claims.Claims => {

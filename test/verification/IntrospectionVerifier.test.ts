@@ -189,6 +189,39 @@ describe("the answer", () => {
       })
   )
 
+  const machineMarks = [{ claim: "grant", values: ["client_credentials"] }] as const
+  it.effect.each<readonly [claims: Record<string, unknown>, outcome: string]>([
+    [{ token_type: null }, "admitted"],
+    [{ sub: null }, "401 subject"],
+    [{ sub: null, grant: "client_credentials" }, "admitted"],
+    [{ sub: null, grant: "client_credentials", client_id: undefined }, "401 subject"],
+    [{ sub: "", grant: "client_credentials" }, "401 subject"],
+    [{ sub: 0, grant: "client_credentials" }, "401 subject"],
+    [{ token_type: "" }, "401 token-type"],
+    [{ token_type: null, token_use: "refresh_token" }, "401 token-type"],
+    // What restricts a token is not absent.
+    [{ cnf: null }, "401 bound-to-key"],
+    [{ aud: null }, "401 audience"],
+    [{ client_id: null }, "401 client-id"],
+    [{ token_use: null }, "401 token-type"]
+  ])("null for sub and token_type says as little as their absence: %j", ([claims, outcome]) =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* judged(active(claims), { introspection: { machineMarks } }), outcome)
+    }))
+
+  it.effect("[T-AUD-21a] null for sub hides no subject that the issuer signed, and believes no other", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate, issuer } = yield* world
+      endpoint.answer = active({ sub: null })
+      const caller = yield* gate({ server: { introspection: { ...secret, tokens: "all" } } })
+      const token = yield* issuer.mint({ subject: "bob" })
+      assert.strictEqual(((yield* caller.present(token)) as Principal["Service"]).subject, "bob")
+      const [header, payload] = token.split(".")
+      assert.strictEqual(yield* caller.outcome(`${header}.${payload}.AAAA`), "401 signature")
+      const unsigned = Buffer.from(JSON.stringify({ alg: "none", typ: "at+jwt" })).toString("base64url")
+      assert.strictEqual(yield* caller.outcome(`${unsigned}.${payload}.`), "401 subject")
+    }))
+
   it.effect("a maxLifetime stretches no token that has its own end", () =>
     Effect.gen(function*() {
       const options = { introspection: { maxLifetime: "1 hour" } } as const
