@@ -38,7 +38,7 @@ import type * as Layer from "effect/Layer"
 import type * as Gate from "../authorization/Gate.ts"
 import { checkTenantOption } from "./internal/host.ts"
 import * as node from "./internal/nodeHost.ts"
-import { checkConfig } from "./internal/optionNames.ts"
+import * as optionNames from "./internal/optionNames.ts"
 import * as sdkGate from "./internal/sdkGate.ts"
 import * as sdkHost from "./internal/sdkHost.ts"
 import type {
@@ -334,6 +334,8 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
   readonly dispose: () => Promise<void>
 }
 
+const protectNames: Readonly<Record<keyof ProtectOptions, true>> = { tenant: true }
+
 /**
  * Builds a gate from any layer that provides one, such as `AuthLayer.layerServices`, `AuthLayer.config` or
  * `AuthLayer.mock`. `make` is this with `AuthLayer.layerServices`.
@@ -370,7 +372,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         `tool ${name}`,
         { scopes, unauthorized },
         handler as never,
-        (wrapped) => server.registerTool(name, checkConfig(config, `tool ${name}`) as object, wrapped)
+        (wrapped) => server.registerTool(name, optionNames.checkConfig(config, `tool ${name}`) as object, wrapped)
       ),
     registerPrompt: (server, name, { scopes, unauthorized, ...config }, handler) =>
       sdk.register(
@@ -378,7 +380,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
         `prompt ${name}`,
         { scopes, unauthorized },
         handler as never,
-        (wrapped) => server.registerPrompt(name, checkConfig(config, `prompt ${name}`) as object, wrapped)
+        (wrapped) => server.registerPrompt(name, optionNames.checkConfig(config, `prompt ${name}`) as object, wrapped)
       ),
     registerResource: (server, name, uriOrTemplate, { scopes, unauthorized, ...config }, handler) =>
       sdk.register(
@@ -390,14 +392,15 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
           server.registerResource(
             name,
             uriOrTemplate as string,
-            checkConfig(config, `resource ${name}`) as ResourceMetadata,
+            optionNames.checkConfig(config, `resource ${name}`) as ResourceMetadata,
             wrapped
           )
       ) as never,
-    protect: (server, { tenant } = {}) => {
+    protect: (server, options = {}) => {
+      optionNames.check(options, "protect", protectNames)
       const policies = policiesOf(server)
       const reading = node.reading(host, limits)
-      const tenantOf = checkTenantOption(host.gate, tenant, "protect.tenant")
+      const tenantOf = checkTenantOption(host.gate, options.tenant, "protect.tenant")
       return async (req, res, next) => {
         const decided = node.decideCall(host, req, res, reading, policies, tenantOf)
         const admitted = decided instanceof Promise ? await decided : decided

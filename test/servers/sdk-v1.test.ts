@@ -693,6 +693,9 @@ describe("sdk-v1", () => {
         option(() => auth.registerTool(server, "a", { scope: ["read"] } as never, handler)),
         option(() => auth.registerPrompt(server, "a", { requiredScopes: ["read"] } as never, handler as never)),
         option(() => auth.registerResource(server, "a", "a://b", { scope: ["read"] } as never, handler as never)),
+        option(() => auth.registerTool(server, "a", { Scopes: ["read"] } as never, handler)),
+        option(() => auth.registerTool(server, "a", { scopes: ["read"], unauthorized: "hidden" } as never, handler)),
+        option(() => auth.protect(server, { scopes: ["read"] } as never)),
         option(() => auth.registerTool({} as never, "a", {}, handler))
       ], [
         "not-offered scopes",
@@ -702,6 +705,9 @@ describe("sdk-v1", () => {
         "malformed tool a.scope",
         "malformed prompt a.requiredScopes",
         "malformed resource a.scope",
+        "malformed tool a.Scopes",
+        "malformed tool a.unauthorized",
+        "malformed protect.scopes",
         "malformed server"
       ])
       assert.deepStrictEqual(Object.keys((server as never as { _registeredTools: object })._registeredTools), [])

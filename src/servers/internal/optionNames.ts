@@ -19,14 +19,14 @@ export const check = <O extends object>(options: O, path: string, names: Readonl
 }
 
 /** What an author may write for `scopes` and `unauthorized`. */
-const misspelled = ["scope", "requiredScopes", "required_scopes", "unauthorised"]
+const misspelled = /^(?:required?_?)?scopes?$|^unauthori[sz]ed$/i
 
 /**
  * Rejects names in the configuration of a tool, prompt or resource that mean what it requires: the SDK, whose own options are
  * not listed here, would ignore them.
  */
 export const checkConfig = <C extends object>(config: C, what: string): C => {
-  const name = misspelled.find((name) => Object.hasOwn(config, name))
+  const name = Object.keys(config).find((name) => misspelled.test(name))
   if (name === undefined) return config
   throw new AuthConfigError({
     reason: "malformed",

@@ -407,6 +407,13 @@ export const make = (
   return {
     offered,
     check: (what, scopes, unauthorized) => {
+      if (unauthorized !== "challenge" && unauthorized !== "hide") {
+        throw new AuthConfigError({
+          reason: "malformed",
+          option: `${what}.unauthorized`,
+          fix: "write \"challenge\" or \"hide\", or leave it out to challenge"
+        })
+      }
       if (typeof scopes === "function") {
         if (unauthorized !== "hide") return { scopes, unauthorized }
         throw new AuthConfigError({
