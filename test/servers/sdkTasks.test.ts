@@ -75,6 +75,16 @@ const webStandard: Host = (auth, tasks) => {
   return getRequestListener((request) => handler(request)) as RequestListener
 }
 
+/** Hands handlers an `authInfo` that the gate did not make. */
+const withOwnAuthInfo: Host = (auth, tasks) => {
+  const handler = auth.protectFetch(makeServer(auth, tasks), async (request, { authInfo, ...options }) => {
+    const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
+    await makeServer(auth, tasks).connect(transport as never)
+    return transport.handleRequest(request, { ...options, authInfo: { ...authInfo!, token: "" } })
+  })
+  return getRequestListener((request) => handler(request)) as RequestListener
+}
+
 const withSessions: Host = (auth, tasks) => {
   const open = new Map<string, StreamableHTTPServerTransport>()
   const app = express()
@@ -200,6 +210,16 @@ describe.each([["Express", stateless], ["the web-standard transport", webStandar
       }))
   }
 )
+
+describe("tasks of sdk-v1 whose caller the gate cannot tell", () => {
+  it.live("[T-AUD-20b] belong to no caller", () =>
+    Effect.gen(function*() {
+      const started = yield* start(withOwnAuthInfo)
+      const taskId = yield* create(started, yield* started.signIn("alice"))
+      const foreign = yield* findTask(started, yield* started.signIn("mallory"), taskId)
+      assert.deepStrictEqual([foreign.listed, foreign.status, foreign.text], [[], undefined, undefined])
+    }))
+})
 
 describe("tasks of sdk-v1 with sessions", () => {
   it.live("[T-AUD-20b] a task belongs to the session that created it, and the session to its caller", () =>

@@ -8,13 +8,18 @@ import type { Principal } from "../../verification/Principal.ts"
 /** The methods that reach the tasks of the store. */
 export const methods: ReadonlyArray<string> = ["tasks/get", "tasks/result", "tasks/list", "tasks/cancel"]
 
-/** The name of a caller for the task store: the same on every instance, and another one at every resource. */
+/**
+ * The name of a caller for the task store: the same on every instance, and another one at every resource. A caller without
+ * a principal gets a new name each time, so that its tasks are found by no other caller.
+ */
 export type OwnerOf = (extra: unknown) => string
 
 export const makeOwnerOf =
   (gate: Gate, callerOf: (extra: unknown) => Principal["Service"] | undefined): OwnerOf => (extra) => {
     const caller = callerOf(extra)
-    return JSON.stringify([gate.resourceOf(caller).resource, caller?.key ?? "anonymous"])
+    return caller === undefined
+      ? crypto.randomUUID()
+      : JSON.stringify([gate.resourceOf(caller).resource, caller.key])
   }
 
 type Handler = (request: unknown, extra: unknown) => unknown
