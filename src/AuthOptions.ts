@@ -396,7 +396,10 @@ const checkRevocation = (
     return Result.succeed({ isRevoked: revocation && inTime(revocation), subscribe: () => Effect.void })
   }
   return typeof revocation?.isRevoked === "function" && typeof revocation.subscribe === "function"
-    ? Result.succeed(revocation)
+    ? Result.succeed({
+      isRevoked: inTime((principal) => revocation.isRevoked(principal)),
+      subscribe: (listener) => revocation.subscribe(listener)
+    })
     : Result.fail(
       new AuthConfigError({
         reason: "malformed",

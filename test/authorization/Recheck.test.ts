@@ -7,6 +7,26 @@ import * as steppingClock from "../verification/steppingClock.ts"
 
 type GateOptions = NonNullable<Parameters<World["gate"]>[0]>
 
+type Answer = () => Effect.Effect<boolean>
+
+/** Its methods need `this`. */
+class OwnRevocations {
+  readonly #answer: Answer
+  readonly revoke = () => Effect.void
+
+  constructor(answer: Answer) {
+    this.#answer = answer
+  }
+
+  isRevoked() {
+    return this.#answer()
+  }
+
+  subscribe() {
+    return Effect.void
+  }
+}
+
 const call = Result.getOrThrow(
   Operation.fromBody({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "list" } })
 )
@@ -122,23 +142,29 @@ describe("when the body is complete", () => {
       assert.strictEqual(yield* during(it, "b", TestClock.adjust("310 seconds")), "401 expired")
     }))
 
-  it.effect("[T-AUD-07b] a revocation function that hangs is 503 after 5 seconds, at arrival and after the body", () =>
-    Effect.gen(function*() {
-      const { gate } = yield* world
-      let answer: Effect.Effect<boolean> = Effect.never
-      const { gate: it } = yield* gate({ revocation: () => answer })
-      const verdict = Effect.fnUntraced(function*(meanwhile: Effect.Effect<unknown>) {
-        const fiber = yield* Effect.forkChild(during(it, "a", meanwhile))
-        yield* TestClock.adjust("5 seconds")
-        return yield* Fiber.join(fiber)
+  it.effect.each<readonly [string, (answer: Answer) => NonNullable<GateOptions["revocation"]>]>([
+    ["function", (answer) => answer],
+    ["service of the user's own", (answer) => new OwnRevocations(answer)]
+  ])(
+    "[T-AUD-07b] a revocation %s that hangs is 503 after 5 seconds, at arrival and after the body",
+    ([, make]) =>
+      Effect.gen(function*() {
+        const { gate } = yield* world
+        let answer: Effect.Effect<boolean> = Effect.never
+        const { gate: it } = yield* gate({ revocation: make(() => answer) })
+        const verdict = Effect.fnUntraced(function*(meanwhile: Effect.Effect<unknown>) {
+          const fiber = yield* Effect.forkChild(during(it, "a", meanwhile))
+          yield* TestClock.adjust("5 seconds")
+          return yield* Fiber.join(fiber)
+        })
+        assert.strictEqual(yield* verdict(Effect.void), "503 timeout")
+        answer = Effect.succeed(false)
+        const hang = Effect.sync(() => {
+          answer = Effect.never
+        })
+        assert.strictEqual(yield* verdict(hang), "503 timeout")
       })
-      assert.strictEqual(yield* verdict(Effect.void), "503 timeout")
-      answer = Effect.succeed(false)
-      const hang = Effect.sync(() => {
-        answer = Effect.never
-      })
-      assert.strictEqual(yield* verdict(hang), "503 timeout")
-    }))
+  )
 
   it.effect("[T-AUD-07b] revocation is asked again, and not where nothing was awaited", () =>
     Effect.gen(function*() {
