@@ -91,7 +91,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "SESS-01"
   ],
   "A caller who opens too many sessions loses only their own sessions.": ["T-AUD-20"],
-  "A task of SDK v1 belongs to its session, or without sessions to its caller.": ["T-AUD-20b"],
+  "With `McpAuthSdk` for SDK v1, a task belongs to its session, or without sessions to its caller.": ["T-AUD-20b"],
   "Sealed state opens only for the same caller, operation and resource.": ["T-AUD-50", "SESS-06"],
   "Answers that depend on the caller are not marked as publicly cacheable.": ["T-AUD-13b"],
   "Hidden tools, prompts and resources are answered like those that do not exist, and send no updates.": [
