@@ -247,6 +247,7 @@ export const makeGate = <S extends Scopes, C, A>(
   Effect.gen(function*() {
     const discovery = yield* Discovery.Discovery
     yield* Effect.fromResult(checkNames(options))
+    yield* Effect.fromResult(checkClaims(options.claims))
     for (const [option, values] of choices) yield* Effect.fromResult(checkChoice(options, option, values))
     const servers = yield* Effect.fromResult(checkServers(options))
     const issuers = servers.map((_) => _.issuer) as [string, ...Array<string>]
@@ -464,6 +465,18 @@ export const claimsReader = (claims: Common<Scopes, any, any>["claims"]): Gate.O
   const decode = Schema.decodeUnknownResult(claims.schema as Schema.ConstraintDecoder<unknown>)
   return (principal) => Result.map(decode(principal.claims), (own) => Context.make(claims.service, own) as never)
 }
+
+const checkClaims = (claims: Common<Scopes, any, any>["claims"]): Result.Result<void, AuthConfigError> =>
+  claims === undefined ||
+    (typeof claims === "object" && claims !== null && Context.isKey(claims.service) && Schema.isSchema(claims.schema))
+    ? Result.succeed(undefined)
+    : Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option: "claims",
+        fix: "give { service, schema }: a Context.Service of your own, and the Schema of its value"
+      })
+    )
 
 const checkServers = (
   issuers: Issuers

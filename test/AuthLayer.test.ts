@@ -89,6 +89,20 @@ const wrong: ReadonlyArray<Wrong> = [
     fix: /no such option.*revocation/
   },
   {
+    title: "claims without a schema",
+    changes: { claims: { service: Principal, shema: Schema.Struct({}) } },
+    reason: "malformed",
+    option: "claims",
+    fix: /give \{ service, schema \}/
+  },
+  {
+    title: "claims without a service",
+    changes: { claims: { schema: Schema.Struct({}) } },
+    reason: "malformed",
+    option: "claims",
+    fix: /give \{ service, schema \}/
+  },
+  {
     title: "[T-AUD-41] a misspelled option of a server",
     changes: withDetails({ algoritms: ["ES256"] }),
     reason: "malformed",
