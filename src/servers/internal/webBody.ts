@@ -59,6 +59,31 @@ export const read = (
     })
   )
 
+/** Reads a small body at once. One timer, where `within` takes two fibers: a twentieth of a small tool call. */
+export const readAtOnce = (
+  request: Request,
+  timeout: Duration.Duration
+): Effect.Effect<ArrayBuffer, MalformedRequest> =>
+  Effect.withFiber((fiber) =>
+    Effect.callback<ArrayBuffer, MalformedRequest>((resume) => {
+      const timer = Effect.runForkWith(fiber.context)(Effect.sleep(timeout))
+      let ended = false
+      const end = (result: Effect.Effect<ArrayBuffer, MalformedRequest>) => {
+        if (ended) return
+        ended = true
+        timer.interruptUnsafe()
+        resume(result)
+      }
+      timer.addObserver(() => end(Effect.fail(body.tooSlow)))
+      // A body that breaks off is not JSON: its client is gone.
+      request.arrayBuffer().then((bytes) => end(Effect.succeed(bytes)), () => end(Effect.fail(body.notJson)))
+      return Effect.sync(() => {
+        ended = true
+        timer.interruptUnsafe()
+      })
+    })
+  )
+
 /** Rejects what takes too long to be read in another way. */
 export const within = <A, E, R>(
   reading: Effect.Effect<A, E, R>,

@@ -160,11 +160,7 @@ const small = 16 * 1024
 /** A body of an announced length: servers read no more than that, and do it without a stream. */
 const readAtOnce = (request: Request, limits: body.Limits): Effect.Effect<body.Message, MalformedRequest> =>
   Effect.flatMap(
-    webBody.within(
-      // A body that breaks off is none: whoever sent it is gone.
-      Effect.tryPromise({ try: () => request.arrayBuffer(), catch: () => body.notJson }),
-      limits.timeout
-    ),
+    webBody.readAtOnce(request, limits.timeout),
     (bytes) =>
       bytes.byteLength > limits.bytes
         ? Effect.fail(body.tooLarge)
