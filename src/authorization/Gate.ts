@@ -599,7 +599,7 @@ export const make = (options: Options): Gate => {
         return refuseCause(fiber, ticket, Cause.die(defect), circumstances, principal, operations)
       }
       if (policy === undefined) continue // the server answers as it does for any unknown name
-      // What is hidden is answered as what does not exist. Inside the server, that is where the answer is made.
+      // A hidden operation is answered like one that does not exist; the server itself makes that answer.
       const isHidden = isHiddenFrom(policy, principal)
       if ((isHidden || policy.scopes.length === 0) && options.unlisted === "deny" && operation.kind !== undefined) {
         const unlisted = new InsufficientScope({ reason: "unlisted", required: [] })

@@ -132,7 +132,7 @@ export const make = (
   })
 
 /**
- * What is different about a tenant's resource.
+ * The members in which a tenant's resource differs.
  *
  * @category models
  * @since 0.1.0

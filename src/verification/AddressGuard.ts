@@ -170,7 +170,7 @@ const resolveByNode: Resolve = (hostname) =>
   )
 
 /**
- * What is known of the host of a URL. `"unknown"`: it has a name, and the resolver did not answer in time.
+ * Whether the host of a URL is public. `"unknown"`: it has a name, and the resolver did not answer in time.
  *
  * @category models
  * @since 0.1.0

@@ -73,7 +73,7 @@ const isOnNode = (request: Request): boolean => {
     headers["upgrade"] === undefined
 }
 
-/** Whether this is a message of Node's that nobody has begun to read. */
+/** Whether this is a Node message that has not been read yet. */
 const isUnreadMessage = (source: object): boolean => {
   const { rawHeaders, readableFlowing } = source as {
     readonly rawHeaders?: unknown
