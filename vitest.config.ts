@@ -14,14 +14,14 @@ export default defineConfig({
     maxWorkers: "100%",
     // What is logged says something only where a test fails.
     silent: "passed-only",
-    reporters: ["default", "./test/reporter.ts"],
+    reporters: ["default", "./tools/reporter.ts"],
     projects: [
       {
         extends: true,
         test: {
           name: "unit",
           include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
-          // `npm run faults` installs packages below test/faults, and some come with their tests.
+          // `npm run faults` installs packages below bench/faults, and some come with their tests.
           exclude: ["**/node_modules/**", "test/package.test.ts", "test/tutorials/**"],
           // Not 0: with a single worker, Vitest runs that group after all others.
           sequence: { groupOrder: 1 }
@@ -33,7 +33,7 @@ export default defineConfig({
         test: {
           name: "package",
           include: ["test/package.test.ts", "test/tutorials/*.test.ts"],
-          globalSetup: ["test/pack.ts"],
+          globalSetup: ["tools/pack.ts"],
           testTimeout: 120_000,
           hookTimeout: 240_000,
           sequence: { groupOrder: 2 }

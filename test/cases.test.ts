@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { join, relative } from "node:path"
+import { allTitles, titlesOf } from "../tools/titles.ts"
 import cases from "./cases.json" with { type: "json" }
 import { differences } from "./differences.ts"
-import { allTitles, titlesOf } from "./titles.ts"
 
 const root = join(import.meta.dirname, "..")
 

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
-import { anchorsOf } from "./reference/Reference.ts"
+import { anchorsOf } from "../tools/reference/Reference.ts"
 
 const root = join(import.meta.dirname, "..")
 

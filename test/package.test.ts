@@ -233,8 +233,8 @@ describe("the packed tarball", () => {
         child.once("exit", () => reject(new Error(said)))
       })
       assert.include(await (await fetch(url)).text(), "<title>Does it fit MCP?</title>")
-      const refused = await fetch(`${url}report?target=http://127.0.0.1:1`)
-      assert.strictEqual(refused.status, 403)
+      const rejected = await fetch(`${url}report?target=http://127.0.0.1:1`)
+      assert.strictEqual(rejected.status, 403)
     } finally {
       child.kill()
     }
@@ -324,7 +324,7 @@ describe("the packed tarball", () => {
 
     it("runs a server that says where to sign in, and what a tool needs", () => {
       const call = `console.log(JSON.stringify(await (await import("./${program}")).answers()))`
-      // The refusals are logged before.
+      // The rejections are logged before.
       const printed = run(folder, process.execPath, "--input-type=module", "--eval", call).trim().split("\n")
       const answers = JSON.parse(printed.at(-1)!)
       const metadata = `resource_metadata="https://todos.example.com/.well-known/oauth-protected-resource/mcp"`

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { allTitles } from "../tools/titles.ts"
 import { promises } from "./promises.ts"
-import { allTitles } from "./titles.ts"
 
 const security = readFileSync(join(import.meta.dirname, "..", "SECURITY.md"), "utf8")
 /** The list entries of the sections that make promises. */

@@ -146,7 +146,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "of instances with a common secret is the same; of others, and of other resources, it is none"
   ],
   "Instances share revocations through `Revocations.make` with one store.": [
-    "what one instance revokes, another refuses"
+    "what one instance revokes, another rejects"
   ],
   "Instances open each other's sealed state if they have the same `stateSecret`.": [
     "is opened by every instance with the same secret, and wants one of 32 bytes"

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { allTitles } from "../tools/titles.ts"
 import { reasons } from "./threatReasons.ts"
 import catalogue from "./threats.json" with { type: "json" }
-import { allTitles } from "./titles.ts"
 
 const ids = catalogue.map(({ id }) => id)
 

@@ -38,7 +38,7 @@ test("a key that was rotated is found", async () => {
   expectAdmitted(await client.as(carol).callTool("add_up", { dice: [1] }))
 })
 
-test("a forged token is refused", async () => {
+test("a forged token is rejected", async () => {
   const forged = await issuer.mintBroken("alg-none", carol)
   await expectChallenge({ status: 401, error: "invalid_token" })(client.as(forged).callTool("add_up", { dice: [6] }))
 })

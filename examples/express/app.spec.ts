@@ -1,4 +1,4 @@
-import { expectAdmitted, expectChallenge, expectRefused, TestClient, TestIssuer } from "effect-mcp-auth/testing"
+import { expectAdmitted, expectChallenge, expectRejected, TestClient, TestIssuer } from "effect-mcp-auth/testing"
 import assert from "node:assert/strict"
 import { once } from "node:events"
 import type { AddressInfo } from "node:net"
@@ -51,16 +51,16 @@ test("who may read may not write", async () => {
 
 test("a token for another server opens nothing", async () => {
   const foreign = { ...carol, audience: "https://other.example.com/mcp" }
-  await expectRefused("audience")(client.as(foreign).callTool("list_notes"))
+  await expectRejected("audience")(client.as(foreign).callTool("list_notes"))
 })
 
 test("somebody else's session does not exist", async () => {
   const { headers } = await client.as(carol).openSession()
-  await expectRefused("session")(client.as(dave).inSession(headers["mcp-session-id"]!).callTool("list_notes"))
+  await expectRejected("session")(client.as(dave).inSession(headers["mcp-session-id"]!).callTool("list_notes"))
 })
 
 test("a new key in an outage is no reason to sign in again", async () => {
   await issuer.rotateKeys()
   await issuer.goDown()
-  await expectRefused("network")(client.as(carol).callTool("list_notes"))
+  await expectRejected("network")(client.as(carol).callTool("list_notes"))
 })

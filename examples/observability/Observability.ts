@@ -13,7 +13,7 @@ export const layer = (collector: string) =>
       // The collector takes the place of the console.
       loggerMergeWithExisting: false
     }).pipe(Layer.provide(FetchHttpClient.layer)),
-    // Admitted requests are logged at this level; refusals would be at the usual one.
+    // Admitted requests are logged at this level; rejections would be at the usual one.
     Layer.succeed(References.MinimumLogLevel, "Debug")
   )
 

@@ -15,7 +15,7 @@ const program = Effect.gen(function*() {
       Effect.gen(function*() {
         const token = yield* issuer.mint({ scopes: ["notes:write"], claims })
         const answer = yield* client.callTool("add_note", { text: who }).pipe(TestClient.as(token))
-        const reason = answer.decisions.find((_) => _.outcome === "refused")?.reason
+        const reason = answer.decisions.find((_) => _.outcome === "rejected")?.reason
         yield* Console.log(`${who}: ${answer.status} ${reason ?? JSON.stringify(answer.value)}`)
       })
     yield* directory.add("acme", acme.issuer)

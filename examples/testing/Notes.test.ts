@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
-import { expectAdmitted, expectChallenge, expectRefused, TestClient, TestIssuer } from "effect-mcp-auth/testing"
+import { expectAdmitted, expectChallenge, expectRejected, TestClient, TestIssuer } from "effect-mcp-auth/testing"
 import { App, claims, issuer, resource, scopes, Server, Tools, ToolsLive } from "./Notes.ts"
 
 const Test = TestClient.layer(Server).pipe(Layer.provideMerge(TestIssuer.layer({ issuer, resource })))
@@ -35,16 +35,16 @@ layer(Test)("by client", (it) => {
   it.effect("without that claim nobody comes in", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
-      yield* client.callTool("list_notes").pipe(TestClient.as({ ...alice, claims: {} }), expectRefused("claims"))
+      yield* client.callTool("list_notes").pipe(TestClient.as({ ...alice, claims: {} }), expectRejected("claims"))
     }))
 })
 
 layer(Test)("by fault", (it) => {
-  it.effect("an expired token is refused", () =>
+  it.effect("an expired token is rejected", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       const late = { ...alice, expiresIn: "-1 second" } as const
-      yield* client.callTool("list_notes").pipe(TestClient.as(late), expectRefused("expired"))
+      yield* client.callTool("list_notes").pipe(TestClient.as(late), expectRejected("expired"))
     }))
 
   it.effect("a rotated key is found", () =>
@@ -55,12 +55,12 @@ layer(Test)("by fault", (it) => {
       yield* client.callTool("list_notes").pipe(TestClient.as(alice), expectAdmitted)
     }))
 
-  it.effect("a forged token is refused, and the log knows why", () =>
+  it.effect("a forged token is rejected, and the log knows why", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       const { mintBroken } = yield* TestIssuer.TestIssuer
       const forged = yield* mintBroken("hmac-with-public-key", alice)
-      yield* client.callTool("list_notes").pipe(TestClient.as(forged), expectRefused("algorithm"))
+      yield* client.callTool("list_notes").pipe(TestClient.as(forged), expectRejected("algorithm"))
     }))
 })
 
@@ -70,7 +70,7 @@ layer(Test)("an outage", (it) => {
       const client = yield* TestClient.TestClient
       const { goDown } = yield* TestIssuer.TestIssuer
       yield* goDown()
-      const { challenge } = yield* client.callTool("list_notes").pipe(TestClient.as(alice), expectRefused("network"))
+      const { challenge } = yield* client.callTool("list_notes").pipe(TestClient.as(alice), expectRejected("network"))
       assert.isUndefined(challenge)
     }))
 })
@@ -81,7 +81,7 @@ layer(Test)("by answer", (it) => {
       const client = yield* TestClient.TestClient
       const { jwksUri, requests, respondWith } = yield* TestIssuer.TestIssuer
       yield* respondWith("/jwks", () => new Response("busy", { status: 429 }))
-      yield* client.callTool("list_notes").pipe(TestClient.as(alice), expectRefused("server-error"))
+      yield* client.callTool("list_notes").pipe(TestClient.as(alice), expectRejected("server-error"))
       assert.lengthOf((yield* requests).filter(({ url }) => url === jwksUri), 1)
     }))
 })
@@ -104,6 +104,6 @@ layer(TestClient.layer(Reader).pipe(Layer.provide(TestIssuer.layer({ resource })
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       yield* client.callTool("list_notes").pipe(expectAdmitted)
-      yield* client.callTool("add_note", { text: "milk" }).pipe(expectRefused("missing-scope"))
+      yield* client.callTool("add_note", { text: "milk" }).pipe(expectRejected("missing-scope"))
     }))
 })

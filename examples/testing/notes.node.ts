@@ -1,6 +1,6 @@
 /** The same with `node:test` and promises. A server on an SDK is tested like this: all it takes is its handler. */
 import { Context } from "effect"
-import { expectAdmitted, expectChallenge, expectRefused, TestClient, TestIssuer } from "effect-mcp-auth/testing"
+import { expectAdmitted, expectChallenge, expectRejected, TestClient, TestIssuer } from "effect-mcp-auth/testing"
 import { FetchHttpClient, HttpRouter } from "effect/http"
 import assert from "node:assert/strict"
 import { after, beforeEach, test } from "node:test"
@@ -27,9 +27,9 @@ test("without it, the client is told what to ask for", async () => {
   expectChallenge({ status: 403, error: "insufficient_scope", scope: ["notes:write"] })(answer)
 })
 
-test("an expired token is refused", async () => {
+test("an expired token is rejected", async () => {
   const token = await issuer.mint({ ...alice, expiresIn: "-1 second" })
-  await expectRefused("expired")(client.as(token).callTool("list_notes"))
+  await expectRejected("expired")(client.as(token).callTool("list_notes"))
 })
 
 test("an assertion that fails says what was expected", async () => {

@@ -2,7 +2,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import type { Principal } from "effect-mcp-auth"
 
 /** What data belongs to: a subject means something only together with the issuer that vouches for it. */
-export type Owner = Principal["Service"]["owner"]
+export type Owner = Principal["owner"]
 
 export const Todo = Schema.Struct({
   id: Schema.Int,

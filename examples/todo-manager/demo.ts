@@ -49,11 +49,11 @@ const tellToken = (accessToken: string) => {
 class Decisions extends Context.Service<Decisions, Array<Decision.Decision>>()("demo/Decisions") {}
 
 /** The wire does not say why, so this is where the story makes sure that it was for the reason it tells. */
-const tellRefusal = (decisions: ReadonlyArray<Decision.Decision>, reason: string) => {
+const tellRejection = (decisions: ReadonlyArray<Decision.Decision>, reason: string) => {
   const last = decisions.at(-1)
-  assert.equal(last?.outcome, "refused")
+  assert.equal(last?.outcome, "rejected")
   assert.equal(last.reason, reason)
-  return [`  in the log of the todo manager: refused with ${last.status}, reason ${reason}`]
+  return [`  in the log of the todo manager: rejected with ${last.status}, reason ${reason}`]
 }
 
 const story = Effect.gen(function*() {
@@ -189,7 +189,7 @@ const story = Effect.gen(function*() {
     return todo
   })
 
-  yield* step("A tool that needs one scope more: refused before it runs, and told what it takes", async (tell) => {
+  yield* step("A tool that needs one scope more: rejected before it runs, and told what it takes", async (tell) => {
     await assert.rejects(callTool(client, "delete_todo", { id: todo["id"] }), UnauthorizedError)
     const exchange = wire.take("POST", url, "tools/call delete_todo")
     tell(...describe(exchange))
@@ -198,7 +198,7 @@ const story = Effect.gen(function*() {
     // Clients of 2025-11-25 replace the scopes that they have, so the challenge repeats what was granted.
     assertScopes(challengeOf(exchange, "scope"), everything)
     assert.equal(challengeOf(exchange, "resource_metadata"), metadataUrl)
-    tell(...tellRefusal(decisions, "missing-scope"))
+    tell(...tellRejection(decisions, "missing-scope"))
     const { todos } = await callTool(client, "list_todos", {})
     wire.take("POST", url, "tools/call list_todos")
     assert.deepEqual(todos, [todo], "the tool has run")
@@ -222,7 +222,7 @@ const story = Effect.gen(function*() {
     tell("  the todo is gone")
   })
 
-  yield* step("A token for another resource, same issuer, person, client and scopes: refused", async (tell) => {
+  yield* step("A token for another resource, same issuer, person, client and scopes: rejected", async (tell) => {
     const elsewhere = new URL("/elsewhere", url).href
     const common = {
       clientInformation: registered,
@@ -271,7 +271,7 @@ const story = Effect.gen(function*() {
     tell(...describe(exchange), ...tellToken(access_token))
     assert.equal(exchange.response.status, 401)
     assert.equal(challengeOf(exchange, "error"), "invalid_token")
-    tell(...tellRefusal(decisions, "audience"))
+    tell(...tellRejection(decisions, "audience"))
     assert.equal(challengeOf(exchange, "resource_metadata"), metadataUrl)
     // A client of 2025-11-25 also says that it is initialized and tries for an event stream; nothing else was sent.
     const others = wire.rest.map((_) => `${_.method} ${_.url.href} ${_.response.status}`)
@@ -303,7 +303,7 @@ story.pipe(
   Effect.tapErrorTag("StepFailed", (failure) => Console.error(failure.message)),
   Effect.scoped,
   Effect.provide(Server),
-  // The refusals, which a server logs, are part of the story.
+  // The rejections, which a server logs, are part of the story.
   Effect.provideService(References.MinimumLogLevel, "Warn"),
   NodeRuntime.runMain
 )

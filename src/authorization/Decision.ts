@@ -22,7 +22,7 @@ import { AuthConfigError, type AuthError } from "../protocol/AuthError.ts"
 import type { Operation } from "../protocol/Operation.ts"
 import { sanitize, sanitizeCause } from "../protocol/RemoteText.ts"
 import type { Principal } from "../verification/Principal.ts"
-import type { Refusal } from "./Refusal.ts"
+import type { Rejection } from "./Rejection.ts"
 
 /**
  * One decision. It holds no token, and no claim beyond issuer, subject and client.
@@ -36,10 +36,10 @@ import type { Refusal } from "./Refusal.ts"
  * @since 0.1.0
  */
 export interface Decision {
-  readonly outcome: "admitted" | "refused"
+  readonly outcome: "admitted" | "rejected"
   /** The status of the answer; 200 for an admitted request, whatever the handler makes of it. */
   readonly status: number
-  /** The closed reason of a refusal. */
+  /** The closed reason of a rejection. */
   readonly reason: string | undefined
   readonly issuer: string | undefined
   /** As `SubjectForm` has it. */
@@ -157,7 +157,7 @@ export const hashedSubject = (key: Redacted.Redacted): SubjectForm => ({ _tag: "
  * @category models
  * @since 0.1.0
  */
-export interface Ticket {
+export interface RequestTiming {
   readonly clock: Clock.Clock
   readonly since: bigint
   reported: boolean
@@ -166,16 +166,17 @@ export interface Ticket {
 }
 
 /**
- * The ticket of a request that comes now.
+ * Starts the timing of a request that has just arrived.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const ticket = (fiber: Fiber.Fiber<unknown, unknown>): Ticket => new Arrival(fiber.getRef(Clock.Clock))
+export const startTiming = (fiber: Fiber.Fiber<unknown, unknown>): RequestTiming =>
+  new Arrival(fiber.getRef(Clock.Clock))
 
 // A class: when many of the first requests wait, for keys say, V8 learns of a literal that it lives long, and puts those of
 // all later requests, and what hangs on them, where only a full collection finds them.
-class Arrival implements Ticket {
+class Arrival implements RequestTiming {
   readonly clock: Clock.Clock
   readonly since: bigint
   reported = false
@@ -193,7 +194,7 @@ class Arrival implements Ticket {
  * @category getters
  * @since 0.1.0
  */
-export const now = ({ clock }: Ticket): bigint => clock.monotonicTimeNanosUnsafe()
+export const now = ({ clock }: RequestTiming): bigint => clock.monotonicTimeNanosUnsafe()
 
 /**
  * What a decision is made of.
@@ -202,14 +203,14 @@ export const now = ({ clock }: Ticket): bigint => clock.monotonicTimeNanosUnsafe
  * @since 0.1.0
  */
 export interface Facts {
-  readonly refusal: Refusal | undefined
-  readonly principal: Principal["Service"] | undefined
+  readonly rejection: Rejection | undefined
+  readonly principal: Principal | undefined
   readonly operations: ReadonlyArray<Operation>
   readonly required: ReadonlyArray<string>
-  readonly ticket: Ticket
+  readonly timing: RequestTiming
   /** When it was decided, in the same nanoseconds, if not now. */
   readonly until?: bigint | undefined
-  /** What failed, where the refusal has no error that describes it. For the log alone. */
+  /** What failed, where the rejection has no error that describes it. For the log alone. */
   readonly cause?: Cause.Cause<unknown> | undefined
   /** What the operator may have to do about it. For the log alone. */
   readonly advice?: string | undefined
@@ -234,37 +235,37 @@ export interface Options {
  * @category models
  * @since 0.1.0
  */
-export type Reporter = (facts: Facts, fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<void, Refusal>
+export type Reporter = (facts: Facts, fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<void, Rejection>
 
 /**
  * Makes the function that reports decisions: counts each one, logs it, tells the listener.
  *
  * **Details**
  *
- * An admitted request, and one without credentials (how every sign-in begins), is logged at debug level; other refusals
+ * An admitted request, and one without credentials (how every sign-in begins), is logged at debug level; other rejections
  * at info, an unreachable authorization server at warning, a misconfiguration at error. Of the answers with 503, two are
  * logged at info, since clients without a valid token can cause them: `keys-cooling-down` and `overloaded`. Where neither the level nor a
  * listener asks for it, the decision is counted and not even made.
  *
  * If the listener throws, dies or takes more than 5 seconds, that is logged and an admission becomes `broken`: no request
- * gets in unheard. A refusal stays as it is.
+ * gets in unheard. A rejection stays as it is.
  *
  * @category logging
  * @since 0.1.0
  */
-export const reporter = (options: Options, broken: Refusal): Reporter => {
+export const reporter = (options: Options, broken: Rejection): Reporter => {
   const nameOf = naming(options.subject ?? plainSubject)
   const own = options.listener ?? nobody
   return (facts, fiber) => {
-    const { ticket } = facts
-    ticket.reported = true
-    const milliseconds = Math.max(0, Number((facts.until ?? now(ticket)) - ticket.since) / 1e6)
-    const { counter, durations } = seriesOf(facts.refusal?.reason)
+    const { timing } = facts
+    timing.reported = true
+    const milliseconds = Math.max(0, Number((facts.until ?? now(timing)) - timing.since) / 1e6)
+    const { counter, durations } = seriesOf(facts.rejection?.reason)
     counter.updateUnsafe(1, fiber.context)
     durations.updateUnsafe(milliseconds, fiber.context)
 
     const listener = own === nobody ? fiber.getRef(DecisionListener) : own
-    const level = levelOf(facts.refusal)
+    const level = levelOf(facts.rejection)
     const logs = LogLevel.isGreaterThanOrEqualTo(level, fiber.cache.minimumLogLevel)
     if (!logs && listener === nobody) return Effect.void
     return Effect.flatMap(nameOf(facts.principal), (subject) => {
@@ -277,12 +278,12 @@ export const reporter = (options: Options, broken: Refusal): Reporter => {
             ? told
             : Effect.timeoutOrElse(told, { duration: listenerTimeout, orElse: () => Effect.die(tooSlow) })
         }),
-        (cause): Effect.Effect<void, Refusal> => {
+        (cause): Effect.Effect<void, Rejection> => {
           if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
-          if (facts.refusal === undefined) seriesOf(broken.reason).counter.updateUnsafe(1, fiber.context)
+          if (facts.rejection === undefined) seriesOf(broken.reason).counter.updateUnsafe(1, fiber.context)
           return Effect.andThen(
             Effect.logError("the DecisionListener failed", sanitizeCause(cause)),
-            facts.refusal === undefined ? Effect.fail(broken) : Effect.void
+            facts.rejection === undefined ? Effect.fail(broken) : Effect.void
           )
         }
       )
@@ -301,13 +302,13 @@ const tooSlow = new Error(
 )
 
 const make = (
-  { operations, principal, refusal, required }: Facts,
+  { operations, principal, rejection, required }: Facts,
   subject: string | undefined,
   duration: Duration.Duration
 ): Decision => ({
-  outcome: refusal === undefined ? "admitted" : "refused",
-  status: refusal?.status ?? 200,
-  reason: refusal?.reason,
+  outcome: rejection === undefined ? "admitted" : "rejected",
+  status: rejection?.status ?? 200,
+  reason: rejection?.reason,
   issuer: optional(principal?.issuer),
   subject: optional(subject),
   clientId: optional(principal?.clientId),
@@ -326,7 +327,7 @@ const optional = (text: string | undefined): string | undefined => text === unde
  * Subjects
  * ------------------------------------------------------------------------------------------------------------------ */
 
-type Naming = (principal: Principal["Service"] | undefined) => Effect.Effect<string | undefined>
+type Naming = (principal: Principal | undefined) => Effect.Effect<string | undefined>
 
 const nobodyNamed = Effect.succeed(undefined)
 
@@ -399,7 +400,7 @@ const series = new Map<string | undefined, Series>()
 const seriesOf = (reason: string | undefined): Series => {
   const known = series.get(reason)
   if (known !== undefined) return known
-  const attributes = { outcome: reason === undefined ? "admitted" : "refused", reason: reason ?? "none" }
+  const attributes = { outcome: reason === undefined ? "admitted" : "rejected", reason: reason ?? "none" }
   const made: Series = {
     counter: Metric.counter("mcp_auth_decisions", {
       description: "Decisions of the gate, by outcome and reason",
@@ -421,21 +422,25 @@ const seriesOf = (reason: string | undefined): Series => {
  * The log
  * ------------------------------------------------------------------------------------------------------------------ */
 
-const levelOf = (refusal: Refusal | undefined): LogLevel.Severity => {
-  if (refusal === undefined || refusal.error?._tag === "MissingCredentials") return "Debug"
+const levelOf = (rejection: Rejection | undefined): LogLevel.Severity => {
+  if (rejection === undefined || rejection.error?._tag === "MissingCredentials") return "Debug"
   // A client can cause these with invented tokens or tenants: they are no sign of an outage.
-  if (refusal.reason === "keys-cooling-down" || refusal.reason === "overloaded") return "Info"
-  return refusal.status === 500 ? "Error" : refusal.status === 503 ? "Warn" : "Info"
+  if (rejection.reason === "keys-cooling-down" || rejection.reason === "overloaded") return "Info"
+  return rejection.status === 500 ? "Error" : rejection.status === 503 ? "Warn" : "Info"
 }
 
-const log = (decision: Decision, level: LogLevel.Severity, { advice, cause, refusal }: Facts): Effect.Effect<void> => {
+const log = (
+  decision: Decision,
+  level: LogLevel.Severity,
+  { advice, cause, rejection }: Facts
+): Effect.Effect<void> => {
   const { duration, outcome, reason, status } = decision
-  const line = outcome === "admitted" ? "request admitted" : `request refused with ${status}: ${reason}`
+  const line = outcome === "admitted" ? "request admitted" : `request rejected with ${status}: ${reason}`
   const annotations = Object.fromEntries(
     Object.entries({ ...decision, duration: Duration.toMillis(duration) })
       .filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0))
   )
-  const error = refusal?.error
+  const error = rejection?.error
   const detail = cause !== undefined
     ? [sanitizeCause(cause)]
     : advice !== undefined
@@ -456,19 +461,19 @@ const log = (decision: Decision, level: LogLevel.Severity, { advice, cause, refu
  *
  * **Details**
  *
- * A refused token is an answer and not a failure of this server, so it leaves the status of the span alone. Effect's own
+ * A rejected token is an answer and not a failure of this server, so it leaves the status of the span alone. Effect's own
  * tracer keeps spans in memory and shows them to nobody: the span is opened only where another one is provided.
  *
  * @category tracing
  * @since 0.1.0
  */
 export const traced = <E extends AuthError, R>(
-  verification: Effect.Effect<Principal["Service"], E, R>,
+  verification: Effect.Effect<Principal, E, R>,
   fiber: Fiber.Fiber<unknown, unknown>
-): Effect.Effect<Principal["Service"], E, R> => {
+): Effect.Effect<Principal, E, R> => {
   if (fiber.cache.tracer === undefined) return verification
   // A span knows how its effect ended. This one must end without a value: a principal holds every claim of its token.
-  let outcome: Result.Result<Principal["Service"], E>
+  let outcome: Result.Result<Principal, E>
   return Effect.flatMap(
     Effect.useSpan(
       "mcp_auth.verify",
@@ -483,7 +488,7 @@ export const traced = <E extends AuthError, R>(
               span.attribute("mcp_auth.client_id", sanitize(clientId))
             }
           } else {
-            span.attribute("mcp_auth.outcome", "refused")
+            span.attribute("mcp_auth.outcome", "rejected")
             span.attribute("mcp_auth.reason", result.failure.reason)
           }
         })

@@ -28,18 +28,18 @@ import type { AuthorizationServerMetadata } from "../protocol/AuthorizationServe
 import * as Credentials from "../protocol/Credentials.ts"
 import { maximumTarget, type Operation } from "../protocol/Operation.ts"
 import { sanitize } from "../protocol/RemoteText.ts"
-import * as Dpop from "../verification/Dpop.ts"
+import * as Dpop from "../verification/dpop/Dpop.ts"
 import { Principal } from "../verification/Principal.ts"
-import { RequestState } from "../verification/RequestState.ts"
-import type { Tenants } from "../verification/Tenants.ts"
-import type { Target } from "../verification/TokenCache.ts"
+import type { Tenants } from "../verification/tenants/Tenants.ts"
+import type { Target } from "../verification/tokens/TokenCache.ts"
 import type { TokenVerifier, VerificationError } from "../verification/TokenVerifier.ts"
 import * as AllowedHosts from "./AllowedHosts.ts"
 import * as Decision from "./Decision.ts"
 import * as openStreams from "./internal/openStreams.ts"
 import * as shareable from "./internal/shareable.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
-import * as Refusal from "./Refusal.ts"
+import * as Rejection from "./Rejection.ts"
+import { RequestState } from "./RequestState.ts"
 import * as Sessions from "./Sessions.ts"
 
 /**
@@ -80,7 +80,7 @@ export type PublishedTenants = Omit<Tenants<ProtectedResource>, "verify" | "inva
  * @category models
  * @since 0.1.0
  */
-export type Caller = Principal["Service"] | "anonymous"
+export type Caller = Principal | "anonymous"
 
 /**
  * What an operation asks of its caller.
@@ -101,7 +101,7 @@ export interface Policy {
  * @category guards
  * @since 0.1.0
  */
-export const isHiddenFrom = (policy: Policy, principal: Principal["Service"] | undefined): boolean =>
+export const isHiddenFrom = (policy: Policy, principal: Principal | undefined): boolean =>
   policy.unauthorized === "hide" && policy.scopes.some((scope) => principal?.scopes.has(scope) !== true)
 
 /**
@@ -112,7 +112,7 @@ export const isHiddenFrom = (policy: Policy, principal: Principal["Service"] | u
  */
 export interface Call<R> {
   /** Who calls; `undefined` for an anonymous request. */
-  readonly principal: Principal["Service"] | undefined
+  readonly principal: Principal | undefined
   /** The `Mcp-Session-Id` that the request presents. */
   readonly session: string | undefined
   /** The `MCP-Protocol-Version` header. */
@@ -123,8 +123,8 @@ export interface Call<R> {
   readonly prepare?: ((operations: ReadonlyArray<Operation>) => Effect.Effect<unknown, AuthConfigError, R>) | undefined
   /** The policy of an operation; `undefined` for one that the server does not know. */
   readonly policy: (operation: Operation) => Policy | undefined
-  /** The ticket that the request was authenticated with. Default: it comes now. */
-  readonly ticket?: Decision.Ticket | undefined
+  /** The timing that the request was authenticated with. Default: it comes now. */
+  readonly timing?: Decision.RequestTiming | undefined
   /** The request, to be verified again if its token was invalidated meanwhile. Without it such a token is rejected. */
   readonly request?: Request | undefined
 }
@@ -150,7 +150,7 @@ export interface Gate {
   /** The resource of the layer. A tenant's may be another: see `resourceOf`. */
   readonly resource: ProtectedResource
   /** The resource that a caller is verified for. */
-  readonly resourceOf: (principal: Principal["Service"] | undefined) => ProtectedResource
+  readonly resourceOf: (principal: Principal | undefined) => ProtectedResource
   /** What tenants publish; `undefined` without the option `tenants`. */
   readonly tenants: PublishedTenants | undefined
   /** Fetches what the first token would have to wait for, and fails where that token would be answered with 503. */
@@ -159,18 +159,18 @@ export interface Gate {
   /** Whether the gate looks at the hosts that a request names. */
   readonly checksHost: boolean
   /** Lets a page read an answer, if its `Origin` is an allowed one. A host gives every answer to it before it is sent. */
-  readonly allowOrigin: (refusal: Refusal.Refusal, origin: string | undefined) => Refusal.Refusal
+  readonly allowOrigin: (rejection: Rejection.Rejection, origin: string | undefined) => Rejection.Rejection
   readonly sessions: Sessions.Sessions
   /** The authorization server's metadata, for hosts to mirror; only where that is switched on. */
   readonly legacyMetadata: Options["legacyMetadata"]
   /** The answers that a host gives where the gate itself gave none. */
-  readonly refusals: Refusal.Refusals
+  readonly rejections: Rejection.Rejections
   /** The services of an authenticated request: `Principal`, `RequestState`, the user's own claims. */
-  readonly services: (principal: Principal["Service"]) => Context.Context<Principal | RequestState>
+  readonly services: (principal: Principal) => Context.Context<Principal | RequestState>
   /** The same beside what a context has already. */
   readonly enter: <R>(
     context: Context.Context<R>,
-    principal: Principal["Service"]
+    principal: Principal
   ) => Context.Context<R | Principal | RequestState>
   /**
    * Evicts cached results, after a sign-out or when the rights of a caller have changed, and ends the open streams of these
@@ -183,9 +183,9 @@ export interface Gate {
    * when `revocation` says that it was revoked elsewhere. While `revocation` fails, the stream stays open until `end`.
    */
   readonly untilStreamEnds: (
-    principal: Principal["Service"],
+    principal: Principal,
     end: number,
-    ticket: Decision.Ticket | undefined
+    timing: Decision.RequestTiming | undefined
   ) => Effect.Effect<void>
   /**
    * The principal of a request whose token is cached, without waiting. `undefined` says nothing: `authenticate` decides. It
@@ -194,18 +194,18 @@ export interface Gate {
    */
   readonly recall: (
     authorization: string,
-    ticket: Decision.Ticket,
+    timing: Decision.RequestTiming,
     host: ReadonlyArray<string>
-  ) => Principal["Service"] | undefined
+  ) => Principal | undefined
   /**
-   * Without a ticket the request comes now. Given the fiber of the request it looks at once, and what waits for nothing is
+   * Without a timing the request comes now. Given the fiber of the request it looks at once, and what waits for nothing is
    * an `Exit`.
    */
   readonly authenticate: (
     request: Request,
-    ticket?: Decision.Ticket | undefined,
+    timing?: Decision.RequestTiming | undefined,
     fiber?: Fiber.Fiber<unknown, unknown> | undefined
-  ) => Effect.Effect<Caller, Refusal.Refusal>
+  ) => Effect.Effect<Caller, Rejection.Rejection>
   /**
    * Given the fiber of the request it looks at once, and waits for nothing but the operations. Where those are an `Exit` that
    * succeeds, and no listener or log has to be told, the result is an `Exit`.
@@ -213,30 +213,30 @@ export interface Gate {
   readonly authorize: <R>(
     call: Call<R>,
     fiber?: Fiber.Fiber<unknown, unknown> | undefined
-  ) => Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R>
+  ) => Effect.Effect<ReadonlyArray<Operation>, Rejection.Rejection, R>
   /**
    * Reports that a request came in which `authorize` does not get to see, decided `until` (in monotonic nanoseconds of the
    * `Clock`). Gives `Effect.void` itself where nothing is left to do. `asked`: what for, and with which scopes, where the
    * host knows. Default: nothing.
    */
   readonly admitted: (
-    principal: Principal["Service"],
-    ticket: Decision.Ticket,
+    principal: Principal,
+    timing: Decision.RequestTiming,
     until: bigint,
     fiber: Fiber.Fiber<unknown, unknown>,
     asked?: Pick<Decision.Facts, "operations" | "required"> | undefined
-  ) => Effect.Effect<void, Refusal.Refusal>
+  ) => Effect.Effect<void, Rejection.Rejection>
   /** The answer to a failure that nothing further inside has answered, reported as a decision: `broken`, for a defect. */
-  readonly refuseCause: (
+  readonly rejectCause: (
     cause: Cause.Cause<unknown>,
-    ticket?: Decision.Ticket | undefined
-  ) => Effect.Effect<never, Refusal.Refusal>
+    timing?: Decision.RequestTiming | undefined
+  ) => Effect.Effect<never, Rejection.Rejection>
   /** The answer to a failure further inside, reported as a decision. */
-  readonly refuse: (
+  readonly reject: (
     error: AuthError,
-    circumstances: Refusal.Circumstances,
-    ticket?: Decision.Ticket | undefined
-  ) => Effect.Effect<never, Refusal.Refusal>
+    circumstances: Rejection.Circumstances,
+    timing?: Decision.RequestTiming | undefined
+  ) => Effect.Effect<never, Rejection.Rejection>
 }
 
 /**
@@ -261,10 +261,10 @@ export interface Options {
    * The verdicts of the verifier that may be used again at once, where they depend on the token alone: on no proof of a
    * key, either (see `TokenCache.Cached`).
    */
-  readonly recall?: ((authorization: string, ticket: Decision.Ticket) => Principal["Service"] | undefined) | undefined
+  readonly recall?: ((authorization: string, timing: Decision.RequestTiming) => Principal | undefined) | undefined
   /** Asked of every verified token, when it comes in and again when its body is complete: `true` rejects it. */
   readonly revocation?:
-    | ((principal: Principal["Service"]) => Effect.Effect<boolean, AuthorizationServerUnavailable>)
+    | ((principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable>)
     | undefined
   /** How often open streams ask `revocation` again. Default: 30 seconds. */
   readonly revocationInterval?: Duration.Duration | undefined
@@ -272,17 +272,17 @@ export interface Options {
   readonly expiryTolerance?: number | undefined
   readonly requestState: RequestState["Service"]
   readonly tokenGrammar?: Credentials.Grammar | undefined
-  /** How tokens are presented. Default: `Dpop.off`, which refuses those that are bound to a key. */
+  /** How tokens are presented. Default: `Dpop.off`, which rejects those that are bound to a key. */
   readonly dpop?: Dpop.Dpop | undefined
   readonly invalidate?: ((target: Target) => Effect.Effect<void>) | undefined
   readonly allowedOrigins: ReadonlyArray<string> | undefined
   /** Default: none, besides the loopback hosts of a loopback resource. */
   readonly allowedHosts?: ReadonlyArray<string> | undefined
-  readonly challengeScopes: Refusal.ChallengeScopes
+  readonly challengeScopes: Rejection.ChallengeScopes
   readonly unlisted: "allow" | "deny"
   readonly anonymous: "deny" | "allow-unscoped"
   /** Decodes the user's own claims; its context is merged into the services of the request. */
-  readonly claims: ((principal: Principal["Service"]) => Result.Result<Context.Context<never>, unknown>) | undefined
+  readonly claims: ((principal: Principal) => Result.Result<Context.Context<never>, unknown>) | undefined
   /** Default: there is nothing to fetch. */
   readonly ready?: Gate["ready"] | undefined
   /** The sessions that one caller may have. Default: 100. */
@@ -312,11 +312,11 @@ const isName = (value: unknown): boolean => typeof value === "string" && value !
 const isNameIfAny = (value: unknown): boolean => value === undefined || isName(value)
 
 /** Each member is used later, where an error would have no decision event. */
-const isPrincipal = (value: unknown): value is Principal["Service"] => {
+const isPrincipal = (value: unknown): value is Principal => {
   if (typeof value !== "object" || value === null) return false
   const { audience, claims, clientId, expiresAt, granted, issuer, key, owner, scopes, subject, token } =
     value as Partial<
-      Principal["Service"]
+      Principal
     >
   // Without a name, all callers of the verifier would share one owner. `null` would be such a name, too.
   return isNameIfAny(subject) && isNameIfAny(clientId) && isName(subject ?? clientId) &&
@@ -326,7 +326,7 @@ const isPrincipal = (value: unknown): value is Principal["Service"] => {
 }
 
 /** Whether a token that was verified again says what it said before. Only its end may have moved. */
-const isUnchanged = (before: Principal["Service"], again: Principal["Service"]): boolean =>
+const isUnchanged = (before: Principal, again: Principal): boolean =>
   again.key === before.key && [...before.scopes].every((_) => again.scopes.has(_)) &&
   Equal.equals({ ...before.claims, exp: undefined }, { ...again.claims, exp: undefined })
 
@@ -349,26 +349,26 @@ const expired = new InvalidToken({ reason: "expired" })
  */
 export const make = (options: Options): Gate => {
   const { dpop = Dpop.off, resource, tenants, verifier } = options
-  const refusals = Refusal.make(resource, options.challengeScopes)
-  const report = Decision.reporter(options.decisions ?? {}, refusals.broken)
+  const rejections = Rejection.make(resource, options.challengeScopes)
+  const report = Decision.reporter(options.decisions ?? {}, rejections.broken)
   const { expiryTolerance = 0, revocation } = options
   const streams = openStreams.make({ revocation, interval: options.revocationInterval ?? Duration.seconds(30) })
-  const refusalsOfTenants = new WeakMap<ProtectedResource, Refusal.Refusals>()
+  const rejectionsOfTenants = new WeakMap<ProtectedResource, Rejection.Rejections>()
 
-  const refusalsAt = (place: ProtectedResource): Refusal.Refusals => {
-    if (place === resource) return refusals
-    const known = refusalsOfTenants.get(place)
+  const rejectionsAt = (place: ProtectedResource): Rejection.Rejections => {
+    if (place === resource) return rejections
+    const known = rejectionsOfTenants.get(place)
     if (known !== undefined) return known
-    const made = Refusal.make(place, options.challengeScopes)
-    refusalsOfTenants.set(place, made)
+    const made = Rejection.make(place, options.challengeScopes)
+    rejectionsOfTenants.set(place, made)
     return made
   }
 
-  const resourceOf = (principal: Principal["Service"] | undefined): ProtectedResource =>
+  const resourceOf = (principal: Principal | undefined): ProtectedResource =>
     principal?.tenant === undefined || tenants === undefined ? resource : tenants.publishedBy(principal.tenant)
 
-  const refusalsOf = (principal: Principal["Service"] | undefined): Refusal.Refusals =>
-    principal?.tenant === undefined ? refusals : refusalsAt(resourceOf(principal))
+  const rejectionsOf = (principal: Principal | undefined): Rejection.Rejections =>
+    principal?.tenant === undefined ? rejections : rejectionsAt(resourceOf(principal))
   const allowedOrigins = [...new Set([resource.origin, ...(options.allowedOrigins ?? [])])]
   const allowsHost = AllowedHosts.make(resource.resource, options.allowedHosts)
   const isForThisServer = (host: ReadonlyArray<string>): boolean =>
@@ -376,74 +376,73 @@ export const make = (options: Options): Gate => {
   const sessions = Sessions.make({ perCaller: options.sessionsPerCaller })
   // Claims are decoded once for a principal, since many requests may share one. What a handler could change for the others
   // is decoded for each of them.
-  const decoded = new WeakMap<Principal["Service"], Context.Context<never> | "unshareable">()
+  const decoded = new WeakMap<Principal, Context.Context<never> | "unshareable">()
 
-  const refuseWith = (
+  const rejectWith = (
     fiber: Fiber.Fiber<unknown, unknown>,
-    ticket: Decision.Ticket,
-    refusal: Refusal.Refusal,
-    principal: Principal["Service"] | undefined = undefined,
+    timing: Decision.RequestTiming,
+    rejection: Rejection.Rejection,
+    principal: Principal | undefined = undefined,
     operations: ReadonlyArray<Operation> = [],
     advice: string | undefined = undefined
-  ): Effect.Effect<never, Refusal.Refusal> => {
-    const required = refusal.error?._tag === "InsufficientScope" ? refusal.error.required : []
+  ): Effect.Effect<never, Rejection.Rejection> => {
+    const required = rejection.error?._tag === "InsufficientScope" ? rejection.error.required : []
     return Effect.flatMapEager(
-      report({ refusal, principal, operations, required, ticket, advice }, fiber),
-      () => Effect.fail(refusal)
+      report({ rejection, principal, operations, required, timing, advice }, fiber),
+      () => Effect.fail(rejection)
     )
   }
 
   /** What fails without an error of the closed set: a bug, here or in a function of the user's. Interruption passes. */
-  const refuseCause = (
+  const rejectCause = (
     fiber: Fiber.Fiber<unknown, unknown>,
-    ticket: Decision.Ticket,
+    timing: Decision.RequestTiming,
     cause: Cause.Cause<unknown>,
-    known: Refusal.Circumstances,
-    principal: Principal["Service"] | undefined = undefined,
+    known: Rejection.Circumstances,
+    principal: Principal | undefined = undefined,
     operations: ReadonlyArray<Operation> = []
-  ): Effect.Effect<never, Refusal.Refusal> => {
+  ): Effect.Effect<never, Rejection.Rejection> => {
     const error = Result.getOrUndefined(Cause.findError(cause))
-    if (isRefusal(error)) return Effect.fail(error)
+    if (isRejection(error)) return Effect.fail(error)
     if (isAuthError(error)) {
-      return refuseWith(fiber, ticket, refusalsOf(principal).of(error, known), principal, operations)
+      return rejectWith(fiber, timing, rejectionsOf(principal).of(error, known), principal, operations)
     }
     if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
-    const refusal = refusals.broken
+    const rejection = rejections.broken
     return Effect.flatMapEager(
-      report({ refusal, principal, operations, required: none, ticket, cause }, fiber),
-      () => Effect.fail(refusal)
+      report({ rejection, principal, operations, required: none, timing, cause }, fiber),
+      () => Effect.fail(rejection)
     )
   }
 
   /** Rejects a request whose caller is not known: its challenge is that of the tenant that the request names. */
-  const refuseUnverified = (
+  const rejectUnverified = (
     fiber: Fiber.Fiber<unknown, unknown>,
-    ticket: Decision.Ticket,
+    timing: Decision.RequestTiming,
     request: Request,
     cause: Cause.Cause<unknown>,
-    known: Refusal.Circumstances
-  ): Effect.Effect<never, Refusal.Refusal> => {
+    known: Rejection.Circumstances
+  ): Effect.Effect<never, Rejection.Rejection> => {
     const error = tenants === undefined ? undefined : Result.getOrUndefined(Cause.findError(cause))
     return tenants === undefined || !isAuthError(error) || !hasChallenge(error)
-      ? refuseCause(fiber, ticket, cause, known)
+      ? rejectCause(fiber, timing, cause, known)
       : Effect.flatMap(
         Effect.catchCause(Effect.suspend(() => tenants.publishedFor(request)), () => Effect.undefined),
-        (place = resource) => refuseWith(fiber, ticket, refusalsAt(place).of(error, known))
+        (place = resource) => rejectWith(fiber, timing, rejectionsAt(place).of(error, known))
       )
   }
 
   const askRevocation = (
-    principal: Principal["Service"]
-  ): Effect.Effect<Principal["Service"], InvalidToken | AuthorizationServerUnavailable> =>
+    principal: Principal
+  ): Effect.Effect<Principal, InvalidToken | AuthorizationServerUnavailable> =>
     revocation === undefined
       ? Effect.succeed(principal)
       : Effect.flatMapEager(
         revocation(principal),
-        (isRevoked): Effect.Effect<Principal["Service"], InvalidToken> =>
-          isRevoked === false ? Effect.succeed(principal) : revoked
+        (isRevoked): Effect.Effect<Principal, InvalidToken> => isRevoked === false ? Effect.succeed(principal) : revoked
       )
 
-  const readClaims = (principal: Principal["Service"]): Effect.Effect<Principal["Service"], InvalidToken> => {
+  const readClaims = (principal: Principal): Effect.Effect<Principal, InvalidToken> => {
     if (options.claims === undefined || decoded.has(principal)) return Effect.succeed(principal)
     const services = options.claims(principal)
     if (Result.isFailure(services)) return Effect.fail(new InvalidToken({ reason: "claims" }))
@@ -457,15 +456,15 @@ export const make = (options: Options): Gate => {
     fiber: Fiber.Fiber<unknown, unknown>,
     request: Request,
     credentials: Credentials.Credentials,
-    present: Decision.Ticket | undefined
+    present: Decision.RequestTiming | undefined
   ) => {
     const verification = verifier.verify(credentials, request, present)
     // A verifier may be the user's own, and no request may come in without a principal.
-    const found: Effect.Effect<Principal["Service"], VerificationError> = !Effect.isEffect(verification as unknown)
+    const found: Effect.Effect<Principal, VerificationError> = !Effect.isEffect(verification as unknown)
       ? failNoPrincipal
       : Effect.flatMapEager(
         verification,
-        (principal): Effect.Effect<Principal["Service"], VerificationError> =>
+        (principal): Effect.Effect<Principal, VerificationError> =>
           !isPrincipal(principal)
             ? failNoPrincipal
             // A verifier of the user's may cache by the token alone, and the tenant is in the request.
@@ -477,36 +476,36 @@ export const make = (options: Options): Gate => {
   }
 
   const recall = dpop.schemes.includes("Bearer") ? options.recall : undefined
-  const isRecalled = (authorization: string, ticket: Decision.Ticket): Principal["Service"] | undefined => {
-    const principal = recall?.(authorization, ticket)
+  const isRecalled = (authorization: string, timing: Decision.RequestTiming): Principal | undefined => {
+    const principal = recall?.(authorization, timing)
     if (principal === undefined || (options.claims !== undefined && !decoded.has(principal))) return undefined
-    ticket.revision = streams.revision()
+    timing.revision = streams.revision()
     return principal
   }
 
-  const circumstances: Refusal.Circumstances = { principal: undefined, protocolVersion: undefined }
-  const circumstancesOfDpop: Refusal.Circumstances = { ...circumstances, scheme: "DPoP" }
+  const circumstances: Rejection.Circumstances = { principal: undefined, protocolVersion: undefined }
+  const circumstancesOfDpop: Rejection.Circumstances = { ...circumstances, scheme: "DPoP" }
 
   const verify = (
     fiber: Fiber.Fiber<unknown, unknown>,
-    ticket: Decision.Ticket,
+    timing: Decision.RequestTiming,
     request: Request,
     authorization: ReadonlyArray<string>,
     now: number
-  ): Effect.Effect<Principal["Service"], Refusal.Refusal> => {
+  ): Effect.Effect<Principal, Rejection.Rejection> => {
     const parsed = Credentials.parse(authorization, options.tokenGrammar, dpop.schemes)
     if (Result.isFailure(parsed)) {
-      return refuseUnverified(fiber, ticket, request, Cause.fail(parsed.failure), circumstances)
+      return rejectUnverified(fiber, timing, request, Cause.fail(parsed.failure), circumstances)
     }
     const credentials = parsed.success
     const known = credentials.scheme === "Bearer" ? circumstances : circumstancesOfDpop
-    const refuse = (cause: Cause.Cause<unknown>) => refuseUnverified(fiber, ticket, request, cause, known)
+    const reject = (cause: Cause.Cause<unknown>) => rejectUnverified(fiber, timing, request, cause, known)
     // After the token, so that a stranger costs no signature more; and outside of every memory of tokens.
     return attempt(() =>
       Effect.flatMapEager(
-        identify(fiber, request, credentials, ticket),
-        (principal) => Effect.mapEager(dpop.judge(request, credentials, principal, now, ticket.since), () => principal)
-      ), refuse)
+        identify(fiber, request, credentials, timing),
+        (principal) => Effect.mapEager(dpop.judge(request, credentials, principal, now, timing.since), () => principal)
+      ), reject)
   }
 
   /**
@@ -515,16 +514,16 @@ export const make = (options: Options): Gate => {
    */
   const recheck = <R>(
     fiber: Fiber.Fiber<unknown, unknown>,
-    ticket: Decision.Ticket,
+    timing: Decision.RequestTiming,
     { operations, protocolVersion, request }: Call<R>,
-    principal: Principal["Service"]
-  ): Effect.Effect<Principal["Service"], Refusal.Refusal> | undefined => {
-    const known: Refusal.Circumstances = { principal, protocolVersion }
-    if (ticket.clock.currentTimeMillisUnsafe() >= (principal.expiresAt + expiryTolerance) * 1000) {
-      return refuseWith(fiber, ticket, refusalsOf(principal).of(expired, known), principal)
+    principal: Principal
+  ): Effect.Effect<Principal, Rejection.Rejection> | undefined => {
+    const known: Rejection.Circumstances = { principal, protocolVersion }
+    if (timing.clock.currentTimeMillisUnsafe() >= (principal.expiresAt + expiryTolerance) * 1000) {
+      return rejectWith(fiber, timing, rejectionsOf(principal).of(expired, known), principal)
     }
-    const refuse = (cause: Cause.Cause<unknown>) => refuseCause(fiber, ticket, cause, known, principal)
-    const { revision } = ticket
+    const reject = (cause: Cause.Cause<unknown>) => rejectCause(fiber, timing, cause, known, principal)
+    const { revision } = timing
     if (revision !== undefined && streams.isConcerned(principal, revision)) {
       // The proof of a key was accepted once, and is not asked for again.
       return attempt(() => {
@@ -534,96 +533,96 @@ export const make = (options: Options): Gate => {
         return Effect.flatMapEager(identify(fiber, request, parsed.success, undefined), (again) => {
           // Handlers have the principal that came in: one with other rights has to come again.
           if (!isUnchanged(principal, again)) return revoked
-          ticket.revision = now
+          timing.revision = now
           return Effect.succeed(again)
         })
-      }, refuse)
+      }, reject)
     }
     // Where the operations were here at once, nothing has passed since it was asked.
     return revocation === undefined || Exit.isExit(operations)
       ? undefined
-      : attempt(() => askRevocation(principal), refuse)
+      : attempt(() => askRevocation(principal), reject)
   }
 
   const judge = <R>(
     fiber: Fiber.Fiber<unknown, unknown>,
-    ticket: Decision.Ticket,
+    timing: Decision.RequestTiming,
     call: Call<R>,
     operations: ReadonlyArray<Operation>
-  ): Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R> => {
+  ): Effect.Effect<ReadonlyArray<Operation>, Rejection.Rejection, R> => {
     const { prepare, principal } = call
-    const known = principal === undefined ? undefined : recheck(fiber, ticket, call, principal)
+    const known = principal === undefined ? undefined : recheck(fiber, timing, call, principal)
     if (known !== undefined) {
-      return Effect.flatMapEager(known, (principal) => prepared(fiber, ticket, call, operations, principal))
+      return Effect.flatMapEager(known, (principal) => prepared(fiber, timing, call, operations, principal))
     }
     return prepare === undefined
-      ? judgePolicies(fiber, ticket, call, operations, principal)
-      : prepared(fiber, ticket, call, operations, principal)
+      ? judgePolicies(fiber, timing, call, operations, principal)
+      : prepared(fiber, timing, call, operations, principal)
   }
 
   const prepared = <R>(
     fiber: Fiber.Fiber<unknown, unknown>,
-    ticket: Decision.Ticket,
+    timing: Decision.RequestTiming,
     call: Call<R>,
     operations: ReadonlyArray<Operation>,
-    principal: Principal["Service"] | undefined
-  ): Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R> => {
+    principal: Principal | undefined
+  ): Effect.Effect<ReadonlyArray<Operation>, Rejection.Rejection, R> => {
     const { prepare } = call
-    if (prepare === undefined) return judgePolicies(fiber, ticket, call, operations, principal)
+    if (prepare === undefined) return judgePolicies(fiber, timing, call, operations, principal)
     return Effect.flatMapEager(
       attempt(
         () => prepare(operations),
-        (cause) => refuseCause(fiber, ticket, cause, circumstances, principal, operations)
+        (cause) => rejectCause(fiber, timing, cause, circumstances, principal, operations)
       ),
-      () => judgePolicies(fiber, ticket, call, operations, principal)
+      () => judgePolicies(fiber, timing, call, operations, principal)
     )
   }
 
   const judgePolicies = <R>(
     fiber: Fiber.Fiber<unknown, unknown>,
-    ticket: Decision.Ticket,
+    timing: Decision.RequestTiming,
     { policy: policyOf, protocolVersion }: Call<R>,
     operations: ReadonlyArray<Operation>,
-    principal: Principal["Service"] | undefined
-  ): Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal> => {
+    principal: Principal | undefined
+  ): Effect.Effect<ReadonlyArray<Operation>, Rejection.Rejection> => {
     let required: ReadonlyArray<string> = none
     let needsCaller = false
     for (const operation of operations) {
       if (operation.target !== undefined && operation.target.length > maximumTarget) {
-        return refuseWith(fiber, ticket, refusalsOf(principal).of(nameTooLong, circumstances), principal)
+        return rejectWith(fiber, timing, rejectionsOf(principal).of(nameTooLong, circumstances), principal)
       }
       let policy: Policy | undefined
       try {
         policy = policyOf(operation)
       } catch (defect) {
-        return refuseCause(fiber, ticket, Cause.die(defect), circumstances, principal, operations)
+        return rejectCause(fiber, timing, Cause.die(defect), circumstances, principal, operations)
       }
       if (policy === undefined) continue // the server answers as it does for any unknown name
       // A hidden operation is answered like one that does not exist; the server itself makes that answer.
       const isHidden = isHiddenFrom(policy, principal)
       if ((isHidden || policy.scopes.length === 0) && options.unlisted === "deny" && operation.kind !== undefined) {
         const unlisted = new InsufficientScope({ reason: "unlisted", required: [] })
-        return refuseWith(fiber, ticket, refusals.of(unlisted, circumstances), principal, operations)
+        return rejectWith(fiber, timing, rejections.of(unlisted, circumstances), principal, operations)
       }
       if (isHidden || policy.authenticated === true) needsCaller = true
       if (isHidden) continue
       for (const scope of policy.scopes) if (!required.includes(scope)) required = [...required, scope]
     }
     if (principal === undefined && (needsCaller || required.length > 0)) {
-      return refuseWith(fiber, ticket, refusals.signIn(required), undefined, operations)
+      return rejectWith(fiber, timing, rejections.signIn(required), undefined, operations)
     }
     if (principal !== undefined && required.some((scope) => !principal.scopes.has(scope))) {
       const missing = new InsufficientScope({ reason: "missing-scope", required })
-      return refuseWith(
+      return rejectWith(
         fiber,
-        ticket,
-        refusalsOf(principal).of(missing, { principal, protocolVersion }),
+        timing,
+        rejectionsOf(principal).of(missing, { principal, protocolVersion }),
         principal,
         operations
       )
     }
     return Effect.mapEager(
-      report({ refusal: undefined, principal, operations, required, ticket }, fiber),
+      report({ rejection: undefined, principal, operations, required, timing }, fiber),
       () => operations
     )
   }
@@ -631,53 +630,53 @@ export const make = (options: Options): Gate => {
   const authorize = <R>(
     fiber: Fiber.Fiber<unknown, unknown>,
     call: Call<R>
-  ): Effect.Effect<ReadonlyArray<Operation>, Refusal.Refusal, R> => {
-    const { operations, principal, session, ticket = Decision.ticket(fiber) } = call
+  ): Effect.Effect<ReadonlyArray<Operation>, Rejection.Rejection, R> => {
+    const { operations, principal, session, timing = Decision.startTiming(fiber) } = call
     if (session !== undefined) {
       const standing = sessions.judge(session, principal)
-      if (standing === "foreign") return refuseWith(fiber, ticket, refusals.session, principal)
+      if (standing === "foreign") return rejectWith(fiber, timing, rejections.session, principal)
       if (standing === "needs-credentials") {
-        return refuseWith(fiber, ticket, refusals.of(noCredentials, circumstances))
+        return rejectWith(fiber, timing, rejections.of(noCredentials, circumstances))
       }
     }
     if (Exit.isExit(operations) && Exit.isSuccess(operations)) {
-      return judge(fiber, ticket, call, operations.value as ReadonlyArray<Operation>)
+      return judge(fiber, timing, call, operations.value as ReadonlyArray<Operation>)
     }
     return Effect.matchCauseEffect(operations, {
-      onFailure: (cause) => refuseCause(fiber, ticket, cause, circumstances, principal),
-      onSuccess: (operations) => judge(fiber, ticket, call, operations)
+      onFailure: (cause) => rejectCause(fiber, timing, cause, circumstances, principal),
+      onSuccess: (operations) => judge(fiber, timing, call, operations)
     })
   }
 
   const authenticate = (
     fiber: Fiber.Fiber<unknown, unknown>,
-    ticket: Decision.Ticket,
+    timing: Decision.RequestTiming,
     request: Request
-  ): Effect.Effect<Caller, Refusal.Refusal> => {
+  ): Effect.Effect<Caller, Rejection.Rejection> => {
     if (allowsHost !== undefined && !isForThisServer(request.host ?? none)) {
       const foreign = request.host?.find((host) => !allowsHost(host))
-      return refuseWith(fiber, ticket, refusals.host, undefined, none, adviceOnHost(foreign))
+      return rejectWith(fiber, timing, rejections.host, undefined, none, adviceOnHost(foreign))
     }
     const origin = request.header("origin")
     if (origin !== undefined) {
-      if (!allowedOrigins.includes(origin)) return refuseWith(fiber, ticket, refusals.origin)
+      if (!allowedOrigins.includes(origin)) return rejectWith(fiber, timing, rejections.origin)
       if (request.method === "OPTIONS" && request.header("access-control-request-method") !== undefined) {
-        return Effect.fail(refusals.preflight(origin, request.header("access-control-request-headers")))
+        return Effect.fail(rejections.preflight(origin, request.header("access-control-request-headers")))
       }
     }
-    ticket.revision = streams.revision()
+    timing.revision = streams.revision()
     const { authorization } = request
     if (authorization.length === 0 && options.anonymous === "allow-unscoped") return Effect.succeed("anonymous")
-    const now = ticket.clock.currentTimeMillisUnsafe()
+    const now = timing.clock.currentTimeMillisUnsafe()
     // Whoever traces wants to see every verification, also one out of memory.
     const principal = authorization.length === 1 && request.recalled !== true && fiber.cache.tracer === undefined
-      ? isRecalled(authorization[0]!, ticket)
+      ? isRecalled(authorization[0]!, timing)
       : undefined
-    return principal === undefined ? verify(fiber, ticket, request, authorization, now) : Effect.succeed(principal)
+    return principal === undefined ? verify(fiber, timing, request, authorization, now) : Effect.succeed(principal)
   }
 
   // One by one: merging would copy the whole context of a request.
-  const servicesIn = <R>(context: Context.Context<R>, principal: Principal["Service"]) => {
+  const servicesIn = <R>(context: Context.Context<R>, principal: Principal) => {
     // Data first: a pipe would make two functions for each request.
     const services = Context.add(Context.add(context, RequestState, options.requestState), Principal, principal)
     const own = options.claims === undefined ? undefined : decoded.get(principal)
@@ -692,34 +691,34 @@ export const make = (options: Options): Gate => {
     ready: options.ready ?? Effect.void,
     allowedOrigins,
     checksHost: allowsHost !== undefined,
-    allowOrigin: (refusal, origin) =>
-      origin !== undefined && allowedOrigins.includes(origin) ? Refusal.readableBy(refusal, origin) : refusal,
+    allowOrigin: (rejection, origin) =>
+      origin !== undefined && allowedOrigins.includes(origin) ? Rejection.readableBy(rejection, origin) : rejection,
     sessions,
     legacyMetadata: options.legacyMetadata,
-    refusals,
+    rejections,
     // Evicts first: what is verified again must not find what was cached.
     invalidate: (target) =>
       Effect.andThen(options.invalidate?.(target) ?? Effect.void, Effect.sync(() => streams.end(target))),
-    untilStreamEnds: (principal, end, ticket) => streams.untilEnd(principal, end, ticket?.revision),
+    untilStreamEnds: (principal, end, timing) => streams.untilEnd(principal, end, timing?.revision),
     services: (principal) => servicesIn(Context.empty(), principal),
     enter: servicesIn,
-    recall: (authorization, ticket, host) => isForThisServer(host) ? isRecalled(authorization, ticket) : undefined,
-    authenticate: (request, ticket, fiber) =>
+    recall: (authorization, timing, host) => isForThisServer(host) ? isRecalled(authorization, timing) : undefined,
+    authenticate: (request, timing, fiber) =>
       fiber === undefined
-        ? Effect.withFiber((fiber) => authenticate(fiber, ticket ?? Decision.ticket(fiber), request))
-        : authenticate(fiber, ticket ?? Decision.ticket(fiber), request),
+        ? Effect.withFiber((fiber) => authenticate(fiber, timing ?? Decision.startTiming(fiber), request))
+        : authenticate(fiber, timing ?? Decision.startTiming(fiber), request),
     authorize: (call, fiber) =>
       fiber === undefined ? Effect.withFiber((fiber) => authorize(fiber, call)) : authorize(fiber, call),
-    admitted: (principal, ticket, until, fiber, { operations, required } = nothing) =>
-      report({ refusal: undefined, principal, operations, required, ticket, until }, fiber),
-    refuseCause: (cause, ticket) =>
-      Effect.withFiber((fiber) => refuseCause(fiber, ticket ?? Decision.ticket(fiber), cause, circumstances)),
-    refuse: (error, known, ticket) =>
+    admitted: (principal, timing, until, fiber, { operations, required } = nothing) =>
+      report({ rejection: undefined, principal, operations, required, timing, until }, fiber),
+    rejectCause: (cause, timing) =>
+      Effect.withFiber((fiber) => rejectCause(fiber, timing ?? Decision.startTiming(fiber), cause, circumstances)),
+    reject: (error, known, timing) =>
       Effect.withFiber((fiber) =>
-        refuseWith(
+        rejectWith(
           fiber,
-          ticket ?? Decision.ticket(fiber),
-          refusalsOf(known.principal).of(error, known),
+          timing ?? Decision.startTiming(fiber),
+          rejectionsOf(known.principal).of(error, known),
           known.principal
         )
       )
@@ -727,23 +726,23 @@ export const make = (options: Options): Gate => {
   return gate
 }
 
-/** Runs what may be the user's function: what it throws is a defect of the effect, and every failure goes to `refuse`. */
+/** Runs what may be the user's function: what it throws is a defect of the effect, and every failure goes to `reject`. */
 const attempt = <A, E, R>(
   effect: () => Effect.Effect<A, E, R>,
-  refuse: (cause: Cause.Cause<unknown>) => Effect.Effect<never, Refusal.Refusal>
-): Effect.Effect<A, Refusal.Refusal, R> => {
+  reject: (cause: Cause.Cause<unknown>) => Effect.Effect<never, Rejection.Rejection>
+): Effect.Effect<A, Rejection.Rejection, R> => {
   let made: Effect.Effect<A, E, R>
   try {
     made = effect()
   } catch (defect) {
-    return refuse(Cause.die(defect))
+    return reject(Cause.die(defect))
   }
-  if (!Exit.isExit(made)) return Effect.catchCause(made, refuse)
-  return Exit.isSuccess(made) ? Effect.succeed(made.value as A) : refuse((made as Exit.Failure<A, E>).cause)
+  if (!Exit.isExit(made)) return Effect.catchCause(made, reject)
+  return Exit.isSuccess(made) ? Effect.succeed(made.value as A) : reject((made as Exit.Failure<A, E>).cause)
 }
 
-const isRefusal = (error: unknown): error is Refusal.Refusal =>
-  typeof error === "object" && error !== null && (error as Partial<Refusal.Refusal>)._tag === "Refusal"
+const isRejection = (error: unknown): error is Rejection.Rejection =>
+  typeof error === "object" && error !== null && (error as Partial<Rejection.Rejection>)._tag === "Rejection"
 
 /** Outages and misconfiguration are answered without a challenge, so no tenant is looked up for them. */
 const hasChallenge = ({ _tag }: AuthError): boolean =>

@@ -9,8 +9,8 @@ import * as HttpUri from "../protocol/HttpUri.ts"
 import type { ProtectedResourceMetadata } from "../protocol/ProtectedResourceMetadata.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
-import type * as Dpop from "../verification/Dpop.ts"
-import * as ScopeHierarchy from "../verification/ScopeHierarchy.ts"
+import type * as Dpop from "../verification/dpop/Dpop.ts"
+import * as ScopeHierarchy from "./ScopeHierarchy.ts"
 
 /**
  * The scopes that a server offers.

@@ -12,7 +12,7 @@ import type { Principal } from "../verification/Principal.ts"
  * @category models
  * @since 0.1.0
  */
-export type Standing = "own" | "foreign" | "needs-credentials"
+export type SessionAccess = "own" | "foreign" | "needs-credentials"
 
 /**
  * The sessions of one server. A caller without a principal is anonymous.
@@ -25,14 +25,14 @@ export interface Sessions {
    * Judges who names a session. One that was opened anonymously is claimed by the first principal that uses it; from
    * then on it needs credentials.
    */
-  readonly judge: (session: string, principal: Principal["Service"] | undefined) => Standing
+  readonly judge: (session: string, principal: Principal | undefined) => SessionAccess
   /** Whether a session exists, for any caller. */
   readonly has: (session: string) => boolean
   /**
    * Notes who opened a session. One that has an owner keeps it: a server that names a session twice must not take it from
    * its owner, and the later caller meets it as foreign.
    */
-  readonly bind: (session: string, principal: Principal["Service"] | undefined) => void
+  readonly bind: (session: string, principal: Principal | undefined) => void
   readonly release: (session: string) => void
 }
 

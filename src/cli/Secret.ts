@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
-import { NotUsable } from "../provider/Check.ts"
+import { NotUsable } from "../provider/check/Check.ts"
 
 /**
  * Reads a token: `-` and nothing stand for standard input, which at a terminal is a question.

@@ -2,7 +2,7 @@
  * Everything that can go wrong between a token and a handler, as one closed set of values.
  *
  * Each error carries a `reason` from a closed list, fit for a log line, a metric label and a test. None of them knows
- * HTTP: `Refusal` is the one place that turns them into statuses and challenges. None of them holds a token or a claim.
+ * HTTP: `Rejection` is the one place that turns them into statuses and challenges. None of them holds a token or a claim.
  *
  * @since 0.1.0
  */
@@ -79,7 +79,7 @@ const malformedRequestMessages: Record<MalformedRequest["reason"], string> = {
 }
 
 /**
- * Why an access token was refused. The reason is for the operator: it goes to the log and to the decision event, never
+ * Why an access token was rejected. The reason is for the operator: it goes to the log and to the decision event, never
  * to the client.
  *
  * @category models
@@ -127,7 +127,7 @@ export type InvalidTokenReason = typeof InvalidTokenReason.Type
  */
 export class InvalidToken extends Schema.TaggedError<InvalidToken>()("InvalidToken", { reason: InvalidTokenReason }) {
   override get message(): string {
-    return `The access token was refused: ${this.reason}`
+    return `The access token was rejected: ${this.reason}`
   }
 }
 
@@ -164,7 +164,7 @@ export class InvalidDpopProof extends Schema.TaggedError<InvalidDpopProof>()("In
   nonce: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
-    return `The DPoP proof was refused: ${this.reason}`
+    return `The DPoP proof was rejected: ${this.reason}`
   }
 }
 
@@ -205,7 +205,7 @@ export class InsufficientScope extends Schema.TaggedError<InsufficientScope>()("
 }) {
   override get message(): string {
     return this.reason === "unlisted"
-      ? "This server refuses operations that name no scope"
+      ? "This server rejects operations that name no scope"
       : `The operation needs the scopes ${sanitize(this.required.join(" "), longestDetail)}`
   }
 }
@@ -215,7 +215,7 @@ export class InsufficientScope extends Schema.TaggedError<InsufficientScope>()("
  *
  * **Details**
  *
- * `retryAfter` is in whole seconds. `reason` names what the last attempt met: `client-refused` means that the server did
+ * `retryAfter` is in whole seconds. `reason` names what the last attempt met: `client-rejected` means that the server did
  * not accept this server's own credentials (introspection, token exchange), `unusable-answer` that what it said cannot be
  * used. With three reasons no request was sent: `cooling-down` means that earlier requests failed and the cooldown is not
  * over; `overloaded` that the queue of requests is full, or that too many unknown tokens were inactive or too many unknown
@@ -234,7 +234,7 @@ export class AuthorizationServerUnavailable
       "cooling-down",
       "keys-cooling-down",
       "overloaded",
-      "client-refused",
+      "client-rejected",
       "unusable-answer"
     ]),
     issuer: Schema.String,

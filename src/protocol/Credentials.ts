@@ -60,7 +60,7 @@ export const textOf = (credentials: Credentials): string => Parsed.textOf(creden
  */
 export const lineOf = (credentials: Credentials): string => Parsed.lineOf(credentials)
 
-/** Most of what is refused is refused by its form: nobody asks for the wrapped token then, and wrapping is a look-up. */
+/** Most of what is rejected is rejected by its form: nobody asks for the wrapped token then, and wrapping is a look-up. */
 class Parsed implements Credentials {
   readonly scheme: Scheme
   readonly #text: string
@@ -95,7 +95,7 @@ const grammars: Readonly<Record<Grammar, RegExp>> = {
 const bearerOnly: ReadonlyArray<Scheme> = ["Bearer"]
 const scheme = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+/
 
-// Refusals are frequent and carry nothing of the request: one value each serves all of them.
+// Rejections are frequent and carry nothing of the request: one value each serves all of them.
 const noAuthorization = Result.fail(new MissingCredentials({ reason: "no-authorization" }))
 const otherScheme = Result.fail(new MissingCredentials({ reason: "other-scheme" }))
 const noToken = Result.fail(new MalformedRequest({ reason: "no-token" }))

@@ -6,7 +6,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { base64url, calculateJwkThumbprint, type JWK } from "jose"
-import type { Algorithm } from "../verification/Algorithm.ts"
+import type { Algorithm } from "../crypto/Algorithm.ts"
 import { defined, generate, segment, signSegments } from "./internal/keys.ts"
 import { type Promised, promised } from "./internal/promised.ts"
 

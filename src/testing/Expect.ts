@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Decision } from "../authorization/Decision.ts"
 import * as ProtectedResource from "../authorization/ProtectedResource.ts"
-import * as Refusal from "../authorization/Refusal.ts"
+import * as Rejection from "../authorization/Rejection.ts"
 import {
   AuthConfigError,
   type AuthError,
@@ -82,12 +82,12 @@ export interface ExpectedChallenge {
 }
 
 /**
- * Why a request was refused: the closed set of `AuthError`, and the two refusals that have no error.
+ * Why a request was rejected: the closed set of `AuthError`, and the two rejections that have no error.
  *
  * @category models
  * @since 0.1.0
  */
-export type RefusalReason = AuthError["reason"] | "origin" | "session"
+export type RejectionReason = AuthError["reason"] | "origin" | "session"
 
 const headerOf = ({ headers }: Answered, name: string): string | undefined => {
   const { get } = headers as { readonly get?: unknown }
@@ -100,13 +100,13 @@ const headerOf = ({ headers }: Answered, name: string): string | undefined => {
 /** Everything worth knowing of an answer, on one line. */
 const describe = (answer: Answered): string => {
   const challenge = headerOf(answer, "www-authenticate")
-  const reason = refused(answer)?.reason
+  const reason = rejected(answer)?.reason
   return `${answer.status}, ${challenge === undefined ? "without a challenge" : `WWW-Authenticate: ${challenge}`}` +
     (reason === undefined ? "" : ` (the gate: ${reason})`)
 }
 
-const refused = ({ decisions = [] }: Answered): Decision | undefined =>
-  decisions.filter(({ outcome }) => outcome === "refused").at(-1)
+const rejected = ({ decisions = [] }: Answered): Decision | undefined =>
+  decisions.filter(({ outcome }) => outcome === "rejected").at(-1)
 
 /** Looks at a value now, at what comes of an effect or a promise when it comes. */
 const whenever = (look: (answer: Answered) => void) => <T>(subject: T): T => {
@@ -125,7 +125,7 @@ const whenever = (look: (answer: Answered) => void) => <T>(subject: T): T => {
 }
 
 /**
- * Expects a refusal with a challenge.
+ * Expects a rejection with a challenge.
  *
  * **Example** (Step-up)
  *
@@ -133,7 +133,7 @@ const whenever = (look: (answer: Answered) => void) => <T>(subject: T): T => {
  * import { Effect } from "effect"
  * import { expectChallenge, TestClient } from "effect-mcp-auth/testing"
  *
- * const refused = Effect.gen(function*() {
+ * const rejected = Effect.gen(function*() {
  *   const client = yield* TestClient.TestClient
  *   return yield* client.callTool("add_todo", { title: "milk" }).pipe(
  *     TestClient.as({ subject: "alice", scopes: ["todos:read"] }),
@@ -196,7 +196,7 @@ const show = (value: unknown): string =>
   Array.isArray(value) ? `"${value.join(" ")}"` : JSON.stringify(value) ?? "nothing"
 
 /**
- * Expects a refusal for a reason.
+ * Expects a rejection for a reason.
  *
  * **Details**
  *
@@ -207,13 +207,13 @@ const show = (value: unknown): string =>
  *
  * ```ts
  * import { Effect } from "effect"
- * import { expectRefused, TestClient } from "effect-mcp-auth/testing"
+ * import { expectRejected, TestClient } from "effect-mcp-auth/testing"
  *
  * const late = Effect.gen(function*() {
  *   const client = yield* TestClient.TestClient
  *   return yield* client.listTools.pipe(
  *     TestClient.as({ subject: "alice", scopes: ["todos:read"], expiresIn: "-1 second" }),
- *     expectRefused("expired")
+ *     expectRejected("expired")
  *   )
  * })
  * ```
@@ -221,16 +221,16 @@ const show = (value: unknown): string =>
  * @category assertions
  * @since 0.1.0
  */
-export const expectRefused = (
-  reason: RefusalReason
+export const expectRejected = (
+  reason: RejectionReason
 ): <T extends Answered | Effect.Effect<Answered, any, any> | Promise<Answered>>(subject: T) => T =>
   whenever((answer) => {
-    const told = refused(answer)
+    const told = rejected(answer)
     if (told !== undefined) {
       if (told.reason === reason) return
       throw new ExpectationFailed(
-        "expectRefused",
-        `expected a refusal for "${reason}" instead of "${told.reason}", got ${describe(answer)}`,
+        "expectRejected",
+        `expected a rejection for "${reason}" instead of "${told.reason}", got ${describe(answer)}`,
         reason,
         told.reason
       )
@@ -240,8 +240,8 @@ export const expectRefused = (
     if (expected.some((seen) => seen.status === answer.status && seen.error === error)) return
     const words = expected.map((seen) => seen.error === undefined ? `${seen.status}` : `${seen.status} ${seen.error}`)
     throw new ExpectationFailed(
-      "expectRefused",
-      `expected a refusal for "${reason}" (${words.join(" or ")}), got ${describe(answer)}`,
+      "expectRejected",
+      `expected a rejection for "${reason}" (${words.join(" or ")}), got ${describe(answer)}`,
       expected.length === 1 ? expected[0] : expected,
       { status: answer.status, error }
     )
@@ -259,8 +259,8 @@ const errorIn = (header: string | undefined): string | undefined =>
 const anyResource = Result.getOrThrow(
   ProtectedResource.make({ resource: "http://localhost/mcp", scopes: ["any"] }, ["http://localhost/issuer"])
 )
-const refusals = Refusal.make(anyResource, "auto")
-const nothingKnown: Refusal.Circumstances = { principal: undefined, protocolVersion: undefined }
+const rejections = Rejection.make(anyResource, "auto")
+const nothingKnown: Rejection.Circumstances = { principal: undefined, protocolVersion: undefined }
 
 interface Errors {
   readonly reasons: { readonly literals: ReadonlyArray<string> }
@@ -306,12 +306,12 @@ const errorsOf = (reason: string): ReadonlyArray<AuthError> =>
   Object.values(errors).flatMap(({ make, reasons }) => reasons.literals.includes(reason) ? [make(reason as never)] : [])
 
 /** What is seen of a reason from outside: what the gate makes of it. */
-const seenOf = (reason: RefusalReason): ReadonlyArray<Seen> =>
+const seenOf = (reason: RejectionReason): ReadonlyArray<Seen> =>
   (reason === "origin"
-    ? [refusals.origin]
+    ? [rejections.origin]
     : reason === "session"
-    ? [refusals.session]
-    : errorsOf(reason).map((error) => refusals.of(error, nothingKnown))).map(({ headers, status }) => ({
+    ? [rejections.session]
+    : errorsOf(reason).map((error) => rejections.of(error, nothingKnown))).map(({ headers, status }) => ({
       status,
       error: errorIn(headers["www-authenticate"])
     }))

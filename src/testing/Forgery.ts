@@ -1,15 +1,15 @@
 /**
  * The classic forgeries of JWT access tokens: tokens that look right to somebody who forgot one check.
  *
- * Each row says how the token is made and for which reason it must be refused. The table serves this library's own security
+ * Each row says how the token is made and for which reason it must be rejected. The table serves this library's own security
  * tests, and `TestIssuer.mintBroken` for everybody else's.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import { base64url, exportSPKI } from "jose"
+import type { Algorithm } from "../crypto/Algorithm.ts"
 import type { InvalidTokenReason } from "../protocol/AuthError.ts"
-import type { Algorithm } from "../verification/Algorithm.ts"
 import { defined, type KeyPair, segment, signSegments } from "./internal/keys.ts"
 
 /**
@@ -42,7 +42,7 @@ export interface Workshop {
 export interface Forgery {
   /** What is wrong, in one line. */
   readonly title: string
-  /** Why a verifier must refuse it. */
+  /** Why a verifier must reject it. */
   readonly reason: InvalidTokenReason
   readonly forge: (workshop: Workshop) => Effect.Effect<string>
 }

@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { CryptoKey, JWK } from "jose"
-import type { Algorithm } from "../verification/Algorithm.ts"
+import type { Algorithm } from "../crypto/Algorithm.ts"
 import * as keys from "./internal/keys.ts"
 import { type Promised, promised } from "./internal/promised.ts"
 

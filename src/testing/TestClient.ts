@@ -164,7 +164,7 @@ export const as: {
  *
  * ```ts
  * import { Effect } from "effect"
- * import { expectRefused, TestClient } from "effect-mcp-auth/testing"
+ * import { expectRejected, TestClient } from "effect-mcp-auth/testing"
  *
  * const alice = { subject: "alice", scopes: ["todos:read"] }
  * const mallory = { subject: "mallory", scopes: ["todos:read"] }
@@ -175,7 +175,7 @@ export const as: {
  *   return yield* client.listTools.pipe(
  *     TestClient.inSession(headers["mcp-session-id"]!),
  *     TestClient.as(mallory),
- *     expectRefused("session")
+ *     expectRejected("session")
  *   )
  * })
  * ```

@@ -19,8 +19,8 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import type { CryptoKey, JWK } from "jose"
-import * as AddressGuard from "../verification/AddressGuard.ts"
-import type { Algorithm } from "../verification/Algorithm.ts"
+import type { Algorithm } from "../crypto/Algorithm.ts"
+import * as AddressGuard from "../outbound/AddressGuard.ts"
 import * as Forgery from "./Forgery.ts"
 import * as Endpoints from "./internal/endpoints.ts"
 import { defined, generate, type KeyPair, segment, signSegments } from "./internal/keys.ts"
@@ -95,7 +95,7 @@ export interface Received {
  *
  * **Details**
  *
- * `Refuse` is a connection that is not accepted. On a real port it is a connection that ends without an answer, or 503
+ * `Reject` is a connection that is not accepted. On a real port it is a connection that ends without an answer, or 503
  * where the host cannot do that.
  *
  * @category models
@@ -105,7 +105,7 @@ export type Fault =
   | { readonly _tag: "Status"; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
   | { readonly _tag: "Hang" }
   | { readonly _tag: "Slow"; readonly by: Duration.Input }
-  | { readonly _tag: "Refuse" }
+  | { readonly _tag: "Reject" }
   | { readonly _tag: "Body"; readonly body: string | Uint8Array; readonly contentType: string }
 
 /**
@@ -165,7 +165,7 @@ export class TestIssuer extends Context.Service<TestIssuer, {
   /** An ID token as a provider writes it: no server may take it for an access token. */
   readonly mintIdTokenLike: (provider: TokenShape.Provider, options?: ShapeOptions) => Effect.Effect<string>
   /**
-   * A forgery of the token that `mint` would give; `Forgery.forgeries[kind].reason` says why it must be refused. Those with an
+   * A forgery of the token that `mint` would give; `Forgery.forgeries[kind].reason` says why it must be rejected. Those with an
    * HMAC are made with HS256, or with the one that `header.alg` names.
    */
   readonly mintBroken: (kind: Forgery.Kind, options?: TokenOptions) => Effect.Effect<string>
@@ -184,7 +184,7 @@ export class TestIssuer extends Context.Service<TestIssuer, {
   /** Publishes the current key alone. */
   readonly withdrawOldKeys: Effect.Effect<void>
   /**
-   * Takes a key out of the set, by default the current one as if it were stolen: what it signed must be refused as soon as the
+   * Takes a key out of the set, by default the current one as if it were stolen: what it signed must be rejected as soon as the
    * set is read again. Another takes its place.
    */
   readonly withdrawKey: (kid?: string) => Effect.Effect<void>
@@ -521,7 +521,7 @@ export const make = (
             return Effect.never
           case "Slow":
             return Effect.delay(reply, active.by)
-          case "Refuse":
+          case "Reject":
             return Effect.fail(new ConnectionRefused())
           case "Status":
             return Effect.succeed(new Response(null, { status: active.status, headers: { ...active.headers } }))
@@ -630,7 +630,7 @@ export const make = (
           nonce = next
         }),
       fail,
-      goDown: (where) => fail({ _tag: "Refuse" }, where),
+      goDown: (where) => fail({ _tag: "Reject" }, where),
       hang: (where) => fail({ _tag: "Hang" }, where),
       slow: (by, where) => fail({ _tag: "Slow", by }, where),
       answerHtml: (where) => fail({ _tag: "Body", body: page, contentType: "text/html; charset=utf-8" }, where),

@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import type { Algorithm } from "../verification/Algorithm.ts"
+import type { Algorithm } from "../crypto/Algorithm.ts"
 
 /**
  * What fills a shape.

@@ -46,7 +46,7 @@ export interface InboundToken {
  * @category services
  * @since 0.1.0
  */
-export class Principal extends Context.Service<Principal, {
+export interface Principal {
   /** `iss` of the token. */
   readonly issuer: string
   /**
@@ -82,55 +82,58 @@ export class Principal extends Context.Service<Principal, {
   readonly owner: string
   /** (issuer, client, claim of the subject, subject), and the tenant if there is one: what sessions and states belong to. */
   readonly key: string
-}>()("effect-mcp-auth/Principal") {
-  /**
-   * Makes a principal; `owner` and `key` follow from the rest.
-   *
-   * **When to use**
-   *
-   * In a `TokenVerifier` of your own.
-   *
-   * **Details**
-   *
-   * Both are JSON lists, so no choice of issuer or subject can look like another pair. A subject that comes from another
-   * claim than `sub` never equals that of `sub`. Without a subject, or if `sub` is the client itself, the owner is the
-   * client, marked so that it never equals the owner of a person: a client whose identifier is a person's subject is not
-   * that person (RFC 9700 §4.15). A tenant is a last member of its own, so the same person is a different owner at
-   * each tenant, even if two tenants share an issuer.
-   *
-   * @category constructors
-   * @since 0.1.0
-   */
-  static readonly make = (
-    fields: Omit<Principal["Service"], "owner" | "key" | "token"> & {
-      readonly token: Redacted.Redacted | Redacted.Redacted<InboundToken>
-    }
-  ): Principal["Service"] => {
-    // As JSON.stringify writes the lists, each member once.
-    const issuer = JSON.stringify(fields.issuer)
-    const claim = fields.subjectClaim
-    const isSub = claim === undefined || claim === "sub"
-    const subject = isSub
-      ? JSON.stringify(fields.subject ?? null)
-      : `${JSON.stringify(claim)},${JSON.stringify(fields.subject ?? null)}`
-    const clientId = JSON.stringify(fields.clientId ?? null)
-    // An object, which no issuer, subject or client is.
-    const tenant = fields.tenant === undefined ? "" : `,{"tenant":${JSON.stringify(fields.tenant)}}`
-    return {
-      ...fields,
-      token: fields.token as Redacted.Redacted<unknown> as Redacted.Redacted<InboundToken>,
-      owner: fields.subject === undefined || (isSub && fields.subject === fields.clientId)
-        ? `[${issuer},null,${clientId}${tenant}]`
-        : `[${issuer},${subject}${tenant}]`,
-      key: `[${issuer},${clientId},${subject}${tenant}]`
-    }
-  }
 }
 
 /**
- * `Principal.make`, as a function of this module.
+ * Makes a principal; `owner` and `key` follow from the rest.
+ *
+ * **When to use**
+ *
+ * In a `TokenVerifier` of your own.
+ *
+ * **Details**
+ *
+ * Both are JSON lists, so no choice of issuer or subject can look like another pair. A subject that comes from another
+ * claim than `sub` never equals that of `sub`. Without a subject, or if `sub` is the client itself, the owner is the
+ * client, marked so that it never equals the owner of a person: a client whose identifier is a person's subject is not
+ * that person (RFC 9700 §4.15). A tenant is a last member of its own, so the same person is a different owner at
+ * each tenant, even if two tenants share an issuer.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make: typeof Principal.make = Principal.make
+export const make = (
+  fields: Omit<Principal, "owner" | "key" | "token"> & {
+    readonly token: Redacted.Redacted | Redacted.Redacted<InboundToken>
+  }
+): Principal => {
+  // As JSON.stringify writes the lists, each member once.
+  const issuer = JSON.stringify(fields.issuer)
+  const claim = fields.subjectClaim
+  const isSub = claim === undefined || claim === "sub"
+  const subject = isSub
+    ? JSON.stringify(fields.subject ?? null)
+    : `${JSON.stringify(claim)},${JSON.stringify(fields.subject ?? null)}`
+  const clientId = JSON.stringify(fields.clientId ?? null)
+  // An object, which no issuer, subject or client is.
+  const tenant = fields.tenant === undefined ? "" : `,{"tenant":${JSON.stringify(fields.tenant)}}`
+  return {
+    ...fields,
+    token: fields.token as Redacted.Redacted<unknown> as Redacted.Redacted<InboundToken>,
+    owner: fields.subject === undefined || (isSub && fields.subject === fields.clientId)
+      ? `[${issuer},null,${clientId}${tenant}]`
+      : `[${issuer},${subject}${tenant}]`,
+    key: `[${issuer},${clientId},${subject}${tenant}]`
+  }
+}
+
+/**
+ * The service of the current request's principal, with its constructor.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const Principal: Context.Service<Principal, Principal> & { readonly make: typeof make } = Object.assign(
+  Context.Service<Principal>("effect-mcp-auth/Principal"),
+  { make }
+)

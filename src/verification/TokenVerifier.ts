@@ -8,6 +8,7 @@ import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as base64url from "../crypto/Base64Url.ts"
 import {
   AuthConfigError,
   type AuthorizationServerUnavailable,
@@ -16,7 +17,6 @@ import {
   type InvalidTokenReason
 } from "../protocol/AuthError.ts"
 import type { Credentials } from "../protocol/Credentials.ts"
-import * as base64url from "./internal/base64url.ts"
 import type { Principal } from "./Principal.ts"
 
 /**
@@ -65,7 +65,7 @@ export interface Verifier<out E = VerificationError> {
     credentials: Credentials,
     request?: Presented | undefined,
     present?: Present | undefined
-  ) => Effect.Effect<Principal["Service"], E>
+  ) => Effect.Effect<Principal, E>
 }
 
 /**
@@ -101,10 +101,10 @@ export const make = <E>(
   verify: Verifier<E>["verify"]
 ): Verifier<E> => ({ verify })
 
-const refusals = new Map<InvalidTokenReason, Verifier<InvalidToken>>()
+const rejections = new Map<InvalidTokenReason, Verifier<InvalidToken>>()
 
 /**
- * The verifier that refuses every token, for the reason given.
+ * The verifier that rejects every token, for the reason given.
  *
  * **Example** (A prefix that is not accepted any more)
  *
@@ -113,18 +113,18 @@ const refusals = new Map<InvalidTokenReason, Verifier<InvalidToken>>()
  *
  * declare const current: TokenVerifier.Verifier
  *
- * const verifier = TokenVerifier.byPrefix({ "v1_": TokenVerifier.refuse("revoked") }, current)
+ * const verifier = TokenVerifier.byPrefix({ "v1_": TokenVerifier.reject("revoked") }, current)
  * ```
  *
  * @category constructors
  * @since 0.1.0
  */
-export const refuse = (reason: InvalidTokenReason): Verifier<InvalidToken> => {
-  const known = refusals.get(reason)
+export const reject = (reason: InvalidTokenReason): Verifier<InvalidToken> => {
+  const known = rejections.get(reason)
   if (known !== undefined) return known
   const failure = Effect.fail(new InvalidToken({ reason }))
   const verifier: Verifier<InvalidToken> = { verify: () => failure }
-  refusals.set(reason, verifier)
+  rejections.set(reason, verifier)
   return verifier
 }
 
@@ -137,7 +137,7 @@ export const refuse = (reason: InvalidTokenReason): Verifier<InvalidToken> => {
  *
  * **Details**
  *
- * The choice is made once, from what the token looks like, and it is final: a token that its verifier refuses is never
+ * The choice is made once, from what the token looks like, and it is final: a token that its verifier rejects is never
  * tried with another one.
  *
  * **Gotchas**
@@ -168,7 +168,7 @@ export const choose = <E>(choice: (token: Redacted.Redacted) => Verifier<E>): Ve
  *
  * **Details**
  *
- * Shape only: a token that looks like a JWT and is none is refused as a JWT. An encrypted token (five segments) can only
+ * Shape only: a token that looks like a JWT and is none is rejected as a JWT. An encrypted token (five segments) can only
  * be explained by its issuer, and counts as opaque.
  *
  * **Example** (Shapes)
@@ -218,7 +218,7 @@ export const byShape = <E1, E2>(options: {
 const maximumLength = 16 * 1024
 
 /**
- * For each issuer a verifier. A JWT says who issued it; what says nothing, or names a stranger, is refused.
+ * For each issuer a verifier. A JWT says who issued it; what says nothing, or names a stranger, is rejected.
  *
  * **Details**
  *
@@ -242,8 +242,8 @@ export const byIssuer = <E>(verifiers: Readonly<Record<string, Verifier<E>>>): V
   const known = new Map(Object.entries(verifiers))
   return choose<E | InvalidToken>((token): Verifier<E | InvalidToken> => {
     const issuer = issuerOf(Redacted.value(token))
-    if (issuer === undefined) return refuse("malformed")
-    return known.get(issuer) ?? refuse("unknown-issuer")
+    if (issuer === undefined) return reject("malformed")
+    return known.get(issuer) ?? reject("unknown-issuer")
   })
 }
 
@@ -271,7 +271,7 @@ export const claimOf = (token: string, name: string): unknown => {
 }
 
 /**
- * For each prefix of opaque tokens a verifier, and one for the rest (default: refused).
+ * For each prefix of opaque tokens a verifier, and one for the rest (default: rejected).
  *
  * **Details**
  *
@@ -312,6 +312,6 @@ export const byPrefix = <E, E2 = InvalidToken>(
   }
   return choose<E | E2 | InvalidToken>((token): Verifier<E | E2 | InvalidToken> => {
     const text = Redacted.value(token)
-    return known.find(([prefix]) => text.startsWith(prefix))?.[1] ?? rest ?? refuse("unknown-issuer")
+    return known.find(([prefix]) => text.startsWith(prefix))?.[1] ?? rest ?? reject("unknown-issuer")
   })
 }

@@ -6,7 +6,7 @@ import {
   Gate,
   type Operation,
   Principal,
-  type Refusal,
+  type Rejection,
   Tenants,
   TokenVerifier
 } from "effect-mcp-auth"
@@ -46,20 +46,20 @@ const present = Effect.fnUntraced(function*(
     header: (name) => name === "x-tenant" ? "acme" : undefined,
     authorization: [`Bearer ${yield* issuer.mint({ scopes: ["todos:read"] })}`]
   }
-  const ticket = yield* Effect.withFiber((fiber) => Effect.succeed(Decision.ticket(fiber)))
+  const timing = yield* Effect.withFiber((fiber) => Effect.succeed(Decision.startTiming(fiber)))
   return yield* Effect.gen(function*() {
-    const principal = (yield* gate.authenticate(request, ticket)) as Principal["Service"]
+    const principal = (yield* gate.authenticate(request, timing)) as Principal
     yield* gate.authorize({
       principal,
       session: undefined,
       protocolVersion: undefined,
       operations: Effect.succeed(call),
       policy,
-      ticket,
+      timing,
       request
     })
     return "ran"
-  }).pipe(Effect.catch(({ reason, status }: Refusal.Refusal) => Effect.succeed(`${status} ${reason}`)))
+  }).pipe(Effect.catch(({ reason, status }: Rejection.Rejection) => Effect.succeed(`${status} ${reason}`)))
 })
 
 const whole = Principal.make({
@@ -113,10 +113,10 @@ describe("a function of the user's that breaks", () => {
       const logs = Layer.merge(layer, Logger.layer([logger]))
       assert.strictEqual(yield* Effect.provide(present(options), logs), "500 broken")
       assert.deepStrictEqual(decisions.map(({ outcome, reason, status }) => [outcome, reason, status]), [
-        ["refused", "broken", 500]
+        ["rejected", "broken", 500]
       ])
       assert.deepStrictEqual(lines.filter(({ level }) => level === "Error"), [
-        { level: "Error", message: ["request refused with 500: broken"], hasCause: true }
+        { level: "Error", message: ["request rejected with 500: broken"], hasCause: true }
       ])
     }))
 

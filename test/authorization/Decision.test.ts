@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { AuthError, type Decision, type Principal } from "effect-mcp-auth"
-import { bearer, gate, listening, principal, refused, request, toolCall } from "./support.ts"
+import { bearer, gate, listening, principal, rejected, request, toolCall } from "./support.ts"
 
 type Told = Omit<Decision.Decision, "duration">
 
@@ -38,7 +38,7 @@ describe("Decision", () => {
     Effect.gen(function*() {
       const { decisions, layer, lines } = listening()
       const { gate: { authorize } } = yield* gate()
-      yield* refused(authorize({
+      yield* rejected(authorize({
         principal: principal({ scopes: ["todos:read"] }),
         session: undefined,
         protocolVersion: undefined,
@@ -46,7 +46,7 @@ describe("Decision", () => {
         policy: () => ({ scopes: ["todos:read", "todos:write"], unauthorized: "challenge" })
       })).pipe(Effect.provide(layer))
       const decision: Told = {
-        outcome: "refused",
+        outcome: "rejected",
         status: 403,
         reason: "missing-scope",
         ...alice,
@@ -57,7 +57,7 @@ describe("Decision", () => {
       assert.deepStrictEqual(decisions, [decision])
       assert.deepStrictEqual(lines, [{
         level: "Info",
-        message: ["request refused with 403: missing-scope"],
+        message: ["request rejected with 403: missing-scope"],
         annotations: { ...decision }
       }])
     }))
@@ -67,7 +67,7 @@ describe("Decision", () => {
       const { decisions, layer, lines } = listening()
       const made = yield* gate({ allowedHosts: ["todos.internal"] })
       const present = (host: ReadonlyArray<string> | undefined) =>
-        Effect.provide(refused(made.gate.authenticate({ ...request(), host })), layer)
+        Effect.provide(rejected(made.gate.authenticate({ ...request(), host })), layer)
       const advice = (host: string) =>
         `The Host ${host} is not allowed: if clients reach this server under it, add its name without the port to allowedHosts`
       const answers = [
@@ -81,7 +81,7 @@ describe("Decision", () => {
         assert.notInclude(body, "allowedHosts")
       }
       assert.deepStrictEqual(decisions.map(({ reason }) => reason), Array(4).fill("foreign-host"))
-      const line = "request refused with 403: foreign-host"
+      const line = "request rejected with 403: foreign-host"
       assert.deepStrictEqual(lines.map(({ level, message }) => [level, ...message]), [
         ["Info", line, advice("\"host.docker.internal:3000\"")],
         ["Info", line, advice("\"\\u001b[2J\\\"\\n[12:00:00] INFO: request admitted\"")],
@@ -164,23 +164,23 @@ describe("Decision", () => {
   ])("%s is logged at its level", ([_, error, level, status, reason, detail]) =>
     Effect.gen(function*() {
       const { decisions, layer, lines } = listening()
-      const { gate: { refuse } } = yield* gate()
-      yield* refused(refuse(error, { principal: undefined, protocolVersion: undefined })).pipe(Effect.provide(layer))
+      const { gate: { reject } } = yield* gate()
+      yield* rejected(reject(error, { principal: undefined, protocolVersion: undefined })).pipe(Effect.provide(layer))
       assert.deepStrictEqual(decisions.map(({ outcome, reason, status }) => ({ outcome, reason, status })), [
-        { outcome: "refused", reason, status }
+        { outcome: "rejected", reason, status }
       ])
       assert.deepStrictEqual(lines.map(({ level, message }) => ({ level, message })), [
-        { level, message: [`request refused with ${status}: ${reason}`, ...detail] }
+        { level, message: [`request rejected with ${status}: ${reason}`, ...detail] }
       ])
-      assert.deepStrictEqual(lines[0]?.annotations, { outcome: "refused", status, reason })
+      assert.deepStrictEqual(lines[0]?.annotations, { outcome: "rejected", status, reason })
     }))
 
   it.effect("an origin and a session are told with their reason", () =>
     Effect.gen(function*() {
       const { decisions, layer } = listening()
       const { gate: { authenticate, authorize } } = yield* gate()
-      yield* refused(authenticate(request({ origin: "https://evil.test" }))).pipe(Effect.provide(layer))
-      yield* refused(authorize({
+      yield* rejected(authenticate(request({ origin: "https://evil.test" }))).pipe(Effect.provide(layer))
+      yield* rejected(authorize({
         principal: principal(),
         session: "s",
         protocolVersion: undefined,
@@ -189,8 +189,8 @@ describe("Decision", () => {
       })).pipe(Effect.provide(layer))
       const nothing = { operations: [], required: [], missing: [] }
       assert.deepStrictEqual(decisions, [
-        { outcome: "refused", status: 403, reason: "origin", ...nobody, ...nothing },
-        { outcome: "refused", status: 404, reason: "session", ...alice, ...nothing }
+        { outcome: "rejected", status: 403, reason: "origin", ...nobody, ...nothing },
+        { outcome: "rejected", status: 404, reason: "session", ...alice, ...nothing }
       ])
     }))
 
@@ -199,7 +199,7 @@ describe("Decision", () => {
       const { decisions, layer, lines } = listening()
       const { gate: { authenticate } } = yield* gate()
       const headers = { origin: "https://server.test", "access-control-request-method": "POST" }
-      yield* refused(authenticate(request(headers, [], "OPTIONS"))).pipe(Effect.provide(layer))
+      yield* rejected(authenticate(request(headers, [], "OPTIONS"))).pipe(Effect.provide(layer))
       assert.deepStrictEqual([decisions, lines], [[], []])
     }))
 
@@ -219,9 +219,9 @@ describe("Decision", () => {
         `marked-${"x".repeat(20_000)}`
       ]
       const run = Effect.gen(function*() {
-        for (const token of bad) yield* refused(authenticate(bearer(token)))
-        const caller = (yield* authenticate(bearer(good))) as Principal["Service"]
-        yield* refused(authorize({
+        for (const token of bad) yield* rejected(authenticate(bearer(token)))
+        const caller = (yield* authenticate(bearer(good))) as Principal
+        yield* rejected(authorize({
           principal: caller,
           session: undefined,
           protocolVersion: undefined,

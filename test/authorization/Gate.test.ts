@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Schema } from "effect"
 import { AuthError, type Gate, Operation, Principal, RequestState } from "effect-mcp-auth"
 import { TestClock } from "effect/testing"
-import { bearer, gate, metadataUrl, principal, refused, request, resource, toolCall } from "./support.ts"
+import { bearer, gate, metadataUrl, principal, rejected, request, resource, toolCall } from "./support.ts"
 
 /** A body that must not be read. */
 const unread: Effect.Effect<ReadonlyArray<Operation.Operation>> = Effect.die("the body was read")
@@ -18,7 +18,7 @@ const policy = ({ target }: Operation.Operation): Gate.Policy | undefined =>
   target !== undefined && Object.hasOwn(policies, target) ? policies[target] : undefined
 
 const call = (
-  caller: Principal["Service"],
+  caller: Principal,
   operations: Gate.Call<never>["operations"],
   rest: Partial<Gate.Call<never>> = {}
 ): Gate.Call<never> => ({
@@ -32,9 +32,9 @@ const call = (
 
 const batch = (...names: ReadonlyArray<string>) => Effect.succeed(names.flatMap((name) => [...toolCall(name)]))
 
-/** The scopes that a refusal asks for. */
-const asked = (refusal: { readonly headers: Readonly<Record<string, string>> }): string | undefined =>
-  /scope="([^"]*)"/.exec(refusal.headers["www-authenticate"] ?? "")?.[1]
+/** The scopes that a rejection asks for. */
+const asked = (rejection: { readonly headers: Readonly<Record<string, string>> }): string | undefined =>
+  /scope="([^"]*)"/.exec(rejection.headers["www-authenticate"] ?? "")?.[1]
 
 describe("Gate.authenticate", () => {
   it.effect("HDR-07 a good token gives its principal, and asks the issuer once for many requests", () =>
@@ -63,9 +63,9 @@ describe("Gate.authenticate", () => {
   ])("%s: the verifier is not asked", ([_, authorization, status, reason]) =>
     Effect.gen(function*() {
       const { gate: { authenticate }, issuer } = yield* gate()
-      const refusal = yield* refused(authenticate(request({}, authorization)))
-      assert.deepStrictEqual([refusal.status, refusal.reason], [status, reason])
-      assert.include(refusal.headers["www-authenticate"], `resource_metadata="${metadataUrl}"`)
+      const rejection = yield* rejected(authenticate(request({}, authorization)))
+      assert.deepStrictEqual([rejection.status, rejection.reason], [status, reason])
+      assert.include(rejection.headers["www-authenticate"], `resource_metadata="${metadataUrl}"`)
       assert.deepStrictEqual(yield* issuer.requests, [])
     }))
 
@@ -86,8 +86,8 @@ describe("Gate.authenticate", () => {
     Effect.gen(function*() {
       const { gate: { authenticate }, issuer } = yield* gate({ allowedOrigins: ["https://app.test"] })
       for (const method of ["POST", "GET", "DELETE"]) {
-        const refusal = yield* refused(authenticate(request({ origin }, [], method)))
-        assert.strictEqual(refusal.status, status)
+        const rejection = yield* rejected(authenticate(request({ origin }, [], method)))
+        assert.strictEqual(rejection.status, status)
       }
       // A good token changes nothing for a wrong origin.
       const token = yield* issuer.mint()
@@ -102,7 +102,7 @@ describe("Gate.authenticate", () => {
       const asking = { origin, "access-control-request-method": "POST" }
       // Credentials on a preflight are not looked at: browsers send none.
       for (const lines of [[], ["Bearer x"], [`Bearer ${yield* issuer.mint()}`]]) {
-        const answer = yield* refused(authenticate(request(asking, lines, "OPTIONS")))
+        const answer = yield* rejected(authenticate(request(asking, lines, "OPTIONS")))
         assert.deepStrictEqual([answer.status, answer.reason, answer.body], [204, "preflight", ""])
         assert.strictEqual(answer.headers["access-control-allow-origin"], origin)
       }
@@ -114,9 +114,9 @@ describe("Gate.authenticate", () => {
           request(asking, [], "GET")
         ]
       ) {
-        assert.strictEqual((yield* refused(authenticate(other))).status, 401)
+        assert.strictEqual((yield* rejected(authenticate(other))).status, 401)
       }
-      const foreign = yield* refused(authenticate(request({ ...asking, origin: "https://evil.test" }, [], "OPTIONS")))
+      const foreign = yield* rejected(authenticate(request({ ...asking, origin: "https://evil.test" }, [], "OPTIONS")))
       assert.strictEqual(foreign.status, 403)
     }))
 
@@ -126,8 +126,8 @@ describe("Gate.authenticate", () => {
       const token = yield* issuer.mint({ scopes: [], expiresIn: "1 minute" })
       yield* authenticate(bearer(token))
       yield* TestClock.adjust("1 minute")
-      const refusal = yield* refused(authenticate(bearer(token)))
-      assert.deepStrictEqual([refusal.status, refusal.reason], [401, "expired"])
+      const rejection = yield* rejected(authenticate(bearer(token)))
+      assert.deepStrictEqual([rejection.status, rejection.reason], [401, "expired"])
     }))
 
   it.effect("SCOPE-12 claims that do not fit reject the token, and a check that throws is a 500", () =>
@@ -136,7 +136,7 @@ describe("Gate.authenticate", () => {
       const schema = Schema.Struct({
         tenant: Schema.String.check(Schema.makeFilter((tenant) => {
           if (tenant === "throws") throw new Error("a secret of the check")
-          return tenant !== "refused"
+          return tenant !== "rejected"
         }))
       })
       const { gate: { authenticate, services }, issuer } = yield* gate({ claims: { service: Tenant, schema } as never })
@@ -147,13 +147,13 @@ describe("Gate.authenticate", () => {
       if (typeof caller === "object") {
         assert.strictEqual(Context.getUnsafe(services(caller) as Context.Context<any>, Tenant).tenant, "acme")
       }
-      for (const tenant of [undefined, 1, "refused", "throws"]) {
-        const refusal = yield* refused(attempt(tenant))
+      for (const tenant of [undefined, 1, "rejected", "throws"]) {
+        const rejection = yield* rejected(attempt(tenant))
         assert.deepStrictEqual(
-          [refusal.status, refusal.reason],
+          [rejection.status, rejection.reason],
           tenant === "throws" ? [500, "broken"] : [401, "claims"]
         )
-        assert.notInclude(JSON.stringify([refusal.headers, refusal.body]), "secret")
+        assert.notInclude(JSON.stringify([rejection.headers, rejection.body]), "secret")
       }
     }))
 
@@ -236,18 +236,18 @@ describe("Gate.authorize", () => {
         scopeHierarchy: { "todos:admin": ["todos:write"], "todos:write": ["todos:read"] }
       })
       const token = yield* issuer.mint({ scopes: ["todos:admin"] })
-      const caller = (yield* authenticate(bearer(token))) as Principal["Service"]
+      const caller = (yield* authenticate(bearer(token))) as Principal
       assert.deepStrictEqual([...caller.scopes].sort(), ["todos:admin", "todos:read", "todos:write"])
       assert.deepStrictEqual([...caller.granted], ["todos:admin"])
       yield* authorize(call(caller, batch("add", "list", "purge")))
     }))
 
-  it.effect("`unlisted: \"deny\"` refuses tools, prompts and resources without scopes, and nothing else", () =>
+  it.effect("`unlisted: \"deny\"` rejects tools, prompts and resources without scopes, and nothing else", () =>
     Effect.gen(function*() {
       const { gate: { authorize } } = yield* gate({ unlisted: "deny" })
       const alice = principal({ scopes: ["todos:read"] })
-      const refusal = yield* refused(authorize(call(alice, batch("list", "open"))))
-      assert.deepStrictEqual([refusal.status, refusal.reason, refusal.headers["www-authenticate"]], [
+      const rejection = yield* rejected(authorize(call(alice, batch("list", "open"))))
+      assert.deepStrictEqual([rejection.status, rejection.reason, rejection.headers["www-authenticate"]], [
         403,
         "unlisted",
         undefined
@@ -270,10 +270,10 @@ describe("Gate.authorize", () => {
         principal({ issuer: "https://other.test" })
       ]
       for (const stranger of strangers) {
-        const refusal = yield* refused(authorize(call(stranger, unread, { session: "s" })))
-        assert.deepStrictEqual([refusal.status, refusal.body], [404, ""])
+        const rejection = yield* rejected(authorize(call(stranger, unread, { session: "s" })))
+        assert.deepStrictEqual([rejection.status, rejection.body], [404, ""])
       }
-      const unknown = yield* refused(authorize(call(alice, unread, { session: "other" })))
+      const unknown = yield* rejected(authorize(call(alice, unread, { session: "other" })))
       assert.strictEqual(unknown.status, 404)
       yield* authorize(call(alice, batch("open"), { session: "s" }))
     }))
@@ -285,10 +285,10 @@ describe("Gate.authorize", () => {
   ])("the body comes before the scopes: %s is %i", ([reason, status]) =>
     Effect.gen(function*() {
       const { gate: { authorize } } = yield* gate()
-      const refusal = yield* refused(
+      const rejection = yield* rejected(
         authorize(call(principal(), Effect.fail(new AuthError.MalformedRequest({ reason }))))
       )
-      assert.deepStrictEqual([refusal.status, refusal.headers["www-authenticate"]], [status, undefined])
+      assert.deepStrictEqual([rejection.status, rejection.headers["www-authenticate"]], [status, undefined])
     }))
 
   it.effect("the gate knows its resource", () =>

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, type Duration, Effect, Fiber, Redacted, Result } from "effect"
-import { AuthError, Decision, type Gate, Operation, type Principal, type Refusal } from "effect-mcp-auth"
+import { AuthError, Decision, type Gate, Operation, type Principal, type Rejection } from "effect-mcp-auth"
 import { TestClock } from "effect/testing"
-import { active, start, type World, world } from "../verification/introspection.ts"
+import { active, start, type World, world } from "../verification/introspection/answers.ts"
 import * as steppingClock from "../verification/steppingClock.ts"
 
 type GateOptions = NonNullable<Parameters<World["gate"]>[0]>
@@ -45,21 +45,24 @@ const during = Effect.fnUntraced(function*(
   knowsRequest = true
 ) {
   const request = requestOf(token)
-  const ticket = yield* Effect.withFiber((fiber) => Effect.succeed(Decision.ticket(fiber)))
+  const timing = yield* Effect.withFiber((fiber) => Effect.succeed(Decision.startTiming(fiber)))
   const outcome = Effect.gen(function*() {
-    const principal = (yield* gate.authenticate(request, ticket)) as Principal["Service"]
+    const principal = (yield* gate.authenticate(request, timing)) as Principal
     yield* gate.authorize({
       principal,
       session: undefined,
       protocolVersion: undefined,
       operations: Effect.as(meanwhile, call),
       policy: () => ({ scopes: ["todos:read"], unauthorized: "challenge" }),
-      ticket,
+      timing,
       request: knowsRequest ? request : undefined
     })
     return "ran"
   })
-  return yield* Effect.catch(outcome, ({ reason, status }: Refusal.Refusal) => Effect.succeed(`${status} ${reason}`))
+  return yield* Effect.catch(
+    outcome,
+    ({ reason, status }: Rejection.Rejection) => Effect.succeed(`${status} ${reason}`)
+  )
 })
 
 describe("when the body is complete", () => {
@@ -191,7 +194,7 @@ describe("when the body is complete", () => {
       assert.strictEqual(yield* during(it, "a", set(down)), "503 network")
       answer = Effect.succeed(false)
       asked = 0
-      const principal = (yield* it.authenticate(requestOf("a"))) as Principal["Service"]
+      const principal = (yield* it.authenticate(requestOf("a"))) as Principal
       yield* it.authorize({
         principal,
         session: undefined,
@@ -210,7 +213,7 @@ describe("an open stream", () => {
   const open = Effect.fnUntraced(function*(options: GateOptions = {}, lifetime = 5 * minute, token = "a") {
     const { gate } = yield* world
     const { gate: it } = yield* gate(options)
-    const principal = (yield* it.authenticate(requestOf(token))) as Principal["Service"]
+    const principal = (yield* it.authenticate(requestOf(token))) as Principal
     const end = (yield* Clock.currentTimeMillis) + lifetime
     const fiber = yield* Effect.forkChild(it.untilStreamEnds(principal, end, undefined))
     yield* Effect.yieldNow
@@ -231,10 +234,10 @@ describe("an open stream", () => {
   it.effect("[T-AUD-03e] of a token that was invalidated before the answer began ends at once", () =>
     Effect.gen(function*() {
       const { gate, principal } = yield* open()
-      const ticket = yield* Effect.withFiber((fiber) => Effect.succeed(Decision.ticket(fiber)))
-      yield* gate.authenticate(requestOf("a"), ticket)
+      const timing = yield* Effect.withFiber((fiber) => Effect.succeed(Decision.startTiming(fiber)))
+      yield* gate.authenticate(requestOf("a"), timing)
       yield* gate.invalidate({ subject: "alice" })
-      yield* gate.untilStreamEnds(principal, Number.POSITIVE_INFINITY, ticket)
+      yield* gate.untilStreamEnds(principal, Number.POSITIVE_INFINITY, timing)
     }))
 
   it.effect("[T-AUD-03f] asks revocation every 30 seconds, and ends within them", () =>
@@ -322,7 +325,7 @@ describe("an open stream", () => {
             return Effect.ensuring(Effect.as(Deferred.await(gateOpen), true), Effect.sync(() => asks--))
           })
       })
-      const principal = (yield* it.authenticate(requestOf("a"))) as Principal["Service"]
+      const principal = (yield* it.authenticate(requestOf("a"))) as Principal
       isCounting = true
       const fibers = yield* Effect.forEach(
         Array.from({ length: 50 }),
@@ -350,7 +353,7 @@ describe("an open stream", () => {
         const { gate } = yield* world
         let hangs = false
         const { gate: it } = yield* gate({ revocation: () => hangs ? Effect.never : Effect.succeed(false) })
-        const principal = (yield* it.authenticate(requestOf("a"))) as Principal["Service"]
+        const principal = (yield* it.authenticate(requestOf("a"))) as Principal
         hangs = true
         yield* Effect.forEach(
           Array.from({ length: 2_000 }),

@@ -40,7 +40,7 @@ const alice = {
 } as never
 
 /** What a request gets if the listener fails. */
-const broken = { _tag: "Refusal", status: 500, headers: {}, body: "", reason: "broken", error: undefined } as const
+const broken = { _tag: "Rejection", status: 500, headers: {}, body: "", reason: "broken", error: undefined } as const
 
 /** The decision of a reporter that was told these facts. */
 const reported = (facts: Partial<Decision.Facts>, options: Decision.Options = {}) =>
@@ -49,11 +49,11 @@ const reported = (facts: Partial<Decision.Facts>, options: Decision.Options = {}
     const report = Decision.reporter({ ...options, listener: (_) => Effect.sync(() => void heard.push(_)) }, broken)
     yield* Effect.withFiber((fiber) =>
       report({
-        refusal: undefined,
+        rejection: undefined,
         principal: alice,
         operations: [],
         required: [],
-        ticket: Decision.ticket(fiber),
+        timing: Decision.startTiming(fiber),
         ...facts
       }, fiber)
     )
@@ -77,7 +77,7 @@ describe("a decision", () => {
       assert.strictEqual(server.decisions.length, 1)
       const { duration, ...decision } = server.decisions[0]!
       assert.deepStrictEqual(decision, {
-        outcome: "refused",
+        outcome: "rejected",
         status: 403,
         reason: "missing-scope",
         issuer: "https://issuer.test",
@@ -121,7 +121,7 @@ describe("a decision", () => {
       })
     }))
 
-  it.live("is one for each request to a plain route, too: admitted, or refused further inside", () =>
+  it.live("is one for each request to a plain route, too: admitted, or rejected further inside", () =>
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make({ resource: configured.resource })
       const heard: Array<Decision.Decision> = []
@@ -141,7 +141,7 @@ describe("a decision", () => {
           handler(new Request(`https://server.test${path}`, { headers: { authorization: `Bearer ${token}` } }))
         )
       assert.strictEqual((yield* get("/scoped")).status, 403)
-      assert.deepStrictEqual(heard.map((_) => [_.outcome, _.reason]), [["refused", "missing-scope"]])
+      assert.deepStrictEqual(heard.map((_) => [_.outcome, _.reason]), [["rejected", "missing-scope"]])
       heard.length = 0
       assert.strictEqual((yield* get("/open")).status, 200)
       assert.deepStrictEqual(heard.map((_) => [_.outcome, _.reason, _.subject]), [["admitted", undefined, "alice"]])
@@ -182,9 +182,9 @@ describe("a decision", () => {
           return "alice"
         }
       } as never
-      const facts = { refusal: undefined, principal, operations: [], required: [] }
+      const facts = { rejection: undefined, principal, operations: [], required: [] }
       const report = Effect.withFiber((fiber) =>
-        Decision.reporter({}, broken)({ ...facts, ticket: Decision.ticket(fiber) }, fiber)
+        Decision.reporter({}, broken)({ ...facts, timing: Decision.startTiming(fiber) }, fiber)
       )
       yield* Effect.provideService(report, References.MinimumLogLevel, "Info")
       assert.strictEqual(asked, 0)
@@ -252,9 +252,9 @@ describe("metrics", () => {
         ]),
         [
           ["admitted", "none", 2],
-          ["refused", "missing-scope", 1],
-          ["refused", "no-authorization", 1],
-          ["refused", "malformed", 1]
+          ["rejected", "missing-scope", 1],
+          ["rejected", "no-authorization", 1],
+          ["rejected", "malformed", 1]
         ]
       )
       assert.strictEqual(of("mcp_auth_decision_duration").length, 4)
@@ -274,7 +274,7 @@ describe("the span of a verification", () => {
       const verifications = spans.filter(({ name }) => name === "mcp_auth.verify")
       assert.deepStrictEqual(verifications.map((_) => Object.fromEntries(_.attributes)), [
         { "mcp_auth.outcome": "verified", "mcp_auth.issuer": "https://issuer.test", "mcp_auth.client_id": "client-1" },
-        { "mcp_auth.outcome": "refused", "mcp_auth.reason": "malformed" }
+        { "mcp_auth.outcome": "rejected", "mcp_auth.reason": "malformed" }
       ])
       for (const { parent, status } of verifications) {
         assert.isTrue(status._tag === "Ended" && status.exit._tag === "Success" && status.exit.value === undefined)

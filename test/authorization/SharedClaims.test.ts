@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Schema } from "effect"
 import type { Principal } from "effect-mcp-auth"
-import { active, world } from "../verification/introspection.ts"
+import { active, world } from "../verification/introspection/answers.ts"
 
 class Roles extends Context.Service<Roles, any>()("test/Roles") {}
 
@@ -16,7 +16,7 @@ const ofTwoRequests = Effect.fnUntraced(function*(schema: unknown, claims: Reado
   const caller = yield* gate({ claims: { service: Roles, schema } as never })
   const own = Effect.map(
     caller.present("a"),
-    (_) => Context.getUnsafe(caller.gate.services(_ as Principal["Service"]) as Context.Context<any>, Roles)
+    (_) => Context.getUnsafe(caller.gate.services(_ as Principal) as Context.Context<any>, Roles)
   )
   return [yield* own, yield* own] as const
 })
@@ -68,7 +68,7 @@ describe("what requests with one token share", () => {
       answer.roles = ["reader"]
       answer.cycle = answer
       const caller = yield* gate({ server: { introspection: { lookUp: () => Effect.succeed(answer) } } })
-      const { claims } = (yield* caller.present("a")) as Principal["Service"]
+      const { claims } = (yield* caller.present("a")) as Principal
       answer.roles.push("writer")
       assert.deepStrictEqual(claims["roles"], ["reader"])
       assert.isTrue(Object.isFrozen(claims["roles"]))

@@ -9,7 +9,7 @@ import {
   Operation,
   type Principal,
   ProtectedResource,
-  type Refusal
+  type Rejection
 } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
@@ -30,10 +30,10 @@ export const protectedResource = (
 
 /** A caller, as verification would make one. */
 export const principal = (
-  fields: Partial<Omit<Principal["Service"], "scopes" | "granted" | "token">> & {
+  fields: Partial<Omit<Principal, "scopes" | "granted" | "token">> & {
     readonly scopes?: ReadonlyArray<string>
   } = {}
-): Principal["Service"] => {
+): Principal => {
   const granted = new Set(fields.scopes ?? [])
   return makePrincipal({
     issuer: "https://issuer.test",
@@ -75,9 +75,10 @@ export const bearer = (token: string, headers: Readonly<Record<string, string>> 
 export const toolCall = (name: string): ReadonlyArray<Operation.Operation> =>
   Result.getOrThrow(Operation.fromBody({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name } }))
 
-/** Runs what must be refused. */
-export const refused = <A, R>(effect: Effect.Effect<A, Refusal.Refusal, R>): Effect.Effect<Refusal.Refusal, A, R> =>
-  Effect.flip(effect)
+/** Runs what must be rejected. */
+export const rejected = <A, R>(
+  effect: Effect.Effect<A, Rejection.Rejection, R>
+): Effect.Effect<Rejection.Rejection, A, R> => Effect.flip(effect)
 
 /** A line of the log. */
 export interface Line {

@@ -197,18 +197,18 @@ const compareServers = <E>({ gated: makeGated, open: makeOpen, revisions }: Serv
       }))
     const requests = { inFront: { ...open.requests }, behind: { ...gated.requests } }
 
-    const refused = yield* Effect.promise((signal) =>
+    const rejected = yield* Effect.promise((signal) =>
       fetch(GatedServer.resource(gated.origin), { method: "POST", signal })
     )
     const report: Report = {
       comparisons,
       requests,
-      withoutToken: { status: refused.status, challenge: refused.headers.get("www-authenticate") }
+      withoutToken: { status: rejected.status, challenge: rejected.headers.get("www-authenticate") }
     }
     return report
   }).pipe(
     Effect.scoped,
-    // The suite earns itself refusals, which the gate logs; only what is worse belongs into the output here.
+    // The suite earns itself rejections, which the gate logs; only what is worse belongs into the output here.
     Effect.provideService(References.MinimumLogLevel, "Warn")
   )
 

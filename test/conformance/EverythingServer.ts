@@ -479,7 +479,7 @@ const roundTools = Layer.mergeAll(
   }),
   tool({
     name: "test_input_required_result_tampered_state",
-    description: "Refuses state that it did not make",
+    description: "Rejects state that it did not make",
     handle: Effect.fnUntraced(function*() {
       const round = yield* openRound("tampered_state")
       return round === 1

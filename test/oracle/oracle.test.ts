@@ -267,7 +267,7 @@ const differences: ReadonlyArray<Difference> = [
   },
   {
     accepts: "theirs",
-    reason: "a token issued in the future is refused: its issuer's clock, or its issuer, is wrong",
+    reason: "a token issued in the future is rejected: its issuer's clock, or its issuer, is wrong",
     when: ({ claims }) => isNumber(claims["iat"]) && (claims["iat"] as number) > now
   },
   {
@@ -382,7 +382,7 @@ describe("oauth4webapi", () => {
 
       const random = randomOf(seed)
       const met = new Set<Difference>()
-      const tally = { "both accept": 0, "both refuse": 0, "a listed difference": 0 }
+      const tally = { "both accept": 0, "both reject": 0, "a listed difference": 0 }
       const unexplained: Array<unknown> = []
       for (let i = 0; i < cases; i++) {
         const of = generate(random)
@@ -397,7 +397,7 @@ describe("oauth4webapi", () => {
         if (mine !== "503 keys-cooling-down") assert.notMatch(mine, /^5/)
         const accepts = mine === "accepted" ? "ours" : "theirs"
         if ((mine === "accepted") === (other === "accepted")) {
-          tally[mine === "accepted" ? "both accept" : "both refuse"]++
+          tally[mine === "accepted" ? "both accept" : "both reject"]++
           continue
         }
         const explained = differences.filter((_) => _.accepts === accepts && _.when(of))
@@ -407,7 +407,7 @@ describe("oauth4webapi", () => {
       }
       assert.deepStrictEqual(unexplained, [])
       assert.isAbove(tally["both accept"], cases / 20)
-      assert.isAbove(tally["both refuse"], cases / 3)
+      assert.isAbove(tally["both reject"], cases / 3)
       if (cases >= 3_000) {
         const unmet = differences.filter((_) => !met.has(_)).map((_) => _.reason)
         assert.deepStrictEqual(unmet, [], "differences that are none")

@@ -39,8 +39,8 @@ export const answer = async () => {
   return { status: response.status, challenge: response.headers.get("www-authenticate") }
 }
 
-/** Never called: what the compiler must refuse in the published types, too. */
-export const refused = () => {
+/** Never called: what the compiler must reject in the published types, too. */
+export const rejected = () => {
   const Narrow = AuthLayer.make({
     resource: "https://todos.example.com/mcp",
     authorizationServers: ["https://auth.example.com"],

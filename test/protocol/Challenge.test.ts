@@ -101,7 +101,7 @@ describe("Challenge.bearer", () => {
       assert.strictEqual(read.length, 1)
       assert.strictEqual(read[0]!.parameters.get("error"), error)
       assert.strictEqual(read[0]!.parameters.get("resource_metadata"), "https://h/m")
-      // Headers refuses what would split the response.
+      // Headers rejects what would split the response.
       assert.strictEqual(answer(header).headers.get("www-authenticate"), header)
     },
     { arbitrary: { runs: 500, size: 20 } }

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Rule } from "effect-mcp-auth/provider"
-import * as CheckRules from "../../src/provider/CheckRules.ts"
-import * as DoctorRules from "../../src/provider/DoctorRules.ts"
-import * as TokenRules from "../../src/provider/TokenRules.ts"
+import * as CheckRules from "../../src/provider/check/CheckRules.ts"
+import * as DoctorRules from "../../src/provider/doctor/DoctorRules.ts"
+import * as TokenRules from "../../src/provider/token/TokenRules.ts"
 
 const words: Readonly<Record<Rule.Level, RegExp>> = {
   MUST: /\b(?:MUST|REQUIRED)\b/,

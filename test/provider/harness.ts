@@ -80,5 +80,5 @@ export const judge = (gate: Provider["gate"], token: string) =>
         scopes: [...caller.scopes] as ReadonlyArray<string>
       }
     ),
-    Effect.catch((refusal) => Effect.succeed(refusal.reason))
+    Effect.catch((rejection) => Effect.succeed(rejection.reason))
   )

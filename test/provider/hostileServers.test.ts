@@ -4,7 +4,7 @@ import { AddressGuard } from "effect-mcp-auth"
 import { AccessToken, Check, Doctor, type Report } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
-import { kindOf } from "../../src/provider/internal/kindOf.ts"
+import { kindOf } from "../../src/provider/probe/DetectKind.ts"
 
 const url = "https://hostile.test/mcp"
 const length = 1_000_000

@@ -49,6 +49,6 @@ describe("the profile of oidc-provider, at one that runs", () => {
       const caller = yield* judge(gate, tokens.access_token)
       assert.deepStrictEqual(typeof caller === "string" ? caller : [caller.subject, caller.scopes], ["alice", ["a"]])
       const wrong = yield* gateOf({ profile, introspection: { clientId, clientSecret: Redacted.make("wrong") } })
-      assert.strictEqual(yield* judge(wrong, tokens.access_token), "client-refused")
+      assert.strictEqual(yield* judge(wrong, tokens.access_token), "client-rejected")
     }))
 })

@@ -43,8 +43,8 @@ const unavailable = (reason: string) => `AuthorizationServerUnavailable ${reason
 
 /** What no provider may be understood by. */
 const trouble: ReadonlyArray<readonly [string, () => Response, string]> = [
-  ["our credentials refused", () => new Response("", { status: 401 }), "client-refused"],
-  ["forbidden", () => new Response("", { status: 403 }), "client-refused"],
+  ["our credentials rejected", () => new Response("", { status: 401 }), "client-rejected"],
+  ["forbidden", () => new Response("", { status: 403 }), "client-rejected"],
   ["too many requests", () => new Response("", { status: 429 }), "server-error"],
   ["an error of the server", () => new Response("", { status: 502 }), "server-error"],
   [

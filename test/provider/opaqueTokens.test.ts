@@ -10,8 +10,8 @@ const ownIssuer = Profiles.oidcProvider({ issuer: "https://auth.example.com" })
 const hex = "0123456789abcdef"
 
 // Whether an opaque token is good, only its issuer can tell. Nothing of it may be mistaken for a JWT, and without a way
-// to ask it is refused.
-describe("an opaque token is refused where nobody can be asked about it", () => {
+// to ask it is rejected.
+describe("an opaque token is rejected where nobody can be asked about it", () => {
   it.effect.each([
     { row: "Auth0", profile: Profiles.auth0({ domain: "acme.eu.auth0.com" }), token: "A".repeat(32) },
     { row: "Logto", profile: Profiles.logto({ endpoint: "https://acme.logto.app" }), token: "x".repeat(43) },

@@ -218,18 +218,18 @@ describe.each(Object.entries(pages))("the page of %s", (id, file) => {
     assert.isTrue(profile.notes.some((note) => read().get("What is known")!.includes(note)))
   })
 
-  it("knows the reasons of the log, and those that its tokens are refused for", () => {
+  it("knows the reasons of the log, and those that its tokens are rejected for", () => {
     const lines = read().get("What goes wrong")!.split("\n").slice(2)
     const told = lines.map((line) => line.split("|")[1]!.trim())
     assert.isNotEmpty(told)
-    const refused = rows.filter((row) => row.profile.id === id).flatMap((row) =>
-      Object.values(row.refuses).map(({ reason }) => reason)
+    const rejected = rows.filter((row) => row.profile.id === id).flatMap((row) =>
+      Object.values(row.rejects).map(({ reason }) => reason)
     )
     for (const reason of told) {
       if (reason === "nothing") continue
       assert.isTrue(reasons.has(reason.replaceAll("`", "")), reason)
-      if (refused.length > 0 && shown.has(reason.replaceAll("`", ""))) {
-        assert.include(refused, reason.replaceAll("`", ""))
+      if (rejected.length > 0 && shown.has(reason.replaceAll("`", ""))) {
+        assert.include(rejected, reason.replaceAll("`", ""))
       }
     }
   })

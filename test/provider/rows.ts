@@ -25,7 +25,7 @@ export interface Row {
   readonly claims: Claims
   readonly admits: Caller
   readonly alsoAdmits?: Readonly<Record<string, Token & { readonly admits?: Partial<Caller> }>>
-  readonly refuses: Readonly<Record<string, Token & { readonly reason: string }>>
+  readonly rejects: Readonly<Record<string, Token & { readonly reason: string }>>
 }
 
 const times = { iat: now, exp: now + 300 }
@@ -36,7 +36,7 @@ const application = "2c3caa80-93f9-425e-8b85-0745f50c0d24"
 const client = "e4590ed6-62b3-5102-beff-bad2292ab01c"
 
 /** A token for another server of the same provider, and one that says nothing about whom it is for. */
-const addressed = (elsewhere: unknown): Row["refuses"] => ({
+const addressed = (elsewhere: unknown): Row["rejects"] => ({
   "a token for someone else (T-CLAIM-07)": { claims: { aud: elsewhere }, reason: "audience" },
   "a token for nobody in particular (JWT-25)": { claims: { aud: undefined }, reason: "audience" }
 })
@@ -71,7 +71,7 @@ const auth0: Row = {
       admits: { subject: "client-1@clients", scopes: [] }
     }
   },
-  refuses: {
+  rejects: {
     ...addressed("https://other.example.com"),
     "an ID token (T-CLAIM-05)": {
       claims: { aud: "client-1", scope: undefined, azp: undefined, nonce: "n", email: "alice@example.com" },
@@ -103,7 +103,7 @@ const okta: Row = {
   alsoAdmits: {
     "a program's own token": { claims: { uid: undefined, sub: "client-1" }, admits: { subject: "client-1" } }
   },
-  refuses: {
+  rejects: {
     ...addressed("api://default"),
     "an ID token (T-CLAIM-05)": {
       claims: { aud: "client-1", cid: undefined, uid: undefined, scp: undefined, amr: ["pwd"], at_hash: "h" },
@@ -132,7 +132,7 @@ const entraClaims: Claims = {
   ver: "2.0"
 }
 
-const entraRefuses: Row["refuses"] = {
+const entraRejects: Row["rejects"] = {
   ...addressed("00000003-0000-0000-c000-000000000000"),
   "an ID token for the same application (T-CLAIM-05)": {
     claims: { azp: undefined, azpacr: undefined, scp: undefined, roles: ["todos:read"], nonce: "n" },
@@ -182,7 +182,7 @@ const entra: Row = {
       admits: { scopes: ["todos:read"] }
     }
   },
-  refuses: entraRefuses
+  rejects: entraRejects
 }
 
 const entraMultiTenant: Row = {
@@ -225,7 +225,7 @@ const cognito: Row = {
     username: "alice"
   },
   admits: { subject: "alice", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
-  refuses: {
+  rejects: {
     "a token of another client (T-CLAIM-07)": { claims: { client_id: "client-2" }, reason: "audience" },
     "a token without a client": { claims: { client_id: undefined }, reason: "audience" },
     "a token whose aud names someone else": { claims: { aud: "https://other.example.com" }, reason: "audience" },
@@ -252,7 +252,7 @@ const cognitoBound: Row = {
     resourceServer: "todos"
   }),
   claims: { ...cognito.claims, aud: resource },
-  refuses: {
+  rejects: {
     ...addressed("https://other.example.com"),
     "a token of another client": { claims: { client_id: "client-2" }, reason: "audience" }
   }
@@ -274,7 +274,7 @@ const keycloak: Row = {
     realm_access: { roles: ["user"] }
   },
   admits: { subject: "5f0c", clientId: "client-1", scopes: ["openid", "todos:read", "todos:write"] },
-  refuses: {
+  rejects: {
     ...addressed("account"),
     "an ID token (T-CLAIM-05)": {
       claims: { typ: "ID", aud: "client-1", scope: undefined, at_hash: "h" },
@@ -299,7 +299,7 @@ const logto: Row = {
     scope: both
   },
   admits: { subject: "alice", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
-  refuses: {
+  rejects: {
     ...addressed("https://default.logto.app/api"),
     "an ID token (T-CLAIM-05)": {
       header: { typ: "JWT" },
@@ -325,7 +325,7 @@ const authkit: Row = {
   },
   admits: { subject: "user_1", clientId: "client-1", scopes: ["todos:read"] },
   alsoAdmits: { "a user without permissions": { claims: { permissions: undefined }, admits: { scopes: [] } } },
-  refuses: {
+  rejects: {
     ...addressed("client_01ENVIRONMENT"),
     "an ID token (T-CLAIM-05)": {
       claims: { aud: "client-1", client_id: undefined, scope: undefined, nonce: "n" },
@@ -362,7 +362,7 @@ const stytch: Row = {
       admits: { subject: "m2m-client-1", clientId: undefined }
     }
   },
-  refuses: {
+  rejects: {
     ...addressed(["project-live-2"]),
     "an ID token (T-CLAIM-05)": {
       claims: { aud: ["connected-app-live-1"], client_id: undefined, scope: undefined, email: "alice@example.com" },
@@ -385,7 +385,7 @@ const descope: Row = {
     scope: both
   },
   admits: { subject: "U2abc", clientId: undefined, scopes: ["todos:read", "todos:write"] },
-  refuses: {
+  rejects: {
     ...addressed("P2abc"),
     "an ID token (T-CLAIM-05)": {
       claims: { aud: "client-1", scope: undefined, amr: ["email"] },
@@ -401,7 +401,7 @@ const descopeProject: Row = {
   row: "Descope, a project",
   profile: Profiles.descope({ projectId: "P2abc" }),
   claims: { ...descope.claims, iss: "https://api.descope.com/v1/apps/P2abc", aud: ["P2abc"] },
-  refuses: { ...addressed(["P2other"]) }
+  rejects: { ...addressed(["P2other"]) }
 }
 
 const scalekit: Row = {
@@ -420,7 +420,7 @@ const scalekit: Row = {
     "a token of the environment, during the migration": { claims: { iss: "https://acme.scalekit.com" } },
     "scopes as a list": { claims: { scope: undefined, scopes: ["todos:read"] }, admits: { scopes: ["todos:read"] } }
   },
-  refuses: {
+  rejects: {
     ...addressed(["res_456", resource]),
     "an ID token (T-CLAIM-05)": {
       claims: { aud: ["skc_1"], client_id: undefined, scope: undefined, amr: ["c"] },
@@ -442,7 +442,7 @@ const clerk: Row = {
     org_permissions: ["org:todos:read"]
   },
   admits: { subject: "user_1", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
-  refuses: {
+  rejects: {
     "a token of another client (T-CLAIM-07)": { claims: { client_id: "client-2" }, reason: "audience" },
     "a token without a client": { claims: { client_id: undefined }, reason: "audience" },
     "a token whose aud names someone else": { claims: { aud: "https://other.example.com" }, reason: "audience" },
@@ -480,7 +480,7 @@ const supabase: Row = {
   },
   admits: { subject: "3f0c", clientId: "client-1", scopes: ["todos:read"] },
   alsoAdmits: { "a token as it comes, without scopes": { claims: { todo_scopes: undefined }, admits: { scopes: [] } } },
-  refuses: {
+  rejects: {
     ...addressed("anon"),
     "the session of a user, which every application of the project has (T-CLAIM-07)": {
       claims: { client_id: undefined },
@@ -501,7 +501,7 @@ const supabaseHook: Row = {
   claims: { ...supabase.claims, aud: resource, client_id: "registered-itself" },
   admits: { subject: "3f0c", clientId: "registered-itself", scopes: [] },
   alsoAdmits: {},
-  refuses: { ...addressed("authenticated") }
+  rejects: { ...addressed("authenticated") }
 }
 
 const zitadel: Row = {
@@ -528,7 +528,7 @@ const zitadel: Row = {
   alsoAdmits: {
     "a user without roles": { claims: { "urn:zitadel:iam:org:project:roles": undefined }, admits: { scopes: [] } }
   },
-  refuses: {
+  rejects: {
     ...addressed(["314159265358979323", "999999999999999999"]),
     "an ID token, which names the project as well (T-CLAIM-05)": {
       claims: { jti: undefined, auth_time: now, amr: ["pwd"] },
@@ -556,7 +556,7 @@ const authentik: Row = {
   },
   admits: { subject: "a1", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
   alsoAdmits: { "a token without a scope": { claims: { scope: undefined }, admits: { scopes: [] } } },
-  refuses: {
+  rejects: {
     ...addressed("client-2"),
     "an ID token, which has the same audience (T-CLAIM-05)": {
       claims: { azp: undefined, uid: undefined, scope: undefined, nonce: "n" },
@@ -589,7 +589,7 @@ const hydra: Row = {
     scp: ["todos:read", "todos:write"]
   },
   admits: { subject: "alice", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
-  refuses: {
+  rejects: {
     ...addressed(["https://other.example.com"]),
     "a token for which no audience was asked": { claims: { aud: [] }, reason: "audience" },
     "an ID token (T-CLAIM-05)": {
@@ -625,7 +625,7 @@ const pingone: Row = {
       admits: { subject: undefined, clientId: "program-1" }
     }
   },
-  refuses: {
+  rejects: {
     ...addressed(["https://api.pingone.eu"]),
     "a token without sub of a client that signs users in (T-AUD-17)": { claims: { sub: undefined }, reason: "subject" },
     "an ID token (T-CLAIM-05)": {
@@ -668,7 +668,7 @@ const adfs: Row = {
       admits: { subject: undefined, clientId: "program-1" }
     }
   },
-  refuses: {
+  rejects: {
     "a token that may be any user's (T-AUD-17)": { claims: { primarysid: undefined }, reason: "subject" },
     "a token with a name that may pass to another user (T-AUD-17)": {
       claims: { primarysid: undefined, upn: "alice@example.com" },
@@ -709,7 +709,7 @@ const oidcProvider: Row = {
     "a token for which no scope was granted": { claims: { scope: undefined }, admits: { scopes: [] } },
     "a program's own token": { claims: { sub: "client-1" }, admits: { subject: "client-1" } }
   },
-  refuses: {
+  rejects: {
     ...addressed("https://other.example.com"),
     "an ID token (T-CLAIM-05)": {
       header: { typ: "JWT" },
@@ -741,7 +741,7 @@ const betterAuth: Row = {
       claims: { aud: [resource, "https://example.com/api/auth/oauth2/userinfo"] }
     }
   },
-  refuses: {
+  rejects: {
     ...addressed("https://example.com/api/auth/oauth2/userinfo"),
     "an ID token (T-CLAIM-05)": { header: { typ: "JWT" }, claims: { aud: "client-1" }, reason: "token-type" }
   }
@@ -763,7 +763,7 @@ const glewlwyd: Row = {
     scope: both
   },
   admits: { subject: "alice", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
-  refuses: {
+  rejects: {
     ...addressed("https://other.example.com"),
     "a token for no resource, whose aud is the scope string": { claims: { aud: both }, reason: "audience" },
     "an ID token (T-CLAIM-05)": {
@@ -796,7 +796,7 @@ const lemonldap: Row = {
     scope: both
   },
   admits: { subject: "alice", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
-  refuses: {
+  rejects: {
     ...addressed(["client-1"]),
     "an ID token, which has the same audience (T-CLAIM-05)": {
       claims: { client_id: undefined, scope: undefined, azp: "client-1", acr: "loa-2" },
@@ -821,7 +821,7 @@ const openauth: Row = {
     properties: { id: "a1" }
   },
   admits: { subject: "user:a1", clientId: "client-1", scopes: [] },
-  refuses: {
+  rejects: {
     ...addressed("client-2"),
     "a token that is not for access": { claims: { mode: "refresh" }, reason: "token-type" },
     "a token without a mode (T-CLAIM-05)": { claims: { mode: undefined }, reason: "token-type" }

@@ -25,20 +25,20 @@ describe.each(rows)("$row", (shape) => {
       }))
   }
 
-  for (const [title, { reason, ...token }] of Object.entries(shape.refuses)) {
-    it.effect(`refuses ${title}: ${reason}`, () =>
+  for (const [title, { reason, ...token }] of Object.entries(shape.rejects)) {
+    it.effect(`rejects ${title}: ${reason}`, () =>
       Effect.gen(function*() {
         assert.strictEqual(yield* reasonFor(token), reason)
       }))
   }
 
-  it.effect("refuses a token of another issuer (JWT-02)", () =>
+  it.effect("rejects a token of another issuer (JWT-02)", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* reasonFor({ claims: { iss: "https://evil.example" } }), "unknown-issuer")
       assert.strictEqual(yield* reasonFor({ claims: { iss: undefined } }), "unknown-issuer")
     }))
 
-  it.effect("refuses an expired token, and one that never expires (T-CLAIM-02)", () =>
+  it.effect("rejects an expired token, and one that never expires (T-CLAIM-02)", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* reasonFor({ claims: { exp: claims["iat"] } }), "expired")
       assert.strictEqual(yield* reasonFor({ claims: { exp: undefined } }), "expiry")

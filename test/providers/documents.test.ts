@@ -4,10 +4,11 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { Check, type Fact, Facts, ProviderList, type Report, Rule } from "effect-mcp-auth/provider"
+import { Check, type Fact, Facts, type Report, Rule } from "effect-mcp-auth/provider"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as ProviderList from "../../src/cli/format/ProviderList.ts"
 import { run } from "../cli/run.ts"
 
 type Metadata = Readonly<Record<string, unknown>>

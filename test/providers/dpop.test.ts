@@ -35,7 +35,7 @@ const connection = (url: string, oauth: BoundClient) => {
   return { sent, answers, client, transport }
 }
 
-const refusedWith = (promise: Promise<unknown>) =>
+const rejectedWith = (promise: Promise<unknown>) =>
   promise.then(() => "nothing", (error: unknown) => (error as Error).constructor.name)
 
 const modes: ReadonlyArray<{
@@ -63,7 +63,7 @@ describe("DPoP, with oidc-provider and the official client", () => {
         const token = yield* Effect.promise(async () => {
           const oauth = new BoundClient(new UserAgent({ username: "alice" }))
           const first = connection(place.resource, oauth)
-          assert.strictEqual(await refusedWith(first.client.connect(first.transport)), "UnauthorizedError")
+          assert.strictEqual(await rejectedWith(first.client.connect(first.transport)), "UnauthorizedError")
           await first.transport.finishAuth(oauth.takeAnswer())
           await first.client.close()
           assert.strictEqual(oauth.tokens()?.token_type, "DPoP")
@@ -86,7 +86,7 @@ describe("DPoP, with oidc-provider and the official client", () => {
           assert.strictEqual(answers.filter(({ status }) => status === 401).length, needsNonce ? 1 : 0)
 
           const remove = () => client.callTool({ name: "delete_todo", arguments: { id } })
-          assert.strictEqual(await refusedWith(remove()), "UnauthorizedError")
+          assert.strictEqual(await rejectedWith(remove()), "UnauthorizedError")
           await transport.finishAuth(oauth.takeAnswer())
           assert.isNotTrue((await remove()).isError)
           await client.close()

@@ -19,7 +19,7 @@ describe.skipIf(!runs("glewlwyd"))("Glewlwyd (skipped where it is not installed)
     timeout: "1 minute"
   })((it) => {
     it.effect.each(Server.algorithms)(
-      "JWTs signed with %s, of a program and of a person; those for somebody else and ID tokens are refused",
+      "JWTs signed with %s, of a program and of a person; those for somebody else and ID tokens are rejected",
       (algorithm) =>
         Effect.gen(function*() {
           const { issuer, ofAlice, ofProgram } = (yield* Glewlwyd).realm(algorithm)
@@ -34,17 +34,17 @@ describe.skipIf(!runs("glewlwyd"))("Glewlwyd (skipped where it is not installed)
             scope
           })
           yield* TodoManager.works(todos, token)
-          yield* TodoManager.refused(todos, (yield* ofProgram({ scope, resource: elsewhere })).access_token)
+          yield* TodoManager.rejected(todos, (yield* ofProgram({ scope, resource: elsewhere })).access_token)
 
           const undirected = (yield* ofProgram({ scope })).access_token
           assert.strictEqual(decodeJwt(undirected).aud, scope)
-          yield* TodoManager.refused(todos, undirected)
+          yield* TodoManager.rejected(todos, undirected)
 
           const alice = yield* ofAlice({ scope: `openid ${scope}`, resource: place.resource })
           yield* TodoManager.works(todos, alice.access_token)
           assert(alice.id_token !== undefined)
           assert.deepInclude({ ...decodeProtectedHeader(alice.id_token) }, { alg: algorithm, typ: "JWT" })
-          yield* TodoManager.refused(todos, alice.id_token)
+          yield* TodoManager.rejected(todos, alice.id_token)
         })
     )
 
@@ -55,7 +55,7 @@ describe.skipIf(!runs("glewlwyd"))("Glewlwyd (skipped where it is not installed)
           profile: Profiles.glewlwyd({ issuer: realm("ES256").issuer })
         })
         const { access_token } = yield* realm("RS256").ofProgram({ scope, resource: place.resource })
-        yield* TodoManager.refused(todos, access_token)
+        yield* TodoManager.rejected(todos, access_token)
       }))
 
     it.effect("asked about its tokens, by a client or with a token, it tells, until they are revoked", () =>
@@ -69,9 +69,9 @@ describe.skipIf(!runs("glewlwyd"))("Glewlwyd (skipped where it is not installed)
         const todos = yield* TodoManager.serve(place, asking(program))
         const { access_token } = yield* ofProgram({ scope, resource: place.resource })
         yield* TodoManager.works(todos, access_token)
-        yield* TodoManager.refused(todos, (yield* ofProgram({ scope, resource: elsewhere })).access_token)
+        yield* TodoManager.rejected(todos, (yield* ofProgram({ scope, resource: elsewhere })).access_token)
         yield* revoke(access_token)
-        yield* TodoManager.refused(todos, access_token)
+        yield* TodoManager.rejected(todos, access_token)
 
         const { access_token: bearerToken } = yield* ofProgram({ scope: Server.introspectionScope })
         const other = yield* TodoManager.reserve
@@ -82,7 +82,7 @@ describe.skipIf(!runs("glewlwyd"))("Glewlwyd (skipped where it is not installed)
         const alice = yield* ofAlice({ scope: `openid ${scope}`, resource: place.resource })
         yield* TodoManager.works(todos, alice.access_token)
         yield* TodoManager.works(withToken, alice.access_token)
-        yield* TodoManager.refused(withToken, alice.id_token ?? "")
+        yield* TodoManager.rejected(withToken, alice.id_token ?? "")
       }))
 
     it.effect("it signs what it says of good tokens (RFC 9701), and says nothing that counts of others", () =>

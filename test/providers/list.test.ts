@@ -1,8 +1,9 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { Facts, ProviderList } from "effect-mcp-auth/provider"
+import { Facts } from "effect-mcp-auth/provider"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import * as ProviderList from "../../src/cli/format/ProviderList.ts"
 import { markdown } from "./list.ts"
 
 const fitOf = (id: string) => ProviderList.entryOf(Facts.of(id)!).fit

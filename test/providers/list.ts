@@ -1,8 +1,9 @@
 /** The list of providers as it should be: from the facts, and from servers that are run for it. */
 import { Effect } from "effect"
-import { Check, Facts, ProviderList, type Report, type Rule } from "effect-mcp-auth/provider"
+import { Check, Facts, type Report, type Rule } from "effect-mcp-auth/provider"
 import { FetchHttpClient } from "effect/http"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
+import * as ProviderList from "../../src/cli/format/ProviderList.ts"
 import * as BetterAuth from "./betterAuth.ts"
 
 const scopes = ["create:todos", "read:todos"]

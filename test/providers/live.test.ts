@@ -1,10 +1,11 @@
 /** The list, held against what `check` says of each server that the tests run. */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { Facts, ProviderList } from "effect-mcp-auth/provider"
+import { Facts } from "effect-mcp-auth/provider"
 import { readFileSync } from "node:fs"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
 import { start } from "../../examples/shared/test/Program.ts"
+import * as ProviderList from "../../src/cli/format/ProviderList.ts"
 import { runs } from "../program.ts"
 import * as BetterAuth from "./betterAuth.ts"
 import { Glewlwyd, layer as glewlwyd } from "./glewlwyd.ts"

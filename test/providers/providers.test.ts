@@ -39,7 +39,7 @@ describe("oidc-provider", () => {
         assert.strictEqual(decodeProtectedHeader(access_token).alg, signingAlgorithm)
         yield* TodoManager.works(todos, access_token)
         const elsewhere = { issuer, resource: "http://127.0.0.1:9/mcp", scope: baseline }
-        yield* TodoManager.refused(todos, (yield* Effect.promise(() => signIn(elsewhere))).access_token)
+        yield* TodoManager.rejected(todos, (yield* Effect.promise(() => signIn(elsewhere))).access_token)
       })
   )
 
@@ -55,9 +55,9 @@ describe("oidc-provider", () => {
       const { access_token } = yield* Effect.promise(() => signIn(issued))
       assert.notInclude(access_token, ".")
       yield* TodoManager.works(todos, access_token)
-      yield* TodoManager.refused(todos, "made-up")
+      yield* TodoManager.rejected(todos, "made-up")
       const elsewhere = { ...issued, resource: "http://127.0.0.1:9/mcp" }
-      yield* TodoManager.refused(todos, (yield* Effect.promise(() => signIn(elsewhere))).access_token)
+      yield* TodoManager.rejected(todos, (yield* Effect.promise(() => signIn(elsewhere))).access_token)
 
       const about = yield* post(`${issuer}/token/introspection`, service, { token: access_token })
       const { client_id } = (yield* Effect.promise(() => about.json())) as { readonly client_id: string }
@@ -67,7 +67,7 @@ describe("oidc-provider", () => {
           body: new URLSearchParams({ client_id, token: access_token })
         })
       )
-      yield* TodoManager.refused(todos, access_token)
+      yield* TodoManager.rejected(todos, access_token)
     }))
 
   it.live("an endpoint that does not know this server is an outage, not a bad token", () =>
@@ -132,7 +132,7 @@ describe("oauth2-mock-server", () => {
         const good = yield* token(place.resource)
         assert.strictEqual(decodeProtectedHeader(good).alg, algorithm)
         yield* TodoManager.works(todos, good)
-        yield* TodoManager.refused(todos, yield* token("http://127.0.0.1:9/mcp"))
+        yield* TodoManager.rejected(todos, yield* token("http://127.0.0.1:9/mcp"))
       })
   )
 })
@@ -158,7 +158,7 @@ describe("better-auth", () => {
       })
   )
 
-  it.live("opaque tokens, which name neither audience nor subject, are refused", () =>
+  it.live("opaque tokens, which name neither audience nor subject, are rejected", () =>
     Effect.gen(function*() {
       const place = yield* TodoManager.reserve
       const { client, issuer, token } = yield* BetterAuth.make({
@@ -169,7 +169,7 @@ describe("better-auth", () => {
       const opaque = yield* token({ scope: baseline })
       assert.notInclude(opaque, ".")
       const authorizationServers = [{ profile: Profiles.betterAuth({ issuer }), introspection: client }] as const
-      yield* TodoManager.refused(yield* TodoManager.serve(place, { authorizationServers }), opaque)
+      yield* TodoManager.rejected(yield* TodoManager.serve(place, { authorizationServers }), opaque)
     }))
 
   it.live("a profile that says so admits them by their client", () =>
@@ -192,6 +192,6 @@ describe("better-auth", () => {
         })
       const opaque = yield* token({ scope: baseline })
       yield* TodoManager.works(yield* serve(place, client.clientId), opaque)
-      yield* TodoManager.refused(yield* serve(yield* TodoManager.reserve, "somebody-else"), opaque)
+      yield* TodoManager.rejected(yield* serve(yield* TodoManager.reserve, "somebody-else"), opaque)
     }))
 })

@@ -75,7 +75,7 @@ export const works: (todos: TodoManager, token: string) => Effect.Effect<void> =
   }
 )
 
-export const refused: (todos: TodoManager, token: string) => Effect.Effect<void> = Effect.fnUntraced(
+export const rejected: (todos: TodoManager, token: string) => Effect.Effect<void> = Effect.fnUntraced(
   function*(todos, token) {
     const { challenge, status } = yield* todos.create(token)
     assert.strictEqual(status, 401)

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { readdirSync, readFileSync } from "node:fs"
 import { join, relative } from "node:path"
-import * as Reference from "./Reference.ts"
+import * as Reference from "../../tools/reference/Reference.ts"
 
 const root = join(import.meta.dirname, "../..")
 const folder = join(root, "reference")

@@ -11,7 +11,7 @@ describe.each(["web", "node"] as const)(
   (kind) => {
     const start = World.make(kind, { anonymous: "allow-unscoped" })
 
-    it.live("HDR-19 credentials that are not good are refused all the same", () =>
+    it.live("HDR-19 credentials that are not good are rejected all the same", () =>
       Effect.gen(function*() {
         const { host, issuer, ran } = yield* start
         const expired = yield* issuer.mint({ expiresIn: "-1 minute" })
@@ -80,7 +80,7 @@ describe.each(["web", "node"] as const)(
         assert.deepStrictEqual(ran(), [])
       }))
 
-    it.live("an origin that may not call is still refused, and so is a body that is none", () =>
+    it.live("an origin that may not call is still rejected, and so is a body that is none", () =>
       Effect.gen(function*() {
         const { host } = yield* start
         const foreign = yield* host.send(Mcp.modern("tools/list", {}, { headers: [["origin", "https://evil.test"]] }))

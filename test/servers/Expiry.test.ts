@@ -131,8 +131,8 @@ describe("The end of a token", () => {
     Effect.gen(function*() {
       const { issuer, send } = yield* start
       const watched = { resourceSubscriptions: ["todo://items/1", "todo://about"] }
-      const refused = yield* send(listen(yield* issuer.mint({ scopes: ["todos:read"] }), watched))
-      assert.strictEqual(refused.status, 403)
+      const rejected = yield* send(listen(yield* issuer.mint({ scopes: ["todos:read"] }), watched))
+      assert.strictEqual(rejected.status, 403)
       const admitted = yield* send(listen(yield* issuer.mint({ scopes: ["todos:read", "todos:write"] }), watched))
       assert.strictEqual(admitted.status, 200)
       yield* Effect.promise(() => admitted.body!.cancel())

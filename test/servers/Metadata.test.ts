@@ -257,8 +257,8 @@ describe.each(["web", "node"] as const)("The metadata documents, %s", (kind) => 
           Layer.provide(client)
         )
       )
-      const refused = yield* host.send({ method: "POST", path: "/mcp" })
-      const url = new URL(/resource_metadata="([^"]+)"/.exec(refused.headers["www-authenticate"]!)![1]!)
+      const rejected = yield* host.send({ method: "POST", path: "/mcp" })
+      const url = new URL(/resource_metadata="([^"]+)"/.exec(rejected.headers["www-authenticate"]!)![1]!)
       const { body } = yield* get(host, url.pathname)
       assert.deepStrictEqual(JSON.parse(body), {
         resource: TodoServer.resource,

@@ -27,10 +27,10 @@ const start = Effect.gen(function*() {
 
 describe("An authorization server that cannot be asked", () => {
   const faults: ReadonlyArray<readonly [title: string, fault: TestIssuer.Fault, where?: string]> = [
-    ["refuses connections", { _tag: "Refuse" }],
+    ["rejects connections", { _tag: "Reject" }],
     ["answers 500", { _tag: "Status", status: 500 }],
     ["answers 503", { _tag: "Status", status: 503 }],
-    ["refuses connections for its keys", { _tag: "Refuse" }, "/jwks"],
+    ["rejects connections for its keys", { _tag: "Reject" }, "/jwks"],
     ["answers 500 for its keys", { _tag: "Status", status: 500 }, "/jwks"],
     ["redirects", { _tag: "Status", status: 302, headers: { location: "https://internal.test" } }],
     ["answers 404", { _tag: "Status", status: 404 }],
@@ -84,7 +84,7 @@ describe("An authorization server that cannot be asked", () => {
     Effect.gen(function*() {
       const { issuer, list } = yield* start
       assert.strictEqual((yield* list(yield* issuer.mint({ scopes: ["todos:read"] }))).status, 200)
-      yield* issuer.fail({ _tag: "Refuse" })
+      yield* issuer.fail({ _tag: "Reject" })
       yield* TestClock.adjust("30 minutes")
       assert.strictEqual((yield* list(yield* issuer.mint({ scopes: ["todos:read"] }))).status, 200)
     }))
@@ -94,7 +94,7 @@ describe("An authorization server that cannot be asked", () => {
       const { issuer, list } = yield* start
       assert.strictEqual((yield* list(yield* issuer.mint({ scopes: ["todos:read"] }))).status, 200)
       yield* TestClock.adjust("5 minutes")
-      yield* issuer.fail({ _tag: "Refuse" })
+      yield* issuer.fail({ _tag: "Reject" })
       const unknown = yield* issuer.mint({ scopes: ["todos:read"], header: { kid: "unknown" }, expiresIn: "1 hour" })
       checkUnavailable(yield* list(unknown))
       yield* issuer.recover
@@ -105,7 +105,7 @@ describe("An authorization server that cannot be asked", () => {
   it.effect("is not asked about what can be judged without it", () =>
     Effect.gen(function*() {
       const { issuer, list } = yield* start
-      yield* issuer.fail({ _tag: "Refuse" })
+      yield* issuer.fail({ _tag: "Reject" })
       const other = yield* issuer.mint({ claims: { iss: "https://other.test" } })
       const statuses = yield* Effect.forEach(
         [undefined, "a b", "abc", other],

@@ -476,7 +476,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Legacy batches", (it) 
       assert.deepStrictEqual(ran(), [])
     }))
 
-  it.effect("later revisions know no batch: gated first, then the server's to refuse, and nothing runs", () =>
+  it.effect("later revisions know no batch: gated first, then the server's to reject, and nothing runs", () =>
     Effect.gen(function*() {
       const { ran } = yield* World.fresh
       const batch = [call("list", 1), call("add", 2)]
@@ -497,7 +497,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Legacy batches", (it) 
 })
 
 describe("Policies of a whole server", () => {
-  it.live("`unlisted: \"deny\"` refuses what names no scope, with no scope to ask for", () =>
+  it.live("`unlisted: \"deny\"` rejects what names no scope, with no scope to ask for", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* World.make("web", { unlisted: "deny" })
       const token = yield* issuer.mint({ scopes: ["todos:read"] })

@@ -156,7 +156,7 @@ describe.each(["web", "node"] as const)("Sessions of 2025-11-25, %s", (kind) => 
         assert.strictEqual((yield* host.send(Mcp.legacy(undefined, callWhoami, { token, headers }))).status, 404)
       }))
 
-    it.effect("a request without a session is the server's to refuse, and runs nothing", () =>
+    it.effect("a request without a session is the server's to reject, and runs nothing", () =>
       Effect.gen(function*() {
         const { host, issuer, ran } = yield* World.fresh
         const token = yield* issuer.mint({ scopes: ["todos:read"] })

@@ -11,33 +11,33 @@ const noTokenText = "The Authorization header names a scheme and no token"
 const oneTokenText =
   "The Authorization header must appear once and hold one token, made of letters, digits and -._~+/ only"
 
-const noCredentials: Refused = {
+const noCredentials: Rejected = {
   status: 401,
   challenge: `Bearer scope="todos:read", resource_metadata="${metadataUrl}"`,
   body: undefined
 }
 
-const invalidToken: Refused = {
+const invalidToken: Rejected = {
   status: 401,
   challenge:
     `Bearer error="invalid_token", scope="todos:read", resource_metadata="${metadataUrl}", error_description="${invalidTokenText}"`,
   body: { error: "invalid_token", error_description: invalidTokenText }
 }
 
-const invalidRequest = (description: string): Refused => ({
+const invalidRequest = (description: string): Rejected => ({
   status: 400,
   challenge: `Bearer error="invalid_request", resource_metadata="${metadataUrl}", error_description="${description}"`,
   body: { error: "invalid_request", error_description: description }
 })
 
-const insufficientScope = (scope: string): Refused => ({
+const insufficientScope = (scope: string): Rejected => ({
   status: 403,
   challenge:
     `Bearer error="insufficient_scope", scope="${scope}", resource_metadata="${metadataUrl}", error_description="${lacksScopeText}"`,
   body: { error: "insufficient_scope", error_description: lacksScopeText }
 })
 
-const plainly = (status: number, error: string, description: string): Refused => ({
+const plainly = (status: number, error: string, description: string): Rejected => ({
   status,
   challenge: undefined,
   body: { error, error_description: description }
@@ -47,7 +47,7 @@ const wrongOrigin = plainly(403, "invalid_request", "Requests from this origin a
 const contentType = plainly(415, "invalid_request", "The request body must be application/json")
 const notJson = plainly(400, "invalid_request", "The request body is not JSON")
 
-interface Refused {
+interface Rejected {
   readonly status: number
   readonly challenge: string | undefined
   readonly body: Readonly<Record<string, string>> | undefined
@@ -65,7 +65,7 @@ interface Tokens {
 interface Row {
   readonly title: string
   readonly sent: (tokens: Tokens) => Sent
-  readonly refused: Refused
+  readonly rejected: Rejected
 }
 
 const authorization = (...values: ReadonlyArray<string>) => values.map((value) => ["authorization", value] as const)
@@ -75,83 +75,87 @@ const list = (options: Mcp.Options): Sent => Mcp.call("list", options)
 
 const rows: ReadonlyArray<Row> = [
   // Credentials.
-  { title: "HDR-01 CHAL-02 HDR-18 no Authorization header: 401", refused: noCredentials, sent: () => list({}) },
+  { title: "HDR-01 CHAL-02 HDR-18 no Authorization header: 401", rejected: noCredentials, sent: () => list({}) },
   {
     title: "HDR-18 a list without a token: 401 before the server sees it",
-    refused: noCredentials,
+    rejected: noCredentials,
     sent: () => Mcp.modern("tools/list")
   },
-  { title: "HDR-18 initialize without a token: 401", refused: noCredentials, sent: () => Mcp.initialize("2025-11-25") },
+  {
+    title: "HDR-18 initialize without a token: 401",
+    rejected: noCredentials,
+    sent: () => Mcp.initialize("2025-11-25")
+  },
   {
     title: "HDR-01 a method that nobody serves, without a token: 401",
-    refused: noCredentials,
+    rejected: noCredentials,
     sent: () => ({ method: "PUT", path: "/mcp" })
   },
-  { title: "HDR-01 GET without a token: 401", refused: noCredentials, sent: () => ({ method: "GET", path: "/mcp" }) },
+  { title: "HDR-01 GET without a token: 401", rejected: noCredentials, sent: () => ({ method: "GET", path: "/mcp" }) },
   {
     title: "HDR-01 DELETE without a token: 401",
-    refused: noCredentials,
+    rejected: noCredentials,
     sent: () => ({ method: "DELETE", path: "/mcp" })
   },
   {
     title: "HDR-09 an unknown scheme: 401, no error attribute",
-    refused: noCredentials,
+    rejected: noCredentials,
     sent: () => list({ headers: authorization("mac abc") })
   },
   {
     title: "HDR-09 Basic: 401, no error attribute",
-    refused: noCredentials,
+    rejected: noCredentials,
     sent: () => list({ headers: authorization("Basic YTpi") })
   },
   {
     title: "HDR-06 a word without a scheme: 401",
-    refused: noCredentials,
+    rejected: noCredentials,
     sent: ({ reader }) => list({ headers: authorization(reader) })
   },
   {
     title: "HDR-03 the scheme alone: 400",
-    refused: invalidRequest(noTokenText),
+    rejected: invalidRequest(noTokenText),
     sent: () => list({ headers: authorization("Bearer") })
   },
   {
     title: "HDR-04 several words: 400, nothing verified",
-    refused: invalidRequest(oneTokenText),
+    rejected: invalidRequest(oneTokenText),
     sent: ({ reader }) => list({ headers: authorization(`Bearer ${reader} b c`) })
   },
   {
     title: "HDR-11 a tab instead of a space: 400",
-    refused: invalidRequest(oneTokenText),
+    rejected: invalidRequest(oneTokenText),
     sent: ({ reader }) => list({ headers: authorization(`Bearer\t${reader}`) })
   },
   {
     title: "HDR-12 two tokens with a comma: 400",
-    refused: invalidRequest(oneTokenText),
+    rejected: invalidRequest(oneTokenText),
     sent: ({ reader }) => list({ headers: authorization(`Bearer ${reader}, Bearer ${reader}`) })
   },
   {
     title: "HDR-15 a token in the query alone: never read, 401",
-    refused: noCredentials,
+    rejected: noCredentials,
     sent: ({ reader }) => list({ path: `/mcp?access_token=${reader}` })
   },
   {
     title: "HDR-15 a token in the body alone: never read, 401",
-    refused: noCredentials,
+    rejected: noCredentials,
     sent: ({ reader }) => Mcp.raw({ ...Mcp.message("tools/list"), access_token: reader })
   },
   {
     title: "HDR-15 a form with a token: never read, 401",
-    refused: noCredentials,
+    rejected: noCredentials,
     sent: ({ reader }) =>
       Mcp.raw(`access_token=${reader}`, { headers: [["content-type", "application/x-www-form-urlencoded"]] })
   },
   {
     title: "HDR-14 a bad token in the header, a good one in the query: the header decides",
-    refused: invalidToken,
+    rejected: invalidToken,
     sent: ({ expired, reader }) => list({ token: expired, path: `/mcp?access_token=${reader}` })
   },
   {
     title: "HDR-16 a bad token in the header, a good one in the body: the header decides",
-    refused: invalidToken,
+    rejected: invalidToken,
     sent: ({ expired, reader }) =>
       Mcp.raw(`access_token=${reader}`, {
         token: expired,
@@ -160,44 +164,44 @@ const rows: ReadonlyArray<Row> = [
   },
 
   // Tokens.
-  { title: "an expired token: 401", refused: invalidToken, sent: ({ expired }) => list({ token: expired }) },
+  { title: "an expired token: 401", rejected: invalidToken, sent: ({ expired }) => list({ token: expired }) },
   {
     title: "CHAL-17 an expired token that also lacks a scope: 401",
-    refused: invalidToken,
+    rejected: invalidToken,
     sent: ({ expired }) => Mcp.call("add", { token: expired })
   },
   {
     title: "a token for another resource: 401",
-    refused: invalidToken,
+    rejected: invalidToken,
     sent: ({ foreign }) => list({ token: foreign })
   },
-  { title: "a token of another issuer: 401", refused: invalidToken, sent: ({ other }) => list({ token: other }) },
-  { title: "a token that is none: 401", refused: invalidToken, sent: () => list({ token: "abc" }) },
+  { title: "a token of another issuer: 401", rejected: invalidToken, sent: ({ other }) => list({ token: other }) },
+  { title: "a token that is none: 401", rejected: invalidToken, sent: () => list({ token: "abc" }) },
 
   // Origin, first of all.
   {
     title: "MCP-09 a look-alike subdomain: 403",
-    refused: wrongOrigin,
+    rejected: wrongOrigin,
     sent: ({ reader }) => list({ token: reader, headers: [["origin", "https://server.test.evil.test"]] })
   },
   {
     title: "MCP-09 Origin null: 403",
-    refused: wrongOrigin,
+    rejected: wrongOrigin,
     sent: ({ reader }) => list({ token: reader, headers: [["origin", "null"]] })
   },
   {
     title: "MCP-09 an Origin that does not parse: 403",
-    refused: wrongOrigin,
+    rejected: wrongOrigin,
     sent: ({ reader }) => list({ token: reader, headers: [["origin", "http//:x"]] })
   },
   {
     title: "MCP-09 the Origin comes before the credentials: 403",
-    refused: wrongOrigin,
+    rejected: wrongOrigin,
     sent: () => list({ headers: [["origin", "https://evil.test"]] })
   },
   {
     title: "MCP-09 the Origin comes before a preflight: 403",
-    refused: wrongOrigin,
+    rejected: wrongOrigin,
     sent: () => ({
       method: "OPTIONS",
       path: "/mcp",
@@ -206,94 +210,98 @@ const rows: ReadonlyArray<Row> = [
   },
   {
     title: "MCP-09 its own origin passes on to the credentials: 401",
-    refused: noCredentials,
+    rejected: noCredentials,
     sent: () => list({ headers: [["origin", "https://server.test"]] })
   },
 
   // The session, before the body.
   {
     title: "a session that nobody opened: 404, empty",
-    refused: { status: 404, challenge: undefined, body: undefined },
+    rejected: { status: 404, challenge: undefined, body: undefined },
     sent: ({ reader }) => Mcp.legacy("00000000-0000-4000-8000-000000000000", "no json", { token: reader })
   },
   {
     title: "credentials come before the session: 401",
-    refused: noCredentials,
+    rejected: noCredentials,
     sent: () => Mcp.legacy("x", Mcp.message("ping"))
   },
 
   // The body, before the scopes.
   {
     title: "MCP-07 text/plain: 415",
-    refused: contentType,
+    rejected: contentType,
     sent: ({ reader }) => list({ token: reader, headers: [["content-type", "text/plain"]] })
   },
   {
     title: "MCP-07 no Content-Type: 415",
-    refused: contentType,
+    rejected: contentType,
     sent: ({ reader }) =>
       Mcp.call("list", { token: reader, without: ["content-type"], headers: [["content-type", ""]] })
   },
   {
     title: "MCP-07 JSON in a parameter only: 415",
-    refused: contentType,
+    rejected: contentType,
     sent: ({ reader }) => list({ token: reader, headers: [["content-type", "text/plain; a=application/json"]] })
   },
   {
     title: "MCP-07 a type that starts alike: 415",
-    refused: contentType,
+    rejected: contentType,
     sent: ({ reader }) => list({ token: reader, headers: [["content-type", "application/json-patch+json"]] })
   },
   {
     title: "MCP-07 two types: 415",
-    refused: contentType,
+    rejected: contentType,
     sent: ({ reader }) => list({ token: reader, headers: [["content-type", "application/json, text/plain"]] })
   },
   {
     title: "MCP-07 credentials come before the content type: 401",
-    refused: noCredentials,
+    rejected: noCredentials,
     sent: () => list({ headers: [["content-type", "text/plain"]] })
   },
-  { title: "a body that is no JSON: 400", refused: notJson, sent: ({ reader }) => Mcp.raw("{", { token: reader }) },
-  { title: "an empty body: 400", refused: notJson, sent: ({ reader }) => Mcp.raw("", { token: reader }) },
-  { title: "credentials come before the body: 401", refused: invalidToken, sent: () => Mcp.raw("{", { token: "abc" }) },
+  { title: "a body that is no JSON: 400", rejected: notJson, sent: ({ reader }) => Mcp.raw("{", { token: reader }) },
+  { title: "an empty body: 400", rejected: notJson, sent: ({ reader }) => Mcp.raw("", { token: reader }) },
+  {
+    title: "credentials come before the body: 401",
+    rejected: invalidToken,
+    sent: () => Mcp.raw("{", { token: "abc" })
+  },
   {
     title: "a body beyond the limit: 413",
-    refused: plainly(413, "invalid_request", "The request body is larger than this server accepts"),
+    rejected: plainly(413, "invalid_request", "The request body is larger than this server accepts"),
     sent: ({ reader }) => Mcp.call("list", { token: reader, arguments: { title: "x".repeat(5 * 1024 * 1024) } })
   },
 
   // Scopes, last.
   {
     title: "CHAL-03 SCOPE-09 SCOPE-20 a scope is missing: 403 with every scope of the tool",
-    refused: insufficientScope("todos:read todos:write"),
+    rejected: insufficientScope("todos:read todos:write"),
     sent: ({ reader }) => Mcp.call("add", { token: reader })
   },
   {
     title: "SCOPE-15 an alias needs what its tool needs: 403",
-    refused: insufficientScope("todos:read todos:write"),
+    rejected: insufficientScope("todos:read todos:write"),
     sent: ({ reader }) => Mcp.call("alias_of_add", { token: reader })
   },
   {
     title: "an old client replaces its scopes, so it is also asked for what it has: 403",
-    refused: insufficientScope("todos:read todos:write"),
+    rejected: insufficientScope("todos:read todos:write"),
     sent: ({ reader }) => Mcp.raw(Mcp.message("resources/read", { uri: "todo://items/1" }), { token: reader })
   }
 ]
 
-const checkRefusal = (received: Received, refused: Refused) => {
-  assert.strictEqual(received.status, refused.status, received.body)
-  assert.strictEqual(received.headers["www-authenticate"], refused.challenge)
+const checkRejection = (received: Received, rejected: Rejected) => {
+  assert.strictEqual(received.status, rejected.status, received.body)
+  assert.strictEqual(received.headers["www-authenticate"], rejected.challenge)
   assert.strictEqual(received.headers["cache-control"], "no-store")
   assert.strictEqual(
     received.headers["access-control-expose-headers"],
-    refused.challenge === undefined ? undefined : "WWW-Authenticate"
+    rejected.challenge === undefined ? undefined : "WWW-Authenticate"
   )
   assert.strictEqual(received.headers["retry-after"], undefined)
-  if (refused.body === undefined) {
+  if (rejected.body === undefined) {
     assert.strictEqual(received.body, "")
   } else {
-    assert.deepStrictEqual(JSON.parse(received.body), refused.body)
+    assert.deepStrictEqual(JSON.parse(received.body), rejected.body)
     assert.match(received.headers["content-type"]!, /^application\/json/)
   }
 }
@@ -311,10 +319,10 @@ describe.each(["web", "node"] as const)("What a client sees, %s", (kind) => {
       }
     })
 
-    it.effect.each(rows)("$title", ({ refused, sent }) =>
+    it.effect.each(rows)("$title", ({ rejected, sent }) =>
       Effect.gen(function*() {
         const { host, ran } = yield* World.fresh
-        checkRefusal(yield* host.send(sent(yield* tokens)), refused)
+        checkRejection(yield* host.send(sent(yield* tokens)), rejected)
         assert.deepStrictEqual(ran(), [])
       }))
 
@@ -323,15 +331,15 @@ describe.each(["web", "node"] as const)("What a client sees, %s", (kind) => {
         const { host, ran } = yield* World.fresh
         const { reader, writer } = yield* tokens
         // Node keeps the first line in `headers` and hides the second; fetch joins the two.
-        const refused = invalidRequest(oneTokenText)
+        const rejected = invalidRequest(oneTokenText)
         for (const [first, second] of [[reader, writer], [reader, "x"], ["x", reader]] as const) {
           const headers = authorization(`Bearer ${first}`, `Bearer ${second}`)
-          checkRefusal(yield* host.send(list({ headers })), refused)
+          checkRejection(yield* host.send(list({ headers })), rejected)
         }
         const cases = [["Authorization", `Bearer ${reader}`], ["AUTHORIZATION", `Bearer ${reader}`]] as const
-        checkRefusal(yield* host.send(list({ headers: cases })), refused)
+        checkRejection(yield* host.send(list({ headers: cases })), rejected)
         const mixed = authorization(`Bearer ${reader}`, "Basic YTpi")
-        checkRefusal(yield* host.send(list({ headers: mixed })), refused)
+        checkRejection(yield* host.send(list({ headers: mixed })), rejected)
         assert.deepStrictEqual(ran(), [])
       }))
 
@@ -424,7 +432,7 @@ describe.each(["web", "node"] as const)("What a client sees, %s", (kind) => {
         assert.deepStrictEqual(ran(), ["add"])
       }))
 
-    it.effect("CHAL-10 no refusal tells anything of the inside", () =>
+    it.effect("CHAL-10 no rejection tells anything of the inside", () =>
       Effect.gen(function*() {
         const { host, issuer } = yield* World.fresh
         const all = yield* tokens

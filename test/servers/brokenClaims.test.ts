@@ -102,11 +102,11 @@ describe.each(hosts)("claims that break when a request decodes them again, %s", 
         error_description: "The server cannot check access tokens"
       }])
       assert.deepStrictEqual(
-        made.decisions.filter(({ outcome }) => outcome === "refused").map(({ reason, status }) => [reason, status]),
+        made.decisions.filter(({ outcome }) => outcome === "rejected").map(({ reason, status }) => [reason, status]),
         [["broken", 500]]
       )
       assert.lengthOf(made.lines, 1)
-      assert.include(made.lines[0], "request refused with 500: broken")
+      assert.include(made.lines[0], "request rejected with 500: broken")
       assert.include(made.lines[0], "the schema broke")
     }))
 })

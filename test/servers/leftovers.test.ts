@@ -6,9 +6,9 @@ import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import * as Load from "../bench/Load.ts"
-import { servers } from "../bench/servers.ts"
-import { resource, scopes } from "../bench/Subject.ts"
+import * as Load from "../../bench/speed/Load.ts"
+import { servers } from "../../bench/speed/servers.ts"
+import { resource, scopes } from "../../bench/speed/Subject.ts"
 
 setFlagsFromString("--expose-gc")
 const collect = runInNewContext("gc") as (options?: { readonly type: "minor" }) => void
@@ -71,9 +71,9 @@ describe("a request leaves nothing behind that only a full collection finds", ()
       const [port, openPort] = [yield* listening(guarded, issuer.issuer), yield* listening(open, issuer.issuer)]
       const base = yield* Effect.promise(() => leftBy(openPort, good))
       const admitted = yield* Effect.promise(() => leftBy(port, good))
-      const refused = yield* Effect.promise(() => leftBy(port, bad))
+      const rejected = yield* Effect.promise(() => leftBy(port, bad))
       assert.isBelow(admitted - base, mostOfAnObject)
-      assert.isBelow(refused - base, mostOfAnObject)
+      assert.isBelow(rejected - base, mostOfAnObject)
     }).pipe(
       Effect.scoped,
       Effect.provide(

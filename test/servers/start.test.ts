@@ -79,7 +79,7 @@ describe("the start", () => {
 
   const faults = [
     { fault: { _tag: "Status", status: 500 }, tag: "AuthorizationServerUnavailable" },
-    { fault: { _tag: "Refuse" }, tag: "AuthorizationServerUnavailable" },
+    { fault: { _tag: "Reject" }, tag: "AuthorizationServerUnavailable" },
     { fault: { _tag: "Hang" }, tag: "AuthorizationServerUnavailable" },
     { fault: { _tag: "Status", status: 404 }, tag: "InvalidMetadata" },
     { fault: { _tag: "Body", body: "{\"keys\":[]}", contentType: "application/json" }, tag: "InvalidMetadata" }

@@ -1,7 +1,7 @@
 /** The short form; `npm run signatures` takes a million tokens. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as Differential from "./Differential.ts"
+import * as Differential from "../../bench/signatures/Differential.ts"
 
 it.live("jose and node:crypto agree on mutated tokens of every algorithm", () =>
   Effect.gen(function*() {

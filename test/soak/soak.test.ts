@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as Soak from "./Soak.ts"
+import * as Soak from "../../bench/soak/Soak.ts"
 
 describe("twenty seconds of mixed traffic", () => {
   it.live(
-    "refuse no good token and admit no bad one, while keys rotate and the provider fails a third of the time",
+    "reject no good token and admit no bad one, while keys rotate and the provider fails a third of the time",
     () =>
       Effect.gen(function*() {
         const outcome = yield* Soak.run({
@@ -16,7 +16,7 @@ describe("twenty seconds of mixed traffic", () => {
           share: 0.5,
           most: 60
         })
-        assert.deepStrictEqual(outcome.goodRefused, [])
+        assert.deepStrictEqual(outcome.goodRejected, [])
         assert.deepStrictEqual(outcome.badAdmitted, [])
         assert.deepStrictEqual(outcome.unexpected, [])
         assert.isAbove(outcome.maximum, outcome.rate)

@@ -6,7 +6,7 @@ import { createPublicKey, verify } from "node:crypto"
 import { verifying } from "./support.ts"
 
 describe.each(["ES256", "ES384", "RS256", "PS256", "EdDSA"] as const)("forgeries of %s tokens", (algorithm) => {
-  it.effect("each is refused for the reason in the table, and the token that they forge is accepted", () =>
+  it.effect("each is rejected for the reason in the table, and the token that they forge is accepted", () =>
     Effect.gen(function*() {
       const { issuer, judge } = yield* verifying({ algorithm })
       const answers = yield* Effect.forEach(Forgery.kinds, (kind) =>

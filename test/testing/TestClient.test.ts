@@ -7,7 +7,7 @@ import {
   DpopClient,
   expectAdmitted,
   expectChallenge,
-  expectRefused,
+  expectRejected,
   TestClient,
   TestIssuer
 } from "effect-mcp-auth/testing"
@@ -81,7 +81,7 @@ describe.each(["2026-07-28", "2025-11-25"] as const)("MCP %s", (protocol) => {
           const client = yield* TestClient.TestClient
           const answer = yield* client.callTool("whoami").pipe(
             expectChallenge({ error: null, scope: ["a"] }),
-            expectRefused("no-authorization")
+            expectRejected("no-authorization")
           )
           assert.strictEqual(answer.status, 401)
           assert.strictEqual(
@@ -97,7 +97,7 @@ describe.each(["2026-07-28", "2025-11-25"] as const)("MCP %s", (protocol) => {
           const answer = yield* client.callTool("write", { text: "x" }).pipe(
             TestClient.as(alice),
             expectChallenge({ scope: protocol === "2026-07-28" ? ["b"] : ["a", "b"] }),
-            expectRefused("missing-scope")
+            expectRejected("missing-scope")
           )
           assert.strictEqual(answer.status, 403)
           assert.isUndefined(answer.result)
@@ -111,16 +111,16 @@ describe.each(["2026-07-28", "2025-11-25"] as const)("MCP %s", (protocol) => {
           const token = yield* issuer.mint(alice)
           yield* client.callTool("whoami").pipe(TestClient.as(token), expectAdmitted)
           yield* TestClock.adjust("5 minutes")
-          yield* client.callTool("whoami").pipe(TestClient.as(token), expectRefused("expired"))
+          yield* client.callTool("whoami").pipe(TestClient.as(token), expectRejected("expired"))
         }))
 
-      it.effect("a broken token is refused for its reason", () =>
+      it.effect("a broken token is rejected for its reason", () =>
         Effect.gen(function*() {
           yield* start
           const client = yield* TestClient.TestClient
           const issuer = yield* TestIssuer.TestIssuer
           const token = yield* issuer.mintBroken("audience-other", alice)
-          yield* client.callTool("whoami").pipe(TestClient.as(token), expectRefused("audience"))
+          yield* client.callTool("whoami").pipe(TestClient.as(token), expectRejected("audience"))
         }))
     })
   })
@@ -138,7 +138,7 @@ layer(TestClient.layer(servers[0]!.protected, { protocol: "2025-11-25" }).pipe(L
         assert(session !== undefined)
         const call = client.callTool("whoami").pipe(TestClient.inSession(session))
         yield* call.pipe(TestClient.as(alice), expectAdmitted)
-        const stolen = yield* call.pipe(TestClient.as({ ...alice, subject: "mallory" }), expectRefused("session"))
+        const stolen = yield* call.pipe(TestClient.as({ ...alice, subject: "mallory" }), expectRejected("session"))
         assert.strictEqual(stolen.status, 404)
       }))
   }
@@ -178,8 +178,8 @@ describe("any handler", () => {
     const client = TestClient.start({ issuer, handler, decisions })
     const both = { subject: "alice", scopes: ["a", "b"] }
     assert.deepStrictEqual((await client.as(both).callTool("write")).result, { subject: "alice" })
-    await expectRefused("missing-scope")(client.as(alice).callTool("write"))
-    const answer = await expectRefused("audience")(client.as({ ...both, audience: "x" }).callTool("write"))
+    await expectRejected("missing-scope")(client.as(alice).callTool("write"))
+    const answer = await expectRejected("audience")(client.as({ ...both, audience: "x" }).callTool("write"))
     assert.deepStrictEqual(answer.decisions.map(({ reason }) => reason), ["audience"])
     await issuer.goDown()
     // The keys are known, so nobody notices.
@@ -288,17 +288,17 @@ describe("assertions", () => {
 
   it("pass what they are given", async () => {
     assert.strictEqual(expectChallenge({ scope: ["b", "a"] })(stepUp), stepUp)
-    assert.strictEqual(await expectRefused("missing-scope")(Promise.resolve(stepUp)), stepUp)
-    assert.strictEqual(Effect.runSync(expectRefused("missing-scope")(Effect.succeed(stepUp))), stepUp)
+    assert.strictEqual(await expectRejected("missing-scope")(Promise.resolve(stepUp)), stepUp)
+    assert.strictEqual(Effect.runSync(expectRejected("missing-scope")(Effect.succeed(stepUp))), stepUp)
     // What `fetch` gives where tests have globals of their own, as under Jest.
     const ofAnotherRealm: Promise<Response> = runInNewContext("Promise").resolve(stepUp)
     assert.notInstanceOf(ofAnotherRealm, Promise)
     assert.strictEqual(await expectChallenge({ scope: ["b", "a"] })(ofAnotherRealm), stepUp)
-    expectRefused("expired")(answer(401, challenge({ error: "invalid_token" })))
-    expectRefused("network")(answer(503))
-    expectRefused("session")(answer(404))
-    expectRefused("origin")(answer(403))
-    expectRefused("too-large")(answer(413))
+    expectRejected("expired")(answer(401, challenge({ error: "invalid_token" })))
+    expectRejected("network")(answer(503))
+    expectRejected("session")(answer(404))
+    expectRejected("origin")(answer(403))
+    expectRejected("too-large")(answer(413))
     expectAdmitted(answer(200))
   })
 
@@ -316,13 +316,13 @@ describe("assertions", () => {
       "expected a DPoP challenge, got 403, WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"a b\""
     )
     assert.strictEqual(
-      messageOf(() => expectRefused("expired")(stepUp)),
-      "expected a refusal for \"expired\" (401 invalid_token), got 403, WWW-Authenticate: Bearer " +
+      messageOf(() => expectRejected("expired")(stepUp)),
+      "expected a rejection for \"expired\" (401 invalid_token), got 403, WWW-Authenticate: Bearer " +
         "error=\"insufficient_scope\", scope=\"a b\""
     )
     assert.strictEqual(
-      messageOf(() => expectRefused("too-large")(answer(200))),
-      "expected a refusal for \"too-large\" (413 or 401 invalid_token or 503), got 200, without a challenge"
+      messageOf(() => expectRejected("too-large")(answer(200))),
+      "expected a rejection for \"too-large\" (413 or 401 invalid_token or 503), got 200, without a challenge"
     )
     assert.strictEqual(
       messageOf(() => expectAdmitted(answer(404))),

@@ -85,7 +85,7 @@ const rows: ReadonlyArray<Row> = [
 describe.each(rows)("$shape", ({ audience = resource, profile, shape }) => {
   const token = { audience, scopes: ["todos:read"] }
 
-  it.effect("its profile admits its shape, and refuses its ID token", () =>
+  it.effect("its profile admits its shape, and rejects its ID token", () =>
     Effect.gen(function*() {
       const { gate, issuer } = yield* provider(profile, { algorithm: "ES256" })
       const caller = yield* judge(gate, yield* issuer.mintLike(shape, token))

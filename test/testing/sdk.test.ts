@@ -6,7 +6,7 @@ import { McpServer as McpServerV2 } from "@modelcontextprotocol/server"
 import { Layer, References } from "effect"
 import { McpAuthSdk as V1 } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as V2 } from "effect-mcp-auth/sdk-v2"
-import { expectAdmitted, expectChallenge, expectRefused, TestClient, TestIssuer } from "effect-mcp-auth/testing"
+import { expectAdmitted, expectChallenge, expectRejected, TestClient, TestIssuer } from "effect-mcp-auth/testing"
 
 const text = (text: string) => ({ content: [{ type: "text" as const, text }] })
 
@@ -18,7 +18,7 @@ const start = async () => {
     authorizationServers: [issuer.issuer],
     scopes: { baseline: ["a"], stepUp: ["b"] },
     httpClient: issuer.httpClient,
-    // Refusals are logged, and refusals are what is tested here.
+    // Rejections are logged, and rejections are what is tested here.
     layer: Layer.merge(decisions.layer, Layer.succeed(References.MinimumLogLevel, "Error"))
   } as const
   return { issuer, decisions, options }
@@ -71,9 +71,9 @@ describe.each(
       client.as({ ...bob, scopes: ["a"] }).callTool("write")
     )
     assert.strictEqual(answer.status, 403)
-    await expectRefused("missing-scope")(answer)
-    await expectRefused("expired")(client.as({ ...bob, expiresIn: "-1 second" }).callTool("write"))
-    await expectRefused("algorithm")(client.as(await issuer.mintBroken("alg-none", bob)).callTool("write"))
+    await expectRejected("missing-scope")(answer)
+    await expectRejected("expired")(client.as({ ...bob, expiresIn: "-1 second" }).callTool("write"))
+    await expectRejected("algorithm")(client.as(await issuer.mintBroken("alg-none", bob)).callTool("write"))
     await issuer.rotateKeys()
     expectAdmitted(await client.as(bob).callTool("write"))
     await dispose()

@@ -11,7 +11,7 @@ const { assertInvalidToken, bearer, challengeOf, goodClaims, goodHeader, now, re
 const token = (server: Running.Running, claims: Readonly<Record<string, unknown>>, header: object = {}) =>
   server.issuer.signSegments(segment({ ...goodHeader, ...header }), segment({ ...goodClaims(server), ...claims }))
 
-const refused = Effect.fnUntraced(function*(
+const rejected = Effect.fnUntraced(function*(
   server: Running.Running,
   claims: Readonly<Record<string, unknown>>,
   reason: string,
@@ -30,14 +30,14 @@ describe("the claims", () => {
   it.effect("T-CLAIM-02 times", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
-      yield* refused(server, { exp: now - 1 }, "expired")
-      yield* refused(server, { exp: now }, "expired")
-      yield* refused(server, { exp: undefined }, "expiry")
-      yield* refused(server, { exp: String(now + 300) }, "expiry")
-      yield* refused(server, { nbf: now + 120 }, "not-yet-valid")
-      yield* refused(server, { iat: now + 3600 }, "issued-in-the-future")
+      yield* rejected(server, { exp: now - 1 }, "expired")
+      yield* rejected(server, { exp: now }, "expired")
+      yield* rejected(server, { exp: undefined }, "expiry")
+      yield* rejected(server, { exp: String(now + 300) }, "expiry")
+      yield* rejected(server, { nbf: now + 120 }, "not-yet-valid")
+      yield* rejected(server, { iat: now + 3600 }, "issued-in-the-future")
       yield* accepted(server, { exp: now + 1, nbf: now + 30, iat: now + 30 })
-      yield* refused(server, { nbf: now + 31 }, "not-yet-valid")
+      yield* rejected(server, { nbf: now + 31 }, "not-yet-valid")
       // A token dies with the clock, served before or not.
       const one = yield* token(server, { exp: now + 10 })
       resultOf(yield* server.call("list_todos", bearer(one)))
@@ -46,8 +46,8 @@ describe("the claims", () => {
 
       const tolerant = yield* Running.start({ auth: { clockTolerance: "10 seconds" } })
       yield* accepted(tolerant, { exp: now - 9, nbf: now + 10, iat: now + 10 })
-      yield* refused(tolerant, { exp: now - 10 }, "expired")
-      yield* refused(tolerant, { nbf: now + 11 }, "not-yet-valid")
+      yield* rejected(tolerant, { exp: now - 10 }, "expired")
+      yield* rejected(tolerant, { nbf: now + 11 }, "not-yet-valid")
     }))
 
   it.effect("T-CLAIM-03 the audience is this resource to the letter", () =>
@@ -80,7 +80,7 @@ describe("the claims", () => {
           Array.from({ length: 1000 }, (_, i) => `urn:${i}`)
         ]
       ) {
-        yield* refused(server, { aud }, "audience")
+        yield* rejected(server, { aud }, "audience")
       }
       yield* accepted(server, { aud: ["https://other.test/mcp", resource] })
     }))
@@ -106,7 +106,7 @@ describe("the claims", () => {
           null
         ]
       ) {
-        yield* refused(server, { iss }, "unknown-issuer")
+        yield* rejected(server, { iss }, "unknown-issuer")
       }
       assert.deepStrictEqual(yield* server.issuer.requests, [])
     }))
@@ -115,17 +115,17 @@ describe("the claims", () => {
     Effect.gen(function*() {
       const server = yield* Running.start()
       const id = { nonce: "n", scope: undefined, client_id: undefined, azp: "client-1" }
-      yield* refused(server, { ...id, aud: "client-1" }, "id-token", { typ: "JWT" })
-      yield* refused(server, id, "id-token", { typ: "JWT" })
-      yield* refused(server, { ...id, nonce: undefined, at_hash: "x" }, "id-token", { typ: undefined })
-      yield* refused(server, { ...id, nonce: undefined }, "token-type", { typ: "JWT" })
-      yield* refused(server, { nonce: "n" }, "id-token", { typ: "JWT" })
-      yield* refused(server, {}, "token-type", { typ: "oauth-id-jag+jwt" })
-      yield* refused(server, {}, "token-type", { typ: "dpop+jwt" })
-      yield* refused(server, {}, "token-type", { typ: "logout+jwt" })
+      yield* rejected(server, { ...id, aud: "client-1" }, "id-token", { typ: "JWT" })
+      yield* rejected(server, id, "id-token", { typ: "JWT" })
+      yield* rejected(server, { ...id, nonce: undefined, at_hash: "x" }, "id-token", { typ: undefined })
+      yield* rejected(server, { ...id, nonce: undefined }, "token-type", { typ: "JWT" })
+      yield* rejected(server, { nonce: "n" }, "id-token", { typ: "JWT" })
+      yield* rejected(server, {}, "token-type", { typ: "oauth-id-jag+jwt" })
+      yield* rejected(server, {}, "token-type", { typ: "dpop+jwt" })
+      yield* rejected(server, {}, "token-type", { typ: "logout+jwt" })
     }))
 
-  it.effect("T-CLAIM-07 a token for the neighbour is refused, and none goes on to the authorization server", () =>
+  it.effect("T-CLAIM-07 a token for the neighbour is rejected, and none goes on to the authorization server", () =>
     Effect.gen(function*() {
       const seen: Array<string> = []
       const server = yield* Running.start({
@@ -135,7 +135,7 @@ describe("the claims", () => {
             return request
           })
       })
-      yield* refused(server, { aud: `${server.origin}/other` }, "audience")
+      yield* rejected(server, { aud: `${server.origin}/other` }, "audience")
       const good = yield* token(server, {})
       resultOf(yield* server.call("list_todos", bearer(good)))
       assert.isNotEmpty(seen)
@@ -147,9 +147,9 @@ describe("the claims", () => {
     Effect.gen(function*() {
       const server = yield* Running.start()
       for (const sub of [undefined, "", 42, null, {}, ["alice"], "a\u0000b", "a\nb"]) {
-        yield* refused(server, { sub }, "subject")
+        yield* rejected(server, { sub }, "subject")
       }
-      yield* refused(server, { sub: "s".repeat(20_000) }, "too-large")
+      yield* rejected(server, { sub: "s".repeat(20_000) }, "too-large")
       assert.isTrue(server.decisions.every(({ subject }) => subject === undefined))
     }))
 

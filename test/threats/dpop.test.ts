@@ -28,7 +28,7 @@ const start = Effect.fnUntraced(
 )
 
 /** Asserts a 401 whose DPoP challenge says so, and why the operator is told. */
-const refused = (server: Running.Running, answer: Running.Answer, reason: string, error = "invalid_dpop_proof") => {
+const rejected = (server: Running.Running, answer: Running.Answer, reason: string, error = "invalid_dpop_proof") => {
   assert.strictEqual(answer.status, 401, answer.body)
   const challenges = Result.getOrThrow(Challenge.parse(answer.challenges[0]!))
   assert.deepStrictEqual(challenges.map(({ scheme }) => scheme), ["Bearer", "DPoP"])
@@ -43,9 +43,9 @@ describe("proofs of possession", () => {
       const { call, client, proof, prove, server } = yield* start("optional")
       const one = yield* proof()
       resultOf(yield* call(one))
-      refused(server, yield* call(one), "proof-replayed")
+      rejected(server, yield* call(one), "proof-replayed")
       resultOf(yield* prove({ jti: "j" }))
-      refused(server, yield* prove({ jti: "j", iat: now + 1 }), "proof-replayed")
+      rejected(server, yield* prove({ jti: "j", iat: now + 1 }), "proof-replayed")
       const other = yield* DpopClient.make()
       const token = yield* server.issuer.mint({ scopes: ["todos:read"], boundTo: other.thumbprint })
       const asked = { method: "POST", url: server.resource, token, claims: { jti: "j" } }
@@ -92,7 +92,7 @@ describe("proofs of possession", () => {
       for (let i = 1; i < 25; i++) resultOf(yield* prove())
       Running.assertUnavailable(yield* prove())
       assert.strictEqual(server.decisions.at(-1)?.reason, "replay-store-full")
-      refused(server, yield* call(first), "proof-replayed")
+      rejected(server, yield* call(first), "proof-replayed")
       const other = yield* DpopClient.make()
       const token = yield* server.issuer.mint({
         subject: "bob",
@@ -119,12 +119,12 @@ describe("proofs of possession", () => {
       assert.strictEqual(server.decisions.at(-1)?.reason, "replay-store-down")
     }))
 
-  it.effect("T-DPOP-02 a proof for another request is refused, all but other spellings of the same URL", () =>
+  it.effect("T-DPOP-02 a proof for another request is rejected, all but other spellings of the same URL", () =>
     Effect.gen(function*() {
       const { prove, server } = yield* start("optional")
       const { origin, port } = server
       for (const htm of ["GET", "post", "Post", "PUT", "", " POST", "POST\n", null, ["POST"]]) {
-        refused(server, yield* prove({ htm }), "proof-method")
+        rejected(server, yield* prove({ htm }), "proof-method")
       }
       const others = [
         origin,
@@ -155,7 +155,7 @@ describe("proofs of possession", () => {
         `${origin}/mcp\n`,
         "/mcp"
       ]
-      for (const htu of others) refused(server, yield* prove({ htu }), "proof-url")
+      for (const htu of others) rejected(server, yield* prove({ htu }), "proof-url")
       const same = [
         `HTTP://127.0.0.1:${port}/mcp`,
         `${origin}/./mcp`,
@@ -182,7 +182,7 @@ describe("proofs of possession", () => {
       }
       resultOf(yield* call(yield* proof(), evil))
       for (const htu of ["http://evil.test/mcp", "https://evil.test/mcp", `${server.origin}/evil`]) {
-        refused(server, yield* call(yield* proof({ htu }), evil), "proof-url")
+        rejected(server, yield* call(yield* proof({ htu }), evil), "proof-url")
       }
       for (const host of ["localhost/intendedPath?", `127.0.0.1:${server.port}/mcp?`, "a@b", "a#", "[::1"]) {
         const proofs = [
@@ -206,23 +206,23 @@ describe("proofs of possession", () => {
       assert.notMatch(yield* absolute("http://evil.test/mcp"), /^HTTP\/1\.1 (?:200|415)/)
     }))
 
-  it.effect("T-DPOP-04 a proof for another token, or of another key, is refused", () =>
+  it.effect("T-DPOP-04 a proof for another token, or of another key, is rejected", () =>
     Effect.gen(function*() {
       const { call, client, proof, prove, server, token } = yield* start("optional")
       const other = yield* server.issuer.mint({ scopes: ["todos:read"], boundTo: client.thumbprint, subject: "bob" })
       const its = yield* client.proof({ method: "POST", url: server.resource, token: other })
-      refused(server, yield* call(its), "proof-token")
+      rejected(server, yield* call(its), "proof-token")
       const good = JSON.parse(Buffer.from((yield* proof()).split(".")[1]!, "base64url").toString())["ath"]
       for (const ath of [undefined, null, 1, "", `${good}==`, `${good}=`, good.toUpperCase(), [good]]) {
-        refused(server, yield* prove({ ath }), "proof-token")
+        rejected(server, yield* prove({ ath }), "proof-token")
       }
       resultOf(yield* prove({ ath: good }))
       const thief = yield* DpopClient.make()
       const stolen = { method: "POST", url: server.resource, token }
-      refused(server, yield* call(yield* thief.proof(stolen)), "bound-to-another-key", "invalid_token")
+      rejected(server, yield* call(yield* thief.proof(stolen)), "bound-to-another-key", "invalid_token")
       // Signed by the thief, under the owner's name.
       const named = yield* thief.proof({ ...stolen, header: { jwk: client.publicJwk } })
-      refused(server, yield* call(named), "proof-signature")
+      rejected(server, yield* call(named), "proof-signature")
       // Two keys in one: whichever a reader takes, another reader may take the other.
       const rsa = yield* DpopClient.make({ algorithm: "RS256" })
       const { n, e } = rsa.publicJwk
@@ -250,7 +250,7 @@ describe("proofs of possession", () => {
       assert.strictEqual(server.decisions.at(-1)?.reason, "bound-to-key")
     }))
 
-  it.effect("T-DPOP-06 a proof out of its window is refused, and the window is never beyond five minutes", () =>
+  it.effect("T-DPOP-06 a proof out of its window is rejected, and the window is never beyond five minutes", () =>
     Effect.gen(function*() {
       const { call, client, prove, server, token } = yield* start({
         mode: "optional",
@@ -258,15 +258,15 @@ describe("proofs of possession", () => {
         clockTolerance: "1 minute"
       })
       const times = [now - 301, now + 301, now + 61, 0, -1, "x", `${now}`, undefined, null, true, [now], now * 1000]
-      for (const iat of times) refused(server, yield* prove({ iat }), "proof-time")
-      for (const nbf of [now + 61, now + 301, "x"]) refused(server, yield* prove({ nbf }), "proof-time")
-      for (const exp of [now - 60, 0, "x"]) refused(server, yield* prove({ exp }), "proof-time")
+      for (const iat of times) rejected(server, yield* prove({ iat }), "proof-time")
+      for (const nbf of [now + 61, now + 301, "x"]) rejected(server, yield* prove({ nbf }), "proof-time")
+      for (const exp of [now - 60, 0, "x"]) rejected(server, yield* prove({ exp }), "proof-time")
       for (const iat of [now - 300, now + 60]) resultOf(yield* prove({ iat }))
       // A number that JSON has and no clock.
       const good = yield* client.proof({ method: "POST", url: server.resource, token })
       const [header, claims, signature] = good.split(".") as [string, string, string]
       const endless = Buffer.from(claims, "base64url").toString().replace(/"iat":\d+/, "\"iat\":1e400")
-      refused(server, yield* call(`${header}.${Running.segment(endless)}.${signature}`), "proof-time")
+      rejected(server, yield* call(`${header}.${Running.segment(endless)}.${signature}`), "proof-time")
     }))
 
   it.effect("T-DPOP-07 without a nonce of this server's, of late, the answer is use_dpop_nonce and a fresh one", () =>
@@ -274,7 +274,7 @@ describe("proofs of possession", () => {
       const { prove, server } = yield* start({ mode: "optional", nonce: "required", nonceLifetime: "1 minute" })
       const elsewhere = yield* start({ mode: "optional", nonce: "required" })
       const asked = yield* prove()
-      refused(server, asked, "proof-nonce", "use_dpop_nonce")
+      rejected(server, asked, "proof-nonce", "use_dpop_nonce")
       const nonce = String(asked.headers["dpop-nonce"])
       resultOf(yield* prove({ nonce }))
       const foreign = String((yield* elsewhere.prove()).headers["dpop-nonce"])
@@ -302,30 +302,30 @@ describe("proofs of possession", () => {
       const seen = new Set<string>()
       for (const value of made) {
         const answer = yield* prove({ nonce: value })
-        refused(server, answer, "proof-nonce", "use_dpop_nonce")
+        rejected(server, answer, "proof-nonce", "use_dpop_nonce")
         seen.add(String(answer.headers["dpop-nonce"]))
         yield* TestClock.adjust("1 millis")
       }
       assert.strictEqual(seen.size, made.length)
       yield* TestClock.adjust("1 minute")
       const late = yield* prove({ nonce })
-      refused(server, late, "proof-nonce", "use_dpop_nonce")
+      rejected(server, late, "proof-nonce", "use_dpop_nonce")
       resultOf(yield* prove({ nonce: late.headers["dpop-nonce"] }))
     }))
 
-  it.effect("T-DPOP-09 many proofs, or an endless one, are refused", () =>
+  it.effect("T-DPOP-09 many proofs, or an endless one, are rejected", () =>
     Effect.gen(function*() {
       const { call, proof, server, token } = yield* start("optional")
       const [one, two] = [yield* proof(), yield* proof()]
       for (const dpop of [[one, two], [one, one], [one, ""], Array.from({ length: 50 }, () => one.slice(0, 100))]) {
-        refused(server, yield* call(dpop), "several-proofs")
+        rejected(server, yield* call(dpop), "several-proofs")
       }
       for (const dpop of [`${one}, ${two}`, `${one},${one}`, `${one},`, `,${one}`]) {
-        refused(server, yield* call(dpop), "several-proofs")
+        rejected(server, yield* call(dpop), "several-proofs")
       }
       for (const length of [8 * 1024 + 1, 20_000, 40_000]) {
-        refused(server, yield* call("x".repeat(length)), "proof-too-large")
-        refused(server, yield* call(yield* proof({ padding: "x".repeat(length * 0.8) })), "proof-too-large")
+        rejected(server, yield* call("x".repeat(length)), "proof-too-large")
+        rejected(server, yield* call(yield* proof({ padding: "x".repeat(length * 0.8) })), "proof-too-large")
       }
       // Beyond that Node itself reads no further.
       const received = yield* server.raw(

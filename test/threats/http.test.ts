@@ -49,7 +49,7 @@ describe("the request", () => {
       assert.deepStrictEqual(yield* server.issuer.requests, [])
     }))
 
-  it.effect("T-HTTP-03 credentials outside their grammar are refused", () =>
+  it.effect("T-HTTP-03 credentials outside their grammar are rejected", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const token = yield* server.issuer.mint({ scopes: ["todos:read"] })
@@ -81,7 +81,7 @@ describe("the request", () => {
         `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer\r\n ${token}\r\nContent-Length: 0\r\n\r\n`,
         (_) => _.includes("\r\n\r\n")
       )
-      // Node joins a folded line with a space (RFC 9112 §5.2), or refuses it.
+      // Node joins a folded line with a space (RFC 9112 §5.2), or rejects it.
       assert.match(folded, /^HTTP\/1\.1 4\d\d /)
       resultOf(yield* server.call("list_todos", { authorization: `bEARER   ${token}` }))
     }))
@@ -169,9 +169,9 @@ describe("the request", () => {
       })
       assert.strictEqual(read.status, 200)
       assert.strictEqual(read.headers["access-control-allow-origin"], "*")
-      const refused = yield* server.send({ headers: { origin: "https://app.example" } })
-      assert.strictEqual(refused.status, 401)
-      assert.match(String(refused.headers["access-control-expose-headers"]), /www-authenticate/i)
+      const rejected = yield* server.send({ headers: { origin: "https://app.example" } })
+      assert.strictEqual(rejected.status, 401)
+      assert.match(String(rejected.headers["access-control-expose-headers"]), /www-authenticate/i)
       for (const origin of ["https://evil.example", "null"]) {
         for (const method of ["OPTIONS", "POST", "GET", "DELETE"]) {
           const answer = yield* server.send({ method, headers: { ...preflight, origin } })
@@ -185,7 +185,7 @@ describe("the request", () => {
       assert.deepStrictEqual([own.status, own.headers["access-control-allow-origin"]], [204, "https://app.example"])
     }))
 
-  it.effect("T-HTTP-09 a foreign origin is refused before anything else", () =>
+  it.effect("T-HTTP-09 a foreign origin is rejected before anything else", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const token = yield* server.issuer.mint({ scopes: ["todos:read"] })

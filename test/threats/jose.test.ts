@@ -13,20 +13,20 @@ const warm = Effect.fnUntraced(function*(options: Running.Options = {}) {
   return server
 })
 
-const refused = Effect.fnUntraced(function*(server: Running.Running, token: string, reason: string) {
+const rejected = Effect.fnUntraced(function*(server: Running.Running, token: string, reason: string) {
   assertInvalidToken(server, yield* server.call("list_todos", bearer(token)))
   assert.strictEqual(server.decisions.at(-1)?.reason, reason)
 })
 
 describe("the token", () => {
-  it.effect("T-JOSE-01 an unsecured token is refused, and no key is looked up for it", () =>
+  it.effect("T-JOSE-01 an unsecured token is rejected, and no key is looked up for it", () =>
     Effect.gen(function*() {
       const server = yield* warm()
       const good = yield* server.issuer.signSegments(segment(goodHeader), segment(goodClaims(server)))
       for (const alg of ["none", "None", "NONE", "nOnE"]) {
         for (const signature of ["", good.split(".")[2]!]) {
           const token = `${segment({ alg, typ: "at+jwt" })}.${segment(goodClaims(server))}.${signature}`
-          yield* refused(server, token, "algorithm")
+          yield* rejected(server, token, "algorithm")
         }
       }
       assert.deepStrictEqual(yield* server.issuer.requests, [])
@@ -40,7 +40,7 @@ describe("the token", () => {
         assert.lengthOf(kinds, 5)
         for (const kind of kinds) {
           for (const alg of ["HS256", "HS384", "HS512"]) {
-            yield* refused(server, yield* server.issuer.mintBroken(kind, { header: { alg } }), "algorithm")
+            yield* rejected(server, yield* server.issuer.mintBroken(kind, { header: { alg } }), "algorithm")
           }
         }
         assert.deepStrictEqual(yield* server.issuer.requests, [])
@@ -54,11 +54,11 @@ describe("the token", () => {
       const jwk = own.publicJwk
       for (const header of [{ jwk }, { jwk: { ...jwk, kid: "key-1" } }]) {
         const token = yield* own.signSegments(segment({ ...goodHeader, ...header }), segment(goodClaims(server)))
-        yield* refused(server, token, "signature")
+        yield* rejected(server, token, "signature")
       }
       const { kid: _, ...nameless } = goodHeader
       const token = yield* own.signSegments(segment({ ...nameless, jwk }), segment(goodClaims(server)))
-      yield* refused(server, token, "signature")
+      yield* rejected(server, token, "signature")
     }))
 
   it.effect("T-JOSE-05 a header that says where the key is causes no request", () =>
@@ -110,7 +110,7 @@ describe("the token", () => {
       assert.deepStrictEqual((yield* server.issuer.requests).map(({ url }) => url), [server.issuer.jwksUri])
     }))
 
-  it.effect("T-JOSE-08 what is critical and unknown refuses", () =>
+  it.effect("T-JOSE-08 what is critical and unknown rejects", () =>
     Effect.gen(function*() {
       const server = yield* warm()
       for (const more of [{ crit: ["x"], x: 1 }, { crit: ["alg"] }, { crit: [] }, { crit: "x" }, { b64: true }]) {
@@ -118,7 +118,7 @@ describe("the token", () => {
           segment({ ...goodHeader, ...more }),
           segment(goodClaims(server))
         )
-        yield* refused(server, token, "critical-header")
+        yield* rejected(server, token, "critical-header")
       }
     }))
 
@@ -152,7 +152,7 @@ describe("the token", () => {
       const server = yield* warm()
       const claims = goodClaims(server)
       const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`claim-${i}`, i]))
-      // Larger headers than Node takes are its to refuse: this server was started with 64 KiB.
+      // Larger headers than Node takes are its to reject: this server was started with 64 KiB.
       const tokens = [
         "a".repeat(8_000),
         "a".repeat(17_000),
@@ -172,10 +172,10 @@ describe("the token", () => {
       }
       const tooMany = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`claim-${i}`, i]))
       const token = yield* server.issuer.signSegments(segment(goodHeader), segment({ ...claims, ...tooMany }))
-      yield* refused(server, token, "too-large")
+      yield* rejected(server, token, "too-large")
     }))
 
-  it.effect("T-JOSE-13 nested JSON is refused, signed or not", () =>
+  it.effect("T-JOSE-13 nested JSON is rejected, signed or not", () =>
     Effect.gen(function*() {
       const server = yield* warm()
       // 5,900 levels are what fits into a token of 16 KiB beside the rest.
@@ -183,10 +183,10 @@ describe("the token", () => {
       const claims = JSON.stringify(goodClaims(server)).slice(0, -1)
       for (const levels of [100, 1_000, 5_500]) {
         const payload = segment(`${claims},"x":${deep(levels)}}`)
-        yield* refused(server, yield* server.issuer.signSegments(segment(goodHeader), payload), "malformed")
-        yield* refused(server, `${segment(goodHeader)}.${payload}.AAAA`, "malformed")
+        yield* rejected(server, yield* server.issuer.signSegments(segment(goodHeader), payload), "malformed")
+        yield* rejected(server, `${segment(goodHeader)}.${payload}.AAAA`, "malformed")
         const header = segment(`{"alg":"ES256","kid":"key-1","typ":"at+jwt","x":${deep(levels)}}`)
-        yield* refused(
+        yield* rejected(
           server,
           yield* server.issuer.signSegments(header, segment(goodClaims(server))),
           "malformed"
@@ -220,7 +220,7 @@ describe("the token", () => {
       const who = resultOf(yield* server.call("whoami", bearer(token)))
       assert.deepStrictEqual(who.structuredContent.scopes, [])
       const inherited = `${claims},"__proto__":{"sub":"admin"}}`
-      yield* refused(server, yield* server.issuer.signSegments(segment(goodHeader), segment(inherited)), "subject")
+      yield* rejected(server, yield* server.issuer.signSegments(segment(goodHeader), segment(inherited)), "subject")
       assert.isUndefined(({} as { readonly sub?: unknown }).sub)
     }))
 })

@@ -3,8 +3,8 @@ import { Effect, Logger, Metric, Schema, Tracer } from "effect"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { inspect } from "node:util"
-import { postForm } from "../../src/verification/internal/postForm.ts"
-import * as Introspection from "../verification/introspection.ts"
+import { postForm } from "../../src/outbound/FormPost.ts"
+import * as Introspection from "../verification/introspection/answers.ts"
 import * as Running from "./Running.ts"
 
 const { bearer, goodClaims, goodHeader, messageHeaders, segment } = Running
@@ -32,7 +32,7 @@ const call =
 const line = (text: (mark: string) => string | ReadonlyArray<string>): Send => (server, mark) =>
   server.call("add_todo", { authorization: text(mark) as string }, { title: "x" })
 
-/** Every way to be refused, and to be let in, with a mark in every place that is nobody else's business. */
+/** Every way to be rejected, and to be let in, with a mark in every place that is nobody else's business. */
 const ways: Readonly<Record<string, Send>> = {
   "no token at all": line((mark) => `Bearer ${mark}`),
   "two tokens": line((mark) => `Bearer ${mark} ${mark}`),
@@ -135,15 +135,15 @@ describe("a mark in an opaque token", () => {
       const logger = Logger.make((entry) => void lines.push(whole([entry.message, entry.cause])))
       const { client, endpoint, gate } = yield* Introspection.world
       const throwing = HttpClient.mapRequestEffect(client, () => Effect.die(new Error(mark)))
-      const refusals: Array<unknown> = []
+      const rejections: Array<unknown> = []
       const caller = yield* gate()
       yield* Effect.gen(function*() {
         for (const status of [500, 401]) {
           endpoint.answer = () => new Response(mark, { status })
-          for (let at = 0; at < 4; at++) refusals.push(yield* caller.present(`${mark}-${status}-${at}`))
+          for (let at = 0; at < 4; at++) rejections.push(yield* caller.present(`${mark}-${status}-${at}`))
           yield* TestClock.adjust("2 minutes")
         }
-        refusals.push(
+        rejections.push(
           yield* Effect.exit(postForm(throwing, {
             url: "https://issuer.test/introspect",
             accept: "application/json",
@@ -154,6 +154,6 @@ describe("a mark in an opaque token", () => {
       }).pipe(Effect.provide(Logger.layer([logger])))
       assert.isNotEmpty(lines)
       assert.notInclude(lines.join("\n"), mark)
-      assert.notInclude(whole(refusals), mark)
+      assert.notInclude(whole(rejections), mark)
     }))
 })

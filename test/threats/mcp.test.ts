@@ -311,19 +311,19 @@ describe("MCP", () => {
     Effect.gen(function*() {
       const server = yield* Running.start()
       const token = yield* mint(server, ["other"])
-      const refused = yield* server.call("add_todo", bearer(token), { title: "x" })
-      assert.strictEqual(refused.status, 403)
-      const asked = challengeOf(refused)["scope"]!.split(" ")
+      const rejected = yield* server.call("add_todo", bearer(token), { title: "x" })
+      assert.strictEqual(rejected.status, 403)
+      const asked = challengeOf(rejected)["scope"]!.split(" ")
       assert.deepStrictEqual(asked, ["todos:read", "todos:write"])
       resultOf(yield* server.call("add_todo", bearer(yield* mint(server, asked)), { title: "x" }))
       // Asked again with the same token, it says the same: a client can tell that another round helps nobody.
       assert.deepStrictEqual(
         (yield* server.call("add_todo", bearer(token), { title: "x" })).challenges,
-        refused.challenges
+        rejected.challenges
       )
     }))
 
-  it.effect("T-MCP-14 what breaks inside refuses", () =>
+  it.effect("T-MCP-14 what breaks inside rejects", () =>
     Effect.gen(function*() {
       const resource = Result.getOrThrow(
         ProtectedResource.make({ resource: "https://server.test/mcp", scopes: ["todos:read"] }, ["https://issuer.test"])
@@ -340,7 +340,7 @@ describe("MCP", () => {
           claims
         })
       const request = { method: "POST", header: () => undefined, authorization: ["Bearer a.b.c"] }
-      const principal = { issuer: "i", subject: "s", scopes: new Set(), key: "k" } as unknown as Principal["Service"]
+      const principal = { issuer: "i", subject: "s", scopes: new Set(), key: "k" } as unknown as Principal
       const broken: ReadonlyArray<readonly [string, Gate.Gate]> = [
         ["a verifier that dies", gateOf(() => Effect.die(new Error("defect")))],
         [
@@ -364,10 +364,10 @@ describe("MCP", () => {
         const exit = yield* Effect.exit(
           Effect.flatMap(gate.authenticate(request), (caller) =>
             gate.authorize({
-              principal: caller as Principal["Service"],
+              principal: caller as Principal,
               session: undefined,
               protocolVersion: undefined,
-              operations: Effect.succeed([]), // nothing that needs a scope: the caller alone must be enough to refuse
+              operations: Effect.succeed([]), // nothing that needs a scope: the caller alone must be enough to reject
               policy: () => ({ scopes: ["todos:read"], unauthorized: "challenge" })
             }))
         )

@@ -1,12 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Console, Context, Effect, Layer, Logger, References, Schema, Tracer } from "effect"
 import { AuthError, AuthLayer, type AuthorizationServer, Decision, Gate, Tenants } from "effect-mcp-auth"
-import { Check, type Report, ReportFormat } from "effect-mcp-auth/provider"
+import { Check, type Report } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { format, inspect } from "node:util"
-import { active, resource, start, world } from "../verification/introspection.ts"
+import * as ReportFormat from "../../src/cli/format/ReportFormat.ts"
+import { active, resource, start, world } from "../verification/introspection/answers.ts"
 
 /** An ESC sequence, a C1 control, a forged log line, bidirectional controls, a line separator and a lone surrogate. */
 const attack = "\u001b[2J\u009b31m\r\n[12:00:00.000] INFO (#1): request admitted\u202e\u2066\u2028\ud800"
@@ -58,12 +59,12 @@ const tenant = (
       )
     )
     const token = yield* acme.issuer.mint({ claims: { iss: "https://acme.test" } })
-    const refusal = yield* Context.get(context, Gate.AuthLayer).authenticate({
+    const rejection = yield* Context.get(context, Gate.AuthLayer).authenticate({
       method: "POST",
       header: (name) => name === "x-tenant" ? "acme" : undefined,
       authorization: [`Bearer ${token}`]
     }).pipe(Effect.flip, Effect.provide(layer))
-    return { decisions, lines, refusal }
+    return { decisions, lines, rejection }
   })
 
 describe("text of an authorization server", () => {
@@ -76,13 +77,13 @@ describe("text of an authorization server", () => {
     "[T-AUD-14b] the %s of a tenant's metadata reaches Effect's pretty logger escaped",
     ([, metadata]) =>
       Effect.gen(function*() {
-        const { lines, refusal } = yield* tenant("https://acme.test", (issuer) => issuer.publishMetadata(metadata))
-        assert.strictEqual(refusal.status, 503)
+        const { lines, rejection } = yield* tenant("https://acme.test", (issuer) => issuer.publishMetadata(metadata))
+        assert.strictEqual(rejection.status, 503)
         assertSafe(lines)
         assert.include(lines.join("\n"), "\\u001b[2J")
         // As a value, too: an application may log the error itself.
-        assert.notMatch(inspect(refusal.error), unsafe)
-        assert.notMatch(refusal.error?.message ?? "", /\n/)
+        assert.notMatch(inspect(rejection.error), unsafe)
+        assert.notMatch(rejection.error?.message ?? "", /\n/)
       })
   )
 })

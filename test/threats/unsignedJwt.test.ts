@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { Audience, type Introspection, type Principal } from "effect-mcp-auth"
-import { resource, secret, start, world } from "../verification/introspection.ts"
+import { resource, secret, start, world } from "../verification/introspection/answers.ts"
 
 /**
  * An endpoint that finds a token by its `jti` and looks at nothing else of it: an attacker keeps the `jti` of a token that
@@ -69,7 +69,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
         const { endpoint, gate } = yield* world
         const caller = yield* gate({ server: all })
         endpoint.answer = byId({ ...complete, scope: undefined, client_id: undefined })
-        const principal = (yield* caller.present(forged(admin, header, signature))) as Principal["Service"]
+        const principal = (yield* caller.present(forged(admin, header, signature))) as Principal
         assert.strictEqual(principal.subject, "mallory")
         assert.strictEqual(principal.clientId, undefined)
         assert.strictEqual(principal.scopes.size, 0)
@@ -111,8 +111,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
       const { endpoint, gate } = yield* world
       const caller = yield* gate({ server: all })
       endpoint.answer = byId({ ...complete, exp: start + 200 })
-      const ends = (exp: number) =>
-        Effect.map(caller.present(forged({ exp })), (_) => (_ as Principal["Service"]).expiresAt)
+      const ends = (exp: number) => Effect.map(caller.present(forged({ exp })), (_) => (_ as Principal).expiresAt)
       assert.strictEqual(yield* ends(start + 100), start + 100)
       assert.strictEqual(yield* ends(start + 400), start + 200)
     }))
@@ -124,7 +123,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
       endpoint.answer = byId({ ...rest, iat: start - 90 })
       const introspection = { ...secret, tokens: "all", maxLifetime: "100 seconds" } as const
       const caller = yield* gate({ server: { introspection } })
-      const principal = (yield* caller.present(forged({ iat: start, exp: start + 400 }))) as Principal["Service"]
+      const principal = (yield* caller.present(forged({ iat: start, exp: start + 400 }))) as Principal
       assert.strictEqual(principal.expiresAt, start + 10)
     }))
 
@@ -143,7 +142,7 @@ describe("a JWT that its issuer signed", () => {
       const { endpoint, gate, issuer } = yield* world
       endpoint.answer = byId({})
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
-      const principal = (yield* (yield* gate({ server: all })).present(token)) as Principal["Service"]
+      const principal = (yield* (yield* gate({ server: all })).present(token)) as Principal
       assert.strictEqual(principal.subject, "alice")
       assert.deepStrictEqual([...principal.scopes], ["todos:read"])
     }))
@@ -157,7 +156,7 @@ describe("a JWT that its issuer signed", () => {
       endpoint.answer = byId({})
       assert.match(yield* caller.outcome(token), /^401 /)
       endpoint.answer = byId({ ...complete, scope: undefined })
-      const principal = (yield* caller.present(`${token.slice(0, -4)}AAAA`)) as Principal["Service"]
+      const principal = (yield* caller.present(`${token.slice(0, -4)}AAAA`)) as Principal
       assert.strictEqual(principal.scopes.size, 0)
     }))
 
@@ -184,7 +183,7 @@ describe("a JWT that its issuer signed", () => {
       const { endpoint, gate, issuer } = yield* world
       endpoint.answer = byId({})
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
-      const principal = (yield* (yield* gate({ server: all })).present(token)) as Principal["Service"]
+      const principal = (yield* (yield* gate({ server: all })).present(token)) as Principal
       assert.isTrue(Redacted.isRedacted(principal.token))
     }))
 })

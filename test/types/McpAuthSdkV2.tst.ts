@@ -133,7 +133,7 @@ describe("an effect of a handler", () => {
 })
 
 describe("make", () => {
-  test("refuses scopes of the wide type string, none, and an empty list of servers", () => {
+  test("rejects scopes of the wide type string, none, and an empty list of servers", () => {
     const scope: string = "read"
     // @ts-expect-error scopes must be literals
     McpAuthSdk.make({ ...places, scopes: [scope] })

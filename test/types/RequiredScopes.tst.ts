@@ -122,12 +122,12 @@ describe("requireScopes", () => {
     HttpRouter.toWebHandler(server.pipe(Layer.provide(AuthLayer.make({ ...places, scopes: ["a"] }))))
   })
 
-  test("refuses an empty list", () => {
+  test("rejects an empty list", () => {
     // @ts-expect-error Source has 0 element(s) but target requires 1
     requireScopes()
   })
 
-  test("refuses the wide type string", () => {
+  test("rejects the wide type string", () => {
     const scope: string = "todos:read"
     // @ts-expect-error scopes must be literals
     requireScopes(scope)
@@ -135,7 +135,7 @@ describe("requireScopes", () => {
 })
 
 describe("AuthLayer", () => {
-  test("refuses scopes of the wide type string, and none", () => {
+  test("rejects scopes of the wide type string, and none", () => {
     const scope: string = "todos:read"
     // @ts-expect-error scopes must be literals
     AuthLayer.make({ ...places, scopes: [scope] })
@@ -145,7 +145,7 @@ describe("AuthLayer", () => {
     AuthLayer.make({ ...places, scopes: [] })
   })
 
-  test("refuses an empty list of authorization servers", () => {
+  test("rejects an empty list of authorization servers", () => {
     // @ts-expect-error Source has 0 element(s) but target requires 1
     AuthLayer.make({ resource: places.resource, authorizationServers: [], scopes: ["a"] })
   })
@@ -180,7 +180,7 @@ describe("requireScopesOf", () => {
   })
   const both = () => requireScopes("todos:write", "todos:admin")(Purge)
 
-  test("refuses a scope that is not in its list", () => {
+  test("rejects a scope that is not in its list", () => {
     RequiredScopes.requireScopesOf(
       Purge,
       ["todos:write"],

@@ -3,7 +3,7 @@ import { type Principal, TokenExchange } from "effect-mcp-auth"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { describe, expect, test } from "tstyche"
 
-declare const principal: Principal["Service"]
+declare const principal: Principal
 declare const upstream: TokenExchange.UpstreamToken
 
 describe("the token that came in", () => {
@@ -15,14 +15,14 @@ describe("the token that came in", () => {
     HttpClientRequest.bearerToken(request, Redacted.value(principal.token))
     // @ts-expect-error Type 'InboundToken' is not assignable to type 'string'
     fetch("https://orders.example", { headers: { authorization: Redacted.value(principal.token) } })
-    expect<TokenExchange.UpstreamToken>().type.not.toBeAssignableFrom<Principal["Service"]["token"]>()
+    expect<TokenExchange.UpstreamToken>().type.not.toBeAssignableFrom<Principal["token"]>()
   })
 })
 
 describe("an exchanged token", () => {
   test("can be sent, and is none that came in", () => {
     HttpClientRequest.bearerToken(HttpClientRequest.get("https://orders.example"), upstream)
-    expect<Principal["Service"]["token"]>().type.not.toBeAssignableFrom<TokenExchange.UpstreamToken>()
+    expect<Principal["token"]>().type.not.toBeAssignableFrom<TokenExchange.UpstreamToken>()
     expect<TokenExchange.UpstreamToken>().type.not.toBeAssignableFrom<Redacted.Redacted>()
   })
 

@@ -55,6 +55,6 @@ describe("introspection", () => {
 
 describe("a token", () => {
   test("is nothing that a string is expected for", () => {
-    expect<string>().type.not.toBeAssignableFrom<Principal["Service"]["token"]>()
+    expect<string>().type.not.toBeAssignableFrom<Principal["token"]>()
   })
 })

@@ -33,7 +33,7 @@ describe("AuthLayer.mock", () => {
     AuthLayer.mock({ scopes, granted: ["admin"] })
   })
 
-  test("refuses the wide type string", () => {
+  test("rejects the wide type string", () => {
     const wide: readonly [string, ...ReadonlyArray<string>] = ["read"]
     // @ts-expect-error scopes must be literals
     AuthLayer.mock({ scopes: wide })

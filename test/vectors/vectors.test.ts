@@ -157,7 +157,7 @@ describe.skipIf(folder === undefined || !existsSync(join(folder, "wycheproof")))
               compact(vector.token).split(".").length === 3
             if (verified === expected) continue
             if (known.has(vector.id) && !verified) continue
-            wrong.push(`${vector.id} ${vector.comment} (${algorithm}): ${verified ? "verified" : "refused"}`)
+            wrong.push(`${vector.id} ${vector.comment} (${algorithm}): ${verified ? "verified" : "rejected"}`)
           }
         }
         assert.deepStrictEqual(wrong, [])
@@ -202,7 +202,7 @@ describe.skipIf(folder === undefined || !existsSync(join(folder, "wycheproof")))
       assert.isAtLeast(verified, 4)
     }))
 
-  it.effect("RFC 7515 appendix A: the same, and as access tokens all are refused", () =>
+  it.effect("RFC 7515 appendix A: the same, and as access tokens all are rejected", () =>
     Effect.gen(function*() {
       for (const { key, jws, id } of read("rfc/rfc7515-appendix-a.json").cases) {
         const keys = key === undefined || key === null ? [] : [publicOf(key)]

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Schema } from "effect"
 import { AuthError, type Introspection, Principal, TokenVerifier } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { secret, start, world } from "./introspection.ts"
+import { secret, start, world } from "./introspection/answers.ts"
 
 const credentials = (token: string) => ({ scheme: "Bearer", token: Redacted.make(token) }) as const
 const segment = TestIssuer.encodeSegment
@@ -96,14 +96,14 @@ describe("byPrefix", () => {
       assert.strictEqual(yield* chosen(TokenVerifier.byPrefix(verifiers, named("rest")), "xgho_1"), "rest")
     }))
 
-  it("refuses prefixes that nobody could tell apart", () => {
+  it("rejects prefixes that nobody could tell apart", () => {
     assert.throws(() => TokenVerifier.byPrefix({ a: named("a"), ab: named("ab") }), /ab begins with a as well/)
     assert.throws(() => TokenVerifier.byPrefix({ "": named("a") }), /fits every token/)
   })
 })
 
-describe("a token goes to one verifier, and a refusal is final", () => {
-  it.effect("T-INTR-06 a JWT that is refused is not introspected, an opaque token never decoded", () =>
+describe("a token goes to one verifier, and a rejection is final", () => {
+  it.effect("T-INTR-06 a JWT that is rejected is not introspected, an opaque token never decoded", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       const caller = yield* gate()
@@ -118,7 +118,7 @@ describe("a token goes to one verifier, and a refusal is final", () => {
       assert.strictEqual(endpoint.asked.length, 1)
     }))
 
-  it.effect("without introspection an opaque token is refused, and nobody is asked", () =>
+  it.effect("without introspection an opaque token is rejected, and nobody is asked", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       const caller = yield* gate({ server: { introspection: undefined } })
@@ -172,7 +172,7 @@ describe("a token goes to one verifier, and a refusal is final", () => {
         verifier: (configured) =>
           TokenVerifier.choose((token) => Redacted.value(token) === "magic" ? named("magician") : configured)
       })
-      assert.strictEqual(((yield* caller.present("magic")) as Principal["Service"]).issuer, "magician")
+      assert.strictEqual(((yield* caller.present("magic")) as Principal).issuer, "magician")
       assert.strictEqual(endpoint.asked.length, 0)
       assert.strictEqual(yield* caller.outcome("opaque"), "admitted")
       assert.strictEqual(endpoint.asked.length, 1)

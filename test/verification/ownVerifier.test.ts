@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { AuthError, type AuthLayer, type Gate, Principal, Tenants, TokenVerifier } from "effect-mcp-auth"
 import { TestClock } from "effect/testing"
-import { resource, world } from "./introspection.ts"
+import { resource, world } from "./introspection/answers.ts"
 import * as steppingClock from "./steppingClock.ts"
 
 const apiKey = (token: Redacted.Redacted, expiresAt = Number.POSITIVE_INFINITY) =>
@@ -232,7 +232,7 @@ describe("the claims of a cached verifier", () => {
       const verifier = TokenVerifier.make(({ token }) => Effect.succeed(Principal.make({ ...apiKey(token), claims })))
       const { gate: it, present } = yield* gate({ verifier: (_, cached) => cached(verifier, "1 minute") })
       assert.strictEqual(yield* send(it, "a"), "admitted")
-      const principal = (yield* present("a")) as Principal["Service"]
+      const principal = (yield* present("a")) as Principal
       assert.isTrue(Object.isFrozen(principal.claims))
       assert.isTrue(Object.isFrozen((principal.claims["list"] as typeof claims.list)[0]))
       assert.strictEqual((principal.claims["counter"] as Counter).next(), 1)

@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { freePort, runs, start } from "../program.ts"
-import { active, resource, secret, type World, world } from "./introspection.ts"
+import { active, resource, secret, type World, world } from "./introspection/answers.ts"
 import * as steppingClock from "./steppingClock.ts"
 
 /** A server of its own on its own port, with nothing on disk; gone with the scope. */
@@ -87,7 +87,7 @@ const shared = (layer: Layer.Layer<Persistence.BackingPersistence>) => () => {
       assert.strictEqual(it.endpoint.asked.length, 3)
     }))
 
-  it.live("what one instance revokes, another refuses", () =>
+  it.live("what one instance revokes, another rejects", () =>
     Effect.gen(function*() {
       const store = yield* storeOf(layer, "revocations")
       const [one, other] = [Revocations.make(store), Revocations.make(store)]

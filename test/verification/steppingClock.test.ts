@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import * as monotonic from "../../src/verification/internal/monotonic.ts"
+import * as monotonic from "../../src/store/MonotonicTime.ts"
 import * as steppingClock from "./steppingClock.ts"
 
 describe("monotonic time", () => {

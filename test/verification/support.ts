@@ -61,7 +61,7 @@ export interface VerifierOptions extends Partial<Omit<JwtVerifier.Options, "auth
   readonly server?: ServerOptions
 }
 
-/** How a verifier answers: `"accepted"`, or the reason of the refusal. */
+/** How a verifier answers: `"accepted"`, or the reason of the rejection. */
 export type Answer = (token: string) => Effect.Effect<string>
 
 /** A verifier for several authorization servers. */

@@ -1,7 +1,7 @@
 export interface Called {
   readonly status: number
   readonly challenge: string | null
-  /** The result of the call; `undefined` when it was refused. */
+  /** The result of the call; `undefined` when it was rejected. */
   readonly result:
     | { readonly isError?: boolean; readonly structuredContent?: unknown; readonly content?: unknown }
     | undefined

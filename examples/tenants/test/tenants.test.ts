@@ -1,7 +1,7 @@
 import { assert, it, layer } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
-import { expectAdmitted, expectRefused, TestClient, TestIssuer } from "effect-mcp-auth/testing"
+import { expectAdmitted, expectRejected, TestClient, TestIssuer } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
 import { Directory, home, resource, Server, Tools, ToolsLive } from "../Notes.ts"
 
@@ -50,14 +50,14 @@ it.effect("an organisation vouches for its own people, and for nobody else's", (
   Effect.gen(function*() {
     const { acme, add, bolt } = yield* setup
     yield* add(acme, "acme").pipe(expectAdmitted)
-    yield* add(bolt, "acme").pipe(expectRefused("unknown-issuer"))
+    yield* add(bolt, "acme").pipe(expectRejected("unknown-issuer"))
   }))
 
 it.effect("a token that names no organisation is rejected, also that of the server where people sign in", () =>
   Effect.gen(function*() {
     const { acme, add, own } = yield* setup
-    yield* add(acme, undefined).pipe(expectRefused("unknown-tenant"))
-    yield* add(own, undefined).pipe(expectRefused("unknown-tenant"))
+    yield* add(acme, undefined).pipe(expectRejected("unknown-tenant"))
+    yield* add(own, undefined).pipe(expectRejected("unknown-tenant"))
   }))
 
 it.effect("notes belong to an organisation", () =>
@@ -72,7 +72,7 @@ it.effect("notes belong to an organisation", () =>
 it.effect("a new customer comes in without a restart", () =>
   Effect.gen(function*() {
     const { add, bolt, welcome } = yield* setup
-    yield* add(bolt, "bolt").pipe(expectRefused("unknown-tenant"))
+    yield* add(bolt, "bolt").pipe(expectRejected("unknown-tenant"))
     yield* welcome("bolt", bolt.issuer)
     yield* TestClock.adjust("5 seconds")
     yield* add(bolt, "bolt").pipe(expectAdmitted)
@@ -83,6 +83,6 @@ it.effect("an outage of one organisation is none of another", () =>
     const { acme, add, bolt, welcome } = yield* setup
     yield* welcome("bolt", bolt.issuer)
     yield* acme.goDown()
-    yield* add(acme, "acme").pipe(expectRefused("network"))
+    yield* add(acme, "acme").pipe(expectRejected("network"))
     yield* add(bolt, "bolt").pipe(expectAdmitted)
   }))

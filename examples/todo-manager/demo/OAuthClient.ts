@@ -70,7 +70,7 @@ export class OAuthClient implements OAuthClientProvider {
 
   async redirectToAuthorization(authorizationUrl: URL) {
     const { searchParams } = await this.#userAgent.authorize(authorizationUrl)
-    assert.equal(searchParams.get("error"), null, "the authorization server refuses")
+    assert.equal(searchParams.get("error"), null, "the authorization server rejects")
     assert.equal(searchParams.get("state"), this.#state, "the answer belongs to another sign-in")
     // RFC 9207: an answer from another authorization server than the one that was asked is not to be used.
     assert.equal(searchParams.get("iss"), this.#discovery?.authorizationServerUrl, "another issuer answers")

@@ -16,7 +16,7 @@ const person = Effect.fnUntraced(function*(modern: boolean, username: string, sc
     Effect.promise(() => callTool(url, access_token, name, args, modern ? "2026-07-28" : "2025-11-25"))
 })
 
-// Refusals are logged, and refusals are what is tested here.
+// Rejections are logged, and rejections are what is tested here.
 const Quiet = Layer.succeed(References.MinimumLogLevel, "Warn")
 
 describe.each(servers)("$name", ({ layer: Server, modern }) => {

@@ -52,7 +52,7 @@ const clients: ReadonlyArray<{ name: string; connection: (url: string, oauth: OA
   }))
 ]
 
-const refusedWith = (promise: Promise<unknown>) =>
+const rejectedWith = (promise: Promise<unknown>) =>
   promise.then(() => "nothing", (error: unknown) => (error as Error).constructor.name)
 
 const inspector = join(
@@ -82,7 +82,7 @@ describe.each(servers)("$name", ({ layer: Server }) => {
           yield* Effect.promise(async () => {
             const oauth = new OAuthClient(new UserAgent({ username: "alice" }))
             const first = connection(url, oauth)
-            assert.strictEqual(await refusedWith(first.connect()), "UnauthorizedError")
+            assert.strictEqual(await rejectedWith(first.connect()), "UnauthorizedError")
             await first.finishAuth(oauth.takeAnswer())
             await first.close()
             const granted = () => oauth.tokens()?.scope?.split(" ").sort()
@@ -93,7 +93,7 @@ describe.each(servers)("$name", ({ layer: Server }) => {
             const { structuredContent: todo } = await callTool("create_todo", { title: "milk" })
             assert.strictEqual(todo.title, "milk")
 
-            assert.strictEqual(await refusedWith(callTool("delete_todo", { id: todo.id })), "UnauthorizedError")
+            assert.strictEqual(await rejectedWith(callTool("delete_todo", { id: todo.id })), "UnauthorizedError")
             await finishAuth(oauth.takeAnswer())
             assert.deepStrictEqual(granted(), ["create:todos", "delete:todos", "read:todos"])
             assert.deepStrictEqual((await callTool("delete_todo", { id: todo.id })).structuredContent, todo)
@@ -122,9 +122,9 @@ describe.each(servers)("$name", ({ layer: Server }) => {
           assert.strictEqual(created.code, 0, created.stderr)
           assert.strictEqual(JSON.parse(created.stdout).structuredContent.title, "bread")
 
-          const refused = await inspect(url, token, ...call, "delete_todo", "--tool-arg", "id=1")
-          assert.notStrictEqual(refused.code, 0)
-          assert.notInclude(refused.stdout + refused.stderr, token)
+          const rejected = await inspect(url, token, ...call, "delete_todo", "--tool-arg", "id=1")
+          assert.notStrictEqual(rejected.code, 0)
+          assert.notInclude(rejected.stdout + rejected.stderr, token)
         })
       }), 60_000)
   })

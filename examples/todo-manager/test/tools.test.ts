@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
-import { expectAdmitted, expectChallenge, expectRefused, TestClient, TestIssuer } from "effect-mcp-auth/testing"
+import { expectAdmitted, expectChallenge, expectRejected, TestClient, TestIssuer } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
 import * as TodoManager from "../TodoManager.ts"
 import * as Todos from "../Todos.ts"
@@ -68,7 +68,7 @@ layer(Test)("by client", (it) => {
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       const foreign = { ...alice, claims: { iss: "https://other.example.com" } }
-      yield* client.callTool("list_todos").pipe(TestClient.as(foreign), expectRefused("unknown-issuer"))
+      yield* client.callTool("list_todos").pipe(TestClient.as(foreign), expectRejected("unknown-issuer"))
     }))
 })
 
@@ -92,7 +92,7 @@ layer(Test)("by fault", (it) => {
       const list = client.callTool("list_todos").pipe(TestClient.as(yield* mint(alice)))
       yield* list.pipe(expectAdmitted)
       yield* TestClock.adjust("5 minutes")
-      yield* list.pipe(expectChallenge({ error: "invalid_token" }), expectRefused("expired"))
+      yield* list.pipe(expectChallenge({ error: "invalid_token" }), expectRejected("expired"))
     }))
 
   it.effect("a key set behind a sign-in wall is an outage, not a bad token", () =>
@@ -101,7 +101,7 @@ layer(Test)("by fault", (it) => {
       const { answerHtml, rotateKeys } = yield* TestIssuer.TestIssuer
       yield* rotateKeys
       yield* answerHtml("/jwks")
-      const { status } = yield* client.callTool("list_todos").pipe(TestClient.as(alice), expectRefused("content-type"))
+      const { status } = yield* client.callTool("list_todos").pipe(TestClient.as(alice), expectRejected("content-type"))
       assert.strictEqual(status, 503)
     }))
 })

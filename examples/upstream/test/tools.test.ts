@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted, Stream } from "effect"
 import { AuthLayer, TokenExchange } from "effect-mcp-auth"
-import { expectAdmitted, expectRefused, TestClient, TestIssuer } from "effect-mcp-auth/testing"
+import { expectAdmitted, expectRejected, TestClient, TestIssuer } from "effect-mcp-auth/testing"
 import { decodeJwt } from "jose"
 import * as OrdersTool from "../OrdersTool.ts"
 
@@ -55,12 +55,12 @@ layer(Test)("by client", (it) => {
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       const upstream = { ...carol, audience: orders }
-      yield* client.callTool("recent_orders").pipe(TestClient.as(upstream), expectRefused("audience"))
+      yield* client.callTool("recent_orders").pipe(TestClient.as(upstream), expectRejected("audience"))
     }))
 })
 
 layer(Test)("by fault", (it) => {
-  it.effect("an exchange that is refused is an error of the tool", () =>
+  it.effect("an exchange that is rejected is an error of the tool", () =>
     Effect.gen(function*() {
       const { respondWith } = yield* TestIssuer.TestIssuer
       yield* respondWith("/token", () => Response.json({ error: "invalid_target" }, { status: 400 }))

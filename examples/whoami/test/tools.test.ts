@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
-import { expectAdmitted, expectChallenge, expectRefused, TestClient, TestIssuer } from "effect-mcp-auth/testing"
+import { expectAdmitted, expectChallenge, expectRejected, TestClient, TestIssuer } from "effect-mcp-auth/testing"
 import * as WhoAmI from "../WhoAmI.ts"
 
 const issuer = "https://auth.example.com"
@@ -52,7 +52,7 @@ layer(Test)("by fault", (it) => {
       const { mint, withdrawKey } = yield* TestIssuer.TestIssuer
       const stolen = yield* mint(carol)
       yield* withdrawKey()
-      yield* client.callTool("whoami").pipe(TestClient.as(stolen), expectRefused("unknown-key"))
+      yield* client.callTool("whoami").pipe(TestClient.as(stolen), expectRejected("unknown-key"))
       yield* client.callTool("whoami").pipe(TestClient.as(carol), expectAdmitted)
     }))
 
@@ -61,6 +61,6 @@ layer(Test)("by fault", (it) => {
       const client = yield* TestClient.TestClient
       const { mintBroken } = yield* TestIssuer.TestIssuer
       const idToken = yield* mintBroken("id-token", carol)
-      yield* client.callTool("whoami").pipe(TestClient.as(idToken), expectRefused("id-token"))
+      yield* client.callTool("whoami").pipe(TestClient.as(idToken), expectRejected("id-token"))
     }))
 })

@@ -7,7 +7,7 @@ import * as Exit from "effect/Exit"
 import type { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 import { sanitizeCause } from "../../protocol/RemoteText.ts"
 import type { Principal } from "../../verification/Principal.ts"
-import * as TokenCache from "../../verification/TokenCache.ts"
+import * as TokenCache from "../../verification/tokens/TokenCache.ts"
 
 /* Open streams, and what has been revoked or invalidated since a request was authenticated. */
 
@@ -29,7 +29,7 @@ const waitingAtOnce = 1_000
 /** An answer that takes longer counts as an outage. */
 const askTimeout = Duration.seconds(5)
 
-type Service = Principal["Service"]
+type Service = Principal
 
 export interface Options {
   readonly revocation:

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { createHash } from "node:crypto"
-import { revisions } from "../../provider/Rule.ts"
+import { revisions } from "../../provider/report/Rule.ts"
 import { program } from "./browser.ts"
 import { style } from "./style.ts"
 

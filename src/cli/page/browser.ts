@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import type { Finding, Report } from "../../provider/Report.ts"
+import type { Finding, Report } from "../../provider/report/Report.ts"
 
 /**
  * The program of the page.

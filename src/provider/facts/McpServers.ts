@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { Fact } from "../Fact.ts"
+import type { Fact } from "./Fact.ts"
 
 /**
  * @category facts

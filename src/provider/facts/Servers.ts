@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { Fact } from "../Fact.ts"
+import type { Fact } from "./Fact.ts"
 
 /**
  * @category facts
@@ -403,7 +403,7 @@ export const servers: ReadonlyArray<Fact> = [
     quirks: [
       "Discovery answers 301 to a final slash.",
       "The metadata has neither introspection_endpoint nor a PKCE field.",
-      "Introspection has no iss, aud and sub; refused credentials are 403 with an empty body."
+      "Introspection has no iss, aud and sub; rejected credentials are 403 with an empty body."
     ],
     documents: []
   },

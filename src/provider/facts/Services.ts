@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { Fact } from "../Fact.ts"
+import type { Fact } from "./Fact.ts"
 
 /**
  * @category facts
@@ -244,7 +244,7 @@ export const services: ReadonlyArray<Fact> = [
       source: "access token claims reference"
     }, { kind: "code", source: "PrefectHQ/fastmcp azure.py" }],
     quirks: [
-      "The metadata has no PKCE field: clients that follow the MCP text to the letter refuse it.",
+      "The metadata has no PKCE field: clients that follow the MCP text to the letter reject it.",
       "A token of version 1.0 comes also under a document of version 2.0.",
       "The document for several tenants names the issuer {tenantid}.",
       "There is no RFC 8414 document."

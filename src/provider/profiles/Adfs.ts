@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Profile from "../../verification/Profile.ts"
-import * as TokenType from "../../verification/TokenType.ts"
-import { audience, type Audiences, read } from "../internal/given.ts"
+import * as TokenType from "../../verification/claims/TokenType.ts"
+import * as Profile from "../../verification/issuers/Profile.ts"
+import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
  * @category models
@@ -82,7 +82,7 @@ export const adfs = (options: Options): Profile.Profile => {
       : [{ claim: "appid", values: given.ids("machineClients", options.machineClients, "2c3caa80-…") }],
     confirmed: true,
     notes: [
-      "Its metadata has no PKCE field: clients that follow the MCP text to the letter refuse it.",
+      "Its metadata has no PKCE field: clients that follow the MCP text to the letter reject it.",
       "Access tokens name no user by default, and are rejected then: add an issuance transform rule for primarysid.",
       "Nothing in a program's own token distinguishes it from a user's: name such programs as machineClients."
     ],

@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Profile from "../../verification/Profile.ts"
-import * as TokenType from "../../verification/TokenType.ts"
-import { audience, type Audiences, read } from "../internal/given.ts"
+import * as TokenType from "../../verification/claims/TokenType.ts"
+import * as Profile from "../../verification/issuers/Profile.ts"
+import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
  * @category models
@@ -69,7 +69,7 @@ export const auth0 = (options: Options): Profile.Profile => {
     confirmed: true,
     notes: [
       "Dynamic registration is off until it is switched on for the tenant.",
-      "Tokens signed with HS256 are refused: set the API's signing algorithm to RS256."
+      "Tokens signed with HS256 are rejected: set the API's signing algorithm to RS256."
     ],
     issues: given.issues
   })

@@ -3,8 +3,8 @@
  *
  * @since 0.1.0
  */
-import * as Profile from "../../verification/Profile.ts"
-import { audience, type Audiences, read } from "../internal/given.ts"
+import * as Profile from "../../verification/issuers/Profile.ts"
+import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
  * @category models
@@ -25,7 +25,7 @@ export interface Options {
  * **Details**
  *
  * Register the resource as a resource indicator: without one the audience is the client id of the environment, and such a
- * token is refused. Scopes of resources are unknown there, so permissions count, and clients ask for no scope.
+ * token is rejected. Scopes of resources are unknown there, so permissions count, and clients ask for no scope.
  *
  * **Example** (Its issuer)
  *

@@ -3,10 +3,10 @@
  *
  * @since 0.1.0
  */
-import * as Audience from "../../verification/Audience.ts"
-import * as Profile from "../../verification/Profile.ts"
-import * as TokenType from "../../verification/TokenType.ts"
-import { read } from "../internal/given.ts"
+import * as Audience from "../../verification/claims/Audience.ts"
+import * as TokenType from "../../verification/claims/TokenType.ts"
+import * as Profile from "../../verification/issuers/Profile.ts"
+import { read } from "./internal/given.ts"
 
 /**
  * @category models
@@ -60,9 +60,9 @@ export const authentik = (options: Options): Profile.Profile => {
     confirmed: false,
     notes: [
       "No real token was seen: uid and azp were read in its sources, scope is not confirmed. An access token repeats what the " +
-      "ID token has; if the client sent a nonce that may be in it, and the token is refused.",
+      "ID token has; if the client sent a nonce that may be in it, and the token is rejected.",
       "There is no dynamic registration and no RFC 8414 document.",
-      "Select a signing key for the provider: without one it signs with HS256, which is refused."
+      "Select a signing key for the provider: without one it signs with HS256, which is rejected."
     ],
     issues: given.issues
   })

@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Audience from "../../verification/Audience.ts"
-import * as Profile from "../../verification/Profile.ts"
-import { audience, type Audiences, read } from "../internal/given.ts"
+import * as Audience from "../../verification/claims/Audience.ts"
+import * as Profile from "../../verification/issuers/Profile.ts"
+import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
  * @category models
@@ -20,7 +20,7 @@ export interface Options {
   readonly clientIds: readonly [string, ...ReadonlyArray<string>]
   /**
    * What tokens say as `aud` where clients ask with `resource` and Cognito heeds it (resource binding). With it, tokens
-   * without an `aud` are refused; without it, those with one.
+   * without an `aud` are rejected; without it, those with one.
    */
   readonly audience?: Audiences | undefined
   /**

@@ -3,10 +3,10 @@
  *
  * @since 0.1.0
  */
-import * as Audience from "../../verification/Audience.ts"
-import * as Profile from "../../verification/Profile.ts"
-import * as TokenType from "../../verification/TokenType.ts"
-import { type Given, read } from "../internal/given.ts"
+import * as Audience from "../../verification/claims/Audience.ts"
+import * as TokenType from "../../verification/claims/TokenType.ts"
+import * as Profile from "../../verification/issuers/Profile.ts"
+import { type Given, read } from "./internal/given.ts"
 
 /**
  * @category models
@@ -66,7 +66,7 @@ const common = (given: Given, options: Application) => {
 const notes = [
   "Entra ID knows no resource parameter (version 2): the audience follows from the scopes, which are asked for as " +
   "api://…/scope and arrive as scope.",
-  "Its metadata has no PKCE field, though PKCE works: clients that follow the MCP text to the letter refuse it. It has " +
+  "Its metadata has no PKCE field, though PKCE works: clients that follow the MCP text to the letter reject it. It has " +
   "neither dynamic registration nor client metadata documents.",
   "That a version 1 token is signed with a key of the version 2 set is not confirmed."
 ]
@@ -152,7 +152,7 @@ export const entraMultiTenant = (options: MultiTenantOptions): Profile.Profile =
     notes: [
       ...notes,
       "The metadata for several tenants names the issuer …/{tenantid}/v2.0: clients that compare it with the address, as " +
-      "RFC 8414 asks, refuse it."
+      "RFC 8414 asks, reject it."
     ],
     issues: given.issues
   })

@@ -7,11 +7,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Redacted from "effect/Redacted"
-import * as Audience from "../../verification/Audience.ts"
-import type * as Introspection from "../../verification/Introspection.ts"
-import * as Profile from "../../verification/Profile.ts"
-import { ask, unavailableAt } from "../internal/ask.ts"
-import { read } from "../internal/given.ts"
+import * as Audience from "../../verification/claims/Audience.ts"
+import type * as Introspection from "../../verification/introspection/Introspection.ts"
+import * as Profile from "../../verification/issuers/Profile.ts"
+import { ask, unavailableAt } from "../probe/Fetch.ts"
+import { read } from "./internal/given.ts"
 
 /**
  * @category models
@@ -118,7 +118,7 @@ const explain = (answer: Readonly<Record<string, unknown>>, clientId: string): I
     client_id: clientId,
     sub: String(user),
     scope: Array.isArray(scopes) ? scopes.filter((_) => typeof _ === "string").join(" ") : "",
-    // A moment that cannot be read is kept as it is, and refuses the token.
+    // A moment that cannot be read is kept as it is, and rejects the token.
     ...(expires === null || expires === undefined
       ? {}
       : { exp: typeof expires === "string" ? Date.parse(expires) / 1000 : expires })

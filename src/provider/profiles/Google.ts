@@ -5,11 +5,11 @@
  */
 import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import * as Audience from "../../verification/Audience.ts"
-import type * as Introspection from "../../verification/Introspection.ts"
-import * as Profile from "../../verification/Profile.ts"
-import { ask, unavailableAt } from "../internal/ask.ts"
-import { read } from "../internal/given.ts"
+import * as Audience from "../../verification/claims/Audience.ts"
+import type * as Introspection from "../../verification/introspection/Introspection.ts"
+import * as Profile from "../../verification/issuers/Profile.ts"
+import { ask, unavailableAt } from "../probe/Fetch.ts"
+import { read } from "./internal/given.ts"
 
 /**
  * @category models
@@ -28,7 +28,7 @@ const issuer = "https://accounts.google.com"
  * **Gotchas**
  *
  * A token is bound to your client, not to your server: what the client obtained for anything else passes too. Clients
- * cannot register themselves at Google. Ask for `openid`, or tokeninfo names no `sub` and the token is refused.
+ * cannot register themselves at Google. Ask for `openid`, or tokeninfo names no `sub` and the token is rejected.
  *
  * **Example** (Its issuer)
  *

@@ -3,8 +3,8 @@
  *
  * @since 0.1.0
  */
-import * as Profile from "../../verification/Profile.ts"
-import { audience, type Audiences, read } from "../internal/given.ts"
+import * as Profile from "../../verification/issuers/Profile.ts"
+import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
  * @category models

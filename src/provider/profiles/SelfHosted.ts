@@ -3,10 +3,10 @@
  *
  * @since 0.1.0
  */
-import * as Audience from "../../verification/Audience.ts"
-import * as Profile from "../../verification/Profile.ts"
-import * as TokenType from "../../verification/TokenType.ts"
-import { audience, type Audiences, read } from "../internal/given.ts"
+import * as Audience from "../../verification/claims/Audience.ts"
+import * as TokenType from "../../verification/claims/TokenType.ts"
+import * as Profile from "../../verification/issuers/Profile.ts"
+import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
  * @category models
@@ -104,7 +104,7 @@ export const betterAuth = (options: Options): Profile.Profile =>
  *
  * **Gotchas**
  *
- * Without the `resource` parameter the audience of a token is its scope string; such a token is refused.
+ * Without the `resource` parameter the audience of a token is its scope string; such a token is rejected.
  *
  * Signed introspection answers (`signedAnswers`) exist for good tokens only: all others are 503 then, not 401.
  *
@@ -197,7 +197,7 @@ export interface OpenAuthOptions {
  *
  * **Gotchas**
  *
- * Tokens have no scope, so operations that need one are refused to everybody.
+ * Tokens have no scope, so operations that need one are rejected to everybody.
  *
  * **Example** (Its issuer)
  *

@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Audience from "../../verification/Audience.ts"
-import * as Profile from "../../verification/Profile.ts"
-import { audience, type Audiences, read } from "../internal/given.ts"
+import * as Audience from "../../verification/claims/Audience.ts"
+import * as Profile from "../../verification/issuers/Profile.ts"
+import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
  * @category models
@@ -40,7 +40,7 @@ export type Binding =
  * **Details**
  *
  * Every token says `aud: "authenticated"`, also the session of a user in your own application. Those have no `client_id`
- * and are refused.
+ * and are rejected.
  *
  * **Gotchas**
  *
@@ -76,7 +76,7 @@ export const supabase = (options: Options): Profile.Profile => {
     accessTokenMarks: [{ claim: "client_id" }, { claim: "role" }],
     scopes: {
       sources: [{ path: [options.scopeClaim ?? "scope"], shape: "string-or-list" }],
-      // It knows the scopes of OpenID alone, and refuses others.
+      // It knows the scopes of OpenID alone, and rejects others.
       requested: "none"
     },
     clientIdClaims: ["client_id"],

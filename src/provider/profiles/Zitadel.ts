@@ -3,10 +3,10 @@
  *
  * @since 0.1.0
  */
-import * as Audience from "../../verification/Audience.ts"
-import * as Profile from "../../verification/Profile.ts"
-import * as TokenType from "../../verification/TokenType.ts"
-import { read } from "../internal/given.ts"
+import * as Audience from "../../verification/claims/Audience.ts"
+import * as TokenType from "../../verification/claims/TokenType.ts"
+import * as Profile from "../../verification/issuers/Profile.ts"
+import { read } from "./internal/given.ts"
 
 /**
  * @category models

@@ -41,11 +41,11 @@ export const json = (body: unknown, status = 200, headers: Readonly<Record<strin
   Response.json(body, { status, headers: { "cache-control": "no-store", ...headers } })
 
 /** The error of RFC 6749 §5.2. */
-const refused = (error: string, description: string, status = 400, headers: Readonly<Record<string, string>> = {}) =>
+const rejected = (error: string, description: string, status = 400, headers: Readonly<Record<string, string>> = {}) =>
   json({ error, error_description: description }, status, headers)
 
 const invalidClient = (description: string) =>
-  refused("invalid_client", description, 401, { "www-authenticate": "Basic realm=\"issuer\"" })
+  rejected("invalid_client", description, 401, { "www-authenticate": "Basic realm=\"issuer\"" })
 
 /** Parameters that may be given more than once (RFC 8707 §2, RFC 8693 §2.1). */
 const several: ReadonlySet<string> = new Set(["resource", "audience"])
@@ -55,11 +55,11 @@ const formOf = ({ body, headers, method }: Asked): URLSearchParams | Response =>
   if (method !== "POST") return new Response("", { status: 405, headers: { allow: "POST" } })
   const type = headers["content-type"]?.split(";")[0]?.trim().toLowerCase()
   if (type !== "application/x-www-form-urlencoded") {
-    return refused("invalid_request", `the body is ${type ?? "untyped"}`)
+    return rejected("invalid_request", `the body is ${type ?? "untyped"}`)
   }
   const form = new URLSearchParams(body)
   const twice = [...new Set(form.keys())].find((name) => !several.has(name) && form.getAll(name).length > 1)
-  return twice === undefined ? form : refused("invalid_request", `${twice} is given twice`)
+  return twice === undefined ? form : rejected("invalid_request", `${twice} is given twice`)
 }
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -73,7 +73,7 @@ const clientOf = async (asked: Asked, form: URLSearchParams, books: Books): Prom
   const assertion = form.get("client_assertion")
   const secret = form.get("client_secret")
   if ([authorization, assertion, secret].filter((_) => _ !== undefined && _ !== null).length > 1) {
-    return refused("invalid_request", "the client authenticates in more than one way")
+    return rejected("invalid_request", "the client authenticates in more than one way")
   }
   const [scheme, ...rest] = (authorization ?? "").split(" ")
   const credentials = rest.join(" ").trim()
@@ -148,7 +148,7 @@ export const introspect = async (
   const client = await clientOf(asked, form, books)
   if (client instanceof Response) return client
   const token = form.get("token")
-  if (token === null) return refused("invalid_request", "token is missing")
+  if (token === null) return rejected("invalid_request", "token is missing")
   const known = books.issued.get(token)
   const answer = known === undefined || !isActive(known, books.now)
     ? { active: false }
@@ -174,7 +174,7 @@ export const revoke = async (asked: Asked, books: Books): Promise<Response> => {
   const client = await clientOf(asked, form, books)
   if (client instanceof Response) return client
   const token = form.get("token")
-  if (token === null) return refused("invalid_request", "token is missing")
+  if (token === null) return rejected("invalid_request", "token is missing")
   const known = books.issued.get(token)
   if (known !== undefined) known.revoked = true
   return new Response("", { headers: { "cache-control": "no-store" } })
@@ -235,7 +235,7 @@ export const token = async (
       const exchanged = form.get(type === tokenExchange ? "subject_token" : "assertion")
       const known = exchanged === null ? undefined : books.issued.get(exchanged)
       if (known === undefined || !isActive(known, books.now)) {
-        return refused(type === tokenExchange ? "invalid_request" : "invalid_grant", "the token is not active")
+        return rejected(type === tokenExchange ? "invalid_request" : "invalid_grant", "the token is not active")
       }
       return answer(
         { ...common, subject: String(known.claims["sub"]), claims: { act: { sub: client } } },
@@ -243,7 +243,7 @@ export const token = async (
       )
     }
     default:
-      return refused("unsupported_grant_type", "this issuer knows client_credentials, token-exchange and jwt-bearer")
+      return rejected("unsupported_grant_type", "this issuer knows client_credentials, token-exchange and jwt-bearer")
   }
 }
 
@@ -263,9 +263,9 @@ const thumbprintOf = async (
   }).catch(() => undefined)
   const { origin, pathname } = new URL(url)
   if (verified?.payload["htm"] !== method || verified.payload["htu"] !== `${origin}${pathname}`) {
-    return refused("invalid_dpop_proof", "the proof is not for this request")
+    return rejected("invalid_dpop_proof", "the proof is not for this request")
   }
   return nonce === undefined || verified.payload["nonce"] === nonce
     ? calculateJwkThumbprint(verified.protectedHeader.jwk as JWK)
-    : refused("use_dpop_nonce", "the proof needs the nonce", 400, { "dpop-nonce": nonce })
+    : rejected("use_dpop_nonce", "the proof needs the nonce", 400, { "dpop-nonce": nonce })
 }

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import { base64url, type CryptoKey, exportJWK, generateKeyPair, type JWK } from "jose"
-import type { Algorithm } from "../../verification/Algorithm.ts"
+import type { Algorithm } from "../../crypto/Algorithm.ts"
 
 /** A signing key of an issuer, of a forger, or of a client. */
 export interface KeyPair {

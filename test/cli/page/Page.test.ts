@@ -7,7 +7,7 @@ import { createServer, request } from "node:http"
 import { connect, createServer as createSocketServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import * as Page from "../../../src/cli/page/Page.ts"
-import type { Report } from "../../../src/provider/Report.ts"
+import type { Report } from "../../../src/provider/report/Report.ts"
 
 const port: Layer.Layer<HttpServer.HttpServer> = Layer.orDie(
   NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 })
@@ -134,10 +134,10 @@ describe("reports", () => {
           )
       )
       while (count() < 4) yield* Effect.promise(() => new Promise((resume) => setImmediate(resume)))
-      const refused = yield* ask(page, { target: url })
-      assert.strictEqual(refused.status, 429)
-      assert.strictEqual(refused.body.error, "busy")
-      assert.strictEqual(refused.headers.get("retry-after"), "5")
+      const rejected = yield* ask(page, { target: url })
+      assert.strictEqual(rejected.status, 429)
+      assert.strictEqual(rejected.body.error, "busy")
+      assert.strictEqual(rejected.headers.get("retry-after"), "5")
       const before = Date.now()
       abort.abort()
       assert.deepStrictEqual(yield* Effect.promise(() => Promise.all(waiting)), waiting.map(() => "aborted"))
@@ -297,11 +297,11 @@ describe("the page", () => {
   it.live("the port is free again afterwards", () =>
     Effect.gen(function*() {
       const page = yield* Effect.scoped(serve())
-      const refused = yield* Effect.callback<boolean>((resume) => {
+      const rejected = yield* Effect.callback<boolean>((resume) => {
         connect(Number(new URL(page).port), "127.0.0.1")
           .on("error", () => resume(Effect.succeed(true)))
           .on("connect", () => resume(Effect.succeed(false)))
       })
-      assert.isTrue(refused)
+      assert.isTrue(rejected)
     }))
 })

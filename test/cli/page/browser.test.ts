@@ -55,7 +55,7 @@ const open = Effect.fnUntraced(function*({ local = true, width = 900, ...look }:
   tab.setDefaultTimeout(10_000)
   const complaints: Array<string> = []
   tab.on("console", (message) => {
-    // A refusal of the API is an answer: the browser notes its status.
+    // A rejection of the API is an answer: the browser notes its status.
     if (
       message.type() === "error" &&
       !/Failed to load resource.*\/report/.test(`${message.text()} ${message.location().url}`)
@@ -267,10 +267,10 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       assert.deepStrictEqual(complaints, [])
     }).pipe(Effect.provide(Issuer)))
 
-  it.live("refusals are told in words: a private address without --local, a page whose program ended", () =>
+  it.live("rejections are told in words: a private address without --local, a page whose program ended", () =>
     Effect.gen(function*() {
       const { tab } = yield* open({ local: false })
-      const refused = (target: string) =>
+      const rejected = (target: string) =>
         promise(async () => {
           await tab.getByLabel("Issuer, or URL of an MCP server").fill(target)
           await tab.keyboard.press("Enter")
@@ -278,11 +278,11 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
           return await tab.getByRole("alert").innerText()
         })
       assert.match(
-        yield* refused("localhost:3000/mcp"),
+        yield* rejected("localhost:3000/mcp"),
         /^https:\/\/localhost:3000 is not asked: only public hosts are/
       )
       assert.strictEqual(yield* focused(tab), "target")
-      yield* picture(tab, "refused")
+      yield* picture(tab, "rejected")
       assert.isFalse(yield* promise(() => tab.locator("#result").isVisible()))
 
       const other = yield* open()

@@ -17,14 +17,14 @@ export const ownHeaders = [
   "vary"
 ] as const
 
-export interface Refused {
+export interface Rejected {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }
 
 export type Expected =
-  | Refused
+  | Rejected
   /** It came in, and this ran. */
   | { readonly ran: ReadonlyArray<string>; readonly status?: number }
 
@@ -157,7 +157,11 @@ const challenged = (
   body: body === undefined ? "" : JSON.stringify(body)
 })
 
-const plain = (status: number, body: { error: string; error_description: string } | undefined, more = {}): Refused => ({
+const plain = (
+  status: number,
+  body: { error: string; error_description: string } | undefined,
+  more = {}
+): Rejected => ({
   status,
   headers: {
     "cache-control": "no-store",
@@ -231,7 +235,7 @@ const nameTooLong = plain(400, {
 })
 const unlisted = plain(403, {
   error: "access_denied",
-  error_description: "This server refuses operations that name no scope"
+  error_description: "This server rejects operations that name no scope"
 })
 const unavailable = plain(
   503,
@@ -243,15 +247,15 @@ const unavailable = plain(
 )
 
 /** The same answer, for a page of an allowed origin to read. */
-const readable = (refused: Refused): Refused => {
+const readable = (rejected: Rejected): Rejected => {
   const exposed = [
-    refused.headers["access-control-expose-headers"],
-    "retry-after" in refused.headers ? "Retry-After" : undefined
+    rejected.headers["access-control-expose-headers"],
+    "retry-after" in rejected.headers ? "Retry-After" : undefined
   ].filter((_) => _ !== undefined)
   return {
-    ...refused,
+    ...rejected,
     headers: {
-      ...refused.headers,
+      ...rejected.headers,
       ...(exposed.length === 0 ? {} : { "access-control-expose-headers": exposed.join(", ") }),
       "access-control-allow-origin": origin,
       vary: "Origin"
@@ -268,7 +272,7 @@ const preflight = (requested: Lines = [["access-control-request-method", "POST"]
   headers: [["origin", from], ...requested]
 })
 
-const preflightAnswer = (headers = sentByClients): Refused => ({
+const preflightAnswer = (headers = sentByClients): Rejected => ({
   status: 204,
   headers: {
     "access-control-allow-origin": origin,
@@ -568,7 +572,7 @@ export const cases: ReadonlyArray<Case> = [
     insufficient("todos:read")
   ),
   one(
-    "a batch is refused as a whole, with the union of its scopes",
+    "a batch is rejected as a whole, with the union of its scopes",
     ({ none }) =>
       raw(
         bearer(none),
@@ -894,12 +898,12 @@ export const cases: ReadonlyArray<Case> = [
     anonymous
   ),
   one(
-    "HDR-19 anonymous: an invalid token is refused",
+    "HDR-19 anonymous: an invalid token is rejected",
     ({ expired }) => call(bearer(expired), "whoami"),
     invalidToken,
     anonymous
   ),
-  one("HDR-19 anonymous: another scheme is refused", () => call(lines("Basic x"), "whoami"), noCredentials, anonymous),
+  one("HDR-19 anonymous: another scheme is rejected", () => call(lines("Basic x"), "whoami"), noCredentials, anonymous),
   one("anonymous: a token counts", ({ reader }) => call(bearer(reader), "whoami"), ran("whoami alice"), anonymous),
   {
     title: "SESS-05 anonymous: a session is claimed once",

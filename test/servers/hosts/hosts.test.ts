@@ -40,7 +40,7 @@ const play = async ({ endOfSession = 204 }: Host, { running, tokens }: Bench, { 
         headers,
         body
       }, where)
-      assert.deepStrictEqual(lines, [], `${where}: nothing runs that was refused`)
+      assert.deepStrictEqual(lines, [], `${where}: nothing runs that was rejected`)
     }
   }
 }

@@ -17,7 +17,7 @@ import express4 from "express4"
 import { Hono } from "hono"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { inMemory } from "../../verification/tenants.ts"
+import { inMemory } from "../../verification/tenants/servers.ts"
 import { type Answer, overFetch, overSocket, type Sent } from "../hosts/Host.ts"
 
 export const resource = "https://server.test/mcp"

@@ -10,7 +10,7 @@ import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 import { HttpRouter } from "effect/http"
-import { inMemory } from "../../verification/tenants.ts"
+import { inMemory } from "../../verification/tenants/servers.ts"
 import { ask, bearer } from "../hosts/cases.ts"
 import { directory, pattern, resource, world } from "./hosts.ts"
 

@@ -133,10 +133,10 @@ describe.each(hosts)("$name", (host) => {
 
     it("[T-AUD-01d] the challenge leads to the tenant's metadata and that to its authorization servers", async () => {
       for (const [name, issuer] of [["acme", "https://acme.test"], ["bolt", "https://bolt.test"]] as const) {
-        const refused = await get(`/t/${name}/mcp`)
-        assert.strictEqual(refused.status, 401)
-        assert.include(challengeOf(refused), "scope=\"todos:read\"")
-        const url = metadataOf(refused)
+        const rejected = await get(`/t/${name}/mcp`)
+        assert.strictEqual(rejected.status, 401)
+        assert.include(challengeOf(rejected), "scope=\"todos:read\"")
+        const url = metadataOf(rejected)
         assert.strictEqual(url, `https://server.test/.well-known/oauth-protected-resource/t/${name}/mcp`)
         const { body, headers, status } = await get(new URL(url!).pathname)
         assert.strictEqual(status, 200)
@@ -154,10 +154,10 @@ describe.each(hosts)("$name", (host) => {
     })
 
     it("[T-AUD-01d] an unknown tenant has no metadata, and no one else's", async () => {
-      const refused = await get("/t/nobody/mcp")
-      assert.strictEqual(refused.status, 401)
+      const rejected = await get("/t/nobody/mcp")
+      assert.strictEqual(rejected.status, 401)
       assert.strictEqual(
-        metadataOf(refused),
+        metadataOf(rejected),
         "https://server.test/.well-known/oauth-protected-resource/t/nobody/mcp"
       )
       const document = await get("/.well-known/oauth-protected-resource/t/nobody/mcp")
@@ -230,9 +230,9 @@ describe.each(hosts)("$name with fromHeader", (host) => {
   })
 
   it("[T-AUD-01d] the challenge leads there", async () => {
-    const refused = await running.send({ method: "GET", path: "/mcp", headers: [["x-tenant", "acme"]] })
-    assert.strictEqual(refused.status, 401)
-    assert.strictEqual(metadataOf(refused), "https://server.test/.well-known/oauth-protected-resource/mcp")
+    const rejected = await running.send({ method: "GET", path: "/mcp", headers: [["x-tenant", "acme"]] })
+    assert.strictEqual(rejected.status, 401)
+    assert.strictEqual(metadataOf(rejected), "https://server.test/.well-known/oauth-protected-resource/mcp")
   })
 })
 

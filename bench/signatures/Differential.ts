@@ -1,0 +1,179 @@
+/**
+ * Two ways to check a signature, jose's and that of `node:crypto`, behind the same verifier: mutated tokens, and what each
+ * way makes of them.
+ */
+import { Context, Effect, Layer, References } from "effect"
+import { Algorithm, AuthLayer, Signature } from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
+
+const resource = "https://server.test/mcp"
+
+export interface Outcome {
+  readonly count: number
+  readonly admitted: number
+  /** Tokens that were rejected for their signature, so that the two ways and nothing else decided. */
+  readonly bySignature: number
+  /** Where the two disagree. */
+  readonly differences: ReadonlyArray<string>
+}
+
+/** mulberry32: a seed is a run. */
+const randomOf = (seed: number) => {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+}
+
+type Random = () => number
+type Parts = readonly [header: string, claims: string, signature: string]
+type Change = (token: Parts, random: Random, others: ReadonlyArray<Parts>) => Parts
+
+const below = (random: Random, end: number) => Math.floor(random() * end)
+const pick = <A>(random: Random, from: ReadonlyArray<A>): A => from[below(random, from.length)]!
+
+const bytes =
+  (change: (signature: Buffer, random: Random) => Buffer): Change => ([header, claims, signature], random) => [
+    header,
+    claims,
+    change(Buffer.from(signature, "base64url"), random).toString("base64url")
+  ]
+
+const flipped = (text: string, at: number, random: Random) =>
+  text.slice(0, at) + pick(random, [..."ABCDwxyz0189-_=+/. \u00e9"]) + text.slice(at + 1)
+
+const header = (change: (header: Record<string, unknown>, random: Random) => object): Change => (token, random) => {
+  const [header, claims, signature] = token
+  try {
+    const read = JSON.parse(Buffer.from(header, "base64url").toString())
+    return [Buffer.from(JSON.stringify(change(read, random))).toString("base64url"), claims, signature]
+  } catch {
+    return token // a change before this one left no JSON
+  }
+}
+
+/** `r` and `s` of a raw ECDSA signature as the DER that other libraries write. */
+const der = (raw: Buffer): Buffer => {
+  const integer = (part: Buffer) => {
+    let from = 0
+    while (from < part.length - 1 && part[from] === 0) from++
+    const body = part[from]! >= 0x80 ? Buffer.concat([Buffer.of(0), part.subarray(from)]) : part.subarray(from)
+    return Buffer.concat([Buffer.of(2, body.length), body])
+  }
+  const half = raw.length / 2
+  const body = Buffer.concat([integer(raw.subarray(0, half)), integer(raw.subarray(half))])
+  return Buffer.concat([body.length < 0x80 ? Buffer.of(0x30, body.length) : Buffer.of(0x30, 0x81, body.length), body])
+}
+
+const changes: ReadonlyArray<Change> = [
+  (token) => token,
+  // A bit, a byte, a stretch of the signature.
+  bytes((signature, random) => {
+    const at = below(random, signature.length)
+    signature[at] = signature[at]! ^ (1 << below(random, 8))
+    return signature
+  }),
+  bytes((signature, random) => signature.subarray(0, below(random, signature.length + 1))),
+  bytes((signature, random) => Buffer.concat([signature, Buffer.alloc(1 + below(random, 4), below(random, 256))])),
+  bytes((signature, random) => Buffer.concat([Buffer.alloc(1 + below(random, 2)), signature])),
+  bytes((signature, random) => signature.fill(pick(random, [0, 1, 0xff]), below(random, signature.length))),
+  bytes((signature) =>
+    Buffer.concat([signature.subarray(signature.length / 2), signature.subarray(0, signature.length / 2)])
+  ),
+  bytes((signature, random) =>
+    random() < 0.5
+      ? Buffer.concat([Buffer.alloc(signature.length / 2), signature.subarray(signature.length / 2)])
+      : Buffer.concat([signature.subarray(0, signature.length / 2), Buffer.alloc(signature.length / 2)])
+  ),
+  bytes(der),
+  bytes((signature) => Buffer.from(signature).reverse()),
+  // Characters, in every segment: other spellings of the same bytes among them.
+  ([h, c, s], random) => [h, c, flipped(s, below(random, s.length), random)],
+  ([h, c, s], random) => [h, flipped(c, below(random, c.length), random), s],
+  ([h, c, s], random) => [flipped(h, below(random, h.length), random), c, s],
+  ([h, c, s], random) => [h, c, flipped(s, s.length - 1, random)],
+  ([h, c, s], random) => [h, c, `${s}${pick(random, ["=", "==", ".", " ", "A", "\n"])}`],
+  // Parts of different tokens.
+  ([h, c], random, others) => [h, c, pick(random, others)[2]],
+  ([h, , s], random, others) => [h, pick(random, others)[1], s],
+  ([, c, s], random, others) => [pick(random, others)[0], c, s],
+  // What the header says of algorithm and key.
+  header((of, random) => ({ ...of, alg: pick(random, [...Algorithm.all, "none", "HS256", "ES256K", "RS1", ""]) })),
+  header(({ kid: _, ...of }) => of),
+  header((of, random) => ({ ...of, typ: pick(random, ["JWT", "jose", "at+JWT"]) })),
+  header((of, random) => ({ ...of, ...pick(random, [{ crit: ["b64"], b64: false }, { b64: true }, { crit: [] }]) }))
+]
+
+const gateOf = (client: HttpClient.HttpClient, issuer: string, signature: Signature.Verify) =>
+  Effect.map(
+    Layer.build(
+      AuthLayer.layerServices({
+        resource,
+        authorizationServers: [issuer],
+        scopes: ["a"],
+        tokenCache: { capacity: 0 }
+      }).pipe(
+        Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
+        Layer.provide(Layer.succeed(Signature.Signature, signature))
+      )
+    ),
+    (context) => Context.get(context, AuthLayer.AuthLayer)
+  )
+
+/** Judges `count` mutated tokens twice. */
+export const run = (
+  options: { readonly count: number; readonly seed: number; readonly progress?: (done: number) => void }
+): Effect.Effect<Outcome> =>
+  Effect.gen(function*() {
+    const [algorithm, ...algorithms] = Algorithm.all
+    const { client, issuer } = yield* TestIssuer.make({ resource, algorithm, algorithms })
+    const gates = [
+      yield* gateOf(client, issuer.issuer, Signature.viaJose),
+      yield* gateOf(client, issuer.issuer, Signature.viaNode!)
+    ] as const
+    const random = randomOf(options.seed)
+    const tokens: Array<Parts> = []
+    for (const algorithm of Algorithm.all) {
+      for (let index = 0; index < 8; index++) {
+        const token = yield* issuer.mint({
+          algorithm,
+          subject: `${algorithm}-${index}`,
+          scopes: ["a"],
+          expiresIn: "1 day"
+        })
+        tokens.push(token.split(".") as unknown as Parts)
+      }
+    }
+    const ask = (gate: AuthLayer.AuthLayer["Service"], token: string) =>
+      gate.authenticate({ method: "GET", header: () => undefined, authorization: [`Bearer ${token}`] }).pipe(
+        Effect.map((caller) => typeof caller === "string" ? caller : `in: ${caller.key}`),
+        Effect.catch(({ reason }) => Effect.succeed(reason))
+      )
+    let done = 0
+    let admitted = 0
+    let bySignature = 0
+    const differences: Array<string> = []
+    const turns = function*() {
+      for (let turn = 0; turn < options.count; turn++) yield turn
+    }
+    yield* Effect.forEach(
+      turns(),
+      () => {
+        let parts = pick(random, tokens)
+        for (let times = 1 + below(random, 2); times > 0; times--) parts = pick(random, changes)(parts, random, tokens)
+        const token = parts.join(".")
+        return Effect.map(Effect.all([ask(gates[0], token), ask(gates[1], token)]), ([jose, node]) => {
+          if (jose.startsWith("in: ")) admitted++
+          if (jose === "signature") bySignature++
+          if (jose !== node) differences.push(`${token}: ${jose} by jose, ${node} by node:crypto`)
+          if (++done % 10_000 === 0) options.progress?.(done)
+        })
+      },
+      { concurrency: 8, discard: true }
+    )
+    return { count: done, admitted, bySignature, differences }
+  }).pipe(Effect.provideService(References.MinimumLogLevel, "None"), Effect.scoped, Effect.orDie)

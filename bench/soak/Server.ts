@@ -1,0 +1,77 @@
+/**
+ * The protected server, a process of its own, whose heap is nobody else's: `node --expose-gc Server.ts <issuer> <resource>
+ * <refresh in seconds>`. Tells its port, and how it is doing when asked.
+ */
+import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
+import { Duration, Effect, Layer, References, Schema } from "effect"
+import { AuthLayer, Freshness, requireScopes } from "effect-mcp-auth"
+import { McpAuth } from "effect-mcp-auth/mcp"
+import { McpProtocol, Tool, Toolkit } from "effect/ai"
+import { HttpRouter } from "effect/http"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+
+export interface State {
+  /** In use after a collection, in MiB. */
+  readonly heap: number
+  /** Seconds of CPU time since it began. */
+  readonly cpu: number
+}
+
+const [issuer = "", resource = "", refresh = ""] = process.argv.slice(2)
+const seconds = Duration.seconds(Number(refresh))
+
+const Todos = Toolkit.make(
+  requireScopes("todos:write")(
+    Tool.make("add_todo", { parameters: Schema.Struct({ title: Schema.String }), success: Schema.String })
+  )
+)
+
+const Server = McpAuth.layerHttp({
+  name: "todos",
+  version: "1.0.0",
+  path: "/mcp",
+  protocols: [McpProtocol.v2026_07_28],
+  registrations: McpAuth.toolkit(Todos).pipe(
+    Layer.provide(Todos.toLayer({ add_todo: ({ title }) => Effect.succeed(`added ${title}`) }))
+  )
+}).pipe(
+  Layer.provide(
+    AuthLayer.make({ resource, authorizationServers: [issuer], scopes: ["todos:read", "todos:write"] })
+  )
+)
+
+// Times in proportion to the interval, so that a short run sees as many of them as a long one.
+const times = Layer.effect(
+  Freshness.Freshness,
+  Effect.map(Freshness.Freshness, (usual) => ({
+    ...usual,
+    refresh: seconds,
+    shortest: seconds,
+    longest: seconds,
+    unknownKidCooldown: Duration.seconds(Math.max(0.25, Number(refresh) / 10)),
+    pause: Duration.millis(100),
+    maxBackoff: Duration.millis(400)
+  }))
+)
+
+// A connection that the server closes as idle while the client writes would look like a rejection.
+const node = createServer({ keepAliveTimeout: 0 })
+node.on("listening", () => process.send!((node.address() as AddressInfo).port))
+
+process.on("message", () => {
+  const { gc } = globalThis as { readonly gc?: () => void }
+  gc!()
+  const { system, user } = process.cpuUsage()
+  const state: State = { heap: process.memoryUsage().heapUsed / 1024 / 1024, cpu: (user + system) / 1_000_000 }
+  process.send!(state)
+})
+process.on("disconnect", () => process.exit())
+
+HttpRouter.serve(Server, { disableLogger: true, disableListenLog: true }).pipe(
+  Layer.provide(NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1" })),
+  Layer.provide(times),
+  Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),
+  Layer.launch,
+  NodeRuntime.runMain
+)

@@ -1,0 +1,267 @@
+/**
+ * Mixed traffic while keys rotate and the provider fails a third of the time: no good token rejected (a 503 counts as
+ * rejected), no bad one admitted, memory flat. Everything on real sockets and in real time: the server is one process, the
+ * provider and the traffic are another.
+ */
+import { NodeHttpServer } from "@effect/platform-node"
+import { Context, Effect, Exit, Layer, References, Scope } from "effect"
+import { FaultProxy, TestIssuer } from "effect-mcp-auth/testing"
+import { type ChildProcess, fork } from "node:child_process"
+import { createServer } from "node:http"
+import { join } from "node:path"
+import { setTimeout as delay } from "node:timers/promises"
+import * as Connections from "./Connections.ts"
+import type { State } from "./Server.ts"
+import * as Traffic from "./Traffic.ts"
+
+export interface Options {
+  /** In seconds, as all of these. */
+  readonly duration: number
+  /** How long it is measured what the server can do. */
+  readonly calibration: number
+  /** A new key is published this often and signs one rotation later: no sooner than the refresh interval. */
+  readonly rotation: number
+  readonly refresh: number
+  /** Tokens of each key. What was verified is remembered, up to a number that a third of the run should reach. */
+  readonly people: number
+  /** The part of the maximum that is sent, and at most this many. */
+  readonly share: number
+  readonly most?: number
+}
+
+export interface Outcome extends Omit<ReturnType<Traffic.Traffic["seen"]>, "counts"> {
+  readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>
+  /** Requests per second: what the server can do, what was asked for, what was sent. */
+  readonly maximum: number
+  readonly rate: number
+  readonly achieved: number
+  /** CPU seconds in a second, while the maximum was measured: who was at the limit. */
+  readonly cpu: { readonly server: number; readonly load: number }
+  readonly keys: number
+  readonly providerRequests: number
+  readonly providerFailures: number
+  /** Heap of the server after a collection, in MiB: a third into the run, at its end, and by how much it grew in between. */
+  readonly heap: { readonly start: number; readonly end: number; readonly growth: number }
+}
+
+/** What a provider does on a bad day. The last two cost a request its five seconds. */
+const faults: ReadonlyArray<FaultProxy.Fault> = [
+  { _tag: "Status", status: 503 },
+  { _tag: "Reset" },
+  { _tag: "Truncate" },
+  { _tag: "Replace", body: "<html>", contentType: "text/html" },
+  { _tag: "ContentType", contentType: "text/html" },
+  { _tag: "Giant", bytes: 3 * 1024 * 1024 },
+  { _tag: "Hang" },
+  { _tag: "Drip", every: "100 millis" }
+]
+
+/** How much it rises from the first point to the last, by the median of the slopes between any two: a peak is no rise. */
+const rise = (points: ReadonlyArray<readonly [x: number, y: number]>): number => {
+  const slopes = points.flatMap(([x, y], i) => points.slice(i + 1).map(([later, other]) => (other - y) / (later - x)))
+    .sort((a, b) => a - b)
+  return slopes[slopes.length >> 1]! * (points.at(-1)![0] - points[0]![0])
+}
+
+const provider = (resource: string) =>
+  Effect.gen(function*() {
+    const node = createServer()
+    const scope = yield* Scope.make()
+    yield* Effect.addFinalizer(() => {
+      node.closeAllConnections()
+      return Scope.close(scope, Exit.void)
+    })
+    const context = yield* FaultProxy.serve({ resource }).pipe(
+      Layer.provide(
+        NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: "1 second" })
+      ),
+      Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),
+      Layer.build,
+      Scope.provide(scope),
+      Effect.orDie
+    )
+    return {
+      issuer: Context.get(context, TestIssuer.TestIssuer),
+      proxy: Context.get(context, FaultProxy.FaultProxy)
+    }
+  })
+
+const said = <A>(child: ChildProcess) =>
+  new Promise<A>((resolve, reject) => {
+    const onExit = (code: number | null) => reject(new Error(`the server ended with ${code}`))
+    child.once("exit", onExit).once("message", (message) => {
+      child.off("exit", onExit)
+      resolve(message as A)
+    })
+  })
+
+const server = (issuer: string, resource: string, refresh: number) =>
+  Effect.gen(function*() {
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        fork(join(import.meta.dirname, "Server.ts"), [issuer, resource, String(refresh)], {
+          execArgv: ["--expose-gc", "--conditions=effect-mcp-auth/source"],
+          stdio: ["ignore", "inherit", "inherit", "ipc"]
+        })
+      ),
+      (child) =>
+        Effect.promise(() =>
+          new Promise<void>((resolve) => {
+            if (child.exitCode !== null) return resolve()
+            child.once("exit", () => resolve())
+            child.disconnect()
+          })
+        )
+    )
+    const port = yield* Effect.promise(() => said<number>(child))
+    const state = () => {
+      const answer = said<State>(child)
+      child.send("state")
+      return answer
+    }
+    return { port, state }
+  })
+
+/** Runs it. `progress` hears a line now and then. */
+export const run = (options: Options, progress: (line: string) => void = () => {}): Effect.Effect<Outcome> =>
+  Effect.scoped(Effect.gen(function*() {
+    const resource = "https://todos.example.com/mcp"
+    const { issuer, proxy } = yield* provider(resource)
+    const { port, state } = yield* server(issuer.issuer, resource, options.refresh)
+    const connections = yield* Effect.acquireRelease(
+      Effect.sync(() => Connections.make(port, 1000)),
+      (_) => Effect.sync(_.close)
+    )
+    const traffic = yield* Traffic.make(issuer, connections, options.people)
+    const does = <A>(effect: Effect.Effect<A>) => Effect.runPromise(effect)
+
+    // The first tokens come while all is well: what a cold server does is the matter of `npm run faults`.
+    const calibrate = async () => {
+      const many = (seconds: number) => {
+        const end = performance.now() + seconds * 1000
+        return Promise.all(Array.from({ length: 32 }, async () => {
+          for (let now = performance.now(); now < end; now = performance.now()) await traffic.send(now)
+        }))
+      }
+      // What has run for a while is compiled.
+      await many(options.calibration / 4)
+      traffic.begin()
+      const before = { server: (await state()).cpu, load: process.cpuUsage() }
+      const began = performance.now()
+      await many(options.calibration)
+      const seconds = (performance.now() - began) / 1000
+      const load = process.cpuUsage(before.load)
+      const round = (value: number) => Math.round(value * 100) / 100
+      return {
+        maximum: Math.round(traffic.seen().sent / seconds),
+        cpu: {
+          server: round(((await state()).cpu - before.server) / seconds),
+          load: round((load.user + load.system) / 1_000_000 / seconds)
+        }
+      }
+    }
+
+    return yield* Effect.promise(async (): Promise<Outcome> => {
+      const { cpu, maximum } = await calibrate()
+      const rate = Math.max(1, Math.round(Math.min(maximum * options.share, options.most ?? Number.POSITIVE_INFINITY)))
+      progress(
+        `at most ${maximum} requests per second (server ${cpu.server} of a CPU, traffic ${cpu.load}); ${rate} from now on`
+      )
+
+      const end = new AbortController()
+      const { signal } = end
+      const pause = (seconds: number) => delay(Math.max(0, seconds * 1000), undefined, { signal }).catch(() => {})
+      let keys = 1
+      let failures = 0
+      let achieved = 0
+      traffic.begin()
+      const began = performance.now()
+      const elapsed = () => (performance.now() - began) / 1000
+
+      // A fault must fit into the last quarter of an interval, in which keys are fetched again, with a request that waits for
+      // its limit: by default that quarter is two and a half minutes.
+      const slow = options.refresh >= 40
+      const usable = slow ? faults : faults.slice(0, -2)
+      const provide = async () => {
+        for (let turn = 0; !signal.aborted; turn++) {
+          await does(proxy.clear)
+          // A third of the time it is well, a third it is slow, and a third it fails.
+          if (turn % 3 === 1) await does(proxy.set({ _tag: "Latency", by: "200 millis" }))
+          if (turn % 3 === 2) {
+            failures++
+            await does(proxy.set(usable[Math.floor(turn / 3) % usable.length]!))
+          }
+          await pause(options.refresh / 8)
+        }
+      }
+      const rotate = async () => {
+        const currentKid = async () => (await does(issuer.currentKey)).kid
+        const publish = async () => {
+          keys++
+          await does(issuer.rotateKeys)
+          return { kid: await currentKid(), tokens: await does(traffic.signed) }
+        }
+        let signs = await currentKid()
+        let next = await publish()
+        let due = performance.now()
+        // A key that was published one interval ago begins to sign, and the next one is published.
+        while (!signal.aborted) {
+          due += options.rotation * 1000
+          await pause((due - performance.now()) / 1000)
+          if (signal.aborted) return
+          const [old, before] = [signs, traffic.use(next.tokens)]
+          // What is under way ends with the old key, which is then withdrawn.
+          const answered = traffic.answered()
+          signs = next.kid
+          next = await publish()
+          await answered
+          await does(issuer.withdrawKey(old))
+          // Noticed within the interval, or with the first fetch after it that does not fail.
+          void pause(options.refresh * 1.125 + (slow ? 6 : 2)).then(() => signal.aborted || traffic.forget(before))
+        }
+      }
+      const send = async () => {
+        const interval = 1000 / rate
+        for (let due = performance.now(); !signal.aborted; due += interval) {
+          const wait = due - performance.now()
+          if (wait > 0) await pause(wait / 1000)
+          void traffic.send(due)
+        }
+        await traffic.answered()
+      }
+      const heaps: Array<readonly [seconds: number, heap: number]> = []
+      const watch = async () => {
+        const between = Math.min(30, Math.max(1, options.duration / 20))
+        while (elapsed() < options.duration) {
+          await pause(Math.min(between, options.duration - elapsed()))
+          const { heap } = await state()
+          heaps.push([elapsed(), heap])
+          const { badAdmitted, goodRejected, sent } = traffic.seen()
+          progress(
+            `${
+              elapsed().toFixed(0)
+            } s: ${sent} sent, ${goodRejected.length} good rejected, ${badAdmitted.length} bad admitted, ` +
+              `heap ${heap.toFixed(1)} MiB`
+          )
+        }
+        const { sent } = traffic.seen()
+        achieved = sent / elapsed()
+        end.abort()
+      }
+      await Promise.all([watch(), provide(), rotate(), send()])
+
+      const seen = traffic.seen()
+      const settled = heaps.filter(([at]) => at >= options.duration / 3)
+      return {
+        maximum,
+        rate,
+        achieved: Math.round(achieved),
+        cpu,
+        ...seen,
+        keys,
+        providerRequests: (await does(proxy.received)).length,
+        providerFailures: failures,
+        heap: { start: settled[0]![1], end: settled.at(-1)![1], growth: rise(settled) }
+      }
+    })
+  }))

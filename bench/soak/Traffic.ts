@@ -1,0 +1,146 @@
+/** What is sent, what has to come back, and what came. */
+import { Effect } from "effect"
+import type { TestIssuer } from "effect-mcp-auth/testing"
+import { createHistogram, type RecordableHistogram } from "node:perf_hooks"
+import { callTool } from "../speed/Load.ts"
+import type { Connections } from "./Connections.ts"
+
+/** One kind of request. Who holds a bad token is rejected, or told that nobody can tell now. */
+interface Kind {
+  readonly name: string
+  readonly good: boolean
+  readonly expected: ReadonlyArray<string>
+}
+
+interface Prepared {
+  readonly kind: Kind
+  readonly request: Buffer
+}
+
+const admitted: Kind = { name: "good", good: true, expected: ["200"] }
+const withoutScope: Kind = { name: "good, without the scope", good: true, expected: ["403"] }
+const bad = (name: string, ...others: ReadonlyArray<string>): Kind => ({
+  name,
+  good: false,
+  expected: ["401", ...others]
+})
+const withdrawn = bad("a withdrawn key", "503")
+
+const prepare = (kind: Kind) => (token: string): Prepared => ({ kind, request: callTool(token, "2026-07-28") })
+
+const chosen = <A>(from: ReadonlyArray<A>): A => from[Math.floor(Math.random() * from.length)]!
+
+const summary = (histogram: RecordableHistogram) => ({
+  p50: histogram.percentile(50) / 1000,
+  p99: histogram.percentile(99) / 1000,
+  slowest: histogram.max / 1000
+})
+
+export type Traffic = Effect.Success<ReturnType<typeof make>>
+
+export const make = Effect.fnUntraced(function*(
+  issuer: TestIssuer.TestIssuer["Service"],
+  connections: Connections,
+  people: number
+) {
+  const mint = (of: TestIssuer.TokenOptions = {}) =>
+    issuer.mint({ scopes: ["todos:read", "todos:write"], expiresIn: "2 hours", ...of })
+  const several = <E>(count: number, kind: Kind, token: (i: number) => Effect.Effect<string, E>) =>
+    Effect.map(Effect.forEach(Array.from({ length: count }, (_, i) => i), token), (_) => _.map(prepare(kind)))
+
+  /** With the key that signs now: what is bad is bad for its own reason alone. */
+  const signed = Effect.all({
+    good: several(people, admitted, (i) => mint({ subject: `person-${i}` })),
+    withoutScope: several(20, withoutScope, (i) => mint({ subject: `person-${i}`, scopes: ["todos:read"] })),
+    bad: Effect.all([
+      several(20, bad("expired"), () => mint({ expiresIn: "-1 seconds" })),
+      several(20, bad("another audience"), () => mint({ audience: "https://other.example.com" })),
+      several(20, bad("another issuer"), () => mint({ claims: { iss: "https://evil.example.com" } })),
+      several(20, bad("a changed signature"), () => Effect.map(mint(), (token) => `${token.slice(0, -6)}AAAAAA`)),
+      several(100, bad("an unknown key", "503"), () => mint({ header: { kid: crypto.randomUUID() } })),
+      several(20, bad("no expiry"), () => mint({ claims: { exp: undefined } })),
+      several(20, bad("an ID token"), () => mint({ header: { typ: "JWT" }, claims: { nonce: "n" } })),
+      several(1, bad("garbage"), () => Effect.succeed("garbage"))
+    ])
+  })
+
+  let own = yield* signed
+  let gone: ReadonlyArray<Prepared> = []
+  const pick = (): Prepared => {
+    const which = Math.random()
+    if (which < 0.7) return chosen(own.good)
+    if (which < 0.8) return chosen(own.withoutScope)
+    return chosen(chosen(gone.length === 0 ? own.bad : [...own.bad, gone]))
+  }
+
+  let counts: Record<string, Record<string, number>> = {}
+  let goodRejected: Array<string> = []
+  let badAdmitted: Array<string> = []
+  let unexpected: Array<string> = []
+  let latencies = { good: createHistogram(), bad: createHistogram() }
+  let began = performance.now()
+
+  /** What is under way. */
+  const under = new Set<Promise<void>>()
+
+  const exchange = async ({ kind, request }: Prepared, due: number): Promise<void> => {
+    const status = await connections.send(request)
+    const now = performance.now()
+    latencies[kind.good ? "good" : "bad"].record(Math.max(1, Math.round((now - due) * 1000)))
+    const of = (counts[kind.name] ??= {})
+    of[status] = (of[status] ?? 0) + 1
+    if (kind.expected.includes(status)) return
+    const list = kind.good ? goodRejected : status === "200" || status === "403" ? badAdmitted : unexpected
+    list.push(
+      `${kind.name}: ${status} after ${((now - began) / 1000).toFixed(1)} s`
+    )
+  }
+
+  /** Sends one, due at that time. */
+  const send = (due: number): Promise<void> => {
+    const one = exchange(pick(), due)
+    under.add(one)
+    return one.finally(() => under.delete(one))
+  }
+
+  return {
+    send,
+    /** When all that is under way now has its answer. */
+    answered: () => Promise.all(under),
+    /** Tokens for the key that signs from now on, to be sent once the key has been published long enough. */
+    signed,
+    /** From now on these are sent, and no others that are good. Gives those that were sent so far. */
+    use: (next: typeof own): ReadonlyArray<Prepared> => {
+      const before = own.good
+      own = next
+      return before
+    },
+    /**
+     * The key of these was withdrawn so long ago that nobody may take it any more. Some are sent on: a server that sees a
+     * token again and rejects it forgets it, and it is to remember as many as it can.
+     */
+    forget: (requests: ReadonlyArray<Prepared>) => {
+      gone = requests.slice(0, 100).map(({ request }) => ({ kind: withdrawn, request }))
+    },
+    /** Begins to count. */
+    begin: () => {
+      counts = {}
+      goodRejected = []
+      badAdmitted = []
+      unexpected = []
+      latencies = { good: createHistogram(), bad: createHistogram() }
+      began = performance.now()
+    },
+    seen: () => ({
+      counts,
+      goodRejected,
+      badAdmitted,
+      /** Other answers to bad tokens than a rejection. */
+      unexpected,
+      sent: Object.values(counts).flatMap((_) => Object.values(_)).reduce((sum, count) => sum + count, 0),
+      good: [admitted, withoutScope].flatMap((_) => Object.values(counts[_.name] ?? {})).reduce((sum, _) => sum + _, 0),
+      /** In milliseconds, from the moment at which a request was due. */
+      latency: { good: summary(latencies.good), bad: summary(latencies.bad) }
+    })
+  }
+})

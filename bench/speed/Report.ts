@@ -1,0 +1,181 @@
+/** What the levels are given and give, and how it is written down. */
+import { cpus } from "node:os"
+import type * as Child from "./Child.ts"
+import type { Spread } from "./Stats.ts"
+
+export interface Settings {
+  readonly issuer: Child.Issuer
+  readonly quick: boolean
+  /** Whether those contenders alone take part that a goal is about. */
+  readonly few: boolean
+  /** Whether the level "memory" takes a million tokens, which takes minutes, or a hundred thousand. */
+  readonly million: boolean
+}
+
+export interface Table {
+  readonly title: string
+  readonly text: string
+  readonly columns: ReadonlyArray<string>
+  readonly rows: ReadonlyArray<ReadonlyArray<string>>
+}
+
+/** A number that has a goal. */
+export interface Goal {
+  /** Its name in `ratios.json`. */
+  readonly id: string
+  readonly what: string
+  readonly reach: { readonly atLeast: number } | { readonly atMost: number }
+  readonly found: Spread
+  readonly unit?: string | undefined
+  /** What else there is to say. */
+  readonly note?: string | undefined
+}
+
+export interface Level {
+  readonly tables: ReadonlyArray<Table>
+  readonly goals: ReadonlyArray<Goal>
+  /** The bars of the picture. */
+  readonly bars?: ReadonlyArray<Bar> | undefined
+}
+
+export interface Bar {
+  readonly name: string
+  readonly share: number
+  readonly own: boolean
+}
+
+export const number = (value: number): string =>
+  !Number.isFinite(value)
+    ? "–"
+    : value >= 100
+    ? value.toFixed(0)
+    : value >= 10
+    ? value.toFixed(1)
+    : value.toFixed(2)
+
+export const withQuartiles = ({ high, low, median }: Spread): string =>
+  `${number(median)} (${number(low)}–${number(high)})`
+
+export const isReached = ({ found, reach }: Goal): boolean =>
+  "atLeast" in reach ? found.median >= reach.atLeast : found.median <= reach.atMost
+
+const tableOf = ({ columns, rows, text, title }: Table): string =>
+  [
+    `### ${title}`,
+    "",
+    ...(text === "" ? [] : [text, ""]),
+    `| ${columns.join(" | ")} |`,
+    `| ${columns.map((_, index) => index === 0 ? "---" : "--:").join(" | ")} |`,
+    ...rows.map((row) => `| ${row.join(" | ")} |`),
+    ""
+  ].join("\n")
+
+export const goalsTable = (goals: ReadonlyArray<Goal>): Table => ({
+  title: "Goals",
+  text: "",
+  columns: ["what", "to reach", "median (quartiles)", "reached"],
+  rows: goals.map((goal) => {
+    const unit = goal.unit === undefined ? "" : ` ${goal.unit}`
+    const reach = "atLeast" in goal.reach ? `≥ ${goal.reach.atLeast}` : `≤ ${goal.reach.atMost}`
+    return [
+      goal.note === undefined ? goal.what : `${goal.what}; ${goal.note}`,
+      `${reach}${unit}`,
+      `${withQuartiles(goal.found)}${unit}`,
+      isReached(goal) ? "yes" : "no"
+    ]
+  })
+})
+
+export const console_ = (table: Table): void => {
+  console.log(`\n${table.title}`)
+  const lines = [table.columns, ...table.rows]
+  const widths = table.columns.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)))
+  for (const line of lines) {
+    console.log(
+      line.map((cell, column) => column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)).join("  ")
+    )
+  }
+}
+
+export const markdown = (
+  levels: ReadonlyArray<Level>,
+  versions: Readonly<Record<string, string>>,
+  notes: string,
+  /** Programs that wanted to run, for each core, before the run began. */
+  load: number
+): string =>
+  [
+    "# Benchmarks",
+    "",
+    "What protection costs, beside what people use instead. `npm run bench` writes this page.",
+    "",
+    "![Requests for each second of CPU, as a share of the same server without protection](bench/speed/benchmarks.svg)",
+    "",
+    `Measured on a machine with ${cpus().length} cores, ${process.platform} ${process.arch}, Node ${process.versions.node}. ` +
+    "All figures are ratios within one run: contenders take short turns in a new order in each round, ratios are made " +
+    "within a round, and what stands here is their median, with the quartiles in parentheses. Each kind of request has " +
+    "servers of its own, three processes of each one that a goal is about, and all of them are warm. Load comes from " +
+    "another process, over 32 connections, and never sleeps, so that no server pays for waking it. Servers run with " +
+    "`--no-memory-reducer`: V8 throws away much of what it compiled for a process that idles, as each does while others " +
+    "have their turn. CPU time of the server's process is the figure to trust; requests per second move with whatever else the machine does. Differences below 15 % " +
+    "are noise.",
+    "",
+    ...(load < 0.5
+      ? []
+      : [`**The machine was busy with other work: ${load.toFixed(1)} programs for each core wanted to run.**`, ""]),
+    "Decisions are logged by default, and the peers log nothing: for the sake of comparison the log is off on both sides.",
+    "",
+    tableOf(goalsTable(levels.flatMap(({ goals }) => goals))).replace("### ", "## "),
+    ...levels.flatMap(({ tables }) => tables.map(tableOf)),
+    notes.trim(),
+    "",
+    "## Versions",
+    "",
+    Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ") + ".",
+    ""
+  ].join("\n")
+
+const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
+
+/** The picture: light or dark as its reader likes it. */
+export const picture = (bars: ReadonlyArray<Bar>): string => {
+  const row = 30
+  const left = 250
+  const width = 420
+  const height = 62 + bars.length * row
+  const longest = Math.max(1, ...bars.map(({ share }) => share))
+  const lines = bars.map(({ name, own, share }, index) => {
+    const y = 52 + index * row
+    const length = Math.max(2, share / longest * width)
+    return [
+      `  <text class="name${own ? " own" : ""}" x="${left - 10}" y="${y + 15}" text-anchor="end">${
+        escape(name)
+      }</text>`,
+      `  <rect class="${own ? "bar-own" : "bar"}" x="${left}" y="${y}" width="${
+        length.toFixed(1)
+      }" height="20" rx="3"/>`,
+      `  <text class="share" x="${(left + length + 8).toFixed(1)}" y="${y + 15}">${Math.round(share * 100)} %</text>`
+    ].join("\n")
+  })
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="764" height="${height}" viewBox="-24 0 764 ${height}" role="img">
+  <title>Requests for each second of CPU, as a share of the same server without protection</title>
+  <style>
+    text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328; }
+    .head { font-size: 15px; font-weight: 600; }
+    .name, .share { fill: #59636e; }
+    .own { fill: #1f2328; font-weight: 600; }
+    .bar { fill: #c8ccd1; }
+    .bar-own { fill: #0969da; }
+    @media (prefers-color-scheme: dark) {
+      text, .own { fill: #f0f6fc; }
+      .name, .share { fill: #9198a1; }
+      .own { fill: #f0f6fc; }
+      .bar { fill: #484f58; }
+      .bar-own { fill: #4493f8; }
+    }
+  </style>
+  <text class="head" x="16" y="26">Requests per second of CPU, 1,000 tokens; 100 % is Effect without protection</text>
+${lines.join("\n")}
+</svg>
+`
+}

@@ -1,0 +1,280 @@
+/** The level "request": whole requests, over sockets. */
+import * as Child from "./Child.ts"
+import type { Measured as Handled } from "./Handler.ts"
+import * as Load from "./Load.ts"
+import { type Goal, type Level, type Settings, type Table, withQuartiles } from "./Report.ts"
+import { compare, goal, rounds, routesOf, type Samples, startServers } from "./Rounds.ts"
+import { ratio, spread } from "./Stats.ts"
+
+const own = "effect + effect-mcp-auth"
+const onNodeCrypto = `${own}, node:crypto`
+
+const contenders = [
+  "effect",
+  own,
+  onNodeCrypto,
+  "effect + jose",
+  "node:http",
+  "node:http + effect-mcp-auth",
+  "express",
+  "express + effect-mcp-auth",
+  "express + mcp-auth",
+  "express + SDK + jose",
+  "express + express-oauth2-jwt-bearer",
+  "fastify + @fastify/jwt",
+  "fastify + @fastify/jwt, cache on",
+  "hono + hono/jwk",
+  "hono + hono/jwk, keys at hand"
+]
+
+const few = ["effect", own, onNodeCrypto, "effect + jose", "express + effect-mcp-auth", "express + mcp-auth"]
+
+const remembers = (name: string) => !unprotected.includes(name) && !/^(hono|floor)/.test(name)
+
+/** They let in whoever comes, with whatever token they would reject. */
+const unprotected = ["effect", "express", "node:http"]
+
+/** Nobody can go below them with new tokens. */
+const floors = ["floor, jose", "floor, node:crypto"]
+
+const json = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
+
+interface Scenario {
+  readonly tokens: ReadonlyArray<string>
+  readonly statuses: ReadonlyArray<string>
+  /** Whether no server sees a token twice, but one that remembers none. */
+  readonly fresh?: boolean
+  /** Whether no goal is about it. */
+  readonly besides?: boolean
+}
+
+const rejected = ["400", "401", "500"]
+
+export const request = async (settings: Settings): Promise<Level> => {
+  const { issuer, quick } = settings
+  const known = await issuer.mint("RS256", 1000)
+  // Hono's middleware rejects the `typ` of RFC 9068, so its tokens have another. It remembers none.
+  const plain = (await issuer.mint("RS256", 1000, "JWT")).map(Load.get)
+  // More than the cache holds before anything is measured, and none of them twice.
+  const many = await issuer.mint("RS256", quick ? 18_000 : 60_000)
+  const unknown = known.map((token, index) => {
+    const [, claims, signature] = token.split(".")
+    // The `typ` that all of them take; it is judged after the key has been looked for, or not at all.
+    return `${json({ alg: "RS256", typ: "JWT", kid: `unknown-${index}` })}.${claims}.${signature}`
+  })
+  const garbage = known.map((_, index) => `garbage${index}${"x".repeat(700)}`)
+  const all: Readonly<Record<string, Scenario>> = {
+    "one token": { tokens: known.slice(0, 1), statuses: ["200"], besides: true },
+    "1,000 tokens": { tokens: known, statuses: ["200"] },
+    "every token new": { tokens: many, statuses: ["200"], fresh: true },
+    "garbage": { tokens: garbage, statuses: rejected },
+    "unknown kid": { tokens: unknown, statuses: rejected, besides: true }
+  }
+  const names = settings.few ? few : contenders
+  const handled = await Child.work<Handled>("Handler.ts", {
+    issuer: issuer.url,
+    names: few,
+    tokens: known,
+    rounds: quick ? 5 : 7,
+    milliseconds: quick ? 100 : 150
+  })
+  const scenarios = Object.entries(all).filter(([, { besides }]) => !(settings.few && besides))
+  const found: Record<string, Samples> = {}
+  for (const [scenario, { besides, fresh = false, statuses, tokens }] of scenarios) {
+    console.log(`  ${scenario} …`)
+    const requests = tokens.map(Load.get)
+    const lower = fresh && !quick ? floors : []
+    const several = (name: string) => !quick && !besides && (few.includes(name) || lower.includes(name))
+    // New processes for each scenario: who checks every signature would come to the new tokens with a path that all the
+    // tokens seen before have compiled, and who remembers tokens with one that was never taken.
+    const servers = await startServers([...names, ...lower], issuer, (name) => several(name) ? 3 : 1)
+    found[scenario] = await rounds(
+      servers,
+      (name) => name.startsWith("hono") && statuses[0] === "200" ? plain : requests,
+      (name) => unprotected.includes(name) ? ["200"] : statuses,
+      {
+        count: quick ? 8 : besides ? 14 : 42,
+        leadIn: 30,
+        milliseconds: 70,
+        compared: (name) => few.includes(name) || lower.includes(name),
+        // The memories of those who have one are full after ten thousand, and code is compiled for a good while longer.
+        warm: quick
+          ? { requests: 10_500, milliseconds: fresh ? 5000 : 1000 }
+          : fresh
+          ? { requests: 28_000, milliseconds: 10_000 }
+          : { requests: 50_000, milliseconds: 2500 },
+        once: (name) => fresh && remembers(name)
+      }
+    )
+    await Promise.all(servers.map((server) => server.stop()))
+  }
+
+  const tableOf = (title: string, text: string, pick: "cpu" | "rate"): Table => ({
+    title,
+    text,
+    columns: ["server", ...scenarios.map(([name]) => name)],
+    rows: names.map((name) => [
+      name,
+      ...scenarios.map(([scenario]) => withQuartiles(compare(found[scenario]!, name, "effect")[pick]))
+    ])
+  })
+  const seen = found["1,000 tokens"]!
+  const fresh = found["every token new"]!
+  console.log("  routes of one server …")
+  const pair = await routes(settings, all["1,000 tokens"]!)
+  return {
+    bars: names.filter((name) => !["express", "node:http", onNodeCrypto].includes(name)).map((name) => ({
+      name: name === "effect" ? "effect, no protection" : name,
+      share: compare(seen, name, "effect").cpu.median,
+      own: name.includes("effect-mcp-auth")
+    })),
+    tables: [
+      tableOf(
+        "A whole request, by CPU",
+        "How many requests a server answers for the CPU time in which the unprotected Effect server answers one.",
+        "cpu"
+      ),
+      tableOf(
+        "A whole request, by requests per second",
+        "The same by the clock on the wall, on a machine that is shared.",
+        "rate"
+      ),
+      {
+        title: "The handler alone",
+        text:
+          "CPU time that the listener of the server takes for a token seen before, without the sockets; to the one of the " +
+          "unprotected Effect server, less is better. No goal: it tells where the rest comes from.",
+        columns: ["server", "CPU"],
+        rows: few.map((name) => [name, withQuartiles(ratio(handled[name]!, handled["effect"]!))])
+      },
+      ...(quick ? [] : [floorsTable(pair, fresh)]),
+      ...(settings.few ? [] : [await unknownKids(issuer, unknown)])
+    ],
+    goals: [
+      ...routesGoal(
+        "seen/unprotected",
+        "Effect route, tokens seen before, to the unprotected route of the same server",
+        0.9,
+        pair,
+        seen
+      ),
+      ...goal("seen/mcp-auth", "the same, to Express + mcp-auth", 4, seen, own, "express + mcp-auth"),
+      ...goal(
+        "express/mcp-auth",
+        "Express with our adapter, to Express + mcp-auth",
+        1.8,
+        seen,
+        "express + effect-mcp-auth",
+        "express + mcp-auth"
+      ),
+      ...goal(
+        "new/jose",
+        "every token new, to plain jose on the same server",
+        1,
+        fresh,
+        own,
+        "effect + jose"
+      ),
+      ...goal(
+        "new/jose, node:crypto",
+        "the same with `Signature.layerNode`",
+        1.4,
+        fresh,
+        onNodeCrypto,
+        "effect + jose"
+      ),
+      ...routesGoal(
+        "garbage/unprotected",
+        "garbage rejected, to the unprotected route of the same server",
+        0.7,
+        await routes(settings, all["garbage"]!),
+        found["garbage"]!
+      ),
+      ...(quick ? [] : [await askedByUnknownKids(issuer, own, unknown)])
+    ]
+  }
+}
+
+const behind = "the route behind the gate"
+const beside = "the route beside it"
+const constant = "the route behind a middleware that gives a constant"
+
+const routes = ({ issuer, quick }: Settings, { statuses, tokens }: Scenario): Promise<Samples> =>
+  routesOf(
+    "effect, three routes",
+    issuer,
+    new Map([[behind, "/mcp"], [beside, "/open"], [constant, "/floor"]].map(([name, path]) =>
+      [name!, tokens.map(Load.getAt(path!))] as const
+    )),
+    (name) =>
+      name === behind ? statuses : ["200"],
+    quick
+      ? { processes: 1, count: 12, leadIn: 30, milliseconds: 70, warm: { requests: 20_000, milliseconds: 1500 } }
+      : { processes: 4, count: 24, leadIn: 30, milliseconds: 70, warm: { requests: 50_000, milliseconds: 3000 } }
+  )
+
+/** The goals that are about two routes, with what two servers say. */
+const routesGoal = (id: string, what: string, atLeast: number, pair: Samples, servers: Samples): ReadonlyArray<Goal> =>
+  goal(id, what, atLeast, pair, behind, beside).map((found) => ({
+    ...found,
+    note: `${found.note}; as two servers ${withQuartiles(compare(servers, own, "effect").cpu)}`
+  }))
+
+const floorsTable = (seen: Samples, fresh: Samples): Table => {
+  const newTo = (name: string) => withQuartiles(compare(fresh, name, "effect + jose").cpu)
+  return {
+    title: "Floors",
+    text:
+      "Middleware of Effect that protects nothing: it gives the handler a constant, as every middleware that lets a caller in " +
+      "gives it something, and checks at most the bare signature with a key at hand. What a gate does beyond that comes on top.",
+    columns: [
+      "middleware",
+      "1,000 tokens, to the unprotected route of the same server",
+      "every token new, to plain jose"
+    ],
+    rows: [
+      ["a constant, nothing else", withQuartiles(compare(seen, constant, beside).cpu), "–"],
+      ["a constant and jose's `compactVerify`", "–", newTo("floor, jose")],
+      ["effect-mcp-auth", withQuartiles(compare(seen, behind, beside).cpu), newTo(own)],
+      ["a constant and `crypto.verify`", "–", newTo("floor, node:crypto")],
+      ["effect-mcp-auth, node:crypto", "–", newTo(onNodeCrypto)]
+    ]
+  }
+}
+
+/** What 10,000 unknown key ids make a server ask of the provider. */
+const asks = async (issuer: Child.Issuer, name: string, unknown: ReadonlyArray<string>, count: number) => {
+  const server = await Child.server(name, issuer.url)
+  const [good] = await issuer.mint("RS256", 1)
+  await Load.run(server.port, [Load.get(good!)], { connections: 1, until: (sent) => sent === 1 })
+  const before = await issuer.requests()
+  await Load.run(server.port, unknown.map(Load.get), { until: (sent) => sent >= count })
+  const after = await issuer.requests()
+  await server.stop()
+  return after - before
+}
+
+const askedByUnknownKids = async (
+  issuer: Child.Issuer,
+  name: string,
+  unknown: ReadonlyArray<string>
+): Promise<Goal> => ({
+  id: "unknown-kid/requests",
+  what: "provider requests caused by 10,000 unknown `kid`s in a minute",
+  reach: { atMost: 2 },
+  found: spread([await asks(issuer, name, unknown, 10_000)])
+})
+
+const unknownKids = async (issuer: Child.Issuer, unknown: ReadonlyArray<string>): Promise<Table> => {
+  const rows: Array<ReadonlyArray<string>> = []
+  for (const name of contenders.filter((_) => !unprotected.includes(_))) {
+    // One by one, that is: those who ask each time would ask ten thousand times.
+    rows.push([name, String(await asks(issuer, name, unknown, 1000))])
+  }
+  return {
+    title: "1,000 tokens with an unknown `kid`",
+    text: "Requests that the provider gets because of them.",
+    columns: ["server", "requests"],
+    rows
+  }
+}

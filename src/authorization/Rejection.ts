@@ -1,0 +1,367 @@
+/**
+ * From a failure to what the client sees: the one place that knows statuses and challenges.
+ *
+ * @since 0.1.0
+ */
+import {
+  type AuthError,
+  type InsufficientScope,
+  type InvalidDpopProof,
+  MissingCredentials
+} from "../protocol/AuthError.ts"
+import * as Challenge from "../protocol/Challenge.ts"
+import type { Scheme } from "../protocol/Credentials.ts"
+import type { Principal } from "../verification/Principal.ts"
+import type { ProtectedResource } from "./ProtectedResource.ts"
+
+/**
+ * An answer, ready to be translated into the host's: status, headers (lower-case names), body.
+ *
+ * **Details**
+ *
+ * The gate gives it instead of letting a request in. The answer to a preflight is one, too, with status 204.
+ *
+ * `reason` and `error` are for the operator. They are never part of `headers` and `body`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Rejection {
+  readonly _tag: "Rejection"
+  readonly status: 204 | 400 | 401 | 403 | 404 | 408 | 413 | 415 | 500 | 503
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+  readonly reason: string
+  readonly error: AuthError | undefined
+}
+
+/**
+ * Which scopes a 403 asks for.
+ *
+ * **Details**
+ *
+ * Clients of MCP revisions before 2026-07-28 replace their scopes by the challenged ones; newer ones add them up. `"auto"`
+ * looks at the revision of the request and repeats granted scopes for old clients only.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ChallengeScopes = "auto" | "required" | "required-and-granted"
+
+/**
+ * What is known of the request when an operation is rejected.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Circumstances {
+  readonly principal: Principal | undefined
+  /** The `MCP-Protocol-Version` header. */
+  readonly protocolVersion: string | undefined
+  /** How the token was presented, which decides whose challenge carries the error. Default: as the principal's is bound. */
+  readonly scheme?: Scheme | undefined
+}
+
+/**
+ * Turns failures into answers, for one resource.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Rejections {
+  readonly of: (error: AuthError, circumstances: Circumstances) => Rejection
+  /** An anonymous caller wants an operation with these scopes: sign in, and ask for them along with the baseline. */
+  readonly signIn: (scopes: ReadonlyArray<string>) => Rejection
+  /** The `Host` is none under which this server may be addressed (MCP Streamable HTTP, DNS rebinding). */
+  readonly host: Rejection
+  /** The `Origin` is none that may call this server (MCP Streamable HTTP, DNS rebinding). */
+  readonly origin: Rejection
+  /** The answer to a preflight from an allowed origin, given its `Access-Control-Request-Headers`. */
+  readonly preflight: (origin: string, requestedHeaders: string | undefined) => Rejection
+  /** There is no such session for this caller. */
+  readonly session: Rejection
+  /** The gate is closing, or closed: whoever runs it shuts down. Without a challenge, as for any outage. */
+  readonly closing: Rejection
+  /** Something broke that no failure of the closed set describes. Nothing of it is told to the client. */
+  readonly broken: Rejection
+}
+
+/**
+ * Prepares every answer that does not depend on the request.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (resource: ProtectedResource, challengeScopes: ChallengeScopes): Rejections => {
+  const { algorithms: algs, mode } = resource.dpop
+  // Bearer comes first, with what every client looks for; the error stands where the scheme of the request does. Where
+  // only DPoP comes in, there is only its challenge.
+  const challengesOf = ({ error, errorDescription, ...rest }: Challenge.DpopParameters, scheme: Scheme) => {
+    const place = { ...rest, resourceMetadata: resource.metadataUrl }
+    if (mode === "required") return [Challenge.dpop({ ...place, error, errorDescription })]
+    if (scheme === "DPoP") {
+      return [Challenge.bearer(place), Challenge.dpop({ error, scope: rest.scope, errorDescription, algs })]
+    }
+    const bearer = Challenge.bearer({ ...place, error: error as Challenge.BearerParameters["error"], errorDescription })
+    return mode === "off" ? [bearer] : [bearer, Challenge.dpop({ algs })]
+  }
+  const challenge = (options: Omit<Challenge.DpopParameters, "algs">, scheme: Scheme = "Bearer") => ({
+    "www-authenticate": Challenge.encode(challengesOf({ ...options, algs }, scheme)),
+    // A browser hides the challenge from its script unless told otherwise.
+    "access-control-expose-headers": mode === "off" ? "WWW-Authenticate" : "WWW-Authenticate, DPoP-Nonce"
+  })
+  const rejection = (
+    status: Rejection["status"],
+    reason: string,
+    error: AuthError | undefined,
+    content: { readonly code: string; readonly description: string } | undefined,
+    headers: Readonly<Record<string, string>> = {}
+  ): Rejection => ({
+    _tag: "Rejection",
+    status,
+    reason,
+    error,
+    headers: {
+      "cache-control": "no-store",
+      ...headers,
+      ...(content === undefined ? {} : { "content-type": "application/json" })
+    },
+    body: content === undefined
+      ? ""
+      : JSON.stringify({ error: content.code, error_description: content.description })
+  })
+
+  const baseline = resource.requestedScopes(resource.baseline, undefined)
+  const unauthenticated = challenge({ scope: baseline })
+  const invalidTokenText = "The access token is expired, revoked, malformed or not meant for this server"
+  const schemeOf = ({ principal, scheme }: Circumstances): Scheme =>
+    scheme ?? (mode !== "off" && principal !== undefined && Object.hasOwn(principal.claims, "cnf") ? "DPoP" : "Bearer")
+  const prepared = {
+    Bearer: new Map<string, Map<string, Rejection>>(),
+    DPoP: new Map<string, Map<string, Rejection>>()
+  }
+  // An error that carries nothing but its reason has one answer, made when it is first needed.
+  const once = (error: AuthError, answer: () => Rejection, scheme: Scheme = "Bearer"): Rejection => {
+    const of = prepared[scheme].get(error._tag) ?? new Map<string, Rejection>()
+    const known = of.get(error.reason)
+    if (known !== undefined) return known
+    const made = answer()
+    prepared[scheme].set(error._tag, of.set(error.reason, made))
+    return made
+  }
+
+  const asked = (error: InsufficientScope, { principal, protocolVersion }: Circumstances): ReadonlyArray<string> => {
+    const repeats = challengeScopes === "required-and-granted" ||
+      (challengeScopes === "auto" && (protocolVersion === undefined || protocolVersion < "2026-07-28"))
+    return repeats && principal !== undefined
+      ? [...error.required, ...[...principal.granted].filter((scope) => resource.offered.has(scope))]
+      : error.required
+  }
+
+  return {
+    host: rejection(403, "foreign-host", undefined, {
+      code: "invalid_request",
+      description: "Requests with this Host header are not allowed"
+    }),
+    preflight,
+    origin: rejection(403, "origin", undefined, {
+      code: "invalid_request",
+      description: "Requests from this origin are not allowed"
+    }),
+    session: rejection(404, "session", undefined, undefined),
+    closing: rejection(503, "closing", undefined, unavailable, { "retry-after": "1" }),
+    broken: rejection(500, "broken", undefined, serverError),
+    signIn: (scopes) =>
+      rejection(
+        401,
+        noCredentials.reason,
+        noCredentials,
+        undefined,
+        challenge({ scope: resource.requestedScopes([...resource.baseline, ...scopes], undefined) })
+      ),
+    of: (error, circumstances) => {
+      switch (error._tag) {
+        case "MissingCredentials":
+          return once(error, () => rejection(401, error.reason, error, undefined, unauthenticated))
+        case "MalformedRequest": {
+          const scheme = schemeOf(circumstances)
+          return once(error, () => malformed(error, scheme), scheme)
+        }
+        case "InvalidToken": {
+          const scheme = schemeOf(circumstances)
+          const answer = () =>
+            rejection(
+              401,
+              error.reason,
+              error,
+              { code: "invalid_token", description: invalidTokenText },
+              challenge({ error: "invalid_token", scope: baseline, errorDescription: invalidTokenText }, scheme)
+            )
+          return once(error, answer, scheme)
+        }
+        case "InvalidDpopProof":
+          return error.nonce === undefined ? once(error, () => unproven(error)) : unproven(error)
+        case "InsufficientScope": {
+          if (error.reason === "unlisted") {
+            // No scope could help, so there is nothing to ask for: a challenge would make clients sign in for ever.
+            return rejection(403, error.reason, error, { code: "access_denied", description: error.message })
+          }
+          const description = "The access token lacks a scope that this operation needs"
+          return rejection(
+            403,
+            error.reason,
+            error,
+            { code: "insufficient_scope", description },
+            challenge({
+              error: "insufficient_scope",
+              scope: resource.requestedScopes(asked(error, circumstances), circumstances.principal?.issuer),
+              errorDescription: description
+            }, schemeOf(circumstances))
+          )
+        }
+        // Without a challenge: the token may be fine, and a client must not sign in again for an outage.
+        case "AuthorizationServerUnavailable":
+        case "ReplayStoreUnavailable":
+          return rejection(503, error.reason, error, unavailable, { "retry-after": secondsOf(error.retryAfter) })
+        case "InvalidMetadata":
+          return rejection(503, error.reason, error, unavailable, { "retry-after": "30" })
+        case "AuthConfigError":
+          return rejection(500, error.reason, error, serverError)
+      }
+    }
+  }
+
+  function unproven(error: InvalidDpopProof): Rejection {
+    const { nonce, reason } = error
+    const code = nonce === undefined ? "invalid_dpop_proof" : "use_dpop_nonce"
+    const description = nonce === undefined
+      ? "The DPoP proof is missing, malformed, used, too old, or not for this request, this token and its key"
+      : "The DPoP proof needs the nonce of the DPoP-Nonce header"
+    return rejection(401, reason, error, { code, description }, {
+      ...challenge({ error: code, scope: baseline, errorDescription: description }, "DPoP"),
+      ...(nonce === undefined ? {} : { "dpop-nonce": nonce })
+    })
+  }
+
+  function malformed(error: Extract<AuthError, { _tag: "MalformedRequest" }>, scheme: Scheme): Rejection {
+    const content = { code: "invalid_request", description: error.message }
+    switch (error.reason) {
+      case "not-json":
+      case "not-json-rpc":
+      case "too-deep":
+      case "too-many-operations":
+      case "name-too-long":
+      case "name-not-text":
+      case "state":
+        return rejection(400, error.reason, error, content)
+      case "content-type":
+        return rejection(415, error.reason, error, content)
+      case "too-large":
+        return rejection(413, error.reason, error, content)
+      case "too-slow":
+        // The rest of the body may never come (RFC 9110 §15.5.9).
+        return rejection(408, error.reason, error, content, { connection: "close" })
+      default:
+        return rejection(
+          400,
+          error.reason,
+          error,
+          content,
+          challenge({ error: "invalid_request", errorDescription: error.message }, scheme)
+        )
+    }
+  }
+}
+
+/**
+ * Tells whether an answer is that to a preflight.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isPreflight = (rejection: Rejection): boolean => rejection.reason === "preflight"
+
+/**
+ * Adds to an answer the headers with which a browser lets a page of this origin read it. The origin must be an allowed one.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const readableBy = (rejection: Rejection, origin: string): Rejection => {
+  const { headers } = rejection
+  if ("access-control-allow-origin" in headers) return rejection
+  const exposed = ["access-control-expose-headers" in headers ? headers["access-control-expose-headers"] : undefined]
+  if ("retry-after" in headers) exposed.push("Retry-After")
+  const exposes = exposed.filter((_) => _ !== undefined).join(", ")
+  return {
+    ...rejection,
+    headers: {
+      ...headers,
+      "access-control-allow-origin": origin,
+      ...(exposes === "" ? {} : { "access-control-expose-headers": exposes }),
+      vary: "Origin"
+    }
+  }
+}
+
+/** What MCP clients send, besides the parameters of x-mcp-header, whose names each server chooses. */
+const clientHeaders = [
+  "authorization",
+  "content-type",
+  "accept",
+  "last-event-id",
+  "mcp-session-id",
+  "mcp-protocol-version",
+  "mcp-method",
+  "mcp-name",
+  "dpop"
+]
+
+/**
+ * Answers a preflight (Fetch §4.8).
+ *
+ * Header names that the page asks for are allowed, too: the origin is one that the author allowed, a request still needs its
+ * token, and no cookie is sent, since `Access-Control-Allow-Credentials` is absent. A fixed list would exclude `Mcp-Param-*`
+ * and tracing headers, and `*` does not include `Authorization`. Only names of headers are echoed, and few of them.
+ */
+const preflight = (origin: string, requestedHeaders: string | undefined): Rejection => {
+  const requested = requestedHeaders === undefined || requestedHeaders.length > longestRequest
+    ? []
+    : requestedHeaders.split(",").map((_) => _.trim().toLowerCase()).filter((_) => headerName.test(_))
+  return {
+    _tag: "Rejection",
+    status: 204,
+    headers: {
+      "access-control-allow-origin": origin,
+      "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
+      "access-control-allow-headers": [...new Set([...clientHeaders, ...requested])].join(", "),
+      "access-control-max-age": "7200",
+      vary: "Origin, Access-Control-Request-Headers"
+    },
+    body: "",
+    reason: "preflight",
+    error: undefined
+  }
+}
+
+/** In characters. A browser sends the names of the headers that a script set. */
+const longestRequest = 1024
+
+/** Whole seconds from 1 to an hour: the error may come from a look-up or a store of the user's. */
+const secondsOf = (retryAfter: number): string =>
+  String(Number.isNaN(retryAfter) ? 1 : Math.min(Math.max(Math.ceil(retryAfter), 1), 3_600))
+
+// Without `*`, which would allow every header.
+const headerName = /^[!#$%&'+\-.^_`|~0-9a-z]+$/
+
+const noCredentials = new MissingCredentials({ reason: "no-authorization" })
+
+const serverError = {
+  code: "server_error",
+  description: "The server cannot check access tokens"
+}
+
+const unavailable = {
+  code: "temporarily_unavailable",
+  description: "Access tokens cannot be checked at the moment; try again later"
+}

@@ -1,0 +1,140 @@
+import * as base64url from "./Base64Url.ts"
+
+/* Which public keys (RFC 7517) are good enough, and for what. */
+
+const rsa = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
+const curves: Readonly<Record<string, ReadonlyArray<string>>> = Object.assign(Object.create(null), {
+  "EC P-256": ["ES256"],
+  "EC P-384": ["ES384"],
+  "EC P-521": ["ES512"],
+  "OKP Ed25519": ["EdDSA", "Ed25519"]
+})
+
+/**
+ * The algorithms that a key may verify; none for a key that is not to be used: a symmetric or private one, one for
+ * encryption, a weak or unknown one, one with a member of the wrong type.
+ */
+export const algorithmsOf = (jwk: Readonly<Record<string, unknown>>): ReadonlyArray<string> => {
+  const { alg, crv, kid, kty, use } = jwk
+  const operations = jwk["key_ops"]
+  if (kid !== undefined && typeof kid !== "string") return []
+  if (use !== undefined && use !== "sig") return []
+  if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify"))) return []
+  if (Object.hasOwn(jwk, "d") || Object.hasOwn(jwk, "k")) return [] // private or symmetric: its secrecy is gone
+  const able = kty === "RSA"
+    ? isStrongRsa(jwk["n"], jwk["e"]) ? rsa : []
+    : (typeof kty === "string" && typeof crv === "string" && curves[`${kty} ${crv}`]) || []
+  if (alg === undefined) return able
+  if (typeof alg !== "string" || !able.includes(alg)) return []
+  return alg === "EdDSA" || alg === "Ed25519" ? able : [alg]
+}
+
+const isStrongRsa = (n: unknown, e: unknown): boolean => {
+  if (typeof n !== "string" || typeof e !== "string" || n.length > 2048) return false
+  const modulus = base64url.decode(n)
+  const exponent = base64url.decode(e)
+  if (modulus === undefined || exponent === undefined || exponent.length === 0 || exponent.length > 8) return false
+  const bits = bitLength(modulus)
+  const value = exponent.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n)
+  return bits >= 2048 && bits <= 8192 && value >= 65537n && (value & 1n) === 1n && !isRoca(modulus)
+}
+
+const smallPrimes = [
+  3,
+  5,
+  7,
+  11,
+  13,
+  17,
+  19,
+  23,
+  29,
+  31,
+  37,
+  41,
+  43,
+  47,
+  53,
+  59,
+  61,
+  67,
+  71,
+  73,
+  79,
+  83,
+  89,
+  97,
+  101,
+  103,
+  107
+]
+  .concat([109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167])
+
+/** The powers of 65537 modulo a prime. */
+const powersOf = (prime: number): ReadonlySet<number> => {
+  const powers = new Set<number>()
+  for (let power = 1; !powers.has(power); power = (power * 65537) % prime) powers.add(power)
+  return powers
+}
+
+/**
+ * A modulus of the library with CVE-2017-15361 ("ROCA"), which can be factored: modulo each small prime it is a power of
+ * 65537. Of other moduli one in a hundred million is.
+ */
+const isRoca = (modulus: Uint8Array): boolean =>
+  smallPrimes.every((prime) =>
+    powersOf(prime).has(modulus.reduce((remainder, byte) => (remainder * 256 + byte) % prime, 0))
+  )
+
+const bitLength = (bytes: Uint8Array): number => {
+  const first = bytes.findIndex((byte) => byte !== 0)
+  return first === -1 ? 0 : (bytes.length - first) * 8 - Math.clz32(bytes[first]!) + 24
+}
+
+/** Only what the key is made of: a library must not stumble over, or believe, anything else in the entry. */
+export const publicMembers = ({ crv, e, kty, n, x, y }: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(Object.entries({ kty, n, e, crv, x, y }).filter(([, value]) => value !== undefined))
+
+/** Nothing that lies about a key: what every key may say of itself, and what keys of its type are made of. */
+const members: Readonly<Record<string, ReadonlySet<string>>> = Object.fromEntries(
+  [["RSA", ["n", "e"]], ["EC", ["crv", "x", "y"]], ["OKP", ["crv", "x"]]].map(([kty, own]) => [
+    kty as string,
+    new Set([
+      "kty",
+      "use",
+      "key_ops",
+      "alg",
+      "kid",
+      "ext",
+      "x5u",
+      "x5c",
+      "x5t",
+      "x5t#S256",
+      ...own as ReadonlyArray<string>
+    ])
+  ])
+)
+
+/**
+ * A key that a stranger sends along (RFC 9449 §4.2): what it is made of, and its thumbprint as RFC 7638 writes it before
+ * it is hashed. `undefined` for one that is not fit for the algorithm, that is not public, that has members of another
+ * type of key, or members that nobody registered.
+ */
+export const readEmbedded = (
+  jwk: unknown,
+  algorithm: string
+): { readonly jwk: Readonly<Record<string, unknown>>; readonly thumbprintOf: string } | undefined => {
+  if (typeof jwk !== "object" || jwk === null || Array.isArray(jwk)) return undefined
+  const given = jwk as Readonly<Record<string, unknown>>
+  if (!algorithmsOf(given).includes(algorithm)) return undefined
+  const { kty } = given
+  if (!Object.keys(given).every((name) => members[kty as string]!.has(name))) return undefined
+  const own = publicMembers(given)
+  if (
+    kty !== "RSA" && ![own["x"], own["y"] ?? own["x"]].every((_) => typeof _ === "string" && base64url.isCanonical(_))
+  ) {
+    return undefined
+  }
+  const sorted = Object.keys(own).sort().map((name) => [name, own[name]])
+  return { jwk: own, thumbprintOf: JSON.stringify(Object.fromEntries(sorted)) }
+}

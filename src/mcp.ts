@@ -1,6 +1,0 @@
-/**
- * The gate on Effect's own MCP server.
- *
- * @since 0.1.0
- */
-export * as McpAuth from "./servers/McpAuth.ts"

@@ -1,0 +1,336 @@
+/**
+ * Decides which network addresses may be contacted on behalf of another party. A URL that comes out of a document, a token
+ * or a request was written by that party: fetched without a guard, it reaches every host that this machine can reach
+ * (server-side request forgery, RFC 9728 §7.7).
+ *
+ * Hosts that the configuration names need no guard: an authorization server may run in a private network. Hosts that the
+ * metadata of an authorization server names are checked, see `AuthorizationServer.allowPrivateEndpoints`.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientError from "effect/http/HttpClientError"
+import * as WellKnown from "../protocol/WellKnown.ts"
+import * as nodeDns from "./internal/nodeDns.ts"
+import { Sharing } from "./Sharing.ts"
+
+/**
+ * Tells whether a text is the address of a host on the public Internet: an IPv4 address in dotted form, or an IPv6
+ * address with or without brackets.
+ *
+ * **Details**
+ *
+ * What the special-purpose registries of IANA (RFC 6890) set apart is not: this host, loopback, private, shared,
+ * link-local (where cloud providers put their metadata), documentation, benchmarking, multicast, reserved. An IPv6 address
+ * that carries an IPv4 address (mapped, compatible, translated, NAT64, 6to4, ISATAP) is as public as that one. Teredo, and
+ * anything outside global unicast, is not.
+ *
+ * **Example** (Inside and outside)
+ *
+ * ```ts
+ * import { AddressGuard } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * assert.ok(AddressGuard.isPublic("93.184.216.34"))
+ * assert.ok(!AddressGuard.isPublic("10.0.0.1"))
+ * assert.ok(!AddressGuard.isPublic("::1"))
+ * ```
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isPublic = (address: string): boolean => {
+  const v4 = parseV4(address)
+  if (v4 !== undefined) return isPublicV4(v4)
+  const v6 = parseV6(address.startsWith("[") && address.endsWith("]") ? address.slice(1, -1) : address)
+  return v6 !== undefined && isPublicV6(v6)
+}
+
+type V4 = readonly [number, number, number, number]
+
+const parseV4 = (text: string): V4 | undefined => {
+  const parts = text.split(".")
+  // One spelling only: 010 is eight to some and ten to others.
+  return parts.length === 4 && parts.every((_) => /^(?:0|[1-9]\d{0,2})$/.test(_) && Number(_) <= 255)
+    ? parts.map(Number) as unknown as V4
+    : undefined
+}
+
+const isPublicV4 = ([a, b, c]: V4): boolean =>
+  !(
+    a === 0 || a === 10 || a === 127 || a >= 224 ||
+    (a === 100 && b >= 64 && b < 128) ||
+    (a === 169 && b === 254) ||
+    (a === 172 && b >= 16 && b < 32) ||
+    (a === 192 && b === 0 && (c === 0 || c === 2)) ||
+    (a === 192 && b === 31 && c === 196) ||
+    (a === 192 && b === 52 && c === 193) ||
+    (a === 192 && b === 88 && c === 99) ||
+    (a === 192 && b === 168) ||
+    (a === 192 && b === 175 && c === 48) ||
+    (a === 198 && (b === 18 || b === 19)) ||
+    (a === 198 && b === 51 && c === 100) ||
+    (a === 203 && b === 0 && c === 113)
+  )
+
+/** Eight groups of 16 bits; `undefined` for a zone (`fe80::1%eth0`) and for whatever is none. */
+const parseV6 = (text: string): ReadonlyArray<number> | undefined => {
+  const halves = text.split("::")
+  if (halves.length > 2) return undefined
+  const groupsOf = (half: string, last: boolean): ReadonlyArray<number> | undefined => {
+    if (half === "") return []
+    const groups: Array<number> = []
+    const parts = half.split(":")
+    for (const [index, part] of parts.entries()) {
+      const v4 = last && index === parts.length - 1 ? parseV4(part) : undefined
+      if (v4 !== undefined) groups.push(v4[0] * 256 + v4[1], v4[2] * 256 + v4[3])
+      else if (/^[0-9a-fA-F]{1,4}$/.test(part)) groups.push(Number.parseInt(part, 16))
+      else return undefined
+    }
+    return groups
+  }
+  const head = groupsOf(halves[0]!, halves.length === 1)
+  const tail = halves.length === 1 ? [] : groupsOf(halves[1]!, true)
+  if (head === undefined || tail === undefined) return undefined
+  const missing = 8 - head.length - tail.length
+  if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined
+  return [...head, ...Array.from({ length: missing }, () => 0), ...tail]
+}
+
+const isPublicV6 = (groups: ReadonlyArray<number>): boolean => {
+  const [a, b, c, , e, f] = groups as [number, number, number, number, number, number]
+  const v4At = (index: number): V4 => {
+    const [high, low] = [groups[index]!, groups[index + 1]!]
+    return [high >> 8, high & 255, low >> 8, low & 255]
+  }
+  const zeros = (from: number, to: number) => groups.slice(from, to).every((_) => _ === 0)
+  if (zeros(0, 5) && f === 0xffff) return isPublicV4(v4At(6)) // mapped, RFC 4291 §2.5.5.2
+  if (zeros(0, 4) && e === 0xffff && f === 0) return isPublicV4(v4At(6)) // translated, RFC 7915
+  if (zeros(0, 6)) return isPublicV4(v4At(6)) // compatible, and :: and ::1
+  if (a === 0x64 && b === 0xff9b && zeros(2, 6)) return isPublicV4(v4At(6)) // NAT64, RFC 6052
+  if ((a & 0xe000) !== 0x2000) return false // outside global unicast
+  if (a === 0x2001 && b < 0x200) return false // protocol assignments: Teredo, benchmarking, ORCHID
+  if (a === 0x2001 && b === 0xdb8) return false // documentation
+  if (a === 0x3fff && b < 0x1000) return false // documentation, RFC 9637
+  if (a === 0x2620 && b === 0x4f && c === 0x8000) return false // AS112
+  if (a === 0x2002 && !isPublicV4(v4At(1))) return false // 6to4, RFC 3056
+  if ((e & 0xfdff) === 0 && f === 0x5efe && !isPublicV4(v4At(6))) return false // ISATAP, RFC 5214 §6.1
+  return true
+}
+
+/** No name is longer (RFC 1035 §2.3.4). A URL parser takes any length, and the dots at the end are removed in quadratic time. */
+const maximumName = 255
+
+/**
+ * Tells whether the host of a URL may be the name of a public one: an address must be public, a name must not be one that
+ * stands for this machine or its network (`localhost`, `printer`, `x.local`, `x.internal`, `x.home.arpa`).
+ *
+ * **Gotchas**
+ *
+ * A name says nothing about the address behind it. Use `resolvesPublicly`, or `lookup`, as well.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isPublicHost = (hostname: string): boolean => {
+  if (hostname.length > maximumName) return false
+  const name = hostname.toLowerCase().replace(/\.+$/, "")
+  if (name.includes(":") || /^[\d.]+$/.test(name)) return isPublic(name)
+  return name.includes(".") &&
+    !/\.(?:localhost|local|localdomain|internal|intranet|lan|home|home\.arpa|corp|svc)$/.test(name)
+}
+
+/**
+ * Finds the addresses of a name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Resolve = (hostname: string) => Effect.Effect<ReadonlyArray<string>, unknown>
+
+/**
+ * The resolver of `resolvesPublicly`. Default: `node:dns` on Node, Bun and Deno; `undefined`, which checks names by their
+ * spelling only, on every other platform.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const Resolver: Context.Reference<Resolve | undefined> = Context.Reference<Resolve | undefined>(
+  "effect-mcp-auth/AddressGuard/Resolver",
+  { defaultValue: () => nodeDns.dns() === undefined ? undefined : resolveByNode }
+)
+
+const resolveByNode: Resolve = (hostname) =>
+  Effect.map(
+    Effect.tryPromise(() => nodeDns.dns()!.promises.lookup(hostname, { all: true })),
+    (found) => found.map(({ address }) => address)
+  )
+
+/**
+ * Whether the host of a URL is public. `"unknown"`: it has a name, and the resolver did not answer in time.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reach = "public" | "private" | "unknown"
+
+/**
+ * Finds out where the host of a URL is: by `isPublicHost`, and, if there is a `Resolver`, by the addresses of the name, all
+ * of which must be public.
+ *
+ * **Details**
+ *
+ * A name that has no address counts as public: this machine cannot connect to it, or connects through a proxy, whose own
+ * rules decide. If the resolver takes longer than 2 seconds, nothing is known, since the connection may get a later answer.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const reach = (hostname: string): Effect.Effect<Reach> => {
+  const isAddress = hostname.includes(":") || /^[\d.]+$/.test(hostname)
+  if (isAddress || !isPublicHost(hostname)) return Effect.succeed(isPublicHost(hostname) ? "public" : "private")
+  return Effect.gen(function*() {
+    const resolve = yield* Resolver
+    if (resolve === undefined || !(yield* Sharing)) return "public"
+    return yield* resolve(hostname).pipe(
+      Effect.orElseSucceed((): ReadonlyArray<string> => []),
+      Effect.map((addresses): Reach => addresses.every(isPublic) ? "public" : "private"),
+      Effect.timeoutOrElse({ duration: Duration.seconds(2), orElse: () => Effect.succeed<Reach>("unknown") })
+    )
+  })
+}
+
+/**
+ * Tells whether the host of a URL is a public one, as `reach` finds out.
+ *
+ * **Details**
+ *
+ * A name that is not resolved within 2 seconds is rejected. Where names are resolved by a proxy only, and the resolver of
+ * this machine does not answer at all, provide `Resolver` with `undefined`. Workers do not resolve names, and cannot reach
+ * private networks.
+ *
+ * **Gotchas**
+ *
+ * The connection resolves the name again. A name whose address changes in between (DNS rebinding) passes, unless the
+ * client connects only to addresses that were checked: see `lookup`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const resolvesPublicly = (hostname: string): Effect.Effect<boolean> =>
+  Effect.map(reach(hostname), (found) => found === "public")
+
+/**
+ * What a guarded client may ask beside public hosts.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ClientOptions {
+  /** Hosts on loopback, also by plain http: for servers under development, on loopback themselves. Default: `false`. */
+  readonly allowLoopback?: boolean | undefined
+}
+
+/**
+ * An `HttpClient` that asks public hosts only, by https; every other request fails before a connection is opened.
+ *
+ * **When to use**
+ *
+ * URLs come from another party, such as a tenant that names an issuer.
+ *
+ * **Gotchas**
+ *
+ * Names are checked with `resolvesPublicly`, and resolved again by the client underneath. Against DNS rebinding that client
+ * must reject private addresses itself: see `lookup`.
+ *
+ * **Example** (Issuers that others name)
+ *
+ * ```ts
+ * import { AddressGuard } from "effect-mcp-auth"
+ * import { Effect } from "effect"
+ * import { FetchHttpClient, HttpClient } from "effect/http"
+ * import assert from "node:assert/strict"
+ *
+ * const ask = Effect.flatMap(HttpClient.HttpClient, (client) =>
+ *   AddressGuard.client(client).get("https://169.254.169.254/latest/meta-data"))
+ *
+ * const rejected = await Effect.runPromise(ask.pipe(Effect.flip, Effect.provide(FetchHttpClient.layer)))
+ * assert.strictEqual(rejected._tag, "HttpClientError")
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const client = (self: HttpClient.HttpClient, options: ClientOptions = {}): HttpClient.HttpClient =>
+  HttpClient.make((request, url) =>
+    Effect.flatMap(
+      options.allowLoopback === true && WellKnown.isSecure(url) && WellKnown.isLoopback(url.hostname)
+        ? Effect.succeed(true)
+        : url.protocol === "https:"
+        ? resolvesPublicly(url.hostname)
+        : Effect.succeed(false),
+      (isAllowed) =>
+        isAllowed ? self.execute(request) : Effect.fail(
+          new HttpClientError.HttpClientError({
+            reason: new HttpClientError.TransportError({
+              request,
+              description: `${url.protocol}//${url.host} is not known to be a public https host`
+            })
+          })
+        )
+    )
+  )
+
+/**
+ * An address as `lookup` of `node:dns` gives it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Address {
+  readonly address: string
+  readonly family: number
+}
+
+type Callback = (error: any, address: any, family?: number) => void
+
+/**
+ * A function in the form of `lookup` of `node:dns`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Lookup = (hostname: string, options: any, callback: Callback) => void
+
+/**
+ * Wraps a look-up of names so that a name with an address that is not public has none at all. The connection is opened to
+ * the very addresses that were judged, so a name that changes its address in between (DNS rebinding) gains nothing.
+ *
+ * **Example** (A client for issuers that strangers name)
+ *
+ * ```ts
+ * import { NodeHttpClient } from "@effect/platform-node"
+ * import { Effect, Layer } from "effect"
+ * import { AddressGuard } from "effect-mcp-auth"
+ * import { HttpClient } from "effect/http"
+ * import { lookup } from "node:dns"
+ *
+ * const Guarded = Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, AddressGuard.client)).pipe(
+ *   Layer.provide(NodeHttpClient.layerNodeHttpOptions({ lookup: AddressGuard.lookup(lookup) }))
+ * )
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const lookup = (self: Lookup): Lookup => (hostname, options, callback) =>
+  self(hostname, options, (error, found, family) => {
+    if (error) return callback(error, found, family)
+    const addresses: ReadonlyArray<Address> = Array.isArray(found) ? found : [{ address: found, family: family ?? 0 }]
+    return addresses.length > 0 && addresses.every(({ address }) => isPublic(address))
+      ? callback(null, found, family)
+      : callback(Object.assign(new Error(`${hostname} has no public address`), { code: "ENOTFOUND" }), undefined)
+  })

@@ -1,0 +1,185 @@
+/**
+ * How this server proves to an authorization server who it is (RFC 6749 §2.3, OpenID Connect Core §9, RFC 6750).
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Algorithm from "../crypto/Algorithm.ts"
+import * as Signature from "../crypto/Signature.ts"
+import { AuthConfigError } from "../protocol/AuthError.ts"
+
+/**
+ * A client id and a secret: sent as HTTP Basic, or in the body where a server insists on it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Secret {
+  readonly clientId: string
+  readonly clientSecret: Redacted.Redacted
+  /** Default: `client_secret_basic`. */
+  readonly method?: "client_secret_basic" | "client_secret_post" | undefined
+}
+
+/**
+ * A client id and a private key: `private_key_jwt` (RFC 7523 §2.2). No secret travels.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PrivateKey {
+  readonly clientId: string
+  /** A private JSON Web Key. Its `alg` names the algorithm, its `kid` is sent along. */
+  readonly privateKey: Redacted.Redacted<Readonly<Record<string, unknown>>>
+  /** Default: `private_key_jwt`, the only one for a key. */
+  readonly method?: "private_key_jwt" | undefined
+  /** `aud` of the assertion. Default: the issuer. */
+  readonly assertionAudience?: string | undefined
+}
+
+/**
+ * A token of this server's own.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Bearer {
+  readonly bearerToken: Redacted.Redacted
+  /** Default: `bearer`, the only one for a token. */
+  readonly method?: "bearer" | undefined
+}
+
+/**
+ * The ways, told apart by what is given.
+ *
+ * **Example** (A secret, sent as the server wants it)
+ *
+ * ```ts
+ * import { type ClientAuthentication } from "effect-mcp-auth"
+ * import { Redacted } from "effect"
+ *
+ * const todos: ClientAuthentication.ClientAuthentication = {
+ *   clientId: "todos",
+ *   clientSecret: Redacted.make("from the place where secrets are")
+ * }
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ClientAuthentication = Secret | PrivateKey | Bearer
+
+/**
+ * What a request carries of it: header lines and form parameters. Secret, all of it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Proof {
+  readonly headers: Readonly<Record<string, string>>
+  readonly parameters: Readonly<Record<string, string>>
+}
+
+/**
+ * Checks what was given, and makes the proofs of the requests to come. `option` is the name that an error gives to it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  input: ClientAuthentication,
+  { issuer, option }: { readonly issuer: string; readonly option: string }
+): Effect.Effect<Effect.Effect<Proof>, AuthConfigError> =>
+  Effect.gen(function*() {
+    const fail = (member: string, fix: string, reason: AuthConfigError["reason"] = "malformed") =>
+      new AuthConfigError({ reason, option: `${option}.${member}`, fix })
+    const given = ["clientSecret", "privateKey", "bearerToken"].filter((_) => _ in input)
+    if (given.length === 0) {
+      return yield* fail(
+        "clientSecret",
+        "say who asks: clientId with clientSecret, clientId with privateKey, or bearerToken",
+        "missing"
+      )
+    }
+    if (given.length > 1) {
+      return yield* fail(given[0]!, `give one of ${given.join(", ")}: nobody could say which one counts`, "conflict")
+    }
+    const fits = "clientSecret" in input
+      ? ["client_secret_basic", "client_secret_post"]
+      : "privateKey" in input
+      ? ["private_key_jwt"]
+      : ["bearer"]
+    if (input.method !== undefined && !fits.includes(input.method)) {
+      return yield* fail("method", `write ${fits.join(" or ")}, or leave it out; ${String(input.method)} does not fit`)
+    }
+    if (!("bearerToken" in input) && !isText(input.clientId)) {
+      return yield* fail("clientId", "write the client id that the authorization server gave to this server", "missing")
+    }
+    if ("bearerToken" in input) {
+      const token = secretOf(input.bearerToken)
+      if (token === undefined || /[^\x21-\x7e]/.test(token)) {
+        return yield* fail("bearerToken", "give Redacted.make(token), printable and not empty")
+      }
+      return Effect.succeed<Proof>({ headers: { authorization: `Bearer ${token}` }, parameters: {} })
+    }
+    if ("clientSecret" in input) {
+      const secret = secretOf(input.clientSecret)
+      if (secret === undefined) {
+        return yield* fail("clientSecret", "give Redacted.make(secret), not empty: a secret in the clear gets printed")
+      }
+      return Effect.succeed<Proof>(
+        input.method === "client_secret_post"
+          ? { headers: {}, parameters: { client_id: input.clientId, client_secret: secret } }
+          // Form-encoded first (RFC 6749 §2.3.1): a colon in the id would otherwise end it, and UTF-8 is no base64 input.
+          : {
+            headers: { authorization: `Basic ${btoa(`${encode(input.clientId)}:${encode(secret)}`)}` },
+            parameters: {}
+          }
+      )
+    }
+    const jwk = Redacted.isRedacted(input.privateKey) ? Redacted.value(input.privateKey) : undefined
+    const algorithm = jwk?.["alg"]
+    if (jwk === undefined || !Algorithm.isAlgorithm(algorithm) || typeof jwk["d"] !== "string") {
+      return yield* fail(
+        "privateKey",
+        "give Redacted.make(jwk) with a private key and an alg such as ES256: shared secrets are for clientSecret"
+      )
+    }
+    const key = yield* Signature.importKey(jwk, algorithm)
+    if (key === undefined) return yield* fail("privateKey", `it is no private key for ${algorithm}`)
+    const audience = input.assertionAudience ?? issuer
+    const header = typeof jwk["kid"] === "string" ? { alg: algorithm, kid: jwk["kid"] } : { alg: algorithm }
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const iat = Math.floor(now / 1000)
+      return Effect.map(
+        Signature.sign(key, header, {
+          iss: input.clientId,
+          sub: input.clientId,
+          aud: audience,
+          jti: globalThis.crypto.randomUUID(),
+          iat,
+          exp: iat + 60
+        }),
+        (assertion): Proof => ({
+          headers: {},
+          parameters: {
+            client_id: input.clientId,
+            client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            client_assertion: assertion
+          }
+        })
+      )
+    })
+  })
+
+const isText = (value: unknown): value is string => typeof value === "string" && value !== ""
+
+const secretOf = (value: unknown): string | undefined => {
+  const secret = Redacted.isRedacted(value) ? Redacted.value(value) : undefined
+  return isText(secret) ? secret : undefined
+}
+
+/** `application/x-www-form-urlencoded`, for one value. */
+const encode = (value: string): string => new URLSearchParams([["", value]]).toString().slice(1)

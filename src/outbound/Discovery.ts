@@ -1,0 +1,214 @@
+/**
+ * From an issuer to its metadata (RFC 8414 §3, OpenID Connect Discovery §4, in the order of the MCP text).
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import { AuthorizationServerUnavailable, InvalidMetadata } from "../protocol/AuthError.ts"
+import * as Metadata from "../protocol/AuthorizationServerMetadata.ts"
+import * as HttpUri from "../protocol/HttpUri.ts"
+import { sanitize } from "../protocol/RemoteText.ts"
+import * as WellKnown from "../protocol/WellKnown.ts"
+import * as AddressGuard from "./AddressGuard.ts"
+import { type DocumentError, fetchDocument } from "./JsonDocument.ts"
+import * as Remote from "./RefreshedDocument.ts"
+
+/**
+ * A member without which the metadata is of no use to whoever asks.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Needed = "jwks_uri" | "introspection_endpoint" | "authorization_endpoint" | "token_endpoint"
+
+/**
+ * What discovery needs to know about an authorization server. Each value has its own cache entry: keep it for as long as
+ * you use the server.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Source {
+  readonly issuer: string
+  /** Where to look for its metadata, in this order; empty if `metadata` is given. */
+  readonly metadataUrls: ReadonlyArray<string>
+  /** Its metadata, which is then not fetched. */
+  readonly metadata: Metadata.AuthorizationServerMetadata | undefined
+  readonly allowInsecureHttp: boolean
+  readonly allowPrivateEndpoints: boolean
+}
+
+/**
+ * Finds and keeps the metadata of the configured authorization servers.
+ *
+ * **Details**
+ *
+ * A document is fetched once for all who ask at the same time, refreshed in the background, and served on through an
+ * outage (see `Freshness`). Any unusable answer (not 200, not JSON, not metadata, another issuer, the needed member
+ * missing or on a private address) makes it try the next URL. If none is usable the error is
+ * `AuthorizationServerUnavailable` where at least one URL did not answer properly, else `InvalidMetadata`. One look-up
+ * ends within 8 seconds.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Discovery extends Context.Service<Discovery, {
+  readonly metadata: (
+    server: Source,
+    needed: Needed
+  ) => Effect.Effect<Metadata.AuthorizationServerMetadata, AuthorizationServerUnavailable | InvalidMetadata>
+}>()("effect-mcp-auth/Discovery") {}
+
+const lookUp = (
+  client: HttpClient.HttpClient,
+  server: Source,
+  needed: Needed
+): Effect.Effect<Remote.Fetched<Metadata.AuthorizationServerMetadata>, DocumentError> =>
+  Effect.gen(function*() {
+    const errors: Array<DocumentError> = []
+    for (const url of server.metadataUrls) {
+      const attempt = yield* fetchDocument(client, url, server).pipe(
+        Effect.flatMap((document) =>
+          Effect.fromResult(judge(server, needed, url, document.json)).pipe(
+            Effect.tap((metadata) => checkEndpointHost(server, needed, url, metadata)),
+            Effect.map((value) => ({ value, maxAge: document.maxAge }))
+          )
+        ),
+        Effect.result
+      )
+      if (Result.isSuccess(attempt)) return attempt.success
+      errors.push(attempt.failure)
+    }
+    // A provider that is down today may be the right one: only if all answered is the configuration to blame. Of those
+    // answers a 404 says least.
+    return yield* Effect.fail(
+      errors.find((_) => _._tag === "AuthorizationServerUnavailable") ??
+        errors.find((_) => _.reason !== "status") ??
+        errors[0]!
+    )
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: Duration.seconds(8),
+      orElse: () =>
+        Effect.fail(new AuthorizationServerUnavailable({ reason: "timeout", issuer: server.issuer, retryAfter: 1 }))
+    })
+  )
+
+const judge = (
+  server: Source,
+  needed: Needed,
+  url: string,
+  json: unknown
+): Result.Result<Metadata.AuthorizationServerMetadata, InvalidMetadata> => {
+  const fail = (reason: InvalidMetadata["reason"], detail: string) =>
+    Result.fail(new InvalidMetadata({ reason, issuer: server.issuer, detail: `${sanitize(url)} ${detail}` }))
+  const decoded = Metadata.decode(json)
+  if (Result.isFailure(decoded)) return fail("not-metadata", "is no authorization server metadata")
+  const metadata = decoded.success
+  if (metadata.issuer !== server.issuer) {
+    return fail("wrong-issuer", `names the issuer ${sanitize(metadata.issuer)}; write the issuer exactly so`)
+  }
+  const location = metadata[needed]
+  if (location === undefined) return fail("missing-member", `has no ${needed}`)
+  // Judged here and not when it is asked: a document that leads nowhere must not be kept.
+  const parsed = HttpUri.parse(location, { query: true })
+  if (Result.isFailure(parsed)) {
+    return fail("insecure-url", `names ${sanitize(location)} as ${needed}, which ${sanitize(parsed.failure)}`)
+  }
+  const target = parsed.success
+  return WellKnown.isSecure(target) || (server.allowInsecureHttp && target.protocol === "http:")
+    ? Result.succeed(metadata)
+    : fail("insecure-url", `names ${sanitize(location)} as ${needed}, which is not https`)
+}
+
+/**
+ * Rejects a document of a public host that names an endpoint on a loopback or private address (RFC 9728 §7.7): the
+ * document would decide which host of this network receives a request. A host that is not resolved in time may be one, too,
+ * unless this machine does not resolve the public host either: then a proxy does.
+ */
+const checkEndpointHost = (
+  server: Source,
+  needed: Needed,
+  url: string,
+  metadata: Metadata.AuthorizationServerMetadata
+): Effect.Effect<void, DocumentError> => {
+  const source = new URL(url).hostname
+  const { host, hostname } = new URL(metadata[needed]!)
+  if (server.allowPrivateEndpoints || hostname === source) return Effect.void
+  const { issuer } = server
+  return Effect.flatMap(AddressGuard.reach(hostname), (reach) =>
+    reach === "public" ? Effect.void : Effect.flatMap(
+      AddressGuard.reach(source),
+      (reachOfSource): Effect.Effect<void, DocumentError> => {
+        // A server inside the network may name others there.
+        if (reachOfSource === "private") return Effect.void
+        if (reach === "unknown") {
+          return reachOfSource === "unknown"
+            ? Effect.void
+            : Effect.fail(new AuthorizationServerUnavailable({ reason: "timeout", issuer, retryAfter: 1 }))
+        }
+        return Effect.fail(
+          new InvalidMetadata({
+            reason: "private-address",
+            issuer,
+            detail:
+              `${sanitize(url)} names ${sanitize(host)} as the host of its ${needed}, which is a loopback or private ` +
+              "address; if that is intended, set [AuthorizationServer.allowPrivateEndpoints]: true on this server"
+          })
+        )
+      }
+    ))
+}
+
+/**
+ * Finds the metadata of authorization servers through the `HttpClient`, and remembers it until the scope closes.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: Effect.Effect<Discovery["Service"], never, HttpClient.HttpClient | Scope.Scope> = Effect.gen(
+  function*() {
+    const client = yield* HttpClient.HttpClient
+    const remote = yield* Remote.factory
+    // Only configured servers arrive here, so this is as large as the configuration.
+    const documents = new Map<Source, Map<Needed, Remote.Remote<Metadata.AuthorizationServerMetadata>>>()
+    return Discovery.of({
+      metadata: (server, needed) => {
+        if (server.metadata !== undefined) {
+          return server.metadata[needed] === undefined
+            ? Effect.fail(
+              new InvalidMetadata({
+                reason: "missing-member",
+                issuer: server.issuer,
+                detail: `the metadata given has no ${needed}`
+              })
+            )
+            : Effect.succeed(server.metadata)
+        }
+        const ofServer = documents.get(server) ?? new Map<Needed, Remote.Remote<Metadata.AuthorizationServerMetadata>>()
+        const known = ofServer.get(needed)
+        if (known !== undefined) return known.get
+        const document = remote(
+          { issuer: server.issuer, document: "metadata" },
+          lookUp(client, server, needed)
+        )
+        documents.set(server, ofServer.set(needed, document))
+        return document.get
+      }
+    })
+  }
+)
+
+/**
+ * The service that `make` builds.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Discovery, never, HttpClient.HttpClient> = Layer.effect(Discovery, make)

@@ -1,0 +1,226 @@
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Random from "effect/Random"
+import * as Semaphore from "effect/Semaphore"
+import { AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
+import * as monotonic from "../store/MonotonicTime.ts"
+import * as CircuitBreaker from "./CircuitBreaker.ts"
+import { Freshness } from "./Freshness.ts"
+import { Sharing } from "./Sharing.ts"
+
+/** How often an endpoint may call tokens inactive that never verified. */
+export interface InactiveLimit {
+  readonly burst: number
+  readonly perSecond: number
+}
+
+export interface Options {
+  readonly issuer: string
+  /** For the log: "The introspection endpoint". */
+  readonly endpoint: string
+  /** The option that holds the credentials of this server, for the log. */
+  readonly option: string
+  readonly inactiveLimit?: InactiveLimit | undefined
+}
+
+/** Whether a token verified before. */
+export type Origin = "verified" | "unverified"
+
+export interface EndpointGuard {
+  /**
+   * Runs a request when its endpoint may be asked. Otherwise fails at once with the time to wait: `cooling-down` after
+   * failures, `overloaded` while the queue is full or too many unverified tokens were inactive.
+   */
+  readonly protect: <A, E>(
+    origin: Origin,
+    request: Effect.Effect<A, E | AuthorizationServerUnavailable>
+  ) => Effect.Effect<A, E | AuthorizationServerUnavailable>
+  /** Counts an answer that called an unverified token inactive. */
+  readonly countInactive: Effect.Effect<void>
+}
+
+/** Requests to one endpoint at a time, and how many of them may be about unverified tokens. */
+const maximumRequests = 64
+const maximumUnverified = 48
+
+/** Requests that wait for one of those, for each origin. */
+const maximumWaiting = 256
+
+/** A request that would wait longer is shed: with the request itself it would exceed what a caller waits. */
+const longestWait = 3_000
+
+/** Failures in a row until the first cooldown. A single lost connection is none of it. */
+const failuresToOpen = 3
+
+const probeTime = Duration.toMillis(Duration.seconds(10))
+
+/**
+ * Makes the guard of one endpoint that is asked about tokens.
+ *
+ * Verified and unverified tokens have separate circuits, and verified ones a share of the permits that no other token
+ * gets. So invented tokens, even such as the endpoint fails at, do not stop callers who are known. `Retry-After` stops both,
+ * and so do rejected credentials of this server, unless it was an unverified token that met them: a firewall, or an endpoint
+ * that answers 401 about unknown tokens, would let a stranger stop everyone.
+ *
+ * While requests about verified tokens succeed, the endpoint works, and a failure about an unverified token is that token's:
+ * it draws from `inactiveLimit` instead of opening the circuit for new callers.
+ *
+ * Where requests may not wait for each other (see `Sharing`) there is no queue: at most `inactiveLimit.burst` requests about
+ * unverified tokens run at a time.
+ */
+export const make = (options: Options): Effect.Effect<EndpointGuard> =>
+  Effect.gen(function*() {
+    const { issuer } = options
+    const freshness = yield* Freshness
+    const shares = yield* Sharing
+    const settings: CircuitBreaker.Settings = {
+      failures: failuresToOpen,
+      minBackoff: Duration.toMillis(freshness.minBackoff),
+      maxBackoff: Duration.toMillis(freshness.maxBackoff),
+      probeTime
+    }
+    const circuits = {
+      verified: CircuitBreaker.make(settings),
+      unverified: CircuitBreaker.make(settings)
+    }
+    const all = yield* Semaphore.make(maximumRequests)
+    const unverified = yield* Semaphore.make(maximumUnverified)
+    const withPermit = <A, E>(origin: Origin, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+      origin === "verified" ? all.withPermits(1)(effect) : unverified.withPermits(1)(all.withPermits(1)(effect))
+    const permits = { verified: maximumRequests, unverified: maximumUnverified }
+    const waiting = { verified: 0, unverified: 0 }
+    let averageTime = 0
+    // Until then the endpoint is known to work. Every failure about a verified token ends that.
+    let worksUntil = Number.NEGATIVE_INFINITY
+
+    // A token bucket that only inactive answers draw from: sign-ins of any number of new callers are free.
+    const limit = options.inactiveLimit
+    const budget = { left: limit?.burst ?? 0, at: Number.NEGATIVE_INFINITY }
+    const refill = ({ burst, perSecond }: InactiveLimit, now: number) => {
+      budget.left = Math.min(burst, budget.left + Math.max(0, now - budget.at) / 1_000 * perSecond)
+      budget.at = now
+    }
+
+    const unavailable = (reason: "cooling-down" | "overloaded", wait: number) =>
+      new AuthorizationServerUnavailable({ reason, issuer, retryAfter: Math.max(1, Math.ceil(wait / 1_000)) })
+
+    /** The reason why a request may not go, wherever it is in the queue. */
+    const obstacle = (origin: Origin, now: number): AuthorizationServerUnavailable | undefined => {
+      const cooldown = circuits[origin].remaining(now)
+      if (cooldown > 0) return unavailable("cooling-down", cooldown)
+      if (origin === "verified" || limit === undefined) return undefined
+      refill(limit, now)
+      return budget.left >= 1 ? undefined : unavailable("overloaded", (1 - budget.left) / limit.perSecond * 1_000)
+    }
+
+    const draw = (limit: InactiveLimit, now: number) => {
+      refill(limit, now)
+      budget.left = Math.max(0, budget.left - 1)
+    }
+
+    const succeed = (origin: Origin, call: CircuitBreaker.Call, now: number) =>
+      Effect.sync(() => {
+        if (origin === "verified") worksUntil = now + settings.maxBackoff
+        circuits[origin].succeed(call)
+      })
+
+    const fail = (origin: Origin, call: CircuitBreaker.Call, error: AuthorizationServerUnavailable) =>
+      Effect.gen(function*() {
+        const now = yield* monotonic.millis
+        const isAboutClient = error.reason === "client-rejected"
+        // One second is what an error says whose server did not ask for more.
+        const asksForTime = error.reason === "server-error" && error.retryAfter > 1
+        if (origin === "verified") worksUntil = Number.NEGATIVE_INFINITY
+        else if (limit !== undefined && now < worksUntil && !asksForTime) {
+          draw(limit, now)
+          return circuits.unverified.succeed(call)
+        }
+        const isDecisive = isAboutClient || asksForTime
+        const failure: CircuitBreaker.Failure = {
+          isDecisive,
+          // A look-up of the user's can return any value.
+          retryAfter: isDecisive && error.retryAfter > 0 ? error.retryAfter * 1_000 : 0,
+          random: yield* Random.next
+        }
+        const cooldown = circuits[origin].fail(call, now, failure)
+        if (cooldown === undefined) return
+        if (origin === "verified" ? isDecisive : asksForTime) {
+          circuits[origin === "verified" ? "unverified" : "verified"].open(now, failure)
+        }
+        const seconds = Math.ceil(cooldown / 1_000)
+        yield* isAboutClient
+          ? Effect.logError(
+            `${options.endpoint} of ${issuer} rejects the credentials of this server. Correct ${options.option}. ` +
+              `The next request is sent in ${seconds} seconds.`
+          )
+          : Effect.logWarning(
+            `${options.endpoint} of ${issuer} fails (${error.reason}). The next request is sent in ${seconds} seconds.`
+          )
+      })
+
+    const ask = <A, E>(
+      origin: Origin,
+      request: Effect.Effect<A, E | AuthorizationServerUnavailable>
+    ): Effect.Effect<A, E | AuthorizationServerUnavailable> =>
+      Clock.clockWith((clock) => {
+        const since = monotonic.millisOf(clock)
+        const rejected = obstacle(origin, since)
+        if (rejected !== undefined) return Effect.fail(rejected)
+        const call = circuits[origin].admit(since)
+        if (typeof call === "number") return Effect.fail(unavailable("cooling-down", call))
+        // Without a queue nothing else bounds how many run at once. The budget of a request that is cut off comes back
+        // with time.
+        const reserved = shares || origin === "verified" || limit === undefined ? undefined : limit
+        if (reserved !== undefined) draw(reserved, since)
+        return Effect.onExit(request, (exit) => {
+          if (reserved !== undefined) budget.left = Math.min(reserved.burst, budget.left + 1)
+          const now = monotonic.millisOf(clock)
+          const time = now - since
+          averageTime = averageTime === 0 ? time : averageTime * 0.9 + time * 0.1
+          if (Exit.isSuccess(exit)) return succeed(origin, call, now)
+          if (Cause.hasInterruptsOnly(exit.cause)) return Effect.sync(() => circuits[origin].abandon(call))
+          const error = Exit.findErrorOption(exit)
+          // Other errors are answers, such as a token endpoint's `invalid_grant`. A defect is none.
+          if (error._tag === "Some" && !(error.value instanceof AuthorizationServerUnavailable)) {
+            return succeed(origin, call, now)
+          }
+          return fail(
+            origin,
+            call,
+            error._tag === "Some"
+              ? error.value as AuthorizationServerUnavailable
+              : new AuthorizationServerUnavailable({ reason: "network", issuer, retryAfter: 1 })
+          )
+        })
+      })
+
+    const queue = <A, E>(
+      origin: Origin,
+      request: Effect.Effect<A, E | AuthorizationServerUnavailable>
+    ): Effect.Effect<A, E | AuthorizationServerUnavailable> =>
+      Effect.flatMap(monotonic.millis, (now): Effect.Effect<A, E | AuthorizationServerUnavailable> => {
+        const rejected = obstacle(origin, now)
+        if (rejected !== undefined) return Effect.fail(rejected)
+        const wait = waiting[origin] / permits[origin] * averageTime
+        if (waiting[origin] >= maximumWaiting || wait > longestWait) return Effect.fail(unavailable("overloaded", wait))
+        waiting[origin]++
+        let waits = true
+        const leave = () => {
+          if (waits) waiting[origin]--
+          waits = false
+        }
+        const asked = Effect.suspend(() => {
+          leave()
+          return ask(origin, request)
+        })
+        return withPermit(origin, asked).pipe(Effect.ensuring(Effect.sync(leave)))
+      })
+
+    return {
+      protect: shares ? queue : ask,
+      countInactive: limit === undefined ? Effect.void : Effect.map(monotonic.millis, (now) => draw(limit, now))
+    }
+  })

@@ -1,0 +1,17 @@
+/** The part of `node:dns` that is used. */
+export interface NodeDns {
+  readonly promises: {
+    readonly lookup: (
+      hostname: string,
+      options: { readonly all: true }
+    ) => Promise<ReadonlyArray<{ readonly address: string }>>
+  }
+}
+
+interface Platform {
+  readonly process?: { readonly getBuiltinModule?: (name: string) => unknown }
+}
+
+/** Returns the module, or `undefined` where the platform has none. Loaded on first use, because few servers need it. */
+export const dns = (): NodeDns | undefined =>
+  (globalThis as Platform).process?.getBuiltinModule?.("node:dns") as NodeDns | undefined

@@ -1,0 +1,66 @@
+/* The normal form of an http URI, query and fragment left out (RFC 3986 §6.2.2, §6.2.3). By hand: the parser of browsers
+ * repairs what is no URI, and so takes for the same what every other reader takes for something else. */
+
+const form = /^(https?):\/\/([^/?#]*)([^?#]*)/i
+const characters = /^(?:[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/
+const authority = /^((?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::(\d*))?$/
+const defaultPorts: Readonly<Record<string, string>> = { http: "80", https: "443" }
+
+/** Tells whether digits are a port that a server can have: 1 to 65535, written without zeros in front. */
+export const isPort = (digits: string): boolean => /^[1-9]\d{0,4}$/.test(digits) && Number(digits) <= 65_535
+
+/**
+ * Returns the normal form, or `undefined` for what is no http or https URI, names a user, or has a host or port that no
+ * server can have. Browsers' parsers reject more than the grammar does, such as `[::ffff::1]`, so they are asked as well.
+ */
+export const normalise = (uri: string): string | undefined => {
+  if (!characters.test(uri)) return undefined
+  const parts = form.exec(uri)
+  const place = parts === null ? null : authority.exec(parts[2]!)
+  if (parts === null || place === null || !URL.canParse(uri)) return undefined
+  if (place[2] !== undefined && place[2] !== "" && !isPort(place[2])) return undefined
+  const scheme = parts[1]!.toLowerCase()
+  const host = normaliseEscapes(place[1]!).toLowerCase()
+  const port = place[2] === undefined || place[2] === "" || place[2] === defaultPorts[scheme] ? "" : `:${place[2]}`
+  return `${scheme}://${host}${port}${normalisePath(parts[3]!)}`
+}
+
+/** The path of a request as it came in, in the form that `normalise` gives to paths; `undefined` for what is none. */
+export const ofRequest = (path: string): string | undefined =>
+  path.startsWith("/") ? normalisePath(escape(path.split(/[?#]/, 1)[0]!)) : undefined
+
+// What a server got and no URI may hold: a client can only have written it escaped.
+const escape = (path: string): string =>
+  path.replace(/%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9\-._~:/@!$&'()*+,;=%]/gu, (character) =>
+    character.charCodeAt(0) < 0x80
+      ? `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`
+      : escapeOthers(character))
+
+// Node gives the bytes of a path one character each; fetch has escaped them before.
+const escapeOthers = (character: string): string =>
+  character.length === 1 && character.charCodeAt(0) <= 0xff
+    ? `%${character.charCodeAt(0).toString(16).toUpperCase()}`
+    : "%EF%BF%BD"
+
+const unreserved = /[A-Za-z0-9\-._~]/
+
+const normaliseEscapes = (text: string): string =>
+  text.replace(/%[0-9A-Fa-f]{2}/g, (escaped) => {
+    const character = String.fromCharCode(Number.parseInt(escaped.slice(1), 16))
+    return unreserved.test(character) ? character : escaped.toUpperCase()
+  })
+
+const normalisePath = (path: string): string => {
+  const output: Array<string> = []
+  const segments = normaliseEscapes(path).split("/").slice(1)
+  for (const [index, segment] of segments.entries()) {
+    const isLast = index === segments.length - 1
+    if (segment === "." || segment === "..") {
+      if (segment === "..") output.pop()
+      if (isLast) output.push("")
+    } else {
+      output.push(segment)
+    }
+  }
+  return `/${output.join("/")}`
+}

@@ -1,6 +1,0 @@
-/**
- * The gate on servers of `@modelcontextprotocol/sdk`.
- *
- * @since 0.1.0
- */
-export * as McpAuthSdk from "./McpAuthSdkV1.ts"

@@ -1,6 +1,0 @@
-/**
- * The gate on servers of `@modelcontextprotocol/server`.
- *
- * @since 0.1.0
- */
-export * as McpAuthSdk from "./McpAuthSdkV2.ts"

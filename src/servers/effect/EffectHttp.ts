@@ -1,0 +1,233 @@
+/**
+ * The gate on Effect's `HttpRouter`: the middleware, and the metadata documents as routes.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as Decision from "../../authorization/Decision.ts"
+import { AuthLayer } from "../../authorization/Gate.ts"
+import type { RequestState } from "../../authorization/RequestState.ts"
+import { AuthConfigError, InsufficientScope, MissingCredentials } from "../../protocol/AuthError.ts"
+import type { Principal } from "../../verification/Principal.ts"
+import * as documents from "../host/Documents.ts"
+import * as effectHttp from "../host/EffectRequest.ts"
+import * as effectStream from "../host/EffectStream.ts"
+
+/**
+ * The middleware: lets a request through with a `Principal`, or answers it; turns `InsufficientScope` of whatever runs
+ * inside into a 403.
+ *
+ * **Details**
+ *
+ * An event stream that a route answers with ends when its token ends, is revoked or is invalidated; one that answers a
+ * method other than GET at most five minutes after the token ends. The handler of a WebSocket is interrupted then.
+ *
+ * **Gotchas**
+ *
+ * A preflight reaches no route behind it: the gate answers the one from an allowed origin with 204, and any other with 403.
+ * For an answer of your own, use `HttpRouter.cors`, or add the route for `OPTIONS` without this layer. The router answers
+ * a preflight to a path that has no route for `OPTIONS` with 404, which a browser rejects.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const middleware: Layer.Layer<
+  HttpRouter.Request.From<"Requires", Principal | RequestState> | HttpRouter.Request<"Error", InsufficientScope>,
+  never,
+  AuthLayer
+> = HttpRouter.middleware<{ provides: Principal | RequestState; handles: InsufficientScope }>()(
+  Effect.map(AuthLayer, (gate) => (app: App): App => {
+    const isMcp = effectHttp.decidesAboutAnonymous.has(app)
+
+    const enter = (
+      fiber: Fiber.Fiber<unknown, unknown>,
+      principal: Principal,
+      request: HttpServerRequest.HttpServerRequest,
+      timing: Decision.RequestTiming
+    ): App => {
+      const until = Decision.now(timing)
+      effectHttp.passed(request, gate, timing)
+      // As the router sets it: a frame less than providing it. Of a request that is interrupted the server restores it.
+      const outside = fiber.context
+      try {
+        fiber.setContext(gate.enter(outside, principal))
+      } catch (defect) {
+        return effectHttp.answered(gate, request, gate.rejectCause(Cause.die(defect), timing))
+      }
+      const handled = !isMcp && effectHttp.isUpgrade(request)
+        ? effectStream.endConnectionInTime(app, { gate, principal, timing })
+        : app
+      return Effect.matchCauseEffect(handled, {
+        onSuccess: (answer: HttpServerResponse.HttpServerResponse): App => {
+          fiber.setContext(outside)
+          // The MCP server knows what it was asked for, and ends its own streams.
+          const response = isMcp
+            ? answer
+            : effectStream.endRouteInTime(answer, { gate, principal, method: request.method, operations: [], timing })
+          // Whatever decided further inside has told of it. A plain route is known to be let in when nothing rejected.
+          if (timing.reported) return Effect.succeed(response)
+          const told = gate.admitted(principal, timing, until, fiber)
+          return told === Effect.void
+            ? Effect.succeed(response)
+            : effectHttp.answered(gate, request, Effect.as(told, response))
+        },
+        onFailure: (cause): App => {
+          fiber.setContext(outside)
+          const error = Result.getOrUndefined(Cause.findError(cause))
+          const rejected = error instanceof InsufficientScope
+            ? gate.reject(error, { principal, protocolVersion: effectHttp.protocolVersion(request) }, timing)
+            : Effect.flatMapEager(
+              timing.reported ? Effect.void : gate.admitted(principal, timing, until, fiber),
+              () => Effect.failCause(cause)
+            )
+          return effectHttp.answered(gate, request, rejected)
+        }
+      })
+    }
+
+    const decide = (
+      fiber: Fiber.Fiber<unknown, unknown>,
+      request: HttpServerRequest.HttpServerRequest,
+      timing: Decision.RequestTiming
+    ): App =>
+      effectHttp.answered(
+        gate,
+        request,
+        Effect.flatMapEager(
+          gate.authenticate(effectHttp.toGateRequest(request, fiber.context), timing, fiber),
+          (caller): App => {
+            if (caller !== "anonymous") return enter(fiber, caller, request, timing)
+            return isMcp ? app : gate.reject(noCredentials, {
+              principal: undefined,
+              protocolVersion: effectHttp.protocolVersion(request)
+            }, timing)
+          }
+        )
+      )
+
+    return Effect.withFiber((fiber) => {
+      const timing = Decision.startTiming(fiber)
+      const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+      const principal = effectHttp.recall(gate, request, timing, fiber)
+      return principal === undefined ? decide(fiber, request, timing) : enter(fiber, principal, request, timing)
+    })
+  }) as never
+).layer as never
+
+type App = Effect.Effect<HttpServerResponse.HttpServerResponse, any, any>
+
+const noCredentials = new MissingCredentials({ reason: "no-authorization" })
+
+/** Which resources a router describes already. The root document belongs to the first. */
+const described = new WeakMap<HttpRouter.HttpRouter, Set<string>>()
+
+/**
+ * The metadata documents as public routes (RFC 9728 §3): at the path of the resource, and at the root for the first
+ * resource of a router. Where it is switched on, the copy of the authorization server's metadata stands at the root too.
+ *
+ * **Details**
+ *
+ * GET and HEAD answer with JSON that any origin may read and anybody may cache for an hour; OPTIONS answers preflights;
+ * every other method gets 405. Fails with `AuthConfigError` when two layers of a router describe the same resource.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRouter.HttpRouter> = Layer.effectDiscard(
+  Effect.gen(function*() {
+    const gate = yield* AuthLayer
+    const { resource } = gate
+    const router = yield* HttpRouter.HttpRouter
+    const known = described.get(router) ?? new Set<string>()
+    described.set(router, known)
+    if (known.has(resource.metadataPath)) {
+      return yield* new AuthConfigError({
+        reason: "duplicate",
+        option: "resource",
+        fix:
+          `two AuthLayers on one router describe themselves where ${resource.resource} does: bind the layer to a constant ` +
+          "and provide that, or give each its own resource, one without a path first"
+      })
+    }
+    if (patternOf(resource.metadataPath) === undefined) {
+      return yield* new AuthConfigError({
+        reason: "malformed",
+        option: "resource",
+        fix: `${resource.resource} has a path that no route can match: write it with letters, digits, / - . _ ~ alone`
+      })
+    }
+    const all = documents.byPath(gate)
+    const added = [...all.keys()].filter((path) =>
+      path === resource.metadataPath || (path === documents.rootPath ? known.size === 0 : !known.has(path))
+    )
+    for (const path of [resource.metadataPath, ...added]) known.add(path)
+    const routes = added.map((path) => {
+      const document = all.get(path)!
+      return addDocument(
+        router,
+        patternOf(path)!,
+        (request) => documents.tenantMetadata(gate, path, { header: (name) => request.headers[name] }) ?? document
+      )
+    })
+    const tenants = gate.tenants?.metadataPattern
+    if (tenants !== undefined) {
+      const { after, before, parameter } = tenants
+      const route = `${patternOf(before)}:${parameter}${patternOf(after)}`
+      if (known.has(route)) {
+        return yield* new AuthConfigError({
+          reason: "duplicate",
+          option: "tenants.id",
+          fix: `two AuthLayers on one router have tenants at ${before}…${after}: give each its own pattern`
+        })
+      }
+      known.add(route)
+      // The path as it came in: a spelling that only the router takes for the same has no document.
+      routes.push(
+        addDocument(router, route, (request) =>
+          documents.tenantMetadata(gate, effectHttp.pathOf(request), {
+            header: (name) => request.headers[name]
+          }) ??
+            documents.notFound)
+      )
+    }
+    // Public wherever the layer is provided: no middleware of the surrounding context may ask for a token here.
+    yield* Effect.all(routes, { discard: true }).pipe(
+      Effect.updateContext((_: Context.Context<never>) => Context.empty())
+    )
+  })
+)
+
+/**
+ * The pattern that matches this path alone: the router decodes the path of a request first, all but the reserved
+ * characters, and cuts it at `;`. In a pattern `:` starts a parameter and `*` matches everything.
+ */
+const patternOf = (path: string): string | undefined => {
+  if (/[*;]|%(?:2[346abcf]|3[abdf]|40)/i.test(path)) return undefined
+  try {
+    return decodeURI(path).replaceAll(":", "::")
+  } catch {
+    return undefined
+  }
+}
+
+const addDocument = Effect.fnUntraced(function*(
+  router: HttpRouter.HttpRouter,
+  route: string,
+  documentFor: (request: HttpServerRequest.HttpServerRequest) => documents.Document
+) {
+  for (const method of ["GET", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] as const) {
+    yield* router.add(
+      method,
+      route as `/${string}`,
+      (request) => Effect.map(documentFor(request)(method), effectHttp.fromRejection)
+    )
+  }
+})

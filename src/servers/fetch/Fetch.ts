@@ -1,0 +1,242 @@
+/**
+ * The gate around any function from `Request` to `Response`: Hono, Bun, Deno, Workers, route handlers of Next.
+ *
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { Gate } from "../../authorization/Gate.ts"
+import { check } from "../../authorization/Policy.ts"
+import { AuthConfigError } from "../../protocol/AuthError.ts"
+import type { Operation } from "../../protocol/Operation.ts"
+import type { Principal } from "../../verification/Principal.ts"
+import * as body from "../host/Body.ts"
+import * as hosts from "../host/Host.ts"
+import * as optionNames from "../host/HostOptions.ts"
+import * as webHost from "../host/WebHost.ts"
+
+/**
+ * The caller in the shape that the official SDKs hand to their handlers. `token` is not enumerable.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { AuthInfo } from "../host/AuthInfo.ts"
+
+/**
+ * A request that came in: who calls, what for, and the parsed body that was judged.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { Admission } from "../host/Host.ts"
+
+/**
+ * What an operation asks of its caller. Absent members mean no scopes, and a challenge for whoever lacks one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { Requirement } from "../host/Host.ts"
+
+/**
+ * How the endpoint of an MCP server is protected: what its operations need, and how its body is read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArray<unknown> = []> {
+  /**
+   * What an operation needs; `undefined` for one that is not known here. A tool, prompt or resource that is not known
+   * needs a caller, whatever its scopes. Decided on the parsed body, before the handler runs.
+   */
+  readonly policy?: ((operation: Operation) => hosts.Requirement<Offered> | undefined) | undefined
+  /** Bodies beyond so many bytes are rejected with 413. Default: 4 MiB. */
+  readonly maximumBody?: number | undefined
+  /**
+   * Bodies that ask for more operations are rejected with 400: each message of a batch and each URI of a
+   * `subscriptions/listen` counts. Default: 100.
+   */
+  readonly maximumOperations?: number | undefined
+  /** Bodies that take longer, from the time when the gate begins to read them, are rejected with 408. Default: 30 seconds. */
+  readonly bodyTimeout?: Duration.Input | undefined
+  /** The parsed body, where a framework has read it before: the handler must then execute `admission.body`. */
+  readonly parsedBody?: ((request: Request, ...rest: Rest) => unknown) | undefined
+  /**
+   * Returns the tenant of a request, as the router of the host knows it: for `Tenants.fromRoute`. Further arguments of the
+   * handler are passed on, such as `c.req.param("tenant")` of Hono. Default: none, so every request is rejected.
+   */
+  readonly tenant?: ((request: Request, ...rest: Rest) => string | undefined) | undefined
+  /** Also answers requests for the metadata documents: for a wrapper around a whole application. Default: `false`. */
+  readonly metadata?: boolean | undefined
+  /**
+   * Answers preflights from allowed origins. It runs without a caller. Default: the gate answers them with 204, and allows
+   * the headers that MCP clients send.
+   */
+  readonly preflight?: ((request: Request, ...rest: Rest) => Response | Promise<Response>) | undefined
+}
+
+/**
+ * How any other route is protected. Its body is not read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RouteOptions<Offered extends string, Rest extends ReadonlyArray<unknown> = []> {
+  /** All of them are needed. Default: none, any valid token will do. */
+  readonly scopes?: ReadonlyArray<Offered> | undefined
+  /** As in `ProtectOptions`. */
+  readonly tenant?: ((request: Request, ...rest: Rest) => string | undefined) | undefined
+  /**
+   * Answers preflights from allowed origins. It runs without a caller. Default: the gate answers them with 204, and allows
+   * the headers that MCP clients send.
+   */
+  readonly preflight?: ((request: Request, ...rest: Rest) => Response | Promise<Response>) | undefined
+}
+
+/**
+ * A gate for fetch handlers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface McpAuthFetch<Offered extends string, A = unknown> extends AsyncDisposable {
+  /**
+   * Puts the gate in front of an MCP endpoint.
+   *
+   * **Details**
+   *
+   * The handler gets the admission, and a request with an unread body: the one that came if the gate did not read its
+   * body, else one that is made of it and of what was read. Further arguments of the host (the
+   * environment of a Worker) are passed on. Preflights do not reach it: the gate answers them, or `preflight` does. A page of
+   * an allowed origin may read the answers of the gate; what the handler answers needs CORS headers from the application.
+   *
+   * An event stream that the handler answers with ends when the token does; one that answers a POST at most five minutes
+   * later. A session that the handler opens (`Mcp-Session-Id`) belongs to the caller from then on.
+   */
+  readonly protect: <Rest extends ReadonlyArray<unknown> = []>(
+    handler: (request: Request, admission: hosts.Admission<A>, ...rest: Rest) => Response | Promise<Response>,
+    options?: ProtectOptions<Offered, Rest>
+  ) => (request: Request, ...rest: Rest) => Promise<Response>
+  /**
+   * Puts the gate in front of any other route: it needs a caller, and its body is not read. An event stream that the
+   * handler answers with ends as one of `protect` does. A WebSocket that it opens does not end with the token.
+   */
+  readonly protectRoute: <Rest extends ReadonlyArray<unknown> = []>(
+    handler: (
+      request: Request,
+      admission: hosts.Admission<A> & { readonly principal: Principal },
+      ...rest: Rest
+    ) => Response | Promise<Response>,
+    options?: RouteOptions<Offered, Rest>
+  ) => (request: Request, ...rest: Rest) => Promise<Response>
+  /** Answers a request for one of the public metadata documents; `undefined` for every other request. */
+  readonly metadata: (request: Request) => Promise<Response> | undefined
+  readonly gate: Gate
+  /** Ends what runs in the background. Requests that still wait are answered with 503, as are later ones. */
+  readonly dispose: () => Promise<void>
+}
+
+const checkHandler = (handler: unknown, option: string): void => {
+  if (typeof handler === "function") return
+  throw new AuthConfigError({
+    reason: "missing",
+    option,
+    fix: "give the handler first, a function from a request to a response, and the options after it"
+  })
+}
+
+const protectNames: Readonly<Record<keyof ProtectOptions<string>, true>> = {
+  policy: true,
+  maximumBody: true,
+  maximumOperations: true,
+  bodyTimeout: true,
+  parsedBody: true,
+  tenant: true,
+  metadata: true,
+  preflight: true
+}
+
+const routeNames: Readonly<Record<keyof RouteOptions<string>, true>> = { scopes: true, tenant: true, preflight: true }
+
+/**
+ * A gate from a layer that provides one, such as `AuthLayer.mock` in a test or `AuthLayer.layerServices` with a client
+ * of your own. Loggers and references that the layer provides beside it, such as `DecisionListener`, are in force.
+ *
+ * **Example** (In a test)
+ *
+ * ```ts
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { McpAuthFetch } from "effect-mcp-auth/fetch"
+ *
+ * const auth = await McpAuthFetch.fromLayer(AuthLayer.mock({ subject: "alice", scopes: ["todos:read"] }))
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromLayer = async <R, E, A = unknown>(
+  layer: hosts.GateLayer<R, E>,
+  claims?: Context.Key<any, A> | undefined
+): Promise<McpAuthFetch<hosts.OfferedBy<R>, A>> => {
+  const host = await hosts.make(layer, claims)
+  return {
+    gate: host.gate,
+    protect: (handler, options = {}) => {
+      checkHandler(handler, "protect")
+      optionNames.check(options, "protect", protectNames)
+      const limits = body.checkLimits(options)
+      const policies = hosts.policiesOf(options.policy)
+      const { metadata = false, parsedBody, preflight } = options
+      const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protect.tenant")
+      return (request, ...rest) => {
+        const document = metadata ? webHost.document(host, request) : undefined
+        if (document !== undefined) return document
+        const reading = {
+          limits,
+          parsedBody: parsedBody === undefined ? undefined : () => parsedBody(request, ...rest)
+        }
+        return webHost.serve(
+          host,
+          request,
+          {
+            reading,
+            policies,
+            tenantOf: tenantOf && (() => tenantOf(request, ...rest)),
+            preflight: preflight && (() => preflight(request, ...rest))
+          },
+          (admitted, unread) => handler(unread, hosts.admission(admitted), ...rest)
+        )
+      }
+    },
+    protectRoute: (handler, options = {}) => {
+      checkHandler(handler, "protectRoute")
+      optionNames.check(options, "protectRoute", routeNames)
+      const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
+      const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
+      const { preflight } = options
+      return async (request, ...rest) => {
+        const decision = webHost.decideRoute(
+          host,
+          request,
+          scopes,
+          tenantOf && (() => tenantOf(request, ...rest))
+        )
+        const admitted = Effect.isEffect(decision)
+          ? await host.run(decision, request.signal)
+          : Result.succeed(decision)
+        if (Result.isFailure(admitted)) {
+          return webHost.rejected(host, request, admitted.failure, preflight && (() => preflight(request, ...rest)))
+        }
+        const principal = admitted.success.principal!
+        const response = await handler(request, { ...hosts.admission(admitted.success), principal }, ...rest)
+        return webHost.endInTime(host, admitted.success, response)
+      }
+    },
+    metadata: (request) => webHost.document(host, request),
+    dispose: host.dispose,
+    [Symbol.asyncDispose]: host.dispose
+  }
+}

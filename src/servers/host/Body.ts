@@ -1,0 +1,132 @@
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
+import * as Operation from "../../protocol/Operation.ts"
+import * as jsonDepth from "./BodyDepth.ts"
+
+/** What a body may be: beyond it the request is rejected. */
+export interface Limits {
+  readonly bytes: number
+  /** Messages of a batch, and resources of a subscription. */
+  readonly operations: number
+  /** From the time when the gate begins to read. */
+  readonly timeout: Duration.Duration
+}
+
+/** Sets the limits of a host. */
+export interface Options {
+  readonly maximumBody?: number | undefined
+  readonly maximumOperations?: number | undefined
+  readonly bodyTimeout?: Duration.Input | undefined
+}
+
+/** A body that has been read, and what it asks for. */
+export interface Message {
+  readonly value: unknown
+  readonly operations: ReadonlyArray<Operation.Operation>
+}
+
+/** Bodies beyond this are rejected with 413 unless the host is told otherwise. */
+export const defaultLimit = 4 * 1024 * 1024
+
+export const contentTypeRejected = new MalformedRequest({ reason: "content-type" })
+export const notJson = new MalformedRequest({ reason: "not-json" })
+export const tooSlow = new MalformedRequest({ reason: "too-slow" })
+export const tooLarge = new MalformedRequest({ reason: "too-large" })
+const tooDeep = Result.fail(new MalformedRequest({ reason: "too-deep" }))
+
+/** Somebody read the body before the gate and kept nothing of it: what would run cannot be judged any more. */
+export const consumed = new AuthConfigError({
+  reason: "conflict",
+  option: "protect",
+  fix: "the request body was read before the gate: put the gate in front of what reads it, or hand over what was parsed"
+})
+
+/**
+ * Tells whether a method carries messages, so that a request without one is malformed. Those of any other method are
+ * judged as well if there are any: a body parser reads them, and a handler may execute them.
+ */
+export const carriesMessages = (method: string): boolean => !bodiless.has(method)
+
+const bodiless = new Set(["GET", "HEAD", "OPTIONS", "DELETE", "TRACE"])
+
+/** A request of such a method, as it is sent: without a body. */
+export const empty: Message = { value: undefined, operations: [] }
+
+export const isJson = (contentType: string | undefined): boolean =>
+  contentType?.split(";")[0]!.trim().toLowerCase() === "application/json"
+
+/** The text of a body. A byte order mark and invalid UTF-8 are no JSON (RFC 8259 §8.1). */
+export const textOf = (bytes: Uint8Array | ArrayBuffer): Result.Result<string, MalformedRequest> => {
+  try {
+    return Result.succeed(decoder.decode(bytes))
+  } catch {
+    return Result.fail(notJson)
+  }
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/** Parses the text of a body and checks every message in it. */
+export const parseText = (text: string, limits: Limits): Result.Result<Message, MalformedRequest> => {
+  if (!jsonDepth.isTextWithin(text)) return tooDeep
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return Result.fail(notJson)
+  }
+  return check(value, limits)
+}
+
+const check = (value: unknown, { operations }: Limits): Result.Result<Message, MalformedRequest> => {
+  const found = Operation.fromBody(value, operations)
+  return Result.isFailure(found) ? Result.fail(found.failure) : Result.succeed({ value, operations: found.success })
+}
+
+/** Parses the bytes of a body and checks every message in it. */
+export const parse = (bytes: Uint8Array | ArrayBuffer, limits: Limits): Result.Result<Message, MalformedRequest> =>
+  Result.flatMap(textOf(bytes), (text) => parseText(text, limits))
+
+/** Checks what a body parser left: a parsed value, or the text or the bytes of it. */
+export const parsed = (value: unknown, limits: Limits): Result.Result<Message, MalformedRequest> => {
+  if (value instanceof Uint8Array) return parse(value, limits)
+  if (typeof value === "string") return parseText(value, limits)
+  return jsonDepth.isValueWithin(value) ? check(value, limits) : tooDeep
+}
+
+/** Checks the options of a host; throws `AuthConfigError`. */
+export const checkLimits = ({ bodyTimeout, maximumBody, maximumOperations }: Options): Limits => ({
+  bytes: checkCount(maximumBody, defaultLimit, "maximumBody", "a number of bytes, such as 1024 * 1024"),
+  operations: checkCount(
+    maximumOperations,
+    Operation.defaultMaximum,
+    "maximumOperations",
+    "the number of operations that one request may ask for, such as 100"
+  ),
+  timeout: bodyTimeout === undefined ? defaultTimeout : checkTimeout(bodyTimeout)
+})
+
+const defaultTimeout = Duration.seconds(30)
+
+const checkTimeout = (input: Duration.Input): Duration.Duration => {
+  const timeout = Option.getOrUndefined(Duration.fromInput(input))
+  if (timeout !== undefined && Duration.isFinite(timeout) && Duration.toMillis(timeout) >= 1) return timeout
+  throw new AuthConfigError({
+    reason: "malformed",
+    option: "bodyTimeout",
+    fix: `${String(input)} is not a time limit: give a time of a millisecond or more, such as "30 seconds". ` +
+      "The limit cannot be switched off"
+  })
+}
+
+const checkCount = (count: number | undefined, otherwise: number, option: string, expected: string): number => {
+  if (count === undefined) return otherwise
+  if (Number.isSafeInteger(count) && count > 0) return count
+  throw new AuthConfigError({
+    reason: "malformed",
+    option,
+    fix: `${String(count)} is not a limit: give ${expected}. The limit cannot be switched off`
+  })
+}

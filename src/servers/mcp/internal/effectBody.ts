@@ -1,0 +1,126 @@
+import type * as ByteSize from "effect/ByteSize"
+import * as Effect from "effect/Effect"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import type * as HttpServerError from "effect/http/HttpServerError"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import type { MalformedRequest } from "../../../protocol/AuthError.ts"
+import * as body from "../../host/Body.ts"
+import { BodyBuffer } from "../../host/BodyBuffer.ts"
+import type { BodyDeadlines } from "../../host/BodyDeadlines.ts"
+import * as nodeBody from "../../host/NodeBody.ts"
+import * as webBody from "../../host/WebBody.ts"
+
+/* The body of an Effect request, read once for the gate and for the server behind it. */
+
+type Request = HttpServerRequest.HttpServerRequest
+
+/** Where Effect's requests keep what was read of them. Nothing depends on it: by another name it would not be used. */
+interface Memory {
+  arrayBufferEffect?: Effect.Effect<ArrayBuffer> | undefined
+  textEffect?: Effect.Effect<string> | undefined
+}
+
+const memoryOf = (request: Request): Memory => request as unknown as Memory
+
+/** What may be read of a body, and for how long. */
+export interface Reading {
+  readonly limits: body.Limits
+  readonly deadlines: BodyDeadlines
+}
+
+/**
+ * The text of a body of at most `limit` bytes. Whoever reads the request afterwards gets the very text that was judged.
+ *
+ * Effect's own `arrayBuffer` keeps every chunk beside the next one, so it is used only for what was read before.
+ */
+export const read = (
+  request: Request,
+  limit: ByteSize.ByteSize,
+  { deadlines, limits }: Reading
+): Effect.Effect<string, MalformedRequest> => {
+  if (isOnNode(request)) {
+    // Effect's own way of reading and remembering takes a fiber and a dozen listeners, a twentieth of a small tool call.
+    return Effect.flatMap(
+      nodeBody.read(request.source as nodeBody.Source, Number(limit), deadlines),
+      (bytes) => keep(request, bytes)
+    )
+  }
+  const { source } = request
+  if (isUnreadRequest(source) && Object.hasOwn(request, "arrayBufferEffect")) {
+    return Effect.flatMap(
+      webBody.read(source.body, Number(limit), limits.timeout),
+      (bytes) => keep(request, bytes)
+    )
+  }
+  const isUnread = isUnreadRequest(source) || isUnreadMessage(source)
+  const reading = isUnread && !Object.hasOwn(request, "arrayBuffer")
+    ? readStream(request, Number(limit))
+    : Effect.map(Effect.mapError(request.arrayBuffer, toMalformed), (bytes) => new Uint8Array(bytes))
+  const bounded = Effect.provideService(reading, HttpIncomingMessage.MaxBodySize, limit)
+  return Effect.flatMap(webBody.within(bounded, limits.timeout), (bytes) => keep(request, bytes))
+}
+
+/**
+ * Whether a request is Effect's own on Node, and nobody has begun to read it. Others may be views with a body of their own,
+ * and what asks before it sends, or wants another protocol, Effect answers as it reads.
+ */
+const isOnNode = (request: Request): boolean => {
+  const { headers, source } = request
+  return isUnreadMessage(source) && Object.hasOwn(request, "arrayBufferEffect") &&
+    memoryOf(request).arrayBufferEffect === undefined && headers["expect"] === undefined &&
+    headers["upgrade"] === undefined
+}
+
+/** Whether this is a Node message that has not been read yet. */
+const isUnreadMessage = (source: object): boolean => {
+  const { rawHeaders, readableFlowing } = source as {
+    readonly rawHeaders?: unknown
+    readonly readableFlowing?: unknown
+  }
+  return Array.isArray(rawHeaders) && readableFlowing === null
+}
+
+/** The same of fetch's requests. */
+const isUnreadRequest = (source: object): source is { readonly body: ReadableStream<Uint8Array> } => {
+  const { body, bodyUsed } = source as { readonly body?: unknown; readonly bodyUsed?: unknown }
+  return body instanceof ReadableStream && bodyUsed === false && !body.locked
+}
+
+/** Reads the stream of a view that has its own: one that unpacks the body, for example. */
+const readStream = (request: Request, limit: number): Effect.Effect<Uint8Array, MalformedRequest> =>
+  Effect.suspend(() => {
+    const buffer = new BodyBuffer(limit)
+    return Effect.as(
+      Stream.runForEachArray(
+        Stream.mapError(request.stream, toMalformed),
+        (chunks) => chunks.every((chunk) => buffer.add(chunk)) ? Effect.void : Effect.fail(body.tooLarge)
+      ),
+      buffer
+    ).pipe(Effect.map((buffer) => buffer.toBytes()))
+  })
+
+const toMalformed = ({ reason }: HttpServerError.HttpServerError): MalformedRequest =>
+  (reason as { readonly reason?: unknown }).reason === "BodyTooLarge" ? body.tooLarge : body.notJson
+
+/** Changes the body that `read` kept, for whatever reads the request afterwards. `change` gets the parsed body. */
+export const rewrite = (request: Request, change: (body: unknown) => void): Effect.Effect<void> =>
+  Effect.flatMap(Effect.orDie(request.text), (text) => {
+    const parsed: unknown = JSON.parse(text)
+    change(parsed)
+    return Effect.orDie(Effect.asVoid(keep(request, new TextEncoder().encode(JSON.stringify(parsed)))))
+  })
+
+const keep = (request: Request, bytes: Uint8Array): Effect.Effect<string, MalformedRequest> => {
+  const text = body.textOf(bytes)
+  if (Result.isFailure(text)) return Effect.fail(text.failure)
+  // A copy: the bytes may be a part of a buffer that holds others, too, and its `slice` would show all of it.
+  const again = Effect.sync(() => new Uint8Array(bytes).buffer)
+  if (Object.hasOwn(request, "arrayBufferEffect")) memoryOf(request).arrayBufferEffect = again
+  else Object.defineProperty(request, "arrayBuffer", { value: again, configurable: true })
+  const kept = Effect.succeed(text.success)
+  if (Object.hasOwn(request, "textEffect")) memoryOf(request).textEffect = kept
+  if (request.text !== kept) Object.defineProperty(request, "text", { value: kept, configurable: true })
+  return kept
+}

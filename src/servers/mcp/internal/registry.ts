@@ -1,0 +1,271 @@
+import * as McpSchema from "effect/ai/McpSchema"
+import type * as McpServer from "effect/ai/McpServer"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type { Policy } from "../../../authorization/Gate.ts"
+import { Authenticated, ConditionalScopes, ofAnyCall, ofCall, Unauthorized } from "../../../authorization/Policy.ts"
+import type { Operation } from "../../../protocol/Operation.ts"
+import * as ScopeToken from "../../../protocol/ScopeToken.ts"
+import * as TemplateIndex from "../../host/TemplateIndex.ts"
+
+/* What is registered on Effect's MCP server, with any function, and what each operation needs. */
+
+type Server = McpServer.McpServer["Service"]
+type Annotations = Context.Context<never>
+
+/** The annotations that a layer of this library guards itself, inside the server. */
+export const Guarded: Context.Reference<ReadonlySet<Annotations>> = Context.Reference<ReadonlySet<Annotations>>(
+  "effect-mcp-auth/servers/Guarded",
+  { defaultValue: () => new Set() }
+)
+
+/** Makes the services of a registration that guard its calls by its annotations. */
+export type GuardOf = (annotations: Annotations) => Effect.Effect<Context.Context<never>>
+
+/** What a server does not keep of its registrations. */
+interface Observations {
+  /** The router path of each URI template. */
+  readonly routerPaths: Map<string, string>
+  /** Grows with each template that is registered. */
+  templates: number
+  /** The tools, resources, templates and prompts whose calls are guarded inside the server as well. */
+  readonly guarded: WeakSet<object>
+}
+
+const observations = new WeakMap<Server, Observations>()
+
+interface Registration {
+  readonly annotations: Annotations
+  readonly services?: Context.Context<never> | undefined
+}
+
+/**
+ * Observes everything that is registered on a server from now on, and guards what names scopes without a guard of this
+ * library: the stock functions of `McpServer` know nothing of scopes.
+ */
+export const observe = (server: Server, guardOf: GuardOf): void => {
+  if (observations.has(server)) return
+  const known: Observations = { routerPaths: new Map(), templates: 0, guarded: new WeakSet() }
+  observations.set(server, known)
+  const { addPrompt, addResource, addResourceTemplate, addTool } = server
+
+  const guarded = <O extends Registration>(options: O, descriptor: object): Effect.Effect<O> => {
+    if (ofAnyCall(options.annotations).length === 0) return Effect.succeed(options)
+    known.guarded.add(descriptor)
+    const services = options.services ?? Context.empty()
+    return Context.get(services, Guarded).has(options.annotations)
+      ? Effect.succeed(options)
+      : Effect.map(guardOf(options.annotations), (guard) => ({ ...options, services: Context.merge(services, guard) }))
+  }
+
+  const replacements: Pick<Server, "addPrompt" | "addResource" | "addResourceTemplate" | "addTool"> = {
+    addTool: (options) => Effect.flatMap(guarded(options, options.tool), addTool),
+    addPrompt: (options) => Effect.flatMap(guarded(options, options.prompt), addPrompt),
+    addResource: (options) => Effect.flatMap(guarded(options, options.resource), addResource),
+    addResourceTemplate: (options) =>
+      Effect.flatMap(guarded(options, options.template), (options) => {
+        known.routerPaths.set(options.template.uriTemplate, options.routerPath)
+        known.templates++
+        return addResourceTemplate(options)
+      })
+  }
+  for (const [name, value] of Object.entries(replacements)) {
+    Object.defineProperty(server, name, { value, configurable: true, enumerable: true, writable: true })
+  }
+}
+
+/** Everything registered that can carry scopes, as it stands now. */
+export function* entries(
+  server: Server
+): Generator<{ readonly name: string; readonly annotations: Context.Context<never> }> {
+  for (const { annotations, tool } of server.tools) yield { name: `tool ${tool.name}`, annotations }
+  for (const { annotations, resource } of server.resources) yield { name: `resource ${resource.uri}`, annotations }
+  for (const { annotations, template } of server.resourceTemplates) {
+    yield { name: `resource ${template.uriTemplate}`, annotations }
+  }
+  for (const { annotations, prompt } of server.prompts) yield { name: `prompt ${prompt.name}`, annotations }
+}
+
+/** The policy of an operation for which nothing is registered: it is unlisted, and needs a caller as on every host. */
+export const unknown: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
+
+interface Entry {
+  readonly annotations: Annotations
+  readonly descriptor: object
+}
+
+/** Finds the policy of an operation among what is registered at the time of the request. */
+export const policyOf = (server: Server): (operation: Operation) => Policy | undefined => {
+  const tools = makeIndex(() => server.tools, ({ tool }) => tool.name, ({ tool }) => tool)
+  const prompts = makeIndex(() => server.prompts, ({ prompt }) => prompt.name, ({ prompt }) => prompt)
+  const resources = makeIndex(() => server.resources, ({ resource }) => resource.uri, ({ resource }) => resource)
+  const templates = makeIndex(
+    () => server.resourceTemplates,
+    ({ template }) => template.uriTemplate,
+    ({ template }) => template
+  )
+  const findTemplates = makeTemplateFinder(server)
+
+  /** Everything that may run, first what is most likely: more than one only where that depends on the client. */
+  const candidatesOf = ({ kind, method, params, target }: Operation): ReadonlyArray<Entry> => {
+    if (target === undefined) return none
+    if (method === "completion/complete") {
+      return (kind === "prompt" ? prompts : templates).findReferences(target, argumentOf(params))
+    }
+    switch (kind) {
+      case "tool":
+        return tools.find(target)
+      case "prompt":
+        return prompts.find(target)
+      case "resource": {
+        const exact = resources.find(target)
+        // The server passes over what is not enabled for a client.
+        return exact.length > 0 && !isConditional(exact[0]!) ? exact : [...exact, ...findTemplates(target)]
+      }
+      default:
+        return none
+    }
+  }
+
+  const policyOfEntry = ({ annotations, descriptor }: Entry, params: unknown): Policy => {
+    const policy = policyOfCall(annotations, params)
+    // What nothing in the server hides cannot be left to the server.
+    return policy.unauthorized === "hide" && observations.get(server)?.guarded.has(descriptor) !== true
+      ? { ...policy, unauthorized: "challenge" }
+      : policy
+  }
+
+  return (operation) => {
+    if (operation.kind === undefined) return undefined
+    const candidates = candidatesOf(operation)
+    if (candidates.length === 0) return unknown
+    if (candidates.length === 1) return policyOfEntry(candidates[0]!, operation.params)
+    const policies = candidates.map((entry) => policyOfEntry(entry, operation.params))
+    // What is hidden is guarded inside the server, where it is certain which of them runs.
+    const visible = policies.filter(({ unauthorized }) => unauthorized !== "hide")
+    const relevant = visible.length === 0 ? policies : visible
+    return {
+      scopes: ScopeToken.unique(relevant.flatMap(({ scopes }) => scopes)),
+      unauthorized: visible.length === 0 ? "hide" : "challenge",
+      authenticated: relevant.some(({ authenticated }) => authenticated === true)
+    }
+  }
+}
+
+const none: ReadonlyArray<never> = []
+
+const isConditional = ({ annotations }: Entry): boolean =>
+  Context.getOrUndefined(annotations as Context.Context<McpSchema.EnabledWhen>, McpSchema.EnabledWhen) !== undefined
+
+const argumentOf = (params: unknown): string | undefined => {
+  const argument = (params as { readonly argument?: unknown } | null | undefined)?.argument
+  const name = (argument as { readonly name?: unknown } | null | undefined)?.name
+  return typeof name === "string" ? name : undefined
+}
+
+interface Index {
+  /** At most one entry. */
+  readonly find: (name: string) => ReadonlyArray<Entry>
+  /**
+   * Every entry that a reference with an argument may mean: the server looks completions up by both, joined with a slash,
+   * so a part of the argument may belong to the name.
+   */
+  readonly findReferences: (name: string, argument: string | undefined) => ReadonlyArray<Entry>
+}
+
+/** An index of a list to which a server only appends, or replaces an entry by one of the same name. */
+const makeIndex = <A extends { readonly annotations: Annotations }>(
+  list: () => ReadonlyArray<A>,
+  nameOf: (entry: A) => string,
+  descriptorOf: (entry: A) => object
+): Index => {
+  interface Slot {
+    readonly position: number
+    /** What the server had at this position when `found` was made. */
+    registered: A
+    found: ReadonlyArray<Entry>
+  }
+  const slots = new Map<string, Slot>()
+  let seen = 0
+  let longest = 0
+  const toFound = (registered: A) => [
+    { annotations: registered.annotations, descriptor: descriptorOf(registered) }
+  ]
+  const update = (): ReadonlyArray<A> => {
+    const entries = list()
+    for (; seen < entries.length; seen++) {
+      const registered = entries[seen]!
+      const name = nameOf(registered)
+      if (!slots.has(name)) slots.set(name, { position: seen, registered, found: toFound(registered) })
+      longest = Math.max(longest, name.length)
+    }
+    return entries
+  }
+  const find = (name: string): ReadonlyArray<Entry> => {
+    const entries = update()
+    const slot = slots.get(name)
+    if (slot === undefined) return none
+    const registered = entries[slot.position]!
+    if (registered !== slot.registered) {
+      slot.registered = registered
+      slot.found = toFound(registered)
+    }
+    return slot.found
+  }
+  return {
+    find,
+    findReferences: (name, argument) => {
+      if (argument === undefined) return find(name)
+      update()
+      const joined = `${name}/${argument}`
+      const found: Array<Entry> = []
+      for (let end = joined.indexOf("/"); end !== -1 && end <= longest; end = joined.indexOf("/", end + 1)) {
+        found.push(...find(joined.slice(0, end)))
+      }
+      return found
+    }
+  }
+}
+
+/** Annotations never change, so those that need no arguments are read once. */
+const constant = new WeakMap<Context.Context<never>, Policy>()
+
+/** What a call with these `params` of a JSON-RPC message needs. */
+export const policyOfCall = (annotations: Context.Context<never>, params: unknown): Policy => {
+  const known = constant.get(annotations)
+  if (known !== undefined) return known
+  const policy: Policy = {
+    scopes: ofCall(annotations, params),
+    unauthorized: Context.get(annotations, Unauthorized),
+    authenticated: Context.get(annotations, Authenticated)
+  }
+  if (Context.get(annotations, ConditionalScopes).length === 0) constant.set(annotations, policy)
+  return policy
+}
+
+/** From a URI to the templates that the server may pick: the first match that is enabled for every client ends the list. */
+const makeTemplateFinder = (server: Server): (uri: string) => ReadonlyArray<Entry> => {
+  let index = TemplateIndex.make([])
+  let version = ""
+  return (uri) => {
+    const { resourceTemplates } = server
+    const known = observations.get(server)
+    const current = `${resourceTemplates.length} ${known?.templates}`
+    if (current !== version) {
+      index = TemplateIndex.make(resourceTemplates.map(({ template: { uriTemplate } }) => ({
+        uriTemplate,
+        // One that was registered before the server was observed has the path that the stock function gives it.
+        routerPath: known?.routerPaths.get(uriTemplate) ?? TemplateIndex.routerPathOf(uriTemplate)
+      })))
+      version = current
+    }
+    const found: Array<Entry> = []
+    index(uri, (position) => {
+      const { annotations, template } = resourceTemplates[position]!
+      const entry = { annotations, descriptor: template }
+      found.push(entry)
+      return !isConditional(entry)
+    })
+    return found
+  }
+}

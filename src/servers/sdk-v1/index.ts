@@ -1,0 +1,6 @@
+/**
+ * The gate on servers of `@modelcontextprotocol/sdk`.
+ *
+ * @since 0.1.0
+ */
+export * as McpAuthSdk from "./McpAuthSdk.ts"

@@ -1,0 +1,65 @@
+/**
+ * Protects servers of `@modelcontextprotocol/server`.
+ *
+ * @since 0.1.0
+ */
+import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
+import type * as AuthLayer from "../effect/AuthLayer.ts"
+import * as SdkOptions from "../sdk/SdkOptions.ts"
+import * as Sdk from "./SdkV2.ts"
+
+export type { Claims, Options } from "../sdk/SdkOptions.ts"
+export * from "./SdkV2.ts"
+
+/**
+ * A gate for servers of the SDK, with the options of `AuthLayer.make`. A wrong option rejects with `AuthConfigError`.
+ *
+ * **Details**
+ *
+ * The layers are built once, and live until `dispose`. Nothing is fetched before the first token comes.
+ *
+ * **Example** (A tool that needs a scope, for Workers, Bun and Deno)
+ *
+ * ```ts
+ * import { McpServer } from "@modelcontextprotocol/server"
+ * import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
+ * import { z } from "zod"
+ *
+ * const auth = await McpAuthSdk.make({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read", "todos:write"]
+ * })
+ *
+ * const handler = auth.createMcpHandler(() => {
+ *   const server = new McpServer({ name: "todos", version: "1.0.0" })
+ *   auth.registerTool(
+ *     server,
+ *     "add_todo",
+ *     { inputSchema: z.object({ title: z.string() }), scopes: ["todos:write"] },
+ *     async ({ title }, { principal }) => ({ content: [{ type: "text", text: `${title}, for ${principal.owner}` }] })
+ *   )
+ *   return server
+ * })
+ *
+ * export default {
+ *   fetch: async (request: Request) => await auth.metadata(request) ?? await handler.fetch(request)
+ * }
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <
+  const S extends AuthLayer.Scopes,
+  A = Readonly<Record<string, unknown>>,
+  C = never,
+  const N extends Sdk.Anonymous = "deny",
+  R = never,
+  E = never
+>(
+  options: SdkOptions.Options<S, A, C, N, R, E>
+): Promise<Sdk.McpAuthSdk<ProtectedResource.OfferedOf<S>, A, R | C, N>> => {
+  const made = SdkOptions.toLayer(options)
+  return Sdk.fromLayer(made.layer, made.options) as never
+}

@@ -1,0 +1,142 @@
+/**
+ * One gate for all servers of an SDK that one program makes.
+ */
+import type * as Context from "effect/Context"
+import type * as HttpClient from "effect/http/HttpClient"
+import type * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import type { AuthLayer } from "../../authorization/Gate.ts"
+import { AuthConfigError } from "../../protocol/AuthError.ts"
+import type { Principal } from "../../verification/Principal.ts"
+import * as authInfo from "../host/AuthInfo.ts"
+import * as body from "../host/Body.ts"
+import * as Host from "../host/Host.ts"
+import * as web from "../host/WebHost.ts"
+import * as sdkHandler from "./SdkHandler.ts"
+import * as sdkRegistry from "./SdkRegistry.ts"
+import * as sdkTasks from "./SdkTasks.ts"
+import type { Anonymous } from "./SdkTypes.ts"
+
+type Verified = Principal
+
+export interface Options extends body.Options {
+  readonly anonymous?: Anonymous | undefined
+  readonly claims?: Context.Key<any, any> | undefined
+}
+
+export interface SdkHost {
+  readonly host: Host.Host
+  readonly registry: sdkRegistry.Registry
+  readonly limits: body.Limits
+  /** Who calls, as the gate found out: from what an SDK hands to handlers and factories. */
+  readonly callerOf: (context: unknown) => sdkRegistry.Caller
+  /** Runs a handler of fetch's kind for a request that comes in. */
+  readonly serve: (
+    request: Request,
+    reading: Reading,
+    policies: Host.Policies,
+    handler: (info: authInfo.AuthInfo | undefined, body: unknown, request: Request) => Response | Promise<Response>
+  ) => Promise<Response>
+  /** Adopts a server, wraps the handler, has the SDK register it, and notes what it needs. */
+  readonly register: <A extends object>(
+    server: object,
+    what: string,
+    demands: Demanded,
+    handler: (...parameters: ReadonlyArray<any>) => unknown,
+    register: (wrapped: (...parameters: ReadonlyArray<any>) => any) => A
+  ) => A
+}
+
+/** How the body of a request is had. */
+interface Reading {
+  /** What somebody else parsed already; `undefined` where nobody did. */
+  readonly parsedBody: unknown
+  /** In bytes. Default: that of all of them. */
+  readonly limit?: number | undefined
+  /** As `Reading` of the web host has it. */
+  readonly consumes?: boolean | undefined
+  /** The tenant that the router of the host found in the request. */
+  readonly tenant?: string | undefined
+}
+
+interface Demanded {
+  readonly scopes?: sdkRegistry.Requirement["scopes"] | undefined
+  readonly unauthorized?: sdkRegistry.Requirement["unauthorized"] | undefined
+}
+
+export const make = async <R, E>(
+  layer: Layer.Layer<AuthLayer | R, E, HttpClient.HttpClient>,
+  options: Options
+): Promise<SdkHost> => {
+  const limits = body.checkLimits(options)
+  const host = await Host.make(layer, options.claims)
+  const presented = new WeakMap<Verified, object>()
+
+  // A handler's context holds the AuthInfo in `authInfo` (v1) or in `http.authInfo` (v2).
+  const callerOf = (context: unknown): sdkRegistry.Caller => {
+    const { authInfo: ofV1, http } = (context ?? {}) as { authInfo?: object; http?: { authInfo?: object } }
+    const info = ofV1 ?? http?.authInfo
+    return info === undefined ? undefined : authInfo.principalOf(info, host.gate)
+  }
+
+  const present = (caller: Verified): object => {
+    if (options.claims === undefined) return caller
+    const known = presented.get(caller)
+    if (known !== undefined) return known
+    const claims = host.claims(caller)
+    const made = Object.freeze({ ...caller, claims })
+    // Claims that cannot be frozen are decoded for each request.
+    if (Object.isFrozen(claims)) presented.set(caller, made)
+    return made
+  }
+
+  const registry = sdkRegistry.make(
+    host.gate.resource.offered,
+    callerOf,
+    sdkTasks.makeOwnerOf(host.gate, callerOf)
+  )
+  const handler = sdkHandler.make<any>({
+    runtime: host.runtime,
+    anonymous: options.anonymous === "allow-unscoped",
+    callerOf,
+    present,
+    services: (caller) => host.gate.services(caller)
+  })
+
+  return {
+    host,
+    registry,
+    limits,
+    callerOf,
+    serve: async (request, { consumes, limit = limits.bytes, parsedBody, tenant }, policies, serve) => {
+      const requestBody = new web.RequestBody(request, {
+        limits: limit === limits.bytes ? limits : { ...limits, bytes: limit },
+        consumes,
+        parsedBody: parsedBody === undefined ? undefined : () => parsedBody
+      })
+      const decision = host.admit(
+        web.toGateRequest(request, tenant === undefined ? undefined : () => tenant),
+        requestBody.read,
+        policies
+      )
+      const admitted = await host.run(decision, request.signal)
+      if (Result.isFailure(admitted)) return web.rejected(host, request, admitted.failure)
+      const response = await serve(admitted.success.authInfo, admitted.success.body, requestBody.toRequest())
+      host.answered(admitted.success, response.status, response.headers.get("mcp-session-id") ?? undefined)
+      return web.endInTime(host, admitted.success, response)
+    },
+    register: (server, what, { scopes = [], unauthorized = "challenge" }, own, register) => {
+      const requirement = registry.check(what, scopes, unauthorized)
+      if (!registry.adopt(server)) {
+        throw new AuthConfigError({
+          reason: "malformed",
+          option: "server",
+          fix: "give an McpServer of the SDK, in a version that this package names as its peer"
+        })
+      }
+      const registration = register(handler(what, requirement, own))
+      registry.add(registration, requirement)
+      return registration
+    }
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What `make` of both SDK adapters takes, and the layer that comes of it.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import type * as HttpClient from "effect/http/HttpClient"
+import * as Layer from "effect/Layer"
+import type * as Schema from "effect/Schema"
+import type { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as AuthLayer from "../effect/AuthLayer.ts"
+import type { Anonymous, HostOptions } from "./SdkTypes.ts"
+
+/**
+ * The claims of a caller: a Schema of them, or a service as for `AuthLayer`, which effects of handlers may use then.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Claims<A, C> = Schema.ConstraintDecoder<A> | {
+  readonly service: Context.Key<C, A>
+  readonly schema: Schema.ConstraintDecoder<A>
+}
+
+/**
+ * The options of `AuthLayer.make`, and those of a program that is no Effect.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<S extends AuthLayer.Scopes, A, C, N extends Anonymous, R, E>
+  extends Omit<AuthLayer.Options<S>, "claims" | "anonymous">
+{
+  /** What `principal.claims` of handlers holds, decoded; a token that does not fit is rejected. Default: all claims. */
+  readonly claims?: Claims<A, C> | undefined
+  /**
+   * What a request without credentials is: nobody's (`"deny"`, the default), or free to use what needs no scope
+   * (`"allow-unscoped"`). An invalid token is rejected either way.
+   */
+  readonly anonymous?: N | undefined
+  /**
+   * Services for handlers that are effects, built once with the gate. Loggers and `DecisionListener` go here, too: without
+   * one, rejections are logged to the console.
+   */
+  readonly layer?: Layer.Layer<R, E> | undefined
+  /** Default: a client on fetch. It must not follow redirects. */
+  readonly httpClient?: Layer.Layer<HttpClient.HttpClient> | undefined
+  /** Bodies beyond this many bytes are rejected with 413. Default: 4 MiB. */
+  readonly maximumBody?: number | undefined
+  /**
+   * Bodies that ask for more operations are rejected with 400: each message of a batch and each URI of a
+   * `subscriptions/listen` counts. Default: 100.
+   */
+  readonly maximumOperations?: number | undefined
+  /** Bodies that take longer, from the time when the gate begins to read them, are rejected with 408. Default: 30 seconds. */
+  readonly bodyTimeout?: Duration.Input | undefined
+}
+
+class DecodedClaims extends Context.Service<DecodedClaims, unknown>()("effect-mcp-auth/McpAuthSdk/DecodedClaims") {}
+
+/** The layer of these options, and what `fromLayer` has to know beside it. */
+export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonymous, R, E>(
+  { anonymous, bodyTimeout, claims, httpClient, layer, maximumBody, maximumOperations, ...options }: Options<
+    S,
+    A,
+    C,
+    N,
+    R,
+    E
+  >
+): {
+  readonly layer: Layer.Layer<
+    Layer.Success<ReturnType<typeof AuthLayer.layerServices<S>>> | R | C,
+    AuthConfigError | E,
+    HttpClient.HttpClient
+  >
+  readonly options: HostOptions<A, N>
+} => {
+  const read = claims === undefined || "service" in claims
+    ? claims
+    : { service: DecodedClaims as unknown as Context.Key<C, A>, schema: claims }
+  const gate = AuthLayer.layerServices({ ...options, anonymous, claims: read } as unknown as AuthLayer.Options<S, C, A>)
+  const provided = httpClient === undefined ? gate : gate.pipe(Layer.provide(httpClient))
+  return {
+    // `C` comes with each request, from the claims of its token.
+    layer: (layer === undefined ? provided : provided.pipe(Layer.provideMerge(layer))) as never,
+    options: { anonymous, claims: read?.service, bodyTimeout, maximumBody, maximumOperations }
+  }
+}

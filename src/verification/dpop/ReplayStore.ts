@@ -1,0 +1,217 @@
+/**
+ * The proofs that were used already (RFC 9449 §11.1): in memory, or in a Redis that several instances share.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type { Redis } from "effect/persistence/Redis"
+import { ReplayStoreUnavailable } from "../../protocol/AuthError.ts"
+import * as monotonic from "../../store/MonotonicTime.ts"
+
+/**
+ * One use of a proof.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Use {
+  /** The thumbprint of the key: two clients may choose the same `jti`. */
+  readonly thumbprint: string
+  readonly jti: string
+  /** `Principal.owner` of the caller, for limits per caller: one caller may have many keys. */
+  readonly owner: string
+  /**
+   * The wall-clock time up to which the use must be kept, in milliseconds since 1970. It lies later than the last moment at
+   * which the proof is fresh, by a margin for latency and for differences between clocks.
+   */
+  readonly until: number
+  /** How long the use must be kept from now, in milliseconds: the time that is left to `until`. */
+  readonly lifetime: number
+}
+
+/**
+ * Remembers proofs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Store {
+  /**
+   * Returns `true` for the first use of a proof alone, also if several uses arrive at the same time. If the store cannot
+   * tell, it fails, and the server answers 503.
+   *
+   * A store must keep a use for its `lifetime`, measured by a clock that does not step. If it may have evicted the use
+   * already (its own clock has passed `until`), it must fail instead of answering `true`.
+   */
+  readonly firstUse: (use: Use) => Effect.Effect<boolean, ReplayStoreUnavailable>
+}
+
+/**
+ * Where used proofs are remembered. By default (`"memory"`) each layer has a bounded memory of its own.
+ *
+ * **When to use**
+ *
+ * Behind a balancer: a proof that one instance saw is new to the others. Provide `inRedis`, or a store of your own, to
+ * `AuthLayer`.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const ReplayStore: Context.Reference<Store | "memory"> = Context.Reference<Store | "memory">(
+  "effect-mcp-auth/ReplayStore",
+  { defaultValue: () => "memory" as const }
+)
+
+const full = Effect.fail(new ReplayStoreUnavailable({ reason: "replay-store-full", retryAfter: 10 }))
+const evicted = Effect.fail(new ReplayStoreUnavailable({ reason: "replay-store-clock", retryAfter: 30 }))
+const down = Effect.fail(new ReplayStoreUnavailable({ reason: "replay-store-down", retryAfter: 1 }))
+
+/** Entries that end within the same time are evicted together, in milliseconds. */
+const generation = 5_000
+
+/**
+ * A bounded memory.
+ *
+ * **When to use**
+ *
+ * One instance serves all requests, and the default is too small or has to be looked into.
+ *
+ * **Details**
+ *
+ * It holds at most `capacity` uses, and at most a quarter of them for one caller, whatever the number of its keys. Beyond
+ * that the server answers 503: a proof whose use was evicted early could be used again.
+ *
+ * Uses are kept by monotonic time and by the wall clock, whichever ends later. If the wall clock steps back so far that a
+ * proof whose use was evicted looks fresh again, the server answers 503 for proofs of that age.
+ *
+ * **Example** (The second use of a proof)
+ *
+ * ```ts
+ * import { ReplayStore } from "effect-mcp-auth"
+ * import { Layer } from "effect"
+ *
+ * // More than `replayCapacity` says, for one layer alone.
+ * const Roomy = Layer.succeed(ReplayStore.ReplayStore, ReplayStore.memory(1_000_000))
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const memory = (capacity: number): Store & { readonly size: () => number } => {
+  const share = Math.max(1, Math.floor(capacity / 4))
+  const used = new Set<string>()
+  const ofOwner = new Map<string, number>()
+  const generations = new Map<number, { until: number; readonly uses: Array<Use> }>()
+  // The latest `until` of all evicted uses. While the wall clock does not step back, no fresh proof is that old.
+  let evictedUntil = Number.NEGATIVE_INFINITY
+
+  // By both clocks: after a step forward and back, uses of the time in between stay known.
+  const evict = (now: number, wall: number) => {
+    for (const [end, { until: last, uses }] of generations) {
+      if (end > now || last >= wall) continue
+      generations.delete(end)
+      evictedUntil = Math.max(evictedUntil, last)
+      for (const { jti, owner, thumbprint } of uses) {
+        used.delete(thumbprint + jti)
+        const left = ofOwner.get(owner)! - 1
+        if (left === 0) ofOwner.delete(owner)
+        else ofOwner.set(owner, left)
+      }
+    }
+  }
+
+  return {
+    size: () => used.size,
+    firstUse: (use) =>
+      Clock.clockWith((clock) => {
+        const now = monotonic.millisOf(clock)
+        evict(now, use.until - use.lifetime)
+        // Thumbprints are of one length, so no two pairs give the same text.
+        const key = use.thumbprint + use.jti
+        if (used.has(key)) return Effect.succeed(false)
+        if (use.until <= evictedUntil) return evicted
+        const own = ofOwner.get(use.owner) ?? 0
+        if (used.size >= capacity || own >= share) return full
+        used.add(key)
+        ofOwner.set(use.owner, own + 1)
+        const end = Math.ceil((now + use.lifetime) / generation) * generation
+        const others = generations.get(end)
+        if (others === undefined) generations.set(end, { until: use.until, uses: [use] })
+        else {
+          others.until = Math.max(others.until, use.until)
+          others.uses.push(use)
+        }
+        return Effect.succeed(true)
+      })
+  }
+}
+
+/**
+ * A store in Redis, for all instances together: one script call per proof, and Redis evicts the entry by itself.
+ *
+ * **Details**
+ *
+ * `prefix` is that of the names. Default: `effect-mcp-auth:dpop:`.
+ *
+ * The script compares `until` with the time of Redis. A proof whose use Redis may have evicted already, because the clock of
+ * an instance stepped back, is answered with 503 (`replay-store-clock`). So is every proof if the clock of Redis is minutes
+ * ahead of the clocks of the instances.
+ *
+ * **Gotchas**
+ *
+ * Redis must allow `EVAL` (Redis 5 or newer), and must not evict entries before they expire: set
+ * `maxmemory-policy noeviction`.
+ *
+ * **Example** (Instances behind a balancer)
+ *
+ * ```ts
+ * import { AuthLayer, ReplayStore } from "effect-mcp-auth"
+ * import { Effect, Layer } from "effect"
+ * import { Redis } from "effect/persistence"
+ *
+ * declare const RedisLive: Layer.Layer<Redis.Redis>
+ *
+ * const Shared = Layer.effect(ReplayStore.ReplayStore, Effect.map(Redis.Redis, (redis) => ReplayStore.inRedis(redis))).pipe(
+ *   Layer.provide(RedisLive)
+ * )
+ *
+ * const Auth = AuthLayer.make({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read"],
+ *   dpop: "required"
+ * }).pipe(Layer.provide(Shared))
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const inRedis = (redis: Pick<Redis["Service"], "send">, prefix = "effect-mcp-auth:dpop:"): Store => ({
+  firstUse: ({ jti, lifetime, thumbprint, until }) =>
+    redis.send<unknown>(
+      "EVAL",
+      script,
+      "1",
+      `${prefix}${thumbprint}:${jti}`,
+      String(Math.ceil(until)),
+      String(Math.max(1, Math.ceil(lifetime)))
+    ).pipe(
+      Effect.timeout("2 seconds"),
+      Effect.matchEffect({
+        onFailure: () => down,
+        onSuccess: (answer) =>
+          answer === 1 ? Effect.succeed(true) : answer === 0 ? Effect.succeed(false) : answer === -1 ? evicted : down
+      })
+    )
+})
+
+// An entry outlives `until` by the time of Redis as well as by that of the instance, but never more than 15 minutes: a Redis
+// whose clock is hours behind would fill up.
+const script = `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if now > tonumber(ARGV[1]) then return -1 end
+local lifetime = math.min(math.max(tonumber(ARGV[2]), ARGV[1] - now + 1), 900000)
+if redis.call('SET', KEYS[1], '1', 'NX', 'PX', string.format('%.0f', lifetime)) then return 1 end
+return 0`

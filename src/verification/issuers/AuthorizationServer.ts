@@ -1,0 +1,379 @@
+/**
+ * An authorization server as the configuration names it.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import * as Algorithm from "../../crypto/Algorithm.ts"
+import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as Metadata from "../../protocol/AuthorizationServerMetadata.ts"
+import * as HttpUri from "../../protocol/HttpUri.ts"
+import * as optionNames from "../../protocol/OptionNames.ts"
+import * as WellKnown from "../../protocol/WellKnown.ts"
+import * as Audience from "../claims/Audience.ts"
+import { checkMachineMarks, checkSubjectClaims } from "../claims/SubjectClaims.ts"
+import * as Introspection from "../introspection/Introspection.ts"
+import type { KeySource } from "../keys/JwkSet.ts"
+import * as Profile from "./Profile.ts"
+
+/**
+ * Lets one authorization server be reached, and issue tokens, over plain http off this machine: for a closed network
+ * such as the one between containers. Tokens and keys then travel readable and forgeable.
+ *
+ * **Example** (A provider in a neighbouring container)
+ *
+ * ```ts
+ * import { AuthorizationServer } from "effect-mcp-auth"
+ *
+ * const server: AuthorizationServer.Input = {
+ *   issuer: "http://keycloak:8080/realms/todos",
+ *   [AuthorizationServer.allowInsecureHttp]: true
+ * }
+ * ```
+ *
+ * @category unsafe
+ * @since 0.1.0
+ */
+export const allowInsecureHttp: unique symbol = Symbol.for("effect-mcp-auth/allowInsecureHttp")
+
+/**
+ * Lets the metadata of one public authorization server name endpoints on loopback and private addresses: for a server that
+ * is reached by a public name and serves its keys inside your network.
+ *
+ * **Gotchas**
+ *
+ * The authorization server then decides which hosts of your network this server sends requests to.
+ *
+ * **Example** (Keys that are served inside the network)
+ *
+ * ```ts
+ * import { AuthorizationServer } from "effect-mcp-auth"
+ *
+ * const server: AuthorizationServer.Input = {
+ *   issuer: "https://auth.example.com",
+ *   [AuthorizationServer.allowPrivateEndpoints]: true
+ * }
+ * ```
+ *
+ * @category unsafe
+ * @since 0.1.0
+ */
+export const allowPrivateEndpoints: unique symbol = Symbol.for("effect-mcp-auth/allowPrivateEndpoints")
+
+/**
+ * What can be said about an authorization server beyond its issuer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The issuer, exactly as its metadata names it: compared as a string, so a final slash matters. */
+  readonly issuer: string
+  /** The `iss` values of its tokens where they differ from the issuer (Entra ID v1, ADFS). Default: the issuer. */
+  readonly tokenIssuers?: readonly [string, ...ReadonlyArray<string>] | undefined
+  /** Where its metadata is, if not at the well-known URLs. */
+  readonly metadataUrl?: string | undefined
+  /** Its metadata, if it publishes none. */
+  readonly metadata?: Metadata.AuthorizationServerMetadata | undefined
+  /** Where its key set is, if its metadata does not say. */
+  readonly jwksUri?: string | undefined
+  /** Its key set, if it publishes none: no network request is made. Public keys only. */
+  readonly jwks?: { readonly keys: ReadonlyArray<Readonly<Record<string, unknown>>> } | undefined
+  /** Fewer signature algorithms than `Algorithm.all`. */
+  readonly algorithms?: readonly [Algorithm.Algorithm, ...ReadonlyArray<Algorithm.Algorithm>] | undefined
+  /** What its tokens look like, where they are not as RFC 9068 has them. What stands beside it here wins. */
+  readonly profile?: Profile.Profile | undefined
+  /** How it is asked about tokens that are no JWTs. Without it they are rejected. */
+  readonly introspection?: Introspection.Options | undefined
+  readonly [allowInsecureHttp]?: true | undefined
+  readonly [allowPrivateEndpoints]?: true | undefined
+}
+
+/**
+ * A profile, which names the issuer, with what is to be different.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Profiled extends Omit<Options, "issuer" | "profile"> {
+  readonly issuer?: undefined
+  readonly profile: Profile.Profile
+}
+
+/**
+ * An issuer, an issuer with details, or a provider's profile.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Input = string | Options | Profiled
+
+/**
+ * A configured authorization server, checked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AuthorizationServer extends KeySource {
+  /** Empty where the profile accepts any tenant. */
+  readonly tokenIssuers: ReadonlyArray<string>
+  readonly profile: Profile.Profile | undefined
+  readonly introspection: Introspection.Introspection | undefined
+}
+
+/**
+ * Checks one authorization server. `option` is the name that an error gives to it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (input: Input, option: string): Result.Result<AuthorizationServer, AuthConfigError> =>
+  Result.gen(function*() {
+    // Options may come out of a file or from JavaScript: what no type has looked at must not throw here.
+    const given: Options | Profiled = typeof input === "object" && input !== null ? input : { issuer: input }
+    const { profile } = given
+    if (profile !== undefined) yield* checkProfile(profile, option)
+    const options: Options = profile === undefined ? given as Options : withProfile(given, profile)
+    const insecure = options[allowInsecureHttp] === true
+    const issuer = yield* checkUrl(options.issuer, `${option}.issuer`, insecure, "issuer")
+    yield* optionNames.check(given, option, names)
+    if (options.metadataUrl !== undefined) yield* checkUrl(options.metadataUrl, `${option}.metadataUrl`, insecure)
+    if (options.jwksUri !== undefined) yield* checkUrl(options.jwksUri, `${option}.jwksUri`, insecure)
+    if (options.introspection !== undefined && !isObject(options.introspection)) {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "malformed",
+          option: `${option}.introspection`,
+          fix: "give { clientId, clientSecret } of this server's registration, or { lookUp }"
+        })
+      )
+    }
+    if (options.introspection === undefined && profile?.opaque.issued === "always") {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "missing",
+          option: `${option}.introspection`,
+          fix: `${profile.name} issues no access token that is a JWT: say how it is asked about a token`
+        })
+      )
+    }
+    const introspection = options.introspection === undefined
+      ? undefined
+      : yield* Introspection.make(options.introspection, `${option}.introspection`)
+    if (introspection !== undefined && "endpoint" in introspection.options) {
+      const { endpoint } = introspection.options
+      if (endpoint !== undefined) yield* checkUrl(endpoint, `${option}.introspection.endpoint`, insecure)
+    }
+    yield* exclusive(options, option, "metadata", "metadataUrl")
+    yield* exclusive(options, option, "jwks", "jwksUri")
+    const metadata = options.metadata === undefined ? undefined : yield* Result.mapError(
+      Metadata.decode(options.metadata),
+      (error) => new AuthConfigError({ reason: "malformed", option: `${option}.metadata`, fix: error.message })
+    )
+    if (metadata !== undefined && metadata.issuer !== options.issuer) {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "conflict",
+          option: `${option}.metadata`,
+          fix: `its issuer must be ${options.issuer} to the letter (RFC 8414 §3.3)`
+        })
+      )
+    }
+    const algorithms: ReadonlyArray<string> = options.algorithms ?? Algorithm.all
+    const foreign = Array.isArray(algorithms) ? algorithms.find((_) => !Algorithm.isAlgorithm(_)) : undefined
+    if (!Array.isArray(algorithms) || algorithms.length === 0 || foreign !== undefined) {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "insecure",
+          option: `${option}.algorithms`,
+          fix: `name at least one of ${Algorithm.all.join(", ")}${
+            foreign === undefined ? "" : `; ${foreign} is none (a shared secret cannot verify what others issue)`
+          }`
+        })
+      )
+    }
+    const tokenIssuers = options.tokenIssuers ?? [options.issuer]
+    const anyTenant = profile?.tenants?.allowed === Profile.anyTenant
+    if (
+      !Array.isArray(tokenIssuers) || (tokenIssuers.length === 0 && !anyTenant) ||
+      tokenIssuers.some((_) => typeof _ !== "string" || _ === "")
+    ) {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "malformed",
+          option: `${option}.tokenIssuers`,
+          fix: "name at least one iss value, or leave it out to accept the issuer itself"
+        })
+      )
+    }
+    return {
+      issuer: options.issuer,
+      tokenIssuers,
+      metadataUrls: metadata !== undefined
+        ? []
+        : options.metadataUrl !== undefined
+        ? [options.metadataUrl]
+        : WellKnown.authorizationServerMetadata(issuer),
+      metadata,
+      jwksUri: options.jwksUri,
+      jwks: options.jwks,
+      algorithms: withBothNames(algorithms),
+      profile,
+      introspection,
+      allowInsecureHttp: insecure,
+      allowPrivateEndpoints: options[allowPrivateEndpoints] === true
+    }
+  })
+
+const names: Readonly<Record<Extract<keyof Options, string>, true>> = {
+  issuer: true,
+  tokenIssuers: true,
+  metadataUrl: true,
+  metadata: true,
+  jwksUri: true,
+  jwks: true,
+  algorithms: true,
+  profile: true,
+  introspection: true
+}
+
+const isObject = (value: unknown): boolean => typeof value === "object" && value !== null
+
+const checkProfile = (profile: Profile.Profile, option: string): Result.Result<void, AuthConfigError> => {
+  if (!Profile.isProfile(profile)) {
+    return Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option: option === "profile" ? option : `${option}.profile`,
+        fix: "take a profile from Profiles (effect-mcp-auth/provider), or make one with Profile.make"
+      })
+    )
+  }
+  const [issue] = profile.issues
+  if (issue !== undefined) return Result.fail(issue)
+  const subjects = checkSubjectClaims(profile.subjectClaims)
+  if (subjects !== undefined) {
+    return Result.fail(new AuthConfigError({ ...subjects, option: `${option}.subjectClaims` }))
+  }
+  const marks = checkMachineMarks(profile.machineMarks)
+  if (marks !== undefined) {
+    return Result.fail(new AuthConfigError({ reason: "malformed", option: `${option}.machineMarks`, fix: marks }))
+  }
+  const { tenants } = profile
+  if (tenants !== undefined) {
+    const { allowed } = tenants
+    if (tenants.issuers.some((_) => _.split("{tenantid}").length !== 2)) {
+      return Result.fail(
+        new AuthConfigError({
+          reason: "malformed",
+          option: `${option}.tenants.issuers`,
+          fix: "write {tenantid} once in each issuer"
+        })
+      )
+    }
+    if (allowed !== Profile.anyTenant && (allowed.length === 0 || !allowed.every(Profile.isTenant))) {
+      return Result.fail(
+        new AuthConfigError({
+          reason: "malformed",
+          option: `${option}.tenants`,
+          fix: "name each tenant by its id, a lower-case GUID; to accept every tenant there is, write anyTenant"
+        })
+      )
+    }
+  }
+  return Result.mapError(
+    Audience.check(profile.audience),
+    ({ fix, reason }) => new AuthConfigError({ reason, option: `${option}.audience`, fix })
+  )
+}
+
+/** The options as the profile has them, where nothing else is said. */
+const withProfile = (given: Options | Profiled, profile: Profile.Profile): Options => {
+  const { allowed, issuers } = profile.tenants ?? { allowed: [], issuers: [] }
+  const ofTenants = allowed === Profile.anyTenant
+    ? []
+    : allowed.flatMap((tenant) => issuers.map((template) => Profile.withTenant(template, tenant)))
+  const tokenIssuers = given.tokenIssuers ?? profile.tokenIssuers ??
+    (profile.tenants === undefined ? undefined : ofTenants as unknown as Options["tokenIssuers"])
+  return {
+    ...given,
+    issuer: given.issuer ?? profile.issuer,
+    tokenIssuers,
+    metadataUrl: given.metadataUrl ?? (given.metadata === undefined ? profile.metadataUrl : undefined),
+    jwksUri: given.jwksUri ?? (given.jwks === undefined ? profile.jwksUri : undefined),
+    algorithms: given.algorithms ?? profile.algorithms,
+    introspection: given.introspection ?? profile.introspection
+  }
+}
+
+/**
+ * Finds the authorization server that vouches for an `iss` value: by the exact string, or as one of the tenants of a
+ * profile that accepts any.
+ *
+ * @category decisions
+ * @since 0.1.0
+ */
+export const ofIssuer = (
+  servers: ReadonlyArray<AuthorizationServer>
+): (issuer: string) => AuthorizationServer | undefined => {
+  const exact = new Map(servers.flatMap((server) => server.tokenIssuers.map((issuer) => [issuer, server] as const)))
+  const open = servers.filter((server) => server.profile?.tenants?.allowed === Profile.anyTenant)
+  return (issuer) =>
+    exact.get(issuer) ?? open.find(({ profile }) => Profile.tenantOf(profile!.tenants!, issuer) !== undefined)
+}
+
+// `EdDSA` with an Ed25519 key and `Ed25519` are the same algorithm (RFC 9864 §2.2): allowing one allows the other.
+const withBothNames = (algorithms: ReadonlyArray<string>): ReadonlySet<string> =>
+  new Set(algorithms.flatMap((_) => _ === "EdDSA" || _ === "Ed25519" ? ["EdDSA", "Ed25519"] : [_]))
+
+/**
+ * Checks a URL of the configuration: absolute, written as it is used, without user and fragment, an issuer also without
+ * query (RFC 8414 §2), and https off loopback unless plain http is allowed.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const checkUrl = (
+  value: unknown,
+  option: string,
+  insecure: boolean,
+  kind: "issuer" | "endpoint" = "endpoint"
+): Result.Result<URL, AuthConfigError> => {
+  const fail = (reason: AuthConfigError["reason"], fix: string) =>
+    Result.fail(new AuthConfigError({ reason, option, fix }))
+  if (typeof value !== "string" || !URL.canParse(value)) {
+    return fail(
+      "malformed",
+      `${JSON.stringify(value) ?? "nothing"} is no absolute URL; write one such as https://auth.example.com`
+    )
+  }
+  const url = new URL(value)
+  if (!WellKnown.isSecure(url) && !(insecure && url.protocol === "http:")) {
+    return fail(
+      "insecure",
+      `${value} must be https; plain http is for loopback (in a closed network set [AuthorizationServer.allowInsecureHttp]: true)`
+    )
+  }
+  if (kind === "issuer" && url.pathname.includes("/.well-known/")) {
+    return fail("malformed", `${JSON.stringify(value)} is the URL of a document; write the "issuer" that it names`)
+  }
+  return Result.mapError(HttpUri.parse(value, { query: kind === "endpoint" }), (problem) =>
+    new AuthConfigError({
+      reason: "malformed",
+      option,
+      // A URL that names a user may hold a password.
+      fix: `${value.includes("@") ? "it" : JSON.stringify(value)} ${problem}; write it ` +
+        (kind === "issuer" ? "without user, query or fragment (RFC 8414 §2)" : "without user or fragment")
+    }))
+}
+
+const exclusive = (options: Options, option: string, one: keyof Options & string, other: keyof Options & string) =>
+  options[one] !== undefined && options[other] !== undefined
+    ? Result.fail(
+      new AuthConfigError({
+        reason: "conflict",
+        option: `${option}.${one}`,
+        fix: `give ${one} or ${other}, not both: nobody could say which one counts`
+      })
+    )
+    : Result.succeed(undefined)

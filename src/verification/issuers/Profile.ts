@@ -1,0 +1,315 @@
+/**
+ * What one provider does differently, as data: who its tokens name as issuer and audience, which of its JWTs are access
+ * tokens, and where they keep scopes and client.
+ *
+ * A profile never switches a check off. It says which value a check compares with, or adds a check that only makes sense
+ * at that provider.
+ *
+ * @since 0.1.0
+ */
+import type { Algorithm } from "../../crypto/Algorithm.ts"
+import type { AuthConfigError } from "../../protocol/AuthError.ts"
+import type { Audience } from "../claims/Audience.ts"
+import { type ScopeSource, standardClientIds, standardScopes } from "../claims/Claims.ts"
+import * as TokenType from "../claims/TokenType.ts"
+import type * as Introspection from "../introspection/Introspection.ts"
+
+/**
+ * A claim that tells one kind of token from another: its presence, or one of these values.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Mark {
+  readonly claim: string
+  readonly values?: readonly [string, ...ReadonlyArray<string>] | undefined
+}
+
+/**
+ * A claim whose value shows that a token was issued to a program for itself, with no person behind it, such as
+ * `{ claim: "idtyp", values: ["app"] }`. Its presence alone shows nothing, so the values are required.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MachineMark {
+  readonly claim: string
+  readonly values: readonly [string, ...ReadonlyArray<string>]
+}
+
+/**
+ * A claim that holds scopes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { ScopeSource } from "../claims/Claims.ts"
+
+/**
+ * The claims that hold scopes, and the claims that hold the client, where a profile names none.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export { standardClientIds, standardScopes } from "../claims/Claims.ts"
+
+/**
+ * Where scopes are, and what they are called on the way.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ScopeRule {
+  /** The first of them that the token has counts alone. */
+  readonly sources: readonly [ScopeSource, ...ReadonlyArray<ScopeSource>]
+  /**
+   * How clients ask for a scope: by its own name; with a prefix (`api://todos/` at Entra ID), and `besides` it scopes
+   * without which the token would not be for you; or not at all, where the provider knows no scopes of yours and rejects
+   * the request. Challenges and metadata follow it.
+   */
+  readonly requested: "as-is" | "none" | {
+    readonly prefix: string
+    readonly besides?: ReadonlyArray<string> | undefined
+  }
+  /** A prefix with which scopes arrive. It is taken off; scopes without it are not yours and do not count. */
+  readonly grantedPrefix?: string | undefined
+}
+
+/**
+ * Accepts tokens of every tenant of a multi-tenant provider: everybody who can open a tenant there has tokens then, and
+ * your own code must look at the issuer of the `Principal`.
+ *
+ * **When to use**
+ *
+ * The customers of a provider are yours, whoever they are, and your own code says what each may do.
+ *
+ * **Example** (Everybody who has a tenant)
+ *
+ * ```ts
+ * import { Profiles } from "effect-mcp-auth/provider"
+ *
+ * const profile = Profiles.entraMultiTenant({
+ *   tenants: Profiles.anyTenant,
+ *   applicationId: "11112222-bbbb-3333-cccc-4444dddd5555"
+ * })
+ * ```
+ *
+ * @category unsafe
+ * @since 0.1.0
+ */
+export const anyTenant: unique symbol = Symbol.for("effect-mcp-auth/anyTenant")
+
+/**
+ * The tenants of a provider that issues under one issuer for each.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Tenants {
+  /** The claim that names the tenant. It must be the tenant of `iss`. */
+  readonly claim: string
+  /** The `iss` values, with `{tenantid}` in place of the tenant. */
+  readonly issuers: readonly [string, ...ReadonlyArray<string>]
+  /** The tenants whose tokens are accepted, as lower-case GUIDs. */
+  readonly allowed: readonly [string, ...ReadonlyArray<string>] | typeof anyTenant
+}
+
+/**
+ * Whether the provider issues tokens that are no JWTs, and who can tell what they are worth.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface OpaqueTokens {
+  readonly issued: "never" | "sometimes" | "always"
+  /** `"introspection"`: RFC 7662. `"call"`: an endpoint of the provider's own. `"none"`: nobody. */
+  readonly judgedBy: "introspection" | "call" | "none"
+  /** When they are issued, and how they look. */
+  readonly hint: string
+}
+
+/**
+ * One provider.
+ *
+ * **When to use**
+ *
+ * Take one from `Profiles` (`effect-mcp-auth/provider`), or make one for a provider that is not among them. Being data, it
+ * can be changed: `{ ...Profiles.okta({ … }), audience: Audience.oneOf(["api://todos"]) }`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Profile {
+  /** Such as `"okta"`: for logs and for the list of providers. */
+  readonly id: string
+  /** Such as `"Okta"`: for people. */
+  readonly name: string
+  /** The issuer: what clients are sent to, and what its metadata names. */
+  readonly issuer: string
+  /** The `iss` values of its tokens where they differ from the issuer. */
+  readonly tokenIssuers?: readonly [string, ...ReadonlyArray<string>] | undefined
+  readonly tenants?: Tenants | undefined
+  readonly metadataUrl?: string | undefined
+  readonly jwksUri?: string | undefined
+  readonly algorithms?: readonly [Algorithm, ...ReadonlyArray<Algorithm>] | undefined
+  readonly audience: Audience
+  /**
+   * What the audience rule binds a token to: the resource; a project, whose servers all accept it; or the client that
+   * obtained it, at whichever server it uses it.
+   */
+  readonly boundTo: "resource" | "project" | "client"
+  readonly tokenType: TokenType.TokenType
+  /** What every access token has. A token that lacks one of them is rejected, whatever its `typ` and the token type. */
+  readonly accessTokenMarks: ReadonlyArray<Mark>
+  /** What only other tokens have. One of them rejects the token, whatever its `typ` and the token type. */
+  readonly idTokenMarks: ReadonlyArray<Mark>
+  readonly scopes: ScopeRule
+  /** The first of them that the token has is the client. */
+  readonly clientIdClaims: readonly [string, ...ReadonlyArray<string>]
+  /**
+   * The claims that identify the person or program behind a token, in this order: the first that the token has is the
+   * subject. `Principal.owner` tells apart the same value of two claims. Name only claims whose values the provider never
+   * gives to a second person.
+   */
+  readonly subjectClaims: readonly [string, ...ReadonlyArray<string>]
+  /**
+   * How a token without any of `subjectClaims` shows that it was issued to a program for itself. With one of these marks,
+   * and a client, it is accepted, and its data belongs to the client. Otherwise it is rejected: it may be anyone's.
+   */
+  readonly machineMarks: ReadonlyArray<MachineMark>
+  readonly opaque: OpaqueTokens
+  /**
+   * How it is asked about a token, where it has a call of its own for that. Introspection by the standard needs
+   * credentials, which are named beside the profile: `{ profile, introspection: { clientId, clientSecret } }`.
+   */
+  readonly introspection?: Introspection.LookUp | undefined
+  /** Whether the rules were seen to fit real tokens, or the provider's own documentation says so in full. */
+  readonly confirmed: boolean
+  /** What to set at the provider, and what is not known. */
+  readonly notes: ReadonlyArray<string>
+  /** What is wrong with the options that the profile was made of: fails the layer. */
+  readonly issues: ReadonlyArray<AuthConfigError>
+}
+
+/**
+ * `sub` alone (RFC 9068 §2.2).
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const standardSubjects: Profile["subjectClaims"] = ["sub"]
+
+/**
+ * Makes a profile: what is left out is as the standards have it.
+ *
+ * **Example** (A provider of one's own)
+ *
+ * ```ts
+ * import { Audience, AuthLayer, Profile } from "effect-mcp-auth"
+ *
+ * const Auth = AuthLayer.make({
+ *   profile: Profile.make({
+ *     id: "in-house",
+ *     name: "Our sign-in",
+ *     issuer: "https://login.example.com",
+ *     audience: Audience.oneOf(["todos-api"]),
+ *     accessTokenMarks: [{ claim: "kind", values: ["access"] }]
+ *   }),
+ *   resource: "https://todos.example.com/mcp",
+ *   scopes: ["todos:read"]
+ * })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  options:
+    & Pick<Profile, "id" | "name" | "issuer" | "audience">
+    & Partial<Omit<Profile, "id" | "name" | "issuer" | "audience" | "scopes">>
+    & { readonly scopes?: Partial<ScopeRule> }
+): Profile => ({
+  boundTo: "resource",
+  tokenType: TokenType.standard(),
+  accessTokenMarks: [],
+  idTokenMarks: [],
+  clientIdClaims: standardClientIds,
+  subjectClaims: standardSubjects,
+  machineMarks: [],
+  opaque: { issued: "never", judgedBy: "none", hint: "" },
+  confirmed: false,
+  notes: [],
+  issues: [],
+  ...options,
+  scopes: { sources: standardScopes, requested: "as-is", ...options.scopes }
+})
+
+/**
+ * Tells whether a value is a profile, or an object with nothing missing of one: options may come from JavaScript.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isProfile = (value: unknown): value is Profile => {
+  if (typeof value !== "object" || value === null) return false
+  const type = (name: string): string => {
+    const member: unknown = Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined
+    return Array.isArray(member) ? "list" : member === null ? "null" : typeof member
+  }
+  return ["id", "name", "issuer"].every((_) => type(_) === "string") &&
+    ["audience", "tokenType", "scopes", "opaque"].every((_) => type(_) === "object") &&
+    ["accessTokenMarks", "idTokenMarks", "clientIdClaims", "subjectClaims", "machineMarks", "issues"].every((_) =>
+      type(_) === "list"
+    )
+}
+
+/**
+ * The names under which clients ask for scopes.
+ *
+ * @category decisions
+ * @since 0.1.0
+ */
+export const requestedScopes = (
+  profile: Profile | undefined,
+  scopes: ReadonlyArray<string>
+): ReadonlyArray<string> => {
+  const requested = profile?.scopes.requested ?? "as-is"
+  if (requested === "as-is") return scopes
+  if (requested === "none") return []
+  const { besides = [], prefix } = requested
+  return [...scopes.map((scope) => scope.startsWith(prefix) ? scope : prefix + scope), ...besides]
+}
+
+const tenantName = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/**
+ * Tells whether a value can name a tenant: a lower-case GUID.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isTenant = (value: unknown): value is string => typeof value === "string" && tenantName.test(value)
+
+/**
+ * Writes a tenant into a template.
+ *
+ * @category tenants
+ * @since 0.1.0
+ */
+export const withTenant = (template: string, tenant: string): string => template.replace("{tenantid}", tenant)
+
+/**
+ * The tenant of an `iss` value; `undefined` when the value is none of the tenants' or its tenant is not allowed.
+ *
+ * @category tenants
+ * @since 0.1.0
+ */
+export const tenantOf = (tenants: Tenants, issuer: string): string | undefined => {
+  for (const template of tenants.issuers) {
+    const [before, after] = template.split("{tenantid}") as [string, string]
+    if (issuer.length <= before.length + after.length || !issuer.startsWith(before) || !issuer.endsWith(after)) continue
+    const tenant = issuer.slice(before.length, issuer.length - after.length)
+    if (isTenant(tenant) && (tenants.allowed === anyTenant || tenants.allowed.includes(tenant))) return tenant
+  }
+  return undefined
+}

@@ -1,0 +1,223 @@
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as base64url from "../../../crypto/Base64Url.ts"
+import { AuthConfigError, type InvalidToken } from "../../../protocol/AuthError.ts"
+import * as WellKnown from "../../../protocol/WellKnown.ts"
+import * as Claims from "../../claims/Claims.ts"
+import { isJwt, type Presented } from "../../TokenVerifier.ts"
+
+/* Which tenant a request names, and where the resource of a tenant is. */
+
+/**
+ * Where a request names its tenant.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TenantId =
+  | { readonly _tag: "Route"; readonly pattern: string }
+  | { readonly _tag: "Path"; readonly pattern: string }
+  | { readonly _tag: "Header"; readonly name: string }
+  | { readonly _tag: "Claim"; readonly name: string }
+
+/** `Malformed` is neither a well-formed name nor a plain absence: it never counts as an absence. */
+export type Named =
+  | { readonly _tag: "Tenant"; readonly name: string }
+  | { readonly _tag: "Absent" }
+  | { readonly _tag: "Malformed" }
+
+export interface TenantNames {
+  /** The tenant that a request with this token names. */
+  readonly ofRequest: (token: Redacted.Redacted, request: Presented | undefined) => Named
+  /** The tenant that a request names without a token; a claim names none. */
+  readonly ofUnauthenticated: (request: Presented) => Named
+  /** The tenant whose protected resource metadata a path names; `undefined` if tenants have no metadata there. */
+  readonly ofMetadataPath: (path: string, request: Presented) => Named | undefined
+  /** The resource identifier of a tenant. */
+  readonly resourceOf: (tenant: string) => string
+  /** The pattern of the paths of all tenants' metadata, where each tenant has its own. */
+  readonly metadataPattern: MetadataPattern | undefined
+  /** The header that decides which metadata a URL has. */
+  readonly vary: string | undefined
+}
+
+/** A path with one variable segment. */
+export interface MetadataPattern {
+  readonly before: string
+  readonly parameter: string
+  readonly after: string
+}
+
+const absent: Named = { _tag: "Absent" }
+const malformed: Named = { _tag: "Malformed" }
+
+const maximumLength = 256
+
+/** In a header or a claim: visible ASCII. A comma joins several header lines. */
+const named = (value: unknown, grammar: RegExp): Named =>
+  typeof value === "string" && value.length <= maximumLength && grammar.test(value)
+    ? { _tag: "Tenant", name: value }
+    : malformed
+
+const inHeader = /^[\x21-\x2b\x2d-\x7e]+$/
+const inClaim = /^[\x21-\x7e]+$/
+/** In a path: unreserved characters (RFC 3986 §2.3), which have one spelling. `.` and `..` are no names. */
+const inPath = /^(?!\.{1,2}$)[A-Za-z0-9\-._~]+$/
+
+const malformedOption = (option: string, fix: string) => new AuthConfigError({ reason: "malformed", option, fix })
+
+/** Prepares the names of a configuration for a resource. */
+export const make = (id: TenantId, resource: string): Result.Result<TenantNames, AuthConfigError> => {
+  switch (id?._tag) {
+    case "Header":
+      return inHeaders(id.name, resource)
+    case "Claim":
+      return inClaims(id.name, resource)
+    case "Path":
+    case "Route":
+      return inPaths(id, resource)
+    default:
+      return Result.fail(
+        malformedOption(
+          "tenants.id",
+          "choose Tenants.fromRoute, Tenants.fromPath, Tenants.fromHeader or Tenants.fromClaim"
+        )
+      )
+  }
+}
+
+const inHeaders = (header: unknown, resource: string): Result.Result<TenantNames, AuthConfigError> => {
+  if (typeof header !== "string" || !/^[a-z0-9-]+$/i.test(header)) {
+    return Result.fail(
+      malformedOption(
+        "tenants.id",
+        `${JSON.stringify(header) ?? "nothing"} is not a header name; write one such as x-tenant`
+      )
+    )
+  }
+  const name = header.toLowerCase()
+  const { pathname } = new URL(WellKnown.protectedResourceMetadata(new URL(resource)))
+  const ofUnauthenticated = (request: Presented | undefined) => {
+    const value = request?.header(name)
+    return value === undefined ? absent : named(value, inHeader)
+  }
+  return Result.succeed({
+    ofRequest: (_, request) => ofUnauthenticated(request),
+    ofUnauthenticated,
+    ofMetadataPath: (path, request) =>
+      path === pathname || path === WellKnown.protectedResourceMetadataRoot ? ofUnauthenticated(request) : undefined,
+    resourceOf: () => resource,
+    metadataPattern: undefined,
+    vary: name
+  })
+}
+
+const inClaims = (claim: unknown, resource: string): Result.Result<TenantNames, AuthConfigError> => {
+  if (typeof claim !== "string" || claim === "") {
+    return Result.fail(
+      malformedOption("tenants.id", `${JSON.stringify(claim) ?? "nothing"} is not a claim name; write one such as tid`)
+    )
+  }
+  return Result.succeed({
+    ofRequest: (token) => {
+      const text = Redacted.value(token)
+      if (!isJwt(text)) return absent
+      const claims = text.length > maximumToken ? undefined : base64url.decodeJsonObject(text.split(".", 2)[1]!)
+      if (claims === undefined) return malformed
+      return Object.hasOwn(claims, claim) ? named(claims[claim], inClaim) : absent
+    },
+    ofUnauthenticated: () => absent,
+    ofMetadataPath: () => undefined,
+    resourceOf: () => resource,
+    metadataPattern: undefined,
+    vary: undefined
+  })
+}
+
+const maximumToken = 16 * 1024
+
+const inPaths = (
+  id: Extract<TenantId, { readonly _tag: "Path" | "Route" }>,
+  resource: string
+): Result.Result<TenantNames, AuthConfigError> => {
+  const pattern = parsePattern(id.pattern)
+  if (pattern === undefined) {
+    return Result.fail(malformedOption(
+      "tenants.id",
+      `${
+        JSON.stringify(id.pattern) ?? "nothing"
+      } is not a path with one parameter; write one such as /t/:tenant/mcp, ` +
+        "with letters, digits and - . _ ~ in all other segments"
+    ))
+  }
+  const url = new URL(resource)
+  const { after, before, parameter } = pattern
+  // Only this very spelling: a router may accept others, and what it makes of them is not known here.
+  const ofPath = (path: string): Named =>
+    path.length <= before.length + maximumLength + after.length && path.startsWith(before) && path.endsWith(after)
+      ? named(path.slice(before.length, path.length - after.length), inPath)
+      : malformed
+  if (ofPath(url.pathname)._tag === "Tenant") {
+    return Result.fail(
+      new AuthConfigError({
+        reason: "conflict",
+        option: "tenants.id",
+        fix:
+          `${resource} would itself be the resource of a tenant by ${id.pattern}: write a resource or a pattern that differs`
+      })
+    )
+  }
+  const root = WellKnown.protectedResourceMetadataRoot
+  const ofUnauthenticated = (request: Presented | undefined): Named => {
+    const path = request?.path
+    const parameterValue = request?.routeParameter?.(parameter)
+    if (parameterValue === undefined && path === url.pathname) return absent
+    if (id._tag === "Route") return named(parameterValue, inPath)
+    const found = path === undefined ? malformed : ofPath(path)
+    // The handler may read the router's parameter: it must not see another tenant than the one that is checked here.
+    return found._tag === "Tenant" && parameterValue !== undefined && parameterValue !== found.name ? malformed : found
+  }
+  return Result.succeed({
+    ofRequest: (_, request) => ofUnauthenticated(request),
+    ofUnauthenticated,
+    ofMetadataPath: (path) => {
+      const found = path.startsWith(root) ? ofPath(path.slice(root.length)) : malformed
+      return found._tag === "Tenant" ? found : undefined
+    },
+    resourceOf: (tenant) => `${url.origin}${before}${tenant}${after}`,
+    metadataPattern: { before: root + before, parameter, after },
+    vary: undefined
+  })
+}
+
+const parsePattern = (pattern: unknown): MetadataPattern | undefined => {
+  const [first, ...segments] = typeof pattern === "string" ? pattern.split("/") : []
+  const index = segments.findIndex((_) => _.startsWith(":"))
+  const parameter = segments[index]?.slice(1)
+  if (first !== "" || parameter === undefined || !/^[A-Za-z_]\w*$/.test(parameter)) return undefined
+  const others = segments.filter((_, at) => at !== index)
+  if (!others.every((_) => inPath.test(_))) return undefined
+  const joined = (part: ReadonlyArray<string>) => part.map((_) => `/${_}`).join("")
+  return { before: `${joined(segments.slice(0, index))}/`, parameter, after: joined(segments.slice(index + 1)) }
+}
+
+/**
+ * The form that a token must have before a tenant that it claims is looked up: a JWT with a signature and a time that has not passed.
+ * It costs little, and spares the look-up of tenants for tokens that no authorization server could have issued.
+ */
+export const isWorthLookUp = (
+  token: Redacted.Redacted,
+  now: number,
+  tolerance: Claims.Tolerance
+): Result.Result<void, InvalidToken> => {
+  const [header, payload, signature] = Redacted.value(token).split(".", 3)
+  const read = base64url.decodeJsonObject(header ?? "")
+  const claims = base64url.decodeJsonObject(payload ?? "")
+  if (read === undefined || claims === undefined || !signature || !base64url.isCanonical(signature)) {
+    return Claims.reject("malformed")
+  }
+  const algorithm = Claims.own(read, "alg")
+  if (typeof algorithm !== "string" || algorithm.toLowerCase() === "none") return Claims.reject("algorithm")
+  if (typeof Claims.own(claims, "iss") !== "string") return Claims.reject("unknown-issuer")
+  return Result.map(Claims.checkTimes(claims, now, tolerance), () => undefined)
+}

@@ -1,0 +1,182 @@
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
+import { Sharing } from "../../../outbound/Sharing.ts"
+import { AuthorizationServerUnavailable } from "../../../protocol/AuthError.ts"
+import * as monotonic from "../../../store/MonotonicTime.ts"
+
+/*
+ * The cached tenants. There is one structure, so `values` lists every tenant that a request can use: the tenants
+ * that verified a token, those that exist and did not yet, and, apart from both, names that belong to no tenant.
+ */
+
+export interface Options<A, E> {
+  /** `undefined` if there is no such tenant. `before` is what was known until now. */
+  readonly lookUp: (name: string, before: A | undefined) => Effect.Effect<A | undefined, E>
+  /** At most this many tenants that verified a token. */
+  readonly capacity: number
+  /** In milliseconds. */
+  readonly timeToLive: number
+  /** So many look-ups of names that did not verify a token may start at once. */
+  readonly newTenants: number
+}
+
+export interface TenantRegistry<A, E> {
+  /** `undefined` if there is no such tenant. Requests without a token leave half of the look-ups to those with one. */
+  readonly find: (
+    name: string,
+    hasToken: boolean
+  ) => Effect.Effect<A | undefined, E | AuthorizationServerUnavailable>
+  /** Returns what is cached of a tenant, however old. */
+  readonly peek: (name: string) => A | undefined
+  /** Whether this tenant verified a token. */
+  readonly isVerified: (name: string) => boolean
+  /** Records that this tenant verified a token. From then on names that strangers invent cannot evict it. */
+  readonly recordVerified: (name: string, value: A) => void
+  /** Everything that a request can use. */
+  readonly values: () => ReadonlyArray<A>
+}
+
+interface Entry<A, E> {
+  readonly value: A
+  /** Monotonic, in milliseconds. */
+  readonly until: number
+  /** The last look-up, if it failed, and until when it is not repeated. */
+  readonly failure?: { readonly cause: Cause.Cause<E>; readonly until: number } | undefined
+}
+
+/** Tenants that exist, and of which no token was verified. */
+const maximumUnverified = 100
+
+/** Names that belong to no tenant, and how long each is rejected without a look-up. */
+const maximumUnknown = 1_000
+const unknownFor = 5_000
+
+/** A tenant that verified a token is not looked up more often than this while that fails. Nothing else bounds it. */
+const pause = 1_000
+
+export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry<A, E>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const shares = yield* Sharing
+    const scope = yield* Effect.scope
+    // Maps keep the order of insertion: the first entry was not used for the longest time.
+    const verified = new Map<string, Entry<A, E>>()
+    const unverified = new Map<string, Entry<A, E>>()
+    const unknown = new Map<string, number>()
+    const running = new Map<string, Deferred.Deferred<A | undefined, E>>()
+    const budget = makeBudget(options.newTenants)
+
+    const keep = <V>(entries: Map<string, V>, name: string, value: V, capacity: number) => {
+      entries.delete(name)
+      entries.set(name, value)
+      if (entries.size > capacity) entries.delete(entries.keys().next().value!)
+    }
+
+    const used = (name: string): Entry<A, E> | undefined => {
+      const entries = verified.has(name) ? verified : unverified
+      const entry = entries.get(name)
+      if (entry !== undefined) {
+        entries.delete(name)
+        entries.set(name, entry)
+      }
+      return entry
+    }
+
+    const store = (name: string, value: A | undefined, now: number) => {
+      if (value === undefined) {
+        verified.delete(name)
+        unverified.delete(name)
+        return keep(unknown, name, now + Math.min(unknownFor, options.timeToLive), maximumUnknown)
+      }
+      unknown.delete(name)
+      const entry = { value, until: now + options.timeToLive }
+      if (verified.has(name)) keep(verified, name, entry, options.capacity)
+      else keep(unverified, name, entry, Math.min(options.capacity, maximumUnverified))
+    }
+
+    const storeFailure = (name: string, cause: Cause.Cause<E>, now: number) => {
+      const entry = verified.get(name)
+      if (entry === undefined || Cause.hasInterruptsOnly(cause)) return
+      verified.set(name, { ...entry, failure: { cause, until: now + pause } })
+    }
+
+    // The entry stays where it is while it is looked up again, so that `values` lists it all the time.
+    const lookUp = (name: string) =>
+      Effect.suspend(() => options.lookUp(name, (verified.get(name) ?? unverified.get(name))?.value)).pipe(
+        Effect.tap((value) => Effect.map(monotonic.millis, (now) => store(name, value, now))),
+        Effect.tapCause((cause) => Effect.map(monotonic.millis, (now) => storeFailure(name, cause, now)))
+      )
+
+    // For all who wait, and on behalf of none of them: a client that goes away does not end it.
+    const start = (name: string): Effect.Effect<A | undefined, E> =>
+      Effect.suspend(() => {
+        const deferred = Deferred.makeUnsafe<A | undefined, E>()
+        running.set(name, deferred)
+        return Effect.forkIn(lookUp(name), scope, { startImmediately: true }).pipe(
+          Effect.flatMap((fiber) => {
+            fiber.addObserver((exit: Exit.Exit<A | undefined, E>) => {
+              running.delete(name)
+              Deferred.doneUnsafe(deferred, exit)
+            })
+            return Deferred.await(deferred)
+          })
+        )
+      })
+
+    return {
+      find: (name, hasToken) =>
+        Clock.clockWith((clock): Effect.Effect<A | undefined, E | AuthorizationServerUnavailable> => {
+          const now = monotonic.millisOf(clock)
+          const entry = used(name)
+          if (entry !== undefined && now < entry.until) return Effect.succeed(entry.value)
+          if (entry?.failure !== undefined && now < entry.failure.until) return Effect.failCause(entry.failure.cause)
+          const unknownUntil = unknown.get(name)
+          if (unknownUntil !== undefined) {
+            if (now < unknownUntil) return Effect.succeed(undefined)
+            unknown.delete(name)
+          }
+          const waiting = running.get(name)
+          if (waiting !== undefined) return Deferred.await(waiting)
+          if (!verified.has(name) && !budget.take(now, hasToken ? 0 : options.newTenants / 2)) {
+            return Effect.fail(
+              new AuthorizationServerUnavailable({ reason: "overloaded", issuer: name, retryAfter: 1 })
+            )
+          }
+          return shares ? start(name) : lookUp(name)
+        }),
+      peek: (name) => (verified.get(name) ?? unverified.get(name))?.value,
+      isVerified: (name) => verified.has(name),
+      recordVerified: (name, value) => {
+        if (verified.has(name)) return
+        const entry = unverified.get(name)
+        // A tenant that was evicted meanwhile does not come back: nothing would list it.
+        if (entry === undefined || entry.value !== value) return
+        unverified.delete(name)
+        keep(verified, name, entry, options.capacity)
+        budget.giveBack()
+      },
+      values: () => [...verified.values(), ...unverified.values()].map(({ value }) => value)
+    }
+  })
+
+/** Look-ups of names that strangers may have invented: each second a tenth of them comes back. */
+const makeBudget = (size: number) => {
+  let left = size
+  let at = 0
+  return {
+    take: (now: number, reserve: number): boolean => {
+      left = Math.min(size, left + Math.max(0, now - at) * size / 10_000)
+      at = now
+      if (left - reserve < 1) return false
+      left -= 1
+      return true
+    },
+    /** A tenant that verified a token was not invented. */
+    giveBack: () => {
+      left = Math.min(size, left + 1)
+    }
+  }
+}

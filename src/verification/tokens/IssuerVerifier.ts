@@ -1,0 +1,118 @@
+/**
+ * The verifier that a list of authorization servers makes: each token by the way of its issuer.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as HttpClient from "effect/http/HttpClient"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import type { Discovery } from "../../outbound/Discovery.ts"
+import { AuthConfigError } from "../../protocol/AuthError.ts"
+import type * as Introspection from "../introspection/Introspection.ts"
+import * as IntrospectionVerifier from "../introspection/IntrospectionVerifier.ts"
+import type { AuthorizationServer } from "../issuers/AuthorizationServer.ts"
+import type { JwkSet } from "../keys/JwkSet.ts"
+import * as TokenVerifier from "../TokenVerifier.ts"
+import * as JwtVerifier from "./JwtVerifier.ts"
+import type * as TokenCache from "./TokenCache.ts"
+
+/**
+ * What every server has in common.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Rules = Omit<JwtVerifier.Options, "authorizationServers" | "timeToLive">
+
+/**
+ * Makes the verifier of a list of authorization servers.
+ *
+ * **Details**
+ *
+ * JWTs are verified by the keys of their issuer, other tokens by introspection at the one server that issues tokens of
+ * that look; a server that is asked about `"all"` is asked about its JWTs, too. Two servers with opaque tokens and
+ * nothing to tell them apart are an `AuthConfigError`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  servers: ReadonlyArray<AuthorizationServer>,
+  rules: Rules,
+  settings: TokenCache.Settings
+): Effect.Effect<
+  TokenVerifier.Verifier,
+  AuthConfigError,
+  Discovery | JwkSet | HttpClient.HttpClient | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const jwt = yield* JwtVerifier.make({
+      ...rules,
+      // No key is fetched for a server whose JWTs are something else than access tokens.
+      authorizationServers: servers.filter((_) =>
+        _.introspection?.tokens !== "all" && _.profile?.opaque.issued !== "always"
+      ),
+      timeToLive: settings.jwt
+    })
+    const asked: Array<{
+      readonly server: AuthorizationServer
+      readonly introspection: Introspection.Introspection
+      readonly verifier: TokenVerifier.Verifier
+    }> = []
+    for (const server of servers) {
+      const { introspection } = server
+      if (introspection === undefined) continue
+      asked.push({
+        server,
+        introspection,
+        verifier: yield* IntrospectionVerifier.make({
+          ...rules,
+          authorizationServer: server,
+          introspection,
+          timeToLive: settings.introspection,
+          forgotten: settings.forgotten
+        })
+      })
+    }
+    if (asked.length === 0) return jwt
+    const others = asked.filter((_) => _.introspection.prefix === undefined)
+    if (others.length > 1) {
+      return yield* new AuthConfigError({
+        reason: "conflict",
+        option: `${others[1]!.introspection.option}.prefix`,
+        fix:
+          `${others[0]!.server.issuer} and ${
+            others[1]!.server.issuer
+          } both issue opaque tokens: write how those of one ` +
+          "of them begin, so that each token is shown to its own issuer only"
+      })
+    }
+    const prefixes = asked.flatMap((_) => _.introspection.prefix ?? [])
+    const ambiguous = asked.find(({ introspection: { prefix } }) =>
+      prefix !== undefined && prefixes.filter((_) => _.startsWith(prefix)).length > 1
+    )
+    if (ambiguous !== undefined) {
+      return yield* new AuthConfigError({
+        reason: "conflict",
+        option: `${ambiguous.introspection.option}.prefix`,
+        fix: "the prefix of another server begins with it, or equals it: write prefixes of which none begins another"
+      })
+    }
+    const opaque = TokenVerifier.byPrefix(
+      Object.fromEntries(
+        asked.flatMap(({ introspection: { prefix }, verifier }) => prefix === undefined ? [] : [[prefix, verifier]])
+      ),
+      others[0]?.verifier
+    )
+    const all = new Map(asked.flatMap(({ introspection, server, verifier }) =>
+      introspection.tokens === "all" ? server.tokenIssuers.map((issuer) => [issuer, verifier] as const) : []
+    ))
+    return TokenVerifier.byShape({
+      jwt: all.size === 0 ? jwt : TokenVerifier.choose((token) => {
+        const issuer = TokenVerifier.issuerOf(Redacted.value(token))
+        return (issuer === undefined ? undefined : all.get(issuer)) ?? jwt
+      }),
+      opaque
+    })
+  })

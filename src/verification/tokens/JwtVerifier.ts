@@ -1,0 +1,237 @@
+/**
+ * Verifies JWT access tokens (RFC 9068, with the advice of RFC 8725).
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as base64url from "../../crypto/Base64Url.ts"
+import * as Signature from "../../crypto/Signature.ts"
+import type { AuthorizationServerUnavailable, InvalidMetadata, InvalidToken } from "../../protocol/AuthError.ts"
+import { type Credentials, textOf } from "../../protocol/Credentials.ts"
+import * as monotonic from "../../store/MonotonicTime.ts"
+import type * as Audience from "../claims/Audience.ts"
+import * as Claims from "../claims/Claims.ts"
+import type * as TokenType from "../claims/TokenType.ts"
+import { type AuthorizationServer, ofIssuer } from "../issuers/AuthorizationServer.ts"
+import * as Rules from "../issuers/IssuerRules.ts"
+import { JwkSet, type KeyHint } from "../keys/JwkSet.ts"
+import type * as Principal from "../Principal.ts"
+import type { TokenVerifier, VerificationError } from "../TokenVerifier.ts"
+import * as TokenCache from "./TokenCache.ts"
+import { startOf, toleranceOf, verifyClaims } from "./VerifyClaims.ts"
+
+/**
+ * What a verifier of JWTs must know.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly resource: string
+  readonly authorizationServers: ReadonlyArray<AuthorizationServer>
+  /** For all authorization servers; else the profile of each decides, else it is the resource. */
+  readonly audience?: Audience.Audience | undefined
+  /** For all authorization servers; else the profile of each decides, else it is `TokenType.standard()`. */
+  readonly tokenType?: TokenType.TokenType | undefined
+  /** In seconds, for `exp`, `nbf` and `iat` alike; without it 0 for `exp` and 30 for the others. */
+  readonly clockTolerance: number | undefined
+  /** From the scopes of the token to those in effect. */
+  readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
+  /** The tenant whose authorization servers these are; the principals name it. Default: none. */
+  readonly tenant?: string | undefined
+  /** How long a cache may use a verdict again. Default: 5 minutes. */
+  readonly timeToLive?: Duration.Duration | undefined
+}
+
+/** Bytes of a token: beyond it nothing is decoded. */
+const maximumLength = 16 * 1024
+
+/** Several keys may fit a token without `kid`. More than a few tries would hand the choice of our work to a stranger. */
+const maximumTries = 4
+
+/** Headers of good tokens are few, one for each key and type: their segments are read once. */
+const maximumHeaders = 100
+
+/** A token whose form is right and whose issuer is known. Nothing of it is believed yet. */
+interface Candidate {
+  readonly server: AuthorizationServer
+  readonly rules: Rules.Rules
+  readonly hint: KeyHint
+  readonly segment: string
+  /** Whether a good token had the same header. */
+  readonly known: boolean
+  readonly header: Claims.Claims
+  readonly claims: Claims.Claims
+}
+
+/**
+ * Makes the verifier.
+ *
+ * **Details**
+ *
+ * In this order: form and size; the issuer, which picks the authorization server before any key is fetched; algorithm and
+ * critical headers; the signature under a key of that server alone; and only then the claims: type, times, audience,
+ * subject, client, scopes, binding. What is wrong beyond the signature is never told about an unsigned token.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], never, JwkSet> =>
+  Effect.gen(function*() {
+    const keys = yield* JwkSet
+    const isSigned = yield* Signature.Signature
+    const serverOf = ofIssuer(options.authorizationServers)
+    const general = { resource: options.resource, audience: options.audience, tokenType: options.tokenType }
+    const rulesOf = new Map(
+      options.authorizationServers.map((server) => [server, Rules.compile(server, general)] as const)
+    )
+    const timeToLive = Duration.toMillis(options.timeToLive ?? Duration.minutes(5))
+    const circumstances = {
+      tolerance: toleranceOf(options.clockTolerance),
+      effectiveScopes: options.effectiveScopes,
+      tenant: options.tenant
+    }
+
+    const headers = new Map<string, Claims.Claims>()
+
+    const open = (token: string): Result.Result<Candidate, InvalidToken> => {
+      if (token.length > maximumLength) return Claims.reject("too-large")
+      // What does not begin as a JSON object is not worth looking at: most of what is no token at all ends here.
+      if (!token.startsWith("e")) return Claims.reject("malformed")
+      const first = token.indexOf(".")
+      const second = token.indexOf(".", first + 1)
+      if (first < 0 || second < 0 || !base64url.isCanonical(token.slice(second + 1))) return Claims.reject("malformed")
+      const segment = token.slice(0, first)
+      const known = headers.get(segment)
+      const header = known ?? base64url.decodeJsonObject(segment)
+      const claims = header === undefined ? undefined : base64url.decodeJsonObject(token.slice(first + 1, second))
+      if (header === undefined || claims === undefined) return Claims.reject("malformed")
+      const issuer = Claims.own(claims, "iss")
+      const server = typeof issuer === "string" ? serverOf(issuer) : undefined
+      if (server === undefined) return Claims.reject("unknown-issuer")
+      const algorithm = Claims.own(header, "alg")
+      if (typeof algorithm !== "string" || !server.algorithms.has(algorithm)) return Claims.reject("algorithm")
+      // None is understood here, so any that claims to be critical rejects the token (RFC 7515 §4.1.11). `b64` changes
+      // what is signed and is no matter for JWTs (RFC 7797 §7); encrypted and compressed content is not expected.
+      if (["crit", "b64", "zip", "enc"].some((name) => Object.hasOwn(header, name))) {
+        return Claims.reject("critical-header")
+      }
+      const kid = Claims.own(header, "kid")
+      if (kid !== undefined && typeof kid !== "string") return Claims.reject("malformed")
+      const rules = rulesOf.get(server)!
+      const issuedAt = Claims.own(claims, "iat")
+      return Result.succeed({
+        server,
+        rules,
+        segment,
+        known: known !== undefined,
+        header,
+        hint: {
+          algorithm,
+          kid,
+          issuers: rules.keyIssuers(issuer as string),
+          issuedAt: typeof issuedAt === "number" ? issuedAt : undefined
+        },
+        claims
+      })
+    }
+
+    const judge = (
+      credentials: Credentials,
+      { claims, header, rules }: Candidate,
+      now: number
+    ): Result.Result<Principal.Principal, InvalidToken> => {
+      const wrongType = rules.tokenType(Claims.own(header, "typ"), claims)
+      return wrongType !== undefined
+        ? Claims.reject(wrongType)
+        : verifyClaims(rules, circumstances, {
+          claims,
+          introspected: false,
+          issuer: claims["iss"] as string,
+          credentials
+        }, now)
+    }
+
+    const signer = (
+      token: string,
+      candidates: ReadonlyArray<Signature.PublicKey>,
+      algorithm: string,
+      tried: number = 0
+    ): Effect.Effect<Signature.PublicKey | undefined> => {
+      const key = tried < maximumTries ? candidates[tried] : undefined
+      return key === undefined
+        ? Effect.succeed(undefined)
+        : Effect.flatMapEager(
+          isSigned(token, key, algorithm),
+          (signed) => signed ? Effect.succeed(key) : signer(token, candidates, algorithm, tried + 1)
+        )
+    }
+
+    const remember = ({ header, segment }: Candidate) => {
+      if (headers.size < maximumHeaders) headers.set(segment, header)
+    }
+
+    /**
+     * The keys that may have signed a token. While the key set may not be fetched, a token that its own times rule out is
+     * rejected; any other may be fine.
+     */
+    const find = (
+      { claims, server }: Candidate,
+      hint: KeyHint
+    ): Effect.Effect<ReadonlyArray<Signature.PublicKey>, AuthorizationServerUnavailable | InvalidMetadata> =>
+      Effect.catchEager(
+        keys.find(server, hint),
+        (error) =>
+          error.reason !== "keys-cooling-down" ? Effect.fail(error) : Clock.clockWith((clock) => {
+            const times = Claims.checkTimes(claims, clock.currentTimeMillisUnsafe() / 1000, circumstances.tolerance)
+            return Result.isFailure(times) ? Effect.succeed([]) : Effect.fail(error)
+          })
+      )
+
+    /** The key that signed a token, or why there is none. */
+    const signerOf = (
+      token: string,
+      candidate: Candidate
+    ): Effect.Effect<Signature.PublicKey, VerificationError> => {
+      const { hint } = candidate
+      return Effect.flatMapEager(find(candidate, hint), (found) =>
+        found.length === 0
+          ? Effect.fromResult(Claims.reject("unknown-key"))
+          : Effect.flatMapEager(signer(token, found, hint.algorithm), (key) => {
+            if (key !== undefined) return Effect.succeed(key)
+            if (hint.kid !== undefined) return Effect.fromResult(Claims.reject("signature"))
+            // Without a `kid` only the signature tells that the key is not among those that are known.
+            return Effect.flatMap(find(candidate, { ...hint, excluded: found }), (others) =>
+              Effect.flatMap(signer(token, others, hint.algorithm), (key) =>
+                key === undefined ? Effect.fromResult(Claims.reject("signature")) : Effect.succeed(key)))
+          }))
+    }
+
+    return {
+      verify: (credentials) => {
+        const token = textOf(credentials)
+        const opened = open(token)
+        if (Result.isFailure(opened)) return Effect.fail(opened.failure)
+        const candidate = opened.success
+        const { claims, server } = candidate
+        return Effect.flatMapEager(signerOf(token, candidate), (key) => {
+          if (!candidate.known) remember(candidate)
+          return Clock.clockWith((clock) => {
+            const now = clock.currentTimeMillisUnsafe()
+            const judged = judge(credentials, candidate, now / 1000)
+            return Result.isFailure(judged) ? Effect.fail(judged.failure) : Effect.succeed(
+              TokenCache.reusable(judged.success, {
+                from: startOf(claims, circumstances.tolerance),
+                until: (judged.success.expiresAt + circumstances.tolerance.expiry) * 1000,
+                freshUntil: monotonic.millisOf(clock) + timeToLive,
+                isCurrent: keys.isCurrent(server, key)
+              })
+            )
+          })
+        })
+      }
+    }
+  })

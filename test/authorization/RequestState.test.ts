@@ -1,0 +1,146 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Context, Effect, Exit, Layer, Redacted, Schema } from "effect"
+import { AuthLayer, Gate, Principal, RequestState } from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
+import { TestClock } from "effect/testing"
+
+const as = (subject: string, clientId = "client-1") => <A, E>(self: Effect.Effect<A, E, Principal>) =>
+  Effect.provide(self, AuthLayer.mock({ subject, clientId, scopes: ["a"] }))
+
+const resource = "https://trips.example.com/mcp"
+const purpose = { operation: "tools/call plan_trip" }
+
+describe("RequestState", () => {
+  it.effect("gives the owner back what was sealed, and shows the client nothing", () =>
+    Effect.gen(function*() {
+      const state = yield* RequestState.make(undefined, resource)
+      const sealed = yield* state.seal("Lisbon, second question", purpose).pipe(as("alice"))
+      assert.notInclude(sealed, "Lisbon")
+      assert.strictEqual(yield* state.open(sealed, purpose).pipe(as("alice")), "Lisbon, second question")
+    }))
+
+  it.effect("rejects another subject, another client, another operation and another instance alike", () =>
+    Effect.gen(function*() {
+      const state = yield* RequestState.make(undefined, resource)
+      const other = yield* RequestState.make(undefined, resource)
+      const sealed = yield* state.seal("s", purpose).pipe(as("alice"))
+      const errors = yield* Effect.all([
+        state.open(sealed, purpose).pipe(as("bob"), Effect.flip),
+        state.open(sealed, purpose).pipe(as("alice", "client-2"), Effect.flip),
+        state.open(sealed, { operation: "tools/call delete_trip" }).pipe(as("alice"), Effect.flip),
+        other.open(sealed, purpose).pipe(as("alice"), Effect.flip)
+      ])
+      for (const error of errors) assert.strictEqual(error.reason, "state")
+    }))
+
+  it.effect("rejects what is out of time", () =>
+    Effect.gen(function*() {
+      const state = yield* RequestState.make(undefined, resource)
+      const sealed = yield* state.seal("s", { ...purpose, lifetime: "1 minute" }).pipe(as("alice"))
+      yield* TestClock.adjust("59 seconds")
+      assert.strictEqual(yield* state.open(sealed, purpose).pipe(as("alice")), "s")
+      yield* TestClock.adjust("1 seconds")
+      assert.strictEqual((yield* state.open(sealed, purpose).pipe(as("alice"), Effect.flip)).reason, "state")
+    }))
+
+  it.effect.prop(
+    "never dies of what a client sends",
+    { text: Schema.String },
+    ({ text }) =>
+      Effect.gen(function*() {
+        const state = yield* RequestState.make(undefined, resource)
+        assert.strictEqual((yield* state.open(text, purpose).pipe(as("alice"), Effect.flip)).reason, "state")
+      }),
+    { arbitrary: { runs: 100, size: 200 } }
+  )
+
+  it.effect("rejects every change of a character", () =>
+    Effect.gen(function*() {
+      const state = yield* RequestState.make(undefined, resource)
+      const sealed = yield* state.seal("s", purpose).pipe(as("alice"))
+      for (let at = 0; at < sealed.length; at++) {
+        const changed = sealed.slice(0, at) + (sealed[at] === "A" ? "B" : "A") + sealed.slice(at + 1)
+        assert.strictEqual(
+          (yield* state.open(changed, purpose).pipe(as("alice"), Effect.flip)).reason,
+          "state",
+          `${at}`
+        )
+      }
+    }))
+
+  it.effect("opens the longest state that it seals, and seals no longer one", () =>
+    Effect.gen(function*() {
+      const state = yield* RequestState.make(undefined, resource)
+      const longest = "x".repeat(48_900)
+      const sealed = yield* state.seal(longest, purpose).pipe(as("alice"))
+      assert.strictEqual(yield* state.open(sealed, purpose).pipe(as("alice")), longest)
+      for (const length of [49_200, 1_000_000]) {
+        const exit = yield* Effect.exit(state.seal("x".repeat(length), purpose).pipe(as("alice")))
+        const [error] = Exit.isFailure(exit) ? Cause.prettyErrors(exit.cause) : []
+        assert.match(
+          error?.message ?? "",
+          /^RequestState\.seal: the sealed state of tools\/call plan_trip has \d+ characters/
+        )
+        assert.include(error?.message, "at most 65536")
+        assert.include(error?.message, "Keep the data in a store")
+      }
+    }))
+
+  it.effect("is opened by every instance with the same secret, and wants one of 32 bytes", () =>
+    Effect.gen(function*() {
+      const secret = Redacted.make("0123456789abcdef0123456789abcdef")
+      const sealed = yield* (yield* RequestState.make(secret, resource)).seal("s", purpose).pipe(as("alice"))
+      assert.strictEqual(
+        yield* (yield* RequestState.make(secret, resource)).open(sealed, purpose).pipe(as("alice")),
+        "s"
+      )
+      const error = yield* Effect.flip(RequestState.make(Redacted.make("short"), resource))
+      assert.strictEqual(error.option, "stateSecret")
+    }))
+
+  it.effect("[T-AUD-50] is not opened at another resource with the same secret", () =>
+    Effect.gen(function*() {
+      const secret = Redacted.make("0123456789abcdef0123456789abcdef")
+      const sealed = yield* (yield* RequestState.make(secret, resource)).seal("s", purpose).pipe(as("alice"))
+      for (
+        const other of [
+          "https://trips.example.com",
+          "https://trips.example.com/mcp/",
+          "https://trips.example.com/other",
+          "https://evil.example.com/mcp",
+          ""
+        ]
+      ) {
+        const elsewhere = yield* RequestState.make(secret, other)
+        assert.strictEqual((yield* elsewhere.open(sealed, purpose).pipe(as("alice"), Effect.flip)).reason, "state")
+      }
+    }))
+
+  it.effect("[T-AUD-50] two gates with the same secret do not open each other's state", () =>
+    Effect.gen(function*() {
+      const stateSecret = Redacted.make("0123456789abcdef0123456789abcdef")
+      const { client, issuer } = yield* TestIssuer.make()
+      const stateOf = Effect.fnUntraced(function*(path: string) {
+        const services = yield* Layer.build(
+          AuthLayer.layerServices({
+            resource: `https://server.test${path}`,
+            authorizationServers: [issuer.issuer],
+            scopes: ["a"],
+            stateSecret
+          }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+        )
+        const principal = yield* Effect.provide(Principal, AuthLayer.mock({ subject: "alice", scopes: ["a"] }))
+        const own = (yield* Effect.provide(Gate.AuthLayer, services)).services(principal)
+        const state = Context.get(own, RequestState.RequestState)
+        return {
+          seal: state.seal("s", purpose).pipe(Effect.provideContext(own)),
+          open: (sealed: string) => state.open(sealed, purpose).pipe(Effect.provideContext(own))
+        }
+      })
+      const [one, same, other] = [yield* stateOf("/a"), yield* stateOf("/a"), yield* stateOf("/b")]
+      const sealed = yield* one.seal
+      assert.strictEqual(yield* same.open(sealed), "s")
+      assert.strictEqual((yield* Effect.flip(other.open(sealed))).reason, "state")
+    }))
+})

@@ -1,0 +1,209 @@
+import { assert, describe, it } from "@effect/vitest"
+import { requireBearerAuth } from "@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js"
+import { mcpAuthMetadataRouter } from "@modelcontextprotocol/sdk/server/auth/router.js"
+import { Effect, Redacted } from "effect"
+import { Doctor, type Report } from "effect-mcp-auth/provider"
+import { SigningKey } from "effect-mcp-auth/testing"
+import { FetchHttpClient } from "effect/http"
+import express from "express"
+import { createLocalJWKSet, jwtVerify } from "jose"
+import * as AuthorizationServer from "../../../examples/authorization-server/AuthorizationServer.ts"
+import { signIn } from "../../../examples/authorization-server/test/signIn.ts"
+import { start } from "../../../examples/shared/test/Program.ts"
+import * as Challenge from "../../../src/provider/doctor/ClientChallenge.ts"
+import { listen } from "../../servers/sdk/listen.ts"
+
+const verdict = (report: Report.Report, rule: string) => report.findings.find((_) => _.rule === rule)?.verdict
+const failures = (report: Report.Report) => report.findings.filter((_) => _.verdict === "failed").map((_) => _.rule)
+
+const examine = (url: string, options: Doctor.Options = {}) =>
+  Doctor.run(url, options).pipe(Effect.provide(FetchHttpClient.layer))
+
+describe("our own servers are clean", () => {
+  it.live.each(["main.ts", "sdk-v1/main.ts", "sdk-v2/main.ts", "hono/main.ts"])(
+    "%s",
+    (file) =>
+      Effect.acquireUseRelease(
+        Effect.promise(async () => {
+          const program = start(`todo-manager/${file}`, { PORT: "0" })
+          return { program, url: (await program.firstLine).replace("listening on ", "") }
+        }),
+        ({ url }) =>
+          Effect.gen(function*() {
+            for (const revision of ["2026-07-28", "2025-11-25", "2025-06-18"] as const) {
+              const report = yield* examine(url, { revision })
+              assert.deepStrictEqual(failures(report), [], revision)
+              assert.strictEqual(report.outcome, "fits", report.summary)
+              assert.strictEqual(report.parts[0]?.outcome, "fits")
+            }
+            const issuer = (yield* examine(url)).parts[0]!.subject
+            const { access_token } = yield* Effect.promise(() =>
+              signIn({ issuer, resource: url, scope: "create:todos read:todos" })
+            )
+            const report = yield* examine(url, { token: Redacted.make(access_token), revision: "2025-11-25" })
+            assert.deepStrictEqual(failures(report), [], JSON.stringify(report.findings, undefined, 1))
+            assert.strictEqual(verdict(report, "accepts-token"), "passed")
+            assert.strictEqual(verdict(report, "step-up"), "passed")
+            assert.include(report.findings.find((_) => _.rule === "step-up")!.why, "delete_todo")
+            assert.strictEqual(verdict(report, "batch-bypass"), "passed")
+            assert.notInclude(JSON.stringify(report), access_token)
+          }),
+        ({ program }) =>
+          Effect.promise(() => {
+            program.interrupt()
+            return program.ended
+          })
+      ),
+    60_000
+  )
+})
+
+describe("the middleware of the SDK", () => {
+  it.live("its faults are found and named", () =>
+    Effect.gen(function*() {
+      const origin = yield* listen((origin) =>
+        Effect.promise(async () => {
+          const { publicJwk } = await SigningKey.start({ kid: "1" })
+          const keys = createLocalJWKSet({ keys: [publicJwk] })
+          const app = express()
+          const endpoints = {
+            issuer: origin,
+            authorization_endpoint: `${origin}/authorize`,
+            token_endpoint: `${origin}/token`,
+            response_types_supported: ["code"]
+          }
+          process.env["MCP_DANGEROUSLY_ALLOW_INSECURE_ISSUER_URL"] = "true"
+          app.use(mcpAuthMetadataRouter({ oauthMetadata: endpoints, resourceServerUrl: new URL(`${origin}/mcp`) }))
+          app.post(
+            "/mcp",
+            requireBearerAuth({
+              // As its users write it: whatever jose throws goes on.
+              verifier: {
+                verifyAccessToken: async (token) => {
+                  const { payload } = await jwtVerify(token, keys, { issuer: origin, audience: `${origin}/mcp` })
+                  return { token, clientId: String(payload["client_id"]), scopes: [], expiresAt: payload.exp! }
+                }
+              },
+              requiredScopes: ["todos:read"],
+              resourceMetadataUrl: `${origin}/.well-known/oauth-protected-resource/mcp`
+            }),
+            (_request, response) => void response.json({})
+          )
+          return app
+        })
+      )
+      const report = yield* examine(`${origin}/mcp`)
+      assert.strictEqual(report.outcome, "does-not-fit")
+      const found = failures(report)
+      // An error without a token; jose's errors as 500; no 400 for malformed credentials; no CORS at the endpoint; and the
+      // authorization server that it names says nothing of PKCE.
+      for (
+        const rule of [
+          "challenge-without-error",
+          "rejects-invalid-token",
+          "rejects-forged-token",
+          "error-hygiene",
+          "malformed-credentials",
+          "cors-preflight",
+          "cors-challenge",
+          "authorization-servers"
+        ]
+      ) assert.include(found, rule)
+      assert.include(report.findings.find((_) => _.rule === "rejects-invalid-token")!.why, "500")
+      assert.strictEqual(verdict(report, "rejects-without-token"), "passed")
+    }))
+})
+
+/** Its types add members to those of the SDK, for every file that is compiled beside it. */
+const untyped = (name: string): Promise<any> => import(/* @vite-ignore */ name)
+
+describe("mcp-auth 0.2.0 on Express", () => {
+  it.live("the server of its documentation: its faults are found and named", () =>
+    Effect.gen(function*() {
+      const { issuer } = yield* AuthorizationServer.make({ scopes: ["read:notes", "write:notes"] })
+      const origin = yield* listen((origin) =>
+        Effect.promise(async () => {
+          const resource = `${origin}/mcp`
+          const { fetchServerConfig, MCPAuth } = await untyped("mcp-auth")
+          const mcpAuth = new MCPAuth({
+            protectedResources: {
+              metadata: {
+                resource,
+                authorizationServers: [await fetchServerConfig(issuer, { type: "oidc" })],
+                scopesSupported: ["read:notes", "write:notes"]
+              }
+            }
+          })
+          const app = express()
+          app.use(mcpAuth.protectedResourceMetadataRouter())
+          app.use(mcpAuth.bearerAuth("jwt", { resource, audience: resource }))
+          app.post("/mcp", (_request, response) => void response.json({}))
+          return app
+        })
+      )
+      const report = yield* examine(`${origin}/mcp`)
+      // Nothing that opens the door; what leaves clients in the dark.
+      assert.strictEqual(report.outcome, "fits", report.summary)
+      const failed = report.findings.filter((_) => _.verdict === "failed").map((
+        { level, rule, why }
+      ) => [level, rule, why])
+      assert.deepStrictEqual(failed, [
+        ["SHOULD", "challenge-without-error", "error is missing_auth_header, though there was no token"],
+        ["SHOULD", "challenge-scope", "there is no scope"],
+        ["SHOULD", "malformed-credentials", "Bearer without a token answers 401"],
+        ["SHOULD", "cors-preflight", "the preflight is answered 401"],
+        ["SHOULD", "cors-challenge", "answers 401 without Access-Control-Allow-Origin"]
+      ])
+      for (const finding of report.findings.filter((_) => _.verdict === "failed")) assert.isNotEmpty(finding.change)
+      assert.strictEqual(verdict(report, "rejects-forged-token"), "passed")
+    }))
+})
+
+describe("a server that asks for refresh tokens", () => {
+  it.live("is told that they are the client's affair, since 2026-07-28", () =>
+    Effect.gen(function*() {
+      const origin = yield* listen((origin) =>
+        Effect.succeed((request, response) => {
+          if (request.url !== "/.well-known/oauth-protected-resource/mcp") {
+            return response.writeHead(401, { "www-authenticate": "Bearer scope=\"a offline_access\"" }).end()
+          }
+          const metadata = {
+            resource: `${origin}/mcp`,
+            authorization_servers: [],
+            scopes_supported: ["offline_access"]
+          }
+          return response.setHeader("content-type", "application/json").end(JSON.stringify(metadata))
+        })
+      )
+      const report = yield* examine(`${origin}/mcp`)
+      const { verdict: found, why } = report.findings.find((_) => _.rule === "no-offline-access")!
+      assert.strictEqual(found, "failed")
+      assert.include(why, "in the challenge, http")
+      assert.isUndefined(verdict(yield* examine(`${origin}/mcp`, { revision: "2025-11-25" }), "no-offline-access"))
+    }))
+})
+
+describe("a server that cannot be looked at", () => {
+  it.live("a port that nobody listens on is told as such", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(examine("http://127.0.0.1:9/mcp"))
+      assert.strictEqual(error._tag, "Unreachable")
+      assert.notInclude(error.message, "\n")
+    }))
+
+  it.live.each(["", "mcp", "file:///etc/passwd"])("%j is no MCP server", (url) =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* Effect.flip(examine(url)))._tag, "NotUsable")
+    }))
+})
+
+describe("challenges as both official clients read them", () => {
+  it.each([
+    { header: `Bearer scope="a b", resource_metadata="https://s.test/m"`, unlike: 0 },
+    { header: `Bearer error="invalid_token", error_description="no scope=x", scope="a"`, unlike: 1 },
+    { header: `Bearer  scope="a"`, unlike: 1 },
+    { header: `Basic realm="x", Bearer scope="a"`, unlike: 1 },
+    { header: "Bearer", unlike: 0 },
+    { header: `Bearer scope="a`, unlike: 1 }
+  ])("$header", ({ header, unlike }) => assert.lengthOf(Challenge.differences(header), unlike))
+})

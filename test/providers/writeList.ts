@@ -1,7 +1,0 @@
-/** `npm run providers`: writes PROVIDERS.md. */
-import { Effect } from "effect"
-import { writeFileSync } from "node:fs"
-import { fileURLToPath } from "node:url"
-import { markdown } from "./list.ts"
-
-writeFileSync(fileURLToPath(new URL("../../PROVIDERS.md", import.meta.url)), await Effect.runPromise(markdown))

@@ -1,0 +1,860 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Context, Effect, Layer, Logger, Redacted, Schema } from "effect"
+import {
+  Algorithm,
+  Audience,
+  AuthError,
+  AuthLayer,
+  AuthorizationServer,
+  Challenge,
+  type Gate,
+  Principal,
+  requireScopes,
+  TokenType
+} from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
+import { TestClock } from "effect/testing"
+import * as support from "../../verification/support.ts"
+
+const { now, resource, segment } = support
+
+const options = {
+  resource,
+  authorizationServers: ["https://issuer.test"],
+  scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
+} as const
+
+/** Options that nobody has checked, as they come from JavaScript or out of a file. */
+type Unchecked = Readonly<Record<string, unknown>>
+
+const unchecked = (changes: Unchecked): AuthLayer.Options<typeof options.scopes> =>
+  ({ ...options, ...changes }) as unknown as AuthLayer.Options<typeof options.scopes>
+
+/** Builds a layer, which must not ask the network. */
+const buildsAlone = <A, E>(layer: Layer.Layer<A, E, HttpClient.HttpClient>) =>
+  Effect.gen(function*() {
+    const { client, issuer } = yield* TestIssuer.make()
+    const network = Layer.succeed(HttpClient.HttpClient, client)
+    const exit = yield* Effect.exit(Effect.scoped(Layer.build(Layer.provide(layer, network))))
+    assert.deepStrictEqual(yield* issuer.requests, [])
+    return yield* exit
+  })
+
+const builds = (changes: Unchecked) => buildsAlone(AuthLayer.layerServices(unchecked(changes)))
+
+/** A gate, and the issuer that it trusts. */
+const gate = Effect.fnUntraced(function*(changes: Unchecked = {}) {
+  yield* TestClock.setTime(now * 1000)
+  const { client, issuer } = yield* TestIssuer.make()
+  const services = yield* Layer.build(Layer.provide(
+    AuthLayer.layerServices(unchecked(changes)),
+    Layer.succeed(HttpClient.HttpClient, client)
+  ))
+  return { gate: Context.get(services, AuthLayer.AuthLayer), issuer }
+})
+
+const request = (...authorization: ReadonlyArray<string>): Gate.Request => ({
+  method: "POST",
+  header: () => undefined,
+  authorization
+})
+
+const point = {
+  kty: "EC",
+  crv: "P-256",
+  x: "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+  y: "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+}
+
+const servers = (...authorizationServers: ReadonlyArray<unknown>) => ({ authorizationServers })
+const withDetails = (details: Unchecked) => servers({ issuer: "https://issuer.test", ...details })
+const first = "authorizationServers[0]"
+
+interface Wrong {
+  readonly title: string
+  readonly changes: Unchecked
+  readonly reason: AuthError.AuthConfigError["reason"]
+  readonly option: string
+  /** What the fix must name, so that somebody can act on it. */
+  readonly fix: RegExp
+}
+
+const wrong: ReadonlyArray<Wrong> = [
+  {
+    title: "[T-AUD-41] a misspelled option, which would leave its check out",
+    changes: { revocaton: () => Effect.succeed(true) },
+    reason: "malformed",
+    option: "revocaton",
+    fix: /no such option.*revocation/
+  },
+  {
+    title: "claims without a schema",
+    changes: { claims: { service: Principal, shema: Schema.Struct({}) } },
+    reason: "malformed",
+    option: "claims",
+    fix: /give \{ service, schema \}/
+  },
+  {
+    title: "claims without a service",
+    changes: { claims: { schema: Schema.Struct({}) } },
+    reason: "malformed",
+    option: "claims",
+    fix: /give \{ service, schema \}/
+  },
+  {
+    title: "[T-AUD-41] a misspelled option of a server",
+    changes: withDetails({ algoritms: ["ES256"] }),
+    reason: "malformed",
+    option: `${first}.algoritms`,
+    fix: /no such option.*algorithms/
+  },
+  {
+    title: "[T-AUD-41] an option of the layer at a server",
+    changes: withDetails({ tokenType: TokenType.strict }),
+    reason: "malformed",
+    option: `${first}.tokenType`,
+    fix: /no such option/
+  },
+  {
+    title: "[T-AUD-41] a misspelled option of introspection",
+    changes: withDetails({
+      introspection: { clientId: "todos", clientSecret: Redacted.make("secret"), signedAnswer: true }
+    }),
+    reason: "malformed",
+    option: `${first}.introspection.signedAnswer`,
+    fix: /no such option.*signedAnswers/
+  },
+  {
+    title: "[T-AUD-41] a misspelled option of the cache, which would show revocation late",
+    changes: { tokenCache: { introspecton: 0 } },
+    reason: "malformed",
+    option: "tokenCache.introspecton",
+    fix: /no such option.*introspection/
+  },
+  {
+    title: "the URL of a metadata document instead of an issuer",
+    changes: servers("https://issuer.test/.well-known/openid-configuration"),
+    reason: "malformed",
+    option: "authorizationServers[0].issuer",
+    fix: /is the URL of a document; write the "issuer" that it names/
+  },
+  {
+    title: "CFG-05 neither key nor issuer: construction fails",
+    changes: servers(),
+    reason: "missing",
+    option: "authorizationServers",
+    fix: /at least one issuer, such as \["https:/
+  },
+  {
+    title: "CFG-05 no authorization servers at all: construction fails",
+    changes: { authorizationServers: undefined },
+    reason: "missing",
+    option: "authorizationServers",
+    fix: /at least one issuer/
+  },
+  {
+    title: "an issuer instead of a list",
+    changes: { authorizationServers: "https://issuer.test" },
+    reason: "missing",
+    option: "authorizationServers",
+    fix: /at least one issuer/
+  },
+  {
+    title: "CFG-05 both keys and the URI of keys: construction fails",
+    changes: withDetails({ jwks: { keys: [point] }, jwksUri: "https://issuer.test/jwks" }),
+    reason: "conflict",
+    option: `${first}.jwks`,
+    fix: /jwks or jwksUri, not both/
+  },
+  {
+    title: "both metadata and its URL",
+    changes: withDetails({ metadata: { issuer: "https://issuer.test" }, metadataUrl: "https://issuer.test/m" }),
+    reason: "conflict",
+    option: `${first}.metadata`,
+    fix: /metadata or metadataUrl, not both/
+  },
+  {
+    title: "metadata of another issuer",
+    changes: withDetails({ metadata: { issuer: "https://other.test" } }),
+    reason: "conflict",
+    option: `${first}.metadata`,
+    fix: /must be https:\/\/issuer\.test to the letter/
+  },
+  {
+    title: "CFG-01 HS256 together with a JWKS URI: construction fails",
+    changes: withDetails({ algorithms: ["HS256"], jwksUri: "https://issuer.test/jwks" }),
+    reason: "insecure",
+    option: `${first}.algorithms`,
+    fix: /HS256 is none.*shared secret/
+  },
+  {
+    title: "CFG-02 HS256 with a PEM public key: construction fails",
+    changes: withDetails({ algorithms: ["HS256"], jwks: "-----BEGIN PUBLIC KEY-----" }),
+    reason: "insecure",
+    option: `${first}.algorithms`,
+    fix: /HS256 is none/
+  },
+  {
+    title: "CFG-02 a PEM public key in place of a key set: construction fails",
+    changes: withDetails({ jwks: "-----BEGIN PUBLIC KEY-----" }),
+    reason: "malformed",
+    option: `${first}.jwks`,
+    fix: /\{ keys: \[/
+  },
+  {
+    title: "CFG-04 symmetric JWK given where a public key is expected: a clear configuration error",
+    changes: withDetails({ jwks: { keys: [{ kty: "oct", k: "c2VjcmV0" }] } }),
+    reason: "malformed",
+    option: `${first}.jwks`,
+    fix: /public signing keys only.*a symmetric or private key cannot be one/
+  },
+  {
+    title: "a private JWK given where a public key is expected",
+    changes: withDetails({ jwks: { keys: [{ ...point, d: point.x }] } }),
+    reason: "malformed",
+    option: `${first}.jwks`,
+    fix: /private key cannot be one/
+  },
+  {
+    title: "CFG-07 http issuer outside localhost: construction fails",
+    changes: servers("http://issuer.test"),
+    reason: "insecure",
+    option: `${first}.issuer`,
+    fix: /must be https.*allowInsecureHttp/
+  },
+  {
+    title: "CFG-08 issuer \"not a valid url\": construction fails",
+    changes: servers("not a valid url"),
+    reason: "malformed",
+    option: `${first}.issuer`,
+    fix: /"not a valid url" is no absolute URL; write one such as/
+  },
+  {
+    title: "CFG-08 issuer 123: construction fails",
+    changes: servers("https://issuer.test", 123),
+    reason: "malformed",
+    option: "authorizationServers[1].issuer",
+    fix: /123 is no absolute URL/
+  },
+  {
+    title: "issuer null",
+    changes: servers(null),
+    reason: "malformed",
+    option: `${first}.issuer`,
+    fix: /is no absolute URL/
+  },
+  {
+    title: "an issuer twice",
+    changes: servers("https://issuer.test", "https://other.test", "https://issuer.test"),
+    reason: "duplicate",
+    option: "authorizationServers[2]",
+    fix: /https:\/\/issuer\.test is named twice/
+  },
+  {
+    title: "an issuer that another one's tokens name",
+    changes: servers("https://issuer.test", { issuer: "https://other.test", tokenIssuers: ["https://issuer.test"] }),
+    reason: "duplicate",
+    option: "authorizationServers[1]",
+    fix: /named twice/
+  },
+  {
+    title: "a profile beside authorization servers",
+    changes: { profile: {} },
+    reason: "conflict",
+    option: "profile",
+    fix: /profile or authorizationServers, not both/
+  },
+  {
+    title: "a token grammar that is none",
+    changes: { tokenGrammar: "any" },
+    reason: "malformed",
+    option: "tokenGrammar",
+    fix: /"token68" or "visible-ascii"/
+  },
+  {
+    title: "a cache time that is none",
+    changes: { tokenCache: { jwt: "2 days" } },
+    reason: "malformed",
+    option: "tokenCache.jwt",
+    fix: /give a duration from 0/
+  },
+  {
+    title: "tokenIssuers empty",
+    changes: withDetails({ tokenIssuers: [] }),
+    reason: "malformed",
+    option: `${first}.tokenIssuers`,
+    fix: /at least one iss value/
+  },
+  {
+    title: "JWT-25 no resource, so no audience: construction fails",
+    changes: { resource: undefined },
+    reason: "malformed",
+    option: "resource",
+    fix: /write the URL at which clients reach the server/
+  },
+  {
+    title: "JWT-25 an empty list of audiences: construction fails",
+    changes: { audience: { _tag: "OneOf", values: [] } },
+    reason: "missing",
+    option: "audience",
+    fix: /an empty list would be no check/
+  },
+  {
+    title: "JWT-25 an empty list of clients: construction fails",
+    changes: { audience: Audience.all([Audience.resource, { _tag: "ClientIds", values: [] }]) },
+    reason: "missing",
+    option: "audience",
+    fix: /an empty list would be no check/
+  },
+  {
+    title: "JWT-25 no rules at all: construction fails",
+    changes: { audience: { _tag: "All", rules: [] } },
+    reason: "missing",
+    option: "audience",
+    fix: /at least one value/
+  },
+  {
+    title: "JWT-25 audience false, which switches nothing off: construction fails",
+    changes: { audience: false },
+    reason: "missing",
+    option: "audience",
+    fix: /at least one value/
+  },
+  {
+    title: "audience a string",
+    changes: { audience: "api://todos" },
+    reason: "missing",
+    option: "audience",
+    fix: /Audience\.resource, oneOf/
+  },
+  {
+    title: "resource relative",
+    changes: { resource: "/mcp" },
+    reason: "malformed",
+    option: "resource",
+    fix: /"\/mcp" is no absolute URL/
+  },
+  {
+    title: "resource with a fragment",
+    changes: { resource: `${resource}#x` },
+    reason: "malformed",
+    option: "resource",
+    fix: /it has a fragment/
+  },
+  {
+    title: "resource not canonical",
+    changes: { resource: "https://SERVER.test:443/mcp" },
+    reason: "malformed",
+    option: "resource",
+    fix: /canonical form: https:\/\/server\.test\/mcp$/
+  },
+  {
+    title: "resource over http",
+    changes: { resource: "http://server.test/mcp" },
+    reason: "insecure",
+    option: "resource",
+    fix: /must be https/
+  },
+  { title: "no scopes", changes: { scopes: [] }, reason: "missing", option: "scopes", fix: /at least one scope/ },
+  {
+    title: "no baseline",
+    changes: { scopes: { stepUp: ["a"] } },
+    reason: "malformed",
+    option: "scopes",
+    fix: /a list of scopes/
+  },
+  {
+    title: "a scope with a space",
+    changes: { scopes: ["todos:read todos:write"] },
+    reason: "malformed",
+    option: "scopes",
+    fix: /"todos:read todos:write" is no scope: write one scope an entry/
+  },
+  {
+    title: "a scope of step-up with a quote",
+    changes: { scopes: { baseline: ["a"], stepUp: ["b\""] } },
+    reason: "malformed",
+    option: "scopes.stepUp",
+    fix: /is no scope/
+  },
+  {
+    title: "a hierarchy with a scope that is none",
+    changes: { scopeHierarchy: { a: ["b c"] } },
+    reason: "malformed",
+    option: "scopeHierarchy[\"a\"]",
+    fix: /"b c" is no scope/
+  },
+  ...["6 minutes", -1, "-1 seconds", Number.POSITIVE_INFINITY, "soon", null].map((clockTolerance) => ({
+    title: `clockTolerance ${typeof clockTolerance === "number" ? clockTolerance : JSON.stringify(clockTolerance)}`,
+    changes: { clockTolerance },
+    reason: "insecure" as const,
+    option: "clockTolerance",
+    fix: /from 0 to 5 minutes, such as "10 seconds"/
+  })),
+  ...[0, -1, 1.5, 100_001, Number.NaN, Number.POSITIVE_INFINITY, "100", null].map((sessionsPerCaller) => ({
+    title: `sessionsPerCaller ${JSON.stringify(sessionsPerCaller)} ${typeof sessionsPerCaller}`,
+    changes: { sessionsPerCaller },
+    reason: "malformed" as const,
+    option: "sessionsPerCaller",
+    fix: /give a whole number from 1 to 100000/
+  })),
+  ...[
+    "app.test",
+    "https://app.test/",
+    "https://app.test/path",
+    "https://APP.test",
+    "https://app.test:443",
+    "*",
+    "null",
+    1
+  ]
+    .map((origin) => ({
+      title: `allowedOrigins ${JSON.stringify(origin)}`,
+      changes: { allowedOrigins: ["https://good.test", origin] },
+      reason: "malformed" as const,
+      option: "allowedOrigins",
+      fix: /is no origin; write scheme, host and port only/
+    }))
+]
+
+describe("a wrong option fails when the layer is built", () => {
+  it.effect.each(wrong)("$title", ({ changes, fix, option, reason }) =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(builds(changes))
+      assert.instanceOf(error, AuthError.AuthConfigError)
+      assert.strictEqual(error.reason, reason)
+      assert.strictEqual(error.option, option)
+      assert.match(error.fix, fix)
+      assert.strictEqual(error.message, `AuthLayer option ${option}: ${error.fix}`)
+    }))
+
+  it.effect("whichever face it is built with", () =>
+    Effect.gen(function*() {
+      const bad = unchecked({ resource: "/mcp" })
+      const faces = [AuthLayer.make(bad), AuthLayer.layer(bad), AuthLayer.layerServices(bad)]
+      for (const face of faces as unknown as ReadonlyArray<Layer.Layer<never, AuthError.AuthConfigError>>) {
+        const layer = Layer.provide(face, HttpRouter.layer)
+        assert.strictEqual((yield* Effect.flip(buildsAlone(layer))).option, "resource")
+      }
+    }))
+
+  it.effect("no error repeats a whole document", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(
+        builds(withDetails({ jwks: { keys: [{ ...point, d: "a-private-exponent" }] } }))
+      )
+      assert.notInclude(JSON.stringify(error), "a-private-exponent")
+    }))
+})
+
+describe("a right option builds without asking the network", () => {
+  it.effect.each<{ readonly title: string; readonly changes: Unchecked }>([
+    { title: "the few lines", changes: {} },
+    {
+      title: "CFG-07 http issuer on localhost: allowed",
+      changes: servers("http://localhost:9000", "http://127.0.0.1:1")
+    },
+    {
+      title: "CFG-07 http issuer outside localhost with the explicit switch: allowed",
+      changes: servers({ issuer: "http://keycloak:8080", [AuthorizationServer.allowInsecureHttp]: true })
+    },
+    { title: "a resource on localhost", changes: { resource: "http://localhost:3000/mcp" } },
+    { title: "several issuers", changes: servers("https://one.test", "https://two.test") },
+    { title: "keys of one's own", changes: withDetails({ jwks: { keys: [point] } }) },
+    { title: "one algorithm", changes: withDetails({ algorithms: ["RS256"] }) },
+    { title: "all algorithms", changes: withDetails({ algorithms: Algorithm.all }) },
+    { title: "a plain list of scopes", changes: { scopes: ["a", "b"] } },
+    { title: "an origin", changes: { allowedOrigins: ["https://app.test", "http://localhost:5173"] } },
+    { title: "JWT-25 audiences of one's own", changes: { audience: Audience.oneOf(["api://todos"]) } },
+    { title: "the strict token type", changes: { tokenType: TokenType.strict } },
+    { title: "no tolerance", changes: { clockTolerance: 0 } },
+    { title: "many sessions for a caller", changes: { sessionsPerCaller: 100_000 } },
+    { title: "the largest tolerance", changes: { clockTolerance: "5 minutes" } }
+  ])("$title", ({ changes }) => Effect.asVoid(builds(changes)))
+})
+
+describe("what it is built with counts", () => {
+  it.effect.each([
+    { seconds: 9, status: 200 },
+    { seconds: 10, status: 401 }
+  ])(
+    "clockTolerance of 10 seconds, a token expired $seconds seconds ago: $status",
+    ({ seconds, status }) =>
+      Effect.gen(function*() {
+        const { gate: made, issuer } = yield* gate({ clockTolerance: "10 seconds" })
+        const token = yield* issuer.mint({ claims: { exp: now - seconds } })
+        assert.strictEqual(yield* statusOf(made, token), status)
+      })
+  )
+
+  it.effect("audience, tokenType and scopeHierarchy", () =>
+    Effect.gen(function*() {
+      const { gate: made, issuer } = yield* gate({
+        audience: Audience.oneOf(["api://todos"]),
+        tokenType: TokenType.strict,
+        scopeHierarchy: { "todos:write": ["todos:read"] }
+      })
+      assert.strictEqual(yield* statusOf(made, yield* issuer.mint()), 401)
+      const token = { audience: "api://todos", scopes: ["todos:write"] }
+      assert.strictEqual(yield* statusOf(made, yield* issuer.mint({ ...token, header: { typ: "JWT" } })), 401)
+      const caller = yield* made.authenticate(request(`Bearer ${yield* issuer.mint(token)}`))
+      if (typeof caller === "string") return assert.fail(caller)
+      assert.deepStrictEqual([...caller.scopes], ["todos:write", "todos:read"])
+    }))
+
+  it.effect("nothing is asked before the first token, and then what is needed", () =>
+    Effect.gen(function*() {
+      const { gate: made, issuer } = yield* gate()
+      assert.deepStrictEqual(yield* issuer.requests, [])
+      assert.strictEqual(yield* statusOf(made, "not-a-token"), 401)
+      assert.deepStrictEqual(yield* issuer.requests, [])
+      assert.strictEqual(yield* statusOf(made, yield* issuer.mint()), 200)
+      assert.lengthOf(yield* issuer.requests, 2)
+    }))
+
+  it.effect("a token that is remembered stops within the refresh interval of its key, and at its end", () =>
+    Effect.gen(function*() {
+      const { gate: made, issuer } = yield* gate()
+      const short = yield* issuer.mint({ expiresIn: "2 minutes" })
+      const long = yield* issuer.mint({ expiresIn: "1 hour" })
+      assert.deepStrictEqual([yield* statusOf(made, short), yield* statusOf(made, long)], [200, 200])
+      yield* issuer.rotateKeys
+      yield* issuer.withdrawOldKeys
+      yield* TestClock.adjust("2 minutes")
+      assert.deepStrictEqual([yield* statusOf(made, short), yield* statusOf(made, long)], [401, 200])
+      for (let minute = 2; minute < 10; minute++) {
+        yield* statusOf(made, long)
+        yield* TestClock.adjust("1 minute")
+      }
+      assert.strictEqual(yield* statusOf(made, long), 401)
+    }))
+
+  class Tenant extends Context.Service<Tenant, { readonly tenant: string }>()("test/Tenant") {}
+
+  it.effect("claims of one's own are a service; a token without them is rejected", () =>
+    Effect.gen(function*() {
+      const { gate: made, issuer } = yield* gate({
+        claims: { service: Tenant, schema: Schema.Struct({ tenant: Schema.String }) }
+      })
+      const caller = yield* made.authenticate(request(`Bearer ${yield* issuer.mint({ claims: { tenant: "t1" } })}`))
+      if (typeof caller === "string") return assert.fail(caller)
+      const services = made.services(caller) as Context.Context<unknown> as Context.Context<Tenant>
+      assert.deepStrictEqual(Context.get(services, Tenant), { tenant: "t1" })
+      for (const claims of [{}, { tenant: 1 }]) {
+        const rejection = yield* Effect.flip(made.authenticate(request(`Bearer ${yield* issuer.mint({ claims })}`)))
+        assert.deepStrictEqual([rejection.status, rejection.reason], [401, "claims"])
+      }
+    }))
+})
+
+/** Rejections are logged, and expected here. */
+const silent = Logger.layer([])
+
+/** 200 stands for a caller. */
+const statusOf = (made: Gate.Gate, token: string): Effect.Effect<number> =>
+  made.authenticate(request(`Bearer ${token}`)).pipe(
+    Effect.as(200),
+    Effect.catch(({ status }) => Effect.succeed<number>(status))
+  )
+
+describe("what a rejected token is told", () => {
+  const bad: ReadonlyArray<
+    { readonly title: string; readonly token: TestIssuer.TokenOptions; readonly reason: AuthError.InvalidTokenReason }
+  > = [
+    { title: "JWT-15 exp in the past: 401 invalid_token", token: { expiresIn: "-1 minute" }, reason: "expired" },
+    {
+      title: "JWT-19 nbf a boolean: 401 invalid_token and a valid challenge",
+      token: { claims: { nbf: true } },
+      reason: "not-yet-valid"
+    },
+    { title: "JWT-05 sub missing: 401 invalid_token", token: { claims: { sub: undefined } }, reason: "subject" },
+    { title: "JWT-08 client_id a number: 401 invalid_token", token: { claims: { client_id: 1 } }, reason: "client-id" },
+    { title: "JWT-21 aud without the resource: 401 invalid_token", token: { audience: ["x"] }, reason: "audience" },
+    {
+      title: "JWT-02 iss of somebody else: 401 invalid_token",
+      token: { claims: { iss: "x" } },
+      reason: "unknown-issuer"
+    },
+    {
+      title: "JWT-35 crit []: 401 invalid_token",
+      token: { header: { alg: "ES256", crit: [] } },
+      reason: "critical-header"
+    },
+    { title: "KEY-02 kid unknown: 401 invalid_token", token: { header: { kid: "x" } }, reason: "unknown-key" }
+  ]
+
+  it.effect.each(bad)("$title", ({ reason, token }) =>
+    Effect.gen(function*() {
+      const { gate: made, issuer } = yield* gate()
+      const text = reason === "critical-header"
+        ? yield* issuer.signSegments(segment({ ...support.goodHeader, ...token.header }), segment(support.goodClaims))
+        : yield* issuer.mint(token)
+      const rejection = yield* Effect.flip(made.authenticate(request(`Bearer ${text}`)))
+      assert.strictEqual(rejection.reason, reason)
+      assert.strictEqual(rejection.status, 401)
+      const challenge = yield* challengeOf(rejection.headers)
+      assert.strictEqual(challenge.scheme, "Bearer")
+      assert.strictEqual(challenge.parameters.get("error"), "invalid_token")
+      assert.strictEqual(challenge.parameters.get("scope"), "todos:read")
+      assert.strictEqual(
+        challenge.parameters.get("resource_metadata"),
+        "https://server.test/.well-known/oauth-protected-resource/mcp"
+      )
+    }))
+
+  it.effect("is the same to the byte, whatever was wrong", () =>
+    Effect.gen(function*() {
+      const { gate: made, issuer } = yield* gate()
+      const tokens = [
+        "a",
+        "a.b.c",
+        yield* issuer.mint({ expiresIn: "-1 minute" }),
+        yield* issuer.mint({ audience: "x" }),
+        yield* issuer.mint({ header: { kid: "x" } }),
+        `${yield* issuer.mint()}x`
+      ]
+      const told = new Set<string>()
+      for (const token of tokens) {
+        const { body, headers, status } = yield* Effect.flip(made.authenticate(request(`Bearer ${token}`)))
+        told.add(JSON.stringify([status, headers, body]))
+      }
+      assert.lengthOf(told, 1)
+    }))
+
+  // JWT-29 is listed in differences.ts: a `!` cannot stand in a token, so its header is answered before it is decoded.
+  it.effect.each([
+    { segment: "!!!notbase64!!!", status: 400 },
+    { segment: "~~~notbase64~~~", status: 401 },
+    { segment: "notbase64", status: 401 },
+    { segment: "bm90IGpzb24", status: 401 }
+  ])(
+    "a header segment $segment: $status, without a word of a parser",
+    ({ segment: header, status }) =>
+      Effect.gen(function*() {
+        const { gate: made } = yield* gate()
+        const rejection = yield* Effect.flip(
+          made.authenticate(request(`Bearer ${header}.${segment(support.goodClaims)}.AAAA`))
+        )
+        assert.strictEqual(rejection.status, status)
+        const seen = `${rejection.body}${JSON.stringify(rejection.headers)}`
+        for (const word of ["SyntaxError", "JSON", "base64", "Unexpected", "position", header]) {
+          assert.notInclude(seen, word)
+        }
+      })
+  )
+})
+
+const challengeOf = (headers: Readonly<Record<string, string>>) =>
+  Effect.map(Effect.fromResult(Challenge.parse(headers["www-authenticate"] ?? "")), (challenges) => {
+    assert.lengthOf(challenges, 1)
+    return challenges[0]!
+  })
+
+describe("two resources on one server", () => {
+  /** Routes /a and /b, each behind a layer of its own. */
+  const serve = (
+    a: readonly [string, ...ReadonlyArray<string>],
+    b: readonly [string, ...ReadonlyArray<string>],
+    client: HttpClient.HttpClient
+  ) => {
+    const protectedRoute = (name: "a" | "b", authorizationServers: typeof a) =>
+      HttpRouter.add(
+        "GET",
+        `/${name}`,
+        Effect.map(Principal, (caller) => HttpServerResponse.text(`${name} ${caller.owner}`))
+      ).pipe(
+        Layer.provide(AuthLayer.layer({ resource: `https://server.test/${name}`, authorizationServers, scopes: ["s"] }))
+      )
+    const app = Layer.mergeAll(protectedRoute("a", a), protectedRoute("b", b)).pipe(
+      Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
+      Layer.provideMerge(silent)
+    )
+    return Effect.map(
+      Effect.acquireRelease(
+        Effect.sync(() => HttpRouter.toWebHandler(app, { disableLogger: true })),
+        ({ dispose }) => Effect.promise(dispose)
+      ),
+      ({ handler }) => (path: string, token: string) =>
+        Effect.promise(() =>
+          handler(new Request(`https://server.test${path}`, { headers: { authorization: `Bearer ${token}` } }))
+        )
+    )
+  }
+
+  // The handler runs under the real clock.
+  const forEver = { iat: undefined, exp: 4_000_000_000 }
+
+  it.effect("CFG-10 the same authorization server for two different resources: allowed", () =>
+    Effect.gen(function*() {
+      const { client, issuers: [one] } = yield* support.severalIssuers("https://one.test")
+      const get = yield* serve([one!.issuer], [one!.issuer], client)
+      const forA = yield* one!.mint({ audience: "https://server.test/a", claims: forEver })
+      const forB = yield* one!.mint({ audience: "https://server.test/b", claims: forEver })
+      const good = yield* get("/a", forA)
+      assert.strictEqual(good.status, 200)
+      assert.strictEqual(yield* Effect.promise(() => good.text()), `a ["https://one.test","alice"]`)
+      assert.strictEqual((yield* get("/b", forB)).status, 200)
+      assert.strictEqual((yield* get("/a", forB)).status, 401)
+      assert.strictEqual((yield* get("/b", forA)).status, 401)
+    }))
+
+  it.effect("JWT-04 iss trusted only for another resource on the same server: 401, its JWKS is not requested", () =>
+    Effect.gen(function*() {
+      const { client, issuers: [one, two] } = yield* support.severalIssuers("https://one.test", "https://two.test")
+      const get = yield* serve([one!.issuer], [two!.issuer], client)
+      const foreign = yield* two!.mint({ audience: "https://server.test/a", claims: forEver })
+      assert.strictEqual((yield* get("/a", foreign)).status, 401)
+      assert.deepStrictEqual(yield* two!.requests, [])
+      const own = yield* two!.mint({ audience: "https://server.test/b", claims: forEver })
+      assert.strictEqual((yield* get("/b", own)).status, 200)
+      // Its keys are known to the server by now, and serve this resource as little as before.
+      assert.strictEqual((yield* get("/a", foreign)).status, 401)
+      assert.deepStrictEqual(yield* one!.requests, [])
+    }))
+})
+
+describe("config", () => {
+  const build = (env: Record<string, string>) =>
+    Layer.build(AuthLayer.config({ scopes: ["todos:read"] })).pipe(
+      Effect.map((services) => Context.get(services as Context.Context<AuthLayer.AuthLayer>, AuthLayer.AuthLayer)),
+      Effect.scoped,
+      Effect.provide(Layer.mergeAll(HttpRouter.layer, ConfigProvider.layer(ConfigProvider.fromEnvRecord(env))))
+    )
+
+  const good = { RESOURCE_URL: resource, AUTHORIZATION_SERVERS: "https://one.test" }
+
+  it.effect("reads the places from the environment", () =>
+    Effect.gen(function*() {
+      const made = yield* build({
+        RESOURCE_URL: resource,
+        AUTHORIZATION_SERVERS: "https://one.test, https://two.test/tenant",
+        ALLOWED_ORIGINS: "https://app.test,http://localhost:5173"
+      })
+      assert.strictEqual(made.resource.resource, resource)
+      assert.deepStrictEqual(made.resource.metadata.authorization_servers, [
+        "https://one.test",
+        "https://two.test/tenant"
+      ])
+      assert.deepStrictEqual(made.allowedOrigins, [
+        "https://server.test",
+        "https://app.test",
+        "http://localhost:5173"
+      ])
+      assert.deepStrictEqual((yield* build(good)).allowedOrigins, ["https://server.test"])
+    }))
+
+  it.effect.each([
+    { title: "no issuer", env: { ...good, AUTHORIZATION_SERVERS: " , " }, option: "authorizationServers" },
+    {
+      title: "an issuer twice",
+      env: { ...good, AUTHORIZATION_SERVERS: "https://a.test,https://a.test" },
+      option: "authorizationServers[1]"
+    },
+    {
+      title: "an http issuer",
+      env: { ...good, AUTHORIZATION_SERVERS: "http://a.test" },
+      option: "authorizationServers[0].issuer"
+    },
+    { title: "a relative resource", env: { ...good, RESOURCE_URL: "/mcp" }, option: "resource" },
+    { title: "no origin", env: { ...good, ALLOWED_ORIGINS: "app.test" }, option: "allowedOrigins" }
+  ])("$title: the error names $option", ({ env, option }) =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(build(env))
+      if (error._tag !== "AuthConfigError") return assert.fail(error._tag)
+      assert.strictEqual(error.option, option)
+    }))
+
+  it.effect.each(["RESOURCE_URL", "AUTHORIZATION_SERVERS"] as const)(
+    "%s missing: the error names it",
+    (name) =>
+      Effect.gen(function*() {
+        const { [name]: _, ...env } = good
+        const error = yield* Effect.flip(build(env))
+        assert.strictEqual(error._tag, "ConfigError")
+        assert.include(String(error.message), name)
+      })
+  )
+})
+
+describe("mock", () => {
+  const whoami = requireScopes("todos:read")(
+    Effect.map(Principal, ({ clientId, issuer, subject }) => ({ clientId, issuer, subject }))
+  )
+
+  it.effect("is the caller, without a token", () =>
+    Effect.gen(function*() {
+      const caller = yield* Effect.provide(
+        whoami,
+        AuthLayer.mock({ subject: "alice", clientId: "client-1", issuer: "https://i.test", scopes: ["todos:read"] })
+      )
+      assert.deepStrictEqual(caller, { subject: "alice", clientId: "client-1", issuer: "https://i.test" })
+    }))
+
+  it.effect("a caller with fewer scopes than the server offers is rejected", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Effect.provide(
+        whoami,
+        AuthLayer.mock({ subject: "alice", scopes: ["todos:read", "todos:write"], granted: ["todos:write"] })
+      ))
+      assert.strictEqual(error._tag, "InsufficientScope")
+      assert.deepStrictEqual(error.required, ["todos:read"])
+    }))
+
+  it.effect("its principal is complete, and never expires", () =>
+    Effect.gen(function*() {
+      const caller = yield* Effect.provide(
+        Principal,
+        AuthLayer.mock({ subject: "alice", scopes: ["a"], claims: { tenant: "t1" } })
+      )
+      assert.deepInclude(caller.claims, { sub: "alice", tenant: "t1" })
+      assert.deepStrictEqual([...caller.scopes], ["a"])
+      assert.isAbove(caller.expiresAt, now * 100)
+      assert.isTrue(Redacted.isRedacted(caller.token))
+    }))
+
+  const answer = <R>(auth: Layer.Layer<R>) => {
+    const route = HttpRouter.add(
+      "GET",
+      "/",
+      Effect.map(requireScopes("a")(Principal), (caller) => HttpServerResponse.text(caller.subject ?? ""))
+    ).pipe(Layer.provide(auth as Layer.Layer<never>), Layer.provideMerge(silent)) as Layer.Layer<
+      never,
+      never,
+      HttpRouter.HttpRouter
+    >
+    const { dispose, handler } = HttpRouter.toWebHandler(route, { disableLogger: true })
+    return Effect.promise(async () => {
+      const response = await handler(new Request("http://localhost/"))
+      const text = await response.text()
+      await dispose()
+      return { status: response.status, text, headers: response.headers }
+    })
+  }
+
+  it.effect("lets every request of a server through", () =>
+    Effect.gen(function*() {
+      const { status, text } = yield* answer(AuthLayer.mock({ subject: "alice", scopes: ["a"] }))
+      assert.deepStrictEqual([status, text], [200, "alice"])
+    }))
+
+  it.effect.each([
+    { error: new AuthError.InvalidToken({ reason: "expired" }), status: 401 },
+    { error: new AuthError.MissingCredentials({ reason: "no-authorization" }), status: 401 },
+    { error: new AuthError.InsufficientScope({ reason: "missing-scope", required: ["a"] }), status: 403 },
+    {
+      error: new AuthError.AuthorizationServerUnavailable({
+        reason: "timeout",
+        issuer: "https://i.test",
+        retryAfter: 7
+      }),
+      status: 503
+    }
+  ])("mockRejected shows what people see then: $status", ({ error, status }) =>
+    Effect.gen(function*() {
+      const response = yield* answer(AuthLayer.mockRejected(error, { scopes: ["a"] }))
+      assert.strictEqual(response.status, status)
+      assert.strictEqual(response.headers.get("retry-after"), status === 503 ? "7" : null)
+      assert.strictEqual(response.headers.has("www-authenticate"), status !== 503)
+    }))
+})

@@ -1,0 +1,68 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { bearer, call, mint } from "../hosts/cases.ts"
+import { makeIssuer, optionsOf } from "../hosts/Host.ts"
+import { workerd } from "../hosts/hosts.ts"
+
+/** A fresh Worker, and an issuer that takes its time, so that requests overlap. */
+const setUp = async () => {
+  const { client, issuer } = await makeIssuer()
+  const run = Effect.runPromise
+  await run(issuer.fail({ _tag: "Slow", by: "100 millis" }))
+  const running = await workerd.start(optionsOf(issuer.issuer, {}), client)
+  const statuses = (tokens: ReadonlyArray<string>) =>
+    Promise.all(tokens.map(async (token) => (await running.send(call(bearer(token), "list_todos"))).status))
+  const fetched = async () => (await run(issuer.takeRequests)).filter(({ url }) => url.endsWith("/jwks")).length
+  return { ...running, issuer, tokens: () => mint(issuer), statuses, fetched, [Symbol.asyncDispose]: running.stop }
+}
+
+// What a request of a Worker starts ends with it, and who waits for another's work is ended as hung.
+describe("in a Worker no request waits for another", () => {
+  it("when all of them find nothing there", async () => {
+    await using worker = await setUp()
+    const { reader } = await worker.tokens()
+    assert.deepStrictEqual(await worker.statuses(Array(6).fill(reader)), Array(6).fill(200))
+    assert.isAbove(await worker.fetched(), 0)
+    assert.deepStrictEqual(await worker.statuses(Array(6).fill(reader)), Array(6).fill(200))
+    assert.strictEqual(await worker.fetched(), 0, "what was fetched serves all")
+  })
+
+  it("when the first one leaves before its fetch is over", async () => {
+    await using worker = await setUp()
+    const { reader } = await worker.tokens()
+    const left = worker.leave(call(bearer(reader), "list_todos"))
+    while ((await Effect.runPromise(worker.issuer.requests)).length === 0) {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    left()
+    assert.deepStrictEqual(await worker.statuses([reader, reader]), [200, 200])
+  })
+
+  it("when the keys have changed", async () => {
+    await using worker = await setUp()
+    const { reader } = await worker.tokens()
+    await worker.statuses([reader])
+    await Effect.runPromise(worker.issuer.rotateKeys)
+    const fresh = await worker.tokens()
+    assert.deepStrictEqual(await worker.statuses([fresh.reader, fresh.reader, fresh.reader]), [200, 200, 200])
+  })
+
+  it("and made-up keys cause no flood all the same", async () => {
+    await using worker = await setUp()
+    const { reader } = await worker.tokens()
+    await worker.statuses([reader])
+    await worker.fetched()
+    const forged = await Effect.runPromise(Effect.forEach(
+      Array.from({ length: 24 }, (_, index) => `made-up-${index}`),
+      (kid) => worker.issuer.mint({ scopes: ["todos:read"], header: { kid } })
+    ))
+    // 401 where the keys were fetched for the token, 503 where no further fetch is allowed yet: its key may be a new one.
+    const statuses = await worker.statuses(forged)
+    assert.deepStrictEqual(statuses.filter((_) => _ !== 401 && _ !== 503), [])
+    const fetched = await worker.fetched()
+    assert.isTrue(fetched > 0 && fetched <= 8, `${fetched} fetches`)
+    assert.deepStrictEqual(await worker.statuses(forged), forged.map(() => 503))
+    assert.strictEqual(await worker.fetched(), 0)
+    assert.deepStrictEqual(await worker.statuses([reader]), [200])
+  })
+})

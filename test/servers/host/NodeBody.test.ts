@@ -1,0 +1,65 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ByteSize, Clock, Duration, Effect, Fiber } from "effect"
+import type { HttpServerRequest } from "effect/http"
+import { EventEmitter } from "node:events"
+import { checkLimits } from "../../../src/servers/host/Body.ts"
+import { BodyDeadlines } from "../../../src/servers/host/BodyDeadlines.ts"
+import * as nodeBody from "../../../src/servers/host/NodeBody.ts"
+import * as effectBody from "../../../src/servers/mcp/internal/effectBody.ts"
+
+/** Runs what reads from a source, and then what the source does. */
+const reading = <A, E>(read: Effect.Effect<A, E>, happens: () => void) =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.forkChild(Effect.result(read), { startImmediately: true })
+    happens()
+    return yield* Fiber.join(fiber)
+  })
+
+const deadlines = Effect.gen(function*() {
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
+  return new BodyDeadlines(yield* Clock.Clock, fork, Duration.seconds(30))
+})
+
+describe("the body of a request on Node", () => {
+  it.effect("one beyond the limit is given up at once, and takes no memory when it ends", () =>
+    Effect.gen(function*() {
+      const source = new EventEmitter()
+      // As large as no machine could keep it.
+      const huge = { byteLength: 2 ** 50 }
+      const result = yield* reading(nodeBody.read(source, 1024, yield* deadlines), () => {
+        source.emit("data", new Uint8Array(1024))
+        source.emit("data", huge)
+        source.emit("data", huge)
+        assert.doesNotThrow(() => source.emit("end"))
+        source.emit("close")
+      })
+      assert.strictEqual(result._tag === "Failure" ? result.failure.reason : result._tag, "too-large")
+    }))
+
+  it.effect("what is read again is the body alone, where it came as a part of something larger", () =>
+    Effect.gen(function*() {
+      const source = Object.assign(new EventEmitter(), { rawHeaders: [], readableFlowing: null })
+      const request = {
+        headers: {},
+        source,
+        arrayBufferEffect: undefined as Effect.Effect<ArrayBuffer> | undefined,
+        textEffect: undefined as unknown,
+        get text(): unknown {
+          return this.textEffect
+        }
+      }
+      const body = Buffer.from(`somebody else's {"a":1} somebody else's`).subarray(16, 23)
+      const result = yield* reading(
+        effectBody.read(request as unknown as HttpServerRequest.HttpServerRequest, ByteSize.kibibytes(1), {
+          limits: checkLimits({}),
+          deadlines: yield* deadlines
+        }),
+        () => {
+          source.emit("data", body)
+          source.emit("end")
+        }
+      )
+      assert.strictEqual(result._tag === "Success" ? result.success : result._tag, `{"a":1}`)
+      assert.strictEqual(new TextDecoder().decode(yield* request.arrayBufferEffect!), `{"a":1}`)
+    }))
+})

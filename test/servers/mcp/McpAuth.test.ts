@@ -1,0 +1,122 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Schema } from "effect"
+import { AuthLayer, RequiredScopes, requireScopes } from "effect-mcp-auth"
+import { McpAuth } from "effect-mcp-auth/mcp"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { McpProtocol, McpSchema, Tool, Toolkit } from "effect/ai"
+import { HttpClient, HttpRouter } from "effect/http"
+
+const { client, issuer } = await Effect.runPromise(TestIssuer.make())
+
+const ran: Array<string> = []
+const run = (name: string) => () => Effect.sync(() => `${name} ${ran.push(name)}`)
+
+const ListTodos = requireScopes("todos:read")(Tool.make("list_todos", { success: Schema.String }))
+const Purge = requireScopes("todos:admin")(Tool.make("purge", { success: Schema.String }))
+  .annotate(RequiredScopes.Unauthorized, "hide")
+const Todos = Toolkit.make(ListTodos, Purge)
+
+const { handler } = HttpRouter.toWebHandler(
+  McpAuth.layerHttp({
+    name: "todos",
+    version: "1.0.0",
+    path: "/mcp",
+    protocols: [McpProtocol.v2026_07_28],
+    registrations: McpAuth.toolkit(Todos).pipe(
+      Layer.provide(Todos.toLayer({ list_todos: run("list_todos"), purge: run("purge") }))
+    )
+  }).pipe(
+    Layer.provide(
+      AuthLayer.layer({
+        resource: "https://server.test/mcp",
+        authorizationServers: [issuer.issuer],
+        scopes: { baseline: ["todos:read"], stepUp: ["todos:admin"] }
+      })
+    ),
+    Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+  ),
+  { disableLogger: true }
+)
+
+const ask = async (
+  scopes: ReadonlyArray<string>,
+  method: string,
+  params: Readonly<Record<string, unknown>>,
+  headers: Readonly<Record<string, string | undefined>> = {}
+) => {
+  ran.length = 0
+  const sent: Record<string, string | undefined> = {
+    authorization: `Bearer ${await Effect.runPromise(issuer.mint({ scopes }))}`,
+    "content-type": "application/json",
+    accept: "application/json, text/event-stream",
+    "mcp-protocol-version": "2026-07-28",
+    "mcp-method": method,
+    "mcp-name": params["name"] as string | undefined,
+    ...headers
+  }
+  const response = await handler(
+    new Request("https://server.test/mcp", {
+      method: "POST",
+      headers: Object.entries(sent).filter((line): line is [string, string] => line[1] !== undefined),
+      body: JSON.stringify({
+        jsonrpc: "2.0",
+        id: 1,
+        method,
+        params: {
+          ...params,
+          _meta: {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientInfo": { name: "c", version: "1" }
+          }
+        }
+      })
+    })
+  )
+  const body = await response.json() as {
+    readonly error?: { readonly code: number }
+    readonly result?: { readonly tools?: ReadonlyArray<{ readonly name: string }> }
+  }
+  return { status: response.status, challenge: response.headers.get("www-authenticate"), body, ran: [...ran] }
+}
+
+const call = (name: string) => ({ name, arguments: {} })
+
+describe("a tool that is hidden", () => {
+  it("is listed for those who may call it", async () => {
+    const names = async (scopes: ReadonlyArray<string>) =>
+      (await ask(scopes, "tools/list", {})).body.result?.tools?.map(({ name }) => name)
+    assert.deepStrictEqual(await names(["todos:read"]), ["list_todos"])
+    assert.deepStrictEqual(await names(["todos:read", "todos:admin"]), ["list_todos", "purge"])
+  })
+
+  it("SCOPE-14 does not run for others, who are told what they are told of a tool that does not exist", async () => {
+    const hidden = await ask(["todos:read"], "tools/call", call("purge"))
+    const unknown = await ask(["todos:read"], "tools/call", call("nonsense"))
+    assert.deepStrictEqual(hidden.ran, [])
+    assert.strictEqual(
+      JSON.stringify(hidden).replaceAll("purge", "?"),
+      JSON.stringify(unknown).replaceAll("nonsense", "?")
+    )
+    assert.deepStrictEqual((await ask(["todos:admin"], "tools/call", call("purge"))).ran, ["purge"])
+  })
+})
+
+describe("what the server itself rejects comes after the gate", () => {
+  it.each<[string, Record<string, string | undefined>]>([
+    ["MCP-03 no Mcp-Method", { "mcp-method": undefined }],
+    ["MCP-03 no Mcp-Name", { "mcp-name": undefined }],
+    ["MCP-03 another Mcp-Name", { "mcp-name": "purge" }],
+    ["MCP-03 another Mcp-Method", { "mcp-method": "tools/list" }],
+    ["MCP-06 another MCP-Protocol-Version than the body's", { "mcp-protocol-version": "2025-11-25" }],
+    ["MCP-06 no MCP-Protocol-Version", { "mcp-protocol-version": undefined }]
+  ])("%s", async (_, headers) => {
+    const admitted = await ask(["todos:read"], "tools/call", call("list_todos"), headers)
+    assert.deepStrictEqual([admitted.status, admitted.body.error?.code, admitted.ran], [
+      400,
+      McpSchema.HEADER_MISMATCH_ERROR_CODE,
+      []
+    ])
+    assert.strictEqual((await ask([], "tools/call", call("list_todos"), headers)).status, 403)
+  })
+})

@@ -1,0 +1,130 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Logger } from "effect"
+import { Decision, Principal } from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { McpProtocol, McpServer, McpTest } from "effect/ai"
+import { HttpClient } from "effect/http"
+import { principal } from "../../authorization/support.ts"
+import * as Host from "../Host.ts"
+import * as Mcp from "../Mcp.ts"
+import * as TodoServer from "../TodoServer.ts"
+
+/** The stock `layerHttp` behind the authentication layer: only the fence around each call is ours. */
+const start = (kind: keyof typeof Host.hosts) =>
+  Effect.gen(function*() {
+    const { client, issuer } = yield* TestIssuer.make({ resource: TodoServer.resource })
+    const server = TodoServer.make()
+    const decisions: Array<Decision.Decision> = []
+    const host = yield* Host.hosts[kind](
+      McpServer.layerHttp({
+        ...server.options,
+        protocols: TodoServer.protocols,
+        registrations: Layer.mergeAll(server.registrations.protectedByScope, server.registrations.open)
+      }).pipe(
+        Layer.provide(TodoServer.auth(issuer.issuer)),
+        Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+      )
+    ).pipe(
+      Effect.provideService(Decision.DecisionListener, (decision) => Effect.sync(() => void decisions.push(decision)))
+    )
+    return { host, issuer, ran: server.ran, decisions }
+  }).pipe(Effect.provide(Logger.layer([])))
+
+const challenge = `Bearer error="insufficient_scope", scope="todos:read todos:write", ` +
+  `resource_metadata="${TodoServer.metadataUrl}", error_description="The access token lacks a scope that this operation needs"`
+
+describe.each(["web", "node"] as const)("The stock server behind the gate, %s", (kind) => {
+  it.live("HDR-01 HDR-18 without a token: 401, and the server sees nothing", () =>
+    Effect.gen(function*() {
+      const { host, ran } = yield* start(kind)
+      const received = yield* host.send(Mcp.call("whoami"))
+      assert.strictEqual(received.status, 401)
+      assert.include(received.headers["www-authenticate"], TodoServer.metadataUrl)
+      assert.deepStrictEqual(ran, [])
+    }))
+
+  it.live("CHAL-03 a scope is missing: a real 403 with its challenge, and nothing ran", () =>
+    Effect.gen(function*() {
+      const { decisions, host, issuer, ran } = yield* start(kind)
+      const token = yield* issuer.mint({ scopes: ["todos:read"] })
+      const operations = [
+        Mcp.call("add", { token }),
+        Mcp.modern("resources/read", { uri: "todo://items/1" }, { token }),
+        Mcp.modern("completion/complete", {
+          ref: { type: "ref/resource", uri: "todo://items/{id}" },
+          argument: { name: "id", value: "" }
+        }, { token })
+      ]
+      for (const operation of operations) {
+        const received = yield* host.send(operation)
+        assert.strictEqual(received.status, 403)
+        assert.strictEqual(received.headers["www-authenticate"], challenge)
+        assert.strictEqual(JSON.parse(received.body).error, "insufficient_scope")
+      }
+      assert.deepStrictEqual(ran, [])
+      // On the web host the listener of this fiber hears it, too.
+      if (kind === "web") assert.deepStrictEqual(decisions.map(({ reason }) => reason), Array(3).fill("missing-scope"))
+      assert.strictEqual((yield* host.send(Mcp.call("list", { token }))).status, 200)
+      assert.deepStrictEqual(ran, ["list"])
+    }))
+
+  it.live("SCOPE-14 what is hidden stays hidden", () =>
+    Effect.gen(function*() {
+      const { host, issuer, ran } = yield* start(kind)
+      const token = yield* issuer.mint({ scopes: ["todos:read"] })
+      const hidden = Mcp.answer(yield* host.send(Mcp.call("purge", { token })))
+      const unknown = Mcp.answer(yield* host.send(Mcp.call("qurge", { token })))
+      assert.deepStrictEqual(JSON.stringify(hidden), JSON.stringify(unknown).replaceAll("qurge", "purge"))
+      const { tools } = Mcp.answer(yield* host.send(Mcp.modern("tools/list", {}, { token }))).result
+      assert.notInclude(tools.map(({ name }: { readonly name: string }) => name), "purge")
+      assert.deepStrictEqual(ran, [])
+    }))
+
+  it.live("a legacy batch is answered with 403, but what it may call has run by then", () =>
+    Effect.gen(function*() {
+      const { host, issuer, ran } = yield* start(kind)
+      const token = yield* issuer.mint({ scopes: ["todos:read"] })
+      const version = "2025-03-26"
+      const { headers } = yield* host.send(Mcp.initialize(version, { token }))
+      const call = (name: string, id: number) => Mcp.message("tools/call", { name, arguments: {} }, id)
+      const batch = [call("whoami", 1), call("add", 2), call("list", 3)]
+      const received = yield* host.send(Mcp.legacy(headers["mcp-session-id"]!, batch, { token, version }))
+      assert.strictEqual(received.status, 403)
+      // Each call is judged on its own here: the challenge names what one of them needs, and what the token has.
+      assert.include(received.headers["www-authenticate"], "scope=\"todos:read todos:write\"")
+      assert.notInclude(received.body, "whoami")
+      assert.notInclude(ran, "add")
+      assert.sameMembers(ran, ["whoami", "list"])
+    }))
+})
+
+describe("Without HTTP", () => {
+  it.live("a server in memory rejects a tool with scopes when there is no caller, or one without them", () =>
+    Effect.gen(function*() {
+      const connect = Effect.fnUntraced(function*(caller: Principal | undefined) {
+        const server = TodoServer.make()
+        const provided = McpServer.middleware<{ provides: any }>()((effect) =>
+          caller === undefined ? effect : Effect.provideService(effect, Principal, caller)
+        )
+        const client = yield* McpTest.makeClient(
+          server.registrations.protectedByScope.pipe(Layer.provide(provided.layer)) as Layer.Layer<
+            never,
+            never,
+            McpServer.McpServer
+          >,
+          { protocols: [McpProtocol.v2025_11_25] }
+        )
+        return { client, ran: server.ran }
+      })
+      for (const caller of [undefined, principal({ scopes: ["todos:read"] })]) {
+        const { client, ran } = yield* connect(caller)
+        const error = yield* Effect.flip(client.callTool({ name: "add", arguments: {} }))
+        assert.deepStrictEqual([error.code, error.message], [-32001, "Insufficient scope"])
+        assert.strictEqual((yield* Effect.flip(client.callTool({ name: "purge", arguments: {} }))).code, -32602)
+        assert.deepStrictEqual(ran, [])
+      }
+      const { client, ran } = yield* connect(principal({ scopes: ["todos:read", "todos:write"] }))
+      yield* client.callTool({ name: "add", arguments: {} })
+      assert.deepStrictEqual(ran, ["add"])
+    }))
+})

@@ -1,0 +1,60 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Result } from "effect"
+import { Operation } from "effect-mcp-auth"
+import * as sdkGate from "../../../src/servers/sdk/SdkPolicies.ts"
+import type { Registry } from "../../../src/servers/sdk/SdkRegistry.ts"
+
+const operationsOf = (body: unknown) => Result.getOrThrow(Operation.fromBody(body))
+
+const unused = (): never => assert.fail("not for this test")
+
+describe("The gate of the SDKs", () => {
+  it.effect("[T-AUD-06l] looks each operation up once, and what several operations name once for all of them", () =>
+    Effect.gen(function*() {
+      const looked: Array<string> = []
+      const registry: Registry = {
+        offered: new Set(),
+        check: unused,
+        add: unused,
+        adopt: () => true,
+        conceal: unused,
+        isInvisible: unused,
+        readsRegistered: () => true,
+        find: (_, { method, target }) => {
+          looked.push(`${method} ${target}`)
+          return target === "s://hidden"
+            ? undefined
+            : { registration: {}, requirement: { scopes: () => ["read"], unauthorized: "challenge" } }
+        }
+      }
+      const policies = sdkGate.make(registry, () => Effect.fail("no arguments"), () => ({}))
+      const resourceSubscriptions = ["s://1", "s://2", "s://1", "s://hidden", "s://hidden"]
+      const body = [
+        { jsonrpc: "2.0", id: 1, method: "subscriptions/listen", params: { notifications: { resourceSubscriptions } } },
+        { jsonrpc: "2.0", id: 2, method: "resources/read", params: { uri: "s://1" } },
+        { jsonrpc: "2.0", id: 3, method: "resources/read", params: { uri: "s://1" } }
+      ]
+      const operations = operationsOf(body)
+      const policyOf = yield* policies({
+        session: undefined,
+        principal: undefined,
+        authInfo: undefined,
+        operations,
+        body
+      })
+      for (const operation of operations) policyOf(operation)
+      assert.deepStrictEqual(looked.toSorted(), [
+        "resources/read s://1",
+        "subscriptions/listen s://1",
+        "subscriptions/listen s://2",
+        "subscriptions/listen s://hidden",
+        "subscriptions/listen undefined"
+      ])
+      assert.deepStrictEqual(operationsOf(body[0]).map(({ target }) => target), [
+        undefined,
+        "s://1",
+        "s://2",
+        "s://1"
+      ])
+    }))
+})

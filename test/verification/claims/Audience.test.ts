@@ -1,0 +1,209 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Result, Schema } from "effect"
+import { Audience } from "effect-mcp-auth"
+
+const resource = "https://server.test/mcp"
+
+const holds = (rule: Audience.Audience, claims: Readonly<Record<string, unknown>>, clientId?: string) =>
+  Audience.compile(rule, resource)({ claims, clientId })
+
+/** No value of `aud` that is neither a string nor a list of strings is an audience. */
+const foreign = [null, 1, true, {}, { 0: resource, length: 1 }, [], [1], [null], [[resource]], [resource, 1], [
+  resource,
+  null
+], ""]
+
+describe("resource", () => {
+  it.each([
+    [resource, true],
+    [[resource], true],
+    [["x", resource, "y"], true],
+    [[resource, resource], true],
+    ["https://server.test/mcp/", false],
+    ["https://server.test", false],
+    ["https://SERVER.test/mcp", false],
+    ["https://server.test:443/mcp", false],
+    [`${resource} `, false],
+    [`x ${resource}`, false],
+    ["*", false]
+  ])("aud %j: %j", (aud, is) => assert.strictEqual(holds(Audience.resource, { aud }), is))
+
+  it.each(foreign)("aud %j is none", (aud) => assert.isFalse(holds(Audience.resource, { aud })))
+
+  it("no aud, or one that is inherited", () => {
+    assert.isFalse(holds(Audience.resource, {}))
+    assert.isFalse(holds(Audience.resource, Object.create({ aud: resource })))
+    assert.isFalse(holds(Audience.resource, { resource, azp: resource }, resource))
+  })
+})
+
+describe("oneOf", () => {
+  const rule = Audience.oneOf(["api://a", "api://b"])
+
+  it("one of the values, and no other", () => {
+    assert.isTrue(holds(rule, { aud: "api://a" }))
+    assert.isTrue(holds(rule, { aud: ["x", "api://b"] }))
+    assert.isFalse(holds(rule, { aud: "api://c" }))
+    assert.isFalse(holds(rule, { aud: resource }), "the resource counts only where it is named")
+    assert.isFalse(holds(rule, {}))
+  })
+
+  it.each(foreign)("aud %j is none", (aud) => assert.isFalse(holds(rule, { aud })))
+})
+
+describe("clientIds", () => {
+  const rule = Audience.clientIds(["client-1", "client-2"])
+
+  it("one of the clients", () => {
+    assert.isTrue(holds(rule, {}, "client-1"))
+    assert.isTrue(holds(rule, {}, "client-2"))
+    assert.isFalse(holds(rule, {}, "client-3"))
+    assert.isFalse(holds(rule, {}))
+  })
+
+  it("an aud that is present must hold an accepted value itself", () => {
+    assert.isTrue(holds(rule, { aud: resource }, "client-1"))
+    assert.isTrue(holds(rule, { aud: "client-1" }, "client-1"))
+    assert.isTrue(holds(rule, { aud: ["x", "client-2"] }, "client-1"))
+    assert.isFalse(holds(rule, { aud: "https://other.test" }, "client-1"))
+    for (const aud of foreign) assert.isFalse(holds(rule, { aud }, "client-1"))
+  })
+
+  it("an aud that names the client does not replace the client", () => {
+    assert.isFalse(holds(rule, { aud: "client-1" }, "client-3"))
+    assert.isFalse(holds(rule, { aud: "client-1" }))
+  })
+})
+
+describe("claim", () => {
+  const rule = Audience.claim("project", ["p1", "p2"])
+
+  it("a string or a list of strings with one of the values", () => {
+    assert.isTrue(holds(rule, { project: "p1" }))
+    assert.isTrue(holds(rule, { project: ["x", "p2"] }))
+    assert.isFalse(holds(rule, { project: "p3" }))
+    assert.isFalse(holds(rule, {}))
+    for (const project of foreign) assert.isFalse(holds(rule, { project }))
+  })
+
+  it("an aud that is present must be the resource", () => {
+    assert.isTrue(holds(rule, { project: "p1", aud: resource }))
+    assert.isFalse(holds(rule, { project: "p1", aud: "https://other.test" }))
+    assert.isFalse(holds(rule, { project: "p1", aud: "p1" }), "a value of another claim is no audience")
+  })
+
+  it("the claim aud is an aud", () => {
+    assert.isTrue(holds(Audience.claim("aud", ["api://a"]), { aud: "api://a" }))
+    assert.isFalse(holds(Audience.claim("aud", ["api://a"]), { aud: resource }))
+  })
+
+  it.each(["__proto__", "constructor", "toString"])("%s is a claim only where the token has it", (name) => {
+    assert.isFalse(holds(Audience.claim(name, ["x"]), {}))
+    assert.isTrue(holds(Audience.claim(name, ["x"]), JSON.parse(`{"${name}":"x"}`)))
+  })
+})
+
+describe("introspector", () => {
+  const answer = (claims: Readonly<Record<string, unknown>>, introspected = true) =>
+    Audience.compile(Audience.introspector, resource)({ claims, clientId: undefined, introspected })
+
+  it("vouches for an answer without aud, and for nothing else", () => {
+    assert.isTrue(answer({}))
+    assert.isTrue(answer({ aud: resource }))
+    assert.isFalse(answer({ aud: "https://other.test" }))
+    for (const aud of foreign) assert.isFalse(answer({ aud }))
+  })
+
+  it("does not vouch for a JWT", () => {
+    assert.isFalse(answer({}, false))
+    assert.isTrue(answer({ aud: resource }, false))
+    assert.isFalse(holds(Audience.introspector, {}))
+  })
+})
+
+describe("all", () => {
+  const rule = Audience.all([Audience.clientIds(["client-1"]), Audience.claim("project", ["p1"])])
+
+  it("every rule", () => {
+    assert.isTrue(holds(rule, { project: "p1" }, "client-1"))
+    assert.isFalse(holds(rule, { project: "p1" }, "client-2"))
+    assert.isFalse(holds(rule, { project: "p2" }, "client-1"))
+    assert.isFalse(holds(rule, {}))
+  })
+
+  it("with the resource", () => {
+    const both = Audience.all([Audience.resource, Audience.clientIds(["client-1"])])
+    assert.isTrue(holds(both, { aud: resource }, "client-1"))
+    assert.isFalse(holds(both, { aud: resource }, "client-2"))
+    assert.isFalse(holds(both, { aud: "client-1" }, "client-1"))
+    assert.isFalse(holds(both, {}, "client-1"))
+  })
+
+  it("in one another", () => {
+    const nested = Audience.all([Audience.all([Audience.oneOf(["api://a"])]), Audience.clientIds(["client-1"])])
+    assert.isTrue(holds(nested, { aud: "api://a" }, "client-1"))
+    assert.isFalse(holds(nested, { aud: "api://a" }))
+    assert.isFalse(holds(nested, {}, "client-1"))
+  })
+})
+
+const other = "a value that is longer than those of the tokens"
+
+it.effect.prop(
+  "two claims of one token are never compared with each other",
+  { value: Schema.String, client: Schema.String },
+  ({ client, value }) =>
+    Effect.sync(() => {
+      const claims = { aud: value, client_id: value, azp: value, resource: value, project: value, sub: client }
+      const rules = [
+        Audience.resource,
+        Audience.oneOf([other]),
+        Audience.clientIds([other]),
+        Audience.claim("project", [other]),
+        Audience.all([Audience.clientIds([other]), Audience.resource])
+      ]
+      for (const rule of rules) assert.isFalse(holds(rule, claims, value))
+    })
+)
+
+describe("check", () => {
+  it.each<Audience.Audience>([
+    Audience.resource,
+    Audience.oneOf(["a"]),
+    Audience.clientIds(["a"]),
+    Audience.claim("p", ["a"]),
+    Audience.all([Audience.resource, Audience.all([Audience.oneOf(["a"])])]),
+    Audience.introspector
+  ])("%j is in order", (rule) => assert.isTrue(Result.isSuccess(Audience.check(rule))))
+
+  // What the types forbid may still come out of a file or from JavaScript.
+  it.each([
+    { _tag: "OneOf", values: [] },
+    { _tag: "OneOf", values: [""] },
+    { _tag: "OneOf", values: [1] },
+    { _tag: "OneOf", values: "api://a" },
+    { _tag: "OneOf" },
+    { _tag: "ClientIds", values: [] },
+    { _tag: "Claim", name: "p", values: [] },
+    { _tag: "Claim", name: "", values: ["a"] },
+    { _tag: "Claim", values: ["a"] },
+    { _tag: "All", rules: [] },
+    { _tag: "All" },
+    { _tag: "All", rules: [{ _tag: "Resource" }, { _tag: "OneOf", values: [] }] },
+    { _tag: "All", rules: [{ _tag: "All", rules: [] }] },
+    { _tag: "Any" },
+    {},
+    null,
+    "https://server.test/mcp",
+    ["https://server.test/mcp"],
+    false
+  ])("%j is rejected: it would be no check, or another than meant", (rule) => {
+    const checked = Audience.check(rule as Audience.Audience)
+    assert.isTrue(Result.isFailure(checked))
+    if (Result.isFailure(checked)) {
+      assert.strictEqual(checked.failure._tag, "AuthConfigError")
+      assert.strictEqual(checked.failure.option, "audience")
+      assert.match(checked.failure.fix, /name at least one value/)
+    }
+  })
+})

@@ -1,0 +1,1035 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Logger, Redacted, Result } from "effect"
+import {
+  AuthError,
+  AuthLayer,
+  Challenge,
+  Dpop,
+  type Gate,
+  type Introspection,
+  type Principal,
+  TokenVerifier
+} from "effect-mcp-auth"
+import { DpopClient, SigningKey, TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
+import { TestClock } from "effect/testing"
+import { base64url } from "jose"
+import * as uri from "../../../src/protocol/UriNormalization.ts"
+
+const resource = "https://server.test/mcp"
+const now = 1_800_000_000
+
+type Claims = Readonly<Record<string, unknown>>
+
+/** What a test asks the gate. */
+interface Asked {
+  readonly method?: string
+  readonly path?: string | undefined
+  readonly headers?: Readonly<Record<string, string>>
+  readonly authorization: string
+  readonly dpop?: ReadonlyArray<string>
+}
+
+/** A gate with DPoP, its issuer, a client, and a token that is bound to the client's key. */
+const bench = Effect.fnUntraced(function*(
+  dpop: Dpop.Options,
+  more: Partial<Omit<AuthLayer.Common<readonly ["todos:read"]>, "scopes" | "dpop">> & {
+    readonly introspection?: Introspection.Options
+  } = {}
+) {
+  yield* TestClock.setTime(now * 1000)
+  const { introspection, ...common } = more
+  const { client: http, issuer } = yield* TestIssuer.make({ resource })
+  const services = yield* Layer.build(
+    AuthLayer.layerServices({
+      resource,
+      authorizationServers: [introspection === undefined ? issuer.issuer : { issuer: issuer.issuer, introspection }],
+      scopes: ["todos:read"],
+      dpop,
+      ...common
+    }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, http)))
+  )
+  const gate = yield* Effect.provide(AuthLayer.AuthLayer, services)
+  const client = yield* DpopClient.make()
+  const token = yield* issuer.mint({ scopes: ["todos:read"], boundTo: client.thumbprint, expiresIn: "1 hour" })
+  const ask = ({ authorization, dpop = [], headers = {}, method = "POST", path = "/mcp" }: Asked) =>
+    gate.authenticate({ method, path, dpop, authorization: [authorization], header: (name) => headers[name] }).pipe(
+      Effect.map((caller) => typeof caller === "string" ? caller : `in: ${caller.subject}`),
+      Effect.catch((rejection) => Effect.succeed(rejection)),
+      Effect.provide(Logger.layer([]))
+    )
+  /** The token with the proof of these claims and this header. */
+  const prove = (claims: Claims = {}, header: Claims = {}, asked: Partial<Asked> = {}) =>
+    Effect.flatMap(
+      client.proof({ method: "POST", url: resource, token, claims, header }),
+      (proof) => ask({ authorization: `DPoP ${token}`, dpop: [proof], ...asked })
+    )
+  return { gate, issuer, client, token, ask, prove }
+})
+
+type Answer = string | Gate.AuthLayer["Service"]["rejections"]["origin"]
+
+const reasonOf = (answer: Answer): string => typeof answer === "string" ? answer : answer.reason
+
+const challengesOf = (answer: Answer) => {
+  assert(typeof answer !== "string", `came ${String(answer)}`)
+  return Object.fromEntries(
+    Result.getOrThrow(Challenge.parse(answer.headers["www-authenticate"] ?? "")).map(({ parameters, scheme }) => [
+      scheme,
+      Object.fromEntries(parameters)
+    ])
+  )
+}
+
+/** Asserts a 401 for a proof that is no good. */
+const assertUnproven = (answer: Answer, reason: AuthError.InvalidDpopProof["reason"]) => {
+  assert.strictEqual(reasonOf(answer), reason)
+  assert(typeof answer !== "string")
+  assert.strictEqual(answer.status, 401)
+  const { Bearer, DPoP } = challengesOf(answer)
+  assert.isUndefined(Bearer?.["error"])
+  assert.strictEqual(DPoP?.["error"], "invalid_dpop_proof")
+  assert.strictEqual(JSON.parse(answer.body).error, "invalid_dpop_proof")
+}
+
+const assertInvalidToken = (
+  answer: Answer,
+  reason: AuthError.InvalidTokenReason,
+  scheme: "Bearer" | "DPoP" = "DPoP"
+) => {
+  assert.strictEqual(reasonOf(answer), reason)
+  assert(typeof answer !== "string")
+  assert.strictEqual(answer.status, 401)
+  assert.strictEqual(challengesOf(answer)[scheme]?.["error"], "invalid_token")
+}
+
+describe("a proof", () => {
+  it.effect("lets a bound token in, once for each proof", () =>
+    Effect.gen(function*() {
+      const { prove } = yield* bench("optional")
+      assert.strictEqual(yield* prove(), "in: alice")
+      assert.strictEqual(yield* prove(), "in: alice")
+    }))
+
+  it.effect.each(["RS256", "PS384", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"] as const)("may be signed with %s", (
+    algorithm
+  ) =>
+    Effect.gen(function*() {
+      const { ask, issuer } = yield* bench("required")
+      const client = yield* DpopClient.make({ algorithm })
+      const token = yield* issuer.mint({ boundTo: client.thumbprint })
+      const { authorization, dpop } = yield* client.headers({ method: "POST", url: resource, token })
+      assert.strictEqual(yield* ask({ authorization, dpop: [dpop] }), "in: alice")
+    }))
+
+  it.effect("DPOP-02 may have claims and header parameters that nobody knows", () =>
+    Effect.gen(function*() {
+      const { prove } = yield* bench("optional")
+      assert.strictEqual(
+        yield* prove({ color: "blue", exp: now + 5, nbf: now }, { kid: "k", jku: "https://evil.test", x5c: [] }),
+        "in: alice"
+      )
+    }))
+
+  const htus = ["https://server.test", "https://server.test/", "https://server.test/mcp2", "https://other.test/mcp"]
+  const bad: ReadonlyArray<{
+    readonly title: string
+    readonly claims?: ReadonlyArray<Claims>
+    readonly headers?: ReadonlyArray<Claims>
+    readonly reason: AuthError.InvalidDpopProof["reason"]
+  }> = [
+    {
+      title: "DPOP-11 typ wrong or missing",
+      headers: [{ typ: "JWT" }, { typ: undefined }, { typ: "at+jwt" }, { typ: 1 }, { typ: "DPOP+JWT" }],
+      reason: "proof-type"
+    },
+    {
+      title: "none, HMAC and unknown algorithms",
+      headers: [{ alg: "none" }, { alg: "HS256" }, { alg: "ES256K" }, { alg: undefined }, { alg: ["ES256"] }],
+      reason: "proof-algorithm"
+    },
+    {
+      title: "an algorithm that is not that of the key",
+      headers: [{ alg: "ES384" }, { alg: "RS256" }],
+      reason: "proof-key"
+    },
+    {
+      title: "critical headers",
+      headers: [{ crit: ["exp"] }, { crit: [] }, { b64: true }, { zip: "DEF" }, { enc: "A128GCM" }],
+      reason: "proof-critical-header"
+    },
+    {
+      title: "DPOP-14 jwk missing or no object",
+      headers: [{ jwk: undefined }, { jwk: null }, { jwk: "x" }, { jwk: 1 }, { jwk: [] }, { jwk: {} }],
+      reason: "proof-key"
+    },
+    {
+      title: "DPOP-18 htm missing, a number, or another method",
+      claims: [
+        { htm: undefined },
+        { htm: 1 },
+        { htm: "GET" },
+        { htm: "post" },
+        { htm: "POST " }
+      ],
+      reason: "proof-method"
+    },
+    {
+      title: "DPOP-20 htu missing, a number, of another path or host",
+      claims: [{ htu: undefined }, { htu: 1 }, { htu: "" }, { htu: "/mcp" }, ...htus.map((htu) => ({ htu }))],
+      reason: "proof-url"
+    },
+    {
+      title: "DPOP-23 htu with http instead of https",
+      claims: [{ htu: "http://server.test/mcp" }],
+      reason: "proof-url"
+    },
+    {
+      title: "DPOP-25 htu with one slash more (a slash is part of the path)",
+      claims: [{ htu: "https://server.test/mcp/" }],
+      reason: "proof-url"
+    },
+    {
+      title: "DPOP-27 iat missing, a text, no moment",
+      claims: [{ iat: undefined }, { iat: `${now}` }, { iat: null }, { iat: [now] }],
+      reason: "proof-time"
+    },
+    {
+      title: "DPOP-28 iat out of the window",
+      claims: [{ iat: now - 301 }, { iat: now - 91 }, { iat: now + 31 }, { iat: 0 }, { iat: -now }],
+      reason: "proof-time"
+    },
+    {
+      title: "nbf to come, exp gone, or neither a moment",
+      claims: [{ nbf: now + 31 }, { exp: now - 30 }, { nbf: "x" }, { exp: "x" }],
+      reason: "proof-time"
+    },
+    {
+      title: "no jti, or one that nobody wants to remember",
+      claims: [{ jti: undefined }, { jti: "" }, { jti: 1 }, { jti: "x".repeat(257) }],
+      reason: "proof-id"
+    },
+    {
+      title: "DPOP-31 ath missing, a number, of another token",
+      claims: [{ ath: undefined }, { ath: 1 }, { ath: "" }, { ath: base64url.encode(new Uint8Array(32)) }],
+      reason: "proof-token"
+    }
+  ]
+
+  it.effect.each(bad)(
+    "$title: 401 invalid_dpop_proof",
+    ({ claims = [{}], headers = [{}], reason }) =>
+      Effect.gen(function*() {
+        const { prove } = yield* bench("optional")
+        for (const claim of claims) {
+          for (const header of headers) assertUnproven(yield* prove(claim, header), reason)
+        }
+        assert.strictEqual(yield* prove(), "in: alice")
+      })
+  )
+
+  it.effect("DPOP-28 iat inside of the window, to its edges", () =>
+    Effect.gen(function*() {
+      const { prove } = yield* bench("optional")
+      for (const iat of [now - 90, now - 60, now + 30, now + 0.5]) {
+        assert.strictEqual(yield* prove({ iat }), "in: alice")
+      }
+      const wide = yield* bench({ mode: "optional", window: "4 minutes", clockTolerance: "1 minute" })
+      assert.strictEqual(yield* wide.prove({ iat: now - 300 }), "in: alice")
+      assertUnproven(yield* wide.prove({ iat: now - 301 }), "proof-time")
+    }))
+
+  it.effect("DPOP-15 jwk with private members, symmetric, or weak: 401 invalid_dpop_proof", () =>
+    Effect.gen(function*() {
+      const { client, prove } = yield* bench("optional")
+      const { publicJwk: weak } = yield* SigningKey.make({ algorithm: "RS256", modulusLength: 1024 })
+      for (
+        const jwk of [{ ...client.publicJwk, d: "AAAA" }, { kty: "oct", k: "AAAA" }, { ...client.publicJwk, k: "AAAA" }]
+      ) {
+        assertUnproven(yield* prove({}, { jwk }), "proof-key")
+      }
+      assertUnproven(yield* prove({}, { jwk: weak, alg: "RS256" }), "proof-key")
+      // What every key may say of itself does not change it.
+      const said = { ...client.publicJwk, use: "sig", key_ops: ["verify"], kid: "k", alg: "ES256", ext: true }
+      assert.strictEqual(yield* prove({}, { jwk: said }), "in: alice")
+    }))
+
+  it.effect("DPOP-17 a signature that was changed: 401 invalid_dpop_proof", () =>
+    Effect.gen(function*() {
+      const { ask, client, token } = yield* bench("optional")
+      const proof = yield* client.proof({ method: "POST", url: resource, token })
+      const [header, claims, signature] = proof.split(".") as [string, string, string]
+      const bytes = base64url.decode(signature)
+      bytes[5]! ^= 1
+      const changed = [
+        [`${header}.${claims}.${base64url.encode(bytes)}`, "proof-signature"],
+        [`${header}.${claims}.`, "proof-signature"],
+        [`${header}.${claims}`, "proof-malformed"],
+        [`${header}.${claims}.${signature}.x`, "proof-malformed"],
+        [`${header}.${claims}.${signature}=`, "proof-malformed"],
+        [`${header}.AAAA.${signature}`, "proof-malformed"],
+        ["no proof", "proof-malformed"]
+      ] as const
+      for (const [dpop, reason] of changed) {
+        assertUnproven(yield* ask({ authorization: `DPoP ${token}`, dpop: [dpop] }), reason)
+      }
+    }))
+
+  it.effect("DPOP-12 an algorithm that is not configured: 401, and the challenge lists those that are", () =>
+    Effect.gen(function*() {
+      const { ask, issuer } = yield* bench({ mode: "optional", algorithms: ["ES256"] })
+      const client = yield* DpopClient.make({ algorithm: "RS256" })
+      const token = yield* issuer.mint({ boundTo: client.thumbprint })
+      const { authorization, dpop } = yield* client.headers({ method: "POST", url: resource, token })
+      const answer = yield* ask({ authorization, dpop: [dpop] })
+      assertUnproven(answer, "proof-algorithm")
+      assert.strictEqual(challengesOf(answer)["DPoP"]?.["algs"], "ES256")
+    }))
+
+  it.effect("DPOP-03 no DPoP header, or an empty one: 401 with a DPoP challenge", () =>
+    Effect.gen(function*() {
+      const { ask, token } = yield* bench("optional")
+      for (const dpop of [[], [""], ["  "]]) {
+        assertUnproven(yield* ask({ authorization: `DPoP ${token}`, dpop }), "proof-missing")
+      }
+    }))
+
+  it.effect("DPOP-09 two proofs, on two lines or with a comma: 401 invalid_dpop_proof", () =>
+    Effect.gen(function*() {
+      const { ask, client, token } = yield* bench("optional")
+      const one = yield* client.proof({ method: "POST", url: resource, token })
+      const two = yield* client.proof({ method: "POST", url: resource, token })
+      for (const dpop of [[one, two], [one, one], [`${one}, ${two}`], [`${one},`], [one, ""]]) {
+        assertUnproven(yield* ask({ authorization: `DPoP ${token}`, dpop }), "several-proofs")
+      }
+      assertUnproven(yield* ask({ authorization: `DPoP ${token}`, dpop: ["x".repeat(100_000)] }), "proof-too-large")
+    }))
+
+  it.effect("DPOP-30 the same proof twice, and the same jti in another proof: the second is 401", () =>
+    Effect.gen(function*() {
+      const { ask, client, issuer, prove, token } = yield* bench("optional")
+      const proof = yield* client.proof({ method: "POST", url: resource, token })
+      const send = ask({ authorization: `DPoP ${token}`, dpop: [proof] })
+      assert.strictEqual(yield* send, "in: alice")
+      assertUnproven(yield* send, "proof-replayed")
+      assert.strictEqual(yield* prove({ jti: "j" }), "in: alice")
+      assertUnproven(yield* prove({ jti: "j", iat: now - 1 }), "proof-replayed")
+      // Another client's ids are its own.
+      const other = yield* DpopClient.make()
+      const its = yield* issuer.mint({ boundTo: other.thumbprint })
+      const headers = yield* other.headers({ method: "POST", url: resource, token: its, claims: { jti: "j" } })
+      assert.strictEqual(yield* ask({ authorization: headers.authorization, dpop: [headers.dpop] }), "in: alice")
+      // At once: one comes in.
+      const racing = yield* client.proof({ method: "POST", url: resource, token })
+      const answers = yield* Effect.all(
+        Array.from({ length: 10 }, () => ask({ authorization: `DPoP ${token}`, dpop: [racing] })),
+        { concurrency: "unbounded" }
+      )
+      assert.strictEqual(answers.filter((_) => _ === "in: alice").length, 1)
+      // Until it is too old anyway.
+      yield* TestClock.adjust("89 seconds")
+      assertUnproven(yield* send, "proof-replayed")
+      yield* TestClock.adjust("2 seconds")
+      assertUnproven(yield* send, "proof-time")
+    }))
+
+  it.effect("a proof that is rejected is not remembered", () =>
+    Effect.gen(function*() {
+      const { ask, client, prove, token } = yield* bench("optional")
+      const [header, claims] = (yield* client.proof({ method: "POST", url: resource, token, claims: { jti: "j" } }))
+        .split(".")
+      assertUnproven(
+        yield* ask({ authorization: `DPoP ${token}`, dpop: [`${header}.${claims}.AAAA`] }),
+        "proof-signature"
+      )
+      assert.strictEqual(yield* prove({ jti: "j" }), "in: alice")
+    }))
+})
+
+describe("htu", () => {
+  it.effect("DPOP-21 DPOP-24 is compared in its normal form, without query and fragment", () =>
+    Effect.gen(function*() {
+      const { prove } = yield* bench("optional")
+      const same = [
+        "HTTPS://SERVER.test/mcp",
+        "https://server.test:443/mcp",
+        "https://server.test:/mcp",
+        "https://server.test/%6dcp",
+        "https://server.test/a/../mcp",
+        "https://server.test/./mcp",
+        "https://%73erver.test/mcp",
+        "https://server.test/mcp?a=b",
+        "https://server.test/mcp#x"
+      ]
+      for (const htu of same) assert.strictEqual(yield* prove({ htu }), "in: alice", htu)
+    }))
+
+  const hosts = [
+    ["https://[2001:db8::1]:8443/mcp", "https://[2001:DB8::1]:8443/mcp"],
+    ["https://xn--bcher-kva.example/mcp", "https://XN--BCHER-KVA.example/mcp"],
+    ["https://under_score.example/mcp", "https://under_score.example/mcp"]
+  ] as const
+  it.effect.each(hosts)("DPOP-40 a host such as that of %s is handled", ([place, htu]) =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(now * 1000)
+      const settings = Result.getOrThrow(Dpop.settings("required"))
+      const { judge } = yield* Dpop.make(settings, { resource: place, origin: new URL(place).origin })
+      const client = yield* DpopClient.make()
+      const token = "t"
+      const principal = principalOf({ cnf: { jkt: client.thumbprint } })
+      const dpop = [yield* client.proof({ method: "GET", url: place, token, claims: { htu } })]
+      yield* judge(
+        { method: "GET", path: "/mcp", dpop, header: () => new URL(place).host },
+        { scheme: "DPoP", token: Redacted.make(token) },
+        principal,
+        now * 1000,
+        BigInt(now) * 1_000_000_000n
+      )
+    }))
+
+  it.each([
+    ["https://h", "https://h/"],
+    ["https://h?x", "https://h/"],
+    ["http://h:80/", "http://h/"],
+    ["http://h:443/", "http://h:443/"],
+    ["https://h/a%2fb", "https://h/a%2Fb"],
+    ["https://h/%7Ea", "https://h/~a"],
+    ["https://h/a/..", "https://h/"],
+    ["https://h/a/.", "https://h/a/"],
+    ["https://h/../../a", "https://h/a"],
+    ["https://h/%2e%2e/a", "https://h/a"],
+    ["https://h//a", "https://h//a"],
+    ["https://h//a/..//b", "https://h///b"]
+  ])("RFC 3986: %s is %s", (given, normal) => assert.strictEqual(uri.normalise(given), normal))
+
+  it.each([
+    "",
+    "mcp",
+    "//h/mcp",
+    "https:/h/mcp",
+    "https:h/mcp",
+    "https:///mcp",
+    "https://user@h/mcp",
+    "https://user:pass@h/mcp",
+    "https://h\\mcp",
+    "https://h\\@h/mcp",
+    " https://h/mcp",
+    "https://h/mcp\n",
+    "https://h/m\tcp",
+    "https://h/%zz",
+    "https://h/%4",
+    "https://h:x/",
+    "https://[::1/",
+    "https://h\u3002test/mcp",
+    "ftp://h/mcp",
+    "javascript:alert(1)"
+  ])("RFC 3986: %j is none", (given) => assert.isUndefined(uri.normalise(given)))
+
+  it.each([
+    "https://h:65536/",
+    "https://h:99999/",
+    "https://h:100000/",
+    "https://h:4294967739/",
+    "https://h:18446744073709552059/",
+    "https://h:0/",
+    "https://h:00/",
+    "https://h:0443/",
+    "https://h:443:443/",
+    "https://h:+443/",
+    "https://h:-1/",
+    "https://h:4 43/",
+    "https://h:443a/",
+    "https://h:%34%34%33/",
+    "https://[::1]:65536/",
+    "https://[::1]:0443/",
+    "https://[:::1]/",
+    "https://[1::2::3]/",
+    "https://[12345::]/",
+    "https://[1.2.3.4]/",
+    "https://[]/",
+    "https://[::1%25eth0]/",
+    "https://[v1.a]/",
+    "https://1.2.3.4.5/",
+    "https://1.2.3.256/",
+    "https://h%2Fx/",
+    "https://h%00/",
+    "https://h%20/",
+    "https://h%40evil.test/",
+    "https://h%3A443/",
+    "https://:443/",
+    "https://@h/",
+    "https://:@h/",
+    "https://h@/",
+    "https:\\\\h\\mcp",
+    "https:/\\h/mcp",
+    "https://h\\.evil.test/mcp",
+    "https://h/\\mcp",
+    "https://h\t/mcp",
+    "https://h/mcp\r",
+    "\thttps://h/mcp",
+    "https://h/m\u00adcp"
+  ])("[T-AUD-52] %j is no URL of a server", (given) => assert.isUndefined(uri.normalise(given)))
+
+  it.each([
+    ["https://h:/", "https://h/"],
+    ["https://h:1/", "https://h:1/"],
+    ["https://h:65535/", "https://h:65535/"],
+    ["HTTPS://H:443", "https://h/"],
+    ["hTTp://h:80?x#y", "http://h/"],
+    ["https://h/#", "https://h/"],
+    ["https://h./", "https://h./"],
+    ["https://[2001:DB8::1]:443/", "https://[2001:db8::1]/"],
+    ["https://h/%2e%2E/%7ea%2F%2f", "https://h/~a%2F%2F"]
+  ])("[T-AUD-52] %s is %s", (given, normal) => assert.strictEqual(uri.normalise(given), normal))
+
+  it.effect("[T-AUD-52] of another server, or of none, is rejected by the gate", () =>
+    Effect.gen(function*() {
+      const { prove } = yield* bench("required")
+      for (
+        const htu of [
+          "https://server.test:65536/mcp",
+          "https://server.test:65979/mcp",
+          "https://server.test:4294967739/mcp",
+          "https://server.test:0/mcp",
+          "https://server.test:0443/mcp",
+          "https://server.test./mcp",
+          "https://user@server.test/mcp",
+          "https://@server.test/mcp",
+          "https:\\\\server.test/mcp",
+          "https://server.test\\mcp",
+          "https://server.test/\tmcp",
+          "https://server.test/mcp%2F",
+          "https://server.test/%2Fmcp",
+          "https://server.test%2Fmcp",
+          "http://server.test:443/mcp"
+        ]
+      ) {
+        assertUnproven(yield* prove({ htu }), "proof-url")
+      }
+      for (const htu of ["https://server.test:/mcp", "https://SERVER.test:443/mcp#x", "HTTPS://server.test/%6dcp?"]) {
+        assert.strictEqual(yield* prove({ htu }), "in: alice", htu)
+      }
+      // A server whose origin was written by hand is no exception.
+      const settings = Result.getOrThrow(Dpop.settings("required"))
+      for (const origin of ["https://server.test:65536", "https://server.test:0443", "https://[1::2::3]"]) {
+        const { judge } = yield* Dpop.make(settings, { resource: `${origin}/mcp`, origin })
+        const client = yield* DpopClient.make()
+        const dpop = [
+          yield* client.proof({ method: "GET", url: resource, token: "t", claims: { htu: `${origin}/mcp` } })
+        ]
+        const failure = yield* Effect.flip(judge(
+          { method: "GET", path: "/mcp", dpop, header: () => undefined },
+          { scheme: "DPoP", token: Redacted.make("t") },
+          principalOf({ cnf: { jkt: client.thumbprint } }),
+          now * 1000,
+          BigInt(now) * 1_000_000_000n
+        ))
+        assert.strictEqual(failure.reason, "proof-url", origin)
+      }
+    }))
+
+  it.effect("[T-AUD-52] a Host header with a port that no server can have is 400", () =>
+    Effect.gen(function*() {
+      const { prove } = yield* bench("required")
+      for (const host of ["server.test:65536", "server.test:0443", "server.test:0", "[::1]:65536"]) {
+        const answer = yield* prove({}, {}, { headers: { host } })
+        assert(typeof answer !== "string", host)
+        assert.deepStrictEqual([answer.status, answer.reason], [400, "host"], host)
+      }
+      for (const host of ["server.test", "server.test:", "server.test:443", "server.test:65535", "[::1]:8443"]) {
+        assert.strictEqual(yield* prove({}, {}, { headers: { host } }), "in: alice", host)
+      }
+    }))
+
+  it.each([
+    ["/mcp", "/mcp"],
+    ["/a/../mcp", "/mcp"],
+    ["/%6Dcp?x=/..", "/mcp"],
+    ["//evil.test/mcp", "//evil.test/mcp"],
+    ["/a b{c}|\u00e4%", "/a%20b%7Bc%7D%7C%E4%25"],
+    ["/m\\cp", "/m%5Ccp"],
+    ["*", undefined],
+    ["", undefined],
+    ["@evil.test/mcp", undefined],
+    [".evil.test/mcp", undefined],
+    [":8080/mcp", undefined]
+  ])("the path %j of a request is %j", (given, normal) => assert.strictEqual(uri.ofRequest(given), normal))
+
+  it.effect("is that of the resource's origin and the request's path, whatever a proxy cuts off", () =>
+    Effect.gen(function*() {
+      const { prove } = yield* bench({ mode: "optional", strippedPrefix: "/todos" })
+      assertUnproven(yield* prove(), "proof-url")
+      assert.strictEqual(yield* prove({ htu: "https://server.test/todos/mcp" }), "in: alice")
+      assertUnproven(yield* prove({ htu: "https://server.test/todosmcp" }, {}, { path: "mcp" }), "proof-url")
+      const without = yield* bench("optional")
+      assertUnproven(yield* without.prove({}, {}, { path: "" }), "proof-url")
+      assertUnproven(yield* without.prove({}, {}, { path: ":443/mcp" }), "proof-url")
+    }))
+
+  it.effect("DPOP-37 DPOP-38 Host and X-Forwarded-Host have no say; a Host that is none is 400", () =>
+    Effect.gen(function*() {
+      const { client, prove, token, ask } = yield* bench("optional")
+      const elsewhere = { host: "evil.test", "x-forwarded-host": "evil.test", forwarded: "host=evil.test;proto=http" }
+      assert.strictEqual(yield* prove({}, {}, { headers: elsewhere }), "in: alice")
+      assertUnproven(yield* prove({ htu: "https://evil.test/mcp" }, {}, { headers: elsewhere }), "proof-url")
+      const proof = yield* client.proof({ method: "POST", url: resource, token })
+      for (const host of ["localhost/intendedPath?", "a b", "x@server.test", "server.test#", "a\\b", "[::1", "h:8a"]) {
+        const answer = yield* ask({ authorization: `DPoP ${token}`, dpop: [proof], headers: { host } })
+        assert(typeof answer !== "string")
+        assert.deepStrictEqual([answer.status, answer.reason], [400, "host"])
+      }
+    }))
+})
+
+describe("a token", () => {
+  it.effect("DPOP-06 that is bound to no key, with the DPoP scheme and a good proof: 401 invalid_token", () =>
+    Effect.gen(function*() {
+      const { ask, client, issuer } = yield* bench("optional")
+      const token = yield* issuer.mint({ scopes: ["todos:read"] })
+      const { authorization, dpop } = yield* client.headers({ method: "POST", url: resource, token })
+      assertInvalidToken(yield* ask({ authorization, dpop: [dpop] }), "not-bound-to-key")
+      // DPOP-04: beside a proof it is the Bearer token that it is.
+      assert.strictEqual(yield* ask({ authorization: `Bearer ${token}`, dpop: [dpop] }), "in: alice")
+    }))
+
+  it.effect.each([
+    { cnf: "text" },
+    { cnf: [] },
+    { cnf: {} },
+    { cnf: null },
+    { cnf: 1 },
+    { cnf: { jkt: 1 } },
+    { cnf: { jkt: "" } },
+    { cnf: { jkt: ["x"] } },
+    { cnf: { jkt: "x".repeat(42) } },
+    { cnf: { "x5t#S256": "x".repeat(43) } }
+  ])(
+    "DPOP-07 with %j: 401 invalid_token under either scheme, and never as bound to no key",
+    ({ cnf }) =>
+      Effect.gen(function*() {
+        const { ask, client, issuer } = yield* bench("optional")
+        const token = yield* issuer.mint({ claims: { cnf } })
+        const { authorization, dpop } = yield* client.headers({ method: "POST", url: resource, token })
+        assertInvalidToken(yield* ask({ authorization, dpop: [dpop] }), "bound-to-key")
+        assertInvalidToken(yield* ask({ authorization: `Bearer ${token}` }), "bound-to-key", "Bearer")
+        assertInvalidToken(yield* ask({ authorization: `Bearer ${token}`, dpop: [dpop] }), "bound-to-key", "Bearer")
+      })
+  )
+
+  it.effect.each(["off", "optional"] as const)(
+    "DPOP-34 that is bound comes in as no Bearer token, DPoP being %s, nor after it came in with a proof",
+    (mode) =>
+      Effect.gen(function*() {
+        const { ask, prove, token } = yield* bench(mode)
+        const first = yield* prove()
+        assert.strictEqual(reasonOf(first), mode === "off" ? "other-scheme" : "in: alice")
+        assertInvalidToken(yield* ask({ authorization: `Bearer ${token}` }), "bound-to-key", "Bearer")
+        assert.strictEqual(reasonOf(yield* prove()), mode === "off" ? "other-scheme" : "in: alice")
+      })
+  )
+
+  it.effect("that is remembered needs a proof all the same", () =>
+    Effect.gen(function*() {
+      const { ask, issuer, prove, token } = yield* bench("optional")
+      assert.strictEqual(yield* prove(), "in: alice")
+      const asked = (yield* issuer.takeRequests).length
+      assert.isAbove(asked, 0)
+      assertUnproven(yield* ask({ authorization: `DPoP ${token}` }), "proof-missing")
+      assertUnproven(yield* prove({ htm: "GET" }), "proof-method")
+      assert.strictEqual(yield* prove(), "in: alice")
+      assert.strictEqual((yield* issuer.takeRequests).length, 0)
+    }))
+
+  it.effect("of another key: 401 invalid_token, whoever made the proof", () =>
+    Effect.gen(function*() {
+      const { ask, prove, token } = yield* bench("optional")
+      const thief = yield* DpopClient.make()
+      const { authorization, dpop } = yield* thief.headers({ method: "POST", url: resource, token })
+      assertInvalidToken(yield* ask({ authorization, dpop: [dpop] }), "bound-to-another-key")
+      // The owner's key in the header does not help: the signature is the thief's.
+      const own = yield* prove({}, { jwk: thief.publicJwk })
+      assertInvalidToken(own, "bound-to-another-key")
+    }))
+
+  it.effect("that a verifier of one's own admits is judged by its cnf as well", () =>
+    Effect.gen(function*() {
+      const client = yield* DpopClient.make()
+      const verifier = () => TokenVerifier.make(() => Effect.succeed(principalOf({ cnf: { jkt: client.thumbprint } })))
+      for (const mode of ["off", "optional"] as const) {
+        const { ask } = yield* bench(mode, { verifier })
+        assertInvalidToken(yield* ask({ authorization: "Bearer opaque" }), "bound-to-key", "Bearer")
+        const { authorization, dpop } = yield* client.headers({ method: "POST", url: resource, token: "opaque" })
+        assert.strictEqual(
+          reasonOf(yield* ask({ authorization, dpop: [dpop] })),
+          mode === "off" ? "other-scheme" : "in: bob"
+        )
+      }
+    }))
+
+  it.effect("that only introspection explains is bound by the answer", () =>
+    Effect.gen(function*() {
+      const client = yield* DpopClient.make()
+      const answers: Record<string, Claims> = {
+        bound: { cnf: { jkt: client.thumbprint }, token_type: "DPoP" },
+        unbound: {},
+        nameless: { token_type: "dpop" }
+      }
+      const { ask } = yield* bench("optional", {
+        introspection: {
+          lookUp: (token) =>
+            Effect.succeed({
+              active: true,
+              sub: "alice",
+              aud: resource,
+              exp: now + 60,
+              scope: "todos:read",
+              ...answers[Redacted.value(token)]
+            })
+        } as Introspection.Options
+      })
+      const withProof = (token: string) =>
+        Effect.flatMap(
+          client.headers({ method: "POST", url: resource, token }),
+          ({ authorization, dpop }) => ask({ authorization, dpop: [dpop] })
+        )
+      assert.strictEqual(yield* withProof("bound"), "in: alice")
+      assertInvalidToken(yield* ask({ authorization: "Bearer bound" }), "bound-to-key", "Bearer")
+      assert.strictEqual(yield* ask({ authorization: "Bearer unbound" }), "in: alice")
+      assertInvalidToken(yield* withProof("unbound"), "not-bound-to-key")
+      assertInvalidToken(yield* ask({ authorization: "Bearer nameless" }), "bound-to-key", "Bearer")
+    }))
+})
+
+const principalOf = (claims: Claims): Principal => ({
+  issuer: "https://issuer.test",
+  subject: "bob",
+  clientId: undefined,
+  scopes: new Set(["todos:read"]),
+  granted: new Set(["todos:read"]),
+  audience: [resource],
+  expiresAt: now + 300,
+  claims,
+  token: Redacted.make("opaque") as never,
+  owner: "bob",
+  key: "bob"
+})
+
+describe("the nonce", () => {
+  it.effect("DPOP-33 is asked for with use_dpop_nonce and a fresh one; with it the request comes in", () =>
+    Effect.gen(function*() {
+      const { prove } = yield* bench({ mode: "optional", nonce: "required" })
+      const asked = yield* prove()
+      assert(typeof asked !== "string")
+      assert.deepStrictEqual([asked.status, asked.reason], [401, "proof-nonce"])
+      const { Bearer, DPoP } = challengesOf(asked)
+      assert.strictEqual(DPoP?.["error"], "use_dpop_nonce")
+      assert.isUndefined(Bearer?.["error"])
+      assert.match(asked.headers["access-control-expose-headers"]!, /DPoP-Nonce/)
+      const nonce = asked.headers["dpop-nonce"]
+      assert.match(nonce!, /^[A-Za-z0-9_-]{40,}$/)
+      assert.strictEqual(yield* prove({ nonce }), "in: alice")
+      // For every proof until it ends.
+      yield* TestClock.adjust("299 seconds")
+      assert.strictEqual(yield* prove({ nonce, iat: now + 299 }), "in: alice")
+      yield* TestClock.adjust("1 second")
+      const late = yield* prove({ nonce, iat: now + 300 })
+      assert.strictEqual(reasonOf(late), "proof-nonce")
+      assert(typeof late !== "string")
+      assert.notStrictEqual(late.headers["dpop-nonce"], nonce)
+      assert.strictEqual(yield* prove({ nonce: late.headers["dpop-nonce"], iat: now + 300 }), "in: alice")
+    }))
+
+  it.effect("of instances with a common secret is the same; of others, and of other resources, it is none", () =>
+    Effect.gen(function*() {
+      const secret = Redacted.make("0123456789abcdef0123456789abcdef")
+      const common = { mode: "required", nonce: "required", nonceSecret: secret } as const
+      const one = yield* bench(common)
+      const two = yield* bench(common)
+      const own = yield* bench({ mode: "required", nonce: "required" })
+      const asked = yield* one.prove()
+      assert(typeof asked !== "string")
+      const nonce = asked.headers["dpop-nonce"]
+      assert.strictEqual(yield* two.prove({ nonce }), "in: alice")
+      assert.strictEqual(reasonOf(yield* own.prove({ nonce })), "proof-nonce")
+      const settings = Result.getOrThrow(Dpop.settings(common))
+      const elsewhere = yield* Dpop.make(settings, {
+        resource: "https://server.test/other",
+        origin: "https://server.test"
+      })
+      const client = yield* DpopClient.make()
+      const proof = yield* client.proof({ method: "GET", url: "https://server.test/other", token: "t", nonce })
+      const failure = yield* Effect.flip(elsewhere.judge(
+        { method: "GET", path: "/other", dpop: [proof], header: () => undefined },
+        { scheme: "DPoP", token: Redacted.make("t") },
+        principalOf({ cnf: { jkt: client.thumbprint } }),
+        now * 1000,
+        BigInt(now) * 1_000_000_000n
+      ))
+      assert.strictEqual(failure.reason, "proof-nonce")
+    }))
+
+  it.effect("is asked for only when everything else of the proof is in order", () =>
+    Effect.gen(function*() {
+      const { prove } = yield* bench({ mode: "optional", nonce: "required" })
+      assertUnproven(yield* prove({ htm: "GET" }), "proof-method")
+    }))
+})
+
+describe("the challenges", () => {
+  const place = "https://server.test/.well-known/oauth-protected-resource/mcp"
+  const algs = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519"
+
+  it.effect("CHAL-13 both schemes enabled, no credentials: both, neither with an error; Bearer comes first", () =>
+    Effect.gen(function*() {
+      const { gate } = yield* bench("optional")
+      const { body, headers, status } = yield* Effect.flip(
+        gate.authenticate({ method: "POST", header: () => undefined, authorization: [] })
+      )
+      assert.deepStrictEqual([status, body], [401, ""])
+      assert.strictEqual(
+        headers["www-authenticate"],
+        `Bearer scope="todos:read", resource_metadata="${place}", DPoP algs="${algs}"`
+      )
+    }))
+
+  it.effect("CHAL-11 both schemes enabled, a bad Bearer token: the error stands on Bearer, DPoP has algs alone", () =>
+    Effect.gen(function*() {
+      const { ask, issuer } = yield* bench("optional")
+      const expired = yield* issuer.mint({ expiresIn: "-1 minute" })
+      const { Bearer, DPoP } = challengesOf(yield* ask({ authorization: `Bearer ${expired}` }))
+      assert.strictEqual(Bearer?.["error"], "invalid_token")
+      assert.deepStrictEqual(DPoP, { algs })
+      const malformed = challengesOf(yield* ask({ authorization: "Bearer a b" }))
+      assert.strictEqual(malformed["Bearer"]?.["error"], "invalid_request")
+      assert.deepStrictEqual(malformed["DPoP"], { algs })
+    }))
+
+  it.effect("a bad token of the DPoP scheme: the error stands on DPoP", () =>
+    Effect.gen(function*() {
+      const { ask, client, issuer } = yield* bench("optional")
+      const expired = yield* issuer.mint({ expiresIn: "-1 minute", boundTo: client.thumbprint })
+      const { Bearer, DPoP } = challengesOf(yield* ask({ authorization: `dpop ${expired}` }))
+      assert.deepStrictEqual(Bearer, { scope: "todos:read", resource_metadata: place })
+      assert.strictEqual(DPoP?.["error"], "invalid_token")
+    }))
+
+  it.effect("CHAL-14 DPOP-35 DPoP required: only a DPoP challenge, for no credentials as for a Bearer token", () =>
+    Effect.gen(function*() {
+      const { ask, client, gate, issuer, prove } = yield* bench("required")
+      const expected = { DPoP: { scope: "todos:read", resource_metadata: place, algs } }
+      const nothing = yield* Effect.flip(
+        gate.authenticate({ method: "POST", header: () => undefined, authorization: [] })
+      )
+      assert.deepStrictEqual(challengesOf(nothing), expected)
+      const bearer = yield* ask({ authorization: `Bearer ${yield* issuer.mint()}` })
+      assert(typeof bearer !== "string")
+      assert.deepStrictEqual([bearer.status, challengesOf(bearer)], [401, expected])
+      const unproven = challengesOf(yield* prove({ htm: "GET" }))
+      assert.deepStrictEqual(Object.keys(unproven), ["DPoP"])
+      assert.strictEqual(unproven["DPoP"]?.["error"], "invalid_dpop_proof")
+      const malformed = challengesOf(yield* ask({ authorization: "DPoP a b" }))
+      assert.strictEqual(malformed["DPoP"]?.["error"], "invalid_request")
+      const expired = yield* issuer.mint({ expiresIn: "-1 minute", boundTo: client.thumbprint })
+      assert.strictEqual(
+        challengesOf(yield* ask({ authorization: `DPoP ${expired}` }))["DPoP"]?.["error"],
+        "invalid_token"
+      )
+    }))
+
+  it.effect.each(["off", "optional", "required"] as const)(
+    "and the metadata say what holds: %s",
+    (mode) =>
+      Effect.gen(function*() {
+        const { gate } = yield* bench(mode)
+        const { metadata } = gate.resource
+        assert.deepStrictEqual(
+          [metadata.dpop_signing_alg_values_supported, metadata.dpop_bound_access_tokens_required],
+          [mode === "off" ? undefined : algs.split(" "), mode === "required" ? true : undefined]
+        )
+      })
+  )
+
+  it.effect("a scope that is missing is asked for by the scheme of the caller", () =>
+    Effect.gen(function*() {
+      const { client, gate, issuer } = yield* bench("optional")
+      const token = yield* issuer.mint({ scopes: ["x"], boundTo: client.thumbprint })
+      const dpop = [yield* client.proof({ method: "POST", url: resource, token })]
+      const principal = yield* gate.authenticate(
+        { method: "POST", path: "/mcp", dpop, authorization: [`DPoP ${token}`], header: () => undefined }
+      )
+      assert(typeof principal !== "string")
+      const rejection = yield* Effect.flip(gate.reject(
+        new AuthError.InsufficientScope({ reason: "missing-scope", required: ["todos:read"] }),
+        { principal, protocolVersion: "2026-07-28" }
+      ))
+      const { Bearer, DPoP } = challengesOf(rejection)
+      assert.deepStrictEqual(Bearer, { scope: "todos:read", resource_metadata: place })
+      assert.deepStrictEqual([DPoP?.["error"], DPoP?.["scope"]], ["insufficient_scope", "todos:read"])
+    }))
+})
+
+describe("the settings", () => {
+  const wrong: ReadonlyArray<{
+    readonly title: string
+    readonly dpop: unknown
+    readonly option: string
+    readonly reason: AuthError.AuthConfigError["reason"]
+  }> = [
+    { title: "no mode", dpop: "on", option: "dpop", reason: "malformed" },
+    { title: "a boolean", dpop: true, option: "dpop", reason: "malformed" },
+    { title: "null", dpop: null, option: "dpop", reason: "malformed" },
+    { title: "an object without a mode", dpop: { nonce: "required" }, option: "dpop.mode", reason: "missing" },
+    { title: "an unknown mode", dpop: { mode: "always" }, option: "dpop.mode", reason: "malformed" },
+    {
+      title: "CFG-12 a nonce required while DPoP is not enabled",
+      dpop: { mode: "off", nonce: "required" },
+      option: "dpop.nonce",
+      reason: "conflict"
+    },
+    {
+      title: "CFG-12 a window while DPoP is not enabled",
+      dpop: { mode: "off", window: "1 minute" },
+      option: "dpop.window",
+      reason: "conflict"
+    },
+    { title: "CFG-12 required without enabled", dpop: { required: true }, option: "dpop.mode", reason: "missing" },
+    {
+      title: "CFG-12 a negative window",
+      dpop: { mode: "optional", window: -1 },
+      option: "dpop.window",
+      reason: "malformed"
+    },
+    {
+      title: "CFG-12 a window that is no number",
+      dpop: { mode: "optional", window: "soon" },
+      option: "dpop.window",
+      reason: "malformed"
+    },
+    {
+      title: "CFG-12 a window that is NaN",
+      dpop: { mode: "optional", window: Number.NaN },
+      option: "dpop.window",
+      reason: "malformed"
+    },
+    {
+      title: "CFG-12 a negative tolerance",
+      dpop: { mode: "optional", clockTolerance: "-1 second" },
+      option: "dpop.clockTolerance",
+      reason: "malformed"
+    },
+    { title: "a window of nothing", dpop: { mode: "optional", window: 0 }, option: "dpop.window", reason: "malformed" },
+    {
+      title: "a window beyond five minutes",
+      dpop: { mode: "optional", window: "6 minutes" },
+      option: "dpop.window",
+      reason: "malformed"
+    },
+    {
+      title: "a window and a tolerance beyond five minutes",
+      dpop: { mode: "optional", window: "5 minutes" },
+      option: "dpop.window",
+      reason: "insecure"
+    },
+    {
+      title: "HMAC among the algorithms",
+      dpop: { mode: "optional", algorithms: ["ES256", "HS256"] },
+      option: "dpop.algorithms",
+      reason: "malformed"
+    },
+    {
+      title: "no algorithms",
+      dpop: { mode: "optional", algorithms: [] },
+      option: "dpop.algorithms",
+      reason: "malformed"
+    },
+    { title: "a nonce of nothing", dpop: { mode: "optional", nonce: true }, option: "dpop.nonce", reason: "malformed" },
+    {
+      title: "a short secret",
+      dpop: { mode: "optional", nonce: "required", nonceSecret: Redacted.make("short") },
+      option: "dpop.nonceSecret",
+      reason: "insecure"
+    },
+    {
+      title: "a secret in the clear",
+      dpop: { mode: "optional", nonce: "required", nonceSecret: "0123456789abcdef0123456789abcdef" },
+      option: "dpop.nonceSecret",
+      reason: "malformed"
+    },
+    {
+      title: "a nonce's lifetime without a nonce",
+      dpop: { mode: "optional", nonceLifetime: "1 minute" },
+      option: "dpop.nonceLifetime",
+      reason: "conflict"
+    },
+    {
+      title: "a small capacity",
+      dpop: { mode: "optional", replayCapacity: 0 },
+      option: "dpop.replayCapacity",
+      reason: "malformed"
+    },
+    {
+      title: "a prefix with a slash at its end",
+      dpop: { mode: "optional", strippedPrefix: "/todos/" },
+      option: "dpop.strippedPrefix",
+      reason: "malformed"
+    },
+    { title: "a misspelt setting", dpop: { mode: "optional", windows: 5 }, option: "dpop.windows", reason: "malformed" }
+  ]
+
+  it.effect.each(wrong)(
+    "$title: the layer fails, and names the option",
+    ({ dpop, option, reason }) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(bench(dpop as Dpop.Options))
+        assert.strictEqual(error._tag, "AuthConfigError")
+        assert.deepStrictEqual([error.option, error.reason], [option, reason])
+        assert.isAbove(error.fix.length, 20)
+      })
+  )
+
+  it("a mode alone has the defaults", () => {
+    assert.deepStrictEqual(Dpop.settings(), Dpop.settings("off"))
+    assert.deepStrictEqual(Dpop.settings("optional"), Dpop.settings({ mode: "optional", window: "60 seconds" }))
+  })
+})
+
+describe("RFC 9449", () => {
+  // The proof of figures 12 and 13: its key, its token and its moment are those of the document.
+  const proof =
+    "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJ" +
+    "oRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19.eyJqd" +
+    "GkiOiJlMWozVl9iS2ljOC1MQUVCIiwiaHRtIjoiR0VUIiwiaHR1IjoiaHR0cHM6Ly9yZXNvdXJjZS5leGFtcGxlLm9yZy9wcm90ZWN0ZWRyZXNvdXJjZ" +
+    "SIsImlhdCI6MTU2MjI2MjYxOCwiYXRoIjoiZlVIeU8ycjJaM0RaNTNFc05yV0JiMHhXWG9hTnk1OUlpS0NBcWtzbVFFbyJ9.2oW9RP35yRqzhrtNP86L" +
+    "-Ey71EOptxRimPPToA1plemAgR6pxHF8y6-yqyVnmcw6Fy1dqd-jfxSYoMxhAJpLjA"
+  const token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"
+  const jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
+
+  it.effect("the proof of its figures is good at its moment, and at no other", () =>
+    Effect.gen(function*() {
+      const settings = Result.getOrThrow(Dpop.settings("required"))
+      const { judge } = yield* Dpop.make(settings, {
+        resource: "https://resource.example.org/protectedresource",
+        origin: "https://resource.example.org"
+      })
+      const request = { method: "GET", path: "/protectedresource", dpop: [proof], header: () => undefined }
+      const credentials = { scheme: "DPoP", token: Redacted.make(token) } as const
+      const principal = principalOf({ cnf: { jkt } })
+      const made = 1_562_262_618_000
+      const late = yield* Effect.flip(judge(request, credentials, principal, made + 3_600_000, 0n))
+      assert.strictEqual(late.reason, "proof-time")
+      const earlier = yield* Dpop.make(settings, {
+        resource: "https://resource.example.org/protectedresource",
+        origin: "https://resource.example.org"
+      })
+      yield* earlier.judge(request, credentials, principal, made, 0n)
+      const again = yield* Effect.flip(earlier.judge(request, credentials, principal, made, 0n))
+      assert.strictEqual(again.reason, "proof-replayed")
+      const other = { scheme: "DPoP", token: Redacted.make(`${token}x`) } as const
+      assert.strictEqual((yield* Effect.flip(earlier.judge(request, other, principal, made, 0n))).reason, "proof-token")
+      const posted = { ...request, method: "POST" }
+      assert.strictEqual(
+        (yield* Effect.flip(earlier.judge(posted, credentials, principal, made, 0n))).reason,
+        "proof-method"
+      )
+    }))
+})

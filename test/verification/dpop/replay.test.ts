@@ -1,0 +1,241 @@
+import { NodeRedis } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect, Layer, Logger } from "effect"
+import { AuthLayer, type Dpop, ReplayStore } from "effect-mcp-auth"
+import { DpopClient, TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
+import { Redis } from "effect/persistence"
+import { TestClock } from "effect/testing"
+import { freePort, runs, start } from "../../program.ts"
+import * as steppingClock from "../steppingClock.ts"
+
+const resource = "https://server.test/mcp"
+/** A moment that the old store rounded to no later one. */
+const now = 1_800_000_000
+
+/** A gate with DPoP, and a client whose token is bound to its key. */
+const bench = Effect.fnUntraced(function*(
+  dpop: Dpop.Options,
+  provide: Layer.Layer<never> = Layer.empty,
+  verifier?: AuthLayer.Common<readonly ["todos:read"]>["verifier"]
+) {
+  const { client: http, issuer } = yield* TestIssuer.make({ resource })
+  const services = yield* Layer.build(
+    AuthLayer.layerServices({
+      resource,
+      authorizationServers: [issuer.issuer],
+      scopes: ["todos:read"],
+      dpop,
+      ...(verifier === undefined ? {} : { verifier, tokenCache: { capacity: 0 } })
+    }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, http)), Layer.provide(provide))
+  )
+  const gate = yield* Effect.provide(AuthLayer.AuthLayer, services)
+  const clientOf = Effect.fnUntraced(function*(subject: string) {
+    const client = yield* DpopClient.make()
+    const token = yield* issuer.mint({
+      subject,
+      scopes: ["todos:read"],
+      boundTo: client.thumbprint,
+      expiresIn: "3 hours"
+    })
+    const proof = (claims: Readonly<Record<string, unknown>> = {}) =>
+      client.proof({ method: "POST", url: resource, token, claims })
+    const send = (proof: string) =>
+      gate.authenticate({
+        method: "POST",
+        path: "/mcp",
+        dpop: [proof],
+        authorization: [`DPoP ${token}`],
+        header: () => undefined
+      }).pipe(
+        Effect.as("admitted"),
+        Effect.catch(({ headers, reason, status }) =>
+          Effect.succeed(`${status} ${reason} ${headers["dpop-nonce"] ?? ""}`.trim())
+        ),
+        Effect.provide(Logger.layer([]))
+      )
+    return { proof, send }
+  })
+  return { clientOf, ...yield* clientOf("alice") }
+})
+
+describe("a proof at the end of its window", () => {
+  it.effect.each([-90, -60, 0, 29.25, 30])(
+    "T-AUD-09 is used up to the last instant at which it is fresh: iat %d seconds from now",
+    (iat) =>
+      Effect.gen(function*() {
+        yield* TestClock.setTime(now * 1000)
+        const { proof, send } = yield* bench("required")
+        const dpop = yield* proof({ iat: now + iat })
+        assert.strictEqual(yield* send(dpop), "admitted")
+        const end = (now + iat + 90) * 1000
+        for (const moment of [end - 5_000, end - 1, end]) {
+          yield* TestClock.setTime(Math.max(moment, now * 1000))
+          assert.strictEqual(yield* send(dpop), "401 proof-replayed", `${moment - end}`)
+        }
+        for (const later of [1, 29_999, 30_000, 40_000]) {
+          yield* TestClock.setTime(end + later)
+          assert.strictEqual(yield* send(dpop), "401 proof-time", `${later}`)
+        }
+      })
+  )
+
+  it.effect("T-AUD-09 is compared with the clock of the request's start, and is too old after a long wait", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(now * 1000)
+      let wait = 0
+      const slow: AuthLayer.Common<readonly ["todos:read"]>["verifier"] = (configured) => ({
+        verify: (credentials, request, at) =>
+          Effect.tap(configured.verify(credentials, request, at), () => TestClock.adjust(wait))
+      })
+      const { proof, send } = yield* bench("required", Layer.empty, slow)
+      const fresh = Effect.flatMap(Clock.currentTimeMillis, (millis) => proof({ iat: millis / 1000 - 89 }))
+      for (
+        const [millis, first, second] of [
+          [19_999, "admitted", "401 proof-replayed"],
+          [20_001, "401 proof-time", "401 proof-replayed"],
+          // Longer than the memory keeps the first use.
+          [60_000, "401 proof-time", "401 proof-time"]
+        ] as const
+      ) {
+        const start = yield* Clock.currentTimeMillis
+        wait = 0
+        assert.strictEqual(yield* send(yield* fresh), "admitted")
+        const dpop = yield* fresh
+        wait = millis
+        assert.strictEqual(yield* send(dpop), first, `${millis}`)
+        wait = 0
+        assert.include([second, "401 proof-time"], yield* send(dpop), `${millis}`)
+        assert.isAtLeast(yield* Clock.currentTimeMillis, start + millis)
+      }
+      // The first use is quick, the second arrives while the proof is fresh and waits until its use is evicted.
+      const dpop = yield* fresh
+      assert.strictEqual(yield* send(dpop), "admitted")
+      wait = 45_000
+      assert.notStrictEqual(yield* send(dpop), "admitted")
+    }))
+
+  it.effect("T-AUD-09 stays used when the wall clock steps back by an hour, however often", () =>
+    steppingClock.use((step) =>
+      Effect.gen(function*() {
+        yield* TestClock.setTime(now * 1000)
+        const { proof, send } = yield* bench("required")
+        const early = yield* proof()
+        assert.strictEqual(yield* send(early), "admitted")
+        yield* TestClock.adjust("1 hour")
+        // Its use is evicted by the next one.
+        const late = yield* proof({ iat: now + 3600 })
+        assert.strictEqual(yield* send(late), "admitted")
+        yield* step(steppingClock.hourBack)
+        assert.strictEqual(yield* send(early), "503 replay-store-clock")
+        assert.strictEqual(yield* send(late), "401 proof-time")
+        // The proofs of clients whose clock is right come in once this clock is right.
+        yield* step(-steppingClock.hourBack)
+        assert.strictEqual(yield* send(late), "401 proof-replayed")
+        assert.strictEqual(yield* send(yield* proof({ iat: now + 3600 })), "admitted")
+      })
+    ))
+
+  it.effect("T-AUD-09 a step forward evicts no use, and a small step back rejects no fresh proof", () =>
+    steppingClock.use((step) =>
+      Effect.gen(function*() {
+        yield* TestClock.setTime(now * 1000)
+        const { proof, send } = yield* bench("required")
+        const dpop = yield* proof()
+        assert.strictEqual(yield* send(dpop), "admitted")
+        yield* step(-steppingClock.hourBack)
+        assert.strictEqual(yield* send(yield* proof({ iat: now + 3600 })), "admitted")
+        yield* step(steppingClock.hourBack)
+        assert.strictEqual(yield* send(dpop), "401 proof-replayed")
+        for (let i = 0; i < 60; i++) {
+          yield* TestClock.adjust("10 seconds")
+          assert.strictEqual(yield* send(yield* proof({ iat: (yield* Clock.currentTimeMillis) / 1000 })), "admitted")
+        }
+        yield* step(-120_000)
+        for (let i = 0; i < 60; i++) {
+          yield* TestClock.adjust("10 seconds")
+          assert.strictEqual(yield* send(yield* proof({ iat: (yield* Clock.currentTimeMillis) / 1000 })), "admitted")
+        }
+      })
+    ))
+
+  it.effect("T-AUD-09 a nonce that ended stays so when the wall clock steps back, and ends when it is set forward or not", () =>
+    steppingClock.use((step) =>
+      Effect.gen(function*() {
+        yield* TestClock.setTime(now * 1000)
+        const { proof, send } = yield* bench({ mode: "required", nonce: "required" })
+        const nonce = (yield* send(yield* proof())).split(" ")[2]
+        assert.isDefined(nonce)
+        yield* step(-steppingClock.hourBack)
+        assert.strictEqual(yield* send(yield* proof({ nonce, iat: now + 3600 })), "admitted")
+        yield* TestClock.adjust("300 seconds")
+        yield* step(steppingClock.hourBack - 300_000)
+        assert.match(yield* send(yield* proof({ nonce })), /^401 proof-nonce /)
+      })
+    ))
+
+  it.effect("T-AUD-09 one caller with many keys fills no more than a quarter of the memory", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(now * 1000)
+      const { clientOf, proof, send } = yield* bench({ mode: "required", replayCapacity: 100 })
+      const second = yield* clientOf("alice")
+      const counts: Record<string, number> = {}
+      for (let i = 0; i < 30; i++) {
+        const from = i % 2 === 0 ? second : { proof, send }
+        const answer = yield* from.send(yield* from.proof())
+        counts[answer] = (counts[answer] ?? 0) + 1
+      }
+      assert.deepStrictEqual(counts, { admitted: 25, "503 replay-store-full": 5 })
+      const bob = yield* clientOf("bob")
+      assert.strictEqual(yield* bob.send(yield* bob.proof()), "admitted")
+    }))
+})
+
+describe.skipIf(!runs("redis-server"))("a proof in Redis (skipped where redis-server is not installed)", () => {
+  /** A gate of its own clock, which stands still, with a Redis whose clock runs. */
+  const withRedis = <A, E, R>(test: (redis: Redis.Redis["Service"]) => Effect.Effect<A, E, R>) =>
+    Effect.gen(function*() {
+      const port = yield* freePort
+      yield* start("redis-server", ["--port", `${port}`, "--bind", "127.0.0.1", "--save", ""], port)
+      return yield* Effect.flatMap(Redis.Redis, test).pipe(
+        Effect.provide(NodeRedis.layer({ url: `redis://127.0.0.1:${port}` }))
+      )
+    })
+  const storeIn = (redis: Redis.Redis["Service"]) =>
+    Layer.succeed(ReplayStore.ReplayStore, ReplayStore.inRedis(redis, "test:"))
+
+  it.live("T-AUD-09 is kept beyond the last instant at which it is fresh, whatever the latency", () =>
+    withRedis((redis) =>
+      Effect.gen(function*() {
+        const wall = Date.now()
+        yield* TestClock.setTime(wall)
+        const { proof, send } = yield* bench(
+          { mode: "required", window: "1 second", clockTolerance: 0 },
+          storeIn(redis)
+        )
+        // Fresh for one more millisecond by the clock of the request, which stands still.
+        const dpop = yield* proof({ iat: (wall - 999) / 1000 })
+        assert.strictEqual(yield* send(dpop), "admitted")
+        const [key] = yield* redis.send<ReadonlyArray<string>>("KEYS", "test:*")
+        assert.isAbove(yield* redis.send<number>("PTTL", key!), 20_000)
+        for (let i = 0; i < 5; i++) {
+          yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 3)))
+          assert.strictEqual(yield* send(dpop), "401 proof-replayed")
+        }
+      }).pipe(Effect.provide(TestClock.layer()))
+    ))
+
+  it.live("T-AUD-09 whose use it may have evicted is rejected when the clock of an instance stepped back", () =>
+    withRedis((redis) =>
+      Effect.gen(function*() {
+        const wall = Date.now()
+        yield* TestClock.setTime(wall - 3_600_000)
+        const { proof, send } = yield* bench("required", storeIn(redis))
+        assert.strictEqual(yield* send(yield* proof()), "503 replay-store-clock")
+        yield* TestClock.setTime(wall)
+        const dpop = yield* proof()
+        assert.strictEqual(yield* send(dpop), "admitted")
+        assert.strictEqual(yield* send(dpop), "401 proof-replayed")
+      }).pipe(Effect.provide(TestClock.layer()))
+    ))
+})

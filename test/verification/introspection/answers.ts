@@ -1,0 +1,106 @@
+/** An issuer in memory with an introspection endpoint that a test scripts, and the gate of a server that asks it. */
+import { Context, Effect, Layer, Redacted, type Scope } from "effect"
+import {
+  type AuthError,
+  AuthLayer,
+  type AuthorizationServer,
+  Gate,
+  type Principal,
+  type Rejection
+} from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
+import { TestClock } from "effect/testing"
+
+export const resource = "https://server.test/mcp"
+export const start = 1_800_000_000
+export const secret = { clientId: "todos", clientSecret: Redacted.make("hush") }
+
+/** What came in at the endpoint. */
+export interface Asked {
+  readonly method: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly form: URLSearchParams
+}
+
+type Reply = Response | "refuse" | "hang"
+
+export interface Endpoint {
+  readonly asked: Array<Asked>
+  answer: (asked: Asked) => Reply | Promise<Reply>
+}
+
+/** A good answer for everybody, merged with `claims`; `undefined` takes a member away. */
+export const active = (claims: Readonly<Record<string, unknown>> = {}) => () =>
+  Response.json({
+    active: true,
+    sub: "alice",
+    aud: resource,
+    scope: "todos:read",
+    client_id: "client-1",
+    exp: start + 300,
+    ...claims
+  })
+
+export interface World {
+  readonly issuer: TestIssuer.TestIssuer["Service"]
+  readonly endpoint: Endpoint
+  readonly client: HttpClient.HttpClient
+  readonly gate: (
+    options?: Partial<AuthLayer.Common<["todos:read"]>> & {
+      readonly resource?: string
+      readonly authorizationServers?: readonly [AuthorizationServer.Input, ...ReadonlyArray<AuthorizationServer.Input>]
+      readonly server?: Partial<AuthorizationServer.Options> | undefined
+    }
+  ) => Effect.Effect<Caller, AuthError.AuthConfigError, Scope.Scope>
+}
+
+export interface Caller {
+  readonly gate: Gate.Gate
+  /** The principal of a request with this token, or the rejection. */
+  readonly present: (token: string) => Effect.Effect<Principal | Rejection.Rejection>
+  /** `"admitted"`, or status and reason. */
+  readonly outcome: (token: string) => Effect.Effect<string>
+}
+
+export const world: Effect.Effect<World> = Effect.gen(function*() {
+  yield* TestClock.setTime(start * 1000)
+  const { client, issuer } = yield* TestIssuer.make()
+  const endpoint: Endpoint = { asked: [], answer: active() }
+  yield* issuer.respondWith("/introspect", async ({ body, ...request }) => {
+    const asked: Asked = { ...request, form: new URLSearchParams(body) }
+    endpoint.asked.push(asked)
+    const reply = await endpoint.answer(asked)
+    if (reply === "hang") return new Promise(() => {})
+    if (reply === "refuse") throw new Error("connection refused")
+    return reply
+  })
+
+  const gate: World["gate"] = ({ server, ...options } = {}) =>
+    Effect.map(
+      Layer.build(
+        AuthLayer.layerServices({
+          resource,
+          authorizationServers: [{ issuer: issuer.issuer, introspection: secret, ...server }],
+          scopes: ["todos:read"],
+          ...options
+        }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+      ),
+      (context): Caller => {
+        const gate = Context.get(context, Gate.AuthLayer)
+        const present: Caller["present"] = (token) =>
+          gate.authenticate({ method: "POST", header: () => undefined, authorization: [`Bearer ${token}`] }).pipe(
+            Effect.map((_) => _ as Principal),
+            Effect.catch(Effect.succeed)
+          )
+        return {
+          gate,
+          present,
+          outcome: (token) => Effect.map(present(token), (_) => "_tag" in _ ? `${_.status} ${_.reason}` : "admitted")
+        }
+      }
+    )
+
+  return { issuer, endpoint, client, gate }
+})

@@ -1,0 +1,476 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer } from "effect"
+import { type AuthError, Freshness, type Introspection, type Rejection } from "effect-mcp-auth"
+import { TestClock } from "effect/testing"
+import { Sharing } from "../../../src/outbound/Sharing.ts"
+import * as steppingClock from "../steppingClock.ts"
+import { active, type Asked, type Caller, secret, start, type World, world } from "./answers.ts"
+
+const inactive = () => Response.json({ active: false })
+const status = (status: number, headers: Record<string, string> = {}) => () => new Response("", { status, headers })
+
+/** Lets requests that were started reach the endpoint, and their answers come back. */
+const settle = Effect.forEach(
+  Array.from({ length: 20 }),
+  () => Effect.promise(() => new Promise((resolve) => setImmediate(resolve))),
+  { discard: true }
+)
+
+const invented = (count: number, prefix = "invented") => Array.from({ length: count }, (_, at) => `${prefix}-${at}`)
+
+const countOf = (outcomes: ReadonlyArray<string>, outcome: string) => outcomes.filter((_) => _ === outcome).length
+
+const retryAfter = (caller: Caller, token: string) =>
+  Effect.map(caller.present(token), (_) => Number((_ as Rejection.Rejection).headers["retry-after"]))
+
+/** Answers each token by its name: `good…` is active, everything else has the answer of the test. */
+const goodOr = (answer: (asked: Asked) => ReturnType<World["endpoint"]["answer"]>) => (asked: Asked) =>
+  (asked.form.get("token") ?? "").startsWith("good") ? active({ exp: start + 86_400 })() : answer(asked)
+
+/** An endpoint that holds each request until the test lets it go. */
+const holding = () => {
+  const held: Array<{ readonly token: string; readonly answer: (response: Response) => void }> = []
+  return {
+    held,
+    answer: (asked: Asked) =>
+      new Promise<Response>((resolve) => held.push({ token: asked.form.get("token") ?? "", answer: resolve }))
+  }
+}
+
+describe("an endpoint that fails", () => {
+  it.effect.each<readonly [string, () => Response | "refuse"]>([
+    ["500", status(500)],
+    ["no connection", () => "refuse"],
+    ["HTML", () => new Response("<p>", { headers: { "content-type": "text/html" } })],
+    ["400", status(400)]
+  ])(
+    "[T-AUD-10a] that answers %s gets few of 1,000 requests about invented tokens",
+    ([, answer]) =>
+      Effect.gen(function*() {
+        const { endpoint, gate } = yield* world
+        endpoint.answer = answer
+        const caller = yield* gate()
+        const outcomes = yield* Effect.forEach(invented(1_000), caller.outcome)
+        assert.isAtMost(endpoint.asked.length, 3)
+        assert.isAtLeast(countOf(outcomes, "503 cooling-down"), 997)
+      })
+  )
+
+  it.effect("[T-AUD-10a] that hangs gets few of 1,000 requests about invented tokens", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = () => "hang"
+      const caller = yield* gate()
+      const fibers = yield* Effect.forEach(invented(1_000), (_) => Effect.forkChild(caller.outcome(_)))
+      yield* settle
+      assert.isAtLeast(endpoint.asked.length, 3)
+      yield* TestClock.adjust("5 seconds")
+      yield* settle
+      assert.strictEqual(yield* caller.outcome("one-more"), "503 cooling-down")
+      yield* TestClock.adjust("8 seconds")
+      yield* Effect.forEach(fibers, Fiber.join)
+      assert.isAtMost(endpoint.asked.length, 64)
+    }))
+
+  it.effect("[T-AUD-10b] is not asked before its Retry-After is over, and then by one request", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = status(429, { "retry-after": "20" })
+      const caller = yield* gate()
+      assert.strictEqual(yield* caller.outcome("a"), "503 server-error")
+      assert.strictEqual(yield* caller.outcome("b"), "503 cooling-down")
+      const wait = yield* retryAfter(caller, "c")
+      assert.isAtLeast(wait, 20)
+      assert.isAtMost(wait, 25)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* retryAfter(caller, "c"), wait - 10)
+      yield* TestClock.adjust("9999 millis")
+      assert.strictEqual(yield* caller.outcome("d"), "503 cooling-down")
+      assert.strictEqual(endpoint.asked.length, 1)
+
+      yield* TestClock.adjust("6 seconds")
+      const { answer, held } = holding()
+      endpoint.answer = answer
+      const probe = yield* Effect.forkChild(caller.outcome("e"))
+      yield* settle
+      assert.strictEqual(yield* caller.outcome("f"), "503 cooling-down")
+      assert.strictEqual(endpoint.asked.length, 2)
+      held[0]!.answer(active()())
+      assert.strictEqual(yield* Fiber.join(probe), "admitted")
+      endpoint.answer = active()
+      assert.strictEqual(yield* caller.outcome("f"), "admitted")
+    }))
+
+  it.effect("[T-AUD-10b] waits longer after each probe that fails, up to a minute", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = status(500)
+      const caller = yield* gate()
+      yield* Effect.forEach(invented(3, "first"), caller.outcome)
+      const waits: Array<number> = []
+      for (let at = 0; at < 9; at++) {
+        const wait = yield* retryAfter(caller, `rejected-${at}`)
+        waits.push(wait)
+        yield* TestClock.adjust(wait * 1_000)
+        const before = endpoint.asked.length
+        yield* caller.outcome(`probe-${at}`)
+        assert.strictEqual(endpoint.asked.length, before + 1)
+      }
+      waits.forEach((wait, at) => {
+        const least = Math.min(2 ** at, 60)
+        assert.isAtLeast(wait, least)
+        assert.isAtMost(wait, Math.ceil(least * 1.2))
+      })
+    }))
+
+  it.effect("[T-AUD-10b] is asked again for a Retry-After that is out of proportion after a minute", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = status(503, { "retry-after": "99999" })
+      const caller = yield* gate()
+      yield* caller.outcome("a")
+      assert.isAtMost(yield* retryAfter(caller, "b"), 72)
+    }))
+
+  it.effect("[T-AUD-10b] follows the pauses of Freshness", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = status(500)
+      const caller = yield* Effect.provideContext(
+        gate(),
+        yield* Layer.build(Layer.succeed(Freshness.Freshness, {
+          ...(yield* Freshness.Freshness),
+          minBackoff: (yield* Freshness.Freshness).maxBackoff
+        }))
+      )
+      yield* Effect.forEach(invented(3), caller.outcome)
+      assert.isAtLeast(yield* retryAfter(caller, "b"), 60)
+    }))
+
+  it.effect("[T-AUD-10b] one failure among good answers stops nothing", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      const caller = yield* gate()
+      for (const at of [1, 2, 3, 4, 5]) {
+        endpoint.answer = status(500)
+        assert.strictEqual(yield* caller.outcome(`failing-${at}`), "503 server-error")
+        endpoint.answer = active()
+        assert.strictEqual(yield* caller.outcome(`fine-${at}`), "admitted")
+      }
+    }))
+
+  it.effect("[T-AUD-10c] tokens that crash it stop no token that verified before", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = goodOr(status(500))
+      const caller = yield* gate({ tokenCache: { introspection: 0 } })
+      assert.strictEqual(yield* caller.outcome("good"), "admitted")
+      yield* Effect.forEach(invented(100, "poison"), caller.outcome)
+      assert.strictEqual(yield* caller.outcome("poison"), "503 cooling-down")
+      assert.strictEqual(yield* caller.outcome("good-2"), "503 cooling-down")
+      assert.strictEqual(yield* caller.outcome("good"), "admitted")
+    }))
+
+  it.effect("[T-AUD-10c] rejected credentials of this server stop all requests, after one of each kind", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      const caller = yield* gate({ tokenCache: { introspection: 0 } })
+      assert.strictEqual(yield* caller.outcome("good"), "admitted")
+      endpoint.answer = status(401)
+      assert.strictEqual(yield* caller.outcome("a"), "503 client-rejected")
+      assert.strictEqual(yield* caller.outcome("b"), "503 cooling-down")
+      assert.strictEqual(yield* caller.outcome("good"), "503 client-rejected")
+      assert.strictEqual(yield* caller.outcome("good"), "503 cooling-down")
+      assert.strictEqual(endpoint.asked.length, 3)
+    }))
+
+  // Firewalls answer 403 to tokens such as `../../etc/passwd`, and some endpoints 401 to tokens that they do not know.
+  it.effect.each<readonly [string, () => Response]>([
+    ["401", () => Response.json({ active: false, error: "invalid_token" }, { status: 401 })],
+    ["403", status(403)]
+  ])(
+    "[T-AUD-10i] an invented token that is answered %s stops no token that verified before",
+    ([, answer]) =>
+      Effect.gen(function*() {
+        const { endpoint, gate } = yield* world
+        endpoint.answer = goodOr(answer)
+        const caller = yield* gate({ tokenCache: { introspection: 0 } })
+        assert.strictEqual(yield* caller.outcome("good"), "admitted")
+        for (let at = 0; at < 5; at++) {
+          yield* caller.outcome(`../../etc/passwd/${at}`)
+          assert.strictEqual(yield* caller.outcome("good"), "admitted")
+          yield* TestClock.adjust("2 minutes")
+        }
+      })
+  )
+
+  it.effect.each<readonly [string, () => Response | "refuse"]>([
+    ["400", status(400)],
+    ["403", status(403)],
+    ["500", status(500)],
+    ["no connection", () => "refuse"]
+  ])(
+    "[T-AUD-10i] tokens that are answered %s stop no new caller while the endpoint works",
+    ([, answer]) =>
+      Effect.gen(function*() {
+        const { endpoint, gate } = yield* world
+        endpoint.answer = goodOr(answer)
+        const caller = yield* gate({ tokenCache: { introspection: 0 } })
+        assert.strictEqual(yield* caller.outcome("good"), "admitted")
+        for (let at = 0; at < 5; at++) {
+          assert.strictEqual(yield* caller.outcome("good"), "admitted")
+          yield* Effect.forEach(invented(10, `poison-${at}`), caller.outcome)
+          assert.strictEqual(yield* caller.outcome(`good-new-${at}`), "admitted")
+          yield* TestClock.adjust("30 seconds")
+        }
+        // They draw from the limit on tokens that are not active.
+        const before = endpoint.asked.length
+        yield* Effect.forEach(invented(1_000, "flood"), caller.outcome)
+        assert.strictEqual(endpoint.asked.length, before + 100)
+        assert.strictEqual(yield* caller.outcome("good"), "admitted")
+      })
+  )
+
+  it.effect("[T-AUD-10i] that stops working is spared as soon as it fails at a token that verified before", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      const caller = yield* gate({ tokenCache: { introspection: 0 } })
+      yield* Effect.forEach(["good", "good"], caller.outcome)
+      endpoint.answer = status(500)
+      yield* caller.outcome("good")
+      const before = endpoint.asked.length
+      yield* Effect.forEach(invented(1_000), caller.outcome)
+      assert.strictEqual(endpoint.asked.length, before + 3)
+    }))
+
+  it.effect("[T-AUD-10b] cools down in real time, whatever is done to the wall clock", () =>
+    steppingClock.use((step) =>
+      Effect.gen(function*() {
+        const { endpoint, gate } = yield* world
+        endpoint.answer = status(429, { "retry-after": "20" })
+        const caller = yield* gate()
+        yield* caller.outcome("a")
+        yield* step(steppingClock.hourBack)
+        endpoint.answer = goodOr(inactive)
+        assert.strictEqual(yield* caller.outcome("good"), "503 cooling-down")
+        yield* TestClock.adjust("25 seconds")
+        assert.strictEqual(yield* caller.outcome("good"), "admitted")
+      })
+    ))
+
+  it.effect("[T-AUD-10a] is spared where requests may not wait for each other (workerd)", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = status(500)
+      const caller = yield* Effect.provideService(gate(), Sharing, false)
+      yield* Effect.forEach(invented(100), caller.outcome)
+      assert.strictEqual(endpoint.asked.length, 3)
+      yield* TestClock.adjust("2 seconds")
+      // A request that is cut off takes its probe along: the next one comes when its time is over.
+      endpoint.answer = () => "hang"
+      const lost = yield* Effect.forkChild(caller.outcome("lost"))
+      yield* settle
+      assert.strictEqual(yield* caller.outcome("next"), "503 cooling-down")
+      yield* Fiber.interrupt(lost)
+      endpoint.answer = active()
+      assert.strictEqual(yield* caller.outcome("next"), "admitted")
+    }))
+
+  it.effect("[T-AUD-10d] a look-up of one's own is held to the same", () =>
+    Effect.gen(function*() {
+      const { gate } = yield* world
+      let asked = 0
+      const lookUp: Introspection.LookUp["lookUp"] = () => {
+        asked++
+        return Effect.never
+      }
+      const caller = yield* gate({ server: { introspection: { lookUp } } })
+      const fibers = yield* Effect.forEach(invented(1_000), (_) => Effect.forkChild(caller.outcome(_)))
+      yield* settle
+      yield* TestClock.adjust("8 seconds")
+      yield* Effect.forEach(fibers, Fiber.join)
+      assert.isAtMost(asked, 64)
+    }))
+})
+
+describe("an endpoint that works", () => {
+  it.effect("[T-AUD-10e] is asked about few of 1,000 invented tokens", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = goodOr(inactive)
+      const caller = yield* gate()
+      const outcomes = yield* Effect.forEach(invented(1_000), caller.outcome)
+      assert.strictEqual(endpoint.asked.length, 100)
+      assert.strictEqual(countOf(outcomes, "401 inactive"), 100)
+      assert.strictEqual(countOf(outcomes, "503 overloaded"), 900)
+      yield* TestClock.adjust("1 second")
+      yield* Effect.forEach(invented(100, "again"), caller.outcome)
+      assert.strictEqual(endpoint.asked.length, 110)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* caller.outcome("good"), "admitted")
+    }))
+
+  it.effect("[T-AUD-10e] is asked about few of 1,000 invented tokens that come at once", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = goodOr(inactive)
+      const caller = yield* gate()
+      yield* Effect.forEach(invented(1_000), caller.outcome, { concurrency: "unbounded" })
+      assert.isAtMost(endpoint.asked.length, 100 + 64)
+    }))
+
+  it.effect("[T-AUD-10e] is asked about few of 1,000 that come at once where requests may not wait (workerd)", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = goodOr(inactive)
+      const caller = yield* Effect.provideService(gate(), Sharing, false)
+      yield* Effect.forEach(invented(1_000), caller.outcome, { concurrency: "unbounded" })
+      assert.strictEqual(endpoint.asked.length, 100)
+      // What was reserved for good tokens, and for requests that were cut off, comes back.
+      yield* TestClock.adjust("20 seconds")
+      const outcomes = yield* Effect.forEach(invented(90, "good"), caller.outcome, { concurrency: "unbounded" })
+      assert.strictEqual(countOf(outcomes, "admitted"), 90)
+      assert.strictEqual(countOf(yield* Effect.forEach(invented(300, "good-2"), caller.outcome), "admitted"), 300)
+    }))
+
+  it.effect("[T-AUD-10e] is asked about any number of tokens that are good", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = active()
+      const caller = yield* gate()
+      const outcomes = yield* Effect.forEach(invented(1_000, "new"), caller.outcome)
+      assert.strictEqual(countOf(outcomes, "admitted"), 1_000)
+    }))
+
+  it.effect("[T-AUD-10e] a token that verified before needs no share of what invented ones use up", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = goodOr(inactive)
+      const caller = yield* gate({ tokenCache: { introspection: 0 } })
+      assert.strictEqual(yield* caller.outcome("good"), "admitted")
+      yield* Effect.forEach(invented(1_000), caller.outcome)
+      assert.strictEqual(yield* caller.outcome("good"), "admitted")
+      // Once it is inactive it is one of the others.
+      endpoint.answer = inactive
+      assert.strictEqual(yield* caller.outcome("good"), "401 inactive")
+      yield* TestClock.adjust("5 seconds")
+      yield* Effect.forEach(invented(1_000, "again"), caller.outcome)
+      assert.strictEqual(yield* caller.outcome("good"), "503 overloaded")
+    }))
+
+  it.effect("[T-AUD-10e] its limit is an option", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = inactive
+      const introspection = { ...secret, inactiveLimit: { burst: 5, perSecond: 2 } }
+      const caller = yield* gate({ server: { introspection } })
+      yield* Effect.forEach(invented(100), caller.outcome)
+      assert.strictEqual(endpoint.asked.length, 5)
+      yield* TestClock.adjust("1 second")
+      yield* Effect.forEach(invented(100, "again"), caller.outcome)
+      assert.strictEqual(endpoint.asked.length, 7)
+    }))
+
+  it.effect.each<readonly [unknown]>([
+    [0],
+    [null],
+    [{ burst: 0 }],
+    [{ burst: 1.5 }],
+    [{ perSecond: 0 }],
+    [{ perSecond: Number.POSITIVE_INFINITY }],
+    [{ perSecond: Number.NaN }],
+    [{ perMinute: 1 }]
+  ])("[T-AUD-10e] a limit of %j fails the layer", ([inactiveLimit]) =>
+    Effect.gen(function*() {
+      const { gate } = yield* world
+      const introspection = { ...secret, inactiveLimit } as Introspection.Options
+      const error: AuthError.AuthConfigError = yield* Effect.flip(gate({ server: { introspection } }))
+      assert.match(error.option, /^authorizationServers\[0\]\.introspection\.inactiveLimit/)
+    }))
+
+  it.effect("[T-AUD-10f] with 1,200 invented tokens in line, a token that verified before is asked about at once", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = active({ exp: start + 86_400 })
+      const caller = yield* gate({ tokenCache: { introspection: 0 } })
+      assert.strictEqual(yield* caller.outcome("good"), "admitted")
+      const { answer, held } = holding()
+      endpoint.answer = answer
+      const shed: Array<string> = []
+      const fibers = yield* Effect.forEach(
+        invented(1_200),
+        (token) => Effect.forkChild(Effect.tap(caller.outcome(token), (_) => Effect.sync(() => shed.push(_))))
+      )
+      yield* settle
+      // What finds no place in the line hears so at once.
+      assert.isAtMost(held.length, 64)
+      assert.isAtLeast(shed.length, 800)
+      assert.deepStrictEqual([...new Set(shed)], ["503 overloaded"])
+      const good = yield* Effect.forkChild(caller.outcome("good"))
+      yield* settle
+      const request = held.find(({ token }) => token === "good")
+      assert.isDefined(request)
+      request!.answer(active({ exp: start + 86_400 })())
+      assert.strictEqual(yield* Fiber.join(good), "admitted")
+      yield* TestClock.adjust("8 seconds")
+      yield* Effect.forEach(fibers, Fiber.join)
+    }))
+
+  it.effect("[T-AUD-10f] a line that would take too long is not joined", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      const { answer, held } = holding()
+      endpoint.answer = answer
+      const caller = yield* gate()
+      // The endpoint takes 4 seconds for each.
+      for (const token of invented(10, "slow")) {
+        const fiber = yield* Effect.forkChild(caller.outcome(token))
+        yield* settle
+        yield* TestClock.adjust("4 seconds")
+        held.pop()!.answer(active({ exp: start + 86_400 })())
+        yield* Fiber.join(fiber)
+      }
+      const outcomes: Array<string> = []
+      const fibers = yield* Effect.forEach(invented(200), (token) =>
+        Effect.forkChild(Effect.tap(caller.outcome(token), (_) => Effect.sync(() => outcomes.push(_)))))
+      yield* settle
+      assert.isAtLeast(countOf(outcomes, "503 overloaded"), 100)
+      yield* TestClock.adjust("8 seconds")
+      yield* Effect.forEach(fibers, Fiber.join)
+    }))
+})
+
+describe("401 about an inactive token", () => {
+  it.effect("[T-AUD-10g] with exactly {\"active\": false} is the answer of a server that uses statuses", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = () => Response.json({ active: false }, { status: 401 })
+      const caller = yield* gate()
+      assert.strictEqual(yield* caller.outcome("a"), "401 inactive")
+      endpoint.answer = active()
+      assert.strictEqual(yield* caller.outcome("b"), "admitted")
+    }))
+
+  it.effect.each<readonly [string, () => Response]>([
+    ["another member", () => Response.json({ active: false, error: "invalid_client" }, { status: 401 })],
+    ["active: true", () => Response.json({ active: true }, { status: 401 })],
+    ["a text", () => Response.json({ active: "false" }, { status: 401 })],
+    ["a list", () => Response.json([{ active: false }], { status: 401 })],
+    ["no JSON type", () => new Response(`{"active":false}`, { status: 401 })],
+    ["nothing", () => new Response("", { status: 401 })],
+    ["403", () => Response.json({ active: false }, { status: 403 })]
+  ])("[T-AUD-10g] with %s is a rejection of this server's credentials", ([, answer]) =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = answer
+      assert.strictEqual(yield* (yield* gate()).outcome("a"), "503 client-rejected")
+    }))
+
+  it.effect("[T-AUD-10g] is no answer where signed answers are demanded", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = () => Response.json({ active: false }, { status: 401 })
+      const caller = yield* gate({ server: { introspection: { ...secret, signedAnswers: true } } })
+      assert.strictEqual(yield* caller.outcome("a"), "503 client-rejected")
+    }))
+})

@@ -1,0 +1,313 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Redacted, Result } from "effect"
+import { Algorithm, type AuthError, AuthorizationServer } from "effect-mcp-auth"
+
+const option = "authorizationServers[1]"
+
+const make = (input: unknown) => AuthorizationServer.make(input as AuthorizationServer.Input, option)
+
+/** What the types forbid may still come out of a file or from JavaScript: it must be an error and no exception. */
+const rejected = (input: unknown): AuthError.AuthConfigError => {
+  const made = make(input)
+  if (Result.isSuccess(made)) assert.fail(`accepted ${JSON.stringify(input)}`)
+  return made.failure
+}
+
+const issuer = "https://auth.test"
+
+describe("the issuer", () => {
+  it.each([
+    "https://auth.test",
+    "https://auth.test/",
+    "https://auth.test/tenant",
+    "https://auth.test/tenant/",
+    "https://auth.test:8443/a/b",
+    "https://AUTH.test"
+  ])("%s is kept to the letter", (input) => {
+    const server = Result.getOrThrow(make(input))
+    assert.strictEqual(server.issuer, input)
+    assert.deepStrictEqual(server.tokenIssuers, [input])
+    assert.deepStrictEqual([...server.algorithms], [...Algorithm.all])
+    assert.isFalse(server.allowInsecureHttp)
+    assert.deepStrictEqual(Result.getOrThrow(make({ issuer: input })), server)
+  })
+
+  it.each([
+    ["CFG-08 issuer \"not a valid url\": construction fails", "not a valid url"],
+    ["CFG-08 issuer 123: construction fails", 123],
+    ["issuer empty", ""],
+    ["issuer without a scheme", "auth.test"],
+    ["issuer as a path", "/auth"],
+    ["issuer null", null],
+    ["issuer a list", [issuer]]
+  ])("%s", (_, input) => {
+    const error = rejected({ issuer: input })
+    assert.strictEqual(error.reason, "malformed")
+    assert.strictEqual(error.option, `${option}.issuer`)
+    assert.match(error.fix, /is no absolute URL; write one such as https:/)
+  })
+
+  it.each([123, null, undefined, [], true, {}])("CFG-08 %j in place of a server: construction fails", (input) => {
+    const error = rejected(input)
+    assert.strictEqual(error.reason, "malformed")
+    assert.strictEqual(error.option, `${option}.issuer`)
+  })
+
+  it.each([
+    "https://auth.test?tenant=1",
+    "https://auth.test#x",
+    "https://user@auth.test",
+    "https://user:password@auth.test"
+  ])("%s has what RFC 8414 §2 forbids", (input) => {
+    const error = rejected(input)
+    assert.strictEqual(error.reason, "malformed")
+    assert.include(error.fix, "without user, query or fragment")
+  })
+})
+
+/** What no issuer and no endpoint may be written as, though a URL parser accepts and repairs it. */
+const repaired: ReadonlyArray<string> = [
+  "https://auth.test/#",
+  "https://auth.test#",
+  "https://@auth.test",
+  "https://:@auth.test",
+  "https://:secret@auth.test/",
+  "https://auth.test:/",
+  "https:auth.test",
+  "https:/auth.test",
+  "https:///auth.test",
+  "https:\\\\auth.test",
+  "https://auth.test\\tenant",
+  " https://auth.test",
+  "https://auth.test ",
+  "https://auth.test/\n",
+  "https://au\tth.test",
+  "\u0000https://auth.test",
+  "https://auth.test/%2e%2e/x",
+  "https://auth.test/a/../b",
+  "https://auth.test/./",
+  "https://auth.test/a b",
+  "https://auth.test/ä",
+  "https://äuth.test",
+  "https://2130706433",
+  "https://127.1",
+  "https://auth.test:0443"
+]
+
+describe("[T-AUD-31] identifiers that a URL parser would repair", () => {
+  it.each([...repaired, "https://auth.test/?", "https://auth.test?", "https://auth.test/?#"])(
+    "[T-AUD-31] %j is not accepted as an issuer",
+    (input) => {
+      const error = rejected(input)
+      assert.strictEqual(error.reason, "malformed")
+      assert.strictEqual(error.option, `${option}.issuer`)
+      assert.include(error.fix, "without user, query or fragment")
+    }
+  )
+
+  it.each(repaired)("[T-AUD-31] %j is not accepted as the URL of an endpoint", (url) => {
+    for (const name of ["metadataUrl", "jwksUri"]) {
+      const error = rejected({ issuer: "https://auth.test", [name]: url })
+      assert.strictEqual(error.reason, "malformed")
+      assert.strictEqual(error.option, `${option}.${name}`)
+    }
+    const introspection = { clientId: "a", clientSecret: Redacted.make("b"), endpoint: url }
+    assert.strictEqual(
+      rejected({ issuer: "https://auth.test", introspection }).option,
+      `${option}.introspection.endpoint`
+    )
+  })
+
+  it.each([
+    "https://auth.test",
+    "https://auth.test/",
+    "https://auth.test:443/openam/oauth2",
+    "https://AUTH.test/adfs",
+    "https://auth.test./x",
+    "https://auth.test:8443/tenant/",
+    "https://auth.test/realms/a%20b",
+    "https://auth.test/a|b",
+    "https://xn--uth-pla.test"
+  ])("[T-AUD-31] %s is accepted", (input) => {
+    assert.isTrue(Result.isSuccess(make(input)))
+    assert.isTrue(Result.isSuccess(make({ issuer: "https://auth.test", jwksUri: `${input}?p=1` })))
+  })
+})
+
+describe("plain http", () => {
+  it.each([
+    "http://localhost",
+    "http://localhost:9000/tenant",
+    "http://auth.localhost",
+    "http://127.0.0.1:9000",
+    "http://127.8.9.1",
+    "http://[::1]:9000"
+  ])("CFG-07 http issuer on this machine: %s is accepted", (input) => assert.isTrue(Result.isSuccess(make(input))))
+
+  it.each([
+    "http://auth.test",
+    "http://localhost.evil.test",
+    "http://127.0.0.1.evil.test",
+    "http://10.0.0.1",
+    "http://0.0.0.0",
+    "http://[::]",
+    "http://[::ffff:127.0.0.1]",
+    "http://128.0.0.1",
+    "ftp://localhost",
+    "ws://localhost",
+    "file:///etc/passwd",
+    "data:application/json,{}",
+    "javascript:alert(1)"
+  ])("CFG-07 http issuer outside localhost: %s, construction fails", (input) => {
+    const error = rejected(input)
+    assert.strictEqual(error.reason, "insecure")
+    assert.strictEqual(error.option, `${option}.issuer`)
+    assert.include(error.fix, "must be https")
+    assert.include(error.fix, "allowInsecureHttp")
+  })
+
+  it("CFG-07 http issuer outside localhost: the switch of its own name lets it in", () => {
+    const input = {
+      issuer: "http://keycloak:8080/realms/todos",
+      [AuthorizationServer.allowInsecureHttp]: true as const
+    }
+    assert.isTrue(Result.getOrThrow(make(input)).allowInsecureHttp)
+    // It opens plain http, and no other scheme.
+    assert.strictEqual(rejected({ ...input, issuer: "ftp://keycloak" }).reason, "insecure")
+    assert.strictEqual(rejected({ ...input, [AuthorizationServer.allowInsecureHttp]: "true" }).reason, "insecure")
+    assert.strictEqual(rejected({ issuer: input.issuer, allowInsecureHttp: true }).reason, "insecure")
+  })
+
+  it.each(["metadataUrl", "jwksUri"])("%s is held to the same", (name) => {
+    for (const url of ["http://auth.test/x", "file:///x"]) {
+      const error = rejected({ issuer, [name]: url })
+      assert.deepStrictEqual([error.reason, error.option], ["insecure", `${option}.${name}`])
+    }
+    for (const url of ["x", "", 1]) {
+      const error = rejected({ issuer, [name]: url })
+      assert.deepStrictEqual([error.reason, error.option], ["malformed", `${option}.${name}`])
+    }
+    assert.isTrue(Result.isSuccess(make({ issuer, [name]: "https://elsewhere.test/x" })))
+  })
+})
+
+describe("where its documents are", () => {
+  it("DISC-01 issuer without path: both well-known URLs at the origin", () => {
+    for (const input of [issuer, `${issuer}/`]) {
+      assert.deepStrictEqual(Result.getOrThrow(make(input)).metadataUrls, [
+        "https://auth.test/.well-known/oauth-authorization-server",
+        "https://auth.test/.well-known/openid-configuration"
+      ])
+    }
+  })
+
+  it("DISC-03 issuer with a path: RFC 8414 insertion, OpenID insertion, OpenID appending", () => {
+    assert.deepStrictEqual(Result.getOrThrow(make("https://auth.test/tenant/1")).metadataUrls, [
+      "https://auth.test/.well-known/oauth-authorization-server/tenant/1",
+      "https://auth.test/.well-known/openid-configuration/tenant/1",
+      "https://auth.test/tenant/1/.well-known/openid-configuration"
+    ])
+  })
+
+  it("DISC-04 issuer with a path, OpenID style: no doubled slash when the issuer ends in one", () => {
+    assert.deepStrictEqual(
+      Result.getOrThrow(make("https://auth.test/tenant/")).metadataUrls,
+      Result.getOrThrow(make("https://auth.test/tenant")).metadataUrls
+    )
+  })
+
+  it("metadataUrl replaces them, given metadata asks none", () => {
+    const metadataUrl = "https://elsewhere.test/metadata"
+    assert.deepStrictEqual(Result.getOrThrow(make({ issuer, metadataUrl })).metadataUrls, [metadataUrl])
+    assert.deepStrictEqual(Result.getOrThrow(make({ issuer, metadata: { issuer } })).metadataUrls, [])
+  })
+
+  it("CFG-05 both metadata and metadataUrl: construction fails", () => {
+    const error = rejected({ issuer, metadata: { issuer }, metadataUrl: "https://auth.test/metadata" })
+    assert.deepStrictEqual([error.reason, error.option], ["conflict", `${option}.metadata`])
+    assert.include(error.fix, "metadata or metadataUrl, not both")
+  })
+
+  it("CFG-05 both keys and the URI of keys: construction fails", () => {
+    const error = rejected({ issuer, jwks: { keys: [] }, jwksUri: "https://auth.test/jwks" })
+    assert.deepStrictEqual([error.reason, error.option], ["conflict", `${option}.jwks`])
+    assert.include(error.fix, "jwks or jwksUri, not both")
+  })
+
+  it("metadata given must be metadata, and of this issuer to the letter", () => {
+    for (const metadata of [null, 1, "x", [], {}, { issuer: 1 }, { issuer, jwks_uri: 1 }]) {
+      const error = rejected({ issuer, metadata })
+      assert.deepStrictEqual([error.reason, error.option], ["malformed", `${option}.metadata`])
+    }
+    for (const other of [`${issuer}/`, "https://AUTH.test", "https://auth.test:443"]) {
+      const error = rejected({ issuer, metadata: { issuer: other } })
+      assert.deepStrictEqual([error.reason, error.option], ["conflict", `${option}.metadata`])
+      assert.include(error.fix, issuer)
+    }
+  })
+})
+
+describe("algorithms", () => {
+  it.each([
+    ["CFG-01 HS256 together with a JWKS URI: construction fails", { jwksUri: "https://auth.test/jwks" }, "HS256"],
+    ["CFG-01 HS512 together with a JWKS URI: construction fails", { jwksUri: "https://auth.test/jwks" }, "HS512"],
+    ["CFG-02 HS256 with a PEM public key: construction fails", { jwks: "-----BEGIN PUBLIC KEY-----" }, "HS256"],
+    ["none", {}, "none"],
+    ["a name in small letters", {}, "rs256"],
+    ["an encryption", {}, "RSA-OAEP"],
+    ["a name that every object has", {}, "constructor"],
+    ["a number", {}, 256]
+  ])("%s", (_, rest, algorithm) => {
+    for (const algorithms of [[algorithm], ["RS256", algorithm]]) {
+      const error = rejected({ issuer, ...rest, algorithms })
+      assert.deepStrictEqual([error.reason, error.option], ["insecure", `${option}.algorithms`])
+      assert.include(error.fix, "RS256")
+      assert.include(error.fix, `${algorithm} is none`)
+    }
+  })
+
+  it.each([[[]], ["RS256"], [{ 0: "RS256", length: 1 }]])("%j is no list of them", (algorithms) => {
+    const error = rejected({ issuer, algorithms })
+    assert.strictEqual(error.option, `${option}.algorithms`)
+  })
+
+  it("fewer than all, and both names of Ed25519 with either", () => {
+    assert.deepStrictEqual([...Result.getOrThrow(make({ issuer, algorithms: ["ES256"] })).algorithms], ["ES256"])
+    for (const name of ["EdDSA", "Ed25519"]) {
+      const server = Result.getOrThrow(make({ issuer, algorithms: [name] }))
+      assert.deepStrictEqual([...server.algorithms], ["EdDSA", "Ed25519"])
+    }
+  })
+})
+
+describe("tokenIssuers", () => {
+  it.each([[[]], [[""]], [[issuer, ""]], [[1]], ["https://sts.test"], [{ length: 1, 0: "x" }]])(
+    "%j is no list of iss values",
+    (tokenIssuers) => {
+      const error = rejected({ issuer, tokenIssuers })
+      assert.deepStrictEqual([error.reason, error.option], ["malformed", `${option}.tokenIssuers`])
+      assert.include(error.fix, "at least one iss value")
+    }
+  )
+
+  it("are kept to the letter, and need not be URLs", () => {
+    const tokenIssuers = ["https://sts.test/1/", "accounts.test"]
+    assert.deepStrictEqual(Result.getOrThrow(make({ issuer, tokenIssuers })).tokenIssuers, tokenIssuers)
+  })
+})
+
+describe("what no type has looked at", () => {
+  it.each([null, 1, "auth0", true, [], {}, { issues: "x" }])("profile %j is none", (profile) => {
+    for (const input of [{ issuer, profile }, { profile }]) {
+      const error = rejected(input)
+      assert.deepStrictEqual([error.reason, error.option], ["malformed", `${option}.profile`])
+      assert.include(error.fix, "Profiles")
+    }
+  })
+
+  it.each([null, 1, "https://auth.test/introspect", true])("introspection %j is none", (introspection) => {
+    const error = rejected({ issuer, introspection })
+    assert.deepStrictEqual([error.reason, error.option], ["malformed", `${option}.introspection`])
+    assert.include(error.fix, "clientId")
+  })
+})

@@ -1,0 +1,89 @@
+/** A gate with tenants, and the issuers of the server and of two tenants, in memory. */
+import { Context, Effect, Layer, Result } from "effect"
+import { AddressGuard, AuthLayer, type AuthorizationServer, Gate, Tenants } from "effect-mcp-auth"
+import { TestIssuer } from "effect-mcp-auth/testing"
+import { HttpClient } from "effect/http"
+import { TestClock } from "effect/testing"
+import { resource, start } from "../introspection/answers.ts"
+
+/** A client in memory: the names of its hosts are in no DNS. */
+export const inMemory = (client: HttpClient.HttpClient) =>
+  Layer.merge(Layer.succeed(HttpClient.HttpClient, client), Layer.succeed(AddressGuard.Resolver, undefined))
+
+/** What a request says beside its token. */
+export interface Sent {
+  readonly headers?: Readonly<Record<string, string>>
+  readonly path?: string
+  /** What the router matched. */
+  readonly params?: Readonly<Record<string, string>>
+}
+
+type Found = ReturnType<Tenants.Options["authorizationServers"]>
+
+/** A server with an issuer of its own, and one of each tenant. */
+export const setup = (
+  id: Tenants.TenantId,
+  options: Partial<Tenants.Options> & {
+    readonly change?: (tenant: string, found: Found) => Found
+    readonly layer?: Partial<Omit<AuthLayer.Common<readonly ["todos:read"]>, "scopes" | "tenants">>
+  } = {}
+) =>
+  Effect.gen(function*() {
+    yield* TestClock.setTime(start * 1000)
+    const acme = yield* TestIssuer.make({ issuer: "https://acme.test", resource })
+    const bolt = yield* TestIssuer.make({ issuer: "https://bolt.test", resource })
+    const others = [acme.issuer, bolt.issuer]
+    const own = yield* TestIssuer.make({ issuer: "https://own.test", resource, others })
+    const issuers = { own, acme, bolt }
+    const lookedUp: Array<string> = []
+    const servers: Record<string, ReadonlyArray<AuthorizationServer.Input>> = {
+      acme: ["https://acme.test"],
+      bolt: [{ issuer: "https://bolt.test" }]
+    }
+    const { change, layer, ...rest } = options
+    const context = yield* Layer.build(
+      AuthLayer.layerServices({
+        resource,
+        authorizationServers: ["https://own.test"],
+        scopes: ["todos:read"],
+        ...layer,
+        tenants: {
+          id,
+          authorizationServers: (tenant) => {
+            lookedUp.push(tenant)
+            const found: Found = Effect.sync(() => (servers[tenant] ?? []).map((_) => structuredCloneOf(_)))
+            return change === undefined ? found : change(tenant, found)
+          },
+          ...rest
+        }
+      } as AuthLayer.Options<readonly ["todos:read"]>).pipe(
+        Layer.provide(inMemory(own.client))
+      )
+    )
+    const gate = Context.get(context, Gate.AuthLayer)
+    const ask = (token: string | undefined, { headers = {}, params = {}, path }: Sent = {}) =>
+      gate.authenticate({
+        method: "POST",
+        header: (name) => headers[name],
+        authorization: token === undefined ? [] : [`Bearer ${token}`],
+        path,
+        routeParameter: (name) => Object.hasOwn(params, name) ? params[name] : undefined
+      })
+    /** The principal, or the rejection. */
+    const result = (token: string | undefined, sent?: Sent) => Effect.map(Effect.result(ask(token, sent)), Result.merge)
+    const outcome = (token: string | undefined, sent?: Sent) =>
+      ask(token, sent).pipe(
+        Effect.as("admitted"),
+        Effect.catch(({ reason, status }) => Effect.succeed(`${status} ${reason}`))
+      )
+    const token = (name: keyof typeof issuers, claims: Record<string, unknown> = {}, audience?: string) =>
+      issuers[name].issuer.mint({ claims, expiresIn: "1 hour", ...(audience === undefined ? {} : { audience }) })
+    return { ask, gate, issuers, lookedUp, outcome, result, servers, token }
+  })
+
+// Equal by structure, never the same object: as it comes from a database.
+const structuredCloneOf = (input: AuthorizationServer.Input): AuthorizationServer.Input =>
+  typeof input === "string" ? input : { ...input }
+
+export const header = Tenants.fromHeader("X-Tenant")
+export const of = (tenant: string) => ({ headers: { "x-tenant": tenant } })

@@ -1,0 +1,526 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Duration, Effect, Fiber, Redacted, Result, Schema } from "effect"
+import { AuthError, Principal, type Rejection, TokenCache, TokenVerifier } from "effect-mcp-auth"
+import { TestClock } from "effect/testing"
+import { createHash } from "node:crypto"
+import { sha256, viaWebCrypto } from "../../../src/crypto/Sha256.ts"
+import * as monotonic from "../../../src/store/MonotonicTime.ts"
+import { active, secret, start, world } from "../introspection/answers.ts"
+
+const settle = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+
+/** What a request that comes now knows of the time. */
+const present = Clock.clockWith((clock) => Effect.succeed({ clock, since: clock.monotonicTimeNanosUnsafe() }))
+
+describe("JWTs in a full memory", () => {
+  const world = (capacity: number) => {
+    const verified: Array<string> = []
+    const verifier = TokenVerifier.make((credentials) =>
+      Clock.clockWith((clock) => {
+        const now = clock.currentTimeMillisUnsafe()
+        const token = Redacted.value(credentials.token)
+        verified.push(nameOf(token))
+        const principal = Principal.make({
+          issuer: "https://auth.test",
+          subject: "alice",
+          clientId: undefined,
+          scopes: new Set(),
+          granted: new Set(),
+          audience: [],
+          expiresAt: now / 1000 + 3600,
+          claims: {},
+          token: credentials.token
+        })
+        return Effect.succeed(TokenCache.reusable(principal, {
+          from: now,
+          until: now + Duration.toMillis("1 hour"),
+          freshUntil: monotonic.millisOf(clock) + Duration.toMillis("5 minutes"),
+          isCurrent: () => true
+        }))
+      })
+    )
+    const cache = TokenCache.make(verifier, Result.getOrThrow(TokenCache.settings({ capacity })))
+    return {
+      cache,
+      verified,
+      recalls: (name: string) =>
+        Effect.map(present, (now) => cache.recall(`Bearer ${tokenOf(name)}`, now) !== undefined),
+      bring: (name: string) => cache.verify({ scheme: "Bearer", token: Redacted.make(tokenOf(name)) })
+    }
+  }
+  const tokenOf = (name: string) =>
+    `eyJhbGciOiJSUzI1NiJ9.${Buffer.from(name).toString("base64url")}.${
+      createHash("sha512").update(name).digest("base64url")
+    }${"x".repeat(40)}${createHash("sha256").update(name).digest("base64url")}`
+  const nameOf = (token: string) => Buffer.from(token.split(".")[1]!, "base64url").toString()
+
+  it.effect("those that come but once push out none that comes again", () =>
+    Effect.gen(function*() {
+      const { bring, recalls, verified } = world(2)
+      yield* bring("a")
+      yield* bring("b")
+      for (let n = 0; n < 1000; n++) yield* bring(`once-${n}`)
+      assert.isTrue((yield* recalls("a")) && (yield* recalls("b")))
+      yield* bring("a")
+      assert.strictEqual(verified.filter((name) => name === "a").length, 1)
+    }))
+
+  it.effect("one that comes again finds a place, and what was not used lately leaves it", () =>
+    Effect.gen(function*() {
+      const { bring, recalls } = world(2)
+      yield* bring("a")
+      yield* bring("b")
+      assert.isTrue(yield* recalls("a"))
+      yield* bring("c")
+      assert.isFalse(yield* recalls("c"))
+      yield* bring("c")
+      assert.isTrue((yield* recalls("c")) && (yield* recalls("a")))
+      assert.isFalse(yield* recalls("b"))
+    }))
+
+  it.effect("the place of one that has ended is free at once", () =>
+    Effect.gen(function*() {
+      const { bring, recalls } = world(1)
+      yield* bring("a")
+      yield* TestClock.adjust("5 minutes")
+      yield* bring("b")
+      assert.isTrue(yield* recalls("b"))
+      assert.isFalse(yield* recalls("a"))
+    }))
+
+  it.effect("a token with the end of another one is not taken for it", () =>
+    Effect.gen(function*() {
+      const { bring, cache, recalls, verified } = world(2)
+      const forged = `${tokenOf("mallory").slice(0, -50)}${tokenOf("a").slice(-50)}`
+      yield* bring("a")
+      assert.isUndefined(cache.recall(`Bearer ${forged}`, yield* present))
+      assert.isTrue(yield* recalls("a"))
+      yield* cache.verify({ scheme: "Bearer", token: Redacted.make(forged) })
+      assert.deepStrictEqual(verified, ["a", "mallory"])
+      yield* cache.invalidate({ token: Redacted.make(tokenOf("a")) })
+      assert.isDefined(cache.recall(`Bearer ${forged}`, yield* present))
+      assert.isFalse(yield* recalls("a"))
+    }))
+
+  it.effect("only the very line that presents a token recalls it", () =>
+    Effect.gen(function*() {
+      const { bring, cache } = world(2)
+      yield* bring("a")
+      const now = yield* present
+      const token = tokenOf("a")
+      const recalled = [
+        `Bearer ${token}`,
+        `bearer ${token}`,
+        `Bearer  ${token}`,
+        `DPoP   ${token}`,
+        `Bearer ${token} `,
+        ` Bearer ${token}`,
+        `Bearer ${token},Bearer ${token}`,
+        `Bearer x${token.slice(1)}`,
+        token
+      ].filter((line) => cache.recall(line, now) !== undefined)
+      assert.deepStrictEqual(recalled, [`Bearer ${token}`])
+    }))
+
+  it.effect("what is inactive rejects no token with the same end", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const inactive = TokenVerifier.make((credentials) => {
+        asked.push(nameOf(Redacted.value(credentials.token)))
+        return Effect.fail(new AuthError.InvalidToken({ reason: "inactive" }))
+      })
+      const cache = TokenCache.make(inactive, Result.getOrThrow(TokenCache.settings()))
+      const forged = `${tokenOf("mallory").slice(0, -50)}${tokenOf("a").slice(-50)}`
+      const verify = (token: string) => Effect.flip(cache.verify({ scheme: "Bearer", token: Redacted.make(token) }))
+      for (const token of [forged, forged, tokenOf("a"), tokenOf("a")]) yield* verify(token)
+      assert.deepStrictEqual(asked, ["mallory", "a"])
+    }))
+})
+
+describe("introspected tokens", () => {
+  it.effect("INTR-17: one request for a token, one for another", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      const caller = yield* gate()
+      for (const token of ["a", "a", "b", "a", "b"]) assert.strictEqual(yield* caller.outcome(token), "admitted")
+      assert.deepStrictEqual(endpoint.asked.map((_) => _.form.get("token")), ["a", "b"])
+    }))
+
+  it.effect("T-INTR-03: what was revoked is noticed within the time that answers are remembered", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      const caller = yield* gate()
+      assert.strictEqual(yield* caller.outcome("a"), "admitted")
+      endpoint.answer = () => Response.json({ active: false })
+      yield* TestClock.adjust("59999 millis")
+      assert.strictEqual(yield* caller.outcome("a"), "admitted")
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(yield* caller.outcome("a"), "401 inactive")
+    }))
+
+  it.effect("INTR-20 T-INTR-03: nothing is remembered past exp, whatever the time to live", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = active({ exp: start + 60 })
+      const caller = yield* gate({ tokenCache: { introspection: "300 seconds" } })
+      assert.strictEqual(yield* caller.outcome("a"), "admitted")
+      yield* TestClock.adjust("59 seconds")
+      assert.strictEqual(yield* caller.outcome("a"), "admitted")
+      assert.strictEqual(endpoint.asked.length, 1)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* caller.outcome("a"), "401 expired")
+      assert.strictEqual(endpoint.asked.length, 2)
+    }))
+
+  it.effect("INTR-18: an inactive token is remembered for 5 seconds, and only by itself", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = () => Response.json({ active: false })
+      const caller = yield* gate()
+      for (let n = 0; n < 3; n++) assert.strictEqual(yield* caller.outcome("a"), "401 inactive")
+      assert.strictEqual(endpoint.asked.length, 1)
+      endpoint.answer = active()
+      assert.strictEqual(yield* caller.outcome("b"), "admitted")
+      yield* TestClock.adjust("4999 millis")
+      assert.strictEqual(yield* caller.outcome("a"), "401 inactive")
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(yield* caller.outcome("a"), "admitted")
+    }))
+
+  it.effect("rejections for another reason are not remembered", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = active({ aud: "https://other.test" })
+      const caller = yield* gate()
+      assert.strictEqual(yield* caller.outcome("a"), "401 audience")
+      endpoint.answer = active()
+      assert.strictEqual(yield* caller.outcome("a"), "admitted")
+    }))
+
+  it.effect("INTR-21: no more tokens than the capacity; the least recently used goes first", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      const caller = yield* gate({ tokenCache: { capacity: 2 } })
+      for (const token of ["a", "b", "a", "c", "a", "b"]) yield* caller.outcome(token)
+      assert.deepStrictEqual(endpoint.asked.map((_) => _.form.get("token")), ["a", "b", "c", "b"])
+    }))
+
+  it.effect("INTR-21: made-up tokens push out neither good ones nor each other without bound", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = ({ form }) =>
+        form.get("token")?.startsWith("good") === true ? active()() : Response.json({ active: false })
+      const introspection = { ...secret, inactiveLimit: { burst: 2_000 } }
+      const caller = yield* gate({ tokenCache: { capacity: 2 }, server: { introspection } })
+      yield* caller.outcome("good")
+      for (let n = 0; n < 1100; n++) yield* caller.outcome(`bad-${n}`)
+      const before = endpoint.asked.length
+      yield* caller.outcome("good")
+      assert.strictEqual(endpoint.asked.length, before)
+      yield* caller.outcome("bad-1099")
+      assert.strictEqual(endpoint.asked.length, before)
+      yield* caller.outcome("bad-0")
+      assert.strictEqual(endpoint.asked.length, before + 1)
+    }))
+
+  it.effect("INTR-23: nobody can change what the next request gets", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = active({ act: { sub: "x" }, groups: ["a"] })
+      const caller = yield* gate()
+      const attempts: ReadonlyArray<(principal: any) => void> = [
+        (_) => (_.subject = "mallory"),
+        (_) => (_.claims.sub = "mallory"),
+        (_) => (_.claims.act.sub = "mallory"),
+        (_) => _.claims.groups.push("admin"),
+        (_) => _.audience.push("x"),
+        (_) => _.scopes.add("todos:write"),
+        (_) => _.granted.delete("todos:read"),
+        (_) => _.scopes.clear(),
+        (_) => (_.scopes.has = () => true)
+      ]
+      for (const attempt of attempts) {
+        const principal = yield* caller.present("a")
+        assert.throws(() => attempt(principal), TypeError)
+      }
+      const principal = (yield* caller.present("a")) as Principal
+      assert.strictEqual(endpoint.asked.length, 1)
+      assert.strictEqual(principal.subject, "alice")
+      assert.deepStrictEqual([...principal.scopes], ["todos:read"])
+      assert.deepStrictEqual(principal.claims["groups"], ["a"])
+      assert.strictEqual(String(Redacted.value(principal.token)), "a")
+    }))
+
+  it.effect.each<TokenCache.Options>([{ capacity: 0 }, { introspection: 0 }])(
+    "INTR-24 T-INTR-03: %j remembers nothing",
+    (tokenCache) =>
+      Effect.gen(function*() {
+        const { endpoint, gate } = yield* world
+        const caller = yield* gate({ tokenCache })
+        yield* caller.outcome("a")
+        yield* caller.outcome("a")
+        assert.strictEqual(endpoint.asked.length, 2)
+      })
+  )
+
+  it.effect.each<readonly [option: string, TokenCache.Options]>([
+    ["capacity", { capacity: -1 }],
+    ["capacity", { capacity: 1.5 }],
+    ["capacity", { capacity: Number.POSITIVE_INFINITY }],
+    ["jwt", { jwt: "-1 seconds" }],
+    ["jwt", { jwt: "2 hours" }],
+    ["introspection", { introspection: -1 }],
+    ["introspection", { introspection: "soon" as "1 second" }],
+    ["inactive", { inactive: "1 hour" }]
+  ])("INTR-24: a wrong %s fails the layer", ([option, tokenCache]) =>
+    Effect.gen(function*() {
+      const { gate } = yield* world
+      assert.strictEqual((yield* Effect.flip(gate({ tokenCache }))).option, `tokenCache.${option}`)
+    }))
+
+  it.effect("a clock that is set back makes a token that has not begun wait again", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = active({ nbf: start + 30 })
+      const caller = yield* gate()
+      assert.strictEqual(yield* caller.outcome("a"), "admitted")
+      yield* TestClock.setTime((start - 1) * 1000)
+      assert.strictEqual(yield* caller.outcome("a"), "401 not-yet-valid")
+    }))
+
+  it.effect("is one per layer: what one remembers, another asks about", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      const [one, other] = [yield* gate(), yield* gate({ resource: "https://server.test/other" })]
+      assert.strictEqual(yield* one.outcome("a"), "admitted")
+      assert.strictEqual(yield* other.outcome("a"), "401 audience")
+      assert.strictEqual(endpoint.asked.length, 2)
+    }))
+})
+
+describe("JWTs", () => {
+  it.effect("are remembered until their end, and at most for 5 minutes", () =>
+    Effect.gen(function*() {
+      const { gate, issuer } = yield* world
+      const caller = yield* gate()
+      const token = yield* issuer.mint({ expiresIn: "1 hour" })
+      const first = yield* caller.present(token)
+      assert.strictEqual(yield* caller.present(token), first)
+      yield* TestClock.adjust("299 seconds")
+      assert.strictEqual(yield* caller.present(token), first)
+      yield* TestClock.adjust("1 second")
+      assert.notStrictEqual(yield* caller.present(token), first)
+
+      const brief = yield* issuer.mint({ expiresIn: "2 seconds" })
+      assert.strictEqual(yield* caller.outcome(brief), "admitted")
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(yield* caller.outcome(brief), "401 expired")
+    }))
+
+  it.effect("the tolerance counts for what is remembered as for what is not", () =>
+    Effect.gen(function*() {
+      const { gate, issuer } = yield* world
+      const caller = yield* gate({ clockTolerance: "10 seconds" })
+      const token = yield* issuer.mint({ expiresIn: "2 seconds" })
+      const first = yield* caller.present(token)
+      yield* TestClock.adjust("11 seconds")
+      assert.strictEqual(yield* caller.present(token), first)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* caller.outcome(token), "401 expired")
+    }))
+
+  it.effect("are forgotten when their key leaves the set, which requests from memory keep fresh", () =>
+    Effect.gen(function*() {
+      const { gate, issuer } = yield* world
+      const caller = yield* gate({ tokenCache: { jwt: "1 hour" } })
+      const token = yield* issuer.mint({ expiresIn: "1 hour" })
+      const first = yield* caller.present(token)
+      yield* issuer.takeRequests
+
+      // Three quarters of ten minutes: a request from memory starts the refresh, and does not wait for it.
+      yield* TestClock.adjust("450 seconds")
+      assert.strictEqual(yield* caller.present(token), first)
+      yield* settle
+      assert.deepStrictEqual((yield* issuer.takeRequests).map((_) => _.url), [issuer.jwksUri])
+      assert.strictEqual(yield* caller.present(token), first)
+
+      yield* issuer.rotateKeys
+      yield* TestClock.adjust("450 seconds")
+      yield* caller.present(token)
+      yield* settle
+      assert.strictEqual(yield* caller.present(token), first)
+
+      yield* issuer.withdrawOldKeys
+      yield* TestClock.adjust("450 seconds")
+      yield* caller.present(token)
+      yield* settle
+      assert.strictEqual(yield* caller.outcome(token), "401 unknown-key")
+    }))
+
+  it.effect("survive an outage of the key set as long as keys do, and not a moment longer", () =>
+    Effect.gen(function*() {
+      const { gate, issuer } = yield* world
+      const caller = yield* gate({ tokenCache: { jwt: "1 hour" } })
+      const token = yield* issuer.mint({ expiresIn: "48 hours" })
+      assert.strictEqual(yield* caller.outcome(token), "admitted")
+      yield* issuer.fail({ _tag: "Status", status: 503 })
+      yield* TestClock.adjust("59 minutes")
+      assert.strictEqual(yield* caller.outcome(token), "admitted")
+      yield* TestClock.adjust("24 hours")
+      assert.strictEqual(yield* caller.outcome(token), "503 server-error")
+    }))
+})
+
+describe("invalidate", () => {
+  it.effect("forgets a token, a subject, a session, everything, and nothing else", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = ({ form }) => {
+        const [sub, sid] = (form.get("token") ?? "").split(".")
+        return active({ sub, sid })()
+      }
+      const tokens = ["alice.s1", "alice.s2", "bob.s1", "bob.s3"]
+      const caller = yield* gate()
+      const remembered = Effect.gen(function*() {
+        const before = endpoint.asked.length
+        for (const token of tokens) assert.strictEqual(yield* caller.outcome(token), "admitted")
+        return tokens.filter((_) => !endpoint.asked.slice(before).some(({ form }) => form.get("token") === _))
+      })
+      const after = (target: TokenCache.Target) => Effect.andThen(caller.gate.invalidate(target), remembered)
+      assert.deepStrictEqual(yield* remembered, [])
+      assert.deepStrictEqual(yield* remembered, tokens)
+      assert.deepStrictEqual(yield* after({ token: Redacted.make("bob.s3") }), ["alice.s1", "alice.s2", "bob.s1"])
+      assert.deepStrictEqual(yield* after({ subject: "alice" }), ["bob.s1", "bob.s3"])
+      assert.deepStrictEqual(yield* after({ session: "s1" }), ["alice.s2", "bob.s3"])
+      assert.deepStrictEqual(yield* after({ subject: "alice", issuer: "https://other.test" }), tokens)
+      assert.deepStrictEqual(yield* after({ session: "s1", issuer: "https://issuer.test" }), ["alice.s2", "bob.s3"])
+      assert.deepStrictEqual(yield* after("everything"), [])
+    }))
+
+  it.effect("also forgets that a token was inactive", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = () => Response.json({ active: false })
+      const caller = yield* gate()
+      assert.strictEqual(yield* caller.outcome("a"), "401 inactive")
+      endpoint.answer = active()
+      yield* caller.gate.invalidate({ token: Redacted.make("a") })
+      assert.strictEqual(yield* caller.outcome("a"), "admitted")
+    }))
+
+  it.effect("an answer that was under way is not remembered", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      let release = (_: Response) => {}
+      endpoint.answer = () => new Promise((resolve) => (release = resolve))
+      const caller = yield* gate()
+      const fiber = yield* Effect.forkChild(caller.outcome("a"))
+      yield* settle
+      yield* caller.gate.invalidate({ subject: "alice" })
+      release(active()())
+      assert.strictEqual(yield* Fiber.join(fiber), "admitted")
+      endpoint.answer = () => Response.json({ active: false })
+      assert.strictEqual(yield* caller.outcome("a"), "401 inactive")
+    }))
+})
+
+describe("the revocation hook", () => {
+  it.effect("is asked on every request, and rejects what is remembered", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      const revoked = new Set<string | undefined>()
+      const asked: Array<string | undefined> = []
+      const caller = yield* gate({
+        revocation: ({ subject }) => {
+          asked.push(subject)
+          return Effect.succeed(revoked.has(subject))
+        }
+      })
+      assert.strictEqual(yield* caller.outcome("a"), "admitted")
+      assert.strictEqual(yield* caller.outcome("a"), "admitted")
+      revoked.add("alice")
+      assert.strictEqual(yield* caller.outcome("a"), "401 revoked")
+      assert.strictEqual(endpoint.asked.length, 1)
+      assert.deepStrictEqual(asked, ["alice", "alice", "alice"])
+    }))
+
+  it.effect("that fails is an outage", () =>
+    Effect.gen(function*() {
+      const { gate } = yield* world
+      const caller = yield* gate({
+        revocation: () =>
+          Effect.fail(
+            new AuthError.AuthorizationServerUnavailable({ reason: "network", issuer: "redis", retryAfter: 1 })
+          )
+      })
+      const rejection = (yield* caller.present("a")) as Rejection.Rejection
+      assert.strictEqual(rejection.status, 503)
+    }))
+})
+
+describe("TokenCache", () => {
+  const principal = (token: string) =>
+    Principal.of({
+      issuer: "https://issuer.test",
+      subject: token,
+      clientId: undefined,
+      scopes: new Set(),
+      granted: new Set(),
+      audience: [],
+      expiresAt: 10,
+      claims: {},
+      token: Redacted.make(token) as Redacted.Redacted<any>,
+      owner: "",
+      key: ""
+    })
+  const settings = Result.getOrThrow(TokenCache.settings())
+  const credentials = (token: string) => ({ scheme: "Bearer", token: Redacted.make(token) }) as const
+
+  it.effect("asks a verifier that says nothing of reuse every time", () =>
+    Effect.gen(function*() {
+      let count = 0
+      const cache = TokenCache.make(
+        TokenVerifier.make(({ token }) => {
+          count++
+          return Effect.succeed(principal(Redacted.value(token)))
+        }),
+        settings
+      )
+      yield* cache.verify(credentials("a"))
+      yield* cache.verify(credentials("a"))
+      assert.strictEqual(count, 2)
+    }))
+
+  it.effect.prop("never mixes up two tokens, and never outlives until", {
+    tokens: Schema.Array(Schema.String),
+    millis: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1000 }))
+  }, ({ millis, tokens }) =>
+    Effect.gen(function*() {
+      const cache = TokenCache.make(
+        TokenVerifier.make(({ token }) =>
+          Effect.succeed(
+            TokenCache.reusable(principal(Redacted.value(token)), { from: 0, until: 1_000_000, freshUntil: millis })
+          )
+        ),
+        { ...settings, inactive: Duration.zero }
+      )
+      yield* TestClock.setTime(0)
+      // Strings with lone surrogates have the bytes of others, and take their places in turns.
+      const haveOwnBytes = tokens.every((token) => !/\p{Surrogate}/u.test(token))
+      const first = new Map<string, unknown>()
+      for (const token of tokens) {
+        const found = yield* cache.verify(credentials(token))
+        assert.strictEqual(found.subject, token)
+        if (first.has(token) && millis > 0 && haveOwnBytes) assert.strictEqual(found, first.get(token))
+        first.set(token, found)
+      }
+      yield* TestClock.setTime(millis)
+      for (const token of tokens) assert.notStrictEqual(yield* cache.verify(credentials(token)), first.get(token))
+    }))
+
+  it("keys by the whole SHA-256, whichever way the platform computes it", async () => {
+    const expected = createHash("sha256").update("abc").digest("base64url")
+    assert.strictEqual(await sha256("abc"), expected)
+    assert.strictEqual(await viaWebCrypto("abc"), expected)
+  })
+})

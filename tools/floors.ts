@@ -1,0 +1,193 @@
+/**
+ * The floors of the source: what each folder may import. `oxlint.config.ts` makes rules of this table, and
+ * `test/floors.test.ts` proves them.
+ *
+ * A folder imports itself, the `internal/` folder below it, and what its row lists. Everything else is an error, so a new
+ * folder or package needs a row or an entry here first.
+ */
+export interface Floor {
+  /** Below `src/`. The last row that matches a file decides. */
+  readonly folder: string
+  /** The folders whose files it may import, besides its own. */
+  readonly ours: ReadonlyArray<string> | "everything"
+  /** Patterns of the packages that it may import. */
+  readonly packages: ReadonlyArray<string>
+  /** Patterns of the packages that it may import as types only. */
+  readonly packagesAsTypes?: ReadonlyArray<string>
+  /** Said with the error. */
+  readonly why: string
+}
+
+const effect = ["effect/[A-Z]*", "effect/crypto/[A-Z]*", "effect/encoding/[A-Z]*"]
+const http = ["effect/http/[A-Z]*"]
+const httpClient = ["effect/http/FetchHttpClient", "effect/http/HttpClient*"]
+const sdks = ["@modelcontextprotocol/**"]
+
+/** From a token to a principal, in the order of its folders. */
+const verification = [
+  "verification/claims",
+  "verification/keys",
+  "verification/issuers",
+  "verification/tokens",
+  "verification/introspection",
+  "verification/dpop",
+  "verification/revocation",
+  "verification/tenants"
+]
+const ground = ["protocol", "crypto", "store", "outbound"]
+
+/** A provider, a server or a token, examined: in the order of its folders. */
+const provider = [
+  "provider/report",
+  "provider/probe",
+  "provider/facts",
+  "provider/profiles",
+  "provider/check",
+  "provider/doctor",
+  "provider/token"
+]
+
+export const floors: ReadonlyArray<Floor> = [
+  {
+    folder: "protocol",
+    ours: [],
+    packages: [
+      "effect/[A-Z]*",
+      "effect/encoding/[A-Z]*",
+      "effect/http/Headers",
+      "effect/http/Url",
+      "effect/http/UrlParams"
+    ],
+    why: "protocol is pure: it imports nothing of ours outside it, and nothing that does I/O."
+  },
+  {
+    folder: "crypto",
+    ours: ["protocol"],
+    packages: [...effect, "jose"],
+    why: "crypto knows protocol, effect and jose."
+  },
+  {
+    folder: "store",
+    ours: ["protocol"],
+    packages: effect,
+    packagesAsTypes: ["effect/persistence/[A-Z]*"],
+    why: "store knows protocol and effect. The author supplies stores: their modules load database clients."
+  },
+  {
+    folder: "outbound",
+    ours: ["protocol", "crypto", "store"],
+    packages: [...effect, ...httpClient],
+    why: "outbound knows protocol, crypto, store and effect's HTTP client: no principal, no gate, no server."
+  },
+  {
+    folder: "verification",
+    ours: [...ground, ...verification],
+    packages: [...effect, ...httpClient],
+    packagesAsTypes: ["effect/persistence/[A-Z]*"],
+    why: "verification knows the floors below it and effect: no HTTP server, no MCP, no jose (that is crypto)."
+  },
+  ...verification.map((folder, index): Floor => ({
+    folder,
+    // An authorization server carries its introspection, and its verifier runs it.
+    ours: [
+      ...ground,
+      "verification",
+      ...verification.slice(0, index),
+      ...(folder === "verification/issuers" || folder === "verification/tokens" ? ["verification/introspection"] : [])
+    ],
+    packages: folder === "verification/dpop" ? [...effect, ...httpClient, "jose"] : [...effect, ...httpClient],
+    packagesAsTypes: ["effect/persistence/[A-Z]*"],
+    why: `${folder} knows the floors below verification, and of verification the folders before it: ` +
+      `${verification.slice(0, index).join(", ") || "none"}.`
+  })),
+  {
+    folder: "authorization",
+    ours: ["protocol", "crypto", "store", "verification", ...verification],
+    packages: [...effect, "effect/http/Headers", "jose"],
+    packagesAsTypes: ["effect/ai/[A-Z]*"],
+    why: "authorization knows protocol, crypto, store, verification and effect: no host, no path, no SDK."
+  },
+  {
+    folder: "composition",
+    ours: [...ground, "verification", ...verification, "authorization"],
+    packages: [...effect, ...httpClient],
+    why: "composition makes a gate of options: no host, no SDK."
+  },
+  {
+    folder: "servers/host",
+    ours: ["protocol", "crypto", "store", "verification", "verification/tokens", "authorization"],
+    packages: [...effect, ...http],
+    why: "What hosts share knows protocol, crypto, verification, authorization and effect: no adapter, no SDK."
+  },
+  {
+    folder: "servers/effect",
+    ours: [...ground, "verification", ...verification, "authorization", "composition", "servers/host"],
+    packages: [...effect, ...http],
+    why: "The adapter of Effect's router knows the floors below it and effect."
+  },
+  {
+    folder: "servers/mcp",
+    ours: ["protocol", "verification", "authorization", "servers/host", "servers/effect"],
+    packages: [...effect, ...http, "effect/ai/[A-Z]*"],
+    why: "The adapter of Effect's McpServer knows the floors below it, effect and effect/ai."
+  },
+  ...["servers/node", "servers/fetch"].map((folder): Floor => ({
+    folder,
+    ours: ["protocol", "verification", "authorization", "composition", "servers/host", "servers/effect"],
+    packages: [...effect, ...http],
+    why: "An adapter knows the floors below it and effect: no other adapter, no SDK."
+  })),
+  {
+    folder: "servers/sdk",
+    ours: ["protocol", "verification", "authorization", "composition", "servers/host", "servers/effect"],
+    packages: [...effect, ...http],
+    why: "What both SDK adapters share knows no SDK."
+  },
+  ...["servers/sdk-v1", "servers/sdk-v2"].map((folder): Floor => ({
+    folder,
+    ours: ["protocol", "verification", "authorization", "composition", "servers/host", "servers/effect", "servers/sdk"],
+    packages: [...effect, ...http, ...sdks],
+    why: "An SDK adapter knows the floors below it, effect and its SDK: no other adapter."
+  })),
+  {
+    folder: "client",
+    ours: [...ground, "verification", "verification/claims", "verification/keys", "verification/issuers"],
+    packages: [...effect, ...httpClient],
+    why: "client knows the floors below verification, the principal and authorization servers: no server."
+  },
+  {
+    folder: "provider",
+    ours: provider,
+    packages: [],
+    why: "The index of provider gathers its folders."
+  },
+  ...provider.map((folder, index): Floor => ({
+    folder,
+    ours: [...ground, "verification", ...verification, ...provider.slice(0, index)],
+    packages: [...effect, ...httpClient],
+    why: `${folder} knows the floors up to verification, and of provider the folders before it: no server.`
+  })),
+  {
+    folder: "testing",
+    ours: [
+      ...ground,
+      "verification",
+      ...verification,
+      "authorization",
+      "composition",
+      "servers/host",
+      "servers/effect",
+      "servers/node",
+      "servers/fetch",
+      "client",
+      "provider/profiles",
+      "provider/facts",
+      "provider/report",
+      "provider/probe"
+    ],
+    packages: ["effect/[A-Z]*", "effect/*/[A-Z]*", "jose"],
+    why: "testing knows the floors below it, effect and jose: no check, no doctor, no command."
+  },
+  // The command talks to people and to the machine, and nothing imports it.
+  { folder: "cli", ours: "everything", packages: [], why: "" }
+]
