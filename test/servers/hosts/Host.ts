@@ -4,6 +4,7 @@ import type { AuthLayer } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import { type ClientRequest, type IncomingMessage, request as nodeRequest } from "node:http"
+import * as Functions from "./functions.ts"
 
 export const resource = "https://server.test/mcp"
 export const origin = "https://app.test"
@@ -11,7 +12,15 @@ export const origin = "https://app.test"
 /** What a host can be told, in JSON, since one of them runs in another process. */
 export type Settings = Pick<
   AuthLayer.Common<AuthLayer.Scopes>,
-  "anonymous" | "unlisted" | "legacyAuthorizationServerMetadata" | "dpop" | "sessionsPerCaller" | "allowedHosts"
+  | "anonymous"
+  | "unlisted"
+  | "legacyAuthorizationServerMetadata"
+  | "dpop"
+  | "sessionsPerCaller"
+  | "allowedHosts"
+  | "tokenCache"
+  | "clockTolerance"
+  | "revocationInterval"
 >
 
 export const optionsOf = (issuer: string, settings: Settings, at: string = resource) => ({
@@ -54,7 +63,8 @@ export interface Held {
   readonly finish: () => Promise<Answer>
 }
 
-export interface Running {
+/** A server, apart from the functions of its author. */
+export interface Served {
   readonly send: (request: Sent) => Promise<Answer>
   /** Sends the headers, and waits until the gate has seen them: `finish` sends the body. */
   readonly hold: (request: Sent) => Promise<Held>
@@ -64,30 +74,72 @@ export interface Running {
   readonly stop: () => Promise<void>
 }
 
+/** A server, and the functions of its author. */
+export interface Running extends Served {
+  readonly tell: (message: Functions.Message) => Promise<void>
+  /** The decisions since the last time, if the functions keep them. */
+  readonly decisions: () => Promise<ReadonlyArray<Functions.Heard>>
+  /** How often the functions were asked about a token, if they count it. */
+  readonly asked: () => Promise<number>
+}
+
 export interface Host<R extends Running = Running> {
   readonly name: string
-  /** Serves the operations of `TodoServer.scopesOf` behind the gate, at `/mcp`, with the metadata documents. */
-  readonly start: (options: Options, client: HttpClient.HttpClient) => Promise<R>
+  /**
+   * Serves the operations of `TodoServer.scopesOf` behind the gate, at `/mcp`, with the metadata documents. Default of
+   * `functions`: none.
+   */
+  readonly start: (
+    options: Options,
+    client: HttpClient.HttpClient,
+    functions?: Functions.Functions | undefined
+  ) => Promise<R>
+  /** Starts several servers at once, where that takes much less time than one after another. */
+  readonly startAll?:
+    | ((given: ReadonlyArray<Given>, client: HttpClient.HttpClient) => Promise<ReadonlyArray<R>>)
+    | undefined
+  /** Whether it is the gate's options, and not registrations, that say what an operation requires. */
+  readonly hasPolicy?: true | undefined
   /** How this host is asked for a stream that the server keeps open. */
   readonly streams: "GET" | "subscriptions/listen"
   /** How this host's own server answers the DELETE of a session. Default: 204. */
   readonly endOfSession?: number
 }
 
-/** Writes down what runs. */
-export const recorder = () => {
-  let lines: Array<string> = []
-  return {
-    ran: (line: string) => {
-      lines.push(line)
-    },
-    take: () => {
-      const taken = lines
-      lines = []
-      return taken
-    }
-  }
+/** One server of several. */
+export interface Given {
+  readonly options: Options
+  readonly functions: Functions.Name
 }
+
+/** A host in this process, where the options of `start` hold the functions of the author already. */
+export interface Adapter extends Omit<Host, "start" | "startAll"> {
+  readonly start: (
+    options: Options,
+    client: HttpClient.HttpClient,
+    functions: Functions.Functions
+  ) => Promise<Served>
+}
+
+export const withFunctions = (adapter: Adapter): Host => ({
+  ...adapter,
+  start: async (options, client, functions = Functions.make("none")) => ({
+    ...await adapter.start({ ...options, ...functions.options } as Options, client, functions),
+    tell: functions.tell,
+    decisions: async () => functions.decisions(),
+    asked: async () => functions.asked()
+  })
+})
+
+/** Starts a server for each of these, in this order. */
+export const startAll = (
+  host: Host,
+  given: ReadonlyArray<Given>,
+  client: HttpClient.HttpClient
+): Promise<ReadonlyArray<Running>> =>
+  host.startAll === undefined
+    ? Promise.all(given.map(({ functions, options }) => host.start(options, client, Functions.make(functions))))
+    : host.startAll(given, client)
 
 /** Sends to a function from `Request` to `Response`. */
 export const overFetch = (handle: (request: Request) => Response | Promise<Response>) => {
@@ -189,38 +241,35 @@ export const overSocket = (port: number) => {
       body: Buffer.concat(chunks).toString()
     }
   }
+  /** Sends the headers of a request, and its body when it is told to. */
+  const begin = ({ body, headers, method, path }: Sent) => {
+    const request: ClientRequest = nodeRequest({
+      port,
+      host: "127.0.0.1",
+      method,
+      path,
+      agent: false,
+      headers: ["host", "server.test", ...headers.flat(), ...lengthOf(body, undefined)] as never
+    })
+    const answer = new Promise<Answer>((resolve, reject) => {
+      request.on("response", (response) => resolve(read(response)))
+      request.on("error", reject)
+    })
+    request.flushHeaders()
+    const finish = () => {
+      request.end(body)
+      return answer
+    }
+    return { request, answer, finish }
+  }
   return {
-    hold: ({ body, headers, method, path }: Sent): Promise<Held> =>
+    begin,
+    hold: (sent: Sent): Promise<Held> =>
       new Promise((resolve, reject) => {
-        const request: ClientRequest = nodeRequest({
-          port,
-          host: "127.0.0.1",
-          method,
-          path,
-          agent: false,
-          // Node answers `100 Continue` as it hands the request to the server.
-          headers: [
-            "host",
-            "server.test",
-            "expect",
-            "100-continue",
-            ...headers.flat(),
-            ...lengthOf(body, undefined)
-          ] as never
-        })
-        const answer = new Promise<Answer>((resolve, reject) => {
-          request.on("response", (response) => resolve(read(response)))
-          request.on("error", reject)
-        })
-        answer.catch(reject)
-        request.on("continue", () =>
-          resolve({
-            finish: () => {
-              request.end(body)
-              return answer
-            }
-          }))
-        request.flushHeaders()
+        // Node answers `100 Continue` as it hands the request to the server.
+        const begun = begin({ ...sent, headers: [["expect", "100-continue"], ...sent.headers] })
+        begun.answer.catch(reject)
+        begun.request.on("continue", () => resolve(begun))
       }),
     /** Sends, and waits for nothing; the result takes the connection away. */
     leave: ({ body, headers, method, path }: Sent) => {
@@ -261,8 +310,13 @@ const lengthOf = (body: Sent["body"], announced: number | undefined) =>
 
 /** Answers for the issuer outside of Effect. */
 export const fetchFrom = (client: HttpClient.HttpClient) => async (request: Request): Promise<Response> => {
+  const { headers, method, url } = request
+  const body = await request.text()
+  const sent = HttpClientRequest.make(method as "POST")(url, { headers: Object.fromEntries(headers) })
   const exit = await Effect.runPromiseExit(
-    client.execute(HttpClientRequest.get(request.url)).pipe(
+    client.execute(
+      body === "" ? sent : HttpClientRequest.bodyText(sent, body, headers.get("content-type") ?? undefined)
+    ).pipe(
       Effect.flatMap((response) =>
         Effect.map(
           response.text,

@@ -60,7 +60,29 @@ export const answer = (
 
 /** The reply as fetch has it. */
 export const toResponse = ({ body, headers, status }: Reply): Response =>
-  body !== "open" ? new Response(body === "" ? null : body, { status, headers }) : new Response(
-    new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode(": open\n\n")) }),
-    { status, headers }
+  body === "open" ? endless() : new Response(body === "" ? null : body, { status, headers })
+
+/** An event stream that does not end by itself; `closed` is called when it is cancelled. */
+export const endless = (closed: () => void = () => {}): Response =>
+  new Response(
+    new ReadableStream({
+      start: (controller) => controller.enqueue(new TextEncoder().encode(": open\n\n")),
+      cancel: closed
+    }),
+    { headers: { "content-type": "text/event-stream" } }
   )
+
+/** Writes down what runs. */
+export const recorder = () => {
+  let lines: Array<string> = []
+  return {
+    ran: (line: string) => {
+      lines.push(line)
+    },
+    take: () => {
+      const taken = lines
+      lines = []
+      return taken
+    }
+  }
+}

@@ -1,39 +1,33 @@
-import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { TokenVerifier } from "effect-mcp-auth"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { bearer, call, mint } from "./cases.ts"
-import { makeIssuer, type Options, optionsOf } from "./Host.ts"
+import * as Functions from "./functions.ts"
+import { makeIssuer, optionsOf, type Running } from "./Host.ts"
 import { hosts } from "./hosts.ts"
 
-const throws = () => {
-  throw new Error("a secret of the author's function")
-}
+/** Wrong in the configuration, and not in what it does. */
+const reasonOf = (name: Functions.Name) =>
+  /^a verifier that (?:returns|succeeds with) /.test(name) ? "malformed" : "broken"
 
-/** Functions of the user's that break, as a request meets them. */
-const broken: ReadonlyArray<readonly [name: string, options: object]> = [
-  ["a verifier that returns nothing", { verifier: () => TokenVerifier.make((() => undefined) as never) }],
-  ["a verifier that succeeds with nothing", {
-    verifier: () => TokenVerifier.make(() => Effect.succeed(undefined as never))
-  }],
-  ["a verifier that throws", { verifier: () => TokenVerifier.make(throws) }],
-  ["a verifier that dies", { verifier: () => TokenVerifier.make(() => Effect.die("a secret")) }],
-  ["a verifier that dies later", {
-    verifier: () => TokenVerifier.make(() => Effect.andThen(Effect.yieldNow, Effect.die("a secret")))
-  }],
-  ["a verifier that fails with a value of its own", {
-    verifier: () => TokenVerifier.make(() => Effect.fail("a secret") as never)
-  }],
-  ["a revocation that throws", { revocation: throws }],
-  ["a revocation that dies", { revocation: () => Effect.die("a secret") }],
-  ["a revocation that returns nothing", { revocation: () => undefined }]
-]
-
-describe.each(hosts.filter(({ name }) => name !== "workerd"))("$name", (host) => {
-  it.each(broken)("[T-AUD-22a] %s is the same 500 as on every host, and nothing runs", async (_, options) => {
+describe.each(hosts)("$name", (host) => {
+  const names: ReadonlyArray<Functions.Name> = [
+    ...Functions.brokenNames,
+    ...(host.hasPolicy === true ? Functions.brokenOptionNames : [])
+  ]
+  let begin: (name: Functions.Name) => Promise<Running>
+  let token: string
+  let all: ReadonlyArray<Running> = []
+  beforeAll(async () => {
     const { client, issuer } = await makeIssuer()
-    const running = await host.start({ ...optionsOf(issuer.issuer, {}), ...options } as Options, client)
-    const { reader } = await mint(issuer)
-    const { body, headers, status } = await running.send(call(bearer(reader), "list_todos"))
+    const options = optionsOf(issuer.issuer, {})
+    token = (await mint(issuer)).reader
+    all = await host.startAll?.(names.map((functions) => ({ options, functions })), client) ?? []
+    begin = async (name) => all[names.indexOf(name)] ?? host.start(options, client, Functions.make(name))
+  })
+  afterAll(() => Promise.all(all.map((_) => _.stop())))
+
+  it.each(names)("[T-AUD-22a] %s is the same 500 as on every host, and nothing runs", async (name) => {
+    const running = await begin(name)
+    const { body, headers, status } = await running.send(call(bearer(token), "list_todos", [["x-tenant", "acme"]]))
     assert.deepStrictEqual([status, await running.ran()], [500, []])
     assert.deepStrictEqual(JSON.parse(body), {
       error: "server_error",
@@ -43,6 +37,9 @@ describe.each(hosts.filter(({ name }) => name !== "workerd"))("$name", (host) =>
       [headers["content-type"], headers["cache-control"], headers["www-authenticate"]],
       ["application/json", "no-store", undefined]
     )
-    await running.stop()
+    const decisions = (await running.decisions()).map(({ reason, status }) => [reason, status])
+    if (!all.includes(running)) await running.stop()
+    // What a listener that breaks has heard is not known.
+    assert.deepStrictEqual(decisions, name.startsWith("a decision listener") ? [] : [[reasonOf(name), 500]])
   })
 })

@@ -2,26 +2,24 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { serve } from "@hono/node-server"
 import { Context, Effect, Exit, Layer, Schema, Scope } from "effect"
-import { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
+import { Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
-import { HttpClient, HttpRouter } from "effect/http"
-import { build } from "esbuild"
+import { type HttpClient, HttpRouter } from "effect/http"
 import express5 from "express"
 // @ts-expect-error It has no types of its own; those of version 5 will do.
 import express4 from "express4"
 import { Hono } from "hono"
-import { Miniflare } from "miniflare"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { fetchFrom, type Host, type Options, overFetch, overSocket, recorder, type Running } from "./Host.ts"
+import * as Functions from "./functions.ts"
+import { type Adapter, type Given, type Host, type Options, overFetch, overSocket, withFunctions } from "./Host.ts"
 import { sdkHosts } from "./sdkHosts.ts"
+import { layer, layerServices } from "./services.ts"
 import * as TodoServer from "./TodoServer.ts"
-
-const services = (options: Options, client: HttpClient.HttpClient) =>
-  AuthLayer.layerServices(options).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+import * as workers from "./workers.ts"
 
 /* Effect's own server */
 
@@ -47,7 +45,12 @@ const todos = (ran: (line: string) => void) => {
   )
 }
 
-const effectServer = (options: Options, client: HttpClient.HttpClient, ran: (line: string) => void) =>
+const effectServer = (
+  options: Options,
+  client: HttpClient.HttpClient,
+  functions: Functions.Functions,
+  ran: (line: string) => void
+) =>
   McpAuth.layerHttp({
     name: "todos",
     version: "1.0.0",
@@ -56,32 +59,34 @@ const effectServer = (options: Options, client: HttpClient.HttpClient, ran: (lin
     allowSessionTermination: true,
     registrations: todos(ran)
   }).pipe(
-    Layer.provide(AuthLayer.layer(options)),
-    Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+    Layer.provide(layer(options, client, functions))
   )
 
-const effectWeb: Host = {
+const effectWeb: Adapter = {
   name: "Effect, web handler",
   streams: "subscriptions/listen",
-  start: async (options, client) => {
-    const record = recorder()
-    const { dispose, handler } = HttpRouter.toWebHandler(effectServer(options, client, record.ran), {
+  start: async (options, client, functions) => {
+    const record = TodoServer.recorder()
+    const { dispose, handler } = HttpRouter.toWebHandler(effectServer(options, client, functions, record.ran), {
       disableLogger: true
     })
     return { ...overFetch((request) => handler(request)), ran: async () => record.take(), stop: dispose }
   }
 }
 
-const effectSocket: Host = {
+const effectSocket: Adapter = {
   name: "Effect, socket",
   streams: "subscriptions/listen",
-  start: async (options, client) => {
-    const record = recorder()
+  start: async (options, client, functions) => {
+    const record = TodoServer.recorder()
     const node = createServer()
     const scope = Scope.makeUnsafe()
     await Effect.runPromise(
       Layer.buildWithScope(
-        HttpRouter.serve(effectServer(options, client, record.ran), { disableLogger: true, disableListenLog: true })
+        HttpRouter.serve(effectServer(options, client, functions, record.ran), {
+          disableLogger: true,
+          disableListenLog: true
+        })
           .pipe(
             Layer.provide(
               NodeHttpServer.layer(() => node, { host: "127.0.0.1", port: 0, gracefulShutdownTimeout: "1 second" })
@@ -102,30 +107,36 @@ const effectSocket: Host = {
 
 type Handle = (request: Request) => Promise<Response>
 
-const protect = (auth: McpAuthFetch.McpAuthFetch<"todos:read" | "todos:write">, ran: (line: string) => void): Handle =>
+const protect = (
+  auth: McpAuthFetch.McpAuthFetch<"todos:read" | "todos:write">,
+  { policy = TodoServer.requirementOf, tenant }: Functions.Functions,
+  ran: (line: string) => void
+): Handle =>
   auth.protect(
     (request, { body, principal }) =>
       TodoServer.toResponse(TodoServer.answer(request.method, body, principal?.subject, ran)),
-    { policy: TodoServer.requirementOf, metadata: true }
+    { policy, metadata: true, tenant }
   )
 
-const fetchWrapper: Host = {
+const fetchWrapper: Adapter = {
   name: "fetch",
   streams: "GET",
-  start: async (options, client) => {
-    const record = recorder()
-    const auth = await McpAuthFetch.fromLayer(services(options, client))
-    return { ...overFetch(protect(auth, record.ran)), ran: async () => record.take(), stop: auth.dispose }
+  hasPolicy: true,
+  start: async (options, client, functions) => {
+    const record = TodoServer.recorder()
+    const auth = await McpAuthFetch.fromLayer(layerServices(options, client, functions))
+    return { ...overFetch(protect(auth, functions, record.ran)), ran: async () => record.take(), stop: auth.dispose }
   }
 }
 
-const hono: Host = {
+const hono: Adapter = {
   name: "Hono on @hono/node-server",
   streams: "GET",
-  start: async (options, client) => {
-    const record = recorder()
-    const auth = await McpAuthFetch.fromLayer(services(options, client))
-    const handle = protect(auth, record.ran)
+  hasPolicy: true,
+  start: async (options, client, functions) => {
+    const record = TodoServer.recorder()
+    const auth = await McpAuthFetch.fromLayer(layerServices(options, client, functions))
+    const handle = protect(auth, functions, record.ran)
     const app = new Hono()
     app.use(async (c, next) => await auth.metadata(c.req.raw) ?? await next())
     app.all("/mcp", (c) => handle(c.req.raw))
@@ -139,38 +150,16 @@ const hono: Host = {
   }
 }
 
-export const workerd: Host<Running & Pick<ReturnType<typeof overSocket>, "leave">> = {
+const oneWorker = (given: ReadonlyArray<Given>, client: HttpClient.HttpClient) =>
+  workers.start(given.map((server) => ({ kind: "todos", ...server })), client)
+
+export const workerd: Host<workers.RunningWorker> = {
   name: "workerd",
   streams: "GET",
-  start: async (options, client) => {
-    const { outputFiles } = await build({
-      entryPoints: [new URL("worker.ts", import.meta.url).pathname],
-      bundle: true,
-      write: false,
-      format: "esm",
-      target: "es2022",
-      define: { OPTIONS: JSON.stringify(options) },
-      // Not "node", and nothing is external: what is not there at run time cannot hide.
-      platform: "neutral",
-      mainFields: ["module", "main"],
-      conditions: ["effect-mcp-auth/source", "workerd", "import", "default"]
-    })
-    const worker = new Miniflare({
-      modules: true,
-      script: outputFiles[0]!.text,
-      compatibilityDate: "2026-07-01",
-      outboundService: fetchFrom(client) as never,
-      host: "127.0.0.1",
-      port: 0
-    })
-    const { port } = await worker.ready
-    const socket = overSocket(Number(port))
-    return {
-      ...socket,
-      ran: async () => JSON.parse((await socket.send({ method: "GET", path: "/ran", headers: [] })).body),
-      stop: () => worker.dispose()
-    }
-  }
+  hasPolicy: true,
+  start: async (options, client, functions = Functions.make("none")) =>
+    (await oneWorker([{ options, functions: functions.name }], client))[0]!,
+  startAll: oneWorker
 }
 
 /* Node */
@@ -198,14 +187,15 @@ const reply = (res: NodeReply, { body, headers, status }: TodoServer.Reply) => {
   else res.end(body)
 }
 
-const nodeHttp: Host = {
+const nodeHttp: Adapter = {
   name: "node:http",
   streams: "GET",
-  start: async (options, client) => {
-    const record = recorder()
-    const auth = await McpAuthNode.fromLayer(services(options, client))
+  hasPolicy: true,
+  start: async (options, client, functions) => {
+    const record = TodoServer.recorder()
+    const auth = await McpAuthNode.fromLayer(layerServices(options, client, functions))
     const metadata = auth.metadataRouter()
-    const guard = auth.protect({ policy: TodoServer.requirementOf })
+    const guard = auth.protect({ policy: functions.policy ?? TodoServer.requirementOf, tenant: functions.tenant })
     const server = await listen(createServer(async (req, res) => {
       if (await metadata(req, res)) return
       const admission = await guard(req, res)
@@ -216,24 +206,30 @@ const nodeHttp: Host = {
   }
 }
 
-const express = (name: string, framework: typeof express5): Host => ({
+const express = (name: string, framework: typeof express5): Adapter => ({
   name,
   streams: "GET",
-  start: async (options, client) => {
-    const record = recorder()
-    const auth = await McpAuthNode.fromLayer(services(options, client))
+  hasPolicy: true,
+  start: async (options, client, functions) => {
+    const record = TodoServer.recorder()
+    const auth = await McpAuthNode.fromLayer(layerServices(options, client, functions))
     const app = framework()
     app.use(auth.metadataRouter())
-    app.all("/mcp", auth.protect({ policy: TodoServer.requirementOf }), framework.json(), (req, res) => {
-      const { auth } = req as { auth?: McpAuthNode.AuthInfo }
-      reply(res, TodoServer.answer(req.method, req.body, auth?.extra?.["subject"] as string | undefined, record.ran))
-    })
+    app.all(
+      "/mcp",
+      auth.protect({ policy: functions.policy ?? TodoServer.requirementOf, tenant: functions.tenant }),
+      framework.json(),
+      (req, res) => {
+        const { auth } = req as { auth?: McpAuthNode.AuthInfo }
+        reply(res, TodoServer.answer(req.method, req.body, auth?.extra?.["subject"] as string | undefined, record.ran))
+      }
+    )
     const server = await listen(createServer(app))
     return { ...overNode(server), ran: async () => record.take(), stop: () => stop(server, auth) }
   }
 })
 
-export const hosts: ReadonlyArray<Host> = [
+const inProcess: ReadonlyArray<Adapter> = [
   effectWeb,
   effectSocket,
   fetchWrapper,
@@ -241,6 +237,7 @@ export const hosts: ReadonlyArray<Host> = [
   nodeHttp,
   express("Express 4", express4 as unknown as typeof express5),
   express("Express 5", express5),
-  workerd,
   ...sdkHosts
 ]
+
+export const hosts: ReadonlyArray<Host> = [...inProcess.map(withFunctions), workerd]

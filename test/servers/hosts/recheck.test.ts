@@ -1,136 +1,174 @@
-import { afterEach, assert, beforeEach, describe, it, vi } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
-import { Revocations } from "effect-mcp-auth"
+/** Tokens that end while the body of their request comes, or while a stream is open. */
+import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it, vi } from "@effect/vitest"
+import { Effect } from "effect"
+import type { TestIssuer } from "effect-mcp-auth/testing"
 import { ask, bearer, call } from "./cases.ts"
-import { makeIssuer, type Options, optionsOf, type Running, type Sent } from "./Host.ts"
+import type { Message } from "./functions.ts"
+import { type Given, makeIssuer, optionsOf, type Running, type Sent, startAll } from "./Host.ts"
 import { hosts } from "./hosts.ts"
-
-/** A list in memory, as an object that options take. */
-const makeRevocations = () => {
-  const entries = new Map<string, object>()
-  return Revocations.make({
-    getMany: (keys) => Effect.sync(() => keys.map((key) => entries.get(key)) as never),
-    set: (key, value) => Effect.sync(() => void entries.set(key, value))
-  })
-}
 
 /** Long enough that no server in front reads it first. */
 const long = (sent: Sent): Sent => ({ ...sent, body: `${String(sent.body)}${" ".repeat(2000)}` })
 
-const start = async (host: (typeof hosts)[number], options: object = {}) => {
-  const { client, issuer } = await makeIssuer()
-  const running: Running = await host.start({ ...optionsOf(issuer.issuer, {}), ...options } as Options, client)
-  const mint = (given: Parameters<typeof issuer.mint>[0] = {}) => Effect.runPromise(issuer.mint(given))
-  return { running, issuer, mint }
+const expectRejected = async (running: Running, { headers, status }: Awaited<ReturnType<Running["send"]>>) => {
+  assert.deepStrictEqual([status, await running.ran()], [401, []])
+  assert.include(headers["www-authenticate"], "error=\"invalid_token\"")
+  assert.include(headers["www-authenticate"], "resource_metadata=")
 }
 
-const inProcess = hosts.filter(({ name }) => name !== "workerd")
+/** The servers of a host, by what is special about them. */
+const servers = (issuer: string) =>
+  ({
+    cached: { options: optionsOf(issuer, {}), functions: "none" },
+    "not cached": {
+      options: optionsOf(issuer, { tokenCache: { capacity: 0 } }),
+      functions: "a revocation that is counted"
+    },
+    tolerant: { options: optionsOf(issuer, { clockTolerance: "2 minutes" }), functions: "none" },
+    revocations: { options: optionsOf(issuer, {}), functions: "a list of revocations" },
+    switched: { options: optionsOf(issuer, {}), functions: "a verifier and a revocation that the test switches" }
+  }) as const satisfies Record<string, Given>
 
-describe.each(inProcess)("$name, the body complete", (host) => {
-  beforeEach(() => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() })
-  })
-  afterEach(() => {
-    vi.useRealTimers()
-  })
+type Servers = Readonly<Record<keyof ReturnType<typeof servers>, Running>>
 
-  it.each(["cached", "not cached"])("[T-AUD-07a] a token that expired meanwhile is 401, %s", async (cached) => {
-    const { mint, running } = await start(host, cached === "cached" ? {} : { tokenCache: { capacity: 0 } })
-    const token = await mint({ scopes: ["todos:read"], expiresIn: "1 minute" })
-    assert.strictEqual((await running.send(call(bearer(token), "list_todos"))).status, 200)
-    await running.ran()
-    const good = await running.hold(long(call(bearer(token), "list_todos")))
-    assert.strictEqual((await good.finish()).status, 200)
-    await running.ran()
-    for (const name of ["list_todos", "add_todo"]) {
-      const held = await running.hold(long(call(
-        bearer(
-          await mint({
-            scopes: ["todos:read"],
-            expiresIn: "1 minute"
-          })
-        ),
-        name
-      )))
-      vi.setSystemTime(Date.now() + 60_000)
-      const { headers, status } = await held.finish()
-      assert.deepStrictEqual([status, await running.ran()], [401, []])
-      assert.include(headers["www-authenticate"], "error=\"invalid_token\"")
-      assert.include(headers["www-authenticate"], "resource_metadata=")
+describe.each(hosts)("$name", (host) => {
+  let served: Servers
+  let issuer: TestIssuer.TestIssuer["Service"]
+  beforeAll(async () => {
+    const made = await makeIssuer()
+    issuer = made.issuer
+    const given = servers(issuer.issuer)
+    const running = await startAll(host, Object.values(given), made.client)
+    served = Object.fromEntries(Object.keys(given).map((name, index) => [name, running[index]!])) as unknown as Servers
+  })
+  afterAll(() => Promise.all(Object.values(served).map((_) => _.stop())))
+
+  const mint = (given: Parameters<typeof issuer.mint>[0] = {}) =>
+    Effect.runPromise(issuer.mint({ scopes: ["todos:read"], ...given }))
+
+  describe("the body complete", () => {
+    let start: number
+    beforeEach(() => {
+      start = Date.now()
+      vi.useFakeTimers({ toFake: ["Date"], now: start })
+    })
+    afterEach(async () => {
+      vi.useRealTimers()
+      await served.cached.tell({ clock: 0 })
+    })
+
+    /** Sets the wall clock forward, in this process and in that of a host elsewhere. */
+    const advance = async (millis: number) => {
+      vi.setSystemTime(Date.now() + millis)
+      await served.cached.tell({ clock: Date.now() - start })
     }
-    const known = await mint({ scopes: ["todos:read"], expiresIn: "1 minute" })
-    assert.strictEqual((await running.send(call(bearer(known), "list_todos"))).status, 200)
-    await running.ran()
-    const held = await running.hold(long(call(bearer(known), "list_todos")))
-    vi.setSystemTime(Date.now() + 60_000)
-    assert.deepStrictEqual([(await held.finish()).status, await running.ran()], [401, []])
-    await running.stop()
-  })
 
-  it("[T-AUD-07b] a token that was revoked meanwhile is 401", async () => {
-    const revocations = makeRevocations()
-    const { mint, running } = await start(host, { revocation: revocations })
-    const token = await mint({ scopes: ["todos:read"] })
-    assert.strictEqual((await running.send(call(bearer(token), "list_todos"))).status, 200)
-    await running.ran()
-    const held = await running.hold(long(call(bearer(token), "list_todos")))
-    await Effect.runPromise(revocations.revoke({ token: Redacted.make(token) }))
-    const { headers, status } = await held.finish()
-    assert.deepStrictEqual([status, await running.ran()], [401, []])
-    assert.include(headers["www-authenticate"], "error=\"invalid_token\"")
-    await running.stop()
-  })
+    /** A call before, so that the token is cached: then it is verified as soon as the headers come. */
+    const cache = async (running: Running, token: string) => {
+      assert.strictEqual((await running.send(call(bearer(token), "list_todos"))).status, 200)
+      await running.ran()
+    }
 
-  it("[T-AUD-07b] a function is asked again, and its outage is 503", async () => {
-    let answer: Effect.Effect<boolean, never> | "throw" = Effect.succeed(false)
-    const { mint, running } = await start(host, {
-      revocation: () => {
-        if (answer === "throw") throw new Error("broken")
+    /** Sends the headers of a call, and its body once `meanwhile` is over. */
+    const during = async (running: Running, token: string, meanwhile: () => Promise<void>, name = "list_todos") => {
+      const asked = await running.asked()
+      const held = await running.hold(long(call(bearer(token), name)))
+      while (running === served["not cached"] && await running.asked() === asked) {
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      await meanwhile()
+      return held.finish()
+    }
+
+    it.each(["cached", "not cached"] as const)(
+      "[T-AUD-07a] a token that expired meanwhile is 401, %s",
+      async (cached) => {
+        const running = served[cached]
+        for (const name of ["list_todos", "add_todo"]) {
+          const token = await mint({ expiresIn: "1 minute" })
+          await cache(running, token)
+          assert.strictEqual((await during(running, token, async () => {})).status, 200)
+          await running.ran()
+          await expectRejected(running, await during(running, token, () => advance(60_000), name))
+        }
+      }
+    )
+
+    it("[T-AUD-07d] the tolerance of verification holds, and not longer", async () => {
+      const running = served.tolerant
+      const token = await mint({ expiresIn: "1 minute" })
+      await cache(running, token)
+      const within = await during(running, token, () => advance(120_000))
+      assert.deepStrictEqual([within.status, await running.ran()], [200, ["list_todos alice"]])
+      await expectRejected(running, await during(running, token, () => advance(60_000)))
+    })
+
+    it("[T-AUD-07b] a token that was revoked meanwhile is 401", async () => {
+      const running = served.revocations
+      const token = await mint()
+      await cache(running, token)
+      await expectRejected(running, await during(running, token, () => running.tell({ revoke: { token } })))
+    })
+
+    it.each([["revoked", 401], ["throws", 500]] as const)(
+      "[T-AUD-07b] revocation is asked again, which by then says: %s",
+      async (revocation, expected) => {
+        const running = served.switched
+        const token = await mint()
+        await cache(running, token)
+        const { status } = await during(running, token, () => running.tell({ revocation }))
+        assert.deepStrictEqual([status, await running.ran()], [expected, []])
+        await running.tell({ revocation: "valid" })
+      }
+    )
+
+    it("[T-AUD-07c] a token that was invalidated meanwhile is verified again, any other is not", async () => {
+      const running = served.switched
+      const token = await mint()
+      const then = async (...messages: ReadonlyArray<Message>) => {
+        await cache(running, token)
+        const answer = await during(running, token, async () => {
+          for (const message of messages) await running.tell(message)
+        })
+        await running.tell({ verifier: "unchanged" })
         return answer
       }
+      const of = (subject: string): Message => ({ invalidate: { issuer: issuer.issuer, subject } })
+      assert.strictEqual((await then(of("alice"))).status, 200)
+      assert.strictEqual((await then({ verifier: "rejected" }, of("bob"))).status, 200)
+      await running.ran()
+      await expectRejected(running, await then({ verifier: "rejected" }, of("alice")))
+      await expectRejected(running, await then({ verifier: "without scopes" }, of("alice")))
+      await expectRejected(running, await then({ verifier: "rejected" }, { invalidate: { token } }))
     })
-    const token = await mint({ scopes: ["todos:read"] })
-    for (const [then, expected] of [[Effect.succeed(true), 401], ["throw", 500]] as const) {
-      answer = Effect.succeed(false)
-      const held = await running.hold(long(call(bearer(token), "list_todos")))
-      answer = then
-      assert.deepStrictEqual([(await held.finish()).status, await running.ran()], [expected, []])
-    }
-    await running.stop()
   })
-})
 
-const opening = (host: (typeof hosts)[number], token: string): Sent =>
-  host.streams === "GET"
-    ? { method: "GET", path: "/mcp", headers: [...bearer(token), ["accept", "text/event-stream"]] }
-    : ask(bearer(token), "subscriptions/listen", { notifications: { toolsListChanged: true } })
+  describe("an open stream", () => {
+    const opening = (token: string): Sent =>
+      host.streams === "GET"
+        ? { method: "GET", path: "/mcp", headers: [...bearer(token), ["accept", "text/event-stream"]] }
+        : ask(bearer(token), "subscriptions/listen", { notifications: { toolsListChanged: true } })
 
-describe.each(hosts)("$name, an open stream", (host) => {
-  it("[T-AUD-03e] ends when its token is revoked, and no other stream does", async () => {
-    const revocations = makeRevocations()
-    const { issuer, mint, running } = await start(host, { revocation: revocations })
-    const revoke = async (target: Revocations.Target) => {
-      if (host.name !== "workerd") return Effect.runPromise(revocations.revoke(target))
-      await running.send({ method: "POST", path: "/revoke", headers: [], body: JSON.stringify(target) })
-    }
-    const open = async (clientId: string, subject: string) => {
-      const opened = await running.open(opening(host, await mint({ scopes: ["todos:read"], clientId, subject })))
-      assert.strictEqual(opened.status, 200)
-      const stream = { ...opened, isEnded: false }
-      void opened.ended.then(() => {
-        stream.isEnded = true
-      }, () => {})
-      return stream
-    }
-    const one = await open("client-1", "alice")
-    const two = await open("client-2", "alice")
-    const three = await open("client-3", "bob")
-    await revoke({ issuer: issuer.issuer, client: "client-1" })
-    await one.ended
-    assert.deepStrictEqual([two.isEnded, three.isEnded], [false, false])
-    await revoke({ issuer: issuer.issuer, subject: "alice" })
-    await two.ended
-    assert.isFalse(three.isEnded)
-    await running.stop()
+    it("[T-AUD-03e] ends when its token is revoked, and no other stream does", async () => {
+      const running = served.revocations
+      const open = async (clientId: string, subject: string) => {
+        const opened = await running.open(opening(await mint({ clientId, subject })))
+        assert.strictEqual(opened.status, 200)
+        const stream = { ...opened, isEnded: false }
+        void opened.ended.then(() => {
+          stream.isEnded = true
+        }, () => {})
+        return stream
+      }
+      const one = await open("client-1", "alice")
+      const two = await open("client-2", "alice")
+      const three = await open("client-3", "bob")
+      await running.tell({ revoke: { issuer: issuer.issuer, client: "client-1" } })
+      await one.ended
+      assert.deepStrictEqual([two.isEnded, three.isEnded], [false, false])
+      await running.tell({ revoke: { issuer: issuer.issuer, subject: "alice" } })
+      await two.ended
+      assert.isFalse(three.isEnded)
+    })
   })
 })

@@ -7,21 +7,17 @@ import {
   McpServer as McpServerV2,
   WebStandardStreamableHTTPServerTransport as WebTransportV2
 } from "@modelcontextprotocol/server"
-import { Layer } from "effect"
-import { AuthLayer } from "effect-mcp-auth"
 import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
-import { HttpClient } from "effect/http"
 import express from "express"
 import { createServer, type RequestListener, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { type Host, type Options, overFetch, overSocket, recorder } from "./Host.ts"
+import { type Adapter, overFetch, overSocket } from "./Host.ts"
+import { layerServices } from "./services.ts"
+import { recorder } from "./TodoServer.ts"
 
 type Scope = "todos:read" | "todos:write"
 type Ran = (line: string) => void
-
-const services = (options: Options, client: HttpClient.HttpClient) =>
-  AuthLayer.layerServices(options).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
 
 const listen = (server: Server) =>
   new Promise<Server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)))
@@ -74,13 +70,13 @@ const withoutRevision = (request: Request): Request => {
   return new Request(request.url, { method: request.method, headers, signal: request.signal })
 }
 
-const expressV1: Host = {
+const expressV1: Adapter = {
   name: "SDK v1 on Express",
   streams: "GET",
   endOfSession: 200,
-  start: async (options, client) => {
+  start: async (options, client, functions) => {
     const record = recorder()
-    const auth = await SdkV1.fromLayer(services(options, client), { anonymous: options.anonymous })
+    const auth = await SdkV1.fromLayer(layerServices(options, client, functions), { anonymous: options.anonymous })
     const make = () => register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth, record.ran)
     const sessions = new Map<string, StreamableHTTPServerTransport>()
     const specimen = make()
@@ -113,13 +109,13 @@ const expressV1: Host = {
   }
 }
 
-const webV1: Host = {
+const webV1: Adapter = {
   name: "SDK v1 on the web transport",
   streams: "GET",
   endOfSession: 200,
-  start: async (options, client) => {
+  start: async (options, client, functions) => {
     const record = recorder()
-    const auth = await SdkV1.fromLayer(services(options, client), { anonymous: options.anonymous })
+    const auth = await SdkV1.fromLayer(layerServices(options, client, functions), { anonymous: options.anonymous })
     const make = () => register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth, record.ran)
     const sessions = new Map<string, WebTransportV1>()
     const handle = auth.protectFetch(make(), async (request, given) => {
@@ -146,13 +142,13 @@ const webV1: Host = {
   }
 }
 
-const v2: Host = {
+const v2: Adapter = {
   name: "SDK v2",
   streams: "subscriptions/listen",
   endOfSession: 200,
-  start: async (options, client) => {
+  start: async (options, client, functions) => {
     const record = recorder()
-    const auth = await SdkV2.fromLayer(services(options, client), { anonymous: options.anonymous })
+    const auth = await SdkV2.fromLayer(layerServices(options, client, functions), { anonymous: options.anonymous })
     const make = () => register(new McpServerV2({ name: "todos", version: "1.0.0" }), auth as never, record.ran)
     const handler = auth.createMcpHandler(make)
     const sessions = new Map<string, WebTransportV2>()
@@ -181,4 +177,4 @@ const v2: Host = {
   }
 }
 
-export const sdkHosts: ReadonlyArray<Host> = [expressV1, webV1, v2]
+export const sdkHosts: ReadonlyArray<Adapter> = [expressV1, webV1, v2]

@@ -1,41 +1,128 @@
-/** The fetch wrapper in a Worker, as one writes it. Bundled by its host, and run where there is nothing of Node. */
-import { Effect } from "effect"
-import { Revocations } from "effect-mcp-auth"
+/** Servers in a Worker, on the fetch wrapper, as one writes them. Bundled by `workers.ts`, and run where there is nothing of Node. */
+import { Effect, Layer } from "effect"
+import { AuthLayer, Decision } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
+import * as Functions from "./functions.ts"
 import type { Options } from "./Host.ts"
 import * as TodoServer from "./TodoServer.ts"
+import type { Server } from "./workers.ts"
 
-/** Put in by the bundler. */
-declare const OPTIONS: Options
+/** Put in front of the bundle. */
+declare const SERVERS: ReadonlyArray<Server>
 
-let lines: Array<string> = []
-const ran = (line: string) => {
-  lines.push(line)
+interface Served {
+  readonly handle: (request: Request, env: unknown) => Promise<Response>
+  readonly functions: Functions.Functions
+  readonly ran: () => ReadonlyArray<string>
 }
 
-const entries = new Map<string, object>()
-const revocations = Revocations.make({
-  getMany: (keys) => Effect.sync(() => keys.map((key) => entries.get(key)) as never),
-  set: (key, value) => Effect.sync(() => void entries.set(key, value))
-})
+const authOf = (options: Options, { listener, options: own }: Functions.Functions) => {
+  const all = { ...options, ...own } as Options
+  return listener === undefined ? McpAuthFetch.make(all) : McpAuthFetch.fromLayer(
+    AuthLayer.layerServices(all).pipe(Layer.provide(Layer.succeed(Decision.DecisionListener, listener)))
+  )
+}
 
-const auth = await McpAuthFetch.make("revocation" in OPTIONS ? { ...OPTIONS, revocation: revocations } : OPTIONS)
+/** An MCP endpoint, and an event stream at `/events`. */
+const todos = async ({ functions: name, options }: Extract<Server, { readonly kind: "todos" }>): Promise<Served> => {
+  const record = TodoServer.recorder()
+  const functions = Functions.make(name)
+  const { policy = TodoServer.requirementOf, tenant } = functions
+  const auth = await authOf(options, functions)
+  const mcp = auth.protect(
+    (request, { body, principal }, _env: unknown) =>
+      TodoServer.toResponse(TodoServer.answer(request.method, body, principal?.subject, record.ran)),
+    { policy, metadata: true, tenant: tenant && ((_request, _env: unknown) => tenant()) }
+  )
+  const events = auth.protectRoute((_request, _admission, _env: unknown) =>
+    TodoServer.endless(() => record.ran("closed"))
+  )
+  return {
+    handle: (request, env) => new URL(request.url).pathname === "/events" ? events(request, env) : mcp(request, env),
+    functions,
+    ran: record.take
+  }
+}
 
-const mcp = auth.protect(
-  (request, { body, principal }, _env: unknown) =>
-    TodoServer.toResponse(TodoServer.answer(request.method, body, principal?.subject, ran)),
-  { policy: TodoServer.requirementOf, metadata: true }
+/** A route that says which tenant its handler sees. */
+const tenants = async ({ options, tenants }: Extract<Server, { readonly kind: "tenants" }>): Promise<Served> => {
+  const auth = await McpAuthFetch.make({
+    ...options,
+    tenants: { ...tenants, authorizationServers: (tenant) => Effect.succeed(Functions.directory(tenant)) }
+  })
+  const route = auth.protectRoute(
+    (request) => new Response(Functions.lenientRoute(request.url) ?? "none"),
+    tenants.id._tag === "Route" ? { tenant: (request) => Functions.lenientRoute(request.url) } : {}
+  )
+  return {
+    handle: async (request) => await auth.metadata(request) ?? await route(request),
+    functions: Functions.make("none"),
+    ran: () => []
+  }
+}
+
+/** An endpoint with a caller that needs no authorization server. */
+const mock = async ({ limits, options }: Extract<Server, { readonly kind: "mock" }>): Promise<Served> => {
+  const auth = await McpAuthFetch.fromLayer(AuthLayer.mock(options))
+  return {
+    handle: auth.protect(() => new Response("ran"), limits as object),
+    functions: Functions.make("none"),
+    ran: () => []
+  }
+}
+
+const served = await Promise.all(
+  SERVERS.map((server) =>
+    server.kind === "todos" ? todos(server) : server.kind === "tenants" ? tenants(server) : mock(server)
+  )
 )
+
+/* The test's side of it */
+
+const wallClock = Date.now
+let ahead = 0
+Date.now = () => wallClock() + ahead
+
+const held = new Set<string>()
+
+/** A request with the header `x-held` is one of which the test asks whether its body is being read. */
+const watched = (request: Request): Request => {
+  const id = request.headers.get("x-held")
+  if (id === null || request.body === null) return request
+  const reader = request.body.getReader()
+  const body = new ReadableStream<Uint8Array>({
+    pull: async (controller) => {
+      held.add(id)
+      const { done, value } = await reader.read()
+      if (done) controller.close()
+      else controller.enqueue(value)
+    },
+    cancel: (reason) => reader.cancel(reason)
+  }, { highWaterMark: 0 })
+  return new Request(
+    request.url,
+    { method: request.method, headers: request.headers, body, duplex: "half" } as RequestInit
+  )
+}
+
+const answerTest = async ({ functions, ran }: Served, path: string, request: Request): Promise<unknown> => {
+  if (path === "ran") return ran()
+  if (path === "decisions") return functions.decisions()
+  if (path === "asked") return functions.asked()
+  if (path === "tell") {
+    const message = await request.json() as Functions.Message
+    if ("clock" in message) ahead = message.clock
+    return functions.tell(message)
+  }
+  return held.has(path)
+}
 
 export default {
   fetch: async (request: Request, env: unknown): Promise<Response> => {
-    if (new URL(request.url).pathname === "/revoke") {
-      await Effect.runPromise(revocations.revoke(await request.json() as Revocations.Target))
-      return new Response()
-    }
-    if (new URL(request.url).pathname !== "/ran") return mcp(request, env)
-    const taken = lines
-    lines = []
-    return Response.json(taken)
+    const server = served[Number(request.headers.get("x-server") ?? 0)]!
+    const path = /\/test\/([^/]+)$/.exec(request.url)?.[1]
+    return path === undefined
+      ? server.handle(watched(request), env)
+      : Response.json(await answerTest(server, path, request) ?? null)
   }
 }

@@ -1,0 +1,250 @@
+/** Functions of authors, by name: JSON cannot carry them to a Worker. Without anything of Node, since it runs in workerd. */
+import { Context, Effect, Redacted, Schema } from "effect"
+import {
+  AuthError,
+  type AuthLayer,
+  type AuthorizationServer,
+  type Decision,
+  Revocations,
+  Tenants,
+  TokenVerifier
+} from "effect-mcp-auth"
+import type { requirementOf } from "./TodoServer.ts"
+
+/** What a test does to the functions of a server while it runs, in JSON. */
+export type Message =
+  | { readonly revoke: JsonTarget }
+  /** Evicts cached results and ends open streams, as `Gate.invalidate`. */
+  | { readonly invalidate: JsonTarget }
+  /** How `revocation` answers from now on. */
+  | { readonly revocation: "valid" | "revoked" | "throws" }
+  /** What the verifier makes of the result of the configured one. */
+  | { readonly verifier: "unchanged" | "rejected" | "without scopes" }
+  /** How far the wall clock of another process is ahead, in milliseconds. */
+  | { readonly clock: number }
+
+type JsonTarget = { readonly token: string } | Exclude<Revocations.Target, { readonly token: unknown }>
+
+const targetOf = (target: JsonTarget): Revocations.Target =>
+  "token" in target ? { token: Redacted.make(target.token) } : target
+
+/** The part of a decision that tests compare. */
+export type Heard = Pick<Decision.Decision, "reason" | "status" | "subject">
+
+/** What the author of a server adds to the options that are JSON. */
+export interface Functions {
+  readonly name: Name
+  readonly options: Partial<AuthLayer.Common<AuthLayer.Scopes, Own, unknown>> & {
+    readonly authorizationServers?: readonly [AuthorizationServer.Input]
+  }
+  /** A `DecisionListener`; `undefined` where the server has none. */
+  readonly listener: ((decision: Decision.Decision) => Effect.Effect<void>) | undefined
+  /** The option `policy` of `protect`, in place of that of `TodoServer`. */
+  readonly policy: Policy | undefined
+  /** The option `tenant` of `protect`. */
+  readonly tenant: (() => string) | undefined
+  /** Changes what the functions do. */
+  readonly tell: (message: Message) => Promise<void>
+  /** The decisions since the last call. */
+  readonly decisions: () => ReadonlyArray<Heard>
+  /** How often `revocation` was asked, which comes after the verification of a token. */
+  readonly asked: () => number
+}
+
+type Policy = (operation: Parameters<typeof requirementOf>[0]) => ReturnType<typeof requirementOf>
+
+interface Made extends Partial<Pick<Functions, "options" | "policy" | "tenant" | "tell" | "asked">> {
+  /** `undefined`: the decisions are kept. */
+  readonly listener?: Functions["listener"] | "none"
+}
+
+class Own extends Context.Service<Own, unknown>()("test/Own") {}
+
+/* Functions that work */
+
+const inMemory = (): Made => {
+  const entries = new Map<string, object>()
+  const revocations = Revocations.make({
+    getMany: (keys) => Effect.sync(() => keys.map((key) => entries.get(key)) as never),
+    set: (key, value) => Effect.sync(() => void entries.set(key, value))
+  })
+  return {
+    options: { revocation: revocations },
+    listener: "none",
+    tell: (message) =>
+      "revoke" in message ? Effect.runPromise(revocations.revoke(targetOf(message.revoke))) : Promise.resolve()
+  }
+}
+
+/** Rejects no token. */
+const counted = (): Made => {
+  let asked = 0
+  const revocation = () =>
+    Effect.sync(() => {
+      asked++
+      return false
+    })
+  return { options: { revocation }, listener: "none", asked: () => asked }
+}
+
+/** A verifier and a service of revocations that do what the test says. */
+const switched = (): Made => {
+  let revocation: Extract<Message, { readonly revocation: unknown }>["revocation"] = "valid"
+  let verifier: Extract<Message, { readonly verifier: unknown }>["verifier"] = "unchanged"
+  let invalidate = (_: Revocations.Target): Effect.Effect<void> => Effect.void
+  return {
+    listener: "none",
+    options: {
+      revocation: {
+        isRevoked: () => revocation === "throws" ? throws() : Effect.succeed(revocation === "revoked"),
+        revoke: () => Effect.void,
+        subscribe: (listener) =>
+          Effect.sync(() => {
+            invalidate = listener
+          })
+      },
+      verifier: (configured) => ({
+        verify: (credentials, request, present) =>
+          verifier === "rejected"
+            ? Effect.fail(new AuthError.InvalidToken({ reason: "inactive" }))
+            : Effect.map(
+              configured.verify(credentials, request, present),
+              (principal) => verifier === "unchanged" ? principal : { ...principal, scopes: new Set<string>() }
+            )
+      })
+    },
+    tell: async (message) => {
+      if ("invalidate" in message) await Effect.runPromise(invalidate(targetOf(message.invalidate)))
+      if ("revocation" in message) revocation = message.revocation
+      if ("verifier" in message) verifier = message.verifier
+    }
+  }
+}
+
+/** Asks the introspection endpoint about opaque tokens, with the secret of a test issuer. */
+const introspects = (issuer: string): Made => ({
+  options: {
+    authorizationServers: [{
+      issuer,
+      introspection: { clientId: "resource-server", clientSecret: Redacted.make("resource-server-secret") }
+    }]
+  }
+})
+
+/* Functions that break */
+
+const secret = "a secret of the author's function"
+
+const throws = (): never => {
+  throw new Error(secret)
+}
+const dies = () => Effect.die(secret)
+const diesLater = () => Effect.andThen(Effect.yieldNow, Effect.die(secret))
+const returnsNothing = () => undefined as never
+const succeedsWithNothing = () => Effect.succeed(undefined as never)
+
+const verifier = (verify: () => Effect.Effect<never>): Made => ({
+  options: { verifier: () => TokenVerifier.make(verify) }
+})
+const revocation = (revocation: () => Effect.Effect<never>): Made => ({ options: { revocation } })
+const claims = (check: () => boolean): Made => ({
+  options: { claims: { service: Own, schema: Schema.Struct({ iss: Schema.String.check(Schema.makeFilter(check)) }) } }
+})
+const tenants = (authorizationServers: () => Effect.Effect<never>): Made => ({
+  options: { tenants: { id: Tenants.fromHeader("x-tenant"), authorizationServers } }
+})
+const lookUp = (lookUp: () => Effect.Effect<never>): Made => ({
+  options: { authorizationServers: [{ issuer: "https://issuer.test", introspection: { tokens: "all", lookUp } }] }
+})
+const policy = (policy: () => unknown): Made => ({ policy: policy as Policy })
+
+/** Every function of an author that a request meets, and each way in which it breaks. */
+const broken = {
+  "a verifier that returns nothing": () => verifier(returnsNothing),
+  "a verifier that succeeds with nothing": () => verifier(succeedsWithNothing),
+  "a verifier that succeeds with half a principal": () =>
+    verifier(() => Effect.succeed({ issuer: "https://issuer.test", subject: "alice", scopes: new Set() } as never)),
+  "a verifier that throws": () => verifier(throws),
+  "a verifier that dies": () => verifier(dies),
+  "a verifier that dies later": () => verifier(diesLater),
+  "a verifier that fails with a value of its own": () => verifier(() => Effect.fail(secret) as never),
+  "a revocation that throws": () => revocation(throws),
+  "a revocation that dies": () => revocation(dies),
+  "a revocation that dies later": () => revocation(diesLater),
+  "a revocation that returns nothing": () => revocation(returnsNothing),
+  "a schema of claims that throws": () => claims(throws),
+  "a function for tenants that throws": () => tenants(throws),
+  "a function for tenants that dies": () => tenants(dies),
+  "a function for tenants that returns nothing": () => tenants(returnsNothing),
+  "a function for tenants that finds no list": () => tenants(succeedsWithNothing),
+  "a look-up that throws": () => lookUp(throws),
+  "a look-up that dies": () => lookUp(dies),
+  "a look-up that returns nothing": () => lookUp(returnsNothing),
+  "a decision listener that throws": (): Made => ({ listener: throws }),
+  "a decision listener that dies": (): Made => ({ listener: dies }),
+  "a decision listener that returns nothing": (): Made => ({ listener: returnsNothing })
+} satisfies Record<string, () => Made>
+
+/** The same of the options that only `protect` has, on the hosts with a policy. */
+const brokenOptions = {
+  "a policy that throws": () => policy(throws),
+  "a policy that returns a promise": () => policy(async () => ({ scopes: [] })),
+  "a policy that returns a misspelled member": () => policy(() => ({ scope: ["todos:write"] })),
+  "a policy that returns a list": () => policy(() => ["todos:write"]),
+  "a policy that returns null": () => policy(() => null),
+  "a tenant option that throws": (): Made => ({
+    options: { tenants: { id: Tenants.fromRoute("/t/:tenant/mcp"), authorizationServers: () => Effect.succeed([]) } },
+    tenant: throws
+  })
+} satisfies Record<string, () => Made>
+
+const working = {
+  none: (): Made => ({ listener: "none" }),
+  "a list of decisions": (): Made => ({}),
+  "a list of revocations": inMemory,
+  "a revocation that is counted": counted,
+  "a verifier and a revocation that the test switches": switched,
+  "introspection at refusing.test": () => introspects("https://refusing.test"),
+  "introspection at busy.test": () => introspects("https://busy.test")
+} satisfies Record<string, () => Made>
+
+export const brokenNames = Object.keys(broken) as ReadonlyArray<keyof typeof broken>
+export const brokenOptionNames = Object.keys(brokenOptions) as ReadonlyArray<keyof typeof brokenOptions>
+
+const all = { ...working, ...broken, ...brokenOptions }
+
+export type Name = keyof typeof all
+
+export const make = (name: Name): Functions => {
+  const { asked = () => 0, listener, options = {}, policy, tell = () => Promise.resolve(), tenant }: Made = all[name]()
+  let heard: Array<Heard> = []
+  const hear = ({ reason, status, subject }: Decision.Decision) =>
+    Effect.sync(() => void heard.push({ reason, status, subject }))
+  return {
+    name,
+    options,
+    listener: listener === "none" ? undefined : listener ?? hear,
+    policy,
+    tenant,
+    tell,
+    decisions: () => {
+      const since = heard
+      heard = []
+      return since
+    },
+    asked
+  }
+}
+
+/* Tenants */
+
+/** The authorization servers of each tenant. Their names are not case-sensitive, as in many databases. */
+export const directory = (tenant: string): ReadonlyArray<AuthorizationServer.Input> =>
+  ({ acme: ["https://acme.test"], bolt: ["https://bolt.test"] })[tenant.toLowerCase()] ?? []
+
+/** A router of the author's own, which is not strict. */
+export const lenientRoute = (url: string): string | undefined =>
+  /^\/+t\/+([^/]+)\/+mcp\/*$/i.exec(url.replace(/^https?:\/\/[^/]*/, "").split("?")[0]!)?.[1]
+
+/** The tenants of a server, apart from the function that knows them. */
+export type TenantOptions = Omit<Tenants.Options, "authorizationServers">

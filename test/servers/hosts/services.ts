@@ -1,0 +1,22 @@
+import { Layer } from "effect"
+import { AuthLayer, Decision } from "effect-mcp-auth"
+import { HttpClient } from "effect/http"
+import type * as Functions from "./functions.ts"
+import type { Options } from "./Host.ts"
+
+type Listening = Pick<Functions.Functions, "listener">
+
+/** Provides what every server in this process has beside its options: the client of the issuer, and the listener. */
+const provided = (client: HttpClient.HttpClient, listener: Functions.Functions["listener"]) =>
+  Layer.merge(
+    Layer.succeed(HttpClient.HttpClient, client),
+    listener === undefined ? Layer.empty : Layer.succeed(Decision.DecisionListener, listener)
+  )
+
+/** The gate for hosts outside of Effect. */
+export const layerServices = (options: Options, client: HttpClient.HttpClient, { listener }: Listening) =>
+  AuthLayer.layerServices(options).pipe(Layer.provide(provided(client, listener)))
+
+/** The gate for Effect's own server. */
+export const layer = (options: Options, client: HttpClient.HttpClient, { listener }: Listening) =>
+  AuthLayer.layer(options).pipe(Layer.provide(provided(client, listener)))
