@@ -12,6 +12,8 @@ import express from "express"
 import { createServer, type RequestListener, type Server } from "node:http"
 import { type AddressInfo, connect } from "node:net"
 import * as Host from "../Host.ts"
+import { makeIssuer } from "../hosts/Host.ts"
+import * as workers from "../hosts/workers.ts"
 
 export interface Limits {
   readonly maximumBody?: number
@@ -108,11 +110,12 @@ const overFetch = (
   stop
 })
 
-/** Over a socket, in chunks. */
+/** Over a socket, in chunks. `closesUnsaid`: the server closes the connection without a header that says so. */
 const overSocket = (
   port: number,
   stop: () => Promise<void>,
-  always: ReadonlyArray<readonly [string, string]> = []
+  always: ReadonlyArray<readonly [string, string]> = [],
+  closesUnsaid = false
 ): Running => ({
   begin: (others = []) => {
     const socket = connect(port, "127.0.0.1")
@@ -125,7 +128,7 @@ const overSocket = (
         received += data.toString("latin1")
         const head = received.replace(/^HTTP\/1\.1 100 [^]*?\r\n\r\n/, "")
         if (head === "") return
-        const closes = /^connection: close$/im.test(head)
+        const closes = closesUnsaid || /^connection: close$/im.test(head)
         if (closes) await closed
         socket.destroy()
         resolve({ status: Number(head.split(" ")[1]), closes })
@@ -184,7 +187,16 @@ const inScope = async (start: Effect.Effect<(stop: () => Promise<void>) => Runni
   return running
 }
 
-export const hosts: Readonly<Record<string, (limits: Limits) => Promise<Running>>> = {
+type Start = (limits: Limits) => Promise<Running>
+
+/** A process of its own: its memory is not that of the test. */
+export const workerd: Start = async (limits) => {
+  const server = { kind: "mock", options: { subject: "alice", scopes: ["todos:read"], resource }, limits } as const
+  const [worker] = await workers.start([server], (await makeIssuer()).client)
+  return overSocket(worker!.port, worker!.stop, [], true)
+}
+
+export const hosts: Readonly<Record<string, Start>> = {
   "Effect, web handler": (limits) =>
     inScope(Effect.map(
       Host.webHandler(effectServer(limits)),

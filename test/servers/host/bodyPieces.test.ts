@@ -1,8 +1,8 @@
 /** Bodies that come piece by piece: how long the gate waits for them, and what it keeps of them. */
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import { type Begun, hosts } from "./bodyHosts.ts"
+import { type Begun, hosts, type Running, workerd } from "./bodyHosts.ts"
 
 const message = `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{
   "io.modelcontextprotocol/protocolVersion":"2026-07-28",
@@ -24,34 +24,38 @@ const retained = async () => {
 
 const megabyte = 1024 * 1024
 
-describe.each(Object.entries(hosts))("%s", (_, start) => {
+describe.each([...Object.entries(hosts), ["workerd", workerd] as const])("%s", (_, start) => {
+  let running: Running
+  beforeAll(async () => {
+    running = await start({ bodyTimeout: "50 millis" })
+  })
+  afterAll(() => running.stop())
+
   it("[T-AUD-07e] rejects a body that does not come to its end with 408, and lets go of the connection", async () => {
-    const { begin, stop } = await start({ bodyTimeout: "50 millis" })
     // The first byte never comes, or the last.
     for (const pieces of [[], [message.slice(0, -1)]]) {
-      const slow: Begun = begin()
+      const slow: Begun = running.begin()
       for (const piece of pieces) await slow.write(piece)
       const { closes = true, status } = await slow.answer
       assert.deepStrictEqual([status, closes], [408, true])
     }
-    await stop()
   })
 
   it("[T-AUD-07e] reads nothing of a body, and waits for none, before everything else is in order", async () => {
-    const { begin, stop } = await start({ bodyTimeout: "1 day" })
     for (
       const [others, expected] of [
         [[["origin", "https://evil.test"]], 403],
         [[["mcp-session-id", "made-up"]], 404]
       ] as const
     ) {
-      const unread = begin(others)
+      const unread = running.begin(others)
       const { status } = await unread.answer
       assert.deepStrictEqual([status, unread.pulls()], [expected, 0])
     }
-    await stop()
   })
+})
 
+describe.each(Object.entries(hosts))("%s", (_, start) => {
   it("[T-AUD-06b] rejects a body in chunks with 413 as soon as it is beyond the limit", async () => {
     const { begin, stop } = await start({})
     const large = begin()
