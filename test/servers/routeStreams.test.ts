@@ -1,5 +1,5 @@
 /** Event streams of routes behind the gate, on every host that has such routes. */
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import { serve } from "@hono/node-server"
 import { Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
 import { AuthLayer, Principal, Revocations } from "effect-mcp-auth"
@@ -13,7 +13,9 @@ import { createServer, request as httpRequest, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Readable } from "node:stream"
 import * as Host from "./Host.ts"
+import * as Functions from "./hosts/functions.ts"
 import * as hosts from "./hosts/Host.ts"
+import { workerd } from "./hosts/hosts.ts"
 
 const resource = "https://server.test/mcp"
 const contentType = "text/event-stream"
@@ -144,55 +146,133 @@ const onNode: Start = async (options, client, closed) => {
   }
 }
 
-const all: ReadonlyArray<readonly [name: string, Start]> = [
-  ...Object.entries(web).map(([name, route]) => [`Effect, web handler, ${name}`, effectOn("web", route)] as const),
-  ...Object.entries(node).map(([name, route]) => [`Effect, socket, ${name}`, effectOn("node", route)] as const),
-  ["fetch", onFetch],
-  ["Hono", onHono],
-  ["node:http", onNode]
+interface Running extends Served {
+  readonly tell: hosts.Running["tell"]
+  /** How many of the streams that the route answered with were cancelled since the last time. */
+  readonly closed: () => Promise<number>
+}
+
+type Launch = (
+  given: ReadonlyArray<hosts.Given>,
+  client: HttpClient.HttpClient
+) => Promise<ReadonlyArray<Running>>
+
+const inProcess = (start: Start): Launch => (given, client) =>
+  Promise.all(given.map(async ({ functions: name, options }) => {
+    const functions = Functions.make(name)
+    let closed = 0
+    return {
+      ...await start({ ...options, ...functions.options } as hosts.Options, client, () => closed++),
+      tell: functions.tell,
+      closed: async () => {
+        const count = closed
+        closed = 0
+        return count
+      }
+    }
+  }))
+
+const onWorkerd: Launch = async (given, client) =>
+  (await hosts.startAll(workerd, given, client)).map((running) => ({
+    ...running,
+    closed: async () => (await running.ran()).filter((line) => line === "closed").length
+  }))
+
+const outsideOfEffect: ReadonlyArray<readonly [name: string, Launch]> = [
+  ["fetch", inProcess(onFetch)],
+  ["Hono", inProcess(onHono)],
+  ["node:http", inProcess(onNode)],
+  ["workerd", onWorkerd]
 ]
 
-describe.each(all)("A route that answers with an event stream, %s", (_, start) => {
+const all: ReadonlyArray<readonly [name: string, Launch]> = [
+  ...Object.entries(web).map(([name, route]) =>
+    [`Effect, web handler, ${name}`, inProcess(effectOn("web", route))] as const
+  ),
+  ...Object.entries(node).map(([name, route]) =>
+    [`Effect, socket, ${name}`, inProcess(effectOn("node", route))] as const
+  ),
+  ...outsideOfEffect
+]
+
+/** Opens an event stream, and knows whether it has ended. */
+const openStream = async ({ open }: Served, method: string, token: string) => {
+  const stream = await open({ method, path: "/events", headers: [["authorization", `Bearer ${token}`]] })
+  assert.deepStrictEqual([stream.status, stream.first], [200, ": open\n\n"])
+  const state = { ...stream, isEnded: false }
+  void stream.ended.then(() => {
+    state.isEnded = true
+  }, () => {})
+  return state
+}
+
+describe.each(all)("A route that answers with an event stream, %s", (name, launch) => {
+  let issuer: TestIssuer.TestIssuer["Service"]
+  let switched: Running
+  let revocations: Running
+  let expiring: Running
+  beforeAll(async () => {
+    const made = await hosts.makeIssuer(resource)
+    issuer = made.issuer
+    ;[switched, revocations, expiring] = await launch([
+      {
+        options: hosts.optionsOf(issuer.issuer, {}),
+        functions: "a verifier and a revocation that the test switches"
+      },
+      { options: hosts.optionsOf(issuer.issuer, {}), functions: "a list of revocations" },
+      { options: hosts.optionsOf(issuer.issuer, { revocationInterval: "1 second" }), functions: "none" }
+    ], made.client) as [Running, Running, Running]
+  })
+  afterAll(() => Promise.all([switched, revocations, expiring].map((_) => _.stop())))
+
+  const mint = (options: TestIssuer.TokenOptions) =>
+    Effect.runPromise(issuer.mint({ scopes: ["todos:read"], ...options }))
+
   it.each(["GET", "POST"])(
-    "[T-AUD-03g] %s: the stream of a revoked token ends, that of another caller does not",
+    "[T-AUD-03g] %s: the stream of an invalidated token ends, that of another caller does not",
     async (method) => {
-      const { client, issuer } = await hosts.makeIssuer(resource)
-      let revoke: (subject: string) => Promise<void> = async () => {}
-      let closed = 0
-      const revocation = {
-        isRevoked: () => Effect.succeed(false),
-        revoke: () => Effect.void,
-        subscribe: (listener: (target: { readonly issuer: string; readonly subject: string }) => Effect.Effect<void>) =>
-          Effect.sync(() => {
-            revoke = (subject) => Effect.runPromise(listener({ issuer: issuer.issuer, subject }))
-          })
-      }
-      const { open, stop } = await start(
-        { ...hosts.optionsOf(issuer.issuer, {}), revocation } as hosts.Options,
-        client,
-        () => closed++
-      )
-      const opened = async (subject: string) => {
-        const token = await Effect.runPromise(issuer.mint({ scopes: ["todos:read"], subject }))
-        const stream = await open({ method, path: "/events", headers: [["authorization", `Bearer ${token}`]] })
-        assert.deepStrictEqual([stream.status, stream.first], [200, ": open\n\n"])
-        const state = { ...stream, isEnded: false }
-        void stream.ended.then(() => {
-          state.isEnded = true
-        }, () => {})
-        return state
-      }
+      const opened = async (subject: string) => openStream(switched, method, await mint({ subject }))
+      const invalidate = (subject: string) => switched.tell({ invalidate: { issuer: issuer.issuer, subject } })
       const alice = await opened("alice")
       const bob = await opened("bob")
-      await revoke("alice")
+      await invalidate("alice")
       await alice.ended
       assert.isFalse(bob.isEnded)
-      await revoke("bob")
+      await invalidate("bob")
       await bob.ended
-      assert.strictEqual(closed, 2)
-      await stop()
+      assert.strictEqual(await switched.closed(), 2)
     }
   )
+
+  it("[T-AUD-03g] the stream of a revoked token ends", async () => {
+    const token = await mint({})
+    const stream = await openStream(revocations, "GET", token)
+    await revocations.tell({ revoke: { token } })
+    await stream.ended
+    assert.strictEqual(await revocations.closed(), 1)
+  })
+
+  // On Effect's servers the clock of the test drives this below.
+  if (!outsideOfEffect.some(([outside]) => outside === name)) return
+
+  it("[T-AUD-03g] the stream ends with its token, and if it answers a POST, five minutes later", async () => {
+    const start = Date.now()
+    vi.useFakeTimers({ toFake: ["Date"], now: start })
+    const advance = (millis: number) => {
+      vi.setSystemTime(Date.now() + millis)
+      return expiring.tell({ clock: Date.now() - start })
+    }
+    const token = await mint({ expiresIn: "1 hour" })
+    const get = await openStream(expiring, "GET", token)
+    const post = await openStream(expiring, "POST", token)
+    await advance(3_600_000)
+    await get.ended
+    assert.isFalse(post.isEnded)
+    await advance(300_000)
+    await post.ended
+    assert.strictEqual(await expiring.closed(), 2)
+    vi.useRealTimers()
+  })
 })
 
 /** Lets everything run that the clock has woken. */
