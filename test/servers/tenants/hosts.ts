@@ -4,7 +4,7 @@ import { serve } from "@hono/node-server"
 import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { McpServer as McpServerV2 } from "@modelcontextprotocol/server"
 import { Effect, Exit, Layer, Scope } from "effect"
-import { AuthLayer, type AuthorizationServer, Principal, type Tenants } from "effect-mcp-auth"
+import { AuthLayer, Principal } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
@@ -18,7 +18,9 @@ import { Hono } from "hono"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { inMemory } from "../../verification/tenants/servers.ts"
+import { directory, lenientRoute, type TenantOptions } from "../hosts/functions.ts"
 import { type Answer, overFetch, overSocket, type Sent } from "../hosts/Host.ts"
+import * as workers from "../hosts/workers.ts"
 
 export const resource = "https://server.test/mcp"
 export const pattern = "/t/:tenant/mcp"
@@ -37,10 +39,6 @@ export const world = async () => {
   return { client: own.client, issuers, token }
 }
 
-/** The authorization servers of each tenant. Their names are not case-sensitive, as in many databases. */
-export const directory = (tenant: string): ReadonlyArray<AuthorizationServer.Input> =>
-  ({ acme: ["https://acme.test"], bolt: ["https://bolt.test"] })[tenant.toLowerCase()] ?? []
-
 export interface Running {
   readonly send: (sent: Sent) => Promise<Answer>
   readonly stop: () => Promise<unknown>
@@ -48,17 +46,26 @@ export interface Running {
 
 export interface TenantHost {
   readonly name: string
-  readonly start: (tenants: Tenants.Options, client: HttpClient.HttpClient) => Promise<Running>
+  readonly start: (tenants: TenantOptions, client: HttpClient.HttpClient) => Promise<Running>
+  /** Starts several servers at once, where that takes much less time than one after another. */
+  readonly startAll?: (
+    given: ReadonlyArray<TenantOptions>,
+    client: HttpClient.HttpClient
+  ) => Promise<ReadonlyArray<Running>>
 }
 
-const options = (tenants: Tenants.Options) => ({
+const withoutTenants = {
   resource,
-  authorizationServers: ["https://own.test"] as const,
-  scopes: ["todos:read"] as const,
-  tenants
+  authorizationServers: ["https://own.test"],
+  scopes: ["todos:read"]
+} as const
+
+const options = (tenants: TenantOptions) => ({
+  ...withoutTenants,
+  tenants: { ...tenants, authorizationServers: (tenant: string) => Effect.succeed(directory(tenant)) }
 })
 
-const services = (tenants: Tenants.Options, client: HttpClient.HttpClient) =>
+const services = (tenants: TenantOptions, client: HttpClient.HttpClient) =>
   AuthLayer.layerServices(options(tenants)).pipe(Layer.provide(inMemory(client)))
 
 const listen = (server: Server) =>
@@ -79,7 +86,7 @@ const toFetch = (handle: (request: Request) => Response | Promise<Response>): Ru
 
 /* Effect */
 
-const effectApp = (tenants: Tenants.Options, client: HttpClient.HttpClient) => {
+const effectApp = (tenants: TenantOptions, client: HttpClient.HttpClient) => {
   const seen = Effect.gen(function*() {
     const { tenant } = yield* HttpRouter.params
     yield* Principal
@@ -173,11 +180,7 @@ const expressV1: TenantHost = {
 
 /* Hosts without a router's parameter: the author hands it over. */
 
-const isRoute = ({ id }: Tenants.Options) => id._tag === "Route"
-
-/** A router of the author's own, which is not strict. */
-const lenientRoute = (url: string): string | undefined =>
-  /^\/+t\/+([^/]+)\/+mcp\/*$/i.exec(url.replace(/^https?:\/\/[^/]*/, "").split("?")[0]!)?.[1]
+const isRoute = ({ id }: TenantOptions) => id._tag === "Route"
 
 const bareNode: TenantHost = {
   name: "node:http",
@@ -248,6 +251,23 @@ const honoV2: TenantHost = {
   }
 }
 
+const onWorkerd = (given: ReadonlyArray<TenantOptions>, client: HttpClient.HttpClient) =>
+  workers.start(given.map((tenants) => ({ kind: "tenants", options: withoutTenants, tenants })), client)
+
+const workerd: TenantHost = {
+  name: "workerd",
+  start: async (tenants, client) => (await onWorkerd([tenants], client))[0]!,
+  startAll: onWorkerd
+}
+
+/** Starts a server for each of these, in this order. */
+export const startAll = (
+  host: TenantHost,
+  given: ReadonlyArray<TenantOptions>,
+  client: HttpClient.HttpClient
+): Promise<ReadonlyArray<Running>> =>
+  host.startAll?.(given, client) ?? Promise.all(given.map((tenants) => host.start(tenants, client)))
+
 export const hosts: ReadonlyArray<TenantHost> = [
   effectWeb,
   effectSocket,
@@ -258,5 +278,6 @@ export const hosts: ReadonlyArray<TenantHost> = [
   fetchHost,
   hono,
   expressV1,
-  honoV2
+  honoV2,
+  workerd
 ]

@@ -12,7 +12,8 @@ import { McpProtocol, Tool, Toolkit } from "effect/ai"
 import { HttpRouter } from "effect/http"
 import { inMemory } from "../../verification/tenants/servers.ts"
 import { ask, bearer } from "../hosts/cases.ts"
-import { directory, pattern, resource, world } from "./hosts.ts"
+import { directory } from "../hosts/functions.ts"
+import { pattern, resource, world } from "./hosts.ts"
 
 const options = (id: Tenants.TenantId) => ({
   resource,

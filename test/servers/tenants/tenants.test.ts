@@ -1,10 +1,10 @@
 /** Tenants in the path, on every host: whatever spelling of it a router accepts, the gate and the handler see one tenant. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
 import { Tenants } from "effect-mcp-auth"
 import { bearer } from "../hosts/cases.ts"
-import type { Answer } from "../hosts/Host.ts"
-import { directory, guardOfAll, hosts, pattern, resource, type Running, type TenantHost, world } from "./hosts.ts"
+import type { TenantOptions } from "../hosts/functions.ts"
+import type { Answer, Sent } from "../hosts/Host.ts"
+import { guardOfAll, hosts, pattern, resource, type Running, startAll, world } from "./hosts.ts"
 
 /** Other ways to write `/t/acme/mcp`, some of which some router accepts. */
 const spellings = [
@@ -53,38 +53,47 @@ const exact = ["/t/acme/mcp", "/t/acme/mcp?x=/T/bolt/mcp", "http://server.test/t
 
 const ids = { fromRoute: Tenants.fromRoute(pattern), fromPath: Tenants.fromPath(pattern) }
 
+const withoutTenant = "default-servers"
+
+/** The servers of a host. */
+const variants = {
+  fromRoute: { id: ids.fromRoute },
+  fromPath: { id: ids.fromPath },
+  "fromRoute with default servers": { id: ids.fromRoute, withoutTenant },
+  "fromPath with default servers": { id: ids.fromPath, withoutTenant },
+  fromHeader: { id: Tenants.fromHeader("x-tenant") }
+} as const satisfies Record<string, TenantOptions>
+
+type Variant = keyof typeof variants
+
+const names = Object.keys(variants) as ReadonlyArray<Variant>
+
 type World = Awaited<ReturnType<typeof world>>
 
-const setUp = async (host: TenantHost, options: Omit<Tenants.Options, "authorizationServers">) => {
-  const it = await world()
-  const lookedUp: Array<string> = []
-  const running = await host.start({
-    ...options,
-    authorizationServers: (tenant) => {
-      lookedUp.push(tenant)
-      return Effect.succeed(directory(tenant))
-    }
-  }, it.client)
-  const get = (path: string, token?: string) =>
-    running.send({ method: "GET", path, headers: token === undefined ? [] : [...bearer(token)] })
-  return { ...it, get, lookedUp, running }
-}
+const getFrom = (running: Running) => (path: string, token?: string) =>
+  running.send({ method: "GET", path, headers: token === undefined ? [] : [...bearer(token)] })
 
 const challengeOf = ({ headers }: Answer) => headers["www-authenticate"] ?? ""
 const metadataOf = (answer: Answer) => /resource_metadata="([^"]*)"/.exec(challengeOf(answer))?.[1]
 
 describe.each(hosts)("$name", (host) => {
+  let servers: ReadonlyMap<Variant, Running>
+  let token: World["token"]
+  beforeAll(async () => {
+    const made = await world()
+    token = made.token
+    const running = await startAll(host, Object.values(variants), made.client)
+    servers = new Map(names.map((name, index) => [name, running[index]!]))
+  })
+  afterAll(() => Promise.all([...servers.values()].map((_) => _.stop())))
+
   describe.each(["fromRoute", "fromPath"] as const)("%s", (kind) => {
-    let running: Running
-    let get: (path: string, token?: string) => Promise<Answer>
-    let token: World["token"]
-    beforeAll(async () => {
-      ;({ get, running, token } = await setUp(host, { id: ids[kind] }))
-    })
-    afterAll(() => running.stop())
+    const get = (path: string, token?: string) => getFrom(servers.get(kind)!)(path, token)
 
     it("[T-AUD-01a] the tenant's URL is for its own tokens only", async () => {
       for (const path of exact) {
+        // workerd itself answers a target in absolute form with 500.
+        if (host.name === "workerd" && path.startsWith("http")) continue
         const admitted = await get(path, await token("acme"))
         assert.deepStrictEqual([admitted.status, admitted.body], [200, "acme"], path)
         for (const other of ["own", "bolt"] as const) {
@@ -180,66 +189,59 @@ describe.each(hosts)("$name", (host) => {
     })
   })
 
-  describe.each(["fromRoute", "fromPath"] as const)("%s with withoutTenant: \"default-servers\"", (kind) => {
-    let running: Running
-    let get: (path: string, token?: string) => Promise<Answer>
-    let token: World["token"]
-    beforeAll(async () => {
-      ;({ get, running, token } = await setUp(host, { id: ids[kind], withoutTenant: "default-servers" }))
-    })
-    afterAll(() => running.stop())
+  describe.each(["fromRoute", "fromPath"] as const)("%s with default servers", (kind) => {
+    const get = (path: string, token?: string) => getFrom(servers.get(`${kind} with default servers`)!)(path, token)
 
     it("[T-AUD-01b] the layer's own server verifies tokens at the path of the resource only", async () => {
       const own = await token("own")
       assert.strictEqual((await get("/mcp", own)).status, 200)
       for (const path of ["/MCP", "/mcp/", "//mcp", "/%6Dcp", ...exact, ...spellings]) {
         // The URL parser of fetch turns `/t/%2e%2e/mcp` into `/mcp` before any server sees it.
-        if (/fetch|Hono|web handler/.test(host.name) && new URL(path, resource).href === resource) continue
+        if (/fetch|Hono|web handler|workerd/.test(host.name) && new URL(path, resource).href === resource) continue
         assert.isTrue((await get(path, own)).status >= 400, path)
       }
     })
   })
-})
 
-describe.each(hosts)("$name with fromHeader", (host) => {
-  let running: Running
-  beforeAll(async () => {
-    ;({ running } = await setUp(host, { id: Tenants.fromHeader("x-tenant") }))
-  })
-  afterAll(() => running.stop())
+  describe("fromHeader", () => {
+    const send = (method: string, path: string, headers: Sent["headers"]) =>
+      servers.get("fromHeader")!.send({ method, path, headers })
 
-  it("[T-AUD-01d] the metadata is that of the tenant in the header, and no shared cache may keep it", async () => {
-    for (const path of ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"]) {
-      const get = (tenant: string | undefined, method = "GET") =>
-        running.send({ method, path, headers: tenant === undefined ? [] : [["x-tenant", tenant]] })
-      for (const [tenant, issuer] of [["acme", "acme"], ["bolt", "bolt"], [undefined, "own"]] as const) {
-        const { body, headers, status } = await get(tenant)
-        assert.strictEqual(status, 200)
-        const { authorization_servers, resource: named } = JSON.parse(body)
-        assert.deepStrictEqual([authorization_servers, named], [[`https://${issuer}.test`], resource])
-        assert.deepStrictEqual([headers["vary"], headers["cache-control"]], ["x-tenant", "private, max-age=300"])
+    it("[T-AUD-01d] the metadata is that of the tenant in the header, and no shared cache may keep it", async () => {
+      for (const path of ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"]) {
+        const get = (tenant: string | undefined, method = "GET") =>
+          send(method, path, tenant === undefined ? [] : [["x-tenant", tenant]])
+        for (const [tenant, issuer] of [["acme", "acme"], ["bolt", "bolt"], [undefined, "own"]] as const) {
+          const { body, headers, status } = await get(tenant)
+          assert.strictEqual(status, 200)
+          const { authorization_servers, resource: named } = JSON.parse(body)
+          assert.deepStrictEqual([authorization_servers, named], [[`https://${issuer}.test`], resource])
+          assert.deepStrictEqual([headers["vary"], headers["cache-control"]], ["x-tenant", "private, max-age=300"])
+        }
+        for (const tenant of ["nobody", "", "acme, bolt"]) {
+          const { headers, status } = await get(tenant)
+          assert.deepStrictEqual([status, headers["vary"], headers["cache-control"]], [404, "x-tenant", "no-store"])
+        }
+        assert.strictEqual((await get("acme", "POST")).status, 405)
+        const head = await get("acme", "HEAD")
+        assert.deepStrictEqual([head.status, head.body], [200, ""])
       }
-      for (const tenant of ["nobody", "", "acme, bolt"]) {
-        const { headers, status } = await get(tenant)
-        assert.deepStrictEqual([status, headers["vary"], headers["cache-control"]], [404, "x-tenant", "no-store"])
-      }
-      assert.strictEqual((await get("acme", "POST")).status, 405)
-      const head = await get("acme", "HEAD")
-      assert.deepStrictEqual([head.status, head.body], [200, ""])
-    }
-  })
+    })
 
-  it("[T-AUD-01d] the challenge leads there", async () => {
-    const rejected = await running.send({ method: "GET", path: "/mcp", headers: [["x-tenant", "acme"]] })
-    assert.strictEqual(rejected.status, 401)
-    assert.strictEqual(metadataOf(rejected), "https://server.test/.well-known/oauth-protected-resource/mcp")
+    it("[T-AUD-01d] the challenge leads there", async () => {
+      const rejected = await send("GET", "/mcp", [["x-tenant", "acme"]])
+      assert.strictEqual(rejected.status, 401)
+      assert.strictEqual(metadataOf(rejected), "https://server.test/.well-known/oauth-protected-resource/mcp")
+    })
   })
 })
 
 describe("a gate that has no route", () => {
   it("[T-AUD-01a] rejects every request with fromRoute, and reads the path with fromPath", async () => {
     for (const [kind, status] of [["fromRoute", 401], ["fromPath", 200]] as const) {
-      const { get, running, token } = await setUp(guardOfAll, { id: ids[kind], withoutTenant: "default-servers" })
+      const { client, token } = await world()
+      const running = await guardOfAll.start({ id: ids[kind], withoutTenant }, client)
+      const get = getFrom(running)
       assert.strictEqual((await get("/t/acme/mcp", await token("acme"))).status, status)
       for (const path of [...exact, ...spellings]) {
         assert.isTrue((await get(path, await token("own"))).status >= 400, path)
