@@ -49,6 +49,16 @@ export interface Forgery {
 
 type Members = Readonly<Record<string, unknown>>
 
+/** Letters that look like those of the Latin alphabet. */
+const cyrillic: Readonly<Record<string, string>> = {
+  a: "\u0430",
+  c: "\u0441",
+  e: "\u0435",
+  o: "\u043e",
+  p: "\u0440",
+  s: "\u0455"
+}
+
 /** Rightly signed by the issuer, with other members. `undefined` removes one. */
 const issued =
   (change: (workshop: Workshop) => { readonly header?: Members; readonly claims?: Members }) =>
@@ -595,7 +605,10 @@ const table = {
   "issuer-look-alike": {
     title: "the issuer with a Cyrillic letter",
     reason: "unknown-issuer",
-    forge: issued(({ issuer }) => ({ claims: { iss: issuer.replace(/s(?=[^s]*$)/, "\u0455") } }))
+    // Every issuer has one of these letters: it begins with "http".
+    forge: issued(({ issuer }) => ({
+      claims: { iss: issuer.replace(/[aceops](?=[^aceops]*$)/, (letter) => cyrillic[letter]!) }
+    }))
   },
   "issuer-prototype": {
     title: "an issuer that every object has",

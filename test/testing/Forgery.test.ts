@@ -24,6 +24,19 @@ describe.each(["ES256", "ES384", "RS256", "PS256", "EdDSA"] as const)("forgeries
     }))
 })
 
+it.effect("each is rejected for the reason in the table where the issuer is an address without a name", () =>
+  Effect.gen(function*() {
+    const { issuer, judge } = yield* verifying({ issuer: "http://127.0.0.1:9000" })
+    const answers = yield* Effect.forEach(Forgery.kinds, (kind) =>
+      Effect.gen(function*() {
+        return [kind, yield* judge(yield* issuer.mintBroken(kind, { scopes: ["todos:read"] }))] as const
+      }))
+    assert.deepStrictEqual(
+      Object.fromEntries(answers),
+      Object.fromEntries(Forgery.kinds.map((kind) => [kind, Forgery.forgeries[kind].reason as string]))
+    )
+  }))
+
 describe("some forgeries are right but for one thing", () => {
   it.effect("the signature in DER is one, in another protocol", () =>
     Effect.gen(function*() {
