@@ -143,17 +143,16 @@ export default defineConfig({
             "group": [
               "*",
               "!./protocol/*",
-              "!./crypto/*",
-              "!./outbound/*",
               "!./verification/*",
-              "!./verification/*/*",
+              "!./verification/claims/*",
+              "!./verification/issuers/*",
               "!./authorization/*",
-              "!./client/*",
               "!./servers/effect/*",
               "./**/internal/*"
             ],
             "caseSensitive": true,
-            "message": "The root gathers the floors up to servers/effect: no adapter that loads effect/ai or an SDK."
+            "message":
+              "The root gathers what most programs need. Mechanisms and building blocks have entry points of their own."
           }]
         }]
       }

@@ -117,11 +117,11 @@ const cases: ReadonlyArray<Case> = [
     `import { type Toolkit } from "effect/ai/Toolkit"`
   ),
 
-  // The root loads no adapter that needs more than effect
+  // The root loads no mechanism, and no adapter that needs more than effect
   ...allows(
     "src/index.ts",
     `export * as A from "./protocol/A.ts"`,
-    `export * as C from "./verification/tokens/C.ts"`,
+    `export * as C from "./verification/claims/C.ts"`,
     `export * as B from "./servers/effect/B.ts"`
   ),
   ...rejects(
@@ -130,6 +130,8 @@ const cases: ReadonlyArray<Case> = [
     `export * as McpAuth from "./servers/mcp/McpAuth.ts"`,
     `export * as V1 from "./servers/sdk-v1/McpAuthSdk.ts"`,
     `export * as I from "./verification/tokens/internal/i.ts"`,
+    `export * as T from "./verification/dpop/T.ts"`,
+    `export * as O from "./outbound/O.ts"`,
     `export * as C from "./testing/C.ts"`,
     `export * as D from "./cli/D.ts"`,
     `export * from "effect/Schema"`,

@@ -115,7 +115,7 @@ export const floors: ReadonlyArray<Floor> = [
   },
   {
     folder: "servers/host",
-    ours: ["protocol", "crypto", "store", "verification", "verification/tokens", "authorization"],
+    ours: ["protocol", "crypto", "store", "outbound", "verification", "verification/tokens", "authorization"],
     packages: [...effect, ...http],
     why: "What hosts share knows protocol, crypto, verification, authorization and effect: no adapter, no SDK."
   },

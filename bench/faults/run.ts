@@ -7,8 +7,9 @@
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Exit, Layer, References, Scope } from "effect"
-import { AuthLayer, type AuthorizationServer, Principal } from "effect-mcp-auth"
+import { AuthLayer, Principal } from "effect-mcp-auth"
 import { FaultProxy, TestIssuer } from "effect-mcp-auth/testing"
+import type { AuthorizationServer } from "effect-mcp-auth/verification"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { execFileSync } from "node:child_process"
 import { existsSync } from "node:fs"

@@ -3,8 +3,9 @@
  * way makes of them.
  */
 import { Context, Effect, Layer, References } from "effect"
-import { Algorithm, AuthLayer, Signature } from "effect-mcp-auth"
+import { AuthLayer } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
+import { Algorithm, Signature } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 
 const resource = "https://server.test/mcp"

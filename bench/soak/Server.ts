@@ -4,8 +4,9 @@
  */
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Duration, Effect, Layer, References, Schema } from "effect"
-import { AuthLayer, Freshness, requireScopes } from "effect-mcp-auth"
+import { AuthLayer, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
+import { Freshness } from "effect-mcp-auth/verification"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 import { HttpRouter } from "effect/http"
 import { createServer } from "node:http"

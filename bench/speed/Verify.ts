@@ -1,6 +1,7 @@
 /** The level "verify", a process of its own: what verifying a token costs, without any server. */
 import { Effect, Layer, References, Scope } from "effect"
-import { AuthLayer, Signature } from "effect-mcp-auth"
+import { AuthLayer } from "effect-mcp-auth"
+import { Signature } from "effect-mcp-auth/verification"
 import { FetchHttpClient } from "effect/http"
 import { verifiers } from "./peers/verifiers.mjs"
 import { shuffled } from "./Stats.ts"

@@ -8,7 +8,8 @@ import { answer } from "./Subject.ts"
 import { toolServers } from "./toolServers.ts"
 
 const guardedRoute = async (issuer: string, resource: string, signatures: "jose" | "node:crypto") => {
-  const { AuthLayer, Principal, Signature } = await import("effect-mcp-auth")
+  const { AuthLayer, Principal } = await import("effect-mcp-auth")
+  const { Signature } = await import("effect-mcp-auth/verification")
   const Auth = AuthLayer.make(options(issuer, resource))
   return HttpRouter.add("GET", "/mcp", Effect.map(Principal, () => HttpServerResponse.text(answer))).pipe(
     Layer.provide(signatures === "jose" ? Auth : Auth.pipe(Layer.provide(Signature.layerNode)))

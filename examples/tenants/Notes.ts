@@ -1,7 +1,8 @@
 /** A server for several organisations. Each has an authorization server of its own, and is added while the server runs. */
 import { Context, Effect, Layer, Schema } from "effect"
-import { AuthLayer, Principal, requireScopes, Tenants } from "effect-mcp-auth"
+import { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
+import { Tenants } from "effect-mcp-auth/tenants"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 
 export const resource = "https://notes.example.com/mcp"

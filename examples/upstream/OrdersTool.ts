@@ -1,6 +1,7 @@
 /** An MCP server with one tool, which asks an API behind it: for the caller, and with a token of its own for that. */
 import { Effect, Layer, type Redacted, Schema } from "effect"
-import { AuthLayer, requireScopes, TokenExchange } from "effect-mcp-auth"
+import { AuthLayer, requireScopes } from "effect-mcp-auth"
+import { TokenExchange } from "effect-mcp-auth/client"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 import { FetchHttpClient, HttpClient, HttpClientResponse } from "effect/http"

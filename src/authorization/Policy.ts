@@ -95,12 +95,12 @@ export const RequiredScopes: Context.Reference<ReadonlyArray<string>> = Context.
  * **Example** (A tool that others do not see)
  *
  * ```ts
- * import { requireScopes, RequiredScopes } from "effect-mcp-auth"
+ * import { requireScopes, Policy } from "effect-mcp-auth"
  * import { Schema } from "effect"
  * import { Tool } from "effect/ai"
  *
  * const Purge = requireScopes("todos:admin")(Tool.make("purge", { success: Schema.Void }))
- *   .annotate(RequiredScopes.Unauthorized, "hide")
+ *   .annotate(Policy.Unauthorized, "hide")
  * ```
  *
  * @category annotations
@@ -171,12 +171,12 @@ export const ofAnyCall = (annotations: Context.Context<never>): ReadonlyArray<st
  * **Example** (A tool for whoever has signed in)
  *
  * ```ts
- * import { Principal, RequiredScopes } from "effect-mcp-auth"
+ * import { Principal, Policy } from "effect-mcp-auth"
  * import { Schema } from "effect"
  * import { Tool } from "effect/ai"
  *
  * const Mine = Tool.make("mine", { success: Schema.String, dependencies: [Principal] })
- *   .annotate(RequiredScopes.Authenticated, true)
+ *   .annotate(Policy.Authenticated, true)
  * ```
  *
  * @category annotations
@@ -280,11 +280,11 @@ export const requireScopes = <const S extends ScopeList>(
  * **Example** (Everybody's todos need more than one's own)
  *
  * ```ts
- * import { RequiredScopes } from "effect-mcp-auth"
+ * import { Policy } from "effect-mcp-auth"
  * import { Schema } from "effect"
  * import { Tool } from "effect/ai"
  *
- * const ListTodos = RequiredScopes.requireScopesOf(
+ * const ListTodos = Policy.requireScopesOf(
  *   Tool.make("list_todos", { parameters: Schema.Struct({ everybody: Schema.Boolean }), success: Schema.String }),
  *   ["todos:read", "todos:admin"],
  *   ({ everybody }) => everybody ? ["todos:read", "todos:admin"] : ["todos:read"]

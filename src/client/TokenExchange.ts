@@ -97,7 +97,7 @@ export class TokenExchangeError extends Schema.TaggedError<TokenExchangeError>()
  *
  * ```ts
  * import { Effect } from "effect"
- * import { TokenExchange } from "effect-mcp-auth"
+ * import { TokenExchange } from "effect-mcp-auth/client"
  *
  * const recentOrders = Effect.gen(function*() {
  *   const { token } = yield* TokenExchange.TokenExchange
@@ -145,7 +145,7 @@ export type Options = ClientAuthentication.ClientAuthentication & {
  * **Example** (A tool that asks the orders API)
  *
  * ```ts
- * import { TokenExchange } from "effect-mcp-auth"
+ * import { TokenExchange } from "effect-mcp-auth/client"
  * import { Effect } from "effect"
  * import { HttpClient } from "effect/http"
  *
@@ -179,7 +179,7 @@ export const bearer = (target: Target) =>
  * **Example** (RFC 8693 at the issuer of the inbound tokens)
  *
  * ```ts
- * import { TokenExchange } from "effect-mcp-auth"
+ * import { TokenExchange } from "effect-mcp-auth/client"
  * import { Redacted } from "effect"
  *
  * const Exchange = TokenExchange.make({
@@ -206,7 +206,7 @@ export const make = (options: Options): Layer.Layer<TokenExchange, AuthConfigErr
  *
  * ```ts
  * import { Layer, Redacted } from "effect"
- * import { TokenExchange } from "effect-mcp-auth"
+ * import { TokenExchange } from "effect-mcp-auth/client"
  * import { FetchHttpClient } from "effect/http"
  *
  * const Exchange = TokenExchange.layer({

@@ -92,7 +92,8 @@ export const Signature: Context.Reference<Verify> = Context.Reference<Verify>("e
  *
  * ```ts
  * import { Layer } from "effect"
- * import { AuthLayer, Signature } from "effect-mcp-auth"
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { Signature } from "effect-mcp-auth/verification"
  *
  * const Auth = AuthLayer.make({
  *   resource: "https://todos.example.com/mcp",

@@ -31,7 +31,7 @@ import { Sharing } from "./Sharing.ts"
  * **Example** (Inside and outside)
  *
  * ```ts
- * import { AddressGuard } from "effect-mcp-auth"
+ * import { AddressGuard } from "effect-mcp-auth/host"
  * import assert from "node:assert/strict"
  *
  * assert.ok(AddressGuard.isPublic("93.184.216.34"))
@@ -249,7 +249,7 @@ export interface ClientOptions {
  * **Example** (Issuers that others name)
  *
  * ```ts
- * import { AddressGuard } from "effect-mcp-auth"
+ * import { AddressGuard } from "effect-mcp-auth/host"
  * import { Effect } from "effect"
  * import { FetchHttpClient, HttpClient } from "effect/http"
  * import assert from "node:assert/strict"
@@ -314,7 +314,7 @@ export type Lookup = (hostname: string, options: any, callback: Callback) => voi
  * ```ts
  * import { NodeHttpClient } from "@effect/platform-node"
  * import { Effect, Layer } from "effect"
- * import { AddressGuard } from "effect-mcp-auth"
+ * import { AddressGuard } from "effect-mcp-auth/host"
  * import { HttpClient } from "effect/http"
  * import { lookup } from "node:dns"
  *

@@ -57,7 +57,7 @@ export interface Bearer {
  * **Example** (A secret, sent as the server wants it)
  *
  * ```ts
- * import { type ClientAuthentication } from "effect-mcp-auth"
+ * import type { ClientAuthentication } from "effect-mcp-auth/client"
  * import { Redacted } from "effect"
  *
  * const todos: ClientAuthentication.ClientAuthentication = {

@@ -47,7 +47,7 @@ export interface BearerParameters {
  * **Example** (A missing scope)
  *
  * ```ts
- * import { Challenge } from "effect-mcp-auth"
+ * import { Challenge } from "effect-mcp-auth/protocol"
  * import assert from "node:assert/strict"
  *
  * const challenge = Challenge.bearer({ error: "insufficient_scope", scope: ["todos:read", "todos:write"] })
@@ -81,7 +81,7 @@ export interface DpopParameters extends Omit<BearerParameters, "error"> {
  * **Example** (A proof that is missing)
  *
  * ```ts
- * import { Challenge } from "effect-mcp-auth"
+ * import { Challenge } from "effect-mcp-auth/protocol"
  * import assert from "node:assert/strict"
  *
  * const challenge = Challenge.dpop({ error: "invalid_dpop_proof", algs: ["ES256"] })
@@ -162,7 +162,7 @@ export class MalformedChallenge extends Data.TaggedError("MalformedChallenge")<{
  * **Example** (What a server asks for)
  *
  * ```ts
- * import { Challenge } from "effect-mcp-auth"
+ * import { Challenge } from "effect-mcp-auth/protocol"
  * import { Result } from "effect"
  * import assert from "node:assert/strict"
  *

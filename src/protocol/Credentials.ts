@@ -120,7 +120,7 @@ const severalHeaders = Result.fail(new MalformedRequest({ reason: "several-autho
  * **Example** (One header line, and two)
  *
  * ```ts
- * import { Credentials } from "effect-mcp-auth"
+ * import { Credentials } from "effect-mcp-auth/protocol"
  * import { Redacted, Result } from "effect"
  * import assert from "node:assert/strict"
  *

@@ -63,7 +63,7 @@ export const maximumTarget: number = 8192
  *
  * ```ts
  * import { Result } from "effect"
- * import { Operation } from "effect-mcp-auth"
+ * import { Operation } from "effect-mcp-auth/protocol"
  * import assert from "node:assert/strict"
  *
  * const body = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "add_todo", arguments: {} } }

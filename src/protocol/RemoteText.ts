@@ -31,7 +31,7 @@ const unsafe = /[\p{Cc}\p{Cs}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff
  * **Example** (An ESC sequence)
  *
  * ```ts
- * import { RemoteText } from "effect-mcp-auth"
+ * import { RemoteText } from "effect-mcp-auth/protocol"
  * import assert from "node:assert/strict"
  *
  * assert.strictEqual(RemoteText.sanitize("\u001b[2Jhttps://issuer.example"), "\\u001b[2Jhttps://issuer.example")

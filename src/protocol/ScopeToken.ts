@@ -26,7 +26,7 @@ export const isScopeToken = (value: string): boolean => grammar.test(value)
  * **Example** (A list of scopes)
  *
  * ```ts
- * import { ScopeToken } from "effect-mcp-auth"
+ * import { ScopeToken } from "effect-mcp-auth/protocol"
  * import assert from "node:assert/strict"
  *
  * assert.deepStrictEqual(ScopeToken.parse("todos:read todos:write"), ["todos:read", "todos:write"])

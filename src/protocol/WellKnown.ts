@@ -16,7 +16,7 @@
  * **Example** (An issuer with a path)
  *
  * ```ts
- * import { WellKnown } from "effect-mcp-auth"
+ * import { WellKnown } from "effect-mcp-auth/protocol"
  * import assert from "node:assert/strict"
  *
  * assert.deepStrictEqual(WellKnown.authorizationServerMetadata(new URL("https://auth.example.com/acme")), [
@@ -66,7 +66,7 @@ export const protectedResourceMetadataPath = (resource: URL): string =>
  * **Example** (A resource with a path)
  *
  * ```ts
- * import { WellKnown } from "effect-mcp-auth"
+ * import { WellKnown } from "effect-mcp-auth/protocol"
  * import assert from "node:assert/strict"
  *
  * assert.strictEqual(

@@ -1,15 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Logger, Redacted, Schema } from "effect"
-import {
-  AuthLayer,
-  Decision,
-  Gate,
-  type Operation,
-  Principal,
-  type Rejection,
-  Tenants,
-  TokenVerifier
-} from "effect-mcp-auth"
+import { AuthLayer, Decision, Principal, TokenVerifier } from "effect-mcp-auth"
+import { Gate, type Rejection } from "effect-mcp-auth/host"
+import type { Operation } from "effect-mcp-auth/protocol"
+import { Tenants } from "effect-mcp-auth/tenants"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Schema } from "effect"
-import { AuthError, type Gate, Operation, Principal, RequestState } from "effect-mcp-auth"
+import { AuthError, Principal, RequestState } from "effect-mcp-auth"
+import type { Gate } from "effect-mcp-auth/host"
+import { Operation } from "effect-mcp-auth/protocol"
 import { TestClock } from "effect/testing"
 import { bearer, gate, metadataUrl, principal, rejected, request, resource, toolCall } from "./support.ts"
 

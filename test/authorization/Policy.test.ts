@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, pipe, Schema } from "effect"
-import { AuthError, AuthLayer, Principal, RequiredScopes, requireScopes } from "effect-mcp-auth"
+import { AuthError, AuthLayer, Policy, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { Tool, Toolkit } from "effect/ai"
 import { principal } from "./support.ts"
@@ -8,9 +8,9 @@ import { principal } from "./support.ts"
 const as = (scopes: ReadonlyArray<string>) => <A, E>(self: Effect.Effect<A, E, Principal | Scopes>) =>
   Effect.provideService(self as Effect.Effect<A, E, Principal>, Principal, principal({ scopes }))
 
-type Scopes = RequiredScopes.RequiredScopesOf<"a" | "b" | "c">
+type Scopes = Policy.RequiredScopesOf<"a" | "b" | "c">
 
-const scopesOf = (tool: Tool.Any): ReadonlyArray<string> => Context.get(tool.annotations, RequiredScopes.RequiredScopes)
+const scopesOf = (tool: Tool.Any): ReadonlyArray<string> => Context.get(tool.annotations, Policy.RequiredScopes)
 
 describe("requireScopes on an effect", () => {
   it.effect.each<{ title: string; granted: ReadonlyArray<string>; runs: boolean }>([
@@ -101,7 +101,7 @@ describe("requireScopes on a tool", () => {
   it("SCOPE-15 what is built from a guarded tool keeps its requirement", () => {
     const guarded = requireScopes("a")(Add)
     assert.deepStrictEqual(scopesOf(guarded.annotate(Tool.Title, "Add")), ["a"])
-    assert.deepStrictEqual(scopesOf(guarded.annotate(RequiredScopes.Unauthorized, "hide")), ["a"])
+    assert.deepStrictEqual(scopesOf(guarded.annotate(Policy.Unauthorized, "hide")), ["a"])
     assert.deepStrictEqual(scopesOf(guarded.setParameters(Schema.Struct({ other: Schema.String }))), ["a"])
     assert.deepStrictEqual(scopesOf(guarded.setSuccess(Schema.Void)), ["a"])
     assert.deepStrictEqual(scopesOf(guarded.addDependency(Principal)), ["a"])

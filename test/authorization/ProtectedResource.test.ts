@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { ProtectedResource, ProtectedResourceMetadata } from "effect-mcp-auth"
+import { ProtectedResource } from "effect-mcp-auth/host"
+import { ProtectedResourceMetadata } from "effect-mcp-auth/protocol"
 
 const make = (options: Partial<Record<keyof ProtectedResource.Options, unknown>> = {}) =>
   ProtectedResource.make(

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { AuthError, Challenge, Rejection } from "effect-mcp-auth"
+import { AuthError } from "effect-mcp-auth"
+import { Rejection } from "effect-mcp-auth/host"
+import { Challenge } from "effect-mcp-auth/protocol"
 import * as Hostile from "../protocol/Hostile.ts"
 import { metadataUrl, principal, protectedResource } from "./support.ts"
 

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Redacted, Schema } from "effect"
-import { AuthLayer, Gate, Principal, RequestState } from "effect-mcp-auth"
+import { AuthLayer, Principal, RequestState } from "effect-mcp-auth"
+import { Gate } from "effect-mcp-auth/host"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { ScopeHierarchy } from "effect-mcp-auth"
+import { ScopeHierarchy } from "effect-mcp-auth/host"
 
 const expand = (hierarchy: ScopeHierarchy.ScopeHierarchy, ...granted: ReadonlyArray<string>) =>
   [...ScopeHierarchy.compile(hierarchy)(new Set(granted))].sort()

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
-import { Sessions } from "effect-mcp-auth"
+import { Sessions } from "effect-mcp-auth/host"
 import { principal } from "./support.ts"
 
 const alice = principal()

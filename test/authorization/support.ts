@@ -2,15 +2,9 @@
  * What the tests of this floor share: a gate around a `TestIssuer`, and requests to it.
  */
 import { Context, Effect, Layer, Logger, Redacted, References, Result } from "effect"
-import {
-  AuthLayer,
-  Decision,
-  type Gate,
-  Operation,
-  type Principal,
-  ProtectedResource,
-  type Rejection
-} from "effect-mcp-auth"
+import { AuthLayer, Decision, type Principal } from "effect-mcp-auth"
+import { type Gate, ProtectedResource, type Rejection } from "effect-mcp-auth/host"
+import { Operation } from "effect-mcp-auth/protocol"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { make as makePrincipal } from "../../src/verification/Principal.ts"

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Redacted } from "effect"
-import { type AuthError, type Principal, TokenExchange } from "effect-mcp-auth"
+import type { AuthError, Principal } from "effect-mcp-auth"
+import { TokenExchange } from "effect-mcp-auth/client"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { Sharing } from "../../src/outbound/Sharing.ts"

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { Signature } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
+import { Signature } from "effect-mcp-auth/verification"
 
 const setUp = Effect.gen(function*() {
   const { issuer } = yield* TestIssuer.make()

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
-import { Discovery } from "effect-mcp-auth"
 import type { TestIssuer } from "effect-mcp-auth/testing"
+import { Discovery } from "effect-mcp-auth/verification"
 import { FetchHttpClient, HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import * as support from "../verification/support.ts"

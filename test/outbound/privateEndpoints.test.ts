@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Queue } from "effect"
-import { AddressGuard, AuthorizationServer, type Discovery } from "effect-mcp-auth"
+import { AddressGuard } from "effect-mcp-auth/host"
 import { TestIssuer } from "effect-mcp-auth/testing"
+import { AuthorizationServer, type Discovery } from "effect-mcp-auth/verification"
 import { TestClock } from "effect/testing"
 import * as support from "../verification/support.ts"
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { AuthorizationServerMetadata } from "effect-mcp-auth"
+import { AuthorizationServerMetadata } from "effect-mcp-auth/protocol"
 
 const decodes = (document: unknown) => Result.isSuccess(AuthorizationServerMetadata.decode(document))
 

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { extractWWWAuthenticateParams as readWithV2 } from "@modelcontextprotocol/client"
 import { extractWWWAuthenticateParams as readWithV1 } from "@modelcontextprotocol/sdk/client/auth.js"
 import { Arbitrary, Effect, Result, Schema } from "effect"
-import { Challenge } from "effect-mcp-auth"
+import { Challenge } from "effect-mcp-auth/protocol"
 import * as oauth from "oauth4webapi"
 import * as Hostile from "./Hostile.ts"
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Redacted, Result, Schema } from "effect"
-import { Credentials } from "effect-mcp-auth"
+import { Credentials } from "effect-mcp-auth/protocol"
 import * as Hostile from "./Hostile.ts"
 
 /** The token that was read, or the closed reason why there is none. */

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Result, Schema } from "effect"
-import { Operation } from "effect-mcp-auth"
+import { Operation } from "effect-mcp-auth/protocol"
 import * as Hostile from "./Hostile.ts"
 
 type Brief = readonly [

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Schema } from "effect"
-import { RemoteText } from "effect-mcp-auth"
+import { RemoteText } from "effect-mcp-auth/protocol"
 
 describe("sanitize", () => {
   it.each([

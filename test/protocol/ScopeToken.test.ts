@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary } from "effect"
-import { ScopeToken } from "effect-mcp-auth"
+import { ScopeToken } from "effect-mcp-auth/protocol"
 import * as Hostile from "./Hostile.ts"
 
 describe("ScopeToken", () => {

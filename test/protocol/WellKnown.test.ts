@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { WellKnown } from "effect-mcp-auth"
+import { WellKnown } from "effect-mcp-auth/protocol"
 
 describe("WellKnown", () => {
   it.each<[issuer: string, urls: ReadonlyArray<string>]>([

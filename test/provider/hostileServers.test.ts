@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
-import { AddressGuard } from "effect-mcp-auth"
+import { AddressGuard } from "effect-mcp-auth/host"
 import { AccessToken, Check, Doctor, type Report } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"

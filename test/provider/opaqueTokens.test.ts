@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { Audience, AuthLayer, type Introspection, Profile } from "effect-mcp-auth"
+import { Audience, AuthLayer, Profile } from "effect-mcp-auth"
+import type { Introspection } from "effect-mcp-auth/introspection"
 import { Profiles } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Client, DpopSession, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { Effect } from "effect"
-import type { Dpop } from "effect-mcp-auth"
+import type { Dpop } from "effect-mcp-auth/dpop"
 import { decodeJwt } from "jose"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
 import { UserAgent } from "../../examples/authorization-server/UserAgent.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Logger } from "effect"
-import { type AuthError, AuthLayer, RequiredScopes, requireScopes } from "effect-mcp-auth"
+import { type AuthError, AuthLayer, Policy, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { McpProtocol, McpSchema, McpServer, Tool, Toolkit } from "effect/ai"
@@ -607,7 +607,7 @@ describe("Policies of a whole server", () => {
       const add = (scopes: ReadonlyArray<string>) =>
         registered!.addTool({
           tool: new McpSchema.Tool({ name: "late", inputSchema: { type: "object", properties: {} } }),
-          annotations: Context.make(RequiredScopes.RequiredScopes, scopes) as Context.Context<never>,
+          annotations: Context.make(Policy.RequiredScopes, scopes) as Context.Context<never>,
           handle: () =>
             Effect.sync(() => {
               ran.push(scopes.join(" "))

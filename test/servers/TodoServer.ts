@@ -2,7 +2,7 @@
  * The server that the tests of this floor protect: tools, resources, templates and prompts of every kind of policy.
  */
 import { Effect, Layer, Schema } from "effect"
-import { AuthLayer, Principal, RequiredScopes, requireScopes } from "effect-mcp-auth"
+import { AuthLayer, Policy, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpProtocol, McpSchema, McpServer, Tool, Toolkit } from "effect/ai"
 
@@ -31,7 +31,7 @@ const Add = requireScopes("todos:read", "todos:write")(
   Tool.make("add", { parameters, success: Schema.String })
 )
 const Purge = requireScopes("todos:admin")(Tool.make("purge", { parameters, success: Schema.String }))
-  .annotate(RequiredScopes.Unauthorized, "hide")
+  .annotate(Policy.Unauthorized, "hide")
 /** A tool whose name must travel in the encoded form of `Mcp-Name`. */
 const Umlaut = requireScopes("todos:write")(Tool.make("hinzufügen", { parameters, success: Schema.String }))
 /** A second name for a tool takes over its annotations, and the requirement with them. */

@@ -1,13 +1,13 @@
 import { layer } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
-import { AuthLayer, Principal, RequiredScopes } from "effect-mcp-auth"
+import { AuthLayer, Policy, Principal } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { expectAdmitted, expectChallenge, TestClient, TestIssuer } from "effect-mcp-auth/testing"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 
 const Tools = Toolkit.make(
   Tool.make("open", { success: Schema.String }),
-  Tool.make("mine", { success: Schema.String, dependencies: [Principal] }).annotate(RequiredScopes.Authenticated, true)
+  Tool.make("mine", { success: Schema.String, dependencies: [Principal] }).annotate(Policy.Authenticated, true)
 )
 
 const resource = "https://server.test/mcp"

@@ -1,8 +1,9 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Layer, References, Schema } from "effect"
-import { AuthLayer, Challenge, Decision, Principal, requireScopes } from "effect-mcp-auth"
+import { AuthLayer, Decision, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuth } from "effect-mcp-auth/mcp"
+import { Challenge } from "effect-mcp-auth/protocol"
 import {
   DpopClient,
   expectAdmitted,

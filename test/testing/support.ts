@@ -1,7 +1,8 @@
 /** What the tests of the kit share: the verifier of `AuthLayer`, around a `TestIssuer`. */
 import { Effect, Layer, Redacted, Result } from "effect"
-import { Audience, AuthorizationServer, Discovery, JwkSet, JwtVerifier, TokenType } from "effect-mcp-auth"
+import { Audience, TokenType } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
+import { AuthorizationServer, Discovery, JwkSet, JwtVerifier } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 

@@ -5,7 +5,7 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { assert } from "@effect/vitest"
 import type { Context } from "effect"
 import { Effect, Exit, Layer, Logger, References, Schema, Scope } from "effect"
-import { AuthLayer, Decision, Principal, RequiredScopes, requireScopes } from "effect-mcp-auth"
+import { AuthLayer, Decision, Policy, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { McpProtocol, McpSchema, Tool, Toolkit } from "effect/ai"
@@ -31,7 +31,7 @@ const AddTodo = requireScopes("todos:read", "todos:write")(
   Tool.make("add_todo", { parameters: Schema.Struct({ title: Schema.String }), success: Schema.String })
 )
 const Purge = requireScopes("admin")(
-  Tool.make("purge", { success: Schema.String }).annotate(RequiredScopes.Unauthorized, "hide")
+  Tool.make("purge", { success: Schema.String }).annotate(Policy.Unauthorized, "hide")
 )
 const Tools = Toolkit.make(WhoAmI, ListTodos, AddTodo, Purge)
 

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Metric, Redacted, Result, Schema } from "effect"
-import { AuthError, AuthLayer, Decision, Gate, type Principal, ProtectedResource } from "effect-mcp-auth"
+import { AuthError, AuthLayer, Decision, type Principal } from "effect-mcp-auth"
+import { Gate, ProtectedResource } from "effect-mcp-auth/host"
 import { FetchHttpClient, HttpServerRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { request as nodeRequest } from "node:http"

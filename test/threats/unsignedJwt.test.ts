@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import { Audience, type Introspection, type Principal } from "effect-mcp-auth"
+import { Audience, type Principal } from "effect-mcp-auth"
+import type { Introspection } from "effect-mcp-auth/introspection"
 import { resource, secret, start, world } from "../verification/introspection/answers.ts"
 
 /**

@@ -1,5 +1,6 @@
 import { Effect, Redacted } from "effect"
-import { type Principal, TokenExchange } from "effect-mcp-auth"
+import type { Principal } from "effect-mcp-auth"
+import { TokenExchange } from "effect-mcp-auth/client"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { describe, expect, test } from "tstyche"
 

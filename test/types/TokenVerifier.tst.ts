@@ -1,5 +1,6 @@
 import { Effect, Redacted } from "effect"
-import { AuthError, AuthLayer, type AuthorizationServer, type Principal, TokenVerifier } from "effect-mcp-auth"
+import { AuthError, AuthLayer, type Principal, TokenVerifier } from "effect-mcp-auth"
+import type { AuthorizationServer } from "effect-mcp-auth/verification"
 import { describe, expect, test } from "tstyche"
 
 declare const jwt: TokenVerifier.Verifier<AuthError.InvalidMetadata>

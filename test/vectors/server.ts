@@ -1,5 +1,5 @@
 import { Result } from "effect"
-import { AuthorizationServer } from "effect-mcp-auth"
+import { AuthorizationServer } from "effect-mcp-auth/verification"
 
 /** An authorization server as `AuthLayer` would make it. */
 export const serverOf = (issuer: string): AuthorizationServer.AuthorizationServer =>

@@ -5,8 +5,9 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { AuthLayer, Discovery, JwkSet, Signature } from "effect-mcp-auth"
+import { AuthLayer } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
+import { Discovery, JwkSet, Signature } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { existsSync, readdirSync, readFileSync } from "node:fs"

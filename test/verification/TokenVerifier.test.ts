@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Schema } from "effect"
-import { AuthError, type Introspection, Principal, TokenVerifier } from "effect-mcp-auth"
+import { AuthError, Principal, TokenVerifier } from "effect-mcp-auth"
+import type { Introspection } from "effect-mcp-auth/introspection"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { secret, start, world } from "./introspection/answers.ts"
 

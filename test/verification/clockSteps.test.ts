@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
-import type { JwkSet } from "effect-mcp-auth"
 import type { TestIssuer } from "effect-mcp-auth/testing"
+import type { JwkSet } from "effect-mcp-auth/verification"
 import { TestClock } from "effect/testing"
 import * as steppingClock from "./steppingClock.ts"
 import * as support from "./support.ts"

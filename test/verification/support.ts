@@ -2,8 +2,9 @@
  * What the tests of this floor share: verification around a `TestIssuer`, and tokens that no honest issuer would sign.
  */
 import { Effect, Redacted, Result } from "effect"
-import { Audience, AuthorizationServer, Discovery, JwkSet, JwtVerifier, TokenType } from "effect-mcp-auth"
+import { Audience, TokenType } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
+import { AuthorizationServer, Discovery, JwkSet, JwtVerifier } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { base64url } from "jose"

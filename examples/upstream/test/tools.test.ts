@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted, Stream } from "effect"
-import { AuthLayer, TokenExchange } from "effect-mcp-auth"
+import { AuthLayer } from "effect-mcp-auth"
+import { TokenExchange } from "effect-mcp-auth/client"
 import { expectAdmitted, expectRejected, TestClient, TestIssuer } from "effect-mcp-auth/testing"
 import { decodeJwt } from "jose"
 import * as OrdersTool from "../OrdersTool.ts"

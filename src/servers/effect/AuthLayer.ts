@@ -156,7 +156,8 @@ export const layer = <const S extends Scopes, C = never, A = unknown>(
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { AuthLayer, Gate } from "effect-mcp-auth"
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { Gate } from "effect-mcp-auth/host"
  * import { FetchHttpClient } from "effect/http"
  * import assert from "node:assert/strict"
  *

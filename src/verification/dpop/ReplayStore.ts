@@ -89,7 +89,7 @@ const generation = 5_000
  * **Example** (The second use of a proof)
  *
  * ```ts
- * import { ReplayStore } from "effect-mcp-auth"
+ * import { ReplayStore } from "effect-mcp-auth/dpop"
  * import { Layer } from "effect"
  *
  * // More than `replayCapacity` says, for one layer alone.
@@ -167,7 +167,8 @@ export const memory = (capacity: number): Store & { readonly size: () => number 
  * **Example** (Instances behind a balancer)
  *
  * ```ts
- * import { AuthLayer, ReplayStore } from "effect-mcp-auth"
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { ReplayStore } from "effect-mcp-auth/dpop"
  * import { Effect, Layer } from "effect"
  * import { Redis } from "effect/persistence"
  *

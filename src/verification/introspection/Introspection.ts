@@ -114,7 +114,8 @@ export interface Answer {
  * **Example** (A server without the endpoint)
  *
  * ```ts
- * import { type AuthorizationServer, type Introspection } from "effect-mcp-auth"
+ * import type { Introspection } from "effect-mcp-auth/introspection"
+ * import type { AuthorizationServer } from "effect-mcp-auth/verification"
  * import { Clock, Effect, Redacted } from "effect"
  * import assert from "node:assert/strict"
  *
@@ -147,7 +148,7 @@ export interface LookUp extends Common {
  * **Example** (The endpoint that the metadata names, with a client id and a secret)
  *
  * ```ts
- * import { AuthorizationServer } from "effect-mcp-auth"
+ * import { AuthorizationServer } from "effect-mcp-auth/verification"
  * import { Redacted } from "effect"
  *
  * const server: AuthorizationServer.Input = {

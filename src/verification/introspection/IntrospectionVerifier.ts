@@ -81,7 +81,8 @@ export interface Options {
  * **Example** (Answers in Redis)
  *
  * ```ts
- * import { AuthLayer, IntrospectionVerifier } from "effect-mcp-auth"
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { IntrospectionVerifier } from "effect-mcp-auth/verification"
  * import { Effect, Layer, Redacted } from "effect"
  * import { Persistence, type Redis } from "effect/persistence"
  *

@@ -23,7 +23,7 @@ import * as Profile from "./Profile.ts"
  * **Example** (A provider in a neighbouring container)
  *
  * ```ts
- * import { AuthorizationServer } from "effect-mcp-auth"
+ * import { AuthorizationServer } from "effect-mcp-auth/verification"
  *
  * const server: AuthorizationServer.Input = {
  *   issuer: "http://keycloak:8080/realms/todos",
@@ -47,7 +47,7 @@ export const allowInsecureHttp: unique symbol = Symbol.for("effect-mcp-auth/allo
  * **Example** (Keys that are served inside the network)
  *
  * ```ts
- * import { AuthorizationServer } from "effect-mcp-auth"
+ * import { AuthorizationServer } from "effect-mcp-auth/verification"
  *
  * const server: AuthorizationServer.Input = {
  *   issuer: "https://auth.example.com",

@@ -62,7 +62,8 @@ export type Target =
  * **Example** (Signing a user out)
  *
  * ```ts
- * import { AuthLayer, Revocations } from "effect-mcp-auth"
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { Revocations } from "effect-mcp-auth/revocation"
  * import { Effect, Layer } from "effect"
  *
  * const Auth = Layer.unwrap(Effect.map(Revocations.Revocations, (revocations) =>
@@ -111,7 +112,7 @@ export type Store = Pick<BackingPersistenceStore, "getMany" | "set">
  * **Example** (In Redis)
  *
  * ```ts
- * import { Revocations } from "effect-mcp-auth"
+ * import { Revocations } from "effect-mcp-auth/revocation"
  * import { Effect, Layer } from "effect"
  * import { Persistence, type Redis } from "effect/persistence"
  *
@@ -189,7 +190,8 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
  *
  * ```ts
  * import { Effect } from "effect"
- * import { AuthLayer, Principal, Revocations } from "effect-mcp-auth"
+ * import { AuthLayer, Principal } from "effect-mcp-auth"
+ * import { Revocations } from "effect-mcp-auth/revocation"
  * import assert from "node:assert/strict"
  *
  * const program = Effect.gen(function*() {

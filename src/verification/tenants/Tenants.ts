@@ -65,7 +65,8 @@ export type { TenantId } from "./internal/tenantNames.ts"
  * **Example** (A URL for each tenant)
  *
  * ```ts
- * import { AuthLayer, Tenants } from "effect-mcp-auth"
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { Tenants } from "effect-mcp-auth/tenants"
  * import { Effect } from "effect"
  *
  * const Auth = AuthLayer.make({
@@ -103,7 +104,8 @@ export const fromRoute = (pattern: string): tenantNames.TenantId => ({ _tag: "Ro
  * **Example** (In front of a router)
  *
  * ```ts
- * import { AuthLayer, Tenants } from "effect-mcp-auth"
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { Tenants } from "effect-mcp-auth/tenants"
  * import { Effect } from "effect"
  *
  * const Auth = AuthLayer.make({
@@ -137,7 +139,8 @@ export const fromPath = (pattern: string): tenantNames.TenantId => ({ _tag: "Pat
  * **Example** (Set by a gateway)
  *
  * ```ts
- * import { AuthLayer, Tenants } from "effect-mcp-auth"
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { Tenants } from "effect-mcp-auth/tenants"
  * import { Effect } from "effect"
  *
  * const Auth = AuthLayer.make({
@@ -173,7 +176,8 @@ export const fromHeader = (name: string): tenantNames.TenantId => ({ _tag: "Head
  * **Example** (An authorization server for each organisation)
  *
  * ```ts
- * import { AuthLayer, Tenants } from "effect-mcp-auth"
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { Tenants } from "effect-mcp-auth/tenants"
  * import { Effect } from "effect"
  *
  * const issuers: Readonly<Record<string, string>> = { acme: "https://login.acme.example" }
@@ -202,7 +206,7 @@ export const fromClaim = (name: string): tenantNames.TenantId => ({ _tag: "Claim
  * **Example** (Providers in the same closed network)
  *
  * ```ts
- * import { Tenants } from "effect-mcp-auth"
+ * import { Tenants } from "effect-mcp-auth/tenants"
  * import { Effect } from "effect"
  *
  * const tenants: Tenants.Options = {

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer } from "effect"
-import { Audience, AuthLayer, AuthorizationServer, type Profile, TokenType } from "effect-mcp-auth"
+import { Audience, AuthLayer, type Profile, TokenType } from "effect-mcp-auth"
 import { Profiles } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
+import { AuthorizationServer } from "effect-mcp-auth/verification"
 import { HttpClient, HttpRouter } from "effect/http"
 import { judge, now, type Provider, provider, resource } from "../harness.ts"
 

@@ -1,18 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Context, Effect, Layer, Logger, Redacted, Schema } from "effect"
-import {
-  Algorithm,
-  Audience,
-  AuthError,
-  AuthLayer,
-  AuthorizationServer,
-  Challenge,
-  type Gate,
-  Principal,
-  requireScopes,
-  TokenType
-} from "effect-mcp-auth"
+import { Audience, AuthError, AuthLayer, Principal, requireScopes, TokenType } from "effect-mcp-auth"
+import type { Gate } from "effect-mcp-auth/host"
+import { Challenge } from "effect-mcp-auth/protocol"
 import { TestIssuer } from "effect-mcp-auth/testing"
+import { Algorithm, AuthorizationServer } from "effect-mcp-auth/verification"
 import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import * as support from "../../verification/support.ts"

@@ -1,14 +1,9 @@
 /** Functions of authors, by name: JSON cannot carry them to a Worker. Without anything of Node, since it runs in workerd. */
 import { Context, Effect, Redacted, Schema } from "effect"
-import {
-  AuthError,
-  type AuthLayer,
-  type AuthorizationServer,
-  type Decision,
-  Revocations,
-  Tenants,
-  TokenVerifier
-} from "effect-mcp-auth"
+import { AuthError, type AuthLayer, type Decision, TokenVerifier } from "effect-mcp-auth"
+import { Revocations } from "effect-mcp-auth/revocation"
+import { Tenants } from "effect-mcp-auth/tenants"
+import type { AuthorizationServer } from "effect-mcp-auth/verification"
 import type { requirementOf } from "./TodoServer.ts"
 
 /** What a test does to the functions of a server while it runs, in JSON. */

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
-import { AuthLayer, RequiredScopes, requireScopes } from "effect-mcp-auth"
+import { AuthLayer, Policy, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { McpProtocol, McpSchema, Tool, Toolkit } from "effect/ai"
@@ -13,7 +13,7 @@ const run = (name: string) => () => Effect.sync(() => `${name} ${ran.push(name)}
 
 const ListTodos = requireScopes("todos:read")(Tool.make("list_todos", { success: Schema.String }))
 const Purge = requireScopes("todos:admin")(Tool.make("purge", { success: Schema.String }))
-  .annotate(RequiredScopes.Unauthorized, "hide")
+  .annotate(Policy.Unauthorized, "hide")
 const Todos = Toolkit.make(ListTodos, Purge)
 
 const { handler } = HttpRouter.toWebHandler(

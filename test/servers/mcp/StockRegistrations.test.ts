@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, Schema } from "effect"
-import { RequiredScopes } from "effect-mcp-auth"
+import { Policy } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { McpSchema, McpServer, Tool, Toolkit } from "effect/ai"
@@ -14,8 +14,8 @@ import * as TodoServer from "../TodoServer.ts"
 const id = McpSchema.param("id", Schema.String)
 
 const needs = (scope: string, unauthorized: "challenge" | "hide" = "challenge"): Context.Context<never> =>
-  Context.make(RequiredScopes.RequiredScopes, [scope]).pipe(
-    Context.add(RequiredScopes.Unauthorized, unauthorized)
+  Context.make(Policy.RequiredScopes, [scope]).pipe(
+    Context.add(Policy.Unauthorized, unauthorized)
   ) as Context.Context<never>
 
 const only = (isEnabled: boolean, annotations: Context.Context<never> = Context.empty()): Context.Context<never> =>
@@ -31,11 +31,11 @@ const make = () => {
   let server: McpServer.McpServer["Service"] | undefined
   const annotated = (tool: Tool.Any): any => tool
   const Tools = Toolkit.make(
-    annotated(Tool.make("audit", { success: Schema.String }).annotate(RequiredScopes.RequiredScopes, ["todos:admin"])),
+    annotated(Tool.make("audit", { success: Schema.String }).annotate(Policy.RequiredScopes, ["todos:admin"])),
     annotated(
       Tool.make("ghost", { success: Schema.String })
-        .annotate(RequiredScopes.RequiredScopes, ["todos:admin"])
-        .annotate(RequiredScopes.Unauthorized, "hide")
+        .annotate(Policy.RequiredScopes, ["todos:admin"])
+        .annotate(Policy.Unauthorized, "hide")
     )
   )
   const template = (kind: string, annotations: Context.Context<never>) => ({

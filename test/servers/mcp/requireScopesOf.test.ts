@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
-import { type AuthError, AuthLayer, RequiredScopes, requireScopes } from "effect-mcp-auth"
+import { type AuthError, AuthLayer, Policy, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { McpProtocol, McpServer, Tool, Toolkit } from "effect/ai"
@@ -8,7 +8,7 @@ import { HttpClient, HttpRouter } from "effect/http"
 
 const ran: Array<string> = []
 
-const ListTodos = RequiredScopes.requireScopesOf(
+const ListTodos = Policy.requireScopesOf(
   Tool.make("list_todos", {
     parameters: Schema.Struct({ of: Schema.optionalKey(Schema.Literals(["me", "everybody"])) }),
     success: Schema.String
@@ -21,7 +21,7 @@ const ListTodos = RequiredScopes.requireScopesOf(
 )
 
 const Archive = requireScopes("todos:write")(
-  RequiredScopes.requireScopesOf(
+  Policy.requireScopesOf(
     Tool.make("archive", { parameters: Schema.Struct({ days: Schema.Int }), success: Schema.String }),
     ["todos:admin"],
     ({ days }) => {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
-import { Operation } from "effect-mcp-auth"
+import { Operation } from "effect-mcp-auth/protocol"
 import * as sdkGate from "../../../src/servers/sdk/SdkPolicies.ts"
 import type { Registry } from "../../../src/servers/sdk/SdkRegistry.ts"
 

@@ -1,6 +1,6 @@
 /** Tenants in the path, on every host: whatever spelling of it a router accepts, the gate and the handler see one tenant. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { Tenants } from "effect-mcp-auth"
+import { Tenants } from "effect-mcp-auth/tenants"
 import { bearer } from "../hosts/cases.ts"
 import type { TenantOptions } from "../hosts/functions.ts"
 import type { Answer, Sent } from "../hosts/Host.ts"

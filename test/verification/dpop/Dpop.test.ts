@@ -1,15 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Redacted, Result } from "effect"
-import {
-  AuthError,
-  AuthLayer,
-  Challenge,
-  Dpop,
-  type Gate,
-  type Introspection,
-  type Principal,
-  TokenVerifier
-} from "effect-mcp-auth"
+import { AuthError, AuthLayer, type Principal, TokenVerifier } from "effect-mcp-auth"
+import { Dpop } from "effect-mcp-auth/dpop"
+import type { Gate } from "effect-mcp-auth/host"
+import type { Introspection } from "effect-mcp-auth/introspection"
+import { Challenge } from "effect-mcp-auth/protocol"
 import { DpopClient, SigningKey, TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"

@@ -1,7 +1,7 @@
 import { NodeRedis } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import { ReplayStore } from "effect-mcp-auth"
+import { ReplayStore } from "effect-mcp-auth/dpop"
 import { Redis } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import { freePort, runs, start } from "../../program.ts"

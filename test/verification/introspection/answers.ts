@@ -1,14 +1,9 @@
 /** An issuer in memory with an introspection endpoint that a test scripts, and the gate of a server that asks it. */
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
-import {
-  type AuthError,
-  AuthLayer,
-  type AuthorizationServer,
-  Gate,
-  type Principal,
-  type Rejection
-} from "effect-mcp-auth"
+import { type AuthError, AuthLayer, type Principal } from "effect-mcp-auth"
+import { Gate, type Rejection } from "effect-mcp-auth/host"
 import { TestIssuer } from "effect-mcp-auth/testing"
+import type { AuthorizationServer } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 

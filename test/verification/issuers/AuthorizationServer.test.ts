@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted, Result } from "effect"
-import { Algorithm, type AuthError, AuthorizationServer } from "effect-mcp-auth"
+import type { AuthError } from "effect-mcp-auth"
+import { Algorithm, AuthorizationServer } from "effect-mcp-auth/verification"
 
 const option = "authorizationServers[1]"
 

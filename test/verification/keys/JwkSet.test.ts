@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Logger, Result, Scope } from "effect"
-import { type AuthorizationServer, Freshness, JwkSet } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
+import { type AuthorizationServer, Freshness, JwkSet } from "effect-mcp-auth/verification"
 import { TestClock } from "effect/testing"
 import * as support from "../support.ts"
 

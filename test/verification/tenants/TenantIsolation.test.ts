@@ -1,16 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer } from "effect"
-import {
-  AddressGuard,
-  Audience,
-  AuthError,
-  AuthLayer,
-  type Gate,
-  Principal,
-  Profile,
-  Tenants,
-  TokenVerifier
-} from "effect-mcp-auth"
+import { Audience, AuthError, AuthLayer, Principal, Profile, TokenVerifier } from "effect-mcp-auth"
+import { AddressGuard, type Gate } from "effect-mcp-auth/host"
+import { Tenants } from "effect-mcp-auth/tenants"
 import { DpopClient, TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"

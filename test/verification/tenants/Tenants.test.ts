@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import { AuthError, Tenants } from "effect-mcp-auth"
+import { AuthError } from "effect-mcp-auth"
+import { Tenants } from "effect-mcp-auth/tenants"
 import { TestClock } from "effect/testing"
 import { Sharing } from "../../../src/outbound/Sharing.ts"
 import { header, of, setup } from "./servers.ts"

@@ -1,7 +1,10 @@
 /** A gate with tenants, and the issuers of the server and of two tenants, in memory. */
 import { Context, Effect, Layer, Result } from "effect"
-import { AddressGuard, AuthLayer, type AuthorizationServer, Gate, Tenants } from "effect-mcp-auth"
+import { AuthLayer } from "effect-mcp-auth"
+import { AddressGuard, Gate } from "effect-mcp-auth/host"
+import { Tenants } from "effect-mcp-auth/tenants"
 import { TestIssuer } from "effect-mcp-auth/testing"
+import type { AuthorizationServer } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { resource, start } from "../introspection/answers.ts"

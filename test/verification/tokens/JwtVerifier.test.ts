@@ -1,7 +1,9 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Arbitrary, Context, Effect, Layer, Redacted, Schema } from "effect"
-import { Algorithm, Audience, JwkSet, ScopeHierarchy, TokenType } from "effect-mcp-auth"
+import { Audience, TokenType } from "effect-mcp-auth"
+import { ScopeHierarchy } from "effect-mcp-auth/host"
 import { TestIssuer } from "effect-mcp-auth/testing"
+import { Algorithm, JwkSet } from "effect-mcp-auth/verification"
 import { TestClock } from "effect/testing"
 import * as support from "../support.ts"
 

@@ -1,0 +1,14 @@
+/**
+ * Reads and writes what MCP clients and authorization servers send: challenges, credentials, metadata documents and MCP
+ * messages. Every function is pure.
+ *
+ * @since 0.1.0
+ */
+export * as AuthorizationServerMetadata from "./AuthorizationServerMetadata.ts"
+export * as Challenge from "./Challenge.ts"
+export * as Credentials from "./Credentials.ts"
+export * as Operation from "./Operation.ts"
+export * as ProtectedResourceMetadata from "./ProtectedResourceMetadata.ts"
+export * as RemoteText from "./RemoteText.ts"
+export * as ScopeToken from "./ScopeToken.ts"
+export * as WellKnown from "./WellKnown.ts"
