@@ -24,7 +24,10 @@ const library: Record<string, "error" | Rule> = {
 }
 
 /** The rule for the files of a floor, or for those of its `internal` folder. */
-const floorRule = ({ folder, ours, packages, packagesAsTypes = [], why }: Floor, isInternal: boolean): Rule => {
+const floorRule = (
+  { folder, ours, packages, packagesAsTypes = [], packagesOfInternal = [], why }: Floor,
+  isInternal: boolean
+): Rule => {
   if (ours === "everything") return "off"
   const from = isInternal ? `${folder}/internal` : folder
   const own = isInternal ? ["!./*", "!../[A-Z]*"] : ["!./*", "!./internal/*"]
@@ -38,7 +41,14 @@ const floorRule = ({ folder, ours, packages, packagesAsTypes = [], why }: Floor,
         "message": `As types only. ${why}`
       })),
       {
-        "group": ["*", ...[...packages, ...packagesAsTypes].map((pattern) => `!${pattern}`), ...own, ...others],
+        "group": [
+          "*",
+          ...[...packages, ...packagesAsTypes, ...(isInternal ? packagesOfInternal : [])].map((pattern) =>
+            `!${pattern}`
+          ),
+          ...own,
+          ...others
+        ],
         "caseSensitive": true,
         "message": why
       }

@@ -71,11 +71,13 @@ const fits = (specifier: string, patterns: ReadonlyArray<string>) =>
   )
 
 /** All that the row of a floor says, and nothing else, holds in its folder and in its `internal` folder. */
-const casesOfFloor = ({ folder, ours, packages: its, packagesAsTypes = [] }: Floor): ReadonlyArray<Case> => {
+const casesOfFloor = (row: Floor): ReadonlyArray<Case> => {
+  const { folder, ours, packagesAsTypes = [] } = row
   if (ours === "everything") return []
   const others = floors.map((it) => it.folder).filter((it) => it !== folder)
   return [`src/${folder}`, `src/${folder}/internal`].flatMap((from) => {
     const file = `${from}/A.ts`
+    const its = from.endsWith("/internal") ? [...row.packages, ...(row.packagesOfInternal ?? [])] : row.packages
     const to = (path: string) => relative(from, `src/${path}`).replace(/^(?!\.)/, "./")
     return [
       ...allows(file, ...imports("./B.ts", to(`${folder}/internal/b.ts`), to(`${folder}/B.ts`))),

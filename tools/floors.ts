@@ -12,6 +12,8 @@ export interface Floor {
   readonly ours: ReadonlyArray<string> | "everything"
   /** Patterns of the packages that it may import. */
   readonly packages: ReadonlyArray<string>
+  /** Patterns of the packages that only its `internal/` folder may import. */
+  readonly packagesOfInternal?: ReadonlyArray<string>
   /** Patterns of the packages that it may import as types only. */
   readonly packagesAsTypes?: ReadonlyArray<string>
   /** Said with the error. */
@@ -63,8 +65,10 @@ export const floors: ReadonlyArray<Floor> = [
   {
     folder: "crypto",
     ours: ["protocol"],
-    packages: [...effect, "jose"],
-    why: "crypto knows protocol, effect and jose."
+    packages: effect,
+    packagesOfInternal: ["jose"],
+    why:
+      "crypto knows protocol and effect. Its internal files name the functions of jose, and are loaded when one is needed."
   },
   {
     folder: "store",

@@ -1,6 +1,6 @@
 /**
- * `npm run signatures`: a million mutated tokens, judged with jose's signature check and with that of `node:crypto`. Fails where
- * the two disagree. `--count` and `--seed` choose others.
+ * `npm run signatures`: verifies a million mutated tokens with jose and in the way that the platform chooses. Fails where the
+ * two disagree. `--count` and `--seed` choose others.
  */
 import { Effect } from "effect"
 import { parseArgs } from "node:util"

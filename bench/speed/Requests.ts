@@ -177,7 +177,7 @@ export const request = async (settings: Settings): Promise<Level> => {
       ),
       ...goal(
         "new/jose, node:crypto",
-        "the same with `Signature.layerNode`",
+        "the same by `node:crypto`, the default",
         1.4,
         fresh,
         onNodeCrypto,

@@ -9,10 +9,10 @@ import { toolServers } from "./toolServers.ts"
 
 const guardedRoute = async (issuer: string, resource: string, signatures: "jose" | "node:crypto") => {
   const { AuthLayer, Principal } = await import("effect-mcp-auth")
-  const { Signature } = await import("effect-mcp-auth/verification")
+  const own = signatures === "jose" ? (await import("effect-mcp-auth/verification")).Signature.layerJose : Layer.empty
   const Auth = AuthLayer.make(options(issuer, resource))
   return HttpRouter.add("GET", "/mcp", Effect.map(Principal, () => HttpServerResponse.text(answer))).pipe(
-    Layer.provide(signatures === "jose" ? Auth : Auth.pipe(Layer.provide(Signature.layerNode)))
+    Layer.provide(Layer.provide(Auth, own))
   )
 }
 

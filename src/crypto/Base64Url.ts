@@ -1,13 +1,18 @@
-import { base64url } from "jose"
 import { isShallow } from "../protocol/JsonDepth.ts"
 import * as platform from "./internal/nodeCrypto.ts"
+
+/*
+ * Base64url by hand. `effect/encoding/Base64Url` also accepts padding, line breaks and non-zero spare bits, so the check
+ * would be needed anyway; it decodes in 12 microseconds what takes 3.5 here (500 characters) and 0.6 with Node's decoder;
+ * and it would be three more modules to load at the start.
+ */
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 const characters = /^[A-Za-z0-9_-]*$/
 
 /**
- * Tells whether a text is base64url in its one canonical form (RFC 7515 §2, RFC 4648 §3.5): without padding, and with
- * zeros in the bits that the last character does not need. Decoders accept more, so one token could have many spellings.
+ * Checks that a text is base64url in its one canonical form (RFC 7515 §2, RFC 4648 §3.5): without padding, and with zeros
+ * in the bits that the last character does not need. Decoders accept more, so one token could have many spellings.
  */
 export const isCanonical = (text: string): boolean => {
   const rest = text.length % 4
@@ -17,18 +22,33 @@ export const isCanonical = (text: string): boolean => {
   return (alphabet.indexOf(text[text.length - 1]!) & spare) === 0
 }
 
-/** The bytes of a canonical text. */
-export const decode = (text: string): Uint8Array | undefined => isCanonical(text) ? base64url.decode(text) : undefined
+const decodeCanonical = (text: string): Uint8Array<ArrayBuffer> => {
+  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"))
+  const bytes = new Uint8Array(binary.length)
+  for (let index = 0; index < binary.length; index++) bytes[index] = binary.charCodeAt(index)
+  return bytes
+}
 
-// Node's bytes share their buffer with others: good for reading at once, and not for handing out.
+/** Returns the bytes of a canonical text, and `undefined` for any other text. */
+export const decode = (text: string): Uint8Array<ArrayBuffer> | undefined =>
+  isCanonical(text) ? decodeCanonical(text) : undefined
+
+/** Encodes bytes in the canonical form, without padding. */
+export const encode = (bytes: Uint8Array): string => {
+  let binary = ""
+  for (const byte of bytes) binary += String.fromCharCode(byte)
+  return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")
+}
+
+// The bytes of Node's decoder share their buffer with others: they are read at once, and never returned to a caller.
 const { bytesOf } = platform
-const readable = bytesOf === undefined ? base64url.decode : (text: string) => bytesOf(text, "base64url")
+const readable = bytesOf === undefined ? decodeCanonical : (text: string) => bytesOf(text, "base64url")
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /**
- * The object of a JSON segment, or `undefined`. Invalid UTF-8, a byte order mark, deep nesting, and anything but an object
- * are rejected.
+ * Decodes a segment that holds a JSON object. Returns `undefined` for invalid UTF-8, a byte order mark, deep nesting, and
+ * every value that is not an object.
  */
 export const decodeJsonObject = (text: string): Readonly<Record<string, unknown>> | undefined => {
   const bytes = isCanonical(text) ? readable(text) : undefined

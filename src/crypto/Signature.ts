@@ -1,94 +1,151 @@
 /**
- * The cryptography: importing public keys and verifying signatures. The only file that hands anything to a crypto
- * library, so the only one that knows its exceptions.
+ * Public keys, and the signatures that they verify.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { compactVerify, type CryptoKey, importJWK, type JWK, type JWTHeaderParameters, SignJWT } from "jose"
-import * as base64url from "./Base64Url.ts"
-import * as platform from "./internal/nodeCrypto.ts"
-
-type NodeCrypto = platform.NodeCrypto
+import type * as Jose from "./internal/jose.ts"
+import * as nodeSignature from "./internal/nodeSignature.ts"
+import { algorithmsOf, publicMembers } from "./PublicJwk.ts"
 
 /**
- * A public key, ready for one algorithm.
+ * A public key, imported for one algorithm.
  *
  * @category models
  * @since 0.1.0
  */
-export type PublicKey = CryptoKey
+export interface PublicKey {
+  /** The algorithm (`alg`) that the key verifies. */
+  readonly algorithm: string
+  /**
+   * Verifies the signature of a compact JWS. Returns `false` for every invalid signature and malformed token. The caller
+   * checks the header, its `alg` included, and the claims.
+   */
+  readonly verify: (token: string) => Effect.Effect<boolean>
+}
 
 /**
- * Imports a public JSON Web Key for one algorithm; `undefined` when the key is not fit for it.
+ * Imports a public JSON Web Key (RFC 7517) for one algorithm. Returns `undefined` if the key is not fit for the algorithm:
+ * a private or symmetric key, one of another type or curve, one with another `use` or `alg`, RSA outside 2048–8192 bits.
  *
- * @category constructors
+ * @category models
  * @since 0.1.0
  */
-export const importKey = (
+export type ImportKey = (
   jwk: Readonly<Record<string, unknown>>,
   algorithm: string
-): Effect.Effect<PublicKey | undefined> =>
-  Effect.promise(() =>
-    importJWK(jwk as unknown as JWK, algorithm).then(
-      (key) => key instanceof Uint8Array ? undefined : key as PublicKey,
-      () => undefined
-    )
-  )
+) => Effect.Effect<PublicKey | undefined>
+
+let jose: typeof Jose | undefined
+
+// Each caller waits for an import of its own: no request of a Worker may wait for what another one has started.
+const loadJose: Effect.Effect<typeof Jose> = Effect.suspend(() =>
+  jose !== undefined
+    ? Effect.succeed(jose)
+    : Effect.promise(() => import("./internal/jose.ts").then((loaded) => jose = loaded))
+)
 
 /**
- * Verifies a compact JWS under one key and one algorithm: `false` for whatever makes it invalid. The key was imported for
- * that algorithm; the form of the token, its header and its claims are judged by whoever asks.
- *
- * @category models
- * @since 0.1.0
- */
-export type Verify = (token: string, key: PublicKey, algorithm: string) => Effect.Effect<boolean>
-
-/**
- * By jose, on WebCrypto: what every platform has.
+ * Verifies with jose, on WebCrypto, which every platform has. jose is loaded when the first key is imported.
  *
  * @category verification
  * @since 0.1.0
  */
-export const viaJose: Verify = (token, key, algorithm) =>
-  Effect.callback<boolean>((resume) => {
-    compactVerify(token, key, { algorithms: [algorithm] }).then(() => resume(valid), () => resume(invalid))
+export const viaJose: ImportKey = (jwk, algorithm) =>
+  isFit(jwk, algorithm)
+    ? Effect.flatMap(loadJose, ({ compactVerify, importJWK }) =>
+      Effect.map(
+        Effect.promise(() => importJWK(publicMembers(jwk), algorithm).catch(() => undefined)),
+        (key): PublicKey | undefined =>
+          key === undefined || key instanceof Uint8Array ? undefined : {
+            algorithm,
+            verify: (token) =>
+              Effect.callback<boolean>((resume) => {
+                compactVerify(token, key, { algorithms: [algorithm] }).then(() => resume(valid), () => resume(invalid))
+              })
+          }
+      ))
+    : unfit
+
+/**
+ * Verifies with `node:crypto` where it exists and costs less CPU, and with jose otherwise. Each key decides once.
+ *
+ * **Details**
+ *
+ * On Node and Bun `node:crypto` verifies RS256 to RS512, PS256 to PS512, ES256 and EdDSA. On Deno it verifies EdDSA, and in
+ * workerd with `nodejs_compat` RS256 to RS512 and EdDSA. Everything else about a token is checked by the same code.
+ *
+ * **Gotchas**
+ *
+ * A signature takes the thread of the server for 15 to 70 microseconds, depending on the algorithm. jose verifies on another
+ * thread and needs up to four times the CPU. If other work of your server needs the thread more, provide `layerJose`.
+ *
+ * @category verification
+ * @since 0.1.0
+ */
+export const viaPlatform: ImportKey = (jwk, algorithm) =>
+  Effect.suspend(() => {
+    const verify = isFit(jwk, algorithm) ? nodeSignature.prepare(jwk, algorithm) : undefined
+    return verify === undefined
+      ? viaJose(jwk, algorithm)
+      : Effect.succeed<PublicKey>({ algorithm, verify: (token) => verify(token) ? valid : invalid })
   })
+
+const isFit = (jwk: Readonly<Record<string, unknown>>, algorithm: string): boolean =>
+  algorithmsOf(jwk).includes(algorithm)
 
 const valid = Effect.succeed(true)
 const invalid = Effect.succeed(false)
+const unfit = Effect.succeed(undefined)
 
 /**
- * Who verifies signatures. Default: `viaJose`.
+ * Configures how keys are imported, and with that how signatures are verified. It is read when a layer is built. Default:
+ * `viaPlatform`.
  *
  * @category references
  * @since 0.1.0
  */
-export const Signature: Context.Reference<Verify> = Context.Reference<Verify>("effect-mcp-auth/Signature", {
-  defaultValue: () => viaJose
+export const Signature: Context.Reference<ImportKey> = Context.Reference<ImportKey>("effect-mcp-auth/Signature", {
+  defaultValue: () => viaPlatform
 })
 
 /**
- * Verifies signatures by `node:crypto`: at once, where WebCrypto hands each one to another thread and back.
+ * Imports a public key in the configured way, for a `JwkSet` or a verifier that you write yourself.
+ *
+ * **Example** (Verifying a signature)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { SigningKey } from "effect-mcp-auth/testing"
+ * import { Signature } from "effect-mcp-auth/verification"
+ * import assert from "node:assert/strict"
+ *
+ * const program = Effect.gen(function*() {
+ *   const signer = yield* SigningKey.make({ algorithm: "ES256" })
+ *   const token = yield* signer.sign({}, { sub: "alice" })
+ *   const key = yield* Signature.importKey({ ...signer.publicJwk }, "ES256")
+ *   return yield* key!.verify(token)
+ * })
+ *
+ * assert.strictEqual(await Effect.runPromise(program), true)
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const importKey: ImportKey = (jwk, algorithm) =>
+  Effect.flatMap(Signature, (importKey) => importKey(jwk, algorithm))
+
+/**
+ * Verifies all signatures with jose.
  *
  * **When to use**
  *
- * On Node, where requests bring many tokens that were not seen before. `McpAuthNode` and the SDK v1 adapter do so already;
- * on Effect's router, provide it to `AuthLayer`.
+ * Signatures must not take the thread of the server, or your rules name jose or WebCrypto.
  *
- * **Details**
- *
- * The keys are those that jose imported, and everything else about a token is judged by the same code. Where the
- * platform has no `node:crypto`, jose goes on.
- *
- * **Gotchas**
- *
- * A signature takes the thread of the server for 20 to 100 microseconds, as long as the algorithm takes.
- *
- * **Example** (A server on Node)
+ * **Example** (jose on every platform)
  *
  * ```ts
  * import { Layer } from "effect"
@@ -99,93 +156,10 @@ export const Signature: Context.Reference<Verify> = Context.Reference<Verify>("e
  *   resource: "https://todos.example.com/mcp",
  *   authorizationServers: ["https://auth.example.com"],
  *   scopes: ["todos:read"]
- * }).pipe(Layer.provide(Signature.layerNode))
+ * }).pipe(Layer.provide(Signature.layerJose))
  * ```
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerNode: Layer.Layer<never> = Layer.sync(Signature, () => viaNode ?? viaJose)
-
-interface NodeKey {
-  readonly algorithm: string
-  readonly hash: string | null
-  readonly key: Parameters<NodeCrypto["verify"]>[2]
-}
-
-const curves: Readonly<Record<number, string>> = { 256: "P-256", 384: "P-384", 512: "P-521" }
-
-/** RFC 7518 §3.3–3.5, RFC 8037: a key for the algorithm that it was imported for, as `node:crypto` wants it. */
-const toNodeKey = (key: PublicKey, algorithm: string, { constants, KeyObject }: NodeCrypto): NodeKey | undefined => {
-  const { hash, name, namedCurve } = key.algorithm as {
-    readonly name: string
-    readonly hash?: { readonly name: string }
-    readonly namedCurve?: string
-  }
-  const bits = Number(algorithm.slice(-3))
-  const made = (options?: Readonly<Record<string, unknown>>, digest: string | null = `sha${bits}`): NodeKey => ({
-    algorithm,
-    hash: digest,
-    // A bare key where that says enough: Node takes longer over an object around it than over some signatures.
-    key: options === undefined ? KeyObject.from(key) : { key: KeyObject.from(key), ...options }
-  })
-  const isFor = (prefix: string) => algorithm.startsWith(prefix) && (hash === undefined || hash.name === `SHA-${bits}`)
-  switch (name) {
-    case "RSASSA-PKCS1-v1_5":
-      return isFor("RS") ? made() : undefined // PKCS #1 v1.5 is Node's own default for such a key
-    case "RSA-PSS":
-      return isFor("PS") ? made({ padding: constants["RSA_PKCS1_PSS_PADDING"], saltLength: bits / 8 }) : undefined
-    case "ECDSA":
-      return isFor("ES") && namedCurve === curves[bits] ? made({ dsaEncoding: "ieee-p1363" }) : undefined
-    case "Ed25519":
-      return algorithm === "EdDSA" || algorithm === "Ed25519" ? made(undefined, null) : undefined
-    default:
-      return undefined
-  }
-}
-
-const makeViaNode = (crypto: NodeCrypto, bytesOf: NonNullable<typeof platform.bytesOf>): Verify => {
-  const prepared = new WeakMap<PublicKey, NodeKey>()
-  return (token, key, algorithm) => {
-    try {
-      const before = prepared.get(key)
-      const known = before?.algorithm === algorithm ? before : toNodeKey(key, algorithm, crypto)
-      const first = token.indexOf(".")
-      const end = token.indexOf(".", first + 1)
-      const signature = base64url.isCanonical(token.slice(end + 1))
-        ? bytesOf(token.slice(end + 1), "base64url")
-        : undefined
-      if (known === undefined || first < 0 || end < 0 || signature === undefined) return Effect.succeed(false)
-      if (known !== before) prepared.set(key, known)
-      return Effect.succeed(crypto.verify(known.hash, bytesOf(token.slice(0, end), "latin1"), known.key, signature))
-    } catch {
-      // A platform that has the module and not all of it. What jose says counts.
-      return viaJose(token, key, algorithm)
-    }
-  }
-}
-
-/**
- * By `node:crypto`; `undefined` where the platform has none.
- *
- * @category verification
- * @since 0.1.0
- */
-export const viaNode: Verify | undefined = platform.crypto === undefined || platform.bytesOf === undefined
-  ? undefined
-  : makeViaNode(platform.crypto, platform.bytesOf)
-
-/**
- * Signs claims of this server's own as a compact JWT: to prove to an authorization server who asks.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const sign = (
-  key: CryptoKey,
-  header: { readonly alg: string; readonly kid?: string | undefined },
-  claims: Readonly<Record<string, unknown>>
-): Effect.Effect<string> =>
-  Effect.promise(() =>
-    new SignJWT({ ...claims }).setProtectedHeader({ typ: "JWT", ...header } as JWTHeaderParameters).sign(key)
-  )
+export const layerJose: Layer.Layer<never> = Layer.succeed(Signature, viaJose)

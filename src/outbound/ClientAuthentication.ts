@@ -7,7 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Algorithm from "../crypto/Algorithm.ts"
-import * as Signature from "../crypto/Signature.ts"
+import * as JwtSigner from "../crypto/JwtSigner.ts"
 import { AuthConfigError } from "../protocol/AuthError.ts"
 
 /**
@@ -147,14 +147,13 @@ export const make = (
         "give Redacted.make(jwk) with a private key and an alg such as ES256: shared secrets are for clientSecret"
       )
     }
-    const key = yield* Signature.importKey(jwk, algorithm)
-    if (key === undefined) return yield* fail("privateKey", `it is no private key for ${algorithm}`)
+    const sign = yield* JwtSigner.make(jwk, algorithm)
+    if (sign === undefined) return yield* fail("privateKey", `it is no private key for ${algorithm}`)
     const audience = input.assertionAudience ?? issuer
-    const header = typeof jwk["kid"] === "string" ? { alg: algorithm, kid: jwk["kid"] } : { alg: algorithm }
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const iat = Math.floor(now / 1000)
       return Effect.map(
-        Signature.sign(key, header, {
+        sign({
           iss: input.clientId,
           sub: input.clientId,
           aud: audience,

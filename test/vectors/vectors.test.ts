@@ -53,10 +53,14 @@ const layerOf = (keys: ReadonlyArray<Jwk>) =>
     const { client, issuer } = yield* TestIssuer.make()
     yield* issuer.publishKeys(keys)
     const discovery = yield* Effect.provideService(Discovery.make, HttpClient.HttpClient, client)
-    const set = yield* JwkSet.make.pipe(
-      Effect.provideService(HttpClient.HttpClient, client),
-      Effect.provideService(Discovery.Discovery, discovery)
-    )
+    const makeSet = (importKey: Signature.ImportKey) =>
+      JwkSet.make.pipe(
+        Effect.provideService(HttpClient.HttpClient, client),
+        Effect.provideService(Discovery.Discovery, discovery),
+        Effect.provideService(Signature.Signature, importKey)
+      )
+    const byJose = yield* makeSet(Signature.viaJose)
+    const byPlatform = yield* makeSet(Signature.viaPlatform)
     const server = serverOf(issuer.issuer)
     return (token: string) =>
       Effect.gen(function*() {
@@ -72,17 +76,19 @@ const layerOf = (keys: ReadonlyArray<Jwk>) =>
         if (typeof alg !== "string" || !server.algorithms.has(alg) || (kid !== undefined && typeof kid !== "string")) {
           return false
         }
-        const keys = yield* Effect.catchTag(
-          set.find(server, { algorithm: alg, kid }),
-          "InvalidMetadata",
-          // A key set without a usable key counts as a failed fetch.
-          (error) => error.reason === "no-usable-key" ? Effect.succeed([]) : Effect.fail(error)
-        )
-        for (const key of keys) {
-          const verified = yield* Signature.viaJose(token, key, alg)
-          // What a header claims to be critical is judged before any signature, and jose judges it once more.
+        const keysOf = (set: JwkSet.JwkSet["Service"]) =>
+          Effect.catchTag(
+            set.find(server, { algorithm: alg, kid }),
+            "InvalidMetadata",
+            // A key set without a usable key counts as a failed fetch.
+            (error) => error.reason === "no-usable-key" ? Effect.succeed([]) : Effect.fail(error)
+          )
+        const others = yield* keysOf(byPlatform)
+        for (const [index, key] of (yield* keysOf(byJose)).entries()) {
+          const verified = yield* key.verify(token)
+          // The verifier rejects critical headers before it verifies a signature, and jose rejects them once more.
           if (!Object.hasOwn(header, "crit") && !Object.hasOwn(header, "b64")) {
-            assert.strictEqual(yield* Signature.viaNode!(token, key, alg), verified)
+            assert.strictEqual(yield* others[index]!.verify(token), verified)
           }
           if (verified) return true
         }

@@ -1,10 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type { Request } from "../../authorization/Gate.ts"
 import { isPreflight, type Rejection } from "../../authorization/Rejection.ts"
-import * as Signature from "../../crypto/Signature.ts"
 import type { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
 import * as headerLines from "../../protocol/HeaderLines.ts"
 import * as requestPath from "../../protocol/RequestPath.ts"
@@ -52,10 +50,6 @@ export interface NodeResponse {
   off(event: string, listener: () => void): unknown
   end(data?: string): unknown
 }
-
-/** Signatures by `node:crypto`, unless the layer chose something else. */
-export const withSignatures = <L extends Layer.Layer<any, any, any>>(layer: L): L =>
-  Layer.provide(layer, Signature.layerNode) as L
 
 /** What frameworks and body parsers hang on a request. */
 interface Extras {

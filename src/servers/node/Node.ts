@@ -180,7 +180,7 @@ export const fromLayer = async <R, E, A = unknown>(
   layer: hosts.GateLayer<R, E>,
   claims?: Context.Key<any, A> | undefined
 ): Promise<McpAuthNode<hosts.OfferedBy<R>, A>> => {
-  const host = await hosts.make(nodeHost.withSignatures(layer), claims)
+  const host = await hosts.make(layer, claims)
   // On the request itself: a `WeakMap` of all requests would be the dearest part of letting one in.
   const caller = Symbol("effect-mcp-auth/principal")
   type Caller = { [caller]?: Principal | undefined }

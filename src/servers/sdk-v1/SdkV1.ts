@@ -361,7 +361,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
   layer: Layer.Layer<Gate.AuthLayer | P, E, HttpClient.HttpClient>,
   options: HostOptions<Claims, N> = {}
 ): Promise<McpAuthSdk<OfferedBy<P>, Claims, P, N>> => {
-  const sdk = await sdkHost.make(node.withSignatures(layer), options)
+  const sdk = await sdkHost.make(layer, options)
   const { host, limits, registry } = sdk
   const policiesOf = (server: Server) =>
     sdkGate.make(registry, readArguments, ({ session }) => typeof server === "function" ? server(session) : server)

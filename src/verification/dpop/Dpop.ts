@@ -346,7 +346,7 @@ export const make = (
   Effect.gen(function*() {
     if (settings.mode === "off") return off
     const { clockTolerance, strippedPrefix, window } = settings
-    const isSigned = yield* Signature.Signature
+    const importPublicKey = yield* Signature.Signature
     const configured = yield* ReplayStore.ReplayStore
     const store = configured === "memory" ? ReplayStore.memory(settings.replayCapacity) : configured
     const nonces = settings.nonce === undefined
@@ -363,7 +363,7 @@ export const make = (
       const name = `${algorithm} ${thumbprint}`
       const known = keys.get(name)
       if (known !== undefined) return known
-      const key = yield* Signature.importKey(jwk, algorithm)
+      const key = yield* importPublicKey(jwk, algorithm)
       if (key === undefined) return undefined
       keys.set(name, key)
       if (keys.size > maximumKeys) keys.delete(keys.keys().next().value!)
@@ -447,7 +447,7 @@ export const make = (
       )
       const imported = yield* importKey(key.jwk, thumbprint, algorithm)
       if (imported === undefined) return yield* Effect.fromResult(reject("proof-key"))
-      if (!(yield* isSigned(proof, imported, algorithm))) {
+      if (!(yield* imported.verify(proof))) {
         return yield* Effect.fromResult(reject("proof-signature"))
       }
       if (nonces !== undefined && !(yield* nonces.accepts(own(claims, "nonce"), now, since))) {

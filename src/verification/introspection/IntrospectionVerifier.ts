@@ -16,7 +16,6 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as base64url from "../../crypto/Base64Url.ts"
 import { sha256 } from "../../crypto/Sha256.ts"
-import * as Signature from "../../crypto/Signature.ts"
 import * as ClientAuthentication from "../../outbound/ClientAuthentication.ts"
 import { Discovery } from "../../outbound/Discovery.ts"
 import * as EndpointGuard from "../../outbound/EndpointGuard.ts"
@@ -169,7 +168,6 @@ export const make = (
     const scope = yield* Effect.scope
     const ask = yield* asker(options)
     const keys = yield* JwkSet
-    const isSigned = yield* Signature.Signature
     const guard = yield* EndpointGuard.make({
       issuer: server.issuer,
       endpoint: "The introspection endpoint",
@@ -330,7 +328,7 @@ export const make = (
         if (Claims.own(answer.claims, "active") !== true) return yield* Effect.fromResult(Claims.reject("inactive"))
         const jwt = yield* Effect.fromResult(Jwt.read(Redacted.value(token), rules.tokenType))
         const isProven = jwt !== undefined && Jwt.saysMore(jwt, answer.claims) &&
-          (yield* Jwt.isFromIssuer(Redacted.value(token), jwt, server, rules, keys, isSigned))
+          (yield* Jwt.isFromIssuer(Redacted.value(token), jwt, server, rules, keys))
         const now = yield* Clock.currentTimeMillis
         const principal = yield* Effect.fromResult(
           judge(answer, jwt, isProven, credentials, now / 1000)
@@ -419,7 +417,6 @@ const asker = (
     }
     const discovery = yield* Discovery
     const keys = yield* JwkSet
-    const isSigned = yield* Signature.Signature
     const prove = yield* ClientAuthentication.make(options, { issuer: server.issuer, option })
     const endpoint: Effect.Effect<string, Unavailable> = options.endpoint !== undefined
       ? Effect.succeed(options.endpoint)
@@ -451,7 +448,7 @@ const asker = (
         }
         const found = yield* keys.find(server, { algorithm: alg, kid })
         let signed = false
-        for (const key of found.slice(0, 4)) signed ||= yield* isSigned(text, key, alg)
+        for (const key of found.slice(0, 4)) signed ||= yield* key.verify(text)
         const aud = Claims.own(claims, "aud")
         const iat = Claims.own(claims, "iat")
         const answer = Claims.own(claims, "token_introspection")

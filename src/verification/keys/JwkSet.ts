@@ -118,20 +118,24 @@ interface KeySet {
  * Skipped are symmetric and private keys, keys for encryption, RSA keys outside 2048–8192 bits, with an exponent below
  * 65537 or of the ROCA family, unknown curves, and keys with a member of the wrong type.
  */
-const readKeys = (json: unknown): Keys | "not-a-key-set" | "too-many-keys" => {
+const readKeys = (json: unknown, importKey: Signature.ImportKey): Keys | "not-a-key-set" | "too-many-keys" => {
   if (!isRecord(json) || !Object.hasOwn(json, "keys") || !Array.isArray(json["keys"])) return "not-a-key-set"
   const entries: ReadonlyArray<unknown> = json["keys"]
   if (entries.length > maximum) return "too-many-keys"
   return entries.flatMap((entry) => {
     const algorithms = isRecord(entry) ? algorithmsOf(entry) : []
-    return algorithms.length === 0 ? [] : [makeKey(entry as Record<string, unknown>, algorithms)]
+    return algorithms.length === 0 ? [] : [makeKey(entry as Record<string, unknown>, algorithms, importKey)]
   })
 }
 
 /** Which key of a set an imported key comes from. */
 const origins = new WeakMap<Signature.PublicKey, Key>()
 
-const makeKey = (jwk: Readonly<Record<string, unknown>>, algorithms: ReadonlyArray<string>): Key => {
+const makeKey = (
+  jwk: Readonly<Record<string, unknown>>,
+  algorithms: ReadonlyArray<string>,
+  importKey: Signature.ImportKey
+): Key => {
   // Each algorithm needs its own import, and few keys are ever used with more than one: import on first use.
   const imports = new Map<string, Signature.PublicKey | undefined>()
   const key: Key = {
@@ -143,7 +147,7 @@ const makeKey = (jwk: Readonly<Record<string, unknown>>, algorithms: ReadonlyArr
     imported: (algorithm) =>
       imports.has(algorithm)
         ? Effect.succeed(imports.get(algorithm))
-        : Effect.tap(Signature.importKey(publicMembers(jwk), algorithm), (imported) =>
+        : Effect.tap(importKey(publicMembers(jwk), algorithm), (imported) =>
           Effect.sync(() => {
             imports.set(algorithm, imported)
             if (imported !== undefined) origins.set(imported, key)
@@ -181,7 +185,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
  * @since 0.1.0
  */
 export const checkConfigured = (jwks: unknown, option: string): Result.Result<void, AuthConfigError> => {
-  const keys = readKeys(jwks)
+  const keys = readKeys(jwks, Signature.importKey)
   const count = isRecord(jwks) && Array.isArray(jwks["keys"]) ? jwks["keys"].length : 0
   return typeof keys === "string" || keys.length === 0 || keys.length < count
     ? Result.fail(
@@ -205,6 +209,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
   .gen(function*() {
     const client = yield* HttpClient.HttpClient
     const discovery = yield* Discovery
+    const importKey = yield* Signature.Signature
     const remote = yield* Remote.factory
     const clock = yield* Clock.Clock
     const sets = new Map<KeySource, KeySet>()
@@ -224,7 +229,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
         const fail = (reason: InvalidMetadata["reason"], detail: string) =>
           Effect.fail(new InvalidMetadata({ reason, issuer: server.issuer, detail: `${sanitize(uri)} ${detail}` }))
         return Effect.flatMap(fetchDocument(client, uri, server), ({ json, maxAge }) => {
-          const read = readKeys(json)
+          const read = readKeys(json, importKey)
           if (read === "too-many-keys") return fail(read, `has more than ${maximum} keys`)
           if (read === "not-a-key-set") return fail(read, "is no JSON Web Key Set")
           const keys = carryOver(set.loaded, read)
@@ -276,7 +281,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
     const configuredKeys = (server: KeySource): Keys => {
       const known = configured.get(server)
       if (known !== undefined) return known
-      const keys = readKeys(server.jwks)
+      const keys = readKeys(server.jwks, importKey)
       const usable = typeof keys === "string" ? [] : keys
       configured.set(server, usable)
       return usable

@@ -8,7 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as base64url from "../../crypto/Base64Url.ts"
-import * as Signature from "../../crypto/Signature.ts"
+import type * as Signature from "../../crypto/Signature.ts"
 import type { AuthorizationServerUnavailable, InvalidMetadata, InvalidToken } from "../../protocol/AuthError.ts"
 import { type Credentials, textOf } from "../../protocol/Credentials.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
@@ -82,7 +82,6 @@ interface Candidate {
 export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], never, JwkSet> =>
   Effect.gen(function*() {
     const keys = yield* JwkSet
-    const isSigned = yield* Signature.Signature
     const serverOf = ofIssuer(options.authorizationServers)
     const general = { resource: options.resource, audience: options.audience, tokenType: options.tokenType }
     const rulesOf = new Map(
@@ -158,15 +157,14 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
     const signer = (
       token: string,
       candidates: ReadonlyArray<Signature.PublicKey>,
-      algorithm: string,
       tried: number = 0
     ): Effect.Effect<Signature.PublicKey | undefined> => {
       const key = tried < maximumTries ? candidates[tried] : undefined
       return key === undefined
         ? Effect.succeed(undefined)
         : Effect.flatMapEager(
-          isSigned(token, key, algorithm),
-          (signed) => signed ? Effect.succeed(key) : signer(token, candidates, algorithm, tried + 1)
+          key.verify(token),
+          (signed) => signed ? Effect.succeed(key) : signer(token, candidates, tried + 1)
         )
     }
 
@@ -200,12 +198,12 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
       return Effect.flatMapEager(find(candidate, hint), (found) =>
         found.length === 0
           ? Effect.fromResult(Claims.reject("unknown-key"))
-          : Effect.flatMapEager(signer(token, found, hint.algorithm), (key) => {
+          : Effect.flatMapEager(signer(token, found), (key) => {
             if (key !== undefined) return Effect.succeed(key)
             if (hint.kid !== undefined) return Effect.fromResult(Claims.reject("signature"))
             // Without a `kid` only the signature tells that the key is not among those that are known.
             return Effect.flatMap(find(candidate, { ...hint, excluded: found }), (others) =>
-              Effect.flatMap(signer(token, others, hint.algorithm), (key) =>
+              Effect.flatMap(signer(token, others), (key) =>
                 key === undefined ? Effect.fromResult(Claims.reject("signature")) : Effect.succeed(key)))
           }))
     }

@@ -1,0 +1,21 @@
+import * as Effect from "effect/Effect"
+import type { Algorithm } from "./Algorithm.ts"
+
+/** Signs claims as a compact JWT. */
+export type Sign = (claims: Readonly<Record<string, unknown>>) => Effect.Effect<string>
+
+/**
+ * Makes a signer of JWTs from a private JSON Web Key, for client assertions (RFC 7523). The header names the `kid` of the
+ * key, if it has one. Returns `undefined` if the key is not fit for the algorithm. jose is loaded for it.
+ */
+export const make = (
+  jwk: Readonly<Record<string, unknown>>,
+  algorithm: Algorithm
+): Effect.Effect<Sign | undefined> =>
+  Effect.promise(async () => {
+    const { importJWK, SignJWT } = await import("./internal/joseSign.ts")
+    const key = await importJWK(jwk as Parameters<typeof importJWK>[0], algorithm).catch(() => undefined)
+    if (key === undefined || key instanceof Uint8Array) return undefined
+    const header = { typ: "JWT", alg: algorithm, ...(typeof jwk["kid"] === "string" ? { kid: jwk["kid"] } : {}) }
+    return (claims) => Effect.promise(() => new SignJWT({ ...claims }).setProtectedHeader(header).sign(key))
+  })

@@ -1,0 +1,75 @@
+import * as base64url from "../Base64Url.ts"
+import { publicMembers } from "../PublicJwk.ts"
+import * as platform from "./nodeCrypto.ts"
+import type { KeyInput, NodeCrypto } from "./nodeCrypto.ts"
+
+/*
+ * Signatures by `node:crypto`, which verifies at once, where WebCrypto hands each signature to another thread and back.
+ */
+
+const edwards = ["EdDSA", "Ed25519"]
+
+/**
+ * The algorithms that cost less CPU here than with WebCrypto. On Node and Bun ES384 and ES512 cost the same, and would take
+ * the thread of the server for a millisecond. Deno answers every call of `node:crypto` correctly, but it needs more time for
+ * all algorithms except EdDSA. No call shows that, so its name decides.
+ */
+const preferred: ReadonlySet<string> = new Set(
+  platform.isDeno ? edwards : ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", ...edwards]
+)
+
+/** The algorithms that this platform can verify: one signature was verified without an exception. */
+const proven = new Set<string>()
+
+const trial = new Uint8Array(64)
+
+/**
+ * Prepares the verification of compact JWS under one key and one algorithm. Returns `undefined` if `node:crypto` does not
+ * exist, is not preferred, or fails: then WebCrypto decides about the key. The caller checks that the key fits the algorithm.
+ */
+export const prepare = (
+  jwk: Readonly<Record<string, unknown>>,
+  algorithm: string
+): ((token: string) => boolean) | undefined => {
+  const { bytesOf, crypto } = platform
+  if (crypto === undefined || bytesOf === undefined || !preferred.has(algorithm)) return undefined
+  const hash = edwards.includes(algorithm) ? null : `sha${algorithm.slice(-3)}`
+  let key: KeyInput
+  try {
+    key = toKey(jwk, algorithm, crypto)
+    // workerd has the module, and accepts no key inside options. That shows once for each key, and not for each token.
+    if (!proven.has(algorithm)) {
+      crypto.verify(hash, trial, key, trial)
+      proven.add(algorithm)
+    }
+  } catch {
+    return undefined
+  }
+  return (token) => {
+    const first = token.indexOf(".")
+    const end = token.indexOf(".", first + 1)
+    if (first < 0 || end < 0) return false
+    const signature = token.slice(end + 1)
+    if (!base64url.isCanonical(signature)) return false
+    try {
+      return crypto.verify(hash, bytesOf(token.slice(0, end), "latin1"), key, bytesOf(signature, "base64url"))
+    } catch {
+      return false
+    }
+  }
+}
+
+/** RFC 7518 §3.3–3.5, RFC 8037: a key as `node:crypto` needs it for an algorithm. */
+const toKey = (jwk: Readonly<Record<string, unknown>>, algorithm: string, crypto: NodeCrypto): KeyInput => {
+  const key = crypto.createPublicKey({ key: publicMembers(jwk), format: "jwk" })
+  switch (algorithm.slice(0, 2)) {
+    case "PS":
+      return { key, padding: crypto.constants["RSA_PKCS1_PSS_PADDING"], saltLength: Number(algorithm.slice(-3)) / 8 }
+    case "ES":
+      return { key, dsaEncoding: "ieee-p1363" }
+    // A bare key where that says enough: Node takes longer over an object around it than over some signatures. PKCS #1 v1.5
+    // is its default for RSA.
+    default:
+      return key
+  }
+}
