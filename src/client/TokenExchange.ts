@@ -7,6 +7,7 @@
 import type * as Brand from "effect/Brand"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,15 +16,15 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { sha256 } from "../crypto/Sha256.ts"
 import * as ClientAuthentication from "../outbound/ClientAuthentication.ts"
 import * as Discovery from "../outbound/Discovery.ts"
 import * as EndpointGuard from "../outbound/EndpointGuard.ts"
-import { type Answered, jsonObject, postForm } from "../outbound/FormPost.ts"
+import { type Answered, postForm } from "../outbound/FormPost.ts"
 import { Sharing } from "../outbound/Sharing.ts"
-import { AuthConfigError, AuthorizationServerUnavailable, InvalidMetadata } from "../protocol/AuthError.ts"
+import { AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata } from "../protocol/AuthError.ts"
+import { own, parseObject } from "../protocol/Json.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
 import * as monotonic from "../store/MonotonicTime.ts"
@@ -64,11 +65,11 @@ export interface Target {
  * @category errors
  * @since 0.1.0
  */
-export class TokenExchangeError extends Schema.TaggedError<TokenExchangeError>()("TokenExchangeError", {
-  reason: Schema.Literals(["rejected", "unusable-token", "target", "insecure-url", "unavailable"]),
-  code: Schema.optionalKey(Schema.String),
-  cause: Schema.optionalKey(Schema.Union([AuthorizationServerUnavailable, InvalidMetadata]))
-}) {
+export class TokenExchangeError extends Data.TaggedError("TokenExchangeError")<{
+  readonly reason: "rejected" | "unusable-token" | "target" | "insecure-url" | "unavailable"
+  readonly code?: string
+  readonly cause?: AuthorizationServerUnavailable | InvalidMetadata
+}> {
   override get message(): string {
     return `No token for the server behind this one: ${this.code ?? this.cause?.message ?? this.reason}`
   }
@@ -339,19 +340,18 @@ const makeService = (
             Effect.fail(new AuthorizationServerUnavailable({ reason: "timeout", issuer: server.issuer, retryAfter: 1 }))
         }))
         const answer = jsonOf({ body, contentType })
-        const own = (name: string) => answer !== undefined && Object.hasOwn(answer, name) ? answer[name] : undefined
         if (status !== 200) {
           return yield* new TokenExchangeError({ reason: "rejected", code: errorOf(answer) ?? String(status) })
         }
-        const token = own("access_token")
-        const type = own("token_type")
-        const issuedType = own("issued_token_type")
+        const token = own(answer, "access_token")
+        const type = own(answer, "token_type")
+        const issuedType = own(answer, "issued_token_type")
         const fits = typeof token === "string" && /^[\x21-\x7e]+$/.test(token) && token !== inbound &&
           typeof type === "string" && type.toLowerCase() === "bearer" &&
           (issuedType === undefined || issuedType === accessToken ||
             issuedType === "urn:ietf:params:oauth:token-type:jwt")
         if (!fits) return yield* new TokenExchangeError({ reason: "unusable-token" })
-        const lifetime = own("expires_in")
+        const lifetime = own(answer, "expires_in")
         // Without a word about its end a token is used for a minute.
         const reuse = typeof lifetime === "number" && Number.isFinite(lifetime) ? lifetime * 1000 - margin : 60_000
         const upstream = Redacted.make(token, { label: "upstream-token" }) as UpstreamToken
@@ -408,11 +408,11 @@ const makeService = (
   })
 
 const jsonOf = ({ body, contentType }: Pick<Answered, "body" | "contentType">) =>
-  /^application\/(?:[\w.+-]+\+)?json$/.test(contentType) ? jsonObject(body) : undefined
+  /^application\/(?:[\w.+-]+\+)?json$/.test(contentType) ? parseObject(body) : undefined
 
 /** A word of the server's, fit for a log: anything else of its answer is not (RFC 6749 §5.2). */
 const errorOf = (answer: Readonly<Record<string, unknown>> | undefined): string | undefined => {
-  const code = answer !== undefined && Object.hasOwn(answer, "error") ? answer["error"] : undefined
+  const code = own(answer, "error")
   return typeof code === "string" && /^[\x21\x23-\x5b\x5d-\x7e]{1,64}$/.test(code) ? code : undefined
 }
 

@@ -93,15 +93,3 @@ export const postForm = (
     Effect.provideService(HttpClient.TracerPropagationEnabled, false)
   )
 }
-
-/** The JSON object in a body, or `undefined`. Invalid UTF-8, a byte order mark, and anything but an object are none. */
-export const jsonObject = (body: Uint8Array): Readonly<Record<string, unknown>> | undefined => {
-  try {
-    const json: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body))
-    return typeof json === "object" && json !== null && !Array.isArray(json)
-      ? json as Readonly<Record<string, unknown>>
-      : undefined
-  } catch {
-    return undefined
-  }
-}

@@ -6,6 +6,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Stream from "effect/Stream"
 import { AuthorizationServerUnavailable, InvalidMetadata } from "../protocol/AuthError.ts"
+import { parse } from "../protocol/Json.ts"
 import { isShallow, maximumDepth } from "../protocol/JsonDepth.ts"
 import { sanitize } from "../protocol/RemoteText.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
@@ -75,8 +76,7 @@ export const fetchDocument = (
       Stream.mkUint8Array,
       Effect.flatMap((bytes) =>
         Effect.try({
-          // A byte order mark and invalid UTF-8 are errors here (RFC 8259 §8.1), not something to repair.
-          try: (): unknown => JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)),
+          try: () => parse(bytes),
           catch: () => unusable("not-json", "is not JSON")
         })
       ),

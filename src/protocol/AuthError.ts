@@ -6,11 +6,16 @@
  *
  * @since 0.1.0
  */
-import * as Schema from "effect/Schema"
+import * as Data from "effect/Data"
 import { sanitize } from "./RemoteText.ts"
 
 /** For text that this library wrote and that quotes others, in characters. */
 const longestDetail = 1_024
+
+const missingCredentialsReasons = [
+  "no-authorization",
+  "other-scheme"
+] as const
 
 /**
  * The request carries no credentials of a scheme that this resource accepts (RFC 6750 §3.1: answered without an error
@@ -19,9 +24,12 @@ const longestDetail = 1_024
  * @category errors
  * @since 0.1.0
  */
-export class MissingCredentials extends Schema.TaggedError<MissingCredentials>()("MissingCredentials", {
-  reason: Schema.Literals(["no-authorization", "other-scheme"])
-}) {
+export class MissingCredentials extends Data.TaggedError("MissingCredentials")<{
+  readonly reason: (typeof missingCredentialsReasons)[number]
+}> {
+  /** Every reason. */
+  static readonly reasons = missingCredentialsReasons
+
   override get message(): string {
     return this.reason === "no-authorization"
       ? "The request has no Authorization header"
@@ -29,30 +37,35 @@ export class MissingCredentials extends Schema.TaggedError<MissingCredentials>()
   }
 }
 
+const malformedRequestReasons = [
+  "no-token",
+  "not-token68",
+  "several-authorization-headers",
+  "host",
+  "not-json",
+  "not-json-rpc",
+  "too-deep",
+  "too-many-operations",
+  "content-type",
+  "too-large",
+  "name-too-long",
+  "name-not-text",
+  "too-slow",
+  "state"
+] as const
+
 /**
  * The request cannot be read: an `Authorization` header outside its grammar, or a body that is not what it should be.
  *
  * @category errors
  * @since 0.1.0
  */
-export class MalformedRequest extends Schema.TaggedError<MalformedRequest>()("MalformedRequest", {
-  reason: Schema.Literals([
-    "no-token",
-    "not-token68",
-    "several-authorization-headers",
-    "host",
-    "not-json",
-    "not-json-rpc",
-    "too-deep",
-    "too-many-operations",
-    "content-type",
-    "too-large",
-    "name-too-long",
-    "name-not-text",
-    "too-slow",
-    "state"
-  ])
-}) {
+export class MalformedRequest extends Data.TaggedError("MalformedRequest")<{
+  readonly reason: (typeof malformedRequestReasons)[number]
+}> {
+  /** Every reason. */
+  static readonly reasons = malformedRequestReasons
+
   override get message(): string {
     return malformedRequestMessages[this.reason]
   }
@@ -78,14 +91,7 @@ const malformedRequestMessages: Record<MalformedRequest["reason"], string> = {
   "state": "The request state is not one that this server gave to this caller for this operation, or it is too old"
 }
 
-/**
- * Why an access token was rejected. The reason is for the operator: it goes to the log and to the decision event, never
- * to the client.
- *
- * @category models
- * @since 0.1.0
- */
-export const InvalidTokenReason = Schema.Literals([
+const invalidTokenReasons = [
   "too-large",
   "malformed",
   "algorithm",
@@ -111,13 +117,16 @@ export const InvalidTokenReason = Schema.Literals([
   "claims",
   "inactive",
   "revoked"
-])
+] as const
 
 /**
+ * Why an access token was rejected. The reason is for the operator: it goes to the log and to the decision event, never
+ * to the client.
+ *
  * @category models
  * @since 0.1.0
  */
-export type InvalidTokenReason = typeof InvalidTokenReason.Type
+export type InvalidTokenReason = (typeof invalidTokenReasons)[number]
 
 /**
  * The access token is expired, forged, foreign or addressed to somebody else (RFC 6750 §3.1, `invalid_token`).
@@ -125,11 +134,35 @@ export type InvalidTokenReason = typeof InvalidTokenReason.Type
  * @category errors
  * @since 0.1.0
  */
-export class InvalidToken extends Schema.TaggedError<InvalidToken>()("InvalidToken", { reason: InvalidTokenReason }) {
+export class InvalidToken extends Data.TaggedError("InvalidToken")<{
+  readonly reason: InvalidTokenReason
+}> {
+  /** Every reason. */
+  static readonly reasons = invalidTokenReasons
+
   override get message(): string {
     return `The access token was rejected: ${this.reason}`
   }
 }
+
+const invalidDpopProofReasons = [
+  "proof-missing",
+  "several-proofs",
+  "proof-too-large",
+  "proof-malformed",
+  "proof-type",
+  "proof-algorithm",
+  "proof-critical-header",
+  "proof-key",
+  "proof-signature",
+  "proof-method",
+  "proof-url",
+  "proof-time",
+  "proof-id",
+  "proof-token",
+  "proof-nonce",
+  "proof-replayed"
+] as const
 
 /**
  * The request holds no proof of the key to which its token is bound, or one that is not for this request, this token,
@@ -142,31 +175,23 @@ export class InvalidToken extends Schema.TaggedError<InvalidToken>()("InvalidTok
  * @category errors
  * @since 0.1.0
  */
-export class InvalidDpopProof extends Schema.TaggedError<InvalidDpopProof>()("InvalidDpopProof", {
-  reason: Schema.Literals([
-    "proof-missing",
-    "several-proofs",
-    "proof-too-large",
-    "proof-malformed",
-    "proof-type",
-    "proof-algorithm",
-    "proof-critical-header",
-    "proof-key",
-    "proof-signature",
-    "proof-method",
-    "proof-url",
-    "proof-time",
-    "proof-id",
-    "proof-token",
-    "proof-nonce",
-    "proof-replayed"
-  ]),
-  nonce: Schema.optionalKey(Schema.String)
-}) {
+export class InvalidDpopProof extends Data.TaggedError("InvalidDpopProof")<{
+  readonly reason: (typeof invalidDpopProofReasons)[number]
+  readonly nonce?: string
+}> {
+  /** Every reason. */
+  static readonly reasons = invalidDpopProofReasons
+
   override get message(): string {
     return `The DPoP proof was rejected: ${this.reason}`
   }
 }
+
+const replayStoreUnavailableReasons = [
+  "replay-store-down",
+  "replay-store-full",
+  "replay-store-clock"
+] as const
 
 /**
  * The server cannot tell whether a proof was used before: the store of used proofs cannot be asked, is full, or no longer
@@ -175,10 +200,13 @@ export class InvalidDpopProof extends Schema.TaggedError<InvalidDpopProof>()("In
  * @category errors
  * @since 0.1.0
  */
-export class ReplayStoreUnavailable extends Schema.TaggedError<ReplayStoreUnavailable>()("ReplayStoreUnavailable", {
-  reason: Schema.Literals(["replay-store-down", "replay-store-full", "replay-store-clock"]),
-  retryAfter: Schema.Number
-}) {
+export class ReplayStoreUnavailable extends Data.TaggedError("ReplayStoreUnavailable")<{
+  readonly reason: (typeof replayStoreUnavailableReasons)[number]
+  readonly retryAfter: number
+}> {
+  /** Every reason. */
+  static readonly reasons = replayStoreUnavailableReasons
+
   override get message(): string {
     return this.reason === "replay-store-full"
       ? "The store of used DPoP proofs is full"
@@ -187,6 +215,11 @@ export class ReplayStoreUnavailable extends Schema.TaggedError<ReplayStoreUnavai
       : "The store of used DPoP proofs cannot be asked"
   }
 }
+
+const insufficientScopeReasons = [
+  "missing-scope",
+  "unlisted"
+] as const
 
 /**
  * The token is good, but lacks a scope that the operation needs (RFC 6750 §3.1, `insufficient_scope`).
@@ -199,16 +232,30 @@ export class ReplayStoreUnavailable extends Schema.TaggedError<ReplayStoreUnavai
  * @category errors
  * @since 0.1.0
  */
-export class InsufficientScope extends Schema.TaggedError<InsufficientScope>()("InsufficientScope", {
-  reason: Schema.Literals(["missing-scope", "unlisted"]),
-  required: Schema.Array(Schema.String)
-}) {
+export class InsufficientScope extends Data.TaggedError("InsufficientScope")<{
+  readonly reason: (typeof insufficientScopeReasons)[number]
+  readonly required: ReadonlyArray<string>
+}> {
+  /** Every reason. */
+  static readonly reasons = insufficientScopeReasons
+
   override get message(): string {
     return this.reason === "unlisted"
       ? "This server rejects operations that name no scope"
       : `The operation needs the scopes ${sanitize(this.required.join(" "), longestDetail)}`
   }
 }
+
+const authorizationServerUnavailableReasons = [
+  "timeout",
+  "server-error",
+  "network",
+  "cooling-down",
+  "keys-cooling-down",
+  "overloaded",
+  "client-rejected",
+  "unusable-answer"
+] as const
 
 /**
  * The authorization server could not be asked and nothing good is cached: the token may be fine.
@@ -225,22 +272,14 @@ export class InsufficientScope extends Schema.TaggedError<InsufficientScope>()("
  * @category errors
  * @since 0.1.0
  */
-export class AuthorizationServerUnavailable
-  extends Schema.TaggedError<AuthorizationServerUnavailable>()("AuthorizationServerUnavailable", {
-    reason: Schema.Literals([
-      "timeout",
-      "server-error",
-      "network",
-      "cooling-down",
-      "keys-cooling-down",
-      "overloaded",
-      "client-rejected",
-      "unusable-answer"
-    ]),
-    issuer: Schema.String,
-    retryAfter: Schema.Number
-  })
-{
+export class AuthorizationServerUnavailable extends Data.TaggedError("AuthorizationServerUnavailable")<{
+  readonly reason: (typeof authorizationServerUnavailableReasons)[number]
+  readonly issuer: string
+  readonly retryAfter: number
+}> {
+  /** Every reason. */
+  static readonly reasons = authorizationServerUnavailableReasons
+
   override get message(): string {
     return this.reason === "cooling-down" || this.reason === "keys-cooling-down"
       ? `The authorization server ${
@@ -249,6 +288,22 @@ export class AuthorizationServerUnavailable
       : `The authorization server ${sanitize(this.issuer)} cannot be reached: ${this.reason}`
   }
 }
+
+const invalidMetadataReasons = [
+  "status",
+  "redirect",
+  "content-type",
+  "too-large",
+  "not-json",
+  "not-metadata",
+  "wrong-issuer",
+  "missing-member",
+  "insecure-url",
+  "private-address",
+  "not-a-key-set",
+  "no-usable-key",
+  "too-many-keys"
+] as const
 
 /**
  * A document of the authorization server (metadata, key set) is not usable.
@@ -261,25 +316,14 @@ export class AuthorizationServerUnavailable
  * @category errors
  * @since 0.1.0
  */
-export class InvalidMetadata extends Schema.TaggedError<InvalidMetadata>()("InvalidMetadata", {
-  reason: Schema.Literals([
-    "status",
-    "redirect",
-    "content-type",
-    "too-large",
-    "not-json",
-    "not-metadata",
-    "wrong-issuer",
-    "missing-member",
-    "insecure-url",
-    "private-address",
-    "not-a-key-set",
-    "no-usable-key",
-    "too-many-keys"
-  ]),
-  issuer: Schema.String,
-  detail: Schema.String
-}) {
+export class InvalidMetadata extends Data.TaggedError("InvalidMetadata")<{
+  readonly reason: (typeof invalidMetadataReasons)[number]
+  readonly issuer: string
+  readonly detail: string
+}> {
+  /** Every reason. */
+  static readonly reasons = invalidMetadataReasons
+
   override get message(): string {
     return `The authorization server ${sanitize(this.issuer)} is not usable (${this.reason}): ${
       sanitize(this.detail, longestDetail)
@@ -287,17 +331,29 @@ export class InvalidMetadata extends Schema.TaggedError<InvalidMetadata>()("Inva
   }
 }
 
+const authConfigErrorReasons = [
+  "missing",
+  "malformed",
+  "insecure",
+  "duplicate",
+  "conflict",
+  "not-offered"
+] as const
+
 /**
  * An option is wrong. Raised when the layer is built, with the name of the option and what to write instead.
  *
  * @category errors
  * @since 0.1.0
  */
-export class AuthConfigError extends Schema.TaggedError<AuthConfigError>()("AuthConfigError", {
-  reason: Schema.Literals(["missing", "malformed", "insecure", "duplicate", "conflict", "not-offered"]),
-  option: Schema.String,
-  fix: Schema.String
-}) {
+export class AuthConfigError extends Data.TaggedError("AuthConfigError")<{
+  readonly reason: (typeof authConfigErrorReasons)[number]
+  readonly option: string
+  readonly fix: string
+}> {
+  /** Every reason. */
+  static readonly reasons = authConfigErrorReasons
+
   override get message(): string {
     return `AuthLayer option ${sanitize(this.option)}: ${sanitize(this.fix, longestDetail)}`
   }

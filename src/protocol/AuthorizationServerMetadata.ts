@@ -3,55 +3,68 @@
  *
  * @since 0.1.0
  */
-import * as Schema from "effect/Schema"
-
-const Strings = Schema.optionalKey(Schema.Array(Schema.String))
-const Text = Schema.optionalKey(Schema.String)
+import type * as Result from "effect/Result"
+import { checkMembers, type Kind } from "./internal/members.ts"
 
 /**
- * The document of an authorization server.
+ * The metadata of an authorization server.
  *
  * **Details**
  *
- * Only `issuer` is demanded: what else is needed depends on the use, and real documents leave out nearly everything at
- * one provider or another. Members that are not named here are kept as they are.
+ * Only `issuer` is required: the use decides which other members are needed, and the metadata of real providers leaves out
+ * nearly all of them. Members that are not listed here are kept.
  *
- * @category schemas
- * @since 0.1.0
- */
-export const AuthorizationServerMetadata = Schema.StructWithRest(
-  Schema.Struct({
-    issuer: Schema.String,
-    authorization_endpoint: Text,
-    token_endpoint: Text,
-    jwks_uri: Text,
-    registration_endpoint: Text,
-    introspection_endpoint: Text,
-    revocation_endpoint: Text,
-    userinfo_endpoint: Text,
-    scopes_supported: Strings,
-    response_types_supported: Strings,
-    grant_types_supported: Strings,
-    token_endpoint_auth_methods_supported: Strings,
-    introspection_endpoint_auth_methods_supported: Strings,
-    code_challenge_methods_supported: Strings,
-    dpop_signing_alg_values_supported: Strings,
-    authorization_response_iss_parameter_supported: Schema.optionalKey(Schema.Boolean),
-    client_id_metadata_document_supported: Schema.optionalKey(Schema.Boolean)
-  }),
-  [Schema.Record(Schema.String, Schema.Unknown)]
-)
-
-/**
  * @category models
  * @since 0.1.0
  */
-export type AuthorizationServerMetadata = typeof AuthorizationServerMetadata.Type
+export interface AuthorizationServerMetadata extends Known {
+  readonly [member: string]: unknown
+}
+
+interface Known {
+  readonly issuer: string
+  readonly authorization_endpoint?: string
+  readonly token_endpoint?: string
+  readonly jwks_uri?: string
+  readonly registration_endpoint?: string
+  readonly introspection_endpoint?: string
+  readonly revocation_endpoint?: string
+  readonly userinfo_endpoint?: string
+  readonly scopes_supported?: ReadonlyArray<string>
+  readonly response_types_supported?: ReadonlyArray<string>
+  readonly grant_types_supported?: ReadonlyArray<string>
+  readonly token_endpoint_auth_methods_supported?: ReadonlyArray<string>
+  readonly introspection_endpoint_auth_methods_supported?: ReadonlyArray<string>
+  readonly code_challenge_methods_supported?: ReadonlyArray<string>
+  readonly dpop_signing_alg_values_supported?: ReadonlyArray<string>
+  readonly authorization_response_iss_parameter_supported?: boolean
+  readonly client_id_metadata_document_supported?: boolean
+}
+
+const optional: Readonly<Record<Exclude<keyof Known, "issuer">, Kind>> = {
+  authorization_endpoint: "a string",
+  token_endpoint: "a string",
+  jwks_uri: "a string",
+  registration_endpoint: "a string",
+  introspection_endpoint: "a string",
+  revocation_endpoint: "a string",
+  userinfo_endpoint: "a string",
+  scopes_supported: "a list of strings",
+  response_types_supported: "a list of strings",
+  grant_types_supported: "a list of strings",
+  token_endpoint_auth_methods_supported: "a list of strings",
+  introspection_endpoint_auth_methods_supported: "a list of strings",
+  code_challenge_methods_supported: "a list of strings",
+  dpop_signing_alg_values_supported: "a list of strings",
+  authorization_response_iss_parameter_supported: "a boolean",
+  client_id_metadata_document_supported: "a boolean"
+}
 
 /**
- * Reads a parsed JSON document.
+ * Checks a parsed JSON document. Fails with a sentence about the member that is wrong.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const decode = Schema.decodeUnknownResult(AuthorizationServerMetadata)
+export const decode = (document: unknown): Result.Result<AuthorizationServerMetadata, string> =>
+  checkMembers(document, { issuer: "a string" }, optional) as Result.Result<AuthorizationServerMetadata, string>

@@ -5,6 +5,7 @@
  */
 import * as Result from "effect/Result"
 import { MalformedRequest } from "./AuthError.ts"
+import { isRecord, own } from "./Json.ts"
 
 /**
  * One JSON-RPC message with a method.
@@ -123,7 +124,7 @@ const operationsOf = (
  * ------------------------------------------------------------------------------------------------------------------ */
 
 const isMessage = (value: unknown): value is Message => {
-  if (!isObject(value) || !hasOnlyMembers(value)) return false
+  if (!isRecord(value) || !hasOnlyMembers(value)) return false
   const { error, id, jsonrpc, method, params, result } = value as Message
   if (jsonrpc !== "2.0") return false
   const hasId = typeof id === "string" || Number.isFinite(id)
@@ -164,11 +165,8 @@ const isMember = (name: string): boolean => {
 
 // Effect reads `_tag` of an error as a defect or a whole cause.
 const isError = (value: unknown): boolean =>
-  isObject(value) && Number.isSafeInteger(value["code"]) && typeof value["message"] === "string" &&
+  isRecord(value) && Number.isSafeInteger(value["code"]) && typeof value["message"] === "string" &&
   Object.keys(value).every((name) => name === "code" || name === "message" || name === "data")
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Targets
@@ -226,9 +224,3 @@ export const withoutWatched = (uris: ReadonlySet<unknown>) => (body: unknown): v
     ;(notifications as { resourceSubscriptions: unknown }).resourceSubscriptions = watched.filter((_) => !uris.has(_))
   }
 }
-
-// Own members only: `__proto__` and `constructor` are legal JSON keys and legal tool names.
-const own = (value: unknown, key: string): unknown =>
-  typeof value === "object" && value !== null && Object.hasOwn(value, key)
-    ? (value as Record<string, unknown>)[key]
-    : undefined

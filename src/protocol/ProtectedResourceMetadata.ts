@@ -1,45 +1,53 @@
 /**
- * Protected resource metadata: what an MCP server says about itself (RFC 9728 §2).
+ * Protected resource metadata: the description that an MCP server publishes of itself (RFC 9728 §2).
  *
  * @since 0.1.0
  */
-import * as Schema from "effect/Schema"
-
-const Strings = Schema.optionalKey(Schema.Array(Schema.String))
-const Text = Schema.optionalKey(Schema.String)
+import type * as Result from "effect/Result"
+import { checkMembers, type Kind } from "./internal/members.ts"
 
 /**
- * The document of a protected resource. MCP demands at least one authorization server, where RFC 9728 leaves it open.
+ * The metadata of a protected resource. MCP requires at least one authorization server; RFC 9728 does not. Members that are
+ * not listed here are kept.
  *
- * @category schemas
- * @since 0.1.0
- */
-export const ProtectedResourceMetadata = Schema.StructWithRest(
-  Schema.Struct({
-    resource: Schema.String,
-    authorization_servers: Schema.NonEmptyArray(Schema.String),
-    scopes_supported: Strings,
-    bearer_methods_supported: Strings,
-    resource_name: Text,
-    resource_documentation: Text,
-    resource_policy_uri: Text,
-    resource_tos_uri: Text,
-    dpop_signing_alg_values_supported: Strings,
-    dpop_bound_access_tokens_required: Schema.optionalKey(Schema.Boolean)
-  }),
-  [Schema.Record(Schema.String, Schema.Unknown)]
-)
-
-/**
  * @category models
  * @since 0.1.0
  */
-export type ProtectedResourceMetadata = typeof ProtectedResourceMetadata.Type
+export interface ProtectedResourceMetadata extends Known {
+  readonly [member: string]: unknown
+}
+
+interface Known {
+  readonly resource: string
+  readonly authorization_servers: readonly [string, ...ReadonlyArray<string>]
+  readonly scopes_supported?: ReadonlyArray<string>
+  readonly bearer_methods_supported?: ReadonlyArray<string>
+  readonly resource_name?: string
+  readonly resource_documentation?: string
+  readonly resource_policy_uri?: string
+  readonly resource_tos_uri?: string
+  readonly dpop_signing_alg_values_supported?: ReadonlyArray<string>
+  readonly dpop_bound_access_tokens_required?: boolean
+}
+
+const required = { resource: "a string", authorization_servers: "a list of at least one string" } as const
+
+const optional: Readonly<Record<Exclude<keyof Known, keyof typeof required>, Kind>> = {
+  scopes_supported: "a list of strings",
+  bearer_methods_supported: "a list of strings",
+  resource_name: "a string",
+  resource_documentation: "a string",
+  resource_policy_uri: "a string",
+  resource_tos_uri: "a string",
+  dpop_signing_alg_values_supported: "a list of strings",
+  dpop_bound_access_tokens_required: "a boolean"
+}
 
 /**
- * Reads a parsed JSON document.
+ * Checks a parsed JSON document. Fails with a sentence about the member that is wrong.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const decode = Schema.decodeUnknownResult(ProtectedResourceMetadata)
+export const decode = (document: unknown): Result.Result<ProtectedResourceMetadata, string> =>
+  checkMembers(document, required, optional) as Result.Result<ProtectedResourceMetadata, string>

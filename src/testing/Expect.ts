@@ -17,7 +17,6 @@ import {
   InvalidDpopProof,
   InvalidMetadata,
   InvalidToken,
-  InvalidTokenReason,
   MalformedRequest,
   MissingCredentials,
   ReplayStoreUnavailable
@@ -263,47 +262,47 @@ const rejections = Rejection.make(anyResource, "auto")
 const nothingKnown: Rejection.Circumstances = { principal: undefined, protocolVersion: undefined }
 
 interface Errors {
-  readonly reasons: { readonly literals: ReadonlyArray<string> }
+  readonly reasons: ReadonlyArray<string>
   readonly make: (reason: never) => AuthError
 }
 
 /** How each error of the closed set is made from its reason alone: the rest of it is not seen in status and code. */
 const errors: { readonly [Tag in AuthError["_tag"]]: Errors } = {
   MissingCredentials: {
-    reasons: MissingCredentials.fields.reason,
+    reasons: MissingCredentials.reasons,
     make: (reason) => new MissingCredentials({ reason })
   },
-  MalformedRequest: { reasons: MalformedRequest.fields.reason, make: (reason) => new MalformedRequest({ reason }) },
-  InvalidToken: { reasons: InvalidTokenReason, make: (reason) => new InvalidToken({ reason }) },
+  MalformedRequest: { reasons: MalformedRequest.reasons, make: (reason) => new MalformedRequest({ reason }) },
+  InvalidToken: { reasons: InvalidToken.reasons, make: (reason) => new InvalidToken({ reason }) },
   InvalidDpopProof: {
-    reasons: InvalidDpopProof.fields.reason,
+    reasons: InvalidDpopProof.reasons,
     make: (reason) => new InvalidDpopProof(reason === "proof-nonce" ? { reason, nonce: "any" } : { reason })
   },
   ReplayStoreUnavailable: {
-    reasons: ReplayStoreUnavailable.fields.reason,
+    reasons: ReplayStoreUnavailable.reasons,
     make: (reason) => new ReplayStoreUnavailable({ reason, retryAfter: 1 })
   },
   InsufficientScope: {
-    reasons: InsufficientScope.fields.reason,
+    reasons: InsufficientScope.reasons,
     make: (reason) => new InsufficientScope({ reason, required: ["any"] })
   },
   AuthorizationServerUnavailable: {
-    reasons: AuthorizationServerUnavailable.fields.reason,
+    reasons: AuthorizationServerUnavailable.reasons,
     make: (reason) => new AuthorizationServerUnavailable({ reason, issuer: "", retryAfter: 1 })
   },
   InvalidMetadata: {
-    reasons: InvalidMetadata.fields.reason,
+    reasons: InvalidMetadata.reasons,
     make: (reason) => new InvalidMetadata({ reason, issuer: "", detail: "" })
   },
   AuthConfigError: {
-    reasons: AuthConfigError.fields.reason,
+    reasons: AuthConfigError.reasons,
     make: (reason) => new AuthConfigError({ reason, option: "", fix: "" })
   }
 }
 
 /** A few reasons are those of several errors. */
 const errorsOf = (reason: string): ReadonlyArray<AuthError> =>
-  Object.values(errors).flatMap(({ make, reasons }) => reasons.literals.includes(reason) ? [make(reason as never)] : [])
+  Object.values(errors).flatMap(({ make, reasons }) => reasons.includes(reason) ? [make(reason as never)] : [])
 
 /** What is seen of a reason from outside: what the gate makes of it. */
 const seenOf = (reason: RejectionReason): ReadonlyArray<Seen> =>

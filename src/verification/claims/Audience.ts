@@ -8,6 +8,7 @@
  */
 import * as Result from "effect/Result"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
+import { own } from "../../protocol/Json.ts"
 
 /**
  * The closed choice of audience rules.
@@ -239,9 +240,6 @@ const valuesOf = (rule: Audience, resource: string): ReadonlyArray<string> => {
       return rule.rules.flatMap((_) => valuesOf(_, resource))
   }
 }
-
-const own = (claims: Readonly<Record<string, unknown>>, name: string): unknown =>
-  Object.hasOwn(claims, name) ? claims[name] : undefined
 
 // A list with anything but strings in it is no audience, even when one of its members would fit.
 const intersects = (claim: unknown, values: ReadonlySet<string>): boolean =>

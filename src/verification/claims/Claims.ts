@@ -1,9 +1,10 @@
 import * as Result from "effect/Result"
 import { InvalidToken, type InvalidTokenReason } from "../../protocol/AuthError.ts"
+import { isRecord, type JsonObject, own } from "../../protocol/Json.ts"
 import * as ScopeToken from "../../protocol/ScopeToken.ts"
 import { freezeSet } from "./Frozen.ts"
 
-export type Claims = Readonly<Record<string, unknown>>
+export type Claims = JsonObject
 
 /**
  * A claim that holds scopes. `path` leads through objects (`["realm_access", "roles"]`). A `"string"` is split at spaces, a
@@ -35,8 +36,7 @@ export const reject = (reason: InvalidTokenReason): Result.Result<never, Invalid
   return failure
 }
 
-/** Own members only: `__proto__` is a legal claim name. */
-export const own = (claims: Claims, name: string): unknown => Object.hasOwn(claims, name) ? claims[name] : undefined
+export { own }
 
 /** A moment that can be compared with a clock: RFC 7519 allows fractions, JSON allows 1e400. */
 const isNumericDate = (value: unknown): value is number =>
@@ -131,9 +131,6 @@ const maximumScopeSets = 1_000
 
 const at = (claims: Claims, path: ReadonlyArray<string>): unknown =>
   path.reduce<unknown>((value, name) => isRecord(value) ? own(value, name) : undefined, claims)
-
-const isRecord = (value: unknown): value is Claims =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** `aud` as a list, for those who read it; the audience rule has judged it before. */
 export const readAudience = (claims: Claims): ReadonlyArray<string> => {

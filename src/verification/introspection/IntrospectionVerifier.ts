@@ -19,10 +19,11 @@ import { sha256 } from "../../crypto/Sha256.ts"
 import * as ClientAuthentication from "../../outbound/ClientAuthentication.ts"
 import { Discovery } from "../../outbound/Discovery.ts"
 import * as EndpointGuard from "../../outbound/EndpointGuard.ts"
-import { jsonObject, postForm } from "../../outbound/FormPost.ts"
+import { postForm } from "../../outbound/FormPost.ts"
 import { Sharing } from "../../outbound/Sharing.ts"
 import { type AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata } from "../../protocol/AuthError.ts"
 import type { Credentials } from "../../protocol/Credentials.ts"
+import { isRecord, parseObject } from "../../protocol/Json.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import type * as Audience from "../claims/Audience.ts"
 import * as Claims from "../claims/Claims.ts"
@@ -357,7 +358,7 @@ const unlessItFails = <A, E>(use: () => Effect.Effect<A, E>): Effect.Effect<A | 
 
 const isStored = (value: unknown): value is Stored => {
   const { at, claims } = (value ?? {}) as Partial<Stored>
-  return typeof at === "number" && typeof claims === "object" && claims !== null && !Array.isArray(claims)
+  return typeof at === "number" && isRecord(claims)
 }
 
 /** Some servers write `null` for what they leave out. Members that restrict a token, such as `aud` and `cnf`, stay. */
@@ -388,7 +389,7 @@ const inactive: Claims.Claims = { active: false }
 
 /** The body with which some servers answer 401 about a token, and not about the credentials of the client that asks. */
 const isInactive = (contentType: string, body: Uint8Array): boolean => {
-  const answer = isJson(contentType) ? jsonObject(body) : undefined
+  const answer = isJson(contentType) ? parseObject(body) : undefined
   return answer !== undefined && Object.keys(answer).length === 1 && Claims.own(answer, "active") === false
 }
 
@@ -457,8 +458,8 @@ const asker = (
           audience.some((_) => _ === aud || (Array.isArray(aud) && aud.includes(_))) &&
           // Made for this very request: an old answer that is played back says nothing about today.
           typeof iat === "number" && Math.abs(now - iat) <= Math.max(start, 30) &&
-          typeof answer === "object" && answer !== null && !Array.isArray(answer)
-        return holds ? answer as Claims.Claims : yield* unusable
+          isRecord(answer)
+        return holds ? answer : yield* unusable
       })
 
     return Effect.fnUntraced(function*(token) {
@@ -477,7 +478,7 @@ const asker = (
       if (status !== 200) return yield* unusable
       if (contentType === "application/token-introspection+jwt") return yield* readSigned(body)
       if (options.signedAnswers === true || !isJson(contentType)) return yield* unusable
-      const answer = jsonObject(body)
+      const answer = parseObject(body)
       return answer === undefined ? yield* unusable : answer
     })
   })

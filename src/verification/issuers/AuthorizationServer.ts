@@ -168,7 +168,7 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
     yield* exclusive(options, option, "jwks", "jwksUri")
     const metadata = options.metadata === undefined ? undefined : yield* Result.mapError(
       Metadata.decode(options.metadata),
-      (error) => new AuthConfigError({ reason: "malformed", option: `${option}.metadata`, fix: error.message })
+      (fix) => new AuthConfigError({ reason: "malformed", option: `${option}.metadata`, fix })
     )
     if (metadata !== undefined && metadata.issuer !== options.issuer) {
       return yield* Result.fail(

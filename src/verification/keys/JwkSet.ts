@@ -16,6 +16,7 @@ import { Discovery, type Source } from "../../outbound/Discovery.ts"
 import { type DocumentError, fetchDocument } from "../../outbound/JsonDocument.ts"
 import * as Remote from "../../outbound/RefreshedDocument.ts"
 import { AuthConfigError, type AuthorizationServerUnavailable, InvalidMetadata } from "../../protocol/AuthError.ts"
+import { isRecord } from "../../protocol/Json.ts"
 import { sanitize } from "../../protocol/RemoteText.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 
@@ -174,9 +175,6 @@ const isUsable = (keys: Keys, algorithms: ReadonlySet<string>, from: number = 0)
       (imported) => imported === undefined ? isUsable(keys, algorithms, from + 1) : Effect.succeed(true)
     )
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /**
  * Checks a key set that stands in the configuration: unlike a fetched one it must be right as a whole.
