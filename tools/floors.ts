@@ -99,7 +99,7 @@ export const floors: ReadonlyArray<Floor> = [
       ...verification.slice(0, index),
       ...(folder === "verification/issuers" || folder === "verification/tokens" ? ["verification/introspection"] : [])
     ],
-    packages: folder === "verification/dpop" ? [...effect, ...httpClient, "jose"] : [...effect, ...httpClient],
+    packages: [...effect, ...httpClient],
     packagesAsTypes: ["effect/persistence/[A-Z]*"],
     why: `${folder} knows the floors below verification, and of verification the folders before it: ` +
       `${verification.slice(0, index).join(", ") || "none"}.`
@@ -107,7 +107,7 @@ export const floors: ReadonlyArray<Floor> = [
   {
     folder: "authorization",
     ours: ["protocol", "crypto", "store", "verification", ...verification],
-    packages: [...effect, "effect/http/Headers", "jose"],
+    packages: [...effect, "effect/http/Headers"],
     packagesAsTypes: ["effect/ai/[A-Z]*"],
     why: "authorization knows protocol, crypto, store, verification and effect: no host, no path, no SDK."
   },

@@ -18,6 +18,8 @@ import * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as base64url from "../crypto/Base64Url.ts"
+import * as Hmac from "../crypto/Hmac.ts"
 import { AuthConfigError, type AuthError } from "../protocol/AuthError.ts"
 import type { Operation } from "../protocol/Operation.ts"
 import { sanitize, sanitizeCause } from "../protocol/RemoteText.ts"
@@ -334,20 +336,10 @@ const nobodyNamed = Effect.succeed(undefined)
 const naming = (form: SubjectForm): Naming => {
   if (form._tag === "Omitted") return () => nobodyNamed
   if (form._tag === "Plain") return (principal) => Effect.succeed(principal?.subject)
-  let key: Promise<CryptoKey> | undefined
-  const hash = async (owner: string): Promise<string> => {
-    key ??= crypto.subtle.importKey(
-      "raw",
-      new TextEncoder().encode(Redacted.value(form.key)),
-      { name: "HMAC", hash: "SHA-256" },
-      false,
-      ["sign"]
-    )
-    const digest = await crypto.subtle.sign("HMAC", await key, new TextEncoder().encode(owner))
-    const bytes = String.fromCharCode(...new Uint8Array(digest, 0, 16))
-    return btoa(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")
-  }
-  return (principal) => principal?.subject === undefined ? nobodyNamed : Effect.promise(() => hash(principal.owner))
+  const hmac = Hmac.make(form.key)
+  const hash = (owner: string): Effect.Effect<string> =>
+    Effect.map(hmac.sign(new TextEncoder().encode(owner)), (tag) => base64url.encode(tag.subarray(0, 16)))
+  return (principal) => principal?.subject === undefined ? nobodyNamed : hash(principal.owner)
 }
 
 /** Shorter keys could be found by trying. */

@@ -1,6 +1,6 @@
 /**
- * State that travels through the client: what a tool hands out with a question and gets back with the answer (MCP
- * multi-round-trip requests, task handles). A client can read, change, keep and pass on whatever it is given.
+ * State that travels through the client: a tool returns it with a question and receives it with the answer (MCP
+ * multi-round-trip requests, task handles). A client can read, change, keep and pass on everything that it receives.
  *
  * @since 0.1.0
  */
@@ -9,21 +9,20 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { compactDecrypt, CompactEncrypt } from "jose"
-import * as base64url from "../crypto/Base64Url.ts"
+import * as Seal from "../crypto/Seal.ts"
 import { AuthConfigError, MalformedRequest } from "../protocol/AuthError.ts"
 import { Principal } from "../verification/Principal.ts"
 
 /**
- * What a state is for.
+ * Describes what a state is for.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Purpose {
-  /** The operation that hands the state out and takes it back, such as `tools/call plan_trip`. */
+  /** The operation that returns the state and receives it again, such as `tools/call plan_trip`. */
   readonly operation: string
-  /** How long the client may take. Default: 10 minutes. */
+  /** How long the client may keep it. Default: 10 minutes. */
   readonly lifetime?: Duration.Input | undefined
 }
 
@@ -32,22 +31,23 @@ export interface Purpose {
  *
  * **When to use**
  *
- * In every handler that answers with `InputRequired` and a `requestState`: seal it going out, open it coming in.
+ * In every handler that answers with `InputRequired` and a `requestState`: seal the state before you return it, and open
+ * what comes back.
  *
  * **Details**
  *
- * Sealed state is encrypted (A256GCM) and bound to the resource, to `Principal.key`, to the operation and to a time. State
- * of another resource or caller, for another operation, out of time, changed or made up fails with `MalformedRequest` of the
- * reason `"state"`, without saying which.
+ * Sealed state is encrypted (AES-256-GCM) and bound to the resource, to `Principal.key`, to the operation and to a time.
+ * State of another resource or caller, for another operation, expired, altered or invented fails with `MalformedRequest`
+ * and the reason `"state"`. The error does not say which of these is the cause.
  *
  * **Gotchas**
  *
- * The key is made when the layer is built unless `stateSecret` is configured: several instances need a common one.
+ * Without `stateSecret` the key is random and known to one process. Several instances need a common secret.
  *
- * Sealed state has at most 65,536 characters, which is about 48 KB of state. To seal more is a defect (a `RangeError`): keep
+ * Sealed state has at most 65,536 characters, which is about 48 KB of state. Sealing more is a defect (a `RangeError`): keep
  * large data in a store and seal its key.
  *
- * **Example** (Out and in)
+ * **Example** (Sealing and opening)
  *
  * ```ts
  * import { Effect, Redacted } from "effect"
@@ -58,7 +58,7 @@ export interface Purpose {
  *
  * const roundTrip = Effect.gen(function*() {
  *   const { open, seal } = yield* RequestState.make(
- *     Redacted.make("a secret of 32 bytes or more, from its place"),
+ *     Redacted.make("a secret of 32 bytes or more, from the environment"),
  *     "https://trips.example.com/mcp"
  *   )
  *   const sealed = yield* seal("step 2 of 3", purpose)
@@ -82,7 +82,7 @@ const rejected = new MalformedRequest({ reason: "state" })
 
 const defaultLifetime = Duration.minutes(10)
 
-/** Longer sealed text is neither handed out nor opened. */
+/** In characters. Longer sealed text is neither returned nor opened. */
 const maximumLength = 64 * 1024
 
 const tooLong = (operation: string, length: number): RangeError =>
@@ -92,8 +92,8 @@ const tooLong = (operation: string, length: number): RangeError =>
   )
 
 /**
- * Makes the service of one resource, named by its resource identifier. The secret must have 32 bytes or more, as text;
- * without one a random key is used. Resources with the same secret cannot open each other's state: each has its own key,
+ * Makes the service of one resource, named by its resource identifier. The secret must have 32 bytes or more, as text.
+ * Without a secret the key is random. Resources with the same secret cannot open each other's state: each has its own key,
  * which is derived from the secret and the identifier (HKDF, RFC 5869).
  *
  * @category constructors
@@ -102,54 +102,8 @@ const tooLong = (operation: string, length: number): RangeError =>
 export const make = (
   secret: Redacted.Redacted | undefined,
   resource: string
-): Effect.Effect<RequestState["Service"], AuthConfigError> =>
-  Effect.gen(function*() {
-    const getKey = yield* deriveKey(secret, resource)
-    return {
-      seal: Effect.fnUntraced(function*(state, { lifetime, operation }) {
-        const principal = yield* Principal
-        const now = yield* Clock.currentTimeMillis
-        const key = yield* getKey
-        const until = now + Duration.toMillis(Duration.fromInputUnsafe(lifetime ?? defaultLifetime))
-        const content = new TextEncoder().encode(JSON.stringify([principal.key, operation, until, state]))
-        const sealed = yield* Effect.promise(() =>
-          new CompactEncrypt(content).setProtectedHeader({ alg: "dir", enc: "A256GCM" }).encrypt(key)
-        )
-        return sealed.length > maximumLength ? yield* Effect.die(tooLong(operation, sealed.length)) : sealed
-      }),
-      open: Effect.fnUntraced(function*(sealed, { operation }) {
-        const principal = yield* Principal
-        const now = yield* Clock.currentTimeMillis
-        if (sealed.length > maximumLength || !sealed.split(".").every(base64url.isCanonical)) {
-          return yield* Effect.fail(rejected)
-        }
-        const key = yield* getKey
-        const content = yield* Effect.tryPromise({
-          try: () =>
-            compactDecrypt(sealed, key, { keyManagementAlgorithms: ["dir"], contentEncryptionAlgorithms: ["A256GCM"] }),
-          catch: () => rejected
-        })
-        // Decrypted under our key, so it is the list that `seal` wrote.
-        const [owner, purpose, until, state] = JSON.parse(new TextDecoder().decode(content.plaintext)) as [
-          string,
-          string,
-          number,
-          string
-        ]
-        return owner === principal.key && purpose === operation && now < until
-          ? state
-          : yield* Effect.fail(rejected)
-      })
-    }
-  })
-
-/** Checks the secret. The key is made when it is first needed: a Worker has no randomness while its module loads. */
-const deriveKey = (
-  secret: Redacted.Redacted | undefined,
-  resource: string
-): Effect.Effect<Effect.Effect<Uint8Array>, AuthConfigError> => {
-  const bytes = secret === undefined ? undefined : new TextEncoder().encode(Redacted.value(secret))
-  if (bytes !== undefined && bytes.length < 32) {
+): Effect.Effect<RequestState["Service"], AuthConfigError> => {
+  if (secret !== undefined && new TextEncoder().encode(Redacted.value(secret)).length < 32) {
     return Effect.fail(
       new AuthConfigError({
         reason: "insecure",
@@ -158,25 +112,27 @@ const deriveKey = (
       })
     )
   }
-  let key: Uint8Array | undefined
-  return Effect.succeed(Effect.suspend(() => {
-    if (key !== undefined) return Effect.succeed(key)
-    return bytes === undefined
-      ? Effect.succeed(key = crypto.getRandomValues(new Uint8Array(32)))
-      : Effect.map(
-        Effect.promise(async () =>
-          crypto.subtle.deriveBits(
-            {
-              name: "HKDF",
-              hash: "SHA-256",
-              salt: new Uint8Array(0),
-              info: new TextEncoder().encode(`effect-mcp-auth request state ${resource}`)
-            },
-            await crypto.subtle.importKey("raw", bytes, "HKDF", false, ["deriveBits"]),
-            256
-          )
-        ),
-        (bits) => key = new Uint8Array(bits)
-      )
-  }))
+  const sealing = Seal.make(secret, `effect-mcp-auth request state ${resource}`)
+  return Effect.succeed({
+    seal: Effect.fnUntraced(function*(state, { lifetime, operation }) {
+      const principal = yield* Principal
+      const now = yield* Clock.currentTimeMillis
+      const until = now + Duration.toMillis(Duration.fromInputUnsafe(lifetime ?? defaultLifetime))
+      const sealed = yield* sealing.seal(JSON.stringify([until, state]), contextOf(principal, operation))
+      return sealed.length > maximumLength ? yield* Effect.die(tooLong(operation, sealed.length)) : sealed
+    }),
+    open: Effect.fnUntraced(function*(sealed, { operation }) {
+      const principal = yield* Principal
+      const now = yield* Clock.currentTimeMillis
+      if (sealed.length > maximumLength) return yield* Effect.fail(rejected)
+      const content = yield* sealing.open(sealed, contextOf(principal, operation))
+      if (content === undefined) return yield* Effect.fail(rejected)
+      // It was decrypted with our key, so it is the list that `seal` wrote.
+      const [until, state] = JSON.parse(content) as [number, string]
+      return now < until ? state : yield* Effect.fail(rejected)
+    })
+  })
 }
+
+/** The caller and the operation that state is bound to. */
+const contextOf = (principal: Principal, operation: string): string => JSON.stringify([principal.key, operation])

@@ -56,6 +56,26 @@ describe("RequestState", () => {
     { arbitrary: { runs: 100, size: 200 } }
   )
 
+  it.effect.prop(
+    "opens every text again, for its caller and its operation alone",
+    { text: Schema.String, subject: Schema.NonEmptyString, operation: Schema.String, other: Schema.NonEmptyString },
+    ({ operation, other, subject, text }) =>
+      Effect.gen(function*() {
+        const state = yield* RequestState.make(Redacted.make("0123456789abcdef0123456789abcdef"), resource)
+        const sealed = yield* state.seal(text, { operation }).pipe(as(subject))
+        assert.strictEqual(yield* state.open(sealed, { operation }).pipe(as(subject)), text)
+        if (other !== subject) {
+          assert.strictEqual((yield* state.open(sealed, { operation }).pipe(as(other), Effect.flip)).reason, "state")
+        }
+        if (other !== operation) {
+          assert.strictEqual(
+            (yield* state.open(sealed, { operation: other }).pipe(as(subject), Effect.flip)).reason,
+            "state"
+          )
+        }
+      })
+  )
+
   it.effect("rejects every change of a character", () =>
     Effect.gen(function*() {
       const state = yield* RequestState.make(undefined, resource)
