@@ -9,7 +9,7 @@ const reasonOf = (name: Functions.Name) =>
   /^a verifier that (?:returns|succeeds with) /.test(name) ? "malformed" : "broken"
 
 describe.each(hosts)("$name", (host) => {
-  const names: ReadonlyArray<Functions.Name> = [
+  const breaking: ReadonlyArray<Functions.Name> = [
     ...Functions.brokenNames,
     ...(host.hasPolicy === true ? Functions.brokenOptionNames : [])
   ]
@@ -19,13 +19,14 @@ describe.each(hosts)("$name", (host) => {
   beforeAll(async () => {
     const { client, issuer } = await makeIssuer()
     const options = optionsOf(issuer.issuer, {})
+    const names = [...breaking, ...Functions.rejectingNames]
     token = (await mint(issuer)).reader
     all = await host.startAll?.(names.map((functions) => ({ options, functions })), client) ?? []
     begin = async (name) => all[names.indexOf(name)] ?? host.start(options, client, Functions.make(name))
   })
   afterAll(() => Promise.all(all.map((_) => _.stop())))
 
-  it.each(names)("[T-AUD-22a] %s is the same 500 as on every host, and nothing runs", async (name) => {
+  it.each(breaking)("[T-AUD-22a] %s is the same 500 as on every host, and nothing runs", async (name) => {
     const running = await begin(name)
     const { body, headers, status } = await running.send(call(bearer(token), "list_todos", [["x-tenant", "acme"]]))
     assert.deepStrictEqual([status, await running.ran()], [500, []])
@@ -41,5 +42,12 @@ describe.each(hosts)("$name", (host) => {
     if (!all.includes(running)) await running.stop()
     // What a listener that breaks has heard is not known.
     assert.deepStrictEqual(decisions, name.startsWith("a decision listener") ? [] : [[reasonOf(name), 500]])
+  })
+  it.each(Functions.rejectingNames)("[T-AUD-22a] %s rejects the token", async (name) => {
+    const running = await begin(name)
+    const { headers, status } = await running.send(call(bearer(token), "list_todos"))
+    assert.deepStrictEqual([status, await running.ran()], [401, []])
+    assert.include(headers["www-authenticate"], "error=\"invalid_token\"")
+    if (!all.includes(running)) await running.stop()
   })
 })

@@ -180,7 +180,13 @@ const broken = {
   "a decision listener that returns nothing": (): Made => ({ listener: returnsNothing })
 } satisfies Record<string, () => Made>
 
-/** The same of the options that only `protect` has, on the hosts with a policy. */
+/** Functions that return nonsense where only one value admits a token: it is rejected. */
+const rejecting = {
+  "a revocation that succeeds with nothing": () => revocation(succeedsWithNothing),
+  "a revocation that succeeds with a text": () => revocation(() => Effect.succeed("false" as never))
+} satisfies Record<string, () => Made>
+
+/** Functions that break and are options of `protect`, on the hosts with a policy. */
 const brokenOptions = {
   "a policy that throws": () => policy(throws),
   "a policy that returns a promise": () => policy(async () => ({ scopes: [] })),
@@ -204,9 +210,10 @@ const working = {
 } satisfies Record<string, () => Made>
 
 export const brokenNames = Object.keys(broken) as ReadonlyArray<keyof typeof broken>
+export const rejectingNames = Object.keys(rejecting) as ReadonlyArray<keyof typeof rejecting>
 export const brokenOptionNames = Object.keys(brokenOptions) as ReadonlyArray<keyof typeof brokenOptions>
 
-const all = { ...working, ...broken, ...brokenOptions }
+const all = { ...working, ...broken, ...rejecting, ...brokenOptions }
 
 export type Name = keyof typeof all
 
