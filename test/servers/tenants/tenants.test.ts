@@ -1,5 +1,6 @@
 /** Tenants in the path, on every host: whatever spelling of it a router accepts, the gate and the handler see one tenant. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
 import { Tenants } from "effect-mcp-auth/tenants"
 import { bearer } from "../hosts/cases.ts"
 import type { TenantOptions } from "../hosts/functions.ts"
@@ -61,7 +62,8 @@ const variants = {
   fromPath: { id: ids.fromPath },
   "fromRoute with default servers": { id: ids.fromRoute, withoutTenant },
   "fromPath with default servers": { id: ids.fromPath, withoutTenant },
-  fromHeader: { id: Tenants.fromHeader("x-tenant") }
+  fromHeader: { id: Tenants.fromHeader("x-tenant") },
+  fromClaim: { id: Tenants.fromClaim("org") }
 } as const satisfies Record<string, TenantOptions>
 
 type Variant = keyof typeof variants
@@ -79,9 +81,10 @@ const metadataOf = (answer: Answer) => /resource_metadata="([^"]*)"/.exec(challe
 describe.each(hosts)("$name", (host) => {
   let servers: ReadonlyMap<Variant, Running>
   let token: World["token"]
+  let issuers: World["issuers"]
   beforeAll(async () => {
     const made = await world()
-    token = made.token
+    ;({ issuers, token } = made)
     const running = await startAll(host, Object.values(variants), made.client)
     servers = new Map(names.map((name, index) => [name, running[index]!]))
   })
@@ -228,10 +231,42 @@ describe.each(hosts)("$name", (host) => {
       }
     })
 
+    it("[T-AUD-01b] a request without the header is rejected, as is a token of another tenant", async () => {
+      const statusOf = async (name: "acme" | "bolt" | "own", tenant: string | undefined) => {
+        const headers = [...bearer(await token(name, resource)), ...tenant === undefined ? [] : [["x-tenant", tenant]]]
+        return (await send("GET", "/mcp", headers as Sent["headers"])).status
+      }
+      assert.strictEqual(await statusOf("acme", "acme"), 200)
+      for (const name of ["own", "bolt"] as const) assert.strictEqual(await statusOf(name, "acme"), 401, name)
+      for (const tenant of [undefined, "", "acme, bolt", "nobody", "a b"]) {
+        for (const name of ["own", "acme"] as const) {
+          assert.strictEqual(await statusOf(name, tenant), 401, `${name} ${tenant}`)
+        }
+      }
+    })
+
     it("[T-AUD-01d] the challenge leads there", async () => {
       const rejected = await send("GET", "/mcp", [["x-tenant", "acme"]])
       assert.strictEqual(rejected.status, 401)
       assert.strictEqual(metadataOf(rejected), "https://server.test/.well-known/oauth-protected-resource/mcp")
+    })
+  })
+
+  describe("fromClaim", () => {
+    it("[T-AUD-01b] a token without the claim is rejected, as is one that names the tenant of another issuer", async () => {
+      const statusOf = async (name: "acme" | "bolt" | "own", claims: Readonly<Record<string, unknown>>) => {
+        const minted = await Effect.runPromise(issuers[name].mint({ audience: resource, claims }))
+        return (await getFrom(servers.get("fromClaim")!)("/mcp", minted)).status
+      }
+      assert.strictEqual(await statusOf("acme", { org: "acme" }), 200)
+      for (const name of ["own", "bolt"] as const) {
+        assert.strictEqual(await statusOf(name, { org: "acme" }), 401, name)
+      }
+      for (const claims of [{}, { org: "" }, { org: 1 }, { org: ["acme"] }, { org: null }]) {
+        for (const name of ["own", "acme"] as const) {
+          assert.strictEqual(await statusOf(name, claims), 401, `${name} ${JSON.stringify(claims)}`)
+        }
+      }
     })
   })
 })
