@@ -137,7 +137,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "Requests to authorization servers of tenants go through `AddressGuard`.": ["T-AUD-01g"],
   "An opaque token is sent to the introspection endpoint of the one authorization server that issues tokens of its form.":
     ["T-INTR-06", "INTR-01"],
-  "A JWT is sent to no endpoint, except with `introspection: { tokens: \"all\" }`.": ["T-INTR-06"],
+  "A JWT is sent to no endpoint, except with `tokens: \"all\"` of `Introspection`.": ["T-INTR-06"],
   "`TokenExchange` sends the caller's token to the token endpoint.": [
     "is that of RFC 8693, at the token endpoint of the metadata"
   ],

@@ -92,13 +92,7 @@ export const floors: ReadonlyArray<Floor> = [
   },
   ...verification.map((folder, index): Floor => ({
     folder,
-    // An authorization server carries its introspection, and its verifier runs it.
-    ours: [
-      ...ground,
-      "verification",
-      ...verification.slice(0, index),
-      ...(folder === "verification/issuers" || folder === "verification/tokens" ? ["verification/introspection"] : [])
-    ],
+    ours: [...ground, "verification", ...verification.slice(0, index)],
     packages: [...effect, ...httpClient],
     packagesAsTypes: ["effect/persistence/[A-Z]*"],
     why: `${folder} knows the floors below verification, and of verification the folders before it: ` +

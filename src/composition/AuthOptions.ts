@@ -25,6 +25,7 @@ import { AuthConfigError, AuthorizationServerUnavailable } from "../protocol/Aut
 import type * as Credentials from "../protocol/Credentials.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
 import * as Audience from "../verification/claims/Audience.ts"
+import type { Rules } from "../verification/claims/Rules.ts"
 import type * as TokenType from "../verification/claims/TokenType.ts"
 import * as Dpop from "../verification/dpop/Dpop.ts"
 import * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
@@ -273,7 +274,7 @@ export const makeGate = <S extends Scopes, C, A>(
     }
     const keys = yield* JwkSet.JwkSet
     const settings = yield* Effect.fromResult(TokenCache.settings(options.tokenCache))
-    const rules: IssuerVerifier.Rules = {
+    const rules: Rules = {
       resource: resource.resource,
       audience: options.audience,
       tokenType: options.tokenType,

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Logger, Redacted, Schema } from "effect"
 import { AuthLayer, Decision, Principal, TokenVerifier } from "effect-mcp-auth"
 import { Gate, type Rejection } from "effect-mcp-auth/host"
+import { Introspection } from "effect-mcp-auth/introspection"
 import type { Operation } from "effect-mcp-auth/protocol"
 import { Tenants } from "effect-mcp-auth/tenants"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -73,7 +74,10 @@ const tenants = (authorizationServers: () => unknown) => ({
 })
 
 const lookUp = (lookUp: () => unknown) => ({
-  authorizationServers: [{ issuer: "https://issuer.test", introspection: { tokens: "all", lookUp } }]
+  authorizationServers: [{
+    issuer: "https://issuer.test",
+    introspection: Introspection.lookUp(lookUp as Introspection.LookUp, { tokens: "all" })
+  }]
 })
 
 const claims = (check: () => boolean) => ({

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Schema } from "effect"
 import type { Principal } from "effect-mcp-auth"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { active, world } from "../verification/introspection/answers.ts"
 
 class Roles extends Context.Service<Roles, any>()("test/Roles") {}
@@ -67,7 +68,7 @@ describe("what requests with one token share", () => {
       )
       answer.roles = ["reader"]
       answer.cycle = answer
-      const caller = yield* gate({ server: { introspection: { lookUp: () => Effect.succeed(answer) } } })
+      const caller = yield* gate({ server: { introspection: Introspection.lookUp(() => Effect.succeed(answer)) } })
       const { claims } = (yield* caller.present("a")) as Principal
       answer.roles.push("writer")
       assert.deepStrictEqual(claims["roles"], ["reader"])

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { Profiles } from "effect-mcp-auth/provider"
 import type { AuthorizationServer as Configured } from "effect-mcp-auth/verification"
 import { FetchHttpClient } from "effect/http"
@@ -45,11 +46,14 @@ describe("the profile of oidc-provider, at one that runs", () => {
       const { issuer, service } = yield* AuthorizationServer.make({ accessTokenFormat: "opaque", scopes: ["a"] })
       const profile = Profiles.oidcProvider({ issuer })
       const { clientId, clientSecret } = service
-      const gate = yield* gateOf({ profile, introspection: { clientId, clientSecret } })
+      const gate = yield* gateOf({ profile, introspection: Introspection.make({ clientId, clientSecret }) })
       const tokens = yield* Effect.promise(() => signIn({ issuer, resource, scope: "a" }))
       const caller = yield* judge(gate, tokens.access_token)
       assert.deepStrictEqual(typeof caller === "string" ? caller : [caller.subject, caller.scopes], ["alice", ["a"]])
-      const wrong = yield* gateOf({ profile, introspection: { clientId, clientSecret: Redacted.make("wrong") } })
+      const wrong = yield* gateOf({
+        profile,
+        introspection: Introspection.make({ clientId, clientSecret: Redacted.make("wrong") })
+      })
       assert.strictEqual(yield* judge(wrong, tokens.access_token), "client-rejected")
     }))
 })

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { AuthLayer, type Profile } from "effect-mcp-auth"
+import type { Introspection } from "effect-mcp-auth/introspection"
 import { Profiles } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
@@ -15,7 +16,9 @@ const answering = (answer: () => Response) =>
 const asked = (profile: Profile.Profile, token: string, answer: () => Response) =>
   Effect.gen(function*() {
     const { client, issuer } = yield* answering(answer)
-    const outcome = yield* profile.introspection!.lookUp(Redacted.make(token)).pipe(
+    const outcome = yield* (profile.introspection as Introspection.ByLookUp<HttpClient.HttpClient>).lookUp(
+      Redacted.make(token)
+    ).pipe(
       Effect.provideService(HttpClient.HttpClient, client),
       Effect.catch((error) => Effect.succeed(`${error._tag} ${error.reason}`))
     )

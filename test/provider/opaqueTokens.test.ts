@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { Audience, AuthLayer, Profile } from "effect-mcp-auth"
-import type { Introspection } from "effect-mcp-auth/introspection"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { Profiles } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
@@ -66,7 +66,7 @@ const answering = (profile: Profile.Profile, answer: Introspection.Answer) =>
     yield* TestClock.setTime(now * 1000)
     const services = yield* Layer.build(
       AuthLayer.layerServices({
-        authorizationServers: [{ profile, introspection: { lookUp: () => Effect.succeed(answer) } }],
+        authorizationServers: [{ profile, introspection: Introspection.lookUp(() => Effect.succeed(answer)) }],
         resource,
         scopes: ["todos:read"]
       }).pipe(Layer.provide(TestIssuer.layer()))

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Client, DpopSession, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { Effect } from "effect"
 import type { Dpop } from "effect-mcp-auth/dpop"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { decodeJwt } from "jose"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
 import { UserAgent } from "../../examples/authorization-server/UserAgent.ts"
@@ -58,7 +59,9 @@ describe("DPoP, with oidc-provider and the official client", () => {
         const { issuer, service } = yield* AuthorizationServer.make({ scopes, accessTokenFormat })
         yield* TodoManager.serve(place, {
           dpop,
-          authorizationServers: [accessTokenFormat === "jwt" ? issuer : { issuer, introspection: service }]
+          authorizationServers: [
+            accessTokenFormat === "jwt" ? issuer : { issuer, introspection: Introspection.make(service) }
+          ]
         }, TodoManager.stepwise)
         const token = yield* Effect.promise(async () => {
           const oauth = new BoundClient(new UserAgent({ username: "alice" }))

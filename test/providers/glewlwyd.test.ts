@@ -1,5 +1,6 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { Profiles } from "effect-mcp-auth/provider"
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from "jose"
 import { runs } from "../program.ts"
@@ -63,8 +64,10 @@ describe.skipIf(!runs("glewlwyd"))("Glewlwyd (skipped where it is not installed)
         const { issuer, ofAlice, ofProgram, program, revoke } = (yield* Glewlwyd).realm("RS256")
         const profile = Profiles.glewlwyd({ issuer })
         const asking = (credentials: typeof program | { readonly bearerToken: Redacted.Redacted }) => ({
-          authorizationServers: [{ profile, introspection: { ...credentials, tokens: "all" } }] as const,
-          tokenCache: { introspection: 0 }
+          authorizationServers: [{
+            profile,
+            introspection: Introspection.make({ ...credentials, tokens: "all", cacheFor: 0 })
+          }] as const
         })
         const todos = yield* TodoManager.serve(place, asking(program))
         const { access_token } = yield* ofProgram({ scope, resource: place.resource })
@@ -91,9 +94,8 @@ describe.skipIf(!runs("glewlwyd"))("Glewlwyd (skipped where it is not installed)
         const todos = yield* TodoManager.serve(place, {
           authorizationServers: [{
             profile: Profiles.glewlwyd({ issuer }),
-            introspection: { ...program, signedAnswers: true, tokens: "all" }
-          }],
-          tokenCache: { introspection: 0 }
+            introspection: Introspection.make({ ...program, signedAnswers: true, tokens: "all", cacheFor: 0 })
+          }]
         })
         const { access_token } = yield* ofProgram({ scope, resource: place.resource })
         yield* TodoManager.works(todos, access_token)
@@ -111,7 +113,7 @@ describe.skipIf(!runs("glewlwyd"))("Glewlwyd (skipped where it is not installed)
         const todos = yield* TodoManager.serve(place, {
           authorizationServers: [{
             profile: Profiles.glewlwyd({ issuer }),
-            introspection: { ...program, clientSecret: Redacted.make("wrong"), tokens: "all" }
+            introspection: Introspection.make({ ...program, clientSecret: Redacted.make("wrong"), tokens: "all" })
           }]
         })
         const { access_token } = yield* ofProgram({ scope, resource: place.resource })

@@ -2,6 +2,7 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { Audience, type Profile } from "effect-mcp-auth"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { Profiles } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { decodeJwt, decodeProtectedHeader } from "jose"
@@ -48,8 +49,10 @@ describe("oidc-provider", () => {
       const place = yield* TodoManager.reserve
       const { issuer, service } = yield* AuthorizationServer.make({ scopes, accessTokenFormat: "opaque" })
       const todos = yield* TodoManager.serve(place, {
-        authorizationServers: [{ profile: Profiles.oidcProvider({ issuer }), introspection: service }],
-        tokenCache: { introspection: 0 }
+        authorizationServers: [{
+          profile: Profiles.oidcProvider({ issuer }),
+          introspection: Introspection.make({ ...service, cacheFor: 0 })
+        }]
       })
       const issued = { issuer, resource: place.resource, scope: baseline }
       const { access_token } = yield* Effect.promise(() => signIn(issued))
@@ -75,7 +78,10 @@ describe("oidc-provider", () => {
       const place = yield* TodoManager.reserve
       const { issuer, service } = yield* AuthorizationServer.make({ scopes, accessTokenFormat: "opaque" })
       const todos = yield* TodoManager.serve(place, {
-        authorizationServers: [{ issuer, introspection: { ...service, clientSecret: Redacted.make("wrong") } }]
+        authorizationServers: [{
+          issuer,
+          introspection: Introspection.make({ ...service, clientSecret: Redacted.make("wrong") })
+        }]
       })
       const { access_token } = yield* Effect.promise(() =>
         signIn({ issuer, resource: place.resource, scope: baseline })
@@ -98,15 +104,15 @@ describe("an endpoint that redirects", () => {
       )
       const { fail, issuer, requests } = Context.get(provider, TestIssuer.TestIssuer)
       yield* fail({ _tag: "Status", status: 307, headers: { location: "/elsewhere" } })
-      const introspection = {
+      const introspection = Introspection.make({
         clientId: "todos",
         clientSecret: Redacted.make("hush"),
         endpoint: `${issuer}/introspect`
-      }
+      })
       const todos = yield* TodoManager.serve(place, { authorizationServers: [{ issuer, introspection }] })
       assert.strictEqual((yield* todos.create("opaque")).status, 503)
       assert.deepStrictEqual((yield* requests).map(({ method, url }) => [method, url]), [
-        ["POST", introspection.endpoint]
+        ["POST", `${issuer}/introspect`]
       ])
     }))
 })
@@ -152,7 +158,7 @@ describe("better-auth", () => {
 
         const other = yield* TodoManager.reserve
         const asking = yield* TodoManager.serve({ ...place, port: other.port }, {
-          authorizationServers: [{ profile, introspection: { ...client, tokens: "all" } }]
+          authorizationServers: [{ profile, introspection: Introspection.make({ ...client, tokens: "all" }) }]
         })
         yield* TodoManager.works(asking, jwt)
       })
@@ -168,7 +174,10 @@ describe("better-auth", () => {
       })
       const opaque = yield* token({ scope: baseline })
       assert.notInclude(opaque, ".")
-      const authorizationServers = [{ profile: Profiles.betterAuth({ issuer }), introspection: client }] as const
+      const authorizationServers = [{
+        profile: Profiles.betterAuth({ issuer }),
+        introspection: Introspection.make(client)
+      }] as const
       yield* TodoManager.rejected(yield* TodoManager.serve(place, { authorizationServers }), opaque)
     }))
 
@@ -188,7 +197,7 @@ describe("better-auth", () => {
       })
       const serve = (place: Effect.Success<typeof TodoManager.reserve>, clientId: string) =>
         TodoManager.serve(place, {
-          authorizationServers: [{ profile: profile(clientId), introspection: client }]
+          authorizationServers: [{ profile: profile(clientId), introspection: Introspection.make(client) }]
         })
       const opaque = yield* token({ scope: baseline })
       yield* TodoManager.works(yield* serve(place, client.clientId), opaque)

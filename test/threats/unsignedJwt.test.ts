@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { Audience, type Principal } from "effect-mcp-auth"
-import type { Introspection } from "effect-mcp-auth/introspection"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { resource, secret, start, world } from "../verification/introspection/answers.ts"
 
 /**
@@ -10,7 +10,7 @@ import { resource, secret, start, world } from "../verification/introspection/an
  */
 const byId = (answer: Record<string, unknown>) => () => Response.json({ active: true, ...answer })
 
-const all = { introspection: { ...secret, tokens: "all" } } as const
+const all = { introspection: Introspection.make({ ...secret, tokens: "all" }) } as const
 
 const encode = (json: object) => Buffer.from(JSON.stringify(json)).toString("base64url")
 
@@ -122,7 +122,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
       const { endpoint, gate } = yield* world
       const { exp: _, ...rest } = complete
       endpoint.answer = byId({ ...rest, iat: start - 90 })
-      const introspection = { ...secret, tokens: "all", maxLifetime: "100 seconds" } as const
+      const introspection = Introspection.make({ ...secret, tokens: "all", maxLifetime: "100 seconds" })
       const caller = yield* gate({ server: { introspection } })
       const principal = (yield* caller.present(forged({ iat: start, exp: start + 400 }))) as Principal
       assert.strictEqual(principal.expiresAt, start + 10)
@@ -131,8 +131,8 @@ describe("an unsigned JWT that the endpoint calls active", () => {
   it.effect("[T-AUD-21a] nor does one that a look-up of the application calls active", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
-      const lookUp: Introspection.LookUp["lookUp"] = () => Effect.succeed({ active: true })
-      const caller = yield* gate({ server: { introspection: { lookUp, tokens: "all" } } })
+      const lookUp: Introspection.LookUp = () => Effect.succeed({ active: true })
+      const caller = yield* gate({ server: { introspection: Introspection.lookUp(lookUp, { tokens: "all" }) } })
       assert.match(yield* caller.outcome(forged(admin)), /^401 /)
     }))
 })

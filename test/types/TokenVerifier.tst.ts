@@ -1,5 +1,6 @@
 import { Effect, Redacted } from "effect"
 import { AuthError, AuthLayer, type Principal, TokenVerifier } from "effect-mcp-auth"
+import { Introspection } from "effect-mcp-auth/introspection"
 import type { AuthorizationServer } from "effect-mcp-auth/verification"
 import { describe, expect, test } from "tstyche"
 
@@ -40,16 +41,18 @@ describe("introspection", () => {
     const issuer = "https://as.example"
     expect<AuthorizationServer.Input>().type.toBeAssignableFrom({
       issuer,
+      introspection: Introspection.make({ clientId: "a", clientSecret: Redacted.make("b") })
+    })
+    expect<AuthorizationServer.Input>().type.not.toBeAssignableFrom({
+      issuer,
       introspection: { clientId: "a", clientSecret: Redacted.make("b") }
     })
-    expect<AuthorizationServer.Input>().type.not.toBeAssignableFrom({
-      issuer,
-      introspection: { clientId: "a", clientSecret: "b" }
-    })
-    expect<AuthorizationServer.Input>().type.not.toBeAssignableFrom({ issuer, introspection: { clientId: "a" } })
-    expect<AuthorizationServer.Input>().type.not.toBeAssignableFrom({
-      issuer,
-      introspection: { clientId: "a", clientSecret: Redacted.make("b"), method: "none" as const }
+    expect(Introspection.make).type.not.toBeCallableWith({ clientId: "a", clientSecret: "b" })
+    expect(Introspection.make).type.not.toBeCallableWith({ clientId: "a" })
+    expect(Introspection.make).type.not.toBeCallableWith({
+      clientId: "a",
+      clientSecret: Redacted.make("b"),
+      method: "none" as const
     })
   })
 })

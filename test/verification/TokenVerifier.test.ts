@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Schema } from "effect"
 import { AuthError, Principal, TokenVerifier } from "effect-mcp-auth"
-import type { Introspection } from "effect-mcp-auth/introspection"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { secret, start, world } from "./introspection/answers.ts"
 
@@ -128,14 +128,14 @@ describe("a token goes to one verifier, and a rejection is final", () => {
       assert.strictEqual(endpoint.asked.length, 0)
     }))
 
-  const lookUp = (name: string): Introspection.LookUp["lookUp"] => () =>
+  const lookUp = (name: string): Introspection.LookUp => () =>
     Effect.succeed({ active: true, sub: name, aud: "https://server.test/mcp", exp: 2_000_000_000 })
 
-  const servers = (first: Partial<Introspection.LookUp>, second: Partial<Introspection.LookUp>) =>
+  const servers = (first: Introspection.CommonOptions, second: Introspection.CommonOptions) =>
     ({
       authorizationServers: [
-        { issuer: "https://a.test", introspection: { lookUp: lookUp("a"), ...first } },
-        { issuer: "https://b.test", introspection: { lookUp: lookUp("b"), ...second } }
+        { issuer: "https://a.test", introspection: Introspection.lookUp(lookUp("a"), first) },
+        { issuer: "https://b.test", introspection: Introspection.lookUp(lookUp("b"), second) }
       ]
     }) as const
 
@@ -169,7 +169,7 @@ describe("a token goes to one verifier, and a rejection is final", () => {
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const caller = yield* gate({
-        server: { introspection: secret },
+        server: { introspection: Introspection.make(secret) },
         verifier: (configured) =>
           TokenVerifier.choose((token) => Redacted.value(token) === "magic" ? named("magician") : configured)
       })

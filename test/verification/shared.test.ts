@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Redacted, type Scope } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
 import { Gate } from "effect-mcp-auth/host"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { Revocations } from "effect-mcp-auth/revocation"
-import { IntrospectionVerifier } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import { Persistence, Redis } from "effect/persistence"
 import { TestClock } from "effect/testing"
@@ -52,19 +52,19 @@ const storeOf = (layer: Layer.Layer<Persistence.BackingPersistence>, id: string)
 /** An instance of a server: a gate of its own. */
 const instance = (
   { client, issuer }: World,
-  store: typeof IntrospectionVerifier.SharedAnswers.Service,
+  store: Introspection.SharedStore | undefined,
   introspection: object = {}
 ): Effect.Effect<(token: string) => Effect.Effect<string>, unknown, Scope.Scope> =>
   Effect.gen(function*() {
     const context = yield* Layer.build(
       AuthLayer.layerServices({
         resource,
-        authorizationServers: [{ issuer: issuer.issuer, introspection: { ...secret, ...introspection } }],
+        authorizationServers: [{
+          issuer: issuer.issuer,
+          introspection: Introspection.make({ ...secret, shared: store, ...introspection })
+        }],
         scopes: ["todos:read"]
-      }).pipe(
-        Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
-        Layer.provide(Layer.succeed(IntrospectionVerifier.SharedAnswers, store))
-      )
+      }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
     )
     const gate = Context.get(context, Gate.AuthLayer)
     return (token) =>
@@ -99,9 +99,9 @@ const shared = (layer: Layer.Layer<Persistence.BackingPersistence>) => () => {
       const claims = { iat: now - 10, exp: now + 60, sid: "s1" }
       const caller = yield* gate({
         server: {
-          introspection: {
-            lookUp: (token) => Effect.succeed({ active: true, sub: Redacted.value(token), aud: resource, ...claims })
-          }
+          introspection: Introspection.lookUp((token) =>
+            Effect.succeed({ active: true, sub: Redacted.value(token), aud: resource, ...claims })
+          )
         },
         revocation: other.isRevoked
       })
@@ -125,7 +125,7 @@ describe.skipIf(!runs("redis-server"))(
 
 describe("shared answers", () => {
   /** A store that keeps what it has longer than it should. */
-  const keeping = (): NonNullable<typeof IntrospectionVerifier.SharedAnswers.Service> => {
+  const keeping = (): NonNullable<Introspection.SharedStore | undefined> => {
     const entries = new Map<string, object>()
     return {
       get: (key) => Effect.sync(() => entries.get(key)),
@@ -180,8 +180,8 @@ describe("shared answers", () => {
     steppingClock.use((step) =>
       Effect.gen(function*() {
         const it = yield* world
-        const context = yield* Layer.build(Layer.succeed(IntrospectionVerifier.SharedAnswers, keeping()))
-        const caller = yield* Effect.provideContext(it.gate(), context)
+        const introspection = Introspection.make({ ...secret, shared: keeping() })
+        const caller = yield* it.gate({ server: { introspection } })
         assert.strictEqual(yield* caller.outcome("a"), "admitted")
         it.endpoint.answer = () => Response.json({ active: false })
         yield* TestClock.adjust("10 seconds")
@@ -211,15 +211,14 @@ describe("shared answers", () => {
     Effect.gen(function*() {
       const it = yield* world
       const store = yield* memory
-      const context = yield* Layer.build(Layer.succeed(IntrospectionVerifier.SharedAnswers, store))
-      const caller = yield* Effect.provideContext(it.gate(), context)
+      const caller = yield* it.gate({ server: { introspection: Introspection.make({ ...secret, shared: store }) } })
       assert.strictEqual(yield* caller.outcome("a"), "admitted")
       it.endpoint.answer = () => Response.json({ active: false })
       yield* caller.gate.invalidate({ subject: "alice" })
       assert.strictEqual(yield* caller.outcome("a"), "401 inactive")
     }))
 
-  it.effect.each<readonly [string, typeof IntrospectionVerifier.SharedAnswers.Service]>([
+  it.effect.each<readonly [string, Introspection.SharedStore | undefined]>([
     ["that fails", {
       get: () => Effect.fail(new Persistence.PersistenceError({ message: "down" })),
       set: () => Effect.fail(new Persistence.PersistenceError({ message: "down" }))
@@ -272,7 +271,7 @@ describe("revocations", () => {
       const outcomes = (iat: number | undefined) =>
         Effect.flatMap(
           gate({
-            server: { introspection: { lookUp: lookUp(iat === undefined ? {} : { iat }) } },
+            server: { introspection: Introspection.lookUp(lookUp(iat === undefined ? {} : { iat })) },
             revocation: list.isRevoked
           }),
           (caller) => caller.outcome("a")

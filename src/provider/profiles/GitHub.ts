@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Redacted from "effect/Redacted"
 import * as Audience from "../../verification/claims/Audience.ts"
-import type * as Introspection from "../../verification/introspection/Introspection.ts"
+import * as Introspection from "../../verification/introspection/Introspection.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
 import { ask, unavailableAt } from "../probe/Fetch.ts"
 import { read } from "./internal/given.ts"
@@ -71,9 +71,8 @@ export const github = (options: Options): Profile.Profile => {
       judgedBy: "call",
       hint: "GitHub has no JWTs: tokens begin with gho_ (OAuth apps) or ghu_ (GitHub Apps)"
     },
-    introspection: {
-      maxLifetime: options.maxLifetime ?? Duration.hours(8),
-      lookUp: (token) =>
+    introspection: Introspection.lookUp(
+      (token) =>
         Effect.suspend(() => {
           const accessToken = Redacted.value(token)
           // Personal and installation tokens belong to no application.
@@ -92,8 +91,9 @@ export const github = (options: Options): Profile.Profile => {
                 : Effect.fail(unavailable("unusable-answer"))
             }
           )
-        })
-    },
+        }),
+      { maxLifetime: options.maxLifetime ?? Duration.hours(8) }
+    ),
     confirmed: false,
     notes: [
       "No real token was seen; the call is that of GitHub's documentation.",

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Audience from "../../verification/claims/Audience.ts"
-import type * as Introspection from "../../verification/introspection/Introspection.ts"
+import * as Introspection from "../../verification/introspection/Introspection.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
 import { ask, unavailableAt } from "../probe/Fetch.ts"
 import { read } from "./internal/given.ts"
@@ -58,22 +58,21 @@ export const google = (options: Options): Profile.Profile => {
       judgedBy: "call",
       hint: "Google's access tokens (ya29.…) are no JWTs; its JWTs are ID tokens of the same issuer"
     },
-    introspection: {
-      lookUp: (token) =>
-        // The token travels as a header: a URL would be logged.
-        HttpClientRequest.post("https://oauth2.googleapis.com/tokeninfo").pipe(
-          HttpClientRequest.bearerToken(token),
-          HttpClientRequest.acceptJson,
-          HttpClientRequest.bodyUrlParams({}),
-          (request) => ask(request, issuer),
-          Effect.flatMap(({ json, status }): Effect.Effect<Introspection.Answer, ReturnType<typeof unavailable>> => {
-            if (status === 400) return Effect.succeed({ active: false })
-            return status === 200 && json !== undefined
-              ? Effect.succeed(explain(json))
-              : Effect.fail(unavailable("unusable-answer"))
-          })
-        )
-    },
+    introspection: Introspection.lookUp((token) =>
+      // The token travels as a header: a URL would be logged.
+      HttpClientRequest.post("https://oauth2.googleapis.com/tokeninfo").pipe(
+        HttpClientRequest.bearerToken(token),
+        HttpClientRequest.acceptJson,
+        HttpClientRequest.bodyUrlParams({}),
+        (request) => ask(request, issuer),
+        Effect.flatMap(({ json, status }): Effect.Effect<Introspection.Answer, ReturnType<typeof unavailable>> => {
+          if (status === 400) return Effect.succeed({ active: false })
+          return status === 200 && json !== undefined
+            ? Effect.succeed(explain(json))
+            : Effect.fail(unavailable("unusable-answer"))
+        })
+      )
+    ),
     confirmed: false,
     notes: [
       "No real answer was seen; aud, azp, sub, scope and exp of tokeninfo are those of Google's own client library.",

@@ -354,7 +354,7 @@ const optionsForOpaque = (issuer: string | undefined, resource: string): string 
     `  resource: ${JSON.stringify(shown(resource, 200))},`,
     "  authorizationServers: [{",
     `    issuer: ${JSON.stringify(shown(issuer, 200))},`,
-    "    introspection: { clientId: \"…\", clientSecret: Redacted.make(\"…\") }",
+    "    introspection: Introspection.make({ clientId: \"…\", clientSecret: Redacted.make(\"…\") })",
     "  }],",
     "  scopes: []",
     "})"

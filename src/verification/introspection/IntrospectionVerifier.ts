@@ -10,7 +10,6 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
-import type { BackingPersistenceStore } from "effect/persistence/Persistence"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -25,91 +24,17 @@ import { type AuthConfigError, AuthorizationServerUnavailable, type InvalidMetad
 import type { Credentials } from "../../protocol/Credentials.ts"
 import { isRecord, parseObject } from "../../protocol/Json.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
-import type * as Audience from "../claims/Audience.ts"
 import * as Claims from "../claims/Claims.ts"
 import { copyJson } from "../claims/Frozen.ts"
 import * as TokenType from "../claims/TokenType.ts"
-import type { AuthorizationServer } from "../issuers/AuthorizationServer.ts"
 import * as Rules from "../issuers/IssuerRules.ts"
+import type { Issuer, Parts } from "../issuers/OpaqueTokens.ts"
 import { JwkSet } from "../keys/JwkSet.ts"
 import * as TokenCache from "../tokens/TokenCache.ts"
 import { startOf, toleranceOf, verifyClaims } from "../tokens/VerifyClaims.ts"
 import type { VerificationError, Verifier } from "../TokenVerifier.ts"
 import * as Jwt from "./internal/introspectedJwt.ts"
-import type * as Introspection from "./Introspection.ts"
-
-/**
- * What a verifier by introspection must know.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Options {
-  readonly resource: string
-  /** The one server that is asked. */
-  readonly authorizationServer: AuthorizationServer
-  readonly introspection: Introspection.Introspection
-  /** Else the profile of the server decides, else it is the resource. */
-  readonly audience?: Audience.Audience | undefined
-  /** Which JWTs are access tokens, where JWTs are asked about as well; else the profile decides. */
-  readonly tokenType?: TokenType.TokenType | undefined
-  /** In seconds, for `exp`, `nbf` and `iat` alike; without it 0 for `exp` and 30 for the others. */
-  readonly clockTolerance: number | undefined
-  /** From the scopes of the token to those in effect. */
-  readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
-  /** The tenant whose authorization servers these are; the principals name it. Default: none. */
-  readonly tenant?: string | undefined
-  /** How long a cache may use an answer again. Default: 1 minute. */
-  readonly timeToLive?: Duration.Duration | undefined
-  /** Older answers are not used: `at` in milliseconds since 1970, `since` in monotonic milliseconds. */
-  readonly forgotten?: { readonly at: number; readonly since: number } | undefined
-}
-
-/**
- * A store in which the instances of a server share the answers of introspection endpoints: what one has asked, another
- * need not ask. By default there is none.
- *
- * **Details**
- *
- * Any store of `effect/persistence`. An answer is kept under a hash of its token, until the token ends and at most as long
- * as answers are remembered anyway. A store that fails or is slow costs nothing but the request it would have saved.
- *
- * **Gotchas**
- *
- * Whoever can write to the store can say who anybody is, and whoever can read it learns the claims of tokens in use.
- *
- * **Example** (Answers in Redis)
- *
- * ```ts
- * import { AuthLayer } from "effect-mcp-auth"
- * import { IntrospectionVerifier } from "effect-mcp-auth/verification"
- * import { Effect, Layer, Redacted } from "effect"
- * import { Persistence, type Redis } from "effect/persistence"
- *
- * declare const RedisLive: Layer.Layer<Redis.Redis>
- *
- * const Shared = Layer.effect(
- *   IntrospectionVerifier.SharedAnswers,
- *   Effect.flatMap(Persistence.BackingPersistence, (stores) => stores.make("introspection"))
- * ).pipe(Layer.provide(Persistence.layerBackingRedis), Layer.provide(RedisLive))
- *
- * const Auth = AuthLayer.make({
- *   resource: "https://todos.example.com/mcp",
- *   authorizationServers: [{
- *     issuer: "https://auth.example.com",
- *     introspection: { clientId: "todos", clientSecret: Redacted.make(process.env["CLIENT_SECRET"] ?? "") }
- *   }],
- *   scopes: ["todos:read"]
- * }).pipe(Layer.provide(Shared))
- * ```
- *
- * @category references
- * @since 0.1.0
- */
-export const SharedAnswers: Context.Reference<Pick<BackingPersistenceStore, "get" | "set"> | undefined> = Context
-  .Reference<Pick<BackingPersistenceStore, "get" | "set"> | undefined>("effect-mcp-auth/SharedAnswers", {
-    defaultValue: () => undefined
-  })
+import type { Settings } from "./IntrospectionOptions.ts"
 
 /** What a store keeps: what an endpoint said, and the wall-clock time at which it was asked, for all instances. */
 interface Stored {
@@ -157,17 +82,17 @@ const maximumVerified = 10_000
  * @category constructors
  * @since 0.1.0
  */
-export const make = (
-  options: Options
+export const make = <R = never>(
+  { authorizationServer: server, forgotten, rules: general }: Parts,
+  introspection: Settings<R>
 ): Effect.Effect<
   Verifier<VerificationError>,
   AuthConfigError,
-  Discovery | JwkSet | HttpClient.HttpClient | Scope.Scope
+  Discovery | JwkSet | HttpClient.HttpClient | Scope.Scope | R
 > =>
   Effect.gen(function*() {
-    const { authorizationServer: server, introspection } = options
     const scope = yield* Effect.scope
-    const ask = yield* asker(options)
+    const ask = yield* asker(server, general, introspection)
     const keys = yield* JwkSet
     const guard = yield* EndpointGuard.make({
       issuer: server.issuer,
@@ -176,18 +101,18 @@ export const make = (
       inactiveLimit: introspection.inactiveLimit
     })
     const rules = Rules.compile(server, {
-      resource: options.resource,
-      audience: options.audience,
-      tokenType: options.tokenType,
-      subjectClaims: introspection.options.subjectClaims,
-      machineMarks: introspection.options.machineMarks
+      resource: general.resource,
+      audience: general.audience,
+      tokenType: general.tokenType,
+      subjectClaims: introspection.subjectClaims,
+      machineMarks: introspection.machineMarks
     })
     const circumstances = {
-      tolerance: toleranceOf(options.clockTolerance),
-      effectiveScopes: options.effectiveScopes,
-      tenant: options.tenant
+      tolerance: toleranceOf(general.clockTolerance),
+      effectiveScopes: general.effectiveScopes,
+      tenant: general.tenant
     }
-    const timeToLive = Duration.toMillis(options.timeToLive ?? Duration.minutes(1))
+    const timeToLive = Duration.toMillis(introspection.cacheFor)
 
     const judge = (
       { at, claims: response, since }: Said,
@@ -224,8 +149,8 @@ export const make = (
         })
       })
 
-    const shared = yield* SharedAnswers
-    const forgotten = options.forgotten ?? { at: Number.NEGATIVE_INFINITY, since: Number.NEGATIVE_INFINITY }
+    const shared = yield* introspection.shared
+    const inactive = Effect.fail(TokenCache.rejectFor(introspection.inactiveFor))
     const verified = new Set<string>()
     const askNow = (token: Redacted.Redacted): Effect.Effect<Said, Unavailable> =>
       withHash(Redacted.value(token), (hash) => {
@@ -268,7 +193,7 @@ export const make = (
       askNow :
       (token: Redacted.Redacted) =>
         Effect.gen(function*() {
-          const hash = sha256(JSON.stringify([server.issuer, options.resource, Redacted.value(token)]))
+          const hash = sha256(JSON.stringify([server.issuer, general.resource, Redacted.value(token)]))
           const key = typeof hash === "string" ? hash : yield* Effect.promise(() => hash)
           const stored = yield* unlessItFails(() => shared.get(key))
           const now = yield* Clock.currentTimeMillis
@@ -326,7 +251,7 @@ export const make = (
         const { token } = credentials
         if (Redacted.value(token).length > maximumLength) return yield* Effect.fromResult(Claims.reject("too-large"))
         const answer = withoutNulls(yield* askOnce(token))
-        if (Claims.own(answer.claims, "active") !== true) return yield* Effect.fromResult(Claims.reject("inactive"))
+        if (Claims.own(answer.claims, "active") !== true) return yield* inactive
         const jwt = yield* Effect.fromResult(Jwt.read(Redacted.value(token), rules.tokenType))
         const isProven = jwt !== undefined && Jwt.saysMore(jwt, answer.claims) &&
           (yield* Jwt.isFromIssuer(Redacted.value(token), jwt, server, rules, keys))
@@ -393,17 +318,19 @@ const isInactive = (contentType: string, body: Uint8Array): boolean => {
   return answer !== undefined && Object.keys(answer).length === 1 && Claims.own(answer, "active") === false
 }
 
-const asker = (
-  { authorizationServer: server, introspection, resource, ...general }: Options
+const asker = <R>(
+  server: Issuer,
+  { clockTolerance, resource }: Parts["rules"],
+  { option, source: options }: Settings<R>
 ): Effect.Effect<
   (token: Redacted.Redacted) => Effect.Effect<Claims.Claims, Unavailable>,
   AuthConfigError,
-  Discovery | JwkSet | HttpClient.HttpClient
+  Discovery | JwkSet | HttpClient.HttpClient | R
 > =>
   Effect.gen(function*() {
     const client = yield* HttpClient.HttpClient
-    const { option, options } = introspection
     if ("lookUp" in options) {
+      const services = yield* Effect.context<R>()
       return (token) =>
         Effect.suspend(() => options.lookUp(token)).pipe(
           Effect.timeoutOrElse({
@@ -413,7 +340,9 @@ const asker = (
                 new AuthorizationServerUnavailable({ reason: "timeout", issuer: server.issuer, retryAfter: 1 })
               )
           }),
-          Effect.provideService(HttpClient.HttpClient, client)
+          Effect.updateContext((request: Context.Context<never>) =>
+            Context.add(Context.merge(services, request), HttpClient.HttpClient, client)
+          )
         )
     }
     const discovery = yield* Discovery
@@ -428,7 +357,7 @@ const asker = (
     const rejected = Effect.fail(
       new AuthorizationServerUnavailable({ reason: "client-rejected", issuer: server.issuer, retryAfter: 30 })
     )
-    const { start } = toleranceOf(general.clockTolerance)
+    const { start } = toleranceOf(clockTolerance)
     // RFC 9701 §5: the answer is addressed to the client that asked. Who asks with a token has no other name than its own.
     const audience = "clientId" in options ? [options.clientId, resource] : [resource]
 

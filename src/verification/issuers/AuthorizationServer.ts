@@ -12,8 +12,7 @@ import * as optionNames from "../../protocol/OptionNames.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import * as Audience from "../claims/Audience.ts"
 import { checkMachineMarks, checkSubjectClaims } from "../claims/SubjectClaims.ts"
-import * as Introspection from "../introspection/Introspection.ts"
-import type { KeySource } from "../keys/JwkSet.ts"
+import * as OpaqueTokens from "./OpaqueTokens.ts"
 import * as Profile from "./Profile.ts"
 
 /**
@@ -66,7 +65,7 @@ export const allowPrivateEndpoints: unique symbol = Symbol.for("effect-mcp-auth/
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface Options<out R = never> {
   /** The issuer, exactly as its metadata names it: compared as a string, so a final slash matters. */
   readonly issuer: string
   /** The `iss` values of its tokens where they differ from the issuer (Entra ID v1, ADFS). Default: the issuer. */
@@ -83,8 +82,8 @@ export interface Options {
   readonly algorithms?: readonly [Algorithm.Algorithm, ...ReadonlyArray<Algorithm.Algorithm>] | undefined
   /** What its tokens look like, where they are not as RFC 9068 has them. What stands beside it here wins. */
   readonly profile?: Profile.Profile | undefined
-  /** How it is asked about tokens that are no JWTs. Without it they are rejected. */
-  readonly introspection?: Introspection.Options | undefined
+  /** Verifies tokens that are not JWTs: a value of `Introspection`. Default: they are rejected. */
+  readonly introspection?: OpaqueTokens.OpaqueTokens<R> | undefined
   readonly [allowInsecureHttp]?: true | undefined
   readonly [allowPrivateEndpoints]?: true | undefined
 }
@@ -95,7 +94,7 @@ export interface Options {
  * @category models
  * @since 0.1.0
  */
-export interface Profiled extends Omit<Options, "issuer" | "profile"> {
+export interface Profiled<out R = never> extends Omit<Options<R>, "issuer" | "profile"> {
   readonly issuer?: undefined
   readonly profile: Profile.Profile
 }
@@ -106,7 +105,7 @@ export interface Profiled extends Omit<Options, "issuer" | "profile"> {
  * @category models
  * @since 0.1.0
  */
-export type Input = string | Options | Profiled
+export type Input<R = never> = string | Options<R> | Profiled<R>
 
 /**
  * A configured authorization server, checked.
@@ -114,11 +113,11 @@ export type Input = string | Options | Profiled
  * @category models
  * @since 0.1.0
  */
-export interface AuthorizationServer extends KeySource {
+export interface AuthorizationServer<out R = never> extends OpaqueTokens.Issuer {
   /** Empty where the profile accepts any tenant. */
   readonly tokenIssuers: ReadonlyArray<string>
   readonly profile: Profile.Profile | undefined
-  readonly introspection: Introspection.Introspection | undefined
+  readonly introspection: OpaqueTokens.Checked<R> | undefined
 }
 
 /**
@@ -127,24 +126,29 @@ export interface AuthorizationServer extends KeySource {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (input: Input, option: string): Result.Result<AuthorizationServer, AuthConfigError> =>
+export const make = <R = never>(
+  input: Input<R>,
+  option: string
+): Result.Result<AuthorizationServer<R>, AuthConfigError> =>
   Result.gen(function*() {
     // Options may come out of a file or from JavaScript: what no type has looked at must not throw here.
-    const given: Options | Profiled = typeof input === "object" && input !== null ? input : { issuer: input }
+    const given: Options<R> | Profiled<R> = typeof input === "object" && input !== null ? input : { issuer: input }
     const { profile } = given
     if (profile !== undefined) yield* checkProfile(profile, option)
-    const options: Options = profile === undefined ? given as Options : withProfile(given, profile)
+    const options: Options<R> = profile === undefined ? given as Options<R> : withProfile(given, profile)
     const insecure = options[allowInsecureHttp] === true
     const issuer = yield* checkUrl(options.issuer, `${option}.issuer`, insecure, "issuer")
     yield* optionNames.check(given, option, names)
     if (options.metadataUrl !== undefined) yield* checkUrl(options.metadataUrl, `${option}.metadataUrl`, insecure)
     if (options.jwksUri !== undefined) yield* checkUrl(options.jwksUri, `${option}.jwksUri`, insecure)
-    if (options.introspection !== undefined && !isObject(options.introspection)) {
+    if (options.introspection !== undefined && !OpaqueTokens.isOpaqueTokens(options.introspection)) {
       return yield* Result.fail(
         new AuthConfigError({
           reason: "malformed",
           option: `${option}.introspection`,
-          fix: "give { clientId, clientSecret } of this server's registration, or { lookUp }"
+          fix:
+            "write Introspection.make({ clientId, clientSecret }) or Introspection.lookUp(function), with Introspection " +
+            "from effect-mcp-auth/introspection"
         })
       )
     }
@@ -153,17 +157,13 @@ export const make = (input: Input, option: string): Result.Result<AuthorizationS
         new AuthConfigError({
           reason: "missing",
           option: `${option}.introspection`,
-          fix: `${profile.name} issues no access token that is a JWT: say how it is asked about a token`
+          fix: `${profile.name} issues no access token that is a JWT: give introspection: Introspection.make({ … })`
         })
       )
     }
     const introspection = options.introspection === undefined
       ? undefined
-      : yield* Introspection.make(options.introspection, `${option}.introspection`)
-    if (introspection !== undefined && "endpoint" in introspection.options) {
-      const { endpoint } = introspection.options
-      if (endpoint !== undefined) yield* checkUrl(endpoint, `${option}.introspection.endpoint`, insecure)
-    }
+      : yield* options.introspection.check(`${option}.introspection`, insecure)
     yield* exclusive(options, option, "metadata", "metadataUrl")
     yield* exclusive(options, option, "jwks", "jwksUri")
     const metadata = options.metadata === undefined ? undefined : yield* Result.mapError(
@@ -237,8 +237,6 @@ const names: Readonly<Record<Extract<keyof Options, string>, true>> = {
   introspection: true
 }
 
-const isObject = (value: unknown): boolean => typeof value === "object" && value !== null
-
 const checkProfile = (profile: Profile.Profile, option: string): Result.Result<void, AuthConfigError> => {
   if (!Profile.isProfile(profile)) {
     return Result.fail(
@@ -288,7 +286,7 @@ const checkProfile = (profile: Profile.Profile, option: string): Result.Result<v
 }
 
 /** The options as the profile has them, where nothing else is said. */
-const withProfile = (given: Options | Profiled, profile: Profile.Profile): Options => {
+const withProfile = <R>(given: Options<R> | Profiled<R>, profile: Profile.Profile): Options<R> => {
   const { allowed, issuers } = profile.tenants ?? { allowed: [], issuers: [] }
   const ofTenants = allowed === Profile.anyTenant
     ? []
@@ -313,9 +311,9 @@ const withProfile = (given: Options | Profiled, profile: Profile.Profile): Optio
  * @category decisions
  * @since 0.1.0
  */
-export const ofIssuer = (
-  servers: ReadonlyArray<AuthorizationServer>
-): (issuer: string) => AuthorizationServer | undefined => {
+export const ofIssuer = <A extends AuthorizationServer<unknown>>(
+  servers: ReadonlyArray<A>
+): (issuer: string) => A | undefined => {
   const exact = new Map(servers.flatMap((server) => server.tokenIssuers.map((issuer) => [issuer, server] as const)))
   const open = servers.filter((server) => server.profile?.tenants?.allowed === Profile.anyTenant)
   return (issuer) =>
@@ -367,7 +365,12 @@ export const checkUrl = (
     }))
 }
 
-const exclusive = (options: Options, option: string, one: keyof Options & string, other: keyof Options & string) =>
+const exclusive = (
+  options: Options<unknown>,
+  option: string,
+  one: keyof Options & string,
+  other: keyof Options & string
+) =>
   options[one] !== undefined && options[other] !== undefined
     ? Result.fail(
       new AuthConfigError({

@@ -3,8 +3,8 @@ import type { InvalidToken, InvalidTokenReason } from "../../protocol/AuthError.
 import * as Audience from "../claims/Audience.ts"
 import { type Claims, own, readClientId, readScopes, readSubject, reject, type Subject } from "../claims/Claims.ts"
 import * as TokenType from "../claims/TokenType.ts"
-import type { AuthorizationServer } from "./AuthorizationServer.ts"
 import * as Profile from "./Profile.ts"
+import type { TokenTraits } from "./TokenTraits.ts"
 
 /** What the configuration says for all authorization servers. What it leaves out, the profile of each server decides. */
 export interface General {
@@ -29,7 +29,7 @@ export interface Rules {
 }
 
 /** Prepares the rules of one authorization server. */
-export const compile = (server: AuthorizationServer, general: General): Rules => {
+export const compile = (server: { readonly profile: TokenTraits | undefined }, general: General): Rules => {
   const { profile } = server
   const tokenType = general.tokenType ?? profile?.tokenType ?? TokenType.standard()
   const tenants = profile?.tenants

@@ -23,6 +23,7 @@ import * as Discovery from "../../outbound/Discovery.ts"
 import { AuthConfigError, AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 import type { Credentials } from "../../protocol/Credentials.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
+import type { Rules } from "../claims/Rules.ts"
 import * as AuthorizationServer from "../issuers/AuthorizationServer.ts"
 import * as JwkSet from "../keys/JwkSet.ts"
 import type { Principal } from "../Principal.ts"
@@ -347,7 +348,7 @@ export interface Tenants<P> extends TokenVerifier.Verifier {
 export interface Parts<P> {
   /** Verifies tokens of requests without a tenant, where the options allow them. */
   readonly others: TokenCache.Cached<TokenVerifier.VerificationError>
-  readonly rules: IssuerVerifier.Rules
+  readonly rules: Rules
   readonly settings: TokenCache.Settings
   /** Makes what a tenant publishes. */
   readonly publish: (tenant: Tenant) => P

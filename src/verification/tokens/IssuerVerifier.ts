@@ -9,21 +9,13 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { Discovery } from "../../outbound/Discovery.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
-import type * as Introspection from "../introspection/Introspection.ts"
-import * as IntrospectionVerifier from "../introspection/IntrospectionVerifier.ts"
+import type { Rules } from "../claims/Rules.ts"
 import type { AuthorizationServer } from "../issuers/AuthorizationServer.ts"
+import type { Checked } from "../issuers/OpaqueTokens.ts"
 import type { JwkSet } from "../keys/JwkSet.ts"
 import * as TokenVerifier from "../TokenVerifier.ts"
 import * as JwtVerifier from "./JwtVerifier.ts"
 import type * as TokenCache from "./TokenCache.ts"
-
-/**
- * What every server has in common.
- *
- * @category models
- * @since 0.1.0
- */
-export type Rules = Omit<JwtVerifier.Options, "authorizationServers" | "timeToLive">
 
 /**
  * Makes the verifier of a list of authorization servers.
@@ -37,14 +29,14 @@ export type Rules = Omit<JwtVerifier.Options, "authorizationServers" | "timeToLi
  * @category constructors
  * @since 0.1.0
  */
-export const make = (
-  servers: ReadonlyArray<AuthorizationServer>,
+export const make = <R = never>(
+  servers: ReadonlyArray<AuthorizationServer<R>>,
   rules: Rules,
   settings: TokenCache.Settings
 ): Effect.Effect<
   TokenVerifier.Verifier,
   AuthConfigError,
-  Discovery | JwkSet | HttpClient.HttpClient | Scope.Scope
+  Discovery | JwkSet | HttpClient.HttpClient | Scope.Scope | R
 > =>
   Effect.gen(function*() {
     const jwt = yield* JwtVerifier.make({
@@ -56,8 +48,8 @@ export const make = (
       timeToLive: settings.jwt
     })
     const asked: Array<{
-      readonly server: AuthorizationServer
-      readonly introspection: Introspection.Introspection
+      readonly server: AuthorizationServer<R>
+      readonly introspection: Checked<R>
       readonly verifier: TokenVerifier.Verifier
     }> = []
     for (const server of servers) {
@@ -66,13 +58,7 @@ export const make = (
       asked.push({
         server,
         introspection,
-        verifier: yield* IntrospectionVerifier.make({
-          ...rules,
-          authorizationServer: server,
-          introspection,
-          timeToLive: settings.introspection,
-          forgotten: settings.forgotten
-        })
+        verifier: yield* introspection.verifier({ authorizationServer: server, rules, forgotten: settings.forgotten })
       })
     }
     if (asked.length === 0) return jwt

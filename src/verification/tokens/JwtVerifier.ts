@@ -12,11 +12,10 @@ import type * as Signature from "../../crypto/Signature.ts"
 import type { AuthorizationServerUnavailable, InvalidMetadata, InvalidToken } from "../../protocol/AuthError.ts"
 import { type Credentials, textOf } from "../../protocol/Credentials.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
-import type * as Audience from "../claims/Audience.ts"
 import * as Claims from "../claims/Claims.ts"
-import type * as TokenType from "../claims/TokenType.ts"
+import type { Rules } from "../claims/Rules.ts"
 import { type AuthorizationServer, ofIssuer } from "../issuers/AuthorizationServer.ts"
-import * as Rules from "../issuers/IssuerRules.ts"
+import * as IssuerRules from "../issuers/IssuerRules.ts"
 import { JwkSet, type KeyHint } from "../keys/JwkSet.ts"
 import type * as Principal from "../Principal.ts"
 import type { TokenVerifier, VerificationError } from "../TokenVerifier.ts"
@@ -29,19 +28,8 @@ import { startOf, toleranceOf, verifyClaims } from "./VerifyClaims.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options {
-  readonly resource: string
-  readonly authorizationServers: ReadonlyArray<AuthorizationServer>
-  /** For all authorization servers; else the profile of each decides, else it is the resource. */
-  readonly audience?: Audience.Audience | undefined
-  /** For all authorization servers; else the profile of each decides, else it is `TokenType.standard()`. */
-  readonly tokenType?: TokenType.TokenType | undefined
-  /** In seconds, for `exp`, `nbf` and `iat` alike; without it 0 for `exp` and 30 for the others. */
-  readonly clockTolerance: number | undefined
-  /** From the scopes of the token to those in effect. */
-  readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
-  /** The tenant whose authorization servers these are; the principals name it. Default: none. */
-  readonly tenant?: string | undefined
+export interface Options extends Rules {
+  readonly authorizationServers: ReadonlyArray<AuthorizationServer<unknown>>
   /** How long a cache may use a verdict again. Default: 5 minutes. */
   readonly timeToLive?: Duration.Duration | undefined
 }
@@ -57,8 +45,8 @@ const maximumHeaders = 100
 
 /** A token whose form is right and whose issuer is known. Nothing of it is believed yet. */
 interface Candidate {
-  readonly server: AuthorizationServer
-  readonly rules: Rules.Rules
+  readonly server: AuthorizationServer<unknown>
+  readonly rules: IssuerRules.Rules
   readonly hint: KeyHint
   readonly segment: string
   /** Whether a good token had the same header. */
@@ -85,7 +73,7 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
     const serverOf = ofIssuer(options.authorizationServers)
     const general = { resource: options.resource, audience: options.audience, tokenType: options.tokenType }
     const rulesOf = new Map(
-      options.authorizationServers.map((server) => [server, Rules.compile(server, general)] as const)
+      options.authorizationServers.map((server) => [server, IssuerRules.compile(server, general)] as const)
     )
     const timeToLive = Duration.toMillis(options.timeToLive ?? Duration.minutes(5))
     const circumstances = {

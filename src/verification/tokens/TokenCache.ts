@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { sha256 } from "../../crypto/Sha256.ts"
@@ -37,10 +38,6 @@ export interface Options {
   readonly capacity?: number | undefined
   /** How long the verdict on a JWT is used again. Default: 5 minutes. */
   readonly jwt?: Duration.Input | undefined
-  /** How long an answer of an introspection endpoint is used again: revocation is seen within that time. Default: 1 minute. */
-  readonly introspection?: Duration.Input | undefined
-  /** How long a token that the endpoint called inactive is rejected without asking again. Default: 5 seconds. */
-  readonly inactive?: Duration.Input | undefined
 }
 
 /**
@@ -52,8 +49,6 @@ export interface Options {
 export interface Settings {
   readonly capacity: number
   readonly jwt: Duration.Duration
-  readonly introspection: Duration.Duration
-  readonly inactive: Duration.Duration
   /**
    * When something was invalidated last: older answers do not count. `at` in milliseconds since 1970, for answers that
    * instances share; `since` in monotonic milliseconds, for those of this instance.
@@ -70,24 +65,15 @@ export interface Settings {
 export const settings = (options: Options = {}, option = "tokenCache"): Result.Result<Settings, AuthConfigError> =>
   Result.gen(function*() {
     yield* optionNames.check(options, option, names)
-    const time = (
-      name: "jwt" | "introspection" | "inactive",
-      fallback: Duration.Duration,
-      longest: Duration.Duration
-    ) => {
-      const input = options[name]
-      if (input === undefined) return Result.succeed(fallback)
-      const duration = Duration.fromInput(input)
-      return duration._tag === "Some" && !Duration.isNegative(duration.value) &&
-          Duration.isLessThanOrEqualTo(duration.value, longest)
-        ? Result.succeed(duration.value)
-        : Result.fail(
-          new AuthConfigError({
-            reason: "malformed",
-            option: `${option}.${name}`,
-            fix: `give a duration from 0 (remembers nothing) to ${Duration.format(longest)}, such as "1 minute"`
-          })
-        )
+    const jwt = options.jwt === undefined ? Duration.minutes(5) : Option.getOrUndefined(Duration.fromInput(options.jwt))
+    if (jwt === undefined || Duration.isNegative(jwt) || !Duration.isLessThanOrEqualTo(jwt, Duration.hours(1))) {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "malformed",
+          option: `${option}.jwt`,
+          fix: "give a duration from 0 (caches nothing) to 1h, such as \"1 minute\""
+        })
+      )
     }
     const capacity = options.capacity ?? 10_000
     if (!Number.isSafeInteger(capacity) || capacity < 0 || capacity > 1_000_000) {
@@ -101,18 +87,14 @@ export const settings = (options: Options = {}, option = "tokenCache"): Result.R
     }
     return {
       capacity,
-      jwt: yield* time("jwt", Duration.minutes(5), Duration.hours(1)),
-      introspection: yield* time("introspection", Duration.minutes(1), Duration.hours(1)),
-      inactive: yield* time("inactive", Duration.seconds(5), Duration.minutes(1)),
+      jwt,
       forgotten: { at: Number.NEGATIVE_INFINITY, since: Number.NEGATIVE_INFINITY }
     }
   })
 
 const names: Readonly<Record<keyof Options, true>> = {
   capacity: true,
-  jwt: true,
-  introspection: true,
-  inactive: true
+  jwt: true
 }
 
 /**
@@ -184,6 +166,23 @@ export const timed = <E>(verifier: Verifier<E>, timeToLive: Duration.Duration): 
         )
     )
 })
+
+const rejectedFor = new WeakMap<InvalidToken, number>()
+
+/** How long a cache rejects an inactive token if its verifier does not say so, in milliseconds. */
+const defaultInactive = 5_000
+
+/**
+ * Makes the error of an inactive token. A cache rejects the token for this time without verifying it again.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const rejectFor = (time: Duration.Duration): InvalidToken => {
+  const error = new InvalidToken({ reason: "inactive" })
+  rejectedFor.set(error, Duration.toMillis(time))
+  return error
+}
 
 /**
  * Which cached results to evict: those of one token, of a subject, of a session (the claim `sid`, which OpenID Connect
@@ -382,7 +381,6 @@ const maximumInactive = 1_000
  */
 export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | VerificationError> => {
   const { capacity } = settings
-  const inactiveFor = Duration.toMillis(settings.inactive)
   const entries = new Map<Key, Entry>()
   const inactive = new Map<Key, Remembered>()
   const doorkeeper = new Doorkeeper(Math.max(1, capacity))
@@ -447,7 +445,8 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
           }))
       },
       onFailure: (error) => {
-        if (!isInactive(error) || inactiveFor === 0) return Effect.fail(error)
+        const inactiveFor = isInactive(error) ? rejectedFor.get(error) ?? defaultInactive : 0
+        if (inactiveFor === 0) return Effect.fail(error)
         const token = textOf(credentials)
         return withKey(token, key, (key) =>
           Clock.clockWith((clock) => {
@@ -545,4 +544,5 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
 
 const failInactive = Effect.fail(new InvalidToken({ reason: "inactive" }))
 
-const isInactive = (error: unknown): boolean => error instanceof InvalidToken && error.reason === "inactive"
+const isInactive = (error: unknown): error is InvalidToken =>
+  error instanceof InvalidToken && error.reason === "inactive"

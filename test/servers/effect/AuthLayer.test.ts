@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Context, Effect, Layer, Logger, Redacted, Schema } from "effect"
 import { Audience, AuthError, AuthLayer, Principal, requireScopes, TokenType } from "effect-mcp-auth"
 import type { Gate } from "effect-mcp-auth/host"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { Challenge } from "effect-mcp-auth/protocol"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { Algorithm, AuthorizationServer } from "effect-mcp-auth/verification"
@@ -111,7 +112,11 @@ const wrong: ReadonlyArray<Wrong> = [
   {
     title: "[T-AUD-41] a misspelled option of introspection",
     changes: withDetails({
-      introspection: { clientId: "todos", clientSecret: Redacted.make("secret"), signedAnswer: true }
+      introspection: Introspection.make({
+        clientId: "todos",
+        clientSecret: Redacted.make("secret"),
+        signedAnswer: true
+      } as Introspection.Options)
     }),
     reason: "malformed",
     option: `${first}.introspection.signedAnswer`,
@@ -119,10 +124,10 @@ const wrong: ReadonlyArray<Wrong> = [
   },
   {
     title: "[T-AUD-41] a misspelled option of the cache, which would show revocation late",
-    changes: { tokenCache: { introspecton: 0 } },
+    changes: { tokenCache: { capactiy: 0 } },
     reason: "malformed",
-    option: "tokenCache.introspecton",
-    fix: /no such option.*introspection/
+    option: "tokenCache.capactiy",
+    fix: /no such option.*capacity/
   },
   {
     title: "the URL of a metadata document instead of an issuer",

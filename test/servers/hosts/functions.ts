@@ -1,6 +1,7 @@
 /** Functions of authors, by name: JSON cannot carry them to a Worker. Without anything of Node, since it runs in workerd. */
 import { Context, Effect, Redacted, Schema } from "effect"
 import { AuthError, type AuthLayer, type Decision, TokenVerifier } from "effect-mcp-auth"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { Revocations } from "effect-mcp-auth/revocation"
 import { Tenants } from "effect-mcp-auth/tenants"
 import type { AuthorizationServer } from "effect-mcp-auth/verification"
@@ -121,7 +122,10 @@ const introspects = (issuer: string): Made => ({
   options: {
     authorizationServers: [{
       issuer,
-      introspection: { clientId: "resource-server", clientSecret: Redacted.make("resource-server-secret") }
+      introspection: Introspection.make({
+        clientId: "resource-server",
+        clientSecret: Redacted.make("resource-server-secret")
+      })
     }]
   }
 })
@@ -149,7 +153,12 @@ const tenants = (authorizationServers: () => Effect.Effect<never>): Made => ({
   options: { tenants: { id: Tenants.fromHeader("x-tenant"), authorizationServers } }
 })
 const lookUp = (lookUp: () => Effect.Effect<never>): Made => ({
-  options: { authorizationServers: [{ issuer: "https://issuer.test", introspection: { tokens: "all", lookUp } }] }
+  options: {
+    authorizationServers: [{
+      issuer: "https://issuer.test",
+      introspection: Introspection.lookUp(lookUp, { tokens: "all" })
+    }]
+  }
 })
 const policy = (policy: () => unknown): Made => ({ policy: policy as Policy })
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Result } from "effect"
 import { Principal, Profile } from "effect-mcp-auth"
-import type { Introspection } from "effect-mcp-auth/introspection"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { Profiles } from "effect-mcp-auth/provider"
 import { SigningKey } from "effect-mcp-auth/testing"
 import { AuthorizationServer } from "effect-mcp-auth/verification"
@@ -138,9 +138,11 @@ describe("[T-AUD-17] two people never become one owner", () => {
   it.effect("[T-AUD-17] the answer of introspection names its subject by the configured claims", () =>
     Effect.gen(function*() {
       const it = yield* world
-      const present = Effect.fnUntraced(function*(introspection: Partial<Introspection.Common>, claims: Claims) {
+      const present = Effect.fnUntraced(function*(introspection: Partial<Introspection.CommonOptions>, claims: Claims) {
         it.endpoint.answer = active({ sub: undefined, ...claims })
-        const caller = yield* it.gate({ server: { introspection: { ...secret, ...introspection } } })
+        const caller = yield* it.gate({
+          server: { introspection: Introspection.make({ ...secret, ...introspection }) }
+        })
         const found = yield* caller.present(`opaque-${JSON.stringify(claims).length}`)
         return "_tag" in found ? found.reason : [found.subject, found.owner]
       })
@@ -206,7 +208,7 @@ describe("[T-AUD-17] two people never become one owner", () => {
     const failed = AuthorizationServer.make({ profile }, "profile")
     assert(Result.isFailure(failed))
     assert.strictEqual(failed.failure.option.split(".")[0], "profile")
-    const introspection = { clientId: "c", ...options } as unknown as Introspection.Options
+    const introspection = Introspection.make({ clientId: "c", ...options } as unknown as Introspection.Options)
     const asked = AuthorizationServer.make({ issuer: "https://issuer.test", introspection }, "authorizationServers[0]")
     assert(Result.isFailure(asked))
     assert.deepStrictEqual([asked.failure.reason, asked.failure.option], [

@@ -3,7 +3,7 @@ import { Effect, Layer, Logger, Redacted, Result } from "effect"
 import { AuthError, AuthLayer, type Principal, TokenVerifier } from "effect-mcp-auth"
 import { Dpop } from "effect-mcp-auth/dpop"
 import type { Gate } from "effect-mcp-auth/host"
-import type { Introspection } from "effect-mcp-auth/introspection"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { Challenge } from "effect-mcp-auth/protocol"
 import { DpopClient, SigningKey, TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
@@ -29,7 +29,7 @@ interface Asked {
 const bench = Effect.fnUntraced(function*(
   dpop: Dpop.Options,
   more: Partial<Omit<AuthLayer.Common<readonly ["todos:read"]>, "scopes" | "dpop">> & {
-    readonly introspection?: Introspection.Options
+    readonly introspection?: Introspection.Introspection
   } = {}
 ) {
   yield* TestClock.setTime(now * 1000)
@@ -670,17 +670,16 @@ describe("a token", () => {
         nameless: { token_type: "dpop" }
       }
       const { ask } = yield* bench("optional", {
-        introspection: {
-          lookUp: (token) =>
-            Effect.succeed({
-              active: true,
-              sub: "alice",
-              aud: resource,
-              exp: now + 60,
-              scope: "todos:read",
-              ...answers[Redacted.value(token)]
-            })
-        } as Introspection.Options
+        introspection: Introspection.lookUp((token) =>
+          Effect.succeed({
+            active: true,
+            sub: "alice",
+            aud: resource,
+            exp: now + 60,
+            scope: "todos:read",
+            ...answers[Redacted.value(token)]
+          })
+        )
       })
       const withProof = (token: string) =>
         Effect.flatMap(

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted } from "effect"
 import { Audience, type AuthError, type Principal } from "effect-mcp-auth"
 import type { Rejection } from "effect-mcp-auth/host"
-import type { Introspection } from "effect-mcp-auth/introspection"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { SigningKey } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
 import { decodeJwt, jwtVerify } from "jose"
@@ -30,7 +30,7 @@ describe("the request", () => {
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const introspection = { clientId: "a:b c", clientSecret: Redacted.make("pä%+&=ss~") }
-      yield* (yield* gate({ server: { introspection } })).outcome("opaque-1")
+      yield* (yield* gate({ server: { introspection: Introspection.make(introspection) } })).outcome("opaque-1")
       assert.strictEqual(
         atob((endpoint.asked[0]?.headers["authorization"] ?? "").replace("Basic ", "")),
         "a%3Ab+c:p%C3%A4%25%2B%26%3Dss%7E"
@@ -40,7 +40,9 @@ describe("the request", () => {
   it.effect("INTR-04: client_secret_post puts the credentials in the body, and no Authorization header", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
-      yield* (yield* gate({ server: { introspection: { ...secret, method: "client_secret_post" } } })).outcome("t")
+      yield* (yield* gate({
+        server: { introspection: Introspection.make({ ...secret, method: "client_secret_post" }) }
+      })).outcome("t")
       const asked = endpoint.asked[0]!
       assert.isUndefined(asked.headers["authorization"])
       assert.strictEqual(asked.form.get("client_id"), "todos")
@@ -52,7 +54,7 @@ describe("the request", () => {
       const { endpoint, gate } = yield* world
       const pair = yield* SigningKey.make({ kid: "k" })
       const introspection = { clientId: "todos", privateKey: Redacted.make(pair.privateJwk) }
-      const caller = yield* gate({ server: { introspection } })
+      const caller = yield* gate({ server: { introspection: Introspection.make(introspection) } })
       assert.strictEqual(yield* caller.outcome("t1"), "admitted")
       assert.strictEqual(yield* caller.outcome("t2"), "admitted")
       const [first, second] = endpoint.asked.map((_) => _.form)
@@ -79,7 +81,8 @@ describe("the request", () => {
   it.effect("a bearer token of the server's own", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
-      yield* (yield* gate({ server: { introspection: { bearerToken: Redacted.make("mine") } } })).outcome("t")
+      yield* (yield* gate({ server: { introspection: Introspection.make({ bearerToken: Redacted.make("mine") }) } }))
+        .outcome("t")
       assert.strictEqual(endpoint.asked[0]?.headers["authorization"], "Bearer mine")
     }))
 
@@ -87,7 +90,10 @@ describe("the request", () => {
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       const introspection = { ...secret, endpoint: "https://elsewhere.test/introspect" }
-      assert.strictEqual(yield* (yield* gate({ server: { introspection } })).outcome("t"), "admitted")
+      assert.strictEqual(
+        yield* (yield* gate({ server: { introspection: Introspection.make(introspection) } })).outcome("t"),
+        "admitted"
+      )
       assert.strictEqual(endpoint.asked[0]?.url, "https://elsewhere.test/introspect")
       assert.deepStrictEqual((yield* issuer.requests).map(({ url }) => url), ["https://elsewhere.test/introspect"])
     }))
@@ -118,14 +124,15 @@ describe("the request", () => {
 describe("the answer", () => {
   const judged = (
     answer: () => Response,
-    options: { readonly introspection?: Partial<Introspection.Common>; readonly audience?: Audience.Audience } = {}
+    options: { readonly introspection?: Partial<Introspection.CommonOptions>; readonly audience?: Audience.Audience } =
+      {}
   ) =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = answer
       return yield* (yield* gate({
         ...(options.audience === undefined ? {} : { audience: options.audience }),
-        server: { introspection: { ...secret, ...options.introspection } }
+        server: { introspection: Introspection.make({ ...secret, ...options.introspection }) }
       })).outcome("opaque-1")
     })
 
@@ -182,8 +189,14 @@ describe("the answer", () => {
       Effect.gen(function*() {
         const answer = active({ exp, iat: start - 100 })
         assert.strictEqual(yield* judged(answer), "401 expiry")
-        assert.strictEqual(yield* judged(answer, { introspection: { maxLifetime: "101 seconds" } }), "admitted")
-        assert.strictEqual(yield* judged(answer, { introspection: { maxLifetime: "100 seconds" } }), "401 expired")
+        assert.strictEqual(
+          yield* judged(answer, { introspection: { maxLifetime: "101 seconds" } }),
+          "admitted"
+        )
+        assert.strictEqual(
+          yield* judged(answer, { introspection: { maxLifetime: "100 seconds" } }),
+          "401 expired"
+        )
         assert.strictEqual(
           yield* judged(active({ exp }), { introspection: { maxLifetime: "1 second" } }),
           "admitted"
@@ -208,14 +221,17 @@ describe("the answer", () => {
     [{ token_use: null }, "401 token-type"]
   ])("null for sub and token_type says as little as their absence: %j", ([claims, outcome]) =>
     Effect.gen(function*() {
-      assert.strictEqual(yield* judged(active(claims), { introspection: { machineMarks } }), outcome)
+      assert.strictEqual(
+        yield* judged(active(claims), { introspection: { machineMarks } }),
+        outcome
+      )
     }))
 
   it.effect("[T-AUD-21a] null for sub hides no subject that the issuer signed, and believes no other", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       endpoint.answer = active({ sub: null })
-      const caller = yield* gate({ server: { introspection: { ...secret, tokens: "all" } } })
+      const caller = yield* gate({ server: { introspection: Introspection.make({ ...secret, tokens: "all" }) } })
       const token = yield* issuer.mint({ subject: "bob" })
       assert.strictEqual(((yield* caller.present(token)) as Principal).subject, "bob")
       const [header, payload] = token.split(".")
@@ -374,7 +390,7 @@ describe("RFC 9701: signed answers", () => {
   const signed = (
     header: Readonly<Record<string, unknown>> = {},
     claims: Readonly<Record<string, unknown>> = {},
-    introspection: Partial<Introspection.Endpoint> = { signedAnswers: true }
+    introspection: Partial<Introspection.EndpointOptions> = { signedAnswers: true }
   ) =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
@@ -391,7 +407,9 @@ describe("RFC 9701: signed answers", () => {
       )
       endpoint.answer = () =>
         new Response(token, { headers: { "content-type": "application/token-introspection+jwt" } })
-      const outcome = yield* (yield* gate({ server: { introspection: { ...secret, ...introspection } } })).outcome("t")
+      const outcome =
+        yield* (yield* gate({ server: { introspection: Introspection.make({ ...secret, ...introspection }) } }))
+          .outcome("t")
       return { outcome, accept: endpoint.asked[0]?.headers["accept"] }
     })
 
@@ -430,7 +448,7 @@ describe("RFC 9701: signed answers", () => {
   it.effect("a forged one, and a plain one where they are demanded, are no answers", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
-      const caller = yield* gate({ server: { introspection: { ...secret, signedAnswers: true } } })
+      const caller = yield* gate({ server: { introspection: Introspection.make({ ...secret, signedAnswers: true }) } })
       assert.strictEqual(yield* caller.outcome("t"), "503 unusable-answer")
       const { kid } = yield* issuer.currentKey
       const forged = yield* issuer.sign({ alg: "ES256", kid, typ: "token-introspection+jwt" }, {
@@ -448,7 +466,7 @@ describe("RFC 9701: signed answers", () => {
 })
 
 describe("a server that is asked about everything", () => {
-  const all = { introspection: { ...secret, tokens: "all" } } as const
+  const all = { introspection: Introspection.make({ ...secret, tokens: "all" }) } as const
 
   it.effect("is asked about its JWTs, and takes nothing of what they say away", () =>
     Effect.gen(function*() {
@@ -498,11 +516,11 @@ describe("a look-up of one's own", () => {
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const seen: Array<string> = []
-      const lookUp: Introspection.LookUp["lookUp"] = (token) => {
+      const lookUp: Introspection.LookUp = (token) => {
         seen.push(Redacted.value(token))
         return Effect.succeed({ active: true, sub: "bob", aud: seen.length === 1 ? resource : "other", exp: start + 9 })
       }
-      const caller = yield* gate({ server: { introspection: { lookUp } } })
+      const caller = yield* gate({ server: { introspection: Introspection.lookUp(lookUp) } })
       assert.strictEqual(((yield* caller.present("gho_1")) as Principal).subject, "bob")
       assert.strictEqual(yield* caller.outcome("gho_2"), "401 audience")
       assert.deepStrictEqual(seen, ["gho_1", "gho_2"])
@@ -529,14 +547,23 @@ describe("the options", () => {
     ["prefix", { ...secret, prefix: "" }],
     ["maxLifetime", { ...secret, maxLifetime: "0 seconds" }],
     ["maxLifetime", { ...secret, maxLifetime: "soon" }],
-    ["lookUp", { lookUp: "https://elsewhere.test" }]
+    ["cacheFor", { ...secret, cacheFor: -1 }],
+    ["cacheFor", { ...secret, cacheFor: "soon" }],
+    ["cacheFor", { ...secret, cacheFor: "2 hours" }],
+    ["inactiveFor", { ...secret, inactiveFor: "1 hour" }],
+    ["shared", { ...secret, shared: "redis" }],
+    ["", "https://elsewhere.test"]
   ]
   it.effect.each(wrong)("INTR-04: %s of %j fails the layer", ([option, introspection]) =>
     Effect.gen(function*() {
       const { gate } = yield* world
-      const server = { introspection: introspection as Introspection.Options }
+      const server = {
+        introspection: option === ""
+          ? Introspection.lookUp(introspection as Introspection.LookUp)
+          : Introspection.make(introspection as Introspection.Options)
+      }
       const error: AuthError.AuthConfigError = yield* Effect.flip(gate({ server }))
-      assert.strictEqual(error.option, `authorizationServers[0].introspection.${option}`)
+      assert.strictEqual(error.option, `authorizationServers[0].introspection${option === "" ? "" : `.${option}`}`)
       assert.notInclude(error.message, "hunter2")
       assert.notInclude(error.message, "two words")
     }))

@@ -2,6 +2,7 @@
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import { type AuthError, AuthLayer, type Principal } from "effect-mcp-auth"
 import { Gate, type Rejection } from "effect-mcp-auth/host"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import type { AuthorizationServer } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
@@ -77,7 +78,7 @@ export const world: Effect.Effect<World> = Effect.gen(function*() {
       Layer.build(
         AuthLayer.layerServices({
           resource,
-          authorizationServers: [{ issuer: issuer.issuer, introspection: secret, ...server }],
+          authorizationServers: [{ issuer: issuer.issuer, introspection: Introspection.make(secret), ...server }],
           scopes: ["todos:read"],
           ...options
         }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import type { AuthError } from "effect-mcp-auth"
 import type { Rejection } from "effect-mcp-auth/host"
-import type { Introspection } from "effect-mcp-auth/introspection"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { Freshness } from "effect-mcp-auth/verification"
 import { TestClock } from "effect/testing"
 import { Sharing } from "../../../src/outbound/Sharing.ts"
@@ -166,7 +166,7 @@ describe("an endpoint that fails", () => {
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = goodOr(status(500))
-      const caller = yield* gate({ tokenCache: { introspection: 0 } })
+      const caller = yield* gate({ server: { introspection: Introspection.make({ ...secret, cacheFor: 0 }) } })
       assert.strictEqual(yield* caller.outcome("good"), "admitted")
       yield* Effect.forEach(invented(100, "poison"), caller.outcome)
       assert.strictEqual(yield* caller.outcome("poison"), "503 cooling-down")
@@ -177,7 +177,7 @@ describe("an endpoint that fails", () => {
   it.effect("[T-AUD-10c] rejected credentials of this server stop all requests, after one of each kind", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
-      const caller = yield* gate({ tokenCache: { introspection: 0 } })
+      const caller = yield* gate({ server: { introspection: Introspection.make({ ...secret, cacheFor: 0 }) } })
       assert.strictEqual(yield* caller.outcome("good"), "admitted")
       endpoint.answer = status(401)
       assert.strictEqual(yield* caller.outcome("a"), "503 client-rejected")
@@ -197,7 +197,7 @@ describe("an endpoint that fails", () => {
       Effect.gen(function*() {
         const { endpoint, gate } = yield* world
         endpoint.answer = goodOr(answer)
-        const caller = yield* gate({ tokenCache: { introspection: 0 } })
+        const caller = yield* gate({ server: { introspection: Introspection.make({ ...secret, cacheFor: 0 }) } })
         assert.strictEqual(yield* caller.outcome("good"), "admitted")
         for (let at = 0; at < 5; at++) {
           yield* caller.outcome(`../../etc/passwd/${at}`)
@@ -218,7 +218,7 @@ describe("an endpoint that fails", () => {
       Effect.gen(function*() {
         const { endpoint, gate } = yield* world
         endpoint.answer = goodOr(answer)
-        const caller = yield* gate({ tokenCache: { introspection: 0 } })
+        const caller = yield* gate({ server: { introspection: Introspection.make({ ...secret, cacheFor: 0 }) } })
         assert.strictEqual(yield* caller.outcome("good"), "admitted")
         for (let at = 0; at < 5; at++) {
           assert.strictEqual(yield* caller.outcome("good"), "admitted")
@@ -237,7 +237,7 @@ describe("an endpoint that fails", () => {
   it.effect("[T-AUD-10i] that stops working is spared as soon as it fails at a token that verified before", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
-      const caller = yield* gate({ tokenCache: { introspection: 0 } })
+      const caller = yield* gate({ server: { introspection: Introspection.make({ ...secret, cacheFor: 0 }) } })
       yield* Effect.forEach(["good", "good"], caller.outcome)
       endpoint.answer = status(500)
       yield* caller.outcome("good")
@@ -283,11 +283,11 @@ describe("an endpoint that fails", () => {
     Effect.gen(function*() {
       const { gate } = yield* world
       let asked = 0
-      const lookUp: Introspection.LookUp["lookUp"] = () => {
+      const lookUp: Introspection.LookUp = () => {
         asked++
         return Effect.never
       }
-      const caller = yield* gate({ server: { introspection: { lookUp } } })
+      const caller = yield* gate({ server: { introspection: Introspection.lookUp(lookUp) } })
       const fibers = yield* Effect.forEach(invented(1_000), (_) => Effect.forkChild(caller.outcome(_)))
       yield* settle
       yield* TestClock.adjust("8 seconds")
@@ -349,7 +349,7 @@ describe("an endpoint that works", () => {
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = goodOr(inactive)
-      const caller = yield* gate({ tokenCache: { introspection: 0 } })
+      const caller = yield* gate({ server: { introspection: Introspection.make({ ...secret, cacheFor: 0 }) } })
       assert.strictEqual(yield* caller.outcome("good"), "admitted")
       yield* Effect.forEach(invented(1_000), caller.outcome)
       assert.strictEqual(yield* caller.outcome("good"), "admitted")
@@ -366,7 +366,7 @@ describe("an endpoint that works", () => {
       const { endpoint, gate } = yield* world
       endpoint.answer = inactive
       const introspection = { ...secret, inactiveLimit: { burst: 5, perSecond: 2 } }
-      const caller = yield* gate({ server: { introspection } })
+      const caller = yield* gate({ server: { introspection: Introspection.make(introspection) } })
       yield* Effect.forEach(invented(100), caller.outcome)
       assert.strictEqual(endpoint.asked.length, 5)
       yield* TestClock.adjust("1 second")
@@ -387,7 +387,9 @@ describe("an endpoint that works", () => {
     Effect.gen(function*() {
       const { gate } = yield* world
       const introspection = { ...secret, inactiveLimit } as Introspection.Options
-      const error: AuthError.AuthConfigError = yield* Effect.flip(gate({ server: { introspection } }))
+      const error: AuthError.AuthConfigError = yield* Effect.flip(
+        gate({ server: { introspection: Introspection.make(introspection) } })
+      )
       assert.match(error.option, /^authorizationServers\[0\]\.introspection\.inactiveLimit/)
     }))
 
@@ -395,7 +397,7 @@ describe("an endpoint that works", () => {
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = active({ exp: start + 86_400 })
-      const caller = yield* gate({ tokenCache: { introspection: 0 } })
+      const caller = yield* gate({ server: { introspection: Introspection.make({ ...secret, cacheFor: 0 }) } })
       assert.strictEqual(yield* caller.outcome("good"), "admitted")
       const { answer, held } = holding()
       endpoint.answer = answer
@@ -473,7 +475,7 @@ describe("401 about an inactive token", () => {
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = () => Response.json({ active: false }, { status: 401 })
-      const caller = yield* gate({ server: { introspection: { ...secret, signedAnswers: true } } })
+      const caller = yield* gate({ server: { introspection: Introspection.make({ ...secret, signedAnswers: true }) } })
       assert.strictEqual(yield* caller.outcome("a"), "503 client-rejected")
     }))
 })

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted, Result } from "effect"
 import type { AuthError } from "effect-mcp-auth"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { Algorithm, AuthorizationServer } from "effect-mcp-auth/verification"
 
 const option = "authorizationServers[1]"
@@ -112,7 +113,7 @@ describe("[T-AUD-31] identifiers that a URL parser would repair", () => {
       assert.strictEqual(error.reason, "malformed")
       assert.strictEqual(error.option, `${option}.${name}`)
     }
-    const introspection = { clientId: "a", clientSecret: Redacted.make("b"), endpoint: url }
+    const introspection = Introspection.make({ clientId: "a", clientSecret: Redacted.make("b"), endpoint: url })
     assert.strictEqual(
       rejected({ issuer: "https://auth.test", introspection }).option,
       `${option}.introspection.endpoint`
@@ -306,9 +307,12 @@ describe("what no type has looked at", () => {
     }
   })
 
-  it.each([null, 1, "https://auth.test/introspect", true])("introspection %j is none", (introspection) => {
-    const error = rejected({ issuer, introspection })
-    assert.deepStrictEqual([error.reason, error.option], ["malformed", `${option}.introspection`])
-    assert.include(error.fix, "clientId")
-  })
+  it.each([null, 1, "https://auth.test/introspect", true, { clientId: "a" }])(
+    "introspection %j is none",
+    (introspection) => {
+      const error = rejected({ issuer, introspection })
+      assert.deepStrictEqual([error.reason, error.option], ["malformed", `${option}.introspection`])
+      assert.include(error.fix, "clientId")
+    }
+  )
 })

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Fiber, Redacted, Result, Schema } from "effect"
 import { AuthError, Principal, TokenVerifier } from "effect-mcp-auth"
 import type { Rejection } from "effect-mcp-auth/host"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { TokenCache } from "effect-mcp-auth/verification"
 import { TestClock } from "effect/testing"
 import { createHash } from "node:crypto"
@@ -164,7 +165,9 @@ describe("introspected tokens", () => {
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = active({ exp: start + 60 })
-      const caller = yield* gate({ tokenCache: { introspection: "300 seconds" } })
+      const caller = yield* gate({
+        server: { introspection: Introspection.make({ ...secret, cacheFor: "300 seconds" }) }
+      })
       assert.strictEqual(yield* caller.outcome("a"), "admitted")
       yield* TestClock.adjust("59 seconds")
       assert.strictEqual(yield* caller.outcome("a"), "admitted")
@@ -187,6 +190,24 @@ describe("introspected tokens", () => {
       assert.strictEqual(yield* caller.outcome("a"), "401 inactive")
       yield* TestClock.adjust("1 millis")
       assert.strictEqual(yield* caller.outcome("a"), "admitted")
+    }))
+
+  it.effect("the time for which an inactive token is rejected is an option", () =>
+    Effect.gen(function*() {
+      const { endpoint, gate } = yield* world
+      endpoint.answer = () => Response.json({ active: false })
+      const none = yield* gate({ server: { introspection: Introspection.make({ ...secret, inactiveFor: 0 }) } })
+      for (let n = 0; n < 2; n++) assert.strictEqual(yield* none.outcome("a"), "401 inactive")
+      assert.strictEqual(endpoint.asked.length, 2)
+      const long = yield* gate({
+        server: { introspection: Introspection.make({ ...secret, inactiveFor: "20 seconds" }) }
+      })
+      assert.strictEqual(yield* long.outcome("a"), "401 inactive")
+      endpoint.answer = active()
+      yield* TestClock.adjust("19999 millis")
+      assert.strictEqual(yield* long.outcome("a"), "401 inactive")
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(yield* long.outcome("a"), "admitted")
     }))
 
   it.effect("rejections for another reason are not remembered", () =>
@@ -213,7 +234,10 @@ describe("introspected tokens", () => {
       endpoint.answer = ({ form }) =>
         form.get("token")?.startsWith("good") === true ? active()() : Response.json({ active: false })
       const introspection = { ...secret, inactiveLimit: { burst: 2_000 } }
-      const caller = yield* gate({ tokenCache: { capacity: 2 }, server: { introspection } })
+      const caller = yield* gate({
+        tokenCache: { capacity: 2 },
+        server: { introspection: Introspection.make(introspection) }
+      })
       yield* caller.outcome("good")
       for (let n = 0; n < 1100; n++) yield* caller.outcome(`bad-${n}`)
       const before = endpoint.asked.length
@@ -253,12 +277,13 @@ describe("introspected tokens", () => {
       assert.strictEqual(String(Redacted.value(principal.token)), "a")
     }))
 
-  it.effect.each<TokenCache.Options>([{ capacity: 0 }, { introspection: 0 }])(
-    "INTR-24 T-INTR-03: %j remembers nothing",
-    (tokenCache) =>
+  it.effect.each<readonly [capacity: number, cacheFor: number]>([[0, 60_000], [10, 0]])(
+    "INTR-24 T-INTR-03: a capacity of %d with a time of %d ms remembers nothing",
+    ([capacity, cacheFor]) =>
       Effect.gen(function*() {
         const { endpoint, gate } = yield* world
-        const caller = yield* gate({ tokenCache })
+        const introspection = Introspection.make({ ...secret, cacheFor })
+        const caller = yield* gate({ tokenCache: { capacity }, server: { introspection } })
         yield* caller.outcome("a")
         yield* caller.outcome("a")
         assert.strictEqual(endpoint.asked.length, 2)
@@ -271,9 +296,7 @@ describe("introspected tokens", () => {
     ["capacity", { capacity: Number.POSITIVE_INFINITY }],
     ["jwt", { jwt: "-1 seconds" }],
     ["jwt", { jwt: "2 hours" }],
-    ["introspection", { introspection: -1 }],
-    ["introspection", { introspection: "soon" as "1 second" }],
-    ["inactive", { inactive: "1 hour" }]
+    ["jwt", { jwt: "soon" as "1 second" }]
   ])("INTR-24: a wrong %s fails the layer", ([option, tokenCache]) =>
     Effect.gen(function*() {
       const { gate } = yield* world
@@ -504,7 +527,7 @@ describe("TokenCache", () => {
             TokenCache.reusable(principal(Redacted.value(token)), { from: 0, until: 1_000_000, freshUntil: millis })
           )
         ),
-        { ...settings, inactive: Duration.zero }
+        settings
       )
       yield* TestClock.setTime(0)
       // Strings with lone surrogates have the bytes of others, and take their places in turns.

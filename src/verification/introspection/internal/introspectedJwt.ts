@@ -4,8 +4,8 @@ import * as base64url from "../../../crypto/Base64Url.ts"
 import type * as Signature from "../../../crypto/Signature.ts"
 import type { InvalidMetadata, InvalidToken } from "../../../protocol/AuthError.ts"
 import * as Claims from "../../claims/Claims.ts"
-import type { AuthorizationServer } from "../../issuers/AuthorizationServer.ts"
 import type { Rules } from "../../issuers/IssuerRules.ts"
+import type { Issuer } from "../../issuers/OpaqueTokens.ts"
 import type { JwkSet, KeyHint } from "../../keys/JwkSet.ts"
 import { isJwt, type VerificationError } from "../../TokenVerifier.ts"
 
@@ -40,7 +40,7 @@ const maximumTries = 4
 export const isFromIssuer = (
   token: string,
   { claims, header }: IntrospectedJwt,
-  server: AuthorizationServer,
+  server: Issuer,
   rules: Rules,
   keys: JwkSet["Service"]
 ): Effect.Effect<boolean, VerificationError> => {
@@ -84,7 +84,7 @@ export const saysMore = ({ claims }: IntrospectedJwt, answer: Claims.Claims): bo
 export const restrict = (
   answer: Claims.Claims,
   { claims }: IntrospectedJwt,
-  server: AuthorizationServer,
+  server: Issuer,
   rules: Rules,
   tolerance: Claims.Tolerance,
   now: number

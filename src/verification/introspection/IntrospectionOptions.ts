@@ -1,0 +1,306 @@
+/**
+ * The options of introspection, and their check.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { BackingPersistenceStore } from "effect/persistence/Persistence"
+import type * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import type * as ClientAuthentication from "../../outbound/ClientAuthentication.ts"
+import { AuthConfigError, type AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import * as optionNames from "../../protocol/OptionNames.ts"
+import { checkMachineMarks, checkSubjectClaims } from "../claims/SubjectClaims.ts"
+import { checkUrl } from "../issuers/AuthorizationServer.ts"
+
+/**
+ * The part of a store that shared answers need: any store of `effect/persistence` has it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SharedStore = Pick<BackingPersistenceStore, "get" | "set">
+
+/**
+ * The options of `make` and `lookUp` alike.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CommonOptions<out R = never> {
+  /**
+   * Which tokens are asked about: `"opaque"` (default), those that are no JWT; `"all"`, JWTs of this issuer as well,
+   * which shows revocation within the time that answers are remembered, at the price of a request. What a JWT says beyond
+   * the answer counts only if a key of its issuer proves its signature.
+   */
+  readonly tokens?: "opaque" | "all" | undefined
+  /**
+   * How the opaque tokens of this server begin, where several servers issue opaque tokens: a token is shown to one of
+   * them only.
+   */
+  readonly prefix?: string | undefined
+  /**
+   * How long a token lives whose answer has no `exp`, from its `iat` or else from the moment of asking. Without it such
+   * a token is rejected.
+   */
+  readonly maxLifetime?: Duration.Input | undefined
+  /**
+   * How many unknown tokens the server may call inactive before further ones wait (503 with `Retry-After`): `burst` at
+   * once, then `perSecond`. Tokens that verified before, and new tokens that are active, do not count. Default: 100 at once
+   * and 10 per second.
+   */
+  readonly inactiveLimit?: InactiveLimit | undefined
+  /**
+   * How long an answer is used again. A revocation is seen within that time. `0` caches nothing. At most 1 hour. Default:
+   * 1 minute.
+   */
+  readonly cacheFor?: Duration.Input | undefined
+  /**
+   * How long a token that the server called inactive is rejected without another request. At most 1 minute. Default:
+   * 5 seconds.
+   */
+  readonly inactiveFor?: Duration.Input | undefined
+  /**
+   * A store in which the instances of a server share answers, or an Effect of one: what one instance requested, another
+   * does not request again. Default: none.
+   *
+   * Any store of `effect/persistence`. An answer is kept under a hash of its token, until the token ends and at most for
+   * `cacheFor`. If the store fails or is slow, a request is sent instead.
+   *
+   * Anyone who can write to the store can impersonate any user, and anyone who can read it learns the claims of tokens in
+   * use.
+   */
+  readonly shared?: SharedStore | Effect.Effect<SharedStore, never, R | Scope.Scope> | undefined
+  /**
+   * The claims of an answer that identify the person or program behind a token, in this order, such as
+   * `["sub", "username"]`: `sub` is optional in RFC 7662 §2.2. Default: those of the profile, or `sub` alone. Name only
+   * claims whose values the server never gives to a second person.
+   */
+  readonly subjectClaims?: readonly [string, ...ReadonlyArray<string>] | undefined
+  /**
+   * How an answer without any of `subjectClaims` shows that the token was issued to a program for itself. Default: those of
+   * the profile (see `Profile.MachineMark`). Without a mark such a token is rejected.
+   */
+  readonly machineMarks?:
+    | ReadonlyArray<{ readonly claim: string; readonly values: readonly [string, ...ReadonlyArray<string>] }>
+    | undefined
+}
+
+/**
+ * A limit on answers about tokens that are not active, so that invented tokens cannot cause any number of requests.
+ *
+ * **Gotchas**
+ *
+ * While invented tokens use the limit up, the tokens of new callers wait with them. A server with many callers whose tokens
+ * expire at the same time may need more than the default.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface InactiveLimit {
+  /** A whole number from 1. In a Worker, also how many requests about unknown tokens run at a time. Default: 100. */
+  readonly burst?: number | undefined
+  /** Above 0. Default: 10. */
+  readonly perSecond?: number | undefined
+}
+
+/**
+ * The options of `make`: the endpoint, and how this server authenticates there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Options<R = never> = ClientAuthentication.ClientAuthentication & EndpointOptions<R>
+
+/**
+ * The options of `make`, without the authentication.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface EndpointOptions<out R = never> extends CommonOptions<R> {
+  /** Default: `introspection_endpoint` of the server's metadata. */
+  readonly endpoint?: string | undefined
+  /** Accept only answers that the issuer signed (RFC 9701). A signed answer is verified either way. */
+  readonly signedAnswers?: true | undefined
+}
+
+/**
+ * What a token is, in the words of RFC 7662 §2.2. A token is good only if `active` is `true`. `null` for `exp`, `sub` and
+ * `token_type` counts as absent.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Answer {
+  readonly active: boolean
+  readonly [claim: string]: unknown
+}
+
+/**
+ * Returns what a token is, for a server without the endpoint. The layer provides its own `HttpClient`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type LookUp<R = never> = (
+  token: Redacted.Redacted
+) => Effect.Effect<Answer, AuthorizationServerUnavailable, R>
+
+/**
+ * The options, checked. Client authentication is checked when the verifier is made: keys have to be imported for it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settings<out R = never> {
+  readonly source: Options<R> | { readonly lookUp: LookUp<R> }
+  readonly option: string
+  readonly tokens: "opaque" | "all"
+  readonly prefix: string | undefined
+  /** In seconds. */
+  readonly maxLifetime: number | undefined
+  readonly inactiveLimit: { readonly burst: number; readonly perSecond: number }
+  readonly cacheFor: Duration.Duration
+  readonly inactiveFor: Duration.Duration
+  readonly shared: Effect.Effect<SharedStore | undefined, never, R | Scope.Scope>
+  readonly subjectClaims: CommonOptions["subjectClaims"]
+  readonly machineMarks: CommonOptions["machineMarks"]
+}
+
+/**
+ * Checks the options. `option` is the name that an error gives to them; `insecure` allows plain http.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const check = <R>(
+  source: Settings<R>["source"],
+  options: CommonOptions<R>,
+  option: string,
+  insecure: boolean
+): Result.Result<Settings<R>, AuthConfigError> =>
+  Result.gen(function*() {
+    const fail = (member: string, fix: string) =>
+      Result.fail(
+        new AuthConfigError({ reason: "malformed", option: member === "" ? option : `${option}.${member}`, fix })
+      )
+    const isLookUp = "lookUp" in source
+    if (isLookUp && typeof source.lookUp !== "function") {
+      return yield* fail("", "give Introspection.lookUp a function from a token to an Effect of { active, … }")
+    }
+    yield* optionNames.check(options, option, isLookUp ? commonNames : endpointNames)
+    if (!isLookUp && source.endpoint !== undefined) yield* checkUrl(source.endpoint, `${option}.endpoint`, insecure)
+    const tokens = options.tokens ?? "opaque"
+    if (tokens !== "opaque" && tokens !== "all") {
+      return yield* fail("tokens", `write "opaque" or "all", or leave it out to verify opaque tokens alone`)
+    }
+    if (
+      options.prefix !== undefined && (typeof options.prefix !== "string" || !/^[\x21-\x7e]+$/.test(options.prefix))
+    ) {
+      return yield* fail("prefix", "write the visible characters that every token of this server begins with")
+    }
+    const subjects = options.subjectClaims === undefined ? undefined : checkSubjectClaims(options.subjectClaims)
+    if (subjects !== undefined) {
+      return yield* Result.fail(new AuthConfigError({ ...subjects, option: `${option}.subjectClaims` }))
+    }
+    const marks = options.machineMarks === undefined ? undefined : checkMachineMarks(options.machineMarks)
+    if (marks !== undefined) return yield* fail("machineMarks", marks)
+    const time = (
+      name: "maxLifetime" | "cacheFor" | "inactiveFor",
+      isValid: (seconds: number) => boolean,
+      fix: string
+    ) => {
+      const input = options[name]
+      const duration = input === undefined ? undefined : Duration.fromInput(input)
+      if (duration === undefined) return Result.succeed(undefined)
+      return duration._tag === "Some" && isValid(Duration.toSeconds(duration.value))
+        ? Result.succeed(duration.value)
+        : fail(name, fix)
+    }
+    const maxLifetime = yield* time(
+      "maxLifetime",
+      (_) => _ > 0 && _ <= 366 * 24 * 60 * 60,
+      "give a duration above 0 and up to a year, such as \"1 hour\""
+    )
+    const cacheFor = yield* time(
+      "cacheFor",
+      (_) => _ >= 0 && _ <= 60 * 60,
+      "give a duration from 0 (caches nothing) to 1 hour, such as \"1 minute\""
+    )
+    const inactiveFor = yield* time(
+      "inactiveFor",
+      (_) => _ >= 0 && _ <= 60,
+      "give a duration from 0 (caches nothing) to 1 minute, such as \"5 seconds\""
+    )
+    const inactiveLimit = readLimit(options.inactiveLimit)
+    if (inactiveLimit === undefined) {
+      return yield* fail(
+        "inactiveLimit",
+        "give { burst, perSecond }: a whole number from 1 and a number above 0, or leave it out for 100 and 10"
+      )
+    }
+    const shared = readShared(options.shared)
+    if (shared === undefined) {
+      return yield* fail("shared", "give a store of effect/persistence, or an Effect of one")
+    }
+    return {
+      source,
+      option,
+      tokens,
+      prefix: options.prefix,
+      maxLifetime: maxLifetime === undefined ? undefined : Duration.toSeconds(maxLifetime),
+      inactiveLimit,
+      cacheFor: cacheFor ?? Duration.minutes(1),
+      inactiveFor: inactiveFor ?? Duration.seconds(5),
+      shared,
+      subjectClaims: options.subjectClaims,
+      machineMarks: options.machineMarks
+    }
+  })
+
+type NamesOf<O> = O extends unknown ? Extract<keyof O, string> : never
+
+const commonNames: Readonly<Record<keyof CommonOptions, true>> = {
+  tokens: true,
+  prefix: true,
+  maxLifetime: true,
+  inactiveLimit: true,
+  cacheFor: true,
+  inactiveFor: true,
+  shared: true,
+  subjectClaims: true,
+  machineMarks: true
+}
+
+const endpointNames: Readonly<Record<NamesOf<Options>, true>> = {
+  ...commonNames,
+  clientId: true,
+  clientSecret: true,
+  privateKey: true,
+  bearerToken: true,
+  method: true,
+  assertionAudience: true,
+  endpoint: true,
+  signedAnswers: true
+}
+
+const readShared = <R>(
+  shared: CommonOptions<R>["shared"]
+): Settings<R>["shared"] | undefined => {
+  if (shared === undefined) return Effect.undefined
+  if (Effect.isEffect(shared)) return shared
+  return typeof shared?.get === "function" && typeof shared.set === "function" ? Effect.succeed(shared) : undefined
+}
+
+const readLimit = (limit: InactiveLimit | undefined): Settings["inactiveLimit"] | undefined => {
+  if (limit === undefined) return { burst: 100, perSecond: 10 }
+  if (typeof limit !== "object" || limit === null) return undefined
+  if (Object.keys(limit).some((_) => _ !== "burst" && _ !== "perSecond")) return undefined
+  const { burst = 100, perSecond = 10 } = limit
+  return Number.isSafeInteger(burst) && burst >= 1 && Number.isFinite(perSecond) && perSecond > 0
+    ? { burst, perSecond }
+    : undefined
+}
