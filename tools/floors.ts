@@ -137,7 +137,7 @@ export const floors: ReadonlyArray<Floor> = [
   })),
   {
     folder: "servers/sdk",
-    ours: ["protocol", "verification", "authorization", "composition", "servers/host", "servers/effect"],
+    ours: ["protocol", "store", "verification", "authorization", "composition", "servers/host", "servers/effect"],
     packages: [...effect, ...http],
     why: "What both SDK adapters share knows no SDK."
   },

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import { BoundedMap } from "../store/BoundedMap.ts"
 import type { Principal } from "../verification/Principal.ts"
 
 /**
@@ -78,9 +79,8 @@ export const make = (
   { anonymous: ofAnonymous = 10_000, capacity = 100_000, perCaller = defaultPerCaller }: Limits = {}
 ): Sessions => {
   const owners = new Map<string, string>()
-  // Maps and sets keep the order of insertion, so the first entry was not used for the longest time.
-  const used = new Set<string>()
-  const byOwner = new Map<string, Set<string>>()
+  const used = new BoundedMap<string, true>(capacity)
+  const byOwner = new Map<string, BoundedMap<string, true>>()
 
   const release = (session: string): void => {
     const owner = owners.get(session)
@@ -95,18 +95,16 @@ export const make = (
   const keep = (session: string, owner: string): void => {
     const before = owners.get(session)
     if (before !== undefined && before !== owner) release(session)
-    const own = byOwner.get(owner) ?? new Set()
-    own.delete(session)
-    own.add(session)
+    const own = byOwner.get(owner) ?? new BoundedMap(owner === anonymous ? ofAnonymous : perCaller)
     if (before !== owner) {
       byOwner.set(owner, own)
       owners.set(session, owner)
-      if (own.size > (owner === anonymous ? ofAnonymous : perCaller)) release(own.values().next().value!)
     }
+    const ownEvicted = own.set(session, true)
+    if (ownEvicted !== undefined) release(ownEvicted)
     if (owner === anonymous) return
-    used.delete(session)
-    used.add(session)
-    if (used.size > capacity) release(used.values().next().value!)
+    const evicted = used.set(session, true)
+    if (evicted !== undefined) release(evicted)
   }
 
   return {

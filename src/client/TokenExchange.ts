@@ -27,6 +27,7 @@ import { AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata }
 import { own, parseObject } from "../protocol/Json.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
+import { BoundedMap } from "../store/BoundedMap.ts"
 import * as monotonic from "../store/MonotonicTime.ts"
 import * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
 import { Principal } from "../verification/Principal.ts"
@@ -283,7 +284,7 @@ const makeService = (
       endpoint: "The token endpoint",
       option: "the options of TokenExchange"
     })
-    const entries = new Map<string, Entry>()
+    const entries = new BoundedMap<string, Entry>(capacity)
     const running = new Map<string, Deferred.Deferred<UpstreamToken, TokenExchangeError>>()
 
     const parametersOf = (inbound: string, { audience, resource, scopes = [] }: Target) => {
@@ -356,10 +357,8 @@ const makeService = (
         const reuse = typeof lifetime === "number" && Number.isFinite(lifetime) ? lifetime * 1000 - margin : 60_000
         const upstream = Redacted.make(token, { label: "upstream-token" }) as UpstreamToken
         const until = principal.expiresAt * 1000
-        if (reuse > 0 && until > (yield* Clock.currentTimeMillis) && capacity > 0) {
-          entries.delete(key)
+        if (reuse > 0 && until > (yield* Clock.currentTimeMillis)) {
           entries.set(key, { token: upstream, until, freshUntil: (yield* monotonic.millis) + reuse })
-          if (entries.size > capacity) entries.delete(entries.keys().next().value!)
         }
         return upstream
       }).pipe(

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 import { sanitizeCause } from "../../protocol/RemoteText.ts"
+import { BoundedMap } from "../../store/BoundedMap.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as TokenCache from "../../verification/tokens/TokenCache.ts"
 
@@ -54,7 +55,9 @@ export interface OpenStreams {
 }
 
 export const make = ({ interval, revocation }: Options): OpenStreams => {
-  const streams = new Set<{ readonly principal: Service; readonly ended: Deferred.Deferred<void> }>()
+  const streams = new BoundedMap<{ readonly principal: Service; readonly ended: Deferred.Deferred<void> }, true>(
+    maximumStreams
+  )
   const targets: Array<(principal: Service) => boolean> = []
   let revision = 0
   let asks = 0
@@ -127,7 +130,7 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
       revision++
       targets.push(isMeant)
       if (targets.length > maximumTargets) targets.shift()
-      for (const { ended, principal } of streams) {
+      for (const { ended, principal } of streams.keys()) {
         if (isMeant(principal)) Deferred.doneUnsafe(ended, Exit.void)
       }
     },
@@ -136,12 +139,8 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
         // Between the decision and the first byte of the answer nothing has watched.
         if (since !== undefined && isConcerned(principal, since)) return Effect.void
         const stream = { principal, ended: Deferred.makeUnsafe<void>() }
-        streams.add(stream)
-        if (streams.size > maximumStreams) {
-          const [oldest] = streams
-          streams.delete(oldest!)
-          Deferred.doneUnsafe(oldest!.ended, Exit.void)
-        }
+        const oldest = streams.set(stream, true)
+        if (oldest !== undefined) Deferred.doneUnsafe(oldest.ended, Exit.void)
         return Effect.ensuring(
           Effect.raceFirst(Deferred.await(stream.ended), untilExpiry(principal, end)),
           Effect.sync(() => {

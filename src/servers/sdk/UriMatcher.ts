@@ -1,3 +1,5 @@
+import { BoundedMap } from "../../store/BoundedMap.ts"
+
 /**
  * Matchers of the URI templates of the official SDKs. `UriTemplate.match` builds its expression with each call, and some
  * templates make it backtrack: the time then grows with a power of the length of the URI, which the caller chooses.
@@ -41,7 +43,8 @@ export const make = (capacity = 10_000): (template: UriTemplate) => Matcher => {
   // matcher is kept on the template, which is asked for with each URI.
   const matcher = Symbol("effect-mcp-auth/matcher")
   type Marked = { [matcher]?: Matcher }
-  const known = new Map<string, Matcher>()
+  // Programs make their templates of constants. One that makes them of data must not fill the memory.
+  const known = new BoundedMap<string, Matcher>(capacity)
 
   const find = (template: UriTemplate): Matcher => {
     if (!isParsed(template)) return (uri) => Boolean(template.match(uri))
@@ -49,8 +52,6 @@ export const make = (capacity = 10_000): (template: UriTemplate) => Matcher => {
     const found = known.get(text)
     if (found !== undefined) return found
     const made = matcherOf(template)
-    // Programs make their templates of constants. One that makes them of data must not fill the memory.
-    if (known.size >= capacity) known.clear()
     known.set(text, made)
     return made
   }

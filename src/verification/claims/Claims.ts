@@ -2,6 +2,7 @@ import * as Result from "effect/Result"
 import { InvalidToken, type InvalidTokenReason } from "../../protocol/AuthError.ts"
 import { isRecord, type JsonObject, own } from "../../protocol/Json.ts"
 import * as ScopeToken from "../../protocol/ScopeToken.ts"
+import { BoundedMap } from "../../store/BoundedMap.ts"
 import { freezeSet } from "./Frozen.ts"
 
 export type Claims = JsonObject
@@ -115,19 +116,17 @@ export const readScopes = (
   return Result.succeed(new Set())
 }
 
-const scopeSets = new Map<string, ReadonlySet<string>>()
+/** An issuer is trusted, and still its lists of scopes must not grow without a bound. */
+const scopeSets = new BoundedMap<string, ReadonlySet<string>>(1_000)
 
-/** Tokens are many, and the lists of scopes in them few: each becomes one set, which nobody can change. */
+/** Tokens are many, and the lists of scopes in them few: each becomes one set, which no handler can change. */
 const scopesOf = (list: string): ReadonlySet<string> => {
   const known = scopeSets.get(list)
   if (known !== undefined) return known
   const scopes = freezeSet(new Set(ScopeToken.parse(list)))
-  if (scopeSets.size < maximumScopeSets) scopeSets.set(list, scopes)
+  scopeSets.set(list, scopes)
   return scopes
 }
-
-/** Signed by somebody who is trusted, and yet no reason to grow without an end. */
-const maximumScopeSets = 1_000
 
 const at = (claims: Claims, path: ReadonlyArray<string>): unknown =>
   path.reduce<unknown>((value, name) => isRecord(value) ? own(value, name) : undefined, claims)

@@ -21,6 +21,7 @@ import {
 } from "../../protocol/AuthError.ts"
 import type { Credentials, Scheme } from "../../protocol/Credentials.ts"
 import * as uri from "../../protocol/UriNormalization.ts"
+import { BoundedMap } from "../../store/BoundedMap.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import { bindingOf, own } from "../claims/Claims.ts"
 import type { Principal } from "../Principal.ts"
@@ -353,7 +354,7 @@ export const make = (
       ? undefined
       : dpopNonce.make(settings.nonce.secret, resource.resource, settings.nonce.lifetime * 1000)
     const algorithms: ReadonlySet<unknown> = new Set(settings.algorithms)
-    const keys = new Map<string, Signature.PublicKey>()
+    const keys = new BoundedMap<string, Signature.PublicKey>(maximumKeys)
 
     const importKey = Effect.fnUntraced(function*(
       jwk: Readonly<Record<string, unknown>>,
@@ -366,7 +367,6 @@ export const make = (
       const key = yield* importPublicKey(jwk, algorithm)
       if (key === undefined) return undefined
       keys.set(name, key)
-      if (keys.size > maximumKeys) keys.delete(keys.keys().next().value!)
       return key
     })
 

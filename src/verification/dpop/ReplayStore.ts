@@ -101,6 +101,7 @@ const generation = 5_000
  */
 export const memory = (capacity: number): Store & { readonly size: () => number } => {
   const share = Math.max(1, Math.floor(capacity / 4))
+  // No `BoundedMap`: a full memory rejects new uses, since evicting one would let its proof be used again.
   const used = new Set<string>()
   const ofOwner = new Map<string, number>()
   const generations = new Map<number, { until: number; readonly uses: Array<Use> }>()

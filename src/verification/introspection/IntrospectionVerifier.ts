@@ -23,6 +23,7 @@ import { Sharing } from "../../outbound/Sharing.ts"
 import { type AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata } from "../../protocol/AuthError.ts"
 import type { Credentials } from "../../protocol/Credentials.ts"
 import { isRecord, parseObject } from "../../protocol/Json.ts"
+import { BoundedMap } from "../../store/BoundedMap.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import * as Claims from "../claims/Claims.ts"
 import { copyJson } from "../claims/Frozen.ts"
@@ -151,7 +152,7 @@ export const make = <R = never>(
 
     const shared = yield* introspection.shared
     const inactive = Effect.fail(TokenCache.rejectFor(introspection.inactiveFor))
-    const verified = new Set<string>()
+    const verified = new BoundedMap<string, true>(maximumVerified)
     const askNow = (token: Redacted.Redacted): Effect.Effect<Said, Unavailable> =>
       withHash(Redacted.value(token), (hash) => {
         const origin = verified.has(hash) ? "verified" : "unverified"
@@ -168,25 +169,18 @@ export const make = <R = never>(
     const markVerified = (token: Redacted.Redacted): Effect.Effect<void> =>
       withHash(Redacted.value(token), (hash) =>
         Effect.sync(() => {
-          verified.delete(hash)
-          verified.add(hash)
-          if (verified.size > maximumVerified) verified.delete(verified.values().next().value!)
+          verified.set(hash, true)
         }))
 
     // Instances have no clock in common but the wall clock, which may step back and make an answer look younger. So each
     // instance also measures the time since it first saw an answer; the store's own time to live bounds the rest.
-    const seen = new Map<string, { readonly at: number; readonly since: number }>()
+    const seen = new BoundedMap<string, { readonly at: number; readonly since: number }>(maximumVerified)
     const sinceOf = (key: string, at: number, now: number, monotonicNow: number): number => {
       const known = seen.get(key)
       if (known?.at === at) return known.since
       const since = monotonicNow - (now - at)
-      markSeen(key, at, since)
-      return since
-    }
-    const markSeen = (key: string, at: number, since: number) => {
-      seen.delete(key)
       seen.set(key, { at, since })
-      if (seen.size > maximumVerified) seen.delete(seen.keys().next().value!)
+      return since
     }
 
     const askOrRead = shared === undefined || timeToLive === 0 ?
@@ -204,7 +198,7 @@ export const make = <R = never>(
           }
           const said = yield* askNow(token)
           if (Claims.own(said.claims, "active") !== true) return said
-          markSeen(key, said.at, said.since)
+          seen.set(key, { at: said.at, since: said.since })
           const exp = Claims.own(said.claims, "exp")
           const until = Math.min(said.at + timeToLive, typeof exp === "number" ? exp * 1000 : Number.POSITIVE_INFINITY)
           if (until > now) {

@@ -213,6 +213,7 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
 export const layerMemory: Layer.Layer<Revocations> = Layer.effect(
   Revocations,
   Effect.map(Clock.Clock, (clock) => {
+    // No `BoundedMap`: evicting an entry early would make a revoked token valid again. Only the server adds entries.
     const entries = new Map<string, { readonly value: object; readonly until: number }>()
     // How long an entry is kept is an age: a step of the wall clock must not drop it.
     const now = () => monotonic.millisOf(clock)

@@ -11,6 +11,7 @@ import * as base64url from "../../crypto/Base64Url.ts"
 import type * as Signature from "../../crypto/Signature.ts"
 import type { AuthorizationServerUnavailable, InvalidMetadata, InvalidToken } from "../../protocol/AuthError.ts"
 import { type Credentials, textOf } from "../../protocol/Credentials.ts"
+import { BoundedMap } from "../../store/BoundedMap.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import * as Claims from "../claims/Claims.ts"
 import type { Rules } from "../claims/Rules.ts"
@@ -40,7 +41,7 @@ const maximumLength = 16 * 1024
 /** Several keys may fit a token without `kid`. More than a few tries would hand the choice of our work to a stranger. */
 const maximumTries = 4
 
-/** Headers of good tokens are few, one for each key and type: their segments are read once. */
+/** Headers of verified tokens are few, one for each key and type: their segments are decoded once. */
 const maximumHeaders = 100
 
 /** A token whose form is right and whose issuer is known. Nothing of it is believed yet. */
@@ -82,7 +83,7 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
       tenant: options.tenant
     }
 
-    const headers = new Map<string, Claims.Claims>()
+    const headers = new BoundedMap<string, Claims.Claims>(maximumHeaders)
 
     const open = (token: string): Result.Result<Candidate, InvalidToken> => {
       if (token.length > maximumLength) return Claims.reject("too-large")
@@ -156,10 +157,6 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
         )
     }
 
-    const remember = ({ header, segment }: Candidate) => {
-      if (headers.size < maximumHeaders) headers.set(segment, header)
-    }
-
     /**
      * The keys that may have signed a token. While the key set may not be fetched, a token that its own times rule out is
      * rejected; any other may be fine.
@@ -204,7 +201,7 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
         const candidate = opened.success
         const { claims, server } = candidate
         return Effect.flatMapEager(signerOf(token, candidate), (key) => {
-          if (!candidate.known) remember(candidate)
+          if (!candidate.known) headers.set(candidate.segment, candidate.header)
           return Clock.clockWith((clock) => {
             const now = clock.currentTimeMillisUnsafe()
             const judged = judge(credentials, candidate, now / 1000)

@@ -6,6 +6,7 @@ import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import { Sharing } from "../../../outbound/Sharing.ts"
 import { AuthorizationServerUnavailable } from "../../../protocol/AuthError.ts"
+import { BoundedMap } from "../../../store/BoundedMap.ts"
 import * as monotonic from "../../../store/MonotonicTime.ts"
 
 /*
@@ -62,45 +63,29 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
   Effect.gen(function*() {
     const shares = yield* Sharing
     const scope = yield* Effect.scope
-    // Maps keep the order of insertion: the first entry was not used for the longest time.
-    const verified = new Map<string, Entry<A, E>>()
-    const unverified = new Map<string, Entry<A, E>>()
-    const unknown = new Map<string, number>()
+    const verified = new BoundedMap<string, Entry<A, E>>(options.capacity)
+    const unverified = new BoundedMap<string, Entry<A, E>>(Math.min(options.capacity, maximumUnverified))
+    const unknown = new BoundedMap<string, number>(maximumUnknown)
     const running = new Map<string, Deferred.Deferred<A | undefined, E>>()
     const budget = makeBudget(options.newTenants)
-
-    const keep = <V>(entries: Map<string, V>, name: string, value: V, capacity: number) => {
-      entries.delete(name)
-      entries.set(name, value)
-      if (entries.size > capacity) entries.delete(entries.keys().next().value!)
-    }
-
-    const used = (name: string): Entry<A, E> | undefined => {
-      const entries = verified.has(name) ? verified : unverified
-      const entry = entries.get(name)
-      if (entry !== undefined) {
-        entries.delete(name)
-        entries.set(name, entry)
-      }
-      return entry
-    }
 
     const store = (name: string, value: A | undefined, now: number) => {
       if (value === undefined) {
         verified.delete(name)
         unverified.delete(name)
-        return keep(unknown, name, now + Math.min(unknownFor, options.timeToLive), maximumUnknown)
+        unknown.set(name, now + Math.min(unknownFor, options.timeToLive))
+        return
       }
       unknown.delete(name)
       const entry = { value, until: now + options.timeToLive }
-      if (verified.has(name)) keep(verified, name, entry, options.capacity)
-      else keep(unverified, name, entry, Math.min(options.capacity, maximumUnverified))
+      const entries = verified.has(name) ? verified : unverified
+      entries.set(name, entry)
     }
 
     const storeFailure = (name: string, cause: Cause.Cause<E>, now: number) => {
       const entry = verified.get(name)
       if (entry === undefined || Cause.hasInterruptsOnly(cause)) return
-      verified.set(name, { ...entry, failure: { cause, until: now + pause } })
+      verified.replace(name, { ...entry, failure: { cause, until: now + pause } })
     }
 
     // The entry stays where it is while it is looked up again, so that `values` lists it all the time.
@@ -130,7 +115,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
       find: (name, hasToken) =>
         Clock.clockWith((clock): Effect.Effect<A | undefined, E | AuthorizationServerUnavailable> => {
           const now = monotonic.millisOf(clock)
-          const entry = used(name)
+          const entry = verified.use(name) ?? unverified.use(name)
           if (entry !== undefined && now < entry.until) return Effect.succeed(entry.value)
           if (entry?.failure !== undefined && now < entry.failure.until) return Effect.failCause(entry.failure.cause)
           const unknownUntil = unknown.get(name)
@@ -155,7 +140,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
         // A tenant that was evicted meanwhile does not come back: nothing would list it.
         if (entry === undefined || entry.value !== value) return
         unverified.delete(name)
-        keep(verified, name, entry, options.capacity)
+        verified.set(name, entry)
         budget.giveBack()
       },
       values: () => [...verified.values(), ...unverified.values()].map(({ value }) => value)
