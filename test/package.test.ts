@@ -262,7 +262,7 @@ describe("the packed tarball", () => {
       assert.strictEqual(code, 1)
       const { findings } = JSON.parse(stdout)
       assert.include(
-        findings.filter((it: { verdict: string }) => it.verdict === "failed").map((it: { rule: string }) => it.rule),
+        findings.filter((it: { verdict: string }) => it.verdict === "fail").map((it: { rule: string }) => it.rule),
         "pkce-s256"
       )
     } finally {

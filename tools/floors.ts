@@ -161,10 +161,22 @@ export const floors: ReadonlyArray<Floor> = [
   },
   ...provider.map((folder, index): Floor => ({
     folder,
-    ours: [...ground, "verification", ...verification, ...provider.slice(0, index)],
+    ours: [
+      ...ground,
+      "verification",
+      ...verification,
+      ...provider.slice(0, index),
+      ...(folder === "provider/facts" ? ["provider/facts/data"] : [])
+    ],
     packages: [...effect, ...httpClient],
     why: `${folder} knows the floors up to verification, and of provider the folders before it: no server.`
   })),
+  {
+    folder: "provider/facts/data",
+    ours: ["provider/facts"],
+    packages: [],
+    why: "A data file knows the type of a fact, and nothing else."
+  },
   {
     folder: "testing",
     ours: [

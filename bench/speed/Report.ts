@@ -1,5 +1,6 @@
 /** What the levels are given and give, and how it is written down. */
 import { cpus } from "node:os"
+import { markdownTable } from "../../src/cli/format/markdownTable.ts"
 import type * as Child from "./Child.ts"
 import type { Spread } from "./Stats.ts"
 
@@ -64,9 +65,7 @@ const tableOf = ({ columns, rows, text, title }: Table): string =>
     `### ${title}`,
     "",
     ...(text === "" ? [] : [text, ""]),
-    `| ${columns.join(" | ")} |`,
-    `| ${columns.map((_, index) => index === 0 ? "---" : "--:").join(" | ")} |`,
-    ...rows.map((row) => `| ${row.join(" | ")} |`),
+    markdownTable(columns, rows, { alignRight: (column) => column > 0 }),
     ""
   ].join("\n")
 

@@ -1,5 +1,5 @@
 /**
- * The commands, their options and their help.
+ * Defines the commands, their options and their help.
  *
  * @since 0.1.0
  */
@@ -21,89 +21,92 @@ import * as Check from "../provider/check/Check.ts"
 import * as Doctor from "../provider/doctor/Doctor.ts"
 import * as Report from "../provider/report/Report.ts"
 import { revisions } from "../provider/report/Rule.ts"
-import * as AccessToken from "../provider/token/TokenReport.ts"
+import * as TokenReport from "../provider/token/TokenReport.ts"
 import { ExitCode } from "./ExitCode.ts"
-import * as ReportFormat from "./format/ReportFormat.ts"
+import { type Format, formats, write } from "./format/reportFormat.ts"
 import * as Page from "./page/Page.ts"
 import * as Progress from "./Progress.ts"
 import * as Secret from "./Secret.ts"
 
 const spec = Flag.Literals("spec", revisions).pipe(
-  Flag.withDescription("The revision of MCP to judge against"),
+  Flag.withDescription("The revision of MCP to check against"),
   Flag.withDefault(revisions[0])
 )
 
-const format = Flag.Literals("format", ReportFormat.all).pipe(
+const format = Flag.Literals("format", formats).pipe(
   Flag.withAlias("f"),
-  Flag.withDescription("How the report is written"),
+  Flag.withDescription("The format of the report"),
   Flag.withDefault("table")
 )
 
 const verbose = Flag.Boolean("verbose").pipe(
-  Flag.withDescription("Explain also what is kept"),
+  Flag.withDescription("Explain the rules that pass as well"),
   Flag.withDefault(false)
 )
 
 const timeout = Flag.Finite("timeout").pipe(
-  Flag.withDescription("How long all of it may take, in seconds"),
+  Flag.withDescription("The time limit of the command, in seconds"),
   Flag.withMetavar("seconds"),
-  Flag.filter((seconds) => seconds > 0 && seconds <= 600, () => "--timeout takes seconds, more than 0 and at most 600"),
+  Flag.filter(
+    (seconds) => seconds > 0 && seconds <= 600,
+    () => "--timeout requires a number of seconds greater than 0 and at most 600"
+  ),
   Flag.withDefault(30)
 )
 
 const token = Flag.Redacted("token").pipe(
-  Flag.withDescription("An access token to judge; - reads it from standard input, where no process list shows it"),
+  Flag.withDescription("An access token to check. - reads it from standard input, so that no process list shows it"),
   Flag.withMetavar("token"),
   Flag.optional
 )
 
 const resource = Flag.String("resource").pipe(
-  Flag.withDescription("The URL of the MCP server that the token is for"),
+  Flag.withDescription("The URL of the MCP server that the token is for. Required with check --token"),
   Flag.withMetavar("url"),
   Flag.optional
 )
 
-interface Printed {
-  readonly format: ReportFormat.ReportFormat
+interface Printing {
+  readonly format: Format
   readonly verbose: boolean
 }
 
-/** Prints the report, and lets it decide the exit code. */
-const conclude = Effect.fnUntraced(function*(report: Report.Report, { format, verbose }: Printed) {
+/** Prints the report and sets the exit code. */
+const conclude = Effect.fnUntraced(function*(report: Report.Report, { format, verbose }: Printing) {
   const { canColor } = yield* TerminalCapabilities.TerminalCapabilities
   const terminal = yield* Terminal.Terminal
   const columns = yield* terminal.columns
-  const texts: Readonly<Record<ReportFormat.ReportFormat, () => string>> = {
-    table: () => ReportFormat.toTable(report, { color: canColor, width: columns > 0 ? columns : 100, verbose }),
-    json: () => ReportFormat.toJson(report),
-    markdown: () => ReportFormat.toMarkdown(report),
-    junit: () => ReportFormat.toJunit(report)
-  }
-  yield* Console.log(texts[format]())
+  yield* Console.log(write(format, report, { color: canColor, width: columns > 0 ? columns : 100, verbose }))
   const code = yield* ExitCode
-  yield* Ref.set(code, Report.exitCode(report))
+  yield* Ref.set(code, Report.toExitCode(report))
 })
 
 const within = <A, E, R>(self: Effect.Effect<A, E, R>, seconds: number, url: string) =>
   self.pipe(
     Effect.timeoutOrElse({
       duration: Duration.seconds(seconds),
-      orElse: () => Effect.fail(new Check.Unreachable({ url, detail: `was not done within ${seconds} seconds` }))
+      orElse: () =>
+        Effect.fail(
+          new Check.Unreachable({
+            url,
+            detail: `did not finish within ${seconds} seconds. Set --timeout for more time`
+          })
+        )
     })
   )
 
-const judgeToken = Effect.fnUntraced(function*(
+const checkToken = Effect.fnUntraced(function*(
   given: Option.Option<Redacted.Redacted>,
-  options: Omit<AccessToken.Options, "now" | "resource"> & { readonly resource: Option.Option<string> }
+  options: Omit<TokenReport.Options, "now" | "resource"> & { readonly resource: Option.Option<string> }
 ) {
   if (Option.isNone(options.resource) || !URL.canParse(options.resource.value)) {
-    return yield* new Check.NotUsable({
-      detail: "--token wants --resource: the URL of the MCP server, as clients write it"
+    return yield* new Check.InvalidInput({
+      detail: "missing option: --resource URL. --token requires the URL of the MCP server, as clients write it"
     })
   }
   const read = yield* Secret.read(given)
   const now = yield* Clock.currentTimeMillis
-  return AccessToken.judge(read, { ...options, resource: options.resource.value, now })
+  return TokenReport.make(read, { ...options, resource: options.resource.value, now })
 })
 
 const check = Command.make(
@@ -118,12 +121,12 @@ const check = Command.make(
     verbose,
     timeout,
     document: Flag.String("document").pipe(
-      Flag.withDescription("A saved metadata document, to be judged without the network; may be given several times"),
+      Flag.withDescription("A saved metadata document to check without a network. Repeat it for several documents"),
       Flag.withMetavar("file"),
       Flag.atLeast(0)
     ),
     keys: Flag.String("keys").pipe(
-      Flag.withDescription("A saved key set that belongs to --document"),
+      Flag.withDescription("A saved key set for --document"),
       Flag.withMetavar("file"),
       Flag.optional
     ),
@@ -136,54 +139,59 @@ const check = Command.make(
       const texts = yield* Effect.forEach(document, (name) => Effect.map(readFile(name), (text) => ({ name, text })))
       const jwks = Option.isNone(keys) ? undefined : yield* readJson(keys.value)
       const now = yield* Clock.currentTimeMillis
-      const report = Check.judgeDocuments(texts, { issuer: named, jwks, now, revision })
-      return report instanceof Check.NotUsable ? yield* report : yield* conclude(report, printed)
+      const report = Check.checkDocuments(texts, { issuer: named, jwks, now, revision })
+      return report instanceof Check.InvalidInput ? yield* report : yield* conclude(report, printed)
     }
     if (named === undefined) {
-      if (Option.isSome(token)) return yield* conclude(yield* judgeToken(token, { resource, revision }), printed)
-      return yield* new Check.NotUsable({ detail: "check what? Name an issuer, or a file with --document" })
+      if (Option.isSome(token)) return yield* conclude(yield* checkToken(token, { resource, revision }), printed)
+      return yield* new Check.InvalidInput({ detail: "missing argument: issuer URL or --document FILE" })
     }
-    // Before the network is asked: what is wrong with the token or the resource shows at once.
-    const part = Option.isNone(token) ? [] : [yield* judgeToken(token, { resource, issuer: named, revision })]
+    // Before any request, so that an invalid token or resource is reported at once.
+    const part = Option.isNone(token) ? [] : [yield* checkToken(token, { resource, issuer: named, revision })]
     const report = yield* within(Progress.during((onStep) => Check.run(named, { revision, onStep })), timeout, named)
     return yield* conclude(Report.withParts(report, part), printed)
   })
 ).pipe(
   Command.withDescription(
-    "Does this authorization server fit MCP? Asks it as clients do, judges each rule, and says what to change. " +
-      "Ends with 0 when it fits, 1 when not, 2 when that could not be told, 64 when the command line is wrong."
+    "Checks whether an authorization server supports MCP. Sends the requests that clients send, reports the result of each " +
+      "rule, and says what to change. Exits 0 if every MUST passes, 1 if one fails, 2 if the check is inconclusive, " +
+      "64 if the command line is invalid."
   ),
-  Command.withShortDescription("Does this authorization server fit MCP?"),
+  Command.withShortDescription("Check whether an authorization server supports MCP"),
   Command.withExamples([
-    { command: "effect-mcp-auth check https://auth.example.com", description: "Judge an authorization server" },
+    { command: "effect-mcp-auth check https://auth.example.com", description: "Check an authorization server" },
     {
       command: "effect-mcp-auth check --document openid-configuration.json --spec 2025-06-18",
-      description: "Judge a saved document, without the network"
+      description: "Check a saved document, without a network"
     },
     {
       command:
         "effect-mcp-auth check https://auth.example.com --token - --resource https://todos.example.com/mcp < token",
-      description: "Judge an access token as well, and print the options that accept it"
+      description: "Check an access token as well, and print the options that accept it"
     }
   ])
 )
 
 const readFile = (name: string) =>
   Effect.flatMap(FileSystem.FileSystem, (files) => files.readFileString(name)).pipe(
-    Effect.mapError(() => new Check.NotUsable({ detail: `${name} cannot be read` }))
+    Effect.mapError(() =>
+      new Check.InvalidInput({ detail: `${name} cannot be read. Check its path and its permissions` })
+    )
   )
 
 const readJson = (name: string) =>
   Effect.flatMap(readFile(name), (text) =>
     Effect.try({
       try: (): unknown => JSON.parse(text),
-      catch: () => new Check.NotUsable({ detail: `${name} is not JSON` })
+      catch: () => new Check.InvalidInput({ detail: `${name} is not JSON. Save the key set as JSON` })
     }))
 
 const doctor = Command.make(
   "doctor",
   {
-    url: Argument.String("url").pipe(Argument.withDescription("The MCP server, such as https://todos.example.com/mcp")),
+    url: Argument.String("url").pipe(
+      Argument.withDescription("The URL of the MCP server, such as https://todos.example.com/mcp")
+    ),
     spec,
     format,
     verbose,
@@ -201,15 +209,15 @@ const doctor = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "What is wrong with this MCP server? Looks at it from outside as clients do, and at the authorization servers that " +
-      "it names. With --token also at scopes, sessions and batches; no tool is run."
+    "Finds problems of an MCP server. Sends the requests that clients send, and checks the authorization servers that it " +
+      "names. With --token, checks scopes, sessions and batches as well; no tool runs. Exits like check."
   ),
-  Command.withShortDescription("What is wrong with this MCP server?"),
+  Command.withShortDescription("Find problems of an MCP server"),
   Command.withExamples([
-    { command: "effect-mcp-auth doctor https://todos.example.com/mcp", description: "Look at a running server" },
+    { command: "effect-mcp-auth doctor https://todos.example.com/mcp", description: "Check a running server" },
     {
       command: "effect-mcp-auth doctor https://todos.example.com/mcp --token - < token",
-      description: "Look also at what a token opens"
+      description: "Check what a token grants as well"
     }
   ])
 )
@@ -218,17 +226,17 @@ const decode = Command.make(
   "decode",
   {
     token: Argument.Redacted("token").pipe(
-      Argument.withDescription("The token; without it, or for -, standard input is read"),
+      Argument.withDescription("The token. Without it, or for -, standard input is read"),
       Argument.optional
     )
   },
   Effect.fnUntraced(function*({ token }) {
     const read = yield* Secret.read(token)
     const now = yield* Clock.currentTimeMillis
-    yield* Console.log(AccessToken.describe(read, now))
+    yield* Console.log(TokenReport.describe(read, now))
   })
 ).pipe(
-  Command.withDescription("Shows the header and the claims of a token, moments in words. Verifies nothing."),
+  Command.withDescription("Shows the header and the claims of a token, with times as text. Verifies nothing."),
   Command.withExamples([{ command: "effect-mcp-auth decode < token", description: "Read a token from a file" }])
 )
 
@@ -236,17 +244,17 @@ const page = Command.make(
   "page",
   {
     host: Flag.String("host").pipe(
-      Flag.withDescription("The address to listen on; others than this machine reach the page only if you name one"),
+      Flag.withDescription("The address to listen on. By default only this machine can open the page"),
       Flag.withMetavar("address"),
       Flag.withDefault("127.0.0.1")
     ),
     port: Flag.Int("port").pipe(
-      Flag.withDescription("The port to listen on; 0 finds one that is free"),
-      Flag.filter((port) => port >= 0 && port <= 65535, () => "--port takes a number from 0 to 65535"),
+      Flag.withDescription("The port to listen on. 0 selects a free port"),
+      Flag.filter((port) => port >= 0 && port <= 65535, () => "--port requires a number from 0 to 65535"),
       Flag.withDefault(8414)
     ),
     local: Flag.Boolean("local").pipe(
-      Flag.withDescription("Look also at servers on this machine and in its network, and by http"),
+      Flag.withDescription("Allow servers on this machine and in its network, and http"),
       Flag.withDefault(false)
     ),
     timeout
@@ -258,20 +266,20 @@ const page = Command.make(
   }, Effect.scoped)
 ).pipe(
   Command.withDescription(
-    "Serves a page on which one enters an issuer or an MCP server, and reads what check or doctor says. It takes no token, " +
-      "and looks at public https hosts only, unless started with --local. The same as JSON: /report?target=URL."
+    "Serves a web page that checks an issuer or an MCP server, like check and doctor. It accepts no token, and checks " +
+      "public https hosts only, unless --local is set. For JSON, request /report?target=URL."
   ),
-  Command.withShortDescription("The same in a browser"),
+  Command.withShortDescription("Check in a browser"),
   Command.withExamples([
-    { command: "effect-mcp-auth page", description: "Serve the page on this machine, for servers on the Internet" },
-    { command: "effect-mcp-auth page --local", description: "Look also at servers on this machine" }
+    { command: "effect-mcp-auth page", description: "Serve the page on this machine, for public servers" },
+    { command: "effect-mcp-auth page --local", description: "Allow servers on this machine as well" }
   ])
 )
 
 const subcommands = [check, doctor, decode, page] as const
 
-/** What the questions led to. */
-const again = Command.runWith(
+/** Runs the command that the answers select. */
+const runSelected = Command.runWith(
   Command.make("effect-mcp-auth").pipe(Command.withSubcommands(subcommands)),
   { version: "" }
 )
@@ -280,33 +288,35 @@ const bare = Command.make("effect-mcp-auth", {}, () =>
   Effect.gen(function*() {
     const { canPrompt } = yield* TerminalCapabilities.TerminalCapabilities
     if (!canPrompt) {
-      return yield* new Check.NotUsable({ detail: "what shall be looked at? Try effect-mcp-auth --help" })
+      return yield* new Check.InvalidInput({
+        detail: "missing command: check, doctor, decode or page. Run effect-mcp-auth --help"
+      })
     }
     const chosen = yield* Prompt.run(Prompt.Select({
-      message: "What shall be looked at?",
+      message: "What do you want to check?",
       choices: [
-        { title: "An authorization server: does it fit MCP?", value: "check" as const },
-        { title: "An MCP server: what is wrong with it?", value: "doctor" as const },
-        { title: "A token: what does it say?", value: "decode" as const },
-        { title: "I would rather have that as a page in my browser", value: "page" as const }
+        { title: "An authorization server: does it support MCP?", value: "check" as const },
+        { title: "An MCP server: does it have problems?", value: "doctor" as const },
+        { title: "A token: what does it contain?", value: "decode" as const },
+        { title: "Use a web page instead", value: "page" as const }
       ]
     }))
-    if (chosen === "decode" || chosen === "page") return yield* again([chosen])
+    if (chosen === "decode" || chosen === "page") return yield* runSelected([chosen])
     const questions = {
       check: "Its issuer, such as https://auth.example.com",
       doctor: "Its URL, such as https://todos.example.com/mcp"
     }
     const url = yield* Prompt.run(Prompt.String({ message: questions[chosen] }))
     yield* Console.log(`\n$ effect-mcp-auth ${chosen} ${url}\n`)
-    return yield* again([chosen, url.trim()])
+    return yield* runSelected([chosen, url.trim()])
   })).pipe(
     Command.withDescription(
-      "Which identity provider fits MCP, and what is wrong with my server? Called without a command it asks."
+      "Checks authorization servers, MCP servers and access tokens. Without a command it asks what to check."
     )
   )
 
 /**
- * All of it.
+ * The root command.
  *
  * @category commands
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * What the process will end with, unless something fails before.
+ * Holds the exit code of the process, unless the command fails first.
  *
  * @since 0.1.0
  */

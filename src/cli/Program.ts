@@ -1,5 +1,5 @@
 /**
- * The command, without the process around it: arguments in, an exit code out.
+ * Runs the command outside a process: takes arguments, and returns an exit code.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,8 @@ import { root } from "./Commands.ts"
 import { ExitCode } from "./ExitCode.ts"
 
 /**
- * What the command ends with: 0 it fits, 1 it does not, 2 that could not be told, 64 the command line is wrong.
+ * Runs the command and returns its exit code: 0 if every MUST passes, 1 if one fails, 2 if the check is inconclusive, 64 if the
+ * command line is invalid.
  *
  * @category runners
  * @since 0.1.0
@@ -25,8 +26,8 @@ export const run = (args: ReadonlyArray<string>, version: string) =>
       Effect.provideService(ExitCode, code),
       Effect.andThen(Ref.get(code)),
       Effect.catchTags({
-        Unreachable: (error) => Effect.as(Console.error(`effect-mcp-auth: cannot tell: ${error.message}`), 2),
-        NotUsable: (error) => Effect.as(Console.error(`effect-mcp-auth: ${error.message}`), 64)
+        Unreachable: (error) => Effect.as(Console.error(`effect-mcp-auth: inconclusive: ${error.message}`), 2),
+        InvalidInput: (error) => Effect.as(Console.error(`effect-mcp-auth: ${error.message}`), 64)
       }),
       Effect.catch((error) =>
         CliError.isCliError(error)

@@ -1,5 +1,5 @@
 /**
- * Tells what is being waited for, on standard error, and only to people.
+ * Shows the current step on standard error, at a terminal only.
  *
  * @since 0.1.0
  */
@@ -11,8 +11,8 @@ import * as Stream from "effect/Stream"
 import { sanitize } from "../protocol/RemoteText.ts"
 
 /**
- * Runs something that tells its steps. A step that takes a second appears in a line, with its time; the line is gone
- * afterwards. Where standard error is no terminal nothing appears.
+ * Runs an effect that reports its steps. Shows a step after one second, with its duration, and removes the line at the end.
+ * Shows nothing if standard error is not a terminal.
  *
  * @category combinators
  * @since 0.1.0

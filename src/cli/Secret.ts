@@ -1,5 +1,5 @@
 /**
- * Tokens from where they do not stay: standard input, or a question that is answered unseen.
+ * Reads tokens from standard input or from a hidden prompt, which keep no copy of them.
  *
  * @since 0.1.0
  */
@@ -9,23 +9,25 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
-import { NotUsable } from "../provider/check/Check.ts"
+import { InvalidInput } from "../provider/check/Check.ts"
 
 /**
- * Reads a token: `-` and nothing stand for standard input, which at a terminal is a question.
+ * Reads a token. `-` or no value reads standard input, which is a hidden prompt at a terminal.
  *
  * @category getters
  * @since 0.1.0
  */
 export const read = (given: Option.Option<Redacted.Redacted>) =>
-  Option.isSome(given) && Redacted.value(given.value) !== "-" ? Effect.succeed(clean(Redacted.value(given.value))) : ask
+  Option.isSome(given) && Redacted.value(given.value) !== "-"
+    ? Effect.succeed(toToken(Redacted.value(given.value)))
+    : readInput
 
-const ask = Effect.gen(function*() {
+const readInput = Effect.gen(function*() {
   const stdio = yield* Stdio.Stdio
   if (yield* stdio.stdinIsTerminal) {
     return yield* Effect.map(
-      Prompt.run(Prompt.Hidden({ message: "Access token (it is not shown)" })),
-      (token) => clean(Redacted.value(token))
+      Prompt.run(Prompt.Hidden({ message: "Access token (hidden)" })),
+      (token) => toToken(Redacted.value(token))
     )
   }
   const text = yield* stdio.stdin.pipe(
@@ -33,10 +35,10 @@ const ask = Effect.gen(function*() {
     Stream.limitBytes(64 * 1024, (): Stream.Stream<Uint8Array, "unreadable"> => Stream.fail("unreadable" as const)),
     Stream.decodeText,
     Stream.mkString,
-    Effect.mapError(() => new NotUsable({ detail: "standard input holds no token" }))
+    Effect.mapError(() => new InvalidInput({ detail: "standard input cannot be read, or is larger than 64 KiB" }))
   )
-  if (text.trim() === "") return yield* new NotUsable({ detail: "there is no token on standard input" })
-  return clean(text)
+  if (text.trim() === "") return yield* new InvalidInput({ detail: "standard input contains no token" })
+  return toToken(text)
 })
 
-const clean = (text: string): Redacted.Redacted => Redacted.make(text.trim().replace(/^Bearer +/i, ""))
+const toToken = (text: string): Redacted.Redacted => Redacted.make(text.trim().replace(/^Bearer +/i, ""))

@@ -1,6 +1,6 @@
 /**
- * Makes the one file of the command, `dist/cli.mjs`, and beside it the licences of what is in that file: they ask that
- * their text goes wherever the code goes.
+ * Bundles the command into `dist/cli.mjs`, and writes the licenses of the bundled packages next to it, as these licenses
+ * require.
  *
  * @since 0.1.0
  */
@@ -19,7 +19,7 @@ const { metafile } = await build({
   legalComments: "eof",
   logLevel: "warning",
   metafile: true,
-  // Some of what is bundled is CommonJS and asks for parts of Node.
+  // Some bundled packages are CommonJS and require built-in modules of Node.
   banner: {
     js:
       "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url)"
@@ -34,17 +34,17 @@ const folders = new Set(
   )
 )
 
-const noticeOf = (folder: string): string => {
+const makeNotice = (folder: string): string => {
   const { license, name, version } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"))
   const file = readdirSync(folder).find((_) => /^licen[cs]e/i.test(_))
-  if (file === undefined) throw new Error(`${name} has no licence text: it cannot be bundled`)
+  if (file === undefined) throw new Error(`${name} has no license text, so it cannot be bundled`)
   return `${name} ${version} (${license})\n\n${readFileSync(`${folder}/${file}`, "utf8").trim()}\n`
 }
 
 writeFileSync(
   "dist/cli.LICENSES.txt",
   [
-    "cli.mjs contains, besides effect-mcp-auth itself (see LICENSE), code of these packages.\n",
-    ...[...folders].sort().map(noticeOf)
+    "cli.mjs contains effect-mcp-auth (see LICENSE) and code of these packages.\n",
+    ...[...folders].sort().map(makeNotice)
   ].join(`\n${"-".repeat(80)}\n\n`)
 )

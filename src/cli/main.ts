@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * `effect-mcp-auth`.
+ * Starts the command `effect-mcp-auth`.
  *
  * @since 0.1.0
  */
@@ -26,7 +26,7 @@ Effect.gen(function*() {
 }).pipe(
   Effect.provide(Platform),
   NodeRuntime.runMain({
-    // 130: ended by Ctrl-C.
+    // 130 is the exit code after Ctrl-C.
     teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) ? Number(exit.value) : 130)
   })
 )

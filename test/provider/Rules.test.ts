@@ -31,9 +31,9 @@ describe.each(Object.entries(sets))("%s", (_name, rules) => {
 
   it.each(all)("$id: the level is that of the sentence, or said to be ours", (rule) => {
     for (const revision of Rule.revisions) {
-      const level = Rule.levelOf(rule, revision)
+      const level = Rule.getLevel(rule, revision)
       if (level === undefined) continue
-      const sentence = Rule.sentenceOf(rule, revision)
+      const sentence = Rule.getSentence(rule, revision)
       assert.isNotEmpty(sentence)
       if (rule.derived !== true) assert.match(sentence, words[level], revision)
     }

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { AddressGuard } from "effect-mcp-auth/host"
-import { AccessToken, Check, Doctor, type Report } from "effect-mcp-auth/provider"
+import { Check, Doctor, type Report, TokenReport } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
-import { kindOf } from "../../src/provider/probe/DetectKind.ts"
+import { detectKind } from "../../src/provider/probe/DetectKind.ts"
 
 const url = "https://hostile.test/mcp"
 const length = 1_000_000
@@ -44,13 +44,13 @@ describe("a hostile MCP server", () => {
   ])("[T-AUD-40a] does not keep doctor busy with %s", ([, answer]) =>
     Effect.gen(function*() {
       const report = yield* asking(Doctor.run(url), { "/mcp": answer })
-      assert.strictEqual(report.outcome, "does-not-fit")
+      assert.strictEqual(report.outcome, "fail")
     }), 15_000)
 
   it.effect("[T-AUD-40a] does not keep doctor busy with the name of its resource", () =>
     Effect.gen(function*() {
       const resource = `https://hostile.test${"/".repeat(length)}mcp`
-      const found = yield* asking(kindOf(new URL(url), "2026-07-28"), {
+      const found = yield* asking(detectKind(new URL(url), "2026-07-28"), {
         "/.well-known/oauth-protected-resource/mcp": () => Response.json({ resource }),
         "/mcp": () => Response.json({ jsonrpc: "2.0", id: 1 })
       })
@@ -65,7 +65,7 @@ describe("a hostile MCP server", () => {
         "/.well-known/oauth-protected-resource": () =>
           Response.json({ resource: url, authorization_servers: ["https://€.test/€"] })
       })
-      assert.strictEqual(report.outcome, "does-not-fit")
+      assert.strictEqual(report.outcome, "fail")
     }))
 
   it.effect("the first event of a stream that stays open is the answer", () =>
@@ -84,7 +84,7 @@ describe("a hostile MCP server", () => {
           { headers: { "content-type": events } }
         )
       }
-      const found = yield* asking(kindOf(new URL(url), "2026-07-28"), { "/mcp": open })
+      const found = yield* asking(detectKind(new URL(url), "2026-07-28"), { "/mcp": open })
       assert.deepStrictEqual(found, { _tag: "Kind", kind: "mcp-server" })
     }))
 })
@@ -117,10 +117,10 @@ describe("a public server that names hosts of the network", () => {
     Effect.gen(function*() {
       const doctor = yield* others(Doctor.run("https://hostile.test/mcp"), "https://hostile.test")
       assert.deepStrictEqual(doctor.asked, [])
-      assert.include(doctor.report, "to which a public server may not lead")
+      assert.include(doctor.report, "which a public server must not name")
       const check = yield* others(Check.run("https://hostile.test"), "https://hostile.test")
       assert.deepStrictEqual(check.asked, [])
-      assert.include(check.report, "to which a public server may not lead")
+      assert.include(check.report, "which a public server must not name")
     }).pipe(Effect.provide(publicHost)))
 
   it.effect("a server of the network itself may name others there", () =>
@@ -136,7 +136,7 @@ describe("a hostile document", () => {
   it("[T-AUD-40d] that nests deeply does not crash check", () => {
     const deep = `${"[".repeat(20_000)}${"]".repeat(20_000)}`
     const check = (metadata: string, jwks?: unknown) =>
-      Check.judgeDocuments([{ name: "saved.json", text: metadata }], { now: 0, jwks })
+      Check.checkDocuments([{ name: "saved.json", text: metadata }], { now: 0, jwks })
     assert.match(String(check(`{"issuer":"https://a.test","jwks_uri":${deep}}`)), /nests too deeply/)
     const report = check(`{"issuer":"https://a.test"}`, JSON.parse(`{"keys":[{"kty":${deep}}]}`))
     assert.ok("findings" in report)
@@ -148,8 +148,8 @@ describe("a hostile token", () => {
   const token = Redacted.make([`{"alg":"ES256"}`, nested, "x"].map((_) => btoa(_).replace(/=+$/, "")).join("."))
 
   it("[T-AUD-40b] that nests deeply can be described and checked", () => {
-    assert.include(AccessToken.describe(token, 0), "nested too deeply")
-    const report = AccessToken.judge(token, { resource: url, now: 0 })
-    assert.strictEqual(report.outcome, "does-not-fit")
+    assert.include(TokenReport.describe(token, 0), "nested too deeply")
+    const report = TokenReport.make(token, { resource: url, now: 0 })
+    assert.strictEqual(report.outcome, "fail")
   })
 })

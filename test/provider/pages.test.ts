@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted } from "effect"
 import { AuthError, type Profile } from "effect-mcp-auth"
-import { Check, type Fact, Facts, Profiles } from "effect-mcp-auth/provider"
+import { Check, Facts, Profiles } from "effect-mcp-auth/provider"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { markdownTable } from "../../src/cli/format/markdownTable.ts"
 import { rows } from "./rows.ts"
 
 // The pages of examples/providers say in prose what the facts and the profiles say as data. What can be compared is
@@ -48,10 +49,10 @@ const sections = (text: string): ReadonlyMap<string, string> =>
     })
   )
 
-const answers: Readonly<Record<Fact.Answer, string>> = {
+const answers: Readonly<Record<Facts.Support, string>> = {
   yes: "yes",
-  setting: "once it is switched on",
-  guarded: "with a credential or a prior registration only",
+  setting: "if enabled",
+  guarded: "only with a credential or a prior registration",
   experimental: "experimental",
   no: "no",
   unknown: "not known"
@@ -59,17 +60,12 @@ const answers: Readonly<Record<Fact.Answer, string>> = {
 
 const bounds: Readonly<Record<Profile.Profile["boundTo"], string>> = {
   resource: "the resource",
-  project: "a project, all of whose servers accept it",
-  client: "the client that obtained it, at whichever server it uses it"
+  project: "a project, whose servers all accept it",
+  client: "the client that obtained it, at every server"
 }
 
-const table = (head: ReadonlyArray<string>, lines: ReadonlyArray<ReadonlyArray<string>>): string =>
-  [head, head.map(() => "---"), ...lines]
-    .map((cells) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`)
-    .join("\n")
-
 /** The newest document of each kind. */
-const newest = (fact: Fact.Fact): ReadonlyArray<Fact.Document> =>
+const newest = (fact: Facts.Fact): ReadonlyArray<Facts.ObservedDocument> =>
   (["oauth-authorization-server", "openid-configuration"] as const).flatMap((kind) =>
     fact.documents.filter((document) => document.kind === kind && document.complete)
       .sort((a, b) => b.observed.localeCompare(a.observed))
@@ -77,56 +73,56 @@ const newest = (fact: Fact.Fact): ReadonlyArray<Fact.Document> =>
   )
 
 /** What the command says of an own server nobody knows; this is what it says of the documents that others saw. */
-const verdict = (fact: Fact.Fact, issuer: string): string => {
+const verdict = (fact: Facts.Fact, issuer: string): string => {
   const documents = newest(fact)
   const command = `\`\`\`sh\nnpx effect-mcp-auth check ${issuer}\n\`\`\``
   const list = "[the list of providers](../../PROVIDERS.md)"
   if (documents.length === 0) {
-    return `${command}\n\nIt asks your own server. No metadata document is on record here; ${list} says what else is known.`
+    return `${command}\n\nThe command checks your server. No metadata document of this provider was observed; see ${list}.`
   }
-  const { findings, summary } = Check.judgeFact(fact, documents, { now: 0 })
-  const failed = findings.filter(({ level, verdict }) => verdict === "failed" && level !== "MAY")
+  const { findings, summary } = Check.checkFact(fact, documents, { now: 0 })
+  const failed = findings.filter(({ level, verdict }) => verdict === "fail" && level !== "MAY")
   return [
     command,
-    `It asks your own server. Of the metadata that others saw (${
+    `The command checks your server. For the metadata that were observed in ${
       documents[0]!.observed
-    }, see ${list}) it says, by the rules ` +
-    `of MCP 2026-07-28: _${summary}._`,
-    table(
-      ["", "rule", "what it found", "what to change"],
+    } (see ${list}), the ` +
+    `result against MCP 2026-07-28 is: _${summary}._`,
+    markdownTable(
+      ["", "rule", "finding", "what to change"],
       failed.map(({ change = "", level, rule, why }) => [level, `\`${rule}\``, why, change])
     )
   ].join("\n\n")
 }
 
-const kinds: Readonly<Record<Fact.Fact["evidence"][number]["kind"], string>> = {
-  run: "run here",
-  token: "a real token",
+const kinds: Readonly<Record<Facts.Fact["evidence"][number]["kind"], string>> = {
+  run: "run by the tests",
+  token: "an observed token",
   documentation: "documentation",
   code: "public code",
   document: "its metadata",
   unconfirmed: "not confirmed"
 }
 
-const known = (fact: Fact.Fact, profile: Profile.Profile | undefined): string => {
+const known = (fact: Facts.Fact, profile: Profile.Profile | undefined): string => {
   const { tokens } = fact
   const format = { jwt: "JWT", opaque: "opaque", both: "JWT or opaque", unknown: "not known" }[tokens.format]
   return [
-    table(["as of", fact.asOf], [
+    markdownTable(["as of", fact.asOf], [
       ["profile", fact.profile === null ? "none" : `\`Profiles.${fact.profile}\``],
       ["confirmed", profile === undefined ? "no profile" : profile.confirmed ? "yes" : "**no**"],
       ["known from", fact.evidence.map(({ kind, source }) => `${kinds[kind]}: ${source}`).join("; ")],
       ["access tokens", tokens.note === "" ? format : `${format}: ${tokens.note}`],
-      ["header `typ`", tokens.typ ?? "none, or not known"],
+      ["header `typ`", tokens.typ ?? "none or not known"],
       ["signed with", tokens.algorithms.length === 0 ? "not known" : tokens.algorithms.join(", ")],
       ["`iss`", tokens.issuer ?? "none"],
       ["`aud`", tokens.audience],
       ["bound to", profile === undefined ? bounds.resource : bounds[profile.boundTo]],
       ["scopes", tokens.scopes],
       ["client", tokens.clientId ?? "not named"],
-      ["`sub` without a person", tokens.subjectOfPrograms ?? "not known"],
+      ["`sub` without a user", tokens.machineSubject ?? "not known"],
       ["the parameter `resource`", answers[fact.resourceIndicators]],
-      ["clients register themselves", answers[fact.dynamicRegistration]],
+      ["dynamic client registration", answers[fact.dynamicRegistration]],
       ["client metadata documents", answers[fact.clientIdMetadataDocuments]],
       ["introspection", answers[fact.introspection]]
     ]),
@@ -166,7 +162,7 @@ const shown = new Set(["audience", "token-type", "id-token", "tenant"])
 
 describe.each(Object.entries(pages))("the page of %s", (id, file) => {
   const path = join(folder, file)
-  const fact = Facts.of(id)!
+  const fact = Facts.get(id)!
   const read = () => sections(readFileSync(path, "utf8"))
   const profile = fact.profile === null ? undefined : profileIn(read().get("The server") ?? "", fact.profile)
   const issuer = profile?.issuer ?? "http://localhost:8080"
@@ -234,10 +230,10 @@ describe.each(Object.entries(pages))("the page of %s", (id, file) => {
 describe("the list of pages", () => {
   const path = join(folder, "README.md")
   const list = (): string =>
-    table(
+    markdownTable(
       ["provider", "tokens", "bound to", "registration", "client documents", "confirmed"],
       Object.entries(pages).map(([id, file]) => {
-        const fact = Facts.of(id)!
+        const fact = Facts.get(id)!
         const server = sections(readFileSync(join(folder, file), "utf8")).get("The server")!
         const profile = fact.profile === null ? undefined : profileIn(server, fact.profile)
         return [

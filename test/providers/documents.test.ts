@@ -4,18 +4,18 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { Check, type Fact, Facts, type Report, Rule } from "effect-mcp-auth/provider"
+import { Check, Facts, type Report, Rule } from "effect-mcp-auth/provider"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import * as ProviderList from "../../src/cli/format/ProviderList.ts"
+import * as ProviderList from "../../src/cli/format/providerList.ts"
 import { run } from "../cli/run.ts"
 
 type Metadata = Readonly<Record<string, unknown>>
 
 interface Saved {
-  readonly fact: Fact.Fact
-  readonly document: Fact.Document
+  readonly fact: Facts.Fact
+  readonly document: Facts.ObservedDocument
   readonly file: string
   /** By which a client would have come to it. */
   readonly issuer: string
@@ -38,8 +38,8 @@ const reports = (issuer: string, files: ReadonlyArray<string>) => {
   })
 }
 
-const issuerOf = (document: Fact.Document, metadata: Metadata): string =>
-  document.issuer === "same" ? String(metadata["issuer"]) : Check.issuerOf(document).replace("{host}", "localhost")
+const issuerOf = (document: Facts.ObservedDocument, metadata: Metadata): string =>
+  document.issuer === "same" ? String(metadata["issuer"]) : Check.getIssuer(document).replace("{host}", "localhost")
 
 /** By the URL at which it stood, of which a file says nothing. */
 const ofPlace = ["rfc8414-document", "openid-document"]
@@ -53,23 +53,23 @@ const agrees = ({ document, fact, file, issuer }: Saved) =>
     for (const revision of Rule.revisions) {
       const findings = new Map(told[revision].findings.map((_) => [_.rule, _]))
       const known = told[revision].provider === fact.name
-      for (const { rule, verdict } of Check.judgeFact(fact, [document], { now: 0, revision }).findings) {
-        if (verdict === "skipped" || verdict === "unknown" || deployed.includes(rule)) continue
+      for (const { rule, verdict } of Check.checkFact(fact, [document], { now: 0, revision }).findings) {
+        if (verdict === "skipped" || verdict === "inconclusive" || deployed.includes(rule)) continue
         if (!known && ofProvider.includes(rule)) continue
         if (ofPlace.includes(rule) && findings.get(rule)?.verdict === "skipped") continue
         assert.strictEqual(findings.get(rule)?.verdict, verdict, `${rule} of ${file}, ${revision}`)
         findings.delete(rule)
       }
       // Whoever runs a server says what it is called; an excerpt lacks what is not in it.
-      const more = [...findings.values()].filter((_) => _.level === "MUST" && _.verdict === "failed").map((_) => _.rule)
+      const more = [...findings.values()].filter((_) => _.level === "MUST" && _.verdict === "fail").map((_) => _.rule)
       if (document.complete) assert.deepStrictEqual(more.filter((_) => !deployed.includes(_)), [], file)
     }
   })
 
 /** All documents of a provider that the list goes by: the verdict is the list's. */
-const fits = (fact: Fact.Fact, saved: ReadonlyArray<Saved>) =>
+const fits = (fact: Facts.Fact, saved: ReadonlyArray<Saved>) =>
   Effect.gen(function*() {
-    const documents = ProviderList.documentsOf(fact)
+    const documents = ProviderList.getDocuments(fact)
     // Of several tenants that were seen, one of which there is every document.
     const tenants = [...new Set(saved.map(({ issuer }) => issuer))].map((issuer) =>
       documents.flatMap((document) => saved.find((_) => _.document === document && _.issuer === issuer) ?? [])
@@ -77,25 +77,25 @@ const fits = (fact: Fact.Fact, saved: ReadonlyArray<Saved>) =>
     const tenant = tenants.find(({ length }) => length === documents.length)
     assert.isDefined(tenant, `${fact.id}: no file for a document`)
     const told = yield* reports(tenant![0]!.issuer, tenant!.map(({ file }) => file))
-    const listed = ProviderList.entryOf(fact)
-    const checked = ProviderList.entryOf(fact, told)
+    const listed = ProviderList.makeEntry(fact)
+    const checked = ProviderList.makeEntry(fact, told)
     for (const revision of Rule.revisions) {
       // Which documents a provider does not have, files cannot tell: only who is recognized is known for it.
       if (fact.absent !== undefined && told[revision].provider !== fact.name && revision === "2025-06-18") continue
-      assert.strictEqual(checked.fit[revision], listed.fit[revision], `${fact.id}, ${revision}`)
+      assert.strictEqual(checked.supports[revision], listed.supports[revision], `${fact.id}, ${revision}`)
     }
-    const reasons = (because: string) => because.split(/; |, /).filter((_) => !deployed.includes(_))
-    assert.deepStrictEqual(reasons(checked.because), reasons(listed.because), fact.id)
+    const reasons = (needs: string) => needs.split(/; |, /).filter((_) => !deployed.includes(_))
+    assert.deepStrictEqual(reasons(checked.needs), reasons(listed.needs), fact.id)
   })
 
 const whole = Facts.all.filter((fact) => {
-  const documents = ProviderList.documentsOf(fact)
+  const documents = ProviderList.getDocuments(fact)
   return documents.length > 0 && documents.every((_) => _.complete)
 })
 
 /** A document of which the fact would be written down as it is. */
-const rebuilt = (document: Fact.Document): Metadata => {
-  const own = Check.issuerOf(document).replace(/\{[a-z]+\}/g, "acme")
+const rebuilt = (document: Facts.ObservedDocument): Metadata => {
+  const own = Check.getIssuer(document).replace(/\{[a-z]+\}/g, "acme")
   const issuer = { same: own, template: own.replace("common", "{tenantid}"), other: "https://auth.example.com" }
   const members = {
     issuer: issuer[document.issuer],
@@ -117,7 +117,7 @@ const rebuilt = (document: Fact.Document): Metadata => {
 }
 
 describe("documents as the facts describe them", () => {
-  const withFiles = <A>(fact: Fact.Fact, use: (saved: ReadonlyArray<Saved>) => Effect.Effect<A>) =>
+  const withFiles = <A>(fact: Facts.Fact, use: (saved: ReadonlyArray<Saved>) => Effect.Effect<A>) =>
     Effect.acquireUseRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "effect-mcp-auth-documents-"))),
       (folder) =>
@@ -150,8 +150,8 @@ describe.skipIf(folder === undefined)(
     const servers = files.filter(({ metadata }) => metadata["issuer"] !== undefined)
 
     /** A fact is about a document if all that was written down is so. */
-    const isAbout = (document: Fact.Document, metadata: Metadata): boolean => {
-      const pattern = Check.issuerOf(document).replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{[a-z]+\}/g, "[^/]+")
+    const isAbout = (document: Facts.ObservedDocument, metadata: Metadata): boolean => {
+      const pattern = Check.getIssuer(document).replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{[a-z]+\}/g, "[^/]+")
       const scopes = metadata["scopes_supported"]
       return (document.issuer !== "same" || new RegExp(`^${pattern}/?$`).test(String(metadata["issuer"]))) &&
         (document.issuer === "template") === String(metadata["issuer"]).includes("{") &&

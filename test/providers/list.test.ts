@@ -3,10 +3,10 @@ import { Effect } from "effect"
 import { Facts } from "effect-mcp-auth/provider"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import * as ProviderList from "../../src/cli/format/ProviderList.ts"
+import * as ProviderList from "../../src/cli/format/providerList.ts"
 import { markdown } from "./list.ts"
 
-const fitOf = (id: string) => ProviderList.entryOf(Facts.of(id)!).fit
+const getSupport = (id: string) => ProviderList.makeEntry(Facts.get(id)!).supports
 
 it.live("PROVIDERS.md is what facts and running servers say (npm run providers writes it)", () =>
   Effect.gen(function*() {
@@ -15,20 +15,20 @@ it.live("PROVIDERS.md is what facts and running servers say (npm run providers w
   }))
 
 it.each([
-  { id: "cognito", fit: "does not", before: "with a setting" },
-  { id: "entra", fit: "does not", before: "does not" },
-  { id: "okta", fit: "with a setting", before: "with a setting" },
-  { id: "okta-org", fit: "does not", before: "does not" },
-  { id: "vercel", fit: "not seen", before: "not seen" },
-  { id: "keycloak", fit: "with a setting", before: "with a setting" },
-  { id: "authkit", fit: "with a setting", before: "with a setting" },
-  { id: "zitadel", fit: "with a setting", before: "with a setting" },
-  { id: "gitlab", fit: "does not", before: "does not" },
-  { id: "hydra", fit: "with a setting", before: "with a setting" },
-  { id: "linear-mcp", fit: "for itself", before: "for itself" },
-  { id: "pingone", fit: "not seen", before: "with a setting" },
-  { id: "clerk", fit: "not seen", before: "not seen" }
-])("$id: $fit today, $before in 2025-06-18", ({ before, fit, id }) => {
-  assert.strictEqual(fitOf(id)["2026-07-28"], fit)
-  assert.strictEqual(fitOf(id)["2025-06-18"], before)
+  { id: "cognito", supports: "no", before: "with setup" },
+  { id: "entra", supports: "no", before: "no" },
+  { id: "okta", supports: "with setup", before: "with setup" },
+  { id: "okta-org", supports: "no", before: "no" },
+  { id: "vercel", supports: "unknown", before: "unknown" },
+  { id: "keycloak", supports: "with setup", before: "with setup" },
+  { id: "authkit", supports: "with setup", before: "with setup" },
+  { id: "zitadel", supports: "with setup", before: "with setup" },
+  { id: "gitlab", supports: "no", before: "no" },
+  { id: "hydra", supports: "with setup", before: "with setup" },
+  { id: "linear-mcp", supports: "own server only", before: "own server only" },
+  { id: "pingone", supports: "unknown", before: "with setup" },
+  { id: "clerk", supports: "unknown", before: "unknown" }
+])("$id: $supports today, $before in 2025-06-18", ({ before, id, supports }) => {
+  assert.strictEqual(getSupport(id)["2026-07-28"], supports)
+  assert.strictEqual(getSupport(id)["2025-06-18"], before)
 })

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { Check, Facts, type Report, type Rule } from "effect-mcp-auth/provider"
 import { FetchHttpClient } from "effect/http"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
-import * as ProviderList from "../../src/cli/format/ProviderList.ts"
+import * as ProviderList from "../../src/cli/format/providerList.ts"
 import * as BetterAuth from "./betterAuth.ts"
 
 const scopes = ["create:todos", "read:todos"]
@@ -24,5 +24,5 @@ export const markdown: Effect.Effect<string> = Effect.gen(function*() {
     "oidc-provider": yield* reports(oidcProvider.issuer),
     "better-auth": yield* reports(betterAuth.issuer)
   }
-  return ProviderList.toMarkdown(Facts.all.map((fact) => ProviderList.entryOf(fact, live[fact.id])))
+  return ProviderList.toMarkdown(Facts.all.map((fact) => ProviderList.makeEntry(fact, live[fact.id])))
 }).pipe(Effect.scoped)

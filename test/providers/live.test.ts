@@ -5,7 +5,7 @@ import { Facts } from "effect-mcp-auth/provider"
 import { readFileSync } from "node:fs"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
 import { start } from "../../examples/shared/test/Program.ts"
-import * as ProviderList from "../../src/cli/format/ProviderList.ts"
+import * as ProviderList from "../../src/cli/format/providerList.ts"
 import { runs } from "../program.ts"
 import * as BetterAuth from "./betterAuth.ts"
 import { Glewlwyd, layer as glewlwyd } from "./glewlwyd.ts"
@@ -19,11 +19,11 @@ const lineOf = (name: string): ReadonlyArray<string> =>
   list.find((line) => line.startsWith(`| ${name} `))!.split("|").slice(1, -1).map((_) => _.trim())
 
 const agrees = Effect.fnUntraced(function*(id: string, issuer: string) {
-  const fact = Facts.of(id)!
-  const { because, fit } = ProviderList.entryOf(fact, yield* reports(issuer))
+  const fact = Facts.get(id)!
+  const { needs, supports } = ProviderList.makeEntry(fact, yield* reports(issuer))
   const [, newest, middle, oldest] = lineOf(fact.name)
-  assert.deepStrictEqual(fit, { "2026-07-28": newest, "2025-11-25": middle, "2025-06-18": oldest })
-  assert.strictEqual(because, lineOf(fact.name).at(-1))
+  assert.deepStrictEqual(supports, { "2026-07-28": newest, "2025-11-25": middle, "2025-06-18": oldest })
+  assert.strictEqual(needs, lineOf(fact.name).at(-1))
 })
 
 describe("a server that runs gets the verdict of the list", () => {

@@ -38,7 +38,7 @@ describe("every public export", () => {
 describe("what people call", () => {
   const called = new Set(["layers", "profiles", "testing", "assertions", "checks"])
   /** Parts of what others put together, and what is done to the list of providers. */
-  const parts = ["Discovery.layer", "JwkSet.layer", "Check.judgeFact"]
+  const parts = ["Discovery.layer", "JwkSet.layer", "Check.checkFact"]
   /** Modules of which every constructor and combinator is for people. */
   const modules = new Set(["Audience", "TokenType", "TokenVerifier", "DpopClient", "SigningKey", "McpAuthFetch"])
   const all = entries.flatMap(({ pages }) => pages.flatMap((page) => page.items.map((item) => ({ item, page }))))

@@ -9,7 +9,10 @@ import type { AuthorizationServer } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { format, inspect } from "node:util"
-import * as ReportFormat from "../../src/cli/format/ReportFormat.ts"
+import { toJson } from "../../src/cli/format/json.ts"
+import { toJunit } from "../../src/cli/format/junit.ts"
+import { toMarkdown } from "../../src/cli/format/markdown.ts"
+import { toTable } from "../../src/cli/format/table.ts"
 import { active, resource, start, world } from "../verification/introspection/answers.ts"
 
 /** An ESC sequence, a C1 control, a forged log line, bidirectional controls, a line separator and a lone surrogate. */
@@ -178,7 +181,7 @@ describe("every error", () => {
     new AuthError.AuthConfigError({ reason: "malformed", option: attack, fix: attack.repeat(1_000) }),
     new AuthError.InsufficientScope({ reason: "missing-scope", required: [attack] }),
     new Check.Unreachable({ url: attack, detail: attack }),
-    new Check.NotUsable({ detail: attack })
+    new Check.InvalidInput({ detail: attack })
   ]
   it.each(errors.map((error) => [error.name, error] as const))(
     "[T-AUD-14d] %s has a safe message of one line",
@@ -197,13 +200,13 @@ describe("a report", () => {
     provider: attack,
     revision: "2026-07-28",
     at: "2026-11-30T00:00:00.000Z",
-    outcome: "does-not-fit",
+    outcome: "fail",
     summary: attack,
     findings: [{
       rule: "rule",
       title: attack,
       level: "MUST",
-      verdict: "failed",
+      verdict: "fail",
       why: attack,
       change: attack,
       standard: attack,
@@ -215,9 +218,9 @@ describe("a report", () => {
   } as unknown as Report.Report
 
   it.each([
-    ["table", () => ReportFormat.toTable(report, { color: false, width: 80, verbose: true })],
-    ["Markdown", () => ReportFormat.toMarkdown(report)],
-    ["JUnit", () => ReportFormat.toJunit(report)]
+    ["table", () => toTable(report, { color: false, width: 80, verbose: true })],
+    ["Markdown", () => toMarkdown(report)],
+    ["JUnit", () => toJunit(report)]
   ])("[T-AUD-14e] is safe as %s, also when it comes from a file", (_, write) => {
     const text = write()
     assert.notMatch(text, unsafe)
@@ -241,18 +244,18 @@ describe("a report", () => {
           code_challenge_methods_supported: [hostile],
           scopes_supported: [hostile]
         })
-        const made = Check.judgeDocuments([{ name: hostile, text: document }], {
+        const made = Check.checkDocuments([{ name: hostile, text: document }], {
           issuer: `https://a.test/${hostile}`,
           jwks: { keys: [{ kty: hostile, kid: hostile, alg: hostile, use: hostile }] },
           now: start * 1000,
           revision: "2026-07-28"
         })
-        if (made instanceof Check.NotUsable) return assert.notMatch(made.message, unsafe)
+        if (made instanceof Check.InvalidInput) return assert.notMatch(made.message, unsafe)
         const texts = [
-          ReportFormat.toTable(made, { color: false, width: 80, verbose: true }),
-          ReportFormat.toMarkdown(made),
-          ReportFormat.toJunit(made),
-          ReportFormat.toJson(made)
+          toTable(made, { color: false, width: 80, verbose: true }),
+          toMarkdown(made),
+          toJunit(made),
+          toJson(made)
         ]
         for (const text of texts) assert.notMatch(text, unsafe)
       })

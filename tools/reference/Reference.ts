@@ -5,6 +5,7 @@
 import ts from "@typescript/typescript6"
 import { readFileSync } from "node:fs"
 import { join, relative } from "node:path"
+import { markdownTable } from "../../src/cli/format/markdownTable.ts"
 
 /** A doc comment, taken apart. */
 export interface Doc {
@@ -335,11 +336,14 @@ const pageOf = (entry: EntryPoint, page: Page): string => {
     `[All modules](../README.md) · [source](../../${page.source})`,
     "",
     ...(page.items.length < 2 ? [] : [
-      "| | kind | |",
-      "| --- | --- | --- |",
-      ...order.flatMap((category) =>
-        categories.get(category)!.map((it) =>
-          `| [${it.name}](#${anchor(it.name)}) | ${it.kind} | ${firstSentence(it.doc?.summary ?? "")} |`
+      markdownTable(
+        ["", "kind", ""],
+        order.flatMap((category) =>
+          categories.get(category)!.map((it) => [
+            `[${it.name}](#${anchor(it.name)})`,
+            it.kind,
+            firstSentence(it.doc?.summary ?? "")
+          ])
         )
       ),
       ""
@@ -365,12 +369,13 @@ const indexOf = (entries: ReadonlyArray<EntryPoint>): string =>
       `## ${entry.specifier}`,
       "",
       ...indent(entry.doc?.summary ?? ""),
-      "| | |",
-      "| --- | --- |",
-      ...entry.pages.map((page) => {
-        const summary = page.namespace ? page.doc?.summary : page.items[0]?.doc?.summary
-        return `| [${page.name}](${entry.folder}/${page.name}.md) | ${firstSentence(summary ?? "")} |`
-      }),
+      markdownTable(
+        ["", ""],
+        entry.pages.map((page) => {
+          const summary = page.namespace ? page.doc?.summary : page.items[0]?.doc?.summary
+          return [`[${page.name}](${entry.folder}/${page.name}.md)`, firstSentence(summary ?? "")]
+        })
+      ),
       ""
     ])
   ].join("\n").trimEnd() + "\n"

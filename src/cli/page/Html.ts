@@ -1,5 +1,5 @@
 /**
- * The page as one document: style and program stand in it, and its policy admits these two texts and nothing else.
+ * The page as one document with its style and its program. Its policy allows these two texts and nothing else.
  *
  * @since 0.1.0
  */
@@ -18,7 +18,7 @@ const icon = "data:image/svg+xml," + encodeURIComponent(
 )
 
 /**
- * The `Content-Security-Policy` that belongs to the page.
+ * The `Content-Security-Policy` of the page.
  *
  * @category constants
  * @since 0.1.0
@@ -41,7 +41,7 @@ const revisionOptions = revisions.map((revision, index) =>
 ).join("")
 
 /**
- * The document.
+ * Creates the document.
  *
  * @category constructors
  * @since 0.1.0
@@ -54,15 +54,15 @@ export const document = ({ local }: { readonly local: boolean }): string =>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
-<title>Does it fit MCP?</title>
+<title>MCP authorization check</title>
 <link rel="icon" href="${icon}">
 <style>${style}</style>
 </head>
 <body>
 <header>
-<h1>Does it fit MCP?</h1>
-<p class="aside">Asks an authorization server or an MCP server what clients would ask it, and says for each rule of the
-standards whether it is kept and what to change.</p>
+<h1>MCP authorization check</h1>
+<p class="aside">Sends an authorization server or an MCP server the requests that MCP clients send. Reports for each rule of the
+standards whether it passes, and what to change.</p>
 </header>
 <main>
 <form id="form" action="report" method="get" novalidate>
@@ -71,28 +71,28 @@ standards whether it is kept and what to change.</p>
  required aria-describedby="hint problem" placeholder="https://auth.example.com">
 <p class="hint" id="hint">${
     local
-      ? "Servers on this machine and in its network are asked, too."
-      : "Public hosts only, by https. No token is needed, and none is taken."
+      ? "Servers on this machine and in its network are allowed."
+      : "Public https hosts only. Do not enter a token."
   }</p>
 <fieldset>
-<legend>What is it?</legend>
-<label><input type="radio" name="kind" value="auto" checked> Find out</label>
+<legend>Kind of server</legend>
+<label><input type="radio" name="kind" value="auto" checked> Detect</label>
 <label><input type="radio" name="kind" value="authorization-server"> Authorization server</label>
 <label><input type="radio" name="kind" value="mcp-server"> MCP server</label>
 </fieldset>
 <div class="row">
 <label for="spec">Revision of MCP
 <select id="spec" name="spec">${revisionOptions}</select></label>
-<button id="look" type="submit">Look</button>
+<button id="check" type="submit">Check</button>
 </div>
 </form>
 <p id="status" role="status" aria-live="polite"></p>
 <p id="problem" role="alert" hidden></p>
-<noscript><p class="hint">Without scripts the report comes as JSON.</p></noscript>
+<noscript><p class="hint">Without scripts the report is JSON.</p></noscript>
 <section id="result" tabindex="-1" aria-labelledby="subject" hidden></section>
 </main>
 <footer>
-<p>effect-mcp-auth. Nothing is registered, nobody signs in, nothing is kept.</p>
+<p>effect-mcp-auth. The check registers no client, signs in no user and stores nothing.</p>
 </footer>
 <script>${script}</script>
 </body>

@@ -1,5 +1,5 @@
 /**
- * The server behind the check page: the page itself at `/`, reports at `/report`.
+ * The server of the check page: serves the page at `/` and reports at `/report`.
  *
  * @since 0.1.0
  */
@@ -18,8 +18,8 @@ import type * as Scope from "effect/Scope"
 import { lookup } from "node:dns"
 import { createServer } from "node:http"
 import * as AddressGuard from "../../outbound/AddressGuard.ts"
-import { NotUsable } from "../../provider/check/Check.ts"
-import * as ReportFormat from "../format/ReportFormat.ts"
+import { InvalidInput } from "../../provider/check/Check.ts"
+import { toJson } from "../format/json.ts"
 import * as Html from "./Html.ts"
 import * as LookUp from "./LookUp.ts"
 
@@ -29,16 +29,16 @@ import * as LookUp from "./LookUp.ts"
  */
 export interface Options extends LookUp.Options {
   readonly host: string
-  /** 0 for one that is free. */
+  /** 0 selects a free port. */
   readonly port: number
-  /** How names become addresses. */
+  /** Resolves host names. Default: the lookup of Node. */
   readonly lookup?: AddressGuard.Lookup | undefined
 }
 
 const statuses: Readonly<Record<LookUp.NoReport["reason"], number>> = {
-  "not-usable": 400,
+  "invalid-input": 400,
   "not-public": 403,
-  elsewhere: 403,
+  "foreign-page": 403,
   busy: 429,
   unreachable: 502,
   timeout: 504
@@ -52,7 +52,7 @@ const headers = {
   "cache-control": "no-store"
 }
 
-/** Look-ups at once: in all, and of one client. */
+/** Limits of concurrent checks: in total, and per client. */
 const limits = { all: 4, client: 1 }
 
 const json = (text: string, status = 200) =>
@@ -72,11 +72,10 @@ const plain = (status: number, text: string, more: Readonly<Record<string, strin
 const isLoopback = (host: string) => /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/.test(host)
 
 /**
- * Whether a request comes from the page, from an address bar or from a program. Pages of others could otherwise make a
- * browser look around in the network of whoever runs this, and with a name of their own that points here (DNS rebinding)
- * read what came of it.
+ * Whether a request comes from the page, from an address bar or from a program. Otherwise a foreign page could use the browser
+ * to explore the network of this machine, and read the reports through a host name that resolves to it (DNS rebinding).
  */
-const isWelcome = (request: HttpServerRequest.HttpServerRequest, local: boolean): boolean => {
+const isAllowed = (request: HttpServerRequest.HttpServerRequest, local: boolean): boolean => {
   const site = request.headers["sec-fetch-site"]
   if (site !== undefined && site !== "same-origin" && site !== "none") return false
   const { host } = request.headers
@@ -93,10 +92,10 @@ const makeApp = (options: Options) => {
     Effect.acquireUseRelease(
       Effect.suspend(() => {
         const own = running.get(client) ?? 0
-        // Behind a proxy everybody comes from this machine.
+        // Behind a proxy all clients have the address of this machine.
         if (all >= limits.all || (!isLoopback(client) && own >= limits.client)) {
           return Effect.fail(
-            new LookUp.NoReport({ reason: "busy", detail: "Other look-ups are under way. Try again in a few seconds" })
+            new LookUp.NoReport({ reason: "busy", detail: "Other checks are running. Try again in a few seconds" })
           )
         }
         all++
@@ -115,16 +114,16 @@ const makeApp = (options: Options) => {
 
   const report = (request: HttpServerRequest.HttpServerRequest, query: URLSearchParams) =>
     Effect.gen(function*() {
-      if (!isWelcome(request, options.local)) {
+      if (!isAllowed(request, options.local)) {
         return yield* new LookUp.NoReport({
-          reason: "elsewhere",
-          detail: "Pages of others may not look through this one. Open it by its own address"
+          reason: "foreign-page",
+          detail: "Another page sent this request. Open the check page at its address"
         })
       }
       const parsed = yield* LookUp.parse(query)
       const client = Option.getOrElse(request.remoteAddress, () => "unknown").replace(/^::ffff:/, "")
-      // Handlers run uninterruptibly: a look-up that nobody waits for any longer would go on.
-      return json(ReportFormat.toJson(yield* limited(client, Effect.interruptible(LookUp.run(parsed, options)))))
+      // Handlers run uninterruptibly, so a check would continue after its client disconnects.
+      return json(toJson(yield* limited(client, Effect.interruptible(LookUp.run(parsed, options)))))
     }).pipe(
       Effect.catchTag("NoReport", ({ detail, reason }) =>
         Effect.succeed(json(JSON.stringify({ error: reason, detail }, undefined, 2), statuses[reason])))
@@ -133,11 +132,11 @@ const makeApp = (options: Options) => {
   return Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
     const base = "http://page"
-    if (!URL.canParse(request.url, base)) return plain(400, "This is no path.")
+    if (!URL.canParse(request.url, base)) return plain(400, "The path is not valid.")
     const { pathname, searchParams } = new URL(request.url, base)
-    if (pathname !== "/" && pathname !== "/report") return plain(404, "There is nothing here: the page is at /")
+    if (pathname !== "/" && pathname !== "/report") return plain(404, "Not found. The page is at /")
     if (request.method !== "GET" && request.method !== "HEAD") {
-      return plain(405, "GET is all that is understood here.", { allow: "GET, HEAD" })
+      return plain(405, "The method must be GET or HEAD.", { allow: "GET, HEAD" })
     }
     if (pathname === "/report") return yield* report(request, searchParams)
     return HttpServerResponse.text(page, {
@@ -147,12 +146,12 @@ const makeApp = (options: Options) => {
   })
 }
 
-/** Reaches public addresses alone, unless it may reach all. */
+/** Creates a client that reaches public addresses only, unless `local` is set. */
 const clientFor = ({ local, lookup: given = lookup }: Options): Layer.Layer<HttpClient.HttpClient> =>
   Layer.effect(
     HttpClient.HttpClient,
     Effect.map(HttpClient.HttpClient, (client) =>
-      // Some servers turn away whoever does not say who asks.
+      // Some servers reject requests without a user agent.
       HttpClient.mapRequest(
         local ? client : AddressGuard.client(client),
         HttpClientRequest.setHeader("user-agent", "effect-mcp-auth")
@@ -162,20 +161,22 @@ const clientFor = ({ local, lookup: given = lookup }: Options): Layer.Layer<Http
   )
 
 /**
- * Serves the page until the scope closes, and gives its address.
+ * Serves the page until the scope closes, and returns its address.
  *
  * **Gotchas**
  *
- * With `local` whoever reaches the page reaches what this machine reaches: it then listens on loopback alone.
+ * With `local`, anyone who can open the page can send requests into the network of this machine. It then listens on loopback
+ * addresses only.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const serve = (options: Options): Effect.Effect<string, NotUsable, Scope.Scope> =>
+export const serve = (options: Options): Effect.Effect<string, InvalidInput, Scope.Scope> =>
   Effect.gen(function*() {
     if (options.local && !isLoopback(options.host)) {
-      return yield* new NotUsable({
-        detail: `--local would open this network to everybody who reaches ${options.host}: leave --host out, or --local`
+      return yield* new InvalidInput({
+        detail:
+          `--local with --host ${options.host} would open this network to other machines. Leave out --host or --local`
       })
     }
     const { host, port } = options
@@ -194,11 +195,11 @@ export const serve = (options: Options): Effect.Effect<string, NotUsable, Scope.
       Effect.catchTag("ServeError", ({ cause }) => {
         const code = (cause as { readonly code?: unknown } | undefined)?.code
         const why = code === "EADDRINUSE"
-          ? "is taken: --port 0 finds one that is free"
+          ? "is already in use. --port 0 selects a free port"
           : code === "EACCES"
-          ? "may not be used: choose one above 1023 with --port"
-          : `cannot be listened on (${String(code ?? "unknown")})`
-        return Effect.fail(new NotUsable({ detail: `${host}, port ${port}, ${why}` }))
+          ? "is not permitted. Select a port above 1023 with --port"
+          : `cannot be opened (${String(code ?? "unknown")})`
+        return Effect.fail(new InvalidInput({ detail: `${host}, port ${port}, ${why}` }))
       })
     )
     const { address } = yield* Effect.provide(HttpServer.HttpServer, context)

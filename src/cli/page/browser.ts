@@ -1,6 +1,6 @@
 /**
- * What runs in the browser: asks for the report and shows it. The function is sent as its text, so it may use nothing
- * around it; and it writes texts, never markup, so nothing that a server says becomes a part of the page.
+ * The program that runs in the browser: requests the report and shows it. The page contains the text of the function, so the
+ * function uses nothing outside itself. It writes text, never markup, so that no remote text becomes a part of the page.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,7 @@ export const program = (): void => {
   const form = byId<HTMLFormElement>("form")
   const target = byId<HTMLInputElement>("target")
   const spec = byId<HTMLSelectElement>("spec")
-  const button = byId<HTMLButtonElement>("look")
+  const button = byId<HTMLButtonElement>("check")
   const status = byId("status")
   const problem = byId("problem")
   const result = byId("result")
@@ -33,34 +33,34 @@ export const program = (): void => {
   }
 
   const words: Readonly<Record<Finding["verdict"], readonly [string, string]>> = {
-    failed: ["✗", "not kept"],
-    unknown: ["?", "cannot tell"],
-    skipped: ["–", "not looked at"],
-    passed: ["✓", "kept"]
+    fail: ["✗", "fail"],
+    inconclusive: ["?", "inconclusive"],
+    skipped: ["–", "skipped"],
+    pass: ["✓", "pass"]
   }
-  const order = ["failed", "unknown", "skipped", "passed"] as const
+  const order = ["fail", "inconclusive", "skipped", "pass"] as const
   const levels: Readonly<Record<Finding["level"], string>> = {
-    MUST: "what the standards require",
-    SHOULD: "what they recommend",
-    MAY: "what they leave open"
+    MUST: "required by the standards",
+    SHOULD: "recommended",
+    MAY: "optional"
   }
   const kinds: Readonly<Record<Report["kind"], string>> = {
     "authorization-server": "Authorization server",
     "mcp-server": "MCP server",
     "access-token": "Access token"
   }
-  const outcomes: Readonly<Record<Report["outcome"], string>> = { fits: "✓", "does-not-fit": "✗", "cannot-tell": "?" }
+  const outcomes: Readonly<Record<Report["outcome"], string>> = { pass: "✓", fail: "✗", inconclusive: "?" }
 
-  /** What is only open to a server is no fault of one that leaves it. */
-  const verdictOf = ({ level, verdict }: Finding): readonly [string, string] =>
-    verdict === "failed" && level === "MAY"
+  /** An option that a server does not offer is not a failure. */
+  const describeVerdict = ({ level, verdict }: Finding): readonly [string, string] =>
+    verdict === "fail" && level === "MAY"
       ? ["·", "not offered"]
-      : verdict === "failed" && level === "SHOULD"
-      ? ["!", "not kept"]
+      : verdict === "fail" && level === "SHOULD"
+      ? ["!", "fail"]
       : words[verdict]
 
-  const ruleOf = (finding: Finding): HTMLElement => {
-    const [symbol, word] = verdictOf(finding)
+  const toRule = (finding: Finding): HTMLElement => {
+    const [symbol, word] = describeVerdict(finding)
     const head = [
       element("span", { class: "verdict" }, element("span", { "aria-hidden": "true", class: "symbol" }, symbol), word),
       element("span", { class: "title" }, finding.title)
@@ -68,7 +68,7 @@ export const program = (): void => {
     const cite = element("p", { class: "cite" }, element("cite", {}, finding.standard), `: “${finding.sentence}”`)
     const why = element("p", {}, finding.why)
     const attributes = { class: `rule ${finding.level} ${finding.verdict}` }
-    const open = finding.verdict === "failed" || finding.verdict === "unknown"
+    const open = finding.verdict === "fail" || finding.verdict === "inconclusive"
     if (!open || finding.level === "MAY") {
       const change = finding.change === undefined
         ? []
@@ -81,23 +81,23 @@ export const program = (): void => {
     return element("li", attributes, element("p", { class: "head" }, ...head), why, ...change, cite)
   }
 
-  const levelOf = (report: Report, level: Finding["level"], heading: number): ReadonlyArray<HTMLElement> => {
+  const toLevel = (report: Report, level: Finding["level"], heading: number): ReadonlyArray<HTMLElement> => {
     const findings = report.findings.filter((finding) => finding.level === level)
     if (findings.length === 0) return []
     const sorted = order.flatMap((verdict) => findings.filter((finding) => finding.verdict === verdict))
     const counts = new Map<string, number>()
     for (const finding of sorted) {
-      const [, word] = verdictOf(finding)
+      const [, word] = describeVerdict(finding)
       counts.set(word, (counts.get(word) ?? 0) + 1)
     }
     const counted = [...counts].map(([word, count]) => `${count} ${word}`).join(", ")
     return [
       element(`h${heading}`, {}, level, element("span", { class: "aside" }, ` ${levels[level]}: ${counted}`)),
-      element("ul", { class: "rules" }, ...sorted.map(ruleOf))
+      element("ul", { class: "rules" }, ...sorted.map(toRule))
     ]
   }
 
-  const reportOf = (report: Report, heading: number, id: string): ReadonlyArray<HTMLElement> => [
+  const toHeader = (report: Report, heading: number, id: string): ReadonlyArray<HTMLElement> => [
     element(`h${heading}`, { id, class: "subject" }, report.subject),
     element(
       "p",
@@ -110,14 +110,14 @@ export const program = (): void => {
       { class: "aside" },
       [
         kinds[report.kind] + (report.provider === undefined ? "" : ` (${report.provider})`),
-        `against MCP ${report.revision}`,
+        `checked against MCP ${report.revision}`,
         new Date(report.at).toLocaleString()
       ].join(" · ")
     )
   ]
 
-  const rulesOf = (report: Report, heading: number): ReadonlyArray<HTMLElement> => [
-    ...(["MUST", "SHOULD", "MAY"] as const).flatMap((level) => levelOf(report, level, heading)),
+  const toRules = (report: Report, heading: number): ReadonlyArray<HTMLElement> => [
+    ...(["MUST", "SHOULD", "MAY"] as const).flatMap((level) => toLevel(report, level, heading)),
     ...(report.notes.length === 0
       ? []
       : [
@@ -129,8 +129,8 @@ export const program = (): void => {
       return [element(
         "section",
         { "aria-labelledby": id, class: "part" },
-        ...reportOf(part, heading, id),
-        ...rulesOf(part, Math.min(heading + 1, 6))
+        ...toHeader(part, heading, id),
+        ...toRules(part, Math.min(heading + 1, 6))
       )]
     })
   ]
@@ -141,18 +141,18 @@ export const program = (): void => {
     return node
   }
 
-  /** Seen and heard; or only heard, where the page shows the same. */
-  const say = (text: string, only: "seen-and-heard" | "heard" = "seen-and-heard") => {
-    status.classList.toggle("heard", only === "heard")
+  /** Shows and announces a text, or only announces it if the page already shows the same. */
+  const announce = (text: string, only: "visible" | "screen-reader" = "visible") => {
+    status.classList.toggle("screen-reader", only === "screen-reader")
     status.textContent = text
   }
 
   const copy = async (what: string, text: string) => {
     try {
       await navigator.clipboard.writeText(text)
-      say(`${what} copied.`)
+      announce(`${what} copied.`)
     } catch {
-      say("The browser does not let this page copy. The JSON can be saved instead.")
+      announce("The browser does not allow this page to copy. Save the JSON instead.")
     }
   }
 
@@ -162,12 +162,12 @@ export const program = (): void => {
     const link = element("a", { href: url, download: `${name}.json` })
     link.click()
     URL.revokeObjectURL(url)
-    say("JSON saved.")
+    announce("JSON saved.")
   }
 
   const show = (report: Report) => {
     result.replaceChildren(
-      ...reportOf(report, 2, "subject"),
+      ...toHeader(report, 2, "subject"),
       element(
         "p",
         { class: "actions" },
@@ -176,7 +176,7 @@ export const program = (): void => {
         action("Copy link", () => copy("Link", location.href)),
         action("Print", () => window.print())
       ),
-      ...rulesOf(report, 3)
+      ...toRules(report, 3)
     )
     result.hidden = false
     document.title = `${outcomes[report.outcome]} ${report.subject} – ${title}`
@@ -184,7 +184,7 @@ export const program = (): void => {
     result.scrollIntoView({ block: "start" })
   }
 
-  const complain = (detail: string, atTarget: boolean) => {
+  const showProblem = (detail: string, atTarget: boolean) => {
     problem.textContent = detail
     problem.hidden = false
     if (atTarget) {
@@ -193,49 +193,51 @@ export const program = (): void => {
     }
   }
 
-  const kindChosen = () => new FormData(form).get("kind")?.toString() ?? "auto"
+  const getKind = () => new FormData(form).get("kind")?.toString() ?? "auto"
 
-  let looking = false
-  const look = async () => {
-    if (looking) return
+  let isRunning = false
+  const check = async () => {
+    if (isRunning) return
     problem.hidden = true
     problem.textContent = ""
     target.removeAttribute("aria-invalid")
     const typed = target.value.trim()
-    if (typed === "") return complain("Which server? Write its URL, such as https://auth.example.com", true)
-    // "auth.example.com" and "localhost:3000" are what people type.
+    if (typed === "") {
+      return showProblem("The URL is missing. Write the URL of a server, such as https://auth.example.com", true)
+    }
+    // Users also write "auth.example.com" or "localhost:3000".
     if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(typed)) target.value = `https://${typed}`
     else target.value = typed
-    const query = new URLSearchParams({ target: target.value, kind: kindChosen(), spec: spec.value }).toString()
+    const query = new URLSearchParams({ target: target.value, kind: getKind(), spec: spec.value }).toString()
     history.replaceState(null, "", `#${query}`)
-    looking = true
+    isRunning = true
     result.hidden = true
     result.replaceChildren()
     button.setAttribute("aria-disabled", "true")
     document.title = title
-    say(`Looking at ${target.value}, which may take half a minute …`)
+    announce(`Checking ${target.value}. This can take 30 seconds …`)
     try {
       const response = await fetch(`report?${query}`, { headers: { accept: "application/json" }, cache: "no-store" })
       const body = await response.json() as Report | { readonly error: string; readonly detail: string }
       if ("error" in body) {
-        say("")
-        complain(body.detail, body.error === "not-usable" || body.error === "not-public")
+        announce("")
+        showProblem(body.detail, body.error === "invalid-input" || body.error === "not-public")
       } else {
-        say(`Done. ${body.summary}.`, "heard")
+        announce(`Done. ${body.summary}.`, "screen-reader")
         show(body)
       }
     } catch {
-      say("")
-      complain("The program behind this page does not answer. Is effect-mcp-auth page still running?", false)
+      announce("")
+      showProblem("The server of this page does not respond. Check that effect-mcp-auth page is still running.", false)
     } finally {
-      looking = false
+      isRunning = false
       button.removeAttribute("aria-disabled")
     }
   }
 
   form.addEventListener("submit", (event) => {
     event.preventDefault()
-    void look()
+    void check()
   })
 
   let opened: ReadonlyArray<HTMLDetailsElement> = []
@@ -256,12 +258,12 @@ export const program = (): void => {
     for (const radio of form.querySelectorAll<HTMLInputElement>("input[name=kind]")) {
       if (radio.value === link.get("kind")) radio.checked = true
     }
-    // A link of somebody else's must not send requests into this network by itself.
+    // A foreign link must not send requests into this network without a click.
     if (local) {
-      say("The link is filled in. Press Look to go on.")
+      announce("The link is filled in. Press Check to continue.")
       button.focus()
     } else {
-      void look()
+      void check()
     }
   }
   window.addEventListener("hashchange", readLink)

@@ -1,5 +1,5 @@
 /**
- * How the page looks. Colours come in pairs for light and dark; none of them says what a word or a symbol does not say.
+ * The style of the page, with a light and a dark color scheme. A word or a symbol expresses everything that a color does.
  *
  * @since 0.1.0
  */
@@ -55,23 +55,23 @@ input[aria-invalid=true] { border-color: var(--bad); border-width: 2px; }
 .row { display: flex; flex-wrap: wrap; gap: .875rem 1.5rem; align-items: end; margin-top: .75rem; }
 .row select { display: block; margin-top: .25rem; }
 button { font: inherit; border-radius: .375rem; min-height: 2.75rem; padding: .5rem 1.25rem; cursor: pointer; }
-#look { margin-left: auto; border: 1px solid transparent; background: var(--accent); color: var(--on-accent); font-weight: 600; }
-#look[aria-disabled=true] { cursor: progress; opacity: .65; }
+#check { margin-left: auto; border: 1px solid transparent; background: var(--accent); color: var(--on-accent); font-weight: 600; }
+#check[aria-disabled=true] { cursor: progress; opacity: .65; }
 button.plain { background: var(--card); color: inherit; border: 1px solid var(--field); min-height: 2.25rem; padding: .25rem .75rem; font-size: .9375rem; }
 button.plain:hover { border-color: var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 #status { min-height: 1.5rem; margin: .75rem 0 0; color: var(--aside); }
 #status:empty { min-height: 0; margin: 0; }
-#status.heard { position: absolute; width: 1px; height: 1px; min-height: 0; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+#status.screen-reader { position: absolute; width: 1px; height: 1px; min-height: 0; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 #problem { margin: .75rem 0 0; padding: .625rem .875rem; border-left: 4px solid var(--bad); background: var(--bad-wash); }
 #result { margin-top: 1.5rem; scroll-margin-top: 1rem; }
 #result:focus { outline: none; }
 #result:focus-visible { outline: none; }
 .outcome { display: flex; gap: .625rem; align-items: baseline; padding: .625rem .875rem; border-left: 4px solid; border-radius: .25rem; margin: .5rem 0; }
 .outcome strong { color: var(--text); }
-.outcome.fits { color: var(--good); background: var(--good-wash); }
-.outcome.does-not-fit { color: var(--bad); background: var(--bad-wash); }
-.outcome.cannot-tell { color: var(--warn); background: var(--warn-wash); }
+.outcome.pass { color: var(--good); background: var(--good-wash); }
+.outcome.fail { color: var(--bad); background: var(--bad-wash); }
+.outcome.inconclusive { color: var(--warn); background: var(--warn-wash); }
 .symbol { display: inline-block; width: 1.1em; font-weight: 700; }
 .actions { display: flex; flex-wrap: wrap; gap: .5rem; margin: .875rem 0 0; }
 ul { margin: 0; padding: 0; }
@@ -81,7 +81,7 @@ ul.rules { list-style: none; background: var(--card); border: 1px solid var(--li
 .rule { padding: .5rem .875rem; border-top: 1px solid var(--line); }
 .rule:first-child { border-top: 0; }
 .rule .head, .rule summary { display: grid; grid-template-columns: 8.75rem 1fr; column-gap: .5rem; }
-.rule .head, .rule.failed .title { font-weight: 600; }
+.rule .head, .rule.fail .title { font-weight: 600; }
 .rule.MAY .title { font-weight: normal; }
 .rule summary { cursor: pointer; list-style: none; grid-template-columns: 8.75rem 1fr 1rem; }
 .rule summary::-webkit-details-marker { display: none; }
@@ -89,17 +89,17 @@ ul.rules { list-style: none; background: var(--card); border: 1px solid var(--li
 .rule details[open] summary::after { content: "–"; }
 .rule p:not(.head) { margin-left: 9.25rem; }
 .verdict { color: var(--aside); font-weight: 600; font-size: .9375rem; white-space: nowrap; }
-.passed .verdict { color: var(--good); }
-.failed.MUST .verdict { color: var(--bad); }
-.failed.SHOULD .verdict { color: var(--warn); }
-.unknown .verdict { color: var(--open); }
+.pass .verdict { color: var(--good); }
+.fail.MUST .verdict { color: var(--bad); }
+.fail.SHOULD .verdict { color: var(--warn); }
+.inconclusive .verdict { color: var(--open); }
 .cite { color: var(--aside); font-size: .875rem; }
 .part { margin-top: 2.25rem; padding-top: .25rem; border-top: 2px solid var(--line); }
 .part .subject { margin-top: 1.25rem; }
 [hidden] { display: none !important; }
 @media (max-width: 36rem) {
   header { padding-top: 1.25rem; }
-  #look { width: 100%; }
+  #check { width: 100%; }
   fieldset label { display: flex; margin-right: 0; }
   .rule .head { grid-template-columns: 1fr; }
   .rule summary { grid-template-columns: 1fr 1rem; }

@@ -1,6 +1,6 @@
 /**
- * Whether an authorization server fits MCP: everything that a client and a resource server would ask it, asked once and
- * judged.
+ * Checks whether an authorization server supports MCP: sends each request that MCP clients and resource servers send to it, and
+ * checks the responses against the rules.
  *
  * @since 0.1.0
  */
@@ -9,17 +9,17 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as WellKnown from "../../protocol/WellKnown.ts"
-import type * as Fact from "../facts/Fact.ts"
+import type { Fact, ObservedDocument } from "../facts/Facts.ts"
 import { identify } from "../facts/Identify.ts"
 import * as NamedHosts from "../probe/NamedHosts.ts"
 import * as Probe from "../probe/Probe.ts"
 import { isObject, isShallow, type Json, parseJson, shown, text, toJson } from "../report/Json.ts"
 import * as Report from "../report/Report.ts"
-import type { Judgement, Revision } from "../report/Rule.ts"
-import { checkServer, type Document, type Evidence, isMetadata, type Place } from "./CheckServer.ts"
+import type { Revision, RuleResult } from "../report/Rule.ts"
+import { checkServer, isMetadata, type MetadataDocument, type Observations, type WellKnownUrl } from "./CheckServer.ts"
 
 /**
- * Nothing answered: there is nothing to judge.
+ * The server does not respond, so there is nothing to check.
  *
  * @category errors
  * @since 0.1.0
@@ -31,40 +31,40 @@ export class Unreachable extends Data.TaggedError("Unreachable")<{ readonly url:
 }
 
 /**
- * What was given is no issuer, no URL or no document.
+ * The input is not an issuer, a URL or a document.
  *
  * @category errors
  * @since 0.1.0
  */
-export class NotUsable extends Data.TaggedError("NotUsable")<{ readonly detail: string }> {
+export class InvalidInput extends Data.TaggedError("InvalidInput")<{ readonly detail: string }> {
   override get message(): string {
     return shown(this.detail, 600)
   }
 }
 
 /**
- * How an authorization server is checked.
+ * The options of a check.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** Default: the newest. */
+  /** The revision of MCP to check against. Default: the newest. */
   readonly revision?: Revision | undefined
-  /** Told before each step that may take a while. */
+  /** Called before each step that can take seconds. */
   readonly onStep?: ((step: string) => Effect.Effect<void>) | undefined
 }
 
 /**
- * Asks an authorization server as clients do, and judges it.
+ * Checks a running authorization server.
  *
  * **Details**
  *
- * All well-known URLs are asked, also those behind the one that a client would take; then the key set, and what a browser
- * would need to know about other origins. Nothing is registered and nobody signs in. Redirects are not followed. What a
- * public server names on a loopback or private address is not asked.
+ * Fetches all well-known URLs, also those after the one that a client would use, then the key set, and the CORS headers that
+ * browser clients need. Registers no client, signs in no user and follows no redirect. If the server is public, hosts that its
+ * documents name on a loopback or private address receive no request.
  *
- * **Example** (Does it fit?)
+ * **Example** (Rules that fail)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -72,7 +72,7 @@ export interface Options {
  * import { FetchHttpClient } from "effect/http"
  *
  * const report = Check.run("https://auth.example.com").pipe(
- *   Effect.map((report) => report.findings.filter((finding) => finding.verdict === "failed")),
+ *   Effect.map((report) => report.findings.filter((finding) => finding.verdict === "fail")),
  *   Effect.provide(FetchHttpClient.layer)
  * )
  * ```
@@ -83,82 +83,84 @@ export interface Options {
 export const run = Effect.fn("Check.run")(function*(
   issuer: string,
   { onStep = () => Effect.void, revision = "2026-07-28" }: Options = {}
-): Effect.fn.Return<Report.Report, Unreachable | NotUsable, HttpClient.HttpClient> {
+): Effect.fn.Return<Report.Report, Unreachable | InvalidInput, HttpClient.HttpClient> {
   const url = yield* parseIssuer(issuer)
-  yield* onStep(`asking ${url.host} for its metadata`)
+  yield* onStep(`fetching the metadata of ${url.host}`)
   const headers = { "mcp-protocol-version": revision }
-  const places = yield* Effect.forEach(
+  const wellKnownUrls = yield* Effect.forEach(
     WellKnown.authorizationServerMetadata(url),
-    (place): Effect.Effect<Place, never, HttpClient.HttpClient> =>
-      Effect.map(Probe.ask(place, { headers }), (exchange) => ({
+    (place): Effect.Effect<WellKnownUrl, never, HttpClient.HttpClient> =>
+      Effect.map(Probe.send(place, { headers }), (exchange) => ({
         kind: place.includes("/.well-known/oauth-") ? "oauth-authorization-server" : "openid-configuration",
         reading: Probe.read(exchange)
       })),
     { concurrency: "unbounded" }
   )
-  const unreached = places.map(({ reading }) => reading).filter((reading) =>
-    reading._tag === "NoDocument" && reading.kind === "not-reached"
+  const unreached = wellKnownUrls.map(({ reading }) => reading).filter((reading) =>
+    reading._tag === "NoDocument" && reading.kind === "no-response"
   )
-  if (unreached.length === places.length) {
+  if (unreached.length === wellKnownUrls.length) {
     const [first] = unreached
     return yield* new Unreachable({ url: issuer, detail: first?._tag === "NoDocument" ? first.detail : "" })
   }
-  const documents = places.flatMap(({ kind, reading }): ReadonlyArray<Document> =>
+  const documents = wellKnownUrls.flatMap(({ kind, reading }): ReadonlyArray<MetadataDocument> =>
     isMetadata(reading)
       ? [{ kind, url: reading.url, metadata: reading.json, unseen: new Set(), complete: true }]
       : []
   )
-  const evidence = yield* NamedHosts.guarded(url)(lookFurther(issuer, places, documents, onStep))
-  return report(evidence, checkServer(evidence), revision, yield* Clock.currentTimeMillis)
+  const observations = yield* NamedHosts.provideGuard(url)(observe(issuer, wellKnownUrls, documents, onStep))
+  return report(observations, checkServer(observations), revision, yield* Clock.currentTimeMillis)
 })
 
-const parseIssuer = (issuer: string): Effect.Effect<URL, NotUsable> => {
+const parseIssuer = (issuer: string): Effect.Effect<URL, InvalidInput> => {
   if (!URL.canParse(issuer) || !/^https?:$/.test(new URL(issuer).protocol)) {
     return Effect.fail(
-      new NotUsable({ detail: `${shown(issuer)} is no issuer: write a URL such as https://auth.example.com` })
+      new InvalidInput({ detail: `${shown(issuer)} is not an issuer. Write its URL, such as https://auth.example.com` })
     )
   }
   const url = new URL(issuer)
   if (url.pathname.includes("/.well-known/")) {
     const path = url.pathname.replace(/\/\.well-known\/(?:oauth-authorization-server|openid-configuration)/, "")
     return Effect.fail(
-      new NotUsable({ detail: `${shown(issuer)} is the URL of a document; its issuer may be ${url.origin}${path}` })
+      new InvalidInput({
+        detail: `${shown(issuer)} is the URL of a document. Write its issuer, which may be ${url.origin}${path}`
+      })
     )
   }
   if (url.username !== "" || url.password !== "") {
-    return Effect.fail(new NotUsable({ detail: "An issuer has no user name and no password in it" }))
+    return Effect.fail(new InvalidInput({ detail: "The issuer contains a user name or a password. Leave them out" }))
   }
   return Effect.succeed(url)
 }
 
-const lookFurther = (
+const observe = (
   issuer: string,
-  places: ReadonlyArray<Place>,
-  documents: ReadonlyArray<Document>,
+  wellKnownUrls: ReadonlyArray<WellKnownUrl>,
+  documents: ReadonlyArray<MetadataDocument>,
   onStep: (step: string) => Effect.Effect<void>
-): Effect.Effect<Evidence, never, HttpClient.HttpClient> =>
+): Effect.Effect<Observations, never, HttpClient.HttpClient> =>
   Effect.gen(function*() {
     const provider = identify(issuer)
     const [used] = documents
-    if (used === undefined) return { issuer, places, documents, keySet: undefined, cors: {}, provider }
+    if (used === undefined) return { issuer, wellKnownUrls, documents, keySet: undefined, cors: {}, provider }
     const { metadata } = used
     const endpoint = (name: string): string | undefined => {
       const value = text(metadata, name)
       return value !== undefined && URL.canParse(value) && WellKnown.isSecure(new URL(value)) ? value : undefined
     }
-    yield* onStep("asking for its keys, and for what browsers may do")
+    yield* onStep("fetching its keys and its CORS headers")
     const origin = { origin: Probe.origin }
     const preflight = {
       ...origin,
       "access-control-request-method": "POST",
       "access-control-request-headers": "content-type"
     }
-    const at = <A>(url: string | undefined, asking: Probe.Asking, then: (exchange: Probe.Exchange) => A) =>
-      url === undefined ? Effect.succeed(undefined) : Effect.map(Probe.ask(url, asking), then)
+    const at = <A>(url: string | undefined, request: Probe.ProbeRequest, then: (exchange: Probe.Exchange) => A) =>
+      url === undefined ? Effect.succeed(undefined) : Effect.map(Probe.send(url, request), then)
     const [keySet, forMetadata, forToken, forRegistration] = yield* Effect.all([
       at(endpoint("jwks_uri"), { headers: { accept: "application/json, application/jwk-set+json" } }, Probe.read),
       at(used.url, { headers: origin }, (_) => _),
-      // A request that is wrong in itself: no code, no client. What its answer allows is what counts.
+      // This request is invalid: it has no code and no client. Only the CORS headers of its response count.
       at(endpoint("token_endpoint"), {
         method: "POST",
         headers: { ...origin, "content-type": "application/x-www-form-urlencoded" },
@@ -168,7 +170,7 @@ const lookFurther = (
     ], { concurrency: "unbounded" })
     return {
       issuer,
-      places,
+      wellKnownUrls,
       documents,
       keySet,
       cors: {
@@ -181,8 +183,8 @@ const lookFurther = (
   })
 
 const report = (
-  { documents, issuer, provider }: Evidence,
-  judgements: ReadonlyArray<Judgement>,
+  { documents, issuer, provider }: Observations,
+  results: ReadonlyArray<RuleResult>,
   revision: Revision,
   now: number
 ): Report.Report =>
@@ -191,37 +193,37 @@ const report = (
     subject: issuer ?? text(documents[0]?.metadata ?? {}, "issuer") ?? "a document",
     revision,
     now,
-    judgements,
+    results,
     provider: provider?.name,
     notes: provider === undefined ? [] : [
-      `For the right audience: ${provider.audienceHow}`,
+      `How to get the right audience: ${provider.audienceSetup}`,
       ...provider.quirks,
-      ...(provider.profile === null ? [] : [`Its profile: Profiles.${provider.profile}`])
+      ...(provider.profile === null ? [] : [`Its profile is Profiles.${provider.profile}`])
     ]
   })
 
 /**
- * How saved documents are checked, without asking the server.
+ * The options of a check of saved documents.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DocumentOptions {
   readonly revision?: Revision | undefined
-  /** The issuer to which the documents should belong. */
+  /** The issuer that the documents should name. Default: the issuer in the first document. */
   readonly issuer?: string | undefined
-  /** What belongs to `jwks_uri`, if that was saved, too. */
+  /** The saved content of `jwks_uri`. Without it the rules for keys are skipped. */
   readonly jwks?: unknown
-  /** In milliseconds. */
+  /** In milliseconds since 1970. */
   readonly now: number
 }
 
 /**
- * Judges metadata that were saved, without any network.
+ * Checks saved metadata documents, without a network.
  *
  * **When to use**
  *
- * There is no way to the server, but somebody sent what it publishes.
+ * The server cannot be reached from here, but its documents are available.
  *
  * **Example** (Metadata without PKCE)
  *
@@ -236,42 +238,47 @@ export interface DocumentOptions {
  *   jwks_uri: "https://auth.example.com/keys",
  *   response_types_supported: ["code"]
  * })
- * const report = Check.judgeDocuments([{ name: "metadata.json", text }], { now: Date.now() })
+ * const report = Check.checkDocuments([{ name: "metadata.json", text }], { now: Date.now() })
  *
- * assert.ok("findings" in report && Report.exitCode(report) === 1)
- * assert.ok(report.findings.some(({ rule, verdict }) => rule === "pkce-s256" && verdict === "failed"))
+ * assert.ok("findings" in report && Report.toExitCode(report) === 1)
+ * assert.ok(report.findings.some(({ rule, verdict }) => rule === "pkce-s256" && verdict === "fail"))
  * ```
  *
  * @category checks
  * @since 0.1.0
  */
-export const judgeDocuments = (
+export const checkDocuments = (
   texts: ReadonlyArray<{ readonly name: string; readonly text: string }>,
   { issuer, jwks, now, revision = "2026-07-28" }: DocumentOptions
-): Report.Report | NotUsable => {
-  const documents: Array<Document> = []
+): Report.Report | InvalidInput => {
+  const documents: Array<MetadataDocument> = []
   for (const { name, text: content } of texts) {
     const metadata = parseJson(content)
     if (!isObject(metadata)) {
-      const page = /^\s*</.test(content) ? "a web page" : "no JSON object"
-      return new NotUsable({ detail: `${shown(name)} is ${page}: clients give up at such an answer` })
-    }
-    if (!isShallow(metadata)) return new NotUsable({ detail: `${shown(name)} nests too deeply for metadata` })
-    if (text(metadata, "issuer") === undefined) {
-      const resource = text(metadata, "resource") !== undefined
-      return new NotUsable({
-        detail: `${shown(name)} names no issuer${resource ? ": it is the metadata of a protected resource" : ""}`
+      const page = /^\s*</.test(content) ? "a web page" : "not a JSON object"
+      return new InvalidInput({
+        detail: `${shown(name)} is ${page}, and clients stop at such a response. Save the metadata as JSON`
       })
     }
-    documents.push({ kind: kindOf(name, metadata), url: name, metadata, unseen: new Set(), complete: true })
+    if (!isShallow(metadata)) {
+      return new InvalidInput({ detail: `${shown(name)} nests too deeply for a metadata document` })
+    }
+    if (text(metadata, "issuer") === undefined) {
+      const resource = text(metadata, "resource") !== undefined
+      return new InvalidInput({
+        detail: `${shown(name)} names no issuer${
+          resource ? ": it is the metadata of a protected resource. Run doctor for an MCP server" : ""
+        }`
+      })
+    }
+    documents.push({ kind: detectKind(name, metadata), url: name, metadata, unseen: new Set(), complete: true })
   }
-  const evidence: Evidence = {
+  const observations: Observations = {
     issuer,
-    places: undefined,
-    // As clients would find them.
-    documents: asFound(documents),
+    wellKnownUrls: undefined,
+    documents: inDiscoveryOrder(documents),
     keySet: jwks === undefined ? undefined : Probe.read({
-      _tag: "Answered",
+      _tag: "Response",
       url: "the key set",
       status: 200,
       headers: { "content-type": "application/json" },
@@ -280,14 +287,14 @@ export const judgeDocuments = (
     cors: {},
     provider: identify(issuer ?? text(documents[0]?.metadata ?? {}, "issuer") ?? "")
   }
-  return report(evidence, checkServer(evidence), revision, now)
+  return report(observations, checkServer(observations), revision, now)
 }
 
 /**
- * By its name, or by what it lacks: OpenID Connect requires both members, RFC 8414 knows neither. Servers put them into both
- * documents, so that they tell nothing.
+ * Detects the kind of a saved document by its name, or by its members: OpenID Connect requires two members that RFC 8414 does
+ * not define. Their presence proves nothing, because servers put them into both documents.
  */
-const kindOf = (name: string, metadata: Json): Document["kind"] =>
+const detectKind = (name: string, metadata: Json): MetadataDocument["kind"] =>
   /oauth-authorization-server/.test(name)
     ? "oauth-authorization-server"
     : /openid-configuration/.test(name)
@@ -296,22 +303,26 @@ const kindOf = (name: string, metadata: Json): Document["kind"] =>
     ? "either"
     : "oauth-authorization-server"
 
-/** In the order in which clients ask. */
-const asFound = (documents: ReadonlyArray<Document>): ReadonlyArray<Document> => {
-  const order: ReadonlyArray<Document["kind"]> = ["oauth-authorization-server", "either", "openid-configuration"]
+/** Sorts documents in the order in which clients request them. */
+const inDiscoveryOrder = (documents: ReadonlyArray<MetadataDocument>): ReadonlyArray<MetadataDocument> => {
+  const order: ReadonlyArray<MetadataDocument["kind"]> = [
+    "oauth-authorization-server",
+    "either",
+    "openid-configuration"
+  ]
   return [...documents].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
 }
 
 /**
- * The issuer to which a document belongs by its URL, with placeholders where the document had a tenant.
+ * Returns the issuer that the URL of an observed document implies, with placeholders for tenants.
  *
  * @category getters
  * @since 0.1.0
  */
-export const issuerOf = ({ url }: Fact.Document): string => url.replace(/\/\.well-known\/[a-z-]+/, "")
+export const getIssuer = ({ url }: ObservedDocument): string => url.replace(/\/\.well-known\/[a-z-]+/, "")
 
-/** Written down of every document in the facts. What is not listed here nobody wrote down. */
-const recorded: Readonly<Record<string, (document: Fact.Document) => unknown>> = {
+/** The members that every observed document records. Others are not recorded. */
+const recorded: Readonly<Record<string, (document: ObservedDocument) => unknown>> = {
   jwks_uri: (_) => _.jwksUri ? "https://recorded.invalid/jwks" : undefined,
   registration_endpoint: (_) => _.registrationEndpoint ? "https://recorded.invalid/register" : undefined,
   introspection_endpoint: (_) => _.introspectionEndpoint ? "https://recorded.invalid/introspect" : undefined,
@@ -323,20 +334,20 @@ const recorded: Readonly<Record<string, (document: Fact.Document) => unknown>> =
 }
 
 /**
- * Judges what is known of a provider's documents, by the same rules: what nobody wrote down is skipped.
+ * Checks the observed documents of a provider by the same rules. Rules for members that facts do not record are skipped.
  *
  * @category checks
  * @since 0.1.0
  */
-export const judgeFact = (
-  fact: Fact.Fact,
-  facts: ReadonlyArray<Fact.Document>,
+export const checkFact = (
+  fact: Fact,
+  facts: ReadonlyArray<ObservedDocument>,
   { now, revision = "2026-07-28" }: Pick<DocumentOptions, "now" | "revision">
 ): Report.Report => {
   const [first] = facts
-  const issuer = first === undefined ? "" : issuerOf(first).replace(/\{[a-z]+\}/g, "recorded")
+  const issuer = first === undefined ? "" : getIssuer(first).replace(/\{[a-z]+\}/g, "recorded")
   const named = { same: issuer, template: `${issuer}/{tenantid}`, other: "https://other.invalid" }
-  const documents = facts.map((document): Document => ({
+  const documents = facts.map((document): MetadataDocument => ({
     kind: document.kind,
     url: document.url,
     metadata: Object.fromEntries(
@@ -355,14 +366,14 @@ export const judgeFact = (
     ]),
     complete: document.complete
   }))
-  const evidence: Evidence = {
+  const observations: Observations = {
     issuer,
-    places: undefined,
-    documents: asFound(documents),
+    wellKnownUrls: undefined,
+    documents: inDiscoveryOrder(documents),
     keySet: undefined,
     cors: {},
     provider: fact
   }
-  const judged = report(evidence, checkServer(evidence), revision, now)
-  return { ...judged, subject: fact.name }
+  const checked = report(observations, checkServer(observations), revision, now)
+  return { ...checked, subject: fact.name }
 }

@@ -2,96 +2,98 @@ import * as Result from "effect/Result"
 import * as JwkSet from "../../verification/keys/JwkSet.ts"
 import type { Reading } from "../probe/Probe.ts"
 import { isObject, type Json, member, shown } from "../report/Json.ts"
-import { failed, type Judgement, passed, unknown } from "../report/Rule.ts"
+import { fail, inconclusive, pass, type RuleResult } from "../report/Rule.ts"
 import * as Rules from "./CheckRules.ts"
 
-/** The verifier of this library reads no set with more keys. What follows them is counted and not examined. */
+/** The verifier of this library rejects larger sets. Keys after these are counted and not checked. */
 const maximumKeys = 100
 
-/** Judges a key set: each of its keys as the verifier of this library would. */
-export const checkKeySet = (reading: Reading): ReadonlyArray<Judgement> => {
+/** Checks a key set, and each of its keys as the verifier of this library does. */
+export const checkKeySet = (reading: Reading): ReadonlyArray<RuleResult> => {
   const { url } = reading
   if (reading._tag === "NoDocument") {
     const why = `${shown(url)} ${reading.detail}`
     return [
-      reading.kind === "not-reached" || reading.kind === "server-error"
-        ? unknown(Rules.keySet, why)
-        : failed(Rules.keySet, why, "Serve the key set as JSON with status 200 at jwks_uri")
+      reading.kind === "no-response" || reading.kind === "server-error"
+        ? inconclusive(Rules.keySet, why)
+        : fail(Rules.keySet, why, "Serve the key set as JSON with status 200 at jwks_uri")
     ]
   }
   const keys = member(reading.json, "keys")
-  if (!Array.isArray(keys)) return [failed(Rules.keySet, `${shown(url)} has no member "keys"`)]
+  if (!Array.isArray(keys)) return [fail(Rules.keySet, `${shown(url)} has no member "keys"`)]
   const all = (keys as ReadonlyArray<unknown>).filter(isObject)
   const entries = all.slice(0, maximumKeys)
-  // Keys for encryption are none of ours, and no fault.
+  // Encryption keys are allowed, and not used for tokens.
   const signing = entries.filter((key) => member(key, "use") !== "enc")
   const usable = signing.filter((key) => Result.isSuccess(JwkSet.checkConfigured({ keys: [key] }, "keys")))
   const secret = entries.filter((key) => ["d", "k", "p", "q"].some((name) => Object.hasOwn(key, name)))
   return [
     entries.length === 0
-      ? failed(Rules.keySet, `${shown(url)} holds no key`)
+      ? fail(Rules.keySet, `${shown(url)} has no key`)
       : all.length > maximumKeys
-      ? failed(Rules.keySet, `${all.length} keys: sets of more than ${maximumKeys} are not read`)
+      ? fail(Rules.keySet, `${all.length} keys: the verifier rejects sets of more than ${maximumKeys}`)
       : usable.length === 0
-      ? failed(Rules.keySet, `${entries.length} keys, none of which can verify a signature: ${faultsOf(signing)}`)
-      : passed(Rules.keySet, `${usable.length} usable: ${usable.map(nameOf).join(", ")}`),
+      ? fail(Rules.keySet, `${entries.length} keys, none of which can verify a signature: ${describeFaults(signing)}`)
+      : pass(Rules.keySet, `${usable.length} usable: ${usable.map(describeKey).join(", ")}`),
     secret.length === 0
-      ? passed(Rules.keySetPublic, "public keys only")
-      : failed(Rules.keySetPublic, `private or symmetric key material in ${secret.map(nameOf).join(", ")}`),
-    judgeTidiness(entries, signing, usable)
+      ? pass(Rules.keySetPublic, "public keys only")
+      : fail(Rules.keySetPublic, `private or symmetric key material in ${secret.map(describeKey).join(", ")}`),
+    checkKeyMembers(entries, signing, usable)
   ]
 }
 
-const judgeTidiness = (
+const checkKeyMembers = (
   entries: ReadonlyArray<Json>,
   signing: ReadonlyArray<Json>,
   usable: ReadonlyArray<Json>
-): Judgement => {
+): RuleResult => {
   const ids = entries.map((key) => member(key, "kid")).filter((kid) => kid !== undefined)
   const hasEncryption = entries.length > signing.length
   const faults = [
-    ...signing.filter((key) => !usable.includes(key)).map((key) => `${nameOf(key)} ${faultOf(key)}`),
+    ...signing.filter((key) => !usable.includes(key)).map((key) => `${describeKey(key)} ${describeFault(key)}`),
     ...usable.filter((key) => member(key, "kid") === undefined && entries.length > 1).map((key) =>
-      `${nameOf(key)} has no kid`
+      `${describeKey(key)} has no kid`
     ),
     ...usable.filter((key) => member(key, "alg") === undefined && member(key, "kty") === "RSA").map((key) =>
-      `${nameOf(key)} has no alg`
+      `${describeKey(key)} has no alg`
     ),
     ...usable.filter((key) => hasEncryption && member(key, "use") === undefined).map((key) =>
-      `${nameOf(key)} has no use`
+      `${describeKey(key)} has no use`
     ),
     ...new Set(
       ids.filter((kid, index) => ids.indexOf(kid) !== index).map((kid) => `kid ${shown(kid, 40)} occurs twice`)
     )
   ]
   return faults.length === 0
-    ? passed(Rules.keySetTidy, "kid, alg and use are as they should be")
-    : failed(Rules.keySetTidy, faults.join("; "))
+    ? pass(Rules.keySetTidy, "every key has the members that it needs")
+    : fail(Rules.keySetTidy, faults.join("; "))
 }
 
-const nameOf = (key: Json): string => {
+const describeKey = (key: Json): string => {
   const { alg, crv, kid, kty } = key
   return `${kid === undefined ? "a key" : shown(kid, 40)} (${
-    [kty, crv, alg, sizeOf(key)].filter((_) => _ !== undefined).map((_) => shown(_, 20)).join(" ")
+    [kty, crv, alg, describeSize(key)].filter((_) => _ !== undefined).map((_) => shown(_, 20)).join(" ")
   })`
 }
 
-const sizeOf = ({ n }: Json): string | undefined => typeof n === "string" ? `${bitsOf(n)} bit` : undefined
+const describeSize = ({ n }: Json): string | undefined => typeof n === "string" ? `${countBits(n)} bit` : undefined
 
-/** Close enough to be told: six bits for a character, and a modulus begins with a one. */
-const bitsOf = (n: string): number => Math.floor(n.replace(/=+$/, "").length * 6 / 8) * 8
+/** Rounded to whole bytes: a Base64url character has six bits, and the first bit of a modulus is 1. */
+const countBits = (n: string): number => Math.floor(n.replace(/=+$/, "").length * 6 / 8) * 8
 
-const faultsOf = (keys: ReadonlyArray<Json>): string =>
-  keys.length === 0 ? "there is no key for signatures" : keys.map((key) => `${nameOf(key)} ${faultOf(key)}`).join("; ")
+const describeFaults = (keys: ReadonlyArray<Json>): string =>
+  keys.length === 0
+    ? "no key is for signatures"
+    : keys.map((key) => `${describeKey(key)} ${describeFault(key)}`).join("; ")
 
-const faultOf = (key: Json): string => {
+const describeFault = (key: Json): string => {
   const { alg, d, e, k, kty, n, use } = key
   if (k !== undefined || kty === "oct") return "is symmetric"
   if (d !== undefined) return "is private"
-  if (use !== undefined && use !== "sig") return `has the use ${shown(use, 20)}`
-  if (kty === "RSA" && typeof n === "string" && bitsOf(n) < 2048) return "is shorter than 2048 bits"
-  if (kty === "RSA" && typeof n === "string" && bitsOf(n) > 8192) return "is longer than 8192 bits"
-  if (kty === "RSA" && e !== "AQAB") return "has an unusual exponent, or is broken"
+  if (use !== undefined && use !== "sig") return `has use ${shown(use, 20)}`
+  if (kty === "RSA" && typeof n === "string" && countBits(n) < 2048) return "is shorter than 2048 bits"
+  if (kty === "RSA" && typeof n === "string" && countBits(n) > 8192) return "is longer than 8192 bits"
+  if (kty === "RSA" && e !== "AQAB") return "has an unusual exponent, or is malformed"
   if (typeof alg === "string" && /^(?:HS|none)/.test(alg)) return `names the algorithm ${alg}`
-  return "is of a kind that access tokens are not signed with"
+  return "has a type that access tokens are not signed with"
 }

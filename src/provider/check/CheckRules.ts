@@ -1,9 +1,9 @@
 /**
- * The rules for an authorization server.
+ * Defines the rules for an authorization server.
  *
  * **Details**
  *
- * MCP's texts are those of 2025-06-18, 2025-11-25 and 2026-07-28; OAuth 2.1 is draft 13, which all three name.
+ * Sentences of MCP quote revisions 2025-06-18, 2025-11-25 and 2026-07-28. OAuth 2.1 is draft 13, which all three cite.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ export const issuerUrl: Rule = {
   standard: "RFC 8414 §2",
   sentence:
     "issuer REQUIRED. The authorization server's issuer identifier, which is a URL that uses the \"https\" scheme and has no query or fragment components.",
-  change: "Name the server by one https URL, without port 443, query, fragment or placeholders"
+  change: "Use one https URL as the issuer, without port 443, query, fragment or placeholders"
 }
 
 /**
@@ -30,13 +30,13 @@ export const issuerUrl: Rule = {
  */
 export const issuerSpelling: Rule = {
   id: "issuer-spelling",
-  title: "The issuer is written as URL libraries write it",
+  title: "URL libraries do not change the issuer",
   level: "SHOULD",
   derived: true,
   standard: "RFC 3986 §3.2.3",
   sentence:
     "URI producers and normalizers should omit the port component and its \":\" delimiter if port is empty or if its value would be the same as that of the scheme's default.",
-  change: "Write the host name in small letters, and no port 443"
+  change: "Write the host name in lower case, and leave out port 443"
 }
 
 /**
@@ -45,7 +45,7 @@ export const issuerSpelling: Rule = {
  */
 export const metadata: Rule = {
   id: "metadata",
-  title: "A client finds the metadata",
+  title: "Clients find the metadata",
   level: "MUST",
   standard: "MCP authorization, overview",
   sentence: {
@@ -64,7 +64,7 @@ export const metadata: Rule = {
  */
 export const rfc8414: Rule = {
   id: "rfc8414-document",
-  title: "There is an RFC 8414 document",
+  title: "The server has an RFC 8414 document",
   level: { "2026-07-28": "MAY", "2025-11-25": "MAY", "2025-06-18": "MUST" },
   derived: true,
   standard: "MCP authorization, overview; RFC 8414 §3.1",
@@ -76,7 +76,7 @@ export const rfc8414: Rule = {
     "2025-06-18": "Authorization servers MUST provide OAuth 2.0 Authorization Server Metadata (RFC8414)."
   },
   change:
-    "Serve the document at /.well-known/oauth-authorization-server, followed by the path of the issuer: clients ask for it first, and those of 2025-06-18 for nothing else"
+    "Serve the document at /.well-known/oauth-authorization-server, followed by the path of the issuer. Clients request it first, and clients of 2025-06-18 request no other"
 }
 
 /**
@@ -85,13 +85,13 @@ export const rfc8414: Rule = {
  */
 export const openid: Rule = {
   id: "openid-document",
-  title: "There is an OpenID Connect document",
+  title: "The server has an OpenID Connect document",
   level: { "2026-07-28": "MAY", "2025-11-25": "MAY" },
   derived: true,
   standard: "MCP authorization, overview; OpenID Connect Discovery 1.0 §4",
   sentence:
     "MCP authorization servers MUST provide at least one of the following discovery mechanisms: […] OAuth 2.0 Authorization Server Metadata […] OpenID Connect Discovery 1.0",
-  change: "Nothing, as long as there is an RFC 8414 document"
+  change: "Nothing, if the server has an RFC 8414 document"
 }
 
 /**
@@ -100,13 +100,13 @@ export const openid: Rule = {
  */
 export const wellKnown: Rule = {
   id: "well-known-answers",
-  title: "Well-known URLs answer with the document or with 404",
+  title: "Well-known URLs return the document or 404",
   level: "MUST",
   standard: "RFC 8414 §3.2",
   sentence:
     "A successful response MUST use the 200 OK HTTP status code and return a JSON object using the \"application/json\" content type […] An error response uses the applicable HTTP status code value.",
   change:
-    "Answer 404 where there is no document: both official clients give up at the first 200 that is no metadata, and at the first 500"
+    "Return 404 if a well-known URL has no document. Both official clients stop at the first 200 without metadata, and at the first 500"
 }
 
 /**
@@ -120,7 +120,7 @@ export const wellKnownTidy: Rule = {
   derived: true,
   standard: "RFC 8414 §3.2",
   sentence: "An error response uses the applicable HTTP status code value.",
-  change: "Answer 404, not a redirect or a page, at the well-known URLs without a document"
+  change: "Return 404, not a redirect or a web page, at well-known URLs without a document"
 }
 
 /**
@@ -129,7 +129,7 @@ export const wellKnownTidy: Rule = {
  */
 export const issuerIdentical: Rule = {
   id: "issuer-identical",
-  title: "The documents name the issuer that was asked for",
+  title: "The documents name the requested issuer",
   level: "MUST",
   standard: "RFC 8414 §3.3",
   sentence:
@@ -143,7 +143,7 @@ export const issuerIdentical: Rule = {
  */
 export const documentsAgree: Rule = {
   id: "documents-agree",
-  title: "The documents say the same",
+  title: "The documents agree",
   level: "SHOULD",
   derived: true,
   standard: "MCP authorization, server metadata discovery; 2025-06-18: overview",
@@ -154,7 +154,7 @@ export const documentsAgree: Rule = {
       "MCP clients MUST attempt multiple well-known endpoints when discovering authorization server metadata.",
     "2025-06-18": "MCP clients MUST use the OAuth 2.0 Authorization Server Metadata."
   },
-  change: "Serve the same members in each: which of them a client reads depends on the client"
+  change: "Serve the same members in each document, because clients read different ones"
 }
 
 /**
@@ -167,7 +167,8 @@ export const endpointsHttps: Rule = {
   level: "MUST",
   standard: "MCP authorization, communication security; OAuth 2.1 §1.5",
   sentence: "All authorization server endpoints MUST be served over HTTPS.",
-  change: "Serve every endpoint by https, and say so in the metadata (behind a proxy: tell the server its public URL)"
+  change:
+    "Serve every endpoint over https, with https URLs in the metadata (behind a proxy, configure the public URL of the server)"
 }
 
 /**
@@ -176,13 +177,13 @@ export const endpointsHttps: Rule = {
  */
 export const codeFlow: Rule = {
   id: "code-flow",
-  title: "The authorization code flow is offered",
+  title: "The server offers the authorization code flow",
   level: "MUST",
   derived: true,
   standard: "RFC 8414 §2",
   sentence:
     "response_types_supported REQUIRED. JSON array containing a list of the OAuth 2.0 \"response_type\" values that this authorization server supports.",
-  change: "Switch the authorization code grant on"
+  change: "Enable the authorization code grant"
 }
 
 /**
@@ -196,9 +197,9 @@ export const pkce: Rule = {
   standard: "MCP authorization, authorization code protection; before 2025-11-25: RFC 9700 §2.1.1",
   sentence: {
     "2026-07-28":
-      "If code_challenge_methods_supported is absent, the authorization server does not support PKCE and MCP clients MUST reject to proceed.",
+      "If code_challenge_methods_supported is absent, the authorization server does not support PKCE and MCP clients MUST refuse to proceed.",
     "2025-11-25":
-      "If code_challenge_methods_supported is absent, the authorization server does not support PKCE and MCP clients MUST reject to proceed.",
+      "If code_challenge_methods_supported is absent, the authorization server does not support PKCE and MCP clients MUST refuse to proceed.",
     "2025-06-18":
       "It is RECOMMENDED for authorization servers to publish the element code_challenge_methods_supported in their Authorization Server Metadata"
   },
@@ -211,13 +212,13 @@ export const pkce: Rule = {
  */
 export const pkcePlain: Rule = {
   id: "pkce-plain",
-  title: "PKCE without a hash is not offered",
+  title: "The server does not offer PKCE without a hash",
   level: "MAY",
   derived: true,
   standard: "RFC 9700 §2.1.1, OAuth 2.1 §4.1.1",
   sentence:
     "When using PKCE, clients SHOULD use PKCE code challenge methods that do not expose the PKCE verifier in the authorization request. […] Currently, S256 is the only such method.",
-  change: "Take \"plain\" out of code_challenge_methods_supported"
+  change: "Remove \"plain\" from code_challenge_methods_supported"
 }
 
 /**
@@ -226,7 +227,7 @@ export const pkcePlain: Rule = {
  */
 export const publicClients: Rule = {
   id: "public-clients",
-  title: "Public clients are welcome",
+  title: "Public clients can authenticate",
   level: "SHOULD",
   derived: true,
   standard: "MCP authorization, overview; RFC 8414 §2",
@@ -253,7 +254,8 @@ export const issParameter: Rule = {
     "2025-06-18":
       "authorization_response_iss_parameter_supported: Boolean parameter indicating whether the authorization server provides the iss parameter in the authorization response"
   },
-  change: "Switch RFC 9207 on, if the server has it: it protects clients of several servers from mix-up"
+  change:
+    "Enable RFC 9207 if the server supports it. It protects clients of several authorization servers from mix-up attacks"
 }
 
 /**
@@ -262,12 +264,12 @@ export const issParameter: Rule = {
  */
 export const cimd: Rule = {
   id: "client-id-metadata-documents",
-  title: "A client may be the URL of its metadata document",
+  title: "A client id can be the URL of a metadata document",
   level: { "2026-07-28": "SHOULD", "2025-11-25": "SHOULD" },
   standard: "MCP authorization, overview; draft-ietf-oauth-client-id-metadata-document-00",
   sentence:
     "Authorization servers and MCP clients SHOULD support OAuth Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document-00).",
-  change: "Switch client ID metadata documents on, if the server has them"
+  change: "Enable client ID metadata documents if the server supports them"
 }
 
 /**
@@ -287,16 +289,16 @@ export const registration: Rule = {
     "2025-06-18":
       "Authorization servers and MCP clients SHOULD support the OAuth 2.0 Dynamic Client Registration Protocol (RFC7591)."
   },
-  change: "Switch dynamic client registration on, or give clients a client id"
+  change: "Enable dynamic client registration, or give clients a client id"
 }
 
 /**
  * @category rules
  * @since 0.1.0
  */
-export const strangers: Rule = {
+export const unknownClients: Rule = {
   id: "unknown-clients",
-  title: "A client that nobody announced can sign in",
+  title: "Clients without prior registration can sign in",
   level: "SHOULD",
   standard: "MCP authorization, overview",
   sentence: {
@@ -307,7 +309,7 @@ export const strangers: Rule = {
     "2025-06-18":
       "Authorization servers and MCP clients SHOULD support the OAuth 2.0 Dynamic Client Registration Protocol (RFC7591)."
   },
-  change: "Offer one of both, or register each client by hand and give it its client id"
+  change: "Support one of them, or register each client yourself and give it its client id"
 }
 
 /**
@@ -316,13 +318,13 @@ export const strangers: Rule = {
  */
 export const verifiable: Rule = {
   id: "tokens-verifiable",
-  title: "Somebody else can verify its tokens",
+  title: "Other servers can verify its tokens",
   level: "MUST",
   derived: true,
   standard: "MCP authorization, token handling",
   sentence:
     "MCP servers, acting in their role as an OAuth 2.1 resource server, MUST validate access tokens as described in OAuth 2.1 Section 5.2.",
-  change: "Publish jwks_uri and issue JWTs, or open an introspection endpoint for your server"
+  change: "Publish jwks_uri and issue JWTs, or offer introspection to your server"
 }
 
 /**
@@ -331,7 +333,7 @@ export const verifiable: Rule = {
  */
 export const keySet: Rule = {
   id: "key-set",
-  title: "The key set can be used",
+  title: "The key set is usable",
   level: "MUST",
   derived: true,
   standard: "RFC 8414 §2",
@@ -346,11 +348,11 @@ export const keySet: Rule = {
  */
 export const keySetPublic: Rule = {
   id: "key-set-public",
-  title: "The key set holds nothing secret",
+  title: "The key set contains public keys only",
   level: "MUST",
   standard: "RFC 7517 §9.2",
   sentence: "Private and symmetric keys MUST be protected from disclosure to unintended parties.",
-  change: "Withdraw these keys now and sign with new ones: whoever has read the set can make tokens"
+  change: "Withdraw these keys now and sign with new ones: anyone with a copy of the set can make tokens"
 }
 
 /**
@@ -359,12 +361,12 @@ export const keySetPublic: Rule = {
  */
 export const keySetTidy: Rule = {
   id: "key-set-tidy",
-  title: "Every key says what it is for",
+  title: "Every key states its id, algorithm and use",
   level: "SHOULD",
   standard: "RFC 7517 §4.5, RFC 8414 §2",
   sentence:
     "When \"kid\" values are used within a JWK Set, different keys within the JWK Set SHOULD use distinct \"kid\" values. […] When both signing and encryption keys are made available, a \"use\" (public key use) parameter value is REQUIRED for all keys",
-  change: "Give each key kid, alg and use: \"sig\", and take weak ones out"
+  change: "Add kid, alg and use: \"sig\" to each key, and remove weak keys"
 }
 
 /**
@@ -373,7 +375,7 @@ export const keySetTidy: Rule = {
  */
 export const scopes: Rule = {
   id: "scopes",
-  title: "Scopes are listed",
+  title: "The metadata list the scopes",
   level: "SHOULD",
   standard: "RFC 8414 §2",
   sentence:
@@ -405,11 +407,11 @@ export const refresh: Rule = {
  */
 export const introspection: Rule = {
   id: "introspection",
-  title: "Tokens can be asked about",
+  title: "The server offers introspection",
   level: "MAY",
   standard: "RFC 8414 §2, RFC 7662 §2",
   sentence: "introspection_endpoint OPTIONAL. URL of the authorization server's OAuth 2.0 introspection endpoint.",
-  change: "Nothing, as long as JWTs are short-lived"
+  change: "Nothing, if JWTs are short-lived"
 }
 
 /**
@@ -418,13 +420,13 @@ export const introspection: Rule = {
  */
 export const dpop: Rule = {
   id: "dpop",
-  title: "Tokens can be bound to a key",
+  title: "The server can bind tokens to a key",
   level: "MAY",
   derived: true,
   standard: "RFC 9449 §5.1",
   sentence:
     "dpop_signing_alg_values_supported: A JSON array containing a list of the JWS alg values […] supported by the authorization server for DPoP proof JWTs.",
-  change: "Nothing: bearer tokens are what all clients speak"
+  change: "Nothing: all clients support bearer tokens"
 }
 
 /**
@@ -433,12 +435,12 @@ export const dpop: Rule = {
  */
 export const resourceIndicators: Rule = {
   id: "resource-indicators",
-  title: "Tokens are made for the resource that was asked for",
+  title: "Tokens are issued for the requested resource",
   level: "SHOULD",
   standard: "RFC 8707 §2; MCP authorization, token audience binding",
   sentence:
     "The authorization server SHOULD audience-restrict issued access tokens to the resource(s) indicated by the \"resource\" parameter.",
-  change: "Configure the audience at the server, and accept that one: Audience.oneOf([…])"
+  change: "Configure an audience at the authorization server, and accept it: Audience.oneOf([…])"
 }
 
 /**
@@ -447,12 +449,12 @@ export const resourceIndicators: Rule = {
  */
 export const audience: Rule = {
   id: "tokens-bound",
-  title: "Its tokens say for whom they are",
+  title: "Tokens name their audience",
   level: "MUST",
   derived: true,
   standard: "MCP authorization, token handling",
   sentence: "MCP servers MUST validate that access tokens were issued specifically for them as the intended audience",
-  change: "Put an authorization server in front that issues tokens of its own, for the resource"
+  change: "Put an authorization server in front that issues separate tokens for the resource"
 }
 
 /**
@@ -461,7 +463,7 @@ export const audience: Rule = {
  */
 export const corsMetadata: Rule = {
   id: "cors-metadata",
-  title: "Browsers may read the metadata",
+  title: "Browser clients can read the metadata",
   level: "SHOULD",
   derived: true,
   standard: "OAuth 2.1 §3.2",
@@ -476,13 +478,13 @@ export const corsMetadata: Rule = {
  */
 export const corsToken: Rule = {
   id: "cors-token",
-  title: "Browsers may use the token endpoint",
+  title: "Browser clients can use the token endpoint",
   level: "SHOULD",
   derived: true,
   standard: "OAuth 2.1 §3.2",
   sentence:
     "Authorization servers that wish to support browser-based applications […] will need to ensure the token endpoint supports the necessary CORS headers […] additional endpoints […], such as metadata URLs, dynamic client registration […] will also need to have the CORS headers defined to allow access.",
-  change: "Allow the origins of browser clients at the token endpoint (often a setting of the client: web origins)"
+  change: "Allow the origins of browser clients at the token endpoint (often a setting of each client: web origins)"
 }
 
 /**
@@ -491,17 +493,17 @@ export const corsToken: Rule = {
  */
 export const corsRegistration: Rule = {
   id: "cors-registration",
-  title: "Browsers may register",
+  title: "Browser clients can register",
   level: "MAY",
   derived: true,
   standard: "OAuth 2.1 §3.2",
   sentence:
     "Authorization servers that wish to support browser-based applications […] will need to ensure the token endpoint supports the necessary CORS headers […] additional endpoints […], such as metadata URLs, dynamic client registration […] will also need to have the CORS headers defined to allow access.",
-  change: "Answer the preflight of the registration endpoint, and allow the header content-type"
+  change: "Accept the preflight of the registration endpoint, and allow the header content-type"
 }
 
 /**
- * All of them, in the order of a report.
+ * Lists all rules, in the order of a report.
  *
  * @category rules
  * @since 0.1.0
@@ -521,7 +523,7 @@ export const all: ReadonlyArray<Rule> = [
   pkce,
   pkcePlain,
   publicClients,
-  strangers,
+  unknownClients,
   cimd,
   registration,
   issParameter,

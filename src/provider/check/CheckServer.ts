@@ -1,37 +1,37 @@
 import * as WellKnown from "../../protocol/WellKnown.ts"
-import type { Fact } from "../facts/Fact.ts"
-import { settingOf } from "../facts/Settings.ts"
-import type { Exchange, Reading } from "../probe/Probe.ts"
+import type { Fact } from "../facts/Facts.ts"
+import { getSetting } from "../facts/Settings.ts"
+import { type Exchange, origin, type Reading } from "../probe/Probe.ts"
 import { type Json, member, shown, strings, text } from "../report/Json.ts"
-import { failed, type Judgement, passed, type Rule, skipped, unknown } from "../report/Rule.ts"
+import { fail, inconclusive, pass, type Rule, type RuleResult, skip } from "../report/Rule.ts"
 import { checkKeySet } from "./CheckKeys.ts"
 import * as Rules from "./CheckRules.ts"
 
-/** A metadata document, and what is known of it: of an excerpt or of a note not every member was seen. */
-export interface Document {
-  /** `"either"` is a saved one of which neither its name nor its members tell where it stood. */
+/** A metadata document. Of an excerpt or a record, only some members are known. */
+export interface MetadataDocument {
+  /** `"either"` is a saved document whose name and members do not show its well-known URL. */
   readonly kind: "oauth-authorization-server" | "openid-configuration" | "either"
   readonly url: string
   readonly metadata: Json
-  /** Members of which nobody wrote down whether they were there. */
+  /** Members whose presence was not recorded. */
   readonly unseen: ReadonlySet<string>
-  /** Of an excerpt nothing can be said to be absent. */
+  /** `false` for an excerpt: a missing member may be in the document. */
   readonly complete: boolean
 }
 
-/** One of the places where clients look, and what was there. */
-export interface Place {
-  readonly kind: Document["kind"]
+/** A well-known URL that clients request, and its content. */
+export interface WellKnownUrl {
+  readonly kind: MetadataDocument["kind"]
   readonly reading: Reading
 }
 
-/** All that was seen of a server. What is `undefined` was not looked at. */
-export interface Evidence {
-  /** As it was asked for; `undefined` where only documents were given. */
+/** Everything that was fetched from a server. `undefined` means that it was not fetched. */
+export interface Observations {
+  /** The issuer to check; `undefined` if only documents are checked. */
   readonly issuer: string | undefined
-  readonly places: ReadonlyArray<Place> | undefined
-  /** In the order in which clients find them. */
-  readonly documents: ReadonlyArray<Document>
+  readonly wellKnownUrls: ReadonlyArray<WellKnownUrl> | undefined
+  /** In the order in which clients request them. */
+  readonly documents: ReadonlyArray<MetadataDocument>
   readonly keySet: Reading | undefined
   readonly cors: {
     readonly metadata?: Exchange
@@ -41,168 +41,172 @@ export interface Evidence {
   readonly provider: Fact | undefined
 }
 
-/** Every rule, judged. */
-export const checkServer = (evidence: Evidence): ReadonlyArray<Judgement> => {
-  const { documents, provider } = evidence
+/** Checks every rule. */
+export const checkServer = (observations: Observations): ReadonlyArray<RuleResult> => {
+  const { documents, provider } = observations
   const [used] = documents
-  const judgements = [
-    ...judgeIssuer(evidence.issuer ?? text(used?.metadata ?? {}, "issuer")),
-    ...judgePlaces(evidence),
+  const results = [
+    ...checkIssuer(observations.issuer ?? text(used?.metadata ?? {}, "issuer")),
+    ...checkWellKnownUrls(observations),
     ...(used === undefined ? [] : [
-      judgeIdentity(evidence),
-      judgeAgreement(documents),
-      ...judgeEndpoints(used),
-      ...judgeClients(used),
-      ...judgeTokens(used, evidence),
-      ...judgeExtras(used, provider),
-      ...judgeCors(used, evidence)
+      checkIdentity(observations),
+      checkAgreement(documents),
+      ...checkEndpoints(used),
+      ...checkClients(used),
+      ...checkTokens(used, observations),
+      ...checkExtras(used, provider),
+      ...checkCors(used, observations)
     ])
   ]
   const order = new Map(Rules.all.map((rule, index) => [rule.id, index]))
-  return judgements
-    .map((judgement) => ({ ...judgement, change: settingOf(provider, judgement.rule) ?? judgement.change }))
+  return results
+    .map((result) => ({ ...result, change: getSetting(provider, result.rule) ?? result.change }))
     .sort((a, b) => order.get(a.rule.id)! - order.get(b.rule.id)!)
 }
 
-const judgeIssuer = (issuer: string | undefined): ReadonlyArray<Judgement> => {
+const checkIssuer = (issuer: string | undefined): ReadonlyArray<RuleResult> => {
   const rule = Rules.issuerUrl
-  if (issuer === undefined) return [failed(rule, "the document names no issuer", "Put the issuer into the document")]
+  if (issuer === undefined) return [fail(rule, "the document names no issuer", "Add the issuer to the document")]
   const name = shown(issuer)
   if (/[{}]/.test(issuer)) {
-    return [failed(
+    return [fail(
       rule,
-      `${name} is a template and no issuer: every tenant has its own`,
-      "Write the tenant instead of the placeholder (for several tenants see Profiles.entraMultiTenant)"
+      `${name} is a template, not an issuer: every tenant has a separate issuer`,
+      "Write the tenant in place of the placeholder (for several tenants see Profiles.entraMultiTenant)"
     )]
   }
-  if (!URL.canParse(issuer)) return [failed(rule, `${name} is no URL`)]
+  if (!URL.canParse(issuer)) return [fail(rule, `${name} is not a URL`)]
   const url = new URL(issuer)
   return [
     !WellKnown.isSecure(url)
-      ? failed(rule, `${name} is not https`)
+      ? fail(rule, `${name} is not https`)
       : /[?#]/.test(issuer)
-      ? failed(rule, `${name} has a query or a fragment`)
-      : passed(rule, url.protocol === "http:" ? `${name}: by http, which only this machine may` : name),
+      ? fail(rule, `${name} has a query or a fragment`)
+      : pass(rule, url.protocol === "http:" ? `${name}: http, which is allowed on this machine only` : name),
     url.href === issuer || url.href === `${issuer}/`
-      ? passed(Rules.issuerSpelling, name)
-      : failed(
+      ? pass(Rules.issuerSpelling, name)
+      : fail(
         Rules.issuerSpelling,
         /^https:\/\/[^/]*:443(?:\/|$)/i.test(issuer)
-          ? `${name} writes out port 443, which URL libraries drop: clients compare two different strings`
-          : `${name} is ${shown(url.href)} to URL libraries`,
+          ? `${name} contains port 443, which URL libraries remove, so clients compare two different strings`
+          : `URL libraries write ${name} as ${shown(url.href)}`,
         `Write ${shown(url.pathname === "/" && !issuer.endsWith("/") ? url.origin : url.href)}`
       )
   ]
 }
 
-const judgePlaces = ({ documents, places, provider }: Evidence): ReadonlyArray<Judgement> => {
-  if (places === undefined) {
-    const why = "documents were given: the network was not asked"
+const checkWellKnownUrls = ({ documents, wellKnownUrls, provider }: Observations): ReadonlyArray<RuleResult> => {
+  if (wellKnownUrls === undefined) {
+    const why = "saved documents are checked without a network"
     return [
-      skipped(Rules.metadata, why),
+      skip(Rules.metadata, why),
       ...([["oauth-authorization-server", Rules.rfc8414], ["openid-configuration", Rules.openid]] as const).map((
         [kind, rule]
       ) =>
         documents.some((document) => document.kind === kind)
-          ? passed(rule, documents.find((document) => document.kind === kind)!.url)
+          ? pass(rule, documents.find((document) => document.kind === kind)!.url)
           : provider?.absent?.includes(kind) === true
-          ? failed(rule, `${provider.name} has none`)
-          : skipped(
+          ? fail(rule, `${provider.name} serves none`)
+          : skip(
             rule,
             documents.some((document) => document.kind === "either")
-              ? "it may be this one: a file name with oauth-authorization-server or openid-configuration would tell"
+              ? "the kind of the saved document is not known. Name its file oauth-authorization-server.json or openid-configuration.json"
               : why
           )
       )
     ]
   }
-  const first = places.findIndex(({ reading }) => isMetadata(reading))
-  const told = (chosen: ReadonlyArray<Place>) =>
-    chosen.map(({ reading }) => `${reading.url} ${detailOf(reading)}`).join("; ")
-  const stops = places.filter(({ reading }) =>
+  const first = wellKnownUrls.findIndex(({ reading }) => isMetadata(reading))
+  const describe = (chosen: ReadonlyArray<WellKnownUrl>) =>
+    chosen.map(({ reading }) => `${reading.url} ${describeReading(reading)}`).join("; ")
+  const stops = wellKnownUrls.filter(({ reading }) =>
     reading._tag === "NoDocument"
       ? ["html", "not-json", "server-error"].includes(reading.kind)
       : !isMetadata(reading)
   )
-  const before = stops.filter((place) => first === -1 || places.indexOf(place) < first)
-  const misleading = places.filter((place) =>
-    !before.includes(place) && place.reading._tag === "NoDocument" && place.reading.kind !== "absent" &&
-    place.reading.kind !== "not-reached"
+  const before = stops.filter((one) => first === -1 || wellKnownUrls.indexOf(one) < first)
+  const misleading = wellKnownUrls.filter((one) =>
+    !before.includes(one) && one.reading._tag === "NoDocument" && one.reading.kind !== "absent" &&
+    one.reading.kind !== "no-response"
   )
-  const unreached = places.filter(({ reading }) => reading._tag === "NoDocument" && reading.kind === "not-reached")
+  const unreached = wellKnownUrls.filter(({ reading }) =>
+    reading._tag === "NoDocument" && reading.kind === "no-response"
+  )
   return [
     first !== -1
-      ? passed(Rules.metadata, `${places[first]!.reading.url} is what clients read`)
+      ? pass(Rules.metadata, `${wellKnownUrls[first]!.reading.url} is the document that clients read`)
       : unreached.length > 0
-      ? unknown(Rules.metadata, told(places))
-      : failed(Rules.metadata, told(places)),
-    judgePlace(Rules.rfc8414, places.filter(({ kind }) => kind === "oauth-authorization-server")),
-    judgePlace(Rules.openid, places.filter(({ kind }) => kind === "openid-configuration")),
+      ? inconclusive(Rules.metadata, describe(wellKnownUrls))
+      : fail(Rules.metadata, describe(wellKnownUrls)),
+    checkKind(Rules.rfc8414, wellKnownUrls.filter(({ kind }) => kind === "oauth-authorization-server")),
+    checkKind(Rules.openid, wellKnownUrls.filter(({ kind }) => kind === "openid-configuration")),
     before.length > 0
-      ? failed(
+      ? fail(
         Rules.wellKnown,
-        `${told(before)}: both official clients end here${first === -1 ? "" : " and never see the document behind it"}`
+        `${describe(before)}: both official clients stop here${
+          first === -1 ? "" : " and never request the document after it"
+        }`
       )
-      : passed(Rules.wellKnown, "nothing stands in the way of a client"),
+      : pass(Rules.wellKnown, "no response stops a client"),
     misleading.length > 0
-      ? failed(Rules.wellKnownTidy, told(misleading))
-      : passed(Rules.wellKnownTidy, "where there is no document the server says so")
+      ? fail(Rules.wellKnownTidy, describe(misleading))
+      : pass(Rules.wellKnownTidy, "URLs without a document return an error")
   ]
 }
 
-const judgePlace = (rule: Rule, places: ReadonlyArray<Place>): Judgement => {
-  const found = places.find(({ reading }) => isMetadata(reading))
-  if (found !== undefined) return passed(rule, found.reading.url)
-  const why = places.map(({ reading }) => `${reading.url} ${detailOf(reading)}`).join("; ")
-  return places.some(({ reading }) => reading._tag === "NoDocument" && reading.kind === "not-reached")
-    ? unknown(rule, why)
-    : failed(rule, why)
+const checkKind = (rule: Rule, wellKnownUrls: ReadonlyArray<WellKnownUrl>): RuleResult => {
+  const found = wellKnownUrls.find(({ reading }) => isMetadata(reading))
+  if (found !== undefined) return pass(rule, found.reading.url)
+  const why = wellKnownUrls.map(({ reading }) => `${reading.url} ${describeReading(reading)}`).join("; ")
+  return wellKnownUrls.some(({ reading }) => reading._tag === "NoDocument" && reading.kind === "no-response")
+    ? inconclusive(rule, why)
+    : fail(rule, why)
 }
 
 export const isMetadata = (reading: Reading): reading is Extract<Reading, { readonly _tag: "Json" }> =>
   reading._tag === "Json" && typeof member(reading.json, "issuer") === "string"
 
-const detailOf = (reading: Reading): string =>
+const describeReading = (reading: Reading): string =>
   reading._tag === "NoDocument" ? reading.detail : isMetadata(reading) ? "is metadata" : "has no issuer"
 
-const anotherName = "another name"
+const anotherName = "a different name"
 
-const judgeIdentity = ({ documents, issuer }: Evidence): Judgement => {
+const checkIdentity = ({ documents, issuer }: Observations): RuleResult => {
   const rule = Rules.issuerIdentical
   if (issuer === undefined) {
     const named = text(documents[0]!.metadata, "issuer") ?? ""
     return /[{}]/.test(named)
-      ? failed(rule, `the document names ${shown(named)}, which is equal to no issuer`)
-      : skipped(rule, "name the issuer beside the document to compare them")
+      ? fail(rule, `the document names ${shown(named)}, which never equals an issuer`)
+      : skip(rule, "name the issuer in addition to the document to compare them")
   }
   const others = documents.filter(({ metadata }) => text(metadata, "issuer") !== issuer)
-  if (others.length === 0) return passed(rule, shown(issuer))
+  if (others.length === 0) return pass(rule, shown(issuer))
   const named = text(others[0]!.metadata, "issuer") ?? ""
-  const how = difference(issuer, named)
-  return failed(
+  const how = describeDifference(issuer, named)
+  return fail(
     rule,
     `${others[0]!.url} names ${shown(named)} (${how})`,
     /[{}]/.test(named)
-      ? `Ask for the issuer of one tenant, with its id in place of ${/\{[^}]*\}?/.exec(named)?.[0] ?? "the braces"}`
+      ? `Use the issuer of one tenant, with its id in place of ${/\{[^}]*\}?/.exec(named)?.[0] ?? "the braces"}`
       : how === anotherName
-      ? `Ask for ${shown(named)}, if that is its name; if not, tell the server that it is called ${shown(issuer)}`
-      : `Ask for ${shown(named)}, everywhere: clients compare strings`
+      ? `Use ${shown(named)} if that is the issuer. Otherwise configure ${shown(issuer)} as the issuer of the server`
+      : `Use ${shown(named)} everywhere: clients compare strings`
   )
 }
 
-/** In which way two issuers differ, for those who look twice and see the same. */
-export const difference = (asked: string, named: string): string => {
-  if (/[{}]/.test(named)) return "a template: the server issues for many tenants"
-  if (`${asked}/` === named) return "it has a final slash that was not asked for"
-  if (asked === `${named}/`) return "it lacks the final slash that was asked for"
+/** Describes how two issuers differ, because some differences are easy to miss. */
+export const describeDifference = (expected: string, named: string): string => {
+  if (/[{}]/.test(named)) return "a template for many tenants"
+  if (`${expected}/` === named) return "it has an additional final slash"
+  if (expected === `${named}/`) return "it lacks the final slash"
   const bare = (text: string) => text.replace(/:443(?=\/|$)/, "")
-  if (bare(asked) === bare(named)) return "they differ by the port 443, which is the default"
-  if (asked.toLowerCase() === named.toLowerCase()) return "they differ in upper and lower case"
-  if (asked.replace(/^https?/, "") === named.replace(/^https?/, "")) return "they differ by http and https"
+  if (bare(expected) === bare(named)) return "they differ in port 443, which is the default"
+  if (expected.toLowerCase() === named.toLowerCase()) return "they differ in upper and lower case"
+  if (expected.replace(/^https?/, "") === named.replace(/^https?/, "")) return "they differ in http and https"
   return anotherName
 }
 
-/** What clients decide by: a difference here means two clients, two results. */
+/** The members that clients use. If they differ, two clients can behave differently. */
 const decisive = [
   "issuer",
   "authorization_endpoint",
@@ -221,52 +225,52 @@ const decisive = [
   "dpop_signing_alg_values_supported"
 ]
 
-const judgeAgreement = (documents: ReadonlyArray<Document>): Judgement => {
+const checkAgreement = (documents: ReadonlyArray<MetadataDocument>): RuleResult => {
   const rule = Rules.documentsAgree
   const [first, ...others] = documents
-  if (first === undefined || others.length === 0) return skipped(rule, "there is one document")
+  if (first === undefined || others.length === 0) return skip(rule, "only one document exists")
   const differing = decisive.filter((name) =>
     others.some((other) =>
       !first.unseen.has(name) && !other.unseen.has(name) && canonical(first, name) !== canonical(other, name)
     )
   )
-  if (differing.length === 0) return passed(rule, `${documents.length} documents, no difference that matters`)
+  if (differing.length === 0) return pass(rule, `${documents.length} documents without a relevant difference`)
   const missing = documents.flatMap(({ metadata, url }) => {
     const names = differing.filter((name) => member(metadata, name) === undefined)
     return names.length === 0 ? [] : [`${shown(url, 160)} lacks ${names.join(", ")}`]
   })
   const unlike = differing.filter((name) => documents.every(({ metadata }) => member(metadata, name) !== undefined))
-  const told = (name: string) => {
+  const describe = (name: string) => {
     const values = [...new Set(documents.flatMap(({ metadata }) => text(metadata, name) ?? []))]
     return values.length < 2 ? name : `${name} (${values.map((_) => shown(_, 100)).join(" and ")})`
   }
-  return failed(
+  return fail(
     rule,
-    [...missing, ...(unlike.length === 0 ? [] : [`they differ in ${unlike.map(told).join(", ")}`])].join("; ")
+    [...missing, ...(unlike.length === 0 ? [] : [`they differ in ${unlike.map(describe).join(", ")}`])].join("; ")
   )
 }
 
-const canonical = ({ metadata }: Document, name: string): string => {
+const canonical = ({ metadata }: MetadataDocument, name: string): string => {
   const value = member(metadata, name)
   return JSON.stringify(Array.isArray(value) ? value.map(String).sort() : value) ?? ""
 }
 
-/** Judges by a member, if anybody wrote down whether it was there. */
-const by = (
-  { complete, metadata, unseen }: Document,
+/** Runs a check of members, if their presence was recorded. */
+const checkMembers = (
+  { complete, metadata, unseen }: MetadataDocument,
   names: ReadonlyArray<string>,
   rule: Rule,
-  judge: () => Judgement
-): Judgement => {
+  check: () => RuleResult
+): RuleResult => {
   const absent = names.filter((name) => member(metadata, name) === undefined)
-  if (absent.some((name) => unseen.has(name))) return skipped(rule, `nobody wrote down ${absent.join(", ")}`)
-  const judgement = judge()
-  return judgement.verdict === "failed" && !complete && absent.length > 0
-    ? unknown(rule, `only an excerpt was seen, without ${absent.join(", ")}`)
-    : judgement
+  if (absent.some((name) => unseen.has(name))) return skip(rule, `${absent.join(", ")} was not recorded`)
+  const result = check()
+  return result.verdict === "fail" && !complete && absent.length > 0
+    ? inconclusive(rule, `only an excerpt was observed, without ${absent.join(", ")}`)
+    : result
 }
 
-const judgeEndpoints = (document: Document): ReadonlyArray<Judgement> => {
+const checkEndpoints = (document: MetadataDocument): ReadonlyArray<RuleResult> => {
   const { metadata } = document
   const urls = Object.keys(metadata)
     .filter((name) => /_endpoint$|^jwks_uri$/.test(name))
@@ -280,206 +284,215 @@ const judgeEndpoints = (document: Document): ReadonlyArray<Judgement> => {
   const missing = ["authorization_endpoint", "token_endpoint"].filter((name) => text(metadata, name) === undefined)
   return [
     document.unseen.has("authorization_endpoint")
-      ? skipped(Rules.endpointsHttps, "no endpoint was written down")
+      ? skip(Rules.endpointsHttps, "no endpoint was recorded")
       : insecure.length > 0
-      ? failed(Rules.endpointsHttps, insecure.map(([name, url]) => `${name} is ${shown(url)}`).join("; "))
-      : passed(Rules.endpointsHttps, `${urls.length} endpoints`),
-    by(
+      ? fail(Rules.endpointsHttps, insecure.map(([name, url]) => `${name} is ${shown(url)}`).join("; "))
+      : pass(Rules.endpointsHttps, `${urls.length} endpoints`),
+    checkMembers(
       document,
       ["authorization_endpoint", "token_endpoint", "response_types_supported"],
       Rules.codeFlow,
       () =>
         missing.length > 0
-          ? failed(Rules.codeFlow, `there is no ${missing.join(" and no ")}`)
+          ? fail(Rules.codeFlow, `${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} missing`)
           : types === undefined
-          ? failed(Rules.codeFlow, "response_types_supported is missing, which RFC 8414 requires")
+          ? fail(Rules.codeFlow, "response_types_supported is missing, which RFC 8414 requires")
           : !types.includes("code")
-          ? failed(Rules.codeFlow, `response_types_supported is ${shown(types)}, without "code"`)
+          ? fail(Rules.codeFlow, `response_types_supported is ${shown(types)}, without "code"`)
           : grants !== undefined && !grants.includes("authorization_code")
-          ? failed(Rules.codeFlow, `grant_types_supported is ${shown(grants)}, without "authorization_code"`)
-          : passed(Rules.codeFlow, "endpoints, response type and grant type are named")
+          ? fail(Rules.codeFlow, `grant_types_supported is ${shown(grants)}, without "authorization_code"`)
+          : pass(Rules.codeFlow, "the metadata contain endpoints, response type and grant type")
     )
   ]
 }
 
-const judgeClients = (document: Document): ReadonlyArray<Judgement> => {
+const checkClients = (document: MetadataDocument): ReadonlyArray<RuleResult> => {
   const { metadata } = document
   const challenges = strings(metadata, "code_challenge_methods_supported")
   const methods = strings(metadata, "token_endpoint_auth_methods_supported")
   const cimd = member(metadata, "client_id_metadata_document_supported") === true
   const registration = text(metadata, "registration_endpoint")
   return [
-    by(document, ["code_challenge_methods_supported"], Rules.pkce, () =>
+    checkMembers(document, ["code_challenge_methods_supported"], Rules.pkce, () =>
       challenges === undefined
-        ? failed(
+        ? fail(
           Rules.pkce,
-          "code_challenge_methods_supported is missing: clients that keep to the text reject to go on, whatever the server can do"
+          "code_challenge_methods_supported is missing: clients that follow the text stop, even if the server supports PKCE"
         )
         : challenges.includes("S256")
-        ? passed(Rules.pkce, challenges.join(", "))
-        : failed(Rules.pkce, `code_challenge_methods_supported is ${shown(challenges)}, without "S256"`)),
+        ? pass(Rules.pkce, challenges.join(", "))
+        : fail(Rules.pkce, `code_challenge_methods_supported is ${shown(challenges)}, without "S256"`)),
     challenges === undefined
-      ? skipped(Rules.pkcePlain, "no methods are listed")
+      ? skip(Rules.pkcePlain, "code_challenge_methods_supported is missing")
       : challenges.includes("plain")
-      ? failed(Rules.pkcePlain, "\"plain\" is offered as well")
-      : passed(Rules.pkcePlain, "\"plain\" is not offered"),
-    by(document, ["token_endpoint_auth_methods_supported"], Rules.publicClients, () =>
+      ? fail(Rules.pkcePlain, "\"plain\" is offered as well")
+      : pass(Rules.pkcePlain, "\"plain\" is not offered"),
+    checkMembers(document, ["token_endpoint_auth_methods_supported"], Rules.publicClients, () =>
       methods === undefined
-        ? failed(
+        ? fail(
           Rules.publicClients,
           "token_endpoint_auth_methods_supported is missing, which means client_secret_basic alone"
         )
         : methods.includes("none")
-        ? passed(Rules.publicClients, "\"none\" is listed")
-        : failed(Rules.publicClients, `"none" is not among ${methods.join(", ")}`)),
-    by(document, ["client_id_metadata_document_supported"], Rules.cimd, () =>
+        ? pass(Rules.publicClients, "\"none\" is listed")
+        : fail(Rules.publicClients, `"none" is not among ${methods.join(", ")}`)),
+    checkMembers(document, ["client_id_metadata_document_supported"], Rules.cimd, () =>
       cimd
-        ? passed(Rules.cimd, "client_id_metadata_document_supported is true")
-        : failed(Rules.cimd, "client_id_metadata_document_supported is not true")),
-    by(document, ["registration_endpoint"], Rules.registration, () =>
+        ? pass(Rules.cimd, "client_id_metadata_document_supported is true")
+        : fail(Rules.cimd, "client_id_metadata_document_supported is not true")),
+    checkMembers(document, ["registration_endpoint"], Rules.registration, () =>
       registration === undefined
-        ? failed(Rules.registration, "there is no registration_endpoint")
-        : passed(Rules.registration, shown(registration))),
-    by(document, ["client_id_metadata_document_supported", "registration_endpoint"], Rules.strangers, () =>
-      cimd
-        ? passed(Rules.strangers, "by metadata documents")
-        : registration !== undefined
-        ? passed(Rules.strangers, "by registration, if that is open to everybody")
-        : failed(
-          Rules.strangers,
-          "neither metadata documents nor registration: each client needs a client id by hand"
-        )),
-    by(
+        ? fail(Rules.registration, "registration_endpoint is missing")
+        : pass(Rules.registration, shown(registration))),
+    checkMembers(
+      document,
+      ["client_id_metadata_document_supported", "registration_endpoint"],
+      Rules.unknownClients,
+      () =>
+        cimd
+          ? pass(Rules.unknownClients, "through client ID metadata documents")
+          : registration !== undefined
+          ? pass(Rules.unknownClients, "through dynamic registration, if registration is open")
+          : fail(
+            Rules.unknownClients,
+            "the server supports neither client ID metadata documents nor dynamic registration, so each client needs a client id from you"
+          )
+    ),
+    checkMembers(
       document,
       ["authorization_response_iss_parameter_supported"],
       Rules.issParameter,
       () =>
         member(metadata, "authorization_response_iss_parameter_supported") === true
-          ? passed(Rules.issParameter, "it says so")
-          : failed(Rules.issParameter, "authorization_response_iss_parameter_supported is not true")
+          ? pass(Rules.issParameter, "authorization_response_iss_parameter_supported is true")
+          : fail(Rules.issParameter, "authorization_response_iss_parameter_supported is not true")
     )
   ]
 }
 
-const judgeTokens = (document: Document, { keySet, provider }: Evidence): ReadonlyArray<Judgement> => {
+const checkTokens = (document: MetadataDocument, { keySet, provider }: Observations): ReadonlyArray<RuleResult> => {
   const { metadata } = document
   const jwksUri = text(metadata, "jwks_uri")
   const introspection = text(metadata, "introspection_endpoint")
   return [
-    by(document, ["jwks_uri", "introspection_endpoint"], Rules.verifiable, () =>
-      // Keys that sign ID tokens alone are of no use here.
+    checkMembers(document, ["jwks_uri", "introspection_endpoint"], Rules.verifiable, () =>
+      // Keys that sign only ID tokens cannot verify access tokens.
       provider?.tokens.format === "opaque" && introspection === undefined && provider.kind !== "mcp-server"
         ? provider.profile === null
-          ? failed(Rules.verifiable, `${provider.name} issues opaque tokens, and nobody can be asked about them`)
-          : passed(
+          ? fail(Rules.verifiable, `${provider.name} issues opaque tokens and offers no introspection`)
+          : pass(
             Rules.verifiable,
-            `its tokens are opaque: Profiles.${provider.profile} asks ${provider.name} about each`
+            `its tokens are opaque: Profiles.${provider.profile} verifies each of them at ${provider.name}`
           )
         : jwksUri !== undefined
-        ? passed(Rules.verifiable, `by the keys at ${shown(jwksUri)}`)
+        ? pass(Rules.verifiable, `with the keys at ${shown(jwksUri)}`)
         : introspection !== undefined
-        ? passed(
+        ? pass(
           Rules.verifiable,
-          "by introspection alone, for which your server needs credentials: there is no jwks_uri"
+          "through introspection only, for which your server needs credentials: jwks_uri is missing"
         )
-        : failed(
+        : fail(
           Rules.verifiable,
-          "there is no jwks_uri and no introspection_endpoint: nobody but the server itself can tell its tokens from others"
+          "jwks_uri and introspection_endpoint are missing: only the server itself can verify its tokens"
         )),
     ...(keySet !== undefined
       ? checkKeySet(keySet)
-      : [skipped(Rules.keySet, jwksUri === undefined ? "there is no jwks_uri" : "the key set was not fetched")]),
-    by(document, ["introspection_endpoint"], Rules.introspection, () =>
+      : [skip(Rules.keySet, jwksUri === undefined ? "jwks_uri is missing" : "the key set was not fetched")]),
+    checkMembers(document, ["introspection_endpoint"], Rules.introspection, () =>
       introspection === undefined
-        ? failed(Rules.introspection, "there is no introspection_endpoint")
-        : passed(Rules.introspection, shown(introspection)))
+        ? fail(Rules.introspection, "introspection_endpoint is missing")
+        : pass(Rules.introspection, shown(introspection)))
   ]
 }
 
-const judgeExtras = (document: Document, provider: Fact | undefined): ReadonlyArray<Judgement> => {
+const checkExtras = (document: MetadataDocument, provider: Fact | undefined): ReadonlyArray<RuleResult> => {
   const { metadata } = document
   const scopes = strings(metadata, "scopes_supported")
   const grants = strings(metadata, "grant_types_supported")
   const dpop = strings(metadata, "dpop_signing_alg_values_supported")
   return [
-    judgeResource(provider),
-    ...judgeAudience(provider),
-    by(document, ["scopes_supported"], Rules.scopes, () =>
+    checkResource(provider),
+    ...checkAudience(provider),
+    checkMembers(document, ["scopes_supported"], Rules.scopes, () =>
       scopes === undefined
-        ? failed(Rules.scopes, "there is no scopes_supported")
-        : passed(Rules.scopes, shown(scopes.join(" ")))),
-    by(
+        ? fail(Rules.scopes, "scopes_supported is missing")
+        : pass(Rules.scopes, shown(scopes.join(" ")))),
+    checkMembers(
       document,
       ["scopes_supported", "grant_types_supported"],
       Rules.refresh,
       () =>
         scopes?.includes("offline_access") === true
-          ? passed(Rules.refresh, "offline_access is a scope")
+          ? pass(Rules.refresh, "scopes_supported contains offline_access")
           : grants?.includes("refresh_token") === true
-          ? passed(Rules.refresh, "the grant refresh_token is listed, without the scope offline_access")
-          : failed(Rules.refresh, "neither offline_access nor the grant refresh_token is listed")
+          ? pass(Rules.refresh, "grant_types_supported contains refresh_token; scopes_supported lacks offline_access")
+          : fail(Rules.refresh, "scopes_supported lacks offline_access, and grant_types_supported lacks refresh_token")
     ),
-    by(document, ["dpop_signing_alg_values_supported"], Rules.dpop, () =>
+    checkMembers(document, ["dpop_signing_alg_values_supported"], Rules.dpop, () =>
       dpop === undefined
-        ? failed(Rules.dpop, "there is no dpop_signing_alg_values_supported")
-        : passed(Rules.dpop, dpop.join(", ")))
+        ? fail(Rules.dpop, "dpop_signing_alg_values_supported is missing")
+        : pass(Rules.dpop, dpop.join(", ")))
   ]
 }
 
-const judgeResource = (provider: Fact | undefined): Judgement => {
+const checkResource = (provider: Fact | undefined): RuleResult => {
   const rule = Rules.resourceIndicators
   if (provider === undefined) {
-    return unknown(rule, "no metadata says so: sign in once, and give the token to check --token")
+    return inconclusive(rule, "metadata do not show it: sign in once, and check the token with check --token")
   }
   const known = `${provider.name}, as of ${provider.asOf}`
   switch (provider.resourceIndicators) {
     case "yes":
-      return passed(rule, `${known}: ${provider.audienceHow}`)
+      return pass(rule, `${known}: ${provider.audienceSetup}`)
     case "no":
-      return failed(rule, `${known}: resource has no effect`, provider.audienceHow)
+      return fail(rule, `${known}: the parameter resource has no effect`, provider.audienceSetup)
     case "unknown":
-      return unknown(rule, `${known}: ${provider.audienceHow}`)
+      return inconclusive(rule, `${known}: ${provider.audienceSetup}`)
     default:
-      return unknown(rule, `${known}, once it is set so: ${provider.audienceHow}`)
+      return inconclusive(rule, `${known}, after configuration: ${provider.audienceSetup}`)
   }
 }
 
-/** No metadata tell: only what is known of a provider can be judged. */
-const judgeAudience = (provider: Fact | undefined): ReadonlyArray<Judgement> => {
-  if (provider === undefined || provider.kind === "mcp-server" || provider.audienceHow === "not known") return []
-  const known = `${provider.name}, as of ${provider.asOf}: ${provider.audienceHow}`
+/** Checks how a known provider sets the audience. Metadata do not show it. */
+const checkAudience = (provider: Fact | undefined): ReadonlyArray<RuleResult> => {
+  if (provider === undefined || provider.kind === "mcp-server" || provider.audienceSetup === "not known") return []
+  const known = `${provider.name}, as of ${provider.asOf}: ${provider.audienceSetup}`
   return [
-    !provider.audienceHow.startsWith("cannot be")
-      ? passed(Rules.audience, known)
+    !provider.audienceSetup.startsWith("not possible")
+      ? pass(Rules.audience, known)
       : provider.profile === null
-      ? failed(Rules.audience, known)
-      : passed(Rules.audience, `${known}; Profiles.${provider.profile} takes tokens of the clients that you list`)
+      ? fail(Rules.audience, known)
+      : pass(Rules.audience, `${known}; Profiles.${provider.profile} accepts tokens of the clients that you list`)
   ]
 }
 
-const allows = (exchange: Exchange): "yes" | "no" | "not-reached" => {
-  if (exchange._tag === "NotReached") return "not-reached"
+const allows = (exchange: Exchange): "yes" | "no" | "no-response" => {
+  if (exchange._tag === "NoResponse") return "no-response"
   const allowed = exchange.headers["access-control-allow-origin"]
-  return allowed === "*" || allowed === "https://browser-client.example" ? "yes" : "no"
+  return allowed === "*" || allowed === origin ? "yes" : "no"
 }
 
-const judgeCors = ({ metadata }: Document, { cors }: Evidence): ReadonlyArray<Judgement> => {
-  const missing = "there is no Access-Control-Allow-Origin for a foreign origin"
-  const judge = (rule: Rule, exchange: Exchange | undefined, no: (why: string) => Judgement): Judgement => {
-    if (exchange === undefined) return skipped(rule, "the network was not asked")
+const checkCors = ({ metadata }: MetadataDocument, { cors }: Observations): ReadonlyArray<RuleResult> => {
+  const missing = "Access-Control-Allow-Origin is missing for a foreign origin"
+  const check = (rule: Rule, exchange: Exchange | undefined, no: (why: string) => RuleResult): RuleResult => {
+    if (exchange === undefined) return skip(rule, "checked without a network")
     const allowed = allows(exchange)
     return allowed === "yes"
-      ? passed(rule, `${shown(exchange.url)} lets other origins read`)
+      ? pass(rule, `${shown(exchange.url)} allows other origins`)
       : allowed === "no"
       ? no(`${shown(exchange.url)}: ${missing}`)
-      : unknown(rule, `${shown(exchange.url)} ${exchange._tag === "NotReached" ? exchange.detail : ""}`)
+      : inconclusive(rule, `${shown(exchange.url)} ${exchange._tag === "NoResponse" ? exchange.detail : ""}`)
   }
   return [
-    judge(Rules.corsMetadata, cors.metadata, (why) => failed(Rules.corsMetadata, why)),
-    // Some servers know the origins of each client, and one of nobody's has none.
-    judge(Rules.corsToken, cors.token, (why) => unknown(Rules.corsToken, `${why}; it may be a setting of each client`)),
+    check(Rules.corsMetadata, cors.metadata, (why) => fail(Rules.corsMetadata, why)),
+    // Some servers allow origins per client, and this request has no client.
+    check(
+      Rules.corsToken,
+      cors.token,
+      (why) => inconclusive(Rules.corsToken, `${why}; it can be a setting of each client`)
+    ),
     text(metadata, "registration_endpoint") === undefined
-      ? skipped(Rules.corsRegistration, "there is no registration_endpoint")
-      : judge(Rules.corsRegistration, cors.registration, (why) => failed(Rules.corsRegistration, why))
+      ? skip(Rules.corsRegistration, "registration_endpoint is missing")
+      : check(Rules.corsRegistration, cors.registration, (why) => fail(Rules.corsRegistration, why))
   ]
 }

@@ -2,8 +2,8 @@ import * as Result from "effect/Result"
 import * as Challenge from "../../protocol/Challenge.ts"
 import { shown } from "../report/Json.ts"
 
-/** What a client takes out of a challenge. */
-export interface Taken {
+/** The parameters that a client reads from a challenge. */
+export interface ChallengeParameters {
   readonly resourceMetadata: string | undefined
   readonly scope: string | undefined
   readonly error: string | undefined
@@ -12,10 +12,10 @@ export interface Taken {
 const names = { resourceMetadata: "resource_metadata", scope: "scope", error: "error" } as const
 
 /**
- * As both official clients read it: split at spaces, first word Bearer, then the first `name=value` anywhere. They do it
- * without the grammar, so what stands in a description can win.
+ * Parses a challenge as both official clients do: splits at spaces, requires Bearer as the first word, and takes the first
+ * `name=value` anywhere. They ignore the grammar, so they can take a value from a description.
  */
-export const asOfficialClients = (header: string): Taken | undefined => {
+export const parseAsOfficialClients = (header: string): ChallengeParameters | undefined => {
   const [scheme, rest] = header.split(" ")
   if (scheme?.toLowerCase() !== "bearer" || rest === undefined || rest === "") return undefined
   const take = (name: string): string | undefined => {
@@ -30,8 +30,8 @@ export const asOfficialClients = (header: string): Taken | undefined => {
   }
 }
 
-/** As the standard reads it; `undefined` where it is no challenge, or none of Bearer. */
-export const asStandard = (header: string): Taken | undefined => {
+/** Parses a challenge by RFC 9110. Returns `undefined` for a malformed header or one without a Bearer challenge. */
+export const parseAsStandard = (header: string): ChallengeParameters | undefined => {
   const parsed = Challenge.parse(header)
   if (Result.isFailure(parsed)) return undefined
   const bearer = parsed.success.find(({ scheme }) => scheme.toLowerCase() === "bearer")
@@ -40,19 +40,23 @@ export const asStandard = (header: string): Taken | undefined => {
   return { resourceMetadata: take(names.resourceMetadata), scope: take(names.scope), error: take(names.error) }
 }
 
-/** In what both readings differ. */
-export const differences = (header: string): ReadonlyArray<string> => {
-  const meant = asStandard(header)
-  const read = asOfficialClients(header)
-  if (meant === undefined) return ["it does not follow the grammar of RFC 9110"]
-  if (read === undefined) {
-    return meant.resourceMetadata === undefined && meant.scope === undefined && meant.error === undefined
+/** Describes how the official clients deviate from the standard for a challenge. */
+export const describeDifferences = (header: string): ReadonlyArray<string> => {
+  const standard = parseAsStandard(header)
+  const official = parseAsOfficialClients(header)
+  if (standard === undefined) return ["the header does not follow the grammar of RFC 9110"]
+  if (official === undefined) {
+    return standard.resourceMetadata === undefined && standard.scope === undefined && standard.error === undefined
       ? []
-      : ["they read nothing: the header must begin with Bearer, one space and the first parameter"]
+      : ["the clients read no parameter: the header must begin with Bearer, one space and the first parameter"]
   }
   return (Object.keys(names) as ReadonlyArray<keyof typeof names>).flatMap((key) =>
-    meant[key] === read[key]
+    standard[key] === official[key]
       ? []
-      : [`${names[key]} is ${shown(meant[key] ?? "absent", 80)}, and they read ${shown(read[key] ?? "nothing", 80)}`]
+      : [
+        `${names[key]} is ${shown(standard[key] ?? "absent", 80)}, and the clients read ${
+          shown(official[key] ?? "nothing", 80)
+        }`
+      ]
   )
 }

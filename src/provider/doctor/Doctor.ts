@@ -1,5 +1,5 @@
 /**
- * What is wrong with an MCP server, seen from outside as a client sees it: any server, not only one of this library.
+ * Finds problems of a running MCP server from outside, as a client sees it. Works for any server, not only for this library.
  *
  * @since 0.1.0
  */
@@ -15,34 +15,34 @@ import * as Probe from "../probe/Probe.ts"
 import { base64, shown, strings } from "../report/Json.ts"
 import * as Report from "../report/Report.ts"
 import type { Revision } from "../report/Rule.ts"
-import { checkMcpServer, type Seen, type Signed } from "./CheckMcpServer.ts"
-import { asStandard } from "./ClientChallenge.ts"
+import { checkMcpServer, type Observations, type TokenObservations } from "./CheckMcpServer.ts"
+import { parseAsStandard } from "./ClientChallenge.ts"
 
 /**
- * How an MCP server is examined.
+ * The options of a check of an MCP server.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** Default: the newest. */
+  /** The revision of MCP to check against. Default: the newest. */
   readonly revision?: Revision | undefined
-  /** With it also what a token opens is looked at. No tool is run. */
+  /** An access token. With it scopes, sessions and batches are checked as well. No tool runs. */
   readonly token?: Redacted.Redacted | undefined
-  /** Told before each step that may take a while. */
+  /** Called before each step that can take seconds. */
   readonly onStep?: ((step: string) => Effect.Effect<void>) | undefined
 }
 
 /**
- * Looks at a running MCP server, and at the authorization servers that it names.
+ * Checks a running MCP server, and the authorization servers that it names.
  *
  * **Details**
  *
- * It is asked without a token, with tokens that nobody issued, and for its metadata at every place where clients look. With a
- * token of yours it is also asked what that opens: tools are called with arguments that no tool can run, which shows the
- * decision about scopes and nothing else. What a public server names on a loopback or private address is not asked.
+ * Sends requests without a token and with forged tokens, and fetches the metadata from every URL that clients use. With the
+ * option `token` it also calls tools, with arguments that no tool accepts: the responses show the decision about scopes, and no
+ * tool runs. If the server is public, hosts that it names on a loopback or private address receive no request.
  *
- * **Example** (What is wrong with it?)
+ * **Example** (Rules that fail)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -50,7 +50,7 @@ export interface Options {
  * import { FetchHttpClient } from "effect/http"
  *
  * const report = Doctor.run("https://todos.example.com/mcp").pipe(
- *   Effect.map((report) => report.findings.filter((finding) => finding.verdict === "failed")),
+ *   Effect.map((report) => report.findings.filter((finding) => finding.verdict === "fail")),
  *   Effect.provide(FetchHttpClient.layer)
  * )
  * ```
@@ -61,31 +61,31 @@ export interface Options {
 export const run = Effect.fn("Doctor.run")(function*(
   url: string,
   options: Options = {}
-): Effect.fn.Return<Report.Report, Check.Unreachable | Check.NotUsable, HttpClient.HttpClient> {
+): Effect.fn.Return<Report.Report, Check.Unreachable | Check.InvalidInput, HttpClient.HttpClient> {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    return yield* new Check.NotUsable({
-      detail: `${shown(url)} is no MCP server: write its URL, such as https://todos.example.com/mcp`
+    return yield* new Check.InvalidInput({
+      detail: `${shown(url)} is not the URL of an MCP server. Write one such as https://todos.example.com/mcp`
     })
   }
-  return yield* NamedHosts.guarded(new URL(url))(examine(url, options))
+  return yield* NamedHosts.provideGuard(new URL(url))(examine(url, options))
 })
 
 const examine = Effect.fnUntraced(function*(
   url: string,
   { onStep = () => Effect.void, revision = "2026-07-28", token }: Options
-): Effect.fn.Return<Report.Report, Check.Unreachable | Check.NotUsable, HttpClient.HttpClient> {
+): Effect.fn.Return<Report.Report, Check.Unreachable | Check.InvalidInput, HttpClient.HttpClient> {
   const target = new URL(url)
-  yield* onStep(`asking ${target.host} without a token`)
-  const wire = (headers: Readonly<Record<string, string>> = {}): Mcp.Wire => ({ revision, headers })
+  yield* onStep(`sending ${target.host} a request without a token`)
+  const wire = (headers: Readonly<Record<string, string>> = {}): Mcp.Client => ({ revision, headers })
   const first = revision === "2026-07-28" ? "tools/list" : "initialize"
   const hello = (headers: Readonly<Record<string, string>> = {}) =>
     first === "initialize" ? Mcp.initialize(wire(headers)) : Mcp.post(wire(headers), first)
-  const bare = yield* Probe.ask(url, hello())
-  if (bare._tag === "NotReached") return yield* new Check.Unreachable({ url, detail: bare.detail })
+  const withoutToken = yield* Probe.send(url, hello())
+  if (withoutToken._tag === "NoResponse") return yield* new Check.Unreachable({ url, detail: withoutToken.detail })
 
-  const challenge = bare.headers["www-authenticate"]
-  const named = challenge === undefined ? undefined : asStandard(challenge)?.resourceMetadata
-  const places = [
+  const challenge = withoutToken.headers["www-authenticate"]
+  const named = challenge === undefined ? undefined : parseAsStandard(challenge)?.resourceMetadata
+  const metadataUrls = [
     ...(named !== undefined && URL.canParse(named) && WellKnown.isSecure(new URL(named))
       ? [{ place: "challenge" as const, url: named }]
       : []),
@@ -94,11 +94,11 @@ const examine = Effect.fnUntraced(function*(
       ? []
       : [{ place: "root" as const, url: `${target.origin}/.well-known/oauth-protected-resource` }])
   ]
-  yield* onStep(`asking ${target.host} for its metadata`)
+  yield* onStep(`fetching the metadata of ${target.host}`)
   const documents = yield* Effect.forEach(
-    places,
+    metadataUrls,
     ({ place, url }) =>
-      Effect.map(Probe.ask(url, { headers: { "mcp-protocol-version": revision } }), (exchange) => ({
+      Effect.map(Probe.send(url, { headers: { "mcp-protocol-version": revision } }), (exchange) => ({
         place,
         reading: Probe.read(exchange)
       })),
@@ -108,21 +108,24 @@ const examine = Effect.fnUntraced(function*(
   const metadata = document?._tag === "Json" ? document.json : undefined
   const issuers = strings(metadata ?? {}, "authorization_servers") ?? []
 
-  yield* onStep(`asking ${target.host} with tokens that nobody issued`)
+  yield* onStep(`sending ${target.host} forged tokens`)
   const bearer = (value: string) => ({ authorization: `Bearer ${value}` })
   const origin = { origin: Probe.origin }
   const now = yield* Clock.currentTimeMillis
   const forged = forgeries(issuers[0] ?? target.origin, url, Math.floor(now / 1000))
   const probes = yield* Effect.all({
-    get: Probe.ask(url, { headers: { accept: "text/event-stream" }, bodyless: true }),
-    delete: Probe.ask(url, { method: "DELETE", headers: { "mcp-session-id": "00000000-0000-4000-8000-000000000000" } }),
-    garbage: Probe.ask(url, hello(bearer(garbage))),
+    get: Probe.send(url, { headers: { accept: "text/event-stream" }, bodyless: true }),
+    delete: Probe.send(url, {
+      method: "DELETE",
+      headers: { "mcp-session-id": "00000000-0000-4000-8000-000000000000" }
+    }),
+    invalid: Probe.send(url, hello(bearer(invalidToken))),
     forged: Effect.forEach(
       forged,
-      ({ name, token }) => Effect.map(Probe.ask(url, hello(bearer(token))), (exchange) => ({ name, exchange }))
+      ({ name, token }) => Effect.map(Probe.send(url, hello(bearer(token))), (exchange) => ({ name, exchange }))
     ),
-    empty: Probe.ask(url, hello({ authorization: "Bearer" })),
-    preflight: Probe.ask(url, {
+    empty: Probe.send(url, hello({ authorization: "Bearer" })),
+    preflight: Probe.send(url, {
       method: "OPTIONS",
       headers: {
         ...origin,
@@ -130,8 +133,8 @@ const examine = Effect.fnUntraced(function*(
         "access-control-request-headers": "authorization,content-type,mcp-protocol-version"
       }
     }),
-    foreign: Probe.ask(url, hello(origin)),
-    metadata: document === undefined ? Effect.succeed(undefined) : Probe.ask(document.url, { headers: origin })
+    foreign: Probe.send(url, hello(origin)),
+    metadata: document === undefined ? Effect.succeed(undefined) : Probe.send(document.url, { headers: origin })
   }, { concurrency: 4 })
 
   const parts = yield* Effect.forEach(issuers.slice(0, 5), (issuer) =>
@@ -139,25 +142,34 @@ const examine = Effect.fnUntraced(function*(
       Effect.map((report) => ({ issuer, report })),
       Effect.catch((error) => Effect.succeed({ issuer, error: error.message }))
     ))
-  const signed = token === undefined ? undefined : yield* withToken(url, revision, token, onStep)
-  const seen: Seen = { url, bare, documents, issuers, parts, probes, garbage, signed }
+  const tokenObservations = token === undefined ? undefined : yield* withToken(url, revision, token, onStep)
+  const observations: Observations = {
+    url,
+    withoutToken,
+    documents,
+    issuers,
+    parts,
+    probes,
+    invalidToken,
+    withToken: tokenObservations
+  }
   return Report.make({
     kind: "mcp-server",
     subject: url,
     revision,
     now,
-    judgements: checkMcpServer(seen),
+    results: checkMcpServer(observations),
     notes: token === undefined
-      ? ["With --token also scopes, sessions and batches are looked at; no tool is run."]
+      ? ["With --token, scopes, sessions and batches are checked as well. No tool runs."]
       : [],
     parts: parts.flatMap((part) => "report" in part ? [part.report] : [])
   })
 })
 
-/** Whoever repeats it in an answer repeats every token. */
-const garbage = "effect-mcp-auth-doctor-this-is-no-token"
+/** A server that repeats it in a response repeats every token. */
+const invalidToken = "effect-mcp-auth-doctor-this-is-not-a-token"
 
-/** Tokens that read well and that nobody signed, or that somebody else did. */
+/** Creates tokens with plausible claims and without a valid signature. */
 const forgeries = (issuer: string, resource: string, seconds: number) => {
   const segment = (value: unknown) =>
     base64(JSON.stringify(value)).replace(/=+$/, "").replaceAll("+", "-").replaceAll("/", "_")
@@ -167,7 +179,7 @@ const forgeries = (issuer: string, resource: string, seconds: number) => {
     sub: "effect-mcp-auth-doctor",
     client_id: "effect-mcp-auth-doctor",
     scope: "openid",
-    // Before the server last fetched the keys: a newer token could be signed by a key that was published since.
+    // Older than the cached keys of the server, so that an unknown key is not a reason to fetch them again.
     iat: seconds - 120,
     exp: seconds + 300
   }
@@ -175,7 +187,7 @@ const forgeries = (issuer: string, resource: string, seconds: number) => {
   return [
     { name: "alg none", token: `${segment({ alg: "none", typ: "at+jwt" })}.${segment(claims)}.` },
     {
-      name: "a made-up signature",
+      name: "an invalid signature",
       token: `${segment({ alg: "RS256", typ: "at+jwt" })}.${segment(claims)}.${signature}`
     },
     { name: "HMAC", token: `${segment({ alg: "HS256", typ: "at+jwt" })}.${segment(claims)}.${signature}` }
@@ -187,39 +199,39 @@ const withToken = (
   revision: Revision,
   token: Redacted.Redacted,
   onStep: (step: string) => Effect.Effect<void>
-): Effect.Effect<Signed, never, HttpClient.HttpClient> =>
+): Effect.Effect<TokenObservations, never, HttpClient.HttpClient> =>
   Effect.gen(function*() {
-    yield* onStep("asking what the token opens")
+    yield* onStep("checking what the token grants")
     const authorization = { authorization: `Bearer ${Redacted.value(token)}` }
-    const legacy: Revision = revision === "2026-07-28" ? "2025-11-25" : revision
-    const opened = yield* Probe.ask(url, Mcp.initialize({ revision: legacy, headers: authorization }))
-    const id = opened._tag === "Answered" && opened.status === 200 ? opened.headers["mcp-session-id"] : undefined
+    const legacy = Mcp.getSessionRevision(revision)
+    const opened = yield* Probe.send(url, Mcp.initialize({ revision: legacy, headers: authorization }))
+    const id = opened._tag === "Response" && opened.status === 200 ? opened.headers["mcp-session-id"] : undefined
     const session = id === undefined ? {} : { "mcp-session-id": id }
     const modern = revision === "2026-07-28"
-      ? yield* Probe.ask(url, Mcp.post({ revision, headers: authorization }, "tools/list"))
+      ? yield* Probe.send(url, Mcp.post({ revision, headers: authorization }, "tools/list"))
       : undefined
-    const speaks = modern?._tag === "Answered" && modern.status === 200 && Mcp.toolsOf(modern).length > 0
-    const wire: Mcp.Wire = speaks
+    const isStateless = modern?._tag === "Response" && modern.status === 200 && Mcp.getTools(modern).length > 0
+    const wire: Mcp.Client = isStateless
       ? { revision, headers: authorization }
       : { revision: legacy, headers: { ...authorization, ...session } }
-    if (!speaks && id !== undefined) yield* Probe.ask(url, Mcp.notify(wire, "notifications/initialized"))
-    const list = speaks ? modern : yield* Probe.ask(url, Mcp.post(wire, "tools/list"))
-    // A longer name goes into no header.
-    const tools = Mcp.toolsOf(list).filter((name) => name.length <= 256).slice(0, 50)
+    if (!isStateless && id !== undefined) yield* Probe.send(url, Mcp.notify(wire, "notifications/initialized"))
+    const list = isStateless ? modern : yield* Probe.send(url, Mcp.post(wire, "tools/list"))
+    // Longer names are not sent in a header.
+    const tools = Mcp.getTools(list).filter((name) => name.length <= 256).slice(0, 50)
     const calls = yield* Effect.forEach(tools, (name) =>
       Effect.map(
-        Probe.ask(url, Mcp.post(wire, "tools/call", Mcp.harmlessCall(name))),
+        Probe.send(url, Mcp.post(wire, "tools/call", Mcp.harmlessCall(name))),
         (exchange) => ({ name, exchange })
       ))
-    const denied = calls.find(({ exchange }) => exchange._tag === "Answered" && exchange.status === 403)
-    const batch = denied === undefined ? undefined : yield* Probe.ask(
+    const denied = calls.find(({ exchange }) => exchange._tag === "Response" && exchange.status === 403)
+    const batch = denied === undefined ? undefined : yield* Probe.send(
       url,
       Mcp.batch({ revision: legacy, headers: { ...authorization, ...session } }, denied.name)
     )
-    const stolen = id === undefined ? undefined : yield* Probe.ask(
+    const sessionOnly = id === undefined ? undefined : yield* Probe.send(
       url,
       Mcp.post({ revision: legacy, headers: session }, "tools/list")
     )
-    if (id !== undefined) yield* Probe.ask(url, { method: "DELETE", headers: { ...authorization, ...session } })
-    return { list, opened, calls, batch, stolen, secret: Redacted.value(token) }
+    if (id !== undefined) yield* Probe.send(url, { method: "DELETE", headers: { ...authorization, ...session } })
+    return { list, opened, calls, batch, sessionOnly, secret: Redacted.value(token) }
   })

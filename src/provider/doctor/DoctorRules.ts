@@ -1,9 +1,9 @@
 /**
- * The rules for an MCP server, seen from outside.
+ * Defines the rules for an MCP server, checked from outside.
  *
  * **Details**
  *
- * MCP's texts are those of 2025-06-18, 2025-11-25 and 2026-07-28.
+ * Sentences of MCP quote revisions 2025-06-18, 2025-11-25 and 2026-07-28.
  *
  * @since 0.1.0
  */
@@ -15,12 +15,12 @@ import type { Rule } from "../report/Rule.ts"
  */
 export const rejects: Rule = {
   id: "rejects-without-token",
-  title: "A request without a token is answered 401",
+  title: "A request without a token gets 401",
   level: "MUST",
   standard: "MCP authorization, error handling",
   sentence:
     "Servers MUST return appropriate HTTP status codes for authorization errors: […] Authorization required or token invalid",
-  change: "Put the check in front of the whole MCP endpoint, before the body is read"
+  change: "Check the token in front of the whole MCP endpoint, before the body is read"
 }
 
 /**
@@ -29,11 +29,11 @@ export const rejects: Rule = {
  */
 export const everyMethod: Rule = {
   id: "rejects-every-method",
-  title: "GET and DELETE without a token are rejected, too",
+  title: "GET and DELETE without a token are rejected as well",
   level: "MUST",
   standard: "MCP authorization, token requirements",
   sentence: "Note that authorization MUST be included in every HTTP request from client to server",
-  change: "Guard the path for all methods, not POST alone"
+  change: "Check the token for all methods, not only for POST"
 }
 
 /**
@@ -56,14 +56,14 @@ export const challenge: Rule = {
  */
 export const challengeReadable: Rule = {
   id: "challenge-readable",
-  title: "Both official clients read it as it is meant",
+  title: "Both official clients read the challenge correctly",
   level: "SHOULD",
   derived: true,
   standard:
     "MCP authorization, protected resource metadata discovery; @modelcontextprotocol/sdk 1.x, @modelcontextprotocol/client 2.x",
   sentence:
     "MCP clients MUST be able to parse WWW-Authenticate headers and respond appropriately to HTTP 401 Unauthorized responses from the MCP server.",
-  change: "Begin with Bearer and one space, quote values, put error_description last and without = signs"
+  change: "Begin with Bearer and one space, quote all values, and write error_description last and without = signs"
 }
 
 /**
@@ -78,7 +78,7 @@ export const challengeNoError: Rule = {
   sentence:
     "If the request lacks any authentication information […], the resource server SHOULD NOT include an error code or other error information.",
   change:
-    "Leave error and error_description out when there was no token: clients take an error for a verdict about their token, and may drop a good one"
+    "Leave out error and error_description if the request has no token. Clients relate an error to their token, and may discard a valid one"
 }
 
 /**
@@ -87,12 +87,12 @@ export const challengeNoError: Rule = {
  */
 export const challengeScope: Rule = {
   id: "challenge-scope",
-  title: "The challenge says which scopes to ask for",
+  title: "The challenge names the scopes to request",
   level: { "2026-07-28": "SHOULD", "2025-11-25": "SHOULD" },
   standard: "MCP authorization, scope selection strategy",
   sentence:
     "MCP servers SHOULD include a scope parameter in the WWW-Authenticate header as defined in RFC 6750 Section 3 to indicate the scopes required for accessing the resource.",
-  change: "Add scope=\"…\" with the scopes of basic use"
+  change: "Add scope=\"…\" with the scopes for basic use"
 }
 
 /**
@@ -101,7 +101,7 @@ export const challengeScope: Rule = {
  */
 export const challengeMetadata: Rule = {
   id: "challenge-resource-metadata",
-  title: "The challenge leads to the metadata",
+  title: "The challenge names the URL of the metadata",
   level: { "2026-07-28": "MAY", "2025-11-25": "MAY", "2025-06-18": "MUST" },
   derived: true,
   standard: "MCP authorization, protected resource metadata discovery; RFC 9728 §5.1",
@@ -122,7 +122,7 @@ export const challengeMetadata: Rule = {
  */
 export const metadata: Rule = {
   id: "resource-metadata",
-  title: "A client finds the protected resource metadata",
+  title: "Clients find the protected resource metadata",
   level: "MUST",
   standard: "MCP authorization, authorization server location; RFC 9728 §3",
   sentence:
@@ -137,7 +137,7 @@ export const metadata: Rule = {
  */
 export const metadataPlaces: Rule = {
   id: "resource-metadata-places",
-  title: "The metadata stand at every place where clients look, and are the same there",
+  title: "Every URL that clients request serves the same metadata",
   level: "SHOULD",
   derived: true,
   standard: "RFC 9728 §3; MCP authorization, protected resource metadata discovery",
@@ -149,7 +149,7 @@ export const metadataPlaces: Rule = {
     "2025-06-18":
       "Protected resources supporting metadata MUST make a JSON document containing metadata as specified in Section 2 available at a URL formed by inserting a well-known URI string into the protected resource's resource identifier"
   },
-  change: "Serve one document at the well-known URL with the path, and name that one in the challenge"
+  change: "Serve one document at the well-known URL with the path, and name this URL in the challenge"
 }
 
 /**
@@ -158,12 +158,12 @@ export const metadataPlaces: Rule = {
  */
 export const resource: Rule = {
   id: "resource-identical",
-  title: "The metadata are about this server",
+  title: "The metadata name this server as the resource",
   level: "MUST",
   standard: "RFC 9728 §3.3",
   sentence:
     "The \"resource\" value returned MUST be identical to the protected resource's resource identifier value into which the well-known URI path suffix was inserted […] If these values are not identical, the data contained in the response MUST NOT be used.",
-  change: "Write resource exactly as clients write the URL of the server, without a slash that they do not write"
+  change: "Write resource exactly as clients write the URL of the server, including the final slash or its absence"
 }
 
 /**
@@ -172,12 +172,12 @@ export const resource: Rule = {
  */
 export const servers: Rule = {
   id: "authorization-servers",
-  title: "The metadata name an authorization server that fits",
+  title: "The metadata name an authorization server that passes its check",
   level: "MUST",
   standard: "MCP authorization, authorization server location",
   sentence:
     "The Protected Resource Metadata document returned by the MCP server MUST include the authorization_servers field containing at least one authorization server.",
-  change: "Name the issuer of your authorization server, exactly as its own metadata do"
+  change: "Name the issuer of your authorization server, exactly as in its metadata"
 }
 
 /**
@@ -186,12 +186,12 @@ export const servers: Rule = {
  */
 export const offlineAccess: Rule = {
   id: "no-offline-access",
-  title: "It does not ask for refresh tokens",
+  title: "The server does not request refresh tokens",
   level: { "2026-07-28": "SHOULD" },
   standard: "MCP authorization, refresh tokens",
   sentence:
     "MCP Servers (Protected Resources) SHOULD NOT include offline_access in WWW-Authenticate scope or Protected Resource Metadata scopes_supported, as refresh tokens are not a resource requirement.",
-  change: "Take offline_access out: clients that want refresh tokens ask the authorization server for it themselves"
+  change: "Remove offline_access. Clients that need refresh tokens request it from the authorization server"
 }
 
 /**
@@ -200,11 +200,11 @@ export const offlineAccess: Rule = {
  */
 export const rejectsGarbage: Rule = {
   id: "rejects-invalid-token",
-  title: "An invalid token is answered 401",
+  title: "An invalid token gets 401",
   level: "MUST",
   standard: "MCP authorization, token handling",
   sentence: "Invalid or expired tokens MUST receive a HTTP 401 response.",
-  change: "Map every failure of verification to 401; 5xx is for outages, 403 for scopes"
+  change: "Return 401 for every failed verification. 5xx is for outages, 403 for scopes"
 }
 
 /**
@@ -213,12 +213,12 @@ export const rejectsGarbage: Rule = {
  */
 export const namesInvalidToken: Rule = {
   id: "names-invalid-token",
-  title: "The 401 to an invalid token says invalid_token",
+  title: "The 401 for an invalid token has the error invalid_token",
   level: "SHOULD",
   standard: "RFC 6750 §3",
   sentence:
     "If the protected resource request included an access token and failed authentication, the resource server SHOULD include the \"error\" attribute to provide the client with the reason why the access request was declined.",
-  change: "Add error=\"invalid_token\" to the challenge: clients take it as the sign to get a new token"
+  change: "Add error=\"invalid_token\" to the challenge: clients then get a new token"
 }
 
 /**
@@ -231,7 +231,8 @@ export const rejectsForgery: Rule = {
   level: "MUST",
   standard: "MCP authorization, token handling; RFC 8725 §3.1",
   sentence: "MCP servers […] MUST validate access tokens as described in OAuth 2.1 Section 5.2.",
-  change: "Verify the signature with the key set of the issuer, and fix the algorithms: anybody can write such a token"
+  change:
+    "Verify the signature with the key set of the issuer, and allow only its algorithms: anyone can write such a token"
 }
 
 /**
@@ -240,12 +241,12 @@ export const rejectsForgery: Rule = {
  */
 export const malformed: Rule = {
   id: "malformed-credentials",
-  title: "Malformed credentials are answered 400",
+  title: "Malformed credentials get 400",
   level: "SHOULD",
   standard: "RFC 6750 §3.1",
   sentence:
     "invalid_request: The request […] is otherwise malformed. The resource server SHOULD respond with the HTTP 400 (Bad Request) status code.",
-  change: "Answer 400 invalid_request to Bearer without a token"
+  change: "Return 400 invalid_request for Bearer without a token"
 }
 
 /**
@@ -254,13 +255,13 @@ export const malformed: Rule = {
  */
 export const hygiene: Rule = {
   id: "error-hygiene",
-  title: "Errors tell nothing that is none of a stranger's business",
+  title: "Errors reveal no internals and no token",
   level: "MUST",
   derived: true,
   standard: "OWASP ASVS 5.0 16.5.1",
   sentence:
     "a generic message is returned to the consumer when an unexpected or security-sensitive error occurs, ensuring no exposure of sensitive internal system data such as stack traces, queries, secret keys, and tokens.",
-  change: "Catch what verification throws, and answer from a closed set of errors"
+  change: "Catch all errors of verification, and respond from a closed set of errors"
 }
 
 /**
@@ -269,7 +270,7 @@ export const hygiene: Rule = {
  */
 export const corsPreflight: Rule = {
   id: "cors-preflight",
-  title: "A preflight passes without a token",
+  title: "A preflight without a token is accepted",
   level: "SHOULD",
   derived: true,
   standard: "WHATWG Fetch, CORS protocol",
@@ -283,7 +284,7 @@ export const corsPreflight: Rule = {
  */
 export const corsChallenge: Rule = {
   id: "cors-challenge",
-  title: "Browsers may read the challenge",
+  title: "Browser clients can read the challenge",
   level: "SHOULD",
   derived: true,
   standard: "WHATWG Fetch, CORS protocol",
@@ -298,7 +299,7 @@ export const corsChallenge: Rule = {
  */
 export const corsMetadata: Rule = {
   id: "cors-resource-metadata",
-  title: "Browsers may read the metadata",
+  title: "Browser clients can read the metadata",
   level: "SHOULD",
   derived: true,
   standard: "WHATWG Fetch, CORS protocol",
@@ -326,7 +327,7 @@ export const accepts: Rule = {
  */
 export const stepUp: Rule = {
   id: "step-up",
-  title: "A missing scope is answered 403 with the scopes that are needed",
+  title: "A missing scope gets 403 with the required scopes",
   level: "SHOULD",
   standard: "MCP authorization, scope challenge handling; RFC 6750 §3.1",
   sentence: {
@@ -337,7 +338,7 @@ export const stepUp: Rule = {
     "2025-06-18":
       "insufficient_scope: The request requires higher privileges than provided by the access token. The resource server SHOULD respond with the HTTP 403 (Forbidden) status code"
   },
-  change: "Answer 403 with the whole challenge; an error of the tool over status 200 starts no step-up"
+  change: "Return 403 with the whole challenge. A tool error with status 200 starts no step-up authorization"
 }
 
 /**
@@ -346,11 +347,11 @@ export const stepUp: Rule = {
  */
 export const session: Rule = {
   id: "session-binding",
-  title: "A session id opens nothing by itself",
+  title: "A session id without a token grants nothing",
   level: "MUST",
   standard: "MCP security best practices",
   sentence: "MCP servers that implement authorization MUST verify all inbound requests.",
-  change: "Check the token on every request, and bind the session to who opened it"
+  change: "Check the token on every request, and bind the session to its owner"
 }
 
 /**
@@ -359,7 +360,7 @@ export const session: Rule = {
  */
 export const batch: Rule = {
   id: "batch-bypass",
-  title: "A batch is judged by all that it holds",
+  title: "Every message of a batch is authorized",
   level: "MUST",
   standard: "MCP 2025-03-26, batching; MCP authorization, access token privilege restriction",
   sentence:

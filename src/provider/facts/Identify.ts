@@ -1,7 +1,6 @@
-import type { Fact } from "./Fact.ts"
 import * as Facts from "./Facts.ts"
 
-/** How issuers of a provider look. Who has a domain of its own there is not recognized, and told the general advice. */
+/** Patterns of issuers. A custom domain is not recognized and gets the general advice of a rule. */
 const patterns: ReadonlyArray<readonly [id: string, issuer: RegExp]> = [
   ["auth0", /^https:\/\/[^/]+\.auth0\.com\/?$/],
   ["okta", /^https:\/\/[^/]+\.okta(?:preview|-emea)?\.com\/oauth2\//],
@@ -33,8 +32,8 @@ const patterns: ReadonlyArray<readonly [id: string, issuer: RegExp]> = [
   ["stripe-mcp", /^https:\/\/access\.stripe\.com\/mcp\/?$/]
 ]
 
-/** The provider behind an issuer, as far as its spelling tells. */
-export const identify = (issuer: string): Fact | undefined => {
+/** Identifies the provider of an issuer by its URL. */
+export const identify = (issuer: string): Facts.Fact | undefined => {
   const found = patterns.find(([, pattern]) => pattern.test(issuer))
-  return found === undefined ? undefined : Facts.of(found[0])
+  return found === undefined ? undefined : Facts.get(found[0])
 }

@@ -8,21 +8,21 @@ import * as Probe from "./Probe.ts"
 
 export type Kind = "authorization-server" | "mcp-server"
 
-/** What a URL seems to be. `NotReached`: nobody answers there. */
-export type Found =
+/** The detected kind of a URL, or that nothing responds there. */
+export type Detected =
   | { readonly _tag: "Kind"; readonly kind: Kind }
-  | { readonly _tag: "NotReached"; readonly detail: string }
+  | { readonly _tag: "NoResponse"; readonly detail: string }
 
-const kind = (kind: Kind): Found => ({ _tag: "Kind", kind })
+const kind = (kind: Kind): Detected => ({ _tag: "Kind", kind })
 
 /**
- * Tells an MCP server from an authorization server by what they publish. A server that is both at one URL, or neither, shows
- * by how it answers to what clients of MCP post.
+ * Detects whether a URL is an MCP server or an authorization server, by the metadata that it publishes. If those do not
+ * decide it, sends a request as an MCP client does.
  */
-export const kindOf = (target: URL, revision: Revision): Effect.Effect<Found, never, HttpClient.HttpClient> =>
+export const detectKind = (target: URL, revision: Revision): Effect.Effect<Detected, never, HttpClient.HttpClient> =>
   Effect.gen(function*() {
     const read = (url: string) =>
-      Effect.map(Probe.ask(url, { headers: { "mcp-protocol-version": revision } }), Probe.read)
+      Effect.map(Probe.send(url, { headers: { "mcp-protocol-version": revision } }), Probe.read)
     const [resource, servers] = yield* Effect.all([
       read(WellKnown.protectedResourceMetadata(target)),
       Effect.forEach(WellKnown.authorizationServerMetadata(target), read, { concurrency: "unbounded" })
@@ -36,22 +36,22 @@ export const kindOf = (target: URL, revision: Revision): Effect.Effect<Found, ne
     if (issuers.some((issuer) => withoutFinalSlashes(issuer) === here)) return kind("authorization-server")
 
     const all = [resource, ...servers]
-    const unreached = all.filter((_) => _._tag === "NoDocument" && _.kind === "not-reached")
+    const unreached = all.filter((_) => _._tag === "NoDocument" && _.kind === "no-response")
     if (unreached.length === all.length) {
       const [first] = unreached
-      return { _tag: "NotReached", detail: first?._tag === "NoDocument" ? first.detail : "cannot be reached" }
+      return { _tag: "NoResponse", detail: first?._tag === "NoDocument" ? first.detail : "cannot be reached" }
     }
-    const answer = yield* Probe.ask(
+    const response = yield* Probe.send(
       target.href,
       revision === "2026-07-28"
         ? Mcp.post({ revision, headers: {} }, "tools/list")
         : Mcp.initialize({ revision, headers: {} })
     )
-    if (answer._tag === "Answered" && speaksMcp(answer)) return kind("mcp-server")
+    if (response._tag === "Response" && isMcp(response)) return kind("mcp-server")
     return kind(issuers.length === 0 && resourceNamed !== undefined ? "mcp-server" : "authorization-server")
   })
 
-const speaksMcp = ({ body, headers, status }: Probe.Answered): boolean => {
+const isMcp = ({ body, headers, status }: Probe.Response): boolean => {
   if (status === 401 && headers["www-authenticate"] !== undefined) return true
   const message = parseJson(body.replace(/^[\s\S]*?(?:^|\n)data:\s*/, ""))
   return isObject(message) && message["jsonrpc"] === "2.0"

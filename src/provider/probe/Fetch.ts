@@ -6,10 +6,10 @@ import type * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Stream from "effect/Stream"
 import { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 
-/** What an answer about one token may cost. */
+/** For one response about one token. */
 const limit = { bytes: 128 * 1024, time: Duration.seconds(5) }
 
-export interface Answered {
+export interface ProviderResponse {
   readonly status: number
   readonly json: Readonly<Record<string, unknown>> | undefined
 }
@@ -17,14 +17,16 @@ export interface Answered {
 export type Unavailable = (reason: AuthorizationServerUnavailable["reason"]) => AuthorizationServerUnavailable
 
 /**
- * Asks a provider about a token: no redirect, bounded in bytes and time. Whatever is no proper answer is the provider's or
- * our own trouble, never the token's. Statuses from 200 to 299 and from 400 on that are not named here are for the caller.
+ * Sends a request about a token to its identity provider. Follows no redirect, and limits bytes and time.
+ *
+ * A response that is not usable is an outage, never a verdict on the token. The caller interprets the statuses from 200 to
+ * 299, and those from 400 that are not handled here.
  */
-export const ask = (
+export const send = (
   request: HttpClientRequest.HttpClientRequest,
   issuer: string
-): Effect.Effect<Answered, AuthorizationServerUnavailable, HttpClient.HttpClient> => {
-  const unavailable = unavailableAt(issuer)
+): Effect.Effect<ProviderResponse, AuthorizationServerUnavailable, HttpClient.HttpClient> => {
+  const unavailable = unavailableFor(issuer)
   return HttpClient.execute(request).pipe(
     Effect.mapError(() => unavailable("network")),
     Effect.flatMap((response) => {
@@ -40,27 +42,29 @@ export const ask = (
           (): Stream.Stream<Uint8Array, AuthorizationServerUnavailable> => Stream.fail(unavailable("unusable-answer"))
         ),
         Stream.mkUint8Array,
-        Effect.map((bytes): Answered => ({ status, json: jsonObject(bytes) }))
+        Effect.map((bytes): ProviderResponse => ({ status, json: jsonObject(bytes) }))
       )
     }),
     Effect.timeoutOrElse({ duration: limit.time, orElse: () => Effect.fail(unavailable("timeout")) }),
-    // Read by the fetch client when the request runs: whichever client the user provides, fetch follows nothing.
+    // Effect's fetch client reads this when the request runs, so it follows no redirect in any client that is based on it.
     Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", credentials: "omit" })
   )
 }
 
-export const unavailableAt = (issuer: string): Unavailable => (reason) =>
-  // What passes by itself may be tried again at once; what somebody has to repair may not.
+export const unavailableFor = (issuer: string): Unavailable => (reason) =>
+  // An outage can end by itself, so callers can retry at once. A wrong configuration must be repaired first.
   new AuthorizationServerUnavailable({
     reason,
     issuer,
     retryAfter: reason === "client-rejected" || reason === "unusable-answer" ? 30 : 1
   })
 
-const jsonObject = (bytes: Uint8Array): Answered["json"] => {
+const jsonObject = (bytes: Uint8Array): ProviderResponse["json"] => {
   try {
     const json: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes))
-    return typeof json === "object" && json !== null && !Array.isArray(json) ? json as Answered["json"] : undefined
+    return typeof json === "object" && json !== null && !Array.isArray(json)
+      ? json as ProviderResponse["json"]
+      : undefined
   } catch {
     return undefined
   }

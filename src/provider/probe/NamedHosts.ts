@@ -3,14 +3,14 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientError from "effect/http/HttpClientError"
 import * as AddressGuard from "../../outbound/AddressGuard.ts"
 
-/** The code of the error with which a request to such a host fails. */
+/** The code of the error if a host is not public. */
 export const notPublic = "ENOTPUBLIC"
 
 /**
- * Keeps a public server from deciding which hosts of this network receive a request: the hosts that its documents name
- * must be public as well (RFC 9728 §7.7). A server that is not public itself may name any.
+ * Limits a client to hosts that the checked server can name: if that server is public, the hosts in its documents must be
+ * public as well (RFC 9728 §7.7). Otherwise it could direct requests into the network that runs the check.
  */
-export const guard = (target: URL) => (self: HttpClient.HttpClient): HttpClient.HttpClient =>
+export const guardClient = (target: URL) => (self: HttpClient.HttpClient): HttpClient.HttpClient =>
   HttpClient.make((request, url) => {
     if (url.hostname === target.hostname) return self.execute(request)
     return Effect.flatMap(
@@ -24,9 +24,9 @@ export const guard = (target: URL) => (self: HttpClient.HttpClient): HttpClient.
     )
   })
 
-/** Runs an examination of a server with that guard. */
-export const guarded = (target: URL) => <A, E>(examination: Effect.Effect<A, E, HttpClient.HttpClient>) =>
+/** Runs a check of a server with a guarded client. */
+export const provideGuard = (target: URL) => <A, E>(check: Effect.Effect<A, E, HttpClient.HttpClient>) =>
   Effect.flatMap(
     HttpClient.HttpClient,
-    (client) => Effect.provideService(examination, HttpClient.HttpClient, guard(target)(client))
+    (client) => Effect.provideService(check, HttpClient.HttpClient, guardClient(target)(client))
   )

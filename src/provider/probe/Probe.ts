@@ -7,10 +7,10 @@ import * as Stream from "effect/Stream"
 import { isShallow, parseJson, shown } from "../report/Json.ts"
 import { notPublic } from "./NamedHosts.ts"
 
-/** What came of one request. Not to be reached is an answer here: a report tells of it. */
+/** The result of one request. A failed connection is a value here, because a report describes it. */
 export type Exchange =
   | {
-    readonly _tag: "Answered"
+    readonly _tag: "Response"
     readonly url: string
     readonly status: number
     /** Names in lower case. */
@@ -18,84 +18,85 @@ export type Exchange =
     readonly body: string
   }
   | {
-    readonly _tag: "NotReached"
+    readonly _tag: "NoResponse"
     readonly url: string
     readonly reason: "timeout" | "network" | "too-large"
     readonly detail: string
   }
 
-export type Answered = Extract<Exchange, { readonly _tag: "Answered" }>
+export type Response = Extract<Exchange, { readonly _tag: "Response" }>
 
+/** For one response. */
 const limit = { bytes: 1024 * 1024, time: Duration.seconds(5) }
 
-/** The origin that a client in a browser would have. */
+/** The `Origin` that a client in a browser would send. */
 export const origin = "https://browser-client.example"
 
-export interface Asking {
+export interface ProbeRequest {
   readonly method?: "GET" | "POST" | "OPTIONS" | "DELETE"
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
-  /** Ends as soon as the headers are there: for answers that may be streams. */
+  /** Ends as soon as the headers arrive, for responses that can be streams. */
   readonly bodyless?: boolean
 }
 
-/** Asks once: no redirect followed, bounded in bytes and time, never a failure. */
-export const ask = (
+/** Sends one request. Follows no redirect, limits bytes and time, and never fails. */
+export const send = (
   url: string,
-  { body, bodyless, headers, method }: Asking = {}
+  { body, bodyless, headers, method }: ProbeRequest = {}
 ): Effect.Effect<Exchange, never, HttpClient.HttpClient> => {
   const request = HttpClientRequest.make(method ?? "GET")(url).pipe(
     HttpClientRequest.setHeaders({ accept: "application/json", ...headers }),
     (_) => body === undefined ? _ : HttpClientRequest.bodyText(_, body, headers?.["content-type"] ?? "application/json")
   )
-  const notReached = (reason: "timeout" | "network" | "too-large", detail: string): Exchange => ({
-    _tag: "NotReached",
+  const noResponse = (reason: "timeout" | "network" | "too-large", detail: string): Exchange => ({
+    _tag: "NoResponse",
     url,
     reason,
     detail
   })
   return HttpClient.execute(request).pipe(
     Effect.flatMap((response) => {
-      const answered = (text: string): Exchange => ({
-        _tag: "Answered",
+      const respond = (text: string): Exchange => ({
+        _tag: "Response",
         url,
         status: response.status,
         headers: { ...response.headers },
         body: text
       })
-      if (bodyless === true) return Effect.succeed(answered(""))
+      if (bodyless === true) return Effect.succeed(respond(""))
       const isStream = (response.headers["content-type"] ?? "").startsWith("text/event-stream")
       return response.stream.pipe(
-        // No body is an empty one.
+        // A missing body counts as an empty one.
         Stream.catchIf((error) => error.reason._tag === "EmptyBodyError", () => Stream.empty),
         Stream.mapError(() => "broken" as const),
         Stream.limitBytes(
           limit.bytes,
           (): Stream.Stream<Uint8Array, "broken" | "too-large"> => Stream.fail("too-large" as const)
         ),
-        // The first event of a stream is the answer; the server may keep it open after that.
+        // The first event of a stream holds the response. The server can keep the stream open after it.
         (_) => isStream ? firstEvent(_) : Stream.mkString(Stream.decodeText(_)),
-        Effect.map(answered),
+        Effect.map(respond),
         Effect.catch((error) =>
           error === "too-large"
-            ? Effect.succeed(notReached("too-large", `answers more than ${limit.bytes} bytes`))
-            : Effect.succeed(notReached("network", "breaks off in the middle of its answer"))
+            ? Effect.succeed(noResponse("too-large", `sends more than ${limit.bytes} bytes`))
+            : Effect.succeed(noResponse("network", "closes the connection in the middle of its response"))
         )
       )
     }),
-    Effect.catch((error) => Effect.succeed(notReached("network", describe(error)))),
-    Effect.catchDefect(() => Effect.succeed(notReached("network", "cannot be reached"))),
+    Effect.catch((error) => Effect.succeed(noResponse("network", describe(error)))),
+    Effect.catchDefect(() => Effect.succeed(noResponse("network", "cannot be reached"))),
     Effect.timeoutOrElse({
       duration: limit.time,
       orElse: () =>
-        Effect.succeed(notReached("timeout", `does not answer within ${Duration.toSeconds(limit.time)} seconds`))
+        Effect.succeed(noResponse("timeout", `does not respond within ${Duration.toSeconds(limit.time)} seconds`))
     }),
     Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", credentials: "omit" }),
     Effect.scoped
   )
 }
 
-/** The lines up to the end of the first event with data. Each line is examined once, however small the chunks are. */
+/** Reads the lines up to the end of the first event with data. Examines each line once, however small the chunks are. */
 const firstEvent = <E>(stream: Stream.Stream<Uint8Array, E>): Effect.Effect<string, E> =>
   Stream.decodeText(stream).pipe(
     Stream.splitLines,
@@ -108,7 +109,7 @@ const firstEvent = <E>(stream: Stream.Stream<Uint8Array, E>): Effect.Effect<stri
     Effect.map((lines) => lines.map(({ line }) => line).join("\n"))
   )
 
-/** What the socket said, without the wrapping of the layers above it. */
+/** Finds the error of the socket inside the errors that wrap it. */
 const describe = (error: unknown): string => {
   let current: unknown = error
   for (let depth = 0; depth < 8 && typeof current === "object" && current !== null; depth++) {
@@ -126,28 +127,28 @@ const describe = (error: unknown): string => {
 }
 
 const codes: Readonly<Record<string, string>> = {
-  [notPublic]: "is on a loopback or private address, to which a public server may not lead: check it by itself",
+  [notPublic]: "is on a loopback or private address, which a public server must not name. Check it separately",
   ECONNREFUSED: "refuses the connection",
   ECONNRESET: "closes the connection",
   ENOTFOUND: "is not a known host name",
-  EAI_AGAIN: "cannot be looked up",
-  ETIMEDOUT: "does not answer",
-  EHOSTUNREACH: "is not reachable from here",
-  ENETUNREACH: "is not reachable from here"
+  EAI_AGAIN: "cannot be resolved",
+  ETIMEDOUT: "does not respond",
+  EHOSTUNREACH: "cannot be reached from here",
+  ENETUNREACH: "cannot be reached from here"
 }
 
-/** What a URL that should hold a JSON document holds. */
+/** The content of a URL that should serve a JSON document. */
 export type Reading =
   | { readonly _tag: "Json"; readonly url: string; readonly json: Readonly<Record<string, unknown>> }
   | {
     readonly _tag: "NoDocument"
     readonly url: string
-    /** `absent` is the honest answer of a server that has none; the others are traps, or an outage. */
-    readonly kind: "absent" | "html" | "not-json" | "redirect" | "server-error" | "not-reached"
+    /** `absent` is the correct response of a server without the document. The others mislead clients, or are an outage. */
+    readonly kind: "absent" | "html" | "not-json" | "redirect" | "server-error" | "no-response"
     readonly detail: string
   }
 
-/** Judges an answer as a client would. */
+/** Reads a document from a response, as a client does. */
 export const read = (exchange: Exchange): Reading => {
   const { url } = exchange
   const none = (kind: Extract<Reading, { readonly _tag: "NoDocument" }>["kind"], detail: string): Reading => ({
@@ -156,22 +157,22 @@ export const read = (exchange: Exchange): Reading => {
     kind,
     detail
   })
-  if (exchange._tag === "NotReached") return none("not-reached", exchange.detail)
+  if (exchange._tag === "NoResponse") return none("no-response", exchange.detail)
   const { body, headers, status } = exchange
   const type = (headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase()
   if (status === 0 || (status >= 300 && status < 400)) {
-    return none("redirect", `redirects to ${shown(headers["location"] ?? "somewhere", 200)}`)
+    return none("redirect", `redirects to ${shown(headers["location"] ?? "an unnamed location", 200)}`)
   }
-  if (status >= 500 || status === 429) return none("server-error", `answers ${status}`)
-  if (status !== 200) return none("absent", `answers ${status}`)
+  if (status >= 500 || status === 429) return none("server-error", `returns ${status}`)
+  if (status !== 200) return none("absent", `returns ${status}`)
   const json = parseJson(body)
   if (json !== undefined && isShallow(json) && typeof json === "object" && json !== null && !Array.isArray(json)) {
     return { _tag: "Json", url, json: json as Readonly<Record<string, unknown>> }
   }
   return type.includes("html") || /^\s*</.test(body)
-    ? none("html", `answers 200 with a web page (${type === "" ? "no content type" : shown(type)})`)
+    ? none("html", `returns 200 with a web page (${type === "" ? "no content type" : shown(type)})`)
     : none(
       "not-json",
-      `answers 200 with something that is no JSON object (${type === "" ? "no content type" : shown(type)})`
+      `returns 200 with something that is not a JSON object (${type === "" ? "no content type" : shown(type)})`
     )
 }

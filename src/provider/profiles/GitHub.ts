@@ -10,7 +10,7 @@ import * as Redacted from "effect/Redacted"
 import * as Audience from "../../verification/claims/Audience.ts"
 import * as Introspection from "../../verification/introspection/Introspection.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { ask, unavailableAt } from "../probe/Fetch.ts"
+import { send, unavailableFor } from "../probe/Fetch.ts"
 import { read } from "./internal/given.ts"
 
 /**
@@ -83,7 +83,7 @@ export const github = (options: Options): Profile.Profile => {
             HttpClientRequest.bodyJsonUnsafe({ access_token: accessToken })
           )
           return Effect.flatMap(
-            ask(request, issuer),
+            send(request, issuer),
             ({ json, status }): Effect.Effect<Introspection.Answer, ReturnType<typeof unavailable>> => {
               if (status === 404) return Effect.succeed({ active: false })
               return status === 200 && json !== undefined
@@ -103,7 +103,7 @@ export const github = (options: Options): Profile.Profile => {
   })
 }
 
-const unavailable = unavailableAt(issuer)
+const unavailable = unavailableFor(issuer)
 
 /** GitHub's answer in the words of RFC 7662. It says nothing about a resource, so there is no aud. */
 const explain = (answer: Readonly<Record<string, unknown>>, clientId: string): Introspection.Answer => {

@@ -8,7 +8,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Audience from "../../verification/claims/Audience.ts"
 import * as Introspection from "../../verification/introspection/Introspection.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { ask, unavailableAt } from "../probe/Fetch.ts"
+import { send, unavailableFor } from "../probe/Fetch.ts"
 import { read } from "./internal/given.ts"
 
 /**
@@ -64,7 +64,7 @@ export const google = (options: Options): Profile.Profile => {
         HttpClientRequest.bearerToken(token),
         HttpClientRequest.acceptJson,
         HttpClientRequest.bodyUrlParams({}),
-        (request) => ask(request, issuer),
+        (request) => send(request, issuer),
         Effect.flatMap(({ json, status }): Effect.Effect<Introspection.Answer, ReturnType<typeof unavailable>> => {
           if (status === 400) return Effect.succeed({ active: false })
           return status === 200 && json !== undefined
@@ -82,7 +82,7 @@ export const google = (options: Options): Profile.Profile => {
   })
 }
 
-const unavailable = unavailableAt(issuer)
+const unavailable = unavailableFor(issuer)
 
 /** Google's answer in the words of RFC 7662: there numbers are strings. */
 const explain = (answer: Readonly<Record<string, unknown>>): Introspection.Answer => {

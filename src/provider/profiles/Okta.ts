@@ -14,7 +14,7 @@ export interface Options {
   /** The organization's domain, such as `acme.okta.com`, or a custom one. */
   readonly domain: string
   /**
-   * The id of the custom authorization server, such as `default`. Tokens of the organization's own server are for Okta
+   * The id of the custom authorization server, such as `default`. Tokens of the organization server are for Okta
    * alone: nobody else may verify them.
    */
   readonly server: string
@@ -50,7 +50,7 @@ export const okta = (options: Options): Profile.Profile => {
   const server = given.id(
     "server",
     options.server,
-    "the id of a custom authorization server, such as default; tokens of the organization's own server cannot be verified"
+    "the id of a custom authorization server, such as default; tokens of the organization server cannot be verified"
   )
   return Profile.make({
     id: "okta",

@@ -1,14 +1,14 @@
 /**
- * The result of a check as one value.
+ * The report of a check, a doctor or a token: one value with an outcome and a finding for each rule.
  *
  * @since 0.1.0
  */
 import { sanitizeLines } from "../../protocol/RemoteText.ts"
 import { shown } from "./Json.ts"
-import { type Judgement, type Level, levelOf, type Revision, sentenceOf, type Verdict } from "./Rule.ts"
+import { getLevel, getSentence, type Level, type Revision, type RuleResult, type Verdict } from "./Rule.ts"
 
 /**
- * One rule, judged.
+ * The verdict on one rule, with its reason.
  *
  * @category models
  * @since 0.1.0
@@ -21,17 +21,18 @@ export interface Finding {
   readonly why: string
   readonly standard: string
   readonly sentence: string
-  /** What to change: only where the rule is not kept. */
+  /** What to change. Only if the rule fails. */
   readonly change?: string
 }
 
 /**
- * Fits, when every MUST is kept; does not, when one is not; cannot be told, when one could not be judged.
+ * The outcome of a report: `"pass"` if every MUST passes, `"fail"` if one fails, `"inconclusive"` if none fails and one is
+ * inconclusive.
  *
  * @category models
  * @since 0.1.0
  */
-export type Outcome = "fits" | "does-not-fit" | "cannot-tell"
+export type Outcome = "pass" | "fail" | "inconclusive"
 
 /**
  * A report.
@@ -41,26 +42,26 @@ export type Outcome = "fits" | "does-not-fit" | "cannot-tell"
  */
 export interface Report {
   readonly kind: "authorization-server" | "mcp-server" | "access-token"
-  /** The URL that was looked at, or what stands for it. Never a token. */
+  /** The URL that was checked, or a description of what was checked. Never a token. */
   readonly subject: string
   readonly revision: Revision
-  /** When, in ISO 8601. */
+  /** The time of the report, in ISO 8601. */
   readonly at: string
   readonly outcome: Outcome
-  /** One sentence. */
+  /** The outcome in one sentence. */
   readonly summary: string
-  /** The name of the provider, where it is a known one. */
+  /** The name of the identity provider, if it is a known one. */
   readonly provider?: string
   readonly findings: ReadonlyArray<Finding>
   readonly notes: ReadonlyArray<string>
-  /** The `AuthLayer` options that fit what was seen. */
+  /** The `AuthLayer` options that accept what was checked. */
   readonly options?: string
-  /** The reports of what it depends on: the authorization servers of an MCP server. */
+  /** The reports of its dependencies: the authorization servers of an MCP server. */
   readonly parts: ReadonlyArray<Report>
 }
 
 /**
- * What a report is made of.
+ * The parts of a report.
  *
  * @category models
  * @since 0.1.0
@@ -69,9 +70,9 @@ export interface Options {
   readonly kind: Report["kind"]
   readonly subject: string
   readonly revision: Revision
-  /** In milliseconds. */
+  /** In milliseconds since 1970. */
   readonly now: number
-  readonly judgements: ReadonlyArray<Judgement>
+  readonly results: ReadonlyArray<RuleResult>
   readonly provider?: string | undefined
   readonly notes?: ReadonlyArray<string> | undefined
   readonly options?: string | undefined
@@ -79,23 +80,23 @@ export interface Options {
 }
 
 /**
- * From judgements to a report: rules that the revision does not know drop out.
+ * Creates a report from the results of rules. Leaves out rules that the revision does not have.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = ({ judgements, kind, now, options, parts = [], revision, subject, ...rest }: Options): Report => {
-  const findings = judgements.flatMap((judgement): ReadonlyArray<Finding> => {
-    const { rule, verdict, why } = judgement
-    const level = levelOf(rule, revision)
+export const make = ({ kind, now, options, parts = [], results, revision, subject, ...rest }: Options): Report => {
+  const findings = results.flatMap((result): ReadonlyArray<Finding> => {
+    const { rule, verdict, why } = result
+    const level = getLevel(rule, revision)
     if (level === undefined) return []
     const { id, title } = rule
     const standard = rule.derived === true ? `${rule.standard} (the level is ours)` : rule.standard
-    const sentence = sentenceOf(rule, revision)
-    const change = verdict === "failed" ? { change: shown(judgement.change ?? rule.change, 600) } : {}
+    const sentence = getSentence(rule, revision)
+    const change = verdict === "fail" ? { change: shown(result.change ?? rule.change, 600) } : {}
     return [{ rule: id, title, level, verdict, why: shown(why, 600), standard, sentence, ...change }]
   })
-  const outcome = outcomeOf(findings)
+  const outcome = getOutcome(findings)
   return {
     kind,
     subject: shown(subject, 300),
@@ -111,52 +112,58 @@ export const make = ({ judgements, kind, now, options, parts = [], revision, sub
   }
 }
 
-const outcomeOf = (findings: ReadonlyArray<Finding>): Outcome => {
+const getOutcome = (findings: ReadonlyArray<Finding>): Outcome => {
   const must = findings.filter(({ level }) => level === "MUST")
-  return must.some(({ verdict }) => verdict === "failed")
-    ? "does-not-fit"
-    : must.some(({ verdict }) => verdict === "unknown")
-    ? "cannot-tell"
-    : "fits"
+  return must.some(({ verdict }) => verdict === "fail")
+    ? "fail"
+    : must.some(({ verdict }) => verdict === "inconclusive")
+    ? "inconclusive"
+    : "pass"
 }
+
+const rules = (count: number, level: Level, singular: string, plural: string): string =>
+  count === 1 ? `1 ${level} rule ${singular}` : `${count} ${level} rules ${plural}`
 
 const summarize = (outcome: Outcome, findings: ReadonlyArray<Finding>): string => {
   const count = (level: Level, verdict: Verdict) =>
     findings.filter((_) => _.level === level && _.verdict === verdict).length
-  const failed = count("MUST", "failed")
-  const wishes = count("SHOULD", "failed")
-  const advice = wishes === 0 ? "" : `, and ${wishes} SHOULD ${wishes === 1 ? "is" : "are"} not kept`
+  const recommended = count("SHOULD", "fail")
+  const advice = recommended === 0 ? "" : `, and ${rules(recommended, "SHOULD", "fails", "fail")}`
   switch (outcome) {
-    case "fits":
-      return `Fits${count("MUST", "skipped") === 0 ? "" : " as far as it was looked at"}${
-        advice === "" ? ": nothing that could be told is amiss" : advice
-      }`
-    case "does-not-fit":
-      return `Does not fit: ${failed} MUST ${failed === 1 ? "is" : "are"} not kept${advice}`
-    case "cannot-tell":
-      return `Cannot tell: ${count("MUST", "unknown")} MUST could not be judged${advice}`
+    case "pass": {
+      const skipped = count("MUST", "skipped")
+      const rest = [
+        ...(skipped === 0 ? [] : [`${rules(skipped, "MUST", "was", "were")} not checked`]),
+        ...(recommended === 0 ? [] : [rules(recommended, "SHOULD", "fails", "fail")])
+      ]
+      return `Pass: ${rest.length === 0 ? "no problems found" : rest.join(", and ")}`
+    }
+    case "fail":
+      return `Fail: ${rules(count("MUST", "fail"), "MUST", "fails", "fail")}${advice}`
+    case "inconclusive":
+      return `Inconclusive: ${rules(count("MUST", "inconclusive"), "MUST", "is", "are")} inconclusive${advice}`
   }
 }
 
 /**
- * Puts reports behind another. The worst of all outcomes becomes that of the whole.
+ * Adds reports as parts of another. The outcome of the whole is the worst of all outcomes.
  *
  * @category combinators
  * @since 0.1.0
  */
 export const withParts = (self: Report, parts: ReadonlyArray<Report>): Report => {
   const all = [self, ...parts].map(({ outcome }) => outcome)
-  const outcome = all.find((_) => _ === "does-not-fit") ?? all.find((_) => _ === "cannot-tell") ?? "fits"
+  const outcome = all.find((_) => _ === "fail") ?? all.find((_) => _ === "inconclusive") ?? "pass"
   return {
     ...self,
     outcome,
     parts: [...self.parts, ...parts],
-    ...(outcome === self.outcome ? {} : { summary: `${self.summary}; but not all that belongs to it does: see below` })
+    ...(outcome === self.outcome ? {} : { summary: `${self.summary}. A part does not pass: see below` })
   }
 }
 
 /**
- * What a program ends with: 0 when it fits, 1 when not, 2 when that could not be told.
+ * Returns the exit code for a report: 0 for `"pass"`, 1 for `"fail"`, 2 for `"inconclusive"`.
  *
  * **Example** (In a build)
  *
@@ -164,10 +171,10 @@ export const withParts = (self: Report, parts: ReadonlyArray<Report>): Report =>
  * import { Effect } from "effect"
  * import { Check, Report } from "effect-mcp-auth/provider"
  *
- * const code = Check.run("https://auth.example.com").pipe(Effect.map(Report.exitCode))
+ * const code = Check.run("https://auth.example.com").pipe(Effect.map(Report.toExitCode))
  * ```
  *
  * @category getters
  * @since 0.1.0
  */
-export const exitCode = ({ outcome }: Report): 0 | 1 | 2 => outcome === "fits" ? 0 : outcome === "does-not-fit" ? 1 : 2
+export const toExitCode = ({ outcome }: Report): 0 | 1 | 2 => outcome === "pass" ? 0 : outcome === "fail" ? 1 : 2

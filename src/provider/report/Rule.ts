@@ -1,12 +1,12 @@
 /**
- * What is looked at, as data: each rule with the sentence of the standard that it comes from, how strict that is in a
- * revision of MCP, and what to change where it is not kept.
+ * Rules as data: each with the sentence of the standard behind it, its level in each revision of MCP, and what to change if
+ * it fails.
  *
  * @since 0.1.0
  */
 
 /**
- * The revisions of MCP that can be judged against, the newest first.
+ * Lists the revisions of MCP that a check can use, the newest first.
  *
  * @category constants
  * @since 0.1.0
@@ -14,7 +14,7 @@
 export const revisions = ["2026-07-28", "2025-11-25", "2025-06-18"] as const
 
 /**
- * A revision of MCP that can be judged against.
+ * A revision of MCP that a check can use.
  *
  * @category models
  * @since 0.1.0
@@ -22,7 +22,7 @@ export const revisions = ["2026-07-28", "2025-11-25", "2025-06-18"] as const
 export type Revision = typeof revisions[number]
 
 /**
- * How strict a rule is (RFC 2119).
+ * The level of a rule (RFC 2119).
  *
  * @category models
  * @since 0.1.0
@@ -37,93 +37,94 @@ export type Level = "MUST" | "SHOULD" | "MAY"
  */
 export interface Rule {
   readonly id: string
-  /** What holds where it is kept. */
+  /** States what is true if the rule passes. */
   readonly title: string
-  /** One for all revisions, or one for each: a revision that is left out does not know the rule. */
+  /** One level for all revisions, or one for each. A revision without a level does not have the rule. */
   readonly level: Level | { readonly [R in Revision]?: Level }
-  /** The level follows from the sentence, which speaks to somebody else or has no word of RFC 2119 for it. */
+  /** The sentence implies the level: it addresses another party, or it has no keyword of RFC 2119. */
   readonly derived?: true
-  /** Where it is written. */
+  /** The standard and its section. */
   readonly standard: string
-  /** What is written there, quoted; `[…]` is what was left out. One for all revisions, or one for each. */
+  /** A verbatim quotation, with `[…]` for omissions. One for all revisions, or one for each. */
   readonly sentence: string | { readonly [R in Revision]?: string }
-  /** What to change where it is not kept. */
+  /** What to change if the rule fails. */
   readonly change: string
 }
 
 /**
- * How strict a rule is in a revision; `undefined` where that does not know it.
+ * Returns the level of a rule in a revision; `undefined` if the revision does not have the rule.
  *
  * @category getters
  * @since 0.1.0
  */
-export const levelOf = (rule: Rule, revision: Revision): Level | undefined =>
+export const getLevel = (rule: Rule, revision: Revision): Level | undefined =>
   typeof rule.level === "string" ? rule.level : rule.level[revision]
 
 /**
- * What a revision says.
+ * Returns the sentence that a revision quotes for a rule.
  *
  * @category getters
  * @since 0.1.0
  */
-export const sentenceOf = ({ sentence }: Rule, revision: Revision): string =>
+export const getSentence = ({ sentence }: Rule, revision: Revision): string =>
   typeof sentence === "string" ? sentence : sentence[revision] ?? ""
 
 /**
- * What was found out: kept, not kept, or not to be told. `"skipped"` is what was not looked at, and counts for nothing.
+ * The result of a rule. `"inconclusive"`: the responses do not show it. `"skipped"`: not checked, and without effect on the
+ * outcome.
  *
  * @category models
  * @since 0.1.0
  */
-export type Verdict = "passed" | "failed" | "unknown" | "skipped"
+export type Verdict = "pass" | "fail" | "inconclusive" | "skipped"
 
 /**
- * A verdict before the revision is chosen.
+ * The verdict on one rule, before a revision gives it its level.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Judgement {
+export interface RuleResult {
   readonly rule: Rule
   readonly verdict: Verdict
   readonly why: string
-  /** What to change at this very provider, where that is known. */
+  /** What to change at this provider, if that is known. */
   readonly change?: string | undefined
 }
 
 /**
- * The rule is kept.
+ * Records that a rule passes.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const passed = (rule: Rule, why: string): Judgement => ({ rule, verdict: "passed", why })
+export const pass = (rule: Rule, why: string): RuleResult => ({ rule, verdict: "pass", why })
 
 /**
- * The rule is not kept.
+ * Records that a rule fails.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const failed = (rule: Rule, why: string, change?: string): Judgement => ({
+export const fail = (rule: Rule, why: string, change?: string): RuleResult => ({
   rule,
-  verdict: "failed",
+  verdict: "fail",
   why,
   change
 })
 
 /**
- * Nobody can tell from what was seen.
+ * Records that the responses do not show whether a rule passes.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const unknown = (rule: Rule, why: string): Judgement => ({ rule, verdict: "unknown", why })
+export const inconclusive = (rule: Rule, why: string): RuleResult => ({ rule, verdict: "inconclusive", why })
 
 /**
- * It was not looked at.
+ * Records that a rule was not checked.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const skipped = (rule: Rule, why: string): Judgement => ({ rule, verdict: "skipped", why })
+export const skip = (rule: Rule, why: string): RuleResult => ({ rule, verdict: "skipped", why })

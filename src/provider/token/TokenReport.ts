@@ -1,6 +1,6 @@
 /**
- * Reads an access token for people, and judges it for a resource. **No signature is verified here**: anybody can write a
- * token that reads well.
+ * Describes an access token, and checks its claims for a resource. **This module verifies no signature**: anyone can write a
+ * token with these claims.
  *
  * @since 0.1.0
  */
@@ -11,11 +11,11 @@ import * as TokenType from "../../verification/claims/TokenType.ts"
 import { identify } from "../facts/Identify.ts"
 import { isObject, type Json, member, parseJson, shown, toJson } from "../report/Json.ts"
 import * as Report from "../report/Report.ts"
-import { failed, type Judgement, passed, type Revision, skipped, unknown } from "../report/Rule.ts"
+import { fail, inconclusive, pass, type Revision, type RuleResult, skip } from "../report/Rule.ts"
 import * as Rules from "./TokenRules.ts"
 
 /**
- * A token that was taken apart.
+ * The header and the claims of a token, not verified.
  *
  * @category models
  * @since 0.1.0
@@ -26,31 +26,31 @@ export interface Decoded {
 }
 
 /**
- * Why a token could not be taken apart: it is opaque, encrypted, or broken.
+ * Why a token is not readable.
  *
  * @category models
  * @since 0.1.0
  */
-export type NotReadable = "opaque" | "encrypted" | "malformed" | "too-large"
+export type UnreadableReason = "opaque" | "encrypted" | "malformed" | "too-large"
 
 /**
- * Takes a JWT apart, and believes nothing of it.
+ * Decodes a JWT. Verifies nothing.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const decode = (token: Redacted.Redacted): Result.Result<Decoded, NotReadable> => {
+export const decode = (token: Redacted.Redacted): Result.Result<Decoded, UnreadableReason> => {
   const compact = Redacted.value(token).trim().replace(/^Bearer +/i, "")
   if (compact.length > 16 * 1024) return Result.fail("too-large")
   const segments = compact.split(".")
   if (segments.length === 5) return Result.fail("encrypted")
   if (segments.length !== 3) return Result.fail("opaque")
-  const header = part(segments[0]!)
-  const claims = part(segments[1]!)
+  const header = decodeSegment(segments[0]!)
+  const claims = decodeSegment(segments[1]!)
   return header === undefined || claims === undefined ? Result.fail("malformed") : Result.succeed({ header, claims })
 }
 
-const part = (segment: string): Json | undefined => {
+const decodeSegment = (segment: string): Json | undefined => {
   if (!/^[A-Za-z0-9_-]+$/.test(segment)) return undefined
   try {
     const binary = atob(segment.replaceAll("-", "+").replaceAll("_", "/"))
@@ -62,15 +62,15 @@ const part = (segment: string): Json | undefined => {
   }
 }
 
-const reasons: Readonly<Record<NotReadable, string>> = {
-  opaque: "an opaque token (no three segments): only its authorization server can tell what it is worth",
-  encrypted: "an encrypted token (five segments): only who holds the key can read it",
-  malformed: "no JWT: its segments are no base64url of JSON objects",
-  "too-large": "larger than 16 KiB, which no server accepts in a header"
+const reasons: Readonly<Record<UnreadableReason, string>> = {
+  opaque: "an opaque token (it does not have three segments): only its authorization server can verify it",
+  encrypted: "an encrypted token (it has five segments): only the holder of the key can read it",
+  malformed: "not a JWT: its segments are not Base64url of JSON objects",
+  "too-large": "larger than 16 KiB, which servers reject in a header"
 }
 
 /**
- * In words, for people: header, claims, moments with their distance from now.
+ * Describes a token as text: its header, its claims, and times relative to `now` (in milliseconds since 1970).
  *
  * @category encoding
  * @since 0.1.0
@@ -80,56 +80,56 @@ export const describe = (token: Redacted.Redacted, now: number): string =>
     onFailure: (reason) => `This is ${reasons[reason]}.`,
     onSuccess: ({ claims, header }) =>
       [
-        "Not verified: anybody can write a token that reads like this.",
+        "Not verified: anyone can write a token with these claims.",
         "",
         "Header",
-        ...lines(header, now),
+        ...describeMembers(header, now),
         "",
         "Claims",
-        ...lines(claims, now)
+        ...describeMembers(claims, now)
       ].join("\n")
   })
 
-const moments = new Set(["exp", "nbf", "iat", "auth_time", "updated_at"])
+const timeClaims = new Set(["exp", "nbf", "iat", "auth_time", "updated_at"])
 
-const lines = (json: Json, now: number): ReadonlyArray<string> => {
+const describeMembers = (json: Json, now: number): ReadonlyArray<string> => {
   const names = Object.keys(json)
   const width = Math.min(24, Math.max(0, ...names.map((name) => name.length)))
   return names.map((name) => {
     const value = json[name]
-    const words = moments.has(name) && typeof value === "number" ? `  (${moment(value, now)})` : ""
+    const words = timeClaims.has(name) && typeof value === "number" ? `  (${describeTime(value, now)})` : ""
     return `  ${shown(name, 40).padEnd(width)}  ${shown(toJson(value), 400)}${words}`
   })
 }
 
 /**
- * A moment in words: `2026-11-23T12:00:00Z, in 5 minutes`.
+ * Describes a time: `2026-11-23T12:00:00Z, in 5 minutes`. `seconds` is in seconds since 1970, `now` in milliseconds.
  *
  * @category encoding
  * @since 0.1.0
  */
-export const moment = (seconds: number, now: number): string => {
+export const describeTime = (seconds: number, now: number): string => {
   const date = new Date(seconds * 1000)
-  if (Number.isNaN(date.getTime())) return "no moment"
+  if (Number.isNaN(date.getTime())) return "not a time"
   const distance = Math.round(seconds - now / 1000)
   const iso = date.toISOString().replace(/\.000Z$/, "Z")
   return distance === 0
     ? `${iso}, now`
     : distance > 0
-    ? `${iso}, in ${span(distance)}`
-    : `${iso}, ${span(-distance)} ago`
+    ? `${iso}, in ${describeDuration(distance)}`
+    : `${iso}, ${describeDuration(-distance)} ago`
 }
 
 const units = [["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1]] as const
 
-const span = (seconds: number): string => {
+const describeDuration = (seconds: number): string => {
   const [unit, size] = units.find(([, size]) => seconds >= 2 * size) ?? ["second", 1]
   const count = Math.floor(seconds / size)
   return `${count} ${unit}${count === 1 ? "" : "s"}`
 }
 
 /**
- * What a token is judged against.
+ * The options of a check of a token.
  *
  * @category models
  * @since 0.1.0
@@ -137,21 +137,22 @@ const span = (seconds: number): string => {
 export interface Options {
   /** The canonical URL of the MCP server. */
   readonly resource: string
-  /** The issuer that should have made it, if that is known. */
+  /** The issuer that the token should name. Default: any issuer. */
   readonly issuer?: string | undefined
+  /** The revision of MCP to check against. Default: the newest. */
   readonly revision?: Revision | undefined
-  /** In milliseconds. */
+  /** In milliseconds since 1970. */
   readonly now: number
 }
 
 /**
- * Judges a token as a server of this library would, signature and revocation excepted, and says which options would
- * accept it.
+ * Checks a token by the rules of a server of this library, except for signature and revocation. The report contains the
+ * `AuthLayer` options that accept the token.
  *
- * **Example** (Why is it rejected?)
+ * **Example** (A token for another server)
  *
  * ```ts
- * import { AccessToken, Report } from "effect-mcp-auth/provider"
+ * import { Report, TokenReport } from "effect-mcp-auth/provider"
  * import { Redacted } from "effect"
  * import { TestIssuer } from "effect-mcp-auth/testing"
  * import assert from "node:assert/strict"
@@ -159,96 +160,99 @@ export interface Options {
  * const issuer = await TestIssuer.start({ issuer: "https://auth.example.com", resource: "https://other.example.com/mcp" })
  * const token = Redacted.make(await issuer.mint({ scopes: ["todos:read"] }))
  *
- * const report = AccessToken.judge(token, { resource: "https://todos.example.com/mcp", now: Date.now() })
- * assert.strictEqual(Report.exitCode(report), 1)
+ * const report = TokenReport.make(token, { resource: "https://todos.example.com/mcp", now: Date.now() })
+ * assert.strictEqual(Report.toExitCode(report), 1)
  * ```
  *
  * @category checks
  * @since 0.1.0
  */
-export const judge = (token: Redacted.Redacted, options: Options): Report.Report => {
+export const make = (token: Redacted.Redacted, options: Options): Report.Report => {
   const decoded = decode(token)
   const { now, revision = "2026-07-28" } = options
   if (Result.isFailure(decoded)) {
-    const why = `It is ${reasons[decoded.failure]}`
+    const why = `the token is ${reasons[decoded.failure]}`
     const opaque = decoded.failure === "opaque" && options.issuer !== undefined
     return Report.make({
       kind: "access-token",
       subject: `an access token for ${options.resource}`,
       revision,
       now,
-      judgements: [decoded.failure === "opaque" ? unknown(Rules.readable, why) : failed(Rules.readable, why)],
-      options: opaque ? optionsForOpaque(options.issuer, options.resource) : undefined
+      results: [decoded.failure === "opaque" ? inconclusive(Rules.readable, why) : fail(Rules.readable, why)],
+      options: opaque ? describeOptionsForOpaque(options.issuer, options.resource) : undefined
     })
   }
   const { claims, header } = decoded.success
   const issuer = member(claims, "iss")
   const provider = identify(typeof issuer === "string" ? issuer : options.issuer ?? "")
-  const judgements = [
-    passed(Rules.readable, "a JWT; its signature was not verified here"),
-    judgeAlgorithm(header),
-    ...judgeKind(header, claims),
-    judgeIssuer(claims, options.issuer),
-    judgeAudience(claims, options.resource, provider?.audienceHow),
+  const results = [
+    pass(Rules.readable, "a JWT; its signature was not verified"),
+    checkAlgorithm(header),
+    ...checkKind(header, claims),
+    checkIssuer(claims, options.issuer),
+    checkAudience(claims, options.resource, provider?.audienceSetup),
     ...checkTimes(claims, now),
-    judgeSubject(claims),
-    judgeScope(claims),
+    checkSubject(claims),
+    checkScope(claims),
     Object.hasOwn(claims, "cnf")
-      ? failed(Rules.bearer, "it names a key in cnf")
-      : passed(Rules.bearer, "it is bound to no key")
+      ? fail(Rules.bearer, "cnf binds the token to a key")
+      : pass(Rules.bearer, "the token is not bound to a key")
   ]
   return Report.make({
     kind: "access-token",
     subject: `an access token for ${options.resource}`,
     revision,
     now,
-    judgements,
+    results,
     provider: provider?.name,
-    notes: ["The signature was not verified: this says what the token claims, not that it is genuine."],
-    options: optionsFor(claims, options, provider?.profile ?? undefined)
+    notes: ["The signature was not verified: the report describes the claims, not whether the token is genuine."],
+    options: describeOptions(claims, options, provider?.profile ?? undefined)
   })
 }
 
-const judgeAlgorithm = (header: Json): Judgement => {
+const checkAlgorithm = (header: Json): RuleResult => {
   const alg = member(header, "alg")
   return Algorithm.isAlgorithm(alg)
-    ? passed(Rules.algorithm, alg)
-    : failed(Rules.algorithm, `alg is ${shown(alg, 40)}`)
+    ? pass(Rules.algorithm, alg)
+    : fail(Rules.algorithm, `alg is ${shown(alg, 40)}`)
 }
 
-const judgeKind = (header: Json, claims: Json): ReadonlyArray<Judgement> => {
+const checkKind = (header: Json, claims: Json): ReadonlyArray<RuleResult> => {
   const typ = member(header, "typ")
   const wrong = TokenType.judge(TokenType.standard(), typ, claims)
-  const marks = ["nonce", "at_hash", "c_hash", "s_hash", "events"].filter((name) => Object.hasOwn(claims, name))
+  const idTokenClaims = ["nonce", "at_hash", "c_hash", "s_hash", "events"].filter((name) => Object.hasOwn(claims, name))
   const named = `typ is ${shown(typ, 40)}`
   const kind = TokenType.kindOf(claims)
   return [
     wrong === "id-token"
-      ? failed(Rules.kind, `it is an ID token: it has ${marks.length === 0 ? "the mark of one" : marks.join(" and ")}`)
-      : wrong === "token-type" && kind === "other"
-      ? failed(Rules.kind, "its claims name another kind of token (token_use, token_type, typ)")
-      : wrong === "token-type"
-      ? failed(
+      ? fail(
         Rules.kind,
-        `${named}, and nothing marks it as an access token (scope, scp, client_id, cid, token_use: access)`,
-        "If it is the access_token, name the claim that tells it from an ID token: TokenType.standard([…]) or a profile"
+        `the token is an ID token: it has ${idTokenClaims.length === 0 ? "claims of one" : idTokenClaims.join(" and ")}`
       )
-      : passed(Rules.kind, named),
+      : wrong === "token-type" && kind === "other"
+      ? fail(Rules.kind, "the claims name another kind of token (token_use, token_type, typ)")
+      : wrong === "token-type"
+      ? fail(
+        Rules.kind,
+        `${named}, and no claim shows that it is an access token (scope, scp, client_id, cid, token_use: access)`,
+        "If it is the access_token, name the claim that distinguishes it from an ID token: TokenType.standard([…]) or a profile"
+      )
+      : pass(Rules.kind, named),
     typeof typ === "string" && /^(?:application\/)?at\+jwt$/i.test(typ)
-      ? passed(Rules.typed, named)
-      : failed(Rules.typed, named)
+      ? pass(Rules.typed, named)
+      : fail(Rules.typed, named)
   ]
 }
 
-const judgeIssuer = (claims: Json, expected: string | undefined): Judgement => {
+const checkIssuer = (claims: Json, expected: string | undefined): RuleResult => {
   const iss = member(claims, "iss")
-  if (typeof iss !== "string" || iss === "") return failed(Rules.issuer, `iss is ${shown(iss, 40)}`)
+  if (typeof iss !== "string" || iss === "") return fail(Rules.issuer, `iss is ${shown(iss, 40)}`)
   return expected === undefined || expected === iss
-    ? passed(Rules.issuer, shown(iss))
-    : failed(Rules.issuer, `iss is ${shown(iss)}, and not ${shown(expected)}`)
+    ? pass(Rules.issuer, shown(iss))
+    : fail(Rules.issuer, `iss is ${shown(iss)}, not ${shown(expected)}`)
 }
 
-const audiencesOf = (claims: Json): ReadonlyArray<string> => {
+const getAudiences = (claims: Json): ReadonlyArray<string> => {
   const aud = member(claims, "aud")
   return typeof aud === "string"
     ? [aud]
@@ -257,61 +261,65 @@ const audiencesOf = (claims: Json): ReadonlyArray<string> => {
     : []
 }
 
-const judgeAudience = (claims: Json, resource: string, how: string | undefined): Judgement => {
-  const audiences = audiencesOf(claims)
-  if (audiences.includes(resource)) return passed(Rules.audience, shown(audiences.join(", ")))
+const checkAudience = (claims: Json, resource: string, how: string | undefined): RuleResult => {
+  const audiences = getAudiences(claims)
+  if (audiences.includes(resource)) return pass(Rules.audience, shown(audiences.join(", ")))
   const close = audiences.find((audience) => audience.replace(/\/$/, "") === resource.replace(/\/$/, ""))
-  return failed(
+  return fail(
     Rules.audience,
     audiences.length === 0
-      ? "there is no aud"
+      ? "aud is missing"
       : close === undefined
-      ? `aud is ${shown(audiences.join(", "))}, which is not ${shown(resource)}`
-      : `aud is ${shown(close)}, which differs from ${shown(resource)} by the final slash`,
-    close !== undefined ? `Write the resource as ${shown(close)}, everywhere` : how
+      ? `aud is ${shown(audiences.join(", "))}, not ${shown(resource)}`
+      : `aud is ${shown(close)}, which differs from ${shown(resource)} in the final slash`,
+    close !== undefined ? `Write the resource as ${shown(close)} everywhere` : how
   )
 }
 
-const checkTimes = (claims: Json, now: number): ReadonlyArray<Judgement> => {
+const checkTimes = (claims: Json, now: number): ReadonlyArray<RuleResult> => {
   const seconds = now / 1000
   const { exp, iat, nbf } = claims
-  const at = (name: string, value: unknown) => typeof value === "number" ? `${name} ${moment(value, now)}` : ""
+  const at = (name: string, value: unknown) => typeof value === "number" ? `${name} ${describeTime(value, now)}` : ""
   const validity = typeof exp !== "number" || !Number.isFinite(exp)
-    ? failed(Rules.expiry, `exp is ${shown(exp, 40)}`, "Have the server limit the life of its tokens: exp is required")
+    ? fail(
+      Rules.expiry,
+      `exp is ${shown(exp, 40)}`,
+      "Configure the authorization server to limit the lifetime of tokens: exp is required"
+    )
     : seconds >= exp
-    ? failed(Rules.expiry, `it expired: ${at("exp", exp)}`)
+    ? fail(Rules.expiry, `expired: ${at("exp", exp)}`)
     : typeof nbf === "number" && nbf > seconds + 30
-    ? failed(Rules.expiry, `it is not valid yet: ${at("nbf", nbf)}`)
+    ? fail(Rules.expiry, `not valid yet: ${at("nbf", nbf)}`)
     : typeof iat === "number" && iat > seconds + 30
-    ? failed(Rules.expiry, `it was issued in the future: ${at("iat", iat)}`)
-    : passed(Rules.expiry, at("exp", exp))
+    ? fail(Rules.expiry, `issued in the future: ${at("iat", iat)}`)
+    : pass(Rules.expiry, at("exp", exp))
   if (typeof exp !== "number" || typeof iat !== "number") {
-    return [validity, skipped(Rules.lifetime, "it does not say when it was issued")]
+    return [validity, skip(Rules.lifetime, "exp or iat is missing")]
   }
   return [
     validity,
     exp - iat > 86_400
-      ? failed(Rules.lifetime, `it lives ${span(exp - iat)}`)
-      : passed(Rules.lifetime, `it lives ${span(exp - iat)}`)
+      ? fail(Rules.lifetime, `valid for ${describeDuration(exp - iat)}`)
+      : pass(Rules.lifetime, `valid for ${describeDuration(exp - iat)}`)
   ]
 }
 
-const judgeSubject = (claims: Json): Judgement => {
+const checkSubject = (claims: Json): RuleResult => {
   const client = ["client_id", "azp", "cid", "appid"].find((name) => Object.hasOwn(claims, name))
   const sub = member(claims, "sub")
   return typeof sub === "string" && sub !== ""
-    ? passed(Rules.subject, client === undefined ? "sub; no claim names the client" : `sub, ${client}`)
-    : failed(Rules.subject, "there is no sub")
+    ? pass(Rules.subject, client === undefined ? "sub; no claim names the client" : `sub, ${client}`)
+    : fail(Rules.subject, "sub is missing")
 }
 
-const judgeScope = (claims: Json): Judgement => {
-  const scopes = scopesOf(claims)
+const checkScope = (claims: Json): RuleResult => {
+  const scopes = getScopes(claims)
   return scopes === undefined
-    ? failed(Rules.scope, "there is no scope and no scp, so it is good for nothing that needs a scope")
-    : passed(Rules.scope, scopes.length === 0 ? "none" : shown(scopes.join(" ")))
+    ? fail(Rules.scope, "scope and scp are missing, so the token grants nothing that requires a scope")
+    : pass(Rules.scope, scopes.length === 0 ? "none" : shown(scopes.join(" ")))
 }
 
-const scopesOf = (claims: Json): ReadonlyArray<string> | undefined => {
+const getScopes = (claims: Json): ReadonlyArray<string> | undefined => {
   const value = Object.hasOwn(claims, "scope") ? claims["scope"] : member(claims, "scp")
   return typeof value === "string"
     ? value.split(" ").filter((_) => _ !== "")
@@ -320,16 +328,16 @@ const scopesOf = (claims: Json): ReadonlyArray<string> | undefined => {
     : undefined
 }
 
-/** As TypeScript; what the token says is somebody else's text, so it is quoted. */
-const optionsFor = (claims: Json, { issuer, resource }: Options, profile: string | undefined): string => {
+/** Writes options as TypeScript. Values of the token are remote text, so they are quoted. */
+const describeOptions = (claims: Json, { issuer, resource }: Options, profile: string | undefined): string => {
   const quote = (value: string) => JSON.stringify(shown(value, 200))
   const iss = member(claims, "iss")
   const named = typeof iss === "string" ? iss : issuer ?? "https://auth.example.com"
   const server = issuer === undefined || issuer === named
     ? quote(named)
     : `{ issuer: ${quote(issuer)}, tokenIssuers: [${quote(named)}] }`
-  const audiences = audiencesOf(claims)
-  const scopes = (scopesOf(claims) ?? []).filter((scope) =>
+  const audiences = getAudiences(claims)
+  const scopes = (getScopes(claims) ?? []).filter((scope) =>
     !["openid", "profile", "email", "offline_access"].includes(scope)
   )
   return [
@@ -337,7 +345,7 @@ const optionsFor = (claims: Json, { issuer, resource }: Options, profile: string
     `  resource: ${quote(resource)},`,
     ...(profile === undefined
       ? []
-      : [`  // or profile: Profiles.${profile}({ … }), which knows more about this provider`]),
+      : [`  // or profile: Profiles.${profile}({ … }), which sets more for this provider`]),
     `  authorizationServers: [${server}],`,
     ...(audiences.includes(resource) || audiences.length === 0 ? [] : [
       "  // only if no other server accepts this value:",
@@ -348,7 +356,7 @@ const optionsFor = (claims: Json, { issuer, resource }: Options, profile: string
   ].join("\n")
 }
 
-const optionsForOpaque = (issuer: string | undefined, resource: string): string =>
+const describeOptionsForOpaque = (issuer: string | undefined, resource: string): string =>
   [
     "AuthLayer.make({",
     `  resource: ${JSON.stringify(shown(resource, 200))},`,

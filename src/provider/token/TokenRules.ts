@@ -1,5 +1,5 @@
 /**
- * The rules for an access token.
+ * Defines the rules for an access token.
  *
  * @since 0.1.0
  */
@@ -11,14 +11,14 @@ import type { Rule } from "../report/Rule.ts"
  */
 export const readable: Rule = {
   id: "token-readable",
-  title: "The token is a JWT that can be read",
+  title: "The token is a readable JWT",
   level: "MUST",
   derived: true,
   standard: "RFC 7519 §7.2",
   sentence:
     "Verify that the resulting octet sequence is a UTF-8-encoded representation of a completely valid JSON object […]; let the JOSE Header be this JSON object.",
   change:
-    "Ask for the token with the resource (or audience) parameter, or use introspection: an opaque token tells nothing by itself"
+    "Request the token with the resource (or audience) parameter, or use introspection: an opaque token contains no claims"
 }
 
 /**
@@ -27,7 +27,7 @@ export const readable: Rule = {
  */
 export const algorithm: Rule = {
   id: "token-algorithm",
-  title: "It is signed with a public-key algorithm",
+  title: "The token is signed with a public-key algorithm",
   level: "MUST",
   standard: "RFC 9068 §2.1",
   sentence: "JWT access tokens MUST be signed. […] JWT access tokens MUST NOT use \"none\" as the signing algorithm.",
@@ -40,7 +40,7 @@ export const algorithm: Rule = {
  */
 export const kind: Rule = {
   id: "token-type",
-  title: "It is an access token",
+  title: "The token is an access token",
   level: "MUST",
   standard: "RFC 8725 §3.12",
   sentence:
@@ -54,11 +54,11 @@ export const kind: Rule = {
  */
 export const typed: Rule = {
   id: "token-at-jwt",
-  title: "Its type says so",
+  title: "The type of the token is at+jwt",
   level: "SHOULD",
   standard: "RFC 9068 §2.1",
   sentence: "Therefore, the \"typ\" value used SHOULD be \"at+jwt\".",
-  change: "Switch the profile of RFC 9068 on, where the server has it"
+  change: "Enable the profile of RFC 9068 if the authorization server supports it"
 }
 
 /**
@@ -67,11 +67,11 @@ export const typed: Rule = {
  */
 export const issuer: Rule = {
   id: "token-issuer",
-  title: "It names its issuer",
+  title: "The token names its issuer",
   level: "MUST",
   standard: "RFC 9068 §4",
   sentence: "The issuer identifier for the authorization server […] MUST exactly match the value of the \"iss\" claim.",
-  change: "Name the issuer in authorizationServers exactly as the token has it, or add it to tokenIssuers"
+  change: "Name the issuer in authorizationServers exactly as in the token, or add it to tokenIssuers"
 }
 
 /**
@@ -80,13 +80,13 @@ export const issuer: Rule = {
  */
 export const audience: Rule = {
   id: "token-audience",
-  title: "It is made for this resource",
+  title: "The token is issued for this resource",
   level: "MUST",
   standard: "MCP authorization, access token privilege restriction; RFC 9068 §4",
   sentence:
     "MCP servers MUST only accept tokens specifically intended for themselves and MUST reject tokens that do not include them in the audience claim or otherwise verify that they are the intended recipient of the token.",
   change:
-    "Have the authorization server put the resource into aud, or accept a value that only your server has: Audience.oneOf([…])"
+    "Configure the authorization server to write the resource into aud, or accept a value that belongs to your server alone: Audience.oneOf([…])"
 }
 
 /**
@@ -95,11 +95,11 @@ export const audience: Rule = {
  */
 export const expiry: Rule = {
   id: "token-expiry",
-  title: "It is valid now",
+  title: "The token is valid now",
   level: "MUST",
   standard: "RFC 9068 §4",
   sentence: "The current time MUST be before the time represented by the \"exp\" claim.",
-  change: "Get a fresh token; if a fresh one is late or early, look at the clocks"
+  change: "Get a new token. If a new token is expired or not valid yet, compare the clocks"
 }
 
 /**
@@ -108,7 +108,7 @@ export const expiry: Rule = {
  */
 export const lifetime: Rule = {
   id: "token-lifetime",
-  title: "It is short-lived",
+  title: "The token is short-lived",
   level: "SHOULD",
   standard: "MCP authorization, token theft",
   sentence: "Authorization servers SHOULD issue short-lived access tokens to reduce the impact of leaked tokens.",
@@ -121,13 +121,13 @@ export const lifetime: Rule = {
  */
 export const subject: Rule = {
   id: "token-subject",
-  title: "It names its subject and its client",
+  title: "The token names its subject and its client",
   level: "MUST",
   derived: true,
   standard: "RFC 9068 §2.2",
   sentence: "sub REQUIRED […] client_id REQUIRED",
   change:
-    "Let the server write sub, or name the claim that identifies a user with subjectClaims in a profile; for tokens of programs without sub, name machineMarks"
+    "Configure the authorization server to write sub, or name the claim that identifies a user in subjectClaims of a profile. For client tokens without sub, set machineMarks"
 }
 
 /**
@@ -136,12 +136,12 @@ export const subject: Rule = {
  */
 export const scope: Rule = {
   id: "token-scope",
-  title: "It carries scopes",
+  title: "The token has scopes",
   level: "SHOULD",
   standard: "RFC 9068 §2.2.3",
   sentence:
     "If an authorization request includes a scope parameter, the corresponding issued JWT access token SHOULD include a \"scope\" claim",
-  change: "Ask for the scopes of your server when signing in, or name where they are by a profile"
+  change: "Request the scopes of your server during sign-in, or name their claim in a profile"
 }
 
 /**
@@ -150,9 +150,9 @@ export const scope: Rule = {
  */
 export const bearer: Rule = {
   id: "token-bearer",
-  title: "It may be used as a bearer token",
+  title: "The token is usable as a bearer token",
   level: "MUST",
   standard: "RFC 9449 §7.2",
   sentence: "such a protected resource MUST reject a DPoP-bound access token received as a bearer token",
-  change: "Send a DPoP proof with it and switch DPoP on at your server, or take a client without DPoP"
+  change: "Send a DPoP proof with it and enable DPoP at your server, or use a client without DPoP"
 }

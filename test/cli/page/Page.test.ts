@@ -60,7 +60,7 @@ describe("reports", () => {
       assert.match(headers.get("content-type")!, /^application\/json/)
       assert.strictEqual(headers.get("cache-control"), "no-store")
       assert.deepInclude(body, { kind: "authorization-server", subject: issuer, revision: "2026-07-28" })
-      assert.include(body.findings.map((_) => _.verdict), "passed")
+      assert.include(body.findings.map((_) => _.verdict), "pass")
       const old = yield* ask(page, { target: issuer, spec: "2025-06-18", kind: "authorization-server" })
       assert.strictEqual(old.body.revision, "2025-06-18")
     }).pipe(Effect.provide(Issuer)))
@@ -104,7 +104,7 @@ describe("reports", () => {
           body,
           {
             error: "timeout",
-            detail: `${url} was not looked at to the end within 400ms`
+            detail: `the check of ${url} did not finish within 400ms`
           } as unknown as Answer["body"]
         )
       }
@@ -171,7 +171,7 @@ describe("what is not asked", () => {
         const { body, status } = yield* ask(page, { target, kind })
         assert.strictEqual(status, 403)
         assert.strictEqual(body.error, "not-public")
-        assert.match(body.detail!, /only public hosts are, and by https.*--local/)
+        assert.match(body.detail!, /is not a public https host.*--local/)
       }
     }))
 
@@ -204,16 +204,19 @@ describe("what is not asked", () => {
 
   it.live.each(
     [
-      [{}, /^Which server\?/],
-      [{ target: "  " }, /^Which server\?/],
-      [{ target: "nonsense" }, /"?nonsense"? is no URL of a server/],
-      [{ target: "file:///etc/passwd" }, /is no URL of a server/],
-      [{ target: "https://user:secret@auth.example.com" }, /has a secret in it/],
-      [{ target: "https://mcp.example.com/?access_token=abc" }, /has a secret in it/],
-      [{ target: "https://auth.example.com", kind: "toaster" }, /toaster is no kind/],
-      [{ target: "https://auth.example.com", spec: "2024-01-01" }, /2024-01-01 is no revision/],
-      [{ target: "https://auth.example.com", token: "abc" }, /token is no parameter.*A token has no place here/],
-      [{ target: "https://auth.example.com", access_token: "abc" }, /A token has no place here/],
+      [{}, /^target is missing/],
+      [{ target: "  " }, /^target is missing/],
+      [{ target: "nonsense" }, /"?nonsense"? is not the URL of a server/],
+      [{ target: "file:///etc/passwd" }, /is not the URL of a server/],
+      [{ target: "https://user:secret@auth.example.com" }, /contains a password or a token/],
+      [{ target: "https://mcp.example.com/?access_token=abc" }, /contains a password or a token/],
+      [{ target: "https://auth.example.com", kind: "toaster" }, /toaster is not a kind/],
+      [{ target: "https://auth.example.com", spec: "2024-01-01" }, /2024-01-01 is not a known revision/],
+      [
+        { target: "https://auth.example.com", token: "abc" },
+        /token is not a parameter.*For a token, run effect-mcp-auth check/
+      ],
+      [{ target: "https://auth.example.com", access_token: "abc" }, /For a token, run effect-mcp-auth check/],
       [
         { target: "https://auth.example.com/.well-known/openid-configuration", kind: "authorization-server" },
         /URL of a document/
@@ -223,7 +226,7 @@ describe("what is not asked", () => {
     Effect.gen(function*() {
       const { body, status } = yield* ask(yield* serve(), query)
       assert.strictEqual(status, 400)
-      assert.strictEqual(body.error, "not-usable")
+      assert.strictEqual(body.error, "invalid-input")
       assert.match(body.detail!, message)
       assert.notInclude(JSON.stringify(body), "abc")
     }))
@@ -235,7 +238,7 @@ describe("what is not asked", () => {
       for (const site of ["cross-site", "same-site"]) {
         const { body, status } = yield* ask(page, { target: issuer }, { "sec-fetch-site": site })
         assert.strictEqual(status, 403)
-        assert.strictEqual(body.error, "elsewhere")
+        assert.strictEqual(body.error, "foreign-page")
       }
       const { port } = new URL(page)
       const status = yield* Effect.callback<number>((resume) => {
@@ -288,10 +291,10 @@ describe("the page", () => {
   it.live("listens on loopback alone with --local, and says when a port is taken", () =>
     Effect.gen(function*() {
       const everywhere = yield* Effect.flip(serve({ host: "0.0.0.0", local: true }))
-      assert.match(everywhere.message, /leave --host out, or --local/)
+      assert.match(everywhere.message, /Leave out --host or --local/)
       const taken = Number(new URL(yield* serve()).port)
       const again = yield* Effect.flip(serve({ port: taken }))
-      assert.strictEqual(again.message, `127.0.0.1, port ${taken}, is taken: --port 0 finds one that is free`)
+      assert.strictEqual(again.message, `127.0.0.1, port ${taken}, is already in use. --port 0 selects a free port`)
     }))
 
   it.live("the port is free again afterwards", () =>

@@ -93,7 +93,7 @@ const fits = (tab: Tab) =>
 const look = (tab: Tab, target: string) =>
   promise(async () => {
     await tab.getByLabel("Issuer, or URL of an MCP server").fill(target)
-    await tab.getByRole("button", { name: "Look" }).click()
+    await tab.getByRole("button", { name: "Check", exact: true }).click()
     await tab.locator("#result").waitFor()
   })
 
@@ -130,15 +130,15 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       yield* picture(tab, "page", { x: 0, y: 0, width: 800, height: 900 })
       assert.match(
         yield* promise(() => tab.locator("#result .outcome").first().innerText()),
-        /✗\s*Does not fit: \d+ MUST/
+        /✗\s*Fail: \d+ MUST/
       )
       const pkce = tab.getByRole("listitem").filter({ hasText: "PKCE with S256 is advertised" })
       const text = yield* promise(() => pkce.innerText())
-      assert.match(text, /✗\s*not kept/)
+      assert.match(text, /✗\s*fail/)
       assert.match(text, /Change: Add "code_challenge_methods_supported"/)
       assert.match(yield* promise(() => tab.title()), /^✗ http:\/\/127/)
       // What is kept explains itself when asked.
-      const kept = tab.locator("li.passed").first()
+      const kept = tab.locator("li.pass").first()
       assert.isFalse(yield* promise(() => kept.locator(".cite").isVisible()))
       yield* promise(() => kept.locator("summary").click())
       assert.isTrue(yield* promise(() => kept.locator(".cite").isVisible()))
@@ -154,9 +154,9 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       yield* look(tab, issuer)
       assert.match(
         yield* promise(() => tab.locator("#result > .aside").first().innerText()),
-        /^Authorization server.* · against MCP 2026-07-28/
+        /^Authorization server.* · checked against MCP 2026-07-28/
       )
-      assert.isAbove(yield* promise(() => tab.locator("li.passed").count()), 5)
+      assert.isAbove(yield* promise(() => tab.locator("li.pass").count()), 5)
       const lightness = yield* promise(() =>
         tab.evaluate(() => Number(/\d+/.exec(getComputedStyle(document.body).backgroundColor)![0]))
       )
@@ -198,7 +198,7 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       assert.strictEqual(yield* focused(tab), "target")
       // Nothing written: said as an alert, and the focus is where it can be written.
       yield* press("Enter")
-      assert.match(yield* promise(() => tab.getByRole("alert").innerText()), /^Which server\?/)
+      assert.match(yield* promise(() => tab.getByRole("alert").innerText()), /^The URL is missing/)
       assert.strictEqual(yield* focused(tab), "target")
       assert.strictEqual(yield* promise(() => tab.locator("#target").getAttribute("aria-invalid")), "true")
       yield* promise(() => tab.keyboard.type(issuer))
@@ -208,14 +208,14 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       yield* press("Tab")
       assert.strictEqual(yield* focused(tab), "spec")
       yield* press("Tab")
-      assert.strictEqual(yield* focused(tab), "look")
+      assert.strictEqual(yield* focused(tab), "check")
       yield* slow("300 millis")
       yield* press("Enter")
       const status = tab.getByRole("status")
-      yield* promise(() => status.filter({ hasText: /^Looking at http/ }).waitFor())
-      assert.strictEqual(yield* promise(() => tab.locator("#look").getAttribute("aria-disabled")), "true")
+      yield* promise(() => status.filter({ hasText: /^Checking http/ }).waitFor())
+      assert.strictEqual(yield* promise(() => tab.locator("#check").getAttribute("aria-disabled")), "true")
       yield* promise(() => tab.locator("#result").waitFor())
-      assert.match(yield* promise(() => status.innerText()), /^Done\. Fits/)
+      assert.match(yield* promise(() => status.innerText()), /^Done\. Pass/)
       assert.strictEqual(yield* focused(tab), "result")
       const region = tab.getByRole("region", { name: issuer })
       assert.isTrue(yield* promise(() => region.isVisible()))
@@ -259,7 +259,7 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       assert.strictEqual(yield* promise(() => tab.locator("#target").inputValue()), issuer)
       assert.strictEqual(yield* promise(() => tab.locator("#spec").inputValue()), "2025-11-25")
       // With --local a link of somebody else's must not look around by itself.
-      assert.strictEqual(yield* focused(tab), "look")
+      assert.strictEqual(yield* focused(tab), "check")
       assert.deepStrictEqual(yield* requests, [])
       yield* promise(() => tab.keyboard.press("Enter"))
       yield* promise(() => tab.locator("#result").waitFor())
@@ -279,7 +279,7 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
         })
       assert.match(
         yield* rejected("localhost:3000/mcp"),
-        /^https:\/\/localhost:3000 is not asked: only public hosts are/
+        /^https:\/\/localhost:3000 is not a public https host/
       )
       assert.strictEqual(yield* focused(tab), "target")
       yield* picture(tab, "rejected")
@@ -290,7 +290,7 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       yield* promise(async () => {
         await other.tab.getByLabel("Issuer, or URL of an MCP server").fill("https://auth.example.com")
         await other.tab.keyboard.press("Enter")
-        await other.tab.getByRole("alert").filter({ hasText: "does not answer" }).waitFor()
+        await other.tab.getByRole("alert").filter({ hasText: "does not respond" }).waitFor()
       })
     }))
 
@@ -299,7 +299,7 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       const { issuer } = yield* TestIssuer.TestIssuer
       const { tab } = yield* open({ javaScriptEnabled: false })
       yield* promise(() => tab.locator("#target").fill(issuer))
-      yield* promise(() => Promise.all([tab.waitForURL(/\/report\?target=/), tab.locator("#look").click()]))
+      yield* promise(() => Promise.all([tab.waitForURL(/\/report\?target=/), tab.locator("#check").click()]))
       assert.strictEqual(JSON.parse(yield* promise(() => tab.locator("body").innerText())).subject, issuer)
     }).pipe(Effect.provide(Issuer)))
 })

@@ -14,7 +14,7 @@ import * as Challenge from "../../../src/provider/doctor/ClientChallenge.ts"
 import { listen } from "../../servers/sdk/listen.ts"
 
 const verdict = (report: Report.Report, rule: string) => report.findings.find((_) => _.rule === rule)?.verdict
-const failures = (report: Report.Report) => report.findings.filter((_) => _.verdict === "failed").map((_) => _.rule)
+const failures = (report: Report.Report) => report.findings.filter((_) => _.verdict === "fail").map((_) => _.rule)
 
 const examine = (url: string, options: Doctor.Options = {}) =>
   Doctor.run(url, options).pipe(Effect.provide(FetchHttpClient.layer))
@@ -33,8 +33,8 @@ describe("our own servers are clean", () => {
             for (const revision of ["2026-07-28", "2025-11-25", "2025-06-18"] as const) {
               const report = yield* examine(url, { revision })
               assert.deepStrictEqual(failures(report), [], revision)
-              assert.strictEqual(report.outcome, "fits", report.summary)
-              assert.strictEqual(report.parts[0]?.outcome, "fits")
+              assert.strictEqual(report.outcome, "pass", report.summary)
+              assert.strictEqual(report.parts[0]?.outcome, "pass")
             }
             const issuer = (yield* examine(url)).parts[0]!.subject
             const { access_token } = yield* Effect.promise(() =>
@@ -42,10 +42,10 @@ describe("our own servers are clean", () => {
             )
             const report = yield* examine(url, { token: Redacted.make(access_token), revision: "2025-11-25" })
             assert.deepStrictEqual(failures(report), [], JSON.stringify(report.findings, undefined, 1))
-            assert.strictEqual(verdict(report, "accepts-token"), "passed")
-            assert.strictEqual(verdict(report, "step-up"), "passed")
+            assert.strictEqual(verdict(report, "accepts-token"), "pass")
+            assert.strictEqual(verdict(report, "step-up"), "pass")
             assert.include(report.findings.find((_) => _.rule === "step-up")!.why, "delete_todo")
-            assert.strictEqual(verdict(report, "batch-bypass"), "passed")
+            assert.strictEqual(verdict(report, "batch-bypass"), "pass")
             assert.notInclude(JSON.stringify(report), access_token)
           }),
         ({ program }) =>
@@ -93,7 +93,7 @@ describe("the middleware of the SDK", () => {
         })
       )
       const report = yield* examine(`${origin}/mcp`)
-      assert.strictEqual(report.outcome, "does-not-fit")
+      assert.strictEqual(report.outcome, "fail")
       const found = failures(report)
       // An error without a token; jose's errors as 500; no 400 for malformed credentials; no CORS at the endpoint; and the
       // authorization server that it names says nothing of PKCE.
@@ -110,7 +110,7 @@ describe("the middleware of the SDK", () => {
         ]
       ) assert.include(found, rule)
       assert.include(report.findings.find((_) => _.rule === "rejects-invalid-token")!.why, "500")
-      assert.strictEqual(verdict(report, "rejects-without-token"), "passed")
+      assert.strictEqual(verdict(report, "rejects-without-token"), "pass")
     }))
 })
 
@@ -143,19 +143,19 @@ describe("mcp-auth 0.2.0 on Express", () => {
       )
       const report = yield* examine(`${origin}/mcp`)
       // Nothing that opens the door; what leaves clients in the dark.
-      assert.strictEqual(report.outcome, "fits", report.summary)
-      const failed = report.findings.filter((_) => _.verdict === "failed").map((
+      assert.strictEqual(report.outcome, "pass", report.summary)
+      const failed = report.findings.filter((_) => _.verdict === "fail").map((
         { level, rule, why }
       ) => [level, rule, why])
       assert.deepStrictEqual(failed, [
-        ["SHOULD", "challenge-without-error", "error is missing_auth_header, though there was no token"],
-        ["SHOULD", "challenge-scope", "there is no scope"],
-        ["SHOULD", "malformed-credentials", "Bearer without a token answers 401"],
-        ["SHOULD", "cors-preflight", "the preflight is answered 401"],
-        ["SHOULD", "cors-challenge", "answers 401 without Access-Control-Allow-Origin"]
+        ["SHOULD", "challenge-without-error", "error is missing_auth_header, though the request had no token"],
+        ["SHOULD", "challenge-scope", "scope is missing"],
+        ["SHOULD", "malformed-credentials", "for Bearer without a token the server returns 401"],
+        ["SHOULD", "cors-preflight", "the server returns 401 for the preflight"],
+        ["SHOULD", "cors-challenge", "the server returns 401 without Access-Control-Allow-Origin"]
       ])
-      for (const finding of report.findings.filter((_) => _.verdict === "failed")) assert.isNotEmpty(finding.change)
-      assert.strictEqual(verdict(report, "rejects-forged-token"), "passed")
+      for (const finding of report.findings.filter((_) => _.verdict === "fail")) assert.isNotEmpty(finding.change)
+      assert.strictEqual(verdict(report, "rejects-forged-token"), "pass")
     }))
 })
 
@@ -177,7 +177,7 @@ describe("a server that asks for refresh tokens", () => {
       )
       const report = yield* examine(`${origin}/mcp`)
       const { verdict: found, why } = report.findings.find((_) => _.rule === "no-offline-access")!
-      assert.strictEqual(found, "failed")
+      assert.strictEqual(found, "fail")
       assert.include(why, "in the challenge, http")
       assert.isUndefined(verdict(yield* examine(`${origin}/mcp`, { revision: "2025-11-25" }), "no-offline-access"))
     }))
@@ -193,7 +193,7 @@ describe("a server that cannot be looked at", () => {
 
   it.live.each(["", "mcp", "file:///etc/passwd"])("%j is no MCP server", (url) =>
     Effect.gen(function*() {
-      assert.strictEqual((yield* Effect.flip(examine(url)))._tag, "NotUsable")
+      assert.strictEqual((yield* Effect.flip(examine(url)))._tag, "InvalidInput")
     }))
 })
 
@@ -205,5 +205,5 @@ describe("challenges as both official clients read them", () => {
     { header: `Basic realm="x", Bearer scope="a"`, unlike: 1 },
     { header: "Bearer", unlike: 0 },
     { header: `Bearer scope="a`, unlike: 1 }
-  ])("$header", ({ header, unlike }) => assert.lengthOf(Challenge.differences(header), unlike))
+  ])("$header", ({ header, unlike }) => assert.lengthOf(Challenge.describeDifferences(header), unlike))
 })

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted, Result } from "effect"
 import type { Profile } from "effect-mcp-auth"
-import { Fact, Facts, Profiles } from "effect-mcp-auth/provider"
+import { Facts, Profiles } from "effect-mcp-auth/provider"
+import * as Fact from "../../../src/provider/facts/Fact.ts"
 
 const one = "https://auth.example.com"
 const guid = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490"
@@ -44,8 +45,8 @@ describe("the facts", () => {
   it("have one entry for a provider", () => {
     const ids = Facts.all.map((fact) => fact.id)
     assert.deepStrictEqual(ids.filter((id, index) => ids.indexOf(id) !== index), [])
-    for (const fact of Facts.all) assert.strictEqual(Facts.of(fact.id), fact)
-    assert.isUndefined(Facts.of("nobody"))
+    for (const fact of Facts.all) assert.strictEqual(Facts.get(fact.id), fact)
+    assert.isUndefined(Facts.get("unknown-provider"))
   })
 
   it("name profiles that exist", () => {
@@ -65,7 +66,8 @@ describe("the facts", () => {
     (fact) => {
       const newest = fact.documents.map((_) => _.observed.slice(0, 4)).sort().at(-1)!
       const documents = fact.documents.filter((_) => _.observed.startsWith(newest))
-      const some = (holds: (document: Fact.Document) => boolean | undefined) => documents.some((_) => holds(_) === true)
+      const some = (holds: (document: Facts.ObservedDocument) => boolean | undefined) =>
+        documents.some((_) => holds(_) === true)
       if (some((_) => _.registrationEndpoint)) assert.notInclude(["no", "unknown"], fact.dynamicRegistration)
       if (some((_) => _.introspectionEndpoint)) assert.notInclude(["no", "unknown"], fact.introspection)
       if (some((_) => _.clientIdMetadataDocuments)) assert.strictEqual(fact.clientIdMetadataDocuments, "yes")
@@ -76,7 +78,7 @@ describe("the facts", () => {
 describe("every profile", () => {
   it.each(Object.entries(profiles))("%s has facts, and agrees with them", (name, profile) => {
     assert.deepStrictEqual(profile.issues, [])
-    const fact = Facts.of(profile.id)
+    const fact = Facts.get(profile.id)
     assert.isDefined(fact, `no facts about ${profile.id}`)
     assert.strictEqual(fact!.name, profile.name)
     assert.strictEqual(fact!.profile, name === "entraMultiTenant" ? "entra" : name)

@@ -1,29 +1,29 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import { AccessToken, type Report } from "effect-mcp-auth/provider"
+import { type Report, TokenReport } from "effect-mcp-auth/provider"
 import { Forgery, TestIssuer } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
-import * as ReportFormat from "../../../src/cli/format/ReportFormat.ts"
+import { toTable } from "../../../src/cli/format/table.ts"
 
 const resource = "https://server.test/mcp"
 const now = 1_790_000_000_000
 
-const judged = (options: TestIssuer.TokenOptions, asked: Partial<AccessToken.Options> = {}) =>
+const judged = (options: TestIssuer.TokenOptions, asked: Partial<TokenReport.Options> = {}) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(now)
     const issuer = yield* TestIssuer.TestIssuer
     const token = yield* issuer.mint({ scopes: ["todos:read"], ...options })
-    return AccessToken.judge(Redacted.make(token), { resource, now, ...asked })
+    return TokenReport.make(Redacted.make(token), { resource, now, ...asked })
   }).pipe(Effect.provide(TestIssuer.layer()))
 
-const failed = (report: Report.Report) => report.findings.filter((_) => _.verdict === "failed").map((_) => _.rule)
+const failed = (report: Report.Report) => report.findings.filter((_) => _.verdict === "fail").map((_) => _.rule)
 
-describe("judge", () => {
+describe("make", () => {
   it.effect("a good token fits, and the options that accept it are told", () =>
     Effect.gen(function*() {
       const report = yield* judged({})
       assert.deepStrictEqual(failed(report), [])
-      assert.strictEqual(report.outcome, "fits")
+      assert.strictEqual(report.outcome, "pass")
       assert.include(report.options!, `authorizationServers: ["https://issuer.test"]`)
       assert.include(report.options!, `scopes: ["todos:read"]`)
       assert.notInclude(report.options!, "audience")
@@ -63,8 +63,8 @@ describe("judge", () => {
     }))
 
   it("an opaque token cannot be told, and leads to introspection", () => {
-    const report = AccessToken.judge(Redacted.make("mark-opaque"), { resource, now, issuer: "https://issuer.test" })
-    assert.strictEqual(report.outcome, "cannot-tell")
+    const report = TokenReport.make(Redacted.make("mark-opaque"), { resource, now, issuer: "https://issuer.test" })
+    assert.strictEqual(report.outcome, "inconclusive")
     assert.include(report.options!, "introspection")
     assert.notInclude(JSON.stringify(report), "mark-opaque")
   })
@@ -73,7 +73,7 @@ describe("judge", () => {
     Effect.gen(function*() {
       const report = yield* judged({ audience: "\u001b[2Jboo\u202e" })
       const texts = [
-        ReportFormat.toTable(report, { color: false, width: 80 }),
+        toTable(report, { color: false, width: 80 }),
         JSON.parse(JSON.stringify(report)).options
       ]
       for (const text of texts) assert.notMatch(text, /[\u001b\u202e]/)
@@ -87,7 +87,7 @@ describe("describe", () => {
       yield* TestClock.setTime(now)
       const issuer = yield* TestIssuer.TestIssuer
       const token = yield* issuer.mint({ expiresIn: "5 minutes" })
-      const text = AccessToken.describe(Redacted.make(`Bearer ${token}`), now)
+      const text = TokenReport.describe(Redacted.make(`Bearer ${token}`), now)
       assert.match(text, /^Not verified/)
       assert.match(text, /exp .*in 5 minutes/)
       assert.match(text, /iat .*, now/)
@@ -97,15 +97,15 @@ describe("describe", () => {
   it.each([
     ["abc", /opaque/],
     ["a.b.c.d.e", /encrypted/],
-    ["a.b.c", /no JWT/],
+    ["a.b.c", /not a JWT/],
     ["", /opaque/],
     ["x".repeat(17_000), /16 KiB/]
-  ])("%.20s", (token, says) => assert.match(AccessToken.describe(Redacted.make(token), now), says))
+  ])("%.20s", (token, says) => assert.match(TokenReport.describe(Redacted.make(token), now), says))
 
   it("moments", () => {
-    assert.strictEqual(AccessToken.moment(0, 3_600_000), "1970-01-01T00:00:00Z, 60 minutes ago")
-    assert.strictEqual(AccessToken.moment(1e300, 0), "no moment")
-    assert.strictEqual(AccessToken.moment(86_400 * 3, 0), "1970-01-04T00:00:00Z, in 3 days")
+    assert.strictEqual(TokenReport.describeTime(0, 3_600_000), "1970-01-01T00:00:00Z, 60 minutes ago")
+    assert.strictEqual(TokenReport.describeTime(1e300, 0), "not a time")
+    assert.strictEqual(TokenReport.describeTime(86_400 * 3, 0), "1970-01-04T00:00:00Z, in 3 days")
   })
 
   it.effect("takes every forgery, and never throws", () =>
@@ -113,8 +113,8 @@ describe("describe", () => {
       const issuer = yield* TestIssuer.TestIssuer
       for (const kind of Object.keys(Forgery.forgeries) as ReadonlyArray<Forgery.Kind>) {
         const token = Redacted.make(yield* issuer.mintBroken(kind))
-        assert.isString(AccessToken.describe(token, now))
-        assert.oneOf(AccessToken.judge(token, { resource, now }).outcome, ["fits", "does-not-fit", "cannot-tell"])
+        assert.isString(TokenReport.describe(token, now))
+        assert.oneOf(TokenReport.make(token, { resource, now }).outcome, ["pass", "fail", "inconclusive"])
       }
     }).pipe(Effect.provide(TestIssuer.layer())))
 })

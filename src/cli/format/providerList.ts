@@ -1,0 +1,179 @@
+/**
+ * The list of providers, PROVIDERS.md: the results of `Check` for the facts and for servers that the tests run.
+ *
+ * @since 0.1.0
+ */
+import * as Check from "../../provider/check/Check.ts"
+import type { Fact, ObservedDocument } from "../../provider/facts/Facts.ts"
+import type { Report } from "../../provider/report/Report.ts"
+import { type Revision, revisions } from "../../provider/report/Rule.ts"
+import { markdownTable } from "./markdownTable.ts"
+
+/**
+ * Whether a provider supports MCP: it does, it does with configuration, it does not, it does for its own MCP server alone, or
+ * its documents were not observed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SupportsMcp = "yes" | "with setup" | "no" | "own server only" | "unknown"
+
+/**
+ * One line of the list.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Entry {
+  readonly fact: Fact
+  readonly supports: Readonly<Record<Revision, SupportsMcp>>
+  /** When the checked documents were observed, or that the tests run the server. */
+  readonly observed: string
+  /** The rules that fail, or what has to be configured. */
+  readonly needs: string
+}
+
+/**
+ * Returns the documents by which a provider is checked: those of the issuer that was observed last.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const getDocuments = ({ documents }: Fact): ReadonlyArray<ObservedDocument> => {
+  const [last] = [...documents].sort((a, b) => a.observed < b.observed ? 1 : a.observed > b.observed ? -1 : 0)
+  if (last === undefined) return []
+  return documents.filter((one) =>
+    Check.getIssuer(one) === Check.getIssuer(last) && one.observed.slice(0, 4) === last.observed.slice(0, 4) &&
+    !documents.some((other) => other.url === one.url && other.observed > one.observed)
+  )
+}
+
+/**
+ * Checks one provider. `live` are reports about a running server of the provider, one for each revision; they replace its
+ * documents.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeEntry = (fact: Fact, live?: Readonly<Record<Revision, Report>>): Entry => {
+  const documents = getDocuments(fact)
+  const reports = live ?? (documents.length === 0 ? undefined : {
+    "2026-07-28": Check.checkFact(fact, documents, { now: 0, revision: "2026-07-28" }),
+    "2025-11-25": Check.checkFact(fact, documents, { now: 0, revision: "2025-11-25" }),
+    "2025-06-18": Check.checkFact(fact, documents, { now: 0, revision: "2025-06-18" })
+  })
+  const needed = getSetup(fact)
+  const supports = (revision: Revision): SupportsMcp => {
+    const report = reports?.[revision]
+    if (report === undefined || report.outcome === "inconclusive") return "unknown"
+    const failures = getFailures(report)
+    if (fact.kind === "mcp-server") {
+      return failures.every((rule) => rule === "tokens-verifiable") ? "own server only" : "no"
+    }
+    if (failures.some((rule) => !isPublicUrl(fact, rule))) return "no"
+    if (fact.audienceSetup === notKnown) return "unknown"
+    return failures.length === 0 && needed.length === 0 ? "yes" : "with setup"
+  }
+  const failed = reports === undefined ? [] : getFailures(reports[revisions[0]])
+  const failures = failed.filter((rule) => !isPublicUrl(fact, rule))
+  return {
+    fact,
+    supports: {
+      "2026-07-28": supports("2026-07-28"),
+      "2025-11-25": supports("2025-11-25"),
+      "2025-06-18": supports("2025-06-18")
+    },
+    observed: live !== undefined
+      ? "run by the tests"
+      : documents.length === 0
+      ? "no document"
+      : documents.map(({ observed }) => observed).sort().at(-1)!,
+    needs: failures.length > 0
+      ? failures.join(", ")
+      : [...(failed.length === 0 ? [] : [publicUrl]), ...needed].join("; ")
+  }
+}
+
+/** The operator of a server configures its public URL, so an observed local URL is not a failure of the product. */
+const isPublicUrl = (fact: Fact, rule: string): boolean =>
+  fact.kind === "server" && ["issuer-url", "issuer-identical", "endpoints-https"].includes(rule)
+
+const getFailures = (report: Report): ReadonlyArray<string> =>
+  report.findings.filter(({ level, verdict }) => level === "MUST" && verdict === "fail").map(({ rule }) => rule)
+
+const notKnown = "not known"
+
+const publicUrl = "public URL"
+
+const getSetup = (fact: Fact): ReadonlyArray<string> => [
+  ...(fact.resourceIndicators === "yes"
+    ? []
+    : fact.audienceSetup.startsWith("not possible")
+    // A profile then lists the clients whose tokens are accepted.
+    ? [fact.profile === null ? "no audience" : "audience by client"]
+    : [fact.audienceSetup === notKnown ? "how to set the audience is not known" : "audience"]),
+  ...([fact.dynamicRegistration, fact.clientIdMetadataDocuments].includes("yes") ? [] : ["client id"])
+]
+
+/**
+ * Writes the list as Markdown.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const toMarkdown = (entries: ReadonlyArray<Entry>): string => {
+  const groups = [
+    ["Services", ["service"]],
+    ["Servers and libraries that you run yourself", ["server", "library"]],
+    ["MCP servers that are their own authorization servers", ["mcp-server"]]
+  ] as const
+  return [
+    "# Providers",
+    "",
+    "Which identity providers support MCP, by the rules of `npx effect-mcp-auth check`. `npm run providers` writes this file",
+    "from the facts in `src/provider/facts/data` and from the servers that the tests run. A test fails if it is out of date.",
+    "",
+    "- **yes**: every observed MUST passes, the provider issues tokens for the resource that a client requests, and clients",
+    "  without prior registration can sign in.",
+    "- **with setup**: the same, after you configure the audience or give each client its client id. _Audience by client_",
+    "  means that tokens are bound to clients that you list, not to your server. _Public URL_ means that the operator must",
+    "  configure the public https URL of the server.",
+    "- **no**: a MUST fails. The last column names the rule.",
+    "- **own server only**: the provider serves its own MCP server, and cannot serve yours.",
+    "- **unknown**: no complete document was observed, or it is not known how to set the audience. Run the command against",
+    "  your tenant.",
+    "",
+    "Revision 2025-06-18 requires an RFC 8414 document. Its absence counts only if the provider is known not to serve one.",
+    "",
+    "Results are as old as the date of the document. The command reports the current state.",
+    ...groups.flatMap(([title, kinds]) => {
+      const chosen = entries.filter(({ fact }) => (kinds as ReadonlyArray<string>).includes(fact.kind))
+      return [
+        "",
+        `## ${title}`,
+        "",
+        markdownTable(
+          ["Provider", ...revisions, "Observed", "DCR", "CIMD", "`resource`", "Profile", "Needs, or fails"],
+          chosen.map(({ fact, needs, observed, supports }) => [
+            fact.name,
+            ...revisions.map((revision) => supports[revision]),
+            observed,
+            fact.dynamicRegistration,
+            fact.clientIdMetadataDocuments,
+            fact.resourceIndicators,
+            fact.profile === null ? "" : `\`Profiles.${fact.profile}\``,
+            needs
+          ]),
+          { padded: true }
+        ),
+        "",
+        "How to get the right audience:",
+        "",
+        ...chosen.map(({ fact }) => `- ${fact.name}: ${escape(fact.audienceSetup)}.`)
+      ]
+    }),
+    ""
+  ].join("\n")
+}
+
+const escape = (text: string): string => text.replace(/[\\*_<>[\]|]/g, "\\$&").replace(/\.$/, "")

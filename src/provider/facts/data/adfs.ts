@@ -1,0 +1,45 @@
+import type { Fact } from "../Fact.ts"
+
+export const adfs: Fact = {
+  id: "adfs",
+  name: "Active Directory Federation Services",
+  kind: "server",
+  profile: "adfs",
+  asOf: "2026-11",
+  tokens: {
+    format: "jwt",
+    note: "",
+    typ: "JWT",
+    algorithms: ["RS256"],
+    issuer: "access_token_issuer of the metadata (http://…/adfs/services/trust), which is not its issuer",
+    audience: "the relying party's identifier, which may be a URL",
+    scopes: "scope",
+    clientId: "appid",
+    machineSubject: "none"
+  },
+  audienceSetup: "create a relying party whose identifier is the resource",
+  resourceIndicators: "unknown",
+  dynamicRegistration: "no",
+  clientIdMetadataDocuments: "unknown",
+  introspection: "no",
+  evidence: [{ kind: "token", source: "a token without a user" }],
+  quirks: ["The metadata has no PKCE field."],
+  documents: [{
+    kind: "openid-configuration",
+    url: "https://{host}/adfs/.well-known/openid-configuration",
+    issuer: "same",
+    observed: "2023-11",
+    source: "redpanda-data/redpanda src/v/security/tests/jwt_test.cc",
+    complete: true,
+    jwksUri: true,
+    registrationEndpoint: false,
+    introspectionEndpoint: false,
+    offlineAccess: false,
+    tokenEndpointAuthMethods: [
+      "client_secret_post",
+      "client_secret_basic",
+      "private_key_jwt",
+      "windows_client_authentication"
+    ]
+  }]
+}

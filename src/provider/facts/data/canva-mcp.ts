@@ -1,0 +1,42 @@
+import type { Fact } from "../Fact.ts"
+
+export const canvaMcp: Fact = {
+  id: "canva-mcp",
+  name: "Canva MCP",
+  kind: "mcp-server",
+  profile: null,
+  asOf: "2026-11",
+  tokens: {
+    format: "opaque",
+    note: "",
+    typ: null,
+    algorithms: [],
+    issuer: null,
+    audience: "not known",
+    scopes: "not known",
+    clientId: null,
+    machineSubject: null
+  },
+  audienceSetup: "the MCP server is its own authorization server",
+  resourceIndicators: "unknown",
+  dynamicRegistration: "yes",
+  clientIdMetadataDocuments: "yes",
+  introspection: "no",
+  evidence: [{ kind: "document", source: "a public fixture file" }],
+  quirks: ["The document has no jwks_uri.", "The server offers the PKCE methods S256 and plain."],
+  documents: [{
+    kind: "oauth-authorization-server",
+    url: "https://mcp.canva.com/.well-known/oauth-authorization-server",
+    issuer: "same",
+    observed: "2026-09-20",
+    source: "a public fixture file",
+    complete: true,
+    jwksUri: false,
+    registrationEndpoint: true,
+    introspectionEndpoint: false,
+    offlineAccess: false,
+    codeChallengeMethods: ["plain", "S256"],
+    tokenEndpointAuthMethods: ["client_secret_basic", "client_secret_post", "none"],
+    clientIdMetadataDocuments: true
+  }]
+}

@@ -1,0 +1,28 @@
+import type { Fact } from "../Fact.ts"
+
+export const lemonldap: Fact = {
+  id: "lemonldap",
+  name: "LemonLDAP::NG",
+  kind: "server",
+  profile: "lemonldap",
+  asOf: "2026-11",
+  tokens: {
+    format: "both",
+    note: "a JWT or 64 hexadecimal digits; keys have no alg",
+    typ: "JWT",
+    algorithms: ["RS256"],
+    issuer: "exact",
+    audience: "[client id, resource]; that of ID tokens is the same",
+    scopes: "scope",
+    clientId: "client_id; azp in ID tokens",
+    machineSubject: "the client id"
+  },
+  audienceSetup: "the resource parameter",
+  resourceIndicators: "yes",
+  dynamicRegistration: "unknown",
+  clientIdMetadataDocuments: "unknown",
+  introspection: "yes",
+  evidence: [{ kind: "run", source: "a server of it" }],
+  quirks: ["The RFC 8414 URL returns 200 with HTML.", "The introspection response has no aud."],
+  documents: []
+}
