@@ -8,6 +8,7 @@
  */
 import * as Result from "effect/Result"
 import { AuthConfigError } from "../protocol/AuthError.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
 
 /**
@@ -55,15 +56,17 @@ export const check = (
 ): Result.Result<ReadonlyArray<string> | undefined, AuthConfigError> => {
   const fail = (fix: string) => Result.fail(new AuthConfigError({ reason: "malformed", option: "allowedHosts", fix }))
   if (hosts === undefined) return Result.succeed(undefined)
-  if (!Array.isArray(hosts)) return fail("give a list of host names, such as [\"host.docker.internal\"]")
+  if (!Array.isArray(hosts)) {
+    return fail(`${OptionValue.isNot(hosts, "a list of host names")}. Write one such as ["host.docker.internal"]`)
+  }
   const wrong = (hosts as ReadonlyArray<unknown>).find((_) => typeof _ !== "string" || !isHostname(_))
   return wrong === undefined && !hosts.includes(undefined as never)
     ? Result.succeed(hosts)
     : fail(
       `${
-        JSON.stringify(wrong) ?? "undefined"
-      } is not a host name; write the name alone in lower case, without scheme, ` +
-        "port, path and wildcard, such as host.docker.internal"
+        OptionValue.describe(wrong)
+      } is not a host name. Write the name only, in lower case and without scheme, port, path and ` +
+        "wildcard, such as host.docker.internal"
     )
 }
 

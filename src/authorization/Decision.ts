@@ -22,6 +22,7 @@ import * as base64url from "../crypto/Base64Url.ts"
 import * as Hmac from "../crypto/Hmac.ts"
 import { AuthConfigError, type AuthError } from "../protocol/AuthError.ts"
 import type { Operation } from "../protocol/Operation.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
 import { sanitize, sanitizeCause } from "../protocol/RemoteText.ts"
 import type { Principal } from "../verification/Principal.ts"
 import type { Rejection } from "./Rejection.ts"
@@ -284,7 +285,7 @@ export const reporter = (options: Options, broken: Rejection): Reporter => {
           if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
           if (facts.rejection === undefined) seriesOf(broken.reason).counter.updateUnsafe(1, fiber.context)
           return Effect.andThen(
-            Effect.logError("the DecisionListener failed", sanitizeCause(cause)),
+            Effect.logError("The DecisionListener failed", sanitizeCause(cause)),
             facts.rejection === undefined ? Effect.fail(broken) : Effect.void
           )
         }
@@ -294,13 +295,15 @@ export const reporter = (options: Options, broken: Rejection): Reporter => {
   }
 }
 
-const noEffect = new TypeError("The DecisionListener must return an Effect, such as Effect.void")
+const noEffect = new TypeError(
+  "The DecisionListener returned a value that is not an Effect. Return one such as Effect.void"
+)
 
 /** A listener that hangs would hold every request, also those that are rejected. */
 const listenerTimeout = Duration.seconds(5)
 
 const tooSlow = new Error(
-  "The DecisionListener took more than 5 seconds: hand work over to a queue that does not block"
+  "The DecisionListener took more than 5 seconds, which is the limit. Hand the work to a queue that does not block"
 )
 
 const make = (
@@ -355,9 +358,9 @@ export const checkSubjectForm = (
   form: SubjectForm | undefined,
   option: string
 ): Result.Result<SubjectForm, AuthConfigError> => {
+  if (form === undefined) return Result.succeed(plainSubject)
+  // From JavaScript it may be anything. It must not pass for the default, which logs subjects.
   switch (form?._tag) {
-    case undefined:
-      return Result.succeed(plainSubject)
     case "Plain":
     case "Omitted":
       return Result.succeed(form)
@@ -370,9 +373,22 @@ export const checkSubjectForm = (
             reason: "insecure",
             option,
             fix:
-              `give Decision.hashedSubject a Redacted key of ${shortestKey} bytes or more, the same on every instance`
+              `the key of Decision.hashedSubject is not a Redacted text of ${shortestKey} bytes or more. Give one such as the ` +
+              "output of: openssl rand -base64 32, the same on every instance"
           })
         )
+    default:
+      return Result.fail(
+        new AuthConfigError({
+          reason: "malformed",
+          option,
+          fix:
+            `${
+              OptionValue.isNot(form, "a form of subjects")
+            }. Write Decision.plainSubject, Decision.omittedSubject or ` +
+            "Decision.hashedSubject(key)"
+        })
+      )
   }
 }
 

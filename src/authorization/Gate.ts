@@ -303,8 +303,8 @@ const noPrincipal = new AuthConfigError({
   reason: "malformed",
   option: "verifier",
   fix:
-    "verify must succeed with a Principal (see Principal.make) whose subject, or clientId without a subject, is text, and " +
-    "fail for every token that it does not accept"
+    "verify succeeded with a value that is not a Principal with text as its subject, or as its clientId if it has no " +
+    "subject. Return the result of Principal.make, and fail with InvalidToken for every token that is not accepted"
 })
 
 const isName = (value: unknown): boolean => typeof value === "string" && value !== ""
@@ -754,11 +754,11 @@ const longestHost = 64
 
 const adviceOnHost = (host: string | undefined): string =>
   host === undefined
-    ? "The request names no host"
+    ? "The request has no Host header"
     : `The Host ${
       sanitize(JSON.stringify(host), longestHost)
-    } is not allowed: if clients reach this server under it, add ` +
-      "its name without the port to allowedHosts"
+    } is not allowed. If clients reach this server under that ` +
+      "name, add it without the port to allowedHosts"
 
 const none: ReadonlyArray<never> = []
 const nothing = { operations: none, required: none }

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { AuthConfigError, InsufficientScope } from "../protocol/AuthError.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import { Principal } from "../verification/Principal.ts"
 
@@ -299,6 +300,7 @@ export const requireScopesOf = <T extends Tool.Any, const S extends ScopeList>(
   scopes: S & Literals<S>,
   select: (parameters: Tool.Parameters<T>) => ReadonlyArray<S[number]>
 ): Scoped<T, S[number]> => {
+  checkTool(tool, "requireScopesOf")
   const all = check(scopes as ReadonlyArray<string>, "requireScopesOf")
   const decode = Schema.isSchema(tool.parametersSchema)
     ? Schema.decodeUnknownOption(tool.parametersSchema as unknown as Schema.ConstraintDecoder<unknown>)
@@ -326,29 +328,51 @@ export const requireScopesOf = <T extends Tool.Any, const S extends ScopeList>(
  */
 export const check = (scopes: ReadonlyArray<string>, option: string): ReadonlyArray<string> => {
   if (!Array.isArray(scopes)) {
-    throw new AuthConfigError({ reason: "malformed", option, fix: "give a list of scopes, such as [\"todos:write\"]" })
+    throw new AuthConfigError({
+      reason: "malformed",
+      option,
+      fix: `${OptionValue.isNot(scopes, "a list of scopes")}. Write one such as ["todos:write"]`
+    })
   }
   if (scopes.length === 0) {
     throw new AuthConfigError({
       reason: "missing",
       option,
-      fix: "name at least one scope: an empty list admits anyone"
+      fix: "no scope is named, so any caller would be admitted. Name at least one scope, such as \"todos:write\""
     })
   }
-  const foreign = scopes.find((_) => typeof _ !== "string" || !ScopeToken.isScopeToken(_))
-  if (foreign !== undefined) {
+  const foreign = scopes.findIndex((_) => typeof _ !== "string" || !ScopeToken.isScopeToken(_))
+  if (foreign !== -1) {
     throw new AuthConfigError({
       reason: "malformed",
       option,
       fix:
-        `${JSON.stringify(foreign)} is no scope: write printable ASCII without space, quote and backslash, one scope ` +
-        "per argument"
+        `${
+          OptionValue.describe(scopes[foreign])
+        } is not a scope. Write each scope as separate text, in ASCII without space, ` +
+        "quote and backslash, such as \"todos:write\""
     })
   }
   return ScopeToken.unique(scopes)
 }
 
+/** From JavaScript it may be anything. */
+const checkTool = (tool: unknown, option: string): void => {
+  const isTool = (typeof tool === "object" || typeof tool === "function") && tool !== null && "addDependency" in tool
+  if (isTool) return
+  throw new AuthConfigError({
+    reason: "malformed",
+    option,
+    fix: `${OptionValue.isNot(tool, "a Tool")}${
+      option === "requireScopes"
+        ? " or an Effect. Apply it to a Tool or an Effect"
+        : ". Give a Tool as the first argument"
+    }`
+  })
+}
+
 const requireOfTool = (tool: Tool.Any, scopes: ReadonlyArray<string>): Tool.Any => {
+  checkTool(tool, "requireScopes")
   const all = ScopeToken.unique([...Context.get(tool.annotations, RequiredScopes), ...scopes])
   return demand((tool as any).annotate(RequiredScopes, all), all)
 }

@@ -6,6 +6,7 @@
 import * as Result from "effect/Result"
 import { AuthConfigError } from "../protocol/AuthError.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
 import type { ProtectedResourceMetadata } from "../protocol/ProtectedResourceMetadata.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
@@ -103,6 +104,7 @@ export const make = (
     const url = yield* checkResource(options.resource)
     const { baseline, stepUp } = yield* checkScopes(options.scopes)
     const hierarchy = yield* checkHierarchy(options.scopeHierarchy ?? {})
+    yield* checkDocumentation(options)
     const requested = requestedScopes(baseline, undefined)
     const dpop = options.dpop ?? { mode: "off", algorithms: [] }
     const metadata: ProtectedResourceMetadata = {
@@ -192,43 +194,75 @@ const checkResource = (resource: unknown): Result.Result<URL, AuthConfigError> =
   if (typeof resource !== "string" || !URL.canParse(resource)) {
     return fail(
       "malformed",
-      `${
-        JSON.stringify(resource) ?? "nothing"
-      } is no absolute URL; write the URL at which clients reach the server, such as ` +
+      `${OptionValue.isNot(resource, "an absolute URL")}. Write the URL at which clients reach the server, such as ` +
         "https://todos.example.com/mcp"
     )
   }
   const url = new URL(resource)
   if (!WellKnown.isSecure(url)) {
-    return fail("insecure", `${resource} must be https; plain http is for loopback (RFC 9728 §1.2)`)
+    return fail(
+      "insecure",
+      `${
+        resource.includes("@") ? "the URL" : resource
+      } must be https; plain http is accepted on loopback only (RFC 9728 ` +
+        "§1.2). Write the https URL at which clients reach the server"
+    )
   }
   const parsed = HttpUri.parse(resource)
   if (Result.isFailure(parsed) && /[?#@]/.test(resource)) {
-    return fail("malformed", `it ${parsed.failure} (RFC 8707 §2)`)
+    return fail("malformed", `the URL ${parsed.failure} (RFC 8707 §2). Write it without user, query and fragment`)
   }
-  if (url.pathname.includes("*")) return fail("malformed", "leave * out of the path")
+  if (url.pathname.includes("*")) return fail("malformed", `${resource} has * in its path. Remove it`)
   // Resources are compared as strings: one that a URL parser would write differently never matches a token.
   const canonical = url.pathname === "/" ? [url.href, url.origin] : [url.href]
   return canonical.includes(resource)
     ? Result.succeed(url)
-    : fail("malformed", `write it in canonical form: ${canonical.at(-1)}`)
+    : fail("malformed", `${resource} is not in canonical form. Write ${canonical.at(-1)}`)
+}
+
+const checkDocumentation = (
+  { resourceDocumentation, resourceName }: Pick<Options, "resourceDocumentation" | "resourceName">
+): Result.Result<void, AuthConfigError> => {
+  const fail = (option: string, fix: string) => Result.fail(new AuthConfigError({ reason: "malformed", option, fix }))
+  if (resourceName !== undefined && typeof resourceName !== "string") {
+    return fail("resourceName", `${OptionValue.isNot(resourceName, "text")}. Write a name for people, such as "Todos"`)
+  }
+  return resourceDocumentation === undefined ||
+      (typeof resourceDocumentation === "string" && URL.canParse(resourceDocumentation))
+    ? Result.succeed(undefined)
+    : fail(
+      "resourceDocumentation",
+      `${OptionValue.isNot(resourceDocumentation, "an absolute URL")}. Write one such as https://example.com/docs`
+    )
 }
 
 const checkScopes = (
   scopes: unknown
 ): Result.Result<{ baseline: Array<string>; stepUp: Array<string> }, AuthConfigError> =>
   Result.gen(function*() {
-    const parts = Array.isArray(scopes)
-      ? { baseline: scopes, stepUp: [] }
-      : (scopes as { baseline?: unknown; stepUp?: unknown } | undefined) ?? {}
-    const baseline = yield* checkTokens(parts.baseline, "scopes")
+    if (typeof scopes !== "object" || scopes === null) yield* checkTokens(scopes, "scopes")
+    const parts: { readonly baseline?: unknown; readonly stepUp?: unknown } = Array.isArray(scopes)
+      ? { baseline: scopes }
+      : scopes as object
+    const unknown = Object.keys(parts).find((name) => name !== "baseline" && name !== "stepUp")
+    if (unknown !== undefined) {
+      return yield* Result.fail(
+        new AuthConfigError({
+          reason: "malformed",
+          option: `scopes.${unknown}`,
+          fix: OptionValue.noSuchOption(["baseline", "stepUp"])
+        })
+      )
+    }
+    const baseline = yield* checkTokens(parts.baseline, Array.isArray(scopes) ? "scopes" : "scopes.baseline")
     const stepUp = yield* checkTokens(parts.stepUp ?? [], "scopes.stepUp")
     if (baseline.length === 0) {
       return yield* Result.fail(
         new AuthConfigError({
           reason: "missing",
-          option: "scopes",
-          fix: "name at least one scope that clients ask for at sign-in"
+          option: Array.isArray(scopes) ? "scopes" : "scopes.baseline",
+          fix: "the list is empty; expected at least one scope that clients request at sign-in. Write one such as " +
+            "[\"todos:read\"]"
         })
       )
     }
@@ -237,13 +271,22 @@ const checkScopes = (
 
 const checkTokens = (scopes: unknown, option: string): Result.Result<Array<string>, AuthConfigError> => {
   const fail = (fix: string) => Result.fail(new AuthConfigError({ reason: "malformed", option, fix }))
-  if (!Array.isArray(scopes)) return fail("give a list of scopes, such as [\"todos:read\"]")
-  const foreign = scopes.find((_) => typeof _ !== "string" || !ScopeToken.isScopeToken(_))
-  if (foreign !== undefined) {
-    return fail(`${JSON.stringify(foreign)} is no scope: write one scope an entry, without space, quote and backslash`)
+  if (!Array.isArray(scopes)) {
+    return fail(`${OptionValue.isNot(scopes, "a list of scopes")}. Write one such as ["todos:read"]`)
+  }
+  const foreign = scopes.findIndex((_) => typeof _ !== "string" || !ScopeToken.isScopeToken(_))
+  if (foreign !== -1) {
+    return fail(
+      `${
+        OptionValue.describe(scopes[foreign])
+      } is not a scope. Write one scope per entry, in ASCII without space, quote and ` +
+        "backslash"
+    )
   }
   if (scopes.includes("offline_access")) {
-    return fail("leave offline_access out: it is between the client and the authorization server")
+    return fail(
+      "offline_access is not a scope of a resource. Remove it: clients request it from the authorization server"
+    )
   }
   return Result.succeed([...new Set<string>(scopes)])
 }

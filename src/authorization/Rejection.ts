@@ -133,7 +133,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
 
   const baseline = resource.requestedScopes(resource.baseline, undefined)
   const unauthenticated = challenge({ scope: baseline })
-  const invalidTokenText = "The access token is expired, revoked, malformed or not meant for this server"
+  const invalidTokenText = "The access token is expired, revoked, malformed or not issued for this server"
   const schemeOf = ({ principal, scheme }: Circumstances): Scheme =>
     scheme ?? (mode !== "off" && principal !== undefined && Object.hasOwn(principal.claims, "cnf") ? "DPoP" : "Bearer")
   const prepared = {
@@ -235,8 +235,8 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
     const { nonce, reason } = error
     const code = nonce === undefined ? "invalid_dpop_proof" : "use_dpop_nonce"
     const description = nonce === undefined
-      ? "The DPoP proof is missing, malformed, used, too old, or not for this request, this token and its key"
-      : "The DPoP proof needs the nonce of the DPoP-Nonce header"
+      ? "The DPoP proof is missing, malformed, already used, too old, or not made for this request, this token and its key"
+      : "The DPoP proof must contain the nonce of the DPoP-Nonce header"
     return rejection(401, reason, error, { code, description }, {
       ...challenge({ error: code, scope: baseline, errorDescription: description }, "DPoP"),
       ...(nonce === undefined ? {} : { "dpop-nonce": nonce })
@@ -358,7 +358,7 @@ const noCredentials = new MissingCredentials({ reason: "no-authorization" })
 
 const serverError = {
   code: "server_error",
-  description: "The server cannot check access tokens"
+  description: "The server cannot check access tokens because of an internal error"
 }
 
 const unavailable = {

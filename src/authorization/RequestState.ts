@@ -87,8 +87,8 @@ const maximumLength = 64 * 1024
 
 const tooLong = (operation: string, length: number): RangeError =>
   new RangeError(
-    `RequestState.seal: the sealed state of ${operation} has ${length} characters, at most ${maximumLength} can be ` +
-      "opened again. Keep the data in a store and seal its key"
+    `RequestState.seal: the sealed state of ${operation} has ${length} characters; the limit is ${maximumLength}. ` +
+      "Keep the data in a store and seal its key"
   )
 
 /**
@@ -103,14 +103,13 @@ export const make = (
   secret: Redacted.Redacted | undefined,
   resource: string
 ): Effect.Effect<RequestState["Service"], AuthConfigError> => {
+  const fail = (reason: AuthConfigError["reason"], fix: string) =>
+    Effect.fail(new AuthConfigError({ reason, option: "stateSecret", fix }))
+  if (secret !== undefined && !(Redacted.isRedacted(secret) && typeof Redacted.value(secret) === "string")) {
+    return fail("malformed", "the value is not a Redacted text. Write Redacted.make(secret)")
+  }
   if (secret !== undefined && new TextEncoder().encode(Redacted.value(secret)).length < 32) {
-    return Effect.fail(
-      new AuthConfigError({
-        reason: "insecure",
-        option: "stateSecret",
-        fix: "give at least 32 random bytes as text, such as the output of: openssl rand -base64 32"
-      })
-    )
+    return fail("insecure", "the secret has fewer than 32 bytes. Give the output of: openssl rand -base64 32")
   }
   const sealing = Seal.make(secret, `effect-mcp-auth request state ${resource}`)
   return Effect.succeed({

@@ -25,6 +25,9 @@ import { type Answered, postForm } from "../outbound/FormPost.ts"
 import { Sharing } from "../outbound/Sharing.ts"
 import { AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata } from "../protocol/AuthError.ts"
 import { own, parseObject } from "../protocol/Json.ts"
+import * as optionNames from "../protocol/OptionNames.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
+import { sanitize } from "../protocol/RemoteText.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
 import { BoundedMap } from "../store/BoundedMap.ts"
@@ -72,8 +75,22 @@ export class TokenExchangeError extends Data.TaggedError("TokenExchangeError")<{
   readonly cause?: AuthorizationServerUnavailable | InvalidMetadata
 }> {
   override get message(): string {
-    return `No token for the server behind this one: ${this.code ?? this.cause?.message ?? this.reason}`
+    return this.cause === undefined
+      ? `The token exchange failed (${this.reason}): ${
+        this.code === undefined
+          ? exchangeMessages[this.reason]
+          : `the authorization server answered ${sanitize(this.code)}`
+      }`
+      : `The token exchange failed (${this.reason}): ${this.cause.message}`
   }
+}
+
+const exchangeMessages: Readonly<Record<TokenExchangeError["reason"], string>> = {
+  "rejected": "the authorization server rejected the request",
+  "unusable-token": "the authorization server issued a token that cannot be sent to another server",
+  "target": "no target is named; give audience, resource or scopes",
+  "insecure-url": "the target URL must be https",
+  "unavailable": "the authorization server cannot be reached"
 }
 
 /**
@@ -240,6 +257,19 @@ const margin = Duration.toMillis(Duration.seconds(30))
 
 const accessToken = "urn:ietf:params:oauth:token-type:access_token"
 
+const names: Readonly<Record<optionNames.NamesOf<Options>, true>> = {
+  authorizationServer: true,
+  endpoint: true,
+  grant: true,
+  capacity: true,
+  clientId: true,
+  clientSecret: true,
+  privateKey: true,
+  bearerToken: true,
+  method: true,
+  assertionAudience: true
+}
+
 const makeService = (
   options: Options
 ): Effect.Effect<
@@ -248,6 +278,7 @@ const makeService = (
   Discovery.Discovery | HttpClient.HttpClient | Scope.Scope
 > =>
   Effect.gen(function*() {
+    yield* Effect.fromResult(optionNames.check(options, "TokenExchange", names))
     const server = yield* Effect.fromResult(
       AuthorizationServer.make(options.authorizationServer, "TokenExchange.authorizationServer")
     )
@@ -256,7 +287,7 @@ const makeService = (
       return yield* new AuthConfigError({
         reason: "malformed",
         option: "TokenExchange.grant",
-        fix: `write "token-exchange" or "on-behalf-of"`
+        fix: `${OptionValue.isNot(grant, "\"token-exchange\" or \"on-behalf-of\"")}. Leave it out for "token-exchange"`
       })
     }
     const capacity = options.capacity ?? 10_000
@@ -264,7 +295,7 @@ const makeService = (
       return yield* new AuthConfigError({
         reason: "malformed",
         option: "TokenExchange.capacity",
-        fix: "give a whole number from 0 (keeps nothing)"
+        fix: `${OptionValue.isNot(capacity, "a whole number from 0 (caches nothing)")}. Leave it out for 10000`
       })
     }
     if (options.endpoint !== undefined) {
@@ -282,7 +313,7 @@ const makeService = (
     const guard = yield* EndpointGuard.make({
       issuer: server.issuer,
       endpoint: "The token endpoint",
-      option: "the options of TokenExchange"
+      option: "the credentials in the options of TokenExchange"
     })
     const entries = new BoundedMap<string, Entry>(capacity)
     const running = new Map<string, Deferred.Deferred<UpstreamToken, TokenExchangeError>>()

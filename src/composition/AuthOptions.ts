@@ -23,6 +23,7 @@ import * as Sessions from "../authorization/Sessions.ts"
 import * as Discovery from "../outbound/Discovery.ts"
 import { AuthConfigError, AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
 import type * as Credentials from "../protocol/Credentials.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
 import * as Audience from "../verification/claims/Audience.ts"
 import type { Rules } from "../verification/claims/Rules.ts"
@@ -249,6 +250,7 @@ export const makeGate = <S extends Scopes, C, A>(
     const discovery = yield* Discovery.Discovery
     yield* Effect.fromResult(checkNames(options))
     yield* Effect.fromResult(checkClaims(options.claims))
+    yield* Effect.fromResult(checkTokenType(options.tokenType))
     for (const [option, values] of choices) yield* Effect.fromResult(checkChoice(options, option, values))
     const servers = yield* Effect.fromResult(checkServers(options))
     const issuers = servers.map((_) => _.issuer) as [string, ...Array<string>]
@@ -285,7 +287,8 @@ export const makeGate = <S extends Scopes, C, A>(
       return yield* new AuthConfigError({
         reason: "conflict",
         option: "anonymous",
-        fix: "anonymous requests belong to no tenant: leave out anonymous or tenants"
+        fix:
+          "\"allow-unscoped\" cannot be combined with tenants: an anonymous request has no tenant. Remove anonymous or tenants"
       })
     }
     const cachedServers = TokenCache.make(yield* IssuerVerifier.make(servers, rules, settings), settings)
@@ -364,17 +367,23 @@ const wrapVerifier = (
   const caches: Array<TokenCache.Cached<unknown>> = []
   if (wrap === undefined) return Result.succeed({ verifier: configured, caches })
   const fail = (fix: string) => Result.fail(new AuthConfigError({ reason: "malformed", option: "verifier", fix }))
-  if (typeof wrap !== "function") return fail("give a function from the configured verifier to a verifier")
+  if (typeof wrap !== "function") {
+    return fail(
+      `${OptionValue.isNot(wrap, "a function")}. Give one that takes the configured verifier and returns a verifier`
+    )
+  }
   const cached: Cached = (verifier, timeToLive) => {
-    const time = Duration.fromInput(timeToLive)
-    if (time._tag === "None" || Duration.isNegative(time.value)) {
+    const time = OptionValue.toDuration(timeToLive)
+    if (time === undefined || Duration.isNegative(time)) {
       throw new AuthConfigError({
         reason: "malformed",
         option: "verifier",
-        fix: "give cached a duration from 0, such as \"1 minute\", as its second argument"
+        fix:
+          `the second argument of cached: ${OptionValue.isNot(timeToLive, "a duration from 0")}. Write one such as ` +
+          "\"1 minute\""
       })
     }
-    const cache = TokenCache.make(TokenCache.timed(verifier, time.value), settings)
+    const cache = TokenCache.make(TokenCache.timed(verifier, time), settings)
     caches.push(cache)
     return cache
   }
@@ -382,11 +391,18 @@ const wrapVerifier = (
   if (Result.isFailure(made)) {
     return made.failure instanceof AuthConfigError
       ? Result.fail(made.failure)
-      : fail(`the function must not throw, and threw: ${String(made.failure)}`)
+      : fail(
+        `the function threw: ${String(made.failure)}. It must return a verifier, such as that of TokenVerifier.make`
+      )
   }
   return typeof made.success?.verify === "function"
     ? Result.succeed({ verifier: made.success, caches })
-    : fail("the function must return a verifier: see TokenVerifier.make")
+    : fail(
+      `the function returned ${
+        OptionValue.describe(made.success)
+      }, which is not a verifier. Return a verifier, such as ` +
+        "that of TokenVerifier.make"
+    )
 }
 
 type Revoking = Pick<Revocations.Revocations["Service"], "subscribe"> & { readonly isRevoked: Revocation | undefined }
@@ -406,7 +422,9 @@ const checkRevocation = (
       new AuthConfigError({
         reason: "malformed",
         option: "revocation",
-        fix: "give the service of Revocations, or a function from a Principal to an Effect of a boolean"
+        fix:
+          `${OptionValue.isNot(revocation, "a function or the Revocations service")}. Give the service itself, or a ` +
+          "function that takes a Principal and returns an Effect of a boolean, true for a revoked token"
       })
     )
 }
@@ -429,15 +447,15 @@ const checkInterval = (
   input: Duration.Input | undefined
 ): Result.Result<Duration.Duration | undefined, AuthConfigError> => {
   if (input === undefined) return Result.succeed(undefined)
-  const duration = Duration.fromInput(input)
-  return duration._tag === "Some" &&
-      Duration.between(duration.value, { minimum: Duration.seconds(1), maximum: Duration.hours(1) })
-    ? Result.succeed(duration.value)
+  const duration = OptionValue.toDuration(input)
+  return duration !== undefined &&
+      Duration.between(duration, { minimum: Duration.seconds(1), maximum: Duration.hours(1) })
+    ? Result.succeed(duration)
     : Result.fail(
       new AuthConfigError({
         reason: "malformed",
         option: "revocationInterval",
-        fix: "give a duration from 1 second to 1 hour, such as \"30 seconds\""
+        fix: `${OptionValue.isNot(input, "a duration from 1 second to 1 hour")}. Write one such as "30 seconds"`
       })
     )
 }
@@ -451,7 +469,9 @@ const checkGrammar = (
       new AuthConfigError({
         reason: "malformed",
         option: "tokenGrammar",
-        fix: "write \"token68\" or \"visible-ascii\", or leave it out for the grammar of RFC 6750"
+        fix: `${
+          OptionValue.isNot(grammar, "\"token68\" or \"visible-ascii\"")
+        }. Leave it out for "token68" (RFC 6750 §2.1)`
       })
     )
 
@@ -467,15 +487,37 @@ export const claimsReader = (claims: Common<Scopes, any, any>["claims"]): Gate.O
   return (principal) => Result.map(decode(principal.claims), (own) => Context.make(claims.service, own) as never)
 }
 
-const checkClaims = (claims: Common<Scopes, any, any>["claims"]): Result.Result<void, AuthConfigError> =>
-  claims === undefined ||
-    (typeof claims === "object" && claims !== null && Context.isKey(claims.service) && Schema.isSchema(claims.schema))
+const checkClaims = (claims: Common<Scopes, any, any>["claims"]): Result.Result<void, AuthConfigError> => {
+  if (claims === undefined) return Result.succeed(undefined)
+  const fail = (fix: string, option = "claims") =>
+    Result.fail(new AuthConfigError({ reason: "malformed", option, fix }))
+  if (typeof claims !== "object" || claims === null) {
+    return fail(
+      `${OptionValue.isNot(claims, "{ service, schema }")}. Give a Context.Service class and the Schema of its value`
+    )
+  }
+  if (!Context.isKey(claims.service)) {
+    return fail(
+      `${OptionValue.isNot(claims.service, "a Context.Service class")}. Give { service, schema }`,
+      "claims.service"
+    )
+  }
+  return Schema.isSchema(claims.schema)
+    ? Result.succeed(undefined)
+    : fail(
+      `${OptionValue.isNot(claims.schema, "a Schema")}. Give one such as Schema.Struct({ org: Schema.String })`,
+      "claims.schema"
+    )
+}
+
+const checkTokenType = (rule: TokenType.TokenType | undefined): Result.Result<void, AuthConfigError> =>
+  rule === undefined || rule?._tag === "Strict" || (rule?._tag === "Standard" && Array.isArray(rule.accessTokenClaims))
     ? Result.succeed(undefined)
     : Result.fail(
       new AuthConfigError({
         reason: "malformed",
-        option: "claims",
-        fix: "give { service, schema }: a Context.Service of your own, and the Schema of its value"
+        option: "tokenType",
+        fix: `${OptionValue.isNot(rule, "a rule of TokenType")}. Write TokenType.strict or TokenType.standard()`
       })
     )
 
@@ -489,7 +531,8 @@ const checkServers = (
           reason: "conflict",
           option: "profile",
           fix:
-            "give profile or authorizationServers, not both; of several providers, name each as { profile } in the list"
+            "profile and authorizationServers are both set. Set profile or authorizationServers, not both. For several " +
+            "identity providers write authorizationServers: [{ profile }, { profile }]"
         })
       )
     }
@@ -501,7 +544,8 @@ const checkServers = (
         new AuthConfigError({
           reason: "missing",
           option: "authorizationServers",
-          fix: "give a list with at least one issuer, such as [\"https://auth.example.com\"]"
+          fix: `${OptionValue.isNot(inputs, "a list with at least one issuer")}. Write one such as ` +
+            "[\"https://auth.example.com\"], or set profile"
         })
       )
     }
@@ -517,7 +561,9 @@ const checkServers = (
             new AuthConfigError({
               reason: "duplicate",
               option,
-              fix: `${issuer} is named twice: a token's issuer must pick one authorization server`
+              fix:
+                `${issuer} is named twice. Each issuer may appear once, so that iss selects one authorization server. Remove ` +
+                "one of the entries"
             })
           )
         }
@@ -530,15 +576,15 @@ const checkServers = (
 
 const checkTolerance = (input: Duration.Input | undefined): Result.Result<number | undefined, AuthConfigError> => {
   if (input === undefined) return Result.succeed(undefined)
-  const duration = Duration.fromInput(input)
-  const seconds = duration._tag === "Some" ? Duration.toSeconds(duration.value) : Number.NaN
+  const duration = OptionValue.toDuration(input)
+  const seconds = duration === undefined ? Number.NaN : Duration.toSeconds(duration)
   return seconds >= 0 && seconds <= 300
     ? Result.succeed(seconds)
     : Result.fail(
       new AuthConfigError({
         reason: "insecure",
         option: "clockTolerance",
-        fix: "give a duration from 0 to 5 minutes, such as \"10 seconds\""
+        fix: `${OptionValue.isNot(input, "a duration from 0 to 5 minutes")}. Write one such as "10 seconds"`
       })
     )
 }
@@ -550,16 +596,19 @@ const checkSessions = (input: number | undefined): Result.Result<number, AuthCon
       new AuthConfigError({
         reason: "malformed",
         option: "sessionsPerCaller",
-        fix:
-          `${
-            JSON.stringify(input)
-          } is not a number of sessions: give a whole number from 1 to 100000, or leave it out ` +
-          "for 100"
+        fix: `${
+          OptionValue.isNot(input, "a whole number from 1 to 100000")
+        }. Leave it out for ${Sessions.defaultPerCaller}`
       })
     )
 
-/** Every option. The compiler rejects a list that lacks one or has one too many. */
-const names = Object.keys(
+/**
+ * Every option. The compiler rejects a list that lacks one or has one too many.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const names: ReadonlyArray<string> = Object.keys(
   {
     allowedHosts: true,
     allowedOrigins: true,
@@ -593,12 +642,12 @@ const names = Object.keys(
 
 /** A misspelled option, from JavaScript or a file, must not leave a check out: `revocaton` would revoke nothing. */
 const checkNames = (options: object): Result.Result<void, AuthConfigError> => {
-  if (typeof options !== "object" || options === null) {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
     return Result.fail(
       new AuthConfigError({
         reason: "missing",
-        option: "resource",
-        fix: "give an object with resource, authorizationServers and scopes"
+        option: "options",
+        fix: `${OptionValue.isNot(options, "an object")}. Give one with resource, authorizationServers and scopes`
       })
     )
   }
@@ -609,17 +658,17 @@ const checkNames = (options: object): Result.Result<void, AuthConfigError> => {
       new AuthConfigError({
         reason: "malformed",
         option: unknown,
-        fix: `there is no such option; correct its name or leave it out. The options are ${names.join(", ")}`
+        fix: OptionValue.noSuchOption(names)
       })
     )
 }
 
-/** Options with few values. One that is none of them, from JavaScript or a file, must not pass for the default. */
+/** Options with few values, the default first. Another value, from JavaScript or a file, must not pass for the default. */
 const choices = [
   ["anonymous", ["deny", "allow-unscoped"]],
   ["unlisted", ["allow", "deny"]],
   ["challengeScopes", ["auto", "required", "required-and-granted"]],
-  ["legacyAuthorizationServerMetadata", [true, false]]
+  ["legacyAuthorizationServerMetadata", [false, true]]
 ] as const
 
 const checkChoice = (
@@ -633,19 +682,23 @@ const checkChoice = (
       new AuthConfigError({
         reason: "malformed",
         option,
-        fix: `write ${values.map((_) => JSON.stringify(_)).join(" or ")}`
+        fix: `${OptionValue.isNot(options[option], OptionValue.oneOf(values))}. Leave it out for ${
+          JSON.stringify(values[0])
+        }`
       })
     )
 
 const checkOrigins = (origins: ReadonlyArray<string>): Result.Result<ReadonlyArray<string>, AuthConfigError> => {
-  const wrong = origins.find((_) => typeof _ !== "string" || !URL.canParse(_) || new URL(_).origin !== _)
-  return wrong === undefined
+  const fail = (fix: string) => Result.fail(new AuthConfigError({ reason: "malformed", option: "allowedOrigins", fix }))
+  if (!Array.isArray(origins)) {
+    return fail(`${OptionValue.isNot(origins, "a list of origins")}. Write one such as ["https://app.example.com"]`)
+  }
+  const wrong = origins.findIndex((_) => typeof _ !== "string" || !URL.canParse(_) || new URL(_).origin !== _)
+  return wrong === -1
     ? Result.succeed(origins)
-    : Result.fail(
-      new AuthConfigError({
-        reason: "malformed",
-        option: "allowedOrigins",
-        fix: `${JSON.stringify(wrong)} is no origin; write scheme, host and port only, such as https://app.example.com`
-      })
+    : fail(
+      `${
+        OptionValue.describe(origins[wrong])
+      } is not an origin. Write scheme, host and port only, such as https://app.example.com`
     )
 }

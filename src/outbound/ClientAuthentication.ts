@@ -9,6 +9,7 @@ import * as Redacted from "effect/Redacted"
 import * as Algorithm from "../crypto/Algorithm.ts"
 import * as JwtSigner from "../crypto/JwtSigner.ts"
 import { AuthConfigError } from "../protocol/AuthError.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
 
 /**
  * A client id and a secret: sent as HTTP Basic, or in the body where a server insists on it.
@@ -99,12 +100,13 @@ export const make = (
     if (given.length === 0) {
       return yield* fail(
         "clientSecret",
-        "say who asks: clientId with clientSecret, clientId with privateKey, or bearerToken",
+        "the credentials of this server are missing. Give clientId with clientSecret, clientId with privateKey, or " +
+          "bearerToken",
         "missing"
       )
     }
     if (given.length > 1) {
-      return yield* fail(given[0]!, `give one of ${given.join(", ")}: nobody could say which one counts`, "conflict")
+      return yield* fail(given[0]!, `${given.join(" and ")} are both set. Set one of them only`, "conflict")
     }
     const fits = "clientSecret" in input
       ? ["client_secret_basic", "client_secret_post"]
@@ -112,22 +114,37 @@ export const make = (
       ? ["private_key_jwt"]
       : ["bearer"]
     if (input.method !== undefined && !fits.includes(input.method)) {
-      return yield* fail("method", `write ${fits.join(" or ")}, or leave it out; ${String(input.method)} does not fit`)
+      return yield* fail(
+        "method",
+        `${OptionValue.isNot(input.method, fits.map((_) => JSON.stringify(_)).join(" or "))}, the methods for ${
+          given[0]
+        }. Leave it out for ${JSON.stringify(fits[0])}`
+      )
     }
     if (!("bearerToken" in input) && !isText(input.clientId)) {
-      return yield* fail("clientId", "write the client id that the authorization server gave to this server", "missing")
+      return yield* fail(
+        "clientId",
+        `${
+          OptionValue.isNot(input.clientId, "text")
+        }. Write the client id that the authorization server gave to this ` +
+          "server",
+        "missing"
+      )
     }
     if ("bearerToken" in input) {
       const token = secretOf(input.bearerToken)
       if (token === undefined || /[^\x21-\x7e]/.test(token)) {
-        return yield* fail("bearerToken", "give Redacted.make(token), printable and not empty")
+        return yield* fail(
+          "bearerToken",
+          "expected a Redacted text of visible ASCII characters. Write Redacted.make(token)"
+        )
       }
       return Effect.succeed<Proof>({ headers: { authorization: `Bearer ${token}` }, parameters: {} })
     }
     if ("clientSecret" in input) {
       const secret = secretOf(input.clientSecret)
       if (secret === undefined) {
-        return yield* fail("clientSecret", "give Redacted.make(secret), not empty: a secret in the clear gets printed")
+        return yield* fail("clientSecret", "expected a Redacted text that is not empty. Write Redacted.make(secret)")
       }
       return Effect.succeed<Proof>(
         input.method === "client_secret_post"
@@ -144,11 +161,23 @@ export const make = (
     if (jwk === undefined || !Algorithm.isAlgorithm(algorithm) || typeof jwk["d"] !== "string") {
       return yield* fail(
         "privateKey",
-        "give Redacted.make(jwk) with a private key and an alg such as ES256: shared secrets are for clientSecret"
+        "expected a Redacted JWK of a private key, with an alg such as ES256. Write Redacted.make(jwk). A shared secret " +
+          "belongs in clientSecret"
+      )
+    }
+    if (input.assertionAudience !== undefined && !isText(input.assertionAudience)) {
+      return yield* fail(
+        "assertionAudience",
+        `${OptionValue.isNot(input.assertionAudience, "text")}. Write the aud that the authorization server expects`
       )
     }
     const sign = yield* JwtSigner.make(jwk, algorithm)
-    if (sign === undefined) return yield* fail("privateKey", `it is no private key for ${algorithm}`)
+    if (sign === undefined) {
+      return yield* fail(
+        "privateKey",
+        `the key cannot be imported as a private key for ${algorithm}. Correct alg or the key`
+      )
+    }
     const audience = input.assertionAudience ?? issuer
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const iat = Math.floor(now / 1000)

@@ -109,10 +109,13 @@ const judge = (
   const fail = (reason: InvalidMetadata["reason"], detail: string) =>
     Result.fail(new InvalidMetadata({ reason, issuer: server.issuer, detail: `${sanitize(url)} ${detail}` }))
   const decoded = Metadata.decode(json)
-  if (Result.isFailure(decoded)) return fail("not-metadata", "is no authorization server metadata")
+  if (Result.isFailure(decoded)) return fail("not-metadata", "is not authorization server metadata")
   const metadata = decoded.success
   if (metadata.issuer !== server.issuer) {
-    return fail("wrong-issuer", `names the issuer ${sanitize(metadata.issuer)}; write the issuer exactly so`)
+    return fail(
+      "wrong-issuer",
+      `names the issuer ${sanitize(metadata.issuer)}. If that is the right one, write it as the issuer`
+    )
   }
   const location = metadata[needed]
   if (location === undefined) return fail("missing-member", `has no ${needed}`)
@@ -186,7 +189,7 @@ export const make: Effect.Effect<Discovery["Service"], never, HttpClient.HttpCli
               new InvalidMetadata({
                 reason: "missing-member",
                 issuer: server.issuer,
-                detail: `the metadata given has no ${needed}`
+                detail: `the configured metadata has no ${needed}`
               })
             )
             : Effect.succeed(server.metadata)

@@ -83,7 +83,7 @@ export const postForm = (
     // A client that the user provides may throw. Its defect may hold the request, and so a token: it is not logged.
     Effect.catchDefect(() =>
       Effect.andThen(
-        Effect.logError(`The HTTP client threw while it sent a request to ${new URL(form.url).origin}`),
+        Effect.logError(`The HTTP client threw an exception while it sent a request to ${new URL(form.url).origin}`),
         unavailable("network")
       )
     ),

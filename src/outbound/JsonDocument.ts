@@ -43,7 +43,7 @@ export const fetchDocument = (
   const unavailable = (reason: AuthorizationServerUnavailable["reason"], retryAfter = 1) =>
     new AuthorizationServerUnavailable({ reason, issuer, retryAfter })
 
-  if (!URL.canParse(url)) return Effect.fail(unusable("insecure-url", "is no absolute URL"))
+  if (!URL.canParse(url)) return Effect.fail(unusable("insecure-url", "is not an absolute URL"))
   if (!allowInsecureHttp && !WellKnown.isSecure(new URL(url))) {
     return Effect.fail(unusable("insecure-url", "must be https (http is accepted on loopback only)"))
   }
@@ -55,20 +55,25 @@ export const fetchDocument = (
       const target = headers["location"]
       return Effect.fail(unusable(
         "redirect",
-        `redirects${target === undefined ? "" : ` to ${sanitize(target)}`}; redirects are not followed: set ` +
-          "metadataUrl (or jwksUri) to the target if you trust it"
+        `redirects${
+          target === undefined ? "" : ` to ${sanitize(target)}`
+        }. Redirects are not followed. If you trust the ` +
+          "target, set metadataUrl (or jwksUri) to it"
       ))
     }
     if (status >= 500 || status === 429) {
       return Effect.fail(unavailable("server-error", retryAfterOf(headers)))
     }
-    if (status !== 200) return Effect.fail(unusable("status", `answered ${status}`))
+    if (status !== 200) return Effect.fail(unusable("status", `answered ${status}; expected 200`))
     if (!isJson(headers["content-type"])) {
       return Effect.fail(
-        unusable("content-type", `is not served as JSON but as ${sanitize(headers["content-type"] ?? "nothing")}`)
+        unusable(
+          "content-type",
+          `has the content type ${sanitize(headers["content-type"] ?? "(none)")}; expected application/json`
+        )
       )
     }
-    const tooLarge = unusable("too-large", `is larger than ${limit.bytes} bytes`)
+    const tooLarge = unusable("too-large", `is larger than ${limit.bytes} bytes, which is the limit`)
     if (Number(headers["content-length"] ?? 0) > limit.bytes) return Effect.fail(tooLarge)
     return response.stream.pipe(
       Stream.mapError(() => unavailable("network")),
@@ -82,7 +87,7 @@ export const fetchDocument = (
       ),
       Effect.filterOrFail(
         (json) => isShallow(json),
-        () => unusable("too-large", `nests deeper than ${maximumDepth} levels`)
+        () => unusable("too-large", `nests deeper than ${maximumDepth} levels, which is the limit`)
       ),
       Effect.map((json) => ({ json, maxAge: maxAgeOf(headers["cache-control"]) }))
     )
@@ -95,7 +100,10 @@ export const fetchDocument = (
     // A client of the user's may throw. That must not cost the good keys, nor the pauses between attempts.
     Effect.catchDefect((defect) =>
       Effect.andThen(
-        Effect.logError(`The HTTP client threw while it fetched ${sanitize(url)}`, sanitize(String(defect), 1_024)),
+        Effect.logError(
+          `The HTTP client threw an exception while it fetched ${sanitize(url)}`,
+          sanitize(String(defect), 1_024)
+        ),
         Effect.fail(unavailable("network"))
       )
     ),

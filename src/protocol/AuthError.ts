@@ -33,7 +33,7 @@ export class MissingCredentials extends Data.TaggedError("MissingCredentials")<{
   override get message(): string {
     return this.reason === "no-authorization"
       ? "The request has no Authorization header"
-      : "The Authorization header is not of a scheme that this resource accepts"
+      : "The Authorization header has a scheme that this server does not accept"
   }
 }
 
@@ -71,24 +71,25 @@ export class MalformedRequest extends Data.TaggedError("MalformedRequest")<{
   }
 }
 
-const oneToken = "The Authorization header must appear once and hold one token, made of letters, digits and -._~+/ only"
+const oneToken =
+  "The Authorization header must appear once, with a scheme, one space and one token (RFC 6750 section 2.1)"
 
 const malformedRequestMessages: Record<MalformedRequest["reason"], string> = {
-  "no-token": "The Authorization header names a scheme and no token",
-  // One text for both: where several header lines arrive as one, nobody can always tell which it was.
+  "no-token": "The Authorization header has a scheme but no token",
+  // One text for both: some hosts join several header lines into one.
   "not-token68": oneToken,
   "several-authorization-headers": oneToken,
-  "host": "The Host header is no host",
+  "host": "The Host header is missing or is not a valid host name",
   "not-json": "The request body is not JSON",
   "not-json-rpc": "The request body must be a JSON-RPC 2.0 message, or a batch of such messages",
   "too-deep": "The request body nests objects and arrays too deeply",
-  "too-many-operations": "The request body asks for more operations than this server accepts at once",
-  "content-type": "The request body must be application/json",
+  "too-many-operations": "The request body has more operations than this server accepts in one request",
+  "content-type": "The request body must have the content type application/json",
   "too-large": "The request body is larger than this server accepts",
-  "name-too-long": "The request names a tool, prompt or resource with more than 8192 characters",
+  "name-too-long": "The name or URI of a tool, prompt or resource has more than 8192 characters",
   "name-not-text": "The name or URI of a tool, prompt or resource must be a string",
   "too-slow": "The request body did not arrive in time",
-  "state": "The request state is not one that this server gave to this caller for this operation, or it is too old"
+  "state": "The request state is expired, or was not issued to this caller for this operation"
 }
 
 const invalidTokenReasons = [
@@ -211,8 +212,8 @@ export class ReplayStoreUnavailable extends Data.TaggedError("ReplayStoreUnavail
     return this.reason === "replay-store-full"
       ? "The store of used DPoP proofs is full"
       : this.reason === "replay-store-clock"
-      ? "The store has evicted uses of DPoP proofs as old as this one: compare the clocks of the server and of the store"
-      : "The store of used DPoP proofs cannot be asked"
+      ? "The store of used DPoP proofs has evicted entries as old as this proof. Compare the clocks of the server and the store"
+      : "The store of used DPoP proofs is unavailable"
   }
 }
 
@@ -241,8 +242,8 @@ export class InsufficientScope extends Data.TaggedError("InsufficientScope")<{
 
   override get message(): string {
     return this.reason === "unlisted"
-      ? "This server rejects operations that name no scope"
-      : `The operation needs the scopes ${sanitize(this.required.join(" "), longestDetail)}`
+      ? "This server rejects operations for which no scopes are configured"
+      : `The operation requires the scopes ${sanitize(this.required.join(" "), longestDetail)}`
   }
 }
 
@@ -281,11 +282,7 @@ export class AuthorizationServerUnavailable extends Data.TaggedError("Authorizat
   static readonly reasons = authorizationServerUnavailableReasons
 
   override get message(): string {
-    return this.reason === "cooling-down" || this.reason === "keys-cooling-down"
-      ? `The authorization server ${
-        sanitize(this.issuer)
-      } was asked a moment ago and is not asked again yet: ${this.reason}`
-      : `The authorization server ${sanitize(this.issuer)} cannot be reached: ${this.reason}`
+    return `The authorization server ${sanitize(this.issuer)} ${unavailableMessages[this.reason]} (${this.reason})`
   }
 }
 
@@ -304,6 +301,17 @@ const invalidMetadataReasons = [
   "no-usable-key",
   "too-many-keys"
 ] as const
+
+const unavailableMessages: Readonly<Record<AuthorizationServerUnavailable["reason"], string>> = {
+  "timeout": "did not answer in time",
+  "server-error": "answered with status 429 or a server error",
+  "network": "cannot be reached",
+  "cooling-down": "failed recently, and no request is sent before the cooldown ends",
+  "keys-cooling-down": "has no key for the token, and its keys are not fetched again before the cooldown ends",
+  "overloaded": "receives no further request, because too many are waiting or too many tokens or tenants were unknown",
+  "client-rejected": "rejects the credentials of this server",
+  "unusable-answer": "sent an answer that cannot be used"
+}
 
 /**
  * A document of the authorization server (metadata, key set) is not usable.
@@ -325,7 +333,7 @@ export class InvalidMetadata extends Data.TaggedError("InvalidMetadata")<{
   static readonly reasons = invalidMetadataReasons
 
   override get message(): string {
-    return `The authorization server ${sanitize(this.issuer)} is not usable (${this.reason}): ${
+    return `The authorization server ${sanitize(this.issuer)} cannot be used (${this.reason}): ${
       sanitize(this.detail, longestDetail)
     }`
   }
@@ -341,7 +349,12 @@ const authConfigErrorReasons = [
 ] as const
 
 /**
- * An option is wrong. Raised when the layer is built, with the name of the option and what to write instead.
+ * An option or an argument is wrong. It is raised when the layer is built or the function is called.
+ *
+ * **Details**
+ *
+ * `option` is the path at which it was written, such as `authorizationServers[0].issuer` or `requireScopes`. `fix` says what
+ * is wrong and what to write instead. It quotes the value unless that may be a secret.
  *
  * @category errors
  * @since 0.1.0
@@ -355,7 +368,7 @@ export class AuthConfigError extends Data.TaggedError("AuthConfigError")<{
   static readonly reasons = authConfigErrorReasons
 
   override get message(): string {
-    return `AuthLayer option ${sanitize(this.option)}: ${sanitize(this.fix, longestDetail)}`
+    return `Invalid configuration at ${sanitize(this.option)}: ${sanitize(this.fix, longestDetail)}`
   }
 }
 

@@ -1,5 +1,9 @@
 import * as Result from "effect/Result"
 import { AuthConfigError } from "./AuthError.ts"
+import * as OptionValue from "./OptionValue.ts"
+
+/** The names of all members of a union. */
+export type NamesOf<O> = O extends unknown ? Extract<keyof O, string> : never
 
 /**
  * Rejects members that do not exist: a misspelled one, from JavaScript or a file, would leave its check out. `names` lists
@@ -8,17 +12,16 @@ import { AuthConfigError } from "./AuthError.ts"
 export const check = <Name extends string>(
   options: object,
   option: string,
-  names: Readonly<Record<Name, true>>
+  names: Readonly<Record<Name, true>>,
+  symbols: ReadonlyArray<string> = []
 ): Result.Result<void, AuthConfigError> => {
+  const known = [...Object.keys(names), ...symbols]
+  const fail = (option: string, fix: string) => Result.fail(new AuthConfigError({ reason: "malformed", option, fix }))
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    return fail(option, `${OptionValue.isNot(options, "an object")}. Give one; its options are ${known.join(", ")}`)
+  }
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(names, name))
-  const known = Object.keys(names).join(", ")
   return unknown === undefined
     ? Result.succeed(undefined)
-    : Result.fail(
-      new AuthConfigError({
-        reason: "malformed",
-        option: `${option}.${unknown}`,
-        fix: `there is no such option; correct its name or leave it out. The options are ${known}`
-      })
-    )
+    : fail(`${option}.${unknown}`, OptionValue.noSuchOption(known))
 }

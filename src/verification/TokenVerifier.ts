@@ -17,6 +17,7 @@ import {
   type InvalidTokenReason
 } from "../protocol/AuthError.ts"
 import type { Credentials } from "../protocol/Credentials.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
 import type { Principal } from "./Principal.ts"
 
 /**
@@ -275,7 +276,7 @@ export const claimOf = (token: string, name: string): unknown => {
  *
  * **Details**
  *
- * Throws `AuthConfigError` when a prefix is empty or begins another one: nobody could say whose a token is.
+ * Throws `AuthConfigError` when a prefix is empty or begins another one: a token could have two verifiers.
  *
  * **Example** (Keys of your own beside tokens)
  *
@@ -303,10 +304,11 @@ export const byPrefix = <E, E2 = InvalidToken>(
         reason: "conflict",
         option: "TokenVerifier.byPrefix",
         fix: prefix === ""
-          ? "an empty prefix fits every token: give that verifier as the rest"
-          : `every token that begins with ${
-            other![0]
-          } begins with ${prefix} as well; write prefixes of which none begins another`
+          ? "an empty prefix matches every token. Pass that verifier as the second argument instead"
+          : `the prefixes ${OptionValue.describe(other![0])} and ${
+            OptionValue.describe(prefix)
+          } overlap. Prefixes must ` +
+            "not overlap: no prefix may begin with another one"
       })
     }
   }

@@ -167,7 +167,7 @@ describe("a function of the user's that breaks", () => {
       )
       assert.deepStrictEqual(
         lines.filter(({ level }) => level === "Error").map(({ message }) => message[0]),
-        ["the DecisionListener failed", "the DecisionListener failed"]
+        ["The DecisionListener failed", "The DecisionListener failed"]
       )
     }))
 
@@ -184,7 +184,7 @@ describe("a function of the user's that breaks", () => {
         assert.strictEqual(yield* Effect.provide(present({}, { listener: heard }), layer), "500 broken")
         assert.deepStrictEqual(
           lines.filter(({ level }) => level === "Error").map(({ message }) => message[0]),
-          ["the DecisionListener failed"]
+          ["The DecisionListener failed"]
         )
         const rejecting = {
           policy: () => ({ scopes: ["todos:write"], unauthorized: "challenge" as const }),

@@ -69,7 +69,7 @@ describe("Decision", () => {
       const present = (host: ReadonlyArray<string> | undefined) =>
         Effect.provide(rejected(made.gate.authenticate({ ...request(), host })), layer)
       const advice = (host: string) =>
-        `The Host ${host} is not allowed: if clients reach this server under it, add its name without the port to allowedHosts`
+        `The Host ${host} is not allowed. If clients reach this server under that name, add it without the port to allowedHosts`
       const answers = [
         yield* present(["todos.internal", "host.docker.internal:3000"]),
         yield* present(["\u001b[2J\"\n[12:00:00] INFO: request admitted"]),
@@ -86,7 +86,7 @@ describe("Decision", () => {
         ["Info", line, advice("\"host.docker.internal:3000\"")],
         ["Info", line, advice("\"\\u001b[2J\\\"\\n[12:00:00] INFO: request admitted\"")],
         ["Info", line, advice(`"${"x".repeat(62)}…`)],
-        ["Info", line, "The request names no host"]
+        ["Info", line, "The request has no Host header"]
       ])
     }))
 
@@ -115,7 +115,7 @@ describe("Decision", () => {
       "Warn",
       503,
       "timeout",
-      ["The authorization server https://issuer.test cannot be reached: timeout"]
+      ["The authorization server https://issuer.test did not answer in time (timeout)"]
     ],
     [
       "[T-AUD-16] an unknown key during the cooldown, which a client can cause",
@@ -127,7 +127,10 @@ describe("Decision", () => {
       "Info",
       503,
       "keys-cooling-down",
-      ["The authorization server https://issuer.test was asked a moment ago and is not asked again yet: keys-cooling-down"]
+      [
+        "The authorization server https://issuer.test has no key for the token, and its keys are not fetched again before " +
+        "the cooldown ends (keys-cooling-down)"
+      ]
     ],
     [
       "[T-AUD-10e] a full limit on unknown tokens, which a client can cause",
@@ -139,7 +142,10 @@ describe("Decision", () => {
       "Info",
       503,
       "overloaded",
-      ["The authorization server https://issuer.test cannot be reached: overloaded"]
+      [
+        "The authorization server https://issuer.test receives no further request, because too many are waiting or too " +
+        "many tokens or tenants were unknown (overloaded)"
+      ]
     ],
     [
       "useless metadata, with what to change",
@@ -151,7 +157,7 @@ describe("Decision", () => {
       "Warn",
       503,
       "redirect",
-      ["The authorization server https://issuer.test is not usable (redirect): it points to https://x.test"]
+      ["The authorization server https://issuer.test cannot be used (redirect): it points to https://x.test"]
     ],
     [
       "a misconfiguration, with what to change",
@@ -159,7 +165,7 @@ describe("Decision", () => {
       "Error",
       500,
       "conflict",
-      ["AuthLayer option jwks: drop it"]
+      ["Invalid configuration at jwks: drop it"]
     ]
   ])("%s is logged at its level", ([_, error, level, status, reason, detail]) =>
     Effect.gen(function*() {

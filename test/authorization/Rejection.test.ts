@@ -11,7 +11,7 @@ const nobody: Rejection.Circumstances = { principal: undefined, protocolVersion:
 const rejections = (challengeScopes: Rejection.ChallengeScopes = "auto") =>
   Rejection.make(protectedResource(), challengeScopes)
 
-const invalidToken = "The access token is expired, revoked, malformed or not meant for this server"
+const invalidToken = "The access token is expired, revoked, malformed or not issued for this server"
 const lacksScope = "The access token lacks a scope that this operation needs"
 const unavailable = "Access tokens cannot be checked at the moment; try again later"
 const exposed = { "access-control-expose-headers": "WWW-Authenticate" }
@@ -100,7 +100,10 @@ const rows: ReadonlyArray<Row> = [
     error: new AuthError.InsufficientScope({ reason: "unlisted", required: [] }),
     status: 403,
     headers: { ...noStore, ...json },
-    body: { error: "access_denied", error_description: "This server rejects operations that name no scope" }
+    body: {
+      error: "access_denied",
+      error_description: "This server rejects operations for which no scopes are configured"
+    }
   },
   ...(["timeout", "server-error", "network", "cooling-down", "keys-cooling-down", "overloaded"] as const).map((
     reason
@@ -127,7 +130,10 @@ const rows: ReadonlyArray<Row> = [
     error: new AuthError.AuthConfigError({ reason: "conflict", option: "jwks", fix: "secret detail" }),
     status: 500,
     headers: { ...noStore, ...json },
-    body: { error: "server_error", error_description: "The server cannot check access tokens" }
+    body: {
+      error: "server_error",
+      error_description: "The server cannot check access tokens because of an internal error"
+    }
   }
 ]
 

@@ -103,7 +103,7 @@ describe("RequestState", () => {
           error?.message ?? "",
           /^RequestState\.seal: the sealed state of tools\/call plan_trip has \d+ characters/
         )
-        assert.include(error?.message, "at most 65536")
+        assert.include(error?.message, "the limit is 65536")
         assert.include(error?.message, "Keep the data in a store")
       }
     }))

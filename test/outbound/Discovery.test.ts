@@ -29,7 +29,12 @@ const unusable: ReadonlyArray<
 > = [
   { title: "404", fault: status(404), is: "status", detail: "answered 404" },
   { title: "401", fault: status(401), is: "status", detail: "answered 401" },
-  { title: "200 with nothing in it", fault: status(200), is: "content-type", detail: "is not served as JSON" },
+  {
+    title: "200 with nothing in it",
+    fault: status(200),
+    is: "content-type",
+    detail: "has the content type (none); expected application/json"
+  },
   { title: "201", fault: status(201, { "content-type": "application/json" }), is: "status" },
   { title: "500", fault: status(500), is: "server-error" },
   { title: "503", fault: status(503), is: "server-error" },
@@ -86,7 +91,7 @@ const unusable: ReadonlyArray<
     title: "DISC-07 metadata issuer differs by a final slash: rejected",
     fault: body({ ...good, issuer: "https://issuer.test/" }),
     is: "wrong-issuer",
-    detail: "names the issuer https://issuer.test/; write the issuer exactly so"
+    detail: "names the issuer https://issuer.test/. If that is the right one, write it as the issuer"
   },
   { title: "issuer in capitals", fault: body({ ...good, issuer: "https://ISSUER.test" }), is: "wrong-issuer" },
   { title: "no jwks_uri", fault: body({ issuer: good.issuer }), is: "missing-member", detail: "has no jwks_uri" },

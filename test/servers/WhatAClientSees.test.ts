@@ -5,11 +5,11 @@ import * as Mcp from "./Mcp.ts"
 import { metadataUrl } from "./TodoServer.ts"
 import * as World from "./World.ts"
 
-const invalidTokenText = "The access token is expired, revoked, malformed or not meant for this server"
+const invalidTokenText = "The access token is expired, revoked, malformed or not issued for this server"
 const lacksScopeText = "The access token lacks a scope that this operation needs"
-const noTokenText = "The Authorization header names a scheme and no token"
+const noTokenText = "The Authorization header has a scheme but no token"
 const oneTokenText =
-  "The Authorization header must appear once and hold one token, made of letters, digits and -._~+/ only"
+  "The Authorization header must appear once, with a scheme, one space and one token (RFC 6750 section 2.1)"
 
 const noCredentials: Rejected = {
   status: 401,
@@ -44,7 +44,7 @@ const plainly = (status: number, error: string, description: string): Rejected =
 })
 
 const wrongOrigin = plainly(403, "invalid_request", "Requests from this origin are not allowed")
-const contentType = plainly(415, "invalid_request", "The request body must be application/json")
+const contentType = plainly(415, "invalid_request", "The request body must have the content type application/json")
 const notJson = plainly(400, "invalid_request", "The request body is not JSON")
 
 interface Rejected {

@@ -99,7 +99,7 @@ describe.each(hosts)("claims that break when a request decodes them again, %s", 
       const response = yield* Effect.promise(() => send(request))
       assert.deepStrictEqual([response.status, yield* Effect.promise(() => response.json())], [500, {
         error: "server_error",
-        error_description: "The server cannot check access tokens"
+        error_description: "The server cannot check access tokens because of an internal error"
       }])
       assert.deepStrictEqual(
         made.decisions.filter(({ outcome }) => outcome === "rejected").map(({ reason, status }) => [reason, status]),

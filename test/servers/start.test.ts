@@ -100,6 +100,6 @@ describe("the start", () => {
   it.effect("tells who gives ready another layer what to give", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Layer.build(AuthLayer.ready(Layer.empty)))
-      assert.strictEqual(error._tag === "AuthConfigError" && error.option, "ready")
+      assert.strictEqual(error._tag === "AuthConfigError" && error.option, "AuthLayer.ready")
     }))
 })

@@ -296,11 +296,11 @@ export const assertInvalidToken = (server: Running, answer: Answer): void => {
     error: "invalid_token",
     scope: "todos:read",
     resource_metadata: server.metadataUrl,
-    error_description: "The access token is expired, revoked, malformed or not meant for this server"
+    error_description: "The access token is expired, revoked, malformed or not issued for this server"
   })
   assert.deepStrictEqual(JSON.parse(answer.body), {
     error: "invalid_token",
-    error_description: "The access token is expired, revoked, malformed or not meant for this server"
+    error_description: "The access token is expired, revoked, malformed or not issued for this server"
   })
 }
 

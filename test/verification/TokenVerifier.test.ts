@@ -98,8 +98,8 @@ describe("byPrefix", () => {
     }))
 
   it("rejects prefixes that nobody could tell apart", () => {
-    assert.throws(() => TokenVerifier.byPrefix({ a: named("a"), ab: named("ab") }), /ab begins with a as well/)
-    assert.throws(() => TokenVerifier.byPrefix({ "": named("a") }), /fits every token/)
+    assert.throws(() => TokenVerifier.byPrefix({ a: named("a"), ab: named("ab") }), /"ab" and "a" overlap/)
+    assert.throws(() => TokenVerifier.byPrefix({ "": named("a") }), /matches every token/)
   })
 })
 

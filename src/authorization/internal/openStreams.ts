@@ -91,7 +91,13 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
       Effect.catch(() => Effect.succeed(false)),
       // A function that throws or dies has not approved of the token.
       Effect.catchDefect((defect) =>
-        Effect.as(Effect.logError("revocation failed for an open stream", sanitizeCause(Cause.die(defect))), true)
+        Effect.as(
+          Effect.logError(
+            "The revocation option failed for an open stream, which is closed",
+            sanitizeCause(Cause.die(defect))
+          ),
+          true
+        )
       ),
       Effect.ensuring(Effect.sync(() => {
         asks--

@@ -39,6 +39,7 @@ import {
   type InsufficientScope,
   type InvalidMetadata
 } from "../../protocol/AuthError.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import type * as Profile from "../../verification/issuers/Profile.ts"
 import * as JwkSet from "../../verification/keys/JwkSet.ts"
 import * as Principal from "../../verification/Principal.ts"
@@ -228,7 +229,8 @@ export const config = <const S extends Scopes, C = never, A = unknown>(
 > =>
   provided<ProtectedResource.OfferedOf<S>, C, AuthConfigError | Config.ConfigError, never>(
     Layer.unwrap(Effect.gen(function*() {
-      const issuers = options.profile === undefined ? yield* environmentIssuers : {}
+      // From JavaScript options may be missing: then the gate reports the first one that it needs.
+      const issuers = (options as typeof options | undefined)?.profile === undefined ? yield* environmentIssuers : {}
       return layerServices({ ...options, ...placesOf(yield* environment), ...issuers } as unknown as Options<S, C, A>)
         .pipe(
           Layer.provide(FetchHttpClient.layer)
@@ -290,8 +292,10 @@ export const ready = <A, E, R>(
     ? Layer.effectDiscard(Effect.fail(
       new AuthConfigError({
         reason: "missing",
-        option: "ready",
-        fix: "give it the very layer that AuthLayer.make, layer or config returned, before anything is provided to it"
+        option: "AuthLayer.ready",
+        fix:
+          "the argument is not a layer that AuthLayer.make, AuthLayer.layer or AuthLayer.config returned. Pass that layer " +
+          "itself, before Layer.provide wraps it"
       })
     ))
     : Layer.effectDiscard(Effect.flatMap(Gate.AuthLayer, (gate) => gate.ready)).pipe(Layer.provide(services))
@@ -369,6 +373,34 @@ export interface MockOptions<S extends Scopes, C = never, A = unknown> {
   readonly allowedHosts?: ReadonlyArray<string> | undefined
 }
 
+const mockNames: Readonly<Record<keyof MockOptions<Scopes>, true>> = {
+  subject: true,
+  scopes: true,
+  granted: true,
+  scopeHierarchy: true,
+  issuer: true,
+  clientId: true,
+  tenant: true,
+  claims: true,
+  claimsService: true,
+  resource: true,
+  allowedHosts: true
+}
+
+const checkMock = (options: object): void => {
+  const known = Object.keys(mockNames)
+  const isObject = typeof options === "object" && options !== null
+  const unknown = isObject ? Object.keys(options).find((name) => !known.includes(name)) : undefined
+  if (isObject && unknown === undefined) return
+  throw new AuthConfigError({
+    reason: "malformed",
+    option: unknown === undefined ? "AuthLayer.mock" : `AuthLayer.mock.${unknown}`,
+    fix: unknown === undefined
+      ? `${OptionValue.isNot(options, "an object")}. Give one with scopes, such as { scopes: ["todos:read"] }`
+      : OptionValue.noSuchOption(known)
+  })
+}
+
 const mockResource = "http://localhost/mcp"
 const mockIssuer = "http://localhost/issuer"
 
@@ -440,6 +472,7 @@ export const mock = <const S extends Scopes, C = never, A = unknown>(
   Principal.Principal | RegisterWithMcpAuthToolkit | C | Provided<ProtectedResource.OfferedOf<S>, C>
 > => {
   type Offered = ProtectedResource.OfferedOf<S>
+  checkMock(options)
   const { gate, principal } = mockGate(options, (resource) => {
     const granted = new Set<string>(options.granted ?? resource.offered)
     const issuer = options.issuer ?? mockIssuer
@@ -484,8 +517,10 @@ const ownClaims = (
       Effect.die(
         new AuthConfigError({
           reason: "malformed",
-          option: "claims",
-          fix: `give claims that fit claimsService.schema: ${error instanceof Error ? error.message : String(error)}`
+          option: "AuthLayer.mock.claims",
+          fix: `the claims do not fit claimsService.schema: ${
+            error instanceof Error ? error.message : String(error)
+          }. Give claims that fit, or correct the schema`
         })
       )
     )

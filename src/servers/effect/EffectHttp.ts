@@ -153,15 +153,16 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
         reason: "duplicate",
         option: "resource",
         fix:
-          `two AuthLayers on one router describe themselves where ${resource.resource} does: bind the layer to a constant ` +
-          "and provide that, or give each its own resource, one without a path first"
+          `two AuthLayers on one router publish their metadata at the same path (${resource.resource}). Build the layer ` +
+          "once, as a constant, and provide that; or give each layer a different resource, one without a path first"
       })
     }
     if (patternOf(resource.metadataPath) === undefined) {
       return yield* new AuthConfigError({
         reason: "malformed",
         option: "resource",
-        fix: `${resource.resource} has a path that no route can match: write it with letters, digits, / - . _ ~ alone`
+        fix:
+          `${resource.resource} has a path that no route can match. Write the path with letters, digits and / - . _ ~ only`
       })
     }
     const all = documents.byPath(gate)
@@ -185,7 +186,8 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
         return yield* new AuthConfigError({
           reason: "duplicate",
           option: "tenants.id",
-          fix: `two AuthLayers on one router have tenants at ${before}…${after}: give each its own pattern`
+          fix:
+            `two AuthLayers on one router have tenants at ${before}:${parameter}${after}. Give each layer a different pattern`
         })
       }
       known.add(route)

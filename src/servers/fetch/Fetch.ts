@@ -8,9 +8,9 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Gate } from "../../authorization/Gate.ts"
-import { check } from "../../authorization/Policy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import type { Operation } from "../../protocol/Operation.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as body from "../host/Body.ts"
 import * as hosts from "../host/Host.ts"
@@ -144,7 +144,11 @@ const checkHandler = (handler: unknown, option: string): void => {
   throw new AuthConfigError({
     reason: "missing",
     option,
-    fix: "give the handler first, a function from a request to a response, and the options after it"
+    fix:
+      `the first argument: ${
+        OptionValue.isNot(handler, "a function")
+      }. Give the handler first, a function that takes a ` +
+      "request and returns a response, and the options second"
   })
 }
 
@@ -158,6 +162,8 @@ const protectNames: Readonly<Record<keyof ProtectOptions<string>, true>> = {
   metadata: true,
   preflight: true
 }
+
+const answersPreflight = "takes a request and returns the response to the preflight"
 
 const routeNames: Readonly<Record<keyof RouteOptions<string>, true>> = { scopes: true, tenant: true, preflight: true }
 
@@ -187,6 +193,8 @@ export const fromLayer = async <R, E, A = unknown>(
     protect: (handler, options = {}) => {
       checkHandler(handler, "protect")
       optionNames.check(options, "protect", protectNames)
+      optionNames.checkFunction(options.preflight, "protect.preflight", answersPreflight)
+      optionNames.checkFunction(options.parsedBody, "protect.parsedBody", "takes a request and returns its parsed body")
       const limits = body.checkLimits(options)
       const policies = hosts.policiesOf(options.policy)
       const { metadata = false, parsedBody, preflight } = options
@@ -214,7 +222,8 @@ export const fromLayer = async <R, E, A = unknown>(
     protectRoute: (handler, options = {}) => {
       checkHandler(handler, "protectRoute")
       optionNames.check(options, "protectRoute", routeNames)
-      const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
+      optionNames.checkFunction(options.preflight, "protectRoute.preflight", answersPreflight)
+      const scopes = hosts.checkRouteScopes(host.gate, options.scopes)
       const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
       const { preflight } = options
       return async (request, ...rest) => {

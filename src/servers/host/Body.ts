@@ -1,8 +1,8 @@
 import * as Duration from "effect/Duration"
-import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
 import * as Operation from "../../protocol/Operation.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as jsonDepth from "./BodyDepth.ts"
 
 /** What a body may be: beyond it the request is rejected. */
@@ -40,7 +40,9 @@ const tooDeep = Result.fail(new MalformedRequest({ reason: "too-deep" }))
 export const consumed = new AuthConfigError({
   reason: "conflict",
   option: "protect",
-  fix: "the request body was read before the gate: put the gate in front of what reads it, or hand over what was parsed"
+  fix:
+    "the request body was read before the gate, and no parsed body was passed on. Install the gate before the code that " +
+    "reads the body, or pass the parsed body (req.body or parsedBody)"
 })
 
 /**
@@ -98,12 +100,13 @@ export const parsed = (value: unknown, limits: Limits): Result.Result<Message, M
 
 /** Checks the options of a host; throws `AuthConfigError`. */
 export const checkLimits = ({ bodyTimeout, maximumBody, maximumOperations }: Options): Limits => ({
-  bytes: checkCount(maximumBody, defaultLimit, "maximumBody", "a number of bytes, such as 1024 * 1024"),
+  bytes: checkCount(maximumBody, defaultLimit, "maximumBody", "a whole number of bytes from 1", "1024 * 1024"),
   operations: checkCount(
     maximumOperations,
     Operation.defaultMaximum,
     "maximumOperations",
-    "the number of operations that one request may ask for, such as 100"
+    "a whole number of operations from 1",
+    "100"
   ),
   timeout: bodyTimeout === undefined ? defaultTimeout : checkTimeout(bodyTimeout)
 })
@@ -111,22 +114,31 @@ export const checkLimits = ({ bodyTimeout, maximumBody, maximumOperations }: Opt
 const defaultTimeout = Duration.seconds(30)
 
 const checkTimeout = (input: Duration.Input): Duration.Duration => {
-  const timeout = Option.getOrUndefined(Duration.fromInput(input))
+  const timeout = OptionValue.toDuration(input)
   if (timeout !== undefined && Duration.isFinite(timeout) && Duration.toMillis(timeout) >= 1) return timeout
   throw new AuthConfigError({
     reason: "malformed",
     option: "bodyTimeout",
-    fix: `${String(input)} is not a time limit: give a time of a millisecond or more, such as "30 seconds". ` +
-      "The limit cannot be switched off"
+    fix:
+      `${
+        OptionValue.isNot(input, "a finite duration of 1 millisecond or more")
+      }. Write one such as "30 seconds"; the ` +
+      "limit cannot be disabled"
   })
 }
 
-const checkCount = (count: number | undefined, otherwise: number, option: string, expected: string): number => {
+const checkCount = (
+  count: number | undefined,
+  otherwise: number,
+  option: string,
+  expected: string,
+  example: string
+): number => {
   if (count === undefined) return otherwise
   if (Number.isSafeInteger(count) && count > 0) return count
   throw new AuthConfigError({
     reason: "malformed",
     option,
-    fix: `${String(count)} is not a limit: give ${expected}. The limit cannot be switched off`
+    fix: `${OptionValue.isNot(count, expected)}. Write one such as ${example}; the limit cannot be disabled`
   })
 }

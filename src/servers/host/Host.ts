@@ -12,15 +12,17 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Result from "effect/Result"
 import * as Decision from "../../authorization/Decision.ts"
 import { AuthLayer, type Gate, type Policy, type Request } from "../../authorization/Gate.ts"
-import type { RequiredScope } from "../../authorization/Policy.ts"
+import { check, type RequiredScope } from "../../authorization/Policy.ts"
 import type { Rejection } from "../../authorization/Rejection.ts"
 import { AuthConfigError, type MalformedRequest, MissingCredentials } from "../../protocol/AuthError.ts"
 import type * as Operation from "../../protocol/Operation.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as authInfo from "./AuthInfo.ts"
 import type * as body from "./Body.ts"
 import { BodyDeadlines } from "./BodyDeadlines.ts"
 import * as documents from "./Documents.ts"
+import * as optionNames from "./HostOptions.ts"
 import * as requestHost from "./RequestHost.ts"
 import * as sseSession from "./SseSession.ts"
 import * as lifetime from "./StreamLifetime.ts"
@@ -81,7 +83,8 @@ export const policiesOf = (
     throw new AuthConfigError({
       reason: "malformed",
       option: "protect.policy",
-      fix: "give a function from an operation to what it requires, such as { scopes: [\"todos:write\"] }"
+      fix: `${OptionValue.isNot(requirementOf, "a function")}. Give one that takes an operation and returns what it ` +
+        "requires, such as { scopes: [\"todos:write\"] }, or undefined"
     })
   }
   const policies = Effect.succeed<PolicyOf>((operation) => {
@@ -101,7 +104,11 @@ const checkRequirement = (requirement: Requirement): Requirement => {
     throw new AuthConfigError({
       reason: "malformed",
       option: "protect.policy",
-      fix: "return what the operation requires, such as { scopes: [\"todos:write\"] }, or undefined; no promise of it"
+      fix:
+        `the function returned ${
+          OptionValue.describe(requirement)
+        }; expected an object or undefined. Return what the ` +
+        "operation requires, such as { scopes: [\"todos:write\"] }, and not a promise or an Effect of it"
     })
   }
   for (const name in requirement) {
@@ -109,7 +116,8 @@ const checkRequirement = (requirement: Requirement): Requirement => {
       throw new AuthConfigError({
         reason: "malformed",
         option: `protect.policy: ${name}`,
-        fix: "there is no such member; what an operation requires has scopes and authenticated"
+        fix: "the function returned a requirement with this member, which does not exist. The members are scopes and " +
+          "authenticated"
       })
     }
   }
@@ -117,7 +125,22 @@ const checkRequirement = (requirement: Requirement): Requirement => {
   throw new AuthConfigError({
     reason: "malformed",
     option: "protect.policy: scopes",
-    fix: "give a list of scopes, such as [\"todos:write\"]"
+    fix:
+      `the function returned scopes that are ${OptionValue.describe(requirement.scopes)}; expected a list of scopes. ` +
+      "Return one such as [\"todos:write\"]"
+  })
+}
+
+/** Checks the scopes of a route: a client could not obtain one that the server does not offer. */
+export const checkRouteScopes = (gate: Gate, scopes: ReadonlyArray<string> | undefined): ReadonlyArray<string> => {
+  if (scopes === undefined) return []
+  const checked = check(scopes, "protectRoute.scopes")
+  const missing = checked.find((scope) => !gate.resource.offered.has(scope))
+  if (missing === undefined) return checked
+  throw new AuthConfigError({
+    reason: "not-offered",
+    option: "scopes",
+    fix: `protectRoute requires ${missing}, which the server does not offer. Add it to scopes (baseline or stepUp)`
   })
 }
 
@@ -129,8 +152,9 @@ export const checkTenantOption = <F>(gate: Gate, tenantOf: F | undefined, option
     reason: "conflict",
     option,
     fix: typeof tenantOf === "function"
-      ? "the gate does not read it: set tenants.id to Tenants.fromRoute, or leave it out"
-      : "give a function from a request to the name of its tenant"
+      ? "it has no effect, because the names of tenants do not come from routes. Set tenants.id to Tenants.fromRoute, or " +
+        "remove it"
+      : `${OptionValue.isNot(tenantOf, "a function")}. Give one that takes a request and returns the name of its tenant`
   })
 }
 
@@ -268,6 +292,7 @@ export const make = async <A, R, E>(
   layer: GateLayer<R, E>,
   claimsOf?: Context.Key<any, A> | undefined
 ): Promise<Host<A>> => {
+  optionNames.checkLayer(layer)
   const services = layer as unknown as Layer.Layer<AuthLayer, E, HttpClient.HttpClient>
   const runtime = ManagedRuntime.make(services.pipe(Layer.provide(FetchHttpClient.layer)))
   const gate = await runtime.runPromise(AuthLayer).catch(async (error: unknown) => {

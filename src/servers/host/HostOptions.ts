@@ -1,4 +1,6 @@
+import * as Layer from "effect/Layer"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 
 /**
  * Rejects options that do not exist: a misspelled one, from JavaScript, would leave its check out. `names` lists every option;
@@ -8,13 +10,35 @@ export const check = <O extends object>(options: O, path: string, names: Readonl
   const isObject = typeof options === "object" && options !== null && !Array.isArray(options)
   const unknown = isObject ? Object.keys(options).find((name) => !Object.hasOwn(names, name)) : undefined
   if (isObject && unknown === undefined) return
-  const known = Object.keys(names).join(", ")
+  const known = Object.keys(names)
   throw new AuthConfigError({
     reason: "malformed",
     option: unknown === undefined ? path : `${path}.${unknown}`,
     fix: unknown === undefined
-      ? `give an object; its members may be ${known}`
-      : `there is no such option; correct its name or leave it out. The options are ${known}`
+      ? `${OptionValue.isNot(options, "an object")}. Give one; its options are ${known.join(", ")}`
+      : OptionValue.noSuchOption(known)
+  })
+}
+
+/** Rejects a first argument of `fromLayer` that is not a layer. */
+export const checkLayer = (layer: unknown): void => {
+  if (Layer.isLayer(layer)) return
+  throw new AuthConfigError({
+    reason: "missing",
+    option: "fromLayer",
+    fix: `${
+      OptionValue.isNot(layer, "a layer")
+    }. Give one that provides the gate, such as AuthLayer.layerServices({ … })`
+  })
+}
+
+/** Rejects an option that is set and is not a function. `returns` says what the function takes and returns. */
+export const checkFunction = (value: unknown, path: string, returns: string): void => {
+  if (value === undefined || typeof value === "function") return
+  throw new AuthConfigError({
+    reason: "malformed",
+    option: path,
+    fix: `${OptionValue.isNot(value, "a function")}. Give one that ${returns}`
   })
 }
 
@@ -31,6 +55,6 @@ export const checkConfig = <C extends object>(config: C, what: string): C => {
   throw new AuthConfigError({
     reason: "malformed",
     option: `${what}.${name}`,
-    fix: "there is no such option; write scopes, a list such as [\"todos:write\"], or unauthorized"
+    fix: "there is no such option. Write scopes: [\"todos:write\"], or unauthorized: \"challenge\" or \"hide\""
   })
 }

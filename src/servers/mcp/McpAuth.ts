@@ -550,7 +550,7 @@ const checkOffered = (
         new AuthConfigError({
           reason: "not-offered",
           option: "scopes",
-          fix: `${name} needs ${missing}: add it to baseline or stepUp`
+          fix: `${name} requires ${missing}, which the server does not offer. Add it to scopes (baseline or stepUp)`
         })
       )
     }

@@ -6,7 +6,6 @@
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type { Gate } from "../../authorization/Gate.ts"
-import { check } from "../../authorization/Policy.ts"
 import type { Operation } from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as body from "../host/Body.ts"
@@ -158,6 +157,8 @@ const protectNames: Readonly<Record<keyof ProtectOptions<string>, true>> = {
   preflight: true
 }
 
+const answersPreflight = "takes the request and the response and answers the preflight"
+
 const routeNames: Readonly<Record<keyof RouteOptions<string>, true>> = { scopes: true, tenant: true, preflight: true }
 
 /**
@@ -207,6 +208,7 @@ export const fromLayer = async <R, E, A = unknown>(
     gate: host.gate,
     protect: (options = {}) => {
       optionNames.check(options, "protect", protectNames)
+      optionNames.checkFunction(options.preflight, "protect.preflight", answersPreflight)
       const reading = nodeHost.reading(host, body.checkLimits(options))
       const policies = hosts.policiesOf(options.policy)
       const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protect.tenant")
@@ -216,7 +218,8 @@ export const fromLayer = async <R, E, A = unknown>(
     },
     protectRoute: (options = {}) => {
       optionNames.check(options, "protectRoute", routeNames)
-      const scopes = options.scopes === undefined ? [] : check(options.scopes, "protectRoute.scopes")
+      optionNames.checkFunction(options.preflight, "protectRoute.preflight", answersPreflight)
+      const scopes = hosts.checkRouteScopes(host.gate, options.scopes)
       const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
       return middleware((req, res) => nodeHost.decideRoute(host, req, res, scopes, tenantOf, options.preflight))
     },

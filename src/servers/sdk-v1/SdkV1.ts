@@ -397,6 +397,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
           )
       ) as never,
     protect: (server, options = {}) => {
+      sdkGate.checkServer(server, "protect")
       optionNames.check(options, "protect", protectNames)
       const policies = policiesOf(server)
       const reading = node.reading(host, limits)
@@ -410,6 +411,8 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
       }
     },
     protectFetch: (server, handler) => {
+      sdkGate.checkServer(server, "protectFetch")
+      sdkGate.checkHandler(handler, "protectFetch")
       const policies = policiesOf(server)
       return (request, { parsedBody, tenant } = {}) =>
         sdk.serve(request, { parsedBody, tenant }, policies, (authInfo, body, unread) =>

@@ -431,6 +431,8 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
       return { ...handler, fetch }
     },
     protectFetch: (server, handler) => {
+      sdkGate.checkServer(server, "protectFetch")
+      sdkGate.checkHandler(handler, "protectFetch")
       const policies = sdkGate.make(
         registry,
         readArguments,

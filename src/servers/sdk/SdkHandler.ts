@@ -87,7 +87,7 @@ const run = async <R>(
     provided,
     (cause) =>
       Cause.hasDies(cause)
-        ? Effect.logError("A handler of the MCP server died", sanitizeCause(cause))
+        ? Effect.logError("A handler of the MCP server failed with a defect", sanitizeCause(cause))
         : Effect.void
   )
   const exit = await runtime.runPromiseExit(reported as Effect.Effect<unknown, unknown, R>, signal && { signal })

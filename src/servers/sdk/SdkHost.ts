@@ -7,10 +7,12 @@ import type * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type { AuthLayer } from "../../authorization/Gate.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as authInfo from "../host/AuthInfo.ts"
 import * as body from "../host/Body.ts"
 import * as Host from "../host/Host.ts"
+import * as optionNames from "../host/HostOptions.ts"
 import * as web from "../host/WebHost.ts"
 import * as sdkHandler from "./SdkHandler.ts"
 import * as sdkRegistry from "./SdkRegistry.ts"
@@ -64,10 +66,19 @@ interface Demanded {
   readonly unauthorized?: sdkRegistry.Requirement["unauthorized"] | undefined
 }
 
+const hostNames: Readonly<Record<keyof Options, true>> = {
+  anonymous: true,
+  claims: true,
+  bodyTimeout: true,
+  maximumBody: true,
+  maximumOperations: true
+}
+
 export const make = async <R, E>(
   layer: Layer.Layer<AuthLayer | R, E, HttpClient.HttpClient>,
   options: Options
 ): Promise<SdkHost> => {
+  optionNames.check(options, "fromLayer", hostNames)
   const limits = body.checkLimits(options)
   const host = await Host.make(layer, options.claims)
   const presented = new WeakMap<Verified, object>()
@@ -126,12 +137,20 @@ export const make = async <R, E>(
       return web.endInTime(host, admitted.success, response)
     },
     register: (server, what, { scopes = [], unauthorized = "challenge" }, own, register) => {
+      if (typeof own !== "function") {
+        throw new AuthConfigError({
+          reason: "missing",
+          option: what,
+          fix: `the handler: ${OptionValue.isNot(own, "a function")}. Give it as the last argument`
+        })
+      }
       const requirement = registry.check(what, scopes, unauthorized)
-      if (!registry.adopt(server)) {
+      if (typeof server !== "object" || server === null || !registry.adopt(server)) {
         throw new AuthConfigError({
           reason: "malformed",
           option: "server",
-          fix: "give an McpServer of the SDK, in a version that this package names as its peer"
+          fix: "the value is not an McpServer of the MCP SDK. Pass one, of an SDK version in the peerDependencies of " +
+            "effect-mcp-auth"
         })
       }
       const registration = register(handler(what, requirement, own))

@@ -5,10 +5,13 @@
  */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
-import type { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as AuthOptions from "../../composition/AuthOptions.ts"
+import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as AuthLayer from "../effect/AuthLayer.ts"
 import type { Anonymous, HostOptions } from "./SdkTypes.ts"
 
@@ -59,16 +62,32 @@ export interface Options<S extends AuthLayer.Scopes, A, C, N extends Anonymous, 
 
 class DecodedClaims extends Context.Service<DecodedClaims, unknown>()("effect-mcp-auth/McpAuthSdk/DecodedClaims") {}
 
+/** The options beside those of `AuthLayer.make`. */
+const names: Readonly<
+  Record<
+    Exclude<keyof Options<AuthLayer.Scopes, any, any, any, any, any>, keyof AuthLayer.Options<AuthLayer.Scopes>>,
+    true
+  >
+> = {
+  layer: true,
+  httpClient: true,
+  maximumBody: true,
+  maximumOperations: true,
+  bodyTimeout: true
+}
+
+const problemOf = (layers: Readonly<Record<"httpClient" | "layer", unknown>>): AuthConfigError | undefined => {
+  const wrong = Object.entries(layers).find(([, layer]) => layer !== undefined && !Layer.isLayer(layer))
+  return wrong === undefined ? undefined : new AuthConfigError({
+    reason: "malformed",
+    option: wrong[0],
+    fix: `${OptionValue.isNot(wrong[1], "a layer")}. Give one, such as FetchHttpClient.layer for httpClient`
+  })
+}
+
 /** The layer of these options, and what `fromLayer` has to know beside it. */
 export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonymous, R, E>(
-  { anonymous, bodyTimeout, claims, httpClient, layer, maximumBody, maximumOperations, ...options }: Options<
-    S,
-    A,
-    C,
-    N,
-    R,
-    E
-  >
+  given: Options<S, A, C, N, R, E>
 ): {
   readonly layer: Layer.Layer<
     Layer.Success<ReturnType<typeof AuthLayer.layerServices<S>>> | R | C,
@@ -77,14 +96,33 @@ export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonym
   >
   readonly options: HostOptions<A, N>
 } => {
-  const read = claims === undefined || "service" in claims
-    ? claims
+  // From JavaScript it may be anything: the gate rejects what is not an object.
+  const isObject = typeof given === "object" && given !== null
+  const { anonymous, bodyTimeout, claims, httpClient, layer, maximumBody, maximumOperations, ...options } = isObject
+    ? given
+    : {} as typeof given
+  const problem = problemOf({ httpClient, layer })
+  const isClaims = typeof claims === "function" || (typeof claims === "object" && claims !== null)
+  const read = !isClaims || "service" in claims
+    ? claims as Extract<typeof claims, { readonly service: unknown }> | undefined
     : { service: DecodedClaims as unknown as Context.Key<C, A>, schema: claims }
-  const gate = AuthLayer.layerServices({ ...options, anonymous, claims: read } as unknown as AuthLayer.Options<S, C, A>)
-  const provided = httpClient === undefined ? gate : gate.pipe(Layer.provide(httpClient))
+  const unknown = Object.keys(options).find((name) => !AuthOptions.names.includes(name))
+  const gate = unknown === undefined && problem === undefined
+    ? AuthLayer.layerServices(
+      (isObject ? { ...options, anonymous, claims: read } : given) as unknown as AuthLayer.Options<S, C, A>
+    )
+    : Layer.effectDiscard(Effect.fail(
+      problem ?? new AuthConfigError({
+        reason: "malformed",
+        option: String(unknown),
+        fix: OptionValue.noSuchOption([...AuthOptions.names, ...Object.keys(names)])
+      })
+    ))
+  const provided = httpClient === undefined || problem !== undefined ? gate : gate.pipe(Layer.provide(httpClient))
   return {
     // `C` comes with each request, from the claims of its token.
-    layer: (layer === undefined ? provided : provided.pipe(Layer.provideMerge(layer))) as never,
+    layer:
+      (layer === undefined || problem !== undefined ? provided : provided.pipe(Layer.provideMerge(layer))) as never,
     options: { anonymous, claims: read?.service, bodyTimeout, maximumBody, maximumOperations }
   }
 }

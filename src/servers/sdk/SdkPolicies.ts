@@ -6,6 +6,7 @@ import * as Result from "effect/Result"
 import type { Policy } from "../../authorization/Gate.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as Operation from "../../protocol/Operation.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Asked, Policies, PolicyOf } from "../host/Host.ts"
 import { type Found, needsCaller, type Registry } from "./SdkRegistry.ts"
 
@@ -17,6 +18,34 @@ export type Find = (asked: Asked) => object | undefined | Promise<object | undef
  * SDK rejects them by itself.
  */
 export type ReadArguments = (registration: object, operation: Operation.Operation) => Effect.Effect<unknown, unknown>
+
+/** Checks the server, or the function that finds it, that an author hands to the gate. */
+export const checkServer = (server: unknown, option: string): void => {
+  if (typeof server === "function" || (typeof server === "object" && server !== null)) return
+  throw new AuthConfigError({
+    reason: "missing",
+    option,
+    fix:
+      `the first argument: ${
+        OptionValue.isNot(server, "an McpServer")
+      }. Give the McpServer, or a function that takes a ` +
+      "session id and returns the McpServer of that session"
+  })
+}
+
+/** Checks the handler that an author hands to the gate behind the server. */
+export const checkHandler = (handler: unknown, option: string): void => {
+  if (typeof handler === "function") return
+  throw new AuthConfigError({
+    reason: "missing",
+    option,
+    fix:
+      `the second argument: ${
+        OptionValue.isNot(handler, "a function")
+      }. Give one that takes a request and returns the ` +
+      "response of the transport"
+  })
+}
 
 /** The policies of requests to the servers that `find` finds, of which each may be another one. */
 export const make = (registry: Registry, readArguments: ReadArguments, find: Find): Policies => {
@@ -149,7 +178,9 @@ const demanded = (
       new AuthConfigError({
         reason: "not-offered",
         option: "scopes",
-        fix: `${method} ${target} needs ${missing} for these arguments: add it to baseline or stepUp`
+        fix:
+          `${method} ${target} requires ${missing} for these arguments, and the server does not offer that scope. Add ` +
+          "it to scopes (baseline or stepUp)"
       })
     )
   })
@@ -158,7 +189,7 @@ const notFound = (cause: unknown): AuthConfigError =>
   cause instanceof AuthConfigError ? cause : new AuthConfigError({
     reason: "malformed",
     option: "protect",
-    fix: `the function that finds or makes the server of a request must not fail, and did: ${
+    fix: `the function that returns the MCP server of a request failed: ${
       cause instanceof Error ? cause.message : String(cause)
-    }`
+    }. Return undefined for a request without a server`
   })

@@ -8,6 +8,7 @@ import type { Policy } from "../../authorization/Gate.ts"
 import { check } from "../../authorization/Policy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import { maximumTarget, type Operation } from "../../protocol/Operation.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as privateResults from "./PrivateResults.ts"
 import * as sdkTasks from "./SdkTasks.ts"
@@ -167,8 +168,9 @@ class ResourceNotFound extends Error {
 const notFresh = new AuthConfigError({
   reason: "conflict",
   option: "createMcpHandler",
-  fix: "the factory returned a server that has served another caller, so what is hidden from that caller is missing: " +
-    "return a new server for each request"
+  fix:
+    "the factory returned a server that has already served a request, so entries hidden from that caller are missing. " +
+    "Return a new server for each request"
 })
 
 /** As the SDKs read it before they compare. */
@@ -411,7 +413,7 @@ export const make = (
         throw new AuthConfigError({
           reason: "malformed",
           option: `${what}.unauthorized`,
-          fix: "write \"challenge\" or \"hide\", or leave it out to challenge"
+          fix: `${OptionValue.isNot(unauthorized, "\"challenge\" or \"hide\"")}. Leave it out for "challenge"`
         })
       }
       if (typeof scopes === "function") {
@@ -419,14 +421,16 @@ export const make = (
         throw new AuthConfigError({
           reason: "conflict",
           option: `${what}.unauthorized`,
-          fix: "what is hidden needs scopes that do not depend on its arguments: nobody has given any when it is listed"
+          fix:
+            "\"hide\" cannot be combined with scopes that depend on the arguments: a list is made without arguments. Give a " +
+            "list of scopes, or remove unauthorized"
         })
       }
       if (!Array.isArray(scopes)) {
         throw new AuthConfigError({
           reason: "malformed",
           option: `${what}.scopes`,
-          fix: "give the scopes that it requires as a list, such as [\"todos:write\"]"
+          fix: `${OptionValue.isNot(scopes, "a list of scopes")}. Write one such as ["todos:write"]`
         })
       }
       const checked = scopes.length === 0 ? [] : check(scopes, `${what}.scopes`)
@@ -435,7 +439,7 @@ export const make = (
       throw new AuthConfigError({
         reason: "not-offered",
         option: "scopes",
-        fix: `${what} needs ${missing}: add it to baseline or stepUp`
+        fix: `${what} requires ${missing}, which the server does not offer. Add it to scopes (baseline or stepUp)`
       })
     },
     add: (registration, needed) => {

@@ -9,6 +9,7 @@
 import * as Result from "effect/Result"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import { own } from "../../protocol/Json.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 
 /**
  * The closed choice of audience rules.
@@ -260,9 +261,11 @@ export const check = (rule: Audience): Result.Result<void, AuthConfigError> =>
       new AuthConfigError({
         reason: "missing",
         option: "audience",
-        fix:
-          "choose Audience.resource, oneOf, clientIds, claim, introspector or all, and name at least one value (an empty list would be " +
-          "no check), or leave it out to demand the resource itself"
+        fix: (typeof rule === "object" && rule !== null
+          ? "the rule is malformed or has an empty list (an empty list would check nothing); expected a rule of Audience with " +
+            "at least one value. "
+          : `${OptionValue.isNot(rule, "a rule of Audience with at least one value")}. `) +
+          "Write one such as Audience.oneOf([\"api://todos\"]), or leave it out to require the resource itself"
       })
     )
 

@@ -1,7 +1,7 @@
 import type { Principal } from "../Principal.ts"
 
 const unchangeable = () =>
-  new TypeError("A principal is shared by every request of its token: make a copy to change it")
+  new TypeError("A principal cannot be changed: all requests with its token share it. Make a copy and change that")
 
 /** `Object.freeze` does not reach the members of a set. */
 class FrozenSet<A> extends Set<A> {

@@ -1,3 +1,5 @@
+import * as OptionValue from "../../protocol/OptionValue.ts"
+
 /* Checks of the options that say who is behind a token. A claim that several people share would give them one owner. */
 
 const isName = (value: unknown): value is string => typeof value === "string" && value !== ""
@@ -14,14 +16,19 @@ export const checkSubjectClaims = (
   claims: unknown
 ): { readonly reason: "malformed" | "insecure"; readonly fix: string } | undefined => {
   if (!Array.isArray(claims) || claims.length === 0 || !claims.every(isName)) {
-    return { reason: "malformed", fix: `name at least one claim, such as ["sub"]; expected a list of claim names` }
+    return {
+      reason: "malformed",
+      fix: `${OptionValue.isNot(claims, "a list of claim names")}. Write one such as ["sub"]`
+    }
   }
   const wrong = claims.find((_) => shared.has(_))
   return wrong === undefined ? undefined : {
     reason: "insecure",
     fix:
-      `${JSON.stringify(wrong)} does not identify a person: two people may have the same value. Name a claim whose ` +
-      `values are never given to a second person, such as "sub"`
+      `${
+        JSON.stringify(wrong)
+      } does not identify a person: two people may have the same value. Name a claim that the ` +
+      `issuer keeps unique to a person, such as "sub"`
   }
 }
 
@@ -34,5 +41,6 @@ export const checkMachineMarks = (marks: unknown): string | undefined => {
     )
   return fits
     ? undefined
-    : `give a list of { claim, values }, such as [{ claim: "idtyp", values: ["app"] }]; every token has "iss" and "aud"`
+    : `expected a list of { claim, values } with claims other than "iss" and "aud", which every token has. Write one ` +
+      `such as [{ claim: "idtyp", values: ["app"] }]`
 }

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Algorithm from "../../crypto/Algorithm.ts"
+import { problemOf } from "../../crypto/AlgorithmNames.ts"
 import * as base64url from "../../crypto/Base64Url.ts"
 import * as publicJwk from "../../crypto/PublicJwk.ts"
 import { sha256 } from "../../crypto/Sha256.ts"
@@ -20,6 +21,7 @@ import {
   type ReplayStoreUnavailable
 } from "../../protocol/AuthError.ts"
 import type { Credentials, Scheme } from "../../protocol/Credentials.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as uri from "../../protocol/UriNormalization.ts"
 import { BoundedMap } from "../../store/BoundedMap.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
@@ -129,16 +131,25 @@ export const settings = (options: Options = "off"): Result.Result<Settings, Auth
       Result.fail(new AuthConfigError({ reason, option: option === "" ? "dpop" : `dpop.${option}`, fix }))
     const given: Exclude<Options, Mode> = typeof options === "string" ? { mode: options } : options
     if (typeof given !== "object" || given === null || Array.isArray(given)) {
-      return yield* fail("malformed", "", "write \"off\", \"optional\", \"required\", or an object with a mode")
+      return yield* fail(
+        "malformed",
+        "",
+        `${OptionValue.isNot(given, "\"off\", \"optional\", \"required\" or an object with mode")}. ` +
+          "Write one such as \"optional\""
+      )
     }
     if (given.mode === undefined) {
-      return yield* fail("missing", "mode", "write mode: \"optional\" or mode: \"required\" beside the settings")
+      return yield* fail(
+        "missing",
+        "mode",
+        "the value is missing. Write mode: \"optional\" or mode: \"required\" next to the other settings"
+      )
     }
     if (!modes.includes(given.mode)) {
       return yield* fail(
         "malformed",
         typeof options === "string" ? "" : "mode",
-        `${JSON.stringify(given.mode)} is no mode: write "off", "optional" or "required"`
+        `${OptionValue.isNot(given.mode, "\"off\", \"optional\" or \"required\"")}. Write one of them`
       )
     }
     const unknown = Object.keys(given).find((_) => !known.has(_))
@@ -146,7 +157,7 @@ export const settings = (options: Options = "off"): Result.Result<Settings, Auth
       return yield* fail(
         "malformed",
         unknown,
-        `there is no such setting: leave it out, or write one of ${[...known].join(", ")}`
+        OptionValue.noSuchOption(known)
       )
     }
     const superfluous = Object.entries(given).find(([name, value]) => name !== "mode" && value !== undefined)
@@ -154,17 +165,22 @@ export const settings = (options: Options = "off"): Result.Result<Settings, Auth
       return yield* fail(
         "conflict",
         superfluous[0],
-        "it means nothing while DPoP is off: write mode: \"optional\" or \"required\", or leave it out"
+        "it has no effect with mode: \"off\". Write mode: \"optional\" or mode: \"required\", or remove it"
       )
     }
     const seconds = (name: "window" | "clockTolerance" | "nonceLifetime", fallback: number, least: number) => {
       const input = given[name]
       if (input === undefined) return Result.succeed(fallback)
-      const duration = Duration.fromInput(input)
-      const value = duration._tag === "Some" ? Duration.toSeconds(duration.value) : Number.NaN
+      const duration = OptionValue.toDuration(input)
+      const value = duration === undefined ? Number.NaN : Duration.toSeconds(duration)
       return value >= least && value <= 300
         ? Result.succeed(value)
-        : fail("malformed", name, `give a duration from ${least} seconds to 5 minutes, such as "${fallback} seconds"`)
+        : fail(
+          "malformed",
+          name,
+          `${OptionValue.isNot(input, `a duration from ${least === 0 ? "0" : "1 second"} to 5 minutes`)}. ` +
+            `Write one such as "${fallback} seconds"`
+        )
     }
     const window = yield* seconds("window", 60, 1)
     const clockTolerance = yield* seconds("clockTolerance", 30, 0)
@@ -172,33 +188,40 @@ export const settings = (options: Options = "off"): Result.Result<Settings, Auth
       return yield* fail(
         "insecure",
         "window",
-        "window and clockTolerance together must not exceed 5 minutes: a stolen proof is good for that long"
+        `window and clockTolerance add up to ${
+          window + clockTolerance
+        } seconds, and a stolen proof stays valid for that long. Reduce ` +
+          "them to 300 seconds or less together"
       )
     }
     const algorithms = given.algorithms ?? Algorithm.all
     if (!Array.isArray(algorithms) || algorithms.length === 0 || !algorithms.every(Algorithm.isAlgorithm)) {
-      return yield* fail("malformed", "algorithms", `name at least one of ${Algorithm.all.join(", ")}`)
+      return yield* fail("malformed", "algorithms", problemOf(given.algorithms))
     }
     if (given.nonce !== undefined && given.nonce !== "off" && given.nonce !== "required") {
-      return yield* fail("malformed", "nonce", "write \"off\" or \"required\"")
+      return yield* fail(
+        "malformed",
+        "nonce",
+        `${OptionValue.isNot(given.nonce, "\"off\" or \"required\"")}. Leave it out for "off"`
+      )
     }
     const lifetime = yield* seconds("nonceLifetime", 300, 1)
     if (given.nonceSecret !== undefined && !Redacted.isRedacted(given.nonceSecret)) {
-      return yield* fail("malformed", "nonceSecret", "wrap it: Redacted.make(secret)")
+      return yield* fail("malformed", "nonceSecret", "the value is not Redacted. Write Redacted.make(secret)")
     }
     const secret = given.nonceSecret
     if (secret !== undefined && new TextEncoder().encode(String(Redacted.value(secret))).length < 32) {
       return yield* fail(
         "insecure",
         "nonceSecret",
-        "give at least 32 random bytes as text, such as the output of: openssl rand -base64 32"
+        "the secret has fewer than 32 bytes. Give the output of: openssl rand -base64 32"
       )
     }
     if (given.nonce !== "required" && (given.nonceLifetime ?? secret) !== undefined) {
       return yield* fail(
         "conflict",
         given.nonceLifetime === undefined ? "nonceSecret" : "nonceLifetime",
-        "it means nothing without nonce: \"required\""
+        "it has no effect without nonce: \"required\". Write that, or remove it"
       )
     }
     const replayCapacity = given.replayCapacity ?? 100_000
@@ -206,7 +229,7 @@ export const settings = (options: Options = "off"): Result.Result<Settings, Auth
       return yield* fail(
         "malformed",
         "replayCapacity",
-        "give a whole number from 100 to 10000000; 100000 is the default"
+        `${OptionValue.isNot(replayCapacity, "a whole number from 100 to 10000000")}. Leave it out for 100000`
       )
     }
     const strippedPrefix = given.strippedPrefix ?? ""
@@ -214,7 +237,11 @@ export const settings = (options: Options = "off"): Result.Result<Settings, Auth
       typeof strippedPrefix !== "string" ||
       (strippedPrefix !== "" && (strippedPrefix.endsWith("/") || uri.ofRequest(strippedPrefix) !== strippedPrefix))
     ) {
-      return yield* fail("malformed", "strippedPrefix", "write a path without a slash at its end, such as \"/todos\"")
+      return yield* fail(
+        "malformed",
+        "strippedPrefix",
+        `${OptionValue.isNot(strippedPrefix, "a path without a slash at its end")}. Write one such as "/todos"`
+      )
     }
     return {
       mode: given.mode,

@@ -7,6 +7,7 @@ import type * as HttpClient from "effect/http/HttpClient"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import { type OpaqueTokens, TypeId } from "../issuers/OpaqueTokens.ts"
 import type { CommonOptions, LookUp, Options, Settings } from "./IntrospectionOptions.ts"
 import * as IntrospectionOptions from "./IntrospectionOptions.ts"
@@ -81,7 +82,11 @@ export const make = <R = never>(options: Options<R>): OpaqueTokens<Exclude<R, Sc
           new AuthConfigError({
             reason: "malformed",
             option,
-            fix: "give Introspection.make { clientId, clientSecret }, { clientId, privateKey } or { bearerToken }"
+            fix:
+              `the argument of Introspection.make: ${
+                OptionValue.isNot(options, "an object")
+              }. Give { clientId, clientSecret }, ` +
+              "{ clientId, privateKey } or { bearerToken }"
           })
         )
         : Result.map(IntrospectionOptions.check(options, options, option, insecure), toChecked)

@@ -12,6 +12,7 @@ import type * as Scope from "effect/Scope"
 import type * as ClientAuthentication from "../../outbound/ClientAuthentication.ts"
 import { AuthConfigError, type AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 import * as optionNames from "../../protocol/OptionNames.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import { checkMachineMarks, checkSubjectClaims } from "../claims/SubjectClaims.ts"
 import { checkUrl } from "../issuers/AuthorizationServer.ts"
 
@@ -189,18 +190,37 @@ export const check = <R>(
       )
     const isLookUp = "lookUp" in source
     if (isLookUp && typeof source.lookUp !== "function") {
-      return yield* fail("", "give Introspection.lookUp a function from a token to an Effect of { active, … }")
+      return yield* fail(
+        "",
+        `the argument of Introspection.lookUp: ${
+          OptionValue.isNot(source.lookUp, "a function")
+        }. Give one that takes a ` +
+          "token and returns an Effect of the introspection answer, such as { active: true, sub: \"alice\" }"
+      )
     }
     yield* optionNames.check(options, option, isLookUp ? commonNames : endpointNames)
     if (!isLookUp && source.endpoint !== undefined) yield* checkUrl(source.endpoint, `${option}.endpoint`, insecure)
+    const signedAnswers: unknown = isLookUp ? undefined : source.signedAnswers
+    if (signedAnswers !== undefined && signedAnswers !== true) {
+      return yield* fail(
+        "signedAnswers",
+        `${OptionValue.isNot(signedAnswers, "true")}. Write true, or remove it to accept unsigned answers`
+      )
+    }
     const tokens = options.tokens ?? "opaque"
     if (tokens !== "opaque" && tokens !== "all") {
-      return yield* fail("tokens", `write "opaque" or "all", or leave it out to verify opaque tokens alone`)
+      return yield* fail("tokens", `${OptionValue.isNot(tokens, "\"opaque\" or \"all\"")}. Leave it out for "opaque"`)
     }
     if (
       options.prefix !== undefined && (typeof options.prefix !== "string" || !/^[\x21-\x7e]+$/.test(options.prefix))
     ) {
-      return yield* fail("prefix", "write the visible characters that every token of this server begins with")
+      return yield* fail(
+        "prefix",
+        `${
+          OptionValue.isNot(options.prefix, "text of visible ASCII characters")
+        }. Write the characters with which every ` +
+          "token of this server begins, such as \"gho_\""
+      )
     }
     const subjects = options.subjectClaims === undefined ? undefined : checkSubjectClaims(options.subjectClaims)
     if (subjects !== undefined) {
@@ -211,40 +231,48 @@ export const check = <R>(
     const time = (
       name: "maxLifetime" | "cacheFor" | "inactiveFor",
       isValid: (seconds: number) => boolean,
-      fix: string
+      expected: string,
+      example: string
     ) => {
       const input = options[name]
-      const duration = input === undefined ? undefined : Duration.fromInput(input)
-      if (duration === undefined) return Result.succeed(undefined)
-      return duration._tag === "Some" && isValid(Duration.toSeconds(duration.value))
-        ? Result.succeed(duration.value)
-        : fail(name, fix)
+      if (input === undefined) return Result.succeed(undefined)
+      const duration = OptionValue.toDuration(input)
+      return duration !== undefined && isValid(Duration.toSeconds(duration))
+        ? Result.succeed(duration)
+        : fail(name, `${OptionValue.isNot(input, expected)}. Write one such as ${JSON.stringify(example)}`)
     }
     const maxLifetime = yield* time(
       "maxLifetime",
       (_) => _ > 0 && _ <= 366 * 24 * 60 * 60,
-      "give a duration above 0 and up to a year, such as \"1 hour\""
+      "a duration above 0 and up to a year",
+      "1 hour"
     )
     const cacheFor = yield* time(
       "cacheFor",
       (_) => _ >= 0 && _ <= 60 * 60,
-      "give a duration from 0 (caches nothing) to 1 hour, such as \"1 minute\""
+      "a duration from 0 (caches nothing) to 1 hour",
+      "1 minute"
     )
     const inactiveFor = yield* time(
       "inactiveFor",
       (_) => _ >= 0 && _ <= 60,
-      "give a duration from 0 (caches nothing) to 1 minute, such as \"5 seconds\""
+      "a duration from 0 (caches nothing) to 1 minute",
+      "5 seconds"
     )
     const inactiveLimit = readLimit(options.inactiveLimit)
     if (inactiveLimit === undefined) {
       return yield* fail(
         "inactiveLimit",
-        "give { burst, perSecond }: a whole number from 1 and a number above 0, or leave it out for 100 and 10"
+        "expected { burst, perSecond }, with a whole number from 1 as burst and a number above 0 as perSecond. Correct " +
+          "it, or leave it out for { burst: 100, perSecond: 10 }"
       )
     }
     const shared = readShared(options.shared)
     if (shared === undefined) {
-      return yield* fail("shared", "give a store of effect/persistence, or an Effect of one")
+      return yield* fail(
+        "shared",
+        `${OptionValue.isNot(options.shared, "a store")}. Give one of effect/persistence, or an Effect of one`
+      )
     }
     return {
       source,
@@ -261,8 +289,6 @@ export const check = <R>(
     }
   })
 
-type NamesOf<O> = O extends unknown ? Extract<keyof O, string> : never
-
 const commonNames: Readonly<Record<keyof CommonOptions, true>> = {
   tokens: true,
   prefix: true,
@@ -275,7 +301,7 @@ const commonNames: Readonly<Record<keyof CommonOptions, true>> = {
   machineMarks: true
 }
 
-const endpointNames: Readonly<Record<NamesOf<Options>, true>> = {
+const endpointNames: Readonly<Record<optionNames.NamesOf<Options>, true>> = {
   ...commonNames,
   clientId: true,
   clientSecret: true,

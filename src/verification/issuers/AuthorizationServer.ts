@@ -5,10 +5,12 @@
  */
 import * as Result from "effect/Result"
 import * as Algorithm from "../../crypto/Algorithm.ts"
+import { problemOf } from "../../crypto/AlgorithmNames.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as Metadata from "../../protocol/AuthorizationServerMetadata.ts"
 import * as HttpUri from "../../protocol/HttpUri.ts"
 import * as optionNames from "../../protocol/OptionNames.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import * as Audience from "../claims/Audience.ts"
 import { checkMachineMarks, checkSubjectClaims } from "../claims/SubjectClaims.ts"
@@ -133,12 +135,14 @@ export const make = <R = never>(
   Result.gen(function*() {
     // Options may come out of a file or from JavaScript: what no type has looked at must not throw here.
     const given: Options<R> | Profiled<R> = typeof input === "object" && input !== null ? input : { issuer: input }
+    // Where the issuer is missing its name may be misspelled.
+    if (given.issuer === undefined) yield* optionNames.check(given, option, names, switches)
     const { profile } = given
     if (profile !== undefined) yield* checkProfile(profile, option)
     const options: Options<R> = profile === undefined ? given as Options<R> : withProfile(given, profile)
     const insecure = options[allowInsecureHttp] === true
     const issuer = yield* checkUrl(options.issuer, `${option}.issuer`, insecure, "issuer")
-    yield* optionNames.check(given, option, names)
+    yield* optionNames.check(given, option, names, switches)
     if (options.metadataUrl !== undefined) yield* checkUrl(options.metadataUrl, `${option}.metadataUrl`, insecure)
     if (options.jwksUri !== undefined) yield* checkUrl(options.jwksUri, `${option}.jwksUri`, insecure)
     if (options.introspection !== undefined && !OpaqueTokens.isOpaqueTokens(options.introspection)) {
@@ -147,8 +151,10 @@ export const make = <R = never>(
           reason: "malformed",
           option: `${option}.introspection`,
           fix:
-            "write Introspection.make({ clientId, clientSecret }) or Introspection.lookUp(function), with Introspection " +
-            "from effect-mcp-auth/introspection"
+            `${
+              OptionValue.isNot(options.introspection, "a value of Introspection")
+            }. Write Introspection.make({ clientId, ` +
+            "clientSecret }) or Introspection.lookUp(function), with Introspection from effect-mcp-auth/introspection"
         })
       )
     }
@@ -157,7 +163,8 @@ export const make = <R = never>(
         new AuthConfigError({
           reason: "missing",
           option: `${option}.introspection`,
-          fix: `${profile.name} issues no access token that is a JWT: give introspection: Introspection.make({ … })`
+          fix: `${profile.name} issues opaque access tokens only, so introspection is required. Write introspection: ` +
+            "Introspection.make({ clientId, clientSecret }), with Introspection from effect-mcp-auth/introspection"
         })
       )
     }
@@ -168,27 +175,33 @@ export const make = <R = never>(
     yield* exclusive(options, option, "jwks", "jwksUri")
     const metadata = options.metadata === undefined ? undefined : yield* Result.mapError(
       Metadata.decode(options.metadata),
-      (fix) => new AuthConfigError({ reason: "malformed", option: `${option}.metadata`, fix })
+      (problem) =>
+        new AuthConfigError({
+          reason: "malformed",
+          option: `${option}.metadata`,
+          fix: `the value is not authorization server metadata: ${problem}`
+        })
     )
     if (metadata !== undefined && metadata.issuer !== options.issuer) {
       return yield* Result.fail(
         new AuthConfigError({
           reason: "conflict",
           option: `${option}.metadata`,
-          fix: `its issuer must be ${options.issuer} to the letter (RFC 8414 §3.3)`
+          fix:
+            `its issuer is ${
+              OptionValue.describe(metadata.issuer)
+            }; expected exactly ${options.issuer} (RFC 8414 §3.3). ` +
+            "Correct issuer or metadata"
         })
       )
     }
     const algorithms: ReadonlyArray<string> = options.algorithms ?? Algorithm.all
-    const foreign = Array.isArray(algorithms) ? algorithms.find((_) => !Algorithm.isAlgorithm(_)) : undefined
-    if (!Array.isArray(algorithms) || algorithms.length === 0 || foreign !== undefined) {
+    if (!Array.isArray(algorithms) || algorithms.length === 0 || !algorithms.every(Algorithm.isAlgorithm)) {
       return yield* Result.fail(
         new AuthConfigError({
           reason: "insecure",
           option: `${option}.algorithms`,
-          fix: `name at least one of ${Algorithm.all.join(", ")}${
-            foreign === undefined ? "" : `; ${foreign} is none (a shared secret cannot verify what others issue)`
-          }`
+          fix: problemOf(algorithms)
         })
       )
     }
@@ -202,7 +215,11 @@ export const make = <R = never>(
         new AuthConfigError({
           reason: "malformed",
           option: `${option}.tokenIssuers`,
-          fix: "name at least one iss value, or leave it out to accept the issuer itself"
+          fix:
+            `${
+              OptionValue.isNot(tokenIssuers, "a list with at least one iss value")
+            }, each of them text. Leave it out ` +
+            "to accept the issuer itself"
         })
       )
     }
@@ -237,18 +254,25 @@ const names: Readonly<Record<Extract<keyof Options, string>, true>> = {
   introspection: true
 }
 
+/** Options that have symbols as their names, as they are written. */
+const switches = ["[AuthorizationServer.allowInsecureHttp]", "[AuthorizationServer.allowPrivateEndpoints]"]
+
 const checkProfile = (profile: Profile.Profile, option: string): Result.Result<void, AuthConfigError> => {
+  const [known]: ReadonlyArray<unknown> = Array.isArray(profile?.issues) ? profile.issues : []
+  if (known instanceof AuthConfigError) return Result.fail(known)
   if (!Profile.isProfile(profile)) {
     return Result.fail(
       new AuthConfigError({
         reason: "malformed",
         option: option === "profile" ? option : `${option}.profile`,
-        fix: "take a profile from Profiles (effect-mcp-auth/provider), or make one with Profile.make"
+        fix:
+          `${
+            OptionValue.isNot(profile, "a profile")
+          }. Take one from Profiles (effect-mcp-auth/provider), or make one ` +
+          "with Profile.make({ id, name, issuer, audience })"
       })
     )
   }
-  const [issue] = profile.issues
-  if (issue !== undefined) return Result.fail(issue)
   const subjects = checkSubjectClaims(profile.subjectClaims)
   if (subjects !== undefined) {
     return Result.fail(new AuthConfigError({ ...subjects, option: `${option}.subjectClaims` }))
@@ -265,7 +289,8 @@ const checkProfile = (profile: Profile.Profile, option: string): Result.Result<v
         new AuthConfigError({
           reason: "malformed",
           option: `${option}.tenants.issuers`,
-          fix: "write {tenantid} once in each issuer"
+          fix: "an issuer does not contain {tenantid} exactly once. Write one such as " +
+            "https://login.example.com/{tenantid}/v2.0"
         })
       )
     }
@@ -274,7 +299,9 @@ const checkProfile = (profile: Profile.Profile, option: string): Result.Result<v
         new AuthConfigError({
           reason: "malformed",
           option: `${option}.tenants`,
-          fix: "name each tenant by its id, a lower-case GUID; to accept every tenant there is, write anyTenant"
+          fix:
+            "the list is empty or has an entry that is not a lower-case GUID. Write the id of each tenant; to accept " +
+            "every tenant write anyTenant"
         })
       )
     }
@@ -342,28 +369,36 @@ export const checkUrl = (
   if (typeof value !== "string" || !URL.canParse(value)) {
     return fail(
       "malformed",
-      `${JSON.stringify(value) ?? "nothing"} is no absolute URL; write one such as https://auth.example.com`
+      `${OptionValue.isNot(value, "an absolute URL")}. Write one such as https://auth.example.com`
     )
   }
   const url = new URL(value)
   if (!WellKnown.isSecure(url) && !(insecure && url.protocol === "http:")) {
     return fail(
       "insecure",
-      `${value} must be https; plain http is for loopback (in a closed network set [AuthorizationServer.allowInsecureHttp]: true)`
+      `${
+        withoutUser(value)
+      } must be https; plain http is accepted on loopback only. Use https (in a closed network set ` +
+        "[AuthorizationServer.allowInsecureHttp]: true)"
     )
   }
   if (kind === "issuer" && url.pathname.includes("/.well-known/")) {
-    return fail("malformed", `${JSON.stringify(value)} is the URL of a document; write the "issuer" that it names`)
+    return fail(
+      "malformed",
+      `${withoutUser(value)} is the URL of a document. Write the value of "issuer" in that document`
+    )
   }
   return Result.mapError(HttpUri.parse(value, { query: kind === "endpoint" }), (problem) =>
     new AuthConfigError({
       reason: "malformed",
       option,
-      // A URL that names a user may hold a password.
-      fix: `${value.includes("@") ? "it" : JSON.stringify(value)} ${problem}; write it ` +
+      fix: `${withoutUser(value)} ${problem}. Write it ` +
         (kind === "issuer" ? "without user, query or fragment (RFC 8414 §2)" : "without user or fragment")
     }))
 }
+
+/** A URL that names a user may hold a password. */
+const withoutUser = (value: string): string => value.includes("@") ? "the URL" : OptionValue.describe(value)
 
 const exclusive = (
   options: Options<unknown>,
@@ -376,7 +411,7 @@ const exclusive = (
       new AuthConfigError({
         reason: "conflict",
         option: `${option}.${one}`,
-        fix: `give ${one} or ${other}, not both: nobody could say which one counts`
+        fix: `${one} and ${other} are both set. Set ${one} or ${other}, not both`
       })
     )
     : Result.succeed(undefined)

@@ -190,8 +190,14 @@ export const checkConfigured = (jwks: unknown, option: string): Result.Result<vo
       new AuthConfigError({
         reason: "malformed",
         option,
-        fix: "give { keys: [ … ] } with public signing keys only (RSA of 2048 bits or more, P-256, P-384, P-521, " +
-          "Ed25519); a symmetric or private key cannot be one"
+        fix: `${
+          typeof keys === "string"
+            ? "the value is not a JSON Web Key Set"
+            : count === 0
+            ? "the key set is empty"
+            : `${count - keys.length} of ${count} keys cannot be used`
+        }; expected public signing keys only (RSA of 2048 bits or more, P-256, P-384, P-521, Ed25519). Give ` +
+          "{ keys: [ … ] } without symmetric and private keys"
       })
     )
     : Result.succeed(undefined)
@@ -228,8 +234,8 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
           Effect.fail(new InvalidMetadata({ reason, issuer: server.issuer, detail: `${sanitize(uri)} ${detail}` }))
         return Effect.flatMap(fetchDocument(client, uri, server), ({ json, maxAge }) => {
           const read = readKeys(json, importKey)
-          if (read === "too-many-keys") return fail(read, `has more than ${maximum} keys`)
-          if (read === "not-a-key-set") return fail(read, "is no JSON Web Key Set")
+          if (read === "too-many-keys") return fail(read, `has more than ${maximum} keys, which is the limit`)
+          if (read === "not-a-key-set") return fail(read, "is not a JSON Web Key Set")
           const keys = carryOver(set.loaded, read)
           return Effect.flatMap(isUsable(keys, server.algorithms), (usable) => {
             if (!usable) return fail("no-usable-key", `has no usable key for ${[...server.algorithms].join(", ")}`)
@@ -313,7 +319,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
               new InvalidMetadata({
                 reason: "no-usable-key",
                 issuer: server.issuer,
-                detail: `its key set has no key for ${[...server.algorithms].join(", ")}`
+                detail: `the key set has no key for ${[...server.algorithms].join(", ")}`
               })
             )
         ),

@@ -13,7 +13,8 @@ import type { BackingPersistenceStore } from "effect/persistence/Persistence"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { sha256 } from "../../crypto/Sha256.ts"
-import { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import { AuthConfigError, AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import type { Principal } from "../Principal.ts"
 import * as tokenTarget from "../tokens/TokenTarget.ts"
@@ -128,7 +129,17 @@ export type Store = Pick<BackingPersistenceStore, "getMany" | "set">
  * @since 0.1.0
  */
 export const make = (store: Store, longestToken: Duration.Input = Duration.days(30)): Revocations["Service"] => {
-  const keepFor = Duration.fromInputUnsafe(longestToken)
+  const keepFor = OptionValue.toDuration(longestToken)
+  if (keepFor === undefined || !Duration.isPositive(keepFor)) {
+    // Revocations would be forgotten at once.
+    throw new AuthConfigError({
+      reason: "insecure",
+      option: "Revocations.longestToken",
+      fix: `${
+        OptionValue.isNot(longestToken, "a duration above 0")
+      }. Write the longest lifetime of a token, such as "30 days"`
+    })
+  }
   const outage = (issuer: string) =>
     Effect.fail(new AuthorizationServerUnavailable({ reason: "network", issuer, retryAfter: 1 }))
   const listeners = new Set<(target: Target) => Effect.Effect<void>>()

@@ -22,6 +22,7 @@ import * as AddressGuard from "../../outbound/AddressGuard.ts"
 import * as Discovery from "../../outbound/Discovery.ts"
 import { AuthConfigError, AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 import type { Credentials } from "../../protocol/Credentials.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import type { Rules } from "../claims/Rules.ts"
 import * as AuthorizationServer from "../issuers/AuthorizationServer.ts"
@@ -525,28 +526,40 @@ const known: ReadonlyArray<string | symbol> = [
 const checkNames = (options: Options): Result.Result<void, AuthConfigError> => {
   const fail = (option: string, fix: string, reason: AuthConfigError["reason"] = "malformed") =>
     Result.fail(new AuthConfigError({ reason, option, fix }))
-  if (typeof options !== "object" || options === null) return fail("tenants", "give { id, authorizationServers }")
+  if (typeof options !== "object" || options === null) {
+    return fail("tenants", `${OptionValue.isNot(options, "an object")}. Give { id, authorizationServers }`)
+  }
   const foreign = Reflect.ownKeys(options).find((_) => !known.includes(_))
   if (foreign !== undefined) {
-    return fail(`tenants.${String(foreign)}`, `is not an option; the options are ${known.map(String).join(", ")}`)
+    return fail(
+      `tenants.${String(foreign)}`,
+      OptionValue.noSuchOption(
+        known.map((_) => typeof _ === "symbol" ? "[Tenants.allowPrivateAddresses]" : _)
+      )
+    )
   }
   if (typeof options.authorizationServers !== "function") {
     return fail(
       "tenants.authorizationServers",
-      "give a function from a tenant to an Effect of its authorization servers"
+      `${OptionValue.isNot(options.authorizationServers, "a function")}. Give one that takes a tenant and returns an ` +
+        "Effect of its authorization servers"
     )
   }
   const { withoutTenant } = options
   if (withoutTenant !== undefined && withoutTenant !== "reject" && withoutTenant !== "default-servers") {
     return fail(
       "tenants.withoutTenant",
-      `${JSON.stringify(withoutTenant)} is not a choice; write "reject" or "default-servers", or leave it out to reject`
+      `${OptionValue.isNot(withoutTenant, "\"reject\" or \"default-servers\"")}. Leave it out for "reject"`
     )
   }
   const unguarded: unknown = options[allowPrivateAddresses]
   return unguarded === undefined || unguarded === true
     ? Result.succeed(undefined)
-    : fail("tenants[allowPrivateAddresses]", "write true, or leave it out", "insecure")
+    : fail(
+      "tenants[allowPrivateAddresses]",
+      `${OptionValue.isNot(unguarded, "true")}. Write true, or remove it to fetch from public addresses only`,
+      "insecure"
+    )
 }
 
 const checkCount = (value: unknown, option: string, least: number): Result.Result<number, AuthConfigError> =>
@@ -556,19 +569,19 @@ const checkCount = (value: unknown, option: string, least: number): Result.Resul
       new AuthConfigError({
         reason: "malformed",
         option: `tenants.${option}`,
-        fix: `${JSON.stringify(value) ?? "nothing"} is not a count; give a whole number from ${least}`
+        fix: `${OptionValue.isNot(value, `a whole number from ${least}`)}. Correct it, or leave it out for the default`
       })
     )
 
 const checkTime = (input: Duration.Input): Result.Result<Duration.Duration, AuthConfigError> => {
-  const duration = Duration.fromInput(input)
-  return duration._tag === "Some" && !Duration.isNegative(duration.value) && Duration.isFinite(duration.value)
-    ? Result.succeed(duration.value)
+  const duration = OptionValue.toDuration(input)
+  return duration !== undefined && !Duration.isNegative(duration) && Duration.isFinite(duration)
+    ? Result.succeed(duration)
     : Result.fail(
       new AuthConfigError({
         reason: "malformed",
         option: "tenants.timeToLive",
-        fix: "give a duration from 0, such as \"5 minutes\""
+        fix: `${OptionValue.isNot(input, "a finite duration from 0")}. Write one such as "5 minutes"`
       })
     )
 }

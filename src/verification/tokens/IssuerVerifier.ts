@@ -9,6 +9,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { Discovery } from "../../outbound/Discovery.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Rules } from "../claims/Rules.ts"
 import type { AuthorizationServer } from "../issuers/AuthorizationServer.ts"
 import type { Checked } from "../issuers/OpaqueTokens.ts"
@@ -68,10 +69,9 @@ export const make = <R = never>(
         reason: "conflict",
         option: `${others[1]!.introspection.option}.prefix`,
         fix:
-          `${others[0]!.server.issuer} and ${
-            others[1]!.server.issuer
-          } both issue opaque tokens: write how those of one ` +
-          "of them begin, so that each token is shown to its own issuer only"
+          `${others[0]!.server.issuer} and ${others[1]!.server.issuer} both issue opaque tokens, and neither has a ` +
+          "prefix. Set prefix to the characters with which the tokens of one of them begin, so that each token is sent to " +
+          "its issuer only"
       })
     }
     const prefixes = asked.flatMap((_) => _.introspection.prefix ?? [])
@@ -82,7 +82,11 @@ export const make = <R = never>(
       return yield* new AuthConfigError({
         reason: "conflict",
         option: `${ambiguous.introspection.option}.prefix`,
-        fix: "the prefix of another server begins with it, or equals it: write prefixes of which none begins another"
+        fix:
+          `the prefix ${
+            OptionValue.describe(ambiguous.introspection.prefix)
+          } overlaps with the prefix of another server. Prefixes must ` +
+          "not overlap: no prefix may begin with another one"
       })
     }
     const opaque = TokenVerifier.byPrefix(
@@ -91,9 +95,11 @@ export const make = <R = never>(
       ),
       others[0]?.verifier
     )
-    const all = new Map(asked.flatMap(({ introspection, server, verifier }) =>
-      introspection.tokens === "all" ? server.tokenIssuers.map((issuer) => [issuer, verifier] as const) : []
-    ))
+    const all = new Map(
+      asked.flatMap(({ introspection, server, verifier }) =>
+        introspection.tokens === "all" ? server.tokenIssuers.map((issuer) => [issuer, verifier] as const) : []
+      )
+    )
     return TokenVerifier.byShape({
       jwt: all.size === 0 ? jwt : TokenVerifier.choose((token) => {
         const issuer = TokenVerifier.issuerOf(Redacted.value(token))

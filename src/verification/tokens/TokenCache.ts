@@ -7,13 +7,13 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { sha256 } from "../../crypto/Sha256.ts"
 import { AuthConfigError, InvalidToken } from "../../protocol/AuthError.ts"
 import { type Credentials, lineOf, type Scheme, textOf } from "../../protocol/Credentials.ts"
 import * as optionNames from "../../protocol/OptionNames.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import { freezePrincipal } from "../claims/Frozen.ts"
 import type { Principal } from "../Principal.ts"
@@ -65,13 +65,13 @@ export interface Settings {
 export const settings = (options: Options = {}, option = "tokenCache"): Result.Result<Settings, AuthConfigError> =>
   Result.gen(function*() {
     yield* optionNames.check(options, option, names)
-    const jwt = options.jwt === undefined ? Duration.minutes(5) : Option.getOrUndefined(Duration.fromInput(options.jwt))
+    const jwt = options.jwt === undefined ? Duration.minutes(5) : OptionValue.toDuration(options.jwt)
     if (jwt === undefined || Duration.isNegative(jwt) || !Duration.isLessThanOrEqualTo(jwt, Duration.hours(1))) {
       return yield* Result.fail(
         new AuthConfigError({
           reason: "malformed",
           option: `${option}.jwt`,
-          fix: "give a duration from 0 (caches nothing) to 1h, such as \"1 minute\""
+          fix: `${OptionValue.isNot(options.jwt, "a duration from 0 (caches nothing) to 1h")}. Leave it out for 5m`
         })
       )
     }
@@ -81,7 +81,9 @@ export const settings = (options: Options = {}, option = "tokenCache"): Result.R
         new AuthConfigError({
           reason: "malformed",
           option: `${option}.capacity`,
-          fix: "give a whole number from 0 (remembers nothing) to 1000000; 10000 is the default"
+          fix: `${
+            OptionValue.isNot(capacity, "a whole number from 0 (caches nothing) to 1000000")
+          }. Leave it out for 10000`
         })
       )
     }

@@ -62,9 +62,12 @@ export const check = (target: Target, method: "invalidate" | "revoke"): void => 
   throw new AuthConfigError({
     reason: "malformed",
     option: method,
-    fix: `the target names ${given.length === 0 ? "nothing" : given.join(", ")}; name exactly one of ` +
-      "token (Redacted), subject, session and client, and beside the last three the issuer" +
-      `${method === "invalidate" ? " if you want to" : ""}; each is text that is not empty`
+    fix:
+      `the target has ${given.length === 0 ? "no members" : given.map(String).join(", ")}; expected exactly one of ` +
+      "token (a Redacted text), subject, session and client, each of them text that is not empty. Write one such as " +
+      (method === "invalidate"
+        ? "{ subject: \"alice\" }, with issuer if several authorization servers are configured"
+        : "{ subject: \"alice\", issuer: \"https://auth.example.com\" }: subject, session and client need their issuer")
   })
 }
 

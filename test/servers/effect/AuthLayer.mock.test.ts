@@ -78,7 +78,7 @@ describe("AuthLayer.mock", () => {
       const wrong = AuthLayer.mock({ scopes, claimsService })
       const defect = yield* Effect.provide(program, wrong).pipe(Effect.catchDefect((error) => Effect.succeed(error)))
       assert.instanceOf(defect, AuthError.AuthConfigError)
-      assert.strictEqual(defect.option, "claims")
+      assert.strictEqual(defect.option, "AuthLayer.mock.claims")
     }))
 
   it("stands in for a layer with tenants, on a host that hands over the tenant of its route", async () => {
@@ -93,8 +93,10 @@ describe("AuthLayer.mock", () => {
   })
 
   it("tells what is wrong with its options", () => {
-    assert.throws(() => AuthLayer.mock({ scopes: ["a b"] }), /is no scope/)
-    assert.throws(() => AuthLayer.mock({ scopes: ["a"], resource: "nowhere" }), /is no absolute URL/)
+    assert.throws(() => AuthLayer.mock({ scopes: ["a b"] }), /is not a scope/)
+    assert.throws(() => AuthLayer.mock({ scopes: ["a"], resource: "nowhere" }), /is not an absolute URL/)
+    assert.throws(() => AuthLayer.mock({ scopes: ["a"], grantd: [] } as never), /at AuthLayer.mock.grantd: .+granted/)
+    assert.throws(() => AuthLayer.mock(undefined as never), /at AuthLayer.mock: the value is missing/)
   })
 })
 

@@ -85,15 +85,15 @@ const wrong: ReadonlyArray<Wrong> = [
     title: "claims without a schema",
     changes: { claims: { service: Principal, shema: Schema.Struct({}) } },
     reason: "malformed",
-    option: "claims",
-    fix: /give \{ service, schema \}/
+    option: "claims.schema",
+    fix: /^the value is missing; expected a Schema\. Give one such as/
   },
   {
     title: "claims without a service",
     changes: { claims: { schema: Schema.Struct({}) } },
     reason: "malformed",
-    option: "claims",
-    fix: /give \{ service, schema \}/
+    option: "claims.service",
+    fix: /^the value is missing; expected a Context\.Service class\. Give \{ service, schema \}/
   },
   {
     title: "[T-AUD-41] a misspelled option of a server",
@@ -134,14 +134,14 @@ const wrong: ReadonlyArray<Wrong> = [
     changes: servers("https://issuer.test/.well-known/openid-configuration"),
     reason: "malformed",
     option: "authorizationServers[0].issuer",
-    fix: /is the URL of a document; write the "issuer" that it names/
+    fix: /is the URL of a document\. Write the value of "issuer" in that document/
   },
   {
     title: "CFG-05 neither key nor issuer: construction fails",
     changes: servers(),
     reason: "missing",
     option: "authorizationServers",
-    fix: /at least one issuer, such as \["https:/
+    fix: /at least one issuer\. Write one such as \["https:/
   },
   {
     title: "CFG-05 no authorization servers at all: construction fails",
@@ -176,21 +176,21 @@ const wrong: ReadonlyArray<Wrong> = [
     changes: withDetails({ metadata: { issuer: "https://other.test" } }),
     reason: "conflict",
     option: `${first}.metadata`,
-    fix: /must be https:\/\/issuer\.test to the letter/
+    fix: /"https:\/\/other\.test"; expected exactly https:\/\/issuer\.test/
   },
   {
     title: "CFG-01 HS256 together with a JWKS URI: construction fails",
     changes: withDetails({ algorithms: ["HS256"], jwksUri: "https://issuer.test/jwks" }),
     reason: "insecure",
     option: `${first}.algorithms`,
-    fix: /HS256 is none.*shared secret/
+    fix: /"HS256" is not an accepted algorithm; a shared secret/
   },
   {
     title: "CFG-02 HS256 with a PEM public key: construction fails",
     changes: withDetails({ algorithms: ["HS256"], jwks: "-----BEGIN PUBLIC KEY-----" }),
     reason: "insecure",
     option: `${first}.algorithms`,
-    fix: /HS256 is none/
+    fix: /"HS256" is not an accepted algorithm/
   },
   {
     title: "CFG-02 a PEM public key in place of a key set: construction fails",
@@ -204,14 +204,14 @@ const wrong: ReadonlyArray<Wrong> = [
     changes: withDetails({ jwks: { keys: [{ kty: "oct", k: "c2VjcmV0" }] } }),
     reason: "malformed",
     option: `${first}.jwks`,
-    fix: /public signing keys only.*a symmetric or private key cannot be one/
+    fix: /1 of 1 keys cannot be used; expected public signing keys only.*without symmetric and private keys/
   },
   {
     title: "a private JWK given where a public key is expected",
     changes: withDetails({ jwks: { keys: [{ ...point, d: point.x }] } }),
     reason: "malformed",
     option: `${first}.jwks`,
-    fix: /private key cannot be one/
+    fix: /without symmetric and private keys/
   },
   {
     title: "CFG-07 http issuer outside localhost: construction fails",
@@ -225,21 +225,21 @@ const wrong: ReadonlyArray<Wrong> = [
     changes: servers("not a valid url"),
     reason: "malformed",
     option: `${first}.issuer`,
-    fix: /"not a valid url" is no absolute URL; write one such as/
+    fix: /"not a valid url" is not an absolute URL\. Write one such as/
   },
   {
     title: "CFG-08 issuer 123: construction fails",
     changes: servers("https://issuer.test", 123),
     reason: "malformed",
     option: "authorizationServers[1].issuer",
-    fix: /123 is no absolute URL/
+    fix: /123 is not an absolute URL/
   },
   {
     title: "issuer null",
     changes: servers(null),
     reason: "malformed",
     option: `${first}.issuer`,
-    fix: /is no absolute URL/
+    fix: /null is not an absolute URL/
   },
   {
     title: "an issuer twice",
@@ -274,7 +274,55 @@ const wrong: ReadonlyArray<Wrong> = [
     changes: { tokenCache: { jwt: "2 days" } },
     reason: "malformed",
     option: "tokenCache.jwt",
-    fix: /give a duration from 0/
+    fix: /"2 days" is not a duration from 0 \(caches nothing\) to 1h/
+  },
+  {
+    title: "signedAnswers in a text, which would accept unsigned answers",
+    changes: withDetails({
+      introspection: Introspection.make({
+        clientId: "todos",
+        clientSecret: Redacted.make("secret"),
+        signedAnswers: "true" as unknown as true
+      })
+    }),
+    reason: "malformed",
+    option: `${first}.introspection.signedAnswers`,
+    fix: /"true" is not true/
+  },
+  {
+    title: "a token type that is a name",
+    changes: { tokenType: "strict" },
+    reason: "malformed",
+    option: "tokenType",
+    fix: /"strict" is not a rule of TokenType/
+  },
+  {
+    title: "a form of subjects that is a name, which would log them in the clear",
+    changes: { decisionSubject: "omitted" },
+    reason: "malformed",
+    option: "decisionSubject",
+    fix: /"omitted" is not a form of subjects\. Write Decision\.plainSubject/
+  },
+  {
+    title: "a secret of state that is not redacted",
+    changes: { stateSecret: "a-secret-of-more-than-thirty-two-bytes" },
+    reason: "malformed",
+    option: "stateSecret",
+    fix: /^the value is not a Redacted text\. Write Redacted\.make/
+  },
+  {
+    title: "one origin instead of a list",
+    changes: { allowedOrigins: "https://app.test" },
+    reason: "malformed",
+    option: "allowedOrigins",
+    fix: /is not a list of origins/
+  },
+  {
+    title: "options in a list",
+    changes: { tokenCache: [] },
+    reason: "malformed",
+    option: "tokenCache",
+    fix: /an empty list is not an object/
   },
   {
     title: "tokenIssuers empty",
@@ -288,21 +336,21 @@ const wrong: ReadonlyArray<Wrong> = [
     changes: { resource: undefined },
     reason: "malformed",
     option: "resource",
-    fix: /write the URL at which clients reach the server/
+    fix: /the value is missing.*Write the URL at which clients reach the server/
   },
   {
     title: "JWT-25 an empty list of audiences: construction fails",
     changes: { audience: { _tag: "OneOf", values: [] } },
     reason: "missing",
     option: "audience",
-    fix: /an empty list would be no check/
+    fix: /an empty list would check nothing/
   },
   {
     title: "JWT-25 an empty list of clients: construction fails",
     changes: { audience: Audience.all([Audience.resource, { _tag: "ClientIds", values: [] }]) },
     reason: "missing",
     option: "audience",
-    fix: /an empty list would be no check/
+    fix: /an empty list would check nothing/
   },
   {
     title: "JWT-25 no rules at all: construction fails",
@@ -323,28 +371,28 @@ const wrong: ReadonlyArray<Wrong> = [
     changes: { audience: "api://todos" },
     reason: "missing",
     option: "audience",
-    fix: /Audience\.resource, oneOf/
+    fix: /"api:\/\/todos" is not a rule of Audience.*Audience\.oneOf/
   },
   {
     title: "resource relative",
     changes: { resource: "/mcp" },
     reason: "malformed",
     option: "resource",
-    fix: /"\/mcp" is no absolute URL/
+    fix: /"\/mcp" is not an absolute URL/
   },
   {
     title: "resource with a fragment",
     changes: { resource: `${resource}#x` },
     reason: "malformed",
     option: "resource",
-    fix: /it has a fragment/
+    fix: /the URL has a fragment/
   },
   {
     title: "resource not canonical",
     changes: { resource: "https://SERVER.test:443/mcp" },
     reason: "malformed",
     option: "resource",
-    fix: /canonical form: https:\/\/server\.test\/mcp$/
+    fix: /canonical form\. Write https:\/\/server\.test\/mcp$/
   },
   {
     title: "resource over http",
@@ -358,7 +406,7 @@ const wrong: ReadonlyArray<Wrong> = [
     title: "no baseline",
     changes: { scopes: { stepUp: ["a"] } },
     reason: "malformed",
-    option: "scopes",
+    option: "scopes.baseline",
     fix: /a list of scopes/
   },
   {
@@ -366,35 +414,37 @@ const wrong: ReadonlyArray<Wrong> = [
     changes: { scopes: ["todos:read todos:write"] },
     reason: "malformed",
     option: "scopes",
-    fix: /"todos:read todos:write" is no scope: write one scope an entry/
+    fix: /"todos:read todos:write" is not a scope\. Write one scope per entry/
   },
   {
     title: "a scope of step-up with a quote",
     changes: { scopes: { baseline: ["a"], stepUp: ["b\""] } },
     reason: "malformed",
     option: "scopes.stepUp",
-    fix: /is no scope/
+    fix: /"b\\"" is not a scope/
   },
   {
     title: "a hierarchy with a scope that is none",
     changes: { scopeHierarchy: { a: ["b c"] } },
     reason: "malformed",
     option: "scopeHierarchy[\"a\"]",
-    fix: /"b c" is no scope/
+    fix: /"b c" is not a scope/
   },
-  ...["6 minutes", -1, "-1 seconds", Number.POSITIVE_INFINITY, "soon", null].map((clockTolerance) => ({
+  ...["6 minutes", -1, "-1 seconds", Number.POSITIVE_INFINITY, Number.NaN, "soon", null, {}, { secs: 1 }].map((
+    clockTolerance
+  ) => ({
     title: `clockTolerance ${typeof clockTolerance === "number" ? clockTolerance : JSON.stringify(clockTolerance)}`,
     changes: { clockTolerance },
     reason: "insecure" as const,
     option: "clockTolerance",
-    fix: /from 0 to 5 minutes, such as "10 seconds"/
+    fix: /is not a duration from 0 to 5 minutes\. Write one such as "10 seconds"/
   })),
   ...[0, -1, 1.5, 100_001, Number.NaN, Number.POSITIVE_INFINITY, "100", null].map((sessionsPerCaller) => ({
     title: `sessionsPerCaller ${JSON.stringify(sessionsPerCaller)} ${typeof sessionsPerCaller}`,
     changes: { sessionsPerCaller },
     reason: "malformed" as const,
     option: "sessionsPerCaller",
-    fix: /give a whole number from 1 to 100000/
+    fix: /is not a whole number from 1 to 100000/
   })),
   ...[
     "app.test",
@@ -411,7 +461,7 @@ const wrong: ReadonlyArray<Wrong> = [
       changes: { allowedOrigins: ["https://good.test", origin] },
       reason: "malformed" as const,
       option: "allowedOrigins",
-      fix: /is no origin; write scheme, host and port only/
+      fix: /is not an origin\. Write scheme, host and port only/
     }))
 ]
 
@@ -423,7 +473,7 @@ describe("a wrong option fails when the layer is built", () => {
       assert.strictEqual(error.reason, reason)
       assert.strictEqual(error.option, option)
       assert.match(error.fix, fix)
-      assert.strictEqual(error.message, `AuthLayer option ${option}: ${error.fix}`)
+      assert.strictEqual(error.message, `Invalid configuration at ${option}: ${error.fix}`)
     }))
 
   it.effect("whichever face it is built with", () =>

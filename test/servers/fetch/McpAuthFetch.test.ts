@@ -432,7 +432,7 @@ describe("options", () => {
     [null, "protect"]
   ])("[T-AUD-42] %j of protect, as JavaScript may have it, is rejected", async (wrong, option) => {
     await using auth = await make()
-    assert.throws(() => auth.protect(() => new Response(), wrong as {}), new RegExp(`option ${option}: .+`))
+    assert.throws(() => auth.protect(() => new Response(), wrong as {}), new RegExp(`at ${option}: .+`))
   })
 
   it.each<readonly [unknown, string]>([
@@ -442,15 +442,24 @@ describe("options", () => {
     [["todos:write"], "protectRoute"]
   ])("[T-AUD-42] %j of protectRoute, as JavaScript may have it, is rejected", async (wrong, option) => {
     await using auth = await make()
-    assert.throws(() => auth.protectRoute(() => new Response(), wrong as {}), new RegExp(`option ${option}: .+`))
+    assert.throws(() => auth.protectRoute(() => new Response(), wrong as {}), new RegExp(`at ${option}: .+`))
   })
 
   it("that are missing are named", async () => {
     await using auth = await make()
-    assert.throws(() => auth.protect({ policy: () => undefined } as never), /option protect: give the handler first/)
-    assert.throws(() => auth.protectRoute({} as never), /option protectRoute: give the handler first/)
+    assert.throws(
+      () => auth.protect({ policy: () => undefined } as never),
+      /at protect: the first argument: an object is not a function\. Give the handler first/
+    )
+    assert.throws(
+      () => auth.protectRoute({} as never),
+      /at protectRoute: the first argument: an object is not a function\. Give the handler first/
+    )
     const error = await McpAuthFetch.make(undefined as never).catch((_: unknown) => _)
-    assert.match(String(error), /option resource: give an object with resource, authorizationServers and scopes/)
+    assert.match(
+      String(error),
+      /at options: the value is missing; expected an object\. Give one with resource, authorizationServers and scopes/
+    )
   })
 
   it.each<readonly [string, unknown]>([
@@ -517,7 +526,16 @@ describe("options", () => {
     // @ts-expect-error "todos:admin"
     auth.protect(() => new Response(), { policy: () => ({ scopes: ["todos:admin"] }) })
     // @ts-expect-error "todos:admin"
-    auth.protectRoute(() => new Response(), { scopes: ["todos:admin"] })
+    const route = () => auth.protectRoute(() => new Response(), { scopes: ["todos:admin"] })
+    assert.throws(route, /at scopes: protectRoute requires todos:admin, which the server does not offer/)
+  })
+
+  it("rejects a preflight or a parsed body that is not a function", async () => {
+    await using auth = await make()
+    for (const option of ["preflight", "parsedBody"]) {
+      const protect = () => auth.protect(() => new Response(), { [option]: {} } as never)
+      assert.throws(protect, new RegExp(`at protect.${option}: an object is not a function`))
+    }
   })
 })
 

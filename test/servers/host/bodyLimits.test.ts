@@ -36,7 +36,7 @@ const post = (body: unknown) =>
 const reasonOf = async (answer: Response) =>
   answer.status === 400 ? (await answer.json() as { readonly error_description: string }).error_description : undefined
 
-const tooMany = "The request body asks for more operations than this server accepts at once"
+const tooMany = "The request body has more operations than this server accepts in one request"
 const tooDeep = "The request body nests objects and arrays too deeply"
 const notJsonRpc = "The request body must be a JSON-RPC 2.0 message, or a batch of such messages"
 

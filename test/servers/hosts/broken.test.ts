@@ -32,7 +32,7 @@ describe.each(hosts)("$name", (host) => {
     assert.deepStrictEqual([status, await running.ran()], [500, []])
     assert.deepStrictEqual(JSON.parse(body), {
       error: "server_error",
-      error_description: "The server cannot check access tokens"
+      error_description: "The server cannot check access tokens because of an internal error"
     })
     assert.deepStrictEqual(
       [headers["content-type"], headers["cache-control"], headers["www-authenticate"]],

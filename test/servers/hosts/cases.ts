@@ -173,7 +173,7 @@ const plain = (
 
 export const noCredentials = challenged(401, `Bearer scope="todos:read", ${metadata}`, undefined)
 
-const invalidText = "The access token is expired, revoked, malformed or not meant for this server"
+const invalidText = "The access token is expired, revoked, malformed or not issued for this server"
 export const invalidToken = challenged(
   401,
   `Bearer error="invalid_token", scope="todos:read", ${metadata}, ${described(invalidText)}`,
@@ -186,7 +186,7 @@ const malformed = (text: string) =>
     error_description: text
   })
 const oneToken = malformed(
-  "The Authorization header must appear once and hold one token, made of letters, digits and -._~+/ only"
+  "The Authorization header must appear once, with a scheme, one space and one token (RFC 6750 section 2.1)"
 )
 
 const lacks = "The access token lacks a scope that this operation needs"
@@ -219,11 +219,11 @@ const tooDeep = plain(400, {
 })
 const tooMany = plain(400, {
   error: "invalid_request",
-  error_description: "The request body asks for more operations than this server accepts at once"
+  error_description: "The request body has more operations than this server accepts in one request"
 })
 const contentType = plain(415, {
   error: "invalid_request",
-  error_description: "The request body must be application/json"
+  error_description: "The request body must have the content type application/json"
 })
 const tooLarge = plain(413, {
   error: "invalid_request",
@@ -231,11 +231,11 @@ const tooLarge = plain(413, {
 })
 const nameTooLong = plain(400, {
   error: "invalid_request",
-  error_description: "The request names a tool, prompt or resource with more than 8192 characters"
+  error_description: "The name or URI of a tool, prompt or resource has more than 8192 characters"
 })
 const unlisted = plain(403, {
   error: "access_denied",
-  error_description: "This server rejects operations that name no scope"
+  error_description: "This server rejects operations for which no scopes are configured"
 })
 const unavailable = plain(
   503,
@@ -375,7 +375,7 @@ export const cases: ReadonlyArray<Case> = [
   one(
     "HDR-03 Bearer without a token",
     () => call(lines("Bearer"), "list_todos"),
-    malformed("The Authorization header names a scheme and no token")
+    malformed("The Authorization header has a scheme but no token")
   ),
   one("HDR-04 several words", () => call(lines("Bearer a b c"), "list_todos"), oneToken),
   one("HDR-11 a tab", ({ reader }) => call(lines(`Bearer\t${reader}`), "list_todos"), oneToken),

@@ -153,6 +153,6 @@ it("arguments that do not decode need every scope: nothing is learned by sending
 it("a scope that some call needs must be offered", async () => {
   const { dispose, handler } = serve(servers[0]!.Server as never, ["todos:read", "todos:write"])
   const failed = await handler(new Request("https://server.test/mcp")).catch((error: unknown) => error)
-  assert.include(String((failed as Error).message), "list_todos needs todos:admin")
+  assert.include(String((failed as Error).message), "list_todos requires todos:admin")
   await dispose().catch(() => {})
 })

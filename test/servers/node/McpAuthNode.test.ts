@@ -251,13 +251,13 @@ describe("node:http", () => {
     [["todos:write"], "protect"]
   ])("[T-AUD-42] rejects the options %j, as JavaScript may have them", async (wrong, option) => {
     await using auth = await make()
-    assert.throws(() => auth.protect(wrong as {}), new RegExp(`option ${option}: .+`))
+    assert.throws(() => auth.protect(wrong as {}), new RegExp(`at ${option}: .+`))
   })
 
   it("[T-AUD-42] rejects scopes of a route under another name", async () => {
     await using auth = await make()
-    assert.throws(() => auth.protectRoute({ scope: ["todos:write"] } as {}), /option protectRoute.scope: .+scopes/)
-    assert.throws(() => auth.protectRoute(["todos:write"] as {}), /option protectRoute: .+/)
+    assert.throws(() => auth.protectRoute({ scope: ["todos:write"] } as {}), /at protectRoute.scope: .+scopes/)
+    assert.throws(() => auth.protectRoute(["todos:write"] as {}), /at protectRoute: .+/)
   })
 
   it("counts the bytes that come, and the connection stays of use", async () => {

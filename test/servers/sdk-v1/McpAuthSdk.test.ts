@@ -404,7 +404,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
           [false, "hello alice"],
           [true, "not today"],
           [true, "Internal error"],
-          [true, "The operation needs the scopes admin"]
+          [true, "The operation requires the scopes admin"]
         ]
       )
     }))
@@ -696,7 +696,11 @@ describe("sdk-v1", () => {
         option(() => auth.registerTool(server, "a", { Scopes: ["read"] } as never, handler)),
         option(() => auth.registerTool(server, "a", { scopes: ["read"], unauthorized: "hidden" } as never, handler)),
         option(() => auth.protect(server, { scopes: ["read"] } as never)),
-        option(() => auth.registerTool({} as never, "a", {}, handler))
+        option(() => auth.registerTool({} as never, "a", {}, handler)),
+        option(() => auth.registerTool(undefined as never, "a", {}, handler)),
+        option(() => auth.registerTool(server, "a", {}, undefined as never)),
+        option(() => auth.protect(undefined as never)),
+        option(() => auth.protectFetch(server, undefined as never))
       ], [
         "not-offered scopes",
         "malformed tool a.scopes",
@@ -708,7 +712,11 @@ describe("sdk-v1", () => {
         "malformed tool a.Scopes",
         "malformed tool a.unauthorized",
         "malformed protect.scopes",
-        "malformed server"
+        "malformed server",
+        "malformed server",
+        "missing tool a",
+        "missing protect",
+        "missing protectFetch"
       ])
       assert.deepStrictEqual(Object.keys((server as never as { _registeredTools: object })._registeredTools), [])
     }))
@@ -788,7 +796,7 @@ describe("sdk-v1", () => {
         return response.text()
       })
       assert.notInclude(answer, "it broke")
-      assert.include(lines, "A handler of the MCP server died")
+      assert.include(lines, "A handler of the MCP server failed with a defect")
       assert.include(lines, "Error: it broke\\u000a[12:00:00] INFO: request admitted")
       assert.isUndefined(lines.find((_) => _.startsWith("[12")))
     }))

@@ -336,7 +336,7 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
           [false, "hello alice"],
           [true, "not today"],
           [true, "Internal error"],
-          [true, "The operation needs the scopes admin"]
+          [true, "The operation requires the scopes admin"]
         ]
       )
     }))
@@ -591,7 +591,7 @@ describe("sdk-v2", () => {
       )
       assert.throws(
         () => auth.registerTool(server, "a", { scope: ["read"] } as never, () => text("")),
-        /tool a.scope: there is no such option; write scopes/
+        /tool a.scope: there is no such option\. Write scopes/
       )
     }))
 })

@@ -104,7 +104,7 @@ describe("the option tenant of a host", () => {
       const response = await handle(whichTenant("acme", acme))
       assert.deepStrictEqual([response.status, await response.json()], [500, {
         error: "server_error",
-        error_description: "The server cannot check access tokens"
+        error_description: "The server cannot check access tokens because of an internal error"
       }])
     }
     assert.isFalse(ran)

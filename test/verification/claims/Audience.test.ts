@@ -203,7 +203,7 @@ describe("check", () => {
     if (Result.isFailure(checked)) {
       assert.strictEqual(checked.failure._tag, "AuthConfigError")
       assert.strictEqual(checked.failure.option, "audience")
-      assert.match(checked.failure.fix, /name at least one value/)
+      assert.match(checked.failure.fix, /with at least one value/)
     }
   })
 })

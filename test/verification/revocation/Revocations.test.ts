@@ -186,6 +186,13 @@ describe("a target of revoke", () => {
   )
 })
 
+describe("the longest lifetime of a token", () => {
+  it.each([Number.NaN, 0, -1, "soon", {}])("of %j would forget revocations at once, and is rejected", (longest) => {
+    const store = { getMany: () => Effect.succeed([]), set: () => Effect.void } as unknown as Revocations.Store
+    assert.throws(() => Revocations.make(store, longest as never), /at Revocations.longestToken: .+a duration above 0/)
+  })
+})
+
 describe("the list in memory", () => {
   it.effect("[T-AUD-08g] keeps its entries when the wall clock steps forward", () =>
     Effect.gen(function*() {

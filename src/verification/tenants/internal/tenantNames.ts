@@ -2,6 +2,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as base64url from "../../../crypto/Base64Url.ts"
 import { AuthConfigError, type InvalidToken } from "../../../protocol/AuthError.ts"
+import * as OptionValue from "../../../protocol/OptionValue.ts"
 import * as WellKnown from "../../../protocol/WellKnown.ts"
 import * as Claims from "../../claims/Claims.ts"
 import { isJwt, type Presented } from "../../TokenVerifier.ts"
@@ -80,7 +81,8 @@ export const make = (id: TenantId, resource: string): Result.Result<TenantNames,
       return Result.fail(
         malformedOption(
           "tenants.id",
-          "choose Tenants.fromRoute, Tenants.fromPath, Tenants.fromHeader or Tenants.fromClaim"
+          `${OptionValue.isNot(id, "a source of tenant names")}. Call Tenants.fromRoute, Tenants.fromPath, ` +
+            "Tenants.fromHeader or Tenants.fromClaim, such as Tenants.fromPath(\"/t/:tenant/mcp\")"
         )
       )
   }
@@ -91,7 +93,7 @@ const inHeaders = (header: unknown, resource: string): Result.Result<TenantNames
     return Result.fail(
       malformedOption(
         "tenants.id",
-        `${JSON.stringify(header) ?? "nothing"} is not a header name; write one such as x-tenant`
+        `${OptionValue.isNot(header, "a header name")}. Write one such as Tenants.fromHeader("x-tenant")`
       )
     )
   }
@@ -115,7 +117,10 @@ const inHeaders = (header: unknown, resource: string): Result.Result<TenantNames
 const inClaims = (claim: unknown, resource: string): Result.Result<TenantNames, AuthConfigError> => {
   if (typeof claim !== "string" || claim === "") {
     return Result.fail(
-      malformedOption("tenants.id", `${JSON.stringify(claim) ?? "nothing"} is not a claim name; write one such as tid`)
+      malformedOption(
+        "tenants.id",
+        `${OptionValue.isNot(claim, "a claim name")}. Write one such as Tenants.fromClaim("tid")`
+      )
     )
   }
   return Result.succeed({
@@ -145,9 +150,9 @@ const inPaths = (
     return Result.fail(malformedOption(
       "tenants.id",
       `${
-        JSON.stringify(id.pattern) ?? "nothing"
-      } is not a path with one parameter; write one such as /t/:tenant/mcp, ` +
-        "with letters, digits and - . _ ~ in all other segments"
+        OptionValue.isNot(id.pattern, "a path with one parameter")
+      }. Write one such as /t/:tenant/mcp, with letters, ` +
+        "digits and - . _ ~ in all other segments"
     ))
   }
   const url = new URL(resource)
@@ -163,7 +168,7 @@ const inPaths = (
         reason: "conflict",
         option: "tenants.id",
         fix:
-          `${resource} would itself be the resource of a tenant by ${id.pattern}: write a resource or a pattern that differs`
+          `${resource} matches the pattern ${id.pattern} and would be the resource of a tenant. Change resource or the pattern`
       })
     )
   }

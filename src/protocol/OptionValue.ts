@@ -1,0 +1,90 @@
+/**
+ * What errors say about a wrong value of an option. Secrets are never passed to these functions.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { sanitize } from "./RemoteText.ts"
+
+/** Longer texts are cut, in characters. */
+const longest = 100
+
+/**
+ * Describes a value in a few words of one line. Members of objects and lists are left out: one of them may be a secret.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const describe = (value: unknown): string => {
+  if (typeof value === "string") return sanitize(JSON.stringify(value), longest)
+  if (typeof value === "function") return "a function"
+  if (typeof value !== "object" || value === null) return String(value)
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list"
+  if (Redacted.isRedacted(value)) return "a Redacted value"
+  if (Duration.isDuration(value)) return Duration.format(value)
+  if (Effect.isEffect(value)) return "an Effect"
+  return value instanceof Promise ? "a promise" : "an object"
+}
+
+/**
+ * Names the values that an option may have.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const oneOf = (values: ReadonlyArray<unknown>): string => {
+  const texts = values.map((_) => JSON.stringify(_))
+  return texts.length > 2 ? `one of ${texts.join(", ")}` : texts.join(" or ")
+}
+
+/**
+ * Says that a value is missing or is not what is expected.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const isNot = (value: unknown, expected: string): string =>
+  value === undefined ? `the value is missing; expected ${expected}` : `${describe(value)} is not ${expected}`
+
+/**
+ * Reads a duration; `undefined` for a value that is none. `Duration.fromInput` takes `NaN` and objects without a unit for zero.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const toDuration = (input: unknown): Duration.Duration | undefined => {
+  if (typeof input === "number" && Number.isNaN(input)) return undefined
+  const isRecord = typeof input === "object" && input !== null && !Duration.isDuration(input)
+  const parts = isRecord ? Object.entries(input).filter(([, value]) => value !== undefined) : []
+  if (isRecord && (parts.length === 0 || !parts.every(([unit, value]) => isPart(unit, value)))) return undefined
+  return Option.getOrUndefined(Duration.fromInput(input as Duration.Input))
+}
+
+const units = new Set([
+  "weeks",
+  "days",
+  "hours",
+  "minutes",
+  "seconds",
+  "milliseconds",
+  "microseconds",
+  "nanoseconds",
+  // [seconds, nanos]
+  "0",
+  "1"
+])
+
+const isPart = (unit: string, value: unknown): boolean =>
+  units.has(unit) && typeof value === "number" && !Number.isNaN(value)
+
+/**
+ * Says that an option does not exist, and which ones do.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const noSuchOption = (names: Iterable<string>): string =>
+  `there is no such option. Correct its name or remove it. The options are ${[...names].join(", ")}`
