@@ -36,6 +36,6 @@ test("an assertion that fails says what was expected", async () => {
   const answer = await client.callTool("list_notes")
   assert.throws(() => expectAdmitted(answer), {
     name: "AssertionError",
-    message: /^expected the request to come through, got 401, WWW-Authenticate: Bearer scope="notes:read"/
+    message: /^expected the request to be admitted, got 401, WWW-Authenticate: Bearer scope="notes:read"/
   })
 })

@@ -101,7 +101,7 @@ const describe = (answer: Answered): string => {
   const challenge = headerOf(answer, "www-authenticate")
   const reason = rejected(answer)?.reason
   return `${answer.status}, ${challenge === undefined ? "without a challenge" : `WWW-Authenticate: ${challenge}`}` +
-    (reason === undefined ? "" : ` (the gate: ${reason})`)
+    (reason === undefined ? "" : ` (reason of the gate: ${reason})`)
 }
 
 const rejected = ({ decisions = [] }: Answered): Decision | undefined =>
@@ -162,7 +162,7 @@ export const expectChallenge = (
     const found = Result.getOrElse(parsed, (): ReadonlyArray<Challenge.Challenge> => [])
       .find(({ scheme }) => scheme.toLowerCase() === wanted.toLowerCase())
     if (found === undefined) {
-      const what = Result.isFailure(parsed) ? "a header that can be read" : `a ${wanted} challenge`
+      const what = Result.isFailure(parsed) ? "a well-formed WWW-Authenticate header" : `a ${wanted} challenge`
       throw new ExpectationFailed("expectChallenge", `expected ${what}, got ${describe(answer)}`, wanted, header)
     }
     const error = found.parameters.get("error") ?? null
@@ -229,7 +229,7 @@ export const expectRejected = (
       if (told.reason === reason) return
       throw new ExpectationFailed(
         "expectRejected",
-        `expected a rejection for "${reason}" instead of "${told.reason}", got ${describe(answer)}`,
+        `expected a rejection with the reason "${reason}" instead of "${told.reason}", got ${describe(answer)}`,
         reason,
         told.reason
       )
@@ -240,7 +240,7 @@ export const expectRejected = (
     const words = expected.map((seen) => seen.error === undefined ? `${seen.status}` : `${seen.status} ${seen.error}`)
     throw new ExpectationFailed(
       "expectRejected",
-      `expected a rejection for "${reason}" (${words.join(" or ")}), got ${describe(answer)}`,
+      `expected a rejection with the reason "${reason}" (${words.join(" or ")}), got ${describe(answer)}`,
       expected.length === 1 ? expected[0] : expected,
       { status: answer.status, error }
     )
@@ -345,7 +345,7 @@ export const expectAdmitted: <T extends Answered | Effect.Effect<Answered, any, 
   const detail = error === undefined && result === undefined ? "" : ` ${JSON.stringify(error ?? result)}`
   throw new ExpectationFailed(
     "expectAdmitted",
-    `expected the request to come through, got ${describe(answer)}${detail}`,
+    `expected the request to be admitted, got ${describe(answer)}${detail}`,
     { status: 200 },
     { status: answer.status, error, result }
   )

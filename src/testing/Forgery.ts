@@ -241,42 +241,42 @@ const table = {
 
   // The key (RFC 8725 §2.6, §3.10; RFC 7515 §4.1.2–4.1.8)
   "stranger-same-kid": {
-    title: "a stranger's key under the issuer's kid",
+    title: "an attacker's key under the issuer's kid",
     reason: "signature",
     forge: forged(() => ({}))
   },
   "stranger-own-kid": {
-    title: "a stranger's key under a kid of its own",
+    title: "an attacker's key under another kid",
     reason: "unknown-key",
     forge: forged(({ kid }) => ({ kid }))
   },
   "stranger-no-kid": {
-    title: "a stranger's key without a kid",
+    title: "an attacker's key without a kid",
     reason: "signature",
     forge: forged(() => ({ kid: undefined }))
   },
   "embedded-jwk": {
-    title: "a stranger's key, handed over in the jwk header",
+    title: "an attacker's key in the jwk header",
     reason: "signature",
     forge: forged(({ publicJwk }) => ({ kid: undefined, jwk: publicJwk }))
   },
   "embedded-jwk-same-kid": {
-    title: "a stranger's key in the jwk header, under the issuer's kid",
+    title: "an attacker's key in the jwk header, under the issuer's kid",
     reason: "signature",
     forge: (workshop) => forged(({ publicJwk }) => ({ jwk: { ...publicJwk, kid: workshop.key.kid } }))(workshop)
   },
   "jku": {
-    title: "a jku header that names a stranger's key set",
+    title: "a jku header that names an attacker's key set",
     reason: "unknown-key",
     forge: forged(({ kid }) => ({ kid, jku: "https://stranger.test/jwks" }))
   },
   "x5u": {
-    title: "an x5u header that names a stranger's certificate",
+    title: "an x5u header that names an attacker's certificate",
     reason: "unknown-key",
     forge: forged(({ kid }) => ({ kid, x5u: "https://stranger.test/chain.pem" }))
   },
   "x5c": {
-    title: "a certificate of a stranger's own in the x5c header",
+    title: "an attacker's certificate in the x5c header",
     reason: "unknown-key",
     forge: forged(({ kid }) => ({ kid, x5c: ["MIIBgTCCASegAwIBAgIUQ2VydGlmaWNhdGUgb2YgYSBzdHJhbmdlcg=="] }))
   },
@@ -296,7 +296,7 @@ const table = {
     forge: forged(() => ({ kid: "https://stranger.test/jwks" }))
   },
   "kid-line-break": {
-    title: "a kid that begins a header of its own",
+    title: "a kid that begins another header",
     reason: "unknown-key",
     forge: forged(() => ({ kid: "x\r\nset-cookie: a=b" }))
   },
@@ -306,7 +306,7 @@ const table = {
     forge: forged(() => ({ kid: "k".repeat(10_000) }))
   },
   "kid-prototype": {
-    title: "a kid that every object has",
+    title: "a kid named like a member of every object",
     reason: "unknown-key",
     forge: forged(() => ({ kid: "constructor" }))
   },
@@ -318,7 +318,7 @@ const table = {
 
   // Headers that change what is signed (RFC 7515 §4.1.11, RFC 7797, RFC 7516)
   "crit": {
-    title: "a critical header that nobody knows",
+    title: "an unknown critical header",
     reason: "critical-header",
     forge: issued(() => ({ header: { crit: ["policy"], policy: "strict" } }))
   },
@@ -333,21 +333,21 @@ const table = {
     forge: issued(() => ({ header: { crit: ["alg"] } }))
   },
   "crit-b64": {
-    title: "claims that claim not to be encoded",
+    title: "claims without encoding (b64: false)",
     reason: "critical-header",
     forge: issued(() => ({ header: { crit: ["b64"], b64: false } }))
   },
   "zip": { title: "compressed content", reason: "critical-header", forge: issued(() => ({ header: { zip: "DEF" } })) },
 
   // The form (RFC 7515 §7.1)
-  "opaque": { title: "no JWT", reason: "malformed", forge: () => Effect.succeed("b3BhcXVlLXRva2Vu") },
+  "opaque": { title: "not a JWT", reason: "malformed", forge: () => Effect.succeed("b3BhcXVlLXRva2Vu") },
   "two-parts": {
     title: "header and claims, and nothing else",
     reason: "malformed",
     forge: edited(([header, claims]) => `${header}.${claims}`)
   },
   "four-parts": {
-    title: "a part too many",
+    title: "one segment too many",
     reason: "malformed",
     forge: edited((parts) => `${parts.join(".")}.${parts[2]}`)
   },
@@ -380,7 +380,7 @@ const table = {
     forge: edited((parts) => `${parts.join(".")}==`)
   },
   "not-canonical": {
-    title: "rightly signed, in one of base64url's other spellings",
+    title: "a valid signature in a non-canonical base64url spelling",
     reason: "malformed",
     forge: ({ claims, header, key }) => signSegments(key, nonCanonical(header), segment(claims))
   },
@@ -462,7 +462,7 @@ const table = {
     forge: issued(({ now }) => ({ claims: { exp: String(now + 300) } }))
   },
   "exp-infinite": {
-    title: "an exp beyond all numbers",
+    title: "an exp that is not finite",
     reason: "expiry",
     forge: ({ claims, header, key }) =>
       signSegments(
@@ -485,18 +485,18 @@ const table = {
 
   // The audience (RFC 9068 §4, RFC 8707)
   "audience-other": {
-    title: "meant for another server",
+    title: "issued for another server",
     reason: "audience",
     forge: issued(() => ({ claims: { aud: "https://other.test/mcp" } }))
   },
   "audience-missing": {
-    title: "meant for nobody in particular",
+    title: "no audience",
     reason: "audience",
     forge: issued(() => ({ claims: { aud: undefined } }))
   },
   "audience-empty": { title: "an empty list", reason: "audience", forge: issued(() => ({ claims: { aud: [] } })) },
   "audience-client": {
-    title: "meant for its client, as an ID token is",
+    title: "issued for its client, as an ID token is",
     reason: "audience",
     forge: issued(({ claims }) => ({ claims: { aud: claims["client_id"] } }))
   },
@@ -526,7 +526,7 @@ const table = {
     forge: issued(({ resource }) => ({ claims: { aud: `${resource} ` } }))
   },
   "audience-zero-width": {
-    title: "a character behind the resource that nobody sees",
+    title: "an invisible character after the resource",
     reason: "audience",
     forge: issued(({ resource }) => ({ claims: { aud: `${resource}\u200b` } }))
   },
@@ -590,7 +590,7 @@ const table = {
     forge: issued(({ issuer }) => ({ claims: { iss: issuer.toUpperCase() } }))
   },
   "issuer-port": {
-    title: "the issuer with a port that says nothing new",
+    title: "the issuer with the default port",
     reason: "unknown-issuer",
     forge: issued(({ issuer }) => {
       const { host, pathname, protocol } = new URL(issuer)
@@ -611,7 +611,7 @@ const table = {
     }))
   },
   "issuer-prototype": {
-    title: "an issuer that every object has",
+    title: "an issuer named like a member of every object",
     reason: "unknown-issuer",
     forge: issued(() => ({ claims: { iss: "constructor" } }))
   },
@@ -630,7 +630,7 @@ const table = {
     forge: issued(() => ({ claims: { sub: null } }))
   },
   "subject-control": {
-    title: "a subject that ends before its end (NUL)",
+    title: "a subject with a NUL character",
     reason: "subject",
     forge: issued(() => ({ claims: { sub: "admin\u0000" } }))
   },

@@ -324,7 +324,9 @@ const makeWith = (
   const { issuer, protocol = "2026-07-28" } = options
   const url = options.url ?? issuer?.resource
   if (url === undefined) {
-    throw new TypeError("TestClient: give the url of the MCP endpoint, or an issuer that has a resource")
+    throw new TypeError(
+      "TestClient: the URL of the MCP endpoint is missing. Set url, or pass an issuer that was made with resource"
+    )
   }
   const sessions = new Map<Caller, string | undefined>()
   let id = 0
@@ -335,7 +337,9 @@ const makeWith = (
     if (Redacted.isRedacted(caller)) return Effect.succeed({ authorization: `Bearer ${Redacted.value(caller)}` })
     if (issuer === undefined) {
       return Effect.die(
-        new TypeError("TestClient: give an issuer that mints the tokens of persons, or call with a token")
+        new TypeError(
+          "TestClient: a caller with subject and scopes needs an issuer that mints its token. Set issuer, or pass a token"
+        )
       )
     }
     const { dpop, dpopNonce, ...token } = caller

@@ -21,6 +21,7 @@ import * as Layer from "effect/Layer"
 import type { CryptoKey, JWK } from "jose"
 import type { Algorithm } from "../crypto/Algorithm.ts"
 import * as AddressGuard from "../outbound/AddressGuard.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
 import * as Forgery from "./Forgery.ts"
 import * as Endpoints from "./internal/endpoints.ts"
 import { defined, generate, type KeyPair, segment, signSegments } from "./internal/keys.ts"
@@ -335,6 +336,15 @@ export const make = (
     const resource = options.resource ?? "https://server.test/mcp"
     const algorithm = options.algorithm ?? "ES256"
     const clients = new Map(Object.entries(options.clients ?? defaultClients))
+    if (!URL.canParse(issuer)) {
+      return yield* Effect.die(
+        new TypeError(
+          `TestIssuer: the issuer ${
+            OptionValue.describe(issuer)
+          } is not an absolute URL. Write one such as https://issuer.test`
+        )
+      )
+    }
     const url = new URL(issuer)
     const own = url.pathname.replace(/\/$/, "")
     const base = `${url.origin}${own}`
@@ -393,7 +403,7 @@ export const make = (
       Effect.suspend(() => signSegments(current(), segment(header), segment(claims)))
 
     const lifetime = (token: TokenOptions) =>
-      Duration.toSeconds(Duration.fromInputUnsafe(token.expiresIn ?? "5 minutes"))
+      Duration.toSeconds(durationOf(token.expiresIn ?? "5 minutes", "expiresIn"))
     const claimsOf = (token: TokenOptions, seconds: number): Record<string, unknown> =>
       defined({
         iss: issuer,
@@ -578,6 +588,15 @@ export const make = (
         Effect.gen(function*() {
           const seconds = yield* now
           const key = yield* keyFor(token.algorithm ?? algorithm)
+          if (!Object.hasOwn(Forgery.forgeries, kind)) {
+            return yield* Effect.die(
+              new TypeError(
+                `TestIssuer.mintBroken: there is no kind ${OptionValue.describe(kind)}. The kinds are ${
+                  Object.keys(Forgery.forgeries).join(", ")
+                }`
+              )
+            )
+          }
           return yield* Forgery.forgeries[kind].forge({
             issuer,
             resource,
@@ -641,7 +660,7 @@ export const make = (
       }),
       skewClock: (by) =>
         Effect.sync(() => {
-          skew = Duration.toMillis(Duration.fromInputUnsafe(by))
+          skew = Duration.toMillis(durationOf(by, "skewClock"))
         }),
       requests: Effect.sync(() => received),
       takeRequests: Effect.sync(() => {
@@ -660,6 +679,12 @@ export const make = (
     }
     return { client, issuer: service }
   })
+
+const durationOf = (input: Duration.Input, option: string): Duration.Duration => {
+  const duration = OptionValue.toDuration(input)
+  if (duration !== undefined) return duration
+  throw new TypeError(`TestIssuer: ${option}: ${OptionValue.isNot(input, "a duration")}. Write one such as "5 minutes"`)
+}
 
 const bodyOf = (
   request: HttpClientRequest.HttpClientRequest

@@ -263,11 +263,11 @@ describe("any handler", () => {
   })
 
   it("says what it lacks", async () => {
-    assert.throws(() => TestClient.start({ handler: fetch }), /give the url/)
+    assert.throws(() => TestClient.start({ handler: fetch }), /URL of the MCP endpoint is missing/)
     const client = TestClient.start({ handler: () => new Response(""), url: "https://server.test/mcp" })
     await client.as({ subject: "alice" }).listTools().then(
       () => assert.fail("it was sent"),
-      (error: unknown) => assert.match(String(error), /give an issuer/)
+      (error: unknown) => assert.match(String(error), /needs an issuer/)
     )
   })
 })
@@ -318,16 +318,16 @@ describe("assertions", () => {
     )
     assert.strictEqual(
       messageOf(() => expectRejected("expired")(stepUp)),
-      "expected a rejection for \"expired\" (401 invalid_token), got 403, WWW-Authenticate: Bearer " +
+      "expected a rejection with the reason \"expired\" (401 invalid_token), got 403, WWW-Authenticate: Bearer " +
         "error=\"insufficient_scope\", scope=\"a b\""
     )
     assert.strictEqual(
       messageOf(() => expectRejected("too-large")(answer(200))),
-      "expected a rejection for \"too-large\" (413 or 401 invalid_token or 503), got 200, without a challenge"
+      "expected a rejection with the reason \"too-large\" (413 or 401 invalid_token or 503), got 200, without a challenge"
     )
     assert.strictEqual(
       messageOf(() => expectAdmitted(answer(404))),
-      "expected the request to come through, got 404, without a challenge"
+      "expected the request to be admitted, got 404, without a challenge"
     )
   })
 })

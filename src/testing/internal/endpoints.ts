@@ -55,7 +55,10 @@ const formOf = ({ body, headers, method }: Asked): URLSearchParams | Response =>
   if (method !== "POST") return new Response("", { status: 405, headers: { allow: "POST" } })
   const type = headers["content-type"]?.split(";")[0]?.trim().toLowerCase()
   if (type !== "application/x-www-form-urlencoded") {
-    return rejected("invalid_request", `the body is ${type ?? "untyped"}`)
+    return rejected(
+      "invalid_request",
+      `the content type of the body is ${type ?? "missing"}; expected application/x-www-form-urlencoded`
+    )
   }
   const form = new URLSearchParams(body)
   const twice = [...new Set(form.keys())].find((name) => !several.has(name) && form.getAll(name).length > 1)
@@ -79,14 +82,14 @@ const clientOf = async (asked: Asked, form: URLSearchParams, books: Books): Prom
   const credentials = rest.join(" ").trim()
   if (scheme?.toLowerCase() === "bearer") {
     const found = [...books.clients].find(([, client]) => client.bearer !== undefined && client.bearer === credentials)
-    return found === undefined ? invalidClient("nobody has this bearer token") : found[0]
+    return found === undefined ? invalidClient("the bearer token is unknown") : found[0]
   }
   if (scheme?.toLowerCase() === "basic") {
     const decoded = new TextDecoder().decode(
       base64url.decode(credentials.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, ""))
     )
     const colon = decoded.indexOf(":")
-    if (colon === -1) return invalidClient("there is no colon in the credentials")
+    if (colon === -1) return invalidClient("the Basic credentials have no colon")
     const id = formDecode(decoded.slice(0, colon))
     return isSecretOf(books, id, formDecode(decoded.slice(colon + 1))) ? id : invalidClient("the secret is wrong")
   }
@@ -97,7 +100,7 @@ const clientOf = async (asked: Asked, form: URLSearchParams, books: Books): Prom
   if (assertion !== null && form.get("client_assertion_type") === assertionType) {
     return clientOfAssertion(assertion, asked, books)
   }
-  return invalidClient("the client does not authenticate")
+  return invalidClient("the request has no client credentials")
 }
 
 const isSecretOf = (books: Books, id: string, secret: string): boolean => {
@@ -125,7 +128,7 @@ const clientOfAssertion = async (assertion: string, asked: Asked, books: Books):
     books.assertions.add(jti)
     return id
   }
-  return invalidClient("the assertion is nobody's")
+  return invalidClient("the assertion is not signed with a key of a registered client, or its claims are wrong")
 }
 
 const isActive = ({ claims, revoked }: Issued, now: number): boolean => {
@@ -243,7 +246,10 @@ export const token = async (
       )
     }
     default:
-      return rejected("unsupported_grant_type", "this issuer knows client_credentials, token-exchange and jwt-bearer")
+      return rejected(
+        "unsupported_grant_type",
+        "this issuer supports client_credentials, token-exchange and jwt-bearer"
+      )
   }
 }
 
@@ -267,5 +273,7 @@ const thumbprintOf = async (
   }
   return nonce === undefined || verified.payload["nonce"] === nonce
     ? calculateJwkThumbprint(verified.protectedHeader.jwk as JWK)
-    : rejected("use_dpop_nonce", "the proof needs the nonce", 400, { "dpop-nonce": nonce })
+    : rejected("use_dpop_nonce", "the proof must contain the nonce of the DPoP-Nonce header", 400, {
+      "dpop-nonce": nonce
+    })
 }
