@@ -149,7 +149,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "what one instance revokes, another rejects"
   ],
   "Instances open each other's sealed state if they have the same `stateSecret`.": [
-    "is opened by every instance with the same secret, and wants one of 32 bytes"
+    "is opened by every instance with the same secret, which must have 32 bytes"
   ],
   "Instances name a caller alike in decisions if they have the same key of `Decision.hashedSubject`.": [
     "is plain, hashed under a key, or left out"

@@ -57,7 +57,7 @@ const header = (change: (header: Record<string, unknown>, random: Random) => obj
   }
 }
 
-/** `r` and `s` of a raw ECDSA signature as the DER that other libraries write. */
+/** Encodes `r` and `s` of a raw ECDSA signature in DER, as other libraries do. */
 const der = (raw: Buffer): Buffer => {
   const integer = (part: Buffer) => {
     let from = 0
@@ -102,7 +102,7 @@ const changes: ReadonlyArray<Change> = [
   ([h, c], random, others) => [h, c, pick(random, others)[2]],
   ([h, , s], random, others) => [h, pick(random, others)[1], s],
   ([, c, s], random, others) => [pick(random, others)[0], c, s],
-  // What the header says of algorithm and key.
+  // The algorithm, the key and the type that the header names.
   header((of, random) => ({ ...of, alg: pick(random, [...Algorithm.all, "none", "HS256", "ES256K", "RS1", ""]) })),
   header(({ kid: _, ...of }) => of),
   header((of, random) => ({ ...of, typ: pick(random, ["JWT", "jose", "at+JWT"]) })),

@@ -1,11 +1,11 @@
 /**
- * The signature algorithms that an access token may have (RFC 7518 §3.1, RFC 8037, RFC 9864).
+ * The signature algorithms of access tokens (RFC 7518 §3.1, RFC 8037, RFC 9864).
  *
  * @since 0.1.0
  */
 
 /**
- * Asymmetric signatures only. `EdDSA` and `Ed25519` are two names of the same algorithm.
+ * Names a signature algorithm. All of them are asymmetric. `EdDSA` and `Ed25519` are two names of the same algorithm.
  *
  * @category models
  * @since 0.1.0
@@ -13,7 +13,7 @@
 export type Algorithm = typeof all[number]
 
 /**
- * Every algorithm that can be used; all of them are accepted unless an authorization server is given fewer.
+ * Lists every algorithm. All of them are accepted, unless `algorithms` of an authorization server names fewer.
  *
  * @category constants
  * @since 0.1.0
@@ -35,7 +35,7 @@ export const all = [
 const names: ReadonlySet<string> = new Set(all)
 
 /**
- * Tells whether a value names one of them. HMAC and `none` are no algorithms here.
+ * Checks that a value names an algorithm of this list. HMAC algorithms and `none` are not in it.
  *
  * @category guards
  * @since 0.1.0

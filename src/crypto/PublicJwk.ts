@@ -1,6 +1,6 @@
 import * as base64url from "./Base64Url.ts"
 
-/* Which public keys (RFC 7517) are good enough, and for what. */
+/* The check of public keys (RFC 7517): the algorithms that a key may verify. It runs before a key is imported. */
 
 const rsa = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
 const curves: Readonly<Record<string, ReadonlyArray<string>>> = Object.assign(Object.create(null), {
@@ -11,22 +11,22 @@ const curves: Readonly<Record<string, ReadonlyArray<string>>> = Object.assign(Ob
 })
 
 /**
- * The algorithms that a key may verify; none for a key that is not to be used: a symmetric or private one, one for
- * encryption, a weak or unknown one, one with a member of the wrong type.
+ * Returns the algorithms that a key may verify. The list is empty for a symmetric or private key, a key for encryption, a
+ * weak key, a key of an unknown type or curve, and a key with a member of the wrong type.
  */
-export const algorithmsOf = (jwk: Readonly<Record<string, unknown>>): ReadonlyArray<string> => {
+export const usableAlgorithms = (jwk: Readonly<Record<string, unknown>>): ReadonlyArray<string> => {
   const { alg, crv, kid, kty, use } = jwk
   const operations = jwk["key_ops"]
   if (kid !== undefined && typeof kid !== "string") return []
   if (use !== undefined && use !== "sig") return []
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify"))) return []
-  if (Object.hasOwn(jwk, "d") || Object.hasOwn(jwk, "k")) return [] // private or symmetric: its secrecy is gone
-  const able = kty === "RSA"
+  if (Object.hasOwn(jwk, "d") || Object.hasOwn(jwk, "k")) return [] // private or symmetric: it was published, so it is not secret
+  const usable = kty === "RSA"
     ? isStrongRsa(jwk["n"], jwk["e"]) ? rsa : []
     : (typeof kty === "string" && typeof crv === "string" && curves[`${kty} ${crv}`]) || []
-  if (alg === undefined) return able
-  if (typeof alg !== "string" || !able.includes(alg)) return []
-  return alg === "EdDSA" || alg === "Ed25519" ? able : [alg]
+  if (alg === undefined) return usable
+  if (typeof alg !== "string" || !usable.includes(alg)) return []
+  return alg === "EdDSA" || alg === "Ed25519" ? usable : [alg]
 }
 
 const isStrongRsa = (n: unknown, e: unknown): boolean => {
@@ -70,7 +70,7 @@ const smallPrimes = [
 ]
   .concat([109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167])
 
-/** The powers of 65537 modulo a prime. */
+/** Returns the powers of 65537 modulo a prime. */
 const powersOf = (prime: number): ReadonlySet<number> => {
   const powers = new Set<number>()
   for (let power = 1; !powers.has(power); power = (power * 65537) % prime) powers.add(power)
@@ -78,8 +78,8 @@ const powersOf = (prime: number): ReadonlySet<number> => {
 }
 
 /**
- * A modulus of the library with CVE-2017-15361 ("ROCA"), which can be factored: modulo each small prime it is a power of
- * 65537. Of other moduli one in a hundred million is.
+ * Recognizes a modulus of the library with CVE-2017-15361 ("ROCA"), which can be factored: modulo each small prime it is a
+ * power of 65537. That is true for one in a hundred million other moduli.
  */
 const isRoca = (modulus: Uint8Array): boolean =>
   smallPrimes.every((prime) =>
@@ -91,11 +91,11 @@ const bitLength = (bytes: Uint8Array): number => {
   return first === -1 ? 0 : (bytes.length - first) * 8 - Math.clz32(bytes[first]!) + 24
 }
 
-/** Only what the key is made of: a library must not stumble over, or believe, anything else in the entry. */
+/** Returns the members that the key itself consists of. No other member of the entry reaches a cryptographic library. */
 export const publicMembers = ({ crv, e, kty, n, x, y }: Readonly<Record<string, unknown>>) =>
   Object.fromEntries(Object.entries({ kty, n, e, crv, x, y }).filter(([, value]) => value !== undefined))
 
-/** Nothing that lies about a key: what every key may say of itself, and what keys of its type are made of. */
+/** By type of key: the registered members that every key may have, and those that keys of this type consist of. */
 const members: Readonly<Record<string, ReadonlySet<string>>> = Object.fromEntries(
   [["RSA", ["n", "e"]], ["EC", ["crv", "x", "y"]], ["OKP", ["crv", "x"]]].map(([kty, own]) => [
     kty as string,
@@ -116,17 +116,17 @@ const members: Readonly<Record<string, ReadonlySet<string>>> = Object.fromEntrie
 )
 
 /**
- * A key that a stranger sends along (RFC 9449 §4.2): what it is made of, and its thumbprint as RFC 7638 writes it before
- * it is hashed. `undefined` for one that is not fit for the algorithm, that is not public, that has members of another
- * type of key, or members that nobody registered.
+ * Reads a key that a client sends in a header (RFC 9449 §4.2). Returns its public members, and the text whose SHA-256 is its
+ * thumbprint (RFC 7638). Returns `undefined` for a key that is not fit for the algorithm or not public, and for one with
+ * members of another type of key or unregistered members.
  */
 export const readEmbedded = (
   jwk: unknown,
   algorithm: string
-): { readonly jwk: Readonly<Record<string, unknown>>; readonly thumbprintOf: string } | undefined => {
+): { readonly jwk: Readonly<Record<string, unknown>>; readonly thumbprintText: string } | undefined => {
   if (typeof jwk !== "object" || jwk === null || Array.isArray(jwk)) return undefined
   const given = jwk as Readonly<Record<string, unknown>>
-  if (!algorithmsOf(given).includes(algorithm)) return undefined
+  if (!usableAlgorithms(given).includes(algorithm)) return undefined
   const { kty } = given
   if (!Object.keys(given).every((name) => members[kty as string]!.has(name))) return undefined
   const own = publicMembers(given)
@@ -136,5 +136,5 @@ export const readEmbedded = (
     return undefined
   }
   const sorted = Object.keys(own).sort().map((name) => [name, own[name]])
-  return { jwk: own, thumbprintOf: JSON.stringify(Object.fromEntries(sorted)) }
+  return { jwk: own, thumbprintText: JSON.stringify(Object.fromEntries(sorted)) }
 }

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Jose from "./internal/jose.ts"
 import * as nodeSignature from "./internal/nodeSignature.ts"
-import { algorithmsOf, publicMembers } from "./PublicJwk.ts"
+import { publicMembers, usableAlgorithms } from "./PublicJwk.ts"
 
 /**
  * A public key, imported for one algorithm.
@@ -40,7 +40,7 @@ export type ImportKey = (
 
 let jose: typeof Jose | undefined
 
-// Each caller waits for an import of its own: no request of a Worker may wait for what another one has started.
+// Each caller waits for a separate import: no request of a Worker may wait for what another one has started.
 const loadJose: Effect.Effect<typeof Jose> = Effect.suspend(() =>
   jose !== undefined
     ? Effect.succeed(jose)
@@ -94,7 +94,7 @@ export const viaPlatform: ImportKey = (jwk, algorithm) =>
   })
 
 const isFit = (jwk: Readonly<Record<string, unknown>>, algorithm: string): boolean =>
-  algorithmsOf(jwk).includes(algorithm)
+  usableAlgorithms(jwk).includes(algorithm)
 
 const valid = Effect.succeed(true)
 const invalid = Effect.succeed(false)

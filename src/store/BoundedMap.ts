@@ -10,7 +10,7 @@ export class BoundedMap<K, V> {
   readonly #entries = new Map<K, V>()
   readonly #capacity: number
 
-  /** Creates an empty map. With a capacity of 0 it stays empty. */
+  /** Creates an empty map. If the capacity is 0, it stays empty. */
   constructor(capacity: number) {
     this.#capacity = capacity
   }

@@ -13,7 +13,7 @@ const resource = "https://trips.example.com/mcp"
 const purpose = { operation: "tools/call plan_trip" }
 
 describe("RequestState", () => {
-  it.effect("gives the owner back what was sealed, and shows the client nothing", () =>
+  it.effect("opens for the caller what was sealed for it, and hides it from the client", () =>
     Effect.gen(function*() {
       const state = yield* RequestState.make(undefined, resource)
       const sealed = yield* state.seal("Lisbon, second question", purpose).pipe(as("alice"))
@@ -21,7 +21,7 @@ describe("RequestState", () => {
       assert.strictEqual(yield* state.open(sealed, purpose).pipe(as("alice")), "Lisbon, second question")
     }))
 
-  it.effect("rejects another subject, another client, another operation and another instance alike", () =>
+  it.effect("rejects the state of another subject, client, operation or instance with the same error", () =>
     Effect.gen(function*() {
       const state = yield* RequestState.make(undefined, resource)
       const other = yield* RequestState.make(undefined, resource)
@@ -35,7 +35,7 @@ describe("RequestState", () => {
       for (const error of errors) assert.strictEqual(error.reason, "state")
     }))
 
-  it.effect("rejects what is out of time", () =>
+  it.effect("rejects expired state", () =>
     Effect.gen(function*() {
       const state = yield* RequestState.make(undefined, resource)
       const sealed = yield* state.seal("s", { ...purpose, lifetime: "1 minute" }).pipe(as("alice"))
@@ -46,7 +46,7 @@ describe("RequestState", () => {
     }))
 
   it.effect.prop(
-    "never dies of what a client sends",
+    "rejects every text that a client invents, and does not throw",
     { text: Schema.String },
     ({ text }) =>
       Effect.gen(function*() {
@@ -76,7 +76,7 @@ describe("RequestState", () => {
       })
   )
 
-  it.effect("rejects every change of a character", () =>
+  it.effect("rejects state with one altered character", () =>
     Effect.gen(function*() {
       const state = yield* RequestState.make(undefined, resource)
       const sealed = yield* state.seal("s", purpose).pipe(as("alice"))
@@ -90,7 +90,7 @@ describe("RequestState", () => {
       }
     }))
 
-  it.effect("opens the longest state that it seals, and seals no longer one", () =>
+  it.effect("opens the longest state that it seals, and seals no longer state", () =>
     Effect.gen(function*() {
       const state = yield* RequestState.make(undefined, resource)
       const longest = "x".repeat(48_900)
@@ -108,7 +108,7 @@ describe("RequestState", () => {
       }
     }))
 
-  it.effect("is opened by every instance with the same secret, and wants one of 32 bytes", () =>
+  it.effect("is opened by every instance with the same secret, which must have 32 bytes", () =>
     Effect.gen(function*() {
       const secret = Redacted.make("0123456789abcdef0123456789abcdef")
       const sealed = yield* (yield* RequestState.make(secret, resource)).seal("s", purpose).pipe(as("alice"))
@@ -120,7 +120,7 @@ describe("RequestState", () => {
       assert.strictEqual(error.option, "stateSecret")
     }))
 
-  it.effect("[T-AUD-50] is not opened at another resource with the same secret", () =>
+  it.effect("[T-AUD-50] is rejected at another resource with the same secret", () =>
     Effect.gen(function*() {
       const secret = Redacted.make("0123456789abcdef0123456789abcdef")
       const sealed = yield* (yield* RequestState.make(secret, resource)).seal("s", purpose).pipe(as("alice"))
@@ -138,7 +138,7 @@ describe("RequestState", () => {
       }
     }))
 
-  it.effect("[T-AUD-50] two gates with the same secret do not open each other's state", () =>
+  it.effect("[T-AUD-50] is rejected by the gate of another resource with the same secret", () =>
     Effect.gen(function*() {
       const stateSecret = Redacted.make("0123456789abcdef0123456789abcdef")
       const { client, issuer } = yield* TestIssuer.make()

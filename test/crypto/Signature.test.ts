@@ -80,7 +80,7 @@ describe.each(ways)("verifying with %s", (_, importKey) => {
       }
     }))
 
-  it.effect("rejects the token of another key, and every text that is no token", () =>
+  it.effect("rejects the token of another key, and every text that is not a token", () =>
     Effect.gen(function*() {
       const { jwk, token } = yield* setUp
       const other = yield* setUp

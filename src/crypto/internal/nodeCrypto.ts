@@ -36,6 +36,6 @@ export const crypto = process?.getBuiltinModule?.("node:crypto") as NodeCrypto |
 export const isDeno = process?.versions?.["deno"] !== undefined
 
 /** Node's decoder, which takes a fifth of the time of one in JavaScript; `undefined` where there is none. */
-export const bytesOf = typeof Buffer?.from === "function"
+export const decodeNatively = typeof Buffer?.from === "function"
   ? (text: string, encoding: "base64url" | "latin1"): Uint8Array => Buffer.from(text, encoding)
   : undefined

@@ -31,8 +31,8 @@ export const prepare = (
   jwk: Readonly<Record<string, unknown>>,
   algorithm: string
 ): ((token: string) => boolean) | undefined => {
-  const { bytesOf, crypto } = platform
-  if (crypto === undefined || bytesOf === undefined || !preferred.has(algorithm)) return undefined
+  const { decodeNatively, crypto } = platform
+  if (crypto === undefined || decodeNatively === undefined || !preferred.has(algorithm)) return undefined
   const hash = edwards.includes(algorithm) ? null : `sha${algorithm.slice(-3)}`
   let key: KeyInput
   try {
@@ -52,7 +52,12 @@ export const prepare = (
     const signature = token.slice(end + 1)
     if (!base64url.isCanonical(signature)) return false
     try {
-      return crypto.verify(hash, bytesOf(token.slice(0, end), "latin1"), key, bytesOf(signature, "base64url"))
+      return crypto.verify(
+        hash,
+        decodeNatively(token.slice(0, end), "latin1"),
+        key,
+        decodeNatively(signature, "base64url")
+      )
     } catch {
       return false
     }

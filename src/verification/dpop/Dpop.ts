@@ -468,7 +468,7 @@ export const make = (
       since: bigint
     ) {
       const { algorithm, claims, key, proof } = yield* Effect.fromResult(open(request.dpop ?? []))
-      if ((yield* hash(key.thumbprintOf)) !== thumbprint) return yield* boundToAnother
+      if ((yield* hash(key.thumbprintText)) !== thumbprint) return yield* boundToAnother
       const { jti, until } = yield* Effect.fromResult(
         verifyClaims(claims, request, yield* hash(Redacted.value(token)), now / 1000)
       )

@@ -10,7 +10,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import { algorithmsOf, publicMembers } from "../../crypto/PublicJwk.ts"
+import { publicMembers, usableAlgorithms } from "../../crypto/PublicJwk.ts"
 import * as Signature from "../../crypto/Signature.ts"
 import { Discovery, type Source } from "../../outbound/Discovery.ts"
 import { type DocumentError, fetchDocument } from "../../outbound/JsonDocument.ts"
@@ -124,7 +124,7 @@ const readKeys = (json: unknown, importKey: Signature.ImportKey): Keys | "not-a-
   const entries: ReadonlyArray<unknown> = json["keys"]
   if (entries.length > maximum) return "too-many-keys"
   return entries.flatMap((entry) => {
-    const algorithms = isRecord(entry) ? algorithmsOf(entry) : []
+    const algorithms = isRecord(entry) ? usableAlgorithms(entry) : []
     return algorithms.length === 0 ? [] : [makeKey(entry as Record<string, unknown>, algorithms, importKey)]
   })
 }

@@ -20,7 +20,7 @@ const clockDifference = 10_000
 /**
  * Makes the nonces of one resource. `lifetime` is in milliseconds. Without a secret the key is random.
  *
- * With a random key only this process reads its nonces, and their age is monotonic time: a step of the wall clock neither
+ * If the key is random, only this process reads its nonces, and their age is monotonic time: a step of the wall clock neither
  * revives nor ends one. Instances that share a secret have only the wall clock in common.
  */
 export const make = (secret: Redacted.Redacted | undefined, resource: string, lifetime: number): Nonces => {
