@@ -144,8 +144,9 @@ const profileIn = (text: string, name: string): Profile.Profile => {
     end++
   } while (depth > 0 && end < text.length)
   // The whole block is compiled by test/documents.test.ts.
-  const make = new Function("Profiles", "Redacted", `return ${text.slice(start, end)}`)
-  return make(Profiles, Redacted) as Profile.Profile
+  const make = new Function("Profiles", "Redacted", "process", `return ${text.slice(start, end)}`)
+  const environment = { GITHUB_CLIENT_SECRET: "secret", CLIENT_SECRET: "secret" }
+  return make(Profiles, Redacted, { env: environment }) as Profile.Profile
 }
 
 const reasons = new Set<string>([

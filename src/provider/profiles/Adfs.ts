@@ -59,7 +59,13 @@ export interface Options {
  * @since 0.1.0
  */
 export const adfs = (options: Options): Profile.Profile => {
-  const given = read("adfs")
+  const given = read("adfs", options, {
+    issuer: true,
+    accessTokenIssuer: true,
+    audience: true,
+    subjectClaims: true,
+    machineClients: true
+  })
   return Profile.make({
     id: "adfs",
     name: "Active Directory Federation Services",

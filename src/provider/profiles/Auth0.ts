@@ -46,7 +46,8 @@ export interface Options {
  * @since 0.1.0
  */
 export const auth0 = (options: Options): Profile.Profile => {
-  const given = read("auth0")
+  const given = read("auth0", options, { domain: true, audience: true, scopesFrom: true })
+  given.choice("scopesFrom", options.scopesFrom, ["scope", "permissions"])
   return Profile.make({
     id: "auth0",
     name: "Auth0",

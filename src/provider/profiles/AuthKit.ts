@@ -42,7 +42,8 @@ export interface Options {
  * @since 0.1.0
  */
 export const authkit = (options: Options): Profile.Profile => {
-  const given = read("authkit")
+  const given = read("authkit", options, { domain: true, audience: true, scopesFrom: true })
+  given.choice("scopesFrom", options.scopesFrom, ["permissions", "scope"])
   return Profile.make({
     id: "authkit",
     name: "WorkOS AuthKit",

@@ -44,7 +44,7 @@ export interface Options {
  * @since 0.1.0
  */
 export const authentik = (options: Options): Profile.Profile => {
-  const given = read("authentik")
+  const given = read("authentik", options, { url: true, slug: true, clientId: true })
   const url = given.url("url", options.url, "https://auth.example.com")
   const slug = given.id("slug", options.slug, "the application's slug, such as todos")
   return Profile.make({

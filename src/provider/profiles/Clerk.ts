@@ -41,7 +41,7 @@ export interface Options {
  * @since 0.1.0
  */
 export const clerk = (options: Options): Profile.Profile => {
-  const given = read("clerk")
+  const given = read("clerk", options, { frontendApi: true, clientIds: true })
   return Profile.make({
     id: "clerk",
     name: "Clerk",

@@ -54,7 +54,13 @@ export interface Options {
  * @since 0.1.0
  */
 export const cognito = (options: Options): Profile.Profile => {
-  const given = read("cognito")
+  const given = read("cognito", options, {
+    region: true,
+    userPoolId: true,
+    clientIds: true,
+    audience: true,
+    resourceServer: true
+  })
   const region = given.id("region", options.region, "a region, such as eu-west-1", /^[a-z0-9-]+$/)
   const pool = given.id("userPoolId", options.userPoolId, "a user pool id, such as eu-west-1_AbCdEf123", /^[\w-]+$/)
   const prefix = options.resourceServer === undefined

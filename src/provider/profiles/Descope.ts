@@ -43,7 +43,7 @@ export interface Options {
  * @since 0.1.0
  */
 export const descope = (options: Options): Profile.Profile => {
-  const given = read("descope")
+  const given = read("descope", options, { projectId: true, mcpServerIssuer: true, baseUrl: true, audience: true })
   const project = given.id("projectId", options.projectId, "the project id, such as P2abc")
   const base = given.url("baseUrl", options.baseUrl ?? "https://api.descope.com", "https://api.descope.com")
   const server = options.mcpServerIssuer

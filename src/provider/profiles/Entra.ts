@@ -93,7 +93,7 @@ const notes = [
  * @since 0.1.0
  */
 export const entra = (options: Options): Profile.Profile => {
-  const given = read("entra")
+  const given = read("entra", options, { applicationId: true, applicationIdUri: true, tenant: true })
   const tenant = given.id("tenant", options.tenant, "the directory (tenant) id, a lower-case GUID", guid)
   return Profile.make({
     id: "entra",
@@ -133,7 +133,7 @@ export const entra = (options: Options): Profile.Profile => {
  * @since 0.1.0
  */
 export const entraMultiTenant = (options: MultiTenantOptions): Profile.Profile => {
-  const given = read("entraMultiTenant")
+  const given = read("entraMultiTenant", options, { applicationId: true, applicationIdUri: true, tenants: true })
   const allowed = options.tenants === Profile.anyTenant
     ? Profile.anyTenant
     : given.ids("tenants", options.tenants, "11111111-2222-3333-4444-555555555555")

@@ -56,8 +56,9 @@ const issuer = "https://github.com/login/oauth"
  * @since 0.1.0
  */
 export const github = (options: Options): Profile.Profile => {
-  const given = read("github")
+  const given = read("github", options, { clientId: true, clientSecret: true, apiUrl: true, maxLifetime: true })
   const clientId = given.id("clientId", options.clientId, "the client id of your application", /^[\w.-]+$/)
+  given.secret("clientSecret", options.clientSecret)
   const api = given.url("apiUrl", options.apiUrl ?? "https://api.github.com", "https://api.github.com")
   return Profile.make({
     id: "github",

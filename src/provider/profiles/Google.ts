@@ -45,7 +45,7 @@ const issuer = "https://accounts.google.com"
  * @since 0.1.0
  */
 export const google = (options: Options): Profile.Profile => {
-  const given = read("google")
+  const given = read("google", options, { clientIds: true })
   return Profile.make({
     id: "google",
     name: "Google",

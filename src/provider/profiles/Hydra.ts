@@ -40,7 +40,7 @@ export interface Options {
  * @since 0.1.0
  */
 export const hydra = (options: Options): Profile.Profile => {
-  const given = read("hydra")
+  const given = read("hydra", options, { url: true, audience: true })
   return Profile.make({
     id: "hydra",
     name: "Ory Hydra",

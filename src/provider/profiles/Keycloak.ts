@@ -43,10 +43,13 @@ export interface Options {
  * @since 0.1.0
  */
 export const keycloak = (options: Options): Profile.Profile => {
-  const given = read("keycloak")
+  const given = read("keycloak", options, { url: true, realm: true, audience: true, scopesFrom: true })
   const url = given.url("url", options.url, "https://sso.example.com")
   const realm = given.id("realm", options.realm, "the realm's name, such as todos")
   const { scopesFrom = "scope" } = options
+  if (typeof scopesFrom !== "object" || scopesFrom === null) {
+    given.choice("scopesFrom", scopesFrom, ["scope", "realm-roles", "{ clientRoles }"])
+  }
   return Profile.make({
     id: "keycloak",
     name: "Keycloak",

@@ -40,7 +40,7 @@ export interface Options {
  * @since 0.1.0
  */
 export const logto = (options: Options): Profile.Profile => {
-  const given = read("logto")
+  const given = read("logto", options, { endpoint: true, audience: true })
   return Profile.make({
     id: "logto",
     name: "Logto",

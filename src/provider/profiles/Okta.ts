@@ -45,7 +45,7 @@ export interface Options {
  * @since 0.1.0
  */
 export const okta = (options: Options): Profile.Profile => {
-  const given = read("okta")
+  const given = read("okta", options, { domain: true, server: true, audience: true })
   const origin = given.origin("domain", options.domain, "acme.okta.com")
   const server = given.id(
     "server",

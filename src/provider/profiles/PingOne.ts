@@ -42,7 +42,7 @@ export interface Options {
  * @since 0.1.0
  */
 export const pingone = (options: Options): Profile.Profile => {
-  const given = read("pingone")
+  const given = read("pingone", options, { environmentId: true, region: true, audience: true, machineClients: true })
   const region = given.id("region", options.region ?? "com", "the end of the region's host, such as eu", /^[a-z.]+$/)
   const environment = given.id(
     "environmentId",

@@ -41,7 +41,7 @@ export interface Options {
  * @since 0.1.0
  */
 export const scalekit = (options: Options): Profile.Profile => {
-  const given = read("scalekit")
+  const given = read("scalekit", options, { environment: true, resourceId: true })
   const environment = given.url("environment", options.environment, "https://acme.scalekit.com")
   const id = given.id("resourceId", options.resourceId, "the resource id, such as res_123", /^res_[\w-]+$/)
   return Profile.make({

@@ -19,8 +19,9 @@ export interface Options {
   readonly audience?: Audiences | undefined
 }
 
-const issuerOf = (profile: string, issuer: string) => {
-  const given = read(profile)
+const issuerOf = (profile: string, options: Options) => {
+  const given = read(profile, options, { issuer: true, audience: true })
+  const { issuer } = options
   given.url("issuer", issuer, "https://auth.example.com")
   return { issuer, issues: given.issues }
 }
@@ -50,7 +51,7 @@ export const oidcProvider = (options: Options): Profile.Profile =>
   Profile.make({
     id: "oidc-provider",
     name: "oidc-provider",
-    ...issuerOf("oidcProvider", options.issuer),
+    ...issuerOf("oidcProvider", options),
     audience: audience(options.audience),
     tokenType: TokenType.strict,
     clientIdClaims: ["client_id"],
@@ -84,7 +85,7 @@ export const betterAuth = (options: Options): Profile.Profile =>
   Profile.make({
     id: "better-auth",
     name: "better-auth",
-    ...issuerOf("betterAuth", options.issuer),
+    ...issuerOf("betterAuth", options),
     audience: audience(options.audience),
     tokenType: TokenType.strict,
     clientIdClaims: ["client_id", "azp"],
@@ -126,7 +127,7 @@ export const glewlwyd = (options: Options): Profile.Profile =>
   Profile.make({
     id: "glewlwyd",
     name: "Glewlwyd",
-    ...issuerOf("glewlwyd", options.issuer),
+    ...issuerOf("glewlwyd", options),
     audience: audience(options.audience),
     tokenType: TokenType.strict,
     clientIdClaims: ["client_id"],
@@ -167,7 +168,7 @@ export const lemonldap = (options: Options): Profile.Profile =>
   Profile.make({
     id: "lemonldap",
     name: "LemonLDAP::NG",
-    ...issuerOf("lemonldap", options.issuer),
+    ...issuerOf("lemonldap", options),
     audience: audience(options.audience),
     accessTokenMarks: [{ claim: "client_id" }],
     idTokenMarks: [{ claim: "azp" }],
@@ -214,7 +215,7 @@ export interface OpenAuthOptions {
  * @since 0.1.0
  */
 export const openauth = (options: OpenAuthOptions): Profile.Profile => {
-  const given = read("openauth")
+  const given = read("openauth", options, { issuer: true, clientIds: true })
   return Profile.make({
     id: "openauth",
     name: "OpenAuth",

@@ -43,7 +43,7 @@ export interface Options {
  * @since 0.1.0
  */
 export const stytch = (options: Options): Profile.Profile => {
-  const given = read("stytch")
+  const given = read("stytch", options, { domain: true, projectId: true, audience: true })
   const issuer = given.origin("domain", options.domain, "rustic-fox-1234.customers.stytch.com")
   const project = given.id("projectId", options.projectId, "the project id, such as project-live-…")
   return Profile.make({

@@ -61,7 +61,7 @@ export type Binding =
  * @since 0.1.0
  */
 export const supabase = (options: Options): Profile.Profile => {
-  const given = read("supabase")
+  const given = read("supabase", options, { url: true, scopeClaim: true, clientIds: true, audience: true })
   return Profile.make({
     id: "supabase",
     name: "Supabase Auth",

@@ -43,7 +43,7 @@ export interface Options {
  * @since 0.1.0
  */
 export const zitadel = (options: Options): Profile.Profile => {
-  const given = read("zitadel")
+  const given = read("zitadel", options, { url: true, projectId: true })
   const project = given.id("projectId", options.projectId, "the project's id, such as 271828182845904523")
   return Profile.make({
     id: "zitadel",

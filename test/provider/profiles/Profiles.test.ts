@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer } from "effect"
+import { ConfigProvider, Effect, Layer, Redacted } from "effect"
 import { Audience, AuthLayer, type Profile, TokenType } from "effect-mcp-auth"
 import { Profiles } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -339,6 +339,23 @@ describe("options of a profile", () => {
       option: "Profiles.adfs.accessTokenIssuer"
     },
     { profile: Profiles.oidcProvider({ issuer: "auth.example.com" }), option: "Profiles.oidcProvider.issuer" },
+    { profile: Profiles.oidcProvider({ issuer: 5 as never }), option: "Profiles.oidcProvider.issuer" },
+    {
+      profile: Profiles.auth0({ domain: "a.example", audiance: "x" } as never),
+      option: "Profiles.auth0.audiance"
+    },
+    {
+      profile: Profiles.auth0({ domain: "a.example", scopesFrom: "permission" as never }),
+      option: "Profiles.auth0.scopesFrom"
+    },
+    {
+      profile: Profiles.keycloak({ url: "https://a.example", realm: "r", scopesFrom: "roles" as never }),
+      option: "Profiles.keycloak.scopesFrom"
+    },
+    {
+      profile: Profiles.github({ clientId: "c", clientSecret: Redacted.make("") }),
+      option: "Profiles.github.clientSecret"
+    },
     {
       profile: Profiles.openauth({ issuer: "https://a.example", clientIds: [] as never }),
       option: "Profiles.openauth.clientIds"

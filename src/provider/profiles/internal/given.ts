@@ -1,4 +1,6 @@
+import * as Redacted from "effect/Redacted"
 import { AuthConfigError } from "../../../protocol/AuthError.ts"
+import * as OptionValue from "../../../protocol/OptionValue.ts"
 import * as Audience from "../../../verification/claims/Audience.ts"
 
 type Values = readonly [string, ...ReadonlyArray<string>]
@@ -19,16 +21,45 @@ export interface Given {
   /** A value that becomes one segment of a URL or one claim. */
   readonly id: (name: string, value: unknown, example: string, grammar?: RegExp) => string
   readonly ids: (name: string, values: unknown, example: string) => Values
+  /** Rejects a secret that is not a Redacted text. The message does not quote it. */
+  readonly secret: (name: string, value: unknown) => void
+  /** Rejects a value that is none of the choices, of which the first is the default. */
+  readonly choice: (name: string, value: unknown, choices: Values) => void
 }
 
-export const read = (profile: string): Given => {
-  const issues: Array<AuthConfigError> = []
+type NamesOf<O> = O extends unknown ? Extract<keyof O, string> : never
+
+export const read = <O extends object>(
+  profile: string,
+  options: O,
+  names: Readonly<Record<NamesOf<O>, true>>
+): Given => {
+  const known = Object.keys(names)
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    // There are no options to make data of.
+    throw new AuthConfigError({
+      reason: "missing",
+      option: `Profiles.${profile}`,
+      fix: `${OptionValue.isNot(options, "an object")}. Give one; its options are ${known.join(", ")}`
+    })
+  }
+  const issues: Array<AuthConfigError> = Object.keys(options).filter((name) => !Object.hasOwn(names, name)).map((
+    name
+  ) =>
+    new AuthConfigError({
+      reason: "malformed",
+      option: `Profiles.${profile}.${name}`,
+      fix: OptionValue.noSuchOption(known)
+    })
+  )
   const issue = (name: string, value: unknown, example: string) => {
     issues.push(
       new AuthConfigError({
         reason: value === undefined || value === "" ? "missing" : "malformed",
         option: `Profiles.${profile}.${name}`,
-        fix: `${value === undefined ? "nothing is given" : `${JSON.stringify(value)} does not fit`}; write ${example}`
+        fix: `${
+          value === undefined ? "the value is missing" : `${OptionValue.describe(value)} is not valid`
+        }. Write ${example}`
       })
     )
   }
@@ -38,7 +69,7 @@ export const read = (profile: string): Given => {
       const text = typeof value === "string" ? value.replace(/^https:\/\//, "").replace(/\/$/, "") : ""
       const url = `https://${text}`
       if (!URL.canParse(url) || new URL(url).origin !== url) {
-        issue(name, value, `the host alone, such as ${example}`)
+        issue(name, value, `the host only, such as ${example}`)
         return "https://invalid.invalid"
       }
       return url
@@ -57,6 +88,22 @@ export const read = (profile: string): Given => {
       const fits = Array.isArray(values) && values.length > 0 && values.every((_) => typeof _ === "string" && _ !== "")
       if (!fits) issue(name, values, `a list with at least one value, such as ["${example}"]`)
       return fits ? values as unknown as Values : ["invalid"]
+    },
+    secret: (name, value) => {
+      const text = Redacted.isRedacted(value) ? Redacted.value(value) : undefined
+      if (typeof text === "string" && text !== "") return
+      issues.push(
+        new AuthConfigError({
+          reason: value === undefined ? "missing" : "malformed",
+          option: `Profiles.${profile}.${name}`,
+          fix: `the value is ${value === undefined ? "missing" : "not a Redacted text"}. Write Redacted.make(secret)`
+        })
+      )
+    },
+    choice: (name, value, choices) => {
+      if (value === undefined || choices.includes(value as string)) return
+      const quoted = choices.map((_) => _.startsWith("{") ? _ : JSON.stringify(_))
+      issue(name, value, `${quoted.join(" or ")}, or leave it out for ${quoted[0]}`)
     }
   }
   return given
