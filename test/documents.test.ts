@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
-import { anchorsOf } from "../tools/reference/Reference.ts"
+import { linkFault, links, proseOf } from "./links.ts"
 
 const root = join(import.meta.dirname, "..")
 
@@ -163,44 +163,13 @@ describe("the README", () => {
   })
 })
 
-/** What a page says beside its code. */
-const prose = (text: string): string => text.replace(/^( *)(```|~~~)[^\n]*\n[\s\S]*?^ *\2 *$/gm, "")
-
-const headings = (text: string): ReadonlyArray<string> =>
-  [...prose(text).matchAll(/^#{1,6} +(.*?) *#*$/gm)].map(([, heading]) =>
-    heading!.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/<[^>]*>|`/g, "")
-  )
-
-/** Where a page points: inline links, images, reference definitions and HTML. */
-const links = (text: string): ReadonlyArray<string> => {
-  const said = prose(text).replace(/`[^`\n]*`/g, "``")
-  return [/\]\(\s*<?([^)\s>]+)>?[^)]*\)/g, /^ *\[[^\]]+\]:\s*(\S+)/gm, /\b(?:src|href)="([^"]+)"/g].flatMap((form) =>
-    [...said.matchAll(form)].map(([, target]) => target!)
-  )
-}
-
-/** What is wrong with a link, if anything. */
-const broken = (path: string, target: string): string | undefined => {
-  if (/^[a-z][a-z0-9+.-]*:/i.test(target)) return URL.canParse(target) ? undefined : "is no URL"
-  const [file = "", anchor] = target.split("#")
-  const there = file === "" ? path : join(dirname(path), decodeURI(file))
-  if (relative(root, there).startsWith("..")) return "leads out of the repository"
-  if (!existsSync(there)) return "leads nowhere"
-  if (anchor === undefined) return undefined
-  const page = statSync(there).isDirectory() ? join(there, "README.md") : there
-  if (!page.endsWith(".md") || !existsSync(page)) return "names a heading of what is no page"
-  return anchorsOf(headings(readFileSync(page, "utf8"))).includes(anchor)
-    ? undefined
-    : "names a heading that is not there"
-}
-
 describe("links", () => {
   it("lead to files and headings of this repository that are there", () => {
     let seen = 0
     const wrong = documents.flatMap((path) =>
       links(readFileSync(path, "utf8")).flatMap((target) => {
         seen++
-        const fault = broken(path, target)
+        const fault = linkFault(root, path, target)
         return fault === undefined ? [] : [`${relative(root, path)}: ${target} ${fault}`]
       })
     )
@@ -210,12 +179,12 @@ describe("links", () => {
 
   it("that lead nowhere are found", () => {
     const readme = join(root, "README.md")
-    assert.strictEqual(broken(readme, "nowhere.md"), "leads nowhere")
-    assert.strictEqual(broken(readme, "../elsewhere.md"), "leads out of the repository")
-    assert.strictEqual(broken(readme, "SECURITY.md#nothing"), "names a heading that is not there")
-    assert.strictEqual(broken(readme, "package.json#scripts"), "names a heading of what is no page")
-    assert.isUndefined(broken(readme, "SECURITY.md#what-is-promised"))
-    assert.isUndefined(broken(readme, "https://example.com"))
+    assert.strictEqual(linkFault(root, readme, "nowhere.md"), "leads nowhere")
+    assert.strictEqual(linkFault(root, readme, "../elsewhere.md"), "leads out of the repository")
+    assert.strictEqual(linkFault(root, readme, "SECURITY.md#nothing"), "names a heading that does not exist")
+    assert.strictEqual(linkFault(root, readme, "package.json#scripts"), "names a heading of a file that is not a page")
+    assert.isUndefined(linkFault(root, readme, "SECURITY.md#what-is-promised"))
+    assert.isUndefined(linkFault(root, readme, "https://example.com"))
     assert.deepStrictEqual(links("[a](b.md) `[c](d.md)` ![e](f.svg \"g\")\n```\n[h](i.md)\n```\n[j]: k.md"), [
       "b.md",
       "f.svg",
@@ -227,7 +196,7 @@ describe("links", () => {
 describe("what the documents name", () => {
   it("are files of this repository or of the example, where they look like it", () => {
     const missing = documents.flatMap((path) =>
-      [...prose(readFileSync(path, "utf8")).matchAll(/`((?:src|test|examples|reference|\.ci|\.github)\/[\w./-]*)`/g)]
+      [...proseOf(readFileSync(path, "utf8")).matchAll(/`((?:src|test|examples|reference|\.ci|\.github)\/[\w./-]*)`/g)]
         .filter(([, file]) => ![root, dirname(path)].some((from) => existsSync(join(from, file!))))
         .map(([, file]) => `${relative(root, path)}: ${file}`)
     )
@@ -237,7 +206,7 @@ describe("what the documents name", () => {
   it("are in the files that they are said to be in", () => {
     let seen = 0
     const missing = documents.flatMap((path) =>
-      [...prose(readFileSync(path, "utf8")).matchAll(/`(src\/[\w./-]+\.ts)` `(\w+)`/g)].flatMap(([, file, name]) => {
+      [...proseOf(readFileSync(path, "utf8")).matchAll(/`(src\/[\w./-]+\.ts)` `(\w+)`/g)].flatMap(([, file, name]) => {
         seen++
         const there = new RegExp(`\\b${name}\\b`).test(readFileSync(join(root, file!), "utf8"))
         return there ? [] : [`${relative(root, path)}: ${file} has no ${name}`]
