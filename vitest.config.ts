@@ -14,6 +14,8 @@ export default defineConfig({
     maxWorkers: "100%",
     // What is logged says something only where a test fails.
     silent: "passed-only",
+    // The reporter reads ids in titles: a value in a title is shown whole.
+    taskTitleValueFormatTruncate: 200,
     reporters: ["default", "./tools/reporter.ts"],
     projects: [
       {

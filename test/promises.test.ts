@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { allTitles } from "../tools/titles.ts"
 import { promises } from "./promises.ts"
 
 const security = readFileSync(join(import.meta.dirname, "..", "SECURITY.md"), "utf8")
@@ -14,23 +13,13 @@ const sentences = ["What is promised", "Where tokens go", "State that instances 
     .map((entry) => entry.split(/\n(?:###|\n)/, 1)[0]!.replace(/\s+/g, " ").trim())
 })
 
-/** The id of a case or a threat. Everything else is a part of a title. */
-const id = /^[A-Z]+(?:-[A-Z]+)*-\d+[a-z]?$/
-
 describe("the promises of SECURITY.md", () => {
   it("are the sentences for which test/promises.ts names tests", () => {
     assert.isAbove(sentences.length, 40)
     assert.deepStrictEqual(Object.keys(promises), sentences)
   })
 
-  it.each(Object.entries(promises))("have the tests that are named for: %s", (_, proofs) => {
-    assert.isNotEmpty(proofs)
-    for (const proof of proofs) {
-      const named = new RegExp(`\\b${proof}(?![0-9a-z])`)
-      const tests = allTitles.filter(({ file, title }) =>
-        file !== "test/promises.test.ts" && (id.test(proof) ? named.test(title) : title.includes(proof))
-      )
-      assert.isNotEmpty(tests, `no title contains ${proof}`)
-    }
+  it("have proofs, which the reporter looks up among the titles of tests that passed", () => {
+    assert.deepStrictEqual(Object.entries(promises).filter(([, proofs]) => proofs.length === 0), [])
   })
 })

@@ -1,139 +1,117 @@
-import ts from "@typescript/typescript6"
-import { existsSync, readdirSync, readFileSync } from "node:fs"
-import { join, relative } from "node:path"
-
-const root = join(import.meta.dirname, "..")
-
 /**
- * The titles of the tests in a source file, those of skipped and planned tests left out.
- *
- * A title is the first argument of a call of `it` or of what hangs on it (`it.effect`, `it.live`, `it.effect.prop`,
- * `it.effect.each(table)`): a string, written there. Where it takes a member of its table's rows (`$title`, `%s`), the
- * strings of the table count, too: with `$title` those of that member, with `%s` all that are not inside an object. The
- * table may stand in a neighbouring file, and be filtered or mapped; a row may be made by a function that takes its title
- * first.
+ * Checks the titles of a complete test run against the catalogues of cases, threats and promises. The reporter calls it, so
+ * a title counts only if its test ran and passed.
  */
-export const titlesOf = (path: string, text: string): ReadonlyArray<string> => {
-  const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true)
-  const titles: Array<string> = []
-  const constants = new Map<string, ts.Expression>()
 
-  const declare = (node: ts.Node): void => {
-    if (
-      ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.initializer !== undefined &&
-      !constants.has(node.name.text)
-    ) {
-      constants.set(node.name.text, node.initializer)
-    }
-    ts.forEachChild(node, declare)
-  }
-
-  const visit = (node: ts.Node): void => {
-    if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
-      const imported = join(path, "..", node.moduleSpecifier.text)
-      if (node.moduleSpecifier.text.startsWith(".") && imported.endsWith(".ts") && existsSync(imported)) {
-        declare(ts.createSourceFile(imported, readFileSync(imported, "utf8"), ts.ScriptTarget.Latest, true))
-      }
-    }
-    if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.initializer !== undefined) {
-      constants.set(node.name.text, node.initializer)
-    }
-    if (ts.isCallExpression(node)) {
-      if (/^describe\.(skip|todo|skipIf|runIf)\b/.test(node.expression.getText(source))) return
-      const callee = chainOf(node.expression)
-      const [title] = node.arguments
-      if (callee !== undefined && title !== undefined) titles.push(...titlesFrom(title, callee.table))
-    }
-    ts.forEachChild(node, visit)
-  }
-
-  /** `it.effect.each(table)` and its like; `undefined` for what starts no test. */
-  const chainOf = (expression: ts.Expression): { readonly table: ts.Expression | undefined } | undefined => {
-    let at = expression
-    let table: ts.Expression | undefined
-    if (ts.isCallExpression(at)) {
-      if (!ts.isPropertyAccessExpression(at.expression) || !["each", "for"].includes(at.expression.name.text)) return
-      table = at.arguments[0]
-      at = at.expression.expression
-    } else if (ts.isPropertyAccessExpression(at) && ["each", "for"].includes(at.name.text)) return
-    while (ts.isPropertyAccessExpression(at)) {
-      if (["skip", "todo", "fails", "skipIf", "runIf", "layer"].includes(at.name.text)) return
-      at = at.expression
-    }
-    return ts.isIdentifier(at) && ["it", "test"].includes(at.text) ? { table } : undefined
-  }
-
-  const titlesFrom = (title: ts.Expression, table: ts.Expression | undefined): ReadonlyArray<string> => {
-    const written = textOf(title)
-    if (written === undefined) return []
-    if (table === undefined) return [written]
-    const members = new Set([...written.matchAll(/\$([A-Za-z_]\w*)/g)].map(([, name]) => name!))
-    return [written, ...stringsOf(table, members, /%[sjo]/.test(written))]
-  }
-
-  const textOf = (node: ts.Node): string | undefined => {
-    if (ts.isStringLiteralLike(node)) return node.text
-    if (ts.isTemplateExpression(node)) {
-      return node.head.text + node.templateSpans.map(({ literal }) => `?${literal.text}`).join("")
-    }
-    if (ts.isBinaryExpression(node)) return `${textOf(node.left) ?? "?"}${textOf(node.right) ?? "?"}`
-    return undefined
-  }
-
-  const stringsOf = (
-    table: ts.Node,
-    members: ReadonlySet<string>,
-    bare: boolean,
-    seen: ReadonlySet<ts.Node> = new Set()
-  ): ReadonlyArray<string> => {
-    if (seen.has(table)) return []
-    const into = (node: ts.Node) => stringsOf(node, members, bare, new Set([...seen, table]))
-    if (ts.isArrayLiteralExpression(table)) return table.elements.flatMap(into)
-    if (ts.isIdentifier(table)) return constants.has(table.text) ? into(constants.get(table.text)!) : []
-    if (ts.isSpreadElement(table) || ts.isAsExpression(table) || ts.isSatisfiesExpression(table)) {
-      return into(table.expression)
-    }
-    if (ts.isObjectLiteralExpression(table)) {
-      return table.properties.flatMap((property) => {
-        if (ts.isSpreadAssignment(property)) return into(property.expression)
-        if (!ts.isPropertyAssignment(property) || !members.has(property.name.getText())) return []
-        const text = textOf(property.initializer)
-        return text === undefined ? [] : [text]
-      })
-    }
-    if (ts.isCallExpression(table)) return ofCall(table, members, into)
-    const text = bare ? textOf(table) : undefined
-    return text === undefined ? [] : [text]
-  }
-
-  const ofCall = (
-    call: ts.CallExpression,
-    members: ReadonlySet<string>,
-    into: (node: ts.Node) => ReadonlyArray<string>
-  ): ReadonlyArray<string> => {
-    const { expression: callee } = call
-    const [first] = call.arguments
-    if (ts.isPropertyAccessExpression(callee)) {
-      if (callee.name.text === "filter") return into(callee.expression)
-      return callee.name.text === "map" && first !== undefined && ts.isArrowFunction(first) ? into(first.body) : []
-    }
-    const text = members.has("title") && first !== undefined ? textOf(first) : undefined
-    return text === undefined ? [] : [text]
-  }
-
-  visit(source)
-  return titles
+/** A test of a run. */
+export interface Test {
+  /** Relative to the repository. */
+  readonly file: string
+  /** With the values of its row, without the titles of the suites around it. */
+  readonly title: string
+  /** Whether it ran, passed, and was expected to pass. */
+  readonly isPassed: boolean
 }
 
-/** Every test of the repository, as far as it can be read without running it. */
-export const allTitles: ReadonlyArray<{ readonly title: string; readonly file: string }> = ["test", "examples"].flatMap(
-  (folder) =>
-    readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-      .filter((entry) =>
-        entry.isFile() && entry.name.endsWith(".test.ts") && !entry.parentPath.includes("node_modules")
-      )
-      .map((entry) => join(entry.parentPath, entry.name))
-      .flatMap((path) =>
-        titlesOf(path, readFileSync(path, "utf8")).map((title) => ({ title, file: relative(root, path) }))
-      )
-)
+/** The ids and texts that titles must prove. */
+export interface Catalogues {
+  readonly cases: ReadonlyArray<
+    {
+      readonly id: string
+      readonly area: string
+      readonly level: string
+      readonly given: string
+      readonly expect: string
+    }
+  >
+  /** Ids of the cases from which the library differs on purpose. */
+  readonly differences: ReadonlyArray<string>
+  /** Ids of the threats. */
+  readonly threats: ReadonlyArray<string>
+  /** Ids of the threats that have a written reason instead of a test. */
+  readonly threatReasons: ReadonlyArray<string>
+  /** For each promise: ids, or parts of titles. */
+  readonly promises: Readonly<Record<string, ReadonlyArray<string>>>
+}
+
+/** The result of a check. */
+export interface Result {
+  /** One sentence for each catalogue. */
+  readonly summary: ReadonlyArray<string>
+  /** One sentence each. */
+  readonly faults: ReadonlyArray<string>
+}
+
+/** The areas in which each `must` needs a test or a difference. */
+const areas = ["HDR", "CHAL", "JWT", "ALG", "KEY", "DISC", "PRM", "SCOPE", "SESS", "MCP", "CFG", "INTR", "DPOP"]
+
+/** Returns the ids of cases in a title. */
+export const caseIds = (title: string): ReadonlyArray<string> => title.match(/(?<![\w-])[A-Z]{2,6}-\d{2,3}\b/g) ?? []
+
+/** Returns the ids of threats in a title. */
+export const threatIds = (title: string): ReadonlyArray<string> => title.match(/\bT-[A-Z]+-\d+[a-z]?\b/g) ?? []
+
+const isId = (proof: string): boolean => /^[A-Z]+(?:-[A-Z]+)*-\d+[a-z]?$/.test(proof)
+
+/** Returns a predicate of titles: those with the id, or those that contain the text. */
+const proves = (proof: string): (title: string) => boolean => {
+  if (!isId(proof)) return (title) => title.includes(proof)
+  const id = new RegExp(`\\b${proof}(?![0-9a-z])`)
+  return (title) => id.test(title)
+}
+
+/** Checks the tests of a complete run. */
+export const check = (tests: ReadonlyArray<Test>, catalogues: Catalogues): Result => {
+  const passed = tests.filter(({ isPassed }) => isPassed)
+  const faults: Array<string> = []
+
+  const tested = new Set(passed.flatMap(({ title }) => caseIds(title)))
+  const known = new Set(catalogues.cases.map(({ id }) => id))
+  const prefixes = new Set(catalogues.cases.map(({ id }) => id.split("-")[0]!))
+  const required = catalogues.cases.filter(({ area, level }) => level === "must" && areas.includes(area))
+  for (const { expect, given, id } of required) {
+    if (tested.has(id) || catalogues.differences.includes(id)) continue
+    faults.push(`case ${id} has no test that passed and is not listed as a difference: ${given}: ${expect}`)
+  }
+  for (const id of catalogues.differences) {
+    if (tested.has(id)) faults.push(`case ${id} has a test, so it is no longer a difference`)
+  }
+  for (const { file, title } of tests) {
+    for (const id of caseIds(title)) {
+      if (prefixes.has(id.split("-")[0]!) && !known.has(id)) faults.push(`case ${id} does not exist: ${file}: ${title}`)
+    }
+    for (const id of threatIds(title)) {
+      if (!catalogues.threats.includes(id)) faults.push(`threat ${id} does not exist: ${file}: ${title}`)
+    }
+  }
+
+  const proven = new Set(passed.flatMap(({ title }) => threatIds(title)))
+  for (const id of catalogues.threats) {
+    const isExplained = catalogues.threatReasons.includes(id)
+    if (!proven.has(id) && !isExplained) faults.push(`threat ${id} has no test that passed, and no written reason`)
+    if (proven.has(id) && isExplained) {
+      faults.push(`threat ${id} has a test, so its reason in threatReasons.ts is outdated`)
+    }
+  }
+
+  for (const [promise, proofs] of Object.entries(catalogues.promises)) {
+    for (const proof of proofs) {
+      const isProof = proves(proof)
+      if (!passed.some(({ title }) => isProof(title))) {
+        faults.push(`promise "${promise}": no test that passed has "${proof}" in its title`)
+      }
+    }
+  }
+
+  const byTest = required.filter(({ id }) => tested.has(id)).length
+  const others = [...tested].filter((id) => known.has(id)).length - byTest
+  return {
+    summary: [
+      `cases: ${required.length} are required, ${byTest} have a test, ` +
+      `${required.length - byTest} are differences or open; ${others} other cases have a test`,
+      `threats: ${catalogues.threats.length}, of which ${catalogues.threats.filter((id) => proven.has(id)).length} have a test`,
+      `promises: ${Object.keys(catalogues.promises).length}`
+    ],
+    faults: [...new Set(faults)]
+  }
+}
