@@ -99,7 +99,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
     "T-AUD-05b",
     "T-MCP-09"
   ],
-  "While the authorization server cannot be reached, the last good keys serve for at most 24 hours.": ["T-KEYS-11"],
+  "While the authorization server cannot be reached, the cached keys serve for at most 24 hours.": ["T-KEYS-11"],
   "After that the server answers 503 without a challenge.": ["T-KEYS-11"],
   "A key set without a usable key does not replace good keys.": ["T-AUD-15"],
   "Concurrent fetches of one document are coalesced, except in Workers, where requests cannot wait for each other.": [

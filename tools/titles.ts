@@ -109,7 +109,9 @@ export const check = (tests: ReadonlyArray<Test>, catalogues: Catalogues): Resul
     summary: [
       `cases: ${required.length} are required, ${byTest} have a test, ` +
       `${required.length - byTest} are differences or open; ${others} other cases have a test`,
-      `threats: ${catalogues.threats.length}, of which ${catalogues.threats.filter((id) => proven.has(id)).length} have a test`,
+      `threats: ${catalogues.threats.length}, of which ${
+        catalogues.threats.filter((id) => proven.has(id)).length
+      } have a test`,
       `promises: ${Object.keys(catalogues.promises).length}`
     ],
     faults: [...new Set(faults)]

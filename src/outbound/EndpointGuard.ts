@@ -63,7 +63,7 @@ const probeTime = Duration.toMillis(Duration.seconds(10))
  * Verified and unverified tokens have separate circuits, and verified ones a share of the permits that no other token
  * gets. So invented tokens, even such as the endpoint fails at, do not stop callers who are known. `Retry-After` stops both,
  * and so do rejected credentials of this server, unless it was an unverified token that met them: a firewall, or an endpoint
- * that answers 401 about unknown tokens, would let a stranger stop everyone.
+ * that answers 401 about unknown tokens, would let an unknown client stop everyone.
  *
  * While requests about verified tokens succeed, the endpoint works, and a failure about an unverified token is that token's:
  * it draws from `inactiveLimit` instead of opening the circuit for new callers.

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Names from "../../tools/prose/Names.ts"
 import * as Prose from "../../tools/prose/Prose.ts"
 
 const foundIn = (text: string) =>
@@ -31,5 +32,53 @@ describe("the prose check", () => {
   it("reads Markdown without code and headings, and counts lines from 1", () => {
     const text = "# What is promised\n\n```sh\nnobody\n```\n\n- Nobody gets in.\n"
     assert.deepStrictEqual(Prose.check(Prose.ofMarkdown(text)).map(({ line }) => line), [7])
+  })
+})
+
+describe("the check of titles in sources", () => {
+  it.each([
+    "it(\"[ID-1] and tokens are rejected\", run)",
+    "it.effect(\"ID-1: of a token\", run)",
+    "it.effect.each(rows)(\"fails\", run)",
+    "it(\"is what the caller has\", run)\nit(\"what the caller has is sent\", run)"
+  ])("finds a title that is not a sentence in %s", (text) => {
+    assert.lengthOf(foundIn(text), 1)
+  })
+
+  it.each([
+    "it(\"ID-1 rejects a token without exp\", run)",
+    "it.each(rows)(\"$title\", run)",
+    "items.find(\"and what is found\")"
+  ])("accepts sentences, rows and other strings in %s", (text) => {
+    assert.deepStrictEqual(foundIn(text), [])
+  })
+})
+
+describe("the check of names", () => {
+  const namesIn = (text: string, path = "src/file.ts") =>
+    Names.check(path, text).map(({ found, line }) => [line, found])
+
+  it.each([
+    ["const isRecalled = 1", "isRecalled"],
+    ["interface Judgement {}", "Judgement"],
+    ["const f = (asked: string) => asked", "asked"],
+    ["class A { told() {} }", "told"],
+    ["import { a as nobody } from \"a\"\nexport { b as Books }", "Books"],
+    ["type A = { readonly demands: 1 }", "demands"]
+  ])("finds an old name where it is declared in %s", (text, found) => {
+    assert.deepStrictEqual(namesIn(text).map(([, name]) => name), [found])
+  })
+
+  it.each([
+    "use(asked.told)",
+    "const { asked } = options",
+    "const judicious = task(masked)",
+    "const fence = \"```\" // prose: of a block of code"
+  ])("passes over uses, parts of words and exceptions in %s", (text) => {
+    assert.deepStrictEqual(namesIn(text), [])
+  })
+
+  it("reads the names of files", () => {
+    assert.deepStrictEqual(namesIn("", "src/internal/judgeClaims.ts"), [[0, "judgeClaims"]])
   })
 })

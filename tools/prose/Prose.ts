@@ -10,6 +10,8 @@ export interface Line {
   /** From 1. */
   readonly line: number
   readonly text: string
+  /** Whether it is the title of a test. */
+  readonly isTitle?: boolean
 }
 
 /** A finding. */
@@ -40,8 +42,37 @@ const rules: ReadonlyArray<Rule> = [
   { pattern: /\b(?:lately|anew|thereof|besides)\b/i, advice: "say `recently`, `again`, `of it` or `also`" },
   { pattern: /(?<!\bthere )\bis no (?!more\b|longer\b|such\b)[a-z]/i, advice: "say `is not a …`" },
   { pattern: /\bof (?:its|their|your|one's) own\b/i, advice: "say `its …`, `a separate …` or `custom`" },
-  { pattern: /\bspared?\b/i, advice: "say `load is bounded`" }
+  { pattern: /\bspared?\b/i, advice: "say `load is bounded`" },
+  { pattern: /\bjudg(?:e[sd]?|ing|e?ments?)\b/i, advice: "say `verify` (a token), `check` (a rule), `authorize`" },
+  { pattern: /\b(?:un)?recall(?:s|ed|ing)?\b/i, advice: "say `look up in the cache`" },
+  {
+    pattern: /\b(?:remember(?:s|ed|ing)?|forgets?|forgot|forgotten|forgetting)\b(?! consent)/i,
+    advice: "say `cache`, `keep` or `evict`"
+  },
+  {
+    pattern: /\b(?:tickets?|curtains?|veil(?:s|ed)?|passages?)\b/i,
+    advice: "say `timing`, `visibility filter`, `hidden`"
+  },
+  { pattern: /\blast good\b/i, advice: "say `stale` or `max stale`" },
+  { pattern: /\bfor all (?:who|that) wait\b/i, advice: "say that requests are coalesced" },
+  { pattern: /(?<!\bon )\bdemand(?:s|ed|ing)?\b/i, advice: "say `require` or `required scopes`" },
+  { pattern: /(?<!connections? (?:is |are |was )?)\brefus(?:es?|ed|ing)\b/i, advice: "say `reject`" },
+  { pattern: /\bstrangers?\b/i, advice: "say `untrusted`, `unknown`, or name the party" },
+  { pattern: /\bcould not be told\b/i, advice: "say `inconclusive`" }
 ]
+
+/** A title is read alone, in a log and under `-t`, so it is a whole sentence. */
+const titleRules: ReadonlyArray<Rule> = [
+  {
+    pattern: /^(?:and|but|or|nor|of|that|what|who|whose|which|also|so|not)\b/i,
+    advice: "write a whole sentence: `rejects a token without exp`"
+  },
+  // `accepts %j` is a sentence by its row.
+  { pattern: /^(?!.*[$%])\S+(?:\s+\S+)?$/, advice: "write a whole sentence of three words or more" }
+]
+
+/** Title of a test without the ids of cases and threats. */
+const withoutIds = (title: string): string => title.replace(/^(?:\[[^\]]*\]|(?:[A-Z]+-)+\d+[a-z]?|[,:]|\s)+/, "").trim()
 
 const exception = /\bprose: \S/
 
@@ -54,29 +85,39 @@ const proseOf = (text: string): string =>
 
 /** Checks lines of prose. */
 export const check = (lines: ReadonlyArray<Line>): ReadonlyArray<Finding> =>
-  lines.flatMap(({ line, text }) => {
+  lines.flatMap(({ isTitle, line, text }) => {
     if (exception.test(text)) return []
-    const prose = proseOf(text)
-    return rules.flatMap(({ advice, pattern }) => {
+    const find = (prose: string) => ({ advice, pattern }: Rule): ReadonlyArray<Finding> => {
       const found = pattern.exec(prose)?.[0].trim()
       return found === undefined ? [] : [{ line, found, advice }]
-    })
+    }
+    const prose = proseOf(text)
+    return [...rules.flatMap(find(prose)), ...(isTitle === true ? titleRules.flatMap(find(withoutIds(prose))) : [])]
   })
 
 /** The prose of a Markdown document: everything but blocks of code and front matter. */
 export const ofMarkdown = (text: string): ReadonlyArray<Line> => {
-  let fence: string | undefined
+  let block: string | undefined
   return text.split("\n").flatMap((line, index) => {
     const mark = /^\s*(`{3,}|~{3,})/.exec(line)?.[1]
     if (mark !== undefined) {
-      fence = fence === undefined ? mark : line.trim().startsWith(fence) ? undefined : fence
+      block = block === undefined ? mark : line.trim().startsWith(block) ? undefined : block
       return []
     }
     // A heading is a phrase.
-    return fence === undefined && !line.startsWith("#")
+    return block === undefined && !line.startsWith("#")
       ? [{ line: index + 1, text: line.replace(/^[\s>*|-]+/, "") }]
       : []
   })
+}
+
+/** Whether the string is the title of a test: the first argument of `it`, `it.effect`, `it.each(table)` and their like. */
+const isTitle = (node: ts.Node): boolean => {
+  const { parent } = node
+  if (!ts.isCallExpression(parent) || parent.arguments[0] !== node) return false
+  let callee: ts.Expression = parent.expression
+  while (ts.isPropertyAccessExpression(callee) || ts.isCallExpression(callee)) callee = callee.expression
+  return ts.isIdentifier(callee) && (callee.text === "it" || callee.text === "test")
 }
 
 /** Shorter strings are names and codes. */
@@ -108,8 +149,12 @@ export const ofTypeScript = (path: string, text: string): ReadonlyArray<Line> =>
     addComments(ts.getTrailingCommentRanges(text, node.getEnd()))
     const isText = ts.isStringLiteral(node) || ts.isNoSubstitutionTemplateLiteral(node) || ts.isTemplateHead(node) ||
       ts.isTemplateMiddle(node) || ts.isTemplateTail(node)
-    if (isText && node.text.trim().split(/\s+/).length >= fewestWords) {
-      lines.push({ line: source.getLineAndCharacterOfPosition(node.getStart()).line + 1, text: node.text })
+    if (isText) {
+      const line = source.getLineAndCharacterOfPosition(node.getStart()).line + 1
+      // Rows bring the title where it is one placeholder.
+      if (ts.isStringLiteral(node) && isTitle(node) && !/^[%$]\S+$/.test(node.text)) {
+        lines.push({ line, text: node.text, isTitle: true })
+      } else if (node.text.trim().split(/\s+/).length >= fewestWords) lines.push({ line, text: node.text })
     }
     ts.forEachChild(node, visit)
   }

@@ -131,7 +131,7 @@ export type Store = Pick<BackingPersistenceStore, "getMany" | "set">
 export const make = (store: Store, longestToken: Duration.Input = Duration.days(30)): Revocations["Service"] => {
   const keepFor = OptionValue.toDuration(longestToken)
   if (keepFor === undefined || !Duration.isPositive(keepFor)) {
-    // Revocations would be forgotten at once.
+    // Revocations would end at once.
     throw new AuthConfigError({
       reason: "insecure",
       option: "Revocations.longestToken",

@@ -247,7 +247,7 @@ export const allowPrivateAddresses: unique symbol = Symbol.for("effect-mcp-auth/
  * Two tenants that share an issuer accept each other's tokens if a header distinguishes them. In the path their tokens
  * are addressed to different URLs, and a claim is part of the token.
  *
- * The name is a stranger's word. The guard resolves host names before the client does, so a name whose address changes in
+ * The client chooses the name. The guard resolves host names before the client does, so a name whose address changes in
  * between (DNS rebinding) passes. If your function makes URLs of names, or takes them from customers, use a client that
  * connects to checked addresses only: see `AddressGuard.lookup`.
  *

@@ -35,7 +35,7 @@ export interface TenantRegistry<A, E> {
   readonly peek: (name: string) => A | undefined
   /** Whether this tenant verified a token. */
   readonly isVerified: (name: string) => boolean
-  /** Records that this tenant verified a token. From then on names that strangers invent cannot evict it. */
+  /** Records that this tenant verified a token. From then on, invented names cannot evict it. */
   readonly recordVerified: (name: string, value: A) => void
   /** Everything that a request can use. */
   readonly values: () => ReadonlyArray<A>
@@ -95,7 +95,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
         Effect.tapCause((cause) => Effect.map(monotonic.millis, (now) => storeFailure(name, cause, now)))
       )
 
-    // For all who wait, and on behalf of none of them: a client that goes away does not end it.
+    // The requests that wait share it: a client that goes away does not end it.
     const start = (name: string): Effect.Effect<A | undefined, E> =>
       Effect.suspend(() => {
         const deferred = Deferred.makeUnsafe<A | undefined, E>()
@@ -147,7 +147,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
     }
   })
 
-/** Look-ups of names that strangers may have invented: each second a tenth of them comes back. */
+/** Look-ups of names that clients may have invented: each second a tenth of them comes back. */
 const makeBudget = (size: number) => {
   let left = size
   let at = 0
