@@ -141,7 +141,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "`TokenExchange` sends the caller's token to the token endpoint.": [
     "is that of RFC 8693, at the token endpoint of the metadata"
   ],
-  "Instances share used DPoP proofs through `ReplayStore`.": ["T-AUD-09"],
+  "Instances share used DPoP proofs through the option `replay` of `Dpop`.": ["T-AUD-09"],
   "Instances share DPoP nonces if they have the same `dpop.nonceSecret`.": [
     "of instances with a common secret is the same; of others, and of other resources, it is none"
   ],

@@ -28,9 +28,9 @@ import type { AuthorizationServerMetadata } from "../protocol/AuthorizationServe
 import * as Credentials from "../protocol/Credentials.ts"
 import { maximumTarget, type Operation } from "../protocol/Operation.ts"
 import { sanitize } from "../protocol/RemoteText.ts"
-import * as Dpop from "../verification/dpop/Dpop.ts"
 import { Principal } from "../verification/Principal.ts"
 import type { Tenants } from "../verification/tenants/Tenants.ts"
+import * as Presentation from "../verification/tokens/Presentation.ts"
 import type { Target } from "../verification/tokens/TokenCache.ts"
 import type { TokenVerifier, VerificationError } from "../verification/TokenVerifier.ts"
 import * as AllowedHosts from "./AllowedHosts.ts"
@@ -50,7 +50,7 @@ import * as Sessions from "./Sessions.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Request extends Dpop.Request {
+export interface Request extends Presentation.Request {
   readonly authorization: ReadonlyArray<string>
   /** The sessions that the query names (HTTP+SSE transport of MCP 2024-11-05). Default: none. */
   readonly streams?: ReadonlyArray<string> | undefined
@@ -272,8 +272,8 @@ export interface Options {
   readonly expiryTolerance?: number | undefined
   readonly requestState: RequestState["Service"]
   readonly tokenGrammar?: Credentials.Grammar | undefined
-  /** How tokens are presented. Default: `Dpop.off`, which rejects those that are bound to a key. */
-  readonly dpop?: Dpop.Dpop | undefined
+  /** How tokens are presented. Default: `Presentation.bearerOnly`, which rejects those that are bound to a key. */
+  readonly dpop?: Presentation.Presentation | undefined
   readonly invalidate?: ((target: Target) => Effect.Effect<void>) | undefined
   readonly allowedOrigins: ReadonlyArray<string> | undefined
   /** Default: none, besides the loopback hosts of a loopback resource. */
@@ -348,7 +348,7 @@ const expired = new InvalidToken({ reason: "expired" })
  * @since 0.1.0
  */
 export const make = (options: Options): Gate => {
-  const { dpop = Dpop.off, resource, tenants, verifier } = options
+  const { dpop = Presentation.bearerOnly, resource, tenants, verifier } = options
   const rejections = Rejection.make(resource, options.challengeScopes)
   const report = Decision.reporter(options.decisions ?? {}, rejections.broken)
   const { expiryTolerance = 0, revocation } = options
@@ -504,7 +504,7 @@ export const make = (options: Options): Gate => {
     return attempt(() =>
       Effect.flatMapEager(
         identify(fiber, request, credentials, timing),
-        (principal) => Effect.mapEager(dpop.judge(request, credentials, principal, now, timing.since), () => principal)
+        (principal) => Effect.mapEager(dpop.check(request, credentials, principal, now, timing.since), () => principal)
       ), reject)
   }
 

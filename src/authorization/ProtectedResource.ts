@@ -10,7 +10,7 @@ import * as OptionValue from "../protocol/OptionValue.ts"
 import type { ProtectedResourceMetadata } from "../protocol/ProtectedResourceMetadata.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
-import type * as Dpop from "../verification/dpop/Dpop.ts"
+import type { Published } from "../verification/tokens/Presentation.ts"
 import * as ScopeHierarchy from "./ScopeHierarchy.ts"
 
 /**
@@ -53,7 +53,7 @@ export interface Options {
   readonly scopes: Scopes
   readonly scopeHierarchy?: ScopeHierarchy.ScopeHierarchy | undefined
   /** Whether clients may, or must, bind their tokens to a key, and what they may prove it with. Default: they cannot. */
-  readonly dpop?: Pick<Dpop.Settings, "mode" | "algorithms"> | undefined
+  readonly dpop?: Published | undefined
   readonly resourceName?: string | undefined
   readonly resourceDocumentation?: string | undefined
 }
@@ -75,7 +75,7 @@ export interface ProtectedResource {
   readonly metadataUrl: string
   /** The path of the metadata on this server. */
   readonly metadataPath: string
-  readonly dpop: Pick<Dpop.Settings, "mode" | "algorithms">
+  readonly dpop: Published
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
   readonly requestedScopes: RequestedScopes
 }

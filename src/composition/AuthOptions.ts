@@ -28,7 +28,6 @@ import * as WellKnown from "../protocol/WellKnown.ts"
 import * as Audience from "../verification/claims/Audience.ts"
 import type { Rules } from "../verification/claims/Rules.ts"
 import type * as TokenType from "../verification/claims/TokenType.ts"
-import * as Dpop from "../verification/dpop/Dpop.ts"
 import * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
 import * as Profile from "../verification/issuers/Profile.ts"
 import * as JwkSet from "../verification/keys/JwkSet.ts"
@@ -36,6 +35,7 @@ import type * as Principal from "../verification/Principal.ts"
 import type * as Revocations from "../verification/revocation/Revocations.ts"
 import * as Tenants from "../verification/tenants/Tenants.ts"
 import * as IssuerVerifier from "../verification/tokens/IssuerVerifier.ts"
+import * as Presentation from "../verification/tokens/Presentation.ts"
 import * as TokenCache from "../verification/tokens/TokenCache.ts"
 import type * as TokenVerifier from "../verification/TokenVerifier.ts"
 
@@ -112,11 +112,10 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
    */
   readonly tokenGrammar?: Credentials.Grammar | undefined
   /**
-   * Tokens that are bound to a key of the client (RFC 9449): `"off"` (the default) rejects them, `"optional"` admits them
-   * with a proof of the key beside Bearer tokens, `"required"` admits nothing else. An object has the settings of proofs,
-   * nonces and what is remembered of them.
+   * Tokens that are bound to a key of the client (RFC 9449): `Dpop.optional({ … })` accepts them, with a proof of the key,
+   * beside Bearer tokens; `Dpop.required({ … })` accepts nothing else. Default: they are rejected.
    */
-  readonly dpop?: Dpop.Options | undefined
+  readonly dpop?: Presentation.Mechanism | undefined
   /** How long, and how many, verdicts on tokens are remembered. */
   readonly tokenCache?: TokenCache.Options | undefined
   /**
@@ -255,7 +254,7 @@ export const makeGate = <S extends Scopes, C, A>(
     const servers = yield* Effect.fromResult(checkServers(options))
     const issuers = servers.map((_) => _.issuer) as [string, ...Array<string>]
     const serverOf = AuthorizationServer.ofIssuer(servers)
-    const dpop = yield* Effect.fromResult(Dpop.settings(options.dpop))
+    const dpop = yield* Effect.fromResult(checkDpop(options.dpop))
     const resource = yield* Effect.fromResult(
       ProtectedResource.make(
         { ...options, dpop } as unknown as ProtectedResource.Options,
@@ -328,7 +327,7 @@ export const makeGate = <S extends Scopes, C, A>(
       revocationInterval: yield* Effect.fromResult(checkInterval(options.revocationInterval)),
       expiryTolerance: rules.clockTolerance,
       tokenGrammar: yield* Effect.fromResult(checkGrammar(options.tokenGrammar)),
-      dpop: yield* Dpop.make(dpop, resource),
+      dpop: options.dpop === undefined ? Presentation.bearerOnly : yield* options.dpop.make(resource),
       invalidate: (target) =>
         Effect.forEach([configured, ...own.caches], (_) => _.invalidate(target), { discard: true }),
       allowedOrigins: yield* Effect.fromResult(checkOrigins(options.allowedOrigins ?? [])),
@@ -573,6 +572,23 @@ const checkServers = (
     }
     return servers
   })
+
+const checkDpop = (dpop: unknown): Result.Result<Presentation.Published, AuthConfigError> =>
+  dpop === undefined
+    ? Result.succeed({ mode: "off", algorithms: [] })
+    : Presentation.isMechanism(dpop)
+    ? dpop.published
+    : Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option: "dpop",
+        fix:
+          `${
+            OptionValue.isNot(dpop, "a value of Dpop (effect-mcp-auth/dpop)")
+          }. Write Dpop.required() or Dpop.optional(), or ` +
+          "leave it out to reject tokens that are bound to a key"
+      })
+    )
 
 const checkTolerance = (input: Duration.Input | undefined): Result.Result<number | undefined, AuthConfigError> => {
   if (input === undefined) return Result.succeed(undefined)

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Client, DpopSession, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { Effect } from "effect"
-import type { Dpop } from "effect-mcp-auth/dpop"
+import { Dpop } from "effect-mcp-auth/dpop"
 import { Introspection } from "effect-mcp-auth/introspection"
 import { decodeJwt } from "jose"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
@@ -41,19 +41,30 @@ const rejectedWith = (promise: Promise<unknown>) =>
 
 const modes: ReadonlyArray<{
   readonly title: string
-  readonly dpop: Dpop.Options
+  readonly dpop: Dpop.Dpop
+  readonly nonce?: true
   readonly accessTokenFormat: "jwt" | "opaque"
 }> = [
-  { title: "optional", dpop: "optional", accessTokenFormat: "jwt" },
-  { title: "optional, with a nonce", dpop: { mode: "optional", nonce: "required" }, accessTokenFormat: "jwt" },
-  { title: "required, with a nonce", dpop: { mode: "required", nonce: "required" }, accessTokenFormat: "jwt" },
-  { title: "required, opaque tokens", dpop: "required", accessTokenFormat: "opaque" }
+  { title: "optional", dpop: Dpop.optional(), accessTokenFormat: "jwt" },
+  {
+    title: "optional, with a nonce",
+    dpop: Dpop.optional({ nonce: "required" }),
+    nonce: true,
+    accessTokenFormat: "jwt"
+  },
+  {
+    title: "required, with a nonce",
+    dpop: Dpop.required({ nonce: "required" }),
+    nonce: true,
+    accessTokenFormat: "jwt"
+  },
+  { title: "required, opaque tokens", dpop: Dpop.required(), accessTokenFormat: "opaque" }
 ]
 
 describe("DPoP, with oidc-provider and the official client", () => {
   it.live.each(modes)(
     "$title: signs in, calls tools, and steps up",
-    ({ accessTokenFormat, dpop }) =>
+    ({ accessTokenFormat, dpop, nonce }) =>
       Effect.gen(function*() {
         const place = yield* TodoManager.reserve
         const { issuer, service } = yield* AuthorizationServer.make({ scopes, accessTokenFormat })
@@ -85,8 +96,7 @@ describe("DPoP, with oidc-provider and the official client", () => {
             assert.isString(headers.get("dpop"))
           }
           // One nonce serves until it ends.
-          const needsNonce = typeof dpop === "object"
-          assert.strictEqual(answers.filter(({ status }) => status === 401).length, needsNonce ? 1 : 0)
+          assert.strictEqual(answers.filter(({ status }) => status === 401).length, nonce ? 1 : 0)
 
           const remove = () => client.callTool({ name: "delete_todo", arguments: { id } })
           assert.strictEqual(await rejectedWith(remove()), "UnauthorizedError")

@@ -74,7 +74,7 @@ interface Served {
 
 const effectOn = (kind: "web" | "node", route: Route) =>
 async (
-  options: hosts.Options,
+  options: hosts.Written,
   client: HttpClient.HttpClient,
   closed: () => void
 ): Promise<Served> => {
@@ -91,7 +91,7 @@ async (
   return { ...hosts.overFetch((request) => Effect.runPromise(handle(request))), stop }
 }
 
-const services = (options: hosts.Options, client: HttpClient.HttpClient) =>
+const services = (options: hosts.Written, client: HttpClient.HttpClient) =>
   AuthLayer.layerServices(options).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
 
 const stopped = (server: Server, dispose: () => Promise<void>) => async () => {
@@ -104,7 +104,7 @@ const protectedStream = (closed: () => void) => () =>
   new Response(endless(closed), { headers: { "content-type": contentType } })
 
 type Start = (
-  options: hosts.Options,
+  options: hosts.Written,
   client: HttpClient.HttpClient,
   closed: () => void
 ) => Promise<Served>
@@ -163,7 +163,7 @@ const inProcess = (start: Start): Launch => (given, client) =>
     const functions = Functions.make(name)
     let closed = 0
     return {
-      ...await start({ ...options, ...functions.options } as hosts.Options, client, () => closed++),
+      ...await start({ ...Functions.written(options), ...functions.options } as hosts.Written, client, () => closed++),
       tell: functions.tell,
       closed: async () => {
         const count = closed
@@ -290,7 +290,7 @@ describe("A route that answers with an event stream", () => {
       const { client, issuer } = yield* TestIssuer.make({ resource })
       const handle = yield* Host.webHandler(
         routes(route, () => {}).pipe(
-          Layer.provide(AuthLayer.layer(hosts.optionsOf(issuer.issuer, {}))),
+          Layer.provide(AuthLayer.layer(Functions.written(hosts.optionsOf(issuer.issuer, {})))),
           Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
         )
       )
@@ -368,7 +368,9 @@ describe("A WebSocket behind the gate", () => {
       )
       const port = yield* Host.listen(
         route.pipe(
-          Layer.provide(AuthLayer.layer({ ...hosts.optionsOf(issuer.issuer, {}), revocation: revocations })),
+          Layer.provide(
+            AuthLayer.layer({ ...Functions.written(hosts.optionsOf(issuer.issuer, {})), revocation: revocations })
+          ),
           Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
         )
       )

@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Result } from "effect"
+import { Effect, Result } from "effect"
 import { AuthError } from "effect-mcp-auth"
-import { ReplayStore } from "effect-mcp-auth/dpop"
+import { Dpop } from "effect-mcp-auth/dpop"
 import { Challenge } from "effect-mcp-auth/protocol"
 import { DpopClient } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
+import { memoryOf } from "../../src/verification/dpop/ReplayStore.ts"
 import * as Running from "./Running.ts"
 
 const { now, resultOf } = Running
@@ -13,11 +14,8 @@ type Claims = Readonly<Record<string, unknown>>
 
 /** A running server that takes proofs, a client with a key, and its token. */
 const start = Effect.fnUntraced(
-  function*(dpop: NonNullable<Running.Options["auth"]>["dpop"], provide?: Layer.Layer<never>) {
-    const server = yield* Running.start({
-      auth: { dpop, allowedHosts: ["evil.test"] },
-      ...(provide === undefined ? {} : { provide })
-    })
+  function*(dpop: Dpop.Dpop) {
+    const server = yield* Running.start({ auth: { dpop, allowedHosts: ["evil.test"] } })
     const client = yield* DpopClient.make()
     const token = yield* server.issuer.mint({ scopes: ["todos:read"], boundTo: client.thumbprint, expiresIn: "1 hour" })
     const proof = (claims: Claims = {}, header: Claims = {}) =>
@@ -42,7 +40,7 @@ const rejected = (server: Running.Running, answer: Running.Answer, reason: strin
 describe("proofs of possession", () => {
   it.effect("T-DPOP-01 a proof comes in once, and so does a jti of a key", () =>
     Effect.gen(function*() {
-      const { call, client, proof, prove, server } = yield* start("optional")
+      const { call, client, proof, prove, server } = yield* start(Dpop.optional())
       const one = yield* proof()
       resultOf(yield* call(one))
       rejected(server, yield* call(one), "proof-replayed")
@@ -60,8 +58,8 @@ describe("proofs of possession", () => {
     Effect.gen(function*() {
       yield* TestClock.setTime(now * 1000)
       const capacity = 20_000
-      const store = ReplayStore.memory(capacity)
-      const useOf = (i: number, at = now): ReplayStore.Use => ({
+      const store = memoryOf(capacity)
+      const useOf = (i: number, at = now): Dpop.Use => ({
         thumbprint: `key-${i % 8}`,
         jti: `${i}`,
         owner: `owner-${i % 8}`,
@@ -88,7 +86,7 @@ describe("proofs of possession", () => {
 
   it.effect("T-DPOP-01 one caller fills a quarter of the memory and gets 503 from then on; other callers are admitted", () =>
     Effect.gen(function*() {
-      const { call, proof, prove, server } = yield* start({ mode: "optional", replayCapacity: 100 })
+      const { call, proof, prove, server } = yield* start(Dpop.optional({ replay: Dpop.memory(100) }))
       const first = yield* proof()
       resultOf(yield* call(first))
       for (let i = 1; i < 25; i++) resultOf(yield* prove())
@@ -112,18 +110,18 @@ describe("proofs of possession", () => {
 
   it.effect("T-DPOP-01 DPOP-30 a store that cannot be asked admits nothing", () =>
     Effect.gen(function*() {
-      const down = Layer.succeed(ReplayStore.ReplayStore, {
+      const down: Dpop.Store = {
         firstUse: () =>
           Effect.fail(new AuthError.ReplayStoreUnavailable({ reason: "replay-store-down", retryAfter: 1 }))
-      })
-      const { prove, server } = yield* start("optional", down)
+      }
+      const { prove, server } = yield* start(Dpop.optional({ replay: down }))
       Running.assertUnavailable(yield* prove())
       assert.strictEqual(server.decisions.at(-1)?.reason, "replay-store-down")
     }))
 
   it.effect("T-DPOP-02 a proof for another request is rejected, all but other spellings of the same URL", () =>
     Effect.gen(function*() {
-      const { prove, server } = yield* start("optional")
+      const { prove, server } = yield* start(Dpop.optional())
       const { origin, port } = server
       for (const htm of ["GET", "post", "Post", "PUT", "", " POST", "POST\n", null, ["POST"]]) {
         rejected(server, yield* prove({ htm }), "proof-method")
@@ -172,7 +170,7 @@ describe("proofs of possession", () => {
 
   it.effect("T-DPOP-02 DPOP-37 DPOP-38 what headers say of the place does not matter; a Host with more than a host is 403", () =>
     Effect.gen(function*() {
-      const { call, proof, server, token } = yield* start("optional")
+      const { call, proof, server, token } = yield* start(Dpop.optional())
       const evil = {
         host: "evil.test",
         "x-forwarded-host": "evil.test",
@@ -210,7 +208,7 @@ describe("proofs of possession", () => {
 
   it.effect("T-DPOP-04 a proof for another token, or of another key, is rejected", () =>
     Effect.gen(function*() {
-      const { call, client, proof, prove, server, token } = yield* start("optional")
+      const { call, client, proof, prove, server, token } = yield* start(Dpop.optional())
       const other = yield* server.issuer.mint({ scopes: ["todos:read"], boundTo: client.thumbprint, subject: "bob" })
       const its = yield* client.proof({ method: "POST", url: server.resource, token: other })
       rejected(server, yield* call(its), "proof-token")
@@ -254,11 +252,9 @@ describe("proofs of possession", () => {
 
   it.effect("T-DPOP-06 a proof out of its window is rejected, and the window is never beyond five minutes", () =>
     Effect.gen(function*() {
-      const { call, client, prove, server, token } = yield* start({
-        mode: "optional",
-        window: "4 minutes",
-        clockTolerance: "1 minute"
-      })
+      const { call, client, prove, server, token } = yield* start(
+        Dpop.optional({ window: "4 minutes", clockTolerance: "1 minute" })
+      )
       const times = [now - 301, now + 301, now + 61, 0, -1, "x", `${now}`, undefined, null, true, [now], now * 1000]
       for (const iat of times) rejected(server, yield* prove({ iat }), "proof-time")
       for (const nbf of [now + 61, now + 301, "x"]) rejected(server, yield* prove({ nbf }), "proof-time")
@@ -273,8 +269,8 @@ describe("proofs of possession", () => {
 
   it.effect("T-DPOP-07 without a nonce of this server's, of late, the answer is use_dpop_nonce and a fresh one", () =>
     Effect.gen(function*() {
-      const { prove, server } = yield* start({ mode: "optional", nonce: "required", nonceLifetime: "1 minute" })
-      const elsewhere = yield* start({ mode: "optional", nonce: "required" })
+      const { prove, server } = yield* start(Dpop.optional({ nonce: "required", nonceLifetime: "1 minute" }))
+      const elsewhere = yield* start(Dpop.optional({ nonce: "required" }))
       const asked = yield* prove()
       rejected(server, asked, "proof-nonce", "use_dpop_nonce")
       const nonce = String(asked.headers["dpop-nonce"])
@@ -317,7 +313,7 @@ describe("proofs of possession", () => {
 
   it.effect("T-DPOP-09 many proofs, or an endless one, are rejected", () =>
     Effect.gen(function*() {
-      const { call, proof, server, token } = yield* start("optional")
+      const { call, proof, server, token } = yield* start(Dpop.optional())
       const [one, two] = [yield* proof(), yield* proof()]
       for (const dpop of [[one, two], [one, one], [one, ""], Array.from({ length: 50 }, () => one.slice(0, 100))]) {
         rejected(server, yield* call(dpop), "several-proofs")

@@ -429,7 +429,7 @@ const mockGate = (
     resource,
     tenants: anyTenant(resource),
     // A mock has no keys either: its caller may have a token that is bound to one.
-    dpop: { schemes: ["Bearer"], judge: () => Effect.void },
+    dpop: { schemes: ["Bearer"], check: () => Effect.void },
     verifier: { verify: () => Effect.succeed(principal) },
     requestState: Effect.runSync(RequestState.make(undefined, resource.resource)),
     allowedOrigins: [],

@@ -4,10 +4,10 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Redis } from "effect/persistence/Redis"
-import { ReplayStoreUnavailable } from "../../protocol/AuthError.ts"
+import { AuthConfigError, ReplayStoreUnavailable } from "../../protocol/AuthError.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 
 /**
@@ -48,22 +48,6 @@ export interface Store {
   readonly firstUse: (use: Use) => Effect.Effect<boolean, ReplayStoreUnavailable>
 }
 
-/**
- * Where used proofs are remembered. By default (`"memory"`) each layer has a bounded memory of its own.
- *
- * **When to use**
- *
- * Behind a balancer: a proof that one instance saw is new to the others. Provide `inRedis`, or a store of your own, to
- * `AuthLayer`.
- *
- * @category references
- * @since 0.1.0
- */
-export const ReplayStore: Context.Reference<Store | "memory"> = Context.Reference<Store | "memory">(
-  "effect-mcp-auth/ReplayStore",
-  { defaultValue: () => "memory" as const }
-)
-
 const full = Effect.fail(new ReplayStoreUnavailable({ reason: "replay-store-full", retryAfter: 10 }))
 const evicted = Effect.fail(new ReplayStoreUnavailable({ reason: "replay-store-clock", retryAfter: 30 }))
 const down = Effect.fail(new ReplayStoreUnavailable({ reason: "replay-store-down", retryAfter: 1 }))
@@ -71,35 +55,8 @@ const down = Effect.fail(new ReplayStoreUnavailable({ reason: "replay-store-down
 /** Entries that end within the same time are evicted together, in milliseconds. */
 const generation = 5_000
 
-/**
- * A bounded memory.
- *
- * **When to use**
- *
- * One instance serves all requests, and the default is too small or has to be looked into.
- *
- * **Details**
- *
- * It holds at most `capacity` uses, and at most a quarter of them for one caller, whatever the number of its keys. Beyond
- * that the server answers 503: a proof whose use was evicted early could be used again.
- *
- * Uses are kept by monotonic time and by the wall clock, whichever ends later. If the wall clock steps back so far that a
- * proof whose use was evicted looks fresh again, the server answers 503 for proofs of that age.
- *
- * **Example** (The second use of a proof)
- *
- * ```ts
- * import { ReplayStore } from "effect-mcp-auth/dpop"
- * import { Layer } from "effect"
- *
- * // More than `replayCapacity` says, for one layer alone.
- * const Roomy = Layer.succeed(ReplayStore.ReplayStore, ReplayStore.memory(1_000_000))
- * ```
- *
- * @category constructors
- * @since 0.1.0
- */
-export const memory = (capacity: number): Store & { readonly size: () => number } => {
+/** Makes a bounded memory. `capacity` is not checked. */
+export const memoryOf = (capacity: number): Store & { readonly size: () => number } => {
   const share = Math.max(1, Math.floor(capacity / 4))
   // No `BoundedMap`: a full memory rejects new uses, since evicting one would let its proof be used again.
   const used = new Set<string>()
@@ -150,7 +107,41 @@ export const memory = (capacity: number): Store & { readonly size: () => number 
 }
 
 /**
- * A store in Redis, for all instances together: one script call per proof, and Redis evicts the entry by itself.
+ * Stores used proofs in the memory of one instance. Each layer has its own.
+ *
+ * **Details**
+ *
+ * It holds at most `capacity` uses, and at most a quarter of them for one caller, whatever the number of its keys. Beyond
+ * that the server answers 503: a proof whose use was evicted early could be used again. `capacity` is a whole number from
+ * 100 to 10,000,000. Default: 100,000.
+ *
+ * Uses are kept by monotonic time and by the wall clock, whichever ends later. If the wall clock steps back so far that a
+ * proof whose use was evicted looks fresh again, the server answers 503 for proofs of that age.
+ *
+ * **Example** (More than the default)
+ *
+ * ```ts
+ * import { Dpop } from "effect-mcp-auth/dpop"
+ *
+ * const dpop = Dpop.required({ replay: Dpop.memory(1_000_000) })
+ * ```
+ *
+ * @category stores
+ * @since 0.1.0
+ */
+export const memory = (capacity = 100_000): Effect.Effect<Store, AuthConfigError> =>
+  Number.isSafeInteger(capacity) && capacity >= 100 && capacity <= 10_000_000
+    ? Effect.sync(() => memoryOf(capacity))
+    : Effect.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option: "dpop.replay",
+        fix: `${OptionValue.isNot(capacity, "a whole number from 100 to 10000000")}. Write Dpop.memory() for 100000`
+      })
+    )
+
+/**
+ * Stores used proofs in Redis, for all instances together: one script call per proof, and Redis evicts the entry by itself.
  *
  * **Details**
  *
@@ -168,29 +159,17 @@ export const memory = (capacity: number): Store & { readonly size: () => number 
  * **Example** (Instances behind a balancer)
  *
  * ```ts
- * import { AuthLayer } from "effect-mcp-auth"
- * import { ReplayStore } from "effect-mcp-auth/dpop"
- * import { Effect, Layer } from "effect"
+ * import { Dpop } from "effect-mcp-auth/dpop"
+ * import { Effect } from "effect"
  * import { Redis } from "effect/persistence"
  *
- * declare const RedisLive: Layer.Layer<Redis.Redis>
- *
- * const Shared = Layer.effect(ReplayStore.ReplayStore, Effect.map(Redis.Redis, (redis) => ReplayStore.inRedis(redis))).pipe(
- *   Layer.provide(RedisLive)
- * )
- *
- * const Auth = AuthLayer.make({
- *   resource: "https://todos.example.com/mcp",
- *   authorizationServers: ["https://auth.example.com"],
- *   scopes: ["todos:read"],
- *   dpop: "required"
- * }).pipe(Layer.provide(Shared))
+ * const dpop = Dpop.required({ replay: Effect.map(Redis.Redis, (redis) => Dpop.redis(redis)) })
  * ```
  *
- * @category constructors
+ * @category stores
  * @since 0.1.0
  */
-export const inRedis = (redis: Pick<Redis["Service"], "send">, prefix = "effect-mcp-auth:dpop:"): Store => ({
+export const redis = (redis: Pick<Redis["Service"], "send">, prefix = "effect-mcp-auth:dpop:"): Store => ({
   firstUse: ({ jti, lifetime, thumbprint, until }) =>
     redis.send<unknown>(
       "EVAL",

@@ -4,4 +4,3 @@
  * @since 0.1.0
  */
 export * as Dpop from "./Dpop.ts"
-export * as ReplayStore from "./ReplayStore.ts"

@@ -10,18 +10,22 @@ export const resource = "https://server.test/mcp"
 export const origin = "https://app.test"
 
 /** What a host can be told, in JSON, since one of them runs in another process. */
-export type Settings = Pick<
-  AuthLayer.Common<AuthLayer.Scopes>,
-  | "anonymous"
-  | "unlisted"
-  | "legacyAuthorizationServerMetadata"
-  | "dpop"
-  | "sessionsPerCaller"
-  | "allowedHosts"
-  | "tokenCache"
-  | "clockTolerance"
-  | "revocationInterval"
->
+export type Settings =
+  & Pick<
+    AuthLayer.Common<AuthLayer.Scopes>,
+    | "anonymous"
+    | "unlisted"
+    | "legacyAuthorizationServerMetadata"
+    | "sessionsPerCaller"
+    | "allowedHosts"
+    | "tokenCache"
+    | "clockTolerance"
+    | "revocationInterval"
+  >
+  & {
+    /** How `Dpop` is configured. */
+    readonly dpop?: Functions.DpopSettings | undefined
+  }
 
 export const optionsOf = (issuer: string, settings: Settings, at: string = resource) => ({
   ...settings,
@@ -31,7 +35,11 @@ export const optionsOf = (issuer: string, settings: Settings, at: string = resou
   allowedOrigins: [origin]
 })
 
+/** What a test says about a server. */
 export type Options = ReturnType<typeof optionsOf>
+
+/** The same with values in place of their descriptions, as the author of a server writes it. */
+export type Written = Omit<Options, "dpop"> & Pick<AuthLayer.Common<AuthLayer.Scopes>, "dpop">
 
 export interface Sent {
   readonly method: string
@@ -115,7 +123,7 @@ export interface Given {
 /** A host in this process, where the options of `start` hold the functions of the author already. */
 export interface Adapter extends Omit<Host, "start" | "startAll"> {
   readonly start: (
-    options: Options,
+    options: Written,
     client: HttpClient.HttpClient,
     functions: Functions.Functions
   ) => Promise<Served>
@@ -124,7 +132,7 @@ export interface Adapter extends Omit<Host, "start" | "startAll"> {
 export const withFunctions = (adapter: Adapter): Host => ({
   ...adapter,
   start: async (options, client, functions = Functions.make("none")) => ({
-    ...await adapter.start({ ...options, ...functions.options } as Options, client, functions),
+    ...await adapter.start({ ...Functions.written(options), ...functions.options } as Written, client, functions),
     tell: functions.tell,
     decisions: async () => functions.decisions(),
     asked: async () => functions.asked()

@@ -3,6 +3,7 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Result, Scope } from "effect"
 import { AuthLayer, Principal } from "effect-mcp-auth"
+import { Dpop } from "effect-mcp-auth/dpop"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { Challenge } from "effect-mcp-auth/protocol"
 import { DpopClient, type TestIssuer } from "effect-mcp-auth/testing"
@@ -13,7 +14,7 @@ import express4 from "express4"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { call } from "./cases.ts"
-import { type Answer, makeIssuer, optionsOf, overSocket, resource, type Running } from "./Host.ts"
+import { type Answer, makeIssuer, type Options, optionsOf, overSocket, resource, type Running } from "./Host.ts"
 import { hosts } from "./hosts.ts"
 
 type Lines = ReadonlyArray<readonly [string, string]>
@@ -129,7 +130,7 @@ const rows: ReadonlyArray<{
   }
 ]
 
-const started = async (host: (typeof hosts)[number], dpop: AuthLayer.Common<AuthLayer.Scopes>["dpop"]) => {
+const started = async (host: (typeof hosts)[number], dpop: Options["dpop"]) => {
   const { client: http, issuer } = await makeIssuer()
   const running = await host.start(optionsOf(issuer.issuer, { dpop }), http)
   const client = await Effect.runPromise(DpopClient.make())
@@ -148,7 +149,7 @@ describe.each(hosts)("$name", (host) => {
   describe("optional", () => {
     let bench: Bench
     beforeAll(async () => {
-      bench = await started(host, "optional")
+      bench = await started(host, { mode: "optional" })
     })
     afterAll(() => bench.running.stop())
 
@@ -201,7 +202,7 @@ describe("a router that cuts a prefix off", () => {
       resource: place,
       authorizationServers: [issuer.issuer] as const,
       scopes: ["todos:read"] as const,
-      dpop: "required" as const
+      dpop: Dpop.required()
     }
     const proof = (url: string) => Effect.runPromise(client.proof({ method: "POST", url, token }))
     /** The status for a proof of the URL that was called, and for one of what the router makes of it. */

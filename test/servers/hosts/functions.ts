@@ -1,6 +1,7 @@
 /** Functions of authors, by name: JSON cannot carry them to a Worker. Without anything of Node, since it runs in workerd. */
 import { Context, Effect, Redacted, Schema } from "effect"
 import { AuthError, type AuthLayer, type Decision, TokenVerifier } from "effect-mcp-auth"
+import { Dpop } from "effect-mcp-auth/dpop"
 import { Introspection } from "effect-mcp-auth/introspection"
 import { Revocations } from "effect-mcp-auth/revocation"
 import { Tenants } from "effect-mcp-auth/tenants"
@@ -55,6 +56,21 @@ interface Made extends Partial<Pick<Functions, "options" | "policy" | "tenant" |
 }
 
 class Own extends Context.Service<Own, unknown>()("test/Own") {}
+
+/** Makes the values that the JSON of a test describes. */
+export const written = <O extends { readonly dpop?: DpopSettings | undefined }>(
+  { dpop, ...options }: O
+): Omit<O, "dpop"> & { readonly dpop?: Dpop.Dpop } => {
+  if (dpop === undefined) return options
+  const { mode, ...others } = dpop
+  return { ...options, dpop: Dpop[mode](others) }
+}
+
+/** How `Dpop` is configured, in JSON. */
+export interface DpopSettings {
+  readonly mode: "optional" | "required"
+  readonly nonce?: "required"
+}
 
 /* Functions that work */
 

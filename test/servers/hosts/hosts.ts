@@ -15,7 +15,7 @@ import { Hono } from "hono"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import * as Functions from "./functions.ts"
-import { type Adapter, type Given, type Host, type Options, overFetch, overSocket, withFunctions } from "./Host.ts"
+import { type Adapter, type Given, type Host, overFetch, overSocket, withFunctions, type Written } from "./Host.ts"
 import { sdkHosts } from "./sdkHosts.ts"
 import { layer, layerServices } from "./services.ts"
 import * as TodoServer from "./TodoServer.ts"
@@ -46,7 +46,7 @@ const todos = (ran: (line: string) => void) => {
 }
 
 const effectServer = (
-  options: Options,
+  options: Written,
   client: HttpClient.HttpClient,
   functions: Functions.Functions,
   ran: (line: string) => void

@@ -2,7 +2,7 @@ import { Layer } from "effect"
 import { AuthLayer, Decision } from "effect-mcp-auth"
 import { HttpClient } from "effect/http"
 import type * as Functions from "./functions.ts"
-import type { Options } from "./Host.ts"
+import type { Written } from "./Host.ts"
 
 type Listening = Pick<Functions.Functions, "listener">
 
@@ -14,9 +14,9 @@ const provided = (client: HttpClient.HttpClient, listener: Functions.Functions["
   )
 
 /** The gate for hosts outside of Effect. */
-export const layerServices = (options: Options, client: HttpClient.HttpClient, { listener }: Listening) =>
+export const layerServices = (options: Written, client: HttpClient.HttpClient, { listener }: Listening) =>
   AuthLayer.layerServices(options).pipe(Layer.provide(provided(client, listener)))
 
 /** The gate for Effect's own server. */
-export const layer = (options: Options, client: HttpClient.HttpClient, { listener }: Listening) =>
+export const layer = (options: Written, client: HttpClient.HttpClient, { listener }: Listening) =>
   AuthLayer.layer(options).pipe(Layer.provide(provided(client, listener)))

@@ -3,7 +3,7 @@ import { Effect, Layer } from "effect"
 import { AuthLayer, Decision } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import * as Functions from "./functions.ts"
-import type { Options } from "./Host.ts"
+import type { Options, Written } from "./Host.ts"
 import * as TodoServer from "./TodoServer.ts"
 import type { Server } from "./workers.ts"
 
@@ -17,7 +17,7 @@ interface Served {
 }
 
 const authOf = (options: Options, { listener, options: own }: Functions.Functions) => {
-  const all = { ...options, ...own } as Options
+  const all = { ...Functions.written(options), ...own } as Written
   return listener === undefined ? McpAuthFetch.make(all) : McpAuthFetch.fromLayer(
     AuthLayer.layerServices(all).pipe(Layer.provide(Layer.succeed(Decision.DecisionListener, listener)))
   )

@@ -25,9 +25,11 @@ interface Asked {
   readonly dpop?: ReadonlyArray<string>
 }
 
+const modes = { off: undefined, optional: Dpop.optional(), required: Dpop.required() }
+
 /** A gate with DPoP, its issuer, a client, and a token that is bound to the client's key. */
 const bench = Effect.fnUntraced(function*(
-  dpop: Dpop.Options,
+  dpop: Dpop.Dpop | undefined,
   more: Partial<Omit<AuthLayer.Common<readonly ["todos:read"]>, "scopes" | "dpop">> & {
     readonly introspection?: Introspection.Introspection
   } = {}
@@ -101,7 +103,7 @@ const assertInvalidToken = (
 describe("a proof", () => {
   it.effect("lets a bound token in, once for each proof", () =>
     Effect.gen(function*() {
-      const { prove } = yield* bench("optional")
+      const { prove } = yield* bench(Dpop.optional())
       assert.strictEqual(yield* prove(), "in: alice")
       assert.strictEqual(yield* prove(), "in: alice")
     }))
@@ -110,7 +112,7 @@ describe("a proof", () => {
     algorithm
   ) =>
     Effect.gen(function*() {
-      const { ask, issuer } = yield* bench("required")
+      const { ask, issuer } = yield* bench(Dpop.required())
       const client = yield* DpopClient.make({ algorithm })
       const token = yield* issuer.mint({ boundTo: client.thumbprint })
       const { authorization, dpop } = yield* client.headers({ method: "POST", url: resource, token })
@@ -119,7 +121,7 @@ describe("a proof", () => {
 
   it.effect("DPOP-02 may have claims and header parameters that nobody knows", () =>
     Effect.gen(function*() {
-      const { prove } = yield* bench("optional")
+      const { prove } = yield* bench(Dpop.optional())
       assert.strictEqual(
         yield* prove({ color: "blue", exp: now + 5, nbf: now }, { kid: "k", jku: "https://evil.test", x5c: [] }),
         "in: alice"
@@ -215,7 +217,7 @@ describe("a proof", () => {
     "$title: 401 invalid_dpop_proof",
     ({ claims = [{}], headers = [{}], reason }) =>
       Effect.gen(function*() {
-        const { prove } = yield* bench("optional")
+        const { prove } = yield* bench(Dpop.optional())
         for (const claim of claims) {
           for (const header of headers) assertUnproven(yield* prove(claim, header), reason)
         }
@@ -225,18 +227,18 @@ describe("a proof", () => {
 
   it.effect("DPOP-28 iat inside of the window, to its edges", () =>
     Effect.gen(function*() {
-      const { prove } = yield* bench("optional")
+      const { prove } = yield* bench(Dpop.optional())
       for (const iat of [now - 90, now - 60, now + 30, now + 0.5]) {
         assert.strictEqual(yield* prove({ iat }), "in: alice")
       }
-      const wide = yield* bench({ mode: "optional", window: "4 minutes", clockTolerance: "1 minute" })
+      const wide = yield* bench(Dpop.optional({ window: "4 minutes", clockTolerance: "1 minute" }))
       assert.strictEqual(yield* wide.prove({ iat: now - 300 }), "in: alice")
       assertUnproven(yield* wide.prove({ iat: now - 301 }), "proof-time")
     }))
 
   it.effect("DPOP-15 jwk with private members, symmetric, or weak: 401 invalid_dpop_proof", () =>
     Effect.gen(function*() {
-      const { client, prove } = yield* bench("optional")
+      const { client, prove } = yield* bench(Dpop.optional())
       const { publicJwk: weak } = yield* SigningKey.make({ algorithm: "RS256", modulusLength: 1024 })
       for (
         const jwk of [{ ...client.publicJwk, d: "AAAA" }, { kty: "oct", k: "AAAA" }, { ...client.publicJwk, k: "AAAA" }]
@@ -251,7 +253,7 @@ describe("a proof", () => {
 
   it.effect("DPOP-17 a signature that was changed: 401 invalid_dpop_proof", () =>
     Effect.gen(function*() {
-      const { ask, client, token } = yield* bench("optional")
+      const { ask, client, token } = yield* bench(Dpop.optional())
       const proof = yield* client.proof({ method: "POST", url: resource, token })
       const [header, claims, signature] = proof.split(".") as [string, string, string]
       const bytes = base64url.decode(signature)
@@ -272,7 +274,7 @@ describe("a proof", () => {
 
   it.effect("DPOP-12 an algorithm that is not configured: 401, and the challenge lists those that are", () =>
     Effect.gen(function*() {
-      const { ask, issuer } = yield* bench({ mode: "optional", algorithms: ["ES256"] })
+      const { ask, issuer } = yield* bench(Dpop.optional({ algorithms: ["ES256"] }))
       const client = yield* DpopClient.make({ algorithm: "RS256" })
       const token = yield* issuer.mint({ boundTo: client.thumbprint })
       const { authorization, dpop } = yield* client.headers({ method: "POST", url: resource, token })
@@ -283,7 +285,7 @@ describe("a proof", () => {
 
   it.effect("DPOP-03 no DPoP header, or an empty one: 401 with a DPoP challenge", () =>
     Effect.gen(function*() {
-      const { ask, token } = yield* bench("optional")
+      const { ask, token } = yield* bench(Dpop.optional())
       for (const dpop of [[], [""], ["  "]]) {
         assertUnproven(yield* ask({ authorization: `DPoP ${token}`, dpop }), "proof-missing")
       }
@@ -291,7 +293,7 @@ describe("a proof", () => {
 
   it.effect("DPOP-09 two proofs, on two lines or with a comma: 401 invalid_dpop_proof", () =>
     Effect.gen(function*() {
-      const { ask, client, token } = yield* bench("optional")
+      const { ask, client, token } = yield* bench(Dpop.optional())
       const one = yield* client.proof({ method: "POST", url: resource, token })
       const two = yield* client.proof({ method: "POST", url: resource, token })
       for (const dpop of [[one, two], [one, one], [`${one}, ${two}`], [`${one},`], [one, ""]]) {
@@ -302,7 +304,7 @@ describe("a proof", () => {
 
   it.effect("DPOP-30 the same proof twice, and the same jti in another proof: the second is 401", () =>
     Effect.gen(function*() {
-      const { ask, client, issuer, prove, token } = yield* bench("optional")
+      const { ask, client, issuer, prove, token } = yield* bench(Dpop.optional())
       const proof = yield* client.proof({ method: "POST", url: resource, token })
       const send = ask({ authorization: `DPoP ${token}`, dpop: [proof] })
       assert.strictEqual(yield* send, "in: alice")
@@ -330,7 +332,7 @@ describe("a proof", () => {
 
   it.effect("a proof that is rejected is not remembered", () =>
     Effect.gen(function*() {
-      const { ask, client, prove, token } = yield* bench("optional")
+      const { ask, client, prove, token } = yield* bench(Dpop.optional())
       const [header, claims] = (yield* client.proof({ method: "POST", url: resource, token, claims: { jti: "j" } }))
         .split(".")
       assertUnproven(
@@ -344,7 +346,7 @@ describe("a proof", () => {
 describe("htu", () => {
   it.effect("DPOP-21 DPOP-24 is compared in its normal form, without query and fragment", () =>
     Effect.gen(function*() {
-      const { prove } = yield* bench("optional")
+      const { prove } = yield* bench(Dpop.optional())
       const same = [
         "HTTPS://SERVER.test/mcp",
         "https://server.test:443/mcp",
@@ -367,13 +369,12 @@ describe("htu", () => {
   it.effect.each(hosts)("DPOP-40 a host such as that of %s is handled", ([place, htu]) =>
     Effect.gen(function*() {
       yield* TestClock.setTime(now * 1000)
-      const settings = Result.getOrThrow(Dpop.settings("required"))
-      const { judge } = yield* Dpop.make(settings, { resource: place, origin: new URL(place).origin })
+      const { check } = yield* Dpop.required().make({ resource: place, origin: new URL(place).origin })
       const client = yield* DpopClient.make()
       const token = "t"
       const principal = principalOf({ cnf: { jkt: client.thumbprint } })
       const dpop = [yield* client.proof({ method: "GET", url: place, token, claims: { htu } })]
-      yield* judge(
+      yield* check(
         { method: "GET", path: "/mcp", dpop, header: () => new URL(place).host },
         { scheme: "DPoP", token: Redacted.make(token) },
         principal,
@@ -479,7 +480,7 @@ describe("htu", () => {
 
   it.effect("[T-AUD-52] of another server, or of none, is rejected by the gate", () =>
     Effect.gen(function*() {
-      const { prove } = yield* bench("required")
+      const { prove } = yield* bench(Dpop.required())
       for (
         const htu of [
           "https://server.test:65536/mcp",
@@ -505,14 +506,13 @@ describe("htu", () => {
         assert.strictEqual(yield* prove({ htu }), "in: alice", htu)
       }
       // A server whose origin was written by hand is no exception.
-      const settings = Result.getOrThrow(Dpop.settings("required"))
       for (const origin of ["https://server.test:65536", "https://server.test:0443", "https://[1::2::3]"]) {
-        const { judge } = yield* Dpop.make(settings, { resource: `${origin}/mcp`, origin })
+        const { check } = yield* Dpop.required().make({ resource: `${origin}/mcp`, origin })
         const client = yield* DpopClient.make()
         const dpop = [
           yield* client.proof({ method: "GET", url: resource, token: "t", claims: { htu: `${origin}/mcp` } })
         ]
-        const failure = yield* Effect.flip(judge(
+        const failure = yield* Effect.flip(check(
           { method: "GET", path: "/mcp", dpop, header: () => undefined },
           { scheme: "DPoP", token: Redacted.make("t") },
           principalOf({ cnf: { jkt: client.thumbprint } }),
@@ -525,7 +525,7 @@ describe("htu", () => {
 
   it.effect("[T-AUD-52] a Host header with a port that no server can have is 400", () =>
     Effect.gen(function*() {
-      const { prove } = yield* bench("required")
+      const { prove } = yield* bench(Dpop.required())
       for (const host of ["server.test:65536", "server.test:0443", "server.test:0", "[::1]:65536"]) {
         const answer = yield* prove({}, {}, { headers: { host } })
         assert(typeof answer !== "string", host)
@@ -552,18 +552,18 @@ describe("htu", () => {
 
   it.effect("is that of the resource's origin and the request's path, whatever a proxy cuts off", () =>
     Effect.gen(function*() {
-      const { prove } = yield* bench({ mode: "optional", strippedPrefix: "/todos" })
+      const { prove } = yield* bench(Dpop.optional({ strippedPrefix: "/todos" }))
       assertUnproven(yield* prove(), "proof-url")
       assert.strictEqual(yield* prove({ htu: "https://server.test/todos/mcp" }), "in: alice")
       assertUnproven(yield* prove({ htu: "https://server.test/todosmcp" }, {}, { path: "mcp" }), "proof-url")
-      const without = yield* bench("optional")
+      const without = yield* bench(Dpop.optional())
       assertUnproven(yield* without.prove({}, {}, { path: "" }), "proof-url")
       assertUnproven(yield* without.prove({}, {}, { path: ":443/mcp" }), "proof-url")
     }))
 
   it.effect("DPOP-37 DPOP-38 Host and X-Forwarded-Host have no say; a Host that is none is 400", () =>
     Effect.gen(function*() {
-      const { client, prove, token, ask } = yield* bench("optional")
+      const { client, prove, token, ask } = yield* bench(Dpop.optional())
       const elsewhere = { host: "evil.test", "x-forwarded-host": "evil.test", forwarded: "host=evil.test;proto=http" }
       assert.strictEqual(yield* prove({}, {}, { headers: elsewhere }), "in: alice")
       assertUnproven(yield* prove({ htu: "https://evil.test/mcp" }, {}, { headers: elsewhere }), "proof-url")
@@ -579,7 +579,7 @@ describe("htu", () => {
 describe("a token", () => {
   it.effect("DPOP-06 that is bound to no key, with the DPoP scheme and a good proof: 401 invalid_token", () =>
     Effect.gen(function*() {
-      const { ask, client, issuer } = yield* bench("optional")
+      const { ask, client, issuer } = yield* bench(Dpop.optional())
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
       const { authorization, dpop } = yield* client.headers({ method: "POST", url: resource, token })
       assertInvalidToken(yield* ask({ authorization, dpop: [dpop] }), "not-bound-to-key")
@@ -602,7 +602,7 @@ describe("a token", () => {
     "DPOP-07 with %j: 401 invalid_token under either scheme, and never as bound to no key",
     ({ cnf }) =>
       Effect.gen(function*() {
-        const { ask, client, issuer } = yield* bench("optional")
+        const { ask, client, issuer } = yield* bench(Dpop.optional())
         const token = yield* issuer.mint({ claims: { cnf } })
         const { authorization, dpop } = yield* client.headers({ method: "POST", url: resource, token })
         assertInvalidToken(yield* ask({ authorization, dpop: [dpop] }), "bound-to-key")
@@ -615,7 +615,7 @@ describe("a token", () => {
     "DPOP-34 that is bound comes in as no Bearer token, DPoP being %s, nor after it came in with a proof",
     (mode) =>
       Effect.gen(function*() {
-        const { ask, prove, token } = yield* bench(mode)
+        const { ask, prove, token } = yield* bench(modes[mode])
         const first = yield* prove()
         assert.strictEqual(reasonOf(first), mode === "off" ? "other-scheme" : "in: alice")
         assertInvalidToken(yield* ask({ authorization: `Bearer ${token}` }), "bound-to-key", "Bearer")
@@ -625,7 +625,7 @@ describe("a token", () => {
 
   it.effect("that is remembered needs a proof all the same", () =>
     Effect.gen(function*() {
-      const { ask, issuer, prove, token } = yield* bench("optional")
+      const { ask, issuer, prove, token } = yield* bench(Dpop.optional())
       assert.strictEqual(yield* prove(), "in: alice")
       const asked = (yield* issuer.takeRequests).length
       assert.isAbove(asked, 0)
@@ -637,7 +637,7 @@ describe("a token", () => {
 
   it.effect("of another key: 401 invalid_token, whoever made the proof", () =>
     Effect.gen(function*() {
-      const { ask, prove, token } = yield* bench("optional")
+      const { ask, prove, token } = yield* bench(Dpop.optional())
       const thief = yield* DpopClient.make()
       const { authorization, dpop } = yield* thief.headers({ method: "POST", url: resource, token })
       assertInvalidToken(yield* ask({ authorization, dpop: [dpop] }), "bound-to-another-key")
@@ -651,7 +651,7 @@ describe("a token", () => {
       const client = yield* DpopClient.make()
       const verifier = () => TokenVerifier.make(() => Effect.succeed(principalOf({ cnf: { jkt: client.thumbprint } })))
       for (const mode of ["off", "optional"] as const) {
-        const { ask } = yield* bench(mode, { verifier })
+        const { ask } = yield* bench(modes[mode], { verifier })
         assertInvalidToken(yield* ask({ authorization: "Bearer opaque" }), "bound-to-key", "Bearer")
         const { authorization, dpop } = yield* client.headers({ method: "POST", url: resource, token: "opaque" })
         assert.strictEqual(
@@ -669,7 +669,7 @@ describe("a token", () => {
         unbound: {},
         nameless: { token_type: "dpop" }
       }
-      const { ask } = yield* bench("optional", {
+      const { ask } = yield* bench(Dpop.optional(), {
         introspection: Introspection.lookUp((token) =>
           Effect.succeed({
             active: true,
@@ -711,7 +711,7 @@ const principalOf = (claims: Claims): Principal => ({
 describe("the nonce", () => {
   it.effect("DPOP-33 is asked for with use_dpop_nonce and a fresh one; with it the request comes in", () =>
     Effect.gen(function*() {
-      const { prove } = yield* bench({ mode: "optional", nonce: "required" })
+      const { prove } = yield* bench(Dpop.optional({ nonce: "required" }))
       const asked = yield* prove()
       assert(typeof asked !== "string")
       assert.deepStrictEqual([asked.status, asked.reason], [401, "proof-nonce"])
@@ -736,23 +736,23 @@ describe("the nonce", () => {
   it.effect("of instances with a common secret is the same; of others, and of other resources, it is none", () =>
     Effect.gen(function*() {
       const secret = Redacted.make("0123456789abcdef0123456789abcdef")
-      const common = { mode: "required", nonce: "required", nonceSecret: secret } as const
+      const common = Dpop.required({ nonce: "required", nonceSecret: secret })
       const one = yield* bench(common)
       const two = yield* bench(common)
-      const own = yield* bench({ mode: "required", nonce: "required" })
+      const own = yield* bench(Dpop.required({ nonce: "required" }))
       const asked = yield* one.prove()
       assert(typeof asked !== "string")
       const nonce = asked.headers["dpop-nonce"]
       assert.strictEqual(yield* two.prove({ nonce }), "in: alice")
       assert.strictEqual(reasonOf(yield* own.prove({ nonce })), "proof-nonce")
-      const settings = Result.getOrThrow(Dpop.settings(common))
-      const elsewhere = yield* Dpop.make(settings, {
+
+      const elsewhere = yield* common.make({
         resource: "https://server.test/other",
         origin: "https://server.test"
       })
       const client = yield* DpopClient.make()
       const proof = yield* client.proof({ method: "GET", url: "https://server.test/other", token: "t", nonce })
-      const failure = yield* Effect.flip(elsewhere.judge(
+      const failure = yield* Effect.flip(elsewhere.check(
         { method: "GET", path: "/other", dpop: [proof], header: () => undefined },
         { scheme: "DPoP", token: Redacted.make("t") },
         principalOf({ cnf: { jkt: client.thumbprint } }),
@@ -764,7 +764,7 @@ describe("the nonce", () => {
 
   it.effect("is asked for only when everything else of the proof is in order", () =>
     Effect.gen(function*() {
-      const { prove } = yield* bench({ mode: "optional", nonce: "required" })
+      const { prove } = yield* bench(Dpop.optional({ nonce: "required" }))
       assertUnproven(yield* prove({ htm: "GET" }), "proof-method")
     }))
 })
@@ -775,7 +775,7 @@ describe("the challenges", () => {
 
   it.effect("CHAL-13 both schemes enabled, no credentials: both, neither with an error; Bearer comes first", () =>
     Effect.gen(function*() {
-      const { gate } = yield* bench("optional")
+      const { gate } = yield* bench(Dpop.optional())
       const { body, headers, status } = yield* Effect.flip(
         gate.authenticate({ method: "POST", header: () => undefined, authorization: [] })
       )
@@ -788,7 +788,7 @@ describe("the challenges", () => {
 
   it.effect("CHAL-11 both schemes enabled, a bad Bearer token: the error stands on Bearer, DPoP has algs alone", () =>
     Effect.gen(function*() {
-      const { ask, issuer } = yield* bench("optional")
+      const { ask, issuer } = yield* bench(Dpop.optional())
       const expired = yield* issuer.mint({ expiresIn: "-1 minute" })
       const { Bearer, DPoP } = challengesOf(yield* ask({ authorization: `Bearer ${expired}` }))
       assert.strictEqual(Bearer?.["error"], "invalid_token")
@@ -800,7 +800,7 @@ describe("the challenges", () => {
 
   it.effect("a bad token of the DPoP scheme: the error stands on DPoP", () =>
     Effect.gen(function*() {
-      const { ask, client, issuer } = yield* bench("optional")
+      const { ask, client, issuer } = yield* bench(Dpop.optional())
       const expired = yield* issuer.mint({ expiresIn: "-1 minute", boundTo: client.thumbprint })
       const { Bearer, DPoP } = challengesOf(yield* ask({ authorization: `dpop ${expired}` }))
       assert.deepStrictEqual(Bearer, { scope: "todos:read", resource_metadata: place })
@@ -809,7 +809,7 @@ describe("the challenges", () => {
 
   it.effect("CHAL-14 DPOP-35 DPoP required: only a DPoP challenge, for no credentials as for a Bearer token", () =>
     Effect.gen(function*() {
-      const { ask, client, gate, issuer, prove } = yield* bench("required")
+      const { ask, client, gate, issuer, prove } = yield* bench(Dpop.required())
       const expected = { DPoP: { scope: "todos:read", resource_metadata: place, algs } }
       const nothing = yield* Effect.flip(
         gate.authenticate({ method: "POST", header: () => undefined, authorization: [] })
@@ -834,7 +834,7 @@ describe("the challenges", () => {
     "and the metadata say what holds: %s",
     (mode) =>
       Effect.gen(function*() {
-        const { gate } = yield* bench(mode)
+        const { gate } = yield* bench(modes[mode])
         const { metadata } = gate.resource
         assert.deepStrictEqual(
           [metadata.dpop_signing_alg_values_supported, metadata.dpop_bound_access_tokens_required],
@@ -845,7 +845,7 @@ describe("the challenges", () => {
 
   it.effect("a scope that is missing is asked for by the scheme of the caller", () =>
     Effect.gen(function*() {
-      const { client, gate, issuer } = yield* bench("optional")
+      const { client, gate, issuer } = yield* bench(Dpop.optional())
       const token = yield* issuer.mint({ scopes: ["x"], boundTo: client.thumbprint })
       const dpop = [yield* client.proof({ method: "POST", url: resource, token })]
       const principal = yield* gate.authenticate(
@@ -872,119 +872,134 @@ describe("the settings", () => {
     { title: "no mode", dpop: "on", option: "dpop", reason: "malformed" },
     { title: "a boolean", dpop: true, option: "dpop", reason: "malformed" },
     { title: "null", dpop: null, option: "dpop", reason: "malformed" },
-    { title: "an object without a mode", dpop: { nonce: "required" }, option: "dpop.mode", reason: "missing" },
-    { title: "an unknown mode", dpop: { mode: "always" }, option: "dpop.mode", reason: "malformed" },
+    { title: "an object", dpop: { nonce: "required" }, option: "dpop", reason: "malformed" },
+    {
+      title: "options that are no object",
+      dpop: Dpop.required("always" as never),
+      option: "dpop",
+      reason: "malformed"
+    },
     {
       title: "CFG-12 a nonce required while DPoP is not enabled",
       dpop: { mode: "off", nonce: "required" },
-      option: "dpop.nonce",
-      reason: "conflict"
+      option: "dpop",
+      reason: "malformed"
     },
     {
       title: "CFG-12 a window while DPoP is not enabled",
       dpop: { mode: "off", window: "1 minute" },
-      option: "dpop.window",
-      reason: "conflict"
+      option: "dpop",
+      reason: "malformed"
     },
-    { title: "CFG-12 required without enabled", dpop: { required: true }, option: "dpop.mode", reason: "missing" },
+    { title: "CFG-12 required without enabled", dpop: { required: true }, option: "dpop", reason: "malformed" },
     {
       title: "CFG-12 a negative window",
-      dpop: { mode: "optional", window: -1 },
+      dpop: Dpop.optional({ window: -1 } as object),
       option: "dpop.window",
       reason: "malformed"
     },
     {
       title: "CFG-12 a window that is no number",
-      dpop: { mode: "optional", window: "soon" },
+      dpop: Dpop.optional({ window: "soon" } as object),
       option: "dpop.window",
       reason: "malformed"
     },
     {
       title: "CFG-12 a window that is NaN",
-      dpop: { mode: "optional", window: Number.NaN },
+      dpop: Dpop.optional({ window: Number.NaN } as object),
       option: "dpop.window",
       reason: "malformed"
     },
     {
       title: "CFG-12 a negative tolerance",
-      dpop: { mode: "optional", clockTolerance: "-1 second" },
+      dpop: Dpop.optional({ clockTolerance: "-1 second" } as object),
       option: "dpop.clockTolerance",
       reason: "malformed"
     },
-    { title: "a window of nothing", dpop: { mode: "optional", window: 0 }, option: "dpop.window", reason: "malformed" },
+    {
+      title: "a window of nothing",
+      dpop: Dpop.optional({ window: 0 } as object),
+      option: "dpop.window",
+      reason: "malformed"
+    },
     {
       title: "a window beyond five minutes",
-      dpop: { mode: "optional", window: "6 minutes" },
+      dpop: Dpop.optional({ window: "6 minutes" } as object),
       option: "dpop.window",
       reason: "malformed"
     },
     {
       title: "a window and a tolerance beyond five minutes",
-      dpop: { mode: "optional", window: "5 minutes" },
+      dpop: Dpop.optional({ window: "5 minutes" } as object),
       option: "dpop.window",
       reason: "insecure"
     },
     {
       title: "HMAC among the algorithms",
-      dpop: { mode: "optional", algorithms: ["ES256", "HS256"] },
+      dpop: Dpop.optional({ algorithms: ["ES256", "HS256"] } as object),
       option: "dpop.algorithms",
       reason: "malformed"
     },
     {
       title: "no algorithms",
-      dpop: { mode: "optional", algorithms: [] },
+      dpop: Dpop.optional({ algorithms: [] } as object),
       option: "dpop.algorithms",
       reason: "malformed"
     },
-    { title: "a nonce of nothing", dpop: { mode: "optional", nonce: true }, option: "dpop.nonce", reason: "malformed" },
+    {
+      title: "a nonce of nothing",
+      dpop: Dpop.optional({ nonce: true } as object),
+      option: "dpop.nonce",
+      reason: "malformed"
+    },
     {
       title: "a short secret",
-      dpop: { mode: "optional", nonce: "required", nonceSecret: Redacted.make("short") },
+      dpop: Dpop.optional({ nonce: "required", nonceSecret: Redacted.make("short") } as object),
       option: "dpop.nonceSecret",
       reason: "insecure"
     },
     {
       title: "a secret in the clear",
-      dpop: { mode: "optional", nonce: "required", nonceSecret: "0123456789abcdef0123456789abcdef" },
+      dpop: Dpop.optional({ nonce: "required", nonceSecret: "0123456789abcdef0123456789abcdef" } as object),
       option: "dpop.nonceSecret",
       reason: "malformed"
     },
     {
       title: "a nonce's lifetime without a nonce",
-      dpop: { mode: "optional", nonceLifetime: "1 minute" },
+      dpop: Dpop.optional({ nonceLifetime: "1 minute" } as object),
       option: "dpop.nonceLifetime",
       reason: "conflict"
     },
     {
       title: "a small capacity",
-      dpop: { mode: "optional", replayCapacity: 0 },
-      option: "dpop.replayCapacity",
+      dpop: Dpop.optional({ replay: Dpop.memory(0) } as object),
+      option: "dpop.replay",
       reason: "malformed"
     },
     {
       title: "a prefix with a slash at its end",
-      dpop: { mode: "optional", strippedPrefix: "/todos/" },
+      dpop: Dpop.optional({ strippedPrefix: "/todos/" } as object),
       option: "dpop.strippedPrefix",
       reason: "malformed"
     },
-    { title: "a misspelt setting", dpop: { mode: "optional", windows: 5 }, option: "dpop.windows", reason: "malformed" }
+    {
+      title: "a misspelt setting",
+      dpop: Dpop.optional({ windows: 5 } as object),
+      option: "dpop.windows",
+      reason: "malformed"
+    }
   ]
 
   it.effect.each(wrong)(
     "$title: the layer fails, and names the option",
     ({ dpop, option, reason }) =>
       Effect.gen(function*() {
-        const error = yield* Effect.flip(bench(dpop as Dpop.Options))
+        const error = yield* Effect.flip(bench(dpop as Dpop.Dpop))
         assert.strictEqual(error._tag, "AuthConfigError")
         assert.deepStrictEqual([error.option, error.reason], [option, reason])
         assert.isAbove(error.fix.length, 20)
       })
   )
-
-  it("a mode alone has the defaults", () => {
-    assert.deepStrictEqual(Dpop.settings(), Dpop.settings("off"))
-    assert.deepStrictEqual(Dpop.settings("optional"), Dpop.settings({ mode: "optional", window: "60 seconds" }))
-  })
 })
 
 describe("RFC 9449", () => {
@@ -1000,8 +1015,7 @@ describe("RFC 9449", () => {
 
   it.effect("the proof of its figures is good at its moment, and at no other", () =>
     Effect.gen(function*() {
-      const settings = Result.getOrThrow(Dpop.settings("required"))
-      const { judge } = yield* Dpop.make(settings, {
+      const { check } = yield* Dpop.required().make({
         resource: "https://resource.example.org/protectedresource",
         origin: "https://resource.example.org"
       })
@@ -1009,20 +1023,20 @@ describe("RFC 9449", () => {
       const credentials = { scheme: "DPoP", token: Redacted.make(token) } as const
       const principal = principalOf({ cnf: { jkt } })
       const made = 1_562_262_618_000
-      const late = yield* Effect.flip(judge(request, credentials, principal, made + 3_600_000, 0n))
+      const late = yield* Effect.flip(check(request, credentials, principal, made + 3_600_000, 0n))
       assert.strictEqual(late.reason, "proof-time")
-      const earlier = yield* Dpop.make(settings, {
+      const earlier = yield* Dpop.required().make({
         resource: "https://resource.example.org/protectedresource",
         origin: "https://resource.example.org"
       })
-      yield* earlier.judge(request, credentials, principal, made, 0n)
-      const again = yield* Effect.flip(earlier.judge(request, credentials, principal, made, 0n))
+      yield* earlier.check(request, credentials, principal, made, 0n)
+      const again = yield* Effect.flip(earlier.check(request, credentials, principal, made, 0n))
       assert.strictEqual(again.reason, "proof-replayed")
       const other = { scheme: "DPoP", token: Redacted.make(`${token}x`) } as const
-      assert.strictEqual((yield* Effect.flip(earlier.judge(request, other, principal, made, 0n))).reason, "proof-token")
+      assert.strictEqual((yield* Effect.flip(earlier.check(request, other, principal, made, 0n))).reason, "proof-token")
       const posted = { ...request, method: "POST" }
       assert.strictEqual(
-        (yield* Effect.flip(earlier.judge(posted, credentials, principal, made, 0n))).reason,
+        (yield* Effect.flip(earlier.check(posted, credentials, principal, made, 0n))).reason,
         "proof-method"
       )
     }))

@@ -1,15 +1,16 @@
 import { NodeRedis } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import { ReplayStore } from "effect-mcp-auth/dpop"
+import { Dpop } from "effect-mcp-auth/dpop"
 import { Redis } from "effect/persistence"
 import { TestClock } from "effect/testing"
+import { memoryOf } from "../../../src/verification/dpop/ReplayStore.ts"
 import { freePort, runs, start } from "../../program.ts"
 
 const now = 1_800_000_000_000
 
 /** A use of a minute, of the caller that owns the key. */
-const use = (jti: string, thumbprint = "key", at = now): ReplayStore.Use => ({
+const use = (jti: string, thumbprint = "key", at = now): Dpop.Use => ({
   thumbprint,
   jti,
   owner: `owner of ${thumbprint}`,
@@ -21,7 +22,7 @@ describe("the memory", () => {
   it.effect("knows a use until it is too old, and each key by itself", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(now)
-      const store = ReplayStore.memory(100)
+      const store = memoryOf(100)
       assert.isTrue(yield* store.firstUse(use("a")))
       assert.isFalse(yield* store.firstUse(use("a")))
       assert.isTrue(yield* store.firstUse(use("a", "other")))
@@ -41,7 +42,7 @@ describe("the memory", () => {
   it.effect("is never larger than its capacity, and one caller fills no more than a quarter", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(now)
-      const store = ReplayStore.memory(8)
+      const store = memoryOf(8)
       for (const jti of ["1", "2"]) assert.isTrue(yield* store.firstUse(use(jti)))
       assert.strictEqual((yield* Effect.flip(store.firstUse(use("3")))).reason, "replay-store-full")
       for (const key of ["b", "c", "d"]) {
@@ -50,7 +51,7 @@ describe("the memory", () => {
       assert.strictEqual((yield* Effect.flip(store.firstUse(use("1", "e")))).reason, "replay-store-full")
       assert.isFalse(yield* store.firstUse(use("1")))
       assert.strictEqual(store.size(), 8)
-      const next = ReplayStore.memory(8)
+      const next = memoryOf(8)
       for (const key of ["k1", "k2"]) assert.isTrue(yield* next.firstUse({ ...use("1", key), owner: "one caller" }))
       const another = { ...use("1", "k3"), owner: "one caller" }
       assert.strictEqual((yield* Effect.flip(next.firstUse(another))).reason, "replay-store-full")
@@ -64,7 +65,7 @@ describe("in Redis", () => {
       sent.push(command)
       return answer
     }
-    return { sent, store: ReplayStore.inRedis({ send: send as Redis.Redis["Service"]["send"] }) }
+    return { sent, store: Dpop.redis({ send: send as Redis.Redis["Service"]["send"] }) }
   }
 
   it.effect("sends one script per use, with the time up to which the use must be kept", () =>
@@ -101,7 +102,7 @@ describe("in Redis", () => {
         yield* start("redis-server", ["--port", `${port}`, "--bind", "127.0.0.1", "--save", ""], port)
         yield* Effect.gen(function*() {
           const redis = yield* Redis.Redis
-          const instances = [ReplayStore.inRedis(redis), ReplayStore.inRedis(redis)]
+          const instances = [Dpop.redis(redis), Dpop.redis(redis)]
           const wall = Date.now()
           const answers = yield* Effect.all(
             Array.from({ length: 50 }, (_, i) => instances[i % 2]!.firstUse(use("j", "k", wall))),

@@ -2,7 +2,7 @@ import { NodeRedis } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Layer, Logger } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
-import { type Dpop, ReplayStore } from "effect-mcp-auth/dpop"
+import { Dpop } from "effect-mcp-auth/dpop"
 import { DpopClient, TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { Redis } from "effect/persistence"
@@ -16,8 +16,7 @@ const now = 1_800_000_000
 
 /** A gate with DPoP, and a client whose token is bound to its key. */
 const bench = Effect.fnUntraced(function*(
-  dpop: Dpop.Options,
-  provide: Layer.Layer<never> = Layer.empty,
+  dpop: Dpop.Dpop,
   verifier?: AuthLayer.Common<readonly ["todos:read"]>["verifier"]
 ) {
   const { client: http, issuer } = yield* TestIssuer.make({ resource })
@@ -28,7 +27,7 @@ const bench = Effect.fnUntraced(function*(
       scopes: ["todos:read"],
       dpop,
       ...(verifier === undefined ? {} : { verifier, tokenCache: { capacity: 0 } })
-    }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, http)), Layer.provide(provide))
+    }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, http)))
   )
   const gate = yield* Effect.provide(AuthLayer.AuthLayer, services)
   const clientOf = Effect.fnUntraced(function*(subject: string) {
@@ -66,7 +65,7 @@ describe("a proof at the end of its window", () => {
     (iat) =>
       Effect.gen(function*() {
         yield* TestClock.setTime(now * 1000)
-        const { proof, send } = yield* bench("required")
+        const { proof, send } = yield* bench(Dpop.required())
         const dpop = yield* proof({ iat: now + iat })
         assert.strictEqual(yield* send(dpop), "admitted")
         const end = (now + iat + 90) * 1000
@@ -89,7 +88,7 @@ describe("a proof at the end of its window", () => {
         verify: (credentials, request, at) =>
           Effect.tap(configured.verify(credentials, request, at), () => TestClock.adjust(wait))
       })
-      const { proof, send } = yield* bench("required", Layer.empty, slow)
+      const { proof, send } = yield* bench(Dpop.required(), slow)
       const fresh = Effect.flatMap(Clock.currentTimeMillis, (millis) => proof({ iat: millis / 1000 - 89 }))
       for (
         const [millis, first, second] of [
@@ -120,7 +119,7 @@ describe("a proof at the end of its window", () => {
     steppingClock.use((step) =>
       Effect.gen(function*() {
         yield* TestClock.setTime(now * 1000)
-        const { proof, send } = yield* bench("required")
+        const { proof, send } = yield* bench(Dpop.required())
         const early = yield* proof()
         assert.strictEqual(yield* send(early), "admitted")
         yield* TestClock.adjust("1 hour")
@@ -141,7 +140,7 @@ describe("a proof at the end of its window", () => {
     steppingClock.use((step) =>
       Effect.gen(function*() {
         yield* TestClock.setTime(now * 1000)
-        const { proof, send } = yield* bench("required")
+        const { proof, send } = yield* bench(Dpop.required())
         const dpop = yield* proof()
         assert.strictEqual(yield* send(dpop), "admitted")
         yield* step(-steppingClock.hourBack)
@@ -164,7 +163,7 @@ describe("a proof at the end of its window", () => {
     steppingClock.use((step) =>
       Effect.gen(function*() {
         yield* TestClock.setTime(now * 1000)
-        const { proof, send } = yield* bench({ mode: "required", nonce: "required" })
+        const { proof, send } = yield* bench(Dpop.required({ nonce: "required" }))
         const nonce = (yield* send(yield* proof())).split(" ")[2]
         assert.isDefined(nonce)
         yield* step(-steppingClock.hourBack)
@@ -178,7 +177,7 @@ describe("a proof at the end of its window", () => {
   it.effect("T-AUD-09 one caller with many keys fills no more than a quarter of the memory", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(now * 1000)
-      const { clientOf, proof, send } = yield* bench({ mode: "required", replayCapacity: 100 })
+      const { clientOf, proof, send } = yield* bench(Dpop.required({ replay: Dpop.memory(100) }))
       const second = yield* clientOf("alice")
       const counts: Record<string, number> = {}
       for (let i = 0; i < 30; i++) {
@@ -202,8 +201,7 @@ describe.skipIf(!runs("redis-server"))("a proof in Redis (skipped where redis-se
         Effect.provide(NodeRedis.layer({ url: `redis://127.0.0.1:${port}` }))
       )
     })
-  const storeIn = (redis: Redis.Redis["Service"]) =>
-    Layer.succeed(ReplayStore.ReplayStore, ReplayStore.inRedis(redis, "test:"))
+  const storeIn = (redis: Redis.Redis["Service"]) => Dpop.redis(redis, "test:")
 
   it.live("T-AUD-09 is kept beyond the last instant at which it is fresh, whatever the latency", () =>
     withRedis((redis) =>
@@ -211,8 +209,7 @@ describe.skipIf(!runs("redis-server"))("a proof in Redis (skipped where redis-se
         const wall = Date.now()
         yield* TestClock.setTime(wall)
         const { proof, send } = yield* bench(
-          { mode: "required", window: "1 second", clockTolerance: 0 },
-          storeIn(redis)
+          Dpop.required({ window: "1 second", clockTolerance: 0, replay: storeIn(redis) })
         )
         // Fresh for one more millisecond by the clock of the request, which stands still.
         const dpop = yield* proof({ iat: (wall - 999) / 1000 })
@@ -231,7 +228,7 @@ describe.skipIf(!runs("redis-server"))("a proof in Redis (skipped where redis-se
       Effect.gen(function*() {
         const wall = Date.now()
         yield* TestClock.setTime(wall - 3_600_000)
-        const { proof, send } = yield* bench("required", storeIn(redis))
+        const { proof, send } = yield* bench(Dpop.required({ replay: storeIn(redis) }))
         assert.strictEqual(yield* send(yield* proof()), "503 replay-store-clock")
         yield* TestClock.setTime(wall)
         const dpop = yield* proof()

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer } from "effect"
 import { Audience, AuthError, AuthLayer, Principal, Profile, TokenVerifier } from "effect-mcp-auth"
+import { Dpop } from "effect-mcp-auth/dpop"
 import { AddressGuard, type Gate } from "effect-mcp-auth/host"
 import { Tenants } from "effect-mcp-auth/tenants"
 import { DpopClient, TestIssuer } from "effect-mcp-auth/testing"
@@ -205,7 +206,7 @@ describe("the challenge", () => {
 
   it.effect("[T-AUD-01d] a DPoP proof is for the URL of the tenant", () =>
     Effect.gen(function*() {
-      const { gate, issuers } = yield* setup(Tenants.fromPath(path), { layer: { dpop: "required" } })
+      const { gate, issuers } = yield* setup(Tenants.fromPath(path), { layer: { dpop: Dpop.required() } })
       const client = yield* DpopClient.make()
       const token = yield* issuers.acme.issuer.mint({ boundTo: client.thumbprint, audience: acmeResource })
       const ask = (url: string) =>

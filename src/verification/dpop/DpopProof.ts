@@ -1,0 +1,224 @@
+/**
+ * Checks the proof of a token's key (RFC 9449).
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as base64url from "../../crypto/Base64Url.ts"
+import * as publicJwk from "../../crypto/PublicJwk.ts"
+import { sha256 } from "../../crypto/Sha256.ts"
+import * as Signature from "../../crypto/Signature.ts"
+import { InvalidDpopProof, InvalidToken, MalformedRequest } from "../../protocol/AuthError.ts"
+import * as uri from "../../protocol/UriNormalization.ts"
+import { BoundedMap } from "../../store/BoundedMap.ts"
+import * as monotonic from "../../store/MonotonicTime.ts"
+import { bindingOf, own } from "../claims/Claims.ts"
+import type { Presentation, Request } from "../tokens/Presentation.ts"
+import type { Settings } from "./DpopOptions.ts"
+import * as dpopNonce from "./internal/nonce.ts"
+import type { Store } from "./ReplayStore.ts"
+
+const unbound = Effect.fail(new InvalidToken({ reason: "not-bound-to-key" }))
+const bound = Effect.fail(new InvalidToken({ reason: "bound-to-key" }))
+const boundToAnother = Effect.fail(new InvalidToken({ reason: "bound-to-another-key" }))
+const noHost = Effect.fail(new MalformedRequest({ reason: "host" }))
+
+const failures = new Map<InvalidDpopProof["reason"], Result.Result<never, InvalidDpopProof>>()
+const reject = (reason: InvalidDpopProof["reason"]): Result.Result<never, InvalidDpopProof> => {
+  const known = failures.get(reason)
+  if (known !== undefined) return known
+  const failure = Result.fail(new InvalidDpopProof({ reason }))
+  failures.set(reason, failure)
+  return failure
+}
+
+/** Characters of a proof: one with the longest RSA key has half as many. */
+const maximumLength = 8 * 1024
+
+/** Characters of a `jti`, which has to be remembered. */
+const maximumId = 256
+
+/**
+ * How much longer than a proof is fresh its use is kept, in milliseconds. It covers the time between the reading of the clock
+ * and the answer of the store (`maximumWait`), and small steps and differences of clocks.
+ */
+const margin = 30_000
+
+/** How long a request may take from the reading of the clock to the answer of the store, in milliseconds. */
+const maximumWait = 20_000
+
+/** Keys that are imported already: an import takes longer than a signature. */
+const maximumKeys = 1_000
+
+// A host and a port, and nothing that could be taken for more of a URL (RFC 9112 §3.2).
+const host = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*(?::(\d*))?$|^\[[0-9A-Fa-f:.]+\](?::(\d*))?$/
+
+const isHost = (value: string): boolean => {
+  const parts = host.exec(value)
+  const port = parts?.[1] ?? parts?.[2] ?? ""
+  return parts !== null && (port === "" || uri.isPort(port))
+}
+
+/** What the claims of a proof are compared with. Times in seconds. */
+type Expected = Pick<Settings, "clockTolerance" | "strippedPrefix" | "window"> & { readonly origin: string }
+
+/** Reads the one proof of a request: its form, type, algorithm and key. */
+const readProof = (lines: ReadonlyArray<string>, algorithms: ReadonlySet<unknown>) =>
+  Result.gen(function*() {
+    if (lines.length > 1) return yield* reject("several-proofs")
+    const proof = (lines[0] ?? "").trim()
+    if (proof === "") return yield* reject("proof-missing")
+    if (proof.length > maximumLength) return yield* reject("proof-too-large")
+    // Several header lines may arrive as one; a proof holds no comma.
+    if (proof.includes(",")) return yield* reject("several-proofs")
+    const parts = proof.split(".", 4)
+    const header = parts.length === 3 ? base64url.decodeJsonObject(parts[0]!) : undefined
+    const claims = header === undefined ? undefined : base64url.decodeJsonObject(parts[1]!)
+    if (header === undefined || claims === undefined || !base64url.isCanonical(parts[2]!)) {
+      return yield* reject("proof-malformed")
+    }
+    if (own(header, "typ") !== "dpop+jwt") return yield* reject("proof-type")
+    const algorithm = own(header, "alg")
+    if (!algorithms.has(algorithm)) return yield* reject("proof-algorithm")
+    if (["crit", "b64", "zip", "enc"].some((name) => Object.hasOwn(header, name))) {
+      return yield* reject("proof-critical-header")
+    }
+    const key = publicJwk.readEmbedded(own(header, "jwk"), algorithm as string)
+    if (key === undefined) return yield* reject("proof-key")
+    return { proof, algorithm: algorithm as string, key, claims }
+  })
+
+const isMoment = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value)
+
+/** Checks the claims of a proof, and returns its id and the time until which its use is kept. */
+const checkClaims = (
+  claims: Readonly<Record<string, unknown>>,
+  { clockTolerance, origin, strippedPrefix, window }: Expected,
+  { method, path }: Request,
+  tokenHash: string,
+  now: number
+) =>
+  Result.gen(function*() {
+    if (own(claims, "htm") !== method) return yield* reject("proof-method")
+    const htu = own(claims, "htu")
+    const expected = path === undefined ? undefined : uri.ofRequest(strippedPrefix + path)
+    if (
+      typeof htu !== "string" || expected === undefined || !path!.startsWith("/") ||
+      uri.normalise(htu) !== origin + expected
+    ) {
+      return yield* reject("proof-url")
+    }
+    const iat = own(claims, "iat")
+    if (!isMoment(iat) || iat < now - window - clockTolerance || iat > now + clockTolerance) {
+      return yield* reject("proof-time")
+    }
+    const nbf = own(claims, "nbf")
+    const exp = own(claims, "exp")
+    if (nbf !== undefined && (!isMoment(nbf) || nbf > now + clockTolerance)) return yield* reject("proof-time")
+    if (exp !== undefined && (!isMoment(exp) || exp <= now - clockTolerance)) return yield* reject("proof-time")
+    const jti = own(claims, "jti")
+    if (typeof jti !== "string" || jti === "" || jti.length > maximumId) return yield* reject("proof-id")
+    if (own(claims, "ath") !== tokenHash) return yield* reject("proof-token")
+    return { jti, until: Math.ceil((iat + window + clockTolerance) * 1000) + margin }
+  })
+
+const hash = (text: string): Effect.Effect<string> => {
+  const digest = sha256(text)
+  return typeof digest === "string" ? Effect.succeed(digest) : Effect.promise(() => digest)
+}
+
+/**
+ * Makes the check of presentations from checked settings.
+ *
+ * **Details**
+ *
+ * A proof is checked by RFC 9449 §4.3: one header line with one proof; its form, type and algorithm; a public key that is
+ * fit and that the token is bound to; method, URL, time, `jti` and the hash of the token; the signature; the nonce, where
+ * one is demanded; and last of all that it was not used before. The URL is the origin of the resource and the path of the
+ * request: `Host` and `X-Forwarded-Host` have no say. Query and fragment of `htu` are ignored; a slash at the end of the
+ * path is not.
+ *
+ * A Bearer token beside a `DPoP` header is a Bearer token.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  settings: Settings<unknown>,
+  resource: { readonly resource: string; readonly origin: string },
+  store: Store
+): Effect.Effect<Presentation> =>
+  Effect.gen(function*() {
+    const expected: Expected = { ...settings, origin: resource.origin }
+    const importPublicKey = yield* Signature.Signature
+    const nonces = settings.nonce === undefined
+      ? undefined
+      : dpopNonce.make(settings.nonce.secret, resource.resource, settings.nonce.lifetime * 1000)
+    const algorithms: ReadonlySet<unknown> = new Set(settings.algorithms)
+    const keys = new BoundedMap<string, Signature.PublicKey>(maximumKeys)
+
+    const importKey = Effect.fnUntraced(function*(
+      jwk: Readonly<Record<string, unknown>>,
+      thumbprint: string,
+      algorithm: string
+    ) {
+      const name = `${algorithm} ${thumbprint}`
+      const known = keys.get(name)
+      if (known !== undefined) return known
+      const key = yield* importPublicKey(jwk, algorithm)
+      if (key === undefined) return undefined
+      keys.set(name, key)
+      return key
+    })
+
+    const prove = Effect.fnUntraced(function*(
+      request: Request,
+      token: Redacted.Redacted,
+      thumbprint: string,
+      owner: string,
+      now: number,
+      since: bigint
+    ) {
+      const { algorithm, claims, key, proof } = yield* Effect.fromResult(readProof(request.dpop ?? [], algorithms))
+      if ((yield* hash(key.thumbprintText)) !== thumbprint) return yield* boundToAnother
+      const { jti, until } = yield* Effect.fromResult(
+        checkClaims(claims, expected, request, yield* hash(Redacted.value(token)), now / 1000)
+      )
+      const imported = yield* importKey(key.jwk, thumbprint, algorithm)
+      if (imported === undefined) return yield* Effect.fromResult(reject("proof-key"))
+      if (!(yield* imported.verify(proof))) {
+        return yield* Effect.fromResult(reject("proof-signature"))
+      }
+      if (nonces !== undefined && !(yield* nonces.accepts(own(claims, "nonce"), now, since))) {
+        return yield* new InvalidDpopProof({ reason: "proof-nonce", nonce: yield* nonces.issue(now, since) })
+      }
+      if (!(yield* store.firstUse({ thumbprint, jti, owner, until, lifetime: until - now }))) {
+        return yield* Effect.fromResult(reject("proof-replayed"))
+      }
+      // The store keeps a use for a limited time. After a longer wait it may have evicted an earlier use of this proof.
+      if ((yield* monotonic.millis) - monotonic.millisOfNanos(since) > maximumWait) {
+        return yield* Effect.fromResult(reject("proof-time"))
+      }
+    })
+
+    return {
+      schemes: settings.mode === "required" ? ["DPoP"] : ["DPoP", "Bearer"],
+      check: (request, { scheme, token }, principal, now, since) => {
+        const binding = bindingOf(principal.claims)
+        if (scheme === "Bearer") return binding === undefined ? Effect.void : bound
+        if (binding === undefined) return unbound
+        if (binding === "unusable") return bound
+        const named = request.header("host")
+        return named !== undefined && !isHost(named) ? noHost : prove(
+          request,
+          token,
+          binding.thumbprint,
+          principal.owner,
+          now,
+          since
+        )
+      }
+    }
+  })
