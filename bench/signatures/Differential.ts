@@ -150,8 +150,10 @@ export const run = (
       }
     }
     const ask = (gate: AuthLayer.AuthLayer["Service"], token: string) =>
-      gate.authenticate({ method: "GET", header: () => undefined, authorization: [`Bearer ${token}`] }).pipe(
-        Effect.map((caller) => typeof caller === "string" ? caller : `in: ${caller.key}`),
+      Effect.withFiber((fiber) =>
+        gate.authenticate({ fiber, method: "GET", header: () => undefined, authorization: [`Bearer ${token}`] })
+      ).pipe(
+        Effect.map(({ principal }) => principal === undefined ? "anonymous" : `in: ${principal.key}`),
         // No known key verifies the signature of a token without `kid`. Whether the keys may be fetched again for it depends on
         // the tokens that are verified at the same time.
         Effect.catch(({ reason }) => Effect.succeed(reason === "keys-cooling-down" ? "signature" : reason))

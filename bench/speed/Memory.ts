@@ -58,7 +58,11 @@ const run = async (count: number) => {
             })
           }`
         )
-        return Effect.runPromise(gate.authenticate({ method: "GET", header, authorization: [`Bearer ${token}`] }))
+        return Effect.runPromise(
+          Effect.withFiber((fiber) =>
+            gate.authenticate({ fiber, method: "GET", header, authorization: [`Bearer ${token}`] })
+          )
+        )
       }))
     }
   }

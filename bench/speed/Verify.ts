@@ -43,11 +43,13 @@ const own = async (issuer: string, capacity: number | undefined, signatures: Lay
   const gate = await gateOf(issuer, capacity, signatures)
   const header = () => undefined
   return (tokens: ReadonlyArray<string>): Promise<void> =>
-    Effect.runPromise(Effect.gen(function*() {
-      for (const token of tokens) {
-        yield* gate.authenticate({ method: "GET", header, authorization: [`Bearer ${token}`] })
-      }
-    }))
+    Effect.runPromise(Effect.withFiber((fiber) =>
+      Effect.gen(function*() {
+        for (const token of tokens) {
+          yield* gate.authenticate({ fiber, method: "GET", header, authorization: [`Bearer ${token}`] })
+        }
+      })
+    ))
 }
 
 const measure = async ({ algorithm, issuer, milliseconds, plain, rounds, tokens }: Work): Promise<Measured> => {

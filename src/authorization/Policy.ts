@@ -14,6 +14,28 @@ import * as ScopeToken from "../protocol/ScopeToken.ts"
 import { Principal } from "../verification/Principal.ts"
 
 /**
+ * The requirement of an operation: what its caller needs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Policy {
+  readonly scopes: ReadonlyArray<string>
+  readonly unauthorized: "challenge" | "hide"
+  /** Whether the operation needs a principal even without scopes. Default: `false`. */
+  readonly authenticated?: boolean | undefined
+}
+
+/**
+ * Returns whether a policy hides its operation from a caller, for whom it does not exist then.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isHiddenFrom = (policy: Policy, principal: Principal | undefined): boolean =>
+  policy.unauthorized === "hide" && policy.scopes.some((scope) => principal?.scopes.has(scope) !== true)
+
+/**
  * The requirement "the configuration must offer the scope `S`", which `AuthLayer` meets.
  *
  * **Details**

@@ -69,22 +69,87 @@ export interface Circumstances {
  * @since 0.1.0
  */
 export interface Rejections {
-  readonly of: (error: AuthError, circumstances: Circumstances) => Rejection
-  /** An anonymous caller wants an operation with these scopes: sign in, and ask for them along with the baseline. */
+  readonly forError: (error: AuthError, circumstances: Circumstances) => Rejection
+  /** Asks an anonymous caller of an operation with these scopes to sign in, with them and the baseline. */
   readonly signIn: (scopes: ReadonlyArray<string>) => Rejection
-  /** The `Host` is none under which this server may be addressed (MCP Streamable HTTP, DNS rebinding). */
-  readonly host: Rejection
-  /** The `Origin` is none that may call this server (MCP Streamable HTTP, DNS rebinding). */
-  readonly origin: Rejection
-  /** The answer to a preflight from an allowed origin, given its `Access-Control-Request-Headers`. */
-  readonly preflight: (origin: string, requestedHeaders: string | undefined) => Rejection
-  /** There is no such session for this caller. */
-  readonly session: Rejection
-  /** The gate is closing, or closed: whoever runs it shuts down. Without a challenge, as for any outage. */
-  readonly closing: Rejection
-  /** Something broke that no failure of the closed set describes. Nothing of it is told to the client. */
-  readonly broken: Rejection
 }
+
+const unavailable = {
+  code: "temporarily_unavailable",
+  description: "Access tokens cannot be checked at the moment; try again later"
+}
+
+const serverError = {
+  code: "server_error",
+  description: "The server cannot check access tokens because of an internal error"
+}
+
+const rejection = (
+  status: Rejection["status"],
+  reason: string,
+  error: AuthError | undefined,
+  content: { readonly code: string; readonly description: string } | undefined,
+  headers: Readonly<Record<string, string>> = {}
+): Rejection => ({
+  _tag: "Rejection",
+  status,
+  reason,
+  error,
+  headers: {
+    "cache-control": "no-store",
+    ...headers,
+    ...(content === undefined ? {} : { "content-type": "application/json" })
+  },
+  body: content === undefined
+    ? ""
+    : JSON.stringify({ error: content.code, error_description: content.description })
+})
+
+/**
+ * Rejects a request whose `Host` is not a name of this server (MCP Streamable HTTP, DNS rebinding). Status 403.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const foreignHost: Rejection = rejection(403, "foreign-host", undefined, {
+  code: "invalid_request",
+  description: "Requests with this Host header are not allowed"
+})
+
+/**
+ * Rejects a request from an `Origin` that is not allowed (MCP Streamable HTTP, DNS rebinding). Status 403.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const foreignOrigin: Rejection = rejection(403, "origin", undefined, {
+  code: "invalid_request",
+  description: "Requests from this origin are not allowed"
+})
+
+/**
+ * Rejects a request whose session does not exist, or belongs to another caller. Status 404.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const unknownSession: Rejection = rejection(404, "session", undefined, undefined)
+
+/**
+ * Rejects a request while the gate shuts down, and after that. Status 503, without a challenge, as for any outage.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const closing: Rejection = rejection(503, "closing", undefined, unavailable, { "retry-after": "1" })
+
+/**
+ * Rejects a request on which something failed without an error of `AuthError`. Status 500; the client learns no details.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const broken: Rejection = rejection(500, "broken", undefined, serverError)
 
 /**
  * Prepares every answer that does not depend on the request.
@@ -109,26 +174,6 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
     "www-authenticate": Challenge.encode(challengesOf({ ...options, algs }, scheme)),
     // A browser hides the challenge from its script unless told otherwise.
     "access-control-expose-headers": mode === "off" ? "WWW-Authenticate" : "WWW-Authenticate, DPoP-Nonce"
-  })
-  const rejection = (
-    status: Rejection["status"],
-    reason: string,
-    error: AuthError | undefined,
-    content: { readonly code: string; readonly description: string } | undefined,
-    headers: Readonly<Record<string, string>> = {}
-  ): Rejection => ({
-    _tag: "Rejection",
-    status,
-    reason,
-    error,
-    headers: {
-      "cache-control": "no-store",
-      ...headers,
-      ...(content === undefined ? {} : { "content-type": "application/json" })
-    },
-    body: content === undefined
-      ? ""
-      : JSON.stringify({ error: content.code, error_description: content.description })
   })
 
   const baseline = resource.requestedScopes(resource.baseline, undefined)
@@ -159,18 +204,6 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
   }
 
   return {
-    host: rejection(403, "foreign-host", undefined, {
-      code: "invalid_request",
-      description: "Requests with this Host header are not allowed"
-    }),
-    preflight,
-    origin: rejection(403, "origin", undefined, {
-      code: "invalid_request",
-      description: "Requests from this origin are not allowed"
-    }),
-    session: rejection(404, "session", undefined, undefined),
-    closing: rejection(503, "closing", undefined, unavailable, { "retry-after": "1" }),
-    broken: rejection(500, "broken", undefined, serverError),
     signIn: (scopes) =>
       rejection(
         401,
@@ -179,7 +212,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
         undefined,
         challenge({ scope: resource.requestedScopes([...resource.baseline, ...scopes], undefined) })
       ),
-    of: (error, circumstances) => {
+    forError: (error, circumstances) => {
       switch (error._tag) {
         case "MissingCredentials":
           return once(error, () => rejection(401, error.reason, error, undefined, unauthenticated))
@@ -282,14 +315,20 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
 export const isPreflight = (rejection: Rejection): boolean => rejection.reason === "preflight"
 
 /**
- * Adds to an answer the headers with which a browser lets a page of this origin read it. The origin must be an allowed one.
+ * Adds the headers with which a browser lets a page read a rejection, if the page's origin is an allowed one.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const readableBy = (rejection: Rejection, origin: string): Rejection => {
+export const allowOrigin = (
+  rejection: Rejection,
+  origin: string | undefined,
+  allowedOrigins: ReadonlyArray<string>
+): Rejection => {
   const { headers } = rejection
-  if ("access-control-allow-origin" in headers) return rejection
+  if (origin === undefined || !allowedOrigins.includes(origin) || "access-control-allow-origin" in headers) {
+    return rejection
+  }
   const exposed = ["access-control-expose-headers" in headers ? headers["access-control-expose-headers"] : undefined]
   if ("retry-after" in headers) exposed.push("Retry-After")
   const exposes = exposed.filter((_) => _ !== undefined).join(", ")
@@ -318,13 +357,18 @@ const clientHeaders = [
 ]
 
 /**
- * Answers a preflight (Fetch §4.8).
+ * Answers a preflight from an allowed origin (Fetch §4.8). Status 204.
+ *
+ * **Details**
  *
  * Header names that the page asks for are allowed, too: the origin is one that the author allowed, a request still needs its
  * token, and no cookie is sent, since `Access-Control-Allow-Credentials` is absent. A fixed list would exclude `Mcp-Param-*`
  * and tracing headers, and `*` does not include `Authorization`. Only names of headers are echoed, and few of them.
+ *
+ * @category constructors
+ * @since 0.1.0
  */
-const preflight = (origin: string, requestedHeaders: string | undefined): Rejection => {
+export const preflight = (origin: string, requestedHeaders: string | undefined): Rejection => {
   const requested = requestedHeaders === undefined || requestedHeaders.length > longestRequest
     ? []
     : requestedHeaders.split(",").map((_) => _.trim().toLowerCase()).filter((_) => headerName.test(_))
@@ -355,13 +399,3 @@ const secondsOf = (retryAfter: number): string =>
 const headerName = /^[!#$%&'+\-.^_`|~0-9a-z]+$/
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })
-
-const serverError = {
-  code: "server_error",
-  description: "The server cannot check access tokens because of an internal error"
-}
-
-const unavailable = {
-  code: "temporarily_unavailable",
-  description: "Access tokens cannot be checked at the moment; try again later"
-}

@@ -1,5 +1,5 @@
 /**
- * Which session belongs to whom. A session id is a name, never a proof (MCP security best practices, "Session
+ * The owners of sessions. A session id is a name, never a proof (MCP security best practices, "Session
  * Hijacking").
  *
  * @since 0.1.0
@@ -8,7 +8,7 @@ import { BoundedMap } from "../store/BoundedMap.ts"
 import type { Principal } from "../verification/Principal.ts"
 
 /**
- * What a session is to somebody who names it.
+ * The access of a caller to a session that it names.
  *
  * @category models
  * @since 0.1.0
@@ -23,25 +23,25 @@ export type SessionAccess = "own" | "foreign" | "needs-credentials"
  */
 export interface Sessions {
   /**
-   * Judges who names a session. One that was opened anonymously is claimed by the first principal that uses it; from
-   * then on it needs credentials.
+   * Returns the access of a caller to a session. A session that was opened anonymously is claimed by the first principal that
+   * uses it; from then on it needs credentials.
    */
-  readonly judge: (session: string, principal: Principal | undefined) => SessionAccess
+  readonly access: (session: string, principal: Principal | undefined) => SessionAccess
   /** Whether a session exists, for any caller. */
   readonly has: (session: string) => boolean
   /**
-   * Notes who opened a session. One that has an owner keeps it: a server that names a session twice must not take it from
-   * its owner, and the later caller meets it as foreign.
+   * Records the caller that opened a session. A session that has an owner keeps it: a server that names a session twice must
+   * not take it from its owner, and to the later caller it is foreign.
    */
   readonly bind: (session: string, principal: Principal | undefined) => void
   readonly release: (session: string) => void
 }
 
-/** No key of a principal looks like it: those are JSON lists. */
+/** The owner of sessions of anonymous callers. No key of a principal looks like it: those are JSON lists. */
 const anonymous = "anonymous"
 
 /**
- * How many sessions are kept.
+ * Limits the number of sessions.
  *
  * @category models
  * @since 0.1.0
@@ -68,7 +68,7 @@ export const defaultPerCaller: number = 100
  *
  * **Details**
  *
- * A caller who opens too many sessions loses the oldest of them, and no other caller does. Anonymous callers share one
+ * A caller that opens too many sessions loses the oldest of them, and no other caller does. Anonymous callers share one
  * limit, apart from that of principals. A session that was evicted does not exist any more: its next request is answered
  * with 404, and clients open a new one.
  *
@@ -108,7 +108,7 @@ export const make = (
   }
 
   return {
-    judge: (session, principal) => {
+    access: (session, principal) => {
       const owner = owners.get(session)
       const caller = principal?.key ?? anonymous
       if (owner === undefined) return "foreign"

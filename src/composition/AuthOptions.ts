@@ -320,14 +320,14 @@ export const makeGate = <S extends Scopes, C, A>(
       requestState: yield* RequestState.make(options.stateSecret, resource.resource),
       verifier: own.verifier,
       // Where a result depends on the request, or a function has to be asked each time, the fast path is off.
-      recall: [options.tenants, options.revocation, options.verifier].every((_) => _ === undefined)
+      lookupVerified: [options.tenants, options.revocation, options.verifier].every((_) => _ === undefined)
         ? cachedServers.recall
         : undefined,
       revocation: revocation.isRevoked,
       revocationInterval: yield* Effect.fromResult(checkInterval(options.revocationInterval)),
       expiryTolerance: rules.clockTolerance,
       tokenGrammar: yield* Effect.fromResult(checkGrammar(options.tokenGrammar)),
-      dpop: options.dpop === undefined ? Presentation.bearerOnly : yield* options.dpop.make(resource),
+      presentation: options.dpop === undefined ? Presentation.bearerOnly : yield* options.dpop.make(resource),
       invalidate: (target) =>
         Effect.forEach([configured, ...own.caches], (_) => _.invalidate(target), { discard: true }),
       allowedOrigins: yield* Effect.fromResult(checkOrigins(options.allowedOrigins ?? [])),
@@ -346,7 +346,7 @@ export const makeGate = <S extends Scopes, C, A>(
         listener: yield* Decision.DecisionListener,
         subject: yield* Effect.fromResult(Decision.checkSubjectForm(options.decisionSubject, "decisionSubject"))
       },
-      legacyMetadata: options.legacyAuthorizationServerMetadata === true
+      authorizationServerMetadata: options.legacyAuthorizationServerMetadata === true
         ? discovery.metadata(servers[0]!, "authorization_endpoint")
         : undefined
     })

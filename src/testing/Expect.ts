@@ -307,10 +307,10 @@ const errorsOf = (reason: string): ReadonlyArray<AuthError> =>
 /** What is seen of a reason from outside: what the gate makes of it. */
 const seenOf = (reason: RejectionReason): ReadonlyArray<Seen> =>
   (reason === "origin"
-    ? [rejections.origin]
+    ? [Rejection.foreignOrigin]
     : reason === "session"
-    ? [rejections.session]
-    : errorsOf(reason).map((error) => rejections.of(error, nothingKnown))).map(({ headers, status }) => ({
+    ? [Rejection.unknownSession]
+    : errorsOf(reason).map((error) => rejections.forError(error, nothingKnown))).map(({ headers, status }) => ({
       status,
       error: errorIn(headers["www-authenticate"])
     }))

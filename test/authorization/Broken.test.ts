@@ -8,6 +8,7 @@ import { Tenants } from "effect-mcp-auth/tenants"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
+import { authenticateCaller, authorize, type Request } from "./steps.ts"
 import { listening, resource } from "./support.ts"
 
 const boom = (): never => {
@@ -36,23 +37,14 @@ const present = Effect.fnUntraced(function*(
     listener === undefined ? (_) => _ : Layer.provide(Layer.succeed(Decision.DecisionListener, listener))
   ) as Layer.Layer<Gate.AuthLayer>
   const gate = Context.get(yield* Layer.build(services), Gate.AuthLayer)
-  const request: Gate.Request = {
+  const request: Request = {
     method: "POST",
     header: (name) => name === "x-tenant" ? "acme" : undefined,
     authorization: [`Bearer ${yield* issuer.mint({ scopes: ["todos:read"] })}`]
   }
-  const timing = yield* Effect.withFiber((fiber) => Effect.succeed(Decision.startTiming(fiber)))
   return yield* Effect.gen(function*() {
-    const principal = (yield* gate.authenticate(request, timing)) as Principal
-    yield* gate.authorize({
-      principal,
-      session: undefined,
-      protocolVersion: undefined,
-      operations: Effect.succeed(call),
-      policy,
-      timing,
-      request
-    })
+    const caller = yield* authenticateCaller(gate, request)
+    yield* authorize(gate, { caller, operations: Effect.succeed(call), policy })
     return "ran"
   }).pipe(Effect.catch(({ reason, status }: Rejection.Rejection) => Effect.succeed(`${status} ${reason}`)))
 })

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { AuthError, type Decision, type Principal } from "effect-mcp-auth"
+import * as Caller from "../../src/authorization/Caller.ts"
+import { authenticate, authorize } from "./steps.ts"
 import { bearer, gate, listening, principal, rejected, request, toolCall } from "./support.ts"
 
 type Told = Omit<Decision.Decision, "duration">
@@ -12,11 +14,9 @@ describe("Decision", () => {
   it.effect("an admitted request is told to the listener, and logged at debug level", () =>
     Effect.gen(function*() {
       const { decisions, layer, lines } = listening()
-      const { gate: { authorize } } = yield* gate()
-      yield* authorize({
-        principal: principal({ scopes: ["todos:read"] }),
-        session: undefined,
-        protocolVersion: undefined,
+      const { gate: made } = yield* gate()
+      yield* authorize(made, {
+        caller: principal({ scopes: ["todos:read"] }),
         operations: Effect.succeed(toolCall("list")),
         policy: () => ({ scopes: ["todos:read"], unauthorized: "challenge" })
       }).pipe(Effect.provide(layer))
@@ -37,11 +37,9 @@ describe("Decision", () => {
   it.effect("a missing scope is told with what was needed and what was missing, and logged at info", () =>
     Effect.gen(function*() {
       const { decisions, layer, lines } = listening()
-      const { gate: { authorize } } = yield* gate()
-      yield* rejected(authorize({
-        principal: principal({ scopes: ["todos:read"] }),
-        session: undefined,
-        protocolVersion: undefined,
+      const { gate: made } = yield* gate()
+      yield* rejected(authorize(made, {
+        caller: principal({ scopes: ["todos:read"] }),
         operations: Effect.succeed(toolCall("add")),
         policy: () => ({ scopes: ["todos:read", "todos:write"], unauthorized: "challenge" })
       })).pipe(Effect.provide(layer))
@@ -67,7 +65,7 @@ describe("Decision", () => {
       const { decisions, layer, lines } = listening()
       const made = yield* gate({ allowedHosts: ["todos.internal"] })
       const present = (host: ReadonlyArray<string> | undefined) =>
-        Effect.provide(rejected(made.gate.authenticate({ ...request(), host })), layer)
+        Effect.provide(rejected(authenticate(made.gate, { ...request(), host })), layer)
       const advice = (host: string) =>
         `The Host ${host} is not allowed. If clients reach this server under that name, add it without the port to allowedHosts`
       const answers = [
@@ -171,7 +169,8 @@ describe("Decision", () => {
     Effect.gen(function*() {
       const { decisions, layer, lines } = listening()
       const { gate: { reject } } = yield* gate()
-      yield* rejected(reject(error, { principal: undefined, protocolVersion: undefined })).pipe(Effect.provide(layer))
+      const rejecting = Effect.withFiber((fiber) => reject(Caller.unknown(fiber), error))
+      yield* rejected(rejecting).pipe(Effect.provide(layer))
       assert.deepStrictEqual(decisions.map(({ outcome, reason, status }) => ({ outcome, reason, status })), [
         { outcome: "rejected", reason, status }
       ])
@@ -184,12 +183,11 @@ describe("Decision", () => {
   it.effect("an origin and a session are told with their reason", () =>
     Effect.gen(function*() {
       const { decisions, layer } = listening()
-      const { gate: { authenticate, authorize } } = yield* gate()
-      yield* rejected(authenticate(request({ origin: "https://evil.test" }))).pipe(Effect.provide(layer))
-      yield* rejected(authorize({
-        principal: principal(),
+      const { gate: made } = yield* gate()
+      yield* rejected(authenticate(made, request({ origin: "https://evil.test" }))).pipe(Effect.provide(layer))
+      yield* rejected(authorize(made, {
+        caller: principal(),
         session: "s",
-        protocolVersion: undefined,
         operations: Effect.die("the body was read"),
         policy: () => undefined
       })).pipe(Effect.provide(layer))
@@ -203,16 +201,16 @@ describe("Decision", () => {
   it.effect("a preflight is no decision", () =>
     Effect.gen(function*() {
       const { decisions, layer, lines } = listening()
-      const { gate: { authenticate } } = yield* gate()
+      const { gate: made } = yield* gate()
       const headers = { origin: "https://server.test", "access-control-request-method": "POST" }
-      yield* rejected(authenticate(request(headers, [], "OPTIONS"))).pipe(Effect.provide(layer))
+      yield* rejected(authenticate(made, request(headers, [], "OPTIONS"))).pipe(Effect.provide(layer))
       assert.deepStrictEqual([decisions, lines], [[], []])
     }))
 
   it.effect("neither log nor decision hold a token or a claim beyond issuer, subject and client", () =>
     Effect.gen(function*() {
       const { decisions, layer, lines } = listening()
-      const { gate: { authenticate, authorize }, issuer } = yield* gate()
+      const { gate: made, issuer } = yield* gate()
       const claims = { email: "marked@mail.test", marked: "marked-claim" }
       const good = yield* issuer.mint({ scopes: ["marked:scope"], claims })
       const bad = [
@@ -225,12 +223,10 @@ describe("Decision", () => {
         `marked-${"x".repeat(20_000)}`
       ]
       const run = Effect.gen(function*() {
-        for (const token of bad) yield* rejected(authenticate(bearer(token)))
-        const caller = (yield* authenticate(bearer(good))) as Principal
-        yield* rejected(authorize({
-          principal: caller,
-          session: undefined,
-          protocolVersion: undefined,
+        for (const token of bad) yield* rejected(authenticate(made, bearer(token)))
+        const caller = (yield* authenticate(made, bearer(good))) as Principal
+        yield* rejected(authorize(made, {
+          caller,
           operations: Effect.succeed(toolCall("add")),
           policy: () => ({ scopes: ["todos:write"], unauthorized: "challenge" })
         }))

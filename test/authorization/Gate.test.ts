@@ -4,6 +4,7 @@ import { AuthError, Principal, RequestState } from "effect-mcp-auth"
 import type { Gate } from "effect-mcp-auth/host"
 import { Operation } from "effect-mcp-auth/protocol"
 import { TestClock } from "effect/testing"
+import { authenticate, authorize, type Call } from "./steps.ts"
 import { bearer, gate, metadataUrl, principal, rejected, request, resource, toolCall } from "./support.ts"
 
 /** A body that must not be read. */
@@ -21,11 +22,10 @@ const policy = ({ target }: Operation.Operation): Gate.Policy | undefined =>
 
 const call = (
   caller: Principal,
-  operations: Gate.Call<never>["operations"],
-  rest: Partial<Gate.Call<never>> = {}
-): Gate.Call<never> => ({
-  principal: caller,
-  session: undefined,
+  operations: Call<never>["operations"],
+  rest: Partial<Call<never>> = {}
+): Call<never> => ({
+  caller,
   protocolVersion: "2026-07-28",
   operations,
   policy,
@@ -41,10 +41,10 @@ const asked = (rejection: { readonly headers: Readonly<Record<string, string>> }
 describe("Gate.authenticate", () => {
   it.effect("HDR-07 a good token gives its principal, and asks the issuer once for many requests", () =>
     Effect.gen(function*() {
-      const { gate: { authenticate }, issuer } = yield* gate()
+      const { gate: made, issuer } = yield* gate()
       const token = yield* issuer.mint({ subject: "alice", scopes: ["todos:read"], clientId: "c" })
       for (const scheme of ["Bearer", "bearer", "BEARER", "BeArEr"]) {
-        const caller = yield* authenticate(request({}, [`${scheme} ${token}`]))
+        const caller = yield* authenticate(made, request({}, [`${scheme} ${token}`]))
         assert.isObject(caller)
         if (typeof caller === "object") {
           assert.deepStrictEqual([caller.issuer, caller.subject, caller.clientId], [issuer.issuer, "alice", "c"])
@@ -64,8 +64,8 @@ describe("Gate.authenticate", () => {
     ["HDR-12 two lines", ["Bearer a", "Bearer b"], 400, "several-authorization-headers"]
   ])("%s: the verifier is not asked", ([_, authorization, status, reason]) =>
     Effect.gen(function*() {
-      const { gate: { authenticate }, issuer } = yield* gate()
-      const rejection = yield* rejected(authenticate(request({}, authorization)))
+      const { gate: made, issuer } = yield* gate()
+      const rejection = yield* rejected(authenticate(made, request({}, authorization)))
       assert.deepStrictEqual([rejection.status, rejection.reason], [status, reason])
       assert.include(rejection.headers["www-authenticate"], `resource_metadata="${metadataUrl}"`)
       assert.deepStrictEqual(yield* issuer.requests, [])
@@ -86,25 +86,25 @@ describe("Gate.authenticate", () => {
     ["an origin that is allowed", "https://app.test", 401]
   ])("%s: %s gets %i, before the credentials are looked at", ([_, origin, status]) =>
     Effect.gen(function*() {
-      const { gate: { authenticate }, issuer } = yield* gate({ allowedOrigins: ["https://app.test"] })
+      const { gate: made, issuer } = yield* gate({ allowedOrigins: ["https://app.test"] })
       for (const method of ["POST", "GET", "DELETE"]) {
-        const rejection = yield* rejected(authenticate(request({ origin }, [], method)))
+        const rejection = yield* rejected(authenticate(made, request({ origin }, [], method)))
         assert.strictEqual(rejection.status, status)
       }
       // A good token changes nothing for a wrong origin.
       const token = yield* issuer.mint()
-      const result = yield* Effect.result(authenticate(bearer(token, { origin })))
+      const result = yield* Effect.result(authenticate(made, bearer(token, { origin })))
       assert.strictEqual(result._tag, status === 403 ? "Failure" : "Success")
     }))
 
   it.effect("[T-AUD-02a] a preflight is answered; an OPTIONS request of another kind needs a token", () =>
     Effect.gen(function*() {
-      const { gate: { authenticate }, issuer } = yield* gate()
+      const { gate: made, issuer } = yield* gate()
       const origin = "https://server.test"
       const asking = { origin, "access-control-request-method": "POST" }
       // Credentials on a preflight are not looked at: browsers send none.
       for (const lines of [[], ["Bearer x"], [`Bearer ${yield* issuer.mint()}`]]) {
-        const answer = yield* rejected(authenticate(request(asking, lines, "OPTIONS")))
+        const answer = yield* rejected(authenticate(made, request(asking, lines, "OPTIONS")))
         assert.deepStrictEqual([answer.status, answer.reason, answer.body], [204, "preflight", ""])
         assert.strictEqual(answer.headers["access-control-allow-origin"], origin)
       }
@@ -116,19 +116,21 @@ describe("Gate.authenticate", () => {
           request(asking, [], "GET")
         ]
       ) {
-        assert.strictEqual((yield* rejected(authenticate(other))).status, 401)
+        assert.strictEqual((yield* rejected(authenticate(made, other))).status, 401)
       }
-      const foreign = yield* rejected(authenticate(request({ ...asking, origin: "https://evil.test" }, [], "OPTIONS")))
+      const foreign = yield* rejected(
+        authenticate(made, request({ ...asking, origin: "https://evil.test" }, [], "OPTIONS"))
+      )
       assert.strictEqual(foreign.status, 403)
     }))
 
   it.effect("CHAL-17 an expired token that also lacks a scope: expiry wins", () =>
     Effect.gen(function*() {
-      const { gate: { authenticate }, issuer } = yield* gate()
+      const { gate: made, issuer } = yield* gate()
       const token = yield* issuer.mint({ scopes: [], expiresIn: "1 minute" })
-      yield* authenticate(bearer(token))
+      yield* authenticate(made, bearer(token))
       yield* TestClock.adjust("1 minute")
-      const rejection = yield* rejected(authenticate(bearer(token)))
+      const rejection = yield* rejected(authenticate(made, bearer(token)))
       assert.deepStrictEqual([rejection.status, rejection.reason], [401, "expired"])
     }))
 
@@ -141,13 +143,16 @@ describe("Gate.authenticate", () => {
           return tenant !== "rejected"
         }))
       })
-      const { gate: { authenticate, services }, issuer } = yield* gate({ claims: { service: Tenant, schema } as never })
+      const { gate: made, issuer } = yield* gate({ claims: { service: Tenant, schema } as never })
       const attempt = (tenant: unknown) =>
-        Effect.flatMap(issuer.mint({ claims: { tenant } }), (token) => authenticate(bearer(token)))
+        Effect.flatMap(issuer.mint({ claims: { tenant } }), (token) => authenticate(made, bearer(token)))
       const caller = yield* attempt("acme")
       assert.isObject(caller)
       if (typeof caller === "object") {
-        assert.strictEqual(Context.getUnsafe(services(caller) as Context.Context<any>, Tenant).tenant, "acme")
+        assert.strictEqual(
+          Context.getUnsafe(made.provideCaller(Context.empty(), caller) as Context.Context<any>, Tenant).tenant,
+          "acme"
+        )
       }
       for (const tenant of [undefined, 1, "rejected", "throws"]) {
         const rejection = yield* rejected(attempt(tenant))
@@ -161,9 +166,9 @@ describe("Gate.authenticate", () => {
 
   it.effect("the services of a request are its principal, its claims and the state, and nothing of another request", () =>
     Effect.gen(function*() {
-      const { gate: { services } } = yield* gate()
+      const { gate: { provideCaller } } = yield* gate()
       const alice = principal()
-      const context = services(alice)
+      const context = provideCaller(Context.empty(), alice)
       assert.strictEqual(Context.get(context, Principal), alice)
       assert.isDefined(Context.get(context, RequestState.RequestState))
     }))
@@ -221,8 +226,8 @@ describe("Gate.authorize", () => {
     { title: "nothing to run", granted: [], calls: [], asked: undefined }
   ])("$title", ({ asked: expected, calls, granted }) =>
     Effect.gen(function*() {
-      const { gate: { authorize } } = yield* gate({ challengeScopes: "required" })
-      const result = yield* Effect.result(authorize(call(principal({ scopes: granted }), batch(...calls))))
+      const { gate: made } = yield* gate({ challengeScopes: "required" })
+      const result = yield* Effect.result(authorize(made, call(principal({ scopes: granted }), batch(...calls))))
       if (result._tag === "Success") {
         assert.isUndefined(expected)
         assert.strictEqual(result.success.length, calls.length)
@@ -234,50 +239,50 @@ describe("Gate.authorize", () => {
 
   it.effect("SCOPE-07 the hierarchy counts: what a scope implies is there", () =>
     Effect.gen(function*() {
-      const { gate: { authenticate, authorize }, issuer } = yield* gate({
+      const { gate: made, issuer } = yield* gate({
         scopeHierarchy: { "todos:admin": ["todos:write"], "todos:write": ["todos:read"] }
       })
       const token = yield* issuer.mint({ scopes: ["todos:admin"] })
-      const caller = (yield* authenticate(bearer(token))) as Principal
+      const caller = (yield* authenticate(made, bearer(token))) as Principal
       assert.deepStrictEqual([...caller.scopes].sort(), ["todos:admin", "todos:read", "todos:write"])
       assert.deepStrictEqual([...caller.granted], ["todos:admin"])
-      yield* authorize(call(caller, batch("add", "list", "purge")))
+      yield* authorize(made, call(caller, batch("add", "list", "purge")))
     }))
 
   it.effect("`unlisted: \"deny\"` rejects tools, prompts and resources without scopes, and nothing else", () =>
     Effect.gen(function*() {
-      const { gate: { authorize } } = yield* gate({ unlisted: "deny" })
+      const { gate: made } = yield* gate({ unlisted: "deny" })
       const alice = principal({ scopes: ["todos:read"] })
-      const rejection = yield* rejected(authorize(call(alice, batch("list", "open"))))
+      const rejection = yield* rejected(authorize(made, call(alice, batch("list", "open"))))
       assert.deepStrictEqual([rejection.status, rejection.reason, rejection.headers["www-authenticate"]], [
         403,
         "unlisted",
         undefined
       ])
-      yield* authorize(call(alice, batch("list")))
-      yield* authorize(call(alice, batch("nope")))
+      yield* authorize(made, call(alice, batch("list")))
+      yield* authorize(made, call(alice, batch("nope")))
       for (const method of ["initialize", "tools/list", "ping", "server/discover"]) {
-        yield* authorize(call(alice, Effect.fromResult(Operation.fromBody({ jsonrpc: "2.0", id: 1, method }))))
+        yield* authorize(made, call(alice, Effect.fromResult(Operation.fromBody({ jsonrpc: "2.0", id: 1, method }))))
       }
     }))
 
   it.effect("SESS-01 the session comes before the body: one of somebody else is 404, and nothing is read", () =>
     Effect.gen(function*() {
-      const { gate: { authorize, sessions } } = yield* gate()
+      const { gate: made } = yield* gate()
       const alice = principal()
-      sessions.bind("s", alice)
+      made.sessions.bind("s", alice)
       const strangers = [
         principal({ subject: "bob" }),
         principal({ clientId: "client-2" }),
         principal({ issuer: "https://other.test" })
       ]
       for (const stranger of strangers) {
-        const rejection = yield* rejected(authorize(call(stranger, unread, { session: "s" })))
+        const rejection = yield* rejected(authorize(made, call(stranger, unread, { session: "s" })))
         assert.deepStrictEqual([rejection.status, rejection.body], [404, ""])
       }
-      const unknown = yield* rejected(authorize(call(alice, unread, { session: "other" })))
+      const unknown = yield* rejected(authorize(made, call(alice, unread, { session: "other" })))
       assert.strictEqual(unknown.status, 404)
-      yield* authorize(call(alice, batch("open"), { session: "s" }))
+      yield* authorize(made, call(alice, batch("open"), { session: "s" }))
     }))
 
   it.effect.each<[reason: AuthError.MalformedRequest["reason"], status: number]>([
@@ -286,9 +291,9 @@ describe("Gate.authorize", () => {
     ["not-json", 400]
   ])("the body comes before the scopes: %s is %i", ([reason, status]) =>
     Effect.gen(function*() {
-      const { gate: { authorize } } = yield* gate()
+      const { gate: made } = yield* gate()
       const rejection = yield* rejected(
-        authorize(call(principal(), Effect.fail(new AuthError.MalformedRequest({ reason }))))
+        authorize(made, call(principal(), Effect.fail(new AuthError.MalformedRequest({ reason }))))
       )
       assert.deepStrictEqual([rejection.status, rejection.headers["www-authenticate"]], [status, undefined])
     }))
@@ -298,6 +303,6 @@ describe("Gate.authorize", () => {
       const made = yield* gate()
       assert.strictEqual(made.gate.resource.resource, resource)
       assert.strictEqual(made.gate.resource.metadataUrl, metadataUrl)
-      assert.deepStrictEqual(made.gate.allowedOrigins, ["https://server.test"])
+      assert.deepStrictEqual(made.gate.published.allowedOrigins, ["https://server.test"])
     }))
 })

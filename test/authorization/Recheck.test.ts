@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, type Duration, Effect, Fiber, Redacted, Result } from "effect"
-import { AuthError, Decision, type Principal } from "effect-mcp-auth"
+import { AuthError } from "effect-mcp-auth"
 import type { Gate, Rejection } from "effect-mcp-auth/host"
 import { Operation } from "effect-mcp-auth/protocol"
 import { TestClock } from "effect/testing"
 import { active, start, type World, world } from "../verification/introspection/answers.ts"
 import * as steppingClock from "../verification/steppingClock.ts"
+import { authenticateCaller, authorize, type Request } from "./steps.ts"
 
 type GateOptions = NonNullable<Parameters<World["gate"]>[0]>
 
@@ -33,7 +34,7 @@ const call = Result.getOrThrow(
   Operation.fromBody({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "list" } })
 )
 
-const requestOf = (token: string): Gate.Request => ({
+const requestOf = (token: string): Request => ({
   method: "POST",
   header: () => undefined,
   authorization: [`Bearer ${token}`]
@@ -46,18 +47,12 @@ const during = Effect.fnUntraced(function*(
   meanwhile: Effect.Effect<unknown, AuthError.MalformedRequest>,
   knowsRequest = true
 ) {
-  const request = requestOf(token)
-  const timing = yield* Effect.withFiber((fiber) => Effect.succeed(Decision.startTiming(fiber)))
   const outcome = Effect.gen(function*() {
-    const principal = (yield* gate.authenticate(request, timing)) as Principal
-    yield* gate.authorize({
-      principal,
-      session: undefined,
-      protocolVersion: undefined,
+    const caller = yield* authenticateCaller(gate, requestOf(token))
+    yield* authorize(gate, {
+      caller: knowsRequest ? caller : { ...caller, request: { ...caller.request, authorization: [] } },
       operations: Effect.as(meanwhile, call),
-      policy: () => ({ scopes: ["todos:read"], unauthorized: "challenge" }),
-      timing,
-      request: knowsRequest ? request : undefined
+      policy: () => ({ scopes: ["todos:read"], unauthorized: "challenge" })
     })
     return "ran"
   })
@@ -196,11 +191,9 @@ describe("when the body is complete", () => {
       assert.strictEqual(yield* during(it, "a", set(down)), "503 network")
       answer = Effect.succeed(false)
       asked = 0
-      const principal = (yield* it.authenticate(requestOf("a"))) as Principal
-      yield* it.authorize({
-        principal,
-        session: undefined,
-        protocolVersion: undefined,
+      const caller = yield* authenticateCaller(it, requestOf("a"))
+      yield* authorize(it, {
+        caller,
         operations: Effect.succeed([]),
         policy: () => undefined
       })
@@ -215,11 +208,11 @@ describe("an open stream", () => {
   const open = Effect.fnUntraced(function*(options: GateOptions = {}, lifetime = 5 * minute, token = "a") {
     const { gate } = yield* world
     const { gate: it } = yield* gate(options)
-    const principal = (yield* it.authenticate(requestOf(token))) as Principal
+    const caller = yield* authenticateCaller(it, requestOf(token))
     const end = (yield* Clock.currentTimeMillis) + lifetime
-    const fiber = yield* Effect.forkChild(it.untilStreamEnds(principal, end, undefined))
+    const fiber = yield* Effect.forkChild(it.untilStreamEnds(caller, end))
     yield* Effect.yieldNow
-    return { gate: it, principal, isEnded: Effect.sync(() => fiber.pollUnsafe() !== undefined), fiber }
+    return { gate: it, isEnded: Effect.sync(() => fiber.pollUnsafe() !== undefined), fiber }
   })
 
   it.effect("[T-AUD-03e] ends at once when its token is invalidated, and not when another one is", () =>
@@ -235,11 +228,10 @@ describe("an open stream", () => {
 
   it.effect("[T-AUD-03e] of a token that was invalidated before the answer began ends at once", () =>
     Effect.gen(function*() {
-      const { gate, principal } = yield* open()
-      const timing = yield* Effect.withFiber((fiber) => Effect.succeed(Decision.startTiming(fiber)))
-      yield* gate.authenticate(requestOf("a"), timing)
+      const { gate } = yield* open()
+      const caller = yield* authenticateCaller(gate, requestOf("a"))
       yield* gate.invalidate({ subject: "alice" })
-      yield* gate.untilStreamEnds(principal, Number.POSITIVE_INFINITY, timing)
+      yield* gate.untilStreamEnds(caller, Number.POSITIVE_INFINITY)
     }))
 
   it.effect("[T-AUD-03f] asks revocation every 30 seconds, and ends within them", () =>
@@ -327,11 +319,11 @@ describe("an open stream", () => {
             return Effect.ensuring(Effect.as(Deferred.await(gateOpen), true), Effect.sync(() => asks--))
           })
       })
-      const principal = (yield* it.authenticate(requestOf("a"))) as Principal
+      const caller = yield* authenticateCaller(it, requestOf("a"))
       isCounting = true
       const fibers = yield* Effect.forEach(
         Array.from({ length: 50 }),
-        () => Effect.forkChild(it.untilStreamEnds(principal, start * 1000 + 10 * minute, undefined))
+        () => Effect.forkChild(it.untilStreamEnds(caller, start * 1000 + 10 * minute))
       )
       yield* TestClock.adjust("31 seconds")
       assert.strictEqual(most, 16)
@@ -355,11 +347,11 @@ describe("an open stream", () => {
         const { gate } = yield* world
         let hangs = false
         const { gate: it } = yield* gate({ revocation: () => hangs ? Effect.never : Effect.succeed(false) })
-        const principal = (yield* it.authenticate(requestOf("a"))) as Principal
+        const caller = yield* authenticateCaller(it, requestOf("a"))
         hangs = true
         yield* Effect.forEach(
           Array.from({ length: 2_000 }),
-          () => Effect.forkChild(it.untilStreamEnds(principal, start * 1000 + 10 * minute, undefined))
+          () => Effect.forkChild(it.untilStreamEnds(caller, start * 1000 + 10 * minute))
         )
         yield* TestClock.adjust("30 seconds")
         sleeps = 0

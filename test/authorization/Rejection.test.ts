@@ -139,7 +139,7 @@ const rows: ReadonlyArray<Row> = [
 
 describe("Rejection", () => {
   it.each(rows)("$title", ({ body, error, headers, status }) => {
-    const rejection = rejections().of(error, nobody)
+    const rejection = rejections().forError(error, nobody)
     assert.strictEqual(rejection.status, status)
     assert.deepStrictEqual({ ...rejection.headers }, { ...headers })
     assert.deepStrictEqual(rejection.body === "" ? "" : JSON.parse(rejection.body), body)
@@ -150,13 +150,13 @@ describe("Rejection", () => {
 
   it.each(rows)("a second time, the same: $title", ({ error }) => {
     const all = rejections()
-    const { error: _, ...first } = all.of(error, nobody)
-    const { error: __, ...second } = all.of(error, nobody)
+    const { error: _, ...first } = all.forError(error, nobody)
+    const { error: __, ...second } = all.forError(error, nobody)
     assert.deepStrictEqual(first, second)
   })
 
   it("MCP-09 an Origin that may not call: 403 without a challenge", () => {
-    const { body, headers, status } = rejections().origin
+    const { body, headers, status } = Rejection.foreignOrigin
     assert.strictEqual(status, 403)
     assert.deepStrictEqual({ ...headers }, { ...noStore, ...json })
     assert.deepStrictEqual(JSON.parse(body), {
@@ -166,7 +166,7 @@ describe("Rejection", () => {
   })
 
   it("SESS-01 a session of somebody else: 404, empty", () => {
-    const { body, headers, status } = rejections().session
+    const { body, headers, status } = Rejection.unknownSession
     assert.strictEqual(status, 404)
     assert.deepStrictEqual({ ...headers }, { ...noStore })
     assert.strictEqual(body, "")
@@ -201,7 +201,7 @@ describe("Rejection", () => {
     const error = new AuthError.InsufficientScope({ reason: "missing-scope", required: ["todos:write"] })
     // The token has one scope that is offered, and two that are none of this server's business.
     const caller = principal({ scopes: ["todos:read", "openid", "offline_access"] })
-    const { headers } = rejections(mode).of(error, { principal: caller, protocolVersion: version })
+    const { headers } = rejections(mode).forError(error, { principal: caller, protocolVersion: version })
     const [challenge] = Result.getOrThrow(Challenge.parse(headers["www-authenticate"]!))
     assert.strictEqual(challenge?.parameters.get("scope"), asked)
   })
@@ -209,7 +209,7 @@ describe("Rejection", () => {
   it("what was granted is repeated, not what it implies", () => {
     const error = new AuthError.InsufficientScope({ reason: "missing-scope", required: ["todos:admin"] })
     const caller = { ...principal({ scopes: ["todos:write"] }), scopes: new Set(["todos:write", "todos:read"]) }
-    const { headers } = rejections().of(error, { principal: caller, protocolVersion: undefined })
+    const { headers } = rejections().forError(error, { principal: caller, protocolVersion: undefined })
     assert.include(headers["www-authenticate"], "scope=\"todos:admin todos:write\"")
   })
 
@@ -219,7 +219,7 @@ describe("Rejection", () => {
     ({ granted }) => {
       const error = new AuthError.InsufficientScope({ reason: "missing-scope", required: ["todos:write"] })
       const caller = principal({ scopes: granted.split(" ") })
-      const { headers } = rejections().of(error, { principal: caller, protocolVersion: undefined })
+      const { headers } = rejections().forError(error, { principal: caller, protocolVersion: undefined })
       assert.match(headers["www-authenticate"]!, /^[\x20-\x7e]+$/)
       assert.isTrue(Result.isSuccess(Challenge.parse(headers["www-authenticate"]!)))
     },

@@ -5,6 +5,7 @@ import { TestIssuer } from "effect-mcp-auth/testing"
 import { FetchHttpClient, HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import * as Running from "../threats/Running.ts"
+import { authenticate } from "./steps.ts"
 
 const { bearer, resultOf } = Running
 
@@ -166,7 +167,7 @@ describe("a decision", () => {
         )
       )
       const gate = yield* Effect.provide(AuthLayer.AuthLayer, context)
-      yield* Effect.flip(gate.authenticate({ method: "POST", header: () => undefined, authorization: ["Bearer x"] }))
+      yield* Effect.flip(authenticate(gate, { method: "POST", header: () => undefined, authorization: ["Bearer x"] }))
       assert.deepStrictEqual(heard.map((_) => _.reason), ["malformed"])
     }))
 

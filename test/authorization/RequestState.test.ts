@@ -152,7 +152,7 @@ describe("RequestState", () => {
           }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
         )
         const principal = yield* Effect.provide(Principal, AuthLayer.mock({ subject: "alice", scopes: ["a"] }))
-        const own = (yield* Effect.provide(Gate.AuthLayer, services)).services(principal)
+        const own = (yield* Effect.provide(Gate.AuthLayer, services)).provideCaller(Context.empty(), principal)
         const state = Context.get(own, RequestState.RequestState)
         return {
           seal: state.seal("s", purpose).pipe(Effect.provideContext(own)),

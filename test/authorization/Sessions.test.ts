@@ -18,35 +18,37 @@ describe("Sessions", () => {
   it.each(others)("SESS-02 a session does not exist for $title", ({ other }) => {
     const sessions = Sessions.make()
     sessions.bind("s", alice)
-    assert.strictEqual(sessions.judge("s", other), "foreign")
-    assert.strictEqual(sessions.judge("s", alice), "own")
+    assert.strictEqual(sessions.access("s", other), "foreign")
+    assert.strictEqual(sessions.access("s", alice), "own")
   })
 
   it("belongs to its owner whatever token is used, as long as the three names are the same", () => {
     const sessions = Sessions.make()
     sessions.bind("s", alice)
-    assert.strictEqual(sessions.judge("s", principal({ scopes: ["a"], expiresAt: 1 })), "own")
+    assert.strictEqual(sessions.access("s", principal({ scopes: ["a"], expiresAt: 1 })), "own")
   })
 
   it("one that nobody opened does not exist", () => {
     const sessions = Sessions.make()
-    for (const name of ["s", "", "__proto__", "constructor"]) assert.strictEqual(sessions.judge(name, alice), "foreign")
+    for (const name of ["s", "", "__proto__", "constructor"]) {
+      assert.strictEqual(sessions.access(name, alice), "foreign")
+    }
   })
 
   it("one that was released does not exist any more", () => {
     const sessions = Sessions.make()
     sessions.bind("s", alice)
     sessions.release("s")
-    assert.strictEqual(sessions.judge("s", alice), "foreign")
+    assert.strictEqual(sessions.access("s", alice), "foreign")
     sessions.release("s")
   })
 
   it("are bounded: the one that was not used for the longest time goes first", () => {
     const sessions = Sessions.make({ capacity: 3 })
     for (const name of ["a", "b", "c"]) sessions.bind(name, alice)
-    sessions.judge("a", alice)
+    sessions.access("a", alice)
     sessions.bind("d", alice)
-    assert.deepStrictEqual(["a", "b", "c", "d"].map((name) => sessions.judge(name, alice)), [
+    assert.deepStrictEqual(["a", "b", "c", "d"].map((name) => sessions.access(name, alice)), [
       "own",
       "foreign",
       "own",
@@ -58,9 +60,9 @@ describe("Sessions", () => {
     const sessions = Sessions.make({ capacity: 2 })
     sessions.bind("a", alice)
     sessions.bind("b", alice)
-    sessions.judge("a", principal({ subject: "bob" }))
+    sessions.access("a", principal({ subject: "bob" }))
     sessions.bind("c", alice)
-    assert.strictEqual(sessions.judge("a", alice), "foreign")
+    assert.strictEqual(sessions.access("a", alice), "foreign")
   })
 
   it.prop(
@@ -69,7 +71,7 @@ describe("Sessions", () => {
     ({ names }) => {
       const sessions = Sessions.make({ capacity: 3 })
       for (const name of names) sessions.bind(name, alice)
-      const known = [...new Set(names)].filter((name) => sessions.judge(name, alice) === "own")
+      const known = [...new Set(names)].filter((name) => sessions.access(name, alice) === "own")
       assert.isAtMost(known.length, 3)
       assert.include(known, names.at(-1))
     }
@@ -78,7 +80,7 @@ describe("Sessions", () => {
   const open = (sessions: Sessions.Sessions, names: ReadonlyArray<string>, caller?: ReturnType<typeof principal>) => {
     for (const name of names) sessions.bind(name, caller)
     return (caller: ReturnType<typeof principal> | undefined) =>
-      names.filter((name) => sessions.judge(name, caller) === "own")
+      names.filter((name) => sessions.access(name, caller) === "own")
   }
   const names = (prefix: string, count: number) => Array.from({ length: count }, (_, index) => `${prefix}${index}`)
   const bob = principal({ subject: "bob" })
@@ -94,10 +96,10 @@ describe("Sessions", () => {
   it("[T-AUD-20] of a caller's own sessions the one that was not used for the longest time goes first", () => {
     const sessions = Sessions.make({ perCaller: 2 })
     const ofAlice = open(sessions, ["a", "b"], alice)
-    sessions.judge("a", alice)
+    sessions.access("a", alice)
     sessions.bind("c", alice)
     assert.deepStrictEqual(ofAlice(alice), ["a"])
-    assert.strictEqual(sessions.judge("c", alice), "own")
+    assert.strictEqual(sessions.access("c", alice), "own")
   })
 
   it("[T-AUD-20] anonymous callers evict each other alone", () => {
@@ -111,9 +113,9 @@ describe("Sessions", () => {
   it("[T-AUD-20] anonymous sessions that are claimed count as those of their owner", () => {
     const sessions = Sessions.make({ perCaller: 2, anonymous: 3 })
     open(sessions, ["a", "b", "c"])
-    const claimed = () => ["a", "b", "c"].filter((name) => sessions.judge(name, bob) === "own")
+    const claimed = () => ["a", "b", "c"].filter((name) => sessions.access(name, bob) === "own")
     assert.deepStrictEqual(claimed(), ["a", "b", "c"])
-    assert.deepStrictEqual(["a", "b", "c"].map((name) => sessions.judge(name, alice)), [
+    assert.deepStrictEqual(["a", "b", "c"].map((name) => sessions.access(name, alice)), [
       "foreign",
       "foreign",
       "foreign"
@@ -132,7 +134,7 @@ describe("Sessions", () => {
     assert.deepStrictEqual(ofAlice(alice), ["b"])
     sessions.bind("d", alice)
     assert.deepStrictEqual(ofAlice(alice), ["b"])
-    assert.strictEqual(sessions.judge("c", alice), "foreign")
+    assert.strictEqual(sessions.access("c", alice), "foreign")
   })
 
   // A server whose ids repeat, or can be chosen by its clients, would hand a session over otherwise.
@@ -141,22 +143,22 @@ describe("Sessions", () => {
     sessions.bind("s", alice)
     for (const later of [bob, undefined]) {
       sessions.bind("s", later)
-      assert.strictEqual(sessions.judge("s", alice), "own")
+      assert.strictEqual(sessions.access("s", alice), "own")
     }
-    assert.strictEqual(sessions.judge("s", bob), "foreign")
-    assert.strictEqual(sessions.judge("s", undefined), "needs-credentials")
+    assert.strictEqual(sessions.access("s", bob), "foreign")
+    assert.strictEqual(sessions.access("s", undefined), "needs-credentials")
     sessions.release("s")
     sessions.bind("s", bob)
-    assert.strictEqual(sessions.judge("s", bob), "own")
-    assert.strictEqual(sessions.judge("s", alice), "foreign")
+    assert.strictEqual(sessions.access("s", bob), "own")
+    assert.strictEqual(sessions.access("s", alice), "foreign")
   })
 
   it("[T-AUD-20c] an anonymous one that is bound again is still claimed by the first principal that uses it", () => {
     const sessions = Sessions.make()
     sessions.bind("s", undefined)
     sessions.bind("s", alice)
-    assert.strictEqual(sessions.judge("s", undefined), "own")
-    assert.strictEqual(sessions.judge("s", alice), "own")
-    assert.strictEqual(sessions.judge("s", undefined), "needs-credentials")
+    assert.strictEqual(sessions.access("s", undefined), "own")
+    assert.strictEqual(sessions.access("s", alice), "own")
+    assert.strictEqual(sessions.access("s", undefined), "needs-credentials")
   })
 })

@@ -17,7 +17,7 @@ const ofTwoRequests = Effect.fnUntraced(function*(schema: unknown, claims: Reado
   const caller = yield* gate({ claims: { service: Roles, schema } as never })
   const own = Effect.map(
     caller.present("a"),
-    (_) => Context.getUnsafe(caller.gate.services(_ as Principal) as Context.Context<any>, Roles)
+    (_) => Context.getUnsafe(caller.gate.provideCaller(Context.empty(), _ as Principal) as Context.Context<any>, Roles)
   )
   return [yield* own, yield* own] as const
 })

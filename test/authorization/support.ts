@@ -3,11 +3,12 @@
  */
 import { Context, Effect, Layer, Logger, Redacted, References, Result } from "effect"
 import { AuthLayer, Decision, type Principal } from "effect-mcp-auth"
-import { type Gate, ProtectedResource, type Rejection } from "effect-mcp-auth/host"
+import { ProtectedResource, type Rejection } from "effect-mcp-auth/host"
 import { Operation } from "effect-mcp-auth/protocol"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { make as makePrincipal } from "../../src/verification/Principal.ts"
+import type { Request } from "./steps.ts"
 
 /** The resource that the tokens of a `TestIssuer` are for. */
 export const resource = "https://server.test/mcp"
@@ -59,10 +60,10 @@ export const request = (
   headers: Readonly<Record<string, string>> = {},
   authorization: ReadonlyArray<string> = [],
   method = "POST"
-): Gate.Request => ({ method, header: (name) => headers[name], authorization })
+): Request => ({ method, header: (name) => headers[name], authorization })
 
 /** A request with a token. */
-export const bearer = (token: string, headers: Readonly<Record<string, string>> = {}): Gate.Request =>
+export const bearer = (token: string, headers: Readonly<Record<string, string>> = {}): Request =>
   request(headers, [`Bearer ${token}`])
 
 /** One tool call. */

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Redacted } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Redacted } from "effect"
 import type { AuthError, Principal } from "effect-mcp-auth"
 import { TokenExchange } from "effect-mcp-auth/client"
 import { HttpClient, HttpClientRequest } from "effect/http"
@@ -44,7 +44,7 @@ const setup = (
 const as = (caller: Caller, token: string) => <A, E>(effect: Effect.Effect<A, E, Principal>) =>
   Effect.flatMap(caller.present(token), (found) => {
     assert.notProperty(found, "_tag")
-    return Effect.provideContext(effect, caller.gate.services(found as Principal))
+    return Effect.provideContext(effect, caller.gate.provideCaller(Context.empty(), found as Principal))
   })
 
 const reasonOf = <A>(effect: Effect.Effect<A, TokenExchange.TokenExchangeError>) =>

@@ -9,6 +9,7 @@ import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import * as oauth from "oauth4webapi"
 import { vi } from "vitest"
+import { authenticate } from "../authorization/steps.ts"
 import { segment } from "../threats/Running.ts"
 
 const seed = Number(process.env["ORACLE_SEED"] ?? 20260728)
@@ -363,7 +364,7 @@ describe("oauth4webapi", () => {
       )
       const gate = yield* Effect.provide(AuthLayer.AuthLayer, context)
       const ours = (token: string) =>
-        gate.authenticate({ method: "POST", header: () => undefined, authorization: [`Bearer ${token}`] }).pipe(
+        authenticate(gate, { method: "POST", header: () => undefined, authorization: [`Bearer ${token}`] }).pipe(
           Effect.as("accepted"),
           Effect.catch(({ reason, status }) => Effect.succeed(`${status} ${reason}`))
         )

@@ -8,6 +8,7 @@ import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { authenticate } from "../authorization/steps.ts"
 
 /** An IPv4 address in every form of IPv6 that carries one. */
 const forms = (v4: string): ReadonlyArray<string> => {
@@ -318,7 +319,7 @@ describe("an issuer that a request names", () => {
       ) {
         const issuer = `https://${tenant}`
         const rejected = yield* Effect.flip(
-          gate.authenticate({
+          authenticate(gate, {
             method: "POST",
             header: (name) => name === "x-tenant" ? tenant : undefined,
             authorization: [`Bearer ${signed(issuer)}`]

@@ -3,6 +3,7 @@ import { AuthLayer, type Profile } from "effect-mcp-auth"
 import { SigningKey, TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
+import { authenticate } from "../authorization/steps.ts"
 
 export const resource = "https://todos.example.com/mcp"
 
@@ -67,7 +68,7 @@ export const provider = (profile: Profile.Profile, options: Options = {}) =>
 
 /** What the gate makes of a token: who calls, or why nobody. */
 export const judge = (gate: Provider["gate"], token: string) =>
-  gate.authenticate({
+  authenticate(gate, {
     method: "POST",
     header: () => undefined,
     authorization: [`Bearer ${token}`],

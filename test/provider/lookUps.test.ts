@@ -6,6 +6,7 @@ import { Profiles } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
+import { authenticate } from "../authorization/steps.ts"
 import { judge, now, provider, resource } from "./harness.ts"
 
 /** A provider that answers everything so. */
@@ -158,7 +159,7 @@ describe("GitHub, at the gate", () => {
     Effect.gen(function*() {
       const lasting = Profiles.github({ clientId: "c", clientSecret: Redacted.make("s"), maxLifetime })
       const gate = yield* gateOf(lasting, () => Response.json(answer))
-      const caller = yield* gate.authenticate({
+      const caller = yield* authenticate(gate, {
         method: "POST",
         header: () => undefined,
         authorization: ["Bearer gho_abc"]

@@ -5,6 +5,7 @@ import { AuthLayer } from "effect-mcp-auth"
 import { FaultProxy, TestIssuer } from "effect-mcp-auth/testing"
 import { FetchHttpClient } from "effect/http"
 import { createServer } from "node:http"
+import { authenticate } from "../authorization/steps.ts"
 
 /** An issuer behind the proxy, on a port, until the scope closes. */
 const start = Effect.gen(function*() {
@@ -98,7 +99,7 @@ describe("the fault proxy", () => {
           const gate = Context.get(context, AuthLayer.AuthLayer)
           return Effect.map(
             Effect.result(
-              gate.authenticate({
+              authenticate(gate, {
                 method: "POST",
                 header: () => undefined,
                 host: ["localhost"],

@@ -5,6 +5,7 @@ import { Gate, ProtectedResource } from "effect-mcp-auth/host"
 import { FetchHttpClient, HttpServerRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { request as nodeRequest } from "node:http"
+import { authenticate, authorize } from "../authorization/steps.ts"
 import * as Running from "./Running.ts"
 
 const {
@@ -363,11 +364,9 @@ describe("MCP", () => {
       ]
       for (const [title, gate] of broken) {
         const exit = yield* Effect.exit(
-          Effect.flatMap(gate.authenticate(request), (caller) =>
-            gate.authorize({
-              principal: caller as Principal,
-              session: undefined,
-              protocolVersion: undefined,
+          Effect.flatMap(authenticate(gate, request), (caller) =>
+            authorize(gate, {
+              caller: caller as Principal,
               operations: Effect.succeed([]), // nothing that needs a scope: the caller alone must be enough to reject
               policy: () => ({ scopes: ["todos:read"], unauthorized: "challenge" })
             }))

@@ -13,6 +13,7 @@ import { toJson } from "../../src/cli/format/json.ts"
 import { toJunit } from "../../src/cli/format/junit.ts"
 import { toMarkdown } from "../../src/cli/format/markdown.ts"
 import { toTable } from "../../src/cli/format/table.ts"
+import { authenticate, authorize } from "../authorization/steps.ts"
 import { active, resource, start, world } from "../verification/introspection/answers.ts"
 
 /** An ESC sequence, a C1 control, a forged log line, bidirectional controls, a line separator and a lone surrogate. */
@@ -65,7 +66,7 @@ const tenant = (
       )
     )
     const token = yield* acme.issuer.mint({ claims: { iss: "https://acme.test" } })
-    const rejection = yield* Context.get(context, Gate.AuthLayer).authenticate({
+    const rejection = yield* authenticate(Context.get(context, Gate.AuthLayer), {
       method: "POST",
       header: (name) => name === "x-tenant" ? "acme" : undefined,
       authorization: [`Bearer ${token}`]
@@ -139,16 +140,14 @@ describe("text of a token and a request", () => {
         isNotification: false
       } as const
       yield* Effect.gen(function*() {
-        const principal = yield* caller.gate.authenticate({
+        const principal = yield* authenticate(caller.gate, {
           method: "POST",
           header: () => undefined,
           authorization: ["Bearer opaque"]
         })
         if (typeof principal === "string") return yield* Effect.die(principal)
-        yield* caller.gate.authorize({
-          principal,
-          session: undefined,
-          protocolVersion: undefined,
+        yield* authorize(caller.gate, {
+          caller: principal,
           operations: Effect.succeed([operation]),
           policy: () => ({ scopes: [], unauthorized: "challenge" })
         })

@@ -4,6 +4,7 @@ import { AuthError, type AuthLayer, Principal, TokenVerifier } from "effect-mcp-
 import type { Gate } from "effect-mcp-auth/host"
 import { Tenants } from "effect-mcp-auth/tenants"
 import { TestClock } from "effect/testing"
+import { authenticate } from "../authorization/steps.ts"
 import { resource, world } from "./introspection/answers.ts"
 import * as steppingClock from "./steppingClock.ts"
 
@@ -21,7 +22,7 @@ const apiKey = (token: Redacted.Redacted, expiresAt = Number.POSITIVE_INFINITY) 
   })
 
 const send = (gate: Gate.Gate, token: string, headers: Readonly<Record<string, string>> = {}) =>
-  gate.authenticate({
+  authenticate(gate, {
     method: "POST",
     header: (name) => headers[name],
     authorization: [`Bearer ${token}`],

@@ -11,6 +11,7 @@ import { Redis as Client } from "ioredis"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { authenticate } from "../authorization/steps.ts"
 import { freePort, runs, start } from "../program.ts"
 import { active, resource, secret, type World, world } from "./introspection/answers.ts"
 import * as steppingClock from "./steppingClock.ts"
@@ -68,7 +69,7 @@ const instance = (
     )
     const gate = Context.get(context, Gate.AuthLayer)
     return (token) =>
-      gate.authenticate({ method: "POST", header: () => undefined, authorization: [`Bearer ${token}`] }).pipe(
+      authenticate(gate, { method: "POST", header: () => undefined, authorization: [`Bearer ${token}`] }).pipe(
         Effect.as("admitted"),
         Effect.catch(({ reason, status }) => Effect.succeed(`${status} ${reason}`))
       )

@@ -429,7 +429,7 @@ const mockGate = (
     resource,
     tenants: anyTenant(resource),
     // A mock has no keys either: its caller may have a token that is bound to one.
-    dpop: { schemes: ["Bearer"], check: () => Effect.void },
+    presentation: { schemes: ["Bearer"], check: () => Effect.void },
     verifier: { verify: () => Effect.succeed(principal) },
     requestState: Effect.runSync(RequestState.make(undefined, resource.resource)),
     allowedOrigins: [],
@@ -490,8 +490,7 @@ export const mock = <const S extends Scopes, C = never, A = unknown>(
       token: Redacted.make("a mock has no token", { label: "token" })
     })
   })
-  const authenticate: Gate.Gate["authenticate"] = (request, timing, fiber) =>
-    gate.authenticate(withToken(request), timing, fiber)
+  const authenticate: Gate.Gate["authenticate"] = (request) => gate.authenticate(withToken(request))
   return Layer.mergeAll(
     Layer.succeed(Principal.Principal, principal),
     Layer.succeed(registerWithMcpAuthToolkit, undefined),
@@ -502,6 +501,7 @@ export const mock = <const S extends Scopes, C = never, A = unknown>(
 
 /** Every request of a mock has a token. */
 const withToken = (request: Gate.Request): Gate.Request => ({
+  fiber: request.fiber,
   method: request.method,
   header: (name) => request.header(name),
   host: request.host,
@@ -561,10 +561,10 @@ export const mockRejected = <const S extends Scopes, C = never, A = unknown>(
       token: Redacted.make("a mock has no token", { label: "token" })
     }))
   // `Host`, `Origin` and preflights come first, as they do at the real gate.
-  const reject: Gate.Gate["authenticate"] = (request, timing, fiber) =>
+  const reject: Gate.Gate["authenticate"] = (request) =>
     Effect.flatMap(
-      gate.authenticate(withToken(request), timing, fiber),
-      () => gate.reject(error, { principal: undefined, protocolVersion: undefined }, timing)
+      gate.authenticate(withToken(request)),
+      (caller) => gate.reject({ ...caller, principal: undefined }, error)
     )
   return Layer.fresh(EffectHttp.middleware).pipe(
     Layer.provideMerge(gateLayer<Offered>({ ...gate, authenticate: reject }))

@@ -12,13 +12,14 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import type { Caller } from "../../authorization/Caller.ts"
 import * as Decision from "../../authorization/Decision.ts"
 import { AuthLayer } from "../../authorization/Gate.ts"
 import type { RequestState } from "../../authorization/RequestState.ts"
 import { AuthConfigError, InsufficientScope, MissingCredentials } from "../../protocol/AuthError.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as documents from "../host/Documents.ts"
-import * as effectHttp from "../host/EffectRequest.ts"
+import * as effectRequest from "../host/EffectRequest.ts"
 import * as effectStream from "../host/EffectStream.ts"
 
 /**
@@ -45,79 +46,63 @@ export const middleware: Layer.Layer<
   AuthLayer
 > = HttpRouter.middleware<{ provides: Principal | RequestState; handles: InsufficientScope }>()(
   Effect.map(AuthLayer, (gate) => (app: App): App => {
-    const isMcp = effectHttp.decidesAboutAnonymous.has(app)
+    const isMcp = effectRequest.decidesAboutAnonymous.has(app)
 
+    /** Runs the route of a caller that is not anonymous. */
     const enter = (
       fiber: Fiber.Fiber<unknown, unknown>,
+      caller: Caller,
       principal: Principal,
-      request: HttpServerRequest.HttpServerRequest,
-      timing: Decision.RequestTiming
+      request: HttpServerRequest.HttpServerRequest
     ): App => {
+      const { timing } = caller
       const until = Decision.now(timing)
-      effectHttp.passed(request, gate, timing)
       // As the router sets it: a frame less than providing it. Of a request that is interrupted the server restores it.
       const outside = fiber.context
       try {
-        fiber.setContext(gate.enter(outside, principal))
+        fiber.setContext(gate.provideCaller(outside, principal))
       } catch (defect) {
-        return effectHttp.answered(gate, request, gate.rejectCause(Cause.die(defect), timing))
+        return effectRequest.respondToRejections(gate, request, gate.reject(caller, Cause.die(defect)))
       }
-      const handled = !isMcp && effectHttp.isUpgrade(request)
-        ? effectStream.endConnectionInTime(app, { gate, principal, timing })
+      const handled = !isMcp && effectRequest.isUpgrade(request)
+        ? effectStream.endConnectionInTime(app, { gate, caller }, principal)
         : app
       return Effect.matchCauseEffect(handled, {
         onSuccess: (answer: HttpServerResponse.HttpServerResponse): App => {
           fiber.setContext(outside)
-          // The MCP server knows what it was asked for, and ends its own streams.
-          const response = isMcp
-            ? answer
-            : effectStream.endRouteInTime(answer, { gate, principal, method: request.method, operations: [], timing })
-          // Whatever decided further inside has told of it. A plain route is known to be let in when nothing rejected.
+          // The adapter of the MCP server knows the operations, and ends its own streams.
+          const response = isMcp ? answer : effectStream.endRouteInTime(answer, { gate, caller, operations: [] })
+          // A decision further inside has been reported. That a plain route lets a request in is known once nothing rejected it.
           if (timing.reported) return Effect.succeed(response)
-          const told = gate.admitted(principal, timing, until, fiber)
-          return told === Effect.void
+          const recorded = gate.recordAdmission(caller, { until })
+          return recorded === Effect.void
             ? Effect.succeed(response)
-            : effectHttp.answered(gate, request, Effect.as(told, response))
+            : effectRequest.respondToRejections(gate, request, Effect.as(recorded, response))
         },
         onFailure: (cause): App => {
           fiber.setContext(outside)
           const error = Result.getOrUndefined(Cause.findError(cause))
           const rejected = error instanceof InsufficientScope
-            ? gate.reject(error, { principal, protocolVersion: effectHttp.protocolVersion(request) }, timing)
+            ? gate.reject(caller, error)
             : Effect.flatMapEager(
-              timing.reported ? Effect.void : gate.admitted(principal, timing, until, fiber),
+              timing.reported ? Effect.void : gate.recordAdmission(caller, { until }),
               () => Effect.failCause(cause)
             )
-          return effectHttp.answered(gate, request, rejected)
+          return effectRequest.respondToRejections(gate, request, rejected)
         }
       })
     }
 
-    const decide = (
-      fiber: Fiber.Fiber<unknown, unknown>,
-      request: HttpServerRequest.HttpServerRequest,
-      timing: Decision.RequestTiming
-    ): App =>
-      effectHttp.answered(
-        gate,
-        request,
-        Effect.flatMapEager(
-          gate.authenticate(effectHttp.toGateRequest(request, fiber.context), timing, fiber),
-          (caller): App => {
-            if (caller !== "anonymous") return enter(fiber, caller, request, timing)
-            return isMcp ? app : gate.reject(noCredentials, {
-              principal: undefined,
-              protocolVersion: effectHttp.protocolVersion(request)
-            }, timing)
-          }
-        )
-      )
-
     return Effect.withFiber((fiber) => {
-      const timing = Decision.startTiming(fiber)
       const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-      const principal = effectHttp.recall(gate, request, timing, fiber)
-      return principal === undefined ? decide(fiber, request, timing) : enter(fiber, principal, request, timing)
+      const authenticated = gate.authenticate(effectRequest.toGateRequest(request, fiber))
+      return effectRequest.continueWith(gate, request, authenticated, (caller): App => {
+        effectRequest.storeGateContext(request, gate, caller)
+        if (caller.principal !== undefined) return enter(fiber, caller, caller.principal, request)
+        return isMcp
+          ? app
+          : effectRequest.respondToRejections(gate, request, gate.reject(caller, noCredentials))
+      })
     })
   }) as never
 ).layer as never
@@ -178,7 +163,7 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
         (request) => documents.tenantMetadata(gate, path, { header: (name) => request.headers[name] }) ?? document
       )
     })
-    const tenants = gate.tenants?.metadataPattern
+    const tenants = gate.published.tenants?.metadataPattern
     if (tenants !== undefined) {
       const { after, before, parameter } = tenants
       const route = `${patternOf(before)}:${parameter}${patternOf(after)}`
@@ -194,7 +179,7 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
       // The path as it came in: a spelling that only the router takes for the same has no document.
       routes.push(
         addDocument(router, route, (request) =>
-          documents.tenantMetadata(gate, effectHttp.pathOf(request), {
+          documents.tenantMetadata(gate, effectRequest.pathOf(request), {
             header: (name) => request.headers[name]
           }) ??
             documents.notFound)
@@ -229,7 +214,7 @@ const addDocument = Effect.fnUntraced(function*(
     yield* router.add(
       method,
       route as `/${string}`,
-      (request) => Effect.map(documentFor(request)(method), effectHttp.fromRejection)
+      (request) => Effect.map(documentFor(request)(method), effectRequest.fromRejection)
     )
   }
 })

@@ -5,16 +5,16 @@
  */
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import type { Gate } from "../../authorization/Gate.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import type { Operation } from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"
+import { type Admission, forHandler } from "../host/Admission.ts"
 import * as body from "../host/Body.ts"
 import * as hosts from "../host/Host.ts"
 import * as optionNames from "../host/HostOptions.ts"
+import { checkTenantOption, policiesFrom, policyOfRoute, type Requirement } from "../host/HostPolicies.ts"
 import * as webHost from "../host/WebHost.ts"
 
 /**
@@ -31,7 +31,7 @@ export type { AuthInfo } from "../host/AuthInfo.ts"
  * @category models
  * @since 0.1.0
  */
-export type { Admission } from "../host/Host.ts"
+export type { Admission } from "../host/Admission.ts"
 
 /**
  * What an operation asks of its caller. Absent members mean no scopes, and a challenge for whoever lacks one.
@@ -39,7 +39,7 @@ export type { Admission } from "../host/Host.ts"
  * @category models
  * @since 0.1.0
  */
-export type { Requirement } from "../host/Host.ts"
+export type { Requirement } from "../host/HostPolicies.ts"
 
 /**
  * How the endpoint of an MCP server is protected: what its operations need, and how its body is read.
@@ -52,7 +52,7 @@ export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArr
    * What an operation needs; `undefined` for one that is not known here. A tool, prompt or resource that is not known
    * needs a caller, whatever its scopes. Decided on the parsed body, before the handler runs.
    */
-  readonly policy?: ((operation: Operation) => hosts.Requirement<Offered> | undefined) | undefined
+  readonly policy?: ((operation: Operation) => Requirement<Offered> | undefined) | undefined
   /** Bodies beyond so many bytes are rejected with 413. Default: 4 MiB. */
   readonly maximumBody?: number | undefined
   /**
@@ -117,7 +117,7 @@ export interface McpAuthFetch<Offered extends string, A = unknown> extends Async
    * later. A session that the handler opens (`Mcp-Session-Id`) belongs to the caller from then on.
    */
   readonly protect: <Rest extends ReadonlyArray<unknown> = []>(
-    handler: (request: Request, admission: hosts.Admission<A>, ...rest: Rest) => Response | Promise<Response>,
+    handler: (request: Request, admission: Admission<A>, ...rest: Rest) => Response | Promise<Response>,
     options?: ProtectOptions<Offered, Rest>
   ) => (request: Request, ...rest: Rest) => Promise<Response>
   /**
@@ -127,7 +127,7 @@ export interface McpAuthFetch<Offered extends string, A = unknown> extends Async
   readonly protectRoute: <Rest extends ReadonlyArray<unknown> = []>(
     handler: (
       request: Request,
-      admission: hosts.Admission<A> & { readonly principal: Principal },
+      admission: Admission<A> & { readonly principal: Principal },
       ...rest: Rest
     ) => Response | Promise<Response>,
     options?: RouteOptions<Offered, Rest>
@@ -196,53 +196,41 @@ export const fromLayer = async <R, E, A = unknown>(
       optionNames.checkFunction(options.preflight, "protect.preflight", answersPreflight)
       optionNames.checkFunction(options.parsedBody, "protect.parsedBody", "takes a request and returns its parsed body")
       const limits = body.checkLimits(options)
-      const policies = hosts.policiesOf(options.policy)
+      const policies = policiesFrom(options.policy)
       const { metadata = false, parsedBody, preflight } = options
-      const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protect.tenant")
-      return (request, ...rest) => {
-        const document = metadata ? webHost.document(host, request) : undefined
-        if (document !== undefined) return document
-        const reading = {
-          limits,
-          parsedBody: parsedBody === undefined ? undefined : () => parsedBody(request, ...rest)
-        }
-        return webHost.serve(
-          host,
-          request,
-          {
-            reading,
-            policies,
-            tenantOf: tenantOf && (() => tenantOf(request, ...rest)),
-            preflight: preflight && (() => preflight(request, ...rest))
-          },
-          (admitted, unread) => handler(unread, hosts.admission(admitted), ...rest)
-        )
-      }
+      const tenantOf = checkTenantOption(host.gate, options.tenant, "protect.tenant")
+      return (request, ...rest) =>
+        (metadata ? webHost.document(host, request) : undefined) ??
+          webHost.serve(
+            host,
+            request,
+            {
+              reading: { limits, parsedBody: parsedBody && (() => parsedBody(request, ...rest)) },
+              policies,
+              tenantOf: tenantOf && (() => tenantOf(request, ...rest)),
+              preflight: preflight && (() => preflight(request, ...rest))
+            },
+            (admitted, unread) => handler(unread, forHandler(admitted), ...rest)
+          )
     },
     protectRoute: (handler, options = {}) => {
       checkHandler(handler, "protectRoute")
       optionNames.check(options, "protectRoute", routeNames)
       optionNames.checkFunction(options.preflight, "protectRoute.preflight", answersPreflight)
-      const scopes = hosts.checkRouteScopes(host.gate, options.scopes)
-      const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
+      const policy = policyOfRoute(host.gate, options.scopes)
+      const tenantOf = checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
       const { preflight } = options
-      return async (request, ...rest) => {
-        const decision = webHost.decideRoute(
+      return (request, ...rest) =>
+        webHost.serveRoute(
           host,
           request,
-          scopes,
-          tenantOf && (() => tenantOf(request, ...rest))
+          {
+            policy,
+            tenantOf: tenantOf && (() => tenantOf(request, ...rest)),
+            preflight: preflight && (() => preflight(request, ...rest))
+          },
+          (admitted) => handler(request, { ...forHandler(admitted), principal: admitted.principal! }, ...rest)
         )
-        const admitted = Effect.isEffect(decision)
-          ? await host.run(decision, request.signal)
-          : Result.succeed(decision)
-        if (Result.isFailure(admitted)) {
-          return webHost.rejected(host, request, admitted.failure, preflight && (() => preflight(request, ...rest)))
-        }
-        const principal = admitted.success.principal!
-        const response = await handler(request, { ...hosts.admission(admitted.success), principal }, ...rest)
-        return webHost.endInTime(host, admitted.success, response)
-      }
     },
     metadata: (request) => webHost.document(host, request),
     dispose: host.dispose,

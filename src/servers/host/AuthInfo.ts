@@ -46,7 +46,7 @@ class Info implements AuthInfo {
     this.clientId = principal.clientId ?? ""
     this.scopes = [...principal.scopes]
     this.expiresAt = principal.expiresAt
-    this.resource = new URL(gate.resourceOf(principal).resource)
+    this.resource = new URL(gate.published.resourceFor(principal).resource)
     this.extra = {
       subject: principal.subject,
       issuer: principal.issuer,

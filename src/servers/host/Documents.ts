@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Caller from "../../authorization/Caller.ts"
 import type { Gate, Request } from "../../authorization/Gate.ts"
 import type { ProtectedResource } from "../../authorization/ProtectedResource.ts"
 import type { Rejection } from "../../authorization/Rejection.ts"
@@ -13,14 +14,14 @@ export interface Answer {
   readonly body: string
 }
 
-/** What a document may depend on besides its path. */
-export type Asked = Pick<Request, "header">
+/** The part of a request that a document may depend on, besides its path. */
+export type MetadataRequest = Pick<Request, "header">
 
 /** Where the metadata of the first resource of a server stands besides its own path (RFC 9728 §3). */
 export const rootPath = WellKnown.protectedResourceMetadataRoot
 
 /** Where clients of MCP 2025-03-26 look for the metadata of the authorization server. */
-export const legacyPath = "/.well-known/oauth-authorization-server"
+export const mirroredPath = "/.well-known/oauth-authorization-server"
 
 const open = { "access-control-allow-origin": "*" }
 const allow = "GET, HEAD, OPTIONS"
@@ -70,9 +71,9 @@ export const resourceMetadata = ({ resource }: Gate): Document =>
 const tenantMaxAge = 300
 
 /** The metadata of the tenant that a request names; `undefined` if no tenant has metadata at its path. */
-export const tenantMetadata = (gate: Gate, path: string, asked: Asked): Document | undefined => {
-  const { tenants } = gate
-  const found = tenants?.publishedAt(path, { header: asked.header, path })
+export const tenantMetadata = (gate: Gate, path: string, request: MetadataRequest): Document | undefined => {
+  const { tenants } = gate.published
+  const found = tenants?.publishedAt(path, { header: request.header, path })
   if (tenants === undefined || found === undefined) return undefined
   const { vary } = tenants
   // One URL has the metadata of several tenants: a shared cache must not give one tenant's to another.
@@ -83,30 +84,32 @@ export const tenantMetadata = (gate: Gate, path: string, asked: Asked): Document
       : json((published === "default" ? gate.resource : published).metadata, tenantMaxAge, headers)
   return document(found.pipe(
     Effect.map(answer),
-    Effect.catch((error) => gate.reject(error, { principal: undefined, protocolVersion: undefined })),
+    Effect.catch((error) => Effect.withFiber((fiber) => gate.reject(Caller.unknown(fiber), error))),
     Effect.catch((rejection: Rejection) => Effect.succeed({ ...rejection, headers: { ...open, ...rejection.headers } }))
   ))
 }
 
-/** The mirrored metadata of the authorization server; `undefined` where it is not asked for. */
-export const legacyMetadata = (gate: Gate): Document | undefined =>
-  gate.legacyMetadata === undefined ? undefined : document(
-    gate.legacyMetadata.pipe(
+/** The mirrored metadata of the authorization server; `undefined` if it is not configured. */
+export const authorizationServerMetadata = (gate: Gate): Document | undefined => {
+  const { authorizationServerMetadata: metadata } = gate.published
+  return metadata === undefined ? undefined : document(
+    metadata.pipe(
       Effect.map((metadata) => json(metadata, 300)),
-      Effect.catch((error) => gate.reject(error, { principal: undefined, protocolVersion: undefined })),
+      Effect.catch((error) => Effect.withFiber((fiber) => gate.reject(Caller.unknown(fiber), error))),
       Effect.catch((rejection: Rejection) =>
         Effect.succeed({ ...rejection, headers: { ...open, ...rejection.headers } })
       )
     )
   )
+}
 
 /** Every document of a host that serves one resource, by path. Those of tenants are apart: see `tenantMetadata`. */
 export const byPath = (gate: Gate): ReadonlyMap<string, Document> => {
   const metadata = resourceMetadata(gate)
-  const legacy = legacyMetadata(gate)
+  const mirrored = authorizationServerMetadata(gate)
   return new Map([
     [gate.resource.metadataPath, metadata],
     [rootPath, metadata],
-    ...(legacy === undefined ? [] : [[legacyPath, legacy] as const])
+    ...(mirrored === undefined ? [] : [[mirroredPath, mirrored] as const])
   ])
 }

@@ -6,42 +6,36 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
-import type * as Decision from "../../authorization/Decision.ts"
-import type * as Gate from "../../authorization/Gate.ts"
-import type { Rejection } from "../../authorization/Rejection.ts"
+import type { Caller, Request } from "../../authorization/Caller.ts"
+import type { Gate } from "../../authorization/Gate.ts"
+import * as Rejection from "../../authorization/Rejection.ts"
 import * as headerLines from "../../protocol/HeaderLines.ts"
 import * as requestPath from "../../protocol/RequestPath.ts"
-import type { Principal } from "../../verification/Principal.ts"
 import type { Answer } from "./Documents.ts"
 import * as requestHost from "./RequestHost.ts"
 
 /**
- * What the gate sees of an Effect request. A class, since a literal with getters costs more than all that is done with it,
+ * A request of Effect's server, for the gate. A class, since a literal with getters costs more than the rest of the work on it,
  * and without functions of its own: V8 would keep each request alive until a full collection, for a function in a field.
  */
-class GateRequest implements Gate.Request {
+class GateRequest implements Request {
+  readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly method: string
   readonly #request: HttpServerRequest.HttpServerRequest
-  readonly #context: Context.Context<never>
 
-  constructor(request: HttpServerRequest.HttpServerRequest, context: Context.Context<never>) {
-    this.#request = request
-    this.#context = context
+  constructor(request: HttpServerRequest.HttpServerRequest, fiber: Fiber.Fiber<unknown, unknown>) {
+    this.fiber = fiber
     this.method = request.method
+    this.#request = request
   }
 
   header(name: string): string | undefined {
-    // Effect and Node copy every header for whoever asks for one, and every request is asked for its origin.
+    // Effect and Node copy every header when one is read, and the gate reads the origin of every request.
     return name === "origin" && !hasOrigin(this.#request) ? undefined : this.#request.headers[name]
   }
 
   get authorization(): ReadonlyArray<string> {
     return linesOf(this.#request, "authorization")
-  }
-
-  /** With an `Origin` `recall` does not look. */
-  get recalled(): boolean {
-    return !hasOrigin(this.#request)
   }
 
   get dpop(): ReadonlyArray<string> {
@@ -58,21 +52,21 @@ class GateRequest implements Gate.Request {
 
   routeParameter(name: string): string | undefined {
     const params = Context.getOrUndefined(
-      this.#context as Context.Context<HttpRouter.RouteContext>,
+      this.fiber.context as Context.Context<HttpRouter.RouteContext>,
       HttpRouter.RouteContext
     )?.params
     return params !== undefined && Object.hasOwn(params, name) ? params[name] : undefined
   }
 }
 
-/** For a request that `recall` was asked about, with the context that its route has. */
+/** Creates the gate's view of a request. `fiber` serves it: its context has the route. */
 export const toGateRequest = (
   request: HttpServerRequest.HttpServerRequest,
-  context: Context.Context<never>
-): Gate.Request => new GateRequest(request, context)
+  fiber: Fiber.Fiber<unknown, unknown>
+): Request => new GateRequest(request, fiber)
 
 /**
- * The lines of a header as they came in. Node drops all but the first `Authorization` from its headers and keeps the
+ * Returns the lines of a header as they came in. Node drops all but the first `Authorization` from its headers and keeps the
  * truth in `rawHeaders`; fetch joins several lines.
  */
 const linesOf = (request: HttpServerRequest.HttpServerRequest, name: string): ReadonlyArray<string> => {
@@ -80,17 +74,17 @@ const linesOf = (request: HttpServerRequest.HttpServerRequest, name: string): Re
   if (Array.isArray(raw)) return headerLines.ofRaw(raw, name)
   const line = request.headers[name]
   if (line === undefined) return []
-  // How many credentials a joined line holds is the same question on every host, and has one place: `Credentials.parse`.
+  // `Credentials.parse` finds out how many credentials a joined line holds, for every host.
   return name === "authorization" ? [line] : headerLines.split(line)
 }
 
-/** Whether a request may have an `Origin`: `false` is certain. */
+/** Returns whether a request may have an `Origin`: `false` is certain. */
 const hasOrigin = ({ source }: HttpServerRequest.HttpServerRequest): boolean => {
   const { rawHeaders } = source as { readonly rawHeaders?: unknown }
   return !Array.isArray(rawHeaders) || headerLines.ofRaw(rawHeaders, "origin").length > 0
 }
 
-/** Whether a request asks for a WebSocket. */
+/** Returns whether a request asks for a WebSocket. */
 export const isUpgrade = ({ method, source }: HttpServerRequest.HttpServerRequest): boolean => {
   if (method !== "GET") return false
   const { headers, rawHeaders } = source as { readonly headers?: unknown; readonly rawHeaders?: unknown }
@@ -99,7 +93,7 @@ export const isUpgrade = ({ method, source }: HttpServerRequest.HttpServerReques
     : headers instanceof Headers && headers.has("upgrade")
 }
 
-/** Every host that a request names, as its platform has it. */
+/** Returns every host that a request names, as its platform has it. */
 const hostOf = ({ headers, source, url }: HttpServerRequest.HttpServerRequest): ReadonlyArray<string> => {
   const { headers: own, originalUrl, rawHeaders, url: target } = source as {
     readonly headers?: unknown
@@ -113,8 +107,8 @@ const hostOf = ({ headers, source, url }: HttpServerRequest.HttpServerRequest): 
 }
 
 /**
- * The path as it came in. Effect's own `url` is cut by routers with a prefix, and its `originalUrl` begins with whatever
- * `Host` says, which may hold a path. Frameworks around Node's requests shorten `url` below a mount point.
+ * Returns the path as it came in. Effect's own `url` is cut by routers with a prefix, and its `originalUrl` begins with the
+ * `Host` header, which may hold a path. Frameworks around Node's requests shorten `url` below a mount point.
  */
 export const pathOf = (request: HttpServerRequest.HttpServerRequest): string => {
   const { originalUrl, url } = request.source as { readonly originalUrl?: unknown; readonly url?: unknown }
@@ -122,65 +116,41 @@ export const pathOf = (request: HttpServerRequest.HttpServerRequest): string => 
   return requestPath.of(typeof target === "string" ? target : request.url)
 }
 
-/**
- * The principal of a request that needs no second look: no `Origin`, one `Authorization` line, a token verified lately.
- * Looks at the raw headers, since Effect and Node copy all of them for whoever asks for one.
- */
-export const recall = (
-  gate: Gate.Gate,
-  request: HttpServerRequest.HttpServerRequest,
-  timing: Decision.RequestTiming,
-  fiber: Fiber.Fiber<unknown, unknown>
-): Principal | undefined => {
-  // Whoever traces wants to see every verification, also one out of memory.
-  if (fiber.cache.tracer !== undefined) return undefined
-  const line = soleAuthorization(request.source as { readonly headers?: unknown; readonly rawHeaders?: unknown })
-  if (line === undefined) return undefined
-  return gate.recall(line, timing, gate.checksHost ? hostOf(request) : requestHost.unchecked)
-}
+/** The gate that let a request through, and its caller, for decisions further inside. A class for the reason that a caller is. */
+class GateContext {
+  readonly gate: Gate
+  readonly caller: Caller
 
-const soleAuthorization = (
-  { headers, rawHeaders }: { readonly headers?: unknown; readonly rawHeaders?: unknown }
-): string | undefined => {
-  if (Array.isArray(rawHeaders)) return headerLines.soleOfRaw(rawHeaders, "authorization", "origin")
-  return headers instanceof Headers && !headers.has("origin") ? headers.get("authorization") ?? undefined : undefined
-}
-
-/** What is known of a request that came in, for decisions further inside. A class for the reason that a timing is one. */
-class Passage {
-  readonly gate: Gate.Gate
-  readonly timing: Decision.RequestTiming
-
-  constructor(gate: Gate.Gate, timing: Decision.RequestTiming) {
+  constructor(gate: Gate, caller: Caller) {
     this.gate = gate
-    this.timing = timing
+    this.caller = caller
   }
 }
 
-// On the request of the platform, which stays the same however often Effect's own is copied. A service would say the same,
-// and cost more than all the rest: a context holds eight additions, and copies itself for the ninth.
-const passage = Symbol.for("effect-mcp-auth/passage")
+// On the request of the platform, which stays the same however often Effect's own is copied. A service would cost more than
+// all the rest: a context holds eight additions, and copies itself for the ninth.
+const gateContext = Symbol.for("effect-mcp-auth/gateContext")
 
-type Source = { [passage]?: Passage | undefined }
+type Source = { [gateContext]?: GateContext | undefined }
 
-/** Notes that a request came in through a gate. */
-export const passed = (
+/** Stores the gate that let a request through, and its caller. */
+export const storeGateContext = (
   request: HttpServerRequest.HttpServerRequest,
-  gate: Gate.Gate,
-  timing: Decision.RequestTiming
+  gate: Gate,
+  caller: Caller
 ): void => {
-  ;(request.source as Source)[passage] = new Passage(gate, timing)
+  ;(request.source as Source)[gateContext] = new GateContext(gate, caller)
 }
 
-/** The gate through which a request came in, and its timing; `undefined` where none was in its way. */
-export const passageOf = (request: HttpServerRequest.HttpServerRequest): Passage | undefined =>
-  (request.source as Source)[passage]
+/** Returns the gate that let a request through, and its caller; `undefined` without a gate in front. */
+export const gateContextOf = (request: HttpServerRequest.HttpServerRequest): GateContext | undefined =>
+  (request.source as Source)[gateContext]
 
-/** Answers are prepared when the gate is built, and so is what Effect writes of them. */
-const prepared = new WeakMap<Rejection | Answer, HttpServerResponse.HttpServerResponse>()
+/** Rejections are prepared when the gate is built, and so are Effect's responses for them. */
+const prepared = new WeakMap<Rejection.Rejection | Answer, HttpServerResponse.HttpServerResponse>()
 
-/** An answer of the gate, or a document, as Effect writes it. */
-export const fromRejection = (answer: Rejection | Answer): HttpServerResponse.HttpServerResponse => {
+/** Turns a rejection, or a document, into Effect's response. */
+export const fromRejection = (answer: Rejection.Rejection | Answer): HttpServerResponse.HttpServerResponse => {
   const known = prepared.get(answer)
   if (known !== undefined) return known
   const made = toResponse(answer)
@@ -188,44 +158,56 @@ export const fromRejection = (answer: Rejection | Answer): HttpServerResponse.Ht
   return made
 }
 
-const toResponse = ({ body, headers, status }: Rejection | Answer): HttpServerResponse.HttpServerResponse => {
+const toResponse = ({ body, headers, status }: Rejection.Rejection | Answer): HttpServerResponse.HttpServerResponse => {
   if (body === "") return HttpServerResponse.empty({ status, headers })
   const { "content-type": contentType, ...others } = headers
   return HttpServerResponse.text(body, { status, headers: others, contentType: contentType ?? "application/json" })
 }
 
-/** A rejection of the gate to this request, as Effect writes it. */
+/** Turns a rejection of this request into Effect's response. */
 export const respondWith = (
-  gate: Gate.Gate,
+  gate: Gate,
   request: HttpServerRequest.HttpServerRequest,
-  rejection: Rejection
+  rejection: Rejection.Rejection
 ): HttpServerResponse.HttpServerResponse =>
-  fromRejection(hasOrigin(request) ? gate.allowOrigin(rejection, request.headers["origin"]) : rejection)
+  fromRejection(
+    hasOrigin(request)
+      ? Rejection.allowOrigin(rejection, request.headers["origin"], gate.published.allowedOrigins)
+      : rejection
+  )
 
-/** Writes down a rejection of the gate. Every other failure is the router's. */
-export const answered = <E, R>(
-  gate: Gate.Gate,
+/** Continues with the result of a step of the gate, or responds with its rejection. Without a fiber's turn if it is an `Exit`. */
+export const continueWith = <A, E, R>(
+  gate: Gate,
+  request: HttpServerRequest.HttpServerRequest,
+  step: Effect.Effect<A, Rejection.Rejection>,
+  next: (result: A) => Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R> =>
+  Exit.isExit(step) && Exit.isSuccess(step) ? next(step.value as A) : Effect.matchEffect(step, {
+    onFailure: (rejection) => Effect.succeed(respondWith(gate, request, rejection)),
+    onSuccess: next
+  })
+
+/** Turns rejections of an effect into responses. Every other failure is the router's. */
+export const respondToRejections = <E, R>(
+  gate: Gate,
   request: HttpServerRequest.HttpServerRequest,
   app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
-): Effect.Effect<HttpServerResponse.HttpServerResponse, Exclude<E, Rejection>, R> => {
-  const answer = (rejection: Rejection) => Effect.succeed(respondWith(gate, request, rejection))
-  const isRejection = (error: unknown): error is E & Rejection =>
-    (error as Partial<Rejection> | undefined)?._tag === "Rejection"
+): Effect.Effect<HttpServerResponse.HttpServerResponse, Exclude<E, Rejection.Rejection>, R> => {
+  const respond = (rejection: Rejection.Rejection) => Effect.succeed(respondWith(gate, request, rejection))
+  const isRejection = (error: unknown): error is E & Rejection.Rejection =>
+    (error as Partial<Rejection.Rejection> | undefined)?._tag === "Rejection"
   const rejected = Exit.isExit(app) ? Result.getOrUndefined(Exit.findError(app)) : undefined
-  return (isRejection(rejected) ? answer(rejected) : Effect.catchIf(app, isRejection, answer)) as Effect.Effect<
+  return (isRejection(rejected) ? respond(rejected) : Effect.catchIf(app, isRejection, respond)) as Effect.Effect<
     HttpServerResponse.HttpServerResponse,
-    Exclude<E, Rejection>,
+    Exclude<E, Rejection.Rejection>,
     R
   >
 }
 
-/** The revision of MCP that a request names. */
-export const protocolVersion = (request: HttpServerRequest.HttpServerRequest): string | undefined =>
-  request.headers["mcp-protocol-version"]
-
 /**
- * The handlers that decide about anonymous requests themselves: the middleware of the MCP server marks what it returns,
- * and the outer middleware lets an anonymous request through to nothing else. Whatever stands between the two loses the
- * mark, so a mistake rejects.
+ * Holds the handlers that decide about anonymous requests themselves: the middleware of the MCP server adds what it returns,
+ * and the outer middleware lets an anonymous request through to nothing else. A middleware between the two is not among them,
+ * so a mistake rejects.
  */
 export const decidesAboutAnonymous = new WeakSet<object>()

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as HttpBody from "effect/http/HttpBody"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Stream from "effect/Stream"
-import type * as Decision from "../../authorization/Decision.ts"
+import type { Caller } from "../../authorization/Caller.ts"
 import type { Gate } from "../../authorization/Gate.ts"
 import type { Operation } from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
@@ -13,24 +13,22 @@ import * as lifetime from "./StreamLifetime.ts"
 /** The request that a stream answers. */
 export interface Answered {
   readonly gate: Gate
-  readonly principal: Principal | undefined
-  readonly method: string
+  readonly caller: Caller
   readonly operations: ReadonlyArray<Operation>
-  readonly timing: Decision.RequestTiming | undefined
 }
 
 /** Ends a stream when its token ends, is revoked or is invalidated; after its expiry a running answer has some time left. */
 export const endInTime = (
   response: HttpServerResponse.HttpServerResponse,
-  { gate, method, operations, principal, timing }: Answered
+  { caller, gate, operations }: Answered
 ): HttpServerResponse.HttpServerResponse => {
   const { body } = response
   if (body._tag !== "Stream") return response
-  const end = lifetime.endOfStream(principal, method, operations)
-  return end === undefined || principal === undefined ? response : HttpServerResponse.setBody(
+  const end = lifetime.endOfStream(caller.principal, caller.request.method, operations)
+  return end === undefined ? response : HttpServerResponse.setBody(
     response,
     HttpBody.stream(
-      Stream.interruptWhen(body.stream, gate.untilStreamEnds(principal, end, timing)),
+      Stream.interruptWhen(body.stream, gate.untilStreamEnds(caller, end)),
       body.contentType,
       body.contentLength
     )
@@ -43,7 +41,7 @@ export const endRouteInTime = (
   answered: Answered
 ): HttpServerResponse.HttpServerResponse => {
   const { body } = response
-  if ((body._tag !== "Stream" && body._tag !== "Raw") || answered.method === "HEAD") return response
+  if ((body._tag !== "Stream" && body._tag !== "Raw") || answered.caller.request.method === "HEAD") return response
   const native = body._tag === "Raw" && body.body instanceof Response ? body.body : undefined
   const contentType = response.headers["content-type"] ?? body.contentType ?? native?.headers.get("content-type")
   if (!lifetime.isEventStream(contentType)) return response
@@ -53,11 +51,12 @@ export const endRouteInTime = (
 /** Interrupts a handler whose connection becomes a WebSocket when the token ends, is revoked or is invalidated. */
 export const endConnectionInTime = <E, R>(
   app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
-  { gate, principal, timing }: Pick<Answered, "gate" | "timing"> & { readonly principal: Principal }
+  { caller, gate }: Pick<Answered, "caller" | "gate">,
+  { expiresAt }: Principal
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R> =>
   Effect.raceFirst(
     app,
-    Effect.as(gate.untilStreamEnds(principal, principal.expiresAt * 1000, timing), HttpServerResponse.empty())
+    Effect.as(gate.untilStreamEnds(caller, expiresAt * 1000), HttpServerResponse.empty())
   )
 
 /** Turns a body that the platform would send as it is into a stream of Effect. Other bodies stay as they are. */

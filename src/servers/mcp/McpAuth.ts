@@ -15,6 +15,8 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -23,11 +25,15 @@ import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { AuthLayer, isHiddenFrom, type Policy } from "../../authorization/Gate.ts"
+import * as Caller from "../../authorization/Caller.ts"
+import * as Decision from "../../authorization/Decision.ts"
+import { AuthLayer } from "../../authorization/Gate.ts"
 import {
   check,
+  isHiddenFrom,
   type Literals,
   ofAnyCall,
+  type Policy,
   type RegisterWithMcpAuthToolkit,
   type RequiredScope,
   RequiredScopes,
@@ -40,7 +46,7 @@ import * as Operation from "../../protocol/Operation.ts"
 import { Principal } from "../../verification/Principal.ts"
 import * as body from "../host/Body.ts"
 import { BodyDeadlines } from "../host/BodyDeadlines.ts"
-import * as effectHttp from "../host/EffectRequest.ts"
+import * as effectRequest from "../host/EffectRequest.ts"
 import * as effectStream from "../host/EffectStream.ts"
 import * as effectBody from "./internal/effectBody.ts"
 import * as Registry from "./internal/registry.ts"
@@ -72,15 +78,16 @@ const fence = (policyOf: PolicyOf) =>
       if (principal !== undefined && required.every((scope) => principal.scopes.has(scope))) return effect
       const rejected = Effect.fail(new ScopeRejected({ message: "Insufficient scope" }))
       const request = Context.getOrUndefined(services, HttpServerRequest.HttpServerRequest)
-      const passage = request === undefined ? undefined : effectHttp.passageOf(request)
-      if (request === undefined || passage === undefined) return rejected
+      const inFront = request === undefined ? undefined : effectRequest.gateContextOf(request)
+      // An anonymous caller gets the JSON-RPC error alone.
+      if (request === undefined || inFront?.caller.principal === undefined) return rejected
+      const { caller, gate } = inFront
       const error = new InsufficientScope({ reason: "missing-scope", required })
-      const circumstances = { principal, protocolVersion: effectHttp.protocolVersion(request) }
-      return passage.gate.reject(error, circumstances, passage.timing).pipe(
+      return gate.reject(Caller.make(caller.request, principal, caller.timing), error).pipe(
         Effect.catch((rejection) => {
           HttpEffect.appendPreResponseHandlerUnsafe(
             fiber.context,
-            () => Effect.succeed(effectHttp.respondWith(passage.gate, request, rejection))
+            () => Effect.succeed(effectRequest.respondWith(gate, request, rejection))
           )
           return rejected
         })
@@ -372,49 +379,78 @@ const withoutHidden = (
   )
 }
 
+/** Returns the caller that the middleware in front authenticated, with the principal that handlers see. */
+const callerOf = (
+  request: HttpServerRequest.HttpServerRequest,
+  principal: Principal | undefined,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Caller.Caller => {
+  const known = effectRequest.gateContextOf(request)?.caller
+  return known !== undefined && known.principal === principal ? known : Caller.make(
+    effectRequest.toGateRequest(request, fiber),
+    principal,
+    known?.timing ?? Decision.startTiming(fiber)
+  )
+}
+
 /** Inside the middleware of `AuthLayer`, so the caller is known; outside the server, so nothing has run yet. */
 const beforeDispatch = (
   reading: effectBody.Reading,
   policyOf: (operation: Operation.Operation) => Policy | undefined
 ) =>
   Effect.map(AuthLayer, (gate) => (app: App): App => {
-    const { authorize, sessions } = gate
-    const judged: App = Effect.withFiber((fiber) => {
+    const { sessions } = gate
+
+    /** Dispatches an authorized request. */
+    const run = (
+      request: HttpServerRequest.HttpServerRequest,
+      caller: Caller.Caller,
+      session: string | undefined,
+      operations: ReadonlyArray<Operation.Operation>,
+      context: Context.Context<never>
+    ): App =>
+      Effect.map(withoutHidden(request, policyOf, operations, caller.principal, app), (response) => {
+        // The server sets Mcp-Session-Id in a pre-response handler: only one appended after it sees the header.
+        if (session === undefined && operations.some(isInitialize)) {
+          HttpEffect.appendPreResponseHandlerUnsafe(context, (_, sent) => {
+            const issued = sent.headers["mcp-session-id"]
+            if (issued !== undefined) sessions.bind(issued, caller.principal)
+            return Effect.succeed(sent)
+          })
+        }
+        if (session !== undefined && request.method === "DELETE" && response.status === 204) sessions.release(session)
+        return effectStream.endInTime(response, { gate, caller, operations })
+      })
+
+    const decided: App = Effect.withFiber((fiber) => {
       const { context } = fiber
       const request = Context.getUnsafe(context, HttpServerRequest.HttpServerRequest)
-      const { headers, method } = request
-      const principal = Context.getOrUndefined(context, Principal)
-      const session = headers["mcp-session-id"]
+      const caller = callerOf(request, Context.getOrUndefined(context, Principal), fiber)
+      const session = request.headers["mcp-session-id"]
       const limit = Context.get(context, HttpIncomingMessage.MaxBodySize) ?? maximumBody
-      const timing = effectHttp.passageOf(request)?.timing
-      const admitted = authorize({
-        principal,
-        session,
-        protocolVersion: effectHttp.protocolVersion(request),
-        operations: operationsOf(request, limit, reading),
-        policy: policyOf,
-        timing,
-        request: effectHttp.toGateRequest(request, context)
-      }, fiber)
-      return Effect.matchEffect(admitted, {
-        onFailure: (rejection): App => Effect.succeed(effectHttp.respondWith(gate, request, rejection)),
-        onSuccess: (operations): App =>
-          Effect.map(withoutHidden(request, policyOf, operations, principal, app), (response) => {
-            // The server sets Mcp-Session-Id in a pre-response handler: only one appended after it sees the header.
-            if (session === undefined && operations.some(isInitialize)) {
-              HttpEffect.appendPreResponseHandlerUnsafe(context, (_, sent) => {
-                const issued = sent.headers["mcp-session-id"]
-                if (issued !== undefined) sessions.bind(issued, principal)
-                return Effect.succeed(sent)
-              })
-            }
-            if (session !== undefined && method === "DELETE" && response.status === 204) sessions.release(session)
-            return effectStream.endInTime(response, { gate, principal, method, operations, timing })
+      const authorized = Effect.flatMapEager(
+        session === undefined ? Effect.void : sessions.check(caller, session),
+        () => {
+          const read = Effect.matchCauseEffectEager(operationsOf(request, limit, reading), {
+            onFailure: (cause) => gate.reject(caller, cause),
+            onSuccess: Effect.succeed
           })
-      })
+          return Effect.flatMapEager(read, (operations) =>
+            Effect.flatMapEager(gate.recheck(caller, !Exit.isExit(read)), (current) =>
+              Effect.mapEager(gate.authorize(current, operations, policyOf), () =>
+                operations)))
+        }
+      )
+      return effectRequest.continueWith(
+        gate,
+        request,
+        authorized,
+        (operations): App =>
+          run(request, caller, session, operations, context)
+      )
     })
-    effectHttp.decidesAboutAnonymous.add(judged)
-    return judged
+    effectRequest.decidesAboutAnonymous.add(decided)
+    return decided
   })
 
 /** Sessions begin with it, and with nothing else: one that a server gave away otherwise would belong to nobody. */
@@ -530,7 +566,7 @@ export const layerHttp = <
     )
     return McpServer.layerHttp({
       ...serverOptions,
-      allowedOrigins: gate.allowedOrigins,
+      allowedOrigins: gate.published.allowedOrigins,
       registrations: link.pipe(
         Layer.provideMerge((options.registrations ?? Layer.empty) as Layer.Layer<any, any, any>),
         Layer.provide(observed())

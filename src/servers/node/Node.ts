@@ -8,9 +8,11 @@ import type * as Duration from "effect/Duration"
 import type { Gate } from "../../authorization/Gate.ts"
 import type { Operation } from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
+import { type Admission, type Admitted, forHandler } from "../host/Admission.ts"
 import * as body from "../host/Body.ts"
 import * as hosts from "../host/Host.ts"
 import * as optionNames from "../host/HostOptions.ts"
+import { checkTenantOption, policiesFrom, policyOfRoute, type Requirement } from "../host/HostPolicies.ts"
 import * as nodeHost from "../host/NodeHost.ts"
 
 /**
@@ -27,7 +29,8 @@ export type { AuthInfo } from "../host/AuthInfo.ts"
  * @category models
  * @since 0.1.0
  */
-export type { Admission, Requirement } from "../host/Host.ts"
+export type { Admission } from "../host/Admission.ts"
+export type { Requirement } from "../host/HostPolicies.ts"
 
 /**
  * A request and a response of `node:http` or of a framework on it, as far as the gate looks at them.
@@ -48,7 +51,7 @@ export interface ProtectOptions<Offered extends string> {
    * What an operation needs; `undefined` for one that is not known here. A tool, prompt or resource that is not known
    * needs a caller, whatever its scopes. Decided on the parsed body, before the handler runs.
    */
-  readonly policy?: ((operation: Operation) => hosts.Requirement<Offered> | undefined) | undefined
+  readonly policy?: ((operation: Operation) => Requirement<Offered> | undefined) | undefined
   /** Bodies beyond so many bytes are rejected with 413. Default: 4 MiB. A body parser in front has its own limit. */
   readonly maximumBody?: number | undefined
   /**
@@ -129,12 +132,12 @@ export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncD
    * The stream of the request is read here, whatever its method: execute `req.body`. A body parser may run before (its
    * `req.body` is judged) or after (it finds its work done).
    */
-  readonly protect: (options?: ProtectOptions<Offered>) => Middleware<hosts.Admission<A>>
+  readonly protect: (options?: ProtectOptions<Offered>) => Middleware<Admission<A>>
   /**
    * The gate in front of any other route: it needs a caller, and its body is not read. Preflights are answered here. An event
    * stream of the answer ends as one behind `protect` does.
    */
-  readonly protectRoute: (options?: RouteOptions<Offered>) => Middleware<hosts.Admission<A>>
+  readonly protectRoute: (options?: RouteOptions<Offered>) => Middleware<Admission<A>>
   /** Answers requests for the public metadata documents; the promise tells whether it did. To be used at the root. */
   readonly metadataRouter: () => (
     req: nodeHost.NodeRequest,
@@ -190,8 +193,8 @@ export const fromLayer = async <R, E, A = unknown>(
     decide: (
       req: nodeHost.NodeRequest,
       res: nodeHost.NodeResponse
-    ) => hosts.Admitted<A> | undefined | Promise<hosts.Admitted<A> | undefined>
-  ): Middleware<hosts.Admission<A>> =>
+    ) => Admitted<A> | undefined | Promise<Admitted<A> | undefined>
+  ): Middleware<Admission<A>> =>
   async (req, res, next) => {
     ;(req as Caller)[caller] = undefined
     const decided = decide(req, res)
@@ -201,7 +204,7 @@ export const fromLayer = async <R, E, A = unknown>(
     ;(req as Caller)[caller] = admitted.principal
     nodeHost.prepare(host, req, res, admitted)
     next?.()
-    return hosts.admission(admitted)
+    return forHandler(admitted)
   }
 
   return {
@@ -210,18 +213,18 @@ export const fromLayer = async <R, E, A = unknown>(
       optionNames.check(options, "protect", protectNames)
       optionNames.checkFunction(options.preflight, "protect.preflight", answersPreflight)
       const reading = nodeHost.reading(host, body.checkLimits(options))
-      const policies = hosts.policiesOf(options.policy)
-      const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protect.tenant")
-      return middleware((req, res) =>
-        nodeHost.decideCall(host, req, res, reading, policies, tenantOf, options.preflight)
-      )
+      const policies = policiesFrom(options.policy)
+      const { preflight } = options
+      const tenantOf = checkTenantOption(host.gate, options.tenant, "protect.tenant")
+      return middleware((req, res) => nodeHost.decideCall(host, req, res, reading, policies, { tenantOf, preflight }))
     },
     protectRoute: (options = {}) => {
       optionNames.check(options, "protectRoute", routeNames)
       optionNames.checkFunction(options.preflight, "protectRoute.preflight", answersPreflight)
-      const scopes = hosts.checkRouteScopes(host.gate, options.scopes)
-      const tenantOf = hosts.checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
-      return middleware((req, res) => nodeHost.decideRoute(host, req, res, scopes, tenantOf, options.preflight))
+      const { preflight } = options
+      const policy = policyOfRoute(host.gate, options.scopes)
+      const tenantOf = checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
+      return middleware((req, res) => nodeHost.decideRoute(host, req, res, policy, { tenantOf, preflight }))
     },
     metadataRouter: () => async (req, res, next) => {
       const answered = nodeHost.document(host, req, res)

@@ -36,8 +36,8 @@ import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as Layer from "effect/Layer"
 import type * as Gate from "../../authorization/Gate.ts"
-import { checkTenantOption } from "../host/Host.ts"
 import * as optionNames from "../host/HostOptions.ts"
+import { checkTenantOption } from "../host/HostPolicies.ts"
 import * as node from "../host/NodeHost.ts"
 import * as web from "../host/WebHost.ts"
 import * as sdkHost from "../sdk/SdkHost.ts"
@@ -403,7 +403,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
       const reading = node.reading(host, limits)
       const tenantOf = checkTenantOption(host.gate, options.tenant, "protect.tenant")
       return async (req, res, next) => {
-        const decided = node.decideCall(host, req, res, reading, policies, tenantOf)
+        const decided = node.decideCall(host, req, res, reading, policies, { tenantOf })
         const admitted = decided instanceof Promise ? await decided : decided
         if (admitted === undefined) return
         node.prepare(host, req, res, admitted)

@@ -411,7 +411,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
 
       const fetch: ProtectedMcpHandler["fetch"] = (request, { parsedBody, tenant } = {}) => {
         const policies = sdkGate.make(registry, readArguments, async ({ authInfo: info, body, principal }) => {
-          const { metadataUrl } = host.gate.resourceOf(principal)
+          const { metadataUrl } = host.gate.published.resourceFor(principal)
           const authInfo = info && Object.assign(info, { resourceMetadataUrl: metadataUrl })
           const server = await build({
             era: await isLegacyRequest(request, body) ? "legacy" : "modern",

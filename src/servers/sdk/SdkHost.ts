@@ -1,14 +1,14 @@
 /**
  * One gate for all servers of an SDK that one program makes.
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as Layer from "effect/Layer"
-import * as Result from "effect/Result"
 import type { AuthLayer } from "../../authorization/Gate.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"
+import type { Policies } from "../host/Admission.ts"
 import * as authInfo from "../host/AuthInfo.ts"
 import * as body from "../host/Body.ts"
 import * as Host from "../host/Host.ts"
@@ -36,7 +36,7 @@ export interface SdkHost {
   readonly serve: (
     request: Request,
     reading: Reading,
-    policies: Host.Policies,
+    policies: Policies,
     handler: (info: authInfo.AuthInfo | undefined, body: unknown, request: Request) => Response | Promise<Response>
   ) => Promise<Response>
   /** Adopts a server, wraps the handler, has the SDK register it, and notes what it needs. */
@@ -111,7 +111,7 @@ export const make = async <R, E>(
     anonymous: options.anonymous === "allow-unscoped",
     callerOf,
     present,
-    services: (caller) => host.gate.services(caller)
+    services: (caller) => host.gate.provideCaller(Context.empty(), caller)
   })
 
   return {
@@ -119,23 +119,21 @@ export const make = async <R, E>(
     registry,
     limits,
     callerOf,
-    serve: async (request, { consumes, limit = limits.bytes, parsedBody, tenant }, policies, serve) => {
-      const requestBody = new web.RequestBody(request, {
-        limits: limit === limits.bytes ? limits : { ...limits, bytes: limit },
-        consumes,
-        parsedBody: parsedBody === undefined ? undefined : () => parsedBody
-      })
-      const decision = host.admit(
-        web.toGateRequest(request, tenant === undefined ? undefined : () => tenant),
-        requestBody.read,
-        policies
-      )
-      const admitted = await host.run(decision, request.signal)
-      if (Result.isFailure(admitted)) return web.rejected(host, request, admitted.failure)
-      const response = await serve(admitted.success.authInfo, admitted.success.body, requestBody.toRequest())
-      host.answered(admitted.success, response.status, response.headers.get("mcp-session-id") ?? undefined)
-      return web.endInTime(host, admitted.success, response)
-    },
+    serve: (request, { consumes, limit = limits.bytes, parsedBody, tenant }, policies, serve) =>
+      web.serve(
+        host,
+        request,
+        {
+          reading: {
+            limits: limit === limits.bytes ? limits : { ...limits, bytes: limit },
+            consumes,
+            parsedBody: parsedBody === undefined ? undefined : () => parsedBody
+          },
+          policies,
+          tenantOf: tenant === undefined ? undefined : () => tenant
+        },
+        ({ authInfo, body }, unread) => serve(authInfo, body, unread)
+      ),
     register: (server, what, { scopes = [], unauthorized = "challenge" }, own, register) => {
       if (typeof own !== "function") {
         throw new AuthConfigError({

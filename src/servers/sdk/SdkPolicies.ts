@@ -3,15 +3,15 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type { Policy } from "../../authorization/Gate.ts"
+import type { Policy } from "../../authorization/Policy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
-import type { Asked, Policies, PolicyOf } from "../host/Host.ts"
+import type { McpRequest, Policies, PolicyOf } from "../host/Admission.ts"
 import { type Found, needsCaller, type Registry } from "./SdkRegistry.ts"
 
 /** Finds the server that answers a request. */
-export type Find = (asked: Asked) => object | undefined | Promise<object | undefined>
+export type Find = (asked: McpRequest) => object | undefined | Promise<object | undefined>
 
 /**
  * Reads the arguments of an operation as the registration's handler will get them; fails where they are none, and the
@@ -51,7 +51,7 @@ export const checkHandler = (handler: unknown, option: string): void => {
 export const make = (registry: Registry, readArguments: ReadArguments, find: Find): Policies => {
   const policiesOf = (
     server: object | undefined,
-    { body, operations, principal }: Asked
+    { body, operations, principal }: McpRequest
   ): Effect.Effect<PolicyOf, AuthConfigError> => {
     if (server === undefined) return unknownServer
     registry.adopt(server)
@@ -121,7 +121,7 @@ const finder = (
   registry: Registry,
   server: object,
   operations: ReadonlyArray<Operation.Operation>,
-  principal: Asked["principal"]
+  principal: McpRequest["principal"]
 ): (operation: Operation.Operation) => Found | undefined => {
   const first = operations[0]
   const found = first === undefined ? undefined : registry.find(server, first, principal)
@@ -147,7 +147,7 @@ const withoutInvisible = (
   registry: Registry,
   server: object,
   operations: ReadonlyArray<Operation.Operation>,
-  principal: Asked["principal"],
+  principal: McpRequest["principal"],
   find: (operation: Operation.Operation) => Found | undefined,
   body: unknown
 ): void => {

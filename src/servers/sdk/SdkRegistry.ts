@@ -4,7 +4,7 @@
  * Both SDKs keep their registrations in the same four records and look them up when a request begins. Requirements hang
  * on the registered objects themselves, so whatever the SDK renames, replaces or removes takes its requirement along.
  */
-import type { Policy } from "../../authorization/Gate.ts"
+import type { Policy } from "../../authorization/Policy.ts"
 import { check } from "../../authorization/Policy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import { maximumTarget, type Operation } from "../../protocol/Operation.ts"

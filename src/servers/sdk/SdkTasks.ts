@@ -18,7 +18,7 @@ export const makeOwnerOf = (gate: Gate, callerOf: (extra: unknown) => Principal 
   const caller = callerOf(extra)
   return caller === undefined
     ? crypto.randomUUID()
-    : JSON.stringify([gate.resourceOf(caller).resource, caller.key])
+    : JSON.stringify([gate.published.resourceFor(caller).resource, caller.key])
 }
 
 type Handler = (request: unknown, extra: unknown) => unknown

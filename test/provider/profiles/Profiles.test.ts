@@ -5,6 +5,7 @@ import { Profiles } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { AuthorizationServer } from "effect-mcp-auth/verification"
 import { HttpClient, HttpRouter } from "effect/http"
+import { authenticate, authorize } from "../../authorization/steps.ts"
 import { judge, now, type Provider, provider, resource } from "../harness.ts"
 
 const tenant = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490"
@@ -21,12 +22,11 @@ const rejected = (profile: Profile.Profile) =>
 const challengeOf = (gate: Provider["gate"], request: { readonly token?: string; readonly needs?: string }) =>
   Effect.gen(function*() {
     const authorization = request.token === undefined ? [] : [`Bearer ${request.token}`]
-    const caller = yield* gate.authenticate({ method: "POST", header: () => undefined, authorization })
+    const caller = yield* authenticate(gate, { method: "POST", header: () => undefined, authorization })
     if (typeof caller === "string") return yield* Effect.die(caller)
     const operation = { method: "tools/call", kind: "tool", name: "add" } as const
-    return yield* gate.authorize({
-      principal: caller,
-      session: undefined,
+    return yield* authorize(gate, {
+      caller,
       protocolVersion: "2026-07-28",
       operations: Effect.succeed([operation as never]),
       policy: () => ({ scopes: ["todos:read", "todos:write"], unauthorized: "challenge" })

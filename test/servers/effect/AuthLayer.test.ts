@@ -8,6 +8,7 @@ import { TestIssuer } from "effect-mcp-auth/testing"
 import { Algorithm, AuthorizationServer } from "effect-mcp-auth/verification"
 import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
+import { authenticate, type Request } from "../../authorization/steps.ts"
 import * as support from "../../verification/support.ts"
 
 const { now, resource, segment } = support
@@ -47,7 +48,7 @@ const gate = Effect.fnUntraced(function*(changes: Unchecked = {}) {
   return { gate: Context.get(services, AuthLayer.AuthLayer), issuer }
 })
 
-const request = (...authorization: ReadonlyArray<string>): Gate.Request => ({
+const request = (...authorization: ReadonlyArray<string>): Request => ({
   method: "POST",
   header: () => undefined,
   authorization
@@ -545,7 +546,7 @@ describe("what it is built with counts", () => {
       assert.strictEqual(yield* statusOf(made, yield* issuer.mint()), 401)
       const token = { audience: "api://todos", scopes: ["todos:write"] }
       assert.strictEqual(yield* statusOf(made, yield* issuer.mint({ ...token, header: { typ: "JWT" } })), 401)
-      const caller = yield* made.authenticate(request(`Bearer ${yield* issuer.mint(token)}`))
+      const caller = yield* authenticate(made, request(`Bearer ${yield* issuer.mint(token)}`))
       if (typeof caller === "string") return assert.fail(caller)
       assert.deepStrictEqual([...caller.scopes], ["todos:write", "todos:read"])
     }))
@@ -584,12 +585,14 @@ describe("what it is built with counts", () => {
       const { gate: made, issuer } = yield* gate({
         claims: { service: Tenant, schema: Schema.Struct({ tenant: Schema.String }) }
       })
-      const caller = yield* made.authenticate(request(`Bearer ${yield* issuer.mint({ claims: { tenant: "t1" } })}`))
+      const caller = yield* authenticate(made, request(`Bearer ${yield* issuer.mint({ claims: { tenant: "t1" } })}`))
       if (typeof caller === "string") return assert.fail(caller)
-      const services = made.services(caller) as Context.Context<unknown> as Context.Context<Tenant>
+      const services = made.provideCaller(Context.empty(), caller) as Context.Context<unknown> as Context.Context<
+        Tenant
+      >
       assert.deepStrictEqual(Context.get(services, Tenant), { tenant: "t1" })
       for (const claims of [{}, { tenant: 1 }]) {
-        const rejection = yield* Effect.flip(made.authenticate(request(`Bearer ${yield* issuer.mint({ claims })}`)))
+        const rejection = yield* Effect.flip(authenticate(made, request(`Bearer ${yield* issuer.mint({ claims })}`)))
         assert.deepStrictEqual([rejection.status, rejection.reason], [401, "claims"])
       }
     }))
@@ -600,7 +603,7 @@ const silent = Logger.layer([])
 
 /** 200 stands for a caller. */
 const statusOf = (made: Gate.Gate, token: string): Effect.Effect<number> =>
-  made.authenticate(request(`Bearer ${token}`)).pipe(
+  authenticate(made, request(`Bearer ${token}`)).pipe(
     Effect.as(200),
     Effect.catch(({ status }) => Effect.succeed<number>(status))
   )
@@ -637,7 +640,7 @@ describe("what a rejected token is told", () => {
       const text = reason === "critical-header"
         ? yield* issuer.signSegments(segment({ ...support.goodHeader, ...token.header }), segment(support.goodClaims))
         : yield* issuer.mint(token)
-      const rejection = yield* Effect.flip(made.authenticate(request(`Bearer ${text}`)))
+      const rejection = yield* Effect.flip(authenticate(made, request(`Bearer ${text}`)))
       assert.strictEqual(rejection.reason, reason)
       assert.strictEqual(rejection.status, 401)
       const challenge = yield* challengeOf(rejection.headers)
@@ -663,7 +666,7 @@ describe("what a rejected token is told", () => {
       ]
       const told = new Set<string>()
       for (const token of tokens) {
-        const { body, headers, status } = yield* Effect.flip(made.authenticate(request(`Bearer ${token}`)))
+        const { body, headers, status } = yield* Effect.flip(authenticate(made, request(`Bearer ${token}`)))
         told.add(JSON.stringify([status, headers, body]))
       }
       assert.lengthOf(told, 1)
@@ -681,7 +684,7 @@ describe("what a rejected token is told", () => {
       Effect.gen(function*() {
         const { gate: made } = yield* gate()
         const rejection = yield* Effect.flip(
-          made.authenticate(request(`Bearer ${header}.${segment(support.goodClaims)}.AAAA`))
+          authenticate(made, request(`Bearer ${header}.${segment(support.goodClaims)}.AAAA`))
         )
         assert.strictEqual(rejection.status, status)
         const seen = `${rejection.body}${JSON.stringify(rejection.headers)}`
@@ -783,12 +786,12 @@ describe("config", () => {
         "https://one.test",
         "https://two.test/tenant"
       ])
-      assert.deepStrictEqual(made.allowedOrigins, [
+      assert.deepStrictEqual(made.published.allowedOrigins, [
         "https://server.test",
         "https://app.test",
         "http://localhost:5173"
       ])
-      assert.deepStrictEqual((yield* build(good)).allowedOrigins, ["https://server.test"])
+      assert.deepStrictEqual((yield* build(good)).published.allowedOrigins, ["https://server.test"])
     }))
 
   it.effect.each([

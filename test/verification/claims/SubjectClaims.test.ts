@@ -6,6 +6,7 @@ import { Profiles } from "effect-mcp-auth/provider"
 import { SigningKey } from "effect-mcp-auth/testing"
 import { AuthorizationServer } from "effect-mcp-auth/verification"
 import { callTool } from "../../../examples/shared/test/callTool.ts"
+import { authenticate } from "../../authorization/steps.ts"
 import { type Claims, now, provider, resource } from "../../provider/harness.ts"
 import * as TodoManager from "../../providers/todoManager.ts"
 import { active, secret, start, world } from "../introspection/answers.ts"
@@ -34,7 +35,7 @@ const ownerOf = (profile: Profile.Profile, claims: Claims) =>
   Effect.gen(function*() {
     const { gate, sign } = yield* provider(profile, { algorithm: "ES256" })
     const token = yield* sign({ typ: "JWT" }, claims)
-    return yield* gate.authenticate({
+    return yield* authenticate(gate, {
       method: "POST",
       header: () => undefined,
       authorization: [`Bearer ${token}`]

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Redacted, Result } from "effect"
 import { AuthError, AuthLayer, type Principal, TokenVerifier } from "effect-mcp-auth"
 import { Dpop } from "effect-mcp-auth/dpop"
-import type { Gate } from "effect-mcp-auth/host"
+import type { Rejection } from "effect-mcp-auth/host"
 import { Introspection } from "effect-mcp-auth/introspection"
 import { Challenge } from "effect-mcp-auth/protocol"
 import { DpopClient, SigningKey, TestIssuer } from "effect-mcp-auth/testing"
@@ -10,6 +10,7 @@ import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { base64url } from "jose"
 import * as uri from "../../../src/protocol/UriNormalization.ts"
+import { authenticate, authenticateCaller } from "../../authorization/steps.ts"
 
 const resource = "https://server.test/mcp"
 const now = 1_800_000_000
@@ -50,7 +51,7 @@ const bench = Effect.fnUntraced(function*(
   const client = yield* DpopClient.make()
   const token = yield* issuer.mint({ scopes: ["todos:read"], boundTo: client.thumbprint, expiresIn: "1 hour" })
   const ask = ({ authorization, dpop = [], headers = {}, method = "POST", path = "/mcp" }: Asked) =>
-    gate.authenticate({ method, path, dpop, authorization: [authorization], header: (name) => headers[name] }).pipe(
+    authenticate(gate, { method, path, dpop, authorization: [authorization], header: (name) => headers[name] }).pipe(
       Effect.map((caller) => typeof caller === "string" ? caller : `in: ${caller.subject}`),
       Effect.catch((rejection) => Effect.succeed(rejection)),
       Effect.provide(Logger.layer([]))
@@ -64,7 +65,7 @@ const bench = Effect.fnUntraced(function*(
   return { gate, issuer, client, token, ask, prove }
 })
 
-type Answer = string | Gate.AuthLayer["Service"]["rejections"]["origin"]
+type Answer = string | Rejection.Rejection
 
 const reasonOf = (answer: Answer): string => typeof answer === "string" ? answer : answer.reason
 
@@ -777,7 +778,7 @@ describe("the challenges", () => {
     Effect.gen(function*() {
       const { gate } = yield* bench(Dpop.optional())
       const { body, headers, status } = yield* Effect.flip(
-        gate.authenticate({ method: "POST", header: () => undefined, authorization: [] })
+        authenticate(gate, { method: "POST", header: () => undefined, authorization: [] })
       )
       assert.deepStrictEqual([status, body], [401, ""])
       assert.strictEqual(
@@ -812,7 +813,7 @@ describe("the challenges", () => {
       const { ask, client, gate, issuer, prove } = yield* bench(Dpop.required())
       const expected = { DPoP: { scope: "todos:read", resource_metadata: place, algs } }
       const nothing = yield* Effect.flip(
-        gate.authenticate({ method: "POST", header: () => undefined, authorization: [] })
+        authenticate(gate, { method: "POST", header: () => undefined, authorization: [] })
       )
       assert.deepStrictEqual(challengesOf(nothing), expected)
       const bearer = yield* ask({ authorization: `Bearer ${yield* issuer.mint()}` })
@@ -848,13 +849,16 @@ describe("the challenges", () => {
       const { client, gate, issuer } = yield* bench(Dpop.optional())
       const token = yield* issuer.mint({ scopes: ["x"], boundTo: client.thumbprint })
       const dpop = [yield* client.proof({ method: "POST", url: resource, token })]
-      const principal = yield* gate.authenticate(
-        { method: "POST", path: "/mcp", dpop, authorization: [`DPoP ${token}`], header: () => undefined }
-      )
-      assert(typeof principal !== "string")
+      const caller = yield* authenticateCaller(gate, {
+        method: "POST",
+        path: "/mcp",
+        dpop,
+        authorization: [`DPoP ${token}`],
+        header: () => undefined
+      })
       const rejection = yield* Effect.flip(gate.reject(
-        new AuthError.InsufficientScope({ reason: "missing-scope", required: ["todos:read"] }),
-        { principal, protocolVersion: "2026-07-28" }
+        { ...caller, request: { ...caller.request, header: () => "2026-07-28" } },
+        new AuthError.InsufficientScope({ reason: "missing-scope", required: ["todos:read"] })
       ))
       const { Bearer, DPoP } = challengesOf(rejection)
       assert.deepStrictEqual(Bearer, { scope: "todos:read", resource_metadata: place })

@@ -7,6 +7,7 @@ import { DpopClient, TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { Redis } from "effect/persistence"
 import { TestClock } from "effect/testing"
+import { authenticate } from "../../authorization/steps.ts"
 import { freePort, runs, start } from "../../program.ts"
 import * as steppingClock from "../steppingClock.ts"
 
@@ -41,7 +42,7 @@ const bench = Effect.fnUntraced(function*(
     const proof = (claims: Readonly<Record<string, unknown>> = {}) =>
       client.proof({ method: "POST", url: resource, token, claims })
     const send = (proof: string) =>
-      gate.authenticate({
+      authenticate(gate, {
         method: "POST",
         path: "/mcp",
         dpop: [proof],

@@ -7,6 +7,7 @@ import { TestIssuer } from "effect-mcp-auth/testing"
 import type { AuthorizationServer } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
+import { authenticate } from "../../authorization/steps.ts"
 
 export const resource = "https://server.test/mcp"
 export const start = 1_800_000_000
@@ -86,7 +87,7 @@ export const world: Effect.Effect<World> = Effect.gen(function*() {
       (context): Caller => {
         const gate = Context.get(context, Gate.AuthLayer)
         const present: Caller["present"] = (token) =>
-          gate.authenticate({ method: "POST", header: () => undefined, authorization: [`Bearer ${token}`] }).pipe(
+          authenticate(gate, { method: "POST", header: () => undefined, authorization: [`Bearer ${token}`] }).pipe(
             Effect.map((_) => _ as Principal),
             Effect.catch(Effect.succeed)
           )

@@ -7,6 +7,7 @@ import { TestIssuer } from "effect-mcp-auth/testing"
 import type { TokenCache } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
+import { authenticate } from "../../authorization/steps.ts"
 import { active, resource, world } from "../introspection/answers.ts"
 import * as steppingClock from "../steppingClock.ts"
 import { twinOf } from "../twin.ts"
@@ -31,7 +32,7 @@ const jwtWorld = (algorithm: "ES256" | "ES384", options: Partial<AuthLayer.Commo
     const gate = Context.get(context, Gate.AuthLayer)
     const present = (token: string) =>
       Effect.result(
-        gate.authenticate({ method: "POST", header: () => undefined, authorization: [`Bearer ${token}`] })
+        authenticate(gate, { method: "POST", header: () => undefined, authorization: [`Bearer ${token}`] })
       )
     const outcome = (token: string) =>
       Effect.map(present(token), (_) => _._tag === "Success" ? "admitted" : `${_.failure.status} ${_.failure.reason}`)

@@ -7,6 +7,7 @@ import { Tenants } from "effect-mcp-auth/tenants"
 import { DpopClient, TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
+import { authenticate, authorize } from "../../authorization/steps.ts"
 import { resource, start } from "../introspection/answers.ts"
 import * as steppingClock from "../steppingClock.ts"
 import { header, inMemory, of, type Sent, setup } from "./servers.ts"
@@ -89,15 +90,14 @@ describe("what a caller of one tenant has", () => {
     Effect.gen(function*() {
       const { gate, result, token } = yield* setup(header, { authorizationServers: shared })
       const alice = yield* token("acme")
-      const principalAt = (tenant: string) =>
-        Effect.map(result(alice, of(tenant)), (_) => _ as Exclude<Gate.Caller, string>)
+      const principalAt = (tenant: string) => Effect.map(result(alice, of(tenant)), (_) => _ as Principal)
       const [a, b] = [yield* principalAt("a"), yield* principalAt("b")]
       assert.deepStrictEqual([a.tenant, b.tenant], ["a", "b"])
       assert.notStrictEqual(a.owner, b.owner)
       assert.notStrictEqual(a.key, b.key)
       gate.sessions.bind("session-of-a", a)
-      assert.strictEqual(gate.sessions.judge("session-of-a", a), "own")
-      assert.strictEqual(gate.sessions.judge("session-of-a", b), "foreign")
+      assert.strictEqual(gate.sessions.access("session-of-a", a), "own")
+      assert.strictEqual(gate.sessions.access("session-of-a", b), "foreign")
     }))
 
   it.effect("[T-AUD-01c] a token for one tenant's URL is of no use at another with the same issuer", () =>
@@ -175,10 +175,8 @@ describe("the challenge", () => {
       assert.include(challengeOf(yield* result(yield* token("own"), at)), expected)
       assert.deepStrictEqual(lookedUp, ["acme"])
       const principal = yield* result(yield* token("acme", {}, acmeResource), at)
-      const missing = gate.authorize({
-        principal: principal as Exclude<Gate.Caller, string>,
-        session: undefined,
-        protocolVersion: undefined,
+      const missing = authorize(gate, {
+        caller: principal as Principal,
         operations: Effect.succeed([{
           method: "tools/call",
           target: "add",
@@ -212,7 +210,7 @@ describe("the challenge", () => {
       const ask = (url: string) =>
         Effect.gen(function*() {
           const { authorization, dpop } = yield* client.headers({ method: "POST", url, token })
-          return yield* gate.authenticate({
+          return yield* authenticate(gate, {
             method: "POST",
             header: () => undefined,
             authorization: [authorization],
@@ -228,7 +226,7 @@ describe("the challenge", () => {
 
 describe("invalidate", () => {
   const again = (gate: Gate.Gate, token: string, tenant: string) =>
-    gate.authenticate({
+    authenticate(gate, {
       method: "POST",
       header: (name) => name === "x-tenant" ? tenant : undefined,
       authorization: [`Bearer ${token}`]
@@ -444,7 +442,7 @@ describe("the authorization servers of tenants", () => {
       )
     )
     const gate = yield* Effect.provide(AuthLayer.AuthLayer, services)
-    const answer = yield* gate.authenticate({
+    const answer = yield* authenticate(gate, {
       method: "POST",
       header: (name) => name === "x-tenant" ? "acme" : undefined,
       host: [new URL(own).host],

@@ -4,6 +4,7 @@ import { AuthError } from "effect-mcp-auth"
 import { Tenants } from "effect-mcp-auth/tenants"
 import { TestClock } from "effect/testing"
 import { Sharing } from "../../../src/outbound/Sharing.ts"
+import { authenticate } from "../../authorization/steps.ts"
 import { header, of, setup } from "./servers.ts"
 
 describe("a tenant is named", () => {
@@ -113,7 +114,7 @@ describe("what is found", () => {
       const { gate, token } = yield* setup(header)
       const line = `Bearer ${yield* token("acme")}`
       const named = (name: string) => name === "x-tenant" ? "acme" : undefined
-      const again = gate.authenticate({ method: "POST", header: named, authorization: [line] })
+      const again = authenticate(gate, { method: "POST", header: named, authorization: [line] })
       const before = yield* again
       assert.strictEqual(yield* again, before)
       yield* gate.invalidate({ subject: "bob" })

@@ -7,6 +7,7 @@ import { TestIssuer } from "effect-mcp-auth/testing"
 import type { AuthorizationServer } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
+import { authenticate } from "../../authorization/steps.ts"
 import { resource, start } from "../introspection/answers.ts"
 
 /** A client in memory: the names of its hosts are in no DNS. */
@@ -65,7 +66,7 @@ export const setup = (
     )
     const gate = Context.get(context, Gate.AuthLayer)
     const ask = (token: string | undefined, { headers = {}, params = {}, path }: Sent = {}) =>
-      gate.authenticate({
+      authenticate(gate, {
         method: "POST",
         header: (name) => headers[name],
         authorization: token === undefined ? [] : [`Bearer ${token}`],

@@ -2,8 +2,14 @@ import * as McpSchema from "effect/ai/McpSchema"
 import type * as McpServer from "effect/ai/McpServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type { Policy } from "../../../authorization/Gate.ts"
-import { Authenticated, ConditionalScopes, ofAnyCall, ofCall, Unauthorized } from "../../../authorization/Policy.ts"
+import {
+  Authenticated,
+  ConditionalScopes,
+  ofAnyCall,
+  ofCall,
+  type Policy,
+  Unauthorized
+} from "../../../authorization/Policy.ts"
 import type { Operation } from "../../../protocol/Operation.ts"
 import * as ScopeToken from "../../../protocol/ScopeToken.ts"
 import * as TemplateIndex from "../../host/TemplateIndex.ts"

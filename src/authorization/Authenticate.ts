@@ -1,0 +1,219 @@
+/**
+ * From a request to its caller, and the second check of the caller's token once the body is complete.
+ *
+ * Both do their work when they are called. If nothing has to be awaited, they return an `Exit`, so that a host needs no fiber
+ * for a request whose token is cached.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { type AuthorizationServerUnavailable, InvalidToken } from "../protocol/AuthError.ts"
+import * as Credentials from "../protocol/Credentials.ts"
+import { sanitize } from "../protocol/RemoteText.ts"
+import type { Principal } from "../verification/Principal.ts"
+import type { Tenants } from "../verification/tenants/Tenants.ts"
+import type { Presentation } from "../verification/tokens/Presentation.ts"
+import type { TokenVerifier, VerificationError } from "../verification/TokenVerifier.ts"
+import * as Caller from "./Caller.ts"
+import * as Decision from "./Decision.ts"
+import { isPrincipal, isUnchanged, noPrincipal } from "./internal/checkPrincipal.ts"
+import type { OpenStreams } from "./internal/openStreams.ts"
+import type { OwnClaims } from "./internal/ownClaims.ts"
+import { attempt, type Reject } from "./internal/reject.ts"
+import type { ProtectedResource } from "./ProtectedResource.ts"
+import * as Rejection from "./Rejection.ts"
+
+/**
+ * The parts that authentication is made of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Parts {
+  readonly verifier: TokenVerifier["Service"]
+  /** Returns the principal of an `Authorization` line that is cached, if it can be used without waiting. */
+  readonly lookupVerified:
+    | ((authorization: string, timing: Decision.RequestTiming) => Principal | undefined)
+    | undefined
+  readonly tenants: Pick<Tenants<ProtectedResource>, "isNamedBy"> | undefined
+  readonly revocation:
+    | ((principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable>)
+    | undefined
+  /** In seconds. */
+  readonly expiryTolerance: number
+  readonly tokenGrammar: Credentials.Grammar | undefined
+  readonly presentation: Presentation
+  readonly allowedOrigins: ReadonlyArray<string>
+  /** `undefined` if hosts are not checked. */
+  readonly allowsHost: ((host: string) => boolean) | undefined
+  readonly anonymous: "deny" | "allow-unscoped"
+  readonly claims: OwnClaims
+  readonly streams: OpenStreams
+  readonly reject: Reject
+}
+
+/**
+ * The two checks of a token.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Authentication {
+  readonly authenticate: (request: Caller.Request) => Effect.Effect<Caller.Caller, Rejection.Rejection>
+  readonly recheck: (caller: Caller.Caller, awaited: boolean) => Effect.Effect<Caller.Caller, Rejection.Rejection>
+}
+
+/**
+ * Makes the two checks.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (parts: Parts): Authentication => {
+  const { allowedOrigins, allowsHost, claims, presentation, revocation, streams, tenants, verifier } = parts
+  const { reject, rejectCause, rejectUnverified, rejectWith } = parts.reject
+  const lookupVerified = presentation.schemes.includes("Bearer") ? parts.lookupVerified : undefined
+
+  const checkRevocation = (
+    principal: Principal
+  ): Effect.Effect<Principal, InvalidToken | AuthorizationServerUnavailable> =>
+    revocation === undefined
+      ? Effect.succeed(principal)
+      : Effect.flatMapEager(
+        revocation(principal),
+        (isRevoked): Effect.Effect<Principal, InvalidToken> => isRevoked === false ? Effect.succeed(principal) : revoked
+      )
+
+  /** From credentials to a principal that is not revoked and whose claims fit. The proof of a key is checked elsewhere. */
+  const verifyToken = (
+    request: Caller.Request,
+    credentials: Credentials.Credentials,
+    present: Decision.RequestTiming | undefined
+  ): Effect.Effect<Principal, VerificationError> => {
+    const verification = verifier.verify(credentials, request, present)
+    // A verifier may be the author's own, and no request may come in without a principal.
+    const found: Effect.Effect<Principal, VerificationError> = !Effect.isEffect(verification as unknown)
+      ? failNoPrincipal
+      : Effect.flatMapEager(
+        verification,
+        (principal): Effect.Effect<Principal, VerificationError> =>
+          !isPrincipal(principal)
+            ? failNoPrincipal
+            // A verifier of the author's may cache by the token alone, and the tenant is in the request.
+            : tenants === undefined || tenants.isNamedBy(principal, credentials.token, request)
+            ? checkRevocation(principal)
+            : foreignTenant
+      )
+    return Effect.flatMapEager(Decision.traced(found, request.fiber), claims.decode)
+  }
+
+  const parse = (request: Caller.Request) =>
+    Credentials.parse(request.authorization, parts.tokenGrammar, presentation.schemes)
+
+  const verify = (
+    request: Caller.Request,
+    timing: Decision.RequestTiming,
+    now: number
+  ): Effect.Effect<Caller.Caller, Rejection.Rejection> => {
+    const unknown = Caller.make(request, undefined, timing)
+    const parsed = parse(request)
+    if (Result.isFailure(parsed)) return rejectUnverified(unknown, Cause.fail(parsed.failure), "Bearer")
+    const credentials = parsed.success
+    // The proof comes after the token, so that a client without one causes no second signature; and outside of every cache.
+    return attempt(() =>
+      Effect.flatMapEager(
+        verifyToken(request, credentials, timing),
+        (principal) =>
+          Effect.mapEager(
+            presentation.check(request, credentials, principal, now, timing.since),
+            () => Caller.make(request, principal, timing)
+          )
+      ), (cause) => rejectUnverified(unknown, cause, credentials.scheme))
+  }
+
+  /** Returns the principal of a request whose token is cached. A tracer is to see every verification. */
+  const findVerified = (request: Caller.Request, timing: Decision.RequestTiming): Principal | undefined => {
+    if (lookupVerified === undefined || request.fiber.cache.tracer !== undefined) return undefined
+    const { authorization } = request
+    const principal = authorization.length === 1 ? lookupVerified(authorization[0]!, timing) : undefined
+    return principal !== undefined && claims.isDecoded(principal) ? principal : undefined
+  }
+
+  const authenticate: Authentication["authenticate"] = (request) => {
+    const timing = Decision.startTiming(request.fiber)
+    if (allowsHost !== undefined) {
+      const { host = [] } = request
+      if (host.length === 0 || !host.every(allowsHost)) {
+        const advice = adviceOnHost(host.find((name) => !allowsHost(name)))
+        return rejectWith(Caller.make(request, undefined, timing), Rejection.foreignHost, { advice })
+      }
+    }
+    const origin = request.header("origin")
+    if (origin !== undefined) {
+      if (!allowedOrigins.includes(origin)) {
+        return rejectWith(Caller.make(request, undefined, timing), Rejection.foreignOrigin)
+      }
+      if (request.method === "OPTIONS" && request.header("access-control-request-method") !== undefined) {
+        return Effect.fail(Rejection.preflight(origin, request.header("access-control-request-headers")))
+      }
+    }
+    timing.revision = streams.revision()
+    if (parts.anonymous === "allow-unscoped" && request.authorization.length === 0) {
+      return Effect.succeed(Caller.make(request, undefined, timing))
+    }
+    const now = timing.clock.currentTimeMillisUnsafe()
+    const principal = findVerified(request, timing)
+    return principal === undefined
+      ? verify(request, timing, now)
+      : Effect.succeed(Caller.make(request, principal, timing))
+  }
+
+  const recheck: Authentication["recheck"] = (caller, awaited) => {
+    const { principal, request, timing } = caller
+    if (principal === undefined) return Effect.succeed(caller)
+    if (timing.clock.currentTimeMillisUnsafe() >= (principal.expiresAt + parts.expiryTolerance) * 1000) {
+      return reject(caller, expired)
+    }
+    const { revision } = timing
+    if (revision !== undefined && streams.isConcerned(principal, revision)) {
+      // The proof of a key was accepted once, and is not required again.
+      return attempt(() => {
+        const parsed = parse(request)
+        if (Result.isFailure(parsed)) return revoked
+        const now = streams.revision()
+        return Effect.flatMapEager(verifyToken(request, parsed.success, undefined), (again) => {
+          // Handlers have the principal that came in: one with other rights has to come again.
+          if (!isUnchanged(principal, again)) return revoked
+          timing.revision = now
+          return Effect.succeed(Caller.make(request, again, timing))
+        })
+      }, (cause) => rejectCause(caller, cause))
+    }
+    return revocation === undefined || !awaited
+      ? Effect.succeed(caller)
+      : attempt(
+        () => Effect.mapEager(checkRevocation(principal), () => caller),
+        (cause) => rejectCause(caller, cause)
+      )
+  }
+
+  return { authenticate, recheck }
+}
+
+const failNoPrincipal = Effect.fail(noPrincipal)
+const revoked = Effect.fail(new InvalidToken({ reason: "revoked" }))
+const foreignTenant = Effect.fail(new InvalidToken({ reason: "unknown-tenant" }))
+const expired = new InvalidToken({ reason: "expired" })
+
+/** In characters. Short, since any client can have it written to the log. */
+const longestHost = 64
+
+const adviceOnHost = (host: string | undefined): string =>
+  host === undefined
+    ? "The request has no Host header"
+    : `The Host ${
+      sanitize(JSON.stringify(host), longestHost)
+    } is not allowed. If clients reach this server under that ` +
+      "name, add it without the port to allowedHosts"

@@ -1,0 +1,81 @@
+/**
+ * From a caller and the operations of its request to the decision that the request comes in.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import type * as Effect from "effect/Effect"
+import { InsufficientScope, MalformedRequest } from "../protocol/AuthError.ts"
+import { maximumTarget, type Operation } from "../protocol/Operation.ts"
+import type { Caller } from "./Caller.ts"
+import type * as Decision from "./Decision.ts"
+import type { Reject } from "./internal/reject.ts"
+import { isHiddenFrom, type Policy } from "./Policy.ts"
+import type * as Rejection from "./Rejection.ts"
+
+/**
+ * The parts that authorization is made of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Parts {
+  readonly unlisted: "allow" | "deny"
+  readonly reject: Reject
+  readonly report: Decision.Reporter
+}
+
+/**
+ * Decides whether a caller may run operations, all of them, and reports the decision.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Authorize = (
+  caller: Caller,
+  operations: ReadonlyArray<Operation>,
+  policyFor: (operation: Operation) => Policy | undefined
+) => Effect.Effect<void, Rejection.Rejection>
+
+/**
+ * Makes the decision.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make =
+  ({ reject: { reject, rejectCause, signIn }, report, unlisted }: Parts): Authorize =>
+  (caller, operations, policyFor) => {
+    const { principal, request, timing } = caller
+    const rejectFor = (error: InsufficientScope) => reject(caller, error, { operations })
+    let required: ReadonlyArray<string> = none
+    let needsPrincipal = false
+    for (const operation of operations) {
+      if (operation.target !== undefined && operation.target.length > maximumTarget) return reject(caller, nameTooLong)
+      let policy: Policy | undefined
+      try {
+        policy = policyFor(operation)
+      } catch (defect) {
+        return rejectCause(caller, Cause.die(defect), { operations })
+      }
+      // The server answers as it does for any name that it does not know.
+      if (policy === undefined) continue
+      // A hidden operation is answered like one that does not exist; the server itself makes that answer.
+      const isHidden = isHiddenFrom(policy, principal)
+      if ((isHidden || policy.scopes.length === 0) && unlisted === "deny" && operation.kind !== undefined) {
+        return rejectFor(new InsufficientScope({ reason: "unlisted", required: [] }))
+      }
+      if (isHidden || policy.authenticated === true) needsPrincipal = true
+      if (isHidden) continue
+      for (const scope of policy.scopes) if (!required.includes(scope)) required = [...required, scope]
+    }
+    if (principal === undefined && (needsPrincipal || required.length > 0)) return signIn(caller, required, operations)
+    if (principal !== undefined && required.some((scope) => !principal.scopes.has(scope))) {
+      return rejectFor(new InsufficientScope({ reason: "missing-scope", required }))
+    }
+    return report({ rejection: undefined, principal, operations, required, timing }, request.fiber)
+  }
+
+const none: ReadonlyArray<never> = []
+
+const nameTooLong = new MalformedRequest({ reason: "name-too-long" })

@@ -1,0 +1,37 @@
+import * as Equal from "effect/Equal"
+import * as Redacted from "effect/Redacted"
+import { AuthConfigError } from "../../protocol/AuthError.ts"
+import type { Principal } from "../../verification/Principal.ts"
+
+/* What a verifier returned: it may be one of the author's. */
+
+export const noPrincipal = new AuthConfigError({
+  reason: "malformed",
+  option: "verifier",
+  fix:
+    "verify succeeded with a value that is not a Principal with text as its subject, or as its clientId if it has no " +
+    "subject. Return the result of Principal.make, and fail with InvalidToken for every token that is not accepted"
+})
+
+const isName = (value: unknown): boolean => typeof value === "string" && value !== ""
+
+const isNameIfAny = (value: unknown): boolean => value === undefined || isName(value)
+
+/** Returns whether a value is a whole principal. Each member is used later, where an error would have no decision event. */
+export const isPrincipal = (value: unknown): value is Principal => {
+  if (typeof value !== "object" || value === null) return false
+  const { audience, claims, clientId, expiresAt, granted, issuer, key, owner, scopes, subject, token } =
+    value as Partial<
+      Principal
+    >
+  // Without a name, all callers of the verifier would share one owner. `null` would be such a name, too.
+  return isNameIfAny(subject) && isNameIfAny(clientId) && isName(subject ?? clientId) &&
+    typeof issuer === "string" && isName(owner) && isName(key) && scopes instanceof Set && granted instanceof Set &&
+    Array.isArray(audience) && typeof expiresAt === "number" && !Number.isNaN(expiresAt) &&
+    typeof claims === "object" && claims !== null && Redacted.isRedacted(token)
+}
+
+/** Returns whether a token that was verified again means the same. Only its end may have moved. */
+export const isUnchanged = (before: Principal, again: Principal): boolean =>
+  again.key === before.key && [...before.scopes].every((_) => again.scopes.has(_)) &&
+  Equal.equals({ ...before.claims, exp: undefined }, { ...again.claims, exp: undefined })

@@ -1,0 +1,178 @@
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import {
+  AuthConfigError,
+  type AuthError,
+  AuthorizationServerUnavailable,
+  InsufficientScope,
+  InvalidDpopProof,
+  InvalidMetadata,
+  InvalidToken,
+  MalformedRequest,
+  MissingCredentials,
+  ReplayStoreUnavailable
+} from "../../protocol/AuthError.ts"
+import type { Scheme } from "../../protocol/Credentials.ts"
+import type { Operation } from "../../protocol/Operation.ts"
+import type { Principal } from "../../verification/Principal.ts"
+import type { Tenants } from "../../verification/tenants/Tenants.ts"
+import type { Caller } from "../Caller.ts"
+import type * as Decision from "../Decision.ts"
+import type { ProtectedResource } from "../ProtectedResource.ts"
+import * as Rejection from "../Rejection.ts"
+
+/* From a failure to a rejection that was reported as a decision: what both steps of the gate share. */
+
+export interface Options {
+  readonly resource: ProtectedResource
+  readonly tenants: Pick<Tenants<ProtectedResource>, "publishedBy" | "publishedFor"> | undefined
+  readonly challengeScopes: Rejection.ChallengeScopes
+  readonly report: Decision.Reporter
+}
+
+/** What a decision says about a rejection, besides the rejection itself. */
+export interface Details {
+  readonly operations?: ReadonlyArray<Operation> | undefined
+  readonly advice?: string | undefined
+}
+
+export interface Reject {
+  /** Returns the resource that a principal was verified for. */
+  readonly resourceFor: (principal: Principal | undefined) => ProtectedResource
+  /** Reports a rejection, and fails with it. */
+  readonly rejectWith: (
+    caller: Caller,
+    rejection: Rejection.Rejection,
+    details?: Details
+  ) => Effect.Effect<never, Rejection.Rejection>
+  /**
+   * Rejects for a failure: by its error, or as `broken` if that is no `AuthError`. An interruption, and a rejection that was
+   * reported before, stay as they are.
+   */
+  readonly rejectCause: (
+    caller: Caller,
+    cause: Cause.Cause<unknown>,
+    details?: Details
+  ) => Effect.Effect<never, Rejection.Rejection>
+  /** Rejects for an error, or for the cause of a failure. */
+  readonly reject: (
+    caller: Caller,
+    failure: AuthError | Cause.Cause<unknown>,
+    details?: Details
+  ) => Effect.Effect<never, Rejection.Rejection>
+  /** Rejects a caller that is not known yet: the challenge is that of the tenant that the request names. */
+  readonly rejectUnverified: (
+    caller: Caller,
+    cause: Cause.Cause<unknown>,
+    scheme: Scheme
+  ) => Effect.Effect<never, Rejection.Rejection>
+  /** Rejects an anonymous caller of an operation that needs these scopes. */
+  readonly signIn: (
+    caller: Caller,
+    scopes: ReadonlyArray<string>,
+    operations: ReadonlyArray<Operation>
+  ) => Effect.Effect<never, Rejection.Rejection>
+}
+
+export const make = ({ challengeScopes, report, resource, tenants }: Options): Reject => {
+  const own = Rejection.make(resource, challengeScopes)
+  const ofTenants = new WeakMap<ProtectedResource, Rejection.Rejections>()
+
+  const rejectionsAt = (place: ProtectedResource): Rejection.Rejections => {
+    if (place === resource) return own
+    const known = ofTenants.get(place)
+    if (known !== undefined) return known
+    const made = Rejection.make(place, challengeScopes)
+    ofTenants.set(place, made)
+    return made
+  }
+
+  const resourceFor: Reject["resourceFor"] = (principal) =>
+    principal?.tenant === undefined || tenants === undefined ? resource : tenants.publishedBy(principal.tenant)
+
+  const rejectionFor = (error: AuthError, { principal, request }: Caller): Rejection.Rejection =>
+    rejectionsAt(resourceFor(principal)).forError(error, {
+      principal,
+      protocolVersion: request.header("mcp-protocol-version")
+    })
+
+  const rejectWith: Reject["rejectWith"] = ({ principal, request, timing }, rejection, details = noDetails) => {
+    const { advice, operations = none } = details
+    const required = rejection.error?._tag === "InsufficientScope" ? rejection.error.required : none
+    return Effect.flatMapEager(
+      report({ rejection, principal, operations, required, timing, advice }, request.fiber),
+      () => Effect.fail(rejection)
+    )
+  }
+
+  const rejectCause: Reject["rejectCause"] = (caller, cause, details = noDetails) => {
+    const error = Result.getOrUndefined(Cause.findError(cause))
+    if (isRejection(error)) return Effect.fail(error)
+    if (isAuthError(error)) return rejectWith(caller, rejectionFor(error, caller), details)
+    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+    const { principal, request, timing } = caller
+    const { operations = none } = details
+    return Effect.flatMapEager(
+      report({ rejection: Rejection.broken, principal, operations, required: none, timing, cause }, request.fiber),
+      () => Effect.fail(Rejection.broken)
+    )
+  }
+
+  return {
+    resourceFor,
+    rejectWith,
+    rejectCause,
+    reject: (caller, failure, details) =>
+      Cause.isCause(failure)
+        ? rejectCause(caller, failure, details)
+        : rejectWith(caller, rejectionFor(failure, caller), details),
+    rejectUnverified: (caller, cause, scheme) => {
+      const error = Result.getOrUndefined(Cause.findError(cause))
+      if (!isAuthError(error)) return rejectCause(caller, cause)
+      const circumstances = { principal: undefined, protocolVersion: undefined, scheme }
+      const rejectAt = (place: ProtectedResource) =>
+        rejectWith(caller, rejectionsAt(place).forError(error, circumstances))
+      return tenants === undefined || !hasChallenge(error) ? rejectAt(resource) : Effect.flatMap(
+        Effect.catchCause(Effect.suspend(() => tenants.publishedFor(caller.request)), () => Effect.undefined),
+        (place = resource) => rejectAt(place)
+      )
+    },
+    signIn: (caller, scopes, operations) => rejectWith(caller, own.signIn(scopes), { operations })
+  }
+}
+
+/** Runs what may be a function of the author's: what it throws is a defect, and every failure goes to `reject`. */
+export const attempt = <A, E, R>(
+  effect: () => Effect.Effect<A, E, R>,
+  reject: (cause: Cause.Cause<unknown>) => Effect.Effect<never, Rejection.Rejection>
+): Effect.Effect<A, Rejection.Rejection, R> => {
+  let made: Effect.Effect<A, E, R>
+  try {
+    made = effect()
+  } catch (defect) {
+    return reject(Cause.die(defect))
+  }
+  // By hand, since `catchCause` makes an effect of an `Exit`.
+  if (!Exit.isExit(made)) return Effect.catchCause(made, reject)
+  return Exit.isSuccess(made) ? Effect.succeed(made.value as A) : reject((made as Exit.Failure<A, E>).cause)
+}
+
+const isRejection = (error: unknown): error is Rejection.Rejection =>
+  typeof error === "object" && error !== null && (error as Partial<Rejection.Rejection>)._tag === "Rejection"
+
+const isAuthError = (error: unknown): error is AuthError =>
+  error instanceof InvalidToken || error instanceof MissingCredentials || error instanceof MalformedRequest ||
+  error instanceof InvalidDpopProof || error instanceof ReplayStoreUnavailable || error instanceof InsufficientScope ||
+  error instanceof AuthorizationServerUnavailable || error instanceof InvalidMetadata ||
+  error instanceof AuthConfigError
+
+/** An outage or a misconfiguration is answered without a challenge, so no tenant is looked up for it. */
+const hasChallenge = ({ _tag }: AuthError): boolean =>
+  _tag === "MissingCredentials" || _tag === "MalformedRequest" || _tag === "InvalidToken" ||
+  _tag === "InvalidDpopProof" || _tag === "InsufficientScope"
+
+const none: ReadonlyArray<never> = []
+
+const noDetails: Details = {}

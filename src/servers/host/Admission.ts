@@ -1,0 +1,66 @@
+import type * as Effect from "effect/Effect"
+import type { Caller } from "../../authorization/Caller.ts"
+import type { Policy } from "../../authorization/Policy.ts"
+import type { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
+import type * as Operation from "../../protocol/Operation.ts"
+import type { Principal } from "../../verification/Principal.ts"
+import type { AuthInfo } from "./AuthInfo.ts"
+import type { Message } from "./Body.ts"
+
+/* What goes into the decision of a host, and what comes out of it. */
+
+/**
+ * A request that may come in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Admission<A = unknown> {
+  /** `undefined` for an anonymous caller, where those are allowed. */
+  readonly principal: Principal | undefined
+  /** The same identity in the shape that the official SDKs use. */
+  readonly authInfo: AuthInfo | undefined
+  /** The author's own claims, if `claims` is configured. */
+  readonly claims: A | undefined
+  /** What the request asks for. */
+  readonly operations: ReadonlyArray<Operation.Operation>
+  /** The parsed body that was checked. A handler must execute this one. */
+  readonly body: unknown
+}
+
+/** An admission, with what the host needs afterwards. */
+export interface Admitted<A = unknown> extends Admission<A> {
+  readonly caller: Caller
+  /** The `Mcp-Session-Id` of the request. */
+  readonly session: string | undefined
+}
+
+/** Returns the part of an admission that a handler of the author's receives. */
+export const forHandler = <A>({ authInfo, body, claims, operations, principal }: Admitted<A>): Admission<A> => ({
+  principal,
+  authInfo,
+  claims,
+  operations,
+  body
+})
+
+/** A body that was parsed and checked, or the reason why there is none. */
+export type Body = Effect.Effect<Message, MalformedRequest | AuthConfigError>
+
+/** Reads and parses a body. Called once, and only after the token and the session were checked. */
+export type Read = () => Body
+
+/** A request whose token, session and body were checked: what its policies may depend on. */
+export interface McpRequest extends Pick<Admission, "principal" | "authInfo" | "operations" | "body"> {
+  /** The `Mcp-Session-Id` of the request, or else the session that its query names. */
+  readonly session: string | undefined
+}
+
+/**
+ * Returns the policy of an operation: `undefined` if the host knows nothing about it, `"unknown"` if the server has nothing to
+ * run for it.
+ */
+export type PolicyOf = (operation: Operation.Operation) => Policy | "unknown" | undefined
+
+/** Finds the policies of a request. Called once, and only if it asks for something. */
+export type Policies = (request: McpRequest) => Effect.Effect<PolicyOf, AuthConfigError>

@@ -1,0 +1,149 @@
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Caller, Request } from "../../authorization/Caller.ts"
+import type { Gate } from "../../authorization/Gate.ts"
+import type { Policy } from "../../authorization/Policy.ts"
+import type { Rejection } from "../../authorization/Rejection.ts"
+import { MissingCredentials } from "../../protocol/AuthError.ts"
+import type * as Operation from "../../protocol/Operation.ts"
+import type { Principal } from "../../verification/Principal.ts"
+import type { Admitted, McpRequest, Policies, PolicyOf, Read } from "./Admission.ts"
+import * as authInfo from "./AuthInfo.ts"
+import * as body from "./Body.ts"
+import { eagerly } from "./Runner.ts"
+import * as sseSession from "./SseSession.ts"
+
+/* The decision of every host outside Effect: the steps of the gate, in their order. */
+
+export interface Admit<A> {
+  /** Decides about a request to an MCP endpoint. Without `read` the request has no body, and needs none. */
+  readonly admit: (
+    request: Request,
+    read: Read | undefined,
+    policies: Policies
+  ) => Effect.Effect<Admitted<A>, Rejection>
+  /** Decides about a request to any other route. Its body is not read. */
+  readonly admitRoute: (request: Request, policy: Policy) => Effect.Effect<Admitted<A>, Rejection>
+}
+
+export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | undefined): Admit<A> => {
+  /** Runs what may be a function of the author's. */
+  const attempt = <B, E>(
+    caller: Caller,
+    effect: () => Effect.Effect<B, E>,
+    operations?: ReadonlyArray<Operation.Operation>
+  ): Effect.Effect<B, Rejection> =>
+    Effect.matchCauseEffectEager(eagerly(effect), {
+      onFailure: (cause) => gate.reject(caller, cause, operations),
+      onSuccess: Effect.succeed
+    })
+
+  /**
+   * Checks the sessions of the query. On an MCP endpoint, one that does not exist is foreign; on other routes a parameter of
+   * the same name may mean something else.
+   */
+  const checkStreams = (caller: Caller, isMcp: boolean): Effect.Effect<void, Rejection> => {
+    for (const id of caller.request.streams ?? []) {
+      const key = sseSession.keyOf(id)
+      if (!isMcp && !gate.sessions.has(key)) continue
+      const checked = gate.sessions.check(caller, key)
+      if (checked !== Effect.void) return checked
+    }
+    return Effect.void
+  }
+
+  const checkSessions = (caller: Caller): Effect.Effect<void, Rejection> => {
+    const session = caller.request.header("mcp-session-id")
+    return Effect.flatMapEager(
+      checkStreams(caller, true),
+      () => session === undefined ? Effect.void : gate.sessions.check(caller, session)
+    )
+  }
+
+  const findPolicies = (caller: Caller, request: McpRequest, policies: Policies): Effect.Effect<PolicyOf, Rejection> =>
+    request.operations.length === 0 ? noPolicies : attempt(caller, () => policies(request), request.operations)
+
+  const decide = (
+    caller: Caller,
+    { operations, value }: body.Message,
+    awaited: boolean,
+    policies: Policies
+  ): Effect.Effect<Admitted<A>, Rejection> => {
+    const { principal, request } = caller
+    // Functions of the author's may run for the policies, so the token is checked again before.
+    return Effect.flatMapEager(gate.recheck(caller, awaited), (current) => {
+      const session = request.header("mcp-session-id")
+      const info = principal === undefined ? undefined : authInfo.make(principal, gate)
+      const mcpRequest = {
+        session: session ?? request.streams?.[0],
+        principal,
+        authInfo: info,
+        operations,
+        body: value
+      }
+      return Effect.flatMapEager(findPolicies(caller, mcpRequest, policies), (policyOf) =>
+        Effect.mapEager(
+          gate.authorize(current, operations, (operation) => closed(policyOf, operation)),
+          (): Admitted<A> => ({
+            caller,
+            session,
+            principal,
+            authInfo: info,
+            claims: principal === undefined ? undefined : claimsFor(principal),
+            operations,
+            body: value
+          })
+        ))
+    })
+  }
+
+  return {
+    admit: (request, read, policies) =>
+      Effect.flatMapEager(gate.authenticate(request), (caller) =>
+        Effect.flatMapEager(checkSessions(caller), () => {
+          const message = read === undefined ? noBody : attempt(caller, read)
+          const awaited = !Exit.isExit(message)
+          return Effect.flatMapEager(message, (message) => decide(caller, message, awaited, policies))
+        })),
+    admitRoute: (request, policy) =>
+      Effect.flatMapEager(gate.authenticate(request), (caller) => {
+        const { principal } = caller
+        if (principal === undefined) return gate.reject(caller, noCredentials)
+        return Effect.flatMapEager(checkStreams(caller, false), () =>
+          Effect.flatMapEager(gate.recheck(caller, false), (current) => {
+            const operations = operationsOfRoute(request.method)
+            return Effect.mapEager(
+              gate.authorize(current, operations, () =>
+                policy),
+              (): Admitted<A> => ({
+                caller,
+                session: undefined,
+                principal,
+                authInfo: authInfo.make(principal, gate),
+                claims: claimsFor(principal),
+                operations,
+                body: undefined
+              })
+            )
+          }))
+      })
+  }
+}
+
+const operationsOfRoute = (method: string): ReadonlyArray<Operation.Operation> => [
+  { method, target: undefined, kind: undefined, params: undefined, isNotification: false }
+]
+
+/** The policy of an operation without one: it needs a principal, so that a tool registered elsewhere is never public. */
+const undeclared: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
+
+const closed = (policyOf: PolicyOf, operation: Operation.Operation): Policy | undefined => {
+  const policy = policyOf(operation)
+  return policy === "unknown" ? undefined : policy ?? (operation.kind === undefined ? undefined : undeclared)
+}
+
+const noPolicies = Effect.succeed<PolicyOf>(() => undefined)
+
+const noBody = Effect.succeed(body.empty)
+
+const noCredentials = new MissingCredentials({ reason: "no-authorization" })

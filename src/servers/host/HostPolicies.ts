@@ -1,0 +1,104 @@
+import * as Effect from "effect/Effect"
+import type { Gate } from "../../authorization/Gate.ts"
+import { check, type Policy } from "../../authorization/Policy.ts"
+import { AuthConfigError } from "../../protocol/AuthError.ts"
+import type * as Operation from "../../protocol/Operation.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
+import type { Policies, PolicyOf } from "./Admission.ts"
+
+/* The options of a host that are functions of the author's, checked. */
+
+/**
+ * What an operation requires of its caller.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Requirement<Offered extends string = string> {
+  /** The caller needs all of them. Default: none. */
+  readonly scopes?: ReadonlyArray<Offered> | undefined
+  /** Needs a principal even without scopes, if anonymous requests are allowed. Default: `false`. */
+  readonly authenticated?: boolean | undefined
+}
+
+/** Turns the option `policy` of a host into policies of the gate. */
+export const policiesFrom = (
+  requirementOf: ((operation: Operation.Operation) => Requirement | undefined) | undefined
+): Policies => {
+  if (requirementOf !== undefined && typeof requirementOf !== "function") {
+    throw new AuthConfigError({
+      reason: "malformed",
+      option: "protect.policy",
+      fix: `${OptionValue.isNot(requirementOf, "a function")}. Give one that takes an operation and returns what it ` +
+        "requires, such as { scopes: [\"todos:write\"] }, or undefined"
+    })
+  }
+  const policies = Effect.succeed<PolicyOf>((operation) => {
+    const requirement = requirementOf?.(operation)
+    if (requirement === undefined) return undefined
+    const { authenticated, scopes = [] } = checkRequirement(requirement)
+    return { scopes, unauthorized: "challenge", authenticated }
+  })
+  return () => policies
+}
+
+/** From JavaScript it may be anything. With a misspelled name, such as `scope`, or a promise, any token would do. */
+const checkRequirement = (requirement: Requirement): Requirement => {
+  const isObject = typeof requirement === "object" && requirement !== null && !("then" in requirement) &&
+    !(Symbol.iterator in requirement)
+  if (!isObject) {
+    throw new AuthConfigError({
+      reason: "malformed",
+      option: "protect.policy",
+      fix:
+        `the function returned ${
+          OptionValue.describe(requirement)
+        }; expected an object or undefined. Return what the ` +
+        "operation requires, such as { scopes: [\"todos:write\"] }, and not a promise or an Effect of it"
+    })
+  }
+  for (const name in requirement) {
+    if (name !== "scopes" && name !== "authenticated") {
+      throw new AuthConfigError({
+        reason: "malformed",
+        option: `protect.policy: ${name}`,
+        fix: "the function returned a requirement with this member, which does not exist. The members are scopes and " +
+          "authenticated"
+      })
+    }
+  }
+  if (requirement.scopes === undefined || Array.isArray(requirement.scopes)) return requirement
+  throw new AuthConfigError({
+    reason: "malformed",
+    option: "protect.policy: scopes",
+    fix:
+      `the function returned scopes that are ${OptionValue.describe(requirement.scopes)}; expected a list of scopes. ` +
+      "Return one such as [\"todos:write\"]"
+  })
+}
+
+/** Checks the scopes of a route, and returns its policy: a client could not obtain a scope that is not offered. */
+export const policyOfRoute = (gate: Gate, scopes: ReadonlyArray<string> | undefined): Policy => {
+  const checked = scopes === undefined ? [] : check(scopes, "protectRoute.scopes")
+  const missing = checked.find((scope) => !gate.resource.offered.has(scope))
+  if (missing === undefined) return { scopes: checked, unauthorized: "challenge", authenticated: true }
+  throw new AuthConfigError({
+    reason: "not-offered",
+    option: "scopes",
+    fix: `protectRoute requires ${missing}, which the server does not offer. Add it to scopes (baseline or stepUp)`
+  })
+}
+
+/** Checks the option `tenant` of a host: it has a meaning only for tenants of routes. */
+export const checkTenantOption = <F>(gate: Gate, tenantOf: F | undefined, option: string): F | undefined => {
+  if (tenantOf === undefined) return undefined
+  if (typeof tenantOf === "function" && gate.published.tenants?.fromRoute === true) return tenantOf
+  throw new AuthConfigError({
+    reason: "conflict",
+    option,
+    fix: typeof tenantOf === "function"
+      ? "it has no effect, because the names of tenants do not come from routes. Set tenants.id to Tenants.fromRoute, or " +
+        "remove it"
+      : `${OptionValue.isNot(tenantOf, "a function")}. Give one that takes a request and returns the name of its tenant`
+  })
+}

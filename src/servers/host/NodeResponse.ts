@@ -1,0 +1,172 @@
+import { allowOrigin, type Rejection } from "../../authorization/Rejection.ts"
+import type { Admitted } from "./Admission.ts"
+import type { Answer } from "./Documents.ts"
+import type { Host } from "./Host.ts"
+import { extras, type NodeRequest } from "./NodeRequest.ts"
+import * as sseSession from "./SseSession.ts"
+import { isEventStream } from "./StreamLifetime.ts"
+
+/* Responses of Node's: rejections and documents, and what handlers answer. */
+
+/**
+ * A response of `node:http` or of a framework on it, as far as the gate looks at it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NodeResponse {
+  statusCode: number
+  readonly headersSent: boolean
+  readonly writableEnded: boolean
+  readonly destroyed: boolean
+  getHeader(name: string): number | string | ReadonlyArray<string> | undefined
+  setHeader(name: string, value: string): unknown
+  on(event: string, listener: () => void): unknown
+  off(event: string, listener: () => void): unknown
+  end(data?: string): unknown
+}
+
+/** Sends a rejection, or a document. */
+export const send = (req: NodeRequest, res: NodeResponse, answer: Rejection | Answer): void => {
+  if (res.headersSent || res.writableEnded || res.destroyed) return
+  res.statusCode = answer.status
+  for (const [name, value] of Object.entries(answer.headers)) {
+    // A CORS middleware in front may have set headers of its own.
+    const before = corsHeaders.has(name) ? res.getHeader(name) : undefined
+    res.setHeader(name, before === undefined ? value : added(String(before), value))
+  }
+  if (answer.body === "" || req.method === "HEAD") res.end()
+  else res.end(answer.body)
+}
+
+/** Lists, of which an answer adds its members to those that are set. */
+const corsHeaders = new Set(["access-control-expose-headers", "access-control-allow-headers", "vary"])
+
+const added = (before: string, value: string): string => {
+  const known = new Set(before.toLowerCase().split(",").map((_) => _.trim()))
+  const others = value.split(", ").filter((_) => !known.has(_.toLowerCase()))
+  return others.length === 0 ? before : `${before}, ${others.join(", ")}`
+}
+
+/** Sends a rejection; a page of an allowed origin may read it. */
+export const sendRejection = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, rejection: Rejection): void => {
+  const { origin } = req.headers
+  const { allowedOrigins } = host.gate.published
+  send(req, res, allowOrigin(rejection, typeof origin === "string" ? origin : undefined, allowedOrigins))
+}
+
+/** Leaves the `AuthInfo` where handlers of the SDK look for it, and watches the answer for its session and its length. */
+export const prepare = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, admitted: Admitted<A>): void => {
+  if (admitted.authInfo !== undefined) extras(req).auth = admitted.authInfo
+  const watched = res as unknown as Watched
+  const watch = new Watch(host, admitted, watched.writeHead, watched[watching])
+  watched[watching] = watch
+  watched.writeHead = writeHead
+  if (admitted.caller.request.method === "GET") observeFirstEvent(host, res, admitted, watch)
+}
+
+type WriteHead = (...args: ReadonlyArray<unknown>) => unknown
+
+const watching = Symbol("effect-mcp-auth/watching")
+
+/** A response that is watched. */
+interface Watched {
+  writeHead: WriteHead
+  [watching]?: Watch<any> | undefined
+}
+
+/** Waits for the head of a response. */
+class Watch<A> {
+  readonly #host: Host<A>
+  readonly #admitted: Admitted<A>
+  readonly writeHead: WriteHead
+  /** The watch of another gate in front. */
+  readonly before: Watch<any> | undefined
+  /** Known once the head has gone out. */
+  isEventStream: boolean | undefined
+  #isRecorded = false
+
+  constructor(host: Host<A>, admitted: Admitted<A>, writeHead: WriteHead, before: Watch<any> | undefined) {
+    this.#host = host
+    this.#admitted = admitted
+    this.writeHead = writeHead
+    this.before = before
+  }
+
+  /** Records the response once, before the head goes out: headers may have come by `setHeader`, or come with `writeHead` itself. */
+  record(res: NodeResponse, args: ReadonlyArray<unknown>): void {
+    if (this.#isRecorded) return
+    this.#isRecorded = true
+    const given = args[2] ?? args[1]
+    const header = (name: string): string | undefined => {
+      const value = headerOf(given, name) ?? res.getHeader(name)
+      return value === undefined ? undefined : String(value)
+    }
+    this.#host.recordResponse(this.#admitted, Number(args[0] ?? res.statusCode), header("mcp-session-id"))
+    this.isEventStream = isEventStream(header("content-type"))
+    if (this.isEventStream) endInTime(this.#host, this.#admitted, res)
+  }
+}
+
+// One function for all responses: with one of its own V8 would keep each of them alive until a full collection.
+const writeHead = function(this: NodeResponse & Watched, ...args: ReadonlyArray<unknown>): unknown {
+  const watch = this[watching]!
+  this[watching] = watch.before
+  try {
+    watch.record(this, args)
+    return watch.writeHead.apply(this, args as never)
+  } finally {
+    this[watching] = watch
+  }
+}
+
+/** Returns a header that `writeHead` takes, from an object, a flat list or a list of pairs: of several the last. */
+const headerOf = (headers: unknown, name: string): unknown => {
+  if (typeof headers !== "object" || headers === null) return undefined
+  if (Array.isArray(headers)) {
+    const flat: ReadonlyArray<unknown> = headers.flat()
+    for (let index = flat.length - 2; index >= 0; index -= 2) {
+      if (isNamed(String(flat[index]), name)) return flat[index + 1]
+    }
+    return undefined
+  }
+  const names = Object.keys(headers)
+  for (let index = names.length - 1; index >= 0; index--) {
+    if (isNamed(names[index]!, name)) return (headers as Record<string, unknown>)[names[index]!]
+  }
+  return undefined
+}
+
+const isNamed = (header: string, name: string): boolean =>
+  header.length === name.length && header.toLowerCase() === name
+
+/** Binds the session that the first event of a stream names, before that event goes out. */
+const observeFirstEvent = <A>(host: Host<A>, res: NodeResponse, admitted: Admitted<A>, watch: Watch<A>): void => {
+  const stream = res as unknown as { write: (...args: ReadonlyArray<unknown>) => unknown }
+  const { write } = stream
+  const first = new sseSession.FirstEvent()
+  const observing = (...args: ReadonlyArray<unknown>): unknown => {
+    // A first write sends the head, so it is not known yet what `writeHead` would be given.
+    if (watch.isEventStream ?? isEventStream(String(res.getHeader("content-type") ?? ""))) {
+      const isText = typeof args[1] !== "string" || /^utf-?8$/i.test(args[1])
+      const id = first.read(typeof args[0] === "string" && !isText ? undefined : args[0])
+      const release = id === undefined ? undefined : host.bindStream(admitted, id)
+      if (release !== undefined) res.on("close", release)
+    } else {
+      first.isDone = true
+    }
+    if (first.isDone && stream.write === observing) stream.write = write
+    return write.apply(res, args as never)
+  }
+  stream.write = observing
+}
+
+/** Ends a stream cleanly. What the handler writes afterwards goes nowhere. */
+const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, res: NodeResponse): void => {
+  const cancel = host.whenStreamEnds(admitted, () => {
+    if (res.writableEnded || res.destroyed) return
+    res.end()
+    Object.assign(res, { write: () => false, end: () => res })
+  })
+  if (cancel !== undefined) res.on("close", cancel)
+}

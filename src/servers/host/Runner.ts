@@ -1,0 +1,96 @@
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Result from "effect/Result"
+import * as Caller from "../../authorization/Caller.ts"
+import type { Gate } from "../../authorization/Gate.ts"
+import * as Rejection from "../../authorization/Rejection.ts"
+
+/* Decisions of the gate outside Effect. */
+
+/** A decision, not made yet. */
+export type Decide<A> = () => Effect.Effect<A, Rejection.Rejection>
+
+/** A decision that waits for something. */
+export interface Waiting<A> {
+  readonly result: Promise<Result.Result<A, Rejection.Rejection>>
+  /** Interrupts the decision, since the client is gone. */
+  readonly abandon: () => void
+}
+
+/** Makes decisions. */
+export interface Runner {
+  /** The fiber of all requests: it knows what the layer provides, and ends with the runtime. */
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+  /**
+   * Makes a decision, and returns it at once if nothing has to be awaited. The effect runs once: a second run would find the
+   * DPoP proof of the request used. A failure that is no rejection becomes one.
+   */
+  readonly start: <A>(decide: Decide<A>) => Result.Result<A, Rejection.Rejection> | Waiting<A>
+  /** Makes a decision, as a promise that never rejects. An interrupted decision is a rejection, too. */
+  readonly run: <A>(
+    decide: Decide<A>,
+    signal?: AbortSignal | undefined
+  ) => Promise<Result.Result<A, Rejection.Rejection>>
+  readonly isDisposed: () => boolean
+  readonly dispose: () => Promise<void>
+}
+
+export const make = (gate: Gate, runtime: ManagedRuntime.ManagedRuntime<any, any>): Runner => {
+  let disposed = false
+  // Requests are read with it, so it must not end before the host does.
+  const fiber = runtime.runFork(Effect.callback<never>(() => {}))
+
+  const settle = <A>(exit: Exit.Exit<A, unknown>): Result.Result<A, Rejection.Rejection> => {
+    if (Exit.isSuccess(exit)) return Result.succeed(exit.value)
+    const rejection = Exit.findErrorOption(exit)
+    if (rejection._tag === "Some") return Result.fail(rejection.value as Rejection.Rejection)
+    if (disposed || Cause.hasInterruptsOnly(exit.cause)) return Result.fail(Rejection.closing)
+    runtime.runFork(Effect.ignore(Effect.suspend(() => gate.reject(Caller.unknown(fiber), exit.cause))))
+    return Result.fail(Rejection.broken)
+  }
+
+  const start: Runner["start"] = <A>(decide: Decide<A>) => {
+    if (disposed) return Result.fail(Rejection.closing)
+    const decision = eagerly(decide)
+    if (Exit.isExit(decision)) return settle(decision as Exit.Exit<A, Rejection.Rejection>)
+    const running = runtime.runFork(decision)
+    const exit = running.pollUnsafe()
+    return exit !== undefined ? settle(exit) : {
+      result: new Promise<Result.Result<A, Rejection.Rejection>>((resolve) => {
+        running.addObserver((exit) => resolve(settle(exit)))
+      }),
+      abandon: () => running.interruptUnsafe()
+    }
+  }
+
+  return {
+    fiber,
+    start,
+    run: async (decide, signal) => {
+      const started = start(decide)
+      if (Result.isResult(started)) return started
+      if (signal?.aborted === true) started.abandon()
+      signal?.addEventListener("abort", started.abandon, { once: true })
+      const result = await started.result
+      signal?.removeEventListener("abort", started.abandon)
+      return result
+    },
+    isDisposed: () => disposed,
+    dispose: () => {
+      disposed = true
+      return runtime.dispose()
+    }
+  }
+}
+
+/** Calls a function that does its work when it is called: what it throws is a defect of the effect. */
+export const eagerly = <A, E, R>(effect: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  try {
+    return effect()
+  } catch (defect) {
+    return Effect.die(defect)
+  }
+}
