@@ -60,7 +60,7 @@ describe("an entry point", () => {
 })
 
 describe("a bundle of effect-mcp-auth/fetch in one file", () => {
-  it("holds the part of jose that verifies: no encryption and no key generation", async () => {
+  it("holds the part of jose that verifies: no encryption, no signing and no key generation", async () => {
     const { outputs } = await bundle("src/servers/fetch/index.ts", { minify: true })
     const files = Object.values(outputs).flatMap(({ inputs }) =>
       Object.entries(inputs).flatMap(([path, { bytesInOutput }]) =>
@@ -68,7 +68,7 @@ describe("a bundle of effect-mcp-auth/fetch in one file", () => {
       )
     )
     assert.include(files, "lib/jws_verify.js")
-    for (const other of ["jwe/", "key/generate", "lib/jwe_decrypt", "lib/jwe_encrypt"]) {
+    for (const other of ["jwe/", "jwt/", "key/generate", "lib/jwe_decrypt", "lib/jwe_encrypt", "lib/jws_sign"]) {
       assert.deepStrictEqual(files.filter((file) => file.startsWith(other)), [])
     }
   })

@@ -1,8 +1,12 @@
-/** A Worker that verifies signatures of every algorithm, and reports the result and the way. Bundled by its test. */
-import { Effect } from "effect"
+/**
+ * A Worker that verifies signatures of every algorithm and reports the result and the way, and that seals and opens texts.
+ * Bundled by its test.
+ */
+import { Effect, Redacted } from "effect"
 import { SigningKey } from "effect-mcp-auth/testing"
 import { Algorithm, Signature } from "effect-mcp-auth/verification"
 import * as nodeSignature from "../../src/crypto/internal/nodeSignature.ts"
+import * as Seal from "../../src/crypto/Seal.ts"
 
 export interface Row {
   readonly algorithm: string
@@ -28,7 +32,16 @@ const rowOf = (algorithm: Algorithm.Algorithm) =>
     return row
   })
 
+/** Kept across requests, as the services of a Worker are. */
+const { open, seal } = Seal.make(Redacted.make("0123456789abcdef0123456789abcdef"), "test")
+
 export default {
-  fetch: async (): Promise<Response> =>
-    Response.json(await Effect.runPromise(Effect.forEach(Algorithm.all, (algorithm) => rowOf(algorithm))))
+  fetch: async (request: Request): Promise<Response> => {
+    const { searchParams } = new URL(request.url)
+    const sealed = searchParams.get("open")
+    if (sealed !== null) return Response.json(await Effect.runPromise(open(sealed, "context")) ?? null)
+    const text = searchParams.get("seal")
+    if (text !== null) return Response.json(await Effect.runPromise(seal(text, "context")))
+    return Response.json(await Effect.runPromise(Effect.forEach(Algorithm.all, (algorithm) => rowOf(algorithm))))
+  }
 }

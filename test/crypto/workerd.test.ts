@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
 import { Algorithm } from "effect-mcp-auth/verification"
 import { build } from "esbuild"
 import { Miniflare } from "miniflare"
+import * as Seal from "../../src/crypto/Seal.ts"
 import type { Row } from "./worker.ts"
 
-const rowsOf = async (compatibilityDate: string, compatibilityFlags: Array<string>): Promise<ReadonlyArray<Row>> => {
+const start = async (compatibilityDate: string, compatibilityFlags: Array<string>) => {
   const { outputFiles } = await build({
     entryPoints: [new URL("worker.ts", import.meta.url).pathname],
     bundle: true,
@@ -23,11 +25,17 @@ const rowsOf = async (compatibilityDate: string, compatibilityFlags: Array<strin
     host: "127.0.0.1",
     port: 0
   })
-  try {
-    return await (await fetch(await worker.ready)).json() as ReadonlyArray<Row>
-  } finally {
-    await worker.dispose()
+  const url = await worker.ready
+  return {
+    get: async (query: Readonly<Record<string, string>>): Promise<unknown> =>
+      (await fetch(new URL(`?${new URLSearchParams(query)}`, url))).json(),
+    [Symbol.asyncDispose]: () => worker.dispose()
   }
+}
+
+const rowsOf = async (compatibilityDate: string, compatibilityFlags: Array<string>): Promise<ReadonlyArray<Row>> => {
+  await using worker = await start(compatibilityDate, compatibilityFlags)
+  return await worker.get({}) as ReadonlyArray<Row>
 }
 
 const waysOf = (rows: ReadonlyArray<Row>) => {
@@ -50,5 +58,21 @@ describe("signatures in workerd", () => {
     ["with a compatibility date before node:crypto was complete", "2024-09-01", ["nodejs_compat"]]
   ])("are verified by jose %s", async (_, date, flags) => {
     assert.deepStrictEqual(waysOf(await rowsOf(date, [...flags])), [])
+  })
+})
+
+describe("sealed texts in workerd", () => {
+  it("are opened by Node with the same secret, and the other way round, in overlapping requests", async () => {
+    await using worker = await start("2026-07-01", [])
+    const { open, seal } = Seal.make(Redacted.make("0123456789abcdef0123456789abcdef"), "test")
+    const texts = ["a", "b", "c", "d"]
+    const sealed = await Promise.all(texts.map((text) => worker.get({ seal: text })))
+    assert.deepStrictEqual(
+      await Effect.runPromise(Effect.forEach(sealed, (text) => open(String(text), "context"))),
+      texts
+    )
+    const ours = await Effect.runPromise(Effect.forEach(texts, (text) => seal(text, "context")))
+    assert.deepStrictEqual(await Promise.all(ours.map((text) => worker.get({ open: text }))), texts)
+    assert.isNull(await worker.get({ open: await Effect.runPromise(seal("a", "other")) }))
   })
 })
