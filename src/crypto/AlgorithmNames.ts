@@ -1,7 +1,7 @@
 import * as OptionValue from "../protocol/OptionValue.ts"
 import * as Algorithm from "./Algorithm.ts"
 
-/** What an error says about a list of algorithms that is empty, or that has a member that cannot be used. */
+/** Describes a list of algorithms that is empty, or that has a member that cannot be used. */
 export const problemOf = (algorithms: unknown): string => {
   const expected = `Name at least one of ${Algorithm.all.join(", ")}`
   if (!Array.isArray(algorithms) || algorithms.length === 0) {

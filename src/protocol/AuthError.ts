@@ -130,7 +130,7 @@ const invalidTokenReasons = [
 export type InvalidTokenReason = (typeof invalidTokenReasons)[number]
 
 /**
- * The access token is expired, forged, foreign or addressed to somebody else (RFC 6750 §3.1, `invalid_token`).
+ * The access token is expired, forged, foreign or issued for another server (RFC 6750 §3.1, `invalid_token`).
  *
  * @category errors
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * What errors say about a wrong value of an option. Secrets are never passed to these functions.
+ * The texts of errors about a wrong value of an option. Secrets are never passed to these functions.
  *
  * @since 0.1.0
  */

@@ -42,7 +42,7 @@ export const checkFunction = (value: unknown, path: string, returns: string): vo
   })
 }
 
-/** What an author may write for `scopes` and `unauthorized`. */
+/** Names that an author may confuse with `scopes` and `unauthorized`. */
 const misspelled = /^(?:required?_?)?scopes?$|^unauthori[sz]ed$/i
 
 /**
