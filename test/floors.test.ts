@@ -211,6 +211,7 @@ const serversByHand = [
   "test/cli/page/Page.test.ts", // an MCP server
   "test/cli/page/browser.test.ts", // an imperfect one
   "test/outbound/AddressGuard.test.ts", // a machine inside, to count who comes
+  "test/outbound/Fetcher.test.ts", // responses that no issuer gives: broken, endless, too large
   "test/servers/host/BodyMethods.test.ts", // handlers that execute whatever a body parser left
   "test/servers/hosts/hosts.ts", // a host under test
   "test/servers/routeStreams.test.ts", // a route under test

@@ -80,20 +80,27 @@ export const floors: ReadonlyArray<Floor> = [
   {
     folder: "outbound",
     ours: ["protocol", "crypto", "store"],
+    packages: effect,
+    why:
+      "outbound knows protocol, crypto, store and effect: no HTTP client of effect, no principal, no gate, no server."
+  },
+  {
+    folder: "outbound/http-client",
+    ours: ["protocol", "crypto", "store", "outbound"],
     packages: [...effect, ...httpClient],
-    why: "outbound knows protocol, crypto, store and effect's HTTP client: no principal, no gate, no server."
+    why: "outbound/http-client knows outbound and effect's HTTP client, which servers outside Effect do not load."
   },
   {
     folder: "verification",
     ours: [...ground, ...verification],
-    packages: [...effect, ...httpClient],
+    packages: effect,
     packagesAsTypes: ["effect/persistence/[A-Z]*"],
     why: "verification knows the floors below it and effect: no HTTP server, no MCP, no jose (that is crypto)."
   },
   ...verification.map((folder, index): Floor => ({
     folder,
     ours: [...ground, "verification", ...verification.slice(0, index)],
-    packages: [...effect, ...httpClient],
+    packages: effect,
     packagesAsTypes: ["effect/persistence/[A-Z]*"],
     why: `${folder} knows the floors below verification, and of verification the folders before it: ` +
       `${verification.slice(0, index).join(", ") || "none"}.`
@@ -108,7 +115,7 @@ export const floors: ReadonlyArray<Floor> = [
   {
     folder: "composition",
     ours: [...ground, "verification", ...verification, "authorization"],
-    packages: [...effect, ...httpClient],
+    packages: effect,
     why: "composition makes a gate of options: no host, no SDK."
   },
   {
@@ -119,7 +126,15 @@ export const floors: ReadonlyArray<Floor> = [
   },
   {
     folder: "servers/effect",
-    ours: [...ground, "verification", ...verification, "authorization", "composition", "servers/host"],
+    ours: [
+      ...ground,
+      "outbound/http-client",
+      "verification",
+      ...verification,
+      "authorization",
+      "composition",
+      "servers/host"
+    ],
     packages: [...effect, ...http],
     why: "The adapter of Effect's router knows the floors below it and effect."
   },
@@ -131,19 +146,37 @@ export const floors: ReadonlyArray<Floor> = [
   },
   ...["servers/node", "servers/fetch"].map((folder): Floor => ({
     folder,
-    ours: ["protocol", "verification", "authorization", "composition", "servers/host", "servers/effect"],
+    ours: ["protocol", "outbound", "verification", "authorization", "composition", "servers/host", "servers/effect"],
     packages: [...effect, ...http],
     why: "An adapter knows the floors below it and effect: no other adapter, no SDK."
   })),
   {
     folder: "servers/sdk",
-    ours: ["protocol", "store", "verification", "authorization", "composition", "servers/host", "servers/effect"],
+    ours: [
+      "protocol",
+      "store",
+      "outbound",
+      "verification",
+      "authorization",
+      "composition",
+      "servers/host",
+      "servers/effect"
+    ],
     packages: [...effect, ...http],
     why: "What both SDK adapters share knows no SDK."
   },
   ...["servers/sdk-v1", "servers/sdk-v2"].map((folder): Floor => ({
     folder,
-    ours: ["protocol", "verification", "authorization", "composition", "servers/host", "servers/effect", "servers/sdk"],
+    ours: [
+      "protocol",
+      "outbound",
+      "verification",
+      "authorization",
+      "composition",
+      "servers/host",
+      "servers/effect",
+      "servers/sdk"
+    ],
     packages: [...effect, ...http, ...sdks],
     why: "An SDK adapter knows the floors below it, effect and its SDK: no other adapter."
   })),
@@ -181,6 +214,7 @@ export const floors: ReadonlyArray<Floor> = [
     folder: "testing",
     ours: [
       ...ground,
+      "outbound/http-client",
       "verification",
       ...verification,
       "authorization",

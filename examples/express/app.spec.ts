@@ -11,7 +11,7 @@ const decisions = TestClient.decisions()
 const { app, dispose } = await makeApp({
   resource,
   authorizationServers: [issuer.issuer],
-  httpClient: issuer.httpClient,
+  fetch: issuer.fetch,
   layer: decisions.layer
 })
 const listening = app.listen(0, "127.0.0.1")

@@ -4,7 +4,6 @@ import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/
 import { isInitializeRequest } from "@modelcontextprotocol/sdk/types.js"
 import type { Layer } from "effect"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
-import type { HttpClient } from "effect/http"
 import express from "express"
 import { randomUUID } from "node:crypto"
 import { z } from "zod"
@@ -16,7 +15,7 @@ export const scopes = { baseline: ["notes:read"], stepUp: ["notes:write"] } as c
 interface Options {
   readonly resource: string
   readonly authorizationServers: readonly [string, ...Array<string>]
-  readonly httpClient?: Layer.Layer<HttpClient.HttpClient>
+  readonly fetch?: typeof globalThis.fetch
   readonly layer?: Layer.Layer<never>
 }
 

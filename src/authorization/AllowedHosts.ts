@@ -8,8 +8,8 @@
  */
 import * as Result from "effect/Result"
 import { AuthConfigError } from "../protocol/AuthError.ts"
+import * as HttpUri from "../protocol/HttpUri.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
-import * as WellKnown from "../protocol/WellKnown.ts"
 
 /**
  * Tells whether a host, with or without a port, may be addressed.
@@ -36,7 +36,7 @@ export const make = (
   allowedHosts: ReadonlyArray<string> | undefined
 ): AllowedHosts | undefined => {
   const { hostname } = new URL(resource)
-  const isLocal = WellKnown.isLoopback(hostname)
+  const isLocal = HttpUri.isLoopback(hostname)
   if (!isLocal && allowedHosts === undefined) return undefined
   const names = new Set([hostname, ...(allowedHosts ?? [])])
   return (host) => (isLocal && loopback.test(host)) || names.has(host.replace(/:\d{1,5}$/, "").toLowerCase())

@@ -199,7 +199,7 @@ const checkResource = (resource: unknown): Result.Result<URL, AuthConfigError> =
     )
   }
   const url = new URL(resource)
-  if (!WellKnown.isSecure(url)) {
+  if (!HttpUri.isSecure(url)) {
     return fail(
       "insecure",
       `${

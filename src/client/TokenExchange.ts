@@ -11,8 +11,6 @@ import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FetchHttpClient from "effect/http/FetchHttpClient"
-import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -21,15 +19,16 @@ import { sha256 } from "../crypto/Sha256.ts"
 import * as ClientAuthentication from "../outbound/ClientAuthentication.ts"
 import * as Discovery from "../outbound/Discovery.ts"
 import * as EndpointGuard from "../outbound/EndpointGuard.ts"
+import * as Fetcher from "../outbound/Fetcher.ts"
 import { type Answered, postForm } from "../outbound/FormPost.ts"
 import { Sharing } from "../outbound/Sharing.ts"
 import { AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata } from "../protocol/AuthError.ts"
+import * as HttpUri from "../protocol/HttpUri.ts"
 import { own, parseObject } from "../protocol/Json.ts"
 import * as optionNames from "../protocol/OptionNames.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
 import { sanitize } from "../protocol/RemoteText.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
-import * as WellKnown from "../protocol/WellKnown.ts"
 import { BoundedMap } from "../store/BoundedMap.ts"
 import * as monotonic from "../store/MonotonicTime.ts"
 import * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
@@ -183,7 +182,7 @@ export const bearer = (target: Target) =>
 (
   request: HttpClientRequest.HttpClientRequest
 ): Effect.Effect<HttpClientRequest.HttpClientRequest, TokenExchangeError, TokenExchange | Principal> => {
-  if (!URL.canParse(request.url) || !WellKnown.isSecure(new URL(request.url))) {
+  if (!URL.canParse(request.url) || !HttpUri.isSecure(new URL(request.url))) {
     return Effect.fail(new TokenExchangeError({ reason: "insecure-url" }))
   }
   return Effect.map(
@@ -193,7 +192,7 @@ export const bearer = (target: Target) =>
 }
 
 /**
- * `layer`, with an HTTP client that follows no redirect.
+ * `layer`, with the `fetch` of the platform.
  *
  * **Example** (RFC 8693 at the issuer of the inbound tokens)
  *
@@ -212,33 +211,34 @@ export const bearer = (target: Target) =>
  * @since 0.1.0
  */
 export const make = (options: Options): Layer.Layer<TokenExchange, AuthConfigError> =>
-  layer(options).pipe(Layer.provide(FetchHttpClient.layer))
+  layer(options).pipe(Layer.provide(Fetcher.layer))
 
 /**
  * The exchange at one authorization server.
  *
  * **When to use**
  *
- * As `make`, where the authorization server is reached through an HTTP client of your own.
+ * The authorization server is reached in another way than by the `fetch` of the platform.
  *
- * **Example** (With a client of your own)
+ * **Example** (With an HTTP client of Effect)
  *
  * ```ts
  * import { Layer, Redacted } from "effect"
  * import { TokenExchange } from "effect-mcp-auth/client"
+ * import { HttpClientFetcher } from "effect-mcp-auth/http-client"
  * import { FetchHttpClient } from "effect/http"
  *
  * const Exchange = TokenExchange.layer({
  *   authorizationServer: "https://auth.example.com",
  *   clientId: "todos-server",
  *   clientSecret: Redacted.make("from the place where secrets are")
- * }).pipe(Layer.provide(FetchHttpClient.layer))
+ * }).pipe(Layer.provide(HttpClientFetcher.layer), Layer.provide(FetchHttpClient.layer))
  * ```
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options): Layer.Layer<TokenExchange, AuthConfigError, HttpClient.HttpClient> =>
+export const layer = (options: Options): Layer.Layer<TokenExchange, AuthConfigError, Fetcher.Fetcher> =>
   Layer.effect(TokenExchange, makeService(options)).pipe(Layer.provide(Layer.fresh(Discovery.layer)))
 
 interface Entry {
@@ -275,7 +275,7 @@ const makeService = (
 ): Effect.Effect<
   TokenExchange["Service"],
   AuthConfigError,
-  Discovery.Discovery | HttpClient.HttpClient | Scope.Scope
+  Discovery.Discovery | Fetcher.Fetcher | Scope.Scope
 > =>
   Effect.gen(function*() {
     yield* Effect.fromResult(optionNames.check(options, "TokenExchange", names))
@@ -304,7 +304,7 @@ const makeService = (
       )
     }
     const prove = yield* ClientAuthentication.make(options, { issuer: server.issuer, option: "TokenExchange" })
-    const client = yield* HttpClient.HttpClient
+    const fetcher = yield* Fetcher.Fetcher
     const discovery = yield* Discovery.Discovery
     const scope = yield* Effect.scope
     const endpoint = options.endpoint !== undefined
@@ -352,7 +352,7 @@ const makeService = (
         const { body, contentType, status } = yield* guard.protect(
           "verified",
           Effect.gen(function*() {
-            const answered = yield* postForm(client, {
+            const answered = yield* postForm(fetcher, {
               url: yield* endpoint,
               accept: "application/json",
               proof: yield* prove,

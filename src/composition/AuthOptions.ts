@@ -7,7 +7,6 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as HttpClient from "effect/http/HttpClient"
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -21,10 +20,11 @@ import * as RequestState from "../authorization/RequestState.ts"
 import type { ScopeHierarchy } from "../authorization/ScopeHierarchy.ts"
 import * as Sessions from "../authorization/Sessions.ts"
 import * as Discovery from "../outbound/Discovery.ts"
+import type { Fetcher } from "../outbound/Fetcher.ts"
 import { AuthConfigError, AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
 import type * as Credentials from "../protocol/Credentials.ts"
+import * as HttpUri from "../protocol/HttpUri.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
-import * as WellKnown from "../protocol/WellKnown.ts"
 import * as Audience from "../verification/claims/Audience.ts"
 import type { Rules } from "../verification/claims/Rules.ts"
 import type * as TokenType from "../verification/claims/TokenType.ts"
@@ -243,7 +243,7 @@ export const makeGate = <S extends Scopes, C, A>(
 ): Effect.Effect<
   Gate.Gate,
   AuthConfigError,
-  JwkSet.JwkSet | Discovery.Discovery | HttpClient.HttpClient | Scope.Scope
+  JwkSet.JwkSet | Discovery.Discovery | Fetcher | Scope.Scope
 > =>
   Effect.gen(function*() {
     const discovery = yield* Discovery.Discovery
@@ -268,7 +268,7 @@ export const makeGate = <S extends Scopes, C, A>(
     )
     yield* Effect.fromResult(Audience.check(options.audience ?? Audience.resource))
     const allowedHosts = yield* Effect.fromResult(AllowedHosts.check(options.allowedHosts))
-    if (allowedHosts !== undefined && WellKnown.isLoopback(new URL(resource.resource).hostname)) {
+    if (allowedHosts !== undefined && HttpUri.isLoopback(new URL(resource.resource).hostname)) {
       yield* Effect.logWarning(
         `allowedHosts lets requests reach ${resource.resource} by names other than loopback: ${allowedHosts.join(", ")}`
       )

@@ -11,9 +11,8 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as HttpClient from "effect/http/HttpClient"
-import * as HttpClientError from "effect/http/HttpClientError"
-import * as WellKnown from "../protocol/WellKnown.ts"
+import * as HttpUri from "../protocol/HttpUri.ts"
+import { type Fetcher, FetchError } from "./Fetcher.ts"
 import * as nodeDns from "./internal/nodeDns.ts"
 import { Sharing } from "./Sharing.ts"
 
@@ -224,65 +223,52 @@ export const resolvesPublicly = (hostname: string): Effect.Effect<boolean> =>
   Effect.map(reach(hostname), (found) => found === "public")
 
 /**
- * What a guarded client may ask beside public hosts.
+ * The hosts that a guard allows beside public ones.
  *
  * @category models
  * @since 0.1.0
  */
-export interface ClientOptions {
+export interface GuardOptions {
   /** Hosts on loopback, also by plain http: for servers under development, on loopback themselves. Default: `false`. */
   readonly allowLoopback?: boolean | undefined
 }
 
 /**
- * An `HttpClient` that asks public hosts only, by https; every other request fails before a connection is opened.
+ * Tells whether a request may be sent to a URL of another party: `https`, and a host that resolves to public addresses only.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const allows = (url: URL, options: GuardOptions = {}): Effect.Effect<boolean> =>
+  options.allowLoopback === true && HttpUri.isSecure(url) && HttpUri.isLoopback(url.hostname)
+    ? Effect.succeed(true)
+    : url.protocol === "https:"
+    ? resolvesPublicly(url.hostname)
+    : Effect.succeed(false)
+
+/**
+ * Guards a `Fetcher`: requests to hosts that are not allowed fail before a connection is opened.
  *
  * **When to use**
  *
- * URLs come from another party, such as a tenant that names an issuer.
+ * URLs come from another party, such as a tenant that names an issuer. For an `HttpClient` see `GuardedHttpClient` of
+ * `effect-mcp-auth/http-client`.
  *
  * **Gotchas**
  *
- * Names are checked with `resolvesPublicly`, and resolved again by the client underneath. Against DNS rebinding that client
- * must reject private addresses itself: see `lookup`.
- *
- * **Example** (Issuers that others name)
- *
- * ```ts
- * import { AddressGuard } from "effect-mcp-auth/host"
- * import { Effect } from "effect"
- * import { FetchHttpClient, HttpClient } from "effect/http"
- * import assert from "node:assert/strict"
- *
- * const ask = Effect.flatMap(HttpClient.HttpClient, (client) =>
- *   AddressGuard.client(client).get("https://169.254.169.254/latest/meta-data"))
- *
- * const rejected = await Effect.runPromise(ask.pipe(Effect.flip, Effect.provide(FetchHttpClient.layer)))
- * assert.strictEqual(rejected._tag, "HttpClientError")
- * ```
+ * Names are checked with `resolvesPublicly`, and resolved again when the connection is opened. Against DNS rebinding the
+ * connection itself must reject private addresses: see `lookup`.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const client = (self: HttpClient.HttpClient, options: ClientOptions = {}): HttpClient.HttpClient =>
-  HttpClient.make((request, url) =>
+export const guard = (self: Fetcher["Service"], options: GuardOptions = {}): Fetcher["Service"] => ({
+  send: (request) =>
     Effect.flatMap(
-      options.allowLoopback === true && WellKnown.isSecure(url) && WellKnown.isLoopback(url.hostname)
-        ? Effect.succeed(true)
-        : url.protocol === "https:"
-        ? resolvesPublicly(url.hostname)
-        : Effect.succeed(false),
-      (isAllowed) =>
-        isAllowed ? self.execute(request) : Effect.fail(
-          new HttpClientError.HttpClientError({
-            reason: new HttpClientError.TransportError({
-              request,
-              description: `${url.protocol}//${url.host} is not known to be a public https host`
-            })
-          })
-        )
+      URL.canParse(request.url) ? allows(new URL(request.url), options) : Effect.succeed(false),
+      (isAllowed) => isAllowed ? self.send(request) : Effect.fail(new FetchError({ reason: "not-allowed" }))
     )
-  )
+})
 
 /**
  * An address as `lookup` of `node:dns` gives it.
@@ -315,10 +301,14 @@ export type Lookup = (hostname: string, options: any, callback: Callback) => voi
  * import { NodeHttpClient } from "@effect/platform-node"
  * import { Effect, Layer } from "effect"
  * import { AddressGuard } from "effect-mcp-auth/host"
+ * import { GuardedHttpClient } from "effect-mcp-auth/http-client"
  * import { HttpClient } from "effect/http"
  * import { lookup } from "node:dns"
  *
- * const Guarded = Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, AddressGuard.client)).pipe(
+ * const Guarded = Layer.effect(
+ *   HttpClient.HttpClient,
+ *   Effect.map(HttpClient.HttpClient, (client) => GuardedHttpClient.make(client))
+ * ).pipe(
  *   Layer.provide(NodeHttpClient.layerNodeHttpOptions({ lookup: AddressGuard.lookup(lookup) }))
  * )
  * ```

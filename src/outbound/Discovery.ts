@@ -6,7 +6,6 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -14,8 +13,8 @@ import { AuthorizationServerUnavailable, InvalidMetadata } from "../protocol/Aut
 import * as Metadata from "../protocol/AuthorizationServerMetadata.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
 import { sanitize } from "../protocol/RemoteText.ts"
-import * as WellKnown from "../protocol/WellKnown.ts"
 import * as AddressGuard from "./AddressGuard.ts"
+import { Fetcher } from "./Fetcher.ts"
 import { type DocumentError, fetchDocument } from "./JsonDocument.ts"
 import * as Remote from "./RefreshedDocument.ts"
 
@@ -66,14 +65,14 @@ export class Discovery extends Context.Service<Discovery, {
 }>()("effect-mcp-auth/Discovery") {}
 
 const lookUp = (
-  client: HttpClient.HttpClient,
+  fetcher: Fetcher["Service"],
   server: Source,
   needed: Needed
 ): Effect.Effect<Remote.Fetched<Metadata.AuthorizationServerMetadata>, DocumentError> =>
   Effect.gen(function*() {
     const errors: Array<DocumentError> = []
     for (const url of server.metadataUrls) {
-      const attempt = yield* fetchDocument(client, url, server).pipe(
+      const attempt = yield* fetchDocument(fetcher, url, server).pipe(
         Effect.flatMap((document) =>
           Effect.fromResult(judge(server, needed, url, document.json)).pipe(
             Effect.tap((metadata) => checkEndpointHost(server, needed, url, metadata)),
@@ -125,7 +124,7 @@ const judge = (
     return fail("insecure-url", `names ${sanitize(location)} as ${needed}, which ${sanitize(parsed.failure)}`)
   }
   const target = parsed.success
-  return WellKnown.isSecure(target) || (server.allowInsecureHttp && target.protocol === "http:")
+  return HttpUri.isSecure(target) || (server.allowInsecureHttp && target.protocol === "http:")
     ? Result.succeed(metadata)
     : fail("insecure-url", `names ${sanitize(location)} as ${needed}, which is not https`)
 }
@@ -170,14 +169,14 @@ const checkEndpointHost = (
 }
 
 /**
- * Finds the metadata of authorization servers through the `HttpClient`, and remembers it until the scope closes.
+ * Finds the metadata of authorization servers with the `Fetcher`, and caches it until the scope closes.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make: Effect.Effect<Discovery["Service"], never, HttpClient.HttpClient | Scope.Scope> = Effect.gen(
+export const make: Effect.Effect<Discovery["Service"], never, Fetcher | Scope.Scope> = Effect.gen(
   function*() {
-    const client = yield* HttpClient.HttpClient
+    const fetcher = yield* Fetcher
     const remote = yield* Remote.factory
     // Only configured servers arrive here, so this is as large as the configuration.
     const documents = new Map<Source, Map<Needed, Remote.Remote<Metadata.AuthorizationServerMetadata>>>()
@@ -199,7 +198,7 @@ export const make: Effect.Effect<Discovery["Service"], never, HttpClient.HttpCli
         if (known !== undefined) return known.get
         const document = remote(
           { issuer: server.issuer, document: "metadata" },
-          lookUp(client, server, needed)
+          lookUp(fetcher, server, needed)
         )
         documents.set(server, ofServer.set(needed, document))
         return document.get
@@ -214,4 +213,4 @@ export const make: Effect.Effect<Discovery["Service"], never, HttpClient.HttpCli
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Discovery, never, HttpClient.HttpClient> = Layer.effect(Discovery, make)
+export const layer: Layer.Layer<Discovery, never, Fetcher> = Layer.effect(Discovery, make)

@@ -1,16 +1,13 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FetchHttpClient from "effect/http/FetchHttpClient"
-import * as HttpClient from "effect/http/HttpClient"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import * as Stream from "effect/Stream"
 import { AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
-import * as WellKnown from "../protocol/WellKnown.ts"
+import * as HttpUri from "../protocol/HttpUri.ts"
 import type { Proof } from "./ClientAuthentication.ts"
+import { type Fetcher, type Head, isRedirect } from "./Fetcher.ts"
 import { retryAfterOf } from "./internal/retryAfter.ts"
 import type { Purpose } from "./JsonDocument.ts"
 
-/** What an answer about one token may cost. */
+/** For a response about one token. */
 const limit = { bytes: 128 * 1024, time: Duration.seconds(5) }
 
 export interface Answered {
@@ -25,71 +22,72 @@ export interface Form {
   readonly accept: string
   readonly proof: Proof
   readonly parameters: ReadonlyArray<readonly [name: string, value: string]>
-  /** These statuses are returned like any other, for callers that tell by the body what the answer is about. */
+  /** Statuses that are returned like any other, because the body decides what they mean. */
   readonly reads?: ReadonlyArray<401 | 403> | undefined
 }
 
+type Reason = AuthorizationServerUnavailable["reason"]
+
 /**
- * Posts a form that holds secrets: https only, no redirect, bounded in bytes and time. What is not a proper answer (no
- * connection, 3xx, 401, 403, 429, 5xx, too large, too late, a client that throws) is the server's or our own trouble, never
- * the token's.
+ * Posts a form that holds secrets: https only, without redirects, at most 128 KiB, within 5 seconds. Fails with
+ * `AuthorizationServerUnavailable` if there is no response that can be used (no connection, 3xx, 401, 403, 429, 5xx, too large,
+ * too late). That is a fault of the servers, never of the token.
  */
 export const postForm = (
-  client: HttpClient.HttpClient,
+  fetcher: Fetcher["Service"],
   form: Form,
   { allowInsecureHttp, issuer }: Purpose
 ): Effect.Effect<Answered, AuthorizationServerUnavailable> => {
-  // What passes by itself may be tried again at once; what somebody has to repair may not.
+  // A fault that passes by itself may be tried again at once. One that needs a repair may not.
   const unavailable = (
-    reason: AuthorizationServerUnavailable["reason"],
+    reason: Reason,
     retryAfter = reason === "client-rejected" || reason === "unusable-answer" ? 30 : 1
   ) => Effect.fail(new AuthorizationServerUnavailable({ reason, issuer, retryAfter }))
 
-  if (!URL.canParse(form.url) || !(allowInsecureHttp || WellKnown.isSecure(new URL(form.url)))) {
+  if (!URL.canParse(form.url) || !(allowInsecureHttp || HttpUri.isSecure(new URL(form.url)))) {
     return unavailable("unusable-answer")
   }
-  const request = HttpClientRequest.post(form.url).pipe(
-    HttpClientRequest.setHeaders(form.proof.headers),
-    HttpClientRequest.setHeader("accept", form.accept),
-    HttpClientRequest.bodyUrlParams([...form.parameters, ...Object.entries(form.proof.parameters)])
-  )
-  return client.execute(request).pipe(
-    Effect.catch(() => unavailable("network")),
+  const faultOf = ({ status }: Head): Reason | undefined =>
+    isRedirect(status)
+      ? "unusable-answer"
+      : (status === 401 || status === 403) && form.reads?.includes(status) !== true
+      ? "client-rejected"
+      : status >= 500 || status === 429
+      ? "server-error"
+      : undefined
+
+  return Effect.suspend(() =>
+    fetcher.send({
+      method: "POST",
+      url: form.url,
+      headers: {
+        ...form.proof.headers,
+        accept: form.accept,
+        "content-type": "application/x-www-form-urlencoded"
+      },
+      body: new URLSearchParams([
+        ...form.parameters.map(([name, value]) => [name, value]),
+        ...Object.entries(form.proof.parameters)
+      ]).toString(),
+      maximumBytes: limit.bytes,
+      readsBody: (head) => faultOf(head) === undefined
+    })
+  ).pipe(
+    Effect.catch(({ reason }) => unavailable(reason === "too-large" ? "unusable-answer" : "network")),
     Effect.flatMap((response) => {
-      const { headers, status } = response
-      // A manual redirect shows as status 0 where fetch hides it (browsers, workers).
-      if (status === 0 || (status >= 300 && status < 400)) return unavailable("unusable-answer")
-      if ((status === 401 || status === 403) && form.reads?.includes(status) !== true) {
-        return unavailable("client-rejected")
-      }
-      if (status >= 500 || status === 429) return unavailable("server-error", retryAfterOf(headers))
-      if (Number(headers["content-length"] ?? 0) > limit.bytes) return unavailable("unusable-answer")
-      return response.stream.pipe(
-        Stream.catch(() => Stream.fromEffect(unavailable("network"))),
-        Stream.limitBytes(
-          limit.bytes,
-          (): Stream.Stream<Uint8Array, AuthorizationServerUnavailable> =>
-            Stream.fromEffect(unavailable("unusable-answer"))
-        ),
-        Stream.mkUint8Array,
-        Effect.map((body): Answered => ({
-          status,
-          contentType: (headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase(),
-          body
-        }))
-      )
+      const { body, headers, status } = response
+      const fault = faultOf(response)
+      if (fault !== undefined) return unavailable(fault, fault === "server-error" ? retryAfterOf(headers) : undefined)
+      const contentType = (headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase()
+      return Effect.succeed<Answered>({ status, contentType, body })
     }),
     Effect.timeoutOrElse({ duration: limit.time, orElse: () => unavailable("timeout") }),
-    // A client that the user provides may throw. Its defect may hold the request, and so a token: it is not logged.
+    // A fetcher of the user's may throw. Its defect may hold the request, and so a token: it is not logged.
     Effect.catchDefect(() =>
       Effect.andThen(
         Effect.logError(`The HTTP client threw an exception while it sent a request to ${new URL(form.url).origin}`),
         unavailable("network")
       )
-    ),
-    // Read by the fetch client when the request runs: whichever client the user provides, fetch follows nothing.
-    Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", credentials: "omit" }),
-    // The ids of a request's trace are nobody's business outside.
-    Effect.provideService(HttpClient.TracerPropagationEnabled, false)
+    )
   )
 }

@@ -1,40 +1,37 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FetchHttpClient from "effect/http/FetchHttpClient"
-import * as HttpClient from "effect/http/HttpClient"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import type * as HttpClientResponse from "effect/http/HttpClientResponse"
-import * as Stream from "effect/Stream"
 import { AuthorizationServerUnavailable, InvalidMetadata } from "../protocol/AuthError.ts"
+import * as HttpUri from "../protocol/HttpUri.ts"
 import { parse } from "../protocol/Json.ts"
 import { isShallow, maximumDepth } from "../protocol/JsonDepth.ts"
 import { sanitize } from "../protocol/RemoteText.ts"
-import * as WellKnown from "../protocol/WellKnown.ts"
+import { type Fetcher, isRedirect, type Response } from "./Fetcher.ts"
 import { retryAfterOf } from "./internal/retryAfter.ts"
 
-/** A JSON document, and how long its server says it stays fresh (seconds, `Cache-Control: max-age`). */
+/** A JSON document, and the time that its server allows it to be cached (`Cache-Control: max-age`, in seconds). */
 export interface Document {
   readonly json: unknown
   readonly maxAge: number | undefined
 }
 
-/** What both documents of an authorization server (metadata, key set) may cost. */
+/** For the two documents of an authorization server: metadata and key set. */
 const limit = { bytes: 1024 * 1024, time: Duration.seconds(5) }
 
 export type DocumentError = AuthorizationServerUnavailable | InvalidMetadata
 
-/** On whose behalf a document is fetched: errors name the issuer, and an issuer may be allowed plain http. */
+/** The issuer that errors name, and whether its URLs may be plain http. */
 export interface Purpose {
   readonly issuer: string
   readonly allowInsecureHttp: boolean
 }
 
 /**
- * Fetches one JSON document: https only, no redirect, bounded in bytes and time. A provider that fails for a while
- * (5xx, 429, no connection, no answer) gives `AuthorizationServerUnavailable`; one that answers wrongly `InvalidMetadata`.
+ * Fetches one JSON document: https only, without redirects, at most 1 MiB, within 5 seconds. Fails with
+ * `AuthorizationServerUnavailable` if the server has an outage (5xx, 429, no connection, no response in time), and with
+ * `InvalidMetadata` if its response cannot be used.
  */
 export const fetchDocument = (
-  client: HttpClient.HttpClient,
+  fetcher: Fetcher["Service"],
   url: string,
   { allowInsecureHttp, issuer }: Purpose
 ): Effect.Effect<Document, DocumentError> => {
@@ -44,14 +41,13 @@ export const fetchDocument = (
     new AuthorizationServerUnavailable({ reason, issuer, retryAfter })
 
   if (!URL.canParse(url)) return Effect.fail(unusable("insecure-url", "is not an absolute URL"))
-  if (!allowInsecureHttp && !WellKnown.isSecure(new URL(url))) {
+  if (!allowInsecureHttp && !HttpUri.isSecure(new URL(url))) {
     return Effect.fail(unusable("insecure-url", "must be https (http is accepted on loopback only)"))
   }
+  const tooLarge = () => unusable("too-large", `is larger than ${limit.bytes} bytes, which is the limit`)
 
-  const judge = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<Document, DocumentError> => {
-    const { headers, status } = response
-    // A manual redirect shows as status 0 where fetch hides it (browsers, workers).
-    if (status === 0 || (status >= 300 && status < 400)) {
+  const read = ({ body, headers, status }: Response): Effect.Effect<Document, DocumentError> => {
+    if (isRedirect(status)) {
       const target = headers["location"]
       return Effect.fail(unusable(
         "redirect",
@@ -61,9 +57,7 @@ export const fetchDocument = (
           "target, set metadataUrl (or jwksUri) to it"
       ))
     }
-    if (status >= 500 || status === 429) {
-      return Effect.fail(unavailable("server-error", retryAfterOf(headers)))
-    }
+    if (status >= 500 || status === 429) return Effect.fail(unavailable("server-error", retryAfterOf(headers)))
     if (status !== 200) return Effect.fail(unusable("status", `answered ${status}; expected 200`))
     if (!isJson(headers["content-type"])) {
       return Effect.fail(
@@ -73,18 +67,7 @@ export const fetchDocument = (
         )
       )
     }
-    const tooLarge = unusable("too-large", `is larger than ${limit.bytes} bytes, which is the limit`)
-    if (Number(headers["content-length"] ?? 0) > limit.bytes) return Effect.fail(tooLarge)
-    return response.stream.pipe(
-      Stream.mapError(() => unavailable("network")),
-      Stream.limitBytes(limit.bytes, (): Stream.Stream<Uint8Array, DocumentError> => Stream.fail(tooLarge)),
-      Stream.mkUint8Array,
-      Effect.flatMap((bytes) =>
-        Effect.try({
-          try: () => parse(bytes),
-          catch: () => unusable("not-json", "is not JSON")
-        })
-      ),
+    return Effect.try({ try: () => parse(body), catch: () => unusable("not-json", "is not JSON") }).pipe(
       Effect.filterOrFail(
         (json) => isShallow(json),
         () => unusable("too-large", `nests deeper than ${maximumDepth} levels, which is the limit`)
@@ -93,11 +76,19 @@ export const fetchDocument = (
     )
   }
 
-  return client.execute(HttpClientRequest.get(url).pipe(HttpClientRequest.acceptJson)).pipe(
-    Effect.mapError(() => unavailable("network")),
-    Effect.flatMap(judge),
+  return Effect.suspend(() =>
+    fetcher.send({
+      method: "GET",
+      url,
+      headers: { accept: "application/json" },
+      maximumBytes: limit.bytes,
+      readsBody: ({ headers, status }) => status === 200 && isJson(headers["content-type"])
+    })
+  ).pipe(
+    Effect.mapError(({ reason }) => reason === "too-large" ? tooLarge() : unavailable("network")),
+    Effect.flatMap(read),
     Effect.timeoutOrElse({ duration: limit.time, orElse: () => Effect.fail(unavailable("timeout")) }),
-    // A client of the user's may throw. That must not cost the good keys, nor the pauses between attempts.
+    // A fetcher of the user's may throw. The cached keys and the backoff between attempts must survive that.
     Effect.catchDefect((defect) =>
       Effect.andThen(
         Effect.logError(
@@ -106,18 +97,14 @@ export const fetchDocument = (
         ),
         Effect.fail(unavailable("network"))
       )
-    ),
-    // Read by the fetch client when the request runs: whichever client the user provides, fetch follows nothing.
-    Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", credentials: "omit" }),
-    // The ids of a request's trace are nobody's business outside.
-    Effect.provideService(HttpClient.TracerPropagationEnabled, false)
+    )
   )
 }
 
 /**
- * RFC 8414 §3.2 asks for `application/json`, RFC 7517 §8.5 names `application/jwk-set+json`. What is labelled as anything
- * else is a page, an upload or a portal that happens to be at this URL, even where it parses: a stranger's key set that a
- * host delivers as `text/html` would sign in the stranger. An outage costs less, for the last good document goes on serving.
+ * RFC 8414 §3.2 requires `application/json`, RFC 7517 §8.5 registers `application/jwk-set+json`. With another type it is a page,
+ * an upload or a portal at this URL, even if it parses: a key set that a host delivers as `text/html` may have been uploaded by
+ * an attacker. Rejecting it costs less, because the last usable document stays in use.
  */
 const isJson = (contentType: string | undefined): boolean =>
   /^application\/(?:[\w.+-]+\+)?json$/i.test((contentType ?? "").split(";")[0]!.trim())

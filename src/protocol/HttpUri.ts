@@ -6,7 +6,12 @@
  */
 import * as Result from "effect/Result"
 
-/** The parts that a URI may have beside scheme, host, port and path. */
+/**
+ * The parts that a URI may have beside scheme, host, port and path.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Allowed {
   /** RFC 8414 §2 forbids a query in an issuer; an endpoint may have one. Default: `false`. */
   readonly query?: boolean | undefined
@@ -38,3 +43,23 @@ export const parse = (value: string, allowed: Allowed = {}): Result.Result<URL, 
   const isVerbatim = host === url.host && (path || "/") === url.pathname && (query ?? "") === url.search
   return isVerbatim ? Result.succeed(url) : Result.fail(`is not written as it is used, which is ${url.href}`)
 }
+
+/**
+ * Tells whether requests to a URL are protected on their way: `https`, or plain `http` to loopback.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isSecure = (url: URL): boolean =>
+  url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname))
+
+/**
+ * Tells whether the `hostname` of a `URL`, which normalizes every spelling of an IPv4 address, is a loopback host (RFC 8252
+ * §8.3, RFC 6761 §6.3).
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isLoopback = (hostname: string): boolean =>
+  hostname === "localhost" || hostname.endsWith(".localhost") || hostname === "[::1]" ||
+  /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname)

@@ -80,23 +80,3 @@ export const protectedResourceMetadataPath = (resource: URL): string =>
  */
 export const protectedResourceMetadata = (resource: URL): string =>
   `${resource.origin}${protectedResourceMetadataPath(resource)}`
-
-/**
- * Tells whether a URL may be used without being asked twice: `https`, or plain `http` to this very machine.
- *
- * @category guards
- * @since 0.1.0
- */
-export const isSecure = (url: URL): boolean =>
-  url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname))
-
-/**
- * Tells whether the `hostname` of a `URL`, which normalizes every spelling of an IPv4 address, is a loopback host (RFC 8252
- * §8.3, RFC 6761 §6.3).
- *
- * @category guards
- * @since 0.1.0
- */
-export const isLoopback = (hostname: string): boolean =>
-  hostname === "localhost" || hostname.endsWith(".localhost") || hostname === "[::1]" ||
-  /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname)

@@ -7,6 +7,7 @@
 export * as AuthorizationServerMetadata from "./AuthorizationServerMetadata.ts"
 export * as Challenge from "./Challenge.ts"
 export * as Credentials from "./Credentials.ts"
+export * as HttpUri from "./HttpUri.ts"
 export * as Operation from "./Operation.ts"
 export * as ProtectedResourceMetadata from "./ProtectedResourceMetadata.ts"
 export * as RemoteText from "./RemoteText.ts"

@@ -21,6 +21,8 @@ import * as Layer from "effect/Layer"
 import type { CryptoKey, JWK } from "jose"
 import type { Algorithm } from "../crypto/Algorithm.ts"
 import * as AddressGuard from "../outbound/AddressGuard.ts"
+import { Fetcher } from "../outbound/Fetcher.ts"
+import * as HttpClientFetcher from "../outbound/http-client/HttpClientFetcher.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
 import * as Forgery from "./Forgery.ts"
 import * as Endpoints from "./internal/endpoints.ts"
@@ -330,7 +332,11 @@ const page = "<!doctype html><title>Sign in</title><p>Please sign in to this net
  */
 export const make = (
   options: Options = {}
-): Effect.Effect<{ readonly issuer: TestIssuer["Service"]; readonly client: HttpClient.HttpClient }> =>
+): Effect.Effect<{
+  readonly issuer: TestIssuer["Service"]
+  readonly client: HttpClient.HttpClient
+  readonly fetcher: Fetcher["Service"]
+}> =>
   Effect.gen(function*() {
     const issuer = options.issuer ?? "https://issuer.test"
     const resource = options.resource ?? "https://server.test/mcp"
@@ -677,7 +683,7 @@ export const make = (
         }
       )
     }
-    return { client, issuer: service }
+    return { client, fetcher: HttpClientFetcher.make(client), issuer: service }
   })
 
 const durationOf = (input: Duration.Input, option: string): Duration.Duration => {
@@ -734,11 +740,12 @@ const bodyOf = (
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options = {}): Layer.Layer<TestIssuer | HttpClient.HttpClient> =>
+export const layer = (options: Options = {}): Layer.Layer<TestIssuer | HttpClient.HttpClient | Fetcher> =>
   Layer.effectContext(
-    Effect.map(make(options), ({ client, issuer }) =>
+    Effect.map(make(options), ({ client, fetcher, issuer }) =>
       Context.make(TestIssuer, issuer).pipe(
         Context.add(HttpClient.HttpClient, client),
+        Context.add(Fetcher, fetcher),
         // The names of issuers in memory are in no DNS.
         Context.add(AddressGuard.Resolver, undefined)
       ))
@@ -808,7 +815,7 @@ export interface PromisedTestIssuer extends Promised<Omit<TestIssuer["Service"],
   readonly listener: (request: nodeListener.NodeRequest, response: nodeListener.NodeResponse) => void
   /** The same issuer for what is made with Effect. */
   readonly effect: TestIssuer["Service"]
-  /** An `HttpClient` that reaches the issuer: the option of that name of the SDK adapters. */
+  /** An `HttpClient` that reaches the issuer, for `AuthLayer.layer`. */
   readonly httpClient: Layer.Layer<HttpClient.HttpClient>
 }
 

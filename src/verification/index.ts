@@ -6,6 +6,7 @@
 export * as Algorithm from "../crypto/Algorithm.ts"
 export * as Signature from "../crypto/Signature.ts"
 export * as Discovery from "../outbound/Discovery.ts"
+export * as Fetcher from "../outbound/Fetcher.ts"
 export * as Freshness from "../outbound/Freshness.ts"
 export * as IntrospectionVerifier from "./introspection/IntrospectionVerifier.ts"
 export * as AuthorizationServer from "./issuers/AuthorizationServer.ts"

@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Redacted } from "effect"
 import type { AuthError, Principal } from "effect-mcp-auth"
 import { TokenExchange } from "effect-mcp-auth/client"
+import { HttpClientFetcher } from "effect-mcp-auth/http-client"
+import { Fetcher } from "effect-mcp-auth/verification"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { Sharing } from "../../src/outbound/Sharing.ts"
@@ -28,7 +30,7 @@ const setup = (
     })
     const context = yield* Layer.build(
       TokenExchange.layer({ authorizationServer: issuer.issuer, ...secret, ...options } as TokenExchange.Options).pipe(
-        Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+        Layer.provide(Layer.succeed(Fetcher.Fetcher, HttpClientFetcher.make(client)))
       )
     )
     const caller = yield* gate(server)

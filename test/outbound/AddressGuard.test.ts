@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Schema } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
 import { AddressGuard } from "effect-mcp-auth/host"
+import { GuardedHttpClient } from "effect-mcp-auth/http-client"
 import { Tenants } from "effect-mcp-auth/tenants"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
@@ -178,7 +179,7 @@ describe("a guarded client", () => {
     TestIssuer.make({ elsewhere: () => Response.json({}) }),
     ({ client, issuer }) => ({
       asked: Effect.map(issuer.requests, (requests) => requests.map(({ url }) => url)),
-      client: AddressGuard.client(client)
+      client: GuardedHttpClient.make(client)
     })
   )
 
@@ -286,7 +287,10 @@ describe("an issuer that a request names", () => {
         if (options.all === true) callback(null, [{ address: "127.0.0.1", family: 4 }])
         else callback(null, "127.0.0.1", 4)
       }
-      const guarded = Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, AddressGuard.client)).pipe(
+      const guarded = Layer.effect(
+        HttpClient.HttpClient,
+        Effect.map(HttpClient.HttpClient, (client) => GuardedHttpClient.make(client))
+      ).pipe(
         Layer.provide(
           NodeHttpClient.layerNodeHttpOptions({ lookup: AddressGuard.lookup(rebinding), keepAlive: false })
         )

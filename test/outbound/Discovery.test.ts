@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
+import { HttpClientFetcher } from "effect-mcp-auth/http-client"
 import type { TestIssuer } from "effect-mcp-auth/testing"
-import { Discovery } from "effect-mcp-auth/verification"
+import { Discovery, Fetcher } from "effect-mcp-auth/verification"
 import { FetchHttpClient, HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import * as support from "../verification/support.ts"
@@ -215,7 +216,7 @@ describe("one document that cannot be used", () => {
     Effect.gen(function*() {
       const { client } = yield* support.services()
       const thrown = HttpClient.mapRequestEffect(client, () => Effect.die(new Error("a bug of somebody else's")))
-      const discovery = yield* Effect.provideService(Discovery.make, HttpClient.HttpClient, thrown)
+      const discovery = yield* Effect.provideService(Discovery.make, Fetcher.Fetcher, HttpClientFetcher.make(thrown))
       const error = yield* Effect.flip(discovery.metadata(support.serverOf(good.issuer), "jwks_uri"))
       assert.deepStrictEqual([error._tag, error.reason], ["AuthorizationServerUnavailable", "network"])
     }))
@@ -576,7 +577,7 @@ describe("the fetch client", () => {
     )
     const look = Effect.gen(function*() {
       return yield* (yield* Discovery.make).metadata(server, "jwks_uri")
-    }).pipe(Effect.provide(client))
+    }).pipe(Effect.provide(HttpClientFetcher.layer), Effect.provide(client))
     return { inits, issuer, look }
   })
 

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Queue } from "effect"
 import { AddressGuard } from "effect-mcp-auth/host"
+import { GuardedHttpClient } from "effect-mcp-auth/http-client"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { AuthorizationServer, type Discovery } from "effect-mcp-auth/verification"
 import { TestClock } from "effect/testing"
@@ -185,7 +186,7 @@ describe("resolvesPublicly", () => {
     Effect.gen(function*() {
       const { asked, client } = yield* Effect.map(
         TestIssuer.make({ elsewhere: () => Response.json({}) }),
-        ({ client, issuer }) => ({ asked: issuer.requests, client: AddressGuard.client(client) })
+        ({ client, issuer }) => ({ asked: issuer.requests, client: GuardedHttpClient.make(client) })
       )
       const guarded = yield* Effect.forkChild(Effect.flip(client.get("https://slow.example.com/")))
       const judged = yield* Effect.forkChild(AddressGuard.resolvesPublicly("slow.example.com"))

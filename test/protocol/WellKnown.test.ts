@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { WellKnown } from "effect-mcp-auth/protocol"
+import { HttpUri, WellKnown } from "effect-mcp-auth/protocol"
 
 describe("WellKnown", () => {
   it.each<[issuer: string, urls: ReadonlyArray<string>]>([
@@ -70,6 +70,6 @@ describe("WellKnown", () => {
     ["file:///etc/passwd", false],
     ["data:,x", false]
   ])("%s may be used: %s", (url, secure) => {
-    assert.strictEqual(WellKnown.isSecure(new URL(url)), secure)
+    assert.strictEqual(HttpUri.isSecure(new URL(url)), secure)
   })
 })

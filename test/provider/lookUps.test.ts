@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { AuthLayer, type Profile } from "effect-mcp-auth"
+import { HttpClientFetcher } from "effect-mcp-auth/http-client"
 import type { Introspection } from "effect-mcp-auth/introspection"
 import { Profiles } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
+import { Fetcher } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { authenticate } from "../authorization/steps.ts"
@@ -17,10 +19,10 @@ const answering = (answer: () => Response) =>
 const asked = (profile: Profile.Profile, token: string, answer: () => Response) =>
   Effect.gen(function*() {
     const { client, issuer } = yield* answering(answer)
-    const outcome = yield* (profile.introspection as Introspection.ByLookUp<HttpClient.HttpClient>).lookUp(
+    const outcome = yield* (profile.introspection as Introspection.ByLookUp<Fetcher.Fetcher>).lookUp(
       Redacted.make(token)
     ).pipe(
-      Effect.provideService(HttpClient.HttpClient, client),
+      Effect.provideService(Fetcher.Fetcher, HttpClientFetcher.make(client)),
       Effect.catch((error) => Effect.succeed(`${error._tag} ${error.reason}`))
     )
     return { outcome, sent: yield* issuer.requests }

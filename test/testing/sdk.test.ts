@@ -17,7 +17,7 @@ const start = async () => {
     resource: issuer.resource,
     authorizationServers: [issuer.issuer],
     scopes: { baseline: ["a"], stepUp: ["b"] },
-    httpClient: issuer.httpClient,
+    fetch: issuer.fetch,
     // Rejections are logged, and rejections are what is tested here.
     layer: Layer.merge(decisions.layer, Layer.succeed(References.MinimumLogLevel, "Error"))
   } as const

@@ -2,8 +2,7 @@
 import { Effect, Layer, Redacted, Result } from "effect"
 import { Audience, TokenType } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { AuthorizationServer, Discovery, JwkSet, JwtVerifier } from "effect-mcp-auth/verification"
-import { HttpClient } from "effect/http"
+import { AuthorizationServer, Discovery, Fetcher, JwkSet, JwtVerifier } from "effect-mcp-auth/verification"
 import { TestClock } from "effect/testing"
 
 /** The moment at which every test begins, in seconds. */
@@ -12,11 +11,11 @@ export const now = 1_800_000_000
 /** An issuer, and how a verifier with the defaults of `AuthLayer` answers to its tokens: `"accepted"`, or the reason. */
 export const verifying = Effect.fnUntraced(function*(options: TestIssuer.Options = {}) {
   yield* TestClock.setTime(now * 1000)
-  const { client, issuer } = yield* TestIssuer.make(options)
+  const { client, fetcher, issuer } = yield* TestIssuer.make(options)
   const server = Result.getOrThrow(AuthorizationServer.make(issuer.issuer, "authorizationServers[0]"))
   const keys = JwkSet.layer.pipe(
     Layer.provide(Discovery.layer),
-    Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+    Layer.provide(Layer.succeed(Fetcher.Fetcher, fetcher))
   )
   const { verify } = yield* JwtVerifier.make({
     resource: issuer.resource,

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger, Metric, Schema, Tracer } from "effect"
+import { HttpClientFetcher } from "effect-mcp-auth/http-client"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { inspect } from "node:util"
@@ -144,7 +145,7 @@ describe("a mark in an opaque token", () => {
           yield* TestClock.adjust("2 minutes")
         }
         rejections.push(
-          yield* Effect.exit(postForm(throwing, {
+          yield* Effect.exit(postForm(HttpClientFetcher.make(throwing), {
             url: "https://issuer.test/introspect",
             accept: "application/json",
             proof: { headers: {}, parameters: {} },

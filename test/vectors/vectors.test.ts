@@ -6,8 +6,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
+import { HttpClientFetcher } from "effect-mcp-auth/http-client"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { Discovery, JwkSet, Signature } from "effect-mcp-auth/verification"
+import { Discovery, Fetcher, JwkSet, Signature } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
@@ -53,10 +54,10 @@ const layerOf = (keys: ReadonlyArray<Jwk>) =>
   Effect.gen(function*() {
     const { client, issuer } = yield* TestIssuer.make()
     yield* issuer.publishKeys(keys)
-    const discovery = yield* Effect.provideService(Discovery.make, HttpClient.HttpClient, client)
+    const discovery = yield* Effect.provideService(Discovery.make, Fetcher.Fetcher, HttpClientFetcher.make(client))
     const makeSet = (importKey: Signature.ImportKey) =>
       JwkSet.make.pipe(
-        Effect.provideService(HttpClient.HttpClient, client),
+        Effect.provideService(Fetcher.Fetcher, HttpClientFetcher.make(client)),
         Effect.provideService(Discovery.Discovery, discovery),
         Effect.provideService(Signature.Signature, importKey)
       )

@@ -3,9 +3,10 @@
  */
 import { Effect, Redacted, Result } from "effect"
 import { Audience, TokenType } from "effect-mcp-auth"
+import { HttpClientFetcher } from "effect-mcp-auth/http-client"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { AuthorizationServer, Discovery, JwkSet, JwtVerifier } from "effect-mcp-auth/verification"
-import { HttpClient } from "effect/http"
+import { AuthorizationServer, Discovery, Fetcher, JwkSet, JwtVerifier } from "effect-mcp-auth/verification"
+import type { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { base64url } from "jose"
 
@@ -24,9 +25,9 @@ export const serverOf = (issuer: string, options: ServerOptions = {}): Authoriza
 
 /** The services that ask with this client. */
 const asking = Effect.fnUntraced(function*(client: HttpClient.HttpClient) {
-  const discovery = yield* Effect.provideService(Discovery.make, HttpClient.HttpClient, client)
+  const discovery = yield* Effect.provideService(Discovery.make, Fetcher.Fetcher, HttpClientFetcher.make(client))
   const keys = yield* JwkSet.make.pipe(
-    Effect.provideService(HttpClient.HttpClient, client),
+    Effect.provideService(Fetcher.Fetcher, HttpClientFetcher.make(client)),
     Effect.provideService(Discovery.Discovery, discovery)
   )
   return { discovery, keys }
@@ -47,9 +48,9 @@ export const services = Effect.fnUntraced(
     yield* TestClock.setTime(now * 1000)
     const { server: serverOptions, ...issuerOptions } = options
     const { client, issuer } = yield* TestIssuer.make(issuerOptions)
-    const discovery = yield* Effect.provideService(Discovery.make, HttpClient.HttpClient, client)
+    const discovery = yield* Effect.provideService(Discovery.make, Fetcher.Fetcher, HttpClientFetcher.make(client))
     const keys = yield* JwkSet.make.pipe(
-      Effect.provideService(HttpClient.HttpClient, client),
+      Effect.provideService(Fetcher.Fetcher, HttpClientFetcher.make(client)),
       Effect.provideService(Discovery.Discovery, discovery)
     )
     return { issuer, client, discovery, keys, server: serverOf(issuer.issuer, serverOptions) }

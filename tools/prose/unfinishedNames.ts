@@ -26,7 +26,6 @@ export const unfinishedNames: ReadonlyArray<string> = [
   "src/composition/AuthOptions.ts",
   "src/outbound/Discovery.ts",
   "src/outbound/EndpointGuard.ts",
-  "src/outbound/JsonDocument.ts",
   "src/outbound/RefreshedDocument.ts",
   "src/provider/profiles/Auth0.ts",
   "src/provider/profiles/Clerk.ts",

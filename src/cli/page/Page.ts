@@ -18,6 +18,7 @@ import type * as Scope from "effect/Scope"
 import { lookup } from "node:dns"
 import { createServer } from "node:http"
 import * as AddressGuard from "../../outbound/AddressGuard.ts"
+import * as GuardedHttpClient from "../../outbound/http-client/GuardedHttpClient.ts"
 import { InvalidInput } from "../../provider/check/Check.ts"
 import { toJson } from "../format/json.ts"
 import * as Html from "./Html.ts"
@@ -153,7 +154,7 @@ const clientFor = ({ local, lookup: given = lookup }: Options): Layer.Layer<Http
     Effect.map(HttpClient.HttpClient, (client) =>
       // Some servers reject requests without a user agent.
       HttpClient.mapRequest(
-        local ? client : AddressGuard.client(client),
+        local ? client : GuardedHttpClient.make(client),
         HttpClientRequest.setHeader("user-agent", "effect-mcp-auth")
       ))
   ).pipe(

@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
+import * as HttpUri from "../../protocol/HttpUri.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import type { Fact, ObservedDocument } from "../facts/Facts.ts"
 import { identify } from "../facts/Identify.ts"
@@ -146,7 +147,7 @@ const observe = (
     const { metadata } = used
     const endpoint = (name: string): string | undefined => {
       const value = text(metadata, name)
-      return value !== undefined && URL.canParse(value) && WellKnown.isSecure(new URL(value)) ? value : undefined
+      return value !== undefined && URL.canParse(value) && HttpUri.isSecure(new URL(value)) ? value : undefined
     }
     yield* onStep("fetching its keys and its CORS headers")
     const origin = { origin: Probe.origin }

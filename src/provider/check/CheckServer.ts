@@ -1,4 +1,4 @@
-import * as WellKnown from "../../protocol/WellKnown.ts"
+import * as HttpUri from "../../protocol/HttpUri.ts"
 import type { Fact } from "../facts/Facts.ts"
 import { getSetting } from "../facts/Settings.ts"
 import { type Exchange, origin, type Reading } from "../probe/Probe.ts"
@@ -78,7 +78,7 @@ const checkIssuer = (issuer: string | undefined): ReadonlyArray<RuleResult> => {
   if (!URL.canParse(issuer)) return [fail(rule, `${name} is not a URL`)]
   const url = new URL(issuer)
   return [
-    !WellKnown.isSecure(url)
+    !HttpUri.isSecure(url)
       ? fail(rule, `${name} is not https`)
       : /[?#]/.test(issuer)
       ? fail(rule, `${name} has a query or a fragment`)
@@ -278,7 +278,7 @@ const checkEndpoints = (document: MetadataDocument): ReadonlyArray<RuleResult> =
       const value = text(metadata, name)
       return value === undefined ? [] : [[name, value] as const]
     })
-  const insecure = urls.filter(([, url]) => !URL.canParse(url) || !WellKnown.isSecure(new URL(url)))
+  const insecure = urls.filter(([, url]) => !URL.canParse(url) || !HttpUri.isSecure(new URL(url)))
   const types = strings(metadata, "response_types_supported")
   const grants = strings(metadata, "grant_types_supported")
   const missing = ["authorization_endpoint", "token_endpoint"].filter((name) => text(metadata, name) === undefined)

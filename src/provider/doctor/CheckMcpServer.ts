@@ -1,4 +1,4 @@
-import * as WellKnown from "../../protocol/WellKnown.ts"
+import * as HttpUri from "../../protocol/HttpUri.ts"
 import { describeDifference } from "../check/CheckServer.ts"
 import { getTools } from "../probe/McpProbe.ts"
 import { type Exchange, origin, type Reading, type Response } from "../probe/Probe.ts"
@@ -176,7 +176,7 @@ const checkServers = ({ documents, issuers, parts }: Observations): RuleResult =
   const rule = Rules.servers
   if (!documents.some(({ reading }) => isDocument(reading))) return skip(rule, "there are no metadata")
   if (issuers.length === 0) return fail(rule, "authorization_servers is missing or empty")
-  const bad = issuers.filter((issuer) => !URL.canParse(issuer) || !WellKnown.isSecure(new URL(issuer)))
+  const bad = issuers.filter((issuer) => !URL.canParse(issuer) || !HttpUri.isSecure(new URL(issuer)))
   if (bad.length > 0) return fail(rule, `${bad.map((_) => shown(_)).join(", ")} is not an https URL`)
   const unfit = parts.filter((part) => "report" in part && part.report.outcome === "fail")
   const silent = parts.flatMap((part) =>

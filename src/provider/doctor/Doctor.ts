@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Redacted from "effect/Redacted"
+import * as HttpUri from "../../protocol/HttpUri.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import * as Check from "../check/Check.ts"
 import * as Mcp from "../probe/McpProbe.ts"
@@ -86,7 +87,7 @@ const examine = Effect.fnUntraced(function*(
   const challenge = withoutToken.headers["www-authenticate"]
   const named = challenge === undefined ? undefined : parseAsStandard(challenge)?.resourceMetadata
   const metadataUrls = [
-    ...(named !== undefined && URL.canParse(named) && WellKnown.isSecure(new URL(named))
+    ...(named !== undefined && URL.canParse(named) && HttpUri.isSecure(new URL(named))
       ? [{ place: "challenge" as const, url: named }]
       : []),
     { place: "path" as const, url: WellKnown.protectedResourceMetadata(target) },

@@ -1,17 +1,15 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FetchHttpClient from "effect/http/FetchHttpClient"
-import * as HttpClient from "effect/http/HttpClient"
-import type * as HttpClientRequest from "effect/http/HttpClientRequest"
-import * as Stream from "effect/Stream"
+import { Fetcher, type Head, isRedirect, type Request } from "../../outbound/Fetcher.ts"
 import { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import { type JsonObject, parseObject } from "../../protocol/Json.ts"
 
 /** For one response about one token. */
 const limit = { bytes: 128 * 1024, time: Duration.seconds(5) }
 
 export interface ProviderResponse {
   readonly status: number
-  readonly json: Readonly<Record<string, unknown>> | undefined
+  readonly json: JsonObject | undefined
 }
 
 export type Unavailable = (reason: AuthorizationServerUnavailable["reason"]) => AuthorizationServerUnavailable
@@ -23,33 +21,39 @@ export type Unavailable = (reason: AuthorizationServerUnavailable["reason"]) => 
  * 299, and those from 400 that are not handled here.
  */
 export const send = (
-  request: HttpClientRequest.HttpClientRequest,
+  request: Pick<Request, "body" | "headers" | "url">,
   issuer: string
-): Effect.Effect<ProviderResponse, AuthorizationServerUnavailable, HttpClient.HttpClient> => {
+): Effect.Effect<ProviderResponse, AuthorizationServerUnavailable, Fetcher> => {
   const unavailable = unavailableFor(issuer)
-  return HttpClient.execute(request).pipe(
-    Effect.mapError(() => unavailable("network")),
+  return Effect.flatMap(
+    Fetcher,
+    (fetcher) =>
+      fetcher.send({
+        ...request,
+        method: "POST",
+        maximumBytes: limit.bytes,
+        readsBody: (head) => faultOf(head) === undefined
+      })
+  ).pipe(
+    Effect.mapError(({ reason }) => unavailable(reason === "too-large" ? "unusable-answer" : "network")),
     Effect.flatMap((response) => {
-      const { status } = response
-      // A manual redirect shows as status 0 where fetch hides it (browsers, workers).
-      if (status < 200 || (status >= 300 && status < 400)) return Effect.fail(unavailable("unusable-answer"))
-      if (status === 401 || status === 403) return Effect.fail(unavailable("client-rejected"))
-      if (status >= 500 || status === 429) return Effect.fail(unavailable("server-error"))
-      return response.stream.pipe(
-        Stream.mapError(() => unavailable("network")),
-        Stream.limitBytes(
-          limit.bytes,
-          (): Stream.Stream<Uint8Array, AuthorizationServerUnavailable> => Stream.fail(unavailable("unusable-answer"))
-        ),
-        Stream.mkUint8Array,
-        Effect.map((bytes): ProviderResponse => ({ status, json: jsonObject(bytes) }))
-      )
+      const fault = faultOf(response)
+      return fault === undefined
+        ? Effect.succeed<ProviderResponse>({ status: response.status, json: parseObject(response.body) })
+        : Effect.fail(unavailable(fault))
     }),
-    Effect.timeoutOrElse({ duration: limit.time, orElse: () => Effect.fail(unavailable("timeout")) }),
-    // Effect's fetch client reads this when the request runs, so it follows no redirect in any client that is based on it.
-    Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", credentials: "omit" })
+    Effect.timeoutOrElse({ duration: limit.time, orElse: () => Effect.fail(unavailable("timeout")) })
   )
 }
+
+const faultOf = ({ status }: Head): AuthorizationServerUnavailable["reason"] | undefined =>
+  status < 200 || isRedirect(status)
+    ? "unusable-answer"
+    : status === 401 || status === 403
+    ? "client-rejected"
+    : status >= 500 || status === 429
+    ? "server-error"
+    : undefined
 
 export const unavailableFor = (issuer: string): Unavailable => (reason) =>
   // An outage can end by itself, so callers can retry at once. A wrong configuration must be repaired first.
@@ -58,14 +62,3 @@ export const unavailableFor = (issuer: string): Unavailable => (reason) =>
     issuer,
     retryAfter: reason === "client-rejected" || reason === "unusable-answer" ? 30 : 1
   })
-
-const jsonObject = (bytes: Uint8Array): ProviderResponse["json"] => {
-  try {
-    const json: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes))
-    return typeof json === "object" && json !== null && !Array.isArray(json)
-      ? json as ProviderResponse["json"]
-      : undefined
-  } catch {
-    return undefined
-  }
-}

@@ -5,7 +5,6 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Redacted from "effect/Redacted"
 import * as Audience from "../../verification/claims/Audience.ts"
 import * as Introspection from "../../verification/introspection/Introspection.ts"
@@ -78,11 +77,16 @@ export const github = (options: Options): Profile.Profile => {
           const accessToken = Redacted.value(token)
           // Personal and installation tokens belong to no application.
           if (!/^gh[ou]_\w+$/.test(accessToken)) return Effect.succeed({ active: false })
-          const request = HttpClientRequest.post(`${api}/applications/${clientId}/token`).pipe(
-            HttpClientRequest.basicAuth(clientId, options.clientSecret),
-            HttpClientRequest.accept("application/vnd.github+json"),
-            HttpClientRequest.bodyJsonUnsafe({ access_token: accessToken })
-          )
+          const credentials = btoa(`${clientId}:${Redacted.value(options.clientSecret)}`)
+          const request = {
+            url: `${api}/applications/${clientId}/token`,
+            headers: {
+              authorization: `Basic ${credentials}`,
+              accept: "application/vnd.github+json",
+              "content-type": "application/json"
+            },
+            body: JSON.stringify({ access_token: accessToken })
+          }
           return Effect.flatMap(
             send(request, issuer),
             ({ json, status }): Effect.Effect<Introspection.Answer, ReturnType<typeof unavailable>> => {

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Redacted from "effect/Redacted"
 import * as Audience from "../../verification/claims/Audience.ts"
 import * as Introspection from "../../verification/introspection/Introspection.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
@@ -60,11 +60,15 @@ export const google = (options: Options): Profile.Profile => {
     },
     introspection: Introspection.lookUp((token) =>
       // The token travels as a header: a URL would be logged.
-      HttpClientRequest.post("https://oauth2.googleapis.com/tokeninfo").pipe(
-        HttpClientRequest.bearerToken(token),
-        HttpClientRequest.acceptJson,
-        HttpClientRequest.bodyUrlParams({}),
-        (request) => send(request, issuer),
+      send({
+        url: "https://oauth2.googleapis.com/tokeninfo",
+        headers: {
+          authorization: `Bearer ${Redacted.value(token)}`,
+          accept: "application/json",
+          "content-type": "application/x-www-form-urlencoded"
+        },
+        body: ""
+      }, issuer).pipe(
         Effect.flatMap(({ json, status }): Effect.Effect<Introspection.Answer, ReturnType<typeof unavailable>> => {
           if (status === 400) return Effect.succeed({ active: false })
           return status === 200 && json !== undefined

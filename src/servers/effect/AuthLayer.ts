@@ -27,11 +27,11 @@ import {
   claimsReader,
   type Common,
   type LiteralScopes,
-  makeGate,
   type Options,
   type Scopes
 } from "../../composition/AuthOptions.ts"
-import * as Discovery from "../../outbound/Discovery.ts"
+import * as GateLayer from "../../composition/GateLayer.ts"
+import * as HttpClientFetcher from "../../outbound/http-client/HttpClientFetcher.ts"
 import {
   AuthConfigError,
   type AuthError,
@@ -41,7 +41,6 @@ import {
 } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type * as Profile from "../../verification/issuers/Profile.ts"
-import * as JwkSet from "../../verification/keys/JwkSet.ts"
 import * as Principal from "../../verification/Principal.ts"
 import * as EffectHttp from "./EffectHttp.ts"
 
@@ -183,11 +182,7 @@ export const layerServices = <const S extends Scopes, C = never, A = unknown>(
   Gate.AuthLayer | RequiredScopesOf<ProtectedResource.OfferedOf<S>>,
   AuthConfigError,
   HttpClient.HttpClient
-> =>
-  Layer.unwrap(Effect.map(makeGate(options), (gate) => gateLayer<ProtectedResource.OfferedOf<S>>(gate))).pipe(
-    Layer.provide(Layer.fresh(JwkSet.layer)),
-    Layer.provide(Layer.fresh(Discovery.layer))
-  )
+> => GateLayer.layer(options).pipe(Layer.provide(HttpClientFetcher.layer))
 
 /**
  * `make`, with the places read from the environment: `RESOURCE_URL`, `AUTHORIZATION_SERVERS` (issuers, separated by
@@ -322,10 +317,6 @@ const placesOf = ({ allowedHosts, allowedOrigins, resource }: Config.Success<typ
   ...(allowedOrigins._tag === "None" ? {} : { allowedOrigins: allowedOrigins.value }),
   ...(allowedHosts._tag === "None" ? {} : { allowedHosts: allowedHosts.value })
 })
-
-/** The gate, and the requirements of the types that it meets (see `requiredScope`). */
-const gateLayer = <S extends string>(gate: Gate.Gate): Layer.Layer<Gate.AuthLayer | RequiredScopesOf<S>> =>
-  Layer.succeed(Gate.AuthLayer, gate) as Layer.Layer<Gate.AuthLayer | RequiredScopesOf<S>>
 
 /**
  * Beside the gate: its middleware for routes, and the metadata documents, which stay outside that middleware. All of it
@@ -495,7 +486,7 @@ export const mock = <const S extends Scopes, C = never, A = unknown>(
     Layer.succeed(Principal.Principal, principal),
     Layer.succeed(registerWithMcpAuthToolkit, undefined),
     Layer.effectContext(Effect.suspend(() => ownClaims(options, principal))),
-    Layer.fresh(EffectHttp.middleware).pipe(Layer.provideMerge(gateLayer<Offered>({ ...gate, authenticate })))
+    Layer.fresh(EffectHttp.middleware).pipe(Layer.provideMerge(GateLayer.fromGate<Offered>({ ...gate, authenticate })))
   ) as unknown as Layer.Layer<Principal.Principal | RegisterWithMcpAuthToolkit | C | Provided<Offered, C>>
 }
 
@@ -567,6 +558,6 @@ export const mockRejected = <const S extends Scopes, C = never, A = unknown>(
       (caller) => gate.reject({ ...caller, principal: undefined }, error)
     )
   return Layer.fresh(EffectHttp.middleware).pipe(
-    Layer.provideMerge(gateLayer<Offered>({ ...gate, authenticate: reject }))
+    Layer.provideMerge(GateLayer.fromGate<Offered>({ ...gate, authenticate: reject }))
   ) as unknown as Layer.Layer<Provided<Offered, C>>
 }

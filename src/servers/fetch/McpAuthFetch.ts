@@ -4,7 +4,8 @@
  * @since 0.1.0
  */
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
-import * as AuthLayer from "../effect/AuthLayer.ts"
+import * as GateLayer from "../../composition/GateLayer.ts"
+import type * as AuthLayer from "../effect/AuthLayer.ts"
 import * as Fetch from "./Fetch.ts"
 
 export * from "./Fetch.ts"
@@ -45,10 +46,10 @@ export * from "./Fetch.ts"
  * @since 0.1.0
  */
 export const make = <const S extends AuthLayer.Scopes, C = never, A = unknown>(
-  options: AuthLayer.Options<S, C, A>
+  options: AuthLayer.Options<S, C, A> & GateLayer.FetchOption
 ): Promise<Fetch.McpAuthFetch<ProtectedResource.OfferedOf<S>, A>> =>
   Fetch.fromLayer(
-    AuthLayer.layerServices(options),
+    GateLayer.layerFetch<S, C, A>(options),
     (options as typeof options | undefined)?.claims?.service
   ) as Promise<
     Fetch.McpAuthFetch<any, A>

@@ -1,12 +1,11 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
-import * as FetchHttpClient from "effect/http/FetchHttpClient"
-import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import { AuthLayer, type Gate } from "../../authorization/Gate.ts"
 import type { RequiredScope } from "../../authorization/Policy.ts"
+import * as Fetcher from "../../outbound/Fetcher.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { Admitted } from "./Admission.ts"
 import * as Admit from "./Admit.ts"
@@ -24,7 +23,7 @@ export type OfferedBy<R> = R extends RequiredScope<infer S> ? S : never
 
 /** A layer that provides the gate, whatever else it provides. */
 export type GateLayer<R, E> =
-  & Layer.Layer<R, E, HttpClient.HttpClient>
+  & Layer.Layer<R, E, Fetcher.Fetcher>
   & ([AuthLayer] extends [R] ? unknown : "provide the gate: AuthLayer.layerServices, or AuthLayer.mock")
 
 export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
@@ -62,8 +61,8 @@ export const make = async <A, R, E>(
   claimsOf?: Context.Key<any, A> | undefined
 ): Promise<Host<A>> => {
   optionNames.checkLayer(layer)
-  const services = layer as unknown as Layer.Layer<AuthLayer, E, HttpClient.HttpClient>
-  const runtime = ManagedRuntime.make(services.pipe(Layer.provide(FetchHttpClient.layer)))
+  const services = layer as unknown as Layer.Layer<AuthLayer, E, Fetcher.Fetcher>
+  const runtime = ManagedRuntime.make(services.pipe(Layer.provide(Fetcher.layer)))
   const gate = await runtime.runPromise(AuthLayer).catch(async (error: unknown) => {
     await runtime.dispose()
     throw error

@@ -4,7 +4,8 @@
  * @since 0.1.0
  */
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
-import * as AuthLayer from "../effect/AuthLayer.ts"
+import * as GateLayer from "../../composition/GateLayer.ts"
+import type * as AuthLayer from "../effect/AuthLayer.ts"
 import * as Node from "./Node.ts"
 
 export * from "./Node.ts"
@@ -43,8 +44,11 @@ export * from "./Node.ts"
  * @since 0.1.0
  */
 export const make = <const S extends AuthLayer.Scopes, C = never, A = unknown>(
-  options: AuthLayer.Options<S, C, A>
+  options: AuthLayer.Options<S, C, A> & GateLayer.FetchOption
 ): Promise<Node.McpAuthNode<ProtectedResource.OfferedOf<S>, A>> =>
-  Node.fromLayer(AuthLayer.layerServices(options), (options as typeof options | undefined)?.claims?.service) as Promise<
+  Node.fromLayer(
+    GateLayer.layerFetch<S, C, A>(options),
+    (options as typeof options | undefined)?.claims?.service
+  ) as Promise<
     Node.McpAuthNode<any, A>
   >

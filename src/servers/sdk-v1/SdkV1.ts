@@ -33,9 +33,9 @@ import type {
   ToolAnnotations
 } from "@modelcontextprotocol/sdk/types.js"
 import * as Effect from "effect/Effect"
-import type * as HttpClient from "effect/http/HttpClient"
 import type * as Layer from "effect/Layer"
 import type * as Gate from "../../authorization/Gate.ts"
+import type { Fetcher } from "../../outbound/Fetcher.ts"
 import * as optionNames from "../host/HostOptions.ts"
 import { checkTenantOption } from "../host/HostPolicies.ts"
 import * as node from "../host/NodeHost.ts"
@@ -358,7 +358,7 @@ const protectNames: Readonly<Record<keyof ProtectOptions, true>> = { tenant: tru
  * @since 0.1.0
  */
 export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>, const N extends Anonymous = "deny">(
-  layer: Layer.Layer<Gate.AuthLayer | P, E, HttpClient.HttpClient>,
+  layer: Layer.Layer<Gate.AuthLayer | P, E, Fetcher>,
   options: HostOptions<Claims, N> = {}
 ): Promise<McpAuthSdk<OfferedBy<P>, Claims, P, N>> => {
   const sdk = await sdkHost.make(layer, options)

@@ -26,9 +26,9 @@ import {
   type Variables
 } from "@modelcontextprotocol/server"
 import * as Effect from "effect/Effect"
-import type * as HttpClient from "effect/http/HttpClient"
 import type * as Layer from "effect/Layer"
 import type { AuthLayer } from "../../authorization/Gate.ts"
+import type { Fetcher } from "../../outbound/Fetcher.ts"
 import { checkConfig } from "../host/HostOptions.ts"
 import * as node from "../host/NodeHost.ts"
 import * as web from "../host/WebHost.ts"
@@ -356,7 +356,7 @@ export type HandlerOptions = NonNullable<Parameters<McpHttpHandler["fetch"]>[1]>
  * @since 0.1.0
  */
 export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>, const N extends Anonymous = "deny">(
-  layer: Layer.Layer<AuthLayer | P, E, HttpClient.HttpClient>,
+  layer: Layer.Layer<AuthLayer | P, E, Fetcher>,
   options: HostOptions<Claims, N> = {}
 ): Promise<McpAuthSdk<OfferedBy<P>, Claims, P, N>> => {
   const sdk = await sdkHost.make(layer, options)

@@ -2,9 +2,9 @@
  * One gate for all servers of an SDK that one program makes.
  */
 import * as Context from "effect/Context"
-import type * as HttpClient from "effect/http/HttpClient"
 import type * as Layer from "effect/Layer"
 import type { AuthLayer } from "../../authorization/Gate.ts"
+import type { Fetcher } from "../../outbound/Fetcher.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"
@@ -75,7 +75,7 @@ const hostNames: Readonly<Record<keyof Options, true>> = {
 }
 
 export const make = async <R, E>(
-  layer: Layer.Layer<AuthLayer | R, E, HttpClient.HttpClient>,
+  layer: Layer.Layer<AuthLayer | R, E, Fetcher>,
   options: Options
 ): Promise<SdkHost> => {
   optionNames.check(options, "fromLayer", hostNames)

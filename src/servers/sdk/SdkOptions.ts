@@ -6,13 +6,13 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
 import * as AuthOptions from "../../composition/AuthOptions.ts"
+import * as GateLayer from "../../composition/GateLayer.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
-import * as AuthLayer from "../effect/AuthLayer.ts"
+import type * as AuthLayer from "../effect/AuthLayer.ts"
 import type { Anonymous, HostOptions } from "./SdkTypes.ts"
 
 /**
@@ -33,7 +33,7 @@ export type Claims<A, C> = Schema.ConstraintDecoder<A> | {
  * @since 0.1.0
  */
 export interface Options<S extends AuthLayer.Scopes, A, C, N extends Anonymous, R, E>
-  extends Omit<AuthLayer.Options<S>, "claims" | "anonymous">
+  extends Omit<AuthLayer.Options<S>, "claims" | "anonymous">, GateLayer.FetchOption
 {
   /** What `principal.claims` of handlers holds, decoded; a token that does not fit is rejected. Default: all claims. */
   readonly claims?: Claims<A, C> | undefined
@@ -47,8 +47,6 @@ export interface Options<S extends AuthLayer.Scopes, A, C, N extends Anonymous, 
    * one, rejections are logged to the console.
    */
   readonly layer?: Layer.Layer<R, E> | undefined
-  /** Default: a client on fetch. It must not follow redirects. */
-  readonly httpClient?: Layer.Layer<HttpClient.HttpClient> | undefined
   /** Bodies beyond this many bytes are rejected with 413. Default: 4 MiB. */
   readonly maximumBody?: number | undefined
   /**
@@ -70,46 +68,45 @@ const names: Readonly<
   >
 > = {
   layer: true,
-  httpClient: true,
+  fetch: true,
   maximumBody: true,
   maximumOperations: true,
   bodyTimeout: true
 }
 
-const problemOf = (layers: Readonly<Record<"httpClient" | "layer", unknown>>): AuthConfigError | undefined => {
-  const wrong = Object.entries(layers).find(([, layer]) => layer !== undefined && !Layer.isLayer(layer))
-  return wrong === undefined ? undefined : new AuthConfigError({
+const problemOf = (layer: unknown): AuthConfigError | undefined =>
+  layer === undefined || Layer.isLayer(layer) ? undefined : new AuthConfigError({
     reason: "malformed",
-    option: wrong[0],
-    fix: `${OptionValue.isNot(wrong[1], "a layer")}. Give one, such as FetchHttpClient.layer for httpClient`
+    option: "layer",
+    fix: `${OptionValue.isNot(layer, "a layer")}. Give one, or leave it out`
   })
-}
 
 /** The layer of these options, and what `fromLayer` has to know beside it. */
 export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonymous, R, E>(
   given: Options<S, A, C, N, R, E>
 ): {
   readonly layer: Layer.Layer<
-    Layer.Success<ReturnType<typeof AuthLayer.layerServices<S>>> | R | C,
-    AuthConfigError | E,
-    HttpClient.HttpClient
+    Layer.Success<ReturnType<typeof GateLayer.layerFetch<S>>> | R | C,
+    AuthConfigError | E
   >
   readonly options: HostOptions<A, N>
 } => {
   // From JavaScript it may be anything: the gate rejects what is not an object.
   const isObject = typeof given === "object" && given !== null
-  const { anonymous, bodyTimeout, claims, httpClient, layer, maximumBody, maximumOperations, ...options } = isObject
+  const { anonymous, bodyTimeout, claims, layer, maximumBody, maximumOperations, ...options } = isObject
     ? given
     : {} as typeof given
-  const problem = problemOf({ httpClient, layer })
+  const problem = problemOf(layer)
   const isClaims = typeof claims === "function" || (typeof claims === "object" && claims !== null)
   const read = !isClaims || "service" in claims
     ? claims as Extract<typeof claims, { readonly service: unknown }> | undefined
     : { service: DecodedClaims as unknown as Context.Key<C, A>, schema: claims }
-  const unknown = Object.keys(options).find((name) => !AuthOptions.names.includes(name))
+  const unknown = Object.keys(options).find((name) => name !== "fetch" && !AuthOptions.names.includes(name))
   const gate = unknown === undefined && problem === undefined
-    ? AuthLayer.layerServices(
-      (isObject ? { ...options, anonymous, claims: read } : given) as unknown as AuthLayer.Options<S, C, A>
+    ? GateLayer.layerFetch<S, C, A>(
+      (isObject ? { ...options, anonymous, claims: read } : given) as unknown as
+        & AuthLayer.Options<S, C, A>
+        & GateLayer.FetchOption
     )
     : Layer.effectDiscard(Effect.fail(
       problem ?? new AuthConfigError({
@@ -118,11 +115,9 @@ export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonym
         fix: OptionValue.noSuchOption([...AuthOptions.names, ...Object.keys(names)])
       })
     ))
-  const provided = httpClient === undefined || problem !== undefined ? gate : gate.pipe(Layer.provide(httpClient))
   return {
     // `C` comes with each request, from the claims of its token.
-    layer:
-      (layer === undefined || problem !== undefined ? provided : provided.pipe(Layer.provideMerge(layer))) as never,
+    layer: (layer === undefined || problem !== undefined ? gate : gate.pipe(Layer.provideMerge(layer))) as never,
     options: { anonymous, claims: read?.service, bodyTimeout, maximumBody, maximumOperations }
   }
 }

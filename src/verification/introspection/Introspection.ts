@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-import type * as HttpClient from "effect/http/HttpClient"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import type { Fetcher } from "../../outbound/Fetcher.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import { type OpaqueTokens, TypeId } from "../issuers/OpaqueTokens.ts"
@@ -101,9 +101,7 @@ export const make = <R = never>(options: Options<R>): OpaqueTokens<Exclude<R, Sc
  * @category models
  * @since 0.1.0
  */
-export interface ByLookUp<R = never, RS = never>
-  extends OpaqueTokens<Exclude<R, HttpClient.HttpClient> | Exclude<RS, Scope.Scope>>
-{
+export interface ByLookUp<R = never, RS = never> extends OpaqueTokens<Exclude<R, Fetcher> | Exclude<RS, Scope.Scope>> {
   readonly lookUp: LookUp<R>
 }
 
@@ -150,7 +148,7 @@ export const lookUp = <R = never, RS = never>(
     check: (option, insecure) =>
       Result.map(IntrospectionOptions.check<R | RS>({ lookUp }, options, option, insecure), toChecked)
   }
-  // The layer's own `HttpClient` is provided to the function.
+  // The `Fetcher` of the layer is provided to the function.
   return { ...(value as ByLookUp<R, RS>), lookUp }
 }
 

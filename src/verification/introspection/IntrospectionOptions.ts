@@ -141,7 +141,7 @@ export interface Answer {
 }
 
 /**
- * Returns what a token is, for a server without the endpoint. The layer provides its own `HttpClient`.
+ * Returns what a token is, for a server without the endpoint. The layer provides its `Fetcher`.
  *
  * @category models
  * @since 0.1.0

@@ -9,7 +9,6 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as HttpClient from "effect/http/HttpClient"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -18,6 +17,7 @@ import { sha256 } from "../../crypto/Sha256.ts"
 import * as ClientAuthentication from "../../outbound/ClientAuthentication.ts"
 import { Discovery } from "../../outbound/Discovery.ts"
 import * as EndpointGuard from "../../outbound/EndpointGuard.ts"
+import { Fetcher } from "../../outbound/Fetcher.ts"
 import { postForm } from "../../outbound/FormPost.ts"
 import { Sharing } from "../../outbound/Sharing.ts"
 import { type AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata } from "../../protocol/AuthError.ts"
@@ -89,7 +89,7 @@ export const make = <R = never>(
 ): Effect.Effect<
   Verifier<VerificationError>,
   AuthConfigError,
-  Discovery | JwkSet | HttpClient.HttpClient | Scope.Scope | R
+  Discovery | JwkSet | Fetcher | Scope.Scope | R
 > =>
   Effect.gen(function*() {
     const scope = yield* Effect.scope
@@ -319,10 +319,10 @@ const asker = <R>(
 ): Effect.Effect<
   (token: Redacted.Redacted) => Effect.Effect<Claims.Claims, Unavailable>,
   AuthConfigError,
-  Discovery | JwkSet | HttpClient.HttpClient | R
+  Discovery | JwkSet | Fetcher | R
 > =>
   Effect.gen(function*() {
-    const client = yield* HttpClient.HttpClient
+    const fetcher = yield* Fetcher
     if ("lookUp" in options) {
       const services = yield* Effect.context<R>()
       return (token) =>
@@ -335,7 +335,7 @@ const asker = <R>(
               )
           }),
           Effect.updateContext((request: Context.Context<never>) =>
-            Context.add(Context.merge(services, request), HttpClient.HttpClient, client)
+            Context.add(Context.merge(services, request), Fetcher, fetcher)
           )
         )
     }
@@ -386,7 +386,7 @@ const asker = <R>(
       })
 
     return Effect.fnUntraced(function*(token) {
-      const { body, contentType, status } = yield* postForm(client, {
+      const { body, contentType, status } = yield* postForm(fetcher, {
         url: yield* endpoint,
         accept: options.signedAnswers === true ? "application/token-introspection+jwt" : "application/json",
         proof: yield* prove,

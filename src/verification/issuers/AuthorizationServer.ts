@@ -373,7 +373,7 @@ export const checkUrl = (
     )
   }
   const url = new URL(value)
-  if (!WellKnown.isSecure(url) && !(insecure && url.protocol === "http:")) {
+  if (!HttpUri.isSecure(url) && !(insecure && url.protocol === "http:")) {
     return fail(
       "insecure",
       `${

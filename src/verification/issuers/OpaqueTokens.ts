@@ -4,11 +4,11 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
-import type * as HttpClient from "effect/http/HttpClient"
 import * as Predicate from "effect/Predicate"
 import type * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Discovery } from "../../outbound/Discovery.ts"
+import type { Fetcher } from "../../outbound/Fetcher.ts"
 import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import type { Rules } from "../claims/Rules.ts"
 import type { JwkSet, KeySource } from "../keys/JwkSet.ts"
@@ -65,7 +65,7 @@ export interface Checked<out R = never> {
   ) => Effect.Effect<
     Verifier<VerificationError>,
     AuthConfigError,
-    Discovery | JwkSet | HttpClient.HttpClient | Scope.Scope | R
+    Discovery | JwkSet | Fetcher | Scope.Scope | R
   >
 }
 

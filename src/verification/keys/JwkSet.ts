@@ -6,13 +6,13 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { publicMembers, usableAlgorithms } from "../../crypto/PublicJwk.ts"
 import * as Signature from "../../crypto/Signature.ts"
 import { Discovery, type Source } from "../../outbound/Discovery.ts"
+import { Fetcher } from "../../outbound/Fetcher.ts"
 import { type DocumentError, fetchDocument } from "../../outbound/JsonDocument.ts"
 import * as Remote from "../../outbound/RefreshedDocument.ts"
 import { AuthConfigError, type AuthorizationServerUnavailable, InvalidMetadata } from "../../protocol/AuthError.ts"
@@ -209,9 +209,9 @@ export const checkConfigured = (jwks: unknown, option: string): Result.Result<vo
  * @category constructors
  * @since 0.1.0
  */
-export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClient.HttpClient | Scope.Scope> = Effect
+export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher | Scope.Scope> = Effect
   .gen(function*() {
-    const client = yield* HttpClient.HttpClient
+    const fetcher = yield* Fetcher
     const discovery = yield* Discovery
     const importKey = yield* Signature.Signature
     const remote = yield* Remote.factory
@@ -232,7 +232,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
         const uri = set.uri!
         const fail = (reason: InvalidMetadata["reason"], detail: string) =>
           Effect.fail(new InvalidMetadata({ reason, issuer: server.issuer, detail: `${sanitize(uri)} ${detail}` }))
-        return Effect.flatMap(fetchDocument(client, uri, server), ({ json, maxAge }) => {
+        return Effect.flatMap(fetchDocument(fetcher, uri, server), ({ json, maxAge }) => {
           const read = readKeys(json, importKey)
           if (read === "too-many-keys") return fail(read, `has more than ${maximum} keys, which is the limit`)
           if (read === "not-a-key-set") return fail(read, "is not a JSON Web Key Set")
@@ -352,4 +352,4 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | HttpClien
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<JwkSet, never, Discovery | HttpClient.HttpClient> = Layer.effect(JwkSet, make)
+export const layer: Layer.Layer<JwkSet, never, Discovery | Fetcher> = Layer.effect(JwkSet, make)

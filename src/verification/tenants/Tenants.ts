@@ -14,16 +14,16 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
-import * as HttpClient from "effect/http/HttpClient"
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as AddressGuard from "../../outbound/AddressGuard.ts"
 import * as Discovery from "../../outbound/Discovery.ts"
+import { Fetcher } from "../../outbound/Fetcher.ts"
 import { AuthConfigError, AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 import type { Credentials } from "../../protocol/Credentials.ts"
+import * as HttpUri from "../../protocol/HttpUri.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
-import * as WellKnown from "../../protocol/WellKnown.ts"
 import type { Rules } from "../claims/Rules.ts"
 import * as AuthorizationServer from "../issuers/AuthorizationServer.ts"
 import * as JwkSet from "../keys/JwkSet.ts"
@@ -372,7 +372,7 @@ interface Cached<P> {
 export const make = <P>(
   options: Options,
   parts: Parts<P>
-): Effect.Effect<Tenants<P>, AuthConfigError, HttpClient.HttpClient | Scope.Scope> =>
+): Effect.Effect<Tenants<P>, AuthConfigError, Fetcher | Scope.Scope> =>
   Effect.gen(function*() {
     const { others, rules, settings } = parts
     yield* Effect.fromResult(checkNames(options))
@@ -382,14 +382,15 @@ export const make = <P>(
     const newTenants = yield* Effect.fromResult(checkCount(options.newTenants ?? 100, "newTenants", 1))
     const timeToLive = yield* Effect.fromResult(checkTime(options.timeToLive ?? Duration.minutes(5)))
     const scope = yield* Effect.scope
-    const client = yield* HttpClient.HttpClient
+    const fetcher = yield* Fetcher
     const resolver = yield* AddressGuard.Resolver
-    const guarded = options[allowPrivateAddresses] === true
-      ? client
-      : AddressGuard.client(client, { allowLoopback: WellKnown.isLoopback(new URL(rules.resource).hostname) }).pipe(
-        // The settings that the layer was built with, not those of a request.
-        HttpClient.transformResponse(Effect.provideService(AddressGuard.Resolver, resolver))
-      )
+    const guard = AddressGuard.guard(fetcher, {
+      allowLoopback: HttpUri.isLoopback(new URL(rules.resource).hostname)
+    })
+    const guarded: Fetcher["Service"] = options[allowPrivateAddresses] === true
+      ? fetcher
+      // The settings that the layer was built with, not those of a request.
+      : { send: (request) => Effect.provideService(guard.send(request), AddressGuard.Resolver, resolver) }
     const tolerance = toleranceOf(rules.clockTolerance)
 
     // Nothing is shared: a tenant whose servers hang delays its own callers only.
@@ -420,7 +421,7 @@ export const make = <P>(
           published: parts.publish({ name, resource, servers })
         }
       }).pipe(
-        Effect.provideService(HttpClient.HttpClient, guarded),
+        Effect.provideService(Fetcher, guarded),
         Effect.provideService(Scope.Scope, scope)
       )
 

@@ -4,10 +4,10 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import type * as HttpClient from "effect/http/HttpClient"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { Discovery } from "../../outbound/Discovery.ts"
+import type { Fetcher } from "../../outbound/Fetcher.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Rules } from "../claims/Rules.ts"
@@ -37,7 +37,7 @@ export const make = <R = never>(
 ): Effect.Effect<
   TokenVerifier.Verifier,
   AuthConfigError,
-  Discovery | JwkSet | HttpClient.HttpClient | Scope.Scope | R
+  Discovery | JwkSet | Fetcher | Scope.Scope | R
 > =>
   Effect.gen(function*() {
     const jwt = yield* JwtVerifier.make({

@@ -316,6 +316,10 @@ const hostLines = (hosts: ReadonlyArray<string>) => hosts.map((host) => ["host",
 const lengthOf = (body: Sent["body"], announced: number | undefined) =>
   body === undefined ? [] : ["content-length", String(announced ?? Buffer.byteLength(body))]
 
+/** A `fetch` that reaches the issuer. */
+export const fetchOf = (client: HttpClient.HttpClient): typeof globalThis.fetch => (input, init) =>
+  fetchFrom(client)(new Request(input, init))
+
 /** Answers for the issuer outside of Effect. */
 export const fetchFrom = (client: HttpClient.HttpClient) => async (request: Request): Promise<Response> => {
   const { headers, method, url } = request

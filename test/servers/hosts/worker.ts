@@ -2,6 +2,7 @@
 import { Effect, Layer } from "effect"
 import { AuthLayer, Decision } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
+import { FetchHttpClient } from "effect/http"
 import * as Functions from "./functions.ts"
 import type { Options, Written } from "./Host.ts"
 import * as TodoServer from "./TodoServer.ts"
@@ -19,7 +20,10 @@ interface Served {
 const authOf = (options: Options, { listener, options: own }: Functions.Functions) => {
   const all = { ...Functions.written(options), ...own } as Written
   return listener === undefined ? McpAuthFetch.make(all) : McpAuthFetch.fromLayer(
-    AuthLayer.layerServices(all).pipe(Layer.provide(Layer.succeed(Decision.DecisionListener, listener)))
+    AuthLayer.layerServices(all).pipe(
+      Layer.provide(FetchHttpClient.layer),
+      Layer.provide(Layer.succeed(Decision.DecisionListener, listener))
+    )
   )
 }
 

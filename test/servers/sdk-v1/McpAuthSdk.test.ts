@@ -9,13 +9,14 @@ import { Cause, Clock, Context, Data, Deferred, Effect, Fiber, Layer, Logger, Re
 import { AuthError, AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { HttpClient } from "effect/http"
+import type { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import express from "express"
 import { randomUUID } from "node:crypto"
 import type { RequestListener } from "node:http"
 import { createRequire } from "node:module"
 import { z } from "zod"
+import { fetchOf } from "../hosts/Host.ts"
 import { listen } from "../sdk/listen.ts"
 import { type Answer, type Call, callTool, challenged, initialize, post, request } from "../sdk/rpc.ts"
 
@@ -48,7 +49,7 @@ const makeAuth = (resource: string, client: HttpClient.HttpClient, { anonymous, 
       Layer.succeed(References.MinimumLogLevel, "None"),
       clock === undefined ? Layer.empty : Layer.succeed(Clock.Clock, clock)
     ),
-    httpClient: httpClient(client)
+    fetch: fetchOf(client)
   })
 type Auth = Awaited<ReturnType<typeof makeAuth>>
 
@@ -138,8 +139,6 @@ const makeServer = (auth: Auth, ran: Array<string> = []) => () => {
   auth.registerPrompt(server, "whisper", { scopes: ["admin"], unauthorized: "hide" }, () => said("psst"))
   return server
 }
-
-const httpClient = (client: HttpClient.HttpClient) => Layer.succeed(HttpClient.HttpClient, client)
 
 type Host = (auth: Auth, makeServer: () => McpServer) => RequestListener
 

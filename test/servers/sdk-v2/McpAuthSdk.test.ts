@@ -12,10 +12,11 @@ import { Clock, Context, Data, Effect, Fiber, Layer, References, Schema } from "
 import { AuthError, AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { HttpClient } from "effect/http"
+import type { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { randomUUID } from "node:crypto"
 import { z } from "zod"
+import { fetchOf } from "../hosts/Host.ts"
 import { listen } from "../sdk/listen.ts"
 import { type Answer, type Call, callTool, challenged, initialize, modern, post, request } from "../sdk/rpc.ts"
 
@@ -46,7 +47,7 @@ const makeAuth = (resource: string, client: HttpClient.HttpClient, { anonymous, 
       Layer.succeed(References.MinimumLogLevel, "None"),
       clock === undefined ? Layer.empty : Layer.succeed(Clock.Clock, clock)
     ),
-    httpClient: Layer.succeed(HttpClient.HttpClient, client)
+    fetch: fetchOf(client)
   })
 type Auth = Awaited<ReturnType<typeof makeAuth>>
 

@@ -10,10 +10,11 @@ import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/
 import { Effect, Layer, References } from "effect"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { HttpClient } from "effect/http"
+import type { HttpClient } from "effect/http"
 import express from "express"
 import { randomUUID } from "node:crypto"
 import type { RequestListener } from "node:http"
+import { fetchOf } from "../hosts/Host.ts"
 import { listen } from "./listen.ts"
 import { callTool, initialize, post, request } from "./rpc.ts"
 
@@ -23,7 +24,7 @@ const makeAuth = (resource: string, client: HttpClient.HttpClient) =>
     authorizationServers: ["https://issuer.test"],
     scopes: ["read"],
     layer: Layer.succeed(References.MinimumLogLevel, "None"),
-    httpClient: Layer.succeed(HttpClient.HttpClient, client)
+    fetch: fetchOf(client)
   })
 type Auth = Awaited<ReturnType<typeof makeAuth>>
 

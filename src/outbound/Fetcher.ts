@@ -1,0 +1,204 @@
+/**
+ * Sends the requests of this library: to metadata, key sets, introspection and token endpoints.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+/**
+ * A request to an authorization server.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Request {
+  readonly method: "GET" | "POST"
+  /** An absolute URL. */
+  readonly url: string
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string | undefined
+  /** The largest body that is read, in bytes. */
+  readonly maximumBytes: number
+  /** Decides from status and headers whether the body is read. A body that is not read is empty. */
+  readonly readsBody: (head: Head) => boolean
+}
+
+/**
+ * The status and the headers of a response. The status of a redirect is from 300 to 399, or 0 on platforms that hide it
+ * (browsers, workers).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Head {
+  readonly status: number
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>
+}
+
+/**
+ * A response, with its body as far as `readsBody` wanted it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Response extends Head {
+  readonly body: Uint8Array
+}
+
+/**
+ * The request has no response: the connection failed, the body is larger than `maximumBytes`, or a guard does not allow the
+ * host.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class FetchError extends Data.TaggedError("FetchError")<{
+  readonly reason: "network" | "too-large" | "not-allowed"
+}> {
+  override get message(): string {
+    return `The request has no response: ${this.reason}`
+  }
+}
+
+/**
+ * Sends requests. Every service that asks an authorization server uses it.
+ *
+ * **Details**
+ *
+ * An implementation follows no redirect, sends no cookies and no trace ids, and aborts the request when its fiber is
+ * interrupted: callers limit the time by interruption.
+ *
+ * Two implementations exist: `layer` sends with `fetch`, and `HttpClientFetcher.layer` of `effect-mcp-auth/http-client` with
+ * the `HttpClient` of Effect. `layer` needs no module of `effect/http`, which would more than double the modules that a
+ * server loads when it starts.
+ *
+ * **Example** (Metadata through a fetch function of your own)
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { Discovery, Fetcher } from "effect-mcp-auth/verification"
+ *
+ * const throughProxy: typeof globalThis.fetch = (input, init) => fetch(input, { ...init, keepalive: true })
+ *
+ * const DiscoveryLive = Discovery.layer.pipe(Layer.provide(Fetcher.layerFetch(throughProxy)))
+ *
+ * const program = Effect.provide(Discovery.Discovery, DiscoveryLive)
+ * ```
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Fetcher extends Context.Service<Fetcher, {
+  readonly send: (request: Request) => Effect.Effect<Response, FetchError>
+}>()("effect-mcp-auth/Fetcher") {}
+
+/**
+ * Tells whether a status is that of a redirect, which no implementation follows.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isRedirect = (status: number): boolean => status === 0 || (status >= 300 && status < 400)
+
+/**
+ * Makes a service that sends with a function like `fetch`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (fetch: typeof globalThis.fetch): Fetcher["Service"] =>
+  Fetcher.of({
+    send: (request) =>
+      Effect.tryPromise({
+        try: (signal) => exchange(fetch, request, signal),
+        catch: (error) => error instanceof FetchError ? error : new FetchError({ reason: "network" })
+      })
+  })
+
+/**
+ * Sends with a function like `fetch`.
+ *
+ * **When to use**
+ *
+ * Requests go through a proxy, or a test answers them.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerFetch = (fetch: typeof globalThis.fetch): Layer.Layer<Fetcher> => Layer.succeed(Fetcher, make(fetch))
+
+/**
+ * Sends with the `fetch` of the platform.
+ *
+ * **When to use**
+ *
+ * A program composes services of this library without an `HttpClient`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Fetcher> = layerFetch((input, init) => globalThis.fetch(input, init))
+
+const exchange = async (
+  fetch: typeof globalThis.fetch,
+  { body, headers, maximumBytes, method, readsBody, url }: Request,
+  signal: AbortSignal
+): Promise<Response> => {
+  const response = await fetch(url, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body }),
+    redirect: "manual",
+    credentials: "omit",
+    signal
+  })
+  const head: Head = { status: response.status, headers: Object.fromEntries(response.headers) }
+  if (response.body === null) return { ...head, body: new Uint8Array() }
+  const reader = response.body.getReader()
+  // Frees the connection, also of a function that ignores the signal. After the end of the body it has no effect.
+  const cancel = () => void reader.cancel().catch(() => {})
+  if (signal.aborted) cancel()
+  else signal.addEventListener("abort", cancel, { once: true })
+  try {
+    if (!readsBody(head)) return { ...head, body: new Uint8Array() }
+    if (Number(head.headers["content-length"] ?? 0) > maximumBytes) throw new FetchError({ reason: "too-large" })
+    return { ...head, body: await readAll(reader, maximumBytes, signal) }
+  } finally {
+    signal.removeEventListener("abort", cancel)
+    cancel()
+  }
+}
+
+const readAll = async (
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  maximumBytes: number,
+  signal: AbortSignal
+): Promise<Uint8Array> => {
+  const chunks: Array<Uint8Array> = []
+  let length = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    // A stream that was cancelled ends like one that is complete.
+    signal.throwIfAborted()
+    if (done) return concat(chunks, length)
+    length += value.length
+    if (length > maximumBytes) throw new FetchError({ reason: "too-large" })
+    chunks.push(value)
+  }
+}
+
+const concat = (chunks: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
+  if (chunks.length === 1) return chunks[0]!
+  const bytes = new Uint8Array(length)
+  let offset = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset)
+    offset += chunk.length
+  }
+  return bytes
+}

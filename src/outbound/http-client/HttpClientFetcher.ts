@@ -1,0 +1,84 @@
+/**
+ * Sends the requests of this library with the `HttpClient` of Effect.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { Fetcher, FetchError, type Request, type Response } from "../Fetcher.ts"
+
+/**
+ * Makes a `Fetcher` that sends with a client.
+ *
+ * **Gotchas**
+ *
+ * The client must not follow redirects. A client on fetch does not, because each request says so.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (client: HttpClient.HttpClient): Fetcher["Service"] =>
+  Fetcher.of({
+    send: (request) =>
+      client.execute(toHttpRequest(request)).pipe(
+        Effect.mapError(() => new FetchError({ reason: "network" })),
+        Effect.flatMap((response): Effect.Effect<Response, FetchError> => {
+          const head = { status: response.status, headers: response.headers }
+          if (!request.readsBody(head)) return Effect.succeed({ ...head, body: new Uint8Array() })
+          const tooLarge = new FetchError({ reason: "too-large" })
+          if (Number(head.headers["content-length"] ?? 0) > request.maximumBytes) return Effect.fail(tooLarge)
+          return response.stream.pipe(
+            // A response without a body, such as 204.
+            Stream.catch(({ reason }) =>
+              reason._tag === "EmptyBodyError" ? Stream.empty : Stream.fail(new FetchError({ reason: "network" }))
+            ),
+            Stream.limitBytes(request.maximumBytes, (): Stream.Stream<Uint8Array, FetchError> => Stream.fail(tooLarge)),
+            Stream.mkUint8Array,
+            Effect.map((body) => ({ ...head, body }))
+          )
+        }),
+        // A client on fetch reads it when the request runs, so that no client of the user's follows redirects.
+        Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", credentials: "omit" }),
+        // The ids of a trace stay inside.
+        Effect.provideService(HttpClient.TracerPropagationEnabled, false)
+      )
+  })
+
+const toHttpRequest = ({ body, headers, method, url }: Request): HttpClientRequest.HttpClientRequest => {
+  const request = HttpClientRequest.make(method)(url, { headers })
+  return body === undefined ? request : HttpClientRequest.bodyText(request, body, headers["content-type"])
+}
+
+/**
+ * Sends with the `HttpClient` that is provided.
+ *
+ * **When to use**
+ *
+ * An Effect program composes `Discovery`, `JwkSet` or `TokenExchange` with its own client, for example to see their requests
+ * as spans.
+ *
+ * **Example** (Discovery on the HTTP client of a program)
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { HttpClientFetcher } from "effect-mcp-auth/http-client"
+ * import { Discovery } from "effect-mcp-auth/verification"
+ * import { FetchHttpClient } from "effect/http"
+ *
+ * const DiscoveryLive = Discovery.layer.pipe(
+ *   Layer.provide(HttpClientFetcher.layer),
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Fetcher, never, HttpClient.HttpClient> = Layer.effect(
+  Fetcher,
+  Effect.map(HttpClient.HttpClient, make)
+)
