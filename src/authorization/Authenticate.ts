@@ -15,7 +15,7 @@ import { sanitize } from "../protocol/RemoteText.ts"
 import type { Principal } from "../verification/Principal.ts"
 import type { Tenants } from "../verification/tenants/Tenants.ts"
 import type { Presentation } from "../verification/tokens/Presentation.ts"
-import type { TokenVerifier, VerificationError } from "../verification/TokenVerifier.ts"
+import type { TokenVerifier, VerificationError, Verified } from "../verification/TokenVerifier.ts"
 import * as Caller from "./Caller.ts"
 import * as Decision from "./Decision.ts"
 import { isPrincipal, isUnchanged, noPrincipal } from "./internal/checkPrincipal.ts"
@@ -98,13 +98,14 @@ export const make = (parts: Parts): Authentication => {
       ? failNoPrincipal
       : Effect.flatMapEager(
         verification,
-        (principal): Effect.Effect<Principal, VerificationError> =>
-          !isPrincipal(principal)
-            ? failNoPrincipal
-            // A verifier of the author's may cache by the token alone, and the tenant is in the request.
-            : tenants === undefined || tenants.isNamedBy(principal, credentials.token, request)
+        (verified): Effect.Effect<Principal, VerificationError> => {
+          const principal: unknown = (verified as Partial<Verified> | undefined)?.principal
+          if (!isPrincipal(principal)) return failNoPrincipal
+          // A verifier of the author's may cache by the token alone, and the tenant is in the request.
+          return tenants === undefined || tenants.isNamedBy(principal, credentials.token, request)
             ? checkRevocation(principal)
             : foreignTenant
+        }
       )
     return Effect.flatMapEager(Decision.traced(found, request.fiber), claims.decode)
   }

@@ -69,7 +69,7 @@ export type { Policy } from "./Policy.ts"
 export type PublishedTenants = Omit<Tenants<ProtectedResource>, "verify" | "invalidate">
 
 /**
- * What the server publishes besides the metadata of its resource.
+ * Holds the values that hosts publish, except the metadata of the resource.
  *
  * @category models
  * @since 0.1.0
@@ -99,7 +99,7 @@ export interface GateSessions extends Sessions.Sessions {
 }
 
 /**
- * What a decision says about an admission that `authorize` did not see.
+ * Describes an admission that `authorize` does not decide.
  *
  * @category models
  * @since 0.1.0
@@ -167,7 +167,7 @@ export interface Gate {
 }
 
 /**
- * The gate as a service: what forgetting the authentication layer leaves unmet.
+ * The gate as a service. A program without the authentication layer does not compile, since it requires this service.
  *
  * @category services
  * @since 0.1.0

@@ -49,7 +49,7 @@ export interface Rejection {
 export type ChallengeScopes = "auto" | "required" | "required-and-granted"
 
 /**
- * What is known of the request when an operation is rejected.
+ * Describes the request that is rejected.
  *
  * @category models
  * @since 0.1.0
@@ -343,7 +343,7 @@ export const allowOrigin = (
   }
 }
 
-/** What MCP clients send, besides the parameters of x-mcp-header, whose names each server chooses. */
+/** The headers that MCP clients send, except the parameters of x-mcp-header, whose names each server chooses. */
 const clientHeaders = [
   "authorization",
   "content-type",

@@ -321,7 +321,7 @@ export const makeGate = <S extends Scopes, C, A>(
       verifier: own.verifier,
       // Where a result depends on the request, or a function has to be asked each time, the fast path is off.
       lookupVerified: [options.tenants, options.revocation, options.verifier].every((_) => _ === undefined)
-        ? cachedServers.recall
+        ? cachedServers.lookupVerified
         : undefined,
       revocation: revocation.isRevoked,
       revocationInterval: yield* Effect.fromResult(checkInterval(options.revocationInterval)),

@@ -55,6 +55,36 @@ export interface Present {
 }
 
 /**
+ * How long a result may be used again: by the wall clock as long as the token is valid, and by the monotonic clock, which
+ * cannot be set back, as long as the result is fresh.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Reuse {
+  /** The start of the token, in milliseconds since 1970. */
+  readonly from: number
+  /** The end of the token, in milliseconds since 1970. Exclusive. */
+  readonly until: number
+  /** In milliseconds of the monotonic clock (`Clock.monotonicTimeNanos`). Exclusive. */
+  readonly freshUntil: number
+  /** Checked at each use: `false` if the key that the result depends on is gone. */
+  readonly isCurrent?: (() => boolean | Effect.Effect<boolean, VerificationError>) | undefined
+}
+
+/**
+ * The result of a verification.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Verified {
+  readonly principal: Principal
+  /** How long a cache may use the result again; `undefined` if it must not. */
+  readonly reuse: Reuse | undefined
+}
+
+/**
  * Verifies the credentials of a request; fails with `E`.
  *
  * @category models
@@ -66,7 +96,7 @@ export interface Verifier<out E = VerificationError> {
     credentials: Credentials,
     request?: Presented | undefined,
     present?: Present | undefined
-  ) => Effect.Effect<Principal, E>
+  ) => Effect.Effect<Verified, E>
 }
 
 /**
@@ -78,7 +108,8 @@ export interface Verifier<out E = VerificationError> {
 export class TokenVerifier extends Context.Service<TokenVerifier, Verifier>()("effect-mcp-auth/TokenVerifier") {}
 
 /**
- * A verifier from a function.
+ * Makes a verifier from a function that returns a principal. A cache uses its results again only within
+ * `AuthLayer`'s `cached`.
  *
  * **Gotchas**
  *
@@ -99,8 +130,18 @@ export class TokenVerifier extends Context.Service<TokenVerifier, Verifier>()("e
  * @since 0.1.0
  */
 export const make = <E>(
-  verify: Verifier<E>["verify"]
-): Verifier<E> => ({ verify })
+  verify: (
+    ...parameters: Parameters<Verifier<E>["verify"]>
+  ) => Effect.Effect<Principal, E>
+): Verifier<E> => ({
+  verify: (...parameters) => {
+    const found = verify(...parameters)
+    // From JavaScript it may be anything. The gate rejects what is no effect.
+    return Effect.isEffect(found as unknown) ? Effect.mapEager(found, toVerified) : found as never
+  }
+})
+
+const toVerified = (principal: Principal): Verified => ({ principal, reuse: undefined })
 
 const rejections = new Map<InvalidTokenReason, Verifier<InvalidToken>>()
 

@@ -29,7 +29,7 @@ const named = (name: string) =>
 
 const chosen = <E>(verifier: TokenVerifier.Verifier<E>, token: string) =>
   verifier.verify(credentials(token)).pipe(
-    Effect.map((_) => _.issuer),
+    Effect.map((_) => _.principal.issuer),
     Effect.catch((error) => Effect.succeed(error instanceof AuthError.InvalidToken ? error.reason : error))
   )
 

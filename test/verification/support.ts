@@ -82,7 +82,11 @@ export const verifierOf = (
       ...options
     }),
     ({ verify: verifyCredentials }) => {
-      const verify = (token: string) => verifyCredentials({ scheme: "Bearer", token: Redacted.make(token) })
+      const verify = (token: string) =>
+        Effect.map(
+          verifyCredentials({ scheme: "Bearer", token: Redacted.make(token) }),
+          ({ principal }) => principal
+        )
       const judge: Answer = (token) =>
         verify(token).pipe(
           Effect.as("accepted"),

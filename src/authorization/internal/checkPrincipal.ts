@@ -3,7 +3,7 @@ import * as Redacted from "effect/Redacted"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import type { Principal } from "../../verification/Principal.ts"
 
-/* What a verifier returned: it may be one of the author's. */
+/* Checks of the result of a verifier, which may be one of the author's. */
 
 export const noPrincipal = new AuthConfigError({
   reason: "malformed",

@@ -20,7 +20,7 @@ export interface OwnClaims {
 }
 
 export const make = (decode: Decode | undefined): OwnClaims => {
-  // What a handler could change for other requests is decoded for each of them.
+  // Claims that a handler could change for other requests are decoded for each request.
   const decoded = new WeakMap<Principal, Context.Context<never> | "unshareable">()
   return decode === undefined ? none : {
     isDecoded: (principal) => decoded.has(principal),

@@ -32,7 +32,7 @@ export interface Options {
   readonly report: Decision.Reporter
 }
 
-/** What a decision says about a rejection, besides the rejection itself. */
+/** Describes the rejected request in the decision. */
 export interface Details {
   readonly operations?: ReadonlyArray<Operation> | undefined
   readonly advice?: string | undefined

@@ -42,6 +42,7 @@ import {
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type * as Profile from "../../verification/issuers/Profile.ts"
 import * as Principal from "../../verification/Principal.ts"
+import * as TokenVerifier from "../../verification/TokenVerifier.ts"
 import * as EffectHttp from "./EffectHttp.ts"
 
 /**
@@ -421,7 +422,7 @@ const mockGate = (
     tenants: anyTenant(resource),
     // A mock has no keys either: its caller may have a token that is bound to one.
     presentation: { schemes: ["Bearer"], check: () => Effect.void },
-    verifier: { verify: () => Effect.succeed(principal) },
+    verifier: TokenVerifier.make(() => Effect.succeed(principal)),
     requestState: Effect.runSync(RequestState.make(undefined, resource.resource)),
     allowedOrigins: [],
     allowedHosts: Result.getOrThrow(AllowedHosts.check(options.allowedHosts)),

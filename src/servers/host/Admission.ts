@@ -7,7 +7,7 @@ import type { Principal } from "../../verification/Principal.ts"
 import type { AuthInfo } from "./AuthInfo.ts"
 import type { Message } from "./Body.ts"
 
-/* What goes into the decision of a host, and what comes out of it. */
+/* The input and the result of the decision of a host. */
 
 /**
  * A request that may come in.
@@ -22,7 +22,7 @@ export interface Admission<A = unknown> {
   readonly authInfo: AuthInfo | undefined
   /** The author's own claims, if `claims` is configured. */
   readonly claims: A | undefined
-  /** What the request asks for. */
+  /** The operations of the request. */
   readonly operations: ReadonlyArray<Operation.Operation>
   /** The parsed body that was checked. A handler must execute this one. */
   readonly body: unknown

@@ -14,10 +14,10 @@ export interface Answer {
   readonly body: string
 }
 
-/** The part of a request that a document may depend on, besides its path. */
+/** The part of a request that a document may depend on, apart from the path. */
 export type MetadataRequest = Pick<Request, "header">
 
-/** Where the metadata of the first resource of a server stands besides its own path (RFC 9728 §3). */
+/** The second path of the metadata of the first resource of a server (RFC 9728 §3). */
 export const rootPath = WellKnown.protectedResourceMetadataRoot
 
 /** Where clients of MCP 2025-03-26 look for the metadata of the authorization server. */

@@ -16,7 +16,7 @@ import * as requestHost from "./RequestHost.ts"
 
 /**
  * A request of Effect's server, for the gate. A class, since a literal with getters costs more than the rest of the work on it,
- * and without functions of its own: V8 would keep each request alive until a full collection, for a function in a field.
+ * and without a function in a field: V8 would keep each such request alive until a full collection.
  */
 class GateRequest implements Request {
   readonly fiber: Fiber.Fiber<unknown, unknown>

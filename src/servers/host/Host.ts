@@ -21,14 +21,14 @@ import * as lifetime from "./StreamLifetime.ts"
 /** The scopes that a layer offers, from what it provides. */
 export type OfferedBy<R> = R extends RequiredScope<infer S> ? S : never
 
-/** A layer that provides the gate, whatever else it provides. */
+/** A layer that provides the gate. It may provide more. */
 export type GateLayer<R, E> =
   & Layer.Layer<R, E, Fetcher.Fetcher>
   & ([AuthLayer] extends [R] ? unknown : "provide the gate: AuthLayer.layerServices, or AuthLayer.mock")
 
 export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
   readonly gate: Gate
-  /** Runs handlers that are Effects. It holds whatever else the layer provides. */
+  /** Runs handlers that are Effects. It holds all services of the layer. */
   readonly runtime: ManagedRuntime.ManagedRuntime<any, any>
   /** Returns the author's own claims of a principal. */
   readonly claims: (principal: Principal) => A | undefined

@@ -9,7 +9,7 @@ import type { Policies, PolicyOf } from "./Admission.ts"
 /* The options of a host that are functions of the author's, checked. */
 
 /**
- * What an operation requires of its caller.
+ * Describes the caller that an operation requires.
  *
  * @category models
  * @since 0.1.0
@@ -42,7 +42,7 @@ export const policiesFrom = (
   return () => policies
 }
 
-/** From JavaScript it may be anything. With a misspelled name, such as `scope`, or a promise, any token would do. */
+/** From JavaScript it may be anything. If a misspelled name, such as `scope`, or a promise were accepted, any token would do. */
 const checkRequirement = (requirement: Requirement): Requirement => {
   const isObject = typeof requirement === "object" && requirement !== null && !("then" in requirement) &&
     !(Symbol.iterator in requirement)

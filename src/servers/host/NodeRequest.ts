@@ -31,20 +31,20 @@ export interface NodeRequest {
   off(event: string, listener: (argument: unknown) => void): unknown
 }
 
-/** What frameworks and body parsers hang on a request. */
+/** The members that frameworks and body parsers add to a request. */
 export interface Extras {
   auth?: unknown
   body?: unknown
-  /** Set by `body-parser` of Express 4, which reads a body once only if it stands. */
+  /** Set by `body-parser` of Express 4, which reads no body while it is set. */
   _body?: boolean
   readonly originalUrl?: unknown
-  /** Of a request over HTTP/2: whether anything came after its headers. */
+  /** For HTTP/2: `endAfterHeaders` is `false` if the request has a body. */
   readonly stream?: { readonly endAfterHeaders?: unknown } | undefined
-  /** The parameters of the route that Express matched. Under `app.use` there are none. */
+  /** The parameters of the route that Express matched. `app.use` matches none. */
   readonly params?: unknown
 }
 
-/** Returns the tenant of a request, where the author of a host hands it over. */
+/** Returns the tenant of a request. A function of the author of a host. */
 export type TenantOf = (req: NodeRequest) => string | undefined
 
 /** Returns a request as frameworks see it. */
@@ -156,8 +156,8 @@ const readBody = (
     end(known)
     return () => {}
   }
-  // What a parser left counts only where the stream is read: some set `req.body` and read nothing, and what runs would
-  // then be another body than the one that was checked.
+  // The result of a parser counts only if the stream was read: some set `req.body` and read nothing, and the handler would
+  // then execute another body than the one that was checked.
   return nodeBody.listen(req, limits.bytes, deadlines, (read) => {
     if (Exit.isFailure(read)) return end(Exit.failCause(read.cause))
     if (read.value.byteLength > 0) return end(exitOf(body.parse(read.value, limits)))
@@ -165,7 +165,10 @@ const readBody = (
   })
 }
 
-/** Returns whether a request has a body, as body parsers find out, whatever the method (RFC 9112 §6.3); over HTTP/2 a body may come unannounced (RFC 9113 §8.1). */
+/**
+ * Returns whether a request of any method has a body, by the headers that body parsers read (RFC 9112 §6.3). Over HTTP/2 a body
+ * needs no header (RFC 9113 §8.1).
+ */
 const announcesBody = (req: NodeRequest): boolean =>
   req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) !== 0 ||
   extras(req).stream?.endAfterHeaders === false

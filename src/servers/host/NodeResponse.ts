@@ -31,7 +31,7 @@ export const send = (req: NodeRequest, res: NodeResponse, answer: Rejection | An
   if (res.headersSent || res.writableEnded || res.destroyed) return
   res.statusCode = answer.status
   for (const [name, value] of Object.entries(answer.headers)) {
-    // A CORS middleware in front may have set headers of its own.
+    // A CORS middleware in front may have set these headers.
     const before = corsHeaders.has(name) ? res.getHeader(name) : undefined
     res.setHeader(name, before === undefined ? value : added(String(before), value))
   }
@@ -108,7 +108,7 @@ class Watch<A> {
   }
 }
 
-// One function for all responses: with one of its own V8 would keep each of them alive until a full collection.
+// One function for all responses: V8 would keep each response with a function in it alive until a full collection.
 const writeHead = function(this: NodeResponse & Watched, ...args: ReadonlyArray<unknown>): unknown {
   const watch = this[watching]!
   this[watching] = watch.before
@@ -161,7 +161,7 @@ const observeFirstEvent = <A>(host: Host<A>, res: NodeResponse, admitted: Admitt
   stream.write = observing
 }
 
-/** Ends a stream cleanly. What the handler writes afterwards goes nowhere. */
+/** Ends a stream cleanly, and ignores later writes of the handler. */
 const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, res: NodeResponse): void => {
   const cancel = host.whenStreamEnds(admitted, () => {
     if (res.writableEnded || res.destroyed) return

@@ -26,7 +26,7 @@ export interface Runner {
   readonly fiber: Fiber.Fiber<unknown, unknown>
   /**
    * Makes a decision, and returns it at once if nothing has to be awaited. The effect runs once: a second run would find the
-   * DPoP proof of the request used. A failure that is no rejection becomes one.
+   * DPoP proof of the request used. Any other failure becomes a rejection.
    */
   readonly start: <A>(decide: Decide<A>) => Result.Result<A, Rejection.Rejection> | Waiting<A>
   /** Makes a decision, as a promise that never rejects. An interrupted decision is a rejection, too. */

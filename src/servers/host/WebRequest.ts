@@ -97,7 +97,7 @@ export class RequestBody {
     if (!body.carriesMessages(request.method)) return this.#readUnexpected()
     if (!body.isJson(request.headers.get("content-type") ?? undefined)) return Effect.fail(body.contentTypeRejected)
     if (parsedBody === undefined) return this.#readStream()
-    // Most of these functions parse the body, and fail so where it is not JSON. What else they fail with is a bug.
+    // Most of these functions parse the body, and fail so if it is not JSON. Any other failure is a bug.
     const parsing = Effect.catchDefect(
       Effect.promise(async () => await parsedBody()),
       (defect) => defect instanceof SyntaxError ? Effect.fail(body.notJson) : Effect.die(defect)
@@ -112,7 +112,7 @@ export class RequestBody {
   #readUnexpected(): Body {
     const request = this.#request
     const { limits } = this.#reading
-    // What a framework has read and parsed, a handler must not execute: it is given `admission.body`.
+    // A handler must not execute a body that a framework has read and parsed: it is given `admission.body`.
     if (request.body === null || request.bodyUsed) return Effect.succeed(body.empty)
     return Effect.flatMap(webBody.read(request.body, limits.bytes, limits.timeout), (bytes) => {
       this.#bytes = bytes

@@ -142,12 +142,15 @@ export const make = <R = never>(
           { claims, credentials, introspected: true, issuer },
           now
         )
-        return TokenCache.reusable(principal, {
-          from: startOf(claims, circumstances.tolerance),
-          until: (principal.expiresAt + circumstances.tolerance.expiry) * 1000,
-          // The answer may be another request's, or another instance's: it counts from the moment it was asked for.
-          freshUntil: since + timeToLive
-        })
+        return {
+          principal,
+          reuse: {
+            from: startOf(claims, circumstances.tolerance),
+            until: (principal.expiresAt + circumstances.tolerance.expiry) * 1000,
+            // The answer may be another request's, or another instance's: it counts from the moment it was asked for.
+            freshUntil: since + timeToLive
+          }
+        }
       })
 
     const shared = yield* introspection.shared

@@ -20,7 +20,6 @@ import * as IssuerRules from "../issuers/IssuerRules.ts"
 import { JwkSet, type KeyHint } from "../keys/JwkSet.ts"
 import type * as Principal from "../Principal.ts"
 import type { TokenVerifier, VerificationError } from "../TokenVerifier.ts"
-import * as TokenCache from "./TokenCache.ts"
 import { startOf, toleranceOf, verifyClaims } from "./VerifyClaims.ts"
 
 /**
@@ -205,14 +204,15 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
           return Clock.clockWith((clock) => {
             const now = clock.currentTimeMillisUnsafe()
             const judged = judge(credentials, candidate, now / 1000)
-            return Result.isFailure(judged) ? Effect.fail(judged.failure) : Effect.succeed(
-              TokenCache.reusable(judged.success, {
+            return Result.isFailure(judged) ? Effect.fail(judged.failure) : Effect.succeed({
+              principal: judged.success,
+              reuse: {
                 from: startOf(claims, circumstances.tolerance),
                 until: (judged.success.expiresAt + circumstances.tolerance.expiry) * 1000,
                 freshUntil: monotonic.millisOf(clock) + timeToLive,
                 isCurrent: keys.isCurrent(server, key)
-              })
-            )
+              }
+            })
           })
         })
       }

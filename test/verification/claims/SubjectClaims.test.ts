@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Result } from "effect"
-import { Principal, Profile } from "effect-mcp-auth"
+import { Principal, Profile, TokenVerifier } from "effect-mcp-auth"
 import { Introspection } from "effect-mcp-auth/introspection"
 import { Profiles } from "effect-mcp-auth/provider"
 import { SigningKey } from "effect-mcp-auth/testing"
@@ -243,7 +243,7 @@ describe("[T-AUD-17] two people never become one owner", () => {
           token: Redacted.make("t"),
           ...fields
         })
-        const caller = yield* it.gate({ verifier: () => ({ verify: () => Effect.succeed(principal) }) })
+        const caller = yield* it.gate({ verifier: () => TokenVerifier.make(() => Effect.succeed(principal)) })
         assert.strictEqual(yield* caller.outcome("t"), outcome, JSON.stringify(fields))
       }
     }))

@@ -18,7 +18,7 @@ const present = Clock.clockWith((clock) => Effect.succeed({ clock, since: clock.
 describe("JWTs in a full memory", () => {
   const world = (capacity: number) => {
     const verified: Array<string> = []
-    const verifier = TokenVerifier.make((credentials) =>
+    const verify: TokenVerifier.Verifier<never>["verify"] = (credentials) =>
       Clock.clockWith((clock) => {
         const now = clock.currentTimeMillisUnsafe()
         const token = Redacted.value(credentials.token)
@@ -34,20 +34,22 @@ describe("JWTs in a full memory", () => {
           claims: {},
           token: credentials.token
         })
-        return Effect.succeed(TokenCache.reusable(principal, {
-          from: now,
-          until: now + Duration.toMillis("1 hour"),
-          freshUntil: monotonic.millisOf(clock) + Duration.toMillis("5 minutes"),
-          isCurrent: () => true
-        }))
+        return Effect.succeed({
+          principal,
+          reuse: {
+            from: now,
+            until: now + Duration.toMillis("1 hour"),
+            freshUntil: monotonic.millisOf(clock) + Duration.toMillis("5 minutes"),
+            isCurrent: () => true
+          }
+        })
       })
-    )
-    const cache = TokenCache.make(verifier, Result.getOrThrow(TokenCache.settings({ capacity })))
+    const cache = TokenCache.make({ verify }, Result.getOrThrow(TokenCache.settings({ capacity })))
     return {
       cache,
       verified,
       recalls: (name: string) =>
-        Effect.map(present, (now) => cache.recall(`Bearer ${tokenOf(name)}`, now) !== undefined),
+        Effect.map(present, (now) => cache.lookupVerified(`Bearer ${tokenOf(name)}`, now) !== undefined),
       bring: (name: string) => cache.verify({ scheme: "Bearer", token: Redacted.make(tokenOf(name)) })
     }
   }
@@ -96,12 +98,12 @@ describe("JWTs in a full memory", () => {
       const { bring, cache, recalls, verified } = world(2)
       const forged = `${tokenOf("mallory").slice(0, -50)}${tokenOf("a").slice(-50)}`
       yield* bring("a")
-      assert.isUndefined(cache.recall(`Bearer ${forged}`, yield* present))
+      assert.isUndefined(cache.lookupVerified(`Bearer ${forged}`, yield* present))
       assert.isTrue(yield* recalls("a"))
       yield* cache.verify({ scheme: "Bearer", token: Redacted.make(forged) })
       assert.deepStrictEqual(verified, ["a", "mallory"])
       yield* cache.invalidate({ token: Redacted.make(tokenOf("a")) })
-      assert.isDefined(cache.recall(`Bearer ${forged}`, yield* present))
+      assert.isDefined(cache.lookupVerified(`Bearer ${forged}`, yield* present))
       assert.isFalse(yield* recalls("a"))
     }))
 
@@ -121,7 +123,7 @@ describe("JWTs in a full memory", () => {
         `Bearer ${token},Bearer ${token}`,
         `Bearer x${token.slice(1)}`,
         token
-      ].filter((line) => cache.recall(line, now) !== undefined)
+      ].filter((line) => cache.lookupVerified(line, now) !== undefined)
       assert.deepStrictEqual(recalled, [`Bearer ${token}`])
     }))
 
@@ -522,11 +524,13 @@ describe("TokenCache", () => {
   }, ({ millis, tokens }) =>
     Effect.gen(function*() {
       const cache = TokenCache.make(
-        TokenVerifier.make(({ token }) =>
-          Effect.succeed(
-            TokenCache.reusable(principal(Redacted.value(token)), { from: 0, until: 1_000_000, freshUntil: millis })
-          )
-        ),
+        {
+          verify: ({ token }) =>
+            Effect.succeed({
+              principal: principal(Redacted.value(token)),
+              reuse: { from: 0, until: 1_000_000, freshUntil: millis }
+            })
+        },
         settings
       )
       yield* TestClock.setTime(0)
@@ -534,13 +538,15 @@ describe("TokenCache", () => {
       const haveOwnBytes = tokens.every((token) => !/\p{Surrogate}/u.test(token))
       const first = new Map<string, unknown>()
       for (const token of tokens) {
-        const found = yield* cache.verify(credentials(token))
+        const found = (yield* cache.verify(credentials(token))).principal
         assert.strictEqual(found.subject, token)
         if (first.has(token) && millis > 0 && haveOwnBytes) assert.strictEqual(found, first.get(token))
         first.set(token, found)
       }
       yield* TestClock.setTime(millis)
-      for (const token of tokens) assert.notStrictEqual(yield* cache.verify(credentials(token)), first.get(token))
+      for (const token of tokens) {
+        assert.notStrictEqual((yield* cache.verify(credentials(token))).principal, first.get(token))
+      }
     }))
 
   it("keys by the whole SHA-256, whichever way the platform computes it", async () => {

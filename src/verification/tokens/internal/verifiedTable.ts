@@ -1,0 +1,205 @@
+import * as Effect from "effect/Effect"
+import { type Credentials, lineOf, type Scheme, textOf } from "../../../protocol/Credentials.ts"
+import * as monotonic from "../../../store/MonotonicTime.ts"
+import { freezePrincipal } from "../../claims/Frozen.ts"
+import type { Principal } from "../../Principal.ts"
+import { isJwt, type Present, type Reuse, type Verified } from "../../TokenVerifier.ts"
+
+/* The table of verified tokens: the fast path. `docs/fast-path.md` says what each part of it saves. */
+
+/** A cached token. It is private, so that nothing prints it. */
+export class CachedToken {
+  // Unwrapping a `Redacted` is a look-up, and the token is compared on every request.
+  readonly #token: string
+  /** Exclusive, in monotonic milliseconds. */
+  readonly freshUntil: number
+
+  constructor(token: string, freshUntil: number) {
+    this.#token = token
+    this.freshUntil = freshUntil
+  }
+
+  get text(): string {
+    return this.#token
+  }
+
+  isOf(token: string): boolean {
+    return this.#token === token
+  }
+}
+
+/** A verified token. */
+export class Entry extends CachedToken {
+  readonly key: Key
+  readonly scheme: Scheme
+  // Compared as it comes in: to cut the token out of each request's line first takes longer than to compare it.
+  readonly #line: string
+  readonly principal: Principal
+  readonly from: number
+  /** Exclusive, in milliseconds since 1970. */
+  readonly until: number
+  readonly isCurrent: Reuse["isCurrent"]
+  readonly succeed: Effect.Effect<Verified>
+  /** Whether nothing else of a request has to be checked: the token is bound to no key, and was presented as such. */
+  readonly isUnbound: boolean
+  /** Whether it was used since it was last considered for eviction. */
+  used = false
+
+  constructor(credentials: Credentials, key: Key, principal: Principal, reuse: Reuse) {
+    super(textOf(credentials), reuse.freshUntil)
+    this.key = key
+    this.scheme = credentials.scheme
+    this.#line = lineOf(credentials)
+    this.principal = principal
+    this.from = reuse.from
+    this.until = reuse.until
+    this.isCurrent = reuse.isCurrent
+    // A second cache around this one must not use it for longer than its own verifier says.
+    this.succeed = Effect.succeed({ principal, reuse: undefined })
+    this.isUnbound = credentials.scheme === "Bearer" && !Object.hasOwn(principal.claims, "cnf")
+  }
+
+  isLine(authorization: string): boolean {
+    return this.#line === authorization
+  }
+
+  /** `wall` in milliseconds since 1970, `monotonic` in monotonic milliseconds. */
+  isUsable(wall: number, monotonic: number): boolean {
+    return wall >= this.from && wall < this.until && monotonic < this.freshUntil
+  }
+}
+
+/** The key of a JWT is a number that is made of its end, that of every other token its SHA-256. */
+export type Key = number | string
+
+/** A number made of the last 12 characters of a text. */
+const endOf = (text: string): number => {
+  let end = 0
+  for (let at = text.length - 12; at < text.length; at++) end = Math.imul(end, 31) + text.charCodeAt(at) | 0
+  return end
+}
+
+/** Shorter tokens are hashed as a whole. */
+const shortest = 128
+
+/**
+ * The end of a JWT is random: 32 bits of it find an entry without a hash over the whole, which is compared then. Of two
+ * tokens with the same number the later one takes the place. A text would do as well, but it would have to be cut out for each
+ * request, and to be hashed by the map.
+ */
+const keyOfEnd = (text: string): number | undefined => text.length < shortest ? undefined : endOf(text)
+
+/** Returns the key of a JWT; `undefined` for other tokens, whose ends may all be the same. */
+export const keyOfJwt = (token: string): number | undefined => isJwt(token) ? keyOfEnd(token) : undefined
+
+/** The number of recently used entries that are skipped for one that was not used. */
+const secondChances = 16
+
+/**
+ * Recognizes the tokens that were presented recently and found no place: a token that is presented once takes no place from
+ * one that is presented again, and leaves nothing behind to be collected. Two tokens with the same mark replace each other,
+ * which costs the second a verification.
+ */
+class Doorkeeper {
+  readonly #capacity: number
+  #marks: Int32Array | undefined
+
+  constructor(capacity: number) {
+    this.#capacity = capacity
+  }
+
+  /** Returns whether this key was presented recently, and records it. */
+  record(key: Key): boolean {
+    const end = typeof key === "number" ? key : endOf(key)
+    const mark = Math.imul(end ^ end >>> 15, 0x2c1b3c6d)
+    // Most tables are never full, and a server may have one for each tenant.
+    const marks = this.#marks ??= new Int32Array(2 ** Math.ceil(Math.log2(2 * this.#capacity)))
+    const place = (mark ^ mark >>> 13) & (marks.length - 1)
+    const known = marks[place] === mark
+    marks[place] = mark
+    return known
+  }
+}
+
+/** Verified tokens, at most as many as its capacity. */
+export interface VerifiedTable {
+  /** Returns the principal of a whole `Authorization` line, if it can be used without waiting. */
+  readonly lookupVerified: (line: string, present: Present) => Principal | undefined
+  /** Returns the entry of a token that was presented with this scheme, usable or not. */
+  readonly find: (key: Key, token: string, scheme: Scheme) => Entry | undefined
+  /** Caches a result; `undefined` if it gets no place. `wall` in milliseconds since 1970, `now` in monotonic milliseconds. */
+  readonly put: (
+    credentials: Credentials,
+    key: Key,
+    principal: Principal,
+    reuse: Reuse,
+    wall: number,
+    now: number
+  ) => Entry | undefined
+  readonly has: (entry: Entry) => boolean
+  readonly delete: (entry: Entry) => void
+  /** Deletes the entries of certain principals. */
+  readonly evict: (isMeant: (principal: Principal) => boolean) => void
+}
+
+export const make = (capacity: number): VerifiedTable => {
+  const entries = new Map<Key, Entry>()
+  const doorkeeper = new Doorkeeper(Math.max(1, capacity))
+
+  const has = (entry: Entry): boolean => entries.get(entry.key) === entry
+
+  const remove = (entry: Entry): void => {
+    if (has(entry)) entries.delete(entry.key)
+  }
+
+  const oldest = (): Entry | undefined => entries.values().next().value
+
+  const hasPlace = (key: Key, { isCurrent }: Reuse, wall: number, now: number): boolean => {
+    if (entries.size < capacity) return true
+    // A result without a key cost a request, and would cost another one.
+    return capacity > 0 && (isCurrent === undefined || !oldest()!.isUsable(wall, now) || doorkeeper.record(key))
+  }
+
+  return {
+    lookupVerified: (line, { clock, since }) => {
+      const key = keyOfEnd(line)
+      const entry = key === undefined ? undefined : entries.get(key)
+      if (entry === undefined || !entry.isUnbound || !entry.isLine(line)) return undefined
+      if (!entry.isUsable(clock.currentTimeMillisUnsafe(), monotonic.millisOfNanos(since))) return undefined
+      if (entry.isCurrent !== undefined && entry.isCurrent() !== true) return undefined
+      entry.used = true
+      return entry.principal
+    },
+    find: (key, token, scheme) => {
+      const entry = entries.get(key)
+      // A result for a token with the proof of a key is none for the same token without it.
+      return entry !== undefined && entry.isOf(token) && entry.scheme === scheme ? entry : undefined
+    },
+    put: (credentials, key, principal, reuse, wall, now) => {
+      if (!hasPlace(key, reuse, wall, now)) return undefined
+      const entry = new Entry(credentials, key, freezePrincipal(principal), reuse)
+      entries.delete(key)
+      entries.set(key, entry)
+      // A map keeps the order of insertion: the first is the oldest, and stays if it was used since. Moving it to the end at
+      // each use would cost every request what this costs the few that bring a new token.
+      for (let chances = secondChances; entries.size > capacity; chances--) {
+        const first = oldest()!
+        if (!first.used || chances === 0) {
+          remove(first)
+          break
+        }
+        first.used = false
+        entries.delete(first.key)
+        entries.set(first.key, first)
+      }
+      return entry
+    },
+    has,
+    delete: remove,
+    evict: (isMeant) => {
+      for (const entry of entries.values()) {
+        if (isMeant(entry.principal)) remove(entry)
+      }
+    }
+  }
+}
