@@ -4,7 +4,7 @@ import { type Floor, floors } from "./tools/floors.ts"
 
 type Rule = "off" | ["error", ...Array<Record<string, unknown>>]
 
-/** What is restricted in `src`, besides its floors. */
+/** Restrictions in `src` in addition to the floors. */
 const library: Record<string, "error" | Rule> = {
   "no-console": "error",
   "no-restricted-globals": [
@@ -34,7 +34,7 @@ const floorRule = (
   const others = ours.map((other) => `!${relative(from, other).replace(/^(?!\.)/, "./")}/*`)
   return ["error", {
     "patterns": [
-      // A regex, since what one list allows no other list can reject.
+      // A regex, because an import that one list allows cannot be rejected by another list.
       ...packagesAsTypes.map((pattern) => ({
         "regex": `^${pattern.replace("[A-Z]*", "")}`,
         "allowTypeImports": true,
@@ -63,7 +63,7 @@ const floorOverrides = floors.flatMap((floor) =>
   }))
 )
 
-/** What tests and examples do without: they have one source of keys and tokens, and one provider. */
+/** Restrictions in tests and examples: they have one source of keys and tokens, and one authorization server. */
 const kitProperties: Rule = [
   "error",
   { "object": "HttpClient", "property": "make", "message": "A client that answers is the one of TestIssuer." },
@@ -167,7 +167,7 @@ export default defineConfig({
         }]
       }
     },
-    // Runs in a browser, where neither Effect nor HttpClient is.
+    // Runs in a browser, without Effect and HttpClient.
     { files: ["src/cli/page/browser.ts"], rules: { "no-restricted-globals": "off" } },
     // An exception has a reason beside it, and an entry in the list of test/floors.test.ts.
     {
@@ -189,7 +189,7 @@ export default defineConfig({
         }]
       }
     },
-    // What the kit makes is compared with jose itself.
+    // Compares the kit with jose.
     {
       files: ["test/testing/**/*.ts"],
       rules: { "no-restricted-imports": "off", "no-restricted-properties": "off" }

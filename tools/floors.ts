@@ -8,7 +8,7 @@
 export interface Floor {
   /** Below `src/`. The last row that matches a file decides. */
   readonly folder: string
-  /** The folders whose files it may import, besides its own. */
+  /** The other folders whose files it may import. */
   readonly ours: ReadonlyArray<string> | "everything"
   /** Patterns of the packages that it may import. */
   readonly packages: ReadonlyArray<string>
@@ -16,7 +16,7 @@ export interface Floor {
   readonly packagesOfInternal?: ReadonlyArray<string>
   /** Patterns of the packages that it may import as types only. */
   readonly packagesAsTypes?: ReadonlyArray<string>
-  /** Said with the error. */
+  /** Part of the error message. */
   readonly why: string
 }
 
@@ -38,7 +38,7 @@ const verification = [
 ]
 const ground = ["protocol", "crypto", "store", "outbound"]
 
-/** A provider, a server or a token, examined: in the order of its folders. */
+/** Checks of a provider, a server or a token, in the order of their folders. */
 const provider = [
   "provider/report",
   "provider/probe",
@@ -60,7 +60,7 @@ export const floors: ReadonlyArray<Floor> = [
       "effect/http/Url",
       "effect/http/UrlParams"
     ],
-    why: "protocol is pure: it imports nothing of ours outside it, and nothing that does I/O."
+    why: "protocol is pure: it imports no other folder, and no module that does I/O."
   },
   {
     folder: "crypto",
@@ -122,7 +122,7 @@ export const floors: ReadonlyArray<Floor> = [
     folder: "servers/host",
     ours: ["protocol", "crypto", "store", "outbound", "verification", "verification/tokens", "authorization"],
     packages: [...effect, ...http],
-    why: "What hosts share knows protocol, crypto, verification, authorization and effect: no adapter, no SDK."
+    why: "servers/host knows the floors up to authorization and effect: no adapter, no SDK."
   },
   {
     folder: "servers/effect",
@@ -163,7 +163,7 @@ export const floors: ReadonlyArray<Floor> = [
       "servers/effect"
     ],
     packages: [...effect, ...http],
-    why: "What both SDK adapters share knows no SDK."
+    why: "servers/sdk is shared by both SDK adapters and knows no SDK."
   },
   ...["servers/sdk-v1", "servers/sdk-v2"].map((folder): Floor => ({
     folder,
@@ -208,7 +208,7 @@ export const floors: ReadonlyArray<Floor> = [
     folder: "provider/facts/data",
     ours: ["provider/facts"],
     packages: [],
-    why: "A data file knows the type of a fact, and nothing else."
+    why: "A data file knows only the type of a fact."
   },
   {
     folder: "testing",
@@ -232,6 +232,6 @@ export const floors: ReadonlyArray<Floor> = [
     packages: ["effect/[A-Z]*", "effect/*/[A-Z]*", "jose"],
     why: "testing knows the floors below it, effect and jose: no check, no doctor, no command."
   },
-  // The command talks to people and to the machine, and nothing imports it.
+  // No folder imports the command, so it may import every folder.
   { folder: "cli", ours: "everything", packages: [], why: "" }
 ]

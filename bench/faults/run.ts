@@ -1,9 +1,10 @@
 /**
- * `npm run faults`: each fault of a provider, what a client sees meanwhile, how many requests the provider gets, and how
- * long tokens are still served; this library beside `mcp-auth` on Express and the SDK's `requireBearerAuth` with jose.
+ * `npm run faults`: for each fault of an authorization server, prints what a client sees, how many requests the
+ * authorization server receives, and how long tokens are still served. Compares this library with `mcp-auth` on Express and
+ * with the SDK's `requireBearerAuth` and jose.
  *
- * Every contender has an issuer of its own behind a fault proxy, on real sockets. Hours pass by moving the wall clock, which
- * all three read, and the monotonic clock, by which this library measures ages.
+ * Each contender has a separate issuer behind a fault proxy, on real sockets. Hours pass by moving the wall clock, which all
+ * three read, and the monotonic clock, by which this library measures ages.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Exit, Layer, References, Scope } from "effect"
@@ -25,7 +26,7 @@ if (!existsSync(new URL("peers/node_modules/mcp-auth", import.meta.url))) {
     stdio: "inherit"
   })
 }
-// mcp-auth talks to the console about metadata that it would like to have.
+// mcp-auth logs which metadata it misses.
 console.warn = () => {}
 const peers: { readonly mcpAuth: Start; readonly sdk: Start } = await import("./peers/index.mjs")
 
@@ -68,11 +69,11 @@ const serve = async (server: string | AuthorizationServer.Options) => {
 }
 
 const own = "effect-mcp-auth"
-const ownTold = "effect-mcp-auth, jwksUri given"
+const ownWithKeys = "effect-mcp-auth, jwksUri given"
 const sdk = "SDK + jose"
 const contenders: Readonly<Record<string, Start>> = {
   [own]: serve,
-  [ownTold]: (issuer) => serve({ issuer, jwksUri: `${issuer}/jwks` }),
+  [ownWithKeys]: (issuer) => serve({ issuer, jwksUri: `${issuer}/jwks` }),
   "mcp-auth 0.2.0": peers.mcpAuth,
   [sdk]: peers.sdk
 }
@@ -81,10 +82,10 @@ interface World {
   readonly issuer: TestIssuer.TestIssuer["Service"]
   readonly set: (fault: FaultProxy.Fault, where?: string) => Promise<void>
   readonly clear: () => Promise<void>
-  /** Sends each token once, some at a time: the statuses, and the longest wait in seconds. */
+  /** Sends each token once, several at a time. Returns the statuses, and the longest wait in seconds. */
   readonly ask: (tokens: ReadonlyArray<string>, atATime?: number) => Promise<Seen>
   readonly mint: (options?: TestIssuer.TokenOptions) => Promise<string>
-  readonly asked: () => Promise<number>
+  readonly takeRequests: () => Promise<number>
 }
 
 interface Seen {
@@ -92,7 +93,7 @@ interface Seen {
   readonly slowest: number
 }
 
-/** How long a client waits before it gives up. */
+/** Timeout of the client, in milliseconds. */
 const patience = 12_000
 
 const world = async (start: Start): Promise<World & { readonly close: () => void }> => {
@@ -122,7 +123,7 @@ const world = async (start: Start): Promise<World & { readonly close: () => void
     set: (fault, where) => Effect.runPromise(proxy.set(fault, where)),
     clear: () => Effect.runPromise(proxy.clear),
     mint: (options) => Effect.runPromise(issuer.mint({ scopes: ["todos:read"], expiresIn: "3 days", ...options })),
-    asked: () => Effect.runPromise(Effect.map(proxy.takeReceived, (_) => _.length)),
+    takeRequests: () => Effect.runPromise(Effect.map(proxy.takeReceived, (_) => _.length)),
     ask: async (tokens, atATime = 10) => {
       const left = [...tokens]
       const seen: Array<Awaited<ReturnType<typeof one>>> = []
@@ -143,39 +144,39 @@ const world = async (start: Start): Promise<World & { readonly close: () => void
 
 interface Row {
   readonly saw: string
-  readonly asked: number
+  readonly requests: number
   readonly served: string
-  /** Smaller is better: good tokens that were not told the truth, then requests, then seconds. */
+  /** Smaller is better: good tokens with a wrong answer, then requests, then seconds. */
   readonly rank: ReadonlyArray<number>
 }
 
-const said = ({ slowest, statuses }: Seen) =>
+const shown = ({ slowest, statuses }: Seen) =>
   `${Object.entries(statuses).map(([status, count]) => `${count} × ${status}`).join(", ")}; slowest ${
     slowest.toFixed(1)
   } s`
 
 const admitted = ({ statuses }: Seen) => statuses["200"] ?? 0
 
-/** Good tokens whose answer blames the token, breaks, or never comes. 200 and 503 are the truth. */
+/** Counts good tokens whose answer blames the token, breaks, or never arrives. 200 and 503 are correct. */
 const wronged = ({ statuses }: Seen) =>
   Object.entries(statuses).reduce((sum, [status, count]) => status === "200" || status === "503" ? sum : sum + count, 0)
 
-/** Cold: the provider fails before the first token comes. Then it recovers. */
+/** Cold: the authorization server fails before the first token arrives. Then it recovers. */
 const cold =
   (fault: FaultProxy.Fault, where: string, count = 100, wrong = wronged) => async (_: World): Promise<Row> => {
     const token = await _.mint()
     await _.set(fault, where)
     const seen = await _.ask(Array.from({ length: count }, () => token))
-    const asked = await _.asked()
+    const requests = await _.takeRequests()
     await _.clear()
-    // Everybody has a pause after a failure; half a minute is enough for all.
+    // Each contender has a cooldown after a failure; half a minute is longer than all of them.
     minutes(0.5)
     const after = await _.ask([token])
     return {
-      saw: said(seen),
-      asked,
+      saw: shown(seen),
+      requests,
       served: after.statuses["200"] === 1 ? "again at once" : "not yet 30 s later",
-      rank: [wrong(seen), asked, after.statuses["200"] === 1 ? 0 : 1]
+      rank: [wrong(seen), requests, after.statuses["200"] === 1 ? 0 : 1]
     }
   }
 
@@ -194,23 +195,23 @@ const rows: Readonly<Record<string, (world: World) => Promise<Row>>> = {
     100,
     (seen) => wronged(seen) + admitted(seen)
   ),
-  "a stranger's keys, labelled text/html": async (_) => {
+  "an attacker's keys, labelled text/html": async (_) => {
     const good = await _.mint()
     await _.ask([good])
-    await _.asked()
-    const stranger = await Effect.runPromise(TestIssuer.make({ issuer: _.issuer.issuer, resource }))
-    const keys = await Effect.runPromise(stranger.issuer.respond(new Request(_.issuer.jwksUri)))
+    await _.takeRequests()
+    const attacker = await Effect.runPromise(TestIssuer.make({ issuer: _.issuer.issuer, resource }))
+    const keys = await Effect.runPromise(attacker.issuer.respond(new Request(_.issuer.jwksUri)))
     await _.set({ _tag: "Replace", body: await keys.text(), contentType: "text/html" }, "/jwks")
     const forged = await Effect.runPromise(
-      stranger.issuer.mint({ scopes: ["todos:read"], expiresIn: "3 days" })
+      attacker.issuer.mint({ scopes: ["todos:read"], expiresIn: "3 days" })
     )
-    // Everybody fetches anew after ten minutes.
+    // Each contender fetches again after ten minutes.
     minutes(11)
     const seen = await _.ask(Array.from({ length: 20 }, () => good))
     const forgeries = await _.ask(Array.from({ length: 20 }, () => forged))
     return {
-      saw: `${said(seen)}; forged: ${said(forgeries)}`,
-      asked: await _.asked(),
+      saw: `${shown(seen)}; forged: ${shown(forgeries)}`,
+      requests: await _.takeRequests(),
       served: admitted(seen) === 20 ? "all" : "not all",
       rank: [admitted(forgeries), 20 - admitted(seen)]
     }
@@ -219,81 +220,81 @@ const rows: Readonly<Record<string, (world: World) => Promise<Row>>> = {
   "100 unknown key ids": async (_) => {
     const token = await _.mint()
     await _.ask([token])
-    await _.asked()
-    // Just after a fetch jose does not look again; a minute later everybody may.
+    await _.takeRequests()
+    // Within 30 seconds of a fetch jose does not fetch again; a minute later each contender may.
     minutes(1)
-    const strangers = await Promise.all(
+    const unknown = await Promise.all(
       Array.from({ length: 100 }, (__, i) => _.mint({ header: { kid: `unknown-${i}` } }))
     )
-    const seen = await _.ask(strangers)
-    const asked = await _.asked()
+    const seen = await _.ask(unknown)
+    const requests = await _.takeRequests()
     const good = await _.ask([token])
     return {
-      saw: said(seen),
-      asked,
+      saw: shown(seen),
+      requests,
       served: good.statuses["200"] === 1 ? "good tokens: yes" : "good tokens: no",
-      rank: [(seen.statuses["200"] ?? 0) + wronged(good), asked]
+      rank: [(seen.statuses["200"] ?? 0) + wronged(good), requests]
     }
   },
   "an outage after a good start": async (_) => {
     const token = await _.mint()
     await _.ask([token])
-    await _.asked()
+    await _.takeRequests()
     await _.set({ _tag: "Status", status: 503 })
     let served = 0
-    let asked = 0
+    let requests = 0
     let last: Seen = { statuses: {}, slowest: 0 }
     for (const passed of [1, 8, 2, 20, 29, 300, 360, 660, 59, 122]) {
       minutes(passed)
       last = await _.ask(Array.from({ length: 20 }, () => token))
-      asked += await _.asked()
+      requests += await _.takeRequests()
       if (last.statuses["200"] !== 20) break
       served += passed
     }
     return {
-      saw: `then ${said(last)}`,
-      asked,
+      saw: `then ${shown(last)}`,
+      requests,
       served: served < 60 ? `${served} min` : `${(served / 60).toFixed(1)} h`,
-      rank: [-served, wronged(last), asked]
+      rank: [-served, wronged(last), requests]
     }
   },
   "keys hang when they are due again": async (_) => {
     const token = await _.mint()
     await _.ask([token])
-    await _.asked()
+    await _.takeRequests()
     await _.set({ _tag: "Hang" })
-    // Ten minutes is when jose asks again, and when this library must have.
+    // After ten minutes jose fetches again; this library has done so before.
     minutes(9)
     await _.ask([token])
     await new Promise((resolve) => setTimeout(resolve, 5_500))
     minutes(2)
     const seen = await _.ask(Array.from({ length: 20 }, () => token))
     return {
-      saw: said(seen),
-      asked: await _.asked(),
+      saw: shown(seen),
+      requests: await _.takeRequests(),
       served: seen.statuses["200"] === 20 ? "all" : "not all",
       rank: [20 - (seen.statuses["200"] ?? 0), Math.round(seen.slowest)]
     }
   },
   "a new key signs at once": async (_) => {
     await _.ask([await _.mint()])
-    await _.asked()
+    await _.takeRequests()
     minutes(1)
     await Effect.runPromise(_.issuer.rotateKeys)
     const token = await _.mint()
     const seen = await _.ask(Array.from({ length: 20 }, () => token))
-    const asked = await _.asked()
+    const requests = await _.takeRequests()
     return {
-      saw: said(seen),
-      asked,
+      saw: shown(seen),
+      requests,
       served: seen.statuses["200"] === 20 ? "all" : "not all",
-      rank: [20 - (seen.statuses["200"] ?? 0), asked]
+      rank: [20 - (seen.statuses["200"] ?? 0), requests]
     }
   },
   "a key is withdrawn": async (_) => {
     const token = await _.mint()
     await _.ask([token])
-    await _.asked()
+    await _.takeRequests()
     await Effect.runPromise(Effect.andThen(_.issuer.rotateKeys, _.issuer.withdrawOldKeys))
     let served = 0
     for (let i = 0; i < 40; i++) {
@@ -303,28 +304,33 @@ const rows: Readonly<Record<string, (world: World) => Promise<Row>>> = {
       served += 0.5
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
-    return { saw: "401 afterwards", asked: await _.asked(), served: `${served} min`, rank: [Math.max(0, served - 10)] }
+    return {
+      saw: "401 afterwards",
+      requests: await _.takeRequests(),
+      served: `${served} min`,
+      rank: [Math.max(0, served - 10)]
+    }
   },
   "its clock is 20 s ahead": async (_) => {
     await Effect.runPromise(_.issuer.skewClock("20 seconds"))
     const token = await _.mint({ claims: { nbf: Math.floor((Date.now() + 20_000) / 1000) } })
     const seen = await _.ask(Array.from({ length: 20 }, () => token))
     return {
-      saw: said(seen),
-      asked: await _.asked(),
+      saw: shown(seen),
+      requests: await _.takeRequests(),
       served: seen.statuses["200"] === 20 ? "all" : "none",
       rank: [20 - (seen.statuses["200"] ?? 0)]
     }
   }
 }
 
-/** What has to be known to read a row. */
+/** Notes that explain a row. */
 const notes: Readonly<Record<string, string>> = {
   "metadata hangs":
-    "SDK + jose is told where the keys are and asks for no metadata: beside it stands this library told the same.",
+    "SDK + jose has the URL of the keys and fetches no metadata: the row of this library with `jwksUri` compares with it.",
   "keys are labelled text/html":
-    "RFC 8414 §3.2: a document is served as application/json. What says of itself that it is a page is not taken for one " +
-    "(T-KEYS-06 of the threat catalogue), so the answer is 503, and letting tokens in is counted as wrong. The row below is why."
+    "RFC 8414 §3.2: a document is served as application/json. This library rejects one that is labelled as a page " +
+    "(T-KEYS-06 of the threat catalogue) with 503, and admitted tokens count as wrong. The row below shows the reason."
 }
 
 const compare = (one: ReadonlyArray<number>, other: ReadonlyArray<number>): number => {
@@ -335,21 +341,21 @@ const compare = (one: ReadonlyArray<number>, other: ReadonlyArray<number>): numb
 }
 
 const only = process.argv[2]
-const table: Array<ReadonlyArray<string>> = [["fault", "", "what the client saw", "asked", "served"]]
+const table: Array<ReadonlyArray<string>> = [["fault", "", "client saw", "requests", "served"]]
 const read: Array<string> = []
 let beaten = 0
 for (const [fault, run] of Object.entries(rows)) {
   if (only !== undefined && !fault.includes(only)) continue
   const results = new Map<string, Row>()
   for (const [name, start] of Object.entries(contenders)) {
-    // Only where metadata is asked for does it matter who is told where the keys are.
-    if (name === ownTold && !fault.includes("metadata")) continue
+    // The row with `jwksUri` differs only where the fault concerns metadata.
+    if (name === ownWithKeys && !fault.includes("metadata")) continue
     const here = await world(start)
     results.set(name, await run(here))
     here.close()
   }
-  const rival = (name: string) => results.get(name === sdk && results.has(ownTold) ? ownTold : own)!
-  const best = [...results].every(([name, row]) => name === ownTold || compare(rival(name).rank, row.rank) <= 0)
+  const rival = (name: string) => results.get(name === sdk && results.has(ownWithKeys) ? ownWithKeys : own)!
+  const best = [...results].every(([name, row]) => name === ownWithKeys || compare(rival(name).rank, row.rank) <= 0)
   if (!best) beaten++
   const note = notes[fault]
   if (note !== undefined) read.push(note)
@@ -358,7 +364,7 @@ for (const [fault, run] of Object.entries(rows)) {
       i > 0 ? "" : note === undefined ? fault : `${fault} [${read.length}]`,
       i === 0 && !best ? `${name} (beaten)` : name,
       row.saw,
-      String(row.asked),
+      String(row.requests),
       row.served
     ])
   }
@@ -370,5 +376,5 @@ for (const [i, row] of table.entries()) {
 }
 console.log("")
 for (const [i, note] of read.entries()) console.log(`[${i + 1}] ${note}`)
-console.log(beaten === 0 ? "best, or as good as the best, in every row" : `beaten in ${beaten} rows`)
+console.log(beaten === 0 ? "best, or equal to the best, in every row" : `worse than another in ${beaten} rows`)
 process.exit(beaten === 0 ? 0 : 1)

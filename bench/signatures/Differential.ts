@@ -13,13 +13,13 @@ const resource = "https://server.test/mcp"
 export interface Outcome {
   readonly count: number
   readonly admitted: number
-  /** Tokens that were rejected for their signature, so that the two ways and nothing else decided. */
+  /** Tokens that were rejected for their signature, so that only the two implementations decided. */
   readonly bySignature: number
-  /** Where the two disagree. */
+  /** Tokens on which the two disagree. */
   readonly differences: ReadonlyArray<string>
 }
 
-/** mulberry32: a seed is a run. */
+/** mulberry32: a seed determines the run. */
 const randomOf = (seed: number) => {
   let state = seed >>> 0
   return () => {
@@ -92,7 +92,7 @@ const changes: ReadonlyArray<Change> = [
   ),
   bytes(der),
   bytes((signature) => Buffer.from(signature).reverse()),
-  // Characters, in every segment: other spellings of the same bytes among them.
+  // Characters, in every segment, including other encodings of the same bytes.
   ([h, c, s], random) => [h, c, flipped(s, below(random, s.length), random)],
   ([h, c, s], random) => [h, flipped(c, below(random, c.length), random), s],
   ([h, c, s], random) => [flipped(h, below(random, h.length), random), c, s],

@@ -1,11 +1,11 @@
 /**
- * A client that costs little: raw sockets, prepared bytes, one request at a time on each connection. One on `node:http`
- * would be what limits the traffic.
+ * A client with little overhead: raw sockets, prepared bytes, one request at a time on each connection. A client on
+ * `node:http` would limit the traffic.
  */
 import { connect } from "node:net"
 
 export interface Connections {
-  /** The status of the answer, or how there came to be none. */
+  /** Status of the response, or the reason why there is none. */
   readonly send: (request: Buffer) => Promise<string>
   readonly close: () => void
 }
@@ -15,10 +15,10 @@ interface Job {
   readonly resolve: (status: string) => void
 }
 
-/** How long a client waits. */
+/** Timeout of the client. */
 const patience = 15_000
 
-/** The length of the answer at the start of the text, or `undefined` when it is not complete. */
+/** Returns the length of the response at the start of the text, or `undefined` if it is incomplete. */
 const lengthOf = (text: string): number | undefined => {
   const head = text.indexOf("\r\n\r\n")
   if (head < 0) return undefined
@@ -31,7 +31,7 @@ const lengthOf = (text: string): number | undefined => {
   return end < 0 ? undefined : end + 5
 }
 
-/** Opens as many as are needed at once: who waits for a provider that hangs must not keep others from being sent. */
+/** Opens as many connections as are needed: a request that waits for a hanging provider must not delay others. */
 export const make = (port: number, most: number): Connections => {
   const waiting: Array<Job> = []
   const idle: Array<(job: Job) => void> = []

@@ -1,6 +1,6 @@
 /**
- * The protected server, a process of its own, whose heap is nobody else's: `node --expose-gc Server.ts <issuer> <resource>
- * <refresh in seconds>`. Tells its port, and how it is doing when asked.
+ * The protected server, in a separate process, so that its heap can be measured: `node --expose-gc Server.ts <issuer>
+ * <resource> <refresh in seconds>`. Sends its port, and its heap and CPU time on request.
  */
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Duration, Effect, Layer, References, Schema } from "effect"
@@ -42,7 +42,7 @@ const Server = McpAuth.layerHttp({
   )
 )
 
-// Times in proportion to the interval, so that a short run sees as many of them as a long one.
+// Times in proportion to the interval, so that a short run has as many refreshes as a long one.
 const times = Layer.effect(
   Freshness.Freshness,
   Effect.map(Freshness.Freshness, (usual) => ({
@@ -56,7 +56,7 @@ const times = Layer.effect(
   }))
 )
 
-// A connection that the server closes as idle while the client writes would look like a rejection.
+// If the server closed an idle connection while the client writes, it would look like a rejection.
 const node = createServer({ keepAliveTimeout: 0 })
 node.on("listening", () => process.send!((node.address() as AddressInfo).port))
 

@@ -1,7 +1,7 @@
 /**
- * Mixed traffic while keys rotate and the provider fails a third of the time: no good token rejected (a 503 counts as
- * rejected), no bad one admitted, memory flat. Everything on real sockets and in real time: the server is one process, the
- * provider and the traffic are another.
+ * Mixed traffic while keys rotate and the authorization server fails a third of the time. No good token may be rejected (a
+ * 503 counts as rejected), no bad one admitted, and memory must stay flat. On real sockets and in real time: the protected
+ * server is one process, the authorization server and the traffic are another.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Exit, Layer, References, Scope } from "effect"
@@ -15,36 +15,36 @@ import type { State } from "./Server.ts"
 import * as Traffic from "./Traffic.ts"
 
 export interface Options {
-  /** In seconds, as all of these. */
+  /** In seconds, like all durations here. */
   readonly duration: number
-  /** How long it is measured what the server can do. */
+  /** How long the maximum rate is measured. */
   readonly calibration: number
   /** A new key is published this often and signs one rotation later: no sooner than the refresh interval. */
   readonly rotation: number
   readonly refresh: number
-  /** Tokens of each key. What was verified is remembered, up to a number that a third of the run should reach. */
+  /** Tokens of each key. The cache of verified tokens should be full after a third of the run. */
   readonly people: number
-  /** The part of the maximum that is sent, and at most this many. */
+  /** Share of the maximum rate that is sent, and an upper limit. */
   readonly share: number
   readonly most?: number
 }
 
 export interface Outcome extends Omit<ReturnType<Traffic.Traffic["seen"]>, "counts"> {
   readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>
-  /** Requests per second: what the server can do, what was asked for, what was sent. */
+  /** Requests per second: the maximum, the target and the rate that was achieved. */
   readonly maximum: number
   readonly rate: number
   readonly achieved: number
-  /** CPU seconds in a second, while the maximum was measured: who was at the limit. */
+  /** CPU seconds per second while the maximum was measured: shows which process was the limit. */
   readonly cpu: { readonly server: number; readonly load: number }
   readonly keys: number
   readonly providerRequests: number
   readonly providerFailures: number
-  /** Heap of the server after a collection, in MiB: a third into the run, at its end, and by how much it grew in between. */
+  /** Heap of the server after a collection, in MiB: after a third of the run, at its end, and the growth in between. */
   readonly heap: { readonly start: number; readonly end: number; readonly growth: number }
 }
 
-/** What a provider does on a bad day. The last two cost a request its five seconds. */
+/** Faults of an authorization server. The last two delay a request by its limit of five seconds. */
 const faults: ReadonlyArray<FaultProxy.Fault> = [
   { _tag: "Status", status: 503 },
   { _tag: "Reset" },
@@ -56,7 +56,7 @@ const faults: ReadonlyArray<FaultProxy.Fault> = [
   { _tag: "Drip", every: "100 millis" }
 ]
 
-/** How much it rises from the first point to the last, by the median of the slopes between any two: a peak is no rise. */
+/** Returns the rise from the first point to the last by the median of all slopes, so that a peak does not count. */
 const rise = (points: ReadonlyArray<readonly [x: number, y: number]>): number => {
   const slopes = points.flatMap(([x, y], i) => points.slice(i + 1).map(([later, other]) => (other - y) / (later - x)))
     .sort((a, b) => a - b)
@@ -86,7 +86,7 @@ const provider = (resource: string) =>
     }
   })
 
-const said = <A>(child: ChildProcess) =>
+const nextMessage = <A>(child: ChildProcess) =>
   new Promise<A>((resolve, reject) => {
     const onExit = (code: number | null) => reject(new Error(`the server ended with ${code}`))
     child.once("exit", onExit).once("message", (message) => {
@@ -113,16 +113,16 @@ const server = (issuer: string, resource: string, refresh: number) =>
           })
         )
     )
-    const port = yield* Effect.promise(() => said<number>(child))
+    const port = yield* Effect.promise(() => nextMessage<number>(child))
     const state = () => {
-      const answer = said<State>(child)
+      const answer = nextMessage<State>(child)
       child.send("state")
       return answer
     }
     return { port, state }
   })
 
-/** Runs it. `progress` hears a line now and then. */
+/** Runs the soak test. Calls `progress` with lines for the console. */
 export const run = (options: Options, progress: (line: string) => void = () => {}): Effect.Effect<Outcome> =>
   Effect.scoped(Effect.gen(function*() {
     const resource = "https://todos.example.com/mcp"
@@ -135,7 +135,7 @@ export const run = (options: Options, progress: (line: string) => void = () => {
     const traffic = yield* Traffic.make(issuer, connections, options.people)
     const does = <A>(effect: Effect.Effect<A>) => Effect.runPromise(effect)
 
-    // The first tokens come while all is well: what a cold server does is the matter of `npm run faults`.
+    // The first tokens arrive without a fault: `npm run faults` covers cold servers.
     const calibrate = async () => {
       const many = (seconds: number) => {
         const end = performance.now() + seconds * 1000
@@ -143,7 +143,7 @@ export const run = (options: Options, progress: (line: string) => void = () => {
           for (let now = performance.now(); now < end; now = performance.now()) await traffic.send(now)
         }))
       }
-      // What has run for a while is compiled.
+      // Warms up the compiler.
       await many(options.calibration / 4)
       traffic.begin()
       const before = { server: (await state()).cpu, load: process.cpuUsage() }
@@ -185,7 +185,7 @@ export const run = (options: Options, progress: (line: string) => void = () => {
       const provide = async () => {
         for (let turn = 0; !signal.aborted; turn++) {
           await does(proxy.clear)
-          // A third of the time it is well, a third it is slow, and a third it fails.
+          // A third of the time the authorization server works, a third it is slow, and a third it fails.
           if (turn % 3 === 1) await does(proxy.set({ _tag: "Latency", by: "200 millis" }))
           if (turn % 3 === 2) {
             failures++
@@ -210,14 +210,14 @@ export const run = (options: Options, progress: (line: string) => void = () => {
           await pause((due - performance.now()) / 1000)
           if (signal.aborted) return
           const [old, before] = [signs, traffic.use(next.tokens)]
-          // What is under way ends with the old key, which is then withdrawn.
+          // Requests in progress end with the old key, which is then withdrawn.
           const answered = traffic.answered()
           signs = next.kid
           next = await publish()
           await answered
           await does(issuer.withdrawKey(old))
-          // Noticed within the interval, or with the first fetch after it that does not fail.
-          void pause(options.refresh * 1.125 + (slow ? 6 : 2)).then(() => signal.aborted || traffic.forget(before))
+          // The server notices within the interval, or with the first later fetch that does not fail.
+          void pause(options.refresh * 1.125 + (slow ? 6 : 2)).then(() => signal.aborted || traffic.retire(before))
         }
       }
       const send = async () => {

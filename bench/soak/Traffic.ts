@@ -1,11 +1,11 @@
-/** What is sent, what has to come back, and what came. */
+/** The requests of the soak test, the responses that are expected, and those that arrived. */
 import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks"
 import { callTool } from "../speed/Load.ts"
 import type { Connections } from "./Connections.ts"
 
-/** One kind of request. Who holds a bad token is rejected, or told that nobody can tell now. */
+/** One kind of request. A bad token is rejected, or answered with 503 while the server cannot verify it. */
 interface Kind {
   readonly name: string
   readonly good: boolean
@@ -48,7 +48,7 @@ export const make = Effect.fnUntraced(function*(
   const several = <E>(count: number, kind: Kind, token: (i: number) => Effect.Effect<string, E>) =>
     Effect.map(Effect.forEach(Array.from({ length: count }, (_, i) => i), token), (_) => _.map(prepare(kind)))
 
-  /** With the key that signs now: what is bad is bad for its own reason alone. */
+  /** Signed with the current key, so that each bad token has exactly one fault. */
   const signed = Effect.all({
     good: several(people, admitted, (i) => mint({ subject: `person-${i}` })),
     withoutScope: several(20, withoutScope, (i) => mint({ subject: `person-${i}`, scopes: ["todos:read"] })),
@@ -80,7 +80,7 @@ export const make = Effect.fnUntraced(function*(
   let latencies = { good: createHistogram(), bad: createHistogram() }
   let began = performance.now()
 
-  /** What is under way. */
+  /** Requests in progress. */
   const under = new Set<Promise<void>>()
 
   const exchange = async ({ kind, request }: Prepared, due: number): Promise<void> => {
@@ -96,7 +96,7 @@ export const make = Effect.fnUntraced(function*(
     )
   }
 
-  /** Sends one, due at that time. */
+  /** Sends a request that is due at that time. */
   const send = (due: number): Promise<void> => {
     const one = exchange(pick(), due)
     under.add(one)
@@ -105,24 +105,24 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     send,
-    /** When all that is under way now has its answer. */
+    /** Completes when every request in progress has its response. */
     answered: () => Promise.all(under),
-    /** Tokens for the key that signs from now on, to be sent once the key has been published long enough. */
+    /** Creates tokens of the new signing key, to be sent once the key has been published long enough. */
     signed,
-    /** From now on these are sent, and no others that are good. Gives those that were sent so far. */
+    /** Replaces the good tokens that are sent. Returns the previous ones. */
     use: (next: typeof own): ReadonlyArray<Prepared> => {
       const before = own.good
       own = next
       return before
     },
     /**
-     * The key of these was withdrawn so long ago that nobody may take it any more. Some are sent on: a server that sees a
-     * token again and rejects it forgets it, and it is to remember as many as it can.
+     * Adds tokens whose key was withdrawn so long ago that no server may accept it. Only some are sent again: a server that
+     * rejects a cached token evicts it, and its cache should stay as full as possible.
      */
-    forget: (requests: ReadonlyArray<Prepared>) => {
+    retire: (requests: ReadonlyArray<Prepared>) => {
       gone = requests.slice(0, 100).map(({ request }) => ({ kind: withdrawn, request }))
     },
-    /** Begins to count. */
+    /** Starts to count. */
     begin: () => {
       counts = {}
       goodRejected = []
@@ -135,11 +135,11 @@ export const make = Effect.fnUntraced(function*(
       counts,
       goodRejected,
       badAdmitted,
-      /** Other answers to bad tokens than a rejection. */
+      /** Responses to bad tokens other than a rejection. */
       unexpected,
       sent: Object.values(counts).flatMap((_) => Object.values(_)).reduce((sum, count) => sum + count, 0),
       good: [admitted, withoutScope].flatMap((_) => Object.values(counts[_.name] ?? {})).reduce((sum, _) => sum + _, 0),
-      /** In milliseconds, from the moment at which a request was due. */
+      /** In milliseconds, from the time at which a request was due. */
       latency: { good: summary(latencies.good), bad: summary(latencies.bad) }
     })
   }

@@ -1,7 +1,7 @@
 /**
- * `npm run soak`: measures the maximum for 20 seconds, then sends half of it for 30 minutes.
+ * `npm run soak`: measures the maximum rate for 20 seconds, then sends half of it for 30 minutes.
  *
- * `npm run soak -- --minutes 3 --calibration 5 --share 0.25` takes less; `--most 100` sends no more than that a second,
+ * `npm run soak -- --minutes 3 --calibration 5 --share 0.25` is shorter. `--most 100` sends at most 100 requests per second.
  * `--interval 10` rotates and refreshes keys every ten seconds.
  */
 import { Effect } from "effect"
@@ -27,7 +27,7 @@ const outcome = await Effect.runPromise(
       ...(values.most === undefined ? {} : { most: Number(values.most) }),
       rotation: Number(values.interval),
       refresh: Number(values.interval),
-      // The ten thousand tokens that a server remembers are reached after eight keys.
+      // The cache of ten thousand tokens is full after eight keys.
       people: 1_400
     },
     (line) => console.log(line)
@@ -43,14 +43,14 @@ console.log({
 })
 for (const list of [goodRejected, badAdmitted, unexpected]) for (const line of list.slice(0, 10)) console.log(line)
 
-const demands: Readonly<Record<string, boolean>> = {
+const checks: Readonly<Record<string, boolean>> = {
   "no good token rejected": goodRejected.length === 0,
   "no bad token admitted": badAdmitted.length === 0,
   "each bad token rejected": unexpected.length === 0,
-  // In a run of half an hour the memory of verified tokens is full after a third; what grows afterwards is a leak.
+  // In a run of half an hour the cache of verified tokens is full after a third; later growth is a leak.
   "memory flat": heap.growth < 4,
   "the rate kept": outcome.achieved > 0.95 * outcome.rate
 }
-const failed = Object.keys(demands).filter((demand) => !demands[demand])
+const failed = Object.keys(checks).filter((check) => !checks[check])
 console.log(failed.length === 0 ? "passed" : `failed: ${failed.join(", ")}`)
 process.exit(failed.length === 0 ? 0 : 1)

@@ -1,12 +1,12 @@
-/** The processes of a run. */
+/** Starts the processes of a run. */
 import { type ChildProcess, fork } from "node:child_process"
 import { join } from "node:path"
 import type { Question } from "./Issuer.ts"
 
-/** Our package as it stands in the sources. Without it what was built is loaded, as it is where people install it. */
+/** Loads the package from its sources. Without this option the build is loaded, as in an installation. */
 const source = ["--conditions=effect-mcp-auth/source"]
 
-/** Starts a file of this folder, and gives what it says first. */
+/** Starts a file of this folder, and returns its first message. */
 const start = async <A>(
   file: string,
   args: ReadonlyArray<string>,
@@ -17,10 +17,10 @@ const start = async <A>(
     serialization: "advanced",
     stdio: ["ignore", "inherit", "inherit", "ipc"]
   })
-  return { child, first: await said<A>(child) }
+  return { child, first: await nextMessage<A>(child) }
 }
 
-const said = <A>(child: ChildProcess) =>
+const nextMessage = <A>(child: ChildProcess) =>
   new Promise<A>((resolve, reject) => {
     const onMessage = (message: unknown) => {
       child.off("exit", onExit)
@@ -35,7 +35,7 @@ const said = <A>(child: ChildProcess) =>
   })
 
 const ask = <A>(child: ChildProcess, question: unknown): Promise<A> => {
-  const answer = said<A>(child)
+  const answer = nextMessage<A>(child)
   child.send(question as object)
   return answer
 }
@@ -48,9 +48,9 @@ const stop = (child: ChildProcess) =>
 
 export interface Issuer {
   readonly url: string
-  /** `typ` is `at+jwt` unless given. */
+  /** Default of `typ`: `at+jwt`. */
   readonly mint: (algorithm: "RS256" | "ES256" | "EdDSA", count: number, typ?: string) => Promise<ReadonlyArray<string>>
-  /** How many requests it has had. */
+  /** Number of requests that it received. */
   readonly requests: () => Promise<number>
   readonly stop: () => Promise<void>
 }
@@ -69,16 +69,16 @@ export const issuer = async (): Promise<Issuer> => {
 export interface Server {
   readonly name: string
   readonly port: number
-  /** Microseconds of CPU time, of all its threads, since it began. */
+  /** CPU time of all its threads since its start, in microseconds. */
   readonly cpu: () => Promise<number>
-  /** Profiles its CPU while the work is done. */
+  /** Profiles its CPU during the work. */
   readonly profile: (work: () => Promise<unknown>) => Promise<object>
   readonly stop: () => Promise<void>
 }
 
 /**
- * After some idle seconds V8 collects what its code was compiled for, and what comes next takes five times as long, for
- * thousands of requests. Servers that take turns would all idle; one under load does not.
+ * After some idle seconds V8 discards compiled code, and the next thousands of requests take five times as long. Servers that
+ * take turns would all idle; a server under load does not.
  */
 const neverIdle = "--no-memory-reducer"
 
@@ -101,7 +101,7 @@ export const server = async (name: string, issuer: string, from: "source" | "bui
   }
 }
 
-/** Gives a process of its own one piece of work, and what comes of it. */
+/** Runs one piece of work in a separate process, and returns its result. */
 export const work = async <A>(file: string, given: unknown, execArgv: ReadonlyArray<string> = []): Promise<A> => {
   const { child } = await start<unknown>(file, [], [...source, ...execArgv])
   const done = await ask<A>(child, given)

@@ -1,6 +1,6 @@
 /**
- * The level "handler", a process of its own: the listeners of the servers, called with requests that came over no socket. What
- * the kernel takes for sockets is most of a small request, and the part that moves with whatever else a machine does.
+ * The level "handler", in a separate process: calls the listeners of the servers without sockets. The kernel's work for sockets
+ * is most of the time of a small request, and the part that depends most on the load of the machine.
  */
 import { IncomingMessage, type Server, ServerResponse } from "node:http"
 import { Socket } from "node:net"
@@ -19,7 +19,7 @@ export interface Work {
   readonly milliseconds: number
 }
 
-/** Microseconds of CPU per request, by contender, one for each round. */
+/** CPU time per request in microseconds, by contender, one for each round. */
 export type Measured = Readonly<Record<string, ReadonlyArray<number>>>
 
 const socket = new Socket()
@@ -69,7 +69,7 @@ const measure = async ({ issuer, milliseconds, names, rounds, tokens }: Work): P
       const server = all.get(name)!
       const before = process.cpuUsage()
       const began = performance.now()
-      // The first round warms up.
+      // The first round is a warm-up.
       const least = round === 0 ? 4000 : 0
       let count = 0
       while (performance.now() - began < milliseconds || count < least) {
@@ -77,7 +77,7 @@ const measure = async ({ issuer, milliseconds, names, rounds, tokens }: Work): P
           const status = await ask(server, tokens[count++ % tokens.length]!)
           if (status !== 200) throw new Error(`${name} answers ${status}`)
         }
-        // As between two reads of a socket: what is kept until the microtasks end would otherwise never be let go.
+        // As between two reads of a socket: objects that live until the microtasks end would otherwise never be released.
         await new Promise(setImmediate)
       }
       const { system, user } = process.cpuUsage(before)

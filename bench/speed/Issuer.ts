@@ -1,11 +1,11 @@
-/** The authorization server, a process of its own: mints tokens and counts what it is asked. */
+/** The authorization server, in a separate process: mints tokens and counts its requests. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Exit, Layer, References, Scope } from "effect"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { createServer } from "node:http"
 import { resource, scopes, tokenLifetime } from "./Subject.ts"
 
-/** What the process is asked. */
+/** Messages to the process. */
 export type Question =
   | {
     readonly ask: "mint"
@@ -18,7 +18,7 @@ export type Question =
 let count = 0
 
 const answer = async (question: Question): Promise<unknown> => {
-  if (question.ask === "requests") return (await takeRequests(), asked)
+  if (question.ask === "requests") return (await takeRequests(), received)
   const tokens: Array<string> = []
   // The signatures of several tokens at a time use both cores.
   await Promise.all(Array.from({ length: 8 }, async () => {
@@ -57,10 +57,10 @@ const issuer = Context.get(
   TestIssuer.TestIssuer
 )
 
-let asked = 0
-// The issuer keeps what it received until somebody takes it.
+let received = 0
+// The issuer keeps the requests that it received until they are taken.
 const takeRequests = async () => {
-  asked += (await Effect.runPromise(issuer.takeRequests)).length
+  received += (await Effect.runPromise(issuer.takeRequests)).length
 }
 setInterval(() => void takeRequests(), 200)
 

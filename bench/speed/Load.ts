@@ -1,16 +1,16 @@
 /**
- * A client that costs little: raw sockets, prepared bytes, one request at a time on each connection. A client on `node:http`
- * would be the bottleneck for every server that is worth measuring.
+ * A client with little overhead: raw sockets, prepared bytes, one request at a time on each connection. A client on
+ * `node:http` would be the bottleneck of every fast server.
  */
 import { connect, type Socket } from "node:net"
 
-/** What came back. */
+/** The result of a load. */
 export interface Outcome {
-  /** The body of the first answer. */
+  /** Body of the first response. */
   readonly body: string
   readonly count: number
   readonly statuses: Readonly<Record<string, number>>
-  /** What was measured, where that was asked for. */
+  /** The measurement, if one was requested. */
   readonly measured: Measured | undefined
 }
 
@@ -21,7 +21,7 @@ export interface Measured {
   readonly cpu: number
 }
 
-/** The length of the answer at the start of the text, or `undefined` when it is not complete. */
+/** Returns the length of the response at the start of the text, or `undefined` if it is incomplete. */
 const lengthOf = (text: string): number | undefined => {
   const head = text.indexOf("\r\n\r\n")
   if (head < 0) return undefined
@@ -39,15 +39,15 @@ const lengthOf = (text: string): number | undefined => {
   return body
 }
 
-/** Sends requests, in turn, until `until` says that it is enough. */
+/** Sends requests in turn until `until` returns true. */
 export const run = async (
   port: number,
   requests: ReadonlyArray<Buffer>,
   { connections = 32, from = 0, measure, until }: {
     readonly connections?: number
-    /** The request to begin with. */
+    /** Index of the first request. */
     readonly from?: number
-    /** Measures from so many milliseconds on until it is enough: no connection opens or ends meanwhile. */
+    /** Starts to measure after so many milliseconds: no connection opens or ends during the measurement. */
     readonly measure?: { readonly after: number; readonly cpu: () => Promise<number> }
     readonly until: (count: number, milliseconds: number) => boolean
   }
@@ -108,8 +108,8 @@ export const run = async (
       }
       begin()
     })
-  // Never asleep: to wake another process is dear on a virtual machine, who writes pays for it, and a server that answers one by
-  // one would pay for each answer where another pays once for many.
+  // Never sleeps: waking another process is expensive on a virtual machine, the writer pays for it, and a server that answers one
+  // by one would pay for each response where another pays once for many.
   let awake = true
   const spin = () => {
     if (awake) setImmediate(spin)
@@ -128,13 +128,13 @@ export const run = async (
   return { body, count, statuses, measured }
 }
 
-/** A GET of a path with a token. */
+/** Creates a GET of a path with a token. */
 export const getAt = (path: string) => (token: string): Buffer =>
   Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${token}\r\naccept: */*\r\n\r\n`)
 
 export const get = getAt("/mcp")
 
-/** A tool call of MCP 2026-07-28, or of the revision before it, which the SDK v1 speaks. */
+/** Creates a tool call of MCP 2026-07-28, or of the revision before it, which SDK v1 supports. */
 export const callTool = (token: string, revision: "2026-07-28" | "2025-11-25", path = "/mcp"): Buffer => {
   const modern = revision === "2026-07-28"
   const body = JSON.stringify({

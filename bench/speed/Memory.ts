@@ -1,4 +1,4 @@
-/** The level "memory", a process of its own with `--expose-gc`: distinct tokens through the gate, and the heap meanwhile. */
+/** The level "memory", in a separate process with `--expose-gc`: sends distinct tokens through the gate and measures the heap. */
 import { Effect, Layer, References, Scope } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -6,7 +6,7 @@ import { TestIssuer } from "effect-mcp-auth/testing"
 import { createPrivateKey, createSign, type KeyObject } from "node:crypto"
 import { resource } from "./Subject.ts"
 
-/** The capacity of the cache by default. */
+/** Default capacity of the cache. */
 const capacity = 10_000
 
 const heap = () => {
@@ -17,7 +17,7 @@ const heap = () => {
 const run = async (count: number) => {
   const issuer = await TestIssuer.start({ resource, algorithm: "ES256" })
   const { kid, privateKey } = await issuer.currentKey()
-  // A million signatures: synchronous ones cost a third of those that cross threads. The key and the documents are the issuer's.
+  // Synchronous signatures take a third of the time of those that cross threads. The issuer supplies the key and the documents.
   const key = createPrivateKey({ key: await crypto.subtle.exportKey("jwk", privateKey) as never, format: "jwk" })
   const layer = AuthLayer.layerServices({
     resource,
@@ -67,7 +67,7 @@ const run = async (count: number) => {
     }
   }
   const empty = heap()
-  // Twice the capacity: what is compiled and grown once has been by then.
+  // Twice the capacity: compiled code and tables have their final size by then.
   await verify(2 * capacity)
   const full = heap()
   await verify(count - 2 * capacity)
@@ -77,7 +77,7 @@ const run = async (count: number) => {
 const sign = (key: KeyObject, input: string) =>
   `${input}.${createSign("SHA256").update(input).sign({ key, dsaEncoding: "ieee-p1363" }).toString("base64url")}`
 
-/** In mebibytes of heap. */
+/** Returns the heap in MiB. */
 export type Measured = Awaited<ReturnType<typeof run>>
 
 process.on("message", (count: number) => void run(count).then((measured) => process.send!(measured)))

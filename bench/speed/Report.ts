@@ -1,4 +1,4 @@
-/** What the levels are given and give, and how it is written down. */
+/** Input and results of the levels, and how they are written. */
 import { cpus } from "node:os"
 import { markdownTable } from "../../src/cli/format/markdownTable.ts"
 import type * as Child from "./Child.ts"
@@ -7,9 +7,9 @@ import type { Spread } from "./Stats.ts"
 export interface Settings {
   readonly issuer: Child.Issuer
   readonly quick: boolean
-  /** Whether those contenders alone take part that a goal is about. */
+  /** Whether only contenders that have a goal take part. */
   readonly few: boolean
-  /** Whether the level "memory" takes a million tokens, which takes minutes, or a hundred thousand. */
+  /** Whether the level "memory" uses a million tokens, which takes minutes, or a hundred thousand. */
   readonly million: boolean
 }
 
@@ -20,7 +20,7 @@ export interface Table {
   readonly rows: ReadonlyArray<ReadonlyArray<string>>
 }
 
-/** A number that has a goal. */
+/** A measured number with a goal. */
 export interface Goal {
   /** Its name in `ratios.json`. */
   readonly id: string
@@ -28,7 +28,7 @@ export interface Goal {
   readonly reach: { readonly atLeast: number } | { readonly atMost: number }
   readonly found: Spread
   readonly unit?: string | undefined
-  /** What else there is to say. */
+  /** Text after the name of the goal. */
   readonly note?: string | undefined
 }
 
@@ -100,29 +100,29 @@ export const markdown = (
   levels: ReadonlyArray<Level>,
   versions: Readonly<Record<string, string>>,
   notes: string,
-  /** Programs that wanted to run, for each core, before the run began. */
+  /** Load average per core before the run. */
   load: number
 ): string =>
   [
     "# Benchmarks",
     "",
-    "What protection costs, beside what people use instead. `npm run bench` writes this page.",
+    "The cost of protection, compared with other libraries. `npm run bench` writes this page.",
     "",
     "![Requests for each second of CPU, as a share of the same server without protection](bench/speed/benchmarks.svg)",
     "",
     `Measured on a machine with ${cpus().length} cores, ${process.platform} ${process.arch}, Node ${process.versions.node}. ` +
-    "All figures are ratios within one run: contenders take short turns in a new order in each round, ratios are made " +
-    "within a round, and what stands here is their median, with the quartiles in parentheses. Each kind of request has " +
-    "servers of its own, three processes of each one that a goal is about, and all of them are warm. Load comes from " +
-    "another process, over 32 connections, and never sleeps, so that no server pays for waking it. Servers run with " +
-    "`--no-memory-reducer`: V8 throws away much of what it compiled for a process that idles, as each does while others " +
-    "have their turn. CPU time of the server's process is the figure to trust; requests per second move with whatever else the machine does. Differences below 15 % " +
-    "are noise.",
+    "All figures are ratios within one run. Contenders take short turns in a new order in each round. The tables show the " +
+    "median of the ratios of all rounds, with the quartiles in parentheses. Each kind of request has separate servers, with " +
+    "three processes of each server that has a goal, and all of them are warm. The load comes from another process, over " +
+    "32 connections, and never sleeps, so that no server pays for waking it. Servers run with `--no-memory-reducer`: " +
+    "otherwise V8 discards compiled code of a process that idles, as each does during the turns of others. The CPU time of " +
+    "the server's process is the reliable figure; requests per second depend on the load of the machine. Differences below " +
+    "15 % are noise.",
     "",
     ...(load < 0.5
       ? []
-      : [`**The machine was busy with other work: ${load.toFixed(1)} programs for each core wanted to run.**`, ""]),
-    "Decisions are logged by default, and the peers log nothing: for the sake of comparison the log is off on both sides.",
+      : [`**The machine was busy with other work: its load average was ${load.toFixed(1)} per core.**`, ""]),
+    "This library logs decisions by default, and the peers log nothing. For the comparison, logging is off on both sides.",
     "",
     tableOf(goalsTable(levels.flatMap(({ goals }) => goals))).replace("### ", "## "),
     ...levels.flatMap(({ tables }) => tables.map(tableOf)),
@@ -136,7 +136,7 @@ export const markdown = (
 
 const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
 
-/** The picture: light or dark as its reader likes it. */
+/** Returns the picture, light or dark by the reader's preference. */
 export const picture = (bars: ReadonlyArray<Bar>): string => {
   const row = 30
   const left = 250

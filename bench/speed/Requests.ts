@@ -29,12 +29,12 @@ const contenders = [
 
 const few = ["effect", own, onNodeCrypto, "effect + jose", "express + effect-mcp-auth", "express + mcp-auth"]
 
-const remembers = (name: string) => !unprotected.includes(name) && !/^(hono|floor)/.test(name)
+const isCaching = (name: string) => !unprotected.includes(name) && !/^(hono|floor)/.test(name)
 
-/** They let in whoever comes, with whatever token they would reject. */
+/** Servers that admit every request. */
 const unprotected = ["effect", "express", "node:http"]
 
-/** Nobody can go below them with new tokens. */
+/** Lower bounds for new tokens. */
 const floors = ["floor, jose", "floor, node:crypto"]
 
 const json = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
@@ -42,9 +42,9 @@ const json = (value: object) => Buffer.from(JSON.stringify(value)).toString("bas
 interface Scenario {
   readonly tokens: ReadonlyArray<string>
   readonly statuses: ReadonlyArray<string>
-  /** Whether no server sees a token twice, but one that remembers none. */
+  /** Whether a server with a cache sees each token once only. */
   readonly fresh?: boolean
-  /** Whether no goal is about it. */
+  /** Whether it has no goal. */
   readonly besides?: boolean
 }
 
@@ -53,13 +53,13 @@ const rejected = ["400", "401", "500"]
 export const request = async (settings: Settings): Promise<Level> => {
   const { issuer, quick } = settings
   const known = await issuer.mint("RS256", 1000)
-  // Hono's middleware rejects the `typ` of RFC 9068, so its tokens have another. It remembers none.
+  // Hono's middleware rejects the `typ` of RFC 9068, so its tokens have another. It caches none.
   const plain = (await issuer.mint("RS256", 1000, "JWT")).map(Load.get)
-  // More than the cache holds before anything is measured, and none of them twice.
+  // Fills the cache before the measurement, and repeats no token.
   const many = await issuer.mint("RS256", quick ? 18_000 : 60_000)
   const unknown = known.map((token, index) => {
     const [, claims, signature] = token.split(".")
-    // The `typ` that all of them take; it is judged after the key has been looked for, or not at all.
+    // The `typ` that all servers accept; they check it after the key lookup, or not at all.
     return `${json({ alg: "RS256", typ: "JWT", kid: `unknown-${index}` })}.${claims}.${signature}`
   })
   const garbage = known.map((_, index) => `garbage${index}${"x".repeat(700)}`)
@@ -85,8 +85,8 @@ export const request = async (settings: Settings): Promise<Level> => {
     const requests = tokens.map(Load.get)
     const lower = fresh && !quick ? floors : []
     const several = (name: string) => !quick && !besides && (few.includes(name) || lower.includes(name))
-    // New processes for each scenario: who checks every signature would come to the new tokens with a path that all the
-    // tokens seen before have compiled, and who remembers tokens with one that was never taken.
+    // New processes for each scenario: a server that checks every signature would start on new tokens with compiled code, and
+    // a server with a cache would not.
     const servers = await startServers([...names, ...lower], issuer, (name) => several(name) ? 3 : 1)
     found[scenario] = await rounds(
       servers,
@@ -97,13 +97,13 @@ export const request = async (settings: Settings): Promise<Level> => {
         leadIn: 30,
         milliseconds: 70,
         compared: (name) => few.includes(name) || lower.includes(name),
-        // The memories of those who have one are full after ten thousand, and code is compiled for a good while longer.
+        // Caches are full after ten thousand tokens; compilation takes longer.
         warm: quick
           ? { requests: 10_500, milliseconds: fresh ? 5000 : 1000 }
           : fresh
           ? { requests: 28_000, milliseconds: 10_000 }
           : { requests: 50_000, milliseconds: 2500 },
-        once: (name) => fresh && remembers(name)
+        once: (name) => fresh && isCaching(name)
       }
     )
     await Promise.all(servers.map((server) => server.stop()))
@@ -131,19 +131,19 @@ export const request = async (settings: Settings): Promise<Level> => {
     tables: [
       tableOf(
         "A whole request, by CPU",
-        "How many requests a server answers for the CPU time in which the unprotected Effect server answers one.",
+        "Requests that a server answers in the CPU time in which the unprotected Effect server answers one.",
         "cpu"
       ),
       tableOf(
         "A whole request, by requests per second",
-        "The same by the clock on the wall, on a machine that is shared.",
+        "The same by wall-clock time, on a shared machine.",
         "rate"
       ),
       {
         title: "The handler alone",
         text:
-          "CPU time that the listener of the server takes for a token seen before, without the sockets; to the one of the " +
-          "unprotected Effect server, less is better. No goal: it tells where the rest comes from.",
+          "CPU time of the server's listener for a token seen before, without sockets, as a multiple of the unprotected Effect " +
+          "server; less is better. It has no goal.",
         columns: ["server", "CPU"],
         rows: few.map((name) => [name, withQuartiles(ratio(handled[name]!, handled["effect"]!))])
       },
@@ -190,13 +190,13 @@ export const request = async (settings: Settings): Promise<Level> => {
         await routes(settings, all["garbage"]!),
         found["garbage"]!
       ),
-      ...(quick ? [] : [await askedByUnknownKids(issuer, own, unknown)])
+      ...(quick ? [] : [await unknownKidGoal(issuer, own, unknown)])
     ]
   }
 }
 
 const behind = "the route behind the gate"
-const beside = "the route beside it"
+const beside = "the route without the gate"
 const constant = "the route behind a middleware that gives a constant"
 
 const routes = ({ issuer, quick }: Settings, { statuses, tokens }: Scenario): Promise<Samples> =>
@@ -213,7 +213,7 @@ const routes = ({ issuer, quick }: Settings, { statuses, tokens }: Scenario): Pr
       : { processes: 4, count: 24, leadIn: 30, milliseconds: 70, warm: { requests: 50_000, milliseconds: 3000 } }
   )
 
-/** The goals that are about two routes, with what two servers say. */
+/** The goals for two routes of a server, with the ratio of two servers as a note. */
 const routesGoal = (id: string, what: string, atLeast: number, pair: Samples, servers: Samples): ReadonlyArray<Goal> =>
   goal(id, what, atLeast, pair, behind, beside).map((found) => ({
     ...found,
@@ -223,10 +223,10 @@ const routesGoal = (id: string, what: string, atLeast: number, pair: Samples, se
 const floorsTable = (seen: Samples, fresh: Samples): Table => {
   const newTo = (name: string) => withQuartiles(compare(fresh, name, "effect + jose").cpu)
   return {
-    title: "Floors",
+    title: "Lower bounds",
     text:
-      "Middleware of Effect that protects nothing: it gives the handler a constant, as every middleware that lets a caller in " +
-      "gives it something, and checks at most the bare signature with a key at hand. What a gate does beyond that comes on top.",
+      "Middleware of Effect that protects nothing: it provides a constant to the handler, as every gate must provide something, " +
+      "and checks at most the bare signature with a given key. A gate cannot cost less.",
     columns: [
       "middleware",
       "1,000 tokens, to the unprotected route of the same server",
@@ -242,8 +242,8 @@ const floorsTable = (seen: Samples, fresh: Samples): Table => {
   }
 }
 
-/** What 10,000 unknown key ids make a server ask of the provider. */
-const asks = async (issuer: Child.Issuer, name: string, unknown: ReadonlyArray<string>, count: number) => {
+/** Counts the requests of a server to the authorization server because of unknown key ids. */
+const requestsFor = async (issuer: Child.Issuer, name: string, unknown: ReadonlyArray<string>, count: number) => {
   const server = await Child.server(name, issuer.url)
   const [good] = await issuer.mint("RS256", 1)
   await Load.run(server.port, [Load.get(good!)], { connections: 1, until: (sent) => sent === 1 })
@@ -254,7 +254,7 @@ const asks = async (issuer: Child.Issuer, name: string, unknown: ReadonlyArray<s
   return after - before
 }
 
-const askedByUnknownKids = async (
+const unknownKidGoal = async (
   issuer: Child.Issuer,
   name: string,
   unknown: ReadonlyArray<string>
@@ -262,18 +262,18 @@ const askedByUnknownKids = async (
   id: "unknown-kid/requests",
   what: "provider requests caused by 10,000 unknown `kid`s in a minute",
   reach: { atMost: 2 },
-  found: spread([await asks(issuer, name, unknown, 10_000)])
+  found: spread([await requestsFor(issuer, name, unknown, 10_000)])
 })
 
 const unknownKids = async (issuer: Child.Issuer, unknown: ReadonlyArray<string>): Promise<Table> => {
   const rows: Array<ReadonlyArray<string>> = []
   for (const name of contenders.filter((_) => !unprotected.includes(_))) {
-    // One by one, that is: those who ask each time would ask ten thousand times.
-    rows.push([name, String(await asks(issuer, name, unknown, 1000))])
+    // 1,000 tokens: some servers send one request per token.
+    rows.push([name, String(await requestsFor(issuer, name, unknown, 1000))])
   }
   return {
     title: "1,000 tokens with an unknown `kid`",
-    text: "Requests that the provider gets because of them.",
+    text: "Requests to the authorization server that they cause.",
     columns: ["server", "requests"],
     rows
   }

@@ -1,43 +1,43 @@
-/** Servers under load, in turns, and how they compare. */
+/** Puts servers under load in turns, and compares them. */
 import * as Child from "./Child.ts"
 import * as Load from "./Load.ts"
 import { type Goal, withQuartiles } from "./Report.ts"
 import { ratio, shuffled, type Spread } from "./Stats.ts"
 
 export interface Sample {
-  /** Microseconds of the server's CPU for a request. */
+  /** CPU time of the server per request, in microseconds. */
   readonly cpu: number
-  /** Requests in a second. */
+  /** Requests per second. */
   readonly rate: number
 }
 
-/** By name, one for each round; none where there were too few answers. */
+/** By name, one for each round; a round with too few responses is left out. */
 export type Samples = ReadonlyMap<string, ReadonlyArray<Sample | undefined>>
 
 export interface Turns {
   readonly count: number
-  /** So many milliseconds at the beginning of a turn count for nothing: the caches of the machine belong to others then. */
+  /** Milliseconds at the start of a turn that do not count: the caches of the machine hold the data of other servers. */
   readonly leadIn: number
   readonly milliseconds: number
-  /** Ends with either. What is young is compiled while it runs, which takes CPU time, too: the more the more code there is. */
+  /** Ends with either. Code is compiled while it runs, which takes CPU time in proportion to its size. */
   readonly warm: { readonly milliseconds: number; readonly requests: number }
-  /** What is in the body of the first answer of each turn. Default: anything. */
+  /** Text in the body of the first response of each turn. Default: any. */
   readonly contained?: string
 }
 
 /**
- * Rounds of load on several servers that are warm, in a new order each time. Of processes with the same name another one
- * serves in each round: what the compiler made of the same code differs by a tenth. A shared machine may take half as long
- * again for a second or two, so turns are short and many, and those that are compared follow each other.
+ * Runs rounds of load on several warm servers, in a new order each time. Processes of the same name alternate between rounds,
+ * because compiled code of two processes differs by a tenth. A shared machine may be slower by half for a second or two, so
+ * turns are short and many, and servers that are compared follow each other.
  */
 export const rounds = async (
   servers: ReadonlyArray<Child.Server>,
   requestsOf: (name: string) => ReadonlyArray<Buffer>,
   expected: (name: string) => ReadonlyArray<string>,
   { compared = () => true, contained = "", count, leadIn, milliseconds, once = () => false, warm }: Turns & {
-    /** Who is compared by a goal. */
+    /** Servers that a goal compares. */
     readonly compared?: (name: string) => boolean
-    /** Whether this server may see no request twice: a round ends where they do. */
+    /** Whether this server may see each request once only: a round ends with the requests. */
     readonly once?: (name: string) => boolean
   }
 ): Promise<Samples> => {
@@ -64,7 +64,7 @@ export const rounds = async (
     }
     return outcome
   }
-  // In turns as well: of two routes of a server the second would find code that is compiled for the first.
+  // Also in turns: the second route of a server would find code that was compiled for the first.
   const passes = 4
   for (let pass = 0; pass < passes; pass++) {
     for (const server of servers) {
@@ -82,7 +82,7 @@ export const rounds = async (
         (_, passed) => passed > leadIn + milliseconds,
         { after: leadIn, cpu: server.cpu }
       )
-      // Who has no requests left is measured no more.
+      // A server without requests left is no longer measured.
       samples.get(name)!.push(
         measured === undefined || measured.count < 5
           ? undefined
@@ -93,7 +93,7 @@ export const rounds = async (
   return samples
 }
 
-/** Starts servers, of each as many processes as are asked for. */
+/** Starts the requested number of processes of each server. */
 export const startServers = (
   names: ReadonlyArray<string>,
   issuer: Child.Issuer,
@@ -104,9 +104,9 @@ export const startServers = (
   )
 
 /**
- * Rounds of load on routes of one server, named as their requests are, in one process after the other. What the compiler
- * made of a process, where its memory lies and what else it does is the same for all of them, so what is between a route
- * behind a gate and one beside it is the gate.
+ * Runs rounds of load on routes of one server, named like their requests, in one process after the other. Compiled code and
+ * memory layout are the same for all routes of a process, so the difference between a route behind a gate and one without is
+ * the gate.
  */
 export const routesOf = async (
   server: string,
@@ -116,7 +116,7 @@ export const routesOf = async (
   { processes, ...turns }: Turns & { readonly processes: number }
 ): Promise<Samples> => {
   const samples = new Map<string, Array<Sample | undefined>>([...requests.keys()].map((name) => [name, []]))
-  // One process after the other: what comes next to itself finds its caches warm.
+  // One process after the other: consecutive turns of one process find warm caches.
   for (let process = 0; process < processes; process++) {
     const [started] = await startServers([server], issuer, () => 1)
     const found = await rounds(
@@ -131,7 +131,7 @@ export const routesOf = async (
   return samples
 }
 
-/** How many times as many requests the first serves for the same CPU time, and in the same time. */
+/** Returns the ratio of requests that the first serves, by CPU time and by wall-clock time. */
 export const compare = (samples: Samples, of: string, to: string): { readonly cpu: Spread; readonly rate: Spread } => {
   const others = samples.get(to)!
   const pairs = samples.get(of)!.flatMap((one, round) => {

@@ -1,14 +1,14 @@
-/** A contender, a process of its own: `node Server.ts <name> <issuer>`. Tells its port, and what it has used when asked. */
+/** A contender, in a separate process: `node Server.ts <name> <issuer>`. Sends its port, and its CPU time on request. */
 import { Session } from "node:inspector"
 import type { AddressInfo } from "node:net"
 import { servers as peers } from "./peers/servers.mjs"
 import { resource } from "./Subject.ts"
 
 const [name = "", issuer = ""] = process.argv.slice(2)
-// mcp-auth talks to the console about metadata that it would like to have.
+// mcp-auth logs which metadata it misses.
 console.warn = () => {}
 
-// A peer does not load what is ours, nor Effect; nor does a server of ours load a peer.
+// A peer loads neither this library nor Effect, and a server of this library loads no peer.
 const make = peers[name] ?? (await import("./servers.ts")).servers[name]
 if (make === undefined) throw new Error(`there is no server called ${name}`)
 const server = await make(issuer, resource)

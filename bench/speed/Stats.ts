@@ -16,10 +16,10 @@ export const spread = (values: ReadonlyArray<number>): Spread => {
   return { median: at(0.5), low: at(0.25), high: at(0.75) }
 }
 
-/** The ratios of two series, round by round: what disturbs the machine disturbs both. */
+/** Returns the ratios of two series, round by round: a disturbance of the machine affects both. */
 export const ratio = (of: ReadonlyArray<number>, to: ReadonlyArray<number>): Spread =>
   spread(of.map((value, index) => value / to[index]!))
 
-/** In an order that is new in each round, so that nobody always comes after the same neighbour. */
+/** Shuffles by the round, so that no server always follows the same other one. */
 export const shuffled = <A>(values: ReadonlyArray<A>): ReadonlyArray<A> =>
   values.map((value) => [Math.random(), value] as const).toSorted(([a], [b]) => a - b).map(([, value]) => value)

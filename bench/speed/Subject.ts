@@ -1,7 +1,7 @@
-/** What all contenders serve and accept. */
+/** The resource, tokens and responses that all contenders share. */
 export const resource = "https://todos.example.com/mcp"
 export const scopes = ["todos:read", "todos:write"]
 /** Longer than any run. */
 export const tokenLifetime = "1 day"
-/** The body of every answer that lets a request in. */
+/** Body of every response to an admitted request. */
 export const answer = "in"

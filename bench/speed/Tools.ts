@@ -26,11 +26,11 @@ export const tools = async (settings: Settings): Promise<Level> => {
   const tokens = await settings.issuer.mint("RS256", 1000)
   const found: Array<Goal> = []
   for (const [host, atLeast] of goals) found.push(...await through(settings, tokens, host, atLeast))
-  // The goals are about routes of one server; these are for the peers.
+  // Goals compare routes of one server; these servers compare with peers.
   return { tables: settings.few ? [] : [await beside(settings, tokens)], goals: found }
 }
 
-/** A server behind the gate and one without it, on one port of one process. */
+/** Measures a server behind the gate and one without it, on one port of one process. */
 const through = async (
   { issuer, quick }: Settings,
   tokens: ReadonlyArray<string>,
@@ -55,12 +55,12 @@ const through = async (
       }
       : {
         contained,
-        // What the compiler and the collector make of a process moves the ratio by a few hundredths.
+        // Compiler and collector move the ratio between processes by a few hundredths.
         processes: 3,
         count: 20,
         leadIn: 50,
         milliseconds: 250,
-        // With a gate there is more to compile: after 10,000 calls the ratio is still a few hundredths below what it stays at.
+        // The gate adds code to compile: after 10,000 calls the ratio is still a few hundredths below its final value.
         warm: { requests: 24_000, milliseconds: 11_000 }
       }
   )
@@ -74,7 +74,7 @@ const through = async (
   )
 }
 
-/** Servers of their own, ours and those of peers. */
+/** Measures separate servers, of this library and of peers. */
 const beside = async ({ issuer }: Settings, tokens: ReadonlyArray<string>) => {
   const requests = new Map(
     contenders.map((name) => [name, tokens.map((token) => Load.callTool(token, revisionOf(name)))] as const)
@@ -92,7 +92,7 @@ const beside = async ({ issuer }: Settings, tokens: ReadonlyArray<string>) => {
   const baseOf = (name: string) => name.split(" + ")[0]!
   return {
     title: "`tools/call`, 1,000 tokens",
-    text: "To the same server without protection, each a process of its own.",
+    text: "As a ratio to the same server without protection, each in a separate process.",
     columns: ["server", "by CPU", "by requests per second"],
     rows: contenders.filter((name) => name !== baseOf(name)).map((name) => {
       const { cpu, rate } = compare(samples, name, baseOf(name))

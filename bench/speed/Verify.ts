@@ -1,4 +1,4 @@
-/** The level "verify", a process of its own: what verifying a token costs, without any server. */
+/** The level "verify", in a separate process: measures verification of a token without a server. */
 import { Effect, Layer, References, Scope } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
 import { Signature } from "effect-mcp-auth/verification"
@@ -13,13 +13,13 @@ export interface Work {
   readonly issuer: string
   readonly algorithm: "RS256" | "ES256" | "EdDSA"
   readonly tokens: ReadonlyArray<string>
-  /** The same with the `typ` that hono's verifier takes, which knows no access tokens of RFC 9068. */
+  /** The same with the `typ` that hono's verifier accepts: it does not accept RFC 9068. */
   readonly plain: ReadonlyArray<string>
   readonly rounds: number
   readonly milliseconds: number
 }
 
-/** Microseconds of CPU per token, by contender, one for each round. */
+/** CPU time per token in microseconds, by contender, one for each round. */
 export type Measured = Readonly<Record<string, ReadonlyArray<number>>>
 
 const gateOf = async (issuer: string, capacity: number | undefined, signatures: Layer.Layer<never>) => {
@@ -38,7 +38,7 @@ const gateOf = async (issuer: string, capacity: number | undefined, signatures: 
   )
 }
 
-/** As it is used: inside an effect that runs. */
+/** Runs inside an effect, as in a server. */
 const own = async (issuer: string, capacity: number | undefined, signatures: Layer.Layer<never> = Layer.empty) => {
   const gate = await gateOf(issuer, capacity, signatures)
   const header = () => undefined

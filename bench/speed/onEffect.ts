@@ -1,10 +1,10 @@
-/** What our servers share. */
+/** Shared by the servers of this library. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Effect, Layer, References, Scope } from "effect"
 import { HttpRouter } from "effect/http"
 import { createServer, type Server } from "node:http"
 
-/** Gives a server; one that does not listen yet is made to. */
+/** Starts a server if it does not listen yet. */
 export type Make = (issuer: string, resource: string) => Server | Promise<Server>
 
 export const options = (issuer: string, resource: string) => ({

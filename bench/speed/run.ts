@@ -1,11 +1,11 @@
 /**
- * `npm run bench`: what protection costs, beside what people use instead. Writes `BENCHMARKS.md`.
+ * `npm run bench`: measures the cost of protection, and compares it with other libraries. Writes `BENCHMARKS.md`.
  *
  * - `--quick`: fewer contenders, scenarios and rounds, within a minute; writes nothing.
- * - `--check`: those contenders and levels that a goal is about, compared with the ratios in `ratios.json`; fails where more
- *   than a tenth is lost, and lost again when the level is measured anew; writes nothing.
+ * - `--check`: the contenders and levels that have a goal, compared with the ratios in `ratios.json`; fails if a ratio is worse
+ *   by more than a tenth in two measurements; writes nothing.
  * - `--only request,tools,verify,memory,start,size,types`: some of the levels; writes nothing.
- * - `--million`: the level memory with a million tokens instead of a hundred thousand, which takes some minutes more.
+ * - `--million`: the level memory with a million tokens instead of a hundred thousand, which takes some minutes longer.
  * - `--profile <server>`: a CPU profile of a server (`effect + effect-mcp-auth`, say) on tokens seen before, for DevTools.
  */
 import { execFileSync } from "node:child_process"
@@ -38,7 +38,7 @@ const Load = await import("./Load.ts")
 const Report = await import("./Report.ts")
 
 const began = performance.now()
-// Before the run adds its own.
+// Before the run adds load.
 const load = loadavg()[0]! / cpus().length
 const issuer = await Child.issuer()
 
@@ -60,7 +60,7 @@ const all = ["request", "tools", "verify", "memory", "start", "size", "types"] a
 const quickly = ["request", "tools", "verify", "size"] as const
 const only = options.only?.split(",")
 const unknown = only?.find((name) => !all.includes(name as never))
-if (unknown !== undefined) throw new Error(`--only knows ${all.join(", ")}, and not ${unknown}`)
+if (unknown !== undefined) throw new Error(`--only: unknown level ${unknown}; known are ${all.join(", ")}`)
 const few = options.quick || options.check
 const chosen = only === undefined ? few ? quickly : all : all.filter((name) => only.includes(name))
 
@@ -85,17 +85,17 @@ if (options.check) {
   const isLost = ({ found, id, reach }: Goal) => {
     const before = committed[id]?.ratio
     if (before === undefined) return false
-    // The better quartile: a ratio that moves between rounds is lost only when hardly any round comes near it. A few MiB
-    // and a request more or less are no loss of a tenth either.
+    // The better quartile: a ratio that varies between rounds is lost only if hardly any round reaches it. A few MiB or one
+    // request do not count as a loss.
     return "atLeast" in reach ? found.high < 0.9 * before : found.low > 1.1 * Math.max(before, reach.atMost / 4)
   }
   let lost = 0
   for (const level of levels.filter(({ goals }) => goals.some(isLost))) {
     const first = level.goals.filter(isLost)
     console.log(
-      `\n${first.map(({ id }) => id).join(", ")}: less than is committed, so ${level.name} is measured again.`
+      `\n${first.map(({ id }) => id).join(", ")}: below the committed ratio, so ${level.name} is measured again.`
     )
-    // A neighbour on the machine, or the compiler's luck, does not come twice.
+    // Another load on the machine or a chance of the compiler rarely occurs twice.
     const { goals } = await measure(level.name)
     for (const { found, id } of goals.filter((goal) => isLost(goal) && first.some(({ id }) => id === goal.id))) {
       lost++

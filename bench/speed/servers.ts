@@ -1,4 +1,4 @@
-/** Our servers, and the unprotected ones beside them. Each contender loads what it needs alone. */
+/** The servers of this library, and unprotected ones. Each contender loads only its own packages. */
 import { Context, Effect, Layer } from "effect"
 import { FetchHttpClient, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { KeyObject, verify } from "node:crypto"
@@ -27,7 +27,7 @@ const bearerOf = ({ headers }: HttpServerRequest.HttpServerRequest): string =>
 
 const unauthorized = HttpServerResponse.empty({ status: 401, headers: { "www-authenticate": "Bearer" } })
 
-/** What people write who have jose and no library: a middleware that verifies each token. */
+/** A middleware that verifies each token with jose, without a library. */
 const plainJose = async (issuer: string, resource: string) => {
   const { createRemoteJWKSet, jwtVerify } = await import("jose")
   const keys = createRemoteJWKSet(new URL(`${issuer}/jwks`))
@@ -46,8 +46,8 @@ const plainJose = async (issuer: string, resource: string) => {
 }
 
 /**
- * Floors: a middleware that gives the handler a service, as every one has to that lets a caller in, and beside that checks
- * a signature at most. It reads no claim, so it protects nothing; no gate that does can take less.
+ * Lower bounds: a middleware that provides a service to the handler, as every gate must, and checks at most a signature. It
+ * reads no claim, so it protects nothing; no gate that protects can take less.
  */
 const floorRoute = (path: `/${string}`, isSigned?: (token: string) => Effect.Effect<boolean, unknown>) =>
   HttpRouter.add("GET", path, greeting).pipe(
@@ -66,7 +66,7 @@ const floorRoute = (path: `/${string}`, isSigned?: (token: string) => Effect.Eff
     )
   )
 
-/** The key that signs tokens of this algorithm. */
+/** Returns the key that signs tokens of this algorithm. */
 const keyOf = async (issuer: string, algorithm: string) => {
   const { importJWK } = await import("jose")
   const { keys } = await (await fetch(`${issuer}/jwks`)).json() as { readonly keys: ReadonlyArray<{ alg?: string }> }
@@ -101,7 +101,7 @@ const floorOfNodeCrypto = async (issuer: string) => {
   }))
 }
 
-// Decisions are logged by default; the peers log none, so nobody does here.
+// Decisions are logged by default. The peers log none, so logging is off here.
 const onNode = async (issuer: string, resource: string) => {
   const { AuthLayer } = await import("effect-mcp-auth")
   const { McpAuthNode } = await import("effect-mcp-auth/node")

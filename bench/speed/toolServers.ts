@@ -51,7 +51,7 @@ const onEffectServer = async ({ behind, open }: Routes): Promise<Server> => {
 
 const added = (title: string) => ({ content: [{ type: "text" as const, text: `added ${title}` }] })
 
-/** On the SDK v1 and Express, a server for each request, as its stateless example has it. */
+/** SDK v1 on Express, with one server per request, as in the SDK's stateless example. */
 const onSdkV1 = async ({ behind, open }: Routes): Promise<Server> => {
   const { default: express } = await import("express")
   const { McpServer } = await import("@modelcontextprotocol/sdk/server/mcp.js")
@@ -62,7 +62,7 @@ const onSdkV1 = async ({ behind, open }: Routes): Promise<Server> => {
     const server = make()
     const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true })
     response.on("close", () => void server.close())
-    // The SDK's own types do not agree on optional members under `exactOptionalPropertyTypes`.
+    // The SDK's types disagree on optional members under `exactOptionalPropertyTypes`.
     await server.connect(transport as Parameters<typeof server.connect>[0])
     await transport.handleRequest(request, response, request.body)
   }

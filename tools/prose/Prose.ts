@@ -111,12 +111,35 @@ export const ofMarkdown = (text: string): ReadonlyArray<Line> => {
   })
 }
 
+/** The members of `it` that create a test. */
+const testMembers = new Set(
+  [
+    "concurrent",
+    "each",
+    "effect",
+    "fails",
+    "for",
+    "live",
+    "only",
+    "prop",
+    "runIf",
+    "sequential",
+    "skip",
+    "skipIf",
+    "todo"
+  ]
+)
+
 /** Whether the string is the title of a test: the first argument of `it`, `it.effect`, `it.each(table)` and their like. */
 const isTitle = (node: ts.Node): boolean => {
   const { parent } = node
   if (!ts.isCallExpression(parent) || parent.arguments[0] !== node) return false
   let callee: ts.Expression = parent.expression
-  while (ts.isPropertyAccessExpression(callee) || ts.isCallExpression(callee)) callee = callee.expression
+  while (ts.isCallExpression(callee) || ts.isPropertyAccessExpression(callee)) {
+    // `it` may also be an ordinary parameter.
+    if (ts.isPropertyAccessExpression(callee) && !testMembers.has(callee.name.text)) return false
+    callee = callee.expression
+  }
   return ts.isIdentifier(callee) && (callee.text === "it" || callee.text === "test")
 }
 

@@ -24,7 +24,9 @@ const report = (file: string, found: ReadonlyArray<Prose.Finding>) => {
   findings += found.length
 }
 
-const prose = given.length > 0 ? given : finished
+const prose = given.length > 0
+  ? given
+  : finished.flatMap((path) => path.endsWith("/") ? sources.filter((file) => file.startsWith(path)) : [path])
 for (const file of prose) {
   const text = readFileSync(join(root, file), "utf8")
   report(file, Prose.check(file.endsWith(".md") ? Prose.ofMarkdown(text) : Prose.ofTypeScript(file, text)))

@@ -1,17 +1,16 @@
 /**
- * The reference: what every entry point of the package offers, as Markdown, from the doc comments and the types of the
- * sources.
+ * Writes the reference: every export of each entry point, as Markdown, from the doc comments and the types of the sources.
  */
 import ts from "@typescript/typescript6"
 import { readFileSync } from "node:fs"
 import { join, relative } from "node:path"
 import { markdownTable } from "../../src/cli/format/markdownTable.ts"
 
-/** A doc comment, taken apart. */
+/** A parsed doc comment. */
 export interface Doc {
   /** The text before the first head and the first tag. */
   readonly summary: string
-  /** What follows the summary: heads, examples. */
+  /** The text after the summary: heads, examples. */
   readonly details: string
   readonly category: string | undefined
   readonly since: string | undefined
@@ -28,11 +27,11 @@ export interface Item {
   readonly doc: Doc | undefined
 }
 
-/** What an entry point exports under one name: a module, or a value of its own. */
+/** An export of an entry point: a module, or a value. */
 export interface Page {
   /** The name of its file, without the extension. */
   readonly name: string
-  /** Modules are `import { Name } from …`, then `Name.item`; flat items are imported by themselves. */
+  /** Modules are imported as `{ Name }` and used as `Name.item`; flat items are imported by their name. */
   readonly namespace: boolean
   readonly source: string
   readonly doc: Doc | undefined
@@ -40,7 +39,7 @@ export interface Page {
 }
 
 export interface EntryPoint {
-  /** What to import from: `effect-mcp-auth/mcp`. */
+  /** The specifier of the import: `effect-mcp-auth/mcp`. */
   readonly specifier: string
   /** The folder of its pages: `mcp`. */
   readonly folder: string
@@ -50,17 +49,17 @@ export interface EntryPoint {
 
 const noDoc: Doc = { summary: "", details: "", category: undefined, since: undefined, see: [] }
 
-/** The text of a comment without its stars. */
+/** Returns the text of a comment without its stars. */
 const textOf = (comment: string): string =>
   comment.replace(/^\/\*\*[ \t]?/, "").replace(/\s*\*\/$/, "").replace(/^[ \t]*\* ?/gm, "").trim()
 
 export const parseDoc = (comment: string): Doc => {
   const prose: Array<string> = []
   const tags: Array<[name: string, text: string]> = []
-  let fenced = false
+  let isCode = false
   for (const line of textOf(comment).split("\n")) {
-    if (/^\s*```/.test(line)) fenced = !fenced
-    const tag = fenced ? null : /^@(\w+)\s*(.*)$/.exec(line)
+    if (/^\s*```/.test(line)) isCode = !isCode
+    const tag = isCode ? null : /^@(\w+)\s*(.*)$/.exec(line)
     if (tag !== null) tags.push([tag[1]!, tag[2]!.trim()])
     else if (tags.length === 0) prose.push(line)
     else tags.at(-1)![1] += ` ${line.trim()}`
@@ -77,7 +76,7 @@ export const parseDoc = (comment: string): Doc => {
   }
 }
 
-/** The doc comment that stands right before a node. */
+/** Returns the doc comment directly before a node. */
 const docOf = (node: ts.Node): Doc | undefined => {
   const text = node.getSourceFile().text
   const comment = (ts.getLeadingCommentRanges(text, node.getFullStart()) ?? [])
@@ -86,18 +85,18 @@ const docOf = (node: ts.Node): Doc | undefined => {
   return comment === undefined ? undefined : parseDoc(comment)
 }
 
-/** The doc comment at the top of a file, which speaks of the module. */
+/** Returns the doc comment at the top of a file, which describes the module. */
 const docOfFile = (file: ts.SourceFile): Doc | undefined => {
   const [first] = ts.getLeadingCommentRanges(file.text, 0) ?? []
   if (first === undefined || !file.text.startsWith("/**", first.pos)) return undefined
   return parseDoc(file.text.slice(first.pos, first.end))
 }
 
-/** The statement that a doc comment belongs to. */
+/** Returns the statement that a doc comment belongs to. */
 const statementOf = (declaration: ts.Node): ts.Node =>
   ts.isVariableDeclaration(declaration) ? declaration.parent.parent : declaration
 
-/** Takes out the indentation that all lines but the first share. */
+/** Removes the indentation that all lines after the first share. */
 const dedent = (text: string): string => {
   const lines = text.split("\n")
   const widths = lines.slice(1).filter((it) => it.trim() !== "").map((it) => /^ */.exec(it)![0].length)
@@ -119,7 +118,7 @@ const kindOf = (declaration: ts.Node): string => {
   return "value"
 }
 
-/** What a reader needs of a declaration: its types, not its body. */
+/** Returns a declaration without its body. */
 const signatureOf = (declaration: ts.Node, checker: ts.TypeChecker): string => {
   const file = declaration.getSourceFile()
   const text = (from: ts.Node, to?: ts.Node) =>
@@ -129,7 +128,7 @@ const signatureOf = (declaration: ts.Node, checker: ts.TypeChecker): string => {
     const inLine = generics.length === 0 ? "" : `<${generics.join(", ")}>`
     const types = inLine.length <= 100 ? inLine : `<\n${generics.map((_) => `  ${_}`).join(",\n")}\n>`
     const values = it.parameters.map((_) =>
-      // A default is an optional parameter with its value left out; a pattern is no more than its type.
+      // A parameter with a default is optional; a pattern is shown as `options` with its type.
       `${_.dotDotDotToken === undefined ? "" : "..."}${ts.isIdentifier(_.name) ? _.name.text : "options"}` +
       `${_.questionToken === undefined && _.initializer === undefined ? "" : "?"}` +
       `: ${_.type === undefined ? checker.typeToString(checker.getTypeAtLocation(_)) : dedent(text(_.type))}`
@@ -198,8 +197,8 @@ const collect = (root: string, checker: ts.TypeChecker) => {
       const first = declarations[0]!
       const file = first.getSourceFile()
       const statements = [...new Set(declarations.map(statementOf))]
-      // An export of something from elsewhere may have a comment of its own; else that of the declaration holds. The
-      // comment on a module stands before its first export, too, and has no category.
+      // A re-export may have a separate comment; otherwise the comment of the declaration applies. The comment on a module also
+      // precedes its first export, and has no category.
       const [alias] = symbol === origin ? [] : symbol.declarations ?? []
       const own = alias === undefined ? undefined : docOf(alias) ?? docOf(alias.parent.parent)
       const docs = statements.map(docOf).filter((it) => it !== undefined)
@@ -263,7 +262,7 @@ export const read = (root: string): ReadonlyArray<EntryPoint> => {
   })
 }
 
-/** The anchors that GitHub gives to the headings of a page, in their order. */
+/** Returns the anchors that GitHub assigns to the headings of a page, in their order. */
 export const anchorsOf = (headings: ReadonlyArray<string>): ReadonlyArray<string> => {
   const seen = new Map<string, number>()
   return headings.map((heading) => {
@@ -276,7 +275,7 @@ export const anchorsOf = (headings: ReadonlyArray<string>): ReadonlyArray<string
 
 const headingOf = (category: string) => `${category[0]!.toUpperCase()}${category.slice(1)}`
 
-/** `{@link X}` is the language of editors. */
+/** Replaces `{@link X}`, which only editors understand. */
 const plain = (text: string) => text.replace(/\{@link ([^}]+)\}/g, "`$1`")
 
 const firstSentence = (text: string): string => {
@@ -297,7 +296,7 @@ const itemOf = (page: Page, item: Item): ReadonlyArray<string> => {
     item.signatures.join("\n\n"),
     "```",
     "",
-    // A head of its own in the comment is a head of its own here.
+    // A head in the comment becomes a head on the page.
     ...indent(doc.details.replace(/^(\*\*Example\*\*) \((.*)\)$/gm, "$1: $2")),
     ...doc.see.flatMap((it) => [`See ${plain(it)}.`, ""]),
     `<sub>Since ${doc.since ?? "?"}${item.at === page.source ? "" : ` · [source](../../${item.at})`}</sub>`,
@@ -380,7 +379,7 @@ const indexOf = (entries: ReadonlyArray<EntryPoint>): string =>
     ])
   ].join("\n").trimEnd() + "\n"
 
-/** The pages, by their path in `reference/`. */
+/** Returns the pages, by their path in `reference/`. */
 export const render = (entries: ReadonlyArray<EntryPoint>): ReadonlyMap<string, string> =>
   new Map([
     ["README.md", indexOf(entries)],
@@ -389,7 +388,7 @@ export const render = (entries: ReadonlyArray<EntryPoint>): ReadonlyMap<string, 
     )
   ])
 
-/** Every export with what its comment lacks. */
+/** Returns the exports whose comments are incomplete, and the missing parts. */
 export const lacking = (entries: ReadonlyArray<EntryPoint>): ReadonlyArray<string> =>
   entries.flatMap((entry) =>
     entry.pages.flatMap((page) => [

@@ -1,4 +1,4 @@
-/** `npm run docs`: writes the reference. What no module stands behind any more is removed. */
+/** `npm run docs`: writes the reference, and removes pages of modules that no longer exist. */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import * as Reference from "./Reference.ts"

@@ -80,7 +80,7 @@ for (const [name, send] of Object.entries(hosts)) {
     name === "Effect" ? 200 : 403
   )
   for (const kind of Forgery.kinds) {
-    // A server may reject headers of this size before anyone reads them.
+    // A server may reject headers of this size before the gate reads them.
     const statuses = kind === "too-large" ? [401, 431] : [401]
     await expect(`${name}, ${kind}`, send, await issuer.mintBroken(kind), ...statuses)
   }

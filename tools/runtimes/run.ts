@@ -10,7 +10,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 interface Runtime {
-  /** The package of npm that brings it. */
+  /** The npm package that contains it. */
   readonly packageName: string
   readonly command: (folder: string) => readonly [string, ...ReadonlyArray<string>]
 }
@@ -68,8 +68,8 @@ try {
       encoding: "utf8",
       timeout: 120_000
     })
-    const said = stdout?.trim().split("\n").at(-1) ?? ""
-    console.log(`${name} (${version}): ${status === 0 ? said : "failed"}`)
+    const lastLine = stdout?.trim().split("\n").at(-1) ?? ""
+    console.log(`${name} (${version}): ${status === 0 ? lastLine : "failed"}`)
     if (status !== 0) {
       failed.push(name)
       // Before the end, its standard output is the log of rejected requests.
@@ -78,7 +78,7 @@ try {
   }
 } finally {
   rmSync(home, { recursive: true, force: true })
-  // What packing built would be found by the linter.
+  // The linter would find the build of the pack.
   rmSync(join(root, "dist"), { recursive: true, force: true })
 }
 if (failed.length > 0) {

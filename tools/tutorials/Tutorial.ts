@@ -1,14 +1,14 @@
 /**
- * Follows the README of an example as a reader does: in an empty folder, with the packed tarball. Blocks of the page say in
- * their info string what they are:
+ * Follows the README of an example as a reader does: in an empty folder, with the packed tarball. The info string of a block
+ * names its kind:
  *
  *     ts file=server.ts    a file to create (js, too)
  *     ts fragment          a part of a file, to read
- *     sh                   commands to run; the text or json block that follows is what they print
- *     sh terminal=1        the same for a program that goes on; what ran in that terminal is interrupted first
- *     sh clone, text clone commands for a clone of the repository, and what they print: for other tests
+ *     sh                   commands to run; the text or json block that follows is their output
+ *     sh terminal=1        the same for a program that keeps running; a program in that terminal is interrupted first
+ *     sh clone, text clone commands for a clone of the repository, and their output: for other tests
  *
- * Any other text block is what the log of one of these programs says. A line `…` stands for lines that are not shown.
+ * Any other text block is a part of the log of one of these programs. A line `…` represents lines that are not shown.
  */
 import { assert } from "@effect/vitest"
 import { type ChildProcess, spawn } from "node:child_process"
@@ -23,7 +23,7 @@ export type Step =
     readonly kind: "command"
     readonly command: string
     readonly terminal: string | undefined
-    /** What it prints. */
+    /** Its output. */
     readonly shown: string | undefined
     readonly json: boolean
   }
@@ -52,7 +52,7 @@ export const steps = (page: string): ReadonlyArray<Step> => {
   return found
 }
 
-/** What differs from run to run: times, and the numbers of fibers. */
+/** Removes values that differ between runs: times, and the numbers of fibers. */
 const comparable = (text: string): ReadonlyArray<string> =>
   text
     .replaceAll("\r", "")
@@ -64,7 +64,7 @@ const comparable = (text: string): ReadonlyArray<string> =>
     .split("\n")
     .map((line) => line.trimEnd())
 
-/** Where the shown lines end in what was printed, `…` standing for any lines; `undefined` when they are not there. */
+/** Returns where the shown lines end in the output, or `undefined` if they are missing. `…` matches any lines. */
 const match = (shown: ReadonlyArray<string>, printed: ReadonlyArray<string>, from: number): number | undefined => {
   if (shown.length === 0) return from
   const [first, ...others] = shown
@@ -76,9 +76,9 @@ const match = (shown: ReadonlyArray<string>, printed: ReadonlyArray<string>, fro
   return undefined
 }
 
-/** Whether this is what was printed, and all of it. */
+/** Whether the shown text is the whole output. */
 const isWhole = (shown: string, printed: string): boolean => {
-  // What stands behind the last `…` is not looked at.
+  // Text after the last `…` is not compared.
   const open = /\n…\s*$/.test(shown)
   const lines = comparable(printed)
   const end = match(comparable(shown.replace(/\n…\s*$/, "")), lines, 0)
@@ -96,14 +96,14 @@ const freePort = (): Promise<string> =>
 
 interface Program {
   readonly child: ChildProcess
-  /** On both streams, with the ports of the page. */
+  /** Output of both streams, with the ports of the page. */
   readonly printed: () => string
   readonly printedOnStandardOutput: () => string
-  /** How much of it a page has shown. */
+  /** Length of the output that a page has shown. */
   seen: number
 }
 
-/** Whether it came true in time. */
+/** Waits for the condition. Returns false after the timeout. */
 const until = async (condition: () => boolean, within: `${number} seconds`): Promise<boolean> => {
   const late = performance.now() + Number.parseInt(within) * 1000
   while (!condition()) {
@@ -115,14 +115,14 @@ const until = async (condition: () => boolean, within: `${number} seconds`): Pro
 
 export interface Options {
   readonly page: string
-  /** Where the folders of the pages are made. */
+  /** Folder in which the folders of the pages are created. */
   readonly home: string
-  /** What is run instead of the commands of a block. */
+  /** Replaces the commands of a block before they run. */
   readonly prepare: (commands: string) => string
 }
 
 export const follow = async ({ home, page, prepare }: Options): Promise<void> => {
-  // The ports that the pages name may be taken on this machine.
+  // The ports of the pages may be in use on this machine.
   const ports = new Map([["3000", await freePort()], ["3001", await freePort()], ["4000", await freePort()]])
   const here = (text: string) =>
     [...ports].reduce((it, [from, to]) => it.replaceAll(`127.0.0.1:${from}`, `127.0.0.1:${to}`), text)
@@ -130,7 +130,7 @@ export const follow = async ({ home, page, prepare }: Options): Promise<void> =>
     [...ports].reduce((it, [from, to]) => it.replaceAll(`127.0.0.1:${to}`, `127.0.0.1:${from}`), text)
 
   const env = {
-    // What these tests run with is nothing to the vitest, npm and node of a page.
+    // Variables of this test run must not reach the vitest, npm and node of a page.
     ...Object.fromEntries(
       Object.entries(process.env).filter(([name]) =>
         !/^(VITEST|NODE_|FORCE_COLOR|TEST$|npm_config_local_prefix)/.test(name)
@@ -172,7 +172,7 @@ export const follow = async ({ home, page, prepare }: Options): Promise<void> =>
   const stop = async ({ child }: Program): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return
     const closed = once(child, "close")
-    // The shell and what it runs, as Ctrl-C does.
+    // Signals the shell and its children, as Ctrl-C does.
     process.kill(-child.pid!, "SIGINT")
     await closed
   }
@@ -198,9 +198,9 @@ export const follow = async ({ home, page, prepare }: Options): Promise<void> =>
           program.seen = end
           return true
         })
-      // The log may be a moment behind the answer.
-      const said = await until(found, "2 seconds")
-      compare("The log ", step.shown, [...terminals.values()].map((it) => it.printed()).join("\n"), said)
+      // The log may arrive shortly after the response.
+      const isShown = await until(found, "2 seconds")
+      compare("The log ", step.shown, [...terminals.values()].map((it) => it.printed()).join("\n"), isShown)
       return
     }
     const { command, shown } = step
@@ -210,11 +210,11 @@ export const follow = async ({ home, page, prepare }: Options): Promise<void> =>
       const program = start(command, { detached: true })
       terminals.set(step.terminal, program)
       assert(shown !== undefined, `${command}shows nothing on the page`)
-      const said = await until(
+      const isShown = await until(
         () => program.child.exitCode !== null || isWhole(shown, program.printed()),
         "60 seconds"
       )
-      compare(command, shown, program.printed(), said && isWhole(shown, program.printed()))
+      compare(command, shown, program.printed(), isShown && isWhole(shown, program.printed()))
       return
     }
     const program = start(command, { detached: false })
@@ -225,7 +225,7 @@ export const follow = async ({ home, page, prepare }: Options): Promise<void> =>
       assert.notMatch(command, /^(\w+=\S+ )*(node|curl|npx) /m, "what it prints is not on the page")
       return
     }
-    // curl tells of its progress on standard error.
+    // curl writes its progress to standard error.
     const printed = command.startsWith("curl ") ? program.printedOnStandardOutput() : program.printed()
     if (step.json) assert.deepStrictEqual(JSON.parse(printed), JSON.parse(shown), command)
     else compare(command, shown, printed, isWhole(shown, printed))

@@ -1,4 +1,4 @@
-/** The peers, each as its own documentation sets it up. Their packages are those of this folder. */
+/** The peers, each set up as its documentation describes. Their packages are those of this folder. */
 import { InvalidTokenError } from "@modelcontextprotocol/sdk/server/auth/errors.js"
 import { requireBearerAuth } from "@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js"
 import express from "express"
@@ -8,7 +8,7 @@ import { MCPAuth } from "mcp-auth"
 const listen = (app) =>
   new Promise((resolve) => {
     app.get("/mcp", (_, response) => response.send("in"))
-    // Express prints what handlers throw; the table has its own words for that.
+    // Express prints what handlers throw; the table names it instead.
     app.use((error, _request, response, _next) => response.status(500).end())
     const server = app.listen(0, "127.0.0.1", () =>
       resolve({
@@ -39,7 +39,7 @@ export const sdk = (issuer, resource) => {
         const { payload } = await jwtVerify(token, keys, { issuer, audience: resource, typ: "at+jwt" })
         return { token, clientId: payload.client_id, scopes: payload.scope.split(" "), expiresAt: payload.exp }
       } catch (error) {
-        // As its examples do: what jose says about a token is an invalid token, whatever else is a failure.
+        // As in the SDK's examples: an error of jose about the token means an invalid token, any other error a failure.
         if (error instanceof errors.JOSEError) throw new InvalidTokenError("invalid token")
         throw error
       }

@@ -1,6 +1,6 @@
 /**
- * The peers' servers, each as its own documentation sets it up. Their packages are those of this folder, and each
- * contender loads its own alone.
+ * The peers' servers, each set up as its documentation describes. Their packages are those of this folder, and each contender
+ * loads only its own.
  */
 import { createServer } from "node:http"
 
@@ -33,7 +33,7 @@ const sdkOf = async (issuer, resource) => {
         const { payload } = await jwtVerify(token, keys, { issuer, audience: resource, typ: "at+jwt" })
         return { token, clientId: payload.client_id, scopes: payload.scope.split(" "), expiresAt: payload.exp }
       } catch (error) {
-        // As its examples do: what jose says about a token is an invalid token, whatever else is a failure.
+        // As in the SDK's examples: an error of jose about the token means an invalid token, any other error a failure.
         if (error instanceof errors.JOSEError) throw new InvalidTokenError("invalid token")
         throw error
       }
@@ -71,7 +71,7 @@ const onHono = async (options) => {
   return createServer(getRequestListener(app.fetch))
 }
 
-/** One tool on the SDK, a server for each request, as its stateless example has it. */
+/** One tool on the SDK, with one server per request, as in the SDK's stateless example. */
 const tools = async (...middleware) => {
   const { default: express } = await import("express")
   const { McpServer } = await import("@modelcontextprotocol/sdk/server/mcp.js")
@@ -96,7 +96,7 @@ const tools = async (...middleware) => {
   return createServer(app)
 }
 
-/** Each gives a server that does not listen yet. */
+/** Each returns a server that does not listen yet. */
 export const servers = {
   "express": () => onExpress(),
   "express + mcp-auth": async (issuer, resource) => onExpress(await mcpAuthOf(issuer, resource)),

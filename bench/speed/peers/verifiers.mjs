@@ -28,7 +28,7 @@ const middleware = (run) => (token) =>
 
 const hash = { RS256: "sha256", ES256: "sha256", EdDSA: undefined }
 
-/** A verifier gives what it gives, at once or as a promise, and throws or rejects for what it does not accept. */
+/** Each verifier returns a value or a promise, and throws or rejects for a token that it does not accept. */
 export const verifiers = async (issuer, resource, algorithm) => {
   const { keys } = await (await fetch(`${issuer}/jwks`)).json()
   const jwk = keys.find((key) => key.alg === algorithm)
@@ -38,7 +38,7 @@ export const verifiers = async (issuer, resource, algorithm) => {
   const remote = createRemoteJWKSet(new URL(`${issuer}/jwks`))
   const expected = { issuer, audience: resource, typ: "at+jwt" }
   const found = {
-    // The floor: nothing is read and nothing is checked but the signature.
+    // The lower bound: only the signature is checked.
     "crypto.verify, nothing else": (token) => {
       const end = token.lastIndexOf(".")
       const signature = Buffer.from(token.slice(end + 1), "base64url")
