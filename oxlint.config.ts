@@ -25,18 +25,19 @@ const library: Record<string, "error" | Rule> = {
 
 /** The rule for the files of a floor, or for those of its `internal` folder. */
 const floorRule = (
-  { folder, ours, packages, packagesAsTypes = [], packagesOfInternal = [], why }: Floor,
+  { folder, ours, oursAsTypes = [], packages, packagesAsTypes = [], packagesOfInternal = [], why }: Floor,
   isInternal: boolean
 ): Rule => {
   if (ours === "everything") return "off"
   const from = isInternal ? `${folder}/internal` : folder
   const own = isInternal ? ["!./*", "!../[A-Z]*"] : ["!./*", "!./internal/*"]
-  const others = ours.map((other) => `!${relative(from, other).replace(/^(?!\.)/, "./")}/*`)
+  const pathTo = (other: string) => relative(from, other).replace(/^(?!\.)/, "./")
+  const others = [...ours, ...oursAsTypes].map((other) => `!${pathTo(other)}/*`)
   return ["error", {
     "patterns": [
       // A regex, because an import that one list allows cannot be rejected by another list.
-      ...packagesAsTypes.map((pattern) => ({
-        "regex": `^${pattern.replace("[A-Z]*", "")}`,
+      ...[...packagesAsTypes, ...oursAsTypes.map((other) => `${pathTo(other)}/`)].map((pattern) => ({
+        "regex": `^${pattern.replace("[A-Z]*", "").replaceAll(".", "\\.")}`,
         "allowTypeImports": true,
         "message": `As types only. ${why}`
       })),

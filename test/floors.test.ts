@@ -72,7 +72,7 @@ const fits = (specifier: string, patterns: ReadonlyArray<string>) =>
 
 /** All that the row of a floor says, and nothing else, holds in its folder and in its `internal` folder. */
 const casesOfFloor = (row: Floor): ReadonlyArray<Case> => {
-  const { folder, ours, packagesAsTypes = [] } = row
+  const { folder, ours, oursAsTypes = [], packagesAsTypes = [] } = row
   if (ours === "everything") return []
   const others = floors.map((it) => it.folder).filter((it) => it !== folder)
   return [`src/${folder}`, `src/${folder}/internal`].flatMap((from) => {
@@ -86,6 +86,11 @@ const casesOfFloor = (row: Floor): ReadonlyArray<Case> => {
           ? [
             ...allows(file, ...imports(to(`${other}/B.ts`))),
             ...rejects(floor, file, ...imports(to(`${other}/internal/b.ts`)))
+          ]
+          : oursAsTypes.includes(other)
+          ? [
+            ...allows(file, ...types(to(`${other}/B.ts`))),
+            ...rejects(floor, file, ...imports(to(`${other}/B.ts`)), ...types(to(`${other}/internal/b.ts`)))
           ]
           : rejects(floor, file, ...imports(to(`${other}/B.ts`)), ...types(to(`${other}/B.ts`)))
       ),

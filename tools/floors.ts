@@ -10,6 +10,8 @@ export interface Floor {
   readonly folder: string
   /** The other folders whose files it may import. */
   readonly ours: ReadonlyArray<string> | "everything"
+  /** The folders whose files it may import as types only. */
+  readonly oursAsTypes?: ReadonlyArray<string>
   /** Patterns of the packages that it may import. */
   readonly packages: ReadonlyArray<string>
   /** Patterns of the packages that only its `internal/` folder may import. */
@@ -31,6 +33,14 @@ const verification = [
   "verification/keys",
   "verification/issuers",
   "verification/tokens",
+  "verification/introspection",
+  "verification/dpop",
+  "verification/revocation",
+  "verification/tenants"
+]
+
+/** Enabled by values, which carry their code: what makes a gate knows their types only, so that a bundle holds what is used. */
+const mechanisms = [
   "verification/introspection",
   "verification/dpop",
   "verification/revocation",
@@ -107,14 +117,16 @@ export const floors: ReadonlyArray<Floor> = [
   })),
   {
     folder: "authorization",
-    ours: ["protocol", "crypto", "store", "verification", ...verification],
+    ours: ["protocol", "crypto", "store", "verification", ...verification.filter((it) => !mechanisms.includes(it))],
+    oursAsTypes: mechanisms,
     packages: [...effect, "effect/http/Headers"],
     packagesAsTypes: ["effect/ai/[A-Z]*"],
     why: "authorization knows protocol, crypto, store, verification and effect: no host, no path, no SDK."
   },
   {
     folder: "composition",
-    ours: [...ground, "verification", ...verification, "authorization"],
+    ours: [...ground, "verification", ...verification.filter((it) => !mechanisms.includes(it)), "authorization"],
+    oursAsTypes: mechanisms,
     packages: effect,
     why: "composition makes a gate of options: no host, no SDK."
   },

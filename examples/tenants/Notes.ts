@@ -50,11 +50,10 @@ const Auth = Layer.unwrap(Effect.map(Directory, (directory) =>
     resource,
     authorizationServers: [home],
     scopes: ["notes:write"],
-    tenants: {
-      id: Tenants.fromClaim("org_id"),
+    tenants: Tenants.fromClaim("org_id", {
       authorizationServers: (tenant) =>
         Effect.map(directory.issuerOf(tenant), (issuer) => issuer === undefined ? [] : [issuer])
-    }
+    })
   })))
 
 export const Server = McpAuth.layerHttp({

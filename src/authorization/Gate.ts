@@ -27,7 +27,7 @@ import type { AuthorizationServerMetadata } from "../protocol/AuthorizationServe
 import type * as Credentials from "../protocol/Credentials.ts"
 import type { Operation } from "../protocol/Operation.ts"
 import { Principal } from "../verification/Principal.ts"
-import type { Tenants } from "../verification/tenants/Tenants.ts"
+import type { Tenants } from "../verification/tenants/TenantVerifier.ts"
 import * as Presentation from "../verification/tokens/Presentation.ts"
 import type { Target } from "../verification/tokens/TokenCache.ts"
 import type { TokenVerifier } from "../verification/TokenVerifier.ts"

@@ -6,7 +6,7 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -21,7 +21,7 @@ import type { ScopeHierarchy } from "../authorization/ScopeHierarchy.ts"
 import * as Sessions from "../authorization/Sessions.ts"
 import * as Discovery from "../outbound/Discovery.ts"
 import type { Fetcher } from "../outbound/Fetcher.ts"
-import { AuthConfigError, AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
+import { AuthConfigError } from "../protocol/AuthError.ts"
 import type * as Credentials from "../protocol/Credentials.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
@@ -31,9 +31,8 @@ import type * as TokenType from "../verification/claims/TokenType.ts"
 import * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
 import * as Profile from "../verification/issuers/Profile.ts"
 import * as JwkSet from "../verification/keys/JwkSet.ts"
-import type * as Principal from "../verification/Principal.ts"
 import type * as Revocations from "../verification/revocation/Revocations.ts"
-import * as Tenants from "../verification/tenants/Tenants.ts"
+import type * as Tenants from "../verification/tenants/Tenants.ts"
 import * as IssuerVerifier from "../verification/tokens/IssuerVerifier.ts"
 import * as Presentation from "../verification/tokens/Presentation.ts"
 import * as TokenCache from "../verification/tokens/TokenCache.ts"
@@ -63,10 +62,13 @@ export type LiteralScopes<S extends Scopes> = string extends ProtectedResource.O
  * @category models
  * @since 0.1.0
  */
-export type Options<S extends Scopes, C = never, A = unknown> = Common<S, C, A> & Issuers & {
-  /** The resource identifier: the URL at which clients reach the server, in canonical form, https off loopback. */
-  readonly resource: string
-}
+export type Options<S extends Scopes, C = never, A = unknown, RD = never, RT = never, RR = never> =
+  & Common<S, C, A, RD, RT, RR>
+  & Issuers
+  & {
+    /** The resource identifier: the URL at which clients reach the server, in canonical form, https off loopback. */
+    readonly resource: string
+  }
 
 /**
  * Who may issue tokens: one provider, by its profile, or several authorization servers.
@@ -92,7 +94,7 @@ export type Issuers =
  * @category models
  * @since 0.1.0
  */
-export interface Common<S extends Scopes, C = never, A = unknown> {
+export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT = never, RR = never> {
   /** The scopes that the server offers: a list, or a baseline and what comes by step-up. */
   readonly scopes: S & LiteralScopes<S>
   /** Scopes that include others, such as `{ "todos:write": ["todos:read"] }`. */
@@ -115,16 +117,16 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
    * Tokens that are bound to a key of the client (RFC 9449): `Dpop.optional({ … })` accepts them, with a proof of the key,
    * beside Bearer tokens; `Dpop.required({ … })` accepts nothing else. Default: they are rejected.
    */
-  readonly dpop?: Presentation.Mechanism | undefined
+  readonly dpop?: Presentation.Mechanism<RD> | undefined
   /** How long, and how many, verdicts on tokens are remembered. */
   readonly tokenCache?: TokenCache.Options | undefined
   /**
-   * Rejects tokens that were revoked before they expire: the service of `Revocations`, or a function of your own. It is
-   * asked on every request, also for cached tokens, once more when the body of the request is complete, and for open
-   * streams every `revocationInterval`. A revocation that is made with `Revocations` on this instance ends open streams at
-   * once; with a function of your own, `Gate.invalidate` does.
+   * Rejects tokens that were revoked before they expire: `Revocations.stored`, or `Revocations.check(function)`. It is checked
+   * on every request, also for cached tokens, once more when the body of the request is complete, and for open streams every
+   * `revocationInterval`. A revocation that is made with `Revocations` on this instance ends open streams at once; with a
+   * function of your own, `Gate.invalidate` does.
    */
-  readonly revocation?: Revocation | Revocations.Revocations["Service"] | undefined
+  readonly revocation?: Revocations.Mechanism<RR> | undefined
   /**
    * How often an open stream asks `revocation` again, from 1 second to 1 hour. At most 16 ask at a time. If `revocation`
    * fails, the stream stays open until its token ends. Default: 30 seconds.
@@ -135,7 +137,7 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
    * unless `withoutTenant` says otherwise: the authorization servers above verify no token then. They are published where a
    * client asks without naming a tenant. Not beside `anonymous: "allow-unscoped"`.
    */
-  readonly tenants?: Tenants.Options | undefined
+  readonly tenants?: Tenants.Mechanism<RT> | undefined
   /**
    * Replaces or wraps the configured verifier, which is that of the authorization servers and tenants with its cache: see
    * the combinators in `TokenVerifier`. What it admits is admitted.
@@ -223,27 +225,17 @@ export interface Common<S extends Scopes, C = never, A = unknown> {
 export type Cached = (verifier: TokenVerifier.Verifier, timeToLive: Duration.Input) => TokenVerifier.Verifier
 
 /**
- * `true` rejects the token. A failure is an outage (503), not a verdict, and so is an answer that takes more than 5 seconds.
- *
- * @category models
- * @since 0.1.0
- */
-export type Revocation = (
-  principal: Principal.Principal
-) => Effect.Effect<boolean, AuthorizationServerUnavailable>
-
-/**
  * Checks the options and makes the gate. Fails with the option that is wrong, and what to write.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const makeGate = <S extends Scopes, C, A>(
-  options: Options<S, C, A>
+export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
+  options: Options<S, C, A, RD, RT, RR>
 ): Effect.Effect<
   Gate.Gate,
   AuthConfigError,
-  JwkSet.JwkSet | Discovery.Discovery | Fetcher | Scope.Scope
+  JwkSet.JwkSet | Discovery.Discovery | Fetcher | Scope.Scope | RD | RT | RR
 > =>
   Effect.gen(function*() {
     const discovery = yield* Discovery.Discovery
@@ -255,6 +247,7 @@ export const makeGate = <S extends Scopes, C, A>(
     const issuers = servers.map((_) => _.issuer) as [string, ...Array<string>]
     const serverOf = AuthorizationServer.ofIssuer(servers)
     const dpop = yield* Effect.fromResult(checkDpop(options.dpop))
+    for (const mechanism of mechanisms) yield* Effect.fromResult(checkMechanism(options, mechanism))
     const resource = yield* Effect.fromResult(
       ProtectedResource.make(
         { ...options, dpop } as unknown as ProtectedResource.Options,
@@ -293,7 +286,7 @@ export const makeGate = <S extends Scopes, C, A>(
     const cachedServers = TokenCache.make(yield* IssuerVerifier.make(servers, rules, settings), settings)
     const tenants = options.tenants === undefined
       ? undefined
-      : yield* Tenants.make(options.tenants, {
+      : yield* options.tenants.make({
         others: cachedServers,
         rules,
         settings,
@@ -313,7 +306,7 @@ export const makeGate = <S extends Scopes, C, A>(
       })
     const configured = tenants ?? cachedServers
     const own = yield* Effect.fromResult(wrapVerifier(options.verifier, configured, settings))
-    const revocation = yield* Effect.fromResult(checkRevocation(options.revocation))
+    const revocation = options.revocation === undefined ? undefined : yield* options.revocation.make
     const gate = Gate.make({
       resource,
       tenants,
@@ -323,7 +316,7 @@ export const makeGate = <S extends Scopes, C, A>(
       lookupVerified: [options.tenants, options.revocation, options.verifier].every((_) => _ === undefined)
         ? cachedServers.lookupVerified
         : undefined,
-      revocation: revocation.isRevoked,
+      revocation: revocation?.isRevoked,
       revocationInterval: yield* Effect.fromResult(checkInterval(options.revocationInterval)),
       expiryTolerance: rules.clockTolerance,
       tokenGrammar: yield* Effect.fromResult(checkGrammar(options.tokenGrammar)),
@@ -350,7 +343,7 @@ export const makeGate = <S extends Scopes, C, A>(
         ? discovery.metadata(servers[0]!, "authorization_endpoint")
         : undefined
     })
-    yield* revocation.subscribe((target) => gate.invalidate(target))
+    if (revocation !== undefined) yield* revocation.subscribe((target) => gate.invalidate(target))
     return gate
   })
 
@@ -402,44 +395,6 @@ const wrapVerifier = (
       }, which is not a verifier. Return a verifier, such as ` +
         "that of TokenVerifier.make"
     )
-}
-
-type Revoking = Pick<Revocations.Revocations["Service"], "subscribe"> & { readonly isRevoked: Revocation | undefined }
-
-const checkRevocation = (
-  revocation: Common<Scopes>["revocation"]
-): Result.Result<Revoking, AuthConfigError> => {
-  if (revocation === undefined || typeof revocation === "function") {
-    return Result.succeed({ isRevoked: revocation && inTime(revocation), subscribe: () => Effect.void })
-  }
-  return typeof revocation?.isRevoked === "function" && typeof revocation.subscribe === "function"
-    ? Result.succeed({
-      isRevoked: inTime((principal) => revocation.isRevoked(principal)),
-      subscribe: (listener) => revocation.subscribe(listener)
-    })
-    : Result.fail(
-      new AuthConfigError({
-        reason: "malformed",
-        option: "revocation",
-        fix:
-          `${OptionValue.isNot(revocation, "a function or the Revocations service")}. Give the service itself, or a ` +
-          "function that takes a Principal and returns an Effect of a boolean, true for a revoked token"
-      })
-    )
-}
-
-/** How long a function of the user's may take to answer. Otherwise a store that hangs would hold every request. */
-const revocationTimeout = Duration.seconds(5)
-
-const inTime = (revocation: Revocation): Revocation => (principal) => {
-  const answer = revocation(principal)
-  return !Effect.isEffect(answer as unknown) || Exit.isExit(answer) ? answer : Effect.timeoutOrElse(answer, {
-    duration: revocationTimeout,
-    orElse: () =>
-      Effect.fail(
-        new AuthorizationServerUnavailable({ reason: "timeout", issuer: principal.issuer, retryAfter: 1 })
-      )
-  })
 }
 
 const checkInterval = (
@@ -572,6 +527,36 @@ const checkServers = (
     }
     return servers
   })
+
+/** Mechanisms that are enabled by a value, the mark of their values, and what to write. */
+const mechanisms = [
+  {
+    option: "tenants",
+    mark: "~effect-mcp-auth/Tenants",
+    expected: "a value of Tenants (effect-mcp-auth/tenants)",
+    fix: "Write Tenants.fromRoute, fromPath, fromHeader or fromClaim with { authorizationServers }"
+  },
+  {
+    option: "revocation",
+    mark: "~effect-mcp-auth/Revocations",
+    expected: "a value of Revocations (effect-mcp-auth/revocation)",
+    fix: "Write Revocations.stored or Revocations.check(function)"
+  }
+] as const
+
+const checkMechanism = (
+  options: { readonly tenants?: unknown; readonly revocation?: unknown },
+  { expected, fix, mark, option }: typeof mechanisms[number]
+): Result.Result<void, AuthConfigError> =>
+  options[option] === undefined || Predicate.hasProperty(options[option], mark)
+    ? Result.succeed(undefined)
+    : Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option,
+        fix: `${OptionValue.isNot(options[option], expected)}. ${fix}`
+      })
+    )
 
 const checkDpop = (dpop: unknown): Result.Result<Presentation.Published, AuthConfigError> =>
   dpop === undefined

@@ -24,13 +24,18 @@ export const fromGate = <S extends string>(gate: Gate.Gate): Layer.Layer<Service
   Layer.succeed(AuthLayer, gate) as Layer.Layer<Services<S>>
 
 /** Checks the options and builds the gate with its own discovery and keys. */
-export const layer = <const S extends Scopes, C = never, A = unknown>(
-  options: Options<S, C, A>
-): Layer.Layer<Services<ProtectedResource.OfferedOf<S>>, AuthConfigError, Fetcher.Fetcher> =>
+export const layer = <const S extends Scopes, C = never, A = unknown, RD = never, RT = never, RR = never>(
+  options: Options<S, C, A, RD, RT, RR>
+): Layer.Layer<Services<ProtectedResource.OfferedOf<S>>, AuthConfigError, Fetcher.Fetcher | RD | RT | RR> =>
   Layer.unwrap(Effect.map(makeGate(options), (gate) => fromGate<ProtectedResource.OfferedOf<S>>(gate))).pipe(
     Layer.provide(Layer.fresh(JwkSet.layer)),
     Layer.provide(Layer.fresh(Discovery.layer))
-  )
+  ) as Layer.Layer<
+    Services<ProtectedResource.OfferedOf<S>>,
+    AuthConfigError,
+    // A mechanism never needs what the layer provides.
+    Fetcher.Fetcher | RD | RT | RR
+  >
 
 /**
  * The options of hosts outside Effect beside those of the gate.

@@ -4,6 +4,7 @@ import { AuthLayer, Decision, Principal, TokenVerifier } from "effect-mcp-auth"
 import { Gate, type Rejection } from "effect-mcp-auth/host"
 import { Introspection } from "effect-mcp-auth/introspection"
 import type { Operation } from "effect-mcp-auth/protocol"
+import { Revocations } from "effect-mcp-auth/revocation"
 import { Tenants } from "effect-mcp-auth/tenants"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
@@ -62,7 +63,7 @@ const whole = Principal.make({
 })
 
 const tenants = (authorizationServers: () => unknown) => ({
-  tenants: { id: Tenants.fromHeader("x-tenant"), authorizationServers }
+  tenants: Tenants.fromHeader("x-tenant", { authorizationServers } as Tenants.Options)
 })
 
 const lookUp = (lookUp: () => unknown) => ({
@@ -84,7 +85,7 @@ describe("a function of the user's that breaks", () => {
       verifier: (_: unknown, cached: AuthLayer.Cached) =>
         cached(TokenVerifier.make(() => Effect.die("broken on purpose")), "1 minute")
     }],
-    ["a revocation that throws", { revocation: boom }],
+    ["a revocation that throws", { revocation: Revocations.check(boom) }],
     ["a tenant function that throws", tenants(boom)],
     ["a tenant function that dies", tenants(() => Effect.die("broken on purpose"))],
     ["a tenant function that returns nothing", tenants(() => undefined)],

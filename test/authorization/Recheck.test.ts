@@ -3,6 +3,7 @@ import { Clock, Deferred, type Duration, Effect, Fiber, Redacted, Result } from 
 import { AuthError } from "effect-mcp-auth"
 import type { Gate, Rejection } from "effect-mcp-auth/host"
 import { Operation } from "effect-mcp-auth/protocol"
+import { Revocations } from "effect-mcp-auth/revocation"
 import { TestClock } from "effect/testing"
 import { active, start, type World, world } from "../verification/introspection/answers.ts"
 import * as steppingClock from "../verification/steppingClock.ts"
@@ -143,8 +144,8 @@ describe("when the body is complete", () => {
     }))
 
   it.effect.each<readonly [string, (answer: Answer) => NonNullable<GateOptions["revocation"]>]>([
-    ["function", (answer) => answer],
-    ["service of the user's own", (answer) => new OwnRevocations(answer)]
+    ["function", (answer) => Revocations.check(answer)],
+    ["service of the user's own", (answer) => Revocations.from(new OwnRevocations(answer))]
   ])(
     "[T-AUD-07b] a revocation %s that hangs is 503 after 5 seconds, at arrival and after the body",
     ([, make]) =>
@@ -172,10 +173,10 @@ describe("when the body is complete", () => {
       let asked = 0
       let answer: Effect.Effect<boolean, AuthError.AuthorizationServerUnavailable> = Effect.succeed(false)
       const { gate: it } = yield* gate({
-        revocation: () => {
+        revocation: Revocations.check(() => {
           asked++
           return answer
-        }
+        })
       })
       const set = (next: typeof answer) =>
         Effect.sync(() => {
@@ -239,11 +240,12 @@ describe("an open stream", () => {
       let revoked = false
       let asked = 0
       const { fiber, isEnded } = yield* open({
-        revocation: () =>
+        revocation: Revocations.check(() =>
           Effect.sync(() => {
             asked++
             return revoked
           })
+        )
       })
       yield* TestClock.adjust("2 minutes")
       assert.strictEqual(asked, 5)
@@ -257,7 +259,10 @@ describe("an open stream", () => {
   it.effect("[T-AUD-03f] asks as often as the option says", () =>
     Effect.gen(function*() {
       let asked = 0
-      yield* open({ revocation: () => Effect.sync(() => ++asked < 0), revocationInterval: "10 seconds" })
+      yield* open({
+        revocation: Revocations.check(() => Effect.sync(() => ++asked < 0)),
+        revocationInterval: "10 seconds"
+      })
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(asked, 7)
     }))
@@ -275,7 +280,7 @@ describe("an open stream", () => {
   it.effect("[T-AUD-03f] stays open through an outage of revocation until its token ends", () =>
     Effect.gen(function*() {
       let answer: Effect.Effect<boolean, AuthError.AuthorizationServerUnavailable> = Effect.succeed(false)
-      const { fiber, isEnded } = yield* open({ revocation: () => answer })
+      const { fiber, isEnded } = yield* open({ revocation: Revocations.check(() => answer) })
       answer = Effect.fail(
         new AuthError.AuthorizationServerUnavailable({ reason: "network", issuer: "redis", retryAfter: 1 })
       )
@@ -299,7 +304,9 @@ describe("an open stream", () => {
   )("[T-AUD-03f] ends when revocation %s", ([, broken]) =>
     Effect.gen(function*() {
       let isBroken = false
-      const { fiber } = yield* open({ revocation: () => isBroken ? broken() : Effect.succeed(false) })
+      const { fiber } = yield* open({
+        revocation: Revocations.check(() => isBroken ? broken() : Effect.succeed(false))
+      })
       isBroken = true
       yield* TestClock.adjust("30 seconds")
       yield* Fiber.join(fiber)
@@ -313,11 +320,12 @@ describe("an open stream", () => {
       let most = 0
       let isCounting = false
       const { gate: it } = yield* gate({
-        revocation: () =>
+        revocation: Revocations.check(() =>
           !isCounting ? Effect.succeed(false) : Effect.suspend(() => {
             most = Math.max(most, ++asks)
             return Effect.ensuring(Effect.as(Deferred.await(gateOpen), true), Effect.sync(() => asks--))
           })
+        )
       })
       const caller = yield* authenticateCaller(it, requestOf("a"))
       isCounting = true
@@ -346,7 +354,9 @@ describe("an open stream", () => {
       return Effect.gen(function*() {
         const { gate } = yield* world
         let hangs = false
-        const { gate: it } = yield* gate({ revocation: () => hangs ? Effect.never : Effect.succeed(false) })
+        const { gate: it } = yield* gate({
+          revocation: Revocations.check(() => hangs ? Effect.never : Effect.succeed(false))
+        })
         const caller = yield* authenticateCaller(it, requestOf("a"))
         hangs = true
         yield* Effect.forEach(

@@ -300,10 +300,9 @@ describe("an issuer that a request names", () => {
           resource: "https://server.test/mcp",
           authorizationServers: ["https://own.example.com"],
           scopes: ["todos:read"],
-          tenants: {
-            id: Tenants.fromHeader("x-tenant"),
+          tenants: Tenants.fromHeader("x-tenant", {
             authorizationServers: (tenant) => Effect.succeed([`https://${tenant}`])
-          }
+          })
         }).pipe(Layer.provide(guarded))
       )
       const gate = Context.get(context, AuthLayer.AuthLayer)

@@ -369,7 +369,10 @@ describe("A WebSocket behind the gate", () => {
       const port = yield* Host.listen(
         route.pipe(
           Layer.provide(
-            AuthLayer.layer({ ...Functions.written(hosts.optionsOf(issuer.issuer, {})), revocation: revocations })
+            AuthLayer.layer({
+              ...Functions.written(hosts.optionsOf(issuer.issuer, {})),
+              revocation: Revocations.from(revocations)
+            })
           ),
           Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
         )

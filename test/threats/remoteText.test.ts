@@ -3,6 +3,7 @@ import { Console, Context, Effect, Layer, Logger, References, Schema, Tracer } f
 import { AuthError, AuthLayer, Decision } from "effect-mcp-auth"
 import { Gate } from "effect-mcp-auth/host"
 import { Check, type Report } from "effect-mcp-auth/provider"
+import { Revocations } from "effect-mcp-auth/revocation"
 import { Tenants } from "effect-mcp-auth/tenants"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import type { AuthorizationServer } from "effect-mcp-auth/verification"
@@ -59,7 +60,7 @@ const tenant = (
         resource,
         authorizationServers: ["https://own.test"],
         scopes: ["todos:read"],
-        tenants: { id: Tenants.fromHeader("x-tenant"), authorizationServers: () => Effect.succeed([input]) }
+        tenants: Tenants.fromHeader("x-tenant", { authorizationServers: () => Effect.succeed([input]) })
       }).pipe(
         Layer.provide(Layer.succeed(HttpClient.HttpClient, own.client)),
         Layer.provide(Layer.succeed(Decision.DecisionListener, (_) => Effect.sync(() => void decisions.push(_))))
@@ -97,10 +98,16 @@ describe("text of an authorization server", () => {
 
 describe("text of a token and a request", () => {
   it.effect.each<readonly [string, (error: Error) => Partial<AuthLayer.Common<["todos:read"]>>]>([
-    ["an error", (error) => ({ revocation: () => Effect.die(error) })],
-    ["an error with a cause", (error) => ({ revocation: () => Effect.die(new Error("broken", { cause: error })) })],
-    ["a text", (error) => ({ revocation: () => Effect.die(error.message) })],
-    ["an object", (error) => ({ revocation: () => Effect.die({ message: error.message, name: attack }) })]
+    ["an error", (error) => ({ revocation: Revocations.check(() => Effect.die(error)) })],
+    [
+      "an error with a cause",
+      (error) => ({ revocation: Revocations.check(() => Effect.die(new Error("broken", { cause: error }))) })
+    ],
+    ["a text", (error) => ({ revocation: Revocations.check(() => Effect.die(error.message)) })],
+    [
+      "an object",
+      (error) => ({ revocation: Revocations.check(() => Effect.die({ message: error.message, name: attack })) })
+    ]
   ])(
     "[T-AUD-14f] a claim that %s of the user's function quotes reaches the log escaped",
     ([, options]) =>

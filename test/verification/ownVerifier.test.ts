@@ -69,10 +69,9 @@ describe("a verifier around the configured one", () => {
       const { gate: it } = yield* gate({
         server: { introspection: undefined },
         verifier: withHeader,
-        tenants: {
-          id: Tenants.fromHeader("x-tenant"),
+        tenants: Tenants.fromHeader("x-tenant", {
           authorizationServers: () => Effect.succeed([issuer.issuer])
-        }
+        })
       })
       const token = yield* issuer.mint()
       const acme = { "x-tenant": "acme" }

@@ -104,7 +104,7 @@ const shared = (layer: Layer.Layer<Persistence.BackingPersistence>) => () => {
             Effect.succeed({ active: true, sub: Redacted.value(token), aud: resource, ...claims })
           )
         },
-        revocation: other.isRevoked
+        revocation: Revocations.from(other)
       })
       for (const subject of ["alice", "bob"]) assert.strictEqual(yield* caller.outcome(subject), "admitted")
       yield* one.revoke({ issuer: "https://issuer.test", subject: "alice" })
@@ -273,7 +273,7 @@ describe("revocations", () => {
         Effect.flatMap(
           gate({
             server: { introspection: Introspection.lookUp(lookUp(iat === undefined ? {} : { iat })) },
-            revocation: list.isRevoked
+            revocation: Revocations.from(list)
           }),
           (caller) => caller.outcome("a")
         )
@@ -292,7 +292,7 @@ describe("revocations", () => {
       const context = yield* Layer.build(Revocations.layerMemory)
       const list = Context.get(context, Revocations.Revocations)
       yield* list.revoke({ issuer: "https://other.test", subject: "alice" })
-      const caller = yield* gate({ revocation: list.isRevoked })
+      const caller = yield* gate({ revocation: Revocations.from(list) })
       assert.strictEqual(yield* caller.outcome("a"), "admitted")
     }))
 
@@ -301,7 +301,7 @@ describe("revocations", () => {
       const { gate } = yield* world
       const down = Effect.fail(new Persistence.PersistenceError({ message: "down" }))
       const list = Revocations.make({ getMany: () => down, set: () => down })
-      const caller = yield* gate({ revocation: list.isRevoked })
+      const caller = yield* gate({ revocation: Revocations.from(list) })
       assert.strictEqual(yield* caller.outcome("a"), "503 network")
       assert.isTrue(Exit.isFailure(yield* Effect.exit(list.revoke({ token: Redacted.make("a") }))))
     }))

@@ -51,7 +51,7 @@ import * as EffectHttp from "./EffectHttp.ts"
  * @category models
  * @since 0.1.0
  */
-export type { Cached, Common, Issuers, Options, Revocation, Scopes } from "../../composition/AuthOptions.ts"
+export type { Cached, Common, Issuers, Options, Scopes } from "../../composition/AuthOptions.ts"
 
 /**
  * The service that `make` and its sisters provide, and that a protected server requires.
@@ -102,10 +102,14 @@ export type Provided<S extends string, C = never> =
  * @category layers
  * @since 0.1.0
  */
-export const make = <const S extends Scopes, C = never, A = unknown>(
-  options: Options<S, C, A>
-): Layer.Layer<Provided<ProtectedResource.OfferedOf<S>, C>, AuthConfigError, HttpRouter.HttpRouter> =>
-  provided<ProtectedResource.OfferedOf<S>, C, AuthConfigError, never>(
+export const make = <const S extends Scopes, C = never, A = unknown, RD = never, RT = never, RR = never>(
+  options: Options<S, C, A, RD, RT, RR>
+): Layer.Layer<
+  Provided<ProtectedResource.OfferedOf<S>, C>,
+  AuthConfigError,
+  HttpRouter.HttpRouter | RD | RT | RR
+> =>
+  provided<ProtectedResource.OfferedOf<S>, C, AuthConfigError, RD | RT | RR>(
     layerServices(options).pipe(Layer.provide(FetchHttpClient.layer))
   )
 
@@ -138,13 +142,16 @@ export const make = <const S extends Scopes, C = never, A = unknown>(
  * @category layers
  * @since 0.1.0
  */
-export const layer = <const S extends Scopes, C = never, A = unknown>(
-  options: Options<S, C, A>
+export const layer = <const S extends Scopes, C = never, A = unknown, RD = never, RT = never, RR = never>(
+  options: Options<S, C, A, RD, RT, RR>
 ): Layer.Layer<
   Provided<ProtectedResource.OfferedOf<S>, C>,
   AuthConfigError,
-  HttpClient.HttpClient | HttpRouter.HttpRouter
-> => provided<ProtectedResource.OfferedOf<S>, C, AuthConfigError, HttpClient.HttpClient>(layerServices(options))
+  HttpClient.HttpClient | HttpRouter.HttpRouter | RD | RT | RR
+> =>
+  provided<ProtectedResource.OfferedOf<S>, C, AuthConfigError, HttpClient.HttpClient | RD | RT | RR>(
+    layerServices(options)
+  )
 
 /**
  * The gate alone: for hosts that are not Effect's router.
@@ -177,12 +184,12 @@ export const layer = <const S extends Scopes, C = never, A = unknown>(
  * @category layers
  * @since 0.1.0
  */
-export const layerServices = <const S extends Scopes, C = never, A = unknown>(
-  options: Options<S, C, A>
+export const layerServices = <const S extends Scopes, C = never, A = unknown, RD = never, RT = never, RR = never>(
+  options: Options<S, C, A, RD, RT, RR>
 ): Layer.Layer<
   Gate.AuthLayer | RequiredScopesOf<ProtectedResource.OfferedOf<S>>,
   AuthConfigError,
-  HttpClient.HttpClient
+  HttpClient.HttpClient | RD | RT | RR
 > => GateLayer.layer(options).pipe(Layer.provide(HttpClientFetcher.layer))
 
 /**

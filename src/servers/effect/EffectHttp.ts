@@ -170,7 +170,7 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
       if (known.has(route)) {
         return yield* new AuthConfigError({
           reason: "duplicate",
-          option: "tenants.id",
+          option: "tenants",
           fix:
             `two AuthLayers on one router have tenants at ${before}:${parameter}${after}. Give each layer a different pattern`
         })

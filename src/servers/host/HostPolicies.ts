@@ -97,7 +97,7 @@ export const checkTenantOption = <F>(gate: Gate, tenantOf: F | undefined, option
     reason: "conflict",
     option,
     fix: typeof tenantOf === "function"
-      ? "it has no effect, because the names of tenants do not come from routes. Set tenants.id to Tenants.fromRoute, or " +
+      ? "it has no effect, because the names of tenants do not come from routes. Use Tenants.fromRoute, or " +
         "remove it"
       : `${OptionValue.isNot(tenantOf, "a function")}. Give one that takes a request and returns the name of its tenant`
   })

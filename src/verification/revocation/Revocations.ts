@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type { BackingPersistenceStore } from "effect/persistence/Persistence"
 import * as Redacted from "effect/Redacted"
@@ -43,7 +44,7 @@ export type Target =
   | { readonly issuer: string; readonly client: string }
 
 /**
- * The list of revocations, which `AuthLayer` takes as `revocation`.
+ * The list of revocations. The option `revocation` takes it as `Revocations.stored`.
  *
  * **Details**
  *
@@ -67,14 +68,12 @@ export type Target =
  * import { Revocations } from "effect-mcp-auth/revocation"
  * import { Effect, Layer } from "effect"
  *
- * const Auth = Layer.unwrap(Effect.map(Revocations.Revocations, (revocations) =>
- *   AuthLayer.make({
- *     resource: "https://todos.example.com/mcp",
- *     authorizationServers: ["https://auth.example.com"],
- *     scopes: ["todos:read"],
- *     revocation: revocations
- *   })
- * )).pipe(Layer.provide(Revocations.layerMemory))
+ * const Auth = AuthLayer.make({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read"],
+ *   revocation: Revocations.stored
+ * }).pipe(Layer.provide(Revocations.layerMemory))
  *
  * const signOut = (subject: string) =>
  *   Revocations.Revocations.use((_) => _.revoke({ issuer: "https://auth.example.com", subject }))
@@ -92,6 +91,128 @@ export class Revocations extends Context.Service<Revocations, {
    */
   readonly subscribe: (listener: (target: Target) => Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
 }>()("effect-mcp-auth/Revocations") {}
+
+/**
+ * Checks each token in the list of the service `Revocations`, which the layer of the server needs: see `layerMemory` and
+ * `make`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const stored: Mechanism<Revocations> = {
+  ["~effect-mcp-auth/Revocations"]: "~effect-mcp-auth/Revocations",
+  make: Effect.flatMap(Revocations, (revocations) => toChecked(revocations))
+}
+
+/**
+ * Marks the values of `Mechanism`.
+ *
+ * @category type ids
+ * @since 0.1.0
+ */
+export const TypeId = "~effect-mcp-auth/Revocations"
+
+/**
+ * Returns `true` for a revoked token. A failure is an outage (503). So is an answer that takes more than 5 seconds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type IsRevoked = (principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable>
+
+/**
+ * Enables the check of revocations: the value of the option `revocation`. `R` is what it needs from the layer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Mechanism<out R = never> {
+  readonly [TypeId]: typeof TypeId
+  readonly make: Effect.Effect<
+    Pick<Revocations["Service"], "subscribe"> & { readonly isRevoked: IsRevoked },
+    AuthConfigError,
+    R
+  >
+}
+
+/**
+ * Checks each token with a function. `Gate.invalidate` ends the open streams of a token that it revokes.
+ *
+ * **Example** (Subjects in a table)
+ *
+ * ```ts
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { Revocations } from "effect-mcp-auth/revocation"
+ * import { Effect } from "effect"
+ *
+ * const blocked = new Set(["mallory"])
+ *
+ * const Auth = AuthLayer.make({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read"],
+ *   revocation: Revocations.check(({ subject }) => Effect.succeed(subject !== undefined && blocked.has(subject)))
+ * })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const check = (isRevoked: IsRevoked): Mechanism => ({
+  [TypeId]: TypeId,
+  make: typeof isRevoked === "function"
+    ? Effect.succeed({ isRevoked: inTime(isRevoked), subscribe: () => Effect.void })
+    : Effect.fail(malformed(isRevoked, "a function from a Principal to an Effect of a boolean"))
+})
+
+/**
+ * Checks each token in a list that you made, such as that of `make`.
+ *
+ * **Example** (A list in a store)
+ *
+ * ```ts
+ * import { Revocations } from "effect-mcp-auth/revocation"
+ *
+ * declare const store: Revocations.Store
+ *
+ * const revocations = Revocations.make(store)
+ * const revocation = Revocations.from(revocations)
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const from = (revocations: Revocations["Service"]): Mechanism => ({
+  [TypeId]: TypeId,
+  make: toChecked(revocations)
+})
+
+const toChecked = (revocations: Revocations["Service"]): Mechanism["make"] =>
+  typeof revocations?.isRevoked === "function" && typeof revocations.subscribe === "function"
+    ? Effect.succeed({
+      isRevoked: inTime((principal) => revocations.isRevoked(principal)),
+      subscribe: (listener) => revocations.subscribe(listener)
+    })
+    : Effect.fail(malformed(revocations, "the service of Revocations"))
+
+const malformed = (value: unknown, expected: string) =>
+  new AuthConfigError({
+    reason: "malformed",
+    option: "revocation",
+    fix: `${OptionValue.isNot(value, expected)}. Write Revocations.check(function) or Revocations.stored`
+  })
+
+/** How long an answer may take. Without a limit a store that hangs would hold every request. */
+const timeout = Duration.seconds(5)
+
+const inTime = (isRevoked: IsRevoked): IsRevoked => (principal) => {
+  const answer = isRevoked(principal)
+  return !Effect.isEffect(answer as unknown) || Exit.isExit(answer) ? answer : Effect.timeoutOrElse(answer, {
+    duration: timeout,
+    orElse: () =>
+      Effect.fail(new AuthorizationServerUnavailable({ reason: "timeout", issuer: principal.issuer, retryAfter: 1 }))
+  })
+}
 
 /**
  * The part of a store that the list needs: any store of `effect/persistence` has it.

@@ -81,7 +81,7 @@ const inMemory = (): Made => {
     set: (key, value) => Effect.sync(() => void entries.set(key, value))
   })
   return {
-    options: { revocation: revocations },
+    options: { revocation: Revocations.from(revocations) },
     listener: "none",
     tell: (message) =>
       "revoke" in message ? Effect.runPromise(revocations.revoke(targetOf(message.revoke))) : Promise.resolve()
@@ -96,7 +96,7 @@ const counted = (): Made => {
       asked++
       return false
     })
-  return { options: { revocation }, listener: "none", asked: () => asked }
+  return { options: { revocation: Revocations.check(revocation) }, listener: "none", asked: () => asked }
 }
 
 /** A verifier and a service of revocations that do what the test says. */
@@ -107,14 +107,14 @@ const switched = (): Made => {
   return {
     listener: "none",
     options: {
-      revocation: {
+      revocation: Revocations.from({
         isRevoked: () => revocation === "throws" ? throws() : Effect.succeed(revocation === "revoked"),
         revoke: () => Effect.void,
         subscribe: (listener) =>
           Effect.sync(() => {
             invalidate = listener
           })
-      },
+      }),
       verifier: (configured) => ({
         verify: (credentials, request, present) =>
           verifier === "rejected"
@@ -161,12 +161,14 @@ const succeedsWithNothing = () => Effect.succeed(undefined as never)
 const verifier = (verify: () => Effect.Effect<never>): Made => ({
   options: { verifier: () => TokenVerifier.make(verify) }
 })
-const revocation = (revocation: () => Effect.Effect<never>): Made => ({ options: { revocation } })
+const revocation = (revocation: () => Effect.Effect<never>): Made => ({
+  options: { revocation: Revocations.check(revocation) }
+})
 const claims = (check: () => boolean): Made => ({
   options: { claims: { service: Own, schema: Schema.Struct({ iss: Schema.String.check(Schema.makeFilter(check)) }) } }
 })
 const tenants = (authorizationServers: () => Effect.Effect<never>): Made => ({
-  options: { tenants: { id: Tenants.fromHeader("x-tenant"), authorizationServers } }
+  options: { tenants: Tenants.fromHeader("x-tenant", { authorizationServers }) }
 })
 const lookUp = (lookUp: () => Effect.Effect<never>): Made => ({
   options: {
@@ -219,7 +221,7 @@ const brokenOptions = {
   "a policy that returns a list": () => policy(() => ["todos:write"]),
   "a policy that returns null": () => policy(() => null),
   "a tenant option that throws": (): Made => ({
-    options: { tenants: { id: Tenants.fromRoute("/t/:tenant/mcp"), authorizationServers: () => Effect.succeed([]) } },
+    options: { tenants: Tenants.fromRoute("/t/:tenant/mcp", { authorizationServers: () => Effect.succeed([]) }) },
     tenant: throws
   })
 } satisfies Record<string, () => Made>
@@ -274,4 +276,11 @@ export const lenientRoute = (url: string): string | undefined =>
   /^\/+t\/+([^/]+)\/+mcp\/*$/i.exec(url.replace(/^https?:\/\/[^/]*/, "").split("?")[0]!)?.[1]
 
 /** The tenants of a server, apart from the function that knows them. */
-export type TenantOptions = Omit<Tenants.Options, "authorizationServers">
+export type TenantOptions = Omit<Tenants.Options, "authorizationServers"> & {
+  /** How requests name their tenant, in JSON. */
+  readonly by: readonly [name: "fromClaim" | "fromHeader" | "fromPath" | "fromRoute", value: string]
+}
+
+/** The option `tenants` of a server whose author knows the tenants of `directory`. */
+export const tenantsOf = ({ by: [name, value], ...options }: TenantOptions): Tenants.Mechanism =>
+  Tenants[name](value, { ...options, authorizationServers: (tenant) => Effect.succeed(directory(tenant)) })

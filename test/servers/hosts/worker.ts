@@ -1,5 +1,5 @@
 /** Servers in a Worker, on the fetch wrapper, as one writes them. Bundled by `workers.ts`, and run where there is nothing of Node. */
-import { Effect, Layer } from "effect"
+import { Layer } from "effect"
 import { AuthLayer, Decision } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { FetchHttpClient } from "effect/http"
@@ -52,11 +52,11 @@ const todos = async ({ functions: name, options }: Extract<Server, { readonly ki
 const tenants = async ({ options, tenants }: Extract<Server, { readonly kind: "tenants" }>): Promise<Served> => {
   const auth = await McpAuthFetch.make({
     ...options,
-    tenants: { ...tenants, authorizationServers: (tenant) => Effect.succeed(Functions.directory(tenant)) }
+    tenants: Functions.tenantsOf(tenants)
   })
   const route = auth.protectRoute(
     (request) => new Response(Functions.lenientRoute(request.url) ?? "none"),
-    tenants.id._tag === "Route" ? { tenant: (request) => Functions.lenientRoute(request.url) } : {}
+    tenants.by[0] === "fromRoute" ? { tenant: (request) => Functions.lenientRoute(request.url) } : {}
   )
   return {
     handle: async (request) => await auth.metadata(request) ?? await route(request),

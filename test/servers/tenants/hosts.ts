@@ -18,7 +18,7 @@ import { Hono } from "hono"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { inMemory } from "../../verification/tenants/servers.ts"
-import { directory, lenientRoute, type TenantOptions } from "../hosts/functions.ts"
+import { lenientRoute, type TenantOptions, tenantsOf } from "../hosts/functions.ts"
 import { type Answer, overFetch, overSocket, type Sent } from "../hosts/Host.ts"
 import * as workers from "../hosts/workers.ts"
 
@@ -62,7 +62,7 @@ const withoutTenants = {
 
 const options = (tenants: TenantOptions) => ({
   ...withoutTenants,
-  tenants: { ...tenants, authorizationServers: (tenant: string) => Effect.succeed(directory(tenant)) }
+  tenants: tenantsOf(tenants)
 })
 
 const services = (tenants: TenantOptions, client: HttpClient.HttpClient) =>
@@ -180,7 +180,7 @@ const expressV1: TenantHost = {
 
 /* Hosts without a router's parameter: the author hands it over. */
 
-const isRoute = ({ id }: TenantOptions) => id._tag === "Route"
+const isRoute = ({ by }: TenantOptions) => by[0] === "fromRoute"
 
 const bareNode: TenantHost = {
   name: "node:http",

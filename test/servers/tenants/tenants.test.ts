@@ -1,7 +1,6 @@
 /** Tenants in the path, on every host: whatever spelling of it a router accepts, the gate and the handler see one tenant. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { Tenants } from "effect-mcp-auth/tenants"
 import { bearer } from "../hosts/cases.ts"
 import type { TenantOptions } from "../hosts/functions.ts"
 import type { Answer, Sent } from "../hosts/Host.ts"
@@ -52,18 +51,18 @@ const spellings = [
 /** Requests for the very path. */
 const exact = ["/t/acme/mcp", "/t/acme/mcp?x=/T/bolt/mcp", "http://server.test/t/acme/mcp"]
 
-const ids = { fromRoute: Tenants.fromRoute(pattern), fromPath: Tenants.fromPath(pattern) }
+const ids = { fromRoute: ["fromRoute", pattern], fromPath: ["fromPath", pattern] } as const
 
 const withoutTenant = "default-servers"
 
 /** The servers of a host. */
 const variants = {
-  fromRoute: { id: ids.fromRoute },
-  fromPath: { id: ids.fromPath },
-  "fromRoute with default servers": { id: ids.fromRoute, withoutTenant },
-  "fromPath with default servers": { id: ids.fromPath, withoutTenant },
-  fromHeader: { id: Tenants.fromHeader("x-tenant") },
-  fromClaim: { id: Tenants.fromClaim("org") }
+  fromRoute: { by: ids.fromRoute },
+  fromPath: { by: ids.fromPath },
+  "fromRoute with default servers": { by: ids.fromRoute, withoutTenant },
+  "fromPath with default servers": { by: ids.fromPath, withoutTenant },
+  fromHeader: { by: ["fromHeader", "x-tenant"] },
+  fromClaim: { by: ["fromClaim", "org"] }
 } as const satisfies Record<string, TenantOptions>
 
 type Variant = keyof typeof variants
@@ -275,7 +274,7 @@ describe("a gate that has no route", () => {
   it("[T-AUD-01a] rejects every request with fromRoute, and reads the path with fromPath", async () => {
     for (const [kind, status] of [["fromRoute", 401], ["fromPath", 200]] as const) {
       const { client, token } = await world()
-      const running = await guardOfAll.start({ id: ids[kind], withoutTenant }, client)
+      const running = await guardOfAll.start({ by: ids[kind], withoutTenant }, client)
       const get = getFrom(running)
       assert.strictEqual((await get("/t/acme/mcp", await token("acme"))).status, status)
       for (const path of [...exact, ...spellings]) {

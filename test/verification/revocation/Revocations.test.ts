@@ -45,7 +45,7 @@ describe("a revoked token", () => {
     (algorithm) =>
       Effect.gen(function*() {
         const revocations = yield* list
-        const { issuer, outcome } = yield* jwtWorld(algorithm, { revocation: revocations.isRevoked })
+        const { issuer, outcome } = yield* jwtWorld(algorithm, { revocation: Revocations.from(revocations) })
         const [one, other] = [yield* issuer.mint(), yield* issuer.mint()]
         for (const token of [one, twinOf(one, algorithm), other, twinOf(other, algorithm)]) {
           assert.strictEqual(yield* outcome(token), "admitted")
@@ -62,7 +62,7 @@ describe("a revoked token", () => {
   it.effect("[T-AUD-03a] is rejected in every token with its iss and jti, of another issuer in none", () =>
     Effect.gen(function*() {
       const revocations = yield* list
-      const { issuer, outcome } = yield* jwtWorld("ES256", { revocation: revocations.isRevoked })
+      const { issuer, outcome } = yield* jwtWorld("ES256", { revocation: Revocations.from(revocations) })
       const [one, again] = [
         yield* issuer.mint({ claims: { jti: "id-1" } }),
         yield* issuer.mint({ claims: { jti: "id-1", n: 1 } })
@@ -81,7 +81,7 @@ describe("a revoked token", () => {
       const revocations = yield* list
       const { endpoint, gate, issuer } = yield* world
       endpoint.answer = ({ form }) => active({ iss: issuer.issuer, jti: form.get("token")!.toLowerCase() })()
-      const caller = yield* gate({ revocation: revocations.isRevoked })
+      const caller = yield* gate({ revocation: Revocations.from(revocations) })
       for (const token of ["a", "A", "b"]) assert.strictEqual(yield* caller.outcome(token), "admitted")
       yield* revocations.revoke({ token: Redacted.make("b") })
       assert.strictEqual(yield* caller.outcome("b"), "401 revoked")
@@ -93,7 +93,7 @@ describe("revoking a client", () => {
   it.effect("[T-AUD-03b] rejects its tokens that were issued until now, with a subject or without one", () =>
     Effect.gen(function*() {
       const revocations = yield* list
-      const { issuer, outcome } = yield* jwtWorld("ES256", { revocation: revocations.isRevoked })
+      const { issuer, outcome } = yield* jwtWorld("ES256", { revocation: Revocations.from(revocations) })
       const machine = yield* issuer.mint({ subject: "machine", clientId: "machine" })
       const other = yield* issuer.mint({ subject: "machine", clientId: "other" })
       yield* revocations.revoke({ issuer: "https://elsewhere.test", client: "machine" })
@@ -207,4 +207,52 @@ describe("the list in memory", () => {
         })
       )
     }))
+})
+
+describe("the option", () => {
+  it.effect("takes the list from the layer with Revocations.stored", () =>
+    Effect.gen(function*() {
+      const { client, issuer } = yield* TestIssuer.make({ resource: "https://server.test/mcp" })
+      const services = yield* Layer.build(
+        AuthLayer.layerServices({
+          resource: "https://server.test/mcp",
+          authorizationServers: [issuer.issuer],
+          scopes: ["todos:read"],
+          revocation: Revocations.stored
+        }).pipe(
+          Layer.provideMerge(Revocations.layerMemory),
+          Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+        )
+      )
+      const gate = Context.get(services, AuthLayer.AuthLayer)
+      const token = yield* issuer.mint({ subject: "alice" })
+      const outcome = authenticate(gate, {
+        method: "POST",
+        header: () => undefined,
+        authorization: [`Bearer ${token}`]
+      }).pipe(Effect.as("admitted"), Effect.catch(({ reason }) => Effect.succeed(reason)))
+      assert.strictEqual(yield* outcome, "admitted")
+      yield* Context.get(services, Revocations.Revocations).revoke({ issuer: issuer.issuer, subject: "alice" })
+      assert.strictEqual(yield* outcome, "revoked")
+    }))
+
+  it.effect.each<readonly [unknown]>([[() => Effect.succeed(false)], [{ isRevoked: () => Effect.succeed(false) }], [
+    true
+  ]])(
+    "rejects %j, and says what to write",
+    ([revocation]) =>
+      Effect.gen(function*() {
+        const { client } = yield* TestIssuer.make()
+        const error = yield* Effect.flip(Layer.build(
+          AuthLayer.layerServices({
+            resource: "https://server.test/mcp",
+            authorizationServers: ["https://issuer.test"],
+            scopes: ["todos:read"],
+            revocation: revocation as Revocations.Mechanism
+          }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+        ))
+        assert.deepStrictEqual([error.option, error.reason], ["revocation", "malformed"])
+        assert.include(error.fix, "Revocations.check(function)")
+      })
+  )
 })

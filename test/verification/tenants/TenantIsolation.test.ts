@@ -10,7 +10,7 @@ import { TestClock } from "effect/testing"
 import { authenticate, authorize } from "../../authorization/steps.ts"
 import { resource, start } from "../introspection/answers.ts"
 import * as steppingClock from "../steppingClock.ts"
-import { header, inMemory, of, type Sent, setup } from "./servers.ts"
+import { by, header, inMemory, of, type Sent, setup } from "./servers.ts"
 
 const acmeResource = "https://server.test/t/acme/mcp"
 const path = "/t/:tenant/mcp"
@@ -27,34 +27,34 @@ const challengeOf = (answer: unknown) =>
 
 describe("a request without a tenant", () => {
   const cases: ReadonlyArray<
-    readonly [name: string, id: Tenants.TenantId, claims: Record<string, unknown>, sent: Sent, isAbsent: boolean]
+    readonly [name: string, id: ReturnType<typeof by>, claims: Record<string, unknown>, sent: Sent, isAbsent: boolean]
   > = [
     ["no header", header, {}, {}, true],
     ["an empty header", header, {}, of(""), false],
     ["a header with a space", header, {}, of(" "), false],
     ["a header with two lines", header, {}, of("acme, acme"), false],
     ["a header with a line break", header, {}, of("acme\n"), false],
-    ["no claim", Tenants.fromClaim("tid"), {}, {}, true],
-    ["a claim of null", Tenants.fromClaim("tid"), { tid: null }, {}, false],
-    ["an empty claim", Tenants.fromClaim("tid"), { tid: "" }, {}, false],
-    ["a claim of a number", Tenants.fromClaim("tid"), { tid: 1 }, {}, false],
-    ["a claim of a list", Tenants.fromClaim("tid"), { tid: ["acme"] }, {}, false],
-    ["a claim with a space", Tenants.fromClaim("tid"), { tid: "acme " }, {}, false],
-    ["the path of the resource", Tenants.fromPath(path), {}, { path: "/mcp" }, true],
-    ["another spelling of that path", Tenants.fromPath(path), {}, { path: "/mcp/" }, false],
-    ["no path", Tenants.fromPath(path), {}, {}, false],
-    ["another path", Tenants.fromPath(path), {}, { path: "/T/acme/mcp" }, false],
-    ["the path of the resource, but a parameter", Tenants.fromPath(path), {}, {
+    ["no claim", by("fromClaim", "tid"), {}, {}, true],
+    ["a claim of null", by("fromClaim", "tid"), { tid: null }, {}, false],
+    ["an empty claim", by("fromClaim", "tid"), { tid: "" }, {}, false],
+    ["a claim of a number", by("fromClaim", "tid"), { tid: 1 }, {}, false],
+    ["a claim of a list", by("fromClaim", "tid"), { tid: ["acme"] }, {}, false],
+    ["a claim with a space", by("fromClaim", "tid"), { tid: "acme " }, {}, false],
+    ["the path of the resource", by("fromPath", path), {}, { path: "/mcp" }, true],
+    ["another spelling of that path", by("fromPath", path), {}, { path: "/mcp/" }, false],
+    ["no path", by("fromPath", path), {}, {}, false],
+    ["another path", by("fromPath", path), {}, { path: "/T/acme/mcp" }, false],
+    ["the path of the resource, but a parameter", by("fromPath", path), {}, {
       path: "/mcp",
       params: { tenant: "acme" }
     }, false],
-    ["a path and another parameter", Tenants.fromPath(path), {}, {
+    ["a path and another parameter", by("fromPath", path), {}, {
       path: "/t/acme/mcp",
       params: { tenant: "bolt" }
     }, false],
-    ["a route without the parameter", Tenants.fromRoute(path), {}, { path: "/mcp" }, true],
-    ["no route at the path of a tenant", Tenants.fromRoute(path), {}, { path: "/t/acme/mcp" }, false],
-    ["an empty parameter", Tenants.fromRoute(path), {}, { path: "/mcp", params: { tenant: "" } }, false]
+    ["a route without the parameter", by("fromRoute", path), {}, { path: "/mcp" }, true],
+    ["no route at the path of a tenant", by("fromRoute", path), {}, { path: "/t/acme/mcp" }, false],
+    ["an empty parameter", by("fromRoute", path), {}, { path: "/mcp", params: { tenant: "" } }, false]
   ]
 
   it.effect.each(cases)("[T-AUD-01b] %s is rejected", ([, id, claims, sent]) =>
@@ -77,7 +77,7 @@ describe("a request without a tenant", () => {
 
   it.effect("[T-AUD-01b] an opaque token names no tenant in a claim", () =>
     Effect.gen(function*() {
-      const { lookedUp, outcome } = yield* setup(Tenants.fromClaim("tid"))
+      const { lookedUp, outcome } = yield* setup(by("fromClaim", "tid"))
       assert.strictEqual(yield* outcome("opaque"), "401 unknown-tenant")
       assert.deepStrictEqual(lookedUp, [])
     }))
@@ -102,7 +102,7 @@ describe("what a caller of one tenant has", () => {
 
   it.effect("[T-AUD-01c] a token for one tenant's URL is of no use at another with the same issuer", () =>
     Effect.gen(function*() {
-      const { outcome, token } = yield* setup(Tenants.fromPath(path), { authorizationServers: shared })
+      const { outcome, token } = yield* setup(by("fromPath", path), { authorizationServers: shared })
       const alice = yield* token("acme", {}, acmeResource)
       assert.strictEqual(yield* outcome(alice, { path: "/t/acme/mcp" }), "admitted")
       assert.strictEqual(yield* outcome(alice, { path: "/t/bolt/mcp" }), "401 audience")
@@ -165,7 +165,7 @@ describe("the challenge", () => {
 
   it.effect("[T-AUD-01d] names scopes as the tenant's authorization server does", () =>
     Effect.gen(function*() {
-      const { gate, lookedUp, result, servers, token } = yield* setup(Tenants.fromPath(path))
+      const { gate, lookedUp, result, servers, token } = yield* setup(by("fromPath", path))
       servers["acme"] = [{ profile }]
       const at = { path: "/t/acme/mcp" }
       const expected = "scope=\"api://acme/todos:read\", resource_metadata=\"" +
@@ -195,7 +195,7 @@ describe("the challenge", () => {
   it.effect("[T-AUD-01d] is a 401 also while the tenant cannot be looked up", () =>
     Effect.gen(function*() {
       const outage = new AuthError.AuthorizationServerUnavailable({ reason: "network", issuer: "db", retryAfter: 1 })
-      const { outcome, result } = yield* setup(Tenants.fromPath(path), { change: () => Effect.fail(outage) })
+      const { outcome, result } = yield* setup(by("fromPath", path), { change: () => Effect.fail(outage) })
       assert.strictEqual(yield* outcome(undefined, { path: "/t/acme/mcp" }), "401 no-authorization")
       const challenge = challengeOf(yield* result(undefined, { path: "/t/acme/mcp" }))
       assert.include(challenge, "/oauth-protected-resource/t/acme/mcp\"")
@@ -204,7 +204,7 @@ describe("the challenge", () => {
 
   it.effect("[T-AUD-01d] a DPoP proof is for the URL of the tenant", () =>
     Effect.gen(function*() {
-      const { gate, issuers } = yield* setup(Tenants.fromPath(path), { layer: { dpop: Dpop.required() } })
+      const { gate, issuers } = yield* setup(by("fromPath", path), { layer: { dpop: Dpop.required() } })
       const client = yield* DpopClient.make()
       const token = yield* issuers.acme.issuer.mint({ boundTo: client.thumbprint, audience: acmeResource })
       const ask = (url: string) =>
@@ -290,7 +290,7 @@ describe("invalidate", () => {
 describe("invented tenants", () => {
   it.effect("[T-AUD-01f] cause few look-ups, and evict no tenant that verified a token", () =>
     Effect.gen(function*() {
-      const { lookedUp, outcome, token } = yield* setup(Tenants.fromClaim("tid"), { capacity: 10 })
+      const { lookedUp, outcome, token } = yield* setup(by("fromClaim", "tid"), { capacity: 10 })
       const acme = yield* token("acme", { tid: "acme" })
       assert.strictEqual(yield* outcome(acme), "admitted")
       const answers = new Map<string, number>()
@@ -348,7 +348,7 @@ describe("invented tenants", () => {
 
   it.effect("[T-AUD-01f] requests without a token leave look-ups to those with one", () =>
     Effect.gen(function*() {
-      const { lookedUp, outcome, token } = yield* setup(Tenants.fromPath(path), { newTenants: 10 })
+      const { lookedUp, outcome, token } = yield* setup(by("fromPath", path), { newTenants: 10 })
       for (let n = 0; n < 50; n++) {
         assert.strictEqual(yield* outcome(undefined, { path: `/t/invented-${n}/mcp` }), "401 no-authorization")
       }
@@ -371,7 +371,7 @@ describe("invented tenants", () => {
     "[T-AUD-01f] a claim of a token that cannot be good causes no look-up: %s",
     ([expected, token]) =>
       Effect.gen(function*() {
-        const { lookedUp, outcome } = yield* setup(Tenants.fromClaim("tid"))
+        const { lookedUp, outcome } = yield* setup(by("fromClaim", "tid"))
         assert.strictEqual(yield* outcome(token), expected)
         assert.deepStrictEqual(lookedUp, [])
       })
@@ -427,11 +427,10 @@ describe("the authorization servers of tenants", () => {
         resource: own,
         authorizationServers: ["https://own.test"],
         scopes: ["todos:read"],
-        tenants: {
-          id: header,
+        tenants: header({
           authorizationServers: () => Effect.succeed([issuer]),
           ...(unguarded ? { [Tenants.allowPrivateAddresses]: true } : {})
-        }
+        })
       }).pipe(
         Layer.provide(
           address === undefined ? inMemory(client) : Layer.merge(

@@ -5,7 +5,7 @@ import { Tenants } from "effect-mcp-auth/tenants"
 import { TestClock } from "effect/testing"
 import { Sharing } from "../../../src/outbound/Sharing.ts"
 import { authenticate } from "../../authorization/steps.ts"
-import { header, of, setup } from "./servers.ts"
+import { by, header, of, setup } from "./servers.ts"
 
 describe("a tenant is named", () => {
   it.effect("in a header", () =>
@@ -23,7 +23,7 @@ describe("a tenant is named", () => {
 
   it.effect("in the path", () =>
     Effect.gen(function*() {
-      const { lookedUp, outcome, token } = yield* setup(Tenants.fromPath("/t/:tenant/mcp"))
+      const { lookedUp, outcome, token } = yield* setup(by("fromPath", "/t/:tenant/mcp"))
       const acme = yield* token("acme", {}, "https://server.test/t/acme/mcp")
       assert.strictEqual(yield* outcome(acme, { path: "/t/acme/mcp" }), "admitted")
       assert.strictEqual(yield* outcome(acme, { path: "/t/bolt/mcp" }), "401 unknown-issuer")
@@ -36,7 +36,7 @@ describe("a tenant is named", () => {
 
   it.effect("in the route", () =>
     Effect.gen(function*() {
-      const { outcome, token } = yield* setup(Tenants.fromRoute("/t/:tenant/mcp"))
+      const { outcome, token } = yield* setup(by("fromRoute", "/t/:tenant/mcp"))
       const acme = yield* token("acme", {}, "https://server.test/t/acme/mcp")
       for (const path of ["/t/acme/mcp", "/T/acme/mcp/", "/acme", undefined]) {
         const sent = { params: { tenant: "acme" }, ...(path === undefined ? {} : { path }) }
@@ -49,7 +49,7 @@ describe("a tenant is named", () => {
 
   it.effect("in a claim, which the tenant's issuer has to vouch for", () =>
     Effect.gen(function*() {
-      const { lookedUp, outcome, token } = yield* setup(Tenants.fromClaim("tid"))
+      const { lookedUp, outcome, token } = yield* setup(by("fromClaim", "tid"))
       assert.strictEqual(yield* outcome(yield* token("acme", { tid: "acme" })), "admitted")
       assert.strictEqual(yield* outcome(yield* token("acme", { tid: "bolt" })), "401 unknown-issuer")
       const forged = yield* token("bolt", { tid: "acme", iss: "https://acme.test" })
@@ -196,20 +196,35 @@ describe("trouble with one tenant", () => {
 })
 
 describe("the options", () => {
+  it.effect.each<readonly [tenants: ReturnType<typeof by>]>([
+    [by("fromHeader", "x tenant")],
+    [by("fromClaim", "")],
+    [by("fromPath", "/t/mcp")],
+    [by("fromPath", "t/:tenant")],
+    [by("fromPath", "/:tenant/:tenant")],
+    [by("fromPath", "/t/:tenant/mcp/")],
+    [by("fromPath", "/t//:tenant/mcp")],
+    [by("fromPath", "/t/../:tenant")],
+    [by("fromPath", "/t/a%20b/:tenant")],
+    [by("fromRoute", "/:tenant")],
+    [by("fromRoute", "/t/:te-nant")],
+    [by("fromRoute", undefined as unknown as string)]
+  ])("a wrong place of the name fails the layer", ([tenants]) =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* Effect.flip(setup(tenants))).option, "tenants")
+    }))
+
+  it.effect.each<readonly [tenants: unknown]>([["x-tenant"], [{}], [null], [{ id: "x-tenant" }]])(
+    "%j is no value of Tenants",
+    ([tenants]) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(setup(() => tenants as Tenants.Mechanism))
+        assert.strictEqual(error.option, "tenants")
+        assert.include(error.fix, "Tenants.fromRoute")
+      })
+  )
+
   it.effect.each<readonly [option: string, options: Partial<Tenants.Options>]>([
-    ["id", { id: Tenants.fromHeader("x tenant") }],
-    ["id", { id: Tenants.fromClaim("") }],
-    ["id", { id: Tenants.fromPath("/t/mcp") }],
-    ["id", { id: Tenants.fromPath("t/:tenant") }],
-    ["id", { id: Tenants.fromPath("/:tenant/:tenant") }],
-    ["id", { id: "x-tenant" as unknown as Tenants.TenantId }],
-    ["id", { id: Tenants.fromPath("/t/:tenant/mcp/") }],
-    ["id", { id: Tenants.fromPath("/t//:tenant/mcp") }],
-    ["id", { id: Tenants.fromPath("/t/../:tenant") }],
-    ["id", { id: Tenants.fromPath("/t/a%20b/:tenant") }],
-    ["id", { id: Tenants.fromRoute("/:tenant") }],
-    ["id", { id: Tenants.fromRoute("/t/:te-nant") }],
-    ["id", { id: Tenants.fromRoute(undefined as unknown as string) }],
     ["withoutTenant", { withoutTenant: "allow" as unknown as "reject" }],
     ["newTenants", { newTenants: 0 }],
     ["capacity", { capacity: 0 }],

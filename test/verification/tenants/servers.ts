@@ -24,9 +24,16 @@ export interface Sent {
 
 type Found = ReturnType<Tenants.Options["authorizationServers"]>
 
+type TenantsWith = (options: Tenants.Options) => Tenants.Mechanism
+
+/** How requests name their tenant, apart from the other options. */
+export const by =
+  (name: "fromClaim" | "fromHeader" | "fromPath" | "fromRoute", value: string): TenantsWith => (options) =>
+    Tenants[name](value, options)
+
 /** A server with an issuer of its own, and one of each tenant. */
 export const setup = (
-  id: Tenants.TenantId,
+  tenantsWith: TenantsWith,
   options: Partial<Tenants.Options> & {
     readonly change?: (tenant: string, found: Found) => Found
     readonly layer?: Partial<Omit<AuthLayer.Common<readonly ["todos:read"]>, "scopes" | "tenants">>
@@ -51,15 +58,14 @@ export const setup = (
         authorizationServers: ["https://own.test"],
         scopes: ["todos:read"],
         ...layer,
-        tenants: {
-          id,
+        tenants: tenantsWith({
           authorizationServers: (tenant) => {
             lookedUp.push(tenant)
             const found: Found = Effect.sync(() => (servers[tenant] ?? []).map((_) => structuredCloneOf(_)))
             return change === undefined ? found : change(tenant, found)
           },
           ...rest
-        }
+        })
       } as AuthLayer.Options<readonly ["todos:read"]>).pipe(
         Layer.provide(inMemory(own.client))
       )
@@ -89,5 +95,5 @@ export const setup = (
 const structuredCloneOf = (input: AuthorizationServer.Input): AuthorizationServer.Input =>
   typeof input === "string" ? input : { ...input }
 
-export const header = Tenants.fromHeader("X-Tenant")
+export const header = by("fromHeader", "X-Tenant")
 export const of = (tenant: string) => ({ headers: { "x-tenant": tenant } })

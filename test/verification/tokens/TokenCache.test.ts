@@ -3,6 +3,7 @@ import { Clock, Duration, Effect, Fiber, Redacted, Result, Schema } from "effect
 import { AuthError, Principal, TokenVerifier } from "effect-mcp-auth"
 import type { Rejection } from "effect-mcp-auth/host"
 import { Introspection } from "effect-mcp-auth/introspection"
+import { Revocations } from "effect-mcp-auth/revocation"
 import { TokenCache } from "effect-mcp-auth/verification"
 import { TestClock } from "effect/testing"
 import { createHash } from "node:crypto"
@@ -458,10 +459,10 @@ describe("the revocation hook", () => {
       const revoked = new Set<string | undefined>()
       const asked: Array<string | undefined> = []
       const caller = yield* gate({
-        revocation: ({ subject }) => {
+        revocation: Revocations.check(({ subject }) => {
           asked.push(subject)
           return Effect.succeed(revoked.has(subject))
-        }
+        })
       })
       assert.strictEqual(yield* caller.outcome("a"), "admitted")
       assert.strictEqual(yield* caller.outcome("a"), "admitted")
@@ -475,10 +476,11 @@ describe("the revocation hook", () => {
     Effect.gen(function*() {
       const { gate } = yield* world
       const caller = yield* gate({
-        revocation: () =>
+        revocation: Revocations.check(() =>
           Effect.fail(
             new AuthError.AuthorizationServerUnavailable({ reason: "network", issuer: "redis", retryAfter: 1 })
           )
+        )
       })
       const rejection = (yield* caller.present("a")) as Rejection.Rejection
       assert.strictEqual(rejection.status, 503)

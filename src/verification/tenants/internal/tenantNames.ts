@@ -80,7 +80,7 @@ export const make = (id: TenantId, resource: string): Result.Result<TenantNames,
     default:
       return Result.fail(
         malformedOption(
-          "tenants.id",
+          "tenants",
           `${OptionValue.isNot(id, "a source of tenant names")}. Call Tenants.fromRoute, Tenants.fromPath, ` +
             "Tenants.fromHeader or Tenants.fromClaim, such as Tenants.fromPath(\"/t/:tenant/mcp\")"
         )
@@ -92,7 +92,7 @@ const inHeaders = (header: unknown, resource: string): Result.Result<TenantNames
   if (typeof header !== "string" || !/^[a-z0-9-]+$/i.test(header)) {
     return Result.fail(
       malformedOption(
-        "tenants.id",
+        "tenants",
         `${OptionValue.isNot(header, "a header name")}. Write one such as Tenants.fromHeader("x-tenant")`
       )
     )
@@ -118,7 +118,7 @@ const inClaims = (claim: unknown, resource: string): Result.Result<TenantNames, 
   if (typeof claim !== "string" || claim === "") {
     return Result.fail(
       malformedOption(
-        "tenants.id",
+        "tenants",
         `${OptionValue.isNot(claim, "a claim name")}. Write one such as Tenants.fromClaim("tid")`
       )
     )
@@ -148,7 +148,7 @@ const inPaths = (
   const pattern = parsePattern(id.pattern)
   if (pattern === undefined) {
     return Result.fail(malformedOption(
-      "tenants.id",
+      "tenants",
       `${
         OptionValue.isNot(id.pattern, "a path with one parameter")
       }. Write one such as /t/:tenant/mcp, with letters, ` +
@@ -166,7 +166,7 @@ const inPaths = (
     return Result.fail(
       new AuthConfigError({
         reason: "conflict",
-        option: "tenants.id",
+        option: "tenants",
         fix:
           `${resource} matches the pattern ${id.pattern} and would be the resource of a tenant. Change resource or the pattern`
       })

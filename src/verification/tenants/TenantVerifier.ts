@@ -1,0 +1,260 @@
+/**
+ * The verifier of all tenants, and what each of them publishes.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import type * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import * as AddressGuard from "../../outbound/AddressGuard.ts"
+import * as Discovery from "../../outbound/Discovery.ts"
+import { Fetcher } from "../../outbound/Fetcher.ts"
+import { type AuthConfigError, AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import type { Credentials } from "../../protocol/Credentials.ts"
+import * as HttpUri from "../../protocol/HttpUri.ts"
+import type { Rules } from "../claims/Rules.ts"
+import * as AuthorizationServer from "../issuers/AuthorizationServer.ts"
+import * as JwkSet from "../keys/JwkSet.ts"
+import type { Principal } from "../Principal.ts"
+import * as IssuerVerifier from "../tokens/IssuerVerifier.ts"
+import * as TokenCache from "../tokens/TokenCache.ts"
+import { toleranceOf } from "../tokens/VerifyClaims.ts"
+import * as TokenVerifier from "../TokenVerifier.ts"
+import * as tenantNames from "./internal/tenantNames.ts"
+import * as tenantRegistry from "./internal/tenantRegistry.ts"
+import { allowPrivateAddresses, checkCount, checkNames, checkTime, type Options } from "./TenantOptions.ts"
+
+/**
+ * A tenant as its resource is published.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Tenant {
+  readonly name: string
+  /** The resource identifier. */
+  readonly resource: string
+  readonly servers: ReadonlyArray<AuthorizationServer.AuthorizationServer>
+}
+
+/**
+ * The verifier of all tenants, and what each of them publishes (`P`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Tenants<P> extends TokenVerifier.Verifier {
+  readonly invalidate: (target: TokenCache.Target) => Effect.Effect<void>
+  /** Whether a principal belongs to the tenant that the request names, or to none if it names none. */
+  readonly isNamedBy: (
+    principal: Principal,
+    token: Redacted.Redacted,
+    request: TokenVerifier.Presented
+  ) => boolean
+  /** Returns what the tenant of a verified token publishes. */
+  readonly publishedBy: (tenant: string) => P
+  /**
+   * Returns what the tenant that a request names publishes, for a challenge. Never fails. `undefined` if the request names none.
+   * If the tenant does not exist or cannot be looked up now, it is what is known without a look-up.
+   */
+  readonly publishedFor: (request: TokenVerifier.Presented) => Effect.Effect<P | undefined>
+  /**
+   * Returns what is published at a path: the tenant's, `"not-found"` if there is no such tenant, `"default"` if the request names
+   * none. `undefined` if no tenant has metadata at this path.
+   */
+  readonly publishedAt: (
+    path: string,
+    request: TokenVerifier.Presented
+  ) =>
+    | Effect.Effect<P | "default" | "not-found", AuthorizationServerUnavailable | AuthConfigError>
+    | undefined
+  /** A path of all tenants' metadata, with one variable segment, if each tenant has its own. */
+  readonly metadataPattern:
+    | { readonly before: string; readonly parameter: string; readonly after: string }
+    | undefined
+  /** The header on which the metadata at one URL depends. */
+  readonly vary: string | undefined
+  /** Whether the tenant is a parameter of the host's route. */
+  readonly fromRoute: boolean
+}
+
+/**
+ * The parts that tenants are made of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Parts<P> {
+  /** Verifies tokens of requests without a tenant, where the options allow them. */
+  readonly others: TokenCache.Cached<TokenVerifier.VerificationError>
+  readonly rules: Rules
+  readonly settings: TokenCache.Settings
+  /** Makes what a tenant publishes. */
+  readonly publish: (tenant: Tenant) => P
+  /** Makes what can be published of a tenant that was not looked up, by its resource identifier. */
+  readonly publishUnknown: (resource: string) => P
+}
+
+interface Cached<P> {
+  readonly inputs: ReadonlyArray<AuthorizationServer.Input>
+  readonly verifier: TokenCache.Cached<TokenVerifier.VerificationError>
+  readonly published: P
+}
+
+/**
+ * Makes the verifier of all tenants.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <P, R = never>(
+  id: tenantNames.TenantId,
+  options: Options<R>,
+  parts: Parts<P>
+): Effect.Effect<Tenants<P>, AuthConfigError, Fetcher | Scope.Scope | R> =>
+  Effect.gen(function*() {
+    const services = yield* Effect.context<R>()
+    const { others, rules, settings } = parts
+    yield* Effect.fromResult(checkNames(options))
+    const names = yield* Effect.fromResult(tenantNames.make(id, rules.resource))
+    const capacity = yield* Effect.fromResult(checkCount(options.capacity ?? 1_000, "capacity", 1))
+    const tokens = yield* Effect.fromResult(checkCount(options.tokensPerTenant ?? 100, "tokensPerTenant", 0))
+    const newTenants = yield* Effect.fromResult(checkCount(options.newTenants ?? 100, "newTenants", 1))
+    const timeToLive = yield* Effect.fromResult(checkTime(options.timeToLive ?? Duration.minutes(5)))
+    const scope = yield* Effect.scope
+    const fetcher = yield* Fetcher
+    const resolver = yield* AddressGuard.Resolver
+    const guard = AddressGuard.guard(fetcher, {
+      allowLoopback: HttpUri.isLoopback(new URL(rules.resource).hostname)
+    })
+    const guarded: Fetcher["Service"] = options[allowPrivateAddresses] === true
+      ? fetcher
+      // The settings that the layer was built with, not those of a request.
+      : { send: (request) => Effect.provideService(guard.send(request), AddressGuard.Resolver, resolver) }
+    const tolerance = toleranceOf(rules.clockTolerance)
+
+    // Nothing is shared: a tenant whose servers hang delays its own callers only.
+    const build = (name: string, inputs: ReadonlyArray<AuthorizationServer.Input>) =>
+      Effect.gen(function*() {
+        const discovery = yield* Discovery.make
+        const keys = yield* Effect.provideService(JwkSet.make, Discovery.Discovery, discovery)
+        const servers: Array<AuthorizationServer.AuthorizationServer> = []
+        for (const [index, input] of inputs.entries()) {
+          const option = `tenants.authorizationServers[${index}]`
+          const server = yield* Effect.fromResult(AuthorizationServer.make(input, option))
+          if (server.jwks !== undefined) {
+            yield* Effect.fromResult(JwkSet.checkConfigured(server.jwks, `${option}.jwks`))
+          }
+          servers.push(server)
+        }
+        const resource = names.resourceOf(name)
+        const verifier = yield* IssuerVerifier.make(servers, { ...rules, resource, tenant: name }, settings).pipe(
+          Effect.provideService(Discovery.Discovery, discovery),
+          Effect.provideService(JwkSet.JwkSet, keys)
+        )
+        return {
+          inputs,
+          verifier: TokenCache.make(verifier, {
+            ...settings,
+            capacity: Math.min(tokens, settings.capacity)
+          }),
+          published: parts.publish({ name, resource, servers })
+        }
+      }).pipe(
+        Effect.provideService(Fetcher, guarded),
+        Effect.provideService(Scope.Scope, scope)
+      )
+
+    const lookUp = (name: string, before: Cached<P> | undefined) =>
+      Effect.gen(function*() {
+        const inputs = yield* Effect.suspend(() => options.authorizationServers(name)).pipe(
+          Effect.updateContext((request: Context.Context<never>) => Context.merge(services, request)),
+          Effect.timeoutOrElse({
+            duration: Duration.seconds(5),
+            orElse: () =>
+              Effect.fail(new AuthorizationServerUnavailable({ reason: "timeout", issuer: name, retryAfter: 1 }))
+          })
+        )
+        if (inputs.length === 0) return undefined
+        // With the same servers a tenant keeps its keys and its cached results.
+        return before !== undefined && Equal.equals(before.inputs, inputs) ? before : yield* build(name, inputs)
+      })
+    const registry = yield* tenantRegistry.make({
+      lookUp,
+      capacity,
+      timeToLive: Duration.toMillis(timeToLive),
+      newTenants
+    })
+
+    const unknownTenant = TokenVerifier.reject("unknown-tenant")
+    const isClaim = id._tag === "Claim"
+
+    const verifyOf = (
+      name: string,
+      credentials: Credentials,
+      request: TokenVerifier.Presented | undefined,
+      present: TokenVerifier.Present | undefined
+    ) =>
+      Effect.flatMap(registry.find(name, true), (tenant) => {
+        if (tenant === undefined) return unknownTenant.verify(credentials)
+        const verified = tenant.verifier.verify(credentials, request, present)
+        return registry.isVerified(name)
+          ? verified
+          : Effect.tap(verified, () => Effect.sync(() => registry.recordVerified(name, tenant)))
+      })
+
+    return {
+      verify: (credentials, request, present) => {
+        const named = names.ofRequest(credentials.token, request)
+        if (named._tag === "Absent" && options.withoutTenant === "default-servers") {
+          return others.verify(credentials, request, present)
+        }
+        if (named._tag !== "Tenant") return unknownTenant.verify(credentials)
+        const { name } = named
+        return !isClaim || registry.isVerified(name)
+          ? verifyOf(name, credentials, request, present)
+          : Effect.flatMap(Clock.currentTimeMillis, (millis) => {
+            const worth = tenantNames.isWorthLookUp(credentials.token, millis / 1000, tolerance)
+            return Result.isFailure(worth)
+              ? Effect.fail(worth.failure)
+              : verifyOf(name, credentials, request, present)
+          })
+      },
+      invalidate: (target) =>
+        Effect.andThen(
+          others.invalidate(target),
+          Effect.suspend(() =>
+            Effect.forEach(registry.values(), ({ verifier }) => verifier.invalidate(target), { discard: true })
+          )
+        ),
+      isNamedBy: ({ tenant }, token, request) => {
+        const named = names.ofRequest(token, request)
+        return named._tag === "Tenant" ? tenant === named.name : named._tag === "Absent" && tenant === undefined
+      },
+      publishedBy: (tenant) => registry.peek(tenant)?.published ?? parts.publishUnknown(names.resourceOf(tenant)),
+      publishedFor: (request) => {
+        const named = names.ofUnauthenticated(request)
+        if (named._tag !== "Tenant") return Effect.undefined
+        const unknown = () => parts.publishUnknown(names.resourceOf(named.name))
+        return registry.find(named.name, false).pipe(
+          Effect.map((tenant) => tenant?.published ?? unknown()),
+          Effect.catch(() => Effect.sync(unknown))
+        )
+      },
+      publishedAt: (path, request) => {
+        const named = names.ofMetadataPath(path, request)
+        if (named === undefined) return undefined
+        if (named._tag === "Absent") return Effect.succeed("default")
+        if (named._tag === "Malformed") return Effect.succeed("not-found")
+        return Effect.map(registry.find(named.name, false), (tenant) => tenant?.published ?? "not-found")
+      },
+      metadataPattern: names.metadataPattern,
+      vary: names.vary,
+      fromRoute: id._tag === "Route"
+    }
+  })
