@@ -1,15 +1,15 @@
 /**
- * Everything that can go wrong between a token and a handler, as one closed set of values.
+ * Defines every error that can occur between a token and a handler, as a closed set of tagged values.
  *
- * Each error carries a `reason` from a closed list, fit for a log line, a metric label and a test. None of them knows
- * HTTP: `Rejection` is the one place that turns them into statuses and challenges. None of them holds a token or a claim.
+ * Each error carries a `reason` from a closed list. Use it in logs, as a metric label and in tests. The errors do not depend
+ * on HTTP: only `Rejection` maps them to statuses and challenges. No error contains a token or a claim.
  *
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
 import { sanitize } from "./RemoteText.ts"
 
-/** For text that this library wrote and that quotes others, in characters. */
+/** Longest detail in a message, in characters. Details quote text from other systems. */
 const longestDetail = 1_024
 
 const missingCredentialsReasons = [
@@ -18,8 +18,8 @@ const missingCredentialsReasons = [
 ] as const
 
 /**
- * The request carries no credentials of a scheme that this resource accepts (RFC 6750 §3.1: answered without an error
- * code).
+ * Reports that the request has no credentials of a scheme that this resource accepts. The challenge has no error code (RFC
+ * 6750 §3.1).
  *
  * @category errors
  * @since 0.1.0
@@ -55,7 +55,7 @@ const malformedRequestReasons = [
 ] as const
 
 /**
- * The request cannot be read: an `Authorization` header outside its grammar, or a body that is not what it should be.
+ * Reports that the request cannot be parsed: the `Authorization` header violates its grammar, or the body is invalid.
  *
  * @category errors
  * @since 0.1.0
@@ -76,7 +76,7 @@ const oneToken =
 
 const malformedRequestMessages: Record<MalformedRequest["reason"], string> = {
   "no-token": "The Authorization header has a scheme but no token",
-  // One text for both: some hosts join several header lines into one.
+  // Both reasons share one text, because some hosts join several header lines into one.
   "not-token68": oneToken,
   "several-authorization-headers": oneToken,
   "host": "The Host header is missing or is not a valid host name",
@@ -121,8 +121,8 @@ const invalidTokenReasons = [
 ] as const
 
 /**
- * Why an access token was rejected. The reason is for the operator: it goes to the log and to the decision event, never
- * to the client.
+ * Lists why an access token can be rejected. The reason is for operators: it appears in the log and in the decision event,
+ * and is never sent to the client.
  *
  * @category models
  * @since 0.1.0
@@ -130,7 +130,8 @@ const invalidTokenReasons = [
 export type InvalidTokenReason = (typeof invalidTokenReasons)[number]
 
 /**
- * The access token is expired, forged, foreign or issued for another server (RFC 6750 §3.1, `invalid_token`).
+ * Reports that the access token is expired, forged, revoked, from an unknown issuer or issued for another server (RFC 6750
+ * §3.1, `invalid_token`).
  *
  * @category errors
  * @since 0.1.0
@@ -166,12 +167,13 @@ const invalidDpopProofReasons = [
 ] as const
 
 /**
- * The request holds no proof of the key to which its token is bound, or one that is not for this request, this token,
- * this moment or this server (RFC 9449 §4.3, `invalid_dpop_proof`; `use_dpop_nonce` where the nonce is what it lacks).
+ * Reports that the request has no DPoP proof of the key to which its token is bound, or that the proof does not match the
+ * request, the token, the current time or this server (RFC 9449 §4.3, `invalid_dpop_proof`). If only a valid nonce is
+ * missing, the error code is `use_dpop_nonce`.
  *
  * **Details**
  *
- * `nonce` is a fresh one, to be sent along: a proof that holds it may come in.
+ * `nonce` is a new nonce for the response. The client can retry with a proof that contains it.
  *
  * @category errors
  * @since 0.1.0
@@ -195,8 +197,9 @@ const replayStoreUnavailableReasons = [
 ] as const
 
 /**
- * The server cannot tell whether a proof was used before: the store of used proofs cannot be asked, is full, or no longer
- * keeps uses as old as this one because a clock stepped back. The proof may be good.
+ * Reports that the server cannot determine whether a DPoP proof was used before: the store of used proofs is unavailable, is
+ * full, or has evicted entries as old as this proof because a clock stepped back. The proof may be valid. `retryAfter` is in
+ * seconds.
  *
  * @category errors
  * @since 0.1.0
@@ -223,12 +226,12 @@ const insufficientScopeReasons = [
 ] as const
 
 /**
- * The token is good, but lacks a scope that the operation needs (RFC 6750 §3.1, `insufficient_scope`).
+ * Reports that the token is valid but lacks a scope that the operation requires (RFC 6750 §3.1, `insufficient_scope`).
  *
  * **Details**
  *
- * `required` holds every scope of the operation, not only the missing ones: a client obtains all of them in one round
- * trip.
+ * `required` lists every scope that the operation requires, not only the missing ones, so that a client can request all of
+ * them at once.
  *
  * @category errors
  * @since 0.1.0
@@ -259,16 +262,23 @@ const authorizationServerUnavailableReasons = [
 ] as const
 
 /**
- * The authorization server could not be asked and nothing good is cached: the token may be fine.
+ * Reports that the authorization server is unavailable and that no usable response is cached. The token may be valid.
  *
  * **Details**
  *
- * `retryAfter` is in whole seconds. `reason` names what the last attempt met: `client-rejected` means that the server did
- * not accept this server's own credentials (introspection, token exchange), `unusable-answer` that what it said cannot be
- * used. With three reasons no request was sent: `cooling-down` means that earlier requests failed and the cooldown is not
- * over; `overloaded` that the queue of requests is full, or that too many unknown tokens were inactive or too many unknown
- * tenants looked up; `keys-cooling-down` that the key of the token is unknown, that the keys were fetched a moment ago, and
- * that the token may be newer than that.
+ * `retryAfter` is in whole seconds. `reason` describes the last attempt:
+ *
+ * - `client-rejected`: the authorization server rejected the credentials of this server (introspection, token exchange).
+ * - `unusable-answer`: the response of the authorization server cannot be used.
+ * - `timeout`, `server-error`, `network`: the request timed out, returned status 429 or 5xx, or got no connection.
+ *
+ * For three reasons no request was sent:
+ *
+ * - `cooling-down`: earlier requests failed, and the cooldown is not over.
+ * - `overloaded`: the queue of requests is full, or there were too many inactive unknown tokens or too many look-ups of
+ *   unknown tenants.
+ * - `keys-cooling-down`: the key of the token is unknown, the keys were fetched recently, and the token may be newer than
+ *   those keys.
  *
  * @category errors
  * @since 0.1.0
@@ -314,12 +324,12 @@ const unavailableMessages: Readonly<Record<AuthorizationServerUnavailable["reaso
 }
 
 /**
- * A document of the authorization server (metadata, key set) is not usable.
+ * Reports that a document of the authorization server (metadata or key set) cannot be used.
  *
  * **Details**
  *
- * `detail` says what to change, and names the URL that was asked. A redirect is never followed: its target stands in
- * `detail`, to be set as `metadataUrl` or `jwksUri` where it is trusted.
+ * `detail` names the URL of the document and says what to change. Redirects are never followed. For a redirect, `detail`
+ * contains the target: if you trust it, set it as `metadataUrl` or `jwksUri`.
  *
  * @category errors
  * @since 0.1.0
@@ -349,12 +359,12 @@ const authConfigErrorReasons = [
 ] as const
 
 /**
- * An option or an argument is wrong. It is raised when the layer is built or the function is called.
+ * Reports an invalid option or argument, when the layer is built or the function is called.
  *
  * **Details**
  *
- * `option` is the path at which it was written, such as `authorizationServers[0].issuer` or `requireScopes`. `fix` says what
- * is wrong and what to write instead. It quotes the value unless that may be a secret.
+ * `option` is the path of the option, such as `authorizationServers[0].issuer` or `requireScopes`. `fix` says what is wrong
+ * and what to write instead. It quotes the value unless the value may be a secret.
  *
  * @category errors
  * @since 0.1.0
@@ -373,7 +383,7 @@ export class AuthConfigError extends Data.TaggedError("AuthConfigError")<{
 }
 
 /**
- * The closed set.
+ * Combines all errors of this module.
  *
  * @category errors
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * Authorization server metadata: RFC 8414 and OpenID Connect Discovery 1.0 read as one shape.
+ * Decodes authorization server metadata. RFC 8414 and OpenID Connect Discovery 1.0 share one type.
  *
  * @since 0.1.0
  */
@@ -7,12 +7,12 @@ import type * as Result from "effect/Result"
 import { checkMembers, type Kind } from "./internal/members.ts"
 
 /**
- * The metadata of an authorization server.
+ * Describes the metadata of an authorization server.
  *
  * **Details**
  *
- * Only `issuer` is required: the use decides which other members are needed, and the metadata of real providers leaves out
- * nearly all of them. Members that are not listed here are kept.
+ * Only `issuer` is required. Which other members are needed depends on the use, and real providers leave out many of them.
+ * Members that are not listed here are kept.
  *
  * @category models
  * @since 0.1.0
@@ -61,7 +61,7 @@ const optional: Readonly<Record<Exclude<keyof Known, "issuer">, Kind>> = {
 }
 
 /**
- * Checks a parsed JSON document. Fails with a sentence about the member that is wrong.
+ * Checks a parsed JSON document. Fails with a sentence that names the invalid member.
  *
  * @category decoding
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * The `WWW-Authenticate` response header: challenges as RFC 9110 §11.6.1 writes them, with the parameters of RFC 6750 §3,
- * RFC 9449 §7.1 and RFC 9728 §5.1.
+ * Writes and parses challenges: the `WWW-Authenticate` response header (RFC 9110 §11.6.1), with the parameters of RFC 6750
+ * §3, RFC 9449 §7.1 and RFC 9728 §5.1.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import * as Result from "effect/Result"
 import * as ScopeToken from "./ScopeToken.ts"
 
 /**
- * One challenge: a scheme with its parameters, names in lower case, in the order in which they are written.
+ * Describes one challenge: a scheme and its parameters in their written order. Parameter names are in lower case.
  *
  * @category models
  * @since 0.1.0
@@ -20,7 +20,7 @@ export interface Challenge {
 }
 
 /**
- * What a Bearer challenge of this library can say.
+ * Lists the parameters of a Bearer challenge.
  *
  * @category models
  * @since 0.1.0
@@ -28,7 +28,7 @@ export interface Challenge {
 export interface BearerParameters {
   /** Absent when the request had no credentials (RFC 6750 §3.1). */
   readonly error?: "invalid_request" | "invalid_token" | "insufficient_scope" | undefined
-  /** An empty list is left out: clients read `scope=""` as two quote characters. */
+  /** An empty list is omitted, because clients read `scope=""` as a scope of two quote characters. */
   readonly scope?: Iterable<string> | undefined
   /** The URL of the protected resource metadata (RFC 9728 §5.1). */
   readonly resourceMetadata?: string | undefined
@@ -37,12 +37,12 @@ export interface BearerParameters {
 }
 
 /**
- * A Bearer challenge in the one order that both official MCP clients read rightly.
+ * Creates a Bearer challenge with its parameters in the order that both official MCP clients parse correctly.
  *
  * **Details**
  *
- * Both clients take the first `name=value` that they find anywhere in the header. So the description comes last and is
- * cleaned of everything that could be taken for a parameter.
+ * Both clients use the first `name=value` that they find anywhere in the header. Therefore the description comes last, and
+ * characters that could make part of it look like a parameter are replaced.
  *
  * **Example** (A missing scope)
  *
@@ -64,21 +64,21 @@ export const bearer = (options: BearerParameters): Challenge => ({
 })
 
 /**
- * What a DPoP challenge of this library can say.
+ * Lists the parameters of a DPoP challenge.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DpopParameters extends Omit<BearerParameters, "error"> {
   readonly error?: BearerParameters["error"] | "invalid_dpop_proof" | "use_dpop_nonce" | undefined
-  /** The algorithms that a proof may be signed with. */
+  /** The signature algorithms that are accepted for a proof. */
   readonly algs: Iterable<string>
 }
 
 /**
- * A DPoP challenge (RFC 9449 §7.1), in the same order; `algs` comes last.
+ * Creates a DPoP challenge (RFC 9449 §7.1). Its parameters have the order of `bearer`, followed by `algs`.
  *
- * **Example** (A proof that is missing)
+ * **Example** (A missing proof)
  *
  * ```ts
  * import { Challenge } from "effect-mcp-auth/protocol"
@@ -109,17 +109,17 @@ const parametersOf = (options: Omit<DpopParameters, "algs">): Map<string, string
   return parameters
 }
 
-// RFC 6750 §3 allows %x20-21 / %x23-5B / %x5D-7E; `=` goes as well, since a client would take `word=` for a parameter.
+// RFC 6750 §3 allows %x20-21 / %x23-5B / %x5D-7E. `=` is replaced as well: clients would read `word=` as a parameter.
 const describe = (text: string): string =>
   text.replace(/["\\=]/g, "'").replace(/[\r\n\t]+/g, " ").replace(/[^\x20-\x7E]/g, "?").slice(0, 256)
 
 /**
- * Writes challenges as one header value.
+ * Encodes challenges as one header value.
  *
  * **Details**
  *
- * One space follows the scheme, every value is quoted, quotes and backslashes inside values are escaped, and characters
- * that a header field cannot hold become `?`: no value can split the response.
+ * One space follows the scheme, and every value is quoted. Quotes and backslashes inside values are escaped. Characters that
+ * are not allowed in a header field are replaced by `?`, so that no value can split the response.
  *
  * @category encoding
  * @since 0.1.0
@@ -136,7 +136,7 @@ export const encode = (challenges: Challenge | ReadonlyArray<Challenge>): string
 const quote = (value: string): string => `"${value.replace(/[^\x20-\x7E]/g, "?").replace(/["\\]/g, "\\$&")}"`
 
 /**
- * The header value is no list of challenges; `at` is the offset of the first character that does not fit.
+ * Reports that a header value is not a list of challenges. `at` is the offset of the first invalid character.
  *
  * @category errors
  * @since 0.1.0
@@ -148,18 +148,18 @@ export class MalformedChallenge extends Data.TaggedError("MalformedChallenge")<{
 }
 
 /**
- * Reads a `WWW-Authenticate` header value by the grammar of RFC 9110 §11.6.1.
+ * Parses a `WWW-Authenticate` header value (RFC 9110 §11.6.1). Fails with `MalformedChallenge`, which names the offset.
  *
  * **When to use**
  *
- * A client, or a test, wants to know what an answer with 401 or 403 asks for.
+ * Use it in a client or a test, to read the challenges of a 401 or 403 response.
  *
  * **Details**
  *
- * A token68 after a scheme is kept as the parameter `token68`. Names are lowered; of a repeated name the first value
- * stays, as with the official clients.
+ * A token68 after a scheme becomes the parameter `token68`. Names are converted to lower case. If a name is repeated, the
+ * first value is used, as in the official MCP clients.
  *
- * **Example** (What a server asks for)
+ * **Example** (The scopes of a challenge)
  *
  * ```ts
  * import { Challenge } from "effect-mcp-auth/protocol"
@@ -185,7 +185,7 @@ export const parse = (header: string): Result.Result<ReadonlyArray<Challenge>, M
   }
   const malformed = () => Result.fail(new MalformedChallenge({ at }))
   take(separators)
-  let opened = false // a scheme and a space: what follows belongs to it
+  let opened = false // true after a scheme and a space: the next parameter belongs to that scheme
   while (at < header.length) {
     const parameter = take(authParameter)
     if (parameter !== null) {
@@ -206,7 +206,7 @@ export const parse = (header: string): Result.Result<ReadonlyArray<Challenge>, M
         const token = take(token68)
         if (token === null) {
           opened = true
-          continue // parameters of this scheme follow at once, without a comma
+          continue // the parameters of this scheme follow without a comma
         }
         challenge.parameters.set("token68", token[1]!)
       }
@@ -216,14 +216,14 @@ export const parse = (header: string): Result.Result<ReadonlyArray<Challenge>, M
   return Result.succeed(challenges)
 }
 
-// All sticky: each is tried at the current offset only.
+// All patterns are sticky, so that they match at the current offset only.
 const separators = /[ \t,]*/y
 const authParameter = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[!#$%&'*+\-.^_`|~0-9A-Za-z]+)/y
 const authScheme = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+)((?=[ \t]*(?:,|$))| +)/y
 const token68 = /([A-Za-z0-9\-._~+/]+=*)(?=[ \t]*(?:,|$))/y
 
 /**
- * The scopes that a challenge asks for.
+ * Returns the scopes of a challenge.
  *
  * @category getters
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The `Authorization` request header (RFC 9110 §11.6.2, RFC 6750 §2.1, RFC 9449 §7.1).
+ * Parses the `Authorization` request header (RFC 9110 §11.6.2, RFC 6750 §2.1, RFC 9449 §7.1).
  *
  * @since 0.1.0
  */
@@ -8,7 +8,7 @@ import * as Result from "effect/Result"
 import { MalformedRequest, MissingCredentials } from "./AuthError.ts"
 
 /**
- * How a token is presented: by itself (RFC 6750), or with the proof of a key (RFC 9449).
+ * Names an authentication scheme: `Bearer` (RFC 6750), or `DPoP`, which needs a proof of possession of a key (RFC 9449).
  *
  * @category models
  * @since 0.1.0
@@ -16,7 +16,7 @@ import { MalformedRequest, MissingCredentials } from "./AuthError.ts"
 export type Scheme = "Bearer" | "DPoP"
 
 /**
- * What a client presented: one token under one scheme.
+ * Describes the credentials of a request: one token with its scheme.
  *
  * @category models
  * @since 0.1.0
@@ -27,13 +27,13 @@ export interface Credentials {
 }
 
 /**
- * Which characters a token may be made of.
+ * Names the set of characters that a token may contain.
  *
  * **Details**
  *
- * `token68` is what RFC 9110 §11.2 and RFC 6750 §2.1 allow. Some providers issue opaque tokens outside of it (`oauth:…`,
- * `00D…!…`): `visible-ascii` admits every visible ASCII character but the double quote, the comma and the backslash, so
- * that still nothing in it can end the token or begin another.
+ * `token68` is the grammar of RFC 9110 §11.2 and RFC 6750 §2.1. Some providers issue opaque tokens with other characters
+ * (`oauth:…`, `00D…!…`). For those, `visible-ascii` accepts every visible ASCII character except the double quote, the comma
+ * and the backslash. Without these three, no character of a token can end it or begin another one.
  *
  * @category models
  * @since 0.1.0
@@ -41,11 +41,11 @@ export interface Credentials {
 export type Grammar = "token68" | "visible-ascii"
 
 /**
- * What was presented, as text.
+ * Returns the token as a string.
  *
  * **When to use**
  *
- * Verifying a token. It is the same as unwrapping `token`, without wrapping it first.
+ * Use it to verify a token. It returns the value of `token` without creating a `Redacted` first.
  *
  * @category getters
  * @since 0.1.0
@@ -53,18 +53,18 @@ export type Grammar = "token68" | "visible-ascii"
 export const textOf = (credentials: Credentials): string => Parsed.textOf(credentials)
 
 /**
- * The `Authorization` line that presents the same, as nearly every client writes it: the scheme, one space, the token.
+ * Returns the credentials as an `Authorization` line: the scheme, one space and the token.
  *
  * @category getters
  * @since 0.1.0
  */
 export const lineOf = (credentials: Credentials): string => Parsed.lineOf(credentials)
 
-/** Most of what is rejected is rejected by its form: nobody asks for the wrapped token then, and wrapping is a look-up. */
+/** Creates the `Redacted` on first use: most rejected tokens are rejected by their form, before anything reads it. */
 class Parsed implements Credentials {
   readonly scheme: Scheme
   readonly #text: string
-  /** The line that came in, where it is the usual one: the text is a slice of it, and a new one would be another string. */
+  /** The received line, if it has the usual form. The token is a slice of it, so reusing it avoids another string. */
   readonly #line: string | undefined
   #token: Redacted.Redacted | undefined = undefined
 
@@ -95,7 +95,7 @@ const grammars: Readonly<Record<Grammar, RegExp>> = {
 const bearerOnly: ReadonlyArray<Scheme> = ["Bearer"]
 const scheme = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+/
 
-// Rejections are frequent and carry nothing of the request: one value each serves all of them.
+// Created once each, because rejections are frequent and contain nothing of the request.
 const noAuthorization = Result.fail(new MissingCredentials({ reason: "no-authorization" }))
 const otherScheme = Result.fail(new MissingCredentials({ reason: "other-scheme" }))
 const noToken = Result.fail(new MalformedRequest({ reason: "no-token" }))
@@ -103,15 +103,16 @@ const notToken68 = Result.fail(new MalformedRequest({ reason: "not-token68" }))
 const severalHeaders = Result.fail(new MalformedRequest({ reason: "several-authorization-headers" }))
 
 /**
- * Reads the `Authorization` header lines of one request.
+ * Parses the `Authorization` header lines of one request. Fails with `MissingCredentials` if there are no credentials of an
+ * accepted scheme, and with `MalformedRequest` if the lines violate the grammar.
  *
  * **Details**
  *
- * The scheme ignores case; one or more spaces (no tab) separate it from exactly one token68. Two credentials are rejected
- * even if one of them is good, since an intermediary may have checked the other. Some hosts join header lines by a comma,
- * so lines count as if they were joined: `Basic abc, Bearer def` is two credentials wherever it comes from, and
- * `Digest a="b, c", d="e"` is one. `grammar` widens what a token may be made of. A scheme that is not among `schemes` counts
- * as no credentials.
+ * The scheme is case-insensitive. One or more spaces (no tab) separate it from exactly one token. Two credentials are
+ * rejected even if one of them is valid, because an intermediary may have checked the other one. Some hosts join header lines
+ * with a comma, so several lines are parsed as if they were joined: `Basic abc, Bearer def` is two credentials, whether it
+ * was sent as one line or as two. `Digest a="b, c", d="e"` is one. `grammar` is the set of characters that a token may
+ * contain (default: `token68`). A scheme that is not in `schemes` (default: `Bearer` only) counts as no credentials.
  *
  * **Gotchas**
  *
@@ -141,7 +142,7 @@ export const parse = (
 ): Result.Result<Credentials, MissingCredentials | MalformedRequest> => {
   if (lines.length === 0) return noAuthorization
   const usual = lines.length === 1 ? lines[0]! : lines.join(", ")
-  // As nearly everybody writes it. Whatever else this may be is looked at below.
+  // Nearly every client writes this form. All other forms are parsed below.
   if (usual.startsWith("Bearer ") && schemes.includes("Bearer") && grammars[grammar].test(usual.slice(7))) {
     return Result.succeed(new Parsed("Bearer", usual.slice(7), usual))
   }
@@ -161,8 +162,8 @@ export const parse = (
 }
 
 /**
- * Tells whether a value holds more than one credential (RFC 9110 §11.4): whether a comma outside of quotes is followed by
- * something that is not a parameter of the credential before it.
+ * Tells whether a value contains more than one credential (RFC 9110 §11.4): a comma outside of quotes is followed by
+ * something that is not a parameter of the preceding credential.
  */
 const isSeveral = (value: string): boolean => {
   let start = 0
@@ -184,8 +185,8 @@ const isSeveral = (value: string): boolean => {
 const parameter =
   /^[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[^"\\]|\\.)*")[ \t]*$/
 
-// Only the optional whitespace of RFC 9110 §5.6.3: `String.trim` would also eat U+FEFF and U+00A0. A pattern that looks
-// for it at the end starts anew at every space: a header of 16 KB would hold the thread for a fifth of a second.
+// Removes only the optional whitespace of RFC 9110 §5.6.3: `String.trim` also removes U+FEFF and U+00A0. The end is trimmed
+// by a loop, because a pattern takes quadratic time: a header of 16 KB would block the thread for 0.2 seconds.
 const trim = (value: string): string => {
   let end = value.length
   while (end > 0 && (value[end - 1] === " " || value[end - 1] === "\t")) end--

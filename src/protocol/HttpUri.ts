@@ -1,5 +1,5 @@
 /**
- * Absolute http and https URIs as configuration and metadata write them: issuers (RFC 8414 §2), resources (RFC 8707 §2) and
+ * Parses absolute http and https URIs of configuration and metadata: issuers (RFC 8414 §2), resources (RFC 8707 §2) and
  * endpoints.
  *
  * @since 0.1.0
@@ -7,7 +7,7 @@
 import * as Result from "effect/Result"
 
 /**
- * The parts that a URI may have beside scheme, host, port and path.
+ * Lists the parts that a URI may have in addition to scheme, host, port and path.
  *
  * @category models
  * @since 0.1.0
@@ -18,13 +18,14 @@ export interface Allowed {
 }
 
 /**
- * Parses a URI that is written as it is used, and fails with what is wrong, as the end of a sentence about it.
+ * Parses a URI, and rejects one that the `URL` parser would change. Fails with the end of a sentence that begins with the
+ * URI, such as `has a fragment, which it must not`.
  *
  * **Details**
  *
- * `URL` repairs texts that are not URIs (line breaks, backslashes, `https:host`, dot segments) and drops empty parts (`?`, `#`,
- * `@`, `:`). Identifiers are compared as strings, so what it would repair is rejected. The case of the scheme and the host,
- * a port that is the default one, and a missing path stay as they are.
+ * `URL` repairs invalid URIs (line breaks, backslashes, `https:host`, dot segments) and drops empty parts (`?`, `#`, `@`,
+ * `:`). Identifiers are compared as strings, so a URI that needs a repair is rejected. Three differences are accepted:
+ * upper case in the scheme or the host, a default port, and a missing path.
  *
  * @category constructors
  * @since 0.1.0
@@ -41,11 +42,11 @@ export const parse = (value: string, allowed: Allowed = {}): Result.Result<URL, 
   if (authority.includes("@")) return Result.fail("names a user, which it must not")
   const host = authority.toLowerCase().replace(scheme.toLowerCase() === "https" ? /:443$/ : /:80$/, "")
   const isVerbatim = host === url.host && (path || "/") === url.pathname && (query ?? "") === url.search
-  return isVerbatim ? Result.succeed(url) : Result.fail(`is not written as it is used, which is ${url.href}`)
+  return isVerbatim ? Result.succeed(url) : Result.fail(`is not in its normalized form, which is ${url.href}`)
 }
 
 /**
- * Tells whether requests to a URL are protected on their way: `https`, or plain `http` to loopback.
+ * Tells whether requests to a URL are protected in transit: `https`, or plain `http` to a loopback host.
  *
  * @category guards
  * @since 0.1.0
@@ -54,8 +55,8 @@ export const isSecure = (url: URL): boolean =>
   url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname))
 
 /**
- * Tells whether the `hostname` of a `URL`, which normalizes every spelling of an IPv4 address, is a loopback host (RFC 8252
- * §8.3, RFC 6761 §6.3).
+ * Tells whether the `hostname` of a `URL` is a loopback host (RFC 8252 §8.3, RFC 6761 §6.3). `URL` has already normalized
+ * every notation of an IPv4 address.
  *
  * @category guards
  * @since 0.1.0

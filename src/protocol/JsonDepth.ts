@@ -1,7 +1,7 @@
-/** Deeper than any token or document that means something. What walks a value later may do so by recursion. */
+/** Deepest accepted nesting. No useful token or document nests deeper, and recursion over accepted values is safe. */
 export const maximumDepth = 32
 
-/** Tells whether a parsed value nests no deeper than `levels`. Looks no deeper than that itself. */
+/** Tells whether a parsed value nests at most `levels` levels deep (default: 32). Never recurses deeper than that. */
 export const isShallow = (value: unknown, levels: number = maximumDepth): boolean => {
   if (typeof value !== "object" || value === null) return true
   if (levels === 0) return false

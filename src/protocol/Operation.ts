@@ -1,5 +1,5 @@
 /**
- * Which operations an MCP request asks for, read from its JSON-RPC body.
+ * Lists the operations of an MCP request, from its JSON-RPC body.
  *
  * @since 0.1.0
  */
@@ -8,12 +8,13 @@ import { MalformedRequest } from "./AuthError.ts"
 import { isRecord, own } from "./Json.ts"
 
 /**
- * One JSON-RPC message with a method.
+ * Describes one JSON-RPC message that has a method.
  *
  * **Details**
  *
- * `target` is the tool or prompt name, the resource URI, or for `completion/complete` the prompt name or the URI template
- * whose argument is completed; `undefined` where the method or the message has none. A notification counts as an operation: some servers execute it.
+ * `target` is the name of the tool or prompt, or the URI of the resource. For `completion/complete` it is the prompt name or
+ * the URI template whose argument is completed. It is `undefined` if the method or the message has no target. A notification
+ * counts as an operation, because some servers execute it.
  *
  * @category models
  * @since 0.1.0
@@ -27,7 +28,7 @@ export interface Operation {
 }
 
 /**
- * The number of operations that one body may hold unless a host is configured otherwise.
+ * Limits the number of operations in one body, unless the host sets another limit.
  *
  * @category constants
  * @since 0.1.0
@@ -35,8 +36,8 @@ export interface Operation {
 export const defaultMaximum = 100
 
 /**
- * The longest target of an operation that is authorized, in UTF-16 code units. Servers compare a URI with the pattern of
- * each template, which takes time that grows with its length.
+ * Limits the length of the target of an operation, in UTF-16 code units. Servers match a URI against the pattern of each
+ * template, and the time for this grows with the length of the URI.
  *
  * @category constants
  * @since 0.1.0
@@ -44,21 +45,24 @@ export const defaultMaximum = 100
 export const maximumTarget: number = 8192
 
 /**
- * Lists the operations of a parsed body: one JSON-RPC 2.0 message, or a legacy batch of them.
+ * Lists the operations of a parsed body: one JSON-RPC 2.0 message, or a legacy batch of messages.
  *
  * **Details**
  *
- * A `subscriptions/listen` is one operation, and one more for each resource that it watches. A response has none.
+ * A `subscriptions/listen` message counts as one operation, plus one for each resource that it watches. A response has no
+ * operation.
  *
- * Fails with `MalformedRequest`: with the reason `not-json-rpc` for everything that is not JSON-RPC 2.0, and with
- * `too-many-operations` for a batch or a subscription of more than `maximum` entries (default: 100). A message holds the
- * members `jsonrpc`, `id`, `method`, `params`, `result` and `error` and no others (JSON-RPC 2.0 §4 and §5): some servers
- * read further members as HTTP headers, trace context or control messages. The reason is `name-not-text` if the target of an
- * operation is not a string: some servers find a tool by `["name"]`, too.
+ * Fails with `MalformedRequest`. Its reasons are:
+ *
+ * - `not-json-rpc`: the body is not JSON-RPC 2.0. A message may have only the members `jsonrpc`, `id`, `method`, `params`,
+ *   `result` and `error` (JSON-RPC 2.0 §4 and §5), because some servers read other members as HTTP headers, trace context or
+ *   control messages.
+ * - `too-many-operations`: a batch or a subscription has more than `maximum` entries (default: 100).
+ * - `name-not-text`: the target of an operation is not a string. Some servers would also find a tool by `["name"]`.
  *
  * **Gotchas**
  *
- * Pass the very value that the server executes. A second parse, a header or a routing hint can say something else.
+ * Pass the same value that the server executes. The result of a second parse, a header or a routing hint can differ from it.
  *
  * **Example** (A tool call)
  *
@@ -83,12 +87,12 @@ export const fromBody = (
   if (!Array.isArray(body)) return isMessage(body) ? operationsOf([body], maximum) : notJsonRpc
   // Counted before any entry is checked, so that the work is bounded as well.
   if (body.length > maximum) return tooMany
-  // Not `every`, which passes over gaps.
+  // A loop, because `every` skips the holes of a sparse array.
   for (const entry of body) if (!isMessage(entry)) return notJsonRpc
   return body.length > 0 ? operationsOf(body, maximum) : notJsonRpc
 }
 
-/** A message whose members have been checked. */
+/** A message with checked members. */
 type Message = { readonly [Name in typeof members[number]]?: unknown }
 
 const notJsonRpc = Result.fail(new MalformedRequest({ reason: "not-json-rpc" }))
@@ -129,20 +133,20 @@ const isMessage = (value: unknown): value is Message => {
   if (jsonrpc !== "2.0") return false
   const hasId = typeof id === "string" || Number.isFinite(id)
   if (method !== undefined) {
-    // A null id is for errors alone (MCP, base protocol: the id of a request must not be null).
+    // Only errors may have a null id (MCP, base protocol: the id of a request must not be null).
     return typeof method === "string" && (hasId || id === undefined) && result === undefined && error === undefined &&
       (params === undefined || (typeof params === "object" && params !== null))
   }
   if (params !== undefined) return false
   if (error === undefined) return result !== undefined && hasId
-  // An error whose request could not be read has no id, or null (JSON-RPC 2.0 §5).
+  // The response to an unreadable request has no id, or a null id (JSON-RPC 2.0 §5).
   return result === undefined && isError(error) && (hasId || id === undefined || id === null)
 }
 
 const hasOnlyMembers = (value: object): boolean => {
-  // Not `Object.keys`, which makes a list for each message; inherited members are rejected below.
+  // Avoids `Object.keys`, which creates an array for each message. Inherited members are rejected below.
   for (const name in value) if (!isMember(name)) return false
-  // What a body parser left can inherit members, which some servers see and others do not.
+  // The result of a body parser can inherit members, which some servers read and others ignore.
   return Object.getPrototypeOf(value) === Object.prototype ||
     members.every((name) => !(name in value) || Object.hasOwn(value, name))
 }
@@ -163,7 +167,7 @@ const isMember = (name: string): boolean => {
   }
 }
 
-// Effect reads `_tag` of an error as a defect or a whole cause.
+// Other members are rejected: Effect would decode an error with a `_tag` as a defect or a cause.
 const isError = (value: unknown): boolean =>
   isRecord(value) && Number.isSafeInteger(value["code"]) && typeof value["message"] === "string" &&
   Object.keys(value).every((name) => name === "code" || name === "message" || name === "data")
@@ -196,7 +200,7 @@ const targetOf = (method: string, params: unknown): Target => {
 }
 
 /**
- * The method that opens a subscription (MCP 2026-07-28).
+ * Names the method that opens a subscription (MCP 2026-07-28).
  *
  * @category constants
  * @since 0.1.0
@@ -209,8 +213,8 @@ const watchedBy = (method: string, params: unknown): ReadonlyArray<unknown> => {
 }
 
 /**
- * Removes resources from the subscriptions of a parsed body, in place: what the server executes is the value that was
- * authorized.
+ * Removes resources from the subscriptions of a parsed body. Changes the body in place, so that the server executes the
+ * value that was authorized.
  *
  * @category combinators
  * @since 0.1.0

@@ -2,12 +2,12 @@ import * as Result from "effect/Result"
 import { AuthConfigError } from "./AuthError.ts"
 import * as OptionValue from "./OptionValue.ts"
 
-/** The names of all members of a union. */
+/** Collects the property names of all members of a union. */
 export type NamesOf<O> = O extends unknown ? Extract<keyof O, string> : never
 
 /**
- * Rejects members that do not exist: a misspelled one, from JavaScript or a file, would leave its check out. `names` lists
- * every member; the compiler rejects a list that lacks one.
+ * Rejects unknown options. A misspelled option, for example from JavaScript or a file, would otherwise have no effect.
+ * `names` lists every option; if one is missing, the code does not compile.
  */
 export const check = <Name extends string>(
   options: object,

@@ -1,5 +1,5 @@
 /**
- * Protected resource metadata: the description that an MCP server publishes of itself (RFC 9728 §2).
+ * Decodes protected resource metadata, which an MCP server publishes about itself (RFC 9728 §2).
  *
  * @since 0.1.0
  */
@@ -7,8 +7,8 @@ import type * as Result from "effect/Result"
 import { checkMembers, type Kind } from "./internal/members.ts"
 
 /**
- * The metadata of a protected resource. MCP requires at least one authorization server; RFC 9728 does not. Members that are
- * not listed here are kept.
+ * Describes the metadata of a protected resource. MCP requires at least one authorization server; RFC 9728 does not. Members
+ * that are not listed here are kept.
  *
  * @category models
  * @since 0.1.0
@@ -44,7 +44,7 @@ const optional: Readonly<Record<Exclude<keyof Known, keyof typeof required>, Kin
 }
 
 /**
- * Checks a parsed JSON document. Fails with a sentence about the member that is wrong.
+ * Checks a parsed JSON document. Fails with a sentence that names the invalid member.
  *
  * @category decoding
  * @since 0.1.0

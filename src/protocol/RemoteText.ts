@@ -1,15 +1,15 @@
 /**
- * Text from a document, a token, a request or an answer, made fit for a log, a terminal and a page.
+ * Sanitizes text from documents, tokens, requests and responses for logs, terminals and web pages.
  *
- * Such text may hold what commands a terminal (ESC sequences), what looks like another log line (line breaks) and what
- * shows its characters in another order (bidirectional controls).
+ * Such text may contain commands to a terminal (ESC sequences), fake log lines (line breaks) and characters that change the
+ * order in which text is displayed (bidirectional controls).
  *
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
 
 /**
- * The longest text that `sanitize` returns by default, in characters.
+ * Limits the text that `sanitize` returns by default, in characters.
  *
  * @category constants
  * @since 0.1.0
@@ -43,7 +43,7 @@ const unsafe = /[\p{Cc}\p{Cs}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff
 export const sanitize = (text: string, length: number = maximumLength): string => {
   if (text.length <= length && !unsafe.test(text)) return text
   let safe = ""
-  /** The characters that stay of a text that is cut: the rest is for the mark. */
+  /** The number of characters that remain if the text is cut, which leaves room for `…`. */
   let kept = 0
   for (const character of text) {
     safe += unsafe.test(character) ? escape(character) : character
@@ -54,7 +54,7 @@ export const sanitize = (text: string, length: number = maximumLength): string =
 }
 
 /**
- * Sanitizes each line of a text of several lines, such as the rendering of a cause.
+ * Sanitizes each line of a multi-line text, such as a rendered cause. Cuts the text to `length` characters (default: 16,384).
  *
  * @category encoding
  * @since 0.1.0
@@ -66,8 +66,8 @@ export const sanitizeLines = (text: string, length: number = 16_384): string =>
 const longestMessage = 1_024
 
 /**
- * Makes a cause fit for a log: each message is one line of at most 1,024 characters, and stack traces keep the lines that
- * name a place in the code. Errors of other code may quote a claim, a request or an answer.
+ * Sanitizes a cause for a log: each message becomes one line of at most 1,024 characters, and stack traces keep only the
+ * lines that name a location in the code. Errors from other code may quote a claim, a request or a response.
  *
  * @category encoding
  * @since 0.1.0
@@ -81,7 +81,7 @@ const sanitizeError = ({ cause, message, name, stack = "" }: Error): Error => {
     cause instanceof Error ? { cause: sanitizeError(cause) } : undefined
   )
   safe.name = sanitize(name)
-  // The message is part of a stack, with its line breaks.
+  // The stack begins with the message and its line breaks, so only the frames are kept.
   const frames = stack.split("\n").filter((line) => line.startsWith("    at "))
   safe.stack = [`${safe.name}: ${safe.message}`, sanitizeLines(frames.join("\n"))].join("\n").trimEnd()
   return safe

@@ -1,5 +1,5 @@
 /**
- * Scope tokens and scope strings (RFC 6749 §3.3).
+ * Parses and formats scope tokens and scope strings (RFC 6749 §3.3).
  *
  * @since 0.1.0
  */
@@ -8,7 +8,7 @@
 const grammar = /^[\x21\x23-\x5B\x5D-\x7E]+$/
 
 /**
- * Tells whether a string is one scope token.
+ * Tells whether a string is a single scope token.
  *
  * @category guards
  * @since 0.1.0
@@ -20,8 +20,8 @@ export const isScopeToken = (value: string): boolean => grammar.test(value)
  *
  * **Details**
  *
- * Empty parts vanish, order is kept, repetitions are dropped. A part outside the grammar is dropped, too: it can neither
- * be required nor be sent back in a challenge.
+ * Keeps the order. Drops empty parts, duplicates and parts that violate the grammar: those can neither be required nor be
+ * sent in a challenge.
  *
  * **Example** (A list of scopes)
  *
@@ -38,7 +38,7 @@ export const isScopeToken = (value: string): boolean => grammar.test(value)
 export const parse = (value: string): ReadonlyArray<string> => unique(value.split(" ").filter(isScopeToken))
 
 /**
- * Joins scope tokens as `scope` parameters and claims want them.
+ * Joins scope tokens with spaces, as in `scope` parameters and claims. Drops duplicates.
  *
  * @category encoding
  * @since 0.1.0
@@ -46,7 +46,7 @@ export const parse = (value: string): ReadonlyArray<string> => unique(value.spli
 export const format = (tokens: Iterable<string>): string => unique(tokens).join(" ")
 
 /**
- * The distinct tokens in the order of their first appearance.
+ * Returns the distinct tokens in the order of their first appearance.
  *
  * @category combinators
  * @since 0.1.0

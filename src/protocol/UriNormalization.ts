@@ -1,17 +1,18 @@
-/* The normal form of an http URI, query and fragment left out (RFC 3986 §6.2.2, §6.2.3). By hand: the parser of browsers
- * repairs what is no URI, and so takes for the same what every other reader takes for something else. */
+/* Normalizes http URIs without query and fragment (RFC 3986 §6.2.2, §6.2.3). Does not use the result of `URL`, which repairs
+ * invalid URIs: it would treat two URIs as equal that other parsers tell apart. */
 
 const form = /^(https?):\/\/([^/?#]*)([^?#]*)/i
 const characters = /^(?:[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/
 const authority = /^((?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::(\d*))?$/
 const defaultPorts: Readonly<Record<string, string>> = { http: "80", https: "443" }
 
-/** Tells whether digits are a port that a server can have: 1 to 65535, written without zeros in front. */
+/** Tells whether a text is a valid port: 1 to 65535, without leading zeros. */
 export const isPort = (digits: string): boolean => /^[1-9]\d{0,4}$/.test(digits) && Number(digits) <= 65_535
 
 /**
- * Returns the normal form, or `undefined` for what is no http or https URI, names a user, or has a host or port that no
- * server can have. Browsers' parsers reject more than the grammar does, such as `[::ffff::1]`, so they are asked as well.
+ * Returns the normal form. Returns `undefined` for anything but an http or https URI, for a URI with a user name, and for one
+ * with an invalid host or port. `URL` must accept the URI as well, because it rejects more than the grammar does, such as
+ * `[::ffff::1]`.
  */
 export const normalise = (uri: string): string | undefined => {
   if (!characters.test(uri)) return undefined
@@ -25,18 +26,18 @@ export const normalise = (uri: string): string | undefined => {
   return `${scheme}://${host}${port}${normalisePath(parts[3]!)}`
 }
 
-/** The path of a request as it came in, in the form that `normalise` gives to paths; `undefined` for what is none. */
+/** Normalizes the path of a received request as `normalise` does. Returns `undefined` if it does not begin with a slash. */
 export const ofRequest = (path: string): string | undefined =>
   path.startsWith("/") ? normalisePath(escape(path.split(/[?#]/, 1)[0]!)) : undefined
 
-// What a server got and no URI may hold: a client can only have written it escaped.
+// Escapes characters that a URI may not contain: in a URI, a client can only write them escaped.
 const escape = (path: string): string =>
   path.replace(/%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9\-._~:/@!$&'()*+,;=%]/gu, (character) =>
     character.charCodeAt(0) < 0x80
       ? `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`
       : escapeOthers(character))
 
-// Node gives the bytes of a path one character each; fetch has escaped them before.
+// Node represents each byte of a path as one character. With `fetch`, these bytes are already escaped.
 const escapeOthers = (character: string): string =>
   character.length === 1 && character.charCodeAt(0) <= 0xff
     ? `%${character.charCodeAt(0).toString(16).toUpperCase()}`

@@ -1,17 +1,17 @@
 /**
- * Where metadata documents live: authorization servers (RFC 8414 §3, OpenID Connect Discovery §4) and protected
- * resources (RFC 9728 §3).
+ * Builds the URLs of metadata documents: of authorization servers (RFC 8414 §3, OpenID Connect Discovery §4) and of
+ * protected resources (RFC 9728 §3).
  *
  * @since 0.1.0
  */
 
 /**
- * The URLs at which a client looks for the metadata of an issuer, in the order of the MCP text.
+ * Returns the URLs at which a client looks for the metadata of an issuer, in the order of the MCP specification.
  *
  * **Details**
  *
- * With a path: RFC 8414 insertion, OpenID insertion, OpenID appending. Without one: the first two. RFC 8414 §3.1 drops a
- * final slash of the issuer's path.
+ * If the issuer has a path, the order is: RFC 8414 with path insertion, OpenID with path insertion, OpenID with path
+ * appending. Otherwise only the first two apply. A final slash of the issuer's path is dropped (RFC 8414 §3.1).
  *
  * **Example** (An issuer with a path)
  *
@@ -39,8 +39,8 @@ export const authorizationServerMetadata = (issuer: URL): ReadonlyArray<string> 
 }
 
 /**
- * The path at which a resource without a path of its own publishes its metadata, and with which those of all others begin
- * (RFC 9728 §3).
+ * Is the path at which a resource without a path publishes its metadata. The metadata paths of all other resources begin
+ * with it (RFC 9728 §3).
  *
  * @category constants
  * @since 0.1.0
@@ -48,11 +48,12 @@ export const authorizationServerMetadata = (issuer: URL): ReadonlyArray<string> 
 export const protectedResourceMetadataRoot = "/.well-known/oauth-protected-resource"
 
 /**
- * The path, with the query if there is one, at which a resource publishes its metadata (RFC 9728 §3.1).
+ * Returns the path, with the query of the resource if it has one, at which a resource publishes its metadata (RFC 9728
+ * §3.1).
  *
  * **Details**
  *
- * Only the slash that directly follows the host is dropped: `/api/` and `/api` are different resources.
+ * Only a path that is a single slash is dropped: `/api/` and `/api` are different resources.
  *
  * @category constructors
  * @since 0.1.0
@@ -61,7 +62,7 @@ export const protectedResourceMetadataPath = (resource: URL): string =>
   `${protectedResourceMetadataRoot}${resource.pathname === "/" ? "" : resource.pathname}${resource.search}`
 
 /**
- * The URL at which a resource publishes its metadata.
+ * Returns the URL at which a resource publishes its metadata (RFC 9728 §3.1).
  *
  * **Example** (A resource with a path)
  *
