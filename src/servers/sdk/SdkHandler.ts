@@ -9,6 +9,7 @@ import type * as ManagedRuntime from "effect/ManagedRuntime"
 import { RequestState } from "../../authorization/RequestState.ts"
 import { sanitizeCause } from "../../protocol/RemoteText.ts"
 import type { Principal } from "../../verification/Principal.ts"
+import type { AnyHandler } from "./Register.ts"
 import { type Caller, holds, type Requirement } from "./SdkRegistry.ts"
 import type { State } from "./SdkTypes.ts"
 
@@ -17,8 +18,6 @@ class Rejected extends Error {
   override readonly name = "Rejected"
   readonly code = -32001
 }
-
-type AnyHandler = (...parameters: Array<any>) => unknown
 
 /** What is needed to run handlers. */
 export interface Options<R> {

@@ -1,72 +1,67 @@
 /**
- * One gate for all servers of an SDK that one program makes.
+ * Creates what both SDK adapters share: one gate for all servers of an SDK in a program.
  */
 import * as Context from "effect/Context"
 import type * as Layer from "effect/Layer"
 import type { AuthLayer } from "../../authorization/Gate.ts"
 import type { Fetcher } from "../../outbound/Fetcher.ts"
-import { AuthConfigError } from "../../protocol/AuthError.ts"
-import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { Policies } from "../host/Admission.ts"
 import * as authInfo from "../host/AuthInfo.ts"
 import * as body from "../host/Body.ts"
 import * as Host from "../host/Host.ts"
 import * as optionNames from "../host/HostOptions.ts"
+import * as node from "../host/NodeHost.ts"
 import * as web from "../host/WebHost.ts"
+import * as register from "./Register.ts"
+import { makeReader, type ParseArguments } from "./SdkArguments.ts"
 import * as sdkHandler from "./SdkHandler.ts"
+import * as sdkPolicies from "./SdkPolicies.ts"
 import * as sdkRegistry from "./SdkRegistry.ts"
 import * as sdkTasks from "./SdkTasks.ts"
-import type { Anonymous } from "./SdkTypes.ts"
+import type { Anonymous, Endpoints, FetchOptions, FromLayerOptions } from "./SdkTypes.ts"
 
-type Verified = Principal
-
-export interface Options extends body.Options {
-  readonly anonymous?: Anonymous | undefined
-  readonly claims?: Context.Key<any, any> | undefined
+/** The second argument of `handleRequest` of both SDKs' transports. */
+export interface TransportOptions {
+  readonly authInfo?: authInfo.AuthInfo
+  readonly parsedBody?: unknown
 }
+
+/** The server of all requests, or a function from the session of a request to its server. */
+type ServerOfSession = object | ((session: string | undefined) => object | undefined | Promise<object | undefined>)
+
+/** A handler from `Request` to `Response`, behind the gate. */
+type FetchHandler = (request: Request, options: TransportOptions) => Response | Promise<Response>
 
 export interface SdkHost {
   readonly host: Host.Host
   readonly registry: sdkRegistry.Registry
   readonly limits: body.Limits
-  /** Who calls, as the gate found out: from what an SDK hands to handlers and factories. */
+  /** Returns the caller of a request, from what an SDK passes to handlers and factories. */
   readonly callerOf: (context: unknown) => sdkRegistry.Caller
-  /** Runs a handler of fetch's kind for a request that comes in. */
-  readonly serve: (
-    request: Request,
-    reading: Reading,
-    policies: Policies,
-    handler: (info: authInfo.AuthInfo | undefined, body: unknown, request: Request) => Response | Promise<Response>
-  ) => Promise<Response>
-  /** Adopts a server, wraps the handler, has the SDK register it, and notes what it needs. */
-  readonly register: <A extends object>(
-    server: object,
-    what: string,
-    demands: Demanded,
-    handler: (...parameters: ReadonlyArray<any>) => unknown,
-    register: (wrapped: (...parameters: ReadonlyArray<any>) => any) => A
-  ) => A
+  readonly register: register.Register
+  /** Returns the policies of requests to the servers that `find` returns. */
+  readonly policiesOf: (find: sdkPolicies.Find) => Policies
+  /** Returns the policies of requests to a server that an author passed. Throws `AuthConfigError` if it is none. */
+  readonly policiesOfServer: (server: ServerOfSession, option: string) => Policies
+  /** Authorizes a request, and runs the handler if it is admitted. */
+  readonly serve: (request: Request, reading: Reading, policies: Policies, handler: FetchHandler) => Promise<Response>
+  readonly protectFetch: (
+    server: ServerOfSession,
+    handler: FetchHandler
+  ) => (request: Request, options?: FetchOptions) => Promise<Response>
+  readonly endpoints: Endpoints
 }
 
-/** How the body of a request is had. */
-interface Reading {
-  /** What somebody else parsed already; `undefined` where nobody did. */
-  readonly parsedBody: unknown
-  /** In bytes. Default: that of all of them. */
+/** How the body of a request is read. */
+interface Reading extends FetchOptions {
+  /** The longest body, in bytes. Default: `maximumBody`. */
   readonly limit?: number | undefined
-  /** As `Reading` of the web host has it. */
+  /** As in `Reading` of the web host. */
   readonly consumes?: boolean | undefined
-  /** The tenant that the router of the host found in the request. */
-  readonly tenant?: string | undefined
 }
 
-interface Demanded {
-  readonly scopes?: sdkRegistry.Requirement["scopes"] | undefined
-  readonly unauthorized?: sdkRegistry.Requirement["unauthorized"] | undefined
-}
-
-const hostNames: Readonly<Record<keyof Options, true>> = {
+const optionNamesOfFromLayer: Readonly<Record<keyof FromLayerOptions<unknown, Anonymous>, true>> = {
   anonymous: true,
   claims: true,
   bodyTimeout: true,
@@ -74,14 +69,15 @@ const hostNames: Readonly<Record<keyof Options, true>> = {
   maximumOperations: true
 }
 
-export const make = async <R, E>(
+export const make = async <R, E, Schema>(
   layer: Layer.Layer<AuthLayer | R, E, Fetcher>,
-  options: Options
+  options: FromLayerOptions<any, Anonymous>,
+  parseArguments: ParseArguments<Schema>
 ): Promise<SdkHost> => {
-  optionNames.check(options, "fromLayer", hostNames)
+  optionNames.check(options, "fromLayer", optionNamesOfFromLayer)
   const limits = body.checkLimits(options)
   const host = await Host.make(layer, options.claims)
-  const presented = new WeakMap<Verified, object>()
+  const presented = new WeakMap<Principal, object>()
 
   // A handler's context holds the AuthInfo in `authInfo` (v1) or in `http.authInfo` (v2).
   const callerOf = (context: unknown): sdkRegistry.Caller => {
@@ -90,7 +86,7 @@ export const make = async <R, E>(
     return info === undefined ? undefined : authInfo.principalOf(info, host.gate)
   }
 
-  const present = (caller: Verified): object => {
+  const present = (caller: Principal): object => {
     if (options.claims === undefined) return caller
     const known = presented.get(caller)
     if (known !== undefined) return known
@@ -106,54 +102,70 @@ export const make = async <R, E>(
     callerOf,
     sdkTasks.makeOwnerOf(host.gate, callerOf)
   )
-  const handler = sdkHandler.make<any>({
+  const wrap = sdkHandler.make<any>({
     runtime: host.runtime,
     anonymous: options.anonymous === "allow-unscoped",
     callerOf,
     present,
     services: (caller) => host.gate.provideCaller(Context.empty(), caller)
   })
+  const readArguments = makeReader(parseArguments)
+
+  const policiesOf: SdkHost["policiesOf"] = (find) => sdkPolicies.make(registry, readArguments, find)
+
+  const policiesOfServer: SdkHost["policiesOfServer"] = (server, option) => {
+    sdkPolicies.checkServer(server, option)
+    return policiesOf(({ session }) => typeof server === "function" ? server(session) : server)
+  }
+
+  const serve: SdkHost["serve"] = (
+    request,
+    { consumes, limit = limits.bytes, parsedBody, tenant },
+    policies,
+    handler
+  ) =>
+    web.serve(
+      host,
+      request,
+      {
+        reading: {
+          limits: limit === limits.bytes ? limits : { ...limits, bytes: limit },
+          consumes,
+          parsedBody: parsedBody === undefined ? undefined : () => parsedBody
+        },
+        policies,
+        tenantOf: tenant === undefined ? undefined : () => tenant
+      },
+      ({ authInfo, body }, unread) =>
+        handler(unread, {
+          ...(authInfo === undefined ? {} : { authInfo }),
+          ...(body === undefined ? {} : { parsedBody: body })
+        })
+    )
 
   return {
     host,
     registry,
     limits,
     callerOf,
-    serve: (request, { consumes, limit = limits.bytes, parsedBody, tenant }, policies, serve) =>
-      web.serve(
-        host,
-        request,
-        {
-          reading: {
-            limits: limit === limits.bytes ? limits : { ...limits, bytes: limit },
-            consumes,
-            parsedBody: parsedBody === undefined ? undefined : () => parsedBody
-          },
-          policies,
-          tenantOf: tenant === undefined ? undefined : () => tenant
-        },
-        ({ authInfo, body }, unread) => serve(authInfo, body, unread)
-      ),
-    register: (server, what, { scopes = [], unauthorized = "challenge" }, own, register) => {
-      if (typeof own !== "function") {
-        throw new AuthConfigError({
-          reason: "missing",
-          option: what,
-          fix: `the handler: ${OptionValue.isNot(own, "a function")}. Give it as the last argument`
-        })
-      }
-      const requirement = registry.check(what, scopes, unauthorized)
-      if (typeof server !== "object" || server === null || !registry.adopt(server)) {
-        throw new AuthConfigError({
-          reason: "malformed",
-          option: "server",
-          fix: "the value is not an McpServer of the MCP SDK. Pass one, of an SDK version in the peerDependencies of " +
-            "effect-mcp-auth"
-        })
-      }
-      const registration = register(handler(what, requirement, own))
-      registry.add(registration, requirement)
-      return registration
+    register: register.make(registry, wrap),
+    policiesOf,
+    policiesOfServer,
+    serve,
+    protectFetch: (server, handler) => {
+      const policies = policiesOfServer(server, "protectFetch")
+      sdkPolicies.checkHandler(handler, "protectFetch")
+      return (request, { parsedBody, tenant } = {}) => serve(request, { parsedBody, tenant }, policies, handler)
+    },
+    endpoints: {
+      metadataRouter: () => async (req, res, next) => {
+        const answered = node.document(host, req, res)
+        if (answered === undefined) next()
+        else await answered
+      },
+      metadata: (request) => web.document(host, request),
+      dispose: host.dispose,
+      [Symbol.asyncDispose]: host.dispose
     }
   }
 }

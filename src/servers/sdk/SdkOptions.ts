@@ -13,7 +13,7 @@ import * as GateLayer from "../../composition/GateLayer.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type * as AuthLayer from "../effect/AuthLayer.ts"
-import type { Anonymous, HostOptions } from "./SdkTypes.ts"
+import type { Anonymous, FromLayerOptions } from "./SdkTypes.ts"
 
 /**
  * The claims of a caller: a Schema of them, or a service as for `AuthLayer`, which effects of handlers may use then.
@@ -89,7 +89,7 @@ export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonym
     Layer.Success<ReturnType<typeof GateLayer.layerFetch<S>>> | R | C,
     AuthConfigError | E
   >
-  readonly options: HostOptions<A, N>
+  readonly options: FromLayerOptions<A, N>
 } => {
   // From JavaScript it may be anything: the gate rejects what is not an object.
   const isObject = typeof given === "object" && given !== null

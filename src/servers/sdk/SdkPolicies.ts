@@ -8,16 +8,11 @@ import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { McpRequest, Policies, PolicyOf } from "../host/Admission.ts"
+import type { ReadArguments } from "./SdkArguments.ts"
 import { type Found, needsCaller, type Registry } from "./SdkRegistry.ts"
 
 /** Finds the server that answers a request. */
 export type Find = (asked: McpRequest) => object | undefined | Promise<object | undefined>
-
-/**
- * Reads the arguments of an operation as the registration's handler will get them; fails where they are none, and the
- * SDK rejects them by itself.
- */
-export type ReadArguments = (registration: object, operation: Operation.Operation) => Effect.Effect<unknown, unknown>
 
 /** Checks the server, or the function that finds it, that an author hands to the gate. */
 export const checkServer = (server: unknown, option: string): void => {

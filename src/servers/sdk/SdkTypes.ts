@@ -7,16 +7,29 @@ import type * as Effect from "effect/Effect"
 import type { RequiredScope, RequiredScopesOf } from "../../authorization/Policy.ts"
 import type { RequestState } from "../../authorization/RequestState.ts"
 import type { Principal } from "../../verification/Principal.ts"
+import type { NodeRequest, NodeResponse } from "../host/NodeHost.ts"
 
-/** Whether requests without credentials may use what needs no scopes. */
+export type { NodeRequest, NodeResponse }
+
+/**
+ * Whether requests without credentials may use operations that require no scopes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Anonymous = "deny" | "allow-unscoped"
 
-/** Who calls, with claims as the user's Schema decodes them. */
+/**
+ * The principal behind a request, with its claims as the Schema of the options decodes them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Caller<Claims> extends Omit<Principal, "claims"> {
   readonly claims: Claims
 }
 
-/** Who calls a handler: nobody, possibly, where it needs no scopes and anonymous requests are let in. */
+/** The caller of a handler: `undefined` is possible if the handler requires no scopes and anonymous requests are allowed. */
 export type CallerOf<Claims, N extends Anonymous, Need extends string> = [Need] extends [never]
   ? N extends "allow-unscoped" ? Caller<Claims> | undefined : Caller<Claims>
   : Caller<Claims>
@@ -27,43 +40,60 @@ export type Services<Offered extends string, R, N extends Anonymous, Need extend
   | (undefined extends CallerOf<unknown, N, Need> ? never : Principal | RequestState | RequiredScopesOf<Offered>)
 
 /**
- * State that a handler hands out and gets back with a later request: encrypted, and good for the same caller and the same
- * tool, prompt or resource, for ten minutes unless a lifetime is given.
+ * Seals state that a handler sends to the client and receives with a later request. The state is encrypted and bound to the
+ * caller and to the tool, prompt or resource.
+ *
+ * @category models
+ * @since 0.1.0
  */
 export interface State {
-  /** Rejects with a `RangeError` if the sealed state is longer than 65,536 characters. */
+  /**
+   * Encrypts a state. Rejects with a `RangeError` if the sealed state is longer than 65,536 characters. Default of `lifetime`:
+   * 10 minutes.
+   */
   readonly seal: (state: string, options?: { readonly lifetime?: Duration.Input | undefined }) => Promise<string>
-  /** Rejects what was not sealed here for this caller, or is out of time. */
+  /** Decrypts a state. Rejects if it was sealed for another caller or another operation, was changed, or has expired. */
   readonly open: (sealed: string) => Promise<string>
 }
 
-/** What is added to the context that the SDK gives a handler. */
+/** The members that handlers receive in addition to the context of the SDK. */
 export interface Addition<P> {
   readonly principal: P
   readonly state: undefined extends P ? State | undefined : State
 }
 
-/** What a handler may return. */
+/** The return types of a handler. */
 export type Outcome<A, Env> = A | Promise<A> | Effect.Effect<A, unknown, Env>
 
-/** What a tool, a prompt or a resource demands of its callers. */
-export type Demands<Need extends string, Args> =
+/**
+ * The policy of a tool, a prompt or a resource: what it requires of its callers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Policy<Need extends string, Args> =
   | {
-    /** Every one of them is needed. Without any, whoever has a valid token may come in. */
+    /** The required scopes: the caller needs all of them. Default: none, so that any valid token is enough. */
     readonly scopes?: ReadonlyArray<Need> | undefined
     /**
-     * What a caller without them meets: a 403 that asks for them (`"challenge"`, the default), or nothing, as if there
-     * were no such thing (`"hide"`): in no list, and without updates for subscriptions.
+     * What happens if the caller lacks a scope. `"challenge"`: the server answers 403 with the missing scopes. `"hide"`: the
+     * server answers as if the registration did not exist, lists it nowhere and sends no update about it. Default:
+     * `"challenge"`.
      */
     readonly unauthorized?: "challenge" | "hide" | undefined
   }
   | {
-    /** The scopes for these arguments, asked before the handler runs. */
+    /** Returns the scopes that these arguments require. Runs before the handler. */
     readonly scopes: (args: Args) => ReadonlyArray<Need>
     readonly unauthorized?: "challenge" | undefined
   }
 
-/** A registration, and the scopes that stand behind it. */
+/**
+ * A registration with the scopes that it requires, as a type.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Scoped<out Need extends string> {
   readonly "~effect-mcp-auth/Scoped"?: Need
 }
@@ -71,19 +101,72 @@ export interface Scoped<out Need extends string> {
 /** The scopes that a layer offers. */
 export type OfferedBy<P> = P extends RequiredScope<infer S> ? S : never
 
-/** What a layer does not tell. */
-export interface HostOptions<Claims, N extends Anonymous> {
-  /** The same as in the layer, if it says anything else than `"deny"`. */
+/**
+ * The options of `fromLayer`: what the gate cannot read from the layer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FromLayerOptions<Claims, N extends Anonymous> {
+  /** The value that the layer was built with. Default: `"deny"`. */
   readonly anonymous?: N | undefined
-  /** The service of the layer's `claims`: handlers find it as the claims of their caller. */
+  /** The service of the layer's `claims`: its value is `principal.claims` in handlers. Default: all claims, undecoded. */
   readonly claims?: Context.Key<any, Claims> | undefined
-  /** Bodies beyond this many bytes are rejected with 413. Default: 4 MiB. */
+  /** The longest body, in bytes. Longer ones are rejected with 413. Default: 4 MiB. */
   readonly maximumBody?: number | undefined
   /**
-   * Bodies that ask for more operations are rejected with 400: each message of a batch and each URI of a
+   * The most operations in a body. Bodies with more are rejected with 400. Each message of a batch and each URI of a
    * `subscriptions/listen` counts. Default: 100.
    */
   readonly maximumOperations?: number | undefined
-  /** Bodies that take longer, from the time when the gate begins to read them, are rejected with 408. Default: 30 seconds. */
+  /** The longest time for reading a body. Slower ones are rejected with 408. Default: 30 seconds. */
   readonly bodyTimeout?: Duration.Input | undefined
+}
+
+/**
+ * Middleware for `node:http`, Connect, Express 4 and 5.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Middleware = (req: NodeRequest, res: NodeResponse, next: (error?: unknown) => void) => Promise<void>
+
+/**
+ * The second argument of a protected fetch handler.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FetchOptions {
+  /** The parsed body, if a framework has read it. Default: the gate reads the body of the request. */
+  readonly parsedBody?: unknown
+  /** The tenant that the router of the host found in the request, for `Tenants.fromRoute`. Default: none. */
+  readonly tenant?: string | undefined
+}
+
+/**
+ * The members of a gate that do not depend on a transport: metadata documents and disposal.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Endpoints extends AsyncDisposable {
+  /**
+   * Returns middleware that answers requests for the metadata documents, and calls `next` for every other request.
+   *
+   * @since 0.1.0
+   */
+  readonly metadataRouter: () => Middleware
+  /**
+   * Answers a request for a metadata document. Returns `undefined` for every other request.
+   *
+   * @since 0.1.0
+   */
+  readonly metadata: (request: Request) => Promise<Response> | undefined
+  /**
+   * Releases the resources of the layers. Open requests and all later ones are answered with 503.
+   *
+   * @since 0.1.0
+   */
+  readonly dispose: () => Promise<void>
 }

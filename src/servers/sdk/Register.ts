@@ -1,0 +1,97 @@
+/**
+ * Registers tools, prompts and resources on servers of both SDKs: checks the policy, wraps the handler, and keeps the policy
+ * with the registration.
+ */
+import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
+import { checkConfig } from "../host/HostOptions.ts"
+import type { Registry, Requirement } from "./SdkRegistry.ts"
+
+/** The part of an `McpServer` that registers, as both SDKs have it. */
+interface Server {
+  readonly registerTool: (name: string, config: any, handler: any) => any
+  readonly registerPrompt: (name: string, config: any, handler: any) => any
+  readonly registerResource: (name: string, uriOrTemplate: any, config: any, handler: any) => any
+}
+
+/** The options of a registration: a policy, and the options of the SDK. */
+interface Config {
+  readonly scopes?: Requirement["scopes"] | undefined
+  readonly unauthorized?: Requirement["unauthorized"] | undefined
+}
+
+/** The three functions that register. Each returns the registration of the SDK: the adapter of an SDK gives it its type. */
+export interface Register {
+  readonly registerTool: (server: Server, name: string, config: Config, handler: unknown) => any
+  readonly registerPrompt: (server: Server, name: string, config: Config, handler: unknown) => any
+  readonly registerResource: (
+    server: Server,
+    name: string,
+    uriOrTemplate: unknown,
+    config: Config,
+    handler: unknown
+  ) => any
+}
+
+/** A handler of a program, or one that is wrapped for the SDK. */
+export type AnyHandler = (...parameters: Array<any>) => unknown
+
+/** Creates the functions for the servers of one program. `wrap` checks the scopes once more when the SDK calls a handler. */
+export const make = (
+  registry: Registry,
+  wrap: (operation: string, requirement: Requirement, handler: AnyHandler) => AnyHandler
+): Register => {
+  const register = (
+    server: unknown,
+    what: string,
+    { scopes = [], unauthorized = "challenge", ...config }: Config,
+    handler: unknown,
+    add: (config: object, wrapped: AnyHandler) => object
+  ): object => {
+    if (typeof handler !== "function") {
+      throw new AuthConfigError({
+        reason: "missing",
+        option: what,
+        fix: `the handler: ${OptionValue.isNot(handler, "a function")}. Give it as the last argument`
+      })
+    }
+    const requirement = registry.check(what, scopes, unauthorized)
+    if (typeof server !== "object" || server === null || !registry.adopt(server)) {
+      throw new AuthConfigError({
+        reason: "malformed",
+        option: "server",
+        fix: "the value is not an McpServer of the MCP SDK. Pass one, of an SDK version in the peerDependencies of " +
+          "effect-mcp-auth"
+      })
+    }
+    const registration = add(checkConfig(config, what), wrap(what, requirement, handler as AnyHandler))
+    registry.add(registration, requirement)
+    return registration
+  }
+  return {
+    registerTool: (server, name, config, handler) =>
+      register(
+        server,
+        `tool ${name}`,
+        config,
+        handler,
+        (config, wrapped) => server.registerTool(name, config, wrapped)
+      ),
+    registerPrompt: (server, name, config, handler) =>
+      register(
+        server,
+        `prompt ${name}`,
+        config,
+        handler,
+        (config, wrapped) => server.registerPrompt(name, config, wrapped)
+      ),
+    registerResource: (server, name, uriOrTemplate, config, handler) =>
+      register(
+        server,
+        `resource ${name}`,
+        config,
+        handler,
+        (config, wrapped) => server.registerResource(name, uriOrTemplate, config, wrapped)
+      )
+  }
+}
