@@ -164,10 +164,9 @@ export const make = (parts: Parts): Authentication => {
     if (parts.anonymous === "allow-unscoped" && request.authorization.length === 0) {
       return Effect.succeed(Caller.make(request, undefined, timing))
     }
-    const now = timing.clock.currentTimeMillisUnsafe()
     const principal = findVerified(request, timing)
     return principal === undefined
-      ? verify(request, timing, now)
+      ? verify(request, timing, timing.clock.currentTimeMillisUnsafe())
       : Effect.succeed(Caller.make(request, principal, timing))
   }
 

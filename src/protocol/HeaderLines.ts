@@ -17,18 +17,11 @@ export const ofRaw = (rawHeaders: ReadonlyArray<unknown>, name: string): Readonl
   return lines
 }
 
-/**
- * Returns the only line of the header `name`. Returns `undefined` if it has several lines or none, or if the header
- * `without` is present. Both names are in lower case.
- */
-export const soleOfRaw = (rawHeaders: ReadonlyArray<unknown>, name: string, without: string): string | undefined => {
-  let line: string | undefined
+/** Returns whether Node's `rawHeaders` contain a header. `name` is in lower case. */
+export const hasRaw = (rawHeaders: ReadonlyArray<unknown>, name: string): boolean => {
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const header = rawHeaders[i] as string
-    if (header.length === without.length && header.toLowerCase() === without) return undefined
-    if (header.length !== name.length || header.toLowerCase() !== name) continue
-    if (line !== undefined) return undefined
-    line = rawHeaders[i + 1] as string
+    if (header.length === name.length && header.toLowerCase() === name) return true
   }
-  return line
+  return false
 }

@@ -136,6 +136,7 @@ export const finished: ReadonlyArray<string> = [
   "test/servers/host/Admit.test.ts",
   "test/servers/host/Runner.test.ts",
   "test/verification/tokens/verifiedTable.test.ts",
+  "docs/fast-path.md",
   "test/promises.test.ts",
   "test/promises.ts",
   "test/protocol/OptionValue.test.ts",

@@ -81,7 +81,7 @@ const linesOf = (request: HttpServerRequest.HttpServerRequest, name: string): Re
 /** Returns whether a request may have an `Origin`: `false` is certain. */
 const hasOrigin = ({ source }: HttpServerRequest.HttpServerRequest): boolean => {
   const { rawHeaders } = source as { readonly rawHeaders?: unknown }
-  return !Array.isArray(rawHeaders) || headerLines.ofRaw(rawHeaders, "origin").length > 0
+  return !Array.isArray(rawHeaders) || headerLines.hasRaw(rawHeaders, "origin")
 }
 
 /** Returns whether a request asks for a WebSocket. */
@@ -89,7 +89,7 @@ export const isUpgrade = ({ method, source }: HttpServerRequest.HttpServerReques
   if (method !== "GET") return false
   const { headers, rawHeaders } = source as { readonly headers?: unknown; readonly rawHeaders?: unknown }
   return Array.isArray(rawHeaders)
-    ? headerLines.ofRaw(rawHeaders, "upgrade").length > 0
+    ? headerLines.hasRaw(rawHeaders, "upgrade")
     : headers instanceof Headers && headers.has("upgrade")
 }
 

@@ -71,8 +71,6 @@ class GateRequest implements Request {
   }
 
   header(name: string): string | undefined {
-    // Node makes an object of all headers when one is read, and the gate reads the origin of every request.
-    if (name === "origin" && headerLines.ofRaw(this.#req.rawHeaders, name).length === 0) return undefined
     return headerOfRequest(this.#req, name)
   }
 
