@@ -148,7 +148,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "Instances share revocations through `Revocations.make` with one store.": [
     "what one instance revokes, another rejects"
   ],
-  "Instances open each other's sealed state if they have the same `stateSecret`.": [
+  "Instances open each other's sealed state if they have the same `requestState.secret`.": [
     "is opened by every instance with the same secret, which must have 32 bytes"
   ],
   "Instances name a caller alike in decisions if they have the same key of `Decision.hashedSubject`.": [

@@ -21,7 +21,7 @@ const visit = (collector: string) =>
         resource,
         authorizationServers: [issuer.issuer],
         scopes: ["read:profile"],
-        decisionSubject: Observability.decisionSubject
+        decisions: { subject: Observability.decisionSubject }
       }))),
       { disableLogger: true, disableListenLog: true }
     ).pipe(

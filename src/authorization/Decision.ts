@@ -143,7 +143,7 @@ export const omittedSubject: SubjectForm = { _tag: "Omitted" }
  *   resource: "https://todos.example.com/mcp",
  *   authorizationServers: ["https://auth.example.com"],
  *   scopes: ["todos:read"],
- *   decisionSubject: Decision.hashedSubject(Redacted.make("a secret of 16 bytes or more, from its place"))
+ *   decisions: { subject: Decision.hashedSubject(Redacted.make("a secret of 16 bytes or more, from its place")) }
  * })
  * ```
  *

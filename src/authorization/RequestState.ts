@@ -42,7 +42,7 @@ export interface Purpose {
  *
  * **Gotchas**
  *
- * Without `stateSecret` the key is random and known to one process. Several instances need a common secret.
+ * Without `requestState.secret` the key is random and known to one process. Several instances need a common secret.
  *
  * Sealed state has at most 65,536 characters, which is about 48 KB of state. Sealing more is a defect (a `RangeError`): keep
  * large data in a store and seal its key.
@@ -104,7 +104,7 @@ export const make = (
   resource: string
 ): Effect.Effect<RequestState["Service"], AuthConfigError> => {
   const fail = (reason: AuthConfigError["reason"], fix: string) =>
-    Effect.fail(new AuthConfigError({ reason, option: "stateSecret", fix }))
+    Effect.fail(new AuthConfigError({ reason, option: "requestState.secret", fix }))
   if (secret !== undefined && !(Redacted.isRedacted(secret) && typeof Redacted.value(secret) === "string")) {
     return fail("malformed", "the value is not a Redacted text. Write Redacted.make(secret)")
   }

@@ -24,6 +24,7 @@ import type { Fetcher } from "../outbound/Fetcher.ts"
 import { AuthConfigError } from "../protocol/AuthError.ts"
 import type * as Credentials from "../protocol/Credentials.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
+import * as optionNames from "../protocol/OptionNames.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
 import * as Audience from "../verification/claims/Audience.ts"
 import type { Rules } from "../verification/claims/Rules.ts"
@@ -71,22 +72,18 @@ export type Options<S extends Scopes, C = never, A = unknown, RD = never, RT = n
   }
 
 /**
- * Who may issue tokens: one provider, by its profile, or several authorization servers.
+ * Names the authorization servers that may issue tokens.
  *
  * @category models
  * @since 0.1.0
  */
-export type Issuers =
-  | {
-    /** Issuers, issuers with details, or profiles. Clients sign in at the first. */
-    readonly authorizationServers: readonly [AuthorizationServer.Input, ...ReadonlyArray<AuthorizationServer.Input>]
-    readonly profile?: undefined
-  }
-  | {
-    /** A provider, with all that its tokens need: see `Profiles` in `effect-mcp-auth/provider`. */
-    readonly profile: Profile.Profile
-    readonly authorizationServers?: undefined
-  }
+export interface Issuers {
+  /**
+   * Issuers, issuers with details, or profiles of identity providers, such as `[Profiles.okta({ … })]` with `Profiles` from
+   * `effect-mcp-auth/provider`. Clients sign in at the first.
+   */
+  readonly authorizationServers: readonly [AuthorizationServer.Input, ...ReadonlyArray<AuthorizationServer.Input>]
+}
 
 /**
  * The options that do not name a place.
@@ -184,15 +181,18 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
     readonly service: Context.Key<C, A>
     readonly schema: Schema.ConstraintDecoder<A>
   } | undefined
-  /** What seals the state that handlers hand out (see `RequestState`), in every instance the same. Default: random. */
-  readonly stateSecret?: Redacted.Redacted | undefined
-  /** How logs and audits name the subject of a token. Default: `Decision.plainSubject`. */
-  readonly decisionSubject?: Decision.SubjectForm | undefined
+  /**
+   * How `RequestState` seals the state that handlers hand out. `secret` has 32 bytes or more; every instance needs the same.
+   * Default: a random secret.
+   */
+  readonly requestState?: { readonly secret?: Redacted.Redacted | undefined } | undefined
+  /** How logs and audits name the subject of a token (`subject`). Default: `Decision.plainSubject`. */
+  readonly decisions?: { readonly subject?: Decision.SubjectForm | undefined } | undefined
   /**
    * Publishes a copy of the first authorization server's metadata at `/.well-known/oauth-authorization-server`, where
    * clients of MCP 2025-03-26 look for it: they take the server itself for the authorization server. Default: `false`.
    */
-  readonly legacyAuthorizationServerMetadata?: boolean | undefined
+  readonly mirrorMetadata?: boolean | undefined
   /** Shown to people by clients (`resource_name`). */
   readonly resourceName?: string | undefined
   /** A page for developers (`resource_documentation`). */
@@ -247,6 +247,9 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
     const issuers = servers.map((_) => _.issuer) as [string, ...Array<string>]
     const serverOf = AuthorizationServer.ofIssuer(servers)
     const dpop = yield* Effect.fromResult(checkDpop(options.dpop))
+    for (const [option, names] of groups) {
+      if (options[option] !== undefined) yield* Effect.fromResult(optionNames.check(options[option], option, names))
+    }
     for (const mechanism of mechanisms) yield* Effect.fromResult(checkMechanism(options, mechanism))
     const resource = yield* Effect.fromResult(
       ProtectedResource.make(
@@ -310,7 +313,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
     const gate = Gate.make({
       resource,
       tenants,
-      requestState: yield* RequestState.make(options.stateSecret, resource.resource),
+      requestState: yield* RequestState.make(options.requestState?.secret, resource.resource),
       verifier: own.verifier,
       // Where a result depends on the request, or a function has to be asked each time, the fast path is off.
       lookupVerified: [options.tenants, options.revocation, options.verifier].every((_) => _ === undefined)
@@ -337,9 +340,9 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
       }),
       decisions: {
         listener: yield* Decision.DecisionListener,
-        subject: yield* Effect.fromResult(Decision.checkSubjectForm(options.decisionSubject, "decisionSubject"))
+        subject: yield* Effect.fromResult(Decision.checkSubjectForm(options.decisions?.subject, "decisions.subject"))
       },
-      authorizationServerMetadata: options.legacyAuthorizationServerMetadata === true
+      authorizationServerMetadata: options.mirrorMetadata === true
         ? discovery.metadata(servers[0]!, "authorization_endpoint")
         : undefined
     })
@@ -479,34 +482,21 @@ const checkServers = (
   issuers: Issuers
 ): Result.Result<ReadonlyArray<AuthorizationServer.AuthorizationServer>, AuthConfigError> =>
   Result.gen(function*() {
-    if (issuers.profile !== undefined && issuers.authorizationServers !== undefined) {
-      return yield* Result.fail(
-        new AuthConfigError({
-          reason: "conflict",
-          option: "profile",
-          fix:
-            "profile and authorizationServers are both set. Set profile or authorizationServers, not both. For several " +
-            "identity providers write authorizationServers: [{ profile }, { profile }]"
-        })
-      )
-    }
-    const inputs: ReadonlyArray<AuthorizationServer.Input> = issuers.profile === undefined
-      ? issuers.authorizationServers
-      : [{ profile: issuers.profile }]
+    const inputs = issuers.authorizationServers
     if (!Array.isArray(inputs) || inputs.length === 0) {
       return yield* Result.fail(
         new AuthConfigError({
           reason: "missing",
           option: "authorizationServers",
           fix: `${OptionValue.isNot(inputs, "a list with at least one issuer")}. Write one such as ` +
-            "[\"https://auth.example.com\"], or set profile"
+            "[\"https://auth.example.com\"] or [Profiles.okta({ … })]"
         })
       )
     }
     const servers: Array<AuthorizationServer.AuthorizationServer> = []
     const seen = new Set<string>()
     for (const [index, input] of inputs.entries()) {
-      const option = issuers.profile === undefined ? `authorizationServers[${index}]` : "profile"
+      const option = `authorizationServers[${index}]`
       const server = yield* AuthorizationServer.make(input, option)
       if (server.jwks !== undefined) yield* JwkSet.checkConfigured(server.jwks, `${option}.jwks`)
       for (const issuer of server.tokenIssuers) {
@@ -527,6 +517,12 @@ const checkServers = (
     }
     return servers
   })
+
+/** Options with members. */
+const groups: ReadonlyArray<readonly [option: "decisions" | "requestState", names: Readonly<Record<string, true>>]> = [
+  ["decisions", { subject: true } satisfies Record<keyof NonNullable<Common<Scopes>["decisions"]>, true>],
+  ["requestState", { secret: true } satisfies Record<keyof NonNullable<Common<Scopes>["requestState"]>, true>]
+]
 
 /** Mechanisms that are enabled by a value, the mark of their values, and what to write. */
 const mechanisms = [
@@ -619,10 +615,9 @@ export const names: ReadonlyArray<string> = Object.keys(
     challengeScopes: true,
     claims: true,
     clockTolerance: true,
-    decisionSubject: true,
+    decisions: true,
     dpop: true,
-    legacyAuthorizationServerMetadata: true,
-    profile: true,
+    mirrorMetadata: true,
     resource: true,
     resourceDocumentation: true,
     resourceName: true,
@@ -631,7 +626,7 @@ export const names: ReadonlyArray<string> = Object.keys(
     scopeHierarchy: true,
     scopes: true,
     sessionsPerCaller: true,
-    stateSecret: true,
+    requestState: true,
     tenants: true,
     tokenCache: true,
     tokenGrammar: true,
@@ -669,7 +664,7 @@ const choices = [
   ["anonymous", ["deny", "allow-unscoped"]],
   ["unlisted", ["allow", "deny"]],
   ["challengeScopes", ["auto", "required", "required-and-granted"]],
-  ["legacyAuthorizationServerMetadata", [false, true]]
+  ["mirrorMetadata", [false, true]]
 ] as const
 
 const checkChoice = (

@@ -211,8 +211,8 @@ describe("the subject of a decision", () => {
 
   it.effect("is hashed in the log and for the listener of a server", () =>
     Effect.gen(function*() {
-      const decisionSubject = Decision.hashedSubject(Redacted.make("a key of sixteen bytes"))
-      const server = yield* Running.start({ auth: { decisionSubject } })
+      const subject = Decision.hashedSubject(Redacted.make("a key of sixteen bytes"))
+      const server = yield* Running.start({ auth: { decisions: { subject } } })
       yield* server.call("list_todos", bearer(yield* server.issuer.mint({ subject: "very-private", scopes: [] })))
       assert.match(server.decisions[0]!.subject!, /^[A-Za-z0-9_-]{22}$/)
       assert.include(server.logs(), server.decisions[0]!.subject!)
@@ -222,13 +222,16 @@ describe("the subject of a decision", () => {
   it.effect("needs a key that cannot be guessed", () =>
     Effect.gen(function*() {
       const error = yield* Layer.build(
-        AuthLayer.layerServices({ ...configured, decisionSubject: Decision.hashedSubject(Redacted.make("short")) })
+        AuthLayer.layerServices({
+          ...configured,
+          decisions: { subject: Decision.hashedSubject(Redacted.make("short")) }
+        })
           .pipe(
             Layer.provide(FetchHttpClient.layer)
           )
       ).pipe(Effect.flip)
       assert.instanceOf(error, AuthError.AuthConfigError)
-      assert.strictEqual(error.option, "decisionSubject")
+      assert.strictEqual(error.option, "decisions.subject")
     }))
 })
 

@@ -117,7 +117,7 @@ describe("RequestState", () => {
         "s"
       )
       const error = yield* Effect.flip(RequestState.make(Redacted.make("short"), resource))
-      assert.strictEqual(error.option, "stateSecret")
+      assert.strictEqual(error.option, "requestState.secret")
     }))
 
   it.effect("[T-AUD-50] is rejected at another resource with the same secret", () =>
@@ -140,7 +140,7 @@ describe("RequestState", () => {
 
   it.effect("[T-AUD-50] is rejected by the gate of another resource with the same secret", () =>
     Effect.gen(function*() {
-      const stateSecret = Redacted.make("0123456789abcdef0123456789abcdef")
+      const secret = Redacted.make("0123456789abcdef0123456789abcdef")
       const { client, issuer } = yield* TestIssuer.make()
       const stateOf = Effect.fnUntraced(function*(path: string) {
         const services = yield* Layer.build(
@@ -148,7 +148,7 @@ describe("RequestState", () => {
             resource: `https://server.test${path}`,
             authorizationServers: [issuer.issuer],
             scopes: ["a"],
-            stateSecret
+            requestState: { secret }
           }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
         )
         const principal = yield* Effect.provide(Principal, AuthLayer.mock({ subject: "alice", scopes: ["a"] }))

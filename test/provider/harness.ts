@@ -51,7 +51,7 @@ export const provider = (profile: Profile.Profile, options: Options = {}) =>
     yield* issuer.publishKeys(keys(publicJwk as Claims))
     const services = yield* Layer.build(
       AuthLayer.layerServices({
-        profile,
+        authorizationServers: [profile],
         resource,
         scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] },
         ...options.beside

@@ -33,7 +33,7 @@ const gateOf = (profile: Profile.Profile, answer: () => Response) =>
     yield* TestClock.setTime(now * 1000)
     const { client } = yield* answering(answer)
     const services = yield* Layer.build(
-      AuthLayer.layerServices({ profile, resource, scopes: ["read:user"] }).pipe(
+      AuthLayer.layerServices({ authorizationServers: [profile], resource, scopes: ["read:user"] }).pipe(
         Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
       )
     )

@@ -24,7 +24,7 @@ describe.skipIf(!runs("glewlwyd"))("Glewlwyd (skipped where it is not installed)
       (algorithm) =>
         Effect.gen(function*() {
           const { issuer, ofAlice, ofProgram } = (yield* Glewlwyd).realm(algorithm)
-          const todos = yield* TodoManager.serve(place, { profile: Profiles.glewlwyd({ issuer }) })
+          const todos = yield* TodoManager.serve(place, { authorizationServers: [Profiles.glewlwyd({ issuer })] })
 
           const { access_token: token } = yield* ofProgram({ scope, resource: place.resource })
           assert.deepInclude({ ...decodeProtectedHeader(token) }, { alg: algorithm, typ: "at+jwt" })
@@ -53,7 +53,7 @@ describe.skipIf(!runs("glewlwyd"))("Glewlwyd (skipped where it is not installed)
       Effect.gen(function*() {
         const { realm } = yield* Glewlwyd
         const todos = yield* TodoManager.serve(place, {
-          profile: Profiles.glewlwyd({ issuer: realm("ES256").issuer })
+          authorizationServers: [Profiles.glewlwyd({ issuer: realm("ES256").issuer })]
         })
         const { access_token } = yield* realm("RS256").ofProgram({ scope, resource: place.resource })
         yield* TodoManager.rejected(todos, access_token)

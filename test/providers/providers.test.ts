@@ -33,7 +33,7 @@ describe("oidc-provider", () => {
       Effect.gen(function*() {
         const place = yield* TodoManager.reserve
         const { issuer } = yield* AuthorizationServer.make({ scopes, signingAlgorithm })
-        const todos = yield* TodoManager.serve(place, { profile: Profiles.oidcProvider({ issuer }) })
+        const todos = yield* TodoManager.serve(place, { authorizationServers: [Profiles.oidcProvider({ issuer })] })
         const { access_token } = yield* Effect.promise(() =>
           signIn({ issuer, resource: place.resource, scope: baseline })
         )
@@ -154,7 +154,7 @@ describe("better-auth", () => {
         assert.strictEqual(decodeProtectedHeader(jwt).alg, algorithm)
         assert.strictEqual(decodeJwt(jwt).aud, place.resource)
         const profile = Profiles.betterAuth({ issuer })
-        yield* TodoManager.works(yield* TodoManager.serve(place, { profile }), jwt)
+        yield* TodoManager.works(yield* TodoManager.serve(place, { authorizationServers: [profile] }), jwt)
 
         const other = yield* TodoManager.reserve
         const asking = yield* TodoManager.serve({ ...place, port: other.port }, {

@@ -7,16 +7,13 @@ const okta = Profiles.okta({ domain: "acme.okta.com", server: "todos" })
 
 describe("a profile", () => {
   test("is all that a server needs besides itself", () => {
-    expect(AuthLayer.make).type.toBeCallableWith({ ...places, profile: okta })
+    expect(AuthLayer.make).type.toBeCallableWith({ ...places, authorizationServers: [okta] })
     expect(AuthLayer.make).type.toBeCallableWith({ ...places, authorizationServers: [okta.issuer, { profile: okta }] })
   })
 
-  test("does not stand beside authorization servers", () => {
-    expect(AuthLayer.make).type.not.toBeCallableWith({
-      ...places,
-      profile: okta,
-      authorizationServers: ["https://as.example"] as const
-    })
+  test("stands beside authorization servers", () => {
+    expect(AuthLayer.make).type.toBeCallableWith({ ...places, authorizationServers: [okta, "https://as.example"] })
+    expect(AuthLayer.make).type.not.toBeCallableWith({ ...places, profile: okta })
   })
 
   test("is not left out together with them", () => {
@@ -33,7 +30,7 @@ describe("a profile", () => {
   test("never lacks an audience", () => {
     expect<Audience.Audience>().type.toBeAssignableFrom(okta.audience)
     const { audience: _, ...rest } = okta
-    expect(AuthLayer.make).type.not.toBeCallableWith({ ...places, profile: rest })
+    expect(AuthLayer.make).type.not.toBeCallableWith({ ...places, authorizationServers: [rest] })
   })
 })
 

@@ -8,7 +8,7 @@
  * import { Profiles } from "effect-mcp-auth/provider"
  *
  * const Auth = AuthLayer.make({
- *   profile: Profiles.okta({ domain: "acme.okta.com", server: "todos" }),
+ *   authorizationServers: [Profiles.okta({ domain: "acme.okta.com", server: "todos" })],
  *   resource: "https://todos.example.com/mcp",
  *   scopes: ["todos:read"]
  * })

@@ -345,7 +345,7 @@ const describeOptions = (claims: Json, { issuer, resource }: Options, profile: s
     `  resource: ${quote(resource)},`,
     ...(profile === undefined
       ? []
-      : [`  // or profile: Profiles.${profile}({ … }), which sets more for this provider`]),
+      : [`  // or authorizationServers: [Profiles.${profile}({ … })], which sets more for this provider`]),
     `  authorizationServers: [${server}],`,
     ...(audiences.includes(resource) || audiences.length === 0 ? [] : [
       "  // only if no other server accepts this value:",

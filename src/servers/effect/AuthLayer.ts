@@ -40,7 +40,6 @@ import {
   type InvalidMetadata
 } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
-import type * as Profile from "../../verification/issuers/Profile.ts"
 import * as Principal from "../../verification/Principal.ts"
 import * as TokenVerifier from "../../verification/TokenVerifier.ts"
 import * as EffectHttp from "./EffectHttp.ts"
@@ -202,8 +201,8 @@ export const layerServices = <const S extends Scopes, C = never, A = unknown, RD
  *
  * **Details**
  *
- * The scopes stay in code, where the compiler compares them with those of the tools. With a `profile`, which names its
- * issuer itself, `AUTHORIZATION_SERVERS` is not read.
+ * The scopes stay in code, where the compiler compares them with those of the tools. If
+ * `authorizationServers` is set here, `AUTHORIZATION_SERVERS` is not read.
  *
  * **Example** (Places from the environment)
  *
@@ -224,7 +223,7 @@ export const layerServices = <const S extends Scopes, C = never, A = unknown, RD
  * @since 0.1.0
  */
 export const config = <const S extends Scopes, C = never, A = unknown>(
-  options: Common<S, C, A> & { readonly profile?: Profile.Profile | undefined }
+  options: Common<S, C, A> & Partial<Pick<Options<S, C, A>, "authorizationServers">>
 ): Layer.Layer<
   Provided<ProtectedResource.OfferedOf<S>, C>,
   AuthConfigError | Config.ConfigError,
@@ -233,7 +232,9 @@ export const config = <const S extends Scopes, C = never, A = unknown>(
   provided<ProtectedResource.OfferedOf<S>, C, AuthConfigError | Config.ConfigError, never>(
     Layer.unwrap(Effect.gen(function*() {
       // From JavaScript options may be missing: then the gate reports the first one that it needs.
-      const issuers = (options as typeof options | undefined)?.profile === undefined ? yield* environmentIssuers : {}
+      const issuers = (options as typeof options | undefined)?.authorizationServers === undefined
+        ? yield* environmentIssuers :
+        {}
       return layerServices({ ...options, ...placesOf(yield* environment), ...issuers } as unknown as Options<S, C, A>)
         .pipe(
           Layer.provide(FetchHttpClient.layer)

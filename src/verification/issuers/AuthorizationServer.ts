@@ -70,6 +70,8 @@ export const allowPrivateEndpoints: unique symbol = Symbol.for("effect-mcp-auth/
 export interface Options<out R = never> {
   /** The issuer, exactly as its metadata names it: compared as a string, so a final slash matters. */
   readonly issuer: string
+  /** Only profiles have one. */
+  readonly id?: undefined
   /** The `iss` values of its tokens where they differ from the issuer (Entra ID v1, ADFS). Default: the issuer. */
   readonly tokenIssuers?: readonly [string, ...ReadonlyArray<string>] | undefined
   /** Where its metadata is, if not at the well-known URLs. */
@@ -107,7 +109,7 @@ export interface Profiled<out R = never> extends Omit<Options<R>, "issuer" | "pr
  * @category models
  * @since 0.1.0
  */
-export type Input<R = never> = string | Options<R> | Profiled<R>
+export type Input<R = never> = string | Options<R> | Profile.Profile | Profiled<R>
 
 /**
  * A configured authorization server, checked.
@@ -134,7 +136,11 @@ export const make = <R = never>(
 ): Result.Result<AuthorizationServer<R>, AuthConfigError> =>
   Result.gen(function*() {
     // Options may come out of a file or from JavaScript: what no type has looked at must not throw here.
-    const given: Options<R> | Profiled<R> = typeof input === "object" && input !== null ? input : { issuer: input }
+    const given: Options<R> | Profiled<R> = typeof input !== "object" || input === null
+      ? { issuer: input }
+      : isProfileEntry(input)
+      ? { profile: input }
+      : input
     // Where the issuer is missing its name may be misspelled.
     if (given.issuer === undefined) yield* optionNames.check(given, option, names, switches)
     const { profile } = given
@@ -242,7 +248,7 @@ export const make = <R = never>(
     }
   })
 
-const names: Readonly<Record<Extract<keyof Options, string>, true>> = {
+const names: Readonly<Record<Exclude<Extract<keyof Options, string>, "id">, true>> = {
   issuer: true,
   tokenIssuers: true,
   metadataUrl: true,
@@ -264,7 +270,7 @@ const checkProfile = (profile: Profile.Profile, option: string): Result.Result<v
     return Result.fail(
       new AuthConfigError({
         reason: "malformed",
-        option: option === "profile" ? option : `${option}.profile`,
+        option: `${option}.profile`,
         fix:
           `${
             OptionValue.isNot(profile, "a profile")
@@ -311,6 +317,9 @@ const checkProfile = (profile: Profile.Profile, option: string): Result.Result<v
     ({ fix, reason }) => new AuthConfigError({ reason, option: `${option}.audience`, fix })
   )
 }
+
+/** Every profile has an `id`, and no other entry has one. */
+const isProfileEntry = <R>(input: Exclude<Input<R>, string>): input is Profile.Profile => Object.hasOwn(input, "id")
 
 /** The options as the profile has them, where nothing else is said. */
 const withProfile = <R>(given: Options<R> | Profiled<R>, profile: Profile.Profile): Options<R> => {

@@ -91,13 +91,13 @@ export const standardSubjects: Profile["subjectClaims"] = ["sub"]
  * import { Audience, AuthLayer, Profile } from "effect-mcp-auth"
  *
  * const Auth = AuthLayer.make({
- *   profile: Profile.make({
+ *   authorizationServers: [Profile.make({
  *     id: "in-house",
  *     name: "Our sign-in",
  *     issuer: "https://login.example.com",
  *     audience: Audience.oneOf(["todos-api"]),
  *     accessTokenMarks: [{ claim: "kind", values: ["access"] }]
- *   }),
+ *   })],
  *   resource: "https://todos.example.com/mcp",
  *   scopes: ["todos:read"]
  * })

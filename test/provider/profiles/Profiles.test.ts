@@ -13,7 +13,7 @@ const stranger = "82229342-1101-4ab6-817b-70c0747630f3"
 const applicationId = "2c3caa80-93f9-425e-8b85-0745f50c0d24"
 
 const rejected = (profile: Profile.Profile) =>
-  Layer.build(AuthLayer.layerServices({ profile, resource, scopes: ["todos:read"] })).pipe(
+  Layer.build(AuthLayer.layerServices({ authorizationServers: [profile], resource, scopes: ["todos:read"] })).pipe(
     Effect.provide(TestIssuer.layer()),
     Effect.scoped,
     Effect.flip
@@ -184,7 +184,12 @@ describe("tenants of Entra ID", () => {
 
 describe("a profile and the environment", () => {
   const gateOf = (env: Readonly<Record<string, string>>, profile: Profile.Profile | undefined) =>
-    Layer.build(AuthLayer.config({ scopes: ["todos:read"], profile })).pipe(
+    Layer.build(
+      AuthLayer.config({
+        scopes: ["todos:read"],
+        ...(profile === undefined ? {} : { authorizationServers: [profile] })
+      })
+    ).pipe(
       Effect.flatMap((services) => Effect.provide(AuthLayer.AuthLayer, services)),
       Effect.provide(HttpRouter.layer),
       Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(env)))
@@ -302,7 +307,10 @@ describe("options of a profile", () => {
       option: "Profiles.cognito.clientIds"
     },
     { profile: Profiles.keycloak({ url: "sso.example.com", realm: "r" }), option: "Profiles.keycloak.url" },
-    { profile: Profiles.keycloak({ url: "http://keycloak:8080", realm: "r" }), option: "profile.issuer" },
+    {
+      profile: Profiles.keycloak({ url: "http://keycloak:8080", realm: "r" }),
+      option: "authorizationServers[0].issuer"
+    },
     { profile: Profiles.logto({ endpoint: "https://acme.logto.app/?" }), option: "Profiles.logto.endpoint" },
     { profile: Profiles.authkit({ domain: "acme.authkit.app/x" }), option: "Profiles.authkit.domain" },
     { profile: Profiles.stytch({ domain: "acme.example", projectId: "" }), option: "Profiles.stytch.projectId" },
@@ -325,7 +333,7 @@ describe("options of a profile", () => {
     },
     {
       profile: Profiles.supabase({ url: "https://a.supabase.co", audience: "" }),
-      option: "profile.audience"
+      option: "authorizationServers[0].audience"
     },
     { profile: Profiles.zitadel({ url: "https://a.example", projectId: "" }), option: "Profiles.zitadel.projectId" },
     {
@@ -362,7 +370,7 @@ describe("options of a profile", () => {
     },
     {
       profile: { ...Profiles.okta({ domain: "acme.okta.com", server: "x" }), audience: Audience.oneOf([] as never) },
-      option: "profile.audience"
+      option: "authorizationServers[0].audience"
     }
   ])("$option", ({ option, profile }) =>
     Effect.gen(function*() {
@@ -377,7 +385,7 @@ describe("options of a profile", () => {
       Effect.gen(function*() {
         const error = yield* rejected(profile as never)
         assert.strictEqual(error._tag, "AuthConfigError")
-        assert.strictEqual(error.option, "profile")
+        assert.match(error.option, /^authorizationServers\[0\]/)
       })
   )
 
@@ -399,18 +407,17 @@ describe("options of a profile", () => {
     Effect.gen(function*() {
       const { introspection: _, ...profile } = Profiles.google({ clientIds: ["c"] })
       const error = yield* rejected(profile)
-      assert.strictEqual(error.option, "profile.introspection")
+      assert.strictEqual(error.option, "authorizationServers[0].introspection")
     }))
 
-  it.effect("a profile beside authorization servers is a conflict", () =>
+  it.effect("the option profile is gone, and the error lists the options that there are", () =>
     Effect.gen(function*() {
       const profile = Profiles.okta({ domain: "acme.okta.com", server: "x" })
-      const options = { profile, authorizationServers: ["https://as.example"], resource, scopes: ["todos:read"] }
-      const error = yield* Layer.build(AuthLayer.layerServices(options as never)).pipe(
-        Effect.provide(TestIssuer.layer()),
-        Effect.scoped,
-        Effect.flip
-      )
-      assert.strictEqual((error as { option?: string }).option, "profile")
+      const error = yield* Layer.build(
+        AuthLayer.layerServices({ profile, resource, scopes: ["todos:read"] } as never)
+      ).pipe(Effect.provide(TestIssuer.layer()), Effect.scoped, Effect.flip)
+      const { fix, option } = error as { readonly fix?: string; readonly option?: string }
+      assert.strictEqual(option, "profile")
+      assert.include(fix, "authorizationServers")
     }))
 })

@@ -257,13 +257,6 @@ const wrong: ReadonlyArray<Wrong> = [
     fix: /named twice/
   },
   {
-    title: "a profile beside authorization servers",
-    changes: { profile: {} },
-    reason: "conflict",
-    option: "profile",
-    fix: /profile or authorizationServers, not both/
-  },
-  {
     title: "a token grammar that is none",
     changes: { tokenGrammar: "any" },
     reason: "malformed",
@@ -299,16 +292,16 @@ const wrong: ReadonlyArray<Wrong> = [
   },
   {
     title: "a form of subjects that is a name, which would log them in the clear",
-    changes: { decisionSubject: "omitted" },
+    changes: { decisions: { subject: "omitted" } },
     reason: "malformed",
-    option: "decisionSubject",
+    option: "decisions.subject",
     fix: /"omitted" is not a form of subjects\. Write Decision\.plainSubject/
   },
   {
     title: "a secret of state that is not redacted",
-    changes: { stateSecret: "a-secret-of-more-than-thirty-two-bytes" },
+    changes: { requestState: { secret: "a-secret-of-more-than-thirty-two-bytes" } },
     reason: "malformed",
-    option: "stateSecret",
+    option: "requestState.secret",
     fix: /^the value is not a Redacted text\. Write Redacted\.make/
   },
   {

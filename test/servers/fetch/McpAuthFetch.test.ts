@@ -417,7 +417,7 @@ describe("options", () => {
     { anonymous: "allow" },
     { unlisted: "refuse" },
     { challengeScopes: "all" },
-    { legacyAuthorizationServerMetadata: "no" }
+    { mirrorMetadata: "no" }
   ])("%j, as JavaScript may have it, is rejected", async (wrong) => {
     const error = await McpAuthFetch.make({ ...options, ...wrong as {} }).catch((_: unknown) => _)
     assert.instanceOf(error, AuthError.AuthConfigError)

@@ -15,7 +15,7 @@ export type Settings =
     AuthLayer.Common<AuthLayer.Scopes>,
     | "anonymous"
     | "unlisted"
-    | "legacyAuthorizationServerMetadata"
+    | "mirrorMetadata"
     | "sessionsPerCaller"
     | "allowedHosts"
     | "tokenCache"

@@ -67,7 +67,7 @@ describe.each(hosts)("$name", (host) => {
   describe("metadata", () => {
     let bench: Bench
     beforeAll(async () => {
-      bench = await setUp(host, { legacyAuthorizationServerMetadata: true }, false)
+      bench = await setUp(host, { mirrorMetadata: true }, false)
     })
     afterAll(() => bench.running.stop())
 
@@ -124,7 +124,7 @@ describe.each(hosts)("$name", (host) => {
 
   describe("the copy of the metadata", () => {
     it("is unavailable while the authorization server is", async () => {
-      const bench = await setUp(host, { legacyAuthorizationServerMetadata: true }, true)
+      const bench = await setUp(host, { mirrorMetadata: true }, true)
       const { body, headers, status } = await bench.running.send({
         method: "GET",
         path: "/.well-known/oauth-authorization-server",
