@@ -112,8 +112,7 @@ export const floors: ReadonlyArray<Floor> = [
     ours: [...ground, "verification", ...verification.slice(0, index)],
     packages: effect,
     packagesAsTypes: ["effect/persistence/[A-Z]*"],
-    why: `${folder} knows the floors below verification, and of verification the folders before it: ` +
-      `${verification.slice(0, index).join(", ") || "none"}.`
+    why: `${folder} knows the floors below verification, and the folders of verification before it in tools/floors.ts.`
   })),
   {
     folder: "authorization",

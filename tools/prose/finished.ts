@@ -4,6 +4,7 @@
  */
 export const finished: ReadonlyArray<string> = [
   "BENCHMARKS.md",
+  "CONTRIBUTING.md",
   "bench/",
   "bench/speed/notes.md",
   "tools/",
@@ -107,6 +108,7 @@ export const finished: ReadonlyArray<string> = [
   "test/crypto/loading.test.ts",
   "test/crypto/worker.ts",
   "test/crypto/workerd.test.ts",
+  "test/contributing.test.ts",
   "test/links.ts",
   "src/authorization/Gate.ts",
   "src/authorization/Authenticate.ts",

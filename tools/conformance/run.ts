@@ -1,12 +1,10 @@
 /**
- * Prints what the official conformance suite says of Effect's MCP server in front of the gate and behind it, and ends
- * with 0 if it says the same.
- *
- *     node --conditions=effect-mcp-auth/source test/conformance/run.ts
+ * `npm run conformance`: prints the results of the official conformance suite for Effect's MCP server in front of the gate
+ * and behind it. Exits with 0 if the results are the same.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect } from "effect"
-import * as Conformance from "./Conformance.ts"
+import * as Conformance from "../../test/conformance/Conformance.ts"
 
 const cells = (...values: ReadonlyArray<string | number>) =>
   values.map((value, column) => String(value).padEnd([12, 10, 7, 7, 10, 10][column] ?? 0)).join("").trimEnd()
@@ -27,7 +25,7 @@ const program = Effect.gen(function*() {
   )
 
   for (const { inFront, revision } of comparisons) {
-    yield* Console.log(`\n${revision}: what Effect's own server does not pass`)
+    yield* Console.log(`\n${revision}: checks that Effect's server does not pass`)
     for (const [name, check] of inFront.checks) {
       if (check.status !== "FAILURE") continue
       yield* Console.log(`  ${name}${check.scored ? "" : " (not scored)"}: ${check.message?.split("\n")[0]}`)
