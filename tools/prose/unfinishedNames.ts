@@ -33,8 +33,6 @@ export const unfinishedNames: ReadonlyArray<string> = [
   "src/testing/TestClient.ts",
   "src/testing/TestIssuer.ts",
   "src/testing/internal/endpoints.ts",
-  "src/servers/sdk/SdkPolicies.ts",
-  "src/servers/sdk/SdkRegistry.ts",
   "src/verification/claims/Audience.ts",
   "src/verification/claims/TokenType.ts",
   "src/verification/introspection/IntrospectionVerifier.ts",

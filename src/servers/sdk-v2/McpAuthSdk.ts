@@ -341,8 +341,8 @@ const protectHandler = (
   const authorized = new WeakMap<Request, McpServer>()
   const build = async (context: McpRequestContext): Promise<McpServer> => {
     const server = await factory(context)
-    registry.adopt(server)
-    registry.conceal(server, callerOf(context))
+    registry.instrument(server)
+    registry.removeHidden(server, callerOf(context))
     return server
   }
   const handler = createMcpHandler((context) => {

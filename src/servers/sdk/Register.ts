@@ -5,7 +5,8 @@
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import { checkConfig } from "../host/HostOptions.ts"
-import type { Registry, Requirement } from "./SdkRegistry.ts"
+import type { RegistrationPolicy } from "./RegistrationPolicy.ts"
+import type { Registry } from "./SdkRegistry.ts"
 
 /** The part of an `McpServer` that registers, as both SDKs have it. */
 interface Server {
@@ -16,8 +17,8 @@ interface Server {
 
 /** The options of a registration: a policy, and the options of the SDK. */
 interface Config {
-  readonly scopes?: Requirement["scopes"] | undefined
-  readonly unauthorized?: Requirement["unauthorized"] | undefined
+  readonly scopes?: RegistrationPolicy["scopes"] | undefined
+  readonly unauthorized?: RegistrationPolicy["unauthorized"] | undefined
 }
 
 /** The three functions that register. Each returns the registration of the SDK: the adapter of an SDK gives it its type. */
@@ -39,7 +40,7 @@ export type AnyHandler = (...parameters: Array<any>) => unknown
 /** Creates the functions for the servers of one program. `wrap` checks the scopes once more when the SDK calls a handler. */
 export const make = (
   registry: Registry,
-  wrap: (operation: string, requirement: Requirement, handler: AnyHandler) => AnyHandler
+  wrap: (operation: string, policy: RegistrationPolicy, handler: AnyHandler) => AnyHandler
 ): Register => {
   const register = (
     server: unknown,
@@ -55,8 +56,8 @@ export const make = (
         fix: `the handler: ${OptionValue.isNot(handler, "a function")}. Give it as the last argument`
       })
     }
-    const requirement = registry.check(what, scopes, unauthorized)
-    if (typeof server !== "object" || server === null || !registry.adopt(server)) {
+    const policy = registry.checkPolicy(what, { scopes, unauthorized })
+    if (typeof server !== "object" || server === null || !registry.instrument(server)) {
       throw new AuthConfigError({
         reason: "malformed",
         option: "server",
@@ -64,8 +65,8 @@ export const make = (
           "effect-mcp-auth"
       })
     }
-    const registration = add(checkConfig(config, what), wrap(what, requirement, handler as AnyHandler))
-    registry.add(registration, requirement)
+    const registration = add(checkConfig(config, what), wrap(what, policy, handler as AnyHandler))
+    registry.setPolicy(registration, policy)
     return registration
   }
   return {

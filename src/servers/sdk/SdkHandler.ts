@@ -1,5 +1,5 @@
 /**
- * Handlers on the official SDKs: who calls, a last look at the scopes, and effects as promises.
+ * Wraps handlers for the official SDKs: adds the caller to their context, checks the scopes once more, and runs effects.
  */
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
@@ -10,46 +10,46 @@ import { RequestState } from "../../authorization/RequestState.ts"
 import { sanitizeCause } from "../../protocol/RemoteText.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { AnyHandler } from "./Register.ts"
-import { type Caller, holds, type Requirement } from "./SdkRegistry.ts"
+import { hasScopes, type RegistrationPolicy } from "./RegistrationPolicy.ts"
 import type { State } from "./SdkTypes.ts"
 
-/** What the SDKs make of it: an error result of a tool, a JSON-RPC error of a prompt or a resource. */
+/** The error that the SDKs turn into an error result of a tool, or into a JSON-RPC error of a prompt or a resource. */
 class Rejected extends Error {
   override readonly name = "Rejected"
   readonly code = -32001
 }
 
-/** What is needed to run handlers. */
-export interface Options<R> {
+/** What handlers run with. */
+export interface HandlerRuntime<R> {
   readonly runtime: ManagedRuntime.ManagedRuntime<R, unknown>
-  /** Whether anonymous requests may use what needs no scopes. */
+  /** Whether anonymous requests may use operations that require no scopes. */
   readonly anonymous: boolean
-  readonly callerOf: (extra: unknown) => Caller
-  /** What a handler sees of its caller: the claims decoded. */
-  readonly present: (caller: NonNullable<Caller>) => object
-  /** The services of a caller's request. */
-  readonly services: (caller: NonNullable<Caller>) => Context.Context<Principal | RequestState>
+  readonly callerOf: (extra: unknown) => Principal | undefined
+  /** Returns the principal as handlers receive it, with its claims decoded. */
+  readonly present: (caller: Principal) => object
+  /** Returns the services for effects of a caller's request. */
+  readonly services: (caller: Principal) => Context.Context<Principal | RequestState>
 }
 
 /**
- * Wraps a handler of the user's for the SDK, which calls it with its arguments, if any, and its context last.
+ * Creates the wrapper of handlers. The SDK calls a handler with its arguments, if any, and its context last.
  *
- * The gate in front of the server has decided by then, and answered 401 or 403. This is for servers on which it does not
- * stand, or which have registered something else than the one that it looked at: nothing runs without its scopes.
+ * The gate has authorized the request by then. The second check is for servers without a gate in front of them, and for servers
+ * whose registrations differ from those that the gate read: no handler runs without its scopes.
  */
 export const make =
-  <R>(options: Options<R>) =>
-  (operation: string, requirement: Requirement, handler: AnyHandler): AnyHandler =>
+  <R>(options: HandlerRuntime<R>) =>
+  (operation: string, policy: RegistrationPolicy, handler: AnyHandler): AnyHandler =>
   async (...parameters) => {
     const last = parameters.length - 1
     const context = parameters[last] as Record<string, unknown>
     const caller = options.callerOf(context)
-    const dynamic = typeof requirement.scopes === "function"
-    const scopes = typeof requirement.scopes === "function" ? requirement.scopes(parameters[0]) : requirement.scopes
+    const dynamic = typeof policy.scopes === "function"
+    const scopes = typeof policy.scopes === "function" ? policy.scopes(parameters[0]) : policy.scopes
     if (caller === undefined && (dynamic || scopes.length > 0 || !options.anonymous)) {
       throw new Rejected("Authentication required")
     }
-    if (!holds(caller, scopes)) throw new Rejected("Insufficient scope")
+    if (!hasScopes(caller, scopes)) throw new Rejected("Insufficient scope")
     parameters[last] = {
       ...context,
       principal: caller === undefined ? undefined : options.present(caller),
@@ -61,7 +61,7 @@ export const make =
       : result
   }
 
-const stateOf = <R>({ runtime, services }: Options<R>, caller: NonNullable<Caller>, operation: string): State => {
+const stateOf = <R>({ runtime, services }: HandlerRuntime<R>, caller: Principal, operation: string): State => {
   const use = (effect: Effect.Effect<string, unknown, Principal | RequestState>) =>
     runtime.runPromise(Effect.provideContext(effect, services(caller)) as Effect.Effect<string, unknown, R>)
   return {
@@ -76,9 +76,9 @@ const signalOf = (context: Record<string, unknown>): AbortSignal | undefined =>
     | undefined
 
 const run = async <R>(
-  { runtime, services }: Options<R>,
+  { runtime, services }: HandlerRuntime<R>,
   effect: Effect.Effect<unknown, unknown, R>,
-  caller: Caller,
+  caller: Principal | undefined,
   signal: AbortSignal | undefined
 ): Promise<unknown> => {
   const provided = caller === undefined ? effect : Effect.provideContext(effect, services(caller))
@@ -91,7 +91,7 @@ const run = async <R>(
   )
   const exit = await runtime.runPromiseExit(reported as Effect.Effect<unknown, unknown, R>, signal && { signal })
   if (Exit.isSuccess(exit)) return exit.value
-  // What a handler fails with is meant to be told. A defect is a bug, and what it says is for the log.
+  // Failures of a handler are meant for the client. A defect is a bug, and its message belongs into the log alone.
   const error = Cause.findErrorOption(exit.cause)
   if (error._tag === "None") throw new Error(Cause.hasInterruptsOnly(exit.cause) ? "Cancelled" : "Internal error")
   throw error.value instanceof Error ? error.value : new Error(String(error.value))

@@ -38,7 +38,7 @@ export interface SdkHost {
   readonly registry: sdkRegistry.Registry
   readonly limits: body.Limits
   /** Returns the caller of a request, from what an SDK passes to handlers and factories. */
-  readonly callerOf: (context: unknown) => sdkRegistry.Caller
+  readonly callerOf: (context: unknown) => Principal | undefined
   readonly register: register.Register
   /** Returns the policies of requests to the servers that `find` returns. */
   readonly policiesOf: (find: sdkPolicies.Find) => Policies
@@ -80,7 +80,7 @@ export const make = async <R, E, Schema>(
   const presented = new WeakMap<Principal, object>()
 
   // A handler's context holds the AuthInfo in `authInfo` (v1) or in `http.authInfo` (v2).
-  const callerOf = (context: unknown): sdkRegistry.Caller => {
+  const callerOf = (context: unknown): Principal | undefined => {
     const { authInfo: ofV1, http } = (context ?? {}) as { authInfo?: object; http?: { authInfo?: object } }
     const info = ofV1 ?? http?.authInfo
     return info === undefined ? undefined : authInfo.principalOf(info, host.gate)

@@ -1,5 +1,5 @@
 /**
- * Between the gate of a host and the registrations of an SDK: the policy of each operation, as its caller meets it.
+ * Returns the policy of each operation of a request, from the registrations of a server of an SDK.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -8,13 +8,14 @@ import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { McpRequest, Policies, PolicyOf } from "../host/Admission.ts"
+import { needsCaller } from "./RegistrationPolicy.ts"
 import type { ReadArguments } from "./SdkArguments.ts"
-import { type Found, needsCaller, type Registry } from "./SdkRegistry.ts"
+import type { Found, Registry } from "./SdkRegistry.ts"
 
-/** Finds the server that answers a request. */
-export type Find = (asked: McpRequest) => object | undefined | Promise<object | undefined>
+/** Returns the server that answers a request, or `undefined` if there is none. */
+export type Find = (request: McpRequest) => object | undefined | Promise<object | undefined>
 
-/** Checks the server, or the function that finds it, that an author hands to the gate. */
+/** Checks the server that an author passes, or the function that returns it. Throws `AuthConfigError`. */
 export const checkServer = (server: unknown, option: string): void => {
   if (typeof server === "function" || (typeof server === "object" && server !== null)) return
   throw new AuthConfigError({
@@ -28,7 +29,7 @@ export const checkServer = (server: unknown, option: string): void => {
   })
 }
 
-/** Checks the handler that an author hands to the gate behind the server. */
+/** Checks the handler that an author passes as the second argument. Throws `AuthConfigError`. */
 export const checkHandler = (handler: unknown, option: string): void => {
   if (typeof handler === "function") return
   throw new AuthConfigError({
@@ -42,26 +43,26 @@ export const checkHandler = (handler: unknown, option: string): void => {
   })
 }
 
-/** The policies of requests to the servers that `find` finds, of which each may be another one. */
+/** Creates the policies of requests. `find` may return another server for each request. */
 export const make = (registry: Registry, readArguments: ReadArguments, find: Find): Policies => {
   const policiesOf = (
     server: object | undefined,
     { body, operations, principal }: McpRequest
   ): Effect.Effect<PolicyOf, AuthConfigError> => {
     if (server === undefined) return unknownServer
-    registry.adopt(server)
+    registry.instrument(server)
     let dynamic: Map<Operation.Operation, Policy> | undefined
     const find = finder(registry, server, operations, principal)
     if (operations.some(({ method }) => method === Operation.listen)) {
       withoutInvisible(registry, server, operations, principal, find, body)
     }
 
-    /** What has to be found out before the policy of an operation can be told; `undefined` where that is nothing. */
+    /** Evaluates scopes that depend on arguments. Returns `undefined` if the scopes of an operation do not. */
     const evaluate = (operation: Operation.Operation): Effect.Effect<void, AuthConfigError> | undefined => {
       const found = find(operation)
-      const scopes = found?.requirement?.scopes
+      const scopes = found?.policy?.scopes
       if (found?.registration === undefined || typeof scopes !== "function") return undefined
-      // Nobody has given all arguments while one of them is being completed.
+      // The arguments are incomplete while one of them is being completed.
       if (operation.method === "completion/complete") return undefined
       return Effect.flatMap(
         Effect.result(readArguments(found.registration, operation)),
@@ -69,7 +70,7 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
           Result.isFailure(args)
             ? Effect.void
             : Effect.map(
-              demanded(scopes, args.success, operation, registry.offered),
+              requiredScopes(scopes, args.success, operation, registry.offered),
               (needed) => {
                 dynamic ??= new Map()
                 dynamic.set(operation, { ...needsCaller, scopes: needed })
@@ -81,12 +82,12 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
     const policyOf: PolicyOf = (operation) => {
       const found = find(operation)
       if (found === undefined) return "unknown"
-      const { requirement } = found
-      if (requirement === undefined) return needsCaller
-      // What is found is not hidden from this caller.
-      return typeof requirement.scopes === "function"
+      const { policy } = found
+      if (policy === undefined) return needsCaller
+      // A registration that was found is not hidden from this caller.
+      return typeof policy.scopes === "function"
         ? dynamic?.get(operation) ?? needsCaller
-        : { scopes: requirement.scopes, unauthorized: "challenge" }
+        : { scopes: policy.scopes, unauthorized: "challenge" }
     }
 
     const evaluations = operations.map(evaluate).filter((_) => _ !== undefined)
@@ -95,23 +96,23 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
       : Effect.as(Effect.all(evaluations, { discard: true }), policyOf)
   }
 
-  return (asked) => {
+  return (request) => {
     let found: ReturnType<Find>
     try {
-      found = find(asked)
+      found = find(request)
     } catch (cause) {
       return Effect.fail(notFound(cause))
     }
-    if (!(found instanceof Promise)) return policiesOf(found, asked)
+    if (!(found instanceof Promise)) return policiesOf(found, request)
     const waiting = found
     return Effect.flatMap(
       Effect.tryPromise({ try: () => waiting, catch: notFound }),
-      (server) => policiesOf(server, asked)
+      (server) => policiesOf(server, request)
     )
   }
 }
 
-/** Looks each operation up once, and what several operations name once for all of them. */
+/** Creates a look-up that finds each registration once, also if several operations name it. */
 const finder = (
   registry: Registry,
   server: object,
@@ -135,8 +136,8 @@ const finder = (
 }
 
 /**
- * Leaves the resources that this caller cannot see out of a subscription, together with those that do not exist: the
- * server acknowledges the others alone.
+ * Removes the resources that this caller cannot see from a subscription, together with those that do not exist. The server
+ * acknowledges the other ones only.
  */
 const withoutInvisible = (
   registry: Registry,
@@ -151,7 +152,7 @@ const withoutInvisible = (
     const { kind, method, target } = operation
     if (method !== Operation.listen || kind !== "resource" || target === undefined) continue
     if (find(operation) !== undefined) continue
-    if (!registry.readsRegistered(server) && !registry.isInvisible(server, target, principal)) continue
+    if (!registry.readsRegisteredOnly(server) && !registry.isInvisible(server, target, principal)) continue
     invisible ??= new Set()
     invisible.add(target)
   }
@@ -160,7 +161,7 @@ const withoutInvisible = (
 
 const unknownServer = Effect.succeed<PolicyOf>(() => needsCaller)
 
-const demanded = (
+const requiredScopes = (
   scopes: (args: unknown) => ReadonlyArray<string>,
   args: unknown,
   { method, target }: Operation.Operation,

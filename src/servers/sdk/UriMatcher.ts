@@ -1,15 +1,10 @@
 import { BoundedMap } from "../../store/BoundedMap.ts"
+import type { ParsedUriTemplate, UriTemplate } from "./SdkPrivates.ts"
 
 /**
  * Matchers of the URI templates of the official SDKs. `UriTemplate.match` builds its expression with each call, and some
  * templates make it backtrack: the time then grows with a power of the length of the URI, which the caller chooses.
  */
-
-/** The members of a template that both SDKs have. */
-export interface UriTemplate {
-  readonly match: (uri: string) => unknown
-  readonly toString: () => string
-}
 
 export interface Matcher {
   (uri: string): boolean
@@ -22,17 +17,10 @@ export interface Matcher {
 
 type LengthsOf = (uri: string) => ReadonlyArray<number> | undefined
 
-/** The parts of a `UriTemplate` that are read here: private by type, and the same in both SDKs. */
-interface Parsed extends UriTemplate {
-  readonly parts: ReadonlyArray<string | object>
-  readonly escapeRegExp: (text: string) => string
-  readonly partToRegExp: (part: object) => ReadonlyArray<{ readonly pattern: string }>
-}
-
 /** A subclass may match in another way, so the methods must be those that one class brings along. */
-const isParsed = (template: UriTemplate): template is Parsed => {
+const isParsed = (template: UriTemplate): template is ParsedUriTemplate => {
   const prototype: unknown = Object.getPrototypeOf(template)
-  return Array.isArray((template as Partial<Parsed>).parts) && !Object.hasOwn(template, "match") &&
+  return Array.isArray((template as Partial<ParsedUriTemplate>).parts) && !Object.hasOwn(template, "match") &&
     typeof prototype === "object" && prototype !== null &&
     ["match", "partToRegExp", "escapeRegExp"].every((name) => Object.hasOwn(prototype, name))
 }
@@ -74,11 +62,11 @@ export const make = (capacity = 10_000): (template: UriTemplate) => Matcher => {
 
 /** Has the SDK read a URI by an expression whose groups have one length each, so that it makes the result by itself. */
 const withoutBacktracking = (lengthsOf: LengthsOf, match: UriTemplate["match"]) =>
-  function(this: Parsed, uri: string): unknown {
+  function(this: ParsedUriTemplate, uri: string): unknown {
     const lengths = lengthsOf(uri)
     if (lengths === undefined) return null
     let index = 0
-    const partToRegExp: Parsed["partToRegExp"] = (part) =>
+    const partToRegExp: ParsedUriTemplate["partToRegExp"] = (part) =>
       this.partToRegExp(part).map((made) => ({
         ...made,
         pattern: made.pattern.slice(0, -groupOf(made.pattern)![0].length) + `([^]{${lengths[index++]}})`
@@ -111,7 +99,7 @@ const groups: ReadonlyMap<string, Run> = new Map([
 
 const groupOf = (pattern: string) => [...groups].find(([text]) => pattern.endsWith(text))
 
-const matcherOf = (template: Parsed): Matcher => {
+const matcherOf = (template: ParsedUriTemplate): Matcher => {
   const pieces: Array<Piece> = []
   let source = "^"
   let isKnown = true

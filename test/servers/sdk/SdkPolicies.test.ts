@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { Operation } from "effect-mcp-auth/protocol"
-import * as sdkGate from "../../../src/servers/sdk/SdkPolicies.ts"
+import * as sdkPolicies from "../../../src/servers/sdk/SdkPolicies.ts"
 import type { Registry } from "../../../src/servers/sdk/SdkRegistry.ts"
 
 const operationsOf = (body: unknown) => Result.getOrThrow(Operation.fromBody(body))
@@ -14,20 +14,20 @@ describe("The gate of the SDKs", () => {
       const looked: Array<string> = []
       const registry: Registry = {
         offered: new Set(),
-        check: unused,
-        add: unused,
-        adopt: () => true,
-        conceal: unused,
+        checkPolicy: unused,
+        setPolicy: unused,
+        instrument: () => true,
+        removeHidden: unused,
         isInvisible: unused,
-        readsRegistered: () => true,
+        readsRegisteredOnly: () => true,
         find: (_, { method, target }) => {
           looked.push(`${method} ${target}`)
           return target === "s://hidden"
             ? undefined
-            : { registration: {}, requirement: { scopes: () => ["read"], unauthorized: "challenge" } }
+            : { registration: {}, policy: { scopes: () => ["read"], unauthorized: "challenge" } }
         }
       }
-      const policies = sdkGate.make(registry, () => Effect.fail("no arguments"), () => ({}))
+      const policies = sdkPolicies.make(registry, () => Effect.fail("no arguments"), () => ({}))
       const resourceSubscriptions = ["s://1", "s://2", "s://1", "s://hidden", "s://hidden"]
       const body = [
         { jsonrpc: "2.0", id: 1, method: "subscriptions/listen", params: { notifications: { resourceSubscriptions } } },

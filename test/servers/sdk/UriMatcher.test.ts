@@ -2,12 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as V1 from "@modelcontextprotocol/sdk/shared/uriTemplate.js"
 import { ResourceTemplate } from "@modelcontextprotocol/server"
 import { Arbitrary, Effect, Schema } from "effect"
+import type { UriTemplate } from "../../../src/servers/sdk/SdkPrivates.ts"
 import * as uriMatcher from "../../../src/servers/sdk/UriMatcher.ts"
 
 const versions = {
-  "SDK v1": (template: string): uriMatcher.UriTemplate => new V1.UriTemplate(template),
-  "SDK v2": (template: string): uriMatcher.UriTemplate =>
-    new ResourceTemplate(template, { list: undefined }).uriTemplate
+  "SDK v1": (template: string): UriTemplate => new V1.UriTemplate(template),
+  "SDK v2": (template: string): UriTemplate => new ResourceTemplate(template, { list: undefined }).uriTemplate
 }
 
 const parts = [
@@ -95,7 +95,7 @@ describe.each(Object.entries(versions))("Matchers of URI templates, %s", (_, mak
   it("leave templates of other classes to their own `match`", () => {
     const stock = make("s:{x}")
     const own = Object.assign(Object.create(stock) as object, { match: (uri: string) => uri === "t:1" ? {} : null })
-    const matches = uriMatcher.make()(own as uriMatcher.UriTemplate)
+    const matches = uriMatcher.make()(own as UriTemplate)
     assert.deepStrictEqual(["t:1", "s:1"].map(matches), [true, false])
   })
 

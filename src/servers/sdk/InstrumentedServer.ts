@@ -1,0 +1,123 @@
+/**
+ * Wraps the handlers of an `McpServer`, those that it has and those that are set later, and keeps apart which of them the SDK
+ * installed itself.
+ */
+import * as privateResults from "./PrivateResults.ts"
+import { type Handler, marks, type McpServer, type Protocol, type records } from "./SdkPrivates.ts"
+import * as sdkTasks from "./SdkTasks.ts"
+
+/** The methods whose handlers are wrapped. */
+const methods: ReadonlyArray<string> = [
+  ...Object.keys(marks),
+  "resources/subscribe",
+  ...privateResults.others,
+  ...sdkTasks.methods
+]
+
+/** The methods that a server answers itself, without a handler that an author registered. */
+const builtIn: ReadonlySet<string> = new Set([
+  "initialize",
+  "ping",
+  "logging/setLevel",
+  "server/discover",
+  "subscriptions/listen",
+  "notifications/initialized",
+  "notifications/cancelled",
+  "notifications/progress",
+  "notifications/roots/list_changed"
+])
+
+/** Wraps a handler of a server. One function serves all servers. */
+export type WrapHandler = (server: McpServer, method: string, handler: Handler) => Handler
+
+/** A registration that was removed from a server because it is hidden from the caller. */
+export interface Removed {
+  readonly record: (typeof records)[number]
+  readonly name: string
+  readonly registration: object
+}
+
+/** The handlers of one server. Each list has one entry for each of `methods`. */
+export class InstrumentedServer {
+  readonly removed: Array<Removed> = []
+  readonly #server: McpServer
+  readonly #wrap: WrapHandler
+  readonly #setRequestHandler: Protocol["setRequestHandler"]
+  /** The handlers that the SDK installed, wrapped. */
+  readonly #standard: Array<Handler | undefined> = []
+  readonly #wrapped: Array<Handler | undefined> = []
+  /** The handlers that the server had before, wrapped. */
+  readonly #earlier: Array<Handler | undefined> = []
+
+  constructor(server: McpServer, wrap: WrapHandler) {
+    this.#server = server
+    this.#wrap = wrap
+    this.#setRequestHandler = server.server.setRequestHandler
+    if (server.server._requestHandlers.size === 0) return
+    for (let index = 0; index < methods.length; index++) {
+      const wrapped = this.#wrapHandler(index)
+      this.#earlier[index] = wrapped
+      // A list is filtered by now. Whether the SDK or the author set the other handlers is unknown.
+      if (wrapped !== undefined && methods[index]!.endsWith("/list")) this.#standard[index] = wrapped
+    }
+  }
+
+  #wrapHandler(index: number): Handler | undefined {
+    const handlers = this.#server.server._requestHandlers
+    const method = methods[index]!
+    const handler = handlers.get(method)
+    if (handler === undefined || handler === this.#wrapped[index]) return undefined
+    const wrapped = this.#wrap(this.#server, method, handler)
+    this.#wrapped[index] = wrapped
+    handlers.set(method, wrapped)
+    return wrapped
+  }
+
+  /** Replaces `setRequestHandler` of the server. */
+  setRequestHandler(args: ReadonlyArray<unknown>): unknown {
+    const protocol = this.#server.server
+    const handlers = protocol._requestHandlers
+    const before = methods.map((method) => handlers.get(method))
+    const result = Reflect.apply(this.#setRequestHandler, protocol, args)
+    for (let index = 0; index < methods.length; index++) {
+      if (handlers.get(methods[index]!) === before[index]) continue
+      // The SDK installs its own handler once, and only if there was none.
+      const isFirst = before[index] === undefined && this.#wrapped[index] === undefined
+      const wrapped = this.#wrapHandler(index)
+      if (isFirst) this.#standard[index] = wrapped
+    }
+    return result
+  }
+
+  isStandard(method: string, handler: Handler): boolean {
+    return this.#standard[methods.indexOf(method)] === handler
+  }
+
+  /** Returns whether a handler is the SDK's own, or was set before, which makes that likely. */
+  isPresumedStandard(method: string, handler: Handler): boolean {
+    return this.isStandard(method, handler) || this.#earlier[methods.indexOf(method)] === handler
+  }
+}
+
+/** Returns whether the SDK itself answers a method, with no code of the author's. */
+export const isStandardMethod = (
+  server: McpServer,
+  method: string,
+  instrumented: InstrumentedServer | undefined
+): boolean => {
+  if (builtIn.has(method)) return true
+  const handler = server.server._requestHandlers.get(method)
+  if (handler === undefined) {
+    return server.server.fallbackRequestHandler === undefined && !method.startsWith("notifications/")
+  }
+  const mark = marks[method]
+  return mark !== undefined && server[mark] === true && instrumented?.isStandard(method, handler) === true
+}
+
+/** Returns whether a server reads registered resources and no others. */
+export const readsRegisteredOnly = (server: McpServer, instrumented: InstrumentedServer | undefined): boolean => {
+  const method = "resources/read"
+  const handler = server.server._requestHandlers.get(method)
+  if (handler === undefined) return isStandardMethod(server, method, instrumented)
+  return server[marks[method]!] === true && instrumented?.isPresumedStandard(method, handler) === true
+}

@@ -1,0 +1,93 @@
+/**
+ * The policies of tools, prompts and resources: how they are checked, and where they are kept.
+ */
+import { check, type Policy } from "../../authorization/Policy.ts"
+import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
+import type { Principal } from "../../verification/Principal.ts"
+
+/** The policy of a registration. Unlike a `Policy`, its scopes may depend on the arguments of a call. */
+export interface RegistrationPolicy {
+  readonly scopes: ReadonlyArray<string> | ((args: any) => ReadonlyArray<string>)
+  readonly unauthorized: Policy["unauthorized"]
+}
+
+/** Checks a policy that an author wrote. Throws `AuthConfigError`. `what` names the registration. */
+export const checkPolicy = (
+  what: string,
+  { scopes, unauthorized }: RegistrationPolicy,
+  offered: ReadonlySet<string>
+): RegistrationPolicy => {
+  if (unauthorized !== "challenge" && unauthorized !== "hide") {
+    throw new AuthConfigError({
+      reason: "malformed",
+      option: `${what}.unauthorized`,
+      fix: `${OptionValue.isNot(unauthorized, "\"challenge\" or \"hide\"")}. Leave it out for "challenge"`
+    })
+  }
+  if (typeof scopes === "function") {
+    if (unauthorized !== "hide") return { scopes, unauthorized }
+    throw new AuthConfigError({
+      reason: "conflict",
+      option: `${what}.unauthorized`,
+      fix:
+        "\"hide\" cannot be combined with scopes that depend on the arguments: a list is made without arguments. Give a " +
+        "list of scopes, or remove unauthorized"
+    })
+  }
+  if (!Array.isArray(scopes)) {
+    throw new AuthConfigError({
+      reason: "malformed",
+      option: `${what}.scopes`,
+      fix: `${OptionValue.isNot(scopes, "a list of scopes")}. Write one such as ["todos:write"]`
+    })
+  }
+  const checked = scopes.length === 0 ? [] : check(scopes, `${what}.scopes`)
+  const missing = checked.find((scope) => !offered.has(scope))
+  if (missing === undefined) return { scopes: checked, unauthorized }
+  throw new AuthConfigError({
+    reason: "not-offered",
+    option: "scopes",
+    fix: `${what} requires ${missing}, which the server does not offer. Add it to scopes (baseline or stepUp)`
+  })
+}
+
+/** The policy of operations without a policy of their own: any valid token is enough. */
+export const needsCaller: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
+
+/** Returns whether a caller has every scope of a list. An anonymous caller has none. */
+export const hasScopes = (principal: Principal | undefined, scopes: ReadonlyArray<string>): boolean =>
+  scopes.every((scope) => principal?.scopes.has(scope) === true)
+
+/** The policies of all registrations of one program. */
+export interface RegistrationPolicies {
+  readonly set: (registration: object, policy: RegistrationPolicy) => void
+  /** Returns the policy of a registration, or `undefined` if it was registered without this library. */
+  readonly get: (registration: object) => RegistrationPolicy | undefined
+  /** Returns whether a registration is hidden from a caller. */
+  readonly isHidden: (registration: object, principal: Principal | undefined) => boolean
+  /** Returns whether any registration can be hidden. */
+  readonly canHide: () => boolean
+}
+
+/** Creates an empty set of policies. */
+export const makePolicies = (): RegistrationPolicies => {
+  // The policy is a member of the registration, so it stays with it when the SDK renames, replaces or removes it. A `WeakMap`
+  // would cost the garbage collector more than the whole gate: most programs create a server for each request.
+  const key = Symbol("effect-mcp-auth/policy")
+  type Registration = { [key]?: RegistrationPolicy }
+  let canHide = false
+  const get = (registration: object): RegistrationPolicy | undefined => (registration as Registration)[key]
+  return {
+    set: (registration, policy) => {
+      if (policy.unauthorized === "hide") canHide = true
+      ;(registration as Registration)[key] = policy
+    },
+    get,
+    isHidden: (registration, principal) => {
+      const policy = get(registration)
+      return policy?.unauthorized === "hide" && Array.isArray(policy.scopes) && !hasScopes(principal, policy.scopes)
+    },
+    canHide: () => canHide
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Names every private part of the official SDKs that this library relies on. Nothing else in `src/` reads or replaces one.
+ *
+ * The members of `McpServer` and `Protocol` are private by type, and have the same names in both SDKs. `SdkPrivates.test.ts`
+ * checks each of them against the installed versions. A server that lacks one is not recognized as an `McpServer`, so its
+ * registration throws and its requests need a valid token.
+ */
+
+/** A handler of the protocol, for one method. */
+export type Handler = (request: unknown, extra: unknown) => unknown
+
+/** Registrations by name, or by URI. */
+export type Registrations = Record<string, object>
+
+/** The URI templates of both SDKs. */
+export interface UriTemplate {
+  readonly match: (uri: string) => unknown
+  readonly toString: () => string
+}
+
+/** A URI template with the parts that its own `match` is made of. */
+export interface ParsedUriTemplate extends UriTemplate {
+  readonly parts: ReadonlyArray<string | object>
+  readonly escapeRegExp: (text: string) => string
+  readonly partToRegExp: (part: object) => ReadonlyArray<{ readonly pattern: string }>
+}
+
+/** A registered template of resources. */
+export interface RegisteredTemplate {
+  readonly resourceTemplate: { readonly uriTemplate: UriTemplate }
+}
+
+/** The marks that an SDK sets to `true` when it installs its own handlers. */
+export interface Marks {
+  readonly _toolHandlersInitialized: boolean
+  readonly _promptHandlersInitialized: boolean
+  readonly _resourceHandlersInitialized: boolean
+  readonly _completionHandlerInitialized: boolean
+}
+
+/** An `McpServer` of either SDK. */
+export interface McpServer extends Marks {
+  _registeredTools: Registrations
+  _registeredPrompts: Registrations
+  _registeredResources: Registrations
+  _registeredResourceTemplates: Registrations
+  readonly server: Protocol
+}
+
+/** What an `McpServer` sends and receives messages with. */
+export interface Protocol extends TaskProtocol {
+  readonly _requestHandlers: Map<string, Handler>
+  readonly fallbackRequestHandler?: unknown
+  setRequestHandler: (...args: ReadonlyArray<unknown>) => unknown
+}
+
+/** A request, as the SDK passes it to `_onrequest`. */
+export interface Request {
+  readonly params?: { readonly _meta?: Readonly<Record<string, unknown>> }
+}
+
+/** The members of a `Protocol` that are about tasks. Only `@modelcontextprotocol/sdk` has a task store. */
+export interface TaskProtocol {
+  readonly _taskStore?: unknown
+  readonly _transport?: { readonly sessionId?: unknown } | undefined
+  _onrequest: (request: Request, extra: unknown) => unknown
+  requestTaskStore: (request: unknown, sessionId: string | undefined) => unknown
+}
+
+/** The records of an `McpServer` that hold its registrations. */
+export const records = [
+  "_registeredTools",
+  "_registeredPrompts",
+  "_registeredResources",
+  "_registeredResourceTemplates"
+] as const
+
+/** The methods that list registrations or look one up, each with the mark of the SDK's own handler. */
+export const marks: Readonly<Record<string, keyof Marks>> = {
+  "tools/list": "_toolHandlersInitialized",
+  "tools/call": "_toolHandlersInitialized",
+  "prompts/list": "_promptHandlersInitialized",
+  "prompts/get": "_promptHandlersInitialized",
+  "resources/list": "_resourceHandlersInitialized",
+  "resources/templates/list": "_resourceHandlersInitialized",
+  "resources/read": "_resourceHandlersInitialized",
+  "completion/complete": "_completionHandlerInitialized"
+}
+
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null
+
+/** Returns whether a value has the parts of an `McpServer`. */
+export const isMcpServer = (value: object): value is McpServer => {
+  const { server } = value as Partial<McpServer>
+  return isObject(server) && server._requestHandlers instanceof Map &&
+    records.every((name) => isObject((value as Partial<McpServer>)[name]))
+}
+
+/** Returns a registration by its name. Inherited members do not count: a tool may be called `constructor`. */
+export const getRegistration = (record: Registrations, name: string | undefined): object | undefined =>
+  name !== undefined && Object.hasOwn(record, name) ? record[name] : undefined
+
+/** Returns the URI template of a registration, or `undefined` if it is no template. */
+export const uriTemplateOf = (registration: object): UriTemplate | undefined =>
+  (registration as Partial<RegisteredTemplate>).resourceTemplate?.uriTemplate

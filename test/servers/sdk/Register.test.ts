@@ -1,0 +1,77 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as V1 from "@modelcontextprotocol/sdk/server/mcp.js"
+import * as V2 from "@modelcontextprotocol/server"
+import { Result } from "effect"
+import { Operation } from "effect-mcp-auth/protocol"
+import { AuthConfigError } from "../../../src/protocol/AuthError.ts"
+import * as register from "../../../src/servers/sdk/Register.ts"
+import * as sdkRegistry from "../../../src/servers/sdk/SdkRegistry.ts"
+
+const registryOf = () => sdkRegistry.make(new Set(["read"]), () => undefined, () => "anonymous")
+
+const operation = (method: string, params: object) =>
+  Result.getOrThrow(Operation.fromBody({ jsonrpc: "2.0", id: 1, method, params }))[0]!
+
+const names = { name: "notes", version: "1.0.0" }
+
+describe("Register", () => {
+  for (
+    const { make, template, version } of [
+      {
+        version: "SDK v1",
+        make: () => new V1.McpServer(names),
+        template: () => new V1.ResourceTemplate("note://{id}", { list: undefined })
+      },
+      {
+        version: "SDK v2",
+        make: () => new V2.McpServer(names),
+        template: () => new V2.ResourceTemplate("note://{id}", { list: undefined })
+      }
+    ]
+  ) {
+    it(`${version}: each registration is found with its policy, and its handler is wrapped`, () => {
+      const wrapped: Array<string> = []
+      const registry = registryOf()
+      const { registerPrompt, registerResource, registerTool } = register.make(registry, (what, policy, handler) => {
+        wrapped.push(`${what} ${policy.scopes}`)
+        return handler
+      })
+      const server = make()
+      const config = { scopes: ["read"] }
+      const registrations = [
+        registerTool(server, "add", config, () => ({})),
+        registerPrompt(server, "ask", config, () => ({})),
+        registerResource(server, "one", "note://one", config, () => ({})),
+        registerResource(server, "any", template(), config, () => ({}))
+      ]
+      assert.deepStrictEqual(wrapped, ["tool add read", "prompt ask read", "resource one read", "resource any read"])
+      const found = [
+        operation("tools/call", { name: "add" }),
+        operation("prompts/get", { name: "ask" }),
+        operation("resources/read", { uri: "note://one" }),
+        operation("resources/read", { uri: "note://two" })
+      ].map((_) => registry.find(server, _, undefined))
+      for (const [index, registration] of registrations.entries()) {
+        assert.strictEqual(found[index]?.registration, registration)
+        assert.deepStrictEqual(found[index]?.policy, { scopes: ["read"], unauthorized: "challenge" })
+      }
+    })
+  }
+
+  it.each([
+    { option: "tool add", server: new V1.McpServer(names), config: {}, handler: undefined },
+    { option: "server", server: {}, config: {}, handler: () => ({}) },
+    { option: "tool add.scopes", server: new V1.McpServer(names), config: { scopes: "read" }, handler: () => ({}) },
+    { option: "scopes", server: new V1.McpServer(names), config: { scopes: ["write"] }, handler: () => ({}) },
+    { option: "tool add.scope", server: new V1.McpServer(names), config: { scope: "read" }, handler: () => ({}) }
+  ])("a wrong registration throws an AuthConfigError that names $option", ({ config, handler, option, server }) => {
+    const { registerTool } = register.make(registryOf(), (_, __, handler) => handler)
+    try {
+      registerTool(server as never, "add", config as object, handler)
+      assert.fail("registered")
+    } catch (error) {
+      assert.instanceOf(error, AuthConfigError)
+      assert.strictEqual(error.option, option)
+    }
+  })
+})
