@@ -11,9 +11,10 @@ const files = (folder: string, extension: string): ReadonlyArray<string> =>
     .filter((entry) => entry.isFile() && entry.name.endsWith(extension) && !entry.parentPath.includes("node_modules"))
     .map((entry) => join(entry.parentPath, entry.name))
 
-/** Everything that people read: the documents at the top, those of the examples, and the reference. */
+/** The documents at the top, those of `docs` and of the examples, and the reference. */
 const documents: ReadonlyArray<string> = [
   ...readdirSync(root).filter((it) => it.endsWith(".md")).map((it) => join(root, it)),
+  ...files("docs", ".md"),
   ...files("examples", ".md"),
   ...files("reference", ".md")
 ]
@@ -29,11 +30,11 @@ const blocks = (path: string, text: string): ReadonlyArray<Block> =>
     code: code!
   }))
 
-/** The text of the doc comments of a source file, without the stars. */
+/** Returns the text of the doc comments of a source file, without the stars. */
 const comments = (source: string): string =>
   [...source.matchAll(/\/\*\*[\s\S]*?\*\//g)].map(([comment]) => comment.replace(/^[ \t]*\*? ?/gm, "")).join("\n")
 
-/** Has these as files inside the package, so that they import it by its name, as users do. */
+/** Writes these files inside the package, so that they import it by its name, as users do. */
 const withFiles = <A>(sources: ReadonlyArray<string>, use: (folder: string) => A): A => {
   const folder = mkdtempSync(join(root, ".documents-"))
   try {
@@ -46,7 +47,7 @@ const withFiles = <A>(sources: ReadonlyArray<string>, use: (folder: string) => A
   }
 }
 
-/** What the compiler says about these files; empty when it is content. */
+/** Compiles these files. Returns the compiler's output, which is empty without errors. */
 const compile = (sources: ReadonlyArray<string>): string =>
   withFiles(sources, (folder) => {
     writeFileSync(
@@ -66,7 +67,7 @@ const compile = (sources: ReadonlyArray<string>): string =>
     return stdout
   })
 
-/** Runs each of these files, one after the other; gives the errors that end them, by number. */
+/** Runs these files one after the other. Returns the errors that end them, by index. */
 const execute = (sources: ReadonlyArray<string>): ReadonlyArray<readonly [index: number, error: string]> =>
   withFiles(sources, (folder) => {
     writeFileSync(
@@ -87,7 +88,7 @@ const execute = (sources: ReadonlyArray<string>): ReadonlyArray<readonly [index:
     return JSON.parse(last)
   })
 
-/** What goes on until it is stopped, and what needs something that only its reader has. */
+/** Programs that run until they are stopped, and fragments that need values of the reader. */
 const cannotRun = /\brunMain\(|\.listen\(|^declare |\bhandler: fetch\b/m
 
 describe("every TypeScript block", () => {
@@ -95,23 +96,23 @@ describe("every TypeScript block", () => {
     ...documents.flatMap((path) => blocks(path, readFileSync(path, "utf8"))),
     ...files("src", ".ts").flatMap((path) => blocks(path, comments(readFileSync(path, "utf8"))))
   ]
-  // The reference repeats the doc comments. The last one of each is that of the source.
+  // The reference repeats the doc comments. The last copy of each is that of the source.
   const found = [...new Map(all.map((it) => [it.code, it])).values()]
 
-  it("of the documents and doc comments compiles", () => {
+  it("compiles, in documents and doc comments", () => {
     assert.isAbove(found.length, 5)
     const output = compile(found.map((it) => it.code))
     assert.strictEqual(output.replace(/\S*block(\d+)\.ts/g, (_, index) => found[Number(index)]!.from), "")
   }, 60_000)
 
-  it("runs, and is right about what comes out", () => {
+  it("runs, and its assertions hold", () => {
     const programs = found.filter(({ code }) => !cannotRun.test(code))
     assert.isAbove(programs.length, found.length * 0.8)
     const errors = execute(programs.map((it) => it.code))
     assert.deepStrictEqual(errors.map(([index, error]) => `${programs[index]!.from}: ${error}`), [])
   }, 60_000)
 
-  it("fails where it is not right", () => {
+  it("fails if an assertion does not hold", () => {
     const [wrong, right] = [2, 1].map((it) =>
       `import assert from "node:assert/strict"\nassert.strictEqual(await Promise.resolve(1), ${it})`
     )
@@ -134,7 +135,7 @@ describe("the README", () => {
   const onSdk = block("effect-mcp-auth/sdk-v2")
   const stepUp = `, stepUp: ["todos:write"]`
 
-  it("shows what the compiler says when something is left out", () => {
+  it("shows the compiler's error for each part that is left out", () => {
     const mistakes: ReadonlyArray<readonly [code: string, says: string]> = [
       [without(onEffect, stepUp), `Type 'RequiredScope<"todos:write">' is not assignable to type 'never'.`],
       [without(onEffect, ".pipe(Layer.provide(Auth))"), "Type 'AuthLayer' is not assignable to type 'never'."],
@@ -149,7 +150,7 @@ describe("the README", () => {
     }
   }, 60_000)
 
-  it("shows what the server says when it starts with a scope left out", () => {
+  it("shows the server's error at startup for a scope that is left out", () => {
     const { status, stdout } = withFiles(
       [without(onEffect, stepUp)],
       (folder) =>
@@ -158,13 +159,13 @@ describe("the README", () => {
         })
     )
     assert.strictEqual(status, 1)
-    const [, said] = /AuthConfigError: (.*)/.exec(stdout) ?? []
-    assert.include(text, `\`\`\`text\n${said}\n\`\`\``)
+    const [, message] = /AuthConfigError: (.*)/.exec(stdout) ?? []
+    assert.include(text, `\`\`\`text\n${message}\n\`\`\``)
   })
 })
 
 describe("links", () => {
-  it("lead to files and headings of this repository that are there", () => {
+  it("lead to files and headings that exist in this repository", () => {
     let seen = 0
     const wrong = documents.flatMap((path) =>
       links(readFileSync(path, "utf8")).flatMap((target) => {
@@ -177,7 +178,7 @@ describe("links", () => {
     assert.deepStrictEqual(wrong, [])
   })
 
-  it("that lead nowhere are found", () => {
+  it("are reported if they lead nowhere", () => {
     const readme = join(root, "README.md")
     assert.strictEqual(linkFault(root, readme, "nowhere.md"), "leads nowhere")
     assert.strictEqual(linkFault(root, readme, "../elsewhere.md"), "leads out of the repository")
@@ -193,8 +194,8 @@ describe("links", () => {
   })
 })
 
-describe("what the documents name", () => {
-  it("are files of this repository or of the example, where they look like it", () => {
+describe("the names in documents", () => {
+  it("are files of this repository or of the example if they look like paths", () => {
     const missing = documents.flatMap((path) =>
       [...proseOf(readFileSync(path, "utf8")).matchAll(/`((?:src|test|examples|reference|\.ci|\.github)\/[\w./-]*)`/g)]
         .filter(([, file]) => ![root, dirname(path)].some((from) => existsSync(join(from, file!))))
@@ -203,7 +204,7 @@ describe("what the documents name", () => {
     assert.deepStrictEqual(missing, [])
   })
 
-  it("are in the files that they are said to be in", () => {
+  it("are declared in the file before them", () => {
     let seen = 0
     const missing = documents.flatMap((path) =>
       [...proseOf(readFileSync(path, "utf8")).matchAll(/`(src\/[\w./-]+\.ts)` `(\w+)`/g)].flatMap(([, file, name]) => {
@@ -216,7 +217,7 @@ describe("what the documents name", () => {
     assert.deepStrictEqual(missing, [])
   })
 
-  it("are scripts of package.json, where they are run with npm", () => {
+  it("are scripts of package.json if `npm run` is before them", () => {
     const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
     const missing = documents.flatMap((path) =>
       [...readFileSync(path, "utf8").matchAll(/\bnpm run ([a-z][\w:-]*)/g)]

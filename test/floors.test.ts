@@ -34,7 +34,7 @@ const types = (...specifiers: ReadonlyArray<string>) => specifiers.map((it) => `
 
 const floor = "no-restricted-imports"
 
-/** What every folder of the library does without. */
+/** Imports that no folder of the library may have. */
 const foreign = [
   "effect",
   "effect/http",
@@ -200,7 +200,7 @@ const cases: ReadonlyArray<Case> = [
   )
 ]
 
-/** Where tests make what the kit does not, each with its reason beside it. */
+/** Tests that create keys, tokens or clients without the kit, each with its reason beside it. */
 const besideTheKit = [
   "bench/speed/Memory.ts",
   "examples/authorization-server/AuthorizationServer.ts",
@@ -209,7 +209,7 @@ const besideTheKit = [
   "test/threats/keys.test.ts"
 ]
 
-/** Where a test answers HTTP by itself. No linter sees what for, so here is who does, and that it is no provider. */
+/** Tests that answer HTTP themselves. The linter cannot see why, so this list shows that none of them is an authorization server. */
 const serversByHand = [
   "bench/speed/servers.ts", // the floor of what is measured
   "bench/speed/toolServers.ts", // MCP servers, measured
@@ -276,7 +276,7 @@ describe("the floors", () => {
       .filter((it) => it.filename.replaceAll("\\", "/") === file && it.labels[0]?.span.line === line)
       .map((it) => it.code?.replace(/^.*\((.*)\)$/, "$1") ?? it.message)
 
-  it("has a row for every folder of src that holds files", () => {
+  it("have a row for every folder of src with files", () => {
     const folders = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".ts") && name.includes("/"))
       .map((name) => dirname(name).replace(/\/internal$/, ""))
@@ -287,11 +287,11 @@ describe("the floors", () => {
   })
 
   // A file that does not parse is not linted, and would pass as allowed.
-  it("judges files that parse", () => {
+  it("checks files that parse", () => {
     assert.deepStrictEqual(diagnostics.filter((it) => it.code === undefined), [])
   })
 
-  it.each(files)("holds in %s", (file) => {
+  it.each(files)("accept and reject the right imports in %s", (file) => {
     const verdict = (rule: string | undefined, line: string) => `${rule ?? "fine"}: ${line}`
     assert.deepStrictEqual(
       casesOf(file).map((it, index) => verdict(rulesAt(file, index + 1).find((rule) => held.has(rule)), it.line)),
@@ -307,18 +307,18 @@ describe("the floors", () => {
         .filter((file) => pattern.test(readFileSync(join(root, file), "utf8")))
     ).toSorted()
 
-  it("has the exceptions for tests that are listed here, and no other", () => {
+  it("have only the exceptions for tests that are listed here", () => {
     assert.deepStrictEqual(filesWith(/(?:ox|es)lint-disable/), besideTheKit)
   })
 
-  it("sees no server in a test but protected ones, and the listener of the kit", () => {
+  it("find only protected servers and the kit's listener in tests", () => {
     assert.deepStrictEqual(
       filesWith(/createServer\((?!\(req, res\) => issuer\.listener)(?:async )?\(\w/),
       serversByHand
     )
   })
 
-  it("has no cycles, not even of types", () => {
+  it("have no cycles, including type imports", () => {
     for (const [file] of cycle) assert.include(rulesAt(file, 1), "no-cycle")
   })
 })

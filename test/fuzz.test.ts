@@ -1,6 +1,6 @@
 /**
- * Any bytes in every place that a stranger or a provider can fill: never a 5xx but the 503 of an outage, never a crash,
- * never an answer after its limit. FUZZ_RUNS asks for more, as `npm run test:long` does.
+ * Sends any bytes to every place that a client or an authorization server can fill. The server never crashes, never answers
+ * after its limit, and never with a 5xx other than 503. FUZZ_RUNS raises the number of runs, as in `npm run test:long`.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Fiber, Schema } from "effect"

@@ -30,18 +30,18 @@ const entryPoints = Object.keys(manifest.exports)
   .filter((it) => it !== "./package.json")
   .map((it) => manifest.name + it.slice(1))
 
-/** The entry points for somebody else's servers, and the one package that each of them needs. */
+/** The entry points for the official SDKs, and the package that each of them needs. */
 const adapters = [
-  // Clients of before 2026-07-28 replace the scopes that they have, and are asked for those, too.
-  { entry: "sdk-v1", peer: "@modelcontextprotocol/sdk", program: "sdk-v1.ts", asked: "todos:write todos:read" },
-  { entry: "sdk-v2", peer: "@modelcontextprotocol/server", program: "sdk-v2.ts", asked: "todos:write" }
+  // Clients before 2026-07-28 replace their scopes, so the challenge includes the granted ones.
+  { entry: "sdk-v1", peer: "@modelcontextprotocol/sdk", program: "sdk-v1.ts", challenged: "todos:write todos:read" },
+  { entry: "sdk-v2", peer: "@modelcontextprotocol/server", program: "sdk-v2.ts", challenged: "todos:write" }
 ].map((it) => ({ ...it, name: `${manifest.name}/${it.entry}` }))
 
 const alone = entryPoints.filter((it) => !adapters.some(({ name }) => name === it))
 
-/** Runs a command and gives what it printed; a failure shows everything it said. */
+/** Runs a command and returns its output. A failure shows the whole output. */
 const run = (cwd: string, command: string, ...args: ReadonlyArray<string>): string => {
-  // Set by the `npm run` around the tests: it would tell the npm in here that it is at home there.
+  // The `npm run` around the tests sets this variable, and the inner npm would install into the repository.
   const { npm_config_local_prefix: _, ...env } = process.env
   const { error, status, stderr, stdout } = spawnSync(command, args, { cwd, env, encoding: "utf8" })
   if (status !== 0) throw error ?? new Error(`${command} ${args.join(" ")} ended with ${status}\n${stdout}\n${stderr}`)
@@ -93,7 +93,7 @@ describe("the packed tarball", () => {
       /^(package\.json|LICENSE|[A-Z]+\.md)$/,
       /^src\/.*\.ts$/,
       /^dist\/(.*\.(js|d\.ts)(\.map)?|cli\.(mjs|LICENSES\.txt))$/,
-      /^reference\/.*\.md$/,
+      /^(reference|docs)\/.*\.md$/,
       /^examples\/.*\.(md|ts|svg|png)$/,
       /^bench\/speed\/benchmarks\.svg$/
     ]
@@ -114,14 +114,14 @@ describe("the packed tarball", () => {
     assert.deepStrictEqual(all.filter(({ fault }) => fault !== undefined), [])
   })
 
-  it("is no larger than it has to be", () => {
+  it("stays within its budget of bytes", () => {
     // About a tenth above the size with its documentation. To raise it, give the reason in the changelog.
     assert.isBelow(statSync(tarball).size, 1_580_000)
     const unpackedSize = list(unpacked).reduce((sum, file) => sum + statSync(join(unpacked, file)).size, 0)
     assert.isBelow(unpackedSize, 6_600_000)
   })
 
-  it("brings no more into a bundle than it has to", async () => {
+  it("adds at most its budget of bytes to a bundle", async () => {
     const { outputFiles } = await build({
       entryPoints: [join(unpacked, "dist/index.js")],
       bundle: true,
@@ -152,12 +152,12 @@ describe("the packed tarball", () => {
     }
   })
 
-  it("satisfies publint", async () => {
+  it("has no findings of publint", async () => {
     const { messages } = await publint({ pkgDir: unpacked, pack: false, strict: true })
     assert.deepStrictEqual(messages, [])
   })
 
-  it("brings jose and nothing else", () => {
+  it("installs jose and no other dependency", () => {
     const installed = readdirSync(join(consumer, "node_modules")).filter((it) => !it.startsWith("."))
     assert.sameMembers(installed.filter((it) => it !== "effect"), [manifest.name, "jose"])
   })
@@ -167,7 +167,7 @@ describe("the packed tarball", () => {
     assert.strictEqual(run(consumer, process.execPath, "--input-type=module", "--eval", program), "true\n")
   })
 
-  it("loads nothing of effect/ai with the core", () => {
+  it("loads no module of effect/ai with the core", () => {
     writeFileSync(
       join(consumer, "loaded.js"),
       `import { registerHooks } from "node:module"
@@ -210,7 +210,7 @@ describe("the packed tarball", () => {
     run(consumer, process.execPath, join(root, "node_modules/typescript/bin/tsc"))
   })
 
-  it("has a command that needs nothing but Node and itself", async () => {
+  it("has a command that needs only Node", async () => {
     const alone = join(home, "alone")
     mkdirSync(alone)
     cpSync(join(unpacked, "dist/cli.mjs"), join(alone, "cli.mjs"))
@@ -222,7 +222,7 @@ describe("the packed tarball", () => {
     assert.isBelow(readFileSync(join(alone, "cli.mjs")).length, 1024 * 1024)
   })
 
-  it("brings the licences of what its command is made of", () => {
+  it("contains the licences of the packages in its command", () => {
     const notices = read(unpacked, "dist/cli.LICENSES.txt")
     const named = [...notices.matchAll(/^(\S+) (\d+\.\d+\.\d+) \(MIT\)$/gm)].map(([, name]) => name!)
     assert.deepStrictEqual(named, ["@effect/platform-node", "@effect/platform-node-shared", "effect", "jose", "ws"])
@@ -234,21 +234,21 @@ describe("the packed tarball", () => {
     }
   })
 
-  it("has a command that serves the check page out of its one file", async () => {
+  it("has a command that serves the check page from its one file", async () => {
     const alone = mkdtempSync(join(home, "page-"))
     cpSync(join(unpacked, "dist/cli.mjs"), join(alone, "cli.mjs"))
     const child = spawn(process.execPath, ["cli.mjs", "page", "--port", "0"], { cwd: alone, stdio: "pipe" })
     try {
       const url = await new Promise<string>((resolve, reject) => {
-        let said = ""
+        let output = ""
         const hear = (text: unknown) => {
-          said += String(text)
-          const [found] = /http:\/\/127\.0\.0\.1:\d+\//.exec(said) ?? []
+          output += String(text)
+          const [found] = /http:\/\/127\.0\.0\.1:\d+\//.exec(output) ?? []
           if (found !== undefined) resolve(found)
         }
         child.stdout.on("data", hear)
         child.stderr.on("data", hear)
-        child.once("exit", () => reject(new Error(said)))
+        child.once("exit", () => reject(new Error(output)))
       })
       assert.include(await (await fetch(url)).text(), "<title>Does it fit MCP?</title>")
       const rejected = await fetch(`${url}report?target=http://127.0.0.1:1`)
@@ -289,7 +289,7 @@ describe("the packed tarball", () => {
     }
   })
 
-  it("runs a server that says where to sign in", () => {
+  it("runs a server whose challenge names the metadata", () => {
     const program = `console.log(JSON.stringify(await (await import("./server.ts")).answer()))`
     const { challenge, status } = JSON.parse(run(consumer, process.execPath, "--input-type=module", "--eval", program))
     assert.strictEqual(status, 401)
@@ -299,7 +299,7 @@ describe("the packed tarball", () => {
     )
   })
 
-  describe.each(adapters)("beside $peer alone, $name", ({ asked, entry, name, peer, program }) => {
+  describe.each(adapters)("beside $peer alone, $name", ({ challenged, entry, name, peer, program }) => {
     let folder: string
 
     beforeAll(() => {
@@ -311,7 +311,7 @@ describe("the packed tarball", () => {
       run(folder, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball, ...versions)
     })
 
-    it("is there without the other", () => {
+    it("is installed without the other peer", () => {
       const others = adapters.filter((it) => it.peer !== peer)
       for (const other of others) assert.isFalse(existsSync(join(folder, "node_modules", other.peer)), other.peer)
     })
@@ -340,7 +340,7 @@ describe("the packed tarball", () => {
       run(folder, process.execPath, join(root, "node_modules/typescript/bin/tsc"))
     })
 
-    it("runs a server that says where to sign in, and what a tool needs", () => {
+    it("runs a server whose challenges name the metadata, and the scopes of a tool", () => {
       const call = `console.log(JSON.stringify(await (await import("./${program}")).answers()))`
       // The rejections are logged before.
       const printed = run(folder, process.execPath, "--input-type=module", "--eval", call).trim().split("\n")
@@ -350,7 +350,7 @@ describe("the packed tarball", () => {
         unknown: [401, `Bearer scope="todos:read", ${metadata}`],
         lacking: [
           403,
-          `Bearer error="insufficient_scope", scope="${asked}", ${metadata}, ` +
+          `Bearer error="insufficient_scope", scope="${challenged}", ${metadata}, ` +
           "error_description=\"The access token lacks a scope that this operation needs\""
         ],
         allowed: "alice"

@@ -35,11 +35,11 @@ describe("every public export", () => {
   })
 })
 
-describe("what people call", () => {
+describe("every function that programs call", () => {
   const called = new Set(["layers", "profiles", "testing", "assertions", "checks"])
-  /** Parts of what others put together, and what is done to the list of providers. */
+  /** Parts of other layers, and a function for the list of providers. */
   const parts = ["Discovery.layer", "JwkSet.layer", "Check.checkFact"]
-  /** Modules of which every constructor and combinator is for people. */
+  /** Modules whose constructors and combinators programs call. */
   const modules = new Set(["Audience", "TokenType", "TokenVerifier", "DpopClient", "SigningKey", "McpAuthFetch"])
   const all = entries.flatMap(({ pages }) => pages.flatMap((page) => page.items.map((item) => ({ item, page }))))
 
@@ -55,7 +55,7 @@ describe("what people call", () => {
 })
 
 describe("the reference", () => {
-  it("is what the sources say: write it again with `npm run docs`", () => {
+  it("equals what `npm run docs` writes", () => {
     const expected = Reference.render(entries)
     const found = written()
     assert.deepStrictEqual([...found.keys()].toSorted(), [...expected.keys()].toSorted())
@@ -64,7 +64,7 @@ describe("the reference", () => {
 })
 
 describe("the reader of doc comments", () => {
-  it("takes summary, heads and tags apart", () => {
+  it("separates summary, heads and tags", () => {
     const doc = Reference.parseDoc(
       "/**\n * One.\n * Two.\n *\n * **Details**\n *\n * ```ts\n * @decorated\n * ```\n *\n * @category models\n * @since 0.1.0\n */"
     )

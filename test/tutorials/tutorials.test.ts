@@ -88,7 +88,7 @@ describe("a page that is wrong", () => {
     ["nothing for a program", [block("sh", "node --version")], /not on the page/],
     ["a command that fails", [block("sh", "false")], /ended with 1/],
     ["the log, later", [...speaks, block("text", "one\n…"), "", block("text", "three 7ms")], /^right$/],
-    ["a log that nobody wrote", [...speaks, block("text", "one\n…"), "", block("text", "four")], /The log prints/],
+    ["a log that no program wrote", [...speaks, block("text", "one\n…"), "", block("text", "four")], /The log prints/],
     ["JSON, with its layout", [block("sh", `echo '{"a":1}'`), block("json", `{ "a": 1 }`)], /^right$/],
     ["other JSON", [block("sh", `echo '{"a":1}'`), block("json", `{ "a": 2 }`)], /deeply/],
     ["what is for a clone", [block("sh clone", "false"), block("text clone", "anything")], /^right$/]
