@@ -293,7 +293,7 @@ const bare = Command.make("effect-mcp-auth", {}, () =>
       })
     }
     const chosen = yield* Prompt.run(Prompt.Select({
-      message: "What do you want to check?",
+      message: "Select what to check",
       choices: [
         { title: "An authorization server: does it support MCP?", value: "check" as const },
         { title: "An MCP server: does it have problems?", value: "doctor" as const },

@@ -1,5 +1,5 @@
 /**
- * A client that holds a key and proves it (RFC 9449), for tests of what a resource server makes of proofs.
+ * A client that proves possession of a key (RFC 9449), for tests of resource servers with DPoP.
  *
  * @since 0.1.0
  */
@@ -11,26 +11,26 @@ import { defined, generate, segment, signSegments } from "./internal/keys.ts"
 import { type Promised, promised } from "./internal/promised.ts"
 
 /**
- * What a proof is for.
+ * The contents of a proof.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ProofOptions {
   readonly method: string
-  /** Query and fragment are left out, as RFC 9449 §4.2 has it. */
+  /** The proof contains it without query and fragment (RFC 9449 §4.2). */
   readonly url: string
-  /** Gives the claim `ath`. */
+  /** The access token, for the claim `ath`. Default: no claim. */
   readonly token?: string | undefined
   readonly nonce?: string | undefined
-  /** Merged over everything else; `undefined` removes a claim. */
+  /** Claims that replace all others; `undefined` removes a claim. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
-  /** Merged over the protected header; `undefined` removes a member. */
+  /** Members that replace those of the protected header; `undefined` removes a member. */
   readonly header?: Readonly<Record<string, unknown>> | undefined
 }
 
 /**
- * A client's key, and the proofs that it makes.
+ * The key of a client, and functions that create proofs.
  *
  * @category models
  * @since 0.1.0
@@ -38,20 +38,20 @@ export interface ProofOptions {
 export interface DpopClient {
   readonly algorithm: Algorithm
   readonly publicJwk: JWK
-  /** `jkt` of tokens that are bound to the key. */
+  /** The `jkt` of tokens that are bound to the key. */
   readonly thumbprint: string
-  /** A proof: the value of the `DPoP` header. Each is new (`jti`), and of this moment (`iat`). */
+  /** Creates a proof, the value of the `DPoP` header, with a new `jti` and the current time as `iat`. */
   readonly proof: (options: ProofOptions) => Effect.Effect<string>
-  /** Both headers of a request with a bound token. */
+  /** Creates both headers of a request with a bound token. */
   readonly headers: (
     options: ProofOptions & { readonly token: string }
   ) => Effect.Effect<{ readonly authorization: string; readonly dpop: string }>
 }
 
 /**
- * Makes a client with a new key.
+ * Creates a client with a new key.
  *
- * **Example** (A token bound to the key, and a request with it)
+ * **Example** (A request with a bound token)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -68,28 +68,28 @@ export interface DpopClient {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: { readonly algorithm?: Algorithm | undefined } = {}): Effect.Effect<DpopClient> =>
+export const make = (settings: { readonly algorithm?: Algorithm | undefined } = {}): Effect.Effect<DpopClient> =>
   Effect.gen(function*() {
-    const algorithm = options.algorithm ?? "ES256"
+    const algorithm = settings.algorithm ?? "ES256"
     const key = yield* generate(algorithm, "client")
     const { alg: _alg, kid: _kid, use: _use, ...publicJwk } = key.publicJwk
     const thumbprint = yield* Effect.promise(() => calculateJwkThumbprint(publicJwk))
 
-    const proof = (asked: ProofOptions): Effect.Effect<string> =>
+    const proof = (options: ProofOptions): Effect.Effect<string> =>
       Effect.gen(function*() {
         const millis = yield* Clock.currentTimeMillis
-        const url = new URL(asked.url)
-        const { token } = asked
+        const url = new URL(options.url)
+        const { token } = options
         const claims = defined({
           jti: crypto.randomUUID(),
-          htm: asked.method,
+          htm: options.method,
           htu: `${url.origin}${url.pathname}`,
           iat: Math.floor(millis / 1000),
           ath: token === undefined ? undefined : yield* Effect.promise(() => hash(token)),
-          nonce: asked.nonce,
-          ...asked.claims
+          nonce: options.nonce,
+          ...options.claims
         })
-        const header = defined({ typ: "dpop+jwt", alg: algorithm, jwk: publicJwk, ...asked.header })
+        const header = defined({ typ: "dpop+jwt", alg: algorithm, jwk: publicJwk, ...options.header })
         return yield* signSegments(key, segment(header), segment(claims))
       })
 
@@ -98,7 +98,7 @@ export const make = (options: { readonly algorithm?: Algorithm | undefined } = {
       publicJwk,
       thumbprint,
       proof,
-      headers: (asked) => Effect.map(proof(asked), (dpop) => ({ authorization: `DPoP ${asked.token}`, dpop }))
+      headers: (options) => Effect.map(proof(options), (dpop) => ({ authorization: `DPoP ${options.token}`, dpop }))
     }
   })
 
@@ -106,7 +106,7 @@ const hash = async (token: string): Promise<string> =>
   base64url.encode(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token))))
 
 /**
- * `make` for tests without Effect: every method gives a promise.
+ * Creates a client for tests without Effect. Every method returns a promise.
  *
  * **Example** (A proof)
  *

@@ -1,6 +1,6 @@
 /**
- * Assertions about what a client was told, for every test runner: what fails throws an `AssertionError` that says what was
- * expected, what came, and whatever is known of the reason.
+ * Assertions about responses, for every test runner. A failed assertion throws an `AssertionError` with the expected and the actual
+ * response, and the reason of the gate if it is known.
  *
  * @since 0.1.0
  */
@@ -24,7 +24,7 @@ import {
 import * as Challenge from "../protocol/Challenge.ts"
 
 /**
- * An assertion failed. Test runners print `expected` and `actual` as a difference.
+ * A failed assertion. Test runners print the difference of `expected` and `actual`.
  *
  * @category errors
  * @since 0.1.0
@@ -45,19 +45,19 @@ export class ExpectationFailed extends Error {
 }
 
 /**
- * What can be looked at: an `Answer` of a `TestClient`, a `Response`, or anything with a status and headers.
+ * A response of a `TestClient`, a `Response`, or any object with a status and headers.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Answered {
+export interface ResponseLike {
   readonly status: number
   readonly headers: { readonly get: (name: string) => string | null } | Readonly<Record<string, unknown>>
   readonly decisions?: ReadonlyArray<Decision> | undefined
 }
 
 /**
- * What a challenge should hold. What is left out is not looked at, but for `error`: a 401 without credentials has none.
+ * The expected parameters of a challenge. Omitted parameters are not compared, except for the defaults below.
  *
  * @category models
  * @since 0.1.0
@@ -65,7 +65,7 @@ export interface Answered {
 export interface ExpectedChallenge {
   /** Default: 403 with `insufficient_scope`, 400 with `invalid_request`, else 401. */
   readonly status?: number | undefined
-  /** Default: `insufficient_scope` where the answer is 403; on a 401 it is not looked at. `null`: there is none. */
+  /** Default: `insufficient_scope` for status 403; not compared for 401. `null` expects no error. */
   readonly error?:
     | "invalid_request"
     | "invalid_token"
@@ -73,7 +73,7 @@ export interface ExpectedChallenge {
     | "invalid_dpop_proof"
     | "use_dpop_nonce"
     | null
-  /** Exactly these, in any order. */
+  /** The exact set of scopes, in any order. Default: not compared. */
   readonly scope?: ReadonlyArray<string> | undefined
   readonly resourceMetadata?: string | undefined
   /** Default: `Bearer`. */
@@ -81,14 +81,14 @@ export interface ExpectedChallenge {
 }
 
 /**
- * Why a request was rejected: the closed set of `AuthError`, and the two rejections that have no error.
+ * The reason of a rejection: a reason of `AuthError`, or one of the two rejections without an error.
  *
  * @category models
  * @since 0.1.0
  */
 export type RejectionReason = AuthError["reason"] | "origin" | "session"
 
-const headerOf = ({ headers }: Answered, name: string): string | undefined => {
+const getHeader = ({ headers }: ResponseLike, name: string): string | undefined => {
   const { get } = headers as { readonly get?: unknown }
   const value: unknown = typeof get === "function"
     ? get.call(headers, name)
@@ -96,30 +96,30 @@ const headerOf = ({ headers }: Answered, name: string): string | undefined => {
   return typeof value === "string" ? value : undefined
 }
 
-/** Everything worth knowing of an answer, on one line. */
-const describe = (answer: Answered): string => {
-  const challenge = headerOf(answer, "www-authenticate")
-  const reason = rejected(answer)?.reason
-  return `${answer.status}, ${challenge === undefined ? "without a challenge" : `WWW-Authenticate: ${challenge}`}` +
+/** Describes a response in one line. */
+const describe = (response: ResponseLike): string => {
+  const challenge = getHeader(response, "www-authenticate")
+  const reason = getRejection(response)?.reason
+  return `${response.status}, ${challenge === undefined ? "without a challenge" : `WWW-Authenticate: ${challenge}`}` +
     (reason === undefined ? "" : ` (reason of the gate: ${reason})`)
 }
 
-const rejected = ({ decisions = [] }: Answered): Decision | undefined =>
+const getRejection = ({ decisions = [] }: ResponseLike): Decision | undefined =>
   decisions.filter(({ outcome }) => outcome === "rejected").at(-1)
 
-/** Looks at a value now, at what comes of an effect or a promise when it comes. */
-const whenever = (look: (answer: Answered) => void) => <T>(subject: T): T => {
+/** Asserts about a value now, or about the result of an effect or a promise when it is available. */
+const assertNowOrLater = (check: (response: ResponseLike) => void) => <T>(subject: T): T => {
   if (Effect.isEffect(subject)) {
-    return Effect.tap(subject as Effect.Effect<Answered>, (answer) => Effect.sync(() => look(answer))) as T
+    return Effect.tap(subject as Effect.Effect<ResponseLike>, (response) => Effect.sync(() => check(response))) as T
   }
-  // Jest runs tests in a realm of their own, where a promise of `fetch` is no instance of `Promise`.
-  if (typeof (subject as PromiseLike<Answered>).then === "function") {
-    return (subject as PromiseLike<Answered>).then((answer) => {
-      look(answer)
-      return answer
+  // Jest runs tests in a separate realm, where a promise of `fetch` is not an instance of `Promise`.
+  if (typeof (subject as PromiseLike<ResponseLike>).then === "function") {
+    return (subject as PromiseLike<ResponseLike>).then((response) => {
+      check(response)
+      return response
     }) as T
   }
-  look(subject as Answered)
+  check(subject as ResponseLike)
   return subject
 }
 
@@ -132,7 +132,7 @@ const whenever = (look: (answer: Answered) => void) => <T>(subject: T): T => {
  * import { Effect } from "effect"
  * import { expectChallenge, TestClient } from "effect-mcp-auth/testing"
  *
- * const rejected = Effect.gen(function*() {
+ * const getRejection = Effect.gen(function*() {
  *   const client = yield* TestClient.TestClient
  *   return yield* client.callTool("add_todo", { title: "milk" }).pipe(
  *     TestClient.as({ subject: "alice", scopes: ["todos:read"] }),
@@ -146,45 +146,48 @@ const whenever = (look: (answer: Answered) => void) => <T>(subject: T): T => {
  */
 export const expectChallenge = (
   expected: ExpectedChallenge = {}
-): <T extends Answered | Effect.Effect<Answered, any, any> | Promise<Answered>>(subject: T) => T =>
-  whenever((answer) => {
-    const header = headerOf(answer, "www-authenticate")
+): <T extends ResponseLike | Effect.Effect<ResponseLike, any, any> | Promise<ResponseLike>>(subject: T) => T =>
+  assertNowOrLater((response) => {
+    const header = getHeader(response, "www-authenticate")
     if (header === undefined) {
       throw new ExpectationFailed(
         "expectChallenge",
-        `expected a challenge, got ${describe(answer)}`,
+        `expected a challenge, got ${describe(response)}`,
         expected,
         undefined
       )
     }
     const parsed = Challenge.parse(header)
-    const wanted = expected.scheme ?? "Bearer"
+    const expectedScheme = expected.scheme ?? "Bearer"
     const found = Result.getOrElse(parsed, (): ReadonlyArray<Challenge.Challenge> => [])
-      .find(({ scheme }) => scheme.toLowerCase() === wanted.toLowerCase())
+      .find(({ scheme }) => scheme.toLowerCase() === expectedScheme.toLowerCase())
     if (found === undefined) {
-      const what = Result.isFailure(parsed) ? "a well-formed WWW-Authenticate header" : `a ${wanted} challenge`
-      throw new ExpectationFailed("expectChallenge", `expected ${what}, got ${describe(answer)}`, wanted, header)
+      const what = Result.isFailure(parsed) ? "a well-formed WWW-Authenticate header" : `a ${expectedScheme} challenge`
+      throw new ExpectationFailed(
+        "expectChallenge",
+        `expected ${what}, got ${describe(response)}`,
+        expectedScheme,
+        header
+      )
     }
     const error = found.parameters.get("error") ?? null
     const status = expected.status ??
       (expected.error === "insufficient_scope" ? 403 : expected.error === "invalid_request" ? 400 : undefined)
     const pairs: ReadonlyArray<readonly [string, unknown, unknown]> = [
-      ["status", status ?? (answer.status === 403 ? 403 : 401), answer.status],
-      ["error", expected.error === undefined && answer.status === 403 ? "insufficient_scope" : expected.error, error],
+      ["status", status ?? (response.status === 403 ? 403 : 401), response.status],
+      ["error", expected.error === undefined && response.status === 403 ? "insufficient_scope" : expected.error, error],
       ["scope", sorted(expected.scope), sorted(Challenge.scopes(found))],
       ["resourceMetadata", expected.resourceMetadata, found.parameters.get("resource_metadata")]
     ]
-    const looked = pairs.filter(([, wanted]) => wanted !== undefined)
-    const different = looked.filter(([, wanted, got]) => JSON.stringify(wanted) !== JSON.stringify(got))
+    const compared = pairs.filter(([, value]) => value !== undefined)
+    const different = compared.filter(([, value, got]) => JSON.stringify(value) !== JSON.stringify(got))
     if (different.length === 0) return
     throw new ExpectationFailed(
       "expectChallenge",
-      `expected ${
-        different.map(([name, wanted, got]) => `${name} ${show(wanted)} instead of ${show(got)}`).join(", ")
-      }` +
-        ` in ${describe(answer)}`,
-      Object.fromEntries(looked.map(([name, wanted]) => [name, wanted])),
-      Object.fromEntries(looked.map(([name, , got]) => [name, got]))
+      `expected ${different.map(([name, value, got]) => `${name} ${show(value)} instead of ${show(got)}`).join(", ")}` +
+        ` in ${describe(response)}`,
+      Object.fromEntries(compared.map(([name, value]) => [name, value])),
+      Object.fromEntries(compared.map(([name, , got]) => [name, got]))
     )
   })
 
@@ -199,8 +202,8 @@ const show = (value: unknown): string =>
  *
  * **Details**
  *
- * The reason is never on the wire: it is compared where the server runs in the test (`TestClient.layer`) or tells its decisions
- * otherwise. Elsewhere the status that belongs to the reason is compared, and the error code of the challenge.
+ * Responses never contain the reason. The assertion compares it if the server runs in the test (`TestClient.layer`) or reports its
+ * decisions (`TestClient.decisions`). Otherwise it compares the status and the error code that belong to the reason.
  *
  * **Example** (An expired token)
  *
@@ -222,36 +225,36 @@ const show = (value: unknown): string =>
  */
 export const expectRejected = (
   reason: RejectionReason
-): <T extends Answered | Effect.Effect<Answered, any, any> | Promise<Answered>>(subject: T) => T =>
-  whenever((answer) => {
-    const told = rejected(answer)
-    if (told !== undefined) {
-      if (told.reason === reason) return
+): <T extends ResponseLike | Effect.Effect<ResponseLike, any, any> | Promise<ResponseLike>>(subject: T) => T =>
+  assertNowOrLater((response) => {
+    const rejection = getRejection(response)
+    if (rejection !== undefined) {
+      if (rejection.reason === reason) return
       throw new ExpectationFailed(
         "expectRejected",
-        `expected a rejection with the reason "${reason}" instead of "${told.reason}", got ${describe(answer)}`,
+        `expected a rejection with the reason "${reason}" instead of "${rejection.reason}", got ${describe(response)}`,
         reason,
-        told.reason
+        rejection.reason
       )
     }
-    const error = errorIn(headerOf(answer, "www-authenticate"))
-    const expected = seenOf(reason)
-    if (expected.some((seen) => seen.status === answer.status && seen.error === error)) return
+    const error = getErrorCode(getHeader(response, "www-authenticate"))
+    const expected = getVisible(reason)
+    if (expected.some((seen) => seen.status === response.status && seen.error === error)) return
     const words = expected.map((seen) => seen.error === undefined ? `${seen.status}` : `${seen.status} ${seen.error}`)
     throw new ExpectationFailed(
       "expectRejected",
-      `expected a rejection with the reason "${reason}" (${words.join(" or ")}), got ${describe(answer)}`,
+      `expected a rejection with the reason "${reason}" (${words.join(" or ")}), got ${describe(response)}`,
       expected.length === 1 ? expected[0] : expected,
-      { status: answer.status, error }
+      { status: response.status, error }
     )
   })
 
-interface Seen {
+interface Visible {
   readonly status: number
   readonly error: string | undefined
 }
 
-const errorIn = (header: string | undefined): string | undefined =>
+const getErrorCode = (header: string | undefined): string | undefined =>
   Result.getOrElse(Challenge.parse(header ?? ""), (): ReadonlyArray<Challenge.Challenge> => [])
     .find(({ parameters }) => parameters.has("error"))?.parameters.get("error")
 
@@ -259,14 +262,14 @@ const anyResource = Result.getOrThrow(
   ProtectedResource.make({ resource: "http://localhost/mcp", scopes: ["any"] }, ["http://localhost/issuer"])
 )
 const rejections = Rejection.make(anyResource, "auto")
-const nothingKnown: Rejection.Circumstances = { principal: undefined, protocolVersion: undefined }
+const noCircumstances: Rejection.Circumstances = { principal: undefined, protocolVersion: undefined }
 
 interface Errors {
   readonly reasons: ReadonlyArray<string>
   readonly make: (reason: never) => AuthError
 }
 
-/** How each error of the closed set is made from its reason alone: the rest of it is not seen in status and code. */
+/** Creates each error from its reason alone. Its other members do not affect status and error code. */
 const errors: { readonly [Tag in AuthError["_tag"]]: Errors } = {
   MissingCredentials: {
     reasons: MissingCredentials.reasons,
@@ -300,25 +303,25 @@ const errors: { readonly [Tag in AuthError["_tag"]]: Errors } = {
   }
 }
 
-/** A few reasons are those of several errors. */
-const errorsOf = (reason: string): ReadonlyArray<AuthError> =>
+/** Creates the errors of a reason. Some reasons belong to several errors. */
+const makeErrors = (reason: string): ReadonlyArray<AuthError> =>
   Object.values(errors).flatMap(({ make, reasons }) => reasons.includes(reason) ? [make(reason as never)] : [])
 
-/** What is seen of a reason from outside: what the gate makes of it. */
-const seenOf = (reason: RejectionReason): ReadonlyArray<Seen> =>
+/** Returns the status and the error code with which the gate rejects for a reason. */
+const getVisible = (reason: RejectionReason): ReadonlyArray<Visible> =>
   (reason === "origin"
     ? [Rejection.foreignOrigin]
     : reason === "session"
     ? [Rejection.unknownSession]
-    : errorsOf(reason).map((error) => rejections.forError(error, nothingKnown))).map(({ headers, status }) => ({
+    : makeErrors(reason).map((error) => rejections.forError(error, noCircumstances))).map(({ headers, status }) => ({
       status,
-      error: errorIn(headers["www-authenticate"])
+      error: getErrorCode(headers["www-authenticate"])
     }))
 
 /**
- * Expects that a request came through: a status of success, and neither a JSON-RPC error nor a failed tool.
+ * Expects an admitted request: a 2xx status, no JSON-RPC error and no failed tool.
  *
- * **Example** (The tool's answer)
+ * **Example** (The result of a tool)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -337,16 +340,16 @@ const seenOf = (reason: RejectionReason): ReadonlyArray<Seen> =>
  * @category assertions
  * @since 0.1.0
  */
-export const expectAdmitted: <T extends Answered | Effect.Effect<Answered, any, any> | Promise<Answered>>(
+export const expectAdmitted: <T extends ResponseLike | Effect.Effect<ResponseLike, any, any> | Promise<ResponseLike>>(
   subject: T
-) => T = whenever((answer) => {
-  const { error, result } = answer as { readonly error?: unknown; readonly result?: { readonly isError?: boolean } }
-  if (answer.status >= 200 && answer.status < 300 && error === undefined && result?.isError !== true) return
+) => T = assertNowOrLater((response) => {
+  const { error, result } = response as { readonly error?: unknown; readonly result?: { readonly isError?: boolean } }
+  if (response.status >= 200 && response.status < 300 && error === undefined && result?.isError !== true) return
   const detail = error === undefined && result === undefined ? "" : ` ${JSON.stringify(error ?? result)}`
   throw new ExpectationFailed(
     "expectAdmitted",
-    `expected the request to be admitted, got ${describe(answer)}${detail}`,
+    `expected the request to be admitted, got ${describe(response)}${detail}`,
     { status: 200 },
-    { status: answer.status, error, result }
+    { status: response.status, error, result }
   )
 })

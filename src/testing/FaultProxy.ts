@@ -1,6 +1,6 @@
 /**
- * What stands between a server and its provider on a bad day: a proxy on a real socket that delays, drips, cuts, inflates
- * and drops what the provider answers.
+ * A proxy on a real socket between a resource server and its authorization server. It delays, truncates, inflates and drops
+ * responses.
  *
  * @since 0.1.0
  */
@@ -15,14 +15,20 @@ import * as Stream from "effect/Stream"
 import * as TestIssuer from "./TestIssuer.ts"
 
 /**
- * What the proxy makes of an answer.
+ * A fault of the proxy.
  *
  * **Details**
  *
- * `Latency` sends it later. `Hang` never answers. `Reset` closes the connection instead. `Drip` sends a byte at a time,
- * `every` so often. `Truncate` announces the whole length, sends half, and closes the connection. `Giant` sends that many
- * bytes of JSON white space. `Replace` sends something else, as a captive portal does. `ContentType` and `Status` send the answer under another one. Rotated keys and clocks that
- * are wrong are the issuer's: see `rotateKeys` and `skewClock` of `TestIssuer`.
+ * - `Latency`: delays the response.
+ * - `Hang`: never responds.
+ * - `Reset`: closes the connection instead of responding.
+ * - `Drip`: sends one byte at a time, at the interval `every`.
+ * - `Truncate`: announces the whole length, sends half of it, and closes the connection.
+ * - `Giant`: sends this number of bytes of JSON white space.
+ * - `Replace`: sends another body, as a captive portal does.
+ * - `ContentType` and `Status`: send the response with another content type or status.
+ *
+ * For rotated keys and wrong clocks use `rotateKeys` and `skewClock` of `TestIssuer`.
  *
  * @category models
  * @since 0.1.0
@@ -39,9 +45,9 @@ export type Fault =
   | { readonly _tag: "Status"; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
 
 /**
- * The proxy. Faults stay until they are cleared; each belongs to the paths that contain its `where`.
+ * The service of a proxy. A fault applies to paths that contain its `where`, until `clear`.
  *
- * **Example** (A connection that breaks, and heals)
+ * **Example** (A truncated response)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -60,17 +66,17 @@ export type Fault =
 export class FaultProxy extends Context.Service<FaultProxy, {
   readonly set: (fault: Fault, where?: string) => Effect.Effect<void>
   readonly clear: Effect.Effect<void>
-  /** The paths that were asked for so far; `take` forgets them. */
+  /** Returns the requested paths. `takeReceived` also clears them. */
   readonly received: Effect.Effect<ReadonlyArray<string>>
   readonly takeReceived: Effect.Effect<ReadonlyArray<string>>
 }>()("effect-mcp-auth/testing/FaultProxy") {}
 
 type Respond = (request: Request) => Effect.Effect<Response, unknown>
 
-/** A connection that ends here: the server cannot send what was announced, and closes. */
-const cut: Stream.Stream<never, Error> = Stream.fail(new Error("the fault proxy closes the connection"))
+/** Closes the connection: the server cannot send the announced bytes. */
+const closedConnection: Stream.Stream<never, Error> = Stream.fail(new Error("the fault proxy closes the connection"))
 
-const faulty = (fault: Fault | undefined, respond: Effect.Effect<Response, unknown>) =>
+const respondWithFault = (fault: Fault | undefined, respond: Effect.Effect<Response, unknown>) =>
   Effect.gen(function*() {
     if (fault?._tag === "Hang") return yield* Effect.never
     if (fault?._tag === "Latency") yield* Effect.sleep(fault.by)
@@ -88,9 +94,9 @@ const faulty = (fault: Fault | undefined, respond: Effect.Effect<Response, unkno
       })
     switch (fault?._tag) {
       case "Reset":
-        return send(cut, bytes.length)
+        return send(closedConnection, bytes.length)
       case "Truncate":
-        return send(Stream.concat(Stream.make(bytes.slice(0, bytes.length >> 1)), cut), bytes.length)
+        return send(Stream.concat(Stream.make(bytes.slice(0, bytes.length >> 1)), closedConnection), bytes.length)
       case "Drip":
         return send(
           Stream.fromIterable(Array.from(bytes, (byte) => Uint8Array.of(byte))).pipe(
@@ -114,7 +120,7 @@ const faulty = (fault: Fault | undefined, respond: Effect.Effect<Response, unkno
   })
 
 /**
- * Makes a proxy in front of whatever answers requests, and the HTTP application that it is.
+ * Creates a proxy in front of a function that responds to requests, and its HTTP application.
  *
  * @category constructors
  * @since 0.1.0
@@ -130,10 +136,10 @@ export const make = (respond: Respond): {
     received = [...received, request.url]
     const web = yield* HttpServerRequest.toWeb(request)
     const fault = faults.find(({ where }) => request.url.includes(where))?.fault
-    return yield* faulty(fault, respond(web))
+    return yield* respondWithFault(fault, respond(web))
   }).pipe(
     Effect.catch(() => Effect.succeed(HttpServerResponse.empty({ status: 502 }))),
-    // An application that is served as it is cannot be interrupted, and one that hangs would outlive its server.
+    // `HttpServer.serve` runs an application uninterruptibly, so a response that hangs would outlive its server.
     Effect.interruptible
   )
   return {
@@ -157,9 +163,9 @@ export const make = (respond: Respond): {
 }
 
 /**
- * An issuer on a port, with the proxy in front of it: its issuer identifier is the origin of the HTTP server.
+ * Creates a layer with an issuer on a real port behind a proxy. Its issuer identifier is the origin of the HTTP server.
  *
- * **Example** (Keys that do not come)
+ * **Example** (A connection that closes)
  *
  * ```ts
  * import { NodeHttpServer } from "@effect/platform-node"

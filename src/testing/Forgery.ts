@@ -1,8 +1,10 @@
 /**
- * The classic forgeries of JWT access tokens: tokens that look right to somebody who forgot one check.
+ * Common forgeries of JWT access tokens. Each passes a verifier that omits one check.
  *
- * Each row says how the token is made and for which reason it must be rejected. The table serves this library's own security
- * tests, and `TestIssuer.mintBroken` for everybody else's.
+ * **Details**
+ *
+ * Each forgery has the reason for which it must be rejected. The security tests of this library use the same table as
+ * `TestIssuer.mintBroken`.
  *
  * @since 0.1.0
  */
@@ -13,43 +15,43 @@ import type { InvalidTokenReason } from "../protocol/AuthError.ts"
 import { defined, type KeyPair, segment, signSegments } from "./internal/keys.ts"
 
 /**
- * What a forger starts from: a token that would be admitted, and everything that is public about its issuer.
+ * The input of a forgery: a valid token, and the keys.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Workshop {
+export interface ForgeryInput {
   readonly issuer: string
   readonly resource: string
   readonly algorithm: Algorithm
-  /** The time at the issuer, in seconds. */
+  /** The time of the issuer, in seconds since 1970. */
   readonly now: number
-  /** Header and claims of the good token. */
+  /** The header and the claims of the valid token. */
   readonly header: Readonly<Record<string, unknown>>
   readonly claims: Readonly<Record<string, unknown>>
-  /** The issuer's key. A forger has only its public half; the issuer itself makes mistakes with the whole of it. */
+  /** The key of the issuer. A forger knows only the public key; faulty tokens of the issuer use the private key. */
   readonly key: KeyPair
-  /** A key of the forger's own, for the same algorithm. */
-  readonly stranger: Effect.Effect<KeyPair>
+  /** A key of the forger, for the same algorithm. */
+  readonly untrustedKey: Effect.Effect<KeyPair>
 }
 
 /**
- * One row of the table.
+ * A forgery.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Forgery {
-  /** What is wrong, in one line. */
+  /** The fault, in one line. */
   readonly title: string
-  /** Why a verifier must reject it. */
+  /** The reason for which a verifier must reject it. */
   readonly reason: InvalidTokenReason
-  readonly forge: (workshop: Workshop) => Effect.Effect<string>
+  readonly forge: (workshop: ForgeryInput) => Effect.Effect<string>
 }
 
 type Members = Readonly<Record<string, unknown>>
 
-/** Letters that look like those of the Latin alphabet. */
+/** Letters that resemble Latin letters. */
 const cyrillic: Readonly<Record<string, string>> = {
   a: "\u0430",
   c: "\u0441",
@@ -59,10 +61,10 @@ const cyrillic: Readonly<Record<string, string>> = {
   s: "\u0455"
 }
 
-/** Rightly signed by the issuer, with other members. `undefined` removes one. */
+/** Signs other members with the key of the issuer; `undefined` removes a member. */
 const issued =
-  (change: (workshop: Workshop) => { readonly header?: Members; readonly claims?: Members }) =>
-  (workshop: Workshop): Effect.Effect<string> => {
+  (change: (workshop: ForgeryInput) => { readonly header?: Members; readonly claims?: Members }) =>
+  (workshop: ForgeryInput): Effect.Effect<string> => {
     const { claims, header } = change(workshop)
     return signSegments(
       workshop.key,
@@ -72,34 +74,34 @@ const issued =
   }
 
 /**
- * Issued two minutes ago, which is before the verifier last fetched the keys: the key of a newer token could be one that was
- * published since, and the answer to it is 503 while the keys may not be fetched.
+ * Issued two minutes ago, before the verifier last fetched the keys. The key of a newer token could have been published since, and
+ * the server answers 503 to it during the cooldown.
  */
-const old = ({ claims, now }: Workshop): Members => typeof claims["iat"] === "number" ? { iat: now - 120 } : {}
+const old = ({ claims, now }: ForgeryInput): Members => typeof claims["iat"] === "number" ? { iat: now - 120 } : {}
 
-/** Signed by the forger's own key. */
-const forged = (header: (stranger: KeyPair) => Members) => (workshop: Workshop): Effect.Effect<string> =>
-  Effect.flatMap(workshop.stranger, (stranger) =>
+/** Signs with the key of the forger. */
+const forged = (header: (untrustedKey: KeyPair) => Members) => (workshop: ForgeryInput): Effect.Effect<string> =>
+  Effect.flatMap(workshop.untrustedKey, (untrustedKey) =>
     signSegments(
-      stranger,
-      segment(defined({ ...workshop.header, ...header(stranger) })),
+      untrustedKey,
+      segment(defined({ ...workshop.header, ...header(untrustedKey) })),
       segment({ ...workshop.claims, ...old(workshop), sub: "admin" })
     ))
 
-/** The parts of the good token. */
-const good = (workshop: Workshop): Effect.Effect<readonly [string, string, string]> =>
+/** Creates the parts of the valid token. */
+const good = (workshop: ForgeryInput): Effect.Effect<readonly [string, string, string]> =>
   Effect.map(
     signSegments(workshop.key, segment(workshop.header), segment(workshop.claims)),
     (token) => token.split(".") as [string, string, string]
   )
 
 const edited =
-  (edit: (parts: readonly [string, string, string], workshop: Workshop) => string) =>
-  (workshop: Workshop): Effect.Effect<string> => Effect.map(good(workshop), (parts) => edit(parts, workshop))
+  (edit: (parts: readonly [string, string, string], workshop: ForgeryInput) => string) =>
+  (workshop: ForgeryInput): Effect.Effect<string> => Effect.map(good(workshop), (parts) => edit(parts, workshop))
 
-/** With HS256, or with the one that the header names. */
+/** Signs with HS256, or with the HMAC algorithm in the header. */
 const withHmac =
-  (secret: (key: KeyPair) => Promise<string | Uint8Array>) => (workshop: Workshop): Effect.Effect<string> =>
+  (secret: (key: KeyPair) => Promise<string | Uint8Array>) => (workshop: ForgeryInput): Effect.Effect<string> =>
     Effect.promise(async () => {
       const named = String(workshop.header["alg"])
       const alg = named.startsWith("HS") ? named : "HS256"
@@ -117,12 +119,12 @@ const withHmac =
       return `${input}.${base64url.encode(new Uint8Array(signature))}`
     })
 
-const unsigned = (alg: string) => ({ claims, header }: Workshop): Effect.Effect<string> =>
+const unsigned = (alg: string) => ({ claims, header }: ForgeryInput): Effect.Effect<string> =>
   Effect.succeed(`${segment({ ...header, alg })}.${segment({ ...claims, sub: "admin" })}.`)
 
 const otherFamily = (algorithm: Algorithm): Algorithm => algorithm.startsWith("RS") ? "ES256" : "RS256"
 
-/** Pads a JSON text until its base64url has bits to spare, and sets one of them. */
+/** Pads a JSON text until its Base64url has unused bits, and sets one of them. */
 const nonCanonical = (value: Members): string => {
   let text = JSON.stringify(value)
   while (new TextEncoder().encode(text).length % 3 === 0) text += " "
@@ -131,13 +133,13 @@ const nonCanonical = (value: Members): string => {
   return encoded.slice(0, -1) + alphabet[alphabet.indexOf(encoded.at(-1)!) | 1]
 }
 
-/** An ECDSA signature (RFC 3279 §2.2.3), made from that of a JWS (RFC 7518 §3.4). */
+/** Converts an ECDSA signature of a JWS (RFC 7518 §3.4) to DER (RFC 3279 §2.2.3). */
 const der = (signature: Uint8Array): Uint8Array => {
   const middle = signature.length / 2
   return element(0x30, [...integer(signature.subarray(0, middle)), ...integer(signature.subarray(middle))])
 }
 
-/** A positive integer in as few bytes as possible: the first bit of the first byte is a sign. */
+/** Encodes a positive integer in as few bytes as possible. The first bit of the first byte is the sign. */
 const integer = (bytes: Uint8Array): Uint8Array => {
   const first = bytes.findIndex((byte) => byte !== 0)
   const digits = first === -1 ? Uint8Array.of(0) : bytes.subarray(first)
@@ -157,14 +159,14 @@ const table = {
   "alg-none": { title: "unsigned, alg none", reason: "algorithm", forge: unsigned("none") },
   "alg-none-spelled-otherwise": { title: "unsigned, alg nOnE", reason: "algorithm", forge: unsigned("nOnE") },
   "alg-none-signed": {
-    title: "alg none, with the signature of a good token behind it",
+    title: "alg none, with the signature of a valid token",
     reason: "algorithm",
     forge: edited(([, claims, signature], { header }) =>
       `${segment({ ...header, alg: "none" })}.${claims}.${signature}`
     )
   },
   "alg-missing": {
-    title: "no alg at all",
+    title: "no alg",
     reason: "algorithm",
     forge: issued(() => ({ header: { alg: undefined } }))
   },
@@ -189,19 +191,19 @@ const table = {
     forge: withHmac(({ publicJwk }) => Promise.resolve(base64url.decode(publicJwk.n ?? publicJwk.x ?? "")))
   },
   "hmac-with-number-as-text": {
-    title: "HS256, with that number as the JWK spells it",
+    title: "HS256, with that number as the JWK encodes it",
     reason: "algorithm",
     forge: withHmac(({ publicJwk }) => Promise.resolve(publicJwk.n ?? publicJwk.x ?? ""))
   },
   "alg-swapped": {
-    title: "names an algorithm of another family than the key's",
+    title: "an algorithm of another family than the key",
     reason: "unknown-key",
     forge: issued(({ algorithm }) => ({ header: { alg: otherFamily(algorithm) } }))
   },
 
   // The signature
   "signature-missing": {
-    title: "a good token without its signature",
+    title: "a valid token without its signature",
     reason: "signature",
     forge: edited(([header, claims]) => `${header}.${claims}.`)
   },
@@ -218,21 +220,21 @@ const table = {
     )
   },
   "signature-der": {
-    title: "the two halves of a good signature in DER, as other protocols write it",
+    title: "a valid signature encoded in DER, as other protocols write it",
     reason: "signature",
     forge: edited(([header, claims, signature]) =>
       `${header}.${claims}.${base64url.encode(der(base64url.decode(signature)))}`
     )
   },
   "claims-changed": {
-    title: "the subject changed under a good signature",
+    title: "the subject changed under a valid signature",
     reason: "signature",
     forge: edited(([header, , signature], { claims }) =>
       `${header}.${segment({ ...claims, sub: "admin" })}.${signature}`
     )
   },
   "header-changed": {
-    title: "the header changed under a good signature",
+    title: "the header changed under a valid signature",
     reason: "signature",
     forge: edited(([, claims, signature], { header }) =>
       `${segment({ ...header, forged: true })}.${claims}.${signature}`
@@ -281,12 +283,12 @@ const table = {
     forge: forged(({ kid }) => ({ kid, x5c: ["MIIBgTCCASegAwIBAgIUQ2VydGlmaWNhdGUgb2YgYSBzdHJhbmdlcg=="] }))
   },
   "kid-path": {
-    title: "a kid that walks through a file system",
+    title: "a kid with a path traversal",
     reason: "unknown-key",
     forge: forged(() => ({ kid: "../../../../../../dev/null" }))
   },
   "kid-query": {
-    title: "a kid that ends a database query",
+    title: "a kid with an SQL injection",
     reason: "unknown-key",
     forge: forged(() => ({ kid: "x' UNION SELECT 'key' -- " }))
   },
@@ -342,7 +344,7 @@ const table = {
   // The form (RFC 7515 §7.1)
   "opaque": { title: "not a JWT", reason: "malformed", forge: () => Effect.succeed("b3BhcXVlLXRva2Vu") },
   "two-parts": {
-    title: "header and claims, and nothing else",
+    title: "only header and claims",
     reason: "malformed",
     forge: edited(([header, claims]) => `${header}.${claims}`)
   },
@@ -370,12 +372,12 @@ const table = {
         ))
   },
   "dot-behind": {
-    title: "a dot behind the signature",
+    title: "a dot after the signature",
     reason: "malformed",
     forge: edited((parts) => `${parts.join(".")}.`)
   },
   "padded": {
-    title: "base64 padding behind the signature",
+    title: "Base64 padding after the signature",
     reason: "malformed",
     forge: edited((parts) => `${parts.join(".")}==`)
   },
@@ -411,17 +413,17 @@ const table = {
     }))
   },
   "id-token-with-scope": {
-    title: "an ID token that also bears a scope",
+    title: "an ID token with a scope",
     reason: "id-token",
     forge: issued(() => ({ header: { typ: "JWT" }, claims: { at_hash: "MTIzNDU2Nzg5MDEyMzQ1Ng", scope: "openid" } }))
   },
   "refresh-token": {
-    title: "a refresh token that has the marks of an access token",
+    title: "a refresh token with claims of an access token",
     reason: "token-type",
     forge: issued(() => ({ header: { typ: "JWT" }, claims: { token_use: "refresh" } }))
   },
   "refresh-token-of-keycloak": {
-    title: "a refresh token that names itself in the claim typ",
+    title: "a refresh token by its claim typ",
     reason: "token-type",
     forge: issued(() => ({ header: { typ: "JWT" }, claims: { typ: "Refresh" } }))
   },
@@ -439,7 +441,7 @@ const table = {
     forge: issued(() => ({ header: { typ: "oauth-id-jag+jwt" } }))
   },
   "typ-missing": {
-    title: "no typ, and no mark of an access token",
+    title: "no typ, and no claim of an access token",
     reason: "token-type",
     forge: issued(() => ({ header: { typ: undefined }, claims: { client_id: undefined, scope: undefined } }))
   },
@@ -494,24 +496,24 @@ const table = {
     reason: "audience",
     forge: issued(() => ({ claims: { aud: undefined } }))
   },
-  "audience-empty": { title: "an empty list", reason: "audience", forge: issued(() => ({ claims: { aud: [] } })) },
+  "audience-empty": { title: "an empty audience", reason: "audience", forge: issued(() => ({ claims: { aud: [] } })) },
   "audience-client": {
     title: "issued for its client, as an ID token is",
     reason: "audience",
     forge: issued(({ claims }) => ({ claims: { aud: claims["client_id"] } }))
   },
   "audience-longer": {
-    title: "an audience that begins with the resource",
+    title: "an audience that starts with the resource",
     reason: "audience",
     forge: issued(({ resource }) => ({ claims: { aud: `${resource}.evil.test` } }))
   },
   "audience-shorter": {
-    title: "an audience with which the resource begins",
+    title: "an audience that is a prefix of the resource",
     reason: "audience",
     forge: issued(({ resource }) => ({ claims: { aud: resource.slice(0, -1) } }))
   },
   "audience-slash": {
-    title: "a slash behind the resource",
+    title: "a slash after the resource",
     reason: "audience",
     forge: issued(({ resource }) => ({ claims: { aud: `${resource}/` } }))
   },
@@ -521,7 +523,7 @@ const table = {
     forge: issued(({ resource }) => ({ claims: { aud: resource.toUpperCase() } }))
   },
   "audience-space": {
-    title: "a space behind the resource",
+    title: "a space after the resource",
     reason: "audience",
     forge: issued(({ resource }) => ({ claims: { aud: `${resource} ` } }))
   },
@@ -543,12 +545,12 @@ const table = {
     forge: issued(({ resource }) => ({ claims: { aud: new URL(resource).origin } }))
   },
   "audience-object": {
-    title: "an object that answers for a list",
+    title: "an object that resembles a list",
     reason: "audience",
     forge: issued(({ resource }) => ({ claims: { aud: { 0: resource, length: 1, includes: 1 } } }))
   },
   "audience-not-strings": {
-    title: "a list that holds the resource, and an object",
+    title: "a list with the resource and an object",
     reason: "audience",
     forge: issued(({ resource }) => ({ claims: { aud: [resource, {}] } }))
   },
@@ -570,17 +572,17 @@ const table = {
     forge: issued(() => ({ claims: { iss: undefined } }))
   },
   "issuer-slash": {
-    title: "the issuer with one slash more, or less",
+    title: "the issuer with one slash more or less",
     reason: "unknown-issuer",
     forge: issued(({ issuer }) => ({ claims: { iss: issuer.endsWith("/") ? issuer.slice(0, -1) : `${issuer}/` } }))
   },
   "issuer-list": {
-    title: "a list that holds the issuer",
+    title: "a list with the issuer",
     reason: "unknown-issuer",
     forge: issued(({ issuer }) => ({ claims: { iss: [issuer] } }))
   },
   "issuer-longer": {
-    title: "an issuer that begins with the right one",
+    title: "an issuer that starts with the valid one",
     reason: "unknown-issuer",
     forge: issued(({ issuer }) => ({ claims: { iss: `${issuer}.evil.test` } }))
   },
@@ -616,7 +618,7 @@ const table = {
     forge: issued(() => ({ claims: { iss: "constructor" } }))
   },
 
-  // Whom it is about
+  // The subject
   "subject-missing": { title: "no subject", reason: "subject", forge: issued(() => ({ claims: { sub: undefined } })) },
   "subject-empty": { title: "an empty subject", reason: "subject", forge: issued(() => ({ claims: { sub: "" } })) },
   "subject-not-a-string": {
@@ -668,9 +670,9 @@ const table = {
 export type Kind = keyof typeof table
 
 /**
- * The table.
+ * The forgeries, by name.
  *
- * **Example** (All of them against a server)
+ * **Example** (All forgeries)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -688,7 +690,7 @@ export type Kind = keyof typeof table
 export const forgeries: Readonly<Record<Kind, Forgery>> = table
 
 /**
- * The names of the table, in its order.
+ * The names of the forgeries, in the order of the table.
  *
  * @category constants
  * @since 0.1.0

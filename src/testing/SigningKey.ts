@@ -1,5 +1,5 @@
 /**
- * A key pair that signs: an issuer's, a client's (`private_key_jwt`), a stranger's.
+ * Key pairs for signatures: of an issuer, of a client (`private_key_jwt`) or of a forger.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,7 @@ import * as keys from "./internal/keys.ts"
 import { type Promised, promised } from "./internal/promised.ts"
 
 /**
- * A key pair. The private half can be exported: it is for tests alone.
+ * A key pair for tests. Its private key is extractable.
  *
  * @category models
  * @since 0.1.0
@@ -20,31 +20,31 @@ export interface SigningKey {
   readonly algorithm: Algorithm
   readonly privateKey: CryptoKey
   readonly publicKey: CryptoKey
-  /** As a key set publishes it. */
+  /** The public key, as a key set publishes it. */
   readonly publicJwk: JWK
-  /** As a client keeps it. */
+  /** The private key, as a client stores it. */
   readonly privateJwk: JWK
-  /** A token of exactly these claims. The header has `alg` and `kid` unless it says otherwise; `undefined` removes a member. */
+  /** Signs a token with exactly these claims. The header contains `alg` and `kid` by default; `undefined` removes a member. */
   readonly sign: (
     header: Readonly<Record<string, unknown>>,
     claims: Readonly<Record<string, unknown>>
   ) => Effect.Effect<string>
-  /** Signs two segments as they stand, whatever they hold. */
+  /** Signs two segments unchanged, also if they are malformed. */
   readonly signSegments: (header: string, claims: string) => Effect.Effect<string>
 }
 
 /**
- * What a key is to be.
+ * The options of a key.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** Default: ES256, which is the quickest to generate. */
+  /** Default: ES256, whose keys are the fastest to generate. */
   readonly algorithm?: Algorithm | undefined
   /** Default: `key`. */
   readonly kid?: string | undefined
-  /** How many bits an RSA key has. With fewer than 2048 it verifies nothing (RFC 7518 §3.3). Default: 2048. */
+  /** The size of an RSA key, in bits. Verifiers reject keys of less than 2048 bits (RFC 7518 §3.3). Default: 2048. */
   readonly modulusLength?: number | undefined
   /** The public exponent of an RSA key. Default: 65537. */
   readonly publicExponent?: number | undefined
@@ -53,7 +53,7 @@ export interface Options {
 /**
  * Generates a key pair.
  *
- * **Example** (A server that is given the keys of its issuer)
+ * **Example** (A server with configured keys)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -91,7 +91,7 @@ export const make = (options: Options = {}): Effect.Effect<SigningKey> =>
   })
 
 /**
- * `make` for tests without Effect: every method gives a promise.
+ * Generates a key pair for tests without Effect. Every method returns a promise.
  *
  * **Example** (A key without Effect)
  *

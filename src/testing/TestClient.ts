@@ -1,8 +1,10 @@
 /**
- * An MCP client that shows what a server answers: status, challenge, result, and, in process, the decision behind it.
+ * An MCP client for tests. Its responses contain the status, the challenge, the result and, in process, the decision of the gate.
  *
- * It speaks to anything that turns a `Request` into a `Response`: a server of Effect's, built in the test; a handler of one of
- * the official SDKs; `fetch` for one that listens.
+ * **Details**
+ *
+ * It works with everything that turns a `Request` into a `Response`: a server of Effect that the test builds, a handler of an
+ * official SDK, or `fetch` for a server that listens.
  *
  * @since 0.1.0
  */
@@ -20,6 +22,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { type Decision, DecisionListener } from "../authorization/Decision.ts"
 import * as Challenge from "../protocol/Challenge.ts"
+import * as McpWire from "../provider/probe/McpWire.ts"
 import { Principal } from "../verification/Principal.ts"
 import type { DpopClient } from "./DpopClient.ts"
 import type { Promised } from "./internal/promised.ts"
@@ -27,8 +30,7 @@ import * as wire from "./internal/wire.ts"
 import { TestIssuer, type TokenOptions } from "./TestIssuer.ts"
 
 /**
- * The revision of MCP that the client speaks: `2026-07-28`, where every request stands for itself, or an earlier one, where
- * a session comes first.
+ * The revision of MCP of a client: `2026-07-28` without sessions, or an earlier one with sessions.
  *
  * @category models
  * @since 0.1.0
@@ -36,99 +38,99 @@ import { TestIssuer, type TokenOptions } from "./TestIssuer.ts"
 export type ProtocolVersion = "2026-07-28" | "2025-11-25" | "2025-06-18" | "2025-03-26"
 
 /**
- * Somebody with an account at the issuer. Each request gets a new token.
+ * A user with an account at the issuer. Each request gets a new token.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Person extends Omit<TokenOptions, "boundTo"> {
-  /** Binds the token to this key, and proves it with each request (RFC 9449). */
+export interface TestUser extends Omit<TokenOptions, "boundTo"> {
+  /** Binds the token to this key, and sends a proof with each request (RFC 9449). Default: a bearer token. */
   readonly dpop?: DpopClient | Promised<DpopClient> | undefined
-  /** The nonce of those proofs. */
+  /** The nonce of the proofs. Default: no nonce. */
   readonly dpopNonce?: string | undefined
 }
 
 /**
- * Who calls: a person, somebody with a token, or nobody.
+ * The caller of requests: a user, a token, or `undefined` for an anonymous caller.
  *
  * @category models
  * @since 0.1.0
  */
-export type Caller = Person | string | Redacted.Redacted | undefined
+export type TestCaller = TestUser | string | Redacted.Redacted | undefined
 
 /**
- * What came back.
+ * The response to a request.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Answer {
+export interface TestResponse {
   readonly status: number
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
-  /** The Bearer challenge, or the first one where there is none; `undefined` when the header is absent or malformed. */
+  /** The Bearer challenge, or else the first one; `undefined` if the header is absent or malformed. */
   readonly challenge: Challenge.Challenge | undefined
   /** Every challenge, in the order of the header. */
   readonly challenges: ReadonlyArray<Challenge.Challenge>
-  /** The JSON-RPC result; `undefined` when there is none. */
+  /** The JSON-RPC result, if the response has one. */
   readonly result: {
     readonly isError?: boolean
     readonly content?: unknown
     readonly structuredContent?: unknown
     readonly [member: string]: unknown
   } | undefined
-  /** The JSON-RPC error; `undefined` when there is none. */
+  /** The JSON-RPC error, if the response has one. */
   readonly error: { readonly code: number; readonly message: string; readonly data?: unknown } | undefined
-  /** What a tool gave: its structured content, or its text. */
+  /** The value that a tool returned: its structured content, or its text. */
   readonly value: unknown
-  /** What the gate decided, where the server runs in the test and tells. It holds the reason, which is never on the wire. */
+  /** The decisions of the gate, if the server runs in the test. They contain the reason, which no response contains. */
   readonly decisions: ReadonlyArray<Decision>
 }
 
 /**
- * The requests of an MCP client. Each one is made as the caller that `TestClient.as` names, or as nobody.
+ * The service of a client. Each request has the credentials of the caller that `TestClient.as` sets, or none.
  *
  * @category services
  * @since 0.1.0
  */
 export class TestClient extends Context.Service<TestClient, {
   readonly url: string
-  readonly callTool: (name: string, args?: Readonly<Record<string, unknown>>) => Effect.Effect<Answer>
-  readonly listTools: Effect.Effect<Answer>
-  readonly readResource: (uri: string) => Effect.Effect<Answer>
-  readonly listResources: Effect.Effect<Answer>
-  readonly getPrompt: (name: string, args?: Readonly<Record<string, string>>) => Effect.Effect<Answer>
-  readonly listPrompts: Effect.Effect<Answer>
-  /** Any other method. */
-  readonly request: (method: string, params?: Readonly<Record<string, unknown>>) => Effect.Effect<Answer>
-  /** A request of your own, with the caller's credentials unless it has some. */
-  readonly send: (request: Request) => Effect.Effect<Answer>
+  readonly callTool: (name: string, args?: Readonly<Record<string, unknown>>) => Effect.Effect<TestResponse>
+  readonly listTools: Effect.Effect<TestResponse>
+  readonly readResource: (uri: string) => Effect.Effect<TestResponse>
+  readonly listResources: Effect.Effect<TestResponse>
+  readonly getPrompt: (name: string, args?: Readonly<Record<string, string>>) => Effect.Effect<TestResponse>
+  readonly listPrompts: Effect.Effect<TestResponse>
+  /** Calls any other method. */
+  readonly request: (method: string, params?: Readonly<Record<string, unknown>>) => Effect.Effect<TestResponse>
+  /** Sends any request, with the credentials of the caller unless the request has credentials. */
+  readonly send: (request: Request) => Effect.Effect<TestResponse>
   /**
-   * Opens a session, as revisions before 2026-07-28 have it, and shows the answer; its id is in the header `mcp-session-id`. The
-   * requests of a caller open one by themselves when they need it.
+   * Opens a session, in revisions before 2026-07-28. Its id is in the header `mcp-session-id`. Requests of a caller open a session when
+   * they need one.
    */
-  readonly openSession: Effect.Effect<Answer>
+  readonly openSession: Effect.Effect<TestResponse>
 }>()("effect-mcp-auth/testing/TestClient") {}
 
 /**
- * Who calls, where `as` does not say. Nobody.
+ * The caller of requests. Default: anonymous.
  *
  * @category references
  * @since 0.1.0
  */
-export const CurrentCaller: Context.Reference<Caller> = Context.Reference<Caller>(
+export const CurrentCaller: Context.Reference<TestCaller> = Context.Reference<TestCaller>(
   "effect-mcp-auth/testing/TestClient/CurrentCaller",
   { defaultValue: () => undefined }
 )
 
-/** The session that requests name instead of the caller's own. */
+/** The session of requests, instead of the session of the caller. */
 const CurrentSession = Context.Reference<string | undefined>("effect-mcp-auth/testing/TestClient/CurrentSession", {
   defaultValue: () => undefined
 })
 
 /**
- * Makes the requests of an effect as somebody.
+ * Sets the caller of the requests of an effect.
  *
  * **Example** (A call)
  *
@@ -148,19 +150,19 @@ const CurrentSession = Context.Reference<string | undefined>("effect-mcp-auth/te
  * @since 0.1.0
  */
 export const as: {
-  (caller: Caller): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, caller: Caller): Effect.Effect<A, E, R>
+  (caller: TestCaller): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, caller: TestCaller): Effect.Effect<A, E, R>
 } = dual(
-  // A caller may be a record or a token, never an effect.
+  // A caller is a record or a token, never an effect.
   (args) => Effect.isEffect(args[0]),
-  <A, E, R>(self: Effect.Effect<A, E, R>, caller: Caller): Effect.Effect<A, E, R> =>
+  <A, E, R>(self: Effect.Effect<A, E, R>, caller: TestCaller): Effect.Effect<A, E, R> =>
     Effect.provideService(self, CurrentCaller, caller)
 )
 
 /**
- * Makes the requests of an effect in a session that somebody opened, be it the caller or not.
+ * Sets the session of the requests of an effect, which can belong to another caller.
  *
- * **Example** (Somebody else's session)
+ * **Example** (The session of another user)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -193,7 +195,7 @@ export const inSession: {
 )
 
 /**
- * What mints the tokens of persons: a `TestIssuer` in either form.
+ * Mints the tokens of users: a `TestIssuer`, with effects or promises.
  *
  * @category models
  * @since 0.1.0
@@ -204,33 +206,33 @@ export interface Mint {
 }
 
 /**
- * How a client speaks.
+ * The options of a client.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** Default: `2026-07-28`. */
+  /** The revision of MCP. Default: `2026-07-28`. */
   readonly protocol?: ProtocolVersion | undefined
   /** The URL of the MCP endpoint. Default: the resource of the issuer. */
   readonly url?: string | undefined
 }
 
 /**
- * Hears what a gate decides, for clients of servers that the kit does not build itself.
+ * Records the decisions of a gate, for servers that the test does not build with `TestClient.layer`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Decisions {
-  /** Goes where the server takes layers: the option `layer` of the SDK adapters. */
+  /** The layer for the option `layer` of the SDK adapters. */
   readonly layer: Layer.Layer<never>
-  /** What was decided since the last time. */
+  /** Returns the decisions since the last call. */
   readonly take: () => ReadonlyArray<Decision>
 }
 
 /**
- * Starts to listen.
+ * Creates a recorder of decisions.
  *
  * **Example** (Reasons of a gate in the same process)
  *
@@ -251,32 +253,32 @@ export interface Decisions {
  * @since 0.1.0
  */
 export const decisions = (): Decisions => {
-  let heard: ReadonlyArray<Decision> = []
+  let recorded: ReadonlyArray<Decision> = []
   return {
     layer: Layer.succeed(DecisionListener, (decision) =>
       Effect.sync(() => {
-        heard = [...heard, decision]
+        recorded = [...recorded, decision]
       })),
     take: () => {
-      const taken = heard
-      heard = []
+      const taken = recorded
+      recorded = []
       return taken
     }
   }
 }
 
 /**
- * Where a client speaks to.
+ * The options of a client for a handler.
  *
  * @category models
  * @since 0.1.0
  */
 export interface HandlerOptions extends Options {
-  /** Answers requests. `fetch` for a server that listens. */
+  /** Responds to requests. `fetch` for a server that listens. */
   readonly handler: (request: Request) => Promise<Response> | Response
-  /** Mints the tokens of persons. Without it callers are tokens or nobody, and `url` is needed. */
+  /** Mints the tokens of users. Without it, callers must be tokens or anonymous, and `url` is required. */
   readonly issuer?: Mint | undefined
-  /** What hears the decisions of the server's gate. Without it the answers hold none, since the wire never tells a reason. */
+  /** Records the decisions of the server's gate. Without it, responses contain no decisions. */
   readonly decisions?: Decisions | undefined
 }
 
@@ -284,9 +286,9 @@ const toEffect = <A>(value: Effect.Effect<A> | Promise<A>): Effect.Effect<A> =>
   Effect.isEffect(value) ? value : Effect.promise(() => value)
 
 /**
- * A client for any handler.
+ * Creates a client for a handler.
  *
- * **Example** (A handler of your own)
+ * **Example** (A custom handler)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -328,10 +330,10 @@ const makeWith = (
       "TestClient: the URL of the MCP endpoint is missing. Set url, or pass an issuer that was made with resource"
     )
   }
-  const sessions = new Map<Caller, string | undefined>()
+  const sessions = new Map<TestCaller, string | undefined>()
   let id = 0
 
-  const credentials = (caller: Caller, request: Request): Effect.Effect<Readonly<Record<string, string>>> => {
+  const credentials = (caller: TestCaller, request: Request): Effect.Effect<Readonly<Record<string, string>>> => {
     if (caller === undefined) return Effect.succeed({})
     if (typeof caller === "string") return Effect.succeed({ authorization: `Bearer ${caller}` })
     if (Redacted.isRedacted(caller)) return Effect.succeed({ authorization: `Bearer ${Redacted.value(caller)}` })
@@ -351,47 +353,47 @@ const makeWith = (
         ))
   }
 
-  const sendAwaiting = (request: Request, awaited: number | undefined): Effect.Effect<Answer> =>
+  const sendAndRead = (request: Request, awaited: number | undefined): Effect.Effect<TestResponse> =>
     Effect.gen(function*() {
       const caller = yield* CurrentCaller
       const own = request.headers.has("authorization") ? {} : yield* credentials(caller, request)
       for (const [name, value] of Object.entries(own)) request.headers.set(name, value)
       const { decisions, response } = yield* exchange(request)
       const { body, message } = yield* Effect.promise(() => wire.read(response, awaited))
-      return answerOf(response, body, message, decisions)
+      return toTestResponse(response, body, message, decisions)
     })
 
   const post = (
-    message: wire.Message,
+    message: McpWire.Message,
     headers: Readonly<Record<string, string>>
-  ): Effect.Effect<Answer> => Effect.suspend(() => sendAwaiting(wire.post(url, message, headers), message.id))
+  ): Effect.Effect<TestResponse> => Effect.suspend(() => sendAndRead(wire.post(url, message, headers), message.id))
 
-  const openSession: Effect.Effect<Answer> = Effect.gen(function*() {
-    const opened = yield* post(wire.initialize(++id, protocol), {})
+  const openSession: Effect.Effect<TestResponse> = Effect.gen(function*() {
+    const opened = yield* post(McpWire.initialize(++id, protocol, wire.clientInfo), {})
     if (opened.result === undefined) return opened
     const session = opened.headers["mcp-session-id"]
-    yield* post({ method: "notifications/initialized" }, wire.sessionHeaders(protocol, session))
+    yield* post({ method: "notifications/initialized" }, McpWire.getSessionHeaders(protocol, session))
     return opened
   })
 
   const request: TestClient["Service"]["request"] = (method, params = {}) =>
     Effect.gen(function*() {
-      if (protocol === "2026-07-28") {
-        const message = wire.stateless(++id, method, params)
-        return yield* post(message, wire.statelessHeaders(message))
+      if (protocol === McpWire.statelessRevision) {
+        const message = McpWire.toStateless({ id: ++id, method, params }, wire.clientInfo)
+        return yield* post(message, McpWire.getStatelessHeaders(message))
       }
       const caller = yield* CurrentCaller
       let session = yield* CurrentSession
       if (session === undefined) {
         if (!sessions.has(caller)) {
           const opened = yield* openSession
-          // What keeps a caller from opening a session is the answer to whatever they wanted.
+          // A caller that cannot open a session gets the rejection as the response to its request.
           if (opened.result === undefined) return opened
           sessions.set(caller, opened.headers["mcp-session-id"])
         }
         session = sessions.get(caller)
       }
-      return yield* post({ id: ++id, method, params }, wire.sessionHeaders(protocol, session))
+      return yield* post({ id: ++id, method, params }, McpWire.getSessionHeaders(protocol, session))
     })
 
   return {
@@ -403,20 +405,20 @@ const makeWith = (
     getPrompt: (name, args = {}) => request("prompts/get", { name, arguments: args }),
     listPrompts: request("prompts/list"),
     request,
-    send: (request) => sendAwaiting(new Request(request), undefined),
+    send: (request) => sendAndRead(new Request(request), undefined),
     openSession
   }
 }
 
-const answerOf = (
+const toTestResponse = (
   response: Response,
   body: string,
-  message: wire.Reply | undefined,
+  message: McpWire.Reply | undefined,
   decisions: ReadonlyArray<Decision>
-): Answer => {
+): TestResponse => {
   const header = response.headers.get("www-authenticate")
   const challenges = header === null ? [] : Result.getOrElse(Challenge.parse(header), () => [])
-  const result = message?.result as Answer["result"]
+  const result = message?.result as TestResponse["result"]
   return {
     status: response.status,
     headers: Object.fromEntries(response.headers),
@@ -425,22 +427,22 @@ const answerOf = (
     challenge: challenges.find(({ scheme }) => scheme.toLowerCase() === "bearer") ?? challenges[0],
     result,
     error: message?.error,
-    value: wire.valueOf(result),
+    value: wire.getValue(result),
     decisions
   }
 }
 
 /**
- * A client for a server of Effect's: builds the layer, and calls it in process.
+ * Creates a layer with a client for a server of Effect: builds the layer of the server, and calls it in process.
  *
  * **Details**
  *
- * The server runs by the test's clock, and its requests to the issuer reach the `TestIssuer`, also where its `AuthLayer` brings
- * the fetch client along. So the layer is the very one that you serve.
+ * The server uses the clock of the test. Its requests to the issuer reach the `TestIssuer`, also if it includes Effect's fetch client.
+ * So the layer can be exactly the one that you serve.
  *
  * **Gotchas**
  *
- * A server that is given an `HttpClient` of its own, other than fetch, has to be given the one of `TestIssuer.layer`.
+ * If the server provides an `HttpClient` other than fetch, replace it by the one of `TestIssuer.layer`.
  *
  * **Example** (The layer that you serve, in a test)
  *
@@ -482,14 +484,14 @@ export const layer = <A, E, R>(
         Effect.gen(function*() {
           const decisions: Array<Decision> = []
           const test = yield* Effect.context<never>()
-          const told = Context.get(test, DecisionListener)
+          const listener = Context.get(test, DecisionListener)
           const fetch = yield* issuer.fetch
-          // Who runs the test is not who calls.
+          // A principal in the context of the test is not the caller.
           const around = Context.omit(Principal)(test as Context.Context<Principal>).pipe(
             Context.add(FetchHttpClient.Fetch, fetch),
             Context.add(
               DecisionListener,
-              (decision) => Effect.andThen(Effect.sync(() => decisions.push(decision)), told(decision))
+              (decision) => Effect.andThen(Effect.sync(() => decisions.push(decision)), listener(decision))
             )
           )
           const response = yield* Effect.promise(() => handler(request, around))
@@ -505,14 +507,14 @@ export const layer = <A, E, R>(
  * @since 0.1.0
  */
 export interface PromisedTestClient extends Promised<TestClient["Service"]> {
-  /** The same client, with somebody's credentials. */
-  readonly as: (caller: Caller) => PromisedTestClient
-  /** The same client, in a session that somebody opened. */
+  /** Returns the same client with another caller. */
+  readonly as: (caller: TestCaller) => PromisedTestClient
+  /** Returns the same client in a session, which can belong to another caller. */
   readonly inSession: (session: string) => PromisedTestClient
 }
 
 /**
- * A client for tests without Effect.
+ * Creates a client for tests without Effect.
  *
  * **When to use**
  *
@@ -526,7 +528,7 @@ export interface PromisedTestClient extends Promised<TestClient["Service"]> {
  * const issuer = await TestIssuer.start({ resource: "http://localhost:3000/mcp" })
  * const client = TestClient.start({ handler: fetch, issuer })
  * const alice = client.as({ subject: "alice", scopes: ["todos:write"] })
- * const answer = () => alice.callTool("add_todo", { title: "milk" })
+ * const response = () => alice.callTool("add_todo", { title: "milk" })
  * ```
  *
  * @category constructors
@@ -536,10 +538,10 @@ export const start = (options: HandlerOptions): PromisedTestClient => promisedAs
 
 const promisedAs = (
   client: TestClient["Service"],
-  caller: Caller,
+  caller: TestCaller,
   session: string | undefined
 ): PromisedTestClient => {
-  const run = (effect: Effect.Effect<Answer>): Promise<Answer> =>
+  const run = (effect: Effect.Effect<TestResponse>): Promise<TestResponse> =>
     Effect.runPromise(effect.pipe(
       Effect.provideService(CurrentCaller, caller),
       Effect.provideService(CurrentSession, session)

@@ -1,22 +1,18 @@
 /**
- * An authorization server in memory: real keys, real signatures, real documents, and every way to fail.
+ * An authorization server in memory for tests, with real keys, signatures and documents, and with faults on request.
  *
- * It follows the `Clock`, so under `TestClock` nothing of it happens by itself. What it keeps it keeps for the length of a
- * test. It admits nobody who should stay out only because you use it in tests alone: its client secrets stand in this file.
+ * **Details**
+ *
+ * It follows the `Clock`, so under `TestClock` nothing happens until the clock is adjusted. It keeps its state until the end of the
+ * test. It is for tests only: its client secrets are public.
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
-import * as HttpClientError from "effect/http/HttpClientError"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as HttpServer from "effect/http/HttpServer"
-import * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import type { CryptoKey, JWK } from "jose"
 import type { Algorithm } from "../crypto/Algorithm.ts"
@@ -24,110 +20,30 @@ import * as AddressGuard from "../outbound/AddressGuard.ts"
 import { Fetcher } from "../outbound/Fetcher.ts"
 import * as HttpClientFetcher from "../outbound/http-client/HttpClientFetcher.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
-import * as Forgery from "./Forgery.ts"
-import * as Endpoints from "./internal/endpoints.ts"
-import { defined, generate, type KeyPair, segment, signSegments } from "./internal/keys.ts"
-import * as nodeListener from "./internal/nodeListener.ts"
+import type * as Forgery from "./Forgery.ts"
+import type { Client } from "./internal/endpoints.ts"
+import { makeKeyRing, segment } from "./internal/keys.ts"
+import * as listen from "./internal/listen.ts"
+import * as mint from "./internal/mint.ts"
 import { type Promised, promised } from "./internal/promised.ts"
+import * as respond from "./internal/respond.ts"
+import * as endpoints from "./internal/serve.ts"
 import * as TokenShape from "./TokenShape.ts"
 
-/**
- * What a token says.
- *
- * @category models
- * @since 0.1.0
- */
-export interface TokenOptions {
-  /** Default: `alice`. */
-  readonly subject?: string | undefined
-  readonly scopes?: ReadonlyArray<string> | undefined
-  /** Default: the resource of the issuer's options. */
-  readonly audience?: string | ReadonlyArray<string> | undefined
-  /** Default: `client-1`. */
-  readonly clientId?: string | undefined
-  /** Lifetime from now; negative for an expired token. Default: 5 minutes. */
-  readonly expiresIn?: Duration.Input | undefined
-  /** The thumbprint of the key that the token is bound to: `cnf.jkt` (RFC 9449 §6.1). */
-  readonly boundTo?: string | undefined
-  /** Signs with a key for this algorithm, which is published from then on. Default: the issuer's. */
-  readonly algorithm?: Algorithm | undefined
-  /** Merged over everything else; `undefined` removes a claim. */
-  readonly claims?: Readonly<Record<string, unknown>> | undefined
-  /** Merged over the protected header; `undefined` removes a member. */
-  readonly header?: Readonly<Record<string, unknown>> | undefined
-}
+export type { Client } from "./internal/endpoints.ts"
+export type { NodeRequest, NodeResponse } from "./internal/listen.ts"
+export type { OpaqueOptions, ShapeOptions, TokenOptions } from "./internal/mint.ts"
+export { ConnectionRefused, type Fault, type Received } from "./internal/respond.ts"
 
 /**
- * What an opaque token stands for; the claims are what introspection says of it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface OpaqueOptions extends Omit<TokenOptions, "algorithm" | "header"> {
-  /** The token itself. Default: 43 characters that nobody guesses. */
-  readonly token?: string | undefined
-}
-
-/**
- * What a token in a provider's shape says.
- *
- * @category models
- * @since 0.1.0
- */
-export interface ShapeOptions extends TokenOptions {
-  /** The token stands for a program and nobody else, as with client credentials. Default: false. */
-  readonly machine?: boolean | undefined
-}
-
-/**
- * A request that the issuer received.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Received {
-  readonly method: string
-  readonly url: string
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
-}
-
-/**
- * How an endpoint misbehaves.
+ * The service of an issuer.
  *
  * **Details**
  *
- * `Reject` is a connection that is not accepted. On a real port it is a connection that ends without an answer, or 503
- * where the host cannot do that.
+ * The parameter `where` selects requests by a part of their URL: `"/jwks"`, `"/.well-known/"`, `"/introspect"`. Default: all requests. A
+ * fault lasts until the next fault or `recover`.
  *
- * @category models
- * @since 0.1.0
- */
-export type Fault =
-  | { readonly _tag: "Status"; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
-  | { readonly _tag: "Hang" }
-  | { readonly _tag: "Slow"; readonly by: Duration.Input }
-  | { readonly _tag: "Reject" }
-  | { readonly _tag: "Body"; readonly body: string | Uint8Array; readonly contentType: string }
-
-/**
- * A client that the issuer knows, and how it may authenticate at introspection, revocation and the token endpoint.
- *
- * @category models
- * @since 0.1.0
- */
-export type Client = Endpoints.Client
-
-/**
- * The issuer.
- *
- * **Details**
- *
- * Where `where` stands it is a part of the URL of the requests that are meant: `"/jwks"`, `"/.well-known/"`, `"/introspect"`;
- * by default all of them. A fault lasts until the next one, or until `recover`.
- *
- * **Example** (Keys that are rotated)
+ * **Example** (Rotating keys)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -150,108 +66,98 @@ export type Client = Endpoints.Client
  */
 export class TestIssuer extends Context.Service<TestIssuer, {
   readonly issuer: string
-  /** The audience of its tokens unless they name another. */
+  /** The default audience of tokens. */
   readonly resource: string
   readonly jwksUri: string
   readonly introspectionEndpoint: string
   readonly revocationEndpoint: string
   readonly tokenEndpoint: string
-  /** A client that the endpoints accept: the first of the options. */
+  /** The credentials of the first client in the options. */
   readonly client: { readonly clientId: string; readonly clientSecret: string }
 
-  /** A token signed with the current key. */
-  readonly mint: (options?: TokenOptions) => Effect.Effect<string>
-  /** A token that tells nothing by itself. */
-  readonly mintOpaque: (options?: OpaqueOptions) => Effect.Effect<string>
-  /** An access token as a provider writes it, opaque where the provider's are. */
-  readonly mintLike: (provider: TokenShape.Provider, options?: ShapeOptions) => Effect.Effect<string>
-  /** An ID token as a provider writes it: no server may take it for an access token. */
-  readonly mintIdTokenLike: (provider: TokenShape.Provider, options?: ShapeOptions) => Effect.Effect<string>
+  /** Mints a token, signed with the current key. */
+  readonly mint: (options?: mint.TokenOptions) => Effect.Effect<string>
+  /** Mints an opaque token. */
+  readonly mintOpaque: (options?: mint.OpaqueOptions) => Effect.Effect<string>
+  /** Mints an access token in the shape of a provider; an opaque one if the provider issues opaque tokens. */
+  readonly mintLike: (provider: TokenShape.Provider, options?: mint.ShapeOptions) => Effect.Effect<string>
+  /** Mints an ID token in the shape of a provider. Servers must reject it as an access token. */
+  readonly mintIdTokenLike: (provider: TokenShape.Provider, options?: mint.ShapeOptions) => Effect.Effect<string>
   /**
-   * A forgery of the token that `mint` would give; `Forgery.forgeries[kind].reason` says why it must be rejected. Those with an
-   * HMAC are made with HS256, or with the one that `header.alg` names.
+   * Mints a forgery of the token that `mint` returns. `Forgery.forgeries[kind].reason` is the reason of its rejection. Forgeries with
+   * an HMAC use HS256, or the algorithm in `header.alg`.
    */
-  readonly mintBroken: (kind: Forgery.Kind, options?: TokenOptions) => Effect.Effect<string>
-  /** A token with exactly this header and these claims, signed with the current key. */
+  readonly mintBroken: (kind: Forgery.Kind, options?: mint.TokenOptions) => Effect.Effect<string>
+  /** Signs a token with exactly this header and these claims with the current key. */
   readonly sign: (
     header: Readonly<Record<string, unknown>>,
     claims: Readonly<Record<string, unknown>>
   ) => Effect.Effect<string>
-  /** Signs two segments as they stand with the current key, whatever they hold. */
+  /** Signs two segments unchanged with the current key, also if they are malformed. */
   readonly signSegments: (header: string, claims: string) => Effect.Effect<string>
-  /** From now on introspection calls the token inactive. Who verifies signatures does not notice. */
+  /** Revokes a token: introspection reports it as inactive. Its signature stays valid. */
   readonly revoke: (token: string) => Effect.Effect<void>
 
-  /** Signs with a new key, and publishes it beside the old one. */
+  /** Signs with a new key, and publishes it in addition to the old one. */
   readonly rotateKeys: Effect.Effect<void>
-  /** Publishes the current key alone. */
+  /** Publishes only the current key of each algorithm. */
   readonly withdrawOldKeys: Effect.Effect<void>
   /**
-   * Takes a key out of the set, by default the current one as if it were stolen: what it signed must be rejected as soon as the
-   * set is read again. Another takes its place.
+   * Removes a key from the set, by default the current one, as after a theft. Servers must reject its tokens after they fetch the set
+   * again. A new key replaces the last one.
    */
   readonly withdrawKey: (kid?: string) => Effect.Effect<void>
-  /** The current private key and its id, for forgeries. */
+  /** Returns the current key pair and its id, for forgeries. */
   readonly currentKey: Effect.Effect<{ readonly kid: string; readonly privateKey: CryptoKey; readonly publicJwk: JWK }>
-  /** What the key set endpoint publishes from now on, instead of the keys. */
+  /** Replaces the published keys; `undefined` publishes the keys of the issuer again. */
   readonly publishKeys: (keys: ReadonlyArray<unknown> | undefined) => Effect.Effect<void>
-  /** What the metadata says from now on, merged over the usual; `undefined` removes a member. */
+  /** Replaces members of the metadata; `undefined` removes a member. */
   readonly publishMetadata: (members: Readonly<Record<string, unknown>>) => Effect.Effect<void>
-  /** What introspection says of every active token from now on, merged over its claims; `undefined` removes a member. */
+  /** Replaces members of the introspection of every active token; `undefined` removes a member. */
   readonly publishIntrospection: (members: Readonly<Record<string, unknown>>) => Effect.Effect<void>
   /**
-   * Answers requests whose URL contains `where` as you like from now on, at the issuer's own host or any other; `undefined` ends
-   * it. A rejection is a connection that breaks, a promise that stays open an answer that never comes.
+   * Responds with `answer` to requests whose URL contains `where`, at any host; `undefined` ends it. If the promise rejects, the
+   * connection fails. If it never settles, no response arrives.
    */
   readonly respondWith: (
     where: string,
-    answer: ((request: Received) => Response | Promise<Response>) | undefined
+    answer: ((request: respond.Received) => Response | Promise<Response>) | undefined
   ) => Effect.Effect<void>
-  /** The token endpoint takes DPoP proofs with this nonce alone from now on (RFC 9449 §8). */
+  /** Requires this nonce in DPoP proofs at the token endpoint (RFC 9449 §8); `undefined` requires none. */
   readonly requireDpopNonce: (nonce: string | undefined) => Effect.Effect<void>
 
-  readonly fail: (fault: Fault, where?: string) => Effect.Effect<void>
-  /** No connection. */
+  /** Sets a fault. */
+  readonly fail: (fault: respond.Fault, where?: string) => Effect.Effect<void>
+  /** Accepts no connection. */
   readonly goDown: (where?: string) => Effect.Effect<void>
-  /** No answer, ever. */
+  /** Never responds. */
   readonly hang: (where?: string) => Effect.Effect<void>
+  /** Delays every response. */
   readonly slow: (by: Duration.Input, where?: string) => Effect.Effect<void>
-  /** A page for people, with status 200, as captive portals and sign-in walls send it. */
+  /** Responds 200 with a web page, as captive portals do. */
   readonly answerHtml: (where?: string) => Effect.Effect<void>
+  /** Responds with a status and without a body. */
   readonly answerStatus: (status: number, where?: string) => Effect.Effect<void>
-  /** A redirect to somewhere else. */
+  /** Redirects with status 302. */
   readonly redirect: (location: string, where?: string) => Effect.Effect<void>
-  /** The end of all faults. */
+  /** Ends the current fault. */
   readonly recover: Effect.Effect<void>
-  /** Its clock differs from everybody's by so much; negative for one that is behind. */
+  /** Sets the difference between the clock of the issuer and the `Clock`; negative for a clock that is behind. */
   readonly skewClock: (by: Duration.Input) => Effect.Effect<void>
 
-  /** What was asked so far. */
-  readonly requests: Effect.Effect<ReadonlyArray<Received>>
-  /** The same, and forgets it. */
-  readonly takeRequests: Effect.Effect<ReadonlyArray<Received>>
+  /** Returns the received requests. */
+  readonly requests: Effect.Effect<ReadonlyArray<respond.Received>>
+  /** Returns the received requests, and clears them. */
+  readonly takeRequests: Effect.Effect<ReadonlyArray<respond.Received>>
 
-  /** Answers a request, faults included. Fails where a real connection would. */
-  readonly respond: (request: Request) => Effect.Effect<Response, ConnectionRefused>
-  /** A `fetch` that reaches the issuer, and nothing else unless `elsewhere` answers. It keeps the clock of whoever asks for it. */
+  /** Responds to a request, with the current fault. Fails if a connection would fail. */
+  readonly respond: (request: Request) => Effect.Effect<Response, respond.ConnectionRefused>
+  /** Creates a `fetch` that reaches the issuer; other URLs go to `elsewhere`. It uses the clock of the fiber that creates it. */
   readonly fetch: Effect.Effect<typeof globalThis.fetch>
 }>()("effect-mcp-auth/testing/TestIssuer") {}
 
 /**
- * The issuer is down. As `fetch` has it, a `TypeError`.
- *
- * @category errors
- * @since 0.1.0
- */
-export class ConnectionRefused extends TypeError {
-  readonly _tag = "ConnectionRefused"
-  constructor() {
-    super("fetch failed")
-  }
-}
-
-/**
- * What the issuer is called, and what it publishes. Every default is that of a provider without faults.
+ * The options of an issuer. The defaults are those of a correct authorization server.
  *
  * @category models
  * @since 0.1.0
@@ -259,32 +165,32 @@ export class ConnectionRefused extends TypeError {
 export interface Options {
   /** Default: `https://issuer.test`. */
   readonly issuer?: string | undefined
-  /** The audience of its tokens. Default: `https://server.test/mcp`. */
+  /** The default audience of tokens. Default: `https://server.test/mcp`. */
   readonly resource?: string | undefined
-  /** Default: ES256, which is the quickest to generate. */
+  /** The algorithm of tokens. Default: ES256, whose keys are the fastest to generate. */
   readonly algorithm?: Algorithm | undefined
-  /** Further algorithms of which keys are published from the start. */
+  /** Additional algorithms with published keys. Default: none. */
   readonly algorithms?: ReadonlyArray<Algorithm> | undefined
-  /** Who may use the endpoints. Default: `resource-server` with the secret `resource-server-secret`. */
+  /** The clients, by id. Default: `resource-server` with the secret `resource-server-secret`. */
   readonly clients?: Readonly<Record<string, Client>> | undefined
-  /** What its metadata says, merged over the usual; `undefined` removes a member. */
+  /** Members that replace those of the metadata; `undefined` removes a member. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
-  /** What its public keys say, merged over the usual; `undefined` removes a member. */
+  /** Members that replace those of every public key; `undefined` removes a member. */
   readonly jwk?: Readonly<Record<string, unknown>> | undefined
-  /** Where its key set is, which may be another host. Default: `/jwks` below the issuer. */
+  /** The URL of the key set, which can be at another host. Default: `/jwks` below the issuer. */
   readonly jwksUri?: string | undefined
-  /** Issuers that its client and its `fetch` reach as well, for servers that take the tokens of several. */
+  /** Issuers that the client and `fetch` reach as well, for servers that accept tokens of several. */
   readonly others?: ReadonlyArray<TestIssuer["Service"]> | undefined
-  /** Answers for URLs that are not the issuer's. Default: 404. */
+  /** Responds to URLs of other hosts. Default: 404. */
   readonly elsewhere?: ((url: URL) => Response | undefined) | undefined
-  /** `Cache-Control` of its documents. */
+  /** The `Cache-Control` of documents. Default: no header. */
   readonly cacheControl?: string | undefined
 }
 
 /**
- * Options for an issuer that has the spelling and the documents of a provider; `mintLike` then gives its tokens.
+ * Returns the options of an issuer whose issuer URL and documents match those of a provider. Mint its tokens with `mintLike`.
  *
- * **Example** (An issuer like a provider's)
+ * **Example** (An issuer in the shape of a provider)
  *
  * ```ts
  * import { TestIssuer } from "effect-mcp-auth/testing"
@@ -306,11 +212,11 @@ const defaultClients: Readonly<Record<string, Client>> = { "resource-server": { 
 const page = "<!doctype html><title>Sign in</title><p>Please sign in to this network."
 
 /**
- * Makes an issuer, and the HTTP client that answers for it.
+ * Creates an issuer, and an `HttpClient` that reaches it.
  *
  * **When to use**
  *
- * A test needs several issuers, or one that is not a layer.
+ * A test needs several issuers, or an issuer without a layer.
  *
  * **Example** (Two issuers)
  *
@@ -322,7 +228,7 @@ const page = "<!doctype html><title>Sign in</title><p>Please sign in to this net
  *
  * const program = Effect.gen(function*() {
  *   const acme = yield* TestIssuer.make({ issuer: "https://login.acme.example", resource })
- *   // The first answers for the second as well.
+ *   // The client of the second issuer reaches the first as well.
  *   return TestIssuer.layer({ issuer: "https://auth.example.com", resource, others: [acme.issuer] })
  * })
  * ```
@@ -338,9 +244,7 @@ export const make = (
   readonly fetcher: Fetcher["Service"]
 }> =>
   Effect.gen(function*() {
-    const issuer = options.issuer ?? "https://issuer.test"
-    const resource = options.resource ?? "https://server.test/mcp"
-    const algorithm = options.algorithm ?? "ES256"
+    const { algorithm = "ES256", issuer = "https://issuer.test", resource = "https://server.test/mcp" } = options
     const clients = new Map(Object.entries(options.clients ?? defaultClients))
     if (!URL.canParse(issuer)) {
       return yield* Effect.die(
@@ -351,374 +255,53 @@ export const make = (
         )
       )
     }
-    const url = new URL(issuer)
-    const own = url.pathname.replace(/\/$/, "")
-    const base = `${url.origin}${own}`
-    const jwksUri = options.jwksUri ?? `${base}/jwks`
-    const tokenEndpoint = `${base}/token`
-    const introspectionEndpoint = `${base}/introspect`
-    const revocationEndpoint = `${base}/revoke`
-    const authentication = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
-
-    let count = 0
-    const nextKey = (wanted: Algorithm) => Effect.suspend(() => generate(wanted, `key-${++count}`))
-    /** The newest of an algorithm signs. */
-    let keys: ReadonlyArray<KeyPair> = yield* Effect.forEach(
-      [...new Set([algorithm, ...(options.algorithms ?? [])])],
-      nextKey
-    )
-    let published: ReadonlyArray<unknown> | undefined
-    let metadata: Readonly<Record<string, unknown>> = defined({
+    const keys = yield* makeKeyRing(algorithm, options.algorithms ?? [])
+    const minter = mint.make({ issuer, resource, algorithm, keys })
+    const { serve, urls, ...published } = endpoints.make({
       issuer,
-      authorization_endpoint: `${base}/authorize`,
-      token_endpoint: tokenEndpoint,
-      jwks_uri: jwksUri,
-      introspection_endpoint: introspectionEndpoint,
-      introspection_endpoint_auth_methods_supported: authentication,
-      revocation_endpoint: revocationEndpoint,
-      token_endpoint_auth_methods_supported: authentication,
-      response_types_supported: ["code"],
-      code_challenge_methods_supported: ["S256"],
-      ...options.metadata
+      keys,
+      minter,
+      algorithm,
+      clients,
+      metadata: options.metadata,
+      jwk: options.jwk,
+      jwksUri: options.jwksUri,
+      elsewhere: options.elsewhere,
+      cacheControl: options.cacheControl
     })
-    let introspection: Readonly<Record<string, unknown>> = {}
-    let nonce: string | undefined
-    let answers: ReadonlyMap<string, (request: Received) => Response | Promise<Response>> = new Map()
-    let fault: { readonly fault: Fault; readonly where: string } | undefined
-    let received: ReadonlyArray<Received> = []
-    let skew = 0
-    const issued = new Map<string, Endpoints.Issued>()
-    const assertions = new Set<string>()
-
-    const current = () => keys.find((key) => key.algorithm === algorithm)!
-    const now = Effect.map(Clock.currentTimeMillis, (millis) => Math.floor((millis + skew) / 1000))
-    const keyFor = (wanted: Algorithm): Effect.Effect<KeyPair> =>
-      Effect.suspend(() => {
-        const known = keys.find((key) => key.algorithm === wanted)
-        return known !== undefined ? Effect.succeed(known) : Effect.tap(nextKey(wanted), (key) =>
-          Effect.sync(() => {
-            keys = [...keys, key]
-          }))
-      })
-    const register = (token: string, claims: Readonly<Record<string, unknown>>): string => {
-      issued.set(token, { claims, revoked: false })
-      return token
+    const { react, ...responder } = respond.make(issuer, options.others ?? [], serve)
+    const { fail } = responder
+    const { issued: _issued, now: _now, ...tokens } = minter
+    const [clientId = "no-client", first] = [...clients][0] ?? []
+    const client = listen.makeClient(react)
+    return {
+      client,
+      fetcher: HttpClientFetcher.make(client),
+      issuer: {
+        issuer,
+        resource,
+        client: { clientId, clientSecret: first?.secret ?? "" },
+        ...urls,
+        ...tokens,
+        ...published,
+        ...responder,
+        rotateKeys: keys.rotate,
+        withdrawOldKeys: keys.withdrawOld,
+        withdrawKey: keys.withdraw,
+        currentKey: Effect.sync(keys.getCurrent),
+        goDown: (where) => fail({ _tag: "Reject" }, where),
+        hang: (where) => fail({ _tag: "Hang" }, where),
+        slow: (by, where) => fail({ _tag: "Slow", by }, where),
+        answerHtml: (where) => fail({ _tag: "Body", body: page, contentType: "text/html; charset=utf-8" }, where),
+        answerStatus: (status, where) => fail({ _tag: "Status", status }, where),
+        redirect: (location, where) => fail({ _tag: "Status", status: 302, headers: { location } }, where),
+        fetch: listen.makeFetch(responder.respond)
+      }
     }
-
-    const sign: TestIssuer["Service"]["sign"] = (header, claims) =>
-      Effect.suspend(() => signSegments(current(), segment(header), segment(claims)))
-
-    const lifetime = (token: TokenOptions) =>
-      Duration.toSeconds(durationOf(token.expiresIn ?? "5 minutes", "expiresIn"))
-    const claimsOf = (token: TokenOptions, seconds: number): Record<string, unknown> =>
-      defined({
-        iss: issuer,
-        sub: token.subject ?? "alice",
-        aud: token.audience ?? resource,
-        client_id: token.clientId ?? "client-1",
-        iat: seconds,
-        exp: seconds + lifetime(token),
-        jti: `jti-${++count}`,
-        scope: token.scopes?.join(" "),
-        cnf: token.boundTo === undefined ? undefined : { jkt: token.boundTo },
-        ...token.claims
-      })
-    const headerOf = (token: TokenOptions, key: KeyPair): Record<string, unknown> =>
-      defined({ alg: key.algorithm, typ: "at+jwt", kid: key.kid, ...token.header })
-
-    const mint: TestIssuer["Service"]["mint"] = (token = {}) =>
-      Effect.gen(function*() {
-        const key = yield* keyFor(token.algorithm ?? algorithm)
-        const claims = claimsOf(token, yield* now)
-        return register(yield* signSegments(key, segment(headerOf(token, key)), segment(claims)), claims)
-      })
-
-    const contentOf = (token: ShapeOptions, seconds: number): TokenShape.Content => ({
-      issuer,
-      audience: token.audience ?? resource,
-      subject: token.subject ?? "alice",
-      clientId: token.clientId ?? "client-1",
-      scopes: token.scopes ?? [],
-      issuedAt: seconds,
-      expiresAt: seconds + lifetime(token),
-      id: `${issuer} ${++count}`,
-      machine: token.machine ?? false
-    })
-    const mintShaped = (
-      provider: TokenShape.Provider,
-      token: ShapeOptions,
-      claimsOf: (shape: TokenShape.TokenShape, content: TokenShape.Content) => Readonly<Record<string, unknown>>,
-      isIdToken: boolean
-    ): Effect.Effect<string> =>
-      Effect.gen(function*() {
-        const shape = TokenShape.shapes[provider]
-        const content = contentOf(token, yield* now)
-        const claims = defined({
-          ...claimsOf(shape, content),
-          ...(token.boundTo === undefined ? {} : { cnf: { jkt: token.boundTo } }),
-          ...token.claims
-        })
-        if (shape.opaque !== undefined && !isIdToken) return register(shape.opaque(content), claims)
-        const key = yield* keyFor(token.algorithm ?? algorithm)
-        const typ = isIdToken ? { typ: "JWT" } : {}
-        const header = defined({ ...shape.header, ...typ, alg: key.algorithm, kid: key.kid, ...token.header })
-        return register(yield* signSegments(key, segment(header), segment(claims)), claims)
-      })
-
-    const answer = (asked: Endpoints.Asked, target: URL): Effect.Effect<Response> =>
-      Effect.gen(function*() {
-        if (target.href === jwksUri) {
-          return document({ keys: published ?? keys.map((key) => defined({ ...key.publicJwk, ...options.jwk })) })
-        }
-        if (target.origin !== url.origin) return options.elsewhere?.(target) ?? new Response("", { status: 404 })
-        const path = target.pathname
-        if (
-          path === `/.well-known/oauth-authorization-server${own}` ||
-          path === `/.well-known/openid-configuration${own}` ||
-          path === `${own}/.well-known/openid-configuration`
-        ) {
-          return document(metadata)
-        }
-        const books: Endpoints.Books = { issuer, clients, issued, assertions, now: yield* now }
-        const context = yield* Effect.context<never>()
-        const run = Effect.runPromiseWith(context)
-        switch (target.href) {
-          case introspectionEndpoint:
-            return yield* Effect.promise(() =>
-              Endpoints.introspect(
-                asked,
-                books,
-                (claims) => ({ ...claims, ...introspection }),
-                (header, claims) => run(sign({ ...header, alg: algorithm, kid: current().kid }, claims))
-              )
-            )
-          case revocationEndpoint:
-            return yield* Effect.promise(() => Endpoints.revoke(asked, books))
-          case tokenEndpoint:
-            return yield* Effect.promise(() =>
-              Endpoints.token(asked, books, nonce, ({ audience, jkt, ...grant }) =>
-                run(Effect.map(
-                  mint({ ...grant, audience: audience?.length === 1 ? audience[0] : audience, boundTo: jkt }),
-                  (token) => ({ token, expiresIn: 300 })
-                )))
-            )
-          default:
-            return new Response("", { status: 404 })
-        }
-      })
-
-    const document = (body: unknown) =>
-      Response.json(
-        body,
-        options.cacheControl === undefined ? {} : { headers: { "cache-control": options.cacheControl } }
-      )
-
-    // Suspends only where a fault or a signature does, so a test that forks a request may go on with its clock at once.
-    const react = (asked: Endpoints.Asked): Effect.Effect<Response, ConnectionRefused> =>
-      Effect.suspend(() => {
-        const { origin } = new URL(asked.url)
-        const other = origin === url.origin
-          ? undefined
-          : options.others?.find((_) => new URL(_.issuer).origin === origin)
-        if (other !== undefined) {
-          const { body, headers, method } = asked
-          return other.respond(new Request(asked.url, { method, headers, ...(body === "" ? {} : { body }) }))
-        }
-        received = [...received, asked]
-        const active = fault !== undefined && asked.url.includes(fault.where) ? fault.fault : undefined
-        const scripted = [...answers].find(([where]) => asked.url.includes(where))?.[1]
-        const reply: Effect.Effect<Response, ConnectionRefused> = scripted === undefined
-          ? Effect.suspend(() => answer(asked, new URL(asked.url)))
-          : Effect.tryPromise({ try: async () => scripted(asked), catch: () => new ConnectionRefused() })
-        switch (active?._tag) {
-          case undefined:
-            return reply
-          case "Hang":
-            return Effect.never
-          case "Slow":
-            return Effect.delay(reply, active.by)
-          case "Reject":
-            return Effect.fail(new ConnectionRefused())
-          case "Status":
-            return Effect.succeed(new Response(null, { status: active.status, headers: { ...active.headers } }))
-          case "Body":
-            return Effect.succeed(
-              new Response(active.body as BodyInit, { headers: { "content-type": active.contentType } })
-            )
-        }
-      })
-
-    const respond: TestIssuer["Service"]["respond"] = (request) =>
-      (request.body === null ? Effect.succeed("") : Effect.promise(() => request.text())).pipe(
-        Effect.flatMap((body) =>
-          react({ method: request.method, url: request.url, headers: Object.fromEntries(request.headers), body })
-        )
-      )
-
-    const client = HttpClient.make((request, target) =>
-      bodyOf(request).pipe(
-        Effect.flatMap(({ body, headers }) => react({ method: request.method, url: target.href, headers, body })),
-        Effect.map((response) => HttpClientResponse.fromWeb(request, response)),
-        Effect.mapError(() =>
-          new HttpClientError.HttpClientError({
-            reason: new HttpClientError.TransportError({ request, description: "connection refused" })
-          })
-        )
-      )
-    )
-
-    const fail: TestIssuer["Service"]["fail"] = (next, where = "") =>
-      Effect.sync(() => {
-        fault = { fault: next, where }
-      })
-
-    const [clientId = "nobody", first] = [...clients][0] ?? []
-    const service: TestIssuer["Service"] = {
-      issuer,
-      resource,
-      jwksUri,
-      introspectionEndpoint,
-      revocationEndpoint,
-      tokenEndpoint,
-      client: { clientId, clientSecret: first?.secret ?? "" },
-      mint,
-      mintOpaque: (token = {}) =>
-        Effect.map(now, (seconds) =>
-          register(
-            token.token ?? segment(crypto.getRandomValues(new Uint8Array(32))),
-            claimsOf(token, seconds)
-          )),
-      mintLike: (provider, token = {}) => mintShaped(provider, token, (shape, content) => shape.claims(content), false),
-      mintIdTokenLike: (provider, token = {}) => mintShaped(provider, token, TokenShape.idTokenClaims, true),
-      mintBroken: (kind, token = {}) =>
-        Effect.gen(function*() {
-          const seconds = yield* now
-          const key = yield* keyFor(token.algorithm ?? algorithm)
-          if (!Object.hasOwn(Forgery.forgeries, kind)) {
-            return yield* Effect.die(
-              new TypeError(
-                `TestIssuer.mintBroken: there is no kind ${OptionValue.describe(kind)}. The kinds are ${
-                  Object.keys(Forgery.forgeries).join(", ")
-                }`
-              )
-            )
-          }
-          return yield* Forgery.forgeries[kind].forge({
-            issuer,
-            resource,
-            algorithm: key.algorithm,
-            now: seconds,
-            header: headerOf(token, key),
-            claims: claimsOf(token, seconds),
-            key,
-            stranger: generate(key.algorithm, "stranger")
-          })
-        }),
-      sign,
-      signSegments: (header, claims) => Effect.suspend(() => signSegments(current(), header, claims)),
-      revoke: (token) =>
-        Effect.sync(() => {
-          const known = issued.get(token)
-          if (known !== undefined) known.revoked = true
-        }),
-      rotateKeys: Effect.map(nextKey(algorithm), (key) => {
-        keys = [key, ...keys]
-      }),
-      withdrawOldKeys: Effect.sync(() => {
-        keys = keys.filter((key) => keys.find((_) => _.algorithm === key.algorithm) === key)
-      }),
-      withdrawKey: (kid = current().kid) =>
-        Effect.gen(function*() {
-          keys = keys.filter((key) => key.kid !== kid)
-          if (!keys.some((key) => key.algorithm === algorithm)) keys = [yield* nextKey(algorithm), ...keys]
-        }),
-      currentKey: Effect.sync(current),
-      publishKeys: (next) =>
-        Effect.sync(() => {
-          published = next
-        }),
-      publishMetadata: (members) =>
-        Effect.sync(() => {
-          metadata = defined({ ...metadata, ...members })
-        }),
-      publishIntrospection: (members) =>
-        Effect.sync(() => {
-          introspection = { ...introspection, ...members }
-        }),
-      respondWith: (where, next) =>
-        Effect.sync(() => {
-          const others = [...answers].filter(([known]) => known !== where)
-          answers = new Map(next === undefined ? others : [[where, next], ...others])
-        }),
-      requireDpopNonce: (next) =>
-        Effect.sync(() => {
-          nonce = next
-        }),
-      fail,
-      goDown: (where) => fail({ _tag: "Reject" }, where),
-      hang: (where) => fail({ _tag: "Hang" }, where),
-      slow: (by, where) => fail({ _tag: "Slow", by }, where),
-      answerHtml: (where) => fail({ _tag: "Body", body: page, contentType: "text/html; charset=utf-8" }, where),
-      answerStatus: (status, where) => fail({ _tag: "Status", status }, where),
-      redirect: (location, where) => fail({ _tag: "Status", status: 302, headers: { location } }, where),
-      recover: Effect.sync(() => {
-        fault = undefined
-      }),
-      skewClock: (by) =>
-        Effect.sync(() => {
-          skew = Duration.toMillis(durationOf(by, "skewClock"))
-        }),
-      requests: Effect.sync(() => received),
-      takeRequests: Effect.sync(() => {
-        const taken = received
-        received = []
-        return taken
-      }),
-      respond,
-      fetch: Effect.map(
-        Effect.context<never>(),
-        (context): typeof globalThis.fetch => (input, init) => {
-          const request = new Request(input, init)
-          return Effect.runPromiseWith(context)(respond(request), { signal: request.signal })
-        }
-      )
-    }
-    return { client, fetcher: HttpClientFetcher.make(client), issuer: service }
   })
 
-const durationOf = (input: Duration.Input, option: string): Duration.Duration => {
-  const duration = OptionValue.toDuration(input)
-  if (duration !== undefined) return duration
-  throw new TypeError(`TestIssuer: ${option}: ${OptionValue.isNot(input, "a duration")}. Write one such as "5 minutes"`)
-}
-
-const bodyOf = (
-  request: HttpClientRequest.HttpClientRequest
-): Effect.Effect<{ readonly headers: Readonly<Record<string, string>>; readonly body: string }> => {
-  const { body } = request
-  const headers: Readonly<Record<string, string>> = { ...request.headers }
-  switch (body._tag) {
-    case "Empty":
-      return Effect.succeed({ headers, body: "" })
-    case "Uint8Array":
-      return Effect.succeed({
-        headers: { "content-type": body.contentType, ...headers },
-        body: new TextDecoder().decode(body.body)
-      })
-    default:
-      return Effect.flatMap(
-        Effect.orDie(HttpClientRequest.toWeb(request)),
-        (web) =>
-          Effect.map(Effect.promise(() => web.text()), (body) => ({
-            headers: Object.fromEntries(web.headers),
-            body
-          }))
-      )
-  }
-}
-
 /**
- * The issuer, and an `HttpClient` that answers for it: provide both to `AuthLayer.layer`.
+ * Creates a layer with an issuer, and an `HttpClient` that reaches it.
  *
  * **Example** (A fault)
  *
@@ -746,18 +329,18 @@ export const layer = (options: Options = {}): Layer.Layer<TestIssuer | HttpClien
       Context.make(TestIssuer, issuer).pipe(
         Context.add(HttpClient.HttpClient, client),
         Context.add(Fetcher, fetcher),
-        // The names of issuers in memory are in no DNS.
+        // Host names of issuers in memory do not resolve.
         Context.add(AddressGuard.Resolver, undefined)
       ))
   )
 
 /**
- * The issuer on a real port, for servers in another process and for clients that bring their own network.
+ * Creates a layer with an issuer on a real port, for servers in another process and for clients with a separate network.
  *
  * **Details**
  *
- * It listens on the `HttpServer` that you provide, and is named by its address: `http://127.0.0.1:…`. Which runtime listens is
- * your choice, so the kit itself depends on none.
+ * It listens on the provided `HttpServer`, and its issuer is the address of this server: `http://127.0.0.1:…`. The kit depends on no
+ * runtime.
  *
  * **Example** (On Node, on a free port)
  *
@@ -780,40 +363,22 @@ export const serve = (
 ): Layer.Layer<TestIssuer, never, HttpServer.HttpServer> =>
   Layer.unwrap(Effect.gen(function*() {
     const { address } = yield* HttpServer.HttpServer
-    const { issuer } = yield* make({ ...options, issuer: originOf(HttpServer.formatAddress(address)) })
-    const app = Effect.gen(function*() {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const web = yield* HttpServerRequest.toWeb(request)
-      // What a client sends as Host has no say in which documents it gets.
-      const { pathname, search } = new URL(web.url)
-      const response = yield* issuer.respond(new Request(`${issuer.issuer}${pathname}${search}`, web))
-      return HttpServerResponse.fromWeb(response)
-    }).pipe(
-      Effect.catch(() => Effect.succeed(HttpServerResponse.empty({ status: 503 }))),
-      // An application that is served as it is cannot be interrupted, and an answer that hangs would keep its port open.
-      Effect.interruptible
-    )
-    return HttpServer.serve(app).pipe(Layer.merge(Layer.succeed(TestIssuer, issuer)))
+    const { issuer } = yield* make({ ...options, issuer: listen.getOrigin(HttpServer.formatAddress(address)) })
+    return HttpServer.serve(listen.makeApp(issuer)).pipe(Layer.merge(Layer.succeed(TestIssuer, issuer)))
   }))
 
-// A server that listens everywhere is reached on this machine, and an IPv4 address stays one in a certificate or a log.
-const originOf = (address: string): string =>
-  new URL(address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")).origin
-
-export type { NodeRequest, NodeResponse } from "./internal/nodeListener.ts"
-
 /**
- * An issuer for tests without Effect: every method gives a promise.
+ * An issuer for tests without Effect. Every method returns a promise.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PromisedTestIssuer extends Promised<Omit<TestIssuer["Service"], "fetch">> {
-  /** A `fetch` that reaches the issuer, and nothing else unless `elsewhere` answers. */
+  /** A `fetch` that reaches the issuer; other URLs go to `elsewhere`. */
   readonly fetch: typeof globalThis.fetch
-  /** Answers requests of `node:http`: `createServer(issuer.listener)` is the issuer on a real port. */
-  readonly listener: (request: nodeListener.NodeRequest, response: nodeListener.NodeResponse) => void
-  /** The same issuer for what is made with Effect. */
+  /** Handles requests of `node:http`: `createServer(issuer.listener)` serves the issuer on a real port. */
+  readonly listener: (request: listen.NodeRequest, response: listen.NodeResponse) => void
+  /** The same issuer for code that uses Effect. */
   readonly effect: TestIssuer["Service"]
   /** An `HttpClient` that reaches the issuer, for `AuthLayer.layer`. */
   readonly httpClient: Layer.Layer<HttpClient.HttpClient>
@@ -828,8 +393,8 @@ export interface PromisedTestIssuer extends Promised<Omit<TestIssuer["Service"],
  *
  * **Details**
  *
- * It follows the system clock, and with it whatever mocks `Date`. On Node, `listener` puts it on a real port, under the address
- * that its `issuer` names; elsewhere answer requests with `respond`: it takes a `Request` and gives a `Response`.
+ * It follows the system clock, and mocks of `Date`. On Node, `listener` serves it on a real port, at the address in `issuer`. On other
+ * runtimes call `respond`, which takes a `Request` and returns a `Response`.
  *
  * **Example** (A token)
  *
@@ -850,7 +415,7 @@ export const start = (options: Options = {}): Promise<PromisedTestIssuer> =>
     return {
       ...promised(members),
       fetch: yield* fetch,
-      listener: nodeListener.make(issuer.issuer, (request) => Effect.runPromise(issuer.respond(request))),
+      listener: listen.makeNodeListener(issuer.issuer, (request) => Effect.runPromise(issuer.respond(request))),
       effect: issuer,
       httpClient: Layer.succeedContext(
         Context.make(HttpClient.HttpClient, client).pipe(Context.add(AddressGuard.Resolver, undefined))
@@ -859,7 +424,7 @@ export const start = (options: Options = {}): Promise<PromisedTestIssuer> =>
   }))
 
 /**
- * One segment of a compact token, for forgeries that are written by hand.
+ * Encodes one segment of a compact token, for hand-written forgeries.
  *
  * @category encoding
  * @since 0.1.0

@@ -1,38 +1,40 @@
 /**
- * What the tokens of real providers look like, as data: for tests with a provider's shape and an issuer of one's own.
+ * The shapes of tokens of real providers, as data, for tests with a `TestIssuer`.
  *
- * A row says which claims and header members a provider writes and in which form, not who may use them. `confidence` tells
- * how it is known. What no source told is left out, never invented.
+ * **Details**
+ *
+ * A shape contains the claims and the header members that a provider writes. `confidence` names the source. Members without a
+ * source are left out.
  *
  * @since 0.1.0
  */
 import type { Algorithm } from "../crypto/Algorithm.ts"
 
 /**
- * What fills a shape.
+ * The values of a token in a shape.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Content {
   readonly issuer: string
-  /** What the provider was asked to write as the audience. */
+  /** The requested audience. */
   readonly audience: string | ReadonlyArray<string>
   readonly subject: string
   readonly clientId: string
   readonly scopes: ReadonlyArray<string>
-  /** In seconds. */
+  /** In seconds since 1970, as is `expiresAt`. */
   readonly issuedAt: number
   readonly expiresAt: number
   readonly id: string
-  /** The token stands for a program and nobody else (client credentials). */
+  /** Whether the token belongs to a client without a user (client credentials). */
   readonly machine: boolean
 }
 
 type Members = Readonly<Record<string, unknown>>
 
 /**
- * How a provider writes its tokens.
+ * The shape of the tokens of a provider.
  *
  * @category models
  * @since 0.1.0
@@ -40,32 +42,32 @@ type Members = Readonly<Record<string, unknown>>
 export interface TokenShape {
   readonly title: string
   /**
-   * `"seen"`: a real token was looked at. `"documented"`: the provider's documentation. `"public-code"`: what integrations
-   * in public repositories expect. `"general-knowledge"`: not confirmed by any of these.
+   * The source: `"seen"` is an observed token, `"documented"` the documentation of the provider, `"public-code"` integrations in public
+   * repositories, and `"general-knowledge"` none of these.
    */
   readonly confidence: "seen" | "documented" | "public-code" | "general-knowledge"
-  /** An issuer in the provider's spelling. */
+  /** An issuer URL in the form of the provider. */
   readonly issuer: string
-  /** `iss` of its tokens where that differs from the issuer. */
+  /** The claim `iss`, if it differs from the issuer. */
   readonly tokenIssuer?: string | undefined
   readonly algorithm: Algorithm
-  /** A token that only the provider can read; `undefined` for a JWT. */
+  /** Creates an opaque token; `undefined` for JWTs. */
   readonly opaque?: ((content: Content) => string) | undefined
-  /** The header beside `alg` and `kid`. */
+  /** The header members other than `alg` and `kid`. */
   readonly header: Members
-  /** The claims of an access token, or what introspection says of an opaque one; `undefined` leaves one out. */
+  /** Creates the claims of an access token, or the introspection response of an opaque one; `undefined` omits a claim. */
   readonly claims: (content: Content) => Members
-  /** What marks its ID tokens, beside `nonce` and the client as the audience. */
+  /** Creates the claims that distinguish ID tokens, in addition to `nonce` and the client as the audience. */
   readonly idToken?: ((content: Content) => Members) | undefined
-  /** What its metadata says otherwise; `undefined` leaves a member out. */
+  /** Members that replace those of the metadata; `undefined` omits a member. */
   readonly metadata?: Members | undefined
-  /** What its public keys say otherwise; `undefined` leaves a member out. */
+  /** Members that replace those of public keys; `undefined` omits a member. */
   readonly jwk?: Members | undefined
 }
 
 const times = ({ expiresAt, issuedAt }: Content) => ({ iat: issuedAt, exp: expiresAt })
 
-/** `sub` is the person, or the client where there is none. */
+/** Returns the user, or the client of a token without a user. */
 const subjectOrClient = ({ clientId, machine, subject }: Content) => machine ? clientId : subject
 
 const scope = ({ scopes }: Content) => scopes.length === 0 ? undefined : scopes.join(" ")
@@ -75,7 +77,7 @@ const uuid = (seed: string) => {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20)}`
 }
 
-/** Text that looks random and is the same for the same seed, so that tests repeat. No secret. */
+/** Creates random-looking text that depends only on the seed, so that tests are repeatable. Not a secret. */
 const random = (
   seed: string,
   length: number,
@@ -114,7 +116,7 @@ const table = {
     claims: (content) => ({
       iss: content.issuer,
       sub: content.machine ? `${content.clientId}@clients` : `auth0|${content.subject}`,
-      // With `openid` the userinfo endpoint is an audience, too.
+      // With `openid` the userinfo endpoint is an audience as well.
       aud: content.scopes.includes("openid") && typeof content.audience === "string"
         ? [content.audience, `${content.issuer}userinfo`]
         : content.audience,
@@ -216,7 +218,7 @@ const table = {
       ver: "1.0",
       scp: undefined,
       scope: scope(content),
-      // No token has `sub`. A user is named only by a rule of the Web API, such as this one.
+      // No token has `sub`. Only a rule of the Web API, such as this one, names the user.
       ...(content.machine ? {} : {
         primarysid: content.subject,
         authmethod: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
@@ -313,7 +315,7 @@ const table = {
       ...times(content),
       jti: content.id,
       client_id: content.clientId,
-      // Those of the sign-in; what a person may do stands in the permissions.
+      // The scopes of the sign-in. The permissions of a user are in `permissions`.
       scope: "openid profile",
       permissions: content.scopes
     })
@@ -525,7 +527,7 @@ const table = {
     header: { typ: "at+jwt" },
     claims: (content) => ({
       ...textbook(content),
-      // With `openid` the userinfo endpoint is an audience, too.
+      // With `openid` the userinfo endpoint is an audience as well.
       aud: content.scopes.includes("openid") && typeof content.audience === "string"
         ? [content.audience, `${content.issuer}/oauth2/userinfo`]
         : content.audience,
@@ -552,7 +554,7 @@ const table = {
       ...textbook(content),
       aud: typeof content.audience === "string" ? [content.clientId, content.audience] : content.audience
     }),
-    // The same audience as the access token, so the audience alone tells nothing.
+    // The audience of the access token is the same, so the audience does not distinguish them.
     idToken: (content) => ({
       aud: typeof content.audience === "string" ? [content.clientId, content.audience] : content.audience,
       azp: content.clientId
@@ -606,7 +608,7 @@ const table = {
     confidence: "general-knowledge",
     issuer: "https://login.salesforce.com",
     algorithm: "RS256",
-    // Not in the grammar of the Bearer scheme: it has an exclamation mark.
+    // The exclamation mark is outside the grammar of the Bearer scheme.
     opaque: ({ id }) => `00D${random(id, 12)}!${random(`${id}!`, 96)}`,
     header: {},
     claims: (content) => ({ ...textbook(content), jti: undefined })
@@ -614,7 +616,7 @@ const table = {
 } as const satisfies Readonly<Record<string, TokenShape>>
 
 /**
- * The name of a row.
+ * The name of a shape.
  *
  * @category models
  * @since 0.1.0
@@ -622,7 +624,7 @@ const table = {
 export type Provider = keyof typeof table
 
 /**
- * The rows.
+ * The shapes, by provider.
  *
  * @category constants
  * @since 0.1.0
@@ -630,7 +632,7 @@ export type Provider = keyof typeof table
 export const shapes: Readonly<Record<Provider, TokenShape>> = table
 
 /**
- * The names of the rows.
+ * The names of the shapes.
  *
  * @category constants
  * @since 0.1.0
@@ -638,7 +640,7 @@ export const shapes: Readonly<Record<Provider, TokenShape>> = table
 export const providers: ReadonlyArray<Provider> = Object.keys(table) as Array<Provider>
 
 /**
- * The claims of an ID token of that provider: about the same person, for the client.
+ * Creates the claims of an ID token in the shape of a provider, for the same user and the client.
  *
  * @category constructors
  * @since 0.1.0

@@ -49,7 +49,7 @@ const servers = [
   { title: "layer", protected: Server.pipe(Layer.provide(AuthLayer.layer(auth))) }
 ]
 
-const alice: TestClient.Person = { subject: "alice", scopes: ["a"] }
+const alice: TestClient.TestUser = { subject: "alice", scopes: ["a"] }
 const start = TestClock.setTime(now * 1000)
 
 describe.each(["2026-07-28", "2025-11-25"] as const)("MCP %s", (protocol) => {

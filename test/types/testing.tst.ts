@@ -72,7 +72,7 @@ describe("TestClient", () => {
 
 describe("assertions", () => {
   test("keep the type of what passes", () => {
-    const answer: Effect.Effect<TestClient.Answer, "e", "r"> = Effect.never
+    const answer: Effect.Effect<TestClient.TestResponse, "e", "r"> = Effect.never
     expect(expectAdmitted(answer)).type.toBe<typeof answer>()
     expect(expectAdmitted(Promise.resolve(new Response()))).type.toBe<Promise<Response>>()
   })

@@ -1,5 +1,5 @@
 /**
- * Reports for people at a terminal.
+ * Reports for a terminal.
  *
  * @since 0.1.0
  */

@@ -197,9 +197,9 @@ export const pkce: Rule = {
   standard: "MCP authorization, authorization code protection; before 2025-11-25: RFC 9700 §2.1.1",
   sentence: {
     "2026-07-28":
-      "If code_challenge_methods_supported is absent, the authorization server does not support PKCE and MCP clients MUST refuse to proceed.",
+      "If code_challenge_methods_supported is absent, the authorization server does not support PKCE and MCP clients MUST refuse to proceed.", // prose: quotation
     "2025-11-25":
-      "If code_challenge_methods_supported is absent, the authorization server does not support PKCE and MCP clients MUST refuse to proceed.",
+      "If code_challenge_methods_supported is absent, the authorization server does not support PKCE and MCP clients MUST refuse to proceed.", // prose: quotation
     "2025-06-18":
       "It is RECOMMENDED for authorization servers to publish the element code_challenge_methods_supported in their Authorization Server Metadata"
   },
@@ -233,7 +233,7 @@ export const publicClients: Rule = {
   standard: "MCP authorization, overview; RFC 8414 §2",
   sentence:
     "Authorization servers MUST implement OAuth 2.1 with appropriate security measures for both confidential and public clients.",
-  change: "List \"none\" in token_endpoint_auth_methods_supported, and let clients without a secret register"
+  change: "List \"none\" in token_endpoint_auth_methods_supported, and allow clients without a secret to register"
 }
 
 /**

@@ -7,7 +7,7 @@ import { fail, inconclusive, pass, type Rule, type RuleResult, skip } from "../r
 import { checkKeySet } from "./CheckKeys.ts"
 import * as Rules from "./CheckRules.ts"
 
-/** A metadata document. Of an excerpt or a record, only some members are known. */
+/** A metadata document. If it is an excerpt or a record, only some members are known. */
 export interface MetadataDocument {
   /** `"either"` is a saved document whose name and members do not show its well-known URL. */
   readonly kind: "oauth-authorization-server" | "openid-configuration" | "either"
@@ -331,7 +331,7 @@ const checkClients = (document: MetadataDocument): ReadonlyArray<RuleResult> => 
       methods === undefined
         ? fail(
           Rules.publicClients,
-          "token_endpoint_auth_methods_supported is missing, which means client_secret_basic alone"
+          "token_endpoint_auth_methods_supported is missing, which means client_secret_basic only"
         )
         : methods.includes("none")
         ? pass(Rules.publicClients, "\"none\" is listed")

@@ -1,5 +1,5 @@
 /**
- * What is known about each identity provider: its tokens, its metadata and its support for MCP, with date and source.
+ * Facts about identity providers: their tokens, their metadata and their support for MCP, with date and source.
  *
  * @since 0.1.0
  */

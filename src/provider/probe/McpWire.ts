@@ -102,7 +102,7 @@ export const getEvents = (text: string): ReadonlyArray<string> => text.split(/\r
 const getData = (event: string): string =>
   event.split(/\r?\n/).filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trimStart()).join("\n")
 
-/** Finds the reply in a JSON text, which can be a batch. With an id, a reply to another message does not count. */
+/** Finds the reply in a JSON text, which can be a batch. If `id` is set, ignores replies to other messages. */
 export const findReply = (text: string, id?: number): Reply | undefined => {
   const json = parseJson(text)
   const messages: ReadonlyArray<unknown> = Array.isArray(json) ? json : [json]

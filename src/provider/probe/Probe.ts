@@ -128,7 +128,7 @@ const describe = (error: unknown): string => {
 
 const codes: Readonly<Record<string, string>> = {
   [notPublic]: "is on a loopback or private address, which a public server must not name. Check it separately",
-  ECONNREFUSED: "refuses the connection",
+  ECONNREFUSED: "does not accept the connection",
   ECONNRESET: "closes the connection",
   ENOTFOUND: "is not a known host name",
   EAI_AGAIN: "cannot be resolved",

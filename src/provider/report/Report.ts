@@ -21,7 +21,7 @@ export interface Finding {
   readonly why: string
   readonly standard: string
   readonly sentence: string
-  /** What to change. Only if the rule fails. */
+  /** The change that makes the rule pass. Only if it fails. */
   readonly change?: string
 }
 

@@ -47,7 +47,7 @@ export interface Rule {
   readonly standard: string
   /** A verbatim quotation, with `[…]` for omissions. One for all revisions, or one for each. */
   readonly sentence: string | { readonly [R in Revision]?: string }
-  /** What to change if the rule fails. */
+  /** The change that makes the rule pass. */
   readonly change: string
 }
 
@@ -88,7 +88,7 @@ export interface RuleResult {
   readonly rule: Rule
   readonly verdict: Verdict
   readonly why: string
-  /** What to change at this provider, if that is known. */
+  /** The change at this provider, if it is known. */
   readonly change?: string | undefined
 }
 

@@ -1,68 +1,68 @@
 import { base64url, calculateJwkThumbprint, createLocalJWKSet, EmbeddedJWK, type JWK, jwtVerify } from "jose"
 import { defined } from "./keys.ts"
+import type { Issued } from "./mint.ts"
 
-/** A client that the issuer knows. */
+/**
+ * A client of the issuer, and how it authenticates at introspection, revocation and the token endpoint.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Client {
   /** For `client_secret_basic` and `client_secret_post`. */
   readonly secret?: string | undefined
   /** Public keys, for `private_key_jwt`. */
   readonly jwks?: { readonly keys: ReadonlyArray<unknown> } | undefined
-  /** A bearer token, for endpoints that want one (RFC 7662 §2.1). */
+  /** A bearer token, for endpoints that require one (RFC 7662 §2.1). */
   readonly bearer?: string | undefined
 }
 
-/** A request as the endpoints read it. */
-export interface Asked {
+/** A request to an endpoint. */
+export interface EndpointRequest {
   readonly method: string
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }
 
-/** A token that the issuer made, and what it knows of it. */
-export interface Issued {
-  readonly claims: Readonly<Record<string, unknown>>
-  revoked: boolean
-}
-
-/** What the endpoints share. */
-export interface Books {
+/** The state that the endpoints share. */
+export interface IssuerState {
   readonly issuer: string
   readonly clients: ReadonlyMap<string, Client>
   readonly issued: Map<string, Issued>
-  /** Identifiers of client assertions, each of which counts once (RFC 7523 §3). */
+  /** The identifiers of used client assertions (RFC 7523 §3). */
   readonly assertions: Set<string>
   /** In seconds. */
   readonly now: number
 }
 
-/** JSON that nobody may keep (RFC 6749 §5.1, RFC 7662 §2.2). */
+/** Responds with JSON that must not be cached (RFC 6749 §5.1, RFC 7662 §2.2). */
 export const json = (body: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response =>
   Response.json(body, { status, headers: { "cache-control": "no-store", ...headers } })
 
-/** The error of RFC 6749 §5.2. */
-const rejected = (error: string, description: string, status = 400, headers: Readonly<Record<string, string>> = {}) =>
+/** Responds with an error of RFC 6749 §5.2. */
+const reject = (error: string, description: string, status = 400, headers: Readonly<Record<string, string>> = {}) =>
   json({ error, error_description: description }, status, headers)
 
 const invalidClient = (description: string) =>
-  rejected("invalid_client", description, 401, { "www-authenticate": "Basic realm=\"issuer\"" })
+  reject("invalid_client", description, 401, { "www-authenticate": "Basic realm=\"issuer\"" })
 
-/** Parameters that may be given more than once (RFC 8707 §2, RFC 8693 §2.1). */
+/** Parameters that can be repeated (RFC 8707 §2, RFC 8693 §2.1). */
 const several: ReadonlySet<string> = new Set(["resource", "audience"])
 
-/** The parameters of a request, or the answer to one that has none. */
-const formOf = ({ body, headers, method }: Asked): URLSearchParams | Response => {
+/** Reads the parameters of a request, or returns the error response. */
+const readForm = ({ body, headers, method }: EndpointRequest): URLSearchParams | Response => {
   if (method !== "POST") return new Response("", { status: 405, headers: { allow: "POST" } })
   const type = headers["content-type"]?.split(";")[0]?.trim().toLowerCase()
   if (type !== "application/x-www-form-urlencoded") {
-    return rejected(
+    return reject(
       "invalid_request",
       `the content type of the body is ${type ?? "missing"}; expected application/x-www-form-urlencoded`
     )
   }
   const form = new URLSearchParams(body)
   const twice = [...new Set(form.keys())].find((name) => !several.has(name) && form.getAll(name).length > 1)
-  return twice === undefined ? form : rejected("invalid_request", `${twice} is given twice`)
+  return twice === undefined ? form : reject("invalid_request", `${twice} is repeated`)
 }
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -70,18 +70,22 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 /** RFC 6749 §2.3.1: both parts are form-encoded before they are joined. */
 const formDecode = (text: string): string => decodeURIComponent(text.replaceAll("+", " "))
 
-/** Who asks (RFC 6749 §2.3, RFC 7523 §2.2), or the answer to somebody unknown. */
-const clientOf = async (asked: Asked, form: URLSearchParams, books: Books): Promise<string | Response> => {
-  const authorization = asked.headers["authorization"]
+/** Authenticates the client (RFC 6749 §2.3, RFC 7523 §2.2). Returns its id or the error response. */
+const authenticate = async (
+  request: EndpointRequest,
+  form: URLSearchParams,
+  state: IssuerState
+): Promise<string | Response> => {
+  const authorization = request.headers["authorization"]
   const assertion = form.get("client_assertion")
   const secret = form.get("client_secret")
   if ([authorization, assertion, secret].filter((_) => _ !== undefined && _ !== null).length > 1) {
-    return rejected("invalid_request", "the client authenticates in more than one way")
+    return reject("invalid_request", "the client authenticates in more than one way")
   }
   const [scheme, ...rest] = (authorization ?? "").split(" ")
   const credentials = rest.join(" ").trim()
   if (scheme?.toLowerCase() === "bearer") {
-    const found = [...books.clients].find(([, client]) => client.bearer !== undefined && client.bearer === credentials)
+    const found = [...state.clients].find(([, client]) => client.bearer !== undefined && client.bearer === credentials)
     return found === undefined ? invalidClient("the bearer token is unknown") : found[0]
   }
   if (scheme?.toLowerCase() === "basic") {
@@ -91,25 +95,29 @@ const clientOf = async (asked: Asked, form: URLSearchParams, books: Books): Prom
     const colon = decoded.indexOf(":")
     if (colon === -1) return invalidClient("the Basic credentials have no colon")
     const id = formDecode(decoded.slice(0, colon))
-    return isSecretOf(books, id, formDecode(decoded.slice(colon + 1))) ? id : invalidClient("the secret is wrong")
+    return isSecret(state, id, formDecode(decoded.slice(colon + 1))) ? id : invalidClient("the secret is wrong")
   }
   if (secret !== null) {
     const id = form.get("client_id") ?? ""
-    return isSecretOf(books, id, secret) ? id : invalidClient("the secret is wrong")
+    return isSecret(state, id, secret) ? id : invalidClient("the secret is wrong")
   }
   if (assertion !== null && form.get("client_assertion_type") === assertionType) {
-    return clientOfAssertion(assertion, asked, books)
+    return authenticateByAssertion(assertion, request, state)
   }
   return invalidClient("the request has no client credentials")
 }
 
-const isSecretOf = (books: Books, id: string, secret: string): boolean => {
-  const expected = books.clients.get(id)?.secret
+const isSecret = (state: IssuerState, id: string, secret: string): boolean => {
+  const expected = state.clients.get(id)?.secret
   return expected !== undefined && expected === secret
 }
 
-const clientOfAssertion = async (assertion: string, asked: Asked, books: Books): Promise<string | Response> => {
-  for (const [id, client] of books.clients) {
+const authenticateByAssertion = async (
+  assertion: string,
+  request: EndpointRequest,
+  state: IssuerState
+): Promise<string | Response> => {
+  for (const [id, client] of state.clients) {
     if (client.jwks === undefined) continue
     const verified = await jwtVerify(
       assertion,
@@ -117,15 +125,15 @@ const clientOfAssertion = async (assertion: string, asked: Asked, books: Books):
       {
         issuer: id,
         subject: id,
-        audience: [books.issuer, asked.url],
+        audience: [state.issuer, request.url],
         requiredClaims: ["exp", "jti"],
-        currentDate: new Date(books.now * 1000)
+        currentDate: new Date(state.now * 1000)
       }
     ).catch(() => undefined)
     if (verified === undefined) continue
     const jti = `${id} ${verified.payload.jti}`
-    if (books.assertions.has(jti)) return invalidClient("the assertion was used before")
-    books.assertions.add(jti)
+    if (state.assertions.has(jti)) return invalidClient("the assertion was used before")
+    state.assertions.add(jti)
     return id
   }
   return invalidClient("the assertion is not signed with a key of a registered client, or its claims are wrong")
@@ -137,53 +145,53 @@ const isActive = ({ claims, revoked }: Issued, now: number): boolean => {
 }
 
 /**
- * Introspection (RFC 7662): answers what `describe` makes of an active token, in a signed token if that is asked for
+ * Introspects a token (RFC 7662): responds with the claims that `describe` returns, in a signed token if the client requests one
  * (RFC 9701 §4).
  */
 export const introspect = async (
-  asked: Asked,
-  books: Books,
+  request: EndpointRequest,
+  state: IssuerState,
   describe: (claims: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>,
   sign: (header: Readonly<Record<string, unknown>>, claims: Readonly<Record<string, unknown>>) => Promise<string>
 ): Promise<Response> => {
-  const form = formOf(asked)
+  const form = readForm(request)
   if (form instanceof Response) return form
-  const client = await clientOf(asked, form, books)
+  const client = await authenticate(request, form, state)
   if (client instanceof Response) return client
   const token = form.get("token")
-  if (token === null) return rejected("invalid_request", "token is missing")
-  const known = books.issued.get(token)
-  const answer = known === undefined || !isActive(known, books.now)
+  if (token === null) return reject("invalid_request", "token is missing")
+  const known = state.issued.get(token)
+  const body = known === undefined || !isActive(known, state.now)
     ? { active: false }
     : defined({
       active: true,
       token_type: Object.hasOwn(known.claims, "cnf") ? "DPoP" : "Bearer",
       ...describe(known.claims)
     })
-  if (!(asked.headers["accept"] ?? "").includes("application/token-introspection+jwt")) return json(answer)
+  if (!(request.headers["accept"] ?? "").includes("application/token-introspection+jwt")) return json(body)
   const signed = await sign(
     { typ: "token-introspection+jwt" },
-    { iss: books.issuer, aud: client, iat: books.now, token_introspection: answer }
+    { iss: state.issuer, aud: client, iat: state.now, token_introspection: body }
   )
   return new Response(signed, {
     headers: { "content-type": "application/token-introspection+jwt", "cache-control": "no-store" }
   })
 }
 
-/** Revocation (RFC 7009): an unknown token is revoked already. */
-export const revoke = async (asked: Asked, books: Books): Promise<Response> => {
-  const form = formOf(asked)
+/** Revokes a token (RFC 7009). An unknown token is not an error. */
+export const revoke = async (request: EndpointRequest, state: IssuerState): Promise<Response> => {
+  const form = readForm(request)
   if (form instanceof Response) return form
-  const client = await clientOf(asked, form, books)
+  const client = await authenticate(request, form, state)
   if (client instanceof Response) return client
   const token = form.get("token")
-  if (token === null) return rejected("invalid_request", "token is missing")
-  const known = books.issued.get(token)
+  if (token === null) return reject("invalid_request", "token is missing")
+  const known = state.issued.get(token)
   if (known !== undefined) known.revoked = true
   return new Response("", { headers: { "cache-control": "no-store" } })
 }
 
-/** What somebody asks the token endpoint for. */
+/** A token that a client requests. */
 export interface Grant {
   readonly subject: string
   readonly clientId: string
@@ -196,19 +204,22 @@ export interface Grant {
 const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
 const onBehalfOf = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
-/** The token endpoint: client credentials, token exchange (RFC 8693) and on-behalf-of; with a proof, bound (RFC 9449 §5). */
+/**
+ * Issues a token: client credentials, token exchange (RFC 8693) and on-behalf-of. With a DPoP proof the token is bound to its key
+ * (RFC 9449 §5).
+ */
 export const token = async (
-  asked: Asked,
-  books: Books,
+  request: EndpointRequest,
+  state: IssuerState,
   nonce: string | undefined,
   mint: (grant: Grant) => Promise<{ readonly token: string; readonly expiresIn: number }>
 ): Promise<Response> => {
-  const form = formOf(asked)
+  const form = readForm(request)
   if (form instanceof Response) return form
-  const client = await clientOf(asked, form, books)
+  const client = await authenticate(request, form, state)
   if (client instanceof Response) return client
-  const proof = asked.headers["dpop"]
-  const jkt = proof === undefined ? undefined : await thumbprintOf(proof, asked, books, nonce)
+  const proof = request.headers["dpop"]
+  const jkt = proof === undefined ? undefined : await verifyProof(proof, request, state, nonce)
   if (jkt instanceof Response) return jkt
 
   const type = form.get("grant_type")
@@ -220,7 +231,7 @@ export const token = async (
     audience: audience.length === 0 ? undefined : audience,
     jkt
   }
-  const answer = async (grant: Grant, more: Readonly<Record<string, unknown>> = {}) => {
+  const issue = async (grant: Grant, more: Readonly<Record<string, unknown>> = {}) => {
     const { expiresIn, token } = await mint(grant)
     return json(defined({
       access_token: token,
@@ -232,32 +243,32 @@ export const token = async (
   }
   switch (type) {
     case "client_credentials":
-      return answer({ ...common, subject: client, claims: {} })
+      return issue({ ...common, subject: client, claims: {} })
     case tokenExchange:
     case onBehalfOf: {
       const exchanged = form.get(type === tokenExchange ? "subject_token" : "assertion")
-      const known = exchanged === null ? undefined : books.issued.get(exchanged)
-      if (known === undefined || !isActive(known, books.now)) {
-        return rejected(type === tokenExchange ? "invalid_request" : "invalid_grant", "the token is not active")
+      const known = exchanged === null ? undefined : state.issued.get(exchanged)
+      if (known === undefined || !isActive(known, state.now)) {
+        return reject(type === tokenExchange ? "invalid_request" : "invalid_grant", "the token is not active")
       }
-      return answer(
+      return issue(
         { ...common, subject: String(known.claims["sub"]), claims: { act: { sub: client } } },
         type === tokenExchange ? { issued_token_type: "urn:ietf:params:oauth:token-type:access_token" } : {}
       )
     }
     default:
-      return rejected(
+      return reject(
         "unsupported_grant_type",
         "this issuer supports client_credentials, token-exchange and jwt-bearer"
       )
   }
 }
 
-/** Whose key signed a proof (RFC 9449 §4.3), or the answer to a proof that is none (§5, §8). */
-const thumbprintOf = async (
+/** Verifies a proof (RFC 9449 §4.3). Returns the thumbprint of its key, or the error response (§5, §8). */
+const verifyProof = async (
   proof: string,
-  { method, url }: Asked,
-  { now }: Books,
+  { method, url }: EndpointRequest,
+  { now }: IssuerState,
   nonce: string | undefined
 ): Promise<string | Response> => {
   const verified = await jwtVerify(proof, EmbeddedJWK, {
@@ -269,11 +280,11 @@ const thumbprintOf = async (
   }).catch(() => undefined)
   const { origin, pathname } = new URL(url)
   if (verified?.payload["htm"] !== method || verified.payload["htu"] !== `${origin}${pathname}`) {
-    return rejected("invalid_dpop_proof", "the proof is not for this request")
+    return reject("invalid_dpop_proof", "the proof is not for this request")
   }
   return nonce === undefined || verified.payload["nonce"] === nonce
     ? calculateJwkThumbprint(verified.protectedHeader.jwk as JWK)
-    : rejected("use_dpop_nonce", "the proof must contain the nonce of the DPoP-Nonce header", 400, {
+    : reject("use_dpop_nonce", "the proof must contain the nonce of the DPoP-Nonce header", 400, {
       "dpop-nonce": nonce
     })
 }

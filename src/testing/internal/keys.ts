@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import { base64url, type CryptoKey, exportJWK, generateKeyPair, type JWK } from "jose"
 import type { Algorithm } from "../../crypto/Algorithm.ts"
 
-/** A signing key of an issuer, of a forger, or of a client. */
+/** A signing key of an issuer, a forger or a client. */
 export interface KeyPair {
   readonly kid: string
   readonly algorithm: Algorithm
@@ -11,7 +11,7 @@ export interface KeyPair {
   readonly publicJwk: JWK
 }
 
-/** What an RSA key may be besides fit for use. */
+/** The parameters of an RSA key, including unsafe ones. */
 export interface RsaOptions {
   readonly modulusLength?: number | undefined
   readonly publicExponent?: number | undefined
@@ -31,14 +31,14 @@ export const generate = (algorithm: Algorithm, kid: string, rsa: RsaOptions = {}
     }
   })
 
-// jose makes no key that is unfit for use.
+// jose rejects unsafe parameters.
 const generateRsa = async (algorithm: Algorithm, { modulusLength = 2048, publicExponent = 65_537 }: RsaOptions) => {
   const { name } = parameters(algorithm) as { readonly name: string }
   return await crypto.subtle.generateKey(
     {
       name,
       modulusLength,
-      // An array of bytes keeps of each number the last eight bits.
+      // `Uint8Array.of` keeps the last eight bits of each number.
       publicExponent: Uint8Array.of(publicExponent >> 16, publicExponent >> 8, publicExponent),
       hash: hash(algorithm)
     },
@@ -62,7 +62,7 @@ const parameters = (algorithm: Algorithm): Parameters<typeof crypto.subtle.sign>
   }
 }
 
-/** Signs two segments as they stand: for headers and claims that no library would write. */
+/** Signs two segments unchanged, for headers and claims that no library writes. */
 export const signSegments = (key: KeyPair, header: string, claims: string): Effect.Effect<string> =>
   Effect.promise(async () => {
     const input = `${header}.${claims}`
@@ -74,14 +74,61 @@ export const signSegments = (key: KeyPair, header: string, claims: string): Effe
     return `${input}.${base64url.encode(new Uint8Array(signature))}`
   })
 
-/** A segment: bytes as they are, an object as JSON. */
+/** Encodes a segment: bytes unchanged, an object as JSON. */
 export const segment = (value: unknown): string =>
   base64url.encode(value instanceof Uint8Array ? value : JSON.stringify(value))
 
-/** Leaves out what is `undefined`, which is how a test removes a member. */
+/** Removes members that are `undefined`, which is how a test removes a member. */
 export const defined = (record: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined))
 
-/** The private half, as a client keeps it. */
+/** Exports the private key, as a client stores it. */
 export const privateJwk = ({ algorithm, kid, privateKey }: KeyPair): Effect.Effect<JWK> =>
   Effect.promise(async () => ({ ...await exportJWK(privateKey), kid, alg: algorithm }))
+
+/** The signing keys of an issuer. Of the keys of one algorithm, the newest signs. */
+export interface KeyRing {
+  readonly getAll: () => ReadonlyArray<KeyPair>
+  /** Returns the current key of the default algorithm. */
+  readonly getCurrent: () => KeyPair
+  /** Returns the current key of an algorithm, and generates the first one. */
+  readonly findOrGenerate: (algorithm: Algorithm) => Effect.Effect<KeyPair>
+  readonly rotate: Effect.Effect<void>
+  readonly withdrawOld: Effect.Effect<void>
+  readonly withdraw: (kid?: string) => Effect.Effect<void>
+}
+
+export const makeKeyRing = (
+  algorithm: Algorithm,
+  others: ReadonlyArray<Algorithm>
+): Effect.Effect<KeyRing> =>
+  Effect.gen(function*() {
+    let count = 0
+    const next = (requested: Algorithm) => Effect.suspend(() => generate(requested, `key-${++count}`))
+    let keys: ReadonlyArray<KeyPair> = yield* Effect.forEach([...new Set([algorithm, ...others])], next)
+    const find = (requested: Algorithm) => keys.find((key) => key.algorithm === requested)
+    const getCurrent = () => find(algorithm)!
+    return {
+      getAll: () => keys,
+      getCurrent,
+      findOrGenerate: (requested) =>
+        Effect.suspend(() => {
+          const known = find(requested)
+          return known !== undefined ? Effect.succeed(known) : Effect.tap(next(requested), (key) =>
+            Effect.sync(() => {
+              keys = [...keys, key]
+            }))
+        }),
+      rotate: Effect.map(next(algorithm), (key) => {
+        keys = [key, ...keys]
+      }),
+      withdrawOld: Effect.sync(() => {
+        keys = keys.filter((key) => find(key.algorithm) === key)
+      }),
+      withdraw: (kid = getCurrent().kid) =>
+        Effect.gen(function*() {
+          keys = keys.filter((key) => key.kid !== kid)
+          if (find(algorithm) === undefined) keys = [yield* next(algorithm), ...keys]
+        })
+    }
+  })

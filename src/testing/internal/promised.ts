@@ -1,13 +1,13 @@
 import * as Effect from "effect/Effect"
 
-/** The same members, for people without Effect: what is an effect, or gives one, gives a promise. */
+/** The same members for code without Effect: effects and functions that return effects become functions that return promises. */
 export type Promised<T> = {
   readonly [K in keyof T]: T[K] extends Effect.Effect<infer A, any> ? () => Promise<A>
     : T[K] extends (...args: infer Args) => Effect.Effect<infer A, any> ? (...args: Args) => Promise<A>
     : T[K]
 }
 
-/** Runs every effect of a record on the real clock, which a mocked `Date` moves. */
+/** Runs every effect of a record on the system clock, which mocks of `Date` affect. */
 export const promised = <T extends object>(self: T): Promised<T> =>
   Object.fromEntries(
     Object.entries(self).map(([name, member]) => [

@@ -117,7 +117,7 @@ describe("reports", () => {
       const { body, status } = yield* ask(yield* serve({ local: true }), { target: gone })
       assert.strictEqual(status, 502)
       assert.strictEqual(body.error, "unreachable")
-      assert.strictEqual(body.detail, `${gone} refuses the connection (ECONNREFUSED)`)
+      assert.strictEqual(body.detail, `${gone} does not accept the connection (ECONNREFUSED)`)
     }))
 
   it.live("no more look-ups than a few at once; one that nobody waits for ends", () =>

@@ -1,0 +1,130 @@
+import * as Effect from "effect/Effect"
+import * as Endpoints from "./endpoints.ts"
+import { defined, type KeyRing } from "./keys.ts"
+import type { Minter } from "./mint.ts"
+
+export interface Settings {
+  readonly issuer: string
+  readonly keys: KeyRing
+  readonly minter: Minter
+  readonly algorithm: string
+  readonly clients: ReadonlyMap<string, Endpoints.Client>
+  readonly metadata: Readonly<Record<string, unknown>> | undefined
+  readonly jwk: Readonly<Record<string, unknown>> | undefined
+  readonly jwksUri: string | undefined
+  readonly elsewhere: ((url: URL) => Response | undefined) | undefined
+  readonly cacheControl: string | undefined
+}
+
+const authentication = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+
+/** Creates the documents and the endpoints of the issuer. */
+export const make = (settings: Settings) => {
+  const { clients, issuer, keys, minter } = settings
+  const url = new URL(issuer)
+  const prefix = url.pathname.replace(/\/$/, "")
+  const base = `${url.origin}${prefix}`
+  const urls = {
+    jwksUri: settings.jwksUri ?? `${base}/jwks`,
+    tokenEndpoint: `${base}/token`,
+    introspectionEndpoint: `${base}/introspect`,
+    revocationEndpoint: `${base}/revoke`
+  }
+  const assertions = new Set<string>()
+  let metadata: Readonly<Record<string, unknown>> = defined({
+    issuer,
+    authorization_endpoint: `${base}/authorize`,
+    token_endpoint: urls.tokenEndpoint,
+    jwks_uri: urls.jwksUri,
+    introspection_endpoint: urls.introspectionEndpoint,
+    introspection_endpoint_auth_methods_supported: authentication,
+    revocation_endpoint: urls.revocationEndpoint,
+    token_endpoint_auth_methods_supported: authentication,
+    response_types_supported: ["code"],
+    code_challenge_methods_supported: ["S256"],
+    ...settings.metadata
+  })
+  let publishedKeys: ReadonlyArray<unknown> | undefined
+  let introspection: Readonly<Record<string, unknown>> = {}
+  let nonce: string | undefined
+
+  const toDocument = (body: unknown) =>
+    Response.json(
+      body,
+      settings.cacheControl === undefined ? {} : { headers: { "cache-control": settings.cacheControl } }
+    )
+
+  const isMetadata = (path: string) =>
+    path === `/.well-known/oauth-authorization-server${prefix}` ||
+    path === `/.well-known/openid-configuration${prefix}` ||
+    path === `${prefix}/.well-known/openid-configuration`
+
+  const serveEndpoint = (request: Endpoints.EndpointRequest): Effect.Effect<Response> =>
+    Effect.gen(function*() {
+      const state: Endpoints.IssuerState = {
+        issuer,
+        clients,
+        issued: minter.issued,
+        assertions,
+        now: yield* minter.now
+      }
+      const run = Effect.runPromiseWith(yield* Effect.context<never>())
+      switch (new URL(request.url).href) {
+        case urls.introspectionEndpoint:
+          return yield* Effect.promise(() =>
+            Endpoints.introspect(
+              request,
+              state,
+              (claims) => ({ ...claims, ...introspection }),
+              (header, claims) =>
+                run(minter.sign({ ...header, alg: settings.algorithm, kid: keys.getCurrent().kid }, claims))
+            )
+          )
+        case urls.revocationEndpoint:
+          return yield* Effect.promise(() => Endpoints.revoke(request, state))
+        case urls.tokenEndpoint:
+          return yield* Effect.promise(() =>
+            Endpoints.token(request, state, nonce, ({ audience, jkt, ...grant }) =>
+              run(Effect.map(
+                minter.mint({ ...grant, audience: audience?.length === 1 ? audience[0] : audience, boundTo: jkt }),
+                (token) => ({ token, expiresIn: 300 })
+              )))
+          )
+        default:
+          return new Response("", { status: 404 })
+      }
+    })
+
+  const serve = (request: Endpoints.EndpointRequest): Effect.Effect<Response> => {
+    const target = new URL(request.url)
+    if (target.href === urls.jwksUri) {
+      const own = keys.getAll().map((key) => defined({ ...key.publicJwk, ...settings.jwk }))
+      return Effect.succeed(toDocument({ keys: publishedKeys ?? own }))
+    }
+    if (target.origin !== url.origin) {
+      return Effect.sync(() => settings.elsewhere?.(target) ?? new Response("", { status: 404 }))
+    }
+    return isMetadata(target.pathname) ? Effect.succeed(toDocument(metadata)) : serveEndpoint(request)
+  }
+
+  return {
+    urls,
+    serve,
+    publishKeys: (next: ReadonlyArray<unknown> | undefined) =>
+      Effect.sync(() => {
+        publishedKeys = next
+      }),
+    publishMetadata: (members: Readonly<Record<string, unknown>>) =>
+      Effect.sync(() => {
+        metadata = defined({ ...metadata, ...members })
+      }),
+    publishIntrospection: (members: Readonly<Record<string, unknown>>) =>
+      Effect.sync(() => {
+        introspection = { ...introspection, ...members }
+      }),
+    requireDpopNonce: (next: string | undefined) =>
+      Effect.sync(() => {
+        nonce = next
+      })
+  }
+}
