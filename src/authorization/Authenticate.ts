@@ -100,7 +100,7 @@ export const make = (parts: Parts): Authentication => {
         verification,
         (verified): Effect.Effect<Principal, VerificationError> => {
           const principal: unknown = (verified as Partial<Verified> | undefined)?.principal
-          if (!isPrincipal(principal)) return failNoPrincipal
+          if (!isPrincipal(principal) || !Object.keys(verified).every(isMemberOfVerified)) return failNoPrincipal
           // A verifier of the author's may cache by the token alone, and the tenant is in the request.
           return tenants === undefined || tenants.isNamedBy(principal, credentials.token, request)
             ? checkRevocation(principal)
@@ -201,6 +201,9 @@ export const make = (parts: Parts): Authentication => {
 
   return { authenticate, recheck }
 }
+
+// A verifier that spreads a result to change the principal, such as its scopes, would change nothing.
+const isMemberOfVerified = (name: string) => name === "principal" || name === "reuse"
 
 const failNoPrincipal = Effect.fail(noPrincipal)
 const revoked = Effect.fail(new InvalidToken({ reason: "revoked" }))

@@ -132,8 +132,13 @@ export const make = (fetch: typeof globalThis.fetch): Fetcher["Service"] =>
  */
 export const layerFetch = (fetch: typeof globalThis.fetch): Layer.Layer<Fetcher> => Layer.succeed(Fetcher, make(fetch))
 
+/** Has the key of `FetchHttpClient.Fetch`, so a program that replaces `fetch` for Effect's client replaces it here as well. */
+const platformFetch = Context.Reference<typeof globalThis.fetch>("effect/http/FetchHttpClient/Fetch", {
+  defaultValue: () => (input, init) => globalThis.fetch(input, init)
+})
+
 /**
- * Sends with the `fetch` of the platform.
+ * Sends with the `fetch` of the platform, or with that of `FetchHttpClient.Fetch` where a program sets it.
  *
  * **When to use**
  *
@@ -142,7 +147,9 @@ export const layerFetch = (fetch: typeof globalThis.fetch): Layer.Layer<Fetcher>
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Fetcher> = layerFetch((input, init) => globalThis.fetch(input, init))
+export const layer: Layer.Layer<Fetcher> = Layer.succeed(Fetcher, {
+  send: (request) => Effect.flatMap(platformFetch, (fetch) => make(fetch).send(request))
+})
 
 const exchange = async (
   fetch: typeof globalThis.fetch,

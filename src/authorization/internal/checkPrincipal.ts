@@ -9,8 +9,9 @@ export const noPrincipal = new AuthConfigError({
   reason: "malformed",
   option: "verifier",
   fix:
-    "verify succeeded with a value that is not a Principal with text as its subject, or as its clientId if it has no " +
-    "subject. Return the result of Principal.make, and fail with InvalidToken for every token that is not accepted"
+    "verify succeeded with a value other than { principal, reuse }, or with a principal that has no text as its subject, or " +
+    "as its clientId if it has no subject. Return the result of the configured verifier with another principal, or use " +
+    "TokenVerifier.make and Principal.make, and fail with InvalidToken for every token that is not accepted"
 })
 
 const isName = (value: unknown): boolean => typeof value === "string" && value !== ""

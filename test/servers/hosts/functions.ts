@@ -121,7 +121,10 @@ const switched = (): Made => {
             ? Effect.fail(new AuthError.InvalidToken({ reason: "inactive" }))
             : Effect.map(
               configured.verify(credentials, request, present),
-              (principal) => verifier === "unchanged" ? principal : { ...principal, scopes: new Set<string>() }
+              (verified) =>
+                verifier === "unchanged"
+                  ? verified
+                  : { ...verified, principal: { ...verified.principal, scopes: new Set<string>() } }
             )
       })
     },
@@ -186,6 +189,17 @@ const broken = {
   "a verifier that succeeds with nothing": () => verifier(succeedsWithNothing),
   "a verifier that succeeds with half a principal": () =>
     verifier(() => Effect.succeed({ issuer: "https://issuer.test", subject: "alice", scopes: new Set() } as never)),
+  "a verifier that succeeds with a result whose scopes it changed beside the principal": () => ({
+    options: {
+      verifier: (configured) => ({
+        verify: (credentials, request, present) =>
+          Effect.map(
+            configured.verify(credentials, request, present),
+            (verified) => ({ ...verified, scopes: new Set() })
+          )
+      })
+    }
+  }),
   "a verifier that throws": () => verifier(throws),
   "a verifier that dies": () => verifier(dies),
   "a verifier that dies later": () => verifier(diesLater),
