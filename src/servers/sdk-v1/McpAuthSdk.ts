@@ -1,6 +1,6 @@
 /**
- * The gate on servers of `@modelcontextprotocol/sdk`: per-tool scopes, decided before the tool runs and answered with a
- * real 403.
+ * Protects servers of `@modelcontextprotocol/sdk`. Each tool has its scopes, which are checked before the tool runs. If a scope
+ * is missing, the server answers 403.
  *
  * @since 0.1.0
  */
@@ -74,7 +74,7 @@ export type {
 } from "../sdk/SdkTypes.ts"
 
 /**
- * What a handler gets beside its arguments: all that the SDK gives, and who calls.
+ * The last argument of a handler: the context of the SDK, with the `principal` of the caller.
  *
  * @category models
  * @since 0.1.0
@@ -82,7 +82,7 @@ export type {
 export type Extra<P> = RequestHandlerExtra<ServerRequest, ServerNotification> & Addition<P>
 
 /**
- * The arguments of a handler, as its schema parses them.
+ * The arguments of a handler: the output of its schema.
  *
  * @category utility types
  * @since 0.1.0
@@ -92,7 +92,8 @@ export type Arguments<Input> = Input extends ZodRawShapeCompat ? ShapeOutput<Inp
   : undefined
 
 /**
- * A handler: it gets its arguments if it has a schema for them, and returns a result, a promise of it, or an effect.
+ * A handler of a tool or a prompt. It receives arguments if the registration has a schema for them. It returns a result, a
+ * promise of a result, or an effect.
  *
  * @category models
  * @since 0.1.0
@@ -102,12 +103,11 @@ export type Handler<Input, P, Result, Env> = Input extends ZodRawShapeCompat | A
   : (extra: Extra<P>) => Outcome<Result, Env>
 
 /**
- * The server that answers a request: one for all requests, or the one of the session that a request names.
+ * The server that answers requests: one for all of them, or a function from the session of a request to its server.
  *
  * **Details**
  *
- * A function is asked for requests that hold messages. It may return `undefined` where it knows none; such a request
- * needs a valid token.
+ * The function is called for requests that contain messages. If it returns `undefined`, the request requires a valid token.
  *
  * @category models
  * @since 0.1.0
@@ -117,25 +117,25 @@ export type Server =
   | ((session: string | undefined) => McpServer | undefined | Promise<McpServer | undefined>)
 
 /**
- * What `protect` may know beside the server.
+ * The options of `protect`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ProtectOptions {
   /**
-   * Returns the tenant of a request, as the router of the host knows it: for `Tenants.fromRoute` on hosts without
+   * Returns the tenant that the router of the host found in a request, for `Tenants.fromRoute` on hosts without
    * `req.params`. Default: the parameter in `req.params`.
    */
   readonly tenant?: node.TenantOf | undefined
 }
 
 /**
- * One gate for the servers of a program: registers what needs scopes, and stands in front of it.
+ * Registers tools, prompts and resources with their policies, and authorizes the requests to the servers of a program.
  *
  * **Details**
  *
- * `Offered` are the scopes of the configuration: a registration that needs another one does not compile.
+ * `Offered` is the union of the configured scopes. A registration that requires any other scope does not compile.
  *
  * @category models
  * @since 0.1.0
@@ -146,21 +146,21 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    *
    * **Details**
    *
-   * The options are those of `McpServer.registerTool`, and what the tool demands of its callers. Scopes that depend on
-   * the arguments are told by a function; it sees them as the handler does, and runs before it. Arguments that the schema
-   * rejects need a caller, no scope, and are rejected by the SDK.
+   * The options are those of `McpServer.registerTool` and the policy of the tool. If scopes depend on the arguments, write
+   * a function: it receives the arguments that the handler receives, and runs before the handler. A call with arguments
+   * that the schema rejects requires a valid token and no scope, and the SDK rejects it.
    *
-   * An effect may use `Principal`, `RequestState`, the services of the options' layer, and whatever `requireScopes` demands of the scopes
-   * that are offered. What it fails with is the tool's error, as what a promise rejects with.
+   * An effect may use `Principal`, `RequestState`, the services of the options' layer, and `requireScopes` for the offered
+   * scopes. If the effect fails, or a promise rejects, the client receives an error of the tool.
    *
    * **Gotchas**
    *
-   * Tools of `server.experimental.tasks` are registered with the SDK itself: they need a valid token and no scope. A task
-   * belongs to its session, or without sessions to its caller: the task store gets a name of the caller as `sessionId`. Use
-   * `extra.taskStore` in handlers, and compare `sessionId` in a task store of your own. Without sessions this holds for
-   * servers that `protect` knows or on which this gate registered something.
+   * Tools of `server.experimental.tasks` are registered with the SDK itself. They require a valid token and no scope. A task
+   * belongs to its session. Without sessions it belongs to its caller: the task store receives a name of the caller as
+   * `sessionId`. Use `extra.taskStore` in handlers, and compare `sessionId` in your own task store. Without sessions, this
+   * applies to servers that are passed to `protect` and to servers on which this gate registered something.
    *
-   * An `InsufficientScope` inside of an effect comes too late for a 403: it is a tool error like any other.
+   * An `InsufficientScope` inside an effect comes too late for a 403. The client receives it as an error of the tool.
    *
    * @since 0.1.0
    */
@@ -182,8 +182,8 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
     handler: Handler<Input, CallerOf<Claims, N, Need>, CallToolResult, Services<Offered, R, N, Need>>
   ) => RegisteredTool & Scoped<Need>
   /**
-   * Registers a prompt. Its scopes are those of completing its arguments, too; where they depend on arguments, completing
-   * needs a caller.
+   * Registers a prompt. Completing its arguments requires the same scopes. If the scopes depend on the arguments, completing
+   * requires a valid token and no scope.
    *
    * @since 0.1.0
    */
@@ -201,7 +201,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
     handler: Handler<Input, CallerOf<Claims, N, Need>, GetPromptResult, Services<Offered, R, N, Need>>
   ) => RegisteredPrompt & Scoped<Need>
   /**
-   * Registers a resource or a template of resources. Scopes may depend on the URI.
+   * Registers a resource or a template of resources. The scopes may depend on the URI.
    *
    * @since 0.1.0
    */
@@ -224,22 +224,24 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
       ) => Outcome<ReadResourceResult, Services<Offered, R, N, Need>>
   ) => (T extends string ? RegisteredResource : RegisteredResourceTemplate) & Scoped<Need>
   /**
-   * The gate in front of `StreamableHTTPServerTransport`, sessions or none: rejects a request, or lets it through with
-   * `req.auth`, which the transport hands to handlers as `authInfo`, and `req.body`, which is what was judged.
+   * Creates middleware for `StreamableHTTPServerTransport`, with or without sessions. It rejects a request, or calls `next`
+   * after it has set two properties. The transport passes `req.auth` to handlers as `authInfo`. `req.body` is the body that
+   * was authorized.
    *
    * **Gotchas**
    *
-   * Hand `req.body` to `transport.handleRequest` as its third argument: the request itself is read by then. Put this in
-   * front of body parsers, so that nobody makes them work without a token; behind one it judges what the parser left.
+   * Pass `req.body` to `transport.handleRequest` as the third argument: the stream of the request has been read. Put this
+   * middleware in front of body parsers, so that they parse no body of a request without a valid token. Behind a body
+   * parser, the gate authorizes the parsed body.
    *
-   * A session belongs to the caller who opened it. A stream that the server keeps open ends when the token does.
+   * A session belongs to the caller that opened it. Open streams end when the token expires.
    *
    * @since 0.1.0
    */
   readonly protect: (server: Server, options?: ProtectOptions) => Middleware
   /**
-   * The gate in front of `WebStandardStreamableHTTPServerTransport`: what `protect` is for `Request` and `Response`. Give
-   * its `handleRequest` both arguments of the handler.
+   * Protects a `WebStandardStreamableHTTPServerTransport`, as `protect` does on Node. Pass both arguments of the handler to
+   * `handleRequest` of the transport.
    *
    * @since 0.1.0
    */
@@ -252,11 +254,12 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
 const protectOptions: Readonly<Record<keyof ProtectOptions, true>> = { tenant: true }
 
 /**
- * A gate for servers of the SDK, with the options of `AuthLayer.make`. A wrong option rejects with `AuthConfigError`.
+ * Creates a gate for servers of the SDK, with the options of `AuthLayer.make`. Rejects with `AuthConfigError` if an option is
+ * wrong.
  *
  * **Details**
  *
- * The layers are built once, and live until `dispose`. Nothing is fetched before the first token comes.
+ * The layers are built once, and live until `dispose`. The gate fetches nothing before it receives the first token.
  *
  * **Example** (A tool that needs a scope, on Express)
  *
@@ -311,13 +314,13 @@ export const make = <
 }
 
 /**
- * Builds a gate from any layer that provides one, such as `AuthLayer.layerServices`, `AuthLayer.config` or
- * `AuthLayer.mock`. `make` is this with `AuthLayer.layerServices`.
+ * Creates a gate from any layer that provides one, such as `AuthLayer.layerServices`, `AuthLayer.config` or
+ * `AuthLayer.mock`.
  *
  * **Details**
  *
- * Rejects with the layer's error, `AuthConfigError` for a wrong option. Effects of handlers may use whatever else the
- * layer provides.
+ * Rejects with the error of the layer, which is `AuthConfigError` if an option is wrong. Effects of handlers may use every
+ * service that the layer provides.
  *
  * **Example** (In a test)
  *

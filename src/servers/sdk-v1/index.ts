@@ -1,5 +1,5 @@
 /**
- * The gate on servers of `@modelcontextprotocol/sdk`.
+ * Protects servers of `@modelcontextprotocol/sdk`.
  *
  * @since 0.1.0
  */

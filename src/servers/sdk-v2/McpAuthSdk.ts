@@ -1,6 +1,6 @@
 /**
- * The gate on servers of `@modelcontextprotocol/server`: per-tool scopes, decided before the tool runs and answered with
- * a real 403, in both eras of the protocol.
+ * Protects servers of `@modelcontextprotocol/server`, in both eras of the protocol. Each tool has its scopes, which are checked
+ * before the tool runs. If a scope is missing, the server answers 403.
  *
  * @since 0.1.0
  */
@@ -62,7 +62,7 @@ export type {
 } from "../sdk/SdkTypes.ts"
 
 /**
- * What a handler gets beside its arguments: all that the SDK gives, and who calls.
+ * The last argument of a handler: the context of the SDK, with the `principal` of the caller.
  *
  * @category models
  * @since 0.1.0
@@ -70,7 +70,7 @@ export type {
 export type HandlerContext<P> = ServerContext & Addition<P>
 
 /**
- * The arguments of a handler, as its schema parses them.
+ * The arguments of a handler: the output of its schema.
  *
  * @category utility types
  * @since 0.1.0
@@ -79,7 +79,8 @@ export type Arguments<Input> = Input extends StandardSchemaWithJSON ? StandardSc
   : undefined
 
 /**
- * A handler: it gets its arguments if it has a schema for them, and returns a result, a promise of it, or an effect.
+ * A handler of a tool or a prompt. It receives arguments if the registration has a schema for them. It returns a result, a
+ * promise of a result, or an effect.
  *
  * @category models
  * @since 0.1.0
@@ -89,7 +90,7 @@ export type Handler<Input, P, Result, Env> = Input extends StandardSchemaWithJSO
   : (context: HandlerContext<P>) => Outcome<Result | InputRequiredResult, Env>
 
 /**
- * Makes the server of one request. `context` tells its era and, as `authInfo`, its caller.
+ * Creates the server of one request. `context` contains the era of the request and, as `authInfo`, its caller.
  *
  * @category models
  * @since 0.1.0
@@ -102,11 +103,11 @@ type Config<T extends "registerTool" | "registerPrompt"> = Omit<
 >
 
 /**
- * One gate for the servers of a program: registers what needs scopes, and stands in front of it.
+ * Registers tools, prompts and resources with their policies, and authorizes the requests to the servers of a program.
  *
  * **Details**
  *
- * `Offered` are the scopes of the configuration: a registration that needs another one does not compile.
+ * `Offered` is the union of the configured scopes. A registration that requires any other scope does not compile.
  *
  * @category models
  * @since 0.1.0
@@ -117,21 +118,21 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
    *
    * **Details**
    *
-   * The options are those of `McpServer.registerTool`, and what the tool demands of its callers. Scopes that depend on
-   * the arguments are told by a function; it sees them as the handler does, and runs before it. Arguments that the schema
-   * rejects need a caller, no scope, and are rejected by the SDK.
+   * The options are those of `McpServer.registerTool` and the policy of the tool. If scopes depend on the arguments, write
+   * a function: it receives the arguments that the handler receives, and runs before the handler. A call with arguments
+   * that the schema rejects requires a valid token and no scope, and the SDK rejects it.
    *
-   * An effect may use `Principal`, `RequestState`, the services of the options' layer, and whatever `requireScopes`
-   * demands of the scopes that are offered. What it fails with is the tool's error, as what a promise rejects with.
+   * An effect may use `Principal`, `RequestState`, the services of the options' layer, and `requireScopes` for the offered
+   * scopes. If the effect fails, or a promise rejects, the client receives an error of the tool.
    *
    * **Gotchas**
    *
-   * The SDK's own `requireScopes` lets a call through that has no `authInfo`. Nothing that is registered here does.
+   * The SDK's own `requireScopes` admits calls without `authInfo`. Registrations of this gate reject them.
    *
-   * A `requestState` travels through the client as it is. Seal it with `state.seal`, and open what comes back with
-   * `state.open`: both know the caller and the tool.
+   * The client can read and change a `requestState`. Seal it with `state.seal`, and open the one that comes back with
+   * `state.open`. Both are bound to the caller and the tool.
    *
-   * An `InsufficientScope` inside of an effect comes too late for a 403: it is a tool error like any other.
+   * An `InsufficientScope` inside an effect comes too late for a 403. The client receives it as an error of the tool.
    *
    * @since 0.1.0
    */
@@ -149,8 +150,8 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
     handler: Handler<Input, CallerOf<Claims, N, Need>, CallToolResult, Services<Offered, R, N, Need>>
   ) => RegisteredTool & Scoped<Need>
   /**
-   * Registers a prompt. Its scopes are those of completing its arguments, too; where they depend on arguments, completing
-   * needs a caller.
+   * Registers a prompt. Completing its arguments requires the same scopes. If the scopes depend on the arguments, completing
+   * requires a valid token and no scope.
    *
    * @since 0.1.0
    */
@@ -164,7 +165,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
     handler: Handler<Input, CallerOf<Claims, N, Need>, GetPromptResult, Services<Offered, R, N, Need>>
   ) => RegisteredPrompt & Scoped<Need>
   /**
-   * Registers a resource or a template of resources. Scopes may depend on the URI.
+   * Registers a resource or a template of resources. The scopes may depend on the URI.
    *
    * @since 0.1.0
    */
@@ -187,37 +188,36 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
       ) => Outcome<ReadResourceResult | InputRequiredResult, Services<Offered, R, N, Need>>
   ) => (T extends string ? RegisteredResource : RegisteredResourceTemplate) & Scoped<Need>
   /**
-   * The SDK's `createMcpHandler` behind the gate, with the same options.
+   * Creates the SDK's `createMcpHandler` behind the gate, with the same options.
    *
    * **Details**
    *
-   * The factory is called once for each request that comes as far as its body: the server that is judged is the one that
-   * answers. It may register by caller (`context.authInfo`). What is hidden from a caller is taken off the server before
-   * the SDK gets it.
+   * The factory is called once for each request whose body is read, so the server that is authorized is the one that
+   * answers. The factory may register different tools for different callers (`context.authInfo`). Registrations that are
+   * hidden from the caller are removed before the SDK receives the server.
    *
-   * Results for a caller have the cache scope `"private"`, also where a cache hint of the author is `"public"`: a shared
-   * cache would give them to other callers.
+   * Results for a caller have the cache scope `"private"`, even if a cache hint of the author is `"public"`: a shared cache
+   * would return them to other callers.
    *
-   * What comes back has the shape of the SDK's own, so `toNodeHandler` of `@modelcontextprotocol/node` takes it, too. An
-   * `authInfo` that somebody hands over is not looked at: the gate tells who calls. A subscription ends when the token
-   * does.
+   * The result has the type of the SDK's own handler, so `toNodeHandler` of `@modelcontextprotocol/node` accepts it. The
+   * gate ignores an `authInfo` that is passed to it. A subscription ends when the token expires.
    *
    * **Gotchas**
    *
-   * The era of 2025 is served without sessions, as the SDK does it. For sessions beside it, give `legacy: "reject"`, and
-   * put `protectFetch` in front of a transport of your own.
+   * Requests of the 2025 era are served without sessions, as in the SDK. To serve sessions as well, set `legacy: "reject"`
+   * and protect your own transport with `protectFetch`.
    *
    * @since 0.1.0
    */
   readonly createMcpHandler: (factory: Factory, options?: CreateMcpHandlerOptions) => ProtectedMcpHandler
   /**
-   * The gate in front of a transport of your own, such as the SDK's `WebStandardStreamableHTTPServerTransport`, sessions
-   * or none. Give `handleRequest` both arguments of the handler.
+   * Protects your own transport, such as the SDK's `WebStandardStreamableHTTPServerTransport`, with or without sessions.
+   * Pass both arguments of the handler to `handleRequest` of the transport.
    *
    * **Details**
    *
-   * `server` is the one that answers, or finds the one of a session. A session belongs to the caller who opened it. A
-   * stream that the server keeps open ends when the token does.
+   * `server` is the server that answers, or a function from the session of a request to its server. A session belongs to the
+   * caller that opened it. Open streams end when the token expires.
    *
    * @since 0.1.0
    */
@@ -228,7 +228,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
 }
 
 /**
- * The SDK's own handler, behind the gate.
+ * A handler of the SDK that is protected by the gate.
  *
  * @category models
  * @since 0.1.0
@@ -238,7 +238,7 @@ export interface ProtectedMcpHandler extends McpHttpHandler {
 }
 
 /**
- * What a transport takes beside the request.
+ * The second argument of `handleRequest` of a transport.
  *
  * @category models
  * @since 0.1.0
@@ -246,11 +246,12 @@ export interface ProtectedMcpHandler extends McpHttpHandler {
 export type HandlerOptions = NonNullable<Parameters<McpHttpHandler["fetch"]>[1]>
 
 /**
- * A gate for servers of the SDK, with the options of `AuthLayer.make`. A wrong option rejects with `AuthConfigError`.
+ * Creates a gate for servers of the SDK, with the options of `AuthLayer.make`. Rejects with `AuthConfigError` if an option is
+ * wrong.
  *
  * **Details**
  *
- * The layers are built once, and live until `dispose`. Nothing is fetched before the first token comes.
+ * The layers are built once, and live until `dispose`. The gate fetches nothing before it receives the first token.
  *
  * **Example** (A tool that needs a scope, for Workers, Bun and Deno)
  *
@@ -299,13 +300,12 @@ export const make = <
 }
 
 /**
- * Builds a gate from any layer that provides one, such as `AuthLayer.layerServices` or `AuthLayer.mock`. `make` is this
- * with `AuthLayer.layerServices`.
+ * Creates a gate from any layer that provides one, such as `AuthLayer.layerServices` or `AuthLayer.mock`.
  *
  * **Details**
  *
- * Rejects with the layer's error, `AuthConfigError` for a wrong option. Effects of handlers may use whatever else the
- * layer provides.
+ * Rejects with the error of the layer, which is `AuthConfigError` if an option is wrong. Effects of handlers may use every
+ * service that the layer provides.
  *
  * **Example** (In a test)
  *
@@ -337,7 +337,7 @@ const protectHandler = (
   factory: Factory,
   options: CreateMcpHandlerOptions | undefined
 ): ProtectedMcpHandler => {
-  /** Servers of authorized requests, until the SDK calls the factory. */
+  /** The servers of authorized requests, until the SDK calls the factory. */
   const authorized = new WeakMap<Request, McpServer>()
   const build = async (context: McpRequestContext): Promise<McpServer> => {
     const server = await factory(context)

@@ -1,5 +1,5 @@
 /**
- * The gate on servers of `@modelcontextprotocol/server`.
+ * Protects servers of `@modelcontextprotocol/server`.
  *
  * @since 0.1.0
  */

@@ -52,7 +52,7 @@ export const checkPolicy = (
   })
 }
 
-/** The policy of operations without a policy of their own: any valid token is enough. */
+/** The policy of operations for which an author gave none: any valid token is enough. */
 export const needsCaller: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
 
 /** Returns whether a caller has every scope of a list. An anonymous caller has none. */

@@ -19,7 +19,7 @@ class Rejected extends Error {
   readonly code = -32001
 }
 
-/** What handlers run with. */
+/** The runtime of handlers, and the functions that find their caller. */
 export interface HandlerRuntime<R> {
   readonly runtime: ManagedRuntime.ManagedRuntime<R, unknown>
   /** Whether anonymous requests may use operations that require no scopes. */

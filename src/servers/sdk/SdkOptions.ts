@@ -1,10 +1,9 @@
 /**
- * What `make` of both SDK adapters takes, and the layer that comes of it.
+ * Turns the options of `make`, which both SDK adapters share, into a layer.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
@@ -16,7 +15,7 @@ import type * as AuthLayer from "../effect/AuthLayer.ts"
 import type { Anonymous, FromLayerOptions } from "./SdkTypes.ts"
 
 /**
- * The claims of a caller: a Schema of them, or a service as for `AuthLayer`, which effects of handlers may use then.
+ * The claims of a caller: a Schema, or a service with its Schema as for `AuthLayer`. Effects of handlers may use that service.
  *
  * @category models
  * @since 0.1.0
@@ -27,40 +26,37 @@ export type Claims<A, C> = Schema.ConstraintDecoder<A> | {
 }
 
 /**
- * The options of `AuthLayer.make`, and those of a program that is no Effect.
+ * The options of `make`: those of `AuthLayer.make`, and those for programs that do not use Effect.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options<S extends AuthLayer.Scopes, A, C, N extends Anonymous, R, E>
-  extends Omit<AuthLayer.Options<S>, "claims" | "anonymous">, GateLayer.FetchOption
+  extends
+    Omit<AuthLayer.Options<S>, "claims" | "anonymous">,
+    Pick<FromLayerOptions<A, N>, "bodyTimeout" | "maximumBody" | "maximumOperations">,
+    GateLayer.FetchOption
 {
-  /** What `principal.claims` of handlers holds, decoded; a token that does not fit is rejected. Default: all claims. */
+  /**
+   * Decodes the claims of a token to `principal.claims`. Tokens whose claims do not match the Schema are rejected. Default: all
+   * claims, undecoded.
+   */
   readonly claims?: Claims<A, C> | undefined
   /**
-   * What a request without credentials is: nobody's (`"deny"`, the default), or free to use what needs no scope
-   * (`"allow-unscoped"`). An invalid token is rejected either way.
+   * Whether requests without credentials are rejected (`"deny"`), or may use operations that require no scopes
+   * (`"allow-unscoped"`). Invalid tokens are always rejected. Default: `"deny"`.
    */
   readonly anonymous?: N | undefined
   /**
-   * Services for handlers that are effects, built once with the gate. Loggers and `DecisionListener` go here, too: without
-   * one, rejections are logged to the console.
+   * The services for handlers that are effects. The layer is built once, with the gate. It may contain loggers and a
+   * `DecisionListener`. Default: no services; rejections are logged to the console.
    */
   readonly layer?: Layer.Layer<R, E> | undefined
-  /** Bodies beyond this many bytes are rejected with 413. Default: 4 MiB. */
-  readonly maximumBody?: number | undefined
-  /**
-   * Bodies that ask for more operations are rejected with 400: each message of a batch and each URI of a
-   * `subscriptions/listen` counts. Default: 100.
-   */
-  readonly maximumOperations?: number | undefined
-  /** Bodies that take longer, from the time when the gate begins to read them, are rejected with 408. Default: 30 seconds. */
-  readonly bodyTimeout?: Duration.Input | undefined
 }
 
 class DecodedClaims extends Context.Service<DecodedClaims, unknown>()("effect-mcp-auth/McpAuthSdk/DecodedClaims") {}
 
-/** The options beside those of `AuthLayer.make`. */
+/** The options that `AuthLayer.make` does not have. */
 const names: Readonly<
   Record<
     Exclude<keyof Options<AuthLayer.Scopes, any, any, any, any, any>, keyof AuthLayer.Options<AuthLayer.Scopes>>,
@@ -81,7 +77,7 @@ const problemOf = (layer: unknown): AuthConfigError | undefined =>
     fix: `${OptionValue.isNot(layer, "a layer")}. Give one, or leave it out`
   })
 
-/** The layer of these options, and what `fromLayer` has to know beside it. */
+/** Returns the layer of these options, and the options of `fromLayer`. */
 export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonymous, R, E>(
   given: Options<S, A, C, N, R, E>
 ): {
@@ -91,7 +87,7 @@ export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonym
   >
   readonly options: FromLayerOptions<A, N>
 } => {
-  // From JavaScript it may be anything: the gate rejects what is not an object.
+  // In JavaScript, `given` can be any value. The layer of the gate rejects values that are not objects.
   const isObject = typeof given === "object" && given !== null
   const { anonymous, bodyTimeout, claims, layer, maximumBody, maximumOperations, ...options } = isObject
     ? given
@@ -116,7 +112,7 @@ export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonym
       })
     ))
   return {
-    // `C` comes with each request, from the claims of its token.
+    // Each request provides `C`, from the claims of its token.
     layer: (layer === undefined || problem !== undefined ? gate : gate.pipe(Layer.provideMerge(layer))) as never,
     options: { anonymous, claims: read?.service, bodyTimeout, maximumBody, maximumOperations }
   }

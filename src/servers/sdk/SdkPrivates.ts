@@ -47,7 +47,7 @@ export interface McpServer extends Marks {
   readonly server: Protocol
 }
 
-/** What an `McpServer` sends and receives messages with. */
+/** The part of an `McpServer` that sends and receives messages. */
 export interface Protocol extends TaskProtocol {
   readonly _requestHandlers: Map<string, Handler>
   readonly fallbackRequestHandler?: unknown
@@ -100,6 +100,6 @@ export const isMcpServer = (value: object): value is McpServer => {
 export const getRegistration = (record: Registrations, name: string | undefined): object | undefined =>
   name !== undefined && Object.hasOwn(record, name) ? record[name] : undefined
 
-/** Returns the URI template of a registration, or `undefined` if it is no template. */
+/** Returns the URI template of a registration, or `undefined` if it is not a template. */
 export const uriTemplateOf = (registration: object): UriTemplate | undefined =>
   (registration as Partial<RegisteredTemplate>).resourceTemplate?.uriTemplate

@@ -15,7 +15,7 @@ import { type Handler, isMcpServer, type McpServer, records, uriTemplateOf } fro
 import * as sdkTasks from "./SdkTasks.ts"
 import * as uriMatcher from "./UriMatcher.ts"
 
-/** What an operation runs, and what that requires. */
+/** The registration that an operation runs, and its policy. */
 export interface Found {
   readonly registration: object | undefined
   /** `undefined` if it was registered without this library. */
@@ -89,7 +89,7 @@ export const make = (
     return handler(request, extra)
   }
 
-  // One function for all servers: V8 would keep each server alive until a full collection if it had a function of its own.
+  // One function for all servers: V8 would keep each server alive until a full collection if each had a separate function.
   const setRequestHandler = function(this: Instrumented, ...args: ReadonlyArray<unknown>): unknown {
     return this[key]!.setRequestHandler(args)
   }

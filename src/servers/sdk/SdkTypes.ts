@@ -76,7 +76,7 @@ export type Policy<Need extends string, Args> =
     /** The required scopes: the caller needs all of them. Default: none, so that any valid token is enough. */
     readonly scopes?: ReadonlyArray<Need> | undefined
     /**
-     * What happens if the caller lacks a scope. `"challenge"`: the server answers 403 with the missing scopes. `"hide"`: the
+     * Decides the answer if the caller lacks a scope. `"challenge"`: the server answers 403 with the missing scopes. `"hide"`: the
      * server answers as if the registration did not exist, lists it nowhere and sends no update about it. Default:
      * `"challenge"`.
      */

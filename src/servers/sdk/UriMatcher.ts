@@ -2,7 +2,7 @@ import { BoundedMap } from "../../store/BoundedMap.ts"
 import type { ParsedUriTemplate, UriTemplate } from "./SdkPrivates.ts"
 
 /**
- * Matchers of the URI templates of the official SDKs. `UriTemplate.match` builds its expression with each call, and some
+ * Matches the URI templates of the official SDKs. `UriTemplate.match` builds its expression with each call, and some
  * templates make it backtrack: the time then grows with a power of the length of the URI, which the caller chooses.
  */
 

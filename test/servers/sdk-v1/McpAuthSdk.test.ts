@@ -20,7 +20,7 @@ import { fetchOf } from "../hosts/Host.ts"
 import { listen } from "../sdk/listen.ts"
 import { type Answer, type Call, callTool, challenged, initialize, post, request } from "../sdk/rpc.ts"
 
-// Installed under another name, so without types of its own.
+// Installed under another name, so so it has no types.
 const express4 = createRequire(import.meta.url)("express4") as typeof express
 
 const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
@@ -250,7 +250,7 @@ const start = Effect.fnUntraced(function*(host: Host, options: Options = {}) {
 })
 
 describe.each(hosts)("sdk-v1 on %s", (_, host) => {
-  it.live("HDR-01 JWT-15 MCP-01 no token, a bad one and a good one", () =>
+  it.live("HDR-01 JWT-15 MCP-01 a request without a token or with a bad one is rejected, and one with a valid token is admitted", () =>
     Effect.gen(function*() {
       const { call, mint, ran, url } = yield* start(host)
       const none = yield* call(undefined, callTool("whoami"))
@@ -295,7 +295,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       assert.deepStrictEqual(ran, ["add milk"])
     }))
 
-  it.live("a batch is judged as a whole: the union in one challenge, and nothing runs", () =>
+  it.live("a batch is authorized as a whole: one challenge has the missing scopes of all messages, and no tool runs", () =>
     Effect.gen(function*() {
       const { call, ran } = yield* start(host)
       const batch = [request("ping", {}, 1), { ...callTool("add", { title: "a" }), id: 2 }, {
@@ -316,14 +316,14 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       assert.sameMembers(challenged(rejected, "scope")!.split(" "), ["write", "admin", "read"])
       assert.strictEqual((yield* call(["read"], callTool("move", { to: "home" }))).status, 200)
       assert.strictEqual((yield* call(["write", "admin"], callTool("move", { to: "away" }))).status, 200)
-      // What the schema rejects never runs: the SDK says so, and no scope would help.
+      // The SDK rejects arguments that do not match the schema. No scope would help, so the gate asks for none.
       const wrong = yield* call([], callTool("move", { to: 1 }))
       assert.strictEqual(wrong.status, 200)
       assert.include(wrong.text, "Input validation error")
       assert.deepStrictEqual(ran, ["move home", "move away"])
     }))
 
-  it.live("SCOPE-14 what is hidden is in no list, and a call answers byte for byte as for an unknown name", () =>
+  it.live("SCOPE-14 a hidden registration is in no list, and a call to it is answered byte for byte as for an unknown name", () =>
     Effect.gen(function*() {
       const { call } = yield* start(host)
       const names = (answer: Answer, key: string) => answer.message.result[key].map((_: { name: string }) => _.name)
@@ -408,7 +408,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       )
     }))
 
-  it.live("HDR-19 anonymous requests use what needs no scope, and nothing that was registered elsewhere", () =>
+  it.live("HDR-19 anonymous requests use registrations without scopes, and none that were registered elsewhere", () =>
     Effect.gen(function*() {
       const { call, mint, url } = yield* start(host, { anonymous: "allow-unscoped" })
       assert.strictEqual((yield* call(undefined, initialize)).status, 200)
@@ -420,12 +420,12 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
         assert.strictEqual(rejected.status, 401, name)
       }
       assert.strictEqual((yield* call([], callTool("behind"))).status, 200)
-      // SCOPE-14 for nobody in particular, too.
+      // SCOPE-14 holds for anonymous requests, too.
       const hidden = yield* call(undefined, callTool("purge"))
       const unknown = yield* call(undefined, callTool("grupe"))
       assert.strictEqual(hidden.status, unknown.status)
       assert.strictEqual(hidden.text.replaceAll("purge", "grupe"), unknown.text)
-      // An invalid token is nobody's, not anonymous.
+      // A request with an invalid token is rejected, and is not treated as anonymous.
       const expired = yield* mint({ expiresIn: "-1 minute" })
       assert.strictEqual(
         (yield* Effect.promise(() => post(url, callTool("whoami"), { token: expired }))).status,
@@ -433,7 +433,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       )
     }))
 
-  it.live("MCP-07 what is no JSON, or too large, is rejected after the token is verified", () =>
+  it.live("MCP-07 a body that is not JSON, or too large, is rejected after the token is verified", () =>
     Effect.gen(function*() {
       const { call } = yield* start(host)
       assert.strictEqual((yield* call(undefined, "{")).status, host === behindParser ? 400 : 401)
@@ -475,7 +475,7 @@ describe("sdk-v1 with sessions", () => {
     return { "mcp-session-id": session! }
   })
 
-  it.live("SESS-01 SESS-02 SESS-04 a session is its opener's, and nobody else's", () =>
+  it.live("SESS-01 SESS-02 SESS-04 a session belongs to the caller that opened it, and to no other caller", () =>
     Effect.gen(function*() {
       const started = yield* start(sessions)
       const { mint, url } = started
@@ -494,10 +494,13 @@ describe("sdk-v1 with sessions", () => {
       assert.strictEqual((yield* as({ subject: "alice" }, callTool("add", { title: "x" }))).status, 403)
 
       const end = (subject: string) =>
-        Effect.flatMap(mint({ subject }), (token) =>
-          Effect.promise(() =>
-            fetch(url, { method: "DELETE", headers: { authorization: `Bearer ${token}`, ...headers } })
-          ))
+        Effect.flatMap(
+          mint({ subject }),
+          (token) =>
+            Effect.promise(() =>
+              fetch(url, { method: "DELETE", headers: { authorization: `Bearer ${token}`, ...headers } })
+            )
+        )
       assert.strictEqual((yield* end("bob")).status, 404)
       assert.strictEqual((yield* end("alice")).status, 200)
       assert.strictEqual((yield* as({ subject: "alice" })).status, 404)
@@ -515,7 +518,7 @@ describe("sdk-v1 with sessions", () => {
       assert.strictEqual((yield* Effect.promise(() => post(url, callTool("whoami"), { token, headers }))).status, 404)
     }))
 
-  it.effect("a stream that the server keeps open ends when the token does", () =>
+  it.effect("an open stream ends when the token expires", () =>
     Effect.gen(function*() {
       const clock = yield* Clock.Clock
       const started = yield* start(sessions, { clock })
@@ -534,7 +537,7 @@ describe("sdk-v1 with sessions", () => {
 })
 
 describe("sdk-v1", () => {
-  it.live("SESS-06 sealed state is good for its owner and its tool alone", () =>
+  it.live("SESS-06 sealed state is valid for its owner and its tool alone", () =>
     Effect.gen(function*() {
       const { mint, url } = yield* start(stateless)
       const call = (subject: string, name: string, args: object = {}) =>
@@ -552,7 +555,7 @@ describe("sdk-v1", () => {
       }
     }))
 
-  it.live("without a gate in front nothing runs that needs a caller", () =>
+  it.live("no handler that requires a caller runs without a gate in front", () =>
     Effect.gen(function*() {
       const { client } = yield* TestIssuer.make()
       const ran: Array<string> = []
@@ -572,7 +575,7 @@ describe("sdk-v1", () => {
           )
           return await response.json() as any
         })
-      // An AuthInfo that somebody else made proves nothing, whatever it says.
+      // An AuthInfo that the gate did not create proves nothing.
       const forged = { authInfo: { token: "t", clientId: "c", scopes: ["read", "write", "admin"] } }
       const foreign = yield* Effect.promise(authInfoOfAnotherGate)
       for (const info of [undefined, forged, { authInfo: "alice" }, { authInfo: foreign }]) {
@@ -587,7 +590,7 @@ describe("sdk-v1", () => {
       assert.deepStrictEqual(ran, [])
     }))
 
-  it.live("a server with other tools than the one that was judged still asks for their scopes", () =>
+  it.live("a server whose tools differ from those of the authorized server still requires their scopes", () =>
     Effect.gen(function*() {
       const { call, ran } = yield* start((auth, makeServer) => {
         const bare = new McpServer({ name: "bare", version: "1.0.0" })
@@ -608,7 +611,7 @@ describe("sdk-v1", () => {
     ["replaces", () => {}],
     ["removes first", (server) => server.removeRequestHandler("tools/call")]
   ])(
-    "whoever calls a handler that somebody %s needs a token, whatever the name",
+    "a handler that the author %s requires a token, for every name",
     ([, prepare]) =>
       Effect.gen(function*() {
         const ran: Array<string> = []
@@ -637,7 +640,7 @@ describe("sdk-v1", () => {
       })
   )
 
-  it.live("registrations are followed when the SDK renames, replaces and removes them", () =>
+  it.live("policies stay with registrations when the SDK renames, replaces and removes them", () =>
     Effect.gen(function*() {
       let server: McpServer
       const { call } = yield* start((auth) => {
@@ -731,7 +734,7 @@ describe("sdk-v1", () => {
       assert.strictEqual((yield* two.call([], callTool("whoami"))).status, 200)
     }))
 
-  it.live("a client that goes away interrupts the handler", () =>
+  it.live("a client that disconnects interrupts the handler", () =>
     Effect.gen(function*() {
       const begun = Deferred.makeUnsafe<void>()
       const interrupted = Deferred.makeUnsafe<void>()

@@ -131,7 +131,7 @@ const makeServer = (auth: Auth, ran: Array<string> = []) => () => {
 }
 
 interface Era {
-  /** What makes a request one of this era. */
+  /** The members that make a request one of this era. */
   readonly of: (body: any) => { readonly body: any; readonly headers: Readonly<Record<string, string>> }
 }
 
@@ -192,7 +192,7 @@ const start = Effect.fnUntraced(function*(era: Era, options: Options = {}) {
 })
 
 describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
-  it.live("HDR-01 HDR-18 JWT-15 MCP-01 no token, a bad one and a good one", () =>
+  it.live("HDR-01 HDR-18 JWT-15 MCP-01 a request without a token or with a bad one is rejected, and one with a valid token is admitted", () =>
     Effect.gen(function*() {
       const { built, call, mint, ran, url } = yield* start(era)
       const none = yield* call(undefined, callTool("whoami"))
@@ -211,7 +211,7 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
       const token = yield* mint({ scopes: ["read"], clientId: "client-7" })
       const good = yield* call(undefined, callTool("whoami"), { token })
       assert.strictEqual(good.status, 200)
-      assert.strictEqual(built(), 1, "the server that was judged is the one that answers")
+      assert.strictEqual(built(), 1, "the authorized server is the one that answers")
       const seen = JSON.parse(good.message.result.content[0].text)
       // The AuthInfo of the SDK in full; its token is there for who asks, and printed nowhere.
       assert.strictEqual(seen.token, token)
@@ -257,7 +257,7 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
       assert.deepStrictEqual(ran, ["move home", "move away"])
     }))
 
-  it.live("SCOPE-14 what is hidden is in no list, and a call answers byte for byte as for an unknown name", () =>
+  it.live("SCOPE-14 a hidden registration is in no list, and a call to it is answered byte for byte as for an unknown name", () =>
     Effect.gen(function*() {
       const { call } = yield* start(era)
       const names = (answer: Answer, key: string) => answer.message.result[key].map((_: { name: string }) => _.name)
@@ -342,7 +342,7 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
       )
     }))
 
-  it.live("HDR-19 anonymous requests use what needs no scope, and nothing that was registered elsewhere", () =>
+  it.live("HDR-19 anonymous requests use registrations without scopes, and none that were registered elsewhere", () =>
     Effect.gen(function*() {
       const { call, mint } = yield* start(era, { anonymous: "allow-unscoped" })
       assert.strictEqual((yield* call(undefined, request("tools/list"))).status, 200)
@@ -369,7 +369,7 @@ describe("sdk-v2", () => {
       body: JSON.stringify(message)
     })
 
-  it.live("a batch is judged as a whole: the union in one challenge, and nothing runs", () =>
+  it.live("a batch is authorized as a whole: one challenge has the missing scopes of all messages, and no tool runs", () =>
     Effect.gen(function*() {
       const { call, ran } = yield* start(legacy)
       const rejected = yield* call([], [
@@ -382,7 +382,7 @@ describe("sdk-v2", () => {
       assert.deepStrictEqual(ran, [])
     }))
 
-  it.live("MCP-03 headers decide nothing: the body that runs is the body that is judged", () =>
+  it.live("MCP-03 headers do not decide: the body that runs is the body that was authorized", () =>
     Effect.gen(function*() {
       const { call, ran } = yield* start({ of: modern })
       const disguised = { "mcp-name": "whoami", "mcp-method": "tools/call" }
@@ -393,7 +393,7 @@ describe("sdk-v2", () => {
       assert.deepStrictEqual(ran, [])
     }))
 
-  it.live("MCP-04 MCP-06 a name that is encoded is a name, and a revision that differs from the body is rejected", () =>
+  it.live("MCP-04 MCP-06 an encoded name is decoded, and a revision that differs from the body is rejected", () =>
     Effect.gen(function*() {
       const { call, ran } = yield* start({ of: modern })
       const encoded = { "mcp-name": `=?base64?${Buffer.from("add").toString("base64")}?=` }
@@ -407,7 +407,7 @@ describe("sdk-v2", () => {
       assert.deepStrictEqual(ran, ["add x"])
     }))
 
-  it.live("without a gate in front nothing runs that needs a caller", () =>
+  it.live("no handler that requires a caller runs without a gate in front", () =>
     Effect.gen(function*() {
       const { client } = yield* TestIssuer.make()
       const ran: Array<string> = []
@@ -425,7 +425,7 @@ describe("sdk-v2", () => {
           assert.strictEqual(result.content[0].text, "Authentication required")
         }
       }
-      // The handler behind the gate takes nobody's word for who calls.
+      // The handler behind the gate ignores an AuthInfo that is passed to it.
       const gated = auth.createMcpHandler(makeServer(auth, ran))
       const { body: message, headers } = modern(callTool("whoami"))
       const rejected = yield* Effect.promise(() => gated.fetch(body(message, headers), forged))
@@ -450,7 +450,7 @@ describe("sdk-v2", () => {
     }))
 
   it.live.each([["secret", "7"], ["7", "secret"]])(
-    "who watches several resources of one template needs what each of them needs: %s",
+    "a subscription to several resources of one template requires the scopes of each of them: %s",
     (ids) =>
       Effect.gen(function*() {
         const { call } = yield* start({ of: (body) => modern(body, { subscriptions: {} }) })
@@ -464,7 +464,7 @@ describe("sdk-v2", () => {
       })
   )
 
-  it.effect("a subscription ends when the token does", () =>
+  it.effect("a subscription ends when the token expires", () =>
     Effect.gen(function*() {
       const { mint, url } = yield* start({ of: modern }, { clock: yield* Clock.Clock })
       const token = yield* mint({ expiresIn: "1 minute" })
@@ -492,7 +492,7 @@ describe("sdk-v2", () => {
       assert.include(yield* Fiber.join(ended), "acknowledged")
     }))
 
-  it.live("SESS-01 SESS-02 sessions of a transport of one's own belong to who opened them", () =>
+  it.live("SESS-01 SESS-02 a session of the author's transport belongs to the caller that opened it", () =>
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make({ resource: "http://localhost/mcp" })
       const auth = yield* Effect.promise(() => makeAuth("http://localhost/mcp", client))
@@ -570,7 +570,7 @@ describe("sdk-v2", () => {
       assert.strictEqual((yield* Effect.promise(() => answer.json())).result.content[0].text, "of alice")
     }))
 
-  it.live("a factory that fails, or makes no server, is the operator's to mend", () =>
+  it.live("a factory that fails or returns no server is an error of the configuration", () =>
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make({ resource: "http://localhost/mcp" })
       const auth = yield* Effect.promise(() => makeAuth("http://localhost/mcp", client))

@@ -8,8 +8,8 @@ const operationsOf = (body: unknown) => Result.getOrThrow(Operation.fromBody(bod
 
 const unused = (): never => assert.fail("not for this test")
 
-describe("The gate of the SDKs", () => {
-  it.effect("[T-AUD-06l] looks each operation up once, and what several operations name once for all of them", () =>
+describe("SdkPolicies", () => {
+  it.effect("[T-AUD-06l] each registration is looked up once, also if several operations name it", () =>
     Effect.gen(function*() {
       const looked: Array<string> = []
       const registry: Registry = {

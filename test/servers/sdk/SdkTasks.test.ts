@@ -136,7 +136,7 @@ const create = ({ send }: Started, token: string, headers?: Readonly<Record<stri
     return message.result.task.taskId as string
   })
 
-/** What a caller finds of a task. */
+/** Returns what a caller finds of a task. */
 const findTask = Effect.fnUntraced(
   function*({ send }: Started, token: string, taskId: string, headers?: Readonly<Record<string, string>>) {
     const [list, task, result, cancelled] = yield* Effect.forEach([
@@ -212,8 +212,8 @@ describe.each([["Express", stateless], ["the web-standard transport", webStandar
   }
 )
 
-describe("tasks of sdk-v1 whose caller the gate cannot tell", () => {
-  it.live("[T-AUD-20b] belong to no caller", () =>
+describe("tasks of sdk-v1 whose caller is unknown", () => {
+  it.live("[T-AUD-20b] a task of an unknown caller belongs to no caller", () =>
     Effect.gen(function*() {
       const started = yield* start(withOwnAuthInfo)
       const taskId = yield* create(started, yield* started.signIn("alice"))

@@ -40,7 +40,7 @@ const textsOf = (from: ReadonlyArray<string>, maxLength: number) =>
 
 describe.each(Object.entries(versions))("Matchers of URI templates, %s", (_, make) => {
   it.effect.prop(
-    "[T-AUD-06l] match what the SDK matches",
+    "[T-AUD-06l] matchers match the URIs that the SDK matches",
     [textsOf(parts, 5), Arbitrary.array(textsOf(pieces, 8), { maxLength: 8 })],
     ([template, uris]) =>
       Effect.sync(() => {
@@ -58,7 +58,7 @@ describe.each(Object.entries(versions))("Matchers of URI templates, %s", (_, mak
 
   // The SDK's own expression would take years for these.
   it.each(["s:{+a}{+b}{+c}{+d}!", "s:{a}{b}{c}{d}{e}!", "s:{+a}/{+b}/{+c}/{+d}/{+e}!", "s:{x*}{y*}{z*}{v*}!"])(
-    "[T-AUD-06l] take time that grows with the length of the URI: %s",
+    "[T-AUD-06l] the time of a matcher grows with the length of the URI: %s",
     (template) => {
       const matches = uriMatcher.make()(make(template))
       for (const unit of ["a", "a/", "a,", "/"]) {
@@ -69,7 +69,7 @@ describe.each(Object.entries(versions))("Matchers of URI templates, %s", (_, mak
   )
 
   // As `{+a}` takes what it can, the only match is the last one that the SDK's own expression would try.
-  it("[T-AUD-06l] read a URI that matches in time that grows with its length, too", () => {
+  it("[T-AUD-06l] the time of a matcher grows with the length of a URI that matches", () => {
     const marked = make("s:{+a}a{+b}b{+c}c{+d}d{x*}e{+f}")
     const matches = uriMatcher.make()(marked)
     const rest = "abcd".repeat(2000)
@@ -78,7 +78,7 @@ describe.each(Object.entries(versions))("Matchers of URI templates, %s", (_, mak
     assert.deepEqual(marked.match(uri), { a: "x", b: "x", c: "x", d: "x", x: ["x", "y"], f: `x${rest}` })
   })
 
-  it("[T-AUD-06l] spare the SDK an expression that would backtrack, and leave its results as they are", () => {
+  it("[T-AUD-06l] the SDK runs no expression that backtracks, and returns the same results", () => {
     const uri = `s:${"/a".repeat(4095)}`
     const stock = make("s:{+a}/{+b}/{+c}/{+d}!")
     uriMatcher.make()(stock)
@@ -92,14 +92,14 @@ describe.each(Object.entries(versions))("Matchers of URI templates, %s", (_, mak
     assert.isFalse(Object.hasOwn(plain, "match"))
   })
 
-  it("leave templates of other classes to their own `match`", () => {
+  it("a template of another class is matched by its own `match`", () => {
     const stock = make("s:{x}")
     const own = Object.assign(Object.create(stock) as object, { match: (uri: string) => uri === "t:1" ? {} : null })
     const matches = uriMatcher.make()(own as UriTemplate)
     assert.deepStrictEqual(["t:1", "s:1"].map(matches), [true, false])
   })
 
-  it("are made once for a text, and forgotten when there are too many", () => {
+  it("a matcher is made once for a text, and evicted when there are too many", () => {
     const matcherOf = uriMatcher.make(2)
     assert.strictEqual(matcherOf(make("s:{a}")), matcherOf(make("s:{a}")))
     const first = matcherOf(make("s:{a}"))

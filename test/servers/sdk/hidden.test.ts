@@ -8,7 +8,7 @@ import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import { modern, request } from "./rpc.ts"
 
-/* What depends on the caller must neither reach another one nor be cached for it. */
+/* A result that depends on the caller must neither reach another caller nor be cached for it. */
 
 const url = "https://server.test/mcp"
 const layer = (granted: ReadonlyArray<"read" | "admin">) =>
@@ -87,7 +87,7 @@ describe("SDK v2", () => {
       request("resources/read", { uri: "todo://returned" }),
       request("resources/read", { uri: "todo://one/1" })
     ].map((message) => ({ message, title: `${message.method} ${(message.params as { uri?: string }).uri ?? ""}` }))
-  )("[T-AUD-13b] a result for a caller is private, whatever its cache hint says: $title", async ({ message }) => {
+  )("[T-AUD-13b] a result for a caller is private for every cache hint: $title", async ({ message }) => {
     const { auth, handler } = await start(["read"])
     const response = await handler.fetch(post(message))
     const text = await response.text()
@@ -98,7 +98,7 @@ describe("SDK v2", () => {
     await auth.dispose()
   })
 
-  it("[T-AUD-13a] a server that serves a second caller is an error: what was hidden from the first would be missing", async () => {
+  it("[T-AUD-13a] a server that serves a second caller is an error, since entries hidden from the first one are missing", async () => {
     const auth = await SdkV2.fromLayer(layer(["read"]))
     const server = new V2.McpServer({ name: "test", version: "1.0.0" })
     auth.registerTool(server, "purge", { scopes: ["admin"], unauthorized: "hide" }, () => ({ content: [] }))
@@ -133,7 +133,7 @@ describe("SDK v2", () => {
     return { handler, until, close }
   }
 
-  it("[T-AUD-13a] a subscription leaves out what is hidden, as what does not exist", async () => {
+  it("[T-AUD-13a] a subscription leaves out hidden resources, as those that do not exist", async () => {
     const uris = ["todo://hidden", "todo://secret/1", "todo://unknown", "todo://all", "todo://one/1"]
     const { close, handler, until } = await open(["read"], uris)
     assert.include(await until("\n\n"), "\"resourceSubscriptions\":[\"todo://all\",\"todo://one/1\"]")
@@ -143,7 +143,7 @@ describe("SDK v2", () => {
     await close()
   })
 
-  it("[T-AUD-13a] a caller with the scopes receives the updates of what is hidden from others", async () => {
+  it("[T-AUD-13a] a caller with the scopes receives the updates of a resource that is hidden from others", async () => {
     const { close, handler, until } = await open(["read", "admin"], ["todo://hidden", "todo://secret/1"])
     handler.notify.resourceUpdated("todo://secret/1")
     handler.notify.resourceUpdated("todo://hidden")
@@ -214,7 +214,7 @@ describe("Subscriptions on SDK v1", () => {
     await auth.dispose()
   })
 
-  it("[T-AUD-13a] a caller with the scopes subscribes to what is hidden from others", async () => {
+  it("[T-AUD-13a] a caller with the scopes subscribes to a resource that is hidden from others", async () => {
     const { auth, subscribe, subscribed } = await start(["read", "admin"])
     assert.include((await subscribe("todo://hidden")).text, "\"result\":{}")
     assert.deepStrictEqual(subscribed, ["todo://hidden"])
