@@ -23,6 +23,7 @@ import type { OpenStreams } from "./internal/openStreams.ts"
 import type { OwnClaims } from "./internal/ownClaims.ts"
 import { attempt, type Reject } from "./internal/reject.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
+import { traceVerification } from "./RecordDecision.ts"
 import * as Rejection from "./Rejection.ts"
 
 /**
@@ -107,7 +108,7 @@ export const make = (parts: Parts): Authentication => {
             : foreignTenant
         }
       )
-    return Effect.flatMapEager(Decision.traced(found, request.fiber), claims.decode)
+    return Effect.flatMapEager(traceVerification(found, request.fiber), claims.decode)
   }
 
   const parse = (request: Caller.Request) =>

@@ -8,9 +8,9 @@ import type * as Effect from "effect/Effect"
 import { InsufficientScope, MalformedRequest } from "../protocol/AuthError.ts"
 import { maximumTarget, type Operation } from "../protocol/Operation.ts"
 import type { Caller } from "./Caller.ts"
-import type * as Decision from "./Decision.ts"
 import type { Reject } from "./internal/reject.ts"
 import { isHiddenFrom, type Policy } from "./Policy.ts"
+import type { RecordDecision } from "./RecordDecision.ts"
 import type * as Rejection from "./Rejection.ts"
 
 /**
@@ -22,7 +22,7 @@ import type * as Rejection from "./Rejection.ts"
 export interface Parts {
   readonly unlisted: "allow" | "deny"
   readonly reject: Reject
-  readonly report: Decision.Reporter
+  readonly record: RecordDecision
 }
 
 /**
@@ -44,7 +44,7 @@ export type Authorize = (
  * @since 0.1.0
  */
 export const make =
-  ({ reject: { reject, rejectCause, signIn }, report, unlisted }: Parts): Authorize =>
+  ({ reject: { reject, rejectCause, signIn }, record, unlisted }: Parts): Authorize =>
   (caller, operations, policyFor) => {
     const { principal, request, timing } = caller
     const rejectFor = (error: InsufficientScope) => reject(caller, error, { operations })
@@ -73,7 +73,7 @@ export const make =
     if (principal !== undefined && required.some((scope) => !principal.scopes.has(scope))) {
       return rejectFor(new InsufficientScope({ reason: "missing-scope", required }))
     }
-    return report({ rejection: undefined, principal, operations, required, timing }, request.fiber)
+    return record({ rejection: undefined, principal, operations, required, timing }, request.fiber)
   }
 
 const none: ReadonlyArray<never> = []

@@ -35,11 +35,12 @@ import * as AllowedHosts from "./AllowedHosts.ts"
 import * as Authenticate from "./Authenticate.ts"
 import * as Authorize from "./Authorize.ts"
 import type { Caller, Request } from "./Caller.ts"
-import * as Decision from "./Decision.ts"
+import type * as Decision from "./Decision.ts"
 import * as openStreams from "./internal/openStreams.ts"
 import * as ownClaims from "./internal/ownClaims.ts"
 import * as reject from "./internal/reject.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
+import * as RecordDecision from "./RecordDecision.ts"
 import * as Rejection from "./Rejection.ts"
 import { RequestState } from "./RequestState.ts"
 import * as Sessions from "./Sessions.ts"
@@ -104,7 +105,7 @@ export interface GateSessions extends Sessions.Sessions {
  * @category models
  * @since 0.1.0
  */
-export type AdmissionFacts = Partial<Pick<Decision.Facts, "operations" | "required" | "until">>
+export type AdmissionFacts = Partial<Pick<RecordDecision.Facts, "operations" | "required" | "until">>
 
 /**
  * The gate.
@@ -217,7 +218,7 @@ export interface Options {
   /** The sessions that one caller may have. Default: 100. */
   readonly sessionsPerCaller?: number | undefined
   /** The listener of decisions, and how decisions name subjects. */
-  readonly decisions?: Decision.Options | undefined
+  readonly decisions?: RecordDecision.Options | undefined
   readonly authorizationServerMetadata?: Published["authorizationServerMetadata"]
 }
 
@@ -229,8 +230,8 @@ export interface Options {
  */
 export const make = (options: Options): Gate => {
   const { expiryTolerance = 0, resource, revocation, tenants } = options
-  const report = Decision.reporter(options.decisions ?? {}, Rejection.broken)
-  const rejecting = reject.make({ resource, tenants, challengeScopes: options.challengeScopes, report })
+  const record = RecordDecision.make(options.decisions ?? {}, Rejection.broken)
+  const rejecting = reject.make({ resource, tenants, challengeScopes: options.challengeScopes, record })
   const streams = openStreams.make({ revocation, interval: options.revocationInterval ?? Duration.seconds(30) })
   const claims = ownClaims.make(options.claims)
   const allowedOrigins = [...new Set([resource.origin, ...(options.allowedOrigins ?? [])])]
@@ -271,9 +272,9 @@ export const make = (options: Options): Gate => {
       }
     },
     recheck,
-    authorize: Authorize.make({ unlisted: options.unlisted, reject: rejecting, report }),
+    authorize: Authorize.make({ unlisted: options.unlisted, reject: rejecting, record }),
     recordAdmission: ({ principal, request, timing }, { operations = none, required = none, until } = nothing) =>
-      report({ rejection: undefined, principal, operations, required, timing, until }, request.fiber),
+      record({ rejection: undefined, principal, operations, required, timing, until }, request.fiber),
     reject: (caller, failure, operations = none) => rejecting.reject(caller, failure, { operations }),
     provideCaller: (context, principal) => {
       // One by one, since merging would copy the whole context of a request. Data first, since a pipe would make two functions.

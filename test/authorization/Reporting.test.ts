@@ -4,6 +4,7 @@ import { AuthError, AuthLayer, Decision, requireScopes } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { FetchHttpClient, HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
+import * as RecordDecision from "../../src/authorization/RecordDecision.ts"
 import * as Running from "../threats/Running.ts"
 import { authenticate } from "./steps.ts"
 
@@ -44,10 +45,10 @@ const alice = {
 const broken = { _tag: "Rejection", status: 500, headers: {}, body: "", reason: "broken", error: undefined } as const
 
 /** The decision of a reporter that was told these facts. */
-const reported = (facts: Partial<Decision.Facts>, options: Decision.Options = {}) =>
+const reported = (facts: Partial<RecordDecision.Facts>, options: RecordDecision.Options = {}) =>
   Effect.gen(function*() {
     const heard: Array<Decision.Decision> = []
-    const report = Decision.reporter({ ...options, listener: (_) => Effect.sync(() => void heard.push(_)) }, broken)
+    const report = RecordDecision.make({ ...options, listener: (_) => Effect.sync(() => void heard.push(_)) }, broken)
     yield* Effect.withFiber((fiber) =>
       report({
         rejection: undefined,
@@ -185,7 +186,7 @@ describe("a decision", () => {
       } as never
       const facts = { rejection: undefined, principal, operations: [], required: [] }
       const report = Effect.withFiber((fiber) =>
-        Decision.reporter({}, broken)({ ...facts, timing: Decision.startTiming(fiber) }, fiber)
+        RecordDecision.make({}, broken)({ ...facts, timing: Decision.startTiming(fiber) }, fiber)
       )
       yield* Effect.provideService(report, References.MinimumLogLevel, "Info")
       assert.strictEqual(asked, 0)
@@ -295,7 +296,7 @@ describe("the span of a verification", () => {
         seen.push(span._tag)
         return { issuer: "i" } as never
       })
-      const traced = Effect.withFiber((fiber) => Decision.traced(verification, fiber))
+      const traced = Effect.withFiber((fiber) => RecordDecision.traceVerification(verification, fiber))
       yield* traced
       yield* Effect.withTracer(traced, recorder().tracer)
       assert.deepStrictEqual(seen, ["None", "Some"])

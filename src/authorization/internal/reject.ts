@@ -19,8 +19,8 @@ import type { Operation } from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { Tenants } from "../../verification/tenants/Tenants.ts"
 import type { Caller } from "../Caller.ts"
-import type * as Decision from "../Decision.ts"
 import type { ProtectedResource } from "../ProtectedResource.ts"
+import type { RecordDecision } from "../RecordDecision.ts"
 import * as Rejection from "../Rejection.ts"
 
 /* From a failure to a rejection that was reported as a decision: what both steps of the gate share. */
@@ -29,7 +29,7 @@ export interface Options {
   readonly resource: ProtectedResource
   readonly tenants: Pick<Tenants<ProtectedResource>, "publishedBy" | "publishedFor"> | undefined
   readonly challengeScopes: Rejection.ChallengeScopes
-  readonly report: Decision.Reporter
+  readonly record: RecordDecision
 }
 
 /** Describes the rejected request in the decision. */
@@ -76,7 +76,7 @@ export interface Reject {
   ) => Effect.Effect<never, Rejection.Rejection>
 }
 
-export const make = ({ challengeScopes, report, resource, tenants }: Options): Reject => {
+export const make = ({ challengeScopes, record, resource, tenants }: Options): Reject => {
   const own = Rejection.make(resource, challengeScopes)
   const ofTenants = new WeakMap<ProtectedResource, Rejection.Rejections>()
 
@@ -102,7 +102,7 @@ export const make = ({ challengeScopes, report, resource, tenants }: Options): R
     const { advice, operations = none } = details
     const required = rejection.error?._tag === "InsufficientScope" ? rejection.error.required : none
     return Effect.flatMapEager(
-      report({ rejection, principal, operations, required, timing, advice }, request.fiber),
+      record({ rejection, principal, operations, required, timing, advice }, request.fiber),
       () => Effect.fail(rejection)
     )
   }
@@ -115,7 +115,7 @@ export const make = ({ challengeScopes, report, resource, tenants }: Options): R
     const { principal, request, timing } = caller
     const { operations = none } = details
     return Effect.flatMapEager(
-      report({ rejection: Rejection.broken, principal, operations, required: none, timing, cause }, request.fiber),
+      record({ rejection: Rejection.broken, principal, operations, required: none, timing, cause }, request.fiber),
       () => Effect.fail(Rejection.broken)
     )
   }

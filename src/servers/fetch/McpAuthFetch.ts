@@ -3,12 +3,172 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import type { Gate } from "../../authorization/Gate.ts"
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
+import { AuthConfigError } from "../../protocol/AuthError.ts"
+import type { Operation } from "../../protocol/Operation.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
+import type { Principal } from "../../verification/Principal.ts"
 import type * as AuthLayer from "../effect/AuthLayer.ts"
-import * as Fetch from "./Fetch.ts"
+import { type Admission, forHandler } from "../host/Admission.ts"
+import * as body from "../host/Body.ts"
+import * as hosts from "../host/Host.ts"
+import * as optionNames from "../host/HostOptions.ts"
+import { checkTenantOption, policiesFrom, policyOfRoute, type Requirement } from "../host/HostPolicies.ts"
+import * as webHost from "../host/WebHost.ts"
 
-export * from "./Fetch.ts"
+/**
+ * The caller in the shape that the official SDKs hand to their handlers. `token` is not enumerable.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { AuthInfo } from "../host/AuthInfo.ts"
+
+/**
+ * A request that came in: who calls, what for, and the parsed body that was judged.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { Admission } from "../host/Admission.ts"
+
+/**
+ * What an operation asks of its caller. Absent members mean no scopes, and a challenge for whoever lacks one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { Requirement } from "../host/HostPolicies.ts"
+
+/**
+ * How the endpoint of an MCP server is protected: what its operations need, and how its body is read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArray<unknown> = []> {
+  /**
+   * What an operation needs; `undefined` for one that is not known here. A tool, prompt or resource that is not known
+   * needs a caller, whatever its scopes. Decided on the parsed body, before the handler runs.
+   */
+  readonly policy?: ((operation: Operation) => Requirement<Offered> | undefined) | undefined
+  /** Bodies beyond so many bytes are rejected with 413. Default: 4 MiB. */
+  readonly maximumBody?: number | undefined
+  /**
+   * Bodies that ask for more operations are rejected with 400: each message of a batch and each URI of a
+   * `subscriptions/listen` counts. Default: 100.
+   */
+  readonly maximumOperations?: number | undefined
+  /** Bodies that take longer, from the time when the gate begins to read them, are rejected with 408. Default: 30 seconds. */
+  readonly bodyTimeout?: Duration.Input | undefined
+  /** The parsed body, where a framework has read it before: the handler must then execute `admission.body`. */
+  readonly parsedBody?: ((request: Request, ...rest: Rest) => unknown) | undefined
+  /**
+   * Returns the tenant of a request, as the router of the host knows it: for `Tenants.fromRoute`. Further arguments of the
+   * handler are passed on, such as `c.req.param("tenant")` of Hono. Default: none, so every request is rejected.
+   */
+  readonly tenant?: ((request: Request, ...rest: Rest) => string | undefined) | undefined
+  /** Also answers requests for the metadata documents: for a wrapper around a whole application. Default: `false`. */
+  readonly metadata?: boolean | undefined
+  /**
+   * Answers preflights from allowed origins. It runs without a caller. Default: the gate answers them with 204, and allows
+   * the headers that MCP clients send.
+   */
+  readonly preflight?: ((request: Request, ...rest: Rest) => Response | Promise<Response>) | undefined
+}
+
+/**
+ * How any other route is protected. Its body is not read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RouteOptions<Offered extends string, Rest extends ReadonlyArray<unknown> = []> {
+  /** All of them are needed. Default: none, any valid token will do. */
+  readonly scopes?: ReadonlyArray<Offered> | undefined
+  /** As in `ProtectOptions`. */
+  readonly tenant?: ((request: Request, ...rest: Rest) => string | undefined) | undefined
+  /**
+   * Answers preflights from allowed origins. It runs without a caller. Default: the gate answers them with 204, and allows
+   * the headers that MCP clients send.
+   */
+  readonly preflight?: ((request: Request, ...rest: Rest) => Response | Promise<Response>) | undefined
+}
+
+/**
+ * A gate for fetch handlers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface McpAuthFetch<Offered extends string, A = unknown> extends AsyncDisposable {
+  /**
+   * Puts the gate in front of an MCP endpoint.
+   *
+   * **Details**
+   *
+   * The handler gets the admission, and a request with an unread body: the one that came if the gate did not read its
+   * body, else one that is made of it and of what was read. Further arguments of the host (the
+   * environment of a Worker) are passed on. Preflights do not reach it: the gate answers them, or `preflight` does. A page of
+   * an allowed origin may read the answers of the gate; what the handler answers needs CORS headers from the application.
+   *
+   * An event stream that the handler answers with ends when the token does; one that answers a POST at most five minutes
+   * later. A session that the handler opens (`Mcp-Session-Id`) belongs to the caller from then on.
+   */
+  readonly protect: <Rest extends ReadonlyArray<unknown> = []>(
+    handler: (request: Request, admission: Admission<A>, ...rest: Rest) => Response | Promise<Response>,
+    options?: ProtectOptions<Offered, Rest>
+  ) => (request: Request, ...rest: Rest) => Promise<Response>
+  /**
+   * Puts the gate in front of any other route: it needs a caller, and its body is not read. An event stream that the
+   * handler answers with ends as one of `protect` does. A WebSocket that it opens does not end with the token.
+   */
+  readonly protectRoute: <Rest extends ReadonlyArray<unknown> = []>(
+    handler: (
+      request: Request,
+      admission: Admission<A> & { readonly principal: Principal },
+      ...rest: Rest
+    ) => Response | Promise<Response>,
+    options?: RouteOptions<Offered, Rest>
+  ) => (request: Request, ...rest: Rest) => Promise<Response>
+  /** Answers a request for one of the public metadata documents; `undefined` for every other request. */
+  readonly metadata: (request: Request) => Promise<Response> | undefined
+  readonly gate: Gate
+  /** Ends what runs in the background. Requests that still wait are answered with 503, as are later ones. */
+  readonly dispose: () => Promise<void>
+}
+
+const checkHandler = (handler: unknown, option: string): void => {
+  if (typeof handler === "function") return
+  throw new AuthConfigError({
+    reason: "missing",
+    option,
+    fix:
+      `the first argument: ${
+        OptionValue.isNot(handler, "a function")
+      }. Give the handler first, a function that takes a ` +
+      "request and returns a response, and the options second"
+  })
+}
+
+const protectNames: Readonly<Record<keyof ProtectOptions<string>, true>> = {
+  policy: true,
+  maximumBody: true,
+  maximumOperations: true,
+  bodyTimeout: true,
+  parsedBody: true,
+  tenant: true,
+  metadata: true,
+  preflight: true
+}
+
+const answersPreflight = "takes a request and returns the response to the preflight"
+
+const routeNames: Readonly<Record<keyof RouteOptions<string>, true>> = { scopes: true, tenant: true, preflight: true }
 
 /**
  * A gate for fetch handlers, with the options of `AuthLayer.make`. A wrong option rejects with `AuthConfigError`.
@@ -47,10 +207,81 @@ export * from "./Fetch.ts"
  */
 export const make = <const S extends AuthLayer.Scopes, C = never, A = unknown>(
   options: AuthLayer.Options<S, C, A> & GateLayer.FetchOption
-): Promise<Fetch.McpAuthFetch<ProtectedResource.OfferedOf<S>, A>> =>
-  Fetch.fromLayer(
+): Promise<McpAuthFetch<ProtectedResource.OfferedOf<S>, A>> =>
+  fromLayer(
     GateLayer.layerFetch<S, C, A>(options),
     (options as typeof options | undefined)?.claims?.service
   ) as Promise<
-    Fetch.McpAuthFetch<any, A>
+    McpAuthFetch<any, A>
   >
+
+/**
+ * A gate from a layer that provides one, such as `AuthLayer.mock` in a test or `AuthLayer.layerServices` with a client
+ * of your own. Loggers and references that the layer provides beside it, such as `DecisionListener`, are in force.
+ *
+ * **Example** (In a test)
+ *
+ * ```ts
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { McpAuthFetch } from "effect-mcp-auth/fetch"
+ *
+ * const auth = await McpAuthFetch.fromLayer(AuthLayer.mock({ subject: "alice", scopes: ["todos:read"] }))
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromLayer = async <R, E, A = unknown>(
+  layer: hosts.GateLayer<R, E>,
+  claims?: Context.Key<any, A> | undefined
+): Promise<McpAuthFetch<hosts.OfferedBy<R>, A>> => {
+  const host = await hosts.make(layer, claims)
+  return {
+    gate: host.gate,
+    protect: (handler, options = {}) => {
+      checkHandler(handler, "protect")
+      optionNames.check(options, "protect", protectNames)
+      optionNames.checkFunction(options.preflight, "protect.preflight", answersPreflight)
+      optionNames.checkFunction(options.parsedBody, "protect.parsedBody", "takes a request and returns its parsed body")
+      const limits = body.checkLimits(options)
+      const policies = policiesFrom(options.policy)
+      const { metadata = false, parsedBody, preflight } = options
+      const tenantOf = checkTenantOption(host.gate, options.tenant, "protect.tenant")
+      return (request, ...rest) =>
+        (metadata ? webHost.document(host, request) : undefined) ??
+          webHost.serve(
+            host,
+            request,
+            {
+              reading: { limits, parsedBody: parsedBody && (() => parsedBody(request, ...rest)) },
+              policies,
+              tenantOf: tenantOf && (() => tenantOf(request, ...rest)),
+              preflight: preflight && (() => preflight(request, ...rest))
+            },
+            (admitted, unread) => handler(unread, forHandler(admitted), ...rest)
+          )
+    },
+    protectRoute: (handler, options = {}) => {
+      checkHandler(handler, "protectRoute")
+      optionNames.check(options, "protectRoute", routeNames)
+      optionNames.checkFunction(options.preflight, "protectRoute.preflight", answersPreflight)
+      const policy = policyOfRoute(host.gate, options.scopes)
+      const tenantOf = checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
+      const { preflight } = options
+      return (request, ...rest) =>
+        webHost.serveRoute(
+          host,
+          request,
+          {
+            policy,
+            tenantOf: tenantOf && (() => tenantOf(request, ...rest)),
+            preflight: preflight && (() => preflight(request, ...rest))
+          },
+          (admitted) => handler(request, { ...forHandler(admitted), principal: admitted.principal! }, ...rest)
+        )
+    },
+    metadata: (request) => webHost.document(host, request),
+    dispose: host.dispose,
+    [Symbol.asyncDispose]: host.dispose
+  }
+}

@@ -3,12 +3,169 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import type { Gate } from "../../authorization/Gate.ts"
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
+import type { Operation } from "../../protocol/Operation.ts"
+import type { Principal } from "../../verification/Principal.ts"
 import type * as AuthLayer from "../effect/AuthLayer.ts"
-import * as Node from "./Node.ts"
+import { type Admission, type Admitted, forHandler } from "../host/Admission.ts"
+import * as body from "../host/Body.ts"
+import * as hosts from "../host/Host.ts"
+import * as optionNames from "../host/HostOptions.ts"
+import { checkTenantOption, policiesFrom, policyOfRoute, type Requirement } from "../host/HostPolicies.ts"
+import * as nodeHost from "../host/NodeHost.ts"
 
-export * from "./Node.ts"
+/**
+ * The caller in the shape that the official SDKs hand to their handlers. `token` is not enumerable.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { AuthInfo } from "../host/AuthInfo.ts"
+
+/**
+ * A request that came in: who calls, what for, and the parsed body that was judged.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { Admission } from "../host/Admission.ts"
+export type { Requirement } from "../host/HostPolicies.ts"
+
+/**
+ * A request and a response of `node:http` or of a framework on it, as far as the gate looks at them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { NodeRequest, NodeResponse } from "../host/NodeHost.ts"
+
+/**
+ * How the endpoint of an MCP server is protected: what its operations need, and how large a body may be.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ProtectOptions<Offered extends string> {
+  /**
+   * What an operation needs; `undefined` for one that is not known here. A tool, prompt or resource that is not known
+   * needs a caller, whatever its scopes. Decided on the parsed body, before the handler runs.
+   */
+  readonly policy?: ((operation: Operation) => Requirement<Offered> | undefined) | undefined
+  /** Bodies beyond so many bytes are rejected with 413. Default: 4 MiB. A body parser in front has its own limit. */
+  readonly maximumBody?: number | undefined
+  /**
+   * Bodies that ask for more operations are rejected with 400: each message of a batch and each URI of a
+   * `subscriptions/listen` counts. Default: 100.
+   */
+  readonly maximumOperations?: number | undefined
+  /** Bodies that take longer, from the time when the gate begins to read them, are rejected with 408. Default: 30 seconds. */
+  readonly bodyTimeout?: Duration.Input | undefined
+  /**
+   * Returns the tenant of a request, as the router of the host knows it: for `Tenants.fromRoute` on hosts without
+   * `req.params`. Default: the parameter in `req.params`.
+   */
+  readonly tenant?: nodeHost.TenantOf | undefined
+  /**
+   * Answers preflights from allowed origins. It runs without a caller, and `next` does not run. Default: the gate answers
+   * them with 204, and allows the headers that MCP clients send.
+   */
+  readonly preflight?: ((req: nodeHost.NodeRequest, res: nodeHost.NodeResponse) => unknown) | undefined
+}
+
+/**
+ * How any other route is protected. Its body is not read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RouteOptions<Offered extends string> {
+  /** All of them are needed. Default: none, any valid token will do. */
+  readonly scopes?: ReadonlyArray<Offered> | undefined
+  /** As in `ProtectOptions`. */
+  readonly tenant?: nodeHost.TenantOf | undefined
+  /**
+   * Answers preflights from allowed origins. It runs without a caller, and `next` does not run. Default: the gate answers
+   * them with 204, and allows the headers that MCP clients send.
+   */
+  readonly preflight?: ((req: nodeHost.NodeRequest, res: nodeHost.NodeResponse) => unknown) | undefined
+}
+
+/**
+ * A middleware: it answers the request, or lets it through to `next`. The promise gives the admission of a request that
+ * came in and `undefined` for one that was answered; it never rejects by itself.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Middleware<A> = (
+  req: nodeHost.NodeRequest,
+  res: nodeHost.NodeResponse,
+  next?: (error?: unknown) => unknown
+) => Promise<A | undefined>
+
+/**
+ * A gate for Node's requests and responses.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncDisposable {
+  /**
+   * The gate in front of an MCP endpoint.
+   *
+   * **Details**
+   *
+   * Whoever runs after it finds the caller in `req.auth`, as the official SDKs want it, and the parsed body that was
+   * judged in `req.body`. Preflights do not reach it: the gate answers them, or `preflight` does. A page of an allowed
+   * origin may read the answers of the gate; what comes after it needs CORS headers from the application.
+   *
+   * An event stream of the answer ends when the token does; one that answers a POST at most five minutes later. A session
+   * that is opened (`Mcp-Session-Id`) belongs to the caller from then on.
+   *
+   * A stream of the older HTTP+SSE transport (`SSEServerTransport`) belongs to its caller as well: its first event names
+   * the session, and a request whose query has `sessionId` or `session_id` is answered with 404 unless the caller opened
+   * that stream.
+   *
+   * **Gotchas**
+   *
+   * The stream of the request is read here, whatever its method: execute `req.body`. A body parser may run before (its
+   * `req.body` is judged) or after (it finds its work done).
+   */
+  readonly protect: (options?: ProtectOptions<Offered>) => Middleware<Admission<A>>
+  /**
+   * The gate in front of any other route: it needs a caller, and its body is not read. Preflights are answered here. An event
+   * stream of the answer ends as one behind `protect` does.
+   */
+  readonly protectRoute: (options?: RouteOptions<Offered>) => Middleware<Admission<A>>
+  /** Answers requests for the public metadata documents; the promise tells whether it did. To be used at the root. */
+  readonly metadataRouter: () => (
+    req: nodeHost.NodeRequest,
+    res: nodeHost.NodeResponse,
+    next?: (error?: unknown) => unknown
+  ) => Promise<boolean>
+  /** The caller of a request that came in. */
+  readonly principalOf: (req: nodeHost.NodeRequest) => Principal | undefined
+  readonly gate: Gate
+  /** Ends what runs in the background. Requests that still wait are answered with 503, as are later ones. */
+  readonly dispose: () => Promise<void>
+}
+
+const protectNames: Readonly<Record<keyof ProtectOptions<string>, true>> = {
+  policy: true,
+  maximumBody: true,
+  maximumOperations: true,
+  bodyTimeout: true,
+  tenant: true,
+  preflight: true
+}
+
+const answersPreflight = "takes the request and the response and answers the preflight"
+
+const routeNames: Readonly<Record<keyof RouteOptions<string>, true>> = { scopes: true, tenant: true, preflight: true }
 
 /**
  * A gate as `(req, res, next?)`, with the options of `AuthLayer.make`. A wrong option rejects with `AuthConfigError`.
@@ -45,10 +202,84 @@ export * from "./Node.ts"
  */
 export const make = <const S extends AuthLayer.Scopes, C = never, A = unknown>(
   options: AuthLayer.Options<S, C, A> & GateLayer.FetchOption
-): Promise<Node.McpAuthNode<ProtectedResource.OfferedOf<S>, A>> =>
-  Node.fromLayer(
+): Promise<McpAuthNode<ProtectedResource.OfferedOf<S>, A>> =>
+  fromLayer(
     GateLayer.layerFetch<S, C, A>(options),
     (options as typeof options | undefined)?.claims?.service
   ) as Promise<
-    Node.McpAuthNode<any, A>
+    McpAuthNode<any, A>
   >
+
+/**
+ * A gate from a layer that provides one, such as `AuthLayer.mock` in a test or `AuthLayer.layerServices` with a client
+ * of your own. Loggers and references that the layer provides beside it, such as `DecisionListener`, are in force.
+ *
+ * **Example** (In a test)
+ *
+ * ```ts
+ * import { AuthLayer } from "effect-mcp-auth"
+ * import { McpAuthNode } from "effect-mcp-auth/node"
+ *
+ * const auth = await McpAuthNode.fromLayer(AuthLayer.mock({ subject: "alice", scopes: ["todos:read"] }))
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromLayer = async <R, E, A = unknown>(
+  layer: hosts.GateLayer<R, E>,
+  claims?: Context.Key<any, A> | undefined
+): Promise<McpAuthNode<hosts.OfferedBy<R>, A>> => {
+  const host = await hosts.make(layer, claims)
+  // On the request itself: a `WeakMap` of all requests would be the dearest part of letting one in.
+  const caller = Symbol("effect-mcp-auth/principal")
+  type Caller = { [caller]?: Principal | undefined }
+
+  const middleware = (
+    decide: (
+      req: nodeHost.NodeRequest,
+      res: nodeHost.NodeResponse
+    ) => Admitted<A> | undefined | Promise<Admitted<A> | undefined>
+  ): Middleware<Admission<A>> =>
+  async (req, res, next) => {
+    ;(req as Caller)[caller] = undefined
+    const decided = decide(req, res)
+    // Whoever is let in at once goes on at once, in the same turn.
+    const admitted = decided instanceof Promise ? await decided : decided
+    if (admitted === undefined) return undefined
+    ;(req as Caller)[caller] = admitted.principal
+    nodeHost.prepare(host, req, res, admitted)
+    next?.()
+    return forHandler(admitted)
+  }
+
+  return {
+    gate: host.gate,
+    protect: (options = {}) => {
+      optionNames.check(options, "protect", protectNames)
+      optionNames.checkFunction(options.preflight, "protect.preflight", answersPreflight)
+      const reading = nodeHost.reading(host, body.checkLimits(options))
+      const policies = policiesFrom(options.policy)
+      const { preflight } = options
+      const tenantOf = checkTenantOption(host.gate, options.tenant, "protect.tenant")
+      return middleware((req, res) => nodeHost.decideCall(host, req, res, reading, policies, { tenantOf, preflight }))
+    },
+    protectRoute: (options = {}) => {
+      optionNames.check(options, "protectRoute", routeNames)
+      optionNames.checkFunction(options.preflight, "protectRoute.preflight", answersPreflight)
+      const { preflight } = options
+      const policy = policyOfRoute(host.gate, options.scopes)
+      const tenantOf = checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
+      return middleware((req, res) => nodeHost.decideRoute(host, req, res, policy, { tenantOf, preflight }))
+    },
+    metadataRouter: () => async (req, res, next) => {
+      const answered = nodeHost.document(host, req, res)
+      await answered
+      if (answered === undefined) next?.()
+      return answered !== undefined
+    },
+    principalOf: (req) => (req as Caller)[caller],
+    dispose: host.dispose,
+    [Symbol.asyncDispose]: host.dispose
+  }
+}

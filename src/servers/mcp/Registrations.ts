@@ -1,0 +1,215 @@
+/**
+ * Registers tools, resources and prompts that require scopes.
+ *
+ * @since 0.1.0
+ */
+import type * as McpSchema from "effect/ai/McpSchema"
+import * as McpServer from "effect/ai/McpServer"
+import type * as Tool from "effect/ai/Tool"
+import type * as Toolkit from "effect/ai/Toolkit"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Schema from "effect/Schema"
+import {
+  check,
+  type Literals,
+  type Policy,
+  type RegisterWithMcpAuthToolkit,
+  RequiredScopes,
+  type RequiredScopesOf,
+  type ScopeList,
+  Unauthorized
+} from "../../authorization/Policy.ts"
+import type { Principal } from "../../verification/Principal.ts"
+import { guard, observed, type PolicyOf, policyOfAnnotations } from "./internal/scopeGuard.ts"
+
+type Registered<R> = Exclude<R, McpServer.McpRequest<"Requires", RegisterWithMcpAuthToolkit>>
+
+/**
+ * Registers a toolkit; its tools may carry scopes.
+ *
+ * **Example** (Tools behind the gate)
+ *
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import { requireScopes } from "effect-mcp-auth"
+ * import { McpAuth } from "effect-mcp-auth/mcp"
+ * import { Tool, Toolkit } from "effect/ai"
+ *
+ * const Tools = Toolkit.make(requireScopes("hello")(Tool.make("hello", { success: Schema.String })))
+ *
+ * const Registered = McpAuth.toolkit(Tools).pipe(
+ *   Layer.provide(Tools.toLayer({ hello: () => Effect.succeed("Hello") }))
+ * )
+ * ```
+ *
+ * @see {@link McpServer.toolkit} for the function that this one stands for
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const toolkit = <Tools extends Record<string, Tool.Any>>(
+  self: Toolkit.Toolkit<Tools>
+): Layer.Layer<never, never, Registered<McpServer.ToolkitRequirements<Tools>>> => {
+  const annotations = new Map(
+    Object.values(self.tools as Record<string, Tool.Any>).map((tool) =>
+      [tool.name, tool.annotations as Context.Context<never>] as const
+    )
+  )
+  const policyOf: PolicyOf = (name, payload) => {
+    const known = annotations.get(name)
+    return known === undefined ? undefined : policyOfAnnotations(known, payload)
+  }
+  const hides = [...annotations.values()].some((_) => Context.get(_, Unauthorized) === "hide")
+  return McpServer.toolkit(self).pipe(
+    Layer.provide(guard([...annotations.values()], policyOf, hides)),
+    Layer.provide(observed())
+  ) as never
+}
+
+/**
+ * The scopes of a resource or a prompt.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ScopeOptions<S extends ScopeList> {
+  /** Every one of them is needed to read, to get, and to complete an argument. */
+  readonly scopes: S & Literals<S>
+  /** What a caller without them meets. Default: `"challenge"`. */
+  readonly unauthorized?: "challenge" | "hide" | undefined
+}
+
+type Needs<R, S extends ScopeList> = Exclude<R | Principal | RequiredScopesOf<S[number]>, never>
+
+const guarded = <S extends ScopeList>(
+  option: string,
+  { scopes, unauthorized = "challenge" }: ScopeOptions<S>,
+  register: (annotations: Context.Context<never>) => Effect.Effect<void, never, any>
+): Layer.Layer<never, never, any> => {
+  const policy: Policy = { scopes: check(scopes as ReadonlyArray<string>, option), unauthorized }
+  const annotations = Context.make(RequiredScopes, policy.scopes).pipe(Context.add(Unauthorized, unauthorized))
+  return Layer.effectDiscard(register(annotations as Context.Context<never>)).pipe(
+    Layer.provide(guard([annotations as Context.Context<never>], () => policy, unauthorized === "hide")),
+    Layer.provide(observed())
+  )
+}
+
+/**
+ * Registers a resource, or a resource template, that needs scopes.
+ *
+ * **Example** (A template)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { McpSchema } from "effect/ai"
+ * import { McpAuth } from "effect-mcp-auth/mcp"
+ *
+ * const todo = McpAuth.resource`todo://${McpSchema.param("id", Schema.String)}`({
+ *   name: "todo",
+ *   scopes: ["todos:read"],
+ *   content: (_uri, id) => Effect.succeed(`todo ${id}`)
+ * })
+ * ```
+ *
+ * @see {@link McpServer.resource} for the function that this one stands for
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const resource: {
+  <const S extends ScopeList, E, R>(
+    options: ScopeOptions<S> & {
+      readonly uri: string
+      readonly name: string
+      readonly description?: string | undefined
+      readonly mimeType?: string | undefined
+      readonly audience?: ReadonlyArray<"user" | "assistant"> | undefined
+      readonly priority?: number | undefined
+      readonly content: Effect.Effect<typeof McpSchema.ReadResourceResult.Type | string | Uint8Array, E, R>
+    }
+  ): Layer.Layer<never, never, McpServer.ResourceRequirements<Needs<R, S>>>
+  <const Schemas extends ReadonlyArray<Schema.Constraint>>(segments: TemplateStringsArray, ...schemas: Schemas): <
+    const S extends ScopeList,
+    E,
+    R,
+    const Completions extends Partial<McpServer.ResourceCompletions<Schemas>> = {}
+  >(
+    options: ScopeOptions<S> & {
+      readonly name: string
+      readonly description?: string | undefined
+      readonly mimeType?: string | undefined
+      readonly audience?: ReadonlyArray<"user" | "assistant"> | undefined
+      readonly priority?: number | undefined
+      readonly completion?:
+        | McpServer.ValidateCompletions<Completions, keyof McpServer.ResourceCompletions<Schemas>>
+        | undefined
+      readonly content: (
+        uri: string,
+        ...params: { readonly [K in keyof Schemas]: Schemas[K]["Type"] }
+      ) => Effect.Effect<typeof McpSchema.ReadResourceResult.Type | string | Uint8Array, E, R>
+    }
+  ) => Layer.Layer<never, never, McpServer.ResourceTemplateRequirements<Schemas, Needs<R, S>, Completions>>
+} = ((first: any, ...schemas: ReadonlyArray<any>) => {
+  if (!Array.isArray(first)) {
+    return guarded("resource.scopes", first, (annotations) => McpServer.registerResource({ ...first, annotations }))
+  }
+  return (options: any) =>
+    guarded(
+      "resource.scopes",
+      options,
+      (annotations) => (McpServer.registerResource as any)(first, ...schemas)({ ...options, annotations })
+    )
+}) as never
+
+/**
+ * Registers a prompt that needs scopes.
+ *
+ * **Example** (A prompt that needs a scope)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { McpAuth } from "effect-mcp-auth/mcp"
+ *
+ * const Plan = McpAuth.prompt({
+ *   name: "plan_week",
+ *   scopes: ["todos:read"],
+ *   parameters: { week: Schema.String },
+ *   content: ({ week }) => Effect.succeed(`Plan week ${week}.`)
+ * })
+ * ```
+ *
+ * @see {@link McpServer.prompt} for the function that this one stands for
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const prompt = <
+  const S extends ScopeList,
+  E,
+  R,
+  Params extends Schema.Struct.Fields = {},
+  const Completions extends {
+    readonly [K in keyof Params]?: (
+      input: string,
+      context: any
+    ) => Effect.Effect<Array<Params[K]["Type"]>, any, any>
+  } = {}
+>(
+  options: ScopeOptions<S> & {
+    readonly name: string
+    readonly title?: string | undefined
+    readonly description?: string | undefined
+    readonly parameters?: Params | undefined
+    readonly completion?: McpServer.ValidateCompletions<Completions, Extract<keyof Params, string>> | undefined
+    readonly content: (
+      params: Schema.Struct.Type<Params>
+    ) => Effect.Effect<Array<typeof McpSchema.PromptMessage.Type> | string, E, R>
+  }
+): Layer.Layer<never, never, McpServer.PromptRequirements<Params, Needs<R, S>, Completions>> =>
+  guarded(
+    "prompt.scopes",
+    options as ScopeOptions<ScopeList>,
+    (annotations) => McpServer.registerPrompt({ ...options, annotations } as any)
+  ) as never

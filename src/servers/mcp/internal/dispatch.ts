@@ -1,0 +1,150 @@
+import * as ByteSize from "effect/ByteSize"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as HttpEffect from "effect/http/HttpEffect"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Result from "effect/Result"
+import * as Caller from "../../../authorization/Caller.ts"
+import * as Decision from "../../../authorization/Decision.ts"
+import { AuthLayer } from "../../../authorization/Gate.ts"
+import { isHiddenFrom, type Policy } from "../../../authorization/Policy.ts"
+import type { MalformedRequest } from "../../../protocol/AuthError.ts"
+import * as Operation from "../../../protocol/Operation.ts"
+import { Principal } from "../../../verification/Principal.ts"
+import * as body from "../../host/Body.ts"
+import * as effectRequest from "../../host/EffectRequest.ts"
+import * as effectStream from "../../host/EffectStream.ts"
+import * as effectBody from "./effectBody.ts"
+import * as Registry from "./registry.ts"
+
+/* The gate in front of dispatch. */
+
+type App = Effect.Effect<HttpServerResponse.HttpServerResponse, any, any>
+
+/** The limit without `MaxBodySize`. */
+const maximumBody = ByteSize.fromInputUnsafe(body.defaultLimit)
+
+/** Reads the operations of a request. The server parses the very text that was checked here. */
+const operationsOf = (
+  request: HttpServerRequest.HttpServerRequest,
+  limit: ByteSize.ByteSize,
+  reading: effectBody.Reading
+): Effect.Effect<ReadonlyArray<Operation.Operation>, MalformedRequest> => {
+  if (request.method !== "POST") return Effect.succeed([])
+  const { headers } = request
+  if (!body.isJson(headers["content-type"])) return Effect.fail(body.contentTypeRejected)
+  if (Number(headers["content-length"] ?? 0) > Number(limit)) return Effect.fail(body.tooLarge)
+  return Effect.flatMap(
+    effectBody.read(request, limit, reading),
+    (text) => Effect.fromResult(Result.map(body.parseText(text, reading.limits), ({ operations }) => operations))
+  )
+}
+
+/**
+ * Removes the resources that this caller cannot see from a subscription, together with those that do not exist: the server
+ * acknowledges only the others, and sends no updates of a resource that is registered later.
+ */
+const withoutHidden = (
+  request: HttpServerRequest.HttpServerRequest,
+  policyOf: (operation: Operation.Operation) => Policy | undefined,
+  operations: ReadonlyArray<Operation.Operation>,
+  principal: Principal | undefined,
+  app: App
+): App => {
+  let hidden: Set<string> | undefined
+  for (const operation of operations) {
+    if (operation.method !== Operation.listen || operation.target === undefined) continue
+    const policy = policyOf(operation)
+    if (policy !== undefined && policy !== Registry.unknown && !isHiddenFrom(policy, principal)) continue
+    hidden ??= new Set()
+    hidden.add(operation.target)
+  }
+  return hidden === undefined ? app : Effect.andThen(
+    effectBody.rewrite(request, Operation.withoutWatched(hidden)),
+    app
+  )
+}
+
+/** Returns the caller that the middleware in front authenticated, with the principal that handlers see. */
+const callerOf = (
+  request: HttpServerRequest.HttpServerRequest,
+  principal: Principal | undefined,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Caller.Caller => {
+  const known = effectRequest.gateContextOf(request)?.caller
+  return known !== undefined && known.principal === principal ? known : Caller.make(
+    effectRequest.toGateRequest(request, fiber),
+    principal,
+    known?.timing ?? Decision.startTiming(fiber)
+  )
+}
+
+/**
+ * Takes a request through the steps of the gate that follow `authenticate`, and dispatches it. It runs inside the middleware of
+ * `AuthLayer`, so the caller is known, and outside the server, so nothing has run yet.
+ */
+export const makeDispatch = (
+  reading: effectBody.Reading,
+  policyOf: (operation: Operation.Operation) => Policy | undefined
+) =>
+  Effect.map(AuthLayer, (gate) => (app: App): App => {
+    const { sessions } = gate
+
+    /** Dispatches an authorized request. */
+    const run = (
+      request: HttpServerRequest.HttpServerRequest,
+      caller: Caller.Caller,
+      session: string | undefined,
+      operations: ReadonlyArray<Operation.Operation>,
+      context: Context.Context<never>
+    ): App =>
+      Effect.map(withoutHidden(request, policyOf, operations, caller.principal, app), (response) => {
+        // The server sets Mcp-Session-Id in a pre-response handler: only one appended after it sees the header.
+        if (session === undefined && operations.some(isInitialize)) {
+          HttpEffect.appendPreResponseHandlerUnsafe(context, (_, sent) => {
+            const issued = sent.headers["mcp-session-id"]
+            if (issued !== undefined) sessions.bind(issued, caller.principal)
+            return Effect.succeed(sent)
+          })
+        }
+        if (session !== undefined && request.method === "DELETE" && response.status === 204) sessions.release(session)
+        return effectStream.endInTime(response, { gate, caller, operations })
+      })
+
+    const decided: App = Effect.withFiber((fiber) => {
+      const { context } = fiber
+      const request = Context.getUnsafe(context, HttpServerRequest.HttpServerRequest)
+      const caller = callerOf(request, Context.getOrUndefined(context, Principal), fiber)
+      const session = request.headers["mcp-session-id"]
+      const limit = Context.get(context, HttpIncomingMessage.MaxBodySize) ?? maximumBody
+      const authorized = Effect.flatMapEager(
+        session === undefined ? Effect.void : sessions.check(caller, session),
+        () => {
+          const read = Effect.matchCauseEffectEager(operationsOf(request, limit, reading), {
+            onFailure: (cause) => gate.reject(caller, cause),
+            onSuccess: Effect.succeed
+          })
+          return Effect.flatMapEager(read, (operations) =>
+            Effect.flatMapEager(gate.recheck(caller, !Exit.isExit(read)), (current) =>
+              Effect.mapEager(gate.authorize(current, operations, policyOf), () =>
+                operations)))
+        }
+      )
+      return effectRequest.continueWith(
+        gate,
+        request,
+        authorized,
+        (operations): App =>
+          run(request, caller, session, operations, context)
+      )
+    })
+    effectRequest.decidesAboutAnonymous.add(decided)
+    return decided
+  })
+
+/** Sessions begin with it only: a session that a server issued otherwise would have no owner. */
+const isInitialize = ({ method }: Operation.Operation): boolean => method === "initialize"

@@ -1,0 +1,103 @@
+import * as McpSchema from "effect/ai/McpSchema"
+import * as McpServer from "effect/ai/McpServer"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpEffect from "effect/http/HttpEffect"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Caller from "../../../authorization/Caller.ts"
+import { type Policy, RequiredScopes, Unauthorized } from "../../../authorization/Policy.ts"
+import { InsufficientScope } from "../../../protocol/AuthError.ts"
+import { Principal } from "../../../verification/Principal.ts"
+import * as effectRequest from "../../host/EffectRequest.ts"
+import * as Registry from "./registry.ts"
+
+/* The guard around each registration: scopes are checked inside dispatch, and hidden entries are filtered. */
+
+class ScopeRejected extends Schema.Error<ScopeRejected>("ScopeRejected")({
+  ...McpSchema.McpErrorBase.fields,
+  _tag: Schema.tag("ScopeRejected"),
+  code: Schema.tag(-32001)
+}) {}
+
+/** Returns the policy of a call of `target`; without `payload`, of every call. */
+export type PolicyOf = (target: string, payload?: { readonly params: unknown }) => Policy | undefined
+
+/**
+ * Checks the scopes of a call again, inside dispatch. It is for calls that did not come through `layerHttp` of `McpAuth`: the
+ * stock `McpServer.layerHttp`, stdio, a server in memory. Over HTTP a pre-response handler still makes the rejection a real 403.
+ */
+const scopeGuard = (policyOf: PolicyOf) =>
+  McpServer.middleware((effect, { payload, target }) => {
+    // A list has no payload, and runs nothing.
+    const required = policyOf(target, payload === undefined ? undefined : { params: payload })?.scopes ?? []
+    return required.length === 0 ? effect : Effect.withFiber((fiber) => {
+      const services = fiber.context as Context.Context<any>
+      const principal = Context.getOrUndefined(services, Principal)
+      if (principal !== undefined && required.every((scope) => principal.scopes.has(scope))) return effect
+      const rejected = Effect.fail(new ScopeRejected({ message: "Insufficient scope" }))
+      const request = Context.getOrUndefined(services, HttpServerRequest.HttpServerRequest)
+      const inFront = request === undefined ? undefined : effectRequest.gateContextOf(request)
+      // An anonymous caller gets the JSON-RPC error alone.
+      if (request === undefined || inFront?.caller.principal === undefined) return rejected
+      const { caller, gate } = inFront
+      const error = new InsufficientScope({ reason: "missing-scope", required })
+      return gate.reject(Caller.make(caller.request, principal, caller.timing), error).pipe(
+        Effect.catch((rejection) => {
+          HttpEffect.appendPreResponseHandlerUnsafe(
+            fiber.context,
+            () => Effect.succeed(effectRequest.respondWith(gate, request, rejection))
+          )
+          return rejected
+        })
+      )
+    })
+  })
+
+/** Removes hidden entries from lists, and makes calls to them fail as if they did not exist. Outside the scope guard. */
+const visibilityFilter = (policyOf: PolicyOf) =>
+  McpServer.visibility(({ target }) => {
+    const policy = policyOf(target)
+    return policy === undefined || policy.unauthorized !== "hide" || policy.scopes.length === 0
+      ? Effect.succeed(true)
+      : Effect.withFiber((fiber) => {
+        const principal = Context.getOrUndefined(fiber.context as Context.Context<any>, Principal)
+        return Effect.succeed(principal !== undefined && policy.scopes.every((scope) => principal.scopes.has(scope)))
+      })
+  })
+
+/** Guards registrations with these annotations, and records that they are guarded. */
+export const guard = (
+  annotations: ReadonlyArray<Context.Context<never>>,
+  policyOf: PolicyOf,
+  hides: boolean
+): Layer.Layer<never> =>
+  Layer.merge(
+    (hides
+      ? scopeGuard(policyOf).combine(visibilityFilter(policyOf)).layer
+      : scopeGuard(policyOf).layer) as Layer.Layer<never>,
+    Layer.succeed(Registry.Guarded, new Set(annotations)) as Layer.Layer<never>
+  )
+
+/** Guards a registration that was made with a stock function. */
+const guardOf: Registry.GuardOf = (annotations) => {
+  const hides = Context.get(annotations, Unauthorized) === "hide"
+  return Effect.scoped(
+    Layer.build(guard([annotations], (_, payload) => policyOfAnnotations(annotations, payload), hides))
+  )
+}
+
+/** Observes the server, for registrations that are built after this layer. */
+export const observed = (): Layer.Layer<never, never, McpServer.McpServer> =>
+  // A layer for each use: one constant would be built once, for the first of several servers.
+  Layer.effectDiscard(Effect.map(McpServer.McpServer, (server) => Registry.observe(server, guardOf)))
+
+/** Returns the policy of a call by the annotations of its registration. */
+export const policyOfAnnotations = (
+  annotations: Context.Context<never>,
+  payload?: { readonly params: unknown }
+): Policy =>
+  payload === undefined
+    ? { scopes: Context.get(annotations, RequiredScopes), unauthorized: Context.get(annotations, Unauthorized) }
+    : Registry.policyOfCall(annotations, payload.params)
