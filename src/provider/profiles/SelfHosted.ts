@@ -135,8 +135,8 @@ export const glewlwyd = (options: Options): Profile.Profile =>
     notes: [
       "Only the OpenID document exists, appended to the issuer. Debian's default external_url gives // in endpoints.",
       "Registration answers 200 instead of 201; clients without a secret cannot use the token endpoint.",
-      "Introspection tells a client active: false about all tokens but its own, until the plugin names a scope for it: " +
-      "then any client may ask about any token, and so may whoever has a token with that scope.",
+      "Introspection returns active: false for tokens of other clients, unless the plugin names a scope for it: " +
+      "then every client, and every holder of a token with that scope, can introspect any token.",
       "Ask without signedAnswers: it signs nothing about an inactive token (400), and addresses what it signs to the " +
       "audience of the token."
     ]
@@ -198,7 +198,7 @@ export interface OpenAuthOptions {
  *
  * **Gotchas**
  *
- * Tokens have no scope, so operations that need one are rejected to everybody.
+ * Tokens have no scope, so operations that require one are always rejected.
  *
  * **Example** (Its issuer)
  *
