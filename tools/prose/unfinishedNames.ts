@@ -25,8 +25,6 @@ export const unfinishedNames: ReadonlyArray<string> = [
   "src/provider/profiles/Zitadel.ts",
   "src/servers/effect/EffectHttp.ts",
   "src/servers/host/Host.ts",
-  "src/servers/sdk/SdkPolicies.ts",
-  "src/servers/sdk/SdkRegistry.ts",
   "src/verification/claims/Audience.ts",
   "src/verification/claims/TokenType.ts",
   "src/verification/introspection/IntrospectionVerifier.ts",
