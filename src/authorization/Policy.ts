@@ -19,12 +19,24 @@ import { Principal } from "../verification/Principal.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Policy {
-  readonly scopes: ReadonlyArray<string>
+export interface Policy<S extends string = string> {
+  /** The caller needs all of them. */
+  readonly scopes: ReadonlyArray<S>
+  /** The answer to a caller without them: a challenge, or the answer for an operation that does not exist. */
   readonly unauthorized: "challenge" | "hide"
   /** Whether the operation needs a principal even without scopes. Default: `false`. */
   readonly authenticated?: boolean | undefined
 }
+
+/**
+ * The policy of an operation, as the author of a host writes it. Default: no scopes, and no principal.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PolicyInput<S extends string = string>
+  extends Partial<{ readonly [K in "scopes" | "authenticated"]: Policy<S>[K] | undefined }>
+{}
 
 /**
  * Returns whether a policy hides its operation from a caller, for whom it does not exist then.

@@ -6,6 +6,7 @@
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type { Gate } from "../../authorization/Gate.ts"
+import type { PolicyInput } from "../../authorization/Policy.ts"
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
@@ -17,7 +18,7 @@ import { type Admission, forHandler } from "../host/Admission.ts"
 import * as body from "../host/Body.ts"
 import * as hosts from "../host/Host.ts"
 import * as optionNames from "../host/HostOptions.ts"
-import { checkTenantOption, policiesFrom, policyOfRoute, type Requirement } from "../host/HostPolicies.ts"
+import { checkTenantOption, policiesFrom, policyOfRoute } from "../host/HostPolicies.ts"
 import * as webHost from "../host/WebHost.ts"
 
 /**
@@ -29,7 +30,7 @@ import * as webHost from "../host/WebHost.ts"
 export type { AuthInfo } from "../host/AuthInfo.ts"
 
 /**
- * A request that came in: who calls, what for, and the parsed body that was judged.
+ * An admitted request: its caller, its operations, and the parsed body that was checked.
  *
  * @category models
  * @since 0.1.0
@@ -37,12 +38,12 @@ export type { AuthInfo } from "../host/AuthInfo.ts"
 export type { Admission } from "../host/Admission.ts"
 
 /**
- * What an operation asks of its caller. Absent members mean no scopes, and a challenge for whoever lacks one.
+ * The policy of an operation, as the author of a host writes it. Default: no scopes, and no principal.
  *
  * @category models
  * @since 0.1.0
  */
-export type { Requirement } from "../host/HostPolicies.ts"
+export type { PolicyInput } from "../../authorization/Policy.ts"
 
 /**
  * How the endpoint of an MCP server is protected: what its operations need, and how its body is read.
@@ -55,7 +56,7 @@ export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArr
    * What an operation needs; `undefined` for one that is not known here. A tool, prompt or resource that is not known
    * needs a caller, whatever its scopes. Decided on the parsed body, before the handler runs.
    */
-  readonly policy?: ((operation: Operation) => Requirement<Offered> | undefined) | undefined
+  readonly policy?: ((operation: Operation) => PolicyInput<Offered> | undefined) | undefined
   /** Bodies beyond so many bytes are rejected with 413. Default: 4 MiB. */
   readonly maximumBody?: number | undefined
   /**

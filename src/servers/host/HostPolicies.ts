@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { Gate } from "../../authorization/Gate.ts"
-import { check, type Policy } from "../../authorization/Policy.ts"
+import { check, type Policy, type PolicyInput } from "../../authorization/Policy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
@@ -8,56 +8,40 @@ import type { Policies, PolicyOf } from "./Admission.ts"
 
 /* The options of a host that are functions of the author's, checked. */
 
-/**
- * Describes the caller that an operation requires.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Requirement<Offered extends string = string> {
-  /** The caller needs all of them. Default: none. */
-  readonly scopes?: ReadonlyArray<Offered> | undefined
-  /** Needs a principal even without scopes, if anonymous requests are allowed. Default: `false`. */
-  readonly authenticated?: boolean | undefined
-}
-
 /** Turns the option `policy` of a host into policies of the gate. */
 export const policiesFrom = (
-  requirementOf: ((operation: Operation.Operation) => Requirement | undefined) | undefined
+  policyOf: ((operation: Operation.Operation) => PolicyInput | undefined) | undefined
 ): Policies => {
-  if (requirementOf !== undefined && typeof requirementOf !== "function") {
+  if (policyOf !== undefined && typeof policyOf !== "function") {
     throw new AuthConfigError({
       reason: "malformed",
       option: "protect.policy",
-      fix: `${OptionValue.isNot(requirementOf, "a function")}. Give one that takes an operation and returns what it ` +
+      fix: `${OptionValue.isNot(policyOf, "a function")}. Give one that takes an operation and returns what it ` +
         "requires, such as { scopes: [\"todos:write\"] }, or undefined"
     })
   }
   const policies = Effect.succeed<PolicyOf>((operation) => {
-    const requirement = requirementOf?.(operation)
-    if (requirement === undefined) return undefined
-    const { authenticated, scopes = [] } = checkRequirement(requirement)
+    const policy = policyOf?.(operation)
+    if (policy === undefined) return undefined
+    const { authenticated, scopes = [] } = checkPolicy(policy)
     return { scopes, unauthorized: "challenge", authenticated }
   })
   return () => policies
 }
 
 /** From JavaScript it may be anything. If a misspelled name, such as `scope`, or a promise were accepted, any token would do. */
-const checkRequirement = (requirement: Requirement): Requirement => {
-  const isObject = typeof requirement === "object" && requirement !== null && !("then" in requirement) &&
-    !(Symbol.iterator in requirement)
+const checkPolicy = (policy: PolicyInput): PolicyInput => {
+  const isObject = typeof policy === "object" && policy !== null && !("then" in policy) &&
+    !(Symbol.iterator in policy)
   if (!isObject) {
     throw new AuthConfigError({
       reason: "malformed",
       option: "protect.policy",
-      fix:
-        `the function returned ${
-          OptionValue.describe(requirement)
-        }; expected an object or undefined. Return what the ` +
+      fix: `the function returned ${OptionValue.describe(policy)}; expected an object or undefined. Return what the ` +
         "operation requires, such as { scopes: [\"todos:write\"] }, and not a promise or an Effect of it"
     })
   }
-  for (const name in requirement) {
+  for (const name in policy) {
     if (name !== "scopes" && name !== "authenticated") {
       throw new AuthConfigError({
         reason: "malformed",
@@ -67,12 +51,11 @@ const checkRequirement = (requirement: Requirement): Requirement => {
       })
     }
   }
-  if (requirement.scopes === undefined || Array.isArray(requirement.scopes)) return requirement
+  if (policy.scopes === undefined || Array.isArray(policy.scopes)) return policy
   throw new AuthConfigError({
     reason: "malformed",
     option: "protect.policy: scopes",
-    fix:
-      `the function returned scopes that are ${OptionValue.describe(requirement.scopes)}; expected a list of scopes. ` +
+    fix: `the function returned scopes that are ${OptionValue.describe(policy.scopes)}; expected a list of scopes. ` +
       "Return one such as [\"todos:write\"]"
   })
 }

@@ -77,7 +77,7 @@ export const toolkit = <Tools extends Record<string, Tool.Any>>(
 export interface ScopeOptions<S extends ScopeList> {
   /** Every one of them is needed to read, to get, and to complete an argument. */
   readonly scopes: S & Literals<S>
-  /** What a caller without them meets. Default: `"challenge"`. */
+  /** The answer to a caller without them. Default: `"challenge"`. */
   readonly unauthorized?: "challenge" | "hide" | undefined
 }
 

@@ -6,6 +6,7 @@
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type { Gate } from "../../authorization/Gate.ts"
+import type { PolicyInput } from "../../authorization/Policy.ts"
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
 import type { Operation } from "../../protocol/Operation.ts"
@@ -15,7 +16,7 @@ import { type Admission, type Admitted, forHandler } from "../host/Admission.ts"
 import * as body from "../host/Body.ts"
 import * as hosts from "../host/Host.ts"
 import * as optionNames from "../host/HostOptions.ts"
-import { checkTenantOption, policiesFrom, policyOfRoute, type Requirement } from "../host/HostPolicies.ts"
+import { checkTenantOption, policiesFrom, policyOfRoute } from "../host/HostPolicies.ts"
 import * as nodeHost from "../host/NodeHost.ts"
 
 /**
@@ -27,13 +28,20 @@ import * as nodeHost from "../host/NodeHost.ts"
 export type { AuthInfo } from "../host/AuthInfo.ts"
 
 /**
- * A request that came in: who calls, what for, and the parsed body that was judged.
+ * An admitted request: its caller, its operations, and the parsed body that was checked.
  *
  * @category models
  * @since 0.1.0
  */
 export type { Admission } from "../host/Admission.ts"
-export type { Requirement } from "../host/HostPolicies.ts"
+
+/**
+ * The policy of an operation, as the author of a host writes it. Default: no scopes, and no principal.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { PolicyInput } from "../../authorization/Policy.ts"
 
 /**
  * A request and a response of `node:http` or of a framework on it, as far as the gate looks at them.
@@ -54,7 +62,7 @@ export interface ProtectOptions<Offered extends string> {
    * What an operation needs; `undefined` for one that is not known here. A tool, prompt or resource that is not known
    * needs a caller, whatever its scopes. Decided on the parsed body, before the handler runs.
    */
-  readonly policy?: ((operation: Operation) => Requirement<Offered> | undefined) | undefined
+  readonly policy?: ((operation: Operation) => PolicyInput<Offered> | undefined) | undefined
   /** Bodies beyond so many bytes are rejected with 413. Default: 4 MiB. A body parser in front has its own limit. */
   readonly maximumBody?: number | undefined
   /**
