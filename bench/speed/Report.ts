@@ -1,4 +1,4 @@
-/** Input and results of the levels, and how they are written. */
+/** Defines the input and the results of the benchmark levels, and formats the results. */
 import { cpus } from "node:os"
 import { markdownTable } from "../../src/cli/format/markdownTable.ts"
 import type * as Child from "./Child.ts"
@@ -7,9 +7,9 @@ import type { Spread } from "./Stats.ts"
 export interface Settings {
   readonly issuer: Child.Issuer
   readonly quick: boolean
-  /** Whether only contenders that have a goal take part. */
+  /** Whether only contenders with a goal are measured. */
   readonly few: boolean
-  /** Whether the level "memory" uses a million tokens, which takes minutes, or a hundred thousand. */
+  /** Whether the level "memory" uses 1,000,000 tokens, which takes minutes, or 100,000. */
   readonly million: boolean
 }
 
@@ -20,7 +20,7 @@ export interface Table {
   readonly rows: ReadonlyArray<ReadonlyArray<string>>
 }
 
-/** A measured number with a goal. */
+/** A measured value and its goal. */
 export interface Goal {
   /** Its name in `ratios.json`. */
   readonly id: string
@@ -35,7 +35,7 @@ export interface Goal {
 export interface Level {
   readonly tables: ReadonlyArray<Table>
   readonly goals: ReadonlyArray<Goal>
-  /** The bars of the picture. */
+  /** The bars of the chart. */
   readonly bars?: ReadonlyArray<Bar> | undefined
 }
 
@@ -106,16 +106,16 @@ export const markdown = (
   [
     "# Benchmarks",
     "",
-    "The cost of protection, compared with other libraries. `npm run bench` writes this page.",
+    "The CPU time and memory that protection costs, compared with other libraries. `npm run bench` generates this page.",
     "",
-    "![Requests for each second of CPU, as a share of the same server without protection](bench/speed/benchmarks.svg)",
+    "![Requests per second of CPU, relative to the same server without protection](bench/speed/benchmarks.svg)",
     "",
     `Measured on a machine with ${cpus().length} cores, ${process.platform} ${process.arch}, Node ${process.versions.node}. ` +
     "All figures are ratios within one run. Contenders take short turns in a new order in each round. The tables show the " +
     "median of the ratios of all rounds, with the quartiles in parentheses. Each kind of request has separate servers, with " +
     "three processes of each server that has a goal, and all of them are warm. The load comes from another process, over " +
     "32 connections, and never sleeps, so that no server pays for waking it. Servers run with `--no-memory-reducer`: " +
-    "otherwise V8 discards compiled code of a process that idles, as each does during the turns of others. The CPU time of " +
+    "otherwise V8 discards compiled code while a process is idle during the turns of the others. The CPU time of " +
     "the server's process is the reliable figure; requests per second depend on the load of the machine. Differences below " +
     "15 % are noise.",
     "",
@@ -136,7 +136,7 @@ export const markdown = (
 
 const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
 
-/** Returns the picture, light or dark by the reader's preference. */
+/** Returns the chart as an SVG that follows the reader's preference for light or dark. */
 export const picture = (bars: ReadonlyArray<Bar>): string => {
   const row = 30
   const left = 250
@@ -157,7 +157,7 @@ export const picture = (bars: ReadonlyArray<Bar>): string => {
     ].join("\n")
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" width="764" height="${height}" viewBox="-24 0 764 ${height}" role="img">
-  <title>Requests for each second of CPU, as a share of the same server without protection</title>
+  <title>Requests per second of CPU, relative to the same server without protection</title>
   <style>
     text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328; }
     .head { font-size: 15px; font-weight: 600; }

@@ -1,6 +1,6 @@
 /**
- * Tokens for the servers behind this one (RFC 8693, and Entra ID's on-behalf-of): calling on for a caller without
- * passing the caller's token on.
+ * Exchanges the token of a caller for a token that another server accepts (RFC 8693, or the on-behalf-of grant of Entra ID).
+ * So a handler can call other servers for its caller without forwarding the caller's token.
  *
  * @since 0.1.0
  */
@@ -35,7 +35,7 @@ import * as AuthorizationServer from "../verification/issuers/AuthorizationServe
 import { Principal } from "../verification/Principal.ts"
 
 /**
- * A token that an exchange gave: for the audience that it was asked for, and for no other.
+ * Is a token that was issued by an exchange. It is valid for the requested audience only.
  *
  * @category models
  * @since 0.1.0
@@ -43,8 +43,9 @@ import { Principal } from "../verification/Principal.ts"
 export type UpstreamToken = Redacted.Redacted<string & Brand.Brand<"effect-mcp-auth/UpstreamToken">>
 
 /**
- * Whom a token is for, and what it may do there. What the authorization server asks for depends on the server: RFC 8693
- * knows a logical `audience` and the URL of a `resource`; Entra ID takes scopes such as `api://orders/.default` alone.
+ * Describes the server that a token is for, and the requested scopes. Which members are needed depends on the authorization
+ * server: RFC 8693 has a logical `audience` and the URL of a `resource`; Entra ID accepts only scopes, such as
+ * `api://orders/.default`.
  *
  * @category models
  * @since 0.1.0
@@ -56,14 +57,18 @@ export interface Target {
 }
 
 /**
- * No token for a server behind this one.
+ * Reports that a token exchange failed.
  *
  * **Details**
  *
- * `rejected`: the authorization server said no; `code` is its `error`, such as `invalid_target` or, of Entra ID,
- * `interaction_required`. `unusable-token`: it gave something that cannot be sent on: of another type, or the inbound
- * token itself. `target`: nothing says whom the token is for. `insecure-url`: the request would carry it over plain http.
- * `unavailable`: the server could not be asked; the cause says why.
+ * `reason` is one of these:
+ *
+ * - `rejected`: the authorization server rejected the exchange. `code` is its `error`, such as `invalid_target`, or
+ *   `interaction_required` from Entra ID.
+ * - `unusable-token`: the issued token has another type than Bearer, or is the inbound token itself.
+ * - `target`: the target has no audience, resource or scopes.
+ * - `insecure-url`: the request would send the token over plain http.
+ * - `unavailable`: the authorization server is unavailable. `cause` says why.
  *
  * @category errors
  * @since 0.1.0
@@ -97,19 +102,19 @@ const exchangeMessages: Readonly<Record<TokenExchangeError["reason"], string>> =
  *
  * **When to use**
  *
- * A request takes its token in a way that `bearer` does not know.
+ * Use it if the token is not sent in an `Authorization: Bearer` header. Otherwise use `bearer`.
  *
  * **Details**
  *
- * A token is kept for the caller's token, the audience and the scopes, until shortly before its end and never past the end
- * of the caller's token. It is kept per token and not per subject: two tokens of one person may stand for two
- * organisations, or for different strengths of authentication, and none may profit from the other. Callers that ask for
- * the same at the same time share one request.
+ * Tokens are cached by the caller's token, the audience, the resource and the scopes, until 30 seconds before they expire,
+ * and never beyond the expiry of the caller's token. They are not cached by subject: two tokens of one person may belong to
+ * two organisations or to different strengths of authentication, and must not share a result. Concurrent requests for the
+ * same token are coalesced.
  *
- * Load on the token endpoint is bounded as for introspection: 64 requests at a time, 256 that wait, and after 3 failures in
- * a row a cooldown of 1 second that doubles with each further failure, up to 1 minute. Rejected credentials and a
- * `Retry-After` count at once. An error of the endpoint such as `invalid_grant` is an answer. What is not sent fails at once
- * with the reason `unavailable` and a cause that says how long to wait.
+ * Load on the token endpoint is bounded as for introspection: at most 64 concurrent requests, at most 256 in the queue, and
+ * after 3 failures in a row a cooldown of 1 second, which doubles with each further failure up to 1 minute. Rejected
+ * credentials and a `Retry-After` start a cooldown at once. An error response such as `invalid_grant` does not count as a
+ * failure. A request that is not sent fails at once with the reason `unavailable`, and its cause says how long to wait.
  *
  * **Example** (A token for one request)
  *
@@ -132,33 +137,34 @@ export class TokenExchange extends Context.Service<TokenExchange, {
 }>()("effect-mcp-auth/TokenExchange") {}
 
 /**
- * How tokens are exchanged. This server proves who it is as it does for introspection.
+ * Configures the exchange. This server authenticates in the same ways as for introspection.
  *
  * @category models
  * @since 0.1.0
  */
 export type Options = ClientAuthentication.ClientAuthentication & {
-  /** Who exchanges: the issuer of the inbound tokens, as a rule. */
+  /** The authorization server that exchanges tokens, usually the issuer of the inbound tokens. */
   readonly authorizationServer: AuthorizationServer.Input
-  /** Default: `token_endpoint` of its metadata. */
+  /** The URL of the token endpoint. Default: `token_endpoint` of its metadata. */
   readonly endpoint?: string | undefined
-  /** `"token-exchange"` (default) is RFC 8693; `"on-behalf-of"` is Entra ID's grant. */
+  /** The grant: `"token-exchange"` (RFC 8693) or `"on-behalf-of"` (Entra ID). Default: `"token-exchange"`. */
   readonly grant?: "token-exchange" | "on-behalf-of" | undefined
-  /** At most this many tokens are kept. Default: 10,000. */
+  /** The number of tokens that are cached. Default: 10,000. */
   readonly capacity?: number | undefined
 }
 
 /**
- * Lets an `HttpClient` call on for the caller: each request gets a token of its own for the audience.
+ * Adds an exchanged token for the target to a request, as a Bearer token. Fails with the reason `insecure-url` if the URL is
+ * neither https nor on loopback.
  *
  * **When to use**
  *
- * In a handler that calls another protected server. The caller's own token is meant for this server, and must not be sent
- * on (MCP authorization, "Token Passthrough").
+ * Use it in a handler that calls another protected server. The caller's token is meant for this server, and must not be
+ * forwarded (MCP authorization, "Token Passthrough").
  *
  * **Gotchas**
  *
- * Every request of the client gets the token: use the client for that server alone.
+ * Every request of the client gets the token, so use the client only for that server.
  *
  * **Example** (A tool that asks the orders API)
  *
@@ -192,7 +198,7 @@ export const bearer = (target: Target) =>
 }
 
 /**
- * `layer`, with the `fetch` of the platform.
+ * Provides the exchange at one authorization server, with the `fetch` of the platform.
  *
  * **Example** (RFC 8693 at the issuer of the inbound tokens)
  *
@@ -214,11 +220,11 @@ export const make = (options: Options): Layer.Layer<TokenExchange, AuthConfigErr
   layer(options).pipe(Layer.provide(Fetcher.layer))
 
 /**
- * The exchange at one authorization server.
+ * Provides the exchange at one authorization server, with a custom `Fetcher`.
  *
  * **When to use**
  *
- * The authorization server is reached in another way than by the `fetch` of the platform.
+ * Use it if requests to the authorization server must not use the `fetch` of the platform.
  *
  * **Example** (With an HTTP client of Effect)
  *
@@ -243,16 +249,16 @@ export const layer = (options: Options): Layer.Layer<TokenExchange, AuthConfigEr
 
 interface Entry {
   readonly token: UpstreamToken
-  /** The end of the caller's token, on the wall clock. */
+  /** When the caller's token expires, in milliseconds since 1970. */
   readonly until: number
-  /** The end of the token's own lifetime, in monotonic milliseconds: it counts from the answer. */
+  /** When the exchanged token expires, in monotonic milliseconds: its lifetime begins with the response. */
   readonly freshUntil: number
 }
 
-/** How long a caller waits, in the queue and for the answer. */
+/** How long a caller waits, in the queue and for the response. */
 const longestWait = Duration.seconds(8)
 
-/** A token that is about to end could end on its way. */
+/** A token that expires within this time, in milliseconds, is not reused: it could expire before it arrives. */
 const margin = Duration.toMillis(Duration.seconds(30))
 
 const accessToken = "urn:ietf:params:oauth:token-type:access_token"
@@ -320,7 +326,7 @@ const makeService = (
 
     const parametersOf = (inbound: string, { audience, resource, scopes = [] }: Target) => {
       const onBehalfOf = grant === "on-behalf-of"
-      // Entra ID names the audience in the scope: everything that was consented to there, unless scopes say less.
+      // Entra ID has the audience in the scope. `.default` requests every scope with consent at that audience.
       const scope = onBehalfOf && scopes.length === 0 && audience !== undefined ? [`${audience}/.default`] : scopes
       const given: ReadonlyArray<readonly [string, string | undefined]> = onBehalfOf
         ? [
@@ -348,7 +354,7 @@ const makeService = (
     ): Effect.Effect<UpstreamToken, TokenExchangeError> =>
       Effect.gen(function*() {
         const inbound = revealed(principal)
-        // Only callers that were verified come here.
+        // Only verified callers reach this code.
         const { body, contentType, status } = yield* guard.protect(
           "verified",
           Effect.gen(function*() {
@@ -384,7 +390,7 @@ const makeService = (
             issuedType === "urn:ietf:params:oauth:token-type:jwt")
         if (!fits) return yield* new TokenExchangeError({ reason: "unusable-token" })
         const lifetime = own(answer, "expires_in")
-        // Without a word about its end a token is used for a minute.
+        // Without `expires_in`, a token is reused for a minute.
         const reuse = typeof lifetime === "number" && Number.isFinite(lifetime) ? lifetime * 1000 - margin : 60_000
         const upstream = Redacted.make(token, { label: "upstream-token" }) as UpstreamToken
         const until = principal.expiresAt * 1000
@@ -440,15 +446,16 @@ const makeService = (
 const jsonOf = ({ body, contentType }: Pick<Answered, "body" | "contentType">) =>
   /^application\/(?:[\w.+-]+\+)?json$/.test(contentType) ? parseObject(body) : undefined
 
-/** A word of the server's, fit for a log: anything else of its answer is not (RFC 6749 §5.2). */
+/** Returns the `error` of a response (RFC 6749 §5.2), the only member that is safe to log. */
 const errorOf = (answer: Readonly<Record<string, unknown>> | undefined): string | undefined => {
   const code = own(answer, "error")
   return typeof code === "string" && /^[\x21\x23-\x5b\x5d-\x7e]{1,64}$/.test(code) ? code : undefined
 }
 
 /**
- * Whether a server rejects the credentials of this one. Some servers also answer 403 about a token or an audience, and name
- * the error (Auth0: `invalid_grant`; Keycloak: `access_denied`): one caller could otherwise stop the exchange for all.
+ * Tells whether a server rejects the credentials of this server. Some servers also answer 403 about a token or an audience,
+ * with a specific `error` (Auth0: `invalid_grant`; Keycloak: `access_denied`). If these counted, one caller could block the
+ * exchange for all callers.
  */
 const isAboutClient = ({ status, ...answered }: Answered): boolean => {
   if (status !== 401 && status !== 403) return false
@@ -456,7 +463,7 @@ const isAboutClient = ({ status, ...answered }: Answered): boolean => {
   return code === undefined || code === "invalid_client"
 }
 
-/** The one place that takes the inbound token for what it is: its issuer may see it. */
+/** Returns the inbound token as a string. Used here only, because the token may be sent to its issuer and no other party. */
 const revealed = ({ token }: Principal): string => Redacted.value(token) as unknown as string
 
 const isTarget = ({ audience, resource, scopes = [] }: Target, grant: Options["grant"]): boolean =>

@@ -1,5 +1,5 @@
 /**
- * Acts as an OAuth client: exchanges the token of a caller for one that another API accepts.
+ * Exchanges the token of a caller for a token that another API accepts, as an OAuth client.
  *
  * @since 0.1.0
  */

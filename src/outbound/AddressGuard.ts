@@ -1,10 +1,10 @@
 /**
- * Decides which network addresses may be contacted on behalf of another party. A URL that comes out of a document, a token
- * or a request was written by that party: fetched without a guard, it reaches every host that this machine can reach
- * (server-side request forgery, RFC 9728 §7.7).
+ * Checks whether a host may be contacted on behalf of another party. A URL in a document, a token or a request was chosen by
+ * that party. Without a guard, it could send requests to every host that this machine can reach (server-side request forgery,
+ * RFC 9728 §7.7).
  *
- * Hosts that the configuration names need no guard: an authorization server may run in a private network. Hosts that the
- * metadata of an authorization server names are checked, see `AuthorizationServer.allowPrivateEndpoints`.
+ * Hosts in the configuration need no guard, because an authorization server may run in a private network. Hosts in the
+ * metadata of an authorization server are checked, see `AuthorizationServer.allowPrivateEndpoints`.
  *
  * @since 0.1.0
  */
@@ -22,12 +22,12 @@ import { Sharing } from "./Sharing.ts"
  *
  * **Details**
  *
- * What the special-purpose registries of IANA (RFC 6890) set apart is not: this host, loopback, private, shared,
- * link-local (where cloud providers put their metadata), documentation, benchmarking, multicast, reserved. An IPv6 address
- * that carries an IPv4 address (mapped, compatible, translated, NAT64, 6to4, ISATAP) is as public as that one. Teredo, and
- * anything outside global unicast, is not.
+ * Returns `false` for the ranges of IANA's special-purpose registries (RFC 6890): this host, loopback, private, shared,
+ * link-local (where cloud providers serve instance metadata), documentation, benchmarking, multicast and reserved. For an
+ * IPv6 address that contains an IPv4 address (mapped, compatible, translated, NAT64, 6to4, ISATAP), the IPv4 address decides.
+ * Teredo addresses and addresses outside global unicast are not public.
  *
- * **Example** (Inside and outside)
+ * **Example** (Public and private addresses)
  *
  * ```ts
  * import { AddressGuard } from "effect-mcp-auth/host"
@@ -52,7 +52,7 @@ type V4 = readonly [number, number, number, number]
 
 const parseV4 = (text: string): V4 | undefined => {
   const parts = text.split(".")
-  // One spelling only: 010 is eight to some and ten to others.
+  // Leading zeros are rejected: some parsers read 010 as octal 8, others as decimal 10.
   return parts.length === 4 && parts.every((_) => /^(?:0|[1-9]\d{0,2})$/.test(_) && Number(_) <= 255)
     ? parts.map(Number) as unknown as V4
     : undefined
@@ -75,7 +75,7 @@ const isPublicV4 = ([a, b, c]: V4): boolean =>
     (a === 203 && b === 0 && c === 113)
   )
 
-/** Eight groups of 16 bits; `undefined` for a zone (`fe80::1%eth0`) and for whatever is none. */
+/** Returns eight groups of 16 bits, or `undefined` for an invalid address or one with a zone (`fe80::1%eth0`). */
 const parseV6 = (text: string): ReadonlyArray<number> | undefined => {
   const halves = text.split("::")
   if (halves.length > 2) return undefined
@@ -120,16 +120,16 @@ const isPublicV6 = (groups: ReadonlyArray<number>): boolean => {
   return true
 }
 
-/** No name is longer (RFC 1035 §2.3.4). A URL parser takes any length, and the dots at the end are removed in quadratic time. */
+/** Longest host name (RFC 1035 §2.3.4). `URL` accepts any length, and removing trailing dots takes quadratic time. */
 const maximumName = 255
 
 /**
- * Tells whether the host of a URL may be the name of a public one: an address must be public, a name must not be one that
- * stands for this machine or its network (`localhost`, `printer`, `x.local`, `x.internal`, `x.home.arpa`).
+ * Tells whether the host of a URL may be public, without resolving it. An address must be public. A name must not denote this
+ * machine or its network (`localhost`, `printer`, `x.local`, `x.internal`, `x.home.arpa`).
  *
  * **Gotchas**
  *
- * A name says nothing about the address behind it. Use `resolvesPublicly`, or `lookup`, as well.
+ * A public name can resolve to a private address. Use `resolvesPublicly` or `lookup` as well.
  *
  * @category guards
  * @since 0.1.0
@@ -143,7 +143,7 @@ export const isPublicHost = (hostname: string): boolean => {
 }
 
 /**
- * Finds the addresses of a name.
+ * Resolves a host name to its addresses.
  *
  * @category models
  * @since 0.1.0
@@ -151,8 +151,8 @@ export const isPublicHost = (hostname: string): boolean => {
 export type Resolve = (hostname: string) => Effect.Effect<ReadonlyArray<string>, unknown>
 
 /**
- * The resolver of `resolvesPublicly`. Default: `node:dns` on Node, Bun and Deno; `undefined`, which checks names by their
- * spelling only, on every other platform.
+ * Provides the resolver of `resolvesPublicly`. Default: `node:dns` on Node, Bun and Deno, and `undefined` on every other
+ * platform. With `undefined`, only the text of a name is checked.
  *
  * @category references
  * @since 0.1.0
@@ -169,7 +169,7 @@ const resolveByNode: Resolve = (hostname) =>
   )
 
 /**
- * Whether the host of a URL is public. `"unknown"`: it has a name, and the resolver did not answer in time.
+ * Describes whether the host of a URL is public. `"unknown"` means that the resolver did not answer in time.
  *
  * @category models
  * @since 0.1.0
@@ -177,13 +177,14 @@ const resolveByNode: Resolve = (hostname) =>
 export type Reach = "public" | "private" | "unknown"
 
 /**
- * Finds out where the host of a URL is: by `isPublicHost`, and, if there is a `Resolver`, by the addresses of the name, all
- * of which must be public.
+ * Determines whether the host of a URL is public: by `isPublicHost` and, if there is a `Resolver`, by the addresses of the
+ * name, which must all be public.
  *
  * **Details**
  *
- * A name that has no address counts as public: this machine cannot connect to it, or connects through a proxy, whose own
- * rules decide. If the resolver takes longer than 2 seconds, nothing is known, since the connection may get a later answer.
+ * A name without an address counts as public: either this machine cannot connect to it, or it connects through a proxy with
+ * rules for this. If the resolver takes longer than 2 seconds, the result is `"unknown"`, because the connection may still
+ * receive a later answer.
  *
  * @category guards
  * @since 0.1.0
@@ -203,18 +204,18 @@ export const reach = (hostname: string): Effect.Effect<Reach> => {
 }
 
 /**
- * Tells whether the host of a URL is a public one, as `reach` finds out.
+ * Tells whether the host of a URL is public, as determined by `reach`.
  *
  * **Details**
  *
- * A name that is not resolved within 2 seconds is rejected. Where names are resolved by a proxy only, and the resolver of
- * this machine does not answer at all, provide `Resolver` with `undefined`. Workers do not resolve names, and cannot reach
- * private networks.
+ * Returns `false` for a name that is not resolved within 2 seconds. If only a proxy resolves names, and the resolver of this
+ * machine never answers, provide `Resolver` with `undefined`. Workers do not resolve names, and cannot reach private
+ * networks.
  *
  * **Gotchas**
  *
- * The connection resolves the name again. A name whose address changes in between (DNS rebinding) passes, unless the
- * client connects only to addresses that were checked: see `lookup`.
+ * The connection resolves the name again. The check does not stop a name whose address changes in between (DNS rebinding),
+ * unless the client connects only to checked addresses: see `lookup`.
  *
  * @category guards
  * @since 0.1.0
@@ -223,18 +224,19 @@ export const resolvesPublicly = (hostname: string): Effect.Effect<boolean> =>
   Effect.map(reach(hostname), (found) => found === "public")
 
 /**
- * The hosts that a guard allows beside public ones.
+ * Lists the hosts that a guard allows in addition to public ones.
  *
  * @category models
  * @since 0.1.0
  */
 export interface GuardOptions {
-  /** Hosts on loopback, also by plain http: for servers under development, on loopback themselves. Default: `false`. */
+  /** Allows loopback hosts, also over plain http. For servers under development on loopback. Default: `false`. */
   readonly allowLoopback?: boolean | undefined
 }
 
 /**
- * Tells whether a request may be sent to a URL of another party: `https`, and a host that resolves to public addresses only.
+ * Tells whether a request may be sent to a URL that another party chose: it must be `https`, and its host must resolve to
+ * public addresses only.
  *
  * @category guards
  * @since 0.1.0
@@ -247,12 +249,12 @@ export const allows = (url: URL, options: GuardOptions = {}): Effect.Effect<bool
     : Effect.succeed(false)
 
 /**
- * Guards a `Fetcher`: requests to hosts that are not allowed fail before a connection is opened.
+ * Wraps a `Fetcher` so that requests to hosts that are not allowed fail before a connection is opened.
  *
  * **When to use**
  *
- * URLs come from another party, such as a tenant that names an issuer. For an `HttpClient` see `GuardedHttpClient` of
- * `effect-mcp-auth/http-client`.
+ * Use it if URLs come from another party, such as a tenant that chooses its issuer. For an `HttpClient`, use
+ * `GuardedHttpClient` of `effect-mcp-auth/http-client`.
  *
  * **Gotchas**
  *
@@ -271,7 +273,7 @@ export const guard = (self: Fetcher["Service"], options: GuardOptions = {}): Fet
 })
 
 /**
- * An address as `lookup` of `node:dns` gives it.
+ * Describes an address as returned by `lookup` of `node:dns`.
  *
  * @category models
  * @since 0.1.0
@@ -284,7 +286,7 @@ export interface Address {
 type Callback = (error: any, address: any, family?: number) => void
 
 /**
- * A function in the form of `lookup` of `node:dns`.
+ * Has the signature of `lookup` of `node:dns`.
  *
  * @category models
  * @since 0.1.0
@@ -292,10 +294,10 @@ type Callback = (error: any, address: any, family?: number) => void
 export type Lookup = (hostname: string, options: any, callback: Callback) => void
 
 /**
- * Wraps a look-up of names so that a name with an address that is not public has none at all. The connection is opened to
- * the very addresses that were judged, so a name that changes its address in between (DNS rebinding) gains nothing.
+ * Wraps a DNS look-up so that it fails for a name with an address that is not public. The connection uses the addresses that
+ * were checked, so a name that changes its address in between (DNS rebinding) has no effect.
  *
- * **Example** (A client for issuers that strangers name)
+ * **Example** (A client for issuers that other parties choose)
  *
  * ```ts
  * import { NodeHttpClient } from "@effect/platform-node"

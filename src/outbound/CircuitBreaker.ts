@@ -1,11 +1,12 @@
 /**
- * A circuit breaker as plain state: closed, open for a cooldown, half-open for one probe. Times are monotonic milliseconds.
+ * Implements a circuit breaker as plain state: closed, open for a cooldown, or half-open for one probe. Times are monotonic,
+ * in milliseconds.
  * `effect/persistence/CircuitBreaker` measures its cooldown on the wall clock, which may step back.
  */
 
-/** A call that was admitted. It ends with `succeed`, `fail` or `abandon`. */
+/** An admitted call. It must end with `succeed`, `fail` or `abandon`. */
 export interface Call {
-  /** The calls of one state count together: what was admitted before the circuit opened does not open it again. */
+  /** Identifies the state that admitted the call: a call admitted before the circuit opened cannot open it again. */
   readonly generation: number
   readonly isProbe: boolean
 }
@@ -13,40 +14,40 @@ export interface Call {
 export interface CircuitBreaker {
   /** Admits a call, or returns the milliseconds until one may be admitted. */
   readonly admit: (now: number) => Call | number
-  /** Milliseconds until a call may be admitted; 0 if one may now. Admits none. */
+  /** Returns the milliseconds until a call may be admitted, or 0. Admits none. */
   readonly remaining: (now: number) => number
   readonly succeed: (call: Call) => void
-  /** Counts a failure. Returns the cooldown if it opened the circuit. */
+  /** Records a failure. Returns the cooldown in milliseconds if it opened the circuit. */
   readonly fail: (call: Call, now: number, failure: Failure) => number | undefined
-  /** Opens a closed circuit, for a reason that another circuit met. */
+  /** Opens a closed circuit because of a failure of another circuit. */
   readonly open: (now: number, failure: Failure) => void
-  /** The call was interrupted, which says nothing. */
+  /** Ends an interrupted call, which counts neither as a success nor as a failure. */
   readonly abandon: (call: Call) => void
 }
 
 export interface Failure {
-  /** Opens the circuit by itself. Otherwise several in a row do. */
+  /** Whether this failure alone opens the circuit. Otherwise `failures` in a row open it. */
   readonly isDecisive: boolean
-  /** The shortest cooldown that the other side asks for, in milliseconds. */
+  /** The shortest cooldown that the server requests, in milliseconds. */
   readonly retryAfter: number
-  /** From 0 to 1. */
+  /** A random number from 0 to 1, for the jitter. */
   readonly random: number
 }
 
 export interface Settings {
-  /** Failures in a row that open the circuit: one token may be what its server fails at. */
+  /** Failures in a row that open the circuit. More than one, because a single token may cause a failure. */
   readonly failures: number
-  /** The first cooldown and the longest, in milliseconds. Each probe that fails doubles it. */
+  /** The first and the longest cooldown, in milliseconds. Each failed probe doubles the cooldown. */
   readonly minBackoff: number
   readonly maxBackoff: number
-  /** A probe that has not ended after this time is lost: where requests are cut off, no finalizer runs. */
+  /** After this time a probe counts as lost, in milliseconds: some platforms cut off requests without a finalizer. */
   readonly probeTime: number
 }
 
-/** Callers that wait for the end of a probe try again after this time. */
+/** How long callers wait while a probe runs, in milliseconds. */
 const probing = 1_000
 
-/** A cooldown is up to this part longer, so that instances do not come back together. */
+/** Extends each cooldown by a random part of up to 20 %, so that instances do not retry at the same time. */
 const jitter = 0.2
 
 export const make = ({ failures, maxBackoff, minBackoff, probeTime }: Settings): CircuitBreaker => {
@@ -57,7 +58,7 @@ export const make = ({ failures, maxBackoff, minBackoff, probeTime }: Settings):
   let probe: { readonly since: number } | undefined
 
   const cool = (now: number, { random, retryAfter }: Failure): number => {
-    // `Retry-After` lengthens a cooldown, and never beyond the longest: the endpoint may be back long before.
+    // `Retry-After` cannot extend a cooldown beyond the maximum, because the endpoint may recover long before.
     const cooldown = Math.min(Math.max(minBackoff * 2 ** openings, retryAfter), maxBackoff) * (1 + jitter * random)
     openings++
     generation++

@@ -1,5 +1,5 @@
 /**
- * How this server proves to an authorization server who it is (RFC 6749 §2.3, OpenID Connect Core §9, RFC 6750).
+ * Authenticates this server at an authorization server (RFC 6749 §2.3, OpenID Connect Core §9, RFC 6750).
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import { AuthConfigError } from "../protocol/AuthError.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
 
 /**
- * A client id and a secret: sent as HTTP Basic, or in the body where a server insists on it.
+ * Authenticates with a client id and a secret, sent as HTTP Basic credentials or in the body.
  *
  * @category models
  * @since 0.1.0
@@ -25,37 +25,37 @@ export interface Secret {
 }
 
 /**
- * A client id and a private key: `private_key_jwt` (RFC 7523 §2.2). No secret travels.
+ * Authenticates with a client id and a private key: `private_key_jwt` (RFC 7523 §2.2). No secret is sent.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PrivateKey {
   readonly clientId: string
-  /** A private JSON Web Key. Its `alg` names the algorithm, its `kid` is sent along. */
+  /** A private JSON Web Key. Its `alg` selects the algorithm. Its `kid` is sent in the header of the assertion. */
   readonly privateKey: Redacted.Redacted<Readonly<Record<string, unknown>>>
-  /** Default: `private_key_jwt`, the only one for a key. */
+  /** Default: `private_key_jwt`, the only method for a key. */
   readonly method?: "private_key_jwt" | undefined
   /** `aud` of the assertion. Default: the issuer. */
   readonly assertionAudience?: string | undefined
 }
 
 /**
- * A token of this server's own.
+ * Authenticates with a bearer token that was issued to this server.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Bearer {
   readonly bearerToken: Redacted.Redacted
-  /** Default: `bearer`, the only one for a token. */
+  /** Default: `bearer`, the only method for a token. */
   readonly method?: "bearer" | undefined
 }
 
 /**
- * The ways, told apart by what is given.
+ * Selects one of the three methods by its members.
  *
- * **Example** (A secret, sent as the server wants it)
+ * **Example** (A secret in the body)
  *
  * ```ts
  * import type { ClientAuthentication } from "effect-mcp-auth/client"
@@ -73,7 +73,7 @@ export interface Bearer {
 export type ClientAuthentication = Secret | PrivateKey | Bearer
 
 /**
- * What a request carries of it: header lines and form parameters. Secret, all of it.
+ * Contains the headers and form parameters that authenticate one request. All of them are secret.
  *
  * @category models
  * @since 0.1.0
@@ -84,7 +84,7 @@ export interface Proof {
 }
 
 /**
- * Checks what was given, and makes the proofs of the requests to come. `option` is the name that an error gives to it.
+ * Checks the options. Returns an effect that creates the proof for each request. Errors name the option by the path `option`.
  *
  * @category constructors
  * @since 0.1.0
@@ -149,7 +149,7 @@ export const make = (
       return Effect.succeed<Proof>(
         input.method === "client_secret_post"
           ? { headers: {}, parameters: { client_id: input.clientId, client_secret: secret } }
-          // Form-encoded first (RFC 6749 §2.3.1): a colon in the id would otherwise end it, and UTF-8 is no base64 input.
+          // Form-encoded first (RFC 6749 §2.3.1): a colon would end the id, and `btoa` accepts Latin-1 characters only.
           : {
             headers: { authorization: `Basic ${btoa(`${encode(input.clientId)}:${encode(secret)}`)}` },
             parameters: {}
@@ -209,5 +209,5 @@ const secretOf = (value: unknown): string | undefined => {
   return isText(secret) ? secret : undefined
 }
 
-/** `application/x-www-form-urlencoded`, for one value. */
+/** Encodes one value as `application/x-www-form-urlencoded`. */
 const encode = (value: string): string => new URLSearchParams([["", value]]).toString().slice(1)

@@ -1,5 +1,5 @@
 /**
- * From an issuer to its metadata (RFC 8414 §3, OpenID Connect Discovery §4, in the order of the MCP text).
+ * Fetches the metadata of an issuer (RFC 8414 §3, OpenID Connect Discovery §4), in the order of the MCP specification.
  *
  * @since 0.1.0
  */
@@ -19,7 +19,7 @@ import { type DocumentError, fetchDocument } from "./JsonDocument.ts"
 import * as Remote from "./RefreshedDocument.ts"
 
 /**
- * A member without which the metadata is of no use to whoever asks.
+ * Names the metadata member that a caller needs.
  *
  * @category models
  * @since 0.1.0
@@ -27,32 +27,32 @@ import * as Remote from "./RefreshedDocument.ts"
 export type Needed = "jwks_uri" | "introspection_endpoint" | "authorization_endpoint" | "token_endpoint"
 
 /**
- * What discovery needs to know about an authorization server. Each value has its own cache entry: keep it for as long as
- * you use the server.
+ * Describes an authorization server for discovery. The cache is keyed by this object, so keep the object for as long as you
+ * use the authorization server.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Source {
   readonly issuer: string
-  /** Where to look for its metadata, in this order; empty if `metadata` is given. */
+  /** The URLs of its metadata, tried in this order. Empty if `metadata` is set. */
   readonly metadataUrls: ReadonlyArray<string>
-  /** Its metadata, which is then not fetched. */
+  /** Its metadata. If set, nothing is fetched. */
   readonly metadata: Metadata.AuthorizationServerMetadata | undefined
   readonly allowInsecureHttp: boolean
   readonly allowPrivateEndpoints: boolean
 }
 
 /**
- * Finds and keeps the metadata of the configured authorization servers.
+ * Fetches and caches the metadata of the configured authorization servers.
  *
  * **Details**
  *
- * A document is fetched once for all who ask at the same time, refreshed in the background, and served on through an
- * outage (see `Freshness`). Any unusable answer (not 200, not JSON, not metadata, another issuer, the needed member
- * missing or on a private address) makes it try the next URL. If none is usable the error is
- * `AuthorizationServerUnavailable` where at least one URL did not answer properly, else `InvalidMetadata`. One look-up
- * ends within 8 seconds.
+ * Concurrent fetches of a document are coalesced. A document is refreshed in the background, and stays in use during an outage
+ * (see `Freshness`). If a response is unusable (not 200, not JSON, not metadata, another issuer, the needed member missing or
+ * on a private address), the next URL is tried. If no URL has a usable document, the effect fails:
+ * with `AuthorizationServerUnavailable` if at least one URL is unavailable, else with `InvalidMetadata`. One look-up ends
+ * within 8 seconds.
  *
  * @category services
  * @since 0.1.0
@@ -84,8 +84,7 @@ const lookUp = (
       if (Result.isSuccess(attempt)) return attempt.success
       errors.push(attempt.failure)
     }
-    // A provider that is down today may be the right one: only if all answered is the configuration to blame. Of those
-    // answers a 404 says least.
+    // An outage comes first: the unavailable URL may be the correct one. Among invalid documents, a 404 is the least helpful.
     return yield* Effect.fail(
       errors.find((_) => _._tag === "AuthorizationServerUnavailable") ??
         errors.find((_) => _.reason !== "status") ??
@@ -118,7 +117,7 @@ const judge = (
   }
   const location = metadata[needed]
   if (location === undefined) return fail("missing-member", `has no ${needed}`)
-  // Judged here and not when it is asked: a document that leads nowhere must not be kept.
+  // Checked before the document is cached, because a document with an unusable URL must not be kept.
   const parsed = HttpUri.parse(location, { query: true })
   if (Result.isFailure(parsed)) {
     return fail("insecure-url", `names ${sanitize(location)} as ${needed}, which ${sanitize(parsed.failure)}`)
@@ -130,9 +129,9 @@ const judge = (
 }
 
 /**
- * Rejects a document of a public host that names an endpoint on a loopback or private address (RFC 9728 §7.7): the
- * document would decide which host of this network receives a request. A host that is not resolved in time may be one, too,
- * unless this machine does not resolve the public host either: then a proxy does.
+ * Rejects a document from a public host that names an endpoint on a loopback or private address (RFC 9728 §7.7): such a
+ * document could direct requests to any host of this network. A host that is not resolved in time is rejected as well,
+ * unless the public host is not resolved either, which means that a proxy resolves names.
  */
 const checkEndpointHost = (
   server: Source,
@@ -148,7 +147,7 @@ const checkEndpointHost = (
     reach === "public" ? Effect.void : Effect.flatMap(
       AddressGuard.reach(source),
       (reachOfSource): Effect.Effect<void, DocumentError> => {
-        // A server inside the network may name others there.
+        // A server in a private network may name other private hosts.
         if (reachOfSource === "private") return Effect.void
         if (reach === "unknown") {
           return reachOfSource === "unknown"
@@ -169,7 +168,7 @@ const checkEndpointHost = (
 }
 
 /**
- * Finds the metadata of authorization servers with the `Fetcher`, and caches it until the scope closes.
+ * Creates the service. It fetches metadata with the `Fetcher`, and caches it until the scope closes.
  *
  * @category constructors
  * @since 0.1.0
@@ -178,7 +177,7 @@ export const make: Effect.Effect<Discovery["Service"], never, Fetcher | Scope.Sc
   function*() {
     const fetcher = yield* Fetcher
     const remote = yield* Remote.factory
-    // Only configured servers arrive here, so this is as large as the configuration.
+    // Needs no limit, because it contains configured authorization servers only.
     const documents = new Map<Source, Map<Needed, Remote.Remote<Metadata.AuthorizationServerMetadata>>>()
     return Discovery.of({
       metadata: (server, needed) => {
@@ -208,7 +207,7 @@ export const make: Effect.Effect<Discovery["Service"], never, Fetcher | Scope.Sc
 )
 
 /**
- * The service that `make` builds.
+ * Provides the service that `make` creates.
  *
  * @category layers
  * @since 0.1.0

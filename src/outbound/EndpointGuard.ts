@@ -11,7 +11,7 @@ import * as CircuitBreaker from "./CircuitBreaker.ts"
 import { Freshness } from "./Freshness.ts"
 import { Sharing } from "./Sharing.ts"
 
-/** How often an endpoint may call tokens inactive that never verified. */
+/** Limits how many inactive answers about unverified tokens an endpoint may give. */
 export interface InactiveLimit {
   readonly burst: number
   readonly perSecond: number
@@ -19,57 +19,57 @@ export interface InactiveLimit {
 
 export interface Options {
   readonly issuer: string
-  /** For the log: "The introspection endpoint". */
+  /** The name of the endpoint in logs, such as "The introspection endpoint". */
   readonly endpoint: string
   /** The option that holds the credentials of this server, for the log. */
   readonly option: string
   readonly inactiveLimit?: InactiveLimit | undefined
 }
 
-/** Whether a token verified before. */
+/** Whether the token was verified before. */
 export type Origin = "verified" | "unverified"
 
 export interface EndpointGuard {
   /**
-   * Runs a request when its endpoint may be asked. Otherwise fails at once with the time to wait: `cooling-down` after
-   * failures, `overloaded` while the queue is full or too many unverified tokens were inactive.
+   * Runs a request if the endpoint may receive one. Otherwise fails at once with the time to wait: with `cooling-down` after
+   * failures, or with `overloaded` if the queue is full or too many unverified tokens were inactive.
    */
   readonly protect: <A, E>(
     origin: Origin,
     request: Effect.Effect<A, E | AuthorizationServerUnavailable>
   ) => Effect.Effect<A, E | AuthorizationServerUnavailable>
-  /** Counts an answer that called an unverified token inactive. */
+  /** Records an answer that an unverified token is inactive. */
   readonly countInactive: Effect.Effect<void>
 }
 
-/** Requests to one endpoint at a time, and how many of them may be about unverified tokens. */
+/** Concurrent requests to one endpoint, and how many of them may be about unverified tokens. */
 const maximumRequests = 64
 const maximumUnverified = 48
 
-/** Requests that wait for one of those, for each origin. */
+/** Longest queue, for each origin. */
 const maximumWaiting = 256
 
-/** A request that would wait longer is shed: with the request itself it would exceed what a caller waits. */
+/** Longest wait in the queue, in milliseconds. With the request itself, callers would otherwise wait too long. */
 const longestWait = 3_000
 
-/** Failures in a row until the first cooldown. A single lost connection is none of it. */
+/** Failures in a row before the first cooldown, so that a single lost connection does not start one. */
 const failuresToOpen = 3
 
 const probeTime = Duration.toMillis(Duration.seconds(10))
 
 /**
- * Makes the guard of one endpoint that is asked about tokens.
+ * Creates the guard of one endpoint that receives requests about tokens.
  *
- * Verified and unverified tokens have separate circuits, and verified ones a share of the permits that no other token
- * gets. So invented tokens, even such as the endpoint fails at, do not stop callers who are known. `Retry-After` stops both,
- * and so do rejected credentials of this server, unless it was an unverified token that met them: a firewall, or an endpoint
- * that answers 401 about unknown tokens, would let an unknown client stop everyone.
+ * Verified and unverified tokens have separate circuits, and some permits are reserved for verified tokens. So forged tokens
+ * do not block known callers, even if the endpoint fails on them. `Retry-After` opens both circuits. Rejected credentials of
+ * this server open both if the token was verified. For an unverified token they do not: a firewall, or an endpoint that
+ * answers 401 for unknown tokens, would let an unknown client block all callers.
  *
- * While requests about verified tokens succeed, the endpoint works, and a failure about an unverified token is that token's:
- * it draws from `inactiveLimit` instead of opening the circuit for new callers.
+ * While requests about verified tokens succeed, the endpoint works. A failure about an unverified token is then attributed
+ * to the token: it counts against `inactiveLimit` and does not open the circuit for new callers.
  *
- * Where requests may not wait for each other (see `Sharing`) there is no queue: at most `inactiveLimit.burst` requests about
- * unverified tokens run at a time.
+ * If requests may not wait for each other (see `Sharing`), there is no queue, and at most `inactiveLimit.burst` requests
+ * about unverified tokens run at the same time.
  */
 export const make = (options: Options): Effect.Effect<EndpointGuard> =>
   Effect.gen(function*() {
@@ -93,10 +93,10 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
     const permits = { verified: maximumRequests, unverified: maximumUnverified }
     const waiting = { verified: 0, unverified: 0 }
     let averageTime = 0
-    // Until then the endpoint is known to work. Every failure about a verified token ends that.
+    // Until this time the endpoint is known to work. A failure about a verified token resets it.
     let worksUntil = Number.NEGATIVE_INFINITY
 
-    // A token bucket that only inactive answers draw from: sign-ins of any number of new callers are free.
+    // Only inactive answers draw from this token bucket, so that the number of new callers is not limited.
     const limit = options.inactiveLimit
     const budget = { left: limit?.burst ?? 0, at: Number.NEGATIVE_INFINITY }
     const refill = ({ burst, perSecond }: InactiveLimit, now: number) => {
@@ -107,7 +107,7 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
     const unavailable = (reason: "cooling-down" | "overloaded", wait: number) =>
       new AuthorizationServerUnavailable({ reason, issuer, retryAfter: Math.max(1, Math.ceil(wait / 1_000)) })
 
-    /** The reason why a request may not go, wherever it is in the queue. */
+    /** Returns why a request may not be sent, before and after it waits in the queue. */
     const obstacle = (origin: Origin, now: number): AuthorizationServerUnavailable | undefined => {
       const cooldown = circuits[origin].remaining(now)
       if (cooldown > 0) return unavailable("cooling-down", cooldown)
@@ -131,7 +131,7 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
       Effect.gen(function*() {
         const now = yield* monotonic.millis
         const isAboutClient = error.reason === "client-rejected"
-        // One second is what an error says whose server did not ask for more.
+        // Errors have one second if the server sent no `Retry-After`.
         const asksForTime = error.reason === "server-error" && error.retryAfter > 1
         if (origin === "verified") worksUntil = Number.NEGATIVE_INFINITY
         else if (limit !== undefined && now < worksUntil && !asksForTime) {
@@ -141,7 +141,7 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
         const isDecisive = isAboutClient || asksForTime
         const failure: CircuitBreaker.Failure = {
           isDecisive,
-          // A look-up of the user's can return any value.
+          // A custom look-up function can return any value.
           retryAfter: isDecisive && error.retryAfter > 0 ? error.retryAfter * 1_000 : 0,
           random: yield* Random.next
         }
@@ -171,8 +171,7 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
         if (rejected !== undefined) return Effect.fail(rejected)
         const call = circuits[origin].admit(since)
         if (typeof call === "number") return Effect.fail(unavailable("cooling-down", call))
-        // Without a queue nothing else bounds how many run at once. The budget of a request that is cut off comes back
-        // with time.
+        // Without a queue, only this bounds concurrent requests. The budget of a request that is cut off refills over time.
         const reserved = shares || origin === "verified" || limit === undefined ? undefined : limit
         if (reserved !== undefined) draw(reserved, since)
         return Effect.onExit(request, (exit) => {
@@ -183,7 +182,7 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
           if (Exit.isSuccess(exit)) return succeed(origin, call, now)
           if (Cause.hasInterruptsOnly(exit.cause)) return Effect.sync(() => circuits[origin].abandon(call))
           const error = Exit.findErrorOption(exit)
-          // Other errors are answers, such as a token endpoint's `invalid_grant`. A defect is none.
+          // Other errors are answers, such as `invalid_grant` from a token endpoint. A defect is not an answer.
           if (error._tag === "Some" && !(error.value instanceof AuthorizationServerUnavailable)) {
             return succeed(origin, call, now)
           }

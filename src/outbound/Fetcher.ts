@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 /**
- * A request to an authorization server.
+ * Describes a request to an authorization server.
  *
  * @category models
  * @since 0.1.0
@@ -23,12 +23,12 @@ export interface Request {
   readonly body?: string | undefined
   /** The largest body that is read, in bytes. */
   readonly maximumBytes: number
-  /** Decides from status and headers whether the body is read. A body that is not read is empty. */
+  /** Decides from the status and the headers whether the body is read. If it returns `false`, the body is empty. */
   readonly readsBody: (head: Head) => boolean
 }
 
 /**
- * The status and the headers of a response. The status of a redirect is from 300 to 399, or 0 on platforms that hide it
+ * Contains the status and the headers of a response. The status of a redirect is 300 to 399, or 0 on platforms that hide it
  * (browsers, workers).
  *
  * @category models
@@ -41,7 +41,7 @@ export interface Head {
 }
 
 /**
- * A response, with its body as far as `readsBody` wanted it.
+ * Describes a response. Its body is empty if `readsBody` returned `false`.
  *
  * @category models
  * @since 0.1.0
@@ -51,8 +51,8 @@ export interface Response extends Head {
 }
 
 /**
- * The request has no response: the connection failed, the body is larger than `maximumBytes`, or a guard does not allow the
- * host.
+ * Reports that a request has no response: the connection failed, the body is larger than `maximumBytes`, or a guard does not
+ * allow the host.
  *
  * @category errors
  * @since 0.1.0
@@ -66,18 +66,18 @@ export class FetchError extends Data.TaggedError("FetchError")<{
 }
 
 /**
- * Sends requests. Every service that asks an authorization server uses it.
+ * Sends requests. Every service that contacts an authorization server uses it.
  *
  * **Details**
  *
- * An implementation follows no redirect, sends no cookies and no trace ids, and aborts the request when its fiber is
- * interrupted: callers limit the time by interruption.
+ * An implementation must not follow redirects and must not send cookies or trace ids. It must abort the request when its
+ * fiber is interrupted, because callers interrupt requests that take too long.
  *
  * Two implementations exist: `layer` sends with `fetch`, and `HttpClientFetcher.layer` of `effect-mcp-auth/http-client` with
  * the `HttpClient` of Effect. `layer` needs no module of `effect/http`, which would more than double the modules that a
  * server loads when it starts.
  *
- * **Example** (Metadata through a fetch function of your own)
+ * **Example** (Metadata through a custom fetch function)
  *
  * ```ts
  * import { Effect, Layer } from "effect"
@@ -98,7 +98,7 @@ export class Fetcher extends Context.Service<Fetcher, {
 }>()("effect-mcp-auth/Fetcher") {}
 
 /**
- * Tells whether a status is that of a redirect, which no implementation follows.
+ * Tells whether a status is a redirect, which no implementation follows.
  *
  * @category guards
  * @since 0.1.0
@@ -106,7 +106,7 @@ export class Fetcher extends Context.Service<Fetcher, {
 export const isRedirect = (status: number): boolean => status === 0 || (status >= 300 && status < 400)
 
 /**
- * Makes a service that sends with a function like `fetch`.
+ * Creates a service that sends requests with the given `fetch` function.
  *
  * @category constructors
  * @since 0.1.0
@@ -121,28 +121,29 @@ export const make = (fetch: typeof globalThis.fetch): Fetcher["Service"] =>
   })
 
 /**
- * Sends with a function like `fetch`.
+ * Provides a service that sends requests with the given `fetch` function.
  *
  * **When to use**
  *
- * Requests go through a proxy, or a test answers them.
+ * Use it to send requests through a proxy, or to answer them in a test.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerFetch = (fetch: typeof globalThis.fetch): Layer.Layer<Fetcher> => Layer.succeed(Fetcher, make(fetch))
 
-/** Has the key of `FetchHttpClient.Fetch`, so a program that replaces `fetch` for Effect's client replaces it here as well. */
+/** Has the key of `FetchHttpClient.Fetch`, so that a replaced `fetch` of Effect's client is used here as well. */
 const platformFetch = Context.Reference<typeof globalThis.fetch>("effect/http/FetchHttpClient/Fetch", {
   defaultValue: () => (input, init) => globalThis.fetch(input, init)
 })
 
 /**
- * Sends with the `fetch` of the platform, or with that of `FetchHttpClient.Fetch` where a program sets it.
+ * Provides a service that sends requests with `FetchHttpClient.Fetch` if the program sets it, else with the `fetch` of the
+ * platform.
  *
  * **When to use**
  *
- * A program composes services of this library without an `HttpClient`.
+ * Use it to compose services of this library in a program that has no `HttpClient`.
  *
  * @category layers
  * @since 0.1.0
@@ -167,7 +168,7 @@ const exchange = async (
   const head: Head = { status: response.status, headers: Object.fromEntries(response.headers) }
   if (response.body === null) return { ...head, body: new Uint8Array() }
   const reader = response.body.getReader()
-  // Frees the connection, also of a function that ignores the signal. After the end of the body it has no effect.
+  // Frees the connection, also if `fetch` ignores the signal. Has no effect after the end of the body.
   const cancel = () => void reader.cancel().catch(() => {})
   if (signal.aborted) cancel()
   else signal.addEventListener("abort", cancel, { once: true })
@@ -190,7 +191,7 @@ const readAll = async (
   let length = 0
   for (;;) {
     const { done, value } = await reader.read()
-    // A stream that was cancelled ends like one that is complete.
+    // A cancelled stream ends in the same way as a complete one.
     signal.throwIfAborted()
     if (done) return concat(chunks, length)
     length += value.length

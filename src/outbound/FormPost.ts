@@ -7,12 +7,12 @@ import { type Fetcher, type Head, isRedirect } from "./Fetcher.ts"
 import { retryAfterOf } from "./internal/retryAfter.ts"
 import type { Purpose } from "./JsonDocument.ts"
 
-/** For a response about one token. */
+/** Limits for a response about one token. */
 const limit = { bytes: 128 * 1024, time: Duration.seconds(5) }
 
 export interface Answered {
   readonly status: number
-  /** In lower case, without parameters. */
+  /** The media type in lower case, without parameters. */
   readonly contentType: string
   readonly body: Uint8Array
 }
@@ -22,23 +22,23 @@ export interface Form {
   readonly accept: string
   readonly proof: Proof
   readonly parameters: ReadonlyArray<readonly [name: string, value: string]>
-  /** Statuses that are returned like any other, because the body decides what they mean. */
+  /** Error statuses that are returned to the caller, because their meaning depends on the body. */
   readonly reads?: ReadonlyArray<401 | 403> | undefined
 }
 
 type Reason = AuthorizationServerUnavailable["reason"]
 
 /**
- * Posts a form that holds secrets: https only, without redirects, at most 128 KiB, within 5 seconds. Fails with
- * `AuthorizationServerUnavailable` if there is no response that can be used (no connection, 3xx, 401, 403, 429, 5xx, too large,
- * too late). That is a fault of the servers, never of the token.
+ * Posts a form that contains secrets: https only, without redirects, with a response of at most 128 KiB, within 5 seconds.
+ * Fails with `AuthorizationServerUnavailable` if there is no usable response (no connection, 3xx, 401, 403, 429, 5xx, too
+ * large, too late). The token is never the cause.
  */
 export const postForm = (
   fetcher: Fetcher["Service"],
   form: Form,
   { allowInsecureHttp, issuer }: Purpose
 ): Effect.Effect<Answered, AuthorizationServerUnavailable> => {
-  // A fault that passes by itself may be tried again at once. One that needs a repair may not.
+  // Temporary failures may be retried at once. Failures that need a change of the configuration may not.
   const unavailable = (
     reason: Reason,
     retryAfter = reason === "client-rejected" || reason === "unusable-answer" ? 30 : 1
@@ -82,7 +82,7 @@ export const postForm = (
       return Effect.succeed<Answered>({ status, contentType, body })
     }),
     Effect.timeoutOrElse({ duration: limit.time, orElse: () => unavailable("timeout") }),
-    // A fetcher of the user's may throw. Its defect may hold the request, and so a token: it is not logged.
+    // A custom fetcher may throw. The defect is not logged, because it may contain the request and thereby a token.
     Effect.catchDefect(() =>
       Effect.andThen(
         Effect.logError(`The HTTP client threw an exception while it sent a request to ${new URL(form.url).origin}`),

@@ -1,5 +1,5 @@
 /**
- * How long what an authorization server publishes is used, and how often it is asked again.
+ * Configures how long metadata and key sets are used, and how often they are fetched.
  *
  * @since 0.1.0
  */
@@ -7,35 +7,35 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 
 /**
- * The times that govern metadata and key sets.
+ * Lists the durations for metadata and key sets.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Freshness {
-  /** Age at which a document must have been fetched again. `Cache-Control` moves it within `shortest` and `longest`. */
+  /** The age at which a document must be replaced. `Cache-Control` can change it between `shortest` and `longest`. */
   readonly refresh: Duration.Duration
   readonly shortest: Duration.Duration
   readonly longest: Duration.Duration
-  /** How long after the last good fetch a document still serves while its server does not. After that: 503. */
+  /** How long a document stays in use after its last successful fetch while its server fails. Afterwards: 503. */
   readonly maxStale: Duration.Duration
-  /** An unknown key id causes at most one fetch per issuer in this time, whatever the number of unknown ids. */
+  /** Unknown key ids cause at most one fetch per issuer in this time, regardless of their number. */
   readonly unknownKidCooldown: Duration.Duration
-  /** Least and greatest backoff after failed fetches; each failure doubles it, `Retry-After` (RFC 9110) lengthens it. */
+  /** Shortest and longest backoff after failed fetches. Each failure doubles it, and `Retry-After` (RFC 9110) extends it. */
   readonly minBackoff: Duration.Duration
   readonly maxBackoff: Duration.Duration
 }
 
 /**
- * The times in force. Override with `Layer.succeed(Freshness, …)` or `Effect.provideService`.
+ * Provides the durations. Override them with `Layer.succeed(Freshness, …)` or `Effect.provideService`.
  *
  * **Gotchas**
  *
- * A key that the authorization server withdrew serves until the next refresh: `refresh` is also the time it takes to
- * lock out a stolen signing key.
+ * A key that the authorization server has removed stays in use until the next refresh. So `refresh` is also the time until a
+ * stolen signing key is rejected.
  *
- * All of these times are monotonic: they do not follow when the wall clock is set. On most systems monotonic time stands
- * still while the machine is suspended.
+ * All durations are measured on a monotonic clock, so setting the wall clock does not affect them. On most systems the
+ * monotonic clock does not advance while the machine is suspended.
  *
  * @category references
  * @since 0.1.0

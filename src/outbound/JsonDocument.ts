@@ -14,7 +14,7 @@ export interface Document {
   readonly maxAge: number | undefined
 }
 
-/** For the two documents of an authorization server: metadata and key set. */
+/** Limits for metadata and key sets. */
 const limit = { bytes: 1024 * 1024, time: Duration.seconds(5) }
 
 export type DocumentError = AuthorizationServerUnavailable | InvalidMetadata
@@ -88,7 +88,7 @@ export const fetchDocument = (
     Effect.mapError(({ reason }) => reason === "too-large" ? tooLarge() : unavailable("network")),
     Effect.flatMap(read),
     Effect.timeoutOrElse({ duration: limit.time, orElse: () => Effect.fail(unavailable("timeout")) }),
-    // A fetcher of the user's may throw. The cached keys and the backoff between attempts must survive that.
+    // A custom fetcher may throw. The cached document and the backoff must survive that.
     Effect.catchDefect((defect) =>
       Effect.andThen(
         Effect.logError(
@@ -102,9 +102,9 @@ export const fetchDocument = (
 }
 
 /**
- * RFC 8414 §3.2 requires `application/json`, RFC 7517 §8.5 registers `application/jwk-set+json`. With another type it is a page,
- * an upload or a portal at this URL, even if it parses: a key set that a host delivers as `text/html` may have been uploaded by
- * an attacker. Rejecting it costs less, because the last usable document stays in use.
+ * Tells whether a content type is accepted. RFC 8414 §3.2 requires `application/json`, and RFC 7517 §8.5 registers
+ * `application/jwk-set+json`. A document with another type may be an error page, a captive portal or a file that an attacker
+ * uploaded, even if it is valid JSON. If it is rejected, the cached document stays in use.
  */
 const isJson = (contentType: string | undefined): boolean =>
   /^application\/(?:[\w.+-]+\+)?json$/i.test((contentType ?? "").split(";")[0]!.trim())

@@ -11,56 +11,57 @@ import { Freshness } from "./Freshness.ts"
 import type { DocumentError } from "./JsonDocument.ts"
 import { Sharing } from "./Sharing.ts"
 
-/** What a fetch yields: the value, and how long its server says it stays fresh (seconds). */
+/** The result of a fetch: the value, and how long it stays fresh according to its server, in seconds. */
 export interface Fetched<A> {
   readonly value: A
   readonly maxAge: number | undefined
 }
 
-/** Where a value comes from, for errors and the log. */
+/** Names the origin of a value in errors and logs. */
 export interface Source {
   readonly issuer: string
-  /** Such as `key set`. */
+  /** The kind of document, such as `key set`. */
   readonly document: string
 }
 
-/** A value that lives at an authorization server. */
+/** A value that is fetched from an authorization server and cached. */
 export interface Remote<A> {
-  /** The value: fresh, or the last good one while its server fails. */
+  /** Returns the value. While its server fails, returns the stale value for at most `maxStale`. */
   readonly get: Effect.Effect<A, DocumentError>
   /**
-   * The value after a fetch, for a token that misses something in it; at most one fetch per `unknownKidCooldown`. While no fetch is
-   * allowed, and the last one began before the token was issued (`issuedAt`, in seconds, not verified), the error is
-   * `AuthorizationServerUnavailable`: the token may be fine. `isFound` tells whether a value has what is missed.
+   * Fetches the value again, for a token that needs something that the cached value lacks. Fetches at most once per
+   * `unknownKidCooldown`. If no fetch is allowed, and the last one began before the token was issued (`issuedAt`, in seconds,
+   * not verified), fails with `AuthorizationServerUnavailable`, because the token may be valid. `isFound` tells whether a
+   * value contains what the token needs.
    */
   readonly refetch: (
     issuedAt: number | undefined,
     isFound: (value: A) => boolean
   ) => Effect.Effect<A, DocumentError>
-  /** The value, if it is fresh and needs no fetch. `now` is monotonic time in milliseconds. */
+  /** Returns the value if it is fresh and needs no fetch. `now` is monotonic time, in milliseconds. */
   readonly fresh: (now: number) => A | undefined
-  /** The number of fetches that have started so far. */
+  /** Returns the number of fetches that have started. */
   readonly started: () => number
-  /** The number of the fetch that the value comes from: more than an earlier `started` if it began after that reading. */
+  /** Returns the number of the fetch that loaded the value. It exceeds an earlier `started()` if the fetch began later. */
   readonly loadedBy: () => number
-  /** Whether the fetch that the value comes from began after a token was issued. `true` where `issuedAt` is not known. */
+  /** Tells whether the value was fetched after a token was issued. Returns `true` if `issuedAt` is unknown. */
   readonly isLaterThan: (issuedAt: number | undefined, clock: Clock.Clock) => boolean
-  /** Makes the value overdue: the next `get` waits for a fetch, and uses this value only if that fails. */
+  /** Expires the value: the next `get` waits for a fetch, and uses this value only if the fetch fails. */
   readonly expire: () => void
 }
 
 const unsharedRefetches = 8
 
-/** By how much the clocks of an authorization server and of this server may differ, in milliseconds. */
+/** The accepted difference between the clocks of an authorization server and of this server, in milliseconds. */
 const clockSkew = 30_000
 
 /**
- * Makes remote values that keep the discipline that an outage asks for: one fetch at a time, shared by all who wait and
- * owned by the layer (a cancelled request cancels nobody's fetch); a refresh in the background once three quarters of
- * the time are over; the last good value while fetches fail; growing pauses between failures.
+ * Creates remote values that bound the load on their server during an outage. Concurrent fetches are coalesced. The layer
+ * owns each fetch, so a cancelled request does not cancel it. A value is refreshed in the background after three quarters of
+ * its time. While fetches fail, the stale value stays in use, and the backoff grows with each failure.
  *
- * Where requests may not share (see `Sharing`) each fetches for itself, once the value is overdue; unknown keys cause at
- * most `unsharedRefetches` fetches in the time of one.
+ * If requests may not share fetches (see `Sharing`), each request fetches an expired value itself. Unknown keys then cause
+ * at most `unsharedRefetches` fetches per `unknownKidCooldown`.
  */
 export const factory: Effect.Effect<
   <A>(source: Source, fetch: Effect.Effect<Fetched<A>, DocumentError>) => Remote<A>,
@@ -103,7 +104,7 @@ export const factory: Effect.Effect<
           const { maxAge, value } = exit.value
           const asked = maxAge === undefined ? times.refresh : maxAge * 1000
           failed = undefined
-          // Fetches that are not shared overlap: an older look-up does not replace a newer one.
+          // Unshared fetches overlap, and an older one must not replace the result of a newer one.
           if (good !== undefined && good.number > number) return Effect.void
           good = {
             value,
@@ -111,7 +112,7 @@ export const factory: Effect.Effect<
             startedAt,
             number,
             at: now,
-            // Without a word from the server the configured time counts as it is, even outside the bounds.
+            // If the server sends no `max-age`, the configured time applies, even outside the bounds.
             refresh: maxAge === undefined ? asked : Math.min(Math.max(asked, times.shortest), times.longest)
           }
           return Effect.void
@@ -119,13 +120,13 @@ export const factory: Effect.Effect<
         const error = Exit.findErrorOption(exit)
         if (error._tag === "None") return Effect.void // interrupted: the layer is closing
         const count = (failed?.times ?? 0) + 1
-        // Longer where the server asks for it, and never so long that it would decide how long an outage is. One second
-        // is what those say who were told nothing.
+        // `Retry-After` extends the backoff up to a limit, so that the server cannot prolong its outage. Errors have one
+        // second if the server sent no `Retry-After`.
         const asked = error.value._tag === "AuthorizationServerUnavailable" ? error.value.retryAfter : 1
         const longer = asked > 1 ? asked * 1000 : 0
         const backoff = Math.min(Math.max(times.minBackoff * 2 ** (count - 1), longer), times.maxBackoff)
         failed = { error: error.value, until: now + backoff, times: count }
-        // Once per outage. Without a value to fall back on, every request reports the error itself.
+        // Logged once per outage. Without a stale value, every request reports the error itself.
         return count > 1 || good === undefined || now - good.at >= times.maxStale ? Effect.void : Effect.logWarning(
           `The ${source.document} of the authorization server ${sanitize(source.issuer)} could not be refreshed ` +
             `(${error.value.reason}). The previous one stays in use for at most ${Duration.format(freshness.maxStale)}.`
@@ -141,7 +142,7 @@ export const factory: Effect.Effect<
         ))
     })
 
-    // Leaves nothing behind that another request could wait for: this one may never come to its end.
+    // Leaves no shared state that another request could wait for, because this request may never end.
     const startAlone = Effect.suspend(() => {
       const deferred = Deferred.makeUnsafe<A, DocumentError>()
       return attempt.pipe(
@@ -158,7 +159,7 @@ export const factory: Effect.Effect<
       return attempt.pipe(
         Effect.forkIn(scope, { startImmediately: true }),
         Effect.map((fiber) => {
-          // Not a finalizer of the fetch: once the layer is closed nothing of it runs, and nobody may wait for ever.
+          // An observer, because a finalizer of the fetch does not run once the layer is closed, and callers would hang.
           fiber.addObserver((exit) => {
             running = undefined
             Deferred.doneUnsafe(deferred, exit)
@@ -171,7 +172,7 @@ export const factory: Effect.Effect<
     const wait = (deferred: Deferred.Deferred<A, DocumentError>) => Deferred.await(deferred)
     const mayStart = (now: number) => failed === undefined || now >= failed.until
 
-    // What the last attempt met, with the backoff that is left.
+    // Fails with the error of the last attempt and the remaining backoff.
     const remembered = (now: number): Effect.Effect<never, DocumentError> => {
       const { error, until } = failed!
       return Effect.fail(
@@ -200,7 +201,7 @@ export const factory: Effect.Effect<
         if (age < good.refresh * (shares ? 0.75 : 1)) return succeed
         if (running === undefined && !mayStart(now)) return succeed
         const fetching = running === undefined ? start : Effect.succeed(running)
-        // Overdue: somebody has to see the new value before the old one is trusted again, unless a fetch failed already.
+        // An expired value is used only if a fetch has failed. Otherwise the request waits for a fetch.
         return age < good.refresh || failed !== undefined
           ? Effect.andThen(fetching, succeed)
           : Effect.flatMap(fetching, wait).pipe(Effect.catch(() => succeed))
@@ -210,8 +211,9 @@ export const factory: Effect.Effect<
     })
 
     /**
-     * Whether the last good fetch began after a token was issued, so that it shows the key of that token. The age of the
-     * fetch is monotonic and counted back from now: the wall clock may have been set since. `issuedAt` has whole seconds.
+     * Tells whether the last successful fetch began after a token was issued, so that it must contain the key of that token.
+     * The age of the fetch is monotonic and subtracted from the current time, because the wall clock may have been set since.
+     * `issuedAt` has whole seconds.
      */
     const isLater = (issuedAt: number, skew: number, clock: Clock.Clock): boolean =>
       good !== undefined &&
@@ -220,7 +222,7 @@ export const factory: Effect.Effect<
     const isLaterThan: Remote<A>["isLaterThan"] = (issuedAt, clock) =>
       issuedAt === undefined || isLater(issuedAt, 0, clock)
 
-    /** For how much longer no fetch is allowed on behalf of a token, in milliseconds. */
+    /** Returns how long a token may not cause a fetch, in milliseconds. */
     const cooldown = (now: number): number => {
       if (failed !== undefined) return 0
       if (!shares) {
@@ -234,7 +236,7 @@ export const factory: Effect.Effect<
       Clock.clockWith((clock): Effect.Effect<A, DocumentError> => {
         const now = monotonic.millisOf(clock)
         if (running !== undefined) {
-          // It began before this request came, which is not yet after its token was issued.
+          // The running fetch began before this request, and possibly before its token was issued.
           return Effect.flatMap(
             wait(running),
             (value) =>

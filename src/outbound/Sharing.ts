@@ -1,15 +1,15 @@
 import * as Context from "effect/Context"
 
 /**
- * Whether a request may wait for what another one has started.
+ * Configures whether a request may wait for work that another request has started.
  *
- * In a Worker it may not: what a request has started ends with it, and who waits for another's work is taken for hung
- * (https://developers.cloudflare.com/workers/observability/errors/). There each request fetches for itself; what was
- * fetched serves all.
+ * In a Worker it may not: the work of a request ends with that request, and a request that waits for the work of another one
+ * is treated as hung (https://developers.cloudflare.com/workers/observability/errors/). There, each request fetches
+ * separately, and all requests use the results.
  */
 export const Sharing: Context.Reference<boolean> = Context.Reference<boolean>(
   "effect-mcp-auth/verification/Sharing",
-  // How the runtime asks to be recognised. Not every runtime has a navigator.
+  // Cloudflare documents this check for Workers. Some runtimes have no `navigator`.
   {
     defaultValue: () =>
       (globalThis as { readonly navigator?: { readonly userAgent?: unknown } }).navigator?.userAgent !==

@@ -1,5 +1,5 @@
 /**
- * Who calls.
+ * Describes the verified identity of a caller.
  *
  * @since 0.1.0
  */
@@ -7,8 +7,9 @@ import * as Context from "effect/Context"
 import type * as Redacted from "effect/Redacted"
 
 /**
- * The type of the token that came in. It is no string: what wants one (`HttpClientRequest.bearerToken`, a header) does
- * not take it, so it cannot be sent on by mistake. `TokenExchange` gives a token for another server.
+ * Is the type of the token that the server received. It is not a string, so functions that accept strings (such as
+ * `HttpClientRequest.bearerToken`) do not accept it, and it cannot be forwarded by mistake. `TokenExchange` obtains a token
+ * for another server.
  *
  * @category models
  * @since 0.1.0
@@ -18,16 +19,16 @@ export interface InboundToken {
 }
 
 /**
- * The caller of the current request, as a verified access token names it.
+ * Describes the caller of the current request, from its verified access token.
  *
  * **When to use**
  *
- * Read it in handlers. Data belongs to `owner`; sessions and states belong to `key`.
+ * Use it in handlers. Store data by `owner`, and sessions and states by `key`.
  *
  * **Gotchas**
  *
- * `subject` alone does not identify a caller: two issuers may use the same one, and so may a client without a person
- * behind it, or two claims that a profile reads subjects from.
+ * `subject` alone does not identify a caller: two issuers may use the same value, and so may a client without a user, or two
+ * different subject claims of a profile.
  *
  * **Example** (Whose data it is)
  *
@@ -51,53 +52,53 @@ export interface Principal {
   readonly issuer: string
   /**
    * The subject: `sub` of the token, or the first of the `subjectClaims` of a profile. It is `undefined` only for a token that
-   * a program got for itself, by the `machineMarks` of the profile.
+   * was issued to a program for itself, according to the `machineMarks` of the profile.
    */
   readonly subject: string | undefined
   /** The claim that the subject comes from. Default: `sub`. */
   readonly subjectClaim?: string | undefined
-  /** The client that obtained the token, where the token tells. */
+  /** The client that obtained the token, if the token contains it. */
   readonly clientId: string | undefined
-  /** The scopes in effect: those of the token and those that they imply. */
+  /** The effective scopes: those of the token and the scopes that they imply. */
   readonly scopes: ReadonlySet<string>
-  /** The scopes as the token lists them. */
+  /** The scopes of the token. */
   readonly granted: ReadonlySet<string>
   /** `aud` of the token. */
   readonly audience: ReadonlyArray<string>
   /** `exp` of the token, in seconds since 1970. */
   readonly expiresAt: number
-  /** Every claim of the token, unchecked beyond what is named above. Ask with `Object.hasOwn`. */
+  /** All claims of the token. Only the members above have been checked. Test for a claim with `Object.hasOwn`. */
   readonly claims: Readonly<Record<string, unknown>>
-  /** The token itself. It is meant for this server alone: never send it on (RFC 8707, MCP "Token Passthrough"). */
+  /** The token. It is meant for this server only: never forward it (RFC 8707, MCP "Token Passthrough"). */
   readonly token: Redacted.Redacted<InboundToken>
   /**
-   * The tenant whose authorization servers verified the token: the exact name that `tenants` found in the request.
-   * `undefined` without the option `tenants`, and for a caller that the layer's own authorization servers verified.
+   * The tenant whose authorization servers verified the token, exactly as the option `tenants` found it in the request.
+   * `undefined` without the option `tenants`, and for a token of an authorization server of the layer.
    */
   readonly tenant?: string | undefined
   /**
-   * (issuer, claim of the subject, subject), or (issuer, client) for a program by itself, and the tenant if there is one:
-   * what data belongs to.
+   * Identifies the owner of data: issuer, subject claim and subject; or issuer and client for a program without a user. Also
+   * contains the tenant, if there is one.
    */
   readonly owner: string
-  /** (issuer, client, claim of the subject, subject), and the tenant if there is one: what sessions and states belong to. */
+  /** Identifies the owner of sessions and states: issuer, client, subject claim and subject, and the tenant if there is one. */
   readonly key: string
 }
 
 /**
- * Makes a principal; `owner` and `key` follow from the rest.
+ * Creates a principal. Computes `owner` and `key` from the other members.
  *
  * **When to use**
  *
- * In a `TokenVerifier` of your own.
+ * Use it in a custom `TokenVerifier`.
  *
  * **Details**
  *
- * Both are JSON lists, so no choice of issuer or subject can look like another pair. A subject that comes from another
- * claim than `sub` never equals that of `sub`. Without a subject, or if `sub` is the client itself, the owner is the
- * client, marked so that it never equals the owner of a person: a client whose identifier is a person's subject is not
- * that person (RFC 9700 §4.15). A tenant is a last member of its own, so the same person is a different owner at
- * each tenant, even if two tenants share an issuer.
+ * Both are JSON lists, so that different members never result in the same text. A subject from another claim than `sub` never
+ * equals one from `sub`. If there is no subject, or if `sub` is the client id, the owner is the client. It is marked, so that
+ * it never equals the owner of a person: a client whose identifier equals the subject of a person is not that person (RFC
+ * 9700 §4.15). The tenant is a separate last member, so that one person is a different owner at each tenant, even if two
+ * tenants share an issuer.
  *
  * @category constructors
  * @since 0.1.0
@@ -107,7 +108,7 @@ export const make = (
     readonly token: Redacted.Redacted | Redacted.Redacted<InboundToken>
   }
 ): Principal => {
-  // As JSON.stringify writes the lists, each member once.
+  // Builds the text of `JSON.stringify`, but encodes each member only once.
   const issuer = JSON.stringify(fields.issuer)
   const claim = fields.subjectClaim
   const isSub = claim === undefined || claim === "sub"
@@ -115,7 +116,7 @@ export const make = (
     ? JSON.stringify(fields.subject ?? null)
     : `${JSON.stringify(claim)},${JSON.stringify(fields.subject ?? null)}`
   const clientId = JSON.stringify(fields.clientId ?? null)
-  // An object, which no issuer, subject or client is.
+  // An object, so that it differs from every issuer, subject and client.
   const tenant = fields.tenant === undefined ? "" : `,{"tenant":${JSON.stringify(fields.tenant)}}`
   return {
     ...fields,
@@ -128,7 +129,7 @@ export const make = (
 }
 
 /**
- * The service of the current request's principal, with its constructor.
+ * Provides the principal of the current request as a service.
  *
  * @category services
  * @since 0.1.0

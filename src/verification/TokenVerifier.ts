@@ -1,6 +1,5 @@
 /**
- * From a token to a principal: the interface, and how verifiers are combined. Each way of verifying has a file of its
- * own.
+ * Defines the interface that verifies a token and returns its principal, and combines verifiers.
  *
  * @since 0.1.0
  */
@@ -21,7 +20,7 @@ import * as OptionValue from "../protocol/OptionValue.ts"
 import type { Principal } from "./Principal.ts"
 
 /**
- * What verification can end in, besides a principal.
+ * Lists the errors of a verification.
  *
  * @category errors
  * @since 0.1.0
@@ -29,69 +28,69 @@ import type { Principal } from "./Principal.ts"
 export type VerificationError = InvalidToken | AuthorizationServerUnavailable | InvalidMetadata | AuthConfigError
 
 /**
- * What a verifier may see of the request besides its credentials.
+ * Contains the parts of a request that a verifier may use in addition to its credentials.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Presented {
   readonly header: (name: string) => string | undefined
-  /** Without query; `undefined` where the host does not tell. */
+  /** The path without query, or `undefined` if the host does not provide it. */
   readonly path?: string | undefined
-  /** A parameter of the route that the host's router matched; `undefined` if there is none of this name. */
+  /** Returns a parameter of the matched route, or `undefined` if the route has no parameter of this name. */
   readonly routeParameter?: ((name: string) => string | undefined) | undefined
 }
 
 /**
- * The present, as a request knows it: its clock, and what that showed when the request came in.
+ * Contains the clock of a request and the times at which the request arrived.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Present {
   readonly clock: Clock.Clock
-  /** In monotonic nanoseconds. */
+  /** The monotonic time, in nanoseconds. */
   readonly since: bigint
 }
 
 /**
- * How long a result may be used again: by the wall clock as long as the token is valid, and by the monotonic clock, which
- * cannot be set back, as long as the result is fresh.
+ * Describes how long a result may be reused. The wall clock decides whether the token is valid. The monotonic clock, which
+ * cannot be set back, decides whether the result is fresh.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Reuse {
-  /** The start of the token, in milliseconds since 1970. */
+  /** When the token becomes valid, in milliseconds since 1970. */
   readonly from: number
-  /** The end of the token, in milliseconds since 1970. Exclusive. */
+  /** When the token expires, in milliseconds since 1970. Exclusive. */
   readonly until: number
-  /** In milliseconds of the monotonic clock (`Clock.monotonicTimeNanos`). Exclusive. */
+  /** When the result stops being fresh, in milliseconds of the monotonic clock (`Clock.monotonicTimeNanos`). Exclusive. */
   readonly freshUntil: number
-  /** Checked at each use: `false` if the key that the result depends on is gone. */
+  /** Called at each use. Returns `false` if the key that verified the token is no longer published. */
   readonly isCurrent?: (() => boolean | Effect.Effect<boolean, VerificationError>) | undefined
 }
 
 /**
- * The result of a verification.
+ * Contains the result of a verification.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Verified {
   readonly principal: Principal
-  /** How long a cache may use the result again; `undefined` if it must not. */
+  /** How long a cache may reuse the result, or `undefined` if it must not. */
   readonly reuse: Reuse | undefined
 }
 
 /**
- * Verifies the credentials of a request; fails with `E`.
+ * Verifies the credentials of a request. Fails with `E`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Verifier<out E = VerificationError> {
-  /** With `present`, a cached result is returned without waiting. Verifiers of your own may ignore it. */
+  /** Verifies the credentials. `present` lets a cache return a result without waiting. Custom verifiers may ignore it. */
   readonly verify: (
     credentials: Credentials,
     request?: Presented | undefined,
@@ -100,7 +99,7 @@ export interface Verifier<out E = VerificationError> {
 }
 
 /**
- * The verifier of a server, as a service.
+ * Provides the verifier of a server as a service.
  *
  * @category services
  * @since 0.1.0
@@ -108,16 +107,15 @@ export interface Verifier<out E = VerificationError> {
 export class TokenVerifier extends Context.Service<TokenVerifier, Verifier>()("effect-mcp-auth/TokenVerifier") {}
 
 /**
- * Makes a verifier from a function that returns a principal. A cache uses its results again only within
- * `AuthLayer`'s `cached`.
+ * Creates a verifier from a function that returns a principal. Its results are cached only by the `cached` of `AuthLayer`.
  *
  * **Gotchas**
  *
- * The function is all there is: issuer, audience, times and binding are its to check. Where a token can be explained in
- * the words of RFC 7662, give the authorization server an `introspection.lookUp` instead, whose answers are judged by
- * the same rules as every token.
+ * The function must check everything itself: issuer, audience, times and binding. If a token can be described by the claims of
+ * RFC 7662, set `introspection: Introspection.lookUp(…)` on the authorization server instead. The claims that it returns are
+ * checked by the same rules as every token.
  *
- * **Example** (A verifier that knows nobody)
+ * **Example** (A verifier that rejects every token)
  *
  * ```ts
  * import { AuthError, TokenVerifier } from "effect-mcp-auth"
@@ -136,7 +134,7 @@ export const make = <E>(
 ): Verifier<E> => ({
   verify: (...parameters) => {
     const found = verify(...parameters)
-    // From JavaScript it may be anything. The gate rejects what is no effect.
+    // From JavaScript, the function may return any value. The gate rejects a value that is not an effect.
     return Effect.isEffect(found as unknown) ? Effect.mapEager(found, toVerified) : found as never
   }
 })
@@ -146,9 +144,9 @@ const toVerified = (principal: Principal): Verified => ({ principal, reuse: unde
 const rejections = new Map<InvalidTokenReason, Verifier<InvalidToken>>()
 
 /**
- * The verifier that rejects every token, for the reason given.
+ * Creates a verifier that rejects every token with the given reason.
  *
- * **Example** (A prefix that is not accepted any more)
+ * **Example** (A prefix that is no longer accepted)
  *
  * ```ts
  * import { TokenVerifier } from "effect-mcp-auth"
@@ -171,20 +169,19 @@ export const reject = (reason: InvalidTokenReason): Verifier<InvalidToken> => {
 }
 
 /**
- * Lets a function choose the verifier of each token.
+ * Creates a verifier that lets a function choose the verifier of each token.
  *
  * **When to use**
  *
- * `byShape`, `byIssuer` and `byPrefix` do not tell your tokens apart.
+ * Use it if `byShape`, `byIssuer` and `byPrefix` cannot distinguish your tokens.
  *
  * **Details**
  *
- * The choice is made once, from what the token looks like, and it is final: a token that its verifier rejects is never
- * tried with another one.
+ * The function runs once for each request. If the chosen verifier rejects the token, no other verifier is tried.
  *
  * **Gotchas**
  *
- * Nothing of the token is verified when the function sees it.
+ * The token is not yet verified when the function receives it.
  *
  * **Example** (By length)
  *
@@ -206,12 +203,13 @@ export const choose = <E>(choice: (token: Redacted.Redacted) => Verifier<E>): Ve
 })
 
 /**
- * Tells whether a token has the shape of a signed JWT: three segments, of which the first begins as a JSON object.
+ * Tells whether a token has the shape of a signed JWT: three segments, where the first one decodes to the beginning of a JSON
+ * object.
  *
  * **Details**
  *
- * Shape only: a token that looks like a JWT and is none is rejected as a JWT. An encrypted token (five segments) can only
- * be explained by its issuer, and counts as opaque.
+ * Only the shape is checked: an opaque token that looks like a JWT is verified as a JWT and rejected. An encrypted token (five
+ * segments) counts as opaque, because only its issuer can decrypt it.
  *
  * **Example** (Shapes)
  *
@@ -227,7 +225,7 @@ export const choose = <E>(choice: (token: Redacted.Redacted) => Verifier<E>): Ve
  * @since 0.1.0
  */
 export const isJwt = (token: string): boolean => {
-  // `{` is the byte 0x7b, so its base64url begins with `e` and one of `w`, `x`, `y`, `z`.
+  // The byte of `{` is 0x7b, so its base64url begins with `e` and one of `w`, `x`, `y`, `z`.
   if (!/^e[w-z]/.test(token)) return false
   const first = token.indexOf(".")
   const second = first === -1 ? -1 : token.indexOf(".", first + 1)
@@ -235,7 +233,7 @@ export const isJwt = (token: string): boolean => {
 }
 
 /**
- * One verifier for JWTs, another one for every other token.
+ * Combines a verifier for JWTs with one for all other tokens.
  *
  * **Example** (JWTs and opaque tokens)
  *
@@ -256,17 +254,17 @@ export const byShape = <E1, E2>(options: {
 }): Verifier<E1 | E2> =>
   choose<E1 | E2>((token): Verifier<E1 | E2> => isJwt(Redacted.value(token)) ? options.jwt : options.opaque)
 
-/** Beyond it a token is no token, and is not decoded to find out whose it would be. */
+/** Longest token that is decoded to find its issuer, in characters. */
 const maximumLength = 16 * 1024
 
 /**
- * For each issuer a verifier. A JWT says who issued it; what says nothing, or names a stranger, is rejected.
+ * Selects the verifier of a JWT by its issuer. Rejects tokens that have no issuer or an unknown one.
  *
  * **Details**
  *
- * The issuer that a token names is unverified here. It only picks the verifier, which has to check it.
+ * The issuer in the token is not yet verified. It only selects the verifier, which must check it.
  *
- * **Example** (Two issuers, two ways)
+ * **Example** (Two issuers)
  *
  * ```ts
  * import { TokenVerifier } from "effect-mcp-auth"
@@ -290,7 +288,7 @@ export const byIssuer = <E>(verifiers: Readonly<Record<string, Verifier<E>>>): V
 }
 
 /**
- * `iss` of a JWT, unverified.
+ * Returns `iss` of a JWT, unverified, or `undefined` if it has none.
  *
  * @category getters
  * @since 0.1.0
@@ -301,7 +299,7 @@ export const issuerOf = (token: string): string | undefined => {
 }
 
 /**
- * A claim of a JWT, unverified.
+ * Returns a claim of a JWT, unverified, or `undefined` if it has none.
  *
  * @category getters
  * @since 0.1.0
@@ -313,13 +311,13 @@ export const claimOf = (token: string, name: string): unknown => {
 }
 
 /**
- * For each prefix of opaque tokens a verifier, and one for the rest (default: rejected).
+ * Selects the verifier of an opaque token by its prefix. `otherwise` verifies all other tokens (default: rejects them).
  *
  * **Details**
  *
- * Throws `AuthConfigError` when a prefix is empty or begins another one: a token could have two verifiers.
+ * Throws `AuthConfigError` if a prefix is empty or prefixes overlap, because a token could then have two verifiers.
  *
- * **Example** (Keys of your own beside tokens)
+ * **Example** (API keys beside tokens)
  *
  * ```ts
  * import { AuthError, TokenVerifier } from "effect-mcp-auth"

@@ -1,5 +1,5 @@
 /**
- * Guards the `HttpClient` of Effect against requests to private hosts.
+ * Prevents requests to private hosts with the `HttpClient` of Effect.
  *
  * @since 0.1.0
  */
@@ -9,16 +9,17 @@ import * as HttpClientError from "effect/http/HttpClientError"
 import * as AddressGuard from "../AddressGuard.ts"
 
 /**
- * Makes a client that sends requests to public hosts only, by https. Every other request fails before a connection is opened.
+ * Creates a client that sends requests to public hosts only, over https. Every other request fails before a connection is
+ * opened.
  *
  * **When to use**
  *
- * URLs come from another party, such as a tenant that names an issuer.
+ * Use it if URLs come from another party, such as a tenant that chooses its issuer.
  *
  * **Gotchas**
  *
- * Names are checked with `AddressGuard.resolvesPublicly`, and resolved again by the client. Against DNS rebinding that client
- * must reject private addresses itself: see `AddressGuard.lookup`.
+ * Names are checked with `AddressGuard.resolvesPublicly`, and the client resolves them again. To prevent DNS rebinding, the
+ * client must reject private addresses itself: see `AddressGuard.lookup`.
  *
  * **Example** (A request to the metadata service of a cloud provider)
  *

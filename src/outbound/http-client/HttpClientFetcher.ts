@@ -12,11 +12,11 @@ import * as Stream from "effect/Stream"
 import { Fetcher, FetchError, type Request, type Response } from "../Fetcher.ts"
 
 /**
- * Makes a `Fetcher` that sends with a client.
+ * Creates a `Fetcher` that sends requests with a client.
  *
  * **Gotchas**
  *
- * The client must not follow redirects. A client on fetch does not, because each request says so.
+ * The client must not follow redirects. `FetchHttpClient` does not, because each request sets `redirect: "manual"`.
  *
  * @category constructors
  * @since 0.1.0
@@ -41,9 +41,9 @@ export const make = (client: HttpClient.HttpClient): Fetcher["Service"] =>
             Effect.map((body) => ({ ...head, body }))
           )
         }),
-        // A client on fetch reads it when the request runs, so that no client of the user's follows redirects.
+        // `FetchHttpClient` reads this when the request runs, so that it also applies to a custom client on `fetch`.
         Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", credentials: "omit" }),
-        // The ids of a trace stay inside.
+        // Trace ids must not be sent to other parties.
         Effect.provideService(HttpClient.TracerPropagationEnabled, false)
       )
   })
@@ -54,14 +54,14 @@ const toHttpRequest = ({ body, headers, method, url }: Request): HttpClientReque
 }
 
 /**
- * Sends with the `HttpClient` that is provided.
+ * Provides a `Fetcher` that sends requests with the provided `HttpClient`.
  *
  * **When to use**
  *
- * An Effect program composes `Discovery`, `JwkSet` or `TokenExchange` with its own client, for example to see their requests
- * as spans.
+ * Use it to compose `Discovery`, `JwkSet` or `TokenExchange` with the client of your program, for example to trace their
+ * requests as spans.
  *
- * **Example** (Discovery on the HTTP client of a program)
+ * **Example** (Discovery with the HTTP client of a program)
  *
  * ```ts
  * import { Layer } from "effect"

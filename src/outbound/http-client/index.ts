@@ -1,5 +1,5 @@
 /**
- * The building blocks that use the `HttpClient` of Effect.
+ * Exports the modules that use the `HttpClient` of Effect.
  *
  * @since 0.1.0
  */

@@ -12,34 +12,36 @@ import { audience, type Audiences, read } from "./internal/given.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** The issuer, exactly as the metadata names it, such as `https://fs.example.com/adfs`. */
+  /** The issuer, exactly as in the metadata, such as `https://fs.example.com/adfs`. */
   readonly issuer: string
   /** `access_token_issuer` of the metadata, such as `http://fs.example.com/adfs/services/trust`. */
   readonly accessTokenIssuer: string
   /** The identifier of the relying party, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
   /**
-   * The claims that identify a user, in this order. Default: `sub`, `primarysid`. ADFS issues a claim only by a rule of the
-   * Web API. `upn` is not among them: a directory may give the name of a person who left to another one, who would then own
-   * that person's data. Name it only if yours never does. Nor is `unique_name`, which may hold the display name.
+   * The claims that identify a user, in this order. Default: `sub`, `primarysid`. ADFS issues a claim only if a rule of the Web
+   * API says so. `upn` is not a default, because a directory may assign the name of a former user to another person, who would
+   * then own the data of the former user. Add it only if your directory never does this. `unique_name` is not a default
+   * either, because it may contain the display name.
    */
   readonly subjectClaims?: readonly [string, ...ReadonlyArray<string>] | undefined
   /**
-   * The client ids (`appid`) of programs that get tokens for themselves, by client credentials, and never for a user. Their
-   * tokens need no subject. A client that signs users in must not be among them: its users would share one owner. Default:
-   * none.
+   * The client ids (`appid`) of programs that obtain tokens for themselves, with client credentials, and never for a user.
+   * Their tokens need no subject. Do not list a client that signs users in, because its users would share one owner.
+   * Default: none.
    */
   readonly machineClients?: readonly [string, ...ReadonlyArray<string>] | undefined
 }
 
 /**
- * Active Directory Federation Services.
+ * Creates the profile of Active Directory Federation Services.
  *
  * **Details**
  *
- * Access tokens name another issuer than the metadata. By default they do not say who the user is, and are rejected: add an
- * issuance transform rule to the Web API that issues `primarysid`. A program's own token has no subject either. Name such
- * programs as `machineClients`; their `Principal.subject` is `undefined`, and data belongs to the client.
+ * Access tokens have another issuer than the metadata. By default they do not identify the user and are rejected: add an
+ * issuance transform rule to the Web API that issues `primarysid`. A token that was issued to a program for itself has no
+ * subject either. List such programs in `machineClients`. Their `Principal.subject` is `undefined`, and data belongs to the
+ * client.
  *
  * **Example** (Its issuer)
  *
@@ -88,9 +90,9 @@ export const adfs = (options: Options): Profile.Profile => {
       : [{ claim: "appid", values: given.ids("machineClients", options.machineClients, "2c3caa80-…") }],
     confirmed: true,
     notes: [
-      "Its metadata has no PKCE field: clients that follow the MCP text to the letter reject it.",
-      "Access tokens name no user by default, and are rejected then: add an issuance transform rule for primarysid.",
-      "Nothing in a program's own token distinguishes it from a user's: name such programs as machineClients."
+      "Its metadata has no PKCE field: clients that follow the MCP specification strictly reject it.",
+      "By default access tokens do not identify a user and are rejected: add an issuance transform rule for primarysid.",
+      "Tokens of programs without a user cannot be distinguished from users' tokens: list such programs in machineClients."
     ],
     issues: given.issues
   })

@@ -17,19 +17,19 @@ export interface Options {
   /** The identifier of the API at Auth0, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
   /**
-   * What counts as scopes: `"scope"` (default), what this client was granted; `"permissions"`, all that role-based
-   * access control gives to the user at this API, whatever the client asked for.
+   * The source of scopes: the scopes that the client was granted (`"scope"`), or all permissions that role-based access control
+   * gives the user at this API, regardless of the requested scopes (`"permissions"`). Default: `"scope"`.
    */
   readonly scopesFrom?: "scope" | "permissions" | undefined
 }
 
 /**
- * Auth0: access tokens of an API, in its own format or that of RFC 9068.
+ * Creates the profile of Auth0, for access tokens of an API in the format of Auth0 or of RFC 9068.
  *
  * **Details**
  *
- * Make an API whose identifier is the resource. MCP clients ask with `resource`, which Auth0 heeds once the Resource
- * Parameter Compatibility Profile is switched on; a default audience of the tenant does as well.
+ * Create an API whose identifier is the resource. MCP clients send the parameter `resource`. Auth0 supports it if the Resource
+ * Parameter Compatibility Profile is enabled. Otherwise, set a default audience for the tenant.
  *
  * **Example** (Its issuer)
  *
@@ -51,10 +51,11 @@ export const auth0 = (options: Options): Profile.Profile => {
   return Profile.make({
     id: "auth0",
     name: "Auth0",
-    // The final slash is part of it.
+    // The final slash is part of the issuer.
     issuer: `${given.origin("domain", options.domain, "acme.eu.auth0.com")}/`,
     audience: audience(options.audience),
-    // Without a granted scope its own format has neither `scope` nor `client_id`: these two only access tokens have.
+    // Without a granted scope, tokens in the format of Auth0 have neither `scope` nor `client_id`. Only access tokens have
+    // these two claims.
     tokenType: TokenType.standard(["gty", "permissions"]),
     scopes: options.scopesFrom === "permissions"
       ? { sources: [{ path: ["permissions"], shape: "string-or-list" }] }
@@ -64,8 +65,8 @@ export const auth0 = (options: Options): Profile.Profile => {
       issued: "sometimes",
       judgedBy: "none",
       hint:
-        "Auth0 issues a token of 32 characters, which nobody can judge, when no API was asked for: set the tenant's " +
-        "default audience, or switch on the Resource Parameter Compatibility Profile"
+        "if no API was requested, Auth0 issues an opaque token of 32 characters, which cannot be verified: set the tenant's " +
+        "default audience, or enable the Resource Parameter Compatibility Profile"
     },
     confirmed: true,
     notes: [

@@ -15,17 +15,17 @@ export interface Options {
   readonly domain: string
   /** The resource indicator registered at WorkOS, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
-  /** What counts as scopes: `"permissions"` (default), those of the user's role; or `"scope"`, as granted. */
+  /** The source of scopes: the permissions of the user's role, or the granted scopes. Default: `"permissions"`. */
   readonly scopesFrom?: "permissions" | "scope" | undefined
 }
 
 /**
- * AuthKit of WorkOS: tokens of Connect applications and of MCP clients.
+ * Creates the profile of WorkOS AuthKit, for tokens of Connect applications and of MCP clients.
  *
  * **Details**
  *
- * Register the resource as a resource indicator: without one the audience is the client id of the environment, and such a
- * token is rejected. Scopes of resources are unknown there, so permissions count, and clients ask for no scope.
+ * Register the resource as a resource indicator. Without one, the audience is the client id of the environment, and the token
+ * is rejected. AuthKit has no scopes for resources. So permissions are used as scopes, and clients request no scope.
  *
  * **Example** (Its issuer)
  *

@@ -13,7 +13,7 @@ import { read } from "./internal/given.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** Where authentik is, such as `https://auth.example.com`. */
+  /** The URL of authentik, such as `https://auth.example.com`. */
   readonly url: string
   /** The slug of the application. */
   readonly slug: string
@@ -22,12 +22,12 @@ export interface Options {
 }
 
 /**
- * An application of authentik.
+ * Creates the profile of an application of authentik.
  *
  * **Details**
  *
- * Each application is an issuer of its own, whose tokens are for its one client. ID tokens have the same audience: access
- * tokens are told by `uid`, which only they have.
+ * Each application is a separate issuer with one client, which is the audience of its tokens. ID tokens have the same audience.
+ * Access tokens are recognized by the claim `uid`, which ID tokens do not have.
  *
  * **Example** (Its issuer)
  *
@@ -50,7 +50,7 @@ export const authentik = (options: Options): Profile.Profile => {
   return Profile.make({
     id: "authentik",
     name: "authentik",
-    // The final slash is part of it.
+    // The final slash is part of the issuer.
     issuer: `${url}/application/o/${slug}/`,
     audience: Audience.oneOf([given.id("clientId", options.clientId, "the provider's client id", /^\S+$/)]),
     boundTo: "client",

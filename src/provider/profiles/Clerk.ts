@@ -14,17 +14,17 @@ import { read } from "./internal/given.ts"
 export interface Options {
   /** The frontend API, such as `clerk.example.com` or `verb-noun-00.clerk.accounts.dev`. */
   readonly frontendApi: string
-  /** The OAuth applications whose tokens are accepted: Clerk's tokens name no audience. */
+  /** The OAuth applications whose tokens are accepted, because tokens of Clerk have no audience. */
   readonly clientIds: readonly [string, ...ReadonlyArray<string>]
 }
 
 /**
- * OAuth applications of Clerk, with JWT access tokens switched on.
+ * Creates the profile of Clerk, for OAuth applications with JWT access tokens enabled.
  *
  * **Gotchas**
  *
- * Tokens have no `aud`: they are bound to the client alone. Clients that register themselves are not in the list, so this
- * fits applications that you have registered.
+ * Tokens have no `aud` and are bound to the client only. Clients from dynamic registration are not in `clientIds`, so use this
+ * profile for applications that you have registered.
  *
  * **Example** (Its issuer)
  *

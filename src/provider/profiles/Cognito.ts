@@ -12,32 +12,31 @@ import { audience, type Audiences, read } from "./internal/given.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** Such as `eu-west-1`. */
+  /** The AWS region, such as `eu-west-1`. */
   readonly region: string
-  /** Such as `eu-west-1_AbCdEf123`. */
+  /** The id of the user pool, such as `eu-west-1_AbCdEf123`. */
   readonly userPoolId: string
-  /** The app clients whose tokens are accepted: by default access tokens of Cognito name no audience. */
+  /** The app clients whose tokens are accepted, because access tokens of Cognito have no audience by default. */
   readonly clientIds: readonly [string, ...ReadonlyArray<string>]
   /**
-   * What tokens say as `aud` where clients ask with `resource` and Cognito heeds it (resource binding). With it, tokens
-   * without an `aud` are rejected; without it, those with one.
+   * The `aud` of tokens, if clients send `resource` and Cognito supports it (resource binding). If you set this option, tokens
+   * without `aud` are rejected. Otherwise, tokens with `aud` are rejected.
    */
   readonly audience?: Audiences | undefined
   /**
-   * The identifier of the resource server at Cognito. Its scopes are asked for, and arrive, as `identifier/scope`; with it
-   * only those count, which binds a token's scopes to your server.
+   * The identifier of the resource server at Cognito. In requests and in tokens, its scopes have the form `identifier/scope`.
+   * If you set this option, only those scopes count, which binds the scopes of a token to your server.
    */
   readonly resourceServer?: string | undefined
 }
 
 /**
- * A user pool of Amazon Cognito.
+ * Creates the profile of a user pool of Amazon Cognito.
  *
  * **Gotchas**
  *
- * Without resource binding access tokens have no `aud`. They are bound to the client that obtained them, so a token that
- * one of your clients obtained for another server passes too: give `resourceServer`, and leave no operation without a
- * scope.
+ * Without resource binding, access tokens have no `aud` and are bound to the client only. So a token that one of your clients
+ * obtained for another server is accepted too. To prevent this, set `resourceServer` and require a scope for every operation.
  *
  * **Example** (Its issuer)
  *

@@ -12,21 +12,21 @@ import { audience, type Audiences, read } from "./internal/given.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** Such as `P2…`. */
+  /** The project id, such as `P2…`. */
   readonly projectId: string
   /**
-   * The issuer of the MCP server, as Descope shows it ("Issuer URL"). Its tokens are for the resource alone; those of the
-   * project are for all that the project protects.
+   * The issuer of the MCP server ("Issuer URL" at Descope). Its tokens are for the resource only. Tokens of the project are for
+   * everything that the project protects.
    */
   readonly mcpServerIssuer?: string | undefined
-  /** The base URL, where it is not `https://api.descope.com`. */
+  /** The base URL. Default: `https://api.descope.com`. */
   readonly baseUrl?: string | undefined
-  /** The audience, if it is neither the resource (with `mcpServerIssuer`) nor the project (without). */
+  /** The audience. Default: the resource with `mcpServerIssuer`, the project without it. */
   readonly audience?: Audiences | undefined
 }
 
 /**
- * Descope: an MCP server registered there, or a whole project.
+ * Creates the profile of Descope, for a registered MCP server or a whole project.
  *
  * **Example** (Its issuer)
  *
@@ -57,13 +57,13 @@ export const descope = (options: Options): Profile.Profile => {
     audience: options.audience === undefined && server === undefined
       ? Audience.oneOf([project])
       : audience(options.audience),
-    // A session of the project has its refresh token as a JWT of the same issuer.
+    // Refresh tokens of project sessions are JWTs of the same issuer.
     idTokenMarks: [{ claim: "drn", values: ["DSR"] }],
     boundTo: options.audience === undefined && server === undefined ? "project" : "resource",
     confirmed: false,
     notes: [
       "No real token was seen: issuer, audience, scope and key set are those of Descope's documentation.",
-      "Each MCP server has a discovery URL of its own, with dynamic registration and client metadata documents."
+      "Each MCP server has a separate discovery URL, with dynamic registration and client metadata documents."
     ],
     issues: given.issues
   })

@@ -13,9 +13,9 @@ import { type Given, read } from "./internal/given.ts"
  * @since 0.1.0
  */
 export interface Application {
-  /** The application (client) id of the registration that stands for your server. */
+  /** The application (client) id of the registration for your server. */
   readonly applicationId: string
-  /** Its application ID URI. Default: `api://` and the application id. */
+  /** Its application ID URI. Default: `api://` followed by the application id. */
   readonly applicationIdUri?: string | undefined
 }
 
@@ -33,7 +33,7 @@ export interface Options extends Application {
  * @since 0.1.0
  */
 export interface MultiTenantOptions extends Application {
-  /** The directory (tenant) ids whose users may come in; every one of the world with `Profiles.anyTenant`. */
+  /** The directory (tenant) ids whose tokens are accepted, or `Profiles.anyTenant` for all directories. */
   readonly tenants: readonly [string, ...ReadonlyArray<string>] | typeof Profile.anyTenant
 }
 
@@ -50,12 +50,12 @@ const common = (given: Given, options: Application) => {
     /^[a-z][a-z0-9+.-]*:\/\/[^\s?#]+$/i
   )
   return {
-    // Version 1 tokens name the URI, version 2 tokens the id.
+    // `aud` is the URI in tokens of version 1, and the id in tokens of version 2.
     audience: Audience.oneOf([id, uri]),
-    // Only access tokens say how their client proved itself. ID tokens have `roles` too, so those do not count.
+    // Only access tokens contain how their client authenticated. `roles` is not used, because ID tokens have it too.
     tokenType: TokenType.standard(["azpacr", "appidacr"]),
     scopes: {
-      // A user's token has `scp`; one that a program got for itself has its permissions in `roles`.
+      // A user's token has `scp`. A token that was issued to a program for itself has its permissions in `roles`.
       sources: [{ path: ["scp"], shape: "string" }, { path: ["roles"], shape: "string-or-list" }],
       requested: { prefix: `${uri.replace(/\/$/, "")}/` }
     },
@@ -66,17 +66,17 @@ const common = (given: Given, options: Application) => {
 const notes = [
   "Entra ID knows no resource parameter (version 2): the audience follows from the scopes, which are asked for as " +
   "api://…/scope and arrive as scope.",
-  "Its metadata has no PKCE field, though PKCE works: clients that follow the MCP text to the letter reject it. It has " +
+  "Its metadata has no PKCE field, though PKCE works: clients that follow the specification strictly reject it. It has " +
   "neither dynamic registration nor client metadata documents.",
   "That a version 1 token is signed with a key of the version 2 set is not confirmed."
 ]
 
 /**
- * Microsoft Entra ID, one tenant: tokens of version 1 and 2.
+ * Creates the profile of Microsoft Entra ID for one tenant, with tokens of version 1 and 2.
  *
  * **Details**
  *
- * `tid` must be the tenant, and the tenant that `iss` names. A key that names an issuer signs for that tenant alone.
+ * `tid` must be the tenant, and must match the tenant in `iss`. A key that has an `issuer` is accepted for that tenant only.
  *
  * **Example** (Its issuer)
  *
@@ -108,12 +108,12 @@ export const entra = (options: Options): Profile.Profile => {
 }
 
 /**
- * Microsoft Entra ID, several tenants: one registration that users of other directories sign in to.
+ * Creates the profile of Microsoft Entra ID for several tenants: one registration that users of other directories sign in to.
  *
  * **Details**
  *
- * Tokens name their own tenant as issuer. Only listed tenants are accepted, unless you write `Profiles.anyTenant`; then
- * everybody who has a directory at Microsoft can get a token, and what they may do is for your code to decide.
+ * The issuer of a token contains its tenant. Only listed tenants are accepted, unless you write `Profiles.anyTenant`. Then
+ * anyone with a directory at Microsoft can obtain an accepted token, and your code must decide what each caller may do.
  *
  * **Example** (Two tenants)
  *
@@ -144,7 +144,7 @@ export const entraMultiTenant = (options: MultiTenantOptions): Profile.Profile =
     id: "entra",
     name: "Microsoft Entra ID",
     issuer: `${login}/organizations/v2.0`,
-    // The metadata of no single tenant names the issuer {tenantid}, so it is not asked.
+    // The common metadata has a template as its issuer, so it cannot be used.
     jwksUri: `${login}/common/discovery/v2.0/keys`,
     tenants: { claim: "tid", issuers: issuers, allowed },
     ...common(given, options),

@@ -20,21 +20,21 @@ export interface Options {
   /** The client id of your OAuth app or GitHub App. */
   readonly clientId: string
   readonly clientSecret: Redacted.Redacted
-  /** The API, where it is not `https://api.github.com`. */
+  /** The URL of the API. Default: `https://api.github.com`. */
   readonly apiUrl?: string | undefined
-  /** How long a token counts that does not say when it ends, as those of OAuth apps. Default: 8 hours. */
+  /** How long a token without an expiry is accepted after each check, such as tokens of OAuth apps. Default: 8 hours. */
   readonly maxLifetime?: Duration.Input | undefined
 }
 
 const issuer = "https://github.com/login/oauth"
 
 /**
- * GitHub: opaque tokens, judged by the call that tells whether your application obtained them.
+ * Creates the profile of GitHub. Its opaque tokens are verified by a request that checks whether your application obtained them.
  *
  * **Gotchas**
  *
- * A token is bound to your application, not to your server: what the application obtained for anything else passes too.
- * Clients cannot register themselves at GitHub, so they need your application's credentials or a server between.
+ * A token is bound to your application and not to your server. So a token that the application obtained for another purpose is
+ * accepted too. GitHub has no dynamic registration, so clients need the credentials of your application or a proxy.
  *
  * **Example** (Its issuer)
  *
@@ -75,7 +75,7 @@ export const github = (options: Options): Profile.Profile => {
       (token) =>
         Effect.suspend(() => {
           const accessToken = Redacted.value(token)
-          // Personal and installation tokens belong to no application.
+          // Personal and installation tokens do not belong to an application.
           if (!/^gh[ou]_\w+$/.test(accessToken)) return Effect.succeed({ active: false })
           const credentials = btoa(`${clientId}:${Redacted.value(options.clientSecret)}`)
           const request = {
@@ -110,7 +110,7 @@ export const github = (options: Options): Profile.Profile => {
 
 const unavailable = unavailableFor(issuer)
 
-/** GitHub's answer in the words of RFC 7662. It says nothing about a resource, so there is no aud. */
+/** Converts GitHub's answer to an answer of RFC 7662. It has no `aud`, because GitHub's answer contains no resource. */
 const explain = (answer: Readonly<Record<string, unknown>>, clientId: string): Introspection.Answer => {
   const app = member(answer["app"], "client_id")
   const user = member(answer["user"], "id")
@@ -123,7 +123,7 @@ const explain = (answer: Readonly<Record<string, unknown>>, clientId: string): I
     client_id: clientId,
     sub: String(user),
     scope: Array.isArray(scopes) ? scopes.filter((_) => typeof _ === "string").join(" ") : "",
-    // A moment that cannot be read is kept as it is, and rejects the token.
+    // An invalid time is kept unchanged, so that the token is rejected.
     ...(expires === null || expires === undefined
       ? {}
       : { exp: typeof expires === "string" ? Date.parse(expires) / 1000 : expires })

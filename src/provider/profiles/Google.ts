@@ -23,12 +23,13 @@ export interface Options {
 const issuer = "https://accounts.google.com"
 
 /**
- * Google: opaque tokens, judged by tokeninfo, which names the client that obtained them.
+ * Creates the profile of Google. Its opaque tokens are verified by `tokeninfo`, which returns the client that obtained them.
  *
  * **Gotchas**
  *
- * A token is bound to your client, not to your server: what the client obtained for anything else passes too. Clients
- * cannot register themselves at Google. Ask for `openid`, or tokeninfo names no `sub` and the token is rejected.
+ * A token is bound to your client and not to your server. So a token that the client obtained for another purpose is accepted
+ * too. Google has no dynamic registration. Clients must request the scope `openid`. Otherwise `tokeninfo` returns no `sub`, and
+ * the token is rejected.
  *
  * **Example** (Its issuer)
  *
@@ -56,10 +57,10 @@ export const google = (options: Options): Profile.Profile => {
     opaque: {
       issued: "always",
       judgedBy: "call",
-      hint: "Google's access tokens (ya29.…) are no JWTs; its JWTs are ID tokens of the same issuer"
+      hint: "Google's access tokens (ya29.…) are opaque; its JWTs are ID tokens of the same issuer"
     },
     introspection: Introspection.lookUp((token) =>
-      // The token travels as a header: a URL would be logged.
+      // The token is sent in a header, because URLs are often logged.
       send({
         url: "https://oauth2.googleapis.com/tokeninfo",
         headers: {
@@ -79,7 +80,7 @@ export const google = (options: Options): Profile.Profile => {
     ),
     confirmed: false,
     notes: [
-      "No real answer was seen; aud, azp, sub, scope and exp of tokeninfo are those of Google's own client library.",
+      "No real answer was seen; aud, azp, sub, scope and exp of tokeninfo are those of Google's client library.",
       "There is no introspection and no registration."
     ],
     issues: given.issues
@@ -88,7 +89,7 @@ export const google = (options: Options): Profile.Profile => {
 
 const unavailable = unavailableFor(issuer)
 
-/** Google's answer in the words of RFC 7662: there numbers are strings. */
+/** Converts Google's answer, which has numbers as strings, to an answer of RFC 7662. */
 const explain = (answer: Readonly<Record<string, unknown>>): Introspection.Answer => {
   const exp = answer["exp"]
   return {

@@ -11,19 +11,19 @@ import { audience, type Audiences, read } from "./internal/given.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** Where Hydra's public port is, such as `https://auth.example.com`. */
+  /** The URL of Hydra's public port, such as `https://auth.example.com`. */
   readonly url: string
-  /** The audience that clients ask for, if it is not the resource itself. */
+  /** The audience that clients request, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
 }
 
 /**
- * Ory Hydra, with the JWT strategy for access tokens.
+ * Creates the profile of Ory Hydra with the JWT strategy for access tokens.
  *
  * **Details**
  *
- * Clients ask with `audience=…`, and each has a list of those that it may ask for. Scopes come as a list, `scp`, unless
- * configured otherwise.
+ * Clients send the parameter `audience`. Each client has a list of the audiences that it may request. By default, scopes are a
+ * list in the claim `scp`.
  *
  * **Example** (Its issuer)
  *
@@ -44,7 +44,7 @@ export const hydra = (options: Options): Profile.Profile => {
   return Profile.make({
     id: "hydra",
     name: "Ory Hydra",
-    // The final slash is part of it.
+    // The final slash is part of the issuer.
     issuer: `${given.url("url", options.url, "https://auth.example.com")}/`,
     audience: audience(options.audience),
     clientIdClaims: ["client_id"],
@@ -57,8 +57,8 @@ export const hydra = (options: Options): Profile.Profile => {
     },
     confirmed: false,
     notes: [
-      "No real token was seen: an empty aud when none was asked for, and sub without a person, are not confirmed.",
-      "The resource parameter of MCP clients is not known to be heeded: the audience has to be asked for."
+      "No real token was seen: an empty aud without a requested audience, and sub without a user, are not confirmed.",
+      "Support for the resource parameter of MCP clients is not known, so clients must request the audience."
     ],
     issues: given.issues
   })

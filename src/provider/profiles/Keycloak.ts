@@ -11,22 +11,22 @@ import { audience, type Audiences, read } from "./internal/given.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** Where Keycloak is, such as `https://sso.example.com`; with `/auth` at its end for old versions. */
+  /** The URL of Keycloak, such as `https://sso.example.com`. For old versions, it ends with `/auth`. */
   readonly url: string
   readonly realm: string
-  /** What the audience mapper writes, if it is not the resource itself. */
+  /** The audience that the audience mapper writes, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
-  /** What counts as scopes: `"scope"` (default), the roles of the realm, or the roles of one client. */
+  /** The source of scopes: the granted scopes, the roles of the realm, or the roles of one client. Default: `"scope"`. */
   readonly scopesFrom?: "scope" | "realm-roles" | { readonly clientRoles: string } | undefined
 }
 
 /**
- * A realm of Keycloak.
+ * Creates the profile of a realm of Keycloak.
  *
  * **Details**
  *
- * Access tokens are for `account`, or for nobody, until an audience mapper on a client scope writes the resource into
- * `aud`.
+ * By default the audience of access tokens is `account` or missing. Add an audience mapper to a client scope, so that `aud`
+ * contains the resource.
  *
  * **Example** (Its issuer)
  *
@@ -55,7 +55,7 @@ export const keycloak = (options: Options): Profile.Profile => {
     name: "Keycloak",
     issuer: `${url}/realms/${realm}`,
     audience: audience(options.audience),
-    // ID tokens say `ID` here, refresh tokens `Refresh` and `Offline`.
+    // The value is `ID` in ID tokens, and `Refresh` or `Offline` in refresh tokens.
     accessTokenMarks: [{ claim: "typ", values: ["Bearer", "DPoP"] }],
     scopes: scopesFrom === "scope"
       ? {}
@@ -70,7 +70,7 @@ export const keycloak = (options: Options): Profile.Profile => {
             ],
           shape: "string-or-list"
         }],
-        // Roles are given to people; a client cannot ask for them.
+        // Roles are assigned to users, so a client cannot request them.
         requested: "none"
       },
     clientIdClaims: ["azp", "client_id"],

@@ -11,19 +11,19 @@ import { audience, type Audiences, read } from "./internal/given.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** Where Logto is, such as `https://acme.logto.app`. */
+  /** The URL of Logto, such as `https://acme.logto.app`. */
   readonly endpoint: string
   /** The identifier of the API resource at Logto, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
 }
 
 /**
- * Logto, in the cloud or self-hosted.
+ * Creates the profile of Logto, in the cloud or self-hosted.
  *
  * **Details**
  *
- * Register an API resource whose identifier is the resource. A client that asks for none gets an opaque token, unless
- * one API resource is marked as the default.
+ * Register an API resource whose identifier is the resource. A client that requests no API resource obtains an opaque token,
+ * unless one API resource is marked as the default.
  *
  * **Example** (Its issuer)
  *
@@ -50,7 +50,7 @@ export const logto = (options: Options): Profile.Profile => {
     opaque: {
       issued: "sometimes",
       judgedBy: "introspection",
-      hint: "Logto issues an opaque token when no API resource was asked for: mark yours as the default"
+      hint: "Logto issues an opaque token if no API resource was requested: mark yours as the default"
     },
     confirmed: false,
     notes: ["No real token was seen: the type at+jwt, the algorithm ES384 and sub without a person are not confirmed."],

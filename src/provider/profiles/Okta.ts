@@ -14,8 +14,8 @@ export interface Options {
   /** The organization's domain, such as `acme.okta.com`, or a custom one. */
   readonly domain: string
   /**
-   * The id of the custom authorization server, such as `default`. Tokens of the organization server are for Okta
-   * alone: nobody else may verify them.
+   * The id of the custom authorization server, such as `default`. Tokens of the organization server can be verified by Okta
+   * only.
    */
   readonly server: string
   /** The audience of that server, if it is not the resource itself, such as `api://default`. */
@@ -23,12 +23,12 @@ export interface Options {
 }
 
 /**
- * A custom authorization server of Okta.
+ * Creates the profile of a custom authorization server of Okta.
  *
  * **Details**
  *
- * One such server has one audience: set it to the resource, and have one server for each resource. Scopes come as a
- * list, `scp`; tokens have no `typ`.
+ * Each custom authorization server has one audience. Set it to the resource, and create one authorization server for each
+ * resource. Scopes are a list in the claim `scp`. Tokens have no `typ`.
  *
  * **Example** (Its issuer)
  *
@@ -59,7 +59,7 @@ export const okta = (options: Options): Profile.Profile => {
     audience: audience(options.audience),
     accessTokenMarks: [{ claim: "cid" }],
     clientIdClaims: ["cid"],
-    // `sub` is the name of the user at one application, which its format may make equal for two people. A program has no uid.
+    // `sub` is the user name at one application, and its format can make it equal for two people. Programs have no `uid`.
     subjectClaims: ["uid", "sub"],
     confirmed: true,
     notes: [

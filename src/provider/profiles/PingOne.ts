@@ -18,14 +18,14 @@ export interface Options {
   /** The audience of the custom resource, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
   /**
-   * The client ids of programs that get tokens for themselves, by client credentials, and never for a user. Their tokens need
-   * no subject. A client that signs users in must not be among them: its users would share one owner. Default: none.
+   * The client ids of programs that obtain tokens for themselves, with client credentials, and never for a user. Their tokens
+   * need no subject. Do not list a client that signs users in, because its users would share one owner. Default: none.
    */
   readonly machineClients?: readonly [string, ...ReadonlyArray<string>] | undefined
 }
 
 /**
- * PingOne: tokens of a custom resource.
+ * Creates the profile of PingOne, for tokens of a custom resource.
  *
  * **Example** (Its issuer)
  *
@@ -63,8 +63,8 @@ export const pingone = (options: Options): Profile.Profile => {
     confirmed: true,
     notes: [
       "Confirmed by PingOne's documentation; no real token was seen. Until 2027-03-02 tokens have no typ, then at+jwt.",
-      "A program's own token has no sub, and is rejected unless its client is one of machineClients. Its Principal.subject is " +
-      "undefined then, and data belongs to the client."
+      "A token without a user has no sub, and is rejected unless its client is listed in machineClients. Its Principal.subject " +
+      "is undefined then, and data belongs to the client."
     ],
     issues: given.issues
   })

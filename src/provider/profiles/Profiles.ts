@@ -1,7 +1,7 @@
 /**
- * Providers, each with what its access tokens are like: switching the provider is one line.
+ * Exports a profile for each provider, which describes its access tokens. To switch the provider, change one line.
  *
- * **Example** (Okta today)
+ * **Example** (The profile of Okta)
  *
  * ```ts
  * import { AuthLayer } from "effect-mcp-auth"

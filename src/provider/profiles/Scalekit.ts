@@ -12,19 +12,19 @@ import { read } from "./internal/given.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** The environment, such as `https://acme.scalekit.com`. */
+  /** The URL of the environment, such as `https://acme.scalekit.com`. */
   readonly environment: string
   /** The id of the MCP server at Scalekit, such as `res_123`. */
   readonly resourceId: string
 }
 
 /**
- * Scalekit: an MCP server registered there.
+ * Creates the profile of Scalekit, for a registered MCP server.
  *
  * **Details**
  *
- * Tokens name the server by its id, not by its URL. They come from the environment or from the resource as issuer: both
- * are live.
+ * The audience of tokens is the id of the server and not its URL. The issuer is the environment or the resource; Scalekit uses
+ * both.
  *
  * **Example** (Its issuer)
  *
@@ -51,7 +51,7 @@ export const scalekit = (options: Options): Profile.Profile => {
     tokenIssuers: [`${environment}/resources/${id}`, environment],
     jwksUri: `${environment}/keys`,
     audience: Audience.oneOf([id]),
-    // Where scopes are is not known: `scope` first, as the standard has it.
+    // The claim of scopes is not known, so the standard claim `scope` is tried first.
     scopes: { sources: [...Profile.standardScopes, { path: ["scopes"], shape: "string-or-list" }] },
     clientIdClaims: ["client_id", "azp"],
     confirmed: false,

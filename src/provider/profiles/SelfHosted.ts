@@ -1,5 +1,5 @@
 /**
- * Authorization servers that one runs, or builds into a program, oneself.
+ * Creates the profiles of authorization servers that you host or embed in your program.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import { audience, type Audiences, read } from "./internal/given.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** The issuer, exactly as the metadata names it. */
+  /** The issuer, exactly as in its metadata. */
   readonly issuer: string
   /** The audience, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
@@ -27,11 +27,11 @@ const issuerOf = (profile: string, options: Options) => {
 }
 
 /**
- * `oidc-provider` (panva/node-oidc-provider), with resource indicators: JWTs as RFC 9068 has them.
+ * Creates the profile of `oidc-provider` (panva/node-oidc-provider) with resource indicators. It issues JWTs of RFC 9068.
  *
  * **Details**
  *
- * `getResourceServerInfo` says whether a resource has JWTs (`accessTokenFormat: "jwt"`) or opaque tokens.
+ * `getResourceServerInfo` decides whether the tokens of a resource are JWTs (`accessTokenFormat: "jwt"`) or opaque.
  *
  * **Example** (Its issuer)
  *
@@ -65,7 +65,7 @@ export const oidcProvider = (options: Options): Profile.Profile =>
   })
 
 /**
- * `better-auth` with its OAuth provider plugin. The issuer has a path: `https://example.com/api/auth`.
+ * Creates the profile of `better-auth` with its OAuth provider plugin. The issuer has a path: `https://example.com/api/auth`.
  *
  * **Example** (Its issuer)
  *
@@ -93,21 +93,21 @@ export const betterAuth = (options: Options): Profile.Profile =>
       issued: "sometimes",
       judgedBy: "introspection",
       hint:
-        "a token for no resource is opaque; introspection answers active: false to a client that is neither its issuer nor " +
-        "linked to the resource"
+        "a token without a resource is opaque; introspection answers active: false to a client that neither obtained the token " +
+        "nor is linked to the resource"
     },
     confirmed: true,
     notes: ["Registration sends no CORS headers, so clients in a browser cannot register."]
   })
 
 /**
- * Glewlwyd. The issuer has a path: `https://example.com/api/oidc`.
+ * Creates the profile of Glewlwyd. The issuer has a path: `https://example.com/api/oidc`.
  *
  * **Gotchas**
  *
- * Without the `resource` parameter the audience of a token is its scope string; such a token is rejected.
+ * Without the parameter `resource`, the audience of a token is its scope string, and the token is rejected.
  *
- * Signed introspection answers (`signedAnswers`) exist for good tokens only: all others are 503 then, not 401.
+ * Only answers about active tokens are signed. So with `signedAnswers`, all other tokens result in 503 and not in 401.
  *
  * **Example** (Its issuer)
  *
@@ -137,18 +137,18 @@ export const glewlwyd = (options: Options): Profile.Profile =>
       "Registration answers 200 instead of 201; clients without a secret cannot use the token endpoint.",
       "Introspection returns active: false for tokens of other clients, unless the plugin names a scope for it: " +
       "then every client, and every holder of a token with that scope, can introspect any token.",
-      "Ask without signedAnswers: it signs nothing about an inactive token (400), and addresses what it signs to the " +
-      "audience of the token."
+      "Do not set signedAnswers: Glewlwyd signs no answer about an inactive token (400), and the audience of a signed answer " +
+      "is the audience of the token."
     ]
   })
 
 /**
- * LemonLDAP::NG.
+ * Creates the profile of LemonLDAP::NG.
  *
  * **Details**
  *
- * Access tokens and ID tokens have the same type and the same audience. Access tokens name their client as `client_id`,
- * ID tokens as `azp`.
+ * Access tokens and ID tokens have the same type and the same audience. The client is in `client_id` of access tokens, and in
+ * `azp` of ID tokens.
  *
  * **Example** (Its issuer)
  *
@@ -176,7 +176,7 @@ export const lemonldap = (options: Options): Profile.Profile =>
     opaque: {
       issued: "sometimes",
       judgedBy: "introspection",
-      hint: "access tokens are JWTs where the relying party's options say so; the answer of introspection has no aud"
+      hint: "access tokens are JWTs if the relying party is configured so; introspection answers have no aud"
     },
     confirmed: true,
     notes: ["The RFC 8414 URL answers 200 with HTML; the OpenID document is the one that counts."]
@@ -187,14 +187,14 @@ export const lemonldap = (options: Options): Profile.Profile =>
  * @since 0.1.0
  */
 export interface OpenAuthOptions {
-  /** The origin at which the issuer is reached: it names itself after the request's `Host`. */
+  /** The public origin of the issuer. OpenAuth derives its issuer from the `Host` of a request. */
   readonly issuer: string
-  /** The clients whose tokens are accepted: a token's audience is its client. */
+  /** The clients whose tokens are accepted. The audience of a token is its client. */
   readonly clientIds: readonly [string, ...ReadonlyArray<string>]
 }
 
 /**
- * OpenAuth (openauth.js.org).
+ * Creates the profile of OpenAuth (openauth.js.org).
  *
  * **Gotchas**
  *

@@ -14,19 +14,19 @@ import { audience, type Audiences, read } from "./internal/given.ts"
 export interface Options {
   /** The project's domain, such as `rustic-fox-1234.customers.stytch.com`, or a custom one. */
   readonly domain: string
-  /** Such as `project-live-…`: the audience of its tokens, unless another one is set. */
+  /** The project id, such as `project-live-…`. It is the audience of tokens, unless you set another one at Stytch. */
   readonly projectId: string
-  /** The custom audience, where one is set. */
+  /** The custom audience, if one is set at Stytch. */
   readonly audience?: Audiences | undefined
 }
 
 /**
- * Connected Apps of Stytch.
+ * Creates the profile of Stytch Connected Apps.
  *
  * **Gotchas**
  *
- * By default the audience is the project: a token for any server of the project passes. Set a custom audience where there
- * are several.
+ * By default the audience is the project, so a token for any server of the project is accepted. If the project has several
+ * servers, set a custom audience.
  *
  * **Example** (Its issuer)
  *
@@ -50,7 +50,7 @@ export const stytch = (options: Options): Profile.Profile => {
     id: "stytch",
     name: "Stytch Connected Apps",
     issuer,
-    // Tokens that were fetched from stytch.com name it in this way, which is no URL.
+    // Tokens from stytch.com have this issuer, which is not a URL.
     tokenIssuers: [issuer, `stytch.com/${project}`],
     audience: options.audience === undefined ? Audience.oneOf([project]) : audience(options.audience),
     boundTo: options.audience === undefined ? "project" : "resource",

@@ -18,14 +18,14 @@ export type Options = Project & Binding
  * @since 0.1.0
  */
 export interface Project {
-  /** The project, such as `https://abcdefghijklmnopqrst.supabase.co`, or a custom domain. */
+  /** The URL of the project, such as `https://abcdefghijklmnopqrst.supabase.co`, or a custom domain. */
   readonly url: string
-  /** A claim that your access token hook fills with scopes. Supabase itself writes none. */
+  /** The claim that your access token hook fills with scopes. Supabase itself adds no scopes to tokens. */
   readonly scopeClaim?: string | undefined
 }
 
 /**
- * What binds a token to your server: its client, or an audience that your access token hook writes.
+ * Selects how a token is bound to your server: by its client, or by an audience that your access token hook adds.
  *
  * @category models
  * @since 0.1.0
@@ -35,12 +35,12 @@ export type Binding =
   | { readonly audience: Audiences; readonly clientIds?: undefined }
 
 /**
- * The OAuth server of a Supabase project.
+ * Creates the profile of the OAuth server of a Supabase project.
  *
  * **Details**
  *
- * Every token says `aud: "authenticated"`, also the session of a user in your own application. Those have no `client_id`
- * and are rejected.
+ * Every token has `aud: "authenticated"`, including session tokens of users in your application. Session tokens have no
+ * `client_id` and are rejected.
  *
  * **Gotchas**
  *
@@ -76,7 +76,7 @@ export const supabase = (options: Options): Profile.Profile => {
     accessTokenMarks: [{ claim: "client_id" }, { claim: "role" }],
     scopes: {
       sources: [{ path: [options.scopeClaim ?? "scope"], shape: "string-or-list" }],
-      // It knows the scopes of OpenID alone, and rejects others.
+      // Supabase accepts only the scopes of OpenID Connect, and rejects all others.
       requested: "none"
     },
     clientIdClaims: ["client_id"],

@@ -13,20 +13,20 @@ import { read } from "./internal/given.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** The instance, such as `https://acme.zitadel.cloud`. */
+  /** The URL of the instance, such as `https://acme.zitadel.cloud`. */
   readonly url: string
-  /** The id of the project that stands for your server. */
+  /** The id of the project for your server. */
   readonly projectId: string
 }
 
 /**
- * Zitadel, with the roles of a project as scopes.
+ * Creates the profile of Zitadel, with the roles of a project as scopes.
  *
  * **Details**
  *
- * Tokens are for projects and clients, never for a URL, and have no scopes. So clients ask for
- * `urn:zitadel:iam:org:project:role:` and the name, besides the scope that puts the project into `aud`. An application
- * issues JWTs once its token type says so.
+ * The audience of tokens is a project or a client, never a URL, and tokens have no custom scopes. So clients request the scope
+ * `urn:zitadel:iam:org:project:role:` followed by the name of a role, and the scope that adds the project to `aud`. An
+ * application issues JWTs if its token type is set to JWT.
  *
  * **Example** (Its issuer)
  *
@@ -51,7 +51,7 @@ export const zitadel = (options: Options): Profile.Profile => {
     issuer: given.url("url", options.url, "https://acme.zitadel.cloud"),
     audience: Audience.oneOf([project]),
     boundTo: "project",
-    // ID tokens name the project as well. They have no jti (Zitadel's table of claims), and these three instead.
+    // ID tokens have the project as an audience too. They have no `jti` (Zitadel's table of claims), but these three claims.
     tokenType: TokenType.standard(["jti"]),
     accessTokenMarks: [{ claim: "jti" }],
     idTokenMarks: [{ claim: "auth_time" }, { claim: "amr" }, { claim: "acr" }],
@@ -66,7 +66,7 @@ export const zitadel = (options: Options): Profile.Profile => {
     opaque: {
       issued: "sometimes",
       judgedBy: "introspection",
-      hint: "Zitadel issues opaque tokens until the application's token type is JWT"
+      hint: "Zitadel issues opaque tokens unless the application's token type is JWT"
     },
     confirmed: true,
     notes: [

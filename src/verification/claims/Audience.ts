@@ -1,8 +1,8 @@
 /**
- * Whom a token must be meant for (RFC 9068 §4, RFC 8707 §2, MCP authorization "Token Handling").
+ * Defines rules for the audience of a token (RFC 9068 §4, RFC 8707 §2, MCP authorization "Token Handling").
  *
- * Every choice compares the token with configured values: there is none that switches the check off, and none that
- * compares two claims of one token with each other.
+ * Every rule compares the token with configured values. No rule disables the check or compares two claims of the same token
+ * with each other.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import { own } from "../../protocol/Json.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 
 /**
- * The closed choice of audience rules.
+ * Combines all audience rules.
  *
  * @category models
  * @since 0.1.0
@@ -28,9 +28,9 @@ export type Audience =
 type Values = readonly [string, ...ReadonlyArray<string>]
 
 /**
- * `aud` holds the resource identifier. The default, and what RFC 8707 gives.
+ * Requires the resource identifier in `aud`, as RFC 8707 defines it. This is the default.
  *
- * **Example** (The default)
+ * **Example** (The default rule)
  *
  * ```ts
  * import { Audience } from "effect-mcp-auth"
@@ -49,13 +49,13 @@ type Values = readonly [string, ...ReadonlyArray<string>]
 export const resource: Audience = { _tag: "Resource" }
 
 /**
- * `aud` holds one of these values: for providers whose audience is an identifier of their own (`api://…`, a project id).
+ * Requires one of these values in `aud`. For providers with other audiences than the resource URL (`api://…`, a project id).
  *
  * **When to use**
  *
- * The provider cannot put your URL into `aud`, but something else that stands for your server and for no other.
+ * Use it if the provider cannot put your URL into `aud`, but another value that identifies your server and no other server.
  *
- * **Example** (An identifier of the provider's own)
+ * **Example** (An identifier of the provider)
  *
  * ```ts
  * import { Audience } from "effect-mcp-auth"
@@ -74,18 +74,18 @@ export const resource: Audience = { _tag: "Resource" }
 export const oneOf = (values: Values): Audience => ({ _tag: "OneOf", values })
 
 /**
- * The token was issued to one of these clients: for providers that write no `aud` into access tokens.
+ * Requires that the token was issued to one of these clients. For providers whose access tokens have no `aud`.
  *
  * **When to use**
  *
- * Only where the provider offers nothing better, and with clients of your own.
+ * Use it only if the provider offers nothing better, and only with clients that you control.
  *
  * **Gotchas**
  *
- * This binds the token to a client, not to your server. A token that the same client obtained for another server of yours
- * passes too.
+ * This binds the token to a client and not to your server. A token that the same client obtained for another one of your
+ * servers is accepted too.
  *
- * **Example** (Clients of your own)
+ * **Example** (Two clients)
  *
  * ```ts
  * import { Audience } from "effect-mcp-auth"
@@ -104,11 +104,11 @@ export const oneOf = (values: Values): Audience => ({ _tag: "OneOf", values })
 export const clientIds = (values: Values): Audience => ({ _tag: "ClientIds", values })
 
 /**
- * A claim, a string or a list of strings, holds one of these values.
+ * Requires one of these values in a claim, which must be a string or a list of strings.
  *
  * **When to use**
  *
- * The provider says in a claim of its own what a token is good for.
+ * Use it if the provider names the audience of a token in another claim than `aud`.
  *
  * **Example** (A project)
  *
@@ -129,16 +129,17 @@ export const clientIds = (values: Values): Audience => ({ _tag: "ClientIds", val
 export const claim = (name: string, values: Values): Audience => ({ _tag: "Claim", name, values })
 
 /**
- * The introspection endpoint vouches for the audience: its answer may leave out `aud`.
+ * Accepts an introspection answer without `aud`, because the introspection endpoint has checked the audience.
  *
  * **When to use**
  *
- * Only for an authorization server that says `active` of a token to the resource that it was issued for, and to nobody
- * else (RFC 7662 §2.2 allows it, few servers do). A JWT, and an answer that has an `aud`, must name the resource as ever.
+ * Use it only for an authorization server that returns `active: true` only to the resource that the token was issued for (RFC
+ * 7662 §2.2 allows this, few servers do it). JWTs and introspection answers that have an `aud` must still contain the
+ * resource.
  *
  * **Gotchas**
  *
- * At any other server this admits every token of the server, those for its other resources included.
+ * With any other authorization server, this rule accepts every token of that server, including tokens for other resources.
  *
  * @category constructors
  * @since 0.1.0
@@ -146,9 +147,9 @@ export const claim = (name: string, values: Values): Audience => ({ _tag: "Claim
 export const introspector: Audience = { _tag: "Introspector" }
 
 /**
- * Every one of the rules holds.
+ * Requires that all of the rules accept the token.
  *
- * **Example** (The resource, and a client of your own)
+ * **Example** (The resource and a client)
  *
  * ```ts
  * import { Audience } from "effect-mcp-auth"
@@ -167,7 +168,7 @@ export const introspector: Audience = { _tag: "Introspector" }
 export const all = (rules: readonly [Audience, ...ReadonlyArray<Audience>]): Audience => ({ _tag: "All", rules })
 
 /**
- * What a rule is compared with.
+ * Contains the parts of a token that a rule checks.
  *
  * @category models
  * @since 0.1.0
@@ -175,17 +176,17 @@ export const all = (rules: readonly [Audience, ...ReadonlyArray<Audience>]): Aud
 export interface Addressed {
   readonly claims: Readonly<Record<string, unknown>>
   readonly clientId: string | undefined
-  /** The claims are an introspection endpoint's answer about this token. */
+  /** Whether the claims are an introspection answer about this token. */
   readonly introspected?: boolean | undefined
 }
 
 /**
- * Prepares a rule for a resource.
+ * Compiles a rule for a resource into a predicate.
  *
  * **Details**
  *
- * Whatever the rule: an `aud` that is present must be a string or a list of strings, and must itself hold a value that
- * the configuration names. A token for somebody else is not saved by its client id.
+ * With every rule, an `aud` that is present must be a string or a list of strings, and must contain a configured value. So a
+ * token for another audience is rejected even if its client id matches.
  *
  * @category decisions
  * @since 0.1.0
@@ -242,14 +243,14 @@ const valuesOf = (rule: Audience, resource: string): ReadonlyArray<string> => {
   }
 }
 
-// A list with anything but strings in it is no audience, even when one of its members would fit.
+// A list that contains anything but strings is rejected, even if one of its members matches.
 const intersects = (claim: unknown, values: ReadonlySet<string>): boolean =>
   typeof claim === "string"
     ? values.has(claim)
     : Array.isArray(claim) && claim.every((_) => typeof _ === "string") && claim.some((_) => values.has(_))
 
 /**
- * Checks a rule of the configuration.
+ * Checks a rule of the configuration. Fails with `AuthConfigError` if it is malformed or has an empty list.
  *
  * @category guards
  * @since 0.1.0
@@ -269,7 +270,7 @@ export const check = (rule: Audience): Result.Result<void, AuthConfigError> =>
       })
     )
 
-// A rule may come out of a file or from JavaScript, where no type has looked at it.
+// Checked at runtime, because a rule may come from a file or from JavaScript.
 const isInOrder = (rule: unknown): boolean => {
   if (typeof rule !== "object" || rule === null) return false
   const { _tag, name, rules, values } = rule as Readonly<Record<string, unknown>>

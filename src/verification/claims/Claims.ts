@@ -8,27 +8,27 @@ import { freezeSet } from "./Frozen.ts"
 export type Claims = JsonObject
 
 /**
- * A claim that holds scopes. `path` leads through objects (`["realm_access", "roles"]`). A `"string"` is split at spaces, a
- * `"string-or-list"` may also be a list of strings, and of `"keys"` the names of the members count. A value of another type
- * rejects the token.
+ * Describes a claim that contains scopes. `path` is a path through nested objects (`["realm_access", "roles"]`). With the
+ * shape `"string"`, the value is split at spaces. With `"string-or-list"`, it may also be a list of strings. With `"keys"`,
+ * the names of its members are the scopes. A token with a value of another type is rejected.
  */
 export interface ScopeSource {
   readonly path: readonly [string, ...ReadonlyArray<string>]
   readonly shape: "string" | "string-or-list" | "keys"
 }
 
-/** `scope` (a string); only if it is absent `scp` (a string or a list). */
+/** The default sources of scopes: `scope` (a string), or if it is absent `scp` (a string or a list). */
 export const standardScopes: readonly [ScopeSource, ...ReadonlyArray<ScopeSource>] = [
   { path: ["scope"], shape: "string" },
   { path: ["scp"], shape: "string-or-list" }
 ]
 
-/** The claims that hold the client, in this order. */
+/** The default claims that contain the client id, in this order. */
 export const standardClientIds: readonly [string, ...ReadonlyArray<string>] = ["client_id", "azp", "cid", "appid"]
 
 const failures = new Map<InvalidTokenReason, Result.Result<never, InvalidToken>>()
 
-/** A rejection carries nothing of its token, so one value per reason serves every request, without a stack trace each. */
+/** Returns a rejection. Each reason has one shared value, because a rejection contains nothing of its token. */
 export const reject = (reason: InvalidTokenReason): Result.Result<never, InvalidToken> => {
   const known = failures.get(reason)
   if (known !== undefined) return known
@@ -39,18 +39,18 @@ export const reject = (reason: InvalidTokenReason): Result.Result<never, Invalid
 
 export { own }
 
-/** A moment that can be compared with a clock: RFC 7519 allows fractions, JSON allows 1e400. */
+/** Tells whether a value is a usable `NumericDate`. RFC 7519 allows fractions; JSON allows 1e400, which is infinite. */
 const isNumericDate = (value: unknown): value is number =>
   typeof value === "number" && Number.isFinite(value) && Math.abs(value) <= 8.64e12
 
 export interface Tolerance {
-  /** For `exp`, in seconds. */
+  /** The tolerance for `exp`, in seconds. */
   readonly expiry: number
-  /** For `nbf` and `iat`, in seconds. */
+  /** The tolerance for `nbf` and `iat`, in seconds. */
   readonly start: number
 }
 
-/** `exp` is required; `nbf` and `iat` count when present (RFC 7519 §4.1.4–4.1.6, RFC 9068 §2.2). Gives `exp`. */
+/** Checks `exp`, and `nbf` and `iat` if present (RFC 7519 §4.1.4–4.1.6, RFC 9068 §2.2). Returns `exp`. */
 export const checkTimes = (
   claims: Claims,
   now: number,
@@ -73,7 +73,7 @@ export interface Subject {
   readonly claim: string
 }
 
-/** Reads the subject from one claim. It must be a string of printable characters. */
+/** Reads the subject from a claim. It must be a string of printable characters. */
 export const readSubject = (claims: Claims, claim: string): Result.Result<Subject, InvalidToken> => {
   const value = own(claims, claim)
   return typeof value === "string" && value !== "" && !/[\u0000-\u001f\u007f]/.test(value)
@@ -81,7 +81,7 @@ export const readSubject = (claims: Claims, claim: string): Result.Result<Subjec
     : reject("subject")
 }
 
-/** The first of the claims that providers use for the client; one of a wrong type rejects the token. */
+/** Reads the client id from the first of the claims that the token has. A claim of the wrong type rejects the token. */
 export const readClientId = (
   claims: Claims,
   names: ReadonlyArray<string> = standardClientIds
@@ -93,8 +93,8 @@ export const readClientId = (
 }
 
 /**
- * The scopes of the first source that the token has; by default `scope` (a string, RFC 9068 §2.2.3), only if it is absent
- * `scp` (a string or a list of strings). A value of the wrong type rejects the token instead of passing to the next.
+ * Reads the scopes from the first source that the token has. Default: `scope` (a string, RFC 9068 §2.2.3), or if it is absent
+ * `scp` (a string or a list of strings). A value of the wrong type rejects the token; the next source is not tried.
  */
 export const readScopes = (
   claims: Claims,
@@ -116,10 +116,10 @@ export const readScopes = (
   return Result.succeed(new Set())
 }
 
-/** An issuer is trusted, and still its lists of scopes must not grow without a bound. */
+/** Cached scope sets. Bounded, although issuers are trusted, so that the cache cannot grow without limit. */
 const scopeSets = new BoundedMap<string, ReadonlySet<string>>(1_000)
 
-/** Tokens are many, and the lists of scopes in them few: each becomes one set, which no handler can change. */
+/** Returns the scope set of a list. Few lists occur in many tokens, so tokens share frozen sets. */
 const scopesOf = (list: string): ReadonlySet<string> => {
   const known = scopeSets.get(list)
   if (known !== undefined) return known
@@ -131,15 +131,15 @@ const scopesOf = (list: string): ReadonlySet<string> => {
 const at = (claims: Claims, path: ReadonlyArray<string>): unknown =>
   path.reduce<unknown>((value, name) => isRecord(value) ? own(value, name) : undefined, claims)
 
-/** `aud` as a list, for those who read it; the audience rule has judged it before. */
+/** Returns `aud` as a list. The audience rule has already checked it. */
 export const readAudience = (claims: Claims): ReadonlyArray<string> => {
   const audience = own(claims, "aud")
   return typeof audience === "string" ? [audience] : Array.isArray(audience) ? audience : []
 }
 
 /**
- * The key that a token is bound to (`cnf`, RFC 7800): `undefined` for a token that is bound to none, `"unusable"` where
- * the claim is there and names none that a client could prove (RFC 9449 §6).
+ * Returns the key that a token is bound to (`cnf`, RFC 7800). Returns `undefined` if the token is not bound, and
+ * `"unusable"` if the claim has no key that a client could prove (RFC 9449 §6).
  */
 export const bindingOf = (claims: Claims): { readonly thumbprint: string } | "unusable" | undefined => {
   if (!Object.hasOwn(claims, "cnf")) return undefined

@@ -3,7 +3,7 @@ import type { Principal } from "../Principal.ts"
 const unchangeable = () =>
   new TypeError("A principal cannot be changed: all requests with its token share it. Make a copy and change that")
 
-/** `Object.freeze` does not reach the members of a set. */
+/** A set that throws on every change. `Object.freeze` does not protect the members of a set. */
 class FrozenSet<A> extends Set<A> {
   static of<A>(members: ReadonlySet<A>): ReadonlySet<A> {
     const frozen = new FrozenSet<A>()
@@ -21,11 +21,11 @@ class FrozenSet<A> extends Set<A> {
   }
 }
 
-/** A set to which nobody can add, and from which nobody can take. */
+/** Returns an immutable set with the same members. */
 export const freezeSet = <A>(set: ReadonlySet<A>): ReadonlySet<A> => Object.isFrozen(set) ? set : FrozenSet.of(set)
 
-// Without recursion: how deep claims are nested is the issuer's choice. Other objects, such as those that a verifier of the
-// user's puts there, are left alone: some cannot be frozen, and some would not work any more.
+// Without recursion, because the issuer decides how deeply claims are nested. Only plain objects and arrays are frozen: a
+// custom verifier may add other objects, and some of those cannot be frozen or would stop working.
 const freezeJson = <A>(value: A): A => {
   const open: Array<unknown> = [value]
   while (open.length > 0) {
@@ -37,10 +37,10 @@ const freezeJson = <A>(value: A): A => {
   return value
 }
 
-/** A copy of JSON, as deep as it goes. What is neither a plain object nor an array stays what it is. */
+/** Returns a deep copy of a JSON value. Objects other than plain objects and arrays are not copied. */
 export const copyJson = <A>(value: A): A => {
   const copies = new Map<object, object>()
-  // Without recursion, for the same reason.
+  // Without recursion, for the same reason as above.
   const open: Array<readonly [original: object, copy: object]> = []
   const copyOf = (original: unknown): unknown => {
     if (!isPlain(original)) return original
@@ -55,7 +55,7 @@ export const copyJson = <A>(value: A): A => {
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const [original, copy] = next
     for (const [name, member] of Object.entries(original)) {
-      // Not an assignment, because `__proto__` is a legal claim name.
+      // An assignment would set the prototype for `__proto__`, which is a valid claim name.
       Object.defineProperty(copy, name, {
         value: copyOf(member),
         writable: true,
@@ -73,7 +73,7 @@ const isPlain = (value: unknown): value is object => {
   return prototype === Object.prototype || prototype === Array.prototype || prototype === null
 }
 
-/** Nobody can change what is handed out again. Scopes become sets that reject to be written to. */
+/** Makes a principal immutable, because a cache returns it to many requests. */
 export const freezePrincipal = (principal: Principal): Principal => {
   const granted = freezeSet(principal.granted)
   return Object.freeze({

@@ -1,5 +1,5 @@
 /**
- * What the configuration requires of every token, whichever server issued it.
+ * Describes what the configuration requires of every token, regardless of its issuer.
  *
  * @since 0.1.0
  */
@@ -7,7 +7,7 @@ import type * as Audience from "./Audience.ts"
 import type * as TokenType from "./TokenType.ts"
 
 /**
- * Lists what every verifier of tokens must know.
+ * Lists the rules that every verifier applies.
  *
  * @category models
  * @since 0.1.0
@@ -16,12 +16,12 @@ export interface Rules {
   readonly resource: string
   /** The audience that tokens must have. Default: that of the server's profile, else the resource. */
   readonly audience?: Audience.Audience | undefined
-  /** Which JWTs are access tokens. Default: as the server's profile says, else `TokenType.standard()`. */
+  /** Which JWTs are access tokens. Default: the token type of the server's profile, else `TokenType.standard()`. */
   readonly tokenType?: TokenType.TokenType | undefined
-  /** In seconds, for `exp`, `nbf` and `iat` alike. `undefined`: 0 for `exp` and 30 for the others. */
+  /** The tolerance for `exp`, `nbf` and `iat`, in seconds. Default: 0 for `exp`, 30 for `nbf` and `iat`. */
   readonly clockTolerance: number | undefined
-  /** Returns the scopes in effect for the scopes of a token. */
+  /** Returns the effective scopes for the scopes of a token. */
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
-  /** The tenant whose authorization servers these are. Principals name it. Default: none. */
+  /** The tenant that the authorization servers belong to. It becomes `Principal.tenant`. Default: none. */
   readonly tenant?: string | undefined
 }

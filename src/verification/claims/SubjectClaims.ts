@@ -1,17 +1,17 @@
 import * as OptionValue from "../../protocol/OptionValue.ts"
 
-/* Checks of the options that say who is behind a token. A claim that several people share would give them one owner. */
+/* Checks the options that identify the subject of a token. If several people shared a claim value, they would be one owner. */
 
 const isName = (value: unknown): value is string => typeof value === "string" && value !== ""
 
-/** Claims that no issuer keeps unique to a person: of the token itself, of the client, and of OpenID Connect Core §5.7. */
+/** Claims that are not unique to a person: of the token, of the client, and of the user profile (OpenID Connect Core §5.7). */
 const shared = new Set(
   ("iss aud exp nbf iat jti typ azp client_id cid appid scope scp roles groups token_type token_use ver tid " +
     "name given_name family_name middle_name nickname preferred_username email email_verified phone_number profile " +
     "picture website gender birthdate zoneinfo locale address").split(" ")
 )
 
-/** Returns what to write instead, or `undefined` if the claims may identify a person. */
+/** Returns what to write instead, or `undefined` if the claims can identify a person. */
 export const checkSubjectClaims = (
   claims: unknown
 ): { readonly reason: "malformed" | "insecure"; readonly fix: string } | undefined => {
@@ -32,7 +32,7 @@ export const checkSubjectClaims = (
   }
 }
 
-/** Returns what to write instead, or `undefined` if the marks may show that a token is a program's own. */
+/** Returns what to write instead, or `undefined` if the marks can show that a token was issued to a program for itself. */
 export const checkMachineMarks = (marks: unknown): string | undefined => {
   const fits = Array.isArray(marks) &&
     marks.every((mark: { readonly claim?: unknown; readonly values?: unknown } | null | undefined) =>

@@ -1,11 +1,12 @@
 /**
- * Which JWTs are access tokens (RFC 9068 §4, RFC 8725 §3.11): an ID token of the same issuer must never pass for one.
+ * Distinguishes access tokens from other JWTs (RFC 9068 §4, RFC 8725 §3.11). An ID token of the same issuer must never be
+ * accepted as an access token.
  *
  * @since 0.1.0
  */
 
 /**
- * A rule for the `typ` header and the marks in the claims.
+ * Describes a rule for the `typ` header and for the claims that mark an access token.
  *
  * @category models
  * @since 0.1.0
@@ -15,14 +16,14 @@ export type TokenType =
   | { readonly _tag: "Standard"; readonly accessTokenClaims: ReadonlyArray<string> }
 
 /**
- * `at+jwt` alone, as RFC 9068 §4 requires. A token whose claims name another kind (`token_use: "refresh"`) is rejected all the
- * same.
+ * Accepts only the `typ` `at+jwt`, as RFC 9068 §4 requires. A token whose claims name another kind (`token_use: "refresh"`) is
+ * rejected nevertheless.
  *
  * **When to use**
  *
- * The authorization server writes `at+jwt` into the header of every access token. Then no other token can pass for one.
+ * Use it if the authorization server writes `at+jwt` into the header of every access token. Then no other token is accepted.
  *
- * **Example** (RFC 9068 alone)
+ * **Example** (Only tokens of RFC 9068)
  *
  * ```ts
  * import { AuthLayer, TokenType } from "effect-mcp-auth"
@@ -44,16 +45,16 @@ export type TokenType =
 export const strict: TokenType = { _tag: "Strict" }
 
 /**
- * `at+jwt`; besides, since half of the providers do not write it, `JWT` or no `typ` for a token that bears no mark of an
- * ID token and a positive mark of an access token.
+ * Accepts the `typ` `at+jwt`. Also accepts `JWT` or no `typ`, because half of the providers do not write `at+jwt`. Such a
+ * token must have a mark of an access token and no mark of an ID token.
  *
  * **Details**
  *
- * Marks of an access token are `scope`, `scp`, `client_id`, `cid`, the claims named by `also`, and a claim that names the
- * kind, such as `token_use: "access"` or `typ: "Bearer"` (see `kindOf`). A token whose claims name any other kind is
- * rejected, whatever its marks.
+ * Marks of an access token are the claims `scope`, `scp`, `client_id`, `cid` and those in `also`, and a claim that names the
+ * kind, such as `token_use: "access"` or `typ: "Bearer"` (see `kindOf`). A token whose claims name another kind is rejected
+ * regardless of its marks.
  *
- * **Example** (A mark of a provider)
+ * **Example** (A claim of a provider)
  *
  * ```ts
  * import { TokenType } from "effect-mcp-auth"
@@ -76,26 +77,26 @@ export const standard = (also: ReadonlyArray<string> = []): TokenType => ({
 
 const idTokenClaims = ["nonce", "at_hash", "c_hash", "s_hash", "events"]
 
-/** Claims in which issuers name the kind of a token: Cognito, Hydra; Django Simple JWT; Casdoor; Keycloak. */
+/** Claims that name the kind of a token, at Cognito, Hydra, Django Simple JWT, Casdoor and Keycloak. */
 const kindClaims = ["token_use", "tokenUse", "token_type", "tokenType", "typ"]
 
-/** Claims in which some issuers name it, and others something else. Only the name of another kind counts. */
+/** Claims that name the kind at some issuers and have another meaning at others. Only names of other kinds count. */
 const ambiguousKindClaims = ["use", "type"]
 
 const accessKinds = new Set(["access", "accesstoken", "bearer", "bearertoken", "dpop", "atjwt"])
 const idKinds = new Set(["id", "idtoken", "serializedid"])
 
-/** A form, and no kind. */
+/** Values that name the format of a token and not its kind. */
 const neutralKinds = new Set(["jwt"])
 
 const otherKind = /refresh|offline|logout|registration|initialaccess|authorizationcode|devicecode/
 
-/** Compares names without regard to case and separators. Of a URN the last part counts. */
+/** Removes case and separators from a name, so that names can be compared. Keeps the last part of a URN. */
 const normalize = (value: string): string =>
   value.toLowerCase().replace(/^application\//, "").replace(/^.*:/, "").replace(/[^a-z0-9]/g, "")
 
 /**
- * A claim that names an access token with one of these values.
+ * Describes a claim and the values with which it names an access token.
  *
  * @category models
  * @since 0.1.0
@@ -106,15 +107,16 @@ export interface KindMark {
 }
 
 /**
- * Returns the kind of token that claims name, of a JWT or of an introspection answer.
+ * Returns the kind of token that the claims of a JWT or of an introspection answer name.
  *
  * **Details**
  *
- * The claims `token_use`, `tokenUse`, `token_type`, `tokenType` and `typ` name an access token with `access`,
- * `access_token`, `Bearer`, `DPoP` or `at+jwt`, without regard to case. Any other value, and one that is not a string, is
- * `"other"`, and that of an ID token is `"id"`. `JWT` names no kind. In `use` and `type`, which may hold anything, only names
- * of ID, refresh, offline, logout and registration tokens count. If claims name several kinds, an access token is not among
- * them. `also` are further values that name an access token, such as the `accessTokenMarks` of a profile.
+ * In the claims `token_use`, `tokenUse`, `token_type`, `tokenType` and `typ`, the values `access`, `access_token`, `Bearer`,
+ * `DPoP` and `at+jwt` name an access token, regardless of case. The value for an ID token results in `"id"`. Every other
+ * value, including one that is not a string, results in `"other"`. `JWT` names no kind. The claims `use` and `type` have
+ * other meanings as well, so there only the names of ID, refresh, offline, logout and registration tokens count. If the
+ * claims name several kinds, the result is never an access token. `also` lists further values that name an access token,
+ * such as the `accessTokenMarks` of a profile.
  *
  * **Example** (A refresh token)
  *
@@ -159,8 +161,8 @@ export const kindOf = (
 }
 
 /**
- * Checks the kind of a token: `undefined` if it is an access token, else the reason. `also` are further values that name an
- * access token (see `kindOf`).
+ * Checks the kind of a token. Returns `undefined` for an access token, otherwise the reason for the rejection. `also` lists
+ * further values that name an access token (see `kindOf`).
  *
  * @category decisions
  * @since 0.1.0
@@ -172,7 +174,7 @@ export const judge = (
   also: ReadonlyArray<KindMark> = []
 ): "token-type" | "id-token" | undefined => {
   if (typ !== undefined && typeof typ !== "string") return "token-type"
-  // RFC 7515 §4.1.9: a media type, case-insensitive, whose prefix `application/` may be left out.
+  // A case-insensitive media type, whose prefix `application/` may be omitted (RFC 7515 §4.1.9).
   const type = typ?.toLowerCase().replace(/^application\//, "")
   const isTyped = type === "at+jwt"
   if (!isTyped && (rule._tag === "Strict" || (type !== undefined && type !== "jwt"))) return "token-type"

@@ -1,5 +1,5 @@
 /**
- * An authorization server as the configuration names it.
+ * Checks the configuration of an authorization server.
  *
  * @since 0.1.0
  */
@@ -18,10 +18,10 @@ import * as OpaqueTokens from "./OpaqueTokens.ts"
 import * as Profile from "./Profile.ts"
 
 /**
- * Lets one authorization server be reached, and issue tokens, over plain http off this machine: for a closed network
- * such as the one between containers. Tokens and keys then travel readable and forgeable.
+ * Allows plain http URLs on other hosts than loopback for one authorization server. For a closed network, such as the one
+ * between containers. Anyone in that network can then read and forge tokens and keys.
  *
- * **Example** (A provider in a neighbouring container)
+ * **Example** (A provider in another container)
  *
  * ```ts
  * import { AuthorizationServer } from "effect-mcp-auth/verification"
@@ -38,12 +38,12 @@ import * as Profile from "./Profile.ts"
 export const allowInsecureHttp: unique symbol = Symbol.for("effect-mcp-auth/allowInsecureHttp")
 
 /**
- * Lets the metadata of one public authorization server name endpoints on loopback and private addresses: for a server that
- * is reached by a public name and serves its keys inside your network.
+ * Allows the metadata of one public authorization server to name endpoints on loopback and private addresses. For a server
+ * that has a public name and serves its keys inside your network.
  *
  * **Gotchas**
  *
- * The authorization server then decides which hosts of your network this server sends requests to.
+ * The authorization server can then direct requests of this server to hosts of your network.
  *
  * **Example** (Keys that are served inside the network)
  *
@@ -62,29 +62,29 @@ export const allowInsecureHttp: unique symbol = Symbol.for("effect-mcp-auth/allo
 export const allowPrivateEndpoints: unique symbol = Symbol.for("effect-mcp-auth/allowPrivateEndpoints")
 
 /**
- * What can be said about an authorization server beyond its issuer.
+ * Configures an authorization server.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options<out R = never> {
-  /** The issuer, exactly as its metadata names it: compared as a string, so a final slash matters. */
+  /** The issuer, exactly as in its metadata. It is compared as a string, so a final slash matters. */
   readonly issuer: string
   /** Only profiles have one. */
   readonly id?: undefined
-  /** The `iss` values of its tokens where they differ from the issuer (Entra ID v1, ADFS). Default: the issuer. */
+  /** The `iss` values of its tokens, if they differ from the issuer (Entra ID v1, ADFS). Default: the issuer. */
   readonly tokenIssuers?: readonly [string, ...ReadonlyArray<string>] | undefined
-  /** Where its metadata is, if not at the well-known URLs. */
+  /** The URL of its metadata. Default: the well-known URLs of the issuer. */
   readonly metadataUrl?: string | undefined
-  /** Its metadata, if it publishes none. */
+  /** Its metadata, for a server that publishes none. No metadata is fetched then. */
   readonly metadata?: Metadata.AuthorizationServerMetadata | undefined
-  /** Where its key set is, if its metadata does not say. */
+  /** The URL of its key set. Default: `jwks_uri` of its metadata. */
   readonly jwksUri?: string | undefined
-  /** Its key set, if it publishes none: no network request is made. Public keys only. */
+  /** Its key set, with public keys only, for a server that publishes none. No keys are fetched then. */
   readonly jwks?: { readonly keys: ReadonlyArray<Readonly<Record<string, unknown>>> } | undefined
-  /** Fewer signature algorithms than `Algorithm.all`. */
+  /** The accepted signature algorithms. Default: `Algorithm.all`. */
   readonly algorithms?: readonly [Algorithm.Algorithm, ...ReadonlyArray<Algorithm.Algorithm>] | undefined
-  /** What its tokens look like, where they are not as RFC 9068 has them. What stands beside it here wins. */
+  /** How its tokens differ from RFC 9068. The other options override the profile. */
   readonly profile?: Profile.Profile | undefined
   /** Verifies tokens that are not JWTs: a value of `Introspection`. Default: they are rejected. */
   readonly introspection?: OpaqueTokens.OpaqueTokens<R> | undefined
@@ -93,7 +93,7 @@ export interface Options<out R = never> {
 }
 
 /**
- * A profile, which names the issuer, with what is to be different.
+ * Configures an authorization server by a profile, which contains the issuer. The other options override the profile.
  *
  * @category models
  * @since 0.1.0
@@ -104,7 +104,7 @@ export interface Profiled<out R = never> extends Omit<Options<R>, "issuer" | "pr
 }
 
 /**
- * An issuer, an issuer with details, or a provider's profile.
+ * Accepts an issuer, options with an issuer, or the profile of a provider.
  *
  * @category models
  * @since 0.1.0
@@ -112,20 +112,20 @@ export interface Profiled<out R = never> extends Omit<Options<R>, "issuer" | "pr
 export type Input<R = never> = string | Options<R> | Profile.Profile | Profiled<R>
 
 /**
- * A configured authorization server, checked.
+ * Describes an authorization server whose configuration has been checked.
  *
  * @category models
  * @since 0.1.0
  */
 export interface AuthorizationServer<out R = never> extends OpaqueTokens.Issuer {
-  /** Empty where the profile accepts any tenant. */
+  /** The accepted `iss` values. Empty if the profile accepts any tenant. */
   readonly tokenIssuers: ReadonlyArray<string>
   readonly profile: Profile.Profile | undefined
   readonly introspection: OpaqueTokens.Checked<R> | undefined
 }
 
 /**
- * Checks one authorization server. `option` is the name that an error gives to it.
+ * Checks the configuration of one authorization server. Errors name it by the path `option`.
  *
  * @category constructors
  * @since 0.1.0
@@ -135,13 +135,13 @@ export const make = <R = never>(
   option: string
 ): Result.Result<AuthorizationServer<R>, AuthConfigError> =>
   Result.gen(function*() {
-    // Options may come out of a file or from JavaScript: what no type has looked at must not throw here.
+    // Options may come from a file or from JavaScript, so values of any type must not cause an exception.
     const given: Options<R> | Profiled<R> = typeof input !== "object" || input === null
       ? { issuer: input }
       : isProfileEntry(input)
       ? { profile: input }
       : input
-    // Where the issuer is missing its name may be misspelled.
+    // If the issuer is missing, its option may be misspelled, so unknown options are reported first.
     if (given.issuer === undefined) yield* optionNames.check(given, option, names, switches)
     const { profile } = given
     if (profile !== undefined) yield* checkProfile(profile, option)
@@ -260,7 +260,7 @@ const names: Readonly<Record<Exclude<Extract<keyof Options, string>, "id">, true
   introspection: true
 }
 
-/** Options that have symbols as their names, as they are written. */
+/** Options whose names are symbols. */
 const switches = ["[AuthorizationServer.allowInsecureHttp]", "[AuthorizationServer.allowPrivateEndpoints]"]
 
 const checkProfile = (profile: Profile.Profile, option: string): Result.Result<void, AuthConfigError> => {
@@ -321,7 +321,7 @@ const checkProfile = (profile: Profile.Profile, option: string): Result.Result<v
 /** Every profile has an `id`, and no other entry has one. */
 const isProfileEntry = <R>(input: Exclude<Input<R>, string>): input is Profile.Profile => Object.hasOwn(input, "id")
 
-/** The options as the profile has them, where nothing else is said. */
+/** Completes the options with the values of the profile. */
 const withProfile = <R>(given: Options<R> | Profiled<R>, profile: Profile.Profile): Options<R> => {
   const { allowed, issuers } = profile.tenants ?? { allowed: [], issuers: [] }
   const ofTenants = allowed === Profile.anyTenant
@@ -341,8 +341,8 @@ const withProfile = <R>(given: Options<R> | Profiled<R>, profile: Profile.Profil
 }
 
 /**
- * Finds the authorization server that vouches for an `iss` value: by the exact string, or as one of the tenants of a
- * profile that accepts any.
+ * Finds the authorization server of an `iss` value: by comparing strings, or as the issuer of a tenant of a profile that
+ * accepts any tenant.
  *
  * @category decisions
  * @since 0.1.0
@@ -356,13 +356,13 @@ export const ofIssuer = <A extends AuthorizationServer<unknown>>(
     exact.get(issuer) ?? open.find(({ profile }) => Profile.tenantOf(profile!.tenants!, issuer) !== undefined)
 }
 
-// `EdDSA` with an Ed25519 key and `Ed25519` are the same algorithm (RFC 9864 §2.2): allowing one allows the other.
+// `EdDSA` with an Ed25519 key and `Ed25519` are the same algorithm (RFC 9864 §2.2), so allowing one allows both.
 const withBothNames = (algorithms: ReadonlyArray<string>): ReadonlySet<string> =>
   new Set(algorithms.flatMap((_) => _ === "EdDSA" || _ === "Ed25519" ? ["EdDSA", "Ed25519"] : [_]))
 
 /**
- * Checks a URL of the configuration: absolute, written as it is used, without user and fragment, an issuer also without
- * query (RFC 8414 §2), and https off loopback unless plain http is allowed.
+ * Checks a URL of the configuration. It must be absolute, in the form that `URL` would produce, and without user and fragment.
+ * An issuer must not have a query (RFC 8414 §2). It must be https, except on loopback or if plain http is allowed.
  *
  * @category guards
  * @since 0.1.0
@@ -406,7 +406,7 @@ export const checkUrl = (
     }))
 }
 
-/** A URL that names a user may hold a password. */
+/** Describes a URL without its value if it has a user name, because it may contain a password. */
 const withoutUser = (value: string): string => value.includes("@") ? "the URL" : OptionValue.describe(value)
 
 const exclusive = (

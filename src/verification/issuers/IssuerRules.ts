@@ -6,29 +6,29 @@ import * as TokenType from "../claims/TokenType.ts"
 import * as Profile from "./Profile.ts"
 import type { TokenTraits } from "./TokenTraits.ts"
 
-/** What the configuration says for all authorization servers. What it leaves out, the profile of each server decides. */
+/** The rules of the configuration for all authorization servers. The profile of each server provides missing values. */
 export interface General {
   readonly resource: string
   readonly audience: Audience.Audience | undefined
   readonly tokenType: TokenType.TokenType | undefined
-  /** What introspection says for itself; else the profile decides. */
+  /** The subject claims of the introspection options. Default: those of the profile. */
   readonly subjectClaims?: Profile.Profile["subjectClaims"] | undefined
   readonly machineMarks?: Profile.Profile["machineMarks"] | undefined
 }
 
-/** How tokens of one authorization server are judged. */
+/** The rules for the tokens of one authorization server. */
 export interface Rules {
   readonly tokenType: (typ: unknown, claims: Claims) => InvalidTokenReason | undefined
   readonly isAddressed: (token: Audience.Addressed) => boolean
   readonly clientId: (claims: Claims) => Result.Result<string | undefined, InvalidToken>
-  /** `undefined` for a token that a program got for itself. */
+  /** Returns the subject, or `undefined` for a token that was issued to a program for itself. */
   readonly subject: (claims: Claims, clientId: string | undefined) => Result.Result<Subject | undefined, InvalidToken>
   readonly scopes: (claims: Claims) => Result.Result<ReadonlySet<string>, InvalidToken>
-  /** The `issuer` members that a key may have for a token of this issuer; `undefined`: the member means nothing here. */
+  /** Returns the values of `issuer` that a key may have for a token of this issuer, or `undefined` if keys have none. */
   readonly keyIssuers: (issuer: string) => ReadonlyArray<string> | undefined
 }
 
-/** Prepares the rules of one authorization server. */
+/** Compiles the rules of one authorization server. */
 export const compile = (server: { readonly profile: TokenTraits | undefined }, general: General): Rules => {
   const { profile } = server
   const tokenType = general.tokenType ?? profile?.tokenType ?? TokenType.standard()
@@ -40,13 +40,13 @@ export const compile = (server: { readonly profile: TokenTraits | undefined }, g
   const prefix = profile?.scopes.grantedPrefix
   return {
     tokenType: (typ, claims) => {
-      // Whatever JWTs such a provider signs, access tokens are not among them.
+      // All access tokens of this provider are opaque, so its JWTs are something else.
       if (profile?.opaque.issued === "always") return "token-type"
       const wrong = TokenType.judge(tokenType, typ, claims, profile?.accessTokenMarks)
       if (wrong !== undefined || profile === undefined) return wrong
       if (profile.idTokenMarks.some((mark) => bears(claims, mark))) return "id-token"
       if (!profile.accessTokenMarks.every((mark) => bears(claims, mark))) return "token-type"
-      // The tenant that the token names must be the one that vouches for it.
+      // The tenant claim must match the tenant in `iss`.
       return tenants === undefined || own(claims, tenants.claim) === Profile.tenantOf(tenants, claims["iss"] as string)
         ? undefined
         : "tenant"

@@ -1,5 +1,6 @@
 /**
- * The interface of the values that verify opaque tokens. An authorization server carries one; `Introspection` makes them.
+ * Defines the interface of values that verify opaque tokens. `Introspection` creates such values, and the option
+ * `introspection` of an authorization server accepts them.
  *
  * @since 0.1.0
  */
@@ -16,7 +17,7 @@ import type { VerificationError, Verifier } from "../TokenVerifier.ts"
 import type { TokenTraits } from "./TokenTraits.ts"
 
 /**
- * Marks the values.
+ * Identifies the values of `OpaqueTokens`.
  *
  * @category type ids
  * @since 0.1.0
@@ -24,7 +25,7 @@ import type { TokenTraits } from "./TokenTraits.ts"
 export const TypeId = "~effect-mcp-auth/OpaqueTokens"
 
 /**
- * The authorization server that issues the tokens.
+ * Describes the authorization server that issues the tokens.
  *
  * @category models
  * @since 0.1.0
@@ -35,7 +36,7 @@ export interface Issuer extends KeySource {
 }
 
 /**
- * What the verifier of an authorization server is made of.
+ * Lists what the verifier of an authorization server needs.
  *
  * @category models
  * @since 0.1.0
@@ -43,22 +44,25 @@ export interface Issuer extends KeySource {
 export interface Parts {
   readonly authorizationServer: Issuer
   readonly rules: Rules
-  /** Older answers are not used: `at` in milliseconds since 1970, `since` in monotonic milliseconds. */
+  /**
+   * The time of the last invalidation. Older answers are not used. `at` is in milliseconds since 1970, `since` in monotonic
+   * milliseconds.
+   */
   readonly forgotten: { readonly at: number; readonly since: number }
 }
 
 /**
- * A checked value.
+ * Describes a value whose options have been checked.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Checked<out R = never> {
-  /** The name that errors give to the option. */
+  /** The path of the option in errors. */
   readonly option: string
-  /** Which tokens it verifies: `"opaque"`, or `"all"`, JWTs of the server as well. */
+  /** Which tokens it verifies: only opaque ones (`"opaque"`), or also the JWTs of the server (`"all"`). */
   readonly tokens: "opaque" | "all"
-  /** How the tokens of this server begin. */
+  /** The prefix of the tokens of this server. */
   readonly prefix: string | undefined
   readonly verifier: (
     parts: Parts
@@ -70,19 +74,19 @@ export interface Checked<out R = never> {
 }
 
 /**
- * Verifies tokens that are not JWTs. `R` is what it needs from the layer.
+ * Verifies tokens that are not JWTs. `R` lists the services that it requires.
  *
  * @category models
  * @since 0.1.0
  */
 export interface OpaqueTokens<out R = never> {
   readonly [TypeId]: typeof TypeId
-  /** Checks the options. `option` is the name that an error gives to them; `insecure` allows plain http. */
+  /** Checks the options. Errors name them by the path `option`. `insecure` allows plain http. */
   readonly check: (option: string, insecure: boolean) => Result.Result<Checked<R>, AuthConfigError>
 }
 
 /**
- * Checks that a value was made by `Introspection`: options may come from JavaScript or a file.
+ * Tells whether a value was created by `Introspection`. Needed at runtime, because options may come from JavaScript or a file.
  *
  * @category guards
  * @since 0.1.0

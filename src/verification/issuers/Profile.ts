@@ -1,9 +1,8 @@
 /**
- * What one provider does differently, as data: who its tokens name as issuer and audience, which of its JWTs are access
- * tokens, and where they keep scopes and client.
+ * Describes how the tokens of a provider differ from the standards, as data: their issuer and audience, how to distinguish
+ * access tokens from other JWTs, and the claims that contain scopes and the client.
  *
- * A profile never switches a check off. It says which value a check compares with, or adds a check that only makes sense
- * at that provider.
+ * A profile cannot disable a check. It sets the value that a check compares with, or adds a check for that provider.
  *
  * @since 0.1.0
  */
@@ -18,7 +17,7 @@ export { anyTenant } from "./TokenTraits.ts"
 export type { MachineMark, Mark, OpaqueRule, ScopeRule, Tenants, TokenTraits } from "./TokenTraits.ts"
 
 /**
- * A claim that holds scopes.
+ * Describes a claim that contains scopes.
  *
  * @category models
  * @since 0.1.0
@@ -26,7 +25,7 @@ export type { MachineMark, Mark, OpaqueRule, ScopeRule, Tenants, TokenTraits } f
 export type { ScopeSource } from "../claims/Claims.ts"
 
 /**
- * The claims that hold scopes, and the claims that hold the client, where a profile names none.
+ * List the default claims for scopes and for the client.
  *
  * @category constants
  * @since 0.1.0
@@ -34,48 +33,48 @@ export type { ScopeSource } from "../claims/Claims.ts"
 export { standardClientIds, standardScopes } from "../claims/Claims.ts"
 
 /**
- * One provider.
+ * Describes one provider.
  *
  * **When to use**
  *
- * Take one from `Profiles` (`effect-mcp-auth/provider`), or make one for a provider that is not among them. Being data, it
- * can be changed: `{ ...Profiles.okta({ … }), audience: Audience.oneOf(["api://todos"]) }`.
+ * Use one of `Profiles` (`effect-mcp-auth/provider`), or create one with `make` for another provider. You can override single
+ * members: `{ ...Profiles.okta({ … }), audience: Audience.oneOf(["api://todos"]) }`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Profile extends TokenTraits {
-  /** Such as `"okta"`: for logs and for the list of providers. */
+  /** The identifier in logs and in the list of providers, such as `"okta"`. */
   readonly id: string
-  /** Such as `"Okta"`: for people. */
+  /** The display name, such as `"Okta"`. */
   readonly name: string
-  /** The issuer: what clients are sent to, and what its metadata names. */
+  /** The issuer, as in its metadata. Clients are directed to it. */
   readonly issuer: string
-  /** The `iss` values of its tokens where they differ from the issuer. */
+  /** The `iss` values of its tokens, if they differ from the issuer. Default: the issuer. */
   readonly tokenIssuers?: readonly [string, ...ReadonlyArray<string>] | undefined
   readonly metadataUrl?: string | undefined
   readonly jwksUri?: string | undefined
   readonly algorithms?: readonly [Algorithm, ...ReadonlyArray<Algorithm>] | undefined
   /**
-   * What the audience rule binds a token to: the resource; a project, whose servers all accept it; or the client that
-   * obtained it, at whichever server it uses it.
+   * To which of these the audience rule binds a token: the resource; a project, so that all servers of the project accept the
+   * token; or the client, so that every server that trusts the client accepts the token.
    */
   readonly boundTo: "resource" | "project" | "client"
   /**
-   * Verifies opaque tokens by a call of the provider's own. Introspection by the standard needs credentials, which stand
-   * beside the profile: `{ profile, introspection: Introspection.make({ clientId, clientSecret }) }`.
+   * Verifies opaque tokens by a provider-specific request. Standard introspection needs credentials, which are set beside the
+   * profile: `{ profile, introspection: Introspection.make({ clientId, clientSecret }) }`.
    */
   readonly introspection?: OpaqueTokens | undefined
-  /** Whether the rules were seen to fit real tokens, or the provider's own documentation says so in full. */
+  /** Whether the rules were confirmed with real tokens or by complete documentation of the provider. */
   readonly confirmed: boolean
-  /** What to set at the provider, and what is not known. */
+  /** Settings that the provider needs, and open questions. */
   readonly notes: ReadonlyArray<string>
-  /** What is wrong with the options that the profile was made of: fails the layer. */
+  /** Errors in the options of the profile. If there are any, the layer fails. */
   readonly issues: ReadonlyArray<AuthConfigError>
 }
 
 /**
- * `sub` alone (RFC 9068 §2.2).
+ * Lists the default subject claims: only `sub` (RFC 9068 §2.2).
  *
  * @category constants
  * @since 0.1.0
@@ -83,9 +82,9 @@ export interface Profile extends TokenTraits {
 export const standardSubjects: Profile["subjectClaims"] = ["sub"]
 
 /**
- * Makes a profile: what is left out is as the standards have it.
+ * Creates a profile. Options that are left out have the values of the standards.
  *
- * **Example** (A provider of one's own)
+ * **Example** (A custom provider)
  *
  * ```ts
  * import { Audience, AuthLayer, Profile } from "effect-mcp-auth"
@@ -128,7 +127,7 @@ export const make = (
 })
 
 /**
- * Tells whether a value is a profile, or an object with nothing missing of one: options may come from JavaScript.
+ * Tells whether a value has all members of a profile. Needed at runtime, because options may come from JavaScript.
  *
  * @category guards
  * @since 0.1.0
@@ -147,7 +146,7 @@ export const isProfile = (value: unknown): value is Profile => {
 }
 
 /**
- * The names under which clients ask for scopes.
+ * Returns the names under which clients request scopes.
  *
  * @category decisions
  * @since 0.1.0
@@ -166,7 +165,7 @@ export const requestedScopes = (
 const tenantName = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /**
- * Tells whether a value can name a tenant: a lower-case GUID.
+ * Tells whether a value is a tenant id: a lower-case GUID.
  *
  * @category guards
  * @since 0.1.0
@@ -174,7 +173,7 @@ const tenantName = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 export const isTenant = (value: unknown): value is string => typeof value === "string" && tenantName.test(value)
 
 /**
- * Writes a tenant into a template.
+ * Inserts a tenant into a template at `{tenantid}`.
  *
  * @category tenants
  * @since 0.1.0
@@ -182,7 +181,7 @@ export const isTenant = (value: unknown): value is string => typeof value === "s
 export const withTenant = (template: string, tenant: string): string => template.replace("{tenantid}", tenant)
 
 /**
- * The tenant of an `iss` value; `undefined` when the value is none of the tenants' or its tenant is not allowed.
+ * Returns the tenant of an `iss` value, or `undefined` if no template matches or the tenant is not allowed.
  *
  * @category tenants
  * @since 0.1.0

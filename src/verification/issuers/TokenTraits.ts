@@ -1,5 +1,5 @@
 /**
- * What the tokens of one issuer look like, and how clients ask for them.
+ * Describes the tokens of one issuer, and how clients request them.
  *
  * @since 0.1.0
  */
@@ -8,7 +8,7 @@ import type { ScopeSource } from "../claims/Claims.ts"
 import type * as TokenType from "../claims/TokenType.ts"
 
 /**
- * A claim that tells one kind of token from another: its presence, or one of these values.
+ * Describes a claim that identifies a kind of token: by its presence, or by one of the values.
  *
  * @category models
  * @since 0.1.0
@@ -19,8 +19,8 @@ export interface Mark {
 }
 
 /**
- * A claim whose value shows that a token was issued to a program for itself, with no person behind it, such as
- * `{ claim: "idtyp", values: ["app"] }`. Its presence alone shows nothing, so the values are required.
+ * Describes a claim whose value shows that a token was issued to a program for itself, without a user, such as
+ * `{ claim: "idtyp", values: ["app"] }`. The values are required, because the presence of a claim is not sufficient.
  *
  * @category models
  * @since 0.1.0
@@ -31,36 +31,36 @@ export interface MachineMark {
 }
 
 /**
- * Where scopes are, and what they are called on the way.
+ * Describes which claims contain scopes, and how scope names differ in requests and in tokens.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ScopeRule {
-  /** The first of them that the token has counts alone. */
+  /** The claims that may contain scopes. Only the first one that the token has is used. */
   readonly sources: readonly [ScopeSource, ...ReadonlyArray<ScopeSource>]
   /**
-   * How clients ask for a scope: by its own name; with a prefix (`api://todos/` at Entra ID), and `besides` it scopes
-   * without which the token would not be for you; or not at all, where the provider knows no scopes of yours and rejects
-   * the request. Challenges and metadata follow it.
+   * How clients request a scope: by its name (`"as-is"`); with a prefix (`api://todos/` at Entra ID), where `besides` lists
+   * scopes that are always requested, because the token would otherwise not be issued for your server; or never (`"none"`),
+   * if the provider has no custom scopes and would reject the request. Challenges and metadata use these names.
    */
   readonly requested: "as-is" | "none" | {
     readonly prefix: string
     readonly besides?: ReadonlyArray<string> | undefined
   }
-  /** A prefix with which scopes arrive. It is taken off; scopes without it are not yours and do not count. */
+  /** The prefix of scopes in tokens. It is removed. Scopes without it belong to other servers and are ignored. */
   readonly grantedPrefix?: string | undefined
 }
 
 /**
- * Accepts tokens of every tenant of a multi-tenant provider: everybody who can open a tenant there has tokens then, and
- * your own code must look at the issuer of the `Principal`.
+ * Accepts tokens of every tenant of a multi-tenant provider. Anyone who can create a tenant there can then obtain accepted
+ * tokens, so your code must check the issuer of the `Principal`.
  *
  * **When to use**
  *
- * The customers of a provider are yours, whoever they are, and your own code says what each may do.
+ * Use it if every customer of the provider may use your server, and your code decides what each of them may do.
  *
- * **Example** (Everybody who has a tenant)
+ * **Example** (Tokens of every tenant)
  *
  * ```ts
  * import { Profiles } from "effect-mcp-auth/provider"
@@ -77,13 +77,13 @@ export interface ScopeRule {
 export const anyTenant: unique symbol = Symbol.for("effect-mcp-auth/anyTenant")
 
 /**
- * The tenants of a provider that issues under one issuer for each.
+ * Describes the tenants of a provider that has a separate issuer for each tenant.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Tenants {
-  /** The claim that names the tenant. It must be the tenant of `iss`. */
+  /** The claim that names the tenant. Its value must match the tenant in `iss`. */
   readonly claim: string
   /** The `iss` values, with `{tenantid}` in place of the tenant. */
   readonly issuers: readonly [string, ...ReadonlyArray<string>]
@@ -92,21 +92,21 @@ export interface Tenants {
 }
 
 /**
- * Whether the provider issues tokens that are no JWTs, and who can tell what they are worth.
+ * Describes whether the provider issues opaque tokens (tokens that are not JWTs), and how to verify them.
  *
  * @category models
  * @since 0.1.0
  */
 export interface OpaqueRule {
   readonly issued: "never" | "sometimes" | "always"
-  /** `"introspection"`: RFC 7662. `"call"`: an endpoint of the provider's own. `"none"`: nobody. */
+  /** How to verify them: by introspection (RFC 7662), by a provider-specific endpoint (`"call"`), or not at all (`"none"`). */
   readonly judgedBy: "introspection" | "call" | "none"
-  /** When they are issued, and how they look. */
+  /** When they are issued, and what they look like. For people. */
   readonly hint: string
 }
 
 /**
- * What the tokens of one issuer look like: the part of a profile that the checks of a token read.
+ * Describes the tokens of one issuer. This is the part of a profile that the checks of a token use.
  *
  * @category models
  * @since 0.1.0
@@ -115,22 +115,23 @@ export interface TokenTraits {
   readonly tenants?: Tenants | undefined
   readonly audience: Audience
   readonly tokenType: TokenType.TokenType
-  /** What every access token has. A token that lacks one of them is rejected, whatever its `typ` and the token type. */
+  /** Marks of every access token. A token that lacks one of them is rejected, regardless of its `typ` and the token type. */
   readonly accessTokenMarks: ReadonlyArray<Mark>
-  /** What only other tokens have. One of them rejects the token, whatever its `typ` and the token type. */
+  /** Marks of other tokens. A token with one of them is rejected, regardless of its `typ` and the token type. */
   readonly idTokenMarks: ReadonlyArray<Mark>
   readonly scopes: ScopeRule
-  /** The first of them that the token has is the client. */
+  /** The claims that may contain the client id. The first one that the token has is used. */
   readonly clientIdClaims: readonly [string, ...ReadonlyArray<string>]
   /**
-   * The claims that identify the person or program behind a token, in this order: the first that the token has is the
-   * subject. `Principal.owner` tells apart the same value of two claims. Name only claims whose values the provider never
-   * gives to a second person.
+   * The claims that identify the person or program behind a token. The first one that the token has is the subject. Equal
+   * values of two different claims have a different `Principal.owner`. List only claims whose values the provider never
+   * assigns to a second person.
    */
   readonly subjectClaims: readonly [string, ...ReadonlyArray<string>]
   /**
-   * How a token without any of `subjectClaims` shows that it was issued to a program for itself. With one of these marks,
-   * and a client, it is accepted, and its data belongs to the client. Otherwise it is rejected: it may be anyone's.
+   * The marks of a token that was issued to a program for itself and has none of the `subjectClaims`. If the token has one of
+   * these marks and a client id, it is accepted, and its data belongs to the client. Otherwise it is rejected, because its
+   * owner is unknown.
    */
   readonly machineMarks: ReadonlyArray<MachineMark>
   readonly opaque: OpaqueRule

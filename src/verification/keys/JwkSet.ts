@@ -1,5 +1,5 @@
 /**
- * The signing keys of an authorization server (RFC 7517).
+ * Fetches and caches the signing keys of an authorization server (RFC 7517).
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ import { sanitize } from "../../protocol/RemoteText.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 
 /**
- * What the header of a token says about its key.
+ * Describes the key that a token needs.
  *
  * @category models
  * @since 0.1.0
@@ -29,17 +29,17 @@ import * as monotonic from "../../store/MonotonicTime.ts"
 export interface KeyHint {
   readonly algorithm: string
   readonly kid: string | undefined
-  /** Where keys name an `issuer` (Entra ID): the values that fit the token. A key that names another is none for it. */
+  /** The accepted `issuer` values of a key, for providers whose keys have one (Entra ID). Keys with other values are ignored. */
   readonly issuers?: ReadonlyArray<string> | undefined
-  /** The token's `iat`, in seconds and not verified. */
+  /** `iat` of the token, in seconds, unverified. */
   readonly issuedAt?: number | undefined
-  /** Keys that did not verify the signature of the token, so that another one is needed. */
+  /** Keys that did not verify the signature of the token. */
   readonly excluded?: ReadonlyArray<Signature.PublicKey> | undefined
 }
 
 /**
- * What is needed to find the keys of an authorization server. Each value has its own cache entry: keep it for as long as you
- * use the server.
+ * Describes an authorization server whose keys are needed. The cache is keyed by this object, so keep the object for as long
+ * as you use the authorization server.
  *
  * @category models
  * @since 0.1.0
@@ -47,7 +47,7 @@ export interface KeyHint {
 export interface KeySource extends Source {
   /** The URL of its key set. Default: `jwks_uri` of its metadata. */
   readonly jwksUri: string | undefined
-  /** Its key set, which is then not fetched. */
+  /** Its key set. If set, nothing is fetched. */
   readonly jwks: unknown
   /** The signature algorithms that its tokens may use. */
   readonly algorithms: ReadonlySet<string>
@@ -58,12 +58,12 @@ export interface KeySource extends Source {
  *
  * **Details**
  *
- * Keys are imported once per load of their set and belong to their authorization server alone. An unknown `kid` causes a
- * fetch, at most one in 30 seconds. If the set cannot be fetched at that moment, or was not fetched since the token was
- * issued, the error is `AuthorizationServerUnavailable`, because the token may be fine. An empty answer means: no such key.
+ * Keys are imported once for each load of their set, and are used for their authorization server only. An unknown `kid` causes
+ * a fetch, at most once in 30 seconds. If the set cannot be fetched, or was not fetched since the token was issued, the
+ * effect fails with `AuthorizationServerUnavailable`, because the token may be valid. An empty list means that no key matches.
  *
- * A set without a key that could verify a token of its server is an error, as a failed fetch is: it does not replace the
- * keys that were fetched before, which stay in use up to `Freshness.maxStale`.
+ * A set without a usable key counts as a failed fetch. It does not replace the cached keys, which stay in use for at most
+ * `Freshness.maxStale`.
  *
  * @category services
  * @since 0.1.0
@@ -74,24 +74,24 @@ export class JwkSet extends Context.Service<JwkSet, {
     hint: KeyHint
   ) => Effect.Effect<ReadonlyArray<Signature.PublicKey>, AuthorizationServerUnavailable | InvalidMetadata>
   /**
-   * Whether a key that was found is still in the set, for verdicts that are used again. At once while the set is fresh;
-   * an effect where the set has to be fetched first. The age of the set is monotonic time.
+   * Tells whether a key is still in the set, so that a cached verification can be reused. Returns a boolean while the set is
+   * fresh, and an effect if the set must be fetched first. The age of the set is measured in monotonic time.
    */
   readonly isCurrent: (
     server: KeySource,
     key: Signature.PublicKey
   ) => () => boolean | Effect.Effect<boolean, AuthorizationServerUnavailable | InvalidMetadata>
-  /** Fetches the metadata and the keys, and fails where no token of this server could be verified. */
+  /** Fetches the metadata and the keys. Fails if no token of this server could be verified. */
   readonly load: (
     server: KeySource
   ) => Effect.Effect<void, AuthorizationServerUnavailable | InvalidMetadata>
 }>()("effect-mcp-auth/JwkSet") {}
 
-/** At most this many keys in a set: a document of a megabyte can hold thousands of them. */
+/** Maximum number of keys in a set, because a document of 1 MiB can contain thousands. */
 const maximum = 100
 
 interface Key {
-  /** Equal for equal entries of two loads of a set. */
+  /** Is equal for the same key in two loads of a set. */
   readonly identity: string
   readonly kid: string | undefined
   readonly issuer: unknown
@@ -104,7 +104,7 @@ type Keys = ReadonlyArray<Key>
 
 /** The keys of one authorization server. */
 interface KeySet {
-  /** Where the next fetch goes. */
+  /** The URI of the next fetch. */
   uri: string | undefined
   loadedFrom: string | undefined
   loaded: Keys
@@ -112,12 +112,12 @@ interface KeySet {
 }
 
 /**
- * Reads a key set: keeps the keys that may verify access tokens, and skips every other one without giving up the set.
+ * Reads a key set. Keeps the keys that can verify access tokens, and skips all others.
  *
  * **Details**
  *
- * Skipped are symmetric and private keys, keys for encryption, RSA keys outside 2048–8192 bits, with an exponent below
- * 65537 or of the ROCA family, unknown curves, and keys with a member of the wrong type.
+ * Skips symmetric and private keys, keys for encryption, RSA keys outside 2048–8192 bits, with an exponent below 65537 or with
+ * the ROCA vulnerability, keys with unknown curves, and keys with a member of the wrong type.
  */
 const readKeys = (json: unknown, importKey: Signature.ImportKey): Keys | "not-a-key-set" | "too-many-keys" => {
   if (!isRecord(json) || !Object.hasOwn(json, "keys") || !Array.isArray(json["keys"])) return "not-a-key-set"
@@ -129,7 +129,7 @@ const readKeys = (json: unknown, importKey: Signature.ImportKey): Keys | "not-a-
   })
 }
 
-/** Which key of a set an imported key comes from. */
+/** Maps an imported key to its key in the set. */
 const origins = new WeakMap<Signature.PublicKey, Key>()
 
 const makeKey = (
@@ -137,7 +137,7 @@ const makeKey = (
   algorithms: ReadonlyArray<string>,
   importKey: Signature.ImportKey
 ): Key => {
-  // Each algorithm needs its own import, and few keys are ever used with more than one: import on first use.
+  // Imported on first use: each algorithm needs a separate import, and few keys are used with more than one.
   const imports = new Map<string, Signature.PublicKey | undefined>()
   const key: Key = {
     identity: JSON.stringify([jwk["kid"], jwk["issuer"], algorithms, publicMembers(jwk)]),
@@ -157,13 +157,13 @@ const makeKey = (
   return key
 }
 
-/** What stays in a set keeps its imports, and what was verified with it stays verified. */
+/** Keeps the imports of keys that remain in a set, so that cached verifications stay valid. */
 const carryOver = (before: Keys, after: Keys): Keys => {
   const known = new Map(before.map((key) => [key.identity, key]))
   return after.map((key) => known.get(key.identity) ?? key)
 }
 
-/** Whether a set has a key for one of these algorithms, by importing keys until one can be used. */
+/** Tells whether a set has a key for one of these algorithms. Imports keys until one is usable. */
 const isUsable = (keys: Keys, algorithms: ReadonlySet<string>, from: number = 0): Effect.Effect<boolean> => {
   const key = keys[from]
   if (key === undefined) return Effect.succeed(false)
@@ -177,7 +177,7 @@ const isUsable = (keys: Keys, algorithms: ReadonlySet<string>, from: number = 0)
 }
 
 /**
- * Checks a key set that stands in the configuration: unlike a fetched one it must be right as a whole.
+ * Checks a key set of the configuration. Unlike in a fetched set, every key must be usable.
  *
  * @category guards
  * @since 0.1.0
@@ -218,7 +218,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher |
     const clock = yield* Clock.Clock
     const sets = new Map<KeySource, KeySet>()
 
-    /** Of a server, stays the same for as long as the layer: verdicts hold on to it. */
+    /** Returns the set of a server. It stays the same object until the layer closes, because cached results refer to it. */
     const setOf = (server: KeySource): KeySet => {
       const known = sets.get(server)
       if (known !== undefined) return known
@@ -247,8 +247,8 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher |
       })
 
     /**
-     * The set at the URI that the metadata names today. When that changes, the keys of the old URI are used only while the
-     * new one cannot be fetched.
+     * Returns the set at the URI in the current metadata. If the URI changes, the keys of the old URI stay in use only while
+     * the new set cannot be fetched.
      */
     const setAt = (server: KeySource, uri: string): Remote.Remote<Keys> => {
       const set = setOf(server)
@@ -270,7 +270,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher |
         excluded?.some((other) => origins.get(other) === key) !== true
       )
 
-    /** Whether a set has the `kid` of a token, be the key fit for it or not: a key of another id is none for it. */
+    /** Tells whether a set has the `kid` of a token, even if that key cannot verify the token. */
     const isKnown = (keys: Keys, { kid }: KeyHint): boolean => kid !== undefined && keys.some((key) => key.kid === kid)
 
     const imported = (keys: Keys, algorithm: string): Effect.Effect<ReadonlyArray<Signature.PublicKey>> =>
@@ -298,7 +298,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher |
         const place = setOf(server)
         let held: Keys | undefined
         return () => {
-          // Where the metadata names another set by now is noticed by the next token that is not remembered.
+          // A changed URI in the metadata is noticed by the next token that is not cached.
           const set = place.keys
           if (set === undefined) return false
           const fresh = set.fresh(monotonic.millisOf(clock))
@@ -331,7 +331,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher |
           const loadedBy = set.loadedBy()
           return Effect.flatMap(set.get, (keys) => {
             const found = fitting(keys, hint)
-            // A set that was fetched for this very token needs no second look. A fetch that was already running counts, too,
+            // A set that was fetched for this token is not fetched again. Neither is one whose fetch was already running,
             // unless the token may be newer.
             const isFinal = found.length > 0 || isKnown(keys, hint) || set.loadedBy() > started ||
               (set.loadedBy() !== loadedBy && set.isLaterThan(hint.issuedAt, clock))
@@ -347,7 +347,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher |
   })
 
 /**
- * The service that `make` builds.
+ * Provides the service that `make` creates.
  *
  * @category layers
  * @since 0.1.0

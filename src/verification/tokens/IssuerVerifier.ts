@@ -1,5 +1,5 @@
 /**
- * The verifier that a list of authorization servers makes: each token by the way of its issuer.
+ * Verifies the tokens of a list of authorization servers, each token by the method of its issuer.
  *
  * @since 0.1.0
  */
@@ -19,13 +19,13 @@ import * as JwtVerifier from "./JwtVerifier.ts"
 import type * as TokenCache from "./TokenCache.ts"
 
 /**
- * Makes the verifier of a list of authorization servers.
+ * Creates the verifier of a list of authorization servers.
  *
  * **Details**
  *
- * JWTs are verified by the keys of their issuer, other tokens by introspection at the one server that issues tokens of
- * that look; a server that is asked about `"all"` is asked about its JWTs, too. Two servers with opaque tokens and
- * nothing to tell them apart are an `AuthConfigError`.
+ * JWTs are verified with the keys of their issuer. Other tokens are verified by introspection, at the server that their prefix
+ * selects. If the introspection of a server covers `"all"` tokens, its JWTs are introspected as well. Fails with
+ * `AuthConfigError` if two servers issue opaque tokens that cannot be distinguished by a prefix.
  *
  * @category constructors
  * @since 0.1.0
@@ -42,7 +42,7 @@ export const make = <R = never>(
   Effect.gen(function*() {
     const jwt = yield* JwtVerifier.make({
       ...rules,
-      // No key is fetched for a server whose JWTs are something else than access tokens.
+      // Avoids fetching keys of a server whose JWTs are never access tokens.
       authorizationServers: servers.filter((_) =>
         _.introspection?.tokens !== "all" && _.profile?.opaque.issued !== "always"
       ),

@@ -1,5 +1,5 @@
 /**
- * Verifies JWT access tokens (RFC 9068, with the advice of RFC 8725).
+ * Verifies JWT access tokens (RFC 9068), following the best practices of RFC 8725.
  *
  * @since 0.1.0
  */
@@ -23,46 +23,46 @@ import type { TokenVerifier, VerificationError } from "../TokenVerifier.ts"
 import { startOf, toleranceOf, verifyClaims } from "./VerifyClaims.ts"
 
 /**
- * What a verifier of JWTs must know.
+ * Configures a verifier of JWTs.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options extends Rules {
   readonly authorizationServers: ReadonlyArray<AuthorizationServer<unknown>>
-  /** How long a cache may use a verdict again. Default: 5 minutes. */
+  /** How long a cache may reuse a result. Default: 5 minutes. */
   readonly timeToLive?: Duration.Duration | undefined
 }
 
-/** Bytes of a token: beyond it nothing is decoded. */
+/** Longest token that is decoded, in bytes. */
 const maximumLength = 16 * 1024
 
-/** Several keys may fit a token without `kid`. More than a few tries would hand the choice of our work to a stranger. */
+/** Maximum number of keys that are tried for a token without `kid`, so that a client cannot cause unlimited work. */
 const maximumTries = 4
 
-/** Headers of verified tokens are few, one for each key and type: their segments are decoded once. */
+/** Maximum number of cached headers. Verified tokens have few different headers, so each is decoded only once. */
 const maximumHeaders = 100
 
-/** A token whose form is right and whose issuer is known. Nothing of it is believed yet. */
+/** A token with a valid format and a known issuer, before its signature is verified. */
 interface Candidate {
   readonly server: AuthorizationServer<unknown>
   readonly rules: IssuerRules.Rules
   readonly hint: KeyHint
   readonly segment: string
-  /** Whether a good token had the same header. */
+  /** Whether a verified token had the same header. */
   readonly known: boolean
   readonly header: Claims.Claims
   readonly claims: Claims.Claims
 }
 
 /**
- * Makes the verifier.
+ * Creates the verifier.
  *
  * **Details**
  *
- * In this order: form and size; the issuer, which picks the authorization server before any key is fetched; algorithm and
- * critical headers; the signature under a key of that server alone; and only then the claims: type, times, audience,
- * subject, client, scopes, binding. What is wrong beyond the signature is never told about an unsigned token.
+ * Checks a token in this order: format and size; the issuer, which selects the authorization server before any key is fetched;
+ * algorithm and critical headers; the signature, with keys of that server only; and then the claims: type, times, audience,
+ * subject, client, scopes and binding. Errors in the claims are reported only if the signature is valid.
  *
  * @category constructors
  * @since 0.1.0
@@ -86,7 +86,7 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
 
     const open = (token: string): Result.Result<Candidate, InvalidToken> => {
       if (token.length > maximumLength) return Claims.reject("too-large")
-      // What does not begin as a JSON object is not worth looking at: most of what is no token at all ends here.
+      // Rejects most invalid tokens early: the base64url of a JSON object begins with `e`.
       if (!token.startsWith("e")) return Claims.reject("malformed")
       const first = token.indexOf(".")
       const second = token.indexOf(".", first + 1)
@@ -101,8 +101,8 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
       if (server === undefined) return Claims.reject("unknown-issuer")
       const algorithm = Claims.own(header, "alg")
       if (typeof algorithm !== "string" || !server.algorithms.has(algorithm)) return Claims.reject("algorithm")
-      // None is understood here, so any that claims to be critical rejects the token (RFC 7515 §4.1.11). `b64` changes
-      // what is signed and is no matter for JWTs (RFC 7797 §7); encrypted and compressed content is not expected.
+      // No critical header is supported, so `crit` rejects the token (RFC 7515 §4.1.11). `b64` changes the signed content and
+      // must not be used with JWTs (RFC 7797 §7). Encrypted and compressed content is not supported.
       if (["crit", "b64", "zip", "enc"].some((name) => Object.hasOwn(header, name))) {
         return Claims.reject("critical-header")
       }
@@ -157,8 +157,8 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
     }
 
     /**
-     * The keys that may have signed a token. While the key set may not be fetched, a token that its own times rule out is
-     * rejected; any other may be fine.
+     * Finds the keys that may have signed a token. While the key set cannot be fetched, a token whose times are invalid is
+     * rejected. Any other token may be valid, so the server reports an outage.
      */
     const find = (
       { claims, server }: Candidate,
@@ -173,7 +173,7 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
           })
       )
 
-    /** The key that signed a token, or why there is none. */
+    /** Returns the key that signed a token, or the reason for the rejection. */
     const signerOf = (
       token: string,
       candidate: Candidate
@@ -185,7 +185,7 @@ export const make = (options: Options): Effect.Effect<TokenVerifier["Service"], 
           : Effect.flatMapEager(signer(token, found), (key) => {
             if (key !== undefined) return Effect.succeed(key)
             if (hint.kid !== undefined) return Effect.fromResult(Claims.reject("signature"))
-            // Without a `kid` only the signature tells that the key is not among those that are known.
+            // For a token without `kid`, an invalid signature may mean that its key is not cached yet.
             return Effect.flatMap(find(candidate, { ...hint, excluded: found }), (others) =>
               Effect.flatMap(signer(token, others), (key) =>
                 key === undefined ? Effect.fromResult(Claims.reject("signature")) : Effect.succeed(key)))

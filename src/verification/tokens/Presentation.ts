@@ -1,5 +1,5 @@
 /**
- * How a token is presented: as a Bearer token alone, or with a proof of the key that it is bound to.
+ * Checks how a token is presented: as a Bearer token, or with a proof of possession of the key that it is bound to.
  *
  * @since 0.1.0
  */
@@ -20,9 +20,8 @@ import { bindingOf } from "../claims/Claims.ts"
 import type { Principal } from "../Principal.ts"
 
 /**
- * The parts of a request that a proof is compared with, and the proof itself: every line of the `DPoP` header, as it came
- * in. `path` is the path of the request on this server, as it came in and before any router cut a prefix off. Without it no
- * proof is accepted.
+ * Contains the proof of a request (every line of the `DPoP` header as received) and the parts of the request that the proof is
+ * compared with. `path` is the path as received, before a router removes a prefix. If it is missing, no proof is accepted.
  *
  * @category models
  * @since 0.1.0
@@ -49,12 +48,11 @@ export type ProofError = InvalidDpopProof | InvalidToken | ReplayStoreUnavailabl
  * @since 0.1.0
  */
 export interface Presentation {
-  /** The schemes that count as credentials. */
+  /** The accepted authentication schemes. */
   readonly schemes: ReadonlyArray<Scheme>
   /**
-   * Checks the proof of a request, also for a principal that was verified before. `now` is the one reading of the wall clock
-   * that the request is compared with, in milliseconds. `since` is the monotonic time at which it was taken or earlier, in
-   * nanoseconds of the `Clock`.
+   * Checks the proof of a request, also if its token is cached. `now` is the wall clock time of the request, in milliseconds.
+   * `since` is a monotonic time at or before `now`, in nanoseconds of the `Clock`.
    */
   readonly check: (
     request: Request,
@@ -68,7 +66,7 @@ export interface Presentation {
 const bound = Effect.fail(new InvalidToken({ reason: "bound-to-key" }))
 
 /**
- * Accepts Bearer tokens alone, and rejects those that are bound to a key (RFC 9449 §7.2).
+ * Accepts only Bearer tokens, and rejects tokens that are bound to a key (RFC 9449 §7.2).
  *
  * @category constants
  * @since 0.1.0
@@ -79,7 +77,7 @@ export const bearerOnly: Presentation = {
 }
 
 /**
- * What metadata and challenges say about DPoP: `"off"`, `"optional"` beside Bearer tokens, or `"required"`.
+ * Describes DPoP in metadata and challenges: `"off"`, `"optional"` (Bearer tokens are accepted as well), or `"required"`.
  *
  * @category models
  * @since 0.1.0
@@ -90,7 +88,7 @@ export interface Published {
 }
 
 /**
- * Marks the values of `Mechanism`.
+ * Identifies the values of `Mechanism`.
  *
  * @category type ids
  * @since 0.1.0
@@ -98,14 +96,14 @@ export interface Published {
 export const TypeId = "~effect-mcp-auth/Presentation"
 
 /**
- * Enables DPoP: a value of `Dpop`. `R` is what it needs from the layer.
+ * Enables DPoP. `Dpop` creates such values. `R` lists the services that the value requires.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Mechanism<out R = never> {
   readonly [TypeId]: typeof TypeId
-  /** The checked options, or the option that is wrong. */
+  /** The checked options, or the error of an invalid option. */
   readonly published: Result.Result<Published, AuthConfigError>
   readonly make: (
     resource: { readonly resource: string; readonly origin: string }
@@ -113,7 +111,7 @@ export interface Mechanism<out R = never> {
 }
 
 /**
- * Checks that a value was made by `Dpop`: options may come from JavaScript or a file.
+ * Tells whether a value was created by `Dpop`. Needed at runtime, because options may come from JavaScript or a file.
  *
  * @category guards
  * @since 0.1.0

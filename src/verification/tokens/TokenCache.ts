@@ -25,23 +25,23 @@ import * as tokenTarget from "./TokenTarget.ts"
  *
  * **Details**
  *
- * No result is used after the end of its token. A time or a capacity of zero caches nothing.
+ * A result is never used after its token expires. A time or a capacity of zero disables the cache.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   /**
-   * At most this many tokens. A full cache evicts those that were not used recently, and for a JWT only when that is presented
-   * for the second time. Default: 10,000.
+   * Maximum number of cached tokens. A full cache evicts tokens that were not used recently. For a new JWT it does so only when
+   * the JWT is presented for the second time. Default: 10,000.
    */
   readonly capacity?: number | undefined
-  /** How long the result for a JWT is used again. Default: 5 minutes. */
+  /** How long the result for a JWT is reused. Default: 5 minutes. */
   readonly jwt?: Duration.Input | undefined
 }
 
 /**
- * Holds the options, checked and complete.
+ * Contains the checked options, with defaults applied.
  *
  * @category models
  * @since 0.1.0
@@ -50,14 +50,14 @@ export interface Settings {
   readonly capacity: number
   readonly jwt: Duration.Duration
   /**
-   * When something was invalidated last: older answers do not count. `at` in milliseconds since 1970, for answers that
-   * instances share; `since` in monotonic milliseconds, for those of this instance.
+   * The time of the last invalidation. Older answers are not used. `at` is in milliseconds since 1970, for answers that
+   * instances share. `since` is in monotonic milliseconds, for answers of this instance.
    */
   readonly forgotten: { at: number; since: number }
 }
 
 /**
- * Checks the options. `option` is the name that an error gives to them.
+ * Checks the options. Errors name them by the path `option`.
  *
  * @category constructors
  * @since 0.1.0
@@ -100,8 +100,8 @@ const names: Readonly<Record<keyof Options, true>> = {
 }
 
 /**
- * Lets a cache use the results of a verifier again for a time, and at most until `expiresAt`. They must depend on the token
- * alone.
+ * Allows a cache to reuse the results of a verifier for a limited time, and at most until `expiresAt`. The results must depend
+ * on the token only.
  *
  * @category combinators
  * @since 0.1.0
@@ -126,11 +126,11 @@ export const timed = <E>(verifier: Verifier<E>, timeToLive: Duration.Duration): 
 
 const rejectedFor = new WeakMap<InvalidToken, number>()
 
-/** How long a cache rejects an inactive token if its verifier does not say so, in milliseconds. */
+/** How long a cache rejects an inactive token if its verifier sets no time, in milliseconds. */
 const defaultInactive = 5_000
 
 /**
- * Makes the error of an inactive token. A cache rejects the token for this time without verifying it again.
+ * Creates the error for an inactive token. A cache rejects the token for this time without verifying it again.
  *
  * @category constructors
  * @since 0.1.0
@@ -142,13 +142,13 @@ export const rejectFor = (time: Duration.Duration): InvalidToken => {
 }
 
 /**
- * Names the cached results to evict: those of one token, of a subject, of a session (the claim `sid`, which OpenID Connect
- * Back-Channel Logout names), of a client (`Principal.clientId`), or all. Without `issuer`, those of all issuers.
+ * Selects the cached results to evict: those of one token, of a subject, of a session (the claim `sid` of OpenID Connect
+ * Back-Channel Logout), of a client (`Principal.clientId`), or all. Without `issuer`, results of all issuers are evicted.
  *
  * **Details**
  *
- * A JWT is identified by what is signed, and by `iss` and `jti` where it has both. Its signature does not count: an ECDSA
- * signature has a second form that is valid and that anyone can compute.
+ * A JWT is identified by its signed content, and by `iss` and `jti` if it has both. Its signature is ignored, because an ECDSA
+ * signature has a second valid form that anyone can compute.
  *
  * @category models
  * @since 0.1.0
@@ -156,8 +156,8 @@ export const rejectFor = (time: Duration.Duration): InvalidToken => {
 export type Target = tokenTarget.Target
 
 /**
- * Returns whether a target means the token of a principal. Throws `AuthConfigError` for a target that does not name exactly
- * one thing.
+ * Creates a predicate that tells whether a target selects the token of a principal. Throws `AuthConfigError` if the target does
+ * not select exactly one thing.
  *
  * @category decisions
  * @since 0.1.0
@@ -168,48 +168,49 @@ export const matcher = (target: Target): (principal: Principal) => boolean => {
 }
 
 /**
- * A verifier with a cache.
+ * Verifies tokens with a cache.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Cached<out E> extends Verifier<E> {
   /**
-   * Returns the principal of a Bearer token that is cached, if it can be used without waiting: it is still valid, its key is
-   * known to be published, and it is bound to nothing that the request would have to prove. Otherwise call `verify`.
-   * `authorization` is the one `Authorization` line of a request.
+   * Returns the cached principal of a Bearer token, if it can be used without waiting: the token is still valid, its key is
+   * known to be published, and it is not bound to a key. If this returns `undefined`, call `verify`. `authorization` is the
+   * only `Authorization` line of the request.
    */
   readonly lookupVerified: (authorization: string, present: Present) => Principal | undefined
   /**
-   * Evicts cached results, those in progress included. The next request with such a token verifies it again.
+   * Evicts cached results, including those in progress. The next request with such a token verifies it again.
    *
    * **Gotchas**
    *
-   * A JWT that its issuer revoked is still a valid JWT, and verifying it again admits it. To revoke JWTs, use the option
+   * A revoked JWT still has a valid signature, so the next verification accepts it. To revoke JWTs, use the option
    * `revocation` as well.
    */
   readonly invalidate: (target: Target) => Effect.Effect<void>
 }
 
-/** The inactive tokens that are cached. Few, so that a client that invents tokens cannot evict those of others. */
+/** Maximum number of cached inactive tokens. */
 const maximumInactive = 1_000
 
 /**
- * Puts a cache in front of a verifier.
+ * Adds a cache to a verifier.
  *
  * **Details**
  *
- * It holds successes, and for a moment the tokens that an introspection endpoint called inactive. Each use checks again that
- * the token has begun and not ended, and that its key is still published. The gate checks scopes on every request. The
- * principals that the cache returns cannot be changed. No token is a key of a map in clear text.
+ * The cache contains successful results and, for a few seconds, tokens that an introspection endpoint reported as inactive.
+ * Each use checks again that the token is valid at this time and that its key is still published. The gate checks scopes on
+ * every request. The returned principals are immutable. Tokens are not stored as map keys in clear text.
  *
- * A full cache takes in the result of an introspection at once, for a token that was not used recently. A JWT costs no
- * request to verify again: it takes the place of one that has ended, or has to be presented for the second time.
+ * If the cache is full, the result of an introspection is cached at once and replaces a token that was not used recently. A JWT
+ * can be verified again without a request. So it is cached only if it replaces an expired result, or if it is presented for
+ * the second time.
  *
  * **Gotchas**
  *
- * A result that depends on the request, and not on the token alone, has to be checked outside of the cache: such as the proof
- * of the key that a token is bound to (see `Dpop`). The claims of the principal name that key.
+ * Anything that depends on the request and not only on the token must be checked outside of the cache, such as the proof of
+ * the key that a token is bound to (see `Dpop`). The claims of the principal contain that key.
  *
  * @category combinators
  * @since 0.1.0
@@ -219,7 +220,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   const table = verifiedTable.make(capacity)
   const inactive = new Map<verifiedTable.Key, verifiedTable.CachedToken>()
   let invalidations = 0
-  /** Whether anything was ever cached under a hash. */
+  /** Whether a result was ever cached under a hash. */
   let hashes = false
 
   // `key` is `undefined` for a token that was not looked up, since nothing is cached under a hash.
@@ -230,7 +231,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   ): Effect.Effect<Verified, E> => {
     const before = invalidations
     const verified = verifier.verify(credentials, request)
-    // A token that is rejected by its form leaves nothing to be cached.
+    // A token that is rejected because of its format is not cached.
     const rejected = Exit.isExit(verified) ? Result.getOrUndefined(Exit.findError(verified)) : undefined
     if (rejected !== undefined && !isInactive(rejected)) return verified
     return Effect.matchEffect(verified, {
@@ -316,7 +317,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
         ? at(present.clock, monotonic.millisOfNanos(present.since))
         : Clock.clockWith((clock) => at(clock, monotonic.millisOf(clock)))
     },
-    // Without waiting: a request that is verified again afterwards must not find what is evicted here.
+    // Runs without waiting, so that a request that is verified afterwards cannot find an evicted result.
     invalidate: (target) =>
       Clock.clockWith((clock) => {
         const isMeant = matcher(target)
@@ -336,7 +337,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   }
 }
 
-/** Passes on the key of a token, which is a hash if it is not a JWT: at once where the platform can, and where it is known already. */
+/** Calls a function with the key of a token, without waiting if possible. The key of a token that is not a JWT is a hash. */
 const withKey = <A, E = never>(
   token: string,
   known: verifiedTable.Key | undefined,

@@ -3,7 +3,7 @@ import { AuthConfigError } from "../../protocol/AuthError.ts"
 import type { Principal } from "../Principal.ts"
 import { claimOf, isJwt, issuerOf } from "../TokenVerifier.ts"
 
-/* Which tokens a revocation or an invalidation means. */
+/* Selects the tokens of a revocation or an invalidation. */
 
 /**
  * Returns what identifies a token. For a JWT: the signing input (`header.payload`), because an ECDSA signature `(r, s)` has a valid
@@ -11,29 +11,29 @@ import { claimOf, isJwt, issuerOf } from "../TokenVerifier.ts"
  */
 export const contentOf = (token: string): string => isJwt(token) ? token.slice(0, token.lastIndexOf(".")) : token
 
-/** `iss` and `jti` of a JWT, unverified; `undefined` if it lacks one of them. */
+/** Returns `iss` and `jti` of a JWT, unverified, or `undefined` if it lacks one of them. */
 export const idOf = (token: string): { readonly issuer: string; readonly id: string } | undefined => {
   const issuer = issuerOf(token)
   const id = claimOf(token, "jti")
   return issuer !== undefined && isId(id) ? { issuer, id } : undefined
 }
 
-/** `jti` of a principal's token, where it has one. */
+/** Returns `jti` of a principal's token, if it has one. */
 export const idOfPrincipal = ({ claims }: Principal): string | undefined => {
   const id = Object.hasOwn(claims, "jti") ? claims["jti"] : undefined
   return isId(id) ? id : undefined
 }
 
-/** `sid` of a principal's token (OpenID Connect Back-Channel Logout 1.0 §2.1), where it has one. */
+/** Returns `sid` of a principal's token (OpenID Connect Back-Channel Logout 1.0 §2.1), if it has one. */
 export const sessionOf = ({ claims }: Principal): string | undefined => {
   const session = Object.hasOwn(claims, "sid") ? claims["sid"] : undefined
   return typeof session === "string" ? session : undefined
 }
 
-/** Text that can identify something. */
+/** Tells whether a value is a string that is not empty. */
 const isId = (id: unknown): id is string => typeof id === "string" && id !== ""
 
-/** A target as `Revocations` and `TokenCache` take them. */
+/** A target of `Revocations` and `TokenCache`. */
 export type Target =
   | { readonly token: Redacted.Redacted<unknown> }
   | { readonly subject: string; readonly issuer?: string | undefined }
@@ -44,8 +44,8 @@ export type Target =
 const kinds = ["token", "subject", "session", "client"] as const
 
 /**
- * Throws for a target that means no token or several things: from JavaScript a misspelled one would revoke nothing. `revoke`
- * needs the issuer of a subject, a session or a client.
+ * Throws if a target selects nothing or several things: from JavaScript, a misspelled member would revoke nothing. `revoke`
+ * requires the issuer of a subject, a session or a client.
  */
 export const check = (target: Target, method: "invalidate" | "revoke"): void => {
   if (target === "everything" && method === "invalidate") return
@@ -71,7 +71,7 @@ export const check = (target: Target, method: "invalidate" | "revoke"): void => 
   })
 }
 
-/** A predicate for the principals whose tokens a target means. */
+/** Creates a predicate for principals whose tokens a target selects. */
 export const matcher = (target: Target): (principal: Principal) => boolean => {
   if (target === "everything") return () => true
   if ("token" in target) {

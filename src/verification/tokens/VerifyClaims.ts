@@ -5,22 +5,22 @@ import * as Claims from "../claims/Claims.ts"
 import type { Rules } from "../issuers/IssuerRules.ts"
 import * as Principal from "../Principal.ts"
 
-/** What is the same for every authorization server. */
+/** Settings that apply to all authorization servers. */
 export interface Circumstances {
   readonly tolerance: Claims.Tolerance
-  /** From the scopes of the token to those in effect. */
+  /** Returns the effective scopes for the scopes of a token. */
   readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
-  /** The tenant whose authorization servers these are. */
+  /** The tenant that the authorization servers belong to. */
   readonly tenant: string | undefined
 }
 
-/** The default is none for `exp` and 30 seconds for `nbf` and `iat`. */
+/** Returns the clock tolerance in seconds. Default: 0 for `exp`, 30 for `nbf` and `iat`. */
 export const toleranceOf = (seconds: number | undefined): Claims.Tolerance => ({
   expiry: seconds ?? 0,
   start: seconds ?? 30
 })
 
-/** Claims that are believed, and the token that they are about. */
+/** Claims that have been authenticated, and their token. */
 export interface Subject {
   readonly claims: Claims.Claims
   readonly introspected: boolean
@@ -28,7 +28,7 @@ export interface Subject {
   readonly credentials: Credentials
 }
 
-/** Times, audience, subject, client, scopes, binding: the same for every token. `now` is in seconds. */
+/** Checks times, audience, subject, client, scopes and binding, with the same rules for every token. `now` is in seconds. */
 export const verifyClaims = (
   rules: Rules,
   circumstances: Circumstances,
@@ -44,8 +44,8 @@ export const verifyClaims = (
   if (Result.isFailure(subject)) return Result.fail(subject.failure)
   const granted = rules.scopes(claims)
   if (Result.isFailure(granted)) return Result.fail(granted.failure)
-  // A token that names its holder's key is worth nothing without a proof of that key (RFC 7800, RFC 9449 §7.2). The
-  // proof itself belongs to the request, and is judged on each: see Dpop.
+  // A token that is bound to a key is valid only with a proof of that key (RFC 7800, RFC 9449 §7.2). `Dpop` checks the proof
+  // on each request.
   const binding = Claims.bindingOf(claims)
   if (credentials.scheme === "DPoP") {
     if (binding === undefined) return Claims.reject("not-bound-to-key")
@@ -70,7 +70,7 @@ export const verifyClaims = (
 
 const isDpop = (tokenType: unknown): boolean => typeof tokenType === "string" && tokenType.toLowerCase() === "dpop"
 
-/** The first moment, in milliseconds, at which `nbf` and `iat` of judged claims hold. */
+/** Returns when checked claims become valid by `nbf` and `iat`, in milliseconds since 1970. */
 export const startOf = (claims: Claims.Claims, { start }: Claims.Tolerance): number => {
   const moments = [Claims.own(claims, "nbf"), Claims.own(claims, "iat")].filter((_) => typeof _ === "number")
   return moments.length === 0 ? Number.NEGATIVE_INFINITY : (Math.max(...moments) - start) * 1000

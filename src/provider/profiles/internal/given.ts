@@ -5,25 +5,25 @@ import * as Audience from "../../../verification/claims/Audience.ts"
 
 type Values = readonly [string, ...ReadonlyArray<string>]
 
-/** One audience, or several of which a token needs one. */
+/** One audience, or several. A token must have one of them. */
 export type Audiences = string | Values
 
 /**
- * Reads the options of one profile. A profile is data, so its maker does not throw: what is wrong is kept as an issue,
- * which fails the layer.
+ * Reads the options of one profile. A profile is data, so creating it does not throw. Errors are collected as issues, and the
+ * layer fails with them.
  */
 export interface Given {
   readonly issues: ReadonlyArray<AuthConfigError>
-  /** The https origin of a host name; an https origin is taken as well. */
+  /** Reads a host name or an https origin. Returns the https origin. */
   readonly origin: (name: string, value: unknown, example: string) => string
-  /** A URL without a final slash, for a provider that one runs oneself. */
+  /** Reads the URL of a self-hosted provider. Removes a final slash. */
   readonly url: (name: string, value: unknown, example: string) => string
-  /** A value that becomes one segment of a URL or one claim. */
+  /** Reads a value that becomes a segment of a URL or the value of a claim. */
   readonly id: (name: string, value: unknown, example: string, grammar?: RegExp) => string
   readonly ids: (name: string, values: unknown, example: string) => Values
   /** Rejects a secret that is not a Redacted text. The message does not quote it. */
   readonly secret: (name: string, value: unknown) => void
-  /** Rejects a value that is none of the choices, of which the first is the default. */
+  /** Rejects a value that is not one of the choices. The first choice is the default. */
   readonly choice: (name: string, value: unknown, choices: Values) => void
 }
 
@@ -36,7 +36,7 @@ export const read = <O extends object>(
 ): Given => {
   const known = Object.keys(names)
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    // There are no options to make data of.
+    // Without options, there is no data to create.
     throw new AuthConfigError({
       reason: "missing",
       option: `Profiles.${profile}`,
@@ -109,6 +109,6 @@ export const read = <O extends object>(
   return given
 }
 
-/** The audience that the user names; the resource itself where nothing is named. */
+/** Returns the rule for the given audiences. Default: the resource. */
 export const audience = (given: Audiences | undefined): Audience.Audience =>
   given === undefined ? Audience.resource : Audience.oneOf(typeof given === "string" ? [given] : given)

@@ -7,11 +7,11 @@ import { isJwt, type Present, type Reuse, type Verified } from "../../TokenVerif
 
 /* The table of verified tokens: the fast path. `docs/fast-path.md` says what each part of it saves. */
 
-/** A cached token. It is private, so that nothing prints it. */
+/** A cached token. The token is a private field, so that it is never printed. */
 export class CachedToken {
-  // Unwrapping a `Redacted` is a look-up, and the token is compared on every request.
+  // A string, because unwrapping a `Redacted` is a look-up and the token is compared on every request.
   readonly #token: string
-  /** Exclusive, in monotonic milliseconds. */
+  /** When the result stops being fresh, in monotonic milliseconds. Exclusive. */
   readonly freshUntil: number
 
   constructor(token: string, freshUntil: number) {
@@ -32,15 +32,15 @@ export class CachedToken {
 export class Entry extends CachedToken {
   readonly key: Key
   readonly scheme: Scheme
-  // Compared as it comes in: to cut the token out of each request's line first takes longer than to compare it.
+  // The whole line is compared, because cutting the token out of each request's line takes longer than the comparison.
   readonly #line: string
   readonly principal: Principal
   readonly from: number
-  /** Exclusive, in milliseconds since 1970. */
+  /** When the token expires, in milliseconds since 1970. Exclusive. */
   readonly until: number
   readonly isCurrent: Reuse["isCurrent"]
   readonly succeed: Effect.Effect<Verified>
-  /** Whether nothing else of a request has to be checked: the token is bound to no key, and was presented as such. */
+  /** Whether no proof has to be checked: the token is not bound to a key and was presented as a Bearer token. */
   readonly isUnbound: boolean
   /** Whether it was used since it was last considered for eviction. */
   used = false
@@ -54,7 +54,7 @@ export class Entry extends CachedToken {
     this.from = reuse.from
     this.until = reuse.until
     this.isCurrent = reuse.isCurrent
-    // A second cache around this one must not use it for longer than its own verifier says.
+    // No `reuse`: a second cache around this one must not extend the lifetime of the result.
     this.succeed = Effect.succeed({ principal, reuse: undefined })
     this.isUnbound = credentials.scheme === "Bearer" && !Object.hasOwn(principal.claims, "cnf")
   }
@@ -63,42 +63,42 @@ export class Entry extends CachedToken {
     return this.#line === authorization
   }
 
-  /** `wall` in milliseconds since 1970, `monotonic` in monotonic milliseconds. */
+  /** Tells whether the token is valid and fresh. `wall` is in milliseconds since 1970, `monotonic` in monotonic milliseconds. */
   isUsable(wall: number, monotonic: number): boolean {
     return wall >= this.from && wall < this.until && monotonic < this.freshUntil
   }
 }
 
-/** The key of a JWT is a number that is made of its end, that of every other token its SHA-256. */
+/** The key of a token: for a JWT a number that is computed from its end, for every other token its SHA-256. */
 export type Key = number | string
 
-/** A number made of the last 12 characters of a text. */
+/** Returns a number that is computed from the last 12 characters of a text. */
 const endOf = (text: string): number => {
   let end = 0
   for (let at = text.length - 12; at < text.length; at++) end = Math.imul(end, 31) + text.charCodeAt(at) | 0
   return end
 }
 
-/** Shorter tokens are hashed as a whole. */
+/** Shorter tokens use their SHA-256 as the key. */
 const shortest = 128
 
 /**
- * The end of a JWT is random: 32 bits of it find an entry without a hash over the whole, which is compared then. Of two
- * tokens with the same number the later one takes the place. A text would do as well, but it would have to be cut out for each
- * request, and to be hashed by the map.
+ * The end of a JWT is random, so 32 bits of it find an entry without hashing the whole token. The whole token is compared
+ * afterwards. If two tokens have the same number, the later one replaces the earlier one. A string key would have to be cut
+ * out and hashed for each request.
  */
 const keyOfEnd = (text: string): number | undefined => text.length < shortest ? undefined : endOf(text)
 
-/** Returns the key of a JWT; `undefined` for other tokens, whose ends may all be the same. */
+/** Returns the key of a JWT, or `undefined` for other tokens, whose ends may all be equal. */
 export const keyOfJwt = (token: string): number | undefined => isJwt(token) ? keyOfEnd(token) : undefined
 
-/** The number of recently used entries that are skipped for one that was not used. */
+/** Maximum number of recently used entries that are skipped to find an unused one. */
 const secondChances = 16
 
 /**
- * Recognizes the tokens that were presented recently and found no place: a token that is presented once takes no place from
- * one that is presented again, and leaves nothing behind to be collected. Two tokens with the same mark replace each other,
- * which costs the second a verification.
+ * Detects tokens that were presented recently but not cached. So a token that is presented only once does not replace one
+ * that is used repeatedly, and leaves no garbage. If two tokens have the same mark, they replace each other, which costs an
+ * additional verification.
  */
 class Doorkeeper {
   readonly #capacity: number
@@ -121,13 +121,13 @@ class Doorkeeper {
   }
 }
 
-/** Verified tokens, at most as many as its capacity. */
+/** A table of verified tokens with a maximum capacity. */
 export interface VerifiedTable {
   /** Returns the principal of a whole `Authorization` line, if it can be used without waiting. */
   readonly lookupVerified: (line: string, present: Present) => Principal | undefined
   /** Returns the entry of a token that was presented with this scheme, usable or not. */
   readonly find: (key: Key, token: string, scheme: Scheme) => Entry | undefined
-  /** Caches a result; `undefined` if it gets no place. `wall` in milliseconds since 1970, `now` in monotonic milliseconds. */
+  /** Caches a result, or returns `undefined`. `wall` is in milliseconds since 1970, `now` in monotonic milliseconds. */
   readonly put: (
     credentials: Credentials,
     key: Key,
@@ -156,7 +156,7 @@ export const make = (capacity: number): VerifiedTable => {
 
   const hasPlace = (key: Key, { isCurrent }: Reuse, wall: number, now: number): boolean => {
     if (entries.size < capacity) return true
-    // A result without a key cost a request, and would cost another one.
+    // A result without a key is cached at once: it cost a request to the authorization server, and would cost another one.
     return capacity > 0 && (isCurrent === undefined || !oldest()!.isUsable(wall, now) || doorkeeper.record(key))
   }
 
@@ -172,7 +172,7 @@ export const make = (capacity: number): VerifiedTable => {
     },
     find: (key, token, scheme) => {
       const entry = entries.get(key)
-      // A result for a token with the proof of a key is none for the same token without it.
+      // A result for a token under the scheme DPoP must not be used for the same token under Bearer.
       return entry !== undefined && entry.isOf(token) && entry.scheme === scheme ? entry : undefined
     },
     put: (credentials, key, principal, reuse, wall, now) => {
@@ -180,8 +180,8 @@ export const make = (capacity: number): VerifiedTable => {
       const entry = new Entry(credentials, key, freezePrincipal(principal), reuse)
       entries.delete(key)
       entries.set(key, entry)
-      // A map keeps the order of insertion: the first is the oldest, and stays if it was used since. Moving it to the end at
-      // each use would cost every request what this costs the few that bring a new token.
+      // A map keeps the order of insertion, so the first entry is the oldest. It is kept if it was used since. Moving an entry
+      // to the end at each use would cost every request, while this costs only requests with a new token.
       for (let chances = secondChances; entries.size > capacity; chances--) {
         const first = oldest()!
         if (!first.used || chances === 0) {
