@@ -14,7 +14,8 @@ import * as Fetcher from "../outbound/Fetcher.ts"
 import { AuthConfigError } from "../protocol/AuthError.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
 import * as JwkSet from "../verification/keys/JwkSet.ts"
-import { makeGate, type Options, type Scopes } from "./AuthOptions.ts"
+import type { Options, Scopes } from "./AuthOptions.ts"
+import { makeGate } from "./makeGate.ts"
 
 /** The gate, and one requirement of the types for each scope that it offers (see `requiredScope`). */
 export type Services<S extends string> = AuthLayer | RequiredScopesOf<S>

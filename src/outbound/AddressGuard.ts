@@ -4,7 +4,7 @@
  * RFC 9728 §7.7).
  *
  * Hosts in the configuration need no guard, because an authorization server may run in a private network. Hosts in the
- * metadata of an authorization server are checked, see `AuthorizationServer.allowPrivateEndpoints`.
+ * metadata of an authorization server are checked, see `AuthLayer.allowPrivateEndpoints`.
  *
  * @since 0.1.0
  */

@@ -160,7 +160,7 @@ const checkEndpointHost = (
             issuer,
             detail:
               `${sanitize(url)} names ${sanitize(host)} as the host of its ${needed}, which is a loopback or private ` +
-              "address; if that is intended, set [AuthorizationServer.allowPrivateEndpoints]: true on this server"
+              "address; if that is intended, set [AuthLayer.allowPrivateEndpoints]: true on this server"
           })
         )
       }

@@ -13,24 +13,19 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as AllowedHosts from "../../authorization/AllowedHosts.ts"
 import * as Gate from "../../authorization/Gate.ts"
 import {
   type RegisterWithMcpAuthToolkit,
   registerWithMcpAuthToolkit,
   type RequiredScopesOf
 } from "../../authorization/Policy.ts"
-import * as ProtectedResource from "../../authorization/ProtectedResource.ts"
-import * as RequestState from "../../authorization/RequestState.ts"
+import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
+import type * as RequestState from "../../authorization/RequestState.ts"
 import type { ScopeHierarchy } from "../../authorization/ScopeHierarchy.ts"
-import {
-  claimsReader,
-  type Common,
-  type LiteralScopes,
-  type Options,
-  type Scopes
-} from "../../composition/AuthOptions.ts"
+import type { Common, LiteralScopes, Options, Scopes } from "../../composition/AuthOptions.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
+import { claimsReader } from "../../composition/makeGate.ts"
+import { mockGate, mockIssuer, withToken } from "../../composition/mockGate.ts"
 import * as HttpClientFetcher from "../../outbound/http-client/HttpClientFetcher.ts"
 import {
   AuthConfigError,
@@ -41,7 +36,6 @@ import {
 } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as Principal from "../../verification/Principal.ts"
-import * as TokenVerifier from "../../verification/TokenVerifier.ts"
 import * as EffectHttp from "./EffectHttp.ts"
 
 /**
@@ -51,6 +45,16 @@ import * as EffectHttp from "./EffectHttp.ts"
  * @since 0.1.0
  */
 export type { Cached, Common, Issuers, Options, Scopes } from "../../composition/AuthOptions.ts"
+
+/**
+ * An authorization server, as the option `authorizationServers` takes it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { Input as AuthorizationServer } from "../../verification/issuers/AuthorizationServer.ts"
+
+export { allowInsecureHttp, allowPrivateEndpoints } from "../../verification/issuers/AuthorizationServer.ts"
 
 /**
  * The service that `make` and its sisters provide, and that a protected server requires.
@@ -401,47 +405,6 @@ const checkMock = (options: object): void => {
   })
 }
 
-const mockResource = "http://localhost/mcp"
-const mockIssuer = "http://localhost/issuer"
-
-/** Whatever a request names is the tenant of the caller. A server that hands over the tenant of a route can be tested. */
-const anyTenant = (resource: ProtectedResource.ProtectedResource): Gate.PublishedTenants => ({
-  isNamedBy: () => true,
-  publishedBy: () => resource,
-  publishedFor: () => Effect.undefined,
-  publishedAt: () => undefined,
-  metadataPattern: undefined,
-  vary: undefined,
-  fromRoute: true
-})
-
-const mockGate = (
-  options: Pick<MockOptions<Scopes, any, any>, "allowedHosts" | "claimsService" | "resource" | "scopeHierarchy"> & {
-    readonly scopes: Scopes
-  },
-  makePrincipal: (resource: ProtectedResource.ProtectedResource) => Principal.Principal
-): { readonly gate: Gate.Gate; readonly principal: Principal.Principal } => {
-  const resource = Result.getOrThrow(
-    ProtectedResource.make({ ...options, resource: options.resource ?? mockResource }, [mockIssuer])
-  )
-  const principal = makePrincipal(resource)
-  const gate = Gate.make({
-    resource,
-    tenants: anyTenant(resource),
-    // A mock has no keys either: its caller may have a token that is bound to one.
-    presentation: { schemes: ["Bearer"], check: () => Effect.void },
-    verifier: TokenVerifier.make(() => Effect.succeed(principal)),
-    requestState: Effect.runSync(RequestState.make(undefined, resource.resource)),
-    allowedOrigins: [],
-    allowedHosts: Result.getOrThrow(AllowedHosts.check(options.allowedHosts)),
-    challengeScopes: "auto",
-    unlisted: "allow",
-    anonymous: "deny",
-    claims: claimsReader(options.claimsService)
-  })
-  return { gate, principal }
-}
-
 /**
  * All that `make` provides, and the `Principal` for plain effects, without tokens and without a network: for tests.
  *
@@ -498,15 +461,6 @@ export const mock = <const S extends Scopes, C = never, A = unknown>(
     Layer.fresh(EffectHttp.middleware).pipe(Layer.provideMerge(GateLayer.fromGate<Offered>({ ...gate, authenticate })))
   ) as unknown as Layer.Layer<Principal.Principal | RegisterWithMcpAuthToolkit | C | Provided<Offered, C>>
 }
-
-/** Every request of a mock has a token. */
-const withToken = (request: Gate.Request): Gate.Request => ({
-  fiber: request.fiber,
-  method: request.method,
-  header: (name) => request.header(name),
-  host: request.host,
-  authorization: ["Bearer mock"]
-})
 
 const ownClaims = (
   { claimsService }: Pick<MockOptions<Scopes, any, any>, "claimsService">,

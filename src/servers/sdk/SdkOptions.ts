@@ -7,7 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
-import * as AuthOptions from "../../composition/AuthOptions.ts"
+import * as checkOptions from "../../composition/checkOptions.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
@@ -97,7 +97,7 @@ export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonym
   const read = !isClaims || "service" in claims
     ? claims as Extract<typeof claims, { readonly service: unknown }> | undefined
     : { service: DecodedClaims as unknown as Context.Key<C, A>, schema: claims }
-  const unknown = Object.keys(options).find((name) => name !== "fetch" && !AuthOptions.names.includes(name))
+  const unknown = Object.keys(options).find((name) => name !== "fetch" && !checkOptions.names.includes(name))
   const gate = unknown === undefined && problem === undefined
     ? GateLayer.layerFetch<S, C, A>(
       (isObject ? { ...options, anonymous, claims: read } : given) as unknown as
@@ -108,7 +108,7 @@ export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonym
       problem ?? new AuthConfigError({
         reason: "malformed",
         option: String(unknown),
-        fix: OptionValue.noSuchOption([...AuthOptions.names, ...Object.keys(names)])
+        fix: OptionValue.noSuchOption([...checkOptions.names, ...Object.keys(names)])
       })
     ))
   return {

@@ -24,11 +24,11 @@ import * as Profile from "./Profile.ts"
  * **Example** (A provider in another container)
  *
  * ```ts
- * import { AuthorizationServer } from "effect-mcp-auth/verification"
+ * import { AuthLayer } from "effect-mcp-auth"
  *
- * const server: AuthorizationServer.Input = {
+ * const server: AuthLayer.AuthorizationServer = {
  *   issuer: "http://keycloak:8080/realms/todos",
- *   [AuthorizationServer.allowInsecureHttp]: true
+ *   [AuthLayer.allowInsecureHttp]: true
  * }
  * ```
  *
@@ -48,11 +48,11 @@ export const allowInsecureHttp: unique symbol = Symbol.for("effect-mcp-auth/allo
  * **Example** (Keys that are served inside the network)
  *
  * ```ts
- * import { AuthorizationServer } from "effect-mcp-auth/verification"
+ * import { AuthLayer } from "effect-mcp-auth"
  *
- * const server: AuthorizationServer.Input = {
+ * const server: AuthLayer.AuthorizationServer = {
  *   issuer: "https://auth.example.com",
- *   [AuthorizationServer.allowPrivateEndpoints]: true
+ *   [AuthLayer.allowPrivateEndpoints]: true
  * }
  * ```
  *
@@ -261,7 +261,7 @@ const names: Readonly<Record<Exclude<Extract<keyof Options, string>, "id">, true
 }
 
 /** Options whose names are symbols. */
-const switches = ["[AuthorizationServer.allowInsecureHttp]", "[AuthorizationServer.allowPrivateEndpoints]"]
+const switches = ["[AuthLayer.allowInsecureHttp]", "[AuthLayer.allowPrivateEndpoints]"]
 
 const checkProfile = (profile: Profile.Profile, option: string): Result.Result<void, AuthConfigError> => {
   const [known]: ReadonlyArray<unknown> = Array.isArray(profile?.issues) ? profile.issues : []
@@ -388,7 +388,7 @@ export const checkUrl = (
       `${
         withoutUser(value)
       } must be https; plain http is accepted on loopback only. Use https (in a closed network set ` +
-        "[AuthorizationServer.allowInsecureHttp]: true)"
+        "[AuthLayer.allowInsecureHttp]: true)"
     )
   }
   if (kind === "issuer" && url.pathname.includes("/.well-known/")) {
