@@ -65,8 +65,6 @@ export const unfinishedNames: ReadonlyArray<string> = [
   "test/servers/mcp/StockRegistrations.test.ts",
   "test/servers/mcp/requireScopesOf.test.ts",
   "test/servers/node/McpAuthNode.test.ts",
-  "test/servers/sdk-v1/McpAuthSdk.test.ts",
-  "test/servers/sdk-v2/McpAuthSdk.test.ts",
   "test/testing/Forgery.test.ts",
   "test/testing/TestIssuer.test.ts",
   "test/testing/support.ts",

@@ -25,7 +25,7 @@ const express4 = createRequire(import.meta.url)("express4") as typeof express
 
 const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
 const contents = (uri: URL, value: string) => ({ contents: [{ uri: uri.href, text: value }] })
-const said = (value: string) => ({
+const textOf = (value: string) => ({
   messages: [{ role: "user" as const, content: { type: "text" as const, text: value } }]
 })
 
@@ -134,9 +134,9 @@ const makeServer = (auth: Auth, ran: Array<string> = []) => () => {
     server,
     "advise",
     { argsSchema: { about: completable(z.string(), () => ["work", "life"]) }, scopes: ["write"] },
-    ({ about }) => said(about)
+    ({ about }) => textOf(about)
   )
-  auth.registerPrompt(server, "whisper", { scopes: ["admin"], unauthorized: "hide" }, () => said("psst"))
+  auth.registerPrompt(server, "whisper", { scopes: ["admin"], unauthorized: "hide" }, () => textOf("psst"))
   return server
 }
 

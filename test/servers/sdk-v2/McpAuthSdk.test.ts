@@ -22,7 +22,7 @@ import { type Answer, type Call, callTool, challenged, initialize, modern, post,
 
 const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
 const contents = (uri: URL, value: string) => ({ contents: [{ uri: uri.href, text: value }] })
-const said = (value: string) => ({
+const textOf = (value: string) => ({
   messages: [{ role: "user" as const, content: { type: "text" as const, text: value } }]
 })
 
@@ -124,9 +124,9 @@ const makeServer = (auth: Auth, ran: Array<string> = []) => () => {
     server,
     "advise",
     { argsSchema: z.object({ about: completable(z.string(), () => ["work", "life"]) }), scopes: ["write"] },
-    ({ about }) => said(about)
+    ({ about }) => textOf(about)
   )
-  auth.registerPrompt(server, "whisper", { scopes: ["admin"], unauthorized: "hide" }, () => said("psst"))
+  auth.registerPrompt(server, "whisper", { scopes: ["admin"], unauthorized: "hide" }, () => textOf("psst"))
   return server
 }
 
