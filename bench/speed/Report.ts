@@ -113,8 +113,8 @@ export const markdown = (
     `Measured on a machine with ${cpus().length} cores, ${process.platform} ${process.arch}, Node ${process.versions.node}. ` +
     "All figures are ratios within one run. Contenders take short turns in a new order in each round. The tables show the " +
     "median of the ratios of all rounds, with the quartiles in parentheses. Each kind of request has separate servers, with " +
-    "three processes of each server that has a goal, and all of them are warm. The load comes from another process, over " +
-    "32 connections, and never sleeps, so that no server pays for waking it. Servers run with `--no-memory-reducer`: " +
+    "three processes of each server that has a goal, and all of them are warm. The load comes from another process over " +
+    "32 connections. That process never sleeps, so that no server pays for waking it. Servers run with `--no-memory-reducer`: " +
     "otherwise V8 discards compiled code while a process is idle during the turns of the others. The CPU time of " +
     "the server's process is the reliable figure; requests per second depend on the load of the machine. Differences below " +
     "15 % are noise.",

@@ -112,7 +112,7 @@ const judge = (
   if (metadata.issuer !== server.issuer) {
     return fail(
       "wrong-issuer",
-      `names the issuer ${sanitize(metadata.issuer)}. If that is the right one, write it as the issuer`
+      `names the issuer ${sanitize(metadata.issuer)}. If this issuer is correct, set it as the issuer`
     )
   }
   const location = metadata[needed]

@@ -19,7 +19,7 @@ export interface Allowed {
 
 /**
  * Parses a URI, and rejects one that the `URL` parser would change. Fails with the end of a sentence that begins with the
- * URI, such as `has a fragment, which it must not`.
+ * URI, such as `has a fragment, which is not allowed`.
  *
  * **Details**
  *
@@ -34,12 +34,12 @@ export const parse = (value: string, allowed: Allowed = {}): Result.Result<URL, 
   if (!URL.canParse(value)) return Result.fail("is not an absolute URL")
   const url = new URL(value)
   if (url.protocol !== "https:" && url.protocol !== "http:") return Result.fail("is not an https URL")
-  if (value.includes("#")) return Result.fail("has a fragment, which it must not")
+  if (value.includes("#")) return Result.fail("has a fragment, which is not allowed")
   const parts = /^(https?):\/\/([^/?#\\]+)([^?#]*)(\?.*)?$/i.exec(value)
   if (parts === null) return Result.fail("is not an absolute URL")
   const [, scheme, authority, path, query] = parts as unknown as readonly [string, string, string, string, string?]
-  if (query !== undefined && allowed.query !== true) return Result.fail("has a query, which it must not")
-  if (authority.includes("@")) return Result.fail("names a user, which it must not")
+  if (query !== undefined && allowed.query !== true) return Result.fail("has a query, which is not allowed")
+  if (authority.includes("@")) return Result.fail("has a user name, which is not allowed")
   const host = authority.toLowerCase().replace(scheme.toLowerCase() === "https" ? /:443$/ : /:80$/, "")
   const isVerbatim = host === url.host && (path || "/") === url.pathname && (query ?? "") === url.search
   return isVerbatim ? Result.succeed(url) : Result.fail(`is not in its normalized form, which is ${url.href}`)

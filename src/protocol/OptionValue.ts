@@ -1,5 +1,5 @@
 /**
- * The texts of errors about a wrong value of an option. Secrets are never passed to these functions.
+ * Writes the texts of errors about invalid option values. Secrets must not be passed to these functions.
  *
  * @since 0.1.0
  */
@@ -41,7 +41,7 @@ export const oneOf = (values: ReadonlyArray<unknown>): string => {
 }
 
 /**
- * Says that a value is missing or is not what is expected.
+ * Describes that a value is missing or differs from the expected value.
  *
  * @category encoding
  * @since 0.1.0
@@ -50,7 +50,8 @@ export const isNot = (value: unknown, expected: string): string =>
   value === undefined ? `the value is missing; expected ${expected}` : `${describe(value)} is not ${expected}`
 
 /**
- * Reads a duration; `undefined` for a value that is none. `Duration.fromInput` takes `NaN` and objects without a unit for zero.
+ * Reads a duration. Returns `undefined` for an invalid value, including `NaN` and objects without a unit, which
+ * `Duration.fromInput` reads as zero.
  *
  * @category decoding
  * @since 0.1.0

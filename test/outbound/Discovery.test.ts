@@ -92,7 +92,7 @@ const unusable: ReadonlyArray<
     title: "DISC-07 metadata issuer differs by a final slash: rejected",
     fault: body({ ...good, issuer: "https://issuer.test/" }),
     is: "wrong-issuer",
-    detail: "names the issuer https://issuer.test/. If that is the right one, write it as the issuer"
+    detail: "names the issuer https://issuer.test/. If this issuer is correct, set it as the issuer"
   },
   { title: "issuer in capitals", fault: body({ ...good, issuer: "https://ISSUER.test" }), is: "wrong-issuer" },
   { title: "no jwks_uri", fault: body({ issuer: good.issuer }), is: "missing-member", detail: "has no jwks_uri" },

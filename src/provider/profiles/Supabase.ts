@@ -44,7 +44,7 @@ export type Binding =
  *
  * **Gotchas**
  *
- * With `clientIds` a token is bound to its client alone; clients that register themselves are not in the list.
+ * With `clientIds`, a token is bound to its client only, and clients from dynamic registration are not accepted.
  *
  * **Example** (Its issuer)
  *
