@@ -59,7 +59,7 @@ export type { Caller, Request } from "./Caller.ts"
  * @category models
  * @since 0.1.0
  */
-export type { Policy } from "./Policy.ts"
+export type { Policy } from "./OperationPolicy.ts"
 
 /**
  * The tenants of a server, as far as metadata and challenges show them.

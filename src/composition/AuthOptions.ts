@@ -3,10 +3,9 @@
  *
  * @since 0.1.0
  */
-import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
-import type * as Schema from "effect/Schema"
+import type * as ClaimsDecoder from "../authorization/ClaimsDecoder.ts"
 import type * as Decision from "../authorization/Decision.ts"
 import type * as ProtectedResource from "../authorization/ProtectedResource.ts"
 import type { ChallengeScopes } from "../authorization/Rejection.ts"
@@ -159,10 +158,7 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
    * same token share it, so it is frozen. If it holds more than plain data and instances of a `Schema.Class`, it is decoded
    * for each request.
    */
-  readonly claims?: {
-    readonly service: Context.Key<C, A>
-    readonly schema: Schema.ConstraintDecoder<A>
-  } | undefined
+  readonly claims?: ClaimsDecoder.Decoded<C, A> | ClaimsDecoder.WithSchema<C, A> | undefined
   /**
    * How `RequestState` seals the state that handlers hand out. `secret` has 32 bytes or more; every instance needs the same.
    * Default: a random secret.

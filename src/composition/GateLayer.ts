@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as ClaimsDecoder from "../authorization/ClaimsDecoder.ts"
 import type * as Gate from "../authorization/Gate.ts"
 import { AuthLayer } from "../authorization/Gate.ts"
 import type { RequiredScopesOf } from "../authorization/Policy.ts"
@@ -44,17 +45,19 @@ export const layer = <const S extends Scopes, C = never, A = unknown, RD = never
  * @category models
  * @since 0.1.0
  */
-export interface FetchOption {
+export interface PromiseHostOptions {
   /**
    * Sends the requests to authorization servers, for example through a proxy. It must not follow redirects: it is called with
    * `redirect: "manual"`. Default: the `fetch` of the platform.
    */
   readonly fetch?: typeof globalThis.fetch | undefined
+  /** Here a schema is written as its decoder: `{ service, decode: Schema.decodeUnknownResult(schema) }`. */
+  readonly claims?: { readonly decode: ClaimsDecoder.Decode<unknown> } | undefined
 }
 
 /** `layer` for hosts outside Effect, which send with `fetch`. */
 export const layerFetch = <const S extends Scopes, C = never, A = unknown>(
-  options: Options<S, C, A> & FetchOption
+  options: Options<S, C, A> & PromiseHostOptions
 ): Layer.Layer<Services<ProtectedResource.OfferedOf<S>>, AuthConfigError> => {
   // From JavaScript the options may be missing: the check of them reports that.
   if (typeof options !== "object" || options === null) return layer<S, C, A>(options).pipe(Layer.provide(Fetcher.layer))

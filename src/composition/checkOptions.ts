@@ -3,11 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import * as Sessions from "../authorization/Sessions.ts"
 import { AuthConfigError } from "../protocol/AuthError.ts"
 import type * as Credentials from "../protocol/Credentials.ts"
@@ -49,29 +47,6 @@ export const checkGrammar = (
         }. Leave it out for "token68" (RFC 6750 §2.1)`
       })
     )
-
-export const checkClaims = (claims: Common<Scopes, any, any>["claims"]): Result.Result<void, AuthConfigError> => {
-  if (claims === undefined) return Result.succeed(undefined)
-  const fail = (fix: string, option = "claims") =>
-    Result.fail(new AuthConfigError({ reason: "malformed", option, fix }))
-  if (typeof claims !== "object" || claims === null) {
-    return fail(
-      `${OptionValue.isNot(claims, "{ service, schema }")}. Give a Context.Service class and the Schema of its value`
-    )
-  }
-  if (!Context.isKey(claims.service)) {
-    return fail(
-      `${OptionValue.isNot(claims.service, "a Context.Service class")}. Give { service, schema }`,
-      "claims.service"
-    )
-  }
-  return Schema.isSchema(claims.schema)
-    ? Result.succeed(undefined)
-    : fail(
-      `${OptionValue.isNot(claims.schema, "a Schema")}. Give one such as Schema.Struct({ org: Schema.String })`,
-      "claims.schema"
-    )
-}
 
 export const checkTokenType = (rule: TokenType.TokenType | undefined): Result.Result<void, AuthConfigError> =>
   rule === undefined || rule?._tag === "Strict" || (rule?._tag === "Standard" && Array.isArray(rule.accessTokenClaims))

@@ -3,13 +3,12 @@
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as AllowedHosts from "../authorization/AllowedHosts.ts"
+import * as ClaimsDecoder from "../authorization/ClaimsDecoder.ts"
 import * as Decision from "../authorization/Decision.ts"
 import * as Gate from "../authorization/Gate.ts"
 import * as ProtectedResource from "../authorization/ProtectedResource.ts"
@@ -32,7 +31,6 @@ import type * as TokenVerifier from "../verification/TokenVerifier.ts"
 import type { Cached, Common, Options, Scopes } from "./AuthOptions.ts"
 import {
   checkChoice,
-  checkClaims,
   checkDpop,
   checkGrammar,
   checkInterval,
@@ -64,7 +62,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
   Effect.gen(function*() {
     const discovery = yield* Discovery.Discovery
     yield* Effect.fromResult(checkNames(options))
-    yield* Effect.fromResult(checkClaims(options.claims))
+    yield* Effect.fromResult(ClaimsDecoder.check(options.claims))
     yield* Effect.fromResult(checkTokenType(options.tokenType))
     for (const [option, values] of choices) yield* Effect.fromResult(checkChoice(options, option, values))
     const servers = yield* Effect.fromResult(checkServers(options))
@@ -156,7 +154,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
       unlisted: options.unlisted ?? "allow",
       anonymous: options.anonymous ?? "deny",
       sessionsPerCaller: yield* Effect.fromResult(checkSessions(options.sessionsPerCaller)),
-      claims: claimsReader(options.claims),
+      claims: ClaimsDecoder.reader(options.claims),
       // A server that is asked about its tokens may have no keys at all.
       ready: Effect.forEach(servers.filter((_) => _.introspection === undefined), keys.load, {
         concurrency: "unbounded",
@@ -222,16 +220,4 @@ const wrapVerifier = (
       }, which is not a verifier. Return a verifier, such as ` +
         "that of TokenVerifier.make"
     )
-}
-
-/**
- * Decodes the user's own claims of a principal.
- *
- * @category decoding
- * @since 0.1.0
- */
-export const claimsReader = (claims: Common<Scopes, any, any>["claims"]): Gate.Options["claims"] => {
-  if (claims === undefined) return undefined
-  const decode = Schema.decodeUnknownResult(claims.schema as Schema.ConstraintDecoder<unknown>)
-  return (principal) => Result.map(decode(principal.claims), (own) => Context.make(claims.service, own) as never)
 }

@@ -6,13 +6,13 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as AllowedHosts from "../authorization/AllowedHosts.ts"
+import * as ClaimsDecoder from "../authorization/ClaimsDecoder.ts"
 import * as Gate from "../authorization/Gate.ts"
 import * as ProtectedResource from "../authorization/ProtectedResource.ts"
 import * as RequestState from "../authorization/RequestState.ts"
 import type * as Principal from "../verification/Principal.ts"
 import * as TokenVerifier from "../verification/TokenVerifier.ts"
 import type { Common, Scopes } from "./AuthOptions.ts"
-import { claimsReader } from "./makeGate.ts"
 
 const mockResource = "http://localhost/mcp"
 /** The issuer of the mock's caller. */
@@ -57,7 +57,7 @@ export const mockGate = (
     challengeScopes: "auto",
     unlisted: "allow",
     anonymous: "deny",
-    claims: claimsReader(options.claimsService)
+    claims: ClaimsDecoder.reader(options.claimsService)
   })
   return { gate, principal }
 }

@@ -84,7 +84,7 @@ describe("the principal", () => {
     const typed = await McpAuthSdk.make({
       ...places,
       scopes: ["read"],
-      claims: Schema.Struct({ level: Schema.FiniteFromString })
+      claims: Schema.decodeUnknownResult(Schema.Struct({ level: Schema.FiniteFromString }))
     })
     typed.registerTool(server, "a", {}, ({ principal }) => {
       expect(principal.claims.level).type.toBe<number>()
@@ -111,7 +111,7 @@ describe("an effect of a handler", () => {
     const rich = await McpAuthSdk.make({
       ...places,
       scopes: ["read"],
-      claims: { service: Tenant, schema: Schema.Struct({ tid: Schema.String }) },
+      claims: { service: Tenant, decode: Schema.decodeUnknownResult(Schema.Struct({ tid: Schema.String })) },
       layer: Layer.succeed(Store, { count: 1 })
     })
     rich.registerTool(server, "a", {}, ({ principal }) => {

@@ -1,4 +1,4 @@
-import * as Schema from "effect/Schema"
+import { isSchema } from "../ClaimsDecoder.ts"
 
 /**
  * Freezes a value that several requests share, down to its last member. `false` if that cannot be done, because it holds
@@ -23,4 +23,4 @@ export const freeze = (value: unknown): boolean => {
 
 const isData = (prototype: unknown): boolean =>
   prototype === Object.prototype || prototype === Array.prototype || prototype === null ||
-  Schema.isSchema((prototype as { readonly constructor?: unknown }).constructor)
+  isSchema((prototype as { readonly constructor?: unknown }).constructor)

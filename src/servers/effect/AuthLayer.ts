@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
 import * as Gate from "../../authorization/Gate.ts"
 import {
   type RegisterWithMcpAuthToolkit,
@@ -24,7 +25,6 @@ import type * as RequestState from "../../authorization/RequestState.ts"
 import type { ScopeHierarchy } from "../../authorization/ScopeHierarchy.ts"
 import type { Common, LiteralScopes, Options, Scopes } from "../../composition/AuthOptions.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
-import { claimsReader } from "../../composition/makeGate.ts"
 import { mockGate, mockIssuer, withToken } from "../../composition/mockGate.ts"
 import * as HttpClientFetcher from "../../outbound/http-client/HttpClientFetcher.ts"
 import {
@@ -193,7 +193,21 @@ export const layerServices = <const S extends Scopes, C = never, A = unknown, RD
   Gate.AuthLayer | RequiredScopesOf<ProtectedResource.OfferedOf<S>>,
   AuthConfigError,
   HttpClient.HttpClient | RD | RT | RR
-> => GateLayer.layer(options).pipe(Layer.provide(HttpClientFetcher.layer))
+> => GateLayer.layer(withDecoder(options)).pipe(Layer.provide(HttpClientFetcher.layer))
+
+/** The option `claims` with a decoder in the place of a schema. What is wrong stays for the check of the options. */
+const toDecoded = (claims: Common<Scopes, any, any>["claims"]): ClaimsDecoder.Decoded<any, any> | undefined =>
+  typeof claims === "object" && claims !== null && "schema" in claims && Schema.isSchema(claims.schema)
+    ? {
+      service: claims.service,
+      decode: Schema.decodeUnknownResult(claims.schema as Schema.ConstraintDecoder<unknown>)
+    }
+    : claims as ClaimsDecoder.Decoded<any, any> | undefined
+
+const withDecoder = <O extends { readonly claims?: Common<Scopes, any, any>["claims"] }>(options: O): O =>
+  typeof options === "object" && options !== null && "claims" in options
+    ? { ...options, claims: toDecoded(options.claims) }
+    : options
 
 /**
  * `make`, with the places read from the environment: `RESOURCE_URL`, `AUTHORIZATION_SERVERS` (issuers, separated by
@@ -436,7 +450,7 @@ export const mock = <const S extends Scopes, C = never, A = unknown>(
 > => {
   type Offered = ProtectedResource.OfferedOf<S>
   checkMock(options)
-  const { gate, principal } = mockGate(options, (resource) => {
+  const { gate, principal } = mockGate({ ...options, claimsService: toDecoded(options.claimsService) }, (resource) => {
     const granted = new Set<string>(options.granted ?? resource.offered)
     const issuer = options.issuer ?? mockIssuer
     const subject = options.subject ?? "alice"
@@ -466,19 +480,20 @@ const ownClaims = (
   { claimsService }: Pick<MockOptions<Scopes, any, any>, "claimsService">,
   principal: Principal.Principal
 ): Effect.Effect<Context.Context<never>> =>
-  Effect.fromResult(claimsReader(claimsService)?.(principal) ?? Result.succeed(Context.empty())).pipe(
-    Effect.catch((error) =>
-      Effect.die(
-        new AuthConfigError({
-          reason: "malformed",
-          option: "AuthLayer.mock.claims",
-          fix: `the claims do not fit claimsService.schema: ${
-            error instanceof Error ? error.message : String(error)
-          }. Give claims that fit, or correct the schema`
-        })
+  Effect.fromResult(ClaimsDecoder.reader(toDecoded(claimsService))?.(principal) ?? Result.succeed(Context.empty()))
+    .pipe(
+      Effect.catch((error) =>
+        Effect.die(
+          new AuthConfigError({
+            reason: "malformed",
+            option: "AuthLayer.mock.claims",
+            fix: `the claims do not fit claimsService.schema: ${
+              error instanceof Error ? error.message : String(error)
+            }. Give claims that fit, or correct the schema`
+          })
+        )
       )
     )
-  )
 
 /**
  * A layer that rejects every request for the reason given: for tests of what people see then.

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { Gate } from "../../authorization/Gate.ts"
-import { check, type Policy, type PolicyInput } from "../../authorization/Policy.ts"
+import { check, type Policy, type PolicyInput } from "../../authorization/OperationPolicy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"

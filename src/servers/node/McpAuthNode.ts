@@ -209,7 +209,7 @@ const routeNames: Readonly<Record<keyof RouteOptions<string>, true>> = { scopes:
  * @since 0.1.0
  */
 export const make = <const S extends AuthLayer.Scopes, C = never, A = unknown>(
-  options: AuthLayer.Options<S, C, A> & GateLayer.FetchOption
+  options: AuthLayer.Options<S, C, A> & GateLayer.PromiseHostOptions
 ): Promise<McpAuthNode<ProtectedResource.OfferedOf<S>, A>> =>
   fromLayer(
     GateLayer.layerFetch<S, C, A>(options),

@@ -1,7 +1,7 @@
 /**
  * The policies of tools, prompts and resources: how they are checked, and where they are kept.
  */
-import { check, type Policy } from "../../authorization/Policy.ts"
+import { check, type Policy } from "../../authorization/OperationPolicy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"

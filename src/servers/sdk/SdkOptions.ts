@@ -6,7 +6,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Schema from "effect/Schema"
+import type * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
 import * as checkOptions from "../../composition/checkOptions.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
@@ -15,15 +15,13 @@ import type * as AuthLayer from "../effect/AuthLayer.ts"
 import type { Anonymous, FromLayerOptions } from "./SdkTypes.ts"
 
 /**
- * The claims of a caller: a Schema, or a service with its Schema as for `AuthLayer`. Effects of handlers may use that service.
+ * The claims of a caller: a function that decodes them, such as `Schema.decodeUnknownResult(schema)`, or a service, which
+ * effects of handlers may use then.
  *
  * @category models
  * @since 0.1.0
  */
-export type Claims<A, C> = Schema.ConstraintDecoder<A> | {
-  readonly service: Context.Key<C, A>
-  readonly schema: Schema.ConstraintDecoder<A>
-}
+export type Claims<A, C> = ClaimsDecoder.Decode<A> | ClaimsDecoder.Decoded<C, A>
 
 /**
  * The options of `make`: those of `AuthLayer.make`, and those for programs that do not use Effect.
@@ -35,7 +33,7 @@ export interface Options<S extends AuthLayer.Scopes, A, C, N extends Anonymous, 
   extends
     Omit<AuthLayer.Options<S>, "claims" | "anonymous">,
     Pick<FromLayerOptions<A, N>, "bodyTimeout" | "maximumBody" | "maximumOperations">,
-    GateLayer.FetchOption
+    Pick<GateLayer.PromiseHostOptions, "fetch">
 {
   /**
    * Decodes the claims of a token to `principal.claims`. Tokens whose claims do not match the Schema are rejected. Default: all
@@ -96,13 +94,13 @@ export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonym
   const isClaims = typeof claims === "function" || (typeof claims === "object" && claims !== null)
   const read = !isClaims || "service" in claims
     ? claims as Extract<typeof claims, { readonly service: unknown }> | undefined
-    : { service: DecodedClaims as unknown as Context.Key<C, A>, schema: claims }
+    : { service: DecodedClaims as unknown as Context.Key<C, A>, decode: claims }
   const unknown = Object.keys(options).find((name) => name !== "fetch" && !checkOptions.names.includes(name))
   const gate = unknown === undefined && problem === undefined
     ? GateLayer.layerFetch<S, C, A>(
       (isObject ? { ...options, anonymous, claims: read } : given) as unknown as
         & AuthLayer.Options<S, C, A>
-        & GateLayer.FetchOption
+        & GateLayer.PromiseHostOptions
     )
     : Layer.effectDiscard(Effect.fail(
       problem ?? new AuthConfigError({

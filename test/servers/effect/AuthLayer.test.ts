@@ -86,15 +86,15 @@ const wrong: ReadonlyArray<Wrong> = [
     title: "claims without a schema",
     changes: { claims: { service: Principal, shema: Schema.Struct({}) } },
     reason: "malformed",
-    option: "claims.schema",
-    fix: /^the value is missing; expected a Schema\. Give one such as/
+    option: "claims.decode",
+    fix: /^the value is missing; expected a function\. Give one such as .*\{ service, schema \} to AuthLayer/
   },
   {
     title: "claims without a service",
     changes: { claims: { schema: Schema.Struct({}) } },
     reason: "malformed",
     option: "claims.service",
-    fix: /^the value is missing; expected a Context\.Service class\. Give \{ service, schema \}/
+    fix: /^the value is missing; expected a Context\.Service class\. Give \{ service, decode \}/
   },
   {
     title: "[T-AUD-41] a misspelled option of a server",

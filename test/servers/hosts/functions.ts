@@ -168,7 +168,12 @@ const revocation = (revocation: () => Effect.Effect<never>): Made => ({
   options: { revocation: Revocations.check(revocation) }
 })
 const claims = (check: () => boolean): Made => ({
-  options: { claims: { service: Own, schema: Schema.Struct({ iss: Schema.String.check(Schema.makeFilter(check)) }) } }
+  options: {
+    claims: {
+      service: Own,
+      decode: Schema.decodeUnknownResult(Schema.Struct({ iss: Schema.String.check(Schema.makeFilter(check)) }))
+    }
+  }
 })
 const tenants = (authorizationServers: () => Effect.Effect<never>): Made => ({
   options: { tenants: Tenants.fromHeader("x-tenant", { authorizationServers }) }

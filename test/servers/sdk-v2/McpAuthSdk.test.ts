@@ -40,7 +40,7 @@ const makeAuth = (resource: string, client: HttpClient.HttpClient, { anonymous, 
     resource,
     authorizationServers: ["https://issuer.test"],
     scopes: { baseline: ["read"], stepUp: ["write", "admin"] },
-    claims: Schema.Struct({ tenant: Schema.String }),
+    claims: Schema.decodeUnknownResult(Schema.Struct({ tenant: Schema.String })),
     anonymous: anonymous as "allow-unscoped",
     layer: Layer.mergeAll(
       Layer.succeed(Greeting, "hello"),

@@ -1,0 +1,88 @@
+/**
+ * The option `claims`: a service of the user's, decoded from the claims of each token.
+ *
+ * No module here imports `effect/Schema`, which would double the modules that a server outside Effect loads when it starts.
+ * The decoder that the user passes brings it.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
+import { AuthConfigError } from "../protocol/AuthError.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
+import type { Principal } from "../verification/Principal.ts"
+
+/**
+ * Decodes claims, such as `Schema.decodeUnknownResult(schema)`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Decode<A> = (claims: unknown) => Result.Result<A, unknown>
+
+/**
+ * A service, and the function that decodes its value.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Decoded<C, A> {
+  readonly service: Context.Key<C, A>
+  readonly decode: Decode<A>
+}
+
+/**
+ * A service, and the schema of its value. Hosts outside Effect take `Decoded` alone.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface WithSchema<C, A> {
+  readonly service: Context.Key<C, A>
+  readonly schema: Schema.ConstraintDecoder<A>
+}
+
+/** Tells schemas of Effect by the member that marks them. They are functions, and are no decoders. */
+export const isSchema = (value: unknown): boolean => Predicate.hasProperty(value, "~effect/Schema/Schema")
+
+/** Checks the option. */
+export const check = (claims: Decoded<any, any> | WithSchema<any, any> | undefined): Result.Result<
+  void,
+  AuthConfigError
+> => {
+  if (claims === undefined) return Result.succeed(undefined)
+  const fail = (fix: string, option = "claims") =>
+    Result.fail(new AuthConfigError({ reason: "malformed", option, fix }))
+  if (typeof claims !== "object" || claims === null) {
+    return fail(
+      `${OptionValue.isNot(claims, "{ service, decode }")}. Give a Context.Service class and a function such as ` +
+        "Schema.decodeUnknownResult(schema)"
+    )
+  }
+  if (!Context.isKey(claims.service)) {
+    return fail(
+      `${OptionValue.isNot(claims.service, "a Context.Service class")}. Give { service, decode }`,
+      "claims.service"
+    )
+  }
+  const decode: unknown = "decode" in claims ? claims.decode : undefined
+  return typeof decode === "function" && !isSchema(decode)
+    ? Result.succeed(undefined)
+    : fail(
+      `${
+        isSchema(decode) ? "a schema is not a function that decodes" : OptionValue.isNot(decode, "a function")
+      }. Give one such as Schema.decodeUnknownResult(schema), or { service, schema } to AuthLayer`,
+      "claims.decode"
+    )
+}
+
+/** Returns the function that decodes the service of a principal. The option must have been checked. */
+export const reader = (
+  claims: Decoded<any, any> | WithSchema<any, any> | undefined
+): ((principal: Principal) => Result.Result<Context.Context<never>, unknown>) | undefined => {
+  if (claims === undefined) return undefined
+  const { decode, service } = claims as Decoded<any, any>
+  return (principal) => Result.map(decode(principal.claims), (own) => Context.make(service, own) as never)
+}
