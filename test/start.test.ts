@@ -1,0 +1,56 @@
+/**
+ * The modules that an entry point loads decide how long a server needs to start. They are counted, which is exact, instead of
+ * timed.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { spawnSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+
+/** Prints the URL of every module that the entry point loads, and no built-in ones. */
+const program = (entry: string) => `
+  import { registerHooks } from "node:module"
+  const urls = []
+  registerHooks({ load: (url, context, next) => (urls.push(url), next(url, context)) })
+  await import(${JSON.stringify(entry)})
+  console.log(JSON.stringify(urls.filter((url) => url.startsWith("file:"))))`
+
+const modulesOf = (entry: string): ReadonlyArray<string> => {
+  const options = ["--no-warnings", "--conditions=effect-mcp-auth/source", "--input-type=module", "--eval"]
+  const { status, stderr, stdout } = spawnSync(process.execPath, [...options, program(entry)], {
+    cwd: root,
+    encoding: "utf8"
+  })
+  assert.strictEqual(status, 0, stderr)
+  return JSON.parse(stdout)
+}
+
+/** The name of a module of Effect, such as `http/HttpClient`. */
+const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dist\/(.+)\.js$/.exec(url)?.[1]
+
+/** The largest numbers of modules. Lower a number when an entry point loads less; raise it only with a reason. */
+const budgets = [
+  { entry: "node", ours: 101, effect: 70 },
+  { entry: "fetch", ours: 101, effect: 70 },
+  { entry: "sdk-v1", ours: 119, effect: 70 },
+  { entry: "sdk-v2", ours: 118, effect: 70 },
+  { entry: "host", ours: 52, effect: 68 },
+  { entry: "protocol", ours: 13, effect: 45 },
+  { entry: "verification", ours: 58, effect: 73 },
+  { entry: "introspection", ours: 58, effect: 73 },
+  { entry: "dpop", ours: 28, effect: 67 },
+  { entry: "tenants", ours: 56, effect: 67 },
+  { entry: "revocation", ours: 12, effect: 67 }
+]
+
+describe.each(budgets)("the entry point $entry", ({ effect, entry, ours }) => {
+  it("loads no HTTP client or router of Effect, no Schema, no jose, and no more modules than its budget", () => {
+    const urls = modulesOf(`effect-mcp-auth/${entry}`)
+    const names = urls.flatMap((url) => nameOf(url) ?? [])
+    assert.deepStrictEqual(names.filter((name) => /^(?:http\/|ai\/|Schema|Stream$|Channel$)/.test(name)), [])
+    assert.deepStrictEqual(urls.filter((url) => url.includes("/node_modules/jose/")), [])
+    assert.isAtMost(names.length, effect, "modules of effect")
+    assert.isAtMost(urls.filter((url) => !url.includes("/node_modules/")).length, ours, "modules of this package")
+  })
+})
