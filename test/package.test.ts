@@ -131,7 +131,7 @@ describe("the packed tarball", () => {
       external: ["effect", "effect/*", "jose"]
     })
     // All that the core exports, compressed. About a tenth above what it is.
-    assert.isBelow(gzipSync(outputFiles[0]!.contents, { level: 9 }).length, 58_000)
+    assert.isBelow(gzipSync(outputFiles[0]!.contents, { level: 9 }).length, 47_000)
   })
 
   it("has a file behind every entry point and condition", () => {
@@ -250,7 +250,7 @@ describe("the packed tarball", () => {
         child.stderr.on("data", hear)
         child.once("exit", () => reject(new Error(output)))
       })
-      assert.include(await (await fetch(url)).text(), "<title>Does it fit MCP?</title>")
+      assert.include(await (await fetch(url)).text(), "<title>MCP authorization check</title>")
       const rejected = await fetch(`${url}report?target=http://127.0.0.1:1`)
       assert.strictEqual(rejected.status, 403)
     } finally {
@@ -264,7 +264,7 @@ describe("the packed tarball", () => {
     const npx = (
       ...args: ReadonlyArray<string>
     ) => ["--yes", "--prefer-offline", "--package", tarball, "effect-mcp-auth", ...args]
-    assert.include(run(empty, "npx", ...npx("--help")), "Does this authorization server fit MCP?")
+    assert.include(run(empty, "npx", ...npx("--help")), "Checks authorization servers, MCP servers and access tokens.")
     const server = createServer((req, res) => issuer.listener(req, res))
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
