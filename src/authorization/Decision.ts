@@ -1,8 +1,8 @@
 /**
- * What the gate decided, for logs, metrics and audits.
+ * Describes what the gate decided, for logs, metrics and audits.
  *
- * Each decision counts in `mcp_auth_decisions` and `mcp_auth_decision_duration`, by outcome and reason; goes to the log
- * with fixed annotations; and is told to the `DecisionListener`. None of it holds a token, or a claim beyond issuer,
+ * Each decision counts in `mcp_auth_decisions` and `mcp_auth_decision_duration`, by outcome and reason. It is written to the
+ * log with fixed annotations and passed to the `DecisionListener`. A decision contains no token, and no claims except issuer,
  * subject and client.
  *
  * @since 0.1.0
@@ -47,7 +47,7 @@ export interface Decision {
 }
 
 /**
- * Hears every decision. By default nobody does.
+ * Receives every decision. Default: no listener.
  *
  * **Details**
  *
@@ -116,8 +116,8 @@ export const plainSubject: SubjectForm = { _tag: "Plain" }
 export const omittedSubject: SubjectForm = { _tag: "Omitted" }
 
 /**
- * The first 128 bits of HMAC-SHA-256 over issuer and subject, in base64url: the same caller is the same word, and nobody
- * without the key can tell who it is.
+ * Names a subject by the first 128 bits of HMAC-SHA-256 over issuer and subject, in base64url. The same caller always has
+ * the same name, and without the key the name does not reveal the caller.
  *
  * **Gotchas**
  *
@@ -144,9 +144,9 @@ export const omittedSubject: SubjectForm = { _tag: "Omitted" }
 export const hashedSubject = (key: Redacted.Redacted): SubjectForm => ({ _tag: "Hashed", key })
 
 /**
- * A request on its way through the gate: when it came, in monotonic nanoseconds of the `Clock` of its fiber (durations do
- * not follow what is done to the time of day), and whether a decision about it was reported. A host hands the same one to
- * both steps of the gate, so that durations cover both and nothing is told twice.
+ * The timing of a request: when it arrived, in monotonic nanoseconds of the `Clock` of its fiber, which a change of the wall
+ * clock does not affect, and whether a decision about it was reported. All steps of the gate share it, so that durations cover
+ * all of them and each request is reported once.
  *
  * @category models
  * @since 0.1.0

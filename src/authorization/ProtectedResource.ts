@@ -81,8 +81,8 @@ export interface ProtectedResource {
 }
 
 /**
- * The names under which clients ask for scopes: at the authorization server of a token's issuer, or, as long as nobody
- * has signed in, at the first.
+ * The names under which clients request scopes: at the authorization server that issued the token, or, before sign-in, at
+ * the first authorization server.
  *
  * @category models
  * @since 0.1.0

@@ -141,11 +141,14 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
   readonly allowedHosts?: ReadonlyArray<string> | undefined
   /** Which scopes a 403 asks for. Default: `"auto"`. */
   readonly challengeScopes?: ChallengeScopes | undefined
-  /** What tools, prompts and resources without scopes are: for every valid token (`"allow"`, the default), or nobody's. */
+  /**
+   * Whether tools, prompts and resources without scopes are allowed for every valid token (`"allow"`) or rejected (`"deny"`).
+   * Default: `"allow"`.
+   */
   readonly unlisted?: "allow" | "deny" | undefined
   /**
-   * What a request without credentials is on an MCP server: nobody's (`"deny"`, the default), or free to use what needs
-   * no scope (`"allow-unscoped"`). An invalid token is rejected either way.
+   * Whether an MCP server rejects requests without credentials (`"deny"`), or allows them operations that need no scope
+   * (`"allow-unscoped"`). An invalid token is rejected either way. Default: `"deny"`.
    */
   readonly anonymous?: "deny" | "allow-unscoped" | undefined
   /**

@@ -121,7 +121,7 @@ export class TokenVerifier extends Context.Service<TokenVerifier, Verifier>()("e
  * import { AuthError, TokenVerifier } from "effect-mcp-auth"
  * import { Effect } from "effect"
  *
- * const nobody = TokenVerifier.make(() => Effect.fail(new AuthError.InvalidToken({ reason: "inactive" })))
+ * const rejectAll = TokenVerifier.make(() => Effect.fail(new AuthError.InvalidToken({ reason: "inactive" })))
  * ```
  *
  * @category constructors

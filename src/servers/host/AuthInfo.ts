@@ -71,7 +71,7 @@ class Info implements AuthInfo {
 export const make = (principal: Principal, gate: Gate): AuthInfo => new Info(principal, gate)
 
 /**
- * Whose `AuthInfo` this is, if this gate made it: nobody else can make one that says so, whatever it looks like. A weak map
- * would know it, too, with an entry for each request that the garbage collector has to look after.
+ * Returns the principal of an `AuthInfo` that this gate made, and `undefined` for every other value, whatever its members
+ * are. Not a weak map: its entry for each request would cost time in garbage collection.
  */
 export const principalOf = (info: unknown, gate: Gate): Principal | undefined => Info.principalOf(info, gate)

@@ -27,7 +27,7 @@ export interface Message {
   readonly operations: ReadonlyArray<Operation.Operation>
 }
 
-/** Bodies beyond this are rejected with 413 unless the host is told otherwise. */
+/** The default of `maximumBody`, in bytes. Larger bodies are rejected with 413. */
 export const defaultLimit = 4 * 1024 * 1024
 
 export const contentTypeRejected = new MalformedRequest({ reason: "content-type" })

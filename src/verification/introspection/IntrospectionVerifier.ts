@@ -50,7 +50,7 @@ interface Said extends Stored {
 
 type Unavailable = AuthorizationServerUnavailable | InvalidMetadata
 
-/** Characters of a token: nobody is asked about longer ones. */
+/** In characters. Longer tokens are rejected without a request. */
 const maximumLength = 16 * 1024
 
 /** How many tokens are known to have verified: they go ahead of tokens that were never seen. */
@@ -211,8 +211,8 @@ export const make = <R = never>(
           return said
         })
 
-    // Whoever asks about a token that is being asked about waits for that answer, unless something was forgotten since.
-    // The request belongs to the layer: a caller that goes away takes nobody's answer along.
+    // Concurrent requests about one token are coalesced, unless a result was evicted in between.
+    // The request belongs to the layer, so that a caller that disconnects does not cancel it for the others.
     const running = new Map<string, { readonly since: number; readonly said: Deferred.Deferred<Said, Unavailable> }>()
     const shares = yield* Sharing
     const askOnce = (token: Redacted.Redacted): Effect.Effect<Said, Unavailable> =>

@@ -63,8 +63,8 @@ export const read = (
 }
 
 /**
- * Whether a request is Effect's own on Node, and nobody has begun to read it. Others may be views with a body of their own,
- * and what asks before it sends, or wants another protocol, Effect answers as it reads.
+ * Returns whether a request is Effect's own on Node, with a body that is still unread. Other requests may be views with
+ * another body. Effect answers `Expect: 100-continue` and `Upgrade` while it reads, so those requests are excluded.
  */
 const isOnNode = (request: Request): boolean => {
   const { headers, source } = request
