@@ -147,14 +147,20 @@ const makeApp = (options: Options) => {
   })
 }
 
-/** Creates a client that reaches public addresses only, unless `local` is set. */
+/**
+ * Creates a client that reaches public addresses only, unless `local` is set. The look-up of the connection checks the addresses
+ * of a name. The guard checks only its text: resolving the name twice could give two results.
+ */
 const clientFor = ({ local, lookup: given = lookup }: Options): Layer.Layer<HttpClient.HttpClient> =>
   Layer.effect(
     HttpClient.HttpClient,
     Effect.map(HttpClient.HttpClient, (client) =>
       // Some servers reject requests without a user agent.
       HttpClient.mapRequest(
-        local ? client : GuardedHttpClient.make(client),
+        local ? client : HttpClient.transform(
+          GuardedHttpClient.make(client),
+          (response) => Effect.provideService(response, AddressGuard.Resolver, undefined)
+        ),
         HttpClientRequest.setHeader("user-agent", "effect-mcp-auth")
       ))
   ).pipe(

@@ -7,6 +7,7 @@ import { createServer, request } from "node:http"
 import { connect, createServer as createSocketServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import * as Page from "../../../src/cli/page/Page.ts"
+import * as AddressGuard from "../../../src/outbound/AddressGuard.ts"
 import type { Report } from "../../../src/provider/report/Report.ts"
 
 const port: Layer.Layer<HttpServer.HttpServer> = Layer.orDie(
@@ -193,7 +194,9 @@ describe("what is not asked", () => {
         options.all === true ? callback(null, [{ address: "127.0.0.1", family: 4 }]) : callback(null, "127.0.0.1", 4)
       const target = `https://rebound.example.com:${port}/mcp`
       for (const kind of ["auto", "authorization-server", "mcp-server"]) {
-        const { body, status } = yield* ask(yield* serve({ lookup }), { target, kind })
+        // A resolver of this machine that does not answer changes nothing: the look-up of the connection decides.
+        const page = yield* serve({ lookup }).pipe(Effect.provideService(AddressGuard.Resolver, () => Effect.never))
+        const { body, status } = yield* ask(page, { target, kind })
         assert.strictEqual(status, 502)
         assert.include(body.detail!, "is not a known host name")
       }
