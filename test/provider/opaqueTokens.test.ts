@@ -89,7 +89,7 @@ const doorkeeper = Profile.make({
   audience: Audience.clientIds(["client-1"]),
   boundTo: "client",
   machineMarks: [{ claim: "grant_type", values: ["client_credentials"] }],
-  opaque: { issued: "always", judgedBy: "introspection", hint: "every token is opaque" }
+  opaque: { issued: "always", verifiedBy: "introspection", hint: "every token is opaque" }
 })
 const nameless = { ...good, client_id: "client-1", scope: "todos:read", grant_type: "client_credentials" }
 const byClient = { subject: undefined, clientId: "client-1", scopes: ["todos:read"] }

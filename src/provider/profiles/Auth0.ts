@@ -63,7 +63,7 @@ export const auth0 = (options: Options): Profile.Profile => {
     clientIdClaims: ["client_id", "azp"],
     opaque: {
       issued: "sometimes",
-      judgedBy: "none",
+      verifiedBy: "none",
       hint:
         "if no API was requested, Auth0 issues an opaque token of 32 characters, which cannot be verified: set the tenant's " +
         "default audience, or enable the Resource Parameter Compatibility Profile"

@@ -51,7 +51,7 @@ export const clerk = (options: Options): Profile.Profile => {
     clientIdClaims: ["client_id", "azp"],
     opaque: {
       issued: "sometimes",
-      judgedBy: "introspection",
+      verifiedBy: "introspection",
       hint:
         "Clerk issues opaque tokens (oat_…) until JWT access tokens are switched on; its introspection endpoint is " +
         "/oauth/token_info"

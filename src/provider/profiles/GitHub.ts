@@ -68,7 +68,7 @@ export const github = (options: Options): Profile.Profile => {
     clientIdClaims: ["client_id"],
     opaque: {
       issued: "always",
-      judgedBy: "call",
+      verifiedBy: "call",
       hint: "GitHub has no JWTs: tokens begin with gho_ (OAuth apps) or ghu_ (GitHub Apps)"
     },
     introspection: Introspection.lookUp(

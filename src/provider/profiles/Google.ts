@@ -56,7 +56,7 @@ export const google = (options: Options): Profile.Profile => {
     clientIdClaims: ["azp"],
     opaque: {
       issued: "always",
-      judgedBy: "call",
+      verifiedBy: "call",
       hint: "Google's access tokens (ya29.…) are opaque; its JWTs are ID tokens of the same issuer"
     },
     introspection: Introspection.lookUp((token) =>

@@ -50,7 +50,7 @@ export const hydra = (options: Options): Profile.Profile => {
     clientIdClaims: ["client_id"],
     opaque: {
       issued: "sometimes",
-      judgedBy: "introspection",
+      verifiedBy: "introspection",
       hint:
         "Hydra issues opaque tokens (ory_at_…) unless strategies.access_token is jwt; its introspection endpoint is on the " +
         "admin port and not in the metadata"

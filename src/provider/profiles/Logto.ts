@@ -49,7 +49,7 @@ export const logto = (options: Options): Profile.Profile => {
     clientIdClaims: ["client_id"],
     opaque: {
       issued: "sometimes",
-      judgedBy: "introspection",
+      verifiedBy: "introspection",
       hint: "Logto issues an opaque token if no API resource was requested: mark yours as the default"
     },
     confirmed: false,

@@ -57,7 +57,7 @@ export const oidcProvider = (options: Options): Profile.Profile =>
     clientIdClaims: ["client_id"],
     opaque: {
       issued: "sometimes",
-      judgedBy: "introspection",
+      verifiedBy: "introspection",
       hint: "a resource whose accessTokenFormat is not jwt has opaque tokens; introspecting a JWT answers 400"
     },
     confirmed: true,
@@ -91,7 +91,7 @@ export const betterAuth = (options: Options): Profile.Profile =>
     clientIdClaims: ["client_id", "azp"],
     opaque: {
       issued: "sometimes",
-      judgedBy: "introspection",
+      verifiedBy: "introspection",
       hint:
         "a token without a resource is opaque; introspection answers active: false to a client that neither obtained the token " +
         "nor is linked to the resource"
@@ -175,7 +175,7 @@ export const lemonldap = (options: Options): Profile.Profile =>
     clientIdClaims: ["client_id"],
     opaque: {
       issued: "sometimes",
-      judgedBy: "introspection",
+      verifiedBy: "introspection",
       hint: "access tokens are JWTs if the relying party is configured so; introspection answers have no aud"
     },
     confirmed: true,

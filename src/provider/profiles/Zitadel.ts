@@ -65,7 +65,7 @@ export const zitadel = (options: Options): Profile.Profile => {
     clientIdClaims: ["client_id", "azp"],
     opaque: {
       issued: "sometimes",
-      judgedBy: "introspection",
+      verifiedBy: "introspection",
       hint: "Zitadel issues opaque tokens unless the application's token type is JWT"
     },
     confirmed: true,

@@ -118,7 +118,7 @@ export const make = (
   clientIdClaims: standardClientIds,
   subjectClaims: standardSubjects,
   machineMarks: [],
-  opaque: { issued: "never", judgedBy: "none", hint: "" },
+  opaque: { issued: "never", verifiedBy: "none", hint: "" },
   confirmed: false,
   notes: [],
   issues: [],

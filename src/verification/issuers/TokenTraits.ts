@@ -100,7 +100,7 @@ export interface Tenants {
 export interface OpaqueRule {
   readonly issued: "never" | "sometimes" | "always"
   /** How to verify them: by introspection (RFC 7662), by a provider-specific endpoint (`"call"`), or not at all (`"none"`). */
-  readonly judgedBy: "introspection" | "call" | "none"
+  readonly verifiedBy: "introspection" | "call" | "none"
   /** When they are issued, and what they look like. For people. */
   readonly hint: string
 }
