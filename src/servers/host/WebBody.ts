@@ -1,5 +1,6 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type { MalformedRequest } from "../../protocol/AuthError.ts"
 import * as body from "./Body.ts"
 import { BodyBuffer } from "./BodyBuffer.ts"
@@ -7,10 +8,29 @@ import { BodyBuffer } from "./BodyBuffer.ts"
 /* The bytes of fetch's bodies. */
 
 /**
- * Reads a stream to its end. A body that is too large or too slow is cancelled.
+ * Calls a function after a time, unless it is stopped before. Returns the function that stops it.
  *
- * Each body has a timer: on Workers one request must not wait for a timer that belongs to another.
+ * Each body has a separate timer: on Workers a request must not wait for a timer of another request. The timer starts at the
+ * next turn of the event loop. Most small bodies are complete by then, and a timer that is stopped at once would cost a
+ * twentieth of a small tool call.
  */
+const startTimer = (fiber: Fiber.Fiber<unknown, unknown>, time: Duration.Duration, expire: () => void): () => void => {
+  let isStopped = false
+  let timer: Fiber.Fiber<void> | undefined
+  fiber.currentDispatcher.scheduleTask(() => {
+    if (isStopped) return
+    timer = Effect.runForkWith(fiber.context)(Effect.sleep(time))
+    timer.addObserver(() => {
+      if (!isStopped) expire()
+    })
+  }, 0)
+  return () => {
+    isStopped = true
+    timer?.interruptUnsafe()
+  }
+}
+
+/** Reads a stream to its end. A body that is too large or too slow is cancelled. */
 export const read = (
   stream: ReadableStream<Uint8Array>,
   limit: number,
@@ -19,22 +39,17 @@ export const read = (
   Effect.withFiber((fiber) =>
     Effect.callback<Uint8Array, MalformedRequest>((resume) => {
       const reader = stream.getReader()
-      const timer = Effect.runForkWith(fiber.context)(Effect.sleep(timeout))
-      let ended = false
-      const stop = () => {
-        ended = true
-        timer.interruptUnsafe()
-      }
+      let hasEnded = false
       const end = (result: Effect.Effect<Uint8Array, MalformedRequest>) => {
-        if (ended) return
-        stop()
+        if (hasEnded) return
+        hasEnded = true
+        stopTimer()
         resume(result)
       }
       const cancel = () => {
         reader.cancel().catch(() => {})
       }
-      timer.addObserver(() => {
-        if (ended) return
+      const stopTimer = startTimer(fiber, timeout, () => {
         cancel()
         end(Effect.fail(body.tooSlow))
       })
@@ -42,7 +57,7 @@ export const read = (
       const pull = async () => {
         for (;;) {
           const { done, value } = await reader.read()
-          if (ended) return
+          if (hasEnded) return
           if (done) return end(Effect.succeed(buffer.toBytes()))
           if (!buffer.add(value)) {
             cancel()
@@ -53,34 +68,28 @@ export const read = (
       // A body that breaks off is not JSON: its client is gone.
       pull().catch(() => end(Effect.fail(body.notJson)))
       return Effect.sync(() => {
-        stop()
+        hasEnded = true
+        stopTimer()
         cancel()
       })
     })
   )
 
-/** Reads a small body at once. One timer, where `within` takes two fibers: a twentieth of a small tool call. */
+/** Reads a small body at once. `within` would take two fibers. */
 export const readAtOnce = (
   request: Request,
   timeout: Duration.Duration
 ): Effect.Effect<ArrayBuffer, MalformedRequest> =>
   Effect.withFiber((fiber) =>
     Effect.callback<ArrayBuffer, MalformedRequest>((resume) => {
-      const timer = Effect.runForkWith(fiber.context)(Effect.sleep(timeout))
-      let ended = false
       const end = (result: Effect.Effect<ArrayBuffer, MalformedRequest>) => {
-        if (ended) return
-        ended = true
-        timer.interruptUnsafe()
+        stopTimer()
         resume(result)
       }
-      timer.addObserver(() => end(Effect.fail(body.tooSlow)))
+      const stopTimer = startTimer(fiber, timeout, () => end(Effect.fail(body.tooSlow)))
       // A body that breaks off is not JSON: its client is gone.
       request.arrayBuffer().then((bytes) => end(Effect.succeed(bytes)), () => end(Effect.fail(body.notJson)))
-      return Effect.sync(() => {
-        ended = true
-        timer.interruptUnsafe()
-      })
+      return Effect.sync(stopTimer)
     })
   )
 
