@@ -12,10 +12,14 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as base64url from "../crypto/Base64Url.ts"
+import * as Hmac from "../crypto/Hmac.ts"
 import { AuthConfigError } from "../protocol/AuthError.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
+import type { Principal } from "../verification/Principal.ts"
 
 /**
  * One decision. It holds no token, and no claim beyond issuer, subject and client.
@@ -30,19 +34,19 @@ import * as OptionValue from "../protocol/OptionValue.ts"
  */
 export interface Decision {
   readonly outcome: "admitted" | "rejected"
-  /** The status of the answer; 200 for an admitted request, whatever the handler makes of it. */
+  /** The status of the response. For an admitted request it is 200, even if the handler responds with another status. */
   readonly status: number
-  /** The closed reason of a rejection. */
+  /** The reason of a rejection, from a closed list. */
   readonly reason: string | undefined
   readonly issuer: string | undefined
-  /** As `SubjectForm` has it. */
+  /** The name of the subject, in the form that `decisions.subject` selects. */
   readonly subject: string | undefined
   readonly clientId: string | undefined
-  /** Such as `tools/call add_todo`; empty where the gate did not come to read the body. */
+  /** Such as `tools/call add_todo`. Empty if the gate decided before it read the body. */
   readonly operations: ReadonlyArray<string>
   readonly required: ReadonlyArray<string>
   readonly missing: ReadonlyArray<string>
-  /** From the arrival of the request at the gate: verification, and reading the body where that was needed. */
+  /** The time since the request arrived at the gate. It includes verification, and reading the body if the gate needed it. */
   readonly duration: Duration.Duration
 }
 
@@ -84,36 +88,43 @@ export const DecisionListener: Context.Reference<(decision: Decision) => Effect.
 // One function, so that the default can be recognized.
 const ignoreDecision = (_: Decision): Effect.Effect<void> => Effect.void
 
+const TypeId = "~effect-mcp-auth/SubjectForm"
+
 /**
- * How decisions name the subject: as the token does, as a keyed hash, or not at all.
+ * Determines how decisions name the subject: `plainSubject`, `omittedSubject` or `hashedSubject`.
  *
  * @category models
  * @since 0.1.0
  */
-export type SubjectForm =
-  | { readonly _tag: "Plain" }
-  | { readonly _tag: "Hashed"; readonly key: Redacted.Redacted }
-  | { readonly _tag: "Omitted" }
+export interface SubjectForm {
+  readonly [TypeId]: typeof TypeId
+  /** Returns the name of the subject of a principal. */
+  readonly nameSubject: (principal: Principal) => Effect.Effect<string | undefined>
+  /** Describes what is wrong with the arguments of the form. The server does not start with it. */
+  readonly problem: string | undefined
+}
+
+const makeForm = (nameSubject: SubjectForm["nameSubject"], problem?: string): SubjectForm => ({
+  [TypeId]: TypeId,
+  nameSubject,
+  problem
+})
 
 /**
- * The subject as the token names it.
+ * Names the subject as the token does.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const plainSubject: SubjectForm = { _tag: "Plain" }
+export const plainSubject: SubjectForm = /*#__PURE__*/ makeForm(({ subject }) => Effect.succeed(subject))
 
 /**
- * No subject.
- *
- * **When to use**
- *
- * Logs may not say who it was.
+ * Leaves the subject out of decisions, for logs that must not identify the caller.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const omittedSubject: SubjectForm = { _tag: "Omitted" }
+export const omittedSubject: SubjectForm = /*#__PURE__*/ makeForm(() => Effect.undefined)
 
 /**
  * Names a subject by the first 128 bits of HMAC-SHA-256 over issuer and subject, in base64url. The same caller always has
@@ -121,8 +132,8 @@ export const omittedSubject: SubjectForm = { _tag: "Omitted" }
  *
  * **Gotchas**
  *
- * Every instance needs the same key, or one caller has several names. A bare hash would not do: subjects such as e-mail
- * addresses can be guessed.
+ * Every instance needs the same key, or one caller has several names. The key has 16 bytes or more. Without a key, a hash could be
+ * reversed, because subjects such as email addresses can be guessed.
  *
  * **Example** (A key for all instances)
  *
@@ -141,7 +152,25 @@ export const omittedSubject: SubjectForm = { _tag: "Omitted" }
  * @category constructors
  * @since 0.1.0
  */
-export const hashedSubject = (key: Redacted.Redacted): SubjectForm => ({ _tag: "Hashed", key })
+export const hashedSubject = (key: Redacted.Redacted): SubjectForm => {
+  const hmac = Hmac.make(key)
+  const hash = (owner: string): Effect.Effect<string> =>
+    Effect.map(hmac.sign(new TextEncoder().encode(owner)), (tag) => base64url.encode(tag.subarray(0, 16)))
+  return makeForm(
+    ({ owner, subject }) => subject === undefined ? Effect.undefined : hash(owner),
+    isKey(key)
+      ? undefined
+      : `the key of Decision.hashedSubject is not a Redacted text of ${shortestKey} bytes or more. Give one such as the output ` +
+        "of: openssl rand -base64 32, the same on every instance"
+  )
+}
+
+/** In bytes. Shorter keys could be found by trying all of them. */
+const shortestKey = 16
+
+const isKey = (key: unknown): boolean =>
+  Redacted.isRedacted(key) && typeof Redacted.value(key) === "string" &&
+  new TextEncoder().encode(Redacted.value(key) as string).length >= shortestKey
 
 /**
  * The timing of a request: when it arrived, in monotonic nanoseconds of the `Clock` of its fiber, which a change of the wall
@@ -168,8 +197,8 @@ export interface RequestTiming {
 export const startTiming = (fiber: Fiber.Fiber<unknown, unknown>): RequestTiming =>
   new Arrival(fiber.getRef(Clock.Clock))
 
-// A class: when many of the first requests wait, for keys say, V8 learns of a literal that it lives long, and puts those of
-// all later requests, and what hangs on them, where only a full collection finds them.
+// A class instead of a literal. If many of the first requests wait, for example for keys, V8 allocates this literal, and all
+// that it references, for all later requests in the old generation, which only a full collection frees.
 class Arrival implements RequestTiming {
   readonly clock: Clock.Clock
   readonly since: bigint
@@ -183,18 +212,15 @@ class Arrival implements RequestTiming {
 }
 
 /**
- * Now, in monotonic nanoseconds of the clock of a request.
+ * Returns the current time, in monotonic nanoseconds of the clock of a request.
  *
  * @category getters
  * @since 0.1.0
  */
 export const now = ({ clock }: RequestTiming): bigint => clock.monotonicTimeNanosUnsafe()
 
-/** Shorter keys could be found by trying. */
-const shortestKey = 16
-
 /**
- * Checks how subjects are to be named. `option` is the name that an error gives to it.
+ * Checks the form of subjects in the options. `option` is the path of the option in errors.
  *
  * @category guards
  * @since 0.1.0
@@ -204,35 +230,19 @@ export const checkSubjectForm = (
   option: string
 ): Result.Result<SubjectForm, AuthConfigError> => {
   if (form === undefined) return Result.succeed(plainSubject)
-  // From JavaScript it may be anything. It must not pass for the default, which logs subjects.
-  switch (form?._tag) {
-    case "Plain":
-    case "Omitted":
-      return Result.succeed(form)
-    case "Hashed":
-      return Redacted.isRedacted(form.key) && typeof Redacted.value(form.key) === "string" &&
-          new TextEncoder().encode(Redacted.value(form.key)).length >= shortestKey
-        ? Result.succeed(form)
-        : Result.fail(
-          new AuthConfigError({
-            reason: "insecure",
-            option,
-            fix:
-              `the key of Decision.hashedSubject is not a Redacted text of ${shortestKey} bytes or more. Give one such as the ` +
-              "output of: openssl rand -base64 32, the same on every instance"
-          })
-        )
-    default:
-      return Result.fail(
-        new AuthConfigError({
-          reason: "malformed",
-          option,
-          fix:
-            `${
-              OptionValue.isNot(form, "a form of subjects")
-            }. Write Decision.plainSubject, Decision.omittedSubject or ` +
-            "Decision.hashedSubject(key)"
-        })
-      )
+  // Without type checking, an invalid value must not count as the default, which logs subjects.
+  if (!Predicate.hasProperty(form, TypeId)) {
+    return Result.fail(
+      new AuthConfigError({
+        reason: "malformed",
+        option,
+        fix:
+          `${OptionValue.isNot(form, "a form of subjects")}. Write Decision.plainSubject, Decision.omittedSubject or ` +
+          "Decision.hashedSubject(key)"
+      })
+    )
   }
+  return form.problem === undefined
+    ? Result.succeed(form)
+    : Result.fail(new AuthConfigError({ reason: "insecure", option, fix: form.problem }))
 }

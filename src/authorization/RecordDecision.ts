@@ -11,8 +11,6 @@ import type * as Fiber from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
 import * as Result from "effect/Result"
-import * as base64url from "../crypto/Base64Url.ts"
-import * as Hmac from "../crypto/Hmac.ts"
 import type { AuthError } from "../protocol/AuthError.ts"
 import type { Operation } from "../protocol/Operation.ts"
 import { sanitize, sanitizeCause } from "../protocol/RemoteText.ts"
@@ -78,7 +76,7 @@ export type RecordDecision = (facts: Facts, fiber: Fiber.Fiber<unknown, unknown>
  * @since 0.1.0
  */
 export const make = (options: Options, broken: Rejection): RecordDecision => {
-  const nameOf = naming(options.subject ?? plainSubject)
+  const { nameSubject } = options.subject ?? plainSubject
   const own = options.listener ?? noListener
   return (facts, fiber) => {
     const { timing } = facts
@@ -92,7 +90,8 @@ export const make = (options: Options, broken: Rejection): RecordDecision => {
     const level = levelOf(facts.rejection)
     const logs = LogLevel.isGreaterThanOrEqualTo(level, fiber.cache.minimumLogLevel)
     if (!logs && listener === noListener) return Effect.void
-    return Effect.flatMap(nameOf(facts.principal), (subject) => {
+    const named = facts.principal === undefined ? Effect.undefined : nameSubject(facts.principal)
+    return Effect.flatMap(named, (subject) => {
       const decision = toDecision(facts, subject, Duration.millis(milliseconds))
       const notified = Effect.catchCause(
         Effect.suspend(() => {
@@ -151,23 +150,6 @@ const toDecision = (
 })
 
 const optional = (text: string | undefined): string | undefined => text === undefined ? undefined : sanitize(text)
-
-/* ---------------------------------------------------------------------------------------------------------------------
- * Subjects
- * ------------------------------------------------------------------------------------------------------------------ */
-
-type Naming = (principal: Principal | undefined) => Effect.Effect<string | undefined>
-
-const noSubject = Effect.succeed(undefined)
-
-const naming = (form: SubjectForm): Naming => {
-  if (form._tag === "Omitted") return () => noSubject
-  if (form._tag === "Plain") return (principal) => Effect.succeed(principal?.subject)
-  const hmac = Hmac.make(form.key)
-  const hash = (owner: string): Effect.Effect<string> =>
-    Effect.map(hmac.sign(new TextEncoder().encode(owner)), (tag) => base64url.encode(tag.subarray(0, 16)))
-  return (principal) => principal?.subject === undefined ? noSubject : hash(principal.owner)
-}
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Metrics

@@ -162,4 +162,4 @@ export const importKey: ImportKey = (jwk, algorithm) =>
  * @category layers
  * @since 0.1.0
  */
-export const layerJose: Layer.Layer<never> = Layer.succeed(Signature, viaJose)
+export const layerJose: Layer.Layer<never> = /*#__PURE__*/ Layer.succeed(Signature, viaJose)

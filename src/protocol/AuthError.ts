@@ -27,9 +27,6 @@ const missingCredentialsReasons = [
 export class MissingCredentials extends Data.TaggedError("MissingCredentials")<{
   readonly reason: (typeof missingCredentialsReasons)[number]
 }> {
-  /** Every reason. */
-  static readonly reasons = missingCredentialsReasons
-
   override get message(): string {
     return this.reason === "no-authorization"
       ? "The request has no Authorization header"
@@ -63,9 +60,6 @@ const malformedRequestReasons = [
 export class MalformedRequest extends Data.TaggedError("MalformedRequest")<{
   readonly reason: (typeof malformedRequestReasons)[number]
 }> {
-  /** Every reason. */
-  static readonly reasons = malformedRequestReasons
-
   override get message(): string {
     return malformedRequestMessages[this.reason]
   }
@@ -139,9 +133,6 @@ export type InvalidTokenReason = (typeof invalidTokenReasons)[number]
 export class InvalidToken extends Data.TaggedError("InvalidToken")<{
   readonly reason: InvalidTokenReason
 }> {
-  /** Every reason. */
-  static readonly reasons = invalidTokenReasons
-
   override get message(): string {
     return `The access token was rejected: ${this.reason}`
   }
@@ -182,9 +173,6 @@ export class InvalidDpopProof extends Data.TaggedError("InvalidDpopProof")<{
   readonly reason: (typeof invalidDpopProofReasons)[number]
   readonly nonce?: string
 }> {
-  /** Every reason. */
-  static readonly reasons = invalidDpopProofReasons
-
   override get message(): string {
     return `The DPoP proof was rejected: ${this.reason}`
   }
@@ -208,9 +196,6 @@ export class ReplayStoreUnavailable extends Data.TaggedError("ReplayStoreUnavail
   readonly reason: (typeof replayStoreUnavailableReasons)[number]
   readonly retryAfter: number
 }> {
-  /** Every reason. */
-  static readonly reasons = replayStoreUnavailableReasons
-
   override get message(): string {
     return this.reason === "replay-store-full"
       ? "The store of used DPoP proofs is full"
@@ -240,9 +225,6 @@ export class InsufficientScope extends Data.TaggedError("InsufficientScope")<{
   readonly reason: (typeof insufficientScopeReasons)[number]
   readonly required: ReadonlyArray<string>
 }> {
-  /** Every reason. */
-  static readonly reasons = insufficientScopeReasons
-
   override get message(): string {
     return this.reason === "unlisted"
       ? "This server rejects operations for which no scopes are configured"
@@ -288,9 +270,6 @@ export class AuthorizationServerUnavailable extends Data.TaggedError("Authorizat
   readonly issuer: string
   readonly retryAfter: number
 }> {
-  /** Every reason. */
-  static readonly reasons = authorizationServerUnavailableReasons
-
   override get message(): string {
     return `The authorization server ${sanitize(this.issuer)} ${unavailableMessages[this.reason]} (${this.reason})`
   }
@@ -339,9 +318,6 @@ export class InvalidMetadata extends Data.TaggedError("InvalidMetadata")<{
   readonly issuer: string
   readonly detail: string
 }> {
-  /** Every reason. */
-  static readonly reasons = invalidMetadataReasons
-
   override get message(): string {
     return `The authorization server ${sanitize(this.issuer)} cannot be used (${this.reason}): ${
       sanitize(this.detail, longestDetail)
@@ -374,9 +350,6 @@ export class AuthConfigError extends Data.TaggedError("AuthConfigError")<{
   readonly option: string
   readonly fix: string
 }> {
-  /** Every reason. */
-  static readonly reasons = authConfigErrorReasons
-
   override get message(): string {
     return `Invalid configuration at ${sanitize(this.option)}: ${sanitize(this.fix, longestDetail)}`
   }
@@ -398,3 +371,21 @@ export type AuthError =
   | AuthorizationServerUnavailable
   | InvalidMetadata
   | AuthConfigError
+
+/**
+ * Lists every reason of each error, by the tag of the error.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const reasons: { readonly [E in AuthError as E["_tag"]]: ReadonlyArray<E["reason"]> } = {
+  MissingCredentials: missingCredentialsReasons,
+  MalformedRequest: malformedRequestReasons,
+  InvalidToken: invalidTokenReasons,
+  InvalidDpopProof: invalidDpopProofReasons,
+  ReplayStoreUnavailable: replayStoreUnavailableReasons,
+  InsufficientScope: insufficientScopeReasons,
+  AuthorizationServerUnavailable: authorizationServerUnavailableReasons,
+  InvalidMetadata: invalidMetadataReasons,
+  AuthConfigError: authConfigErrorReasons
+}

@@ -141,7 +141,7 @@ const quote = (value: string): string => `"${value.replace(/[^\x20-\x7E]/g, "?")
  * @category errors
  * @since 0.1.0
  */
-export class MalformedChallenge extends Data.TaggedError("MalformedChallenge")<{ readonly at: number }> {
+export class MalformedChallenge extends /*#__PURE__*/ Data.TaggedError("MalformedChallenge")<{ readonly at: number }> {
   override get message(): string {
     return `The WWW-Authenticate header is malformed at offset ${this.at}`
   }

@@ -95,9 +95,9 @@ export const fromBody = (
 /** A message with checked members. */
 type Message = { readonly [Name in typeof members[number]]?: unknown }
 
-const notJsonRpc = Result.fail(new MalformedRequest({ reason: "not-json-rpc" }))
-const nameNotText = Result.fail(new MalformedRequest({ reason: "name-not-text" }))
-const tooMany = Result.fail(new MalformedRequest({ reason: "too-many-operations" }))
+const notJsonRpc = /*#__PURE__*/ Result.fail(/*#__PURE__*/ new MalformedRequest({ reason: "not-json-rpc" }))
+const nameNotText = /*#__PURE__*/ Result.fail(/*#__PURE__*/ new MalformedRequest({ reason: "name-not-text" }))
+const tooMany = /*#__PURE__*/ Result.fail(/*#__PURE__*/ new MalformedRequest({ reason: "too-many-operations" }))
 
 const operationsOf = (
   messages: ReadonlyArray<Message>,

@@ -19,6 +19,7 @@ import {
   InvalidToken,
   MalformedRequest,
   MissingCredentials,
+  reasons as allReasons,
   ReplayStoreUnavailable
 } from "../protocol/AuthError.ts"
 import * as Challenge from "../protocol/Challenge.ts"
@@ -272,33 +273,33 @@ interface Errors {
 /** Creates each error from its reason alone. Its other members do not affect status and error code. */
 const errors: { readonly [Tag in AuthError["_tag"]]: Errors } = {
   MissingCredentials: {
-    reasons: MissingCredentials.reasons,
+    reasons: allReasons.MissingCredentials,
     make: (reason) => new MissingCredentials({ reason })
   },
-  MalformedRequest: { reasons: MalformedRequest.reasons, make: (reason) => new MalformedRequest({ reason }) },
-  InvalidToken: { reasons: InvalidToken.reasons, make: (reason) => new InvalidToken({ reason }) },
+  MalformedRequest: { reasons: allReasons.MalformedRequest, make: (reason) => new MalformedRequest({ reason }) },
+  InvalidToken: { reasons: allReasons.InvalidToken, make: (reason) => new InvalidToken({ reason }) },
   InvalidDpopProof: {
-    reasons: InvalidDpopProof.reasons,
+    reasons: allReasons.InvalidDpopProof,
     make: (reason) => new InvalidDpopProof(reason === "proof-nonce" ? { reason, nonce: "any" } : { reason })
   },
   ReplayStoreUnavailable: {
-    reasons: ReplayStoreUnavailable.reasons,
+    reasons: allReasons.ReplayStoreUnavailable,
     make: (reason) => new ReplayStoreUnavailable({ reason, retryAfter: 1 })
   },
   InsufficientScope: {
-    reasons: InsufficientScope.reasons,
+    reasons: allReasons.InsufficientScope,
     make: (reason) => new InsufficientScope({ reason, required: ["any"] })
   },
   AuthorizationServerUnavailable: {
-    reasons: AuthorizationServerUnavailable.reasons,
+    reasons: allReasons.AuthorizationServerUnavailable,
     make: (reason) => new AuthorizationServerUnavailable({ reason, issuer: "", retryAfter: 1 })
   },
   InvalidMetadata: {
-    reasons: InvalidMetadata.reasons,
+    reasons: allReasons.InvalidMetadata,
     make: (reason) => new InvalidMetadata({ reason, issuer: "", detail: "" })
   },
   AuthConfigError: {
-    reasons: AuthConfigError.reasons,
+    reasons: allReasons.AuthConfigError,
     make: (reason) => new AuthConfigError({ reason, option: "", fix: "" })
   }
 }

@@ -69,7 +69,7 @@ const rows: ReadonlyArray<Row> = [
   malformed("state", 400, false),
   malformed("content-type", 415, false, "MCP-07 another content type: 415, no challenge"),
   malformed("too-large", 413, false),
-  ...AuthError.InvalidToken.reasons.map((reason): Row => ({
+  ...AuthError.reasons.InvalidToken.map((reason): Row => ({
     title: `CHAL-10 CHAL-17 a bad token (${reason}): 401, and nothing about the reason`,
     error: new AuthError.InvalidToken({ reason }),
     status: 401,

@@ -150,13 +150,13 @@ const profileIn = (text: string, name: string): Profile.Profile => {
 }
 
 const reasons = new Set<string>([
-  AuthError.MissingCredentials,
-  AuthError.MalformedRequest,
-  AuthError.InvalidToken,
-  AuthError.InsufficientScope,
-  AuthError.AuthorizationServerUnavailable,
-  AuthError.InvalidMetadata
-].flatMap((error) => [...error.reasons]))
+  AuthError.reasons.MissingCredentials,
+  AuthError.reasons.MalformedRequest,
+  AuthError.reasons.InvalidToken,
+  AuthError.reasons.InsufficientScope,
+  AuthError.reasons.AuthorizationServerUnavailable,
+  AuthError.reasons.InvalidMetadata
+].flat())
 
 // The rows of tokenShapes.test.ts make these of a token of each provider; others are the same everywhere.
 const shown = new Set(["audience", "token-type", "id-token", "tenant"])
