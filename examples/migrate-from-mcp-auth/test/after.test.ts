@@ -64,7 +64,7 @@ it.live("a forged token is rejected, and an outage is no reason to sign in again
     const list = (token: string) => Effect.promise(() => callTool(resource, token, "list_notes", {}, "2025-11-25"))
 
     assert.strictEqual((yield* list(yield* issuer.mint(reader))).status, 200)
-    assert.strictEqual((yield* list(yield* issuer.mintBroken("stranger-same-kid", reader))).status, 401)
+    assert.strictEqual((yield* list(yield* issuer.mintBroken("attacker-same-kid", reader))).status, 401)
     yield* issuer.rotateKeys
     yield* issuer.goDown()
     assert.strictEqual((yield* list(yield* issuer.mint(reader))).status, 503)
