@@ -60,7 +60,7 @@ export interface McpRequest extends Pick<Admission, "principal" | "authInfo" | "
  * Returns the policy of an operation: `undefined` if the host knows nothing about it, `"unknown"` if the server has nothing to
  * run for it.
  */
-export type PolicyOf = (operation: Operation.Operation) => Policy | "unknown" | undefined
+export type PolicyFor = (operation: Operation.Operation) => Policy | "unknown" | undefined
 
 /** Finds the policies of a request. Called once, and only if it asks for something. */
-export type Policies = (request: McpRequest) => Effect.Effect<PolicyOf, AuthConfigError>
+export type Policies = (request: McpRequest) => Effect.Effect<PolicyFor, AuthConfigError>

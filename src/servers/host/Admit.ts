@@ -7,7 +7,7 @@ import type { Rejection } from "../../authorization/Rejection.ts"
 import { MissingCredentials } from "../../protocol/AuthError.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
-import type { Admitted, McpRequest, Policies, PolicyOf, Read } from "./Admission.ts"
+import type { Admitted, McpRequest, Policies, PolicyFor, Read } from "./Admission.ts"
 import * as authInfo from "./AuthInfo.ts"
 import * as body from "./Body.ts"
 import { eagerly } from "./Runner.ts"
@@ -60,7 +60,7 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
     )
   }
 
-  const findPolicies = (caller: Caller, request: McpRequest, policies: Policies): Effect.Effect<PolicyOf, Rejection> =>
+  const findPolicies = (caller: Caller, request: McpRequest, policies: Policies): Effect.Effect<PolicyFor, Rejection> =>
     request.operations.length === 0 ? noPolicies : attempt(caller, () => policies(request), request.operations)
 
   const decide = (
@@ -81,9 +81,9 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
         operations,
         body: value
       }
-      return Effect.flatMapEager(findPolicies(caller, mcpRequest, policies), (policyOf) =>
+      return Effect.flatMapEager(findPolicies(caller, mcpRequest, policies), (policyFor) =>
         Effect.mapEager(
-          gate.authorize(current, operations, (operation) => closed(policyOf, operation)),
+          gate.authorize(current, operations, (operation) => closed(policyFor, operation)),
           (): Admitted<A> => ({
             caller,
             session,
@@ -137,12 +137,12 @@ const operationsOfRoute = (method: string): ReadonlyArray<Operation.Operation> =
 /** The policy of an operation without one: it needs a principal, so that a tool registered elsewhere is never public. */
 const undeclared: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
 
-const closed = (policyOf: PolicyOf, operation: Operation.Operation): Policy | undefined => {
-  const policy = policyOf(operation)
+const closed = (policyFor: PolicyFor, operation: Operation.Operation): Policy | undefined => {
+  const policy = policyFor(operation)
   return policy === "unknown" ? undefined : policy ?? (operation.kind === undefined ? undefined : undeclared)
 }
 
-const noPolicies = Effect.succeed<PolicyOf>(() => undefined)
+const noPolicies = Effect.succeed<PolicyFor>(() => undefined)
 
 const noBody = Effect.succeed(body.empty)
 

@@ -4,7 +4,7 @@ import { check, type Policy, type PolicyInput } from "../../authorization/Operat
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
-import type { Policies, PolicyOf } from "./Admission.ts"
+import type { Policies, PolicyFor } from "./Admission.ts"
 
 /* The options of a host that are functions of the author's, checked. */
 
@@ -20,7 +20,7 @@ export const policiesFrom = (
         "requires, such as { scopes: [\"todos:write\"] }, or undefined"
     })
   }
-  const policies = Effect.succeed<PolicyOf>((operation) => {
+  const policies = Effect.succeed<PolicyFor>((operation) => {
     const policy = policyOf?.(operation)
     if (policy === undefined) return undefined
     const { authenticated, scopes = [] } = checkPolicy(policy)
@@ -46,7 +46,7 @@ const checkPolicy = (policy: PolicyInput): PolicyInput => {
       throw new AuthConfigError({
         reason: "malformed",
         option: `protect.policy: ${name}`,
-        fix: "the function returned a requirement with this member, which does not exist. The members are scopes and " +
+        fix: "the function returned a policy with this member, which does not exist. The members are scopes and " +
           "authenticated"
       })
     }

@@ -13,9 +13,8 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import { AuthLayer } from "../../authorization/Gate.ts"
-import { ofAnyCall, type Policy, type RequiredScope, type RequiredScopesOf } from "../../authorization/Policy.ts"
+import { ofAnyCall, type RequiredScope, type RequiredScopesOf } from "../../authorization/Policy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
-import type * as Operation from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as body from "../host/Body.ts"
 import { BodyDeadlines } from "../host/BodyDeadlines.ts"
@@ -124,23 +123,23 @@ export const layerHttp = <
       Effect.runForkWith(yield* Effect.context<never>()),
       limits.timeout
     )
-    let policyOf: (operation: Operation.Operation) => Policy | undefined = () => undefined
+    let policyFor: Registry.PolicyFor = () => undefined
     const link = Layer.effectDiscard(Effect.gen(function*() {
       const server = yield* McpServer.McpServer
-      policyOf = Registry.policyOf(server)
+      policyFor = Registry.makePolicyFor(server)
       yield* checkOffered(server, gate.resource.offered)
     }))
     const middleware = HttpRouter.middleware(
-      makeDispatch({ limits, deadlines }, (operation) => policyOf(operation)) as never
+      makeDispatch({ limits, deadlines }, (operation) => policyFor(operation))
     )
     return McpServer.layerHttp({
       ...serverOptions,
       allowedOrigins: gate.published.allowedOrigins,
       registrations: link.pipe(
-        Layer.provideMerge((options.registrations ?? Layer.empty) as Layer.Layer<any, any, any>),
+        Layer.provideMerge(options.registrations ?? Layer.empty),
         Layer.provide(observed())
       )
-    } as any).pipe(Layer.provide((middleware as any).layer as Layer.Layer<never>))
+    }).pipe(Layer.provide(middleware.layer))
   })) as never
 
 /** What the types promise, checked again for programs that the compiler did not see. */

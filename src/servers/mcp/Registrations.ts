@@ -14,7 +14,7 @@ import type * as Schema from "effect/Schema"
 import {
   check,
   type Literals,
-  type Policy,
+  type Policy as OperationPolicy,
   type RegisterWithMcpAuthToolkit,
   RequiredScopes,
   type RequiredScopesOf,
@@ -22,7 +22,7 @@ import {
   Unauthorized
 } from "../../authorization/Policy.ts"
 import type { Principal } from "../../verification/Principal.ts"
-import { guard, observed, type PolicyOf, policyOfAnnotations } from "./internal/scopeGuard.ts"
+import { guard, observed, type PolicyForCall, policyFromAnnotations } from "./internal/scopeGuard.ts"
 
 type Registered<R> = Exclude<R, McpServer.McpRequest<"Requires", RegisterWithMcpAuthToolkit>>
 
@@ -57,27 +57,30 @@ export const toolkit = <Tools extends Record<string, Tool.Any>>(
       [tool.name, tool.annotations as Context.Context<never>] as const
     )
   )
-  const policyOf: PolicyOf = (name, payload) => {
+  const policyFor: PolicyForCall = (name, payload) => {
     const known = annotations.get(name)
-    return known === undefined ? undefined : policyOfAnnotations(known, payload)
+    return known === undefined ? undefined : policyFromAnnotations(known, payload)
   }
   const hides = [...annotations.values()].some((_) => Context.get(_, Unauthorized) === "hide")
   return McpServer.toolkit(self).pipe(
-    Layer.provide(guard([...annotations.values()], policyOf, hides)),
+    Layer.provide(guard([...annotations.values()], policyFor, hides)),
     Layer.provide(observed())
   ) as never
 }
 
 /**
- * The scopes of a resource or a prompt.
+ * The policy of a resource or a prompt: what it requires of its callers.
  *
  * @category models
  * @since 0.1.0
  */
-export interface ScopeOptions<S extends ScopeList> {
-  /** Every one of them is needed to read, to get, and to complete an argument. */
+export interface Policy<S extends ScopeList> {
+  /** The required scopes: the caller needs all of them to read the resource, to get the prompt, or to complete an argument. */
   readonly scopes: S & Literals<S>
-  /** The answer to a caller without them. Default: `"challenge"`. */
+  /**
+   * Decides the answer if the caller lacks a scope. `"challenge"`: the server answers 403 with the missing scopes. `"hide"`: the
+   * server answers as if the registration did not exist, and lists it nowhere. Default: `"challenge"`.
+   */
   readonly unauthorized?: "challenge" | "hide" | undefined
 }
 
@@ -85,13 +88,13 @@ type Needs<R, S extends ScopeList> = Exclude<R | Principal | RequiredScopesOf<S[
 
 const guarded = <S extends ScopeList>(
   option: string,
-  { scopes, unauthorized = "challenge" }: ScopeOptions<S>,
+  { scopes, unauthorized = "challenge" }: Policy<S>,
   register: (annotations: Context.Context<never>) => Effect.Effect<void, never, any>
 ): Layer.Layer<never, never, any> => {
-  const policy: Policy = { scopes: check(scopes as ReadonlyArray<string>, option), unauthorized }
+  const policy: OperationPolicy = { scopes: check(scopes as ReadonlyArray<string>, option), unauthorized }
   const annotations = Context.make(RequiredScopes, policy.scopes).pipe(Context.add(Unauthorized, unauthorized))
-  return Layer.effectDiscard(register(annotations as Context.Context<never>)).pipe(
-    Layer.provide(guard([annotations as Context.Context<never>], () => policy, unauthorized === "hide")),
+  return Layer.effectDiscard(register(annotations)).pipe(
+    Layer.provide(guard([annotations], () => policy, unauthorized === "hide")),
     Layer.provide(observed())
   )
 }
@@ -120,7 +123,7 @@ const guarded = <S extends ScopeList>(
  */
 export const resource: {
   <const S extends ScopeList, E, R>(
-    options: ScopeOptions<S> & {
+    options: Policy<S> & {
       readonly uri: string
       readonly name: string
       readonly description?: string | undefined
@@ -136,7 +139,7 @@ export const resource: {
     R,
     const Completions extends Partial<McpServer.ResourceCompletions<Schemas>> = {}
   >(
-    options: ScopeOptions<S> & {
+    options: Policy<S> & {
       readonly name: string
       readonly description?: string | undefined
       readonly mimeType?: string | undefined
@@ -151,17 +154,16 @@ export const resource: {
       ) => Effect.Effect<typeof McpSchema.ReadResourceResult.Type | string | Uint8Array, E, R>
     }
   ) => Layer.Layer<never, never, McpServer.ResourceTemplateRequirements<Schemas, Needs<R, S>, Completions>>
-} = ((first: any, ...schemas: ReadonlyArray<any>) => {
-  if (!Array.isArray(first)) {
-    return guarded("resource.scopes", first, (annotations) => McpServer.registerResource({ ...first, annotations }))
-  }
-  return (options: any) =>
-    guarded(
-      "resource.scopes",
-      options,
-      (annotations) => (McpServer.registerResource as any)(first, ...schemas)({ ...options, annotations })
-    )
-}) as never
+} = // `any`: the two signatures above check the arguments.
+  ((first: any, ...schemas: ReadonlyArray<any>) => {
+    if (!isTemplate(first)) {
+      return guarded("resource.scopes", first, (annotations) => McpServer.registerResource({ ...first, annotations }))
+    }
+    const register = McpServer.registerResource(first, ...schemas)
+    return (options: any) => guarded("resource.scopes", options, (annotations) => register({ ...options, annotations }))
+  }) as never
+
+const isTemplate = (first: object): first is TemplateStringsArray => Array.isArray(first)
 
 /**
  * Registers a prompt that needs scopes.
@@ -197,7 +199,7 @@ export const prompt = <
     ) => Effect.Effect<Array<Params[K]["Type"]>, any, any>
   } = {}
 >(
-  options: ScopeOptions<S> & {
+  options: Policy<S> & {
     readonly name: string
     readonly title?: string | undefined
     readonly description?: string | undefined
@@ -210,6 +212,6 @@ export const prompt = <
 ): Layer.Layer<never, never, McpServer.PromptRequirements<Params, Needs<R, S>, Completions>> =>
   guarded(
     "prompt.scopes",
-    options as ScopeOptions<ScopeList>,
-    (annotations) => McpServer.registerPrompt({ ...options, annotations } as any)
+    options as Policy<ScopeList>,
+    (annotations) => McpServer.registerPrompt({ ...options, annotations })
   ) as never

@@ -345,7 +345,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
     ...sdk.endpoints,
     protectFetch: sdk.protectFetch,
     protect: (server, options = {}) => {
-      const policies = sdk.policiesOfServer(server, "protect")
+      const policies = sdk.policiesForServer(server, "protect")
       checkOptions(options, "protect", protectOptions)
       const reading = node.reading(host, limits)
       const tenantOf = checkTenantOption(host.gate, options.tenant, "protect.tenant")

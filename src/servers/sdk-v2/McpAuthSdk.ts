@@ -333,7 +333,7 @@ export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>
 }
 
 const protectHandler = (
-  { callerOf, host, policiesOf, registry, serve }: sdkHost.SdkHost,
+  { callerOf, host, policiesFor, registry, serve }: sdkHost.SdkHost,
   factory: Factory,
   options: CreateMcpHandlerOptions | undefined
 ): ProtectedMcpHandler => {
@@ -353,7 +353,7 @@ const protectHandler = (
   }, options)
 
   const fetch: ProtectedMcpHandler["fetch"] = (request, { parsedBody, tenant } = {}) => {
-    const policies = policiesOf(async ({ authInfo: info, body, principal }) => {
+    const policies = policiesFor(async ({ authInfo: info, body, principal }) => {
       const { metadataUrl } = host.gate.published.resourceFor(principal)
       const authInfo = info && Object.assign(info, { resourceMetadataUrl: metadataUrl })
       const server = await build({

@@ -41,9 +41,9 @@ export interface SdkHost {
   readonly callerOf: (context: unknown) => Principal | undefined
   readonly register: register.Register
   /** Returns the policies of requests to the servers that `find` returns. */
-  readonly policiesOf: (find: sdkPolicies.Find) => Policies
+  readonly policiesFor: (find: sdkPolicies.Find) => Policies
   /** Returns the policies of requests to a server that an author passed. Throws `AuthConfigError` if it is none. */
-  readonly policiesOfServer: (server: ServerOfSession, option: string) => Policies
+  readonly policiesForServer: (server: ServerOfSession, option: string) => Policies
   /** Authorizes a request, and runs the handler if it is admitted. */
   readonly serve: (request: Request, reading: Reading, policies: Policies, handler: FetchHandler) => Promise<Response>
   readonly protectFetch: (
@@ -111,11 +111,11 @@ export const make = async <R, E, Schema>(
   })
   const readArguments = makeReader(parseArguments)
 
-  const policiesOf: SdkHost["policiesOf"] = (find) => sdkPolicies.make(registry, readArguments, find)
+  const policiesFor: SdkHost["policiesFor"] = (find) => sdkPolicies.make(registry, readArguments, find)
 
-  const policiesOfServer: SdkHost["policiesOfServer"] = (server, option) => {
+  const policiesForServer: SdkHost["policiesForServer"] = (server, option) => {
     sdkPolicies.checkServer(server, option)
-    return policiesOf(({ session }) => typeof server === "function" ? server(session) : server)
+    return policiesFor(({ session }) => typeof server === "function" ? server(session) : server)
   }
 
   const serve: SdkHost["serve"] = (
@@ -149,11 +149,11 @@ export const make = async <R, E, Schema>(
     limits,
     callerOf,
     register: register.make(registry, wrap),
-    policiesOf,
-    policiesOfServer,
+    policiesFor,
+    policiesForServer,
     serve,
     protectFetch: (server, handler) => {
-      const policies = policiesOfServer(server, "protectFetch")
+      const policies = policiesForServer(server, "protectFetch")
       sdkPolicies.checkHandler(handler, "protectFetch")
       return (request, { parsedBody, tenant } = {}) => serve(request, { parsedBody, tenant }, policies, handler)
     },

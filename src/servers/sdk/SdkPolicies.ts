@@ -7,7 +7,7 @@ import type { Policy } from "../../authorization/Policy.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
-import type { McpRequest, Policies, PolicyOf } from "../host/Admission.ts"
+import type { McpRequest, Policies, PolicyFor } from "../host/Admission.ts"
 import { needsCaller } from "./RegistrationPolicy.ts"
 import type { ReadArguments } from "./SdkArguments.ts"
 import type { Found, Registry } from "./SdkRegistry.ts"
@@ -45,10 +45,10 @@ export const checkHandler = (handler: unknown, option: string): void => {
 
 /** Creates the policies of requests. `find` may return another server for each request. */
 export const make = (registry: Registry, readArguments: ReadArguments, find: Find): Policies => {
-  const policiesOf = (
+  const policiesFor = (
     server: object | undefined,
     { body, operations, principal }: McpRequest
-  ): Effect.Effect<PolicyOf, AuthConfigError> => {
+  ): Effect.Effect<PolicyFor, AuthConfigError> => {
     if (server === undefined) return unknownServer
     registry.instrument(server)
     let dynamic: Map<Operation.Operation, Policy> | undefined
@@ -79,7 +79,7 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
       )
     }
 
-    const policyOf: PolicyOf = (operation) => {
+    const policyFor: PolicyFor = (operation) => {
       const found = find(operation)
       if (found === undefined) return "unknown"
       const { policy } = found
@@ -92,8 +92,8 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
 
     const evaluations = operations.map(evaluate).filter((_) => _ !== undefined)
     return evaluations.length === 0
-      ? Effect.succeed(policyOf)
-      : Effect.as(Effect.all(evaluations, { discard: true }), policyOf)
+      ? Effect.succeed(policyFor)
+      : Effect.as(Effect.all(evaluations, { discard: true }), policyFor)
   }
 
   return (request) => {
@@ -103,11 +103,11 @@ export const make = (registry: Registry, readArguments: ReadArguments, find: Fin
     } catch (cause) {
       return Effect.fail(notFound(cause))
     }
-    if (!(found instanceof Promise)) return policiesOf(found, request)
+    if (!(found instanceof Promise)) return policiesFor(found, request)
     const waiting = found
     return Effect.flatMap(
       Effect.tryPromise({ try: () => waiting, catch: notFound }),
-      (server) => policiesOf(server, request)
+      (server) => policiesFor(server, request)
     )
   }
 }
@@ -159,7 +159,7 @@ const withoutInvisible = (
   if (invisible !== undefined) Operation.withoutWatched(invisible)(body)
 }
 
-const unknownServer = Effect.succeed<PolicyOf>(() => needsCaller)
+const unknownServer = Effect.succeed<PolicyFor>(() => needsCaller)
 
 const requiredScopes = (
   scopes: (args: unknown) => ReadonlyArray<string>,

@@ -35,14 +35,14 @@ describe("SdkPolicies", () => {
         { jsonrpc: "2.0", id: 3, method: "resources/read", params: { uri: "s://1" } }
       ]
       const operations = operationsOf(body)
-      const policyOf = yield* policies({
+      const policyFor = yield* policies({
         session: undefined,
         principal: undefined,
         authInfo: undefined,
         operations,
         body
       })
-      for (const operation of operations) policyOf(operation)
+      for (const operation of operations) policyFor(operation)
       assert.deepStrictEqual(looked.toSorted(), [
         "resources/read s://1",
         "subscriptions/listen s://1",

@@ -8,10 +8,11 @@ import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
+import type * as Types from "effect/Types"
 import * as Caller from "../../../authorization/Caller.ts"
 import * as Decision from "../../../authorization/Decision.ts"
 import { AuthLayer } from "../../../authorization/Gate.ts"
-import { isHiddenFrom, type Policy } from "../../../authorization/Policy.ts"
+import { isHiddenFrom } from "../../../authorization/Policy.ts"
 import type { MalformedRequest } from "../../../protocol/AuthError.ts"
 import * as Operation from "../../../protocol/Operation.ts"
 import { Principal } from "../../../verification/Principal.ts"
@@ -23,7 +24,8 @@ import * as Registry from "./registry.ts"
 
 /* The gate in front of dispatch. */
 
-type App = Effect.Effect<HttpServerResponse.HttpServerResponse, any, any>
+/** An app of the router. The middleware adds no failure and no service to it. */
+type App = Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled>
 
 /** The limit without `MaxBodySize`. */
 const maximumBody = ByteSize.fromInputUnsafe(body.defaultLimit)
@@ -50,7 +52,7 @@ const operationsOf = (
  */
 const withoutHidden = (
   request: HttpServerRequest.HttpServerRequest,
-  policyOf: (operation: Operation.Operation) => Policy | undefined,
+  policyFor: Registry.PolicyFor,
   operations: ReadonlyArray<Operation.Operation>,
   principal: Principal | undefined,
   app: App
@@ -58,7 +60,7 @@ const withoutHidden = (
   let hidden: Set<string> | undefined
   for (const operation of operations) {
     if (operation.method !== Operation.listen || operation.target === undefined) continue
-    const policy = policyOf(operation)
+    const policy = policyFor(operation)
     if (policy !== undefined && policy !== Registry.unknown && !isHiddenFrom(policy, principal)) continue
     hidden ??= new Set()
     hidden.add(operation.target)
@@ -89,7 +91,7 @@ const callerOf = (
  */
 export const makeDispatch = (
   reading: effectBody.Reading,
-  policyOf: (operation: Operation.Operation) => Policy | undefined
+  policyFor: Registry.PolicyFor
 ) =>
   Effect.map(AuthLayer, (gate) => (app: App): App => {
     const { sessions } = gate
@@ -102,7 +104,7 @@ export const makeDispatch = (
       operations: ReadonlyArray<Operation.Operation>,
       context: Context.Context<never>
     ): App =>
-      Effect.map(withoutHidden(request, policyOf, operations, caller.principal, app), (response) => {
+      Effect.map(withoutHidden(request, policyFor, operations, caller.principal, app), (response) => {
         // The server sets Mcp-Session-Id in a pre-response handler: only one appended after it sees the header.
         if (session === undefined && operations.some(isInitialize)) {
           HttpEffect.appendPreResponseHandlerUnsafe(context, (_, sent) => {
@@ -130,7 +132,7 @@ export const makeDispatch = (
           })
           return Effect.flatMapEager(read, (operations) =>
             Effect.flatMapEager(gate.recheck(caller, !Exit.isExit(read)), (current) =>
-              Effect.mapEager(gate.authorize(current, operations, policyOf), () =>
+              Effect.mapEager(gate.authorize(current, operations, policyFor), () =>
                 operations)))
         }
       )

@@ -100,8 +100,11 @@ interface Entry {
   readonly descriptor: object
 }
 
-/** Finds the policy of an operation among what is registered at the time of the request. */
-export const policyOf = (server: Server): (operation: Operation) => Policy | undefined => {
+/** Returns the policy of an operation, or `undefined` if the operation runs nothing that is registered. */
+export type PolicyFor = (operation: Operation) => Policy | undefined
+
+/** Creates the function that finds policies among what is registered at the time of a request. */
+export const makePolicyFor = (server: Server): PolicyFor => {
   const tools = makeIndex(() => server.tools, ({ tool }) => tool.name, ({ tool }) => tool)
   const prompts = makeIndex(() => server.prompts, ({ prompt }) => prompt.name, ({ prompt }) => prompt)
   const resources = makeIndex(() => server.resources, ({ resource }) => resource.uri, ({ resource }) => resource)
@@ -133,8 +136,8 @@ export const policyOf = (server: Server): (operation: Operation) => Policy | und
     }
   }
 
-  const policyOfEntry = ({ annotations, descriptor }: Entry, params: unknown): Policy => {
-    const policy = policyOfCall(annotations, params)
+  const policyForEntry = ({ annotations, descriptor }: Entry, params: unknown): Policy => {
+    const policy = policyForCall(annotations, params)
     // What nothing in the server hides cannot be left to the server.
     return policy.unauthorized === "hide" && observations.get(server)?.guarded.has(descriptor) !== true
       ? { ...policy, unauthorized: "challenge" }
@@ -145,8 +148,8 @@ export const policyOf = (server: Server): (operation: Operation) => Policy | und
     if (operation.kind === undefined) return undefined
     const candidates = candidatesOf(operation)
     if (candidates.length === 0) return unknown
-    if (candidates.length === 1) return policyOfEntry(candidates[0]!, operation.params)
-    const policies = candidates.map((entry) => policyOfEntry(entry, operation.params))
+    if (candidates.length === 1) return policyForEntry(candidates[0]!, operation.params)
+    const policies = candidates.map((entry) => policyForEntry(entry, operation.params))
     // What is hidden is guarded inside the server, where it is certain which of them runs.
     const visible = policies.filter(({ unauthorized }) => unauthorized !== "hide")
     const relevant = visible.length === 0 ? policies : visible
@@ -237,7 +240,7 @@ const makeIndex = <A extends { readonly annotations: Annotations }>(
 const constant = new WeakMap<Context.Context<never>, Policy>()
 
 /** What a call with these `params` of a JSON-RPC message needs. */
-export const policyOfCall = (annotations: Context.Context<never>, params: unknown): Policy => {
+export const policyForCall = (annotations: Context.Context<never>, params: unknown): Policy => {
   const known = constant.get(annotations)
   if (known !== undefined) return known
   const policy: Policy = {

@@ -22,16 +22,16 @@ class ScopeRejected extends Schema.Error<ScopeRejected>("ScopeRejected")({
 }) {}
 
 /** Returns the policy of a call of `target`; without `payload`, of every call. */
-export type PolicyOf = (target: string, payload?: { readonly params: unknown }) => Policy | undefined
+export type PolicyForCall = (target: string, payload?: { readonly params: unknown }) => Policy | undefined
 
 /**
  * Checks the scopes of a call again, inside dispatch. It is for calls that did not come through `layerHttp` of `McpAuth`: the
  * stock `McpServer.layerHttp`, stdio, a server in memory. Over HTTP a pre-response handler still makes the rejection a real 403.
  */
-const scopeGuard = (policyOf: PolicyOf) =>
+const scopeGuard = (policyFor: PolicyForCall) =>
   McpServer.middleware((effect, { payload, target }) => {
     // A list has no payload, and runs nothing.
-    const required = policyOf(target, payload === undefined ? undefined : { params: payload })?.scopes ?? []
+    const required = policyFor(target, payload === undefined ? undefined : { params: payload })?.scopes ?? []
     return required.length === 0 ? effect : Effect.withFiber((fiber) => {
       const services = fiber.context as Context.Context<any>
       const principal = Context.getOrUndefined(services, Principal)
@@ -56,9 +56,9 @@ const scopeGuard = (policyOf: PolicyOf) =>
   })
 
 /** Removes hidden entries from lists, and makes calls to them fail as if they did not exist. Outside the scope guard. */
-const visibilityFilter = (policyOf: PolicyOf) =>
+const visibilityFilter = (policyFor: PolicyForCall) =>
   McpServer.visibility(({ target }) => {
-    const policy = policyOf(target)
+    const policy = policyFor(target)
     return policy === undefined || policy.unauthorized !== "hide" || policy.scopes.length === 0
       ? Effect.succeed(true)
       : Effect.withFiber((fiber) => {
@@ -70,13 +70,13 @@ const visibilityFilter = (policyOf: PolicyOf) =>
 /** Guards registrations with these annotations, and records that they are guarded. */
 export const guard = (
   annotations: ReadonlyArray<Context.Context<never>>,
-  policyOf: PolicyOf,
+  policyFor: PolicyForCall,
   hides: boolean
 ): Layer.Layer<never> =>
   Layer.merge(
     (hides
-      ? scopeGuard(policyOf).combine(visibilityFilter(policyOf)).layer
-      : scopeGuard(policyOf).layer) as Layer.Layer<never>,
+      ? scopeGuard(policyFor).combine(visibilityFilter(policyFor)).layer
+      : scopeGuard(policyFor).layer) as Layer.Layer<never>,
     Layer.succeed(Registry.Guarded, new Set(annotations)) as Layer.Layer<never>
   )
 
@@ -84,7 +84,7 @@ export const guard = (
 const guardOf: Registry.GuardOf = (annotations) => {
   const hides = Context.get(annotations, Unauthorized) === "hide"
   return Effect.scoped(
-    Layer.build(guard([annotations], (_, payload) => policyOfAnnotations(annotations, payload), hides))
+    Layer.build(guard([annotations], (_, payload) => policyFromAnnotations(annotations, payload), hides))
   )
 }
 
@@ -94,10 +94,10 @@ export const observed = (): Layer.Layer<never, never, McpServer.McpServer> =>
   Layer.effectDiscard(Effect.map(McpServer.McpServer, (server) => Registry.observe(server, guardOf)))
 
 /** Returns the policy of a call by the annotations of its registration. */
-export const policyOfAnnotations = (
+export const policyFromAnnotations = (
   annotations: Context.Context<never>,
   payload?: { readonly params: unknown }
 ): Policy =>
   payload === undefined
     ? { scopes: Context.get(annotations, RequiredScopes), unauthorized: Context.get(annotations, Unauthorized) }
-    : Registry.policyOfCall(annotations, payload.params)
+    : Registry.policyForCall(annotations, payload.params)
