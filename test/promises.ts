@@ -143,15 +143,15 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "Instances share used DPoP proofs through the option `replay` of `Dpop`.": ["T-AUD-09"],
   "Instances share DPoP nonces if they have the same `dpop.nonceSecret`.": [
-    "of instances with a common secret is the same; of others, and of other resources, it is none"
+    "instances with a common secret accept each other's nonces, and no others"
   ],
   "Instances share revocations through `Revocations.make` with one store.": [
-    "what one instance revokes, another rejects"
+    "a revocation by one instance makes another instance reject"
   ],
   "Instances open each other's sealed state if they have the same `requestState.secret`.": [
     "is opened by every instance with the same secret, which must have 32 bytes"
   ],
   "Instances name a caller alike in decisions if they have the same key of `Decision.hashedSubject`.": [
-    "is plain, hashed under a key, or left out"
+    "is plain, hashed under a key, or omitted"
   ]
 }

@@ -28,7 +28,7 @@ const build = Effect.fnUntraced(function*(resource: string, allowedHosts: unknow
 })
 
 describe("AllowedHosts", () => {
-  it("[T-AUD-18a] a loopback resource accepts loopback hosts alone", () => {
+  it("[T-AUD-18a] a loopback resource accepts only loopback hosts", () => {
     for (
       const resource of ["http://localhost/mcp", "http://127.0.0.1:3000", "https://[::1]/", "http://a.localhost:1/"]
     ) {
@@ -67,7 +67,7 @@ describe("AllowedHosts", () => {
     }
   })
 
-  it("[T-AUD-18b] any other resource accepts every host, unless the list is given", () => {
+  it("[T-AUD-18b] any other resource accepts every host unless allowedHosts is set", () => {
     assert.isUndefined(AllowedHosts.make("https://todos.test/mcp", undefined))
     const listed = allows("https://todos.test/mcp", ["a.internal", "[fd00::1]", "10.0.0.7"])
     for (const host of ["todos.test", "TODOS.test:443", "a.internal:8080", "[fd00::1]:80", "[FD00::1]", "10.0.0.7"]) {
@@ -81,13 +81,13 @@ describe("AllowedHosts", () => {
   })
 
   it.prop(
-    "[T-AUD-18a] a suffix that is not a port makes another host of it",
+    "[T-AUD-18a] rejects a host with a suffix that is not a port",
     { tail: Schema.String, host: Schema.Literals(["localhost", "[::1]"]) },
     ({ host, tail }) => allows("http://localhost/mcp")(host + tail) === /^(?::\d{1,5})?$/.test(tail),
     { arbitrary: { runs: 500 } }
   )
 
-  it("[T-AUD-18a] is decided in time that grows with the length", () => {
+  it("[T-AUD-18a] decides in time that grows linearly with the length of the host", () => {
     for (const host of ["a.".repeat(500_000), `${"a".repeat(1_000_000)}.localhost:`, ":1".repeat(500_000)]) {
       assert.isFalse(allows("http://localhost/mcp", ["b"])(host))
     }
@@ -115,7 +115,7 @@ describe("AllowedHosts", () => {
       assert.include(String(error), "host.docker.internal")
     }))
 
-  it.effect("[T-AUD-18b] names that extend a loopback resource are logged when the layer is built", () =>
+  it.effect("[T-AUD-18b] logs names that extend a loopback resource when the layer is built", () =>
     Effect.gen(function*() {
       const extended = yield* build("http://localhost/mcp", ["todos.internal"])
       assert.isTrue(Exit.isSuccess(extended.exit))

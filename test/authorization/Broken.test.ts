@@ -22,7 +22,7 @@ const call: ReadonlyArray<Operation.Operation> = [
   { kind: "tool", method: "tools/call", target: "list", params: {}, isNotification: false }
 ]
 
-/** Presents a token, then asks for an operation. Gives `"ran"`, or status and reason. */
+/** Presents a token, then requests an operation. Returns `"ran"`, or status and reason. */
 const present = Effect.fnUntraced(function*(
   options: object,
   { policy = () => undefined, listener }: {
@@ -77,7 +77,7 @@ const claims = (check: () => boolean) => ({
   claims: { service: Own, schema: Schema.Struct({ iss: Schema.String.check(Schema.makeFilter(check)) }) }
 })
 
-describe("a function of the user's that breaks", () => {
+describe("a function of the author that breaks", () => {
   it.effect.each<readonly [name: string, options: object]>([
     ["a verifier that throws", { verifier: () => TokenVerifier.make(boom) }],
     ["a verifier that dies", { verifier: () => TokenVerifier.make(() => Effect.die("broken on purpose")) }],
@@ -88,43 +88,46 @@ describe("a function of the user's that breaks", () => {
     ["a revocation that throws", { revocation: Revocations.check(boom) }],
     ["a tenant function that throws", tenants(boom)],
     ["a tenant function that dies", tenants(() => Effect.die("broken on purpose"))],
-    ["a tenant function that returns nothing", tenants(() => undefined)],
+    ["a tenant function that returns undefined", tenants(() => undefined)],
     ["a tenant function that finds no list", tenants(() => Effect.succeed(undefined))],
     ["a look-up that throws", lookUp(boom)],
     ["a look-up that dies", lookUp(() => Effect.die("broken on purpose"))],
-    ["a look-up that returns nothing", lookUp(() => undefined)],
+    ["a look-up that returns undefined", lookUp(() => undefined)],
     ["a schema that throws", claims(boom)]
-  ])("[T-AUD-22b] is a 500, logged with its cause and reported once: %s", ([, options]) =>
-    Effect.gen(function*() {
-      const { decisions, layer } = listening()
-      const lines: Array<{ readonly level: string; readonly message: unknown; readonly hasCause: boolean }> = []
-      const logger = Logger.make(({ cause, logLevel, message }) => {
-        lines.push({ level: logLevel, message, hasCause: cause.reasons.length > 0 })
+  ])(
+    "[T-AUD-22b] answers 500, logs the cause and reports one decision for %s",
+    ([, options]) =>
+      Effect.gen(function*() {
+        const { decisions, layer } = listening()
+        const lines: Array<{ readonly level: string; readonly message: unknown; readonly hasCause: boolean }> = []
+        const logger = Logger.make(({ cause, logLevel, message }) => {
+          lines.push({ level: logLevel, message, hasCause: cause.reasons.length > 0 })
+        })
+        const logs = Layer.merge(layer, Logger.layer([logger]))
+        assert.strictEqual(yield* Effect.provide(present(options), logs), "500 broken")
+        assert.deepStrictEqual(decisions.map(({ outcome, reason, status }) => [outcome, reason, status]), [
+          ["rejected", "broken", 500]
+        ])
+        assert.deepStrictEqual(lines.filter(({ level }) => level === "Error"), [
+          { level: "Error", message: ["request rejected with 500: broken"], hasCause: true }
+        ])
       })
-      const logs = Layer.merge(layer, Logger.layer([logger]))
-      assert.strictEqual(yield* Effect.provide(present(options), logs), "500 broken")
-      assert.deepStrictEqual(decisions.map(({ outcome, reason, status }) => [outcome, reason, status]), [
-        ["rejected", "broken", 500]
-      ])
-      assert.deepStrictEqual(lines.filter(({ level }) => level === "Error"), [
-        { level: "Error", message: ["request rejected with 500: broken"], hasCause: true }
-      ])
-    }))
+  )
 
   it.effect.each<readonly [name: string, verify: () => unknown]>([
-    ["returns nothing", () => undefined],
-    ["succeeds with nothing", () => Effect.succeed(undefined)],
+    ["returns undefined", () => undefined],
+    ["succeeds with undefined", () => Effect.succeed(undefined)],
     [
-      "succeeds with half a principal",
+      "succeeds with an incomplete principal",
       () => Effect.succeed({ issuer: "i", subject: "s", key: "k", scopes: new Set() })
     ],
-    ["leaves out the audience", () => Effect.succeed({ ...whole, audience: undefined })],
-    ["leaves out the granted scopes", () => Effect.succeed({ ...whole, granted: undefined })],
-    ["leaves out the owner", () => Effect.succeed({ ...whole, owner: undefined })],
-    ["gives the token as text", () => Effect.succeed({ ...whole, token: "secret" })],
-    ["gives null for the subject", () => Effect.succeed(Principal.make({ ...whole, subject: null as never }))],
-    ["gives a number for the client", () => Effect.succeed(Principal.make({ ...whole, clientId: 5 as never }))]
-  ])("[T-AUD-22b] a verifier that %s is a misconfiguration", ([, verify]) =>
+    ["omits the audience", () => Effect.succeed({ ...whole, audience: undefined })],
+    ["omits the granted scopes", () => Effect.succeed({ ...whole, granted: undefined })],
+    ["omits the owner", () => Effect.succeed({ ...whole, owner: undefined })],
+    ["returns the token as plain text", () => Effect.succeed({ ...whole, token: "secret" })],
+    ["returns null for the subject", () => Effect.succeed(Principal.make({ ...whole, subject: null as never }))],
+    ["returns a number for the client", () => Effect.succeed(Principal.make({ ...whole, clientId: 5 as never }))]
+  ])("[T-AUD-22b] reports a verifier that %s as a misconfiguration", ([, verify]) =>
     Effect.gen(function*() {
       const { decisions, layer } = listening()
       const options = { verifier: () => TokenVerifier.make(verify as never) }
@@ -132,7 +135,7 @@ describe("a function of the user's that breaks", () => {
       assert.deepStrictEqual(decisions.map(({ reason, status }) => [reason, status]), [["malformed", 500]])
     }))
 
-  it.effect("[T-AUD-22b] a policy that throws is a 500, reported with its operation", () =>
+  it.effect("[T-AUD-22b] answers 500 for a policy that throws, and reports its operation", () =>
     Effect.gen(function*() {
       const { decisions, layer } = listening()
       assert.strictEqual(yield* Effect.provide(present({}, { policy: boom }), layer), "500 broken")
@@ -141,7 +144,7 @@ describe("a function of the user's that breaks", () => {
       ])
     }))
 
-  it.effect("[T-AUD-22c] a listener that hangs lets nothing in, and holds no request for more than 5 seconds", () =>
+  it.effect("[T-AUD-22c] a listener that hangs admits no request, and delays each for at most 5 seconds", () =>
     Effect.gen(function*() {
       const { layer, lines } = listening()
       const verdict = Effect.fnUntraced(function*(policy: () => Gate.Policy | undefined) {
@@ -167,9 +170,9 @@ describe("a function of the user's that breaks", () => {
   it.effect.each<readonly [name: string, listener: () => unknown]>([
     ["throws", boom],
     ["dies", () => Effect.die("broken on purpose")],
-    ["returns nothing", () => undefined]
+    ["returns undefined", () => undefined]
   ])(
-    "[T-AUD-22c] a listener that %s lets nothing in, and a rejected request stays rejected",
+    "[T-AUD-22c] a listener that %s admits no request, and a rejected request stays rejected",
     ([, listener]) =>
       Effect.gen(function*() {
         const { layer, lines } = listening()

@@ -11,7 +11,7 @@ const problem = (claims: unknown) => {
 }
 
 describe("the option claims", () => {
-  it("may be left out, and then decodes nothing", () => {
+  it("decodes nothing if it is omitted", () => {
     assert.isUndefined(problem(undefined))
     assert.isUndefined(ClaimsDecoder.reader(undefined))
   })
@@ -29,19 +29,19 @@ describe("the option claims", () => {
   })
 
   it.each<readonly [string, unknown, string, RegExp]>([
-    ["a text", "tenant", "claims", /"tenant" is not \{ service, decode \}/],
+    ["a string", "tenant", "claims", /"tenant" is not \{ service, decode \}/],
     ["a decoder without a service", { decode: () => Result.succeed(1) }, "claims.service", /Context\.Service class/],
     ["a service without a decoder", { service: Tenant }, "claims.decode", /the value is missing/],
     ["a schema", { service: Tenant, schema }, "claims.decode", /Schema\.decodeUnknownResult\(schema\)/],
     // Schemas are functions. Called with claims, one returns no result.
-    ["a schema in the place of its decoder", { service: Tenant, decode: schema }, "claims.decode", /a schema is not/]
+    ["a schema instead of its decoder", { service: Tenant, decode: schema }, "claims.decode", /a schema is not/]
   ])("rejects %s, and says what to write", (_, claims, option, fix) => {
     const [name, text] = problem(claims) ?? []
     assert.strictEqual(name, option)
     assert.match(text ?? "", fix)
   })
 
-  it("tells schemas from other functions", () => {
+  it("distinguishes schemas from other functions", () => {
     class Org extends Schema.Class<Org>("Org")({ id: Schema.String }) {}
     for (const value of [schema, Org, Schema.String]) assert.isTrue(ClaimsDecoder.isSchema(value))
     for (const value of [() => 1, {}, null, undefined]) assert.isFalse(ClaimsDecoder.isSchema(value))

@@ -5,13 +5,13 @@ import * as Caller from "../../src/authorization/Caller.ts"
 import { authenticate, authorize } from "./steps.ts"
 import { bearer, gate, listening, principal, rejected, request, toolCall } from "./support.ts"
 
-type Told = Omit<Decision.Decision, "duration">
+type ReportedDecision = Omit<Decision.Decision, "duration">
 
-const nobody = { issuer: undefined, subject: undefined, clientId: undefined }
+const anonymous = { issuer: undefined, subject: undefined, clientId: undefined }
 const alice = { issuer: "https://issuer.test", subject: "alice", clientId: "client-1" }
 
 describe("Decision", () => {
-  it.effect("an admitted request is told to the listener, and logged at debug level", () =>
+  it.effect("reports an admitted request to the listener, and logs it at debug level", () =>
     Effect.gen(function*() {
       const { decisions, layer, lines } = listening()
       const { gate: made } = yield* gate()
@@ -20,7 +20,7 @@ describe("Decision", () => {
         operations: Effect.succeed(toolCall("list")),
         policy: () => ({ scopes: ["todos:read"], unauthorized: "challenge" })
       }).pipe(Effect.provide(layer))
-      assert.deepStrictEqual<ReadonlyArray<Told>>(decisions, [{
+      assert.deepStrictEqual<ReadonlyArray<ReportedDecision>>(decisions, [{
         outcome: "admitted",
         status: 200,
         reason: undefined,
@@ -34,7 +34,7 @@ describe("Decision", () => {
       ])
     }))
 
-  it.effect("a missing scope is told with what was needed and what was missing, and logged at info", () =>
+  it.effect("reports a missing scope with the required and the missing scopes, and logs it at info level", () =>
     Effect.gen(function*() {
       const { decisions, layer, lines } = listening()
       const { gate: made } = yield* gate()
@@ -43,7 +43,7 @@ describe("Decision", () => {
         operations: Effect.succeed(toolCall("add")),
         policy: () => ({ scopes: ["todos:read", "todos:write"], unauthorized: "challenge" })
       })).pipe(Effect.provide(layer))
-      const decision: Told = {
+      const decision: ReportedDecision = {
         outcome: "rejected",
         status: 403,
         reason: "missing-scope",
@@ -60,7 +60,7 @@ describe("Decision", () => {
       }])
     }))
 
-  it.effect("[T-AUD-18a] a foreign Host is logged with what to change, the client learns nothing of it", () =>
+  it.effect("[T-AUD-18a] logs a foreign Host with what to change, and does not reveal that to the client", () =>
     Effect.gen(function*() {
       const { decisions, layer, lines } = listening()
       const made = yield* gate({ allowedHosts: ["todos.internal"] })
@@ -146,7 +146,7 @@ describe("Decision", () => {
       ]
     ],
     [
-      "useless metadata, with what to change",
+      "useless metadata, with its fix",
       new AuthError.InvalidMetadata({
         reason: "redirect",
         issuer: "https://issuer.test",
@@ -158,14 +158,14 @@ describe("Decision", () => {
       ["The authorization server https://issuer.test cannot be used (redirect): it points to https://x.test"]
     ],
     [
-      "a misconfiguration, with what to change",
+      "a misconfiguration, with its fix",
       new AuthError.AuthConfigError({ reason: "conflict", option: "jwks", fix: "drop it" }),
       "Error",
       500,
       "conflict",
       ["Invalid configuration at jwks: drop it"]
     ]
-  ])("%s is logged at its level", ([_, error, level, status, reason, detail]) =>
+  ])("logs %s at its level", ([_, error, level, status, reason, detail]) =>
     Effect.gen(function*() {
       const { decisions, layer, lines } = listening()
       const { gate: { reject } } = yield* gate()
@@ -180,7 +180,7 @@ describe("Decision", () => {
       assert.deepStrictEqual(lines[0]?.annotations, { outcome: "rejected", status, reason })
     }))
 
-  it.effect("an origin and a session are told with their reason", () =>
+  it.effect("reports a rejected origin and a rejected session with their reasons", () =>
     Effect.gen(function*() {
       const { decisions, layer } = listening()
       const { gate: made } = yield* gate()
@@ -193,12 +193,12 @@ describe("Decision", () => {
       })).pipe(Effect.provide(layer))
       const nothing = { operations: [], required: [], missing: [] }
       assert.deepStrictEqual(decisions, [
-        { outcome: "rejected", status: 403, reason: "origin", ...nobody, ...nothing },
+        { outcome: "rejected", status: 403, reason: "origin", ...anonymous, ...nothing },
         { outcome: "rejected", status: 404, reason: "session", ...alice, ...nothing }
       ])
     }))
 
-  it.effect("a preflight is no decision", () =>
+  it.effect("reports no decision for a preflight", () =>
     Effect.gen(function*() {
       const { decisions, layer, lines } = listening()
       const { gate: made } = yield* gate()
@@ -207,7 +207,7 @@ describe("Decision", () => {
       assert.deepStrictEqual([decisions, lines], [[], []])
     }))
 
-  it.effect("neither log nor decision hold a token or a claim beyond issuer, subject and client", () =>
+  it.effect("puts no token, and no claim except issuer, subject and client, into a log line or a decision", () =>
     Effect.gen(function*() {
       const { decisions, layer, lines } = listening()
       const { gate: made, issuer } = yield* gate()
@@ -234,8 +234,8 @@ describe("Decision", () => {
       yield* run.pipe(Effect.provide(layer))
       assert.strictEqual(decisions.length, bad.length + 1)
       assert.isAtLeast(lines.length, bad.length + 1)
-      const told = JSON.stringify([decisions, lines])
-      for (const secret of ["marked", good, ...bad, ...good.split(".")]) assert.notInclude(told, secret)
-      assert.include(told, "alice")
+      const reportedText = JSON.stringify([decisions, lines])
+      for (const secret of ["marked", good, ...bad, ...good.split(".")]) assert.notInclude(reportedText, secret)
+      assert.include(reportedText, "alice")
     }))
 })

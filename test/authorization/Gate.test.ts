@@ -34,12 +34,12 @@ const call = (
 
 const batch = (...names: ReadonlyArray<string>) => Effect.succeed(names.flatMap((name) => [...toolCall(name)]))
 
-/** The scopes that a rejection asks for. */
-const asked = (rejection: { readonly headers: Readonly<Record<string, string>> }): string | undefined =>
+/** The scopes that a challenge names. */
+const namedScopes = (rejection: { readonly headers: Readonly<Record<string, string>> }): string | undefined =>
   /scope="([^"]*)"/.exec(rejection.headers["www-authenticate"] ?? "")?.[1]
 
 describe("Gate.authenticate", () => {
-  it.effect("HDR-07 a good token gives its principal, and asks the issuer once for many requests", () =>
+  it.effect("HDR-07 a good token provides its principal, and many requests cause one fetch from the issuer", () =>
     Effect.gen(function*() {
       const { gate: made, issuer } = yield* gate()
       const token = yield* issuer.mint({ subject: "alice", scopes: ["todos:read"], clientId: "c" })
@@ -62,7 +62,7 @@ describe("Gate.authenticate", () => {
     ["HDR-09 an unknown scheme", ["mac abc"], 401, "other-scheme"],
     ["HDR-11 a tab", ["Bearer\tabc"], 400, "not-token68"],
     ["HDR-12 two lines", ["Bearer a", "Bearer b"], 400, "several-authorization-headers"]
-  ])("%s: the verifier is not asked", ([_, authorization, status, reason]) =>
+  ])("%s: the verifier is not called", ([_, authorization, status, reason]) =>
     Effect.gen(function*() {
       const { gate: made, issuer } = yield* gate()
       const rejection = yield* rejected(authenticate(made, request({}, authorization)))
@@ -77,21 +77,21 @@ describe("Gate.authenticate", () => {
     ["MCP-09 the same host over http", "http://server.test", 403],
     ["MCP-09 the same host on another port", "https://server.test:8443", 403],
     ["MCP-09 null", "null", 403],
-    ["MCP-09 nothing that parses", "::::", 403],
+    ["MCP-09 an origin that does not parse", "::::", 403],
     ["MCP-09 an empty origin", "", 403],
     ["MCP-09 another case", "https://SERVER.test", 403],
-    ["MCP-09 a slash behind", "https://server.test/", 403],
+    ["MCP-09 a trailing slash", "https://server.test/", 403],
     ["MCP-09 two origins", "https://server.test, https://evil.test", 403],
-    ["its own origin", "https://server.test", 401],
+    ["the origin of the resource", "https://server.test", 401],
     ["an origin that is allowed", "https://app.test", 401]
-  ])("%s: %s gets %i, before the credentials are looked at", ([_, origin, status]) =>
+  ])("%s: %s gets %i, before the credentials are read", ([_, origin, status]) =>
     Effect.gen(function*() {
       const { gate: made, issuer } = yield* gate({ allowedOrigins: ["https://app.test"] })
       for (const method of ["POST", "GET", "DELETE"]) {
         const rejection = yield* rejected(authenticate(made, request({ origin }, [], method)))
         assert.strictEqual(rejection.status, status)
       }
-      // A good token changes nothing for a wrong origin.
+      // A good token does not admit a wrong origin.
       const token = yield* issuer.mint()
       const result = yield* Effect.result(authenticate(made, bearer(token, { origin })))
       assert.strictEqual(result._tag, status === 403 ? "Failure" : "Success")
@@ -102,7 +102,7 @@ describe("Gate.authenticate", () => {
       const { gate: made, issuer } = yield* gate()
       const origin = "https://server.test"
       const asking = { origin, "access-control-request-method": "POST" }
-      // Credentials on a preflight are not looked at: browsers send none.
+      // Credentials on a preflight are ignored: browsers send none.
       for (const lines of [[], ["Bearer x"], [`Bearer ${yield* issuer.mint()}`]]) {
         const answer = yield* rejected(authenticate(made, request(asking, lines, "OPTIONS")))
         assert.deepStrictEqual([answer.status, answer.reason, answer.body], [204, "preflight", ""])
@@ -124,7 +124,7 @@ describe("Gate.authenticate", () => {
       assert.strictEqual(foreign.status, 403)
     }))
 
-  it.effect("CHAL-17 an expired token that also lacks a scope: expiry wins", () =>
+  it.effect("CHAL-17 an expired token that also lacks a scope is reported as expired", () =>
     Effect.gen(function*() {
       const { gate: made, issuer } = yield* gate()
       const token = yield* issuer.mint({ scopes: [], expiresIn: "1 minute" })
@@ -134,7 +134,7 @@ describe("Gate.authenticate", () => {
       assert.deepStrictEqual([rejection.status, rejection.reason], [401, "expired"])
     }))
 
-  it.effect("SCOPE-12 claims that do not fit reject the token, and a check that throws is a 500", () =>
+  it.effect("SCOPE-12 claims that do not match the schema reject the token, and a schema that throws is a 500", () =>
     Effect.gen(function*() {
       class Tenant extends Context.Service<Tenant, { readonly tenant: string }>()("test/Tenant") {}
       const schema = Schema.Struct({
@@ -164,7 +164,7 @@ describe("Gate.authenticate", () => {
       }
     }))
 
-  it.effect("the services of a request are its principal, its claims and the state, and nothing of another request", () =>
+  it.effect("a request has its principal, its claims and its state as services, and none of another request", () =>
     Effect.gen(function*() {
       const { gate: { provideCaller } } = yield* gate()
       const alice = principal()
@@ -179,52 +179,52 @@ describe("Gate.authorize", () => {
     readonly title: string
     readonly granted: ReadonlyArray<string>
     readonly calls: ReadonlyArray<string>
-    /** The scopes that the 403 asks for; `undefined` where the request is admitted. */
-    readonly asked: string | undefined
+    /** The scopes that the 403 names; `undefined` if the request is admitted. */
+    readonly expected: string | undefined
   }>([
     {
-      title: "SCOPE-07 another scope than the one needed",
+      title: "SCOPE-07 a scope other than the required one",
       granted: ["todos:admin"],
       calls: ["list"],
-      asked: "todos:read"
+      expected: "todos:read"
     },
     {
-      title: "SCOPE-09 one of two: asks for both",
+      title: "SCOPE-09 one of two scopes: the challenge names both",
       granted: ["todos:read"],
       calls: ["add"],
-      asked: "todos:read todos:write"
+      expected: "todos:read todos:write"
     },
-    { title: "CHAL-03 none", granted: [], calls: ["add"], asked: "todos:read todos:write" },
-    { title: "both", granted: ["todos:read", "todos:write"], calls: ["add"], asked: undefined },
-    { title: "an open tool", granted: [], calls: ["open"], asked: undefined },
-    { title: "an unknown tool: the server answers", granted: [], calls: ["nope"], asked: undefined },
-    { title: "a name of Object.prototype", granted: [], calls: ["constructor"], asked: undefined },
+    { title: "CHAL-03 no scope", granted: [], calls: ["add"], expected: "todos:read todos:write" },
+    { title: "both", granted: ["todos:read", "todos:write"], calls: ["add"], expected: undefined },
+    { title: "an open tool", granted: [], calls: ["open"], expected: undefined },
+    { title: "an unknown tool: the server answers", granted: [], calls: ["nope"], expected: undefined },
+    { title: "a name of Object.prototype", granted: [], calls: ["constructor"], expected: undefined },
     {
-      title: "SCOPE-14 a hidden tool: the server answers as for an unknown one",
+      title: "SCOPE-14 a hidden tool: the server answers as for an unknown tool",
       granted: [],
       calls: ["purge"],
-      asked: undefined
+      expected: undefined
     },
     {
-      title: "SCOPE-10 a batch: the union",
+      title: "SCOPE-10 a batch: the challenge names the union",
       granted: ["todos:read"],
       calls: ["list", "open", "add"],
-      asked: "todos:read todos:write"
+      expected: "todos:read todos:write"
     },
     {
       title: "a batch with a hidden tool: its scopes are not named",
       granted: [],
       calls: ["purge", "list"],
-      asked: "todos:read"
+      expected: "todos:read"
     },
     {
-      title: "a batch that is allowed as a whole",
+      title: "a batch whose operations are all allowed",
       granted: ["todos:read", "todos:write"],
       calls: ["list", "add", "open"],
-      asked: undefined
+      expected: undefined
     },
-    { title: "nothing to run", granted: [], calls: [], asked: undefined }
-  ])("$title", ({ asked: expected, calls, granted }) =>
+    { title: "no operation", granted: [], calls: [], expected: undefined }
+  ])("$title", ({ calls, expected, granted }) =>
     Effect.gen(function*() {
       const { gate: made } = yield* gate({ challengeScopes: "required" })
       const result = yield* Effect.result(authorize(made, call(principal({ scopes: granted }), batch(...calls))))
@@ -233,11 +233,11 @@ describe("Gate.authorize", () => {
         assert.strictEqual(result.success.length, calls.length)
       } else {
         assert.strictEqual(result.failure.status, 403)
-        assert.strictEqual(asked(result.failure), expected)
+        assert.strictEqual(namedScopes(result.failure), expected)
       }
     }))
 
-  it.effect("SCOPE-07 the hierarchy counts: what a scope implies is there", () =>
+  it.effect("SCOPE-07 a scope of the hierarchy grants the scopes that it implies", () =>
     Effect.gen(function*() {
       const { gate: made, issuer } = yield* gate({
         scopeHierarchy: { "todos:admin": ["todos:write"], "todos:write": ["todos:read"] }
@@ -249,7 +249,7 @@ describe("Gate.authorize", () => {
       yield* authorize(made, call(caller, batch("add", "list", "purge")))
     }))
 
-  it.effect("`unlisted: \"deny\"` rejects tools, prompts and resources without scopes, and nothing else", () =>
+  it.effect("`unlisted: \"deny\"` rejects only tools, prompts and resources without scopes", () =>
     Effect.gen(function*() {
       const { gate: made } = yield* gate({ unlisted: "deny" })
       const alice = principal({ scopes: ["todos:read"] })
@@ -266,18 +266,18 @@ describe("Gate.authorize", () => {
       }
     }))
 
-  it.effect("SESS-01 the session comes before the body: one of somebody else is 404, and nothing is read", () =>
+  it.effect("SESS-01 answers 404 for the session of another caller, before the body is read", () =>
     Effect.gen(function*() {
       const { gate: made } = yield* gate()
       const alice = principal()
       made.sessions.bind("s", alice)
-      const strangers = [
+      const otherCallers = [
         principal({ subject: "bob" }),
         principal({ clientId: "client-2" }),
         principal({ issuer: "https://other.test" })
       ]
-      for (const stranger of strangers) {
-        const rejection = yield* rejected(authorize(made, call(stranger, unread, { session: "s" })))
+      for (const otherCaller of otherCallers) {
+        const rejection = yield* rejected(authorize(made, call(otherCaller, unread, { session: "s" })))
         assert.deepStrictEqual([rejection.status, rejection.body], [404, ""])
       }
       const unknown = yield* rejected(authorize(made, call(alice, unread, { session: "other" })))
@@ -289,7 +289,7 @@ describe("Gate.authorize", () => {
     ["content-type", 415],
     ["too-large", 413],
     ["not-json", 400]
-  ])("the body comes before the scopes: %s is %i", ([reason, status]) =>
+  ])("checks the body before the scopes: %s is %i", ([reason, status]) =>
     Effect.gen(function*() {
       const { gate: made } = yield* gate()
       const rejection = yield* rejected(
@@ -298,7 +298,7 @@ describe("Gate.authorize", () => {
       assert.deepStrictEqual([rejection.status, rejection.headers["www-authenticate"]], [status, undefined])
     }))
 
-  it.effect("the gate knows its resource", () =>
+  it.effect("the gate has the resource that it protects", () =>
     Effect.gen(function*() {
       const made = yield* gate()
       assert.strictEqual(made.gate.resource.resource, resource)

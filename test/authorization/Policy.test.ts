@@ -14,12 +14,12 @@ const scopesOf = (tool: Tool.Any): ReadonlyArray<string> => Context.get(tool.ann
 
 describe("requireScopes on an effect", () => {
   it.effect.each<{ title: string; granted: ReadonlyArray<string>; runs: boolean }>([
-    { title: "SCOPE-07 one shared scope is not enough", granted: ["b", "c"], runs: false },
-    { title: "SCOPE-09 one of two", granted: ["a"], runs: false },
-    { title: "SCOPE-09 none", granted: [], runs: false },
-    { title: "all of them", granted: ["a", "b"], runs: true },
-    { title: "all of them in another order, and more", granted: ["c", "b", "a"], runs: true },
-    { title: "no part of a scope is a scope", granted: ["aa", "bb", "ab"], runs: false }
+    { title: "SCOPE-07 rejects a caller with one of two scopes", granted: ["b", "c"], runs: false },
+    { title: "SCOPE-09 rejects a caller with the other of two scopes", granted: ["a"], runs: false },
+    { title: "SCOPE-09 rejects a caller without scopes", granted: [], runs: false },
+    { title: "admits a caller with all scopes", granted: ["a", "b"], runs: true },
+    { title: "admits a caller with all scopes in another order, and more", granted: ["c", "b", "a"], runs: true },
+    { title: "rejects a caller with a part of a scope", granted: ["aa", "bb", "ab"], runs: false }
   ])("$title", ({ granted, runs }) =>
     Effect.gen(function*() {
       let ran = 0
@@ -35,7 +35,7 @@ describe("requireScopes on an effect", () => {
       }
     }))
 
-  it.effect("SCOPE-10 two layers around one effect ask for the union in one go", () =>
+  it.effect("SCOPE-10 two layers around one effect require the union in one challenge", () =>
     Effect.gen(function*() {
       const guarded = requireScopes("c")(requireScopes("a", "b")(requireScopes("a")(Effect.void)))
       for (const granted of [[], ["a"], ["c"], ["a", "b"]]) {
@@ -45,14 +45,14 @@ describe("requireScopes on an effect", () => {
       yield* guarded.pipe(as(["a", "b", "c"]))
     }))
 
-  it.effect("wrapping leaves the effect that was wrapped as it is", () =>
+  it.effect("wrapping does not change the wrapped effect", () =>
     Effect.gen(function*() {
       const inner = requireScopes("a")(Effect.succeed(1))
       requireScopes("b")(inner)
       assert.strictEqual(yield* inner.pipe(as(["a"])), 1)
     }))
 
-  it.effect("SCOPE-15 whatever is built from a guarded effect keeps its requirement", () =>
+  it.effect("SCOPE-15 effects built from a guarded effect keep its requirement", () =>
     Effect.gen(function*() {
       const guarded = requireScopes("a")(Effect.succeed(1))
       const built = [
@@ -65,7 +65,7 @@ describe("requireScopes on an effect", () => {
       for (const effect of built) assert.deepStrictEqual((yield* Effect.flip(effect.pipe(as([])))).required, ["a"])
     }))
 
-  it.effect("decides when it runs, not when it is made", () =>
+  it.effect("decides when the effect runs, not when it is made", () =>
     Effect.gen(function*() {
       const guarded = requireScopes("a")(Effect.succeed(1))
       yield* Effect.flip(guarded.pipe(as([])))
@@ -73,7 +73,7 @@ describe("requireScopes on an effect", () => {
       yield* Effect.flip(guarded.pipe(as(["b"])))
     }))
 
-  it.effect("runs under a mock, whose types offer the scopes", () =>
+  it.effect("runs under a mock whose types offer the scopes", () =>
     Effect.gen(function*() {
       const whoami = requireScopes("a")(Effect.map(Principal, ({ subject }) => subject))
       const alice = yield* Effect.provide(whoami, AuthLayer.mock({ subject: "alice", scopes: ["a"] }))
@@ -86,26 +86,26 @@ describe("requireScopes on an effect", () => {
 describe("requireScopes on a tool", () => {
   const Add = Tool.make("add", { parameters: Schema.Struct({ title: Schema.String }), success: Schema.String })
 
-  it("annotates it, and leaves the original as it is", () => {
+  it("annotates the tool, and does not change the original", () => {
     const guarded = requireScopes("a", "b")(Add)
     assert.deepStrictEqual(scopesOf(guarded), ["a", "b"])
     assert.deepStrictEqual(scopesOf(Add), [])
     assert.strictEqual(guarded.name, "add")
   })
 
-  it("SCOPE-10 applied twice, the scopes add up, each named once", () => {
+  it("SCOPE-10 applied twice, requires each of the scopes once", () => {
     assert.deepStrictEqual(scopesOf(requireScopes("b", "c")(requireScopes("a", "b")(Add))), ["a", "b", "c"])
     assert.deepStrictEqual(scopesOf(requireScopes("a", "a")(Add)), ["a"])
   })
 
-  it("SCOPE-15 what is built from a guarded tool keeps its requirement", () => {
+  it("SCOPE-15 tools built from a guarded tool keep its requirement", () => {
     const guarded = requireScopes("a")(Add)
     assert.deepStrictEqual(scopesOf(guarded.annotate(Tool.Title, "Add")), ["a"])
     assert.deepStrictEqual(scopesOf(guarded.annotate(Policy.Unauthorized, "hide")), ["a"])
     assert.deepStrictEqual(scopesOf(guarded.setParameters(Schema.Struct({ other: Schema.String }))), ["a"])
     assert.deepStrictEqual(scopesOf(guarded.setSuccess(Schema.Void)), ["a"])
     assert.deepStrictEqual(scopesOf(guarded.addDependency(Principal)), ["a"])
-    // An alias takes over the annotations, and the requirement with them.
+    // An alias inherits the annotations, and the requirement with them.
     assert.deepStrictEqual(scopesOf(Tool.make("alias").annotateMerge(guarded.annotations)), ["a"])
     const merged = Toolkit.merge(Toolkit.make(guarded), Toolkit.make(Tool.make("other")))
     assert.deepStrictEqual(scopesOf(merged.tools.add), ["a"])
@@ -117,26 +117,26 @@ describe("requireScopes on a tool", () => {
   })
 })
 
-describe("SCOPE-18 a list of scopes that stands in code", () => {
+describe("SCOPE-18 a list of scopes in code", () => {
   const wrong: ReadonlyArray<readonly [title: string, scopes: ReadonlyArray<string>, reason: string]> = [
     ["is empty", [], "missing"],
-    ["holds an empty string", [""], "malformed"],
-    ["holds a space: two scopes in one string", ["a b"], "malformed"],
-    ["holds a quote", ["a\""], "malformed"],
-    ["holds a line break", ["a\nb"], "malformed"],
-    ["holds a letter outside ASCII", ["é"], "malformed"],
-    ["holds no string", [1 as unknown as string], "malformed"],
-    ["holds a list", [["a"] as unknown as string], "malformed"]
+    ["contains an empty string", [""], "malformed"],
+    ["contains a space: two scopes in one string", ["a b"], "malformed"],
+    ["contains a quote", ["a\""], "malformed"],
+    ["contains a line break", ["a\nb"], "malformed"],
+    ["contains a letter outside ASCII", ["é"], "malformed"],
+    ["contains a value that is not a string", [1 as unknown as string], "malformed"],
+    ["contains a list", [["a"] as unknown as string], "malformed"]
   ]
 
-  it.each(wrong)("that %s fails when the effect is made", (_, scopes, reason) => {
+  it.each(wrong)("a list that %s fails when the effect is made", (_, scopes, reason) => {
     const error = thrown(() => (requireScopes as (...scopes: ReadonlyArray<string>) => unknown)(...scopes))
     assert.strictEqual(error.reason, reason)
     assert.strictEqual(error.option, "requireScopes")
     assert.include(error.message, "requireScopes")
   })
 
-  it.each(wrong)("that %s fails when a prompt or a resource is declared", (_, scopes, reason) => {
+  it.each(wrong)("a list that %s fails when a prompt or a resource is declared", (_, scopes, reason) => {
     const declare = { name: "x", scopes: scopes as unknown as readonly ["a"] }
     const prompt = thrown(() => McpAuth.prompt({ ...declare, content: () => Effect.succeed("") }))
     assert.deepStrictEqual([prompt.option, prompt.reason], ["prompt.scopes", reason])

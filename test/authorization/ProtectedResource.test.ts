@@ -10,7 +10,7 @@ const make = (options: Partial<Record<keyof ProtectedResource.Options, unknown>>
   )
 
 describe("ProtectedResource", () => {
-  it("PRM-08 PRM-18 its document names the resource and the issuers exactly as configured", () => {
+  it("PRM-08 PRM-18 the metadata names the resource and the issuers exactly as configured", () => {
     const { metadata } = Result.getOrThrow(make())
     assert.deepStrictEqual<unknown>({ ...metadata }, {
       resource: "https://h.test/mcp",
@@ -21,7 +21,7 @@ describe("ProtectedResource", () => {
     assert.isTrue(Result.isSuccess(ProtectedResourceMetadata.decode(metadata)))
   })
 
-  it("PRM-09 name and documentation are there when they are configured", () => {
+  it("PRM-09 the metadata contains name and documentation if they are configured", () => {
     const { metadata } = Result.getOrThrow(
       make({ resourceName: "Todos", resourceDocumentation: "https://h.test/docs" })
     )
@@ -29,7 +29,7 @@ describe("ProtectedResource", () => {
     assert.strictEqual(metadata.resource_documentation, "https://h.test/docs")
   })
 
-  it("SCOPE-20 PRM-20 the document lists the baseline; the rest is offered all the same", () => {
+  it("SCOPE-20 PRM-20 the metadata lists the baseline scopes, and the other scopes are offered as well", () => {
     const { baseline, metadata, offered } = Result.getOrThrow(
       make({ scopes: { baseline: ["a", "b", "a"], stepUp: ["b", "c"] } })
     )
@@ -65,7 +65,7 @@ describe("ProtectedResource", () => {
     ["PRM-06 an empty query", { resource: "https://h.test/mcp?" }, "resource", "malformed"],
     ["a relative resource", { resource: "/mcp" }, "resource", "malformed"],
     ["no resource", { resource: undefined }, "resource", "malformed"],
-    ["a resource that is no string", { resource: 1 }, "resource", "malformed"],
+    ["a resource that is not a string", { resource: 1 }, "resource", "malformed"],
     ["plain http", { resource: "http://h.test/mcp" }, "resource", "insecure"],
     ["user and password", { resource: "https://a:b@h.test/mcp" }, "resource", "malformed"],
     ["a host in capitals", { resource: "https://H.test/mcp" }, "resource", "malformed"],
@@ -75,9 +75,9 @@ describe("ProtectedResource", () => {
     ["a wildcard", { resource: "https://h.test/*" }, "resource", "malformed"],
     ["SCOPE-18 no scopes", { scopes: [] }, "scopes", "missing"],
     ["SCOPE-18 no baseline", { scopes: { baseline: [], stepUp: ["a"] } }, "scopes.baseline", "missing"],
-    ["a misspelled kind of scopes", { scopes: { baseline: ["a"], stepup: ["b"] } }, "scopes.stepup", "malformed"],
+    ["a misspelled group of scopes", { scopes: { baseline: ["a"], stepup: ["b"] } }, "scopes.stepup", "malformed"],
     ["a scope that is undefined", { scopes: ["a", undefined] }, "scopes", "malformed"],
-    ["a name that is no text", { resourceName: 1 }, "resourceName", "malformed"],
+    ["a name that is not a string", { resourceName: 1 }, "resourceName", "malformed"],
     ["documentation without a URL", { resourceDocumentation: "docs" }, "resourceDocumentation", "malformed"],
     ["scopes in one string", { scopes: "a b" }, "scopes", "malformed"],
     ["a scope with a space", { scopes: ["a b"] }, "scopes", "malformed"],
@@ -106,7 +106,7 @@ describe("ProtectedResource", () => {
     }
   })
 
-  it("a hierarchy counts what is implied, over several steps and around cycles", () => {
+  it("a hierarchy adds implied scopes over several steps and around cycles", () => {
     const { effectiveScopes } = Result.getOrThrow(
       make({ scopeHierarchy: { admin: ["write"], write: ["read"], read: ["read", "write"] } })
     )

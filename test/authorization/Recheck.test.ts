@@ -41,7 +41,7 @@ const requestOf = (token: string): Request => ({
   authorization: [`Bearer ${token}`]
 })
 
-/** A request whose body takes as long as `meanwhile`. Gives `"ran"`, or status and reason. */
+/** A request whose body takes as long as `meanwhile`. Returns `"ran"`, or status and reason. */
 const during = Effect.fnUntraced(function*(
   gate: Gate.Gate,
   token: string,
@@ -64,14 +64,14 @@ const during = Effect.fnUntraced(function*(
 })
 
 describe("when the body is complete", () => {
-  it.effect("[T-AUD-07c] a token that was invalidated meanwhile is verified again, any other is not", () =>
+  it.effect("[T-AUD-07c] verifies a token again that was invalidated meanwhile, and no other token", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const { gate: it } = yield* gate()
       assert.strictEqual(yield* during(it, "a", it.invalidate({ subject: "bob" })), "ran")
-      assert.strictEqual(endpoint.asked.length, 1)
+      assert.strictEqual(endpoint.requests.length, 1)
       assert.strictEqual(yield* during(it, "a", it.invalidate({ subject: "alice" })), "ran")
-      assert.strictEqual(endpoint.asked.length, 2)
+      assert.strictEqual(endpoint.requests.length, 2)
       const revoke = Effect.andThen(
         Effect.sync(() => {
           endpoint.answer = () => Response.json({ active: false })
@@ -81,7 +81,7 @@ describe("when the body is complete", () => {
       assert.strictEqual(yield* during(it, "a", revoke), "401 inactive")
     }))
 
-  it.effect("[T-AUD-07c] a token whose rights have shrunk, or that cannot be verified again, is 401", () =>
+  it.effect("[T-AUD-07c] answers 401 if the token lost scopes or cannot be verified again", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = active({ scope: "todos:read more" })
@@ -104,7 +104,7 @@ describe("when the body is complete", () => {
       assert.strictEqual(yield* during(it, "a", another), "401 revoked")
     }))
 
-  it.effect("[T-AUD-07c] a token that says something else by now is 401, unless only its end has moved", () =>
+  it.effect("[T-AUD-07c] answers 401 if the claims of the token changed, unless only its expiry moved", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = active({ roles: ["admin", "user"] })
@@ -124,17 +124,17 @@ describe("when the body is complete", () => {
       assert.strictEqual(yield* during(it, "a", Effect.void), "ran")
     }))
 
-  it.effect("[T-AUD-07c] a request that missed more invalidations than are kept is verified again", () =>
+  it.effect("[T-AUD-07c] verifies a request again that missed more invalidations than are kept", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const { gate: it } = yield* gate()
       const many = Effect.forEach(Array.from({ length: 300 }), (_, n) => it.invalidate({ subject: `other-${n}` }))
       assert.strictEqual(yield* during(it, "a", many), "ran")
-      // It was still in the cache: nobody was asked, and no target means it.
-      assert.strictEqual(endpoint.asked.length, 1)
+      // The token was still cached: no request was sent, and no target matches it.
+      assert.strictEqual(endpoint.requests.length, 1)
     }))
 
-  it.effect("[T-AUD-07d] the tolerance of verification holds, and not a second more", () =>
+  it.effect("[T-AUD-07d] applies the tolerance of verification, to the second", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
       const { gate: it } = yield* gate({ clockTolerance: "10 seconds" })
@@ -145,9 +145,9 @@ describe("when the body is complete", () => {
 
   it.effect.each<readonly [string, (answer: Answer) => NonNullable<GateOptions["revocation"]>]>([
     ["function", (answer) => Revocations.check(answer)],
-    ["service of the user's own", (answer) => Revocations.from(new OwnRevocations(answer))]
+    ["service of the author", (answer) => Revocations.from(new OwnRevocations(answer))]
   ])(
-    "[T-AUD-07b] a revocation %s that hangs is 503 after 5 seconds, at arrival and after the body",
+    "[T-AUD-07b] a revocation %s that hangs causes a 503 after 5 seconds, at arrival and after the body",
     ([, make]) =>
       Effect.gen(function*() {
         const { gate } = yield* world
@@ -167,14 +167,14 @@ describe("when the body is complete", () => {
       })
   )
 
-  it.effect("[T-AUD-07b] revocation is asked again, and not where nothing was awaited", () =>
+  it.effect("[T-AUD-07b] checks revocation again, except if nothing was awaited", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
-      let asked = 0
+      let checks = 0
       let answer: Effect.Effect<boolean, AuthError.AuthorizationServerUnavailable> = Effect.succeed(false)
       const { gate: it } = yield* gate({
         revocation: Revocations.check(() => {
-          asked++
+          checks++
           return answer
         })
       })
@@ -183,7 +183,7 @@ describe("when the body is complete", () => {
           answer = next
         })
       assert.strictEqual(yield* during(it, "a", Effect.yieldNow), "ran")
-      assert.strictEqual(asked, 2)
+      assert.strictEqual(checks, 2)
       assert.strictEqual(yield* during(it, "a", set(Effect.succeed(true))), "401 revoked")
       answer = Effect.succeed(false)
       const down = Effect.fail(
@@ -191,21 +191,21 @@ describe("when the body is complete", () => {
       )
       assert.strictEqual(yield* during(it, "a", set(down)), "503 network")
       answer = Effect.succeed(false)
-      asked = 0
+      checks = 0
       const caller = yield* authenticateCaller(it, requestOf("a"))
       yield* authorize(it, {
         caller,
         operations: Effect.succeed([]),
         policy: () => undefined
       })
-      assert.strictEqual(asked, 1)
+      assert.strictEqual(checks, 1)
     }))
 })
 
 describe("an open stream", () => {
   const minute = 60_000
 
-  /** A stream of a token, opened now: whether it has ended, and what ends it. */
+  /** Opens a stream of a token: whether it has ended, and what ends it. */
   const open = Effect.fnUntraced(function*(options: GateOptions = {}, lifetime = 5 * minute, token = "a") {
     const { gate } = yield* world
     const { gate: it } = yield* gate(options)
@@ -227,7 +227,7 @@ describe("an open stream", () => {
       yield* Fiber.join(fiber)
     }))
 
-  it.effect("[T-AUD-03e] of a token that was invalidated before the answer began ends at once", () =>
+  it.effect("[T-AUD-03e] ends at once if its token was invalidated before the response began", () =>
     Effect.gen(function*() {
       const { gate } = yield* open()
       const caller = yield* authenticateCaller(gate, requestOf("a"))
@@ -235,20 +235,20 @@ describe("an open stream", () => {
       yield* gate.untilStreamEnds(caller, Number.POSITIVE_INFINITY)
     }))
 
-  it.effect("[T-AUD-03f] asks revocation every 30 seconds, and ends within them", () =>
+  it.effect("[T-AUD-03f] checks revocation every 30 seconds, and ends within that time", () =>
     Effect.gen(function*() {
       let revoked = false
-      let asked = 0
+      let checks = 0
       const { fiber, isEnded } = yield* open({
         revocation: Revocations.check(() =>
           Effect.sync(() => {
-            asked++
+            checks++
             return revoked
           })
         )
       })
       yield* TestClock.adjust("2 minutes")
-      assert.strictEqual(asked, 5)
+      assert.strictEqual(checks, 5)
       revoked = true
       yield* TestClock.adjust("29 seconds")
       assert.isFalse(yield* isEnded)
@@ -256,19 +256,19 @@ describe("an open stream", () => {
       yield* Fiber.join(fiber)
     }))
 
-  it.effect("[T-AUD-03f] asks as often as the option says", () =>
+  it.effect("[T-AUD-03f] checks revocation at the configured interval", () =>
     Effect.gen(function*() {
-      let asked = 0
+      let checks = 0
       yield* open({
-        revocation: Revocations.check(() => Effect.sync(() => ++asked < 0)),
+        revocation: Revocations.check(() => Effect.sync(() => ++checks < 0)),
         revocationInterval: "10 seconds"
       })
       yield* TestClock.adjust("1 minute")
-      assert.strictEqual(asked, 7)
+      assert.strictEqual(checks, 7)
     }))
 
   it.effect.each(["9 millis", "2 hours", "soon"] as const)(
-    "[T-AUD-03f] the interval %s is an AuthConfigError",
+    "[T-AUD-03f] rejects the interval %s with an AuthConfigError",
     (revocationInterval) =>
       Effect.gen(function*() {
         const { gate } = yield* world
@@ -312,18 +312,18 @@ describe("an open stream", () => {
       yield* Fiber.join(fiber)
     }))
 
-  it.effect("[T-AUD-03f] of many, at most 16 ask at a time, and every one asks", () =>
+  it.effect("[T-AUD-03f] at most 16 of many streams check revocation at a time, and each stream does", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
       const gateOpen = yield* Deferred.make<void>()
-      let asks = 0
+      let running = 0
       let most = 0
       let isCounting = false
       const { gate: it } = yield* gate({
         revocation: Revocations.check(() =>
           !isCounting ? Effect.succeed(false) : Effect.suspend(() => {
-            most = Math.max(most, ++asks)
-            return Effect.ensuring(Effect.as(Deferred.await(gateOpen), true), Effect.sync(() => asks--))
+            most = Math.max(most, ++running)
+            return Effect.ensuring(Effect.as(Deferred.await(gateOpen), true), Effect.sync(() => running--))
           })
         )
       })
@@ -341,7 +341,7 @@ describe("an open stream", () => {
       assert.strictEqual(most, 16)
     }))
 
-  it.effect("[T-AUD-03f] of thousands that wait to ask, each waits longer", () =>
+  it.effect("[T-AUD-03f] each of thousands of streams that wait for the check waits longer", () =>
     TestClock.testClockWith((base) => {
       let sleeps = 0
       const counting = {
@@ -366,7 +366,7 @@ describe("an open stream", () => {
         yield* TestClock.adjust("30 seconds")
         sleeps = 0
         yield* TestClock.adjust("1 second")
-        // Ten times a second each would be 20,000.
+        // Ten polls a second by each of them would be 20,000.
         assert.isAtMost(sleeps, 12_000)
       }).pipe(Effect.provideService(Clock.Clock, counting))
     }))

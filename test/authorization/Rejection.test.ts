@@ -6,7 +6,7 @@ import { Challenge } from "effect-mcp-auth/protocol"
 import * as Hostile from "../protocol/Hostile.ts"
 import { metadataUrl, principal, protectedResource } from "./support.ts"
 
-const nobody: Rejection.Circumstances = { principal: undefined, protocolVersion: undefined }
+const anonymous: Rejection.Circumstances = { principal: undefined, protocolVersion: undefined }
 
 const rejections = (challengeScopes: Rejection.ChallengeScopes = "auto") =>
   Rejection.make(protectedResource(), challengeScopes)
@@ -70,7 +70,7 @@ const rows: ReadonlyArray<Row> = [
   malformed("content-type", 415, false, "MCP-07 another content type: 415, no challenge"),
   malformed("too-large", 413, false),
   ...AuthError.reasons.InvalidToken.map((reason): Row => ({
-    title: `CHAL-10 CHAL-17 a bad token (${reason}): 401, and nothing about the reason`,
+    title: `CHAL-10 CHAL-17 a bad token (${reason}): 401, without the reason`,
     error: new AuthError.InvalidToken({ reason }),
     status: 401,
     headers: {
@@ -96,7 +96,7 @@ const rows: ReadonlyArray<Row> = [
     body: { error: "insufficient_scope", error_description: lacksScope }
   },
   {
-    title: "an operation that names no scope where that is denied: 403 without a challenge",
+    title: "an operation without scopes where these are rejected: 403 without a challenge",
     error: new AuthError.InsufficientScope({ reason: "unlisted", required: [] }),
     status: 403,
     headers: { ...noStore, ...json },
@@ -108,14 +108,14 @@ const rows: ReadonlyArray<Row> = [
   ...(["timeout", "server-error", "network", "cooling-down", "keys-cooling-down", "overloaded"] as const).map((
     reason
   ): Row => ({
-    title: `CHAL-08 the authorization server cannot be asked (${reason}): 503 with Retry-After and no challenge`,
+    title: `CHAL-08 an unavailable authorization server (${reason}): 503 with Retry-After and no challenge`,
     error: new AuthError.AuthorizationServerUnavailable({ reason, issuer: "https://issuer.test", retryAfter: 17 }),
     status: 503,
     headers: { ...noStore, ...json, "retry-after": "17" },
     body: { error: "temporarily_unavailable", error_description: unavailable }
   })),
   {
-    title: "CHAL-08 its metadata is useless: 503, and not a word of the detail",
+    title: "CHAL-08 useless metadata of the authorization server: 503, without the detail",
     error: new AuthError.InvalidMetadata({
       reason: "wrong-issuer",
       issuer: "https://issuer.test",
@@ -126,7 +126,7 @@ const rows: ReadonlyArray<Row> = [
     body: { error: "temporarily_unavailable", error_description: unavailable }
   },
   {
-    title: "CHAL-08 a misconfiguration: 500 without a challenge, and not a word of the option",
+    title: "CHAL-08 a misconfiguration: 500 without a challenge, and without the option",
     error: new AuthError.AuthConfigError({ reason: "conflict", option: "jwks", fix: "secret detail" }),
     status: 500,
     headers: { ...noStore, ...json },
@@ -139,23 +139,23 @@ const rows: ReadonlyArray<Row> = [
 
 describe("Rejection", () => {
   it.each(rows)("$title", ({ body, error, headers, status }) => {
-    const rejection = rejections().forError(error, nobody)
+    const rejection = rejections().forError(error, anonymous)
     assert.strictEqual(rejection.status, status)
     assert.deepStrictEqual({ ...rejection.headers }, { ...headers })
     assert.deepStrictEqual(rejection.body === "" ? "" : JSON.parse(rejection.body), body)
-    // For the operator, beside the answer.
+    // The error is for the operator, and not part of the response.
     assert.strictEqual(rejection.error, error)
     assert.strictEqual(rejection.reason, error.reason)
   })
 
-  it.each(rows)("a second time, the same: $title", ({ error }) => {
+  it.each(rows)("returns the same rejection a second time: $title", ({ error }) => {
     const all = rejections()
-    const { error: _, ...first } = all.forError(error, nobody)
-    const { error: __, ...second } = all.forError(error, nobody)
+    const { error: _, ...first } = all.forError(error, anonymous)
+    const { error: __, ...second } = all.forError(error, anonymous)
     assert.deepStrictEqual(first, second)
   })
 
-  it("MCP-09 an Origin that may not call: 403 without a challenge", () => {
+  it("MCP-09 an Origin that is not allowed: 403 without a challenge", () => {
     const { body, headers, status } = Rejection.foreignOrigin
     assert.strictEqual(status, 403)
     assert.deepStrictEqual({ ...headers }, { ...noStore, ...json })
@@ -165,14 +165,14 @@ describe("Rejection", () => {
     })
   })
 
-  it("SESS-01 a session of somebody else: 404, empty", () => {
+  it("SESS-01 the session of another caller: 404, empty", () => {
     const { body, headers, status } = Rejection.unknownSession
     assert.strictEqual(status, 404)
     assert.deepStrictEqual({ ...headers }, { ...noStore })
     assert.strictEqual(body, "")
   })
 
-  it("an anonymous caller who needs scopes is asked to sign in for them and the baseline", () => {
+  it("the challenge for an anonymous caller names the required scopes and the baseline", () => {
     const { body, headers, status } = rejections().signIn(["todos:write"])
     assert.strictEqual(status, 401)
     assert.strictEqual(
@@ -185,28 +185,28 @@ describe("Rejection", () => {
   it.each<{
     readonly mode: Rejection.ChallengeScopes
     readonly version: string | undefined
-    readonly asked: string
+    readonly scopes: string
   }>([
-    { mode: "auto", version: "2026-07-28", asked: "todos:write" },
-    { mode: "auto", version: "2027-01-01", asked: "todos:write" },
-    { mode: "auto", version: "2025-11-25", asked: "todos:write todos:read" },
-    { mode: "auto", version: "2025-03-26", asked: "todos:write todos:read" },
-    { mode: "auto", version: undefined, asked: "todos:write todos:read" },
-    { mode: "required", version: "2026-07-28", asked: "todos:write" },
-    { mode: "required", version: "2025-11-25", asked: "todos:write" },
-    { mode: "required", version: undefined, asked: "todos:write" },
-    { mode: "required-and-granted", version: "2026-07-28", asked: "todos:write todos:read" },
-    { mode: "required-and-granted", version: "2025-11-25", asked: "todos:write todos:read" }
-  ])("SCOPE-09 challengeScopes $mode, revision $version: asks for $asked", ({ asked, mode, version }) => {
+    { mode: "auto", version: "2026-07-28", scopes: "todos:write" },
+    { mode: "auto", version: "2027-01-01", scopes: "todos:write" },
+    { mode: "auto", version: "2025-11-25", scopes: "todos:write todos:read" },
+    { mode: "auto", version: "2025-03-26", scopes: "todos:write todos:read" },
+    { mode: "auto", version: undefined, scopes: "todos:write todos:read" },
+    { mode: "required", version: "2026-07-28", scopes: "todos:write" },
+    { mode: "required", version: "2025-11-25", scopes: "todos:write" },
+    { mode: "required", version: undefined, scopes: "todos:write" },
+    { mode: "required-and-granted", version: "2026-07-28", scopes: "todos:write todos:read" },
+    { mode: "required-and-granted", version: "2025-11-25", scopes: "todos:write todos:read" }
+  ])("SCOPE-09 challengeScopes $mode, revision $version: the challenge names $scopes", ({ scopes, mode, version }) => {
     const error = new AuthError.InsufficientScope({ reason: "missing-scope", required: ["todos:write"] })
-    // The token has one scope that is offered, and two that are none of this server's business.
+    // The token has one scope that is offered, and two that this server does not offer.
     const caller = principal({ scopes: ["todos:read", "openid", "offline_access"] })
     const { headers } = rejections(mode).forError(error, { principal: caller, protocolVersion: version })
     const [challenge] = Result.getOrThrow(Challenge.parse(headers["www-authenticate"]!))
-    assert.strictEqual(challenge?.parameters.get("scope"), asked)
+    assert.strictEqual(challenge?.parameters.get("scope"), scopes)
   })
 
-  it("what was granted is repeated, not what it implies", () => {
+  it("the challenge repeats granted scopes, and not the scopes that they imply", () => {
     const error = new AuthError.InsufficientScope({ reason: "missing-scope", required: ["todos:admin"] })
     const caller = { ...principal({ scopes: ["todos:write"] }), scopes: new Set(["todos:write", "todos:read"]) }
     const { headers } = rejections().forError(error, { principal: caller, protocolVersion: undefined })
@@ -214,7 +214,7 @@ describe("Rejection", () => {
   })
 
   it.prop(
-    "CHAL-05 whatever scopes a caller has, the challenge stays one line of printable characters",
+    "CHAL-05 the challenge is one line of printable characters for any granted scopes",
     { granted: Hostile.text },
     ({ granted }) => {
       const error = new AuthError.InsufficientScope({ reason: "missing-scope", required: ["todos:write"] })

@@ -18,7 +18,7 @@ const configured = {
   scopes: ["todos:read"]
 } as const
 
-/** Spans as a tracer hears of them. */
+/** The spans that a tracer receives. */
 const recorder = () => {
   const spans: Array<Tracer.NativeSpan> = []
   return {
@@ -41,14 +41,17 @@ const alice = {
   owner: "alice of issuer.test"
 } as never
 
-/** What a request gets if the listener fails. */
+/** The rejection that a request gets if the listener fails. */
 const broken = { _tag: "Rejection", status: 500, headers: {}, body: "", reason: "broken", error: undefined } as const
 
-/** The decision of a reporter that was told these facts. */
+/** The decision that a reporter makes of these facts. */
 const reported = (facts: Partial<RecordDecision.Facts>, options: RecordDecision.Options = {}) =>
   Effect.gen(function*() {
-    const heard: Array<Decision.Decision> = []
-    const report = RecordDecision.make({ ...options, listener: (_) => Effect.sync(() => void heard.push(_)) }, broken)
+    const received: Array<Decision.Decision> = []
+    const report = RecordDecision.make(
+      { ...options, listener: (_) => Effect.sync(() => void received.push(_)) },
+      broken
+    )
     yield* Effect.withFiber((fiber) =>
       report({
         rejection: undefined,
@@ -59,12 +62,12 @@ const reported = (facts: Partial<RecordDecision.Facts>, options: RecordDecision.
         ...facts
       }, fiber)
     )
-    assert.strictEqual(heard.length, 1)
-    return heard[0]!
+    assert.strictEqual(received.length, 1)
+    return received[0]!
   })
 
 describe("a decision", () => {
-  it.effect("tells who, what, why and for how long", () =>
+  it.effect("contains the caller, the operation, the reason and the duration", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const token = yield* mint(server)
@@ -93,7 +96,7 @@ describe("a decision", () => {
       assert.isBelow(Duration.toMillis(duration), 5_000)
     }))
 
-  it.effect("is logged with fixed annotations, at the level that fits", () =>
+  it.effect("is logged with fixed annotations, at the level of its outcome", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       resultOf(yield* server.call("list_todos", bearer(yield* mint(server))))
@@ -123,17 +126,17 @@ describe("a decision", () => {
       })
     }))
 
-  it.live("is one for each request to a plain route, too: admitted, or rejected further inside", () =>
+  it.live("is reported once for each request to a plain route, admitted or rejected later", () =>
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make({ resource: configured.resource })
-      const heard: Array<Decision.Decision> = []
+      const received: Array<Decision.Decision> = []
       const routes = Layer.mergeAll(
         HttpRouter.add("GET", "/open", HttpServerResponse.text("in")),
         HttpRouter.add("GET", "/scoped", requireScopes("todos:read")(Effect.succeed(HttpServerResponse.text("in"))))
       ).pipe(
         Layer.provide(AuthLayer.layer(configured)),
         Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
-        Layer.provide(Layer.succeed(Decision.DecisionListener, (_) => Effect.sync(() => void heard.push(_))))
+        Layer.provide(Layer.succeed(Decision.DecisionListener, (_) => Effect.sync(() => void received.push(_))))
       )
       const { dispose, handler } = HttpRouter.toWebHandler(routes, { disableLogger: true })
       yield* Effect.addFinalizer(() => Effect.promise(dispose))
@@ -143,13 +146,13 @@ describe("a decision", () => {
           handler(new Request(`https://server.test${path}`, { headers: { authorization: `Bearer ${token}` } }))
         )
       assert.strictEqual((yield* get("/scoped")).status, 403)
-      assert.deepStrictEqual(heard.map((_) => [_.outcome, _.reason]), [["rejected", "missing-scope"]])
-      heard.length = 0
+      assert.deepStrictEqual(received.map((_) => [_.outcome, _.reason]), [["rejected", "missing-scope"]])
+      received.length = 0
       assert.strictEqual((yield* get("/open")).status, 200)
-      assert.deepStrictEqual(heard.map((_) => [_.outcome, _.reason, _.subject]), [["admitted", undefined, "alice"]])
+      assert.deepStrictEqual(received.map((_) => [_.outcome, _.reason, _.subject]), [["admitted", undefined, "alice"]])
     }))
 
-  it.effect("holds no more of a request than fits", () =>
+  it.effect("contains a bounded part of the request", () =>
     Effect.gen(function*() {
       const target = "x".repeat(100_000)
       const operation = { method: "tools/call", target, kind: "tool", params: {}, isNotification: false } as const
@@ -160,27 +163,27 @@ describe("a decision", () => {
 
   it.effect("reaches a listener that is provided to AuthLayer alone", () =>
     Effect.gen(function*() {
-      const heard: Array<Decision.Decision> = []
+      const received: Array<Decision.Decision> = []
       const context = yield* Layer.build(
         AuthLayer.layerServices(configured).pipe(
-          Layer.provide(Layer.succeed(Decision.DecisionListener, (_) => Effect.sync(() => void heard.push(_)))),
+          Layer.provide(Layer.succeed(Decision.DecisionListener, (_) => Effect.sync(() => void received.push(_)))),
           Layer.provide(FetchHttpClient.layer)
         )
       )
       const gate = yield* Effect.provide(AuthLayer.AuthLayer, context)
       yield* Effect.flip(authenticate(gate, { method: "POST", header: () => undefined, authorization: ["Bearer x"] }))
-      assert.deepStrictEqual(heard.map((_) => _.reason), ["malformed"])
+      assert.deepStrictEqual(received.map((_) => _.reason), ["malformed"])
     }))
 
-  it.effect("is not made where nobody would hear of it", () =>
+  it.effect("is not made if neither a listener nor the log receives it", () =>
     Effect.gen(function*() {
-      let asked = 0
+      let reads = 0
       const principal = {
         issuer: "i",
         clientId: "c",
         scopes: new Set(),
         get subject() {
-          asked++
+          reads++
           return "alice"
         }
       } as never
@@ -189,14 +192,14 @@ describe("a decision", () => {
         RecordDecision.make({}, broken)({ ...facts, timing: Decision.startTiming(fiber) }, fiber)
       )
       yield* Effect.provideService(report, References.MinimumLogLevel, "Info")
-      assert.strictEqual(asked, 0)
+      assert.strictEqual(reads, 0)
       yield* report.pipe(Effect.provideService(References.MinimumLogLevel, "Debug"), Effect.provide(Logger.layer([])))
-      assert.isAbove(asked, 0)
+      assert.isAbove(reads, 0)
     }))
 })
 
 describe("the subject of a decision", () => {
-  it.effect("is plain, hashed under a key, or left out", () =>
+  it.effect("is plain, hashed under a key, or omitted", () =>
     Effect.gen(function*() {
       const hashed = (key: string) => ({ subject: Decision.hashedSubject(Redacted.make(key)) })
       assert.strictEqual((yield* reported({})).subject, "alice")
@@ -220,7 +223,7 @@ describe("the subject of a decision", () => {
       assert.notInclude(server.logs(), "very-private")
     }))
 
-  it.effect("needs a key that cannot be guessed", () =>
+  it.effect("requires a key that cannot be guessed", () =>
     Effect.gen(function*() {
       const error = yield* Layer.build(
         AuthLayer.layerServices({
@@ -270,7 +273,7 @@ describe("metrics", () => {
 })
 
 describe("the span of a verification", () => {
-  it.effect("stands under the span of the request, and says how it ended", () =>
+  it.effect("is a child of the span of the request, and contains the outcome", () =>
     Effect.gen(function*() {
       const { spans, tracer } = recorder()
       const server = yield* Effect.withTracer(Running.start(), tracer)
@@ -285,11 +288,11 @@ describe("the span of a verification", () => {
         assert.isTrue(status._tag === "Ended" && status.exit._tag === "Success" && status.exit.value === undefined)
         assert.isTrue(parent._tag === "Some" && parent.value._tag === "Span")
       }
-      // What the first verification had to fetch stands under it.
+      // The fetches of the first verification are its children.
       assert.isTrue(spans.some(({ parent }) => parent._tag === "Some" && parent.value === verifications[0]))
     }))
 
-  it.effect("is not opened for Effect's own tracer, which shows spans to nobody", () =>
+  it.effect("is not opened for Effect's own tracer, which exports no spans", () =>
     Effect.gen(function*() {
       const seen: Array<string> = []
       const verification = Effect.map(Effect.option(Effect.currentSpan), (span) => {

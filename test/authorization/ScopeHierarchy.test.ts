@@ -11,35 +11,35 @@ const todos: ScopeHierarchy.ScopeHierarchy = {
 }
 
 describe("compile", () => {
-  it("without a hierarchy scopes are what they are", () => {
+  it("returns the granted scopes if there is no hierarchy", () => {
     const granted = new Set(["a", "b"])
     assert.strictEqual(ScopeHierarchy.compile({})(granted), granted)
   })
 
-  it("a scope brings what it implies, and what that implies", () => {
+  it("adds the scopes that a scope implies, and those that they imply", () => {
     assert.deepStrictEqual(expand(todos, "todos:write"), ["todos:read", "todos:write"])
     assert.deepStrictEqual(expand(todos, "todos:admin"), ["audit:read", "todos:admin", "todos:read", "todos:write"])
   })
 
-  it("never the other way round", () => {
+  it("adds no scope that implies a granted one", () => {
     assert.deepStrictEqual(expand(todos, "todos:read"), ["todos:read"])
     assert.deepStrictEqual(expand(todos, "audit:read", "todos:read"), ["audit:read", "todos:read"])
     assert.deepStrictEqual(expand(todos), [])
   })
 
-  it("cycles end", () => {
+  it("resolves cycles of scopes", () => {
     assert.deepStrictEqual(expand({ a: ["b"], b: ["c"], c: ["a"] }, "b"), ["a", "b", "c"])
     assert.deepStrictEqual(expand({ a: ["a"] }, "a"), ["a"])
   })
 
-  it("the set that was granted stays as it is", () => {
+  it("does not change the set of granted scopes", () => {
     const granted = new Set(["todos:write"])
     ScopeHierarchy.compile(todos)(granted)
     assert.deepStrictEqual([...granted], ["todos:write"])
   })
 
   it.each(["constructor", "__proto__", "toString", "hasOwnProperty"])(
-    "%s implies nothing unless it is written",
+    "%s implies no scope unless the hierarchy lists it",
     (name) => assert.deepStrictEqual(expand(todos, name), [name])
   )
 
@@ -47,7 +47,7 @@ describe("compile", () => {
   const Scopes = Schema.Array(Name)
 
   it.effect.prop(
-    "what is granted stays, twice is once, and more grants never give less",
+    "keeps granted scopes, is idempotent and monotonic",
     { hierarchy: Schema.Record(Name, Scopes), granted: Scopes, more: Scopes },
     ({ granted, hierarchy, more }) =>
       Effect.sync(() => {

@@ -12,7 +12,7 @@ describe("Sessions", () => {
     { title: "the same names at another issuer", other: principal({ issuer: "https://other.test" }) },
     { title: "a caller without a subject", other: principal({ subject: undefined }) },
     { title: "a caller without a client", other: principal({ clientId: undefined }) },
-    { title: "names that look like another pair when joined", other: principal({ subject: "alice\",\"x" }) }
+    { title: "names that join to the same text as another pair", other: principal({ subject: "alice\",\"x" }) }
   ]
 
   it.each(others)("SESS-02 a session does not exist for $title", ({ other }) => {
@@ -22,20 +22,20 @@ describe("Sessions", () => {
     assert.strictEqual(sessions.access("s", alice), "own")
   })
 
-  it("belongs to its owner whatever token is used, as long as the three names are the same", () => {
+  it("a session belongs to its owner with any token of the same issuer, subject and client", () => {
     const sessions = Sessions.make()
     sessions.bind("s", alice)
     assert.strictEqual(sessions.access("s", principal({ scopes: ["a"], expiresAt: 1 })), "own")
   })
 
-  it("one that nobody opened does not exist", () => {
+  it("a session that was not opened does not exist", () => {
     const sessions = Sessions.make()
     for (const name of ["s", "", "__proto__", "constructor"]) {
       assert.strictEqual(sessions.access(name, alice), "foreign")
     }
   })
 
-  it("one that was released does not exist any more", () => {
+  it("a session that was released does not exist any more", () => {
     const sessions = Sessions.make()
     sessions.bind("s", alice)
     sessions.release("s")
@@ -43,7 +43,7 @@ describe("Sessions", () => {
     sessions.release("s")
   })
 
-  it("are bounded: the one that was not used for the longest time goes first", () => {
+  it("the number of sessions is bounded: the least recently used session is evicted first", () => {
     const sessions = Sessions.make({ capacity: 3 })
     for (const name of ["a", "b", "c"]) sessions.bind(name, alice)
     sessions.access("a", alice)
@@ -56,7 +56,7 @@ describe("Sessions", () => {
     ])
   })
 
-  it("a stranger who asks for a session does not keep it alive", () => {
+  it("a request of another caller does not keep a session alive", () => {
     const sessions = Sessions.make({ capacity: 2 })
     sessions.bind("a", alice)
     sessions.bind("b", alice)
@@ -66,7 +66,7 @@ describe("Sessions", () => {
   })
 
   it.prop(
-    "never more than the capacity, and always the latest",
+    "never keeps more sessions than the capacity, and always keeps the latest",
     { names: Arbitrary.array(Arbitrary.schema(Schema.Literals(["a", "b", "c", "d", "e", "f"])), { minLength: 1 }) },
     ({ names }) => {
       const sessions = Sessions.make({ capacity: 3 })
@@ -93,7 +93,7 @@ describe("Sessions", () => {
     assert.deepStrictEqual(ofBob(bob), ["bob99998", "bob99999", "bob100000"])
   })
 
-  it("[T-AUD-20] of a caller's own sessions the one that was not used for the longest time goes first", () => {
+  it("[T-AUD-20] the least recently used session of a caller is evicted first", () => {
     const sessions = Sessions.make({ perCaller: 2 })
     const ofAlice = open(sessions, ["a", "b"], alice)
     sessions.access("a", alice)
@@ -102,7 +102,7 @@ describe("Sessions", () => {
     assert.strictEqual(sessions.access("c", alice), "own")
   })
 
-  it("[T-AUD-20] anonymous callers evict each other alone", () => {
+  it("[T-AUD-20] anonymous callers evict only anonymous sessions", () => {
     const sessions = Sessions.make({ capacity: 5, anonymous: 2 })
     const ofAlice = open(sessions, names("alice", 5), alice)
     const ofAnonymous = open(sessions, names("anonymous", 1000))
@@ -110,7 +110,7 @@ describe("Sessions", () => {
     assert.deepStrictEqual(ofAnonymous(undefined), ["anonymous998", "anonymous999"])
   })
 
-  it("[T-AUD-20] anonymous sessions that are claimed count as those of their owner", () => {
+  it("[T-AUD-20] anonymous sessions that are claimed count as sessions of their owner", () => {
     const sessions = Sessions.make({ perCaller: 2, anonymous: 3 })
     open(sessions, ["a", "b", "c"])
     const claimed = () => ["a", "b", "c"].filter((name) => sessions.access(name, bob) === "own")
@@ -121,11 +121,11 @@ describe("Sessions", () => {
       "foreign"
     ])
     assert.deepStrictEqual(claimed(), ["b", "c"])
-    // The room of anonymous sessions is free again.
+    // The room for anonymous sessions is free again.
     assert.lengthOf(open(sessions, ["d", "e", "f"])(undefined), 3)
   })
 
-  it("[T-AUD-20] one that is released makes room", () => {
+  it("[T-AUD-20] a session that is released makes room", () => {
     const sessions = Sessions.make({ perCaller: 2 })
     const ofAlice = open(sessions, ["a", "b"], alice)
     sessions.release("a")
@@ -137,8 +137,8 @@ describe("Sessions", () => {
     assert.strictEqual(sessions.access("c", alice), "foreign")
   })
 
-  // A server whose ids repeat, or can be chosen by its clients, would hand a session over otherwise.
-  it("[T-AUD-20c] one that is bound again keeps its first owner until that releases it", () => {
+  // Otherwise a server whose ids repeat, or can be chosen by its clients, would give a session to another caller.
+  it("[T-AUD-20c] a session that is bound again keeps its first owner until that owner releases it", () => {
     const sessions = Sessions.make()
     sessions.bind("s", alice)
     for (const later of [bob, undefined]) {
@@ -153,7 +153,7 @@ describe("Sessions", () => {
     assert.strictEqual(sessions.access("s", alice), "foreign")
   })
 
-  it("[T-AUD-20c] an anonymous one that is bound again is still claimed by the first principal that uses it", () => {
+  it("[T-AUD-20c] an anonymous session that is bound again is still claimed by the first principal that uses it", () => {
     const sessions = Sessions.make()
     sessions.bind("s", undefined)
     sessions.bind("s", alice)

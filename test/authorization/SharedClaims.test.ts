@@ -22,30 +22,33 @@ const ofTwoRequests = Effect.fnUntraced(function*(schema: unknown, claims: Reado
   return [yield* own, yield* own] as const
 })
 
-describe("what requests with one token share", () => {
+describe("values that requests with one token share", () => {
   it.effect.each<readonly [string, unknown]>([
     ["a struct", Schema.Struct({ roles: Schema.Array(Schema.String), more: Schema.optional(Schema.Unknown) })],
     ["a Schema.Class", RolesClass]
-  ])("[T-AUD-23a] the author's decoded claims cannot be changed: %s", ([, schema]) =>
-    Effect.gen(function*() {
-      const [first, second] = yield* ofTwoRequests(schema, { roles: ["reader"], more: { deep: ["x"] } })
-      assert.strictEqual(first, second)
-      assert.throws(() => first.roles.push("admin"), TypeError)
-      assert.throws(() => {
-        first.roles = ["admin"]
-      }, TypeError)
-      if (first.more !== undefined) assert.throws(() => first.more.deep.push("y"), TypeError)
-      assert.deepStrictEqual(second.roles, ["reader"])
-    }))
+  ])(
+    "[T-AUD-23a] the decoded claims of the author's schema cannot be changed: %s",
+    ([, schema]) =>
+      Effect.gen(function*() {
+        const [first, second] = yield* ofTwoRequests(schema, { roles: ["reader"], more: { deep: ["x"] } })
+        assert.strictEqual(first, second)
+        assert.throws(() => first.roles.push("admin"), TypeError)
+        assert.throws(() => {
+          first.roles = ["admin"]
+        }, TypeError)
+        if (first.more !== undefined) assert.throws(() => first.more.deep.push("y"), TypeError)
+        assert.deepStrictEqual(second.roles, ["reader"])
+      })
+  )
 
-  it.effect("[T-AUD-23a] decoded claims that nothing freezes are decoded for each request", () =>
+  it.effect("[T-AUD-23a] decoded claims that cannot be frozen are decoded for each request", () =>
     Effect.gen(function*() {
       const [first, second] = yield* ofTwoRequests(since, { since: 1000 })
       first.since.setTime(0)
       assert.strictEqual(second.since.getTime(), 1000)
     }))
 
-  it.effect("[T-AUD-23b] the claims of one introspection answer are not shared by those who wait for it", () =>
+  it.effect("[T-AUD-23b] requests that wait for one introspection response do not share its claims", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       let release = (_: Response) => {}
@@ -53,7 +56,7 @@ describe("what requests with one token share", () => {
       const caller = yield* gate({ tokenCache: { capacity: 0 } })
       const fibers = yield* Effect.forEach([1, 2], () => Effect.forkChild(caller.present("a")))
       yield* Effect.promise(() => new Promise(setImmediate))
-      assert.lengthOf(endpoint.asked, 1)
+      assert.lengthOf(endpoint.requests, 1)
       release(active({ realm: { roles: ["reader"] } })())
       const [first, second] = (yield* Effect.forEach(fibers, Fiber.join)) as Array<any>
       first.claims.realm.roles.push("admin")

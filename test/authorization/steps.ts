@@ -6,7 +6,7 @@ import { Decision, type Principal } from "effect-mcp-auth"
 import type { Gate, Rejection } from "effect-mcp-auth/host"
 import type { Operation } from "effect-mcp-auth/protocol"
 
-/** A request, without the fiber that serves it: that of the test. */
+/** A request, without the fiber that serves it: that is the fiber of the test. */
 export type Request = Omit<Gate.Request, "fiber">
 
 /** Authenticates a request in the fiber of the test. */

@@ -1,5 +1,5 @@
 /**
- * What the tests of this floor share: a gate around a `TestIssuer`, and requests to it.
+ * Shared by the tests of authorization: a gate around a `TestIssuer`, and requests to it.
  */
 import { Context, Effect, Layer, Logger, Redacted, References, Result } from "effect"
 import { AuthLayer, Decision, type Principal } from "effect-mcp-auth"
@@ -10,20 +10,20 @@ import { HttpClient } from "effect/http"
 import { make as makePrincipal } from "../../src/verification/Principal.ts"
 import type { Request } from "./steps.ts"
 
-/** The resource that the tokens of a `TestIssuer` are for. */
+/** The resource that a `TestIssuer` issues tokens for. */
 export const resource = "https://server.test/mcp"
 
 export const metadataUrl = "https://server.test/.well-known/oauth-protected-resource/mcp"
 
 export const scopes = { baseline: ["todos:read"], stepUp: ["todos:write", "todos:admin"] } as const
 
-/** The resource that the gate of these tests protects, prepared. */
+/** The resource that the gate of these tests protects. */
 export const protectedResource = (
   options: Partial<ProtectedResource.Options> = {}
 ): ProtectedResource.ProtectedResource =>
   Result.getOrThrow(ProtectedResource.make({ resource, scopes, ...options }, ["https://issuer.test"]))
 
-/** A caller, as verification would make one. */
+/** A caller as verification returns it. */
 export const principal = (
   fields: Partial<Omit<Principal, "scopes" | "granted" | "token">> & {
     readonly scopes?: ReadonlyArray<string>
@@ -55,7 +55,7 @@ export const gate = Effect.fnUntraced(function*(options: GateOptions = {}) {
   return { gate: Context.get(yield* Layer.build(layer), AuthLayer.AuthLayer), issuer }
 })
 
-/** A request as a host hands it to the gate. */
+/** A request as a host passes it to the gate. */
 export const request = (
   headers: Readonly<Record<string, string>> = {},
   authorization: ReadonlyArray<string> = [],
@@ -70,7 +70,7 @@ export const bearer = (token: string, headers: Readonly<Record<string, string>> 
 export const toolCall = (name: string): ReadonlyArray<Operation.Operation> =>
   Result.getOrThrow(Operation.fromBody({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name } }))
 
-/** Runs what must be rejected. */
+/** Runs an effect that must be rejected. */
 export const rejected = <A, R>(
   effect: Effect.Effect<A, Rejection.Rejection, R>
 ): Effect.Effect<Rejection.Rejection, A, R> => Effect.flip(effect)
@@ -82,7 +82,7 @@ export interface Line {
   readonly annotations: Readonly<Record<string, unknown>>
 }
 
-/** Gathers decisions and log lines of whatever runs with it. How long it took is left out. */
+/** Collects the decisions and log lines of the effects that it is provided to, without their duration. */
 export const listening = () => {
   const decisions: Array<Omit<Decision.Decision, "duration">> = []
   const lines: Array<Line> = []

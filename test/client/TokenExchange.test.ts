@@ -7,7 +7,7 @@ import { Fetcher } from "effect-mcp-auth/verification"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { Sharing } from "../../src/outbound/Sharing.ts"
-import { type Asked, type Caller, secret, type World, world } from "../verification/introspection/answers.ts"
+import { type Caller, type EndpointRequest, secret, type World, world } from "../verification/introspection/answers.ts"
 import * as steppingClock from "../verification/steppingClock.ts"
 
 const orders = { audience: "https://orders.test", scopes: ["orders:read"] }
@@ -19,7 +19,7 @@ const setup = (
 ) =>
   Effect.gen(function*() {
     const { client, gate, issuer } = yield* world
-    const asked: Array<Asked> = []
+    const asked: Array<EndpointRequest> = []
     const state = {
       answer: (n: number): Response | Promise<Response> =>
         Response.json({ access_token: `upstream-${n}`, token_type: "Bearer", expires_in: 120 })

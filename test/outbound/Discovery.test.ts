@@ -161,7 +161,7 @@ describe("one document that cannot be used", () => {
         assert.isTrue(unavailable.includes(is))
         assert.isAtLeast(error.retryAfter, 1)
       }
-      assert.deepStrictEqual(yield* support.asked(issuer), [inserted, openid])
+      assert.deepStrictEqual(yield* support.requestedUrls(issuer), [inserted, openid])
     }))
 
   it.effect.each(unusable)("$title: the next URL is tried", ({ fault }) =>
@@ -169,7 +169,7 @@ describe("one document that cannot be used", () => {
       const { discovery, issuer, server } = yield* support.services()
       yield* issuer.fail(fault, inserted)
       assert.strictEqual((yield* discovery.metadata(server, "jwks_uri")).jwks_uri, good.jwks_uri)
-      assert.deepStrictEqual(yield* support.asked(issuer), [inserted, openid])
+      assert.deepStrictEqual(yield* support.requestedUrls(issuer), [inserted, openid])
     }))
 
   it.effect("a document of one mebibyte is read", () =>
@@ -237,7 +237,7 @@ describe("the order", () => {
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services()
       yield* discovery.metadata(server, "jwks_uri")
-      assert.deepStrictEqual(yield* support.asked(issuer), [inserted])
+      assert.deepStrictEqual(yield* support.requestedUrls(issuer), [inserted])
     }))
 
   it.effect("DISC-03 issuer with a path: RFC 8414 insertion, then OpenID insertion, then OpenID appending", () =>
@@ -245,7 +245,7 @@ describe("the order", () => {
       const { discovery, issuer, server } = yield* support.services({ issuer: "https://issuer.test/tenant" })
       yield* issuer.fail(status(404), "/.well-known/o")
       yield* Effect.flip(discovery.metadata(server, "jwks_uri"))
-      assert.deepStrictEqual(yield* support.asked(issuer), [
+      assert.deepStrictEqual(yield* support.requestedUrls(issuer), [
         `${inserted}/tenant`,
         `${openid}/tenant`,
         `/tenant${openid}`
@@ -259,7 +259,7 @@ describe("the order", () => {
         const { discovery, issuer, server } = yield* support.services({ issuer: name })
         yield* issuer.fail(status(404), "issuer.test/.well-known")
         assert.strictEqual((yield* discovery.metadata(server, "jwks_uri")).issuer, name)
-        assert.strictEqual((yield* support.asked(issuer)).at(-1), `/tenant${openid}`)
+        assert.strictEqual((yield* support.requestedUrls(issuer)).at(-1), `/tenant${openid}`)
       })
   )
 
@@ -291,7 +291,7 @@ describe("the order", () => {
         elsewhere: (url) => url.href === metadataUrl ? Response.json(good) : undefined
       })
       assert.strictEqual((yield* discovery.metadata(server, "jwks_uri")).jwks_uri, good.jwks_uri)
-      assert.deepStrictEqual(yield* support.asked(issuer), [metadataUrl])
+      assert.deepStrictEqual(yield* support.requestedUrls(issuer), [metadataUrl])
     }))
 
   it.effect("metadata that was given asks nobody", () =>
@@ -320,10 +320,10 @@ describe("time", () => {
       yield* issuer.fail({ _tag: "Hang" }, inserted)
       const fiber = yield* Effect.forkChild(discovery.metadata(server, "jwks_uri"))
       yield* TestClock.adjust("4999 millis")
-      assert.deepStrictEqual(yield* support.asked(issuer), [inserted])
+      assert.deepStrictEqual(yield* support.requestedUrls(issuer), [inserted])
       yield* TestClock.adjust("1 millis")
       assert.strictEqual((yield* Fiber.join(fiber)).issuer, good.issuer)
-      assert.deepStrictEqual(yield* support.asked(issuer), [inserted, openid])
+      assert.deepStrictEqual(yield* support.requestedUrls(issuer), [inserted, openid])
     }))
 
   it.effect("the whole look-up ends within 8 seconds when all three URLs hang", () =>
@@ -420,7 +420,7 @@ describe("keeping it", () => {
       yield* TestClock.adjust("2 seconds")
       const results = yield* Fiber.join(fiber)
       assert.lengthOf(new Set(results), 1)
-      assert.deepStrictEqual(yield* support.asked(issuer), [inserted])
+      assert.deepStrictEqual(yield* support.requestedUrls(issuer), [inserted])
     }))
 
   it.effect("DISC-09 many concurrent first requests that fail: one look-up, and all share its failure", () =>
@@ -433,7 +433,7 @@ describe("keeping it", () => {
       ))
       yield* TestClock.adjust("8 seconds")
       for (const error of yield* Fiber.join(fiber)) assert.strictEqual(error.reason, "timeout")
-      assert.deepStrictEqual(yield* support.asked(issuer), [inserted, openid])
+      assert.deepStrictEqual(yield* support.requestedUrls(issuer), [inserted, openid])
     }))
 
   it.effect("DISC-11 reused until the maximum age, then fetched again: one request before, one after", () =>
@@ -443,14 +443,14 @@ describe("keeping it", () => {
         yield* discovery.metadata(server, "jwks_uri")
         yield* TestClock.adjust("1 second")
       }
-      assert.deepStrictEqual(yield* support.takeAsked(issuer), [inserted])
+      assert.deepStrictEqual(yield* support.takeRequestedUrls(issuer), [inserted])
       yield* issuer.publishMetadata({ jwks_uri: "https://issuer.test/other" })
       for (let second = 0; second < 60; second++) {
         yield* discovery.metadata(server, "jwks_uri")
         yield* settled
         yield* TestClock.adjust("1 second")
       }
-      assert.deepStrictEqual(yield* support.takeAsked(issuer), [inserted])
+      assert.deepStrictEqual(yield* support.takeRequestedUrls(issuer), [inserted])
       assert.strictEqual((yield* discovery.metadata(server, "jwks_uri")).jwks_uri, "https://issuer.test/other")
     }))
 
@@ -518,7 +518,7 @@ describe("keeping it", () => {
       const began: Array<number> = []
       for (let second = 0; second < 200; second++) {
         yield* Effect.flip(discovery.metadata(server, "jwks_uri"))
-        if ((yield* support.takeAsked(issuer)).length > 0) began.push(second)
+        if ((yield* support.takeRequestedUrls(issuer)).length > 0) began.push(second)
         yield* TestClock.adjust("1 second")
       }
       assert.deepStrictEqual(began, [0, 1, 3, 7, 15, 31, 63, 123, 183])
@@ -540,11 +540,11 @@ describe("keeping it", () => {
       yield* TestClock.adjust(`${seconds * 0.75 - 1} seconds`)
       yield* discovery.metadata(server, "jwks_uri")
       yield* settled
-      assert.lengthOf(yield* support.takeAsked(issuer), 1)
+      assert.lengthOf(yield* support.takeRequestedUrls(issuer), 1)
       yield* TestClock.adjust("1 second")
       yield* discovery.metadata(server, "jwks_uri")
       yield* settled
-      assert.lengthOf(yield* support.takeAsked(issuer), 1)
+      assert.lengthOf(yield* support.takeRequestedUrls(issuer), 1)
     }))
 
   it.effect("two servers with the same issuer and other places do not share documents", () =>

@@ -22,7 +22,7 @@ const make = (fields: Fields) =>
     ...fields
   })
 
-/** Few characters, and those that a careless joining of parts would stumble over. */
+/** Few characters, and those that a careless join of the parts would confuse. */
 const Part = Schema.Array(
   Schema.Literals(["a", " ", "\"", ",", "[", "]", "|", "\\", "null", "\0", "\ud800", "\\ud800"])
 )
@@ -38,13 +38,13 @@ const Identity = Schema.Struct({
 const identity = ({ claim, clientId, issuer, subject }: typeof Identity.Type) => ({
   issuer: text(issuer),
   subject: maybe(subject),
-  // A claim without a subject means nothing.
+  // A claim without a subject has no meaning.
   subjectClaim: subject === null ? undefined : maybe(claim),
   clientId: maybe(clientId)
 })
 
 describe("owner and key", () => {
-  it("the owner is the issuer's subject, whatever the client", () => {
+  it("the owner is the subject at its issuer, for every client", () => {
     const one = make({ issuer: "i", subject: "s", clientId: "c1" })
     const two = make({ issuer: "i", subject: "s", clientId: "c2" })
     assert.strictEqual(one.owner, two.owner)
@@ -53,7 +53,7 @@ describe("owner and key", () => {
     assert.notStrictEqual(one.owner, make({ issuer: "i", subject: "t", clientId: "c1" }).owner)
   })
 
-  it("scopes and expiry do not make another caller", () => {
+  it("scopes and expiry do not change the key of a caller", () => {
     const one = make({ issuer: "i", subject: "s" })
     assert.strictEqual(
       Principal.make({ ...one, token: Redacted.make("t"), expiresAt: 1, scopes: new Set(["a"]) }).key,
@@ -61,7 +61,7 @@ describe("owner and key", () => {
     )
   })
 
-  it("a client without a subject owns something of its own, never a subject's of that name", () => {
+  it("a client without a subject has a separate owner, even if a subject has its name", () => {
     const client = make({ issuer: "i", clientId: "x" })
     assert.isUndefined(client.subject)
     assert.notStrictEqual(client.owner, make({ issuer: "i", subject: "x" }).owner)
@@ -70,18 +70,18 @@ describe("owner and key", () => {
     assert.notStrictEqual(client.key, make({ issuer: "i", subject: "x" }).key)
   })
 
-  it("[T-AUD-17] a client that took a person's subject as its identifier owns nothing of that person", () => {
+  it("[T-AUD-17] a client whose identifier is the subject of a person does not own what that person owns", () => {
     const person = make({ issuer: "i", subject: "alice", clientId: "app" })
     const client = make({ issuer: "i", subject: "alice", clientId: "alice" })
     assert.strictEqual(client.subject, "alice")
     assert.notStrictEqual(client.owner, person.owner)
     assert.strictEqual(client.owner, make({ issuer: "i", clientId: "alice" }).owner)
-    // Only `sub` names clients. A user may well have the name of a client.
+    // Only `sub` names clients. A user may have the name of a client.
     const user = make({ issuer: "i", subject: "alice", subjectClaim: "upn", clientId: "alice" })
     assert.notStrictEqual(user.owner, client.owner)
   })
 
-  it("[T-AUD-17] the same value of two claims is two owners", () => {
+  it("[T-AUD-17] the same value of two claims makes two owners", () => {
     const sub = make({ issuer: "i", subject: "alice", clientId: "app" })
     const upn = make({ issuer: "i", subject: "alice", subjectClaim: "upn", clientId: "app" })
     const uid = make({ issuer: "i", subject: "alice", subjectClaim: "uid", clientId: "app" })
@@ -95,7 +95,7 @@ describe("owner and key", () => {
   })
 
   it.effect.prop(
-    "the key tells apart whatever differs in issuer, client or subject",
+    "the key differs if the issuer, the client or the subject differs",
     { one: Identity, two: Identity },
     ({ one, two }) =>
       Effect.sync(() => {
@@ -108,7 +108,7 @@ describe("owner and key", () => {
   )
 
   it.effect.prop(
-    "the owner tells apart whatever differs in issuer or subject",
+    "the owner differs if the issuer or the subject differs",
     { one: Identity, two: Identity },
     ({ one, two }) =>
       Effect.sync(() => {
@@ -123,7 +123,7 @@ describe("owner and key", () => {
   )
 
   it.effect.prop(
-    "moving a character from one part to the next makes another caller",
+    "moving a character from one part to the next changes owner and key",
     { all: Schema.String, cut: Schema.Int },
     ({ all, cut }) =>
       Effect.sync(() => {

@@ -9,7 +9,7 @@ const credentials = (token: string) => ({ scheme: "Bearer", token: Redacted.make
 const segment = TestIssuer.encodeSegment
 const jwt = (claims: unknown) => `${segment({ alg: "ES256" })}.${segment(claims)}.AAAA`
 
-/** A verifier that says who it is. */
+/** A verifier whose principal names it. */
 const named = (name: string) =>
   TokenVerifier.make(({ token }) =>
     Effect.succeed(Principal.of({
@@ -33,7 +33,7 @@ const chosen = <E>(verifier: TokenVerifier.Verifier<E>, token: string) =>
     Effect.catch((error) => Effect.succeed(error instanceof AuthError.InvalidToken ? error.reason : error))
   )
 
-describe("the shape of a token picks its verifier", () => {
+describe("the shape of a token selects its verifier", () => {
   const both = TokenVerifier.byShape({ jwt: named("jwt"), opaque: named("opaque") })
   it.effect.each<readonly [token: string, verifier: string]>([
     [jwt({}), "jwt"],
@@ -53,7 +53,7 @@ describe("the shape of a token picks its verifier", () => {
     }))
 
   it.effect.prop(
-    "and nothing else does: the choice is the same each time, and follows the one rule",
+    "selects the verifier by the documented rule, the same one each time",
     { parts: Schema.Array(Schema.String), brace: Schema.Boolean },
     ({ brace, parts }) =>
       Effect.gen(function*() {
@@ -69,18 +69,18 @@ describe("byIssuer", () => {
   const verifier = TokenVerifier.byIssuer({ "https://a.test": named("a"), "https://b.test": named("b") })
   it.effect.each<readonly [string, string, string]>([
     ["names its issuer", jwt({ iss: "https://a.test" }), "a"],
-    ["names another", jwt({ iss: "https://b.test" }), "b"],
-    ["names a stranger", jwt({ iss: "https://c.test" }), "unknown-issuer"],
+    ["names another issuer", jwt({ iss: "https://b.test" }), "b"],
+    ["names an unknown issuer", jwt({ iss: "https://c.test" }), "unknown-issuer"],
     ["names a member of every object", jwt({ iss: "constructor" }), "unknown-issuer"],
-    ["names nobody", jwt({}), "malformed"],
+    ["names no issuer", jwt({}), "malformed"],
     ["names a list", jwt({ iss: ["https://a.test"] }), "malformed"],
     [
-      "inherits one",
+      "inherits an issuer",
       `${segment({})}.${btoa("{\"__proto__\":{\"iss\":\"https://a.test\"}}").replace(/=+$/, "")}.A`,
       "malformed"
     ],
     ["is opaque", "opaque", "malformed"],
-    ["is endless", `${jwt({ iss: "https://a.test" })}${"A".repeat(16 * 1024)}`, "malformed"]
+    ["is too long", `${jwt({ iss: "https://a.test" })}${"A".repeat(16 * 1024)}`, "malformed"]
   ])("a token that %s", ([, token, expected]) =>
     Effect.gen(function*() {
       assert.strictEqual(yield* chosen(verifier, token), expected)
@@ -88,7 +88,7 @@ describe("byIssuer", () => {
 })
 
 describe("byPrefix", () => {
-  it.effect("picks by how the token begins, else the rest, else nobody", () =>
+  it.effect("selects by the prefix of the token, then the verifier of the rest, and rejects otherwise", () =>
     Effect.gen(function*() {
       const verifiers = { gho_: named("github"), "ya29.": named("google") }
       assert.strictEqual(yield* chosen(TokenVerifier.byPrefix(verifiers), "gho_1"), "github")
@@ -97,14 +97,14 @@ describe("byPrefix", () => {
       assert.strictEqual(yield* chosen(TokenVerifier.byPrefix(verifiers, named("rest")), "xgho_1"), "rest")
     }))
 
-  it("rejects prefixes that nobody could tell apart", () => {
+  it("rejects prefixes that overlap", () => {
     assert.throws(() => TokenVerifier.byPrefix({ a: named("a"), ab: named("ab") }), /"ab" and "a" overlap/)
     assert.throws(() => TokenVerifier.byPrefix({ "": named("a") }), /matches every token/)
   })
 })
 
-describe("a token goes to one verifier, and a rejection is final", () => {
-  it.effect("T-INTR-06 a JWT that is rejected is not introspected, an opaque token never decoded", () =>
+describe("verification of one token by one verifier", () => {
+  it.effect("T-INTR-06 does not introspect a JWT that was rejected, and does not decode an opaque token", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       const caller = yield* gate()
@@ -114,18 +114,18 @@ describe("a token goes to one verifier, and a rejection is final", () => {
       assert.strictEqual(yield* caller.outcome(forged), "401 signature")
       assert.strictEqual(yield* caller.outcome("eyJhbGciOiJub25lIn0.e30."), "401 unknown-issuer")
       assert.strictEqual(yield* caller.outcome(`${segment({ alg: "none" })}.garbage.x`), "401 malformed")
-      assert.strictEqual(endpoint.asked.length, 0)
+      assert.strictEqual(endpoint.requests.length, 0)
       assert.strictEqual(yield* caller.outcome("opaque"), "admitted")
-      assert.strictEqual(endpoint.asked.length, 1)
+      assert.strictEqual(endpoint.requests.length, 1)
     }))
 
-  it.effect("without introspection an opaque token is rejected, and nobody is asked", () =>
+  it.effect("without introspection, rejects an opaque token without a request", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       const caller = yield* gate({ server: { introspection: undefined } })
       assert.strictEqual(yield* caller.outcome("opaque"), "401 malformed")
       assert.deepStrictEqual(yield* issuer.requests, [])
-      assert.strictEqual(endpoint.asked.length, 0)
+      assert.strictEqual(endpoint.requests.length, 0)
     }))
 
   const lookUp = (name: string): Introspection.LookUp => () =>
@@ -139,7 +139,7 @@ describe("a token goes to one verifier, and a rejection is final", () => {
       ]
     }) as const
 
-  it.effect("two servers with opaque tokens need a prefix to tell them apart", () =>
+  it.effect("two authorization servers with opaque tokens need a prefix that distinguishes them", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
       const error = yield* Effect.flip(gate(servers({}, {})))
@@ -152,7 +152,7 @@ describe("a token goes to one verifier, and a rejection is final", () => {
       }
     }))
 
-  it.effect("with one, each token is shown to its own", () =>
+  it.effect("with prefixes, each token is sent to its authorization server only", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
       const subject = (caller: Effect.Success<ReturnType<typeof gate>>, token: string) =>
@@ -165,7 +165,7 @@ describe("a token goes to one verifier, and a rejection is final", () => {
       assert.strictEqual(yield* subject(none, "other"), "unknown-issuer")
     }))
 
-  it.effect("the option verifier has the last word", () =>
+  it.effect("the option verifier decides last", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const caller = yield* gate({
@@ -174,8 +174,8 @@ describe("a token goes to one verifier, and a rejection is final", () => {
           TokenVerifier.choose((token) => Redacted.value(token) === "magic" ? named("magician") : configured)
       })
       assert.strictEqual(((yield* caller.present("magic")) as Principal).issuer, "magician")
-      assert.strictEqual(endpoint.asked.length, 0)
+      assert.strictEqual(endpoint.requests.length, 0)
       assert.strictEqual(yield* caller.outcome("opaque"), "admitted")
-      assert.strictEqual(endpoint.asked.length, 1)
+      assert.strictEqual(endpoint.requests.length, 1)
     }))
 })

@@ -6,16 +6,16 @@ import { TestClock } from "effect/testing"
 import * as steppingClock from "./steppingClock.ts"
 import * as support from "./support.ts"
 
-/** Only the key set is fetched: what is counted then is requests for keys. */
+/** Only the key set is fetched, so every counted request is one for keys. */
 const keysOnly = { server: { jwksUri: "https://issuer.test/jwks" } }
 
 const down: TestIssuer.Fault = { _tag: "Status", status: 500 }
 
-/** How many keys of the set have this id. */
+/** Counts the keys of the set with this id. */
 const count = ({ keys, server }: Effect.Success<ReturnType<typeof support.services>>, kid = "key-1") =>
   Effect.map(keys.find(server, { algorithm: "ES256", kid }), (_) => _.length)
 
-/** Lets promises that are under way come to their end. */
+/** Lets pending promises settle. */
 const settled = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 const day = Duration.toMillis(Duration.hours(24))
@@ -44,7 +44,7 @@ describe("[T-AUD-08] when the wall clock steps", () => {
           yield* step(by)
           yield* set.issuer.rotateKeys
           yield* set.issuer.withdrawOldKeys
-          // With requests, so that the refresh in the background has its chance.
+          // With requests, so that they can start the refresh in the background.
           for (let minute = 0; minute < 10; minute++) {
             yield* count(set)
             yield* settled
@@ -57,7 +57,7 @@ describe("[T-AUD-08] when the wall clock steps", () => {
   )
 
   it.effect.each(steps)(
-    "[T-AUD-08] $name, a cached verdict does not outlive its key",
+    "[T-AUD-08] $name, a cached verification does not outlive its key",
     ({ by }) =>
       steppingClock.use((step) =>
         Effect.gen(function*() {
@@ -123,7 +123,7 @@ describe("[T-AUD-08] when the wall clock steps", () => {
       )
   )
 
-  it.effect("[T-AUD-08] a step of two days forward does not end the last good keys in an outage", () =>
+  it.effect("[T-AUD-08] a step of two days forward does not end the stale keys in an outage", () =>
     steppingClock.use((step) =>
       Effect.gen(function*() {
         const set = yield* support.services(keysOnly)
@@ -135,7 +135,7 @@ describe("[T-AUD-08] when the wall clock steps", () => {
       })
     ))
 
-  it.effect("[T-AUD-08] a step back does not lengthen the life of the last good keys in an outage", () =>
+  it.effect("[T-AUD-08] a step back does not keep the stale keys longer in an outage", () =>
     steppingClock.use((step) =>
       Effect.gen(function*() {
         const set = yield* support.services(keysOnly)

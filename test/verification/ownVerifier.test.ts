@@ -32,7 +32,7 @@ const send = (gate: Gate.Gate, token: string, headers: Readonly<Record<string, s
     Effect.catch(({ reason, status }) => Effect.succeed(`${status} ${reason}`))
   )
 
-/** Demands a header of each request. */
+/** Requires a header in each request. */
 const withHeader = (configured: TokenVerifier.Verifier): TokenVerifier.Verifier => ({
   verify: (credentials, request, present) =>
     request?.header("x-device") === "known"
@@ -41,7 +41,7 @@ const withHeader = (configured: TokenVerifier.Verifier): TokenVerifier.Verifier 
 })
 
 describe("a verifier around the configured one", () => {
-  it.effect("[T-AUD-11a] decides on every request, whatever is cached, and the configured one is cached", () =>
+  it.effect("[T-AUD-11a] decides on every request, cached or not, and the configured verifier is cached", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const { gate: it } = yield* gate({ verifier: withHeader })
@@ -49,7 +49,7 @@ describe("a verifier around the configured one", () => {
       for (const expected of ["401 claims", "admitted", "401 claims", "admitted", "401 claims"]) {
         assert.strictEqual(yield* send(it, "a", expected === "admitted" ? device : {}), expected)
       }
-      assert.strictEqual(endpoint.asked.length, 1)
+      assert.strictEqual(endpoint.requests.length, 1)
     }))
 
   it.effect("[T-AUD-11a] decides about JWTs without the fast path", () =>
@@ -84,12 +84,12 @@ describe("a verifier around the configured one", () => {
     }))
 })
 
-describe("a verifier of one's own", () => {
+describe("a verifier of the author", () => {
   const keys = Effect.fnUntraced(function*(timeToLive: "1 minute" | 0 | undefined, expiresAt?: number) {
     const { gate } = yield* world
-    let asked = 0
+    let calls = 0
     const own = TokenVerifier.make(({ token }) => {
-      asked++
+      calls++
       return Effect.succeed(apiKey(token, expiresAt))
     })
     const { gate: it } = yield* gate({
@@ -98,39 +98,39 @@ describe("a verifier of one's own", () => {
     })
     return {
       gate: it,
-      /** How often it was asked about these tokens. */
-      asked: (...tokens: ReadonlyArray<string>) =>
+      /** Counts its calls for these tokens. */
+      countCalls: (...tokens: ReadonlyArray<string>) =>
         Effect.gen(function*() {
-          const before = asked
+          const before = calls
           for (const token of tokens) assert.strictEqual(yield* send(it, token), "admitted")
-          return asked - before
+          return calls - before
         })
     }
   })
 
-  it.effect("[T-AUD-11c] is not cached unless it asks for it", () =>
+  it.effect("[T-AUD-11c] is not cached unless it requests it", () =>
     Effect.gen(function*() {
-      assert.strictEqual(yield* (yield* keys(undefined)).asked("key_a", "key_a"), 2)
-      assert.strictEqual(yield* (yield* keys(0)).asked("key_a", "key_a"), 2)
-      assert.strictEqual(yield* (yield* keys("1 minute")).asked("key_a", "key_a", "key_b", "key_b"), 2)
+      assert.strictEqual(yield* (yield* keys(undefined)).countCalls("key_a", "key_a"), 2)
+      assert.strictEqual(yield* (yield* keys(0)).countCalls("key_a", "key_a"), 2)
+      assert.strictEqual(yield* (yield* keys("1 minute")).countCalls("key_a", "key_a", "key_b", "key_b"), 2)
     }))
 
-  it.effect("[T-AUD-11c] is asked again after the time to live, after the end of the token, and when invalidated", () =>
+  it.effect("[T-AUD-11c] is called again after the time to live, after the end of the token, and when invalidated", () =>
     Effect.gen(function*() {
-      const { asked, gate } = yield* keys("1 minute")
-      assert.strictEqual(yield* asked("key_a"), 1)
+      const { countCalls, gate } = yield* keys("1 minute")
+      assert.strictEqual(yield* countCalls("key_a"), 1)
       yield* TestClock.adjust("59 seconds")
-      assert.strictEqual(yield* asked("key_a"), 0)
+      assert.strictEqual(yield* countCalls("key_a"), 0)
       yield* TestClock.adjust("1 second")
-      assert.strictEqual(yield* asked("key_a"), 1)
+      assert.strictEqual(yield* countCalls("key_a"), 1)
       yield* gate.invalidate({ subject: "key_b" })
-      assert.strictEqual(yield* asked("key_a"), 0)
+      assert.strictEqual(yield* countCalls("key_a"), 0)
       yield* gate.invalidate({ subject: "key_a" })
-      assert.strictEqual(yield* asked("key_a"), 1)
+      assert.strictEqual(yield* countCalls("key_a"), 1)
       const brief = yield* keys("1 minute", 1_800_000_010)
-      assert.strictEqual(yield* brief.asked("key_a", "key_a"), 1)
+      assert.strictEqual(yield* brief.countCalls("key_a", "key_a"), 1)
       yield* TestClock.adjust("10 seconds")
-      assert.strictEqual(yield* brief.asked("key_a"), 1)
+      assert.strictEqual(yield* brief.countCalls("key_a"), 1)
     }))
 
   it.effect.each<readonly [string, unknown]>([
@@ -139,11 +139,11 @@ describe("a verifier of one's own", () => {
       throw new Error("broken")
     }],
     ["a function that returns no verifier", () => undefined],
-    ["a time to live that is none", (
+    ["an invalid time to live", (
       configured: TokenVerifier.Verifier,
       cached: AuthLayer.Cached
     ) => cached(configured, "soon" as "1 minute")]
-  ])("[T-AUD-11d] that is %s fails the layer", ([, verifier]) =>
+  ])("[T-AUD-11d] a verifier that is %s fails the layer", ([, verifier]) =>
     Effect.gen(function*() {
       const { gate } = yield* world
       const error = yield* Effect.flip(gate({ verifier: verifier as () => TokenVerifier.Verifier }))
@@ -199,7 +199,7 @@ describe("a wall clock that steps back by an hour", () => {
       })
     ))
 
-  it.effect("[T-AUD-08k] does not make an answer that was under way count after invalidate", () =>
+  it.effect("[T-AUD-08k] does not cache an answer that was pending during invalidate", () =>
     steppingClock.use((step) =>
       Effect.gen(function*() {
         const { endpoint, gate } = yield* world
@@ -221,7 +221,7 @@ describe("a wall clock that steps back by an hour", () => {
 })
 
 describe("the claims of a cached verifier", () => {
-  it.effect("[T-AUD-23c] keep objects that cannot be frozen, or would not work any more, as they are", () =>
+  it.effect("[T-AUD-23c] keep objects as they are that cannot be frozen, or would not work if frozen", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
       class Counter {

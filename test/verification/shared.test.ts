@@ -16,7 +16,7 @@ import { freePort, runs, start } from "../program.ts"
 import { active, resource, secret, type World, world } from "./introspection/answers.ts"
 import * as steppingClock from "./steppingClock.ts"
 
-/** A server of its own on its own port, with nothing on disk; gone with the scope. */
+/** A separate server on a separate port, with nothing on disk, until the scope is closed. */
 const RedisLive: Layer.Layer<Redis.Redis> = Layer.effect(
   Redis.Redis,
   Effect.gen(function*() {
@@ -50,7 +50,7 @@ const RedisLive: Layer.Layer<Redis.Redis> = Layer.effect(
 const storeOf = (layer: Layer.Layer<Persistence.BackingPersistence>, id: string) =>
   Effect.flatMap(Layer.build(layer), (context) => Context.get(context, Persistence.BackingPersistence).make(id))
 
-/** An instance of a server: a gate of its own. */
+/** An instance of a server, with a separate gate. */
 const instance = (
   { client, issuer }: World,
   store: Introspection.SharedStore | undefined,
@@ -76,7 +76,7 @@ const instance = (
   })
 
 const shared = (layer: Layer.Layer<Persistence.BackingPersistence>) => () => {
-  it.live("what one instance asked, another knows; what is inactive, nobody shares", () =>
+  it.live("instances share active answers, and do not share inactive ones", () =>
     Effect.gen(function*() {
       const it = yield* Effect.provide(world, TestClock.layer())
       const answer = active({ exp: Math.floor(Date.now() / 1000) + 60 })
@@ -85,13 +85,13 @@ const shared = (layer: Layer.Layer<Persistence.BackingPersistence>) => () => {
       const [one, other] = [yield* instance(it, store), yield* instance(it, store)]
       assert.strictEqual(yield* one("secret-token"), "admitted")
       assert.strictEqual(yield* other("secret-token"), "admitted")
-      assert.strictEqual(it.endpoint.asked.length, 1)
+      assert.strictEqual(it.endpoint.requests.length, 1)
       assert.strictEqual(yield* one("bad"), "401 inactive")
       assert.strictEqual(yield* other("bad"), "401 inactive")
-      assert.strictEqual(it.endpoint.asked.length, 3)
+      assert.strictEqual(it.endpoint.requests.length, 3)
     }))
 
-  it.live("what one instance revokes, another rejects", () =>
+  it.live("a revocation by one instance makes another instance reject", () =>
     Effect.gen(function*() {
       const store = yield* storeOf(layer, "revocations")
       const [one, other] = [Revocations.make(store), Revocations.make(store)]
@@ -125,7 +125,7 @@ describe.skipIf(!runs("redis-server"))(
 )
 
 describe("shared answers", () => {
-  /** A store that keeps what it has longer than it should. */
+  /** A store that keeps entries longer than it should. */
   const keeping = (): NonNullable<Introspection.SharedStore | undefined> => {
     const entries = new Map<string, object>()
     return {
@@ -135,7 +135,7 @@ describe("shared answers", () => {
   }
   const memory = storeOf(Persistence.layerBackingMemory, "introspection")
 
-  it.effect("count from the moment somebody asked", () =>
+  it.effect("end relative to the time of the introspection request", () =>
     Effect.gen(function*() {
       const it = yield* world
       const store = yield* memory
@@ -164,7 +164,7 @@ describe("shared answers", () => {
           assert.strictEqual(yield* server("a"), "401 inactive")
           yield* step(-back)
         }
-        // Read again shortly before its end, it does not begin a life of its own in the cache of the instance.
+        // A read shortly before the end does not start a new lifetime in the cache of the instance.
         const it = yield* world
         const server = yield* instance(it, keeping(), { tokens: "opaque" })
         assert.strictEqual(yield* server("a"), "admitted")
@@ -193,7 +193,7 @@ describe("shared answers", () => {
       })
     ))
 
-  it.effect("[T-AUD-08e] nor does an answer in the cache of one instance live longer", () =>
+  it.effect("[T-AUD-08e] do not live longer in the cache of one instance", () =>
     steppingClock.use((step) =>
       Effect.gen(function*() {
         const it = yield* world
@@ -208,7 +208,7 @@ describe("shared answers", () => {
       })
     ))
 
-  it.effect("are no help once something was forgotten", () =>
+  it.effect("are not used after an invalidation", () =>
     Effect.gen(function*() {
       const it = yield* world
       const store = yield* memory
@@ -233,20 +233,23 @@ describe("shared answers", () => {
         throw new Error("not connected")
       }
     }],
-    ["that holds nonsense", { get: () => Effect.succeed({ at: "now", claims: [] }), set: () => Effect.void }],
-    ["that holds what is over", {
+    ["that contains an invalid entry", {
+      get: () => Effect.succeed({ at: "now", claims: [] }),
+      set: () => Effect.void
+    }],
+    ["that contains an expired entry", {
       get: () => Effect.succeed({ at: 0, claims: { active: true, sub: "mallory" } }),
       set: () => Effect.void
     }]
-  ])("[T-AUD-10k] a store %s costs a request, no more", ([, store]) =>
+  ])("[T-AUD-10k] a store %s costs one request, and nothing else", ([, store]) =>
     Effect.gen(function*() {
       const it = yield* world
       const server = yield* instance(it, store)
       assert.strictEqual(yield* server("a"), "admitted")
-      assert.strictEqual(it.endpoint.asked.length, 1)
+      assert.strictEqual(it.endpoint.requests.length, 1)
     }))
 
-  it.effect("hold no token", () =>
+  it.effect("contain no token", () =>
     Effect.gen(function*() {
       const it = yield* world
       const seen: Array<unknown> = []
@@ -264,7 +267,7 @@ describe("revocations", () => {
   const lookUp = (claims: Record<string, unknown>) => () =>
     Effect.succeed({ active: true, sub: "alice", aud: resource, exp: 1_900_000_000, ...claims })
 
-  it.effect("of a subject spare what is issued later, and nothing without a date", () =>
+  it.effect("revoking a subject does not revoke later tokens, and revokes those without iat", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
       const context = yield* Layer.build(Revocations.layerMemory)
@@ -286,7 +289,7 @@ describe("revocations", () => {
       assert.strictEqual(yield* outcomes(1_800_000_000), "admitted")
     }))
 
-  it.effect("of another issuer's subject are none of this one's", () =>
+  it.effect("revoking a subject of another issuer does not revoke tokens of this issuer", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
       const context = yield* Layer.build(Revocations.layerMemory)
@@ -296,7 +299,7 @@ describe("revocations", () => {
       assert.strictEqual(yield* caller.outcome("a"), "admitted")
     }))
 
-  it.effect("in a store that fails let nobody in", () =>
+  it.effect("a revocation store that fails admits no request", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
       const down = Effect.fail(new Persistence.PersistenceError({ message: "down" }))

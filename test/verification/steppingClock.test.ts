@@ -5,7 +5,7 @@ import * as monotonic from "../../src/store/MonotonicTime.ts"
 import * as steppingClock from "./steppingClock.ts"
 
 describe("monotonic time", () => {
-  it.effect("goes on while the wall clock steps back, and sleeping fibers wake in time", () =>
+  it.effect("continues while the wall clock steps back, and sleeping fibers wake in time", () =>
     steppingClock.use((step) =>
       Effect.gen(function*() {
         yield* TestClock.setTime(1_800_000_000_000)

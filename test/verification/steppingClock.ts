@@ -7,7 +7,7 @@
 import { Clock, Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 
-/** A clock on top of the `TestClock`, and the function that moves its wall clock alone. */
+/** A clock on top of the `TestClock`, and the function that moves only its wall clock. */
 export interface SteppingClock {
   readonly clock: TestClock.TestClock
   /** Moves the wall clock forward or, with a negative number, backward. In milliseconds. */

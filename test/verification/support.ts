@@ -1,5 +1,5 @@
 /**
- * What the tests of this floor share: verification around a `TestIssuer`, and tokens that no honest issuer would sign.
+ * Shared by the tests of verification: verifiers around a `TestIssuer`, and tokens that no honest issuer would sign.
  */
 import { Effect, Redacted, Result } from "effect"
 import { Audience, TokenType } from "effect-mcp-auth"
@@ -10,20 +10,20 @@ import type { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { base64url } from "jose"
 
-/** The resource that the tokens of a `TestIssuer` are for. */
+/** The resource that a `TestIssuer` issues tokens for. */
 export const resource = "https://server.test/mcp"
 
-/** The moment at which every test begins, in seconds. */
+/** The time at which every test begins, in seconds. */
 export const now = 1_800_000_000
 
 type Issuer = TestIssuer.TestIssuer["Service"]
 type ServerOptions = Partial<Omit<AuthorizationServer.Options, "issuer">>
 
-/** An authorization server as `AuthLayer` would make it. */
+/** An authorization server as `AuthLayer` creates it. */
 export const serverOf = (issuer: string, options: ServerOptions = {}): AuthorizationServer.AuthorizationServer =>
   Result.getOrThrow(AuthorizationServer.make({ issuer, ...options }, "authorizationServers[0]"))
 
-/** The services that ask with this client. */
+/** The services that send requests with this client. */
 const asking = Effect.fnUntraced(function*(client: HttpClient.HttpClient) {
   const discovery = yield* Effect.provideService(Discovery.make, Fetcher.Fetcher, HttpClientFetcher.make(client))
   const keys = yield* JwkSet.make.pipe(
@@ -42,7 +42,7 @@ export const severalIssuers = Effect.fnUntraced(function*(...names: ReadonlyArra
   return { client, keys, issuers: made.map(({ issuer }) => ({ ...issuer, server: serverOf(issuer.issuer) })) }
 })
 
-/** An issuer, and the services that ask it. */
+/** An issuer, and the services that send requests to it. */
 export const services = Effect.fnUntraced(
   function*(options: TestIssuer.Options & { readonly server?: ServerOptions | undefined } = {}) {
     yield* TestClock.setTime(now * 1000)
@@ -63,8 +63,8 @@ export interface VerifierOptions extends Partial<Omit<JwtVerifier.Options, "auth
   readonly server?: ServerOptions
 }
 
-/** How a verifier answers: `"accepted"`, or the reason of the rejection. */
-export type Answer = (token: string) => Effect.Effect<string>
+/** The result for a token: `"accepted"`, or the reason of the rejection. */
+export type OutcomeOf = (token: string) => Effect.Effect<string>
 
 /** A verifier for several authorization servers. */
 export const verifierOf = (
@@ -87,12 +87,12 @@ export const verifierOf = (
           verifyCredentials({ scheme: "Bearer", token: Redacted.make(token) }),
           ({ principal }) => principal
         )
-      const judge: Answer = (token) =>
+      const outcomeOf: OutcomeOf = (token) =>
         verify(token).pipe(
           Effect.as("accepted"),
           Effect.catch((error) => Effect.succeed(error._tag === "InvalidToken" ? error.reason : error._tag))
         )
-      return { verify, judge }
+      return { verify, outcomeOf }
     }
   )
 
@@ -123,10 +123,10 @@ export const goodClaims: Readonly<Record<string, unknown>> = {
 /** The header of a good token. */
 export const goodHeader: Readonly<Record<string, unknown>> = { alg: "ES256", typ: "at+jwt", kid: "key-1" }
 
-/** The URLs that were asked so far, without the origin of the usual issuer. */
-export const asked = (issuer: Issuer): Effect.Effect<ReadonlyArray<string>> =>
+/** The URLs that were requested so far, without the origin of the usual issuer. */
+export const requestedUrls = (issuer: Issuer): Effect.Effect<ReadonlyArray<string>> =>
   Effect.map(issuer.requests, (requests) => requests.map(({ url }) => url.replace("https://issuer.test", "")))
 
-/** Like `asked`, and forgets them. */
-export const takeAsked = (issuer: Issuer): Effect.Effect<ReadonlyArray<string>> =>
-  Effect.tap(asked(issuer), () => issuer.takeRequests)
+/** Returns the same as `requestedUrls`, and clears it. */
+export const takeRequestedUrls = (issuer: Issuer): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.tap(requestedUrls(issuer), () => issuer.takeRequests)

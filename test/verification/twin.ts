@@ -1,4 +1,4 @@
-/** The second valid form of an ECDSA signature, which anyone who holds a token can compute. */
+/** The second valid form of an ECDSA signature, which anyone with the token can compute. */
 import { base64url } from "jose"
 
 const orders = {

@@ -7,7 +7,7 @@ const resource = "https://server.test/mcp"
 const holds = (rule: Audience.Audience, claims: Readonly<Record<string, unknown>>, clientId?: string) =>
   Audience.compile(rule, resource)({ claims, clientId })
 
-/** No value of `aud` that is neither a string nor a list of strings is an audience. */
+/** Values of `aud` that are neither a string nor a list of strings: none of them is an audience. */
 const foreign = [null, 1, true, {}, { 0: resource, length: 1 }, [], [1], [null], [[resource]], [resource, 1], [
   resource,
   null
@@ -28,9 +28,9 @@ describe("resource", () => {
     ["*", false]
   ])("aud %j: %j", (aud, is) => assert.strictEqual(holds(Audience.resource, { aud }), is))
 
-  it.each(foreign)("aud %j is none", (aud) => assert.isFalse(holds(Audience.resource, { aud })))
+  it.each(foreign)("rejects aud %j", (aud) => assert.isFalse(holds(Audience.resource, { aud })))
 
-  it("no aud, or one that is inherited", () => {
+  it("rejects a token without aud, or with an inherited one", () => {
     assert.isFalse(holds(Audience.resource, {}))
     assert.isFalse(holds(Audience.resource, Object.create({ aud: resource })))
     assert.isFalse(holds(Audience.resource, { resource, azp: resource }, resource))
@@ -40,7 +40,7 @@ describe("resource", () => {
 describe("oneOf", () => {
   const rule = Audience.oneOf(["api://a", "api://b"])
 
-  it("one of the values, and no other", () => {
+  it("accepts each of the values, and no other", () => {
     assert.isTrue(holds(rule, { aud: "api://a" }))
     assert.isTrue(holds(rule, { aud: ["x", "api://b"] }))
     assert.isFalse(holds(rule, { aud: "api://c" }))
@@ -48,20 +48,20 @@ describe("oneOf", () => {
     assert.isFalse(holds(rule, {}))
   })
 
-  it.each(foreign)("aud %j is none", (aud) => assert.isFalse(holds(rule, { aud })))
+  it.each(foreign)("rejects aud %j", (aud) => assert.isFalse(holds(rule, { aud })))
 })
 
 describe("clientIds", () => {
   const rule = Audience.clientIds(["client-1", "client-2"])
 
-  it("one of the clients", () => {
+  it("accepts each of the clients", () => {
     assert.isTrue(holds(rule, {}, "client-1"))
     assert.isTrue(holds(rule, {}, "client-2"))
     assert.isFalse(holds(rule, {}, "client-3"))
     assert.isFalse(holds(rule, {}))
   })
 
-  it("an aud that is present must hold an accepted value itself", () => {
+  it("an aud that is present must contain an accepted value", () => {
     assert.isTrue(holds(rule, { aud: resource }, "client-1"))
     assert.isTrue(holds(rule, { aud: "client-1" }, "client-1"))
     assert.isTrue(holds(rule, { aud: ["x", "client-2"] }, "client-1"))
@@ -78,7 +78,7 @@ describe("clientIds", () => {
 describe("claim", () => {
   const rule = Audience.claim("project", ["p1", "p2"])
 
-  it("a string or a list of strings with one of the values", () => {
+  it("accepts a string or a list of strings that contains one of the values", () => {
     assert.isTrue(holds(rule, { project: "p1" }))
     assert.isTrue(holds(rule, { project: ["x", "p2"] }))
     assert.isFalse(holds(rule, { project: "p3" }))
@@ -89,15 +89,15 @@ describe("claim", () => {
   it("an aud that is present must be the resource", () => {
     assert.isTrue(holds(rule, { project: "p1", aud: resource }))
     assert.isFalse(holds(rule, { project: "p1", aud: "https://other.test" }))
-    assert.isFalse(holds(rule, { project: "p1", aud: "p1" }), "a value of another claim is no audience")
+    assert.isFalse(holds(rule, { project: "p1", aud: "p1" }), "a value of another claim does not count as an audience")
   })
 
-  it("the claim aud is an aud", () => {
+  it("the claim aud counts as aud", () => {
     assert.isTrue(holds(Audience.claim("aud", ["api://a"]), { aud: "api://a" }))
     assert.isFalse(holds(Audience.claim("aud", ["api://a"]), { aud: resource }))
   })
 
-  it.each(["__proto__", "constructor", "toString"])("%s is a claim only where the token has it", (name) => {
+  it.each(["__proto__", "constructor", "toString"])("%s counts as a claim only if the token has it", (name) => {
     assert.isFalse(holds(Audience.claim(name, ["x"]), {}))
     assert.isTrue(holds(Audience.claim(name, ["x"]), JSON.parse(`{"${name}":"x"}`)))
   })
@@ -107,14 +107,14 @@ describe("introspector", () => {
   const answer = (claims: Readonly<Record<string, unknown>>, introspected = true) =>
     Audience.compile(Audience.introspector, resource)({ claims, clientId: undefined, introspected })
 
-  it("vouches for an answer without aud, and for nothing else", () => {
+  it("accepts an answer without aud, and nothing else", () => {
     assert.isTrue(answer({}))
     assert.isTrue(answer({ aud: resource }))
     assert.isFalse(answer({ aud: "https://other.test" }))
     for (const aud of foreign) assert.isFalse(answer({ aud }))
   })
 
-  it("does not vouch for a JWT", () => {
+  it("does not accept a JWT without aud", () => {
     assert.isFalse(answer({}, false))
     assert.isTrue(answer({ aud: resource }, false))
     assert.isFalse(holds(Audience.introspector, {}))
@@ -124,14 +124,14 @@ describe("introspector", () => {
 describe("all", () => {
   const rule = Audience.all([Audience.clientIds(["client-1"]), Audience.claim("project", ["p1"])])
 
-  it("every rule", () => {
+  it("requires every rule", () => {
     assert.isTrue(holds(rule, { project: "p1" }, "client-1"))
     assert.isFalse(holds(rule, { project: "p1" }, "client-2"))
     assert.isFalse(holds(rule, { project: "p2" }, "client-1"))
     assert.isFalse(holds(rule, {}))
   })
 
-  it("with the resource", () => {
+  it("combines with the rule of the resource", () => {
     const both = Audience.all([Audience.resource, Audience.clientIds(["client-1"])])
     assert.isTrue(holds(both, { aud: resource }, "client-1"))
     assert.isFalse(holds(both, { aud: resource }, "client-2"))
@@ -139,7 +139,7 @@ describe("all", () => {
     assert.isFalse(holds(both, {}, "client-1"))
   })
 
-  it("in one another", () => {
+  it("combines with nested rules", () => {
     const nested = Audience.all([Audience.all([Audience.oneOf(["api://a"])]), Audience.clientIds(["client-1"])])
     assert.isTrue(holds(nested, { aud: "api://a" }, "client-1"))
     assert.isFalse(holds(nested, { aud: "api://a" }))
@@ -150,7 +150,7 @@ describe("all", () => {
 const other = "a value that is longer than those of the tokens"
 
 it.effect.prop(
-  "two claims of one token are never compared with each other",
+  "does not compare two claims of one token with each other",
   { value: Schema.String, client: Schema.String },
   ({ client, value }) =>
     Effect.sync(() => {
@@ -174,9 +174,9 @@ describe("check", () => {
     Audience.claim("p", ["a"]),
     Audience.all([Audience.resource, Audience.all([Audience.oneOf(["a"])])]),
     Audience.introspector
-  ])("%j is in order", (rule) => assert.isTrue(Result.isSuccess(Audience.check(rule))))
+  ])("accepts %j", (rule) => assert.isTrue(Result.isSuccess(Audience.check(rule))))
 
-  // What the types forbid may still come out of a file or from JavaScript.
+  // Values that the types forbid can still come from a file or from JavaScript.
   it.each([
     { _tag: "OneOf", values: [] },
     { _tag: "OneOf", values: [""] },
@@ -197,7 +197,7 @@ describe("check", () => {
     "https://server.test/mcp",
     ["https://server.test/mcp"],
     false
-  ])("%j is rejected: it would be no check, or another than meant", (rule) => {
+  ])("rejects %j, which would check nothing, or not what its author means", (rule) => {
     const checked = Audience.check(rule as Audience.Audience)
     assert.isTrue(Result.isFailure(checked))
     if (Result.isFailure(checked)) {

@@ -30,7 +30,7 @@ const adfsClaims = (audience: string, seconds: number): Claims => ({
   scp: "create:todos delete:todos todos:read"
 })
 
-/** The owner of a token, or why it is rejected. */
+/** The owner of a token, or the reason of its rejection. */
 const ownerOf = (profile: Profile.Profile, claims: Claims) =>
   Effect.gen(function*() {
     const { gate, sign } = yield* provider(profile, { algorithm: "ES256" })
@@ -64,10 +64,10 @@ describe("[T-AUD-17] two people never become one owner", () => {
           { alg: "RS256", kid: "k", typ: "JWT" },
           { ...adfsClaims(place.resource, Math.floor(Date.now() / 1000)), ...claims }
         )
-      // As ADFS issues them by default: the tokens of two users of the same client differ in nothing that names them.
+      // As ADFS issues them by default: no claim distinguishes the tokens of two users of the same client.
       const nameless = [yield* tokenOf({ auth_time: "1" }), yield* tokenOf({ auth_time: "2" })]
       for (const token of nameless) yield* TodoManager.rejected(todos, token)
-      // With a rule for `upn` each has an owner.
+      // If a rule adds `upn`, each user has an owner.
       const alice = yield* tokenOf({ upn: "alice@example.com" })
       const bob = yield* tokenOf({ upn: "bob@example.com" })
       const { result, status } = yield* todos.create(alice)
@@ -83,15 +83,15 @@ describe("[T-AUD-17] two people never become one owner", () => {
   it.effect.each(
     [
       ["no subject at all", {}],
-      ["no subject of the first claims", { unique_name: "Alice Smith", email: "alice@example.com", name: "Alice" }],
-      ["an empty first claim beside a good second one", { sub: "", upn: "alice@example.com" }],
+      ["none of the first claims", { unique_name: "Alice Smith", email: "alice@example.com", name: "Alice" }],
+      ["an empty first claim and a valid second one", { sub: "", upn: "alice@example.com" }],
       ["a first claim that is null", { sub: null, upn: "alice@example.com" }],
       ["a number", { upn: 7 }],
       ["a list", { upn: ["alice@example.com"] }],
       ["an object", { primarysid: { sid: "S-1-5" } }],
       ["a control character", { upn: "alice\u0000" }],
       ["a subject in __proto__", JSON.parse("{\"__proto__\":{\"upn\":\"alice\"}}")],
-      ["marks of machines of other providers", { gty: "client-credentials", idtyp: "app", appidacr: "1" }]
+      ["claims that mark machines of other providers", { gty: "client-credentials", idtyp: "app", appidacr: "1" }]
     ] as ReadonlyArray<[string, Claims]>
   )("[T-AUD-17] a token of ADFS with %s is rejected", ([, claims]) =>
     Effect.gen(function*() {
@@ -113,12 +113,12 @@ describe("[T-AUD-17] two people never become one owner", () => {
       for (const claims of tokens) owners.add(yield* ownerOf(profile, { ...adfsClaims(resource, now), ...claims }))
       assert.strictEqual(owners.size, tokens.length, [...owners].join())
       assert.isFalse(owners.has("subject"))
-      // The same user through two clients is one owner.
+      // One user with two clients is one owner.
       const one = yield* ownerOf(profile, { ...adfsClaims(resource, now), upn: "alice", appid: "client-2" })
       assert.isTrue(owners.has(one))
     }))
 
-  it.effect("[T-AUD-17] two users of Okta with one application username are two owners", () =>
+  it.effect("[T-AUD-17] two users of Okta with the same application username are two owners", () =>
     Effect.gen(function*() {
       const okta = Profiles.okta({ domain: "acme.okta.com", server: "todos" })
       const claims = {
@@ -136,7 +136,7 @@ describe("[T-AUD-17] two people never become one owner", () => {
       assert.strictEqual(new Set([one, two, program]).size, 3)
     }))
 
-  it.effect("[T-AUD-17] the answer of introspection names its subject by the configured claims", () =>
+  it.effect("[T-AUD-17] introspection names the subject by the configured claims", () =>
     Effect.gen(function*() {
       const it = yield* world
       const present = Effect.fnUntraced(function*(introspection: Partial<Introspection.CommonOptions>, claims: Claims) {
@@ -175,11 +175,11 @@ describe("[T-AUD-17] two people never become one owner", () => {
       ])
     }))
 
-  it("[T-AUD-17] every profile requires a subject, or names what shows a machine", () => {
+  it("[T-AUD-17] every profile requires a subject, or names the claims that mark a machine", () => {
     const server = (profile: Profile.Profile) => Result.getOrThrow(AuthorizationServer.make({ profile }, "profile"))
     assert.deepStrictEqual(server(adfs).profile?.machineMarks, [])
     assert.deepStrictEqual(Profile.make({ ...adfs, id: "x" }).subjectClaims, ["sub", "primarysid", "upn"])
-    // The `upn` of a person who left may be given to another one.
+    // The `upn` of a person who left can be assigned to another person.
     assert.deepStrictEqual(Profiles.adfs({ ...adfsOptions, subjectClaims: undefined }).subjectClaims, [
       "sub",
       "primarysid"
@@ -204,21 +204,24 @@ describe("[T-AUD-17] two people never become one owner", () => {
       [{ machineMarks: [null] }, "malformed", "machineMarks"],
       [{ machineMarks: {} }, "malformed", "machineMarks"]
     ] as const
-  )("[T-AUD-17] the options %j are an error", (options, reason, name) => {
+  )("[T-AUD-17] rejects the options %j", (options, reason, name) => {
     const profile = { ...adfs, ...options } as unknown as Profile.Profile
     const failed = AuthorizationServer.make({ profile }, "profile")
     assert(Result.isFailure(failed))
     assert.strictEqual(failed.failure.option.split(".")[0], "profile")
     const introspection = Introspection.make({ clientId: "c", ...options } as unknown as Introspection.Options)
-    const asked = AuthorizationServer.make({ issuer: "https://issuer.test", introspection }, "authorizationServers[0]")
-    assert(Result.isFailure(asked))
-    assert.deepStrictEqual([asked.failure.reason, asked.failure.option], [
+    const introspected = AuthorizationServer.make(
+      { issuer: "https://issuer.test", introspection },
+      "authorizationServers[0]"
+    )
+    assert(Result.isFailure(introspected))
+    assert.deepStrictEqual([introspected.failure.reason, introspected.failure.option], [
       reason,
       `authorizationServers[0].introspection.${name}`
     ])
   })
 
-  it.effect("[T-AUD-17] a principal of a verifier that names neither subject nor client does not come in", () =>
+  it.effect("[T-AUD-17] rejects a principal that names neither subject nor client", () =>
     Effect.gen(function*() {
       const it = yield* world
       for (

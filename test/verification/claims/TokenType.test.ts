@@ -4,7 +4,7 @@ import { TokenType } from "effect-mcp-auth"
 
 const standard = TokenType.standard()
 
-/** Marks of an access token, one each. */
+/** One claim each that marks an access token. */
 const positive = [
   { scope: "todos:read" },
   { scope: "" },
@@ -21,7 +21,7 @@ const positive = [
   { typ: "DPoP" }
 ]
 
-/** Marks of an ID token, or of another token that is none for access. */
+/** Claims that mark an ID token, or another token that does not grant access. */
 const negative = [
   { nonce: "n" },
   { nonce: null },
@@ -31,7 +31,7 @@ const negative = [
   { events: { "http://schemas.openid.net/event/backchannel-logout": {} } }
 ]
 
-/** Names of an ID token, and of other tokens that are none for access. */
+/** Values that name an ID token, or another token that does not grant access. */
 const idKinds = [
   { token_use: "id" },
   { token_use: "ID" },
@@ -77,7 +77,7 @@ const plain = ["JWT", "jwt", "application/jwt", "Application/JWT", undefined]
 
 describe("at+jwt", () => {
   it.each(["at+jwt", "AT+JWT", "At+Jwt", "application/at+jwt", "APPLICATION/AT+JWT"])(
-    "%s is an access token",
+    "accepts %s as an access token",
     (typ) => {
       for (const rule of [standard, TokenType.strict]) {
         assert.isUndefined(TokenType.judge(rule, typ, {}))
@@ -87,8 +87,8 @@ describe("at+jwt", () => {
   )
 })
 
-describe("[T-AUD-51] claims that name another kind", () => {
-  it.each(idKinds)("[T-AUD-51] %j is an ID token, whatever the typ and the marks", (mark) => {
+describe("[T-AUD-51] claims that name another kind of token", () => {
+  it.each(idKinds)("[T-AUD-51] %j marks an ID token, with any typ and any other claims", (mark) => {
     for (const typ of [...plain, "at+jwt"]) {
       for (const claims of positive) {
         assert.strictEqual(TokenType.judge(standard, typ, { ...claims, ...mark }), "id-token")
@@ -97,14 +97,17 @@ describe("[T-AUD-51] claims that name another kind", () => {
     assert.strictEqual(TokenType.judge(TokenType.strict, "at+jwt", mark), "id-token")
   })
 
-  it.each(otherKinds)("[T-AUD-51] %j is no access token, whatever the typ and the marks", (mark) => {
-    for (const typ of [...plain, "at+jwt"]) {
-      for (const claims of positive) {
-        assert.strictEqual(TokenType.judge(standard, typ, { ...claims, ...mark }), "token-type")
+  it.each(otherKinds)(
+    "[T-AUD-51] %j marks a token that is not an access token, with any typ and any other claims",
+    (mark) => {
+      for (const typ of [...plain, "at+jwt"]) {
+        for (const claims of positive) {
+          assert.strictEqual(TokenType.judge(standard, typ, { ...claims, ...mark }), "token-type")
+        }
       }
+      assert.strictEqual(TokenType.judge(TokenType.strict, "at+jwt", mark), "token-type")
     }
-    assert.strictEqual(TokenType.judge(TokenType.strict, "at+jwt", mark), "token-type")
-  })
+  )
 
   it.each([
     { typ: "JWT" },
@@ -113,13 +116,13 @@ describe("[T-AUD-51] claims that name another kind", () => {
     { type: 7 },
     { type: { refresh: true } },
     { token_use: "access", typ: "JWT" }
-  ])("[T-AUD-51] %j beside a mark of an access token is an access token", (claims) => {
+  ])("[T-AUD-51] accepts %j together with a claim that marks an access token", (claims) => {
     for (const typ of [...plain, "at+jwt"]) {
       assert.isUndefined(TokenType.judge(standard, typ, { scope: "todos:read", ...claims }))
     }
   })
 
-  it("[T-AUD-51] a profile may name values of its own, and no other value counts", () => {
+  it("[T-AUD-51] a profile adds values, and no other value counts", () => {
     const also = [{ claim: "token_type", values: ["api"] }, { claim: "typ" }]
     assert.isUndefined(TokenType.judge(standard, "JWT", { token_type: "api", scope: "" }, also))
     assert.strictEqual(TokenType.kindOf({ token_type: "api" }, also), "access")
@@ -129,7 +132,7 @@ describe("[T-AUD-51] claims that name another kind", () => {
     assert.strictEqual(TokenType.judge(standard, "JWT", { token_type: "api", typ: "Refresh" }, also), "token-type")
   })
 
-  it("[T-AUD-51] a kind that is inherited from a prototype is none", () => {
+  it("[T-AUD-51] ignores a kind that is inherited from a prototype", () => {
     const claims: Record<string, unknown> = Object.create({ token_use: "refresh" })
     claims["scope"] = "todos:read"
     assert.isUndefined(TokenType.judge(standard, "JWT", claims))
@@ -141,7 +144,7 @@ describe("JWT or no typ", () => {
     for (const typ of plain) assert.isUndefined(TokenType.judge(standard, typ, claims))
   })
 
-  it.each(negative)("%j outweighs every mark of an access token", (mark) => {
+  it.each(negative)("%j outweighs every claim that marks an access token", (mark) => {
     for (const typ of plain) {
       assert.strictEqual(TokenType.judge(standard, typ, mark), "id-token")
       for (const claims of positive) {
@@ -157,16 +160,16 @@ describe("JWT or no typ", () => {
     { typ: "JWT" },
     { use: "access" },
     { type: "access" }
-  ])("%j has no mark of an access token", (claims) => {
+  ])("%j contains no claim that marks an access token", (claims) => {
     for (const typ of plain) assert.strictEqual(TokenType.judge(standard, typ, claims), "token-type")
   })
 
-  it.each(["__proto__", "constructor", "scope"])("a mark inherited from a prototype is none: %s", (name) => {
+  it.each(["__proto__", "constructor", "scope"])("ignores a claim that is inherited from a prototype: %s", (name) => {
     const claims = Object.create({ [name]: "x", scope: "todos:read" }) as Record<string, unknown>
     assert.strictEqual(TokenType.judge(TokenType.standard(["constructor"]), "JWT", claims), "token-type")
   })
 
-  it("further marks can be named, and do not outweigh those of an ID token", () => {
+  it("accepts configured claims, which do not outweigh those of an ID token", () => {
     const rule = TokenType.standard(["gty", "permissions"])
     assert.isUndefined(TokenType.judge(rule, "JWT", { gty: "client-credentials" }))
     assert.isUndefined(TokenType.judge(rule, undefined, { permissions: [] }))
@@ -174,7 +177,7 @@ describe("JWT or no typ", () => {
     assert.strictEqual(TokenType.judge(standard, "JWT", { gty: "x" }), "token-type")
   })
 
-  it("strict takes neither", () => {
+  it("strict accepts neither", () => {
     for (const typ of plain) {
       for (const claims of positive) assert.strictEqual(TokenType.judge(TokenType.strict, typ, claims), "token-type")
     }
@@ -205,14 +208,14 @@ describe("any other typ", () => {
     true,
     ["at+jwt"],
     { typ: "at+jwt" }
-  ])("%j is none", (typ) => {
+  ])("rejects %j", (typ) => {
     for (const claims of positive) {
       assert.strictEqual(TokenType.judge(standard, typ, claims), "token-type")
       assert.strictEqual(TokenType.judge(TokenType.strict, typ, claims), "token-type")
     }
   })
 
-  it.effect.prop("no typ but the two is accepted", { typ: Schema.Json }, ({ typ }) =>
+  it.effect.prop("accepts no typ but the two", { typ: Schema.Json }, ({ typ }) =>
     Effect.sync(() => {
       const accepted = TokenType.judge(standard, typ, { scope: "a" }) === undefined
       const known = typeof typ === "string" && /^(application\/)?(at\+)?jwt$/i.test(typ)

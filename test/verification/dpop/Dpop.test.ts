@@ -17,8 +17,8 @@ const now = 1_800_000_000
 
 type Claims = Readonly<Record<string, unknown>>
 
-/** What a test asks the gate. */
-interface Asked {
+/** A request of a test to the gate. */
+interface GateRequest {
   readonly method?: string
   readonly path?: string | undefined
   readonly headers?: Readonly<Record<string, string>>
@@ -50,17 +50,17 @@ const bench = Effect.fnUntraced(function*(
   const gate = yield* Effect.provide(AuthLayer.AuthLayer, services)
   const client = yield* DpopClient.make()
   const token = yield* issuer.mint({ scopes: ["todos:read"], boundTo: client.thumbprint, expiresIn: "1 hour" })
-  const ask = ({ authorization, dpop = [], headers = {}, method = "POST", path = "/mcp" }: Asked) =>
+  const ask = ({ authorization, dpop = [], headers = {}, method = "POST", path = "/mcp" }: GateRequest) =>
     authenticate(gate, { method, path, dpop, authorization: [authorization], header: (name) => headers[name] }).pipe(
       Effect.map((caller) => typeof caller === "string" ? caller : `in: ${caller.subject}`),
       Effect.catch((rejection) => Effect.succeed(rejection)),
       Effect.provide(Logger.layer([]))
     )
-  /** The token with the proof of these claims and this header. */
-  const prove = (claims: Claims = {}, header: Claims = {}, asked: Partial<Asked> = {}) =>
+  /** The token with a proof that has these claims and this header. */
+  const prove = (claims: Claims = {}, header: Claims = {}, request: Partial<GateRequest> = {}) =>
     Effect.flatMap(
       client.proof({ method: "POST", url: resource, token, claims, header }),
-      (proof) => ask({ authorization: `DPoP ${token}`, dpop: [proof], ...asked })
+      (proof) => ask({ authorization: `DPoP ${token}`, dpop: [proof], ...request })
     )
   return { gate, issuer, client, token, ask, prove }
 })
@@ -79,7 +79,7 @@ const challengesOf = (answer: Answer) => {
   )
 }
 
-/** Asserts a 401 for a proof that is no good. */
+/** Asserts a 401 for an invalid proof. */
 const assertUnproven = (answer: Answer, reason: AuthError.InvalidDpopProof["reason"]) => {
   assert.strictEqual(reasonOf(answer), reason)
   assert(typeof answer !== "string")
@@ -102,25 +102,28 @@ const assertInvalidToken = (
 }
 
 describe("a proof", () => {
-  it.effect("lets a bound token in, once for each proof", () =>
+  it.effect("admits a bound token, once for each proof", () =>
     Effect.gen(function*() {
       const { prove } = yield* bench(Dpop.optional())
       assert.strictEqual(yield* prove(), "in: alice")
       assert.strictEqual(yield* prove(), "in: alice")
     }))
 
-  it.effect.each(["RS256", "PS384", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"] as const)("may be signed with %s", (
-    algorithm
-  ) =>
-    Effect.gen(function*() {
-      const { ask, issuer } = yield* bench(Dpop.required())
-      const client = yield* DpopClient.make({ algorithm })
-      const token = yield* issuer.mint({ boundTo: client.thumbprint })
-      const { authorization, dpop } = yield* client.headers({ method: "POST", url: resource, token })
-      assert.strictEqual(yield* ask({ authorization, dpop: [dpop] }), "in: alice")
-    }))
+  it.effect.each(["RS256", "PS384", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"] as const)(
+    "accepts a signature with %s",
+    (
+      algorithm
+    ) =>
+      Effect.gen(function*() {
+        const { ask, issuer } = yield* bench(Dpop.required())
+        const client = yield* DpopClient.make({ algorithm })
+        const token = yield* issuer.mint({ boundTo: client.thumbprint })
+        const { authorization, dpop } = yield* client.headers({ method: "POST", url: resource, token })
+        assert.strictEqual(yield* ask({ authorization, dpop: [dpop] }), "in: alice")
+      })
+  )
 
-  it.effect("DPOP-02 may have claims and header parameters that nobody knows", () =>
+  it.effect("DPOP-02 accepts unknown claims and header parameters", () =>
     Effect.gen(function*() {
       const { prove } = yield* bench(Dpop.optional())
       assert.strictEqual(
@@ -157,7 +160,7 @@ describe("a proof", () => {
       reason: "proof-critical-header"
     },
     {
-      title: "DPOP-14 jwk missing or no object",
+      title: "DPOP-14 jwk missing or not an object",
       headers: [{ jwk: undefined }, { jwk: null }, { jwk: "x" }, { jwk: 1 }, { jwk: [] }, { jwk: {} }],
       reason: "proof-key"
     },
@@ -188,27 +191,27 @@ describe("a proof", () => {
       reason: "proof-url"
     },
     {
-      title: "DPOP-27 iat missing, a text, no moment",
+      title: "DPOP-27 iat missing, a string, or not a moment",
       claims: [{ iat: undefined }, { iat: `${now}` }, { iat: null }, { iat: [now] }],
       reason: "proof-time"
     },
     {
-      title: "DPOP-28 iat out of the window",
+      title: "DPOP-28 iat outside the window",
       claims: [{ iat: now - 301 }, { iat: now - 91 }, { iat: now + 31 }, { iat: 0 }, { iat: -now }],
       reason: "proof-time"
     },
     {
-      title: "nbf to come, exp gone, or neither a moment",
+      title: "nbf in the future, exp in the past, or either not a moment",
       claims: [{ nbf: now + 31 }, { exp: now - 30 }, { nbf: "x" }, { exp: "x" }],
       reason: "proof-time"
     },
     {
-      title: "no jti, or one that nobody wants to remember",
+      title: "no jti, or one that is too long to keep",
       claims: [{ jti: undefined }, { jti: "" }, { jti: 1 }, { jti: "x".repeat(257) }],
       reason: "proof-id"
     },
     {
-      title: "DPOP-31 ath missing, a number, of another token",
+      title: "DPOP-31 ath missing, a number, or of another token",
       claims: [{ ath: undefined }, { ath: 1 }, { ath: "" }, { ath: base64url.encode(new Uint8Array(32)) }],
       reason: "proof-token"
     }
@@ -226,7 +229,7 @@ describe("a proof", () => {
       })
   )
 
-  it.effect("DPOP-28 iat inside of the window, to its edges", () =>
+  it.effect("DPOP-28 accepts an iat inside the window, including its edges", () =>
     Effect.gen(function*() {
       const { prove } = yield* bench(Dpop.optional())
       for (const iat of [now - 90, now - 60, now + 30, now + 0.5]) {
@@ -247,9 +250,9 @@ describe("a proof", () => {
         assertUnproven(yield* prove({}, { jwk }), "proof-key")
       }
       assertUnproven(yield* prove({}, { jwk: weak, alg: "RS256" }), "proof-key")
-      // What every key may say of itself does not change it.
-      const said = { ...client.publicJwk, use: "sig", key_ops: ["verify"], kid: "k", alg: "ES256", ext: true }
-      assert.strictEqual(yield* prove({}, { jwk: said }), "in: alice")
+      // Optional members of a public key do not matter.
+      const described = { ...client.publicJwk, use: "sig", key_ops: ["verify"], kid: "k", alg: "ES256", ext: true }
+      assert.strictEqual(yield* prove({}, { jwk: described }), "in: alice")
     }))
 
   it.effect("DPOP-17 a signature that was changed: 401 invalid_dpop_proof", () =>
@@ -273,7 +276,7 @@ describe("a proof", () => {
       }
     }))
 
-  it.effect("DPOP-12 an algorithm that is not configured: 401, and the challenge lists those that are", () =>
+  it.effect("DPOP-12 an algorithm that is not configured: 401, and the challenge lists the configured ones", () =>
     Effect.gen(function*() {
       const { ask, issuer } = yield* bench(Dpop.optional({ algorithms: ["ES256"] }))
       const client = yield* DpopClient.make({ algorithm: "RS256" })
@@ -312,26 +315,26 @@ describe("a proof", () => {
       assertUnproven(yield* send, "proof-replayed")
       assert.strictEqual(yield* prove({ jti: "j" }), "in: alice")
       assertUnproven(yield* prove({ jti: "j", iat: now - 1 }), "proof-replayed")
-      // Another client's ids are its own.
+      // The ids of another client are separate.
       const other = yield* DpopClient.make()
       const its = yield* issuer.mint({ boundTo: other.thumbprint })
       const headers = yield* other.headers({ method: "POST", url: resource, token: its, claims: { jti: "j" } })
       assert.strictEqual(yield* ask({ authorization: headers.authorization, dpop: [headers.dpop] }), "in: alice")
-      // At once: one comes in.
+      // Of proofs that arrive together, one is accepted.
       const racing = yield* client.proof({ method: "POST", url: resource, token })
       const answers = yield* Effect.all(
         Array.from({ length: 10 }, () => ask({ authorization: `DPoP ${token}`, dpop: [racing] })),
         { concurrency: "unbounded" }
       )
       assert.strictEqual(answers.filter((_) => _ === "in: alice").length, 1)
-      // Until it is too old anyway.
+      // Until the proof is too old anyway.
       yield* TestClock.adjust("89 seconds")
       assertUnproven(yield* send, "proof-replayed")
       yield* TestClock.adjust("2 seconds")
       assertUnproven(yield* send, "proof-time")
     }))
 
-  it.effect("a proof that is rejected is not remembered", () =>
+  it.effect("does not record the use of a proof that is rejected", () =>
     Effect.gen(function*() {
       const { ask, client, prove, token } = yield* bench(Dpop.optional())
       const [header, claims] = (yield* client.proof({ method: "POST", url: resource, token, claims: { jti: "j" } }))
@@ -367,22 +370,25 @@ describe("htu", () => {
     ["https://xn--bcher-kva.example/mcp", "https://XN--BCHER-KVA.example/mcp"],
     ["https://under_score.example/mcp", "https://under_score.example/mcp"]
   ] as const
-  it.effect.each(hosts)("DPOP-40 a host such as that of %s is handled", ([place, htu]) =>
-    Effect.gen(function*() {
-      yield* TestClock.setTime(now * 1000)
-      const { check } = yield* Dpop.required().make({ resource: place, origin: new URL(place).origin })
-      const client = yield* DpopClient.make()
-      const token = "t"
-      const principal = principalOf({ cnf: { jkt: client.thumbprint } })
-      const dpop = [yield* client.proof({ method: "GET", url: place, token, claims: { htu } })]
-      yield* check(
-        { method: "GET", path: "/mcp", dpop, header: () => new URL(place).host },
-        { scheme: "DPoP", token: Redacted.make(token) },
-        principal,
-        now * 1000,
-        BigInt(now) * 1_000_000_000n
-      )
-    }))
+  it.effect.each(hosts)(
+    "DPOP-40 accepts a resource with a host such as that of %s",
+    ([place, htu]) =>
+      Effect.gen(function*() {
+        yield* TestClock.setTime(now * 1000)
+        const { check } = yield* Dpop.required().make({ resource: place, origin: new URL(place).origin })
+        const client = yield* DpopClient.make()
+        const token = "t"
+        const principal = principalOf({ cnf: { jkt: client.thumbprint } })
+        const dpop = [yield* client.proof({ method: "GET", url: place, token, claims: { htu } })]
+        yield* check(
+          { method: "GET", path: "/mcp", dpop, header: () => new URL(place).host },
+          { scheme: "DPoP", token: Redacted.make(token) },
+          principal,
+          now * 1000,
+          BigInt(now) * 1_000_000_000n
+        )
+      })
+  )
 
   it.each([
     ["https://h", "https://h/"],
@@ -420,7 +426,7 @@ describe("htu", () => {
     "https://h\u3002test/mcp",
     "ftp://h/mcp",
     "javascript:alert(1)"
-  ])("RFC 3986: %j is none", (given) => assert.isUndefined(uri.normalise(given)))
+  ])("RFC 3986: rejects %j", (given) => assert.isUndefined(uri.normalise(given)))
 
   it.each([
     "https://h:65536/",
@@ -465,7 +471,7 @@ describe("htu", () => {
     "https://h/mcp\r",
     "\thttps://h/mcp",
     "https://h/m\u00adcp"
-  ])("[T-AUD-52] %j is no URL of a server", (given) => assert.isUndefined(uri.normalise(given)))
+  ])("[T-AUD-52] rejects %j as the URL of a server", (given) => assert.isUndefined(uri.normalise(given)))
 
   it.each([
     ["https://h:/", "https://h/"],
@@ -479,7 +485,7 @@ describe("htu", () => {
     ["https://h/%2e%2E/%7ea%2F%2f", "https://h/~a%2F%2F"]
   ])("[T-AUD-52] %s is %s", (given, normal) => assert.strictEqual(uri.normalise(given), normal))
 
-  it.effect("[T-AUD-52] of another server, or of none, is rejected by the gate", () =>
+  it.effect("[T-AUD-52] the gate rejects an htu of another server, or of none", () =>
     Effect.gen(function*() {
       const { prove } = yield* bench(Dpop.required())
       for (
@@ -506,7 +512,7 @@ describe("htu", () => {
       for (const htu of ["https://server.test:/mcp", "https://SERVER.test:443/mcp#x", "HTTPS://server.test/%6dcp?"]) {
         assert.strictEqual(yield* prove({ htu }), "in: alice", htu)
       }
-      // A server whose origin was written by hand is no exception.
+      // A server whose origin is configured by hand is not an exception.
       for (const origin of ["https://server.test:65536", "https://server.test:0443", "https://[1::2::3]"]) {
         const { check } = yield* Dpop.required().make({ resource: `${origin}/mcp`, origin })
         const client = yield* DpopClient.make()
@@ -524,7 +530,7 @@ describe("htu", () => {
       }
     }))
 
-  it.effect("[T-AUD-52] a Host header with a port that no server can have is 400", () =>
+  it.effect("[T-AUD-52] a Host header with an impossible port is 400", () =>
     Effect.gen(function*() {
       const { prove } = yield* bench(Dpop.required())
       for (const host of ["server.test:65536", "server.test:0443", "server.test:0", "[::1]:65536"]) {
@@ -551,7 +557,7 @@ describe("htu", () => {
     [":8080/mcp", undefined]
   ])("the path %j of a request is %j", (given, normal) => assert.strictEqual(uri.ofRequest(given), normal))
 
-  it.effect("is that of the resource's origin and the request's path, whatever a proxy cuts off", () =>
+  it.effect("is the origin of the resource and the path of the request, even behind a proxy that cuts the path", () =>
     Effect.gen(function*() {
       const { prove } = yield* bench(Dpop.optional({ strippedPrefix: "/todos" }))
       assertUnproven(yield* prove(), "proof-url")
@@ -562,7 +568,7 @@ describe("htu", () => {
       assertUnproven(yield* without.prove({}, {}, { path: ":443/mcp" }), "proof-url")
     }))
 
-  it.effect("DPOP-37 DPOP-38 Host and X-Forwarded-Host have no say; a Host that is none is 400", () =>
+  it.effect("DPOP-37 DPOP-38 Host and X-Forwarded-Host do not count, and an invalid Host is 400", () =>
     Effect.gen(function*() {
       const { client, prove, token, ask } = yield* bench(Dpop.optional())
       const elsewhere = { host: "evil.test", "x-forwarded-host": "evil.test", forwarded: "host=evil.test;proto=http" }
@@ -578,13 +584,13 @@ describe("htu", () => {
 })
 
 describe("a token", () => {
-  it.effect("DPOP-06 that is bound to no key, with the DPoP scheme and a good proof: 401 invalid_token", () =>
+  it.effect("DPOP-06 without a bound key, with the DPoP scheme and a valid proof: 401 invalid_token", () =>
     Effect.gen(function*() {
       const { ask, client, issuer } = yield* bench(Dpop.optional())
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
       const { authorization, dpop } = yield* client.headers({ method: "POST", url: resource, token })
       assertInvalidToken(yield* ask({ authorization, dpop: [dpop] }), "not-bound-to-key")
-      // DPOP-04: beside a proof it is the Bearer token that it is.
+      // DPOP-04: with an additional proof, it is still a Bearer token.
       assert.strictEqual(yield* ask({ authorization: `Bearer ${token}`, dpop: [dpop] }), "in: alice")
     }))
 
@@ -600,7 +606,7 @@ describe("a token", () => {
     { cnf: { jkt: "x".repeat(42) } },
     { cnf: { "x5t#S256": "x".repeat(43) } }
   ])(
-    "DPOP-07 with %j: 401 invalid_token under either scheme, and never as bound to no key",
+    "DPOP-07 with %j: 401 invalid_token under either scheme, and never treated as unbound",
     ({ cnf }) =>
       Effect.gen(function*() {
         const { ask, client, issuer } = yield* bench(Dpop.optional())
@@ -613,7 +619,7 @@ describe("a token", () => {
   )
 
   it.effect.each(["off", "optional"] as const)(
-    "DPOP-34 that is bound comes in as no Bearer token, DPoP being %s, nor after it came in with a proof",
+    "DPOP-34 bound to a key is rejected as a Bearer token, DPoP being %s, also after it was accepted with a proof",
     (mode) =>
       Effect.gen(function*() {
         const { ask, prove, token } = yield* bench(modes[mode])
@@ -624,30 +630,30 @@ describe("a token", () => {
       })
   )
 
-  it.effect("that is remembered needs a proof all the same", () =>
+  it.effect("a cached token needs a proof all the same", () =>
     Effect.gen(function*() {
       const { ask, issuer, prove, token } = yield* bench(Dpop.optional())
       assert.strictEqual(yield* prove(), "in: alice")
-      const asked = (yield* issuer.takeRequests).length
-      assert.isAbove(asked, 0)
+      const request = (yield* issuer.takeRequests).length
+      assert.isAbove(request, 0)
       assertUnproven(yield* ask({ authorization: `DPoP ${token}` }), "proof-missing")
       assertUnproven(yield* prove({ htm: "GET" }), "proof-method")
       assert.strictEqual(yield* prove(), "in: alice")
       assert.strictEqual((yield* issuer.takeRequests).length, 0)
     }))
 
-  it.effect("of another key: 401 invalid_token, whoever made the proof", () =>
+  it.effect("bound to another key: 401 invalid_token, with a proof of either key", () =>
     Effect.gen(function*() {
       const { ask, prove, token } = yield* bench(Dpop.optional())
       const thief = yield* DpopClient.make()
       const { authorization, dpop } = yield* thief.headers({ method: "POST", url: resource, token })
       assertInvalidToken(yield* ask({ authorization, dpop: [dpop] }), "bound-to-another-key")
-      // The owner's key in the header does not help: the signature is the thief's.
+      // The owner's key in the header does not help: the signature is that of the thief.
       const own = yield* prove({}, { jwk: thief.publicJwk })
       assertInvalidToken(own, "bound-to-another-key")
     }))
 
-  it.effect("that a verifier of one's own admits is judged by its cnf as well", () =>
+  it.effect("admitted by a verifier of the author is checked by its cnf as well", () =>
     Effect.gen(function*() {
       const client = yield* DpopClient.make()
       const verifier = () => TokenVerifier.make(() => Effect.succeed(principalOf({ cnf: { jkt: client.thumbprint } })))
@@ -662,7 +668,7 @@ describe("a token", () => {
       }
     }))
 
-  it.effect("that only introspection explains is bound by the answer", () =>
+  it.effect("an opaque token is bound by the cnf of its introspection response", () =>
     Effect.gen(function*() {
       const client = yield* DpopClient.make()
       const answers: Record<string, Claims> = {
@@ -710,20 +716,20 @@ const principalOf = (claims: Claims): Principal => ({
 })
 
 describe("the nonce", () => {
-  it.effect("DPOP-33 is asked for with use_dpop_nonce and a fresh one; with it the request comes in", () =>
+  it.effect("DPOP-33 is required with use_dpop_nonce and a fresh value, and admits the request", () =>
     Effect.gen(function*() {
       const { prove } = yield* bench(Dpop.optional({ nonce: "required" }))
-      const asked = yield* prove()
-      assert(typeof asked !== "string")
-      assert.deepStrictEqual([asked.status, asked.reason], [401, "proof-nonce"])
-      const { Bearer, DPoP } = challengesOf(asked)
+      const request = yield* prove()
+      assert(typeof request !== "string")
+      assert.deepStrictEqual([request.status, request.reason], [401, "proof-nonce"])
+      const { Bearer, DPoP } = challengesOf(request)
       assert.strictEqual(DPoP?.["error"], "use_dpop_nonce")
       assert.isUndefined(Bearer?.["error"])
-      assert.match(asked.headers["access-control-expose-headers"]!, /DPoP-Nonce/)
-      const nonce = asked.headers["dpop-nonce"]
+      assert.match(request.headers["access-control-expose-headers"]!, /DPoP-Nonce/)
+      const nonce = request.headers["dpop-nonce"]
       assert.match(nonce!, /^[A-Za-z0-9_-]{40,}$/)
       assert.strictEqual(yield* prove({ nonce }), "in: alice")
-      // For every proof until it ends.
+      // One nonce serves every proof until it ends.
       yield* TestClock.adjust("299 seconds")
       assert.strictEqual(yield* prove({ nonce, iat: now + 299 }), "in: alice")
       yield* TestClock.adjust("1 second")
@@ -734,16 +740,16 @@ describe("the nonce", () => {
       assert.strictEqual(yield* prove({ nonce: late.headers["dpop-nonce"], iat: now + 300 }), "in: alice")
     }))
 
-  it.effect("of instances with a common secret is the same; of others, and of other resources, it is none", () =>
+  it.effect("instances with a common secret accept each other's nonces, and no others", () =>
     Effect.gen(function*() {
       const secret = Redacted.make("0123456789abcdef0123456789abcdef")
       const common = Dpop.required({ nonce: "required", nonceSecret: secret })
       const one = yield* bench(common)
       const two = yield* bench(common)
       const own = yield* bench(Dpop.required({ nonce: "required" }))
-      const asked = yield* one.prove()
-      assert(typeof asked !== "string")
-      const nonce = asked.headers["dpop-nonce"]
+      const request = yield* one.prove()
+      assert(typeof request !== "string")
+      const nonce = request.headers["dpop-nonce"]
       assert.strictEqual(yield* two.prove({ nonce }), "in: alice")
       assert.strictEqual(reasonOf(yield* own.prove({ nonce })), "proof-nonce")
 
@@ -763,7 +769,7 @@ describe("the nonce", () => {
       assert.strictEqual(failure.reason, "proof-nonce")
     }))
 
-  it.effect("is asked for only when everything else of the proof is in order", () =>
+  it.effect("is required only if everything else in the proof is valid", () =>
     Effect.gen(function*() {
       const { prove } = yield* bench(Dpop.optional({ nonce: "required" }))
       assertUnproven(yield* prove({ htm: "GET" }), "proof-method")
@@ -774,7 +780,7 @@ describe("the challenges", () => {
   const place = "https://server.test/.well-known/oauth-protected-resource/mcp"
   const algs = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519"
 
-  it.effect("CHAL-13 both schemes enabled, no credentials: both, neither with an error; Bearer comes first", () =>
+  it.effect("CHAL-13 both schemes enabled, no credentials: both challenges, neither with an error, Bearer first", () =>
     Effect.gen(function*() {
       const { gate } = yield* bench(Dpop.optional())
       const { body, headers, status } = yield* Effect.flip(
@@ -787,7 +793,7 @@ describe("the challenges", () => {
       )
     }))
 
-  it.effect("CHAL-11 both schemes enabled, a bad Bearer token: the error stands on Bearer, DPoP has algs alone", () =>
+  it.effect("CHAL-11 both schemes enabled, a bad Bearer token: the error is in the Bearer challenge, DPoP has algs only", () =>
     Effect.gen(function*() {
       const { ask, issuer } = yield* bench(Dpop.optional())
       const expired = yield* issuer.mint({ expiresIn: "-1 minute" })
@@ -799,7 +805,7 @@ describe("the challenges", () => {
       assert.deepStrictEqual(malformed["DPoP"], { algs })
     }))
 
-  it.effect("a bad token of the DPoP scheme: the error stands on DPoP", () =>
+  it.effect("a bad token of the DPoP scheme: the error is in the DPoP challenge", () =>
     Effect.gen(function*() {
       const { ask, client, issuer } = yield* bench(Dpop.optional())
       const expired = yield* issuer.mint({ expiresIn: "-1 minute", boundTo: client.thumbprint })
@@ -808,7 +814,7 @@ describe("the challenges", () => {
       assert.strictEqual(DPoP?.["error"], "invalid_token")
     }))
 
-  it.effect("CHAL-14 DPOP-35 DPoP required: only a DPoP challenge, for no credentials as for a Bearer token", () =>
+  it.effect("CHAL-14 DPOP-35 DPoP required: only a DPoP challenge, without credentials and for a Bearer token", () =>
     Effect.gen(function*() {
       const { ask, client, gate, issuer, prove } = yield* bench(Dpop.required())
       const expected = { DPoP: { scope: "todos:read", resource_metadata: place, algs } }
@@ -832,7 +838,7 @@ describe("the challenges", () => {
     }))
 
   it.effect.each(["off", "optional", "required"] as const)(
-    "and the metadata say what holds: %s",
+    "the metadata match the setting: %s",
     (mode) =>
       Effect.gen(function*() {
         const { gate } = yield* bench(modes[mode])
@@ -844,7 +850,7 @@ describe("the challenges", () => {
       })
   )
 
-  it.effect("a scope that is missing is asked for by the scheme of the caller", () =>
+  it.effect("a missing scope is named in the challenge of the caller's scheme", () =>
     Effect.gen(function*() {
       const { client, gate, issuer } = yield* bench(Dpop.optional())
       const token = yield* issuer.mint({ scopes: ["x"], boundTo: client.thumbprint })
@@ -866,7 +872,7 @@ describe("the challenges", () => {
     }))
 })
 
-describe("the settings", () => {
+describe("the options", () => {
   const wrong: ReadonlyArray<{
     readonly title: string
     readonly dpop: unknown
@@ -878,7 +884,7 @@ describe("the settings", () => {
     { title: "null", dpop: null, option: "dpop", reason: "malformed" },
     { title: "an object", dpop: { nonce: "required" }, option: "dpop", reason: "malformed" },
     {
-      title: "options that are no object",
+      title: "options that are not an object",
       dpop: Dpop.required("always" as never),
       option: "dpop",
       reason: "malformed"
@@ -903,7 +909,7 @@ describe("the settings", () => {
       reason: "malformed"
     },
     {
-      title: "CFG-12 a window that is no number",
+      title: "CFG-12 a window that is not a number",
       dpop: Dpop.optional({ window: "soon" } as object),
       option: "dpop.window",
       reason: "malformed"
@@ -921,19 +927,19 @@ describe("the settings", () => {
       reason: "malformed"
     },
     {
-      title: "a window of nothing",
+      title: "a window of zero",
       dpop: Dpop.optional({ window: 0 } as object),
       option: "dpop.window",
       reason: "malformed"
     },
     {
-      title: "a window beyond five minutes",
+      title: "a window longer than five minutes",
       dpop: Dpop.optional({ window: "6 minutes" } as object),
       option: "dpop.window",
       reason: "malformed"
     },
     {
-      title: "a window and a tolerance beyond five minutes",
+      title: "a window and a tolerance longer than five minutes",
       dpop: Dpop.optional({ window: "5 minutes" } as object),
       option: "dpop.window",
       reason: "insecure"
@@ -951,7 +957,7 @@ describe("the settings", () => {
       reason: "malformed"
     },
     {
-      title: "a nonce of nothing",
+      title: "an empty nonce",
       dpop: Dpop.optional({ nonce: true } as object),
       option: "dpop.nonce",
       reason: "malformed"
@@ -963,7 +969,7 @@ describe("the settings", () => {
       reason: "insecure"
     },
     {
-      title: "a secret in the clear",
+      title: "a secret in plain text",
       dpop: Dpop.optional({ nonce: "required", nonceSecret: "0123456789abcdef0123456789abcdef" } as object),
       option: "dpop.nonceSecret",
       reason: "malformed"
@@ -981,13 +987,13 @@ describe("the settings", () => {
       reason: "malformed"
     },
     {
-      title: "a prefix with a slash at its end",
+      title: "a prefix with a trailing slash",
       dpop: Dpop.optional({ strippedPrefix: "/todos/" } as object),
       option: "dpop.strippedPrefix",
       reason: "malformed"
     },
     {
-      title: "a misspelt setting",
+      title: "a misspelled option",
       dpop: Dpop.optional({ windows: 5 } as object),
       option: "dpop.windows",
       reason: "malformed"
@@ -1007,7 +1013,7 @@ describe("the settings", () => {
 })
 
 describe("RFC 9449", () => {
-  // The proof of figures 12 and 13: its key, its token and its moment are those of the document.
+  // The proof of figures 12 and 13: its key, its token and its time are those of the document.
   const proof =
     "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJ" +
     "oRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19.eyJqd" +
@@ -1017,7 +1023,7 @@ describe("RFC 9449", () => {
   const token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"
   const jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
 
-  it.effect("the proof of its figures is good at its moment, and at no other", () =>
+  it.effect("accepts the proof of its figures at its time, and at no other", () =>
     Effect.gen(function*() {
       const { check } = yield* Dpop.required().make({
         resource: "https://resource.example.org/protectedresource",

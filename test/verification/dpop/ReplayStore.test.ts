@@ -9,7 +9,7 @@ import { freePort, runs, start } from "../../program.ts"
 
 const now = 1_800_000_000_000
 
-/** A use of a minute, of the caller that owns the key. */
+/** A use of one minute, by the caller that owns the key. */
 const use = (jti: string, thumbprint = "key", at = now): Dpop.Use => ({
   thumbprint,
   jti,
@@ -18,8 +18,8 @@ const use = (jti: string, thumbprint = "key", at = now): Dpop.Use => ({
   lifetime: 60_000
 })
 
-describe("the memory", () => {
-  it.effect("knows a use until it is too old, and each key by itself", () =>
+describe("the store in memory", () => {
+  it.effect("knows a use until the proof is too old, and each key separately", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(now)
       const store = memoryOf(100)
@@ -35,11 +35,11 @@ describe("the memory", () => {
       yield* TestClock.setTime(now + 65_000)
       assert.isTrue(yield* store.firstUse(use("c", "key", now + 65_000)))
       assert.strictEqual(store.size(), 1)
-      // The uses of that age are evicted, and may have been any.
+      // The uses of that age are evicted, and could be any of them.
       assert.strictEqual((yield* Effect.flip(store.firstUse(use("z")))).reason, "replay-store-clock")
     }))
 
-  it.effect("is never larger than its capacity, and one caller fills no more than a quarter", () =>
+  it.effect("never exceeds its capacity, and one caller fills at most a quarter of it", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(now)
       const store = memoryOf(8)
@@ -58,7 +58,7 @@ describe("the memory", () => {
     }))
 })
 
-describe("in Redis", () => {
+describe("the store in Redis", () => {
   const answering = (answer: Effect.Effect<unknown, Redis.RedisError>) => {
     const sent: Array<ReadonlyArray<string>> = []
     const send = (...command: ReadonlyArray<string>) => {
@@ -95,7 +95,7 @@ describe("in Redis", () => {
     }))
 
   it.live.skipIf(!runs("redis-server"))(
-    "a real one admits one of many uses at the same time, and keeps it up to its end and no longer",
+    "a real server admits one of many uses at the same time, and keeps it until its end and no longer",
     () =>
       Effect.gen(function*() {
         const port = yield* freePort
@@ -113,7 +113,7 @@ describe("in Redis", () => {
           const left = (jti: string) => redis.send<number>("PTTL", `effect-mcp-auth:dpop:k:${jti}`)
           assert.isAtLeast(yield* left("j"), 40_000)
           assert.isAtMost(yield* left("j"), 61_000)
-          // An instance whose clock is behind, and one whose clock is far ahead.
+          // Instances with a slow clock and with a very fast clock.
           assert.strictEqual(
             (yield* Effect.flip(store!.firstUse(use("i", "k", wall - 120_000)))).reason,
             "replay-store-clock"

@@ -12,7 +12,7 @@ import { freePort, runs, start } from "../../program.ts"
 import * as steppingClock from "../steppingClock.ts"
 
 const resource = "https://server.test/mcp"
-/** A moment that the old store rounded to no later one. */
+/** A moment that rounding to milliseconds must not make earlier. */
 const now = 1_800_000_000
 
 /** A gate with DPoP, and a client whose token is bound to its key. */
@@ -62,7 +62,7 @@ const bench = Effect.fnUntraced(function*(
 
 describe("a proof at the end of its window", () => {
   it.effect.each([-90, -60, 0, 29.25, 30])(
-    "T-AUD-09 is used up to the last instant at which it is fresh: iat %d seconds from now",
+    "T-AUD-09 is used until the last instant at which it is fresh: iat %d seconds from now",
     (iat) =>
       Effect.gen(function*() {
         yield* TestClock.setTime(now * 1000)
@@ -81,7 +81,7 @@ describe("a proof at the end of its window", () => {
       })
   )
 
-  it.effect("T-AUD-09 is compared with the clock of the request's start, and is too old after a long wait", () =>
+  it.effect("T-AUD-09 is compared with the clock at the start of the request, and is too old after a long wait", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(now * 1000)
       let wait = 0
@@ -95,7 +95,7 @@ describe("a proof at the end of its window", () => {
         const [millis, first, second] of [
           [19_999, "admitted", "401 proof-replayed"],
           [20_001, "401 proof-time", "401 proof-replayed"],
-          // Longer than the memory keeps the first use.
+          // Longer than the store keeps the first use.
           [60_000, "401 proof-time", "401 proof-time"]
         ] as const
       ) {
@@ -109,14 +109,14 @@ describe("a proof at the end of its window", () => {
         assert.include([second, "401 proof-time"], yield* send(dpop), `${millis}`)
         assert.isAtLeast(yield* Clock.currentTimeMillis, start + millis)
       }
-      // The first use is quick, the second arrives while the proof is fresh and waits until its use is evicted.
+      // The first use is quick. The second arrives while the proof is fresh, and waits until the first use is evicted.
       const dpop = yield* fresh
       assert.strictEqual(yield* send(dpop), "admitted")
       wait = 45_000
       assert.notStrictEqual(yield* send(dpop), "admitted")
     }))
 
-  it.effect("T-AUD-09 stays used when the wall clock steps back by an hour, however often", () =>
+  it.effect("T-AUD-09 stays used after each of many steps of the wall clock back by an hour", () =>
     steppingClock.use((step) =>
       Effect.gen(function*() {
         yield* TestClock.setTime(now * 1000)
@@ -124,13 +124,13 @@ describe("a proof at the end of its window", () => {
         const early = yield* proof()
         assert.strictEqual(yield* send(early), "admitted")
         yield* TestClock.adjust("1 hour")
-        // Its use is evicted by the next one.
+        // The next use evicts it.
         const late = yield* proof({ iat: now + 3600 })
         assert.strictEqual(yield* send(late), "admitted")
         yield* step(steppingClock.hourBack)
         assert.strictEqual(yield* send(early), "503 replay-store-clock")
         assert.strictEqual(yield* send(late), "401 proof-time")
-        // The proofs of clients whose clock is right come in once this clock is right.
+        // Proofs of clients with a correct clock are accepted once this clock is correct.
         yield* step(-steppingClock.hourBack)
         assert.strictEqual(yield* send(late), "401 proof-replayed")
         assert.strictEqual(yield* send(yield* proof({ iat: now + 3600 })), "admitted")
@@ -160,7 +160,7 @@ describe("a proof at the end of its window", () => {
       })
     ))
 
-  it.effect("T-AUD-09 a nonce that ended stays so when the wall clock steps back, and ends when it is set forward or not", () =>
+  it.effect("T-AUD-09 an expired nonce stays expired when the wall clock steps back, and expires with or without a step forward", () =>
     steppingClock.use((step) =>
       Effect.gen(function*() {
         yield* TestClock.setTime(now * 1000)
@@ -175,7 +175,7 @@ describe("a proof at the end of its window", () => {
       })
     ))
 
-  it.effect("T-AUD-09 one caller with many keys fills no more than a quarter of the memory", () =>
+  it.effect("T-AUD-09 one caller with many keys fills at most a quarter of the store", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(now * 1000)
       const { clientOf, proof, send } = yield* bench(Dpop.required({ replay: Dpop.memory(100) }))
@@ -193,7 +193,7 @@ describe("a proof at the end of its window", () => {
 })
 
 describe.skipIf(!runs("redis-server"))("a proof in Redis (skipped where redis-server is not installed)", () => {
-  /** A gate of its own clock, which stands still, with a Redis whose clock runs. */
+  /** A gate with a stopped clock, and a Redis whose clock runs. */
   const withRedis = <A, E, R>(test: (redis: Redis.Redis["Service"]) => Effect.Effect<A, E, R>) =>
     Effect.gen(function*() {
       const port = yield* freePort
@@ -204,7 +204,7 @@ describe.skipIf(!runs("redis-server"))("a proof in Redis (skipped where redis-se
     })
   const storeIn = (redis: Redis.Redis["Service"]) => Dpop.redis(redis, "test:")
 
-  it.live("T-AUD-09 is kept beyond the last instant at which it is fresh, whatever the latency", () =>
+  it.live("T-AUD-09 is kept past the last instant at which it is fresh, with any latency", () =>
     withRedis((redis) =>
       Effect.gen(function*() {
         const wall = Date.now()
@@ -212,7 +212,7 @@ describe.skipIf(!runs("redis-server"))("a proof in Redis (skipped where redis-se
         const { proof, send } = yield* bench(
           Dpop.required({ window: "1 second", clockTolerance: 0, replay: storeIn(redis) })
         )
-        // Fresh for one more millisecond by the clock of the request, which stands still.
+        // Fresh for one more millisecond by the clock of the request, which is stopped.
         const dpop = yield* proof({ iat: (wall - 999) / 1000 })
         assert.strictEqual(yield* send(dpop), "admitted")
         const [key] = yield* redis.send<ReadonlyArray<string>>("KEYS", "test:*")
@@ -224,7 +224,7 @@ describe.skipIf(!runs("redis-server"))("a proof in Redis (skipped where redis-se
       }).pipe(Effect.provide(TestClock.layer()))
     ))
 
-  it.live("T-AUD-09 whose use it may have evicted is rejected when the clock of an instance stepped back", () =>
+  it.live("T-AUD-09 is rejected if its use may have been evicted after the clock of an instance stepped back", () =>
     withRedis((redis) =>
       Effect.gen(function*() {
         const wall = Date.now()

@@ -11,45 +11,45 @@ import { active, resource, secret, start, world } from "./answers.ts"
 const json = (body: unknown, init?: ResponseInit) => () => Response.json(body, init)
 
 describe("the request", () => {
-  it.effect("INTR-01 INTR-02: is a POST of a form, with HTTP Basic, and the token nowhere else", () =>
+  it.effect("INTR-01 INTR-02: is a POST of a form with HTTP Basic, and contains the token nowhere else", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const caller = yield* gate()
       assert.strictEqual(yield* caller.outcome("opaque-1"), "admitted")
-      const asked = endpoint.asked[0]!
-      assert.strictEqual(endpoint.asked.length, 1)
-      assert.strictEqual(asked.method, "POST")
-      assert.strictEqual(asked.url, "https://issuer.test/introspect")
-      assert.strictEqual(asked.headers["accept"], "application/json")
-      assert.match(asked.headers["content-type"] ?? "", /^application\/x-www-form-urlencoded/)
-      assert.strictEqual(asked.headers["authorization"], `Basic ${btoa("todos:hush")}`)
-      assert.deepStrictEqual([...asked.form], [["token", "opaque-1"], ["token_type_hint", "access_token"]])
+      const request = endpoint.requests[0]!
+      assert.strictEqual(endpoint.requests.length, 1)
+      assert.strictEqual(request.method, "POST")
+      assert.strictEqual(request.url, "https://issuer.test/introspect")
+      assert.strictEqual(request.headers["accept"], "application/json")
+      assert.match(request.headers["content-type"] ?? "", /^application\/x-www-form-urlencoded/)
+      assert.strictEqual(request.headers["authorization"], `Basic ${btoa("todos:hush")}`)
+      assert.deepStrictEqual([...request.form], [["token", "opaque-1"], ["token_type_hint", "access_token"]])
     }))
 
-  it.effect("INTR-02: form-encodes id and secret before they become Basic (RFC 6749 §2.3.1)", () =>
+  it.effect("INTR-02: form-encodes id and secret before Basic (RFC 6749 §2.3.1)", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const introspection = { clientId: "a:b c", clientSecret: Redacted.make("pä%+&=ss~") }
       yield* (yield* gate({ server: { introspection: Introspection.make(introspection) } })).outcome("opaque-1")
       assert.strictEqual(
-        atob((endpoint.asked[0]?.headers["authorization"] ?? "").replace("Basic ", "")),
+        atob((endpoint.requests[0]?.headers["authorization"] ?? "").replace("Basic ", "")),
         "a%3Ab+c:p%C3%A4%25%2B%26%3Dss%7E"
       )
     }))
 
-  it.effect("INTR-04: client_secret_post puts the credentials in the body, and no Authorization header", () =>
+  it.effect("INTR-04: client_secret_post puts the credentials into the body, and sends no Authorization header", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       yield* (yield* gate({
         server: { introspection: Introspection.make({ ...secret, method: "client_secret_post" }) }
       })).outcome("t")
-      const asked = endpoint.asked[0]!
-      assert.isUndefined(asked.headers["authorization"])
-      assert.strictEqual(asked.form.get("client_id"), "todos")
-      assert.strictEqual(asked.form.get("client_secret"), "hush")
+      const request = endpoint.requests[0]!
+      assert.isUndefined(request.headers["authorization"])
+      assert.strictEqual(request.form.get("client_id"), "todos")
+      assert.strictEqual(request.form.get("client_secret"), "hush")
     }))
 
-  it.effect("private_key_jwt signs who asks, for the issuer, for a minute, each time anew", () =>
+  it.effect("private_key_jwt signs a new assertion for each request, with the issuer as audience, for one minute", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const pair = yield* SigningKey.make({ kid: "k" })
@@ -57,12 +57,12 @@ describe("the request", () => {
       const caller = yield* gate({ server: { introspection: Introspection.make(introspection) } })
       assert.strictEqual(yield* caller.outcome("t1"), "admitted")
       assert.strictEqual(yield* caller.outcome("t2"), "admitted")
-      const [first, second] = endpoint.asked.map((_) => _.form)
+      const [first, second] = endpoint.requests.map((_) => _.form)
       assert.strictEqual(
         first?.get("client_assertion_type"),
         "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
       )
-      assert.isUndefined(endpoint.asked[0]?.headers["authorization"])
+      assert.isUndefined(endpoint.requests[0]?.headers["authorization"])
       const { payload, protectedHeader } = yield* Effect.promise(() =>
         jwtVerify(first?.get("client_assertion") ?? "", pair.publicKey, { currentDate: new Date(start * 1000) })
       )
@@ -78,15 +78,15 @@ describe("the request", () => {
       assert.notStrictEqual(jti, decodeJwt(second?.get("client_assertion") ?? "").jti)
     }))
 
-  it.effect("a bearer token of the server's own", () =>
+  it.effect("sends a bearer token of the resource server", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       yield* (yield* gate({ server: { introspection: Introspection.make({ bearerToken: Redacted.make("mine") }) } }))
         .outcome("t")
-      assert.strictEqual(endpoint.asked[0]?.headers["authorization"], "Bearer mine")
+      assert.strictEqual(endpoint.requests[0]?.headers["authorization"], "Bearer mine")
     }))
 
-  it.effect("goes to the endpoint that the options name, without discovery", () =>
+  it.effect("goes to the endpoint of the options, without discovery", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       const introspection = { ...secret, endpoint: "https://elsewhere.test/introspect" }
@@ -94,11 +94,11 @@ describe("the request", () => {
         yield* (yield* gate({ server: { introspection: Introspection.make(introspection) } })).outcome("t"),
         "admitted"
       )
-      assert.strictEqual(endpoint.asked[0]?.url, "https://elsewhere.test/introspect")
+      assert.strictEqual(endpoint.requests[0]?.url, "https://elsewhere.test/introspect")
       assert.deepStrictEqual((yield* issuer.requests).map(({ url }) => url), ["https://elsewhere.test/introspect"])
     }))
 
-  it.effect("is one for all who present the same token at the same time, whoever gives up waiting", () =>
+  it.effect("is coalesced for requests with the same token, and continues if one of them gives up", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       let release = (_: Response) => {}
@@ -110,19 +110,19 @@ describe("the request", () => {
       release(active()())
       assert.strictEqual(yield* Fiber.join(fibers[1]!), "admitted")
       assert.strictEqual(yield* Fiber.join(fibers[2]!), "admitted")
-      assert.strictEqual(endpoint.asked.length, 1)
+      assert.strictEqual(endpoint.requests.length, 1)
     }))
 
-  it.effect("is not made about a token of more than 16 KiB", () =>
+  it.effect("is not sent for a token of more than 16 KiB", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       assert.strictEqual(yield* (yield* gate()).outcome("t".repeat(16 * 1024 + 1)), "401 too-large")
-      assert.strictEqual(endpoint.asked.length, 0)
+      assert.strictEqual(endpoint.requests.length, 0)
     }))
 })
 
 describe("the answer", () => {
-  const judged = (
+  const outcomeOf = (
     answer: () => Response,
     options: { readonly introspection?: Partial<Introspection.CommonOptions>; readonly audience?: Audience.Audience } =
       {}
@@ -164,9 +164,9 @@ describe("the answer", () => {
           headers: { "content-type": "application/json" }
         })
     ]
-  ])("INTR-07 T-INTR-01: active that is %s rejects the token", ([, answer]) =>
+  ])("INTR-07 T-INTR-01: an active member of %s rejects the token", ([, answer]) =>
     Effect.gen(function*() {
-      assert.strictEqual(yield* judged(answer), "401 inactive")
+      assert.strictEqual(yield* outcomeOf(answer), "401 inactive")
     }))
 
   it.effect.each<readonly [claims: Record<string, unknown>, outcome: string]>([
@@ -180,7 +180,7 @@ describe("the answer", () => {
     [{ iat: true }, "401 issued-in-the-future"]
   ])("INTR-08 INTR-10: %j", ([claims, outcome]) =>
     Effect.gen(function*() {
-      assert.strictEqual(yield* judged(active(claims)), outcome)
+      assert.strictEqual(yield* outcomeOf(active(claims)), outcome)
     }))
 
   it.effect.each<readonly [exp: null | undefined]>([[null], [undefined]])(
@@ -188,17 +188,17 @@ describe("the answer", () => {
     ([exp]) =>
       Effect.gen(function*() {
         const answer = active({ exp, iat: start - 100 })
-        assert.strictEqual(yield* judged(answer), "401 expiry")
+        assert.strictEqual(yield* outcomeOf(answer), "401 expiry")
         assert.strictEqual(
-          yield* judged(answer, { introspection: { maxLifetime: "101 seconds" } }),
+          yield* outcomeOf(answer, { introspection: { maxLifetime: "101 seconds" } }),
           "admitted"
         )
         assert.strictEqual(
-          yield* judged(answer, { introspection: { maxLifetime: "100 seconds" } }),
+          yield* outcomeOf(answer, { introspection: { maxLifetime: "100 seconds" } }),
           "401 expired"
         )
         assert.strictEqual(
-          yield* judged(active({ exp }), { introspection: { maxLifetime: "1 second" } }),
+          yield* outcomeOf(active({ exp }), { introspection: { maxLifetime: "1 second" } }),
           "admitted"
         )
       })
@@ -214,20 +214,20 @@ describe("the answer", () => {
     [{ sub: 0, grant: "client_credentials" }, "401 subject"],
     [{ token_type: "" }, "401 token-type"],
     [{ token_type: null, token_use: "refresh_token" }, "401 token-type"],
-    // What restricts a token is not absent.
+    // A member that restricts a token counts also if it is null.
     [{ cnf: null }, "401 bound-to-key"],
     [{ aud: null }, "401 audience"],
     [{ client_id: null }, "401 client-id"],
     [{ token_use: null }, "401 token-type"]
-  ])("null for sub and token_type says as little as their absence: %j", ([claims, outcome]) =>
+  ])("null for sub and token_type counts as absent: %j", ([claims, outcome]) =>
     Effect.gen(function*() {
       assert.strictEqual(
-        yield* judged(active(claims), { introspection: { machineMarks } }),
+        yield* outcomeOf(active(claims), { introspection: { machineMarks } }),
         outcome
       )
     }))
 
-  it.effect("[T-AUD-21a] null for sub hides no subject that the issuer signed, and believes no other", () =>
+  it.effect("[T-AUD-21a] null for sub does not replace the subject that the issuer signed", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       endpoint.answer = active({ sub: null })
@@ -240,11 +240,11 @@ describe("the answer", () => {
       assert.strictEqual(yield* caller.outcome(`${unsigned}.${payload}.`), "401 subject")
     }))
 
-  it.effect("a maxLifetime stretches no token that has its own end", () =>
+  it.effect("a maxLifetime does not extend a token that has an expiry", () =>
     Effect.gen(function*() {
       const options = { introspection: { maxLifetime: "1 hour" } } as const
-      assert.strictEqual(yield* judged(active({ exp: start - 1 }), options), "401 expired")
-      assert.strictEqual(yield* judged(active({ exp: "soon" }), options), "401 expiry")
+      assert.strictEqual(yield* outcomeOf(active({ exp: start - 1 }), options), "401 expired")
+      assert.strictEqual(yield* outcomeOf(active({ exp: "soon" }), options), "401 expiry")
     }))
 
   it.effect.each<readonly [aud: unknown, outcome: string]>([
@@ -258,23 +258,25 @@ describe("the answer", () => {
     [[resource, 1], "401 audience"]
   ])("INTR-14 INTR-15: aud %j", ([aud, outcome]) =>
     Effect.gen(function*() {
-      assert.strictEqual(yield* judged(active({ aud })), outcome)
+      assert.strictEqual(yield* outcomeOf(active({ aud })), outcome)
     }))
 
-  it.effect("an answer without aud passes by Audience.introspector or by its client, and one with another aud never", () =>
+  it.effect("an answer without aud is accepted with Audience.introspector or by its client, and one with another aud never", () =>
     Effect.gen(function*() {
       for (const audience of [Audience.introspector, Audience.clientIds(["client-1"])]) {
-        assert.strictEqual(yield* judged(active({ aud: undefined }), { audience }), "admitted")
-        assert.strictEqual(yield* judged(active({ aud: resource }), { audience }), "admitted")
-        assert.strictEqual(yield* judged(active({ aud: "https://other.test" }), { audience }), "401 audience")
+        assert.strictEqual(yield* outcomeOf(active({ aud: undefined }), { audience }), "admitted")
+        assert.strictEqual(yield* outcomeOf(active({ aud: resource }), { audience }), "admitted")
+        assert.strictEqual(yield* outcomeOf(active({ aud: "https://other.test" }), { audience }), "401 audience")
       }
       assert.strictEqual(
-        yield* judged(active({ aud: undefined, client_id: "other" }), { audience: Audience.clientIds(["client-1"]) }),
+        yield* outcomeOf(active({ aud: undefined, client_id: "other" }), {
+          audience: Audience.clientIds(["client-1"])
+        }),
         "401 audience"
       )
     }))
 
-  it.effect("Audience.introspector asks a JWT for its aud as ever", () =>
+  it.effect("Audience.introspector still checks the aud of a JWT", () =>
     Effect.gen(function*() {
       const { gate, issuer } = yield* world
       const caller = yield* gate({ audience: Audience.introspector })
@@ -290,7 +292,7 @@ describe("the answer", () => {
     [1, "401 unknown-issuer"]
   ])("iss %j", ([iss, outcome]) =>
     Effect.gen(function*() {
-      assert.strictEqual(yield* judged(active({ iss })), outcome)
+      assert.strictEqual(yield* outcomeOf(active({ iss })), outcome)
     }))
 
   it.effect.each<readonly [claims: Record<string, unknown>, outcome: string]>([
@@ -301,13 +303,18 @@ describe("the answer", () => {
     [{ cnf: { jkt: "x" } }, "401 bound-to-key"]
   ])("%j", ([claims, outcome]) =>
     Effect.gen(function*() {
-      assert.strictEqual(yield* judged(active(claims)), outcome)
+      assert.strictEqual(yield* outcomeOf(active(claims)), outcome)
     }))
 })
 
-describe("trouble with the endpoint is 503, never invalid_token", () => {
+describe("failures of the endpoint are 503, never invalid_token", () => {
   const troubles: ReadonlyArray<readonly [string, () => Response | "refuse", string, string]> = [
-    ["our credentials rejected", json({ error: "invalid_client" }, { status: 401 }), "client-rejected", "30"],
+    [
+      "rejected credentials of this server",
+      json({ error: "invalid_client" }, { status: 401 }),
+      "client-rejected",
+      "30"
+    ],
     ["forbidden", () => new Response("", { status: 403 }), "client-rejected", "30"],
     ["429", () => new Response("", { status: 429, headers: { "retry-after": "17" } }), "server-error", "17"],
     ["500", () => new Response("oops", { status: 500 }), "server-error", "1"],
@@ -316,7 +323,7 @@ describe("trouble with the endpoint is 503, never invalid_token", () => {
     ["HTML", () => new Response("<p>", { headers: { "content-type": "text/html" } }), "unusable-answer", "30"],
     ["JSON served as text", () => new Response(`{"active":true}`), "unusable-answer", "30"],
     [
-      "no JSON",
+      "a body that is not JSON",
       () => new Response("{", { headers: { "content-type": "application/json" } }),
       "unusable-answer",
       "30"
@@ -342,14 +349,14 @@ describe("trouble with the endpoint is 503, never invalid_token", () => {
       assert.strictEqual(rejection.reason, reason)
       assert.strictEqual(rejection.headers["retry-after"], retryAfter)
       assert.isUndefined(rejection.headers["www-authenticate"])
-      // One request: nothing was followed. What the endpoint asks for is kept, and then the token is as good as ever.
-      assert.strictEqual(endpoint.asked.length, 1)
+      // One request: it followed nothing. The Retry-After of the endpoint is kept, and then the token is accepted.
+      assert.strictEqual(endpoint.requests.length, 1)
       endpoint.answer = active()
       yield* TestClock.adjust("40 seconds")
       assert.strictEqual(yield* caller.outcome("opaque-1"), "admitted")
     }))
 
-  it.effect("T-INTR-04: an endless body is cut off", () =>
+  it.effect("T-INTR-04: cuts off an endless body", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       let sent = 0
@@ -367,7 +374,7 @@ describe("trouble with the endpoint is 503, never invalid_token", () => {
       assert.isBelow(sent, 1024 * 1024)
     }))
 
-  it.effect("T-INTR-04: an endpoint that hangs is given up after 5 seconds", () =>
+  it.effect("T-INTR-04: gives up an endpoint that hangs after 5 seconds", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = () => "hang"
@@ -378,7 +385,7 @@ describe("trouble with the endpoint is 503, never invalid_token", () => {
       assert.strictEqual(yield* Fiber.join(fiber), "503 timeout")
     }))
 
-  it.effect("metadata without the endpoint is no verdict on a token either", () =>
+  it.effect("metadata without the endpoint does not reject the token", () =>
     Effect.gen(function*() {
       const { gate, issuer } = yield* world
       yield* issuer.publishMetadata({ introspection_endpoint: undefined })
@@ -410,10 +417,10 @@ describe("RFC 9701: signed answers", () => {
       const outcome =
         yield* (yield* gate({ server: { introspection: Introspection.make({ ...secret, ...introspection }) } }))
           .outcome("t")
-      return { outcome, accept: endpoint.asked[0]?.headers["accept"] }
+      return { outcome, accept: endpoint.requests[0]?.headers["accept"] }
     })
 
-  it.effect("are asked for and admitted", () =>
+  it.effect("are requested and admitted", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* signed(), {
         outcome: "admitted",
@@ -431,21 +438,21 @@ describe("RFC 9701: signed answers", () => {
     ["another client", {}, { aud: "other" }],
     ["nobody", {}, { aud: undefined }],
     ["another issuer", {}, { iss: "https://other.test" }],
-    ["an hour ago", {}, { iat: start - 3600 }],
-    ["no time", {}, { iat: undefined }],
-    ["no answer in it", {}, { token_introspection: undefined, active: true }],
+    ["iat an hour ago", {}, { iat: start - 3600 }],
+    ["no iat", {}, { iat: undefined }],
+    ["no token_introspection", {}, { token_introspection: undefined, active: true }],
     ["an unknown key", { kid: "other" }, {}]
   ])("are rejected for %s", ([, header, claims]) =>
     Effect.gen(function*() {
       assert.strictEqual((yield* signed(header, claims)).outcome, "503 unusable-answer")
     }))
 
-  it.effect("an inactive token is inactive in them, too", () =>
+  it.effect("an inactive token is inactive in a signed answer, too", () =>
     Effect.gen(function*() {
       assert.strictEqual((yield* signed({}, { token_introspection: { active: false } })).outcome, "401 inactive")
     }))
 
-  it.effect("a forged one, and a plain one where they are demanded, are no answers", () =>
+  it.effect("rejects a forged answer, and a plain answer where signed ones are required", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       const caller = yield* gate({ server: { introspection: Introspection.make({ ...secret, signedAnswers: true }) } })
@@ -465,10 +472,10 @@ describe("RFC 9701: signed answers", () => {
     }))
 })
 
-describe("a server that is asked about everything", () => {
+describe("introspection of all tokens", () => {
   const all = { introspection: Introspection.make({ ...secret, tokens: "all" }) } as const
 
-  it.effect("is asked about its JWTs, and takes nothing of what they say away", () =>
+  it.effect("is asked about JWTs, and cannot weaken what they contain", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       endpoint.answer = json({ active: true })
@@ -477,10 +484,10 @@ describe("a server that is asked about everything", () => {
       assert.strictEqual(yield* caller.outcome(yield* issuer.mint({ audience: "https://other.test" })), "401 audience")
       assert.strictEqual(yield* caller.outcome(yield* issuer.mint({ expiresIn: "-1 seconds" })), "401 expired")
       assert.strictEqual(yield* caller.outcome(yield* issuer.mint({ claims: { cnf: {} } })), "401 bound-to-key")
-      assert.strictEqual(endpoint.asked.length, 4)
+      assert.strictEqual(endpoint.requests.length, 4)
     }))
 
-  it.effect("[T-AUD-16b] is believed about tokens of a withdrawn key, however many there are", () =>
+  it.effect("[T-AUD-16b] is authoritative for any number of tokens with a withdrawn key", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       endpoint.answer = active()
@@ -502,17 +509,17 @@ describe("a server that is asked about everything", () => {
       assert.strictEqual(yield* (yield* gate({ server: all })).outcome(idToken), "401 id-token")
     }))
 
-  it.effect("is not asked about those of others", () =>
+  it.effect("is not asked about tokens of other issuers", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       const foreign = yield* issuer.mint({ claims: { iss: "https://other.test" } })
       assert.strictEqual(yield* (yield* gate({ server: all })).outcome(foreign), "401 unknown-issuer")
-      assert.strictEqual(endpoint.asked.length, 0)
+      assert.strictEqual(endpoint.requests.length, 0)
     }))
 })
 
-describe("a look-up of one's own", () => {
-  it.effect("is judged like every answer", () =>
+describe("a look-up of the author", () => {
+  it.effect("is checked like every introspection response", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const seen: Array<string> = []
@@ -524,7 +531,7 @@ describe("a look-up of one's own", () => {
       assert.strictEqual(((yield* caller.present("gho_1")) as Principal).subject, "bob")
       assert.strictEqual(yield* caller.outcome("gho_2"), "401 audience")
       assert.deepStrictEqual(seen, ["gho_1", "gho_2"])
-      assert.strictEqual(endpoint.asked.length, 0)
+      assert.strictEqual(endpoint.requests.length, 0)
     }))
 })
 
@@ -571,7 +578,7 @@ describe("the options", () => {
 
 describe("the grammar of the header", () => {
   const tokens = ["oauth:user:1", "00D5g000004!AQ0AQ.x", "a|b"]
-  it.effect("admits tokens that are no token68 only where it is widened", () =>
+  it.effect("admits tokens outside token68 only if the option allows them", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
       const narrow = yield* gate()
@@ -585,7 +592,7 @@ describe("the grammar of the header", () => {
       }
     }))
 
-  it.effect("an unknown one fails the layer", () =>
+  it.effect("an unknown value fails the layer", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
       const error = yield* Effect.flip(gate({ tokenGrammar: "any" as "token68" }))

@@ -13,8 +13,8 @@ export const resource = "https://server.test/mcp"
 export const start = 1_800_000_000
 export const secret = { clientId: "todos", clientSecret: Redacted.make("hush") }
 
-/** What came in at the endpoint. */
-export interface Asked {
+/** A request that the endpoint received. */
+export interface EndpointRequest {
   readonly method: string
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
@@ -24,11 +24,11 @@ export interface Asked {
 type Reply = Response | "refuse" | "hang"
 
 export interface Endpoint {
-  readonly asked: Array<Asked>
-  answer: (asked: Asked) => Reply | Promise<Reply>
+  readonly requests: Array<EndpointRequest>
+  answer: (request: EndpointRequest) => Reply | Promise<Reply>
 }
 
-/** A good answer for everybody, merged with `claims`; `undefined` takes a member away. */
+/** An active answer for any token, merged with `claims`. `undefined` removes a member. */
 export const active = (claims: Readonly<Record<string, unknown>> = {}) => () =>
   Response.json({
     active: true,
@@ -64,11 +64,11 @@ export interface Caller {
 export const world: Effect.Effect<World> = Effect.gen(function*() {
   yield* TestClock.setTime(start * 1000)
   const { client, issuer } = yield* TestIssuer.make()
-  const endpoint: Endpoint = { asked: [], answer: active() }
+  const endpoint: Endpoint = { requests: [], answer: active() }
   yield* issuer.respondWith("/introspect", async ({ body, ...request }) => {
-    const asked: Asked = { ...request, form: new URLSearchParams(body) }
-    endpoint.asked.push(asked)
-    const reply = await endpoint.answer(asked)
+    const received: EndpointRequest = { ...request, form: new URLSearchParams(body) }
+    endpoint.requests.push(received)
+    const reply = await endpoint.answer(received)
     if (reply === "hang") return new Promise(() => {})
     if (reply === "refuse") throw new Error("connection refused")
     return reply

@@ -7,12 +7,12 @@ import { Freshness } from "effect-mcp-auth/verification"
 import { TestClock } from "effect/testing"
 import { Sharing } from "../../../src/outbound/Sharing.ts"
 import * as steppingClock from "../steppingClock.ts"
-import { active, type Asked, type Caller, secret, start, type World, world } from "./answers.ts"
+import { active, type Caller, type EndpointRequest, secret, start, type World, world } from "./answers.ts"
 
 const inactive = () => Response.json({ active: false })
 const status = (status: number, headers: Record<string, string> = {}) => () => new Response("", { status, headers })
 
-/** Lets requests that were started reach the endpoint, and their answers come back. */
+/** Lets started requests reach the endpoint, and their responses arrive. */
 const settle = Effect.forEach(
   Array.from({ length: 20 }),
   () => Effect.promise(() => new Promise((resolve) => setImmediate(resolve))),
@@ -26,17 +26,18 @@ const countOf = (outcomes: ReadonlyArray<string>, outcome: string) => outcomes.f
 const retryAfter = (caller: Caller, token: string) =>
   Effect.map(caller.present(token), (_) => Number((_ as Rejection.Rejection).headers["retry-after"]))
 
-/** Answers each token by its name: `good…` is active, everything else has the answer of the test. */
-const goodOr = (answer: (asked: Asked) => ReturnType<World["endpoint"]["answer"]>) => (asked: Asked) =>
-  (asked.form.get("token") ?? "").startsWith("good") ? active({ exp: start + 86_400 })() : answer(asked)
+/** Answers each token by its name: `good…` is active, every other token gets the answer of the test. */
+const goodOr =
+  (answer: (request: EndpointRequest) => ReturnType<World["endpoint"]["answer"]>) => (request: EndpointRequest) =>
+    (request.form.get("token") ?? "").startsWith("good") ? active({ exp: start + 86_400 })() : answer(request)
 
-/** An endpoint that holds each request until the test lets it go. */
+/** An endpoint that holds each request until the test releases it. */
 const holding = () => {
   const held: Array<{ readonly token: string; readonly answer: (response: Response) => void }> = []
   return {
     held,
-    answer: (asked: Asked) =>
-      new Promise<Response>((resolve) => held.push({ token: asked.form.get("token") ?? "", answer: resolve }))
+    answer: (request: EndpointRequest) =>
+      new Promise<Response>((resolve) => held.push({ token: request.form.get("token") ?? "", answer: resolve }))
   }
 }
 
@@ -47,35 +48,35 @@ describe("an endpoint that fails", () => {
     ["HTML", () => new Response("<p>", { headers: { "content-type": "text/html" } })],
     ["400", status(400)]
   ])(
-    "[T-AUD-10a] that answers %s gets few of 1,000 requests about invented tokens",
+    "[T-AUD-10a] with %s gets few of 1,000 requests about invented tokens",
     ([, answer]) =>
       Effect.gen(function*() {
         const { endpoint, gate } = yield* world
         endpoint.answer = answer
         const caller = yield* gate()
         const outcomes = yield* Effect.forEach(invented(1_000), caller.outcome)
-        assert.isAtMost(endpoint.asked.length, 3)
+        assert.isAtMost(endpoint.requests.length, 3)
         assert.isAtLeast(countOf(outcomes, "503 cooling-down"), 997)
       })
   )
 
-  it.effect("[T-AUD-10a] that hangs gets few of 1,000 requests about invented tokens", () =>
+  it.effect("[T-AUD-10a] by hanging gets few of 1,000 requests about invented tokens", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = () => "hang"
       const caller = yield* gate()
       const fibers = yield* Effect.forEach(invented(1_000), (_) => Effect.forkChild(caller.outcome(_)))
       yield* settle
-      assert.isAtLeast(endpoint.asked.length, 3)
+      assert.isAtLeast(endpoint.requests.length, 3)
       yield* TestClock.adjust("5 seconds")
       yield* settle
       assert.strictEqual(yield* caller.outcome("one-more"), "503 cooling-down")
       yield* TestClock.adjust("8 seconds")
       yield* Effect.forEach(fibers, Fiber.join)
-      assert.isAtMost(endpoint.asked.length, 64)
+      assert.isAtMost(endpoint.requests.length, 64)
     }))
 
-  it.effect("[T-AUD-10b] is not asked before its Retry-After is over, and then by one request", () =>
+  it.effect("[T-AUD-10b] gets no request before its Retry-After is over, and then one", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = status(429, { "retry-after": "20" })
@@ -89,7 +90,7 @@ describe("an endpoint that fails", () => {
       assert.strictEqual(yield* retryAfter(caller, "c"), wait - 10)
       yield* TestClock.adjust("9999 millis")
       assert.strictEqual(yield* caller.outcome("d"), "503 cooling-down")
-      assert.strictEqual(endpoint.asked.length, 1)
+      assert.strictEqual(endpoint.requests.length, 1)
 
       yield* TestClock.adjust("6 seconds")
       const { answer, held } = holding()
@@ -97,14 +98,14 @@ describe("an endpoint that fails", () => {
       const probe = yield* Effect.forkChild(caller.outcome("e"))
       yield* settle
       assert.strictEqual(yield* caller.outcome("f"), "503 cooling-down")
-      assert.strictEqual(endpoint.asked.length, 2)
+      assert.strictEqual(endpoint.requests.length, 2)
       held[0]!.answer(active()())
       assert.strictEqual(yield* Fiber.join(probe), "admitted")
       endpoint.answer = active()
       assert.strictEqual(yield* caller.outcome("f"), "admitted")
     }))
 
-  it.effect("[T-AUD-10b] waits longer after each probe that fails, up to a minute", () =>
+  it.effect("[T-AUD-10b] has a longer cooldown after each failed probe, up to a minute", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = status(500)
@@ -115,9 +116,9 @@ describe("an endpoint that fails", () => {
         const wait = yield* retryAfter(caller, `rejected-${at}`)
         waits.push(wait)
         yield* TestClock.adjust(wait * 1_000)
-        const before = endpoint.asked.length
+        const before = endpoint.requests.length
         yield* caller.outcome(`probe-${at}`)
-        assert.strictEqual(endpoint.asked.length, before + 1)
+        assert.strictEqual(endpoint.requests.length, before + 1)
       }
       waits.forEach((wait, at) => {
         const least = Math.min(2 ** at, 60)
@@ -126,7 +127,7 @@ describe("an endpoint that fails", () => {
       })
     }))
 
-  it.effect("[T-AUD-10b] is asked again for a Retry-After that is out of proportion after a minute", () =>
+  it.effect("[T-AUD-10b] with an excessive Retry-After gets a request after a minute", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = status(503, { "retry-after": "99999" })
@@ -135,7 +136,7 @@ describe("an endpoint that fails", () => {
       assert.isAtMost(yield* retryAfter(caller, "b"), 72)
     }))
 
-  it.effect("[T-AUD-10b] follows the pauses of Freshness", () =>
+  it.effect("[T-AUD-10b] follows the backoff of Freshness", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = status(500)
@@ -150,7 +151,7 @@ describe("an endpoint that fails", () => {
       assert.isAtLeast(yield* retryAfter(caller, "b"), 60)
     }))
 
-  it.effect("[T-AUD-10b] one failure among good answers stops nothing", () =>
+  it.effect("[T-AUD-10b] with one failure among successes still gets requests", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const caller = yield* gate()
@@ -162,7 +163,7 @@ describe("an endpoint that fails", () => {
       }
     }))
 
-  it.effect("[T-AUD-10c] tokens that crash it stop no token that verified before", () =>
+  it.effect("[T-AUD-10c] only for certain tokens stops no token that verified before", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = goodOr(status(500))
@@ -174,7 +175,7 @@ describe("an endpoint that fails", () => {
       assert.strictEqual(yield* caller.outcome("good"), "admitted")
     }))
 
-  it.effect("[T-AUD-10c] rejected credentials of this server stop all requests, after one of each kind", () =>
+  it.effect("[T-AUD-10c] by rejecting this server's credentials gets no more requests, after one of each kind", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const caller = yield* gate({ server: { introspection: Introspection.make({ ...secret, cacheFor: 0 }) } })
@@ -184,7 +185,7 @@ describe("an endpoint that fails", () => {
       assert.strictEqual(yield* caller.outcome("b"), "503 cooling-down")
       assert.strictEqual(yield* caller.outcome("good"), "503 client-rejected")
       assert.strictEqual(yield* caller.outcome("good"), "503 cooling-down")
-      assert.strictEqual(endpoint.asked.length, 3)
+      assert.strictEqual(endpoint.requests.length, 3)
     }))
 
   // Firewalls answer 403 to tokens such as `../../etc/passwd`, and some endpoints 401 to tokens that they do not know.
@@ -226,27 +227,27 @@ describe("an endpoint that fails", () => {
           assert.strictEqual(yield* caller.outcome(`good-new-${at}`), "admitted")
           yield* TestClock.adjust("30 seconds")
         }
-        // They draw from the limit on tokens that are not active.
-        const before = endpoint.asked.length
+        // They count towards the limit on tokens that are not active.
+        const before = endpoint.requests.length
         yield* Effect.forEach(invented(1_000, "flood"), caller.outcome)
-        assert.strictEqual(endpoint.asked.length, before + 100)
+        assert.strictEqual(endpoint.requests.length, before + 100)
         assert.strictEqual(yield* caller.outcome("good"), "admitted")
       })
   )
 
-  it.effect("[T-AUD-10i] that stops working is spared as soon as it fails at a token that verified before", () =>
+  it.effect("[T-AUD-10i] gets a bounded load as soon as it fails for a token that verified before", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const caller = yield* gate({ server: { introspection: Introspection.make({ ...secret, cacheFor: 0 }) } })
       yield* Effect.forEach(["good", "good"], caller.outcome)
       endpoint.answer = status(500)
       yield* caller.outcome("good")
-      const before = endpoint.asked.length
+      const before = endpoint.requests.length
       yield* Effect.forEach(invented(1_000), caller.outcome)
-      assert.strictEqual(endpoint.asked.length, before + 3)
+      assert.strictEqual(endpoint.requests.length, before + 3)
     }))
 
-  it.effect("[T-AUD-10b] cools down in real time, whatever is done to the wall clock", () =>
+  it.effect("[T-AUD-10b] cools down in monotonic time, even if the wall clock steps", () =>
     steppingClock.use((step) =>
       Effect.gen(function*() {
         const { endpoint, gate } = yield* world
@@ -261,15 +262,15 @@ describe("an endpoint that fails", () => {
       })
     ))
 
-  it.effect("[T-AUD-10a] is spared where requests may not wait for each other (workerd)", () =>
+  it.effect("[T-AUD-10a] gets a bounded load where requests may not wait for each other (workerd)", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = status(500)
       const caller = yield* Effect.provideService(gate(), Sharing, false)
       yield* Effect.forEach(invented(100), caller.outcome)
-      assert.strictEqual(endpoint.asked.length, 3)
+      assert.strictEqual(endpoint.requests.length, 3)
       yield* TestClock.adjust("2 seconds")
-      // A request that is cut off takes its probe along: the next one comes when its time is over.
+      // A request that is cut off ends its probe: the next probe comes after its timeout.
       endpoint.answer = () => "hang"
       const lost = yield* Effect.forkChild(caller.outcome("lost"))
       yield* settle
@@ -279,12 +280,12 @@ describe("an endpoint that fails", () => {
       assert.strictEqual(yield* caller.outcome("next"), "admitted")
     }))
 
-  it.effect("[T-AUD-10d] a look-up of one's own is held to the same", () =>
+  it.effect("[T-AUD-10d] limits a look-up of the author in the same way", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
-      let asked = 0
+      let lookUps = 0
       const lookUp: Introspection.LookUp = () => {
-        asked++
+        lookUps++
         return Effect.never
       }
       const caller = yield* gate({ server: { introspection: Introspection.lookUp(lookUp) } })
@@ -292,51 +293,51 @@ describe("an endpoint that fails", () => {
       yield* settle
       yield* TestClock.adjust("8 seconds")
       yield* Effect.forEach(fibers, Fiber.join)
-      assert.isAtMost(asked, 64)
+      assert.isAtMost(lookUps, 64)
     }))
 })
 
 describe("an endpoint that works", () => {
-  it.effect("[T-AUD-10e] is asked about few of 1,000 invented tokens", () =>
+  it.effect("[T-AUD-10e] gets few of 1,000 requests about invented tokens", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = goodOr(inactive)
       const caller = yield* gate()
       const outcomes = yield* Effect.forEach(invented(1_000), caller.outcome)
-      assert.strictEqual(endpoint.asked.length, 100)
+      assert.strictEqual(endpoint.requests.length, 100)
       assert.strictEqual(countOf(outcomes, "401 inactive"), 100)
       assert.strictEqual(countOf(outcomes, "503 overloaded"), 900)
       yield* TestClock.adjust("1 second")
       yield* Effect.forEach(invented(100, "again"), caller.outcome)
-      assert.strictEqual(endpoint.asked.length, 110)
+      assert.strictEqual(endpoint.requests.length, 110)
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* caller.outcome("good"), "admitted")
     }))
 
-  it.effect("[T-AUD-10e] is asked about few of 1,000 invented tokens that come at once", () =>
+  it.effect("[T-AUD-10e] gets few of 1,000 concurrent requests about invented tokens", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = goodOr(inactive)
       const caller = yield* gate()
       yield* Effect.forEach(invented(1_000), caller.outcome, { concurrency: "unbounded" })
-      assert.isAtMost(endpoint.asked.length, 100 + 64)
+      assert.isAtMost(endpoint.requests.length, 100 + 64)
     }))
 
-  it.effect("[T-AUD-10e] is asked about few of 1,000 that come at once where requests may not wait (workerd)", () =>
+  it.effect("[T-AUD-10e] gets few of 1,000 concurrent requests where requests may not wait (workerd)", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = goodOr(inactive)
       const caller = yield* Effect.provideService(gate(), Sharing, false)
       yield* Effect.forEach(invented(1_000), caller.outcome, { concurrency: "unbounded" })
-      assert.strictEqual(endpoint.asked.length, 100)
-      // What was reserved for good tokens, and for requests that were cut off, comes back.
+      assert.strictEqual(endpoint.requests.length, 100)
+      // The reservations for good tokens, and for requests that were cut off, are returned.
       yield* TestClock.adjust("20 seconds")
       const outcomes = yield* Effect.forEach(invented(90, "good"), caller.outcome, { concurrency: "unbounded" })
       assert.strictEqual(countOf(outcomes, "admitted"), 90)
       assert.strictEqual(countOf(yield* Effect.forEach(invented(300, "good-2"), caller.outcome), "admitted"), 300)
     }))
 
-  it.effect("[T-AUD-10e] is asked about any number of tokens that are good", () =>
+  it.effect("[T-AUD-10e] gets requests about any number of good tokens", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = active()
@@ -345,7 +346,7 @@ describe("an endpoint that works", () => {
       assert.strictEqual(countOf(outcomes, "admitted"), 1_000)
     }))
 
-  it.effect("[T-AUD-10e] a token that verified before needs no share of what invented ones use up", () =>
+  it.effect("[T-AUD-10e] a token that verified before does not count towards the limit of invented tokens", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = goodOr(inactive)
@@ -353,7 +354,7 @@ describe("an endpoint that works", () => {
       assert.strictEqual(yield* caller.outcome("good"), "admitted")
       yield* Effect.forEach(invented(1_000), caller.outcome)
       assert.strictEqual(yield* caller.outcome("good"), "admitted")
-      // Once it is inactive it is one of the others.
+      // Once it is inactive, it counts like the others.
       endpoint.answer = inactive
       assert.strictEqual(yield* caller.outcome("good"), "401 inactive")
       yield* TestClock.adjust("5 seconds")
@@ -361,17 +362,17 @@ describe("an endpoint that works", () => {
       assert.strictEqual(yield* caller.outcome("good"), "503 overloaded")
     }))
 
-  it.effect("[T-AUD-10e] its limit is an option", () =>
+  it.effect("[T-AUD-10e] the limit is an option", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = inactive
       const introspection = { ...secret, inactiveLimit: { burst: 5, perSecond: 2 } }
       const caller = yield* gate({ server: { introspection: Introspection.make(introspection) } })
       yield* Effect.forEach(invented(100), caller.outcome)
-      assert.strictEqual(endpoint.asked.length, 5)
+      assert.strictEqual(endpoint.requests.length, 5)
       yield* TestClock.adjust("1 second")
       yield* Effect.forEach(invented(100, "again"), caller.outcome)
-      assert.strictEqual(endpoint.asked.length, 7)
+      assert.strictEqual(endpoint.requests.length, 7)
     }))
 
   it.effect.each<readonly [unknown]>([
@@ -393,7 +394,7 @@ describe("an endpoint that works", () => {
       assert.match(error.option, /^authorizationServers\[0\]\.introspection\.inactiveLimit/)
     }))
 
-  it.effect("[T-AUD-10f] with 1,200 invented tokens in line, a token that verified before is asked about at once", () =>
+  it.effect("[T-AUD-10f] with 1,200 invented tokens queued, a token that verified before is introspected at once", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = active({ exp: start + 86_400 })
@@ -407,7 +408,7 @@ describe("an endpoint that works", () => {
         (token) => Effect.forkChild(Effect.tap(caller.outcome(token), (_) => Effect.sync(() => shed.push(_))))
       )
       yield* settle
-      // What finds no place in the line hears so at once.
+      // A request that finds no place in the queue is rejected at once.
       assert.isAtMost(held.length, 64)
       assert.isAtLeast(shed.length, 800)
       assert.deepStrictEqual([...new Set(shed)], ["503 overloaded"])
@@ -421,13 +422,13 @@ describe("an endpoint that works", () => {
       yield* Effect.forEach(fibers, Fiber.join)
     }))
 
-  it.effect("[T-AUD-10f] a line that would take too long is not joined", () =>
+  it.effect("[T-AUD-10f] a request does not join a queue that would take too long", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const { answer, held } = holding()
       endpoint.answer = answer
       const caller = yield* gate()
-      // The endpoint takes 4 seconds for each.
+      // The endpoint takes 4 seconds for each request.
       for (const token of invented(10, "slow")) {
         const fiber = yield* Effect.forkChild(caller.outcome(token))
         yield* settle
@@ -445,8 +446,8 @@ describe("an endpoint that works", () => {
     }))
 })
 
-describe("401 about an inactive token", () => {
-  it.effect("[T-AUD-10g] with exactly {\"active\": false} is the answer of a server that uses statuses", () =>
+describe("a 401 about an inactive token", () => {
+  it.effect("[T-AUD-10g] with exactly {\"active\": false} rejects the token, not the credentials of this server", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = () => Response.json({ active: false }, { status: 401 })
@@ -459,9 +460,9 @@ describe("401 about an inactive token", () => {
   it.effect.each<readonly [string, () => Response]>([
     ["another member", () => Response.json({ active: false, error: "invalid_client" }, { status: 401 })],
     ["active: true", () => Response.json({ active: true }, { status: 401 })],
-    ["a text", () => Response.json({ active: "false" }, { status: 401 })],
+    ["a string", () => Response.json({ active: "false" }, { status: 401 })],
     ["a list", () => Response.json([{ active: false }], { status: 401 })],
-    ["no JSON type", () => new Response(`{"active":false}`, { status: 401 })],
+    ["another media type", () => new Response(`{"active":false}`, { status: 401 })],
     ["nothing", () => new Response("", { status: 401 })],
     ["403", () => Response.json({ active: false }, { status: 403 })]
   ])("[T-AUD-10g] with %s is a rejection of this server's credentials", ([, answer]) =>
@@ -471,7 +472,7 @@ describe("401 about an inactive token", () => {
       assert.strictEqual(yield* (yield* gate()).outcome("a"), "503 client-rejected")
     }))
 
-  it.effect("[T-AUD-10g] is no answer where signed answers are demanded", () =>
+  it.effect("[T-AUD-10g] is not accepted where signed answers are required", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = () => Response.json({ active: false }, { status: 401 })

@@ -8,7 +8,7 @@ const option = "authorizationServers[1]"
 
 const make = (input: unknown) => AuthorizationServer.make(input as AuthorizationServer.Input, option)
 
-/** What the types forbid may still come out of a file or from JavaScript: it must be an error and no exception. */
+/** Values that the types forbid can come from a file or from JavaScript: they must be errors, not exceptions. */
 const rejected = (input: unknown): AuthError.AuthConfigError => {
   const made = make(input)
   if (Result.isSuccess(made)) assert.fail(`accepted ${JSON.stringify(input)}`)
@@ -25,7 +25,7 @@ describe("the issuer", () => {
     "https://auth.test/tenant/",
     "https://auth.test:8443/a/b",
     "https://AUTH.test"
-  ])("%s is kept to the letter", (input) => {
+  ])("%s is kept exactly", (input) => {
     const server = Result.getOrThrow(make(input))
     assert.strictEqual(server.issuer, input)
     assert.deepStrictEqual(server.tokenIssuers, [input])
@@ -49,7 +49,7 @@ describe("the issuer", () => {
     assert.match(error.fix, /is not an absolute URL\. Write one such as https:/)
   })
 
-  it.each([123, null, undefined, [], true, {}])("CFG-08 %j in place of a server: construction fails", (input) => {
+  it.each([123, null, undefined, [], true, {}])("CFG-08 %j instead of a server: construction fails", (input) => {
     const error = rejected(input)
     assert.strictEqual(error.reason, "malformed")
     assert.strictEqual(error.option, Array.isArray(input) ? option : `${option}.issuer`)
@@ -60,14 +60,14 @@ describe("the issuer", () => {
     "https://auth.test#x",
     "https://user@auth.test",
     "https://user:password@auth.test"
-  ])("%s has what RFC 8414 §2 forbids", (input) => {
+  ])("%s contains what RFC 8414 §2 forbids", (input) => {
     const error = rejected(input)
     assert.strictEqual(error.reason, "malformed")
     assert.include(error.fix, "without user, query or fragment")
   })
 })
 
-/** What no issuer and no endpoint may be written as, though a URL parser accepts and repairs it. */
+/** Spellings that no issuer and no endpoint may have, although a URL parser accepts and repairs them. */
 const repaired: ReadonlyArray<string> = [
   "https://auth.test/#",
   "https://auth.test#",
@@ -144,7 +144,7 @@ describe("plain http", () => {
     "http://127.0.0.1:9000",
     "http://127.8.9.1",
     "http://[::1]:9000"
-  ])("CFG-07 http issuer on this machine: %s is accepted", (input) => assert.isTrue(Result.isSuccess(make(input))))
+  ])("CFG-07 http issuer on loopback: %s is accepted", (input) => assert.isTrue(Result.isSuccess(make(input))))
 
   it.each([
     "http://auth.test",
@@ -168,19 +168,19 @@ describe("plain http", () => {
     assert.include(error.fix, "allowInsecureHttp")
   })
 
-  it("CFG-07 http issuer outside localhost: the switch of its own name lets it in", () => {
+  it("CFG-07 http issuer outside localhost: the option that allows it admits it", () => {
     const input = {
       issuer: "http://keycloak:8080/realms/todos",
       [AuthorizationServer.allowInsecureHttp]: true as const
     }
     assert.isTrue(Result.getOrThrow(make(input)).allowInsecureHttp)
-    // It opens plain http, and no other scheme.
+    // The option allows plain http, and no other scheme.
     assert.strictEqual(rejected({ ...input, issuer: "ftp://keycloak" }).reason, "insecure")
     assert.strictEqual(rejected({ ...input, [AuthorizationServer.allowInsecureHttp]: "true" }).reason, "insecure")
     assert.strictEqual(rejected({ issuer: input.issuer, allowInsecureHttp: true }).reason, "insecure")
   })
 
-  it.each(["metadataUrl", "jwksUri"])("%s is held to the same", (name) => {
+  it.each(["metadataUrl", "jwksUri"])("%s is checked in the same way", (name) => {
     for (const url of ["http://auth.test/x", "file:///x"]) {
       const error = rejected({ issuer, [name]: url })
       assert.deepStrictEqual([error.reason, error.option], ["insecure", `${option}.${name}`])
@@ -193,7 +193,7 @@ describe("plain http", () => {
   })
 })
 
-describe("where its documents are", () => {
+describe("the URLs of the documents", () => {
   it("DISC-01 issuer without path: both well-known URLs at the origin", () => {
     for (const input of [issuer, `${issuer}/`]) {
       assert.deepStrictEqual(Result.getOrThrow(make(input)).metadataUrls, [
@@ -218,7 +218,7 @@ describe("where its documents are", () => {
     )
   })
 
-  it("metadataUrl replaces them, given metadata asks none", () => {
+  it("metadataUrl replaces them, and given metadata needs none", () => {
     const metadataUrl = "https://elsewhere.test/metadata"
     assert.deepStrictEqual(Result.getOrThrow(make({ issuer, metadataUrl })).metadataUrls, [metadataUrl])
     assert.deepStrictEqual(Result.getOrThrow(make({ issuer, metadata: { issuer } })).metadataUrls, [])
@@ -236,7 +236,7 @@ describe("where its documents are", () => {
     assert.include(error.fix, "jwks or jwksUri, not both")
   })
 
-  it("metadata given must be metadata, and of this issuer to the letter", () => {
+  it("given metadata must be metadata of exactly this issuer", () => {
     for (const metadata of [null, 1, "x", [], {}, { issuer: 1 }, { issuer, jwks_uri: 1 }]) {
       const error = rejected({ issuer, metadata })
       assert.deepStrictEqual([error.reason, error.option], ["malformed", `${option}.metadata`])
@@ -255,8 +255,8 @@ describe("algorithms", () => {
     ["CFG-01 HS512 together with a JWKS URI: construction fails", { jwksUri: "https://auth.test/jwks" }, "HS512"],
     ["CFG-02 HS256 with a PEM public key: construction fails", { jwks: "-----BEGIN PUBLIC KEY-----" }, "HS256"],
     ["none", {}, "none"],
-    ["a name in small letters", {}, "rs256"],
-    ["an encryption", {}, "RSA-OAEP"],
+    ["a name in lower case", {}, "rs256"],
+    ["an encryption algorithm", {}, "RSA-OAEP"],
     ["a name that every object has", {}, "constructor"],
     ["a number", {}, 256]
   ])("%s", (_, rest, algorithm) => {
@@ -268,12 +268,12 @@ describe("algorithms", () => {
     }
   })
 
-  it.each([[[]], ["RS256"], [{ 0: "RS256", length: 1 }]])("%j is no list of them", (algorithms) => {
+  it.each([[[]], ["RS256"], [{ 0: "RS256", length: 1 }]])("rejects %j as a list of algorithms", (algorithms) => {
     const error = rejected({ issuer, algorithms })
     assert.strictEqual(error.option, `${option}.algorithms`)
   })
 
-  it("fewer than all, and both names of Ed25519 with either", () => {
+  it("accepts fewer than all, and either name of Ed25519", () => {
     assert.deepStrictEqual([...Result.getOrThrow(make({ issuer, algorithms: ["ES256"] })).algorithms], ["ES256"])
     for (const name of ["EdDSA", "Ed25519"]) {
       const server = Result.getOrThrow(make({ issuer, algorithms: [name] }))
@@ -284,7 +284,7 @@ describe("algorithms", () => {
 
 describe("tokenIssuers", () => {
   it.each([[[]], [[""]], [[issuer, ""]], [[1]], ["https://sts.test"], [{ length: 1, 0: "x" }]])(
-    "%j is no list of iss values",
+    "rejects %j as a list of iss values",
     (tokenIssuers) => {
       const error = rejected({ issuer, tokenIssuers })
       assert.deepStrictEqual([error.reason, error.option], ["malformed", `${option}.tokenIssuers`])
@@ -292,14 +292,14 @@ describe("tokenIssuers", () => {
     }
   )
 
-  it("are kept to the letter, and need not be URLs", () => {
+  it("are kept exactly, and need not be URLs", () => {
     const tokenIssuers = ["https://sts.test/1/", "accounts.test"]
     assert.deepStrictEqual(Result.getOrThrow(make({ issuer, tokenIssuers })).tokenIssuers, tokenIssuers)
   })
 })
 
-describe("what no type has looked at", () => {
-  it.each([null, 1, "auth0", true, [], {}, { issues: "x" }])("profile %j is none", (profile) => {
+describe("values that no type checked", () => {
+  it.each([null, 1, "auth0", true, [], {}, { issues: "x" }])("rejects profile %j", (profile) => {
     for (const input of [{ issuer, profile }, { profile }]) {
       const error = rejected(input)
       assert.deepStrictEqual([error.reason, error.option], ["malformed", `${option}.profile`])
@@ -308,7 +308,7 @@ describe("what no type has looked at", () => {
   })
 
   it.each([null, 1, "https://auth.test/introspect", true, { clientId: "a" }])(
-    "introspection %j is none",
+    "rejects introspection %j",
     (introspection) => {
       const error = rejected({ issuer, introspection })
       assert.deepStrictEqual([error.reason, error.option], ["malformed", `${option}.introspection`])

@@ -7,7 +7,7 @@ import * as support from "../support.ts"
 
 const keysOnly = { server: { jwksUri: "https://issuer.test/jwks" } }
 
-/** The verdict on a token: `"accepted"`, the reason of the rejection, or the error and how long to wait. */
+/** The result for a token: `"accepted"`, the reason of the rejection, or the error and how long to wait. */
 const verdict = (
   { verify }: Pick<Effect.Success<ReturnType<typeof support.verifier>>, "verify">,
   token: string
@@ -23,7 +23,7 @@ const verdict = (
     )
   )
 
-/** A verifier whose keys were fetched a minute ago, and for which a forged token has just begun the cooldown. */
+/** A verifier whose keys were fetched a minute ago, and for which a forged token has just started the cooldown. */
 const coolingDown = Effect.gen(function*() {
   const set = yield* support.verifier(keysOnly)
   assert.strictEqual(yield* verdict(set, yield* set.issuer.mint()), "accepted")
@@ -50,7 +50,7 @@ describe("[T-AUD-16] during the cooldown after an unknown kid", () => {
       assert.strictEqual(yield* verdict(set, token), "accepted")
     }))
 
-  it.effect("[T-AUD-16] so is one without kid that no known key signed", () =>
+  it.effect("[T-AUD-16] a token without kid that no known key signed is unavailable until the cooldown is over", () =>
     Effect.gen(function*() {
       const set = yield* coolingDown
       yield* set.issuer.rotateKeys
@@ -60,7 +60,7 @@ describe("[T-AUD-16] during the cooldown after an unknown kid", () => {
       assert.strictEqual(yield* verdict(set, token), "accepted")
     }))
 
-  it.effect("[T-AUD-16] so is one whose server's clock is 20 seconds slow", () =>
+  it.effect("[T-AUD-16] a token of a server whose clock is 20 seconds slow is unavailable until the cooldown is over", () =>
     Effect.gen(function*() {
       const set = yield* coolingDown
       yield* set.issuer.rotateKeys
@@ -71,7 +71,7 @@ describe("[T-AUD-16] during the cooldown after an unknown kid", () => {
       assert.strictEqual(yield* verdict(set, token), "accepted")
     }))
 
-  it.effect("[T-AUD-16] so is one that does not say when it was issued", () =>
+  it.effect("[T-AUD-16] a token without iat is unavailable until the cooldown is over", () =>
     Effect.gen(function*() {
       const set = yield* coolingDown
       yield* set.issuer.rotateKeys
@@ -92,12 +92,12 @@ describe("[T-AUD-16] during the cooldown after an unknown kid", () => {
 
   it.effect.each([
     { title: "issued in the future", claims: { iat: support.now + 600, exp: support.now + 900 } },
-    { title: "issued at no moment at all", claims: { iat: "now" } },
-    { title: "issued at a moment without end", claims: { iat: 1e300 } },
+    { title: "with an iat that is not a moment", claims: { iat: "now" } },
+    { title: "with an infinite iat", claims: { iat: 1e300 } },
     { title: "expired", claims: { iat: support.now + 30, exp: support.now + 45 } },
     { title: "not valid yet", claims: { nbf: support.now + 600 } },
-    { title: "without an end", claims: { exp: undefined } }
-  ])("[T-AUD-16] a token that is $title is rejected, whatever its key", ({ claims }) =>
+    { title: "without exp", claims: { exp: undefined } }
+  ])("[T-AUD-16] a token that is $title is rejected, with any key", ({ claims }) =>
     Effect.gen(function*() {
       const set = yield* coolingDown
       const token = yield* set.issuer.mint({ header: { kid: "unknown" }, claims })
@@ -189,7 +189,7 @@ describe("[T-AUD-16] a fetch that was already running", () => {
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(first)
       yield* Fiber.join(second)
-      // One that the first token waited for, and one for the second, which may be newer than that.
+      // One that the first token waited for, and one for the second token, which may be newer.
       assert.lengthOf(yield* set.issuer.requests, 2)
     }))
 })

@@ -16,7 +16,7 @@ const start = 1_800_000_000
 
 const list = Effect.map(Layer.build(Revocations.layerMemory), (_) => Context.get(_, Revocations.Revocations))
 
-/** A gate for JWTs, and how it answers. */
+/** A gate for JWTs, and its result for a token. */
 const jwtWorld = (algorithm: "ES256" | "ES384", options: Partial<AuthLayer.Common<["todos:read"]>> = {}) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(start * 1000)
@@ -41,7 +41,7 @@ const jwtWorld = (algorithm: "ES256" | "ES384", options: Partial<AuthLayer.Commo
 
 describe("a revoked token", () => {
   it.effect.each(["ES256", "ES384"] as const)(
-    "[T-AUD-03a] is rejected with the twin of its %s signature, and the twin's revocation rejects the token",
+    "[T-AUD-03a] is rejected also with the other form of its %s signature, and revoking that form rejects the token",
     (algorithm) =>
       Effect.gen(function*() {
         const revocations = yield* list
@@ -59,7 +59,7 @@ describe("a revoked token", () => {
       })
   )
 
-  it.effect("[T-AUD-03a] is rejected in every token with its iss and jti, of another issuer in none", () =>
+  it.effect("[T-AUD-03a] revoking by iss and jti rejects every token with both, and none of another issuer", () =>
     Effect.gen(function*() {
       const revocations = yield* list
       const { issuer, outcome } = yield* jwtWorld("ES256", { revocation: Revocations.from(revocations) })
@@ -76,7 +76,7 @@ describe("a revoked token", () => {
       assert.strictEqual(yield* outcome(other), "admitted")
     }))
 
-  it.effect("[T-AUD-03a] that is opaque is revoked by its text, and by the jti that introspection names", () =>
+  it.effect("[T-AUD-03a] an opaque token is revoked by its text, and by the jti of its introspection response", () =>
     Effect.gen(function*() {
       const revocations = yield* list
       const { endpoint, gate, issuer } = yield* world
@@ -107,7 +107,7 @@ describe("revoking a client", () => {
 })
 
 describe("invalidate", () => {
-  it.effect("[T-AUD-03c] evicts a token and its twin, and what belongs to a client", () =>
+  it.effect("[T-AUD-03c] evicts a token and its other form, and the tokens of a client", () =>
     Effect.gen(function*() {
       const { gate, issuer, present } = yield* jwtWorld("ES256")
       const token = yield* issuer.mint({ clientId: "client-1" })
@@ -138,17 +138,17 @@ describe("a target", () => {
     ["nothing", {}],
     ["a misspelled kind", { issuer: "https://issuer.test", sub: "alice" }],
     ["two kinds", { issuer: "https://issuer.test", subject: "alice", client: "client-1" }],
-    ["a token in clear", { token: "a" }],
+    ["a token in plain text", { token: "a" }],
     ["a subject that is undefined", { issuer: "https://issuer.test", subject: undefined }],
     ["a subject that is a number", { issuer: "https://issuer.test", subject: 5 }],
     ["an empty subject", { issuer: "https://issuer.test", subject: "" }],
     ["an empty issuer", { issuer: "", subject: "alice" }],
-    ["an issuer that is no text", { issuer: 5, session: "s" }],
+    ["an issuer that is not a string", { issuer: 5, session: "s" }],
     ["an empty token", { token: Redacted.make("") }],
-    ["a token that is no text", { token: Redacted.make(5) }],
+    ["a token that is not a string", { token: Redacted.make(5) }],
     ["null", null as never]
   ])(
-    "[T-AUD-03d] that names %s is an AuthConfigError, not a revocation of nothing",
+    "[T-AUD-03d] rejects a target that names %s with an AuthConfigError",
     ([, target]) =>
       Effect.gen(function*() {
         const revocations = yield* list
@@ -174,7 +174,7 @@ describe("a target of revoke", () => {
     ["a client without its issuer", { client: "client-1" }],
     ["everything", "everything" as never]
   ])(
-    "[T-AUD-03d] that names %s is an AuthConfigError, since it would revoke nothing",
+    "[T-AUD-03d] rejects a target that names %s with an AuthConfigError, since it would revoke nothing",
     ([, target]) =>
       Effect.gen(function*() {
         const revocations = yield* list
@@ -188,7 +188,7 @@ describe("a target of revoke", () => {
 })
 
 describe("the longest lifetime of a token", () => {
-  it.each([Number.NaN, 0, -1, "soon", {}])("of %j would forget revocations at once, and is rejected", (longest) => {
+  it.each([Number.NaN, 0, -1, "soon", {}])("%j would evict revocations at once, and is rejected", (longest) => {
     const store = { getMany: () => Effect.succeed([]), set: () => Effect.void } as unknown as Revocations.Store
     assert.throws(() => Revocations.make(store, longest as never), /at Revocations.longestToken: .+a duration above 0/)
   })

@@ -64,18 +64,18 @@ describe("a request without a tenant", () => {
       assert.deepStrictEqual(lookedUp, [])
     }))
 
-  it.effect.each(cases)("[T-AUD-01b] %s: only a plain absence falls back to the default servers", (
+  it.effect.each(cases)("[T-AUD-01b] %s: only an absent name falls back to the default servers", (
     [, id, claims, sent, isAbsent]
   ) =>
     Effect.gen(function*() {
       const { outcome, token } = yield* setup(id, { withoutTenant: "default-servers" })
       const expected = isAbsent ? "admitted" : "401 unknown-tenant"
       assert.strictEqual(yield* outcome(yield* token("own", claims), sent), expected)
-      // The servers of a tenant are not those of the layer.
+      // The servers of a tenant are not the default servers of the layer.
       assert.notStrictEqual(yield* outcome(yield* token("acme", claims), sent), "admitted")
     }))
 
-  it.effect("[T-AUD-01b] an opaque token names no tenant in a claim", () =>
+  it.effect("[T-AUD-01b] a claim of an opaque token does not name a tenant", () =>
     Effect.gen(function*() {
       const { lookedUp, outcome } = yield* setup(by("fromClaim", "tid"))
       assert.strictEqual(yield* outcome("opaque"), "401 unknown-tenant")
@@ -83,10 +83,10 @@ describe("a request without a tenant", () => {
     }))
 })
 
-describe("what a caller of one tenant has", () => {
+describe("the state of a caller of one tenant", () => {
   const shared = () => Effect.succeed(["https://acme.test"])
 
-  it.effect("[T-AUD-01e] is not that of the same person at another tenant with the same issuer", () =>
+  it.effect("[T-AUD-01e] is separate from that of the same person at another tenant with the same issuer", () =>
     Effect.gen(function*() {
       const { gate, result, token } = yield* setup(header, { authorizationServers: shared })
       const alice = yield* token("acme")
@@ -100,7 +100,7 @@ describe("what a caller of one tenant has", () => {
       assert.strictEqual(gate.sessions.access("session-of-a", b), "foreign")
     }))
 
-  it.effect("[T-AUD-01c] a token for one tenant's URL is of no use at another with the same issuer", () =>
+  it.effect("[T-AUD-01c] a token for the URL of one tenant is rejected at another tenant with the same issuer", () =>
     Effect.gen(function*() {
       const { outcome, token } = yield* setup(by("fromPath", path), { authorizationServers: shared })
       const alice = yield* token("acme", {}, acmeResource)
@@ -109,7 +109,7 @@ describe("what a caller of one tenant has", () => {
       assert.strictEqual(yield* outcome(yield* token("acme"), { path: "/t/acme/mcp" }), "401 audience")
     }))
 
-  it.effect("[T-AUD-01a] is rejected at another tenant, even if a verifier caches by the token alone", () =>
+  it.effect("[T-AUD-01a] a token is rejected at another tenant, even if a verifier caches by the token alone", () =>
     Effect.gen(function*() {
       const { outcome, token } = yield* setup(header, {
         withoutTenant: "default-servers",
@@ -124,7 +124,7 @@ describe("what a caller of one tenant has", () => {
       }
     }))
 
-  it.effect("[T-AUD-01a] a principal from a verifier of the author's must name the tenant of the request", () =>
+  it.effect("[T-AUD-01a] a principal from a verifier of the author must name the tenant of the request", () =>
     Effect.gen(function*() {
       const verifierOf = (tenant: string | undefined) => () =>
         TokenVerifier.make(({ token }) =>
@@ -147,7 +147,7 @@ describe("what a caller of one tenant has", () => {
       }
     }))
 
-  it.effect("[T-AUD-01a] the verifier of the options wraps that of every tenant", () =>
+  it.effect("[T-AUD-01a] the option verifier wraps the verifier of every tenant", () =>
     Effect.gen(function*() {
       const { outcome, token } = yield* setup(header, { layer: { verifier: () => TokenVerifier.reject("revoked") } })
       assert.strictEqual(yield* outcome(yield* token("acme"), of("acme")), "401 revoked")
@@ -192,7 +192,7 @@ describe("the challenge", () => {
       assert.include(challengeOf(rejected), "/oauth-protected-resource/t/acme/mcp\"")
     }))
 
-  it.effect("[T-AUD-01d] is a 401 also while the tenant cannot be looked up", () =>
+  it.effect("[T-AUD-01d] is a 401 also while the look-up of the tenant fails", () =>
     Effect.gen(function*() {
       const outage = new AuthError.AuthorizationServerUnavailable({ reason: "network", issuer: "db", retryAfter: 1 })
       const { outcome, result } = yield* setup(by("fromPath", path), { change: () => Effect.fail(outage) })
@@ -232,7 +232,7 @@ describe("invalidate", () => {
       authorization: [`Bearer ${token}`]
     })
 
-  it.effect("[T-AUD-12a] reaches a tenant that was looked up first and is used most", () =>
+  it.effect("[T-AUD-12a] evicts the entries of a tenant that was looked up first and is used most", () =>
     Effect.gen(function*() {
       const { gate, outcome, servers, token } = yield* setup(header, { capacity: 2 })
       servers["crew"] = ["https://bolt.test"]
@@ -240,14 +240,14 @@ describe("invalidate", () => {
       yield* outcome(acme, of("acme"))
       yield* outcome(bolt, of("bolt"))
       const before = yield* again(gate, acme, "acme")
-      // One place is free after this: bolt was not used for the longest time.
+      // One place is free after this: bolt is the least recently used tenant.
       yield* outcome(bolt, of("crew"))
       assert.strictEqual(yield* again(gate, acme, "acme"), before)
       yield* gate.invalidate({ subject: "alice" })
       assert.notStrictEqual(yield* again(gate, acme, "acme"), before)
     }))
 
-  it.effect("[T-AUD-12a] reaches a tenant that is looked up again meanwhile", () =>
+  it.effect("[T-AUD-12a] evicts the entries of a tenant that is looked up again meanwhile", () =>
     Effect.gen(function*() {
       const gates: Array<Deferred.Deferred<void>> = []
       const { gate, outcome, token } = yield* setup(header, {
@@ -270,7 +270,7 @@ describe("invalidate", () => {
       assert.notStrictEqual(yield* Fiber.join(waiting), before)
     }))
 
-  it.effect("[T-AUD-12a] reaches a tenant that was looked up for the first time while an earlier one ran", () =>
+  it.effect("[T-AUD-12a] evicts the entries of a tenant whose first look-up happened during an earlier invalidate", () =>
     Effect.gen(function*() {
       const wait = yield* Deferred.make<void>()
       const { gate, token } = yield* setup(header, {
@@ -328,7 +328,7 @@ describe("invented tenants", () => {
       assert.deepStrictEqual(lookedUp, [])
     }))
 
-  it.effect("[T-AUD-01f] a tenth of the look-ups comes back each second, and one with each tenant that is real", () =>
+  it.effect("[T-AUD-01f] a tenth of the look-ups becomes available each second, and one with each real tenant", () =>
     Effect.gen(function*() {
       const { lookedUp, outcome, token } = yield* setup(header, { newTenants: 10 })
       const [acme, bolt] = [yield* token("acme"), yield* token("bolt")]
@@ -368,7 +368,7 @@ describe("invented tenants", () => {
     ["401 malformed", `${unsigned({ tid: "invented" }).split(".").slice(0, 2).join(".")}.`],
     ["401 unknown-tenant", "eyJhbGciOiJFUzI1NiJ9.e.AAAA"]
   ])(
-    "[T-AUD-01f] a claim of a token that cannot be good causes no look-up: %s",
+    "[T-AUD-01f] an invalid token causes no look-up of the tenant in its claim: %s",
     ([expected, token]) =>
       Effect.gen(function*() {
         const { lookedUp, outcome } = yield* setup(by("fromClaim", "tid"))
@@ -377,7 +377,7 @@ describe("invented tenants", () => {
       })
   )
 
-  it.effect("[T-AUD-01f] a client that goes away does not end the look-up of the others", () =>
+  it.effect("[T-AUD-01f] a client that disconnects does not end the look-up of the others", () =>
     Effect.gen(function*() {
       const wait = yield* Deferred.make<void>()
       const { lookedUp, outcome, token } = yield* setup(header, {
@@ -414,7 +414,7 @@ describe("the authorization servers of tenants", () => {
   const ask = Effect.fnUntraced(function*(
     issuer: string,
     { address, unguarded = false, resource: own = resource }: {
-      /** What the name of the issuer resolves to. */
+      /** The addresses of the issuer's name. */
       readonly address?: string
       readonly unguarded?: boolean
       readonly resource?: string
@@ -451,7 +451,7 @@ describe("the authorization servers of tenants", () => {
   })
 
   it.effect.each([inside, "https://10.0.0.1", "https://169.254.169.254", "https://localhost", "http://127.0.0.1:9000"])(
-    "[T-AUD-01g] %s is asked only if the author allows private addresses",
+    "[T-AUD-01g] %s gets requests only if the author allows private addresses",
     (issuer) =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* ask(issuer), { answer: "503 network", requests: 0 })
@@ -459,7 +459,7 @@ describe("the authorization servers of tenants", () => {
       })
   )
 
-  it.effect("[T-AUD-01g] a public name is asked only if its address is public", () =>
+  it.effect("[T-AUD-01g] a public name gets requests only if its address is public", () =>
     Effect.gen(function*() {
       assert.strictEqual((yield* ask("https://acme.test", { address: "8.8.8.8" })).answer, "admitted")
       assert.deepStrictEqual(yield* ask("https://acme.test", { address: "10.0.0.1" }), {
@@ -468,7 +468,7 @@ describe("the authorization servers of tenants", () => {
       })
     }))
 
-  it.effect("[T-AUD-01g] on loopback a server may have tenants on loopback, and no others inside", () =>
+  it.effect("[T-AUD-01g] a server on loopback may have tenants on loopback, and no others in private networks", () =>
     Effect.gen(function*() {
       const own = "http://localhost:3000/mcp"
       assert.strictEqual((yield* ask("http://localhost:9000", { resource: own })).answer, "admitted")

@@ -7,8 +7,8 @@ import { Sharing } from "../../../src/outbound/Sharing.ts"
 import { authenticate } from "../../authorization/steps.ts"
 import { by, header, of, setup } from "./servers.ts"
 
-describe("a tenant is named", () => {
-  it.effect("in a header", () =>
+describe("the name of a tenant", () => {
+  it.effect("comes from a header", () =>
     Effect.gen(function*() {
       const { outcome, token } = yield* setup(header)
       assert.strictEqual(yield* outcome(yield* token("acme"), of("acme")), "admitted")
@@ -21,7 +21,7 @@ describe("a tenant is named", () => {
       }
     }))
 
-  it.effect("in the path", () =>
+  it.effect("comes from the path", () =>
     Effect.gen(function*() {
       const { lookedUp, outcome, token } = yield* setup(by("fromPath", "/t/:tenant/mcp"))
       const acme = yield* token("acme", {}, "https://server.test/t/acme/mcp")
@@ -34,7 +34,7 @@ describe("a tenant is named", () => {
       assert.deepStrictEqual(lookedUp, ["acme", "bolt"])
     }))
 
-  it.effect("in the route", () =>
+  it.effect("comes from the route", () =>
     Effect.gen(function*() {
       const { outcome, token } = yield* setup(by("fromRoute", "/t/:tenant/mcp"))
       const acme = yield* token("acme", {}, "https://server.test/t/acme/mcp")
@@ -47,7 +47,7 @@ describe("a tenant is named", () => {
       }
     }))
 
-  it.effect("in a claim, which the tenant's issuer has to vouch for", () =>
+  it.effect("comes from a claim, which the issuer of the tenant must confirm", () =>
     Effect.gen(function*() {
       const { lookedUp, outcome, token } = yield* setup(by("fromClaim", "tid"))
       assert.strictEqual(yield* outcome(yield* token("acme", { tid: "acme" })), "admitted")
@@ -61,8 +61,8 @@ describe("a tenant is named", () => {
     }))
 })
 
-describe("what is found", () => {
-  it.effect("is kept for a while, and with the same servers their keys and verdicts are", () =>
+describe("the result of a look-up", () => {
+  it.effect("is kept for its time to live, and with the same servers their keys and cached tokens are kept, too", () =>
     Effect.gen(function*() {
       const { issuers, lookedUp, outcome, servers, token } = yield* setup(header, { timeToLive: "1 minute" })
       const acme = yield* token("acme")
@@ -85,7 +85,7 @@ describe("what is found", () => {
       assert.strictEqual(yield* outcome(yield* token("bolt"), of("acme")), "401 unknown-tenant")
     }))
 
-  it.effect("nobody is asked again for 5 seconds about a tenant that does not exist", () =>
+  it.effect("an unknown tenant is not looked up again for 5 seconds", () =>
     Effect.gen(function*() {
       const { lookedUp, outcome, servers, token } = yield* setup(header)
       const acme = yield* token("acme")
@@ -109,7 +109,7 @@ describe("what is found", () => {
       assert.deepStrictEqual(lookedUp, ["acme", "bolt", "acme"])
     }))
 
-  it.effect("is forgotten with everything else on invalidate", () =>
+  it.effect("is evicted with everything else on invalidate", () =>
     Effect.gen(function*() {
       const { gate, token } = yield* setup(header)
       const line = `Bearer ${yield* token("acme")}`
@@ -124,8 +124,8 @@ describe("what is found", () => {
     }))
 })
 
-describe("in a Worker, where no request may wait for another", () => {
-  it.effect("what one request finds serves the next", () =>
+describe("a Worker, where no request may wait for another", () => {
+  it.effect("reuses the result of one request for the next", () =>
     Effect.gen(function*() {
       const { lookedUp, outcome, token } = yield* Effect.provideService(setup(header), Sharing, false)
       const acme = yield* token("acme")
@@ -135,10 +135,10 @@ describe("in a Worker, where no request may wait for another", () => {
     }))
 })
 
-describe("trouble with one tenant", () => {
+describe("failures of one tenant", () => {
   const outage = new AuthError.AuthorizationServerUnavailable({ reason: "network", issuer: "db", retryAfter: 1 })
 
-  it.effect("is no trouble for another: its look-up hangs, or its issuer does", () =>
+  it.effect("do not affect another tenant if the look-up or the issuer hangs", () =>
     Effect.gen(function*() {
       const { issuers, outcome, token } = yield* setup(header, {
         change: (tenant, found) => tenant === "stuck" ? Effect.never : found
@@ -153,7 +153,7 @@ describe("trouble with one tenant", () => {
       assert.strictEqual(yield* Fiber.join(hanging), "503 timeout")
     }))
 
-  it.effect("a look-up that fails is asked again at once", () =>
+  it.effect("a failed look-up is retried at once", () =>
     Effect.gen(function*() {
       let fails = true
       const { outcome, token } = yield* setup(header, {
@@ -165,7 +165,7 @@ describe("trouble with one tenant", () => {
       assert.strictEqual(yield* outcome(acme, of("acme")), "admitted")
     }))
 
-  it.effect("[T-AUD-01f] a known tenant whose look-up fails is asked about once a second, whatever is sent", () =>
+  it.effect("[T-AUD-01f] a known tenant whose look-up fails is looked up once a second, for any number of requests", () =>
     Effect.gen(function*() {
       let fails = false
       const { lookedUp, outcome, token } = yield* setup(header, {
@@ -186,7 +186,7 @@ describe("trouble with one tenant", () => {
       assert.deepStrictEqual(lookedUp, ["acme", "acme", "acme"])
     }))
 
-  it.effect("servers that cannot be are a misconfiguration of that tenant", () =>
+  it.effect("invalid servers are a misconfiguration of that tenant", () =>
     Effect.gen(function*() {
       const { outcome, servers, token } = yield* setup(header)
       servers["acme"] = ["http://acme.test"]
@@ -209,13 +209,13 @@ describe("the options", () => {
     [by("fromRoute", "/:tenant")],
     [by("fromRoute", "/t/:te-nant")],
     [by("fromRoute", undefined as unknown as string)]
-  ])("a wrong place of the name fails the layer", ([tenants]) =>
+  ])("a wrong location of the name fails the layer", ([tenants]) =>
     Effect.gen(function*() {
       assert.strictEqual((yield* Effect.flip(setup(tenants))).option, "tenants")
     }))
 
   it.effect.each<readonly [tenants: unknown]>([["x-tenant"], [{}], [null], [{ id: "x-tenant" }]])(
-    "%j is no value of Tenants",
+    "rejects %j as a value of Tenants",
     ([tenants]) =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(setup(() => tenants as Tenants.Mechanism))
@@ -237,7 +237,7 @@ describe("the options", () => {
       assert.strictEqual(error.option, `tenants.${option}`)
     }))
 
-  it.effect("an unknown one fails the layer, and so does an opt-out that is not true", () =>
+  it.effect("an unknown option fails the layer, and so does an opt-out that is not true", () =>
     Effect.gen(function*() {
       const misspelled = { withoutTenants: "reject" } as Partial<Tenants.Options>
       assert.strictEqual((yield* Effect.flip(setup(header, misspelled))).option, "tenants.withoutTenants")
@@ -245,7 +245,7 @@ describe("the options", () => {
       assert.strictEqual((yield* Effect.flip(setup(header, unguarded))).option, "tenants[allowPrivateAddresses]")
     }))
 
-  it.effect("anonymous requests beside tenants fail the layer", () =>
+  it.effect("anonymous requests together with tenants fail the layer", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(setup(header, { layer: { anonymous: "allow-unscoped" } }))
       assert.deepStrictEqual([error.option, error.reason], ["anonymous", "conflict"])

@@ -10,15 +10,15 @@ import { TestClock } from "effect/testing"
 import { authenticate } from "../../authorization/steps.ts"
 import { resource, start } from "../introspection/answers.ts"
 
-/** A client in memory: the names of its hosts are in no DNS. */
+/** A client in memory: DNS does not contain the names of its hosts. */
 export const inMemory = (client: HttpClient.HttpClient) =>
   Layer.merge(Layer.succeed(HttpClient.HttpClient, client), Layer.succeed(AddressGuard.Resolver, undefined))
 
-/** What a request says beside its token. */
+/** Properties of a request other than its token. */
 export interface Sent {
   readonly headers?: Readonly<Record<string, string>>
   readonly path?: string
-  /** What the router matched. */
+  /** The parameters that the router matched. */
   readonly params?: Readonly<Record<string, string>>
 }
 
@@ -26,12 +26,12 @@ type Found = ReturnType<Tenants.Options["authorizationServers"]>
 
 type TenantsWith = (options: Tenants.Options) => Tenants.Mechanism
 
-/** How requests name their tenant, apart from the other options. */
+/** How requests name their tenant. */
 export const by =
   (name: "fromClaim" | "fromHeader" | "fromPath" | "fromRoute", value: string): TenantsWith => (options) =>
     Tenants[name](value, options)
 
-/** A server with an issuer of its own, and one of each tenant. */
+/** A server with an issuer, and a separate issuer for each tenant. */
 export const setup = (
   tenantsWith: TenantsWith,
   options: Partial<Tenants.Options> & {
@@ -91,7 +91,7 @@ export const setup = (
     return { ask, gate, issuers, lookedUp, outcome, result, servers, token }
   })
 
-// Equal by structure, never the same object: as it comes from a database.
+// Equal by structure, and never the same object, as from a database.
 const structuredCloneOf = (input: AuthorizationServer.Input): AuthorizationServer.Input =>
   typeof input === "string" ? input : { ...input }
 

@@ -13,10 +13,10 @@ import { active, secret, start, world } from "../introspection/answers.ts"
 
 const settle = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
-/** What a request that comes now knows of the time. */
+/** The clock of a request that arrives now. */
 const present = Clock.clockWith((clock) => Effect.succeed({ clock, since: clock.monotonicTimeNanosUnsafe() }))
 
-describe("JWTs in a full memory", () => {
+describe("a full cache of JWTs", () => {
   const world = (capacity: number) => {
     const verified: Array<string> = []
     const verify: TokenVerifier.Verifier<never>["verify"] = (credentials) =>
@@ -49,7 +49,7 @@ describe("JWTs in a full memory", () => {
     return {
       cache,
       verified,
-      recalls: (name: string) =>
+      isCached: (name: string) =>
         Effect.map(present, (now) => cache.lookupVerified(`Bearer ${tokenOf(name)}`, now) !== undefined),
       bring: (name: string) => cache.verify({ scheme: "Bearer", token: Redacted.make(tokenOf(name)) })
     }
@@ -60,61 +60,61 @@ describe("JWTs in a full memory", () => {
     }${"x".repeat(40)}${createHash("sha256").update(name).digest("base64url")}`
   const nameOf = (token: string) => Buffer.from(token.split(".")[1]!, "base64url").toString()
 
-  it.effect("those that come but once push out none that comes again", () =>
+  it.effect("tokens that are presented once do not evict tokens that are presented again", () =>
     Effect.gen(function*() {
-      const { bring, recalls, verified } = world(2)
+      const { bring, isCached, verified } = world(2)
       yield* bring("a")
       yield* bring("b")
       for (let n = 0; n < 1000; n++) yield* bring(`once-${n}`)
-      assert.isTrue((yield* recalls("a")) && (yield* recalls("b")))
+      assert.isTrue((yield* isCached("a")) && (yield* isCached("b")))
       yield* bring("a")
       assert.strictEqual(verified.filter((name) => name === "a").length, 1)
     }))
 
-  it.effect("one that comes again finds a place, and what was not used lately leaves it", () =>
+  it.effect("a token that is presented again gets a place, and the least recently used one is evicted", () =>
     Effect.gen(function*() {
-      const { bring, recalls } = world(2)
+      const { bring, isCached } = world(2)
       yield* bring("a")
       yield* bring("b")
-      assert.isTrue(yield* recalls("a"))
+      assert.isTrue(yield* isCached("a"))
       yield* bring("c")
-      assert.isFalse(yield* recalls("c"))
+      assert.isFalse(yield* isCached("c"))
       yield* bring("c")
-      assert.isTrue((yield* recalls("c")) && (yield* recalls("a")))
-      assert.isFalse(yield* recalls("b"))
+      assert.isTrue((yield* isCached("c")) && (yield* isCached("a")))
+      assert.isFalse(yield* isCached("b"))
     }))
 
-  it.effect("the place of one that has ended is free at once", () =>
+  it.effect("the place of a token that has ended is free at once", () =>
     Effect.gen(function*() {
-      const { bring, recalls } = world(1)
+      const { bring, isCached } = world(1)
       yield* bring("a")
       yield* TestClock.adjust("5 minutes")
       yield* bring("b")
-      assert.isTrue(yield* recalls("b"))
-      assert.isFalse(yield* recalls("a"))
+      assert.isTrue(yield* isCached("b"))
+      assert.isFalse(yield* isCached("a"))
     }))
 
-  it.effect("a token with the end of another one is not taken for it", () =>
+  it.effect("does not confuse two tokens with the same ending", () =>
     Effect.gen(function*() {
-      const { bring, cache, recalls, verified } = world(2)
+      const { bring, cache, isCached, verified } = world(2)
       const forged = `${tokenOf("mallory").slice(0, -50)}${tokenOf("a").slice(-50)}`
       yield* bring("a")
       assert.isUndefined(cache.lookupVerified(`Bearer ${forged}`, yield* present))
-      assert.isTrue(yield* recalls("a"))
+      assert.isTrue(yield* isCached("a"))
       yield* cache.verify({ scheme: "Bearer", token: Redacted.make(forged) })
       assert.deepStrictEqual(verified, ["a", "mallory"])
       yield* cache.invalidate({ token: Redacted.make(tokenOf("a")) })
       assert.isDefined(cache.lookupVerified(`Bearer ${forged}`, yield* present))
-      assert.isFalse(yield* recalls("a"))
+      assert.isFalse(yield* isCached("a"))
     }))
 
-  it.effect("only the very line that presents a token recalls it", () =>
+  it.effect("finds a token only by the exact line that presents it", () =>
     Effect.gen(function*() {
       const { bring, cache } = world(2)
       yield* bring("a")
       const now = yield* present
       const token = tokenOf("a")
-      const recalled = [
+      const foundLines = [
         `Bearer ${token}`,
         `bearer ${token}`,
         `Bearer  ${token}`,
@@ -125,21 +125,21 @@ describe("JWTs in a full memory", () => {
         `Bearer x${token.slice(1)}`,
         token
       ].filter((line) => cache.lookupVerified(line, now) !== undefined)
-      assert.deepStrictEqual(recalled, [`Bearer ${token}`])
+      assert.deepStrictEqual(foundLines, [`Bearer ${token}`])
     }))
 
-  it.effect("what is inactive rejects no token with the same end", () =>
+  it.effect("an inactive token does not reject another token with the same ending", () =>
     Effect.gen(function*() {
-      const asked: Array<string> = []
+      const presented: Array<string> = []
       const inactive = TokenVerifier.make((credentials) => {
-        asked.push(nameOf(Redacted.value(credentials.token)))
+        presented.push(nameOf(Redacted.value(credentials.token)))
         return Effect.fail(new AuthError.InvalidToken({ reason: "inactive" }))
       })
       const cache = TokenCache.make(inactive, Result.getOrThrow(TokenCache.settings()))
       const forged = `${tokenOf("mallory").slice(0, -50)}${tokenOf("a").slice(-50)}`
       const verify = (token: string) => Effect.flip(cache.verify({ scheme: "Bearer", token: Redacted.make(token) }))
       for (const token of [forged, forged, tokenOf("a"), tokenOf("a")]) yield* verify(token)
-      assert.deepStrictEqual(asked, ["mallory", "a"])
+      assert.deepStrictEqual(presented, ["mallory", "a"])
     }))
 })
 
@@ -149,10 +149,10 @@ describe("introspected tokens", () => {
       const { endpoint, gate } = yield* world
       const caller = yield* gate()
       for (const token of ["a", "a", "b", "a", "b"]) assert.strictEqual(yield* caller.outcome(token), "admitted")
-      assert.deepStrictEqual(endpoint.asked.map((_) => _.form.get("token")), ["a", "b"])
+      assert.deepStrictEqual(endpoint.requests.map((_) => _.form.get("token")), ["a", "b"])
     }))
 
-  it.effect("T-INTR-03: what was revoked is noticed within the time that answers are remembered", () =>
+  it.effect("T-INTR-03: a revocation is noticed within the time for which answers are cached", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const caller = yield* gate()
@@ -164,7 +164,7 @@ describe("introspected tokens", () => {
       assert.strictEqual(yield* caller.outcome("a"), "401 inactive")
     }))
 
-  it.effect("INTR-20 T-INTR-03: nothing is remembered past exp, whatever the time to live", () =>
+  it.effect("INTR-20 T-INTR-03: no answer is cached past exp, with any time to live", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = active({ exp: start + 60 })
@@ -174,19 +174,19 @@ describe("introspected tokens", () => {
       assert.strictEqual(yield* caller.outcome("a"), "admitted")
       yield* TestClock.adjust("59 seconds")
       assert.strictEqual(yield* caller.outcome("a"), "admitted")
-      assert.strictEqual(endpoint.asked.length, 1)
+      assert.strictEqual(endpoint.requests.length, 1)
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* caller.outcome("a"), "401 expired")
-      assert.strictEqual(endpoint.asked.length, 2)
+      assert.strictEqual(endpoint.requests.length, 2)
     }))
 
-  it.effect("INTR-18: an inactive token is remembered for 5 seconds, and only by itself", () =>
+  it.effect("INTR-18: an inactive token is cached for 5 seconds, and no other token with it", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = () => Response.json({ active: false })
       const caller = yield* gate()
       for (let n = 0; n < 3; n++) assert.strictEqual(yield* caller.outcome("a"), "401 inactive")
-      assert.strictEqual(endpoint.asked.length, 1)
+      assert.strictEqual(endpoint.requests.length, 1)
       endpoint.answer = active()
       assert.strictEqual(yield* caller.outcome("b"), "admitted")
       yield* TestClock.adjust("4999 millis")
@@ -195,13 +195,13 @@ describe("introspected tokens", () => {
       assert.strictEqual(yield* caller.outcome("a"), "admitted")
     }))
 
-  it.effect("the time for which an inactive token is rejected is an option", () =>
+  it.effect("the time for which an inactive token is cached is an option", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = () => Response.json({ active: false })
       const none = yield* gate({ server: { introspection: Introspection.make({ ...secret, inactiveFor: 0 }) } })
       for (let n = 0; n < 2; n++) assert.strictEqual(yield* none.outcome("a"), "401 inactive")
-      assert.strictEqual(endpoint.asked.length, 2)
+      assert.strictEqual(endpoint.requests.length, 2)
       const long = yield* gate({
         server: { introspection: Introspection.make({ ...secret, inactiveFor: "20 seconds" }) }
       })
@@ -213,7 +213,7 @@ describe("introspected tokens", () => {
       assert.strictEqual(yield* long.outcome("a"), "admitted")
     }))
 
-  it.effect("rejections for another reason are not remembered", () =>
+  it.effect("rejections for another reason are not cached", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = active({ aud: "https://other.test" })
@@ -223,15 +223,15 @@ describe("introspected tokens", () => {
       assert.strictEqual(yield* caller.outcome("a"), "admitted")
     }))
 
-  it.effect("INTR-21: no more tokens than the capacity; the least recently used goes first", () =>
+  it.effect("INTR-21: no more tokens are kept than the capacity, and the least recently used is evicted first", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const caller = yield* gate({ tokenCache: { capacity: 2 } })
       for (const token of ["a", "b", "a", "c", "a", "b"]) yield* caller.outcome(token)
-      assert.deepStrictEqual(endpoint.asked.map((_) => _.form.get("token")), ["a", "b", "c", "b"])
+      assert.deepStrictEqual(endpoint.requests.map((_) => _.form.get("token")), ["a", "b", "c", "b"])
     }))
 
-  it.effect("INTR-21: made-up tokens push out neither good ones nor each other without bound", () =>
+  it.effect("INTR-21: invented tokens evict no good tokens, and their number is bounded", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = ({ form }) =>
@@ -243,16 +243,16 @@ describe("introspected tokens", () => {
       })
       yield* caller.outcome("good")
       for (let n = 0; n < 1100; n++) yield* caller.outcome(`bad-${n}`)
-      const before = endpoint.asked.length
+      const before = endpoint.requests.length
       yield* caller.outcome("good")
-      assert.strictEqual(endpoint.asked.length, before)
+      assert.strictEqual(endpoint.requests.length, before)
       yield* caller.outcome("bad-1099")
-      assert.strictEqual(endpoint.asked.length, before)
+      assert.strictEqual(endpoint.requests.length, before)
       yield* caller.outcome("bad-0")
-      assert.strictEqual(endpoint.asked.length, before + 1)
+      assert.strictEqual(endpoint.requests.length, before + 1)
     }))
 
-  it.effect("INTR-23: nobody can change what the next request gets", () =>
+  it.effect("INTR-23: a request cannot change the cached claims of the next one", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = active({ act: { sub: "x" }, groups: ["a"] })
@@ -273,7 +273,7 @@ describe("introspected tokens", () => {
         assert.throws(() => attempt(principal), TypeError)
       }
       const principal = (yield* caller.present("a")) as Principal
-      assert.strictEqual(endpoint.asked.length, 1)
+      assert.strictEqual(endpoint.requests.length, 1)
       assert.strictEqual(principal.subject, "alice")
       assert.deepStrictEqual([...principal.scopes], ["todos:read"])
       assert.deepStrictEqual(principal.claims["groups"], ["a"])
@@ -281,7 +281,7 @@ describe("introspected tokens", () => {
     }))
 
   it.effect.each<readonly [capacity: number, cacheFor: number]>([[0, 60_000], [10, 0]])(
-    "INTR-24 T-INTR-03: a capacity of %d with a time of %d ms remembers nothing",
+    "INTR-24 T-INTR-03: a capacity of %d with a time of %d ms caches nothing",
     ([capacity, cacheFor]) =>
       Effect.gen(function*() {
         const { endpoint, gate } = yield* world
@@ -289,7 +289,7 @@ describe("introspected tokens", () => {
         const caller = yield* gate({ tokenCache: { capacity }, server: { introspection } })
         yield* caller.outcome("a")
         yield* caller.outcome("a")
-        assert.strictEqual(endpoint.asked.length, 2)
+        assert.strictEqual(endpoint.requests.length, 2)
       })
   )
 
@@ -306,7 +306,7 @@ describe("introspected tokens", () => {
       assert.strictEqual((yield* Effect.flip(gate({ tokenCache }))).option, `tokenCache.${option}`)
     }))
 
-  it.effect("a clock that is set back makes a token that has not begun wait again", () =>
+  it.effect("a clock that is set back makes a token that is not yet valid wait again", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = active({ nbf: start + 30 })
@@ -316,18 +316,18 @@ describe("introspected tokens", () => {
       assert.strictEqual(yield* caller.outcome("a"), "401 not-yet-valid")
     }))
 
-  it.effect("is one per layer: what one remembers, another asks about", () =>
+  it.effect("each layer has a separate cache", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const [one, other] = [yield* gate(), yield* gate({ resource: "https://server.test/other" })]
       assert.strictEqual(yield* one.outcome("a"), "admitted")
       assert.strictEqual(yield* other.outcome("a"), "401 audience")
-      assert.strictEqual(endpoint.asked.length, 2)
+      assert.strictEqual(endpoint.requests.length, 2)
     }))
 })
 
 describe("JWTs", () => {
-  it.effect("are remembered until their end, and at most for 5 minutes", () =>
+  it.effect("are cached until their end, and at most for 5 minutes", () =>
     Effect.gen(function*() {
       const { gate, issuer } = yield* world
       const caller = yield* gate()
@@ -345,7 +345,7 @@ describe("JWTs", () => {
       assert.strictEqual(yield* caller.outcome(brief), "401 expired")
     }))
 
-  it.effect("the tolerance counts for what is remembered as for what is not", () =>
+  it.effect("the same tolerance applies to cached and new tokens", () =>
     Effect.gen(function*() {
       const { gate, issuer } = yield* world
       const caller = yield* gate({ clockTolerance: "10 seconds" })
@@ -357,7 +357,7 @@ describe("JWTs", () => {
       assert.strictEqual(yield* caller.outcome(token), "401 expired")
     }))
 
-  it.effect("are forgotten when their key leaves the set, which requests from memory keep fresh", () =>
+  it.effect("are evicted when their key leaves the set, which cached requests keep fresh", () =>
     Effect.gen(function*() {
       const { gate, issuer } = yield* world
       const caller = yield* gate({ tokenCache: { jwt: "1 hour" } })
@@ -365,7 +365,7 @@ describe("JWTs", () => {
       const first = yield* caller.present(token)
       yield* issuer.takeRequests
 
-      // Three quarters of ten minutes: a request from memory starts the refresh, and does not wait for it.
+      // Three quarters of ten minutes: a cached request starts the refresh, and does not wait for it.
       yield* TestClock.adjust("450 seconds")
       assert.strictEqual(yield* caller.present(token), first)
       yield* settle
@@ -385,7 +385,7 @@ describe("JWTs", () => {
       assert.strictEqual(yield* caller.outcome(token), "401 unknown-key")
     }))
 
-  it.effect("survive an outage of the key set as long as keys do, and not a moment longer", () =>
+  it.effect("survive an outage of the key set as long as the keys do, and no longer", () =>
     Effect.gen(function*() {
       const { gate, issuer } = yield* world
       const caller = yield* gate({ tokenCache: { jwt: "1 hour" } })
@@ -400,7 +400,7 @@ describe("JWTs", () => {
 })
 
 describe("invalidate", () => {
-  it.effect("forgets a token, a subject, a session, everything, and nothing else", () =>
+  it.effect("evicts a token, a subject, a session or everything, and nothing else", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = ({ form }) => {
@@ -409,14 +409,14 @@ describe("invalidate", () => {
       }
       const tokens = ["alice.s1", "alice.s2", "bob.s1", "bob.s3"]
       const caller = yield* gate()
-      const remembered = Effect.gen(function*() {
-        const before = endpoint.asked.length
+      const cachedTokens = Effect.gen(function*() {
+        const before = endpoint.requests.length
         for (const token of tokens) assert.strictEqual(yield* caller.outcome(token), "admitted")
-        return tokens.filter((_) => !endpoint.asked.slice(before).some(({ form }) => form.get("token") === _))
+        return tokens.filter((_) => !endpoint.requests.slice(before).some(({ form }) => form.get("token") === _))
       })
-      const after = (target: TokenCache.Target) => Effect.andThen(caller.gate.invalidate(target), remembered)
-      assert.deepStrictEqual(yield* remembered, [])
-      assert.deepStrictEqual(yield* remembered, tokens)
+      const after = (target: TokenCache.Target) => Effect.andThen(caller.gate.invalidate(target), cachedTokens)
+      assert.deepStrictEqual(yield* cachedTokens, [])
+      assert.deepStrictEqual(yield* cachedTokens, tokens)
       assert.deepStrictEqual(yield* after({ token: Redacted.make("bob.s3") }), ["alice.s1", "alice.s2", "bob.s1"])
       assert.deepStrictEqual(yield* after({ subject: "alice" }), ["bob.s1", "bob.s3"])
       assert.deepStrictEqual(yield* after({ session: "s1" }), ["alice.s2", "bob.s3"])
@@ -425,7 +425,7 @@ describe("invalidate", () => {
       assert.deepStrictEqual(yield* after("everything"), [])
     }))
 
-  it.effect("also forgets that a token was inactive", () =>
+  it.effect("evicts an inactive token", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       endpoint.answer = () => Response.json({ active: false })
@@ -436,7 +436,7 @@ describe("invalidate", () => {
       assert.strictEqual(yield* caller.outcome("a"), "admitted")
     }))
 
-  it.effect("an answer that was under way is not remembered", () =>
+  it.effect("an answer that was pending during invalidate is not cached", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       let release = (_: Response) => {}
@@ -453,14 +453,14 @@ describe("invalidate", () => {
 })
 
 describe("the revocation hook", () => {
-  it.effect("is asked on every request, and rejects what is remembered", () =>
+  it.effect("is called on every request, and rejects cached tokens", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const revoked = new Set<string | undefined>()
-      const asked: Array<string | undefined> = []
+      const presented: Array<string | undefined> = []
       const caller = yield* gate({
         revocation: Revocations.check(({ subject }) => {
-          asked.push(subject)
+          presented.push(subject)
           return Effect.succeed(revoked.has(subject))
         })
       })
@@ -468,11 +468,11 @@ describe("the revocation hook", () => {
       assert.strictEqual(yield* caller.outcome("a"), "admitted")
       revoked.add("alice")
       assert.strictEqual(yield* caller.outcome("a"), "401 revoked")
-      assert.strictEqual(endpoint.asked.length, 1)
-      assert.deepStrictEqual(asked, ["alice", "alice", "alice"])
+      assert.strictEqual(endpoint.requests.length, 1)
+      assert.deepStrictEqual(presented, ["alice", "alice", "alice"])
     }))
 
-  it.effect("that fails is an outage", () =>
+  it.effect("answers 503 if it fails", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
       const caller = yield* gate({
@@ -505,7 +505,7 @@ describe("TokenCache", () => {
   const settings = Result.getOrThrow(TokenCache.settings())
   const credentials = (token: string) => ({ scheme: "Bearer", token: Redacted.make(token) }) as const
 
-  it.effect("asks a verifier that says nothing of reuse every time", () =>
+  it.effect("calls a verifier whose results cannot be reused every time", () =>
     Effect.gen(function*() {
       let count = 0
       const cache = TokenCache.make(
@@ -520,7 +520,7 @@ describe("TokenCache", () => {
       assert.strictEqual(count, 2)
     }))
 
-  it.effect.prop("never mixes up two tokens, and never outlives until", {
+  it.effect.prop("never confuses two tokens, and never outlives until", {
     tokens: Schema.Array(Schema.String),
     millis: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1000 }))
   }, ({ millis, tokens }) =>
@@ -536,7 +536,7 @@ describe("TokenCache", () => {
         settings
       )
       yield* TestClock.setTime(0)
-      // Strings with lone surrogates have the bytes of others, and take their places in turns.
+      // Strings with lone surrogates have the same bytes as others, and replace each other.
       const haveOwnBytes = tokens.every((token) => !/\p{Surrogate}/u.test(token))
       const first = new Map<string, unknown>()
       for (const token of tokens) {
@@ -551,7 +551,7 @@ describe("TokenCache", () => {
       }
     }))
 
-  it("keys by the whole SHA-256, whichever way the platform computes it", async () => {
+  it("keys by the whole SHA-256, on every platform", async () => {
     const expected = createHash("sha256").update("abc").digest("base64url")
     assert.strictEqual(await sha256("abc"), expected)
     assert.strictEqual(await viaWebCrypto("abc"), expected)

@@ -17,7 +17,7 @@ const others = [
 
 describe("[T-AUD-51] a refresh token", () => {
   it.effect.each(others)(
-    "[T-AUD-51] with %j and all marks of an access token does not come in as a JWT",
+    "[T-AUD-51] with %j and all marks of an access token is rejected as a JWT",
     (kind) =>
       Effect.gen(function*() {
         const profile = Profile.make({
@@ -62,7 +62,7 @@ describe("[T-AUD-51] a refresh token", () => {
       }
     }))
 
-  it.effect("[T-AUD-51] of Descope is not taken for a session", () =>
+  it.effect("[T-AUD-51] a refresh token of Descope is not accepted as a session token", () =>
     Effect.gen(function*() {
       const profile = Profiles.descope({ projectId: "P2abc" })
       const { gate, sign } = yield* provider(profile, { algorithm: "ES256" })

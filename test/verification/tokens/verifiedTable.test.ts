@@ -99,7 +99,7 @@ describe("verifiedTable", () => {
     assert.isUndefined(table.find(key, `${token}x`, "Bearer"))
   })
 
-  it("gives a place in a full table to a JWT that is presented for the second time, and keeps what was used", () => {
+  it("gives a place in a full table to a JWT that is presented for the second time, and keeps used entries", () => {
     const table = verifiedTable.make(2)
     const alice = put(table, "alice")!
     const bob = put(table, "bob")!
