@@ -1,6 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Rule } from "effect-mcp-auth/provider"
-import * as CheckRules from "../../src/provider/check/CheckRules.ts"
+import * as AccessTokenRules from "../../src/provider/check/AccessTokenRules.ts"
+import * as BrowserRules from "../../src/provider/check/BrowserRules.ts"
+import { all } from "../../src/provider/check/CheckRules.ts"
+import * as ClientRules from "../../src/provider/check/ClientRules.ts"
+import * as DiscoveryRules from "../../src/provider/check/DiscoveryRules.ts"
 import * as DoctorRules from "../../src/provider/doctor/DoctorRules.ts"
 import * as TokenRules from "../../src/provider/token/TokenRules.ts"
 
@@ -9,6 +13,8 @@ const words: Readonly<Record<Rule.Level, RegExp>> = {
   SHOULD: /\b(?:SHOULD|RECOMMENDED|REQUIRED)\b/,
   MAY: /\b(?:MAY|OPTIONAL)\b/
 }
+
+const CheckRules = { ...DiscoveryRules, ...ClientRules, ...AccessTokenRules, ...BrowserRules, all }
 
 const sets = { CheckRules, DoctorRules, TokenRules }
 

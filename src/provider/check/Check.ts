@@ -17,7 +17,8 @@ import * as Probe from "../probe/Probe.ts"
 import { isObject, isShallow, type Json, parseJson, shown, text, toJson } from "../report/Json.ts"
 import * as Report from "../report/Report.ts"
 import type { Revision, RuleResult } from "../report/Rule.ts"
-import { checkServer, isMetadata, type MetadataDocument, type Observations, type WellKnownUrl } from "./CheckServer.ts"
+import { checkServer } from "./CheckServer.ts"
+import { isMetadata, type MetadataDocument, type Observations, type WellKnownUrl } from "./Observations.ts"
 
 /**
  * The server does not respond, so there is nothing to check.

@@ -3,7 +3,7 @@ import * as JwkSet from "../../verification/keys/JwkSet.ts"
 import type { Reading } from "../probe/Probe.ts"
 import { isObject, type Json, member, shown } from "../report/Json.ts"
 import { fail, inconclusive, pass, type RuleResult } from "../report/Rule.ts"
-import * as Rules from "./CheckRules.ts"
+import * as AccessTokenRules from "./AccessTokenRules.ts"
 
 /** The verifier of this library rejects larger sets. Keys after these are counted and not checked. */
 const maximumKeys = 100
@@ -15,12 +15,12 @@ export const checkKeySet = (reading: Reading): ReadonlyArray<RuleResult> => {
     const why = `${shown(url)} ${reading.detail}`
     return [
       reading.kind === "no-response" || reading.kind === "server-error"
-        ? inconclusive(Rules.keySet, why)
-        : fail(Rules.keySet, why, "Serve the key set as JSON with status 200 at jwks_uri")
+        ? inconclusive(AccessTokenRules.keySet, why)
+        : fail(AccessTokenRules.keySet, why, "Serve the key set as JSON with status 200 at jwks_uri")
     ]
   }
   const keys = member(reading.json, "keys")
-  if (!Array.isArray(keys)) return [fail(Rules.keySet, `${shown(url)} has no member "keys"`)]
+  if (!Array.isArray(keys)) return [fail(AccessTokenRules.keySet, `${shown(url)} has no member "keys"`)]
   const all = (keys as ReadonlyArray<unknown>).filter(isObject)
   const entries = all.slice(0, maximumKeys)
   // Encryption keys are allowed, and not used for tokens.
@@ -29,15 +29,21 @@ export const checkKeySet = (reading: Reading): ReadonlyArray<RuleResult> => {
   const secret = entries.filter((key) => ["d", "k", "p", "q"].some((name) => Object.hasOwn(key, name)))
   return [
     entries.length === 0
-      ? fail(Rules.keySet, `${shown(url)} has no key`)
+      ? fail(AccessTokenRules.keySet, `${shown(url)} has no key`)
       : all.length > maximumKeys
-      ? fail(Rules.keySet, `${all.length} keys: the verifier rejects sets of more than ${maximumKeys}`)
+      ? fail(AccessTokenRules.keySet, `${all.length} keys: the verifier rejects sets of more than ${maximumKeys}`)
       : usable.length === 0
-      ? fail(Rules.keySet, `${entries.length} keys, none of which can verify a signature: ${describeFaults(signing)}`)
-      : pass(Rules.keySet, `${usable.length} usable: ${usable.map(describeKey).join(", ")}`),
+      ? fail(
+        AccessTokenRules.keySet,
+        `${entries.length} keys, none of which can verify a signature: ${describeFaults(signing)}`
+      )
+      : pass(AccessTokenRules.keySet, `${usable.length} usable: ${usable.map(describeKey).join(", ")}`),
     secret.length === 0
-      ? pass(Rules.keySetPublic, "public keys only")
-      : fail(Rules.keySetPublic, `private or symmetric key material in ${secret.map(describeKey).join(", ")}`),
+      ? pass(AccessTokenRules.keySetPublic, "public keys only")
+      : fail(
+        AccessTokenRules.keySetPublic,
+        `private or symmetric key material in ${secret.map(describeKey).join(", ")}`
+      ),
     checkKeyMembers(entries, signing, usable)
   ]
 }
@@ -65,8 +71,8 @@ const checkKeyMembers = (
     )
   ]
   return faults.length === 0
-    ? pass(Rules.keySetTidy, "every key has the members that it needs")
-    : fail(Rules.keySetTidy, faults.join("; "))
+    ? pass(AccessTokenRules.keySetTidy, "every key has the members that it needs")
+    : fail(AccessTokenRules.keySetTidy, faults.join("; "))
 }
 
 const describeKey = (key: Json): string => {

@@ -1,5 +1,5 @@
 import * as HttpUri from "../../protocol/HttpUri.ts"
-import { describeDifference } from "../check/CheckServer.ts"
+import { describeDifference } from "../check/CompareDocuments.ts"
 import { getTools } from "../probe/McpProbe.ts"
 import { type Exchange, origin, type Reading, type Response } from "../probe/Probe.ts"
 import { isObject, type Json, member, parseJson, shown, strings, text } from "../report/Json.ts"

@@ -1,0 +1,112 @@
+import type { Fact } from "../facts/Facts.ts"
+import { shown, strings, text } from "../report/Json.ts"
+import { fail, inconclusive, pass, type RuleResult, skip } from "../report/Rule.ts"
+import * as AccessTokenRules from "./AccessTokenRules.ts"
+import { checkKeySet } from "./CheckKeys.ts"
+import { checkMembers, type MetadataDocument, type Observations } from "./Observations.ts"
+
+/** Checks how tokens can be verified, what they are issued for, and which kinds of token clients can get. */
+export const checkAccessTokens = (
+  document: MetadataDocument,
+  { keySet, provider }: Observations
+): ReadonlyArray<RuleResult> => {
+  const { metadata } = document
+  const jwksUri = text(metadata, "jwks_uri")
+  const introspection = text(metadata, "introspection_endpoint")
+  const scopes = strings(metadata, "scopes_supported")
+  const dpop = strings(metadata, "dpop_signing_alg_values_supported")
+  return [
+    checkMembers(
+      document,
+      ["jwks_uri", "introspection_endpoint"],
+      AccessTokenRules.verifiable,
+      () => checkVerifiable(jwksUri, introspection, provider)
+    ),
+    ...(keySet !== undefined
+      ? checkKeySet(keySet)
+      : [skip(AccessTokenRules.keySet, jwksUri === undefined ? "jwks_uri is missing" : "the key set was not fetched")]),
+    checkMembers(document, ["introspection_endpoint"], AccessTokenRules.introspection, () =>
+      introspection === undefined
+        ? fail(AccessTokenRules.introspection, "introspection_endpoint is missing")
+        : pass(AccessTokenRules.introspection, shown(introspection))),
+    checkResource(provider),
+    ...checkAudience(provider),
+    checkMembers(document, ["scopes_supported"], AccessTokenRules.scopes, () =>
+      scopes === undefined
+        ? fail(AccessTokenRules.scopes, "scopes_supported is missing")
+        : pass(AccessTokenRules.scopes, shown(scopes.join(" ")))),
+    checkMembers(
+      document,
+      ["scopes_supported", "grant_types_supported"],
+      AccessTokenRules.refresh,
+      () => checkRefresh(scopes, strings(metadata, "grant_types_supported"))
+    ),
+    checkMembers(document, ["dpop_signing_alg_values_supported"], AccessTokenRules.dpop, () =>
+      dpop === undefined
+        ? fail(AccessTokenRules.dpop, "dpop_signing_alg_values_supported is missing")
+        : pass(AccessTokenRules.dpop, dpop.join(", ")))
+  ]
+}
+
+const checkVerifiable = (
+  jwksUri: string | undefined,
+  introspection: string | undefined,
+  provider: Fact | undefined
+): RuleResult => {
+  const rule = AccessTokenRules.verifiable
+  // Keys that sign only ID tokens cannot verify access tokens.
+  if (provider?.tokens.format === "opaque" && introspection === undefined && provider.kind !== "mcp-server") {
+    return provider.profile === null
+      ? fail(rule, `${provider.name} issues opaque tokens and offers no introspection`)
+      : pass(rule, `its tokens are opaque: Profiles.${provider.profile} verifies each of them at ${provider.name}`)
+  }
+  if (jwksUri !== undefined) return pass(rule, `with the keys at ${shown(jwksUri)}`)
+  return introspection === undefined
+    ? fail(rule, "jwks_uri and introspection_endpoint are missing: only the server itself can verify its tokens")
+    : pass(rule, "through introspection only, for which your server needs credentials: jwks_uri is missing")
+}
+
+const checkRefresh = (
+  scopes: ReadonlyArray<string> | undefined,
+  grants: ReadonlyArray<string> | undefined
+): RuleResult => {
+  const rule = AccessTokenRules.refresh
+  if (scopes?.includes("offline_access") === true) return pass(rule, "scopes_supported contains offline_access")
+  return grants?.includes("refresh_token") === true
+    ? pass(rule, "grant_types_supported contains refresh_token; scopes_supported lacks offline_access")
+    : fail(rule, "scopes_supported lacks offline_access, and grant_types_supported lacks refresh_token")
+}
+
+const checkResource = (provider: Fact | undefined): RuleResult => {
+  const rule = AccessTokenRules.resourceIndicators
+  if (provider === undefined) {
+    return inconclusive(rule, "metadata do not show it: sign in once, and check the token with check --token")
+  }
+  const known = `${provider.name}, as of ${provider.asOf}`
+  switch (provider.resourceIndicators) {
+    case "yes":
+      return pass(rule, `${known}: ${provider.audienceSetup}`)
+    case "no":
+      return fail(rule, `${known}: the parameter resource has no effect`, provider.audienceSetup)
+    case "unknown":
+      return inconclusive(rule, `${known}: ${provider.audienceSetup}`)
+    default:
+      return inconclusive(rule, `${known}, after configuration: ${provider.audienceSetup}`)
+  }
+}
+
+/** Checks how a known provider sets the audience. Metadata do not show it. */
+const checkAudience = (provider: Fact | undefined): ReadonlyArray<RuleResult> => {
+  if (provider === undefined || provider.kind === "mcp-server" || provider.audienceSetup === "not known") return []
+  const known = `${provider.name}, as of ${provider.asOf}: ${provider.audienceSetup}`
+  return [
+    !provider.audienceSetup.startsWith("not possible")
+      ? pass(AccessTokenRules.audience, known)
+      : provider.profile === null
+      ? fail(AccessTokenRules.audience, known)
+      : pass(
+        AccessTokenRules.audience,
+        `${known}; Profiles.${provider.profile} accepts tokens of the clients that you list`
+      )
+  ]
+}

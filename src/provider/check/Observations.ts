@@ -1,0 +1,60 @@
+import type { Fact } from "../facts/Facts.ts"
+import type { Exchange, Reading } from "../probe/Probe.ts"
+import { type Json, member } from "../report/Json.ts"
+import { inconclusive, type Rule, type RuleResult, skip } from "../report/Rule.ts"
+
+/** A metadata document. If it is an excerpt or a record, only some members are known. */
+export interface MetadataDocument {
+  /** `"either"` is a saved document whose name and members do not show its well-known URL. */
+  readonly kind: "oauth-authorization-server" | "openid-configuration" | "either"
+  readonly url: string
+  readonly metadata: Json
+  /** Members whose presence was not recorded. */
+  readonly unseen: ReadonlySet<string>
+  /** `false` for an excerpt: a missing member may be in the document. */
+  readonly complete: boolean
+}
+
+/** A well-known URL that clients request, and its content. */
+export interface WellKnownUrl {
+  readonly kind: MetadataDocument["kind"]
+  readonly reading: Reading
+}
+
+/** Everything that was fetched from a server. `undefined` means that it was not fetched. */
+export interface Observations {
+  /** The issuer to check; `undefined` if only documents are checked. */
+  readonly issuer: string | undefined
+  readonly wellKnownUrls: ReadonlyArray<WellKnownUrl> | undefined
+  /** In the order in which clients request them. */
+  readonly documents: ReadonlyArray<MetadataDocument>
+  readonly keySet: Reading | undefined
+  readonly cors: {
+    readonly metadata?: Exchange
+    readonly token?: Exchange
+    readonly registration?: Exchange
+  }
+  readonly provider: Fact | undefined
+}
+
+/** Returns whether a URL has a metadata document. */
+export const isMetadata = (reading: Reading): reading is Extract<Reading, { readonly _tag: "Json" }> =>
+  reading._tag === "Json" && typeof member(reading.json, "issuer") === "string"
+
+export const describeReading = (reading: Reading): string =>
+  reading._tag === "NoDocument" ? reading.detail : isMetadata(reading) ? "is metadata" : "has no issuer"
+
+/** Runs a check of members, if their presence was recorded. */
+export const checkMembers = (
+  { complete, metadata, unseen }: MetadataDocument,
+  names: ReadonlyArray<string>,
+  rule: Rule,
+  check: () => RuleResult
+): RuleResult => {
+  const absent = names.filter((name) => member(metadata, name) === undefined)
+  if (absent.some((name) => unseen.has(name))) return skip(rule, `${absent.join(", ")} was not recorded`)
+  const result = check()
+  return result.verdict === "fail" && !complete && absent.length > 0
+    ? inconclusive(rule, `only an excerpt was observed, without ${absent.join(", ")}`)
+    : result
+}
