@@ -22,6 +22,7 @@ import * as EndpointGuard from "../outbound/EndpointGuard.ts"
 import * as Fetcher from "../outbound/Fetcher.ts"
 import { type Answered, postForm } from "../outbound/FormPost.ts"
 import { Sharing } from "../outbound/Sharing.ts"
+import { withTimeLimit } from "../outbound/TimeLimit.ts"
 import { AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata } from "../protocol/AuthError.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
 import { own, parseObject } from "../protocol/Json.ts"
@@ -256,7 +257,7 @@ interface Entry {
 }
 
 /** How long a caller waits, in the queue and for the response. */
-const longestWait = Duration.seconds(8)
+const longestWait = "8 seconds"
 
 /** A token that expires within this time, in milliseconds, is not reused: it could expire before it arrives. */
 const margin = Duration.toMillis(Duration.seconds(30))
@@ -372,11 +373,7 @@ const makeService = (
               retryAfter: 30
             })
           })
-        ).pipe(Effect.timeoutOrElse({
-          duration: longestWait,
-          orElse: () =>
-            Effect.fail(new AuthorizationServerUnavailable({ reason: "timeout", issuer: server.issuer, retryAfter: 1 }))
-        }))
+        ).pipe(withTimeLimit(longestWait, server.issuer))
         const answer = jsonOf({ body, contentType })
         if (status !== 200) {
           return yield* new TokenExchangeError({ reason: "rejected", code: errorOf(answer) ?? String(status) })
@@ -430,10 +427,9 @@ const makeService = (
         const principal = yield* Principal
         if (!isTarget(target, grant)) return yield* new TokenExchangeError({ reason: "target" })
         const { audience, resource, scopes = [] } = target
-        const hash = sha256(
+        const key = yield* sha256(
           JSON.stringify([revealed(principal), audience ?? null, resource ?? null, [...new Set(scopes)].sort()])
         )
-        const key = typeof hash === "string" ? hash : yield* Effect.promise(() => hash)
         const known = entries.get(key)
         const now = yield* Clock.currentTimeMillis
         if (known !== undefined && now < known.until && (yield* monotonic.millis) < known.freshUntil) return known.token

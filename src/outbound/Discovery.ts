@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
@@ -17,6 +16,7 @@ import * as AddressGuard from "./AddressGuard.ts"
 import { Fetcher } from "./Fetcher.ts"
 import { type DocumentError, fetchDocument } from "./JsonDocument.ts"
 import * as Remote from "./RefreshedDocument.ts"
+import { withTimeLimit } from "./TimeLimit.ts"
 
 /**
  * Names the metadata member that a caller needs.
@@ -90,13 +90,7 @@ const lookUp = (
         errors.find((_) => _.reason !== "status") ??
         errors[0]!
     )
-  }).pipe(
-    Effect.timeoutOrElse({
-      duration: Duration.seconds(8),
-      orElse: () =>
-        Effect.fail(new AuthorizationServerUnavailable({ reason: "timeout", issuer: server.issuer, retryAfter: 1 }))
-    })
-  )
+  }).pipe(withTimeLimit("8 seconds", server.issuer))
 
 const judge = (
   server: Source,

@@ -346,8 +346,7 @@ export const byPrefix = <E, E2 = InvalidToken>(
           ? "an empty prefix matches every token. Pass that verifier as the second argument instead"
           : `the prefixes ${OptionValue.describe(other![0])} and ${
             OptionValue.describe(prefix)
-          } overlap. Prefixes must ` +
-            "not overlap: no prefix may begin with another one"
+          } overlap. No prefix may begin with another one`
       })
     }
   }

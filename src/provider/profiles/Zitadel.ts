@@ -59,7 +59,7 @@ export const zitadel = (options: Options): Profile.Profile => {
       sources: [{ path: ["urn:zitadel:iam:org:project:roles"], shape: "keys" }],
       requested: {
         prefix: "urn:zitadel:iam:org:project:role:",
-        besides: [`urn:zitadel:iam:org:project:id:${project}:aud`]
+        always: [`urn:zitadel:iam:org:project:id:${project}:aud`]
       }
     },
     clientIdClaims: ["client_id", "azp"],

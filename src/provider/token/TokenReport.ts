@@ -219,7 +219,7 @@ const checkAlgorithm = (header: Json): RuleResult => {
 
 const checkKind = (header: Json, claims: Json): ReadonlyArray<RuleResult> => {
   const typ = member(header, "typ")
-  const wrong = TokenType.judge(TokenType.standard(), typ, claims)
+  const wrong = TokenType.checkKind(TokenType.standard(), typ, claims)
   const idTokenClaims = ["nonce", "at_hash", "c_hash", "s_hash", "events"].filter((name) => Object.hasOwn(claims, name))
   const named = `typ is ${shown(typ, 40)}`
   const kind = TokenType.kindOf(claims)

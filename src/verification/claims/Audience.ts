@@ -95,7 +95,7 @@ export const oneOf = (values: Values): Audience => ({ _tag: "OneOf", values })
  * const isMeantForUs = Audience.compile(rule, "https://todos.example.com/mcp")
  *
  * assert.ok(isMeantForUs({ claims: {}, clientId: "web-app" }))
- * assert.ok(!isMeantForUs({ claims: {}, clientId: "somebody-elses" }))
+ * assert.ok(!isMeantForUs({ claims: {}, clientId: "unknown-app" }))
  * ```
  *
  * @category constructors
@@ -192,39 +192,40 @@ export interface Addressed {
  * @since 0.1.0
  */
 export const compile = (rule: Audience, resource: string): (token: Addressed) => boolean => {
-  const named = new Set(valuesOf(rule, resource))
-  const holds = judge(rule, resource)
+  const values = new Set(valuesOf(rule, resource))
+  const accepts = compileRule(rule, resource)
   return (token) => {
     const audience = own(token.claims, "aud")
-    return (audience === undefined || intersects(audience, named)) && holds(token)
+    return (audience === undefined || intersects(audience, values)) && accepts(token)
   }
 }
 
-const judge = (rule: Audience, resource: string): (token: Addressed) => boolean => {
+const compileRule = (rule: Audience, resource: string): (token: Addressed) => boolean => {
   switch (rule._tag) {
     case "Resource":
-      return judge(oneOf([resource]), resource)
-    case "OneOf": {
-      const values = new Set(rule.values)
-      return ({ claims }) => intersects(own(claims, "aud"), values)
-    }
+      return requireClaim("aud", [resource])
+    case "OneOf":
+      return requireClaim("aud", rule.values)
+    case "Claim":
+      return requireClaim(rule.name, rule.values)
     case "ClientIds": {
       const values = new Set(rule.values)
       return ({ clientId }) => clientId !== undefined && values.has(clientId)
     }
-    case "Claim": {
-      const values = new Set(rule.values)
-      return ({ claims }) => intersects(own(claims, rule.name), values)
-    }
     case "Introspector": {
-      const holds = judge({ _tag: "Resource" }, resource)
-      return (token) => (token.introspected === true && !Object.hasOwn(token.claims, "aud")) || holds(token)
+      const accepts = requireClaim("aud", [resource])
+      return (token) => (token.introspected === true && !Object.hasOwn(token.claims, "aud")) || accepts(token)
     }
     case "All": {
-      const rules = rule.rules.map((_) => judge(_, resource))
-      return (token) => rules.every((holds) => holds(token))
+      const rules = rule.rules.map((_) => compileRule(_, resource))
+      return (token) => rules.every((accepts) => accepts(token))
     }
   }
+}
+
+const requireClaim = (name: string, list: ReadonlyArray<string>): (token: Addressed) => boolean => {
+  const values = new Set(list)
+  return ({ claims }) => intersects(own(claims, name), values)
 }
 
 const valuesOf = (rule: Audience, resource: string): ReadonlyArray<string> => {

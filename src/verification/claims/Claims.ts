@@ -50,6 +50,9 @@ export interface Tolerance {
   readonly start: number
 }
 
+/** Returns the clock tolerance. Default: 0 for `exp`, 30 seconds for `nbf` and `iat`. */
+export const toleranceOf = (seconds: number | undefined): Tolerance => ({ expiry: seconds ?? 0, start: seconds ?? 30 })
+
 /** Checks `exp`, and `nbf` and `iat` if present (RFC 7519 §4.1.4–4.1.6, RFC 9068 §2.2). Returns `exp`. */
 export const checkTimes = (
   claims: Claims,

@@ -36,7 +36,7 @@ export type TokenType =
  *   scopes: ["todos:read"]
  * })
  *
- * assert.strictEqual(TokenType.judge(TokenType.strict, "JWT", { scope: "todos:read" }), "token-type")
+ * assert.strictEqual(TokenType.checkKind(TokenType.strict, "JWT", { scope: "todos:read" }), "token-type")
  * ```
  *
  * @category constructors
@@ -62,9 +62,9 @@ export const strict: TokenType = { _tag: "Strict" }
  *
  * const rule = TokenType.standard()
  *
- * assert.strictEqual(TokenType.judge(rule, "at+jwt", {}), undefined)
- * assert.strictEqual(TokenType.judge(rule, "JWT", { scope: "todos:read", client_id: "web-app" }), undefined)
- * assert.strictEqual(TokenType.judge(rule, "JWT", { nonce: "n-0S6_WzA2Mj" }), "id-token")
+ * assert.strictEqual(TokenType.checkKind(rule, "at+jwt", {}), undefined)
+ * assert.strictEqual(TokenType.checkKind(rule, "JWT", { scope: "todos:read", client_id: "web-app" }), undefined)
+ * assert.strictEqual(TokenType.checkKind(rule, "JWT", { nonce: "n-0S6_WzA2Mj" }), "id-token")
  * ```
  *
  * @category constructors
@@ -167,7 +167,7 @@ export const kindOf = (
  * @category decisions
  * @since 0.1.0
  */
-export const judge = (
+export const checkKind = (
   rule: TokenType,
   typ: unknown,
   claims: Readonly<Record<string, unknown>>,

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import * as base64url from "../../crypto/Base64Url.ts"
+import * as compactJws from "../../crypto/CompactJws.ts"
 import * as publicJwk from "../../crypto/PublicJwk.ts"
 import { sha256 } from "../../crypto/Sha256.ts"
 import * as Signature from "../../crypto/Signature.ts"
@@ -73,18 +73,13 @@ const readProof = (lines: ReadonlyArray<string>, algorithms: ReadonlySet<unknown
     if (proof.length > maximumLength) return yield* reject("proof-too-large")
     // Several header lines may arrive as one; a proof holds no comma.
     if (proof.includes(",")) return yield* reject("several-proofs")
-    const parts = proof.split(".", 4)
-    const header = parts.length === 3 ? base64url.decodeJsonObject(parts[0]!) : undefined
-    const claims = header === undefined ? undefined : base64url.decodeJsonObject(parts[1]!)
-    if (header === undefined || claims === undefined || !base64url.isCanonical(parts[2]!)) {
-      return yield* reject("proof-malformed")
-    }
+    const jws = compactJws.decode(proof)
+    if (jws === undefined) return yield* reject("proof-malformed")
+    const { claims, header } = jws
     if (own(header, "typ") !== "dpop+jwt") return yield* reject("proof-type")
     const algorithm = own(header, "alg")
     if (!algorithms.has(algorithm)) return yield* reject("proof-algorithm")
-    if (["crit", "b64", "zip", "enc"].some((name) => Object.hasOwn(header, name))) {
-      return yield* reject("proof-critical-header")
-    }
+    if (compactJws.hasUnsupportedHeader(header)) return yield* reject("proof-critical-header")
     const key = publicJwk.readEmbedded(own(header, "jwk"), algorithm as string)
     if (key === undefined) return yield* reject("proof-key")
     return { proof, algorithm: algorithm as string, key, claims }
@@ -123,11 +118,6 @@ const checkClaims = (
     if (own(claims, "ath") !== tokenHash) return yield* reject("proof-token")
     return { jti, until: Math.ceil((iat + window + clockTolerance) * 1000) + margin }
   })
-
-const hash = (text: string): Effect.Effect<string> => {
-  const digest = sha256(text)
-  return typeof digest === "string" ? Effect.succeed(digest) : Effect.promise(() => digest)
-}
 
 /**
  * Makes the check of presentations from checked settings.
@@ -182,9 +172,9 @@ export const make = (
       since: bigint
     ) {
       const { algorithm, claims, key, proof } = yield* Effect.fromResult(readProof(request.dpop ?? [], algorithms))
-      if ((yield* hash(key.thumbprintText)) !== thumbprint) return yield* boundToAnother
+      if ((yield* sha256(key.thumbprintText)) !== thumbprint) return yield* boundToAnother
       const { jti, until } = yield* Effect.fromResult(
-        checkClaims(claims, expected, request, yield* hash(Redacted.value(token)), now / 1000)
+        checkClaims(claims, expected, request, yield* sha256(Redacted.value(token)), now / 1000)
       )
       const imported = yield* importKey(key.jwk, thumbprint, algorithm)
       if (imported === undefined) return yield* Effect.fromResult(reject("proof-key"))

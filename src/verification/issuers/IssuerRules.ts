@@ -1,23 +1,33 @@
 import * as Result from "effect/Result"
 import type { InvalidToken, InvalidTokenReason } from "../../protocol/AuthError.ts"
 import * as Audience from "../claims/Audience.ts"
-import { type Claims, own, readClientId, readScopes, readSubject, reject, type Subject } from "../claims/Claims.ts"
+import {
+  type Claims,
+  own,
+  readClientId,
+  readScopes,
+  readSubject,
+  reject,
+  type Subject,
+  type Tolerance,
+  toleranceOf
+} from "../claims/Claims.ts"
+import type { Rules } from "../claims/Rules.ts"
 import * as TokenType from "../claims/TokenType.ts"
 import * as Profile from "./Profile.ts"
 import type { TokenTraits } from "./TokenTraits.ts"
 
 /** The rules of the configuration for all authorization servers. The profile of each server provides missing values. */
-export interface General {
-  readonly resource: string
-  readonly audience: Audience.Audience | undefined
-  readonly tokenType: TokenType.TokenType | undefined
+export interface General extends Rules {
   /** The subject claims of the introspection options. Default: those of the profile. */
   readonly subjectClaims?: Profile.Profile["subjectClaims"] | undefined
+  /** The machine marks of the introspection options. Default: those of the profile. */
   readonly machineMarks?: Profile.Profile["machineMarks"] | undefined
 }
 
 /** The rules for the tokens of one authorization server. */
-export interface Rules {
+export interface IssuerRules extends Pick<Rules, "effectiveScopes" | "tenant"> {
+  readonly tolerance: Tolerance
   readonly tokenType: (typ: unknown, claims: Claims) => InvalidTokenReason | undefined
   readonly isAddressed: (token: Audience.Addressed) => boolean
   readonly clientId: (claims: Claims) => Result.Result<string | undefined, InvalidToken>
@@ -29,7 +39,7 @@ export interface Rules {
 }
 
 /** Compiles the rules of one authorization server. */
-export const compile = (server: { readonly profile: TokenTraits | undefined }, general: General): Rules => {
+export const compile = (server: { readonly profile: TokenTraits | undefined }, general: General): IssuerRules => {
   const { profile } = server
   const tokenType = general.tokenType ?? profile?.tokenType ?? TokenType.standard()
   const tenants = profile?.tenants
@@ -39,13 +49,16 @@ export const compile = (server: { readonly profile: TokenTraits | undefined }, g
   const sources = profile?.scopes.sources ?? Profile.standardScopes
   const prefix = profile?.scopes.grantedPrefix
   return {
+    tolerance: toleranceOf(general.clockTolerance),
+    effectiveScopes: general.effectiveScopes,
+    tenant: general.tenant,
     tokenType: (typ, claims) => {
       // All access tokens of this provider are opaque, so its JWTs are something else.
       if (profile?.opaque.issued === "always") return "token-type"
-      const wrong = TokenType.judge(tokenType, typ, claims, profile?.accessTokenMarks)
+      const wrong = TokenType.checkKind(tokenType, typ, claims, profile?.accessTokenMarks)
       if (wrong !== undefined || profile === undefined) return wrong
-      if (profile.idTokenMarks.some((mark) => bears(claims, mark))) return "id-token"
-      if (!profile.accessTokenMarks.every((mark) => bears(claims, mark))) return "token-type"
+      if (profile.idTokenMarks.some((mark) => hasMark(claims, mark))) return "id-token"
+      if (!profile.accessTokenMarks.every((mark) => hasMark(claims, mark))) return "token-type"
       // The tenant claim must match the tenant in `iss`.
       return tenants === undefined || own(claims, tenants.claim) === Profile.tenantOf(tenants, claims["iss"] as string)
         ? undefined
@@ -56,7 +69,7 @@ export const compile = (server: { readonly profile: TokenTraits | undefined }, g
     subject: (claims, clientId) => {
       const claim = subjectClaims.find((_) => Object.hasOwn(claims, _))
       if (claim !== undefined) return readSubject(claims, claim)
-      return clientId !== undefined && machineMarks.some((mark) => bears(claims, mark))
+      return clientId !== undefined && machineMarks.some((mark) => hasMark(claims, mark))
         ? Result.succeed(undefined)
         : reject("subject")
     },
@@ -70,7 +83,7 @@ export const compile = (server: { readonly profile: TokenTraits | undefined }, g
   }
 }
 
-const bears = (claims: Claims, { claim, values }: Profile.Mark): boolean => {
+const hasMark = (claims: Claims, { claim, values }: Profile.Mark): boolean => {
   const value = own(claims, claim)
   return value !== undefined && (values === undefined || (typeof value === "string" && values.includes(value)))
 }

@@ -48,7 +48,7 @@ export interface Parts {
    * The time of the last invalidation. Older answers are not used. `at` is in milliseconds since 1970, `since` in monotonic
    * milliseconds.
    */
-  readonly forgotten: { readonly at: number; readonly since: number }
+  readonly lastInvalidation: { readonly at: number; readonly since: number }
 }
 
 /**

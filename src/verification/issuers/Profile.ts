@@ -158,8 +158,8 @@ export const requestedScopes = (
   const requested = profile?.scopes.requested ?? "as-is"
   if (requested === "as-is") return scopes
   if (requested === "none") return []
-  const { besides = [], prefix } = requested
-  return [...scopes.map((scope) => scope.startsWith(prefix) ? scope : prefix + scope), ...besides]
+  const { always = [], prefix } = requested
+  return [...scopes.map((scope) => scope.startsWith(prefix) ? scope : prefix + scope), ...always]
 }
 
 const tenantName = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/

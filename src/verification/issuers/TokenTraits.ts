@@ -40,13 +40,13 @@ export interface ScopeRule {
   /** The claims that may contain scopes. Only the first one that the token has is used. */
   readonly sources: readonly [ScopeSource, ...ReadonlyArray<ScopeSource>]
   /**
-   * How clients request a scope: by its name (`"as-is"`); with a prefix (`api://todos/` at Entra ID), where `besides` lists
+   * How clients request a scope: by its name (`"as-is"`); with a prefix (`api://todos/` at Entra ID), where `always` lists
    * scopes that are always requested, because the token would otherwise not be issued for your server; or never (`"none"`),
    * if the provider has no custom scopes and would reject the request. Challenges and metadata use these names.
    */
   readonly requested: "as-is" | "none" | {
     readonly prefix: string
-    readonly besides?: ReadonlyArray<string> | undefined
+    readonly always?: ReadonlyArray<string> | undefined
   }
   /** The prefix of scopes in tokens. It is removed. Scopes without it belong to other servers and are ignored. */
   readonly grantedPrefix?: string | undefined

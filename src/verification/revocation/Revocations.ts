@@ -14,6 +14,7 @@ import type { BackingPersistenceStore } from "effect/persistence/Persistence"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { sha256 } from "../../crypto/Sha256.ts"
+import { withTimeLimit } from "../../outbound/TimeLimit.ts"
 import { AuthConfigError, AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
@@ -202,16 +203,14 @@ const malformed = (value: unknown, expected: string) =>
     fix: `${OptionValue.isNot(value, expected)}. Write Revocations.check(function) or Revocations.stored`
   })
 
-/** How long an answer may take. Without a limit a store that hangs would hold every request. */
-const timeout = Duration.seconds(5)
+/** The time limit of an answer. Without it, a store that hangs would block every request. */
+const timeLimit = "5 seconds"
 
 const inTime = (isRevoked: IsRevoked): IsRevoked => (principal) => {
   const answer = isRevoked(principal)
-  return !Effect.isEffect(answer as unknown) || Exit.isExit(answer) ? answer : Effect.timeoutOrElse(answer, {
-    duration: timeout,
-    orElse: () =>
-      Effect.fail(new AuthorizationServerUnavailable({ reason: "timeout", issuer: principal.issuer, retryAfter: 1 }))
-  })
+  return !Effect.isEffect(answer as unknown) || Exit.isExit(answer)
+    ? answer
+    : answer.pipe(withTimeLimit(timeLimit, principal.issuer))
 }
 
 /**
@@ -388,7 +387,4 @@ const namesOf = (target: Target): ReadonlyArray<Name> => {
   return "session" in target ? [["session", issuer, target.session]] : [["client", issuer, target.client]]
 }
 
-const keyOf = (name: Name): Effect.Effect<string> => {
-  const hash = sha256(JSON.stringify(name))
-  return typeof hash === "string" ? Effect.succeed(hash) : Effect.promise(() => hash)
-}
+const keyOf = (name: Name): Effect.Effect<string> => sha256(JSON.stringify(name))

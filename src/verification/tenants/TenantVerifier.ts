@@ -14,16 +14,17 @@ import * as Scope from "effect/Scope"
 import * as AddressGuard from "../../outbound/AddressGuard.ts"
 import * as Discovery from "../../outbound/Discovery.ts"
 import { Fetcher } from "../../outbound/Fetcher.ts"
-import { type AuthConfigError, AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import { withTimeLimit } from "../../outbound/TimeLimit.ts"
+import type { AuthConfigError, AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 import type { Credentials } from "../../protocol/Credentials.ts"
 import * as HttpUri from "../../protocol/HttpUri.ts"
+import { toleranceOf } from "../claims/Claims.ts"
 import type { Rules } from "../claims/Rules.ts"
 import * as AuthorizationServer from "../issuers/AuthorizationServer.ts"
 import * as JwkSet from "../keys/JwkSet.ts"
 import type { Principal } from "../Principal.ts"
 import * as IssuerVerifier from "../tokens/IssuerVerifier.ts"
 import * as TokenCache from "../tokens/TokenCache.ts"
-import { toleranceOf } from "../tokens/VerifyClaims.ts"
 import * as TokenVerifier from "../TokenVerifier.ts"
 import * as tenantNames from "./internal/tenantNames.ts"
 import * as tenantRegistry from "./internal/tenantRegistry.ts"
@@ -174,11 +175,7 @@ export const make = <P, R = never>(
       Effect.gen(function*() {
         const inputs = yield* Effect.suspend(() => options.authorizationServers(name)).pipe(
           Effect.updateContext((request: Context.Context<never>) => Context.merge(services, request)),
-          Effect.timeoutOrElse({
-            duration: Duration.seconds(5),
-            orElse: () =>
-              Effect.fail(new AuthorizationServerUnavailable({ reason: "timeout", issuer: name, retryAfter: 1 }))
-          })
+          withTimeLimit("5 seconds", name)
         )
         if (inputs.length === 0) return undefined
         // With the same servers a tenant keeps its keys and its cached results.

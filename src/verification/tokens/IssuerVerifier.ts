@@ -48,7 +48,7 @@ export const make = <R = never>(
       ),
       timeToLive: settings.jwt
     })
-    const asked: Array<{
+    const introspecting: Array<{
       readonly server: AuthorizationServer<R>
       readonly introspection: Checked<R>
       readonly verifier: TokenVerifier.Verifier
@@ -56,26 +56,28 @@ export const make = <R = never>(
     for (const server of servers) {
       const { introspection } = server
       if (introspection === undefined) continue
-      asked.push({
-        server,
-        introspection,
-        verifier: yield* introspection.verifier({ authorizationServer: server, rules, forgotten: settings.forgotten })
+      const verifier = yield* introspection.verifier({
+        authorizationServer: server,
+        rules,
+        lastInvalidation: settings.lastInvalidation
       })
+      introspecting.push({ server, introspection, verifier })
     }
-    if (asked.length === 0) return jwt
-    const others = asked.filter((_) => _.introspection.prefix === undefined)
-    if (others.length > 1) {
+    if (introspecting.length === 0) return jwt
+    const [other, another] = introspecting.filter((_) => _.introspection.prefix === undefined)
+    if (another !== undefined) {
       return yield* new AuthConfigError({
         reason: "conflict",
-        option: `${others[1]!.introspection.option}.prefix`,
+        option: `${another.introspection.option}.prefix`,
         fix:
-          `${others[0]!.server.issuer} and ${others[1]!.server.issuer} both issue opaque tokens, and neither has a ` +
-          "prefix. Set prefix to the characters with which the tokens of one of them begin, so that each token is sent to " +
-          "its issuer only"
+          `${
+            other!.server.issuer
+          } and ${another.server.issuer} both issue opaque tokens, and neither has a prefix. Set ` +
+          "prefix to the characters with which the tokens of one of them begin, so that each token is sent to its issuer only"
       })
     }
-    const prefixes = asked.flatMap((_) => _.introspection.prefix ?? [])
-    const ambiguous = asked.find(({ introspection: { prefix } }) =>
+    const prefixes = introspecting.flatMap(({ introspection: { prefix } }) => prefix ?? [])
+    const ambiguous = introspecting.find(({ introspection: { prefix } }) =>
       prefix !== undefined && prefixes.filter((_) => _.startsWith(prefix)).length > 1
     )
     if (ambiguous !== undefined) {
@@ -85,18 +87,20 @@ export const make = <R = never>(
         fix:
           `the prefix ${
             OptionValue.describe(ambiguous.introspection.prefix)
-          } overlaps with the prefix of another server. Prefixes must ` +
-          "not overlap: no prefix may begin with another one"
+          } overlaps with the prefix of another server. ` +
+          "No prefix may begin with another one"
       })
     }
     const opaque = TokenVerifier.byPrefix(
       Object.fromEntries(
-        asked.flatMap(({ introspection: { prefix }, verifier }) => prefix === undefined ? [] : [[prefix, verifier]])
+        introspecting.flatMap(({ introspection: { prefix }, verifier }) =>
+          prefix === undefined ? [] : [[prefix, verifier]]
+        )
       ),
-      others[0]?.verifier
+      other?.verifier
     )
     const all = new Map(
-      asked.flatMap(({ introspection, server, verifier }) =>
+      introspecting.flatMap(({ introspection, server, verifier }) =>
         introspection.tokens === "all" ? server.tokenIssuers.map((issuer) => [issuer, verifier] as const) : []
       )
     )

@@ -53,7 +53,7 @@ export interface Settings {
    * The time of the last invalidation. Older answers are not used. `at` is in milliseconds since 1970, for answers that
    * instances share. `since` is in monotonic milliseconds, for answers of this instance.
    */
-  readonly forgotten: { at: number; since: number }
+  readonly lastInvalidation: { at: number; since: number }
 }
 
 /**
@@ -90,7 +90,7 @@ export const settings = (options: Options = {}, option = "tokenCache"): Result.R
     return {
       capacity,
       jwt,
-      forgotten: { at: Number.NEGATIVE_INFINITY, since: Number.NEGATIVE_INFINITY }
+      lastInvalidation: { at: Number.NEGATIVE_INFINITY, since: Number.NEGATIVE_INFINITY }
     }
   })
 
@@ -322,8 +322,8 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
       Clock.clockWith((clock) => {
         const isMeant = matcher(target)
         invalidations++
-        settings.forgotten.at = clock.currentTimeMillisUnsafe()
-        settings.forgotten.since = monotonic.millisOf(clock)
+        settings.lastInvalidation.at = clock.currentTimeMillisUnsafe()
+        settings.lastInvalidation.since = monotonic.millisOf(clock)
         table.evict(isMeant)
         if (target === "everything") inactive.clear()
         else if ("token" in target) {
@@ -342,10 +342,7 @@ const withKey = <A, E = never>(
   token: string,
   known: verifiedTable.Key | undefined,
   use: (key: verifiedTable.Key) => Effect.Effect<A, E>
-): Effect.Effect<A, E> => {
-  const key = known ?? sha256(token)
-  return key instanceof Promise ? Effect.flatMap(Effect.promise(() => key), use) : use(key)
-}
+): Effect.Effect<A, E> => known === undefined ? Effect.flatMapEager(sha256(token), use) : use(known)
 
 const failInactive = Effect.fail(new InvalidToken({ reason: "inactive" }))
 

@@ -2,23 +2,9 @@ import * as Result from "effect/Result"
 import type { InvalidToken } from "../../protocol/AuthError.ts"
 import type { Credentials } from "../../protocol/Credentials.ts"
 import * as Claims from "../claims/Claims.ts"
-import type { Rules } from "../issuers/IssuerRules.ts"
+import type { IssuerRules } from "../issuers/IssuerRules.ts"
 import * as Principal from "../Principal.ts"
-
-/** Settings that apply to all authorization servers. */
-export interface Circumstances {
-  readonly tolerance: Claims.Tolerance
-  /** Returns the effective scopes for the scopes of a token. */
-  readonly effectiveScopes: (granted: ReadonlySet<string>) => ReadonlySet<string>
-  /** The tenant that the authorization servers belong to. */
-  readonly tenant: string | undefined
-}
-
-/** Returns the clock tolerance in seconds. Default: 0 for `exp`, 30 for `nbf` and `iat`. */
-export const toleranceOf = (seconds: number | undefined): Claims.Tolerance => ({
-  expiry: seconds ?? 0,
-  start: seconds ?? 30
-})
+import type { Reuse } from "../TokenVerifier.ts"
 
 /** Claims that have been authenticated, and their token. */
 export interface Subject {
@@ -30,12 +16,11 @@ export interface Subject {
 
 /** Checks times, audience, subject, client, scopes and binding, with the same rules for every token. `now` is in seconds. */
 export const verifyClaims = (
-  rules: Rules,
-  circumstances: Circumstances,
+  rules: IssuerRules,
   { claims, credentials, introspected, issuer }: Subject,
   now: number
 ): Result.Result<Principal.Principal, InvalidToken> => {
-  const expiresAt = Claims.checkTimes(claims, now, circumstances.tolerance)
+  const expiresAt = Claims.checkTimes(claims, now, rules.tolerance)
   if (Result.isFailure(expiresAt)) return Result.fail(expiresAt.failure)
   const clientId = rules.clientId(claims)
   if (Result.isFailure(clientId)) return Result.fail(clientId.failure)
@@ -59,19 +44,32 @@ export const verifyClaims = (
     subjectClaim: subject.success?.claim,
     clientId: clientId.success,
     granted: granted.success,
-    scopes: circumstances.effectiveScopes(granted.success),
+    scopes: rules.effectiveScopes(granted.success),
     audience: Claims.readAudience(claims),
     expiresAt: expiresAt.success,
     claims,
     token: credentials.token,
-    tenant: circumstances.tenant
+    tenant: rules.tenant
   }))
 }
 
 const isDpop = (tokenType: unknown): boolean => typeof tokenType === "string" && tokenType.toLowerCase() === "dpop"
 
-/** Returns when checked claims become valid by `nbf` and `iat`, in milliseconds since 1970. */
-export const startOf = (claims: Claims.Claims, { start }: Claims.Tolerance): number => {
-  const moments = [Claims.own(claims, "nbf"), Claims.own(claims, "iat")].filter((_) => typeof _ === "number")
-  return moments.length === 0 ? Number.NEGATIVE_INFINITY : (Math.max(...moments) - start) * 1000
+/**
+ * Returns how long a cache may reuse a verification. `freshUntil` is in monotonic milliseconds. The token becomes valid by `nbf`
+ * and `iat`.
+ */
+export const reuseFor = (
+  { claims, expiresAt }: Principal.Principal,
+  { expiry, start }: Claims.Tolerance,
+  freshUntil: number,
+  isCurrent?: Reuse["isCurrent"]
+): Reuse => {
+  const starts = [Claims.own(claims, "nbf"), Claims.own(claims, "iat")].filter((_) => typeof _ === "number")
+  return {
+    from: (Math.max(...starts) - start) * 1000,
+    until: (expiresAt + expiry) * 1000,
+    freshUntil,
+    isCurrent
+  }
 }

@@ -80,8 +80,8 @@ describe("at+jwt", () => {
     "accepts %s as an access token",
     (typ) => {
       for (const rule of [standard, TokenType.strict]) {
-        assert.isUndefined(TokenType.judge(rule, typ, {}))
-        for (const claims of negative) assert.isUndefined(TokenType.judge(rule, typ, claims))
+        assert.isUndefined(TokenType.checkKind(rule, typ, {}))
+        for (const claims of negative) assert.isUndefined(TokenType.checkKind(rule, typ, claims))
       }
     }
   )
@@ -91,10 +91,10 @@ describe("[T-AUD-51] claims that name another kind of token", () => {
   it.each(idKinds)("[T-AUD-51] %j marks an ID token, with any typ and any other claims", (mark) => {
     for (const typ of [...plain, "at+jwt"]) {
       for (const claims of positive) {
-        assert.strictEqual(TokenType.judge(standard, typ, { ...claims, ...mark }), "id-token")
+        assert.strictEqual(TokenType.checkKind(standard, typ, { ...claims, ...mark }), "id-token")
       }
     }
-    assert.strictEqual(TokenType.judge(TokenType.strict, "at+jwt", mark), "id-token")
+    assert.strictEqual(TokenType.checkKind(TokenType.strict, "at+jwt", mark), "id-token")
   })
 
   it.each(otherKinds)(
@@ -102,10 +102,10 @@ describe("[T-AUD-51] claims that name another kind of token", () => {
     (mark) => {
       for (const typ of [...plain, "at+jwt"]) {
         for (const claims of positive) {
-          assert.strictEqual(TokenType.judge(standard, typ, { ...claims, ...mark }), "token-type")
+          assert.strictEqual(TokenType.checkKind(standard, typ, { ...claims, ...mark }), "token-type")
         }
       }
-      assert.strictEqual(TokenType.judge(TokenType.strict, "at+jwt", mark), "token-type")
+      assert.strictEqual(TokenType.checkKind(TokenType.strict, "at+jwt", mark), "token-type")
     }
   )
 
@@ -118,37 +118,37 @@ describe("[T-AUD-51] claims that name another kind of token", () => {
     { token_use: "access", typ: "JWT" }
   ])("[T-AUD-51] accepts %j together with a claim that marks an access token", (claims) => {
     for (const typ of [...plain, "at+jwt"]) {
-      assert.isUndefined(TokenType.judge(standard, typ, { scope: "todos:read", ...claims }))
+      assert.isUndefined(TokenType.checkKind(standard, typ, { scope: "todos:read", ...claims }))
     }
   })
 
   it("[T-AUD-51] a profile adds values, and no other value counts", () => {
     const also = [{ claim: "token_type", values: ["api"] }, { claim: "typ" }]
-    assert.isUndefined(TokenType.judge(standard, "JWT", { token_type: "api", scope: "" }, also))
+    assert.isUndefined(TokenType.checkKind(standard, "JWT", { token_type: "api", scope: "" }, also))
     assert.strictEqual(TokenType.kindOf({ token_type: "api" }, also), "access")
     for (const claims of [{ token_type: "API" }, { token_type: ["api"] }, { token_use: "api" }, { typ: "api" }]) {
-      assert.strictEqual(TokenType.judge(standard, "JWT", { scope: "", ...claims }, also), "token-type")
+      assert.strictEqual(TokenType.checkKind(standard, "JWT", { scope: "", ...claims }, also), "token-type")
     }
-    assert.strictEqual(TokenType.judge(standard, "JWT", { token_type: "api", typ: "Refresh" }, also), "token-type")
+    assert.strictEqual(TokenType.checkKind(standard, "JWT", { token_type: "api", typ: "Refresh" }, also), "token-type")
   })
 
   it("[T-AUD-51] ignores a kind that is inherited from a prototype", () => {
     const claims: Record<string, unknown> = Object.create({ token_use: "refresh" })
     claims["scope"] = "todos:read"
-    assert.isUndefined(TokenType.judge(standard, "JWT", claims))
+    assert.isUndefined(TokenType.checkKind(standard, "JWT", claims))
   })
 })
 
 describe("JWT or no typ", () => {
   it.each(positive)("%j marks an access token", (claims) => {
-    for (const typ of plain) assert.isUndefined(TokenType.judge(standard, typ, claims))
+    for (const typ of plain) assert.isUndefined(TokenType.checkKind(standard, typ, claims))
   })
 
   it.each(negative)("%j outweighs every claim that marks an access token", (mark) => {
     for (const typ of plain) {
-      assert.strictEqual(TokenType.judge(standard, typ, mark), "id-token")
+      assert.strictEqual(TokenType.checkKind(standard, typ, mark), "id-token")
       for (const claims of positive) {
-        assert.strictEqual(TokenType.judge(standard, typ, { ...claims, ...mark }), "id-token")
+        assert.strictEqual(TokenType.checkKind(standard, typ, { ...claims, ...mark }), "id-token")
       }
     }
   })
@@ -161,25 +161,27 @@ describe("JWT or no typ", () => {
     { use: "access" },
     { type: "access" }
   ])("%j contains no claim that marks an access token", (claims) => {
-    for (const typ of plain) assert.strictEqual(TokenType.judge(standard, typ, claims), "token-type")
+    for (const typ of plain) assert.strictEqual(TokenType.checkKind(standard, typ, claims), "token-type")
   })
 
   it.each(["__proto__", "constructor", "scope"])("ignores a claim that is inherited from a prototype: %s", (name) => {
     const claims = Object.create({ [name]: "x", scope: "todos:read" }) as Record<string, unknown>
-    assert.strictEqual(TokenType.judge(TokenType.standard(["constructor"]), "JWT", claims), "token-type")
+    assert.strictEqual(TokenType.checkKind(TokenType.standard(["constructor"]), "JWT", claims), "token-type")
   })
 
   it("accepts configured claims, which do not outweigh those of an ID token", () => {
     const rule = TokenType.standard(["gty", "permissions"])
-    assert.isUndefined(TokenType.judge(rule, "JWT", { gty: "client-credentials" }))
-    assert.isUndefined(TokenType.judge(rule, undefined, { permissions: [] }))
-    assert.strictEqual(TokenType.judge(rule, "JWT", { gty: "x", nonce: "n" }), "id-token")
-    assert.strictEqual(TokenType.judge(standard, "JWT", { gty: "x" }), "token-type")
+    assert.isUndefined(TokenType.checkKind(rule, "JWT", { gty: "client-credentials" }))
+    assert.isUndefined(TokenType.checkKind(rule, undefined, { permissions: [] }))
+    assert.strictEqual(TokenType.checkKind(rule, "JWT", { gty: "x", nonce: "n" }), "id-token")
+    assert.strictEqual(TokenType.checkKind(standard, "JWT", { gty: "x" }), "token-type")
   })
 
   it("strict accepts neither", () => {
     for (const typ of plain) {
-      for (const claims of positive) assert.strictEqual(TokenType.judge(TokenType.strict, typ, claims), "token-type")
+      for (const claims of positive) {
+        assert.strictEqual(TokenType.checkKind(TokenType.strict, typ, claims), "token-type")
+      }
     }
   })
 })
@@ -210,14 +212,14 @@ describe("any other typ", () => {
     { typ: "at+jwt" }
   ])("rejects %j", (typ) => {
     for (const claims of positive) {
-      assert.strictEqual(TokenType.judge(standard, typ, claims), "token-type")
-      assert.strictEqual(TokenType.judge(TokenType.strict, typ, claims), "token-type")
+      assert.strictEqual(TokenType.checkKind(standard, typ, claims), "token-type")
+      assert.strictEqual(TokenType.checkKind(TokenType.strict, typ, claims), "token-type")
     }
   })
 
   it.effect.prop("accepts no typ but the two", { typ: Schema.Json }, ({ typ }) =>
     Effect.sync(() => {
-      const accepted = TokenType.judge(standard, typ, { scope: "a" }) === undefined
+      const accepted = TokenType.checkKind(standard, typ, { scope: "a" }) === undefined
       const known = typeof typ === "string" && /^(application\/)?(at\+)?jwt$/i.test(typ)
       assert.strictEqual(accepted, known)
     }))

@@ -553,7 +553,7 @@ describe("TokenCache", () => {
 
   it("keys by the whole SHA-256, on every platform", async () => {
     const expected = createHash("sha256").update("abc").digest("base64url")
-    assert.strictEqual(await sha256("abc"), expected)
-    assert.strictEqual(await viaWebCrypto("abc"), expected)
+    assert.strictEqual(await Effect.runPromise(sha256("abc")), expected)
+    assert.strictEqual(await Effect.runPromise(viaWebCrypto("abc")), expected)
   })
 })

@@ -1,27 +1,31 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as base64url from "../../../crypto/Base64Url.ts"
+import * as compactJws from "../../../crypto/CompactJws.ts"
 import type * as Signature from "../../../crypto/Signature.ts"
 import type { InvalidMetadata, InvalidToken } from "../../../protocol/AuthError.ts"
 import * as Claims from "../../claims/Claims.ts"
-import type { Rules } from "../../issuers/IssuerRules.ts"
+import type { IssuerRules } from "../../issuers/IssuerRules.ts"
 import type { Issuer } from "../../issuers/OpaqueTokens.ts"
 import type { JwkSet, KeyHint } from "../../keys/JwkSet.ts"
 import { isJwt, type VerificationError } from "../../TokenVerifier.ts"
 
-/* The claims of a JWT about which an introspection endpoint was asked. The endpoint may have found the token by an
- * identifier in it, without a look at its signature: then the rest of it is the caller's own writing. So the claims count in
- * full only where a key of the issuer proves them. Otherwise they restrict, and grant nothing. */
+/* Uses the claims of an introspected JWT. The endpoint may find a token by an identifier in it, without verifying its
+ * signature. Then the client may have written all other claims. So the claims count in full only if a key of the issuer
+ * verifies the signature. Otherwise they can only restrict the token. */
 
 export interface IntrospectedJwt {
   readonly header: Claims.Claims
   readonly claims: Claims.Claims
 }
 
-/** Reads a JWT; `undefined` for other tokens. An ID token is rejected, also if the endpoint calls it active. */
+/**
+ * Decodes a JWT. Returns `undefined` for other tokens. Rejects a token that is not an access token, even if the endpoint
+ * reports it as active.
+ */
 export const read = (
   token: string,
-  checkType: Rules["tokenType"]
+  checkType: IssuerRules["tokenType"]
 ): Result.Result<IntrospectedJwt | undefined, InvalidToken> => {
   if (!isJwt(token)) return Result.succeed(undefined)
   const [header, claims] = token.split(".", 2).map(base64url.decodeJsonObject)
@@ -30,18 +34,18 @@ export const read = (
   return wrongType === undefined ? Result.succeed({ header, claims }) : Claims.reject(wrongType)
 }
 
-/** Keys that are tried for one signature. */
+/** Maximum number of keys that are tried for one signature. */
 const maximumTries = 4
 
 /**
- * Tells whether the issuer signed a JWT. `false` where that cannot be told: another algorithm, an unknown key, a server
- * that publishes no keys. A signature that is wrong under a key that fits rejects the token; an outage is an outage.
+ * Tells whether the issuer signed a JWT. Returns `false` if the signature cannot be checked: its algorithm is not accepted, its
+ * key is unknown, or the server publishes no keys. An invalid signature for a matching key rejects the token.
  */
 export const isFromIssuer = (
   token: string,
   { claims, header }: IntrospectedJwt,
   server: Issuer,
-  rules: Rules,
+  rules: IssuerRules,
   keys: JwkSet["Service"]
 ): Effect.Effect<boolean, VerificationError> => {
   const algorithm = Claims.own(header, "alg")
@@ -49,15 +53,16 @@ export const isFromIssuer = (
   const issuer = Claims.own(claims, "iss")
   const issuedAt = Claims.own(claims, "iat")
   const signature = token.slice(token.lastIndexOf(".") + 1)
-  const unknown = typeof algorithm !== "string" || !server.algorithms.has(algorithm) || typeof issuer !== "string" ||
+  const isUnverifiable = typeof algorithm !== "string" || !server.algorithms.has(algorithm) ||
+    typeof issuer !== "string" ||
     (kid !== undefined && typeof kid !== "string") || !base64url.isCanonical(signature) ||
-    ["crit", "b64", "zip", "enc"].some((name) => Object.hasOwn(header, name))
-  if (unknown) return Effect.succeed(false)
+    compactJws.hasUnsupportedHeader(header)
+  if (isUnverifiable) return Effect.succeed(false)
   const hint: KeyHint = {
     algorithm,
     kid,
     issuers: rules.keyIssuers(issuer),
-    // A key that was withdrawn before the last fetch is unknown for good, and no reason to wait.
+    // If the keys were fetched after this time, an unknown key was withdrawn, and they are not fetched again.
     issuedAt: typeof issuedAt === "number" ? issuedAt : undefined
   }
   return keys.find(server, hint).pipe(
@@ -73,20 +78,19 @@ export const isFromIssuer = (
   )
 }
 
-/** Whether an answer leaves anything out that the token says. */
-export const saysMore = ({ claims }: IntrospectedJwt, answer: Claims.Claims): boolean =>
+/** Tells whether the token has claims that the answer lacks. */
+export const hasMoreClaims = ({ claims }: IntrospectedJwt, answer: Claims.Claims): boolean =>
   Object.keys(claims).some((name) => !Object.hasOwn(answer, name))
 
 /**
- * Applies to the claims of an answer what an unproven JWT restricts: its issuer, its times, its audience where the answer
- * names none, and a key that it is bound to. It supplies no claim but an earlier end.
+ * Restricts an answer by the claims of a JWT that is not proven: its issuer, its times, its audience if the answer has none, and
+ * the key that it is bound to. Adds no claim to the answer, and changes only `exp`, to an earlier time.
  */
 export const restrict = (
   answer: Claims.Claims,
   { claims }: IntrospectedJwt,
   server: Issuer,
-  rules: Rules,
-  tolerance: Claims.Tolerance,
+  rules: IssuerRules,
   now: number
 ): Result.Result<Claims.Claims, InvalidToken> =>
   Result.gen(function*() {
@@ -94,8 +98,8 @@ export const restrict = (
     if (issuer !== undefined && issuer !== server.issuer && !server.tokenIssuers.some((_) => _ === issuer)) {
       return yield* Claims.reject("unknown-issuer")
     }
-    const ends = Object.hasOwn(claims, "exp")
-    const exp = yield* Claims.checkTimes(ends ? claims : { ...claims, exp: now + 1 }, now, tolerance)
+    const hasExpiry = Object.hasOwn(claims, "exp")
+    const exp = yield* Claims.checkTimes(hasExpiry ? claims : { ...claims, exp: now + 1 }, now, rules.tolerance)
     if (Object.hasOwn(claims, "cnf") && !Object.hasOwn(answer, "cnf")) return yield* Claims.reject("bound-to-key")
     if (Object.hasOwn(claims, "aud") && !Object.hasOwn(answer, "aud")) {
       const clientId = yield* rules.clientId(answer)
@@ -104,5 +108,5 @@ export const restrict = (
       }
     }
     const until = Claims.own(answer, "exp")
-    return ends && typeof until === "number" && exp < until ? { ...answer, exp } : answer
+    return hasExpiry && typeof until === "number" && exp < until ? { ...answer, exp } : answer
   })

@@ -1,0 +1,147 @@
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as compactJws from "../../../crypto/CompactJws.ts"
+import * as ClientAuthentication from "../../../outbound/ClientAuthentication.ts"
+import { Discovery } from "../../../outbound/Discovery.ts"
+import { Fetcher } from "../../../outbound/Fetcher.ts"
+import { postForm } from "../../../outbound/FormPost.ts"
+import { withTimeLimit } from "../../../outbound/TimeLimit.ts"
+import {
+  type AuthConfigError,
+  AuthorizationServerUnavailable,
+  type InvalidMetadata
+} from "../../../protocol/AuthError.ts"
+import { isRecord, parseObject } from "../../../protocol/Json.ts"
+import * as Claims from "../../claims/Claims.ts"
+import type { Rules } from "../../claims/Rules.ts"
+import type { Issuer } from "../../issuers/OpaqueTokens.ts"
+import { JwkSet } from "../../keys/JwkSet.ts"
+import type { LookUp, Options, Settings } from "../IntrospectionOptions.ts"
+
+/* Requests the claims of a token: from the introspection endpoint (RFC 7662, RFC 9701), or from the function of `lookUp`. */
+
+export type Unavailable = AuthorizationServerUnavailable | InvalidMetadata
+
+/** Returns the claims of an introspection answer. They are not checked yet. */
+export type RequestClaims = (token: Redacted.Redacted) => Effect.Effect<Claims.Claims, Unavailable>
+
+/** The time limit of a look-up function, as for a request to an endpoint. */
+const lookUpTime = "5 seconds"
+
+const signedType = "token-introspection+jwt"
+
+/** Maximum number of keys that are tried for a signed answer. */
+const maximumTries = 4
+
+/** Creates the function that requests the claims of a token. */
+export const make = <R>(
+  server: Issuer,
+  rules: Rules,
+  { option, source }: Settings<R>
+): Effect.Effect<RequestClaims, AuthConfigError, Discovery | JwkSet | Fetcher | R> =>
+  "lookUp" in source ? fromLookUp(server, source.lookUp) : fromEndpoint(server, rules, source, option)
+
+const fromLookUp = <R>(server: Issuer, lookUp: LookUp<R>): Effect.Effect<RequestClaims, never, Fetcher | R> =>
+  Effect.gen(function*() {
+    const fetcher = yield* Fetcher
+    const services = yield* Effect.context<R>()
+    return (token) =>
+      Effect.suspend(() => lookUp(token)).pipe(
+        withTimeLimit(lookUpTime, server.issuer),
+        Effect.updateContext((request: Context.Context<never>) =>
+          Context.add(Context.merge(services, request), Fetcher, fetcher)
+        )
+      )
+  })
+
+const fromEndpoint = Effect.fnUntraced(function*<R>(
+  server: Issuer,
+  rules: Rules,
+  options: Options<R>,
+  option: string
+): Effect.fn.Return<RequestClaims, AuthConfigError, Discovery | JwkSet | Fetcher> {
+  const { issuer } = server
+  const fetcher = yield* Fetcher
+  const discovery = yield* Discovery
+  const readSigned = signedReader(server, rules, options, yield* JwkSet)
+  const prove = yield* ClientAuthentication.make(options, { issuer, option })
+  const endpoint: Effect.Effect<string, Unavailable> = options.endpoint !== undefined
+    ? Effect.succeed(options.endpoint)
+    : Effect.map(discovery.metadata(server, "introspection_endpoint"), (_) => _.introspection_endpoint!)
+  const mustBeSigned = options.signedAnswers === true
+  const fail = (reason: AuthorizationServerUnavailable["reason"]) =>
+    Effect.fail(new AuthorizationServerUnavailable({ reason, issuer, retryAfter: 30 }))
+
+  return Effect.fnUntraced(function*(token) {
+    const { body, contentType, status } = yield* postForm(fetcher, {
+      url: yield* endpoint,
+      accept: `application/${mustBeSigned ? signedType : "json"}`,
+      proof: yield* prove,
+      parameters: [["token", Redacted.value(token)], ["token_type_hint", "access_token"]],
+      reads: [401]
+    }, server)
+    if (status === 401) {
+      return !mustBeSigned && isInactive(contentType, body) ? inactive : yield* fail("client-rejected")
+    }
+    const isSigned = contentType === `application/${signedType}`
+    const answer = status !== 200
+      ? undefined
+      : isSigned
+      ? yield* readSigned(body)
+      : mustBeSigned || !isJson(contentType)
+      ? undefined
+      : parseObject(body)
+    return answer ?? (yield* fail("unusable-answer"))
+  })
+})
+
+/** Creates the function that verifies a signed answer (RFC 9701 §5). It returns `undefined` for an invalid one. */
+const signedReader = (
+  server: Issuer,
+  { clockTolerance, resource }: Rules,
+  options: Options<unknown>,
+  keys: JwkSet["Service"]
+) => {
+  // The answer is addressed to the client that sent the request. A client that authenticates with a bearer token has no
+  // other identifier than the resource.
+  const audience: ReadonlyArray<unknown> = "clientId" in options ? [options.clientId, resource] : [resource]
+  const maximumAge = Math.max(Claims.toleranceOf(clockTolerance).start, 30)
+  return Effect.fnUntraced(function*(body: Uint8Array) {
+    const text = new TextDecoder().decode(body).trim()
+    const jws = compactJws.decode(text)
+    if (jws === undefined) return undefined
+    const { claims, header } = jws
+    const { alg, kid, typ } = header
+    const type = typeof typ === "string" ? typ.toLowerCase().replace(/^application\//, "") : undefined
+    if (
+      type !== signedType || typeof alg !== "string" || !server.algorithms.has(alg) ||
+      (kid !== undefined && typeof kid !== "string") || compactJws.hasUnsupportedHeader(header)
+    ) {
+      return undefined
+    }
+    const found = yield* keys.find(server, { algorithm: alg, kid })
+    let isSigned = false
+    for (const key of found.slice(0, maximumTries)) isSigned ||= yield* key.verify(text)
+    const iat = Claims.own(claims, "iat")
+    const answer = Claims.own(claims, "token_introspection")
+    const now = (yield* Clock.currentTimeMillis) / 1000
+    return isSigned && Claims.own(claims, "iss") === server.issuer &&
+        [Claims.own(claims, "aud")].flat().some((_) => audience.includes(_)) &&
+        // An old answer may be a replay of an answer to an earlier request.
+        typeof iat === "number" && Math.abs(now - iat) <= maximumAge && isRecord(answer)
+      ? answer
+      : undefined
+  })
+}
+
+const isJson = (contentType: string): boolean => /^application\/(?:[\w.+-]+\+)?json$/.test(contentType)
+
+const inactive: Claims.Claims = { active: false }
+
+/** Recognizes the body with which some servers answer 401 about the token, and not about the credentials of this server. */
+const isInactive = (contentType: string, body: Uint8Array): boolean => {
+  const answer = isJson(contentType) ? parseObject(body) : undefined
+  return answer !== undefined && Object.keys(answer).length === 1 && Claims.own(answer, "active") === false
+}
