@@ -7,8 +7,8 @@ import { join } from "node:path"
 import { markdownTable } from "../../src/cli/format/markdownTable.ts"
 import { rows } from "./rows.ts"
 
-// The pages of examples/providers say in prose what the facts and the profiles say as data. What can be compared is
-// compared here, and two sections are written from the data:
+// The pages of examples/providers describe in prose the facts and profiles, which are data. These tests compare both where
+// they can. Two sections are written from the data:
 //
 //     WRITE_PAGES=1 npx vitest run --project unit test/provider/pages.test.ts && npx dprint fmt
 
@@ -36,12 +36,12 @@ const headings = [
   "The issuer",
   "The audience",
   "The server",
-  "What `check` says",
-  "What goes wrong",
-  "What is known"
+  "Result of `check`",
+  "Troubleshooting",
+  "Facts"
 ] as const
 
-const sections = (text: string): ReadonlyMap<string, string> =>
+const readSections = (text: string): ReadonlyMap<string, string> =>
   new Map(
     text.split(/^## /m).slice(1).map((section) => {
       const end = section.indexOf("\n")
@@ -49,7 +49,7 @@ const sections = (text: string): ReadonlyMap<string, string> =>
     })
   )
 
-const answers: Readonly<Record<Facts.Support, string>> = {
+const supportTexts: Readonly<Record<Facts.Support, string>> = {
   yes: "yes",
   setting: "if enabled",
   guarded: "only with a credential or a prior registration",
@@ -58,23 +58,23 @@ const answers: Readonly<Record<Facts.Support, string>> = {
   unknown: "not known"
 }
 
-const bounds: Readonly<Record<Profile.Profile["boundTo"], string>> = {
+const boundTexts: Readonly<Record<Profile.Profile["boundTo"], string>> = {
   resource: "the resource",
   project: "a project, whose servers all accept it",
   client: "the client that obtained it, at every server"
 }
 
 /** The newest document of each kind. */
-const newest = (fact: Facts.Fact): ReadonlyArray<Facts.ObservedDocument> =>
+const getNewest = (fact: Facts.Fact): ReadonlyArray<Facts.ObservedDocument> =>
   (["oauth-authorization-server", "openid-configuration"] as const).flatMap((kind) =>
     fact.documents.filter((document) => document.kind === kind && document.complete)
       .sort((a, b) => b.observed.localeCompare(a.observed))
       .slice(0, 1)
   )
 
-/** What the command says of an own server nobody knows; this is what it says of the documents that others saw. */
-const verdict = (fact: Facts.Fact, issuer: string): string => {
-  const documents = newest(fact)
+/** Writes the section with the result of the command for the observed documents. The reader's server may differ. */
+const writeResult = (fact: Facts.Fact, issuer: string): string => {
+  const documents = getNewest(fact)
   const command = `\`\`\`sh\nnpx effect-mcp-auth check ${issuer}\n\`\`\``
   const list = "[the list of providers](../../PROVIDERS.md)"
   if (documents.length === 0) {
@@ -104,7 +104,8 @@ const kinds: Readonly<Record<Facts.Fact["evidence"][number]["kind"], string>> = 
   unconfirmed: "not confirmed"
 }
 
-const known = (fact: Facts.Fact, profile: Profile.Profile | undefined): string => {
+/** Writes the section with the facts. */
+const writeFacts = (fact: Facts.Fact, profile: Profile.Profile | undefined): string => {
   const { tokens } = fact
   const format = { jwt: "JWT", opaque: "opaque", both: "JWT or opaque", unknown: "not known" }[tokens.format]
   return [
@@ -117,26 +118,26 @@ const known = (fact: Facts.Fact, profile: Profile.Profile | undefined): string =
       ["signed with", tokens.algorithms.length === 0 ? "not known" : tokens.algorithms.join(", ")],
       ["`iss`", tokens.issuer ?? "none"],
       ["`aud`", tokens.audience],
-      ["bound to", profile === undefined ? bounds.resource : bounds[profile.boundTo]],
+      ["bound to", profile === undefined ? boundTexts.resource : boundTexts[profile.boundTo]],
       ["scopes", tokens.scopes],
       ["client", tokens.clientId ?? "not named"],
       ["`sub` without a user", tokens.machineSubject ?? "not known"],
-      ["the parameter `resource`", answers[fact.resourceIndicators]],
-      ["dynamic client registration", answers[fact.dynamicRegistration]],
-      ["client metadata documents", answers[fact.clientIdMetadataDocuments]],
-      ["introspection", answers[fact.introspection]]
+      ["the parameter `resource`", supportTexts[fact.resourceIndicators]],
+      ["dynamic client registration", supportTexts[fact.dynamicRegistration]],
+      ["client metadata documents", supportTexts[fact.clientIdMetadataDocuments]],
+      ["introspection", supportTexts[fact.introspection]]
     ]),
     [...fact.quirks, ...profile?.notes ?? []].map((line) => `- ${line}`).join("\n")
   ].filter((part) => part !== "").join("\n\n")
 }
 
-/** What a formatter may change is left out. */
-const plain = (text: string): string => text.replace(/[ \t]+/g, " ").replace(/-{3,}/g, "---").trim()
+/** Removes what a formatter can change. */
+const withoutFormat = (text: string): string => text.replace(/[ \t]+/g, " ").replace(/-{3,}/g, "---").trim()
 
-/** The first call of a profile in the text, made. */
-const profileIn = (text: string, name: string): Profile.Profile => {
+/** Evaluates the first call of a profile in a text. */
+const evaluateProfile = (text: string, name: string): Profile.Profile => {
   const start = text.indexOf(`Profiles.${name}(`)
-  assert.notStrictEqual(start, -1, `Profiles.${name} is not in it`)
+  assert.notStrictEqual(start, -1, `the page does not call Profiles.${name}`)
   let depth = 0
   let end = text.indexOf("(", start)
   do {
@@ -158,16 +159,16 @@ const reasons = new Set<string>([
   AuthError.reasons.InvalidMetadata
 ].flat())
 
-// The rows of tokenShapes.test.ts make these of a token of each provider; others are the same everywhere.
-const shown = new Set(["audience", "token-type", "id-token", "tenant"])
+// The rows of tokenShapes.test.ts produce these reasons for a token of each provider. Other reasons do not depend on the provider.
+const providerReasons = new Set(["audience", "token-type", "id-token", "tenant"])
 
 describe.each(Object.entries(pages))("the page of %s", (id, file) => {
   const path = join(folder, file)
   const fact = Facts.get(id)!
-  const read = () => sections(readFileSync(path, "utf8"))
-  const profile = fact.profile === null ? undefined : profileIn(read().get("The server") ?? "", fact.profile)
+  const read = () => readSections(readFileSync(path, "utf8"))
+  const profile = fact.profile === null ? undefined : evaluateProfile(read().get("The server") ?? "", fact.profile)
   const issuer = profile?.issuer ?? "http://localhost:8080"
-  const written = { "What `check` says": verdict(fact, issuer), "What is known": known(fact, profile) }
+  const written = { "Result of `check`": writeResult(fact, issuer), "Facts": writeFacts(fact, profile) }
 
   if (process.env["WRITE_PAGES"] === "1") {
     let text = readFileSync(path, "utf8")
@@ -179,7 +180,7 @@ describe.each(Object.entries(pages))("the page of %s", (id, file) => {
     writeFileSync(path, text)
   }
 
-  it("has the shape of all pages", () => {
+  it("has the headings of all pages, in their order", () => {
     const text = readFileSync(path, "utf8")
     assert.isTrue(text.startsWith(`# ${fact.name}\n`))
     const [first, ...others] = [...read().keys()]
@@ -188,40 +189,40 @@ describe.each(Object.entries(pages))("the page of %s", (id, file) => {
     for (const [heading, content] of read()) assert.notStrictEqual(content, "", heading)
   })
 
-  it("shows its profile, and the issuer that comes out", () => {
+  it("shows the profile, and the issuer that the profile sets", () => {
     assert.deepStrictEqual(profile?.issues ?? [], [])
     if (profile !== undefined) assert.strictEqual(profile.id, fact.id)
     assert.include(read().get("The issuer"), `\`${issuer}\``)
-    // A final slash is part of an issuer, and a page has to say which it is.
+    // A final slash is part of an issuer, so the page must state whether there is one.
     assert.strictEqual(
       issuer.endsWith("/"),
       fact.tokens.issuer !== null && fact.tokens.issuer.endsWith(" with a final slash")
     )
   })
 
-  it("says what the facts say", () => {
+  it("contains the current facts, and the current result of the check", () => {
     for (const [heading, content] of Object.entries(written)) {
-      assert.strictEqual(plain(read().get(heading) ?? ""), plain(content), heading)
+      assert.strictEqual(withoutFormat(read().get(heading) ?? ""), withoutFormat(content), heading)
     }
   })
 
-  it("does not promise what is not confirmed", () => {
+  it("states which parts of the profile are not confirmed", () => {
     if (profile?.confirmed !== false) return
     assert.match(readFileSync(path, "utf8").split(/^## /m)[0]!, /No real|bound to your/)
-    assert.isTrue(profile.notes.some((note) => read().get("What is known")!.includes(note)))
+    assert.isTrue(profile.notes.some((note) => read().get("Facts")!.includes(note)))
   })
 
-  it("knows the reasons of the log, and those that its tokens are rejected for", () => {
-    const lines = read().get("What goes wrong")!.split("\n").slice(2)
-    const told = lines.map((line) => line.split("|")[1]!.trim())
-    assert.isNotEmpty(told)
+  it("names reasons that the log contains, and only reasons that tokens of the provider can have", () => {
+    const lines = read().get("Troubleshooting")!.split("\n").slice(2)
+    const listed = lines.map((line) => line.split("|")[1]!.trim())
+    assert.isNotEmpty(listed)
     const rejected = rows.filter((row) => row.profile.id === id).flatMap((row) =>
       Object.values(row.rejects).map(({ reason }) => reason)
     )
-    for (const reason of told) {
+    for (const reason of listed) {
       if (reason === "nothing") continue
       assert.isTrue(reasons.has(reason.replaceAll("`", "")), reason)
-      if (rejected.length > 0 && shown.has(reason.replaceAll("`", ""))) {
+      if (rejected.length > 0 && providerReasons.has(reason.replaceAll("`", ""))) {
         assert.include(rejected, reason.replaceAll("`", ""))
       }
     }
@@ -230,34 +231,34 @@ describe.each(Object.entries(pages))("the page of %s", (id, file) => {
 
 describe("the list of pages", () => {
   const path = join(folder, "README.md")
-  const list = (): string =>
+  const writeList = (): string =>
     markdownTable(
       ["provider", "tokens", "bound to", "registration", "client documents", "confirmed"],
       Object.entries(pages).map(([id, file]) => {
         const fact = Facts.get(id)!
-        const server = sections(readFileSync(join(folder, file), "utf8")).get("The server")!
-        const profile = fact.profile === null ? undefined : profileIn(server, fact.profile)
+        const server = readSections(readFileSync(join(folder, file), "utf8")).get("The server")!
+        const profile = fact.profile === null ? undefined : evaluateProfile(server, fact.profile)
         return [
           `[${fact.name}](${file})`,
           { jwt: "JWT", opaque: "opaque", both: "JWT or opaque", unknown: "not known" }[fact.tokens.format],
           profile?.boundTo ?? "resource",
-          answers[fact.dynamicRegistration],
-          answers[fact.clientIdMetadataDocuments],
+          supportTexts[fact.dynamicRegistration],
+          supportTexts[fact.clientIdMetadataDocuments],
           profile === undefined ? "no profile" : profile.confirmed ? "yes" : "**no**"
         ]
       })
     )
 
   if (process.env["WRITE_PAGES"] === "1") {
-    writeFileSync(path, readFileSync(path, "utf8").replace(/^\| provider.*\n(?:\|.*\n)*/m, () => `${list()}\n`))
+    writeFileSync(path, readFileSync(path, "utf8").replace(/^\| provider.*\n(?:\|.*\n)*/m, () => `${writeList()}\n`))
   }
 
-  it("has every page", () => {
+  it("contains every page", () => {
     const files = readdirSync(folder).filter((file) => file.endsWith(".md") && file !== "README.md")
     assert.deepStrictEqual(Object.values(pages).sort(), files.sort())
   })
 
-  it("says of each what the facts say", () => {
-    assert.include(plain(readFileSync(path, "utf8")), plain(list()))
+  it("contains the current facts of each provider", () => {
+    assert.include(withoutFormat(readFileSync(path, "utf8")), withoutFormat(writeList()))
   })
 })

@@ -27,7 +27,6 @@ export const unfinishedNames: ReadonlyArray<string> = [
   "test/provider/harness.ts",
   "test/provider/hostileServers.test.ts",
   "test/provider/lookUps.test.ts",
-  "test/provider/pages.test.ts",
   "test/provider/profiles/Profiles.test.ts",
   "test/provider/token/TokenReport.test.ts",
   "test/providers/documents.test.ts",

@@ -71,7 +71,7 @@ export const makeEntry = (fact: Fact, live?: Readonly<Record<Revision, Report>>)
       return failures.every((rule) => rule === "tokens-verifiable") ? "own server only" : "no"
     }
     if (failures.some((rule) => !isPublicUrl(fact, rule))) return "no"
-    if (fact.audienceSetup === notKnown) return "unknown"
+    if (fact.resourceAudience === "unknown") return "unknown"
     return failures.length === 0 && needed.length === 0 ? "yes" : "with setup"
   }
   const failed = reports === undefined ? [] : getFailures(reports[revisions[0]])
@@ -101,19 +101,26 @@ const isPublicUrl = (fact: Fact, rule: string): boolean =>
 const getFailures = (report: Report): ReadonlyArray<string> =>
   report.findings.filter(({ level, verdict }) => level === "MUST" && verdict === "fail").map(({ rule }) => rule)
 
-const notKnown = "not known"
-
 const publicUrl = "public URL"
 
-const getSetup = (fact: Fact): ReadonlyArray<string> => [
-  ...(fact.resourceIndicators === "yes"
-    ? []
-    : fact.audienceSetup.startsWith("not possible")
-    // A profile then lists the clients whose tokens are accepted.
-    ? [fact.profile === null ? "no audience" : "audience by client"]
-    : [fact.audienceSetup === notKnown ? "how to set the audience is not known" : "audience"]),
-  ...([fact.dynamicRegistration, fact.clientIdMetadataDocuments].includes("yes") ? [] : ["client id"])
-]
+/** Returns what the operator of an MCP server configures. The MCP server of a provider needs no setup. */
+const getSetup = (fact: Fact): ReadonlyArray<string> =>
+  fact.kind === "mcp-server" ? [] : [
+    ...(fact.resourceIndicators === "yes" ? [] : [getAudienceSetup(fact)]),
+    ...([fact.dynamicRegistration, fact.clientIdMetadataDocuments].includes("yes") ? [] : ["client id"])
+  ]
+
+const getAudienceSetup = ({ profile, resourceAudience }: Fact): string => {
+  switch (resourceAudience) {
+    case "yes":
+      return "audience"
+    case "unknown":
+      return "how to set the audience is not known"
+    case "no":
+      // A profile then lists the clients whose tokens are accepted.
+      return profile === null ? "no audience" : "audience by client"
+  }
+}
 
 /**
  * Writes the list as Markdown.

@@ -97,10 +97,10 @@ const checkResource = (provider: Fact | undefined): RuleResult => {
 
 /** Checks how a known provider sets the audience. Metadata do not show it. */
 const checkAudience = (provider: Fact | undefined): ReadonlyArray<RuleResult> => {
-  if (provider === undefined || provider.kind === "mcp-server" || provider.audienceSetup === "not known") return []
+  if (provider === undefined || provider.kind === "mcp-server" || provider.resourceAudience === "unknown") return []
   const known = `${provider.name}, as of ${provider.asOf}: ${provider.audienceSetup}`
   return [
-    !provider.audienceSetup.startsWith("not possible")
+    provider.resourceAudience === "yes"
       ? pass(AccessTokenRules.audience, known)
       : provider.profile === null
       ? fail(AccessTokenRules.audience, known)

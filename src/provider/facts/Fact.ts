@@ -75,7 +75,9 @@ export const Fact = Schema.Struct({
     /** The `sub` of a token that a client gets without a user; `null` if it is not known. */
     machineSubject: Schema.NullOr(Schema.String)
   }),
-  /** How to get a token whose audience is the resource of an MCP server. */
+  /** Whether a token can have the resource of any MCP server as its audience. */
+  resourceAudience: Schema.Literals(["yes", "no", "unknown"]),
+  /** How to get such a token, or what to do instead. */
   audienceSetup: Schema.String,
   resourceIndicators: Support,
   dynamicRegistration: Support,

@@ -7,7 +7,7 @@ import * as Fact from "../../../src/provider/facts/Fact.ts"
 const one = "https://auth.example.com"
 const guid = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490"
 
-/** One profile by each function of `Profiles`. */
+/** One profile of each function of `Profiles`. */
 const profiles: Readonly<Record<Exclude<keyof typeof Profiles, "anyTenant">, Profile.Profile>> = {
   adfs: Profiles.adfs({ issuer: one, accessTokenIssuer: one }),
   auth0: Profiles.auth0({ domain: "acme.eu.auth0.com" }),
@@ -37,32 +37,37 @@ const profiles: Readonly<Record<Exclude<keyof typeof Profiles, "anyTenant">, Pro
 }
 
 describe("the facts", () => {
-  it("are as their schema says", () => {
+  it("decode with their schema", () => {
     const decoded = Fact.decode(JSON.parse(JSON.stringify(Facts.all)))
     assert.deepStrictEqual(Result.getOrThrow(decoded), Facts.all)
   })
 
-  it("have one entry for a provider", () => {
+  it("have one entry for each provider", () => {
     const ids = Facts.all.map((fact) => fact.id)
     assert.deepStrictEqual(ids.filter((id, index) => ids.indexOf(id) !== index), [])
     for (const fact of Facts.all) assert.strictEqual(Facts.get(fact.id), fact)
     assert.isUndefined(Facts.get("unknown-provider"))
   })
 
-  it("name profiles that exist", () => {
+  it("name only profiles that exist", () => {
     const named = Facts.all.flatMap((fact) => fact.profile ?? [])
     assert.deepStrictEqual(named.filter((name) => !Object.hasOwn(profiles, name)), [])
   })
 
-  it.each(Facts.all)("of $id have a source, and say what is not known", (fact) => {
+  it.each(Facts.all)("$id: every fact has a source, and every document has a well-known URL", (fact) => {
     assert.isNotEmpty(fact.evidence)
     for (const { source } of fact.evidence) assert.notStrictEqual(source, "")
-    // Documents tell of a place, not of whose it is.
+    // The URLs of documents contain no names of tenants.
     for (const { url } of fact.documents) assert.match(url, /^https?:\/\/[^ ]+\/\.well-known\//)
   })
 
+  it.each(Facts.all)("$id: the setup of the audience agrees with whether it is possible", (fact) => {
+    assert.strictEqual(fact.audienceSetup.startsWith("not possible"), fact.resourceAudience === "no")
+    assert.strictEqual(fact.audienceSetup === "not known", fact.resourceAudience === "unknown")
+  })
+
   it.each(Facts.all.filter((fact) => fact.documents.some((_) => _.complete)))(
-    "of $id agree with its newest documents",
+    "$id: the facts agree with the newest documents",
     (fact) => {
       const newest = fact.documents.map((_) => _.observed.slice(0, 4)).sort().at(-1)!
       const documents = fact.documents.filter((_) => _.observed.startsWith(newest))
@@ -76,7 +81,7 @@ describe("the facts", () => {
 })
 
 describe("every profile", () => {
-  it.each(Object.entries(profiles))("%s has facts, and agrees with them", (name, profile) => {
+  it.each(Object.entries(profiles))("%s has facts and agrees with them", (name, profile) => {
     assert.deepStrictEqual(profile.issues, [])
     const fact = Facts.get(profile.id)
     assert.isDefined(fact, `no facts about ${profile.id}`)
@@ -87,7 +92,7 @@ describe("every profile", () => {
       ({ never: "jwt", sometimes: "both", always: "opaque" })[profile.opaque.issued]
     )
     if (profile.opaque.issued !== "never") assert.notStrictEqual(profile.opaque.hint, "")
-    // What is not confirmed says what it is that is not.
+    // The notes state which part is not confirmed.
     if (!profile.confirmed) assert.isTrue(profile.notes.some((_) => /not confirmed|was seen/.test(_)), profile.id)
   })
 })

@@ -17,6 +17,7 @@ export const adfs: Fact = {
     clientId: "appid",
     machineSubject: "none"
   },
+  resourceAudience: "yes",
   audienceSetup: "create a relying party whose identifier is the resource",
   resourceIndicators: "unknown",
   dynamicRegistration: "no",

@@ -17,6 +17,7 @@ export const auth0: Fact = {
     clientId: "azp, or client_id with the profile of RFC 9068",
     machineSubject: "{client id}@clients"
   },
+  resourceAudience: "yes",
   audienceSetup:
     "create an API whose identifier is the resource; then use audience=, a default audience of the tenant, or the Resource Parameter Compatibility Profile for resource=",
   resourceIndicators: "setting",

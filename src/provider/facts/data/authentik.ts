@@ -18,13 +18,14 @@ export const authentik: Fact = {
     clientId: "azp",
     machineSubject: null
   },
+  resourceAudience: "no",
   audienceSetup: "not possible: the audience is the client",
   resourceIndicators: "no",
   dynamicRegistration: "no",
   clientIdMetadataDocuments: "unknown",
   introspection: "yes",
   evidence: [
-    { kind: "document", source: "fixture" },
+    { kind: "document", source: "a public fixture file" },
     { kind: "code", source: "goauthentik/authentik, id_token.py" },
     { kind: "unconfirmed", source: "scope" }
   ],

@@ -17,13 +17,14 @@ export const authkit: Fact = {
     clientId: "client_id",
     machineSubject: "the client id"
   },
+  resourceAudience: "yes",
   audienceSetup: "register the resource as a resource indicator",
   resourceIndicators: "setting",
   dynamicRegistration: "setting",
   clientIdMetadataDocuments: "yes",
   introspection: "yes",
   evidence: [
-    { kind: "document", source: "fixtures" },
+    { kind: "document", source: "public fixture files" },
     { kind: "documentation", source: "workos.com/docs, access token claims" },
     { kind: "code", source: "PrefectHQ/fastmcp workos.py" },
     { kind: "code", source: "skybridge" }

@@ -17,6 +17,7 @@ export const clerk: Fact = {
     clientId: null,
     machineSubject: null
   },
+  resourceAudience: "no",
   audienceSetup: "not possible through aud: list the clients",
   resourceIndicators: "no",
   dynamicRegistration: "yes",

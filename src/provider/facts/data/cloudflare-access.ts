@@ -17,7 +17,8 @@ export const cloudflareAccess: Fact = {
     clientId: null,
     machineSubject: null
   },
-  audienceSetup: "the AUD tag of the application",
+  resourceAudience: "yes",
+  audienceSetup: "accept the AUD tag of the application",
   resourceIndicators: "unknown",
   dynamicRegistration: "unknown",
   clientIdMetadataDocuments: "unknown",

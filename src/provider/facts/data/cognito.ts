@@ -17,6 +17,7 @@ export const cognito: Fact = {
     clientId: "client_id",
     machineSubject: "the client id (not confirmed)"
   },
+  resourceAudience: "yes",
   audienceSetup:
     "list the clients, and use the scopes of a resource server; the plans Essentials and Plus write the resource of an authorization request into aud",
   resourceIndicators: "setting",

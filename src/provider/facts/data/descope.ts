@@ -17,6 +17,7 @@ export const descope: Fact = {
     clientId: null,
     machineSubject: null
   },
+  resourceAudience: "yes",
   audienceSetup: "register the MCP server; clients without a user send audience=",
   resourceIndicators: "yes",
   dynamicRegistration: "yes",

@@ -17,12 +17,13 @@ export const djangoOauthToolkit: Fact = {
     clientId: "introspection, with username",
     machineSubject: "none"
   },
+  resourceAudience: "no",
   audienceSetup: "not possible: introspection names no resource",
   resourceIndicators: "unknown",
   dynamicRegistration: "unknown",
   clientIdMetadataDocuments: "unknown",
   introspection: "yes",
-  evidence: [{ kind: "run", source: "a server of it" }],
+  evidence: [{ kind: "run", source: "a local server" }],
   quirks: [
     "Discovery redirects (301) to a URL with a final slash.",
     "The metadata has neither introspection_endpoint nor a PKCE field.",

@@ -17,12 +17,13 @@ export const doorkeeper: Fact = {
     clientId: "introspection",
     machineSubject: null
   },
+  resourceAudience: "no",
   audienceSetup: "not possible: introspection names no resource",
   resourceIndicators: "unknown",
   dynamicRegistration: "unknown",
   clientIdMetadataDocuments: "unknown",
   introspection: "yes",
-  evidence: [{ kind: "run", source: "a server of it" }],
+  evidence: [{ kind: "run", source: "a local server" }],
   quirks: ["Introspection returns no iss, aud or sub.", "The metadata has no PKCE field (1.8)."],
   documents: []
 }

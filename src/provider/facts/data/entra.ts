@@ -17,6 +17,7 @@ export const entra: Fact = {
     clientId: "azp (version 2.0), appid (version 1.0)",
     machineSubject: "the service principal's object id"
   },
+  resourceAudience: "yes",
   audienceSetup: "request scopes as api://{application}/scope, which determine the audience",
   resourceIndicators: "no",
   dynamicRegistration: "no",

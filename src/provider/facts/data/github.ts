@@ -17,6 +17,7 @@ export const github: Fact = {
     clientId: "in the response of the same call",
     machineSubject: null
   },
+  resourceAudience: "no",
   audienceSetup: "not possible: a token is bound to the application",
   resourceIndicators: "no",
   dynamicRegistration: "no",

@@ -17,6 +17,7 @@ export const gitlab: Fact = {
     clientId: "introspection",
     machineSubject: "none"
   },
+  resourceAudience: "no",
   audienceSetup: "not possible: introspection names no resource",
   resourceIndicators: "unknown",
   dynamicRegistration: "yes",

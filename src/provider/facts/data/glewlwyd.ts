@@ -17,7 +17,8 @@ export const glewlwyd: Fact = {
     clientId: "client_id",
     machineSubject: "the client id"
   },
-  audienceSetup: "the resource parameter",
+  resourceAudience: "yes",
+  audienceSetup: "send the resource parameter",
   resourceIndicators: "yes",
   dynamicRegistration: "setting",
   clientIdMetadataDocuments: "unknown",

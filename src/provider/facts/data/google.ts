@@ -17,6 +17,7 @@ export const google: Fact = {
     clientId: "tokeninfo",
     machineSubject: "unknown"
   },
+  resourceAudience: "no",
   audienceSetup: "not possible: a token is bound to the client",
   resourceIndicators: "no",
   dynamicRegistration: "no",

@@ -17,12 +17,13 @@ export const hydra: Fact = {
     clientId: "client_id",
     machineSubject: "the client id (not confirmed)"
   },
-  audienceSetup: "audience=, from a list that each client has",
+  resourceAudience: "yes",
+  audienceSetup: "send audience= with a value from the list of the client",
   resourceIndicators: "unknown",
   dynamicRegistration: "unknown",
   clientIdMetadataDocuments: "unknown",
   introspection: "guarded",
-  evidence: [{ kind: "document", source: "fixture" }, {
+  evidence: [{ kind: "document", source: "a public fixture file" }, {
     kind: "documentation",
     source: "Hydra, advanced; pull request 3531"
   }],

@@ -17,7 +17,8 @@ export const keycloak: Fact = {
     clientId: "azp",
     machineSubject: "the id of the service account's user"
   },
-  audienceSetup: "an audience mapper on a client scope",
+  resourceAudience: "yes",
+  audienceSetup: "add an audience mapper to a client scope",
   resourceIndicators: "experimental",
   dynamicRegistration: "yes",
   clientIdMetadataDocuments: "experimental",

@@ -17,12 +17,13 @@ export const lemonldap: Fact = {
     clientId: "client_id; azp in ID tokens",
     machineSubject: "the client id"
   },
-  audienceSetup: "the resource parameter",
+  resourceAudience: "yes",
+  audienceSetup: "send the resource parameter",
   resourceIndicators: "yes",
   dynamicRegistration: "unknown",
   clientIdMetadataDocuments: "unknown",
   introspection: "yes",
-  evidence: [{ kind: "run", source: "a server of it" }],
+  evidence: [{ kind: "run", source: "a local server" }],
   quirks: ["The RFC 8414 URL returns 200 with HTML.", "The introspection response has no aud."],
   documents: []
 }

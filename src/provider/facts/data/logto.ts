@@ -17,6 +17,7 @@ export const logto: Fact = {
     clientId: "client_id",
     machineSubject: "the client id (not confirmed)"
   },
+  resourceAudience: "yes",
   audienceSetup: "register an API resource whose identifier is the resource, or mark one as the default",
   resourceIndicators: "yes",
   dynamicRegistration: "unknown",

@@ -17,7 +17,8 @@ export const mcpSdkDemo: Fact = {
     clientId: "introspection",
     machineSubject: null
   },
-  audienceSetup: "the resource parameter",
+  resourceAudience: "yes",
+  audienceSetup: "send the resource parameter",
   resourceIndicators: "yes",
   dynamicRegistration: "unknown",
   clientIdMetadataDocuments: "unknown",

@@ -17,7 +17,8 @@ export const notionMcp: Fact = {
     clientId: null,
     machineSubject: null
   },
-  audienceSetup: "the MCP server is its own authorization server",
+  resourceAudience: "no",
+  audienceSetup: "not possible for other servers: the MCP server is its own authorization server",
   resourceIndicators: "unknown",
   dynamicRegistration: "yes",
   clientIdMetadataDocuments: "yes",

@@ -17,6 +17,7 @@ export const oauth2MockServer: Fact = {
     clientId: null,
     machineSubject: "none"
   },
+  resourceAudience: "yes",
   audienceSetup: "set aud in a listener of beforeTokenSigning: the server ignores resource and audience of a request",
   resourceIndicators: "no",
   dynamicRegistration: "no",

@@ -17,6 +17,7 @@ export const oktaOrg: Fact = {
     clientId: "cid",
     machineSubject: "the client id"
   },
+  resourceAudience: "no",
   audienceSetup: "not possible: use a custom authorization server, whose issuer has the path /oauth2/{server}",
   resourceIndicators: "no",
   dynamicRegistration: "guarded",

@@ -17,6 +17,7 @@ export const okta: Fact = {
     clientId: "cid",
     machineSubject: "the client id"
   },
+  resourceAudience: "yes",
   audienceSetup: "create a custom authorization server for the resource, and set its audience to the resource",
   resourceIndicators: "unknown",
   dynamicRegistration: "guarded",

@@ -17,12 +17,13 @@ export const openauth: Fact = {
     clientId: "aud",
     machineSubject: "the id of the client"
   },
+  resourceAudience: "no",
   audienceSetup: "not possible: the audience is the client",
   resourceIndicators: "unknown",
   dynamicRegistration: "unknown",
   clientIdMetadataDocuments: "unknown",
   introspection: "unknown",
-  evidence: [{ kind: "run", source: "a server of it" }],
+  evidence: [{ kind: "run", source: "a local server" }],
   quirks: ["The metadata has no PKCE field, and the token response has no token_type."],
   documents: []
 }

@@ -17,6 +17,7 @@ export const pingone: Fact = {
     clientId: "client_id",
     machineSubject: "none"
   },
+  resourceAudience: "yes",
   audienceSetup: "create a custom resource whose audience is the resource",
   resourceIndicators: "unknown",
   dynamicRegistration: "unknown",

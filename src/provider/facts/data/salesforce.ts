@@ -17,6 +17,7 @@ export const salesforce: Fact = {
     clientId: null,
     machineSubject: null
   },
+  resourceAudience: "unknown",
   audienceSetup: "not known",
   resourceIndicators: "unknown",
   dynamicRegistration: "yes",

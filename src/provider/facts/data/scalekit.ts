@@ -17,6 +17,7 @@ export const scalekit: Fact = {
     clientId: "client_id (not confirmed)",
     machineSubject: "the client"
   },
+  resourceAudience: "yes",
   audienceSetup: "register the MCP server; its id is the audience",
   resourceIndicators: "unknown",
   dynamicRegistration: "yes",

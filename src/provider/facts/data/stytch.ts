@@ -17,6 +17,7 @@ export const stytch: Fact = {
     clientId: "client_id; none for tokens without a user",
     machineSubject: "the client id"
   },
+  resourceAudience: "yes",
   audienceSetup: "set a custom audience; by default the audience is the project",
   resourceIndicators: "unknown",
   dynamicRegistration: "setting",

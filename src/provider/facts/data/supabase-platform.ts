@@ -17,6 +17,7 @@ export const supabasePlatform: Fact = {
     clientId: null,
     machineSubject: null
   },
+  resourceAudience: "unknown",
   audienceSetup: "not known",
   resourceIndicators: "unknown",
   dynamicRegistration: "yes",

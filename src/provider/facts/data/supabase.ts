@@ -17,6 +17,7 @@ export const supabase: Fact = {
     clientId: "client_id, in OAuth tokens only",
     machineSubject: null
   },
+  resourceAudience: "no",
   audienceSetup: "not possible by default: list the clients, or set an audience in a token hook",
   resourceIndicators: "no",
   dynamicRegistration: "setting",

@@ -17,12 +17,13 @@ export const workersOauthProvider: Fact = {
     clientId: "internal",
     machineSubject: "the grant is not supported"
   },
-  audienceSetup: "the resource parameter",
+  resourceAudience: "yes",
+  audienceSetup: "send the resource parameter",
   resourceIndicators: "yes",
   dynamicRegistration: "yes",
   clientIdMetadataDocuments: "unknown",
   introspection: "no",
-  evidence: [{ kind: "run", source: "a worker with it" }],
+  evidence: [{ kind: "run", source: "a local worker" }],
   quirks: [
     "The RFC 8414 document is the only one, without jwks_uri and introspection. Only validateToken() verifies tokens.",
     "A new grant revokes the old one."

@@ -17,6 +17,7 @@ export const zitadel: Fact = {
     clientId: "azp; client_id in introspection",
     machineSubject: "the user id"
   },
+  resourceAudience: "yes",
   audienceSetup: "request the scope urn:zitadel:iam:org:project:id:{id}:aud, which adds the project",
   resourceIndicators: "no",
   dynamicRegistration: "no",
@@ -24,7 +25,7 @@ export const zitadel: Fact = {
   introspection: "yes",
   evidence: [{ kind: "documentation", source: "zitadel.com/docs, claims and scopes" }, {
     kind: "document",
-    source: "fixture"
+    source: "a public fixture file"
   }],
   quirks: ["Introspection requires Basic with form-encoded credentials, or private_key_jwt."],
   documents: [{
