@@ -1,0 +1,164 @@
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
+import type { Decision } from "../../authorization/Decision.ts"
+import type * as Challenge from "../../protocol/Challenge.ts"
+import type { DpopClient } from "../DpopClient.ts"
+import type { TokenOptions } from "./mint.ts"
+import type { Promised } from "./promised.ts"
+
+/**
+ * The revision of MCP of a client: `2026-07-28` without sessions, or an earlier one with sessions.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ProtocolVersion = "2026-07-28" | "2025-11-25" | "2025-06-18" | "2025-03-26"
+
+/**
+ * A user with an account at the issuer. Each request gets a new token.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TestUser extends Omit<TokenOptions, "boundTo"> {
+  /** Binds the token to this key, and sends a proof with each request (RFC 9449). Default: a bearer token. */
+  readonly dpop?: DpopClient | Promised<DpopClient> | undefined
+  /** The nonce of the proofs. Default: no nonce. */
+  readonly dpopNonce?: string | undefined
+}
+
+/**
+ * The caller of requests: a user, a token, or `undefined` for an anonymous caller.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TestCaller = TestUser | string | Redacted.Redacted | undefined
+
+/**
+ * The response to a request.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TestResponse {
+  readonly status: number
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+  /** The Bearer challenge, or else the first one; `undefined` if the header is absent or malformed. */
+  readonly challenge: Challenge.Challenge | undefined
+  /** Every challenge, in the order of the header. */
+  readonly challenges: ReadonlyArray<Challenge.Challenge>
+  /** The JSON-RPC result, if the response has one. */
+  readonly result: {
+    readonly isError?: boolean
+    readonly content?: unknown
+    readonly structuredContent?: unknown
+    readonly [member: string]: unknown
+  } | undefined
+  /** The JSON-RPC error, if the response has one. */
+  readonly error: { readonly code: number; readonly message: string; readonly data?: unknown } | undefined
+  /** The value that a tool returned: its structured content, or its text. */
+  readonly value: unknown
+  /** The decisions of the gate, if the server runs in the test. They contain the reason, which no response contains. */
+  readonly decisions: ReadonlyArray<Decision>
+}
+
+/**
+ * The service of a client. Each request has the credentials of the caller that `TestClient.as` sets, or none.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class TestClient extends Context.Service<TestClient, {
+  readonly url: string
+  readonly callTool: (name: string, args?: Readonly<Record<string, unknown>>) => Effect.Effect<TestResponse>
+  readonly listTools: Effect.Effect<TestResponse>
+  readonly readResource: (uri: string) => Effect.Effect<TestResponse>
+  readonly listResources: Effect.Effect<TestResponse>
+  readonly getPrompt: (name: string, args?: Readonly<Record<string, string>>) => Effect.Effect<TestResponse>
+  readonly listPrompts: Effect.Effect<TestResponse>
+  /** Calls any other method. */
+  readonly request: (method: string, params?: Readonly<Record<string, unknown>>) => Effect.Effect<TestResponse>
+  /** Sends any request, with the credentials of the caller unless the request has credentials. */
+  readonly send: (request: Request) => Effect.Effect<TestResponse>
+  /**
+   * Opens a session, in revisions before 2026-07-28. Its id is in the header `mcp-session-id`. Requests of a caller open a session when
+   * they need one.
+   */
+  readonly openSession: Effect.Effect<TestResponse>
+}>()("effect-mcp-auth/testing/TestClient") {}
+
+/**
+ * The caller of requests. Default: anonymous.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const CurrentCaller: Context.Reference<TestCaller> = Context.Reference<TestCaller>(
+  "effect-mcp-auth/testing/TestClient/CurrentCaller",
+  { defaultValue: () => undefined }
+)
+
+/** The session of requests, instead of the session of the caller. */
+export const CurrentSession = Context.Reference<string | undefined>(
+  "effect-mcp-auth/testing/TestClient/CurrentSession",
+  {
+    defaultValue: () => undefined
+  }
+)
+
+/**
+ * Mints the tokens of users: a `TestIssuer`, with effects or promises.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Mint {
+  readonly resource: string
+  readonly mint: (options?: TokenOptions) => Effect.Effect<string> | Promise<string>
+}
+
+/**
+ * The options of a client.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The revision of MCP. Default: `2026-07-28`. */
+  readonly protocol?: ProtocolVersion | undefined
+  /** The URL of the MCP endpoint. Default: the resource of the issuer. */
+  readonly url?: string | undefined
+}
+
+/**
+ * Records the decisions of a gate, for servers that the test does not build with `TestClient.layer`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Decisions {
+  /** The layer for the option `layer` of the SDK adapters. */
+  readonly layer: Layer.Layer<never>
+  /** Returns the decisions since the last call. */
+  readonly take: () => ReadonlyArray<Decision>
+}
+
+/**
+ * The options of a client for a handler.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HandlerOptions extends Options {
+  /** Responds to requests. `fetch` for a server that listens. */
+  readonly handler: (request: Request) => Promise<Response> | Response
+  /** Mints the tokens of users. Without it, callers must be tokens or anonymous, and `url` is required. */
+  readonly issuer?: Mint | undefined
+  /** Records the decisions of the server's gate. Without it, responses contain no decisions. */
+  readonly decisions?: Decisions | undefined
+}

@@ -1,0 +1,129 @@
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type { CryptoKey, JWK } from "jose"
+import type * as Forgery from "../Forgery.ts"
+import type * as TokenShape from "../TokenShape.ts"
+import type * as mint from "./mint.ts"
+import type * as respond from "./respond.ts"
+
+/**
+ * The service of an issuer.
+ *
+ * **Details**
+ *
+ * The parameter `where` selects requests by a part of their URL: `"/jwks"`, `"/.well-known/"`, `"/introspect"`. Default: all requests. A
+ * fault lasts until the next fault or `recover`.
+ *
+ * **Example** (Rotating keys)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { TestIssuer } from "effect-mcp-auth/testing"
+ * import assert from "node:assert/strict"
+ *
+ * const kids = Effect.gen(function*() {
+ *   const issuer = yield* TestIssuer.TestIssuer
+ *   const before = yield* issuer.currentKey
+ *   yield* issuer.rotateKeys
+ *   return [before.kid, (yield* issuer.currentKey).kid]
+ * })
+ *
+ * const [before, after] = await Effect.runPromise(Effect.provide(kids, TestIssuer.layer()))
+ * assert.notStrictEqual(before, after)
+ * ```
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class TestIssuer extends Context.Service<TestIssuer, {
+  readonly issuer: string
+  /** The default audience of tokens. */
+  readonly resource: string
+  readonly jwksUri: string
+  readonly introspectionEndpoint: string
+  readonly revocationEndpoint: string
+  readonly tokenEndpoint: string
+  /** The credentials of the first client in the options. */
+  readonly client: { readonly clientId: string; readonly clientSecret: string }
+
+  /** Mints a token, signed with the current key. */
+  readonly mint: (options?: mint.TokenOptions) => Effect.Effect<string>
+  /** Mints an opaque token. */
+  readonly mintOpaque: (options?: mint.OpaqueOptions) => Effect.Effect<string>
+  /** Mints an access token in the shape of a provider; an opaque one if the provider issues opaque tokens. */
+  readonly mintLike: (provider: TokenShape.Provider, options?: mint.ShapeOptions) => Effect.Effect<string>
+  /** Mints an ID token in the shape of a provider. Servers must reject it as an access token. */
+  readonly mintIdTokenLike: (provider: TokenShape.Provider, options?: mint.ShapeOptions) => Effect.Effect<string>
+  /**
+   * Mints a forgery of the token that `mint` returns. `Forgery.forgeries[kind].reason` is the reason of its rejection. Forgeries with
+   * an HMAC use HS256, or the algorithm in `header.alg`.
+   */
+  readonly mintBroken: (kind: Forgery.Kind, options?: mint.TokenOptions) => Effect.Effect<string>
+  /** Signs a token with exactly this header and these claims with the current key. */
+  readonly sign: (
+    header: Readonly<Record<string, unknown>>,
+    claims: Readonly<Record<string, unknown>>
+  ) => Effect.Effect<string>
+  /** Signs two segments unchanged with the current key, also if they are malformed. */
+  readonly signSegments: (header: string, claims: string) => Effect.Effect<string>
+  /** Revokes a token: introspection reports it as inactive. Its signature stays valid. */
+  readonly revoke: (token: string) => Effect.Effect<void>
+
+  /** Signs with a new key, and publishes it in addition to the old one. */
+  readonly rotateKeys: Effect.Effect<void>
+  /** Publishes only the current key of each algorithm. */
+  readonly withdrawOldKeys: Effect.Effect<void>
+  /**
+   * Removes a key from the set, by default the current one, as after a theft. Servers must reject its tokens after they fetch the set
+   * again. A new key replaces the last one.
+   */
+  readonly withdrawKey: (kid?: string) => Effect.Effect<void>
+  /** Returns the current key pair and its id, for forgeries. */
+  readonly currentKey: Effect.Effect<{ readonly kid: string; readonly privateKey: CryptoKey; readonly publicJwk: JWK }>
+  /** Replaces the published keys; `undefined` publishes the keys of the issuer again. */
+  readonly publishKeys: (keys: ReadonlyArray<unknown> | undefined) => Effect.Effect<void>
+  /** Replaces members of the metadata; `undefined` removes a member. */
+  readonly publishMetadata: (members: Readonly<Record<string, unknown>>) => Effect.Effect<void>
+  /** Replaces members of the introspection of every active token; `undefined` removes a member. */
+  readonly publishIntrospection: (members: Readonly<Record<string, unknown>>) => Effect.Effect<void>
+  /**
+   * Responds with `answer` to requests whose URL contains `where`, at any host; `undefined` ends it. If the promise rejects, the
+   * connection fails. If it never settles, no response arrives.
+   */
+  readonly respondWith: (
+    where: string,
+    answer: ((request: respond.Received) => Response | Promise<Response>) | undefined
+  ) => Effect.Effect<void>
+  /** Requires this nonce in DPoP proofs at the token endpoint (RFC 9449 §8); `undefined` requires none. */
+  readonly requireDpopNonce: (nonce: string | undefined) => Effect.Effect<void>
+
+  /** Sets a fault. */
+  readonly fail: (fault: respond.Fault, where?: string) => Effect.Effect<void>
+  /** Accepts no connection. */
+  readonly goDown: (where?: string) => Effect.Effect<void>
+  /** Never responds. */
+  readonly hang: (where?: string) => Effect.Effect<void>
+  /** Delays every response. */
+  readonly slow: (by: Duration.Input, where?: string) => Effect.Effect<void>
+  /** Responds 200 with a web page, as captive portals do. */
+  readonly answerHtml: (where?: string) => Effect.Effect<void>
+  /** Responds with a status and without a body. */
+  readonly answerStatus: (status: number, where?: string) => Effect.Effect<void>
+  /** Redirects with status 302. */
+  readonly redirect: (location: string, where?: string) => Effect.Effect<void>
+  /** Ends the current fault. */
+  readonly recover: Effect.Effect<void>
+  /** Sets the difference between the clock of the issuer and the `Clock`; negative for a clock that is behind. */
+  readonly skewClock: (by: Duration.Input) => Effect.Effect<void>
+
+  /** Returns the received requests. */
+  readonly requests: Effect.Effect<ReadonlyArray<respond.Received>>
+  /** Returns the received requests, and clears them. */
+  readonly takeRequests: Effect.Effect<ReadonlyArray<respond.Received>>
+
+  /** Responds to a request, with the current fault. Fails if a connection would fail. */
+  readonly respond: (request: Request) => Effect.Effect<Response, respond.ConnectionRefused>
+  /** Creates a `fetch` that reaches the issuer; other URLs go to `elsewhere`. It uses the clock of the fiber that creates it. */
+  readonly fetch: Effect.Effect<typeof globalThis.fetch>
+}>()("effect-mcp-auth/testing/TestIssuer") {}
