@@ -167,7 +167,7 @@ export type Options = ClientAuthentication.ClientAuthentication & {
  *
  * Every request of the client gets the token, so use the client only for that server.
  *
- * **Example** (A tool that asks the orders API)
+ * **Example** (A request to the orders API)
  *
  * ```ts
  * import { TokenExchange } from "effect-mcp-auth/client"
@@ -238,7 +238,7 @@ export const make = (options: Options): Layer.Layer<TokenExchange, AuthConfigErr
  * const Exchange = TokenExchange.layer({
  *   authorizationServer: "https://auth.example.com",
  *   clientId: "todos-server",
- *   clientSecret: Redacted.make("from the place where secrets are")
+ *   clientSecret: Redacted.make("a secret")
  * }).pipe(Layer.provide(HttpClientFetcher.layer), Layer.provide(FetchHttpClient.layer))
  * ```
  *

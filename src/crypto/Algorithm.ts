@@ -1,5 +1,5 @@
 /**
- * The signature algorithms of access tokens (RFC 7518 §3.1, RFC 8037, RFC 9864).
+ * Lists the signature algorithms of access tokens (RFC 7518 §3.1, RFC 8037, RFC 9864).
  *
  * @since 0.1.0
  */

@@ -3,26 +3,26 @@ import type * as Redacted from "effect/Redacted"
 import { secretBytes } from "./internal/secretBytes.ts"
 
 /*
- * HMAC-SHA-256 (RFC 2104) by WebCrypto. `effect/crypto/Mac` does the same in a service with layers for its key and its
- * platform: 1.3 kB of a bundle, and twelve more modules to load at the start, for the two calls below.
+ * Computes HMAC-SHA-256 (RFC 2104) with WebCrypto. `effect/crypto/Mac` would add 1.3 kB to a bundle and load twelve more modules
+ * at the start.
  */
 
 /** Authenticates data with one secret. */
 export interface Hmac {
   /** Computes the tag of data: 32 bytes. */
   readonly sign: (data: Uint8Array<ArrayBuffer>) => Effect.Effect<Uint8Array<ArrayBuffer>>
-  /** Checks the tag of data. It takes as long for a tag that is nearly right as for any other one of the same length. */
+  /** Checks the tag of data in constant time. */
   readonly verify: (tag: Uint8Array<ArrayBuffer>, data: Uint8Array<ArrayBuffer>) => Effect.Effect<boolean>
 }
 
 const algorithm = { name: "HMAC", hash: "SHA-256" }
 
-/** Makes the functions of one secret. Without a secret the key is random, and only this process knows it. */
+/** Creates the functions for a secret. Without a secret, the key is random and known to this process only. */
 export const make = (secret: Redacted.Redacted | undefined): Hmac => {
   let bytes: Uint8Array<ArrayBuffer> | undefined
   let imported: CryptoKey | undefined
 
-  // Nothing is shared before it is complete: no request of a Worker may wait for what another one has started.
+  // Each request imports the key until one import is complete: a request of a Worker must not wait for another request.
   const getKey = async (): Promise<CryptoKey> => {
     if (imported !== undefined) return imported
     bytes ??= secretBytes(secret)

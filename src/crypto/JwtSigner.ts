@@ -5,8 +5,8 @@ import type { Algorithm } from "./Algorithm.ts"
 export type Sign = (claims: Readonly<Record<string, unknown>>) => Effect.Effect<string>
 
 /**
- * Makes a signer of JWTs from a private JSON Web Key, for client assertions (RFC 7523). The header names the `kid` of the
- * key, if it has one. Returns `undefined` if the key is not fit for the algorithm. jose is loaded for it.
+ * Creates a signer of JWTs from a private JSON Web Key, for client assertions (RFC 7523). The header contains the `kid` of the
+ * key, if it has one. Returns `undefined` if the key cannot be used with the algorithm. Loads jose.
  */
 export const make = (
   jwk: Readonly<Record<string, unknown>>,

@@ -1,6 +1,6 @@
 import * as base64url from "./Base64Url.ts"
 
-/* The check of public keys (RFC 7517): the algorithms that a key may verify. It runs before a key is imported. */
+/* Checks public keys (RFC 7517) before they are imported. */
 
 const rsa = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
 const curves: Readonly<Record<string, ReadonlyArray<string>>> = Object.assign(Object.create(null), {
@@ -78,8 +78,8 @@ const powersOf = (prime: number): ReadonlySet<number> => {
 }
 
 /**
- * Recognizes a modulus of the library with CVE-2017-15361 ("ROCA"), which can be factored: modulo each small prime it is a
- * power of 65537. That is true for one in a hundred million other moduli.
+ * Recognizes a modulus with the ROCA vulnerability (CVE-2017-15361), which can be factored: modulo each small prime, it is a power
+ * of 65537. This is true for one in a hundred million other moduli.
  */
 const isRoca = (modulus: Uint8Array): boolean =>
   smallPrimes.every((prime) =>
@@ -91,11 +91,11 @@ const bitLength = (bytes: Uint8Array): number => {
   return first === -1 ? 0 : (bytes.length - first) * 8 - Math.clz32(bytes[first]!) + 24
 }
 
-/** Returns the members that the key itself consists of. No other member of the entry reaches a cryptographic library. */
+/** Returns the members that define the key. Only these are passed to a cryptographic library. */
 export const publicMembers = ({ crv, e, kty, n, x, y }: Readonly<Record<string, unknown>>) =>
   Object.fromEntries(Object.entries({ kty, n, e, crv, x, y }).filter(([, value]) => value !== undefined))
 
-/** By type of key: the registered members that every key may have, and those that keys of this type consist of. */
+/** The members that a key of each type may have: those registered for every key, and those that define the key. */
 const members: Readonly<Record<string, ReadonlySet<string>>> = Object.fromEntries(
   [["RSA", ["n", "e"]], ["EC", ["crv", "x", "y"]], ["OKP", ["crv", "x"]]].map(([kty, own]) => [
     kty as string,
@@ -117,8 +117,8 @@ const members: Readonly<Record<string, ReadonlySet<string>>> = Object.fromEntrie
 
 /**
  * Reads a key that a client sends in a header (RFC 9449 §4.2). Returns its public members, and the text whose SHA-256 is its
- * thumbprint (RFC 7638). Returns `undefined` for a key that is not fit for the algorithm or not public, and for one with
- * members of another type of key or unregistered members.
+ * thumbprint (RFC 7638). Returns `undefined` for a key that cannot be used with the algorithm, for a key that is not public, and
+ * for a key with unregistered members or members of another type of key.
  */
 export const readEmbedded = (
   jwk: unknown,

@@ -4,36 +4,35 @@ import * as base64url from "./Base64Url.ts"
 import { secretBytes } from "./internal/secretBytes.ts"
 
 /*
- * Authenticated encryption by WebCrypto: AES-256-GCM (NIST SP 800-38D), keys by HKDF-SHA-256 (RFC 5869).
- * `effect/crypto/Aead` does the same in a service with layers: 1.6 kB of a bundle and ten more modules to load at the
- * start of every server, since `RequestState` is always on.
+ * Encrypts and authenticates texts with WebCrypto: AES-256-GCM (NIST SP 800-38D) with keys by HKDF-SHA-256 (RFC 5869).
+ * `effect/crypto/Aead` would add 1.6 kB to a bundle and load ten more modules at the start of every server.
  */
 
-/** Seals texts that a client keeps and returns. */
+/** Encrypts texts that a client stores and sends back. */
 export interface Seal {
   /**
-   * Encrypts a text. `context` is authenticated and not part of the result: the text opens in the same context alone.
+   * Encrypts a text. `context` is authenticated but not part of the result, so the text can be opened only with the same context.
    * The result is base64url.
    *
-   * The nonce is random, so a secret is good for 4,000,000,000 texts of one purpose (SP 800-38D §8.3).
+   * The nonce is random, so one secret may seal at most 4,000,000,000 texts for one purpose (SP 800-38D §8.3).
    */
   readonly seal: (text: string, context: string) => Effect.Effect<string>
   /**
-   * Decrypts what `seal` returned. Returns `undefined` for every other text: altered or invented, sealed with another
-   * secret, for another purpose or in another context.
+   * Decrypts a result of `seal`. Returns `undefined` for every other text, and for a text that was changed or that was sealed with
+   * another secret, purpose or context.
    */
   readonly open: (sealed: string, context: string) => Effect.Effect<string | undefined>
 }
 
-/** The first byte of a sealed text, so that a later format can be told apart. */
+/** The first byte of a sealed text, which distinguishes it from later formats. */
 const version = 1
 const nonceLength = 12
 const tagLength = 16
 const start = 1 + nonceLength
 
 /**
- * Makes the functions of one secret and one purpose. Each purpose has its own key, so seals of different purposes cannot
- * open each other's texts. Without a secret the key is random, and only this process opens what it sealed.
+ * Creates the functions for a secret and a purpose. Each purpose has a separate key, so a text that was sealed for one purpose
+ * cannot be opened for another. Without a secret, the key is random, and only this process can open its texts.
  */
 export const make = (secret: Redacted.Redacted | undefined, purpose: string): Seal => {
   const encoder = new TextEncoder()
@@ -41,7 +40,7 @@ export const make = (secret: Redacted.Redacted | undefined, purpose: string): Se
   let bytes: Uint8Array<ArrayBuffer> | undefined
   let derived: CryptoKey | undefined
 
-  // Nothing is shared before it is complete: no request of a Worker may wait for what another one has started.
+  // Each request derives the key until one derivation is complete: a request of a Worker must not wait for another request.
   const getKey = async (): Promise<CryptoKey> => {
     if (derived !== undefined) return derived
     bytes ??= secretBytes(secret)

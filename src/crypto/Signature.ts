@@ -1,5 +1,5 @@
 /**
- * Public keys, and the signatures that they verify.
+ * Imports public keys and verifies signatures.
  *
  * @since 0.1.0
  */
@@ -11,7 +11,7 @@ import * as nodeSignature from "./internal/nodeSignature.ts"
 import { publicMembers, usableAlgorithms } from "./PublicJwk.ts"
 
 /**
- * A public key, imported for one algorithm.
+ * Is a public key that was imported for one algorithm.
  *
  * @category models
  * @since 0.1.0
@@ -20,15 +20,15 @@ export interface PublicKey {
   /** The algorithm (`alg`) that the key verifies. */
   readonly algorithm: string
   /**
-   * Verifies the signature of a compact JWS. Returns `false` for every invalid signature and malformed token. The caller
-   * checks the header, its `alg` included, and the claims.
+   * Verifies the signature of a compact JWS. Returns `false` for every invalid signature and malformed token. The caller must
+   * check the header, including `alg`, and the claims.
    */
   readonly verify: (token: string) => Effect.Effect<boolean>
 }
 
 /**
- * Imports a public JSON Web Key (RFC 7517) for one algorithm. Returns `undefined` if the key is not fit for the algorithm:
- * a private or symmetric key, one of another type or curve, one with another `use` or `alg`, RSA outside 2048–8192 bits.
+ * Imports a public JSON Web Key (RFC 7517) for one algorithm. Returns `undefined` if the key cannot be used with the algorithm: a
+ * private or symmetric key, a key of another type or curve, a key with another `use` or `alg`, or RSA outside 2048–8192 bits.
  *
  * @category models
  * @since 0.1.0
@@ -40,7 +40,7 @@ export type ImportKey = (
 
 let jose: typeof Jose | undefined
 
-// Each caller waits for a separate import: no request of a Worker may wait for what another one has started.
+// Each caller waits for a separate import, because a request of a Worker must not wait for another request.
 const loadJose: Effect.Effect<typeof Jose> = Effect.suspend(() =>
   jose !== undefined
     ? Effect.succeed(jose)
@@ -48,7 +48,7 @@ const loadJose: Effect.Effect<typeof Jose> = Effect.suspend(() =>
 )
 
 /**
- * Verifies with jose, on WebCrypto, which every platform has. jose is loaded when the first key is imported.
+ * Verifies signatures with jose and WebCrypto, which every platform has. Loads jose when the first key is imported.
  *
  * @category verification
  * @since 0.1.0
@@ -70,17 +70,18 @@ export const viaJose: ImportKey = (jwk, algorithm) =>
     : unfit
 
 /**
- * Verifies with `node:crypto` where it exists and costs less CPU, and with jose otherwise. Each key decides once.
+ * Verifies signatures with `node:crypto` if it exists and needs less CPU time, and otherwise with jose. Selects one of them when
+ * a key is imported.
  *
  * **Details**
  *
  * On Node and Bun `node:crypto` verifies RS256 to RS512, PS256 to PS512, ES256 and EdDSA. On Deno it verifies EdDSA, and in
- * workerd with `nodejs_compat` RS256 to RS512 and EdDSA. Everything else about a token is checked by the same code.
+ * workerd with `nodejs_compat` RS256 to RS512 and EdDSA. All other checks of a token use the same code on all platforms.
  *
  * **Gotchas**
  *
- * A signature takes the thread of the server for 15 to 70 microseconds, depending on the algorithm. jose verifies on another
- * thread and needs up to four times the CPU. If other work of your server needs the thread more, provide `layerJose`.
+ * A signature blocks the thread of the server for 15 to 70 microseconds, depending on the algorithm. jose verifies on another
+ * thread and needs up to four times the CPU time. To keep the thread free for other work, provide `layerJose`.
  *
  * @category verification
  * @since 0.1.0
@@ -101,8 +102,7 @@ const invalid = Effect.succeed(false)
 const unfit = Effect.succeed(undefined)
 
 /**
- * Configures how keys are imported, and with that how signatures are verified. It is read when a layer is built. Default:
- * `viaPlatform`.
+ * Configures how keys are imported and signatures are verified. Read when a layer is built. Default: `viaPlatform`.
  *
  * @category references
  * @since 0.1.0
@@ -112,7 +112,7 @@ export const Signature: Context.Reference<ImportKey> = Context.Reference<ImportK
 })
 
 /**
- * Imports a public key in the configured way, for a `JwkSet` or a verifier that you write yourself.
+ * Imports a public key in the configured way. For custom verifiers.
  *
  * **Example** (Verifying a signature)
  *
@@ -143,7 +143,7 @@ export const importKey: ImportKey = (jwk, algorithm) =>
  *
  * **When to use**
  *
- * Signatures must not take the thread of the server, or your rules name jose or WebCrypto.
+ * Use it if signatures must not block the thread of the server, or if your security rules require jose or WebCrypto.
  *
  * **Example** (jose on every platform)
  *

@@ -1,9 +1,8 @@
 /**
- * A map that holds at most `capacity` entries. If it is full, a new entry evicts the one that was set or used the longest
- * time ago.
+ * Is a map with at most `capacity` entries. If it is full, a new entry evicts the entry that was set or used the longest time ago.
  *
- * Use it for what a client can make grow and what can be computed again. It does not fit where the eviction of an entry
- * would weaken a check (a used proof, a revoked token).
+ * Use it for data that clients can cause to grow and that can be computed again. Do not use it if the eviction of an entry would
+ * weaken a check (a used proof, a revoked token).
  */
 export class BoundedMap<K, V> {
   // A map keeps the order of insertion, so its first entry is the next one to be evicted.

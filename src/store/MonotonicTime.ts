@@ -1,8 +1,8 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 
-/* Monotonic time in milliseconds: for ages, cooldowns, backoffs and cache lifetimes. It never steps, and its origin means
- * nothing, so a value is only compared with other values of the same process. Wall-clock time is for claims. */
+/* Reads monotonic time in milliseconds, for ages, cooldowns, backoffs and cache lifetimes. It never steps. Its origin has no
+ * meaning, so compare a value only with other values of the same process. Claims are compared with wall-clock time. */
 
 /** Returns the monotonic time of a clock, in milliseconds with fractions. */
 export const millisOf = (clock: Clock.Clock): number => millisOfNanos(clock.monotonicTimeNanosUnsafe())

@@ -1,2 +1,2 @@
-/* The functions of jose that sign. Apart from those that verify, which bundles without client assertions need alone. */
+/* Exports the functions of jose that sign, which only client assertions need. */
 export { importJWK, SignJWT } from "jose"

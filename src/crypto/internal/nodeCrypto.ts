@@ -1,15 +1,14 @@
-/* What Node, Bun, Deno and workerd bring beside WebCrypto, where they do. Read at run time: the library imports nothing of
- * a platform. */
+/* Finds platform functions of Node, Bun, Deno and workerd at run time, because the library imports no platform module. */
 
-/** A key of `node:crypto`. */
+/** Is a key of `node:crypto`. */
 export interface KeyObject {
   readonly "~node": unique symbol
 }
 
-/** A key, and how it is used. */
+/** Is a key with or without options for its use. */
 export type KeyInput = KeyObject | { readonly key: KeyObject; readonly [option: string]: unknown }
 
-/** The parts of `node:crypto` that are used. */
+/** Is the part of `node:crypto` that the library uses. */
 export interface NodeCrypto {
   readonly hash?: ((algorithm: string, text: string, encoding: "base64url") => string) | undefined
   readonly verify: (algorithm: string | null, data: Uint8Array, key: KeyInput, signature: Uint8Array) => boolean
@@ -29,13 +28,13 @@ interface Platform {
 
 const { Buffer, process } = globalThis as Platform
 
-/** The module `node:crypto`; `undefined` where the platform has none. */
+/** The module `node:crypto`, or `undefined` if the platform lacks it. */
 export const crypto = process?.getBuiltinModule?.("node:crypto") as NodeCrypto | undefined
 
 /** Whether the platform is Deno. */
 export const isDeno = process?.versions?.["deno"] !== undefined
 
-/** Node's decoder, which takes a fifth of the time of one in JavaScript; `undefined` where there is none. */
+/** Node's decoder, which needs a fifth of the time of one in JavaScript, or `undefined` if the platform lacks it. */
 export const decodeNatively = typeof Buffer?.from === "function"
   ? (text: string, encoding: "base64url" | "latin1"): Uint8Array => Buffer.from(text, encoding)
   : undefined

@@ -3,29 +3,27 @@ import { publicMembers } from "../PublicJwk.ts"
 import * as platform from "./nodeCrypto.ts"
 import type { KeyInput, NodeCrypto } from "./nodeCrypto.ts"
 
-/*
- * Signatures by `node:crypto`, which verifies at once, where WebCrypto hands each signature to another thread and back.
- */
+/* Verifies signatures with `node:crypto`, synchronously. WebCrypto passes each signature to another thread and back. */
 
 const edwards = ["EdDSA", "Ed25519"]
 
 /**
- * The algorithms that cost less CPU here than with WebCrypto. On Node and Bun ES384 and ES512 cost the same, and would take
- * the thread of the server for a millisecond. Deno answers every call of `node:crypto` correctly, but it needs more time for
- * all algorithms except EdDSA. No call shows that, so its name decides.
+ * The algorithms that need less CPU time here than with WebCrypto. On Node and Bun, ES384 and ES512 need the same time, and would
+ * block the thread of the server for a millisecond. On Deno, only EdDSA is faster with `node:crypto`. A trial call would not show
+ * this, so the name of the platform decides.
  */
 const preferred: ReadonlySet<string> = new Set(
   platform.isDeno ? edwards : ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", ...edwards]
 )
 
-/** The algorithms that this platform can verify: one signature was verified without an exception. */
+/** The algorithms with which a trial signature was verified without an exception. */
 const proven = new Set<string>()
 
 const trial = new Uint8Array(64)
 
 /**
- * Prepares the verification of compact JWS under one key and one algorithm. Returns `undefined` if `node:crypto` does not
- * exist, is not preferred, or fails: then WebCrypto decides about the key. The caller checks that the key fits the algorithm.
+ * Creates the function that verifies a compact JWS with a key and an algorithm. Returns `undefined` if `node:crypto` does not
+ * exist, is not preferred, or fails. Then WebCrypto is used. The caller must check that the key can be used with the algorithm.
  */
 export const prepare = (
   jwk: Readonly<Record<string, unknown>>,
@@ -37,7 +35,7 @@ export const prepare = (
   let key: KeyInput
   try {
     key = toKey(jwk, algorithm, crypto)
-    // workerd has the module, and accepts no key inside options. That shows once for each key, and not for each token.
+    // workerd has the module, but rejects a key inside options. One trial for each algorithm finds this out.
     if (!proven.has(algorithm)) {
       crypto.verify(hash, trial, key, trial)
       proven.add(algorithm)
@@ -64,7 +62,7 @@ export const prepare = (
   }
 }
 
-/** RFC 7518 §3.3–3.5, RFC 8037: a key as `node:crypto` needs it for an algorithm. */
+/** Creates the key with the options of an algorithm (RFC 7518 §3.3–3.5, RFC 8037). */
 const toKey = (jwk: Readonly<Record<string, unknown>>, algorithm: string, crypto: NodeCrypto): KeyInput => {
   const key = crypto.createPublicKey({ key: publicMembers(jwk), format: "jwk" })
   switch (algorithm.slice(0, 2)) {
@@ -72,8 +70,8 @@ const toKey = (jwk: Readonly<Record<string, unknown>>, algorithm: string, crypto
       return { key, padding: crypto.constants["RSA_PKCS1_PSS_PADDING"], saltLength: Number(algorithm.slice(-3)) / 8 }
     case "ES":
       return { key, dsaEncoding: "ieee-p1363" }
-    // A bare key where that says enough: Node takes longer over an object around it than over some signatures. PKCS #1 v1.5
-    // is its default for RSA.
+    // A key without options if possible: for an object with options, Node needs longer than for some signatures. PKCS #1 v1.5 is
+    // its default for RSA.
     default:
       return key
   }

@@ -1,5 +1,5 @@
 /**
- * Tokens that are bound to a key of the client, and the proofs of that key (DPoP, RFC 9449).
+ * Verifies tokens that are bound to a key of the client, and the proofs of that key (DPoP, RFC 9449).
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ export { memory, redis } from "./ReplayStore.ts"
 export type { Store, Use } from "./ReplayStore.ts"
 
 /**
- * Enables DPoP: the value of the option `dpop`. `R` is what it needs from the layer.
+ * Enables DPoP: the value of the option `dpop`. `R` lists the services that it requires.
  *
  * @category models
  * @since 0.1.0
@@ -32,15 +32,15 @@ const make = <R>(mode: "optional" | "required", options: DpopOptions.Options<R>)
         (settings) => Effect.flatMap(settings.replay, (store) => DpopProof.make(settings, resource, store))
       )
   }
-  // Every layer has a scope.
+  // The layer provides the scope.
   return value as Dpop<Exclude<R, Scope.Scope>>
 }
 
 /**
- * Accepts only tokens that are bound to a key of the client, each request with a proof of that key. The metadata says so.
- * Wrong options fail the layer with `AuthConfigError`.
+ * Accepts only tokens that are bound to a key of the client, and requires a proof of that key on each request. The metadata
+ * contains `dpop_bound_access_tokens_required`. If an option is invalid, the layer fails with `AuthConfigError`.
  *
- * **Example** (Bound to a key, with a nonce)
+ * **Example** (Proofs with a nonce)
  *
  * ```ts
  * import { AuthLayer } from "effect-mcp-auth"
@@ -54,7 +54,7 @@ const make = <R>(mode: "optional" | "required", options: DpopOptions.Options<R>)
  * })
  * ```
  *
- * **Example** (Instances behind a balancer share used proofs in Redis)
+ * **Example** (Several instances share used proofs in Redis)
  *
  * ```ts
  * import { Dpop } from "effect-mcp-auth/dpop"
@@ -72,9 +72,10 @@ export const required = <R = never>(options: DpopOptions.Options<R> = {}): Dpop<
   make("required", options)
 
 /**
- * Accepts tokens that are bound to a key with a proof of that key, and every other token as a Bearer token.
+ * Accepts tokens that are bound to a key with a proof of that key, and all other tokens as Bearer tokens. If an option is
+ * invalid, the layer fails with `AuthConfigError`.
  *
- * **Example** (Both kinds of clients)
+ * **Example** (Clients with and without DPoP)
  *
  * ```ts
  * import { AuthLayer } from "effect-mcp-auth"

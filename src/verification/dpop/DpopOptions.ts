@@ -1,5 +1,5 @@
 /**
- * The options of DPoP, and their check.
+ * Defines and checks the options of DPoP.
  *
  * @since 0.1.0
  */
@@ -16,41 +16,44 @@ import * as uri from "../../protocol/UriNormalization.ts"
 import { memory, type Store } from "./ReplayStore.ts"
 
 /**
- * What can be configured.
+ * Configures DPoP.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options<out R = never> {
-  /** The algorithms of proofs. Default: every asymmetric algorithm that this library knows. */
+  /** The accepted signature algorithms of proofs. Default: `Algorithm.all`. */
   readonly algorithms?: ReadonlyArray<Algorithm.Algorithm> | undefined
-  /** How old a proof may be. Default: 60 seconds. Together with `clockTolerance` at most 5 minutes. */
+  /** The maximum age of a proof, from 1 second. Together with `clockTolerance` at most 5 minutes. Default: 60 seconds. */
   readonly window?: Duration.Input | undefined
-  /** How much the clock of a client may differ. Default: 30 seconds. */
+  /** The accepted difference between the clocks of client and server. Default: 30 seconds. */
   readonly clockTolerance?: Duration.Input | undefined
   /**
-   * Whether a proof needs a nonce of this server (RFC 9449 §9), which shows that it was not made in advance. Costs a
-   * client one more request whenever its nonce has ended. Default: `"off"`.
+   * Whether a proof must contain a nonce of this server (RFC 9449 §9), which shows that the proof was not created in advance.
+   * A client without a current nonce needs one more request. Default: `"off"`.
    */
   readonly nonce?: "off" | "required" | undefined
-  /** How long a nonce is accepted. Default: 5 minutes. */
+  /** How long a nonce is accepted, from 1 second to 5 minutes. Default: 5 minutes. */
   readonly nonceLifetime?: Duration.Input | undefined
-  /** Authenticates nonces. Every instance needs the same secret, of 32 bytes or more. Default: random. */
+  /**
+   * The secret that authenticates nonces, of at least 32 bytes. All instances need the same secret. Default: a random secret of
+   * this process.
+   */
   readonly nonceSecret?: Redacted.Redacted | undefined
   /**
-   * Where used proofs are stored: `Dpop.memory(capacity)`, `Dpop.redis(redis)` that several instances share, a store of
-   * your own, or an Effect of one. Default: `Dpop.memory(100_000)`.
+   * The store of used proofs: `Dpop.memory(capacity)`, `Dpop.redis(redis)` for several instances, a custom store, or an Effect
+   * of one. Default: `Dpop.memory(100_000)`.
    */
   readonly replay?: Store | Effect.Effect<Store, AuthConfigError, R | Scope.Scope> | undefined
   /**
-   * The prefix that a proxy in front cuts off the path, such as `/todos`: clients sign the URL that they call. The origin is
-   * always that of the resource. Default: none.
+   * The prefix that a reverse proxy removes from the path, such as `/todos`. It is needed because clients sign the URL that they
+   * call. The origin is always that of the resource. Default: none.
    */
   readonly strippedPrefix?: string | undefined
 }
 
 /**
- * The options, checked and complete. Times in seconds.
+ * Contains the checked options, with defaults applied. Times are in seconds.
  *
  * @category models
  * @since 0.1.0
@@ -160,7 +163,7 @@ export const check = <R>(mode: Settings["mode"], given: Options<R>): Result.Resu
         "replay",
         `${
           OptionValue.isNot(replay, "a store of used proofs")
-        }. Write Dpop.memory(capacity), Dpop.redis(redis) or a store of your own`
+        }. Write Dpop.memory(capacity), Dpop.redis(redis) or a custom store`
       )
     }
     const strippedPrefix = given.strippedPrefix ?? ""

@@ -1,5 +1,5 @@
 /**
- * Checks the proof of a token's key (RFC 9449).
+ * Checks proofs of possession of the key that a token is bound to (RFC 9449).
  *
  * @since 0.1.0
  */
@@ -34,25 +34,25 @@ const reject = (reason: InvalidDpopProof["reason"]): Result.Result<never, Invali
   return failure
 }
 
-/** Characters of a proof: one with the longest RSA key has half as many. */
+/** Longest accepted proof, in characters. A proof with the longest RSA key has half as many. */
 const maximumLength = 8 * 1024
 
-/** Characters of a `jti`, which has to be remembered. */
+/** Longest accepted `jti`, in characters. Limited, because the store keeps it. */
 const maximumId = 256
 
 /**
- * How much longer than a proof is fresh its use is kept, in milliseconds. It covers the time between the reading of the clock
- * and the answer of the store (`maximumWait`), and small steps and differences of clocks.
+ * How long the store keeps a use after its proof has become stale, in milliseconds. Covers the time until the store answers
+ * (`maximumWait`), and small steps and differences of clocks.
  */
 const margin = 30_000
 
-/** How long a request may take from the reading of the clock to the answer of the store, in milliseconds. */
+/** Maximum time from the start of a request until the store answers, in milliseconds. */
 const maximumWait = 20_000
 
-/** Keys that are imported already: an import takes longer than a signature. */
+/** Maximum number of cached keys. Importing a key takes longer than verifying a signature. */
 const maximumKeys = 1_000
 
-// A host and a port, and nothing that could be taken for more of a URL (RFC 9112 §3.2).
+// Accepts a host and a port, but no other part of a URL (RFC 9112 §3.2).
 const host = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*(?::(\d*))?$|^\[[0-9A-Fa-f:.]+\](?::(\d*))?$/
 
 const isHost = (value: string): boolean => {
@@ -61,17 +61,17 @@ const isHost = (value: string): boolean => {
   return parts !== null && (port === "" || uri.isPort(port))
 }
 
-/** What the claims of a proof are compared with. Times in seconds. */
+/** The values that the claims of a proof are compared with. Times are in seconds. */
 type Expected = Pick<Settings, "clockTolerance" | "strippedPrefix" | "window"> & { readonly origin: string }
 
-/** Reads the one proof of a request: its form, type, algorithm and key. */
+/** Reads the proof of a request, and checks its format, type, algorithm and key. */
 const readProof = (lines: ReadonlyArray<string>, algorithms: ReadonlySet<unknown>) =>
   Result.gen(function*() {
     if (lines.length > 1) return yield* reject("several-proofs")
     const proof = (lines[0] ?? "").trim()
     if (proof === "") return yield* reject("proof-missing")
     if (proof.length > maximumLength) return yield* reject("proof-too-large")
-    // Several header lines may arrive as one; a proof holds no comma.
+    // Several header lines may arrive joined by commas. A proof contains no comma.
     if (proof.includes(",")) return yield* reject("several-proofs")
     const jws = compactJws.decode(proof)
     if (jws === undefined) return yield* reject("proof-malformed")
@@ -87,7 +87,7 @@ const readProof = (lines: ReadonlyArray<string>, algorithms: ReadonlySet<unknown
 
 const isMoment = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value)
 
-/** Checks the claims of a proof, and returns its id and the time until which its use is kept. */
+/** Checks the claims of a proof. Returns its `jti`, and the time until which its use must be kept. `now` is in seconds. */
 const checkClaims = (
   claims: Readonly<Record<string, unknown>>,
   { clockTolerance, origin, strippedPrefix, window }: Expected,
@@ -120,17 +120,16 @@ const checkClaims = (
   })
 
 /**
- * Makes the check of presentations from checked settings.
+ * Creates the check of presentations from checked settings.
  *
  * **Details**
  *
- * A proof is checked by RFC 9449 §4.3: one header line with one proof; its form, type and algorithm; a public key that is
- * fit and that the token is bound to; method, URL, time, `jti` and the hash of the token; the signature; the nonce, where
- * one is demanded; and last of all that it was not used before. The URL is the origin of the resource and the path of the
- * request: `Host` and `X-Forwarded-Host` have no say. Query and fragment of `htu` are ignored; a slash at the end of the
- * path is not.
+ * Checks a proof according to RFC 9449 §4.3, in this order: one header line with one proof; format, type and algorithm; a usable
+ * public key that the token is bound to; method, URL, time, `jti` and the hash of the token; the signature; the nonce, if one is
+ * required; and the first use. The expected URL consists of the origin of the resource and the path of the request. `Host` and
+ * `X-Forwarded-Host` do not affect it. Query and fragment of `htu` are ignored, but a trailing slash of the path is not.
  *
- * A Bearer token beside a `DPoP` header is a Bearer token.
+ * A token under the scheme `Bearer` is a Bearer token, even if the request has a `DPoP` header.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The proofs that were used already (RFC 9449 §11.1): in memory, or in a Redis that several instances share.
+ * Stores the proofs that were used (RFC 9449 §11.1): in memory, or in a Redis that several instances share.
  *
  * @since 0.1.0
  */
@@ -11,39 +11,39 @@ import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 
 /**
- * One use of a proof.
+ * Describes the use of a proof.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Use {
-  /** The thumbprint of the key: two clients may choose the same `jti`. */
+  /** The thumbprint of the key. Part of the identifier of a use, because two clients may choose the same `jti`. */
   readonly thumbprint: string
   readonly jti: string
-  /** `Principal.owner` of the caller, for limits per caller: one caller may have many keys. */
+  /** `Principal.owner` of the caller, for limits per caller. A caller may have many keys. */
   readonly owner: string
   /**
-   * The wall-clock time up to which the use must be kept, in milliseconds since 1970. It lies later than the last moment at
-   * which the proof is fresh, by a margin for latency and for differences between clocks.
+   * The wall-clock time until which the use must be kept, in milliseconds since 1970. It is later than the time at which the proof
+   * becomes stale, by a margin for latency and for differences between clocks.
    */
   readonly until: number
-  /** How long the use must be kept from now, in milliseconds: the time that is left to `until`. */
+  /** How long the use must be kept from now on, in milliseconds: the time until `until`. */
   readonly lifetime: number
 }
 
 /**
- * Remembers proofs.
+ * Stores uses of proofs.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Store {
   /**
-   * Returns `true` for the first use of a proof alone, also if several uses arrive at the same time. If the store cannot
-   * tell, it fails, and the server answers 503.
+   * Records a use. Returns `true` only for the first use of a proof, even if several uses arrive at the same time. If the store
+   * cannot decide, it must fail, and the server answers 503.
    *
-   * A store must keep a use for its `lifetime`, measured by a clock that does not step. If it may have evicted the use
-   * already (its own clock has passed `until`), it must fail instead of answering `true`.
+   * A store must keep a use for its `lifetime`, measured by a clock that does not step. If it may have evicted the use already
+   * (its clock has passed `until`), it must fail and not return `true`.
    */
   readonly firstUse: (use: Use) => Effect.Effect<boolean, ReplayStoreUnavailable>
 }
@@ -55,17 +55,17 @@ const down = Effect.fail(new ReplayStoreUnavailable({ reason: "replay-store-down
 /** Entries that end within the same time are evicted together, in milliseconds. */
 const generation = 5_000
 
-/** Makes a bounded memory. `capacity` is not checked. */
+/** Creates a bounded store in memory. `capacity` is not checked. */
 export const memoryOf = (capacity: number): Store & { readonly size: () => number } => {
   const share = Math.max(1, Math.floor(capacity / 4))
-  // No `BoundedMap`: a full memory rejects new uses, since evicting one would let its proof be used again.
+  // Not a `BoundedMap`: a full store rejects new uses, because a proof whose use is evicted could be used again.
   const used = new Set<string>()
   const ofOwner = new Map<string, number>()
   const generations = new Map<number, { until: number; readonly uses: Array<Use> }>()
   // The latest `until` of all evicted uses. While the wall clock does not step back, no fresh proof is that old.
   let evictedUntil = Number.NEGATIVE_INFINITY
 
-  // By both clocks: after a step forward and back, uses of the time in between stay known.
+  // Evicts by both clocks, so that uses are kept even if the wall clock steps forward and back.
   const evict = (now: number, wall: number) => {
     for (const [end, { until: last, uses }] of generations) {
       if (end > now || last >= wall) continue
@@ -86,7 +86,7 @@ export const memoryOf = (capacity: number): Store & { readonly size: () => numbe
       Clock.clockWith((clock) => {
         const now = monotonic.millisOf(clock)
         evict(now, use.until - use.lifetime)
-        // Thumbprints are of one length, so no two pairs give the same text.
+        // All thumbprints have the same length, so the text identifies the pair.
         const key = use.thumbprint + use.jti
         if (used.has(key)) return Effect.succeed(false)
         if (use.until <= evictedUntil) return evicted
@@ -111,14 +111,14 @@ export const memoryOf = (capacity: number): Store & { readonly size: () => numbe
  *
  * **Details**
  *
- * It holds at most `capacity` uses, and at most a quarter of them for one caller, whatever the number of its keys. Beyond
- * that the server answers 503: a proof whose use was evicted early could be used again. `capacity` is a whole number from
- * 100 to 10,000,000. Default: 100,000.
+ * The store has at most `capacity` uses, and at most a quarter of them for one caller, regardless of its number of keys. If the
+ * store is full, the server answers 503, because a proof whose use was evicted early could be used again. `capacity` is a whole
+ * number from 100 to 10,000,000. Default: 100,000.
  *
- * Uses are kept by monotonic time and by the wall clock, whichever ends later. If the wall clock steps back so far that a
- * proof whose use was evicted looks fresh again, the server answers 503 for proofs of that age.
+ * A use is kept until both the monotonic clock and the wall clock have passed its end. If the wall clock steps back so far that
+ * a proof whose use was evicted looks fresh again, the server answers 503 for proofs of that age.
  *
- * **Example** (More than the default)
+ * **Example** (A larger capacity)
  *
  * ```ts
  * import { Dpop } from "effect-mcp-auth/dpop"
@@ -141,22 +141,22 @@ export const memory = (capacity = 100_000): Effect.Effect<Store, AuthConfigError
     )
 
 /**
- * Stores used proofs in Redis, for all instances together: one script call per proof, and Redis evicts the entry by itself.
+ * Stores used proofs in Redis, for all instances of a server. Calls one script for each proof. Redis expires the entries.
  *
  * **Details**
  *
- * `prefix` is that of the names. Default: `effect-mcp-auth:dpop:`.
+ * `prefix` is the prefix of the keys in Redis. Default: `effect-mcp-auth:dpop:`.
  *
- * The script compares `until` with the time of Redis. A proof whose use Redis may have evicted already, because the clock of
- * an instance stepped back, is answered with 503 (`replay-store-clock`). So is every proof if the clock of Redis is minutes
- * ahead of the clocks of the instances.
+ * The script compares `until` with the time of Redis. If the clock of an instance steps back, Redis may have evicted the use of
+ * a proof already. Then the server answers 503 (`replay-store-clock`). It also does so for every proof if the clock of Redis is
+ * minutes ahead of the clocks of the instances.
  *
  * **Gotchas**
  *
  * Redis must allow `EVAL` (Redis 5 or newer), and must not evict entries before they expire: set
  * `maxmemory-policy noeviction`.
  *
- * **Example** (Instances behind a balancer)
+ * **Example** (Several instances behind a load balancer)
  *
  * ```ts
  * import { Dpop } from "effect-mcp-auth/dpop"
@@ -188,8 +188,8 @@ export const redis = (redis: Pick<Redis["Service"], "send">, prefix = "effect-mc
     )
 })
 
-// An entry outlives `until` by the time of Redis as well as by that of the instance, but never more than 15 minutes: a Redis
-// whose clock is hours behind would fill up.
+// An entry is kept until both the clock of Redis and that of the instance have passed `until`, but at most 15 minutes, because
+// a Redis whose clock is hours behind would become full.
 const script = `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if now > tonumber(ARGV[1]) then return -1 end

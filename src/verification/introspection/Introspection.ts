@@ -24,7 +24,8 @@ export type {
 } from "./IntrospectionOptions.ts"
 
 /**
- * Enables introspection for an authorization server. `R` is what it needs from the layer.
+ * Enables introspection for an authorization server: the value of the option `introspection`. `R` lists the services that it
+ * requires.
  *
  * @category models
  * @since 0.1.0
@@ -32,10 +33,10 @@ export type {
 export type Introspection<R = never> = OpaqueTokens<R>
 
 /**
- * Verifies opaque tokens at the introspection endpoint of an authorization server. Wrong options fail the layer with
+ * Verifies opaque tokens at the introspection endpoint of an authorization server. If an option is invalid, the layer fails with
  * `AuthConfigError`.
  *
- * **Example** (The endpoint that the metadata names, with a client id and a secret)
+ * **Example** (The endpoint of the metadata, with a client id and a secret)
  *
  * ```ts
  * import { AuthLayer } from "effect-mcp-auth"
@@ -55,7 +56,7 @@ export type Introspection<R = never> = OpaqueTokens<R>
  * })
  * ```
  *
- * **Example** (Answers that several instances share, in Redis)
+ * **Example** (Several instances share answers in Redis)
  *
  * ```ts
  * import { Introspection } from "effect-mcp-auth/introspection"
@@ -91,12 +92,12 @@ export const make = <R = never>(options: Options<R>): OpaqueTokens<Exclude<R, Sc
         )
         : Result.map(IntrospectionOptions.check(options, options, option, insecure), toChecked)
   }
-  // Every verifier has the scope of its layer.
+  // The layer provides the scope.
   return value as OpaqueTokens<Exclude<R, Scope.Scope>>
 }
 
 /**
- * The value that `lookUp` returns. Its function can be called alone, in a test for instance.
+ * Is the value that `lookUp` returns. Contains the function, so that a test can call it.
  *
  * @category models
  * @since 0.1.0
@@ -106,12 +107,12 @@ export interface ByLookUp<R = never, RS = never> extends OpaqueTokens<Exclude<R,
 }
 
 /**
- * Verifies opaque tokens by a function, for a server that describes its tokens in another way than RFC 7662.
+ * Verifies opaque tokens with a function, for an authorization server without an introspection endpoint of RFC 7662.
  *
  * **Details**
  *
- * The answer is checked by the same rules as every token: `aud`, `exp`, `sub` and the others have to be in it. The function
- * may take 5 seconds. Its failure is an outage (503).
+ * The returned claims are checked by the same rules as the claims of every token, so they must contain `aud`, `exp`, `sub` and
+ * the other required claims. If the function fails or takes more than 5 seconds, the server answers 503.
  *
  * **Example** (A server without the endpoint)
  *
@@ -126,7 +127,7 @@ export interface ByLookUp<R = never, RS = never> extends OpaqueTokens<Exclude<R,
  *     issuer: "https://auth.example.com",
  *     introspection: Introspection.lookUp((token) =>
  *       Effect.map(Clock.currentTimeMillis, (now) =>
- *         // From a table of your own, for instance.
+ *         // A real function looks the token up, for example in a table.
  *         Redacted.value(token) === "opaque"
  *           ? { active: true, sub: "alice", aud: "https://todos.example.com/mcp", exp: Math.floor(now / 1000) + 300 }
  *           : { active: false })
@@ -148,7 +149,7 @@ export const lookUp = <R = never, RS = never>(
     check: (option, insecure) =>
       Result.map(IntrospectionOptions.check<R | RS>({ lookUp }, options, option, insecure), toChecked)
   }
-  // The `Fetcher` of the layer is provided to the function.
+  // The layer provides its `Fetcher` to the function.
   return { ...(value as ByLookUp<R, RS>), lookUp }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The options of introspection, and their check.
+ * Defines and checks the options of introspection.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,7 @@ import { checkMachineMarks, checkSubjectClaims } from "../claims/SubjectClaims.t
 import { checkUrl } from "../issuers/AuthorizationServer.ts"
 
 /**
- * The part of a store that shared answers need: any store of `effect/persistence` has it.
+ * Is the part of a store of `effect/persistence` that shared answers need.
  *
  * @category models
  * @since 0.1.0
@@ -25,64 +25,61 @@ import { checkUrl } from "../issuers/AuthorizationServer.ts"
 export type SharedStore = Pick<BackingPersistenceStore, "get" | "set">
 
 /**
- * The options of `make` and `lookUp` alike.
+ * Contains the options that `make` and `lookUp` have in common.
  *
  * @category models
  * @since 0.1.0
  */
 export interface CommonOptions<out R = never> {
   /**
-   * Which tokens are asked about: `"opaque"` (default), those that are no JWT; `"all"`, JWTs of this issuer as well,
-   * which shows revocation within the time that answers are remembered, at the price of a request. What a JWT says beyond
-   * the answer counts only if a key of its issuer proves its signature.
+   * Which tokens are introspected: only tokens that are not JWTs (`"opaque"`), or also the JWTs of this issuer (`"all"`). With
+   * `"all"`, the server notices the revocation of a JWT within `cacheFor`, but needs a request for each new JWT. Claims of a JWT
+   * that the answer lacks are used only if a key of its issuer verifies its signature. Default: `"opaque"`.
    */
   readonly tokens?: "opaque" | "all" | undefined
   /**
-   * How the opaque tokens of this server begin, where several servers issue opaque tokens: a token is shown to one of
-   * them only.
+   * The prefix of the opaque tokens of this server. Required if several servers issue opaque tokens, because each token is sent
+   * to one server only. Default: none.
    */
   readonly prefix?: string | undefined
   /**
-   * How long a token lives whose answer has no `exp`, from its `iat` or else from the moment of asking. Without it such
-   * a token is rejected.
+   * The lifetime of a token whose answer has no `exp`. It begins at `iat`, or at the time of the request if there is no `iat`.
+   * Above 0, at most a year. Default: none, so that such a token is rejected.
    */
   readonly maxLifetime?: Duration.Input | undefined
   /**
-   * How many unknown tokens the server may call inactive before further ones wait (503 with `Retry-After`): `burst` at
-   * once, then `perSecond`. Tokens that verified before, and new tokens that are active, do not count. Default: 100 at once
-   * and 10 per second.
+   * Limits how many unknown tokens the server may report as inactive: `burst` at once, then `perSecond`. Further requests with
+   * unknown tokens get 503 with `Retry-After`. Active tokens and tokens that were verified before do not count. Default: 100 at
+   * once and 10 per second.
    */
   readonly inactiveLimit?: InactiveLimit | undefined
   /**
-   * How long an answer is used again. A revocation is seen within that time. `0` caches nothing. At most 1 hour. Default:
+   * How long an answer is reused. The server notices a revocation within this time. `0` caches nothing. At most 1 hour. Default:
    * 1 minute.
    */
   readonly cacheFor?: Duration.Input | undefined
   /**
-   * How long a token that the server called inactive is rejected without another request. At most 1 minute. Default:
-   * 5 seconds.
+   * How long an inactive token is rejected without another request. `0` caches nothing. At most 1 minute. Default: 5 seconds.
    */
   readonly inactiveFor?: Duration.Input | undefined
   /**
-   * A store in which the instances of a server share answers, or an Effect of one: what one instance requested, another
-   * does not request again. Default: none.
+   * A store of `effect/persistence`, or an Effect of one, in which the instances of a server share answers. Default: none.
    *
-   * Any store of `effect/persistence`. An answer is kept under a hash of its token, until the token ends and at most for
-   * `cacheFor`. If the store fails or is slow, a request is sent instead.
+   * Answers are stored under a hash of their token, until the token expires and at most for `cacheFor`. If the store fails or
+   * takes more than 1 second, a request is sent instead.
    *
-   * Anyone who can write to the store can impersonate any user, and anyone who can read it learns the claims of tokens in
-   * use.
+   * Anyone with write access to the store can impersonate any user. Anyone with read access learns the claims of tokens in use.
    */
   readonly shared?: SharedStore | Effect.Effect<SharedStore, never, R | Scope.Scope> | undefined
   /**
-   * The claims of an answer that identify the person or program behind a token, in this order, such as
-   * `["sub", "username"]`: `sub` is optional in RFC 7662 §2.2. Default: those of the profile, or `sub` alone. Name only
-   * claims whose values the server never gives to a second person.
+   * The claims that identify the person or program behind a token, in this order, such as `["sub", "username"]`. `sub` is
+   * optional in RFC 7662 §2.2. List only claims whose values the server never assigns to a second person. Default: those of the
+   * profile, or `sub` alone.
    */
   readonly subjectClaims?: readonly [string, ...ReadonlyArray<string>] | undefined
   /**
-   * How an answer without any of `subjectClaims` shows that the token was issued to a program for itself. Default: those of
-   * the profile (see `Profile.MachineMark`). Without a mark such a token is rejected.
+   * The marks of a token that was issued to a program for itself and has none of the `subjectClaims`. Without a mark, such a
+   * token is rejected. Default: those of the profile (see `Profile.MachineMark`).
    */
   readonly machineMarks?:
     | ReadonlyArray<{ readonly claim: string; readonly values: readonly [string, ...ReadonlyArray<string>] }>
@@ -90,25 +87,25 @@ export interface CommonOptions<out R = never> {
 }
 
 /**
- * A limit on answers about tokens that are not active, so that invented tokens cannot cause any number of requests.
+ * Limits the answers about inactive tokens, so that invented tokens cannot cause unlimited requests.
  *
  * **Gotchas**
  *
- * While invented tokens use the limit up, the tokens of new callers wait with them. A server with many callers whose tokens
- * expire at the same time may need more than the default.
+ * While invented tokens exhaust the limit, new tokens of callers are rejected with 503 as well. A server with many callers whose
+ * tokens expire at the same time may need a higher limit.
  *
  * @category models
  * @since 0.1.0
  */
 export interface InactiveLimit {
-  /** A whole number from 1. In a Worker, also how many requests about unknown tokens run at a time. Default: 100. */
+  /** A whole number from 1. In a Worker, also the number of concurrent requests about unknown tokens. Default: 100. */
   readonly burst?: number | undefined
-  /** Above 0. Default: 10. */
+  /** A number above 0. Default: 10. */
   readonly perSecond?: number | undefined
 }
 
 /**
- * The options of `make`: the endpoint, and how this server authenticates there.
+ * Contains the options of `make`: the endpoint, and how this server authenticates there.
  *
  * @category models
  * @since 0.1.0
@@ -116,21 +113,21 @@ export interface InactiveLimit {
 export type Options<R = never> = ClientAuthentication.ClientAuthentication & EndpointOptions<R>
 
 /**
- * The options of `make`, without the authentication.
+ * Contains the options of `make` without the authentication.
  *
  * @category models
  * @since 0.1.0
  */
 export interface EndpointOptions<out R = never> extends CommonOptions<R> {
-  /** Default: `introspection_endpoint` of the server's metadata. */
+  /** The URL of the endpoint. Default: `introspection_endpoint` of the server's metadata. */
   readonly endpoint?: string | undefined
-  /** Accept only answers that the issuer signed (RFC 9701). A signed answer is verified either way. */
+  /** Accepts only signed answers (RFC 9701). A signed answer is verified in any case. Default: unsigned answers are accepted. */
   readonly signedAnswers?: true | undefined
 }
 
 /**
- * What a token is, in the words of RFC 7662 §2.2. A token is good only if `active` is `true`. `null` for `exp`, `sub` and
- * `token_type` counts as absent.
+ * Describes a token, as RFC 7662 §2.2 defines it. The token is accepted only if `active` is `true`. `exp`, `sub` and
+ * `token_type` count as absent if they are `null`.
  *
  * @category models
  * @since 0.1.0
@@ -141,7 +138,7 @@ export interface Answer {
 }
 
 /**
- * Returns what a token is, for a server without the endpoint. The layer provides its `Fetcher`.
+ * Returns the description of a token. The layer provides its `Fetcher` to the function.
  *
  * @category models
  * @since 0.1.0
@@ -151,7 +148,8 @@ export type LookUp<R = never> = (
 ) => Effect.Effect<Answer, AuthorizationServerUnavailable, R>
 
 /**
- * The options, checked. Client authentication is checked when the verifier is made: keys have to be imported for it.
+ * Contains the checked options, with defaults applied. Client authentication is checked when the verifier is created, because
+ * its key must be imported.
  *
  * @category models
  * @since 0.1.0
@@ -172,7 +170,7 @@ export interface Settings<out R = never> {
 }
 
 /**
- * Checks the options. `option` is the name that an error gives to them; `insecure` allows plain http.
+ * Checks the options. Errors name them by the path `option`. `insecure` allows plain http.
  *
  * @category constructors
  * @since 0.1.0

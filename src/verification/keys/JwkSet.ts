@@ -204,7 +204,7 @@ export const checkConfigured = (jwks: unknown, option: string): Result.Result<vo
 }
 
 /**
- * Finds the keys of authorization servers through the `HttpClient`, and refreshes them until the scope closes.
+ * Creates the service. Keys are fetched with the `Fetcher` and refreshed until the scope closes.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * A list of revoked tokens, subjects, sessions and clients. A JWT is valid until it expires; with this list a server rejects
- * it earlier.
+ * Rejects tokens that were revoked, individually or by subject, session or client. Without this check, a JWT is valid until it
+ * expires.
  *
  * @since 0.1.0
  */
@@ -22,18 +22,18 @@ import type { Principal } from "../Principal.ts"
 import * as tokenTarget from "../tokens/TokenTarget.ts"
 
 /**
- * The target of a revocation: one token; or every token that was issued until now to a subject, in a session (the claim `sid`), or to a
- * client (`Principal.clientId`; the tokens of machines often have no subject).
+ * Selects the tokens to revoke: one token, or all tokens that were issued until now to a subject, in a session (the claim `sid`)
+ * or to a client (`Principal.clientId`; tokens of machines often have no subject).
  *
  * **Details**
  *
- * A JWT is revoked by what is signed, and by `iss` and `jti` where it has both. Its signature does not count: an ECDSA
- * signature has a second form that is valid and that anyone can compute. An opaque token is revoked by its text.
+ * A JWT is identified by its signed content, and by `iss` and `jti` if it has both. Its signature is ignored, because an ECDSA
+ * signature has a second valid form that anyone can compute. An opaque token is identified by its text.
  *
  * **Gotchas**
  *
- * Revoke only a token that was verified, such as `Principal.token`. Nothing of the token is checked here, so an invented
- * token with the `iss` and `jti` of another one would revoke that one.
+ * Revoke only verified tokens, such as `Principal.token`. The token is not checked, so an invented token with the `iss` and
+ * `jti` of another token would revoke the other token.
  *
  * @category models
  * @since 0.1.0
@@ -45,22 +45,22 @@ export type Target =
   | { readonly issuer: string; readonly client: string }
 
 /**
- * The list of revocations. The option `revocation` takes it as `Revocations.stored`.
+ * Provides the list of revocations as a service. The option `revocation` uses it with `Revocations.stored`.
  *
  * **Details**
  *
- * A revocation is kept for 30 days, or for the time that `make` is given: no token may live longer. Tokens of a subject, a
- * session or a client that were issued later are valid; a token without `iat` is not. A sign-in within the second of the
- * revocation may have to be repeated.
+ * A revocation is kept for 30 days, or for the time that is passed to `make`. No token may be valid for longer. After the
+ * revocation of a subject, a session or a client, tokens that are issued later are valid, and tokens without `iat` are not. A
+ * token from the same second as the revocation is revoked, so the user may have to sign in again.
  *
- * The open streams of a revoked token end as well: at once on the instance that revokes it, elsewhere within
- * `revocationInterval`.
+ * Open streams of a revoked token are closed: at once on the instance that revokes it, and within `revocationInterval` on other
+ * instances.
  *
  * **Gotchas**
  *
  * The time of a revocation is compared with `iat`. If the clock of the authorization server is ahead of the clock of the
- * instance that revokes, the tokens that it issued within that difference before the revocation count as issued later. To
- * revoke a token that was issued seconds ago, revoke the token itself as well.
+ * instance that revokes, tokens that were issued shortly before the revocation look newer and stay valid. To revoke a token
+ * that was issued seconds ago, revoke the token itself as well.
  *
  * **Example** (Signing a user out)
  *
@@ -84,18 +84,19 @@ export type Target =
  * @since 0.1.0
  */
 export class Revocations extends Context.Service<Revocations, {
+  /** Revokes tokens. Fails if the list cannot be written. */
   readonly revoke: (target: Target) => Effect.Effect<void, AuthorizationServerUnavailable>
+  /** Tells whether the token of a principal is revoked. Fails if the list cannot be read. */
   readonly isRevoked: (principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable>
   /**
-   * Calls the listener after each revocation that is made here, until the scope closes; `revoke` waits for it. Revocations
-   * that another instance makes in a shared store are not heard.
+   * Calls a listener after each revocation on this instance, until the scope closes. `revoke` waits for the listener. Revocations
+   * of other instances that share the store are not reported.
    */
   readonly subscribe: (listener: (target: Target) => Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
 }>()("effect-mcp-auth/Revocations") {}
 
 /**
- * Checks each token in the list of the service `Revocations`, which the layer of the server needs: see `layerMemory` and
- * `make`.
+ * Checks each token with the service `Revocations`, which the layer of the server then requires (see `layerMemory` and `make`).
  *
  * @category constructors
  * @since 0.1.0
@@ -106,7 +107,7 @@ export const stored: Mechanism<Revocations> = {
 }
 
 /**
- * Marks the values of `Mechanism`.
+ * Identifies the values of `Mechanism`.
  *
  * @category type ids
  * @since 0.1.0
@@ -114,7 +115,7 @@ export const stored: Mechanism<Revocations> = {
 export const TypeId = "~effect-mcp-auth/Revocations"
 
 /**
- * Returns `true` for a revoked token. A failure is an outage (503). So is an answer that takes more than 5 seconds.
+ * Tells whether the token of a principal is revoked. If the function fails or takes more than 5 seconds, the server answers 503.
  *
  * @category models
  * @since 0.1.0
@@ -122,7 +123,7 @@ export const TypeId = "~effect-mcp-auth/Revocations"
 export type IsRevoked = (principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable>
 
 /**
- * Enables the check of revocations: the value of the option `revocation`. `R` is what it needs from the layer.
+ * Enables the check of revocations: the value of the option `revocation`. `R` lists the services that it requires.
  *
  * @category models
  * @since 0.1.0
@@ -137,9 +138,9 @@ export interface Mechanism<out R = never> {
 }
 
 /**
- * Checks each token with a function. `Gate.invalidate` ends the open streams of a token that it revokes.
+ * Checks each token with a function. Call `Gate.invalidate` to close the open streams of a token that the function revokes.
  *
- * **Example** (Subjects in a table)
+ * **Example** (Blocked subjects)
  *
  * ```ts
  * import { AuthLayer } from "effect-mcp-auth"
@@ -167,7 +168,7 @@ export const check = (isRevoked: IsRevoked): Mechanism => ({
 })
 
 /**
- * Checks each token in a list that you made, such as that of `make`.
+ * Checks each token with a list of revocations, such as one that `make` creates.
  *
  * **Example** (A list in a store)
  *
@@ -214,7 +215,7 @@ const inTime = (isRevoked: IsRevoked): IsRevoked => (principal) => {
 }
 
 /**
- * The part of a store that the list needs: any store of `effect/persistence` has it.
+ * Is the part of a store of `effect/persistence` that the list needs.
  *
  * @category models
  * @since 0.1.0
@@ -222,13 +223,13 @@ const inTime = (isRevoked: IsRevoked): IsRevoked => (principal) => {
 export type Store = Pick<BackingPersistenceStore, "getMany" | "set">
 
 /**
- * The list in a store that all instances of a server share.
+ * Creates a list in a store that the instances of a server share. `longestToken` is the longest lifetime of a token, and
+ * revocations are kept for this time. Default: 30 days. Throws `AuthConfigError` if it is not a duration above 0.
  *
  * **Details**
  *
- * The store is asked on every request, once more when the body of the request is complete, and regularly for open streams.
- * It holds hashes only. If it fails, or takes more than a second, requests get 503, and open streams stay open until their
- * token ends.
+ * The store is read on every request, again when the body of the request is complete, and regularly for open streams. It contains
+ * only hashes. If it fails or takes more than 1 second, requests get 503, and open streams stay open until their token expires.
  *
  * **Example** (In Redis)
  *
@@ -251,7 +252,7 @@ export type Store = Pick<BackingPersistenceStore, "getMany" | "set">
 export const make = (store: Store, longestToken: Duration.Input = Duration.days(30)): Revocations["Service"] => {
   const keepFor = OptionValue.toDuration(longestToken)
   if (keepFor === undefined || !Duration.isPositive(keepFor)) {
-    // Revocations would end at once.
+    // A revocation would have no effect.
     throw new AuthConfigError({
       reason: "insecure",
       option: "Revocations.longestToken",
@@ -303,7 +304,7 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
         if (entry === undefined) return false
         if (index < itself.length) return true
         const { at } = entry as { readonly at?: unknown }
-        // Issuers cut `iat` to whole seconds.
+        // Issuers round `iat` down to whole seconds.
         return typeof at !== "number" || typeof issuedAt !== "number" || issuedAt <= Math.floor(at / 1000)
       })
     })
@@ -311,13 +312,13 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
 }
 
 /**
- * The list in the memory of this instance. Another instance does not know of it, and it is gone when this one ends.
+ * Provides a list in the memory of this instance. Other instances do not see it, and it is lost when the process ends.
  *
  * **When to use**
  *
- * One instance serves all requests. Several share a list through `make`.
+ * Use it if one instance serves all requests. For several instances, use `make` with a shared store.
  *
- * **Example** (Signed out everywhere)
+ * **Example** (Revoking all tokens of a subject)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -344,9 +345,9 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
 export const layerMemory: Layer.Layer<Revocations> = Layer.effect(
   Revocations,
   Effect.map(Clock.Clock, (clock) => {
-    // No `BoundedMap`: evicting an entry early would make a revoked token valid again. Only the server adds entries.
+    // Not a `BoundedMap`: a revoked token would be valid again if its entry were evicted. Only the server adds entries.
     const entries = new Map<string, { readonly value: object; readonly until: number }>()
-    // How long an entry is kept is an age: a step of the wall clock must not drop it.
+    // Monotonic time, so that a step of the wall clock cannot end a revocation.
     const now = () => monotonic.millisOf(clock)
     const get = (key: string) => {
       const entry = entries.get(key)
@@ -356,7 +357,7 @@ export const layerMemory: Layer.Layer<Revocations> = Layer.effect(
       getMany: ([first, ...rest]) => Effect.sync(() => [get(first), ...rest.map(get)]),
       set: (key, value, ttl) =>
         Effect.sync(() => {
-          // In order of their end, since all are kept equally long: what is over stands in front.
+          // All entries are kept equally long, so the first ones expire first.
           for (const [old, { until }] of entries) {
             if (until > now()) break
             entries.delete(old)
@@ -371,7 +372,7 @@ export const layerMemory: Layer.Layer<Revocations> = Layer.effect(
   })
 )
 
-/** The name of an entry of the list, before it is hashed. */
+/** The name of an entry, before it is hashed. */
 type Name = readonly [kind: string, ...ReadonlyArray<string>]
 
 const nameOfToken = (token: string): Name => ["token", tokenTarget.contentOf(token)]

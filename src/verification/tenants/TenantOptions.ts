@@ -1,5 +1,5 @@
 /**
- * The options of tenants, and their check.
+ * Defines and checks the options of tenants.
  *
  * @since 0.1.0
  */
@@ -11,9 +11,9 @@ import * as OptionValue from "../../protocol/OptionValue.ts"
 import type * as AuthorizationServer from "../issuers/AuthorizationServer.ts"
 
 /**
- * Lets the authorization servers of tenants be at private addresses, on this machine and at http URLs. Use it only if your
- * function takes every URL from a list that you wrote: a URL that is made of the tenant's name, or that a customer typed
- * in, would otherwise reach every host that this machine can reach (server-side request forgery).
+ * Allows authorization servers of tenants at private addresses, on loopback and with http URLs. Use it only if your function
+ * takes every URL from a fixed list. With URLs that contain the tenant's name or come from customers, it allows server-side
+ * request forgery: such URLs can name every host that this server can reach.
  *
  * **Example** (Providers in the same closed network)
  *
@@ -33,62 +33,62 @@ import type * as AuthorizationServer from "../issuers/AuthorizationServer.ts"
 export const allowPrivateAddresses: unique symbol = Symbol.for("effect-mcp-auth/Tenants/allowPrivateAddresses")
 
 /**
- * How tenants are looked up and cached.
+ * Configures how tenants are looked up and cached.
  *
  * **Details**
  *
- * The servers of a tenant alone verify the tokens of requests that name it. No servers means that there is no such tenant,
- * and the token is rejected.
+ * The tokens of requests that name a tenant are verified only by the authorization servers of this tenant. If the function
+ * returns an empty list, the tenant does not exist, and the token is rejected.
  *
- * Every tenant has its own keys, metadata and cached results. The servers of a tenant are cached for `timeToLive`, that
- * there is no such tenant for 5 seconds, and a failure for one second if the tenant verified a token before, else not at
- * all. If the function fails, or takes more than 5 seconds, the requests of that tenant are answered with 503.
+ * Each tenant has separate keys, metadata and cached results. The servers of a tenant are cached for `timeToLive`, and the result
+ * that a tenant does not exist for 5 seconds. A failure is cached for 1 second if the tenant verified a token before, and is not
+ * cached otherwise. If the function fails or takes more than 5 seconds, requests of this tenant get 503.
  *
- * A caller belongs to one tenant: `Principal.tenant` is its exact name, and is part of `owner` and `key`. Read the tenant
- * there, not in the request. Sessions and sealed state of one tenant are of no use at another, even if both share an
- * issuer.
+ * A caller belongs to one tenant. `Principal.tenant` is the exact name, and is part of `owner` and `key`. Read the tenant from
+ * the principal and not from the request. Sessions and sealed state of one tenant are invalid at another, even if both share
+ * an issuer.
  *
- * Requests to the authorization servers of tenants go through `AddressGuard`: https, and no host that is private by its
- * address or name. If `resource` is on loopback, hosts on loopback are allowed, too. See `allowPrivateAddresses`.
+ * Requests to the authorization servers of tenants go through `AddressGuard`, which requires https and rejects hosts with a
+ * private address or name. If `resource` is on loopback, hosts on loopback are allowed as well. See `allowPrivateAddresses`.
  *
  * **Gotchas**
  *
- * Two tenants that share an issuer accept each other's tokens if a header distinguishes them. In the path their tokens
- * are addressed to different URLs, and a claim is part of the token.
+ * With `fromHeader`, two tenants that share an issuer accept each other's tokens. With tenants in the path, tokens of different
+ * tenants have different audiences, and with `fromClaim` the token contains the tenant.
  *
- * The client chooses the name. The guard resolves host names before the client does, so a name whose address changes in
- * between (DNS rebinding) passes. If your function makes URLs of names, or takes them from customers, use a client that
- * connects to checked addresses only: see `AddressGuard.lookup`.
+ * The client chooses the name. The guard resolves a host name before the HTTP client resolves it, so a name whose address
+ * changes in between (DNS rebinding) passes. If your function builds URLs from names or takes them from customers, use an HTTP
+ * client that connects to checked addresses only: see `AddressGuard.lookup`.
  *
- * Anonymous requests belong to no tenant: `anonymous: "allow-unscoped"` beside `tenants` is an `AuthConfigError`.
+ * Anonymous requests have no tenant, so `anonymous: "allow-unscoped"` together with `tenants` is an `AuthConfigError`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options<out R = never> {
-  /** The authorization servers of a tenant; an empty list if there is no such tenant. */
+  /** Returns the authorization servers of a tenant, or an empty list if the tenant does not exist. */
   readonly authorizationServers: (
     tenant: string
   ) => Effect.Effect<ReadonlyArray<AuthorizationServer.Input>, AuthorizationServerUnavailable, R>
   /**
-   * The answer to a request that names no tenant: 401 (`"reject"`, the default), or the layer's own
-   * `authorizationServers` verify its token (`"default-servers"`), and `Principal.tenant` is `undefined`.
+   * How requests without a tenant are handled. With `"reject"`, they get 401. With `"default-servers"`, the
+   * `authorizationServers` of the layer verify the token, and `Principal.tenant` is `undefined`. Default: `"reject"`.
    *
-   * **A handler that reads the tenant from the request then runs for callers of no tenant.** Only a plain absence falls
-   * back: no such header, no such claim, and with tenants in the path only the exact path of `resource`. An empty or
-   * malformed name is rejected in any case.
+   * **With `"default-servers"`, handlers also run for callers without a tenant.** The fallback applies only if the header or the
+   * claim is absent, or with tenants in the path, for the exact path of `resource`. An empty or malformed name is rejected in
+   * any case.
    */
   readonly withoutTenant?: "reject" | "default-servers" | undefined
-  /** At most this many tenants are cached; the one that was not used for the longest time goes first. Default: 1,000. */
+  /** Maximum number of cached tenants. A full cache evicts the tenant that was not used for the longest time. Default: 1,000. */
   readonly capacity?: number | undefined
   /** How long the servers of a tenant are cached. Default: 5 minutes. */
   readonly timeToLive?: Duration.Input | undefined
-  /** Tokens that are cached for each tenant. Default: 100. */
+  /** Maximum number of cached tokens for each tenant. Default: 100. */
   readonly tokensPerTenant?: number | undefined
   /**
-   * How many look-ups may start at once for names of which no token was verified yet; a tenth of them comes back each
-   * second, and one with each tenant that verifies its first token. Beyond it such a request is answered with 503 and
-   * `Retry-After`, while tenants that verified a token go on. Default: 100.
+   * Maximum number of look-ups at once for names that have not verified a token yet. A tenth of them is restored each second, and
+   * one with each tenant that verifies its first token. When the limit is reached, such requests get 503 with `Retry-After`.
+   * Tenants that verified a token are not affected. Default: 100.
    */
   readonly newTenants?: number | undefined
   readonly [allowPrivateAddresses]?: true | undefined

@@ -1,5 +1,5 @@
 /**
- * The verifier of all tenants, and what each of them publishes.
+ * Verifies the tokens of all tenants, and provides what each tenant publishes.
  *
  * @since 0.1.0
  */
@@ -31,7 +31,7 @@ import * as tenantRegistry from "./internal/tenantRegistry.ts"
 import { allowPrivateAddresses, checkCount, checkNames, checkTime, type Options } from "./TenantOptions.ts"
 
 /**
- * A tenant as its resource is published.
+ * Describes a tenant and its resource.
  *
  * @category models
  * @since 0.1.0
@@ -44,14 +44,15 @@ export interface Tenant {
 }
 
 /**
- * The verifier of all tenants, and what each of them publishes (`P`).
+ * Verifies the tokens of all tenants, and provides what each tenant publishes (`P`).
  *
  * @category models
  * @since 0.1.0
  */
 export interface Tenants<P> extends TokenVerifier.Verifier {
+  /** Evicts cached results of all tenants. */
   readonly invalidate: (target: TokenCache.Target) => Effect.Effect<void>
-  /** Whether a principal belongs to the tenant that the request names, or to none if it names none. */
+  /** Tells whether a principal belongs to the tenant that the request names, or to no tenant if the request names none. */
   readonly isNamedBy: (
     principal: Principal,
     token: Redacted.Redacted,
@@ -60,13 +61,13 @@ export interface Tenants<P> extends TokenVerifier.Verifier {
   /** Returns what the tenant of a verified token publishes. */
   readonly publishedBy: (tenant: string) => P
   /**
-   * Returns what the tenant that a request names publishes, for a challenge. Never fails. `undefined` if the request names none.
-   * If the tenant does not exist or cannot be looked up now, it is what is known without a look-up.
+   * Returns what the tenant of a request publishes, for a challenge. Returns `undefined` if the request names no tenant. If the
+   * tenant does not exist or cannot be looked up, returns what can be published without a look-up. Never fails.
    */
   readonly publishedFor: (request: TokenVerifier.Presented) => Effect.Effect<P | undefined>
   /**
-   * Returns what is published at a path: the tenant's, `"not-found"` if there is no such tenant, `"default"` if the request names
-   * none. `undefined` if no tenant has metadata at this path.
+   * Returns what a tenant publishes at a path, `"not-found"` if the tenant does not exist, or `"default"` if the request names no
+   * tenant. Returns `undefined` if tenants have no metadata at this path.
    */
   readonly publishedAt: (
     path: string,
@@ -74,30 +75,30 @@ export interface Tenants<P> extends TokenVerifier.Verifier {
   ) =>
     | Effect.Effect<P | "default" | "not-found", AuthorizationServerUnavailable | AuthConfigError>
     | undefined
-  /** A path of all tenants' metadata, with one variable segment, if each tenant has its own. */
+  /** The path of the tenants' metadata, with one variable segment, if each tenant has separate metadata. */
   readonly metadataPattern:
     | { readonly before: string; readonly parameter: string; readonly after: string }
     | undefined
-  /** The header on which the metadata at one URL depends. */
+  /** The header on which the metadata depends. */
   readonly vary: string | undefined
   /** Whether the tenant is a parameter of the host's route. */
   readonly fromRoute: boolean
 }
 
 /**
- * The parts that tenants are made of.
+ * Contains what the verifier of tenants needs from the gate.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Parts<P> {
-  /** Verifies tokens of requests without a tenant, where the options allow them. */
+  /** Verifies tokens of requests without a tenant, if the options allow such requests. */
   readonly others: TokenCache.Cached<TokenVerifier.VerificationError>
   readonly rules: Rules
   readonly settings: TokenCache.Settings
-  /** Makes what a tenant publishes. */
+  /** Creates what a tenant publishes. */
   readonly publish: (tenant: Tenant) => P
-  /** Makes what can be published of a tenant that was not looked up, by its resource identifier. */
+  /** Creates what a tenant publishes that was not looked up, from its resource identifier. */
   readonly publishUnknown: (resource: string) => P
 }
 
@@ -108,7 +109,7 @@ interface Cached<P> {
 }
 
 /**
- * Makes the verifier of all tenants.
+ * Creates the verifier of all tenants.
  *
  * @category constructors
  * @since 0.1.0
@@ -135,11 +136,11 @@ export const make = <P, R = never>(
     })
     const guarded: Fetcher["Service"] = options[allowPrivateAddresses] === true
       ? fetcher
-      // The settings that the layer was built with, not those of a request.
+      // The resolver of the layer, and not one of the request.
       : { send: (request) => Effect.provideService(guard.send(request), AddressGuard.Resolver, resolver) }
     const tolerance = toleranceOf(rules.clockTolerance)
 
-    // Nothing is shared: a tenant whose servers hang delays its own callers only.
+    // Tenants share nothing, so that a tenant whose servers hang delays only its callers.
     const build = (name: string, inputs: ReadonlyArray<AuthorizationServer.Input>) =>
       Effect.gen(function*() {
         const discovery = yield* Discovery.make
@@ -178,7 +179,7 @@ export const make = <P, R = never>(
           withTimeLimit("5 seconds", name)
         )
         if (inputs.length === 0) return undefined
-        // With the same servers a tenant keeps its keys and its cached results.
+        // If its servers are the same, a tenant keeps its keys and its cached results.
         return before !== undefined && Equal.equals(before.inputs, inputs) ? before : yield* build(name, inputs)
       })
     const registry = yield* tenantRegistry.make({
@@ -216,9 +217,9 @@ export const make = <P, R = never>(
         return !isClaim || registry.isVerified(name)
           ? verifyOf(name, credentials, request, present)
           : Effect.flatMap(Clock.currentTimeMillis, (millis) => {
-            const worth = tenantNames.isWorthLookUp(credentials.token, millis / 1000, tolerance)
-            return Result.isFailure(worth)
-              ? Effect.fail(worth.failure)
+            const checked = tenantNames.checkBeforeLookUp(credentials.token, millis / 1000, tolerance)
+            return Result.isFailure(checked)
+              ? Effect.fail(checked.failure)
               : verifyOf(name, credentials, request, present)
           })
       },

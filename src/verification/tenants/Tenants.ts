@@ -1,12 +1,12 @@
 /**
- * Issuers that are not known beforehand: each request names a tenant, and a function of yours names the tenant's
- * authorization servers.
+ * Supports authorization servers that are not known when the server starts. Each request names a tenant, and a function of the
+ * author returns the authorization servers of the tenant.
  *
  * **Details**
  *
- * If `tenants` is configured, a request that names no tenant, or none that exists, is rejected (401). With tenants in the
- * path each tenant is a separate resource: its tokens are addressed to its URL, its challenge names its metadata, and
- * the metadata names its authorization servers.
+ * With `tenants`, a request without a tenant or with an unknown tenant is rejected (401). If the path contains the tenant, each
+ * tenant is a separate resource: its tokens have its URL as audience, its challenge refers to its metadata, and its metadata
+ * names its authorization servers.
  *
  * @since 0.1.0
  */
@@ -24,7 +24,7 @@ export type { Options } from "./TenantOptions.ts"
 export type { Parts, Tenant, Tenants } from "./TenantVerifier.ts"
 
 /**
- * Marks the values of `Mechanism`.
+ * Identifies the values of `Mechanism`.
  *
  * @category type ids
  * @since 0.1.0
@@ -32,7 +32,7 @@ export type { Parts, Tenant, Tenants } from "./TenantVerifier.ts"
 export const TypeId = "~effect-mcp-auth/Tenants"
 
 /**
- * Enables tenants: the value of the option `tenants`. `R` is what it needs from the layer.
+ * Enables tenants: the value of the option `tenants`. `R` lists the services that it requires.
  *
  * @category models
  * @since 0.1.0
@@ -50,25 +50,25 @@ const makeMechanism = <R>(id: TenantId, options: Options<R>): Mechanism<R> => ({
 })
 
 /**
- * Takes the tenant from the route that the host's router matched: the parameter of a pattern such as `/t/:tenant/mcp`.
+ * Reads the tenant from a parameter of the matched route, such as `:tenant` in `/t/:tenant/mcp`.
  *
  * **When to use**
  *
- * Each tenant has a separate URL, and the server has a router. The gate and the handler then see the same tenant for every
- * spelling of a path that the router accepts.
+ * Use it if each tenant has a separate URL and the server has a router. The gate and the handler then see the same tenant for
+ * every spelling of a path that the router accepts.
  *
  * **Details**
  *
- * The gate reads the parameter of this name: from `HttpRouter` on Effect, and from `req.params` on Express, so `protect`
- * and `protectRoute` must be on the route itself (`app.all("/t/:tenant/mcp", auth.protect(), …)`): under `app.use` there is
- * no parameter. On every other host the option `tenant` of `protect` and `protectRoute` returns it. A request without the
- * parameter is rejected.
+ * On Effect, the gate reads the parameter from `HttpRouter`. On Express, it reads `req.params`, so `protect` and `protectRoute`
+ * must be on the route itself (`app.all("/t/:tenant/mcp", auth.protect(), …)`): under `app.use`, Express provides no parameter.
+ * On all other hosts, the option `tenant` of `protect` and `protectRoute` returns the parameter. A request without the parameter
+ * is rejected.
  *
- * The pattern is also the path of each tenant's resource, on the origin of `resource`. Tokens must be addressed to it
- * (`https://notes.example.com/t/acme/mcp`), not to `resource`, and its metadata is at
+ * The pattern is also the path of each tenant's resource, on the origin of `resource`. The audience of its tokens must be this
+ * URL (`https://notes.example.com/t/acme/mcp`) and not `resource`. Its metadata is at
  * `/.well-known/oauth-protected-resource/t/acme/mcp`.
  *
- * A tenant's name holds letters, digits and `-._~` only. Names are case-sensitive.
+ * The name of a tenant may contain letters, digits and `-._~`. Names are case-sensitive.
  *
  * **Example** (A URL for each tenant)
  *
@@ -94,20 +94,19 @@ export const fromRoute = <R = never>(pattern: string, options: Options<R>): Mech
   makeMechanism({ _tag: "Route", pattern }, options)
 
 /**
- * Takes the tenant from the path as the client sent it: the parameter of a pattern such as `/t/:tenant/mcp`.
+ * Reads the tenant from the path of the request, as the client sent it, by a pattern such as `/t/:tenant/mcp`.
  *
  * **When to use**
  *
- * Each tenant has a separate URL, and the server has no router, or the gate is in front of it. Prefer `fromRoute` where
- * you can.
+ * Use it if each tenant has a separate URL, and the server has no router or the gate runs before it. Otherwise use `fromRoute`.
  *
  * **Details**
  *
- * Only this very spelling names a tenant. A path in other letter case, with an escape, a second slash or a slash at the
- * end is rejected, even if the router would accept it. If the router matched a parameter of the same name with another
- * value, the request is rejected as well.
+ * The path must match the pattern exactly. A path with different letter case, an escape, a second slash or a trailing slash is
+ * rejected, even if the router would accept it. A request is also rejected if the router matched a parameter of the same name
+ * with another value.
  *
- * Resource, metadata and names of tenants are as for `fromRoute`.
+ * Resource, metadata and names of tenants are the same as for `fromRoute`.
  *
  * **Example** (In front of a router)
  *
@@ -133,18 +132,18 @@ export const fromPath = <R = never>(pattern: string, options: Options<R>): Mecha
   makeMechanism({ _tag: "Path", pattern }, options)
 
 /**
- * Takes the tenant from a header, such as `x-tenant`.
+ * Reads the tenant from a header, such as `x-tenant`.
  *
  * **When to use**
  *
- * A gateway in front sets the header, from a subdomain for instance, on every request, and removes what clients send.
+ * Use it if a gateway sets the header on every request, for example from a subdomain, and removes the header of the client.
  *
  * **Details**
  *
- * All tenants are one resource at one URL. The metadata at that URL names the authorization servers of the tenant in the
- * header; `Vary` says so, and shared caches may not keep it.
+ * All tenants share one resource at one URL. The metadata at that URL names the authorization servers of the tenant in the
+ * header. Its `Vary` contains the header, and shared caches must not store it.
  *
- * **Example** (Set by a gateway)
+ * **Example** (A gateway sets the header)
  *
  * ```ts
  * import { AuthLayer } from "effect-mcp-auth"
@@ -168,18 +167,18 @@ export const fromHeader = <R = never>(name: string, options: Options<R>): Mechan
   makeMechanism({ _tag: "Header", name }, options)
 
 /**
- * Takes the tenant from a claim of the token, such as `tid` or `org_id`. Opaque tokens have none.
+ * Reads the tenant from a claim of the token, such as `tid` or `org_id`. Opaque tokens have no tenant.
  *
  * **When to use**
  *
- * Tokens say whose they are: `tid` of Entra ID, `org_id` of Auth0 and WorkOS.
+ * Use it if tokens contain the tenant: `tid` at Entra ID, `org_id` at Auth0 and WorkOS.
  *
  * **Details**
  *
- * The claim is unverified when the tenant is looked up. It only picks the servers, one of which must have issued and signed
- * the token, claim included. A token that is not a signed JWT, or whose time has passed, causes no look-up.
+ * The claim is not verified yet when the tenant is looked up. It only selects the authorization servers, and one of them must
+ * have signed the token with the claim. A token that is not a signed JWT, or has expired, causes no look-up.
  *
- * Before sign-in there is no token and so no tenant: metadata and challenges name the `authorizationServers` of the layer.
+ * Before sign-in there is no token, so metadata and challenges name the `authorizationServers` of the layer.
  *
  * **Example** (An authorization server for each organisation)
  *

@@ -1,5 +1,5 @@
 /**
- * Serves tenants that each have authorization servers of their own.
+ * Serves tenants, each with separate authorization servers.
  *
  * @since 0.1.0
  */

@@ -3,25 +3,28 @@ import type * as Redacted from "effect/Redacted"
 import * as base64url from "../../../crypto/Base64Url.ts"
 import * as Hmac from "../../../crypto/Hmac.ts"
 
-/** Nonces that only this server can make (RFC 9449 §8, §9). None is stored: each one contains the authenticated time of its issue. */
+/**
+ * Creates and checks nonces that only this server can create (RFC 9449 §8, §9). Nonces are not stored. Each one contains the time
+ * at which it was issued, authenticated with the secret.
+ */
 export interface Nonces {
-  /** Makes a nonce. `now` is wall-clock time in milliseconds, `since` monotonic time in nanoseconds, of the same moment. */
+  /** Creates a nonce. `now` is wall-clock time in milliseconds, and `since` is the same moment in monotonic nanoseconds. */
   readonly issue: (now: number, since: bigint) => Effect.Effect<string>
-  /** Checks that a nonce was issued here, within its lifetime. */
+  /** Checks that a nonce was issued by this server and has not expired. */
   readonly accepts: (nonce: unknown, now: number, since: bigint) => Effect.Effect<boolean>
 }
 
 const timeLength = 8
 const tagLength = 32
 
-/** In milliseconds. The clocks of instances that share a secret may differ by this. */
+/** Accepted difference between the clocks of instances that share a secret, in milliseconds. */
 const clockDifference = 10_000
 
 /**
- * Makes the nonces of one resource. `lifetime` is in milliseconds. Without a secret the key is random.
+ * Creates the functions for one resource. `lifetime` is in milliseconds. Without a secret, the key is random.
  *
- * If the key is random, only this process reads its nonces, and their age is monotonic time: a step of the wall clock neither
- * revives nor ends one. Instances that share a secret have only the wall clock in common.
+ * If the key is random, only this process reads its nonces, so their age is measured in monotonic time, and steps of the wall clock
+ * do not affect it. Instances that share a secret have only the wall clock in common.
  */
 export const make = (secret: Redacted.Redacted | undefined, resource: string, lifetime: number): Nonces => {
   const hmac = Hmac.make(secret)

@@ -1,44 +1,40 @@
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as base64url from "../../../crypto/Base64Url.ts"
+import * as compactJws from "../../../crypto/CompactJws.ts"
 import { AuthConfigError, type InvalidToken } from "../../../protocol/AuthError.ts"
 import * as OptionValue from "../../../protocol/OptionValue.ts"
 import * as WellKnown from "../../../protocol/WellKnown.ts"
 import * as Claims from "../../claims/Claims.ts"
 import { isJwt, type Presented } from "../../TokenVerifier.ts"
 
-/* Which tenant a request names, and where the resource of a tenant is. */
+/* Reads the tenant that a request names, and computes the resource of a tenant. */
 
-/**
- * Where a request names its tenant.
- *
- * @category models
- * @since 0.1.0
- */
+/** Describes where a request names its tenant. */
 export type TenantId =
   | { readonly _tag: "Route"; readonly pattern: string }
   | { readonly _tag: "Path"; readonly pattern: string }
   | { readonly _tag: "Header"; readonly name: string }
   | { readonly _tag: "Claim"; readonly name: string }
 
-/** `Malformed` is neither a well-formed name nor a plain absence: it never counts as an absence. */
+/** `Malformed` is a name that is present and invalid. It is always rejected and never counts as absent. */
 export type Named =
   | { readonly _tag: "Tenant"; readonly name: string }
   | { readonly _tag: "Absent" }
   | { readonly _tag: "Malformed" }
 
 export interface TenantNames {
-  /** The tenant that a request with this token names. */
+  /** Returns the tenant that a request with this token names. */
   readonly ofRequest: (token: Redacted.Redacted, request: Presented | undefined) => Named
-  /** The tenant that a request names without a token; a claim names none. */
+  /** Returns the tenant that a request without a token names. A claim names none. */
   readonly ofUnauthenticated: (request: Presented) => Named
-  /** The tenant whose protected resource metadata a path names; `undefined` if tenants have no metadata there. */
+  /** Returns the tenant whose protected resource metadata is at a path, or `undefined` if tenants have no metadata there. */
   readonly ofMetadataPath: (path: string, request: Presented) => Named | undefined
-  /** The resource identifier of a tenant. */
+  /** Returns the resource identifier of a tenant. */
   readonly resourceOf: (tenant: string) => string
-  /** The pattern of the paths of all tenants' metadata, where each tenant has its own. */
+  /** The pattern of the metadata paths, if each tenant has separate metadata. */
   readonly metadataPattern: MetadataPattern | undefined
-  /** The header that decides which metadata a URL has. */
+  /** The header on which the metadata depends. */
   readonly vary: string | undefined
 }
 
@@ -54,20 +50,20 @@ const malformed: Named = { _tag: "Malformed" }
 
 const maximumLength = 256
 
-/** In a header or a claim: visible ASCII. A comma joins several header lines. */
 const named = (value: unknown, grammar: RegExp): Named =>
   typeof value === "string" && value.length <= maximumLength && grammar.test(value)
     ? { _tag: "Tenant", name: value }
     : malformed
 
+// Visible ASCII without the comma, which joins several header lines.
 const inHeader = /^[\x21-\x2b\x2d-\x7e]+$/
 const inClaim = /^[\x21-\x7e]+$/
-/** In a path: unreserved characters (RFC 3986 §2.3), which have one spelling. `.` and `..` are no names. */
+// Unreserved characters (RFC 3986 §2.3), which have only one spelling. `.` and `..` have a special meaning in paths.
 const inPath = /^(?!\.{1,2}$)[A-Za-z0-9\-._~]+$/
 
 const malformedOption = (option: string, fix: string) => new AuthConfigError({ reason: "malformed", option, fix })
 
-/** Prepares the names of a configuration for a resource. */
+/** Creates the functions that read and use names. Fails with `AuthConfigError` if the header, claim or pattern is invalid. */
 export const make = (id: TenantId, resource: string): Result.Result<TenantNames, AuthConfigError> => {
   switch (id?._tag) {
     case "Header":
@@ -157,7 +153,7 @@ const inPaths = (
   }
   const url = new URL(resource)
   const { after, before, parameter } = pattern
-  // Only this very spelling: a router may accept others, and what it makes of them is not known here.
+  // The path must match exactly, because the gate cannot know how a router reads other spellings.
   const ofPath = (path: string): Named =>
     path.length <= before.length + maximumLength + after.length && path.startsWith(before) && path.endsWith(after)
       ? named(path.slice(before.length, path.length - after.length), inPath)
@@ -179,7 +175,7 @@ const inPaths = (
     if (parameterValue === undefined && path === url.pathname) return absent
     if (id._tag === "Route") return named(parameterValue, inPath)
     const found = path === undefined ? malformed : ofPath(path)
-    // The handler may read the router's parameter: it must not see another tenant than the one that is checked here.
+    // The handler may read the parameter of the router, which must not be another tenant than the checked one.
     return found._tag === "Tenant" && parameterValue !== undefined && parameterValue !== found.name ? malformed : found
   }
   return Result.succeed({
@@ -207,21 +203,18 @@ const parsePattern = (pattern: unknown): MetadataPattern | undefined => {
 }
 
 /**
- * The form that a token must have before a tenant that it claims is looked up: a JWT with a signature and a time that has not passed.
- * It costs little, and spares the look-up of tenants for tokens that no authorization server could have issued.
+ * Checks the format and the times of a token before the tenant in its claim is looked up. This avoids look-ups for tokens that
+ * no authorization server can have issued.
  */
-export const isWorthLookUp = (
+export const checkBeforeLookUp = (
   token: Redacted.Redacted,
   now: number,
   tolerance: Claims.Tolerance
 ): Result.Result<void, InvalidToken> => {
-  const [header, payload, signature] = Redacted.value(token).split(".", 3)
-  const read = base64url.decodeJsonObject(header ?? "")
-  const claims = base64url.decodeJsonObject(payload ?? "")
-  if (read === undefined || claims === undefined || !signature || !base64url.isCanonical(signature)) {
-    return Claims.reject("malformed")
-  }
-  const algorithm = Claims.own(read, "alg")
+  const jws = compactJws.decode(Redacted.value(token))
+  if (jws === undefined || jws.signature === "") return Claims.reject("malformed")
+  const { claims, header } = jws
+  const algorithm = Claims.own(header, "alg")
   if (typeof algorithm !== "string" || algorithm.toLowerCase() === "none") return Claims.reject("algorithm")
   if (typeof Claims.own(claims, "iss") !== "string") return Claims.reject("unknown-issuer")
   return Result.map(Claims.checkTimes(claims, now, tolerance), () => undefined)

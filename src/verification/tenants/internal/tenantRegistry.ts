@@ -10,54 +10,57 @@ import { BoundedMap } from "../../../store/BoundedMap.ts"
 import * as monotonic from "../../../store/MonotonicTime.ts"
 
 /*
- * The cached tenants. There is one structure, so `values` lists every tenant that a request can use: the tenants
- * that verified a token, those that exist and did not yet, and, apart from both, names that belong to no tenant.
+ * Caches tenants in three maps: tenants that verified a token, tenants that exist but have not verified one, and names of no
+ * tenant. `values` lists every tenant that a request can use, so that an invalidation reaches all of them.
  */
 
 export interface Options<A, E> {
-  /** `undefined` if there is no such tenant. `before` is what was known until now. */
+  /** Returns a tenant, or `undefined` if it does not exist. `before` is the value that was cached. */
   readonly lookUp: (name: string, before: A | undefined) => Effect.Effect<A | undefined, E>
-  /** At most this many tenants that verified a token. */
+  /** Maximum number of tenants that verified a token. */
   readonly capacity: number
-  /** In milliseconds. */
+  /** How long a tenant is cached, in milliseconds. */
   readonly timeToLive: number
-  /** So many look-ups of names that did not verify a token may start at once. */
+  /** Maximum number of look-ups at once for names that have not verified a token. */
   readonly newTenants: number
 }
 
 export interface TenantRegistry<A, E> {
-  /** `undefined` if there is no such tenant. Requests without a token leave half of the look-ups to those with one. */
+  /**
+   * Returns a tenant, or `undefined` if it does not exist. Requests without a token may use only half of the look-ups, so that
+   * they do not block requests with one.
+   */
   readonly find: (
     name: string,
     hasToken: boolean
   ) => Effect.Effect<A | undefined, E | AuthorizationServerUnavailable>
-  /** Returns what is cached of a tenant, however old. */
+  /** Returns the cached value of a tenant, even if it is stale. */
   readonly peek: (name: string) => A | undefined
-  /** Whether this tenant verified a token. */
+  /** Tells whether a tenant has verified a token. */
   readonly isVerified: (name: string) => boolean
-  /** Records that this tenant verified a token. From then on, invented names cannot evict it. */
+  /** Records that a tenant has verified a token. From then on, invented names cannot evict it. */
   readonly recordVerified: (name: string, value: A) => void
-  /** Everything that a request can use. */
+  /** Returns all tenants that a request can use. */
   readonly values: () => ReadonlyArray<A>
 }
 
 interface Entry<A, E> {
   readonly value: A
-  /** Monotonic, in milliseconds. */
+  /** When the value becomes stale, in monotonic milliseconds. */
   readonly until: number
-  /** The last look-up, if it failed, and until when it is not repeated. */
+  /** The last look-up if it failed, and until when it is not repeated, in monotonic milliseconds. */
   readonly failure?: { readonly cause: Cause.Cause<E>; readonly until: number } | undefined
 }
 
-/** Tenants that exist, and of which no token was verified. */
+/** Maximum number of tenants that exist and have not verified a token. */
 const maximumUnverified = 100
 
-/** Names that belong to no tenant, and how long each is rejected without a look-up. */
+/** Maximum number of names of no tenant, and how long each is rejected without a look-up, in milliseconds. */
 const maximumUnknown = 1_000
 const unknownFor = 5_000
 
-/** A tenant that verified a token is not looked up more often than this while that fails. Nothing else bounds it. */
-const pause = 1_000
+/** Shortest time between failing look-ups of a tenant that has verified a token, in milliseconds. Nothing else bounds them. */
+const failureCooldown = 1_000
 
 export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry<A, E>, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -85,17 +88,17 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
     const storeFailure = (name: string, cause: Cause.Cause<E>, now: number) => {
       const entry = verified.get(name)
       if (entry === undefined || Cause.hasInterruptsOnly(cause)) return
-      verified.replace(name, { ...entry, failure: { cause, until: now + pause } })
+      verified.replace(name, { ...entry, failure: { cause, until: now + failureCooldown } })
     }
 
-    // The entry stays where it is while it is looked up again, so that `values` lists it all the time.
+    // During a repeated look-up the entry stays in its map, so that `values` always lists it.
     const lookUp = (name: string) =>
       Effect.suspend(() => options.lookUp(name, (verified.get(name) ?? unverified.get(name))?.value)).pipe(
         Effect.tap((value) => Effect.map(monotonic.millis, (now) => store(name, value, now))),
         Effect.tapCause((cause) => Effect.map(monotonic.millis, (now) => storeFailure(name, cause, now)))
       )
 
-    // The requests that wait share it: a client that goes away does not end it.
+    // Runs in the scope of the layer, so that a client that disconnects does not cancel it for other requests.
     const start = (name: string): Effect.Effect<A | undefined, E> =>
       Effect.suspend(() => {
         const deferred = Deferred.makeUnsafe<A | undefined, E>()
@@ -137,7 +140,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
       recordVerified: (name, value) => {
         if (verified.has(name)) return
         const entry = unverified.get(name)
-        // A tenant that was evicted meanwhile does not come back: nothing would list it.
+        // An evicted tenant is not added again, because `values` did not list it during an invalidation.
         if (entry === undefined || entry.value !== value) return
         unverified.delete(name)
         verified.set(name, entry)
@@ -147,7 +150,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
     }
   })
 
-/** Look-ups of names that clients may have invented: each second a tenth of them comes back. */
+/** Creates the budget of look-ups for names that clients may have invented. A tenth of it is restored each second. */
 const makeBudget = (size: number) => {
   let left = size
   let at = 0
@@ -159,7 +162,7 @@ const makeBudget = (size: number) => {
       left -= 1
       return true
     },
-    /** A tenant that verified a token was not invented. */
+    /** Returns a look-up to the budget, because a tenant that verified a token was not invented. */
     giveBack: () => {
       left = Math.min(size, left + 1)
     }
