@@ -131,9 +131,18 @@ export const floors: ReadonlyArray<Floor> = [
   },
   {
     folder: "servers/host",
-    ours: ["protocol", "crypto", "store", "outbound", "verification", "verification/tokens", "authorization"],
+    ours: [
+      "protocol",
+      "crypto",
+      "store",
+      "outbound",
+      "verification",
+      "verification/tokens",
+      "authorization",
+      "composition"
+    ],
     packages: [...effect, ...http],
-    why: "servers/host knows the floors up to authorization and effect: no adapter, no SDK."
+    why: "servers/host knows the floors up to composition and effect: no adapter, no SDK."
   },
   {
     folder: "servers/effect",
@@ -157,7 +166,7 @@ export const floors: ReadonlyArray<Floor> = [
   },
   ...["servers/node", "servers/fetch"].map((folder): Floor => ({
     folder,
-    ours: ["protocol", "outbound", "verification", "authorization", "composition", "servers/host", "servers/effect"],
+    ours: ["protocol", "outbound", "verification", "authorization", "composition", "servers/host"],
     packages: [...effect, ...http],
     why: "An adapter knows the floors below it and effect: no other adapter, no SDK."
   })),
@@ -170,8 +179,7 @@ export const floors: ReadonlyArray<Floor> = [
       "verification",
       "authorization",
       "composition",
-      "servers/host",
-      "servers/effect"
+      "servers/host"
     ],
     packages: [...effect, ...http],
     why: "servers/sdk is shared by both SDK adapters and knows no SDK."
@@ -185,7 +193,6 @@ export const floors: ReadonlyArray<Floor> = [
       "authorization",
       "composition",
       "servers/host",
-      "servers/effect",
       "servers/sdk"
     ],
     packages: [...effect, ...http, ...sdks],

@@ -3,7 +3,8 @@
  * compares the results.
  */
 import { Context, Effect, Layer, References } from "effect"
-import { AuthLayer } from "effect-mcp-auth"
+import { Gate } from "effect-mcp-auth/host"
+import { HttpClientFetcher } from "effect-mcp-auth/http-client"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { Algorithm, Signature } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
@@ -112,17 +113,18 @@ const changes: ReadonlyArray<Change> = [
 const gateOf = (client: HttpClient.HttpClient, issuer: string, importKey: Signature.ImportKey) =>
   Effect.map(
     Layer.build(
-      AuthLayer.layerServices({
+      Gate.layer({
         resource,
         authorizationServers: [issuer],
         scopes: ["a"],
         tokenCache: { capacity: 0 }
       }).pipe(
+        Layer.provide(HttpClientFetcher.layer),
         Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
         Layer.provide(Layer.succeed(Signature.Signature, importKey))
       )
     ),
-    (context) => Context.get(context, AuthLayer.AuthLayer)
+    (context) => Context.get(context, Gate.AuthLayer)
   )
 
 /** Verifies `count` mutated tokens twice. */
@@ -149,7 +151,7 @@ export const run = (
         tokens.push(token.split(".") as unknown as Parts)
       }
     }
-    const ask = (gate: AuthLayer.AuthLayer["Service"], token: string) =>
+    const ask = (gate: Gate.AuthLayer["Service"], token: string) =>
       Effect.withFiber((fiber) =>
         gate.authenticate({ fiber, method: "GET", header: () => undefined, authorization: [`Bearer ${token}`] })
       ).pipe(

@@ -1,7 +1,8 @@
 /** The level "memory", in a separate process with `--expose-gc`: sends distinct tokens through the gate and measures the heap. */
 import { Effect, Layer, References, Scope } from "effect"
-import { AuthLayer } from "effect-mcp-auth"
+import { Gate } from "effect-mcp-auth/host"
 import { TestIssuer } from "effect-mcp-auth/testing"
+import { Fetcher } from "effect-mcp-auth/verification"
 // oxlint-disable-next-line no-restricted-imports -- see below: a million signatures by the key of TestIssuer
 import { createPrivateKey, createSign, type KeyObject } from "node:crypto"
 import { resource } from "./Subject.ts"
@@ -19,17 +20,17 @@ const run = async (count: number) => {
   const { kid, privateKey } = await issuer.currentKey()
   // Synchronous signatures take a third of the time of those that cross threads. The issuer supplies the key and the documents.
   const key = createPrivateKey({ key: await crypto.subtle.exportKey("jwk", privateKey) as never, format: "jwk" })
-  const layer = AuthLayer.layerServices({
+  const layer = Gate.layer({
     resource,
     authorizationServers: [issuer.issuer],
     scopes: ["todos:read", "todos:write"]
   }).pipe(
-    Layer.provide(issuer.httpClient),
+    Layer.provide(Fetcher.layerFetch(issuer.fetch)),
     Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
   )
   const scope = Effect.runSync(Scope.make())
   const gate = await Effect.runPromise(
-    Effect.provideContext(AuthLayer.AuthLayer, await Effect.runPromise(Scope.provide(Layer.build(layer), scope)))
+    Effect.provideContext(Gate.AuthLayer, await Effect.runPromise(Scope.provide(Layer.build(layer), scope)))
   )
   const header = () => undefined
   const segment = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")

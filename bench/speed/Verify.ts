@@ -1,8 +1,7 @@
 /** The level "verify", in a separate process: measures verification of a token without a server. */
 import { Effect, Layer, References, Scope } from "effect"
-import { AuthLayer } from "effect-mcp-auth"
-import { Signature } from "effect-mcp-auth/verification"
-import { FetchHttpClient } from "effect/http"
+import { Gate } from "effect-mcp-auth/host"
+import { Fetcher, Signature } from "effect-mcp-auth/verification"
 import { verifiers } from "./peers/verifiers.mjs"
 import { shuffled } from "./Stats.ts"
 import { resource } from "./Subject.ts"
@@ -23,18 +22,18 @@ export interface Work {
 export type Measured = Readonly<Record<string, ReadonlyArray<number>>>
 
 const gateOf = async (issuer: string, capacity: number | undefined, signatures: Layer.Layer<never>) => {
-  const layer = AuthLayer.layerServices({
+  const layer = Gate.layer({
     resource,
     authorizationServers: [issuer],
     scopes: ["todos:read", "todos:write"],
     ...(capacity === undefined ? {} : { tokenCache: { capacity } })
   }).pipe(
-    Layer.provide([FetchHttpClient.layer, signatures]),
+    Layer.provide([Fetcher.layer, signatures]),
     Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
   )
   const scope = Effect.runSync(Scope.make())
   return Effect.runPromise(
-    Effect.provideContext(AuthLayer.AuthLayer, await Effect.runPromise(Scope.provide(Layer.build(layer), scope)))
+    Effect.provideContext(Gate.AuthLayer, await Effect.runPromise(Scope.provide(Layer.build(layer), scope)))
   )
 }
 

@@ -1,6 +1,6 @@
 /** The servers of this library, and unprotected ones. Each contender loads only its own packages. */
 import { Context, Effect, Layer } from "effect"
-import { FetchHttpClient, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { KeyObject, verify } from "node:crypto"
 import { createServer } from "node:http"
 import { type Make, onEffect, options, quiet } from "./onEffect.ts"
@@ -103,10 +103,10 @@ const floorOfNodeCrypto = async (issuer: string) => {
 
 // Decisions are logged by default. The peers log none, so logging is off here.
 const onNode = async (issuer: string, resource: string) => {
-  const { AuthLayer } = await import("effect-mcp-auth")
+  const { Gate } = await import("effect-mcp-auth/host")
   const { McpAuthNode } = await import("effect-mcp-auth/node")
   return McpAuthNode.fromLayer(
-    Layer.mergeAll(AuthLayer.layerServices(options(issuer, resource)).pipe(Layer.provide(FetchHttpClient.layer)), quiet)
+    Layer.mergeAll(Gate.layer(options(issuer, resource)), quiet)
   )
 }
 

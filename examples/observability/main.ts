@@ -17,18 +17,18 @@ const visit = (collector: string) =>
   Effect.scoped(Effect.gen(function*() {
     const { client, issuer } = yield* TestIssuer.make({ resource })
     const Server = HttpRouter.serve(
-      Whoami.pipe(Layer.provide(AuthLayer.layer({
+      Whoami.pipe(Layer.provide(AuthLayer.make({
         resource,
         authorizationServers: [issuer.issuer],
         scopes: ["read:profile"],
-        decisions: { subject: Observability.decisionSubject }
+        decisions: { subject: Observability.decisionSubject },
+        httpClient: Layer.succeed(HttpClient.HttpClient, client)
       }))),
       { disableLogger: true, disableListenLog: true }
     ).pipe(
       Layer.provideMerge(
         NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: "1 second" })
       ),
-      Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
       Layer.provide(Observability.layer(collector))
     )
     const { address } = Context.get(yield* Layer.build(Server), HttpServer.HttpServer)

@@ -14,6 +14,7 @@ import type * as Credentials from "../protocol/Credentials.ts"
 import type * as Audience from "../verification/claims/Audience.ts"
 import type * as TokenType from "../verification/claims/TokenType.ts"
 import type * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
+import type { OpaqueTokens } from "../verification/issuers/OpaqueTokens.ts"
 import type * as Revocations from "../verification/revocation/Revocations.ts"
 import type * as Tenants from "../verification/tenants/Tenants.ts"
 import type * as Presentation from "../verification/tokens/Presentation.ts"
@@ -39,16 +40,58 @@ export type LiteralScopes<S extends Scopes> = string extends ProtectedResource.O
   : unknown
 
 /**
- * How a server is protected.
+ * The list of authorization servers.
  *
  * @category models
  * @since 0.1.0
  */
-export type Options<S extends Scopes, C = never, A = unknown, RD = never, RT = never, RR = never> =
+export type Servers = readonly [AuthorizationServer.Input<any>, ...ReadonlyArray<AuthorizationServer.Input<any>>]
+
+/** Authorization servers whose mechanisms require no service. */
+export type Inputs = readonly [AuthorizationServer.Input, ...ReadonlyArray<AuthorizationServer.Input>]
+
+/**
+ * The services that the mechanisms of authorization servers require, such as a store of `Introspection.make`.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export type ServicesOf<I> = I extends ReadonlyArray<infer Server>
+  ? Server extends { readonly introspection?: OpaqueTokens<infer R> | undefined } ? unknown extends R ? never : R
+  : never
+  : never
+
+/**
+ * Rejects unknown options of authorization servers. The compiler names the option.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export type OnlyKnown<I> = I extends ReadonlyArray<unknown> ? { readonly [K in keyof I]: OnlyKnownServer<I[K]> }
+  : unknown
+
+type OnlyKnownServer<Server> = Server extends { readonly id: string } | string ? unknown
+  : { readonly [K in Exclude<keyof Server, keyof AuthorizationServer.Options>]?: "there is no such option" }
+
+/**
+ * The options of a gate.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Options<
+  S extends Scopes,
+  C = never,
+  A = unknown,
+  RD = never,
+  RT = never,
+  RR = never,
+  I extends Servers = Inputs
+> =
   & Common<S, C, A, RD, RT, RR>
-  & Issuers
+  & Issuers<I>
   & {
-    /** The resource identifier: the URL at which clients reach the server, in canonical form, https off loopback. */
+    /** The resource identifier: the URL at which clients reach the server, in canonical form. https, except on loopback. */
     readonly resource: string
   }
 
@@ -58,12 +101,12 @@ export type Options<S extends Scopes, C = never, A = unknown, RD = never, RT = n
  * @category models
  * @since 0.1.0
  */
-export interface Issuers {
+export interface Issuers<I extends Servers = Inputs> {
   /**
    * Issuers, issuers with details, or profiles of identity providers, such as `[Profiles.okta({ … })]` with `Profiles` from
    * `effect-mcp-auth/provider`. Clients sign in at the first.
    */
-  readonly authorizationServers: readonly [AuthorizationServer.Input, ...ReadonlyArray<AuthorizationServer.Input>]
+  readonly authorizationServers: I & OnlyKnown<I>
 }
 
 /**
@@ -157,11 +200,12 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
    */
   readonly sessionsPerCaller?: number | undefined
   /**
-   * A service of your own, decoded from the claims of each token; a token that does not fit is rejected. Requests with the
-   * same token share it, so it is frozen. If it holds more than plain data and instances of a `Schema.Class`, it is decoded
-   * for each request.
+   * A service and the function that decodes its value from the claims of a token, such as
+   * `Schema.decodeUnknownResult(schema)`. A token whose claims do not match is rejected. Requests with the same token share
+   * the value, so it is frozen. If it contains more than plain data and instances of a `Schema.Class`, it is decoded for each
+   * request.
    */
-  readonly claims?: ClaimsDecoder.Decoded<C, A> | ClaimsDecoder.WithSchema<C, A> | undefined
+  readonly claims?: ClaimsDecoder.Decoded<C, A> | undefined
   /**
    * How `RequestState` seals the state that handlers hand out. `secret` has 32 bytes or more; every instance needs the same.
    * Default: a random secret.

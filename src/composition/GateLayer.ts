@@ -1,11 +1,10 @@
 /**
- * Makes the layer of a gate from options: the layer behind `AuthLayer.make` and behind `make` of the adapters.
+ * Provides a gate from options, for `AuthLayer.make` and for `make` of the adapters.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as ClaimsDecoder from "../authorization/ClaimsDecoder.ts"
 import type * as Gate from "../authorization/Gate.ts"
 import { AuthLayer } from "../authorization/Gate.ts"
 import type { RequiredScopesOf } from "../authorization/Policy.ts"
@@ -15,28 +14,80 @@ import * as Fetcher from "../outbound/Fetcher.ts"
 import { AuthConfigError } from "../protocol/AuthError.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
 import * as JwkSet from "../verification/keys/JwkSet.ts"
-import type { Options, Scopes } from "./AuthOptions.ts"
+import type { Options, Scopes, Servers, ServicesOf } from "./AuthOptions.ts"
 import { makeGate } from "./makeGate.ts"
 
-/** The gate, and one requirement of the types for each scope that it offers (see `requiredScope`). */
+/**
+ * The services of the layer: the gate, and one requirement of the types for each scope that it offers.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
 export type Services<S extends string> = AuthLayer | RequiredScopesOf<S>
 
 /** Provides a gate under the services that protected servers require. */
 export const fromGate = <S extends string>(gate: Gate.Gate): Layer.Layer<Services<S>> =>
   Layer.succeed(AuthLayer, gate) as Layer.Layer<Services<S>>
 
-/** Checks the options and builds the gate with its own discovery and keys. */
-export const layer = <const S extends Scopes, C = never, A = unknown, RD = never, RT = never, RR = never>(
-  options: Options<S, C, A, RD, RT, RR>
-): Layer.Layer<Services<ProtectedResource.OfferedOf<S>>, AuthConfigError, Fetcher.Fetcher | RD | RT | RR> =>
-  Layer.unwrap(Effect.map(makeGate(options), (gate) => fromGate<ProtectedResource.OfferedOf<S>>(gate))).pipe(
+/**
+ * Checks the options and provides the gate, with its own discovery and keys. A wrong option fails the layer with
+ * `AuthConfigError`.
+ *
+ * **When to use**
+ *
+ * Use it to write a host. `AuthLayer.make` and the adapters use it as well.
+ *
+ * **Example** (The gate of a test or of another host)
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { Gate } from "effect-mcp-auth/host"
+ * import { Fetcher } from "effect-mcp-auth/verification"
+ * import assert from "node:assert/strict"
+ *
+ * const GateLive = Gate.layer({
+ *   resource: "https://todos.example.com/mcp",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read"]
+ * }).pipe(Layer.provide(Fetcher.layer))
+ *
+ * const resource = await Effect.runPromise(
+ *   Effect.map(Gate.AuthLayer, (gate) => gate.resource.resource).pipe(Effect.provide(GateLive))
+ * )
+ * assert.strictEqual(resource, "https://todos.example.com/mcp")
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <
+  const S extends Scopes,
+  C = never,
+  A = unknown,
+  RD = never,
+  RT = never,
+  RR = never,
+  const I extends Servers = Servers
+>(
+  options: Options<S, C, A, RD, RT, RR, I>
+): Layer.Layer<
+  Services<ProtectedResource.OfferedOf<S>>,
+  AuthConfigError,
+  Fetcher.Fetcher | ServicesOf<I> | RD | RT | RR
+> =>
+  Layer.unwrap(
+    Effect.map(
+      makeGate(options as unknown as Options<S, C, A, RD, RT, RR>),
+      (gate) => fromGate<ProtectedResource.OfferedOf<S>>(gate)
+    )
+  ).pipe(
     Layer.provide(Layer.fresh(JwkSet.layer)),
     Layer.provide(Layer.fresh(Discovery.layer))
   ) as Layer.Layer<
     Services<ProtectedResource.OfferedOf<S>>,
     AuthConfigError,
     // A mechanism never needs what the layer provides.
-    Fetcher.Fetcher | RD | RT | RR
+    Fetcher.Fetcher | ServicesOf<I> | RD | RT | RR
   >
 
 /**
@@ -51,8 +102,6 @@ export interface PromiseHostOptions {
    * `redirect: "manual"`. Default: the `fetch` of the platform.
    */
   readonly fetch?: typeof globalThis.fetch | undefined
-  /** Here a schema is written as its decoder: `{ service, decode: Schema.decodeUnknownResult(schema) }`. */
-  readonly claims?: { readonly decode: ClaimsDecoder.Decode<unknown> } | undefined
 }
 
 /** `layer` for hosts outside Effect, which send with `fetch`. */

@@ -1,24 +1,27 @@
 /**
- * Makes the gate of `AuthLayer.mock`: without keys, tokens and a network, and otherwise the real one.
+ * Creates the gate of a mock. It has no keys, no tokens and no network. Its other checks are those of the real gate.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as AllowedHosts from "../authorization/AllowedHosts.ts"
 import * as ClaimsDecoder from "../authorization/ClaimsDecoder.ts"
 import * as Gate from "../authorization/Gate.ts"
 import * as ProtectedResource from "../authorization/ProtectedResource.ts"
 import * as RequestState from "../authorization/RequestState.ts"
-import type * as Principal from "../verification/Principal.ts"
+import type { ScopeHierarchy } from "../authorization/ScopeHierarchy.ts"
+import { AuthConfigError, type AuthError } from "../protocol/AuthError.ts"
+import * as OptionValue from "../protocol/OptionValue.ts"
+import * as Principal from "../verification/Principal.ts"
 import * as TokenVerifier from "../verification/TokenVerifier.ts"
-import type { Common, Scopes } from "./AuthOptions.ts"
+import type { LiteralScopes, Scopes } from "./AuthOptions.ts"
 
 const mockResource = "http://localhost/mcp"
-/** The issuer of the mock's caller. */
-export const mockIssuer = "http://localhost/issuer"
+const mockIssuer = "http://localhost/issuer"
 
-/** Whatever a request names is the tenant of the caller. A server that hands over the tenant of a route can be tested. */
+/** Accepts every tenant, so that a server that passes the tenant of a route can be tested. */
 const anyTenant = (resource: ProtectedResource.ProtectedResource): Gate.PublishedTenants => ({
   isNamedBy: () => true,
   publishedBy: () => resource,
@@ -29,26 +32,97 @@ const anyTenant = (resource: ProtectedResource.ProtectedResource): Gate.Publishe
   fromRoute: true
 })
 
-/** The options of the real layer that a mock takes. */
-export interface MockGateOptions extends Pick<Common<Scopes, any, any>, "allowedHosts" | "scopeHierarchy"> {
-  readonly scopes: Scopes
-  readonly claimsService?: Common<Scopes, any, any>["claims"]
+/**
+ * The options of a mock: the caller of every request, and the options of the real gate that a test may depend on.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MockOptions<S extends Scopes, Claims = ClaimsDecoder.Decoded<any, any>> {
+  /** The subject of the caller. Default: `alice`. */
+  readonly subject?: string | undefined
+  /** The scopes that the server offers, as in the options of the real gate. */
+  readonly scopes: S & LiteralScopes<S>
+  /** The scopes of the caller. Default: all scopes that the server offers. */
+  readonly granted?: ReadonlyArray<ProtectedResource.OfferedOf<S>> | undefined
+  readonly scopeHierarchy?: ScopeHierarchy | undefined
+  /** The issuer of the caller. Default: `http://localhost/issuer`. */
+  readonly issuer?: string | undefined
+  /** The client id of the caller. Default: none. */
+  readonly clientId?: string | undefined
+  /** The tenant of the caller. Default: none. */
+  readonly tenant?: string | undefined
+  /** The claims of the caller, in addition to `iss` and `sub`. */
+  readonly claims?: Readonly<Record<string, unknown>> | undefined
+  /** The option `claims` of the real gate. It decodes the claims of the caller. */
+  readonly claimsService?: Claims | undefined
+  /** The resource identifier. Default: `http://localhost/mcp`. */
   readonly resource?: string | undefined
+  /** The option `allowedHosts` of the real gate. A mock of a loopback resource rejects every other `Host` too. */
+  readonly allowedHosts?: ReadonlyArray<string> | undefined
 }
 
-/** Makes a gate that verifies no token: every caller is the principal that `makePrincipal` returns. */
-export const mockGate = (
-  options: MockGateOptions,
-  makePrincipal: (resource: ProtectedResource.ProtectedResource) => Principal.Principal
-): { readonly gate: Gate.Gate; readonly principal: Principal.Principal } => {
+const names: Readonly<Record<keyof MockOptions<Scopes>, true>> = {
+  subject: true,
+  scopes: true,
+  granted: true,
+  scopeHierarchy: true,
+  issuer: true,
+  clientId: true,
+  tenant: true,
+  claims: true,
+  claimsService: true,
+  resource: true,
+  allowedHosts: true
+}
+
+/** Throws `AuthConfigError` for an unknown option. `owner` is the function that the options are passed to. */
+const check = (options: object, owner: string): void => {
+  const known = Object.keys(names)
+  const isObject = typeof options === "object" && options !== null
+  const unknown = isObject ? Object.keys(options).find((name) => !known.includes(name)) : undefined
+  if (isObject && unknown === undefined) return
+  throw new AuthConfigError({
+    reason: "malformed",
+    option: unknown === undefined ? owner : `${owner}.${unknown}`,
+    fix: unknown === undefined
+      ? `${OptionValue.isNot(options, "an object")}. Give one with scopes, such as { scopes: ["todos:read"] }`
+      : OptionValue.noSuchOption(known)
+  })
+}
+
+/** A gate that verifies no token. Every caller is the same principal. */
+export interface MockGate {
+  readonly gate: Gate.Gate
+  readonly principal: Principal.Principal
+}
+
+/** Creates a gate for tests. Throws `AuthConfigError` if an option is wrong. `owner` is named in errors. */
+export const make = (options: MockOptions<Scopes>, owner: string): MockGate => {
+  check(options, owner)
   const resource = Result.getOrThrow(
-    ProtectedResource.make({ ...options, resource: options.resource ?? mockResource }, [mockIssuer])
+    ProtectedResource.make({ ...options, resource: options.resource ?? mockResource } as ProtectedResource.Options, [
+      mockIssuer
+    ])
   )
-  const principal = makePrincipal(resource)
+  const granted = new Set<string>(options.granted ?? resource.offered)
+  const { clientId, issuer = mockIssuer, subject = "alice", tenant } = options
+  const principal = Principal.make({
+    issuer,
+    subject,
+    clientId,
+    ...(tenant === undefined ? {} : { tenant }),
+    scopes: resource.effectiveScopes(granted),
+    granted,
+    audience: [resource.resource],
+    expiresAt: 8.64e12,
+    claims: { iss: issuer, sub: subject, ...options.claims },
+    token: Redacted.make("a mock has no token", { label: "token" })
+  })
   const gate = Gate.make({
     resource,
     tenants: anyTenant(resource),
-    // A mock has no keys either: its caller may have a token that is bound to one.
+    // A mock has no keys, so its caller may have a token that is bound to one.
     presentation: { schemes: ["Bearer"], check: () => Effect.void },
     verifier: TokenVerifier.make(() => Effect.succeed(principal)),
     requestState: Effect.runSync(RequestState.make(undefined, resource.resource)),
@@ -59,11 +133,25 @@ export const mockGate = (
     anonymous: "deny",
     claims: ClaimsDecoder.reader(options.claimsService)
   })
-  return { gate, principal }
+  return { gate: { ...gate, authenticate: (request) => gate.authenticate(withToken(request)) }, principal }
 }
 
-/** Every request of a mock has a token. */
-export const withToken = (request: Gate.Request): Gate.Request => ({
+/** Creates a gate that rejects every request with the given error. `Host`, `Origin` and preflights are checked first. */
+export const makeRejecting = (
+  error: AuthError,
+  { claimsService: _, ...options }: MockOptions<Scopes>,
+  owner: string
+): Gate.Gate => {
+  const { gate } = make(options, owner)
+  return {
+    ...gate,
+    authenticate: (request) =>
+      Effect.flatMap(gate.authenticate(request), (caller) => gate.reject({ ...caller, principal: undefined }, error))
+  }
+}
+
+/** Adds a token, so that every request has one. */
+const withToken = (request: Gate.Request): Gate.Request => ({
   fiber: request.fiber,
   method: request.method,
   header: (name) => request.header(name),

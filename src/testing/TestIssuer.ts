@@ -258,7 +258,7 @@ export interface PromisedTestIssuer extends Promised<Omit<TestIssuer["Service"],
   readonly listener: (request: listen.NodeRequest, response: listen.NodeResponse) => void
   /** The same issuer for code that uses Effect. */
   readonly effect: TestIssuer["Service"]
-  /** An `HttpClient` that reaches the issuer, for `AuthLayer.layer`. */
+  /** An `HttpClient` that reaches the issuer, for the option `httpClient` of `AuthLayer.make`. */
   readonly httpClient: Layer.Layer<HttpClient.HttpClient>
 }
 

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Logger, Result, Schema } from "effect"
-import { AuthLayer } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import * as AllowedHosts from "../../src/authorization/AllowedHosts.ts"
+import { gateLayer } from "../servers/gates.ts"
 
 const allows = (resource: string, hosts?: ReadonlyArray<string>) => (host: string) =>
   AllowedHosts.make(resource, hosts)?.(host)
@@ -14,7 +14,7 @@ const build = Effect.fnUntraced(function*(resource: string, allowedHosts: unknow
   const logger = Logger.make(({ logLevel, message }) => {
     logs.push(`${logLevel}: ${String(message)}`)
   })
-  const layer = AuthLayer.layerServices({
+  const layer = gateLayer({
     resource,
     authorizationServers: ["https://issuer.test"],
     scopes: ["a"],

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Logger, Redacted, Schema } from "effect"
-import { AuthLayer, Decision, Principal, TokenVerifier } from "effect-mcp-auth"
+import { type AuthLayer, Decision, Principal, TokenVerifier } from "effect-mcp-auth"
 import { Gate, type Rejection } from "effect-mcp-auth/host"
 import { Introspection } from "effect-mcp-auth/introspection"
 import type { Operation } from "effect-mcp-auth/protocol"
@@ -9,6 +9,7 @@ import { Tenants } from "effect-mcp-auth/tenants"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
+import { gateLayer } from "../servers/gates.ts"
 import { authenticateCaller, authorize, type Request } from "./steps.ts"
 import { listening, resource } from "./support.ts"
 
@@ -31,7 +32,7 @@ const present = Effect.fnUntraced(function*(
   } = {}
 ) {
   const { client, issuer } = yield* TestIssuer.make({ resource })
-  const services = AuthLayer.layerServices(
+  const services = gateLayer(
     { resource, authorizationServers: [issuer.issuer], scopes: ["todos:read"], ...options } as never
   ).pipe(
     Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
@@ -74,7 +75,10 @@ const lookUp = (lookUp: () => unknown) => ({
 })
 
 const claims = (check: () => boolean) => ({
-  claims: { service: Own, schema: Schema.Struct({ iss: Schema.String.check(Schema.makeFilter(check)) }) }
+  claims: {
+    service: Own,
+    decode: Schema.decodeUnknownResult(Schema.Struct({ iss: Schema.String.check(Schema.makeFilter(check)) }))
+  }
 })
 
 describe("a function of the author that breaks", () => {

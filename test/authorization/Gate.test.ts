@@ -143,7 +143,9 @@ describe("Gate.authenticate", () => {
           return tenant !== "rejected"
         }))
       })
-      const { gate: made, issuer } = yield* gate({ claims: { service: Tenant, schema } as never })
+      const { gate: made, issuer } = yield* gate({
+        claims: { service: Tenant, decode: Schema.decodeUnknownResult(schema as never) } as never
+      })
       const attempt = (tenant: unknown) =>
         Effect.flatMap(issuer.mint({ claims: { tenant } }), (token) => authenticate(made, bearer(token)))
       const caller = yield* attempt("acme")

@@ -5,6 +5,7 @@ import { TestIssuer } from "effect-mcp-auth/testing"
 import { FetchHttpClient, HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import * as RecordDecision from "../../src/authorization/RecordDecision.ts"
+import { authLayer, gateLayer } from "../servers/gates.ts"
 import * as Running from "../threats/Running.ts"
 import { authenticate } from "./steps.ts"
 
@@ -134,7 +135,7 @@ describe("a decision", () => {
         HttpRouter.add("GET", "/open", HttpServerResponse.text("in")),
         HttpRouter.add("GET", "/scoped", requireScopes("todos:read")(Effect.succeed(HttpServerResponse.text("in"))))
       ).pipe(
-        Layer.provide(AuthLayer.layer(configured)),
+        Layer.provide(authLayer(configured)),
         Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
         Layer.provide(Layer.succeed(Decision.DecisionListener, (_) => Effect.sync(() => void received.push(_))))
       )
@@ -165,7 +166,7 @@ describe("a decision", () => {
     Effect.gen(function*() {
       const received: Array<Decision.Decision> = []
       const context = yield* Layer.build(
-        AuthLayer.layerServices(configured).pipe(
+        gateLayer(configured).pipe(
           Layer.provide(Layer.succeed(Decision.DecisionListener, (_) => Effect.sync(() => void received.push(_)))),
           Layer.provide(FetchHttpClient.layer)
         )
@@ -226,7 +227,7 @@ describe("the subject of a decision", () => {
   it.effect("requires a key that cannot be guessed", () =>
     Effect.gen(function*() {
       const error = yield* Layer.build(
-        AuthLayer.layerServices({
+        gateLayer({
           ...configured,
           decisions: { subject: Decision.hashedSubject(Redacted.make("short")) }
         })

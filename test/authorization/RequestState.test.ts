@@ -5,6 +5,7 @@ import { Gate } from "effect-mcp-auth/host"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
+import { gateLayer } from "../servers/gates.ts"
 
 const as = (subject: string, clientId = "client-1") => <A, E>(self: Effect.Effect<A, E, Principal>) =>
   Effect.provide(self, AuthLayer.mock({ subject, clientId, scopes: ["a"] }))
@@ -144,7 +145,7 @@ describe("RequestState", () => {
       const { client, issuer } = yield* TestIssuer.make()
       const stateOf = Effect.fnUntraced(function*(path: string) {
         const services = yield* Layer.build(
-          AuthLayer.layerServices({
+          gateLayer({
             resource: `https://server.test${path}`,
             authorizationServers: [issuer.issuer],
             scopes: ["a"],

@@ -14,7 +14,9 @@ const since = Schema.Struct({ since: Schema.DateFromMillis })
 const ofTwoRequests = Effect.fnUntraced(function*(schema: unknown, claims: Readonly<Record<string, unknown>>) {
   const { endpoint, gate } = yield* world
   endpoint.answer = active(claims)
-  const caller = yield* gate({ claims: { service: Roles, schema } as never })
+  const caller = yield* gate({
+    claims: { service: Roles, decode: Schema.decodeUnknownResult(schema as never) } as never
+  })
   const own = Effect.map(
     caller.present("a"),
     (_) => Context.getUnsafe(caller.gate.provideCaller(Context.empty(), _ as Principal) as Context.Context<any>, Roles)

@@ -8,6 +8,7 @@ import { Operation } from "effect-mcp-auth/protocol"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { make as makePrincipal } from "../../src/verification/Principal.ts"
+import { gateLayer } from "../servers/gates.ts"
 import type { Request } from "./steps.ts"
 
 /** The resource that a `TestIssuer` issues tokens for. */
@@ -49,7 +50,7 @@ type GateOptions = Partial<AuthLayer.Common<typeof scopes>>
 /** A gate, and the issuer that it trusts, until the test ends. */
 export const gate = Effect.fnUntraced(function*(options: GateOptions = {}) {
   const { client, issuer } = yield* TestIssuer.make({ resource })
-  const layer = AuthLayer.layerServices({ resource, authorizationServers: [issuer.issuer], ...options, scopes }).pipe(
+  const layer = gateLayer({ resource, authorizationServers: [issuer.issuer], ...options, scopes }).pipe(
     Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
   )
   return { gate: Context.get(yield* Layer.build(layer), AuthLayer.AuthLayer), issuer }

@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
-import { AuthLayer } from "effect-mcp-auth"
 import { Gate } from "effect-mcp-auth/host"
 import { SigningKey, TestIssuer } from "effect-mcp-auth/testing"
 import { Algorithm, Signature } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import * as nodeSignature from "../../src/crypto/internal/nodeSignature.ts"
 import { authenticate } from "../authorization/steps.ts"
+import { gateLayer } from "../servers/gates.ts"
 
 const setUp = Effect.gen(function*() {
   const { issuer } = yield* TestIssuer.make()
@@ -157,7 +157,7 @@ describe("the way that the platform chooses", () => {
       const calls: Array<string> = []
       const { client, issuer } = yield* TestIssuer.make()
       const services = yield* Layer.build(
-        AuthLayer.layerServices({
+        gateLayer({
           resource: "https://server.test/mcp",
           authorizationServers: [issuer.issuer],
           scopes: ["a"]

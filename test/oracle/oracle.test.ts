@@ -10,6 +10,7 @@ import { TestClock } from "effect/testing"
 import * as oauth from "oauth4webapi"
 import { vi } from "vitest"
 import { authenticate } from "../authorization/steps.ts"
+import { gateLayer } from "../servers/gates.ts"
 import { segment } from "../threats/Running.ts"
 
 const seed = Number(process.env["ORACLE_SEED"] ?? 20260728)
@@ -354,7 +355,7 @@ describe("oauth4webapi", () => {
       const { client, issuer: own } = yield* TestIssuer.make({ issuer, resource })
       yield* own.publishKeys([first.publicJwk, second.publicJwk])
       const context = yield* Layer.build(
-        AuthLayer.layerServices({
+        gateLayer({
           resource,
           authorizationServers: [issuer],
           scopes: ["a"],

@@ -10,6 +10,7 @@ import { HttpClient } from "effect/http"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { authenticate } from "../authorization/steps.ts"
+import { gateLayer } from "../servers/gates.ts"
 
 /** An IPv4 address in every form of IPv6 that carries one. */
 const forms = (v4: string): ReadonlyArray<string> => {
@@ -296,7 +297,7 @@ describe("an issuer that a request names", () => {
         )
       )
       const context = yield* Layer.build(
-        AuthLayer.layerServices({
+        gateLayer({
           resource: "https://server.test/mcp",
           authorizationServers: ["https://own.example.com"],
           scopes: ["todos:read"],

@@ -1,6 +1,5 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer } from "effect"
-import { AuthLayer } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { HttpClientFetcher } from "effect-mcp-auth/http-client"
 import { McpAuthNode } from "effect-mcp-auth/node"
@@ -9,6 +8,7 @@ import { Fetcher } from "effect-mcp-auth/verification"
 import { FetchHttpClient } from "effect/http"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
+import { gateLayer } from "../servers/gates.ts"
 
 /** Answers of a server, by path. */
 const answers: Record<string, (request: IncomingMessage, response: ServerResponse) => void> = {
@@ -259,7 +259,7 @@ describe("the option fetch", () => {
     const wrong = { ...options("https://issuer.test"), fetch: globalThis.fetch }
     return Effect.runPromise(Effect.scoped(Effect.gen(function*() {
       const error = yield* Effect.flip(
-        Layer.build(AuthLayer.layerServices(wrong as never).pipe(Layer.provide(FetchHttpClient.layer)))
+        Layer.build(gateLayer(wrong as never).pipe(Layer.provide(FetchHttpClient.layer)))
       )
       assert.deepInclude(error, { _tag: "AuthConfigError", option: "fetch" })
     })))

@@ -4,6 +4,7 @@ import { SigningKey, TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { authenticate } from "../authorization/steps.ts"
+import { gateLayer } from "../servers/gates.ts"
 
 export const resource = "https://todos.example.com/mcp"
 
@@ -50,7 +51,7 @@ export const provider = (profile: Profile.Profile, options: Options = {}) =>
     const keys = options.keys ?? ((jwk) => [jwk])
     yield* issuer.publishKeys(keys(publicJwk as Claims))
     const services = yield* Layer.build(
-      AuthLayer.layerServices({
+      gateLayer({
         authorizationServers: [profile],
         resource,
         scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] },

@@ -7,6 +7,7 @@ import type { AuthorizationServer as Configured } from "effect-mcp-auth/verifica
 import { FetchHttpClient } from "effect/http"
 import * as AuthorizationServer from "../../examples/authorization-server/AuthorizationServer.ts"
 import { signIn } from "../../examples/authorization-server/test/signIn.ts"
+import { gateLayer } from "../servers/gates.ts"
 import { judge } from "./harness.ts"
 
 const resource = "http://127.0.0.1:9/mcp"
@@ -14,7 +15,7 @@ const resource = "http://127.0.0.1:9/mcp"
 const gateOf = (input: Configured.Input) =>
   Effect.gen(function*() {
     const services = yield* Layer.build(
-      AuthLayer.layerServices({ authorizationServers: [input], resource, scopes: ["a"] }).pipe(
+      gateLayer({ authorizationServers: [input], resource, scopes: ["a"] }).pipe(
         Layer.provide(FetchHttpClient.layer)
       )
     )

@@ -9,6 +9,7 @@ import { Fetcher } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { authenticate } from "../authorization/steps.ts"
+import { gateLayer } from "../servers/gates.ts"
 import { judge, now, provider, resource } from "./harness.ts"
 
 /** A provider that answers everything so. */
@@ -33,7 +34,7 @@ const gateOf = (profile: Profile.Profile, answer: () => Response) =>
     yield* TestClock.setTime(now * 1000)
     const { client } = yield* answering(answer)
     const services = yield* Layer.build(
-      AuthLayer.layerServices({ authorizationServers: [profile], resource, scopes: ["read:user"] }).pipe(
+      gateLayer({ authorizationServers: [profile], resource, scopes: ["read:user"] }).pipe(
         Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
       )
     )

@@ -5,6 +5,7 @@ import { Introspection } from "effect-mcp-auth/introspection"
 import { Profiles } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
+import { gateLayer } from "../servers/gates.ts"
 import { judge, now, provider, resource } from "./harness.ts"
 
 const ownIssuer = Profiles.oidcProvider({ issuer: "https://auth.example.com" })
@@ -65,7 +66,7 @@ const answering = (profile: Profile.Profile, answer: Introspection.Answer) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(now * 1000)
     const services = yield* Layer.build(
-      AuthLayer.layerServices({
+      gateLayer({
         authorizationServers: [{ profile, introspection: Introspection.lookUp(() => Effect.succeed(answer)) }],
         resource,
         scopes: ["todos:read"]

@@ -1,7 +1,6 @@
 /** Browsers and their neighbors: CORS middlewares in front of the gate, preflights on Node, and Hosts of odd requests. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { AuthLayer } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -14,6 +13,7 @@ import { cors as honoCors } from "hono/cors"
 import { createServer, type RequestListener } from "node:http"
 import * as Http2 from "node:http2"
 import { type AddressInfo, connect, type Server } from "node:net"
+import { gateLayer } from "./gates.ts"
 
 const app = "https://app.test"
 const { client, issuer } = await Effect.runPromise(TestIssuer.make({ resource: "https://server.test/mcp" }))
@@ -22,7 +22,7 @@ const token = await Effect.runPromise(issuer.mint({ scopes: ["todos:read"] }))
 const localToken = await Effect.runPromise(local.issuer.mint({ scopes: ["todos:read"] }))
 
 const services = (resource: string, own: HttpClient.HttpClient = client) =>
-  AuthLayer.layerServices({
+  gateLayer({
     resource,
     authorizationServers: [issuer.issuer],
     scopes: ["todos:read"],

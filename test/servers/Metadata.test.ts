@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Logger } from "effect"
-import { AuthError, AuthLayer } from "effect-mcp-auth"
+import { AuthError, type AuthLayer } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
+import { authLayer } from "./gates.ts"
 import * as Host from "./Host.ts"
 import * as TodoServer from "./TodoServer.ts"
 
@@ -13,7 +14,7 @@ const auth = (
   resource: string,
   options: Omit<AuthLayer.Common<readonly ["a"]>, "scopes"> = {},
   authorizationServers: AuthLayer.Options<readonly ["a"]>["authorizationServers"] & {} = ["https://issuer.test"]
-) => AuthLayer.layer({ resource, authorizationServers, ...options, scopes: ["a"] })
+) => authLayer({ resource, authorizationServers, ...options, scopes: ["a"] })
 
 const client = Layer.effect(HttpClient.HttpClient, Effect.map(TestIssuer.make(), ({ client }) => client))
 

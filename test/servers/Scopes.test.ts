@@ -1,10 +1,11 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Logger } from "effect"
-import { type AuthError, AuthLayer, Policy, requireScopes } from "effect-mcp-auth"
+import { type AuthError, Policy, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { McpProtocol, McpSchema, McpServer, Tool, Toolkit } from "effect/ai"
 import { HttpClient, HttpRouter } from "effect/http"
+import { authLayer } from "./gates.ts"
 import * as Host from "./Host.ts"
 import * as Mcp from "./Mcp.ts"
 import * as TodoServer from "./TodoServer.ts"
@@ -572,7 +573,7 @@ describe("Policies of a whole server", () => {
           registrations: McpAuth.toolkit(Tools).pipe(Layer.provide(Tools.toLayer({ letter: () => Effect.void })))
         }).pipe(
           Layer.provide(
-            AuthLayer.layer({ resource: TodoServer.resource, authorizationServers: [issuer.issuer], scopes: ["t"] })
+            authLayer({ resource: TodoServer.resource, authorizationServers: [issuer.issuer], scopes: ["t"] })
           ),
           Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
         )

@@ -2,9 +2,10 @@
  * The server that the tests of this floor protect: tools, resources, templates and prompts of every kind of policy.
  */
 import { Effect, Layer, Schema } from "effect"
-import { AuthLayer, Policy, Principal, requireScopes } from "effect-mcp-auth"
+import { type AuthLayer, Policy, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpProtocol, McpSchema, McpServer, Tool, Toolkit } from "effect/ai"
+import { authLayer } from "./gates.ts"
 
 export const resource = "https://server.test/mcp"
 
@@ -134,4 +135,4 @@ type Options = Omit<AuthLayer.Common<typeof scopes>, "scopes">
 
 /** The authentication layer for it. It wants the HTTP client of a `TestIssuer`. */
 export const auth = (issuer: string, options: Options = {}) =>
-  AuthLayer.layer({ resource, authorizationServers: [issuer], ...options, scopes })
+  authLayer({ resource, authorizationServers: [issuer], ...options, scopes })

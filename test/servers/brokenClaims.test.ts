@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, References, Schema } from "effect"
-import { AuthLayer, Decision } from "effect-mcp-auth"
+import { Decision } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient, HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
+import { authLayer, gateLayer } from "./gates.ts"
 import { listen } from "./sdk/listen.ts"
 
 class Since extends Context.Service<Since, { readonly since: Date }>()("test/Since") {}
@@ -22,7 +23,10 @@ const options = (issuer: string) => {
     resource,
     authorizationServers: [issuer],
     scopes: ["todos:read"],
-    claims: { service: Since, schema: Schema.Struct({ since: Schema.DateFromMillis }).check(breaks) }
+    claims: {
+      service: Since,
+      decode: Schema.decodeUnknownResult(Schema.Struct({ since: Schema.DateFromMillis }).check(breaks))
+    }
   } as const
 }
 
@@ -57,7 +61,7 @@ const hosts: ReadonlyArray<
   ["a route of Effect", ({ options, provided }) =>
     Effect.sync(() => {
       const routes = HttpRouter.add("POST", "/mcp", HttpServerResponse.text("ran")).pipe(
-        Layer.provide(AuthLayer.layer(options))
+        Layer.provide(authLayer(options))
       )
       const { handler } = HttpRouter.toWebHandler(
         routes.pipe(Layer.provideMerge(provided), Layer.provideMerge(HttpServer.layerServices)) as never,
@@ -68,9 +72,7 @@ const hosts: ReadonlyArray<
   ["fetch", ({ options, provided }) =>
     Effect.map(
       Effect.acquireRelease(
-        Effect.promise(() =>
-          McpAuthFetch.fromLayer(AuthLayer.layerServices(options).pipe(Layer.provideMerge(provided)), Since)
-        ),
+        Effect.promise(() => McpAuthFetch.fromLayer(gateLayer(options).pipe(Layer.provideMerge(provided)), Since)),
         (auth) => Effect.promise(() => auth.dispose())
       ),
       (auth) => auth.protect(() => new Response("ran"))
@@ -78,9 +80,7 @@ const hosts: ReadonlyArray<
   ["node:http", ({ options, provided }) =>
     Effect.gen(function*() {
       const auth = yield* Effect.acquireRelease(
-        Effect.promise(() =>
-          McpAuthNode.fromLayer(AuthLayer.layerServices(options).pipe(Layer.provideMerge(provided)), Since)
-        ),
+        Effect.promise(() => McpAuthNode.fromLayer(gateLayer(options).pipe(Layer.provideMerge(provided)), Since)),
         (auth) => Effect.promise(() => auth.dispose())
       )
       const protect = auth.protect()

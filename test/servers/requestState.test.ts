@@ -1,10 +1,11 @@
 import { assert, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
-import { AuthLayer, Principal, RequestState } from "effect-mcp-auth"
+import { Principal, RequestState } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { McpProtocol, McpSchema, McpServer } from "effect/ai"
 import { HttpClient, HttpRouter } from "effect/http"
+import { authLayer } from "./gates.ts"
 
 const operation = "tools/call plan_trip"
 
@@ -52,7 +53,7 @@ it.live("SESS-06 request state of one principal sent by another is rejected, and
       registrations: PlanTrip
     }).pipe(
       Layer.provide(
-        AuthLayer.layer({
+        authLayer({
           resource: "https://server.test/mcp",
           authorizationServers: [issuer.issuer],
           scopes: ["trips"]

@@ -2,7 +2,7 @@
 import { afterAll, assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import { serve } from "@hono/node-server"
 import { Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
-import { AuthLayer, Principal } from "effect-mcp-auth"
+import { Principal } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { Revocations } from "effect-mcp-auth/revocation"
@@ -13,6 +13,7 @@ import { Hono } from "hono"
 import { createServer, request as httpRequest, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Readable } from "node:stream"
+import { authLayer, gateLayer } from "./gates.ts"
 import * as Host from "./Host.ts"
 import * as Functions from "./hosts/functions.ts"
 import * as hosts from "./hosts/Host.ts"
@@ -80,7 +81,7 @@ async (
 ): Promise<Served> => {
   const scope = Scope.makeUnsafe()
   const app = routes(route, closed).pipe(
-    Layer.provide(AuthLayer.layer(options)),
+    Layer.provide(authLayer(options)),
     Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
   )
   const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) =>
@@ -92,7 +93,7 @@ async (
 }
 
 const services = (options: hosts.Written, client: HttpClient.HttpClient) =>
-  AuthLayer.layerServices(options).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+  gateLayer(options).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
 
 const stopped = (server: Server, dispose: () => Promise<void>) => async () => {
   server.closeAllConnections()
@@ -290,7 +291,7 @@ describe("A route that answers with an event stream", () => {
       const { client, issuer } = yield* TestIssuer.make({ resource })
       const handle = yield* Host.webHandler(
         routes(route, () => {}).pipe(
-          Layer.provide(AuthLayer.layer(Functions.written(hosts.optionsOf(issuer.issuer, {})))),
+          Layer.provide(authLayer(Functions.written(hosts.optionsOf(issuer.issuer, {})))),
           Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
         )
       )
@@ -369,7 +370,7 @@ describe("A WebSocket behind the gate", () => {
       const port = yield* Host.listen(
         route.pipe(
           Layer.provide(
-            AuthLayer.layer({
+            authLayer({
               ...Functions.written(hosts.optionsOf(issuer.issuer, {})),
               revocation: Revocations.from(revocations)
             })

@@ -1,12 +1,13 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Scope } from "effect"
-import { AuthLayer, Principal } from "effect-mcp-auth"
+import { Principal } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { authLayer } from "./gates.ts"
 
 const Whoami = HttpRouter.add("GET", "/mcp", Effect.map(Principal, (_) => HttpServerResponse.text(_.subject ?? "")))
 
@@ -15,7 +16,7 @@ const program = Effect.fnUntraced(function*(start: "eager" | "lazy") {
   yield* TestClock.setTime(1_800_000_000_000)
   const { client, issuer } = yield* TestIssuer.make()
   const node = createServer()
-  const Auth = AuthLayer.layer({
+  const Auth = authLayer({
     resource: "https://server.test/mcp",
     authorizationServers: [issuer.issuer],
     scopes: ["todos:read"]
@@ -25,7 +26,7 @@ const program = Effect.fnUntraced(function*(start: "eager" | "lazy") {
     .pipe(
       Layer.provide(NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1" }))
     )
-  const Main = (start === "eager" ? Server.pipe(Layer.provide(AuthLayer.ready(Auth))) : Server).pipe(
+  const Main = (start === "eager" ? Server.pipe(Layer.provide(Auth.ready)) : Server).pipe(
     Layer.provide(Client)
   )
   const scope = yield* Scope.make()
@@ -54,7 +55,7 @@ describe("the start", () => {
       assert.strictEqual((yield* issuer.requests).length, 2)
     }))
 
-  it.effect("is eager with AuthLayer.ready: what it fetched serves the first token", () =>
+  it.effect("is eager with ready, and the first token uses the keys that it fetched", () =>
     Effect.gen(function*() {
       const { build, get, issuer } = yield* program("eager")
       yield* build
@@ -95,11 +96,5 @@ describe("the start", () => {
         assert.strictEqual((yield* Fiber.join(building))._tag, tag)
         assert.isFalse(node.listening)
       }
-    }))
-
-  it.effect("tells who gives ready another layer what to give", () =>
-    Effect.gen(function*() {
-      const error = yield* Effect.flip(Layer.build(AuthLayer.ready(Layer.empty)))
-      assert.strictEqual(error._tag === "AuthConfigError" && error.option, "AuthLayer.ready")
     }))
 })

@@ -6,6 +6,7 @@ import { FaultProxy, TestIssuer } from "effect-mcp-auth/testing"
 import { FetchHttpClient } from "effect/http"
 import { createServer } from "node:http"
 import { authenticate } from "../authorization/steps.ts"
+import { gateLayer } from "../servers/gates.ts"
 
 /** An issuer behind the proxy, on a port, until the scope closes. */
 const start = Effect.gen(function*() {
@@ -89,7 +90,7 @@ describe("the fault proxy", () => {
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
       const gate = Effect.map(
         Layer.build(
-          AuthLayer.layerServices({
+          gateLayer({
             resource: "http://127.0.0.1:1/mcp",
             authorizationServers: [issuer.issuer],
             scopes: ["todos:read"]

@@ -15,6 +15,7 @@ import {
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 import { TestClock } from "effect/testing"
 import { runInNewContext } from "node:vm"
+import { authLayer, gateLayer } from "../servers/gates.ts"
 import { now } from "./support.ts"
 
 const resource = "https://server.test/mcp"
@@ -46,7 +47,7 @@ const auth = {
 /** The client that the layer brings along, and one that it is given. */
 const servers = [
   { title: "make", protected: Server.pipe(Layer.provide(AuthLayer.make(auth))) },
-  { title: "layer", protected: Server.pipe(Layer.provide(AuthLayer.layer(auth))) }
+  { title: "layer", protected: Server.pipe(Layer.provide(authLayer(auth))) }
 ]
 
 const alice: TestClient.TestUser = { subject: "alice", scopes: ["a"] }
@@ -165,7 +166,7 @@ describe("any handler", () => {
   it("hears the reasons of a gate outside Effect", async () => {
     const issuer = await TestIssuer.start()
     const decisions = TestClient.decisions()
-    const gate = AuthLayer.layerServices(auth).pipe(
+    const gate = gateLayer(auth).pipe(
       Layer.provide(issuer.httpClient),
       Layer.provideMerge(decisions.layer),
       Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "Error"))

@@ -5,7 +5,7 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { assert } from "@effect/vitest"
 import type { Context } from "effect"
 import { Effect, Exit, Layer, Logger, References, Schema, Scope } from "effect"
-import { AuthLayer, Decision, Policy, Principal, requireScopes } from "effect-mcp-auth"
+import { type AuthLayer, Decision, Policy, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { McpProtocol, McpSchema, Tool, Toolkit } from "effect/ai"
@@ -14,6 +14,7 @@ import { TestClock } from "effect/testing"
 import { base64url } from "jose"
 import { createServer, request as nodeRequest } from "node:http"
 import { type AddressInfo, connect, type Socket } from "node:net"
+import { authLayer } from "../servers/gates.ts"
 
 /** The moment at which every test begins, in seconds. */
 export const now = 1_800_000_000
@@ -145,7 +146,7 @@ export const start = Effect.fnUntraced(function*(options: Options = {}) {
     protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25, McpProtocol.v2025_06_18, McpProtocol.v2025_03_26],
     registrations
   }).pipe(
-    Layer.provide(AuthLayer.layer({
+    Layer.provide(authLayer({
       resource,
       authorizationServers: authorizationServers ?? [issuer.issuer],
       scopes,

@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Metric, Redacted, Result, Schema } from "effect"
-import { AuthError, AuthLayer, Decision, type Principal } from "effect-mcp-auth"
+import { AuthError, Decision, type Principal } from "effect-mcp-auth"
 import { Gate, ProtectedResource } from "effect-mcp-auth/host"
 import { FetchHttpClient, HttpServerRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { request as nodeRequest } from "node:http"
 import { authenticate, authorize } from "../authorization/steps.ts"
+import { gateLayer } from "../servers/gates.ts"
 import * as Running from "./Running.ts"
 
 const {
@@ -382,7 +383,7 @@ describe("MCP", () => {
         auth: {
           claims: {
             service: HttpServerRequest.HttpServerRequest as never,
-            schema: Schema.Struct({ tenant: Schema.String })
+            decode: Schema.decodeUnknownResult(Schema.Struct({ tenant: Schema.String }))
           }
         }
       })
@@ -398,7 +399,7 @@ describe("MCP", () => {
         ]
       ) {
         const error = yield* Layer.build(
-          AuthLayer.layerServices(half as never).pipe(Layer.provide(FetchHttpClient.layer))
+          gateLayer(half as never).pipe(Layer.provide(FetchHttpClient.layer))
         ).pipe(Effect.flip)
         assert.instanceOf(error, AuthError.AuthConfigError)
       }

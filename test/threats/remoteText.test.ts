@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Console, Context, Effect, Layer, Logger, References, Schema, Tracer } from "effect"
-import { AuthError, AuthLayer, Decision } from "effect-mcp-auth"
+import { AuthError, type AuthLayer, Decision } from "effect-mcp-auth"
 import { Gate } from "effect-mcp-auth/host"
 import { Check, type Report } from "effect-mcp-auth/provider"
 import { Revocations } from "effect-mcp-auth/revocation"
@@ -15,6 +15,7 @@ import { toJunit } from "../../src/cli/format/junit.ts"
 import { toMarkdown } from "../../src/cli/format/markdown.ts"
 import { toTable } from "../../src/cli/format/table.ts"
 import { authenticate, authorize } from "../authorization/steps.ts"
+import { gateLayer } from "../servers/gates.ts"
 import { active, resource, start, world } from "../verification/introspection/answers.ts"
 
 /** An ESC sequence, a C1 control, a forged log line, bidirectional controls, a line separator and a lone surrogate. */
@@ -56,7 +57,7 @@ const tenant = (
     const { layer, lines } = terminal()
     const decisions: Array<Decision.Decision> = []
     const context = yield* Layer.build(
-      AuthLayer.layerServices({
+      gateLayer({
         resource,
         authorizationServers: ["https://own.test"],
         scopes: ["todos:read"],

@@ -140,7 +140,7 @@ describe("AuthLayer", () => {
     // @ts-expect-error scopes must be literals
     AuthLayer.make({ ...places, scopes: [scope] })
     // @ts-expect-error scopes must be literals
-    AuthLayer.config({ scopes: { baseline: ["a"], stepUp: [scope] } })
+    AuthLayer.make({ ...places, scopes: { baseline: ["a"], stepUp: [scope] } })
     // @ts-expect-error Source has 0 element(s) but target requires 1
     AuthLayer.make({ ...places, scopes: [] })
   })

@@ -14,6 +14,7 @@ import { TestClock } from "effect/testing"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { authenticate } from "../authorization/steps.ts"
+import { gateLayer } from "../servers/gates.ts"
 import { serverOf } from "./server.ts"
 
 const folder = process.env["VECTORS_DIR"]
@@ -104,7 +105,7 @@ const gateOf = (keys: ReadonlyArray<Jwk>) =>
     const { client, issuer } = yield* TestIssuer.make()
     yield* issuer.publishKeys(keys)
     const context = yield* Layer.build(
-      AuthLayer.layerServices({
+      gateLayer({
         resource: "https://server.test/mcp",
         authorizationServers: [issuer.issuer],
         scopes: ["a"]
@@ -226,7 +227,7 @@ describe.skipIf(folder === undefined || !existsSync(join(folder, "wycheproof")))
       const { claims, header } = read("rfc/rfc-examples.json").rfc9068_figure2
       const { client, issuer } = yield* TestIssuer.make({ issuer: claims.iss, algorithm: "RS256" })
       const context = yield* Layer.build(
-        AuthLayer.layerServices({ resource: claims.aud, authorizationServers: [claims.iss], scopes: ["openid"] }).pipe(
+        gateLayer({ resource: claims.aud, authorizationServers: [claims.iss], scopes: ["openid"] }).pipe(
           Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
         )
       )

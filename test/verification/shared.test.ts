@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Redacted, type Scope } from "effect"
-import { AuthLayer } from "effect-mcp-auth"
 import { Gate } from "effect-mcp-auth/host"
 import { Introspection } from "effect-mcp-auth/introspection"
 import { Revocations } from "effect-mcp-auth/revocation"
@@ -13,6 +12,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { authenticate } from "../authorization/steps.ts"
 import { freePort, runs, start } from "../program.ts"
+import { gateLayer } from "../servers/gates.ts"
 import { active, resource, secret, type World, world } from "./introspection/answers.ts"
 import * as steppingClock from "./steppingClock.ts"
 
@@ -58,7 +58,7 @@ const instance = (
 ): Effect.Effect<(token: string) => Effect.Effect<string>, unknown, Scope.Scope> =>
   Effect.gen(function*() {
     const context = yield* Layer.build(
-      AuthLayer.layerServices({
+      gateLayer({
         resource,
         authorizationServers: [{
           issuer: issuer.issuer,

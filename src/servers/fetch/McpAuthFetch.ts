@@ -8,12 +8,12 @@ import type * as Duration from "effect/Duration"
 import type { Gate } from "../../authorization/Gate.ts"
 import type { PolicyInput } from "../../authorization/Policy.ts"
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
+import type { Options, Scopes } from "../../composition/AuthOptions.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import type { Operation } from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"
-import type * as AuthLayer from "../effect/AuthLayer.ts"
 import { type Admission, forHandler } from "../host/Admission.ts"
 import * as body from "../host/Body.ts"
 import * as hosts from "../host/Host.ts"
@@ -206,8 +206,8 @@ const routeNames: Readonly<Record<keyof RouteOptions<string>, true>> = { scopes:
  * @category constructors
  * @since 0.1.0
  */
-export const make = <const S extends AuthLayer.Scopes, C = never, A = unknown>(
-  options: AuthLayer.Options<S, C, A> & GateLayer.PromiseHostOptions
+export const make = <const S extends Scopes, C = never, A = unknown>(
+  options: Options<S, C, A> & GateLayer.PromiseHostOptions
 ): Promise<McpAuthFetch<ProtectedResource.OfferedOf<S>, A>> =>
   fromLayer(
     GateLayer.layerFetch<S, C, A>(options),
@@ -217,7 +217,7 @@ export const make = <const S extends AuthLayer.Scopes, C = never, A = unknown>(
   >
 
 /**
- * A gate from a layer that provides one, such as `AuthLayer.mock` in a test or `AuthLayer.layerServices` with a client
+ * A gate from a layer that provides one, such as `AuthLayer.mock` in a test or `Gate.layer` (`effect-mcp-auth/host`) with a client
  * of your own. Loggers and references that the layer provides beside it, such as `DecisionListener`, are in force.
  *
  * **Example** (In a test)

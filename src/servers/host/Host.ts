@@ -24,7 +24,7 @@ export type OfferedBy<R> = R extends RequiredScope<infer S> ? S : never
 /** A layer that provides the gate. It may provide more. */
 export type GateLayer<R, E> =
   & Layer.Layer<R, E, Fetcher.Fetcher>
-  & ([AuthLayer] extends [R] ? unknown : "provide the gate: AuthLayer.layerServices, or AuthLayer.mock")
+  & ([AuthLayer] extends [R] ? unknown : "provide the gate: Gate.layer, or AuthLayer.mock")
 
 export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
   readonly gate: Gate
@@ -53,7 +53,7 @@ export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
 /**
  * Builds the layer and keeps it until `dispose`. Fails with the layer's own error.
  *
- * The layer is that of `AuthLayer.layerServices`, or any other that provides the gate. It gets the hardened fetch client
+ * The layer is that of `Gate.layer`, or any other that provides the gate. It gets the hardened fetch client
  * unless it brings its own.
  */
 export const make = async <A, R, E>(

@@ -26,9 +26,7 @@ export const checkLayer = (layer: unknown): void => {
   throw new AuthConfigError({
     reason: "missing",
     option: "fromLayer",
-    fix: `${
-      OptionValue.isNot(layer, "a layer")
-    }. Give one that provides the gate, such as AuthLayer.layerServices({ … })`
+    fix: `${OptionValue.isNot(layer, "a layer")}. Give one that provides the gate, such as Gate.layer({ … })`
   })
 }
 

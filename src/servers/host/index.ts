@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-export * as Gate from "../../authorization/Gate.ts"
 export * as ProtectedResource from "../../authorization/ProtectedResource.ts"
 export * as Rejection from "../../authorization/Rejection.ts"
 export * as ScopeHierarchy from "../../authorization/ScopeHierarchy.ts"
 export * as Sessions from "../../authorization/Sessions.ts"
 export * as AddressGuard from "../../outbound/AddressGuard.ts"
+export * as Gate from "./Gate.ts"

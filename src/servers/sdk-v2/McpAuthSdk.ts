@@ -28,8 +28,8 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Gate from "../../authorization/Gate.ts"
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
+import type { Scopes } from "../../composition/AuthOptions.ts"
 import type { Fetcher } from "../../outbound/Fetcher.ts"
-import type * as AuthLayer from "../effect/AuthLayer.ts"
 import * as sdkHost from "../sdk/SdkHost.ts"
 import { type Options, toLayer } from "../sdk/SdkOptions.ts"
 import type {
@@ -286,7 +286,7 @@ export type HandlerOptions = NonNullable<Parameters<McpHttpHandler["fetch"]>[1]>
  * @since 0.1.0
  */
 export const make = <
-  const S extends AuthLayer.Scopes,
+  const S extends Scopes,
   A = Readonly<Record<string, unknown>>,
   C = never,
   const N extends Anonymous = "deny",
@@ -300,7 +300,7 @@ export const make = <
 }
 
 /**
- * Creates a gate from any layer that provides one, such as `AuthLayer.layerServices` or `AuthLayer.mock`.
+ * Creates a gate from any layer that provides one, such as `Gate.layer` (`effect-mcp-auth/host`) or `AuthLayer.mock`.
  *
  * **Details**
  *

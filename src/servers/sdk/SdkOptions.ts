@@ -7,11 +7,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
+import type * as AuthOptions from "../../composition/AuthOptions.ts"
 import * as checkOptions from "../../composition/checkOptions.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
-import type * as AuthLayer from "../effect/AuthLayer.ts"
 import type { Anonymous, FromLayerOptions } from "./SdkTypes.ts"
 
 /**
@@ -29,9 +29,9 @@ export type Claims<A, C> = ClaimsDecoder.Decode<A> | ClaimsDecoder.Decoded<C, A>
  * @category models
  * @since 0.1.0
  */
-export interface Options<S extends AuthLayer.Scopes, A, C, N extends Anonymous, R, E>
+export interface Options<S extends AuthOptions.Scopes, A, C, N extends Anonymous, R, E>
   extends
-    Omit<AuthLayer.Options<S>, "claims" | "anonymous">,
+    Omit<AuthOptions.Options<S>, "claims" | "anonymous">,
     Pick<FromLayerOptions<A, N>, "bodyTimeout" | "maximumBody" | "maximumOperations">,
     Pick<GateLayer.PromiseHostOptions, "fetch">
 {
@@ -57,7 +57,7 @@ class DecodedClaims extends Context.Service<DecodedClaims, unknown>()("effect-mc
 /** The options that `AuthLayer.make` does not have. */
 const names: Readonly<
   Record<
-    Exclude<keyof Options<AuthLayer.Scopes, any, any, any, any, any>, keyof AuthLayer.Options<AuthLayer.Scopes>>,
+    Exclude<keyof Options<AuthOptions.Scopes, any, any, any, any, any>, keyof AuthOptions.Options<AuthOptions.Scopes>>,
     true
   >
 > = {
@@ -76,7 +76,7 @@ const problemOf = (layer: unknown): AuthConfigError | undefined =>
   })
 
 /** Returns the layer of these options, and the options of `fromLayer`. */
-export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonymous, R, E>(
+export const toLayer = <const S extends AuthOptions.Scopes, A, C, N extends Anonymous, R, E>(
   given: Options<S, A, C, N, R, E>
 ): {
   readonly layer: Layer.Layer<
@@ -99,7 +99,7 @@ export const toLayer = <const S extends AuthLayer.Scopes, A, C, N extends Anonym
   const gate = unknown === undefined && problem === undefined
     ? GateLayer.layerFetch<S, C, A>(
       (isObject ? { ...options, anonymous, claims: read } : given) as unknown as
-        & AuthLayer.Options<S, C, A>
+        & AuthOptions.Options<S, C, A>
         & GateLayer.PromiseHostOptions
     )
     : Layer.effectDiscard(Effect.fail(

@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer, Redacted } from "effect"
+import { Config, ConfigProvider, Effect, Layer, Redacted, Schema } from "effect"
 import { Audience, AuthLayer, type Profile, TokenType } from "effect-mcp-auth"
 import { Profiles } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { AuthorizationServer } from "effect-mcp-auth/verification"
 import { HttpClient, HttpRouter } from "effect/http"
 import { authenticate, authorize } from "../../authorization/steps.ts"
+import { gateLayer } from "../../servers/gates.ts"
 import { judge, now, type Provider, provider, resource } from "../harness.ts"
 
 const tenant = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490"
@@ -13,7 +14,7 @@ const stranger = "82229342-1101-4ab6-817b-70c0747630f3"
 const applicationId = "2c3caa80-93f9-425e-8b85-0745f50c0d24"
 
 const rejected = (profile: Profile.Profile) =>
-  Layer.build(AuthLayer.layerServices({ authorizationServers: [profile], resource, scopes: ["todos:read"] })).pipe(
+  Layer.build(gateLayer({ authorizationServers: [profile], resource, scopes: ["todos:read"] })).pipe(
     Effect.provide(TestIssuer.layer()),
     Effect.scoped,
     Effect.flip
@@ -182,12 +183,15 @@ describe("tenants of Entra ID", () => {
     }))
 })
 
-describe("a profile and the environment", () => {
+describe("a profile and environment variables", () => {
   const gateOf = (env: Readonly<Record<string, string>>, profile: Profile.Profile | undefined) =>
     Layer.build(
-      AuthLayer.config({
-        scopes: ["todos:read"],
-        ...(profile === undefined ? {} : { authorizationServers: [profile] })
+      AuthLayer.make({
+        resource: Config.String("RESOURCE_URL"),
+        authorizationServers: profile === undefined
+          ? Config.Array(Schema.String, "AUTHORIZATION_SERVERS")
+          : [profile],
+        scopes: ["todos:read"]
       })
     ).pipe(
       Effect.flatMap((services) => Effect.provide(AuthLayer.AuthLayer, services)),
@@ -196,7 +200,7 @@ describe("a profile and the environment", () => {
     )
   const okta = Profiles.okta({ domain: "acme.okta.com", server: "todos" })
 
-  it.effect("the profile names the issuer, the environment the resource", () =>
+  it.effect("the profile contains the issuer, and a variable the resource", () =>
     Effect.gen(function*() {
       const env = { RESOURCE_URL: resource, AUTHORIZATION_SERVERS: "https://other.example.com" }
       for (const it of [env, { RESOURCE_URL: resource }]) {
@@ -217,7 +221,7 @@ describe("several providers", () => {
       const other = yield* TestIssuer.make({ issuer: entra.issuer })
       const one = yield* TestIssuer.make({ issuer: okta.issuer, others: [other.issuer] })
       const services = yield* Layer.build(
-        AuthLayer.layerServices({
+        gateLayer({
           authorizationServers: [{ profile: okta }, { profile: entra }],
           resource,
           scopes: ["todos:read"]
@@ -271,7 +275,7 @@ describe("options beside a profile", () => {
       const { issuer } = yield* provider(profile, { algorithm: "ES256" })
       const { kid, publicJwk } = yield* issuer.currentKey
       const services = yield* Layer.build(
-        AuthLayer.layerServices({
+        gateLayer({
           authorizationServers: [{ profile, jwks: { keys: [publicJwk as Record<string, unknown>] } }],
           resource,
           scopes: ["todos:read"]
@@ -393,7 +397,7 @@ describe("options of a profile", () => {
     Effect.gen(function*() {
       const profile = Profiles.keycloak({ url: "http://keycloak:8080", realm: "r" })
       const services = yield* Layer.build(
-        AuthLayer.layerServices({
+        gateLayer({
           authorizationServers: [{ profile, [AuthorizationServer.allowInsecureHttp]: true }],
           resource,
           scopes: ["todos:read"]
@@ -414,7 +418,7 @@ describe("options of a profile", () => {
     Effect.gen(function*() {
       const profile = Profiles.okta({ domain: "acme.okta.com", server: "x" })
       const error = yield* Layer.build(
-        AuthLayer.layerServices({ profile, resource, scopes: ["todos:read"] } as never)
+        gateLayer({ profile, resource, scopes: ["todos:read"] } as never)
       ).pipe(Effect.provide(TestIssuer.layer()), Effect.scoped, Effect.flip)
       const { fix, option } = error as { readonly fix?: string; readonly option?: string }
       assert.strictEqual(option, "profile")

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Context, Effect, Layer, Logger, Redacted, Schema } from "effect"
+import { Config, ConfigProvider, Context, Effect, Layer, Logger, Redacted, Schema } from "effect"
 import { Audience, AuthError, AuthLayer, Principal, requireScopes, TokenType } from "effect-mcp-auth"
 import type { Gate } from "effect-mcp-auth/host"
 import { Introspection } from "effect-mcp-auth/introspection"
@@ -10,6 +10,7 @@ import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { authenticate, type Request } from "../../authorization/steps.ts"
 import * as support from "../../verification/support.ts"
+import { authLayer, gateLayer } from "../gates.ts"
 
 const { now, resource, segment } = support
 
@@ -22,8 +23,8 @@ const options = {
 /** Options that nobody has checked, as they come from JavaScript or out of a file. */
 type Unchecked = Readonly<Record<string, unknown>>
 
-const unchecked = (changes: Unchecked): AuthLayer.Options<typeof options.scopes> =>
-  ({ ...options, ...changes }) as unknown as AuthLayer.Options<typeof options.scopes>
+const unchecked = (changes: Unchecked): Gate.LayerOptions<typeof options.scopes> =>
+  ({ ...options, ...changes }) as unknown as Gate.LayerOptions<typeof options.scopes>
 
 /** Builds a layer, which must not ask the network. */
 const buildsAlone = <A, E>(layer: Layer.Layer<A, E, HttpClient.HttpClient>) =>
@@ -35,14 +36,14 @@ const buildsAlone = <A, E>(layer: Layer.Layer<A, E, HttpClient.HttpClient>) =>
     return yield* exit
   })
 
-const builds = (changes: Unchecked) => buildsAlone(AuthLayer.layerServices(unchecked(changes)))
+const builds = (changes: Unchecked) => buildsAlone(gateLayer(unchecked(changes)))
 
 /** A gate, and the issuer that it trusts. */
 const gate = Effect.fnUntraced(function*(changes: Unchecked = {}) {
   yield* TestClock.setTime(now * 1000)
   const { client, issuer } = yield* TestIssuer.make()
   const services = yield* Layer.build(Layer.provide(
-    AuthLayer.layerServices(unchecked(changes)),
+    gateLayer(unchecked(changes)),
     Layer.succeed(HttpClient.HttpClient, client)
   ))
   return { gate: Context.get(services, AuthLayer.AuthLayer), issuer }
@@ -473,7 +474,7 @@ describe("a wrong option fails when the layer is built", () => {
   it.effect("whichever face it is built with", () =>
     Effect.gen(function*() {
       const bad = unchecked({ resource: "/mcp" })
-      const faces = [AuthLayer.make(bad), AuthLayer.layer(bad), AuthLayer.layerServices(bad)]
+      const faces = [AuthLayer.make(bad), authLayer(bad), gateLayer(bad)]
       for (const face of faces as unknown as ReadonlyArray<Layer.Layer<never, AuthError.AuthConfigError>>) {
         const layer = Layer.provide(face, HttpRouter.layer)
         assert.strictEqual((yield* Effect.flip(buildsAlone(layer))).option, "resource")
@@ -576,7 +577,7 @@ describe("what it is built with counts", () => {
   it.effect("claims of one's own are a service; a token without them is rejected", () =>
     Effect.gen(function*() {
       const { gate: made, issuer } = yield* gate({
-        claims: { service: Tenant, schema: Schema.Struct({ tenant: Schema.String }) }
+        claims: { service: Tenant, decode: Schema.decodeUnknownResult(Schema.Struct({ tenant: Schema.String })) }
       })
       const caller = yield* authenticate(made, request(`Bearer ${yield* issuer.mint({ claims: { tenant: "t1" } })}`))
       if (typeof caller === "string") return assert.fail(caller)
@@ -707,7 +708,7 @@ describe("two resources on one server", () => {
         `/${name}`,
         Effect.map(Principal, (caller) => HttpServerResponse.text(`${name} ${caller.owner}`))
       ).pipe(
-        Layer.provide(AuthLayer.layer({ resource: `https://server.test/${name}`, authorizationServers, scopes: ["s"] }))
+        Layer.provide(authLayer({ resource: `https://server.test/${name}`, authorizationServers, scopes: ["s"] }))
       )
     const app = Layer.mergeAll(protectedRoute("a", a), protectedRoute("b", b)).pipe(
       Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
@@ -757,9 +758,15 @@ describe("two resources on one server", () => {
     }))
 })
 
-describe("config", () => {
+describe("options from a Config", () => {
+  const list = (name: string) => Config.Array(Schema.String, name)
   const build = (env: Record<string, string>) =>
-    Layer.build(AuthLayer.config({ scopes: ["todos:read"] })).pipe(
+    Layer.build(AuthLayer.make({
+      resource: Config.String("RESOURCE_URL"),
+      authorizationServers: list("AUTHORIZATION_SERVERS"),
+      allowedOrigins: Config.withDefault(list("ALLOWED_ORIGINS"), []),
+      scopes: ["todos:read"]
+    })).pipe(
       Effect.map((services) => Context.get(services as Context.Context<AuthLayer.AuthLayer>, AuthLayer.AuthLayer)),
       Effect.scoped,
       Effect.provide(Layer.mergeAll(HttpRouter.layer, ConfigProvider.layer(ConfigProvider.fromEnvRecord(env))))
@@ -767,7 +774,7 @@ describe("config", () => {
 
   const good = { RESOURCE_URL: resource, AUTHORIZATION_SERVERS: "https://one.test" }
 
-  it.effect("reads the places from the environment", () =>
+  it.effect("are read from environment variables", () =>
     Effect.gen(function*() {
       const made = yield* build({
         RESOURCE_URL: resource,

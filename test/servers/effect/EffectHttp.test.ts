@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Context, Effect, Layer, Logger, Schema } from "effect"
+import { Config, ConfigProvider, Context, Effect, Layer, Logger, Schema } from "effect"
 import { AuthError, AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
+import { authLayer } from "../gates.ts"
 import * as Host from "../Host.ts"
 import * as Mcp from "../Mcp.ts"
 import * as TodoServer from "../TodoServer.ts"
@@ -143,7 +144,7 @@ describe("Claims of one's own", () => {
       HttpRouter.add("GET", "/where", Effect.map(tenant, (tenant) => HttpServerResponse.text(tenant)))
     )
     const host = yield* Host.web(app.pipe(
-      Layer.provide(AuthLayer.layer({
+      Layer.provide(authLayer({
         resource: TodoServer.resource,
         authorizationServers: [issuer.issuer],
         scopes: ["a"],
@@ -284,7 +285,10 @@ describe("Faces of AuthLayer on a server", () => {
       assert.throws(() => AuthLayer.mock({ scopes, allowedHosts: ["http://server.test"] }), "allowedHosts")
     }).pipe(quiet))
 
-  it.live("config: the environment says where the server is and who issues its tokens", () =>
+  const list = (name: string) => Config.Array(Schema.String, name)
+  const places = { resource: Config.String("RESOURCE_URL"), authorizationServers: list("AUTHORIZATION_SERVERS") }
+
+  it.live("reads the resource, the issuers and the origins from environment variables", () =>
     Effect.gen(function*() {
       const env = {
         RESOURCE_URL: "https://todos.test/mcp",
@@ -293,7 +297,9 @@ describe("Faces of AuthLayer on a server", () => {
       }
       const host = yield* Host.web(
         TodoServer.make().layer.pipe(
-          Layer.provide(AuthLayer.config({ scopes: TodoServer.scopes })),
+          Layer.provide(
+            AuthLayer.make({ ...places, scopes: TodoServer.scopes, allowedOrigins: list("ALLOWED_ORIGINS") })
+          ),
           Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(env)))
         )
       )
@@ -312,18 +318,19 @@ describe("Faces of AuthLayer on a server", () => {
       assert.strictEqual(foreign.status, 403)
     }).pipe(quiet))
 
-  it.live("config: ALLOWED_ORIGINS and ALLOWED_HOSTS replace the options, which stay where they are not set", () =>
+  it.live("reads allowedOrigins and allowedHosts from environment variables, with defaults in code", () =>
     Effect.gen(function*() {
-      const places = { RESOURCE_URL: "https://server.test/mcp", AUTHORIZATION_SERVERS: "https://one.test" }
+      const given = { RESOURCE_URL: "https://server.test/mcp", AUTHORIZATION_SERVERS: "https://one.test" }
       const verdicts = Effect.fnUntraced(function*(env: Record<string, string>) {
         const host = yield* Host.web(
           TodoServer.make().layer.pipe(
-            Layer.provide(AuthLayer.config({
+            Layer.provide(AuthLayer.make({
+              ...places,
               scopes: TodoServer.scopes,
-              allowedOrigins: ["https://in-code.test"],
-              allowedHosts: ["in-code.test"]
+              allowedOrigins: Config.withDefault(list("ALLOWED_ORIGINS"), ["https://in-code.test"]),
+              allowedHosts: Config.withDefault(list("ALLOWED_HOSTS"), ["in-code.test"])
             })),
-            Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord({ ...places, ...env })))
+            Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord({ ...given, ...env })))
           )
         )
         const status = (...headers: ReadonlyArray<readonly [string, string]>) =>

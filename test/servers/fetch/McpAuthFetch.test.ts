@@ -6,6 +6,7 @@ import { Gate } from "effect-mcp-auth/host"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { inspect } from "node:util"
+import { gateLayer } from "../gates.ts"
 
 const resource = "https://server.test/mcp"
 const { client, issuer } = await Effect.runPromise(TestIssuer.make({ resource }))
@@ -19,7 +20,7 @@ const options = {
 } as const
 
 const make = (more: Omit<AuthLayer.Common<AuthLayer.Scopes>, "scopes" | "claims"> = {}) =>
-  McpAuthFetch.fromLayer(AuthLayer.layerServices({ ...options, ...more }).pipe(Layer.provide(http)))
+  McpAuthFetch.fromLayer(gateLayer({ ...options, ...more }).pipe(Layer.provide(http)))
 
 const post = (token: string | undefined, body: BodyInit | undefined, more: RequestInit = {}) =>
   new Request(resource, {
@@ -139,9 +140,9 @@ describe("protect", () => {
 
   it("gives the user's own claims, decoded", async () => {
     class Tenant extends Context.Service<Tenant, { readonly tenant: string }>()("test/Tenant") {}
-    const claims = { service: Tenant, schema: Schema.Struct({ tenant: Schema.String }) }
+    const claims = { service: Tenant, decode: Schema.decodeUnknownResult(Schema.Struct({ tenant: Schema.String })) }
     await using auth = await McpAuthFetch.fromLayer(
-      AuthLayer.layerServices({ ...options, claims }).pipe(Layer.provide(http)),
+      gateLayer({ ...options, claims }).pipe(Layer.provide(http)),
       Tenant
     )
     const handler = auth.protect((_, { claims }) => new Response(claims?.tenant))
@@ -501,7 +502,7 @@ describe("options", () => {
       ({ outcome, status }) => Effect.sync(() => void heard.push(`${outcome} ${status}`))
     )
     await using auth = await McpAuthFetch.fromLayer(
-      AuthLayer.layerServices(options).pipe(Layer.provide(http), Layer.provideMerge(listener))
+      gateLayer(options).pipe(Layer.provide(http), Layer.provideMerge(listener))
     )
     const handler = auth.protect(() => new Response("ran"))
     await handler(post(undefined, call("list_todos")))
@@ -633,7 +634,7 @@ describe("the end", () => {
 it("Gate is a service of the layer that a host is made of", async () => {
   await using auth = await make()
   const gate = await Effect.runPromise(
-    Gate.AuthLayer.pipe(Effect.provide(AuthLayer.layerServices(options)), Effect.provide(http))
+    Gate.AuthLayer.pipe(Effect.provide(gateLayer(options)), Effect.provide(http))
   )
   assert.strictEqual(auth.gate.resource.resource, gate.resource.resource)
 })
@@ -648,7 +649,7 @@ describe("a route whose token was seen before", () => {
   it("is told of as it was the first time, and waits for who hears it", async () => {
     heard.length = 0
     await using auth = await McpAuthFetch.fromLayer(
-      AuthLayer.layerServices(options).pipe(Layer.provide(http), Layer.provideMerge(waits))
+      gateLayer(options).pipe(Layer.provide(http), Layer.provideMerge(waits))
     )
     const handler = auth.protectRoute(() => new Response("ran"), { scopes: ["todos:read"] })
     const ask = async (headers: Record<string, string>) => (await handler(new Request(resource, { headers }))).status

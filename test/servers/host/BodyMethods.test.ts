@@ -2,7 +2,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { serve } from "@hono/node-server"
 import { Effect, Layer } from "effect"
-import { AuthLayer } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { HttpClient } from "effect/http"
@@ -13,6 +12,7 @@ import { Hono } from "hono"
 import { createServer, request, type Server } from "node:http"
 import { connect, createServer as createServer2 } from "node:http2"
 import type { AddressInfo } from "node:net"
+import { gateLayer } from "../gates.ts"
 import { bearer, call } from "../hosts/cases.ts"
 import { makeIssuer, resource } from "../hosts/Host.ts"
 import { requirementOf } from "../hosts/TodoServer.ts"
@@ -33,7 +33,7 @@ interface Started {
 type Start = (layer: ReturnType<typeof layerOf>, ran: Ran) => Promise<Started>
 
 const layerOf = (issuer: string, client: HttpClient.HttpClient, anonymous: "deny" | "allow-unscoped") =>
-  AuthLayer.layerServices({ ...options(anonymous), authorizationServers: [issuer] }).pipe(
+  gateLayer({ ...options(anonymous), authorizationServers: [issuer] }).pipe(
     Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
   )
 

@@ -4,7 +4,6 @@ import { SSEClientTransport } from "@modelcontextprotocol/sdk/client/sse.js"
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js"
 import { Effect, Layer } from "effect"
-import { AuthLayer } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
@@ -15,12 +14,13 @@ import express5 from "express"
 import express4 from "express4"
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
+import { gateLayer } from "../gates.ts"
 
 const resource = "https://server.test/mcp"
 const { client, issuer } = await Effect.runPromise(TestIssuer.make({ resource }))
 const tokenOf = (subject: string) => Effect.runPromise(issuer.mint({ subject }))
 
-const layer = AuthLayer.layerServices({
+const layer = gateLayer({
   resource,
   authorizationServers: [issuer.issuer],
   scopes: ["todos:read"]

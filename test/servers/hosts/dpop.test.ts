@@ -2,7 +2,7 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Result, Scope } from "effect"
-import { AuthLayer, Principal } from "effect-mcp-auth"
+import { Principal } from "effect-mcp-auth"
 import { Dpop } from "effect-mcp-auth/dpop"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { Challenge } from "effect-mcp-auth/protocol"
@@ -13,6 +13,7 @@ import express5 from "express"
 import express4 from "express4"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
+import { authLayer, gateLayer } from "../gates.ts"
 import { call } from "./cases.ts"
 import { type Answer, makeIssuer, type Options, optionsOf, overSocket, resource, type Running } from "./Host.ts"
 import { hosts } from "./hosts.ts"
@@ -227,7 +228,7 @@ describe("a router that cuts a prefix off", () => {
 
   it.each(frameworks)("Express $version: the path is that of the whole URL", async ({ framework }) => {
     const { http, judged, options } = await setUp()
-    const auth = await McpAuthNode.fromLayer(AuthLayer.layerServices(options).pipe(Layer.provide(http)))
+    const auth = await McpAuthNode.fromLayer(gateLayer(options).pipe(Layer.provide(http)))
     const [app, api, v1] = [framework(), framework.Router(), framework.Router()]
     v1.use(auth.protect())
     v1.post("/mcp", (_, res) => void res.sendStatus(200))
@@ -252,7 +253,7 @@ describe("a router that cuts a prefix off", () => {
         "/mcp",
         Effect.map(Principal, (caller) => HttpServerResponse.text(caller.owner))
       )
-    ).pipe(Layer.provide(AuthLayer.layer(options)), Layer.provide(http))
+    ).pipe(Layer.provide(authLayer(options)), Layer.provide(http))
     await Effect.runPromise(Layer.buildWithScope(
       HttpRouter.serve(routes as Layer.Layer<never, unknown, HttpRouter.HttpRouter>, {
         disableLogger: true,

@@ -1,6 +1,7 @@
 import { Layer } from "effect"
-import { AuthLayer, Decision } from "effect-mcp-auth"
+import { Decision } from "effect-mcp-auth"
 import { HttpClient } from "effect/http"
+import { authLayer, gateLayer } from "../gates.ts"
 import type * as Functions from "./functions.ts"
 import type { Written } from "./Host.ts"
 
@@ -15,8 +16,8 @@ const provided = (client: HttpClient.HttpClient, listener: Functions.Functions["
 
 /** The gate for hosts outside of Effect. */
 export const layerServices = (options: Written, client: HttpClient.HttpClient, { listener }: Listening) =>
-  AuthLayer.layerServices(options).pipe(Layer.provide(provided(client, listener)))
+  gateLayer(options).pipe(Layer.provide(provided(client, listener)))
 
 /** The gate for Effect's own server. */
 export const layer = (options: Written, client: HttpClient.HttpClient, { listener }: Listening) =>
-  AuthLayer.layer(options).pipe(Layer.provide(provided(client, listener)))
+  authLayer(options).pipe(Layer.provide(provided(client, listener)))

@@ -3,6 +3,7 @@ import { Layer } from "effect"
 import { AuthLayer, Decision } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { FetchHttpClient } from "effect/http"
+import { gateLayer } from "../gates.ts"
 import * as Functions from "./functions.ts"
 import type { Options, Written } from "./Host.ts"
 import * as TodoServer from "./TodoServer.ts"
@@ -20,7 +21,7 @@ interface Served {
 const authOf = (options: Options, { listener, options: own }: Functions.Functions) => {
   const all = { ...Functions.written(options), ...own } as Written
   return listener === undefined ? McpAuthFetch.make(all) : McpAuthFetch.fromLayer(
-    AuthLayer.layerServices(all).pipe(
+    gateLayer(all).pipe(
       Layer.provide(FetchHttpClient.layer),
       Layer.provide(Layer.succeed(Decision.DecisionListener, listener))
     )

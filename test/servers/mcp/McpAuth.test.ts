@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
-import { AuthLayer, Policy, requireScopes } from "effect-mcp-auth"
+import { Policy, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { McpProtocol, McpSchema, Tool, Toolkit } from "effect/ai"
 import { HttpClient, HttpRouter } from "effect/http"
+import { authLayer } from "../gates.ts"
 
 const { client, issuer } = await Effect.runPromise(TestIssuer.make())
 
@@ -27,7 +28,7 @@ const { handler } = HttpRouter.toWebHandler(
     )
   }).pipe(
     Layer.provide(
-      AuthLayer.layer({
+      authLayer({
         resource: "https://server.test/mcp",
         authorizationServers: [issuer.issuer],
         scopes: { baseline: ["todos:read"], stepUp: ["todos:admin"] }

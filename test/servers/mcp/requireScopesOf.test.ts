@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
-import { type AuthError, AuthLayer, Policy, requireScopes } from "effect-mcp-auth"
+import { type AuthError, type AuthLayer, Policy, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { McpProtocol, McpServer, Tool, Toolkit } from "effect/ai"
 import { HttpClient, HttpRouter } from "effect/http"
+import { authLayer } from "../gates.ts"
 
 const ran: Array<string> = []
 
@@ -59,7 +60,7 @@ const serve = (Server: Layer.Layer<never, any, any>, scopes: AuthLayer.Scopes) =
   HttpRouter.toWebHandler(
     Server.pipe(
       Layer.provide(
-        AuthLayer.layer({
+        authLayer({
           resource: "https://server.test/mcp",
           authorizationServers: [issuer.issuer],
           scopes: scopes as ["todos:read"]

@@ -9,6 +9,7 @@ import express5 from "express"
 import express4 from "express4"
 import { createServer, request as nodeRequest, type RequestListener, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
+import { gateLayer } from "../gates.ts"
 
 const resource = "https://server.test/mcp"
 const { client, issuer } = await Effect.runPromise(TestIssuer.make({ resource }))
@@ -17,7 +18,7 @@ const mint = (options: TestIssuer.TokenOptions = {}) => Effect.runPromise(issuer
 
 const make = (more: Omit<AuthLayer.Common<AuthLayer.Scopes>, "scopes" | "claims"> = {}) =>
   McpAuthNode.fromLayer(
-    AuthLayer.layerServices({
+    gateLayer({
       ...more,
       resource,
       authorizationServers: [issuer.issuer],
@@ -448,7 +449,7 @@ describe("a route whose token was seen before", () => {
   it("is told of as it was the first time, and waits for who hears it", async () => {
     heard.length = 0
     await using auth = await McpAuthNode.fromLayer(
-      AuthLayer.layerServices({
+      gateLayer({
         resource,
         authorizationServers: [issuer.issuer],
         scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
@@ -491,7 +492,7 @@ describe("a message with a token that was seen before", () => {
   )
   const makeHeard = () =>
     McpAuthNode.fromLayer(
-      AuthLayer.layerServices({
+      gateLayer({
         resource,
         authorizationServers: [issuer.issuer],
         scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
@@ -680,7 +681,7 @@ describe("what is told of a request", () => {
     const durations: Array<number> = []
     const fetching = HttpClient.tapRequest(client, () => Effect.sync(() => (now += 1_000_000_000n)))
     await using auth = await McpAuthNode.fromLayer(
-      AuthLayer.layerServices({
+      gateLayer({
         resource,
         authorizationServers: [issuer.issuer],
         scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
@@ -712,7 +713,7 @@ describe("what is told of a request", () => {
       }
     })
     await using auth = await McpAuthNode.fromLayer(
-      AuthLayer.layerServices({
+      gateLayer({
         resource,
         authorizationServers: [issuer.issuer],
         scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }

@@ -4,7 +4,7 @@ import { serve } from "@hono/node-server"
 import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { McpServer as McpServerV2 } from "@modelcontextprotocol/server"
 import { Effect, Exit, Layer, Scope } from "effect"
-import { AuthLayer, Principal } from "effect-mcp-auth"
+import { Principal } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
@@ -18,6 +18,7 @@ import { Hono } from "hono"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { inMemory } from "../../verification/tenants/servers.ts"
+import { authLayer, gateLayer } from "../gates.ts"
 import { lenientRoute, type TenantOptions, tenantsOf } from "../hosts/functions.ts"
 import { type Answer, overFetch, overSocket, type Sent } from "../hosts/Host.ts"
 import * as workers from "../hosts/workers.ts"
@@ -66,7 +67,7 @@ const options = (tenants: TenantOptions) => ({
 })
 
 const services = (tenants: TenantOptions, client: HttpClient.HttpClient) =>
-  AuthLayer.layerServices(options(tenants)).pipe(Layer.provide(inMemory(client)))
+  gateLayer(options(tenants)).pipe(Layer.provide(inMemory(client)))
 
 const listen = (server: Server) =>
   new Promise<Server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)))
@@ -96,7 +97,7 @@ const effectApp = (tenants: TenantOptions, client: HttpClient.HttpClient) => {
     HttpRouter.add("*", pattern, seen),
     HttpRouter.add("*", "/mcp", seen)
   ).pipe(
-    Layer.provide(AuthLayer.layer(options(tenants))),
+    Layer.provide(authLayer(options(tenants))),
     Layer.provide(inMemory(client))
   )
 }

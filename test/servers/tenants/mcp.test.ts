@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { McpServer } from "@modelcontextprotocol/server"
 import { Effect, Layer, Schema } from "effect"
-import { AuthError, AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
+import { AuthError, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpAuthNode } from "effect-mcp-auth/node"
@@ -11,6 +11,7 @@ import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 import { HttpRouter } from "effect/http"
 import { inMemory } from "../../verification/tenants/servers.ts"
+import { authLayer, gateLayer } from "../gates.ts"
 import { ask, bearer } from "../hosts/cases.ts"
 import { type TenantOptions, tenantsOf } from "../hosts/functions.ts"
 import { pattern, resource, world } from "./hosts.ts"
@@ -44,7 +45,7 @@ describe("a tool", () => {
       registrations: McpAuth.toolkit(Tools).pipe(
         Layer.provide(Tools.toLayer({ which_tenant: () => Effect.map(Principal, (_) => `for ${_.tenant}`) }))
       )
-    }).pipe(Layer.provide(AuthLayer.layer(options(["fromRoute", pattern]))), Layer.provide(inMemory(client)))
+    }).pipe(Layer.provide(authLayer(options(["fromRoute", pattern]))), Layer.provide(inMemory(client)))
     const { dispose, handler } = HttpRouter.toWebHandler(server, { disableLogger: true })
     for (const tenant of ["acme", "bolt"] as const) {
       const response = await handler(whichTenant(tenant, await token(tenant)))
@@ -59,7 +60,7 @@ describe("a tool", () => {
   it("[T-AUD-01a] of the SDK v2 sees the tenant that the host hands over", async () => {
     const { client, token } = await world()
     const auth = await McpAuthSdk.fromLayer(
-      AuthLayer.layerServices(options(["fromRoute", pattern])).pipe(Layer.provide(inMemory(client)))
+      gateLayer(options(["fromRoute", pattern])).pipe(Layer.provide(inMemory(client)))
     )
     const handler = auth.createMcpHandler(() => {
       const server = new McpServer({ name: "tenants", version: "1.0.0" })
@@ -88,7 +89,7 @@ describe("the option tenant of a host", () => {
   it("[T-AUD-22a] that throws is answered with the same 500 on fetch hosts as on Node", async () => {
     const { client, token } = await world()
     const auth = await McpAuthFetch.fromLayer(
-      AuthLayer.layerServices(options(["fromRoute", pattern])).pipe(Layer.provide(inMemory(client)))
+      gateLayer(options(["fromRoute", pattern])).pipe(Layer.provide(inMemory(client)))
     )
     const tenant = (): string => {
       throw new Error("no such route")
@@ -113,7 +114,7 @@ describe("the option tenant of a host", () => {
   it("is an AuthConfigError unless tenants come from routes", async () => {
     const { client } = await world()
     for (const by of [["fromPath", pattern], ["fromHeader", "x-tenant"], ["fromClaim", "tid"]] as const) {
-      const layer = AuthLayer.layerServices(options(by)).pipe(Layer.provide(inMemory(client)))
+      const layer = gateLayer(options(by)).pipe(Layer.provide(inMemory(client)))
       const [fetch, node, v1] = [
         await McpAuthFetch.fromLayer(layer),
         await McpAuthNode.fromLayer(layer),
@@ -130,7 +131,7 @@ describe("the option tenant of a host", () => {
       for (const attempt of attempts) assert.throws(attempt, AuthError.AuthConfigError, "Tenants.fromRoute")
       await Promise.all([fetch.dispose(), node.dispose(), v1.dispose()])
     }
-    const routed = AuthLayer.layerServices(options(["fromRoute", pattern])).pipe(Layer.provide(inMemory(client)))
+    const routed = gateLayer(options(["fromRoute", pattern])).pipe(Layer.provide(inMemory(client)))
     const node = await McpAuthNode.fromLayer(routed)
     assert.throws(() => node.protect({ tenant: "acme" as never }), AuthError.AuthConfigError, "function")
     await node.dispose()

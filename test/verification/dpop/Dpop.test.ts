@@ -11,6 +11,7 @@ import { TestClock } from "effect/testing"
 import { base64url } from "jose"
 import * as uri from "../../../src/protocol/UriNormalization.ts"
 import { authenticate, authenticateCaller } from "../../authorization/steps.ts"
+import { gateLayer } from "../../servers/gates.ts"
 
 const resource = "https://server.test/mcp"
 const now = 1_800_000_000
@@ -39,7 +40,7 @@ const bench = Effect.fnUntraced(function*(
   const { introspection, ...common } = more
   const { client: http, issuer } = yield* TestIssuer.make({ resource })
   const services = yield* Layer.build(
-    AuthLayer.layerServices({
+    gateLayer({
       resource,
       authorizationServers: [introspection === undefined ? issuer.issuer : { issuer: issuer.issuer, introspection }],
       scopes: ["todos:read"],

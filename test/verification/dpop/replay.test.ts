@@ -9,6 +9,7 @@ import { Redis } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import { authenticate } from "../../authorization/steps.ts"
 import { freePort, runs, start } from "../../program.ts"
+import { gateLayer } from "../../servers/gates.ts"
 import * as steppingClock from "../steppingClock.ts"
 
 const resource = "https://server.test/mcp"
@@ -22,7 +23,7 @@ const bench = Effect.fnUntraced(function*(
 ) {
   const { client: http, issuer } = yield* TestIssuer.make({ resource })
   const services = yield* Layer.build(
-    AuthLayer.layerServices({
+    gateLayer({
       resource,
       authorizationServers: [issuer.issuer],
       scopes: ["todos:read"],

@@ -1,6 +1,6 @@
 /** An issuer in memory with an introspection endpoint that a test scripts, and the gate of a server that asks it. */
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
-import { type AuthError, AuthLayer, type Principal } from "effect-mcp-auth"
+import type { AuthError, AuthLayer, Principal } from "effect-mcp-auth"
 import { Gate, type Rejection } from "effect-mcp-auth/host"
 import { Introspection } from "effect-mcp-auth/introspection"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -8,6 +8,7 @@ import type { AuthorizationServer } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { authenticate } from "../../authorization/steps.ts"
+import { gateLayer } from "../../servers/gates.ts"
 
 export const resource = "https://server.test/mcp"
 export const start = 1_800_000_000
@@ -77,7 +78,7 @@ export const world: Effect.Effect<World> = Effect.gen(function*() {
   const gate: World["gate"] = ({ server, ...options } = {}) =>
     Effect.map(
       Layer.build(
-        AuthLayer.layerServices({
+        gateLayer({
           resource,
           authorizationServers: [{ issuer: issuer.issuer, introspection: Introspection.make(secret), ...server }],
           scopes: ["todos:read"],

@@ -8,6 +8,7 @@ import type { TokenCache } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { authenticate } from "../../authorization/steps.ts"
+import { gateLayer } from "../../servers/gates.ts"
 import { active, resource, world } from "../introspection/answers.ts"
 import * as steppingClock from "../steppingClock.ts"
 import { twinOf } from "../twin.ts"
@@ -22,7 +23,7 @@ const jwtWorld = (algorithm: "ES256" | "ES384", options: Partial<AuthLayer.Commo
     yield* TestClock.setTime(start * 1000)
     const { client, issuer } = yield* TestIssuer.make({ algorithm })
     const context = yield* Layer.build(
-      AuthLayer.layerServices({
+      gateLayer({
         resource,
         authorizationServers: [issuer.issuer],
         scopes: ["todos:read"],
@@ -214,7 +215,7 @@ describe("the option", () => {
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make({ resource: "https://server.test/mcp" })
       const services = yield* Layer.build(
-        AuthLayer.layerServices({
+        gateLayer({
           resource: "https://server.test/mcp",
           authorizationServers: [issuer.issuer],
           scopes: ["todos:read"],
@@ -244,7 +245,7 @@ describe("the option", () => {
       Effect.gen(function*() {
         const { client } = yield* TestIssuer.make()
         const error = yield* Effect.flip(Layer.build(
-          AuthLayer.layerServices({
+          gateLayer({
             resource: "https://server.test/mcp",
             authorizationServers: ["https://issuer.test"],
             scopes: ["todos:read"],

@@ -8,6 +8,7 @@ import { DpopClient, TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { authenticate, authorize } from "../../authorization/steps.ts"
+import { gateLayer } from "../../servers/gates.ts"
 import { resource, start } from "../introspection/answers.ts"
 import * as steppingClock from "../steppingClock.ts"
 import { by, header, inMemory, of, type Sent, setup } from "./servers.ts"
@@ -423,7 +424,7 @@ describe("the authorization servers of tenants", () => {
     yield* TestClock.setTime(1_800_000_000_000)
     const { client, issuer: test } = yield* TestIssuer.make({ issuer, resource: own })
     const services = yield* Layer.build(
-      AuthLayer.layerServices({
+      gateLayer({
         resource: own,
         authorizationServers: ["https://own.test"],
         scopes: ["todos:read"],

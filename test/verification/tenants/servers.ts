@@ -1,6 +1,6 @@
 /** A gate with tenants, and the issuers of the server and of two tenants, in memory. */
 import { Context, Effect, Layer, Result } from "effect"
-import { AuthLayer } from "effect-mcp-auth"
+import type { AuthLayer } from "effect-mcp-auth"
 import { AddressGuard, Gate } from "effect-mcp-auth/host"
 import { Tenants } from "effect-mcp-auth/tenants"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -8,6 +8,7 @@ import type { AuthorizationServer } from "effect-mcp-auth/verification"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { authenticate } from "../../authorization/steps.ts"
+import { gateLayer } from "../../servers/gates.ts"
 import { resource, start } from "../introspection/answers.ts"
 
 /** A client in memory: DNS does not contain the names of its hosts. */
@@ -53,7 +54,7 @@ export const setup = (
     }
     const { change, layer, ...rest } = options
     const context = yield* Layer.build(
-      AuthLayer.layerServices({
+      gateLayer({
         resource,
         authorizationServers: ["https://own.test"],
         scopes: ["todos:read"],
@@ -66,7 +67,7 @@ export const setup = (
           },
           ...rest
         })
-      } as AuthLayer.Options<readonly ["todos:read"]>).pipe(
+      } as Gate.LayerOptions<readonly ["todos:read"]>).pipe(
         Layer.provide(inMemory(own.client))
       )
     )

@@ -1,0 +1,133 @@
+/**
+ * Authentication layers for tests.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
+import type * as Gate from "../../authorization/Gate.ts"
+import { type RegisterWithMcpAuthToolkit, registerWithMcpAuthToolkit } from "../../authorization/Policy.ts"
+import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
+import type { Scopes } from "../../composition/AuthOptions.ts"
+import * as GateLayer from "../../composition/GateLayer.ts"
+import * as mockGate from "../../composition/mockGate.ts"
+import { AuthConfigError, type AuthError } from "../../protocol/AuthError.ts"
+import * as Principal from "../../verification/Principal.ts"
+import * as EffectHttp from "./EffectHttp.ts"
+import { type Claims, toDecoded } from "./internal/schemaClaims.ts"
+import type { Protected, Provided } from "./Protected.ts"
+
+/**
+ * The options of `mock`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type MockOptions<S extends Scopes, C = never, A = unknown> = mockGate.MockOptions<S, Claims<C, A>>
+
+/**
+ * Provides the services of `make`, and the `Principal` for plain effects, without tokens and without a network.
+ *
+ * **When to use**
+ *
+ * Use it in tests.
+ *
+ * **Details**
+ *
+ * Every request has the same caller. All other checks are those of the real gate. The types are those of the real layer, so
+ * a test that lacks a scope does not compile. `granted` limits the scopes of the caller to test rejections. If the claims do
+ * not match `claimsService`, building the layer is a defect.
+ *
+ * Throws `AuthConfigError` for options that the real layer rejects, such as an invalid scope.
+ *
+ * **Example** (Testing an effect)
+ *
+ * ```ts
+ * import { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
+ * import { Effect } from "effect"
+ *
+ * const whoami = requireScopes("profile")(Effect.map(Principal, (caller) => caller.subject))
+ * const test = Effect.provide(whoami, AuthLayer.mock({ subject: "alice", scopes: ["profile"] }))
+ * ```
+ *
+ * @category testing
+ * @since 0.1.0
+ */
+export const mock = <const S extends Scopes, C = never, A = unknown>(
+  options: MockOptions<S, C, A>
+): Protected<
+  Principal.Principal | RegisterWithMcpAuthToolkit | C | Provided<ProtectedResource.OfferedOf<S>, C>,
+  never,
+  never
+> => {
+  const decoded = withDecodedService(options)
+  const { gate, principal } = mockGate.make(decoded, "AuthLayer.mock")
+  return Object.assign(
+    Layer.mergeAll(
+      Layer.succeed(Principal.Principal, principal),
+      Layer.succeed(registerWithMcpAuthToolkit, undefined),
+      Layer.effectContext(Effect.suspend(() => decodeClaims(decoded, principal))),
+      protectedBy(gate)
+    ),
+    { ready: Layer.empty }
+  ) as never
+}
+
+/** In JavaScript, the options can be any value: `mockGate` checks them. */
+const withDecodedService = (options: MockOptions<any, any, any>): mockGate.MockOptions<Scopes> =>
+  typeof options === "object" && options !== null && options.claimsService !== undefined
+    ? { ...options, claimsService: toDecoded(options.claimsService) }
+    : options as mockGate.MockOptions<Scopes>
+
+const protectedBy = (gate: Gate.Gate) =>
+  Layer.fresh(EffectHttp.middleware).pipe(Layer.provideMerge(GateLayer.fromGate(gate)))
+
+const decodeClaims = (
+  { claimsService }: mockGate.MockOptions<Scopes>,
+  principal: Principal.Principal
+): Effect.Effect<Context.Context<never>> =>
+  Effect.fromResult(ClaimsDecoder.reader(claimsService)?.(principal) ?? Result.succeed(Context.empty())).pipe(
+    Effect.catch((error) =>
+      Effect.die(
+        new AuthConfigError({
+          reason: "malformed",
+          option: "AuthLayer.mock.claims",
+          fix: `the claims do not fit claimsService.schema: ${
+            error instanceof Error ? error.message : String(error)
+          }. Give claims that fit, or correct the schema`
+        })
+      )
+    )
+  )
+
+/**
+ * Provides a layer that rejects every request with the given error.
+ *
+ * **When to use**
+ *
+ * Use it to test what clients receive then.
+ *
+ * **Example** (An outage)
+ *
+ * ```ts
+ * import { AuthError, AuthLayer } from "effect-mcp-auth"
+ *
+ * const Outage = AuthLayer.mockRejected(
+ *   new AuthError.AuthorizationServerUnavailable({ reason: "timeout", issuer: "https://auth.example.com", retryAfter: 5 }),
+ *   { scopes: ["todos:read"] }
+ * )
+ * ```
+ *
+ * @category testing
+ * @since 0.1.0
+ */
+export const mockRejected = <const S extends Scopes, C = never, A = unknown>(
+  error: AuthError,
+  options: Pick<MockOptions<S, C, A>, "allowedHosts" | "scopes" | "resource" | "claimsService">
+): Layer.Layer<Provided<ProtectedResource.OfferedOf<S>, C>> =>
+  protectedBy(
+    mockGate.makeRejecting(error, options as unknown as mockGate.MockOptions<Scopes>, "AuthLayer.mockRejected")
+  ) as never

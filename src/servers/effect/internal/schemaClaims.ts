@@ -1,0 +1,22 @@
+import * as Schema from "effect/Schema"
+import type * as ClaimsDecoder from "../../../authorization/ClaimsDecoder.ts"
+
+/* The option `claims` with a schema. Hosts outside Effect, which do not load `effect/Schema`, accept a decoder alone. */
+
+/** A service, with the schema or the decoder of its value. */
+export type Claims<C, A> = ClaimsDecoder.Decoded<C, A> | ClaimsDecoder.WithSchema<C, A>
+
+/** Replaces a schema by its decoder. A wrong value is returned as it is: the check of the options reports it. */
+export const toDecoded = (claims: Claims<any, any> | undefined): ClaimsDecoder.Decoded<any, any> | undefined =>
+  typeof claims === "object" && claims !== null && "schema" in claims && Schema.isSchema(claims.schema)
+    ? {
+      service: claims.service,
+      decode: Schema.decodeUnknownResult(claims.schema as Schema.ConstraintDecoder<unknown>)
+    }
+    : claims as ClaimsDecoder.Decoded<any, any> | undefined
+
+/** Replaces a schema in options by its decoder. */
+export const withDecoder = <O extends { readonly claims?: Claims<any, any> | undefined }>(options: O): O =>
+  typeof options === "object" && options !== null && "claims" in options
+    ? { ...options, claims: toDecoded(options.claims) }
+    : options

@@ -1,0 +1,37 @@
+/** Gates that send with the `HttpClient` of the test, such as the one of a `TestIssuer`. */
+import { Layer } from "effect"
+import { AuthLayer } from "effect-mcp-auth"
+import { Gate } from "effect-mcp-auth/host"
+import { HttpClientFetcher } from "effect-mcp-auth/http-client"
+import { HttpClient } from "effect/http"
+
+/** Sends with a client. */
+export const fetcherWith = (client: HttpClient.HttpClient) =>
+  HttpClientFetcher.layer.pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+
+/** The gate alone. It requires the client. */
+export const gateLayer = <
+  const S extends AuthLayer.Scopes,
+  C = never,
+  A = unknown,
+  RD = never,
+  RT = never,
+  RR = never,
+  const I extends AuthLayer.Servers = AuthLayer.Servers
+>(options: Gate.LayerOptions<S, C, A, RD, RT, RR, I>) =>
+  Gate.layer(options).pipe(Layer.provide(HttpClientFetcher.layer))
+
+/** `AuthLayer.make`, with the client as a requirement. */
+export const authLayer = <
+  const S extends AuthLayer.Scopes,
+  C = never,
+  A = unknown,
+  RD = never,
+  RT = never,
+  RR = never,
+  const I extends AuthLayer.Servers = AuthLayer.Servers
+>(options: AuthLayer.Options<S, C, A, RD, RT, RR, I>) =>
+  AuthLayer.make<S, C, A, RD, RT, RR, I, never, never, HttpClient.HttpClient>({
+    ...options,
+    httpClient: Layer.effect(HttpClient.HttpClient, HttpClient.HttpClient)
+  })
