@@ -6,10 +6,8 @@
  *
  * @since 0.1.0
  */
-import * as Result from "effect/Result"
-import { AuthConfigError } from "../protocol/AuthError.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
-import * as OptionValue from "../protocol/OptionValue.ts"
 
 /**
  * Tells whether a host, with or without a port, may be addressed.
@@ -45,30 +43,19 @@ export const make = (
 // As a header spells them: `URL` is not asked, since it would repair what is not a host.
 const loopback = /^(?:(?:[a-z0-9_-]+\.)*localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(?::\d{1,5})?$/i
 
-/**
- * Checks the option `allowedHosts`.
- *
- * @category decoding
- * @since 0.1.0
- */
-export const check = (
-  hosts: ReadonlyArray<string> | undefined
-): Result.Result<ReadonlyArray<string> | undefined, AuthConfigError> => {
-  const fail = (fix: string) => Result.fail(new AuthConfigError({ reason: "malformed", option: "allowedHosts", fix }))
-  if (hosts === undefined) return Result.succeed(undefined)
-  if (!Array.isArray(hosts)) {
-    return fail(`${OptionValue.isNot(hosts, "a list of host names")}. Write one such as ["host.docker.internal"]`)
-  }
-  const wrong = (hosts as ReadonlyArray<unknown>).find((_) => typeof _ !== "string" || !isHostname(_))
-  return wrong === undefined && !hosts.includes(undefined as never)
-    ? Result.succeed(hosts)
-    : fail(
-      `${
-        OptionValue.describe(wrong)
-      } is not a host name. Write the name only, in lower case and without scheme, port, path and ` +
-        "wildcard, such as host.docker.internal"
-    )
-}
-
 const isHostname = (name: string): boolean =>
   !name.includes("*") && URL.canParse(`http://${name}`) && new URL(`http://${name}`).hostname === name
+
+/**
+ * Checks the option `allowedHosts`. Throws `AuthConfigError`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const check: ConfigOption.Rule = ConfigOption.listOf(isHostname, {
+  entry: "a host name",
+  entries: "host names",
+  advice:
+    "Write the name only, in lower case and without scheme, port, path and wildcard, such as host.docker.internal",
+  example: "host.docker.internal"
+})

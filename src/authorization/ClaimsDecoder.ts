@@ -10,7 +10,7 @@ import * as Context from "effect/Context"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
-import { AuthConfigError } from "../protocol/AuthError.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
 import type { Principal } from "../verification/Principal.ts"
 
@@ -47,35 +47,27 @@ export interface WithSchema<C, A> {
 /** Tells schemas of Effect by the member that marks them. They are functions, and are no decoders. */
 export const isSchema = (value: unknown): boolean => Predicate.hasProperty(value, "~effect/Schema/Schema")
 
-/** Checks the option. */
-export const check = (claims: Decoded<any, any> | WithSchema<any, any> | undefined): Result.Result<
-  void,
-  AuthConfigError
-> => {
-  if (claims === undefined) return Result.succeed(undefined)
-  const fail = (fix: string, option = "claims") =>
-    Result.fail(new AuthConfigError({ reason: "malformed", option, fix }))
+/** Checks the option. Throws `AuthConfigError`. */
+export const check: ConfigOption.Rule = (claims, option) => {
   if (typeof claims !== "object" || claims === null) {
-    return fail(
-      `${OptionValue.isNot(claims, "{ service, decode }")}. Give a Context.Service class and a function such as ` +
-        "Schema.decodeUnknownResult(schema)"
+    throw ConfigOption.invalid(
+      option,
+      claims,
+      "{ service, decode }",
+      "Give a Context.Service class and a function such as Schema.decodeUnknownResult(schema)"
     )
   }
-  if (!Context.isKey(claims.service)) {
-    return fail(
-      `${OptionValue.isNot(claims.service, "a Context.Service class")}. Give { service, decode }`,
-      "claims.service"
-    )
+  const { decode, service } = claims as { readonly service?: unknown; readonly decode?: unknown }
+  if (!Context.isKey(service)) {
+    throw ConfigOption.invalid(`${option}.service`, service, "a Context.Service class", "Give { service, decode }")
   }
-  const decode: unknown = "decode" in claims ? claims.decode : undefined
-  return typeof decode === "function" && !isSchema(decode)
-    ? Result.succeed(undefined)
-    : fail(
-      `${
-        isSchema(decode) ? "a schema is not a function that decodes" : OptionValue.isNot(decode, "a function")
-      }. Give one such as Schema.decodeUnknownResult(schema), or { service, schema } to AuthLayer`,
-      "claims.decode"
-    )
+  if (typeof decode === "function" && !isSchema(decode)) return
+  throw ConfigOption.error(
+    `${option}.decode`,
+    `${
+      isSchema(decode) ? "a schema is not a function that decodes" : OptionValue.isNot(decode, "a function")
+    }. Give one such as Schema.decodeUnknownResult(schema), or { service, schema } to AuthLayer`
+  )
 }
 
 /** Returns the function that decodes the service of a principal. The option must have been checked. */

@@ -14,11 +14,9 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
 import * as base64url from "../crypto/Base64Url.ts"
 import * as Hmac from "../crypto/Hmac.ts"
-import { AuthConfigError } from "../protocol/AuthError.ts"
-import * as OptionValue from "../protocol/OptionValue.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import type { Principal } from "../verification/Principal.ts"
 
 /**
@@ -220,29 +218,21 @@ class Arrival implements RequestTiming {
 export const now = ({ clock }: RequestTiming): bigint => clock.monotonicTimeNanosUnsafe()
 
 /**
- * Checks the form of subjects in the options. `option` is the path of the option in errors.
+ * Checks the form of subjects in the options. Throws `AuthConfigError`.
  *
  * @category guards
  * @since 0.1.0
  */
-export const checkSubjectForm = (
-  form: SubjectForm | undefined,
-  option: string
-): Result.Result<SubjectForm, AuthConfigError> => {
-  if (form === undefined) return Result.succeed(plainSubject)
+export const checkSubject = (form: unknown, option: string): void => {
   // Without type checking, an invalid value must not count as the default, which logs subjects.
   if (!Predicate.hasProperty(form, TypeId)) {
-    return Result.fail(
-      new AuthConfigError({
-        reason: "malformed",
-        option,
-        fix:
-          `${OptionValue.isNot(form, "a form of subjects")}. Write Decision.plainSubject, Decision.omittedSubject or ` +
-          "Decision.hashedSubject(key)"
-      })
+    throw ConfigOption.invalid(
+      option,
+      form,
+      "a form of subjects",
+      "Write Decision.plainSubject, Decision.omittedSubject or Decision.hashedSubject(key)"
     )
   }
-  return form.problem === undefined
-    ? Result.succeed(form)
-    : Result.fail(new AuthConfigError({ reason: "insecure", option, fix: form.problem }))
+  const { problem } = form as unknown as SubjectForm
+  if (problem !== undefined) throw ConfigOption.error(option, problem, "insecure")
 }

@@ -3,10 +3,10 @@
  *
  * @since 0.1.0
  */
-import { AuthConfigError } from "../protocol/AuthError.ts"
-import * as OptionValue from "../protocol/OptionValue.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import type { Principal } from "../verification/Principal.ts"
+import { checkScopeList } from "./internal/scopeList.ts"
 
 /**
  * The requirement of an operation: what its caller needs.
@@ -34,7 +34,7 @@ export interface PolicyInput<S extends string = string>
 {}
 
 /**
- * Returns whether a policy hides its operation from a caller, for whom it does not exist then.
+ * Returns whether a policy hides its operation from a caller. For that caller the operation does not exist.
  *
  * @category guards
  * @since 0.1.0
@@ -43,37 +43,19 @@ export const isHiddenFrom = (policy: Policy, principal: Principal | undefined): 
   policy.unauthorized === "hide" && policy.scopes.some((scope) => principal?.scopes.has(scope) !== true)
 
 /**
- * Checks a list of scopes that stands in code. Throws `AuthConfigError`.
+ * Checks the scopes of an operation, and returns them without duplicates. Throws `AuthConfigError`.
  *
  * @category guards
  * @since 0.1.0
  */
 export const check = (scopes: ReadonlyArray<string>, option: string): ReadonlyArray<string> => {
-  if (!Array.isArray(scopes)) {
-    throw new AuthConfigError({
-      reason: "malformed",
-      option,
-      fix: `${OptionValue.isNot(scopes, "a list of scopes")}. Write one such as ["todos:write"]`
-    })
-  }
+  checkScopeList(scopes, option)
   if (scopes.length === 0) {
-    throw new AuthConfigError({
-      reason: "missing",
+    throw ConfigOption.error(
       option,
-      fix: "no scope is named, so any caller would be admitted. Name at least one scope, such as \"todos:write\""
-    })
-  }
-  const foreign = scopes.findIndex((_) => typeof _ !== "string" || !ScopeToken.isScopeToken(_))
-  if (foreign !== -1) {
-    throw new AuthConfigError({
-      reason: "malformed",
-      option,
-      fix:
-        `${
-          OptionValue.describe(scopes[foreign])
-        } is not a scope. Write each scope as separate text, in ASCII without space, ` +
-        "quote and backslash, such as \"todos:write\""
-    })
+      "no scope is named, so any caller would be admitted. Name at least one scope, such as \"todos:write\"",
+      "missing"
+    )
   }
   return ScopeToken.unique(scopes)
 }

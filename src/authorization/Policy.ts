@@ -8,8 +8,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { AuthConfigError, InsufficientScope } from "../protocol/AuthError.ts"
-import * as OptionValue from "../protocol/OptionValue.ts"
+import { InsufficientScope } from "../protocol/AuthError.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import { Principal } from "../verification/Principal.ts"
 import { check } from "./OperationPolicy.ts"
@@ -327,15 +327,9 @@ export const requireScopesOf = <T extends Tool.Any, const S extends ScopeList>(
 const checkTool = (tool: unknown, option: string): void => {
   const isTool = (typeof tool === "object" || typeof tool === "function") && tool !== null && "addDependency" in tool
   if (isTool) return
-  throw new AuthConfigError({
-    reason: "malformed",
-    option,
-    fix: `${OptionValue.isNot(tool, "a Tool")}${
-      option === "requireScopes"
-        ? " or an Effect. Apply it to a Tool or an Effect"
-        : ". Give a Tool as the first argument"
-    }`
-  })
+  throw option === "requireScopes"
+    ? ConfigOption.invalid(option, tool, "a Tool or an Effect", "Apply it to a Tool or an Effect")
+    : ConfigOption.invalid(option, tool, "a Tool", "Give a Tool as the first argument")
 }
 
 const requireOfTool = (tool: Tool.Any, scopes: ReadonlyArray<string>): Tool.Any => {

@@ -3,14 +3,16 @@
  *
  * @since 0.1.0
  */
-import * as Result from "effect/Result"
-import { AuthConfigError } from "../protocol/AuthError.ts"
-import * as HttpUri from "../protocol/HttpUri.ts"
+import * as Predicate from "effect/Predicate"
+import type * as Result from "effect/Result"
+import type { AuthConfigError } from "../protocol/AuthError.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
 import type { ProtectedResourceMetadata } from "../protocol/ProtectedResourceMetadata.ts"
-import * as ScopeToken from "../protocol/ScopeToken.ts"
+import * as UrlOption from "../protocol/UrlOption.ts"
 import * as WellKnown from "../protocol/WellKnown.ts"
 import type { Published } from "../verification/tokens/Presentation.ts"
+import { checkScopeList } from "./internal/scopeList.ts"
 import * as ScopeHierarchy from "./ScopeHierarchy.ts"
 
 /**
@@ -100,11 +102,12 @@ export const make = (
   issuers: readonly [string, ...ReadonlyArray<string>],
   requestedScopes: RequestedScopes = (scopes) => scopes
 ): Result.Result<ProtectedResource, AuthConfigError> =>
-  Result.gen(function*() {
-    const url = yield* checkResource(options.resource)
-    const { baseline, stepUp } = yield* checkScopes(options.scopes)
-    const hierarchy = yield* checkHierarchy(options.scopeHierarchy ?? {})
-    yield* checkDocumentation(options)
+  ConfigOption.attempt(() => {
+    const url = checkResource(options.resource)
+    const { baseline, stepUp } = checkScopes(options.scopes)
+    const hierarchy = checkHierarchy(options.scopeHierarchy ?? {})
+    const { resourceDocumentation, resourceName } = options
+    ConfigOption.check({ resourceDocumentation, resourceName }, "", documentationTable)
     const requested = requestedScopes(baseline, undefined)
     const dpop = options.dpop ?? { mode: "off", algorithms: [] }
     const metadata: ProtectedResourceMetadata = {
@@ -114,10 +117,8 @@ export const make = (
       bearer_methods_supported: ["header"],
       ...(dpop.mode === "off" ? {} : { dpop_signing_alg_values_supported: dpop.algorithms }),
       ...(dpop.mode === "required" ? { dpop_bound_access_tokens_required: true } : {}),
-      ...(options.resourceName === undefined ? {} : { resource_name: options.resourceName }),
-      ...(options.resourceDocumentation === undefined
-        ? {}
-        : { resource_documentation: options.resourceDocumentation })
+      ...(resourceName === undefined ? {} : { resource_name: resourceName }),
+      ...(resourceDocumentation === undefined ? {} : { resource_documentation: resourceDocumentation })
     }
     return {
       resource: options.resource,
@@ -188,116 +189,67 @@ export const ofUnknownTenant = (base: ProtectedResource, resource: string): Prot
     requestedScopes: (scopes) => scopes
   })
 
-const checkResource = (resource: unknown): Result.Result<URL, AuthConfigError> => {
-  const fail = (reason: AuthConfigError["reason"], fix: string) =>
-    Result.fail(new AuthConfigError({ reason, option: "resource", fix }))
-  if (typeof resource !== "string" || !URL.canParse(resource)) {
-    return fail(
-      "malformed",
-      `${OptionValue.isNot(resource, "an absolute URL")}. Write the URL at which clients reach the server, such as ` +
-        "https://todos.example.com/mcp"
-    )
-  }
-  const url = new URL(resource)
-  if (!HttpUri.isSecure(url)) {
-    return fail(
-      "insecure",
-      `${
-        resource.includes("@") ? "the URL" : resource
-      } must be https; plain http is accepted on loopback only (RFC 9728 ` +
-        "§1.2). Write the https URL at which clients reach the server"
-    )
-  }
-  const parsed = HttpUri.parse(resource)
-  if (Result.isFailure(parsed) && /[?#@]/.test(resource)) {
-    return fail("malformed", `the URL ${parsed.failure} (RFC 8707 §2). Write it without user, query and fragment`)
-  }
-  if (url.pathname.includes("*")) return fail("malformed", `${resource} has * in its path. Remove it`)
+const checkResource = (resource: unknown): URL => {
+  const url = UrlOption.check(resource, "resource", {
+    allowsHttp: false,
+    allowsQuery: false,
+    advice: "Write the URL at which clients reach the server, such as https://todos.example.com/mcp",
+    adviceOnHttp: "Write the https URL at which clients reach the server (RFC 9728 §1.2)",
+    adviceOnParts: "Write it without user, query and fragment (RFC 8707 §2)"
+  })
+  if (url.pathname.includes("*")) throw ConfigOption.error("resource", `${url.href} has * in its path. Remove it`)
   // Resources are compared as strings: one that a URL parser would write differently never matches a token.
   const canonical = url.pathname === "/" ? [url.href, url.origin] : [url.href]
-  return canonical.includes(resource)
-    ? Result.succeed(url)
-    : fail("malformed", `${resource} is not in canonical form. Write ${canonical.at(-1)}`)
+  if (canonical.includes(resource as string)) return url
+  throw ConfigOption.error("resource", `${resource} is not in canonical form. Write ${canonical.at(-1)}`)
 }
 
-const checkDocumentation = (
-  { resourceDocumentation, resourceName }: Pick<Options, "resourceDocumentation" | "resourceName">
-): Result.Result<void, AuthConfigError> => {
-  const fail = (option: string, fix: string) => Result.fail(new AuthConfigError({ reason: "malformed", option, fix }))
-  if (resourceName !== undefined && typeof resourceName !== "string") {
-    return fail("resourceName", `${OptionValue.isNot(resourceName, "text")}. Write a name for people, such as "Todos"`)
-  }
-  return resourceDocumentation === undefined ||
-      (typeof resourceDocumentation === "string" && URL.canParse(resourceDocumentation))
-    ? Result.succeed(undefined)
-    : fail(
-      "resourceDocumentation",
-      `${OptionValue.isNot(resourceDocumentation, "an absolute URL")}. Write one such as https://example.com/docs`
-    )
+const documentationTable: ConfigOption.Table<"resourceDocumentation" | "resourceName"> = {
+  resourceDocumentation: ConfigOption.rule(
+    (url) => typeof url === "string" && URL.canParse(url),
+    "an absolute URL",
+    "Write one such as https://example.com/docs"
+  ),
+  resourceName: ConfigOption.rule(Predicate.isString, "text", "Write a name for people, such as \"Todos\"")
 }
 
-const checkScopes = (
-  scopes: unknown
-): Result.Result<{ baseline: Array<string>; stepUp: Array<string> }, AuthConfigError> =>
-  Result.gen(function*() {
-    if (typeof scopes !== "object" || scopes === null) yield* checkTokens(scopes, "scopes")
-    const parts: { readonly baseline?: unknown; readonly stepUp?: unknown } = Array.isArray(scopes)
-      ? { baseline: scopes }
-      : scopes as object
-    const unknown = Object.keys(parts).find((name) => name !== "baseline" && name !== "stepUp")
-    if (unknown !== undefined) {
-      return yield* Result.fail(
-        new AuthConfigError({
-          reason: "malformed",
-          option: `scopes.${unknown}`,
-          fix: OptionValue.noSuchOption(["baseline", "stepUp"])
-        })
-      )
-    }
-    const baseline = yield* checkTokens(parts.baseline, Array.isArray(scopes) ? "scopes" : "scopes.baseline")
-    const stepUp = yield* checkTokens(parts.stepUp ?? [], "scopes.stepUp")
-    if (baseline.length === 0) {
-      return yield* Result.fail(
-        new AuthConfigError({
-          reason: "missing",
-          option: Array.isArray(scopes) ? "scopes" : "scopes.baseline",
-          fix: "the list is empty; expected at least one scope that clients request at sign-in. Write one such as " +
-            "[\"todos:read\"]"
-        })
-      )
-    }
-    return { baseline, stepUp }
-  })
-
-const checkTokens = (scopes: unknown, option: string): Result.Result<Array<string>, AuthConfigError> => {
-  const fail = (fix: string) => Result.fail(new AuthConfigError({ reason: "malformed", option, fix }))
-  if (!Array.isArray(scopes)) {
-    return fail(`${OptionValue.isNot(scopes, "a list of scopes")}. Write one such as ["todos:read"]`)
+const checkScopes = (scopes: unknown): { baseline: Array<string>; stepUp: Array<string> } => {
+  const isList = Array.isArray(scopes) || !OptionValue.isObject(scopes)
+  if (!isList) ConfigOption.check(scopes, "scopes", scopesTable)
+  const { baseline, stepUp = [] } = (isList ? { baseline: scopes } : scopes) as {
+    readonly baseline?: unknown
+    readonly stepUp?: unknown
   }
-  const foreign = scopes.findIndex((_) => typeof _ !== "string" || !ScopeToken.isScopeToken(_))
-  if (foreign !== -1) {
-    return fail(
-      `${
-        OptionValue.describe(scopes[foreign])
-      } is not a scope. Write one scope per entry, in ASCII without space, quote and ` +
-        "backslash"
+  const option = isList ? "scopes" : "scopes.baseline"
+  const checked = checkTokens(baseline, option)
+  if (checked.length === 0) {
+    throw ConfigOption.error(
+      option,
+      "the list is empty; expected at least one scope that clients request at sign-in. Write one such as [\"todos:read\"]",
+      "missing"
     )
   }
-  if (scopes.includes("offline_access")) {
-    return fail(
+  return { baseline: checked, stepUp: checkTokens(stepUp, "scopes.stepUp") }
+}
+
+const scopesTable: ConfigOption.Table<"baseline" | "stepUp"> = { baseline: true, stepUp: true }
+
+const checkTokens = (scopes: unknown, option: string): Array<string> => {
+  checkScopeList(scopes, option)
+  const tokens = scopes as ReadonlyArray<string>
+  if (tokens.includes("offline_access")) {
+    throw ConfigOption.error(
+      option,
       "offline_access is not a scope of a resource. Remove it: clients request it from the authorization server"
     )
   }
-  return Result.succeed([...new Set<string>(scopes)])
+  return [...new Set(tokens)]
 }
 
-const checkHierarchy = (
-  hierarchy: ScopeHierarchy.ScopeHierarchy
-): Result.Result<ScopeHierarchy.ScopeHierarchy, AuthConfigError> =>
-  Result.gen(function*() {
-    for (const [scope, implied] of Object.entries(hierarchy)) {
-      yield* checkTokens([scope], "scopeHierarchy")
-      yield* checkTokens(implied, `scopeHierarchy["${scope}"]`)
-    }
-    return hierarchy
-  })
+const checkHierarchy = (hierarchy: ScopeHierarchy.ScopeHierarchy): ScopeHierarchy.ScopeHierarchy => {
+  for (const [scope, implied] of Object.entries(hierarchy)) {
+    checkTokens([scope], "scopeHierarchy")
+    checkTokens(implied, `scopeHierarchy["${scope}"]`)
+  }
+  return hierarchy
+}

@@ -8,9 +8,11 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import * as Seal from "../crypto/Seal.ts"
-import { AuthConfigError, MalformedRequest } from "../protocol/AuthError.ts"
+import { type AuthConfigError, MalformedRequest } from "../protocol/AuthError.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import { Principal } from "../verification/Principal.ts"
 
 /**
@@ -103,13 +105,9 @@ export const make = (
   secret: Redacted.Redacted | undefined,
   resource: string
 ): Effect.Effect<RequestState["Service"], AuthConfigError> => {
-  const fail = (reason: AuthConfigError["reason"], fix: string) =>
-    Effect.fail(new AuthConfigError({ reason, option: "requestState.secret", fix }))
-  if (secret !== undefined && !(Redacted.isRedacted(secret) && typeof Redacted.value(secret) === "string")) {
-    return fail("malformed", "the value is not a Redacted text. Write Redacted.make(secret)")
-  }
-  if (secret !== undefined && new TextEncoder().encode(Redacted.value(secret)).length < 32) {
-    return fail("insecure", "the secret has fewer than 32 bytes. Give the output of: openssl rand -base64 32")
+  if (secret !== undefined) {
+    const checked = ConfigOption.attempt(() => ConfigOption.checkSecret(secret, "requestState.secret"))
+    if (Result.isFailure(checked)) return Effect.fail(checked.failure)
   }
   const sealing = Seal.make(secret, `effect-mcp-auth request state ${resource}`)
   return Effect.succeed({

@@ -23,11 +23,10 @@ import * as Fetcher from "../outbound/Fetcher.ts"
 import { type Answered, postForm } from "../outbound/FormPost.ts"
 import { Sharing } from "../outbound/Sharing.ts"
 import { withTimeLimit } from "../outbound/TimeLimit.ts"
-import { AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata } from "../protocol/AuthError.ts"
+import { type AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata } from "../protocol/AuthError.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
 import { own, parseObject } from "../protocol/Json.ts"
-import * as optionNames from "../protocol/OptionNames.ts"
-import * as OptionValue from "../protocol/OptionValue.ts"
 import { sanitize } from "../protocol/RemoteText.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import { BoundedMap } from "../store/BoundedMap.ts"
@@ -264,11 +263,13 @@ const margin = Duration.toMillis(Duration.seconds(30))
 
 const accessToken = "urn:ietf:params:oauth:token-type:access_token"
 
-const names: Readonly<Record<optionNames.NamesOf<Options>, true>> = {
+const defaultCapacity = 10_000
+
+const table: ConfigOption.Table<ConfigOption.NamesOf<Options>> = {
   authorizationServer: true,
   endpoint: true,
-  grant: true,
-  capacity: true,
+  grant: ConfigOption.oneOf("token-exchange", "on-behalf-of"),
+  capacity: ConfigOption.wholeNumber(0, defaultCapacity),
   clientId: true,
   clientSecret: true,
   privateKey: true,
@@ -285,29 +286,16 @@ const makeService = (
   Discovery.Discovery | Fetcher.Fetcher | Scope.Scope
 > =>
   Effect.gen(function*() {
-    yield* Effect.fromResult(optionNames.check(options, "TokenExchange", names))
+    yield* Effect.fromResult(ConfigOption.attempt(() => ConfigOption.check(options, "TokenExchange", table)))
     const server = yield* Effect.fromResult(
       AuthorizationServer.make(options.authorizationServer, "TokenExchange.authorizationServer")
     )
-    const grant = options.grant ?? "token-exchange"
-    if (grant !== "token-exchange" && grant !== "on-behalf-of") {
-      return yield* new AuthConfigError({
-        reason: "malformed",
-        option: "TokenExchange.grant",
-        fix: `${OptionValue.isNot(grant, "\"token-exchange\" or \"on-behalf-of\"")}. Leave it out for "token-exchange"`
-      })
-    }
-    const capacity = options.capacity ?? 10_000
-    if (!Number.isSafeInteger(capacity) || capacity < 0) {
-      return yield* new AuthConfigError({
-        reason: "malformed",
-        option: "TokenExchange.capacity",
-        fix: `${OptionValue.isNot(capacity, "a whole number from 0 (caches nothing)")}. Leave it out for 10000`
-      })
-    }
-    if (options.endpoint !== undefined) {
+    const { capacity = defaultCapacity, endpoint: url, grant = "token-exchange" } = options
+    if (url !== undefined) {
       yield* Effect.fromResult(
-        AuthorizationServer.checkUrl(options.endpoint, "TokenExchange.endpoint", server.allowInsecureHttp)
+        ConfigOption.attempt(() =>
+          AuthorizationServer.checkUrl(url, "TokenExchange.endpoint", server.allowInsecureHttp)
+        )
       )
     }
     const prove = yield* ClientAuthentication.make(options, { issuer: server.issuer, option: "TokenExchange" })

@@ -7,7 +7,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import * as AllowedHosts from "../authorization/AllowedHosts.ts"
 import * as ClaimsDecoder from "../authorization/ClaimsDecoder.ts"
 import * as Decision from "../authorization/Decision.ts"
 import * as Gate from "../authorization/Gate.ts"
@@ -16,10 +15,9 @@ import * as RequestState from "../authorization/RequestState.ts"
 import * as Discovery from "../outbound/Discovery.ts"
 import type { Fetcher } from "../outbound/Fetcher.ts"
 import { AuthConfigError } from "../protocol/AuthError.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
-import * as optionNames from "../protocol/OptionNames.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
-import * as Audience from "../verification/claims/Audience.ts"
 import type { Rules } from "../verification/claims/Rules.ts"
 import * as AuthorizationServer from "../verification/issuers/AuthorizationServer.ts"
 import * as Profile from "../verification/issuers/Profile.ts"
@@ -29,22 +27,7 @@ import * as Presentation from "../verification/tokens/Presentation.ts"
 import * as TokenCache from "../verification/tokens/TokenCache.ts"
 import type * as TokenVerifier from "../verification/TokenVerifier.ts"
 import type { Cached, Common, Options, Scopes } from "./AuthOptions.ts"
-import {
-  checkChoice,
-  checkDpop,
-  checkGrammar,
-  checkInterval,
-  checkMechanism,
-  checkNames,
-  checkOrigins,
-  checkServers,
-  checkSessions,
-  checkTokenType,
-  checkTolerance,
-  choices,
-  groups,
-  mechanisms
-} from "./checkOptions.ts"
+import { checkServers, table } from "./checkOptions.ts"
 
 /**
  * Checks the options and makes the gate. Fails with the option that is wrong, and what to write.
@@ -61,18 +44,13 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
 > =>
   Effect.gen(function*() {
     const discovery = yield* Discovery.Discovery
-    yield* Effect.fromResult(checkNames(options))
-    yield* Effect.fromResult(ClaimsDecoder.check(options.claims))
-    yield* Effect.fromResult(checkTokenType(options.tokenType))
-    for (const [option, values] of choices) yield* Effect.fromResult(checkChoice(options, option, values))
-    const servers = yield* Effect.fromResult(checkServers(options))
+    const servers = yield* Effect.fromResult(ConfigOption.attempt(() => {
+      ConfigOption.check(options, "", table, "Give one with resource, authorizationServers and scopes")
+      return checkServers(options.authorizationServers)
+    }))
     const issuers = servers.map((_) => _.issuer) as [string, ...Array<string>]
     const serverOf = AuthorizationServer.ofIssuer(servers)
-    const dpop = yield* Effect.fromResult(checkDpop(options.dpop))
-    for (const [option, names] of groups) {
-      if (options[option] !== undefined) yield* Effect.fromResult(optionNames.check(options[option], option, names))
-    }
-    for (const mechanism of mechanisms) yield* Effect.fromResult(checkMechanism(options, mechanism))
+    const dpop = options.dpop === undefined ? undefined : yield* Effect.fromResult(options.dpop.published)
     const resource = yield* Effect.fromResult(
       ProtectedResource.make(
         { ...options, dpop } as unknown as ProtectedResource.Options,
@@ -84,8 +62,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
           )
       )
     )
-    yield* Effect.fromResult(Audience.check(options.audience ?? Audience.resource))
-    const allowedHosts = yield* Effect.fromResult(AllowedHosts.check(options.allowedHosts))
+    const { allowedHosts } = options
     if (allowedHosts !== undefined && HttpUri.isLoopback(new URL(resource.resource).hostname)) {
       yield* Effect.logWarning(
         `allowedHosts lets requests reach ${resource.resource} by names other than loopback: ${allowedHosts.join(", ")}`
@@ -97,7 +74,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
       resource: resource.resource,
       audience: options.audience,
       tokenType: options.tokenType,
-      clockTolerance: yield* Effect.fromResult(checkTolerance(options.clockTolerance)),
+      clockTolerance: options.clockTolerance === undefined ? undefined : Duration.toSeconds(options.clockTolerance),
       effectiveScopes: resource.effectiveScopes
     }
     if (options.tenants !== undefined && options.anonymous === "allow-unscoped") {
@@ -142,18 +119,18 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
         ? cachedServers.lookupVerified
         : undefined,
       revocation: revocation?.isRevoked,
-      revocationInterval: yield* Effect.fromResult(checkInterval(options.revocationInterval)),
+      revocationInterval: Duration.fromInputUnsafe(options.revocationInterval ?? "30 seconds"),
       expiryTolerance: rules.clockTolerance,
-      tokenGrammar: yield* Effect.fromResult(checkGrammar(options.tokenGrammar)),
+      tokenGrammar: options.tokenGrammar,
       presentation: options.dpop === undefined ? Presentation.bearerOnly : yield* options.dpop.make(resource),
       invalidate: (target) =>
         Effect.forEach([configured, ...own.caches], (_) => _.invalidate(target), { discard: true }),
-      allowedOrigins: yield* Effect.fromResult(checkOrigins(options.allowedOrigins ?? [])),
+      allowedOrigins: options.allowedOrigins,
       allowedHosts,
       challengeScopes: options.challengeScopes ?? "auto",
       unlisted: options.unlisted ?? "allow",
       anonymous: options.anonymous ?? "deny",
-      sessionsPerCaller: yield* Effect.fromResult(checkSessions(options.sessionsPerCaller)),
+      sessionsPerCaller: options.sessionsPerCaller,
       claims: ClaimsDecoder.reader(options.claims),
       // A server that is asked about its tokens may have no keys at all.
       ready: Effect.forEach(servers.filter((_) => _.introspection === undefined), keys.load, {
@@ -162,7 +139,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
       }),
       decisions: {
         listener: yield* Decision.DecisionListener,
-        subject: yield* Effect.fromResult(Decision.checkSubjectForm(options.decisions?.subject, "decisions.subject"))
+        subject: options.decisions?.subject
       },
       authorizationServerMetadata: options.mirrorMetadata === true
         ? discovery.metadata(servers[0]!, "authorization_endpoint")
@@ -183,12 +160,7 @@ const wrapVerifier = (
 > => {
   const caches: Array<TokenCache.Cached<unknown>> = []
   if (wrap === undefined) return Result.succeed({ verifier: configured, caches })
-  const fail = (fix: string) => Result.fail(new AuthConfigError({ reason: "malformed", option: "verifier", fix }))
-  if (typeof wrap !== "function") {
-    return fail(
-      `${OptionValue.isNot(wrap, "a function")}. Give one that takes the configured verifier and returns a verifier`
-    )
-  }
+  const fail = (fix: string) => Result.fail(ConfigOption.error("verifier", fix))
   const cached: Cached = (verifier, timeToLive) => {
     const time = OptionValue.toDuration(timeToLive)
     if (time === undefined || Duration.isNegative(time)) {

@@ -12,8 +12,8 @@ import * as Gate from "../authorization/Gate.ts"
 import * as ProtectedResource from "../authorization/ProtectedResource.ts"
 import * as RequestState from "../authorization/RequestState.ts"
 import type { ScopeHierarchy } from "../authorization/ScopeHierarchy.ts"
-import { AuthConfigError, type AuthError } from "../protocol/AuthError.ts"
-import * as OptionValue from "../protocol/OptionValue.ts"
+import type { AuthError } from "../protocol/AuthError.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as Principal from "../verification/Principal.ts"
 import * as TokenVerifier from "../verification/TokenVerifier.ts"
 import type { LiteralScopes, Scopes } from "./AuthOptions.ts"
@@ -62,7 +62,7 @@ export interface MockOptions<S extends Scopes, Claims = ClaimsDecoder.Decoded<an
   readonly allowedHosts?: ReadonlyArray<string> | undefined
 }
 
-const names: Readonly<Record<keyof MockOptions<Scopes>, true>> = {
+const table: ConfigOption.Table<keyof MockOptions<Scopes>> = {
   subject: true,
   scopes: true,
   granted: true,
@@ -73,22 +73,7 @@ const names: Readonly<Record<keyof MockOptions<Scopes>, true>> = {
   claims: true,
   claimsService: true,
   resource: true,
-  allowedHosts: true
-}
-
-/** Throws `AuthConfigError` for an unknown option. `owner` is the function that the options are passed to. */
-const check = (options: object, owner: string): void => {
-  const known = Object.keys(names)
-  const isObject = typeof options === "object" && options !== null
-  const unknown = isObject ? Object.keys(options).find((name) => !known.includes(name)) : undefined
-  if (isObject && unknown === undefined) return
-  throw new AuthConfigError({
-    reason: "malformed",
-    option: unknown === undefined ? owner : `${owner}.${unknown}`,
-    fix: unknown === undefined
-      ? `${OptionValue.isNot(options, "an object")}. Give one with scopes, such as { scopes: ["todos:read"] }`
-      : OptionValue.noSuchOption(known)
-  })
+  allowedHosts: AllowedHosts.check
 }
 
 /** A gate that verifies no token. Every caller is the same principal. */
@@ -99,7 +84,7 @@ export interface MockGate {
 
 /** Creates a gate for tests. Throws `AuthConfigError` if an option is wrong. `owner` is named in errors. */
 export const make = (options: MockOptions<Scopes>, owner: string): MockGate => {
-  check(options, owner)
+  ConfigOption.check(options, owner, table, "Give one with scopes, such as { scopes: [\"todos:read\"] }")
   const resource = Result.getOrThrow(
     ProtectedResource.make({ ...options, resource: options.resource ?? mockResource } as ProtectedResource.Options, [
       mockIssuer
@@ -127,7 +112,7 @@ export const make = (options: MockOptions<Scopes>, owner: string): MockGate => {
     verifier: TokenVerifier.make(() => Effect.succeed(principal)),
     requestState: Effect.runSync(RequestState.make(undefined, resource.resource)),
     allowedOrigins: [],
-    allowedHosts: Result.getOrThrow(AllowedHosts.check(options.allowedHosts)),
+    allowedHosts: options.allowedHosts,
     challengeScopes: "auto",
     unlisted: "allow",
     anonymous: "deny",

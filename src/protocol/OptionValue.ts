@@ -30,6 +30,15 @@ export const describe = (value: unknown): string => {
 }
 
 /**
+ * Tells whether a value can be an object of options. Lists, promises, effects and `Redacted` values cannot.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isObject = (value: unknown): value is Readonly<Record<PropertyKey, unknown>> =>
+  typeof value === "object" && describe(value) === "an object"
+
+/**
  * Names the values that an option may have.
  *
  * @category encoding

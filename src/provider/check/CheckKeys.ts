@@ -1,4 +1,5 @@
 import * as Result from "effect/Result"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as JwkSet from "../../verification/keys/JwkSet.ts"
 import type { Reading } from "../probe/Probe.ts"
 import { isObject, type Json, member, shown } from "../report/Json.ts"
@@ -25,7 +26,9 @@ export const checkKeySet = (reading: Reading): ReadonlyArray<RuleResult> => {
   const entries = all.slice(0, maximumKeys)
   // Encryption keys are allowed, and not used for tokens.
   const signing = entries.filter((key) => member(key, "use") !== "enc")
-  const usable = signing.filter((key) => Result.isSuccess(JwkSet.checkConfigured({ keys: [key] }, "keys")))
+  const usable = signing.filter((key) =>
+    Result.isSuccess(ConfigOption.attempt(() => JwkSet.checkConfigured({ keys: [key] }, "keys")))
+  )
   const secret = entries.filter((key) => ["d", "k", "p", "q"].some((name) => Object.hasOwn(key, name)))
   return [
     entries.length === 0

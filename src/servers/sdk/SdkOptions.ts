@@ -95,7 +95,7 @@ export const toLayer = <const S extends AuthOptions.Scopes, A, C, N extends Anon
   const read = !isClaims || "service" in claims
     ? claims as Extract<typeof claims, { readonly service: unknown }> | undefined
     : { service: DecodedClaims as unknown as Context.Key<C, A>, decode: claims }
-  const unknown = Object.keys(options).find((name) => name !== "fetch" && !checkOptions.names.includes(name))
+  const unknown = Object.keys(options).find((name) => name !== "fetch" && !Object.hasOwn(checkOptions.table, name))
   const gate = unknown === undefined && problem === undefined
     ? GateLayer.layerFetch<S, C, A>(
       (isObject ? { ...options, anonymous, claims: read } : given) as unknown as
@@ -106,7 +106,7 @@ export const toLayer = <const S extends AuthOptions.Scopes, A, C, N extends Anon
       problem ?? new AuthConfigError({
         reason: "malformed",
         option: String(unknown),
-        fix: OptionValue.noSuchOption([...checkOptions.names, ...Object.keys(names)])
+        fix: OptionValue.noSuchOption([...Object.keys(checkOptions.table), ...Object.keys(names)])
       })
     ))
   return {

@@ -6,10 +6,8 @@
  *
  * @since 0.1.0
  */
-import * as Result from "effect/Result"
-import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { own } from "../../protocol/Json.ts"
-import * as OptionValue from "../../protocol/OptionValue.ts"
 
 /**
  * Combines all audience rules.
@@ -251,25 +249,18 @@ const intersects = (claim: unknown, values: ReadonlySet<string>): boolean =>
     : Array.isArray(claim) && claim.every((_) => typeof _ === "string") && claim.some((_) => values.has(_))
 
 /**
- * Checks a rule of the configuration. Fails with `AuthConfigError` if it is malformed or has an empty list.
+ * Checks a rule of the configuration. Throws `AuthConfigError` if it is malformed or has an empty list. `option` is the path of
+ * the option in the error.
  *
  * @category guards
  * @since 0.1.0
  */
-export const check = (rule: Audience): Result.Result<void, AuthConfigError> =>
-  isInOrder(rule)
-    ? Result.succeed(undefined)
-    : Result.fail(
-      new AuthConfigError({
-        reason: "missing",
-        option: "audience",
-        fix: (typeof rule === "object" && rule !== null
-          ? "the rule is malformed or has an empty list (an empty list would check nothing); expected a rule of Audience with " +
-            "at least one value. "
-          : `${OptionValue.isNot(rule, "a rule of Audience with at least one value")}. `) +
-          "Write one such as Audience.oneOf([\"api://todos\"]), or leave it out to require the resource itself"
-      })
-    )
+export const check: (rule: unknown, option: string) => void = ConfigOption.rule(
+  (rule) => isInOrder(rule),
+  "a rule of Audience with at least one value (an empty list would check nothing)",
+  "Write one such as Audience.oneOf([\"api://todos\"]), or leave it out to require the resource itself",
+  "missing"
+)
 
 // Checked at runtime, because a rule may come from a file or from JavaScript.
 const isInOrder = (rule: unknown): boolean => {

@@ -1,4 +1,4 @@
-import * as OptionValue from "../../protocol/OptionValue.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 
 /* Checks the options that identify the subject of a token. If several people shared a claim value, they would be one owner. */
 
@@ -11,36 +11,30 @@ const shared = new Set(
     "picture website gender birthdate zoneinfo locale address").split(" ")
 )
 
-/** Returns what to write instead, or `undefined` if the claims can identify a person. */
-export const checkSubjectClaims = (
-  claims: unknown
-): { readonly reason: "malformed" | "insecure"; readonly fix: string } | undefined => {
+/** Checks that every claim can identify a person. Throws `AuthConfigError`. */
+export const checkSubjectClaims: ConfigOption.Rule = (claims, option) => {
   if (!Array.isArray(claims) || claims.length === 0 || !claims.every(isName)) {
-    return {
-      reason: "malformed",
-      fix: `${OptionValue.isNot(claims, "a list of claim names")}. Write one such as ["sub"]`
-    }
+    throw ConfigOption.invalid(option, claims, "a list of claim names", "Write one such as [\"sub\"]")
   }
   const wrong = claims.find((_) => shared.has(_))
-  return wrong === undefined ? undefined : {
-    reason: "insecure",
-    fix:
-      `${
-        JSON.stringify(wrong)
-      } does not identify a person: two people may have the same value. Name a claim that the ` +
-      `issuer keeps unique to a person, such as "sub"`
-  }
+  if (wrong === undefined) return
+  throw ConfigOption.error(
+    option,
+    `${
+      JSON.stringify(wrong)
+    } does not identify a person: two people may have the same value. Name a claim that the issuer ` +
+      `keeps unique to a person, such as "sub"`,
+    "insecure"
+  )
 }
 
-/** Returns what to write instead, or `undefined` if the marks can show that a token was issued to a program for itself. */
-export const checkMachineMarks = (marks: unknown): string | undefined => {
-  const fits = Array.isArray(marks) &&
-    marks.every((mark: { readonly claim?: unknown; readonly values?: unknown } | null | undefined) =>
-      typeof mark === "object" && mark !== null && isName(mark.claim) && mark.claim !== "iss" && mark.claim !== "aud" &&
-      Array.isArray(mark.values) && mark.values.length > 0 && mark.values.every(isName)
-    )
-  return fits
-    ? undefined
-    : `expected a list of { claim, values } with claims other than "iss" and "aud", which every token has. Write one ` +
-      `such as [{ claim: "idtyp", values: ["app"] }]`
-}
+const isMark = (mark: { readonly claim?: unknown; readonly values?: unknown } | null | undefined): boolean =>
+  typeof mark === "object" && mark !== null && isName(mark.claim) && mark.claim !== "iss" && mark.claim !== "aud" &&
+  Array.isArray(mark.values) && mark.values.length > 0 && mark.values.every(isName)
+
+/** Checks that the marks can show that a token was issued to a program for itself. Throws `AuthConfigError`. */
+export const checkMachineMarks: ConfigOption.Rule = ConfigOption.rule(
+  (marks) => Array.isArray(marks) && marks.every(isMark),
+  "a list of { claim, values } with claims other than \"iss\" and \"aud\", which every token has",
+  "Write one such as [{ claim: \"idtyp\", values: [\"app\"] }]"
+)

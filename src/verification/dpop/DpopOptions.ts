@@ -5,13 +5,13 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
+import type * as Redacted from "effect/Redacted"
+import type * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Algorithm from "../../crypto/Algorithm.ts"
-import { problemOf } from "../../crypto/AlgorithmNames.ts"
-import { AuthConfigError } from "../../protocol/AuthError.ts"
-import * as OptionValue from "../../protocol/OptionValue.ts"
+import { checkAlgorithms } from "../../crypto/AlgorithmNames.ts"
+import type { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as uri from "../../protocol/UriNormalization.ts"
 import { memory, type Store } from "./ReplayStore.ts"
 
@@ -68,18 +68,28 @@ export interface Settings<out R = never> {
   readonly strippedPrefix: string
 }
 
-const names = Object.keys(
-  {
-    algorithms: true,
-    window: true,
-    clockTolerance: true,
-    nonce: true,
-    nonceLifetime: true,
-    nonceSecret: true,
-    replay: true,
-    strippedPrefix: true
-  } satisfies Record<keyof Options, true>
-)
+/** In seconds. The window, the tolerance of clocks and the lifetime of nonces each have this maximum, as do the first two together. */
+const longest = 300
+
+const table: ConfigOption.Table<keyof Options> = {
+  algorithms: checkAlgorithms,
+  window: ConfigOption.duration("1 second", "5 minutes", "60 seconds"),
+  clockTolerance: ConfigOption.duration("0 seconds", "5 minutes", "30 seconds"),
+  nonce: ConfigOption.oneOf("off", "required"),
+  nonceLifetime: ConfigOption.duration("1 second", "5 minutes", "300 seconds"),
+  nonceSecret: ConfigOption.checkSecret,
+  replay: ConfigOption.rule(
+    (replay) => Effect.isEffect(replay) || typeof replay?.firstUse === "function",
+    "a store of used proofs",
+    "Write Dpop.memory(capacity), Dpop.redis(redis) or a custom store"
+  ),
+  strippedPrefix: ConfigOption.rule(
+    (prefix) =>
+      typeof prefix === "string" && (prefix === "" || (!prefix.endsWith("/") && uri.ofRequest(prefix) === prefix)),
+    "a path without a slash at its end",
+    "Write one such as \"/todos\""
+  )
+}
 
 /**
  * Checks the options of `Dpop.required` or `Dpop.optional`.
@@ -88,102 +98,37 @@ const names = Object.keys(
  * @since 0.1.0
  */
 export const check = <R>(mode: Settings["mode"], given: Options<R>): Result.Result<Settings<R>, AuthConfigError> =>
-  Result.gen(function*() {
-    const fail = (reason: AuthConfigError["reason"], option: string, fix: string) =>
-      Result.fail(new AuthConfigError({ reason, option: option === "" ? "dpop" : `dpop.${option}`, fix }))
-    if (typeof given !== "object" || given === null || Array.isArray(given)) {
-      return yield* fail(
-        "malformed",
-        "",
-        `${OptionValue.isNot(given, `an object of options for Dpop.${mode}`)}. Write Dpop.${mode}() for the defaults`
-      )
-    }
-    const unknown = Object.keys(given).find((_) => !names.includes(_))
-    if (unknown !== undefined) return yield* fail("malformed", unknown, OptionValue.noSuchOption(names))
-    const seconds = (name: "window" | "clockTolerance" | "nonceLifetime", fallback: number, least: number) => {
-      const input = given[name]
-      if (input === undefined) return Result.succeed(fallback)
-      const duration = OptionValue.toDuration(input)
-      const value = duration === undefined ? Number.NaN : Duration.toSeconds(duration)
-      return value >= least && value <= 300
-        ? Result.succeed(value)
-        : fail(
-          "malformed",
-          name,
-          `${OptionValue.isNot(input, `a duration from ${least === 0 ? "0" : "1 second"} to 5 minutes`)}. ` +
-            `Write one such as "${fallback} seconds"`
-        )
-    }
-    const window = yield* seconds("window", 60, 1)
-    const clockTolerance = yield* seconds("clockTolerance", 30, 0)
-    if (window + clockTolerance > 300) {
-      return yield* fail(
-        "insecure",
-        "window",
+  ConfigOption.attempt(() => {
+    ConfigOption.check(given, "dpop", table)
+    const window = Duration.toSeconds(given.window ?? "60 seconds")
+    const clockTolerance = Duration.toSeconds(given.clockTolerance ?? "30 seconds")
+    if (window + clockTolerance > longest) {
+      throw ConfigOption.error(
+        "dpop.window",
         `window and clockTolerance add up to ${
           window + clockTolerance
-        } seconds, and a stolen proof stays valid for that long. Reduce ` +
-          "them to 300 seconds or less together"
+        } seconds, and a stolen proof stays valid for that long. ` +
+          `Reduce them to ${longest} seconds or less together`,
+        "insecure"
       )
     }
-    const algorithms = given.algorithms ?? Algorithm.all
-    if (!Array.isArray(algorithms) || algorithms.length === 0 || !algorithms.every(Algorithm.isAlgorithm)) {
-      return yield* fail("malformed", "algorithms", problemOf(given.algorithms))
-    }
-    if (given.nonce !== undefined && given.nonce !== "off" && given.nonce !== "required") {
-      return yield* fail(
-        "malformed",
-        "nonce",
-        `${OptionValue.isNot(given.nonce, "\"off\" or \"required\"")}. Leave it out for "off"`
-      )
-    }
-    const lifetime = yield* seconds("nonceLifetime", 300, 1)
-    if (given.nonceSecret !== undefined && !Redacted.isRedacted(given.nonceSecret)) {
-      return yield* fail("malformed", "nonceSecret", "the value is not Redacted. Write Redacted.make(secret)")
-    }
-    const secret = given.nonceSecret
-    if (secret !== undefined && new TextEncoder().encode(String(Redacted.value(secret))).length < 32) {
-      return yield* fail(
-        "insecure",
-        "nonceSecret",
-        "the secret has fewer than 32 bytes. Give the output of: openssl rand -base64 32"
-      )
-    }
-    if (given.nonce !== "required" && (given.nonceLifetime ?? secret) !== undefined) {
-      return yield* fail(
-        "conflict",
-        given.nonceLifetime === undefined ? "nonceSecret" : "nonceLifetime",
-        "it has no effect without nonce: \"required\". Write that, or remove it"
-      )
-    }
-    const { replay } = given
-    if (replay !== undefined && !Effect.isEffect(replay) && typeof replay?.firstUse !== "function") {
-      return yield* fail(
-        "malformed",
-        "replay",
-        `${
-          OptionValue.isNot(replay, "a store of used proofs")
-        }. Write Dpop.memory(capacity), Dpop.redis(redis) or a custom store`
-      )
-    }
-    const strippedPrefix = given.strippedPrefix ?? ""
-    if (
-      typeof strippedPrefix !== "string" ||
-      (strippedPrefix !== "" && (strippedPrefix.endsWith("/") || uri.ofRequest(strippedPrefix) !== strippedPrefix))
-    ) {
-      return yield* fail(
-        "malformed",
-        "strippedPrefix",
-        `${OptionValue.isNot(strippedPrefix, "a path without a slash at its end")}. Write one such as "/todos"`
+    const { nonceLifetime, nonceSecret: secret, replay } = given
+    if (given.nonce !== "required" && (nonceLifetime ?? secret) !== undefined) {
+      throw ConfigOption.error(
+        nonceLifetime === undefined ? "dpop.nonceSecret" : "dpop.nonceLifetime",
+        "it has no effect without nonce: \"required\". Write that, or remove it",
+        "conflict"
       )
     }
     return {
       mode,
-      algorithms: [...new Set(algorithms)],
+      algorithms: [...new Set(given.algorithms ?? Algorithm.all)],
       window,
       clockTolerance,
-      nonce: given.nonce === "required" ? { lifetime, secret } : undefined,
+      nonce: given.nonce === "required"
+        ? { lifetime: Duration.toSeconds(nonceLifetime ?? "5 minutes"), secret }
+        : undefined,
       replay: replay === undefined || Effect.isEffect(replay) ? replay ?? memory() : Effect.succeed(replay),
-      strippedPrefix
+      strippedPrefix: given.strippedPrefix ?? ""
     }
   })

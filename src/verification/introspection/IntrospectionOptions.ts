@@ -7,11 +7,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { BackingPersistenceStore } from "effect/persistence/Persistence"
 import type * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
+import type * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type * as ClientAuthentication from "../../outbound/ClientAuthentication.ts"
-import { AuthConfigError, type AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
-import * as optionNames from "../../protocol/OptionNames.ts"
+import type { AuthConfigError, AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import { checkMachineMarks, checkSubjectClaims } from "../claims/SubjectClaims.ts"
 import { checkUrl } from "../issuers/AuthorizationServer.ts"
@@ -177,130 +177,72 @@ export interface Settings<out R = never> {
  */
 export const check = <R>(
   source: Settings<R>["source"],
-  options: CommonOptions<R>,
+  given: CommonOptions<R>,
   option: string,
   insecure: boolean
 ): Result.Result<Settings<R>, AuthConfigError> =>
-  Result.gen(function*() {
-    const fail = (member: string, fix: string) =>
-      Result.fail(
-        new AuthConfigError({ reason: "malformed", option: member === "" ? option : `${option}.${member}`, fix })
-      )
+  ConfigOption.attempt(() => {
     const isLookUp = "lookUp" in source
     if (isLookUp && typeof source.lookUp !== "function") {
-      return yield* fail(
-        "",
+      throw ConfigOption.error(
+        option,
         `the argument of Introspection.lookUp: ${
           OptionValue.isNot(source.lookUp, "a function")
-        }. Give one that takes a ` +
-          "token and returns an Effect of the introspection answer, such as { active: true, sub: \"alice\" }"
+        }. Give one that takes a token ` +
+          "and returns an Effect of the introspection answer, such as { active: true, sub: \"alice\" }"
       )
     }
-    yield* optionNames.check(options, option, isLookUp ? commonNames : endpointNames)
-    if (!isLookUp && source.endpoint !== undefined) yield* checkUrl(source.endpoint, `${option}.endpoint`, insecure)
-    const signedAnswers: unknown = isLookUp ? undefined : source.signedAnswers
-    if (signedAnswers !== undefined && signedAnswers !== true) {
-      return yield* fail(
-        "signedAnswers",
-        `${OptionValue.isNot(signedAnswers, "true")}. Write true, or remove it to accept unsigned answers`
-      )
-    }
-    const tokens = options.tokens ?? "opaque"
-    if (tokens !== "opaque" && tokens !== "all") {
-      return yield* fail("tokens", `${OptionValue.isNot(tokens, "\"opaque\" or \"all\"")}. Leave it out for "opaque"`)
-    }
-    if (
-      options.prefix !== undefined && (typeof options.prefix !== "string" || !/^[\x21-\x7e]+$/.test(options.prefix))
-    ) {
-      return yield* fail(
-        "prefix",
-        `${
-          OptionValue.isNot(options.prefix, "text of visible ASCII characters")
-        }. Write the characters with which every ` +
-          "token of this server begins, such as \"gho_\""
-      )
-    }
-    const subjects = options.subjectClaims === undefined ? undefined : checkSubjectClaims(options.subjectClaims)
-    if (subjects !== undefined) {
-      return yield* Result.fail(new AuthConfigError({ ...subjects, option: `${option}.subjectClaims` }))
-    }
-    const marks = options.machineMarks === undefined ? undefined : checkMachineMarks(options.machineMarks)
-    if (marks !== undefined) return yield* fail("machineMarks", marks)
-    const time = (
-      name: "maxLifetime" | "cacheFor" | "inactiveFor",
-      isValid: (seconds: number) => boolean,
-      expected: string,
-      example: string
-    ) => {
-      const input = options[name]
-      if (input === undefined) return Result.succeed(undefined)
-      const duration = OptionValue.toDuration(input)
-      return duration !== undefined && isValid(Duration.toSeconds(duration))
-        ? Result.succeed(duration)
-        : fail(name, `${OptionValue.isNot(input, expected)}. Write one such as ${JSON.stringify(example)}`)
-    }
-    const maxLifetime = yield* time(
-      "maxLifetime",
-      (_) => _ > 0 && _ <= 366 * 24 * 60 * 60,
-      "a duration above 0 and up to a year",
-      "1 hour"
-    )
-    const cacheFor = yield* time(
-      "cacheFor",
-      (_) => _ >= 0 && _ <= 60 * 60,
-      "a duration from 0 (caches nothing) to 1 hour",
-      "1 minute"
-    )
-    const inactiveFor = yield* time(
-      "inactiveFor",
-      (_) => _ >= 0 && _ <= 60,
-      "a duration from 0 (caches nothing) to 1 minute",
-      "5 seconds"
-    )
-    const inactiveLimit = readLimit(options.inactiveLimit)
-    if (inactiveLimit === undefined) {
-      return yield* fail(
-        "inactiveLimit",
-        "expected { burst, perSecond }, with a whole number from 1 as burst and a number above 0 as perSecond. Correct " +
-          "it, or leave it out for { burst: 100, perSecond: 10 }"
-      )
-    }
-    const shared = readShared(options.shared)
-    if (shared === undefined) {
-      return yield* fail(
-        "shared",
-        `${OptionValue.isNot(options.shared, "a store")}. Give one of effect/persistence, or an Effect of one`
-      )
-    }
+    ConfigOption.check(given, option, isLookUp ? commonTable : endpointTable)
+    if (!isLookUp && source.endpoint !== undefined) checkUrl(source.endpoint, `${option}.endpoint`, insecure)
+    const { burst = defaultLimit.burst, perSecond = defaultLimit.perSecond } = given.inactiveLimit ?? defaultLimit
     return {
       source,
       option,
-      tokens,
-      prefix: options.prefix,
-      maxLifetime: maxLifetime === undefined ? undefined : Duration.toSeconds(maxLifetime),
-      inactiveLimit,
-      cacheFor: cacheFor ?? Duration.minutes(1),
-      inactiveFor: inactiveFor ?? Duration.seconds(5),
-      shared,
-      subjectClaims: options.subjectClaims,
-      machineMarks: options.machineMarks
+      tokens: given.tokens ?? "opaque",
+      prefix: given.prefix,
+      maxLifetime: given.maxLifetime === undefined ? undefined : Duration.toSeconds(given.maxLifetime),
+      inactiveLimit: { burst, perSecond },
+      cacheFor: Duration.fromInputUnsafe(given.cacheFor ?? "1 minute"),
+      inactiveFor: Duration.fromInputUnsafe(given.inactiveFor ?? "5 seconds"),
+      shared: toShared(given.shared),
+      subjectClaims: given.subjectClaims,
+      machineMarks: given.machineMarks
     }
   })
 
-const commonNames: Readonly<Record<keyof CommonOptions, true>> = {
-  tokens: true,
-  prefix: true,
-  maxLifetime: true,
-  inactiveLimit: true,
-  cacheFor: true,
-  inactiveFor: true,
-  shared: true,
-  subjectClaims: true,
-  machineMarks: true
+const defaultLimit = { burst: 100, perSecond: 10 }
+
+const isLimit = (limit: InactiveLimit | null): boolean => {
+  if (!OptionValue.isObject(limit) || Object.keys(limit).some((_) => !Object.hasOwn(defaultLimit, _))) return false
+  const { burst = 100, perSecond = 10 }: InactiveLimit = limit
+  return Number.isSafeInteger(burst) && burst >= 1 && Number.isFinite(perSecond) && perSecond > 0
 }
 
-const endpointNames: Readonly<Record<optionNames.NamesOf<Options>, true>> = {
-  ...commonNames,
+const isStore = (shared: CommonOptions<unknown>["shared"] | null): boolean =>
+  Effect.isEffect(shared) || (typeof shared?.get === "function" && typeof shared.set === "function")
+
+const commonTable: ConfigOption.Table<keyof CommonOptions> = {
+  tokens: ConfigOption.oneOf("opaque", "all"),
+  prefix: ConfigOption.rule(
+    (prefix) => typeof prefix === "string" && /^[\x21-\x7e]+$/.test(prefix),
+    "text of visible ASCII characters",
+    "Write the characters with which every token of this server begins, such as \"gho_\""
+  ),
+  maxLifetime: ConfigOption.duration("1 millis", "366 days", "1 hour"),
+  inactiveLimit: ConfigOption.rule(
+    isLimit,
+    "{ burst, perSecond }, with a whole number from 1 as burst and a number above 0 as perSecond",
+    "Correct it, or leave it out for { burst: 100, perSecond: 10 }"
+  ),
+  cacheFor: ConfigOption.duration("0 seconds", "1 hour", "1 minute"),
+  inactiveFor: ConfigOption.duration("0 seconds", "1 minute", "5 seconds"),
+  shared: ConfigOption.rule(isStore, "a store", "Give one of effect/persistence, or an Effect of one"),
+  subjectClaims: checkSubjectClaims,
+  machineMarks: checkMachineMarks
+}
+
+const endpointTable: ConfigOption.Table<ConfigOption.NamesOf<Options>> = {
+  ...commonTable,
   clientId: true,
   clientSecret: true,
   privateKey: true,
@@ -308,23 +250,8 @@ const endpointNames: Readonly<Record<optionNames.NamesOf<Options>, true>> = {
   method: true,
   assertionAudience: true,
   endpoint: true,
-  signedAnswers: true
+  signedAnswers: ConfigOption.rule((_) => _ === true, "true", "Write true, or remove it to accept unsigned answers")
 }
 
-const readShared = <R>(
-  shared: CommonOptions<R>["shared"]
-): Settings<R>["shared"] | undefined => {
-  if (shared === undefined) return Effect.undefined
-  if (Effect.isEffect(shared)) return shared
-  return typeof shared?.get === "function" && typeof shared.set === "function" ? Effect.succeed(shared) : undefined
-}
-
-const readLimit = (limit: InactiveLimit | undefined): Settings["inactiveLimit"] | undefined => {
-  if (limit === undefined) return { burst: 100, perSecond: 10 }
-  if (typeof limit !== "object" || limit === null) return undefined
-  if (Object.keys(limit).some((_) => _ !== "burst" && _ !== "perSecond")) return undefined
-  const { burst = 100, perSecond = 10 } = limit
-  return Number.isSafeInteger(burst) && burst >= 1 && Number.isFinite(perSecond) && perSecond > 0
-    ? { burst, perSecond }
-    : undefined
-}
+const toShared = <R>(shared: CommonOptions<R>["shared"]): Settings<R>["shared"] =>
+  shared === undefined ? Effect.undefined : Effect.isEffect(shared) ? shared : Effect.succeed(shared)

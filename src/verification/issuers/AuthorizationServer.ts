@@ -5,12 +5,12 @@
  */
 import * as Result from "effect/Result"
 import * as Algorithm from "../../crypto/Algorithm.ts"
-import { problemOf } from "../../crypto/AlgorithmNames.ts"
+import { checkAlgorithms } from "../../crypto/AlgorithmNames.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as Metadata from "../../protocol/AuthorizationServerMetadata.ts"
-import * as HttpUri from "../../protocol/HttpUri.ts"
-import * as optionNames from "../../protocol/OptionNames.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
+import * as UrlOption from "../../protocol/UrlOption.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 import * as Audience from "../claims/Audience.ts"
 import { checkMachineMarks, checkSubjectClaims } from "../claims/SubjectClaims.ts"
@@ -35,7 +35,7 @@ import * as Profile from "./Profile.ts"
  * @category unsafe
  * @since 0.1.0
  */
-export const allowInsecureHttp: unique symbol = Symbol.for("effect-mcp-auth/allowInsecureHttp")
+export const allowInsecureHttp: unique symbol = Symbol.for("effect-mcp-auth/AuthLayer.allowInsecureHttp")
 
 /**
  * Allows the metadata of one public authorization server to name endpoints on loopback and private addresses. For a server
@@ -59,7 +59,7 @@ export const allowInsecureHttp: unique symbol = Symbol.for("effect-mcp-auth/allo
  * @category unsafe
  * @since 0.1.0
  */
-export const allowPrivateEndpoints: unique symbol = Symbol.for("effect-mcp-auth/allowPrivateEndpoints")
+export const allowPrivateEndpoints: unique symbol = Symbol.for("effect-mcp-auth/AuthLayer.allowPrivateEndpoints")
 
 /**
  * Configures an authorization server.
@@ -133,122 +133,77 @@ export interface AuthorizationServer<out R = never> extends OpaqueTokens.Issuer 
 export const make = <R = never>(
   input: Input<R>,
   option: string
-): Result.Result<AuthorizationServer<R>, AuthConfigError> =>
-  Result.gen(function*() {
-    // Options may come from a file or from JavaScript, so values of any type must not cause an exception.
-    const given: Options<R> | Profiled<R> = typeof input !== "object" || input === null
-      ? { issuer: input }
-      : isProfileEntry(input)
-      ? { profile: input }
-      : input
-    // If the issuer is missing, its option may be misspelled, so unknown options are reported first.
-    if (given.issuer === undefined) yield* optionNames.check(given, option, names, switches)
-    const { profile } = given
-    if (profile !== undefined) yield* checkProfile(profile, option)
-    const options: Options<R> = profile === undefined ? given as Options<R> : withProfile(given, profile)
-    const insecure = options[allowInsecureHttp] === true
-    const issuer = yield* checkUrl(options.issuer, `${option}.issuer`, insecure, "issuer")
-    yield* optionNames.check(given, option, names, switches)
-    if (options.metadataUrl !== undefined) yield* checkUrl(options.metadataUrl, `${option}.metadataUrl`, insecure)
-    if (options.jwksUri !== undefined) yield* checkUrl(options.jwksUri, `${option}.jwksUri`, insecure)
-    if (options.introspection !== undefined && !OpaqueTokens.isOpaqueTokens(options.introspection)) {
-      return yield* Result.fail(
-        new AuthConfigError({
-          reason: "malformed",
-          option: `${option}.introspection`,
-          fix:
-            `${
-              OptionValue.isNot(options.introspection, "a value of Introspection")
-            }. Write Introspection.make({ clientId, ` +
-            "clientSecret }) or Introspection.lookUp(function), with Introspection from effect-mcp-auth/introspection"
-        })
-      )
-    }
-    if (options.introspection === undefined && profile?.opaque.issued === "always") {
-      return yield* Result.fail(
-        new AuthConfigError({
-          reason: "missing",
-          option: `${option}.introspection`,
-          fix: `${profile.name} issues opaque access tokens only, so introspection is required. Write introspection: ` +
-            "Introspection.make({ clientId, clientSecret }), with Introspection from effect-mcp-auth/introspection"
-        })
-      )
-    }
-    const introspection = options.introspection === undefined
-      ? undefined
-      : yield* options.introspection.check(`${option}.introspection`, insecure)
-    yield* exclusive(options, option, "metadata", "metadataUrl")
-    yield* exclusive(options, option, "jwks", "jwksUri")
-    const metadata = options.metadata === undefined ? undefined : yield* Result.mapError(
-      Metadata.decode(options.metadata),
-      (problem) =>
-        new AuthConfigError({
-          reason: "malformed",
-          option: `${option}.metadata`,
-          fix: `the value is not authorization server metadata: ${problem}`
-        })
-    )
-    if (metadata !== undefined && metadata.issuer !== options.issuer) {
-      return yield* Result.fail(
-        new AuthConfigError({
-          reason: "conflict",
-          option: `${option}.metadata`,
-          fix:
-            `its issuer is ${
-              OptionValue.describe(metadata.issuer)
-            }; expected exactly ${options.issuer} (RFC 8414 §3.3). ` +
-            "Correct issuer or metadata"
-        })
-      )
-    }
-    const algorithms: ReadonlyArray<string> = options.algorithms ?? Algorithm.all
-    if (!Array.isArray(algorithms) || algorithms.length === 0 || !algorithms.every(Algorithm.isAlgorithm)) {
-      return yield* Result.fail(
-        new AuthConfigError({
-          reason: "insecure",
-          option: `${option}.algorithms`,
-          fix: problemOf(algorithms)
-        })
-      )
-    }
-    const tokenIssuers = options.tokenIssuers ?? [options.issuer]
-    const anyTenant = profile?.tenants?.allowed === Profile.anyTenant
-    if (
-      !Array.isArray(tokenIssuers) || (tokenIssuers.length === 0 && !anyTenant) ||
-      tokenIssuers.some((_) => typeof _ !== "string" || _ === "")
-    ) {
-      return yield* Result.fail(
-        new AuthConfigError({
-          reason: "malformed",
-          option: `${option}.tokenIssuers`,
-          fix:
-            `${
-              OptionValue.isNot(tokenIssuers, "a list with at least one iss value")
-            }, each of them text. Leave it out ` +
-            "to accept the issuer itself"
-        })
-      )
-    }
-    return {
-      issuer: options.issuer,
-      tokenIssuers,
-      metadataUrls: metadata !== undefined
-        ? []
-        : options.metadataUrl !== undefined
-        ? [options.metadataUrl]
-        : WellKnown.authorizationServerMetadata(issuer),
-      metadata,
-      jwksUri: options.jwksUri,
-      jwks: options.jwks,
-      algorithms: withBothNames(algorithms),
-      profile,
-      introspection,
-      allowInsecureHttp: insecure,
-      allowPrivateEndpoints: options[allowPrivateEndpoints] === true
-    }
-  })
+): Result.Result<AuthorizationServer<R>, AuthConfigError> => ConfigOption.attempt(() => check(input, option))
 
-const names: Readonly<Record<Exclude<Extract<keyof Options, string>, "id">, true>> = {
+const check = <R>(input: Input<R>, option: string): AuthorizationServer<R> => {
+  // Options may come from a file or from JavaScript, so values of any type must not cause an exception.
+  const given: Options<R> | Profiled<R> = typeof input !== "object" || input === null
+    ? { issuer: input }
+    : isProfileEntry(input)
+    ? { profile: input }
+    : input
+  // If the issuer is missing, its option may be misspelled, so unknown options are reported first.
+  if (given.issuer === undefined) ConfigOption.check(given, option, names)
+  const { profile } = given
+  if (profile !== undefined) checkProfile(profile, option)
+  const options: Options<R> = profile === undefined ? given as Options<R> : withProfile(given, profile)
+  const insecure = options[allowInsecureHttp] === true
+  const issuer = checkUrl(options.issuer, `${option}.issuer`, insecure, "issuer")
+  ConfigOption.check(given, option, names)
+  if (options.metadataUrl !== undefined) checkUrl(options.metadataUrl, `${option}.metadataUrl`, insecure)
+  if (options.jwksUri !== undefined) checkUrl(options.jwksUri, `${option}.jwksUri`, insecure)
+  if (options.introspection === undefined && profile?.opaque.issued === "always") {
+    throw ConfigOption.error(
+      `${option}.introspection`,
+      `${profile.name} issues opaque access tokens only, so introspection is required. ${adviceOnIntrospection}`,
+      "missing"
+    )
+  }
+  const introspection = options.introspection === undefined
+    ? undefined
+    : Result.getOrThrow(options.introspection.check(`${option}.introspection`, insecure))
+  checkExclusive(options, option, "metadata", "metadataUrl")
+  checkExclusive(options, option, "jwks", "jwksUri")
+  const metadata = options.metadata === undefined ? undefined : checkMetadata(options, `${option}.metadata`)
+  const algorithms: ReadonlyArray<string> = options.algorithms ?? Algorithm.all
+  checkAlgorithms(algorithms, `${option}.algorithms`)
+  const tokenIssuers = options.tokenIssuers ?? [options.issuer]
+  const anyTenant = profile?.tenants?.allowed === Profile.anyTenant
+  if (
+    !Array.isArray(tokenIssuers) || (tokenIssuers.length === 0 && !anyTenant) ||
+    tokenIssuers.some((_) => typeof _ !== "string" || _ === "")
+  ) {
+    throw ConfigOption.invalid(
+      `${option}.tokenIssuers`,
+      tokenIssuers,
+      "a list with at least one iss value",
+      "Each of them is text. Leave it out to accept the issuer itself"
+    )
+  }
+  return {
+    issuer: options.issuer,
+    tokenIssuers,
+    metadataUrls: metadata !== undefined
+      ? []
+      : options.metadataUrl !== undefined
+      ? [options.metadataUrl]
+      : WellKnown.authorizationServerMetadata(issuer),
+    metadata,
+    jwksUri: options.jwksUri,
+    jwks: options.jwks,
+    algorithms: withBothNames(algorithms),
+    profile,
+    introspection,
+    allowInsecureHttp: insecure,
+    allowPrivateEndpoints: options[allowPrivateEndpoints] === true
+  }
+}
+
+const adviceOnIntrospection =
+  "Write Introspection.make({ clientId, clientSecret }) or Introspection.lookUp(function), with Introspection from " +
+  "effect-mcp-auth/introspection"
+
+const names: ConfigOption.Table<Exclude<keyof Options, "id">> = {
   issuer: true,
   tokenIssuers: true,
   metadataUrl: true,
@@ -257,65 +212,59 @@ const names: Readonly<Record<Exclude<Extract<keyof Options, string>, "id">, true
   jwks: true,
   algorithms: true,
   profile: true,
-  introspection: true
+  introspection: ConfigOption.rule(OpaqueTokens.isOpaqueTokens, "a value of Introspection", adviceOnIntrospection),
+  [allowInsecureHttp]: true,
+  [allowPrivateEndpoints]: true
 }
 
-/** Options whose names are symbols. */
-const switches = ["[AuthLayer.allowInsecureHttp]", "[AuthLayer.allowPrivateEndpoints]"]
+const checkMetadata = (options: Options<unknown>, option: string): Metadata.AuthorizationServerMetadata => {
+  const decoded = Metadata.decode(options.metadata)
+  if (Result.isFailure(decoded)) {
+    throw ConfigOption.error(option, `the value is not authorization server metadata: ${decoded.failure}`)
+  }
+  const metadata = decoded.success
+  if (metadata.issuer === options.issuer) return metadata
+  throw ConfigOption.error(
+    option,
+    `its issuer is ${
+      OptionValue.describe(metadata.issuer)
+    }; expected exactly ${options.issuer} (RFC 8414 §3.3). Correct ` +
+      "issuer or metadata",
+    "conflict"
+  )
+}
 
-const checkProfile = (profile: Profile.Profile, option: string): Result.Result<void, AuthConfigError> => {
+const checkProfile = (profile: Profile.Profile, option: string): void => {
   const [known]: ReadonlyArray<unknown> = Array.isArray(profile?.issues) ? profile.issues : []
-  if (known instanceof AuthConfigError) return Result.fail(known)
+  if (known instanceof AuthConfigError) throw known
   if (!Profile.isProfile(profile)) {
-    return Result.fail(
-      new AuthConfigError({
-        reason: "malformed",
-        option: `${option}.profile`,
-        fix:
-          `${
-            OptionValue.isNot(profile, "a profile")
-          }. Take one from Profiles (effect-mcp-auth/provider), or make one ` +
-          "with Profile.make({ id, name, issuer, audience })"
-      })
+    throw ConfigOption.invalid(
+      `${option}.profile`,
+      profile,
+      "a profile",
+      "Take one from Profiles (effect-mcp-auth/provider), or make one with Profile.make({ id, name, issuer, audience })"
     )
   }
-  const subjects = checkSubjectClaims(profile.subjectClaims)
-  if (subjects !== undefined) {
-    return Result.fail(new AuthConfigError({ ...subjects, option: `${option}.subjectClaims` }))
-  }
-  const marks = checkMachineMarks(profile.machineMarks)
-  if (marks !== undefined) {
-    return Result.fail(new AuthConfigError({ reason: "malformed", option: `${option}.machineMarks`, fix: marks }))
-  }
+  checkSubjectClaims(profile.subjectClaims, `${option}.subjectClaims`)
+  checkMachineMarks(profile.machineMarks, `${option}.machineMarks`)
   const { tenants } = profile
   if (tenants !== undefined) {
     const { allowed } = tenants
     if (tenants.issuers.some((_) => _.split("{tenantid}").length !== 2)) {
-      return Result.fail(
-        new AuthConfigError({
-          reason: "malformed",
-          option: `${option}.tenants.issuers`,
-          fix: "an issuer does not contain {tenantid} exactly once. Write one such as " +
-            "https://login.example.com/{tenantid}/v2.0"
-        })
+      throw ConfigOption.error(
+        `${option}.tenants.issuers`,
+        "an issuer does not contain {tenantid} exactly once. Write one such as https://login.example.com/{tenantid}/v2.0"
       )
     }
     if (allowed !== Profile.anyTenant && (allowed.length === 0 || !allowed.every(Profile.isTenant))) {
-      return Result.fail(
-        new AuthConfigError({
-          reason: "malformed",
-          option: `${option}.tenants`,
-          fix:
-            "the list is empty or has an entry that is not a lower-case GUID. Write the id of each tenant; to accept " +
-            "every tenant write anyTenant"
-        })
+      throw ConfigOption.error(
+        `${option}.tenants`,
+        "the list is empty or has an entry that is not a lower-case GUID. Write the id of each tenant; to accept every tenant " +
+          "write anyTenant"
       )
     }
   }
-  return Result.mapError(
-    Audience.check(profile.audience),
-    ({ fix, reason }) => new AuthConfigError({ reason, option: `${option}.audience`, fix })
-  )
+  Audience.check(profile.audience, `${option}.audience`)
 }
 
 /** Every profile has an `id`, and no other entry has one. */
@@ -362,7 +311,8 @@ const withBothNames = (algorithms: ReadonlyArray<string>): ReadonlySet<string> =
 
 /**
  * Checks a URL of the configuration. It must be absolute, in the form that `URL` would produce, and without user and fragment.
- * An issuer must not have a query (RFC 8414 §2). It must be https, except on loopback or if plain http is allowed.
+ * An issuer must not have a query (RFC 8414 §2). It must be https, except on loopback or if plain http is allowed. Throws
+ * `AuthConfigError`.
  *
  * @category guards
  * @since 0.1.0
@@ -372,55 +322,36 @@ export const checkUrl = (
   option: string,
   insecure: boolean,
   kind: "issuer" | "endpoint" = "endpoint"
-): Result.Result<URL, AuthConfigError> => {
-  const fail = (reason: AuthConfigError["reason"], fix: string) =>
-    Result.fail(new AuthConfigError({ reason, option, fix }))
-  if (typeof value !== "string" || !URL.canParse(value)) {
-    return fail(
-      "malformed",
-      `${OptionValue.isNot(value, "an absolute URL")}. Write one such as https://auth.example.com`
-    )
-  }
-  const url = new URL(value)
-  if (!HttpUri.isSecure(url) && !(insecure && url.protocol === "http:")) {
-    return fail(
-      "insecure",
-      `${
-        withoutUser(value)
-      } must be https; plain http is accepted on loopback only. Use https (in a closed network set ` +
-        "[AuthLayer.allowInsecureHttp]: true)"
-    )
-  }
-  if (kind === "issuer" && url.pathname.includes("/.well-known/")) {
-    return fail(
-      "malformed",
-      `${withoutUser(value)} is the URL of a document. Write the value of "issuer" in that document`
-    )
-  }
-  return Result.mapError(HttpUri.parse(value, { query: kind === "endpoint" }), (problem) =>
-    new AuthConfigError({
-      reason: "malformed",
+): URL => {
+  const isIssuer = kind === "issuer"
+  const url = UrlOption.check(value, option, {
+    allowsHttp: insecure,
+    allowsQuery: !isIssuer,
+    advice: "Write one such as https://auth.example.com",
+    adviceOnHttp: "Use https (in a closed network set [AuthLayer.allowInsecureHttp]: true)",
+    adviceOnParts: isIssuer
+      ? "Write it without user, query or fragment (RFC 8414 §2)"
+      : "Write it without user or fragment"
+  })
+  if (isIssuer && url.pathname.includes("/.well-known/")) {
+    throw ConfigOption.error(
       option,
-      fix: `${withoutUser(value)} ${problem}. Write it ` +
-        (kind === "issuer" ? "without user, query or fragment (RFC 8414 §2)" : "without user or fragment")
-    }))
+      `${UrlOption.describe(value)} is the URL of a document. Write the value of "issuer" in that document`
+    )
+  }
+  return url
 }
 
-/** Describes a URL without its value if it has a user name, because it may contain a password. */
-const withoutUser = (value: string): string => value.includes("@") ? "the URL" : OptionValue.describe(value)
-
-const exclusive = (
+const checkExclusive = (
   options: Options<unknown>,
   option: string,
   one: keyof Options & string,
   other: keyof Options & string
-) =>
-  options[one] !== undefined && options[other] !== undefined
-    ? Result.fail(
-      new AuthConfigError({
-        reason: "conflict",
-        option: `${option}.${one}`,
-        fix: `${one} and ${other} are both set. Set ${one} or ${other}, not both`
-      })
-    )
-    : Result.succeed(undefined)
+): void => {
+  if (options[one] === undefined || options[other] === undefined) return
+  throw ConfigOption.error(
+    `${option}.${one}`,
+    `${one} and ${other} are both set. Set ${one} or ${other}, not both`,
+    "conflict"
+  )
+}

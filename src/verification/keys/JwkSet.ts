@@ -7,7 +7,6 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { publicMembers, usableAlgorithms } from "../../crypto/PublicJwk.ts"
 import * as Signature from "../../crypto/Signature.ts"
@@ -15,7 +14,8 @@ import { Discovery, type Source } from "../../outbound/Discovery.ts"
 import { Fetcher } from "../../outbound/Fetcher.ts"
 import { type DocumentError, fetchDocument } from "../../outbound/JsonDocument.ts"
 import * as Remote from "../../outbound/RefreshedDocument.ts"
-import { AuthConfigError, type AuthorizationServerUnavailable, InvalidMetadata } from "../../protocol/AuthError.ts"
+import { type AuthorizationServerUnavailable, InvalidMetadata } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { isRecord } from "../../protocol/Json.ts"
 import { sanitize } from "../../protocol/RemoteText.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
@@ -177,30 +177,25 @@ const isUsable = (keys: Keys, algorithms: ReadonlySet<string>, from: number = 0)
 }
 
 /**
- * Checks a key set of the configuration. Unlike in a fetched set, every key must be usable.
+ * Checks a key set of the configuration. Unlike in a fetched set, every key must be usable. Throws `AuthConfigError`.
  *
  * @category guards
  * @since 0.1.0
  */
-export const checkConfigured = (jwks: unknown, option: string): Result.Result<void, AuthConfigError> => {
+export const checkConfigured = (jwks: unknown, option: string): void => {
   const keys = readKeys(jwks, Signature.importKey)
   const count = isRecord(jwks) && Array.isArray(jwks["keys"]) ? jwks["keys"].length : 0
-  return typeof keys === "string" || keys.length === 0 || keys.length < count
-    ? Result.fail(
-      new AuthConfigError({
-        reason: "malformed",
-        option,
-        fix: `${
-          typeof keys === "string"
-            ? "the value is not a JSON Web Key Set"
-            : count === 0
-            ? "the key set is empty"
-            : `${count - keys.length} of ${count} keys cannot be used`
-        }; expected public signing keys only (RSA of 2048 bits or more, P-256, P-384, P-521, Ed25519). Give ` +
-          "{ keys: [ … ] } without symmetric and private keys"
-      })
-    )
-    : Result.succeed(undefined)
+  if (typeof keys !== "string" && keys.length > 0 && keys.length === count) return
+  const problem = typeof keys === "string"
+    ? "the value is not a JSON Web Key Set"
+    : count === 0
+    ? "the key set is empty"
+    : `${count - keys.length} of ${count} keys cannot be used`
+  throw ConfigOption.error(
+    option,
+    `${problem}; expected public signing keys only (RSA of 2048 bits or more, P-256, P-384, P-521, Ed25519). Give ` +
+      "{ keys: [ … ] } without symmetric and private keys"
+  )
 }
 
 /**

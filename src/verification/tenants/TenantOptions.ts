@@ -5,8 +5,8 @@
  */
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
-import { AuthConfigError, type AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import type { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type * as AuthorizationServer from "../issuers/AuthorizationServer.ts"
 
@@ -30,7 +30,7 @@ import type * as AuthorizationServer from "../issuers/AuthorizationServer.ts"
  * @category unsafe
  * @since 0.1.0
  */
-export const allowPrivateAddresses: unique symbol = Symbol.for("effect-mcp-auth/Tenants/allowPrivateAddresses")
+export const allowPrivateAddresses: unique symbol = Symbol.for("effect-mcp-auth/Tenants.allowPrivateAddresses")
 
 /**
  * Configures how tenants are looked up and cached.
@@ -94,78 +94,49 @@ export interface Options<out R = never> {
   readonly [allowPrivateAddresses]?: true | undefined
 }
 
-const known: ReadonlyArray<string | symbol> = [
-  "authorizationServers",
-  "withoutTenant",
-  "capacity",
-  "timeToLive",
-  "tokensPerTenant",
-  "newTenants",
-  allowPrivateAddresses
-]
+const defaultCapacity = 1_000
+const defaultTokens = 100
+const defaultNewTenants = 100
 
-/** Checks the names of the options, and those with few values. */
-export const checkNames = (options: Options<unknown>): Result.Result<void, AuthConfigError> => {
-  const fail = (option: string, fix: string, reason: AuthConfigError["reason"] = "malformed") =>
-    Result.fail(new AuthConfigError({ reason, option, fix }))
-  if (typeof options !== "object" || options === null) {
-    return fail("tenants", `${OptionValue.isNot(options, "an object")}. Give { authorizationServers }`)
-  }
-  const foreign = Reflect.ownKeys(options).find((_) => !known.includes(_))
-  if (foreign !== undefined) {
-    return fail(
-      `tenants.${String(foreign)}`,
-      OptionValue.noSuchOption(
-        known.map((_) => typeof _ === "symbol" ? "[Tenants.allowPrivateAddresses]" : _)
-      )
-    )
-  }
-  if (typeof options.authorizationServers !== "function") {
-    return fail(
-      "tenants.authorizationServers",
-      `${OptionValue.isNot(options.authorizationServers, "a function")}. Give one that takes a tenant and returns an ` +
-        "Effect of its authorization servers"
-    )
-  }
-  const { withoutTenant } = options
-  if (withoutTenant !== undefined && withoutTenant !== "reject" && withoutTenant !== "default-servers") {
-    return fail(
-      "tenants.withoutTenant",
-      `${OptionValue.isNot(withoutTenant, "\"reject\" or \"default-servers\"")}. Leave it out for "reject"`
-    )
-  }
-  const unguarded: unknown = options[allowPrivateAddresses]
-  return unguarded === undefined || unguarded === true
-    ? Result.succeed(undefined)
-    : fail(
-      "tenants[allowPrivateAddresses]",
-      `${OptionValue.isNot(unguarded, "true")}. Write true, or remove it to fetch from public addresses only`,
-      "insecure"
-    )
+const table: ConfigOption.Table<keyof Options> = {
+  authorizationServers: true,
+  withoutTenant: ConfigOption.oneOf("reject", "default-servers"),
+  capacity: ConfigOption.wholeNumber(1, defaultCapacity),
+  timeToLive: ConfigOption.rule(
+    (input) => {
+      const duration = OptionValue.toDuration(input)
+      return duration !== undefined && !Duration.isNegative(duration) && Duration.isFinite(duration)
+    },
+    "a finite duration from 0",
+    "Write one such as \"5 minutes\""
+  ),
+  tokensPerTenant: ConfigOption.wholeNumber(0, defaultTokens),
+  newTenants: ConfigOption.wholeNumber(1, defaultNewTenants),
+  [allowPrivateAddresses]: ConfigOption.rule(
+    (value) => value === true,
+    "true",
+    "Write true, or remove it to fetch from public addresses only",
+    "insecure"
+  )
 }
 
-/** Checks a count. */
-export const checkCount = (value: unknown, option: string, least: number): Result.Result<number, AuthConfigError> =>
-  typeof value === "number" && Number.isSafeInteger(value) && value >= least
-    ? Result.succeed(value)
-    : Result.fail(
-      new AuthConfigError({
-        reason: "malformed",
-        option: `tenants.${option}`,
-        fix: `${OptionValue.isNot(value, `a whole number from ${least}`)}. Correct it, or leave it out for the default`
-      })
-    )
+const checkFunction = ConfigOption.functionThat("takes a tenant and returns an Effect of its authorization servers")
 
-/** Checks `timeToLive`. */
-export const checkTime = (input: Duration.Input): Result.Result<Duration.Duration, AuthConfigError> => {
-  const duration = OptionValue.toDuration(input)
-  return duration !== undefined && !Duration.isNegative(duration) && Duration.isFinite(duration)
-    ? Result.succeed(duration)
-    : Result.fail(
-      new AuthConfigError({
-        reason: "malformed",
-        option: "tenants.timeToLive",
-        fix: `${OptionValue.isNot(input, "a finite duration from 0")}. Write one such as "5 minutes"`
-      })
-    )
+/** Checks the options, and returns those with defaults. Throws `AuthConfigError`. */
+export const check = (
+  options: Options<unknown>
+): {
+  readonly capacity: number
+  readonly tokens: number
+  readonly newTenants: number
+  readonly timeToLive: Duration.Duration
+} => {
+  ConfigOption.check(options, "tenants", table)
+  checkFunction(options.authorizationServers, "tenants.authorizationServers")
+  return {
+    capacity: options.capacity ?? defaultCapacity,
+    tokens: options.tokensPerTenant ?? defaultTokens,
+    newTenants: options.newTenants ?? defaultNewTenants,
+    timeToLive: Duration.fromInputUnsafe(options.timeToLive ?? "5 minutes")
+  }
 }

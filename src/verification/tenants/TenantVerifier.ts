@@ -16,6 +16,7 @@ import * as Discovery from "../../outbound/Discovery.ts"
 import { Fetcher } from "../../outbound/Fetcher.ts"
 import { withTimeLimit } from "../../outbound/TimeLimit.ts"
 import type { AuthConfigError, AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Credentials } from "../../protocol/Credentials.ts"
 import * as HttpUri from "../../protocol/HttpUri.ts"
 import { toleranceOf } from "../claims/Claims.ts"
@@ -28,7 +29,7 @@ import * as TokenCache from "../tokens/TokenCache.ts"
 import * as TokenVerifier from "../TokenVerifier.ts"
 import * as tenantNames from "./internal/tenantNames.ts"
 import * as tenantRegistry from "./internal/tenantRegistry.ts"
-import { allowPrivateAddresses, checkCount, checkNames, checkTime, type Options } from "./TenantOptions.ts"
+import { allowPrivateAddresses, check as checkOptions, type Options } from "./TenantOptions.ts"
 
 /**
  * Describes a tenant and its resource.
@@ -122,12 +123,10 @@ export const make = <P, R = never>(
   Effect.gen(function*() {
     const services = yield* Effect.context<R>()
     const { others, rules, settings } = parts
-    yield* Effect.fromResult(checkNames(options))
+    const { capacity, newTenants, timeToLive, tokens } = yield* Effect.fromResult(
+      ConfigOption.attempt(() => checkOptions(options))
+    )
     const names = yield* Effect.fromResult(tenantNames.make(id, rules.resource))
-    const capacity = yield* Effect.fromResult(checkCount(options.capacity ?? 1_000, "capacity", 1))
-    const tokens = yield* Effect.fromResult(checkCount(options.tokensPerTenant ?? 100, "tokensPerTenant", 0))
-    const newTenants = yield* Effect.fromResult(checkCount(options.newTenants ?? 100, "newTenants", 1))
-    const timeToLive = yield* Effect.fromResult(checkTime(options.timeToLive ?? Duration.minutes(5)))
     const scope = yield* Effect.scope
     const fetcher = yield* Fetcher
     const resolver = yield* AddressGuard.Resolver
@@ -150,7 +149,8 @@ export const make = <P, R = never>(
           const option = `tenants.authorizationServers[${index}]`
           const server = yield* Effect.fromResult(AuthorizationServer.make(input, option))
           if (server.jwks !== undefined) {
-            yield* Effect.fromResult(JwkSet.checkConfigured(server.jwks, `${option}.jwks`))
+            const { jwks } = server
+            yield* Effect.fromResult(ConfigOption.attempt(() => JwkSet.checkConfigured(jwks, `${option}.jwks`)))
           }
           servers.push(server)
         }

@@ -10,10 +10,10 @@ import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { sha256 } from "../../crypto/Sha256.ts"
-import { AuthConfigError, InvalidToken } from "../../protocol/AuthError.ts"
+import type { AuthConfigError } from "../../protocol/AuthError.ts"
+import { InvalidToken } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { type Credentials, textOf } from "../../protocol/Credentials.ts"
-import * as optionNames from "../../protocol/OptionNames.ts"
-import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import type { Principal } from "../Principal.ts"
 import type { Present, Presented, VerificationError, Verified, Verifier } from "../TokenVerifier.ts"
@@ -62,41 +62,21 @@ export interface Settings {
  * @category constructors
  * @since 0.1.0
  */
-export const settings = (options: Options = {}, option = "tokenCache"): Result.Result<Settings, AuthConfigError> =>
-  Result.gen(function*() {
-    yield* optionNames.check(options, option, names)
-    const jwt = options.jwt === undefined ? Duration.minutes(5) : OptionValue.toDuration(options.jwt)
-    if (jwt === undefined || Duration.isNegative(jwt) || !Duration.isLessThanOrEqualTo(jwt, Duration.hours(1))) {
-      return yield* Result.fail(
-        new AuthConfigError({
-          reason: "malformed",
-          option: `${option}.jwt`,
-          fix: `${OptionValue.isNot(options.jwt, "a duration from 0 (caches nothing) to 1h")}. Leave it out for 5m`
-        })
-      )
-    }
-    const capacity = options.capacity ?? 10_000
-    if (!Number.isSafeInteger(capacity) || capacity < 0 || capacity > 1_000_000) {
-      return yield* Result.fail(
-        new AuthConfigError({
-          reason: "malformed",
-          option: `${option}.capacity`,
-          fix: `${
-            OptionValue.isNot(capacity, "a whole number from 0 (caches nothing) to 1000000")
-          }. Leave it out for 10000`
-        })
-      )
-    }
+export const settings = (given: Options = {}, option = "tokenCache"): Result.Result<Settings, AuthConfigError> =>
+  ConfigOption.attempt(() => {
+    ConfigOption.check(given, option, table)
     return {
-      capacity,
-      jwt,
+      capacity: given.capacity ?? defaultCapacity,
+      jwt: Duration.fromInputUnsafe(given.jwt ?? "5 minutes"),
       lastInvalidation: { at: Number.NEGATIVE_INFINITY, since: Number.NEGATIVE_INFINITY }
     }
   })
 
-const names: Readonly<Record<keyof Options, true>> = {
-  capacity: true,
-  jwt: true
+const defaultCapacity = 10_000
+
+const table: ConfigOption.Table<keyof Options> = {
+  capacity: ConfigOption.wholeNumber(0, defaultCapacity, 1_000_000),
+  jwt: ConfigOption.duration("0 seconds", "1 hour", "5 minutes")
 }
 
 /**

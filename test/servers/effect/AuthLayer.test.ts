@@ -269,7 +269,7 @@ const wrong: ReadonlyArray<Wrong> = [
     changes: { tokenCache: { jwt: "2 days" } },
     reason: "malformed",
     option: "tokenCache.jwt",
-    fix: /"2 days" is not a duration from 0 \(caches nothing\) to 1h/
+    fix: /"2 days" is not a duration from 0 seconds to 1 hour/
   },
   {
     title: "signedAnswers in a text, which would accept unsigned answers",
@@ -380,7 +380,7 @@ const wrong: ReadonlyArray<Wrong> = [
     changes: { resource: `${resource}#x` },
     reason: "malformed",
     option: "resource",
-    fix: /the URL has a fragment/
+    fix: /has a fragment/
   },
   {
     title: "resource not canonical",
@@ -432,7 +432,7 @@ const wrong: ReadonlyArray<Wrong> = [
     changes: { clockTolerance },
     reason: "insecure" as const,
     option: "clockTolerance",
-    fix: /is not a duration from 0 to 5 minutes\. Write one such as "10 seconds"/
+    fix: /is not a duration from 0 seconds to 5 minutes\. Write one such as "10 seconds"/
   })),
   ...[0, -1, 1.5, 100_001, Number.NaN, Number.POSITIVE_INFINITY, "100", null].map((sessionsPerCaller) => ({
     title: `sessionsPerCaller ${JSON.stringify(sessionsPerCaller)} ${typeof sessionsPerCaller}`,

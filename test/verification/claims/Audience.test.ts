@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
 import { Audience } from "effect-mcp-auth"
+import * as ConfigOption from "../../../src/protocol/ConfigOption.ts"
 
 const resource = "https://server.test/mcp"
 
@@ -174,7 +175,7 @@ describe("check", () => {
     Audience.claim("p", ["a"]),
     Audience.all([Audience.resource, Audience.all([Audience.oneOf(["a"])])]),
     Audience.introspector
-  ])("accepts %j", (rule) => assert.isTrue(Result.isSuccess(Audience.check(rule))))
+  ])("accepts %j", (rule) => assert.doesNotThrow(() => Audience.check(rule, "audience")))
 
   // Values that the types forbid can still come from a file or from JavaScript.
   it.each([
@@ -198,7 +199,7 @@ describe("check", () => {
     ["https://server.test/mcp"],
     false
   ])("rejects %j, which would check nothing, or not what its author means", (rule) => {
-    const checked = Audience.check(rule as Audience.Audience)
+    const checked = ConfigOption.attempt(() => Audience.check(rule, "audience"))
     assert.isTrue(Result.isFailure(checked))
     if (Result.isFailure(checked)) {
       assert.strictEqual(checked.failure._tag, "AuthConfigError")

@@ -949,13 +949,13 @@ describe("the options", () => {
       title: "HMAC among the algorithms",
       dpop: Dpop.optional({ algorithms: ["ES256", "HS256"] } as object),
       option: "dpop.algorithms",
-      reason: "malformed"
+      reason: "insecure"
     },
     {
       title: "no algorithms",
       dpop: Dpop.optional({ algorithms: [] } as object),
       option: "dpop.algorithms",
-      reason: "malformed"
+      reason: "insecure"
     },
     {
       title: "an empty nonce",

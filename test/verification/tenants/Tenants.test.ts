@@ -242,7 +242,10 @@ describe("the options", () => {
       const misspelled = { withoutTenants: "reject" } as Partial<Tenants.Options>
       assert.strictEqual((yield* Effect.flip(setup(header, misspelled))).option, "tenants.withoutTenants")
       const unguarded = { [Tenants.allowPrivateAddresses]: "yes" as unknown as true }
-      assert.strictEqual((yield* Effect.flip(setup(header, unguarded))).option, "tenants[allowPrivateAddresses]")
+      assert.strictEqual(
+        (yield* Effect.flip(setup(header, unguarded))).option,
+        "tenants[Tenants.allowPrivateAddresses]"
+      )
     }))
 
   it.effect("anonymous requests together with tenants fail the layer", () =>

@@ -1,0 +1,240 @@
+/**
+ * Checks options against tables. A table lists every option of an object, each with the rule that its values follow.
+ *
+ * Checks throw `AuthConfigError`, and `attempt` turns the error into a failure. Each error names the option and the value, and
+ * says what to write instead.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { AuthConfigError } from "./AuthError.ts"
+import * as OptionValue from "./OptionValue.ts"
+
+/**
+ * Checks the value of one option. `option` is the path of the option in errors.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Rule = (value: unknown, option: string) => void
+
+/**
+ * The rules of all options of an object, by name. `true` stands for an option that is checked where it is used. If an option is
+ * missing in the table, the code does not compile.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Table<Name extends PropertyKey> = Readonly<Record<Name, Rule | true>>
+
+/** Collects the property names of all members of a union. */
+export type NamesOf<O> = O extends unknown ? keyof O : never
+
+/**
+ * Checks an object of options. Throws `AuthConfigError` for a value that is not an object, for an option that is not in the
+ * table, and for a value that breaks the rule of its option. A misspelled option would otherwise have no effect. `advice` says
+ * what to write instead of a value that is not an object.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const check = <Name extends PropertyKey>(
+  options: unknown,
+  path: string,
+  table: Table<Name>,
+  advice?: string
+): void => {
+  const names = Reflect.ownKeys(table)
+  if (!OptionValue.isObject(options)) {
+    throw invalid(
+      path === "" ? "options" : path,
+      options,
+      "an object",
+      advice ?? `Give one; its options are ${list(names)}`
+    )
+  }
+  for (const name of Reflect.ownKeys(options)) {
+    const option = `${path}${path === "" || typeof name === "symbol" ? "" : "."}${toText(name)}`
+    const rule = Object.hasOwn(table, name) ? table[name as Name] : undefined
+    if (rule === undefined) {
+      throw error(option, `there is no such option. Correct its name or remove it. The options are ${list(names)}`)
+    }
+    const value = options[name]
+    if (rule !== true && value !== undefined) rule(value, option)
+  }
+}
+
+const list = (names: ReadonlyArray<PropertyKey>): string => names.map(toText).join(", ")
+
+/** A symbol is written in brackets by the path of its constant, which is a part of its description. */
+const toText = (name: PropertyKey): string =>
+  typeof name === "symbol" ? `[${name.description?.replace("effect-mcp-auth/", "")}]` : String(name)
+
+/**
+ * Creates the error of an option.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const error = (
+  option: string,
+  fix: string,
+  reason: AuthConfigError["reason"] = "malformed"
+): AuthConfigError => new AuthConfigError({ reason, option, fix })
+
+/**
+ * Creates the error of an option whose value is not the expected one. The value must not be a secret.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const invalid = (
+  option: string,
+  value: unknown,
+  expected: string,
+  advice: string,
+  reason?: AuthConfigError["reason"]
+): AuthConfigError => error(option, `${OptionValue.isNot(value, expected)}. ${advice}`, reason)
+
+/**
+ * Returns the result of checks, or the `AuthConfigError` that one of them throws.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const attempt = <A>(checks: () => A): Result.Result<A, AuthConfigError> => {
+  try {
+    return Result.succeed(checks())
+  } catch (thrown) {
+    if (thrown instanceof AuthConfigError) return Result.fail(thrown)
+    throw thrown
+  }
+}
+
+/**
+ * Accepts values that pass a test.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const rule = (
+  isValid: (value: any) => boolean,
+  expected: string,
+  advice: string,
+  reason?: AuthConfigError["reason"]
+): Rule =>
+(value, option) => {
+  if (!isValid(value)) throw invalid(option, value, expected, advice, reason)
+}
+
+/**
+ * Accepts one of the listed values. The first one is the default.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const oneOf = (...values: readonly [unknown, ...ReadonlyArray<unknown>]): Rule =>
+  rule((_) => values.includes(_), OptionValue.oneOf(values), `Leave it out for ${JSON.stringify(values[0])}`)
+
+/**
+ * Accepts a duration within bounds, both inclusive.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const duration = (
+  minimum: Duration.Input & string,
+  maximum: Duration.Input & string,
+  example: string,
+  reason?: AuthConfigError["reason"]
+): Rule =>
+  rule(
+    (value) => {
+      const read = OptionValue.toDuration(value)
+      return read !== undefined && Duration.between(read, {
+        minimum: Duration.fromInputUnsafe(minimum),
+        maximum: Duration.fromInputUnsafe(maximum)
+      })
+    },
+    `a duration from ${minimum} to ${maximum}`,
+    `Write one such as "${example}"`,
+    reason
+  )
+
+/**
+ * Accepts a whole number within bounds, both inclusive. `otherwise` is the default of the option.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const wholeNumber = (minimum: number, otherwise: number, maximum = Number.MAX_SAFE_INTEGER): Rule =>
+  rule(
+    (value) => Number.isSafeInteger(value) && value >= minimum && value <= maximum,
+    `a whole number from ${minimum}${maximum === Number.MAX_SAFE_INTEGER ? "" : ` to ${maximum}`}`,
+    `Leave it out for ${otherwise}`
+  )
+
+/**
+ * Accepts a function. `returns` describes what it takes and returns.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const functionThat = (returns: string): Rule =>
+  rule((value) => typeof value === "function", "a function", `Give one that ${returns}`)
+
+/**
+ * Accepts the value of a mechanism, which carries a mark.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const marked = (mark: string, expected: string, advice: string): Rule =>
+  rule((value) => Predicate.hasProperty(value, mark), expected, advice)
+
+/**
+ * Accepts a list of text. `entry` describes what each text is, such as "an origin".
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const listOf = (
+  isEntry: (text: string) => boolean,
+  { advice, entries, entry, example }: {
+    readonly entry: string
+    readonly entries: string
+    readonly advice: string
+    readonly example: string
+  }
+): Rule =>
+(values, option) => {
+  if (!Array.isArray(values)) throw invalid(option, values, `a list of ${entries}`, `Write one such as ["${example}"]`)
+  const index = values.findIndex((value) => typeof value !== "string" || !isEntry(value))
+  if (index !== -1) throw error(option, `${OptionValue.describe(values[index])} is not ${entry}. ${advice}`)
+}
+
+/**
+ * Accepts an object of options.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const object = <Name extends PropertyKey>(table: Table<Name>): Rule => (value, option) =>
+  check(value, option, table)
+
+/**
+ * Accepts a `Redacted` text of 32 bytes or more. Its value does not appear in errors.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const checkSecret: Rule = (secret, option) => {
+  const text = Redacted.isRedacted(secret) ? Redacted.value(secret) : undefined
+  if (typeof text !== "string") throw error(option, "the value is not a Redacted text. Write Redacted.make(secret)")
+  if (new TextEncoder().encode(text).length < 32) {
+    throw error(option, "the secret has fewer than 32 bytes. Give the output of: openssl rand -base64 32", "insecure")
+  }
+}
