@@ -18,24 +18,24 @@ const CheckRules = { ...DiscoveryRules, ...ClientRules, ...AccessTokenRules, ...
 
 const sets = { CheckRules, DoctorRules, TokenRules }
 
-const rulesOf = (set: object): ReadonlyArray<Rule.Rule> =>
+const getRules = (set: object): ReadonlyArray<Rule.Rule> =>
   Object.values(set).filter((_): _ is Rule.Rule => typeof _ === "object" && "id" in _)
 
-it("no two rules have one id, in whichever report", () => {
-  const ids = [...rulesOf(CheckRules), ...rulesOf(TokenRules)].map((_) => _.id)
+it("the ids of rules are unique in the reports of check", () => {
+  const ids = [...getRules(CheckRules), ...getRules(TokenRules)].map((_) => _.id)
   assert.deepStrictEqual(ids.filter((id, index) => ids.indexOf(id) !== index), [])
 })
 
 describe.each(Object.entries(sets))("%s", (_name, rules) => {
-  const all = rulesOf(rules)
+  const all = getRules(rules)
 
-  it("no two have one id, and the list has all of them", () => {
+  it("have unique ids, and the list contains each of them", () => {
     const ids = all.map((_) => _.id)
     assert.strictEqual(new Set(ids).size, ids.length)
     if ("all" in rules) assert.sameMembers(rules.all.map((_) => _.id), ids)
   })
 
-  it.each(all)("$id: the level is that of the sentence, or said to be ours", (rule) => {
+  it.each(all)("$id: the sentence contains the level, or the rule is marked as derived", (rule) => {
     for (const revision of Rule.revisions) {
       const level = Rule.getLevel(rule, revision)
       if (level === undefined) continue

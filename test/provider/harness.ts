@@ -8,7 +8,7 @@ import { gateLayer } from "../servers/gates.ts"
 
 export const resource = "https://todos.example.com/mcp"
 
-/** Seconds since 1970, at which every test takes place. */
+/** The time of every test, in seconds since 1970. */
 export const now = 1_790_000_000
 
 export type Claims = Readonly<Record<string, unknown>>
@@ -23,19 +23,19 @@ export interface Provider {
 export interface Options {
   /** Default: RS256, by a key that all tests of a file share. */
   readonly algorithm?: TestIssuer.Options["algorithm"]
-  /** What the key set publishes, made from the real key. */
+  /** Creates the published keys from the key of the provider. Default: that key. */
   readonly keys?: ((jwk: Claims) => ReadonlyArray<unknown>) | undefined
-  /** Options that stand beside the profile. */
-  readonly beside?: Pick<AuthLayer.Common<readonly [string]>, "audience" | "tokenType"> | undefined
+  /** Options of the gate in addition to the profile. */
+  readonly gateOptions?: Pick<AuthLayer.Common<readonly [string]>, "audience" | "tokenType"> | undefined
 }
 
 const without = (members: Claims): Claims =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
 
-/** Every test has an issuer of its own, and there are hundreds of tests: an RSA key for each is most of the work. */
+/** Hundreds of tests each create an issuer. Generating an RSA key for each would take most of their time. */
 const rsaKey = Effect.runSync(Effect.cached(SigningKey.make({ algorithm: "RS256", kid: "rsa" })))
 
-/** An authorization server that stands where the provider does, and a server that knows it by the profile alone. */
+/** Creates an authorization server with the issuer of the profile, and a gate that is configured with the profile. */
 export const provider = (profile: Profile.Profile, options: Options = {}) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(now * 1000)
@@ -46,8 +46,8 @@ export const provider = (profile: Profile.Profile, options: Options = {}) =>
       jwksUri: profile.jwksUri
     })
     const algorithm = options.algorithm ?? "RS256"
-    const own = yield* issuer.currentKey
-    const { kid, publicJwk, sign } = options.algorithm === undefined ? yield* rsaKey : { ...own, sign: issuer.sign }
+    const current = yield* issuer.currentKey
+    const { kid, publicJwk, sign } = options.algorithm === undefined ? yield* rsaKey : { ...current, sign: issuer.sign }
     const keys = options.keys ?? ((jwk) => [jwk])
     yield* issuer.publishKeys(keys(publicJwk as Claims))
     const services = yield* Layer.build(
@@ -55,7 +55,7 @@ export const provider = (profile: Profile.Profile, options: Options = {}) =>
         authorizationServers: [profile],
         resource,
         scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] },
-        ...options.beside
+        ...options.gateOptions
       }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
     )
     const gate = yield* Effect.provide(AuthLayer.AuthLayer, services)
@@ -67,8 +67,8 @@ export const provider = (profile: Profile.Profile, options: Options = {}) =>
     return made
   })
 
-/** What the gate makes of a token: who calls, or why nobody. */
-export const judge = (gate: Provider["gate"], token: string) =>
+/** Sends a token to the gate. Returns the caller, or the reason of the rejection. */
+export const authenticateToken = (gate: Provider["gate"], token: string) =>
   authenticate(gate, {
     method: "POST",
     header: () => undefined,

@@ -9,22 +9,22 @@ import { detectKind } from "../../src/provider/probe/DetectKind.ts"
 const url = "https://hostile.test/mcp"
 const length = 1_000_000
 
-/** A server whose answers a test writes. Text that is matched in quadratic time would keep a test busy for minutes. */
-const asking = <A, E>(
-  ask: Effect.Effect<A, E, HttpClient.HttpClient>,
-  answers: Readonly<Record<string, () => Response>>
+/** Runs a look-up against a server with these responses. Matching text in quadratic time would take minutes. */
+const runAgainst = <A, E>(
+  lookUp: Effect.Effect<A, E, HttpClient.HttpClient>,
+  responses: Readonly<Record<string, () => Response>>
 ) =>
   Effect.gen(function*() {
     const { client, issuer } = yield* TestIssuer.make({ issuer: "https://hostile.test" })
-    for (const [path, answer] of Object.entries(answers)) yield* issuer.respondWith(path, answer)
-    return yield* Effect.provideService(ask, HttpClient.HttpClient, client)
+    for (const [path, respond] of Object.entries(responses)) yield* issuer.respondWith(path, respond)
+    return yield* Effect.provideService(lookUp, HttpClient.HttpClient, client)
   })
 
 const text = (body: string, type: string) => new Response(body, { status: 401, headers: { "content-type": type } })
 const events = "text/event-stream"
 
-/** A stream in chunks of ten bytes. */
-const drip = (chunk: string) => {
+/** Creates a stream in chunks of ten bytes. */
+const makeDrip = (chunk: string) => {
   const bytes = new TextEncoder().encode(chunk.padEnd(10))
   let left = 20_000
   return new Response(
@@ -39,18 +39,18 @@ describe("a hostile MCP server", () => {
   it.effect.each<readonly [string, () => Response]>([
     ["a million line breaks", () => text("\n".repeat(length), "text/plain")],
     ["a million data fields", () => text("data:".repeat(length / 5), events)],
-    ["an event in the smallest chunks", () => drip("data:x")],
-    ["empty lines in the smallest chunks", () => drip("\n\n\n\n")]
-  ])("[T-AUD-40a] does not keep doctor busy with %s", ([, answer]) =>
+    ["an event in the smallest chunks", () => makeDrip("data:x")],
+    ["empty lines in the smallest chunks", () => makeDrip("\n\n\n\n")]
+  ])("[T-AUD-40a] does not keep doctor busy with %s", ([, respond]) =>
     Effect.gen(function*() {
-      const report = yield* asking(Doctor.run(url), { "/mcp": answer })
+      const report = yield* runAgainst(Doctor.run(url), { "/mcp": respond })
       assert.strictEqual(report.outcome, "fail")
     }), 15_000)
 
   it.effect("[T-AUD-40a] does not keep doctor busy with the name of its resource", () =>
     Effect.gen(function*() {
       const resource = `https://hostile.test${"/".repeat(length)}mcp`
-      const found = yield* asking(detectKind(new URL(url), "2026-07-28"), {
+      const found = yield* runAgainst(detectKind(new URL(url), "2026-07-28"), {
         "/.well-known/oauth-protected-resource/mcp": () => Response.json({ resource }),
         "/mcp": () => Response.json({ jsonrpc: "2.0", id: 1 })
       })
@@ -60,7 +60,7 @@ describe("a hostile MCP server", () => {
   it.effect("[T-AUD-40d] does not crash doctor with the names of its servers and tools", () =>
     Effect.gen(function*() {
       const tools = [{ name: "€".repeat(200_000) }, { name: "naïve €" }]
-      const report = yield* asking(Doctor.run(url, { token: Redacted.make("a-token") }), {
+      const report = yield* runAgainst(Doctor.run(url, { token: Redacted.make("a-token") }), {
         "/mcp": () => Response.json({ jsonrpc: "2.0", id: 1, result: { tools } }),
         "/.well-known/oauth-protected-resource": () =>
           Response.json({ resource: url, authorization_servers: ["https://€.test/€"] })
@@ -68,7 +68,7 @@ describe("a hostile MCP server", () => {
       assert.strictEqual(report.outcome, "fail")
     }))
 
-  it.effect("the first event of a stream that stays open is the answer", () =>
+  it.effect("is read up to the first event of a stream that stays open", () =>
     Effect.gen(function*() {
       const reply = JSON.stringify({ jsonrpc: "2.0", id: 1, result: { tools: [] } })
       const open = () => {
@@ -84,18 +84,18 @@ describe("a hostile MCP server", () => {
           { headers: { "content-type": events } }
         )
       }
-      const found = yield* asking(detectKind(new URL(url), "2026-07-28"), { "/mcp": open })
+      const found = yield* runAgainst(detectKind(new URL(url), "2026-07-28"), { "/mcp": open })
       assert.deepStrictEqual(found, { _tag: "Kind", kind: "mcp-server" })
     }))
 })
 
-describe("a public server that names hosts of the network", () => {
+describe("a server that names hosts of the local network", () => {
   const inside = "http://127.0.0.1:8080"
   const publicHost = Layer.succeed(AddressGuard.Resolver, () => Effect.succeed(["93.184.216.34"]))
   const privateHost = Layer.succeed(AddressGuard.Resolver, () => Effect.succeed(["10.0.0.7"]))
 
-  /** Which hosts were asked beside the server itself, and the report. */
-  const others = <E>(examination: Effect.Effect<Report.Report, E, HttpClient.HttpClient>, host: string) =>
+  /** Runs a look-up of a server whose metadata name other hosts. Returns the contacted hosts and the report. */
+  const runNaming = <E>(lookUp: Effect.Effect<Report.Report, E, HttpClient.HttpClient>, host: string) =>
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make({ issuer: host })
       const metadata = {
@@ -108,32 +108,32 @@ describe("a public server that names hosts of the network", () => {
       }
       yield* issuer.respondWith("/mcp", () => new Response("", { status: 401 }))
       yield* issuer.respondWith("/.well-known/", () => Response.json(metadata))
-      const report = yield* Effect.provideService(examination, HttpClient.HttpClient, client)
-      const asked = (yield* issuer.requests).map(({ url }) => new URL(url).origin).filter((_) => _ !== host)
-      return { asked: [...new Set(asked)], report: JSON.stringify(report) }
+      const report = yield* Effect.provideService(lookUp, HttpClient.HttpClient, client)
+      const hosts = (yield* issuer.requests).map(({ url }) => new URL(url).origin).filter((_) => _ !== host)
+      return { contacted: [...new Set(hosts)], report: JSON.stringify(report) }
     })
 
-  it.effect("[T-AUD-40c] makes doctor and check ask none of them", () =>
+  it.effect("[T-AUD-40c] does not make doctor or check contact them if it is a public server", () =>
     Effect.gen(function*() {
-      const doctor = yield* others(Doctor.run("https://hostile.test/mcp"), "https://hostile.test")
-      assert.deepStrictEqual(doctor.asked, [])
+      const doctor = yield* runNaming(Doctor.run("https://hostile.test/mcp"), "https://hostile.test")
+      assert.deepStrictEqual(doctor.contacted, [])
       assert.include(doctor.report, "which a public server must not name")
-      const check = yield* others(Check.run("https://hostile.test"), "https://hostile.test")
-      assert.deepStrictEqual(check.asked, [])
+      const check = yield* runNaming(Check.run("https://hostile.test"), "https://hostile.test")
+      assert.deepStrictEqual(check.contacted, [])
       assert.include(check.report, "which a public server must not name")
     }).pipe(Effect.provide(publicHost)))
 
-  it.effect("a server of the network itself may name others there", () =>
+  it.effect("makes doctor and check contact them if it is in the local network itself", () =>
     Effect.gen(function*() {
-      const { asked } = yield* others(Doctor.run("http://localhost:3000/mcp"), "http://localhost:3000")
-      assert.include(asked, inside)
-      const named = yield* others(Check.run("https://auth.corp.test"), "https://auth.corp.test")
-      assert.include(named.asked, inside)
+      const { contacted } = yield* runNaming(Doctor.run("http://localhost:3000/mcp"), "http://localhost:3000")
+      assert.include(contacted, inside)
+      const named = yield* runNaming(Check.run("https://auth.corp.test"), "https://auth.corp.test")
+      assert.include(named.contacted, inside)
     }).pipe(Effect.provide(privateHost)))
 })
 
 describe("a hostile document", () => {
-  it("[T-AUD-40d] that nests deeply does not crash check", () => {
+  it("[T-AUD-40d] does not crash check if it nests deeply", () => {
     const deep = `${"[".repeat(20_000)}${"]".repeat(20_000)}`
     const check = (metadata: string, jwks?: unknown) =>
       Check.checkDocuments([{ name: "saved.json", text: metadata }], { now: 0, jwks })
@@ -147,7 +147,7 @@ describe("a hostile token", () => {
   const nested = `{"a":${"[".repeat(6_000)}${"]".repeat(6_000)}}`
   const token = Redacted.make([`{"alg":"ES256"}`, nested, "x"].map((_) => btoa(_).replace(/=+$/, "")).join("."))
 
-  it("[T-AUD-40b] that nests deeply can be described and checked", () => {
+  it("[T-AUD-40b] can be described and checked if it nests deeply", () => {
     assert.include(TokenReport.describe(token, 0), "nested too deeply")
     const report = TokenReport.make(token, { resource: url, now: 0 })
     assert.strictEqual(report.outcome, "fail")

@@ -10,16 +10,16 @@ import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { authenticate } from "../authorization/steps.ts"
 import { gateLayer } from "../servers/gates.ts"
-import { judge, now, provider, resource } from "./harness.ts"
+import { authenticateToken, now, provider, resource } from "./harness.ts"
 
-/** A provider that answers everything so. */
-const answering = (answer: () => Response) =>
+/** Creates a provider that sends this response to every request. */
+const makeProvider = (answer: () => Response) =>
   Effect.tap(TestIssuer.make(), ({ issuer }) => issuer.respondWith("", answer))
 
-/** Asks with a provider that answers so. */
-const asked = (profile: Profile.Profile, token: string, answer: () => Response) =>
+/** Looks up a token at a provider that sends this response. */
+const lookUpToken = (profile: Profile.Profile, token: string, answer: () => Response) =>
   Effect.gen(function*() {
-    const { client, issuer } = yield* answering(answer)
+    const { client, issuer } = yield* makeProvider(answer)
     const outcome = yield* (profile.introspection as Introspection.ByLookUp<Fetcher.Fetcher>).lookUp(
       Redacted.make(token)
     ).pipe(
@@ -29,10 +29,10 @@ const asked = (profile: Profile.Profile, token: string, answer: () => Response) 
     return { outcome, sent: yield* issuer.requests }
   })
 
-const gateOf = (profile: Profile.Profile, answer: () => Response) =>
+const makeGate = (profile: Profile.Profile, answer: () => Response) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(now * 1000)
-    const { client } = yield* answering(answer)
+    const { client } = yield* makeProvider(answer)
     const services = yield* Layer.build(
       gateLayer({ authorizationServers: [profile], resource, scopes: ["read:user"] }).pipe(
         Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
@@ -41,30 +41,30 @@ const gateOf = (profile: Profile.Profile, answer: () => Response) =>
     return yield* Effect.provide(AuthLayer.AuthLayer, services)
   })
 
-/** What the gate makes of the token, where the provider answers so. */
-const atTheGate = (profile: Profile.Profile, token: string, answer: () => Response) =>
-  Effect.flatMap(gateOf(profile, answer), (gate) => judge(gate, token))
+/** Sends a token to a gate whose provider sends this response. */
+const sendToGate = (profile: Profile.Profile, token: string, answer: () => Response) =>
+  Effect.flatMap(makeGate(profile, answer), (gate) => authenticateToken(gate, token))
 
 const inactive = { active: false }
 const unavailable = (reason: string) => `AuthorizationServerUnavailable ${reason}`
 
-/** What no provider may be understood by. */
-const trouble: ReadonlyArray<readonly [string, () => Response, string]> = [
-  ["our credentials rejected", () => new Response("", { status: 401 }), "client-rejected"],
-  ["forbidden", () => new Response("", { status: 403 }), "client-rejected"],
-  ["too many requests", () => new Response("", { status: 429 }), "server-error"],
-  ["an error of the server", () => new Response("", { status: 502 }), "server-error"],
+/** Responses that say nothing about a token. */
+const unusableResponses: ReadonlyArray<readonly [string, () => Response, string]> = [
+  ["a response that rejects the credentials", () => new Response("", { status: 401 }), "client-rejected"],
+  ["a response with status 403", () => new Response("", { status: 403 }), "client-rejected"],
+  ["a response with status 429", () => new Response("", { status: 429 }), "server-error"],
+  ["a response with status 502", () => new Response("", { status: 502 }), "server-error"],
   [
     "a redirect",
     () => new Response("", { status: 302, headers: { location: "https://evil.example" } }),
     "unusable-answer"
   ],
-  ["HTML", () => new Response("<html>", { status: 200 }), "unusable-answer"],
+  ["a web page", () => new Response("<html>", { status: 200 }), "unusable-answer"],
   ["a list", () => Response.json([]), "unusable-answer"],
-  ["an endless answer", () => new Response("x".repeat(200_000), { status: 200 }), "unusable-answer"]
+  ["a response that is too large", () => new Response("x".repeat(200_000), { status: 200 }), "unusable-answer"]
 ]
 
-describe("GitHub", () => {
+describe("the look-up of tokens at GitHub", () => {
   const profile = Profiles.github({ clientId: "Iv1.client", clientSecret: Redacted.make("s3cret") })
   const answer = {
     id: 1,
@@ -74,9 +74,9 @@ describe("GitHub", () => {
     expires_at: "2026-09-21T14:13:20Z"
   }
 
-  it.effect("a token of the application, in the words of RFC 7662; the token travels in the body", () =>
+  it.effect("returns a response of RFC 7662 for a token of the application, and sends the token in the body", () =>
     Effect.gen(function*() {
-      const { outcome, sent } = yield* asked(profile, "gho_abc", () => Response.json(answer))
+      const { outcome, sent } = yield* lookUpToken(profile, "gho_abc", () => Response.json(answer))
       assert.deepStrictEqual(outcome, {
         active: true,
         iss: "https://github.com/login/oauth",
@@ -92,65 +92,65 @@ describe("GitHub", () => {
       assert.deepStrictEqual(JSON.parse(sent[0]!.body), { access_token: "gho_abc" })
     }))
 
-  it.effect("a token that never ends says nothing about its end", () =>
+  it.effect("returns no exp for a token that does not expire", () =>
     Effect.gen(function*() {
-      const { outcome } = yield* asked(profile, "gho_abc", () => Response.json({ ...answer, expires_at: null }))
+      const { outcome } = yield* lookUpToken(profile, "gho_abc", () => Response.json({ ...answer, expires_at: null }))
       assert.isFalse(typeof outcome === "object" && "exp" in outcome)
     }))
 
   it.effect.each([
     { title: "unknown to the application", response: () => new Response("{}", { status: 404 }) },
     { title: "of another application", response: () => Response.json({ ...answer, app: { client_id: "other" } }) },
-    { title: "of no application", response: () => Response.json({ ...answer, app: undefined }) },
-    { title: "of nobody", response: () => Response.json({ ...answer, user: null }) }
-  ])("a token $title is inactive (T-CLAIM-07)", ({ response }) =>
+    { title: "without an application", response: () => Response.json({ ...answer, app: undefined }) },
+    { title: "without a user", response: () => Response.json({ ...answer, user: null }) }
+  ])("reports a token $title as inactive (T-CLAIM-07)", ({ response }) =>
     Effect.gen(function*() {
-      assert.deepStrictEqual((yield* asked(profile, "gho_abc", response)).outcome, inactive)
+      assert.deepStrictEqual((yield* lookUpToken(profile, "gho_abc", response)).outcome, inactive)
     }))
 
   it.effect.each(["ghp_personal", "ghs_installation", "github_pat_x", "eyJhbGciOiJub25lIn0.e30.", "gho_a b"])(
-    "%s is no token of an application, and goes nowhere",
+    "reports %s as inactive without a request, because it is not a token of an application",
     (token) =>
       Effect.gen(function*() {
-        assert.deepStrictEqual(yield* asked(profile, token, () => Response.json(answer)), {
+        assert.deepStrictEqual(yield* lookUpToken(profile, token, () => Response.json(answer)), {
           outcome: inactive,
           sent: []
         })
       })
   )
 
-  it.effect.each(trouble)(
-    "%s is an outage, not a verdict (T-INTR-04)",
+  it.effect.each(unusableResponses)(
+    "reports %s as an outage, not as an inactive token (T-INTR-04)",
     ([, response, reason]) =>
       Effect.gen(function*() {
-        assert.strictEqual((yield* asked(profile, "gho_abc", response)).outcome, unavailable(reason))
+        assert.strictEqual((yield* lookUpToken(profile, "gho_abc", response)).outcome, unavailable(reason))
       })
   )
 
-  it.effect("a request that GitHub cannot read is an outage", () =>
+  it.effect("reports a request that GitHub rejects as malformed as an outage", () =>
     Effect.gen(function*() {
-      const { outcome } = yield* asked(profile, "gho_abc", () => Response.json({}, { status: 422 }))
+      const { outcome } = yield* lookUpToken(profile, "gho_abc", () => Response.json({}, { status: 422 }))
       assert.strictEqual(outcome, unavailable("unusable-answer"))
     }))
 })
 
-describe("GitHub, at the gate", () => {
+describe("the outcome of a GitHub token at the gate", () => {
   const profile = Profiles.github({ clientId: "c", clientSecret: Redacted.make("s") })
   const answer = { app: { client_id: "c" }, user: { id: 4711 }, scopes: ["read:user"], expires_at: null }
 
   it.effect.each([
-    { title: "admitted", answer, outcome: { subject: "4711", clientId: "c", scopes: ["read:user"] } },
+    { title: "a token of the application", answer, outcome: { subject: "4711", clientId: "c", scopes: ["read:user"] } },
     {
-      title: "of another application (T-CLAIM-07)",
+      title: "a token of another application (T-CLAIM-07)",
       answer: { ...answer, app: { client_id: "d" } },
       outcome: "inactive"
     },
-    { title: "expired", answer: { ...answer, expires_at: "2020-01-01T00:00:00Z" }, outcome: "expired" },
-    { title: "with an end that is none", answer: { ...answer, expires_at: "soon" }, outcome: "expiry" },
-    { title: "with an end of the wrong type", answer: { ...answer, expires_at: {} }, outcome: "expiry" }
+    { title: "an expired token", answer: { ...answer, expires_at: "2020-01-01T00:00:00Z" }, outcome: "expired" },
+    { title: "an expires_at that is not a time", answer: { ...answer, expires_at: "soon" }, outcome: "expiry" },
+    { title: "an expires_at of another type", answer: { ...answer, expires_at: {} }, outcome: "expiry" }
   ])("$title", ({ answer, outcome }) =>
     Effect.gen(function*() {
-      assert.deepStrictEqual(yield* atTheGate(profile, "gho_abc", () => Response.json(answer)), outcome)
+      assert.deepStrictEqual(yield* sendToGate(profile, "gho_abc", () => Response.json(answer)), outcome)
     }))
 
   it.effect.each(
@@ -158,10 +158,10 @@ describe("GitHub, at the gate", () => {
       { maxLifetime: undefined, seconds: 8 * 60 * 60 },
       { maxLifetime: "1 hour", seconds: 60 * 60 }
     ] as const
-  )("a token that never ends counts for $seconds seconds", ({ maxLifetime, seconds }) =>
+  )("a token that does not expire is valid for $seconds seconds", ({ maxLifetime, seconds }) =>
     Effect.gen(function*() {
-      const lasting = Profiles.github({ clientId: "c", clientSecret: Redacted.make("s"), maxLifetime })
-      const gate = yield* gateOf(lasting, () => Response.json(answer))
+      const limited = Profiles.github({ clientId: "c", clientSecret: Redacted.make("s"), maxLifetime })
+      const gate = yield* makeGate(limited, () => Response.json(answer))
       const caller = yield* authenticate(gate, {
         method: "POST",
         header: () => undefined,
@@ -171,7 +171,7 @@ describe("GitHub, at the gate", () => {
     }))
 })
 
-describe("Google", () => {
+describe("the look-up of tokens at Google", () => {
   const client = "123.apps.googleusercontent.com"
   const profile = Profiles.google({ clientIds: [client] })
   const answer = {
@@ -184,9 +184,9 @@ describe("Google", () => {
     access_type: "online"
   }
 
-  it.effect("a token, in the words of RFC 7662; it travels in a header, never in a URL", () =>
+  it.effect("returns a response of RFC 7662, and sends the token in a header, never in a URL", () =>
     Effect.gen(function*() {
-      const { outcome, sent } = yield* asked(profile, "ya29.abc", () => Response.json(answer))
+      const { outcome, sent } = yield* lookUpToken(profile, "ya29.abc", () => Response.json(answer))
       assert.deepStrictEqual(outcome, {
         active: true,
         iss: "https://accounts.google.com",
@@ -201,9 +201,9 @@ describe("Google", () => {
       assert.notInclude(sent[0]!.body, "ya29")
     }))
 
-  it.effect("a token that Google does not know is inactive", () =>
+  it.effect("reports a token that Google does not know as inactive", () =>
     Effect.gen(function*() {
-      const { outcome } = yield* asked(
+      const { outcome } = yield* lookUpToken(
         profile,
         "ya29.abc",
         () => Response.json({ error: "invalid_token" }, { status: 400 })
@@ -211,48 +211,52 @@ describe("Google", () => {
       assert.deepStrictEqual(outcome, inactive)
     }))
 
-  it.effect.each(trouble)(
-    "%s is an outage, not a verdict (T-INTR-04)",
+  it.effect.each(unusableResponses)(
+    "reports %s as an outage, not as an inactive token (T-INTR-04)",
     ([, response, reason]) =>
       Effect.gen(function*() {
-        assert.strictEqual((yield* asked(profile, "ya29.abc", response)).outcome, unavailable(reason))
+        assert.strictEqual((yield* lookUpToken(profile, "ya29.abc", response)).outcome, unavailable(reason))
       })
   )
 
-  it.effect("an ID token of Google is none, whatever it holds, and no key is fetched for it (T-CLAIM-05)", () =>
+  it.effect("rejects an ID token of Google without fetching a key (T-CLAIM-05)", () =>
     Effect.gen(function*() {
       const { gate, issuer, sign } = yield* provider(profile)
       const claims = { iss: profile.issuer, aud: client, azp: client, sub: "1", scope: "openid", exp: now + 60 }
-      assert.strictEqual(yield* judge(gate, yield* sign({ typ: "JWT" }, claims)), "unknown-issuer")
-      assert.strictEqual(yield* judge(gate, yield* sign({ typ: "at+jwt" }, claims)), "unknown-issuer")
+      assert.strictEqual(yield* authenticateToken(gate, yield* sign({ typ: "JWT" }, claims)), "unknown-issuer")
+      assert.strictEqual(yield* authenticateToken(gate, yield* sign({ typ: "at+jwt" }, claims)), "unknown-issuer")
       assert.deepStrictEqual(yield* issuer.requests, [])
     }))
 
   it.effect.each([
-    { title: "admitted", answer, outcome: { subject: answer.sub, clientId: client, scopes: answer.scope.split(" ") } },
     {
-      title: "for another client (T-CLAIM-07)",
+      title: "a token for the client is admitted",
+      answer,
+      outcome: { subject: answer.sub, clientId: client, scopes: answer.scope.split(" ") }
+    },
+    {
+      title: "a token for another client is rejected (T-CLAIM-07)",
       answer: { ...answer, aud: "other", azp: "other" },
       outcome: "audience"
     },
-    { title: "for nobody", answer: { ...answer, aud: undefined }, outcome: "audience" },
-    { title: "without sub", answer: { ...answer, sub: undefined }, outcome: "subject" },
-    { title: "expired", answer: { ...answer, exp: String(now) }, outcome: "expired" },
-    { title: "without an end", answer: { ...answer, exp: undefined }, outcome: "expiry" }
-  ])("at the gate: $title", ({ answer, outcome }) =>
+    { title: "a token without an audience is rejected", answer: { ...answer, aud: undefined }, outcome: "audience" },
+    { title: "a token without sub is rejected", answer: { ...answer, sub: undefined }, outcome: "subject" },
+    { title: "an expired token is rejected", answer: { ...answer, exp: String(now) }, outcome: "expired" },
+    { title: "a token without exp is rejected", answer: { ...answer, exp: undefined }, outcome: "expiry" }
+  ])("determines the outcome at the gate: $title", ({ answer, outcome }) =>
     Effect.gen(function*() {
-      assert.deepStrictEqual(yield* atTheGate(profile, "ya29.abc", () => Response.json(answer)), outcome)
+      assert.deepStrictEqual(yield* sendToGate(profile, "ya29.abc", () => Response.json(answer)), outcome)
     }))
 
-  it.effect("at the gate: an outage is 503's reason", () =>
+  it.effect("reports an outage as the reason at the gate", () =>
     Effect.gen(function*() {
       const response = () => new Response("", { status: 502 })
-      assert.strictEqual(yield* atTheGate(profile, "ya29.abc", response), "server-error")
+      assert.strictEqual(yield* sendToGate(profile, "ya29.abc", response), "server-error")
     }))
 })
 
-describe("bound to what", () => {
-  it("only to the client, where the provider names no resource", () => {
+describe("the binding of tokens", () => {
+  it("is to the client if the provider names no resource", () => {
     for (
       const profile of [
         Profiles.github({ clientId: "c", clientSecret: Redacted.make("s") }),

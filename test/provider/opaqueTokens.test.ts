@@ -6,14 +6,13 @@ import { Profiles } from "effect-mcp-auth/provider"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { TestClock } from "effect/testing"
 import { gateLayer } from "../servers/gates.ts"
-import { judge, now, provider, resource } from "./harness.ts"
+import { authenticateToken, now, provider, resource } from "./harness.ts"
 
-const ownIssuer = Profiles.oidcProvider({ issuer: "https://auth.example.com" })
+const oidcProvider = Profiles.oidcProvider({ issuer: "https://auth.example.com" })
 const hex = "0123456789abcdef"
 
-// Whether an opaque token is good, only its issuer can tell. Nothing of it may be mistaken for a JWT, and without a way
-// to ask it is rejected.
-describe("an opaque token is rejected where nobody can be asked about it", () => {
+// Only the issuer of an opaque token can verify it.
+describe("a gate without introspection", () => {
   it.effect.each([
     { row: "Auth0", profile: Profiles.auth0({ domain: "acme.eu.auth0.com" }), token: "A".repeat(32) },
     { row: "Logto", profile: Profiles.logto({ endpoint: "https://acme.logto.app" }), token: "x".repeat(43) },
@@ -28,9 +27,9 @@ describe("an opaque token is rejected where nobody can be asked about it", () =>
       token: "V2_1-at_1".padEnd(80, "x")
     },
     { row: "Ory Hydra", profile: Profiles.hydra({ url: "https://auth.example.com" }), token: "ory_at_abc.def" },
-    { row: "GitLab", profile: ownIssuer, token: hex.repeat(4) },
-    { row: "Notion, Linear, Sentry, Canva, Asana, Stripe MCP", profile: ownIssuer, token: "mcp-token-x" },
-    { row: "oidc-provider", profile: ownIssuer, token: "x".repeat(43) },
+    { row: "GitLab", profile: oidcProvider, token: hex.repeat(4) },
+    { row: "Notion, Linear, Sentry, Canva, Asana, Stripe MCP", profile: oidcProvider, token: "mcp-token-x" },
+    { row: "oidc-provider", profile: oidcProvider, token: "x".repeat(43) },
     {
       row: "better-auth",
       profile: Profiles.betterAuth({ issuer: "https://example.com/api/auth" }),
@@ -41,28 +40,31 @@ describe("an opaque token is rejected where nobody can be asked about it", () =>
       profile: Profiles.lemonldap({ issuer: "https://auth.example.com" }),
       token: hex.repeat(4)
     },
-    { row: "Django OAuth Toolkit", profile: ownIssuer, token: "x".repeat(30) },
-    { row: "Doorkeeper", profile: ownIssuer, token: "x".repeat(43) },
-    { row: "MCP SDK demo AS", profile: ownIssuer, token: "3b241101-e2bb-4255-8caf-4136c566a962" }
-  ])("$row (T-INTR-06)", ({ profile, token }) =>
-    Effect.gen(function*() {
-      const { gate, issuer } = yield* provider(profile, { algorithm: "ES256" })
-      assert.strictEqual(yield* judge(gate, token), "malformed")
-      assert.deepStrictEqual(yield* issuer.requests, [], "a token goes nowhere by itself")
-    }))
+    { row: "Django OAuth Toolkit", profile: oidcProvider, token: "x".repeat(30) },
+    { row: "Doorkeeper", profile: oidcProvider, token: "x".repeat(43) },
+    { row: "MCP SDK demo AS", profile: oidcProvider, token: "3b241101-e2bb-4255-8caf-4136c566a962" }
+  ])(
+    "rejects a token of $row as malformed, and sends it nowhere (T-INTR-06)",
+    ({ profile, token }) =>
+      Effect.gen(function*() {
+        const { gate, issuer } = yield* provider(profile, { algorithm: "ES256" })
+        assert.strictEqual(yield* authenticateToken(gate, token), "malformed")
+        assert.deepStrictEqual(yield* issuer.requests, [], "the token is sent nowhere")
+      })
+  )
 
   it.effect.each([
     { row: "Salesforce", token: "00D5e000000abcd!AQcAQ.x" },
     { row: "Cloudflare Access Managed OAuth", token: "oauth:abc" },
     { row: "workers-oauth-provider", token: "user:grant:secret" }
-  ])("$row, whose tokens leave the grammar of RFC 6750", ({ token }) =>
+  ])("rejects a token of $row, which does not follow the grammar of RFC 6750", ({ token }) =>
     Effect.gen(function*() {
-      const { gate } = yield* provider(ownIssuer, { algorithm: "ES256" })
-      assert.strictEqual(yield* judge(gate, token), "not-token68")
+      const { gate } = yield* provider(oidcProvider, { algorithm: "ES256" })
+      assert.strictEqual(yield* authenticateToken(gate, token), "not-token68")
     }))
 })
 
-const answering = (profile: Profile.Profile, answer: Introspection.Answer) =>
+const authenticateWith = (profile: Profile.Profile, answer: Introspection.Answer) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(now * 1000)
     const services = yield* Layer.build(
@@ -72,7 +74,7 @@ const answering = (profile: Profile.Profile, answer: Introspection.Answer) =>
         scopes: ["todos:read"]
       }).pipe(Layer.provide(TestIssuer.layer()))
     )
-    return yield* judge(yield* Effect.provide(AuthLayer.AuthLayer, services), "opaque-token")
+    return yield* authenticateToken(yield* Effect.provide(AuthLayer.AuthLayer, services), "opaque-token")
   })
 
 const good = { active: true, exp: now + 60 }
@@ -82,7 +84,7 @@ const clerk = Profiles.clerk({ frontendApi: "clerk.example.com", clientIds: ["cl
 const lemonldap = Profiles.lemonldap({ issuer: "https://auth.example.com" })
 const hydra = Profiles.hydra({ url: "https://auth.example.com" })
 
-/** GitLab, Doorkeeper, Django OAuth Toolkit: their answers name a client, and neither issuer nor audience nor subject. */
+/** The responses of GitLab, Doorkeeper and Django OAuth Toolkit name a client, but no issuer, audience or subject. */
 const doorkeeper = Profile.make({
   id: "doorkeeper",
   name: "Doorkeeper",
@@ -95,94 +97,94 @@ const doorkeeper = Profile.make({
 const nameless = { ...good, client_id: "client-1", scope: "todos:read", grant_type: "client_credentials" }
 const byClient = { subject: undefined, clientId: "client-1", scopes: ["todos:read"] }
 
-describe("the answer about an opaque token is judged by the profile's rules", () => {
+describe("the rules of the profile apply to the introspection response", () => {
   it.effect.each([
     {
-      title: "Zitadel: a token of the project, its roles as scopes",
+      title: "Zitadel: a token of the project is admitted, with its roles as scopes",
       profile: zitadel,
       answer: { ...good, ...roles, sub: "1", aud: ["3", "27"], client_id: "3" },
       outcome: { subject: "1", clientId: "3", scopes: ["todos:read"] }
     },
     {
-      title: "Zitadel: a token of another project (T-CLAIM-07)",
+      title: "Zitadel: a token of another project is rejected (T-CLAIM-07)",
       profile: zitadel,
       answer: { ...good, ...roles, sub: "1", aud: ["3"], client_id: "3" },
       outcome: "audience"
     },
     {
-      title: "Clerk: a token of a named client",
+      title: "Clerk: a token of a listed client is admitted",
       profile: clerk,
       answer: { ...good, sub: "user_1", client_id: "client-1", scope: "todos:read" },
       outcome: { subject: "user_1", clientId: "client-1", scopes: ["todos:read"] }
     },
     {
-      title: "Clerk: a token of another client (T-CLAIM-07)",
+      title: "Clerk: a token of another client is rejected (T-CLAIM-07)",
       profile: clerk,
       answer: { ...good, sub: "user_1", client_id: "client-2", scope: "todos:read" },
       outcome: "audience"
     },
     {
-      title: "LemonLDAP::NG, whose answer has no aud (JWT-25)",
+      title: "LemonLDAP::NG: a response without aud is rejected (JWT-25)",
       profile: lemonldap,
       answer: { ...good, sub: "alice", client_id: "client-1", scope: "todos:read" },
       outcome: "audience"
     },
     {
-      title: "Hydra: the issuer has a slash",
+      title: "Hydra: an issuer without the final slash is rejected",
       profile: hydra,
       answer: { ...good, iss: "https://auth.example.com", sub: "alice", aud: [resource], client_id: "c" },
       outcome: "unknown-issuer"
     },
     {
-      title: "Hydra: a token for the resource",
+      title: "Hydra: a token for the resource is admitted",
       profile: hydra,
       answer: { ...good, iss: "https://auth.example.com/", sub: "alice", aud: [resource], client_id: "c", scope: "" },
       outcome: { subject: "alice", clientId: "c", scopes: [] }
     },
     {
-      title: "GitLab, Doorkeeper, Django OAuth Toolkit: a token of a named client",
+      title: "Doorkeeper: a token of a listed client is admitted",
       profile: doorkeeper,
       answer: nameless,
       outcome: byClient
     },
     {
-      title: "the same, of another client (T-CLAIM-07)",
+      title: "Doorkeeper: a token of another client is rejected (T-CLAIM-07)",
       profile: doorkeeper,
       answer: { ...nameless, client_id: "client-2" },
       outcome: "audience"
     },
     {
-      title: "the same, of no client: nobody could say whose it is",
+      title: "Doorkeeper: a token without a client is rejected",
       profile: { ...doorkeeper, audience: Audience.resource },
       answer: { ...nameless, client_id: undefined, aud: resource },
       outcome: "client-id"
     },
     {
-      title: "the same, without a client claim",
+      title: "Doorkeeper: a token without a client and a subject is rejected",
       profile: { ...doorkeeper, audience: Audience.resource },
       answer: { ...good, scope: "todos:read", aud: resource },
       outcome: "subject"
     },
     {
-      title: "the same, which may be a user's (T-AUD-17)",
+      title: "Doorkeeper: a token that may belong to a user is rejected without a subject (T-AUD-17)",
       profile: doorkeeper,
       answer: { ...nameless, grant_type: undefined },
       outcome: "subject"
     },
     {
-      title: "the same, of a user by name",
+      title: "Doorkeeper: a token with the name of its user is admitted if the profile lists that claim",
       profile: Profile.make({ ...doorkeeper, subjectClaims: ["sub", "username"] }),
       answer: { ...nameless, username: "alice" },
       outcome: { ...byClient, subject: "alice" }
     },
     {
-      title: "the same, without an end",
+      title: "Doorkeeper: a token without exp is rejected",
       profile: doorkeeper,
       answer: { ...nameless, exp: undefined },
       outcome: "expiry"
     }
   ])("$title", ({ answer, outcome, profile }) =>
     Effect.gen(function*() {
-      assert.deepStrictEqual(yield* answering(profile, answer), outcome)
+      assert.deepStrictEqual(yield* authenticateWith(profile, answer), outcome)
     }))
 })

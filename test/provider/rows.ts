@@ -15,7 +15,7 @@ interface Token {
   readonly claims?: Claims
 }
 
-/** What an access token of a provider looks like, what the profile makes of it, and what it must not take for one. */
+/** An access token of a provider, the caller that its profile returns, and the tokens that the profile must reject. */
 export interface Row {
   readonly row: string
   readonly profile: Profile.Profile
@@ -35,10 +35,10 @@ const otherTenant = "82229342-1101-4ab6-817b-70c0747630f3"
 const application = "2c3caa80-93f9-425e-8b85-0745f50c0d24"
 const client = "e4590ed6-62b3-5102-beff-bad2292ab01c"
 
-/** A token for another server of the same provider, and one that says nothing about whom it is for. */
-const addressed = (elsewhere: unknown): Row["rejects"] => ({
-  "a token for someone else (T-CLAIM-07)": { claims: { aud: elsewhere }, reason: "audience" },
-  "a token for nobody in particular (JWT-25)": { claims: { aud: undefined }, reason: "audience" }
+/** Creates tokens for another server of the same provider, and without an audience. */
+const rejectAudiences = (elsewhere: unknown): Row["rejects"] => ({
+  "a token for another server (T-CLAIM-07)": { claims: { aud: elsewhere }, reason: "audience" },
+  "a token without an audience (JWT-25)": { claims: { aud: undefined }, reason: "audience" }
 })
 
 const entraKeys: Row["keys"] = ({ alg: _, ...jwk }) => [{
@@ -61,7 +61,7 @@ const auth0: Row = {
   admits: { subject: "auth0|alice", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
   alsoAdmits: {
     "the profile of RFC 9068": { header: { typ: "at+jwt" }, claims: { azp: undefined, client_id: "client-1" } },
-    "a program's own token, without a scope": {
+    "a token without a user, without a scope": {
       claims: {
         sub: "client-1@clients",
         aud: resource,
@@ -72,7 +72,7 @@ const auth0: Row = {
     }
   },
   rejects: {
-    ...addressed("https://other.example.com"),
+    ...rejectAudiences("https://other.example.com"),
     "an ID token (T-CLAIM-05)": {
       claims: { aud: "client-1", scope: undefined, azp: undefined, nonce: "n", email: "alice@example.com" },
       reason: "id-token"
@@ -101,10 +101,10 @@ const okta: Row = {
   },
   admits: { subject: "00u1", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
   alsoAdmits: {
-    "a program's own token": { claims: { uid: undefined, sub: "client-1" }, admits: { subject: "client-1" } }
+    "a token without a user": { claims: { uid: undefined, sub: "client-1" }, admits: { subject: "client-1" } }
   },
   rejects: {
-    ...addressed("api://default"),
+    ...rejectAudiences("api://default"),
     "an ID token (T-CLAIM-05)": {
       claims: { aud: "client-1", cid: undefined, uid: undefined, scp: undefined, amr: ["pwd"], at_hash: "h" },
       reason: "id-token"
@@ -113,8 +113,8 @@ const okta: Row = {
       claims: { cid: undefined, uid: undefined, scp: undefined, amr: ["pwd"] },
       reason: "token-type"
     },
-    "a token of the organization's own server": { claims: { iss: "https://acme.okta.com" }, reason: "unknown-issuer" },
-    "scopes that are no strings": { claims: { scp: ["todos:read", 1] }, reason: "scope" }
+    "a token of the organization server": { claims: { iss: "https://acme.okta.com" }, reason: "unknown-issuer" },
+    "scopes that are not strings": { claims: { scp: ["todos:read", 1] }, reason: "scope" }
   }
 }
 
@@ -133,7 +133,7 @@ const entraClaims: Claims = {
 }
 
 const entraRejects: Row["rejects"] = {
-  ...addressed("00000003-0000-0000-c000-000000000000"),
+  ...rejectAudiences("00000003-0000-0000-c000-000000000000"),
   "an ID token for the same application (T-CLAIM-05)": {
     claims: { azp: undefined, azpacr: undefined, scp: undefined, roles: ["todos:read"], nonce: "n" },
     reason: "id-token"
@@ -173,11 +173,11 @@ const entra: Row = {
         appidacr: "1"
       }
     },
-    "a program's own token, with its permissions in roles": {
+    "a token without a user, with its permissions in roles": {
       claims: { scp: undefined, roles: ["todos:read"], azpacr: "1", sub: "service-principal" },
       admits: { subject: "service-principal", scopes: ["todos:read"] }
     },
-    "a user's token, whose roles are no scopes": {
+    "a token of a user, whose roles are not scopes": {
       claims: { scp: "todos:read", roles: ["todos:write"] },
       admits: { scopes: ["todos:read"] }
     }
@@ -228,12 +228,12 @@ const cognito: Row = {
   rejects: {
     "a token of another client (T-CLAIM-07)": { claims: { client_id: "client-2" }, reason: "audience" },
     "a token without a client": { claims: { client_id: undefined }, reason: "audience" },
-    "a token whose aud names someone else": { claims: { aud: "https://other.example.com" }, reason: "audience" },
+    "a token whose aud names another server": { claims: { aud: "https://other.example.com" }, reason: "audience" },
     "an ID token (T-CLAIM-05)": {
       claims: { token_use: "id", aud: "client-1", client_id: undefined, scope: undefined },
       reason: "id-token"
     },
-    "a token that does not say that it is for access": { claims: { token_use: undefined }, reason: "token-type" },
+    "a token without token_use": { claims: { token_use: undefined }, reason: "token-type" },
     "a token of another pool": {
       claims: { iss: "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Other" },
       reason: "unknown-issuer"
@@ -253,7 +253,7 @@ const cognitoBound: Row = {
   }),
   claims: { ...cognito.claims, aud: resource },
   rejects: {
-    ...addressed("https://other.example.com"),
+    ...rejectAudiences("https://other.example.com"),
     "a token of another client": { claims: { client_id: "client-2" }, reason: "audience" }
   }
 }
@@ -275,7 +275,7 @@ const keycloak: Row = {
   },
   admits: { subject: "5f0c", clientId: "client-1", scopes: ["openid", "todos:read", "todos:write"] },
   rejects: {
-    ...addressed("account"),
+    ...rejectAudiences("account"),
     "an ID token (T-CLAIM-05)": {
       claims: { typ: "ID", aud: "client-1", scope: undefined, at_hash: "h" },
       reason: "id-token"
@@ -300,7 +300,7 @@ const logto: Row = {
   },
   admits: { subject: "alice", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
   rejects: {
-    ...addressed("https://default.logto.app/api"),
+    ...rejectAudiences("https://default.logto.app/api"),
     "an ID token (T-CLAIM-05)": {
       header: { typ: "JWT" },
       claims: { aud: "client-1", client_id: undefined, scope: undefined, at_hash: "h" },
@@ -326,16 +326,16 @@ const authkit: Row = {
   admits: { subject: "user_1", clientId: "client-1", scopes: ["todos:read"] },
   alsoAdmits: { "a user without permissions": { claims: { permissions: undefined }, admits: { scopes: [] } } },
   rejects: {
-    ...addressed("client_01ENVIRONMENT"),
+    ...rejectAudiences("client_01ENVIRONMENT"),
     "an ID token (T-CLAIM-05)": {
       claims: { aud: "client-1", client_id: undefined, scope: undefined, nonce: "n" },
       reason: "id-token"
     },
-    "a session token of one's own application": {
+    "a session token of the same tenant's application": {
       claims: { client_id: undefined, aud: undefined, role: "member", scope: undefined },
       reason: "token-type"
     },
-    "a program's own token, which names the environment": {
+    "a token without a user, which names the environment": {
       claims: { sub: "client-1", aud: "client_01ENVIRONMENT", sid: undefined },
       reason: "audience"
     }
@@ -357,13 +357,13 @@ const stytch: Row = {
   },
   admits: { subject: "user-live-1", clientId: "connected-app-live-1", scopes: ["todos:read", "todos:write"] },
   alsoAdmits: {
-    "a program's own token, which has no client and another issuer": {
+    "a token without a user, which has no client and another issuer": {
       claims: { iss: "stytch.com/project-live-1", client_id: undefined, sub: "m2m-client-1" },
       admits: { subject: "m2m-client-1", clientId: undefined }
     }
   },
   rejects: {
-    ...addressed(["project-live-2"]),
+    ...rejectAudiences(["project-live-2"]),
     "an ID token (T-CLAIM-05)": {
       claims: { aud: ["connected-app-live-1"], client_id: undefined, scope: undefined, email: "alice@example.com" },
       reason: "token-type"
@@ -386,7 +386,7 @@ const descope: Row = {
   },
   admits: { subject: "U2abc", clientId: undefined, scopes: ["todos:read", "todos:write"] },
   rejects: {
-    ...addressed("P2abc"),
+    ...rejectAudiences("P2abc"),
     "an ID token (T-CLAIM-05)": {
       claims: { aud: "client-1", scope: undefined, amr: ["email"] },
       reason: "token-type"
@@ -401,7 +401,7 @@ const descopeProject: Row = {
   row: "Descope, a project",
   profile: Profiles.descope({ projectId: "P2abc" }),
   claims: { ...descope.claims, iss: "https://api.descope.com/v1/apps/P2abc", aud: ["P2abc"] },
-  rejects: { ...addressed(["P2other"]) }
+  rejects: { ...rejectAudiences(["P2other"]) }
 }
 
 const scalekit: Row = {
@@ -421,7 +421,7 @@ const scalekit: Row = {
     "scopes as a list": { claims: { scope: undefined, scopes: ["todos:read"] }, admits: { scopes: ["todos:read"] } }
   },
   rejects: {
-    ...addressed(["res_456", resource]),
+    ...rejectAudiences(["res_456", resource]),
     "an ID token (T-CLAIM-05)": {
       claims: { aud: ["skc_1"], client_id: undefined, scope: undefined, amr: ["c"] },
       reason: "token-type"
@@ -445,13 +445,13 @@ const clerk: Row = {
   rejects: {
     "a token of another client (T-CLAIM-07)": { claims: { client_id: "client-2" }, reason: "audience" },
     "a token without a client": { claims: { client_id: undefined }, reason: "audience" },
-    "a token whose aud names someone else": { claims: { aud: "https://other.example.com" }, reason: "audience" },
+    "a token whose aud names another server": { claims: { aud: "https://other.example.com" }, reason: "audience" },
     "an ID token (T-CLAIM-05)": {
       header: { typ: "JWT" },
       claims: { aud: "client-1", client_id: undefined, scope: undefined, nonce: "n" },
       reason: "id-token"
     },
-    "a session token of one's own application": {
+    "a session token of the same tenant's application": {
       header: { typ: "JWT" },
       claims: { client_id: undefined, scope: undefined, azp: "https://app.example.com", sid: "sess_1" },
       reason: "token-type"
@@ -479,9 +479,14 @@ const supabase: Row = {
     todo_scopes: ["todos:read"]
   },
   admits: { subject: "3f0c", clientId: "client-1", scopes: ["todos:read"] },
-  alsoAdmits: { "a token as it comes, without scopes": { claims: { todo_scopes: undefined }, admits: { scopes: [] } } },
+  alsoAdmits: {
+    "a token of the default configuration, without scopes": {
+      claims: { todo_scopes: undefined },
+      admits: { scopes: [] }
+    }
+  },
   rejects: {
-    ...addressed("anon"),
+    ...rejectAudiences("anon"),
     "the session of a user, which every application of the project has (T-CLAIM-07)": {
       claims: { client_id: undefined },
       reason: "token-type"
@@ -501,7 +506,7 @@ const supabaseHook: Row = {
   claims: { ...supabase.claims, aud: resource, client_id: "registered-itself" },
   admits: { subject: "3f0c", clientId: "registered-itself", scopes: [] },
   alsoAdmits: {},
-  rejects: { ...addressed("authenticated") }
+  rejects: { ...rejectAudiences("authenticated") }
 }
 
 const zitadel: Row = {
@@ -529,7 +534,7 @@ const zitadel: Row = {
     "a user without roles": { claims: { "urn:zitadel:iam:org:project:roles": undefined }, admits: { scopes: [] } }
   },
   rejects: {
-    ...addressed(["314159265358979323", "999999999999999999"]),
+    ...rejectAudiences(["314159265358979323", "999999999999999999"]),
     "an ID token, which names the project as well (T-CLAIM-05)": {
       claims: { jti: undefined, auth_time: now, amr: ["pwd"] },
       reason: "token-type"
@@ -557,7 +562,7 @@ const authentik: Row = {
   admits: { subject: "a1", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
   alsoAdmits: { "a token without a scope": { claims: { scope: undefined }, admits: { scopes: [] } } },
   rejects: {
-    ...addressed("client-2"),
+    ...rejectAudiences("client-2"),
     "an ID token, which has the same audience (T-CLAIM-05)": {
       claims: { azp: undefined, uid: undefined, scope: undefined, nonce: "n" },
       reason: "id-token"
@@ -590,8 +595,8 @@ const hydra: Row = {
   },
   admits: { subject: "alice", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
   rejects: {
-    ...addressed(["https://other.example.com"]),
-    "a token for which no audience was asked": { claims: { aud: [] }, reason: "audience" },
+    ...rejectAudiences(["https://other.example.com"]),
+    "a token whose request named no audience": { claims: { aud: [] }, reason: "audience" },
     "an ID token (T-CLAIM-05)": {
       claims: { aud: ["client-1"], client_id: undefined, scp: undefined, at_hash: "h" },
       reason: "id-token"
@@ -620,13 +625,13 @@ const pingone: Row = {
   admits: { subject: "alice", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
   alsoAdmits: {
     "the type that comes with 2027-03-02": { header: { typ: "at+jwt" } },
-    "a program's own token, which has no sub": {
+    "a token without a user, which has no sub": {
       claims: { sub: undefined, client_id: "program-1", auth_time: undefined, acr: undefined },
       admits: { subject: undefined, clientId: "program-1" }
     }
   },
   rejects: {
-    ...addressed(["https://api.pingone.eu"]),
+    ...rejectAudiences(["https://api.pingone.eu"]),
     "a token without sub of a client that signs users in (T-AUD-17)": { claims: { sub: undefined }, reason: "subject" },
     "an ID token (T-CLAIM-05)": {
       claims: { aud: "client-1", client_id: undefined, scope: undefined, at_hash: "h" },
@@ -663,13 +668,13 @@ const adfs: Row = {
       claims: { upn: "renamed@example.com" },
       admits: { subject: "S-1-5-21-1" }
     },
-    "a program's own token": {
+    "a token without a user": {
       claims: { appid: "program-1", primarysid: undefined, authmethod: undefined, auth_time: undefined },
       admits: { subject: undefined, clientId: "program-1" }
     }
   },
   rejects: {
-    "a token that may be any user's (T-AUD-17)": { claims: { primarysid: undefined }, reason: "subject" },
+    "a token that can belong to any user (T-AUD-17)": { claims: { primarysid: undefined }, reason: "subject" },
     "a token with a name that may pass to another user (T-AUD-17)": {
       claims: { primarysid: undefined, upn: "alice@example.com" },
       reason: "subject"
@@ -679,12 +684,12 @@ const adfs: Row = {
       reason: "subject"
     },
     "a primarysid that is a list (T-AUD-17)": { claims: { primarysid: ["S-1-5-21-1"] }, reason: "subject" },
-    ...addressed("urn:microsoft:userinfo"),
+    ...rejectAudiences("urn:microsoft:userinfo"),
     "an ID token, which names the other issuer (T-CLAIM-05)": {
       claims: { iss: "https://fs.example.com/adfs", aud: "client-1", sub: "alice" },
       reason: "unknown-issuer"
     },
-    "a token of nobody and no client": { claims: { appid: undefined }, reason: "token-type" },
+    "a token without a user and a client": { claims: { appid: undefined }, reason: "token-type" },
     "an empty sub (JWT-05)": { claims: { sub: "" }, reason: "subject" },
     "a sub that is null (JWT-05)": { claims: { sub: null }, reason: "subject" }
   }
@@ -707,16 +712,16 @@ const oidcProvider: Row = {
   admits: { subject: "alice", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
   alsoAdmits: {
     "a token for which no scope was granted": { claims: { scope: undefined }, admits: { scopes: [] } },
-    "a program's own token": { claims: { sub: "client-1" }, admits: { subject: "client-1" } }
+    "a token without a user": { claims: { sub: "client-1" }, admits: { subject: "client-1" } }
   },
   rejects: {
-    ...addressed("https://other.example.com"),
+    ...rejectAudiences("https://other.example.com"),
     "an ID token (T-CLAIM-05)": {
       header: { typ: "JWT" },
       claims: { aud: "client-1", client_id: undefined, scope: undefined, at_hash: "h" },
       reason: "token-type"
     },
-    "an ID token that looks as much like an access token as it can": { header: { typ: "JWT" }, reason: "token-type" }
+    "an ID token with the claims of an access token": { header: { typ: "JWT" }, reason: "token-type" }
   }
 }
 
@@ -742,7 +747,7 @@ const betterAuth: Row = {
     }
   },
   rejects: {
-    ...addressed("https://example.com/api/auth/oauth2/userinfo"),
+    ...rejectAudiences("https://example.com/api/auth/oauth2/userinfo"),
     "an ID token (T-CLAIM-05)": { header: { typ: "JWT" }, claims: { aud: "client-1" }, reason: "token-type" }
   }
 }
@@ -764,8 +769,8 @@ const glewlwyd: Row = {
   },
   admits: { subject: "alice", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
   rejects: {
-    ...addressed("https://other.example.com"),
-    "a token for no resource, whose aud is the scope string": { claims: { aud: both }, reason: "audience" },
+    ...rejectAudiences("https://other.example.com"),
+    "a token without a resource, whose aud is the scope string": { claims: { aud: both }, reason: "audience" },
     "an ID token (T-CLAIM-05)": {
       header: { typ: "JWT" },
       claims: {
@@ -797,7 +802,7 @@ const lemonldap: Row = {
   },
   admits: { subject: "alice", clientId: "client-1", scopes: ["todos:read", "todos:write"] },
   rejects: {
-    ...addressed(["client-1"]),
+    ...rejectAudiences(["client-1"]),
     "an ID token, which has the same audience (T-CLAIM-05)": {
       claims: { client_id: undefined, scope: undefined, azp: "client-1", acr: "loa-2" },
       reason: "token-type"
@@ -822,7 +827,7 @@ const openauth: Row = {
   },
   admits: { subject: "user:a1", clientId: "client-1", scopes: [] },
   rejects: {
-    ...addressed("client-2"),
+    ...rejectAudiences("client-2"),
     "a token that is not for access": { claims: { mode: "refresh" }, reason: "token-type" },
     "a token without a mode (T-CLAIM-05)": { claims: { mode: undefined }, reason: "token-type" }
   }

@@ -146,7 +146,7 @@ export const finished: ReadonlyArray<string> = [
   "test/promises.test.ts",
   "test/promises.ts",
   "test/protocol/OptionValue.test.ts",
-  "test/provider/probe/McpWire.test.ts",
+  "test/provider/",
   "test/servers/host/Admit.test.ts",
   "test/servers/host/Runner.test.ts",
   "test/servers/sdk-v1/",

@@ -8,8 +8,8 @@ const issuer = "https://issuer.test"
 const inserted = "/.well-known/oauth-authorization-server"
 const openid = "/.well-known/openid-configuration"
 
-/** Everything that a revision wishes for. */
-const whole = {
+/** Metadata that pass every rule. */
+const complete = {
   token_endpoint_auth_methods_supported: ["none", "private_key_jwt"],
   client_id_metadata_document_supported: true,
   authorization_response_iss_parameter_supported: true,
@@ -21,48 +21,52 @@ const whole = {
 
 const open = { "access-control-allow-origin": "*" }
 
-const finding = (report: Report.Report, rule: string): Report.Finding => {
+const findRule = (report: Report.Report, rule: string): Report.Finding => {
   const found = report.findings.find((_) => _.rule === rule)
-  assert.isDefined(found, `no finding of ${rule}`)
+  assert.isDefined(found, `the report has no finding of ${rule}`)
   return found!
 }
 
-const failures = (report: Report.Report, level?: Rule.Level) =>
+const getFailures = (report: Report.Report, level?: Rule.Level) =>
   report.findings.filter((_) => _.verdict === "fail" && (level === undefined || _.level === level)).map((_) => _.rule)
 
-/** Checks an issuer after something was done to it. */
-const checked = (
+/** Prepares an issuer, and checks it. */
+const checkIssuer = (
   prepare: (issuer: TestIssuer.TestIssuer["Service"]) => Effect.Effect<void>,
-  { asked, options = {}, revision }: {
-    readonly asked?: string
+  { options = {}, revision, target }: {
     readonly options?: TestIssuer.Options
     readonly revision?: Rule.Revision
+    /** Default: the issuer. */
+    readonly target?: string
   } = {}
 ) =>
   Effect.gen(function*() {
     yield* prepare(yield* TestIssuer.TestIssuer)
-    return yield* Check.run(asked ?? options.issuer ?? issuer, { revision })
+    return yield* Check.run(target ?? options.issuer ?? issuer, { revision })
   }).pipe(
-    Effect.provide(TestIssuer.layer({ issuer, metadata: whole, jwk: { use: "sig" }, ...options }))
+    Effect.provide(TestIssuer.layer({ issuer, metadata: complete, jwk: { use: "sig" }, ...options }))
   )
 
 const json = (content: unknown) => () => Response.json(content, { headers: open })
 
-describe("a server that has everything", () => {
-  it.effect.each(["2026-07-28", "2025-11-25", "2025-06-18"] as const)("fits %s", (revision) =>
-    Effect.gen(function*() {
-      const report = yield* checked((_) => Effect.void, { revision })
-      assert.strictEqual(report.outcome, "pass", report.summary)
-      assert.deepStrictEqual(failures(report, "MUST"), [])
-      assert.strictEqual(report.revision, revision)
-    }))
+describe("a server that supports everything", () => {
+  it.effect.each(["2026-07-28", "2025-11-25", "2025-06-18"] as const)(
+    "passes MCP %s",
+    (revision) =>
+      Effect.gen(function*() {
+        const report = yield* checkIssuer((_) => Effect.void, { revision })
+        assert.strictEqual(report.outcome, "pass", report.summary)
+        assert.deepStrictEqual(getFailures(report, "MUST"), [])
+        assert.strictEqual(report.revision, revision)
+      })
+  )
 
-  it.effect("is asked as clients ask, and nobody signs in or registers", () =>
+  it.effect("receives the requests of clients, without a sign-in or a registration", () =>
     Effect.gen(function*() {
       const service = yield* TestIssuer.TestIssuer
       yield* Check.run(issuer)
-      const asked = (yield* service.requests).map(({ method, url }) => `${method} ${url.slice(issuer.length)}`)
-      assert.sameMembers(asked, [
+      const received = (yield* service.requests).map(({ method, url }) => `${method} ${url.slice(issuer.length)}`)
+      assert.sameMembers(received, [
         `GET ${inserted}`,
         `GET ${openid}`,
         "GET /jwks",
@@ -70,80 +74,82 @@ describe("a server that has everything", () => {
         "POST /token",
         "OPTIONS /register"
       ])
-    }).pipe(Effect.provide(TestIssuer.layer({ issuer, metadata: whole }))))
+    }).pipe(Effect.provide(TestIssuer.layer({ issuer, metadata: complete }))))
 
-  it.effect("at a path is looked for at all three places", () =>
+  it.effect("is found at the three well-known URLs of an issuer with a path", () =>
     Effect.gen(function*() {
-      const report = yield* checked((_) => Effect.void, {
-        options: { issuer: `${issuer}/tenant`, metadata: { ...whole, issuer: `${issuer}/tenant` } }
+      const report = yield* checkIssuer((_) => Effect.void, {
+        options: { issuer: `${issuer}/tenant`, metadata: { ...complete, issuer: `${issuer}/tenant` } }
       })
-      assert.strictEqual(finding(report, "metadata").verdict, "pass")
-      assert.include(finding(report, "rfc8414-document").why, `${issuer}${inserted}/tenant`)
+      assert.strictEqual(findRule(report, "metadata").verdict, "pass")
+      assert.include(findRule(report, "rfc8414-document").why, `${issuer}${inserted}/tenant`)
     }))
 })
 
-describe("the traps", () => {
-  it.effect("an RFC 8414 URL that answers 200 with a web page stops both official clients", () =>
+describe("metadata that mislead clients", () => {
+  it.effect("a web page with status 200 at the RFC 8414 URL fails, because both official clients stop there", () =>
     Effect.gen(function*() {
-      const report = yield* checked((_) => _.answerHtml(inserted))
+      const report = yield* checkIssuer((_) => _.answerHtml(inserted))
       assert.strictEqual(report.outcome, "fail")
-      assert.deepStrictEqual(failures(report, "MUST"), ["well-known-answers"])
-      assert.match(finding(report, "well-known-answers").why, /200 with a web page.*both official clients stop here/)
-      // The document behind it is found and judged all the same.
-      assert.strictEqual(finding(report, "pkce-s256").verdict, "pass")
+      assert.deepStrictEqual(getFailures(report, "MUST"), ["well-known-answers"])
+      assert.match(findRule(report, "well-known-answers").why, /200 with a web page.*both official clients stop here/)
+      // The next document is still found and checked.
+      assert.strictEqual(findRule(report, "pkce-s256").verdict, "pass")
     }))
 
-  it.effect("a web page where the OpenID document would be misleads, and stops nobody", () =>
+  it.effect("a web page after the document fails a SHOULD rule only", () =>
     Effect.gen(function*() {
-      const report = yield* checked((_) => _.answerHtml(openid))
+      const report = yield* checkIssuer((_) => _.answerHtml(openid))
       assert.strictEqual(report.outcome, "pass")
-      assert.deepStrictEqual(failures(report, "SHOULD").filter((_) => _.startsWith("well-known")), ["well-known-tidy"])
+      assert.deepStrictEqual(getFailures(report, "SHOULD").filter((_) => _.startsWith("well-known")), [
+        "well-known-tidy"
+      ])
     }))
 
-  it.effect("500 before the document stops both official clients", () =>
+  it.effect("a status 500 before the document fails, because both official clients stop there", () =>
     Effect.gen(function*() {
-      const report = yield* checked((_) => _.answerStatus(500, inserted))
-      assert.match(finding(report, "well-known-answers").why, /returns 500/)
+      const report = yield* checkIssuer((_) => _.answerStatus(500, inserted))
+      assert.match(findRule(report, "well-known-answers").why, /returns 500/)
       assert.strictEqual(report.outcome, "fail")
     }))
 
-  it.effect("a redirect is told with its target", () =>
+  it.effect("a redirect is reported with its target", () =>
     Effect.gen(function*() {
-      const report = yield* checked((_) => _.redirect("https://elsewhere.test/metadata", inserted))
-      assert.match(finding(report, "rfc8414-document").why, /redirects to https:\/\/elsewhere\.test\/metadata/)
+      const report = yield* checkIssuer((_) => _.redirect("https://elsewhere.test/metadata", inserted))
+      assert.match(findRule(report, "rfc8414-document").why, /redirects to https:\/\/elsewhere\.test\/metadata/)
     }))
 
-  it.effect("no document at all", () =>
+  it.effect("a server without a document fails", () =>
     Effect.gen(function*() {
-      const report = yield* checked((_) => _.answerStatus(404))
-      assert.strictEqual(finding(report, "metadata").verdict, "fail")
+      const report = yield* checkIssuer((_) => _.answerStatus(404))
+      assert.strictEqual(findRule(report, "metadata").verdict, "fail")
       assert.strictEqual(report.outcome, "fail")
     }))
 
-  it.effect("twin documents that differ, of which one lacks the PKCE field", () =>
+  it.effect("documents that differ fail, with the missing and the differing members", () =>
     Effect.gen(function*() {
       const lacking = {
-        ...whole,
+        ...complete,
         issuer,
         authorization_endpoint: `${issuer}/authorize`,
         token_endpoint: `${issuer}/elsewhere`
       }
-      const report = yield* checked((_) => _.respondWith(openid, json(lacking)))
-      const { verdict, why } = finding(report, "documents-agree")
+      const report = yield* checkIssuer((_) => _.respondWith(openid, json(lacking)))
+      const { verdict, why } = findRule(report, "documents-agree")
       assert.strictEqual(verdict, "fail")
       assert.include(why, `${issuer}${openid} lacks jwks_uri`)
       assert.include(why, "code_challenge_methods_supported")
       assert.include(why, `token_endpoint (${issuer}/token and ${issuer}/elsewhere)`)
-      assert.strictEqual(finding(report, "pkce-s256").verdict, "pass")
+      assert.strictEqual(findRule(report, "pkce-s256").verdict, "pass")
     }))
 
-  it.effect("the same lists in another order are the same", () =>
+  it.effect("documents agree if lists differ only in their order", () =>
     Effect.gen(function*() {
-      const report = yield* checked((_) =>
+      const report = yield* checkIssuer((_) =>
         _.respondWith(
           openid,
           json({
-            ...whole,
+            ...complete,
             issuer,
             authorization_endpoint: `${issuer}/authorize`,
             token_endpoint: `${issuer}/token`,
@@ -156,62 +162,65 @@ describe("the traps", () => {
           })
         )
       )
-      assert.strictEqual(finding(report, "documents-agree").verdict, "pass", finding(report, "documents-agree").why)
+      assert.strictEqual(findRule(report, "documents-agree").verdict, "pass", findRule(report, "documents-agree").why)
     }))
 
   it.effect.each([
-    { named: `${issuer}/`, asked: issuer, says: "it has an additional final slash" },
-    { named: issuer, asked: `${issuer}/`, says: "it lacks the final slash" },
-    { named: `${issuer}:443`, asked: issuer, says: "they differ in port 443" },
-    { named: "https://ISSUER.test", asked: issuer, says: "upper and lower case" },
-    { named: "http://issuer.test", asked: issuer, says: "http and https" },
-    { named: "https://issuer.test/{tenantid}", asked: issuer, says: "a template" },
-    { named: "https://other.test", asked: issuer, says: "a different name" }
-  ])("issuer $named for $asked: $says", ({ asked, named, says }) =>
+    { named: `${issuer}/`, target: issuer, difference: "it has an additional final slash" },
+    { named: issuer, target: `${issuer}/`, difference: "it lacks the final slash" },
+    { named: `${issuer}:443`, target: issuer, difference: "they differ in port 443" },
+    { named: "https://ISSUER.test", target: issuer, difference: "upper and lower case" },
+    { named: "http://issuer.test", target: issuer, difference: "http and https" },
+    { named: "https://issuer.test/{tenantid}", target: issuer, difference: "a template" },
+    { named: "https://other.test", target: issuer, difference: "a different name" }
+  ])(
+    "a document of $target that names $named fails: $difference",
+    ({ difference, named, target }) =>
+      Effect.gen(function*() {
+        const report = yield* checkIssuer((_) => _.publishMetadata({ issuer: named }), { target })
+        const { verdict, why } = findRule(report, "issuer-identical")
+        assert.strictEqual(verdict, "fail")
+        assert.include(why, difference)
+        assert.include(
+          findRule(report, "issuer-identical").change,
+          difference === "a template"
+            ? "Use the issuer of one tenant, with its id in place of {tenantid}"
+            : difference === "a different name"
+            ? `configure ${target} as the issuer`
+            : `Use ${named} everywhere`
+        )
+        assert.strictEqual(report.outcome, "fail")
+      })
+  )
+
+  it.effect("an issuer with port 443 fails", () =>
     Effect.gen(function*() {
-      const report = yield* checked((_) => _.publishMetadata({ issuer: named }), { asked })
-      const { verdict, why } = finding(report, "issuer-identical")
-      assert.strictEqual(verdict, "fail")
-      assert.include(why, says)
-      assert.include(
-        finding(report, "issuer-identical").change,
-        says === "a template"
-          ? "Use the issuer of one tenant, with its id in place of {tenantid}"
-          : says === "a different name"
-          ? `configure ${asked} as the issuer`
-          : `Use ${named} everywhere`
-      )
-      assert.strictEqual(report.outcome, "fail")
+      const report = yield* checkIssuer((_) => Effect.void, { target: `${issuer}:443` })
+      assert.match(findRule(report, "issuer-spelling").why, /port 443, which URL libraries remove/)
+      assert.strictEqual(findRule(report, "issuer-spelling").change, `Write ${issuer}`)
+      assert.strictEqual(findRule(report, "issuer-identical").verdict, "fail")
     }))
 
-  it.effect("an issuer that is asked for with port 443", () =>
+  it.effect("without jwks_uri, tokens are verifiable only if there is introspection", () =>
     Effect.gen(function*() {
-      const report = yield* checked((_) => Effect.void, { asked: `${issuer}:443` })
-      assert.match(finding(report, "issuer-spelling").why, /port 443, which URL libraries remove/)
-      assert.strictEqual(finding(report, "issuer-spelling").change, `Write ${issuer}`)
-      assert.strictEqual(finding(report, "issuer-identical").verdict, "fail")
-    }))
-
-  it.effect("no jwks_uri: by introspection alone, and without that by nobody", () =>
-    Effect.gen(function*() {
-      const asked = yield* checked((_) => _.publishMetadata({ jwks_uri: undefined }))
-      assert.match(finding(asked, "tokens-verifiable").why, /through introspection only/)
-      assert.strictEqual(finding(asked, "key-set").verdict, "skipped")
-      const nobody = yield* checked((_) =>
+      const introspected = yield* checkIssuer((_) => _.publishMetadata({ jwks_uri: undefined }))
+      assert.match(findRule(introspected, "tokens-verifiable").why, /through introspection only/)
+      assert.strictEqual(findRule(introspected, "key-set").verdict, "skipped")
+      const unverifiable = yield* checkIssuer((_) =>
         _.publishMetadata({ jwks_uri: undefined, introspection_endpoint: undefined })
       )
-      assert.strictEqual(finding(nobody, "tokens-verifiable").verdict, "fail")
-      assert.strictEqual(nobody.outcome, "fail")
+      assert.strictEqual(findRule(unverifiable, "tokens-verifiable").verdict, "fail")
+      assert.strictEqual(unverifiable.outcome, "fail")
     }))
 
-  it.effect("no PKCE field is a MUST today, and was none in 2025-06-18", () =>
+  it.effect("a missing PKCE field fails a MUST since 2025-11-25, and a SHOULD in 2025-06-18", () =>
     Effect.gen(function*() {
       const without = { code_challenge_methods_supported: undefined }
-      const today = yield* checked((_) => _.publishMetadata(without))
-      assert.deepStrictEqual(failures(today, "MUST"), ["pkce-s256"])
-      const before = yield* checked((_) => _.publishMetadata(without), { revision: "2025-06-18" })
-      assert.strictEqual(before.outcome, "pass")
-      assert.include(failures(before, "SHOULD"), "pkce-s256")
+      const current = yield* checkIssuer((_) => _.publishMetadata(without))
+      assert.deepStrictEqual(getFailures(current, "MUST"), ["pkce-s256"])
+      const earlier = yield* checkIssuer((_) => _.publishMetadata(without), { revision: "2025-06-18" })
+      assert.strictEqual(earlier.outcome, "pass")
+      assert.include(getFailures(earlier, "SHOULD"), "pkce-s256")
     }))
 
   it.effect.each([
@@ -229,13 +238,13 @@ describe("the traps", () => {
     { member: "dpop_signing_alg_values_supported", value: undefined, fails: ["dpop"] }
   ])("$member = $value fails $fails", ({ fails, member, value }) =>
     Effect.gen(function*() {
-      const sound = failures(yield* checked(() => Effect.void))
-      const report = yield* checked((_) => _.publishMetadata({ [member]: value }))
-      assert.deepStrictEqual(failures(report).filter((_) => !sound.includes(_)), fails)
+      const sound = getFailures(yield* checkIssuer(() => Effect.void))
+      const report = yield* checkIssuer((_) => _.publishMetadata({ [member]: value }))
+      assert.deepStrictEqual(getFailures(report).filter((_) => !sound.includes(_)), fails)
     }))
 })
 
-describe("the key set", () => {
+describe("a key set", () => {
   const rsa = (bits: number, e = "AQAB") => ({
     kty: "RSA",
     kid: `rsa-${bits}`,
@@ -246,59 +255,69 @@ describe("the key set", () => {
   })
 
   it.effect.each<{ title: string; keys: ReadonlyArray<unknown>; fails: ReadonlyArray<string>; why: RegExp }>([
-    { title: "empty", keys: [], fails: ["key-set"], why: /has no key/ },
+    { title: "without keys", keys: [], fails: ["key-set"], why: /has no key/ },
     {
-      title: "symmetric",
+      title: "with a symmetric key",
       keys: [{ kty: "oct", k: "AAAA" }],
       fails: ["key-set", "key-set-public", "key-set-tidy"],
       why: /is symmetric/
     },
-    { title: "short", keys: [rsa(1024)], fails: ["key-set", "key-set-tidy"], why: /shorter than 2048 bits/ },
-    { title: "exponent 3", keys: [rsa(2048, "Aw")], fails: ["key-set", "key-set-tidy"], why: /unusual exponent/ },
     {
-      title: "for encryption alone",
+      title: "with an RSA key of 1024 bits",
+      keys: [rsa(1024)],
+      fails: ["key-set", "key-set-tidy"],
+      why: /shorter than 2048 bits/
+    },
+    {
+      title: "with an RSA key with exponent 3",
+      keys: [rsa(2048, "Aw")],
+      fails: ["key-set", "key-set-tidy"],
+      why: /unusual exponent/
+    },
+    {
+      title: "with only an encryption key",
       keys: [{ ...rsa(2048), use: "enc" }],
       fails: ["key-set"],
       why: /no key is for signatures/
     }
-  ])("$title", ({ fails, keys, why }) =>
+  ])("$title fails", ({ fails, keys, why }) =>
     Effect.gen(function*() {
-      const report = yield* checked((_) => _.publishKeys(keys))
-      assert.deepStrictEqual(failures(report).filter((_) => _.startsWith("key-set")), fails)
-      assert.match(finding(report, "key-set").why, why)
+      const report = yield* checkIssuer((_) => _.publishKeys(keys))
+      assert.deepStrictEqual(getFailures(report).filter((_) => _.startsWith("key-set")), fails)
+      assert.match(findRule(report, "key-set").why, why)
     }))
 
-  it.effect("with a private key among good ones is an alarm, and its secret is not shown", () =>
+  it.effect("with a private key fails, and the report does not contain the private key", () =>
     Effect.gen(function*() {
-      const report = yield* checked((_) =>
+      const report = yield* checkIssuer((_) =>
         Effect.flatMap(
           _.currentKey,
           ({ publicJwk }) => _.publishKeys([publicJwk, { ...publicJwk, kid: "leaked", d: "VERY-SECRET" }])
         )
       )
-      assert.strictEqual(finding(report, "key-set").verdict, "pass")
-      assert.include(finding(report, "key-set-public").why, "leaked")
+      assert.strictEqual(findRule(report, "key-set").verdict, "pass")
+      assert.include(findRule(report, "key-set-public").why, "leaked")
       assert.notInclude(JSON.stringify(report), "VERY-SECRET")
       assert.strictEqual(report.outcome, "fail")
     }))
 
-  it.effect("that cannot be fetched leaves open what it is worth", () =>
+  it.effect("makes the report inconclusive if it cannot be fetched", () =>
     Effect.gen(function*() {
-      const report = yield* checked((_) => _.goDown("/jwks"))
-      assert.strictEqual(finding(report, "key-set").verdict, "inconclusive")
+      const report = yield* checkIssuer((_) => _.goDown("/jwks"))
+      assert.strictEqual(findRule(report, "key-set").verdict, "inconclusive")
       assert.strictEqual(report.outcome, "inconclusive")
     }))
 })
 
-describe("a server that does not answer", () => {
-  it.effect("is no verdict but a failure that says why", () =>
+describe("a server that cannot be checked", () => {
+  it.effect("is reported as unreachable, with the cause", () =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(checked((_) => _.goDown()))
+      const error = yield* Effect.flip(checkIssuer((_) => _.goDown()))
       assert.strictEqual(error._tag, "Unreachable")
       assert.match(error.message, /^https:\/\/issuer\.test cannot be reached$/)
     }))
 
-  it.effect("is given up after five seconds", () =>
+  it.effect("is reported after five seconds without a response", () =>
     Effect.gen(function*() {
       yield* (yield* TestIssuer.TestIssuer).hang()
       const fiber = yield* Effect.forkChild(Effect.flip(Check.run(issuer)), { startImmediately: true })
@@ -308,42 +327,42 @@ describe("a server that does not answer", () => {
     }).pipe(Effect.provide(TestIssuer.layer({ issuer }))))
 
   it.effect.each(["", "auth.example.com", "ftp://auth.example.com", "https://u:p@auth.example.com"])(
-    "%j is no issuer",
-    (asked) =>
+    "%j is rejected as an issuer",
+    (target) =>
       Effect.gen(function*() {
-        const error = yield* Effect.flip(checked(() => Effect.void, { asked }))
+        const error = yield* Effect.flip(checkIssuer(() => Effect.void, { target }))
         assert.strictEqual(error._tag, "InvalidInput")
         assert.notInclude(error.message, "u:p")
       })
   )
 
-  it.effect("the URL of a document leads to its issuer", () =>
+  it.effect("the URL of a document is rejected, and the error suggests its issuer", () =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(checked(() => Effect.void, { asked: `${issuer}${inserted}/tenant` }))
+      const error = yield* Effect.flip(checkIssuer(() => Effect.void, { target: `${issuer}${inserted}/tenant` }))
       assert.include(error.message, `its issuer, which may be ${issuer}/tenant`)
     }))
 })
 
-describe("browsers", () => {
-  it.effect("are told of by what the answers allow", () =>
+describe("browser clients", () => {
+  it.effect("pass if the responses allow other origins, and a token endpoint that does not is inconclusive", () =>
     Effect.gen(function*() {
-      const closed = yield* checked(() => Effect.void)
-      assert.strictEqual(finding(closed, "cors-metadata").verdict, "fail")
-      assert.strictEqual(finding(closed, "cors-token").verdict, "inconclusive")
-      assert.strictEqual(finding(closed, "cors-registration").verdict, "fail")
-      const allowed = yield* checked((_) =>
+      const closed = yield* checkIssuer(() => Effect.void)
+      assert.strictEqual(findRule(closed, "cors-metadata").verdict, "fail")
+      assert.strictEqual(findRule(closed, "cors-token").verdict, "inconclusive")
+      assert.strictEqual(findRule(closed, "cors-registration").verdict, "fail")
+      const allowed = yield* checkIssuer((_) =>
         Effect.all([
           _.respondWith("/token", () => new Response("{}", { status: 400, headers: open })),
           _.respondWith("/register", () => new Response(null, { status: 204, headers: open }))
         ])
       )
-      assert.strictEqual(finding(allowed, "cors-token").verdict, "pass")
-      assert.strictEqual(finding(allowed, "cors-registration").verdict, "pass")
+      assert.strictEqual(findRule(allowed, "cors-token").verdict, "pass")
+      assert.strictEqual(findRule(allowed, "cors-registration").verdict, "pass")
     }))
 })
 
-describe("what is known of a provider", () => {
-  it("tells its own settings", () => {
+describe("a check without a network", () => {
+  it("shows the settings of a known provider", () => {
     const report = Check.checkDocuments(
       [{ name: "saved.json", text: JSON.stringify({ issuer: "https://login.microsoftonline.com/{tenantid}/v2.0" }) }],
       { now: 0 }
@@ -359,22 +378,29 @@ describe("what is known of a provider", () => {
   })
 
   it.each(["<html>", "[]", "{}", "{\"resource\":\"https://a.test\"}", "null", "\u0000"])(
-    "%j is no document",
+    "rejects %j as a document",
     (text) => {
       assert.instanceOf(Check.checkDocuments([{ name: "saved", text }], { now: 0 }), Check.InvalidInput)
     }
   )
 
-  it.each(Facts.all.filter((fact) => fact.documents.length > 0))("of $id is judged by the same rules", (fact) => {
-    for (const document of fact.documents) {
-      const { findings } = Check.checkFact(fact, [document], { now: 0 })
-      const pkce = findings.find((_) => _.rule === "pkce-s256")!
-      assert.strictEqual(
-        pkce.verdict,
-        document.codeChallengeMethods?.includes("S256") === true ? "pass" : document.complete ? "fail" : "inconclusive"
-      )
-      const registration = findings.find((_) => _.rule === "dynamic-registration")!
-      assert.strictEqual(registration.verdict === "pass", document.registrationEndpoint)
+  it.each(Facts.all.filter((fact) => fact.documents.length > 0))(
+    "applies the same rules to the documents in the facts: $id",
+    (fact) => {
+      for (const document of fact.documents) {
+        const { findings } = Check.checkFact(fact, [document], { now: 0 })
+        const pkce = findings.find((_) => _.rule === "pkce-s256")!
+        assert.strictEqual(
+          pkce.verdict,
+          document.codeChallengeMethods?.includes("S256") === true
+            ? "pass"
+            : document.complete
+            ? "fail"
+            : "inconclusive"
+        )
+        const registration = findings.find((_) => _.rule === "dynamic-registration")!
+        assert.strictEqual(registration.verdict === "pass", document.registrationEndpoint)
+      }
     }
-  })
+  )
 })

@@ -13,13 +13,13 @@ import { start } from "../../../examples/shared/test/Program.ts"
 import * as Challenge from "../../../src/provider/doctor/ClientChallenge.ts"
 import { listen } from "../../servers/sdk/listen.ts"
 
-const verdict = (report: Report.Report, rule: string) => report.findings.find((_) => _.rule === rule)?.verdict
-const failures = (report: Report.Report) => report.findings.filter((_) => _.verdict === "fail").map((_) => _.rule)
+const getVerdict = (report: Report.Report, rule: string) => report.findings.find((_) => _.rule === rule)?.verdict
+const getFailures = (report: Report.Report) => report.findings.filter((_) => _.verdict === "fail").map((_) => _.rule)
 
-const examine = (url: string, options: Doctor.Options = {}) =>
+const runDoctor = (url: string, options: Doctor.Options = {}) =>
   Doctor.run(url, options).pipe(Effect.provide(FetchHttpClient.layer))
 
-describe("our own servers are clean", () => {
+describe("the example servers pass every rule", () => {
   it.live.each(["main.ts", "sdk-v1/main.ts", "sdk-v2/main.ts", "hono/main.ts"])(
     "%s",
     (file) =>
@@ -31,21 +31,21 @@ describe("our own servers are clean", () => {
         ({ url }) =>
           Effect.gen(function*() {
             for (const revision of ["2026-07-28", "2025-11-25", "2025-06-18"] as const) {
-              const report = yield* examine(url, { revision })
-              assert.deepStrictEqual(failures(report), [], revision)
+              const report = yield* runDoctor(url, { revision })
+              assert.deepStrictEqual(getFailures(report), [], revision)
               assert.strictEqual(report.outcome, "pass", report.summary)
               assert.strictEqual(report.parts[0]?.outcome, "pass")
             }
-            const issuer = (yield* examine(url)).parts[0]!.subject
+            const issuer = (yield* runDoctor(url)).parts[0]!.subject
             const { access_token } = yield* Effect.promise(() =>
               signIn({ issuer, resource: url, scope: "create:todos read:todos" })
             )
-            const report = yield* examine(url, { token: Redacted.make(access_token), revision: "2025-11-25" })
-            assert.deepStrictEqual(failures(report), [], JSON.stringify(report.findings, undefined, 1))
-            assert.strictEqual(verdict(report, "accepts-token"), "pass")
-            assert.strictEqual(verdict(report, "step-up"), "pass")
+            const report = yield* runDoctor(url, { token: Redacted.make(access_token), revision: "2025-11-25" })
+            assert.deepStrictEqual(getFailures(report), [], JSON.stringify(report.findings, undefined, 1))
+            assert.strictEqual(getVerdict(report, "accepts-token"), "pass")
+            assert.strictEqual(getVerdict(report, "step-up"), "pass")
             assert.include(report.findings.find((_) => _.rule === "step-up")!.why, "delete_todo")
-            assert.strictEqual(verdict(report, "batch-bypass"), "pass")
+            assert.strictEqual(getVerdict(report, "batch-bypass"), "pass")
             assert.notInclude(JSON.stringify(report), access_token)
           }),
         ({ program }) =>
@@ -58,8 +58,8 @@ describe("our own servers are clean", () => {
   )
 })
 
-describe("the middleware of the SDK", () => {
-  it.live("its faults are found and named", () =>
+describe("a server with the middleware of the SDK", () => {
+  it.live("fails the rules that the middleware breaks", () =>
     Effect.gen(function*() {
       const origin = yield* listen((origin) =>
         Effect.promise(async () => {
@@ -77,7 +77,7 @@ describe("the middleware of the SDK", () => {
           app.post(
             "/mcp",
             requireBearerAuth({
-              // As its users write it: whatever jose throws goes on.
+              // As the users of the SDK write it: errors of jose are thrown.
               verifier: {
                 verifyAccessToken: async (token) => {
                   const { payload } = await jwtVerify(token, keys, { issuer: origin, audience: `${origin}/mcp` })
@@ -92,11 +92,11 @@ describe("the middleware of the SDK", () => {
           return app
         })
       )
-      const report = yield* examine(`${origin}/mcp`)
+      const report = yield* runDoctor(`${origin}/mcp`)
       assert.strictEqual(report.outcome, "fail")
-      const found = failures(report)
-      // An error without a token; jose's errors as 500; no 400 for malformed credentials; no CORS at the endpoint; and the
-      // authorization server that it names says nothing of PKCE.
+      const found = getFailures(report)
+      // The middleware sends an error without a token, 500 for errors of jose and no 400 for malformed credentials. The endpoint
+      // has no CORS headers, and the metadata of the authorization server have no PKCE field.
       for (
         const rule of [
           "challenge-without-error",
@@ -110,21 +110,21 @@ describe("the middleware of the SDK", () => {
         ]
       ) assert.include(found, rule)
       assert.include(report.findings.find((_) => _.rule === "rejects-invalid-token")!.why, "500")
-      assert.strictEqual(verdict(report, "rejects-without-token"), "pass")
+      assert.strictEqual(getVerdict(report, "rejects-without-token"), "pass")
     }))
 })
 
-/** Its types add members to those of the SDK, for every file that is compiled beside it. */
-const untyped = (name: string): Promise<any> => import(/* @vite-ignore */ name)
+/** Imports a package without its types, which would add members to the types of the SDK in every compiled file. */
+const importUntyped = (name: string): Promise<any> => import(/* @vite-ignore */ name)
 
-describe("mcp-auth 0.2.0 on Express", () => {
-  it.live("the server of its documentation: its faults are found and named", () =>
+describe("a server with mcp-auth 0.2.0 on Express", () => {
+  it.live("passes the MUST rules, and fails the SHOULD rules that mcp-auth breaks", () =>
     Effect.gen(function*() {
       const { issuer } = yield* AuthorizationServer.make({ scopes: ["read:notes", "write:notes"] })
       const origin = yield* listen((origin) =>
         Effect.promise(async () => {
           const resource = `${origin}/mcp`
-          const { fetchServerConfig, MCPAuth } = await untyped("mcp-auth")
+          const { fetchServerConfig, MCPAuth } = await importUntyped("mcp-auth")
           const mcpAuth = new MCPAuth({
             protectedResources: {
               metadata: {
@@ -141,8 +141,8 @@ describe("mcp-auth 0.2.0 on Express", () => {
           return app
         })
       )
-      const report = yield* examine(`${origin}/mcp`)
-      // Nothing that opens the door; what leaves clients in the dark.
+      const report = yield* runDoctor(`${origin}/mcp`)
+      // No failure lets a request in. Each of them withholds information that clients need.
       assert.strictEqual(report.outcome, "pass", report.summary)
       const failed = report.findings.filter((_) => _.verdict === "fail").map((
         { level, rule, why }
@@ -155,12 +155,12 @@ describe("mcp-auth 0.2.0 on Express", () => {
         ["SHOULD", "cors-challenge", "the server returns 401 without Access-Control-Allow-Origin"]
       ])
       for (const finding of report.findings.filter((_) => _.verdict === "fail")) assert.isNotEmpty(finding.change)
-      assert.strictEqual(verdict(report, "rejects-forged-token"), "pass")
+      assert.strictEqual(getVerdict(report, "rejects-forged-token"), "pass")
     }))
 })
 
-describe("a server that asks for refresh tokens", () => {
-  it.live("is told that they are the client's affair, since 2026-07-28", () =>
+describe("a server that lists offline_access", () => {
+  it.live("fails a rule of revision 2026-07-28", () =>
     Effect.gen(function*() {
       const origin = yield* listen((origin) =>
         Effect.succeed((request, response) => {
@@ -175,35 +175,41 @@ describe("a server that asks for refresh tokens", () => {
           return response.setHeader("content-type", "application/json").end(JSON.stringify(metadata))
         })
       )
-      const report = yield* examine(`${origin}/mcp`)
+      const report = yield* runDoctor(`${origin}/mcp`)
       const { verdict: found, why } = report.findings.find((_) => _.rule === "no-offline-access")!
       assert.strictEqual(found, "fail")
       assert.include(why, "in the challenge, http")
-      assert.isUndefined(verdict(yield* examine(`${origin}/mcp`, { revision: "2025-11-25" }), "no-offline-access"))
+      assert.isUndefined(getVerdict(yield* runDoctor(`${origin}/mcp`, { revision: "2025-11-25" }), "no-offline-access"))
     }))
 })
 
-describe("a server that cannot be looked at", () => {
-  it.live("a port that nobody listens on is told as such", () =>
+describe("a server that cannot be checked", () => {
+  it.live("a closed port is reported as unreachable", () =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(examine("http://127.0.0.1:9/mcp"))
+      const error = yield* Effect.flip(runDoctor("http://127.0.0.1:9/mcp"))
       assert.strictEqual(error._tag, "Unreachable")
       assert.notInclude(error.message, "\n")
     }))
 
-  it.live.each(["", "mcp", "file:///etc/passwd"])("%j is no MCP server", (url) =>
-    Effect.gen(function*() {
-      assert.strictEqual((yield* Effect.flip(examine(url)))._tag, "InvalidInput")
-    }))
+  it.live.each(["", "mcp", "file:///etc/passwd"])(
+    "%j is rejected as the URL of an MCP server",
+    (url) =>
+      Effect.gen(function*() {
+        assert.strictEqual((yield* Effect.flip(runDoctor(url)))._tag, "InvalidInput")
+      })
+  )
 })
 
-describe("challenges as both official clients read them", () => {
+describe("challenges that the official clients read differently", () => {
   it.each([
-    { header: `Bearer scope="a b", resource_metadata="https://s.test/m"`, unlike: 0 },
-    { header: `Bearer error="invalid_token", error_description="no scope=x", scope="a"`, unlike: 1 },
-    { header: `Bearer  scope="a"`, unlike: 1 },
-    { header: `Basic realm="x", Bearer scope="a"`, unlike: 1 },
-    { header: "Bearer", unlike: 0 },
-    { header: `Bearer scope="a`, unlike: 1 }
-  ])("$header", ({ header, unlike }) => assert.lengthOf(Challenge.describeDifferences(header), unlike))
+    { header: `Bearer scope="a b", resource_metadata="https://s.test/m"`, differences: 0 },
+    { header: `Bearer error="invalid_token", error_description="no scope=x", scope="a"`, differences: 1 },
+    { header: `Bearer  scope="a"`, differences: 1 },
+    { header: `Basic realm="x", Bearer scope="a"`, differences: 1 },
+    { header: "Bearer", differences: 0 },
+    { header: `Bearer scope="a`, differences: 1 }
+  ])(
+    "$header has $differences differences",
+    ({ differences, header }) => assert.lengthOf(Challenge.describeDifferences(header), differences)
+  )
 })

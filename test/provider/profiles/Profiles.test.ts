@@ -7,20 +7,20 @@ import { AuthorizationServer } from "effect-mcp-auth/verification"
 import { HttpClient, HttpRouter } from "effect/http"
 import { authenticate, authorize } from "../../authorization/steps.ts"
 import { gateLayer } from "../../servers/gates.ts"
-import { judge, now, type Provider, provider, resource } from "../harness.ts"
+import { authenticateToken, now, type Provider, provider, resource } from "../harness.ts"
 
 const tenant = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490"
-const stranger = "82229342-1101-4ab6-817b-70c0747630f3"
+const otherTenant = "82229342-1101-4ab6-817b-70c0747630f3"
 const applicationId = "2c3caa80-93f9-425e-8b85-0745f50c0d24"
 
-const rejected = (profile: Profile.Profile) =>
+const getConfigError = (profile: Profile.Profile) =>
   Layer.build(gateLayer({ authorizationServers: [profile], resource, scopes: ["todos:read"] })).pipe(
     Effect.provide(TestIssuer.layer()),
     Effect.scoped,
     Effect.flip
   )
 
-const challengeOf = (gate: Provider["gate"], request: { readonly token?: string; readonly needs?: string }) =>
+const getChallenge = (gate: Provider["gate"], request: { readonly token?: string; readonly needs?: string }) =>
   Effect.gen(function*() {
     const authorization = request.token === undefined ? [] : [`Bearer ${request.token}`]
     const caller = yield* authenticate(gate, { method: "POST", header: () => undefined, authorization })
@@ -34,12 +34,12 @@ const challengeOf = (gate: Provider["gate"], request: { readonly token?: string;
     })
   }).pipe(Effect.flip, Effect.map((rejection) => rejection.headers["www-authenticate"]))
 
-describe("scopes under another name", () => {
-  it.effect("Entra ID: asked for as api://…/scope, in the metadata and in every challenge", () =>
+describe("the scopes of a provider", () => {
+  it.effect("have the form api://…/scope for Entra ID, in the metadata and in every challenge", () =>
     Effect.gen(function*() {
       const { gate, sign } = yield* provider(Profiles.entra({ tenant, applicationId }))
       assert.deepStrictEqual(gate.resource.metadata.scopes_supported, [`api://${applicationId}/todos:read`])
-      assert.include(yield* challengeOf(gate, {}), `scope="api://${applicationId}/todos:read"`)
+      assert.include(yield* getChallenge(gate, {}), `scope="api://${applicationId}/todos:read"`)
       const token = yield* sign({}, {
         iss: `https://login.microsoftonline.com/${tenant}/v2.0`,
         aud: applicationId,
@@ -50,12 +50,12 @@ describe("scopes under another name", () => {
         exp: now + 60
       })
       assert.include(
-        yield* challengeOf(gate, { token }),
+        yield* getChallenge(gate, { token }),
         `scope="api://${applicationId}/todos:read api://${applicationId}/todos:write"`
       )
     }))
 
-  it.effect("Cognito: asked for with the resource server's identifier", () =>
+  it.effect("have the prefix of the resource server for Cognito", () =>
     Effect.gen(function*() {
       const { gate } = yield* provider(Profiles.cognito({
         region: "eu-west-1",
@@ -64,24 +64,24 @@ describe("scopes under another name", () => {
         resourceServer: "todos"
       }))
       assert.deepStrictEqual(gate.resource.metadata.scopes_supported, ["todos/todos:read"])
-      assert.include(yield* challengeOf(gate, {}), `scope="todos/todos:read"`)
+      assert.include(yield* getChallenge(gate, {}), `scope="todos/todos:read"`)
     }))
 
-  it.effect("Zitadel: asked for as roles, besides the scope that puts the project into aud", () =>
+  it.effect("are roles for Zitadel, with the scope that adds the project to aud", () =>
     Effect.gen(function*() {
       const { gate } = yield* provider(Profiles.zitadel({ url: "https://acme.zitadel.cloud", projectId: "27" }))
-      const asked = ["urn:zitadel:iam:org:project:role:todos:read", "urn:zitadel:iam:org:project:id:27:aud"]
-      assert.deepStrictEqual(gate.resource.metadata.scopes_supported, asked)
-      assert.include(yield* challengeOf(gate, {}), `scope="${asked.join(" ")}"`)
+      const requested = ["urn:zitadel:iam:org:project:role:todos:read", "urn:zitadel:iam:org:project:id:27:aud"]
+      assert.deepStrictEqual(gate.resource.metadata.scopes_supported, requested)
+      assert.include(yield* getChallenge(gate, {}), `scope="${requested.join(" ")}"`)
     }))
 
-  it.effect("roles of Keycloak: nobody can ask for them, so no scope is asked for", () =>
+  it.effect("are not requested if they are roles of Keycloak, which clients cannot request", () =>
     Effect.gen(function*() {
       const { gate, sign } = yield* provider(
         Profiles.keycloak({ url: "https://sso.example.com", realm: "r", scopesFrom: { clientRoles: "todos" } })
       )
       assert.isFalse("scopes_supported" in gate.resource.metadata)
-      assert.notInclude(yield* challengeOf(gate, {}), "scope=")
+      assert.notInclude(yield* getChallenge(gate, {}), "scope=")
       const claims = {
         iss: "https://sso.example.com/realms/r",
         aud: resource,
@@ -92,7 +92,7 @@ describe("scopes under another name", () => {
         exp: now + 60
       }
       const caller = (resource_access: unknown) =>
-        Effect.flatMap(sign({}, { ...claims, resource_access }), (token) => judge(gate, token))
+        Effect.flatMap(sign({}, { ...claims, resource_access }), (token) => authenticateToken(gate, token))
       assert.deepStrictEqual(yield* caller({ todos: { roles: ["todos:read"] }, other: { roles: ["todos:write"] } }), {
         subject: "alice",
         clientId: "client-1",
@@ -102,7 +102,7 @@ describe("scopes under another name", () => {
       assert.strictEqual(yield* caller({ todos: { roles: { "todos:read": true } } }), "scope")
     }))
 
-  it.effect("permissions of Auth0 replace scope instead of adding to it", () =>
+  it.effect("are only the permissions of Auth0 if scopesFrom is permissions", () =>
     Effect.gen(function*() {
       const { gate, sign } = yield* provider(
         Profiles.auth0({ domain: "acme.eu.auth0.com", scopesFrom: "permissions" })
@@ -116,7 +116,7 @@ describe("scopes under another name", () => {
         permissions: ["todos:read"],
         exp: now + 60
       })
-      assert.deepStrictEqual(yield* judge(gate, token), {
+      assert.deepStrictEqual(yield* authenticateToken(gate, token), {
         subject: "alice",
         clientId: "client-1",
         scopes: ["todos:read"]
@@ -124,7 +124,7 @@ describe("scopes under another name", () => {
     }))
 })
 
-describe("tenants of Entra ID", () => {
+describe("entraMultiTenant with anyTenant", () => {
   const claims = (tid: string) => ({
     iss: `https://login.microsoftonline.com/${tid}/v2.0`,
     tid,
@@ -138,34 +138,34 @@ describe("tenants of Entra ID", () => {
   const alice = { subject: "alice", clientId: "client-1", scopes: ["todos:read"] }
   const any = Profiles.entraMultiTenant({ tenants: Profiles.anyTenant, applicationId })
 
-  it.effect("any of them, where that is written", () =>
+  it.effect("admits tokens of every tenant", () =>
     Effect.gen(function*() {
       const { gate, sign } = yield* provider(any)
-      assert.deepStrictEqual(yield* judge(gate, yield* sign({}, claims(tenant))), alice)
-      assert.deepStrictEqual(yield* judge(gate, yield* sign({}, claims(stranger))), alice)
+      assert.deepStrictEqual(yield* authenticateToken(gate, yield* sign({}, claims(tenant))), alice)
+      assert.deepStrictEqual(yield* authenticateToken(gate, yield* sign({}, claims(otherTenant))), alice)
     }))
 
   it.effect.each([
-    { title: "another tid", claims: { tid: stranger }, reason: "tenant" },
+    { title: "another tid than in iss", claims: { tid: otherTenant }, reason: "tenant" },
     { title: "a tid in capitals", claims: { tid: tenant.toUpperCase() }, reason: "tenant" },
     { title: "no tid", claims: { tid: undefined }, reason: "tenant" },
-    { title: "the template", claims: claims("{tenantid}"), reason: "unknown-issuer" },
-    { title: "a tenant's name", claims: claims("contoso.onmicrosoft.com"), reason: "unknown-issuer" },
-    { title: "no tenant", claims: claims(""), reason: "unknown-issuer" },
+    { title: "the template as issuer", claims: claims("{tenantid}"), reason: "unknown-issuer" },
+    { title: "the name of a tenant in iss", claims: claims("contoso.onmicrosoft.com"), reason: "unknown-issuer" },
+    { title: "no tenant in iss", claims: claims(""), reason: "unknown-issuer" },
     {
-      title: "another host",
+      title: "another host in iss",
       claims: { iss: `https://login.microsoftonline.com.evil.example/${tenant}/v2.0` },
       reason: "unknown-issuer"
     },
     {
-      title: "a path before the tenant",
+      title: "a path before the tenant in iss",
       claims: { iss: `https://login.microsoftonline.com/x/${tenant}/v2.0` },
       reason: "unknown-issuer"
     }
-  ])("even then not $title", ({ claims: different, reason }) =>
+  ])("rejects a token with $title", ({ claims: different, reason }) =>
     Effect.gen(function*() {
       const { gate, sign } = yield* provider(any)
-      assert.strictEqual(yield* judge(gate, yield* sign({}, { ...claims(tenant), ...different })), reason)
+      assert.strictEqual(yield* authenticateToken(gate, yield* sign({}, { ...claims(tenant), ...different })), reason)
     }))
 
   it.effect.each([
@@ -173,18 +173,21 @@ describe("tenants of Entra ID", () => {
     { issuer: "https://login.microsoftonline.com/{tenantid}/v2.0", admitted: true },
     { issuer: `https://login.microsoftonline.com/${tenant}/v2.0`, admitted: true },
     { issuer: `https://sts.windows.net/${tenant}/`, admitted: true },
-    { issuer: `https://login.microsoftonline.com/${stranger}/v2.0`, admitted: false },
+    { issuer: `https://login.microsoftonline.com/${otherTenant}/v2.0`, admitted: false },
     { issuer: "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0", admitted: false },
     { issuer: 1, admitted: false }
-  ])("a key that names the issuer $issuer", ({ admitted, issuer }) =>
+  ])("uses a key that names the issuer $issuer: $admitted", ({ admitted, issuer }) =>
     Effect.gen(function*() {
       const { gate, sign } = yield* provider(any, { keys: (jwk) => [{ ...jwk, issuer }] })
-      assert.deepStrictEqual(yield* judge(gate, yield* sign({}, claims(tenant))), admitted ? alice : "unknown-key")
+      assert.deepStrictEqual(
+        yield* authenticateToken(gate, yield* sign({}, claims(tenant))),
+        admitted ? alice : "unknown-key"
+      )
     }))
 })
 
 describe("a profile and environment variables", () => {
-  const gateOf = (env: Readonly<Record<string, string>>, profile: Profile.Profile | undefined) =>
+  const makeGate = (env: Readonly<Record<string, string>>, profile: Profile.Profile | undefined) =>
     Layer.build(
       AuthLayer.make({
         resource: Config.String("RESOURCE_URL"),
@@ -204,17 +207,17 @@ describe("a profile and environment variables", () => {
     Effect.gen(function*() {
       const env = { RESOURCE_URL: resource, AUTHORIZATION_SERVERS: "https://other.example.com" }
       for (const it of [env, { RESOURCE_URL: resource }]) {
-        const { metadata } = (yield* gateOf(it, okta)).resource
+        const { metadata } = (yield* makeGate(it, okta)).resource
         assert.deepStrictEqual(metadata.authorization_servers, [okta.issuer])
         assert.strictEqual(metadata.resource, resource)
       }
-      const { metadata } = (yield* gateOf(env, undefined)).resource
+      const { metadata } = (yield* makeGate(env, undefined)).resource
       assert.deepStrictEqual(metadata.authorization_servers, ["https://other.example.com"])
     }))
 })
 
-describe("several providers", () => {
-  it.effect("each token by the rules of its own issuer", () =>
+describe("a gate with several providers", () => {
+  it.effect("applies to each token the rules of its issuer", () =>
     Effect.gen(function*() {
       const okta = Profiles.okta({ domain: "acme.okta.com", server: "todos", audience: "api://todos" })
       const entra = Profiles.entra({ tenant, applicationId })
@@ -231,46 +234,58 @@ describe("several providers", () => {
       const token = (issuer: TestIssuer.TestIssuer["Service"], claims: object) =>
         Effect.flatMap(issuer.currentKey, ({ kid }) =>
           issuer.sign({ alg: "ES256", kid }, { sub: "alice", exp: 300, ...claims }))
-      const ofOkta = { iss: okta.issuer, aud: "api://todos", cid: "client-1", scp: ["todos:read"] }
-      const ofEntra = { iss: entra.issuer, aud: applicationId, tid: tenant, azp: "client-2", scp: "todos:read" }
+      const oktaClaims = { iss: okta.issuer, aud: "api://todos", cid: "client-1", scp: ["todos:read"] }
+      const entraClaims = { iss: entra.issuer, aud: applicationId, tid: tenant, azp: "client-2", scp: "todos:read" }
       const admitted = (clientId: string) => ({ subject: "alice", clientId, scopes: ["todos:read"] })
-      assert.deepStrictEqual(yield* judge(gate, yield* token(one.issuer, ofOkta)), admitted("client-1"))
-      assert.deepStrictEqual(yield* judge(gate, yield* token(other.issuer, ofEntra)), admitted("client-2"))
-      // What the other one's rules would accept.
-      assert.strictEqual(yield* judge(gate, yield* token(one.issuer, { ...ofOkta, aud: applicationId })), "audience")
-      assert.strictEqual(yield* judge(gate, yield* token(other.issuer, { ...ofEntra, aud: "api://todos" })), "audience")
+      assert.deepStrictEqual(yield* authenticateToken(gate, yield* token(one.issuer, oktaClaims)), admitted("client-1"))
+      assert.deepStrictEqual(
+        yield* authenticateToken(gate, yield* token(other.issuer, entraClaims)),
+        admitted("client-2")
+      )
+      // The rules of the other provider would accept these.
       assert.strictEqual(
-        yield* judge(gate, yield* token(other.issuer, ofOkta)),
+        yield* authenticateToken(gate, yield* token(one.issuer, { ...oktaClaims, aud: applicationId })),
+        "audience"
+      )
+      assert.strictEqual(
+        yield* authenticateToken(gate, yield* token(other.issuer, { ...entraClaims, aud: "api://todos" })),
+        "audience"
+      )
+      assert.strictEqual(
+        yield* authenticateToken(gate, yield* token(other.issuer, oktaClaims)),
         "signature",
-        "a key of one is none of the other"
+        "a key of one provider verified a token of the other"
       )
     }))
 })
 
-describe("options beside a profile", () => {
+describe("options in addition to a profile", () => {
   const profile = Profiles.okta({ domain: "acme.okta.com", server: "todos" })
   const claims = { iss: profile.issuer, sub: "alice", cid: "client-1", scp: ["todos:read"], exp: now + 60 }
 
-  it.effect("an audience wins", () =>
+  it.effect("replace the audience of the profile", () =>
     Effect.gen(function*() {
-      const { gate, sign } = yield* provider(profile, { beside: { audience: Audience.oneOf(["api://todos"]) } })
-      assert.isObject(yield* judge(gate, yield* sign({}, { ...claims, aud: "api://todos" })))
-      assert.strictEqual(yield* judge(gate, yield* sign({}, { ...claims, aud: resource })), "audience")
+      const { gate, sign } = yield* provider(profile, { gateOptions: { audience: Audience.oneOf(["api://todos"]) } })
+      assert.isObject(yield* authenticateToken(gate, yield* sign({}, { ...claims, aud: "api://todos" })))
+      assert.strictEqual(yield* authenticateToken(gate, yield* sign({}, { ...claims, aud: resource })), "audience")
     }))
 
-  it.effect("a token type wins, and what the profile demands holds besides (T-CLAIM-05)", () =>
+  it.effect("replace the token type of the profile, but not its marks of access tokens (T-CLAIM-05)", () =>
     Effect.gen(function*() {
-      const strict = yield* provider(profile, { beside: { tokenType: TokenType.strict } })
-      assert.strictEqual(yield* judge(strict.gate, yield* strict.sign({}, { ...claims, aud: resource })), "token-type")
-      const lax = yield* provider(profile, { beside: { tokenType: TokenType.standard(["sub"]) } })
-      assert.isObject(yield* judge(lax.gate, yield* lax.sign({}, { ...claims, aud: resource })))
+      const strict = yield* provider(profile, { gateOptions: { tokenType: TokenType.strict } })
       assert.strictEqual(
-        yield* judge(lax.gate, yield* lax.sign({}, { ...claims, aud: resource, cid: undefined })),
+        yield* authenticateToken(strict.gate, yield* strict.sign({}, { ...claims, aud: resource })),
+        "token-type"
+      )
+      const lax = yield* provider(profile, { gateOptions: { tokenType: TokenType.standard(["sub"]) } })
+      assert.isObject(yield* authenticateToken(lax.gate, yield* lax.sign({}, { ...claims, aud: resource })))
+      assert.strictEqual(
+        yield* authenticateToken(lax.gate, yield* lax.sign({}, { ...claims, aud: resource, cid: undefined })),
         "token-type"
       )
     }))
 
-  it.effect("a key set of one's own replaces the provider's", () =>
+  it.effect("replace the key set of the provider", () =>
     Effect.gen(function*() {
       const { issuer } = yield* provider(profile, { algorithm: "ES256" })
       const { kid, publicJwk } = yield* issuer.currentKey
@@ -283,12 +298,12 @@ describe("options beside a profile", () => {
       )
       const gate = yield* Effect.provide(AuthLayer.AuthLayer, services)
       const token = yield* issuer.sign({ alg: "ES256", kid }, { ...claims, aud: resource })
-      assert.isObject(yield* judge(gate, token))
+      assert.isObject(yield* authenticateToken(gate, token))
       assert.deepStrictEqual(yield* issuer.requests, [])
     }))
 })
 
-describe("options of a profile", () => {
+describe("the options of a profile", () => {
   it.effect.each([
     { profile: Profiles.okta({ domain: "", server: "default" }), option: "Profiles.okta.domain" },
     { profile: Profiles.okta({ domain: "acme.okta.com/oauth2", server: "x" }), option: "Profiles.okta.domain" },
@@ -376,24 +391,24 @@ describe("options of a profile", () => {
       profile: { ...Profiles.okta({ domain: "acme.okta.com", server: "x" }), audience: Audience.oneOf([] as never) },
       option: "authorizationServers[0].audience"
     }
-  ])("$option", ({ option, profile }) =>
+  ])("are checked, and the error names $option", ({ option, profile }) =>
     Effect.gen(function*() {
-      const error = yield* rejected(profile)
+      const error = yield* getConfigError(profile)
       assert.strictEqual(error._tag, "AuthConfigError")
       assert.strictEqual(error.option, option)
     }))
 
   it.effect.each([null, "okta", {}, [], { ...Profiles.okta({ domain: "a.example", server: "s" }), issues: undefined }])(
-    "a profile that is none: %j",
+    "are not accepted in place of a profile: %j",
     (profile) =>
       Effect.gen(function*() {
-        const error = yield* rejected(profile as never)
+        const error = yield* getConfigError(profile as never)
         assert.strictEqual(error._tag, "AuthConfigError")
         assert.match(error.option, /^authorizationServers\[0\]/)
       })
   )
 
-  it.effect("a neighbouring container over plain http, where that is written", () =>
+  it.effect("may name a server over plain http if the program allows insecure http", () =>
     Effect.gen(function*() {
       const profile = Profiles.keycloak({ url: "http://keycloak:8080", realm: "r" })
       const services = yield* Layer.build(
@@ -407,14 +422,14 @@ describe("options of a profile", () => {
       assert.deepStrictEqual(gate.resource.metadata.authorization_servers, ["http://keycloak:8080/realms/r"])
     }))
 
-  it.effect("a provider without JWTs says how it is asked about a token", () =>
+  it.effect("require introspection if the provider issues no JWTs", () =>
     Effect.gen(function*() {
       const { introspection: _, ...profile } = Profiles.google({ clientIds: ["c"] })
-      const error = yield* rejected(profile)
+      const error = yield* getConfigError(profile)
       assert.strictEqual(error.option, "authorizationServers[0].introspection")
     }))
 
-  it.effect("the option profile is gone, and the error lists the options that there are", () =>
+  it.effect("belong to authorizationServers: the removed option profile is an error that lists the options", () =>
     Effect.gen(function*() {
       const profile = Profiles.okta({ domain: "acme.okta.com", server: "x" })
       const error = yield* Layer.build(

@@ -8,21 +8,21 @@ import { toTable } from "../../../src/cli/format/table.ts"
 const resource = "https://server.test/mcp"
 const now = 1_790_000_000_000
 
-const judged = (options: TestIssuer.TokenOptions, asked: Partial<TokenReport.Options> = {}) =>
+const reportOn = (token: TestIssuer.TokenOptions, options: Partial<TokenReport.Options> = {}) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(now)
     const issuer = yield* TestIssuer.TestIssuer
-    const token = yield* issuer.mint({ scopes: ["todos:read"], ...options })
-    return TokenReport.make(Redacted.make(token), { resource, now, ...asked })
+    const minted = yield* issuer.mint({ scopes: ["todos:read"], ...token })
+    return TokenReport.make(Redacted.make(minted), { resource, now, ...options })
   }).pipe(Effect.provide(TestIssuer.layer()))
 
-const failed = (report: Report.Report) => report.findings.filter((_) => _.verdict === "fail").map((_) => _.rule)
+const getFailures = (report: Report.Report) => report.findings.filter((_) => _.verdict === "fail").map((_) => _.rule)
 
-describe("make", () => {
-  it.effect("a good token fits, and the options that accept it are told", () =>
+describe("the report on a token", () => {
+  it.effect("passes a valid token, and shows the options that accept it", () =>
     Effect.gen(function*() {
-      const report = yield* judged({})
-      assert.deepStrictEqual(failed(report), [])
+      const report = yield* reportOn({})
+      assert.deepStrictEqual(getFailures(report), [])
       assert.strictEqual(report.outcome, "pass")
       assert.include(report.options!, `authorizationServers: ["https://issuer.test"]`)
       assert.include(report.options!, `scopes: ["todos:read"]`)
@@ -34,44 +34,44 @@ describe("make", () => {
     { title: "another audience", options: { audience: "api://todos" }, fails: ["token-audience"] },
     { title: "a final slash in the audience", options: { audience: `${resource}/` }, fails: ["token-audience"] },
     { title: "no audience", options: { claims: { aud: undefined } }, fails: ["token-audience"] },
-    { title: "expired", options: { expiresIn: "-1 minute" }, fails: ["token-expiry"] },
+    { title: "an exp in the past", options: { expiresIn: "-1 minute" }, fails: ["token-expiry"] },
     { title: "no exp", options: { claims: { exp: undefined } }, fails: ["token-expiry"] },
-    { title: "a month long", options: { expiresIn: "30 days" }, fails: ["token-lifetime"] },
-    { title: "not yet valid", options: { claims: { nbf: now / 1000 + 60 } }, fails: ["token-expiry"] },
+    { title: "a lifetime of a month", options: { expiresIn: "30 days" }, fails: ["token-lifetime"] },
+    { title: "an nbf in the future", options: { claims: { nbf: now / 1000 + 60 } }, fails: ["token-expiry"] },
     { title: "no issuer", options: { claims: { iss: undefined } }, fails: ["token-issuer"] },
     { title: "no subject", options: { claims: { sub: undefined } }, fails: ["token-subject"] },
     { title: "no scope", options: { scopes: undefined, claims: { scope: undefined } }, fails: ["token-scope"] },
-    { title: "bound to a key", options: { boundTo: "thumbprint" }, fails: ["token-bearer"] },
-    { title: "typ JWT", options: { header: { typ: "JWT" } }, fails: ["token-at-jwt"] },
+    { title: "a binding to a key", options: { boundTo: "thumbprint" }, fails: ["token-bearer"] },
+    { title: "the type JWT", options: { header: { typ: "JWT" } }, fails: ["token-at-jwt"] },
     {
-      title: "an ID token",
+      title: "claims of an ID token",
       options: { header: { typ: "JWT" }, claims: { nonce: "n", at_hash: "h" } },
       fails: ["token-type", "token-at-jwt"]
     },
-    { title: "HMAC", options: { header: { alg: "HS256" } }, fails: ["token-algorithm"] }
-  ])("$title", ({ fails, options }) =>
+    { title: "an HMAC algorithm", options: { header: { alg: "HS256" } }, fails: ["token-algorithm"] }
+  ])("fails $fails for a token with $title", ({ fails, options }) =>
     Effect.gen(function*() {
-      assert.deepStrictEqual(failed(yield* judged(options)), fails)
+      assert.deepStrictEqual(getFailures(yield* reportOn(options)), fails)
     }))
 
-  it.effect("another issuer, and another audience, become options", () =>
+  it.effect("shows options for another issuer and another audience", () =>
     Effect.gen(function*() {
-      const report = yield* judged({ audience: "api://todos" }, { issuer: "https://login.test" })
-      assert.deepStrictEqual(failed(report), ["token-issuer", "token-audience"])
+      const report = yield* reportOn({ audience: "api://todos" }, { issuer: "https://login.test" })
+      assert.deepStrictEqual(getFailures(report), ["token-issuer", "token-audience"])
       assert.include(report.options!, `{ issuer: "https://login.test", tokenIssuers: ["https://issuer.test"] }`)
       assert.include(report.options!, `audience: Audience.oneOf(["api://todos"])`)
     }))
 
-  it("an opaque token cannot be told, and leads to introspection", () => {
+  it("is inconclusive for an opaque token, and suggests introspection", () => {
     const report = TokenReport.make(Redacted.make("mark-opaque"), { resource, now, issuer: "https://issuer.test" })
     assert.strictEqual(report.outcome, "inconclusive")
     assert.include(report.options!, "introspection")
     assert.notInclude(JSON.stringify(report), "mark-opaque")
   })
 
-  it.effect("nothing of the signature is shown, and nothing of a stranger commands the terminal", () =>
+  it.effect("escapes control characters from the token, so that they do not reach the terminal", () =>
     Effect.gen(function*() {
-      const report = yield* judged({ audience: "\u001b[2Jboo\u202e" })
+      const report = yield* reportOn({ audience: "\u001b[2Jboo\u202e" })
       const texts = [
         toTable(report, { color: false, width: 80 }),
         JSON.parse(JSON.stringify(report)).options
@@ -81,8 +81,8 @@ describe("make", () => {
     }))
 })
 
-describe("describe", () => {
-  it.effect("says that nothing is verified, and moments in words", () =>
+describe("the description of a token", () => {
+  it.effect("states that the token is not verified, describes its times, and omits the signature", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(now)
       const issuer = yield* TestIssuer.TestIssuer
@@ -100,15 +100,18 @@ describe("describe", () => {
     ["a.b.c", /not a JWT/],
     ["", /opaque/],
     ["x".repeat(17_000), /16 KiB/]
-  ])("%.20s", (token, says) => assert.match(TokenReport.describe(Redacted.make(token), now), says))
+  ])(
+    "describes %.20s as it is (%#)",
+    (token, expected) => assert.match(TokenReport.describe(Redacted.make(token), now), expected)
+  )
 
-  it("moments", () => {
+  it("contains times in ISO format and relative to now", () => {
     assert.strictEqual(TokenReport.describeTime(0, 3_600_000), "1970-01-01T00:00:00Z, 60 minutes ago")
     assert.strictEqual(TokenReport.describeTime(1e300, 0), "not a time")
     assert.strictEqual(TokenReport.describeTime(86_400 * 3, 0), "1970-01-04T00:00:00Z, in 3 days")
   })
 
-  it.effect("takes every forgery, and never throws", () =>
+  it.effect("exists for every forgery: no forgery makes it throw", () =>
     Effect.gen(function*() {
       const issuer = yield* TestIssuer.TestIssuer
       for (const kind of Object.keys(Forgery.forgeries) as ReadonlyArray<Forgery.Kind>) {

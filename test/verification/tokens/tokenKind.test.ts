@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Audience, Profile } from "effect-mcp-auth"
 import { Profiles } from "effect-mcp-auth/provider"
-import { judge, now, provider, resource } from "../../provider/harness.ts"
+import { authenticateToken, now, provider, resource } from "../../provider/harness.ts"
 import { active, world } from "../introspection/answers.ts"
 
 const others = [
@@ -37,8 +37,8 @@ describe("[T-AUD-51] a refresh token", () => {
           exp: now + 300
         }
         for (const typ of ["JWT", undefined, "at+jwt"]) {
-          assert.strictEqual(yield* judge(gate, yield* sign({ typ }, { ...claims, ...kind })), "token-type")
-          assert.isObject(yield* judge(gate, yield* sign({ typ }, { ...claims, jti: typ ?? "none" })))
+          assert.strictEqual(yield* authenticateToken(gate, yield* sign({ typ }, { ...claims, ...kind })), "token-type")
+          assert.isObject(yield* authenticateToken(gate, yield* sign({ typ }, { ...claims, jti: typ ?? "none" })))
         }
       })
   )
@@ -74,7 +74,10 @@ describe("[T-AUD-51] a refresh token", () => {
         iat: now,
         exp: now + 300
       }
-      assert.strictEqual(yield* judge(gate, yield* sign({ typ: "JWT" }, { ...claims, drn: "DSR" })), "id-token")
-      assert.isObject(yield* judge(gate, yield* sign({ typ: "JWT" }, { ...claims, drn: "DS" })))
+      assert.strictEqual(
+        yield* authenticateToken(gate, yield* sign({ typ: "JWT" }, { ...claims, drn: "DSR" })),
+        "id-token"
+      )
+      assert.isObject(yield* authenticateToken(gate, yield* sign({ typ: "JWT" }, { ...claims, drn: "DS" })))
     }))
 })
