@@ -198,6 +198,89 @@ export const checkConfigured = (jwks: unknown, option: string): void => {
   )
 }
 
+/** Caches the sets that are fetched. */
+const fetchedSets = (
+  fetcher: Fetcher["Service"],
+  importKey: Signature.ImportKey,
+  remote: Effect.Success<typeof Remote.factory>
+) => {
+  const sets = new Map<KeySource, KeySet>()
+
+  /** Returns the set of a server. It stays the same object until the layer closes, because cached results refer to it. */
+  const setOf = (server: KeySource): KeySet => {
+    const known = sets.get(server)
+    if (known !== undefined) return known
+    const set: KeySet = { uri: server.jwksUri, loadedFrom: undefined, loaded: [], keys: undefined }
+    sets.set(server, set)
+    return set
+  }
+
+  const fetchKeys = (server: KeySource, set: KeySet): Effect.Effect<Remote.Fetched<Keys>, DocumentError> =>
+    Effect.suspend(() => {
+      const uri = set.uri!
+      const fail = (reason: InvalidMetadata["reason"], detail: string) =>
+        Effect.fail(new InvalidMetadata({ reason, issuer: server.issuer, detail: `${sanitize(uri)} ${detail}` }))
+      return Effect.flatMap(fetchDocument(fetcher, uri, server), ({ json, maxAge }) => {
+        const read = readKeys(json, importKey)
+        if (read === "too-many-keys") return fail(read, `has more than ${maximum} keys, which is the limit`)
+        if (read === "not-a-key-set") return fail(read, "is not a JSON Web Key Set")
+        const keys = carryOver(set.loaded, read)
+        return Effect.flatMap(isUsable(keys, server.algorithms), (usable) => {
+          if (!usable) return fail("no-usable-key", `has no usable key for ${[...server.algorithms].join(", ")}`)
+          set.loaded = keys
+          set.loadedFrom = uri
+          return Effect.succeed({ value: keys, maxAge })
+        })
+      })
+    })
+
+  return {
+    setOf,
+    /**
+     * Returns the set at the URI in the current metadata. If the URI changes, the keys of the old URI stay in use only while
+     * the new set cannot be fetched.
+     */
+    setAt: (server: KeySource, uri: string): Remote.Remote<Keys> => {
+      const set = setOf(server)
+      set.uri = uri
+      set.keys ??= remote({ issuer: server.issuer, document: "key set" }, fetchKeys(server, set))
+      if (set.loadedFrom !== undefined && set.loadedFrom !== uri) set.keys.expire()
+      return set.keys
+    }
+  }
+}
+
+/** Caches the sets of the configuration. */
+const configuredSets = (importKey: Signature.ImportKey) => {
+  const sets = new Map<KeySource, Keys>()
+  return (server: KeySource): Keys => {
+    const known = sets.get(server)
+    if (known !== undefined) return known
+    const keys = readKeys(server.jwks, importKey)
+    const usable = typeof keys === "string" ? [] : keys
+    sets.set(server, usable)
+    return usable
+  }
+}
+
+const matchingKeys = (keys: Keys, { algorithm, excluded, issuers, kid }: KeyHint): Keys =>
+  keys.filter((key) =>
+    (kid === undefined || key.kid === kid) && key.fits(algorithm) &&
+    (issuers === undefined || key.issuer === undefined || issuers.includes(key.issuer as string)) &&
+    excluded?.some((other) => origins.get(other) === key) !== true
+  )
+
+/** Tells whether a set has the `kid` of a token, even if that key cannot verify the token. */
+const hasKid = (keys: Keys, { kid }: KeyHint): boolean => kid !== undefined && keys.some((key) => key.kid === kid)
+
+const importAll = (keys: Keys, algorithm: string): Effect.Effect<ReadonlyArray<Signature.PublicKey>> =>
+  keys.length === 1
+    ? Effect.mapEager(keys[0]!.imported(algorithm), (key) => key === undefined ? [] : [key])
+    : Effect.map(
+      Effect.forEach(keys, (key) => key.imported(algorithm)),
+      (found) => found.filter((key) => key !== undefined)
+    )
+
 /**
  * Creates the service. Keys are fetched with the `Fetcher` and refreshed until the scope closes.
  *
@@ -206,101 +289,32 @@ export const checkConfigured = (jwks: unknown, option: string): void => {
  */
 export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher | Scope.Scope> = Effect
   .gen(function*() {
-    const fetcher = yield* Fetcher
     const discovery = yield* Discovery
-    const importKey = yield* Signature.Signature
-    const remote = yield* Remote.factory
     const clock = yield* Clock.Clock
-    const sets = new Map<KeySource, KeySet>()
-
-    /** Returns the set of a server. It stays the same object until the layer closes, because cached results refer to it. */
-    const setOf = (server: KeySource): KeySet => {
-      const known = sets.get(server)
-      if (known !== undefined) return known
-      const set: KeySet = { uri: server.jwksUri, loadedFrom: undefined, loaded: [], keys: undefined }
-      sets.set(server, set)
-      return set
-    }
-
-    const fetchKeys = (server: KeySource, set: KeySet): Effect.Effect<Remote.Fetched<Keys>, DocumentError> =>
-      Effect.suspend(() => {
-        const uri = set.uri!
-        const fail = (reason: InvalidMetadata["reason"], detail: string) =>
-          Effect.fail(new InvalidMetadata({ reason, issuer: server.issuer, detail: `${sanitize(uri)} ${detail}` }))
-        return Effect.flatMap(fetchDocument(fetcher, uri, server), ({ json, maxAge }) => {
-          const read = readKeys(json, importKey)
-          if (read === "too-many-keys") return fail(read, `has more than ${maximum} keys, which is the limit`)
-          if (read === "not-a-key-set") return fail(read, "is not a JSON Web Key Set")
-          const keys = carryOver(set.loaded, read)
-          return Effect.flatMap(isUsable(keys, server.algorithms), (usable) => {
-            if (!usable) return fail("no-usable-key", `has no usable key for ${[...server.algorithms].join(", ")}`)
-            set.loaded = keys
-            set.loadedFrom = uri
-            return Effect.succeed({ value: keys, maxAge })
-          })
-        })
-      })
-
-    /**
-     * Returns the set at the URI in the current metadata. If the URI changes, the keys of the old URI stay in use only while
-     * the new set cannot be fetched.
-     */
-    const setAt = (server: KeySource, uri: string): Remote.Remote<Keys> => {
-      const set = setOf(server)
-      set.uri = uri
-      set.keys ??= remote({ issuer: server.issuer, document: "key set" }, fetchKeys(server, set))
-      if (set.loadedFrom !== undefined && set.loadedFrom !== uri) set.keys.expire()
-      return set.keys
-    }
+    const importKey = yield* Signature.Signature
+    const { setAt, setOf } = fetchedSets(yield* Fetcher, importKey, yield* Remote.factory)
+    const configuredKeys = configuredSets(importKey)
 
     const uriOf = (server: KeySource): Effect.Effect<string, DocumentError> =>
       server.jwksUri !== undefined
         ? Effect.succeed(server.jwksUri)
         : Effect.map(discovery.metadata(server, "jwks_uri"), (metadata) => metadata.jwks_uri!)
 
-    const fitting = (keys: Keys, { algorithm, excluded, issuers, kid }: KeyHint): Keys =>
-      keys.filter((key) =>
-        (kid === undefined || key.kid === kid) && key.fits(algorithm) &&
-        (issuers === undefined || key.issuer === undefined || issuers.includes(key.issuer as string)) &&
-        excluded?.some((other) => origins.get(other) === key) !== true
-      )
-
-    /** Tells whether a set has the `kid` of a token, even if that key cannot verify the token. */
-    const isKnown = (keys: Keys, { kid }: KeyHint): boolean => kid !== undefined && keys.some((key) => key.kid === kid)
-
-    const imported = (keys: Keys, algorithm: string): Effect.Effect<ReadonlyArray<Signature.PublicKey>> =>
-      keys.length === 1
-        ? Effect.mapEager(keys[0]!.imported(algorithm), (key) => key === undefined ? [] : [key])
-        : Effect.map(
-          Effect.forEach(keys, (key) => key.imported(algorithm)),
-          (found) => found.filter((key) => key !== undefined)
-        )
-
-    const configured = new Map<KeySource, Keys>()
-    const configuredKeys = (server: KeySource): Keys => {
-      const known = configured.get(server)
-      if (known !== undefined) return known
-      const keys = readKeys(server.jwks, importKey)
-      const usable = typeof keys === "string" ? [] : keys
-      configured.set(server, usable)
-      return usable
-    }
-
     return JwkSet.of({
       isCurrent: (server, key) => {
         if (server.jwks !== undefined) return () => true
         const origin = origins.get(key)!
-        const place = setOf(server)
-        let held: Keys | undefined
+        const set = setOf(server)
+        let current: Keys | undefined
         return () => {
           // A changed URI in the metadata is noticed by the next token that is not cached.
-          const set = place.keys
-          if (set === undefined) return false
-          const fresh = set.fresh(monotonic.millisOf(clock))
-          if (fresh === undefined) return Effect.map(set.get, (keys) => keys.includes(origin))
-          if (fresh === held) return true
+          const { keys } = set
+          if (keys === undefined) return false
+          const fresh = keys.fresh(monotonic.millisOf(clock))
+          if (fresh === undefined) return Effect.map(keys.get, (keys) => keys.includes(origin))
+          if (fresh === current) return true
           if (!fresh.includes(origin)) return false
-          held = fresh
+          current = fresh
           return true
         }
       },
@@ -319,21 +333,21 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher |
             )
         ),
       find: (server, hint) => {
-        if (server.jwks !== undefined) return imported(fitting(configuredKeys(server), hint), hint.algorithm)
+        if (server.jwks !== undefined) return importAll(matchingKeys(configuredKeys(server), hint), hint.algorithm)
         return Effect.flatMap(uriOf(server), (uri) => {
           const set = setAt(server, uri)
           const started = set.started()
           const loadedBy = set.loadedBy()
           return Effect.flatMap(set.get, (keys) => {
-            const found = fitting(keys, hint)
+            const found = matchingKeys(keys, hint)
             // A set that was fetched for this token is not fetched again. Neither is one whose fetch was already running,
             // unless the token may be newer.
-            const isFinal = found.length > 0 || isKnown(keys, hint) || set.loadedBy() > started ||
+            const isFinal = found.length > 0 || hasKid(keys, hint) || set.loadedBy() > started ||
               (set.loadedBy() !== loadedBy && set.isLaterThan(hint.issuedAt, clock))
-            if (isFinal) return imported(found, hint.algorithm)
+            if (isFinal) return importAll(found, hint.algorithm)
             return Effect.flatMap(
-              set.refetch(hint.issuedAt, (keys) => isKnown(keys, hint) || fitting(keys, hint).length > 0),
-              (again) => imported(fitting(again, hint), hint.algorithm)
+              set.refetch(hint.issuedAt, (keys) => hasKid(keys, hint) || matchingKeys(keys, hint).length > 0),
+              (again) => importAll(matchingKeys(again, hint), hint.algorithm)
             )
           })
         })

@@ -10,10 +10,10 @@ import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { sha256 } from "../../crypto/Sha256.ts"
-import type { AuthConfigError } from "../../protocol/AuthError.ts"
-import { InvalidToken } from "../../protocol/AuthError.ts"
+import { type AuthConfigError, InvalidToken } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { type Credentials, textOf } from "../../protocol/Credentials.ts"
+import { BoundedMap } from "../../store/BoundedMap.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import type { Principal } from "../Principal.ts"
 import type { Present, Presented, VerificationError, Verified, Verifier } from "../TokenVerifier.ts"
@@ -171,9 +171,6 @@ export interface Cached<out E> extends Verifier<E> {
   readonly invalidate: (target: Target) => Effect.Effect<void>
 }
 
-/** Maximum number of cached inactive tokens. */
-const maximumInactive = 1_000
-
 /**
  * Adds a cache to a verifier.
  *
@@ -196,12 +193,27 @@ const maximumInactive = 1_000
  * @since 0.1.0
  */
 export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | VerificationError> => {
-  const { capacity } = settings
+  const { capacity, lastInvalidation } = settings
   const table = verifiedTable.make(capacity)
-  const inactive = new Map<verifiedTable.Key, verifiedTable.CachedToken>()
+  const inactive = inactiveTokens()
   let invalidations = 0
   /** Whether a result was ever cached under a hash. */
-  let hashes = false
+  let hasHashes = false
+
+  /** Caches a result with `put`, unless results were evicted during the verification. `known` is the key, if it is known. */
+  const cache = <A, E>(
+    result: Effect.Effect<A, E>,
+    token: string,
+    known: verifiedTable.Key | undefined,
+    before: number,
+    put: (key: verifiedTable.Key, clock: Clock.Clock) => Effect.Effect<A, E> | undefined
+  ): Effect.Effect<A, E> =>
+    withKey(token, known, (key) =>
+      Clock.clockWith((clock) => {
+        const cached = invalidations === before ? put(key, clock) : undefined
+        if (cached !== undefined) hasHashes ||= typeof key === "string"
+        return cached ?? result
+      }))
 
   // `key` is `undefined` for a token that was not looked up, since nothing is cached under a hash.
   const verifyAgain = (
@@ -216,35 +228,27 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
     if (rejected !== undefined && !isInactive(rejected)) return verified
     return Effect.matchEffect(verified, {
       onSuccess: (found) => {
+        const result = Effect.succeed(found)
         const reuse = found?.reuse
-        if (reuse === undefined || capacity === 0) return Effect.succeed(found)
-        return withKey(textOf(credentials), key, (key) =>
-          Clock.clockWith((clock) => {
+        return reuse === undefined || capacity === 0
+          ? result
+          : cache(result, textOf(credentials), key, before, (key, clock) => {
             const wall = clock.currentTimeMillisUnsafe()
             const now = monotonic.millisOf(clock)
-            if (!(wall < reuse.until && now < reuse.freshUntil) || invalidations !== before) {
-              return Effect.succeed(found)
-            }
-            const entry = table.put(credentials, key, found.principal, reuse, wall, now)
-            if (entry === undefined) return Effect.succeed(found)
-            hashes ||= typeof key === "string"
-            return entry.succeed
-          }))
+            return wall < reuse.until && now < reuse.freshUntil
+              ? table.put(credentials, key, found.principal, reuse, wall, now)?.succeed
+              : undefined
+          })
       },
       onFailure: (error) => {
+        const result = Effect.fail(error)
         const inactiveFor = isInactive(error) ? rejectedFor.get(error) ?? defaultInactive : 0
-        if (inactiveFor === 0) return Effect.fail(error)
+        if (inactiveFor === 0) return result
         const token = textOf(credentials)
-        return withKey(token, key, (key) =>
-          Clock.clockWith((clock) => {
-            if (invalidations === before) {
-              hashes ||= typeof key === "string"
-              inactive.delete(key)
-              inactive.set(key, new verifiedTable.CachedToken(token, monotonic.millisOf(clock) + inactiveFor))
-              if (inactive.size > maximumInactive) inactive.delete(inactive.keys().next().value!)
-            }
-            return Effect.fail(error)
-          }))
+        return cache(result, token, key, before, (key, clock) => {
+          inactive.add(key, token, monotonic.millisOf(clock) + inactiveFor)
+          return result
+        })
       }
     })
   }
@@ -259,12 +263,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   ): Effect.Effect<Verified, E | VerificationError> => {
     const entry = table.find(key, token, credentials.scheme)
     if (entry === undefined) {
-      const rejected = inactive.get(key)
-      if (rejected !== undefined && rejected.isOf(token)) {
-        if (now < rejected.freshUntil) return failInactive
-        inactive.delete(key)
-      }
-      return verifyAgain(credentials, request, key)
+      return inactive.has(key, token, now) ? failInactive : verifyAgain(credentials, request, key)
     }
     const again = () => {
       table.delete(entry)
@@ -277,7 +276,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
       entry.used = true
       return entry.succeed
     }
-    return Effect.flatMap(current, (holds) => holds && table.has(entry) ? entry.succeed : again())
+    return Effect.flatMap(current, (isStillCurrent) => isStillCurrent && table.has(entry) ? entry.succeed : again())
   }
 
   return {
@@ -286,7 +285,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
       const token = textOf(credentials)
       const key = verifiedTable.keyOfJwt(token)
       // While every cached token is a JWT, no other token needs a hash.
-      if (key === undefined && !hashes) return verifyAgain(credentials, request, undefined)
+      if (key === undefined && !hasHashes) return verifyAgain(credentials, request, undefined)
       const at = (clock: Clock.Clock, now: number) =>
         withKey(
           token,
@@ -300,20 +299,41 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
     // Runs without waiting, so that a request that is verified afterwards cannot find an evicted result.
     invalidate: (target) =>
       Clock.clockWith((clock) => {
-        const isMeant = matcher(target)
+        const isTargeted = matcher(target)
         invalidations++
-        settings.lastInvalidation.at = clock.currentTimeMillisUnsafe()
-        settings.lastInvalidation.since = monotonic.millisOf(clock)
-        table.evict(isMeant)
-        if (target === "everything") inactive.clear()
-        else if ("token" in target) {
-          const content = tokenTarget.contentOf(String(Redacted.value(target.token)))
-          for (const [key, rejected] of inactive) {
-            if (tokenTarget.contentOf(rejected.text) === content) inactive.delete(key)
-          }
-        }
+        lastInvalidation.at = clock.currentTimeMillisUnsafe()
+        lastInvalidation.since = monotonic.millisOf(clock)
+        table.evict(isTargeted)
+        inactive.evict(target)
         return Effect.void
       })
+  }
+}
+
+/** Maximum number of cached inactive tokens. */
+const maximumInactive = 1_000
+
+/** Creates the cache of tokens that an introspection endpoint reported as inactive. Times are in monotonic milliseconds. */
+const inactiveTokens = () => {
+  const tokens = new BoundedMap<verifiedTable.Key, verifiedTable.CachedToken>(maximumInactive)
+  return {
+    add: (key: verifiedTable.Key, token: string, until: number): void => {
+      tokens.set(key, new verifiedTable.CachedToken(token, until))
+    },
+    has: (key: verifiedTable.Key, token: string, now: number): boolean => {
+      const known = tokens.get(key)
+      if (known === undefined || !known.isOf(token)) return false
+      if (now < known.freshUntil) return true
+      tokens.delete(key)
+      return false
+    },
+    evict: (target: Target): void => {
+      if (target !== "everything" && !("token" in target)) return
+      const content = target === "everything" ? undefined : tokenTarget.contentOf(String(Redacted.value(target.token)))
+      for (const key of tokens.keys()) {
+        if (content === undefined || tokenTarget.contentOf(tokens.get(key)!.text) === content) tokens.delete(key)
+      }
+    }
   }
 }
 
