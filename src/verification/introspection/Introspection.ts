@@ -9,6 +9,7 @@ import type { Fetcher } from "../../outbound/Fetcher.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import { type OpaqueTokens, TypeId } from "../issuers/OpaqueTokens.ts"
+import { combineVerifiers } from "./internal/combineVerifiers.ts"
 import type { CommonOptions, LookUp, Options, Settings } from "./IntrospectionOptions.ts"
 import * as IntrospectionOptions from "./IntrospectionOptions.ts"
 import * as IntrospectionVerifier from "./IntrospectionVerifier.ts"
@@ -157,5 +158,6 @@ const toChecked = <R>(settings: Settings<R>) => ({
   option: settings.option,
   tokens: settings.tokens,
   prefix: settings.prefix,
+  combine: combineVerifiers,
   verifier: (parts: Parameters<typeof IntrospectionVerifier.make>[0]) => IntrospectionVerifier.make(parts, settings)
 })

@@ -52,6 +52,17 @@ export interface Parts {
 }
 
 /**
+ * Describes the verifier of one authorization server, and the tokens that it verifies.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Introspected extends Pick<Checked, "option" | "tokens" | "prefix"> {
+  readonly server: Issuer
+  readonly verifier: Verifier<VerificationError>
+}
+
+/**
  * Describes a value whose options have been checked.
  *
  * @category models
@@ -64,6 +75,14 @@ export interface Checked<out R = never> {
   readonly tokens: "opaque" | "all"
   /** The prefix of the tokens of this server. */
   readonly prefix: string | undefined
+  /**
+   * Combines the verifiers of all introspected servers with that of JWTs. Fails with `AuthConfigError` if the issuer of a token
+   * would be ambiguous.
+   */
+  readonly combine: (
+    introspected: ReadonlyArray<Introspected>,
+    jwt: Verifier<VerificationError>
+  ) => Result.Result<Verifier<VerificationError>, AuthConfigError>
   readonly verifier: (
     parts: Parts
   ) => Effect.Effect<
