@@ -31,17 +31,17 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
 
 /** The largest numbers of modules. Lower a number when an entry point loads less; raise it only with a reason. */
 const budgets = [
-  { entry: "node", ours: 101, effect: 70 },
-  { entry: "fetch", ours: 101, effect: 70 },
-  { entry: "sdk-v1", ours: 119, effect: 70 },
-  { entry: "sdk-v2", ours: 118, effect: 70 },
-  { entry: "host", ours: 80, effect: 70 },
+  { entry: "node", ours: 105, effect: 70 },
+  { entry: "fetch", ours: 105, effect: 70 },
+  { entry: "sdk-v1", ours: 123, effect: 70 },
+  { entry: "sdk-v2", ours: 122, effect: 70 },
+  { entry: "host", ours: 84, effect: 70 },
   { entry: "protocol", ours: 13, effect: 45 },
-  { entry: "verification", ours: 58, effect: 73 },
-  { entry: "introspection", ours: 58, effect: 73 },
-  { entry: "dpop", ours: 28, effect: 67 },
-  { entry: "tenants", ours: 56, effect: 67 },
-  { entry: "revocation", ours: 12, effect: 67 }
+  { entry: "verification", ours: 64, effect: 73 },
+  { entry: "introspection", ours: 65, effect: 73 },
+  { entry: "dpop", ours: 30, effect: 67 },
+  { entry: "tenants", ours: 59, effect: 67 },
+  { entry: "revocation", ours: 13, effect: 67 }
 ]
 
 describe.each(budgets)("the entry point $entry", ({ effect, entry, ours }) => {
