@@ -9,7 +9,6 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
 import * as Seal from "../crypto/Seal.ts"
 import { type AuthConfigError, MalformedRequest } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
@@ -29,69 +28,18 @@ export interface Purpose {
 }
 
 /**
- * Seals state for the caller of the current request.
- *
- * **When to use**
- *
- * In every handler that answers with `InputRequired` and a `requestState`: seal the state before you return it, and open
- * what comes back.
- *
- * **Details**
- *
- * Sealed state is encrypted (AES-256-GCM) and bound to the resource, to `Principal.key`, to the operation and to a time.
- * State of another resource or caller, for another operation, expired, altered or invented fails with `MalformedRequest`
- * and the reason `"state"`. The error does not say which of these is the cause.
- *
- * **Gotchas**
- *
- * Without `requestState.secret` the key is random and known to one process. Several instances need a common secret.
- *
- * Sealed state has at most 65,536 characters, which is about 48 KB of state. Sealing more is a defect (a `RangeError`): keep
- * large data in a store and seal its key.
- *
- * **Example** (Sealing and opening)
- *
- * ```ts
- * import { Effect, Redacted } from "effect"
- * import { AuthLayer, RequestState } from "effect-mcp-auth"
- * import assert from "node:assert/strict"
- *
- * const purpose = { operation: "tools/call plan_trip" }
- *
- * const roundTrip = Effect.gen(function*() {
- *   const { open, seal } = yield* RequestState.make(
- *     Redacted.make("a secret of 32 bytes or more, from the environment"),
- *     "https://trips.example.com/mcp"
- *   )
- *   const sealed = yield* seal("step 2 of 3", purpose)
- *   const elsewhere = yield* Effect.flip(open(sealed, { operation: "tools/call cancel_trip" }))
- *   return [yield* open(sealed, purpose), elsewhere.reason]
- * })
- *
- * const Caller = AuthLayer.mock({ subject: "alice", scopes: ["trips"] })
- * assert.deepStrictEqual(await Effect.runPromise(Effect.provide(roundTrip, Caller)), ["step 2 of 3", "state"])
- * ```
+ * The key with which `seal` and `open` protect the state of one resource. The authentication layer provides it.
  *
  * @category services
  * @since 0.1.0
  */
 export class RequestState extends Context.Service<RequestState, {
-  readonly seal: (state: string, purpose: Purpose) => Effect.Effect<string, never, Principal>
-  readonly open: (sealed: string, purpose: Purpose) => Effect.Effect<string, MalformedRequest, Principal>
+  /** The resource identifier. */
+  readonly resource: string
 }>()("effect-mcp-auth/RequestState") {}
 
-const rejected = new MalformedRequest({ reason: "state" })
-
-const defaultLifetime = Duration.minutes(10)
-
-/** In characters. Longer sealed text is neither returned nor opened. */
-const maximumLength = 64 * 1024
-
-const tooLong = (operation: string, length: number): RangeError =>
-  new RangeError(
-    `RequestState.seal: the sealed state of ${operation} has ${length} characters; the limit is ${maximumLength}. ` +
-      "Keep the data in a store and seal its key"
-  )
+/** The secrets of the services, apart from the services, which every handler can read. */
+const secrets = new WeakMap<RequestState["Service"], Redacted.Redacted | undefined>()
 
 /**
  * Makes the service of one resource, named by its resource identifier. The secret must have 32 bytes or more, as text.
@@ -104,32 +52,115 @@ const tooLong = (operation: string, length: number): RangeError =>
 export const make = (
   secret: Redacted.Redacted | undefined,
   resource: string
-): Effect.Effect<RequestState["Service"], AuthConfigError> => {
-  if (secret !== undefined) {
-    const checked = ConfigOption.attempt(() => ConfigOption.checkSecret(secret, "requestState.secret"))
-    if (Result.isFailure(checked)) return Effect.fail(checked.failure)
-  }
-  const sealing = Seal.make(secret, `effect-mcp-auth request state ${resource}`)
-  return Effect.succeed({
-    seal: Effect.fnUntraced(function*(state, { lifetime, operation }) {
-      const principal = yield* Principal
-      const now = yield* Clock.currentTimeMillis
-      const until = now + Duration.toMillis(Duration.fromInputUnsafe(lifetime ?? defaultLifetime))
-      const sealed = yield* sealing.seal(JSON.stringify([until, state]), contextOf(principal, operation))
-      return sealed.length > maximumLength ? yield* Effect.die(tooLong(operation, sealed.length)) : sealed
-    }),
-    open: Effect.fnUntraced(function*(sealed, { operation }) {
-      const principal = yield* Principal
-      const now = yield* Clock.currentTimeMillis
-      if (sealed.length > maximumLength) return yield* Effect.fail(rejected)
-      const content = yield* sealing.open(sealed, contextOf(principal, operation))
-      if (content === undefined) return yield* Effect.fail(rejected)
-      // It was decrypted with our key, so it is the list that `seal` wrote.
-      const [until, state] = JSON.parse(content) as [number, string]
-      return now < until ? state : yield* Effect.fail(rejected)
-    })
-  })
+): Effect.Effect<RequestState["Service"], AuthConfigError> =>
+  Effect.fromResult(ConfigOption.attempt(() => {
+    if (secret !== undefined) ConfigOption.checkSecret(secret, "requestState.secret")
+    const service = { resource }
+    secrets.set(service, secret)
+    return service
+  }))
+
+const seals = /*#__PURE__*/ new WeakMap<RequestState["Service"], Seal.Seal>()
+
+// Made when it is first needed, so that a program without sealed state does not contain the code.
+const getSeal = (service: RequestState["Service"]): Seal.Seal => {
+  const known = seals.get(service)
+  if (known !== undefined) return known
+  const made = Seal.make(secrets.get(service), `effect-mcp-auth request state ${service.resource}`)
+  seals.set(service, made)
+  return made
 }
 
+/**
+ * Seals state for the caller of the current request.
+ *
+ * **When to use**
+ *
+ * Use it in every handler that answers with `InputRequired` and a `requestState`: seal the state before you return it, and
+ * `open` the state that comes back.
+ *
+ * **Details**
+ *
+ * Sealed state is encrypted (AES-256-GCM) and bound to the resource, to `Principal.key`, to the operation and to a time.
+ *
+ * **Gotchas**
+ *
+ * Without `requestState.secret` the key is random and known to one process. Several instances need a common secret.
+ *
+ * Sealed state has at most 65,536 characters, which is about 48 KB of state. Sealing more is a defect (a `RangeError`): keep
+ * large data in a store and seal its key.
+ *
+ * **Example** (Sealing and opening)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { AuthLayer, RequestState } from "effect-mcp-auth"
+ * import assert from "node:assert/strict"
+ *
+ * const purpose = { operation: "tools/call plan_trip" }
+ *
+ * const roundTrip = Effect.gen(function*() {
+ *   const sealed = yield* RequestState.seal("step 2 of 3", purpose)
+ *   const elsewhere = yield* Effect.flip(RequestState.open(sealed, { operation: "tools/call cancel_trip" }))
+ *   return [yield* RequestState.open(sealed, purpose), elsewhere.reason]
+ * })
+ *
+ * const services = RequestState.make(undefined, "https://trips.example.com/mcp")
+ * const Caller = AuthLayer.mock({ subject: "alice", scopes: ["trips"] })
+ * const provided = Effect.provideServiceEffect(roundTrip, RequestState.RequestState, services).pipe(Effect.provide(Caller))
+ * assert.deepStrictEqual(await Effect.runPromise(provided), ["step 2 of 3", "state"])
+ * ```
+ *
+ * @category sealing
+ * @since 0.1.0
+ */
+export const seal = (state: string, purpose: Purpose): Effect.Effect<string, never, Principal | RequestState> =>
+  Effect.gen(function*() {
+    const service = yield* RequestState
+    const principal = yield* Principal
+    const { lifetime = defaultLifetime, operation } = purpose
+    const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(Duration.fromInputUnsafe(lifetime))
+    const sealed = yield* getSeal(service).seal(JSON.stringify([until, state]), contextFor(principal, operation))
+    return sealed.length > maximumLength ? yield* Effect.die(tooLong(operation, sealed.length)) : sealed
+  })
+
+/**
+ * Opens state that `seal` sealed for the caller of the current request.
+ *
+ * **Details**
+ *
+ * State of another resource or caller, for another operation, expired, altered or invented fails with `MalformedRequest`
+ * and the reason `"state"`. The error does not say which of these is the cause.
+ *
+ * @category sealing
+ * @since 0.1.0
+ */
+export const open = (
+  sealed: string,
+  { operation }: Pick<Purpose, "operation">
+): Effect.Effect<string, MalformedRequest, Principal | RequestState> =>
+  Effect.gen(function*() {
+    const service = yield* RequestState
+    const principal = yield* Principal
+    const now = yield* Clock.currentTimeMillis
+    const content = sealed.length > maximumLength
+      ? undefined
+      : yield* getSeal(service).open(sealed, contextFor(principal, operation))
+    // It was decrypted with our key, so it is the list that `seal` wrote.
+    const [until, state] = content === undefined ? [0, ""] : JSON.parse(content) as [number, string]
+    return now < until ? state : yield* new MalformedRequest({ reason: "state" })
+  })
+
+const defaultLifetime: Duration.Input = "10 minutes"
+
+/** In characters. Longer sealed text is neither returned nor opened. */
+const maximumLength = 64 * 1024
+
+const tooLong = (operation: string, length: number): RangeError =>
+  new RangeError(
+    `RequestState.seal: the sealed state of ${operation} has ${length} characters; the limit is ${maximumLength}. ` +
+      "Keep the data in a store and seal its key"
+  )
+
 /** The caller and the operation that state is bound to. */
-const contextOf = (principal: Principal, operation: string): string => JSON.stringify([principal.key, operation])
+const contextFor = (principal: Principal, operation: string): string => JSON.stringify([principal.key, operation])

@@ -10,13 +10,23 @@ import { gateLayer } from "../servers/gates.ts"
 const as = (subject: string, clientId = "client-1") => <A, E>(self: Effect.Effect<A, E, Principal>) =>
   Effect.provide(self, AuthLayer.mock({ subject, clientId, scopes: ["a"] }))
 
+/** Seals and opens with the service of one resource. */
+const makeState = (...parameters: Parameters<typeof RequestState.make>) =>
+  Effect.map(RequestState.make(...parameters), (service) => {
+    const provide = Effect.provideService(RequestState.RequestState, service)
+    return {
+      seal: (state: string, purpose: RequestState.Purpose) => provide(RequestState.seal(state, purpose)),
+      open: (sealed: string, purpose: RequestState.Purpose) => provide(RequestState.open(sealed, purpose))
+    }
+  })
+
 const resource = "https://trips.example.com/mcp"
 const purpose = { operation: "tools/call plan_trip" }
 
 describe("RequestState", () => {
   it.effect("opens for the caller what was sealed for it, and hides it from the client", () =>
     Effect.gen(function*() {
-      const state = yield* RequestState.make(undefined, resource)
+      const state = yield* makeState(undefined, resource)
       const sealed = yield* state.seal("Lisbon, second question", purpose).pipe(as("alice"))
       assert.notInclude(sealed, "Lisbon")
       assert.strictEqual(yield* state.open(sealed, purpose).pipe(as("alice")), "Lisbon, second question")
@@ -24,8 +34,8 @@ describe("RequestState", () => {
 
   it.effect("rejects the state of another subject, client, operation or instance with the same error", () =>
     Effect.gen(function*() {
-      const state = yield* RequestState.make(undefined, resource)
-      const other = yield* RequestState.make(undefined, resource)
+      const state = yield* makeState(undefined, resource)
+      const other = yield* makeState(undefined, resource)
       const sealed = yield* state.seal("s", purpose).pipe(as("alice"))
       const errors = yield* Effect.all([
         state.open(sealed, purpose).pipe(as("bob"), Effect.flip),
@@ -38,7 +48,7 @@ describe("RequestState", () => {
 
   it.effect("rejects expired state", () =>
     Effect.gen(function*() {
-      const state = yield* RequestState.make(undefined, resource)
+      const state = yield* makeState(undefined, resource)
       const sealed = yield* state.seal("s", { ...purpose, lifetime: "1 minute" }).pipe(as("alice"))
       yield* TestClock.adjust("59 seconds")
       assert.strictEqual(yield* state.open(sealed, purpose).pipe(as("alice")), "s")
@@ -51,7 +61,7 @@ describe("RequestState", () => {
     { text: Schema.String },
     ({ text }) =>
       Effect.gen(function*() {
-        const state = yield* RequestState.make(undefined, resource)
+        const state = yield* makeState(undefined, resource)
         assert.strictEqual((yield* state.open(text, purpose).pipe(as("alice"), Effect.flip)).reason, "state")
       }),
     { arbitrary: { runs: 100, size: 200 } }
@@ -62,7 +72,7 @@ describe("RequestState", () => {
     { text: Schema.String, subject: Schema.NonEmptyString, operation: Schema.String, other: Schema.NonEmptyString },
     ({ operation, other, subject, text }) =>
       Effect.gen(function*() {
-        const state = yield* RequestState.make(Redacted.make("0123456789abcdef0123456789abcdef"), resource)
+        const state = yield* makeState(Redacted.make("0123456789abcdef0123456789abcdef"), resource)
         const sealed = yield* state.seal(text, { operation }).pipe(as(subject))
         assert.strictEqual(yield* state.open(sealed, { operation }).pipe(as(subject)), text)
         if (other !== subject) {
@@ -79,7 +89,7 @@ describe("RequestState", () => {
 
   it.effect("rejects state with one altered character", () =>
     Effect.gen(function*() {
-      const state = yield* RequestState.make(undefined, resource)
+      const state = yield* makeState(undefined, resource)
       const sealed = yield* state.seal("s", purpose).pipe(as("alice"))
       for (let at = 0; at < sealed.length; at++) {
         const changed = sealed.slice(0, at) + (sealed[at] === "A" ? "B" : "A") + sealed.slice(at + 1)
@@ -93,7 +103,7 @@ describe("RequestState", () => {
 
   it.effect("opens the longest state that it seals, and seals no longer state", () =>
     Effect.gen(function*() {
-      const state = yield* RequestState.make(undefined, resource)
+      const state = yield* makeState(undefined, resource)
       const longest = "x".repeat(48_900)
       const sealed = yield* state.seal(longest, purpose).pipe(as("alice"))
       assert.strictEqual(yield* state.open(sealed, purpose).pipe(as("alice")), longest)
@@ -112,19 +122,19 @@ describe("RequestState", () => {
   it.effect("is opened by every instance with the same secret, which must have 32 bytes", () =>
     Effect.gen(function*() {
       const secret = Redacted.make("0123456789abcdef0123456789abcdef")
-      const sealed = yield* (yield* RequestState.make(secret, resource)).seal("s", purpose).pipe(as("alice"))
+      const sealed = yield* (yield* makeState(secret, resource)).seal("s", purpose).pipe(as("alice"))
       assert.strictEqual(
-        yield* (yield* RequestState.make(secret, resource)).open(sealed, purpose).pipe(as("alice")),
+        yield* (yield* makeState(secret, resource)).open(sealed, purpose).pipe(as("alice")),
         "s"
       )
-      const error = yield* Effect.flip(RequestState.make(Redacted.make("short"), resource))
+      const error = yield* Effect.flip(makeState(Redacted.make("short"), resource))
       assert.strictEqual(error.option, "requestState.secret")
     }))
 
   it.effect("[T-AUD-50] is rejected at another resource with the same secret", () =>
     Effect.gen(function*() {
       const secret = Redacted.make("0123456789abcdef0123456789abcdef")
-      const sealed = yield* (yield* RequestState.make(secret, resource)).seal("s", purpose).pipe(as("alice"))
+      const sealed = yield* (yield* makeState(secret, resource)).seal("s", purpose).pipe(as("alice"))
       for (
         const other of [
           "https://trips.example.com",
@@ -134,7 +144,7 @@ describe("RequestState", () => {
           ""
         ]
       ) {
-        const elsewhere = yield* RequestState.make(secret, other)
+        const elsewhere = yield* makeState(secret, other)
         assert.strictEqual((yield* elsewhere.open(sealed, purpose).pipe(as("alice"), Effect.flip)).reason, "state")
       }
     }))
@@ -154,10 +164,9 @@ describe("RequestState", () => {
         )
         const principal = yield* Effect.provide(Principal, AuthLayer.mock({ subject: "alice", scopes: ["a"] }))
         const own = (yield* Effect.provide(Gate.AuthLayer, services)).provideCaller(Context.empty(), principal)
-        const state = Context.get(own, RequestState.RequestState)
         return {
-          seal: state.seal("s", purpose).pipe(Effect.provideContext(own)),
-          open: (sealed: string) => state.open(sealed, purpose).pipe(Effect.provideContext(own))
+          seal: RequestState.seal("s", purpose).pipe(Effect.provideContext(own)),
+          open: (sealed: string) => RequestState.open(sealed, purpose).pipe(Effect.provideContext(own))
         }
       })
       const [one, same, other] = [yield* stateOf("/a"), yield* stateOf("/a"), yield* stateOf("/b")]

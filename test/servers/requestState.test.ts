@@ -19,11 +19,10 @@ const PlanTrip = Layer.effectDiscard(Effect.gen(function*() {
       Effect.gen(function*() {
         // The handler of a raw tool is typed without the request's own services, which are there all the same.
         const services = (yield* Effect.context<never>()) as Context.Context<Principal | RequestState.RequestState>
-        const state = Context.get(services, RequestState.RequestState)
         const { requestState } = yield* McpSchema.McpRequestContext
         if (requestState === undefined) {
           return new McpSchema.InputRequired({
-            requestState: yield* state.seal("Lisbon", { operation }).pipe(Effect.provideContext(services)),
+            requestState: yield* RequestState.seal("Lisbon", { operation }).pipe(Effect.provideContext(services)),
             inputRequests: {
               name: {
                 method: "elicitation/create",
@@ -32,7 +31,7 @@ const PlanTrip = Layer.effectDiscard(Effect.gen(function*() {
             }
           })
         }
-        const city = yield* state.open(requestState, { operation }).pipe(
+        const city = yield* RequestState.open(requestState, { operation }).pipe(
           Effect.provideContext(services),
           Effect.mapError((error) => new McpSchema.InvalidParams({ message: error.message }))
         )

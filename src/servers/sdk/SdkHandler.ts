@@ -6,7 +6,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as ManagedRuntime from "effect/ManagedRuntime"
-import { RequestState } from "../../authorization/RequestState.ts"
+import * as RequestState from "../../authorization/RequestState.ts"
 import { sanitizeCause } from "../../protocol/RemoteText.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { AnyHandler } from "./Register.ts"
@@ -28,7 +28,7 @@ export interface HandlerRuntime<R> {
   /** Returns the principal as handlers receive it, with its claims decoded. */
   readonly present: (caller: Principal) => object
   /** Returns the services for effects of a caller's request. */
-  readonly services: (caller: Principal) => Context.Context<Principal | RequestState>
+  readonly services: (caller: Principal) => Context.Context<Principal | RequestState.RequestState>
 }
 
 /**
@@ -62,11 +62,11 @@ export const make =
   }
 
 const stateOf = <R>({ runtime, services }: HandlerRuntime<R>, caller: Principal, operation: string): State => {
-  const use = (effect: Effect.Effect<string, unknown, Principal | RequestState>) =>
+  const use = (effect: Effect.Effect<string, unknown, Principal | RequestState.RequestState>) =>
     runtime.runPromise(Effect.provideContext(effect, services(caller)) as Effect.Effect<string, unknown, R>)
   return {
-    seal: (state, { lifetime } = {}) => use(RequestState.use((_) => _.seal(state, { operation, lifetime }))),
-    open: (sealed) => use(RequestState.use((_) => _.open(sealed, { operation })))
+    seal: (state, { lifetime } = {}) => use(RequestState.seal(state, { operation, lifetime })),
+    open: (sealed) => use(RequestState.open(sealed, { operation }))
   }
 }
 
