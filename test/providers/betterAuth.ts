@@ -1,4 +1,4 @@
-/** `better-auth` with its OAuth provider, on a free port, with a database in memory. */
+/** Starts `better-auth` with its OAuth provider on a free port, with a database in memory. */
 import { oauthProvider, oauthProviderAuthServerMetadata } from "@better-auth/oauth-provider"
 import { betterAuth, type BetterAuthOptions } from "better-auth"
 import { getMigrations } from "better-auth/db/migration"
@@ -10,13 +10,13 @@ import { DatabaseSync } from "node:sqlite"
 
 export interface BetterAuth {
   readonly issuer: string
-  /** Allowed to get tokens for the resource, and to introspect them. */
+  /** A client that can get tokens for the resource, and introspect them. */
   readonly client: { readonly clientId: string; readonly clientSecret: Redacted.Redacted }
-  /** By client credentials; without a resource it is opaque. */
+  /** Gets a token with client credentials. Without a resource it is opaque. */
   readonly token: (options: { readonly scope: string; readonly resource?: string }) => Effect.Effect<string>
 }
 
-/** What its plugins add: with options that are not literals in the call, its types do not tell. */
+/** The functions of its plugins. The types contain them only if the options are literals in the call. */
 interface Api {
   readonly signUpEmail: (request: object) => Promise<{ readonly headers: Headers }>
   readonly adminCreateOAuthClient: (

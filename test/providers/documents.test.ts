@@ -1,6 +1,6 @@
 /**
- * The list, held against what `check --document` says of documents: of those that the facts describe, rebuilt from them, and
- * of the real ones where DISCOVERY_DIR names a folder that has them: the JSON files from which the facts were taken.
+ * Compares the list of providers with the results of `check --document`, for documents that are rebuilt from the facts. If
+ * DISCOVERY_DIR names the folder with the JSON files from which the facts were taken, these files are checked as well.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -17,12 +17,12 @@ interface Saved {
   readonly fact: Facts.Fact
   readonly document: Facts.ObservedDocument
   readonly file: string
-  /** By which a client would have come to it. */
+  /** The issuer for which a client requests the document. */
   readonly issuer: string
 }
 
-/** What the command says of files, by each revision. */
-const reports = (issuer: string, files: ReadonlyArray<string>) => {
+/** Runs the command on files, for each revision. */
+const runCheck = (issuer: string, files: ReadonlyArray<string>) => {
   const report = (revision: Rule.Revision) =>
     Effect.map(
       run(["check", issuer, ...files.flatMap((file) => ["--document", file]), "--spec", revision, "--format", "json"]),
@@ -38,63 +38,65 @@ const reports = (issuer: string, files: ReadonlyArray<string>) => {
   })
 }
 
-const issuerOf = (document: Facts.ObservedDocument, metadata: Metadata): string =>
+const getIssuer = (document: Facts.ObservedDocument, metadata: Metadata): string =>
   document.issuer === "same" ? String(metadata["issuer"]) : Check.getIssuer(document).replace("{host}", "localhost")
 
-/** By the URL at which it stood, of which a file says nothing. */
-const ofPlace = ["rfc8414-document", "openid-document"]
-const deployed = ["issuer-url", "issuer-spelling", "endpoints-https"]
-const ofProvider = ["resource-indicators", "tokens-bound"]
+/** Rules that depend on the URL of a document, which a file does not contain. */
+const urlRules = ["rfc8414-document", "openid-document"]
+/** Rules that depend on the host name that an operator chooses. */
+const deploymentRules = ["issuer-url", "issuer-spelling", "endpoints-https"]
+/** Rules that are checked by the facts about a provider, not by its documents. */
+const providerRules = ["resource-indicators", "tokens-bound"]
 
-/** Rule by rule: what the facts say holds for the document, and nothing else is amiss. */
-const agrees = ({ document, fact, file, issuer }: Saved) =>
+/** Asserts that each rule has the same verdict for the document and for the facts, and that no other MUST rule fails. */
+const assertSameVerdicts = ({ document, fact, file, issuer }: Saved) =>
   Effect.gen(function*() {
-    const told = yield* reports(issuer, [file])
+    const reports = yield* runCheck(issuer, [file])
     for (const revision of Rule.revisions) {
-      const findings = new Map(told[revision].findings.map((_) => [_.rule, _]))
-      const known = told[revision].provider === fact.name
+      const findings = new Map(reports[revision].findings.map((_) => [_.rule, _]))
+      const known = reports[revision].provider === fact.name
       for (const { rule, verdict } of Check.checkFact(fact, [document], { now: 0, revision }).findings) {
-        if (verdict === "skipped" || verdict === "inconclusive" || deployed.includes(rule)) continue
-        if (!known && ofProvider.includes(rule)) continue
-        if (ofPlace.includes(rule) && findings.get(rule)?.verdict === "skipped") continue
+        if (verdict === "skipped" || verdict === "inconclusive" || deploymentRules.includes(rule)) continue
+        if (!known && providerRules.includes(rule)) continue
+        if (urlRules.includes(rule) && findings.get(rule)?.verdict === "skipped") continue
         assert.strictEqual(findings.get(rule)?.verdict, verdict, `${rule} of ${file}, ${revision}`)
         findings.delete(rule)
       }
-      // Whoever runs a server says what it is called; an excerpt lacks what is not in it.
+      // The operator of a server chooses its host name. An excerpt can lack members that the document has.
       const more = [...findings.values()].filter((_) => _.level === "MUST" && _.verdict === "fail").map((_) => _.rule)
-      if (document.complete) assert.deepStrictEqual(more.filter((_) => !deployed.includes(_)), [], file)
+      if (document.complete) assert.deepStrictEqual(more.filter((_) => !deploymentRules.includes(_)), [], file)
     }
   })
 
-/** All documents of a provider that the list goes by: the verdict is the list's. */
-const fits = (fact: Facts.Fact, saved: ReadonlyArray<Saved>) =>
+/** Asserts that the documents by which the list checks a provider give the result in the list. */
+const assertSameEntry = (fact: Facts.Fact, saved: ReadonlyArray<Saved>) =>
   Effect.gen(function*() {
     const documents = ProviderList.getDocuments(fact)
-    // Of several tenants that were seen, one of which there is every document.
+    // Several tenants can have been observed. This is one with every document.
     const tenants = [...new Set(saved.map(({ issuer }) => issuer))].map((issuer) =>
       documents.flatMap((document) => saved.find((_) => _.document === document && _.issuer === issuer) ?? [])
     )
     const tenant = tenants.find(({ length }) => length === documents.length)
     assert.isDefined(tenant, `${fact.id}: no file for a document`)
-    const told = yield* reports(tenant![0]!.issuer, tenant!.map(({ file }) => file))
+    const reports = yield* runCheck(tenant![0]!.issuer, tenant!.map(({ file }) => file))
     const listed = ProviderList.makeEntry(fact)
-    const checked = ProviderList.makeEntry(fact, told)
+    const checked = ProviderList.makeEntry(fact, reports)
     for (const revision of Rule.revisions) {
-      // Which documents a provider does not have, files cannot tell: only who is recognized is known for it.
-      if (fact.absent !== undefined && told[revision].provider !== fact.name && revision === "2025-06-18") continue
+      // Files do not show which documents a provider lacks. The facts do, but only for a provider that is recognized.
+      if (fact.absent !== undefined && reports[revision].provider !== fact.name && revision === "2025-06-18") continue
       assert.strictEqual(checked.supports[revision], listed.supports[revision], `${fact.id}, ${revision}`)
     }
-    const reasons = (needs: string) => needs.split(/; |, /).filter((_) => !deployed.includes(_))
+    const reasons = (needs: string) => needs.split(/; |, /).filter((_) => !deploymentRules.includes(_))
     assert.deepStrictEqual(reasons(checked.needs), reasons(listed.needs), fact.id)
   })
 
-const whole = Facts.all.filter((fact) => {
+const complete = Facts.all.filter((fact) => {
   const documents = ProviderList.getDocuments(fact)
   return documents.length > 0 && documents.every((_) => _.complete)
 })
 
-/** A document of which the fact would be written down as it is. */
-const rebuilt = (document: Facts.ObservedDocument): Metadata => {
+/** Rebuilds a document from its fact. */
+const rebuildDocument = (document: Facts.ObservedDocument): Metadata => {
   const own = Check.getIssuer(document).replace(/\{[a-z]+\}/g, "acme")
   const issuer = { same: own, template: own.replace("common", "{tenantid}"), other: "https://auth.example.com" }
   const members = {
@@ -116,32 +118,35 @@ const rebuilt = (document: Facts.ObservedDocument): Metadata => {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
 }
 
-describe("documents as the facts describe them", () => {
+describe("documents that are rebuilt from the facts", () => {
   const withFiles = <A>(fact: Facts.Fact, use: (saved: ReadonlyArray<Saved>) => Effect.Effect<A>) =>
     Effect.acquireUseRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "effect-mcp-auth-documents-"))),
       (folder) =>
         use(fact.documents.map((document, index) => {
           const file = join(folder, `${fact.id}-${index}.json`)
-          const metadata = rebuilt(document)
+          const metadata = rebuildDocument(document)
           writeFileSync(file, JSON.stringify(metadata))
-          return { fact, document, file, issuer: issuerOf(document, metadata) }
+          return { fact, document, file, issuer: getIssuer(document, metadata) }
         })),
       (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
     )
 
   it.effect.each(Facts.all.filter((_) => _.documents.length > 0))(
-    "$id, rule by rule",
-    (fact) => withFiles(fact, (saved) => Effect.forEach(saved, agrees))
+    "have the verdicts of the facts: $id",
+    (fact) => withFiles(fact, (saved) => Effect.forEach(saved, assertSameVerdicts))
   )
 
-  it.effect.each(whole)("$id fits as the list says", (fact) => withFiles(fact, (saved) => fits(fact, saved)))
+  it.effect.each(complete)(
+    "have the result in the list: $id",
+    (fact) => withFiles(fact, (saved) => assertSameEntry(fact, saved))
+  )
 })
 
 const folder = process.env["DISCOVERY_DIR"]
 
 describe.skipIf(folder === undefined)(
-  `the documents themselves${folder === undefined ? ": skipped, DISCOVERY_DIR names no folder" : ""}`,
+  `observed documents${folder === undefined ? ": skipped, DISCOVERY_DIR names no folder" : ""}`,
   () => {
     const files = folder === undefined ? [] : readdirSync(folder).filter((_) => _.endsWith(".json")).map((name) => {
       const file = join(folder, name)
@@ -149,7 +154,7 @@ describe.skipIf(folder === undefined)(
     })
     const servers = files.filter(({ metadata }) => metadata["issuer"] !== undefined)
 
-    /** A fact is about a document if all that was written down is so. */
+    /** Returns whether the document has every recorded member. */
     const isAbout = (document: Facts.ObservedDocument, metadata: Metadata): boolean => {
       const pattern = Check.getIssuer(document).replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{[a-z]+\}/g, "[^/]+")
       const scopes = metadata["scopes_supported"]
@@ -175,31 +180,31 @@ describe.skipIf(folder === undefined)(
           fact,
           document,
           file,
-          issuer: issuerOf(document, metadata)
+          issuer: getIssuer(document, metadata)
         }))
       )
     }))
 
-    it.effect.each(saved)("$name is as a fact says, rule by rule", ({ about }) =>
+    it.effect.each(saved)("have the verdicts of the facts: $name", ({ about }) =>
       Effect.gen(function*() {
         assert.isNotEmpty(about)
-        for (const one of about) yield* agrees(one)
+        for (const one of about) yield* assertSameVerdicts(one)
       }))
 
-    it("no fact is about a document that nobody has", () => {
+    it("exist for every document in the facts", () => {
       const found = new Set(saved.flatMap(({ about }) => about.map((_) => _.document)))
       const documents = Facts.all.flatMap((fact) => fact.documents.map((document) => ({ id: fact.id, document })))
       const missing = documents.filter(({ document }) => !found.has(document) && !document.source.endsWith("run"))
       assert.deepStrictEqual(missing.map(({ document, id }) => `${id} ${document.url} ${document.observed}`), [])
     })
 
-    it.effect.each(whole.filter((fact) => !fact.documents.some((_) => _.source.endsWith("run"))))(
-      "$id fits as the list says",
-      (fact) => fits(fact, saved.flatMap(({ about }) => about.filter((_) => _.fact === fact)))
+    it.effect.each(complete.filter((fact) => !fact.documents.some((_) => _.source.endsWith("run"))))(
+      "have the result in the list: $id",
+      (fact) => assertSameEntry(fact, saved.flatMap(({ about }) => about.filter((_) => _.fact === fact)))
     )
 
     it.effect.each(files.filter(({ metadata }) => metadata["issuer"] === undefined))(
-      "$name is the document of a protected resource, and told as such",
+      "are rejected if they are metadata of a protected resource: $name",
       ({ file }) =>
         Effect.gen(function*() {
           const { code, stderr } = yield* run(["check", "--document", file])

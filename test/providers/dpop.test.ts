@@ -11,7 +11,7 @@ import * as TodoManager from "./todoManager.ts"
 
 const scopes = ["create:todos", "read:todos", "delete:todos"]
 
-/** The official client of a person, with a key of its own. */
+/** The official client of a user, with a DPoP key. */
 class BoundClient extends OAuthClient {
   readonly #session = DpopSession.create()
 
@@ -20,24 +20,24 @@ class BoundClient extends OAuthClient {
   }
 }
 
-const connection = (url: string, oauth: BoundClient) => {
+const makeConnection = (url: string, oauth: BoundClient) => {
   const sent: Array<Headers> = []
-  const answers: Array<Response> = []
+  const responses: Array<Response> = []
   const client = new Client({ name: "test", version: "1.0.0" }, { versionNegotiation: { mode: "auto" } })
   const transport = new StreamableHTTPClientTransport(new URL(url), {
     authProvider: oauth as never,
     fetch: async (input, init) => {
       sent.push(new Headers(init?.headers))
       const response = await fetch(input, init)
-      answers.push(response)
+      responses.push(response)
       return response
     }
   })
-  return { sent, answers, client, transport }
+  return { sent, responses, client, transport }
 }
 
-const rejectedWith = (promise: Promise<unknown>) =>
-  promise.then(() => "nothing", (error: unknown) => (error as Error).constructor.name)
+const getErrorName = (promise: Promise<unknown>) =>
+  promise.then(() => "no error", (error: unknown) => (error as Error).constructor.name)
 
 const modes: ReadonlyArray<{
   readonly title: string
@@ -61,14 +61,14 @@ const modes: ReadonlyArray<{
   { title: "required, opaque tokens", dpop: Dpop.required(), accessTokenFormat: "opaque" }
 ]
 
-describe("DPoP, with oidc-provider and the official client", () => {
+describe("the official client with DPoP and oidc-provider", () => {
   it.live.each(modes)(
-    "$title: signs in, calls tools, and steps up",
+    "signs in, calls tools, and steps up if DPoP is $title",
     ({ accessTokenFormat, dpop, nonce }) =>
       Effect.gen(function*() {
-        const place = yield* TodoManager.reserve
+        const reserved = yield* TodoManager.reserve
         const { issuer, service } = yield* AuthorizationServer.make({ scopes, accessTokenFormat })
-        yield* TodoManager.serve(place, {
+        yield* TodoManager.serve(reserved, {
           dpop,
           authorizationServers: [
             accessTokenFormat === "jwt" ? issuer : { issuer, introspection: Introspection.make(service) }
@@ -76,8 +76,8 @@ describe("DPoP, with oidc-provider and the official client", () => {
         }, TodoManager.stepwise)
         const token = yield* Effect.promise(async () => {
           const oauth = new BoundClient(new UserAgent({ username: "alice" }))
-          const first = connection(place.resource, oauth)
-          assert.strictEqual(await rejectedWith(first.client.connect(first.transport)), "UnauthorizedError")
+          const first = makeConnection(reserved.resource, oauth)
+          assert.strictEqual(await getErrorName(first.client.connect(first.transport)), "UnauthorizedError")
           await first.transport.finishAuth(oauth.takeAnswer())
           await first.client.close()
           assert.strictEqual(oauth.tokens()?.token_type, "DPoP")
@@ -86,7 +86,7 @@ describe("DPoP, with oidc-provider and the official client", () => {
             assert.deepStrictEqual(cnf, { jkt: (await oauth.dpop()).thumbprint })
           }
 
-          const { answers, client, sent, transport } = connection(place.resource, oauth)
+          const { client, responses, sent, transport } = makeConnection(reserved.resource, oauth)
           await client.connect(transport)
           const { structuredContent } = await client.callTool({ name: "create_todo", arguments: { title: "milk" } })
           const { id, title } = structuredContent as { readonly id: number; readonly title: string }
@@ -95,20 +95,20 @@ describe("DPoP, with oidc-provider and the official client", () => {
             assert.match(headers.get("authorization")!, /^DPoP /)
             assert.isString(headers.get("dpop"))
           }
-          // One nonce serves until it ends.
-          assert.strictEqual(answers.filter(({ status }) => status === 401).length, nonce ? 1 : 0)
+          // A nonce is valid for several requests.
+          assert.strictEqual(responses.filter(({ status }) => status === 401).length, nonce ? 1 : 0)
 
           const remove = () => client.callTool({ name: "delete_todo", arguments: { id } })
-          assert.strictEqual(await rejectedWith(remove()), "UnauthorizedError")
+          assert.strictEqual(await getErrorName(remove()), "UnauthorizedError")
           await transport.finishAuth(oauth.takeAnswer())
           assert.isNotTrue((await remove()).isError)
           await client.close()
           return oauth.tokens()!.access_token
         })
-        // Without the key the token is worth nothing.
+        // The token is rejected without a proof of its key.
         for (const scheme of ["Bearer", "DPoP"]) {
           const headers = { authorization: `${scheme} ${token}`, "content-type": "application/json" }
-          const stolen = yield* Effect.promise(() => fetch(place.resource, { method: "POST", headers, body: "{}" }))
+          const stolen = yield* Effect.promise(() => fetch(reserved.resource, { method: "POST", headers, body: "{}" }))
           assert.strictEqual(stolen.status, 401)
         }
       })

@@ -11,22 +11,22 @@ import * as TodoManager from "./todoManager.ts"
 const scopes = ["create:todos", "read:todos", "delete:todos"]
 const scope = "create:todos read:todos"
 
-const place = await Effect.runPromise(TodoManager.reserve)
+const reserved = await Effect.runPromise(TodoManager.reserve)
 const elsewhere = "http://127.0.0.1:9/mcp"
 
-describe.skipIf(!runs("glewlwyd"))("Glewlwyd (skipped where it is not installed)", () => {
-  layer(Server.layer({ resources: [place.resource, elsewhere], scopes }), {
+describe.skipIf(!runs("glewlwyd"))("Glewlwyd (skipped if it is not installed)", () => {
+  layer(Server.layer({ resources: [reserved.resource, elsewhere], scopes }), {
     excludeTestServices: true,
     timeout: "1 minute"
   })((it) => {
     it.effect.each(Server.algorithms)(
-      "JWTs signed with %s, of a program and of a person; those for somebody else and ID tokens are rejected",
+      "admits JWTs with %s of clients and users, and rejects tokens for other resources and ID tokens",
       (algorithm) =>
         Effect.gen(function*() {
-          const { issuer, ofAlice, ofProgram } = (yield* Glewlwyd).realm(algorithm)
-          const todos = yield* TodoManager.serve(place, { authorizationServers: [Profiles.glewlwyd({ issuer })] })
+          const { issuer, mintForAlice, mintForProgram } = (yield* Glewlwyd).realm(algorithm)
+          const todos = yield* TodoManager.serve(reserved, { authorizationServers: [Profiles.glewlwyd({ issuer })] })
 
-          const { access_token: token } = yield* ofProgram({ scope, resource: place.resource })
+          const { access_token: token } = yield* mintForProgram({ scope, resource: reserved.resource })
           assert.deepInclude({ ...decodeProtectedHeader(token) }, { alg: algorithm, typ: "at+jwt" })
           assert.deepInclude({ ...decodeJwt<JWTPayload>(token) }, {
             sub: "program",
@@ -34,89 +34,89 @@ describe.skipIf(!runs("glewlwyd"))("Glewlwyd (skipped where it is not installed)
             type: "access_token",
             scope
           })
-          yield* TodoManager.works(todos, token)
-          yield* TodoManager.rejected(todos, (yield* ofProgram({ scope, resource: elsewhere })).access_token)
+          yield* TodoManager.assertAdmitted(todos, token)
+          yield* TodoManager.assertRejected(todos, (yield* mintForProgram({ scope, resource: elsewhere })).access_token)
 
-          const undirected = (yield* ofProgram({ scope })).access_token
+          const undirected = (yield* mintForProgram({ scope })).access_token
           assert.strictEqual(decodeJwt(undirected).aud, scope)
-          yield* TodoManager.rejected(todos, undirected)
+          yield* TodoManager.assertRejected(todos, undirected)
 
-          const alice = yield* ofAlice({ scope: `openid ${scope}`, resource: place.resource })
-          yield* TodoManager.works(todos, alice.access_token)
+          const alice = yield* mintForAlice({ scope: `openid ${scope}`, resource: reserved.resource })
+          yield* TodoManager.assertAdmitted(todos, alice.access_token)
           assert(alice.id_token !== undefined)
           assert.deepInclude({ ...decodeProtectedHeader(alice.id_token) }, { alg: algorithm, typ: "JWT" })
-          yield* TodoManager.rejected(todos, alice.id_token)
+          yield* TodoManager.assertRejected(todos, alice.id_token)
         })
     )
 
-    it.effect("one realm's tokens are nothing to the other, though it is the same server", () =>
+    it.effect("rejects tokens of another realm of the same server", () =>
       Effect.gen(function*() {
         const { realm } = yield* Glewlwyd
-        const todos = yield* TodoManager.serve(place, {
+        const todos = yield* TodoManager.serve(reserved, {
           authorizationServers: [Profiles.glewlwyd({ issuer: realm("ES256").issuer })]
         })
-        const { access_token } = yield* realm("RS256").ofProgram({ scope, resource: place.resource })
-        yield* TodoManager.rejected(todos, access_token)
+        const { access_token } = yield* realm("RS256").mintForProgram({ scope, resource: reserved.resource })
+        yield* TodoManager.assertRejected(todos, access_token)
       }))
 
-    it.effect("asked about its tokens, by a client or with a token, it tells, until they are revoked", () =>
+    it.effect("introspects its tokens for a client and for a bearer token, until they are revoked", () =>
       Effect.gen(function*() {
-        const { issuer, ofAlice, ofProgram, program, revoke } = (yield* Glewlwyd).realm("RS256")
+        const { issuer, mintForAlice, mintForProgram, program, revoke } = (yield* Glewlwyd).realm("RS256")
         const profile = Profiles.glewlwyd({ issuer })
-        const asking = (credentials: typeof program | { readonly bearerToken: Redacted.Redacted }) => ({
+        const introspectWith = (credentials: typeof program | { readonly bearerToken: Redacted.Redacted }) => ({
           authorizationServers: [{
             profile,
             introspection: Introspection.make({ ...credentials, tokens: "all", cacheFor: 0 })
           }] as const
         })
-        const todos = yield* TodoManager.serve(place, asking(program))
-        const { access_token } = yield* ofProgram({ scope, resource: place.resource })
-        yield* TodoManager.works(todos, access_token)
-        yield* TodoManager.rejected(todos, (yield* ofProgram({ scope, resource: elsewhere })).access_token)
+        const todos = yield* TodoManager.serve(reserved, introspectWith(program))
+        const { access_token } = yield* mintForProgram({ scope, resource: reserved.resource })
+        yield* TodoManager.assertAdmitted(todos, access_token)
+        yield* TodoManager.assertRejected(todos, (yield* mintForProgram({ scope, resource: elsewhere })).access_token)
         yield* revoke(access_token)
-        yield* TodoManager.rejected(todos, access_token)
+        yield* TodoManager.assertRejected(todos, access_token)
 
-        const { access_token: bearerToken } = yield* ofProgram({ scope: Server.introspectionScope })
+        const { access_token: bearerToken } = yield* mintForProgram({ scope: Server.introspectionScope })
         const other = yield* TodoManager.reserve
         const withToken = yield* TodoManager.serve(
-          { ...place, port: other.port },
-          asking({ bearerToken: Redacted.make(bearerToken) })
+          { ...reserved, port: other.port },
+          introspectWith({ bearerToken: Redacted.make(bearerToken) })
         )
-        const alice = yield* ofAlice({ scope: `openid ${scope}`, resource: place.resource })
-        yield* TodoManager.works(todos, alice.access_token)
-        yield* TodoManager.works(withToken, alice.access_token)
-        yield* TodoManager.rejected(withToken, alice.id_token ?? "")
+        const alice = yield* mintForAlice({ scope: `openid ${scope}`, resource: reserved.resource })
+        yield* TodoManager.assertAdmitted(todos, alice.access_token)
+        yield* TodoManager.assertAdmitted(withToken, alice.access_token)
+        yield* TodoManager.assertRejected(withToken, alice.id_token ?? "")
       }))
 
-    it.effect("it signs what it says of good tokens (RFC 9701), and says nothing that counts of others", () =>
+    it.effect("signs the introspection of active tokens (RFC 9701), so the introspection of other tokens is an outage", () =>
       Effect.gen(function*() {
-        const { issuer, ofProgram, program, revoke } = (yield* Glewlwyd).realm("PS256")
-        const todos = yield* TodoManager.serve(place, {
+        const { issuer, mintForProgram, program, revoke } = (yield* Glewlwyd).realm("PS256")
+        const todos = yield* TodoManager.serve(reserved, {
           authorizationServers: [{
             profile: Profiles.glewlwyd({ issuer }),
             introspection: Introspection.make({ ...program, signedAnswers: true, tokens: "all", cacheFor: 0 })
           }]
         })
-        const { access_token } = yield* ofProgram({ scope, resource: place.resource })
-        yield* TodoManager.works(todos, access_token)
-        // The answer is addressed to whom the token is for.
-        const foreign = yield* ofProgram({ scope, resource: elsewhere })
+        const { access_token } = yield* mintForProgram({ scope, resource: reserved.resource })
+        yield* TodoManager.assertAdmitted(todos, access_token)
+        // The audience of the response is that of the token.
+        const foreign = yield* mintForProgram({ scope, resource: elsewhere })
         assert.strictEqual((yield* todos.create(foreign.access_token)).status, 503)
-        // There is none: 400, and an empty body.
+        // For an inactive token the server returns 400 with an empty body.
         yield* revoke(access_token)
         assert.strictEqual((yield* todos.create(access_token)).status, 503)
       }))
 
-    it.effect("a secret that it does not know is an outage, not a bad token", () =>
+    it.effect("causes an outage, not an invalid token, if it rejects the client secret", () =>
       Effect.gen(function*() {
-        const { issuer, ofProgram, program } = (yield* Glewlwyd).realm("RS256")
-        const todos = yield* TodoManager.serve(place, {
+        const { issuer, mintForProgram, program } = (yield* Glewlwyd).realm("RS256")
+        const todos = yield* TodoManager.serve(reserved, {
           authorizationServers: [{
             profile: Profiles.glewlwyd({ issuer }),
             introspection: Introspection.make({ ...program, clientSecret: Redacted.make("wrong"), tokens: "all" })
           }]
         })
-        const { access_token } = yield* ofProgram({ scope, resource: place.resource })
+        const { access_token } = yield* mintForProgram({ scope, resource: reserved.resource })
         const { challenge, status } = yield* todos.create(access_token)
         assert.strictEqual(status, 503)
         assert.isNull(challenge)

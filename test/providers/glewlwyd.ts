@@ -1,4 +1,4 @@
-/** Glewlwyd, as Debian packages it, on a free port, with a database of its own; gone with the scope. */
+/** Starts Glewlwyd of Debian's package on a free port with an empty database, until the scope closes. */
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import { SigningKey } from "effect-mcp-auth/testing"
 import type { JWK } from "jose"
@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { freePort, start } from "../program.ts"
 
-/** A realm for each: a plugin of the server, with a name, a key and thereby an issuer of its own. */
+/** Each algorithm has a realm: a plugin of the server, with a separate name, key and issuer. */
 export const algorithms = ["RS256", "ES256", "PS256", "EdDSA"] as const
 
 export type Algorithm = typeof algorithms[number]
@@ -24,22 +24,22 @@ export interface Tokens {
   readonly id_token?: string
 }
 
-/** Asked for in the name of a program, or of alice, who signs in and consents. */
+/** The request of a program, or of alice. The tests sign in and consent as alice. */
 export interface Request {
   readonly scope: string
-  /** Without one, the token is for nobody in particular. */
+  /** Default: the token names no resource. */
   readonly resource?: string
 }
 
 export interface Realm {
   readonly issuer: string
-  /** Gets tokens for itself, and may ask about everybody's. */
+  /** A client that gets tokens for itself, and can introspect every token. */
   readonly program: Client
-  /** Client credentials. */
-  readonly ofProgram: (request: Request) => Effect.Effect<Tokens>
-  /** Authorization code with PKCE. */
-  readonly ofAlice: (request: Request) => Effect.Effect<Tokens>
-  /** The program takes back a token of its own. */
+  /** Gets tokens with client credentials. */
+  readonly mintForProgram: (request: Request) => Effect.Effect<Tokens>
+  /** Gets tokens with an authorization code and PKCE. */
+  readonly mintForAlice: (request: Request) => Effect.Effect<Tokens>
+  /** Revokes a token of the program. */
   readonly revoke: (token: string) => Effect.Effect<void>
 }
 
@@ -48,12 +48,12 @@ export class Glewlwyd extends Context.Service<Glewlwyd, {
 }>()("test/Glewlwyd") {}
 
 export interface Options {
-  /** Those that tokens can be had for. */
+  /** The resources for which the server issues tokens. */
   readonly resources: ReadonlyArray<string>
   readonly scopes: ReadonlyArray<string>
 }
 
-/** A token with this scope may ask about, and revoke, every token. It also lets clients ask about each other's. */
+/** A token with this scope can introspect and revoke every token. The scope also lets clients introspect tokens of each other. */
 export const introspectionScope = "introspect"
 
 const program = "program"
@@ -61,7 +61,7 @@ const application = "application"
 const secret = "loopback-test-only"
 const redirectUri = "http://127.0.0.1/callback"
 
-/** The schema and its first administrator, in the place from which the package itself fills a database. */
+/** The file from which the package fills a database: the schema and the first administrator. */
 const schema = "/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3"
 const administrator = { username: "admin", password: "password" }
 const alice = { username: "alice", password: secret }
@@ -91,8 +91,8 @@ plugin_module_path = "/usr/lib/glewlwyd/plugin"
 database = { type = "sqlite3"; path = "${join(directory, "database")}" };
 `
 
-/** All that the plugin insists on, and what MCP needs of it: PKCE, resource indicators, introspection. */
-const plugin = (name: string, issuer: string, key: JWK, { resources, scopes }: Options) => ({
+/** Creates a plugin with its required parameters, and those that MCP needs: PKCE, resource indicators, introspection. */
+const makePlugin = (name: string, issuer: string, key: JWK, { resources, scopes }: Options) => ({
   module: "oidc",
   name,
   display_name: name,
@@ -132,7 +132,7 @@ const plugin = (name: string, issuer: string, key: JWK, { resources, scopes }: O
   }
 })
 
-const client = (clientId: string, authorizationTypes: ReadonlyArray<string>, { resources, scopes }: Options) => ({
+const makeClient = (clientId: string, authorizationTypes: ReadonlyArray<string>, { resources, scopes }: Options) => ({
   client_id: clientId,
   name: clientId,
   enabled: true,
@@ -146,21 +146,21 @@ const client = (clientId: string, authorizationTypes: ReadonlyArray<string>, { r
   resource: resources
 })
 
-const answered = async (request: Promise<Response>): Promise<Response> => {
+const requireOk = async (request: Promise<Response>): Promise<Response> => {
   const response = await request
   if (response.ok) return response
   throw new Error(`${response.url}: ${response.status} ${await response.text()}`)
 }
 
-/** Somebody with a session: what they send, and get. */
-const session = async (origin: string, credentials: object) => {
+/** Signs in, and returns the session cookie and a function that sends requests with it. */
+const openSession = async (origin: string, credentials: object) => {
   const headers = { "content-type": "application/json" }
   const send = (method: string, path: string, body: object, cookie = "") =>
-    answered(
+    requireOk(
       fetch(`${origin}/api/${path}`, { method, headers: { ...headers, cookie }, body: JSON.stringify(body) })
     )
-  const entered = await send("POST", "auth/", credentials)
-  const cookie = entered.headers.getSetCookie().map((_) => _.split(";")[0]).join("; ")
+  const signedIn = await send("POST", "auth/", credentials)
+  const cookie = signedIn.headers.getSetCookie().map((_) => _.split(";")[0]).join("; ")
   return { cookie, send: (method: string, path: string, body: object) => send(method, path, body, cookie) }
 }
 
@@ -179,25 +179,25 @@ export const make = (options: Options): Effect.Effect<Glewlwyd["Service"], never
     yield* start("glewlwyd", [`--config-file=${join(directory, "configuration")}`], port)
 
     yield* Effect.promise(async () => {
-      const { send } = await session(origin, administrator)
+      const { send } = await openSession(origin, administrator)
       for (const name of [...options.scopes, introspectionScope]) {
         await send("POST", "scope/", { name, display_name: name, password_required: true, scheme: {} })
       }
-      await send("POST", "client/", client(program, ["client_credentials"], options))
-      await send("POST", "client/", client(application, ["code"], options))
+      await send("POST", "client/", makeClient(program, ["client_credentials"], options))
+      await send("POST", "client/", makeClient(application, ["code"], options))
       await send("POST", "user/", { ...alice, enabled: true, scope: ["g_profile", "openid", ...options.scopes] })
       for (const algorithm of algorithms) {
         const { privateJwk } = await SigningKey.start({ algorithm, kid: algorithm })
-        await send("POST", "mod/plugin/", plugin(algorithm, `${origin}/api/${algorithm}`, privateJwk, options))
+        await send("POST", "mod/plugin/", makePlugin(algorithm, `${origin}/api/${algorithm}`, privateJwk, options))
       }
     })
-    return { realm: (algorithm) => realm(origin, algorithm) }
+    return { realm: (algorithm) => makeRealm(origin, algorithm) }
   })
 
-const realm = (origin: string, algorithm: Algorithm): Realm => {
+const makeRealm = (origin: string, algorithm: Algorithm): Realm => {
   const issuer = `${origin}/api/${algorithm}`
   const post = (endpoint: string, clientId: string, form: Record<string, string>) =>
-    answered(fetch(`${issuer}/${endpoint}`, {
+    requireOk(fetch(`${issuer}/${endpoint}`, {
       method: "POST",
       headers: { authorization: `Basic ${btoa(`${clientId}:${secret}`)}` },
       body: new URLSearchParams(form)
@@ -207,10 +207,11 @@ const realm = (origin: string, algorithm: Algorithm): Realm => {
   return {
     issuer,
     program: { clientId: program, clientSecret: Redacted.make(secret) },
-    ofProgram: (request) => Effect.promise(() => tokens(program, { grant_type: "client_credentials", ...request })),
-    ofAlice: (request) =>
+    mintForProgram: (request) =>
+      Effect.promise(() => tokens(program, { grant_type: "client_credentials", ...request })),
+    mintForAlice: (request) =>
       Effect.promise(async () => {
-        const { cookie, send } = await session(origin, alice)
+        const { cookie, send } = await openSession(origin, alice)
         await send("PUT", `auth/grant/${application}`, { scope: request.scope })
         const verifier = randomBytes(32).toString("base64url")
         const query = new URLSearchParams({
@@ -221,7 +222,7 @@ const realm = (origin: string, algorithm: Algorithm): Realm => {
           code_challenge: createHash("sha256").update(verifier).digest("base64url"),
           code_challenge_method: "S256",
           nonce: verifier,
-          // What its sign-in page adds when it is done.
+          // The sign-in page of Glewlwyd adds this parameter.
           g_continue: ""
         })
         const { headers } = await fetch(`${issuer}/auth?${query}`, { headers: { cookie }, redirect: "manual" })

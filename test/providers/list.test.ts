@@ -8,27 +8,27 @@ import { markdown } from "./list.ts"
 
 const getSupport = (id: string) => ProviderList.makeEntry(Facts.get(id)!).supports
 
-it.live("PROVIDERS.md is what facts and running servers say (npm run providers writes it)", () =>
+it.live("PROVIDERS.md contains the current facts and results (npm run providers writes it)", () =>
   Effect.gen(function*() {
     const written = readFileSync(fileURLToPath(new URL("../../PROVIDERS.md", import.meta.url)), "utf8")
     assert.strictEqual(written, yield* markdown)
   }))
 
 it.each([
-  { id: "cognito", supports: "no", before: "with setup" },
-  { id: "entra", supports: "no", before: "no" },
-  { id: "okta", supports: "with setup", before: "with setup" },
-  { id: "okta-org", supports: "no", before: "no" },
-  { id: "vercel", supports: "unknown", before: "unknown" },
-  { id: "keycloak", supports: "with setup", before: "with setup" },
-  { id: "authkit", supports: "with setup", before: "with setup" },
-  { id: "zitadel", supports: "with setup", before: "with setup" },
-  { id: "gitlab", supports: "no", before: "no" },
-  { id: "hydra", supports: "with setup", before: "with setup" },
-  { id: "linear-mcp", supports: "own server only", before: "own server only" },
-  { id: "pingone", supports: "unknown", before: "with setup" },
-  { id: "clerk", supports: "unknown", before: "unknown" }
-])("$id: $supports today, $before in 2025-06-18", ({ before, id, supports }) => {
+  { id: "cognito", supports: "no", earlier: "with setup" },
+  { id: "entra", supports: "no", earlier: "no" },
+  { id: "okta", supports: "with setup", earlier: "with setup" },
+  { id: "okta-org", supports: "no", earlier: "no" },
+  { id: "vercel", supports: "unknown", earlier: "unknown" },
+  { id: "keycloak", supports: "with setup", earlier: "with setup" },
+  { id: "authkit", supports: "with setup", earlier: "with setup" },
+  { id: "zitadel", supports: "with setup", earlier: "with setup" },
+  { id: "gitlab", supports: "no", earlier: "no" },
+  { id: "hydra", supports: "with setup", earlier: "with setup" },
+  { id: "linear-mcp", supports: "own server only", earlier: "own server only" },
+  { id: "pingone", supports: "unknown", earlier: "with setup" },
+  { id: "clerk", supports: "unknown", earlier: "unknown" }
+])("$id supports 2026-07-28: $supports; 2025-06-18: $earlier", ({ earlier, id, supports }) => {
   assert.strictEqual(getSupport(id)["2026-07-28"], supports)
-  assert.strictEqual(getSupport(id)["2025-06-18"], before)
+  assert.strictEqual(getSupport(id)["2025-06-18"], earlier)
 })

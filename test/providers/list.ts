@@ -1,4 +1,4 @@
-/** The list of providers as it should be: from the facts, and from servers that are run for it. */
+/** Writes the list of providers from the facts, and from servers that it starts. */
 import { Effect } from "effect"
 import { Check, Facts, type Report, type Rule } from "effect-mcp-auth/provider"
 import { FetchHttpClient } from "effect/http"
@@ -8,21 +8,21 @@ import * as BetterAuth from "./betterAuth.ts"
 
 const scopes = ["create:todos", "read:todos"]
 
-/** What `check` says of a server that runs, by each revision. */
-export const reports = (issuer: string): Effect.Effect<Readonly<Record<Rule.Revision, Report.Report>>> =>
+/** Checks a running server, for each revision. */
+export const checkRunning = (issuer: string): Effect.Effect<Readonly<Record<Rule.Revision, Report.Report>>> =>
   Effect.all({
     "2026-07-28": Check.run(issuer, { revision: "2026-07-28" }),
     "2025-11-25": Check.run(issuer, { revision: "2025-11-25" }),
     "2025-06-18": Check.run(issuer, { revision: "2025-06-18" })
   }).pipe(Effect.provide(FetchHttpClient.layer), Effect.orDie)
 
-/** Runs the servers, and judges everything. */
+/** Starts the servers, and checks every provider. */
 export const markdown: Effect.Effect<string> = Effect.gen(function*() {
   const oidcProvider = yield* Effect.orDie(AuthorizationServer.make({ scopes }))
   const betterAuth = yield* BetterAuth.make({ resource: "http://127.0.0.1:9/mcp", scopes, algorithm: "EdDSA" })
   const live: Readonly<Record<string, Readonly<Record<Rule.Revision, Report.Report>>>> = {
-    "oidc-provider": yield* reports(oidcProvider.issuer),
-    "better-auth": yield* reports(betterAuth.issuer)
+    "oidc-provider": yield* checkRunning(oidcProvider.issuer),
+    "better-auth": yield* checkRunning(betterAuth.issuer)
   }
   return ProviderList.toMarkdown(Facts.all.map((fact) => ProviderList.makeEntry(fact, live[fact.id])))
 }).pipe(Effect.scoped)

@@ -1,4 +1,4 @@
-/** The list, held against what `check` says of each server that the tests run. */
+/** Compares the list of providers with the results of `check` for each server that the tests run. */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { Facts } from "effect-mcp-auth/provider"
@@ -9,40 +9,40 @@ import * as ProviderList from "../../src/cli/format/providerList.ts"
 import { runs } from "../program.ts"
 import * as BetterAuth from "./betterAuth.ts"
 import { Glewlwyd, layer as glewlwyd } from "./glewlwyd.ts"
-import { reports } from "./list.ts"
+import { checkRunning } from "./list.ts"
 import * as OAuth2MockServer from "./oauth2MockServer.ts"
 
 const list = readFileSync(new URL("../../PROVIDERS.md", import.meta.url), "utf8").split("\n")
 
-/** The cells of a line. */
-const lineOf = (name: string): ReadonlyArray<string> =>
+/** Returns the cells of a provider. */
+const getCells = (name: string): ReadonlyArray<string> =>
   list.find((line) => line.startsWith(`| ${name} `))!.split("|").slice(1, -1).map((_) => _.trim())
 
-const agrees = Effect.fnUntraced(function*(id: string, issuer: string) {
+const assertSameEntry = Effect.fnUntraced(function*(id: string, issuer: string) {
   const fact = Facts.get(id)!
-  const { needs, supports } = ProviderList.makeEntry(fact, yield* reports(issuer))
-  const [, newest, middle, oldest] = lineOf(fact.name)
+  const { needs, supports } = ProviderList.makeEntry(fact, yield* checkRunning(issuer))
+  const [, newest, middle, oldest] = getCells(fact.name)
   assert.deepStrictEqual(supports, { "2026-07-28": newest, "2025-11-25": middle, "2025-06-18": oldest })
-  assert.strictEqual(needs, lineOf(fact.name).at(-1))
+  assert.strictEqual(needs, getCells(fact.name).at(-1))
 })
 
-describe("a server that runs gets the verdict of the list", () => {
+describe("a running server has the result in the list", () => {
   it.live.each(["RS256", "ES256", "PS256", "Ed25519"] as const)(
-    "oidc-provider, %s",
+    "oidc-provider with the algorithm %s",
     (signingAlgorithm) =>
       Effect.gen(function*() {
         const { issuer } = yield* AuthorizationServer.make({ signingAlgorithm, scopes: ["a"] })
-        yield* agrees("oidc-provider", issuer)
+        yield* assertSameEntry("oidc-provider", issuer)
       })
   )
 
-  it.live("oidc-provider, with opaque tokens", () =>
+  it.live("oidc-provider with opaque tokens", () =>
     Effect.gen(function*() {
       const { issuer } = yield* AuthorizationServer.make({ accessTokenFormat: "opaque", scopes: ["a"] })
-      yield* agrees("oidc-provider", issuer)
+      yield* assertSameEntry("oidc-provider", issuer)
     }))
 
-  it.live("oidc-provider, within the todo manager", () =>
+  it.live("oidc-provider in the todo manager", () =>
     Effect.acquireUseRelease(
       Effect.promise(async () => {
         const program = start("todo-manager/main.ts", { PORT: "0" })
@@ -51,7 +51,7 @@ describe("a server that runs gets the verdict of the list", () => {
         const { authorization_servers } = (await metadata.json()) as { authorization_servers: [string] }
         return { program, issuer: authorization_servers[0] }
       }),
-      ({ issuer }) => agrees("oidc-provider", issuer),
+      ({ issuer }) => assertSameEntry("oidc-provider", issuer),
       ({ program }) =>
         Effect.promise(() => {
           program.interrupt()
@@ -59,27 +59,33 @@ describe("a server that runs gets the verdict of the list", () => {
         })
     ))
 
-  it.live.each(["RS256", "ES256", "PS256", "EdDSA"] as const)("better-auth, %s", (algorithm) =>
-    Effect.gen(function*() {
-      const { issuer } = yield* BetterAuth.make({ resource: "http://127.0.0.1:9/mcp", scopes: ["a"], algorithm })
-      yield* agrees("better-auth", issuer)
-    }))
+  it.live.each(["RS256", "ES256", "PS256", "EdDSA"] as const)(
+    "better-auth with the algorithm %s",
+    (algorithm) =>
+      Effect.gen(function*() {
+        const { issuer } = yield* BetterAuth.make({ resource: "http://127.0.0.1:9/mcp", scopes: ["a"], algorithm })
+        yield* assertSameEntry("better-auth", issuer)
+      })
+  )
 
-  it.live.each(OAuth2MockServer.algorithms)("oauth2-mock-server, %s", (algorithm) =>
-    Effect.gen(function*() {
-      const server = yield* OAuth2MockServer.make(algorithm)
-      yield* agrees("oauth2-mock-server", server.issuer.url!)
-    }))
+  it.live.each(OAuth2MockServer.algorithms)(
+    "oauth2-mock-server with the algorithm %s",
+    (algorithm) =>
+      Effect.gen(function*() {
+        const server = yield* OAuth2MockServer.make(algorithm)
+        yield* assertSameEntry("oauth2-mock-server", server.issuer.url!)
+      })
+  )
 })
 
-describe.skipIf(!runs("glewlwyd"))("Glewlwyd, too (skipped where it is not installed)", () => {
+describe.skipIf(!runs("glewlwyd"))("Glewlwyd has the result in the list (skipped if it is not installed)", () => {
   layer(glewlwyd({ resources: ["http://127.0.0.1:9/mcp"], scopes: ["a"] }), {
     excludeTestServices: true,
     timeout: "1 minute"
   })((it) => {
-    it.effect.each(["RS256", "EdDSA"] as const)("%s", (algorithm) =>
+    it.effect.each(["RS256", "EdDSA"] as const)("with the algorithm %s", (algorithm) =>
       Effect.gen(function*() {
-        yield* agrees("glewlwyd", (yield* Glewlwyd).realm(algorithm).issuer)
+        yield* assertSameEntry("glewlwyd", (yield* Glewlwyd).realm(algorithm).issuer)
       }))
   })
 })

@@ -1,4 +1,4 @@
-/** An oauth2-mock-server for the length of a test. */
+/** Starts an oauth2-mock-server, until the scope closes. */
 import { Effect } from "effect"
 import { OAuth2Server } from "oauth2-mock-server"
 

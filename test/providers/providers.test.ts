@@ -26,41 +26,41 @@ const post = (url: string, { clientId, clientSecret }: AuthorizationServer.Confi
     })
   )
 
-describe("oidc-provider", () => {
+describe("a server with oidc-provider", () => {
   it.live.each(["RS256", "ES256", "PS256", "Ed25519"] as const)(
-    "JWTs signed with %s",
+    "admits JWTs with %s, and rejects those for another resource",
     (signingAlgorithm) =>
       Effect.gen(function*() {
-        const place = yield* TodoManager.reserve
+        const reserved = yield* TodoManager.reserve
         const { issuer } = yield* AuthorizationServer.make({ scopes, signingAlgorithm })
-        const todos = yield* TodoManager.serve(place, { authorizationServers: [Profiles.oidcProvider({ issuer })] })
+        const todos = yield* TodoManager.serve(reserved, { authorizationServers: [Profiles.oidcProvider({ issuer })] })
         const { access_token } = yield* Effect.promise(() =>
-          signIn({ issuer, resource: place.resource, scope: baseline })
+          signIn({ issuer, resource: reserved.resource, scope: baseline })
         )
         assert.strictEqual(decodeProtectedHeader(access_token).alg, signingAlgorithm)
-        yield* TodoManager.works(todos, access_token)
+        yield* TodoManager.assertAdmitted(todos, access_token)
         const elsewhere = { issuer, resource: "http://127.0.0.1:9/mcp", scope: baseline }
-        yield* TodoManager.rejected(todos, (yield* Effect.promise(() => signIn(elsewhere))).access_token)
+        yield* TodoManager.assertRejected(todos, (yield* Effect.promise(() => signIn(elsewhere))).access_token)
       })
   )
 
-  it.live("opaque tokens, by introspection, until they are revoked", () =>
+  it.live("admits opaque tokens by introspection, until they are revoked", () =>
     Effect.gen(function*() {
-      const place = yield* TodoManager.reserve
+      const reserved = yield* TodoManager.reserve
       const { issuer, service } = yield* AuthorizationServer.make({ scopes, accessTokenFormat: "opaque" })
-      const todos = yield* TodoManager.serve(place, {
+      const todos = yield* TodoManager.serve(reserved, {
         authorizationServers: [{
           profile: Profiles.oidcProvider({ issuer }),
           introspection: Introspection.make({ ...service, cacheFor: 0 })
         }]
       })
-      const issued = { issuer, resource: place.resource, scope: baseline }
+      const issued = { issuer, resource: reserved.resource, scope: baseline }
       const { access_token } = yield* Effect.promise(() => signIn(issued))
       assert.notInclude(access_token, ".")
-      yield* TodoManager.works(todos, access_token)
-      yield* TodoManager.rejected(todos, "made-up")
+      yield* TodoManager.assertAdmitted(todos, access_token)
+      yield* TodoManager.assertRejected(todos, "made-up")
       const elsewhere = { ...issued, resource: "http://127.0.0.1:9/mcp" }
-      yield* TodoManager.rejected(todos, (yield* Effect.promise(() => signIn(elsewhere))).access_token)
+      yield* TodoManager.assertRejected(todos, (yield* Effect.promise(() => signIn(elsewhere))).access_token)
 
       const about = yield* post(`${issuer}/token/introspection`, service, { token: access_token })
       const { client_id } = (yield* Effect.promise(() => about.json())) as { readonly client_id: string }
@@ -70,21 +70,21 @@ describe("oidc-provider", () => {
           body: new URLSearchParams({ client_id, token: access_token })
         })
       )
-      yield* TodoManager.rejected(todos, access_token)
+      yield* TodoManager.assertRejected(todos, access_token)
     }))
 
-  it.live("an endpoint that does not know this server is an outage, not a bad token", () =>
+  it.live("reports an outage, not an invalid token, if the endpoint rejects its credentials", () =>
     Effect.gen(function*() {
-      const place = yield* TodoManager.reserve
+      const reserved = yield* TodoManager.reserve
       const { issuer, service } = yield* AuthorizationServer.make({ scopes, accessTokenFormat: "opaque" })
-      const todos = yield* TodoManager.serve(place, {
+      const todos = yield* TodoManager.serve(reserved, {
         authorizationServers: [{
           issuer,
           introspection: Introspection.make({ ...service, clientSecret: Redacted.make("wrong") })
         }]
       })
       const { access_token } = yield* Effect.promise(() =>
-        signIn({ issuer, resource: place.resource, scope: baseline })
+        signIn({ issuer, resource: reserved.resource, scope: baseline })
       )
       const { challenge, status } = yield* todos.create(access_token)
       assert.strictEqual(status, 503)
@@ -92,10 +92,10 @@ describe("oidc-provider", () => {
     }))
 })
 
-describe("an endpoint that redirects", () => {
-  it.live("T-INTR-04: gets the token, and nobody else does", () =>
+describe("an introspection endpoint that redirects", () => {
+  it.live("T-INTR-04: is the only server that receives the token", () =>
     Effect.gen(function*() {
-      const place = yield* TodoManager.reserve
+      const reserved = yield* TodoManager.reserve
       const provider = yield* Layer.build(
         TestIssuer.serve().pipe(
           Layer.provide(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 })),
@@ -109,7 +109,7 @@ describe("an endpoint that redirects", () => {
         clientSecret: Redacted.make("hush"),
         endpoint: `${issuer}/introspect`
       })
-      const todos = yield* TodoManager.serve(place, { authorizationServers: [{ issuer, introspection }] })
+      const todos = yield* TodoManager.serve(reserved, { authorizationServers: [{ issuer, introspection }] })
       assert.strictEqual((yield* todos.create("opaque")).status, 503)
       assert.deepStrictEqual((yield* requests).map(({ method, url }) => [method, url]), [
         ["POST", `${issuer}/introspect`]
@@ -117,15 +117,15 @@ describe("an endpoint that redirects", () => {
     }))
 })
 
-describe("oauth2-mock-server", () => {
+describe("a server with oauth2-mock-server", () => {
   it.live.each(["RS256", "ES256", "PS256", "EdDSA"] as const)(
-    "JWTs signed with %s",
+    "admits JWTs with %s, and rejects those for another resource",
     (algorithm) =>
       Effect.gen(function*() {
-        const place = yield* TodoManager.reserve
+        const reserved = yield* TodoManager.reserve
         const server = yield* OAuth2MockServer.make(algorithm)
         const issuer = server.issuer.url!
-        const todos = yield* TodoManager.serve(place, { authorizationServers: [issuer] })
+        const todos = yield* TodoManager.serve(reserved, { authorizationServers: [issuer] })
         const token = (aud: string) =>
           Effect.promise(async () => {
             server.service.once(Events.BeforeTokenSigning, ({ payload }) => Object.assign(payload, { aud }))
@@ -135,40 +135,40 @@ describe("oauth2-mock-server", () => {
             })
             return ((await response.json()) as { readonly access_token: string }).access_token
           })
-        const good = yield* token(place.resource)
+        const good = yield* token(reserved.resource)
         assert.strictEqual(decodeProtectedHeader(good).alg, algorithm)
-        yield* TodoManager.works(todos, good)
-        yield* TodoManager.rejected(todos, yield* token("http://127.0.0.1:9/mcp"))
+        yield* TodoManager.assertAdmitted(todos, good)
+        yield* TodoManager.assertRejected(todos, yield* token("http://127.0.0.1:9/mcp"))
       })
   )
 })
 
-describe("better-auth", () => {
+describe("a server with better-auth", () => {
   it.live.each(["RS256", "ES256", "PS256", "EdDSA"] as const)(
-    "JWTs signed with %s, by their keys or asked about",
+    "admits JWTs with %s, by their keys and by introspection",
     (algorithm) =>
       Effect.gen(function*() {
-        const place = yield* TodoManager.reserve
-        const { client, issuer, token } = yield* BetterAuth.make({ resource: place.resource, scopes, algorithm })
-        const jwt = yield* token({ scope: baseline, resource: place.resource })
+        const reserved = yield* TodoManager.reserve
+        const { client, issuer, token } = yield* BetterAuth.make({ resource: reserved.resource, scopes, algorithm })
+        const jwt = yield* token({ scope: baseline, resource: reserved.resource })
         assert.strictEqual(decodeProtectedHeader(jwt).alg, algorithm)
-        assert.strictEqual(decodeJwt(jwt).aud, place.resource)
+        assert.strictEqual(decodeJwt(jwt).aud, reserved.resource)
         const profile = Profiles.betterAuth({ issuer })
-        yield* TodoManager.works(yield* TodoManager.serve(place, { authorizationServers: [profile] }), jwt)
+        yield* TodoManager.assertAdmitted(yield* TodoManager.serve(reserved, { authorizationServers: [profile] }), jwt)
 
         const other = yield* TodoManager.reserve
-        const asking = yield* TodoManager.serve({ ...place, port: other.port }, {
+        const introspecting = yield* TodoManager.serve({ ...reserved, port: other.port }, {
           authorizationServers: [{ profile, introspection: Introspection.make({ ...client, tokens: "all" }) }]
         })
-        yield* TodoManager.works(asking, jwt)
+        yield* TodoManager.assertAdmitted(introspecting, jwt)
       })
   )
 
-  it.live("opaque tokens, which name neither audience nor subject, are rejected", () =>
+  it.live("rejects opaque tokens, which name neither audience nor subject", () =>
     Effect.gen(function*() {
-      const place = yield* TodoManager.reserve
+      const reserved = yield* TodoManager.reserve
       const { client, issuer, token } = yield* BetterAuth.make({
-        resource: place.resource,
+        resource: reserved.resource,
         scopes,
         algorithm: "EdDSA"
       })
@@ -178,14 +178,14 @@ describe("better-auth", () => {
         profile: Profiles.betterAuth({ issuer }),
         introspection: Introspection.make(client)
       }] as const
-      yield* TodoManager.rejected(yield* TodoManager.serve(place, { authorizationServers }), opaque)
+      yield* TodoManager.assertRejected(yield* TodoManager.serve(reserved, { authorizationServers }), opaque)
     }))
 
-  it.live("a profile that says so admits them by their client", () =>
+  it.live("admits opaque tokens of listed clients if the profile allows it", () =>
     Effect.gen(function*() {
-      const place = yield* TodoManager.reserve
+      const reserved = yield* TodoManager.reserve
       const { client, issuer, token } = yield* BetterAuth.make({
-        resource: place.resource,
+        resource: reserved.resource,
         scopes,
         algorithm: "EdDSA"
       })
@@ -195,12 +195,12 @@ describe("better-auth", () => {
         boundTo: "client",
         machineMarks: [{ claim: "client_id", values: [clientId] }]
       })
-      const serve = (place: Effect.Success<typeof TodoManager.reserve>, clientId: string) =>
-        TodoManager.serve(place, {
+      const serve = (reserved: Effect.Success<typeof TodoManager.reserve>, clientId: string) =>
+        TodoManager.serve(reserved, {
           authorizationServers: [{ profile: profile(clientId), introspection: Introspection.make(client) }]
         })
       const opaque = yield* token({ scope: baseline })
-      yield* TodoManager.works(yield* serve(place, client.clientId), opaque)
-      yield* TodoManager.rejected(yield* serve(yield* TodoManager.reserve, "somebody-else"), opaque)
+      yield* TodoManager.assertAdmitted(yield* serve(reserved, client.clientId), opaque)
+      yield* TodoManager.assertRejected(yield* serve(yield* TodoManager.reserve, "another-client"), opaque)
     }))
 })

@@ -1,4 +1,4 @@
-/** The todo manager of the examples, on a free port, with whatever authorization a test gives it. */
+/** Starts the todo manager of the examples on a free port, with the authorization of a test. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert } from "@effect/vitest"
 import { Effect, Layer, type Scope } from "effect"
@@ -14,10 +14,10 @@ import { freePort } from "../program.ts"
 
 const scopes = ["create:todos", "read:todos", "delete:todos"] as const
 
-/** Deleting takes a step up. */
+/** Deleting requires step-up authorization. */
 export const stepwise = { baseline: ["create:todos", "read:todos"], stepUp: ["delete:todos"] } as const
 
-/** What a test decides. */
+/** The options that a test sets. */
 export type Authorization = Partial<Omit<AuthLayer.Common<typeof scopes>, "scopes">> & AuthLayer.Issuers
 
 /** The resource must be known before tokens are issued, so the port is chosen first. */
@@ -27,7 +27,7 @@ export const reserve: Effect.Effect<{ readonly resource: string; readonly port: 
 )
 
 export interface TodoManager {
-  /** Creates a todo, and tells what came of it. */
+  /** Creates a todo, and returns the response. */
   readonly create: (token: string) => Effect.Effect<Called>
   readonly remove: (token: string, id: number) => Effect.Effect<Called>
 }
@@ -61,8 +61,8 @@ export const serve = (
     }
   })
 
-/** The whole of it for one token: a tool that it may call, and one that it may not. */
-export const works: (todos: TodoManager, token: string) => Effect.Effect<void> = Effect.fnUntraced(
+/** Asserts that a token is admitted: one tool succeeds, and another requires step-up authorization. */
+export const assertAdmitted: (todos: TodoManager, token: string) => Effect.Effect<void> = Effect.fnUntraced(
   function*(todos, token) {
     const created = yield* todos.create(token)
     assert.strictEqual(created.status, 200)
@@ -75,7 +75,8 @@ export const works: (todos: TodoManager, token: string) => Effect.Effect<void> =
   }
 )
 
-export const rejected: (todos: TodoManager, token: string) => Effect.Effect<void> = Effect.fnUntraced(
+/** Asserts that a token is assertRejected. */
+export const assertRejected: (todos: TodoManager, token: string) => Effect.Effect<void> = Effect.fnUntraced(
   function*(todos, token) {
     const { challenge, status } = yield* todos.create(token)
     assert.strictEqual(status, 401)

@@ -147,6 +147,7 @@ export const finished: ReadonlyArray<string> = [
   "test/promises.ts",
   "test/protocol/OptionValue.test.ts",
   "test/provider/",
+  "test/providers/",
   "test/servers/host/Admit.test.ts",
   "test/servers/host/Runner.test.ts",
   "test/servers/sdk-v1/",

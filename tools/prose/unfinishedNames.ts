@@ -23,7 +23,6 @@ export const unfinishedNames: ReadonlyArray<string> = [
   "test/oracle/oracle.test.ts",
   "test/outbound/AddressGuard.test.ts",
   "test/outbound/privateEndpoints.test.ts",
-  "test/providers/documents.test.ts",
   "test/servers/Faults.test.ts",
   "test/servers/Scopes.test.ts",
   "test/servers/WhatAClientSees.test.ts",

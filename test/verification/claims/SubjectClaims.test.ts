@@ -66,7 +66,7 @@ describe("[T-AUD-17] two people never become one owner", () => {
         )
       // As ADFS issues them by default: no claim distinguishes the tokens of two users of the same client.
       const nameless = [yield* tokenOf({ auth_time: "1" }), yield* tokenOf({ auth_time: "2" })]
-      for (const token of nameless) yield* TodoManager.rejected(todos, token)
+      for (const token of nameless) yield* TodoManager.assertRejected(todos, token)
       // If a rule adds `upn`, each user has an owner.
       const alice = yield* tokenOf({ upn: "alice@example.com" })
       const bob = yield* tokenOf({ upn: "bob@example.com" })
