@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { issuer, run } from "./run.ts"
 
 describe("check", () => {
-  it.effect("an issuer that fits ends with 0", () =>
+  it.effect("exits with 0 if the issuer passes", () =>
     Effect.gen(function*() {
       const { code, stdout } = yield* run(["check", issuer])
       assert.strictEqual(code, 0, stdout)
@@ -16,7 +16,7 @@ describe("check", () => {
       assert.notInclude(stdout, "\u001b[")
     }))
 
-  it.effect("one that does not ends with 1, and says what to change", () =>
+  it.effect("exits with 1 if the issuer fails, and names the change", () =>
     Effect.gen(function*() {
       const { code, stdout } = yield* run(["check", issuer], {
         prepare: (_) => _.publishMetadata({ code_challenge_methods_supported: undefined })
@@ -24,13 +24,13 @@ describe("check", () => {
       assert.strictEqual(code, 1)
       assert.match(stdout, /✗ MUST {3}PKCE with S256 is advertised — fail/)
       assert.match(stdout, /→ Add "code_challenge_methods_supported"/)
-      const before = yield* run(["check", issuer, "--spec", "2025-06-18"], {
+      const earlier = yield* run(["check", issuer, "--spec", "2025-06-18"], {
         prepare: (_) => _.publishMetadata({ code_challenge_methods_supported: undefined })
       })
-      assert.strictEqual(before.code, 0)
+      assert.strictEqual(earlier.code, 0)
     }))
 
-  it.effect("one that does not answer ends with 2 and one line", () =>
+  it.effect("exits with 2 and one line if the issuer cannot be reached", () =>
     Effect.gen(function*() {
       const { code, stderr, stdout } = yield* run(["check", issuer], { prepare: (_) => _.goDown() })
       assert.strictEqual(code, 2)
@@ -39,12 +39,13 @@ describe("check", () => {
     }))
 
   it.live.each(["check", "doctor"])(
-    "%s of a host that never answers ends within its timeout, with one line",
+    "exits with 2 and one line if %s does not finish within its timeout",
     (command) =>
       Effect.gen(function*() {
         const before = Date.now()
         const { code, stderr, stdout } = yield* run([command, issuer, "--timeout", "0.5"], { prepare: (_) => _.hang() })
-        assert.isBelow(Date.now() - before, 3000)
+        // Well below the default of 20 seconds, also on a slow machine.
+        assert.isBelow(Date.now() - before, 15_000)
         assert.strictEqual(code, 2)
         assert.strictEqual(stdout, "")
         assert.strictEqual(
@@ -68,20 +69,20 @@ describe("check", () => {
     "page --port 65536",
     "page --local --host 0.0.0.0",
     ""
-  ])("%j is no command line: 64", (line) =>
+  ])("exits with 64 for the command line %j", (line) =>
     Effect.gen(function*() {
       const { code, stderr } = yield* run(line.split(" ").filter((_) => _ !== ""))
       assert.strictEqual(code, 64)
       assert.notStrictEqual(stderr, "")
     }))
 
-  it.effect("colours where they are welcome", () =>
+  it.effect("prints colors if the terminal supports them", () =>
     Effect.gen(function*() {
       const { stdout } = yield* run(["check", issuer], { color: true })
       assert.include(stdout, "\u001b[32m✓ MUST")
     }))
 
-  it.effect("every format tells the same", () =>
+  it.effect("prints the same findings in every format", () =>
     Effect.gen(function*() {
       const json = JSON.parse((yield* run(["check", issuer, "--format", "json"])).stdout)
       assert.strictEqual(json.outcome, "pass")
@@ -92,7 +93,7 @@ describe("check", () => {
       assert.strictEqual(junit.match(/<testcase /g)!.length, json.findings.length)
     }))
 
-  it.effect("saved documents are judged without the network", () =>
+  it.effect("checks saved documents without the network", () =>
     Effect.acquireUseRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "effect-mcp-auth-cli-"))),
       (folder) =>
@@ -110,7 +111,7 @@ describe("check", () => {
       (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
     ))
 
-  it.effect("a token is judged beside the server, and stands nowhere", () =>
+  it.effect("checks a token with the server, and does not print its signature", () =>
     Effect.gen(function*() {
       const service = yield* TestIssuer.TestIssuer
       const token = yield* service.mint({ audience: "https://other.test/mcp", expiresIn: "100000 days" })
@@ -128,7 +129,7 @@ describe("check", () => {
 })
 
 describe("decode", () => {
-  it.effect("reads standard input, and says that nothing is verified", () =>
+  it.effect("reads the token from standard input, and states that it is not verified", () =>
     Effect.gen(function*() {
       const token = yield* (yield* TestIssuer.TestIssuer).mint({ subject: "alice" })
       const { code, stdout } = yield* run(["decode"], { stdin: `Bearer ${token}\n` })
@@ -137,7 +138,7 @@ describe("decode", () => {
       assert.match(stdout, /sub +"alice"/)
     }).pipe(Effect.provide(TestIssuer.layer({ issuer }))))
 
-  it.effect("nothing to read ends with 64", () =>
+  it.effect("exits with 64 without a token", () =>
     Effect.gen(function*() {
       assert.strictEqual((yield* run(["decode"])).code, 64)
     }))
@@ -145,7 +146,7 @@ describe("decode", () => {
 
 describe("help", () => {
   it.effect.each(["--help", "check --help", "decode --help", "page --help", "--completions bash"])(
-    "%s",
+    "is printed for %s",
     (line) =>
       Effect.gen(function*() {
         const { code, stdout } = yield* run(line.split(" "))

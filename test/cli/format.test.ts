@@ -23,7 +23,7 @@ describe("markdownTable", () => {
     assert.strictEqual(markdownTable(["a", "b"], [["1", "2"]]), "| a | b |\n| --- | --- |\n| 1 | 2 |")
   })
 
-  it("pads cells to the width of their column if it is asked to", () => {
+  it("pads cells to the width of their column with the option padded", () => {
     assert.strictEqual(
       markdownTable(["a", "long head"], [["1", "2"]], { padded: true }),
       "| a   | long head |\n| --- | --------- |\n| 1   | 2         |"

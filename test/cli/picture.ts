@@ -1,8 +1,8 @@
-/** What a terminal would show, as a picture that scales. */
+/** Draws the output of a terminal as SVG. */
 
 const colors: Readonly<Record<string, string>> = { 31: "#ff8a80", 32: "#7ddc9a", 33: "#f2c063", 36: "#79d3e6" }
 
-const styleOf = (codes: string): string => {
+const getStyle = (codes: string): string => {
   const parts = codes.split(";")
   const color = parts.map((code) => colors[code]).find((_) => _ !== undefined)
   return [
@@ -11,12 +11,12 @@ const styleOf = (codes: string): string => {
   ].join(" ")
 }
 
-const escaped = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
+const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
 
 const cell = { width: 8.43, height: 19, margin: 20 }
 
-/** The lines of a terminal, with their colours, as SVG. */
-export const svg = (title: string, output: string): string => {
+/** Draws lines with their colors. */
+export const toSvg = (title: string, output: string): string => {
   const lines = output.trimEnd().split("\n")
   const painted = /\u001b\[([0-9;]+)m(.*?)\u001b\[0m/g
   const columns = Math.max(...lines.map((line) => line.replace(painted, "$2").length))
@@ -24,14 +24,14 @@ export const svg = (title: string, output: string): string => {
   const height = lines.length * cell.height + 2 * cell.margin
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
-    `<title>${escaped(title)}</title>`,
+    `<title>${escape(title)}</title>`,
     `<rect width="${width}" height="${height}" rx="10" fill="#14171a"/>`,
     `<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="14" fill="#e7e9ec">`,
     ...lines.map((line, index) => {
       const y = cell.margin + (index + 0.75) * cell.height
-      const spans = escaped(line).replace(
+      const spans = escape(line).replace(
         painted,
-        (_, codes: string, text: string) => `<tspan ${styleOf(codes)}>${text}</tspan>`
+        (_, codes: string, text: string) => `<tspan ${getStyle(codes)}>${text}</tspan>`
       )
       return `<text x="${cell.margin}" y="${y}" xml:space="preserve">${spans}</text>`
     }),

@@ -7,22 +7,22 @@ import * as Program from "../../src/cli/Program.ts"
 
 export const issuer = "https://issuer.test"
 
-export interface Ended {
+export interface Exit {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
 }
 
-/** Runs the command against an issuer in memory, by default that one. */
+/** Runs the command against an issuer in memory. */
 export const run = (
   args: ReadonlyArray<string>,
-  { color = false, issuer: own = issuer, prepare, stdin = "" }: {
+  { color = false, issuer: url = issuer, prepare, stdin = "" }: {
     readonly issuer?: string
     readonly stdin?: string
     readonly color?: boolean
     readonly prepare?: (issuer: TestIssuer.TestIssuer["Service"]) => Effect.Effect<void>
   } = {}
-): Effect.Effect<Ended> =>
+): Effect.Effect<Exit> =>
   Effect.gen(function*() {
     if (prepare !== undefined) yield* prepare(yield* TestIssuer.TestIssuer)
     const code = yield* Program.run(args, "0.0.0")
@@ -30,7 +30,7 @@ export const run = (
     return { code, stdout: text(yield* TestConsole.logLines), stderr: text(yield* TestConsole.errorLines) }
   }).pipe(
     Effect.provide(Layer.mergeAll(
-      TestIssuer.layer({ issuer: own }),
+      TestIssuer.layer({ issuer: url }),
       NodeServices.layer,
       Layer.fresh(TestConsole.layer),
       Stdio.layerTest({

@@ -17,7 +17,6 @@ export const unfinishedNames: ReadonlyArray<string> = [
   "src/outbound/RefreshedDocument.ts",
   "src/servers/effect/EffectHttp.ts",
   "src/servers/host/Host.ts",
-  "test/cli/page/browser.test.ts",
   "test/client/TokenExchange.test.ts",
   "test/conformance/SdkServers.ts",
   "test/oracle/oracle.test.ts",

@@ -18,20 +18,20 @@ const Issuer = TestIssuer.serve().pipe(Layer.provide(port))
 const serve = (options: Partial<Page.Options> = {}) =>
   Page.serve({ host: "127.0.0.1", port: 0, local: false, timeout: Duration.seconds(20), ...options })
 
-interface Answer {
+interface ReportResponse {
   readonly status: number
   readonly headers: Headers
   readonly body: Report & { readonly error?: string; readonly detail?: string }
 }
 
-const ask = (page: string, query: Readonly<Record<string, string>>, headers: Record<string, string> = {}) =>
-  Effect.promise(async (): Promise<Answer> => {
+const fetchReport = (page: string, query: Readonly<Record<string, string>>, headers: Record<string, string> = {}) =>
+  Effect.promise(async (): Promise<ReportResponse> => {
     const response = await fetch(`${page}report?${new URLSearchParams(query)}`, { headers })
-    return { status: response.status, headers: response.headers, body: await response.json() as Answer["body"] }
+    return { status: response.status, headers: response.headers, body: await response.json() as ReportResponse["body"] }
   })
 
 /** Accepts connections, and says nothing. */
-const silent = Effect.acquireRelease(
+const makeSilentServer = Effect.acquireRelease(
   Effect.callback<{ readonly url: string; readonly count: () => number; readonly stop: () => void }>((resume) => {
     const sockets = new Set<{ readonly destroy: () => void }>()
     const server = createSocketServer((socket) => {
@@ -51,22 +51,22 @@ const silent = Effect.acquireRelease(
   ({ stop }) => Effect.sync(stop)
 )
 
-describe("reports", () => {
-  it.live("an issuer, found out to be one, as check judges it", () =>
+describe("the report of the page", () => {
+  it.live("is that of check if the target is an issuer", () =>
     Effect.gen(function*() {
       const { issuer } = yield* TestIssuer.TestIssuer
       const page = yield* serve({ local: true })
-      const { body, headers, status } = yield* ask(page, { target: issuer })
+      const { body, headers, status } = yield* fetchReport(page, { target: issuer })
       assert.strictEqual(status, 200)
       assert.match(headers.get("content-type")!, /^application\/json/)
       assert.strictEqual(headers.get("cache-control"), "no-store")
       assert.deepInclude(body, { kind: "authorization-server", subject: issuer, revision: "2026-07-28" })
       assert.include(body.findings.map((_) => _.verdict), "pass")
-      const old = yield* ask(page, { target: issuer, spec: "2025-06-18", kind: "authorization-server" })
-      assert.strictEqual(old.body.revision, "2025-06-18")
+      const earlier = yield* fetchReport(page, { target: issuer, spec: "2025-06-18", kind: "authorization-server" })
+      assert.strictEqual(earlier.body.revision, "2025-06-18")
     }).pipe(Effect.provide(Issuer)))
 
-  it.live("an MCP server, found out to be one, with its authorization server", () =>
+  it.live("is that of doctor if the target is an MCP server, and includes its authorization server", () =>
     Effect.gen(function*() {
       const { issuer } = yield* TestIssuer.TestIssuer
       const server = yield* Effect.acquireRelease(
@@ -87,43 +87,44 @@ describe("reports", () => {
         (server) => Effect.sync(() => server.close())
       )
       const target = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`
-      const { body, status } = yield* ask(yield* serve({ local: true }), { target })
+      const { body, status } = yield* fetchReport(yield* serve({ local: true }), { target })
       assert.strictEqual(status, 200)
       assert.deepInclude(body, { kind: "mcp-server", subject: target })
       assert.deepStrictEqual(body.parts.map((_) => [_.kind, _.subject]), [["authorization-server", issuer]])
     }).pipe(Effect.provide(Issuer)))
 
-  it.live("a host that never answers ends within the time there is", () =>
+  it.live("is a timeout if the host does not respond", () =>
     Effect.gen(function*() {
-      const { url } = yield* silent
+      const { url } = yield* makeSilentServer
       const page = yield* serve({ local: true, timeout: Duration.millis(400) })
       const before = Date.now()
       for (const kind of ["auto", "authorization-server", "mcp-server"]) {
-        const { body, status } = yield* ask(page, { target: url, kind })
+        const { body, status } = yield* fetchReport(page, { target: url, kind })
         assert.strictEqual(status, 504)
         assert.deepStrictEqual(
           body,
           {
             error: "timeout",
             detail: `the check of ${url} did not finish within 400ms`
-          } as unknown as Answer["body"]
+          } as unknown as ReportResponse["body"]
         )
       }
-      assert.isBelow(Date.now() - before, 5000)
+      // Well below the default of 20 seconds for each, also on a slow machine.
+      assert.isBelow(Date.now() - before, 15_000)
     }))
 
-  it.live("a host that is not there is told in words", () =>
+  it.live("names the cause if the host cannot be reached", () =>
     Effect.gen(function*() {
-      const gone = yield* Effect.scoped(Effect.map(silent, ({ url }) => url))
-      const { body, status } = yield* ask(yield* serve({ local: true }), { target: gone })
+      const gone = yield* Effect.scoped(Effect.map(makeSilentServer, ({ url }) => url))
+      const { body, status } = yield* fetchReport(yield* serve({ local: true }), { target: gone })
       assert.strictEqual(status, 502)
       assert.strictEqual(body.error, "unreachable")
       assert.strictEqual(body.detail, `${gone} does not accept the connection (ECONNREFUSED)`)
     }))
 
-  it.live("no more look-ups than a few at once; one that nobody waits for ends", () =>
+  it.live("is limited to four at a time, and an aborted request ends its look-up", () =>
     Effect.gen(function*() {
-      const { count, url } = yield* silent
+      const { count, url } = yield* makeSilentServer
       const page = yield* serve({ local: true })
       const abort = new AbortController()
       const waiting = Array.from(
@@ -135,23 +136,23 @@ describe("reports", () => {
           )
       )
       while (count() < 4) yield* Effect.promise(() => new Promise((resume) => setImmediate(resume)))
-      const rejected = yield* ask(page, { target: url })
+      const rejected = yield* fetchReport(page, { target: url })
       assert.strictEqual(rejected.status, 429)
       assert.strictEqual(rejected.body.error, "busy")
       assert.strictEqual(rejected.headers.get("retry-after"), "5")
       const before = Date.now()
       abort.abort()
       assert.deepStrictEqual(yield* Effect.promise(() => Promise.all(waiting)), waiting.map(() => "aborted"))
-      const freed = yield* ask(page, { target: "http://127.0.0.1:1" }).pipe(
+      const freed = yield* fetchReport(page, { target: "http://127.0.0.1:1" }).pipe(
         Effect.repeat({ until: ({ status }) => status !== 429, times: 500 })
       )
       assert.strictEqual(freed.status, 502)
-      // Long before the look-ups would have ended by themselves.
-      assert.isBelow(Date.now() - before, 3000)
+      // The timeout of the look-ups is 20 seconds.
+      assert.isBelow(Date.now() - before, 15_000)
     }))
 })
 
-describe("what is not asked", () => {
+describe("the page rejects", () => {
   it.live.each([
     "http://127.0.0.1:3000",
     "https://127.0.0.1",
@@ -165,18 +166,18 @@ describe("what is not asked", () => {
     "https://printer/",
     "https://vault.internal/",
     "http://auth.example.com"
-  ])("%s, without --local", (target) =>
+  ])("the target %s without --local", (target) =>
     Effect.gen(function*() {
       const page = yield* serve()
       for (const kind of ["auto", "authorization-server", "mcp-server"]) {
-        const { body, status } = yield* ask(page, { target, kind })
+        const { body, status } = yield* fetchReport(page, { target, kind })
         assert.strictEqual(status, 403)
         assert.strictEqual(body.error, "not-public")
         assert.match(body.detail!, /is not a public https host.*--local/)
       }
     }))
 
-  it.live("a public name with a private address, without --local", () =>
+  it.live("a public host name with a private address without --local", () =>
     Effect.gen(function*() {
       let connections = 0
       const server = yield* Effect.acquireRelease(
@@ -194,14 +195,14 @@ describe("what is not asked", () => {
         options.all === true ? callback(null, [{ address: "127.0.0.1", family: 4 }]) : callback(null, "127.0.0.1", 4)
       const target = `https://rebound.example.com:${port}/mcp`
       for (const kind of ["auto", "authorization-server", "mcp-server"]) {
-        // A resolver of this machine that does not answer changes nothing: the look-up of the connection decides.
+        // Only the look-up of the connection decides, also if the resolver of this machine does not respond.
         const page = yield* serve({ lookup }).pipe(Effect.provideService(AddressGuard.Resolver, () => Effect.never))
-        const { body, status } = yield* ask(page, { target, kind })
+        const { body, status } = yield* fetchReport(page, { target, kind })
         assert.strictEqual(status, 502)
         assert.include(body.detail!, "is not a known host name")
       }
       assert.strictEqual(connections, 0)
-      yield* ask(yield* serve({ lookup, local: true }), { target })
+      yield* fetchReport(yield* serve({ lookup, local: true }), { target })
       assert.isAbove(connections, 0)
     }))
 
@@ -225,21 +226,21 @@ describe("what is not asked", () => {
         /URL of a document/
       ]
     ] as const
-  )("%j", ([query, message]) =>
+  )("the query %j", ([query, message]) =>
     Effect.gen(function*() {
-      const { body, status } = yield* ask(yield* serve(), query)
+      const { body, status } = yield* fetchReport(yield* serve(), query)
       assert.strictEqual(status, 400)
       assert.strictEqual(body.error, "invalid-input")
       assert.match(body.detail!, message)
       assert.notInclude(JSON.stringify(body), "abc")
     }))
 
-  it.live("what pages of others ask for, and names that only point here", () =>
+  it.live("requests of other sites, and requests for another host name", () =>
     Effect.gen(function*() {
       const { issuer, requests } = yield* TestIssuer.TestIssuer
       const page = yield* serve({ local: true })
       for (const site of ["cross-site", "same-site"]) {
-        const { body, status } = yield* ask(page, { target: issuer }, { "sec-fetch-site": site })
+        const { body, status } = yield* fetchReport(page, { target: issuer }, { "sec-fetch-site": site })
         assert.strictEqual(status, 403)
         assert.strictEqual(body.error, "foreign-page")
       }
@@ -261,7 +262,7 @@ describe("what is not asked", () => {
 })
 
 describe("the page", () => {
-  it.live("is one document, under a policy that admits what stands in it, and asks for no token", () =>
+  it.live("is one document with a content security policy, and has no field for a token", () =>
     Effect.gen(function*() {
       const page = yield* serve()
       const response = yield* Effect.promise(() => fetch(page))
@@ -280,7 +281,7 @@ describe("the page", () => {
       assert.notMatch(html, /type="password"/)
     }))
 
-  it.live("nothing else is served, and nothing but reading", () =>
+  it.live("serves no other path and no other method than GET and HEAD", () =>
     Effect.gen(function*() {
       const page = yield* serve()
       const status = (path: string, init?: RequestInit) =>
@@ -291,7 +292,7 @@ describe("the page", () => {
       assert.strictEqual(yield* status("", { method: "HEAD" }), 200)
     }))
 
-  it.live("listens on loopback alone with --local, and says when a port is taken", () =>
+  it.live("listens only on loopback with --local, and reports a port that is in use", () =>
     Effect.gen(function*() {
       const everywhere = yield* Effect.flip(serve({ host: "0.0.0.0", local: true }))
       assert.match(everywhere.message, /Leave out --host or --local/)
@@ -300,14 +301,14 @@ describe("the page", () => {
       assert.strictEqual(again.message, `127.0.0.1, port ${taken}, is already in use. --port 0 selects a free port`)
     }))
 
-  it.live("the port is free again afterwards", () =>
+  it.live("closes its port with the scope", () =>
     Effect.gen(function*() {
       const page = yield* Effect.scoped(serve())
-      const rejected = yield* Effect.callback<boolean>((resume) => {
+      const isClosed = yield* Effect.callback<boolean>((resume) => {
         connect(Number(new URL(page).port), "127.0.0.1")
           .on("error", () => resume(Effect.succeed(true)))
           .on("connect", () => resume(Effect.succeed(false)))
       })
-      assert.isTrue(rejected)
+      assert.isTrue(isClosed)
     }))
 })

@@ -1,7 +1,6 @@
 /**
- * The check page in a real browser: Debian's Chromium, or the one that CHROMIUM names. Where there is none the tests are
- * skipped, except where REQUIRE_CHROMIUM is 1. With WRITE_PICTURES=FOLDER pictures are left there; `page.png` is the one in
- * `examples/providers/pictures`.
+ * Tests the page in a real browser: Debian's Chromium, or the one that CHROMIUM names. Without one, the tests are skipped unless
+ * REQUIRE_CHROMIUM is 1. WRITE_PICTURES=FOLDER writes pictures; `page.png` is the one in `examples/providers/pictures`.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -39,7 +38,7 @@ interface Look {
   readonly local?: boolean
 }
 
-/** A tab at the page, and whatever the browser complains about. */
+/** Opens the page in a tab, and records errors of the browser and requests. */
 const open = Effect.fnUntraced(function*({ local = true, width = 900, ...look }: Look = {}) {
   const url = yield* Page.serve({ host: "127.0.0.1", port: 0, local, timeout: Duration.seconds(20) })
   const context = yield* Effect.flatMap(browser, (_) =>
@@ -53,26 +52,26 @@ const open = Effect.fnUntraced(function*({ local = true, width = 900, ...look }:
     ))
   const tab = yield* Effect.promise(() => context.newPage())
   tab.setDefaultTimeout(10_000)
-  const complaints: Array<string> = []
+  const errors: Array<string> = []
   tab.on("console", (message) => {
-    // A rejection of the API is an answer: the browser notes its status.
+    // The browser logs the status of a rejection by the API, which is not an error here.
     if (
       message.type() === "error" &&
       !/Failed to load resource.*\/report/.test(`${message.text()} ${message.location().url}`)
     ) {
-      complaints.push(message.text())
+      errors.push(message.text())
     }
   })
-  tab.on("pageerror", (error) => complaints.push(String(error)))
-  const asked: Array<string> = []
-  tab.on("request", (request) => asked.push(request.url()))
+  tab.on("pageerror", (error) => errors.push(String(error)))
+  const urls: Array<string> = []
+  tab.on("request", (request) => urls.push(request.url()))
   yield* Effect.promise(() => tab.goto(url))
-  return { tab, url, complaints, asked }
+  return { tab, url, errors, urls }
 })
 
 const promise = <A>(run: () => Promise<A>) => Effect.promise(run)
 
-const picture = (tab: Tab, name: string, clip?: { x: number; y: number; width: number; height: number }) =>
+const takePicture = (tab: Tab, name: string, clip?: { x: number; y: number; width: number; height: number }) =>
   pictures === undefined
     ? Effect.void
     : promise(() =>
@@ -84,21 +83,21 @@ const picture = (tab: Tab, name: string, clip?: { x: number; y: number; width: n
       })
     )
 
-const focused = (tab: Tab) =>
+const getFocused = (tab: Tab) =>
   promise(() => tab.evaluate(() => document.activeElement?.id || document.activeElement?.tagName))
 
-const fits = (tab: Tab) =>
+const fitsWidth = (tab: Tab) =>
   promise(() => tab.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth))
 
-const look = (tab: Tab, target: string) =>
+const checkTarget = (tab: Tab, target: string) =>
   promise(async () => {
     await tab.getByLabel("Issuer, or URL of an MCP server").fill(target)
     await tab.getByRole("button", { name: "Check", exact: true }).click()
     await tab.locator("#result").waitFor()
   })
 
-/** Protected, and imperfectly: no document at the place that clients ask for. */
-const mcpServer = (issuer: string) =>
+/** Starts an MCP server without metadata at the URL that clients request first. */
+const startMcpServer = (issuer: string) =>
   Effect.acquireRelease(
     Effect.callback<{ readonly url: string; readonly close: () => void }>((resume) => {
       const server = createServer((request, response) => {
@@ -120,14 +119,14 @@ const mcpServer = (issuer: string) =>
   )
 
 describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is no ${executablePath}` : ""}`, () => {
-  it.live("an issuer of TestIssuer: fill, press, read", () =>
+  it.live("shows the report on an issuer after a click", () =>
     Effect.gen(function*() {
       const { issuer, publishMetadata } = yield* TestIssuer.TestIssuer
       yield* publishMetadata({ code_challenge_methods_supported: undefined })
-      const { asked, complaints, tab, url } = yield* open({ width: 800, deviceScaleFactor: 1.5 })
-      yield* picture(tab, "form")
-      yield* look(tab, issuer)
-      yield* picture(tab, "page", { x: 0, y: 0, width: 800, height: 900 })
+      const { errors, tab, url, urls } = yield* open({ width: 800, deviceScaleFactor: 1.5 })
+      yield* takePicture(tab, "form")
+      yield* checkTarget(tab, issuer)
+      yield* takePicture(tab, "page", { x: 0, y: 0, width: 800, height: 900 })
       assert.match(
         yield* promise(() => tab.locator("#result .outcome").first().innerText()),
         /✗\s*Fail: \d+ MUST/
@@ -137,21 +136,21 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       assert.match(text, /✗\s*fail/)
       assert.match(text, /Change: Add "code_challenge_methods_supported"/)
       assert.match(yield* promise(() => tab.title()), /^✗ http:\/\/127/)
-      // What is kept explains itself when asked.
-      const kept = tab.locator("li.pass").first()
-      assert.isFalse(yield* promise(() => kept.locator(".cite").isVisible()))
-      yield* promise(() => kept.locator("summary").click())
-      assert.isTrue(yield* promise(() => kept.locator(".cite").isVisible()))
-      yield* picture(tab, "issuer-light")
-      assert.isTrue(asked.every((_) => _.startsWith(url) || _.startsWith("data:")), asked.join("\n"))
-      assert.deepStrictEqual(complaints, [])
+      // A rule that passes shows its sentence after a click.
+      const passing = tab.locator("li.pass").first()
+      assert.isFalse(yield* promise(() => passing.locator(".cite").isVisible()))
+      yield* promise(() => passing.locator("summary").click())
+      assert.isTrue(yield* promise(() => passing.locator(".cite").isVisible()))
+      yield* takePicture(tab, "issuer-light")
+      assert.isTrue(urls.every((_) => _.startsWith(url) || _.startsWith("data:")), urls.join("\n"))
+      assert.deepStrictEqual(errors, [])
     }).pipe(Effect.provide(Issuer)))
 
-  it.live("an oidc-provider, in the dark", () =>
+  it.live("shows the report on oidc-provider in dark colors", () =>
     Effect.gen(function*() {
       const { issuer } = yield* AuthorizationServer.make({ scopes: ["a"] })
-      const { complaints, tab } = yield* open({ colorScheme: "dark" })
-      yield* look(tab, issuer)
+      const { errors, tab } = yield* open({ colorScheme: "dark" })
+      yield* checkTarget(tab, issuer)
       assert.match(
         yield* promise(() => tab.locator("#result > .aside").first().innerText()),
         /^Authorization server.* · checked against MCP 2026-07-28/
@@ -161,54 +160,54 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
         tab.evaluate(() => Number(/\d+/.exec(getComputedStyle(document.body).backgroundColor)![0]))
       )
       assert.isBelow(lightness, 60)
-      yield* picture(tab, "oidc-provider-dark")
-      assert.deepStrictEqual(complaints, [])
+      yield* takePicture(tab, "oidc-provider-dark")
+      assert.deepStrictEqual(errors, [])
     }))
 
-  it.live("an MCP server at phone width, nothing to scroll sideways, and nothing of its words becomes markup", () =>
+  it.live("fits the width of a phone, and escapes the text of an MCP server", () =>
     Effect.gen(function*() {
       const { issuer } = yield* TestIssuer.TestIssuer
-      const server = yield* mcpServer(issuer)
-      const { complaints, tab } = yield* open({ width: 360 })
-      assert.isTrue(yield* fits(tab))
-      yield* picture(tab, "form-phone")
-      yield* look(tab, server.url)
-      assert.isTrue(yield* fits(tab))
+      const server = yield* startMcpServer(issuer)
+      const { errors, tab } = yield* open({ width: 360 })
+      assert.isTrue(yield* fitsWidth(tab))
+      yield* takePicture(tab, "form-phone")
+      yield* checkTarget(tab, server.url)
+      assert.isTrue(yield* fitsWidth(tab))
       const headings = yield* promise(() => tab.getByRole("heading", { level: 2 }).allInnerTexts())
       assert.deepStrictEqual(headings, [server.url])
       const part = tab.getByRole("region", { name: issuer })
       assert.match(yield* promise(() => part.innerText()), /Authorization server/)
       assert.strictEqual(yield* promise(() => tab.locator("#injected").count()), 0)
-      yield* picture(tab, "mcp-phone")
+      yield* takePicture(tab, "mcp-phone")
       yield* promise(() =>
         tab.evaluate(() => {
           for (const details of document.querySelectorAll("details")) details.open = true
         })
       )
-      assert.isTrue(yield* fits(tab))
-      assert.deepStrictEqual(complaints, [])
+      assert.isTrue(yield* fitsWidth(tab))
+      assert.deepStrictEqual(errors, [])
     }).pipe(Effect.provide(Issuer)))
 
-  it.live("with the keyboard alone, and heard", () =>
+  it.live("works with the keyboard only, and announces its state to screen readers", () =>
     Effect.gen(function*() {
       const { issuer, slow } = yield* TestIssuer.TestIssuer
       const { tab } = yield* open()
       const press = (key: string) => promise(() => tab.keyboard.press(key))
       yield* press("Tab")
-      assert.strictEqual(yield* focused(tab), "target")
-      // Nothing written: said as an alert, and the focus is where it can be written.
+      assert.strictEqual(yield* getFocused(tab), "target")
+      // Without a URL, an alert appears and the field has the focus.
       yield* press("Enter")
       assert.match(yield* promise(() => tab.getByRole("alert").innerText()), /^The URL is missing/)
-      assert.strictEqual(yield* focused(tab), "target")
+      assert.strictEqual(yield* getFocused(tab), "target")
       assert.strictEqual(yield* promise(() => tab.locator("#target").getAttribute("aria-invalid")), "true")
       yield* promise(() => tab.keyboard.type(issuer))
       yield* press("Tab")
       yield* press("ArrowRight")
       assert.isTrue(yield* promise(() => tab.getByRole("radio", { name: "Authorization server" }).isChecked()))
       yield* press("Tab")
-      assert.strictEqual(yield* focused(tab), "spec")
+      assert.strictEqual(yield* getFocused(tab), "spec")
       yield* press("Tab")
-      assert.strictEqual(yield* focused(tab), "check")
+      assert.strictEqual(yield* getFocused(tab), "check")
       yield* slow("300 millis")
       yield* press("Enter")
       const status = tab.getByRole("status")
@@ -216,23 +215,23 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       assert.strictEqual(yield* promise(() => tab.locator("#check").getAttribute("aria-disabled")), "true")
       yield* promise(() => tab.locator("#result").waitFor())
       assert.match(yield* promise(() => status.innerText()), /^Done\. Pass/)
-      assert.strictEqual(yield* focused(tab), "result")
+      assert.strictEqual(yield* getFocused(tab), "result")
       const region = tab.getByRole("region", { name: issuer })
       assert.isTrue(yield* promise(() => region.isVisible()))
       yield* press("Tab")
-      assert.strictEqual(yield* focused(tab), "BUTTON")
+      assert.strictEqual(yield* getFocused(tab), "BUTTON")
       yield* press("Enter")
       yield* promise(() => status.filter({ hasText: /^JSON copied/ }).waitFor())
       const copied = JSON.parse(yield* promise(() => tab.evaluate(() => navigator.clipboard.readText())))
       assert.deepInclude(copied, { kind: "authorization-server", subject: issuer })
     }).pipe(Effect.provide(Issuer)))
 
-  it.live("a link fills the form in; the JSON can be saved; what is folded is printed", () =>
+  it.live("fills the form from a link, saves the JSON, and prints folded parts", () =>
     Effect.gen(function*() {
       const { issuer, requests, takeRequests } = yield* TestIssuer.TestIssuer
-      const { complaints, tab } = yield* open()
+      const { errors, tab } = yield* open()
       yield* promise(() => tab.locator("#spec").selectOption("2025-11-25"))
-      yield* look(tab, issuer)
+      yield* checkTarget(tab, issuer)
       const download = yield* promise(async () => {
         const waiting = tab.waitForEvent("download")
         await tab.getByRole("button", { name: "Save JSON" }).click()
@@ -244,7 +243,7 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       assert.strictEqual(yield* promise(() => tab.locator("details:not([open])").count()), 0)
       yield* promise(() => tab.emulateMedia({ media: "print" }))
       assert.isFalse(yield* promise(() => tab.locator("#form").isVisible()))
-      yield* picture(tab, "print")
+      yield* takePicture(tab, "print")
       yield* promise(() => tab.emulateMedia({ media: "screen" }))
       yield* promise(() => tab.evaluate(() => window.dispatchEvent(new Event("afterprint"))))
       assert.strictEqual(yield* promise(() => tab.locator("details[open]").count()), 0)
@@ -258,19 +257,19 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       })
       assert.strictEqual(yield* promise(() => tab.locator("#target").inputValue()), issuer)
       assert.strictEqual(yield* promise(() => tab.locator("#spec").inputValue()), "2025-11-25")
-      // With --local a link of somebody else's must not look around by itself.
-      assert.strictEqual(yield* focused(tab), "check")
+      // With --local, a link of another site must not start a check by itself.
+      assert.strictEqual(yield* getFocused(tab), "check")
       assert.deepStrictEqual(yield* requests, [])
       yield* promise(() => tab.keyboard.press("Enter"))
       yield* promise(() => tab.locator("#result").waitFor())
       assert.match(yield* promise(() => tab.locator("#result > .aside").first().innerText()), /against MCP 2025-11-25/)
-      assert.deepStrictEqual(complaints, [])
+      assert.deepStrictEqual(errors, [])
     }).pipe(Effect.provide(Issuer)))
 
-  it.live("rejections are told in words: a private address without --local, a page whose program ended", () =>
+  it.live("shows the reason if a target is rejected or the program has ended", () =>
     Effect.gen(function*() {
       const { tab } = yield* open({ local: false })
-      const rejected = (target: string) =>
+      const submitRejected = (target: string) =>
         promise(async () => {
           await tab.getByLabel("Issuer, or URL of an MCP server").fill(target)
           await tab.keyboard.press("Enter")
@@ -278,11 +277,11 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
           return await tab.getByRole("alert").innerText()
         })
       assert.match(
-        yield* rejected("localhost:3000/mcp"),
+        yield* submitRejected("localhost:3000/mcp"),
         /^https:\/\/localhost:3000 is not a public https host/
       )
-      assert.strictEqual(yield* focused(tab), "target")
-      yield* picture(tab, "rejected")
+      assert.strictEqual(yield* getFocused(tab), "target")
+      yield* takePicture(tab, "rejected")
       assert.isFalse(yield* promise(() => tab.locator("#result").isVisible()))
 
       const other = yield* open()
@@ -294,7 +293,7 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       })
     }))
 
-  it.live("without scripts the form gives the JSON", () =>
+  it.live("shows the JSON without scripts", () =>
     Effect.gen(function*() {
       const { issuer } = yield* TestIssuer.TestIssuer
       const { tab } = yield* open({ javaScriptEnabled: false })
