@@ -97,6 +97,7 @@ export const finished: ReadonlyArray<string> = [
   "src/provider/",
   "src/servers/host/Admission.ts",
   "src/servers/host/Admit.ts",
+  "src/servers/host/AuthInfo.ts",
   "src/servers/host/BodyBuffer.ts",
   "src/servers/host/BodyDeadlines.ts",
   "src/servers/host/BodyDepth.ts",

@@ -3,13 +3,13 @@ import type { Gate } from "../../authorization/Gate.ts"
 import type { Principal } from "../../verification/Principal.ts"
 
 /**
- * The caller in the shape that the official SDKs hand to their handlers.
+ * The caller in the form that the official SDKs pass to their handlers.
  *
  * **Gotchas**
  *
- * `token` is the access token in clear, as the SDKs want it. It is not enumerable, so that logging, spreading or
- * serialising this object leaves it out. `clientId` is empty where the token names no client. `extra.claims` are frozen
- * where the token was seen before.
+ * `token` is the access token in plain text, because the SDKs require it. It is not enumerable, so logs, copies and the JSON of
+ * this object do not contain it. `clientId` is empty if the token names no client. `extra.claims` are frozen if the token was
+ * cached.
  *
  * @category models
  * @since 0.1.0
@@ -17,20 +17,18 @@ import type { Principal } from "../../verification/Principal.ts"
 export interface AuthInfo {
   token: string
   clientId: string
-  /** The scopes in effect: those of the token and those that they imply. */
+  /** The granted scopes: those of the token and those that they imply. */
   scopes: Array<string>
   /** In seconds since 1970. */
   expiresAt?: number
   /** The resource identifier of this server, or of the caller's tenant. */
   resource?: URL
-  /** `subject`, `issuer`, `audience`, the `tenant` if there is one, and every claim of the token under `claims`. */
+  /** `subject`, `issuer`, `audience`, `tenant` if there is one, and `claims` with every claim of the token. */
   extra?: Record<string, unknown>
 }
 
-/**
- * A new object for each request: handlers may change it. It is of a class, since to hide the token of a literal takes
- * longer than all the rest.
- */
+/** Implements `AuthInfo`, with a new object for each request, because handlers may change it. */
+// A class, because hiding the token of a literal takes longer than everything else here.
 class Info implements AuthInfo {
   clientId: string
   scopes: Array<string>
@@ -52,7 +50,7 @@ class Info implements AuthInfo {
       issuer: principal.issuer,
       ...(principal.tenant === undefined ? {} : { tenant: principal.tenant }),
       audience: [...principal.audience],
-      // What cannot be changed needs no copy: of a token that was seen before, the claims lie far away.
+      // The claims of a cached token are frozen. A copy would read them from memory that is no longer in the CPU's cache.
       claims: Object.isFrozen(principal.claims) ? principal.claims : { ...principal.claims }
     }
   }
@@ -68,10 +66,12 @@ class Info implements AuthInfo {
   }
 }
 
+/** Creates the `AuthInfo` of a principal. */
 export const make = (principal: Principal, gate: Gate): AuthInfo => new Info(principal, gate)
 
 /**
- * Returns the principal of an `AuthInfo` that this gate made, and `undefined` for every other value, whatever its members
- * are. Not a weak map: its entry for each request would cost time in garbage collection.
+ * Returns the principal of an `AuthInfo` that this gate created, and `undefined` for every other value, even one with the same
+ * members.
  */
+// A private field instead of a `WeakMap`, whose entry for each request would cost time in garbage collection.
 export const principalOf = (info: unknown, gate: Gate): Principal | undefined => Info.principalOf(info, gate)

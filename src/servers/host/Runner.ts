@@ -1,7 +1,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import type * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Result from "effect/Result"
 import * as Caller from "../../authorization/Caller.ts"
@@ -38,10 +38,15 @@ export interface Runner {
   readonly dispose: () => Promise<void>
 }
 
+/** Creates the runner of a gate that this runtime built. */
 export const make = (gate: Gate, runtime: ManagedRuntime.ManagedRuntime<any, any>): Runner => {
   let disposed = false
   // Requests are read with it, so it must not end before the host does.
   const fiber = runtime.runFork(Effect.callback<never>(() => {}))
+
+  const runFork = Effect.runForkWith(fiber.context)
+  // `runtime.runFork` would keep them as well, and takes as long for that as the fiber itself.
+  const waiting = new Set<Fiber.Fiber<unknown, unknown>>()
 
   const settle = <A>(exit: Exit.Exit<A, unknown>): Result.Result<A, Rejection.Rejection> => {
     if (Exit.isSuccess(exit)) return Result.succeed(exit.value)
@@ -56,11 +61,16 @@ export const make = (gate: Gate, runtime: ManagedRuntime.ManagedRuntime<any, any
     if (disposed) return Result.fail(Rejection.closing)
     const decision = eagerly(decide)
     if (Exit.isExit(decision)) return settle(decision as Exit.Exit<A, Rejection.Rejection>)
-    const running = runtime.runFork(decision)
+    const running = runFork(decision)
     const exit = running.pollUnsafe()
-    return exit !== undefined ? settle(exit) : {
+    if (exit !== undefined) return settle(exit)
+    waiting.add(running)
+    return {
       result: new Promise<Result.Result<A, Rejection.Rejection>>((resolve) => {
-        running.addObserver((exit) => resolve(settle(exit)))
+        running.addObserver((exit) => {
+          waiting.delete(running)
+          resolve(settle(exit))
+        })
       }),
       abandon: () => running.interruptUnsafe()
     }
@@ -79,9 +89,10 @@ export const make = (gate: Gate, runtime: ManagedRuntime.ManagedRuntime<any, any
       return result
     },
     isDisposed: () => disposed,
-    dispose: () => {
+    dispose: async () => {
       disposed = true
-      return runtime.dispose()
+      await Effect.runPromise(Fiber.interruptAll([...waiting]))
+      await runtime.dispose()
     }
   }
 }

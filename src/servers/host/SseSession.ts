@@ -32,7 +32,7 @@ const longestEvent = 8192
 
 /** Reads the beginning of an event stream, however it is cut into chunks. */
 export class FirstEvent {
-  readonly #decoder = new TextDecoder()
+  #decoder: TextDecoder | undefined
   #text = ""
   /** Whether nothing of the stream has to be read any more. */
   isDone = false
@@ -43,7 +43,7 @@ export class FirstEvent {
     const text = typeof chunk === "string"
       ? chunk
       : chunk instanceof Uint8Array
-      ? this.#decoder.decode(chunk, { stream: true })
+      ? (this.#decoder ??= new TextDecoder()).decode(chunk, { stream: true })
       : undefined
     this.#text += text ?? ""
     // Half of a line break waits for the other half.

@@ -84,6 +84,25 @@ describe("Runner", () => {
     await runner.dispose()
   })
 
+  it("ends waiting decisions before it releases the services of its layer", async () => {
+    const events: Array<string> = []
+    const runtime = ManagedRuntime.make(
+      Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => void events.push("services")))).pipe(
+        Layer.merge(AuthLayer.mock({ scopes: ["a"] }))
+      ) as unknown as Layer.Layer<Gate.AuthLayer>
+    )
+    const runner = Runner.make(await runtime.runPromise(Gate.AuthLayer), runtime)
+    const waiting = runner.run(() =>
+      Effect.onInterrupt(
+        Effect.never,
+        () => Effect.andThen(Effect.yieldNow, Effect.sync(() => void events.push("decision")))
+      )
+    )
+    await runner.dispose()
+    assert.strictEqual(reasonOf(await waiting), "closing")
+    assert.deepStrictEqual(events, ["decision", "services"])
+  })
+
   it("rejects as closing while it shuts down, and calls no decision after that", async () => {
     const { runner } = await makeRunner()
     const latch = Deferred.makeUnsafe<void>()
