@@ -8,7 +8,6 @@ import type * as Brand from "effect/Brand"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
@@ -22,6 +21,7 @@ import * as EndpointGuard from "../outbound/EndpointGuard.ts"
 import * as Fetcher from "../outbound/Fetcher.ts"
 import { type Answered, postForm } from "../outbound/FormPost.ts"
 import { Sharing } from "../outbound/Sharing.ts"
+import * as SingleFlight from "../outbound/SingleFlight.ts"
 import { withTimeLimit } from "../outbound/TimeLimit.ts"
 import { type AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
@@ -311,7 +311,7 @@ const makeService = (
       option: "the credentials in the options of TokenExchange"
     })
     const entries = new BoundedMap<string, Entry>(capacity)
-    const running = new Map<string, Deferred.Deferred<UpstreamToken, TokenExchangeError>>()
+    const flights = SingleFlight.make<UpstreamToken, TokenExchangeError>(scope)
 
     const parametersOf = (inbound: string, { audience, resource, scopes = [] }: Target) => {
       const onBehalfOf = grant === "on-behalf-of"
@@ -394,21 +394,7 @@ const makeService = (
     const exchangeOnce = (principal: Principal, target: Target, key: string) =>
       shares ? exchangeTogether(principal, target, key) : exchange(principal, target, key)
     const exchangeTogether = (principal: Principal, target: Target, key: string) =>
-      Effect.suspend(() => {
-        const known = running.get(key)
-        if (known !== undefined) return Deferred.await(known)
-        const deferred = Deferred.makeUnsafe<UpstreamToken, TokenExchangeError>()
-        running.set(key, deferred)
-        return exchange(principal, target, key).pipe(
-          Effect.onExit((exit) => {
-            running.delete(key)
-            return Deferred.done(deferred, exit)
-          }),
-          Effect.ignore,
-          Effect.forkIn(scope, { startImmediately: true }),
-          Effect.andThen(Deferred.await(deferred))
-        )
-      })
+      Effect.suspend(() => flights.join(key) ?? Effect.flatten(flights.start(key, exchange(principal, target, key))))
 
     return TokenExchange.of({
       token: Effect.fnUntraced(function*(target) {

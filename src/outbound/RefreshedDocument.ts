@@ -1,5 +1,4 @@
 import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -10,6 +9,7 @@ import * as monotonic from "../store/MonotonicTime.ts"
 import { Freshness } from "./Freshness.ts"
 import type { DocumentError } from "./JsonDocument.ts"
 import { Sharing } from "./Sharing.ts"
+import * as SingleFlight from "./SingleFlight.ts"
 
 /** The result of a fetch: the value, and how long it stays fresh according to its server, in seconds. */
 export interface Fetched<A> {
@@ -93,7 +93,6 @@ export const factory: Effect.Effect<
       }
       | undefined
     let failed: { readonly error: DocumentError; readonly until: number; readonly times: number } | undefined
-    let running: Deferred.Deferred<A, DocumentError> | undefined
     let refetchedAt = Number.NEGATIVE_INFINITY
     let refetches: ReadonlyArray<number> = []
     let started = 0
@@ -102,7 +101,7 @@ export const factory: Effect.Effect<
       Effect.flatMap(monotonic.millis, (now) => {
         if (Exit.isSuccess(exit)) {
           const { maxAge, value } = exit.value
-          const asked = maxAge === undefined ? times.refresh : maxAge * 1000
+          const given = maxAge === undefined ? times.refresh : maxAge * 1000
           failed = undefined
           // Unshared fetches overlap, and an older one must not replace the result of a newer one.
           if (good !== undefined && good.number > number) return Effect.void
@@ -113,7 +112,7 @@ export const factory: Effect.Effect<
             number,
             at: now,
             // If the server sends no `max-age`, the configured time applies, even outside the bounds.
-            refresh: maxAge === undefined ? asked : Math.min(Math.max(asked, times.shortest), times.longest)
+            refresh: maxAge === undefined ? given : Math.min(Math.max(given, times.shortest), times.longest)
           }
           return Effect.void
         }
@@ -122,8 +121,8 @@ export const factory: Effect.Effect<
         const count = (failed?.times ?? 0) + 1
         // `Retry-After` extends the backoff up to a limit, so that the server cannot prolong its outage. Errors have one
         // second if the server sent no `Retry-After`.
-        const asked = error.value._tag === "AuthorizationServerUnavailable" ? error.value.retryAfter : 1
-        const longer = asked > 1 ? asked * 1000 : 0
+        const retryAfter = error.value._tag === "AuthorizationServerUnavailable" ? error.value.retryAfter : 1
+        const longer = retryAfter > 1 ? retryAfter * 1000 : 0
         const backoff = Math.min(Math.max(times.minBackoff * 2 ** (count - 1), longer), times.maxBackoff)
         failed = { error: error.value, until: now + backoff, times: count }
         // Logged once per outage. Without a stale value, every request reports the error itself.
@@ -142,38 +141,16 @@ export const factory: Effect.Effect<
         ))
     })
 
-    // Leaves no shared state that another request could wait for, because this request may never end.
-    const startAlone = Effect.suspend(() => {
-      const deferred = Deferred.makeUnsafe<A, DocumentError>()
-      return attempt.pipe(
-        Effect.exit,
-        Effect.map((exit) => {
-          Deferred.doneUnsafe(deferred, exit)
-          return deferred
-        })
-      )
-    })
-    const startShared = Effect.suspend(() => {
-      const deferred = Deferred.makeUnsafe<A, DocumentError>()
-      running = deferred
-      return attempt.pipe(
-        Effect.forkIn(scope, { startImmediately: true }),
-        Effect.map((fiber) => {
-          // An observer, because a finalizer of the fetch does not run once the layer is closed, and callers would hang.
-          fiber.addObserver((exit) => {
-            running = undefined
-            Deferred.doneUnsafe(deferred, exit)
-          })
-          return deferred
-        })
-      )
-    })
-    const start = shares ? startShared : startAlone
-    const wait = (deferred: Deferred.Deferred<A, DocumentError>) => Deferred.await(deferred)
+    const flights = SingleFlight.make<A, DocumentError>(scope)
+    const join = () => flights.join(source.document)
+    // Unshared, it leaves no state that another request could wait for, because this request may never end.
+    const start: Effect.Effect<Effect.Effect<A, DocumentError>> = shares
+      ? flights.start(source.document, attempt)
+      : Effect.exit(attempt)
     const mayStart = (now: number) => failed === undefined || now >= failed.until
 
     // Fails with the error of the last attempt and the remaining backoff.
-    const remembered = (now: number): Effect.Effect<never, DocumentError> => {
+    const lastError = (now: number): Effect.Effect<never, DocumentError> => {
       const { error, until } = failed!
       return Effect.fail(
         error._tag === "InvalidMetadata" ? error : new AuthorizationServerUnavailable({
@@ -199,15 +176,15 @@ export const factory: Effect.Effect<
         const { succeed } = good
         const age = now - good.at
         if (age < good.refresh * (shares ? 0.75 : 1)) return succeed
+        const running = join()
         if (running === undefined && !mayStart(now)) return succeed
         const fetching = running === undefined ? start : Effect.succeed(running)
         // An expired value is used only if a fetch has failed. Otherwise the request waits for a fetch.
         return age < good.refresh || failed !== undefined
           ? Effect.andThen(fetching, succeed)
-          : Effect.flatMap(fetching, wait).pipe(Effect.catch(() => succeed))
+          : Effect.catch(Effect.flatten(fetching), () => succeed)
       }
-      if (running !== undefined) return wait(running)
-      return mayStart(now) ? Effect.flatMap(start, wait) : remembered(now)
+      return join() ?? (mayStart(now) ? Effect.flatten(start) : lastError(now))
     })
 
     /**
@@ -235,33 +212,31 @@ export const factory: Effect.Effect<
     const refetch: Remote<A>["refetch"] = (issuedAt, isFound) =>
       Clock.clockWith((clock): Effect.Effect<A, DocumentError> => {
         const now = monotonic.millisOf(clock)
+        const running = join()
         if (running !== undefined) {
           // The running fetch began before this request, and possibly before its token was issued.
           return Effect.flatMap(
-            wait(running),
+            running,
             (value) =>
               isFound(value) || isLaterThan(issuedAt, clock)
                 ? Effect.succeed(value)
                 : refetch(issuedAt, isFound)
           )
         }
-        if (!mayStart(now)) return remembered(now)
+        if (!mayStart(now)) return lastError(now)
         const remaining = cooldown(now)
         if (remaining > 0) {
           return issuedAt !== undefined && isLater(issuedAt, clockSkew, clock) ? get : coolingDown(remaining)
         }
         if (shares) {
           refetchedAt = now
-          return Effect.flatMap(start, wait)
+          return Effect.flatten(start)
         }
         refetches = [...refetches, now]
-        return Effect.flatMap(start, wait).pipe(
-          Effect.tap(() =>
-            Effect.sync(() => {
-              refetchedAt = now
-            })
-          )
-        )
+        return Effect.map(Effect.flatten(start), (value) => {
+          refetchedAt = now
+          return value
+        })
       })
 
     const fresh = (now: number): A | undefined =>

@@ -68,6 +68,7 @@ export const finished: ReadonlyArray<string> = [
   "src/outbound/JsonDocument.ts",
   "src/outbound/RefreshedDocument.ts",
   "src/outbound/Sharing.ts",
+  "src/outbound/SingleFlight.ts",
   "src/outbound/TimeLimit.ts",
   "src/outbound/http-client/GuardedHttpClient.ts",
   "src/outbound/http-client/HttpClientFetcher.ts",

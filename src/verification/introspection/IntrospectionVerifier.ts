@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -14,10 +13,10 @@ import type { Discovery } from "../../outbound/Discovery.ts"
 import * as EndpointGuard from "../../outbound/EndpointGuard.ts"
 import type { Fetcher } from "../../outbound/Fetcher.ts"
 import { Sharing } from "../../outbound/Sharing.ts"
+import * as SingleFlight from "../../outbound/SingleFlight.ts"
 import { withTimeLimit } from "../../outbound/TimeLimit.ts"
 import type { AuthConfigError, InvalidToken } from "../../protocol/AuthError.ts"
 import type { Credentials } from "../../protocol/Credentials.ts"
-import * as monotonic from "../../store/MonotonicTime.ts"
 import * as Claims from "../claims/Claims.ts"
 import { copyJson } from "../claims/Frozen.ts"
 import * as TokenType from "../claims/TokenType.ts"
@@ -135,27 +134,11 @@ const coalesced = Effect.fnUntraced(function*(
   const limited: GetAnswer = (token) => getAnswer(token).pipe(withTimeLimit(answerTime, issuer))
   if (!(yield* Sharing)) return limited
   const scope = yield* Effect.scope
-  const running = new Map<
-    string,
-    { readonly since: number; readonly answer: Deferred.Deferred<Answer, introspectionRequest.Unavailable> }
-  >()
+  const flights = SingleFlight.make<Answer, introspectionRequest.Unavailable>(scope)
   return (token) =>
-    Clock.clockWith((clock) => {
+    Effect.suspend(() => {
       const text = Redacted.value(token)
-      const known = running.get(text)
-      if (known !== undefined && known.since > lastInvalidation.since) return Deferred.await(known.answer)
-      const answer = Deferred.makeUnsafe<Answer, introspectionRequest.Unavailable>()
-      const entry = { since: monotonic.millisOf(clock), answer }
-      running.set(text, entry)
-      return limited(token).pipe(
-        Effect.onExit((exit) => {
-          if (running.get(text) === entry) running.delete(text)
-          return Deferred.done(answer, exit)
-        }),
-        Effect.ignore,
-        Effect.forkIn(scope, { startImmediately: true }),
-        Effect.andThen(Deferred.await(answer))
-      )
+      return flights.join(text, lastInvalidation.since) ?? Effect.flatten(flights.start(text, limited(token)))
     })
 })
 

@@ -1,10 +1,9 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import { Sharing } from "../../../outbound/Sharing.ts"
+import * as SingleFlight from "../../../outbound/SingleFlight.ts"
 import { AuthorizationServerUnavailable } from "../../../protocol/AuthError.ts"
 import { BoundedMap } from "../../../store/BoundedMap.ts"
 import * as monotonic from "../../../store/MonotonicTime.ts"
@@ -69,7 +68,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
     const verified = new BoundedMap<string, Entry<A, E>>(options.capacity)
     const unverified = new BoundedMap<string, Entry<A, E>>(Math.min(options.capacity, maximumUnverified))
     const unknown = new BoundedMap<string, number>(maximumUnknown)
-    const running = new Map<string, Deferred.Deferred<A | undefined, E>>()
+    const flights = SingleFlight.make<A | undefined, E>(scope)
     const budget = makeBudget(options.newTenants)
 
     const store = (name: string, value: A | undefined, now: number) => {
@@ -98,22 +97,6 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
         Effect.tapCause((cause) => Effect.map(monotonic.millis, (now) => storeFailure(name, cause, now)))
       )
 
-    // Runs in the scope of the layer, so that a client that disconnects does not cancel it for other requests.
-    const start = (name: string): Effect.Effect<A | undefined, E> =>
-      Effect.suspend(() => {
-        const deferred = Deferred.makeUnsafe<A | undefined, E>()
-        running.set(name, deferred)
-        return Effect.forkIn(lookUp(name), scope, { startImmediately: true }).pipe(
-          Effect.flatMap((fiber) => {
-            fiber.addObserver((exit: Exit.Exit<A | undefined, E>) => {
-              running.delete(name)
-              Deferred.doneUnsafe(deferred, exit)
-            })
-            return Deferred.await(deferred)
-          })
-        )
-      })
-
     return {
       find: (name, hasToken) =>
         Clock.clockWith((clock): Effect.Effect<A | undefined, E | AuthorizationServerUnavailable> => {
@@ -126,14 +109,14 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
             if (now < unknownUntil) return Effect.succeed(undefined)
             unknown.delete(name)
           }
-          const waiting = running.get(name)
-          if (waiting !== undefined) return Deferred.await(waiting)
+          const running = flights.join(name)
+          if (running !== undefined) return running
           if (!verified.has(name) && !budget.take(now, hasToken ? 0 : options.newTenants / 2)) {
             return Effect.fail(
               new AuthorizationServerUnavailable({ reason: "overloaded", issuer: name, retryAfter: 1 })
             )
           }
-          return shares ? start(name) : lookUp(name)
+          return shares ? Effect.flatten(flights.start(name, lookUp(name))) : lookUp(name)
         }),
       peek: (name) => (verified.get(name) ?? unverified.get(name))?.value,
       isVerified: (name) => verified.has(name),

@@ -1,0 +1,48 @@
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as monotonic from "../store/MonotonicTime.ts"
+
+/**
+ * Coalesces concurrent effects with the same key: one runs, and all callers wait for its result. It runs in the scope, so a
+ * caller that is interrupted does not cancel it for the others.
+ */
+export interface SingleFlight<A, E> {
+  /**
+   * Returns an effect that waits for the result of the effect that runs for a key. Returns `undefined` if none runs, or if it
+   * started at `after` or before, in monotonic milliseconds.
+   */
+  readonly join: (key: string, after?: number) => Effect.Effect<A, E> | undefined
+  /** Starts an effect, and returns an effect that waits for its result. Later callers join it instead of an earlier one. */
+  readonly start: (key: string, effect: Effect.Effect<A, E>) => Effect.Effect<Effect.Effect<A, E>>
+}
+
+interface Flight<A, E> {
+  readonly startedAt: number
+  readonly result: Deferred.Deferred<A, E>
+}
+
+/** Makes a single flight whose effects run in a scope. When the scope closes, all callers fail with an interruption. */
+export const make = <A, E>(scope: Scope.Scope): SingleFlight<A, E> => {
+  const flights = new Map<string, Flight<A, E>>()
+  return {
+    join: (key, after = Number.NEGATIVE_INFINITY) => {
+      const flight = flights.get(key)
+      return flight !== undefined && flight.startedAt > after ? Deferred.await(flight.result) : undefined
+    },
+    start: (key, effect) =>
+      Clock.clockWith((clock) => {
+        const flight: Flight<A, E> = { startedAt: monotonic.millisOf(clock), result: Deferred.makeUnsafe<A, E>() }
+        flights.set(key, flight)
+        return Effect.map(Effect.forkIn(effect, scope, { startImmediately: true }), (fiber) => {
+          // An observer, because a finalizer of the effect does not run once the scope is closed, and callers would hang.
+          fiber.addObserver((exit) => {
+            if (flights.get(key) === flight) flights.delete(key)
+            Deferred.doneUnsafe(flight.result, exit)
+          })
+          return Deferred.await(flight.result)
+        })
+      })
+  }
+}
