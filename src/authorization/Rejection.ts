@@ -6,7 +6,7 @@
 import {
   type AuthError,
   type InsufficientScope,
-  type InvalidDpopProof,
+  type MalformedRequest,
   MissingCredentials
 } from "../protocol/AuthError.ts"
 import * as Challenge from "../protocol/Challenge.ts"
@@ -152,53 +152,70 @@ export const closing: Rejection = rejection(503, "closing", undefined, unavailab
 export const broken: Rejection = rejection(500, "broken", undefined, serverError)
 
 /**
- * Prepares every answer that does not depend on the request.
+ * Makes the rejections of one resource. Those that depend on nothing but the reason of an error are made once.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (resource: ProtectedResource, challengeScopes: ChallengeScopes): Rejections => {
   const { algorithms: algs, mode } = resource.dpop
-  // Bearer comes first, with what every client looks for; the error stands where the scheme of the request does. Where
-  // only DPoP comes in, there is only its challenge.
-  const challengesOf = ({ error, errorDescription, ...rest }: Challenge.DpopParameters, scheme: Scheme) => {
-    const place = { ...rest, resourceMetadata: resource.metadataUrl }
-    if (mode === "required") return [Challenge.dpop({ ...place, error, errorDescription })]
+  // Bearer comes first, with the parameters that every client reads. The error is in the challenge of the request's scheme. If
+  // only DPoP is accepted, its challenge is the only one.
+  const challengesFor = ({ error, errorDescription, ...rest }: Challenge.DpopParameters, scheme: Scheme) => {
+    const parameters = { ...rest, resourceMetadata: resource.metadataUrl }
+    if (mode === "required") return [Challenge.dpop({ ...parameters, error, errorDescription })]
     if (scheme === "DPoP") {
-      return [Challenge.bearer(place), Challenge.dpop({ error, scope: rest.scope, errorDescription, algs })]
+      return [Challenge.bearer(parameters), Challenge.dpop({ error, scope: rest.scope, errorDescription, algs })]
     }
-    const bearer = Challenge.bearer({ ...place, error: error as Challenge.BearerParameters["error"], errorDescription })
+    const bearer = Challenge.bearer({
+      ...parameters,
+      error: error as Challenge.BearerParameters["error"],
+      errorDescription
+    })
     return mode === "off" ? [bearer] : [bearer, Challenge.dpop({ algs })]
   }
   const challenge = (options: Omit<Challenge.DpopParameters, "algs">, scheme: Scheme = "Bearer") => ({
-    "www-authenticate": Challenge.encode(challengesOf({ ...options, algs }, scheme)),
-    // A browser hides the challenge from its script unless told otherwise.
+    "www-authenticate": Challenge.encode(challengesFor({ ...options, algs }, scheme)),
+    // Without this header a browser hides the challenge from its script.
     "access-control-expose-headers": mode === "off" ? "WWW-Authenticate" : "WWW-Authenticate, DPoP-Nonce"
   })
+  /** Rejects with a challenge whose error and description are those of the body. */
+  const challenged = (
+    status: Rejection["status"],
+    error: AuthError,
+    code: NonNullable<Challenge.DpopParameters["error"]>,
+    description: string,
+    scheme: Scheme,
+    scope?: ReadonlyArray<string>,
+    headers: Readonly<Record<string, string>> = {}
+  ): Rejection =>
+    rejection(status, error.reason, error, { code, description }, {
+      ...challenge({ error: code, scope, errorDescription: description }, scheme),
+      ...headers
+    })
 
   const baseline = resource.requestedScopes(resource.baseline, undefined)
-  const unauthenticated = challenge({ scope: baseline })
-  const invalidTokenText = "The access token is expired, revoked, malformed or not issued for this server"
-  const schemeOf = ({ principal, scheme }: Circumstances): Scheme =>
+  const schemeFor = ({ principal, scheme }: Circumstances): Scheme =>
     scheme ?? (mode !== "off" && principal !== undefined && Object.hasOwn(principal.claims, "cnf") ? "DPoP" : "Bearer")
-  const prepared = {
-    Bearer: new Map<string, Map<string, Rejection>>(),
-    DPoP: new Map<string, Map<string, Rejection>>()
-  }
-  // An error that carries nothing but its reason has one answer, made when it is first needed.
-  const once = (error: AuthError, answer: () => Rejection, scheme: Scheme = "Bearer"): Rejection => {
-    const of = prepared[scheme].get(error._tag) ?? new Map<string, Rejection>()
-    const known = of.get(error.reason)
+
+  const prepared = new Map<string, Rejection>()
+  /** Makes the rejection of an error that carries nothing but its reason when it is first needed. */
+  const once = (error: AuthError, scheme: Scheme, makeRejection: () => Rejection): Rejection => {
+    const key = `${scheme} ${error._tag} ${error.reason}`
+    const known = prepared.get(key)
     if (known !== undefined) return known
-    const made = answer()
-    prepared[scheme].set(error._tag, of.set(error.reason, made))
+    const made = makeRejection()
+    prepared.set(key, made)
     return made
   }
 
-  const asked = (error: InsufficientScope, { principal, protocolVersion }: Circumstances): ReadonlyArray<string> => {
-    const repeats = challengeScopes === "required-and-granted" ||
+  const scopesToRequest = (
+    error: InsufficientScope,
+    { principal, protocolVersion }: Circumstances
+  ): ReadonlyArray<string> => {
+    const repeatsGranted = challengeScopes === "required-and-granted" ||
       (challengeScopes === "auto" && (protocolVersion === undefined || protocolVersion < "2026-07-28"))
-    return repeats && principal !== undefined
+    return repeatsGranted && principal !== undefined
       ? [...error.required, ...[...principal.granted].filter((scope) => resource.offered.has(scope))]
       : error.required
   }
@@ -213,98 +230,73 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
         challenge({ scope: resource.requestedScopes([...resource.baseline, ...scopes], undefined) })
       ),
     forError: (error, circumstances) => {
+      const { reason } = error
+      const scheme = schemeFor(circumstances)
       switch (error._tag) {
         case "MissingCredentials":
-          return once(error, () => rejection(401, error.reason, error, undefined, unauthenticated))
-        case "MalformedRequest": {
-          const scheme = schemeOf(circumstances)
-          return once(error, () => malformed(error, scheme), scheme)
+          return once(error, "Bearer", () => rejection(401, reason, error, undefined, challenge({ scope: baseline })))
+        case "MalformedRequest":
+          return once(error, scheme, () => {
+            const { message: description } = error
+            const status = bodyStatuses[error.reason]
+            return status === undefined
+              ? challenged(400, error, "invalid_request", description, scheme)
+              : rejection(status, reason, error, { code: "invalid_request", description }, status === 408 ? close : {})
+          })
+        case "InvalidToken":
+          return once(error, scheme, () => challenged(401, error, "invalid_token", invalidToken, scheme, baseline))
+        case "InvalidDpopProof": {
+          const { nonce } = error
+          return nonce === undefined
+            ? once(error, "DPoP", () => challenged(401, error, "invalid_dpop_proof", invalidProof, "DPoP", baseline))
+            : challenged(401, error, "use_dpop_nonce", missingNonce, "DPoP", baseline, { "dpop-nonce": nonce })
         }
-        case "InvalidToken": {
-          const scheme = schemeOf(circumstances)
-          const answer = () =>
-            rejection(
-              401,
-              error.reason,
+        case "InsufficientScope":
+          // If no scope can help, there is nothing to request: a challenge would make clients sign in again and again.
+          return error.reason === "unlisted"
+            ? rejection(403, reason, error, { code: "access_denied", description: error.message })
+            : challenged(
+              403,
               error,
-              { code: "invalid_token", description: invalidTokenText },
-              challenge({ error: "invalid_token", scope: baseline, errorDescription: invalidTokenText }, scheme)
+              "insufficient_scope",
+              "The access token lacks a scope that this operation needs",
+              scheme,
+              resource.requestedScopes(scopesToRequest(error, circumstances), circumstances.principal?.issuer)
             )
-          return once(error, answer, scheme)
-        }
-        case "InvalidDpopProof":
-          return error.nonce === undefined ? once(error, () => unproven(error)) : unproven(error)
-        case "InsufficientScope": {
-          if (error.reason === "unlisted") {
-            // No scope could help, so there is nothing to ask for: a challenge would make clients sign in for ever.
-            return rejection(403, error.reason, error, { code: "access_denied", description: error.message })
-          }
-          const description = "The access token lacks a scope that this operation needs"
-          return rejection(
-            403,
-            error.reason,
-            error,
-            { code: "insufficient_scope", description },
-            challenge({
-              error: "insufficient_scope",
-              scope: resource.requestedScopes(asked(error, circumstances), circumstances.principal?.issuer),
-              errorDescription: description
-            }, schemeOf(circumstances))
-          )
-        }
-        // Without a challenge: the token may be fine, and a client must not sign in again for an outage.
+        // Without a challenge: the token may be valid, and a client must not sign in again because of an outage.
         case "AuthorizationServerUnavailable":
         case "ReplayStoreUnavailable":
-          return rejection(503, error.reason, error, unavailable, { "retry-after": secondsOf(error.retryAfter) })
+          return rejection(503, reason, error, unavailable, { "retry-after": secondsOf(error.retryAfter) })
         case "InvalidMetadata":
-          return rejection(503, error.reason, error, unavailable, { "retry-after": "30" })
+          return rejection(503, reason, error, unavailable, { "retry-after": "30" })
         case "AuthConfigError":
-          return rejection(500, error.reason, error, serverError)
+          return rejection(500, reason, error, serverError)
       }
     }
   }
-
-  function unproven(error: InvalidDpopProof): Rejection {
-    const { nonce, reason } = error
-    const code = nonce === undefined ? "invalid_dpop_proof" : "use_dpop_nonce"
-    const description = nonce === undefined
-      ? "The DPoP proof is missing, malformed, already used, too old, or not made for this request, this token and its key"
-      : "The DPoP proof must contain the nonce of the DPoP-Nonce header"
-    return rejection(401, reason, error, { code, description }, {
-      ...challenge({ error: code, scope: baseline, errorDescription: description }, "DPoP"),
-      ...(nonce === undefined ? {} : { "dpop-nonce": nonce })
-    })
-  }
-
-  function malformed(error: Extract<AuthError, { _tag: "MalformedRequest" }>, scheme: Scheme): Rejection {
-    const content = { code: "invalid_request", description: error.message }
-    switch (error.reason) {
-      case "not-json":
-      case "not-json-rpc":
-      case "too-deep":
-      case "too-many-operations":
-      case "name-too-long":
-      case "name-not-text":
-      case "state":
-        return rejection(400, error.reason, error, content)
-      case "content-type":
-        return rejection(415, error.reason, error, content)
-      case "too-large":
-        return rejection(413, error.reason, error, content)
-      case "too-slow":
-        // The rest of the body may never come (RFC 9110 §15.5.9).
-        return rejection(408, error.reason, error, content, { connection: "close" })
-      default:
-        return rejection(
-          400,
-          error.reason,
-          error,
-          content,
-          challenge({ error: "invalid_request", errorDescription: error.message }, scheme)
-        )
-    }
-  }
 }
+
+const invalidToken = "The access token is expired, revoked, malformed or not issued for this server"
+const invalidProof =
+  "The DPoP proof is missing, malformed, already used, too old, or not made for this request, this token and its key"
+const missingNonce = "The DPoP proof must contain the nonce of the DPoP-Nonce header"
+
+/** Rejections of the body have no challenge: the credentials are not what is wrong. */
+const bodyStatuses: Partial<Record<MalformedRequest["reason"], 400 | 408 | 413 | 415>> = {
+  "not-json": 400,
+  "not-json-rpc": 400,
+  "too-deep": 400,
+  "too-many-operations": 400,
+  "name-too-long": 400,
+  "name-not-text": 400,
+  "state": 400,
+  "content-type": 415,
+  "too-large": 413,
+  "too-slow": 408
+}
+
+/** The rest of the body may never arrive, so the connection cannot be used again (RFC 9110 §15.5.9). */
+const close = { connection: "close" }
 
 /**
  * Tells whether an answer is that to a preflight.

@@ -5,7 +5,6 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as ClaimsDecoder from "../authorization/ClaimsDecoder.ts"
 import * as Decision from "../authorization/Decision.ts"
@@ -48,18 +47,12 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
       ConfigOption.check(options, "", table, "Give one with resource, authorizationServers and scopes")
       return checkServers(options.authorizationServers)
     }))
-    const issuers = servers.map((_) => _.issuer) as [string, ...Array<string>]
-    const serverOf = AuthorizationServer.ofIssuer(servers)
     const dpop = options.dpop === undefined ? undefined : yield* Effect.fromResult(options.dpop.published)
     const resource = yield* Effect.fromResult(
       ProtectedResource.make(
         { ...options, dpop } as unknown as ProtectedResource.Options,
-        issuers,
-        (scopes, issuer) =>
-          Profile.requestedScopes(
-            ((issuer === undefined ? undefined : serverOf(issuer)) ?? servers[0]!).profile,
-            scopes
-          )
+        issuersOf(servers),
+        requestedScopesAt(servers)
       )
     )
     const { allowedHosts } = options
@@ -78,12 +71,11 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
       effectiveScopes: resource.effectiveScopes
     }
     if (options.tenants !== undefined && options.anonymous === "allow-unscoped") {
-      return yield* new AuthConfigError({
-        reason: "conflict",
-        option: "anonymous",
-        fix:
-          "\"allow-unscoped\" cannot be combined with tenants: an anonymous request has no tenant. Remove anonymous or tenants"
-      })
+      return yield* ConfigOption.error(
+        "anonymous",
+        "\"allow-unscoped\" cannot be combined with tenants: an anonymous request has no tenant. Remove anonymous or tenants",
+        "conflict"
+      )
     }
     const cachedServers = TokenCache.make(yield* IssuerVerifier.make(servers, rules, settings), settings)
     const tenants = options.tenants === undefined
@@ -92,22 +84,18 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
         others: cachedServers,
         rules,
         settings,
-        publish: (tenant) => {
-          const serverOf = AuthorizationServer.ofIssuer(tenant.servers)
-          return ProtectedResource.ofTenant(resource, {
+        publish: (tenant) =>
+          ProtectedResource.ofTenant(resource, {
             resource: tenant.resource,
-            issuers: tenant.servers.map((_) => _.issuer) as [string, ...Array<string>],
-            requestedScopes: (scopes, issuer) =>
-              Profile.requestedScopes(
-                ((issuer === undefined ? undefined : serverOf(issuer)) ?? tenant.servers[0]!).profile,
-                scopes
-              )
-          })
-        },
+            issuers: issuersOf(tenant.servers),
+            requestedScopes: requestedScopesAt(tenant.servers)
+          }),
         publishUnknown: (identifier) => ProtectedResource.ofUnknownTenant(resource, identifier)
       })
     const configured = tenants ?? cachedServers
-    const own = yield* Effect.fromResult(wrapVerifier(options.verifier, configured, settings))
+    const own = yield* Effect.fromResult(
+      ConfigOption.attempt(() => wrapVerifier(options.verifier, configured, settings))
+    )
     const revocation = options.revocation === undefined ? undefined : yield* options.revocation.make
     const gate = Gate.make({
       resource,
@@ -149,47 +137,54 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
     return gate
   })
 
-/** The verifier of the option, around the cache, since its results may depend on the request; and the caches it asks for. */
+type Servers = ReadonlyArray<AuthorizationServer.AuthorizationServer<any>>
+
+const issuersOf = (servers: Servers) => servers.map((_) => _.issuer) as [string, ...Array<string>]
+
+/** Names scopes as the authorization server of an issuer does, or else the first one. */
+const requestedScopesAt = (servers: Servers): ProtectedResource.RequestedScopes => {
+  const serverOf = AuthorizationServer.ofIssuer(servers)
+  return (scopes, issuer) =>
+    Profile.requestedScopes(((issuer === undefined ? undefined : serverOf(issuer)) ?? servers[0]!).profile, scopes)
+}
+
+/**
+ * Returns the verifier of the option `verifier`, and the caches that it asks for. It wraps the cache of the configured verifier,
+ * because its results may depend on the request. Throws `AuthConfigError`.
+ */
 const wrapVerifier = (
   wrap: Common<Scopes>["verifier"],
   configured: TokenVerifier.Verifier,
   settings: TokenCache.Settings
-): Result.Result<
-  { readonly verifier: TokenVerifier.Verifier; readonly caches: ReadonlyArray<TokenCache.Cached<unknown>> },
-  AuthConfigError
-> => {
+): { readonly verifier: TokenVerifier.Verifier; readonly caches: ReadonlyArray<TokenCache.Cached<unknown>> } => {
   const caches: Array<TokenCache.Cached<unknown>> = []
-  if (wrap === undefined) return Result.succeed({ verifier: configured, caches })
-  const fail = (fix: string) => Result.fail(ConfigOption.error("verifier", fix))
+  if (wrap === undefined) return { verifier: configured, caches }
   const cached: Cached = (verifier, timeToLive) => {
     const time = OptionValue.toDuration(timeToLive)
     if (time === undefined || Duration.isNegative(time)) {
-      throw new AuthConfigError({
-        reason: "malformed",
-        option: "verifier",
-        fix:
-          `the second argument of cached: ${OptionValue.isNot(timeToLive, "a duration from 0")}. Write one such as ` +
-          "\"1 minute\""
-      })
+      throw ConfigOption.error(
+        "verifier",
+        `the second argument of cached: ${
+          OptionValue.isNot(timeToLive, "a duration from 0")
+        }. Write one such as "1 minute"`
+      )
     }
     const cache = TokenCache.make(TokenCache.timed(verifier, time), settings)
     caches.push(cache)
     return cache
   }
-  const made = Result.try(() => wrap(configured, cached))
-  if (Result.isFailure(made)) {
-    return made.failure instanceof AuthConfigError
-      ? Result.fail(made.failure)
-      : fail(
-        `the function threw: ${String(made.failure)}. It must return a verifier, such as that of TokenVerifier.make`
-      )
+  let verifier: TokenVerifier.Verifier
+  try {
+    verifier = wrap(configured, cached)
+  } catch (thrown) {
+    if (thrown instanceof AuthConfigError) throw thrown
+    throw ConfigOption.error("verifier", `the function threw: ${String(thrown)}. ${adviceOnVerifier}`)
   }
-  return typeof made.success?.verify === "function"
-    ? Result.succeed({ verifier: made.success, caches })
-    : fail(
-      `the function returned ${
-        OptionValue.describe(made.success)
-      }, which is not a verifier. Return a verifier, such as ` +
-        "that of TokenVerifier.make"
-    )
+  if (typeof verifier?.verify === "function") return { verifier, caches }
+  throw ConfigOption.error(
+    "verifier",
+    `the function returned ${OptionValue.describe(verifier)}, which is not a verifier. ${adviceOnVerifier}`
+  )
 }
+
+const adviceOnVerifier = "Return a verifier, such as that of TokenVerifier.make"

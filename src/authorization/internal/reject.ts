@@ -162,16 +162,16 @@ export const attempt = <A, E, R>(
 const isRejection = (error: unknown): error is Rejection.Rejection =>
   typeof error === "object" && error !== null && (error as Partial<Rejection.Rejection>)._tag === "Rejection"
 
-const isAuthError = (error: unknown): error is AuthError =>
-  error instanceof InvalidToken || error instanceof MissingCredentials || error instanceof MalformedRequest ||
-  error instanceof InvalidDpopProof || error instanceof ReplayStoreUnavailable || error instanceof InsufficientScope ||
-  error instanceof AuthorizationServerUnavailable || error instanceof InvalidMetadata ||
-  error instanceof AuthConfigError
+/** The rejections of these have a challenge. */
+const challenged = [InvalidToken, MissingCredentials, MalformedRequest, InvalidDpopProof, InsufficientScope]
+
+const unchallenged = [ReplayStoreUnavailable, AuthorizationServerUnavailable, InvalidMetadata, AuthConfigError]
 
 /** An outage or a misconfiguration is answered without a challenge, so no tenant is looked up for it. */
-const hasChallenge = ({ _tag }: AuthError): boolean =>
-  _tag === "MissingCredentials" || _tag === "MalformedRequest" || _tag === "InvalidToken" ||
-  _tag === "InvalidDpopProof" || _tag === "InsufficientScope"
+const hasChallenge = (error: unknown): boolean => challenged.some((type) => error instanceof type)
+
+const isAuthError = (error: unknown): error is AuthError =>
+  hasChallenge(error) || unchallenged.some((type) => error instanceof type)
 
 const none: ReadonlyArray<never> = []
 
