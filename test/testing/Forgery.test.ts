@@ -3,47 +3,47 @@ import { Effect } from "effect"
 import { Forgery, TestIssuer } from "effect-mcp-auth/testing"
 import { jwtVerify } from "jose"
 import { createPublicKey, verify } from "node:crypto"
-import { verifying } from "./support.ts"
+import { makeVerifier } from "./support.ts"
 
 describe.each(["ES256", "ES384", "RS256", "PS256", "EdDSA"] as const)("forgeries of %s tokens", (algorithm) => {
-  it.effect("each is rejected for the reason in the table, and the token that they forge is accepted", () =>
+  it.effect("are rejected for the reason in the table, and the valid token is accepted", () =>
     Effect.gen(function*() {
-      const { issuer, judge } = yield* verifying({ algorithm })
-      const answers = yield* Effect.forEach(Forgery.kinds, (kind) =>
+      const { issuer, verifyToken } = yield* makeVerifier({ algorithm })
+      const outcomes = yield* Effect.forEach(Forgery.kinds, (kind) =>
         Effect.gen(function*() {
-          const answer = yield* judge(yield* issuer.mintBroken(kind, { scopes: ["todos:read"] }))
-          return [kind, answer] as const
+          const outcome = yield* verifyToken(yield* issuer.mintBroken(kind, { scopes: ["todos:read"] }))
+          return [kind, outcome] as const
         }))
       assert.deepStrictEqual(
-        Object.fromEntries(answers),
+        Object.fromEntries(outcomes),
         Object.fromEntries(Forgery.kinds.map((kind) => [kind, Forgery.forgeries[kind].reason as string]))
       )
-      assert.strictEqual(yield* judge(yield* issuer.mint({ scopes: ["todos:read"] })), "accepted")
-      const strangers = (yield* issuer.requests).filter(({ url }) => !url.startsWith(issuer.issuer))
-      assert.deepStrictEqual(strangers, [])
+      assert.strictEqual(yield* verifyToken(yield* issuer.mint({ scopes: ["todos:read"] })), "accepted")
+      const otherHosts = (yield* issuer.requests).filter(({ url }) => !url.startsWith(issuer.issuer))
+      assert.deepStrictEqual(otherHosts, [])
     }))
 })
 
-it.effect("each is rejected for the reason in the table where the issuer is an address without a name", () =>
+it.effect("forgeries are rejected for the reason in the table if the host of the issuer is an IP address", () =>
   Effect.gen(function*() {
-    const { issuer, judge } = yield* verifying({ issuer: "http://127.0.0.1:9000" })
-    const answers = yield* Effect.forEach(Forgery.kinds, (kind) =>
+    const { issuer, verifyToken } = yield* makeVerifier({ issuer: "http://127.0.0.1:9000" })
+    const outcomes = yield* Effect.forEach(Forgery.kinds, (kind) =>
       Effect.gen(function*() {
-        return [kind, yield* judge(yield* issuer.mintBroken(kind, { scopes: ["todos:read"] }))] as const
+        return [kind, yield* verifyToken(yield* issuer.mintBroken(kind, { scopes: ["todos:read"] }))] as const
       }))
     assert.deepStrictEqual(
-      Object.fromEntries(answers),
+      Object.fromEntries(outcomes),
       Object.fromEntries(Forgery.kinds.map((kind) => [kind, Forgery.forgeries[kind].reason as string]))
     )
   }))
 
-describe("some forgeries are right but for one thing", () => {
-  it.effect("the signature in DER is one, in another protocol", () =>
+describe("a forgery has only one fault", () => {
+  it.effect("the signature in DER is valid in another protocol", () =>
     Effect.gen(function*() {
       const { issuer } = yield* TestIssuer.make()
       const { publicJwk } = yield* issuer.currentKey
       const key = createPublicKey({ key: publicJwk as never, format: "jwk" })
-      // Halves come with and without a leading zero.
+      // Both halves of a signature occur with and without a leading zero.
       for (let i = 0; i < 50; i++) {
         const [header, claims, signature] = (yield* issuer.mintBroken("signature-der")).split(".")
         const bytes = Buffer.from(signature!, "base64url")
@@ -51,7 +51,7 @@ describe("some forgeries are right but for one thing", () => {
       }
     }))
 
-  it.effect("an HMAC may be of any length", () =>
+  it.effect("an HMAC is valid with each hash length", () =>
     Effect.gen(function*() {
       const { issuer } = yield* TestIssuer.make()
       const { publicJwk } = yield* issuer.currentKey
@@ -65,7 +65,7 @@ describe("some forgeries are right but for one thing", () => {
     }))
 })
 
-it("the table names every forgery once, in one line", () => {
+it("each forgery has a unique title of one line", () => {
   const titles = Forgery.kinds.map((kind) => Forgery.forgeries[kind].title)
   assert.isAtLeast(titles.length, 50)
   assert.strictEqual(new Set(titles).size, titles.length)

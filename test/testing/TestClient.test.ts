@@ -32,7 +32,7 @@ const Server = McpAuth.layerHttp({
   protocols: [McpProtocol.v2026_07_28, McpProtocol.v2025_11_25],
   registrations: McpAuth.toolkit(Tools).pipe(
     Layer.provide(Tools.toLayer({
-      whoami: () => Effect.map(Principal, ({ subject }) => subject ?? "nobody"),
+      whoami: () => Effect.map(Principal, ({ subject }) => subject ?? "no subject"),
       write: ({ text }) => Effect.succeed(text)
     }))
   )
@@ -44,7 +44,7 @@ const auth = {
   scopes: { baseline: ["a"], stepUp: ["b"] }
 } as const
 
-/** The client that the layer brings along, and one that it is given. */
+/** The layer with Effect's fetch client, and the layer with the client of the issuer. */
 const servers = [
   { title: "make", protected: Server.pipe(Layer.provide(AuthLayer.make(auth))) },
   { title: "layer", protected: Server.pipe(Layer.provide(authLayer(auth))) }
@@ -56,17 +56,17 @@ const start = TestClock.setTime(now * 1000)
 describe.each(["2026-07-28", "2025-11-25"] as const)("MCP %s", (protocol) => {
   describe.each(servers)("AuthLayer.$title", ({ protected: server }) => {
     layer(TestClient.layer(server, { protocol }).pipe(Layer.provideMerge(TestIssuer.layer())))((it) => {
-      it.effect("a call comes through as whoever makes it", () =>
+      it.effect("returns the result and the decision for the user that calls", () =>
         Effect.gen(function*() {
           yield* start
           const client = yield* TestClient.TestClient
-          const answer = yield* client.callTool("whoami").pipe(TestClient.as(alice), expectAdmitted)
-          assert.strictEqual(answer.value, "alice")
+          const response = yield* client.callTool("whoami").pipe(TestClient.as(alice), expectAdmitted)
+          assert.strictEqual(response.value, "alice")
           assert.strictEqual(
             (yield* client.callTool("whoami").pipe(TestClient.as({ ...alice, subject: "bob" }))).value,
             "bob"
           )
-          assert.deepStrictEqual(answer.decisions.map(({ outcome, subject }) => [outcome, subject]), [[
+          assert.deepStrictEqual(response.decisions.map(({ outcome, subject }) => [outcome, subject]), [[
             "admitted",
             "alice"
           ]])
@@ -77,35 +77,35 @@ describe.each(["2026-07-28", "2025-11-25"] as const)("MCP %s", (protocol) => {
           ])
         }))
 
-      it.effect("nobody is told where to sign in", () =>
+      it.effect("returns the challenge for an anonymous caller", () =>
         Effect.gen(function*() {
           yield* start
           const client = yield* TestClient.TestClient
-          const answer = yield* client.callTool("whoami").pipe(
+          const response = yield* client.callTool("whoami").pipe(
             expectChallenge({ error: null, scope: ["a"] }),
             expectRejected("no-authorization")
           )
-          assert.strictEqual(answer.status, 401)
+          assert.strictEqual(response.status, 401)
           assert.strictEqual(
-            answer.challenge?.parameters.get("resource_metadata"),
+            response.challenge?.parameters.get("resource_metadata"),
             "https://server.test/.well-known/oauth-protected-resource/mcp"
           )
         }))
 
-      it.effect("a missing scope is asked for", () =>
+      it.effect("returns the challenge for a missing scope", () =>
         Effect.gen(function*() {
           yield* start
           const client = yield* TestClient.TestClient
-          const answer = yield* client.callTool("write", { text: "x" }).pipe(
+          const response = yield* client.callTool("write", { text: "x" }).pipe(
             TestClient.as(alice),
             expectChallenge({ scope: protocol === "2026-07-28" ? ["b"] : ["a", "b"] }),
             expectRejected("missing-scope")
           )
-          assert.strictEqual(answer.status, 403)
-          assert.isUndefined(answer.result)
+          assert.strictEqual(response.status, 403)
+          assert.isUndefined(response.result)
         }))
 
-      it.effect("time is the test's", () =>
+      it.effect("uses the clock of the test", () =>
         Effect.gen(function*() {
           yield* start
           const client = yield* TestClient.TestClient
@@ -116,7 +116,7 @@ describe.each(["2026-07-28", "2025-11-25"] as const)("MCP %s", (protocol) => {
           yield* client.callTool("whoami").pipe(TestClient.as(token), expectRejected("expired"))
         }))
 
-      it.effect("a broken token is rejected for its reason", () =>
+      it.effect("returns the reason for which a forgery is rejected", () =>
         Effect.gen(function*() {
           yield* start
           const client = yield* TestClient.TestClient
@@ -131,7 +131,7 @@ describe.each(["2026-07-28", "2025-11-25"] as const)("MCP %s", (protocol) => {
 layer(TestClient.layer(servers[0]!.protected, { protocol: "2025-11-25" }).pipe(Layer.provideMerge(TestIssuer.layer())))(
   "sessions",
   (it) => {
-    it.effect("somebody else's does not exist", () =>
+    it.effect("are rejected for another user", () =>
       Effect.gen(function*() {
         yield* start
         const client = yield* TestClient.TestClient
@@ -146,24 +146,24 @@ layer(TestClient.layer(servers[0]!.protected, { protocol: "2025-11-25" }).pipe(L
   }
 )
 
-describe("decisions", () => {
-  it.effect("are told to the test's own listener, too", () =>
+describe("the decisions of the gate", () => {
+  it.effect("reach the listener of the test as well", () =>
     Effect.gen(function*() {
       yield* start
-      const heard: Array<string | undefined> = []
+      const reasons: Array<string | undefined> = []
       const client = yield* TestClient.TestClient
       yield* client.callTool("whoami").pipe(Effect.provideService(
         Decision.DecisionListener,
-        ({ reason }) => Effect.sync(() => void heard.push(reason))
+        ({ reason }) => Effect.sync(() => void reasons.push(reason))
       ))
-      assert.deepStrictEqual(heard, ["no-authorization"])
+      assert.deepStrictEqual(reasons, ["no-authorization"])
     }).pipe(
       Effect.provide(TestClient.layer(servers[0]!.protected).pipe(Layer.provideMerge(TestIssuer.layer())))
     ))
 })
 
-describe("any handler", () => {
-  it("hears the reasons of a gate outside Effect", async () => {
+describe("a client for a handler", () => {
+  it("receives the reasons of a gate outside Effect", async () => {
     const issuer = await TestIssuer.start()
     const decisions = TestClient.decisions()
     const gate = gateLayer(auth).pipe(
@@ -181,14 +181,14 @@ describe("any handler", () => {
     const both = { subject: "alice", scopes: ["a", "b"] }
     assert.deepStrictEqual((await client.as(both).callTool("write")).result, { subject: "alice" })
     await expectRejected("missing-scope")(client.as(alice).callTool("write"))
-    const answer = await expectRejected("audience")(client.as({ ...both, audience: "x" }).callTool("write"))
-    assert.deepStrictEqual(answer.decisions.map(({ reason }) => reason), ["audience"])
+    const response = await expectRejected("audience")(client.as({ ...both, audience: "x" }).callTool("write"))
+    assert.deepStrictEqual(response.decisions.map(({ reason }) => reason), ["audience"])
     await issuer.goDown()
-    // The keys are known, so nobody notices.
+    // The keys are cached, so the outage has no effect.
     await client.as(both).callTool("write").then(expectAdmitted)
   })
 
-  it("in plain promises, as somebody, as nobody, in a session", async () => {
+  it("returns promises, and sends the token and the session of the caller", async () => {
     const issuer = await TestIssuer.start()
     const seen: Array<Record<string, string>> = []
     const handler = async (request: Request) => {
@@ -201,8 +201,8 @@ describe("any handler", () => {
         })
     }
     const client = TestClient.start({ handler, issuer, protocol: "2025-11-25" })
-    const answer = await client.as({ subject: "alice" }).callTool("x")
-    assert.deepStrictEqual(answer.result, { method: "tools/call" })
+    const response = await client.as({ subject: "alice" }).callTool("x")
+    assert.deepStrictEqual(response.result, { method: "tools/call" })
     assert.deepStrictEqual(seen.map((headers) => headers["mcp-session-id"]), [undefined, "s-1", "s-1"])
     assert.isTrue(seen.every(({ authorization }) => authorization?.startsWith("Bearer ey")))
     await client.inSession("s-9").listTools()
@@ -210,7 +210,7 @@ describe("any handler", () => {
     assert.isUndefined(seen.at(-1)?.["authorization"])
   })
 
-  it("reads no more of an event stream than the answer", async () => {
+  it("reads an event stream only up to the response", async () => {
     let cancelled = false
     const body = new ReadableStream<Uint8Array>({
       pull: (controller) => {
@@ -232,7 +232,7 @@ describe("any handler", () => {
     assert.isTrue(cancelled)
   })
 
-  it("names a tool in a header as a header can hold it", async () => {
+  it("encodes the name of a tool in the header mcp-name", async () => {
     const seen: Array<string | null> = []
     const client = TestClient.start({
       url: "https://server.test/mcp",
@@ -247,7 +247,7 @@ describe("any handler", () => {
     assert.deepStrictEqual(seen, ["add_todo", "=?base64?YcOxYWRpcg==?=", "todo://1"])
   })
 
-  it("a token bound to a key goes with its proof", async () => {
+  it("sends a proof with a token that is bound to a key", async () => {
     const issuer = await TestIssuer.start()
     const seen: Array<Headers> = []
     const client = TestClient.start({
@@ -263,22 +263,22 @@ describe("any handler", () => {
     assert.match(seen[0]?.get("dpop") ?? "", /^ey/)
   })
 
-  it("says what it lacks", async () => {
+  it("reports a missing URL and a missing issuer", async () => {
     assert.throws(() => TestClient.start({ handler: fetch }), /URL of the MCP endpoint is missing/)
     const client = TestClient.start({ handler: () => new Response(""), url: "https://server.test/mcp" })
     await client.as({ subject: "alice" }).listTools().then(
-      () => assert.fail("it was sent"),
+      () => assert.fail("the request was sent"),
       (error: unknown) => assert.match(String(error), /needs an issuer/)
     )
   })
 })
 
-describe("assertions", () => {
+describe("the assertions of the kit", () => {
   const challenge = (parameters: Challenge.BearerParameters) => Challenge.encode(Challenge.bearer(parameters))
-  const answer = (status: number, header?: string) =>
+  const response = (status: number, header?: string) =>
     new Response(null, { status, ...(header === undefined ? {} : { headers: { "www-authenticate": header } }) })
-  const stepUp = answer(403, challenge({ error: "insufficient_scope", scope: ["a", "b"] }))
-  const messageOf = (run: () => unknown): string => {
+  const stepUp = response(403, challenge({ error: "insufficient_scope", scope: ["a", "b"] }))
+  const getMessage = (run: () => unknown): string => {
     try {
       run()
     } catch (error) {
@@ -288,46 +288,46 @@ describe("assertions", () => {
     return "nothing was thrown"
   }
 
-  it("pass what they are given", async () => {
+  it("return a response that passes", async () => {
     assert.strictEqual(expectChallenge({ scope: ["b", "a"] })(stepUp), stepUp)
     assert.strictEqual(await expectRejected("missing-scope")(Promise.resolve(stepUp)), stepUp)
     assert.strictEqual(Effect.runSync(expectRejected("missing-scope")(Effect.succeed(stepUp))), stepUp)
-    // What `fetch` gives where tests have globals of their own, as under Jest.
-    const ofAnotherRealm: Promise<Response> = runInNewContext("Promise").resolve(stepUp)
-    assert.notInstanceOf(ofAnotherRealm, Promise)
-    assert.strictEqual(await expectChallenge({ scope: ["b", "a"] })(ofAnotherRealm), stepUp)
-    expectRejected("expired")(answer(401, challenge({ error: "invalid_token" })))
-    expectRejected("network")(answer(503))
-    expectRejected("session")(answer(404))
-    expectRejected("origin")(answer(403))
-    expectRejected("too-large")(answer(413))
-    expectAdmitted(answer(200))
+    // The promise of `fetch` if tests have separate globals, as under Jest.
+    const otherRealm: Promise<Response> = runInNewContext("Promise").resolve(stepUp)
+    assert.notInstanceOf(otherRealm, Promise)
+    assert.strictEqual(await expectChallenge({ scope: ["b", "a"] })(otherRealm), stepUp)
+    expectRejected("expired")(response(401, challenge({ error: "invalid_token" })))
+    expectRejected("network")(response(503))
+    expectRejected("session")(response(404))
+    expectRejected("origin")(response(403))
+    expectRejected("too-large")(response(413))
+    expectAdmitted(response(200))
   })
 
-  it("say what is different", () => {
+  it("throw an error that names the difference", () => {
     assert.strictEqual(
-      messageOf(() => expectChallenge({ scope: ["a"] })(stepUp)),
+      getMessage(() => expectChallenge({ scope: ["a"] })(stepUp)),
       "expected scope \"a\" instead of \"a b\" in 403, WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"a b\""
     )
     assert.strictEqual(
-      messageOf(() => expectChallenge()(answer(503))),
+      getMessage(() => expectChallenge()(response(503))),
       "expected a challenge, got 503, without a challenge"
     )
     assert.strictEqual(
-      messageOf(() => expectChallenge({ scheme: "DPoP" })(stepUp)),
+      getMessage(() => expectChallenge({ scheme: "DPoP" })(stepUp)),
       "expected a DPoP challenge, got 403, WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"a b\""
     )
     assert.strictEqual(
-      messageOf(() => expectRejected("expired")(stepUp)),
+      getMessage(() => expectRejected("expired")(stepUp)),
       "expected a rejection with the reason \"expired\" (401 invalid_token), got 403, WWW-Authenticate: Bearer " +
         "error=\"insufficient_scope\", scope=\"a b\""
     )
     assert.strictEqual(
-      messageOf(() => expectRejected("too-large")(answer(200))),
+      getMessage(() => expectRejected("too-large")(response(200))),
       "expected a rejection with the reason \"too-large\" (413 or 401 invalid_token or 503), got 200, without a challenge"
     )
     assert.strictEqual(
-      messageOf(() => expectAdmitted(answer(404))),
+      getMessage(() => expectAdmitted(response(404))),
       "expected the request to be admitted, got 404, without a challenge"
     )
   })

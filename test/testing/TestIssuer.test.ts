@@ -7,7 +7,7 @@ import { TestClock } from "effect/testing"
 import { base64url, createLocalJWKSet, decodeJwt, type JWK, jwtVerify } from "jose"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { now, verifying } from "./support.ts"
+import { makeVerifier, now } from "./support.ts"
 
 type Issuer = TestIssuer.TestIssuer["Service"]
 
@@ -30,27 +30,27 @@ const post = (
     return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined }
   })
 
-describe("tokens", () => {
+describe("the tokens of the issuer", () => {
   it.effect.each(["RS256", "PS384", "ES512", "EdDSA", "Ed25519"] as const)(
-    "%s: signed, published, accepted",
+    "are accepted with the algorithm %s",
     (algorithm) =>
       Effect.gen(function*() {
-        const { issuer, judge } = yield* verifying({ algorithm })
-        assert.strictEqual(yield* judge(yield* issuer.mint()), "accepted")
+        const { issuer, verifyToken } = yield* makeVerifier({ algorithm })
+        assert.strictEqual(yield* verifyToken(yield* issuer.mint()), "accepted")
       })
   )
 
-  it.effect("with another algorithm for one token", () =>
+  it.effect("can each have another algorithm", () =>
     Effect.gen(function*() {
-      const { issuer, judge } = yield* verifying({ algorithms: ["ES384"] })
-      assert.strictEqual(yield* judge(yield* issuer.mint({ algorithm: "ES384" })), "accepted")
-      assert.strictEqual(yield* judge(yield* issuer.mint({ algorithm: "EdDSA" })), "accepted")
-      assert.strictEqual(yield* judge(yield* issuer.mint()), "accepted")
+      const { issuer, verifyToken } = yield* makeVerifier({ algorithms: ["ES384"] })
+      assert.strictEqual(yield* verifyToken(yield* issuer.mint({ algorithm: "ES384" })), "accepted")
+      assert.strictEqual(yield* verifyToken(yield* issuer.mint({ algorithm: "EdDSA" })), "accepted")
+      assert.strictEqual(yield* verifyToken(yield* issuer.mint()), "accepted")
     }))
 
-  it.effect("say what they are told to, by the test's clock and the issuer's skew", () =>
+  it.effect("contain the given claims, and times of the test clock with the skew of the issuer", () =>
     Effect.gen(function*() {
-      const { issuer } = yield* verifying()
+      const { issuer } = yield* makeVerifier()
       yield* issuer.skewClock("1 minute")
       const token = yield* issuer.mint({
         subject: "bob",
@@ -74,18 +74,18 @@ describe("tokens", () => {
       })
     }))
 
-  it.effect("a rotated key serves beside the old one, a withdrawn one no more", () =>
+  it.effect("are accepted with the old key after a rotation, and not after its withdrawal", () =>
     Effect.gen(function*() {
-      const { issuer, judge } = yield* verifying()
+      const { issuer, verifyToken } = yield* makeVerifier()
       const first = yield* issuer.mint()
       yield* issuer.rotateKeys
       const second = yield* issuer.mint()
-      assert.deepStrictEqual([yield* judge(first), yield* judge(second)], ["accepted", "accepted"])
+      assert.deepStrictEqual([yield* verifyToken(first), yield* verifyToken(second)], ["accepted", "accepted"])
       yield* issuer.withdrawKey()
       yield* TestClock.adjust("10 minutes")
       const third = yield* issuer.mint()
-      assert.strictEqual(yield* judge(third), "accepted")
-      const again = (options: TestIssuer.TokenOptions) => Effect.flatMap(issuer.mint(options), judge)
+      assert.strictEqual(yield* verifyToken(third), "accepted")
+      const again = (options: TestIssuer.TokenOptions) => Effect.flatMap(issuer.mint(options), verifyToken)
       assert.strictEqual(yield* again({}), "accepted")
       const kids = yield* issuer.respond(new Request(issuer.jwksUri)).pipe(
         Effect.flatMap((response) => Effect.promise(() => response.json() as Promise<any>)),
@@ -97,9 +97,9 @@ describe("tokens", () => {
 })
 
 describe("introspection (RFC 7662)", () => {
-  it.effect("says what is known of an active token, opaque or not", () =>
+  it.effect("returns the claims of an active token, opaque or not", () =>
     Effect.gen(function*() {
-      const { issuer } = yield* verifying()
+      const { issuer } = yield* makeVerifier()
       for (
         const token of [
           yield* issuer.mintOpaque({ scopes: ["a"], claims: { username: "Alice" } }),
@@ -125,34 +125,34 @@ describe("introspection (RFC 7662)", () => {
       }
     }))
 
-  it.effect("says no more than that of what is unknown, revoked or expired", () =>
+  it.effect("returns only active: false for an unknown, revoked or expired token", () =>
     Effect.gen(function*() {
-      const { issuer } = yield* verifying()
+      const { issuer } = yield* makeVerifier()
       const token = yield* issuer.mintOpaque()
-      const ask = Effect.map(post(issuer, issuer.introspectionEndpoint, { token }), ({ body }) => body)
-      assert.isTrue((yield* ask).active)
+      const introspect = Effect.map(post(issuer, issuer.introspectionEndpoint, { token }), ({ body }) => body)
+      assert.isTrue((yield* introspect).active)
       yield* TestClock.adjust("5 minutes")
-      assert.deepStrictEqual(yield* ask, { active: false })
+      assert.deepStrictEqual(yield* introspect, { active: false })
       const other = yield* issuer.mintOpaque()
-      // RFC 7009: revoking is answered alike for known and unknown tokens.
+      // RFC 7009 §2.2: the response to a revocation is the same for known and unknown tokens.
       for (const token of [other, "unknown"]) {
         assert.strictEqual((yield* post(issuer, issuer.revocationEndpoint, { token })).status, 200)
         assert.deepStrictEqual((yield* post(issuer, issuer.introspectionEndpoint, { token })).body, { active: false })
       }
     }))
 
-  it.effect("leaves out what it is told to", () =>
+  it.effect("replaces and removes members with publishIntrospection", () =>
     Effect.gen(function*() {
-      const { issuer } = yield* verifying()
+      const { issuer } = yield* makeVerifier()
       yield* issuer.publishIntrospection({ iss: undefined, aud: undefined, active: "true" })
       const { body } = yield* post(issuer, issuer.introspectionEndpoint, { token: yield* issuer.mintOpaque() })
       assert.isFalse("iss" in body || "aud" in body)
       assert.strictEqual(body.active, "true")
     }))
 
-  it.effect("in a signed answer where that is asked for (RFC 9701)", () =>
+  it.effect("signs its response if the request accepts it (RFC 9701)", () =>
     Effect.gen(function*() {
-      const { issuer } = yield* verifying()
+      const { issuer } = yield* makeVerifier()
       const { publicJwk } = yield* issuer.currentKey
       const { headers, text } = yield* post(
         issuer,
@@ -175,7 +175,7 @@ describe("introspection (RFC 7662)", () => {
       assert.isTrue((payload["token_introspection"] as any).active)
     }))
 
-  it.effect("only to clients that it knows, each in its own way", () =>
+  it.effect("authenticates known clients with each method, and rejects others", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(now * 1000)
       const signer = yield* SigningKey.make()
@@ -207,7 +207,7 @@ describe("introspection (RFC 7662)", () => {
         replayed: (yield* post(issuer, url, good, {})).status,
         otherAudience: (yield* post(issuer, url, asserted(yield* assertion("https://other.test")), {})).status,
         both: (yield* post(issuer, url, { token, client_secret: "s%+:" }, basic(issuer.client))).status,
-        nobody: (yield* post(issuer, url, { token }, {})).status,
+        anonymous: (yield* post(issuer, url, { token }, {})).status,
         wrong: (yield* post(issuer, url, { token }, { authorization: `Basic ${btoa("x:y")}` })).status
       }
       assert.deepStrictEqual(statuses, {
@@ -219,19 +219,19 @@ describe("introspection (RFC 7662)", () => {
         replayed: 401,
         otherAudience: 401,
         both: 400,
-        nobody: 401,
+        anonymous: 401,
         wrong: 401
       })
     }))
 })
 
 describe("the token endpoint", () => {
-  it.effect("issues tokens for programs, and in exchange for others", () =>
+  it.effect("issues tokens for client credentials and for token exchange", () =>
     Effect.gen(function*() {
-      const { issuer, judge } = yield* verifying()
-      const own = yield* post(issuer, issuer.tokenEndpoint, { grant_type: "client_credentials", scope: "a b" })
-      assert.strictEqual(own.body.token_type, "Bearer")
-      assert.strictEqual(yield* judge(own.body.access_token), "accepted")
+      const { issuer, verifyToken } = yield* makeVerifier()
+      const issued = yield* post(issuer, issuer.tokenEndpoint, { grant_type: "client_credentials", scope: "a b" })
+      assert.strictEqual(issued.body.token_type, "Bearer")
+      assert.strictEqual(yield* verifyToken(issued.body.access_token), "accepted")
       const exchanged = yield* post(issuer, issuer.tokenEndpoint, {
         grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
         subject_token: yield* issuer.mint({ subject: "bob" }),
@@ -250,23 +250,23 @@ describe("the token endpoint", () => {
       assert.deepStrictEqual([other.status, other.body.error], [400, "unsupported_grant_type"])
     }))
 
-  it.effect("binds tokens to the key of a proof, and demands its nonce (RFC 9449 §5, §8)", () =>
+  it.effect("binds tokens to the key of a proof, and requires its nonce (RFC 9449 §5, §8)", () =>
     Effect.gen(function*() {
-      const { issuer } = yield* verifying()
+      const { issuer } = yield* makeVerifier()
       const client = yield* DpopClient.make()
-      const ask = (nonce?: string) =>
+      const requestToken = (nonce?: string) =>
         Effect.flatMap(
           client.proof({ method: "POST", url: issuer.tokenEndpoint, nonce }),
           (dpop) =>
             post(issuer, issuer.tokenEndpoint, { grant_type: "client_credentials" }, { ...basic(issuer.client), dpop })
         )
-      const { body } = yield* ask()
+      const { body } = yield* requestToken()
       assert.strictEqual(body.token_type, "DPoP")
       assert.deepStrictEqual(decodeJwt(body.access_token)["cnf"], { jkt: client.thumbprint })
       yield* issuer.requireDpopNonce("n-1")
-      const asked = yield* ask()
-      assert.deepStrictEqual([asked.status, asked.body.error], [400, "use_dpop_nonce"])
-      assert.strictEqual((yield* ask(asked.headers.get("dpop-nonce")!)).status, 200)
+      const rejected = yield* requestToken()
+      assert.deepStrictEqual([rejected.status, rejected.body.error], [400, "use_dpop_nonce"])
+      assert.strictEqual((yield* requestToken(rejected.headers.get("dpop-nonce")!)).status, 200)
       const elsewhere = yield* client.proof({ method: "POST", url: "https://issuer.test/other" })
       const wrong = yield* post(issuer, issuer.tokenEndpoint, { grant_type: "client_credentials" }, {
         ...basic(issuer.client),
@@ -276,14 +276,14 @@ describe("the token endpoint", () => {
     }))
 })
 
-describe("faults", () => {
+describe("the faults of the issuer", () => {
   const get = (client: HttpClient.HttpClient, url: string) =>
     client.execute(HttpClientRequest.get(url)).pipe(
       Effect.flatMap((response) => Effect.map(response.text, (text) => `${response.status} ${text.slice(0, 15)}`)),
       Effect.catch((error) => Effect.succeed(error.reason._tag))
     )
 
-  it.effect("each does what it says, where it is told to, until the issuer recovers", () =>
+  it.effect("apply to the selected URLs until the issuer recovers", () =>
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make()
       const keys = get(client, issuer.jwksUri)
@@ -304,7 +304,7 @@ describe("faults", () => {
       assert.strictEqual(yield* keys, good)
     }))
 
-  it.effect("slow and hanging answers wait for the test's clock", () =>
+  it.effect("delay responses by the test clock", () =>
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make()
       yield* issuer.slow("3 seconds")
@@ -320,7 +320,7 @@ describe("faults", () => {
       yield* Fiber.interrupt(hanging)
     }))
 
-  it.effect("any answer can be written for any URL, and faults go before it", () =>
+  it.effect("take precedence over the responses of respondWith, for any URL", () =>
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make({ jwksUri: "https://keys.test/set" })
       yield* issuer.respondWith("//api.test/", ({ method, url }) => new Response(`${method} ${url.slice(-4)}`))
@@ -336,7 +336,7 @@ describe("faults", () => {
       assert.match(yield* get(client, "https://keys.test/set"), /^200 \{"keys":/)
     }))
 
-  it.effect("several issuers share a client, and fail one by one", () =>
+  it.effect("apply to each of several issuers that share a client", () =>
     Effect.gen(function*() {
       const { issuer: second } = yield* TestIssuer.make({ issuer: "https://second.test/tenant" })
       const { client, issuer } = yield* TestIssuer.make({ others: [second] })
@@ -348,7 +348,7 @@ describe("faults", () => {
       assert.match(yield* get(client, issuer.jwksUri), /^200/)
     }))
 
-  it.effect("what was asked can be looked at", () =>
+  it.effect("leave the received requests for inspection", () =>
     Effect.gen(function*() {
       const { issuer } = yield* TestIssuer.make()
       yield* post(issuer, issuer.introspectionEndpoint, { token: "t" }, { "x-mark": "1" })
@@ -360,8 +360,8 @@ describe("faults", () => {
     }))
 })
 
-describe("without Effect", () => {
-  it("every method gives a promise, and fetch reaches the issuer", async () => {
+describe("the kit without Effect", () => {
+  it("returns promises from every method, and a fetch that reaches the issuer", async () => {
     const issuer = await TestIssuer.start()
     const token = await issuer.mint({ subject: "bob", scopes: ["a"] })
     const { keys } = await (await issuer.fetch(issuer.jwksUri)).json()
@@ -374,7 +374,7 @@ describe("without Effect", () => {
     assert.strictEqual((await issuer.requests()).length, 2)
   })
 
-  it("a key signs whatever it is given", async () => {
+  it("signs any header and claims with a key", async () => {
     const { privateJwk, publicJwk, sign, signSegments } = await SigningKey.start({ algorithm: "Ed25519", kid: "k" })
     const keys = createLocalJWKSet({ keys: [publicJwk] })
     const { payload, protectedHeader } = await jwtVerify(await sign({ typ: "x" }, { a: 1, b: undefined }), keys)
@@ -383,7 +383,7 @@ describe("without Effect", () => {
     assert.match(await signSegments("a", "b"), /^a\.b\.[\w-]{86}$/)
   })
 
-  it("a key may be one that no verifier takes", async () => {
+  it("generates keys that verifiers reject", async () => {
     const { publicJwk } = await SigningKey.start({ algorithm: "RS256", modulusLength: 1024, publicExponent: 3 })
     const { publicJwk: strong } = await SigningKey.start({ algorithm: "PS384", publicExponent: 65_539 })
     const bits = (text: string | undefined) => base64url.decode(text ?? "").length * 8
@@ -391,7 +391,7 @@ describe("without Effect", () => {
     assert.deepStrictEqual([bits(strong.n), strong.e, strong.alg], [2048, "AQAD", "PS384"])
   })
 
-  it("a listener answers on a port of node:http, faults included", async () => {
+  it("serves the issuer and its faults on a port of node:http", async () => {
     const server = createServer((req, res) => issuer.listener(req, res))
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
     const { port } = server.address() as AddressInfo
@@ -401,8 +401,12 @@ describe("without Effect", () => {
       const { payload } = await jwtVerify(await issuer.mint(), createLocalJWKSet({ keys }))
       assert.strictEqual(payload.iss, issuer.issuer)
       const body = new URLSearchParams({ token: await issuer.mint({ subject: "bob" }) })
-      const asked = await fetch(issuer.introspectionEndpoint, { method: "POST", headers: basic(issuer.client), body })
-      assert.deepInclude(await asked.json(), { active: true, sub: "bob" })
+      const introspected = await fetch(issuer.introspectionEndpoint, {
+        method: "POST",
+        headers: basic(issuer.client),
+        body
+      })
+      assert.deepInclude(await introspected.json(), { active: true, sub: "bob" })
       assert.strictEqual((await issuer.requests()).at(-1)?.body, body.toString())
       const broken = new ReadableStream({
         start: (controller) => controller.enqueue(new Uint8Array(8)),
@@ -435,7 +439,7 @@ describe("without Effect", () => {
     }
   })
 
-  it("a proof is made for a client's key", async () => {
+  it("creates proofs for the key of a client", async () => {
     const client = await DpopClient.start()
     // The example of RFC 9449 §7.1.
     const token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"
@@ -463,7 +467,7 @@ const Port = TestIssuer.serve({ resource: "http://127.0.0.1/mcp" }).pipe(
 )
 
 layer(Port, { excludeTestServices: true })("on a real port", (it) => {
-  it.effect("documents name the address, and tokens verify", () =>
+  it.effect("the documents contain the address, and tokens verify", () =>
     Effect.gen(function*() {
       const issuer = yield* TestIssuer.TestIssuer
       assert.match(issuer.issuer, /^http:\/\/127\.0\.0\.1:\d+$/)
@@ -488,7 +492,7 @@ layer(Port, { excludeTestServices: true })("on a real port", (it) => {
     }))
 })
 
-it.live("an answer that hangs does not keep the port from closing", () =>
+it.live("the port closes while a response hangs", () =>
   Effect.gen(function*() {
     const scope = yield* Scope.make()
     const context = yield* Scope.provide(Layer.build(Port), scope)

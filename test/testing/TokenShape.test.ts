@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { decodeJwt, decodeProtectedHeader } from "jose"
 import { now } from "./support.ts"
 
-const minted = (provider: TokenShape.Provider, options: TestIssuer.ShapeOptions = {}) =>
+const mint = (provider: TokenShape.Provider, options: TestIssuer.ShapeOptions = {}) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(now * 1000)
     const { issuer } = yield* TestIssuer.make({ ...TestIssuer.optionsLike(provider), algorithm: "ES256" })
@@ -19,7 +19,7 @@ const options: TestIssuer.ShapeOptions = {
   audience: "https://todos.test/mcp"
 }
 
-/** The rows of the field notes, in the one member that a naive verifier stumbles over. */
+/** For each provider, the claims that a verifier without its profile misreads. */
 const rows: ReadonlyArray<readonly [TokenShape.Provider, (claims: Record<string, unknown>) => unknown, unknown]> = [
   ["auth0", ({ iss }) => iss, "https://todos.eu.auth0.com/"],
   ["auth0", ({ azp, client_id }) => [azp, client_id], ["client-9", undefined]],
@@ -40,19 +40,19 @@ const rows: ReadonlyArray<readonly [TokenShape.Provider, (claims: Record<string,
   ["oidc-provider", ({ aud, scope }) => [aud, scope], ["https://todos.test/mcp", "todos:read todos:write"]]
 ]
 
-describe("TokenShape", () => {
-  it.effect.each(rows)("%s writes its claims its own way", ([provider, pick, expected]) =>
+describe("a token in the shape of a provider", () => {
+  it.effect.each(rows)("has the claims of %s", ([provider, pick, expected]) =>
     Effect.gen(function*() {
-      const { token } = yield* minted(provider, options)
+      const { token } = yield* mint(provider, options)
       assert.deepStrictEqual(pick(decodeJwt(token)), expected)
     }))
 
   it.effect.each(TokenShape.providers)(
-    "%s: what is minted has its form, and repeats but for its identifier",
+    "has the form, issuer and header of %s",
     (provider) =>
       Effect.gen(function*() {
         const shape = TokenShape.shapes[provider]
-        const { issuer, token } = yield* minted(provider, options)
+        const { issuer, token } = yield* mint(provider, options)
         if (shape.opaque !== undefined) {
           assert.isAtLeast(token.length, 30)
           assert.throws(() => decodeProtectedHeader(token))
@@ -69,10 +69,10 @@ describe("TokenShape", () => {
   )
 
   it.effect.each(TokenShape.providers)(
-    "%s: its ID token is for the client, and says so",
+    "differs from the ID token of %s, whose audience is the client",
     (provider) =>
       Effect.gen(function*() {
-        const { issuer } = yield* minted(provider)
+        const { issuer } = yield* mint(provider)
         const claims = decodeJwt(yield* issuer.mintIdTokenLike(provider, options))
         assert.include(claims.aud, "client-9")
         assert.isString(claims["nonce"])
@@ -80,17 +80,17 @@ describe("TokenShape", () => {
       })
   )
 
-  it.effect("a program has no person's subject", () =>
+  it.effect("has the subject of the client if it has no user", () =>
     Effect.gen(function*() {
-      const subjectOf = (provider: TokenShape.Provider) =>
-        Effect.map(minted(provider, { ...options, machine: true }), ({ token }) => decodeJwt(token).sub)
-      assert.strictEqual(yield* subjectOf("auth0"), "client-9@clients")
-      assert.strictEqual(yield* subjectOf("okta"), "client-9")
-      assert.isUndefined(yield* subjectOf("adfs"))
-      assert.isUndefined(yield* subjectOf("pingone"))
+      const getSubject = (provider: TokenShape.Provider) =>
+        Effect.map(mint(provider, { ...options, machine: true }), ({ token }) => decodeJwt(token).sub)
+      assert.strictEqual(yield* getSubject("auth0"), "client-9@clients")
+      assert.strictEqual(yield* getSubject("okta"), "client-9")
+      assert.isUndefined(yield* getSubject("adfs"))
+      assert.isUndefined(yield* getSubject("pingone"))
     }))
 
-  it.effect("an issuer made like a provider has its documents", () =>
+  it.effect("comes from an issuer with the documents of the provider", () =>
     Effect.gen(function*() {
       const { issuer } = yield* TestIssuer.make({ ...TestIssuer.optionsLike("entra"), algorithm: "ES256" })
       const get = (url: string) =>

@@ -1,4 +1,4 @@
-/** The client of the kit, on servers of the official SDKs. */
+/** Tests the client of the kit with servers of the official SDKs. */
 import { assert, describe, it } from "@effect/vitest"
 import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
@@ -18,7 +18,7 @@ const start = async () => {
     authorizationServers: [issuer.issuer],
     scopes: { baseline: ["a"], stepUp: ["b"] },
     fetch: issuer.fetch,
-    // Rejections are logged, and rejections are what is tested here.
+    // These tests cause rejections, which would fill the log.
     layer: Layer.merge(decisions.layer, Layer.succeed(References.MinimumLogLevel, "Error"))
   } as const
   return { issuer, decisions, options }
@@ -29,7 +29,7 @@ const v1 = async () => {
   const auth = await V1.make(options)
   const makeServer = () => {
     const server = new McpServerV1({ name: "test", version: "1.0.0" })
-    auth.registerTool(server, "write", { scopes: ["b"] }, ({ principal }) => text(principal.subject ?? "nobody"))
+    auth.registerTool(server, "write", { scopes: ["b"] }, ({ principal }) => text(principal.subject ?? "no subject"))
     return server
   }
   const handler = auth.protectFetch(makeServer(), async (request, options) => {
@@ -46,7 +46,7 @@ const v2 = async () => {
   const auth = await V2.make(options)
   const { fetch: handler } = auth.createMcpHandler(() => {
     const server = new McpServerV2({ name: "test", version: "1.0.0" })
-    auth.registerTool(server, "write", { scopes: ["b"] }, ({ principal }) => text(principal.subject ?? "nobody"))
+    auth.registerTool(server, "write", { scopes: ["b"] }, ({ principal }) => text(principal.subject ?? "no subject"))
     return server
   })
   return { ...rest, handler, dispose: auth.dispose }
@@ -61,17 +61,17 @@ describe.each(
     { title: "v2", make: v2, protocol: "2026-07-28" }
   ] as const
 )("SDK $title, MCP $protocol", ({ make, protocol }) => {
-  it("shows result, challenge and reason", async () => {
+  it("returns result, challenge and reason", async () => {
     const { decisions, dispose, handler, issuer } = await make()
     const client = TestClient.start({ issuer, handler: (request) => handler(request), decisions, protocol })
 
     assert.strictEqual(expectAdmitted(await client.as(bob).callTool("write")).value, "bob")
     await expectChallenge({ error: null, scope: ["a"] })(client.callTool("write"))
-    const answer = await expectChallenge({ scope: protocol === "2026-07-28" ? ["b"] : ["a", "b"] })(
+    const response = await expectChallenge({ scope: protocol === "2026-07-28" ? ["b"] : ["a", "b"] })(
       client.as({ ...bob, scopes: ["a"] }).callTool("write")
     )
-    assert.strictEqual(answer.status, 403)
-    await expectRejected("missing-scope")(answer)
+    assert.strictEqual(response.status, 403)
+    await expectRejected("missing-scope")(response)
     await expectRejected("expired")(client.as({ ...bob, expiresIn: "-1 second" }).callTool("write"))
     await expectRejected("algorithm")(client.as(await issuer.mintBroken("alg-none", bob)).callTool("write"))
     await issuer.rotateKeys()

@@ -157,6 +157,7 @@ export const finished: ReadonlyArray<string> = [
   "test/servers/sdk/",
   "test/signatures/signatures.test.ts",
   "test/store/BoundedMap.test.ts",
+  "test/testing/",
   "test/threatReasons.ts",
   "test/threats.test.ts",
   "test/tools/titles.test.ts",
