@@ -103,11 +103,8 @@ const floorOfNodeCrypto = async (issuer: string) => {
 
 // Decisions are logged by default. The peers log none, so logging is off here.
 const onNode = async (issuer: string, resource: string) => {
-  const { Gate } = await import("effect-mcp-auth/host")
   const { McpAuthNode } = await import("effect-mcp-auth/node")
-  return McpAuthNode.fromLayer(
-    Layer.mergeAll(Gate.layer(options(issuer, resource)), quiet)
-  )
+  return McpAuthNode.make({ ...options(issuer, resource), layer: quiet })
 }
 
 export const servers: Readonly<Record<string, Make>> = {

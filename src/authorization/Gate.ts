@@ -80,6 +80,8 @@ export interface Published {
   readonly resourceFor: (principal: Principal | undefined) => ProtectedResource
   /** `undefined` without the option `tenants`. */
   readonly tenants: PublishedTenants | undefined
+  /** Whether requests without credentials may use operations that require no scope. */
+  readonly anonymous: "deny" | "allow-unscoped"
   /** The origins whose pages may call the server and read its answers. */
   readonly allowedOrigins: ReadonlyArray<string>
   /** The metadata of the first authorization server, if hosts are to mirror it for clients of MCP 2025-03-26. */
@@ -153,6 +155,8 @@ export interface Gate {
     context: Context.Context<R>,
     principal: Principal
   ) => Context.Context<R | Principal | RequestState>
+  /** Returns the value of the option `claims` for a principal. `undefined` without that option. */
+  readonly claimsFor: ((principal: Principal) => unknown) | undefined
   /**
    * Evicts cached results, after a sign-out or when the rights of a caller have changed, and ends the open streams of these
    * tokens.
@@ -256,6 +260,7 @@ export const make = (options: Options): Gate => {
     published: {
       resourceFor: rejecting.resourceFor,
       tenants,
+      anonymous: options.anonymous,
       allowedOrigins,
       authorizationServerMetadata: options.authorizationServerMetadata
     },
@@ -282,6 +287,9 @@ export const make = (options: Options): Gate => {
       const own = claims.contextFor(principal)
       return own === undefined ? services : Context.merge(services, own)
     },
+    claimsFor: options.claims === undefined
+      ? undefined
+      : (principal) => claims.contextFor(principal)?.mapUnsafe.values().next().value,
     // Evicts first: a token that is verified again must not find what was cached.
     invalidate: (target) =>
       Effect.andThen(options.invalidate?.(target) ?? Effect.void, Effect.sync(() => streams.end(target))),

@@ -91,37 +91,49 @@ export const layer = <
   >
 
 /**
- * The options of hosts outside Effect beside those of the gate.
+ * The options of hosts outside Effect, in addition to those of the gate.
  *
  * @category models
  * @since 0.1.0
  */
-export interface PromiseHostOptions {
+export interface HostOptions<R = never, E = never> {
   /**
    * Sends the requests to authorization servers, for example through a proxy. It must not follow redirects: it is called with
-   * `redirect: "manual"`. Default: the `fetch` of the platform.
+   * `redirect: "manual"`. Default: the `Fetcher` of `layer`, or else the `fetch` of the platform.
    */
   readonly fetch?: typeof globalThis.fetch | undefined
+  /**
+   * The services that mechanisms require, such as the store of `Dpop.required`. It may contain loggers, a `DecisionListener`
+   * and a `Fetcher`. It is built once, with the gate. Default: no services; rejections are logged to the console.
+   */
+  readonly layer?: Layer.Layer<R, E> | undefined
 }
 
-/** `layer` for hosts outside Effect, which send with `fetch`. */
-export const layerFetch = <const S extends Scopes, C = never, A = unknown>(
-  options: Options<S, C, A> & PromiseHostOptions
-): Layer.Layer<Services<ProtectedResource.OfferedOf<S>>, AuthConfigError> => {
-  // From JavaScript the options may be missing: the check of them reports that.
-  if (typeof options !== "object" || options === null) return layer<S, C, A>(options).pipe(Layer.provide(Fetcher.layer))
-  const { fetch, ...gate } = options
-  const own = gate as unknown as Options<S, C, A>
-  if (fetch === undefined) return layer<S, C, A>(own).pipe(Layer.provide(Fetcher.layer))
-  return typeof fetch === "function"
-    ? layer<S, C, A>(own).pipe(Layer.provide(Fetcher.layerFetch(fetch)))
-    : Layer.effectDiscard(
-      Effect.fail(
-        new AuthConfigError({
-          reason: "malformed",
-          option: "fetch",
-          fix: `${OptionValue.isNot(fetch, "a function")}. Give a function like fetch, or leave it out`
-        })
-      )
-    ) as never
+/**
+ * Requires the option `layer` if a mechanism needs a service that it does not provide.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export type CoveredBy<R, Needed> = [Exclude<Needed, R>] extends [never] ? unknown
+  : { readonly layer: Layer.Layer<Exclude<Needed, R>> }
+
+/** Provides the gate and the services of the option `layer`. It requires a `Fetcher` unless `fetch` is set. */
+export const layerHost = <const S extends Scopes, C, A, RD, RT, RR, const I extends Servers, R = never, E = never>(
+  options: Options<S, C, A, RD, RT, RR, I> & HostOptions<R, E>
+): Layer.Layer<Services<ProtectedResource.OfferedOf<S>> | R, AuthConfigError | E, Fetcher.Fetcher> => {
+  // In JavaScript the options can be any value. The check of the options reports that.
+  if (typeof options !== "object" || options === null) return layer(options) as never
+  const { fetch, layer: services, ...others } = options
+  const problem = fetch !== undefined && typeof fetch !== "function"
+    ? malformed("fetch", `${OptionValue.isNot(fetch, "a function")}. Give a function like fetch, or leave it out`)
+    : services !== undefined && !Layer.isLayer(services)
+    ? malformed("layer", `${OptionValue.isNot(services, "a layer")}. Give one, or leave it out`)
+    : undefined
+  if (problem !== undefined) return Layer.effectDiscard(Effect.fail(problem)) as never
+  const gate = layer(others as unknown as Options<S, C, A, RD, RT, RR, I>)
+  const sending = fetch === undefined ? gate : gate.pipe(Layer.provide(Fetcher.layerFetch(fetch)))
+  return (services === undefined ? sending : sending.pipe(Layer.provideMerge(services))) as never
 }
+
+const malformed = (option: string, fix: string) => new AuthConfigError({ reason: "malformed", option, fix })

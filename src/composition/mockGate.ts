@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as AllowedHosts from "../authorization/AllowedHosts.ts"
@@ -17,6 +18,7 @@ import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as Principal from "../verification/Principal.ts"
 import * as TokenVerifier from "../verification/TokenVerifier.ts"
 import type { LiteralScopes, Scopes } from "./AuthOptions.ts"
+import * as GateLayer from "./GateLayer.ts"
 
 const mockResource = "http://localhost/mcp"
 const mockIssuer = "http://localhost/issuer"
@@ -119,6 +121,23 @@ export const make = (options: MockOptions<Scopes>, owner: string): MockGate => {
     claims: ClaimsDecoder.reader(options.claimsService)
   })
   return { gate: { ...gate, authenticate: (request) => gate.authenticate(withToken(request)) }, principal }
+}
+
+/** Provides a gate for tests of hosts outside Effect, and the services of the option `layer`. Throws as `make` does. */
+export const layer = <S extends Scopes, R, E>(
+  options: MockOptions<S> & Pick<GateLayer.HostOptions<R, E>, "layer">,
+  owner: string
+): Layer.Layer<GateLayer.Services<ProtectedResource.OfferedOf<S>> | R, E> => {
+  const { layer: services, ...others } = Object(options) as typeof options
+  // In JavaScript the options can be any value: `make` reports that.
+  const { gate } = make((Object(options) === options ? others : options) as unknown as MockOptions<Scopes>, owner)
+  if (services === undefined) return GateLayer.fromGate(gate) as never
+  if (Layer.isLayer(services)) return Layer.merge(GateLayer.fromGate(gate), services) as never
+  throw new AuthConfigError({
+    reason: "malformed",
+    option: `${owner}.layer`,
+    fix: `${OptionValue.isNot(services, "a layer")}. Give one, or leave it out`
+  })
 }
 
 /** Creates a gate that rejects every request with the given error. `Host`, `Origin` and preflights are checked first. */

@@ -1,7 +1,6 @@
 /** A server on `@modelcontextprotocol/sdk`, as somebody writes it who has installed the package beside it alone. */
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
-import { AuthLayer } from "effect-mcp-auth"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 
 const server = () => new McpServer({ name: "todos", version: "1.0.0" })
@@ -28,14 +27,12 @@ export const answers = async () => {
   const unknown = await real.protectFetch(server(), () => new Response("never"))(call("whoami"))
   await real.dispose()
 
-  const mock = await McpAuthSdk.fromLayer(
-    AuthLayer.mock({
-      resource: "https://todos.example.com/mcp",
-      subject: "alice",
-      scopes: ["todos:read", "todos:write"],
-      granted: ["todos:read"]
-    })
-  )
+  const mock = await McpAuthSdk.mock({
+    resource: "https://todos.example.com/mcp",
+    subject: "alice",
+    scopes: ["todos:read", "todos:write"],
+    granted: ["todos:read"]
+  })
   const make = () => {
     const todos = server()
     mock.registerTool(todos, "add_todo", { scopes: ["todos:write"] }, () => ({ content: [] }))

@@ -1,6 +1,5 @@
 /** A server on `@modelcontextprotocol/server`, as somebody writes it who has installed the package beside it alone. */
 import { McpServer } from "@modelcontextprotocol/server"
-import { AuthLayer } from "effect-mcp-auth"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
 
 const server = () => new McpServer({ name: "todos", version: "1.0.0" })
@@ -42,14 +41,12 @@ export const answers = async () => {
   const unknown = await real.createMcpHandler(server).fetch(call("whoami"))
   await real.dispose()
 
-  const mock = await McpAuthSdk.fromLayer(
-    AuthLayer.mock({
-      resource: "https://todos.example.com/mcp",
-      subject: "alice",
-      scopes: ["todos:read", "todos:write"],
-      granted: ["todos:read"]
-    })
-  )
+  const mock = await McpAuthSdk.mock({
+    resource: "https://todos.example.com/mcp",
+    subject: "alice",
+    scopes: ["todos:read", "todos:write"],
+    granted: ["todos:read"]
+  })
   const handler = mock.createMcpHandler(() => {
     const todos = server()
     mock.registerTool(todos, "add_todo", { scopes: ["todos:write"] }, () => ({ content: [] }))

@@ -1,10 +1,10 @@
 /** Browsers and their neighbors: CORS middlewares in front of the gate, preflights on Node, and Hosts of odd requests. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect } from "effect"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { HttpClient } from "effect/http"
+import type { HttpClient } from "effect/http"
 import express5 from "express"
 // @ts-expect-error It has no types of its own; those of version 5 will do.
 import express4 from "express4"
@@ -13,7 +13,7 @@ import { cors as honoCors } from "hono/cors"
 import { createServer, type RequestListener } from "node:http"
 import * as Http2 from "node:http2"
 import { type AddressInfo, connect, type Server } from "node:net"
-import { gateLayer } from "./gates.ts"
+import { fetcherWith } from "./gates.ts"
 
 const app = "https://app.test"
 const { client, issuer } = await Effect.runPromise(TestIssuer.make({ resource: "https://server.test/mcp" }))
@@ -22,14 +22,15 @@ const token = await Effect.runPromise(issuer.mint({ scopes: ["todos:read"] }))
 const localToken = await Effect.runPromise(local.issuer.mint({ scopes: ["todos:read"] }))
 
 const services = (resource: string, own: HttpClient.HttpClient = client) =>
-  gateLayer({
+  ({
     resource,
     authorizationServers: [issuer.issuer],
     scopes: ["todos:read"],
-    allowedOrigins: [app]
-  }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, own)))
+    allowedOrigins: [app],
+    layer: fetcherWith(own)
+  }) as const
 
-const make = () => McpAuthNode.fromLayer(services("https://server.test/mcp"))
+const make = () => McpAuthNode.make(services("https://server.test/mcp"))
 
 const serve = async (server: Server) => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
@@ -147,7 +148,7 @@ describe.each([["Express 5", express5], ["Express 4", express4 as typeof express
 
 describe("Hono", () => {
   it("[T-AUD-02b] behind its CORS middleware no header is doubled, and preflights are answered by it", async () => {
-    await using auth = await McpAuthFetch.fromLayer(services("https://server.test/mcp"))
+    await using auth = await McpAuthFetch.make(services("https://server.test/mcp"))
     const hono = new Hono()
     hono.use(honoCors({ origin: [app], exposeHeaders: ["X-Own", "WWW-Authenticate"], allowHeaders: ["x-theirs"] }))
     hono.all("/mcp", (c) => auth.protectRoute(() => new Response("ran"))(c.req.raw))
@@ -165,7 +166,7 @@ describe("Hono", () => {
 })
 
 describe("the Host of odd requests on Node", () => {
-  const makeLocal = () => McpAuthNode.fromLayer(services("http://localhost:3000/mcp", local.client))
+  const makeLocal = () => McpAuthNode.make(services("http://localhost:3000/mcp", local.client))
   const listener = (auth: McpAuthNode.McpAuthNode<"todos:read">): RequestListener => {
     const route = auth.protectRoute()
     return async (req, res) => {

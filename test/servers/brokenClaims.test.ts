@@ -5,7 +5,7 @@ import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient, HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
-import { authLayer, gateLayer } from "./gates.ts"
+import { authLayer, withFetcher } from "./gates.ts"
 import { listen } from "./sdk/listen.ts"
 
 class Since extends Context.Service<Since, { readonly since: Date }>()("test/Since") {}
@@ -72,7 +72,7 @@ const hosts: ReadonlyArray<
   ["fetch", ({ options, provided }) =>
     Effect.map(
       Effect.acquireRelease(
-        Effect.promise(() => McpAuthFetch.fromLayer(gateLayer(options).pipe(Layer.provideMerge(provided)), Since)),
+        Effect.promise(() => McpAuthFetch.make({ ...options, layer: withFetcher(provided) })),
         (auth) => Effect.promise(() => auth.dispose())
       ),
       (auth) => auth.protect(() => new Response("ran"))
@@ -80,7 +80,7 @@ const hosts: ReadonlyArray<
   ["node:http", ({ options, provided }) =>
     Effect.gen(function*() {
       const auth = yield* Effect.acquireRelease(
-        Effect.promise(() => McpAuthNode.fromLayer(gateLayer(options).pipe(Layer.provideMerge(provided)), Since)),
+        Effect.promise(() => McpAuthNode.make({ ...options, layer: withFetcher(provided) })),
         (auth) => Effect.promise(() => auth.dispose())
       )
       const protect = auth.protect()

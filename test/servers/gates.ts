@@ -5,9 +5,13 @@ import { Gate } from "effect-mcp-auth/host"
 import { HttpClientFetcher } from "effect-mcp-auth/http-client"
 import { HttpClient } from "effect/http"
 
-/** Sends with a client. */
+/** Sends with a client: for the option `layer` of hosts outside Effect. */
 export const fetcherWith = (client: HttpClient.HttpClient) =>
   HttpClientFetcher.layer.pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+
+/** A layer with a client, and a `Fetcher` that sends with it. */
+export const withFetcher = <A, E>(layer: Layer.Layer<A | HttpClient.HttpClient, E>) =>
+  HttpClientFetcher.layer.pipe(Layer.provideMerge(layer))
 
 /** The gate alone. It requires the client. */
 export const gateLayer = <

@@ -13,7 +13,7 @@ import { Hono } from "hono"
 import { createServer, request as httpRequest, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Readable } from "node:stream"
-import { authLayer, gateLayer } from "./gates.ts"
+import { authLayer, fetcherWith } from "./gates.ts"
 import * as Host from "./Host.ts"
 import * as Functions from "./hosts/functions.ts"
 import * as hosts from "./hosts/Host.ts"
@@ -92,8 +92,7 @@ async (
   return { ...hosts.overFetch((request) => Effect.runPromise(handle(request))), stop }
 }
 
-const services = (options: hosts.Written, client: HttpClient.HttpClient) =>
-  gateLayer(options).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+const given = (options: hosts.Written, client: HttpClient.HttpClient) => ({ ...options, layer: fetcherWith(client) })
 
 const stopped = (server: Server, dispose: () => Promise<void>) => async () => {
   server.closeAllConnections()
@@ -111,12 +110,12 @@ type Start = (
 ) => Promise<Served>
 
 const onFetch: Start = async (options, client, closed) => {
-  const auth = await McpAuthFetch.fromLayer(services(options, client))
+  const auth = await McpAuthFetch.make(given(options, client))
   return { ...hosts.overFetch(auth.protectRoute(protectedStream(closed))), stop: auth.dispose }
 }
 
 const onHono: Start = async (options, client, closed) => {
-  const auth = await McpAuthFetch.fromLayer(services(options, client))
+  const auth = await McpAuthFetch.make(given(options, client))
   const handle = auth.protectRoute(protectedStream(closed))
   const app = new Hono()
   app.all("/events", (c) => handle(c.req.raw))
@@ -133,7 +132,7 @@ const onHono: Start = async (options, client, closed) => {
 }
 
 const onNode: Start = async (options, client, closed) => {
-  const auth = await McpAuthNode.fromLayer(services(options, client))
+  const auth = await McpAuthNode.make(given(options, client))
   const guard = auth.protectRoute()
   const server = createServer(async (req, res) => {
     if ((await guard(req, res)) === undefined) return

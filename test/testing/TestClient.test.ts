@@ -15,7 +15,7 @@ import {
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 import { TestClock } from "effect/testing"
 import { runInNewContext } from "node:vm"
-import { authLayer, gateLayer } from "../servers/gates.ts"
+import { authLayer } from "../servers/gates.ts"
 import { now } from "./support.ts"
 
 const resource = "https://server.test/mcp"
@@ -166,12 +166,11 @@ describe("a client for a handler", () => {
   it("receives the reasons of a gate outside Effect", async () => {
     const issuer = await TestIssuer.start()
     const decisions = TestClient.decisions()
-    const gate = gateLayer(auth).pipe(
-      Layer.provide(issuer.httpClient),
-      Layer.provideMerge(decisions.layer),
-      Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "Error"))
-    )
-    await using host = await McpAuthFetch.fromLayer(gate)
+    await using host = await McpAuthFetch.make({
+      ...auth,
+      fetch: issuer.fetch,
+      layer: Layer.merge(decisions.layer, Layer.succeed(References.MinimumLogLevel, "Error"))
+    })
     const handler = host.protect(
       (_request, { body, principal }) =>
         Response.json({ jsonrpc: "2.0", id: (body as { id: number }).id, result: { subject: principal?.subject } }),

@@ -1,6 +1,6 @@
 import { type McpHttpHandler, McpServer, ResourceTemplate } from "@modelcontextprotocol/server"
 import { Context, Effect, Layer, Schema } from "effect"
-import { AuthLayer, Principal, RequestState, requireScopes } from "effect-mcp-auth"
+import { Principal, RequestState, requireScopes } from "effect-mcp-auth"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
 import type { RequestHandler } from "express"
 import { describe, expect, test } from "tstyche"
@@ -143,8 +143,8 @@ describe("make", () => {
     McpAuthSdk.make({ resource: places.resource, authorizationServers: [], scopes: ["read"] })
   })
 
-  test("fromLayer reads the scopes off the layer", async () => {
-    const mocked = await McpAuthSdk.fromLayer(AuthLayer.mock({ subject: "alice", scopes: ["read"] }))
+  test("mock offers the scopes of its options", async () => {
+    const mocked = await McpAuthSdk.mock({ subject: "alice", scopes: ["read"] })
     mocked.registerTool(server, "a", { scopes: ["read"] }, () => text(""))
     // @ts-expect-error Type '"write"' is not assignable to type '"read"'
     mocked.registerTool(server, "a", { scopes: ["write"] }, () => text(""))

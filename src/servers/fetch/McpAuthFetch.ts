@@ -3,13 +3,15 @@
  *
  * @since 0.1.0
  */
-import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
+import type * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
 import type { Gate } from "../../authorization/Gate.ts"
 import type { PolicyInput } from "../../authorization/Policy.ts"
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
-import type { Options, Scopes } from "../../composition/AuthOptions.ts"
+import type { Options, Scopes, Servers, ServicesOf } from "../../composition/AuthOptions.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
+import type { MockOptions } from "../../composition/mockGate.ts"
+import * as mockGate from "../../composition/mockGate.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import type { Operation } from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
@@ -206,37 +208,45 @@ const routeNames: Readonly<Record<keyof RouteOptions<string>, true>> = { scopes:
  * @category constructors
  * @since 0.1.0
  */
-export const make = <const S extends Scopes, C = never, A = unknown>(
-  options: Options<S, C, A> & GateLayer.PromiseHostOptions
+export const make = async <
+  const S extends Scopes,
+  C = never,
+  A = unknown,
+  RD = never,
+  RT = never,
+  RR = never,
+  const I extends Servers = Servers,
+  R = never,
+  E = never
+>(
+  options:
+    & Options<S, C, A, RD, RT, RR, I>
+    & GateLayer.HostOptions<R, E>
+    & GateLayer.CoveredBy<R, ServicesOf<I> | RD | RT | RR>
 ): Promise<McpAuthFetch<ProtectedResource.OfferedOf<S>, A>> =>
-  fromLayer(
-    GateLayer.layerFetch<S, C, A>(options),
-    (options as typeof options | undefined)?.claims?.service
-  ) as Promise<
-    McpAuthFetch<any, A>
-  >
+  fromHost(await hosts.make(GateLayer.layerHost<S, C, A, RD, RT, RR, I, R, E>(options)))
 
 /**
- * A gate from a layer that provides one, such as `AuthLayer.mock` in a test or `Gate.layer` (`effect-mcp-auth/host`) with a client
- * of your own. Loggers and references that the layer provides beside it, such as `DecisionListener`, are in force.
+ * Creates a gate for tests: every request has the same caller, without tokens and without a network. Rejects with
+ * `AuthConfigError` if an option is wrong.
  *
- * **Example** (In a test)
+ * **Example** (A caller with one scope)
  *
  * ```ts
- * import { AuthLayer } from "effect-mcp-auth"
  * import { McpAuthFetch } from "effect-mcp-auth/fetch"
  *
- * const auth = await McpAuthFetch.fromLayer(AuthLayer.mock({ subject: "alice", scopes: ["todos:read"] }))
+ * const auth = await McpAuthFetch.mock({ subject: "alice", scopes: ["todos:read"] })
  * ```
  *
- * @category constructors
+ * @category testing
  * @since 0.1.0
  */
-export const fromLayer = async <R, E, A = unknown>(
-  layer: hosts.GateLayer<R, E>,
-  claims?: Context.Key<any, A> | undefined
-): Promise<McpAuthFetch<hosts.OfferedBy<R>, A>> => {
-  const host = await hosts.make(layer, claims)
+export const mock = async <const S extends Scopes, C = never, A = unknown, R = never, E = never>(
+  options: MockOptions<S, ClaimsDecoder.Decoded<C, A>> & Pick<GateLayer.HostOptions<R, E>, "layer">
+): Promise<McpAuthFetch<ProtectedResource.OfferedOf<S>, A>> =>
+  fromHost(await hosts.make(mockGate.layer(options, "McpAuthFetch.mock")))
+
+const fromHost = <Offered extends string, A>(host: hosts.Host<A>): McpAuthFetch<Offered, A> => {
   return {
     gate: host.gate,
     protect: (handler, options = {}) => {

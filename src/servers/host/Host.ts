@@ -1,10 +1,8 @@
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import { AuthLayer, type Gate } from "../../authorization/Gate.ts"
-import type { RequiredScope } from "../../authorization/Policy.ts"
 import * as Fetcher from "../../outbound/Fetcher.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { Admitted } from "./Admission.ts"
@@ -17,14 +15,6 @@ import * as sseSession from "./SseSession.ts"
 import * as lifetime from "./StreamLifetime.ts"
 
 /* A gate that runs outside Effect. An adapter translates its requests into the gate's, and rejections into its answers. */
-
-/** The scopes that a layer offers, from what it provides. */
-export type OfferedBy<R> = R extends RequiredScope<infer S> ? S : never
-
-/** A layer that provides the gate. It may provide more. */
-export type GateLayer<R, E> =
-  & Layer.Layer<R, E, Fetcher.Fetcher>
-  & ([AuthLayer] extends [R] ? unknown : "provide the gate: Gate.layer, or AuthLayer.mock")
 
 export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
   readonly gate: Gate
@@ -51,18 +41,17 @@ export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
 }
 
 /**
- * Builds the layer and keeps it until `dispose`. Fails with the layer's own error.
+ * Builds the layer of a gate and keeps it until `dispose`. Rejects with the error of the layer. The requests to authorization
+ * servers are sent with the `fetch` of the platform, unless the layer provides a `Fetcher`.
  *
- * The layer is that of `Gate.layer`, or any other that provides the gate. It gets the hardened fetch client
- * unless it brings its own.
+ * @category constructors
+ * @since 0.1.0
  */
-export const make = async <A, R, E>(
-  layer: GateLayer<R, E>,
-  claimsOf?: Context.Key<any, A> | undefined
+export const make = async <R, E, A = unknown>(
+  layer: Layer.Layer<AuthLayer | R, E, Fetcher.Fetcher>
 ): Promise<Host<A>> => {
   optionNames.checkLayer(layer)
-  const services = layer as unknown as Layer.Layer<AuthLayer, E, Fetcher.Fetcher>
-  const runtime = ManagedRuntime.make(services.pipe(Layer.provide(Fetcher.layer)))
+  const runtime = ManagedRuntime.make(layer.pipe(Layer.provide(Fetcher.layer)))
   const gate = await runtime.runPromise(AuthLayer).catch(async (error: unknown) => {
     await runtime.dispose()
     throw error
@@ -71,10 +60,7 @@ export const make = async <A, R, E>(
   const byPath = documents.byPath(gate)
   const runner = Runner.make(gate, runtime)
 
-  const claims = (principal: Principal): A | undefined =>
-    claimsOf === undefined
-      ? undefined
-      : Context.getOrUndefined(gate.provideCaller(Context.empty(), principal) as Context.Context<any>, claimsOf)
+  const claims = (principal: Principal): A | undefined => gate.claimsFor?.(principal) as A | undefined
 
   return {
     ...runner,

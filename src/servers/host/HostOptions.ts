@@ -20,12 +20,12 @@ export const check = <O extends object>(options: O, path: string, names: Readonl
   })
 }
 
-/** Rejects a first argument of `fromLayer` that is not a layer. */
+/** Rejects an argument of `Host.make` that is not a layer. */
 export const checkLayer = (layer: unknown): void => {
   if (Layer.isLayer(layer)) return
   throw new AuthConfigError({
     reason: "missing",
-    option: "fromLayer",
+    option: "Host.make",
     fix: `${OptionValue.isNot(layer, "a layer")}. Give one that provides the gate, such as Gate.layer({ … })`
   })
 }

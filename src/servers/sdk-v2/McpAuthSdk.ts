@@ -25,34 +25,30 @@ import {
   type Variables
 } from "@modelcontextprotocol/server"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
-import type * as Gate from "../../authorization/Gate.ts"
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
-import type { Scopes } from "../../composition/AuthOptions.ts"
-import type { Fetcher } from "../../outbound/Fetcher.ts"
+import type { Scopes, Servers, ServicesOf } from "../../composition/AuthOptions.ts"
+import type { CoveredBy } from "../../composition/GateLayer.ts"
 import * as sdkHost from "../sdk/SdkHost.ts"
-import { type Options, toLayer } from "../sdk/SdkOptions.ts"
+import { type MockOptions, type Options, toLayer, toMockLayer } from "../sdk/SdkOptions.ts"
 import type {
   Addition,
   Anonymous,
   CallerOf,
   Endpoints,
   FetchOptions,
-  FromLayerOptions,
-  OfferedBy,
   Outcome,
   Policy,
   Scoped,
   Services
 } from "../sdk/SdkTypes.ts"
 
-export type { Claims, Options } from "../sdk/SdkOptions.ts"
+export type { Claims, MockOptions, Options } from "../sdk/SdkOptions.ts"
 export type {
   Anonymous,
+  BodyLimits,
   Caller,
   Endpoints,
   FetchOptions,
-  FromLayerOptions,
   Middleware,
   NodeRequest,
   NodeResponse,
@@ -285,45 +281,53 @@ export type HandlerOptions = NonNullable<Parameters<McpHttpHandler["fetch"]>[1]>
  * @category constructors
  * @since 0.1.0
  */
-export const make = <
+export const make = async <
   const S extends Scopes,
   A = Readonly<Record<string, unknown>>,
   C = never,
   const N extends Anonymous = "deny",
   R = never,
-  E = never
+  E = never,
+  RD = never,
+  RT = never,
+  RR = never,
+  const I extends Servers = Servers
 >(
-  options: Options<S, A, C, N, R, E>
+  options: Options<S, A, C, N, R, E, RD, RT, RR, I> & CoveredBy<R, ServicesOf<I> | RD | RT | RR>
 ): Promise<McpAuthSdk<ProtectedResource.OfferedOf<S>, A, R | C, N>> => {
-  const made = toLayer(options)
-  return fromLayer(made.layer, made.options) as never
+  const { layer, limits } = toLayer(options)
+  return fromHost(await sdkHost.make(layer, limits, parseArguments))
 }
 
 /**
- * Creates a gate from any layer that provides one, such as `Gate.layer` (`effect-mcp-auth/host`) or `AuthLayer.mock`.
+ * Creates a gate for tests: every request has the same caller, without tokens and without a network. Rejects with
+ * `AuthConfigError` if an option is wrong.
  *
- * **Details**
- *
- * Rejects with the error of the layer, which is `AuthConfigError` if an option is wrong. Effects of handlers may use every
- * service that the layer provides.
- *
- * **Example** (In a test)
+ * **Example** (A caller with one scope)
  *
  * ```ts
- * import { AuthLayer } from "effect-mcp-auth"
  * import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
  *
- * const auth = await McpAuthSdk.fromLayer(AuthLayer.mock({ subject: "alice", scopes: ["todos:read"] }))
+ * const auth = await McpAuthSdk.mock({ subject: "alice", scopes: ["todos:read"] })
  * ```
  *
- * @category constructors
+ * @category testing
  * @since 0.1.0
  */
-export const fromLayer = async <P, E, Claims = Readonly<Record<string, unknown>>, const N extends Anonymous = "deny">(
-  layer: Layer.Layer<Gate.AuthLayer | P, E, Fetcher>,
-  options: FromLayerOptions<Claims, N> = {}
-): Promise<McpAuthSdk<OfferedBy<P>, Claims, P, N>> => {
-  const sdk = await sdkHost.make(layer, options, parseArguments)
+export const mock = async <
+  const S extends Scopes,
+  A = Readonly<Record<string, unknown>>,
+  C = never,
+  R = never,
+  E = never
+>(
+  options: MockOptions<S, A, C, R, E>
+): Promise<McpAuthSdk<ProtectedResource.OfferedOf<S>, A, R | C, "deny">> => {
+  const { layer, limits } = toMockLayer(options)
+  return fromHost(await sdkHost.make(layer, limits, parseArguments))
+}
+
+const fromHost = (sdk: sdkHost.SdkHost): McpAuthSdk<any, any, any, any> => {
   return {
     ...sdk.register,
     ...sdk.endpoints,

@@ -10,7 +10,6 @@ import type { Policies } from "../host/Admission.ts"
 import * as authInfo from "../host/AuthInfo.ts"
 import * as body from "../host/Body.ts"
 import * as Host from "../host/Host.ts"
-import * as optionNames from "../host/HostOptions.ts"
 import * as node from "../host/NodeHost.ts"
 import * as web from "../host/WebHost.ts"
 import * as register from "./Register.ts"
@@ -19,7 +18,7 @@ import * as sdkHandler from "./SdkHandler.ts"
 import * as sdkPolicies from "./SdkPolicies.ts"
 import * as sdkRegistry from "./SdkRegistry.ts"
 import * as sdkTasks from "./SdkTasks.ts"
-import type { Anonymous, Endpoints, FetchOptions, FromLayerOptions } from "./SdkTypes.ts"
+import type { BodyLimits, Endpoints, FetchOptions } from "./SdkTypes.ts"
 
 /** The second argument of `handleRequest` of both SDKs' transports. */
 export interface TransportOptions {
@@ -61,22 +60,13 @@ interface Reading extends FetchOptions {
   readonly consumes?: boolean | undefined
 }
 
-const optionNamesOfFromLayer: Readonly<Record<keyof FromLayerOptions<unknown, Anonymous>, true>> = {
-  anonymous: true,
-  claims: true,
-  bodyTimeout: true,
-  maximumBody: true,
-  maximumOperations: true
-}
-
 export const make = async <R, E, Schema>(
   layer: Layer.Layer<AuthLayer | R, E, Fetcher>,
-  options: FromLayerOptions<any, Anonymous>,
+  options: BodyLimits,
   parseArguments: ParseArguments<Schema>
 ): Promise<SdkHost> => {
-  optionNames.check(options, "fromLayer", optionNamesOfFromLayer)
   const limits = body.checkLimits(options)
-  const host = await Host.make(layer, options.claims)
+  const host = await Host.make(layer)
   const presented = new WeakMap<Principal, object>()
 
   // A handler's context holds the AuthInfo in `authInfo` (v1) or in `http.authInfo` (v2).
@@ -87,7 +77,7 @@ export const make = async <R, E, Schema>(
   }
 
   const present = (caller: Principal): object => {
-    if (options.claims === undefined) return caller
+    if (host.gate.claimsFor === undefined) return caller
     const known = presented.get(caller)
     if (known !== undefined) return known
     const claims = host.claims(caller)
@@ -104,7 +94,7 @@ export const make = async <R, E, Schema>(
   )
   const wrap = sdkHandler.make<any>({
     runtime: host.runtime,
-    anonymous: options.anonymous === "allow-unscoped",
+    anonymous: host.gate.published.anonymous === "allow-unscoped",
     callerOf,
     present,
     services: (caller) => host.gate.provideCaller(Context.empty(), caller)

@@ -7,12 +7,15 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as ClaimsDecoder from "../../authorization/ClaimsDecoder.ts"
+import type { AuthLayer } from "../../authorization/Gate.ts"
 import type * as AuthOptions from "../../composition/AuthOptions.ts"
 import * as checkOptions from "../../composition/checkOptions.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
+import * as mockGate from "../../composition/mockGate.ts"
+import type { Fetcher } from "../../outbound/Fetcher.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
-import type { Anonymous, FromLayerOptions } from "./SdkTypes.ts"
+import type { Anonymous, BodyLimits } from "./SdkTypes.ts"
 
 /**
  * The claims of a caller: a function that decodes them, such as `Schema.decodeUnknownResult(schema)`, or a service, which
@@ -29,11 +32,21 @@ export type Claims<A, C> = ClaimsDecoder.Decode<A> | ClaimsDecoder.Decoded<C, A>
  * @category models
  * @since 0.1.0
  */
-export interface Options<S extends AuthOptions.Scopes, A, C, N extends Anonymous, R, E>
-  extends
-    Omit<AuthOptions.Options<S>, "claims" | "anonymous">,
-    Pick<FromLayerOptions<A, N>, "bodyTimeout" | "maximumBody" | "maximumOperations">,
-    Pick<GateLayer.PromiseHostOptions, "fetch">
+export interface Options<
+  S extends AuthOptions.Scopes,
+  A,
+  C,
+  N extends Anonymous,
+  R,
+  E,
+  RD = never,
+  RT = never,
+  RR = never,
+  I extends AuthOptions.Servers = AuthOptions.Inputs
+> extends
+  Omit<AuthOptions.Options<S, never, unknown, RD, RT, RR, I>, "claims" | "anonymous">,
+  BodyLimits,
+  Pick<GateLayer.HostOptions, "fetch">
 {
   /**
    * Decodes the claims of a token to `principal.claims`. Tokens whose claims do not match the Schema are rejected. Default: all
@@ -46,11 +59,21 @@ export interface Options<S extends AuthOptions.Scopes, A, C, N extends Anonymous
    */
   readonly anonymous?: N | undefined
   /**
-   * The services for handlers that are effects. The layer is built once, with the gate. It may contain loggers and a
-   * `DecisionListener`. Default: no services; rejections are logged to the console.
+   * The services that mechanisms require, and those for handlers that are effects. The layer is built once, with the gate. It
+   * may contain loggers, a `DecisionListener` and a `Fetcher`. Default: no services; rejections are logged to the console.
    */
   readonly layer?: Layer.Layer<R, E> | undefined
 }
+
+/**
+ * The options of `mock`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MockOptions<S extends AuthOptions.Scopes, A, C, R, E>
+  extends mockGate.MockOptions<S, Claims<A, C>>, BodyLimits, Pick<GateLayer.HostOptions<R, E>, "layer">
+{}
 
 class DecodedClaims extends Context.Service<DecodedClaims, unknown>()("effect-mcp-auth/McpAuthSdk/DecodedClaims") {}
 
@@ -68,50 +91,49 @@ const names: Readonly<
   bodyTimeout: true
 }
 
-const problemOf = (layer: unknown): AuthConfigError | undefined =>
-  layer === undefined || Layer.isLayer(layer) ? undefined : new AuthConfigError({
-    reason: "malformed",
-    option: "layer",
-    fix: `${OptionValue.isNot(layer, "a layer")}. Give one, or leave it out`
-  })
+/** Separates the limits on bodies from the other options. In JavaScript, `given` can be any value. */
+const withoutLimits = <O extends BodyLimits>(given: O) => {
+  const { bodyTimeout, maximumBody, maximumOperations, ...others } = Object(given) as O
+  return { limits: { bodyTimeout, maximumBody, maximumOperations }, others: Object(given) === given ? others : given }
+}
 
-/** Returns the layer of these options, and the options of `fromLayer`. */
+/** Gives claims without a service one, since the gate decodes services. Wrong values are returned as they are. */
+const withService = <A, C>(claims: Claims<A, C> | undefined): ClaimsDecoder.Decoded<C, A> | undefined =>
+  typeof claims === "function" || (typeof claims === "object" && claims !== null && !("service" in claims))
+    ? { service: DecodedClaims as unknown as Context.Key<C, A>, decode: claims as ClaimsDecoder.Decode<A> }
+    : claims
+
+/** Provides the gate of these options and the services of their `layer`. Returns the limits on bodies beside it. */
 export const toLayer = <const S extends AuthOptions.Scopes, A, C, N extends Anonymous, R, E>(
-  given: Options<S, A, C, N, R, E>
-): {
-  readonly layer: Layer.Layer<
-    Layer.Success<ReturnType<typeof GateLayer.layerFetch<S>>> | R | C,
-    AuthConfigError | E
-  >
-  readonly options: FromLayerOptions<A, N>
-} => {
-  // In JavaScript, `given` can be any value. The layer of the gate rejects values that are not objects.
-  const isObject = typeof given === "object" && given !== null
-  const { anonymous, bodyTimeout, claims, layer, maximumBody, maximumOperations, ...options } = isObject
-    ? given
-    : {} as typeof given
-  const problem = problemOf(layer)
-  const isClaims = typeof claims === "function" || (typeof claims === "object" && claims !== null)
-  const read = !isClaims || "service" in claims
-    ? claims as Extract<typeof claims, { readonly service: unknown }> | undefined
-    : { service: DecodedClaims as unknown as Context.Key<C, A>, decode: claims }
-  const unknown = Object.keys(options).find((name) => name !== "fetch" && !Object.hasOwn(checkOptions.table, name))
-  const gate = unknown === undefined && problem === undefined
-    ? GateLayer.layerFetch<S, C, A>(
-      (isObject ? { ...options, anonymous, claims: read } : given) as unknown as
-        & AuthOptions.Options<S, C, A>
-        & GateLayer.PromiseHostOptions
-    )
-    : Layer.effectDiscard(Effect.fail(
-      problem ?? new AuthConfigError({
-        reason: "malformed",
-        option: String(unknown),
-        fix: OptionValue.noSuchOption([...Object.keys(checkOptions.table), ...Object.keys(names)])
-      })
-    ))
+  given: Options<S, A, C, N, R, E, any, any, any, any>
+): SdkLayer<AuthConfigError | E> => {
+  const { limits, others } = withoutLimits(given)
+  if (typeof others !== "object" || others === null) return { layer: GateLayer.layerHost(others as never), limits }
+  const known = [...Object.keys(checkOptions.table), ...Object.keys(names)]
+  const unknown = Object.keys(others).find((name) => !known.includes(name))
   return {
-    // Each request provides `C`, from the claims of its token.
-    layer: (layer === undefined || problem !== undefined ? gate : gate.pipe(Layer.provideMerge(layer))) as never,
-    options: { anonymous, claims: read?.service, bodyTimeout, maximumBody, maximumOperations }
+    limits,
+    layer: unknown === undefined
+      ? GateLayer.layerHost({ ...others, claims: withService(others.claims) } as never) as never
+      : Layer.effectDiscard(Effect.fail(
+        new AuthConfigError({ reason: "malformed", option: unknown, fix: OptionValue.noSuchOption(known) })
+      )) as never
   }
+}
+
+/** Provides the gate of a mock and the services of its option `layer`. Throws `AuthConfigError` if an option is wrong. */
+export const toMockLayer = <const S extends AuthOptions.Scopes, A, C, R, E>(
+  given: MockOptions<S, A, C, R, E>
+): SdkLayer<E> => {
+  const { limits, others } = withoutLimits(given)
+  const options = typeof others === "object" && others !== null && others.claimsService !== undefined
+    ? { ...others, claimsService: withService(others.claimsService) }
+    : others
+  return { limits, layer: mockGate.layer(options as never, "McpAuthSdk.mock") }
+}
+
+/** The layer of a gate, and the limits on the bodies of its requests. */
+interface SdkLayer<E> {
+  readonly layer: Layer.Layer<AuthLayer, E, Fetcher>
+  readonly limits: BodyLimits
 }

@@ -1,10 +1,9 @@
 /**
  * The types that both SDK adapters share.
  */
-import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
-import type { RequiredScope, RequiredScopesOf } from "../../authorization/Policy.ts"
+import type { RequiredScopesOf } from "../../authorization/Policy.ts"
 import type { RequestState } from "../../authorization/RequestState.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { NodeRequest, NodeResponse } from "../host/NodeHost.ts"
@@ -98,20 +97,13 @@ export interface Scoped<out Need extends string> {
   readonly "~effect-mcp-auth/Scoped"?: Need
 }
 
-/** The scopes that a layer offers. */
-export type OfferedBy<P> = P extends RequiredScope<infer S> ? S : never
-
 /**
- * The options of `fromLayer`: what the gate cannot read from the layer.
+ * The limits on the bodies of requests.
  *
  * @category models
  * @since 0.1.0
  */
-export interface FromLayerOptions<Claims, N extends Anonymous> {
-  /** The value that the layer was built with. Default: `"deny"`. */
-  readonly anonymous?: N | undefined
-  /** The service of the layer's `claims`: its value is `principal.claims` in handlers. Default: all claims, undecoded. */
-  readonly claims?: Context.Key<any, Claims> | undefined
+export interface BodyLimits {
   /** The longest body, in bytes. Longer ones are rejected with 413. Default: 4 MiB. */
   readonly maximumBody?: number | undefined
   /**

@@ -82,7 +82,7 @@ describe("AuthLayer.mock", () => {
     }))
 
   it("stands in for a layer with tenants, on a host that hands over the tenant of its route", async () => {
-    const auth = await McpAuthFetch.fromLayer(AuthLayer.mock({ scopes: ["a"], tenant: "acme" }))
+    const auth = await McpAuthFetch.mock({ scopes: ["a"], tenant: "acme" })
     const handle = auth.protectRoute((_request, { principal }) => new Response(principal.tenant), {
       tenant: (request) => request.url.split("/")[4]
     })

@@ -1,16 +1,15 @@
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
-import { AuthError, AuthLayer, Decision } from "effect-mcp-auth"
+import type { AuthLayer } from "effect-mcp-auth"
+import { AuthError, Decision } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
-import { Gate } from "effect-mcp-auth/host"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { HttpClient } from "effect/http"
 import { inspect } from "node:util"
-import { gateLayer } from "../gates.ts"
+import { fetcherWith } from "../gates.ts"
 
 const resource = "https://server.test/mcp"
 const { client, issuer } = await Effect.runPromise(TestIssuer.make({ resource }))
-const http = Layer.succeed(HttpClient.HttpClient, client)
+const fetcher = fetcherWith(client)
 const mint = (options: TestIssuer.TokenOptions = {}) => Effect.runPromise(issuer.mint(options))
 
 const options = {
@@ -20,7 +19,7 @@ const options = {
 } as const
 
 const make = (more: Omit<AuthLayer.Common<AuthLayer.Scopes>, "scopes" | "claims"> = {}) =>
-  McpAuthFetch.fromLayer(gateLayer({ ...options, ...more }).pipe(Layer.provide(http)))
+  McpAuthFetch.make({ ...options, ...more, layer: fetcher })
 
 const post = (token: string | undefined, body: BodyInit | undefined, more: RequestInit = {}) =>
   new Request(resource, {
@@ -141,10 +140,7 @@ describe("protect", () => {
   it("gives the user's own claims, decoded", async () => {
     class Tenant extends Context.Service<Tenant, { readonly tenant: string }>()("test/Tenant") {}
     const claims = { service: Tenant, decode: Schema.decodeUnknownResult(Schema.Struct({ tenant: Schema.String })) }
-    await using auth = await McpAuthFetch.fromLayer(
-      gateLayer({ ...options, claims }).pipe(Layer.provide(http)),
-      Tenant
-    )
+    await using auth = await McpAuthFetch.make({ ...options, claims, layer: fetcher })
     const handler = auth.protect((_, { claims }) => new Response(claims?.tenant))
     const answer = await handler(post(await mint({ claims: { tenant: "t1" } }), call("list_todos")))
     assert.strictEqual(await answer.text(), "t1")
@@ -495,31 +491,23 @@ describe("options", () => {
     assert.throws(() => auth.protectRoute(() => new Response(), { scopes: [] }), /protectRoute.scopes/)
   })
 
-  it("references that the layer brings are in force: here, who hears decisions", async () => {
+  it("references of the option layer are in force, such as a listener of decisions", async () => {
     const heard: Array<string> = []
     const listener = Layer.succeed(
       Decision.DecisionListener,
       ({ outcome, status }) => Effect.sync(() => void heard.push(`${outcome} ${status}`))
     )
-    await using auth = await McpAuthFetch.fromLayer(
-      gateLayer(options).pipe(Layer.provide(http), Layer.provideMerge(listener))
-    )
+    await using auth = await McpAuthFetch.make({ ...options, layer: Layer.merge(fetcher, listener) })
     const handler = auth.protect(() => new Response("ran"))
     await handler(post(undefined, call("list_todos")))
     await handler(post(await mint(), call("list_todos")))
     assert.deepStrictEqual(heard, ["rejected 401", "admitted 200"])
   })
 
-  it("a mock stands for the whole layer", async () => {
-    await using auth = await McpAuthFetch.fromLayer(AuthLayer.mock({ resource, scopes: ["todos:read"] }))
+  it("mock admits its caller without a token", async () => {
+    await using auth = await McpAuthFetch.mock({ resource, scopes: ["todos:read"] })
     const handler = auth.protect((_, { principal }) => new Response(principal?.subject))
     assert.strictEqual(await (await handler(post(undefined, call("list_todos")))).text(), "alice")
-  })
-
-  it("a layer without a gate does not compile", () => {
-    // @ts-expect-error "provide the gate"
-    const never = () => McpAuthFetch.fromLayer(Layer.empty)
-    assert.isFunction(never)
   })
 
   it("a scope that is not offered does not compile", async () => {
@@ -631,14 +619,6 @@ describe("the end", () => {
   })
 })
 
-it("Gate is a service of the layer that a host is made of", async () => {
-  await using auth = await make()
-  const gate = await Effect.runPromise(
-    Gate.AuthLayer.pipe(Effect.provide(gateLayer(options)), Effect.provide(http))
-  )
-  assert.strictEqual(auth.gate.resource.resource, gate.resource.resource)
-})
-
 describe("a route whose token was seen before", () => {
   const heard: Array<Omit<Decision.Decision, "duration">> = []
   const waits = Layer.succeed(
@@ -648,9 +628,7 @@ describe("a route whose token was seen before", () => {
 
   it("is told of as it was the first time, and waits for who hears it", async () => {
     heard.length = 0
-    await using auth = await McpAuthFetch.fromLayer(
-      gateLayer(options).pipe(Layer.provide(http), Layer.provideMerge(waits))
-    )
+    await using auth = await McpAuthFetch.make({ ...options, layer: Layer.merge(fetcher, waits) })
     const handler = auth.protectRoute(() => new Response("ran"), { scopes: ["todos:read"] })
     const ask = async (headers: Record<string, string>) => (await handler(new Request(resource, { headers }))).status
     const token = await mint({ scopes: ["todos:read"] })

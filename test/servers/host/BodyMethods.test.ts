@@ -1,10 +1,10 @@
 /** Bodies of methods that carry no messages: what a parser makes of them is judged before a handler can execute it. */
 import { assert, describe, it } from "@effect/vitest"
 import { serve } from "@hono/node-server"
-import { Effect, Layer } from "effect"
+import { Effect } from "effect"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
-import { HttpClient } from "effect/http"
+import type { HttpClient } from "effect/http"
 import express5 from "express"
 // @ts-expect-error It has no types of its own; those of version 5 will do.
 import express4 from "express4"
@@ -12,7 +12,7 @@ import { Hono } from "hono"
 import { createServer, request, type Server } from "node:http"
 import { connect, createServer as createServer2 } from "node:http2"
 import type { AddressInfo } from "node:net"
-import { gateLayer } from "../gates.ts"
+import { fetcherWith } from "../gates.ts"
 import { bearer, call } from "../hosts/cases.ts"
 import { makeIssuer, resource } from "../hosts/Host.ts"
 import { requirementOf } from "../hosts/TodoServer.ts"
@@ -30,19 +30,17 @@ interface Started {
   readonly dispose: () => Promise<void>
 }
 
-type Start = (layer: ReturnType<typeof layerOf>, ran: Ran) => Promise<Started>
+type Start = (given: ReturnType<typeof optionsOf>, ran: Ran) => Promise<Started>
 
-const layerOf = (issuer: string, client: HttpClient.HttpClient, anonymous: "deny" | "allow-unscoped") =>
-  gateLayer({ ...options(anonymous), authorizationServers: [issuer] }).pipe(
-    Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
-  )
+const optionsOf = (issuer: string, client: HttpClient.HttpClient, anonymous: "deny" | "allow-unscoped") =>
+  ({ ...options(anonymous), authorizationServers: [issuer], layer: fetcherWith(client) }) as const
 
 const listen = (server: Server) =>
   new Promise<Server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)))
 
 /** Its handler executes `req.body`, whatever the method. */
-const express = (framework: typeof express5, parser: "before" | "after"): Start => async (layer, ran) => {
-  const auth = await McpAuthNode.fromLayer(layer)
+const express = (framework: typeof express5, parser: "before" | "after"): Start => async (given, ran) => {
+  const auth = await McpAuthNode.make(given)
   const app = framework()
   const parsers = [framework.json(), framework.urlencoded({ extended: true }), framework.text({ type: "text/plain" })]
   const guard = auth.protect({ policy: requirementOf })
@@ -54,8 +52,8 @@ const express = (framework: typeof express5, parser: "before" | "after"): Start 
   return { server: await listen(createServer(app)), dispose: auth.dispose }
 }
 
-const nodeHttp: Start = async (layer, ran) => {
-  const auth = await McpAuthNode.fromLayer(layer)
+const nodeHttp: Start = async (given, ran) => {
+  const auth = await McpAuthNode.make(given)
   const guard = auth.protect({ policy: requirementOf })
   const server = await listen(createServer(async (req, res) => {
     const admission = await guard(req, res)
@@ -69,8 +67,8 @@ const nodeHttp: Start = async (layer, ran) => {
   return { server, dispose: auth.dispose }
 }
 
-const hono: Start = async (layer, ran) => {
-  const auth = await McpAuthFetch.fromLayer(layer)
+const hono: Start = async (given, ran) => {
+  const auth = await McpAuthFetch.make(given)
   const handle = auth.protect(async (request, { body }) => {
     ran(body)
     ran(await request.text())
@@ -128,7 +126,7 @@ describe.each(starts)("%s", (_, start) => {
   const setUp = async (anonymous: "deny" | "allow-unscoped") => {
     const { client, issuer } = await makeIssuer(resource)
     const seen: Array<unknown> = []
-    const { dispose, server } = await start(layerOf(issuer.issuer, client, anonymous), (_) => void seen.push(_))
+    const { dispose, server } = await start(optionsOf(issuer.issuer, client, anonymous), (_) => void seen.push(_))
     const { port } = server.address() as AddressInfo
     const send = (sent: Sent) => statusOf(port, sent)
     const take = () => JSON.stringify(seen.splice(0))
@@ -200,7 +198,7 @@ describe.each(starts)("%s", (_, start) => {
 it("[T-AUD-04c] a body over HTTP/2, where nothing has to announce it, is judged as well", async () => {
   const { client, issuer } = await makeIssuer(resource)
   const reader = await Effect.runPromise(issuer.mint({ scopes: ["todos:read"] }))
-  const auth = await McpAuthNode.fromLayer(layerOf(issuer.issuer, client, "deny"))
+  const auth = await McpAuthNode.make(optionsOf(issuer.issuer, client, "deny"))
   const guard = auth.protect({ policy: requirementOf })
   const server = createServer2(async (req, res) => {
     if (await guard(req, res as never) === undefined) return

@@ -3,28 +3,28 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { SSEClientTransport } from "@modelcontextprotocol/sdk/client/sse.js"
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js"
-import { Effect, Layer } from "effect"
+import { Effect } from "effect"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import { TestIssuer } from "effect-mcp-auth/testing"
-import { HttpClient } from "effect/http"
 import express5 from "express"
 // @ts-expect-error It has no types of its own; those of version 5 will do.
 import express4 from "express4"
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
-import { gateLayer } from "../gates.ts"
+import { fetcherWith } from "../gates.ts"
 
 const resource = "https://server.test/mcp"
 const { client, issuer } = await Effect.runPromise(TestIssuer.make({ resource }))
 const tokenOf = (subject: string) => Effect.runPromise(issuer.mint({ subject }))
 
-const layer = gateLayer({
+const options = {
   resource,
   authorizationServers: [issuer.issuer],
-  scopes: ["todos:read"]
-}).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
+  scopes: ["todos:read"],
+  layer: fetcherWith(client)
+} as const
 
 const listen = async (listener: RequestListener) => {
   const server = createServer(listener)
@@ -58,13 +58,13 @@ const onExpress = (framework: typeof express5): Host["serve"] => (guard, handler
   return app
 }
 
-const nodeGate = (): Promise<Gate> => McpAuthNode.fromLayer(layer)
+const nodeGate = (): Promise<Gate> => McpAuthNode.make(options)
 const nodeRouteGate = async (): Promise<Gate> => {
-  const auth = await McpAuthNode.fromLayer(layer)
+  const auth = await McpAuthNode.make(options)
   return { protect: () => auth.protectRoute(), [Symbol.asyncDispose]: auth.dispose }
 }
 const sdkGate = async (): Promise<Gate> => {
-  const auth = await McpAuthSdk.fromLayer(layer)
+  const auth = await McpAuthSdk.make(options)
   const server = new McpServer({ name: "test", version: "1.0.0" })
   auth.registerTool(server, "whoami", {}, () => ({ content: [] }))
   return { protect: () => auth.protect(server), [Symbol.asyncDispose]: auth.dispose }
@@ -201,7 +201,7 @@ describe("A stream of the transport of 2024-11-05", () => {
   ]
 
   const open = async (write: (res: ServerResponse) => void) => {
-    const auth = await McpAuthNode.fromLayer(layer)
+    const auth = await McpAuthNode.make(options)
     const guard = auth.protect()
     const server = await listen((req, res) =>
       void guard(req, res, () => {
@@ -262,7 +262,7 @@ describe("A stream of the transport of 2024-11-05", () => {
   })
 
   it("[T-AUD-19] a second stream cannot take over the session of another caller", async () => {
-    await using auth = await McpAuthNode.fromLayer(layer)
+    await using auth = await McpAuthNode.make(options)
     const guard = auth.protect()
     await using server = await listen((req, res) =>
       void guard(req, res, () => {
@@ -285,7 +285,7 @@ describe("A stream of the transport of 2024-11-05", () => {
   })
 
   it("[T-AUD-19] is bound on fetch hosts, until it ends", async () => {
-    await using auth = await McpAuthFetch.fromLayer(layer)
+    await using auth = await McpAuthFetch.make(options)
     let close = () => {}
     const handle = auth.protect((request) => {
       if (request.method !== "GET") return new Response(null, { status: 202 })

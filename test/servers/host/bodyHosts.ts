@@ -40,7 +40,7 @@ export interface Running {
 }
 
 const resource = "https://server.test/mcp"
-const mock = () => AuthLayer.mock({ subject: "alice", scopes: ["todos:read"], resource })
+const caller = { subject: "alice", scopes: ["todos:read"], resource } as const
 
 const headers = [
   ["authorization", "Bearer token"],
@@ -166,7 +166,7 @@ const effectServer = ({ bodyTimeout }: Limits) =>
     path: "/mcp",
     protocols: [McpProtocol.v2026_07_28],
     bodyTimeout: bodyTimeout as "1 second" | undefined
-  }).pipe(Layer.provide(mock()))
+  }).pipe(Layer.provide(AuthLayer.mock(caller)))
 
 const inScope = async (start: Effect.Effect<(stop: () => Promise<void>) => Running, unknown, Scope.Scope>) => {
   let stop = () => {}
@@ -210,24 +210,24 @@ export const hosts: Readonly<Record<string, Start>> = {
       (port) => (stop) => overSocket(port, stop, [["expect", "100-continue"]])
     )),
   "node:http": async (limits) => {
-    const auth = await McpAuthNode.fromLayer(mock())
+    const auth = await McpAuthNode.mock(caller)
     const guard = auth.protect(limits as object)
     return listening(async (req, res) => {
       if (await guard(req, res) !== undefined) res.end("ran")
     }, auth.dispose)
   },
   "Express": async (limits) => {
-    const auth = await McpAuthNode.fromLayer(mock())
+    const auth = await McpAuthNode.mock(caller)
     const app = express()
     app.use(auth.protect(limits as object), (_, res) => void res.end("ran"))
     return listening(app, auth.dispose)
   },
   "fetch": async (limits) => {
-    const auth = await McpAuthFetch.fromLayer(mock())
+    const auth = await McpAuthFetch.mock(caller)
     return overFetch(auth.protect(() => new Response("ran"), limits as object), auth.dispose)
   },
   "@hono/node-server": async (limits) => {
-    const auth = await McpAuthFetch.fromLayer(mock())
+    const auth = await McpAuthFetch.mock(caller)
     const server = await new Promise<Server>((resolve) => {
       const made: unknown = serve(
         { fetch: auth.protect(() => new Response("ran"), limits as object), port: 0, hostname: "127.0.0.1" },
@@ -241,21 +241,21 @@ export const hosts: Readonly<Record<string, Start>> = {
     })
   },
   "SDK v1 on Express": async (limits) => {
-    const auth = await SdkV1.fromLayer(mock(), limits as object)
+    const auth = await SdkV1.mock({ ...caller, ...limits as object })
     const app = express()
     app.use(auth.protect(() => undefined), (_, res) => void res.end("ran"))
     return listening(app, auth.dispose)
   },
   "SDK v1 on the web transport": async (limits) => {
-    const auth = await SdkV1.fromLayer(mock(), limits as object)
+    const auth = await SdkV1.mock({ ...caller, ...limits as object })
     return overFetch(auth.protectFetch(() => undefined, () => new Response("ran")), auth.dispose)
   },
   "SDK v2, protectFetch": async (limits) => {
-    const auth = await SdkV2.fromLayer(mock(), limits as object)
+    const auth = await SdkV2.mock({ ...caller, ...limits as object })
     return overFetch(auth.protectFetch(() => undefined, () => new Response("ran")), auth.dispose)
   },
   "SDK v2, createMcpHandler": async (limits) => {
-    const auth = await SdkV2.fromLayer(mock(), limits as object)
+    const auth = await SdkV2.mock({ ...caller, ...limits as object })
     const { McpServer } = await import("@modelcontextprotocol/server")
     const { fetch } = auth.createMcpHandler(() => new McpServer({ name: "server", version: "1.0.0" }))
     return overFetch((request) => fetch(request), auth.dispose)

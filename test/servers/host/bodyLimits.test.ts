@@ -16,7 +16,7 @@ import * as Mcp from "../Mcp.ts"
 
 const resource = "https://server.test/mcp"
 
-const mock = () => AuthLayer.mock({ subject: "alice", scopes: ["todos:read"], resource })
+const caller = { subject: "alice", scopes: ["todos:read"], resource } as const
 
 const ping = (id: number) => Mcp.message("ping", {}, id)
 const batch = (length: number) => Array.from({ length }, (_, id) => ping(id))
@@ -70,19 +70,19 @@ const effectServer = (options: { readonly maximumOperations?: number; readonly b
     path: "/mcp",
     protocols: [McpProtocol.v2026_07_28],
     ...options
-  }).pipe(Layer.provide(mock()))
+  }).pipe(Layer.provide(AuthLayer.mock(caller)))
 
 /** What every host says to options. */
 const errorsOf = Effect.fnUntraced(function*(
   options: { readonly maximumOperations?: number; readonly bodyTimeout?: Duration.Input }
 ) {
-  const node = yield* Effect.promise(() => McpAuthNode.fromLayer(mock()))
-  const web = yield* Effect.promise(() => McpAuthFetch.fromLayer(mock()))
+  const node = yield* Effect.promise(() => McpAuthNode.mock(caller))
+  const web = yield* Effect.promise(() => McpAuthFetch.mock(caller))
   const attempts = [
     Effect.try({ try: () => node.protect(options), catch: (_) => _ }),
     Effect.try({ try: () => web.protect(() => new Response(), options), catch: (_) => _ }),
-    Effect.tryPromise({ try: () => SdkV1.fromLayer(mock(), options), catch: (_) => _ }),
-    Effect.tryPromise({ try: () => SdkV2.fromLayer(mock(), options), catch: (_) => _ }),
+    Effect.tryPromise({ try: () => SdkV1.mock({ ...caller, ...options }), catch: (_) => _ }),
+    Effect.tryPromise({ try: () => SdkV2.mock({ ...caller, ...options }), catch: (_) => _ }),
     Effect.scoped(Host.web(effectServer(options)))
   ]
   const errors = yield* Effect.forEach(attempts, (attempt) => Effect.flip(attempt as Effect.Effect<unknown, unknown>))
@@ -92,7 +92,7 @@ const errorsOf = Effect.fnUntraced(function*(
 
 describe("[T-AUD-06a] what a body parser left in front of the gate is checked as well", () => {
   it.each(Object.entries(parsers))("express.%s", async (_, parser) => {
-    await using auth = await McpAuthNode.fromLayer(mock())
+    await using auth = await McpAuthNode.mock(caller)
     const app = express()
     app.use(parser, auth.protect(), (_, res) => void res.end("ran"))
     await using server = await listening(app)
@@ -109,7 +109,7 @@ describe("[T-AUD-06a] what a body parser left in front of the gate is checked as
     ["a text", (body) => JSON.stringify(body)],
     ["bytes", (body) => new TextEncoder().encode(JSON.stringify(body))]
   ])("parsedBody that gives %s", async (_, form) => {
-    await using auth = await McpAuthFetch.fromLayer(mock())
+    await using auth = await McpAuthFetch.mock(caller)
     const handler = auth.protect(() => new Response("ran"), {
       parsedBody: async (request) => form(await request.json())
     })
@@ -122,7 +122,7 @@ describe("[T-AUD-06a] what a body parser left in front of the gate is checked as
 
 describe("[T-AUD-06a] maximumOperations", () => {
   it("of McpAuthNode counts the operations of each endpoint", async () => {
-    await using auth = await McpAuthNode.fromLayer(mock())
+    await using auth = await McpAuthNode.mock(caller)
     const app = express()
     app.use(auth.protect({ maximumOperations: 2 }), (_, res) => void res.end("ran"))
     await using server = await listening(app)
@@ -131,16 +131,16 @@ describe("[T-AUD-06a] maximumOperations", () => {
   })
 
   it("of McpAuthFetch counts the operations of each endpoint", async () => {
-    await using auth = await McpAuthFetch.fromLayer(mock())
+    await using auth = await McpAuthFetch.mock(caller)
     const handler = auth.protect(() => new Response("ran"), { maximumOperations: 200 })
     assert.strictEqual(await reasonOf(await handler(post(batch(201)))), tooMany)
     assert.strictEqual(await (await handler(post(batch(200)))).text(), "ran")
   })
 
   it("of both SDKs counts the operations of all servers", async () => {
-    await using v1 = await SdkV1.fromLayer(mock(), { maximumOperations: 2 })
+    await using v1 = await SdkV1.mock({ ...caller, maximumOperations: 2 })
     const serveV1 = v1.protectFetch(() => undefined, () => new Response("ran"))
-    await using v2 = await SdkV2.fromLayer(mock(), { maximumOperations: 2 })
+    await using v2 = await SdkV2.mock({ ...caller, maximumOperations: 2 })
     const serveV2 = v2.protectFetch(() => undefined, () => new Response("ran"))
     for (const serve of [serveV1, serveV2]) {
       assert.strictEqual(await reasonOf(await serve(post(batch(3)))), tooMany)

@@ -13,7 +13,7 @@ import express5 from "express"
 import express4 from "express4"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { authLayer, gateLayer } from "../gates.ts"
+import { authLayer, withFetcher } from "../gates.ts"
 import { call } from "./cases.ts"
 import { type Answer, makeIssuer, type Options, optionsOf, overSocket, resource, type Running } from "./Host.ts"
 import { hosts } from "./hosts.ts"
@@ -228,7 +228,7 @@ describe("a router that cuts a prefix off", () => {
 
   it.each(frameworks)("Express $version: the path is that of the whole URL", async ({ framework }) => {
     const { http, judged, options } = await setUp()
-    const auth = await McpAuthNode.fromLayer(gateLayer(options).pipe(Layer.provide(http)))
+    const auth = await McpAuthNode.make({ ...options, layer: withFetcher(http) })
     const [app, api, v1] = [framework(), framework.Router(), framework.Router()]
     v1.use(auth.protect())
     v1.post("/mcp", (_, res) => void res.sendStatus(200))

@@ -17,7 +17,7 @@ import type { AddressInfo } from "node:net"
 import * as Functions from "./functions.ts"
 import { type Adapter, type Given, type Host, overFetch, overSocket, withFunctions, type Written } from "./Host.ts"
 import { sdkHosts } from "./sdkHosts.ts"
-import { layer, layerServices } from "./services.ts"
+import { hostOptions, layer } from "./services.ts"
 import * as TodoServer from "./TodoServer.ts"
 import * as workers from "./workers.ts"
 
@@ -124,7 +124,7 @@ const fetchWrapper: Adapter = {
   hasPolicy: true,
   start: async (options, client, functions) => {
     const record = TodoServer.recorder()
-    const auth = await McpAuthFetch.fromLayer(layerServices(options, client, functions))
+    const auth = await McpAuthFetch.make(hostOptions(options, client, functions))
     return { ...overFetch(protect(auth, functions, record.ran)), ran: async () => record.take(), stop: auth.dispose }
   }
 }
@@ -135,7 +135,7 @@ const hono: Adapter = {
   hasPolicy: true,
   start: async (options, client, functions) => {
     const record = TodoServer.recorder()
-    const auth = await McpAuthFetch.fromLayer(layerServices(options, client, functions))
+    const auth = await McpAuthFetch.make(hostOptions(options, client, functions))
     const handle = protect(auth, functions, record.ran)
     const app = new Hono()
     app.use(async (c, next) => await auth.metadata(c.req.raw) ?? await next())
@@ -193,7 +193,7 @@ const nodeHttp: Adapter = {
   hasPolicy: true,
   start: async (options, client, functions) => {
     const record = TodoServer.recorder()
-    const auth = await McpAuthNode.fromLayer(layerServices(options, client, functions))
+    const auth = await McpAuthNode.make(hostOptions(options, client, functions))
     const metadata = auth.metadataRouter()
     const guard = auth.protect({ policy: functions.policy ?? TodoServer.requirementOf, tenant: functions.tenant })
     const server = await listen(createServer(async (req, res) => {
@@ -212,7 +212,7 @@ const express = (name: string, framework: typeof express5): Adapter => ({
   hasPolicy: true,
   start: async (options, client, functions) => {
     const record = TodoServer.recorder()
-    const auth = await McpAuthNode.fromLayer(layerServices(options, client, functions))
+    const auth = await McpAuthNode.make(hostOptions(options, client, functions))
     const app = framework()
     app.use(auth.metadataRouter())
     app.all(

@@ -13,7 +13,7 @@ import express from "express"
 import { createServer, type RequestListener, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { type Adapter, overFetch, overSocket } from "./Host.ts"
-import { layerServices } from "./services.ts"
+import { hostOptions } from "./services.ts"
 import { recorder } from "./TodoServer.ts"
 
 type Scope = "todos:read" | "todos:write"
@@ -76,7 +76,7 @@ const expressV1: Adapter = {
   endOfSession: 200,
   start: async (options, client, functions) => {
     const record = recorder()
-    const auth = await SdkV1.fromLayer(layerServices(options, client, functions), { anonymous: options.anonymous })
+    const auth = await SdkV1.make(hostOptions(options, client, functions))
     const make = () => register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth, record.ran)
     const sessions = new Map<string, StreamableHTTPServerTransport>()
     const specimen = make()
@@ -115,7 +115,7 @@ const webV1: Adapter = {
   endOfSession: 200,
   start: async (options, client, functions) => {
     const record = recorder()
-    const auth = await SdkV1.fromLayer(layerServices(options, client, functions), { anonymous: options.anonymous })
+    const auth = await SdkV1.make(hostOptions(options, client, functions))
     const make = () => register(new McpServerV1({ name: "todos", version: "1.0.0" }), auth, record.ran)
     const sessions = new Map<string, WebTransportV1>()
     const handle = auth.protectFetch(make(), async (request, given) => {
@@ -148,7 +148,7 @@ const v2: Adapter = {
   endOfSession: 200,
   start: async (options, client, functions) => {
     const record = recorder()
-    const auth = await SdkV2.fromLayer(layerServices(options, client, functions), { anonymous: options.anonymous })
+    const auth = await SdkV2.make(hostOptions(options, client, functions))
     const make = () => register(new McpServerV2({ name: "todos", version: "1.0.0" }), auth as never, record.ran)
     const handler = auth.createMcpHandler(make)
     const sessions = new Map<string, WebTransportV2>()

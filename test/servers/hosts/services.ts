@@ -1,7 +1,7 @@
 import { Layer } from "effect"
 import { Decision } from "effect-mcp-auth"
 import { HttpClient } from "effect/http"
-import { authLayer, gateLayer } from "../gates.ts"
+import { authLayer, withFetcher } from "../gates.ts"
 import type * as Functions from "./functions.ts"
 import type { Written } from "./Host.ts"
 
@@ -14,9 +14,11 @@ const provided = (client: HttpClient.HttpClient, listener: Functions.Functions["
     listener === undefined ? Layer.empty : Layer.succeed(Decision.DecisionListener, listener)
   )
 
-/** The gate for hosts outside of Effect. */
-export const layerServices = (options: Written, client: HttpClient.HttpClient, { listener }: Listening) =>
-  gateLayer(options).pipe(Layer.provide(provided(client, listener)))
+/** The options of hosts outside Effect. */
+export const hostOptions = (options: Written, client: HttpClient.HttpClient, { listener }: Listening) => ({
+  ...options,
+  layer: withFetcher(provided(client, listener))
+})
 
 /** The gate for Effect's own server. */
 export const layer = (options: Written, client: HttpClient.HttpClient, { listener }: Listening) =>

@@ -1,9 +1,7 @@
 /** Servers in a Worker, on the fetch wrapper, as one writes them. Bundled by `workers.ts`, and run where there is nothing of Node. */
 import { Layer } from "effect"
-import { AuthLayer, Decision } from "effect-mcp-auth"
+import { Decision } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
-import { FetchHttpClient } from "effect/http"
-import { gateLayer } from "../gates.ts"
 import * as Functions from "./functions.ts"
 import type { Options, Written } from "./Host.ts"
 import * as TodoServer from "./TodoServer.ts"
@@ -20,11 +18,8 @@ interface Served {
 
 const authOf = (options: Options, { listener, options: own }: Functions.Functions) => {
   const all = { ...Functions.written(options), ...own } as Written
-  return listener === undefined ? McpAuthFetch.make(all) : McpAuthFetch.fromLayer(
-    gateLayer(all).pipe(
-      Layer.provide(FetchHttpClient.layer),
-      Layer.provide(Layer.succeed(Decision.DecisionListener, listener))
-    )
+  return McpAuthFetch.make(
+    listener === undefined ? all : { ...all, layer: Layer.succeed(Decision.DecisionListener, listener) }
   )
 }
 
@@ -68,7 +63,7 @@ const tenants = async ({ options, tenants }: Extract<Server, { readonly kind: "t
 
 /** An endpoint with a caller that needs no authorization server. */
 const mock = async ({ limits, options }: Extract<Server, { readonly kind: "mock" }>): Promise<Served> => {
-  const auth = await McpAuthFetch.fromLayer(AuthLayer.mock(options))
+  const auth = await McpAuthFetch.mock(options)
   return {
     handle: auth.protect(() => new Response("ran"), limits as object),
     functions: Functions.make("none"),

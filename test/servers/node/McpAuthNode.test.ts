@@ -1,6 +1,7 @@
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Layer, Tracer } from "effect"
-import { AuthLayer, Decision } from "effect-mcp-auth"
+import type { AuthLayer } from "effect-mcp-auth"
+import { Decision } from "effect-mcp-auth"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
@@ -9,22 +10,21 @@ import express5 from "express"
 import express4 from "express4"
 import { createServer, request as nodeRequest, type RequestListener, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
-import { gateLayer } from "../gates.ts"
+import { fetcherWith } from "../gates.ts"
 
 const resource = "https://server.test/mcp"
 const { client, issuer } = await Effect.runPromise(TestIssuer.make({ resource }))
-const http = Layer.succeed(HttpClient.HttpClient, client)
+const fetcher = fetcherWith(client)
 const mint = (options: TestIssuer.TokenOptions = {}) => Effect.runPromise(issuer.mint(options))
 
 const make = (more: Omit<AuthLayer.Common<AuthLayer.Scopes>, "scopes" | "claims"> = {}) =>
-  McpAuthNode.fromLayer(
-    gateLayer({
-      ...more,
-      resource,
-      authorizationServers: [issuer.issuer],
-      scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
-    }).pipe(Layer.provide(http))
-  )
+  McpAuthNode.make({
+    ...more,
+    resource,
+    authorizationServers: [issuer.issuer],
+    scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] },
+    layer: fetcher
+  })
 
 /** Serves for the length of a test. */
 const listen = async (listener: RequestListener) => {
@@ -423,9 +423,7 @@ it("two gates may wait for one answer, with a middleware between them that has a
 
 describe("a route whose token was seen before", () => {
   it("gives claims that no handler can change for the next request", async () => {
-    await using auth = await McpAuthNode.fromLayer(
-      AuthLayer.mock({ scopes: ["todos:read"], claims: { role: "reader" } })
-    )
+    await using auth = await McpAuthNode.mock({ scopes: ["todos:read"], claims: { role: "reader" } })
     const protect = auth.protectRoute()
     const roles: Array<unknown> = []
     await using server = await listen((req, res) =>
@@ -448,13 +446,12 @@ describe("a route whose token was seen before", () => {
 
   it("is told of as it was the first time, and waits for who hears it", async () => {
     heard.length = 0
-    await using auth = await McpAuthNode.fromLayer(
-      gateLayer({
-        resource,
-        authorizationServers: [issuer.issuer],
-        scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
-      }).pipe(Layer.provide(http), Layer.provideMerge(waits))
-    )
+    await using auth = await McpAuthNode.make({
+      resource,
+      authorizationServers: [issuer.issuer],
+      scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] },
+      layer: Layer.merge(fetcher, waits)
+    })
     const protect = auth.protectRoute({ scopes: ["todos:read"] })
     await using server = await listen((req, res) => void protect(req, res, () => res.end("ran")))
     const ask = async (headers: Record<string, string>) => (await fetch(server.url, { headers })).status
@@ -491,13 +488,12 @@ describe("a message with a token that was seen before", () => {
     ({ duration: _, ...decision }) => Effect.sync(() => void heard.push(decision))
   )
   const makeHeard = () =>
-    McpAuthNode.fromLayer(
-      gateLayer({
-        resource,
-        authorizationServers: [issuer.issuer],
-        scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
-      }).pipe(Layer.provide(http), Layer.provideMerge(listens))
-    )
+    McpAuthNode.make({
+      resource,
+      authorizationServers: [issuer.issuer],
+      scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] },
+      layer: Layer.merge(fetcher, listens)
+    })
   const json = { "content-type": "application/json" }
   const batch = JSON.stringify([JSON.parse(call("list_todos")), JSON.parse(call("add_todo"))])
 
@@ -680,22 +676,19 @@ describe("what is told of a request", () => {
     })
     const durations: Array<number> = []
     const fetching = HttpClient.tapRequest(client, () => Effect.sync(() => (now += 1_000_000_000n)))
-    await using auth = await McpAuthNode.fromLayer(
-      gateLayer({
-        resource,
-        authorizationServers: [issuer.issuer],
-        scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
-      }).pipe(
-        Layer.provide(Layer.succeed(HttpClient.HttpClient, fetching)),
-        Layer.provideMerge(Layer.mergeAll(
-          Layer.succeed(Clock.Clock, clock),
-          Layer.succeed(
-            Decision.DecisionListener,
-            ({ duration }) => Effect.sync(() => void durations.push(Duration.toSeconds(duration)))
-          )
-        ))
+    await using auth = await McpAuthNode.make({
+      resource,
+      authorizationServers: [issuer.issuer],
+      scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] },
+      layer: Layer.mergeAll(
+        fetcherWith(fetching),
+        Layer.succeed(Clock.Clock, clock),
+        Layer.succeed(
+          Decision.DecisionListener,
+          ({ duration }) => Effect.sync(() => void durations.push(Duration.toSeconds(duration)))
+        )
       )
-    )
+    })
     const guard = guardOf(auth as never)
     await using server = await listen((req, res) => void guard(req, res, () => res.end()))
     const token = await mint()
@@ -712,13 +705,12 @@ describe("what is told of a request", () => {
         return new Tracer.NativeSpan(options)
       }
     })
-    await using auth = await McpAuthNode.fromLayer(
-      gateLayer({
-        resource,
-        authorizationServers: [issuer.issuer],
-        scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
-      }).pipe(Layer.provide(http), Layer.provideMerge(Layer.succeed(Tracer.Tracer, tracer)))
-    )
+    await using auth = await McpAuthNode.make({
+      resource,
+      authorizationServers: [issuer.issuer],
+      scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] },
+      layer: Layer.merge(fetcher, Layer.succeed(Tracer.Tracer, tracer))
+    })
     const guard = guardOf(auth as never)
     await using server = await listen((req, res) => void guard(req, res, () => res.end()))
     const token = await mint()

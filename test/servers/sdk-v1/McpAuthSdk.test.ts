@@ -6,7 +6,7 @@ import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
 import { CallToolRequestSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, Clock, Context, Data, Deferred, Effect, Fiber, Layer, Logger, References, Schema } from "effect"
-import { AuthError, AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
+import { AuthError, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import type { HttpClient } from "effect/http"
@@ -447,7 +447,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
 
 /** An `AuthInfo` with every scope, from a gate that is another one. */
 const authInfoOfAnotherGate = async (): Promise<unknown> => {
-  const other = await McpAuthSdk.fromLayer(AuthLayer.mock({ subject: "alice", scopes: ["read", "write", "admin"] }))
+  const other = await McpAuthSdk.mock({ subject: "alice", scopes: ["read", "write", "admin"] })
   let found: unknown
   const handle = other.protectFetch(new McpServer({ name: "other", version: "1.0.0" }), (_, { authInfo }) => {
     found = authInfo
@@ -775,9 +775,7 @@ describe("sdk-v1", () => {
         if (cause.reasons.length > 0) lines.push(...Cause.pretty(cause).split("\n"))
       })
       const auth = yield* Effect.promise(() =>
-        McpAuthSdk.fromLayer(
-          AuthLayer.mock({ subject: "alice", scopes: ["read"] }).pipe(Layer.provideMerge(Logger.layer([logger])))
-        )
+        McpAuthSdk.mock({ subject: "alice", scopes: ["read"], layer: Logger.layer([logger]) })
       )
       yield* Effect.addFinalizer(() => Effect.promise(() => auth.dispose()))
       const server = new McpServer({ name: "test", version: "1.0.0" })
@@ -803,14 +801,15 @@ describe("sdk-v1", () => {
       assert.isUndefined(lines.find((_) => _.startsWith("[12")))
     }))
 
-  it.live("a gate can be built from AuthLayer.mock", () =>
+  it.live("mock admits its caller with the granted scopes", () =>
     Effect.gen(function*() {
       const auth = yield* Effect.promise(() =>
-        McpAuthSdk.fromLayer(
-          AuthLayer.mock({ subject: "alice", scopes: ["read", "write"], granted: ["read"] }).pipe(
-            Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
-          )
-        )
+        McpAuthSdk.mock({
+          subject: "alice",
+          scopes: ["read", "write"],
+          granted: ["read"],
+          layer: Layer.succeed(References.MinimumLogLevel, "None")
+        })
       )
       yield* Effect.addFinalizer(() => Effect.promise(() => auth.dispose()))
       const server = new McpServer({ name: "test", version: "1.0.0" })

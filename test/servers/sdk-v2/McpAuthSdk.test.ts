@@ -9,7 +9,7 @@ import {
   WebStandardStreamableHTTPServerTransport
 } from "@modelcontextprotocol/server"
 import { Clock, Context, Data, Effect, Fiber, Layer, References, Schema } from "effect"
-import { AuthError, AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
+import { AuthError, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import type { HttpClient } from "effect/http"
@@ -554,11 +554,9 @@ describe("sdk-v2", () => {
       yield* Effect.promise(() => handler.close())
     }))
 
-  it.live("a gate can be built from AuthLayer.mock", () =>
+  it.live("mock admits its caller with the granted scopes", () =>
     Effect.gen(function*() {
-      const auth = yield* Effect.promise(() =>
-        McpAuthSdk.fromLayer(AuthLayer.mock({ subject: "alice", scopes: ["read"] }))
-      )
+      const auth = yield* Effect.promise(() => McpAuthSdk.mock({ subject: "alice", scopes: ["read"] }))
       yield* Effect.addFinalizer(() => Effect.promise(() => auth.dispose()))
       const handler = auth.createMcpHandler(() => {
         const server = new McpServer({ name: "test", version: "1.0.0" })

@@ -3,7 +3,6 @@ import * as V1 from "@modelcontextprotocol/sdk/server/mcp.js"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
 import { SubscribeRequestSchema } from "@modelcontextprotocol/sdk/types.js"
 import * as V2 from "@modelcontextprotocol/server"
-import { AuthLayer } from "effect-mcp-auth"
 import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import { modern, request } from "./rpc.ts"
@@ -11,8 +10,8 @@ import { modern, request } from "./rpc.ts"
 /* A result that depends on the caller must neither reach another caller nor be cached for it. */
 
 const url = "https://server.test/mcp"
-const layer = (granted: ReadonlyArray<"read" | "admin">) =>
-  AuthLayer.mock({ subject: "alice", resource: url, scopes: ["read", "admin"], granted })
+const callerWith = (granted: ReadonlyArray<"read" | "admin">) =>
+  ({ subject: "alice", resource: url, scopes: ["read", "admin"], granted }) as const
 const contents = (uri: URL) => ({ contents: [{ uri: uri.href, text: "text" }] })
 const shared = { ttlMs: 60_000, cacheScope: "public" } as const
 
@@ -32,7 +31,7 @@ const post = (message: object, capabilities: object = {}, token: string | undefi
 
 describe("SDK v2", () => {
   const start = async (scopes: ReadonlyArray<"read" | "admin">) => {
-    const auth = await SdkV2.fromLayer(layer(scopes))
+    const auth = await SdkV2.mock(callerWith(scopes))
     const handler = auth.createMcpHandler(() => {
       const server = new V2.McpServer({ name: "test", version: "1.0.0" }, {
         capabilities: { resources: { subscribe: true, listChanged: true } },
@@ -99,7 +98,7 @@ describe("SDK v2", () => {
   })
 
   it("[T-AUD-13a] a server that serves a second caller is an error, since entries hidden from the first one are missing", async () => {
-    const auth = await SdkV2.fromLayer(layer(["read"]))
+    const auth = await SdkV2.mock(callerWith(["read"]))
     const server = new V2.McpServer({ name: "test", version: "1.0.0" })
     auth.registerTool(server, "purge", { scopes: ["admin"], unauthorized: "hide" }, () => ({ content: [] }))
     const handler = auth.createMcpHandler(() => server)
@@ -154,7 +153,7 @@ describe("SDK v2", () => {
 
 describe("Subscriptions on SDK v1", () => {
   const start = async (scopes: ReadonlyArray<"read" | "admin">) => {
-    const auth = await SdkV1.fromLayer(layer(scopes))
+    const auth = await SdkV1.mock(callerWith(scopes))
     const subscribed: Array<string> = []
     const make = () => {
       const server = new V1.McpServer({ name: "test", version: "1.0.0" }, {

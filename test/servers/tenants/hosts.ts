@@ -18,7 +18,7 @@ import { Hono } from "hono"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { inMemory } from "../../verification/tenants/servers.ts"
-import { authLayer, gateLayer } from "../gates.ts"
+import { authLayer, withFetcher } from "../gates.ts"
 import { lenientRoute, type TenantOptions, tenantsOf } from "../hosts/functions.ts"
 import { type Answer, overFetch, overSocket, type Sent } from "../hosts/Host.ts"
 import * as workers from "../hosts/workers.ts"
@@ -66,8 +66,10 @@ const options = (tenants: TenantOptions) => ({
   tenants: tenantsOf(tenants)
 })
 
-const services = (tenants: TenantOptions, client: HttpClient.HttpClient) =>
-  gateLayer(options(tenants)).pipe(Layer.provide(inMemory(client)))
+const given = (tenants: TenantOptions, client: HttpClient.HttpClient) => ({
+  ...options(tenants),
+  layer: withFetcher(inMemory(client))
+})
 
 const listen = (server: Server) =>
   new Promise<Server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)))
@@ -146,7 +148,7 @@ const express = (
 ): TenantHost => ({
   name,
   start: async (tenants, client) => {
-    const auth = await McpAuthNode.fromLayer(services(tenants, client))
+    const auth = await McpAuthNode.make(given(tenants, client))
     const app = framework()
     app.use(auth.metadataRouter() as never)
     routes(app, auth.protectRoute() as never)
@@ -170,7 +172,7 @@ export const guardOfAll = express("Express 5, guard by app.use", express5, (app,
 const expressV1: TenantHost = {
   name: "SDK v1 on Express",
   start: async (tenants, client) => {
-    const auth = await SdkV1.fromLayer(services(tenants, client))
+    const auth = await SdkV1.make(given(tenants, client))
     const app = express5()
     app.use(auth.metadataRouter() as never)
     const server = new McpServerV1({ name: "todos", version: "1.0.0" })
@@ -186,7 +188,7 @@ const isRoute = ({ by }: TenantOptions) => by[0] === "fromRoute"
 const bareNode: TenantHost = {
   name: "node:http",
   start: async (tenants, client) => {
-    const auth = await McpAuthNode.fromLayer(services(tenants, client))
+    const auth = await McpAuthNode.make(given(tenants, client))
     const metadata = auth.metadataRouter()
     const guard = auth.protectRoute(isRoute(tenants) ? { tenant: (req) => lenientRoute(req.url ?? "") } : {})
     const server = await listen(createServer(async (req, res) => {
@@ -201,7 +203,7 @@ const bareNode: TenantHost = {
 const fetchHost: TenantHost = {
   name: "fetch",
   start: async (tenants, client) => {
-    const auth = await McpAuthFetch.fromLayer(services(tenants, client))
+    const auth = await McpAuthFetch.make(given(tenants, client))
     const handle = auth.protectRoute(
       (request) => new Response(lenientRoute(request.url) ?? "none"),
       isRoute(tenants) ? { tenant: (request) => lenientRoute(request.url) } : {}
@@ -216,7 +218,7 @@ const fetchHost: TenantHost = {
 const hono: TenantHost = {
   name: "Hono",
   start: async (tenants, client) => {
-    const auth = await McpAuthFetch.fromLayer(services(tenants, client))
+    const auth = await McpAuthFetch.make(given(tenants, client))
     const handle = auth.protectRoute(
       (_request, _admission, tenant: string | undefined) => new Response(tenant ?? "none"),
       isRoute(tenants) ? { tenant: (_request, tenant) => tenant } : {}
@@ -238,7 +240,7 @@ const hono: TenantHost = {
 const honoV2: TenantHost = {
   name: "SDK v2 on Hono",
   start: async (tenants, client) => {
-    const auth = await SdkV2.fromLayer(services(tenants, client))
+    const auth = await SdkV2.make(given(tenants, client))
     const make = () => new McpServerV2({ name: "todos", version: "1.0.0" })
     const handle = auth.protectFetch(make(), (request) => {
       const tenant = decodeURIComponent(new URL(request.url).pathname.split("/").at(-2) ?? "")

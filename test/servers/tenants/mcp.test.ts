@@ -11,7 +11,7 @@ import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 import { HttpRouter } from "effect/http"
 import { inMemory } from "../../verification/tenants/servers.ts"
-import { authLayer, gateLayer } from "../gates.ts"
+import { authLayer, withFetcher } from "../gates.ts"
 import { ask, bearer } from "../hosts/cases.ts"
 import { type TenantOptions, tenantsOf } from "../hosts/functions.ts"
 import { pattern, resource, world } from "./hosts.ts"
@@ -59,9 +59,7 @@ describe("a tool", () => {
 
   it("[T-AUD-01a] of the SDK v2 sees the tenant that the host hands over", async () => {
     const { client, token } = await world()
-    const auth = await McpAuthSdk.fromLayer(
-      gateLayer(options(["fromRoute", pattern])).pipe(Layer.provide(inMemory(client)))
-    )
+    const auth = await McpAuthSdk.make({ ...options(["fromRoute", pattern]), layer: withFetcher(inMemory(client)) })
     const handler = auth.createMcpHandler(() => {
       const server = new McpServer({ name: "tenants", version: "1.0.0" })
       auth.registerTool(server, "which_tenant", { scopes: ["todos:read"] }, ({ http, principal }) => ({
@@ -88,9 +86,7 @@ describe("a tool", () => {
 describe("the option tenant of a host", () => {
   it("[T-AUD-22a] that throws is answered with the same 500 on fetch hosts as on Node", async () => {
     const { client, token } = await world()
-    const auth = await McpAuthFetch.fromLayer(
-      gateLayer(options(["fromRoute", pattern])).pipe(Layer.provide(inMemory(client)))
-    )
+    const auth = await McpAuthFetch.make({ ...options(["fromRoute", pattern]), layer: withFetcher(inMemory(client)) })
     const tenant = (): string => {
       throw new Error("no such route")
     }
@@ -114,25 +110,27 @@ describe("the option tenant of a host", () => {
   it("is an AuthConfigError unless tenants come from routes", async () => {
     const { client } = await world()
     for (const by of [["fromPath", pattern], ["fromHeader", "x-tenant"], ["fromClaim", "tid"]] as const) {
-      const layer = gateLayer(options(by)).pipe(Layer.provide(inMemory(client)))
+      const given = { ...options(by), layer: withFetcher(inMemory(client)) }
       const [fetch, node, v1] = [
-        await McpAuthFetch.fromLayer(layer),
-        await McpAuthNode.fromLayer(layer),
-        await SdkV1.fromLayer(layer)
+        await McpAuthFetch.make(given),
+        await McpAuthNode.make(given),
+        await SdkV1.make(given)
       ]
-      const given = { tenant: () => "acme" }
+      const tenant = { tenant: () => "acme" }
       const attempts = [
-        () => fetch.protect(() => new Response(), given),
-        () => fetch.protectRoute(() => new Response(), given),
-        () => node.protect(given),
-        () => node.protectRoute(given),
-        () => v1.protect(() => undefined, given)
+        () => fetch.protect(() => new Response(), tenant),
+        () => fetch.protectRoute(() => new Response(), tenant),
+        () => node.protect(tenant),
+        () => node.protectRoute(tenant),
+        () => v1.protect(() => undefined, tenant)
       ]
       for (const attempt of attempts) assert.throws(attempt, AuthError.AuthConfigError, "Tenants.fromRoute")
       await Promise.all([fetch.dispose(), node.dispose(), v1.dispose()])
     }
-    const routed = gateLayer(options(["fromRoute", pattern])).pipe(Layer.provide(inMemory(client)))
-    const node = await McpAuthNode.fromLayer(routed)
+    const node = await McpAuthNode.make({
+      ...options(["fromRoute", pattern]),
+      layer: withFetcher(inMemory(client))
+    })
     assert.throws(() => node.protect({ tenant: "acme" as never }), AuthError.AuthConfigError, "function")
     await node.dispose()
   })
