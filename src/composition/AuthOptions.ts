@@ -71,7 +71,12 @@ export type OnlyKnown<I> = I extends ReadonlyArray<unknown> ? { readonly [K in k
   : unknown
 
 type OnlyKnownServer<Server> = Server extends { readonly id: string } | string ? unknown
-  : { readonly [K in Exclude<keyof Server, keyof AuthorizationServer.Options>]?: "there is no such option" }
+  : { readonly [K in Exclude<keyof Server, keyof AuthorizationServer.Options>]?: NoSuchOption }
+
+/** Appears in the error of the compiler. An interface, since an intersection with a text could become `never`. */
+interface NoSuchOption {
+  readonly "there is no such option": never
+}
 
 /**
  * The options of a gate.

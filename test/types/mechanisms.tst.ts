@@ -1,11 +1,18 @@
-import { Effect, type Layer } from "effect"
+import { Effect, type Layer, Redacted } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
 import { Dpop } from "effect-mcp-auth/dpop"
+import { McpAuthFetch } from "effect-mcp-auth/fetch"
+import { Gate } from "effect-mcp-auth/host"
+import { Introspection } from "effect-mcp-auth/introspection"
 import { McpAuthNode } from "effect-mcp-auth/node"
+import { Profiles } from "effect-mcp-auth/provider"
 import { Revocations } from "effect-mcp-auth/revocation"
+import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
+import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import { Tenants } from "effect-mcp-auth/tenants"
+import type { Fetcher } from "effect-mcp-auth/verification"
 import type { HttpRouter } from "effect/http"
-import { Redis } from "effect/persistence"
+import { Persistence, Redis } from "effect/persistence"
 import { describe, expect, test } from "tstyche"
 
 const options = {
@@ -16,9 +23,26 @@ const options = {
 
 const dpop = Dpop.required({ replay: Effect.map(Redis.Redis, (redis) => Dpop.redis(redis)) })
 
+const stored = {
+  issuer: "https://stored.test",
+  introspection: Introspection.make({
+    clientId: "todos",
+    clientSecret: Redacted.make("secret"),
+    shared: Effect.flatMap(Persistence.BackingPersistence, (stores) => stores.make("introspection"))
+  })
+}
+
+const table = {
+  issuer: "https://table.test",
+  introspection: Introspection.lookUp(() => Effect.as(Redis.Redis, { active: false }))
+}
+
+declare const redis: Layer.Layer<Redis.Redis>
+
+type Requires<L> = L extends Layer.Layer<infer _A, infer _E, infer R> ? R : never
+
 describe("a mechanism", () => {
   test("adds the services that it needs to the requirements of the layer", () => {
-    type Requires<L> = L extends Layer.Layer<infer _A, infer _E, infer R> ? R : never
     const plain = AuthLayer.make({ ...options, dpop: Dpop.optional() })
     expect<Requires<typeof plain>>().type.toBe<HttpRouter.HttpRouter>()
     const several = AuthLayer.make({ ...options, dpop, revocation: Revocations.stored })
@@ -30,10 +54,76 @@ describe("a mechanism", () => {
     expect<Requires<typeof routed>>().type.toBe<HttpRouter.HttpRouter | Redis.Redis>()
   })
 
-  test("that needs a service is rejected where nothing provides it", () => {
+  test("of an authorization server adds its services to the requirements of the layer", () => {
+    const one = AuthLayer.make({ ...options, authorizationServers: [stored] })
+    expect<Requires<typeof one>>().type.toBe<HttpRouter.HttpRouter | Persistence.BackingPersistence>()
+    // Servers may require different services, and some require none.
+    const several = AuthLayer.make({
+      ...options,
+      authorizationServers: [
+        "https://issuer.test",
+        stored,
+        table,
+        Profiles.okta({ domain: "acme.okta.com", server: "todos" })
+      ]
+    })
+    expect<Requires<typeof several>>().type.toBe<
+      HttpRouter.HttpRouter | Persistence.BackingPersistence | Redis.Redis
+    >()
+    const profiled = AuthLayer.make({
+      ...options,
+      authorizationServers: [{
+        profile: Profiles.okta({ domain: "acme.okta.com", server: "todos" }),
+        introspection: stored.introspection
+      }]
+    })
+    expect<Requires<typeof profiled>>().type.toBe<HttpRouter.HttpRouter | Persistence.BackingPersistence>()
+    const gate = Gate.layer({ ...options, authorizationServers: [table] })
+    expect<Requires<typeof gate>>().type.toBe<Fetcher.Fetcher | Redis.Redis>()
+  })
+
+  test("on a host outside Effect gets its services from the option layer", () => {
     expect(McpAuthNode.make).type.toBeCallableWith({ ...options, dpop: Dpop.required() })
-    expect(McpAuthNode.make).type.not.toBeCallableWith({ ...options, dpop })
-    expect(McpAuthNode.make).type.not.toBeCallableWith({ ...options, revocation: Revocations.stored })
+    // @ts-expect-error Property 'layer' is missing
+    McpAuthNode.make({ ...options, dpop })
+    // @ts-expect-error Property 'layer' is missing
+    McpAuthNode.make({ ...options, revocation: Revocations.stored })
+    // @ts-expect-error Property 'layer' is missing
+    McpAuthNode.make({ ...options, authorizationServers: [table] })
+    // @ts-expect-error Revocations
+    McpAuthNode.make({ ...options, dpop, revocation: Revocations.stored, layer: redis })
+    McpAuthNode.make({ ...options, authorizationServers: [table], dpop, layer: redis })
+    McpAuthNode.make({ ...options, revocation: Revocations.stored, layer: Revocations.layerMemory })
+    // @ts-expect-error Property 'layer' is missing
+    McpAuthFetch.make({ ...options, dpop })
+    // @ts-expect-error Property 'layer' is missing
+    McpAuthFetch.make({ ...options, revocation: Revocations.stored })
+    // @ts-expect-error Property 'layer' is missing
+    McpAuthFetch.make({ ...options, authorizationServers: [table] })
+    // @ts-expect-error Revocations
+    McpAuthFetch.make({ ...options, dpop, revocation: Revocations.stored, layer: redis })
+    McpAuthFetch.make({ ...options, authorizationServers: [table], dpop, layer: redis })
+    McpAuthFetch.make({ ...options, revocation: Revocations.stored, layer: Revocations.layerMemory })
+    // @ts-expect-error Property 'layer' is missing
+    SdkV1.make({ ...options, dpop })
+    // @ts-expect-error Property 'layer' is missing
+    SdkV1.make({ ...options, revocation: Revocations.stored })
+    // @ts-expect-error Property 'layer' is missing
+    SdkV1.make({ ...options, authorizationServers: [table] })
+    // @ts-expect-error Revocations
+    SdkV1.make({ ...options, dpop, revocation: Revocations.stored, layer: redis })
+    SdkV1.make({ ...options, authorizationServers: [table], dpop, layer: redis })
+    SdkV1.make({ ...options, revocation: Revocations.stored, layer: Revocations.layerMemory })
+    // @ts-expect-error Property 'layer' is missing
+    SdkV2.make({ ...options, dpop })
+    // @ts-expect-error Property 'layer' is missing
+    SdkV2.make({ ...options, revocation: Revocations.stored })
+    // @ts-expect-error Property 'layer' is missing
+    SdkV2.make({ ...options, authorizationServers: [table] })
+    // @ts-expect-error Revocations
+    SdkV2.make({ ...options, dpop, revocation: Revocations.stored, layer: redis })
+    SdkV2.make({ ...options, authorizationServers: [table], dpop, layer: redis })
+    SdkV2.make({ ...options, revocation: Revocations.stored, layer: Revocations.layerMemory })
   })
 
   test("is not enabled by a string, an object or a function", () => {

@@ -1,0 +1,93 @@
+import { Config, Schema } from "effect"
+import type { Context, Layer } from "effect"
+import type { AuthError } from "effect-mcp-auth"
+import { AuthLayer } from "effect-mcp-auth"
+import { McpAuthNode } from "effect-mcp-auth/node"
+import { Profiles } from "effect-mcp-auth/provider"
+import type { HttpClient, HttpRouter } from "effect/http"
+import { describe, expect, test } from "tstyche"
+
+const options = {
+  resource: "https://server.test/mcp",
+  authorizationServers: ["https://issuer.test"],
+  scopes: ["todos:read"]
+} as const
+
+type Requires<L> = L extends Layer.Layer<infer _A, infer _E, infer R> ? R : never
+type Fails<L> = L extends Layer.Layer<infer _A, infer E, infer _R> ? E : never
+
+const list = Config.Array(Schema.String, "LIST")
+
+describe("an option from a Config", () => {
+  test("adds ConfigError to the errors of the layer, and its absence does not", () => {
+    const plain = AuthLayer.make(options)
+    expect<Fails<typeof plain>>().type.toBe<AuthError.AuthConfigError>()
+    const layers = [
+      AuthLayer.make({ ...options, resource: Config.String("RESOURCE_URL") }),
+      AuthLayer.make({ ...options, authorizationServers: list }),
+      AuthLayer.make({ ...options, allowedOrigins: list }),
+      AuthLayer.make({ ...options, allowedHosts: list }),
+      AuthLayer.make({ ...options, resource: Config.String("RESOURCE_URL"), authorizationServers: list })
+    ] as const
+    expect<Fails<typeof layers[number]>>().type.toBe<AuthError.AuthConfigError | Config.ConfigError>()
+    expect<Fails<typeof layers[0]>>().type.toBe<AuthError.AuthConfigError | Config.ConfigError>()
+    expect<Fails<typeof layers[1]>>().type.toBe<AuthError.AuthConfigError | Config.ConfigError>()
+    expect<Fails<typeof layers[2]>>().type.toBe<AuthError.AuthConfigError | Config.ConfigError>()
+    expect<Fails<typeof layers[3]>>().type.toBe<AuthError.AuthConfigError | Config.ConfigError>()
+    expect<Requires<typeof layers[4]>>().type.toBe<HttpRouter.HttpRouter>()
+  })
+
+  test("has the type of the option", () => {
+    expect(AuthLayer.make).type.not.toBeCallableWith({ ...options, resource: Config.Number("RESOURCE_URL") })
+    expect(AuthLayer.make).type.not.toBeCallableWith({ ...options, authorizationServers: Config.String("ISSUER") })
+    expect(AuthLayer.make).type.not.toBeCallableWith({ ...options, unlisted: Config.String("UNLISTED") })
+  })
+
+  test("is rejected by hosts outside Effect", () => {
+    expect(McpAuthNode.make).type.not.toBeCallableWith({ ...options, resource: Config.String("RESOURCE_URL") })
+    expect(McpAuthNode.make).type.not.toBeCallableWith({ ...options, authorizationServers: list })
+  })
+})
+
+describe("httpClient", () => {
+  test("adds its errors and requirements to the layer", () => {
+    interface Proxy {
+      readonly proxy: unique symbol
+    }
+    class Refused {
+      readonly _tag = "Refused"
+    }
+    const httpClient = null as unknown as Layer.Layer<
+      HttpClient.HttpClient,
+      Refused,
+      Context.Key<Proxy, Proxy>["Identifier"]
+    >
+    const layer = AuthLayer.make({ ...options, httpClient })
+    expect<Requires<typeof layer>>().type.toBe<HttpRouter.HttpRouter | Proxy>()
+    expect<Fails<typeof layer>>().type.toBe<AuthError.AuthConfigError | Refused>()
+    expect<Requires<typeof layer.ready>>().type.toBe<Proxy>()
+    expect<Fails<typeof layer.ready>>().type.toBe<
+      AuthError.AuthConfigError | AuthError.AuthorizationServerUnavailable | AuthError.InvalidMetadata | Refused
+    >()
+  })
+})
+
+describe("an unknown option", () => {
+  test("of the layer, of an authorization server or of a profile is rejected", () => {
+    // @ts-expect-error 'revocaton' does not exist
+    AuthLayer.make({ ...options, revocaton: undefined })
+    const issuer = "https://issuer.test"
+    // @ts-expect-error NoSuchOption
+    AuthLayer.make({ ...options, authorizationServers: [{ issuer, jwksUrl: issuer }] })
+    // @ts-expect-error NoSuchOption
+    McpAuthNode.make({ ...options, authorizationServers: [issuer, { issuer, algoritms: ["ES256"] }] })
+    const profile = Profiles.okta({ domain: "acme.okta.com", server: "todos" })
+    // @ts-expect-error NoSuchOption
+    AuthLayer.make({ ...options, authorizationServers: [{ profile, introspections: undefined }] })
+    AuthLayer.make({ ...options, authorizationServers: [{ ...profile, jwksUri: "https://issuer.test/keys" }] })
+    AuthLayer.make({
+      ...options,
+      authorizationServers: [{ issuer: "http://issuer", [AuthLayer.allowInsecureHttp]: true }]
+    })
+  })
+})
