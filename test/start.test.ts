@@ -31,10 +31,10 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
 
 /** The largest numbers of modules. Lower a number when an entry point loads less; raise it only with a reason. */
 const budgets = [
-  { entry: "node", ours: 105, effect: 70 },
-  { entry: "fetch", ours: 105, effect: 70 },
-  { entry: "sdk-v1", ours: 123, effect: 70 },
-  { entry: "sdk-v2", ours: 122, effect: 70 },
+  { entry: "node", ours: 106, effect: 70 },
+  { entry: "fetch", ours: 106, effect: 70 },
+  { entry: "sdk-v1", ours: 124, effect: 70 },
+  { entry: "sdk-v2", ours: 123, effect: 70 },
   { entry: "host", ours: 84, effect: 70 },
   { entry: "protocol", ours: 13, effect: 45 },
   { entry: "verification", ours: 64, effect: 73 },

@@ -11,8 +11,8 @@ import type { RequiredScopesOf } from "../authorization/Policy.ts"
 import type * as ProtectedResource from "../authorization/ProtectedResource.ts"
 import * as Discovery from "../outbound/Discovery.ts"
 import * as Fetcher from "../outbound/Fetcher.ts"
-import { AuthConfigError } from "../protocol/AuthError.ts"
-import * as OptionValue from "../protocol/OptionValue.ts"
+import type { AuthConfigError } from "../protocol/AuthError.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as JwkSet from "../verification/keys/JwkSet.ts"
 import type { Options, Scopes, Servers, ServicesOf } from "./AuthOptions.ts"
 import { makeGate } from "./makeGate.ts"
@@ -126,14 +126,12 @@ export const layerHost = <const S extends Scopes, C, A, RD, RT, RR, const I exte
   if (typeof options !== "object" || options === null) return layer(options) as never
   const { fetch, layer: services, ...others } = options
   const problem = fetch !== undefined && typeof fetch !== "function"
-    ? malformed("fetch", `${OptionValue.isNot(fetch, "a function")}. Give a function like fetch, or leave it out`)
+    ? ConfigOption.invalid("fetch", fetch, "a function", "Give a function like fetch, or leave it out")
     : services !== undefined && !Layer.isLayer(services)
-    ? malformed("layer", `${OptionValue.isNot(services, "a layer")}. Give one, or leave it out`)
+    ? ConfigOption.invalid("layer", services, "a layer", "Give one, or leave it out")
     : undefined
   if (problem !== undefined) return Layer.effectDiscard(Effect.fail(problem)) as never
   const gate = layer(others as unknown as Options<S, C, A, RD, RT, RR, I>)
   const sending = fetch === undefined ? gate : gate.pipe(Layer.provide(Fetcher.layerFetch(fetch)))
   return (services === undefined ? sending : sending.pipe(Layer.provideMerge(services))) as never
 }
-
-const malformed = (option: string, fix: string) => new AuthConfigError({ reason: "malformed", option, fix })

@@ -133,11 +133,7 @@ export const layer = <S extends Scopes, R, E>(
   const { gate } = make((Object(options) === options ? others : options) as unknown as MockOptions<Scopes>, owner)
   if (services === undefined) return GateLayer.fromGate(gate) as never
   if (Layer.isLayer(services)) return Layer.merge(GateLayer.fromGate(gate), services) as never
-  throw new AuthConfigError({
-    reason: "malformed",
-    option: `${owner}.layer`,
-    fix: `${OptionValue.isNot(services, "a layer")}. Give one, or leave it out`
-  })
+  throw ConfigOption.invalid(`${owner}.layer`, services, "a layer", "Give one, or leave it out")
 }
 
 /** Creates a gate that rejects every request with the given error. `Host`, `Origin` and preflights are checked first. */

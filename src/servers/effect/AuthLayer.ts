@@ -22,8 +22,8 @@ import type {
 } from "../../composition/AuthOptions.ts"
 import * as GateLayer from "../../composition/GateLayer.ts"
 import * as HttpClientFetcher from "../../outbound/http-client/HttpClientFetcher.ts"
-import { AuthConfigError } from "../../protocol/AuthError.ts"
-import * as OptionValue from "../../protocol/OptionValue.ts"
+import type { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as EffectHttp from "./EffectHttp.ts"
 import { type Claims, withDecoder } from "./internal/schemaClaims.ts"
 import type { Protected, Provided } from "./Protected.ts"
@@ -250,11 +250,7 @@ const gateOf = (options: Options<Scopes>) => {
   return Layer.isLayer(httpClient)
     ? Layer.unwrap(Effect.map(readConfigs(others), gateFrom)).pipe(Layer.provide(httpClient))
     : Layer.effectDiscard(Effect.fail(
-      new AuthConfigError({
-        reason: "malformed",
-        option: "httpClient",
-        fix: `${OptionValue.isNot(httpClient, "a layer")}. Give one that provides HttpClient, or leave it out`
-      })
+      ConfigOption.invalid("httpClient", httpClient, "a layer", "Give one that provides HttpClient, or leave it out")
     ))
 }
 
