@@ -31,16 +31,16 @@ const nameOf = (url: string): string | undefined => /\/node_modules\/effect\/dis
 
 /** The largest numbers of modules. Lower a number when an entry point loads less; raise it only with a reason. */
 const budgets = [
-  { entry: "node", ours: 106, effect: 70 },
-  { entry: "fetch", ours: 106, effect: 70 },
-  { entry: "sdk-v1", ours: 124, effect: 70 },
-  { entry: "sdk-v2", ours: 123, effect: 70 },
-  { entry: "host", ours: 84, effect: 70 },
+  { entry: "node", ours: 107, effect: 70 },
+  { entry: "fetch", ours: 107, effect: 70 },
+  { entry: "sdk-v1", ours: 125, effect: 70 },
+  { entry: "sdk-v2", ours: 124, effect: 70 },
+  { entry: "host", ours: 85, effect: 70 },
   { entry: "protocol", ours: 13, effect: 45 },
-  { entry: "verification", ours: 64, effect: 73 },
-  { entry: "introspection", ours: 65, effect: 73 },
+  { entry: "verification", ours: 65, effect: 73 },
+  { entry: "introspection", ours: 66, effect: 73 },
   { entry: "dpop", ours: 30, effect: 67 },
-  { entry: "tenants", ours: 59, effect: 67 },
+  { entry: "tenants", ours: 60, effect: 67 },
   { entry: "revocation", ours: 13, effect: 67 }
 ]
 
