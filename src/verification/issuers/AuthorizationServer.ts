@@ -6,14 +6,12 @@
 import * as Result from "effect/Result"
 import * as Algorithm from "../../crypto/Algorithm.ts"
 import { checkAlgorithms } from "../../crypto/AlgorithmNames.ts"
-import { AuthConfigError } from "../../protocol/AuthError.ts"
+import type { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as Metadata from "../../protocol/AuthorizationServerMetadata.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as UrlOption from "../../protocol/UrlOption.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
-import * as Audience from "../claims/Audience.ts"
-import { checkMachineMarks, checkSubjectClaims } from "../claims/SubjectClaims.ts"
 import * as OpaqueTokens from "./OpaqueTokens.ts"
 import * as Profile from "./Profile.ts"
 
@@ -145,8 +143,11 @@ const check = <R>(input: Input<R>, option: string): AuthorizationServer<R> => {
   // If the issuer is missing, its option may be misspelled, so unknown options are reported first.
   if (given.issuer === undefined) ConfigOption.check(given, option, names)
   const { profile } = given
-  if (profile !== undefined) checkProfile(profile, option)
-  const options: Options<R> = profile === undefined ? given as Options<R> : withProfile(given, profile)
+  const options = (profile === undefined ? given : {
+    ...given,
+    ...Profile.completeOptions(given, profile, option),
+    introspection: given.introspection ?? profile.introspection
+  }) as Options<R>
   const insecure = options[allowInsecureHttp] === true
   const issuer = checkUrl(options.issuer, `${option}.issuer`, insecure, "issuer")
   ConfigOption.check(given, option, names)
@@ -234,60 +235,8 @@ const checkMetadata = (options: Options<unknown>, option: string): Metadata.Auth
   )
 }
 
-const checkProfile = (profile: Profile.Profile, option: string): void => {
-  const [known]: ReadonlyArray<unknown> = Array.isArray(profile?.issues) ? profile.issues : []
-  if (known instanceof AuthConfigError) throw known
-  if (!Profile.isProfile(profile)) {
-    throw ConfigOption.invalid(
-      `${option}.profile`,
-      profile,
-      "a profile",
-      "Take one from Profiles (effect-mcp-auth/provider), or make one with Profile.make({ id, name, issuer, audience })"
-    )
-  }
-  checkSubjectClaims(profile.subjectClaims, `${option}.subjectClaims`)
-  checkMachineMarks(profile.machineMarks, `${option}.machineMarks`)
-  const { tenants } = profile
-  if (tenants !== undefined) {
-    const { allowed } = tenants
-    if (tenants.issuers.some((_) => _.split("{tenantid}").length !== 2)) {
-      throw ConfigOption.error(
-        `${option}.tenants.issuers`,
-        "an issuer does not contain {tenantid} exactly once. Write one such as https://login.example.com/{tenantid}/v2.0"
-      )
-    }
-    if (allowed !== Profile.anyTenant && (allowed.length === 0 || !allowed.every(Profile.isTenant))) {
-      throw ConfigOption.error(
-        `${option}.tenants`,
-        "the list is empty or has an entry that is not a lower-case GUID. Write the id of each tenant; to accept every tenant " +
-          "write anyTenant"
-      )
-    }
-  }
-  Audience.check(profile.audience, `${option}.audience`)
-}
-
 /** Every profile has an `id`, and no other entry has one. */
 const isProfileEntry = <R>(input: Exclude<Input<R>, string>): input is Profile.Profile => Object.hasOwn(input, "id")
-
-/** Completes the options with the values of the profile. */
-const withProfile = <R>(given: Options<R> | Profiled<R>, profile: Profile.Profile): Options<R> => {
-  const { allowed, issuers } = profile.tenants ?? { allowed: [], issuers: [] }
-  const ofTenants = allowed === Profile.anyTenant
-    ? []
-    : allowed.flatMap((tenant) => issuers.map((template) => Profile.withTenant(template, tenant)))
-  const tokenIssuers = given.tokenIssuers ?? profile.tokenIssuers ??
-    (profile.tenants === undefined ? undefined : ofTenants as unknown as Options["tokenIssuers"])
-  return {
-    ...given,
-    issuer: given.issuer ?? profile.issuer,
-    tokenIssuers,
-    metadataUrl: given.metadataUrl ?? (given.metadata === undefined ? profile.metadataUrl : undefined),
-    jwksUri: given.jwksUri ?? (given.jwks === undefined ? profile.jwksUri : undefined),
-    algorithms: given.algorithms ?? profile.algorithms,
-    introspection: given.introspection ?? profile.introspection
-  }
-}
 
 /**
  * Finds the authorization server of an `iss` value: by comparing strings, or as the issuer of a tenant of a profile that

@@ -6,9 +6,13 @@
  *
  * @since 0.1.0
  */
+import * as Predicate from "effect/Predicate"
 import type { Algorithm } from "../../crypto/Algorithm.ts"
-import type { AuthConfigError } from "../../protocol/AuthError.ts"
+import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import * as Audience from "../claims/Audience.ts"
 import { standardClientIds, standardScopes } from "../claims/Claims.ts"
+import { checkMachineMarks, checkSubjectClaims } from "../claims/SubjectClaims.ts"
 import * as TokenType from "../claims/TokenType.ts"
 import type { OpaqueTokens } from "./OpaqueTokens.ts"
 import { anyTenant, type ScopeRule, type Tenants, type TokenTraits } from "./TokenTraits.ts"
@@ -33,6 +37,14 @@ export type { ScopeSource } from "../claims/Claims.ts"
 export { standardClientIds, standardScopes } from "../claims/Claims.ts"
 
 /**
+ * Identifies the values of `Profile`.
+ *
+ * @category type ids
+ * @since 0.1.0
+ */
+export const TypeId = "~effect-mcp-auth/Profile"
+
+/**
  * Describes one provider.
  *
  * **When to use**
@@ -44,6 +56,11 @@ export { standardClientIds, standardScopes } from "../claims/Claims.ts"
  * @since 0.1.0
  */
 export interface Profile extends TokenTraits {
+  /**
+   * Checks the profile, and returns its values for options that are not set. `make` sets it. It is a member, so that servers without
+   * a profile do not load the code.
+   */
+  readonly [TypeId]: (options: ProfiledOptions, profile: Profile, option: string) => ProfiledOptions
   /** The identifier in logs and in the list of providers, such as `"okta"`. */
   readonly id: string
   /** The display name, such as `"Okta"`. */
@@ -71,6 +88,22 @@ export interface Profile extends TokenTraits {
   readonly notes: ReadonlyArray<string>
   /** Errors in the options of the profile. If there are any, the layer fails. */
   readonly issues: ReadonlyArray<AuthConfigError>
+}
+
+/**
+ * Contains the options of an authorization server that have defaults in its profile.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ProfiledOptions {
+  readonly issuer?: string | undefined
+  readonly tokenIssuers?: ReadonlyArray<string> | undefined
+  readonly metadataUrl?: string | undefined
+  readonly metadata?: unknown
+  readonly jwksUri?: string | undefined
+  readonly jwks?: unknown
+  readonly algorithms?: ReadonlyArray<Algorithm> | undefined
 }
 
 /**
@@ -108,7 +141,7 @@ export const standardSubjects: Profile["subjectClaims"] = ["sub"]
 export const make = (
   options:
     & Pick<Profile, "id" | "name" | "issuer" | "audience">
-    & Partial<Omit<Profile, "id" | "name" | "issuer" | "audience" | "scopes">>
+    & Partial<Omit<Profile, "id" | "name" | "issuer" | "audience" | "scopes" | typeof TypeId>>
     & { readonly scopes?: Partial<ScopeRule> }
 ): Profile => ({
   boundTo: "resource",
@@ -123,8 +156,70 @@ export const make = (
   notes: [],
   issues: [],
   ...options,
-  scopes: { sources: standardScopes, requested: "as-is", ...options.scopes }
+  scopes: { sources: standardScopes, requested: "as-is", ...options.scopes },
+  [TypeId]: (options, profile, option) => {
+    check(profile, option)
+    return complete(options, profile)
+  }
 })
+
+const check = (profile: Profile, option: string): void => {
+  const [issue] = Array.isArray(profile.issues) ? profile.issues : []
+  if (issue instanceof AuthConfigError) throw issue
+  if (!isProfile(profile)) throw notAProfile(profile, option)
+  checkSubjectClaims(profile.subjectClaims, `${option}.subjectClaims`)
+  checkMachineMarks(profile.machineMarks, `${option}.machineMarks`)
+  if (profile.tenants !== undefined) {
+    const { allowed, issuers } = profile.tenants
+    if (issuers.some((_) => _.split("{tenantid}").length !== 2)) {
+      throw ConfigOption.error(
+        `${option}.tenants.issuers`,
+        "an issuer does not contain {tenantid} exactly once. Write one such as https://login.example.com/{tenantid}/v2.0"
+      )
+    }
+    if (allowed !== anyTenant && (allowed.length === 0 || !allowed.every(isTenant))) {
+      throw ConfigOption.error(
+        `${option}.tenants`,
+        "the list is empty or has an entry that is not a lower-case GUID. Write the id of each tenant; to accept every tenant " +
+          "write anyTenant"
+      )
+    }
+  }
+  Audience.check(profile.audience, `${option}.audience`)
+}
+
+const complete = (options: ProfiledOptions, profile: Profile): ProfiledOptions => {
+  const { allowed, issuers } = profile.tenants ?? { allowed: [], issuers: [] }
+  const ofTenants = allowed === anyTenant
+    ? []
+    : allowed.flatMap((tenant) => issuers.map((template) => withTenant(template, tenant)))
+  return {
+    issuer: options.issuer ?? profile.issuer,
+    tokenIssuers: options.tokenIssuers ?? profile.tokenIssuers ?? (profile.tenants && ofTenants),
+    metadataUrl: options.metadataUrl ?? (options.metadata === undefined ? profile.metadataUrl : undefined),
+    jwksUri: options.jwksUri ?? (options.jwks === undefined ? profile.jwksUri : undefined),
+    algorithms: options.algorithms ?? profile.algorithms
+  }
+}
+
+/**
+ * Returns the values of a profile for options that are not set. Throws `AuthConfigError` if the profile is invalid.
+ *
+ * @category decisions
+ * @since 0.1.0
+ */
+export const completeOptions = (options: ProfiledOptions, profile: Profile, option: string): ProfiledOptions => {
+  if (!Predicate.hasProperty(profile, TypeId)) throw notAProfile(profile, option)
+  return profile[TypeId](options, profile, option)
+}
+
+const notAProfile = (value: unknown, option: string): AuthConfigError =>
+  ConfigOption.invalid(
+    `${option}.profile`,
+    value,
+    "a profile",
+    "Take one from Profiles (effect-mcp-auth/provider), or make one with Profile.make({ id, name, issuer, audience })"
+  )
 
 /**
  * Tells whether a value has all members of a profile. Needed at runtime, because options may come from JavaScript.
@@ -133,9 +228,9 @@ export const make = (
  * @since 0.1.0
  */
 export const isProfile = (value: unknown): value is Profile => {
-  if (typeof value !== "object" || value === null) return false
+  if (!Predicate.hasProperty(value, TypeId)) return false
   const type = (name: string): string => {
-    const member: unknown = Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined
+    const member: unknown = Object.hasOwn(value, name) ? (value as Readonly<Record<string, unknown>>)[name] : undefined
     return Array.isArray(member) ? "list" : member === null ? "null" : typeof member
   }
   return ["id", "name", "issuer"].every((_) => type(_) === "string") &&

@@ -383,9 +383,8 @@ const namesOf = (target: Target): ReadonlyArray<Name> => {
     const id = tokenTarget.idOf(token)
     return id === undefined ? [nameOfToken(token)] : [nameOfToken(token), ["jti", id.issuer, id.id]]
   }
-  const { issuer } = target
-  if ("subject" in target) return [["subject", issuer, target.subject]]
-  return "session" in target ? [["session", issuer, target.session]] : [["client", issuer, target.client]]
+  const [name, value] = tokenTarget.selectorOf(target)
+  return [[name, target.issuer, value]]
 }
 
 const keyOf = (name: Name): Effect.Effect<string> => sha256(JSON.stringify(name))

@@ -1,5 +1,6 @@
 import * as Redacted from "effect/Redacted"
-import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../Principal.ts"
 import { claimOf, isJwt, issuerOf } from "../TokenVerifier.ts"
 
@@ -41,35 +42,42 @@ export type Target =
   | { readonly client: string; readonly issuer?: string | undefined }
   | "everything"
 
-const kinds = ["token", "subject", "session", "client"] as const
+/** Returns the member of a principal that a target selects it by. */
+const members: Readonly<Record<string, (principal: Principal) => string | undefined>> = {
+  subject: (_) => _.subject,
+  session: sessionOf,
+  client: (_) => _.clientId
+}
 
 /**
- * Throws if a target selects nothing or several things: from JavaScript, a misspelled member would revoke nothing. `revoke`
+ * Throws if a target does not select exactly one thing: from JavaScript, a misspelled member would revoke nothing. `revoke`
  * requires the issuer of a subject, a session or a client.
  */
 export const check = (target: Target, method: "invalidate" | "revoke"): void => {
   if (target === "everything" && method === "invalidate") return
-  const members: Readonly<Record<string, unknown>> = typeof target === "object" && target !== null ? target : {}
-  const given = Object.keys(members)
-  const named = kinds.filter((_) => given.includes(_))
-  const value = named.length === 1 ? members[named[0]!] : undefined
-  const isToken = named[0] === "token"
-  const isValue = isToken ? Redacted.isRedacted(value) && isId(Redacted.value(value)) : isId(value)
-  const { issuer } = members
-  const isIssuer = isId(issuer) || (issuer === undefined && (isToken || method === "invalidate"))
-  const unknown = given.find((_) => _ !== "issuer" && !kinds.includes(_ as (typeof kinds)[number]))
-  if (isValue && isIssuer && unknown === undefined) return
-  throw new AuthConfigError({
-    reason: "malformed",
-    option: method,
-    fix:
-      `the target has ${given.length === 0 ? "no members" : given.map(String).join(", ")}; expected exactly one of ` +
-      "token (a Redacted text), subject, session and client, each of them text that is not empty. Write one such as " +
-      (method === "invalidate"
-        ? "{ subject: \"alice\" }, with issuer if several authorization servers are configured"
-        : "{ subject: \"alice\", issuer: \"https://auth.example.com\" }: subject, session and client need their issuer")
-  })
+  const given = OptionValue.isObject(target) ? Object.entries(target) : []
+  const [[name, value] = [], another] = given.filter(([name]) => name !== "issuer")
+  const [, issuer] = given.find(([name]) => name === "issuer") ?? []
+  const isToken = name === "token"
+  const isValid = isToken
+    ? Redacted.isRedacted(value) && isId(Redacted.value(value))
+    : name !== undefined && Object.hasOwn(members, name) && isId(value)
+  const isIssuerValid = isId(issuer) || (issuer === undefined && (isToken || method === "invalidate"))
+  if (isValid && isIssuerValid && another === undefined) return
+  throw ConfigOption.error(
+    method,
+    `the target has ${
+      given.map(([name]) => name).join(", ") || "no members"
+    }; expected exactly one of token (a Redacted ` +
+      "text), subject, session and client, each of them text that is not empty" +
+      (method === "revoke" ? ", and the issuer unless it has token" : "") +
+      ". Write one such as { subject: \"alice\", issuer: \"https://auth.example.com\" }"
+  )
 }
+
+/** Returns the member by which a target selects subjects, sessions or clients, and its value. */
+export const selectorOf = (target: Exclude<Target, "everything">): readonly [name: string, value: string] =>
+  Object.entries(target).find(([name]) => name !== "issuer")!
 
 /** Creates a predicate for principals whose tokens a target selects. */
 export const matcher = (target: Target): (principal: Principal) => boolean => {
@@ -83,10 +91,6 @@ export const matcher = (target: Target): (principal: Principal) => boolean => {
       (id !== undefined && principal.issuer === id.issuer && idOfPrincipal(principal) === id.id)
   }
   const { issuer } = target
-  const isOf: (principal: Principal) => boolean = "subject" in target
-    ? (_) => _.subject === target.subject
-    : "client" in target
-    ? (_) => _.clientId === target.client
-    : (_) => sessionOf(_) === target.session
-  return (principal) => (issuer === undefined || principal.issuer === issuer) && isOf(principal)
+  const [name, value] = selectorOf(target)
+  return (principal) => (issuer === undefined || principal.issuer === issuer) && members[name]!(principal) === value
 }
