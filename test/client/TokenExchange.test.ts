@@ -19,14 +19,14 @@ const setup = (
 ) =>
   Effect.gen(function*() {
     const { client, gate, issuer } = yield* world
-    const asked: Array<EndpointRequest> = []
+    const requests: Array<EndpointRequest> = []
     const state = {
       answer: (n: number): Response | Promise<Response> =>
         Response.json({ access_token: `upstream-${n}`, token_type: "Bearer", expires_in: 120 })
     }
     yield* issuer.respondWith("/token", ({ body, ...request }) => {
-      asked.push({ ...request, form: new URLSearchParams(body) })
-      return state.answer(asked.length)
+      requests.push({ ...request, form: new URLSearchParams(body) })
+      return state.answer(requests.length)
     })
     const context = yield* Layer.build(
       TokenExchange.layer({ authorizationServer: issuer.issuer, ...secret, ...options } as TokenExchange.Options).pipe(
@@ -40,7 +40,7 @@ const setup = (
         Effect.provideContext(context),
         as(caller, token)
       )
-    return { asked, caller, client, context, exchange, issuer, state }
+    return { requests, caller, client, context, exchange, issuer, state }
   })
 
 const as = (caller: Caller, token: string) => <A, E>(effect: Effect.Effect<A, E, Principal>) =>
@@ -55,11 +55,11 @@ const reasonOf = <A>(effect: Effect.Effect<A, TokenExchange.TokenExchangeError>)
 describe("the request", () => {
   it.effect("is that of RFC 8693, at the token endpoint of the metadata", () =>
     Effect.gen(function*() {
-      const { asked, exchange } = yield* setup()
+      const { requests, exchange } = yield* setup()
       assert.strictEqual(yield* exchange("inbound", { ...orders, resource: "https://orders.test/api" }), "upstream-1")
-      assert.strictEqual(asked[0]!.url, "https://issuer.test/token")
-      assert.strictEqual(asked[0]!.headers["authorization"], `Basic ${btoa("todos:hush")}`)
-      assert.deepStrictEqual(Object.fromEntries(asked[0]!.form), {
+      assert.strictEqual(requests[0]!.url, "https://issuer.test/token")
+      assert.strictEqual(requests[0]!.headers["authorization"], `Basic ${btoa("todos:hush")}`)
+      assert.deepStrictEqual(Object.fromEntries(requests[0]!.form), {
         grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
         subject_token: "inbound",
         subject_token_type: "urn:ietf:params:oauth:token-type:access_token",
@@ -70,20 +70,20 @@ describe("the request", () => {
       })
     }))
 
-  it.effect("is Entra ID's on-behalf-of where that is asked for", () =>
+  it.effect("is the on-behalf-of flow of Entra ID if the option selects it", () =>
     Effect.gen(function*() {
-      const { asked, exchange } = yield* setup({
+      const { requests, exchange } = yield* setup({
         grant: "on-behalf-of",
         method: "client_secret_post",
         endpoint: "https://login.test/token"
       })
       yield* exchange("inbound", { audience: "api://orders" })
       yield* exchange("inbound", { scopes: ["api://orders/Orders.Read", "api://orders/Orders.List"] })
-      assert.deepStrictEqual(asked.map((_) => _.form.get("scope")), [
+      assert.deepStrictEqual(requests.map((_) => _.form.get("scope")), [
         "api://orders/.default",
         "api://orders/Orders.Read api://orders/Orders.List"
       ])
-      assert.deepStrictEqual(Object.fromEntries(asked[0]!.form), {
+      assert.deepStrictEqual(Object.fromEntries(requests[0]!.form), {
         grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
         assertion: "inbound",
         requested_token_use: "on_behalf_of",
@@ -95,9 +95,9 @@ describe("the request", () => {
 })
 
 describe("a token", () => {
-  it.effect("is kept for its caller's token, audience and scopes, and for nothing else", () =>
+  it.effect("is cached for its caller's token, audience and scopes, and for no others", () =>
     Effect.gen(function*() {
-      const { asked, exchange } = yield* setup()
+      const { requests, exchange } = yield* setup()
       assert.strictEqual(yield* exchange("one"), "upstream-1")
       assert.strictEqual(yield* exchange("one"), "upstream-1")
       assert.strictEqual(yield* exchange("one", { ...orders, scopes: ["orders:read", "orders:read"] }), "upstream-1")
@@ -106,10 +106,10 @@ describe("a token", () => {
       assert.strictEqual(yield* exchange("one", { ...orders, scopes: ["orders:write"] }), "upstream-4")
       assert.strictEqual(yield* exchange("one", { resource: "https://orders.test" }), "upstream-5")
       assert.strictEqual(yield* exchange("one", { audience: "https://orders.test" }), "upstream-6")
-      assert.strictEqual(asked.length, 6)
+      assert.strictEqual(requests.length, 6)
     }))
 
-  it.effect("ends half a minute before it ends", () =>
+  it.effect("is replaced half a minute before it expires", () =>
     Effect.gen(function*() {
       const { exchange } = yield* setup()
       yield* exchange("one")
@@ -119,7 +119,7 @@ describe("a token", () => {
       assert.strictEqual(yield* exchange("one"), "upstream-2")
     }))
 
-  it.effect("ends with the token of its caller", () =>
+  it.effect("expires with the token of its caller", () =>
     Effect.gen(function*() {
       const { exchange, issuer, state } = yield* setup({}, { clockTolerance: "30 seconds" })
       state.answer = (n) => Response.json({ access_token: `upstream-${n}`, token_type: "Bearer", expires_in: 86_400 })
@@ -127,12 +127,12 @@ describe("a token", () => {
       assert.strictEqual(yield* exchange(jwt), "upstream-1")
       yield* TestClock.adjust("59 seconds")
       assert.strictEqual(yield* exchange(jwt), "upstream-1")
-      // Admitted by tolerance: nobody vouches for what was exchanged for it.
+      // Admitted within the tolerance: the exchange cannot be based on it.
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* exchange(jwt), "upstream-2")
     }))
 
-  it.effect("without a word about its end is kept for a minute", () =>
+  it.effect("without an expiry is cached for a minute", () =>
     Effect.gen(function*() {
       const { exchange, state } = yield* setup()
       state.answer = (n) => Response.json({ access_token: `upstream-${n}`, token_type: "bearer" })
@@ -143,33 +143,33 @@ describe("a token", () => {
       assert.strictEqual(yield* exchange("one"), "upstream-2")
     }))
 
-  it.effect("is fetched once for all who wait for it, whoever goes away", () =>
+  it.effect("is fetched once for concurrent requests, even if one of them is interrupted", () =>
     Effect.gen(function*() {
-      const { asked, exchange, state } = yield* setup()
+      const { requests, exchange, state } = yield* setup()
       let release = (_: Response) => {}
       state.answer = () => new Promise((resolve) => (release = resolve))
       const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(exchange("one")))
-      while (asked.length === 0) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      while (requests.length === 0) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
       yield* Fiber.interrupt(fibers[0]!)
       release(Response.json({ access_token: "upstream", token_type: "Bearer" }))
       assert.strictEqual(yield* Fiber.join(fibers[1]!), "upstream")
       assert.strictEqual(yield* Fiber.join(fibers[2]!), "upstream")
-      assert.strictEqual(asked.length, 1)
+      assert.strictEqual(requests.length, 1)
     }))
 
-  it.effect("is fetched by each request in a Worker, and kept for the next", () =>
+  it.effect("is fetched by each request in a Worker, and cached for the next", () =>
     Effect.gen(function*() {
-      const { asked, exchange } = yield* Effect.provideService(setup(), Sharing, false)
+      const { requests, exchange } = yield* Effect.provideService(setup(), Sharing, false)
       assert.strictEqual(yield* exchange("one"), "upstream-1")
       assert.strictEqual(yield* exchange("one"), "upstream-1")
-      assert.strictEqual(asked.length, 1)
+      assert.strictEqual(requests.length, 1)
     }))
 
-  it.effect("no more are kept than the capacity", () =>
+  it.effect("is evicted when there are more tokens than the capacity", () =>
     Effect.gen(function*() {
-      const { asked, exchange } = yield* setup({ capacity: 1 })
+      const { requests, exchange } = yield* setup({ capacity: 1 })
       for (const token of ["one", "one", "two", "one"]) yield* exchange(token)
-      assert.strictEqual(asked.length, 3)
+      assert.strictEqual(requests.length, 3)
     }))
 
   it.effect.each<readonly [answer: Record<string, unknown>, status: number, reason: string]>([
@@ -196,24 +196,24 @@ describe("a token", () => {
       200,
       "unusable-token"
     ]
-  ])("%j with %d is none", ([answer, status, reason]) =>
+  ])("rejects the response %j with %d", ([answer, status, reason]) =>
     Effect.gen(function*() {
-      const { asked, exchange, state } = yield* setup()
+      const { requests, exchange, state } = yield* setup()
       state.answer = () => Response.json(answer, { status })
       assert.strictEqual(yield* reasonOf(exchange("inbound")), reason)
-      // Failures are not kept, beyond the cooldown that they start.
+      // Failures are not cached, beyond the cooldown that they start.
       yield* TestClock.adjust("40 seconds")
       yield* reasonOf(exchange("inbound"))
-      assert.strictEqual(asked.length, 2)
+      assert.strictEqual(requests.length, 2)
     }))
 
   it.effect.each<TokenExchange.Target>([{}, { audience: "" }, { scopes: [] }, { scopes: ["a b"] }])(
-    "%j says nothing to ask for",
+    "rejects %j, which requests nothing",
     (target) =>
       Effect.gen(function*() {
-        const { asked, exchange } = yield* setup()
+        const { requests, exchange } = yield* setup()
         assert.strictEqual(yield* reasonOf(exchange("one", target)), "target")
-        assert.strictEqual(asked.length, 0)
+        assert.strictEqual(requests.length, 0)
       })
   )
 })
@@ -224,11 +224,11 @@ describe("a token endpoint that fails", () => {
 
   it.effect("[T-AUD-10h] gets few of 1,000 requests, and one probe after the cooldown", () =>
     Effect.gen(function*() {
-      const { asked, exchange, state } = yield* setup()
+      const { requests, exchange, state } = yield* setup()
       state.answer = () => new Response("", { status: 500 })
       const reasons = yield* Effect.forEach(Array.from({ length: 1_000 }, (_, at) => `inbound-${at}`), (token) =>
         causeOf(exchange(token)))
-      assert.strictEqual(asked.length, 3)
+      assert.strictEqual(requests.length, 3)
       assert.strictEqual(
         reasons.filter((_) =>
           _ === "cooling-down"
@@ -241,9 +241,9 @@ describe("a token endpoint that fails", () => {
       assert.strictEqual(yield* exchange("other"), "upstream-5")
     }))
 
-  it.effect("[T-AUD-10h] is not asked before its Retry-After is over", () =>
+  it.effect("[T-AUD-10h] gets no request before its Retry-After is over", () =>
     Effect.gen(function*() {
-      const { asked, exchange, state } = yield* setup()
+      const { requests, exchange, state } = yield* setup()
       state.answer = () => new Response("", { status: 429, headers: { "retry-after": "30" } })
       assert.strictEqual(yield* causeOf(exchange("one")), "server-error")
       const error = yield* Effect.flip(exchange("two"))
@@ -251,18 +251,18 @@ describe("a token endpoint that fails", () => {
       assert.isAtLeast((error.cause as AuthError.AuthorizationServerUnavailable).retryAfter, 30)
       yield* TestClock.adjust("29 seconds")
       assert.strictEqual(yield* causeOf(exchange("two")), "cooling-down")
-      assert.strictEqual(asked.length, 1)
+      assert.strictEqual(requests.length, 1)
     }))
 
-  it.effect("[T-AUD-10h] an error such as invalid_grant is an answer and starts no cooldown", () =>
+  it.effect("[T-AUD-10h] starts no cooldown with an error such as invalid_grant", () =>
     Effect.gen(function*() {
-      const { asked, exchange, state } = yield* setup()
+      const { requests, exchange, state } = yield* setup()
       state.answer = () => Response.json({ error: "invalid_grant" }, { status: 400 })
       for (let at = 0; at < 20; at++) assert.strictEqual(yield* reasonOf(exchange(`t-${at}`)), "rejected invalid_grant")
-      assert.strictEqual(asked.length, 20)
+      assert.strictEqual(requests.length, 20)
     }))
 
-  it.effect("[T-AUD-10j] a rejection of one caller with 403 stops no other caller", () =>
+  it.effect("[T-AUD-10j] stops no other caller by rejecting one with 403", () =>
     Effect.gen(function*() {
       const { exchange, state } = yield* setup()
       const good = state.answer
@@ -274,9 +274,9 @@ describe("a token endpoint that fails", () => {
       }
     }))
 
-  it.effect("[T-AUD-10h] sheds what its queue cannot hold", () =>
+  it.effect("[T-AUD-10h] sheds requests that its queue cannot hold", () =>
     Effect.gen(function*() {
-      const { asked, exchange, state } = yield* setup()
+      const { requests, exchange, state } = yield* setup()
       state.answer = () => new Promise(() => {})
       const reasons: Array<string> = []
       yield* reasonOf(exchange("one", {}))
@@ -290,20 +290,20 @@ describe("a token endpoint that fails", () => {
           new Promise((resolve) => setImmediate(resolve))
         )
       }
-      assert.strictEqual(asked.length, 64)
+      assert.strictEqual(requests.length, 64)
       assert.deepStrictEqual(reasons, Array.from({ length: 500 - 64 - 256 }, () => "overloaded"))
       yield* Effect.forEach(fibers, Fiber.interrupt)
     }))
 
-  it.effect("[T-AUD-10h] is spared where requests may not wait for each other (workerd)", () =>
+  it.effect("[T-AUD-10h] gets a bounded load where requests may not wait for each other (workerd)", () =>
     Effect.gen(function*() {
-      const { asked, exchange, state } = yield* Effect.provideService(setup(), Sharing, false)
+      const { requests, exchange, state } = yield* Effect.provideService(setup(), Sharing, false)
       state.answer = () => new Response("", { status: 500 })
       for (let at = 0; at < 20; at++) yield* causeOf(exchange(`t-${at}`))
-      assert.strictEqual(asked.length, 3)
+      assert.strictEqual(requests.length, 3)
     }))
 
-  it.effect("[T-AUD-08d] a token is kept for its own lifetime in real time, whatever is done to the wall clock", () =>
+  it.effect("[T-AUD-08d] a token is cached for its lifetime in monotonic time, for any steps of the wall clock", () =>
     steppingClock.use((step) =>
       Effect.gen(function*() {
         const { exchange } = yield* setup()
@@ -318,7 +318,7 @@ describe("a token endpoint that fails", () => {
 })
 
 describe("bearer", () => {
-  it.effect("gives every request of a client the token of the audience, never the inbound one", () =>
+  it.effect("sends the token of the audience with every request of a client, never the inbound token", () =>
     Effect.gen(function*() {
       const { caller, client, context, issuer } = yield* setup()
       const seen: Array<string | undefined> = []
@@ -332,9 +332,9 @@ describe("bearer", () => {
       assert.deepStrictEqual(seen, ["Bearer upstream-1"])
     }))
 
-  it.effect("gives none to a request over plain http", () =>
+  it.effect("sends no token over plain http", () =>
     Effect.gen(function*() {
-      const { asked, caller, context } = yield* setup()
+      const { requests, caller, context } = yield* setup()
       for (const url of ["http://orders.test/recent", "/recent"]) {
         const error = yield* TokenExchange.bearer(orders)(HttpClientRequest.get(url)).pipe(
           Effect.provideContext(context),
@@ -343,10 +343,10 @@ describe("bearer", () => {
         )
         assert.strictEqual(error.reason, "insecure-url")
       }
-      assert.strictEqual(asked.length, 0)
+      assert.strictEqual(requests.length, 0)
     }))
 
-  it.effect("an error tells nothing of a token", () =>
+  it.effect("an error contains no part of a token", () =>
     Effect.gen(function*() {
       const { exchange, state } = yield* setup()
       state.answer = () => Response.json({ error: "invalid_grant", error_description: "inbound-mark" }, { status: 400 })

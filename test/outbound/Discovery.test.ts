@@ -24,7 +24,7 @@ const status = (status: number, headers: Readonly<Record<string, string>> = {}):
 
 const mebibyte = 1024 * 1024
 
-/** What may come from a metadata URL instead of metadata, and how it is told. */
+/** Responses of a metadata URL that are not metadata, and how the error describes them. */
 const unusable: ReadonlyArray<
   { readonly title: string; readonly fault: TestIssuer.Fault; readonly is: string; readonly detail?: string }
 > = [
@@ -48,7 +48,7 @@ const unusable: ReadonlyArray<
     detail: "redirects to https://elsewhere.test/metadata"
   },
   { title: "302", fault: status(302, { location: "/elsewhere" }), is: "redirect", detail: "redirects to /elsewhere" },
-  { title: "307 to where it came from", fault: status(307, { location: openid }), is: "redirect" },
+  { title: "307 to the same URL", fault: status(307, { location: openid }), is: "redirect" },
   { title: "308 without a target", fault: status(308), is: "redirect", detail: "set metadataUrl" },
   {
     title: "a web page",
@@ -195,7 +195,7 @@ describe("one document that cannot be used", () => {
       })
   )
 
-  it.effect("a redirect is not followed; the error names its target and the option", () =>
+  it.effect("does not follow a redirect, and the error names its target and the option", () =>
     Effect.gen(function*() {
       let elsewhere = 0
       const { discovery, issuer, server } = yield* support.services({
@@ -215,13 +215,13 @@ describe("one document that cannot be used", () => {
   it.effect("a client that throws is an outage", () =>
     Effect.gen(function*() {
       const { client } = yield* support.services()
-      const thrown = HttpClient.mapRequestEffect(client, () => Effect.die(new Error("a bug of somebody else's")))
+      const thrown = HttpClient.mapRequestEffect(client, () => Effect.die(new Error("a bug of the client")))
       const discovery = yield* Effect.provideService(Discovery.make, Fetcher.Fetcher, HttpClientFetcher.make(thrown))
       const error = yield* Effect.flip(discovery.metadata(support.serverOf(good.issuer), "jwks_uri"))
       assert.deepStrictEqual([error._tag, error.reason], ["AuthorizationServerUnavailable", "network"])
     }))
 
-  it.effect("members that are not needed are kept as they are", () =>
+  it.effect("keeps other members unchanged", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services()
       yield* issuer.publishMetadata({ frontchannel_logout_supported: "perhaps", x: { y: [1] } })
@@ -232,7 +232,7 @@ describe("one document that cannot be used", () => {
     }))
 })
 
-describe("the order", () => {
+describe("the order of the URLs", () => {
   it.effect("DISC-01 issuer without path: the well-known URLs at the origin, the second only if needed", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services()
@@ -263,7 +263,7 @@ describe("the order", () => {
       })
   )
 
-  it.effect("if one of them was down, the provider is unavailable rather than wrong", () =>
+  it.effect("if one of them is down, the provider is unavailable rather than wrong", () =>
     Effect.gen(function*() {
       for (const where of [inserted, openid]) {
         const { discovery, issuer, server } = yield* support.services()
@@ -275,7 +275,7 @@ describe("the order", () => {
       }
     }))
 
-  it.effect("of several complaints the one that says more than 404 is told", () =>
+  it.effect("the error names the complaint that is more specific than a 404", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services()
       yield* issuer.publishMetadata({ issuer: "https://other.test" })
@@ -283,7 +283,7 @@ describe("the order", () => {
       assert.strictEqual((yield* Effect.flip(discovery.metadata(server, "jwks_uri"))).reason, "wrong-issuer")
     }))
 
-  it.effect("metadataUrl is the only one asked", () =>
+  it.effect("requests only metadataUrl if it is set", () =>
     Effect.gen(function*() {
       const metadataUrl = "https://elsewhere.test/metadata"
       const { discovery, issuer, server } = yield* support.services({
@@ -294,7 +294,7 @@ describe("the order", () => {
       assert.deepStrictEqual(yield* support.requestedUrls(issuer), [metadataUrl])
     }))
 
-  it.effect("metadata that was given asks nobody", () =>
+  it.effect("sends no request if the metadata is configured", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services({ server: { metadata: good } })
       assert.strictEqual((yield* discovery.metadata(server, "jwks_uri")).jwks_uri, good.jwks_uri)
@@ -303,7 +303,7 @@ describe("the order", () => {
       assert.deepStrictEqual(yield* issuer.requests, [])
     }))
 
-  it.effect("what is needed depends on who asks", () =>
+  it.effect("the required members depend on the caller of the look-up", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services()
       yield* issuer.publishMetadata({ jwks_uri: undefined, introspection_endpoint: "https://issuer.test/introspect" })
@@ -313,8 +313,8 @@ describe("the order", () => {
     }))
 })
 
-describe("time", () => {
-  it.effect("one document takes 5 seconds at most", () =>
+describe("the time limits", () => {
+  it.effect("gives up one document after 5 seconds", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services()
       yield* issuer.fail({ _tag: "Hang" }, inserted)
@@ -326,7 +326,7 @@ describe("time", () => {
       assert.deepStrictEqual(yield* support.requestedUrls(issuer), [inserted, openid])
     }))
 
-  it.effect("the whole look-up ends within 8 seconds when all three URLs hang", () =>
+  it.effect("ends the whole look-up within 8 seconds if all three URLs hang", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services({ issuer: "https://issuer.test/tenant" })
       yield* issuer.fail({ _tag: "Hang" })
@@ -339,7 +339,7 @@ describe("time", () => {
       assert.strictEqual(error.reason, "timeout")
     }))
 
-  it.effect("a caller that cannot be interrupted does not keep the look-up from ending", () =>
+  it.effect("ends the look-up even if a caller cannot be interrupted", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services()
       yield* issuer.fail({ _tag: "Hang" })
@@ -352,7 +352,7 @@ describe("time", () => {
       assert.strictEqual((yield* Fiber.join(fiber)).reason, "timeout")
     }))
 
-  /** An answer that begins, and goes on as told. */
+  /** A response that starts, and continues as given. */
   const streaming = (pull: (controller: ReadableStreamDefaultController<Uint8Array>) => void | Promise<void>) => {
     const state = { cancelled: false, sent: 0 }
     const stream = () =>
@@ -373,7 +373,7 @@ describe("time", () => {
     return { state, services }
   }
 
-  it.effect("a document that never ends is cut off after a mebibyte", () =>
+  it.effect("cuts off an endless document after one mebibyte", () =>
     Effect.gen(function*() {
       const { services, state } = streaming((controller) => controller.enqueue(new Uint8Array(64 * 1024)))
       const { discovery, server } = yield* services
@@ -383,7 +383,7 @@ describe("time", () => {
       assert.isTrue(state.cancelled)
     }))
 
-  it.effect("a document that stalls is given up after 5 seconds", () =>
+  it.effect("gives up a document that stalls after 5 seconds", () =>
     Effect.gen(function*() {
       const { services, state } = streaming((controller) => {
         if (state.sent === 1) return controller.enqueue(new Uint8Array(1))
@@ -398,7 +398,7 @@ describe("time", () => {
       assert.isTrue(state.cancelled)
     }))
 
-  it.effect("a document that breaks off: the provider is unavailable", () =>
+  it.effect("reports an outage if a document breaks off", () =>
     Effect.gen(function*() {
       const { services } = streaming((controller) => controller.error(new Error("reset by peer")))
       const { discovery, server } = yield* services
@@ -408,7 +408,7 @@ describe("time", () => {
     }))
 })
 
-describe("keeping it", () => {
+describe("the cache of documents", () => {
   it.effect("DISC-09 many concurrent first requests: one request, and all share its result", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services()
@@ -436,7 +436,7 @@ describe("keeping it", () => {
       assert.deepStrictEqual(yield* support.requestedUrls(issuer), [inserted, openid])
     }))
 
-  it.effect("DISC-11 reused until the maximum age, then fetched again: one request before, one after", () =>
+  it.effect("DISC-11 reuses the document until the maximum age, then fetches it again", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services()
       for (let second = 0; second < 7.5 * 60; second++) {
@@ -454,7 +454,7 @@ describe("keeping it", () => {
       assert.strictEqual((yield* discovery.metadata(server, "jwks_uri")).jwks_uri, "https://issuer.test/other")
     }))
 
-  it.effect("a failure is no result: after the pause it is tried again", () =>
+  it.effect("does not cache a failure: tries again after the backoff", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services()
       yield* issuer.fail(status(500))
@@ -466,7 +466,7 @@ describe("keeping it", () => {
       assert.strictEqual((yield* discovery.metadata(server, "jwks_uri")).issuer, good.issuer)
     }))
 
-  it.effect("the last good document serves for 24 hours, then nobody can tell", () =>
+  it.effect("serves the stale document for 24 hours, then reports an outage", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services()
       const first = yield* discovery.metadata(server, "jwks_uri")
@@ -499,7 +499,7 @@ describe("keeping it", () => {
       assert.strictEqual((yield* Effect.flip(discovery.metadata(server, "jwks_uri")))._tag, "InvalidMetadata")
     }))
 
-  it.effect("a document of another issuer that comes later is not followed, whatever it says", () =>
+  it.effect("does not follow a later document of another issuer", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services()
       const first = yield* discovery.metadata(server, "jwks_uri")
@@ -509,7 +509,7 @@ describe("keeping it", () => {
       assert.isAbove((yield* issuer.requests).length, 1)
     }))
 
-  it.effect("the pauses between look-ups grow to a minute", () =>
+  it.effect("lets the backoff between look-ups grow to a minute", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services({
         server: { metadataUrl: "https://issuer.test/.well-known/oauth-authorization-server" }
@@ -547,7 +547,7 @@ describe("keeping it", () => {
       assert.lengthOf(yield* support.takeRequestedUrls(issuer), 1)
     }))
 
-  it.effect("two servers with the same issuer and other places do not share documents", () =>
+  it.effect("does not share documents of two servers with the same issuer and different locations", () =>
     Effect.gen(function*() {
       const { discovery, issuer, server } = yield* support.services({
         elsewhere: () => Response.json({ ...good, jwks_uri: "https://elsewhere.test/jwks" })
@@ -558,11 +558,11 @@ describe("keeping it", () => {
     }))
 })
 
-/** Lets promises that are under way come to their end. */
+/** Lets pending promises settle. */
 const settled = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 describe("the fetch client", () => {
-  /** An issuer that is reached by `fetch`, and what `fetch` is told. */
+  /** An issuer that is reached by `fetch`, and the options that `fetch` receives. */
   const fetched = Effect.gen(function*() {
     const { issuer, server } = yield* support.services()
     const inits: Array<RequestInit | undefined> = []
@@ -581,7 +581,7 @@ describe("the fetch client", () => {
     return { inits, issuer, look }
   })
 
-  it.effect("is told to follow no redirect and to send no cookie, whoever provides it", () =>
+  it.effect("requests no redirects and no cookies, for every provided fetch", () =>
     Effect.gen(function*() {
       const { inits, look } = yield* fetched
       yield* look
@@ -591,7 +591,7 @@ describe("the fetch client", () => {
       assert.isFalse(new Headers(inits[0]!.headers).has("authorization"))
     }))
 
-  it.effect("a redirect that fetch hides is a redirect", () =>
+  it.effect("treats a redirect that fetch hides as a redirect", () =>
     Effect.gen(function*() {
       const { issuer, look } = yield* fetched
       yield* issuer.respondWith("", () => Object.defineProperty(new Response(""), "status", { value: 0 }))

@@ -135,7 +135,7 @@ describe.each(layers)("a Fetcher on %s", (_, layer) => {
       assert.strictEqual((yield* Effect.flip(send(path))).reason, "network")
     }))
 
-  it.live("does not read a body that is not wanted", () =>
+  it.live("does not read a body that is not needed", () =>
     Effect.gen(function*() {
       const heads: Array<Fetcher.Head> = []
       const { body, status } = yield* send("/open", {
@@ -164,7 +164,7 @@ describe.each(layers)("a Fetcher on %s", (_, layer) => {
   )
 })
 
-/** A Fetcher on a function, and what the function was called with. */
+/** A Fetcher on a function, and the arguments of its calls. */
 const recording = (answer: () => Response | Promise<Response>) => {
   const inits: Array<RequestInit | undefined> = []
   const fetcher = Fetcher.make(async (_, init) => {
@@ -176,8 +176,8 @@ const recording = (answer: () => Response | Promise<Response>) => {
 
 const done = (deferred: Deferred.Deferred<void>): void => void Deferred.doneUnsafe(deferred, Effect.void)
 
-describe("a Fetcher on a function of the user's", () => {
-  it.effect("says that redirects are not followed and that no cookies are sent", () =>
+describe("a Fetcher on a function of the author", () => {
+  it.effect("requests that redirects are not followed and that no cookies are sent", () =>
     Effect.gen(function*() {
       const { fetcher, inits } = recording(() => new Response("x"))
       yield* fetcher.send(request("/"))
@@ -219,7 +219,7 @@ describe("a Fetcher on a function of the user's", () => {
       throw new Error("a bug")
     }],
     ["rejects", () => Promise.reject(new Error("no connection"))],
-    ["answers with something else", () => Promise.resolve(undefined as never)]
+    ["returns another value", () => Promise.resolve(undefined as never)]
   ])("fails like a connection if the function %s", ([, fetch]) =>
     Effect.gen(function*() {
       assert.strictEqual((yield* Effect.flip(Fetcher.make(fetch).send(request("/")))).reason, "network")
@@ -247,7 +247,7 @@ describe("the option fetch", () => {
     await auth.dispose()
   })
 
-  it.each(Object.entries(hosts))("of %s must be a function", async (_, make) => {
+  it.each(Object.entries(hosts))("rejects %s, which is not a function", async (_, make) => {
     const error: unknown = await make({ ...options("https://issuer.test"), fetch: "https://proxy.test" as never })
       .catch(
         (error: unknown) => error

@@ -9,7 +9,7 @@ import * as support from "../verification/support.ts"
 
 const needs = ["jwks_uri", "introspection_endpoint", "token_endpoint", "authorization_endpoint"] as const
 
-/** A resolver that knows these names only. */
+/** A resolver that knows only these names. */
 const resolving = (names: Readonly<Record<string, ReadonlyArray<string>>>) =>
   Effect.provideService(AddressGuard.Resolver, (hostname) => {
     const found = names[hostname]
@@ -19,7 +19,7 @@ const resolving = (names: Readonly<Record<string, ReadonlyArray<string>>>) =>
 /** A resolver that does not answer. */
 const slow: AddressGuard.Resolve = () => Effect.never
 
-/** What becomes of metadata that names this endpoint. */
+/** The result for metadata that names this endpoint. */
 const lookUp = (
   issuer: string,
   endpoint: string,
@@ -61,7 +61,7 @@ describe("[T-AUD-30] an endpoint that the metadata of a public authorization ser
     "https://metadata.google.internal/x",
     "https://printer/x",
     "https://vault.local/x"
-  ])("[T-AUD-30] is rejected on %s, whichever endpoint it is", (endpoint) =>
+  ])("[T-AUD-30] is rejected on %s, for every kind of endpoint", (endpoint) =>
     Effect.gen(function*() {
       for (const needed of needs) {
         assert.strictEqual(yield* lookUp("https://auth.example.com", endpoint, { needed }), "private-address")
@@ -119,7 +119,7 @@ describe("[T-AUD-30] an endpoint that the metadata of a public authorization ser
     }))
 })
 
-describe("[T-AUD-30] an endpoint that the metadata of an authorization server inside the network names", () => {
+describe("[T-AUD-30] an endpoint that the metadata of an authorization server in a private network names", () => {
   it.effect.each(["http://127.0.0.1:9000", "http://localhost:9000", "https://keycloak", "https://10.0.0.6"])(
     "[T-AUD-30] may be on a private address (issuer %s)",
     (issuer) =>
@@ -130,20 +130,20 @@ describe("[T-AUD-30] an endpoint that the metadata of an authorization server in
 })
 
 describe("[T-AUD-30b] an endpoint whose host is not resolved in time", () => {
-  /** What becomes of it. The names that are not known are not resolved at all, one after the other. */
+  /** The result. Names that are not known are never resolved, one after the other. */
   const found = (names: Readonly<Record<string, ReadonlyArray<string>>>, slow: ReadonlyArray<string>) =>
     Effect.gen(function*() {
-      const asked = yield* Queue.unbounded<string>()
+      const requested = yield* Queue.unbounded<string>()
       const resolver: AddressGuard.Resolve = (name) =>
         names[name] === undefined
-          ? Effect.andThen(Queue.offer(asked, name), Effect.never)
+          ? Effect.andThen(Queue.offer(requested, name), Effect.never)
           : Effect.succeed(names[name])
       const looked = yield* Effect.forkChild(
         lookUp("https://auth.example.com", "https://slow.example.com/x", { resolver })
       )
       for (const name of slow) {
         // A look-up that ends early is compared as well, so that this fails at once instead of waiting for a name.
-        assert.strictEqual(yield* Effect.raceFirst(Queue.take(asked), Fiber.join(looked)), name)
+        assert.strictEqual(yield* Effect.raceFirst(Queue.take(requested), Fiber.join(looked)), name)
         yield* TestClock.adjust("2 seconds")
       }
       return yield* Fiber.join(looked)
@@ -156,7 +156,7 @@ describe("[T-AUD-30b] an endpoint whose host is not resolved in time", () => {
       assert.strictEqual(yield* found(names, ["slow.example.com", "slow.example.com"]), "timeout")
     }))
 
-  it.effect("[T-AUD-30b] is used if the public host of the metadata is not resolved either, since a proxy does that", () =>
+  it.effect("[T-AUD-30b] is used if the public host of the metadata is not resolved either, since a proxy resolves both", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* found({}, ["slow.example.com", "auth.example.com"]), "used")
     }))
@@ -169,7 +169,7 @@ describe("[T-AUD-30b] an endpoint whose host is not resolved in time", () => {
 })
 
 describe("resolvesPublicly", () => {
-  it.effect("passes a name that cannot be resolved, and checks every address of one that can", () =>
+  it.effect("accepts a name that cannot be resolved, and checks every address of one that can", () =>
     Effect.gen(function*() {
       assert.isTrue(yield* AddressGuard.resolvesPublicly("unknown.example.com"))
       assert.isTrue(yield* AddressGuard.resolvesPublicly("public.example.com"))
@@ -184,19 +184,19 @@ describe("resolvesPublicly", () => {
 
   it.effect("[T-AUD-30b] rejects a name that is not resolved in time", () =>
     Effect.gen(function*() {
-      const { asked, client } = yield* Effect.map(
+      const { requested, client } = yield* Effect.map(
         TestIssuer.make({ elsewhere: () => Response.json({}) }),
-        ({ client, issuer }) => ({ asked: issuer.requests, client: GuardedHttpClient.make(client) })
+        ({ client, issuer }) => ({ requested: issuer.requests, client: GuardedHttpClient.make(client) })
       )
       const guarded = yield* Effect.forkChild(Effect.flip(client.get("https://slow.example.com/")))
-      const judged = yield* Effect.forkChild(AddressGuard.resolvesPublicly("slow.example.com"))
+      const isPublic = yield* Effect.forkChild(AddressGuard.resolvesPublicly("slow.example.com"))
       yield* TestClock.adjust("2 seconds")
-      assert.isFalse(yield* Fiber.join(judged))
+      assert.isFalse(yield* Fiber.join(isPublic))
       assert.strictEqual((yield* Fiber.join(guarded)).reason._tag, "TransportError")
-      assert.deepStrictEqual(yield* asked, [])
+      assert.deepStrictEqual(yield* requested, [])
     }).pipe(Effect.provideService(AddressGuard.Resolver, slow)))
 
-  it.effect("checks names by their spelling where there is no resolver", () =>
+  it.effect("checks names by their text if there is no resolver", () =>
     Effect.gen(function*() {
       assert.isTrue(yield* AddressGuard.resolvesPublicly("mixed.example.com"))
       assert.isFalse(yield* AddressGuard.resolvesPublicly("printer"))

@@ -5,7 +5,7 @@ import { AuthorizationServerMetadata } from "effect-mcp-auth/protocol"
 const decodes = (document: unknown) => Result.isSuccess(AuthorizationServerMetadata.decode(document))
 
 describe("AuthorizationServerMetadata", () => {
-  // The example of RFC 8414 §3.2, and members of OpenID Connect Discovery 1.0 beside it.
+  // The example of RFC 8414 §3.2, with members of OpenID Connect Discovery 1.0.
   const document = {
     issuer: "https://server.example.com",
     authorization_endpoint: "https://server.example.com/authorize",
@@ -24,11 +24,11 @@ describe("AuthorizationServerMetadata", () => {
     "x-vendor": { nested: [1, null, { a: "b" }] }
   }
 
-  it("keeps every member, known and unknown, as it is", () => {
+  it("keeps every member, known and unknown, unchanged", () => {
     assert.deepStrictEqual<unknown>(Result.getOrThrow(AuthorizationServerMetadata.decode(document)), document)
   })
 
-  it("demands an issuer and nothing else", () => {
+  it("requires an issuer and no other member", () => {
     assert.isTrue(decodes({ issuer: "https://a.test" }))
     assert.isFalse(decodes({}))
     assert.isFalse(decodes({ issuer: 1 }))
@@ -39,16 +39,16 @@ describe("AuthorizationServerMetadata", () => {
     ["null", null],
     ["a list", [{ issuer: "https://a.test" }]],
     ["a string", "https://a.test"],
-    ["an endpoint that is no string", { issuer: "https://a.test", jwks_uri: 1 }],
+    ["an endpoint that is not a string", { issuer: "https://a.test", jwks_uri: 1 }],
     ["an endpoint that is null", { issuer: "https://a.test", jwks_uri: null }],
     ["a list that is a string", { issuer: "https://a.test", code_challenge_methods_supported: "S256" }],
     ["a list with a number", { issuer: "https://a.test", scopes_supported: ["a", 1] }],
     ["a flag that is a string", { issuer: "https://a.test", client_id_metadata_document_supported: "true" }]
-  ])("is not %s", (_, document) => {
+  ])("rejects %s", (_, document) => {
     assert.isFalse(decodes(document))
   })
 
-  it("has no members of Object.prototype", () => {
+  it("ignores members of Object.prototype", () => {
     assert.isFalse(decodes(JSON.parse("{\"__proto__\": {\"issuer\": \"https://a.test\"}}")))
   })
 })

@@ -8,7 +8,7 @@ import * as Hostile from "./Hostile.ts"
 
 type Plain = readonly [scheme: string, parameters: Readonly<Record<string, string>>]
 
-/** Challenges as plain data, or the offset of the first character that does not fit. */
+/** Challenges as plain data, or the offset of the first unexpected character. */
 const parsed = (header: string): ReadonlyArray<Plain> | number =>
   Result.match(Challenge.parse(header), {
     onSuccess: (challenges) =>
@@ -23,7 +23,7 @@ const challenge = (scheme: string, parameters: Readonly<Record<string, string>> 
 
 const answer = (header: string) => new Response(null, { status: 401, headers: { "www-authenticate": header } })
 
-/** Reads a header with the parser of oauth4webapi, which knows nothing of this library. */
+/** Reads a header with the parser of oauth4webapi, which is independent of this library. */
 const readWithOauth4webapi = async (header: string): Promise<ReadonlyArray<oauth.WWWAuthenticateChallenge>> => {
   try {
     await oauth.protectedResourceRequest("token", "GET", new URL("https://server.test"), undefined, undefined, {
@@ -53,9 +53,9 @@ describe("Challenge.bearer", () => {
       { errorDescription: "why", resourceMetadata: "https://h/m", scope: ["a"], error: "invalid_token" },
       "Bearer error=\"invalid_token\", scope=\"a\", resource_metadata=\"https://h/m\", error_description=\"why\""
     ],
-    ["an empty scope is left out", { error: "invalid_request", scope: [] }, "Bearer error=\"invalid_request\""],
+    ["an empty scope is omitted", { error: "invalid_request", scope: [] }, "Bearer error=\"invalid_request\""],
     ["a scope is named once", { scope: ["a", "b", "a"] }, "Bearer scope=\"a b\""],
-    ["what is no scope token is left out", { scope: ["a b", "", "\"", "c\\", "é", "ok"] }, "Bearer scope=\"ok\""],
+    ["an invalid scope token is omitted", { scope: ["a b", "", "\"", "c\\", "é", "ok"] }, "Bearer scope=\"ok\""],
     [
       "CHAL-05 quotes, backslashes and line breaks of a description are replaced",
       { errorDescription: "say \"no\" \\ or\r\nSet-Cookie: a" },
@@ -67,15 +67,15 @@ describe("Challenge.bearer", () => {
       "Bearer error_description=\"f?r ???\""
     ],
     [
-      "nothing in a description looks like a parameter",
+      "a description contains nothing that looks like a parameter",
       { errorDescription: "scope=\"evil\" error=evil" },
       "Bearer error_description=\"scope''evil' error'evil\""
     ]
-  ])("%s", (_, options, header) => {
+  ])("encodes %s", (_, options, header) => {
     assert.strictEqual(Challenge.encode(Challenge.bearer(options)), header)
   })
 
-  it("CHAL-05 a description is cut at a length that fits any proxy", () => {
+  it("CHAL-05 a description is cut at a length that every proxy accepts", () => {
     const header = Challenge.encode(Challenge.bearer({ errorDescription: "x".repeat(100_000) }))
     assert.isBelow(header.length, 400)
   })
@@ -87,7 +87,7 @@ describe("Challenge.bearer", () => {
   }
 
   it.prop(
-    "CHAL-05 CHAL-06 any scope and any description give one line of allowed characters, which the grammar reads",
+    "CHAL-05 CHAL-06 any scope and any description give one line of allowed characters that the grammar accepts",
     hostile,
     ({ description, error, scope }) => {
       const header = Challenge.encode(Challenge.bearer({
@@ -101,7 +101,7 @@ describe("Challenge.bearer", () => {
       assert.strictEqual(read.length, 1)
       assert.strictEqual(read[0]!.parameters.get("error"), error)
       assert.strictEqual(read[0]!.parameters.get("resource_metadata"), "https://h/m")
-      // Headers rejects what would split the response.
+      // Headers rejects characters that would split the response.
       assert.strictEqual(answer(header).headers.get("www-authenticate"), header)
     },
     { arbitrary: { runs: 500, size: 20 } }
@@ -138,7 +138,7 @@ describe("Challenge.bearer", () => {
     { arbitrary: { runs: 200, size: 12 } }
   )
 
-  it.effect("CHAL-16 the challenge of a request without credentials, read by the three", () =>
+  it.effect("CHAL-16 all three read the challenge of a request without credentials", () =>
     Effect.promise(async () => {
       const header = Challenge.encode(Challenge.bearer({ scope: ["todos:read"], resourceMetadata: "https://h.test/m" }))
       for (const read of [readWithV1, readWithV2]) {
@@ -171,7 +171,7 @@ describe("Challenge.encode", () => {
     ],
     ["quotes and backslashes are escaped", challenge("Basic", { realm: "a\"b\\c" }), "Basic realm=\"a\\\"b\\\\c\""],
     ["CHAL-05 a line break becomes ?", challenge("Basic", { realm: "a\r\nb" }), "Basic realm=\"a??b\""]
-  ])("%s", (_, challenges, header) => {
+  ])("encodes %s", (_, challenges, header) => {
     assert.strictEqual(Challenge.encode(challenges), header)
   })
 
@@ -185,7 +185,7 @@ describe("Challenge.encode", () => {
   )
 
   it.prop(
-    "parse gives back what encode wrote, for any schemes, names and printable values",
+    "parse returns what encode wrote, for any schemes, names and printable values",
     { challenges },
     ({ challenges }) => {
       assert.deepStrictEqual(parsed(Challenge.encode(challenges)), challenges.map(plain))
@@ -194,7 +194,7 @@ describe("Challenge.encode", () => {
   )
 
   it.prop(
-    "CHAL-05 any value at all leaves one line that parses",
+    "CHAL-05 any value gives one line that parses",
     { values: Arbitrary.array(Hostile.text, { minLength: 1 }) },
     ({ values }) => {
       const header = Challenge.encode(
@@ -223,7 +223,7 @@ describe("Challenge.parse", () => {
       [["Basic", { realm: "simple" }], ["Newauth", { realm: "apps", type: "1", title: "Login to \"apps\"" }]]
     ],
     [
-      "RFC 7235 §4.1, the same the other way round",
+      "RFC 7235 §4.1, the same in the other order",
       "Newauth realm=\"apps\", type=1, title=\"Login to \\\"apps\\\"\", Basic realm=\"simple\"",
       [["Newauth", { realm: "apps", type: "1", title: "Login to \"apps\"" }], ["Basic", { realm: "simple" }]]
     ],
@@ -244,8 +244,8 @@ describe("Challenge.parse", () => {
     ],
     ["RFC 4559, a scheme alone", "Negotiate", [["Negotiate", {}]]],
     ["a token68", "Negotiate abc123+/==", [["Negotiate", { token68: "abc123+/==" }]]],
-    ["a token68 that ends like a parameter begins", "Negotiate abc=", [["Negotiate", { token68: "abc=" }]]],
-    ["what could be a parameter without a value is a token68", "Basic realm=", [["Basic", { token68: "realm=" }]]],
+    ["a token68 that ends like the start of a parameter", "Negotiate abc=", [["Negotiate", { token68: "abc=" }]]],
+    ["a name without a value is a token68", "Basic realm=", [["Basic", { token68: "realm=" }]]],
     ["a token68 before another challenge", "NTLM TlRM==, Basic realm=\"r\"", [["NTLM", { token68: "TlRM==" }], [
       "Basic",
       { realm: "r" }
@@ -263,7 +263,7 @@ describe("Challenge.parse", () => {
       scope: "a"
     }]]],
     ["names in any case", "Bearer Realm=\"r\", ERROR=\"e\"", [["Bearer", { realm: "r", error: "e" }]]],
-    ["a repeated name: the first stays", "Bearer scope=\"a\", scope=\"b\"", [["Bearer", { scope: "a" }]]],
+    ["a repeated name: the first value counts", "Bearer scope=\"a\", scope=\"b\"", [["Bearer", { scope: "a" }]]],
     ["whitespace around = (RFC 9110 §11.2: BWS)", "Bearer scope\t= \"a\"", [["Bearer", { scope: "a" }]]],
     ["empty list elements (RFC 9110 §5.6.1.2)", ", ,Bearer a=b,, c=d, ,", [["Bearer", { a: "b", c: "d" }]]],
     ["several spaces after the scheme", "Bearer   a=b", [["Bearer", { a: "b" }]]],
@@ -274,13 +274,13 @@ describe("Challenge.parse", () => {
     ]]],
     ["nothing", "", []],
     ["nothing but commas", " , ,", []]
-  ])("%s", (_, header, expected) => {
+  ])("parses %s", (_, header, expected) => {
     assert.deepStrictEqual(parsed(header), expected)
   })
 
   it.each<[title: string, header: string, at: number]>([
     ["a parameter without a scheme", "realm=\"r\"", 9],
-    ["a quote that never ends", "Basic realm=\"r", 6],
+    ["a quote that is not closed", "Basic realm=\"r", 6],
     ["a quote that ends in a backslash", "Basic realm=\"r\\\"", 6],
     ["no value", "Basic a=b, realm=, Bearer", 11],
     ["two parameters without a comma", "Basic a=\"b\" c=\"d\"", 12],
@@ -288,14 +288,14 @@ describe("Challenge.parse", () => {
     ["a quoted string instead of a scheme", "\"Basic\"", 0],
     ["a semicolon", "Bearer a=b; c=d", 10],
     ["a line break", "Bearer a=b\r\nX: y", 10],
-    ["a character that no scheme has", "Bea/rer", 0]
-  ])("malformed: %s", (_, header, at) => {
+    ["a character that is not allowed in a scheme", "Bea/rer", 0]
+  ])("rejects %s", (_, header, at) => {
     const read = parsed(header)
     assert.isNumber(read, `read as ${JSON.stringify(read)}`)
     assert.strictEqual(read, at)
   })
 
-  it("a malformed header makes an error with its place in words", () => {
+  it("the error of a malformed header describes the place", () => {
     const read = Challenge.parse("Basic realm=\"r")
     assert.isTrue(Result.isFailure(read))
     if (Result.isFailure(read)) assert.include(read.failure.message, "offset 6")
@@ -312,7 +312,7 @@ describe("Challenge.parse", () => {
   )
 
   it.prop(
-    "what parses can be written and read again",
+    "a parsed header can be written and read again",
     { text: Hostile.fieldValue },
     ({ text }) => {
       const read = Challenge.parse(`Bearer ${text}`)
@@ -325,7 +325,7 @@ describe("Challenge.parse", () => {
     { arbitrary: { runs: 1000, size: 12 } }
   )
 
-  it("takes time that grows with the length, whatever stands in the header", () => {
+  it("takes time that grows linearly with the length of the header", () => {
     for (const part of ["a=\"", " ", ",", "a ", "\\", "=", "a=b ", "a,", "\"\\"]) {
       assert.isDefined(parsed(`Bearer ${part.repeat(20_000)}`))
     }
@@ -339,7 +339,7 @@ describe("Challenge.scopes", () => {
     ["read write", ["read", "write"]],
     ["  read   write read ", ["read", "write"]],
     ["a\tb", []]
-  ])("of %j are %j", (value, scopes) => {
+  ])("reads the scopes %j as %j", (value, scopes) => {
     assert.deepStrictEqual(Challenge.scopes(challenge("Bearer", value === undefined ? {} : { scope: value })), scopes)
   })
 })

@@ -3,7 +3,7 @@ import { Arbitrary, Redacted, Result, Schema } from "effect"
 import { Credentials } from "effect-mcp-auth/protocol"
 import * as Hostile from "./Hostile.ts"
 
-/** The token that was read, or the closed reason why there is none. */
+/** The token that was read, or the reason why there is none. */
 const outcome = (lines: ReadonlyArray<string>): { readonly token: string } | { readonly reason: string } =>
   Result.match(Credentials.parse(lines), {
     onSuccess: ({ token }) => ({ token: Redacted.value(token) }),
@@ -13,21 +13,21 @@ const outcome = (lines: ReadonlyArray<string>): { readonly token: string } | { r
 describe("Credentials", () => {
   it.each<[title: string, lines: ReadonlyArray<string>, expected: ReturnType<typeof outcome>]>([
     ["HDR-01 no header", [], { reason: "no-authorization" }],
-    ["an empty value is no header", [""], { reason: "no-authorization" }],
-    ["only whitespace is no header", [" \t "], { reason: "no-authorization" }],
+    ["an empty value counts as no header", [""], { reason: "no-authorization" }],
+    ["only whitespace counts as no header", [" \t "], { reason: "no-authorization" }],
     ["HDR-03 the scheme alone", ["Bearer"], { reason: "no-token" }],
     ["HDR-03 the scheme and a space", ["Bearer "], { reason: "no-token" }],
     ["HDR-03 the scheme and a tab at the end", ["Bearer\t"], { reason: "no-token" }],
     ["HDR-04 three words after the scheme", ["Bearer a b c"], { reason: "not-token68" }],
     ["HDR-06 a token without a scheme", ["abc.def.ghi"], { reason: "other-scheme" }],
     ["HDR-06 a word that no scheme can be", ["ab/cd"], { reason: "other-scheme" }],
-    ["HDR-06 a value that starts with no scheme at all", ["/abc"], { reason: "not-token68" }],
+    ["HDR-06 a value that does not start with a scheme", ["/abc"], { reason: "not-token68" }],
     ["HDR-06 a quoted token", ["\"abc\""], { reason: "not-token68" }],
     ["HDR-07 lower case", ["bearer abc"], { token: "abc" }],
     ["HDR-07 upper case", ["BEARER abc"], { token: "abc" }],
     ["HDR-07 mixed case", ["BeArEr abc"], { token: "abc" }],
     ["HDR-09 another scheme", ["mac abc"], { reason: "other-scheme" }],
-    ["HDR-09 Basic, whatever follows", ["Basic \"\\ ="], { reason: "other-scheme" }],
+    ["HDR-09 Basic, with any value", ["Basic \"\\ ="], { reason: "other-scheme" }],
     ["HDR-09 a scheme that starts like Bearer", ["Bearerx abc"], { reason: "other-scheme" }],
     ["DPoP is another scheme", ["DPoP abc"], { reason: "other-scheme" }],
     ["HDR-11 a tab instead of the space", ["Bearer\tabc"], { reason: "not-token68" }],
@@ -46,7 +46,7 @@ describe("Credentials", () => {
     ["[T-AUD-24] Bearer, then another scheme, in one line", ["Bearer abc, Basic def"], {
       reason: "several-authorization-headers"
     }],
-    ["[T-AUD-24] a scheme without anything behind the comma", ["Basic abc, Negotiate"], {
+    ["[T-AUD-24] a scheme with nothing after the comma", ["Basic abc, Negotiate"], {
       reason: "several-authorization-headers"
     }],
     ["[T-AUD-24] nothing between two commas", ["Digest a=b, , c=d"], { reason: "several-authorization-headers" }],
@@ -71,22 +71,22 @@ describe("Credentials", () => {
     ["the scheme with an equals sign", ["Bearer=abc"], { reason: "not-token68" }],
     ["a line break", ["Bearer abc\r\nX-Evil: 1"], { reason: "not-token68" }],
     ["a line break at the end", ["Bearer abc\n"], { reason: "not-token68" }],
-    ["U+FEFF is no whitespace", ["\ufeffBearer abc"], { reason: "not-token68" }],
-    ["U+00A0 at the end is no whitespace", ["Bearer abc\u00a0"], { reason: "not-token68" }],
+    ["U+FEFF does not count as whitespace", ["\ufeffBearer abc"], { reason: "not-token68" }],
+    ["U+00A0 at the end does not count as whitespace", ["Bearer abc\u00a0"], { reason: "not-token68" }],
     ["a letter outside ASCII", ["Bearer abé"], { reason: "not-token68" }],
     ["a fullwidth letter that lower case might unify", ["Bearer ａbc"], { reason: "not-token68" }],
-    ["the Kelvin sign is no K", ["Bearer \u212a"], { reason: "not-token68" }]
-  ])("%s", (_, lines, expected) => {
+    ["the Kelvin sign does not count as K", ["Bearer \u212a"], { reason: "not-token68" }]
+  ])("reads %s", (_, lines, expected) => {
     assert.deepStrictEqual(outcome(lines), expected)
   })
 
-  it("keeps the token out of sight", () => {
+  it("redacts the token", () => {
     const read = Result.getOrThrow(Credentials.parse(["Bearer s3cret"]))
     assert.notInclude(String(read.token), "s3cret")
     assert.notInclude(JSON.stringify(read), "s3cret")
   })
 
-  it("is read in time that grows with the length, however the spaces stand", () => {
+  it("reads a header in time that grows linearly with its length", () => {
     // A pattern that retries at every space would need minutes for this.
     const spaces = " ".repeat(1_000_000)
     assert.deepStrictEqual(outcome([`Bearer a${spaces}b`]), { reason: "not-token68" })
@@ -121,11 +121,11 @@ describe("Credentials", () => {
   )
 
   it.prop(
-    "what follows the scheme decides, and nothing of it gets lost",
+    "the value after the scheme is the token, complete or rejected",
     { scheme: Schema.Literals(["Bearer", "bearer", "BEARER"]), rest: Hostile.text },
     ({ rest, scheme }) => {
       const read = outcome([`${scheme} ${rest}`])
-      // The grammar, said a second time: optional whitespace at the end, any number of spaces in front.
+      // The grammar, written a second time: optional whitespace at the end, any number of spaces in front.
       const expected = /^ *([A-Za-z0-9\-._~+/]+=*)[ \t]*$/.exec(rest)?.[1]
       return expected === undefined ? "reason" in read : "token" in read && read.token === expected
     },
@@ -133,7 +133,7 @@ describe("Credentials", () => {
   )
 
   it.prop(
-    "[T-AUD-24] lines mean what they mean when a host joins them",
+    "[T-AUD-24] lines keep their meaning when a host joins them",
     { lines: Arbitrary.array(Hostile.fieldValue, { minLength: 1 }) },
     ({ lines }) => JSON.stringify(outcome(lines)) === JSON.stringify(outcome([lines.join(", ")])),
     { arbitrary: { runs: 500 } }
@@ -151,7 +151,7 @@ describe("Credentials", () => {
     ["bearer   abc", "Bearer abc"],
     [" Bearer abc\t", "Bearer abc"],
     ["dpop abc", "DPoP abc"]
-  ])("%j presents what %j presents", (line, usual) => {
+  ])("the credentials %j present %j", (line, usual) => {
     const credentials = Result.getOrThrow(Credentials.parse([line], "token68", ["Bearer", "DPoP"]))
     assert.strictEqual(Credentials.lineOf(credentials), usual)
     assert.strictEqual(Credentials.lineOf({ scheme: credentials.scheme, token: Redacted.make("abc") }), usual)
@@ -175,12 +175,12 @@ describe("Credentials", () => {
       ["a space", "Bearer a b", { reason: "not-token68" }],
       ["a control character", "Bearer a\u007f", { reason: "not-token68" }],
       ["a letter outside ASCII", "Bearer é", { reason: "not-token68" }]
-    ])("%s", (_, line, expected) => {
+    ])("reads %s", (_, line, expected) => {
       assert.deepStrictEqual(wide(line), expected)
     })
 
     it.prop(
-      "no token holds what could end it or begin another",
+      "no token contains a character that could end it or start another",
       { rest: Hostile.text },
       ({ rest }) => {
         const read = wide(`Bearer ${rest}`)

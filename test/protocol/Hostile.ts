@@ -1,5 +1,5 @@
 /**
- * Text as an attacker would write it: all code units, and the pieces that mean something in a header.
+ * Text as an attacker would write it: all code units, and the pieces with a meaning in a header.
  */
 import { Arbitrary, Schema } from "effect"
 
@@ -40,13 +40,13 @@ const byte = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xff }))
 const join = (parts: ReadonlyArray<string | number>): string =>
   parts.map((part) => typeof part === "number" ? String.fromCharCode(part) : part).join("")
 
-/** Any string at all. */
+/** Any string. */
 export const text: Arbitrary.Arbitrary<string> = Arbitrary.map(
   Arbitrary.array(Arbitrary.schema(Schema.Union([codeUnit, byte, Schema.Literals(pieces)]))),
   join
 )
 
-/** What can travel in one header line: the bytes of a field value (RFC 9110 §5.5), obsolete ones included. */
+/** The characters of one header line: the bytes of a field value (RFC 9110 §5.5), obsolete ones included. */
 export const fieldValue: Arbitrary.Arbitrary<string> = Arbitrary.map(text, (value) =>
   value
     .replace(/[\0\r\n]/g, " ")
@@ -58,7 +58,7 @@ export const token: Arbitrary.Arbitrary<string> = Arbitrary.schema(
   Schema.String.check(Schema.isPattern(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,12}$/))
 )
 
-/** What a quoted string can hold without loss: printable ASCII. */
+/** The characters of a quoted string: printable ASCII. */
 export const printable: Arbitrary.Arbitrary<string> = Arbitrary.schema(
   Schema.String.check(Schema.isPattern(/^[\x20-\x7e]{0,24}$/))
 )

@@ -37,7 +37,7 @@ describe("Operation.fromBody", () => {
       "resource",
       "todo://1"
     ]]],
-    ["its end", request("resources/unsubscribe", { uri: "todo://1" }), [[
+    ["the end of a subscription", request("resources/unsubscribe", { uri: "todo://1" }), [[
       "resources/unsubscribe",
       "resource",
       "todo://1"
@@ -53,7 +53,7 @@ describe("Operation.fromBody", () => {
       [["completion/complete", "resource", "todo://{id}"]]
     ],
     [
-      "a completion whose reference names both takes what its type says",
+      "a completion whose reference contains both: its type decides",
       request("completion/complete", { ref: { type: "ref/prompt", name: "plan", uri: "todo://{id}" } }),
       [["completion/complete", "prompt", "plan"]]
     ],
@@ -63,7 +63,7 @@ describe("Operation.fromBody", () => {
       undefined
     ]]],
     [
-      "a subscription to resources: itself, and each of them",
+      "a subscription to resources: the subscription, and each resource",
       request("subscriptions/listen", { notifications: { resourceSubscriptions: ["todo://1", "todo://3"] } }),
       [
         ["subscriptions/listen", undefined, undefined],
@@ -72,7 +72,7 @@ describe("Operation.fromBody", () => {
       ]
     ],
     [
-      "a subscription whose resources are no list",
+      "a subscription whose resources are not a list",
       request("subscriptions/listen", { notifications: { resourceSubscriptions: "todo://1" } }),
       [["subscriptions/listen", undefined, undefined]]
     ],
@@ -117,14 +117,14 @@ describe("Operation.fromBody", () => {
       undefined
     ]]],
     ["near miss: another case", request("Tools/Call", { name: "add" }), [["Tools/Call", undefined, undefined]]],
-    ["near miss: a space behind", request("tools/call ", { name: "add" }), [["tools/call ", undefined, undefined]]],
+    ["near miss: a trailing space", request("tools/call ", { name: "add" }), [["tools/call ", undefined, undefined]]],
     ["near miss: a longer method", request("tools/call/x", { name: "add" }), [["tools/call/x", undefined, undefined]]],
     ["near miss: a zero-width space", request("tools\u200b/call", { name: "add" }), [[
       "tools\u200b/call",
       undefined,
       undefined
     ]]],
-    ["a name is taken as it stands", request("tools/call", { name: " Add\u0000é " }), [[
+    ["a name is kept exactly", request("tools/call", { name: " Add\u0000é " }), [[
       "tools/call",
       "tool",
       " Add\u0000é "
@@ -135,7 +135,7 @@ describe("Operation.fromBody", () => {
       "constructor"
     ]]],
     ["a tool called __proto__", request("tools/call", { name: "__proto__" }), [["tools/call", "tool", "__proto__"]]]
-  ])("%s", (_, body, expected) => {
+  ])("finds the operations of %s", (_, body, expected) => {
     assert.deepStrictEqual(operations(body), expected)
   })
 
@@ -150,7 +150,7 @@ describe("Operation.fromBody", () => {
     ["an empty batch", []],
     ["a batch of no messages", [null, 1, "a", [], {}]],
     ["a batch inside a batch", [[message]]],
-    ["a batch whose last entry is no message", [message, null]],
+    ["a batch whose last entry is not a message", [message, null]],
     ["a batch with a gap", Object.assign([message], { 2: message })],
     ["no version", { id: 1, method: "tools/call", params: { name: "add" } }],
     ["another version", { ...message, jsonrpc: "2" }],
@@ -160,7 +160,7 @@ describe("Operation.fromBody", () => {
     ["an id that is a boolean", request("tools/call", { name: "add" }, false)],
     ["an id that is NaN", request("tools/call", { name: "add" }, Number.NaN)],
     ["an id that is infinite", request("tools/call", { name: "add" }, Number.POSITIVE_INFINITY)],
-    ["a method that is no string", request(["tools/call"], { name: "add" })],
+    ["a method that is not a string", request(["tools/call"], { name: "add" })],
     ["a method that is null", request(null, { name: "add" })],
     ["params that are a string", request("tools/call", "add")],
     ["params that are null", request("tools/call", null)],
@@ -175,7 +175,7 @@ describe("Operation.fromBody", () => {
     ["an error that is null", { jsonrpc: "2.0", id: 1, error: null }],
     ["an error without a message", { jsonrpc: "2.0", id: 1, error: { code: 1 } }],
     ["an error whose code is a string", { jsonrpc: "2.0", id: 1, error: { code: "1", message: "" } }],
-    ["an error that says it is a cause", { jsonrpc: "2.0", id: 1, error: { code: 1, message: "", _tag: "Cause" } }],
+    ["an error with a cause", { jsonrpc: "2.0", id: 1, error: { code: 1, message: "", _tag: "Cause" } }],
     ["no method", { jsonrpc: "2.0", id: 1 }],
     ...[
       "headers",
@@ -211,7 +211,7 @@ describe("Operation.fromBody", () => {
     ["a prompt", "prompts/get", (name) => ({ name })],
     ["a resource", "resources/read", (uri) => ({ uri })],
     ["a subscription", "resources/subscribe", (uri) => ({ uri })],
-    ["the end of one", "resources/unsubscribe", (uri) => ({ uri })],
+    ["the end of a subscription", "resources/unsubscribe", (uri) => ({ uri })],
     ["a prompt to complete", "completion/complete", (name) => ({ ref: { type: "ref/prompt", name } })],
     ["a template to complete", "completion/complete", (uri) => ({ ref: { type: "ref/resource", uri } })],
     ["a watched resource", "subscriptions/listen", (uri) => ({ notifications: { resourceSubscriptions: ["a", uri] } })]
@@ -223,7 +223,7 @@ describe("Operation.fromBody", () => {
     assert.isUndefined(reasonOf(request(method, paramsOf("add"))))
   })
 
-  it("members of a prototype are no members of the params", () => {
+  it("ignores members of a prototype in the params", () => {
     assert.deepStrictEqual(
       operations(
         JSON.parse(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"__proto__":{"name":"add"}}}`)
@@ -240,7 +240,7 @@ describe("Operation.fromBody", () => {
     )
   })
 
-  it("of a repeated member the last one counts, as in the server's own parse", () => {
+  it("uses the last of repeated members, as the server's parser does", () => {
     const body = `{"jsonrpc":"2.0","id":1,"method":"tools/list","method":"tools/call","params":{"name":"a","name":"b"}}`
     assert.deepStrictEqual(operations(JSON.parse(body)), [["tools/call", "tool", "b"]])
   })
@@ -257,11 +257,11 @@ describe("Operation.fromBody", () => {
     assert.strictEqual(reasonOf([listen(4), listen(4), message], 10), "too-many-operations")
     assert.strictEqual(reasonOf([message, { jsonrpc: "2.0", id: 1, result: {} }], 1), "too-many-operations")
     assert.isUndefined(reasonOf(message, 1))
-    // Nothing of it is checked: a million entries that are no messages cost nothing.
+    // The messages are not checked: a million invalid entries cost nothing.
     assert.strictEqual(reasonOf(Array.from({ length: 1_000_000 })), "too-many-operations")
   })
 
-  it("hands the params on as they are", () => {
+  it("returns the params unchanged", () => {
     const params = { name: "add", arguments: { title: "x" } }
     assert.strictEqual(Result.getOrThrow(Operation.fromBody(request("tools/call", params)))[0]?.params, params)
   })
@@ -269,7 +269,7 @@ describe("Operation.fromBody", () => {
   const json: Arbitrary.Arbitrary<unknown> = Arbitrary.schema(Schema.MutableJson)
 
   it.prop(
-    "any JSON is rejected or a list of operations, each with a method and a target that is a string or nothing",
+    "any JSON is rejected or a list of operations, each with a method and a target that is a string or undefined",
     { body: json },
     ({ body }) =>
       Result.getOrElse(Operation.fromBody(body), () => []).every(({ method, target }) =>
@@ -279,7 +279,7 @@ describe("Operation.fromBody", () => {
   )
 
   it.prop(
-    "a batch asks for what its messages ask for one by one",
+    "a batch requests the operations of its messages",
     {
       messages: Arbitrary.array(Arbitrary.map(
         Arbitrary.all([

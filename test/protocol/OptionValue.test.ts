@@ -5,7 +5,7 @@ import * as OptionValue from "../../src/protocol/OptionValue.ts"
 describe("the description of a wrong value", () => {
   it.each<[title: string, value: unknown, expected: string]>([
     ["text", "a\"b", "\"a\\\"b\""],
-    ["text that commands a terminal", "\u001b[2J\u202e", "\"\\u001b[2J\\u202e\""],
+    ["text with terminal commands", "\u001b[2J\u202e", "\"\\u001b[2J\\u202e\""],
     ["a long text", "x".repeat(1_000), `"${"x".repeat(98)}…`],
     ["NaN", Number.NaN, "NaN"],
     ["a bigint", 1n, "1"],
@@ -19,11 +19,11 @@ describe("the description of a wrong value", () => {
     ["a duration", Duration.minutes(90), "1h 30m"],
     ["an effect", Effect.void, "an Effect"],
     ["a promise", Promise.resolve("secret"), "a promise"]
-  ])("%s is shown in a few words of one line", (_, value, expected) => {
+  ])("describes %s in a few words of one line", (_, value, expected) => {
     assert.strictEqual(OptionValue.describe(value), expected)
   })
 
-  it("a missing value is not called undefined", () => {
+  it("does not call a missing value undefined", () => {
     assert.strictEqual(OptionValue.isNot(undefined, "a list"), "the value is missing; expected a list")
     assert.strictEqual(OptionValue.isNot(5, "a list"), "5 is not a list")
   })
@@ -47,7 +47,7 @@ describe("the duration of an option", () => {
     [null, undefined],
     [undefined, undefined],
     [true, undefined]
-  ])("%j is read, or rejected", (input, millis) => {
+  ])("reads or rejects %j", (input, millis) => {
     const duration = OptionValue.toDuration(input)
     assert.strictEqual(duration && Duration.toMillis(duration), millis)
   })

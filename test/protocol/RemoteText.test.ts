@@ -31,7 +31,7 @@ describe("sanitize", () => {
   })
 
   it.prop(
-    "[T-AUD-14a] leaves nothing unsafe in any text, and a sanitized text as it is",
+    "[T-AUD-14a] leaves no unsafe character in any text, and does not change a sanitized text",
     { text: Schema.String },
     ({ text }) => {
       const safe = RemoteText.sanitize(text)
@@ -44,7 +44,7 @@ describe("sanitize", () => {
 })
 
 describe("sanitizeCause", () => {
-  it("[T-AUD-14f] leaves no line of a message that could be a line of the log", () => {
+  it("[T-AUD-14f] leaves no line of a message that could pass for a line of the log", () => {
     const inner = new Error("inner\n[12:00:00] INFO: request admitted")
     const cause = Cause.die(new Error("outer\r\n[12:00:00] INFO: request admitted\u2028x", { cause: inner }))
     const lines = Cause.pretty(RemoteText.sanitizeCause(cause)).split(/[\r\n\u2028]/)
@@ -61,7 +61,7 @@ describe("sanitizeCause", () => {
 })
 
 describe("sanitizeLines", () => {
-  it("[T-AUD-14a] keeps line breaks and nothing else that is unsafe", () => {
+  it("[T-AUD-14a] keeps line breaks and no other unsafe character", () => {
     assert.strictEqual(RemoteText.sanitizeLines("a\u001b\n  b\r"), "a\\u001b\n  b\\u000d")
     assert.strictEqual(RemoteText.sanitizeLines("x".repeat(20_000)).length, 16_384)
   })

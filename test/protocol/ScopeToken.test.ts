@@ -26,11 +26,11 @@ describe("ScopeToken", () => {
     ["SCOPE-06 spaces everywhere", "  read   write  ", ["read", "write"]],
     ["nothing", "", []],
     ["spaces alone", "   ", []],
-    ["order is kept, repetitions are dropped", "b a b a", ["b", "a"]],
-    ["other whitespace separates nothing", "read\twrite read\nwrite x\u00a0y", []],
-    ["what is no scope token is dropped", "ok a\"b c\\d é", ["ok"]],
+    ["the order is kept, and repetitions are dropped", "b a b a", ["b", "a"]],
+    ["other whitespace does not separate scopes", "read\twrite read\nwrite x\u00a0y", []],
+    ["an invalid scope token is dropped", "ok a\"b c\\d é", ["ok"]],
     ["a comma is an ordinary character", "read,write", ["read,write"]]
-  ])("parse: %s", (_, value, scopes) => {
+  ])("parses %s", (_, value, scopes) => {
     assert.deepStrictEqual(ScopeToken.parse(value), scopes)
   })
 
@@ -40,7 +40,7 @@ describe("ScopeToken", () => {
   })
 
   it.prop(
-    "any text gives distinct scope tokens, which survive format and parse",
+    "any text gives distinct scope tokens, which format and parse preserve",
     { text: Hostile.text },
     ({ text }) => {
       const scopes = ScopeToken.parse(text)
@@ -52,7 +52,7 @@ describe("ScopeToken", () => {
   )
 
   it.prop(
-    "SCOPE-06 any number of spaces between tokens means the same",
+    "SCOPE-06 any number of spaces between tokens has the same meaning",
     {
       tokens: Arbitrary.array(Hostile.token),
       gap: Arbitrary.map(Arbitrary.array(Arbitrary.Constant(" ")), (_) => _.join(""))

@@ -48,7 +48,7 @@ const schemaOf = (fields: Schema.Struct.Fields) =>
     ]) as unknown as Schema.ConstraintDecoder<unknown>
   )
 
-/** As JSON, so that each document is parsed for itself, and `__proto__` is a member of its own. */
+/** As JSON, so that each document is parsed separately, and `__proto__` is an own member. */
 const values = [
   "null",
   "true",

@@ -1,4 +1,4 @@
-/** What can travel in one header line: the bytes of a field value (RFC 9110 §5.5), obsolete ones included. */
+/** The characters of one header line: the bytes of a field value (RFC 9110 §5.5), obsolete ones included. */
 import { Arbitrary, Schema } from "effect"
 
 const pieces = [

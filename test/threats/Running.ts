@@ -1,5 +1,5 @@
 /**
- * A protected MCP server on a real socket, its issuer in memory, and a client that writes whatever it is told to.
+ * A protected MCP server on a real socket, its issuer in memory, and a client that writes any bytes of a test.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert } from "@effect/vitest"
@@ -16,7 +16,7 @@ import { createServer, request as nodeRequest } from "node:http"
 import { type AddressInfo, connect, type Socket } from "node:net"
 import { authLayer } from "../servers/gates.ts"
 
-/** The moment at which every test begins, in seconds. */
+/** The time at which every test begins, in seconds. */
 export const now = 1_800_000_000
 
 const Caller = Schema.Struct({
@@ -60,7 +60,7 @@ const registrations = Layer.mergeAll(
 
 export const scopes = { baseline: ["todos:read"], stepUp: ["todos:write", "admin"] } as const
 
-/** An answer, read to its end. */
+/** A response, read to its end. */
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
@@ -78,7 +78,7 @@ export interface Sent {
 
 export interface Options extends TestIssuer.Options {
   readonly auth?: Partial<Omit<AuthLayer.Common<typeof scopes>, "scopes">>
-  /** Instead of the issuer's own HTTP client. */
+  /** Replaces the issuer's HTTP client. */
   readonly client?: (own: HttpClient.HttpClient) => HttpClient.HttpClient
   /** The authorization servers as configured; the default is the issuer. */
   readonly authorizationServers?: AuthLayer.Options<typeof scopes>["authorizationServers"]
@@ -89,11 +89,11 @@ export interface Options extends TestIssuer.Options {
 /** One Bearer line. */
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
-/** Lets work that hangs on sockets and promises go on for a moment of real time, while the clock of the test stands still. */
+/** Lets work on sockets and promises continue for a moment of real time, while the clock of the test is stopped. */
 export const breathe = (millis = 5): Effect.Effect<void> =>
   Effect.promise(() => new Promise((resolve) => setTimeout(resolve, millis)))
 
-/** Waits in real time until something is so. */
+/** Waits in real time until the condition holds. */
 export const until = Effect.fnUntraced(function*(what: string, is: () => boolean) {
   for (let i = 0; i < 400; i++) {
     if (is()) return
@@ -102,7 +102,7 @@ export const until = Effect.fnUntraced(function*(what: string, is: () => boolean
   assert.fail(`never came: ${what}`)
 })
 
-/** Starts it, until the scope closes. */
+/** Starts the server, until the scope closes. */
 export const start = Effect.fnUntraced(function*(options: Options = {}) {
   yield* TestClock.setTime(now * 1000)
   const { auth, client: changed, provide = Layer.empty, authorizationServers, ...issuerOptions } = options
@@ -219,7 +219,7 @@ export const start = Effect.fnUntraced(function*(options: Options = {}) {
     args: object = {}
   ) => message("tools/call", { name, arguments: args }, headers)
 
-  /** Bytes on a socket of their own; what came back until it closed, or until `enough`. */
+  /** Sends bytes on a separate socket. Returns what arrived until it closed, or until `enough`. */
   const raw = (text: string | Uint8Array, enough: (received: string) => boolean = () => false): Effect.Effect<string> =>
     Effect.callback<string>((resume) => {
       const socket = connect(port, "127.0.0.1")
@@ -271,14 +271,14 @@ export const messageHeaders = (method: string, name?: unknown): Record<string, s
   ...(typeof name === "string" ? { "mcp-name": nameHeader(name) } : {})
 })
 
-// What a header cannot hold travels in base64.
+// Characters that a header cannot contain are sent in base64.
 const nameHeader = (name: string) =>
   /^[\x21-\x7e]+$/.test(name) ? name : `=?base64?${Buffer.from(name).toString("base64")}?=`
 
 const linesOf = (rawHeaders: ReadonlyArray<string>, name: string): ReadonlyArray<string> =>
   rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]!.toLowerCase() === name)
 
-/** The one challenge of an answer, held against its grammar and its bound. */
+/** The only challenge of a response, checked against the grammar and the maximum length. */
 export const challengeOf = (answer: Answer): Readonly<Record<string, string>> => {
   assert.strictEqual(answer.challenges.length, 1)
   const [challenge] = answer.challenges as [string]
@@ -290,7 +290,7 @@ export const challengeOf = (answer: Answer): Readonly<Record<string, string>> =>
   return Object.fromEntries([...challenge.matchAll(/([a-z_]+)="([^"]*)"/g)].map(([, name, value]) => [name!, value!]))
 }
 
-/** Asserts a 401 that tells nothing but the code. */
+/** Asserts a 401 that contains only the code. */
 export const assertInvalidToken = (server: Running, answer: Answer): void => {
   assert.strictEqual(answer.status, 401)
   assert.deepStrictEqual(challengeOf(answer), {
@@ -305,14 +305,14 @@ export const assertInvalidToken = (server: Running, answer: Answer): void => {
   })
 }
 
-/** Asserts the 503 that leaves the token alone. */
+/** Asserts the 503 that does not reject the token. */
 export const assertUnavailable = (answer: Answer): void => {
   assert.strictEqual(answer.status, 503)
   assert.deepStrictEqual(answer.challenges, [])
   assert.match(String(answer.headers["retry-after"]), /^[1-9]\d*$/)
 }
 
-/** What a tool answered. */
+/** The result of a tool. */
 export const resultOf = (answer: Answer): any => {
   assert.strictEqual(answer.status, 200, answer.body)
   const text = String(answer.headers["content-type"]).startsWith("text/event-stream")
@@ -327,7 +327,7 @@ export const resultOf = (answer: Answer): any => {
 export const segment = (content: object | string | Uint8Array): string =>
   base64url.encode(typeof content === "string" || content instanceof Uint8Array ? content : JSON.stringify(content))
 
-/** The claims of a good token, to be changed. */
+/** The claims of a good token. */
 export const goodClaims = (server: Running): Readonly<Record<string, unknown>> => ({
   iss: server.issuer.issuer,
   sub: "alice",

@@ -7,7 +7,7 @@ import * as Running from "./Running.ts"
 
 const { assertInvalidToken, bearer, challengeOf, goodClaims, goodHeader, now, resultOf, segment } = Running
 
-/** A token with other claims, rightly signed; `undefined` leaves one out. */
+/** A token with other claims, correctly signed. `undefined` removes a claim. */
 const token = (server: Running.Running, claims: Readonly<Record<string, unknown>>, header: object = {}) =>
   server.issuer.signSegments(segment({ ...goodHeader, ...header }), segment({ ...goodClaims(server), ...claims }))
 
@@ -27,7 +27,7 @@ const accepted = Effect.fnUntraced(function*(server: Running.Running, claims: Re
 })
 
 describe("the claims", () => {
-  it.effect("T-CLAIM-02 times", () =>
+  it.effect("T-CLAIM-02 checks the times of a token", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       yield* rejected(server, { exp: now - 1 }, "expired")
@@ -38,7 +38,7 @@ describe("the claims", () => {
       yield* rejected(server, { iat: now + 3600 }, "issued-in-the-future")
       yield* accepted(server, { exp: now + 1, nbf: now + 30, iat: now + 30 })
       yield* rejected(server, { nbf: now + 31 }, "not-yet-valid")
-      // A token dies with the clock, served before or not.
+      // A token expires with the clock, used before or not.
       const one = yield* token(server, { exp: now + 10 })
       resultOf(yield* server.call("list_todos", bearer(one)))
       yield* TestClock.adjust("10 seconds")
@@ -50,7 +50,7 @@ describe("the claims", () => {
       yield* rejected(tolerant, { nbf: now + 11 }, "not-yet-valid")
     }))
 
-  it.effect("T-CLAIM-03 the audience is this resource to the letter", () =>
+  it.effect("T-CLAIM-03 requires exactly this resource as the audience", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const { origin, resource } = server
@@ -85,7 +85,7 @@ describe("the claims", () => {
       yield* accepted(server, { aud: ["https://other.test/mcp", resource] })
     }))
 
-  it.effect("T-CLAIM-04 the issuer is the configured one to the letter, and names no host to ask", () =>
+  it.effect("T-CLAIM-04 requires exactly the configured issuer, and contacts no host that a token names", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       yield* accepted(server, {})
@@ -111,7 +111,7 @@ describe("the claims", () => {
       assert.deepStrictEqual(yield* server.issuer.requests, [])
     }))
 
-  it.effect("T-CLAIM-05 an ID token is no access token", () =>
+  it.effect("T-CLAIM-05 rejects an ID token", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const id = { nonce: "n", scope: undefined, client_id: undefined, azp: "client-1" }
@@ -125,7 +125,7 @@ describe("the claims", () => {
       yield* rejected(server, {}, "token-type", { typ: "logout+jwt" })
     }))
 
-  it.effect("T-CLAIM-07 a token for the neighbour is rejected, and none goes on to the authorization server", () =>
+  it.effect("T-CLAIM-07 rejects a token for another resource, and forwards none to the authorization server", () =>
     Effect.gen(function*() {
       const seen: Array<string> = []
       const server = yield* Running.start({
@@ -143,7 +143,7 @@ describe("the claims", () => {
       assert.notInclude(seen.join().toLowerCase(), "authorization\"")
     }))
 
-  it.effect("T-CLAIM-09 a subject is a string of characters", () =>
+  it.effect("T-CLAIM-09 accepts only a string as a subject", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       for (const sub of [undefined, "", 42, null, {}, ["alice"], "a\u0000b", "a\nb"]) {
@@ -153,7 +153,7 @@ describe("the claims", () => {
       assert.isTrue(server.decisions.every(({ subject }) => subject === undefined))
     }))
 
-  it.effect("T-CLAIM-10 the same subject of another issuer or client is somebody else", () =>
+  it.effect("T-CLAIM-10 treats the same subject of another issuer or client as another caller", () =>
     Effect.gen(function*() {
       const other = yield* TestIssuer.make({ issuer: "https://other.test" })
       const server = yield* Running.start({
@@ -166,13 +166,13 @@ describe("the claims", () => {
       const second = resultOf(yield* server.call("list_todos", bearer(foreign))).structuredContent
       assert.strictEqual(new Set([first.key, program.key, second.key]).size, 3)
       assert.notStrictEqual(first.owner, second.owner)
-      // One issuer's key signs for that issuer alone.
+      // The key of an issuer signs for that issuer only.
       const forged = yield* other.issuer.sign({ ...goodHeader }, goodClaims(server))
       assertInvalidToken(server, yield* server.call("list_todos", bearer(forged)))
       assert.strictEqual(server.decisions.at(-1)?.reason, "signature")
     }))
 
-  it.effect("T-CLAIM-12 scopes are compared whole", () =>
+  it.effect("T-CLAIM-12 compares whole scopes", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       for (

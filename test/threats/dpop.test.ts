@@ -12,7 +12,7 @@ const { now, resultOf } = Running
 
 type Claims = Readonly<Record<string, unknown>>
 
-/** A running server that takes proofs, a client with a key, and its token. */
+/** A running server that accepts proofs, a client with a key, and its token. */
 const start = Effect.fnUntraced(
   function*(dpop: Dpop.Dpop) {
     const server = yield* Running.start({ auth: { dpop, allowedHosts: ["evil.test"] } })
@@ -27,7 +27,7 @@ const start = Effect.fnUntraced(
   }
 )
 
-/** Asserts a 401 whose DPoP challenge says so, and why the operator is told. */
+/** Asserts a 401 with this error in the DPoP challenge, and the reason in the decision. */
 const rejected = (server: Running.Running, answer: Running.Answer, reason: string, error = "invalid_dpop_proof") => {
   assert.strictEqual(answer.status, 401, answer.body)
   const challenges = Result.getOrThrow(Challenge.parse(answer.challenges[0]!))
@@ -38,7 +38,7 @@ const rejected = (server: Running.Running, answer: Running.Answer, reason: strin
 }
 
 describe("proofs of possession", () => {
-  it.effect("T-DPOP-01 a proof comes in once, and so does a jti of a key", () =>
+  it.effect("T-DPOP-01 accepts a proof once, and a jti once for each key", () =>
     Effect.gen(function*() {
       const { call, client, proof, prove, server } = yield* start(Dpop.optional())
       const one = yield* proof()
@@ -48,13 +48,13 @@ describe("proofs of possession", () => {
       rejected(server, yield* prove({ jti: "j", iat: now + 1 }), "proof-replayed")
       const other = yield* DpopClient.make()
       const token = yield* server.issuer.mint({ scopes: ["todos:read"], boundTo: other.thumbprint })
-      const asked = { method: "POST", url: server.resource, token, claims: { jti: "j" } }
-      resultOf(yield* server.call("list_todos", { ...yield* other.headers(asked) }))
-      // The key is the thumbprint, which no two clients share.
+      const options = { method: "POST", url: server.resource, token, claims: { jti: "j" } }
+      resultOf(yield* server.call("list_todos", { ...yield* other.headers(options) }))
+      // The key is the thumbprint, and differs for each client.
       assert.notStrictEqual(other.thumbprint, client.thumbprint)
     }))
 
-  it.effect("T-DPOP-01 a million ids: the memory is bounded, and forgets what is too old to be used", () =>
+  it.effect("T-DPOP-01 evicts ids that are too old to be used, so that a million ids take bounded memory", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(now * 1000)
       const capacity = 20_000
@@ -75,7 +75,7 @@ describe("proofs of possession", () => {
       }
       assert.deepStrictEqual(counts, { first: capacity, full: 1_000_000 - capacity })
       assert.strictEqual(store.size(), capacity)
-      // What is remembered stays remembered, whatever comes.
+      // Used ids stay recorded, for any later proofs.
       assert.isFalse(yield* store.firstUse(useOf(0)))
       yield* TestClock.setTime(until - 1)
       assert.isFalse(yield* store.firstUse(useOf(0)))
@@ -84,7 +84,7 @@ describe("proofs of possession", () => {
       assert.strictEqual(store.size(), 1)
     }))
 
-  it.effect("T-DPOP-01 one caller fills a quarter of the memory and gets 503 from then on; other callers are admitted", () =>
+  it.effect("T-DPOP-01 one caller fills a quarter of the store and gets 503 from then on; other callers are admitted", () =>
     Effect.gen(function*() {
       const { call, proof, prove, server } = yield* start(Dpop.optional({ replay: Dpop.memory(100) }))
       const first = yield* proof()
@@ -108,7 +108,7 @@ describe("proofs of possession", () => {
       resultOf(yield* prove({ iat: now + 130 }))
     }))
 
-  it.effect("T-DPOP-01 DPOP-30 a store that cannot be asked admits nothing", () =>
+  it.effect("T-DPOP-01 DPOP-30 rejects every proof if the store fails", () =>
     Effect.gen(function*() {
       const down: Dpop.Store = {
         firstUse: () =>
@@ -119,7 +119,7 @@ describe("proofs of possession", () => {
       assert.strictEqual(server.decisions.at(-1)?.reason, "replay-store-down")
     }))
 
-  it.effect("T-DPOP-02 a proof for another request is rejected, all but other spellings of the same URL", () =>
+  it.effect("T-DPOP-02 rejects a proof for another request, except for other spellings of the same URL", () =>
     Effect.gen(function*() {
       const { prove, server } = yield* start(Dpop.optional())
       const { origin, port } = server
@@ -168,7 +168,7 @@ describe("proofs of possession", () => {
       for (const htu of same) resultOf(yield* prove({ htu }))
     }))
 
-  it.effect("T-DPOP-02 DPOP-37 DPOP-38 what headers say of the place does not matter; a Host with more than a host is 403", () =>
+  it.effect("T-DPOP-02 DPOP-37 DPOP-38 ignores forwarding headers, and answers 403 to a Host with more than a host", () =>
     Effect.gen(function*() {
       const { call, proof, server, token } = yield* start(Dpop.optional())
       const evil = {
@@ -195,7 +195,7 @@ describe("proofs of possession", () => {
           assert.strictEqual(answer.status, 403)
         }
       }
-      // The request line may name an origin: it says as little. No URL of another place is taken for this one.
+      // The request line may name an origin, which is ignored. No URL of another host is accepted.
       const absolute = (htu: string) =>
         Effect.flatMap(proof({ htu }), (dpop) =>
           server.raw(
@@ -206,7 +206,7 @@ describe("proofs of possession", () => {
       assert.notMatch(yield* absolute("http://evil.test/mcp"), /^HTTP\/1\.1 (?:200|415)/)
     }))
 
-  it.effect("T-DPOP-04 a proof for another token, or of another key, is rejected", () =>
+  it.effect("T-DPOP-04 rejects a proof for another token, or of another key", () =>
     Effect.gen(function*() {
       const { call, client, proof, prove, server, token } = yield* start(Dpop.optional())
       const other = yield* server.issuer.mint({ scopes: ["todos:read"], boundTo: client.thumbprint, subject: "bob" })
@@ -220,10 +220,10 @@ describe("proofs of possession", () => {
       const thief = yield* DpopClient.make()
       const stolen = { method: "POST", url: server.resource, token }
       rejected(server, yield* call(yield* thief.proof(stolen)), "bound-to-another-key", "invalid_token")
-      // Signed by the thief, under the owner's name.
+      // Signed by the thief, with the name of the owner.
       const named = yield* thief.proof({ ...stolen, header: { jwk: client.publicJwk } })
       rejected(server, yield* call(named), "proof-signature")
-      // Two keys in one: whichever a reader takes, another reader may take the other.
+      // Two keys in one: different readers may choose different ones.
       const rsa = yield* DpopClient.make({ algorithm: "RS256" })
       const { n, e } = rsa.publicJwk
       const ambiguous = [
@@ -250,7 +250,7 @@ describe("proofs of possession", () => {
       assert.strictEqual(server.decisions.at(-1)?.reason, "bound-to-key")
     }))
 
-  it.effect("T-DPOP-06 a proof out of its window is rejected, and the window is never beyond five minutes", () =>
+  it.effect("T-DPOP-06 rejects a proof outside its window, and the window is never longer than five minutes", () =>
     Effect.gen(function*() {
       const { call, client, prove, server, token } = yield* start(
         Dpop.optional({ window: "4 minutes", clockTolerance: "1 minute" })
@@ -260,20 +260,20 @@ describe("proofs of possession", () => {
       for (const nbf of [now + 61, now + 301, "x"]) rejected(server, yield* prove({ nbf }), "proof-time")
       for (const exp of [now - 60, 0, "x"]) rejected(server, yield* prove({ exp }), "proof-time")
       for (const iat of [now - 300, now + 60]) resultOf(yield* prove({ iat }))
-      // A number that JSON has and no clock.
+      // A number that is valid JSON, and that no clock shows.
       const good = yield* client.proof({ method: "POST", url: server.resource, token })
       const [header, claims, signature] = good.split(".") as [string, string, string]
       const endless = Buffer.from(claims, "base64url").toString().replace(/"iat":\d+/, "\"iat\":1e400")
       rejected(server, yield* call(`${header}.${Running.segment(endless)}.${signature}`), "proof-time")
     }))
 
-  it.effect("T-DPOP-07 without a nonce of this server's, of late, the answer is use_dpop_nonce and a fresh one", () =>
+  it.effect("T-DPOP-07 requires a recent nonce of this server, and sends one with use_dpop_nonce", () =>
     Effect.gen(function*() {
       const { prove, server } = yield* start(Dpop.optional({ nonce: "required", nonceLifetime: "1 minute" }))
       const elsewhere = yield* start(Dpop.optional({ nonce: "required" }))
-      const asked = yield* prove()
-      rejected(server, asked, "proof-nonce", "use_dpop_nonce")
-      const nonce = String(asked.headers["dpop-nonce"])
+      const challenge = yield* prove()
+      rejected(server, challenge, "proof-nonce", "use_dpop_nonce")
+      const nonce = String(challenge.headers["dpop-nonce"])
       resultOf(yield* prove({ nonce }))
       const foreign = String((yield* elsewhere.prove()).headers["dpop-nonce"])
       const bytes = Buffer.from(nonce, "base64url")
@@ -311,7 +311,7 @@ describe("proofs of possession", () => {
       resultOf(yield* prove({ nonce: late.headers["dpop-nonce"] }))
     }))
 
-  it.effect("T-DPOP-09 many proofs, or an endless one, are rejected", () =>
+  it.effect("T-DPOP-09 rejects several proofs, and an endless one", () =>
     Effect.gen(function*() {
       const { call, proof, server, token } = yield* start(Dpop.optional())
       const [one, two] = [yield* proof(), yield* proof()]
@@ -325,13 +325,13 @@ describe("proofs of possession", () => {
         rejected(server, yield* call("x".repeat(length)), "proof-too-large")
         rejected(server, yield* call(yield* proof({ padding: "x".repeat(length * 0.8) })), "proof-too-large")
       }
-      // Beyond that Node itself reads no further.
+      // Node rejects headers that are longer than that.
       const received = yield* server.raw(
         `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: DPoP ${token}\r\nDPoP: ${"x".repeat(100_000)}\r\n\r\n`,
         (_) => _.includes("\r\n\r\n")
       )
       assert.match(received, /^HTTP\/1\.1 431 /)
-      // None of it was remembered.
+      // None of them was recorded.
       resultOf(yield* call(one))
     }))
 })

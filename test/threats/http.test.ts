@@ -23,7 +23,7 @@ const body = JSON.stringify({
 })
 
 describe("the request", () => {
-  it.effect("T-HTTP-01 a token elsewhere than in the header is never read, nor logged", () =>
+  it.effect("T-HTTP-01 reads a token only from the header, and logs it nowhere", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const token = yield* server.issuer.mint({ scopes: ["todos:read"] })
@@ -49,7 +49,7 @@ describe("the request", () => {
       assert.deepStrictEqual(yield* server.issuer.requests, [])
     }))
 
-  it.effect("T-HTTP-03 credentials outside their grammar are rejected", () =>
+  it.effect("T-HTTP-03 rejects credentials outside their grammar", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const token = yield* server.issuer.mint({ scopes: ["todos:read"] })
@@ -86,7 +86,7 @@ describe("the request", () => {
       resultOf(yield* server.call("list_todos", { authorization: `bEARER   ${token}` }))
     }))
 
-  it.effect("T-HTTP-04 nothing of a token or a body gets into a header of the answer", () =>
+  it.effect("T-HTTP-04 puts no part of a token or a body into a header of the response", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const evil = ["a\r\nSet-Cookie: b=c", "a\"b", "a\\b", "\u{1f600}", "scope=\"admin\"", "x".repeat(5_000)]
@@ -121,7 +121,7 @@ describe("the request", () => {
       }
     }))
 
-  it.effect("T-HTTP-05 whatever fails, the client learns a code and no detail", () =>
+  it.effect("T-HTTP-05 the client learns a code and no detail, for every failure", () =>
     Effect.gen(function*() {
       const secret = "internal-host-10-0-0-7"
       const server = yield* Running.start({ issuer: `https://${secret}.test` })
@@ -151,7 +151,7 @@ describe("the request", () => {
       }
     }))
 
-  it.effect("T-HTTP-08 preflights and origins", () =>
+  it.effect("T-HTTP-08 answers preflights, and checks origins", () =>
     Effect.gen(function*() {
       const server = yield* Running.start({ auth: { allowedOrigins: ["https://app.example"] } })
       const preflight = { origin: "https://app.example", "access-control-request-method": "POST" }
@@ -180,12 +180,12 @@ describe("the request", () => {
           assert.notStrictEqual(answer.headers["access-control-allow-origin"], origin)
         }
       }
-      // A preflight to the MCP endpoint carries no caller, and reaches no tool.
+      // A preflight to the MCP endpoint has no caller, and reaches no tool.
       const own = yield* server.send({ method: "OPTIONS", headers: preflight })
       assert.deepStrictEqual([own.status, own.headers["access-control-allow-origin"]], [204, "https://app.example"])
     }))
 
-  it.effect("T-HTTP-09 a foreign origin is rejected before anything else", () =>
+  it.effect("T-HTTP-09 rejects a foreign origin before anything else", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const token = yield* server.issuer.mint({ scopes: ["todos:read"] })
@@ -196,7 +196,7 @@ describe("the request", () => {
       }
       assert.deepStrictEqual(yield* server.issuer.requests, [])
       assert.isTrue(server.decisions.every(({ reason }) => reason === "origin"))
-      // DNS rebinding: the page is of the attacker's host, and so is its origin, if the browser sends one at all.
+      // DNS rebinding: the page comes from the attacker's host, and so does its origin, if the browser sends one at all.
       for (const more of [{}, { origin: "http://evil.example" }, { origin: server.origin }]) {
         const answer = yield* server.call("list_todos", { ...bearer(token), ...more, host: "evil.example" })
         assert.strictEqual(answer.status, 403)
@@ -207,7 +207,7 @@ describe("the request", () => {
       resultOf(yield* server.call("list_todos", { ...bearer(token), origin: server.origin }))
     }))
 
-  it.effect("T-HTTP-12 a body is not read for a stranger", () =>
+  it.effect("T-HTTP-12 does not read the body of an unauthenticated request", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const size = 100 * 1024 * 1024
@@ -244,11 +244,11 @@ describe("the request", () => {
         assert.match(answer, /^HTTP\/1\.1 401 /)
         assert.isBelow(sent, size / 4)
       }
-      // A body that drips does not hold the answer back.
+      // A body that arrives slowly does not delay the response.
       const slow = yield* server.raw(`${head}Content-Length: 1000000\r\n\r\n{`, (_) => _.includes("\r\n\r\n"))
       assert.match(slow, /^HTTP\/1\.1 401 /)
       assert.isBelow(server.bytesOfBodies(), size / 4)
-      // With a good token the limit is 4 MiB.
+      // If the token is good, the limit is 4 MiB.
       const token = yield* server.issuer.mint({ scopes: ["todos:read"] })
       const large = yield* server.send({
         headers: { ...messageHeaders("tools/call", "list_todos"), ...bearer(token) },

@@ -5,7 +5,7 @@ import * as Running from "./Running.ts"
 
 const { assertInvalidToken, bearer, goodClaims, goodHeader, resultOf, segment } = Running
 
-/** A server that has served one good token, and what its issuer was asked since. */
+/** A server that has served one good token, and the requests to its issuer since. */
 const warm = Effect.fnUntraced(function*(options: Running.Options = {}) {
   const server = yield* Running.start(options)
   resultOf(yield* server.call("list_todos", bearer(yield* server.issuer.mint({ scopes: ["todos:read"] }))))
@@ -19,7 +19,7 @@ const rejected = Effect.fnUntraced(function*(server: Running.Running, token: str
 })
 
 describe("the token", () => {
-  it.effect("T-JOSE-01 an unsecured token is rejected, and no key is looked up for it", () =>
+  it.effect("T-JOSE-01 rejects an unsecured token without a look-up of keys", () =>
     Effect.gen(function*() {
       const server = yield* warm()
       const good = yield* server.issuer.signSegments(segment(goodHeader), segment(goodClaims(server)))
@@ -32,7 +32,7 @@ describe("the token", () => {
       assert.deepStrictEqual(yield* server.issuer.requests, [])
     }))
 
-  it.effect("T-JOSE-02 a public key is no secret for HMAC, in whichever form", () =>
+  it.effect("T-JOSE-02 does not accept a public key as a secret for HMAC, in any form", () =>
     Effect.gen(function*() {
       for (const algorithm of ["RS256", "ES256"] as const) {
         const server = yield* warm({ algorithm })
@@ -47,7 +47,7 @@ describe("the token", () => {
       }
     }))
 
-  it.effect("T-JOSE-04 a key inside the header is ignored", () =>
+  it.effect("T-JOSE-04 ignores a key inside the header", () =>
     Effect.gen(function*() {
       const server = yield* warm()
       const own = yield* SigningKey.make()
@@ -61,12 +61,12 @@ describe("the token", () => {
       yield* rejected(server, token, "signature")
     }))
 
-  it.effect("T-JOSE-05 a header that says where the key is causes no request", () =>
+  it.effect("T-JOSE-05 sends no request for a header that says where the key is", () =>
     Effect.gen(function*() {
-      const asked: Array<string> = []
+      const requested: Array<string> = []
       const server = yield* warm({
         elsewhere: (url) => {
-          asked.push(url.href)
+          requested.push(url.href)
           return undefined
         }
       })
@@ -82,11 +82,11 @@ describe("the token", () => {
         const token = yield* own.signSegments(segment({ ...goodHeader, ...header }), segment(goodClaims(server)))
         assertInvalidToken(server, yield* server.call("list_todos", bearer(token)))
       }
-      assert.deepStrictEqual(asked, [])
+      assert.deepStrictEqual(requested, [])
       assert.isTrue((yield* server.issuer.requests).every(({ url }) => url === server.issuer.jwksUri))
     }))
 
-  it.effect("T-JOSE-06 a key id is compared and never interpreted, nor shown", () =>
+  it.effect("T-JOSE-06 compares a key id, and neither interprets nor shows it", () =>
     Effect.gen(function*() {
       const server = yield* warm()
       const ids = [
@@ -106,11 +106,11 @@ describe("the token", () => {
         assert.isUndefined(answer.headers["set-cookie"])
         assert.notInclude(server.logs(), kid)
       }
-      // However strange the ids: one look for news.
+      // One fetch for any number of unknown ids.
       assert.deepStrictEqual((yield* server.issuer.requests).map(({ url }) => url), [server.issuer.jwksUri])
     }))
 
-  it.effect("T-JOSE-08 what is critical and unknown rejects", () =>
+  it.effect("T-JOSE-08 rejects critical header parameters that are unknown", () =>
     Effect.gen(function*() {
       const server = yield* warm()
       for (const more of [{ crit: ["x"], x: 1 }, { crit: ["alg"] }, { crit: [] }, { crit: "x" }, { b64: true }]) {
@@ -122,7 +122,7 @@ describe("the token", () => {
       }
     }))
 
-  it.effect("T-JOSE-10 no other serialisation is read", () =>
+  it.effect("T-JOSE-10 reads no other serialization", () =>
     Effect.gen(function*() {
       const server = yield* warm()
       const good = yield* server.issuer.signSegments(segment(goodHeader), segment(goodClaims(server)))
@@ -142,17 +142,17 @@ describe("the token", () => {
       ) {
         assertInvalidToken(server, yield* server.call("list_todos", bearer(token)))
       }
-      // JSON itself cannot stand behind the scheme.
+      // JSON itself cannot follow the scheme.
       const json = yield* server.call("list_todos", bearer(JSON.stringify({ payload, protected: header, signature })))
       assert.strictEqual(json.status, 400)
     }))
 
-  it.effect("T-JOSE-12 size is judged before anything is decoded", () =>
+  it.effect("T-JOSE-12 checks the size before anything is decoded", () =>
     Effect.gen(function*() {
       const server = yield* warm()
       const claims = goodClaims(server)
       const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`claim-${i}`, i]))
-      // Larger headers than Node takes are its to reject: this server was started with 64 KiB.
+      // Node rejects larger headers itself: this server was started with 64 KiB.
       const tokens = [
         "a".repeat(8_000),
         "a".repeat(17_000),
@@ -175,10 +175,10 @@ describe("the token", () => {
       yield* rejected(server, token, "too-large")
     }))
 
-  it.effect("T-JOSE-13 nested JSON is rejected, signed or not", () =>
+  it.effect("T-JOSE-13 rejects deeply nested JSON, signed or not", () =>
     Effect.gen(function*() {
       const server = yield* warm()
-      // 5,900 levels are what fits into a token of 16 KiB beside the rest.
+      // 5,900 levels fit into a token of 16 KiB with the other members.
       const deep = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`
       const claims = JSON.stringify(goodClaims(server)).slice(0, -1)
       for (const levels of [100, 1_000, 5_500]) {
@@ -202,12 +202,12 @@ describe("the token", () => {
         )
         assert.match(received, /^HTTP\/1\.1 4(?:01|31) /)
       }
-      // An honest depth passes.
+      // A moderate depth is accepted.
       const token = yield* server.issuer.signSegments(segment(goodHeader), segment(`${claims},"x":${deep(20)}}`))
       resultOf(yield* server.call("list_todos", bearer(token)))
     }))
 
-  it.effect("T-JOSE-15 members of the prototype are no claims", () =>
+  it.effect("T-JOSE-15 ignores members of the prototype", () =>
     Effect.gen(function*() {
       const server = yield* warm()
       const { scope: _, sub: __, ...rest } = goodClaims(server)

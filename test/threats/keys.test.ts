@@ -18,10 +18,10 @@ const good = (server: Running.Running) => server.issuer.mint({ scopes: ["todos:r
 
 const call = (server: Running.Running, token: string) => server.call("list_todos", bearer(token))
 
-/** Of all that a key set says of a key, what the key is. */
+/** The members of a public key that determine the key. */
 const bare = (key: SigningKey.SigningKey) => ({ ...key.publicJwk, alg: undefined, use: undefined })
 
-/** An issuer on a port of its own, until the scope closes. */
+/** An issuer on a separate port, until the scope closes. */
 const served = Effect.gen(function*() {
   const node = createServer()
   const context = yield* Layer.build(
@@ -31,14 +31,14 @@ const served = Effect.gen(function*() {
   return Context.get(context, TestIssuer.TestIssuer)
 })
 
-/** A server whose issuer is a real socket and whose tokens name it. */
+/** A server whose issuer is on a real socket and whose tokens name it. */
 const against = Effect.fnUntraced(function*(origin: string) {
   const own = yield* HttpClient.HttpClient.pipe(Effect.provide(FetchHttpClient.layer))
   return yield* Running.start({ issuer: origin, client: () => own })
 })
 
 describe("the keys", () => {
-  it.effect("T-KEYS-01 an unfit key verifies nothing, and spoils nothing", () =>
+  it.effect("T-KEYS-01 an unfit key verifies nothing, and does not affect other keys", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const { publicJwk } = yield* server.issuer.currentKey
@@ -87,7 +87,7 @@ describe("the keys", () => {
     }))
 
   it.effect(
-    "T-KEYS-03 SSRF-06 SSRF-07 a huge document is given up at its limit, packed or not",
+    "T-KEYS-03 SSRF-06 SSRF-07 gives up a huge document at its limit, compressed or not",
     () =>
       Effect.gen(function*() {
         const zeros = gzipSync(Buffer.alloc(64 * 1024 * 1024))
@@ -138,7 +138,7 @@ describe("the keys", () => {
     30_000
   )
 
-  it.effect("T-KEYS-04 a server that hangs, drips or breaks off costs its limit, once for all who wait", () =>
+  it.effect("T-KEYS-04 a server that hangs, stalls or breaks off costs one time limit for all concurrent requests", () =>
     Effect.gen(function*() {
       const provider = yield* served
       const server = yield* against(provider.issuer)
@@ -147,7 +147,7 @@ describe("the keys", () => {
       const keys = new TextEncoder().encode(JSON.stringify({ keys: [publicJwk] }))
       const json = { "content-type": "application/json", "content-length": String(keys.length) }
       const pause = () => new Promise((resolve) => setTimeout(resolve, 20))
-      /** Says how much comes, and stops before it has all come. */
+      /** Announces a length, and stops before it is reached. */
       const partly = (length: number, end: (controller: ReadableStreamDefaultController<Uint8Array>) => void) => {
         let at = 0
         const body = new ReadableStream<Uint8Array>({
@@ -164,19 +164,19 @@ describe("the keys", () => {
         drip: () => partly(20, () => new Promise(() => {})),
         break: () => partly(20, (controller) => controller.error(new Error("broken off")))
       }
-      const asked = Effect.map(provider.requests, (_) => _.filter(({ url }) => url === provider.jwksUri).length)
+      const fetches = Effect.map(provider.requests, (_) => _.filter(({ url }) => url === provider.jwksUri).length)
       for (const trouble of ["hang", "drip"] as const) {
         yield* provider.respondWith("/jwks", troubles[trouble])
-        const before = yield* asked
+        const before = yield* fetches
         const waiting = yield* Effect.forEach(
           Array.from({ length: 20 }),
           () => Effect.forkChild(call(server, token), { startImmediately: true })
         )
-        yield* Running.until("the fetch", () => Effect.runSync(asked) === before + 1)
+        yield* Running.until("the fetch", () => Effect.runSync(fetches) === before + 1)
         yield* Running.breathe(50)
         yield* TestClock.adjust("5 seconds")
         for (const fiber of waiting) assertUnavailable(yield* Fiber.join(fiber))
-        assert.strictEqual(yield* asked, before + 1)
+        assert.strictEqual(yield* fetches, before + 1)
         yield* TestClock.adjust("1 minute")
       }
       yield* provider.respondWith("/jwks", troubles.break)
@@ -186,7 +186,7 @@ describe("the keys", () => {
       resultOf(yield* call(server, token))
     }))
 
-  it.effect("T-KEYS-06 a wrong document is an outage, and does not touch the good keys", () =>
+  it.effect("T-KEYS-06 treats a wrong document as an outage, and keeps the good keys", () =>
     Effect.gen(function*() {
       const bom = new Uint8Array([0xef, 0xbb, 0xbf, ...new TextEncoder().encode("{\"keys\":[]}")])
       const utf16 = new Uint8Array(new Uint16Array([..."{\"keys\":[]}"].map((_) => _.charCodeAt(0))).buffer)
@@ -239,7 +239,7 @@ describe("the keys", () => {
       assert.isTrue((yield* server.issuer.requests).every(({ url }) => !url.includes("evil")))
     }))
 
-  it.effect("T-KEYS-07 metadata of another issuer, and plain http", () =>
+  it.effect("T-KEYS-07 rejects metadata of another issuer, and plain http", () =>
     Effect.gen(function*() {
       for (
         const members of [
@@ -256,7 +256,7 @@ describe("the keys", () => {
         yield* server.issuer.publishMetadata(members)
         assertUnavailable(yield* call(server, yield* good(server)))
         assert.isTrue((yield* server.issuer.requests).every(({ url }) => url.includes("/.well-known/")))
-        // Nothing of it is kept.
+        // No part of it is kept.
         yield* server.issuer.publishMetadata({ issuer: "https://issuer.test", jwks_uri: server.issuer.jwksUri })
         yield* TestClock.adjust("2 minutes")
         resultOf(yield* call(server, yield* good(server)))
@@ -273,7 +273,7 @@ describe("the keys", () => {
     }))
 
   it.effect(
-    "T-KEYS-08 a flood of unknown key ids is one fetch in a cooldown, and does not affect other tokens",
+    "T-KEYS-08 fetches once in a cooldown for a flood of unknown key ids, without an effect on other tokens",
     () =>
       Effect.gen(function*() {
         const server = yield* Running.start()
@@ -311,7 +311,7 @@ describe("the keys", () => {
     30_000
   )
 
-  it.effect("T-KEYS-10 a new key serves after one look, a withdrawn one until the next refresh", () =>
+  it.effect("T-KEYS-10 accepts a new key after one fetch, and a withdrawn one until the next refresh", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const old = yield* good(server)
@@ -324,7 +324,7 @@ describe("the keys", () => {
       yield* server.issuer.withdrawOldKeys
       yield* TestClock.adjust("10 minutes")
       assertInvalidToken(server, yield* call(server, old))
-      // The same id with new material counts after the refresh.
+      // The same id with a new key counts after the refresh.
       const { kid } = yield* server.issuer.currentKey
       const pair = yield* SigningKey.make({ kid })
       yield* server.issuer.publishKeys([pair.publicJwk])
@@ -338,7 +338,7 @@ describe("the keys", () => {
       assertInvalidToken(server, yield* call(server, before))
     }))
 
-  it.effect("T-KEYS-11 the last good keys serve through an outage of a day, and not of two", () =>
+  it.effect("T-KEYS-11 stale keys serve through an outage of one day, and not of two", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const token = yield* good(server)

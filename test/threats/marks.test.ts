@@ -10,7 +10,7 @@ import * as Running from "./Running.ts"
 
 const { bearer, goodClaims, goodHeader, messageHeaders, segment } = Running
 
-/** Whatever a thing holds, getters and causes included. */
+/** All that a value contains, getters and causes included. */
 const whole = (value: unknown): string =>
   inspect(value, { depth: 20, showHidden: true, maxArrayLength: null, maxStringLength: null })
 
@@ -33,7 +33,7 @@ const call =
 const line = (text: (mark: string) => string | ReadonlyArray<string>): Send => (server, mark) =>
   server.call("add_todo", { authorization: text(mark) as string }, { title: "x" })
 
-/** Every way to be rejected, and to be let in, with a mark in every place that is nobody else's business. */
+/** Every way to be rejected, and to be admitted, with a mark in every place that may contain one. */
 const ways: Readonly<Record<string, Send>> = {
   "no token at all": line((mark) => `Bearer ${mark}`),
   "two tokens": line((mark) => `Bearer ${mark} ${mark}`),
@@ -49,7 +49,7 @@ const ways: Readonly<Record<string, Send>> = {
   "an embedded key": call(() => ({}), (mark) => ({ kid: mark, jku: `https://${mark}.test`, jwk: { kty: mark } })),
   "a bad signature": (server, mark) =>
     Effect.flatMap(token(server, mark), (_) => server.call("whoami", bearer(`${_.slice(0, -8)}AAAAAAAA`))),
-  "an expired one": call(() => ({ exp: 1 })),
+  "an expired token": call(() => ({ exp: 1 })),
   "an expiry of a wrong type": call((mark) => ({ exp: mark })),
   "an ID token": call((mark) => ({ nonce: mark }), () => ({ typ: "JWT" })),
   "another audience": call((mark) => ({ aud: [mark, `https://${mark}.test`] })),
@@ -58,13 +58,13 @@ const ways: Readonly<Record<string, Send>> = {
   "scopes of a wrong type": call((mark) => ({ scope: [mark] })),
   "a token bound to a key": call((mark) => ({ cnf: { jkt: mark } })),
   "a scope that is missing": call((mark) => ({ scope: `todos:read ${mark}` })),
-  "one that is let in": call((mark) => ({ scope: `todos:read todos:write ${mark}` })),
-  "a body that is no JSON": (server, mark) =>
+  "a token that is admitted": call((mark) => ({ scope: `todos:read todos:write ${mark}` })),
+  "a body that is not JSON": (server, mark) =>
     Effect.flatMap(
       token(server, mark),
       (_) => server.send({ headers: { ...messageHeaders("ping"), ...bearer(_) }, body: "{" })
     ),
-  "a session of nobody": (server, mark) =>
+  "an unknown session": (server, mark) =>
     Effect.flatMap(token(server, mark), (_) => server.call("whoami", { ...bearer(_), "mcp-session-id": "x" })),
   "an outage": (server, mark) =>
     Effect.gen(function*() {
@@ -73,7 +73,7 @@ const ways: Readonly<Record<string, Send>> = {
       yield* server.issuer.fail({ _tag: "Status", status: 500 })
       return yield* server.call("whoami", bearer(_))
     }),
-  "an answer that makes no sense": (server, mark) =>
+  "a key set that is not JSON": (server, mark) =>
     Effect.gen(function*() {
       const _ = yield* token(server, mark, { exp: Running.now + 200_000 })
       yield* TestClock.adjust("25 hours")
@@ -84,7 +84,7 @@ const ways: Readonly<Record<string, Send>> = {
 
 describe("a mark in a token", () => {
   it.effect.prop(
-    "is in no log, span, metric, decision, error and answer, whatever becomes of the token",
+    "is in no log, span, metric, decision, error and answer, for any result of the request",
     {
       way: Schema.Literals(Object.keys(ways)),
       mark: Schema.String.check(Schema.isPattern(/^zQ[A-Za-z0-9]{20,30}$/))
@@ -105,7 +105,7 @@ describe("a mark in a token", () => {
           client: (own) => HttpClient.tapError(own, (error) => Effect.sync(() => void errors.push(error)))
         }).pipe(Effect.withTracer(tracer), Effect.provideService(Metric.MetricRegistry, registry))
         const answer = yield* ways[way]!(server, mark)
-        // Encoded as well: any part of the token would show eight of its characters.
+        // Encoded as well: any part of the token would contain eight of its characters.
         const hidden = [mark, segment(mark).slice(2, -4)]
         const places = {
           answer: whole(answer),
@@ -118,7 +118,7 @@ describe("a mark in a token", () => {
         for (const [place, text] of Object.entries(places)) {
           for (const secret of hidden) assert.notInclude(text, secret, place)
         }
-        // The places are real ones: each holds something.
+        // The places are recorded: each contains something.
         assert.isNotEmpty(server.decisions)
         assert.include(places.logs, "request ")
         assert.include(places.metrics, "mcp_auth_decisions")

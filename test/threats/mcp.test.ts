@@ -56,14 +56,14 @@ const initialize = Effect.fnUntraced(function*(server: Running.Running, token: s
   return session
 })
 
-/** What an answer says, whatever it took to say it. */
-const said = ({ body, status }: Running.Answer) => ({
+/** The response without the names, which are all that may differ. */
+const withoutNames = ({ body, status }: Running.Answer) => ({
   status,
   body: body.replaceAll(/purge|secret_prompt|missing/g, "_")
 })
 
 describe("MCP", () => {
-  it.effect("T-MCP-02 headers that lie change nothing", () =>
+  it.effect("T-MCP-02 ignores headers that contradict the body", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const token = yield* mint(server)
@@ -81,18 +81,18 @@ describe("MCP", () => {
         const current = yield* server.message("tools/call", params, { ...bearer(token), ...lie })
         assert.strictEqual(current.status, 403)
       }
-      // With the scope, the mismatch itself is answered.
+      // If the scope is granted, the server reports the mismatch.
       const writer = yield* mint(server, ["todos:read", "todos:write"])
       const mismatch = yield* server.call("add_todo", { ...bearer(writer), "mcp-name": "list_todos" }, { title: "x" })
       assert.strictEqual(mismatch.status, 400)
       assert.strictEqual(JSON.parse(mismatch.body).error.code, -32020)
     }))
 
-  it.effect("T-MCP-04 a name that nearly is a tool's is no tool's", () =>
+  it.effect("T-MCP-04 treats a name that resembles that of a tool as unknown", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const token = yield* mint(server)
-      const missing = said(yield* server.call("missing", bearer(token)))
+      const missing = withoutNames(yield* server.call("missing", bearer(token)))
       for (
         const name of [
           "Purge",
@@ -121,7 +121,7 @@ describe("MCP", () => {
       }
     }))
 
-  it.effect("T-MCP-05 every method passes the gate, notifications and answers too", () =>
+  it.effect("T-MCP-05 every method passes the gate, including notifications and responses", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const token = yield* mint(server, ["other"])
@@ -141,7 +141,7 @@ describe("MCP", () => {
         assert.strictEqual(answer.status, 403, body)
         assert.strictEqual(challengeOf(answer)["error"], "insufficient_scope")
       }
-      // Without credentials there is nothing at all, whatever the method.
+      // Without credentials, every method is rejected.
       const { authorization: _, ...anonymous } = legacyHeaders(token, session)
       for (
         const body of [
@@ -160,7 +160,7 @@ describe("MCP", () => {
       assert.isEmpty(denied.challenges)
     }))
 
-  it.effect("T-MCP-06 a session is its owner's", () =>
+  it.effect("T-MCP-06 a session belongs to its owner", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const alice = yield* mint(server)
@@ -186,7 +186,7 @@ describe("MCP", () => {
       resultOf(yield* server.send({ headers: legacyHeaders(alice, session), body }))
     }))
 
-  it.effect("T-MCP-08 a long stream ends with its token, and reconnecting needs another", () =>
+  it.effect("T-MCP-08 a long stream ends with its token, and reconnecting requires another token", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const token = yield* server.issuer.mint({ scopes: ["todos:read"], expiresIn: "2 seconds" })
@@ -205,13 +205,13 @@ describe("MCP", () => {
       assert.include(String(answer.headers["content-type"]), "text/event-stream")
       const again = yield* server.message("subscriptions/listen", {}, { ...bearer(token), "last-event-id": "1" })
       assertInvalidToken(server, again)
-      // Nothing is replayed to anybody: there is no stream to resume.
+      // Nothing is replayed: there is no stream to resume.
       const bob = yield* mint(server, ["todos:read"], "bob")
       const resumed = yield* server.send({ method: "GET", headers: { ...bearer(bob), "last-event-id": "1" } })
       assert.strictEqual(resumed.status, 405)
     }))
 
-  it.effect("T-MCP-09 what is hidden looks like what is missing", () =>
+  it.effect("T-MCP-09 a hidden operation looks like a missing one", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const token = yield* mint(server)
@@ -219,23 +219,23 @@ describe("MCP", () => {
       assert.notInclude(names(yield* server.message("tools/list", {}, bearer(token)), "tools"), "purge")
       assert.notInclude(names(yield* server.message("prompts/list", {}, bearer(token)), "prompts"), "secret_prompt")
       assert.deepStrictEqual(
-        said(yield* server.call("purge", bearer(token))),
-        said(yield* server.call("missing", bearer(token)))
+        withoutNames(yield* server.call("purge", bearer(token))),
+        withoutNames(yield* server.call("missing", bearer(token)))
       )
       const get = (name: string) => server.message("prompts/get", { name }, bearer(token))
-      assert.deepStrictEqual(said(yield* get("secret_prompt")), said(yield* get("missing")))
+      assert.deepStrictEqual(withoutNames(yield* get("secret_prompt")), withoutNames(yield* get("missing")))
       const complete = (name: string) =>
         server.message("completion/complete", {
           ref: { type: "ref/prompt", name },
           argument: { name: "a", value: "" }
         }, bearer(token))
-      assert.deepStrictEqual(said(yield* complete("secret_prompt")), said(yield* complete("missing")))
+      assert.deepStrictEqual(withoutNames(yield* complete("secret_prompt")), withoutNames(yield* complete("missing")))
       const admin = yield* mint(server, ["admin"])
       assert.include(names(yield* server.message("tools/list", {}, bearer(admin)), "tools"), "purge")
       resultOf(yield* server.call("purge", bearer(admin)))
     }))
 
-  it.effect("T-MCP-10 who calls is what the token says, and nothing else", () =>
+  it.effect("T-MCP-10 the token alone determines the caller", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const token = yield* mint(server)
@@ -260,7 +260,7 @@ describe("MCP", () => {
       assert.strictEqual(argued.status, 403)
     }))
 
-  it.effect("T-MCP-12 who hangs up leaves nothing behind, and takes nothing from others", () =>
+  it.effect("T-MCP-12 clients that disconnect leave no state, and do not affect others", () =>
     Effect.gen(function*() {
       let alive = 0
       const count: Metric.FiberRuntimeMetricsService = {
@@ -293,7 +293,7 @@ describe("MCP", () => {
         for (const request of leaving) request.destroy()
         yield* Running.until("their end", () => server.sockets() === 0)
       }
-      // One fetch is under way, for whoever comes next.
+      // One fetch is pending, for the next requests.
       assert.strictEqual((yield* server.issuer.requests).length, 1)
       // Ten fibers are more than a look-up and its limits need, and far fewer than a thousand.
       yield* Running.until("the end of their fibers", () => alive <= resting + 10)
@@ -301,32 +301,32 @@ describe("MCP", () => {
       yield* Running.until("the patient one", () => server.sockets() === 1)
       yield* Running.breathe(20)
       yield* server.issuer.recover
-      // The hanging attempt ends at its limit, and the next URL answers the same look-up.
+      // The pending attempt ends at its limit, and the next URL answers the same look-up.
       yield* TestClock.adjust("5 seconds")
       resultOf(yield* Fiber.join(patient))
       yield* Running.until("the last connection's end", () => server.sockets() === 0)
-      // The fiber that watches over the time of bodies ends when it finds none.
+      // The fiber that watches the time of bodies ends when it finds none.
       yield* TestClock.adjust("1 second")
       yield* Running.until("rest", () => alive <= resting)
     }), 30_000)
 
-  it.effect("T-MCP-13 one challenge names all that is checked", () =>
+  it.effect("T-MCP-13 one challenge names every missing scope", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const token = yield* mint(server, ["other"])
       const rejected = yield* server.call("add_todo", bearer(token), { title: "x" })
       assert.strictEqual(rejected.status, 403)
-      const asked = challengeOf(rejected)["scope"]!.split(" ")
-      assert.deepStrictEqual(asked, ["todos:read", "todos:write"])
-      resultOf(yield* server.call("add_todo", bearer(yield* mint(server, asked)), { title: "x" }))
-      // Asked again with the same token, it says the same: a client can tell that another round helps nobody.
+      const scopes = challengeOf(rejected)["scope"]!.split(" ")
+      assert.deepStrictEqual(scopes, ["todos:read", "todos:write"])
+      resultOf(yield* server.call("add_todo", bearer(yield* mint(server, scopes)), { title: "x" }))
+      // Repeated with the same token, the challenge is the same: a client can tell that another attempt will not help.
       assert.deepStrictEqual(
         (yield* server.call("add_todo", bearer(token), { title: "x" })).challenges,
         rejected.challenges
       )
     }))
 
-  it.effect("T-MCP-14 what breaks inside rejects", () =>
+  it.effect("T-MCP-14 internal failures reject the request", () =>
     Effect.gen(function*() {
       const resource = Result.getOrThrow(
         ProtectedResource.make({ resource: "https://server.test/mcp", scopes: ["todos:read"] }, ["https://issuer.test"])
@@ -352,16 +352,16 @@ describe("MCP", () => {
             throw new Error("thrown")
           })
         ],
-        ["a verifier that gives null", gateOf(() => Effect.succeed(null))],
-        ["a verifier that gives nothing", gateOf(() => Effect.succeed(undefined))],
-        ["a verifier that gives true", gateOf(() => Effect.succeed(true))],
+        ["a verifier that returns null", gateOf(() => Effect.succeed(null))],
+        ["a verifier that returns undefined", gateOf(() => Effect.succeed(undefined))],
+        ["a verifier that returns true", gateOf(() => Effect.succeed(true))],
         [
           "claims that throw",
           gateOf(() => Effect.succeed(principal), () => {
             throw new Error("thrown")
           })
         ],
-        ["claims that do not fit", gateOf(() => Effect.succeed(principal), () => Result.fail("no"))]
+        ["claims that do not match", gateOf(() => Effect.succeed(principal), () => Result.fail("no"))]
       ]
       for (const [title, gate] of broken) {
         const exit = yield* Effect.exit(
@@ -388,7 +388,7 @@ describe("MCP", () => {
         }
       })
       assertInvalidToken(strict, yield* strict.call("list_todos", bearer(yield* mint(strict))))
-      // Half a configuration builds no layer.
+      // An incomplete configuration builds no layer.
       for (
         const half of [
           { resource: "https://server.test/mcp", scopes: ["a"] },

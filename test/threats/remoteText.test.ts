@@ -21,10 +21,10 @@ import { active, resource, start, world } from "../verification/introspection/an
 /** An ESC sequence, a C1 control, a forged log line, bidirectional controls, a line separator and a lone surrogate. */
 const attack = "\u001b[2J\u009b31m\r\n[12:00:00.000] INFO (#1): request admitted\u202e\u2066\u2028\ud800"
 
-/** What none of the places may hold. A line break is checked where a text has one line. */
+/** Characters that no place may contain. A line break is checked where a text must have one line. */
 const unsafe = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]|\p{Cs}/u
 
-/** Effect's logger for terminals, and what it writes. */
+/** Effect's logger for terminals, and its output. */
 const terminal = () => {
   const lines: Array<string> = []
   const write = (...values: ReadonlyArray<unknown>) => void lines.push(format(...values))
@@ -79,7 +79,7 @@ const tenant = (
 describe("text of an authorization server", () => {
   it.effect.each<readonly [string, Record<string, unknown>]>([
     ["issuer", { issuer: `https://acme.test${attack}` }],
-    ["jwks_uri that is no URL", { jwks_uri: attack }],
+    ["jwks_uri that is not a URL", { jwks_uri: attack }],
     ["jwks_uri that is not https", { jwks_uri: `http://acme.test/${attack}` }],
     ["jwks_uri that answers 404", { jwks_uri: `https://acme.test/${attack}` }]
   ])(
@@ -90,7 +90,7 @@ describe("text of an authorization server", () => {
         assert.strictEqual(rejection.status, 503)
         assertSafe(lines)
         assert.include(lines.join("\n"), "\\u001b[2J")
-        // As a value, too: an application may log the error itself.
+        // As a value, too: an application can log the error itself.
         assert.notMatch(inspect(rejection.error), unsafe)
         assert.notMatch(rejection.error?.message ?? "", /\n/)
       })
@@ -104,13 +104,13 @@ describe("text of a token and a request", () => {
       "an error with a cause",
       (error) => ({ revocation: Revocations.check(() => Effect.die(new Error("broken", { cause: error }))) })
     ],
-    ["a text", (error) => ({ revocation: Revocations.check(() => Effect.die(error.message)) })],
+    ["a string", (error) => ({ revocation: Revocations.check(() => Effect.die(error.message)) })],
     [
       "an object",
       (error) => ({ revocation: Revocations.check(() => Effect.die({ message: error.message, name: attack })) })
     ]
   ])(
-    "[T-AUD-14f] a claim that %s of the user's function quotes reaches the log escaped",
+    "[T-AUD-14f] a claim that %s of the author's function quotes reaches the log escaped",
     ([, options]) =>
       Effect.gen(function*() {
         const { gate } = yield* world

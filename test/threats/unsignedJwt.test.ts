@@ -5,8 +5,8 @@ import { Introspection } from "effect-mcp-auth/introspection"
 import { resource, secret, start, world } from "../verification/introspection/answers.ts"
 
 /**
- * An endpoint that finds a token by its `jti` and looks at nothing else of it: an attacker keeps the `jti` of a token that
- * is theirs, and writes the rest.
+ * An endpoint that finds a token by its `jti` and ignores its other claims: an attacker keeps the `jti` of a token that
+ * is theirs, and writes the other claims.
  */
 const byId = (answer: Record<string, unknown>) => () => Response.json({ active: true, ...answer })
 
@@ -14,7 +14,7 @@ const all = { introspection: Introspection.make({ ...secret, tokens: "all" }) } 
 
 const encode = (json: object) => Buffer.from(JSON.stringify(json)).toString("base64url")
 
-/** Claims of an attacker's choice, with a signature that nobody made. */
+/** Claims of an attacker's choice, with an invented signature. */
 const forged = (claims: Record<string, unknown>, header: Record<string, unknown> = {}, signature = "AAAA") =>
   `${encode({ alg: "ES256", typ: "at+jwt", kid: "unknown", ...header })}.${
     encode({ iss: "https://issuer.test", jti: "mine", ...claims })
@@ -57,14 +57,14 @@ describe("an unsigned JWT that the endpoint calls active", () => {
           }]
         ) {
           endpoint.answer = byId(answer)
-          // Whether an unknown key is one of the issuer may be open for a moment.
+          // Whether an unknown key belongs to the issuer can be undecided for a moment.
           assert.match(yield* caller.outcome(token), /^401 |^503 keys-cooling-down$/)
         }
       })
   )
 
   it.effect.each(shapes.slice(0, 4))(
-    "[T-AUD-21a] with %s adds nothing to an answer that is complete",
+    "[T-AUD-21a] with %s adds nothing to a complete answer",
     ([, header, signature]) =>
       Effect.gen(function*() {
         const { endpoint, gate } = yield* world
@@ -79,7 +79,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
       })
   )
 
-  it.effect("[T-AUD-21a] is rejected where a key of the issuer shows that its signature is wrong", () =>
+  it.effect("[T-AUD-21a] is rejected if a key of the issuer shows that its signature is wrong", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       const { kid } = yield* issuer.currentKey
@@ -89,7 +89,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
 
   it.effect.each<readonly [string, Record<string, unknown>, string]>([
     ["an earlier end", { exp: start - 1 }, "401 expired"],
-    ["an end that is no number", { exp: "soon" }, "401 expiry"],
+    ["an end that is not a number", { exp: "soon" }, "401 expiry"],
     ["a later start", { nbf: start + 100 }, "401 not-yet-valid"],
     ["an issue in the future", { iat: start + 100 }, "401 issued-in-the-future"],
     ["another audience", { aud: "https://other.test" }, "401 audience"],
@@ -99,7 +99,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
   ])("[T-AUD-21b] still restricts: %s", ([, claims, outcome]) =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
-      // What the answer says itself counts, so the restriction is one that it leaves out.
+      // The members of the answer take precedence, so the restriction is one that the answer omits.
       const { aud: _, exp: __, ...rest } = complete
       endpoint.answer = byId({ ...rest, ...("aud" in claims ? {} : { aud: resource }), exp: start + 300 })
       const header = "nonce" in claims ? { typ: "JWT" } : {}
@@ -107,7 +107,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
       assert.strictEqual(yield* caller.outcome(forged(claims, header)), outcome)
     }))
 
-  it.effect("[T-AUD-21b] an earlier end than that of the answer counts, a later one does not", () =>
+  it.effect("[T-AUD-21b] an earlier exp than that of the answer counts, and a later one does not", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const caller = yield* gate({ server: all })
@@ -117,7 +117,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
       assert.strictEqual(yield* ends(start + 400), start + 200)
     }))
 
-  it.effect("[T-AUD-21b] its iat does not stretch a maxLifetime", () =>
+  it.effect("[T-AUD-21b] its iat does not extend a maxLifetime", () =>
     Effect.gen(function*() {
       const { endpoint, gate } = yield* world
       const { exp: _, ...rest } = complete
@@ -128,7 +128,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
       assert.strictEqual(principal.expiresAt, start + 10)
     }))
 
-  it.effect("[T-AUD-21a] nor does one that a look-up of the application calls active", () =>
+  it.effect("[T-AUD-21a] supplies no subject if a look-up of the author calls it active", () =>
     Effect.gen(function*() {
       const { gate } = yield* world
       const lookUp: Introspection.LookUp = () => Effect.succeed({ active: true })
@@ -138,7 +138,7 @@ describe("an unsigned JWT that the endpoint calls active", () => {
 })
 
 describe("a JWT that its issuer signed", () => {
-  it.effect("[T-AUD-21c] fills the gaps of an answer that says active: true alone", () =>
+  it.effect("[T-AUD-21c] completes an answer that contains only active: true", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       endpoint.answer = byId({})
@@ -148,7 +148,7 @@ describe("a JWT that its issuer signed", () => {
       assert.deepStrictEqual([...principal.scopes], ["todos:read"])
     }))
 
-  it.effect("[T-AUD-21c] of an issuer without keys adds nothing, and the answer counts alone", () =>
+  it.effect("[T-AUD-21c] adds nothing if its issuer has no keys, and only the answer counts", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       yield* issuer.publishMetadata({ jwks_uri: undefined })
@@ -161,7 +161,7 @@ describe("a JWT that its issuer signed", () => {
       assert.strictEqual(principal.scopes.size, 0)
     }))
 
-  it.effect("[T-AUD-21c] while the keys cannot be fetched is an outage and no verdict", () =>
+  it.effect("[T-AUD-21c] is an outage, not a rejection, while the keys cannot be fetched", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       endpoint.answer = byId(complete)
@@ -170,7 +170,7 @@ describe("a JWT that its issuer signed", () => {
       assert.strictEqual(yield* (yield* gate({ server: all })).outcome(token), "503 server-error")
     }))
 
-  it.effect("[T-AUD-21c] costs no key where the answer says all that the token says", () =>
+  it.effect("[T-AUD-21c] needs no key if the answer contains all its claims", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       const token = forged({ exp: start + 300 }, { kid: undefined })
@@ -179,7 +179,7 @@ describe("a JWT that its issuer signed", () => {
       assert.isFalse((yield* issuer.requests).some(({ url }) => url.includes("jwks")))
     }))
 
-  it.effect("[T-AUD-21c] a redacted token stays so", () =>
+  it.effect("[T-AUD-21c] stays redacted if it is redacted", () =>
     Effect.gen(function*() {
       const { endpoint, gate, issuer } = yield* world
       endpoint.answer = byId({})

@@ -1,5 +1,5 @@
 /**
- * Published vectors, where VECTORS_DIR names a folder that has them: Wycheproof's `json_web_signature_test.json`,
+ * Published vectors, if VECTORS_DIR names a folder with them: Wycheproof's `json_web_signature_test.json`,
  * `json_web_key_test.json`, `json_web_crypto_test.json` and `json_web_encryption_test.json` in `wycheproof/`, the cookbook
  * of RFC 7520 in `rfc7520-cookbook/`, the examples of RFC 7515 and 9068 in `rfc/`.
  */
@@ -32,7 +32,7 @@ interface Vector {
 
 const privateMembers = new Set(["d", "p", "q", "dp", "dq", "qi"])
 
-/** The public half of a key; a symmetric one stays as it is, for a set that was published by mistake. */
+/** The public half of a key. A symmetric key stays unchanged, as in a set that was published by mistake. */
 const publicOf = (key: Jwk): Jwk => Object.fromEntries(Object.entries(key).filter(([_]) => !privateMembers.has(_)))
 
 const wycheproof = (name: string): ReadonlyArray<Vector> =>
@@ -50,7 +50,7 @@ const wycheproof = (name: string): ReadonlyArray<Vector> =>
 
 const compact = (token: unknown): string => typeof token === "string" ? token : JSON.stringify(token)
 
-/** What the key set and the signature check say of a token, payload aside: the path of `JwtVerifier` for these two. */
+/** The result of the key set and the signature check for a token, without its payload: the path of `JwtVerifier` for both. */
 const layerOf = (keys: ReadonlyArray<Jwk>) =>
   Effect.gen(function*() {
     const { client, issuer } = yield* TestIssuer.make()
@@ -89,7 +89,7 @@ const layerOf = (keys: ReadonlyArray<Jwk>) =>
         const others = yield* keysOf(byPlatform)
         for (const [index, key] of (yield* keysOf(byJose)).entries()) {
           const verified = yield* key.verify(token)
-          // The verifier rejects critical headers before it verifies a signature, and jose rejects them once more.
+          // The verifier rejects critical headers before it verifies a signature, and jose rejects them again.
           if (!Object.hasOwn(header, "crit") && !Object.hasOwn(header, "b64")) {
             assert.strictEqual(yield* others[index]!.verify(token), verified)
           }
@@ -128,11 +128,11 @@ const groups = (vectors: ReadonlyArray<Vector>): ReadonlyArray<ReadonlyArray<Vec
   return [...byKeys.values()]
 }
 
-/** Vectors whose result is not ours, by file, and why. `INDEX.md` of the folder names the defects among them. */
+/** Vectors whose result differs here, by file, and why. `INDEX.md` of the folder names the defects among them. */
 const exceptions: Readonly<Record<string, { readonly reason: string; readonly ids: ReadonlyArray<number> }[]>> = {
   "json_web_signature_test.json": [
-    { reason: "the key says PS256 for a PS384 token, or ES521", ids: [346, 347, 350, 351] },
-    { reason: "a ? inside a segment is no base64url", ids: [372, 373] }
+    { reason: "the key names PS256 for a PS384 token, or ES521", ids: [346, 347, 350, 351] },
+    { reason: "a ? inside a segment is not base64url", ids: [372, 373] }
   ],
   "json_web_key_test.json": [],
   "json_web_crypto_test.json": []
@@ -149,7 +149,7 @@ const headerOf = ({ token }: Vector): any => {
 
 describe.skipIf(folder === undefined || !existsSync(join(folder, "wycheproof")))("published vectors", () => {
   it.effect.each(Object.keys(exceptions))(
-    "%s: what is invalid never verifies, what is valid and asymmetric does",
+    "%s: invalid vectors never verify, and valid asymmetric ones do",
     (name) =>
       Effect.gen(function*() {
         const vectors = wycheproof(name).filter(({ token }) => token !== undefined)
@@ -176,19 +176,19 @@ describe.skipIf(folder === undefined || !existsSync(join(folder, "wycheproof")))
     60_000
   )
 
-  it.effect("no vector is a token, and none is more than a 401", () =>
+  it.effect("no vector is accepted as a token, and each is at most a 401", () =>
     Effect.gen(function*() {
-      let judged = 0
+      let presented = 0
       for (const name of [...Object.keys(exceptions), "json_web_encryption_test.json"]) {
         for (const group of groups(wycheproof(name).filter(({ token }) => token !== undefined))) {
           const gate = yield* gateOf(group[0]!.keys)
           for (const { token } of group) {
             assert.include([400, 401], yield* gate(compact(token)))
-            judged++
+            presented++
           }
         }
       }
-      assert.isAbove(judged, 600)
+      assert.isAbove(presented, 600)
     }), 60_000)
 
   it.effect("RFC 7520 and RFC 8037: the asymmetric signatures verify, and fail when changed", () =>
@@ -212,7 +212,7 @@ describe.skipIf(folder === undefined || !existsSync(join(folder, "wycheproof")))
       assert.isAtLeast(verified, 4)
     }))
 
-  it.effect("RFC 7515 appendix A: the same, and as access tokens all are rejected", () =>
+  it.effect("RFC 7515 appendix A: the same, and all are rejected as access tokens", () =>
     Effect.gen(function*() {
       for (const { key, jws, id } of read("rfc/rfc7515-appendix-a.json").cases) {
         const keys = key === undefined || key === null ? [] : [publicOf(key)]
@@ -222,7 +222,7 @@ describe.skipIf(folder === undefined || !existsSync(join(folder, "wycheproof")))
       }
     }))
 
-  it.effect("RFC 9068 figure 2 is accepted in its time", () =>
+  it.effect("RFC 9068 figure 2 is accepted during its lifetime", () =>
     Effect.gen(function*() {
       const { claims, header } = read("rfc/rfc-examples.json").rfc9068_figure2
       const { client, issuer } = yield* TestIssuer.make({ issuer: claims.iss, algorithm: "RS256" })

@@ -19,11 +19,11 @@ describe("Retry-After", () => {
     ["Wed, 21 Oct 2026 07:28:40 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 40],
     ["Wed, 21 Oct 2026 09:28:00 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 300],
     ["Wed, 21 Oct 2026 07:27:00 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 1],
-    // Without a readable Date the clock of the server is not known. By that of this machine these dates give 300.
+    // Without a readable Date, the clock of the server is unknown. By the clock of this machine, these dates give 300.
     ["Thu, 21 Oct 2100 07:28:40 GMT", undefined, 1],
     ["Thu, 21 Oct 2100 07:28:40 GMT", "today", 1],
     ["Wed, 99 Oct 2026 07:28:40 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 1]
-  ])("[T-AUD-08] %j with Date %j is %j seconds, whatever the clock of this machine says", (header, date, seconds) => {
+  ])("[T-AUD-08] %j with Date %j is %j seconds, for any clock of this machine", (header, date, seconds) => {
     assert.strictEqual(retryAfterOf({ "retry-after": header, date }), seconds)
   })
 })
