@@ -8,11 +8,12 @@ export default defineConfig({
     }
   },
   test: {
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    // Many times what a test needs, so that no test fails because the machine is busy.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     // By default one core is left to Vitest itself, which hardly needs it: on two cores nothing would run beside anything.
     maxWorkers: "100%",
-    // What is logged says something only where a test fails.
+    // The log is shown only for tests that fail.
     silent: "passed-only",
     // The reporter reads ids in titles: a value in a title is shown whole.
     taskTitleValueFormatTruncate: 200,
@@ -22,6 +23,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
+          setupFiles: ["tools/loopback.ts"],
           include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
           // `npm run faults` installs packages below bench/faults, and some come with their tests.
           exclude: ["**/node_modules/**", "test/package.test.ts", "test/tutorials/**"],

@@ -103,14 +103,14 @@ describe("every TypeScript block", () => {
     assert.isAbove(found.length, 5)
     const output = compile(found.map((it) => it.code))
     assert.strictEqual(output.replace(/\S*block(\d+)\.ts/g, (_, index) => found[Number(index)]!.from), "")
-  }, 60_000)
+  })
 
   it("runs, and its assertions hold", () => {
     const programs = found.filter(({ code }) => !cannotRun.test(code))
     assert.isAbove(programs.length, found.length * 0.8)
     const errors = execute(programs.map((it) => it.code))
     assert.deepStrictEqual(errors.map(([index, error]) => `${programs[index]!.from}: ${error}`), [])
-  }, 60_000)
+  })
 
   it("fails if an assertion does not hold", () => {
     const [wrong, right] = [2, 1].map((it) =>
@@ -148,7 +148,7 @@ describe("the README", () => {
       assert.deepStrictEqual(others, [])
       assert.include(text, `\`\`\`text\n${says}\n\`\`\``)
     }
-  }, 60_000)
+  })
 
   it("shows the server's error at startup for a scope that is left out", () => {
     const { status, stdout } = withFiles(

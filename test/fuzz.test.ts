@@ -330,5 +330,5 @@ describe("a body that nests", () => {
         }
       }
       yield* lives(server)
-    }), 60_000)
+    }))
 })

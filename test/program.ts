@@ -58,7 +58,7 @@ export const start = (
       socket.once("error", (error) => resume(Effect.fail(error)))
     })
     yield* Effect.raceFirst(
-      Effect.orDie(Effect.retry(listens, { schedule: Schedule.spaced("20 millis"), times: 500 })),
+      Effect.orDie(Effect.retry(listens, { schedule: Schedule.spaced("20 millis"), times: 2_000 })),
       failed
     )
   })

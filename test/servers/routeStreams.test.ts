@@ -1,5 +1,5 @@
 /** Event streams of routes behind the gate, on every host that has such routes. */
-import { afterAll, assert, beforeAll, describe, it, vi } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it, onTestFinished, vi } from "@effect/vitest"
 import { serve } from "@hono/node-server"
 import { Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
 import { Principal } from "effect-mcp-auth"
@@ -259,6 +259,10 @@ describe.each(all)("A route that answers with an event stream, %s", (name, launc
   it("[T-AUD-03g] the stream ends with its token, and if it answers a POST, five minutes later", async () => {
     const start = Date.now()
     vi.useFakeTimers({ toFake: ["Date"], now: start })
+    onTestFinished(async () => {
+      vi.useRealTimers()
+      await expiring.tell({ clock: 0 })
+    })
     const advance = (millis: number) => {
       vi.setSystemTime(Date.now() + millis)
       return expiring.tell({ clock: Date.now() - start })
@@ -276,7 +280,6 @@ describe.each(all)("A route that answers with an event stream, %s", (name, launc
     await advance(240_000)
     await post.ended
     assert.strictEqual(await expiring.closed(), 3)
-    vi.useRealTimers()
   })
 })
 

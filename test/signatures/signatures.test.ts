@@ -12,5 +12,5 @@ it.live(
       assert.isAbove(outcome.admitted, 100)
       assert.isAbove(outcome.bySignature, 1_000)
     }),
-  60_000
+  120_000
 )

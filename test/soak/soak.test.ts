@@ -30,6 +30,6 @@ describe("twenty seconds of mixed traffic", () => {
         assert.isBelow(outcome.providerRequests, 150)
         assert.isBelow(outcome.heap.growth, 16)
       }),
-    60_000
+    120_000
   )
 })

@@ -95,7 +95,7 @@ export const breathe = (millis = 5): Effect.Effect<void> =>
 
 /** Waits in real time until the condition holds. */
 export const until = Effect.fnUntraced(function*(what: string, is: () => boolean) {
-  for (let i = 0; i < 400; i++) {
+  for (let i = 0; i < 3_000; i++) {
     if (is()) return
     yield* breathe(10)
   }

@@ -122,20 +122,20 @@ describe("the keys", () => {
             yield* provider.respondWith(document, answer)
             const server = yield* against(provider.issuer)
             const token = yield* provider.mint({ scopes: ["todos:read"], audience: server.resource })
-            const before = process.memoryUsage().heapUsed + process.memoryUsage().external
+            // Bytes of documents are outside the heap, whose size depends on when garbage is collected.
+            const before = process.memoryUsage().external
             const answered = yield* call(server, token)
             assertUnavailable(answered)
             assert.isTrue((yield* provider.requests).some(({ url }) => url.includes(document)), title)
             assert.isBelow(sent, 16 * 1024 * 1024, title)
-            const grown = process.memoryUsage().heapUsed + process.memoryUsage().external - before
-            assert.isBelow(grown, 48 * 1024 * 1024, `${title} as ${document}`)
+            assert.isBelow(process.memoryUsage().external - before, 48 * 1024 * 1024, `${title} as ${document}`)
             yield* provider.respondWith(document, undefined)
             yield* TestClock.adjust("2 minutes")
             resultOf(yield* call(server, token))
           }
         }
       }),
-    30_000
+    120_000
   )
 
   it.effect("T-KEYS-04 a server that hangs, stalls or breaks off costs one time limit for all concurrent requests", () =>
@@ -308,7 +308,7 @@ describe("the keys", () => {
         assert.strictEqual((yield* server.issuer.takeRequests).length, 1)
         resultOf(yield* call(server, token))
       }),
-    30_000
+    120_000
   )
 
   it.effect("T-KEYS-10 accepts a new key after one fetch, and a withdrawn one until the next refresh", () =>

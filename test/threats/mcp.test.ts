@@ -308,7 +308,7 @@ describe("MCP", () => {
       // The fiber that watches the time of bodies ends when it finds none.
       yield* TestClock.adjust("1 second")
       yield* Running.until("rest", () => alive <= resting)
-    }), 30_000)
+    }))
 
   it.effect("T-MCP-13 one challenge names every missing scope", () =>
     Effect.gen(function*() {

@@ -15,12 +15,7 @@ export const unfinishedNames: ReadonlyArray<string> = [
   "src/outbound/EndpointGuard.ts",
   "src/servers/effect/EffectHttp.ts",
   "src/servers/host/Host.ts",
-  "test/client/TokenExchange.test.ts",
   "test/conformance/SdkServers.ts",
-  "test/oracle/oracle.test.ts",
-  "test/outbound/AddressGuard.test.ts",
-  "test/outbound/privateEndpoints.test.ts",
-  "test/servers/Faults.test.ts",
   "test/servers/Scopes.test.ts",
   "test/servers/WhatAClientSees.test.ts",
   "test/servers/effect/AuthLayer.test.ts",
@@ -32,11 +27,5 @@ export const unfinishedNames: ReadonlyArray<string> = [
   "test/servers/hosts/workers.ts",
   "test/servers/mcp/StockRegistrations.test.ts",
   "test/servers/mcp/requireScopesOf.test.ts",
-  "test/servers/node/McpAuthNode.test.ts",
-  "test/threats/dpop.test.ts",
-  "test/threats/forgeries.test.ts",
-  "test/threats/jose.test.ts",
-  "test/threats/keys.test.ts",
-  "test/threats/mcp.test.ts",
-  "test/vectors/vectors.test.ts"
+  "test/servers/node/McpAuthNode.test.ts"
 ]

@@ -184,7 +184,7 @@ describe.skipIf(missing !== "" && process.env["REQUIRE_CHROMIUM"] !== "1")(
             await page.getByText("\"todos\"").first().waitFor()
             assert.deepStrictEqual(await page.getByText("\"Buy milk\"").allInnerTexts(), [])
           })
-        }), 90_000)
+        }))
     })
   }
 )

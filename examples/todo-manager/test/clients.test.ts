@@ -126,6 +126,6 @@ describe.each(servers)("$name", ({ layer: Server }) => {
           assert.notStrictEqual(rejected.code, 0)
           assert.notInclude(rejected.stdout + rejected.stderr, token)
         })
-      }), 60_000)
+      }))
   })
 })

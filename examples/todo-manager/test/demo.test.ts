@@ -18,4 +18,4 @@ it("the demo goes through all of its steps", async () => {
   const shown = shownOutput("todo-manager").filter((block) => /^(\d+\. |Shown)/.test(block))
   assert.strictEqual(shown.length, 5)
   for (const block of shown) assert.include(comparable(stdout), block)
-}, 30_000)
+})

@@ -1,4 +1,4 @@
-import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
+import { afterEach, assert, beforeEach, describe, it, onTestFinished, vi } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
 import type { AuthLayer } from "effect-mcp-auth"
 import { AuthError, Decision } from "effect-mcp-auth"
@@ -328,7 +328,8 @@ describe("streams", () => {
   })
 
   it("that answer a POST outlive the token for a while", async () => {
-    await using auth = await make()
+    // The interval is also that at which a stream looks at the wall clock.
+    await using auth = await make({ revocationInterval: "1 second" })
     let finish = () => {}
     const handler = auth.protect(() =>
       eventStream((controller) => {
@@ -338,11 +339,16 @@ describe("streams", () => {
         }
       })
     )
-    const token = await mint({ expiresIn: "3 seconds" })
+    const start = Date.now()
+    vi.useFakeTimers({ toFake: ["Date"], now: start })
+    onTestFinished(() => void vi.useRealTimers())
+    const token = await mint({ expiresIn: "1 minute" })
     const { body } = await handler(post(token, call("list_todos")))
     // The stream of a GET with the same token ends when the token does, so the token has expired by then.
     const kept = auth.protect(() => eventStream((_) => _.enqueue(bytes)))
-    await (await kept(get(token))).text()
+    const stream = await kept(get(token))
+    vi.setSystemTime(start + 60_000)
+    await stream.text()
     assert.strictEqual((await handler(get(token))).status, 401)
     finish()
     assert.strictEqual(await new Response(body).text(), ": event\n\n")

@@ -84,7 +84,7 @@ describe("a body is not read before the caller is known", () => {
       socket.once("end", () => resume(Effect.succeed("")))
       return Effect.sync(() => socket.destroy())
     }).pipe(
-      Effect.timeout("10 seconds"),
+      Effect.timeout("50 seconds"),
       Effect.map((answer) => answer.slice(0, answer.indexOf("\r\n")))
     )
 

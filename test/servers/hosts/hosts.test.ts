@@ -1,4 +1,4 @@
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it, onTestFinished, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
 import { ask, bearer, call, type Case, cases, mint, ownHeaders, type Tokens } from "./cases.ts"
@@ -150,8 +150,12 @@ describe.each(hosts)("$name", (host) => {
   })
 
   it("ends a stream that the server keeps open when the token ends, and lets the caller open another", async () => {
-    const bench = await setUp(host, {}, false)
-    const token = await Effect.runPromise(bench.issuer.mint({ scopes: ["todos:read"], expiresIn: "3 seconds" }))
+    const start = Date.now()
+    vi.useFakeTimers({ toFake: ["Date"], now: start })
+    onTestFinished(() => void vi.useRealTimers())
+    // The interval is also that at which a stream looks at the wall clock.
+    const bench = await setUp(host, { revocationInterval: "1 second" }, false)
+    const token = await Effect.runPromise(bench.issuer.mint({ scopes: ["todos:read"], expiresIn: "1 minute" }))
     const { ended, first, status } = await bench.running.open(
       host.streams === "GET"
         ? { method: "GET", path: "/mcp", headers: [...bearer(token), ["accept", "text/event-stream"]] }
@@ -159,6 +163,8 @@ describe.each(hosts)("$name", (host) => {
     )
     assert.strictEqual(status, 200)
     assert.notStrictEqual(first, "")
+    vi.setSystemTime(start + 60_000)
+    await bench.running.tell({ clock: 60_000 })
     await ended
     assert.strictEqual((await bench.running.send(call(bearer(token), "whoami"))).status, 401)
     assert.strictEqual((await bench.running.send(call(bearer(bench.tokens.reader), "whoami"))).status, 200)

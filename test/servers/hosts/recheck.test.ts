@@ -52,9 +52,13 @@ describe.each(hosts)("$name", (host) => {
       start = Date.now()
       vi.useFakeTimers({ toFake: ["Date"], now: start })
     })
+    // Also after a test that failed: the next one begins with the usual clock, verifier and revocation.
     afterEach(async () => {
       vi.useRealTimers()
       await served.cached.tell({ clock: 0 })
+      await served.switched.tell({ verifier: "unchanged" })
+      await served.switched.tell({ revocation: "valid" })
+      for (const running of Object.values(served)) await running.ran()
     })
 
     /** Sets the wall clock forward, in this process and in that of a host elsewhere. */
@@ -118,7 +122,6 @@ describe.each(hosts)("$name", (host) => {
         await cache(running, token)
         const { status } = await during(running, token, () => running.tell({ revocation }))
         assert.deepStrictEqual([status, await running.ran()], [expected, []])
-        await running.tell({ revocation: "valid" })
       }
     )
 

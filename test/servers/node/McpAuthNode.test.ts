@@ -1,4 +1,4 @@
-import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
+import { afterEach, assert, beforeEach, describe, it, onTestFinished, vi } from "@effect/vitest"
 import { Clock, Duration, Effect, Layer, Tracer } from "effect"
 import type { AuthLayer } from "effect-mcp-auth"
 import { Decision } from "effect-mcp-auth"
@@ -356,7 +356,8 @@ describe("node:http", () => {
   })
 
   it("a stream that has ended takes what is written into it later, and is let go", async () => {
-    await using auth = await make()
+    // The interval is also that at which a stream looks at the wall clock.
+    await using auth = await make({ revocationInterval: "1 second" })
     let written: unknown
     let closed = () => {}
     const gone = new Promise<void>((resolve) => (closed = resolve))
@@ -368,9 +369,13 @@ describe("node:http", () => {
         closed()
       })
     })
+    const start = Date.now()
+    vi.useFakeTimers({ toFake: ["Date"], now: start })
+    onTestFinished(() => void vi.useRealTimers())
     const answer = await fetch(server.url, {
-      headers: { authorization: `Bearer ${await mint({ expiresIn: "3 seconds" })}` }
+      headers: { authorization: `Bearer ${await mint({ expiresIn: "1 minute" })}` }
     })
+    vi.setSystemTime(start + 60_000)
     assert.strictEqual(await answer.text(), ": open\n\n")
     await gone
     assert.deepStrictEqual(written, [false, true])
