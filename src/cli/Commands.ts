@@ -72,7 +72,7 @@ interface Printing {
 }
 
 /** Prints the report and sets the exit code. */
-const conclude = Effect.fnUntraced(function*(report: Report.Report, { format, verbose }: Printing) {
+const printReport = Effect.fnUntraced(function*(report: Report.Report, { format, verbose }: Printing) {
   const { canColor } = yield* TerminalCapabilities.TerminalCapabilities
   const terminal = yield* Terminal.Terminal
   const columns = yield* terminal.columns
@@ -81,7 +81,7 @@ const conclude = Effect.fnUntraced(function*(report: Report.Report, { format, ve
   yield* Ref.set(code, Report.toExitCode(report))
 })
 
-const within = <A, E, R>(self: Effect.Effect<A, E, R>, seconds: number, url: string) =>
+const withTimeout = <A, E, R>(self: Effect.Effect<A, E, R>, seconds: number, url: string) =>
   self.pipe(
     Effect.timeoutOrElse({
       duration: Duration.seconds(seconds),
@@ -140,16 +140,20 @@ const check = Command.make(
       const jwks = Option.isNone(keys) ? undefined : yield* readJson(keys.value)
       const now = yield* Clock.currentTimeMillis
       const report = Check.checkDocuments(texts, { issuer: named, jwks, now, revision })
-      return report instanceof Check.InvalidInput ? yield* report : yield* conclude(report, printed)
+      return report instanceof Check.InvalidInput ? yield* report : yield* printReport(report, printed)
     }
     if (named === undefined) {
-      if (Option.isSome(token)) return yield* conclude(yield* checkToken(token, { resource, revision }), printed)
+      if (Option.isSome(token)) return yield* printReport(yield* checkToken(token, { resource, revision }), printed)
       return yield* new Check.InvalidInput({ detail: "missing argument: issuer URL or --document FILE" })
     }
     // Before any request, so that an invalid token or resource is reported at once.
     const part = Option.isNone(token) ? [] : [yield* checkToken(token, { resource, issuer: named, revision })]
-    const report = yield* within(Progress.during((onStep) => Check.run(named, { revision, onStep })), timeout, named)
-    return yield* conclude(Report.withParts(report, part), printed)
+    const report = yield* withTimeout(
+      Progress.during((onStep) => Check.run(named, { revision, onStep })),
+      timeout,
+      named
+    )
+    return yield* printReport(Report.withParts(report, part), printed)
   })
 ).pipe(
   Command.withDescription(
@@ -200,12 +204,12 @@ const doctor = Command.make(
   },
   Effect.fnUntraced(function*({ spec: revision, timeout, token, url, ...printed }) {
     const read = Option.isNone(token) ? undefined : yield* Secret.read(token)
-    const report = yield* within(
+    const report = yield* withTimeout(
       Progress.during((onStep) => Doctor.run(url, { revision, token: read, onStep })),
       timeout,
       url
     )
-    return yield* conclude(report, printed)
+    return yield* printReport(report, printed)
   })
 ).pipe(
   Command.withDescription(

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import { base64url, calculateJwkThumbprint, type JWK } from "jose"
 import type { Algorithm } from "../crypto/Algorithm.ts"
 import { defined, generate, segment, signSegments } from "./internal/keys.ts"
-import { type Promised, promised } from "./internal/promised.ts"
+import { type Promised, toPromises } from "./internal/promises.ts"
 
 /**
  * The contents of a proof.
@@ -127,4 +127,4 @@ const hash = async (token: string): Promise<string> =>
  */
 export const start = (
   options: { readonly algorithm?: Algorithm | undefined } = {}
-): Promise<Promised<DpopClient>> => Effect.runPromise(Effect.map(make(options), promised))
+): Promise<Promised<DpopClient>> => Effect.runPromise(Effect.map(make(options), toPromises))

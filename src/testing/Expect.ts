@@ -177,7 +177,7 @@ export const expectChallenge = (
     const pairs: ReadonlyArray<readonly [string, unknown, unknown]> = [
       ["status", status ?? (response.status === 403 ? 403 : 401), response.status],
       ["error", expected.error === undefined && response.status === 403 ? "insufficient_scope" : expected.error, error],
-      ["scope", sorted(expected.scope), sorted(Challenge.scopes(found))],
+      ["scope", toSorted(expected.scope), toSorted(Challenge.scopes(found))],
       ["resourceMetadata", expected.resourceMetadata, found.parameters.get("resource_metadata")]
     ]
     const compared = pairs.filter(([, value]) => value !== undefined)
@@ -192,7 +192,7 @@ export const expectChallenge = (
     )
   })
 
-const sorted = (scopes: ReadonlyArray<string> | undefined): ReadonlyArray<string> | undefined =>
+const toSorted = (scopes: ReadonlyArray<string> | undefined): ReadonlyArray<string> | undefined =>
   scopes === undefined ? undefined : [...new Set(scopes)].sort()
 
 const show = (value: unknown): string =>

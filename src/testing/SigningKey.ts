@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import type { CryptoKey, JWK } from "jose"
 import type { Algorithm } from "../crypto/Algorithm.ts"
 import * as keys from "./internal/keys.ts"
-import { type Promised, promised } from "./internal/promised.ts"
+import { type Promised, toPromises } from "./internal/promises.ts"
 
 /**
  * A key pair for tests. Its private key is extractable.
@@ -108,4 +108,4 @@ export const make = (options: Options = {}): Effect.Effect<SigningKey> =>
  * @since 0.1.0
  */
 export const start = (options: Options = {}): Promise<Promised<SigningKey>> =>
-  Effect.runPromise(Effect.map(make(options), promised))
+  Effect.runPromise(Effect.map(make(options), toPromises))

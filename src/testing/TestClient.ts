@@ -31,7 +31,7 @@ import {
   type TestResponse
 } from "./internal/clientModel.ts"
 import { makeWith } from "./internal/clientRequests.ts"
-import type { Promised } from "./internal/promised.ts"
+import type { Promised } from "./internal/promises.ts"
 import { TestIssuer } from "./TestIssuer.ts"
 
 export {

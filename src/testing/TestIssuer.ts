@@ -23,7 +23,7 @@ import { TestIssuer } from "./internal/issuerModel.ts"
 import { makeKeyRing, segment } from "./internal/keys.ts"
 import * as listen from "./internal/listen.ts"
 import * as mint from "./internal/mint.ts"
-import { type Promised, promised } from "./internal/promised.ts"
+import { type Promised, toPromises } from "./internal/promises.ts"
 import * as respond from "./internal/respond.ts"
 import * as endpoints from "./internal/serve.ts"
 import * as TokenShape from "./TokenShape.ts"
@@ -291,7 +291,7 @@ export const start = (options: Options = {}): Promise<PromisedTestIssuer> =>
     const { client, issuer } = yield* make(options)
     const { fetch, ...members } = issuer
     return {
-      ...promised(members),
+      ...toPromises(members),
       fetch: yield* fetch,
       listener: listen.makeNodeListener(issuer.issuer, (request) => Effect.runPromise(issuer.respond(request))),
       effect: issuer,

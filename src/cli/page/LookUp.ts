@@ -35,6 +35,8 @@ export class NoReport extends Data.TaggedError("NoReport")<{
 export const kinds = ["auto", "authorization-server", "mcp-server"] as const
 
 /**
+ * A parsed query.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -47,6 +49,8 @@ export interface Query {
 }
 
 /**
+ * The options of a check.
+ *
  * @category models
  * @since 0.1.0
  */

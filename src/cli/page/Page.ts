@@ -25,6 +25,8 @@ import * as Html from "./Html.ts"
 import * as LookUp from "./LookUp.ts"
 
 /**
+ * The options of the server of the page.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -89,27 +91,27 @@ const makeApp = (options: Options) => {
   const running = new Map<string, number>()
   let all = 0
 
-  const limited = <A, E, R>(client: string, self: Effect.Effect<A, E, R>) =>
+  const limitChecks = <A, E, R>(client: string, self: Effect.Effect<A, E, R>) =>
     Effect.acquireUseRelease(
       Effect.suspend(() => {
-        const own = running.get(client) ?? 0
+        const count = running.get(client) ?? 0
         // Behind a proxy all clients have the address of this machine.
-        if (all >= limits.all || (!isLoopback(client) && own >= limits.client)) {
+        if (all >= limits.all || (!isLoopback(client) && count >= limits.client)) {
           return Effect.fail(
             new LookUp.NoReport({ reason: "busy", detail: "Other checks are running. Try again in a few seconds" })
           )
         }
         all++
-        running.set(client, own + 1)
+        running.set(client, count + 1)
         return Effect.void
       }),
       () => self,
       () =>
         Effect.sync(() => {
           all--
-          const own = (running.get(client) ?? 1) - 1
-          if (own === 0) running.delete(client)
-          else running.set(client, own)
+          const count = (running.get(client) ?? 1) - 1
+          if (count === 0) running.delete(client)
+          else running.set(client, count)
         })
     )
 
@@ -124,7 +126,7 @@ const makeApp = (options: Options) => {
       const parsed = yield* LookUp.parse(query)
       const client = Option.getOrElse(request.remoteAddress, () => "unknown").replace(/^::ffff:/, "")
       // Handlers run uninterruptibly, so a check would continue after its client disconnects.
-      return json(toJson(yield* limited(client, Effect.interruptible(LookUp.run(parsed, options)))))
+      return json(toJson(yield* limitChecks(client, Effect.interruptible(LookUp.run(parsed, options)))))
     }).pipe(
       Effect.catchTag("NoReport", ({ detail, reason }) =>
         Effect.succeed(json(JSON.stringify({ error: reason, detail }, undefined, 2), statuses[reason])))
@@ -151,7 +153,7 @@ const makeApp = (options: Options) => {
  * Creates a client that reaches public addresses only, unless `local` is set. The look-up of the connection checks the addresses
  * of a name. The guard checks only its text: resolving the name twice could give two results.
  */
-const clientFor = ({ local, lookup: given = lookup }: Options): Layer.Layer<HttpClient.HttpClient> =>
+const makeClient = ({ local, lookup: given = lookup }: Options): Layer.Layer<HttpClient.HttpClient> =>
   Layer.effect(
     HttpClient.HttpClient,
     Effect.map(HttpClient.HttpClient, (client) =>
@@ -196,7 +198,7 @@ export const serve = (options: Options): Effect.Effect<string, InvalidInput, Sco
         port,
         gracefulShutdownTimeout: Duration.millis(500)
       })),
-      Layer.provide(clientFor(options))
+      Layer.provide(makeClient(options))
     )
     const context = yield* Layer.build(Served).pipe(
       Effect.catchTag("ServeError", ({ cause }) => {

@@ -1,7 +1,7 @@
 import type { Rule } from "../report/Rule.ts"
 import type { Fact } from "./Facts.ts"
 
-const byHand = (provider: string, what: string) =>
+const registerManually = (provider: string, what: string) =>
   `${provider}: create ${what} for each client, and give the client its client id`
 
 /** The settings of a provider, by its documentation, in place of the general advice of a rule. */
@@ -34,9 +34,9 @@ const settings: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     // learn.microsoft.com, v2-oauth2-auth-code-flow; questions 218113
     "pkce-s256":
       "Entra ID supports PKCE and does not publish it: use clients that do not check, or put your authorization server in front, which signs in users through Entra ID",
-    "client-id-metadata-documents": byHand("Entra ID", "an app registration"),
-    "unknown-clients": byHand("Entra ID", "an app registration"),
-    "dynamic-registration": byHand("Entra ID", "an app registration"),
+    "client-id-metadata-documents": registerManually("Entra ID", "an app registration"),
+    "unknown-clients": registerManually("Entra ID", "an app registration"),
+    "dynamic-registration": registerManually("Entra ID", "an app registration"),
     "issuer-url":
       "Entra ID: write the GUID of the tenant in place of common or {tenantid}. For several tenants see Profiles.entraMultiTenant"
   },
@@ -48,14 +48,14 @@ const settings: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       "Okta: create an authorization server for the resource under Security, API, and set the resource as its Audience"
   },
   google: {
-    "unknown-clients": byHand("Google", "an OAuth client"),
+    "unknown-clients": registerManually("Google", "an OAuth client"),
     "tokens-verifiable": "Google: access tokens are opaque. Profiles.google verifies each of them at Google"
   },
   cognito: {
     // docs.aws.amazon.com/cognito, using-pkce-in-authorization-code
     "pkce-s256":
       "Cognito supports PKCE and does not publish it: use clients that do not check, or put your authorization server in front, which signs in users through Cognito",
-    "unknown-clients": byHand("Cognito", "an app client")
+    "unknown-clients": registerManually("Cognito", "an app client")
   },
   authkit: {
     // workos.com/docs/authkit/mcp; PrefectHQ/fastmcp examples/auth/authkit

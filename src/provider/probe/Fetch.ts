@@ -32,12 +32,12 @@ export const send = (
         ...request,
         method: "POST",
         maximumBytes: limit.bytes,
-        readsBody: (head) => faultOf(head) === undefined
+        readsBody: (head) => getFault(head) === undefined
       })
   ).pipe(
     Effect.mapError(({ reason }) => unavailable(reason === "too-large" ? "unusable-answer" : "network")),
     Effect.flatMap((response) => {
-      const fault = faultOf(response)
+      const fault = getFault(response)
       return fault === undefined
         ? Effect.succeed<ProviderResponse>({ status: response.status, json: parseObject(response.body) })
         : Effect.fail(unavailable(fault))
@@ -46,7 +46,7 @@ export const send = (
   )
 }
 
-const faultOf = ({ status }: Head): AuthorizationServerUnavailable["reason"] | undefined =>
+const getFault = ({ status }: Head): AuthorizationServerUnavailable["reason"] | undefined =>
   status < 200 || isRedirect(status)
     ? "unusable-answer"
     : status === 401 || status === 403

@@ -8,6 +8,8 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -90,9 +92,9 @@ export const adfs = (options: Options): Profile.Profile => {
       : [{ claim: "appid", values: given.ids("machineClients", options.machineClients, "2c3caa80-…") }],
     confirmed: true,
     notes: [
-      "Its metadata has no PKCE field: clients that follow the MCP specification strictly reject it.",
-      "By default access tokens do not identify a user and are rejected: add an issuance transform rule for primarysid.",
-      "Tokens of programs without a user cannot be distinguished from users' tokens: list such programs in machineClients."
+      "The metadata have no PKCE field, so clients that follow the MCP specification strictly reject the server.",
+      "By default, access tokens do not identify a user and are rejected. Add an issuance transform rule for primarysid.",
+      "Tokens without a user cannot be distinguished from tokens of users. List programs without users in machineClients."
     ],
     issues: given.issues
   })

@@ -8,11 +8,13 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The tenant's domain, such as `acme.eu.auth0.com`, or a custom one. */
+  /** The tenant's domain, such as `acme.eu.auth0.com`, or a custom domain. */
   readonly domain: string
   /** The identifier of the API at Auth0, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
@@ -65,13 +67,13 @@ export const auth0 = (options: Options): Profile.Profile => {
       issued: "sometimes",
       verifiedBy: "none",
       hint:
-        "if no API was requested, Auth0 issues an opaque token of 32 characters, which cannot be verified: set the tenant's " +
-        "default audience, or enable the Resource Parameter Compatibility Profile"
+        "if the client requests no API, Auth0 issues an opaque token of 32 characters, which cannot be verified. Set a default " +
+        "audience for the tenant, or enable the Resource Parameter Compatibility Profile"
     },
     confirmed: true,
     notes: [
-      "Dynamic registration is off until it is switched on for the tenant.",
-      "Tokens signed with HS256 are rejected: set the API's signing algorithm to RS256."
+      "Dynamic registration is disabled by default. Enable it for the tenant.",
+      "Tokens with HS256 are rejected. Set the signing algorithm of the API to RS256."
     ],
     issues: given.issues
   })

@@ -7,11 +7,13 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The AuthKit domain, such as `acme.authkit.app`, or a custom one. */
+  /** The AuthKit domain, such as `acme.authkit.app`, or a custom domain. */
   readonly domain: string
   /** The resource indicator registered at WorkOS, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
@@ -56,10 +58,10 @@ export const authkit = (options: Options): Profile.Profile => {
     clientIdClaims: ["client_id"],
     confirmed: false,
     notes: [
-      "No real token was seen. The claims are those of WorkOS's own table; that permissions are in tokens of MCP clients is " +
-      "not confirmed.",
-      "A program's own token names the environment as its audience and cannot be bound to a resource.",
-      "Only the RFC 8414 document has the PKCE, registration and client metadata fields; the OpenID document lacks them."
+      "No real token was seen. The claims are those of WorkOS's documentation. It is not confirmed that tokens of MCP clients " +
+      "have permissions.",
+      "The audience of a token without a user is the environment, so it cannot be bound to a resource.",
+      "Only the RFC 8414 document has the fields for PKCE, registration and client metadata documents."
     ],
     issues: given.issues
   })

@@ -9,6 +9,8 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -59,10 +61,10 @@ export const authentik = (options: Options): Profile.Profile => {
     clientIdClaims: ["azp", "client_id"],
     confirmed: false,
     notes: [
-      "No real token was seen: uid and azp were read in its sources, scope is not confirmed. An access token repeats what the " +
-      "ID token has; if the client sent a nonce that may be in it, and the token is rejected.",
-      "There is no dynamic registration and no RFC 8414 document.",
-      "Select a signing key for the provider: without one it signs with HS256, which is rejected."
+      "No real token was seen. The claims uid and azp are those of authentik's source code, and scope is not confirmed. An access " +
+      "token repeats claims of the ID token. If it contains the nonce of the client, it is rejected.",
+      "authentik has no dynamic registration and no RFC 8414 document.",
+      "Select a signing key for the provider. Without one, authentik signs with HS256, and tokens are rejected."
     ],
     issues: given.issues
   })

@@ -8,6 +8,8 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -53,12 +55,11 @@ export const clerk = (options: Options): Profile.Profile => {
       issued: "sometimes",
       verifiedBy: "introspection",
       hint:
-        "Clerk issues opaque tokens (oat_…) until JWT access tokens are switched on; its introspection endpoint is " +
-        "/oauth/token_info"
+        "Clerk issues opaque tokens (oat_…) unless JWT access tokens are enabled. Its introspection endpoint is /oauth/token_info"
     },
     confirmed: false,
     notes: [
-      "No real token was seen: that a JWT names its client as client_id is not confirmed.",
+      "No real token was seen. It is not confirmed that a JWT names its client in client_id.",
       "Dynamic registration is at /oauth/register."
     ],
     issues: given.issues

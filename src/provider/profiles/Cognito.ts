@@ -8,6 +8,8 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -77,9 +79,9 @@ export const cognito = (options: Options): Profile.Profile => {
     clientIdClaims: ["client_id"],
     confirmed: true,
     notes: [
-      "Its metadata has no PKCE field and no registration endpoint (as of 2019; no newer document was found).",
-      "Resource binding is for the plans Essentials and Plus; no token of it was seen, so what it writes is not confirmed.",
-      "That a token without a person behind it has its client as sub is not confirmed.",
+      "The metadata of 2019 have no PKCE field and no registration endpoint. No newer document was found.",
+      "The plans Essentials and Plus support resource binding. No token with it was seen, so the claims are not confirmed.",
+      "It is not confirmed that the sub of a token without a user is its client.",
       "The hosts of regions in China are not known here."
     ],
     issues: given.issues

@@ -8,6 +8,8 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -62,7 +64,7 @@ export const descope = (options: Options): Profile.Profile => {
     boundTo: options.audience === undefined && server === undefined ? "project" : "resource",
     confirmed: false,
     notes: [
-      "No real token was seen: issuer, audience, scope and key set are those of Descope's documentation.",
+      "No real token was seen. Issuer, audience, scope and key set are those of Descope's documentation.",
       "Each MCP server has a separate discovery URL, with dynamic registration and client metadata documents."
     ],
     issues: given.issues

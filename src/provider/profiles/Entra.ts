@@ -9,6 +9,8 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { type Given, read } from "./internal/given.ts"
 
 /**
+ * The application of a profile of Entra ID.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -20,6 +22,8 @@ export interface Application {
 }
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -29,6 +33,8 @@ export interface Options extends Application {
 }
 
 /**
+ * The options of the profile for several tenants.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -64,11 +70,11 @@ const common = (given: Given, options: Application) => {
 }
 
 const notes = [
-  "Entra ID knows no resource parameter (version 2): the audience follows from the scopes, which are asked for as " +
-  "api://…/scope and arrive as scope.",
-  "Its metadata has no PKCE field, though PKCE works: clients that follow the specification strictly reject it. It has " +
-  "neither dynamic registration nor client metadata documents.",
-  "That a version 1 token is signed with a key of the version 2 set is not confirmed."
+  "Version 2 has no parameter resource. The scopes determine the audience: clients request api://…/scope, and tokens contain " +
+  "scope.",
+  "Entra ID supports PKCE, but the metadata have no PKCE field, so clients that follow the specification strictly reject the " +
+  "server. It supports neither dynamic registration nor client metadata documents.",
+  "It is not confirmed that the key set of version 2 contains the keys of version 1 tokens."
 ]
 
 /**
@@ -151,8 +157,8 @@ export const entraMultiTenant = (options: MultiTenantOptions): Profile.Profile =
     confirmed: true,
     notes: [
       ...notes,
-      "The metadata for several tenants names the issuer …/{tenantid}/v2.0: clients that compare it with the address, as " +
-      "RFC 8414 asks, reject it."
+      "The metadata for several tenants name the issuer …/{tenantid}/v2.0. Clients that compare it with the requested issuer, as " +
+      "RFC 8414 requires, reject it."
     ],
     issues: given.issues
   })

@@ -13,6 +13,8 @@ import { send, unavailableFor } from "../probe/Fetch.ts"
 import { read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -69,7 +71,7 @@ export const github = (options: Options): Profile.Profile => {
     opaque: {
       issued: "always",
       verifiedBy: "call",
-      hint: "GitHub has no JWTs: tokens begin with gho_ (OAuth apps) or ghu_ (GitHub Apps)"
+      hint: "GitHub issues no JWTs. Its tokens begin with gho_ (OAuth apps) or ghu_ (GitHub Apps)"
     },
     introspection: Introspection.lookUp(
       (token) =>
@@ -92,7 +94,7 @@ export const github = (options: Options): Profile.Profile => {
             ({ json, status }): Effect.Effect<Introspection.Answer, ReturnType<typeof unavailable>> => {
               if (status === 404) return Effect.succeed({ active: false })
               return status === 200 && json !== undefined
-                ? Effect.succeed(explain(json, clientId))
+                ? Effect.succeed(toIntrospection(json, clientId))
                 : Effect.fail(unavailable("unusable-answer"))
             }
           )
@@ -101,8 +103,8 @@ export const github = (options: Options): Profile.Profile => {
     ),
     confirmed: false,
     notes: [
-      "No real token was seen; the call is that of GitHub's documentation.",
-      "There is no key set, no OpenID document and no registration."
+      "No real token was seen. The request is that of GitHub's documentation.",
+      "GitHub has no key set, no OpenID document and no dynamic registration."
     ],
     issues: given.issues
   })
@@ -110,12 +112,12 @@ export const github = (options: Options): Profile.Profile => {
 
 const unavailable = unavailableFor(issuer)
 
-/** Converts GitHub's answer to an answer of RFC 7662. It has no `aud`, because GitHub's answer contains no resource. */
-const explain = (answer: Readonly<Record<string, unknown>>, clientId: string): Introspection.Answer => {
-  const app = member(answer["app"], "client_id")
-  const user = member(answer["user"], "id")
-  const scopes = answer["scopes"]
-  const expires = answer["expires_at"]
+/** Converts a response of GitHub to a response of RFC 7662. It has no `aud`, because GitHub names no resource. */
+const toIntrospection = (response: Readonly<Record<string, unknown>>, clientId: string): Introspection.Answer => {
+  const app = member(response["app"], "client_id")
+  const user = member(response["user"], "id")
+  const scopes = response["scopes"]
+  const expires = response["expires_at"]
   if (app !== clientId || typeof user !== "number" || !Number.isSafeInteger(user)) return { active: false }
   return {
     active: true,

@@ -12,6 +12,8 @@ import { send, unavailableFor } from "../probe/Fetch.ts"
 import { read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -57,7 +59,7 @@ export const google = (options: Options): Profile.Profile => {
     opaque: {
       issued: "always",
       verifiedBy: "call",
-      hint: "Google's access tokens (ya29.…) are opaque; its JWTs are ID tokens of the same issuer"
+      hint: "Google's access tokens (ya29.…) are opaque. Its JWTs are ID tokens of the same issuer"
     },
     introspection: Introspection.lookUp((token) =>
       // The token is sent in a header, because URLs are often logged.
@@ -73,15 +75,15 @@ export const google = (options: Options): Profile.Profile => {
         Effect.flatMap(({ json, status }): Effect.Effect<Introspection.Answer, ReturnType<typeof unavailable>> => {
           if (status === 400) return Effect.succeed({ active: false })
           return status === 200 && json !== undefined
-            ? Effect.succeed(explain(json))
+            ? Effect.succeed(toIntrospection(json))
             : Effect.fail(unavailable("unusable-answer"))
         })
       )
     ),
     confirmed: false,
     notes: [
-      "No real answer was seen; aud, azp, sub, scope and exp of tokeninfo are those of Google's client library.",
-      "There is no introspection and no registration."
+      "No real response of tokeninfo was seen. The members aud, azp, sub, scope and exp are those of Google's client library.",
+      "Google has no introspection and no dynamic registration."
     ],
     issues: given.issues
   })
@@ -89,16 +91,16 @@ export const google = (options: Options): Profile.Profile => {
 
 const unavailable = unavailableFor(issuer)
 
-/** Converts Google's answer, which has numbers as strings, to an answer of RFC 7662. */
-const explain = (answer: Readonly<Record<string, unknown>>): Introspection.Answer => {
-  const exp = answer["exp"]
+/** Converts a response of `tokeninfo`, which has numbers as strings, to a response of RFC 7662. */
+const toIntrospection = (response: Readonly<Record<string, unknown>>): Introspection.Answer => {
+  const exp = response["exp"]
   return {
     active: true,
     iss: issuer,
-    aud: answer["aud"],
-    azp: answer["azp"] ?? answer["aud"],
-    ...(answer["sub"] === undefined ? {} : { sub: answer["sub"] }),
-    scope: answer["scope"] ?? "",
+    aud: response["aud"],
+    azp: response["azp"] ?? response["aud"],
+    ...(response["sub"] === undefined ? {} : { sub: response["sub"] }),
+    scope: response["scope"] ?? "",
     ...(exp === undefined ? {} : { exp: typeof exp === "string" && /^\d+$/.test(exp) ? Number(exp) : exp })
   }
 }

@@ -7,6 +7,8 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -52,13 +54,14 @@ export const hydra = (options: Options): Profile.Profile => {
       issued: "sometimes",
       verifiedBy: "introspection",
       hint:
-        "Hydra issues opaque tokens (ory_at_…) unless strategies.access_token is jwt; its introspection endpoint is on the " +
-        "admin port and not in the metadata"
+        "Hydra issues opaque tokens (ory_at_…) unless strategies.access_token is jwt. The introspection endpoint is on the admin " +
+        "port, and the metadata do not name it"
     },
     confirmed: false,
     notes: [
-      "No real token was seen: an empty aud without a requested audience, and sub without a user, are not confirmed.",
-      "Support for the resource parameter of MCP clients is not known, so clients must request the audience."
+      "No real token was seen. It is not confirmed that aud is empty if the client requests no audience, and that sub is the " +
+      "client of a token without a user.",
+      "It is not known whether Hydra supports the parameter resource of MCP clients. Clients must send the parameter audience."
     ],
     issues: given.issues
   })

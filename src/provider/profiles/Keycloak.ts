@@ -7,6 +7,8 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -76,10 +78,10 @@ export const keycloak = (options: Options): Profile.Profile => {
     clientIdClaims: ["azp", "client_id"],
     confirmed: true,
     notes: [
-      "Write the resource into aud: an audience mapper on a client scope that your clients have by default. The resource " +
-      "parameter works with --features=resource-indicators alone (experimental).",
-      "Dynamic registration is on; client metadata documents are experimental from 26.6.",
-      "The claim typ: DPoP of tokens bound to a key is not confirmed."
+      "To write the resource into aud, add an audience mapper to a client scope that your clients have by default. The parameter " +
+      "resource works only with the experimental --features=resource-indicators.",
+      "Dynamic registration is enabled by default. Client metadata documents are experimental from 26.6.",
+      "It is not confirmed that the claim typ of tokens bound to a key is DPoP."
     ],
     issues: given.issues
   })

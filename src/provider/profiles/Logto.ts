@@ -7,6 +7,8 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -50,10 +52,13 @@ export const logto = (options: Options): Profile.Profile => {
     opaque: {
       issued: "sometimes",
       verifiedBy: "introspection",
-      hint: "Logto issues an opaque token if no API resource was requested: mark yours as the default"
+      hint:
+        "if the client requests no API resource, Logto issues an opaque token. Mark your API resource as the default"
     },
     confirmed: false,
-    notes: ["No real token was seen: the type at+jwt, the algorithm ES384 and sub without a person are not confirmed."],
+    notes: [
+      "No real token was seen. The type at+jwt, the algorithm ES384 and the sub of a token without a user are not confirmed."
+    ],
     issues: given.issues
   })
 }

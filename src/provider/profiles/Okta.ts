@@ -7,11 +7,13 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The organization's domain, such as `acme.okta.com`, or a custom one. */
+  /** The organization's domain, such as `acme.okta.com`, or a custom domain. */
   readonly domain: string
   /**
    * The id of the custom authorization server, such as `default`. Tokens of the organization server can be verified by Okta
@@ -63,8 +65,8 @@ export const okta = (options: Options): Profile.Profile => {
     subjectClaims: ["uid", "sub"],
     confirmed: true,
     notes: [
-      "Dynamic registration needs an API token of Okta; a client metadata document has to be registered first.",
-      "Access policies of the authorization server decide which client gets which scope."
+      "Dynamic registration requires an API token of Okta. The URL of a client metadata document must be registered first.",
+      "Access policies of the authorization server determine the scopes of each client."
     ],
     issues: given.issues
   })

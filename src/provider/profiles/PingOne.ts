@@ -7,6 +7,8 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -62,9 +64,9 @@ export const pingone = (options: Options): Profile.Profile => {
       : [{ claim: "client_id", values: given.ids("machineClients", options.machineClients, "2f8d3b1c-…") }],
     confirmed: true,
     notes: [
-      "Confirmed by PingOne's documentation; no real token was seen. Until 2027-03-02 tokens have no typ, then at+jwt.",
-      "A token without a user has no sub, and is rejected unless its client is listed in machineClients. Its Principal.subject " +
-      "is undefined then, and data belongs to the client."
+      "PingOne's documentation confirms the claims. No real token was seen. Tokens have no typ until 2027-03-02, and at+jwt after.",
+      "A token without a user has no sub, and is rejected unless its client is listed in machineClients. Then Principal.subject " +
+      "is undefined, and data belongs to the client."
     ],
     issues: given.issues
   })

@@ -8,6 +8,8 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -56,8 +58,8 @@ export const scalekit = (options: Options): Profile.Profile => {
     clientIdClaims: ["client_id", "azp"],
     confirmed: false,
     notes: [
-      "No real token was seen: whether scopes are in scope or scopes is not confirmed.",
-      "Dynamic registration and client metadata documents are on for each MCP server."
+      "No real token was seen. It is not confirmed whether the claim of scopes is scope or scopes.",
+      "Dynamic registration and client metadata documents are enabled for each MCP server."
     ],
     issues: given.issues
   })

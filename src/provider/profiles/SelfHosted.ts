@@ -9,6 +9,8 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -19,7 +21,7 @@ export interface Options {
   readonly audience?: Audiences | undefined
 }
 
-const issuerOf = (profile: string, options: Options) => {
+const readIssuer = (profile: string, options: Options) => {
   const given = read(profile, options, { issuer: true, audience: true })
   const { issuer } = options
   given.url("issuer", issuer, "https://auth.example.com")
@@ -51,17 +53,17 @@ export const oidcProvider = (options: Options): Profile.Profile =>
   Profile.make({
     id: "oidc-provider",
     name: "oidc-provider",
-    ...issuerOf("oidcProvider", options),
+    ...readIssuer("oidcProvider", options),
     audience: audience(options.audience),
     tokenType: TokenType.strict,
     clientIdClaims: ["client_id"],
     opaque: {
       issued: "sometimes",
       verifiedBy: "introspection",
-      hint: "a resource whose accessTokenFormat is not jwt has opaque tokens; introspecting a JWT answers 400"
+      hint: "tokens of a resource are opaque unless its accessTokenFormat is jwt. Introspection of a JWT returns 400"
     },
     confirmed: true,
-    notes: ["scope is absent when no scope was granted."]
+    notes: ["Tokens without a granted scope have no claim scope."]
   })
 
 /**
@@ -85,7 +87,7 @@ export const betterAuth = (options: Options): Profile.Profile =>
   Profile.make({
     id: "better-auth",
     name: "better-auth",
-    ...issuerOf("betterAuth", options),
+    ...readIssuer("betterAuth", options),
     audience: audience(options.audience),
     tokenType: TokenType.strict,
     clientIdClaims: ["client_id", "azp"],
@@ -93,11 +95,11 @@ export const betterAuth = (options: Options): Profile.Profile =>
       issued: "sometimes",
       verifiedBy: "introspection",
       hint:
-        "a token without a resource is opaque; introspection answers active: false to a client that neither obtained the token " +
-        "nor is linked to the resource"
+        "a token without a resource is opaque. Introspection returns active: false to clients other than the client of the token " +
+        "and those linked to the resource"
     },
     confirmed: true,
-    notes: ["Registration sends no CORS headers, so clients in a browser cannot register."]
+    notes: ["Registration sends no CORS headers, so browser clients cannot register."]
   })
 
 /**
@@ -107,7 +109,7 @@ export const betterAuth = (options: Options): Profile.Profile =>
  *
  * Without the parameter `resource`, the audience of a token is its scope string, and the token is rejected.
  *
- * Only answers about active tokens are signed. So with `signedAnswers`, all other tokens result in 503 and not in 401.
+ * Only responses about active tokens are signed. So with `signedAnswers`, all other tokens result in 503 and not in 401.
  *
  * **Example** (Its issuer)
  *
@@ -127,18 +129,18 @@ export const glewlwyd = (options: Options): Profile.Profile =>
   Profile.make({
     id: "glewlwyd",
     name: "Glewlwyd",
-    ...issuerOf("glewlwyd", options),
+    ...readIssuer("glewlwyd", options),
     audience: audience(options.audience),
     tokenType: TokenType.strict,
     clientIdClaims: ["client_id"],
     confirmed: true,
     notes: [
-      "Only the OpenID document exists, appended to the issuer. Debian's default external_url gives // in endpoints.",
-      "Registration answers 200 instead of 201; clients without a secret cannot use the token endpoint.",
-      "Introspection returns active: false for tokens of other clients, unless the plugin names a scope for it: " +
-      "then every client, and every holder of a token with that scope, can introspect any token.",
-      "Do not set signedAnswers: Glewlwyd signs no answer about an inactive token (400), and the audience of a signed answer " +
-      "is the audience of the token."
+      "The OpenID document, appended to the issuer, is the only one. Debian's default external_url causes // in endpoints.",
+      "Registration returns 200 instead of 201. Clients without a secret cannot use the token endpoint.",
+      "Introspection returns active: false for tokens of other clients, unless the plugin names a scope for it. Then every " +
+      "client, and every holder of a token with that scope, can introspect any token.",
+      "Do not set signedAnswers. Glewlwyd returns 400 without a signature for an inactive token, and the audience of a signed " +
+      "response is that of the token."
     ]
   })
 
@@ -168,7 +170,7 @@ export const lemonldap = (options: Options): Profile.Profile =>
   Profile.make({
     id: "lemonldap",
     name: "LemonLDAP::NG",
-    ...issuerOf("lemonldap", options),
+    ...readIssuer("lemonldap", options),
     audience: audience(options.audience),
     accessTokenMarks: [{ claim: "client_id" }],
     idTokenMarks: [{ claim: "azp" }],
@@ -176,13 +178,15 @@ export const lemonldap = (options: Options): Profile.Profile =>
     opaque: {
       issued: "sometimes",
       verifiedBy: "introspection",
-      hint: "access tokens are JWTs if the relying party is configured so; introspection answers have no aud"
+      hint: "access tokens are JWTs if the relying party is configured for it. Introspection responses have no aud"
     },
     confirmed: true,
-    notes: ["The RFC 8414 URL answers 200 with HTML; the OpenID document is the one that counts."]
+    notes: ["The RFC 8414 URL returns 200 with HTML. Clients must read the OpenID document."]
   })
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -227,7 +231,7 @@ export const openauth = (options: OpenAuthOptions): Profile.Profile => {
     scopes: { requested: "none" },
     clientIdClaims: ["aud"],
     confirmed: true,
-    notes: ["Its metadata has no PKCE field, and its token response no token_type."],
+    notes: ["The metadata have no PKCE field, and the token response has no token_type."],
     issues: given.issues
   })
 }

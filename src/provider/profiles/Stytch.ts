@@ -8,6 +8,8 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -59,9 +61,8 @@ export const stytch = (options: Options): Profile.Profile => {
     clientIdClaims: ["client_id"],
     confirmed: true,
     notes: [
-      "Confirmed by Stytch's documentation; no real token was seen.",
-      "Dynamic registration has to be switched on; client metadata documents work. The page at authorization_endpoint is " +
-      "your own."
+      "Stytch's documentation confirms the claims. No real token was seen.",
+      "Enable dynamic registration. Client metadata documents are supported. You provide the page at authorization_endpoint."
     ],
     issues: given.issues
   })

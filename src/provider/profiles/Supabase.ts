@@ -82,9 +82,9 @@ export const supabase = (options: Options): Profile.Profile => {
     clientIdClaims: ["client_id"],
     confirmed: true,
     notes: [
-      "Confirmed by Supabase's documentation; no real token was seen. That a hook may change aud is not confirmed.",
-      "Supabase has no resource indicators and no scopes of yours. Dynamic registration has to be switched on.",
-      "Projects that still sign with the shared secret (HS256) have to migrate to asymmetric keys."
+      "Supabase's documentation confirms the claims. No real token was seen. It is not confirmed that a hook can change aud.",
+      "Supabase supports neither resource indicators nor custom scopes. Dynamic registration is disabled by default.",
+      "Tokens of projects that sign with the shared secret (HS256) are rejected. Migrate the project to asymmetric keys."
     ],
     issues: given.issues
   })

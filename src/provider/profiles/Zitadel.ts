@@ -9,6 +9,8 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { read } from "./internal/given.ts"
 
 /**
+ * The options of the profile.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -66,13 +68,13 @@ export const zitadel = (options: Options): Profile.Profile => {
     opaque: {
       issued: "sometimes",
       verifiedBy: "introspection",
-      hint: "Zitadel issues opaque tokens unless the application's token type is JWT"
+      hint: "Zitadel issues opaque tokens unless the token type of the application is JWT"
     },
     confirmed: true,
     notes: [
-      "Confirmed by Zitadel's documentation and a real document; no real token was seen.",
-      "Its introspection endpoint wants Basic authentication with form-encoded credentials, or private_key_jwt.",
-      "That a role may have a colon in its name (todos:read) is not confirmed."
+      "Zitadel's documentation and an observed document confirm the claims. No real token was seen.",
+      "The introspection endpoint requires Basic authentication with form-encoded credentials, or private_key_jwt.",
+      "It is not confirmed that the name of a role can contain a colon (todos:read)."
     ],
     issues: given.issues
   })

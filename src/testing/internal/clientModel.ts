@@ -6,7 +6,7 @@ import type { Decision } from "../../authorization/Decision.ts"
 import type * as Challenge from "../../protocol/Challenge.ts"
 import type { DpopClient } from "../DpopClient.ts"
 import type { TokenOptions } from "./mint.ts"
-import type { Promised } from "./promised.ts"
+import type { Promised } from "./promises.ts"
 
 /**
  * The revision of MCP of a client: `2026-07-28` without sessions, or an earlier one with sessions.

@@ -8,7 +8,7 @@ export type Promised<T> = {
 }
 
 /** Runs every effect of a record on the system clock, which mocks of `Date` affect. */
-export const promised = <T extends object>(self: T): Promised<T> =>
+export const toPromises = <T extends object>(self: T): Promised<T> =>
   Object.fromEntries(
     Object.entries(self).map(([name, member]) => [
       name,
