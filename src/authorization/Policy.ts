@@ -68,10 +68,8 @@ export interface RegisterWithMcpAuthToolkit {
  * @category keys
  * @since 0.1.0
  */
-export const registerWithMcpAuthToolkit: Context.Service<RegisterWithMcpAuthToolkit, void> = Context.Service<
-  RegisterWithMcpAuthToolkit,
-  void
->("effect-mcp-auth/RegisterWithMcpAuthToolkit")
+export const registerWithMcpAuthToolkit: Context.Service<RegisterWithMcpAuthToolkit, void> = /*#__PURE__*/ Context
+  .Service("effect-mcp-auth/RegisterWithMcpAuthToolkit")
 
 /**
  * The annotation of a tool, resource or prompt that names its scopes. Absent means none.
@@ -83,7 +81,9 @@ export const registerWithMcpAuthToolkit: Context.Service<RegisterWithMcpAuthTool
  * @category annotations
  * @since 0.1.0
  */
-export const RequiredScopes: Context.Reference<ReadonlyArray<string>> = Context.Reference<ReadonlyArray<string>>(
+export const RequiredScopes: Context.Reference<ReadonlyArray<string>> = /*#__PURE__*/ Context.Reference<
+  ReadonlyArray<string>
+>(
   "effect-mcp-auth/RequiredScopes",
   { defaultValue: () => [] }
 )
@@ -110,7 +110,9 @@ export const RequiredScopes: Context.Reference<ReadonlyArray<string>> = Context.
  * @category annotations
  * @since 0.1.0
  */
-export const Unauthorized: Context.Reference<"challenge" | "hide"> = Context.Reference<"challenge" | "hide">(
+export const Unauthorized: Context.Reference<"challenge" | "hide"> = /*#__PURE__*/ Context.Reference<
+  "challenge" | "hide"
+>(
   "effect-mcp-auth/Unauthorized",
   { defaultValue: () => "challenge" }
 )
@@ -134,9 +136,12 @@ export interface Conditional {
  * @category annotations
  * @since 0.1.0
  */
-export const ConditionalScopes: Context.Reference<ReadonlyArray<Conditional>> = Context.Reference<
+export const ConditionalScopes: Context.Reference<ReadonlyArray<Conditional>> = /*#__PURE__*/ Context.Reference<
   ReadonlyArray<Conditional>
->("effect-mcp-auth/ConditionalScopes", { defaultValue: () => [] })
+>(
+  "effect-mcp-auth/ConditionalScopes",
+  { defaultValue: () => [] }
+)
 
 /**
  * The scopes that a call with these raw arguments needs. `params` are those of the JSON-RPC message.
@@ -186,9 +191,10 @@ export const ofAnyCall = (annotations: Context.Context<never>): ReadonlyArray<st
  * @category annotations
  * @since 0.1.0
  */
-export const Authenticated: Context.Reference<boolean> = Context.Reference<boolean>("effect-mcp-auth/Authenticated", {
-  defaultValue: () => false
-})
+export const Authenticated: Context.Reference<boolean> = /*#__PURE__*/ Context.Reference(
+  "effect-mcp-auth/Authenticated",
+  { defaultValue: () => false }
+)
 
 /**
  * A non-empty list of scopes with literal types.

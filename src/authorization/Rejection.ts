@@ -111,7 +111,7 @@ const rejection = (
  * @category constants
  * @since 0.1.0
  */
-export const foreignHost: Rejection = rejection(403, "foreign-host", undefined, {
+export const foreignHost: Rejection = /*#__PURE__*/ rejection(403, "foreign-host", undefined, {
   code: "invalid_request",
   description: "Requests with this Host header are not allowed"
 })
@@ -122,7 +122,7 @@ export const foreignHost: Rejection = rejection(403, "foreign-host", undefined, 
  * @category constants
  * @since 0.1.0
  */
-export const foreignOrigin: Rejection = rejection(403, "origin", undefined, {
+export const foreignOrigin: Rejection = /*#__PURE__*/ rejection(403, "origin", undefined, {
   code: "invalid_request",
   description: "Requests from this origin are not allowed"
 })
@@ -133,7 +133,7 @@ export const foreignOrigin: Rejection = rejection(403, "origin", undefined, {
  * @category constants
  * @since 0.1.0
  */
-export const unknownSession: Rejection = rejection(404, "session", undefined, undefined)
+export const unknownSession: Rejection = /*#__PURE__*/ rejection(404, "session", undefined, undefined)
 
 /**
  * Rejects a request while the gate shuts down, and after that. Status 503, without a challenge, as for any outage.
@@ -141,7 +141,9 @@ export const unknownSession: Rejection = rejection(404, "session", undefined, un
  * @category constants
  * @since 0.1.0
  */
-export const closing: Rejection = rejection(503, "closing", undefined, unavailable, { "retry-after": "1" })
+export const closing: Rejection = /*#__PURE__*/ rejection(503, "closing", undefined, unavailable, {
+  "retry-after": "1"
+})
 
 /**
  * Rejects a request on which something failed without an error of `AuthError`. Status 500; the client learns no details.
@@ -149,7 +151,7 @@ export const closing: Rejection = rejection(503, "closing", undefined, unavailab
  * @category constants
  * @since 0.1.0
  */
-export const broken: Rejection = rejection(500, "broken", undefined, serverError)
+export const broken: Rejection = /*#__PURE__*/ rejection(500, "broken", undefined, serverError)
 
 /**
  * Makes the rejections of one resource. Those that depend on nothing but the reason of an error are made once.

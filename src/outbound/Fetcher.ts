@@ -148,7 +148,7 @@ const platformFetch = Context.Reference<typeof globalThis.fetch>("effect/http/Fe
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Fetcher> = Layer.succeed(Fetcher, {
+export const layer: Layer.Layer<Fetcher> = /*#__PURE__*/ Layer.succeed(Fetcher, {
   send: (request) => Effect.flatMap(platformFetch, (fetch) => make(fetch).send(request))
 })
 

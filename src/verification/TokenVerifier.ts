@@ -104,7 +104,9 @@ export interface Verifier<out E = VerificationError> {
  * @category services
  * @since 0.1.0
  */
-export class TokenVerifier extends Context.Service<TokenVerifier, Verifier>()("effect-mcp-auth/TokenVerifier") {}
+export class TokenVerifier
+  extends /*#__PURE__*/ Context.Service<TokenVerifier, Verifier>()("effect-mcp-auth/TokenVerifier")
+{}
 
 /**
  * Creates a verifier from a function that returns a principal. Its results are cached only by the `cached` of `AuthLayer`.
