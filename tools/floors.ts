@@ -201,8 +201,14 @@ export const floors: ReadonlyArray<Floor> = [
   {
     folder: "client",
     ours: [...ground, "verification", "verification/claims", "verification/keys", "verification/issuers"],
-    packages: [...effect, ...httpClient],
+    packages: effect,
     why: "client knows the floors below verification, the principal and authorization servers: no server."
+  },
+  {
+    folder: "client/http-client",
+    ours: ["protocol", "outbound", "outbound/http-client", "verification", "client"],
+    packages: [...effect, ...httpClient],
+    why: "client/http-client knows client and effect's HTTP client, which programs outside Effect do not load."
   },
   {
     folder: "provider",

@@ -2,6 +2,7 @@
 import { Effect, Layer, type Redacted, Schema } from "effect"
 import { AuthLayer, requireScopes } from "effect-mcp-auth"
 import { TokenExchange } from "effect-mcp-auth/client"
+import { ExchangedToken } from "effect-mcp-auth/http-client"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 import { FetchHttpClient, HttpClient, HttpClientResponse } from "effect/http"
@@ -28,7 +29,7 @@ export const toolsLayer = (url: string) =>
   Tools.toLayer(Effect.gen(function*() {
     const exchange = yield* TokenExchange.TokenExchange
     const client = (yield* HttpClient.HttpClient).pipe(
-      HttpClient.mapRequestEffect(TokenExchange.bearer({ resource: url, scopes: ["orders:read"] })),
+      HttpClient.mapRequestEffect(ExchangedToken.bearer({ resource: url, scopes: ["orders:read"] })),
       HttpClient.filterStatusOk
     )
     return {

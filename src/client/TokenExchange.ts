@@ -10,7 +10,6 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -25,7 +24,6 @@ import * as SingleFlight from "../outbound/SingleFlight.ts"
 import { withTimeLimit } from "../outbound/TimeLimit.ts"
 import { type AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
-import * as HttpUri from "../protocol/HttpUri.ts"
 import { own, parseObject } from "../protocol/Json.ts"
 import { sanitize } from "../protocol/RemoteText.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
@@ -102,7 +100,8 @@ const exchangeMessages: Readonly<Record<TokenExchangeError["reason"], string>> =
  *
  * **When to use**
  *
- * Use it if the token is not sent in an `Authorization: Bearer` header. Otherwise use `bearer`.
+ * Use it if the token is not sent in an `Authorization: Bearer` header. Otherwise use `ExchangedToken.bearer` of
+ * `effect-mcp-auth/http-client`.
  *
  * **Details**
  *
@@ -151,50 +150,6 @@ export type Options = ClientAuthentication.ClientAuthentication & {
   readonly grant?: "token-exchange" | "on-behalf-of" | undefined
   /** The number of tokens that are cached. Default: 10,000. */
   readonly capacity?: number | undefined
-}
-
-/**
- * Adds an exchanged token for the target to a request, as a Bearer token. Fails with the reason `insecure-url` if the URL is
- * neither https nor on loopback.
- *
- * **When to use**
- *
- * Use it in a handler that calls another protected server. The caller's token is meant for this server, and must not be
- * forwarded (MCP authorization, "Token Passthrough").
- *
- * **Gotchas**
- *
- * Every request of the client gets the token, so use the client only for that server.
- *
- * **Example** (A request to the orders API)
- *
- * ```ts
- * import { TokenExchange } from "effect-mcp-auth/client"
- * import { Effect } from "effect"
- * import { HttpClient } from "effect/http"
- *
- * const orders = Effect.gen(function*() {
- *   const client = (yield* HttpClient.HttpClient).pipe(
- *     HttpClient.mapRequestEffect(TokenExchange.bearer({ audience: "https://orders.example.com" }))
- *   )
- *   return yield* client.get("https://orders.example.com/recent")
- * })
- * ```
- *
- * @category combinators
- * @since 0.1.0
- */
-export const bearer = (target: Target) =>
-(
-  request: HttpClientRequest.HttpClientRequest
-): Effect.Effect<HttpClientRequest.HttpClientRequest, TokenExchangeError, TokenExchange | Principal> => {
-  if (!URL.canParse(request.url) || !HttpUri.isSecure(new URL(request.url))) {
-    return Effect.fail(new TokenExchangeError({ reason: "insecure-url" }))
-  }
-  return Effect.map(
-    Effect.flatMap(TokenExchange, (exchange) => exchange.token(target)),
-    (token) => HttpClientRequest.bearerToken(request, token)
-  )
 }
 
 /**

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Redacted } from "effect"
 import type { AuthError, Principal } from "effect-mcp-auth"
 import { TokenExchange } from "effect-mcp-auth/client"
-import { HttpClientFetcher } from "effect-mcp-auth/http-client"
+import { ExchangedToken, HttpClientFetcher } from "effect-mcp-auth/http-client"
 import { Fetcher } from "effect-mcp-auth/verification"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
@@ -326,7 +326,7 @@ describe("bearer", () => {
         seen.push(headers["authorization"])
         return new Response("ok")
       })
-      const upstream = client.pipe(HttpClient.mapRequestEffect(TokenExchange.bearer(orders)))
+      const upstream = client.pipe(HttpClient.mapRequestEffect(ExchangedToken.bearer(orders)))
       const answer = Effect.flatMap(upstream.get("https://orders.test/recent"), (_) => _.text)
       assert.strictEqual(yield* answer.pipe(Effect.provideContext(context), as(caller, "inbound")), "ok")
       assert.deepStrictEqual(seen, ["Bearer upstream-1"])
@@ -336,7 +336,7 @@ describe("bearer", () => {
     Effect.gen(function*() {
       const { requests, caller, context } = yield* setup()
       for (const url of ["http://orders.test/recent", "/recent"]) {
-        const error = yield* TokenExchange.bearer(orders)(HttpClientRequest.get(url)).pipe(
+        const error = yield* ExchangedToken.bearer(orders)(HttpClientRequest.get(url)).pipe(
           Effect.provideContext(context),
           as(caller, "inbound"),
           Effect.flip

@@ -1,6 +1,7 @@
 import { Effect, Redacted } from "effect"
 import type { Principal } from "effect-mcp-auth"
-import { TokenExchange } from "effect-mcp-auth/client"
+import type { TokenExchange } from "effect-mcp-auth/client"
+import { ExchangedToken } from "effect-mcp-auth/http-client"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { describe, expect, test } from "tstyche"
 
@@ -31,7 +32,7 @@ describe("an exchanged token", () => {
     const program = Effect.flatMap(
       HttpClient.HttpClient,
       (client) =>
-        client.pipe(HttpClient.mapRequestEffect(TokenExchange.bearer({ audience: "https://orders.example" }))).get("/")
+        client.pipe(HttpClient.mapRequestEffect(ExchangedToken.bearer({ audience: "https://orders.example" }))).get("/")
     )
     expect<Effect.Services<typeof program>>().type.toBe<
       HttpClient.HttpClient | TokenExchange.TokenExchange | Principal

@@ -72,7 +72,6 @@ export const finished: ReadonlyArray<string> = [
   "src/outbound/TimeLimit.ts",
   "src/outbound/http-client/GuardedHttpClient.ts",
   "src/outbound/http-client/HttpClientFetcher.ts",
-  "src/outbound/http-client/index.ts",
   "src/outbound/internal/nodeDns.ts",
   "src/outbound/internal/retryAfter.ts",
   "src/protocol/AuthError.ts",
