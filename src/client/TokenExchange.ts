@@ -8,10 +8,10 @@ import type * as Brand from "effect/Brand"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { sha256 } from "../crypto/Sha256.ts"
 import * as ClientAuthentication from "../outbound/ClientAuthentication.ts"
@@ -214,7 +214,12 @@ interface Entry {
 const longestWait = "8 seconds"
 
 /** A token that expires within this time, in milliseconds, is not reused: it could expire before it arrives. */
-const margin = Duration.toMillis(Duration.seconds(30))
+const margin = 30_000
+
+/** How long a token without `expires_in` is reused, in milliseconds. */
+const reuseWithoutLifetime = 60_000
+
+type Grant = NonNullable<Options["grant"]>
 
 const accessToken = "urn:ietf:params:oauth:token-type:access_token"
 
@@ -242,114 +247,22 @@ const makeService = (
 > =>
   Effect.gen(function*() {
     yield* Effect.fromResult(ConfigOption.attempt(() => ConfigOption.check(options, "TokenExchange", table)))
-    const server = yield* Effect.fromResult(
-      AuthorizationServer.make(options.authorizationServer, "TokenExchange.authorizationServer")
-    )
-    const { capacity = defaultCapacity, endpoint: url, grant = "token-exchange" } = options
-    if (url !== undefined) {
-      yield* Effect.fromResult(
-        ConfigOption.attempt(() =>
-          AuthorizationServer.checkUrl(url, "TokenExchange.endpoint", server.allowInsecureHttp)
-        )
-      )
-    }
-    const prove = yield* ClientAuthentication.make(options, { issuer: server.issuer, option: "TokenExchange" })
-    const fetcher = yield* Fetcher.Fetcher
-    const discovery = yield* Discovery.Discovery
-    const scope = yield* Effect.scope
-    const endpoint = options.endpoint !== undefined
-      ? Effect.succeed(options.endpoint)
-      : Effect.map(discovery.metadata(server, "token_endpoint"), (_) => _.token_endpoint!)
-    const guard = yield* EndpointGuard.make({
-      issuer: server.issuer,
-      endpoint: "The token endpoint",
-      option: "the credentials in the options of TokenExchange"
-    })
-    const entries = new BoundedMap<string, Entry>(capacity)
-    const flights = SingleFlight.make<UpstreamToken, TokenExchangeError>(scope)
-
-    const parametersOf = (inbound: string, { audience, resource, scopes = [] }: Target) => {
-      const onBehalfOf = grant === "on-behalf-of"
-      // Entra ID has the audience in the scope. `.default` requests every scope with consent at that audience.
-      const scope = onBehalfOf && scopes.length === 0 && audience !== undefined ? [`${audience}/.default`] : scopes
-      const given: ReadonlyArray<readonly [string, string | undefined]> = onBehalfOf
-        ? [
-          ["grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"],
-          ["assertion", inbound],
-          ["requested_token_use", "on_behalf_of"]
-        ]
-        : [
-          ["grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"],
-          ["subject_token", inbound],
-          ["subject_token_type", accessToken],
-          ["requested_token_type", accessToken],
-          ["audience", audience],
-          ["resource", resource]
-        ]
-      return [...given, ["scope", scope.length === 0 ? undefined : scope.join(" ")] as const].filter(
-        (_): _ is readonly [string, string] => _[1] !== undefined
-      )
-    }
-
-    const exchange = (
-      principal: Principal,
-      target: Target,
-      key: string
-    ): Effect.Effect<UpstreamToken, TokenExchangeError> =>
-      Effect.gen(function*() {
-        const inbound = revealed(principal)
-        // Only verified callers reach this code.
-        const { body, contentType, status } = yield* guard.protect(
-          "verified",
-          Effect.gen(function*() {
-            const answered = yield* postForm(fetcher, {
-              url: yield* endpoint,
-              accept: "application/json",
-              proof: yield* prove,
-              parameters: parametersOf(inbound, target),
-              reads: [401, 403]
-            }, server)
-            if (!isAboutClient(answered)) return answered
-            return yield* new AuthorizationServerUnavailable({
-              reason: "client-rejected",
-              issuer: server.issuer,
-              retryAfter: 30
-            })
-          })
-        ).pipe(withTimeLimit(longestWait, server.issuer))
-        const answer = jsonOf({ body, contentType })
-        if (status !== 200) {
-          return yield* new TokenExchangeError({ reason: "rejected", code: errorOf(answer) ?? String(status) })
-        }
-        const token = own(answer, "access_token")
-        const type = own(answer, "token_type")
-        const issuedType = own(answer, "issued_token_type")
-        const fits = typeof token === "string" && /^[\x21-\x7e]+$/.test(token) && token !== inbound &&
-          typeof type === "string" && type.toLowerCase() === "bearer" &&
-          (issuedType === undefined || issuedType === accessToken ||
-            issuedType === "urn:ietf:params:oauth:token-type:jwt")
-        if (!fits) return yield* new TokenExchangeError({ reason: "unusable-token" })
-        const lifetime = own(answer, "expires_in")
-        // Without `expires_in`, a token is reused for a minute.
-        const reuse = typeof lifetime === "number" && Number.isFinite(lifetime) ? lifetime * 1000 - margin : 60_000
-        const upstream = Redacted.make(token, { label: "upstream-token" }) as UpstreamToken
-        const until = principal.expiresAt * 1000
-        if (reuse > 0 && until > (yield* Clock.currentTimeMillis)) {
-          entries.set(key, { token: upstream, until, freshUntil: (yield* monotonic.millis) + reuse })
-        }
-        return upstream
-      }).pipe(
-        Effect.catchTag(
-          ["AuthorizationServerUnavailable", "InvalidMetadata"],
-          (cause) => Effect.fail(new TokenExchangeError({ reason: "unavailable", cause }))
-        )
-      )
-
+    const { capacity = defaultCapacity, grant = "token-exchange" } = options
+    const request = yield* makeRequest(options, grant)
     const shares = yield* Sharing
-    const exchangeOnce = (principal: Principal, target: Target, key: string) =>
-      shares ? exchangeTogether(principal, target, key) : exchange(principal, target, key)
-    const exchangeTogether = (principal: Principal, target: Target, key: string) =>
-      Effect.suspend(() => flights.join(key) ?? Effect.flatten(flights.start(key, exchange(principal, target, key))))
+    const flights = SingleFlight.make<UpstreamToken, TokenExchangeError>(yield* Effect.scope)
+    const entries = new BoundedMap<string, Entry>(capacity)
+
+    const exchange = Effect.fnUntraced(function*(principal: Principal, target: Target, key: string) {
+      const inbound = toText(principal)
+      const { lifetime, token } = yield* Effect.fromResult(readToken(yield* request(inbound, target), inbound))
+      const reuse = lifetime === undefined ? reuseWithoutLifetime : lifetime - margin
+      const until = principal.expiresAt * 1000
+      if (reuse > 0 && until > (yield* Clock.currentTimeMillis)) {
+        entries.set(key, { token, until, freshUntil: (yield* monotonic.millis) + reuse })
+      }
+      return token
+    })
 
     return TokenExchange.of({
       token: Effect.fnUntraced(function*(target) {
@@ -357,16 +270,117 @@ const makeService = (
         if (!isTarget(target, grant)) return yield* new TokenExchangeError({ reason: "target" })
         const { audience, resource, scopes = [] } = target
         const key = yield* sha256(
-          JSON.stringify([revealed(principal), audience ?? null, resource ?? null, [...new Set(scopes)].sort()])
+          JSON.stringify([toText(principal), audience ?? null, resource ?? null, [...new Set(scopes)].sort()])
         )
         const known = entries.get(key)
         const now = yield* Clock.currentTimeMillis
         if (known !== undefined && now < known.until && (yield* monotonic.millis) < known.freshUntil) return known.token
         entries.delete(key)
-        return yield* exchangeOnce(principal, target, key)
+        const token = exchange(principal, target, key)
+        return yield* shares ? flights.join(key) ?? Effect.flatten(flights.start(key, token)) : token
       })
     })
   })
+
+/** Creates the function that sends a request to the token endpoint, within the limits of the endpoint. */
+const makeRequest = Effect.fnUntraced(function*(options: Options, grant: Grant) {
+  const server = yield* Effect.fromResult(
+    AuthorizationServer.make(options.authorizationServer, "TokenExchange.authorizationServer")
+  )
+  const { issuer } = server
+  const { endpoint: url } = options
+  if (url !== undefined) {
+    yield* Effect.fromResult(
+      ConfigOption.attempt(() => AuthorizationServer.checkUrl(url, "TokenExchange.endpoint", server.allowInsecureHttp))
+    )
+  }
+  const prove = yield* ClientAuthentication.make(options, { issuer, option: "TokenExchange" })
+  const fetcher = yield* Fetcher.Fetcher
+  const discovery = yield* Discovery.Discovery
+  const endpoint = url !== undefined
+    ? Effect.succeed(url)
+    : Effect.map(discovery.metadata(server, "token_endpoint"), (_) => _.token_endpoint!)
+  const guard = yield* EndpointGuard.make({
+    issuer,
+    endpoint: "The token endpoint",
+    option: "the credentials in the options of TokenExchange"
+  })
+  const send = Effect.fnUntraced(function*(inbound: string, target: Target) {
+    const answered = yield* postForm(fetcher, {
+      url: yield* endpoint,
+      accept: "application/json",
+      proof: yield* prove,
+      parameters: parametersFor(grant, inbound, target),
+      reads: [401, 403]
+    }, server)
+    return isAboutClient(answered)
+      ? yield* new AuthorizationServerUnavailable({ reason: "client-rejected", issuer, retryAfter: 30 })
+      : answered
+  })
+  return (inbound: string, target: Target): Effect.Effect<Answered, TokenExchangeError> =>
+    // Only verified callers reach this code.
+    guard.protect("verified", send(inbound, target)).pipe(
+      withTimeLimit(longestWait, issuer),
+      Effect.mapError((cause) => new TokenExchangeError({ reason: "unavailable", cause }))
+    )
+})
+
+/** Returns the parameters of a request (RFC 8693 §2.1, or the on-behalf-of grant of Entra ID). */
+const parametersFor = (
+  grant: Grant,
+  inbound: string,
+  { audience, resource, scopes = [] }: Target
+): ReadonlyArray<readonly [string, string]> => {
+  const isOnBehalfOf = grant === "on-behalf-of"
+  // Entra ID has the audience in the scope. `.default` requests every scope with consent at that audience.
+  const scope = isOnBehalfOf && scopes.length === 0 && audience !== undefined ? [`${audience}/.default`] : scopes
+  const given: ReadonlyArray<readonly [string, string | undefined]> = isOnBehalfOf
+    ? [
+      ["grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"],
+      ["assertion", inbound],
+      ["requested_token_use", "on_behalf_of"]
+    ]
+    : [
+      ["grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"],
+      ["subject_token", inbound],
+      ["subject_token_type", accessToken],
+      ["requested_token_type", accessToken],
+      ["audience", audience],
+      ["resource", resource]
+    ]
+  return [...given, ["scope", scope.length === 0 ? undefined : scope.join(" ")] as const].filter(
+    (_): _ is readonly [string, string] => _[1] !== undefined
+  )
+}
+
+/** Reads the issued token and its lifetime, in milliseconds. The token must be a Bearer token other than the inbound token. */
+const readToken = (
+  answered: Answered,
+  inbound: string
+): Result.Result<
+  { readonly token: UpstreamToken; readonly lifetime: number | undefined },
+  TokenExchangeError
+> => {
+  const answer = jsonOf(answered)
+  if (answered.status !== 200) {
+    return Result.fail(
+      new TokenExchangeError({ reason: "rejected", code: errorOf(answer) ?? String(answered.status) })
+    )
+  }
+  const token = own(answer, "access_token")
+  const type = own(answer, "token_type")
+  const issuedType = own(answer, "issued_token_type")
+  const lifetime = own(answer, "expires_in")
+  return typeof token === "string" && /^[\x21-\x7e]+$/.test(token) && token !== inbound &&
+      typeof type === "string" && type.toLowerCase() === "bearer" &&
+      (issuedType === undefined || issuedType === accessToken ||
+        issuedType === "urn:ietf:params:oauth:token-type:jwt")
+    ? Result.succeed({
+      token: Redacted.make(token, { label: "upstream-token" }) as UpstreamToken,
+      lifetime: typeof lifetime === "number" && Number.isFinite(lifetime) ? lifetime * 1000 : undefined
+    })
+    : Result.fail(new TokenExchangeError({ reason: "unusable-token" }))
+}
 
 const jsonOf = ({ body, contentType }: Pick<Answered, "body" | "contentType">) =>
   /^application\/(?:[\w.+-]+\+)?json$/.test(contentType) ? parseObject(body) : undefined
@@ -389,8 +403,8 @@ const isAboutClient = ({ status, ...answered }: Answered): boolean => {
 }
 
 /** Returns the inbound token as a string. Used here only, because the token may be sent to its issuer and no other party. */
-const revealed = ({ token }: Principal): string => Redacted.value(token) as unknown as string
+const toText = ({ token }: Principal): string => Redacted.value(token) as unknown as string
 
-const isTarget = ({ audience, resource, scopes = [] }: Target, grant: Options["grant"]): boolean =>
+const isTarget = ({ audience, resource, scopes = [] }: Target, grant: Grant): boolean =>
   [audience, resource].every((_) => _ === undefined || _ !== "") && scopes.every(ScopeToken.isScopeToken) &&
   (audience !== undefined || scopes.length > 0 || (resource !== undefined && grant === "token-exchange"))

@@ -109,6 +109,49 @@ interface Cached<P> {
   readonly published: P
 }
 
+/** Guards the requests to the authorization servers of tenants. */
+const guardedFetcher = Effect.fnUntraced(function*(resource: string) {
+  const resolver = yield* AddressGuard.Resolver
+  const guard = AddressGuard.guard(yield* Fetcher, {
+    allowLoopback: HttpUri.isLoopback(new URL(resource).hostname)
+  })
+  // The resolver of the layer, and not one of the request.
+  return Fetcher.of({
+    send: (request) => Effect.provideService(guard.send(request), AddressGuard.Resolver, resolver)
+  })
+})
+
+/** Creates the verifier of one tenant. Tenants share nothing, so that a tenant whose servers hang delays only its callers. */
+const build = Effect.fnUntraced(function*<P>(
+  { publish, rules, settings }: Parts<P>,
+  name: string,
+  resource: string,
+  inputs: ReadonlyArray<AuthorizationServer.Input>,
+  tokens: number
+) {
+  const discovery = yield* Discovery.make
+  const keys = yield* Effect.provideService(JwkSet.make, Discovery.Discovery, discovery)
+  const servers: Array<AuthorizationServer.AuthorizationServer> = []
+  for (const [index, input] of inputs.entries()) {
+    const option = `tenants.authorizationServers[${index}]`
+    const server = yield* Effect.fromResult(AuthorizationServer.make(input, option))
+    const { jwks } = server
+    if (jwks !== undefined) {
+      yield* Effect.fromResult(ConfigOption.attempt(() => JwkSet.checkConfigured(jwks, `${option}.jwks`)))
+    }
+    servers.push(server)
+  }
+  const verifier = yield* IssuerVerifier.make(servers, { ...rules, resource, tenant: name }, settings).pipe(
+    Effect.provideService(Discovery.Discovery, discovery),
+    Effect.provideService(JwkSet.JwkSet, keys)
+  )
+  return {
+    inputs,
+    verifier: TokenCache.make(verifier, { ...settings, capacity: Math.min(tokens, settings.capacity) }),
+    published: publish({ name, resource, servers })
+  }
+})
+
 /**
  * Creates the verifier of all tenants.
  *
@@ -122,55 +165,14 @@ export const make = <P, R = never>(
 ): Effect.Effect<Tenants<P>, AuthConfigError, Fetcher | Scope.Scope | R> =>
   Effect.gen(function*() {
     const services = yield* Effect.context<R>()
-    const { others, rules, settings } = parts
+    const scope = yield* Effect.scope
+    const { others, rules } = parts
     const { capacity, newTenants, timeToLive, tokens } = yield* Effect.fromResult(
       ConfigOption.attempt(() => checkOptions(options))
     )
     const names = yield* Effect.fromResult(tenantNames.make(id, rules.resource))
-    const scope = yield* Effect.scope
-    const fetcher = yield* Fetcher
-    const resolver = yield* AddressGuard.Resolver
-    const guard = AddressGuard.guard(fetcher, {
-      allowLoopback: HttpUri.isLoopback(new URL(rules.resource).hostname)
-    })
-    const guarded: Fetcher["Service"] = options[allowPrivateAddresses] === true
-      ? fetcher
-      // The resolver of the layer, and not one of the request.
-      : { send: (request) => Effect.provideService(guard.send(request), AddressGuard.Resolver, resolver) }
+    const fetcher = yield* options[allowPrivateAddresses] === true ? Fetcher : guardedFetcher(rules.resource)
     const tolerance = toleranceOf(rules.clockTolerance)
-
-    // Tenants share nothing, so that a tenant whose servers hang delays only its callers.
-    const build = (name: string, inputs: ReadonlyArray<AuthorizationServer.Input>) =>
-      Effect.gen(function*() {
-        const discovery = yield* Discovery.make
-        const keys = yield* Effect.provideService(JwkSet.make, Discovery.Discovery, discovery)
-        const servers: Array<AuthorizationServer.AuthorizationServer> = []
-        for (const [index, input] of inputs.entries()) {
-          const option = `tenants.authorizationServers[${index}]`
-          const server = yield* Effect.fromResult(AuthorizationServer.make(input, option))
-          if (server.jwks !== undefined) {
-            const { jwks } = server
-            yield* Effect.fromResult(ConfigOption.attempt(() => JwkSet.checkConfigured(jwks, `${option}.jwks`)))
-          }
-          servers.push(server)
-        }
-        const resource = names.resourceOf(name)
-        const verifier = yield* IssuerVerifier.make(servers, { ...rules, resource, tenant: name }, settings).pipe(
-          Effect.provideService(Discovery.Discovery, discovery),
-          Effect.provideService(JwkSet.JwkSet, keys)
-        )
-        return {
-          inputs,
-          verifier: TokenCache.make(verifier, {
-            ...settings,
-            capacity: Math.min(tokens, settings.capacity)
-          }),
-          published: parts.publish({ name, resource, servers })
-        }
-      }).pipe(
-        Effect.provideService(Fetcher, guarded),
-        Effect.provideService(Scope.Scope, scope)
-      )
 
     const lookUp = (name: string, before: Cached<P> | undefined) =>
       Effect.gen(function*() {
@@ -180,7 +182,11 @@ export const make = <P, R = never>(
         )
         if (inputs.length === 0) return undefined
         // If its servers are the same, a tenant keeps its keys and its cached results.
-        return before !== undefined && Equal.equals(before.inputs, inputs) ? before : yield* build(name, inputs)
+        if (before !== undefined && Equal.equals(before.inputs, inputs)) return before
+        return yield* build(parts, name, names.resourceOf(name), inputs, tokens).pipe(
+          Effect.provideService(Fetcher, fetcher),
+          Effect.provideService(Scope.Scope, scope)
+        )
       })
     const registry = yield* tenantRegistry.make({
       lookUp,
