@@ -6,8 +6,8 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Redis } from "effect/persistence/Redis"
-import { AuthConfigError, ReplayStoreUnavailable } from "../../protocol/AuthError.ts"
-import * as OptionValue from "../../protocol/OptionValue.ts"
+import { type AuthConfigError, ReplayStoreUnavailable } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 
 /**
@@ -133,11 +133,12 @@ export const memory = (capacity = 100_000): Effect.Effect<Store, AuthConfigError
   Number.isSafeInteger(capacity) && capacity >= 100 && capacity <= 10_000_000
     ? Effect.sync(() => memoryOf(capacity))
     : Effect.fail(
-      new AuthConfigError({
-        reason: "malformed",
-        option: "dpop.replay",
-        fix: `${OptionValue.isNot(capacity, "a whole number from 100 to 10000000")}. Write Dpop.memory() for 100000`
-      })
+      ConfigOption.invalid(
+        "dpop.replay",
+        capacity,
+        "a whole number from 100 to 10000000",
+        "Write Dpop.memory() for 100000"
+      )
     )
 
 /**

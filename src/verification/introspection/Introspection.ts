@@ -6,8 +6,7 @@
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Fetcher } from "../../outbound/Fetcher.ts"
-import { AuthConfigError } from "../../protocol/AuthError.ts"
-import * as OptionValue from "../../protocol/OptionValue.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { type OpaqueTokens, TypeId } from "../issuers/OpaqueTokens.ts"
 import { combineVerifiers } from "./internal/combineVerifiers.ts"
 import type { CommonOptions, LookUp, Options, Settings } from "./IntrospectionOptions.ts"
@@ -80,17 +79,12 @@ export const make = <R = never>(options: Options<R>): OpaqueTokens<Exclude<R, Sc
     [TypeId]: TypeId,
     check: (option, insecure) =>
       typeof options !== "object" || options === null
-        ? Result.fail(
-          new AuthConfigError({
-            reason: "malformed",
-            option,
-            fix:
-              `the argument of Introspection.make: ${
-                OptionValue.isNot(options, "an object")
-              }. Give { clientId, clientSecret }, ` +
-              "{ clientId, privateKey } or { bearerToken }"
-          })
-        )
+        ? Result.fail(ConfigOption.invalid(
+          option,
+          options,
+          "an object of options for Introspection.make",
+          "Give { clientId, clientSecret }, { clientId, privateKey } or { bearerToken }"
+        ))
         : Result.map(IntrospectionOptions.check(options, options, option, insecure), toChecked)
   }
   // The layer provides the scope.

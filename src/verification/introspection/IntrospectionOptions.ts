@@ -184,12 +184,11 @@ export const check = <R>(
   ConfigOption.attempt(() => {
     const isLookUp = "lookUp" in source
     if (isLookUp && typeof source.lookUp !== "function") {
-      throw ConfigOption.error(
+      throw ConfigOption.invalid(
         option,
-        `the argument of Introspection.lookUp: ${
-          OptionValue.isNot(source.lookUp, "a function")
-        }. Give one that takes a token ` +
-          "and returns an Effect of the introspection answer, such as { active: true, sub: \"alice\" }"
+        source.lookUp,
+        "a function for Introspection.lookUp",
+        "Give one that takes a token and returns an Effect of the introspection answer, such as { active: true, sub: \"alice\" }"
       )
     }
     ConfigOption.check(given, option, isLookUp ? commonTable : endpointTable)

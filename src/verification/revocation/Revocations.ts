@@ -15,7 +15,8 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { sha256 } from "../../crypto/Sha256.ts"
 import { withTimeLimit } from "../../outbound/TimeLimit.ts"
-import { AuthConfigError, AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import { type AuthConfigError, AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import type { Principal } from "../Principal.ts"
@@ -198,11 +199,7 @@ const toChecked = (revocations: Revocations["Service"]): Mechanism["make"] =>
     : Effect.fail(malformed(revocations, "the service of Revocations"))
 
 const malformed = (value: unknown, expected: string) =>
-  new AuthConfigError({
-    reason: "malformed",
-    option: "revocation",
-    fix: `${OptionValue.isNot(value, expected)}. Write Revocations.check(function) or Revocations.stored`
-  })
+  ConfigOption.invalid("revocation", value, expected, "Write Revocations.check(function) or Revocations.stored")
 
 /** The time limit of an answer. Without it, a store that hangs would block every request. */
 const timeLimit = "5 seconds"
@@ -253,13 +250,13 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
   const keepFor = OptionValue.toDuration(longestToken)
   if (keepFor === undefined || !Duration.isPositive(keepFor)) {
     // A revocation would have no effect.
-    throw new AuthConfigError({
-      reason: "insecure",
-      option: "Revocations.longestToken",
-      fix: `${
-        OptionValue.isNot(longestToken, "a duration above 0")
-      }. Write the longest lifetime of a token, such as "30 days"`
-    })
+    throw ConfigOption.invalid(
+      "Revocations.longestToken",
+      longestToken,
+      "a duration above 0",
+      "Write the longest lifetime of a token, such as \"30 days\"",
+      "insecure"
+    )
   }
   const outage = (issuer: string) =>
     Effect.fail(new AuthorizationServerUnavailable({ reason: "network", issuer, retryAfter: 1 }))

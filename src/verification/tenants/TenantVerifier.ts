@@ -167,10 +167,9 @@ export const make = <P, R = never>(
     const services = yield* Effect.context<R>()
     const scope = yield* Effect.scope
     const { others, rules } = parts
-    const { capacity, newTenants, timeToLive, tokens } = yield* Effect.fromResult(
-      ConfigOption.attempt(() => checkOptions(options))
+    const { capacity, names, newTenants, timeToLive, tokens } = yield* Effect.fromResult(
+      ConfigOption.attempt(() => ({ ...checkOptions(options), names: tenantNames.make(id, rules.resource) }))
     )
-    const names = yield* Effect.fromResult(tenantNames.make(id, rules.resource))
     const fetcher = yield* options[allowPrivateAddresses] === true ? Fetcher : guardedFetcher(rules.resource)
     const tolerance = toleranceOf(rules.clockTolerance)
 

@@ -1,6 +1,7 @@
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import { AuthConfigError } from "../../../protocol/AuthError.ts"
+import type { AuthConfigError } from "../../../protocol/AuthError.ts"
+import * as ConfigOption from "../../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../../protocol/OptionValue.ts"
 import type { Introspected } from "../../issuers/OpaqueTokens.ts"
 import * as TokenVerifier from "../../TokenVerifier.ts"
@@ -14,7 +15,7 @@ export const combineVerifiers = (
   jwt: TokenVerifier.Verifier
 ): Result.Result<TokenVerifier.Verifier, AuthConfigError> => {
   const fail = ({ option }: Introspected, fix: string) =>
-    Result.fail(new AuthConfigError({ reason: "conflict", option: `${option}.prefix`, fix }))
+    Result.fail(ConfigOption.error(`${option}.prefix`, fix, "conflict"))
   const [other, another] = introspected.filter((_) => _.prefix === undefined)
   if (another !== undefined) {
     return fail(

@@ -2,8 +2,8 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as base64url from "../../../crypto/Base64Url.ts"
 import * as compactJws from "../../../crypto/CompactJws.ts"
-import { AuthConfigError, type InvalidToken } from "../../../protocol/AuthError.ts"
-import * as OptionValue from "../../../protocol/OptionValue.ts"
+import type { InvalidToken } from "../../../protocol/AuthError.ts"
+import * as ConfigOption from "../../../protocol/ConfigOption.ts"
 import * as WellKnown from "../../../protocol/WellKnown.ts"
 import * as Claims from "../../claims/Claims.ts"
 import { isJwt, type Presented } from "../../TokenVerifier.ts"
@@ -61,10 +61,8 @@ const inClaim = /^[\x21-\x7e]+$/
 // Unreserved characters (RFC 3986 §2.3), which have only one spelling. `.` and `..` have a special meaning in paths.
 const inPath = /^(?!\.{1,2}$)[A-Za-z0-9\-._~]+$/
 
-const malformedOption = (option: string, fix: string) => new AuthConfigError({ reason: "malformed", option, fix })
-
-/** Creates the functions that read and use names. Fails with `AuthConfigError` if the header, claim or pattern is invalid. */
-export const make = (id: TenantId, resource: string): Result.Result<TenantNames, AuthConfigError> => {
+/** Creates the functions that read and use names. Throws `AuthConfigError` if the header, claim or pattern is invalid. */
+export const make = (id: TenantId, resource: string): TenantNames => {
   switch (id?._tag) {
     case "Header":
       return inHeaders(id.name, resource)
@@ -74,24 +72,18 @@ export const make = (id: TenantId, resource: string): Result.Result<TenantNames,
     case "Route":
       return inPaths(id, resource)
     default:
-      return Result.fail(
-        malformedOption(
-          "tenants",
-          `${OptionValue.isNot(id, "a source of tenant names")}. Call Tenants.fromRoute, Tenants.fromPath, ` +
-            "Tenants.fromHeader or Tenants.fromClaim, such as Tenants.fromPath(\"/t/:tenant/mcp\")"
-        )
+      throw ConfigOption.invalid(
+        "tenants",
+        id,
+        "a source of tenant names",
+        "Call Tenants.fromRoute, fromPath, fromHeader or fromClaim, such as Tenants.fromPath(\"/t/:tenant/mcp\")"
       )
   }
 }
 
-const inHeaders = (header: unknown, resource: string): Result.Result<TenantNames, AuthConfigError> => {
+const inHeaders = (header: unknown, resource: string): TenantNames => {
   if (typeof header !== "string" || !/^[a-z0-9-]+$/i.test(header)) {
-    return Result.fail(
-      malformedOption(
-        "tenants",
-        `${OptionValue.isNot(header, "a header name")}. Write one such as Tenants.fromHeader("x-tenant")`
-      )
-    )
+    throw ConfigOption.invalid("tenants", header, "a header name", "Write one such as Tenants.fromHeader(\"x-tenant\")")
   }
   const name = header.toLowerCase()
   const { pathname } = new URL(WellKnown.protectedResourceMetadata(new URL(resource)))
@@ -99,7 +91,7 @@ const inHeaders = (header: unknown, resource: string): Result.Result<TenantNames
     const value = request?.header(name)
     return value === undefined ? absent : named(value, inHeader)
   }
-  return Result.succeed({
+  return {
     ofRequest: (_, request) => ofUnauthenticated(request),
     ofUnauthenticated,
     ofMetadataPath: (path, request) =>
@@ -107,19 +99,14 @@ const inHeaders = (header: unknown, resource: string): Result.Result<TenantNames
     resourceOf: () => resource,
     metadataPattern: undefined,
     vary: name
-  })
+  }
 }
 
-const inClaims = (claim: unknown, resource: string): Result.Result<TenantNames, AuthConfigError> => {
+const inClaims = (claim: unknown, resource: string): TenantNames => {
   if (typeof claim !== "string" || claim === "") {
-    return Result.fail(
-      malformedOption(
-        "tenants",
-        `${OptionValue.isNot(claim, "a claim name")}. Write one such as Tenants.fromClaim("tid")`
-      )
-    )
+    throw ConfigOption.invalid("tenants", claim, "a claim name", "Write one such as Tenants.fromClaim(\"tid\")")
   }
-  return Result.succeed({
+  return {
     ofRequest: (token) => {
       const text = Redacted.value(token)
       if (!isJwt(text)) return absent
@@ -132,7 +119,7 @@ const inClaims = (claim: unknown, resource: string): Result.Result<TenantNames, 
     resourceOf: () => resource,
     metadataPattern: undefined,
     vary: undefined
-  })
+  }
 }
 
 const maximumToken = 16 * 1024
@@ -140,16 +127,15 @@ const maximumToken = 16 * 1024
 const inPaths = (
   id: Extract<TenantId, { readonly _tag: "Path" | "Route" }>,
   resource: string
-): Result.Result<TenantNames, AuthConfigError> => {
+): TenantNames => {
   const pattern = parsePattern(id.pattern)
   if (pattern === undefined) {
-    return Result.fail(malformedOption(
+    throw ConfigOption.invalid(
       "tenants",
-      `${
-        OptionValue.isNot(id.pattern, "a path with one parameter")
-      }. Write one such as /t/:tenant/mcp, with letters, ` +
-        "digits and - . _ ~ in all other segments"
-    ))
+      id.pattern,
+      "a path with one parameter",
+      "Write one such as /t/:tenant/mcp, with letters, digits and - . _ ~ in all other segments"
+    )
   }
   const url = new URL(resource)
   const { after, before, parameter } = pattern
@@ -159,13 +145,10 @@ const inPaths = (
       ? named(path.slice(before.length, path.length - after.length), inPath)
       : malformed
   if (ofPath(url.pathname)._tag === "Tenant") {
-    return Result.fail(
-      new AuthConfigError({
-        reason: "conflict",
-        option: "tenants",
-        fix:
-          `${resource} matches the pattern ${id.pattern} and would be the resource of a tenant. Change resource or the pattern`
-      })
+    throw ConfigOption.error(
+      "tenants",
+      `${resource} matches the pattern ${id.pattern} and would be the resource of a tenant. Change resource or the pattern`,
+      "conflict"
     )
   }
   const root = WellKnown.protectedResourceMetadataRoot
@@ -178,7 +161,7 @@ const inPaths = (
     // The handler may read the parameter of the router, which must not be another tenant than the checked one.
     return found._tag === "Tenant" && parameterValue !== undefined && parameterValue !== found.name ? malformed : found
   }
-  return Result.succeed({
+  return {
     ofRequest: (_, request) => ofUnauthenticated(request),
     ofUnauthenticated,
     ofMetadataPath: (path) => {
@@ -188,7 +171,7 @@ const inPaths = (
     resourceOf: (tenant) => `${url.origin}${before}${tenant}${after}`,
     metadataPattern: { before: root + before, parameter, after },
     vary: undefined
-  })
+  }
 }
 
 const parsePattern = (pattern: unknown): MetadataPattern | undefined => {
