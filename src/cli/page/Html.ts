@@ -6,9 +6,10 @@
 import { createHash } from "node:crypto"
 import { revisions } from "../../provider/report/Rule.ts"
 import { program } from "./browser.ts"
+import { makeRenderer } from "./renderer.ts"
 import { style } from "./style.ts"
 
-const script = `(${program.toString()})()`
+const script = `(${program.toString()})(${makeRenderer.toString()})`
 
 const hash = (text: string) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`
 

@@ -1,10 +1,11 @@
 /**
  * The program that runs in the browser: requests the report and shows it. The page contains the text of the function, so the
- * function uses nothing outside itself. It writes text, never markup, so that no remote text becomes a part of the page.
+ * function uses nothing outside itself and its parameter.
  *
  * @since 0.1.0
  */
-import type { Finding, Report } from "../../provider/report/Report.ts"
+import type { Report } from "../../provider/report/Report.ts"
+import type { makeRenderer as MakeRenderer } from "./renderer.ts"
 
 /**
  * The program of the page.
@@ -12,7 +13,7 @@ import type { Finding, Report } from "../../provider/report/Report.ts"
  * @category constants
  * @since 0.1.0
  */
-export const program = (): void => {
+export const program = (makeRenderer: typeof MakeRenderer): void => {
   const byId = <A extends HTMLElement>(id: string): A => document.getElementById(id) as A
   const form = byId<HTMLFormElement>("form")
   const target = byId<HTMLInputElement>("target")
@@ -23,117 +24,7 @@ export const program = (): void => {
   const result = byId("result")
   const local = document.documentElement.dataset["local"] === "true"
   const title = document.title
-
-  type Child = Node | string
-  const element = (name: string, attributes: Readonly<Record<string, string>>, ...children: ReadonlyArray<Child>) => {
-    const node = document.createElement(name)
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value)
-    node.append(...children)
-    return node
-  }
-
-  const words: Readonly<Record<Finding["verdict"], readonly [string, string]>> = {
-    fail: ["✗", "fail"],
-    inconclusive: ["?", "inconclusive"],
-    skipped: ["–", "skipped"],
-    pass: ["✓", "pass"]
-  }
-  const order = ["fail", "inconclusive", "skipped", "pass"] as const
-  const levels: Readonly<Record<Finding["level"], string>> = {
-    MUST: "required by the standards",
-    SHOULD: "recommended",
-    MAY: "optional"
-  }
-  const kinds: Readonly<Record<Report["kind"], string>> = {
-    "authorization-server": "Authorization server",
-    "mcp-server": "MCP server",
-    "access-token": "Access token"
-  }
-  const outcomes: Readonly<Record<Report["outcome"], string>> = { pass: "✓", fail: "✗", inconclusive: "?" }
-
-  /** An option that a server does not offer is not a failure. */
-  const describeVerdict = ({ level, verdict }: Finding): readonly [string, string] =>
-    verdict === "fail" && level === "MAY"
-      ? ["·", "not offered"]
-      : verdict === "fail" && level === "SHOULD"
-      ? ["!", "fail"]
-      : words[verdict]
-
-  const toRule = (finding: Finding): HTMLElement => {
-    const [symbol, word] = describeVerdict(finding)
-    const head = [
-      element("span", { class: "verdict" }, element("span", { "aria-hidden": "true", class: "symbol" }, symbol), word),
-      element("span", { class: "title" }, finding.title)
-    ]
-    const cite = element("p", { class: "cite" }, element("cite", {}, finding.standard), `: “${finding.sentence}”`)
-    const why = element("p", {}, finding.why)
-    const attributes = { class: `rule ${finding.level} ${finding.verdict}` }
-    const open = finding.verdict === "fail" || finding.verdict === "inconclusive"
-    if (!open || finding.level === "MAY") {
-      const change = finding.change === undefined
-        ? []
-        : [element("p", { class: "change" }, element("strong", {}, "To offer it: "), finding.change)]
-      return element("li", attributes, element("details", {}, element("summary", {}, ...head), why, ...change, cite))
-    }
-    const change = finding.change === undefined
-      ? []
-      : [element("p", { class: "change" }, element("strong", {}, "Change: "), finding.change)]
-    return element("li", attributes, element("p", { class: "head" }, ...head), why, ...change, cite)
-  }
-
-  const toLevel = (report: Report, level: Finding["level"], heading: number): ReadonlyArray<HTMLElement> => {
-    const findings = report.findings.filter((finding) => finding.level === level)
-    if (findings.length === 0) return []
-    const sorted = order.flatMap((verdict) => findings.filter((finding) => finding.verdict === verdict))
-    const counts = new Map<string, number>()
-    for (const finding of sorted) {
-      const [, word] = describeVerdict(finding)
-      counts.set(word, (counts.get(word) ?? 0) + 1)
-    }
-    const counted = [...counts].map(([word, count]) => `${count} ${word}`).join(", ")
-    return [
-      element(`h${heading}`, {}, level, element("span", { class: "aside" }, ` ${levels[level]}: ${counted}`)),
-      element("ul", { class: "rules" }, ...sorted.map(toRule))
-    ]
-  }
-
-  const toHeader = (report: Report, heading: number, id: string): ReadonlyArray<HTMLElement> => [
-    element(`h${heading}`, { id, class: "subject" }, report.subject),
-    element(
-      "p",
-      { class: `outcome ${report.outcome}` },
-      element("span", { "aria-hidden": "true", class: "symbol" }, outcomes[report.outcome]),
-      element("strong", {}, report.summary)
-    ),
-    element(
-      "p",
-      { class: "aside" },
-      [
-        kinds[report.kind] + (report.provider === undefined ? "" : ` (${report.provider})`),
-        `checked against MCP ${report.revision}`,
-        new Date(report.at).toLocaleString()
-      ].join(" · ")
-    )
-  ]
-
-  const toRules = (report: Report, heading: number): ReadonlyArray<HTMLElement> => [
-    ...(["MUST", "SHOULD", "MAY"] as const).flatMap((level) => toLevel(report, level, heading)),
-    ...(report.notes.length === 0
-      ? []
-      : [
-        element(`h${heading}`, {}, "Notes"),
-        element("ul", { class: "notes" }, ...report.notes.map((note) => element("li", {}, note)))
-      ]),
-    ...report.parts.flatMap((part, index) => {
-      const id = `part-${heading}-${index}`
-      return [element(
-        "section",
-        { "aria-labelledby": id, class: "part" },
-        ...toHeader(part, heading, id),
-        ...toRules(part, Math.min(heading + 1, 6))
-      )]
-    })
-  ]
+  const { element, outcomes, toHeader, toRules } = makeRenderer()
 
   const action = (text: string, run: () => void | Promise<void>) => {
     const node = element("button", { type: "button", class: "plain" }, text)
