@@ -10,15 +10,15 @@ import type { Message } from "./Body.ts"
 /* The input and the result of the decision of a host. */
 
 /**
- * A request that may come in.
+ * An admitted request.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Admission<A = unknown> {
-  /** `undefined` for an anonymous caller, where those are allowed. */
+  /** The verified identity of the caller. `undefined` for an anonymous caller, if those are allowed. */
   readonly principal: Principal | undefined
-  /** The same identity in the shape that the official SDKs use. */
+  /** The same identity in the form that the official SDKs use. */
   readonly authInfo: AuthInfo | undefined
   /** The author's own claims, if `claims` is configured. */
   readonly claims: A | undefined
@@ -28,7 +28,7 @@ export interface Admission<A = unknown> {
   readonly body: unknown
 }
 
-/** An admission, with what the host needs afterwards. */
+/** An admission, with the values that the host needs later. */
 export interface Admitted<A = unknown> extends Admission<A> {
   readonly caller: Caller
   /** The `Mcp-Session-Id` of the request. */
@@ -57,10 +57,10 @@ export interface McpRequest extends Pick<Admission, "principal" | "authInfo" | "
 }
 
 /**
- * Returns the policy of an operation: `undefined` if the host knows nothing about it, `"unknown"` if the server has nothing to
- * run for it.
+ * Returns the policy of an operation. `"unknown"`: the server has nothing that this operation could run. `undefined`: the host
+ * does not know the operation.
  */
 export type PolicyFor = (operation: Operation.Operation) => Policy | "unknown" | undefined
 
-/** Finds the policies of a request. Called once, and only if it asks for something. */
+/** Finds the policies of a request. Called once, and only if the request has operations. */
 export type Policies = (request: McpRequest) => Effect.Effect<PolicyFor, AuthConfigError>

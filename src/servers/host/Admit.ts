@@ -13,21 +13,97 @@ import * as body from "./Body.ts"
 import { eagerly } from "./Runner.ts"
 import * as sseSession from "./SseSession.ts"
 
-/* The decision of every host outside Effect: the steps of the gate, in their order. */
+/* The steps of the gate in their order, for every host outside Effect. */
 
+/** The decisions of a host. */
 export interface Admit<A> {
-  /** Decides about a request to an MCP endpoint. Without `read` the request has no body, and needs none. */
+  /** Decides about a request to an MCP endpoint. `read` is `undefined` for a request that neither has nor needs a body. */
   readonly admit: (
     request: Request,
     read: Read | undefined,
     policies: Policies
   ) => Effect.Effect<Admitted<A>, Rejection>
-  /** Decides about a request to any other route. Its body is not read. */
+  /** Decides about a request to any other route, without reading its body. */
   readonly admitRoute: (request: Request, policy: Policy) => Effect.Effect<Admitted<A>, Rejection>
 }
 
+/** Creates the functions of a host. `claimsFor` returns the author's own claims of a principal. */
 export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | undefined): Admit<A> => {
-  /** Runs what may be a function of the author's. */
+  const { attempt, checkSessions, checkStreams } = makeSteps(gate)
+
+  const admissionFor = (
+    caller: Caller,
+    info: authInfo.AuthInfo | undefined,
+    session: string | undefined,
+    operations: ReadonlyArray<Operation.Operation>,
+    body: unknown
+  ): Admitted<A> => ({
+    caller,
+    session,
+    principal: caller.principal,
+    authInfo: info,
+    claims: caller.principal === undefined ? undefined : claimsFor(caller.principal),
+    operations,
+    body
+  })
+
+  const findPolicies = (caller: Caller, request: McpRequest, policies: Policies): Effect.Effect<PolicyFor, Rejection> =>
+    request.operations.length === 0 ? noPolicies : attempt(caller, () => policies(request), request.operations)
+
+  const authorizeMessage = (
+    caller: Caller,
+    { operations, value }: body.Message,
+    awaited: boolean,
+    policies: Policies
+  ): Effect.Effect<Admitted<A>, Rejection> => {
+    const { principal, request } = caller
+    // The author's functions run for the policies, so the token is checked again first.
+    return Effect.flatMapEager(gate.recheck(caller, awaited), (current) => {
+      const session = request.header("mcp-session-id")
+      const info = principal === undefined ? undefined : authInfo.make(principal, gate)
+      const mcpRequest = {
+        session: session ?? request.streams?.[0],
+        principal,
+        authInfo: info,
+        operations,
+        body: value
+      }
+      return Effect.flatMapEager(findPolicies(caller, mcpRequest, policies), (policyFor) =>
+        Effect.mapEager(
+          gate.authorize(current, operations, (operation) => policyOrDefault(policyFor, operation)),
+          () => admissionFor(caller, info, session, operations, value)
+        ))
+    })
+  }
+
+  return {
+    admit: (request, read, policies) =>
+      Effect.flatMapEager(gate.authenticate(request), (caller) =>
+        Effect.flatMapEager(checkSessions(caller), () => {
+          const message = read === undefined ? noBody : attempt(caller, read)
+          const awaited = !Exit.isExit(message)
+          return Effect.flatMapEager(message, (message) => authorizeMessage(caller, message, awaited, policies))
+        })),
+    admitRoute: (request, policy) =>
+      Effect.flatMapEager(gate.authenticate(request), (caller) => {
+        const { principal } = caller
+        if (principal === undefined) return gate.reject(caller, noCredentials)
+        return Effect.flatMapEager(checkStreams(caller, false), () =>
+          Effect.flatMapEager(gate.recheck(caller, false), (current) => {
+            const operations = operationsOfRoute(request.method)
+            return Effect.mapEager(
+              gate.authorize(current, operations, () =>
+                policy),
+              () => admissionFor(caller, authInfo.make(principal, gate), undefined, operations, undefined)
+            )
+          }))
+      })
+  }
+}
+
+/** Creates the steps that do not depend on the author's own claims. */
+const makeSteps = (gate: Gate) => {
+  /** Runs an effect that may call a function of the author. Every failure becomes a rejection. */
   const attempt = <B, E>(
     caller: Caller,
     effect: () => Effect.Effect<B, E>,
@@ -39,8 +115,8 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
     })
 
   /**
-   * Checks the sessions of the query. On an MCP endpoint, one that does not exist is foreign; on other routes a parameter of
-   * the same name may mean something else.
+   * Checks the sessions that the query names. On an MCP endpoint, a session that does not exist is rejected. On other routes, a
+   * parameter of the same name can have another meaning.
    */
   const checkStreams = (caller: Caller, isMcp: boolean): Effect.Effect<void, Rejection> => {
     for (const id of caller.request.streams ?? []) {
@@ -60,84 +136,21 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
     )
   }
 
-  const findPolicies = (caller: Caller, request: McpRequest, policies: Policies): Effect.Effect<PolicyFor, Rejection> =>
-    request.operations.length === 0 ? noPolicies : attempt(caller, () => policies(request), request.operations)
-
-  const decide = (
-    caller: Caller,
-    { operations, value }: body.Message,
-    awaited: boolean,
-    policies: Policies
-  ): Effect.Effect<Admitted<A>, Rejection> => {
-    const { principal, request } = caller
-    // Functions of the author's may run for the policies, so the token is checked again before.
-    return Effect.flatMapEager(gate.recheck(caller, awaited), (current) => {
-      const session = request.header("mcp-session-id")
-      const info = principal === undefined ? undefined : authInfo.make(principal, gate)
-      const mcpRequest = {
-        session: session ?? request.streams?.[0],
-        principal,
-        authInfo: info,
-        operations,
-        body: value
-      }
-      return Effect.flatMapEager(findPolicies(caller, mcpRequest, policies), (policyFor) =>
-        Effect.mapEager(
-          gate.authorize(current, operations, (operation) => closed(policyFor, operation)),
-          (): Admitted<A> => ({
-            caller,
-            session,
-            principal,
-            authInfo: info,
-            claims: principal === undefined ? undefined : claimsFor(principal),
-            operations,
-            body: value
-          })
-        ))
-    })
-  }
-
-  return {
-    admit: (request, read, policies) =>
-      Effect.flatMapEager(gate.authenticate(request), (caller) =>
-        Effect.flatMapEager(checkSessions(caller), () => {
-          const message = read === undefined ? noBody : attempt(caller, read)
-          const awaited = !Exit.isExit(message)
-          return Effect.flatMapEager(message, (message) => decide(caller, message, awaited, policies))
-        })),
-    admitRoute: (request, policy) =>
-      Effect.flatMapEager(gate.authenticate(request), (caller) => {
-        const { principal } = caller
-        if (principal === undefined) return gate.reject(caller, noCredentials)
-        return Effect.flatMapEager(checkStreams(caller, false), () =>
-          Effect.flatMapEager(gate.recheck(caller, false), (current) => {
-            const operations = operationsOfRoute(request.method)
-            return Effect.mapEager(
-              gate.authorize(current, operations, () =>
-                policy),
-              (): Admitted<A> => ({
-                caller,
-                session: undefined,
-                principal,
-                authInfo: authInfo.make(principal, gate),
-                claims: claimsFor(principal),
-                operations,
-                body: undefined
-              })
-            )
-          }))
-      })
-  }
+  return { attempt, checkSessions, checkStreams }
 }
 
 const operationsOfRoute = (method: string): ReadonlyArray<Operation.Operation> => [
   { method, target: undefined, kind: undefined, params: undefined, isNotification: false }
 ]
 
-/** The policy of an operation without one: it needs a principal, so that a tool registered elsewhere is never public. */
+/** The default policy: it requires a principal, so that a tool that the host does not know is never public. */
 const undeclared: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
 
-const closed = (policyFor: PolicyFor, operation: Operation.Operation): Policy | undefined => {
+/**
+ * Returns the policy of an operation: the default policy if the host does not know what it runs. Returns `undefined` if there is
+ * nothing to run.
+ */
+const policyOrDefault = (policyFor: PolicyFor, operation: Operation.Operation): Policy | undefined => {
   const policy = policyFor(operation)
   return policy === "unknown" ? undefined : policy ?? (operation.kind === undefined ? undefined : undeclared)
 }

@@ -5,23 +5,24 @@ import * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as jsonDepth from "./BodyDepth.ts"
 
-/** What a body may be: beyond it the request is rejected. */
+/** The limits of a body. A request beyond one of them is rejected. */
 export interface Limits {
+  /** The maximum length, in bytes. */
   readonly bytes: number
-  /** Messages of a batch, and resources of a subscription. */
+  /** The maximum number of messages in a batch, or of resources in a subscription. */
   readonly operations: number
-  /** From the time when the gate begins to read. */
+  /** The maximum time to read the body, from the moment at which the gate begins to read. */
   readonly timeout: Duration.Duration
 }
 
-/** Sets the limits of a host. */
+/** The options of a host that set the limits. */
 export interface Options {
   readonly maximumBody?: number | undefined
   readonly maximumOperations?: number | undefined
   readonly bodyTimeout?: Duration.Input | undefined
 }
 
-/** A body that has been read, and what it asks for. */
+/** A parsed body, and the operations that it requests. */
 export interface Message {
   readonly value: unknown
   readonly operations: ReadonlyArray<Operation.Operation>
@@ -36,7 +37,10 @@ export const tooSlow = new MalformedRequest({ reason: "too-slow" })
 export const tooLarge = new MalformedRequest({ reason: "too-large" })
 const tooDeep = Result.fail(new MalformedRequest({ reason: "too-deep" }))
 
-/** Somebody read the body before the gate and kept nothing of it: what would run cannot be judged any more. */
+/**
+ * The error for a body that was read before the gate, without a parsed body. The gate cannot authorize operations that it does
+ * not know.
+ */
 export const consumed = new AuthConfigError({
   reason: "conflict",
   option: "protect",
@@ -46,20 +50,21 @@ export const consumed = new AuthConfigError({
 })
 
 /**
- * Tells whether a method carries messages, so that a request without one is malformed. Those of any other method are
- * judged as well if there are any: a body parser reads them, and a handler may execute them.
+ * Returns whether a request of this method must have a body with messages. If a request of another method has a body, its
+ * operations are authorized as well: a body parser would read them, and a handler may execute them.
  */
 export const carriesMessages = (method: string): boolean => !bodiless.has(method)
 
 const bodiless = new Set(["GET", "HEAD", "OPTIONS", "DELETE", "TRACE"])
 
-/** A request of such a method, as it is sent: without a body. */
+/** The message of a request without a body. */
 export const empty: Message = { value: undefined, operations: [] }
 
+/** Returns whether a content type is JSON. Its parameters are ignored. */
 export const isJson = (contentType: string | undefined): boolean =>
   contentType?.split(";")[0]!.trim().toLowerCase() === "application/json"
 
-/** The text of a body. A byte order mark and invalid UTF-8 are no JSON (RFC 8259 §8.1). */
+/** Decodes the text of a body. Fails for a byte order mark and for invalid UTF-8, which are not JSON (RFC 8259 §8.1). */
 export const textOf = (bytes: Uint8Array | ArrayBuffer): Result.Result<string, MalformedRequest> => {
   try {
     return Result.succeed(decoder.decode(bytes))
@@ -91,14 +96,14 @@ const check = (value: unknown, { operations }: Limits): Result.Result<Message, M
 export const parse = (bytes: Uint8Array | ArrayBuffer, limits: Limits): Result.Result<Message, MalformedRequest> =>
   Result.flatMap(textOf(bytes), (text) => parseText(text, limits))
 
-/** Checks what a body parser left: a parsed value, or the text or the bytes of it. */
+/** Checks the output of a body parser: a parsed value, or the text or the bytes of the body. */
 export const parsed = (value: unknown, limits: Limits): Result.Result<Message, MalformedRequest> => {
   if (value instanceof Uint8Array) return parse(value, limits)
   if (typeof value === "string") return parseText(value, limits)
   return jsonDepth.isValueWithin(value) ? check(value, limits) : tooDeep
 }
 
-/** Checks the options of a host; throws `AuthConfigError`. */
+/** Checks the options of a host, and returns the limits. Throws `AuthConfigError`. */
 export const checkLimits = ({ bodyTimeout, maximumBody, maximumOperations }: Options): Limits => ({
   bytes: checkCount(maximumBody, defaultLimit, "maximumBody", "a whole number of bytes from 1", "1024 * 1024"),
   operations: checkCount(

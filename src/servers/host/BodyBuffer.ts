@@ -1,6 +1,6 @@
 /**
- * Collects the chunks of a body in one buffer that grows by doubling. A list of chunks would keep some 200 bytes beside
- * each of them, and a client may send a body byte by byte.
+ * Collects the chunks of a body in one buffer, whose size doubles when it is full. A list of chunks would need about 200 more
+ * bytes for each chunk, and a client can send a body byte by byte.
  */
 export class BodyBuffer {
   readonly #limit: number
@@ -12,7 +12,7 @@ export class BodyBuffer {
     this.#limit = limit
   }
 
-  /** Adds a chunk. Returns `false` if the body is larger than its limit; nothing of it is kept then. */
+  /** Adds a chunk. If the body exceeds its limit, drops all chunks and returns `false`. */
   add(chunk: Uint8Array): boolean {
     if (chunk.byteLength === 0) return this.#size <= this.#limit
     const size = this.#size + chunk.byteLength
@@ -22,7 +22,7 @@ export class BodyBuffer {
       return false
     }
     if (this.#size === 0) {
-      // Most bodies are one chunk, which needs no copy.
+      // Most bodies have one chunk, which is used without a copy.
       this.#bytes = chunk
     } else {
       if (!this.#isOwn || size > this.#bytes.byteLength) this.#grow(size)
@@ -39,7 +39,7 @@ export class BodyBuffer {
     this.#isOwn = true
   }
 
-  /** Returns what was added. */
+  /** Returns the bytes of all chunks. */
   toBytes(): Uint8Array {
     return this.#bytes.byteLength === this.#size ? this.#bytes : this.#bytes.subarray(0, this.#size)
   }

@@ -5,22 +5,22 @@ import type { ProtectedResource } from "../../authorization/ProtectedResource.ts
 import type { Rejection } from "../../authorization/Rejection.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 
-/** The public documents of a resource, and how each of them answers each method. */
+/* The public documents of a resource, and their response to each method. */
 
-/** An answer in no host's words; header names are in lower case. */
+/** A response, independent of the host. Header names are in lower case. */
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }
 
-/** The part of a request that a document may depend on, apart from the path. */
+/** The part of a request on which a document may depend, apart from the path. */
 export type MetadataRequest = Pick<Request, "header">
 
 /** The second path of the metadata of the first resource of a server (RFC 9728 §3). */
 export const rootPath = WellKnown.protectedResourceMetadataRoot
 
-/** Where clients of MCP 2025-03-26 look for the metadata of the authorization server. */
+/** The path at which clients of MCP 2025-03-26 fetch the metadata of the authorization server. */
 export const mirroredPath = "/.well-known/oauth-authorization-server"
 
 const open = { "access-control-allow-origin": "*" }
@@ -51,7 +51,7 @@ const json = (document: unknown, maxAge: number, headers: Answer["headers"] = {}
   body: JSON.stringify(document)
 })
 
-/** A document as it answers: GET and HEAD alike, a host leaves the body of HEAD out. */
+/** Returns the response of a document to a method. The host omits the body of the response to HEAD. */
 export type Document = (method: string) => Effect.Effect<Answer>
 
 const document = (get: Effect.Effect<Answer>): Document => {
@@ -60,23 +60,23 @@ const document = (get: Effect.Effect<Answer>): Document => {
   return (method) => method === "GET" || method === "HEAD" ? get : method === "OPTIONS" ? options : others
 }
 
-/** There is none. */
+/** The response for a path without a document. */
 export const notFound: Document = () => Effect.succeed({ status: 404, headers: open, body: "" })
 
-/** The metadata of the protected resource. */
+/** Returns the metadata of the protected resource. */
 export const resourceMetadata = ({ resource }: Gate): Document =>
   document(Effect.succeed(json(resource.metadata, 3600)))
 
-/** As long as the servers of a tenant are cached by default. */
+/** In seconds. The servers of a tenant are cached for the same time by default. */
 const tenantMaxAge = 300
 
-/** The metadata of the tenant that a request names; `undefined` if no tenant has metadata at its path. */
+/** Returns the metadata of the tenant that a request names, or `undefined` if no tenant has metadata at its path. */
 export const tenantMetadata = (gate: Gate, path: string, request: MetadataRequest): Document | undefined => {
   const { tenants } = gate.published
   const found = tenants?.publishedAt(path, { header: request.header, path })
   if (tenants === undefined || found === undefined) return undefined
   const { vary } = tenants
-  // One URL has the metadata of several tenants: a shared cache must not give one tenant's to another.
+  // Several tenants have their metadata at one URL, so a shared cache must not store it.
   const headers = vary === undefined ? {} : { vary, "cache-control": `private, max-age=${tenantMaxAge}` }
   const answer = (published: ProtectedResource | "default" | "not-found"): Answer =>
     published === "not-found"
@@ -89,7 +89,7 @@ export const tenantMetadata = (gate: Gate, path: string, request: MetadataReques
   ))
 }
 
-/** The mirrored metadata of the authorization server; `undefined` if it is not configured. */
+/** Returns the mirrored metadata of the authorization server, or `undefined` if it is not configured. */
 export const authorizationServerMetadata = (gate: Gate): Document | undefined => {
   const { authorizationServerMetadata: metadata } = gate.published
   return metadata === undefined ? undefined : document(
@@ -103,7 +103,7 @@ export const authorizationServerMetadata = (gate: Gate): Document | undefined =>
   )
 }
 
-/** Every document of a host that serves one resource, by path. Those of tenants are apart: see `tenantMetadata`. */
+/** Returns every document of a resource by its path, except those of tenants (see `tenantMetadata`). */
 export const byPath = (gate: Gate): ReadonlyMap<string, Document> => {
   const metadata = resourceMetadata(gate)
   const mirrored = authorizationServerMetadata(gate)

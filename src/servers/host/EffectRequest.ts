@@ -14,10 +14,9 @@ import * as requestPath from "../../protocol/RequestPath.ts"
 import type { Answer } from "./Documents.ts"
 import * as requestHost from "./RequestHost.ts"
 
-/**
- * A request of Effect's server, for the gate. A class, since a literal with getters costs more than the rest of the work on it,
- * and without a function in a field: V8 would keep each such request alive until a full collection.
- */
+/** Presents a request of Effect's server to the gate. */
+// A class, because creating a literal with getters takes longer than the rest of the work on a request. No field holds a
+// function, because V8 would keep each such request alive until a full collection.
 class GateRequest implements Request {
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly method: string
@@ -30,7 +29,7 @@ class GateRequest implements Request {
   }
 
   header(name: string): string | undefined {
-    // Effect and Node copy every header when one is read, and the gate reads the origin of every request.
+    // Reading one header makes Effect and Node copy all of them, and the gate reads the origin of every request.
     return name === "origin" && !hasOrigin(this.#request) ? undefined : this.#request.headers[name]
   }
 
@@ -59,32 +58,32 @@ class GateRequest implements Request {
   }
 }
 
-/** Creates the gate's view of a request. `fiber` serves it: its context has the route. */
+/** Creates the gate's view of a request. `fiber` serves the request, and its context contains the route. */
 export const toGateRequest = (
   request: HttpServerRequest.HttpServerRequest,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Request => new GateRequest(request, fiber)
 
 /**
- * Returns the lines of a header as they came in. Node drops all but the first `Authorization` from its headers and keeps the
- * truth in `rawHeaders`; fetch joins several lines.
+ * Returns the lines of a header as the client sent them. The `headers` of Node contain only the first `Authorization` line, and
+ * `rawHeaders` contains all of them. `Headers` joins lines.
  */
 const linesOf = (request: HttpServerRequest.HttpServerRequest, name: string): ReadonlyArray<string> => {
   const raw = (request.source as { readonly rawHeaders?: unknown }).rawHeaders
   if (Array.isArray(raw)) return headerLines.ofRaw(raw, name)
   const line = request.headers[name]
   if (line === undefined) return []
-  // `Credentials.parse` finds out how many credentials a joined line holds, for every host.
+  // `Credentials.parse` counts the credentials in a joined line, for every host.
   return name === "authorization" ? [line] : headerLines.split(line)
 }
 
-/** Returns whether a request may have an `Origin`: `false` is certain. */
+/** Returns `false` if a request has no `Origin` for certain. */
 const hasOrigin = ({ source }: HttpServerRequest.HttpServerRequest): boolean => {
   const { rawHeaders } = source as { readonly rawHeaders?: unknown }
   return !Array.isArray(rawHeaders) || headerLines.hasRaw(rawHeaders, "origin")
 }
 
-/** Returns whether a request asks for a WebSocket. */
+/** Returns whether a request opens a WebSocket. */
 export const isUpgrade = ({ method, source }: HttpServerRequest.HttpServerRequest): boolean => {
   if (method !== "GET") return false
   const { headers, rawHeaders } = source as { readonly headers?: unknown; readonly rawHeaders?: unknown }
@@ -93,7 +92,7 @@ export const isUpgrade = ({ method, source }: HttpServerRequest.HttpServerReques
     : headers instanceof Headers && headers.has("upgrade")
 }
 
-/** Returns every host that a request names, as its platform has it. */
+/** Returns every host that a request names, as the platform presents it. */
 const hostOf = ({ headers, source, url }: HttpServerRequest.HttpServerRequest): ReadonlyArray<string> => {
   const { headers: own, originalUrl, rawHeaders, url: target } = source as {
     readonly headers?: unknown
@@ -107,8 +106,8 @@ const hostOf = ({ headers, source, url }: HttpServerRequest.HttpServerRequest): 
 }
 
 /**
- * Returns the path as it came in. Effect's own `url` is cut by routers with a prefix, and its `originalUrl` begins with the
- * `Host` header, which may hold a path. Frameworks around Node's requests shorten `url` below a mount point.
+ * Returns the path as the client sent it. Routers with a prefix shorten Effect's own `url`, and its `originalUrl` begins with the
+ * `Host` header, which may contain a path. Frameworks on Node shorten `url` below a mount point.
  */
 export const pathOf = (request: HttpServerRequest.HttpServerRequest): string => {
   const { originalUrl, url } = request.source as { readonly originalUrl?: unknown; readonly url?: unknown }
@@ -116,7 +115,8 @@ export const pathOf = (request: HttpServerRequest.HttpServerRequest): string => 
   return requestPath.of(typeof target === "string" ? target : request.url)
 }
 
-/** The gate that let a request through, and its caller, for decisions further inside. A class for the reason that a caller is. */
+/** The gate that authenticated a request, and its caller, for later decisions. */
+// A class for the same reason as `Caller`.
 class GateContext {
   readonly gate: Gate
   readonly caller: Caller
@@ -127,13 +127,13 @@ class GateContext {
   }
 }
 
-// On the request of the platform, which stays the same however often Effect's own is copied. A service would cost more than
-// all the rest: a context holds eight additions, and copies itself for the ninth.
+// A member of the platform's request, which stays the same object when Effect copies its own. A service would take longer than the
+// rest of the gate: a context holds eight additions, and is copied for the ninth.
 const gateContext = Symbol.for("effect-mcp-auth/gateContext")
 
 type Source = { [gateContext]?: GateContext | undefined }
 
-/** Stores the gate that let a request through, and its caller. */
+/** Stores the gate that authenticated a request, and its caller. */
 export const storeGateContext = (
   request: HttpServerRequest.HttpServerRequest,
   gate: Gate,
@@ -142,11 +142,11 @@ export const storeGateContext = (
   ;(request.source as Source)[gateContext] = new GateContext(gate, caller)
 }
 
-/** Returns the gate that let a request through, and its caller; `undefined` without a gate in front. */
+/** Returns the gate that authenticated a request, and its caller, or `undefined` without such a gate. */
 export const gateContextOf = (request: HttpServerRequest.HttpServerRequest): GateContext | undefined =>
   (request.source as Source)[gateContext]
 
-/** Rejections are prepared when the gate is built, and so are Effect's responses for them. */
+// The gate creates most rejections once, so their responses are created once as well.
 const prepared = new WeakMap<Rejection.Rejection | Answer, HttpServerResponse.HttpServerResponse>()
 
 /** Turns a rejection, or a document, into Effect's response. */
@@ -176,7 +176,7 @@ export const respondWith = (
       : rejection
   )
 
-/** Continues with the result of a step of the gate, or responds with its rejection. Without a fiber's turn if it is an `Exit`. */
+/** Continues with the result of a step of the gate, or responds with its rejection. Continues at once if the step is an `Exit`. */
 export const continueWith = <A, E, R>(
   gate: Gate,
   request: HttpServerRequest.HttpServerRequest,
@@ -188,7 +188,7 @@ export const continueWith = <A, E, R>(
     onSuccess: next
   })
 
-/** Turns rejections of an effect into responses. Every other failure is the router's. */
+/** Turns the rejections of an effect into responses. The router handles every other failure. */
 export const respondToRejections = <E, R>(
   gate: Gate,
   request: HttpServerRequest.HttpServerRequest,
@@ -206,8 +206,7 @@ export const respondToRejections = <E, R>(
 }
 
 /**
- * Holds the handlers that decide about anonymous requests themselves: the middleware of the MCP server adds what it returns,
- * and the outer middleware lets an anonymous request through to nothing else. A middleware between the two is not among them,
- * so a mistake rejects.
+ * The apps that decide about anonymous requests themselves. The middleware of the MCP server adds its app. The middleware of
+ * `AuthLayer` rejects an anonymous request to any other app, so it fails closed if another middleware is between the two.
  */
 export const decidesAboutAnonymous = new WeakSet<object>()

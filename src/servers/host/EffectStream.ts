@@ -8,19 +8,22 @@ import type { Operation } from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as lifetime from "./StreamLifetime.ts"
 
-/* The end of streams on Effect's server. */
+/* Ends streams of Effect's server with their tokens. */
 
-/** The request that a stream answers. */
-export interface Answered {
+/** The request of a stream. */
+export interface StreamRequest {
   readonly gate: Gate
   readonly caller: Caller
   readonly operations: ReadonlyArray<Operation>
 }
 
-/** Ends a stream when its token ends, is revoked or is invalidated; after its expiry a running answer has some time left. */
+/**
+ * Ends a stream when its token expires, is revoked or is invalidated. The response to a POST request may continue for some time
+ * after the token has expired.
+ */
 export const endInTime = (
   response: HttpServerResponse.HttpServerResponse,
-  { caller, gate, operations }: Answered
+  { caller, gate, operations }: StreamRequest
 ): HttpServerResponse.HttpServerResponse => {
   const { body } = response
   if (body._tag !== "Stream") return response
@@ -35,23 +38,23 @@ export const endInTime = (
   )
 }
 
-/** Ends an event stream of a route. Every other answer passes as it is. */
+/** Ends an event stream of a route with its token. Returns every other response as it is. */
 export const endRouteInTime = (
   response: HttpServerResponse.HttpServerResponse,
-  answered: Answered
+  request: StreamRequest
 ): HttpServerResponse.HttpServerResponse => {
   const { body } = response
-  if ((body._tag !== "Stream" && body._tag !== "Raw") || answered.caller.request.method === "HEAD") return response
+  if ((body._tag !== "Stream" && body._tag !== "Raw") || request.caller.request.method === "HEAD") return response
   const native = body._tag === "Raw" && body.body instanceof Response ? body.body : undefined
   const contentType = response.headers["content-type"] ?? body.contentType ?? native?.headers.get("content-type")
   if (!lifetime.isEventStream(contentType)) return response
-  return endInTime(body._tag === "Raw" ? toStream(response, body, native) : response, answered)
+  return endInTime(body._tag === "Raw" ? toStream(response, body, native) : response, request)
 }
 
-/** Interrupts a handler whose connection becomes a WebSocket when the token ends, is revoked or is invalidated. */
+/** Interrupts the handler of a WebSocket when the token expires, is revoked or is invalidated. */
 export const endConnectionInTime = <E, R>(
   app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
-  { caller, gate }: Pick<Answered, "caller" | "gate">,
+  { caller, gate }: Pick<StreamRequest, "caller" | "gate">,
   { expiresAt }: Principal
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R> =>
   Effect.raceFirst(
@@ -59,7 +62,7 @@ export const endConnectionInTime = <E, R>(
     Effect.as(gate.untilStreamEnds(caller, expiresAt * 1000), HttpServerResponse.empty())
   )
 
-/** Turns a body that the platform would send as it is into a stream of Effect. Other bodies stay as they are. */
+/** Turns a body that the platform would send as it is into a stream of Effect. Returns other bodies as they are. */
 const toStream = (
   response: HttpServerResponse.HttpServerResponse,
   { body, contentLength, contentType }: HttpBody.Raw,
@@ -80,7 +83,7 @@ const toStream = (
         Stream.fromAsyncIterable(body, (error) => error),
         (chunk) => typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk
       ),
-      // An iterator that waits for a chunk would hold its stream until one comes.
+      // An iterator that waits for a chunk would keep its stream open until the chunk arrives.
       Effect.sync(() => body.destroy())
     )
     : undefined
@@ -89,7 +92,7 @@ const toStream = (
     : HttpServerResponse.setBody(response, HttpBody.stream(stream, contentType, contentLength))
 }
 
-/** A stream of Node's, by its shape. */
+/** A Node stream, of any class with these members. */
 interface Readable extends AsyncIterable<Uint8Array | string> {
   readonly destroy: () => unknown
 }

@@ -6,7 +6,7 @@ import type * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Policies, PolicyFor } from "./Admission.ts"
 
-/* The options of a host that are functions of the author's, checked. */
+/* Checks the options of a host that affect policies. */
 
 /** Turns the option `policy` of a host into policies of the gate. */
 export const policiesFrom = (
@@ -29,7 +29,7 @@ export const policiesFrom = (
   return () => policies
 }
 
-/** From JavaScript it may be anything. If a misspelled name, such as `scope`, or a promise were accepted, any token would do. */
+// In JavaScript the function can return any value. If a misspelled name, such as `scope`, or a promise were accepted, any token would be enough.
 const checkPolicy = (policy: PolicyInput): PolicyInput => {
   const isObject = typeof policy === "object" && policy !== null && !("then" in policy) &&
     !(Symbol.iterator in policy)
@@ -60,7 +60,7 @@ const checkPolicy = (policy: PolicyInput): PolicyInput => {
   })
 }
 
-/** Checks the scopes of a route, and returns its policy: a client could not obtain a scope that is not offered. */
+/** Returns the policy of a route. Throws `AuthConfigError` if a scope is not offered, because clients could not obtain it. */
 export const policyOfRoute = (gate: Gate, scopes: ReadonlyArray<string> | undefined): Policy => {
   const checked = scopes === undefined ? [] : check(scopes, "protectRoute.scopes")
   const missing = checked.find((scope) => !gate.resource.offered.has(scope))
@@ -72,7 +72,7 @@ export const policyOfRoute = (gate: Gate, scopes: ReadonlyArray<string> | undefi
   })
 }
 
-/** Checks the option `tenant` of a host: it has a meaning only for tenants of routes. */
+/** Checks the option `tenant` of a host. It has an effect only if the names of tenants come from routes. */
 export const checkTenantOption = <F>(gate: Gate, tenantOf: F | undefined, option: string): F | undefined => {
   if (tenantOf === undefined) return undefined
   if (typeof tenantOf === "function" && gate.published.tenants?.fromRoute === true) return tenantOf

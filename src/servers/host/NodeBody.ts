@@ -5,13 +5,13 @@ import * as body from "./Body.ts"
 import { BodyBuffer } from "./BodyBuffer.ts"
 import type { BodyDeadlines } from "./BodyDeadlines.ts"
 
-/** The body of a request on Node, as a stream of bytes that nobody has begun to read. */
+/** The body of a Node request, as an unread stream of bytes. */
 export interface Source {
   on(event: string, listener: (argument: unknown) => void): unknown
   off(event: string, listener: (argument: unknown) => void): unknown
 }
 
-/** Reads a body to its end. More than `limit` bytes are rejected as they come, and what follows them is let go. */
+/** Reads a body to its end. Fails as soon as it has more than `limit` bytes, and ignores the rest. */
 export const read = (
   source: Source,
   limit: number,
@@ -22,7 +22,7 @@ export const read = (
     return Effect.sync(stop)
   })
 
-/** The same by a callback, which is called once. The result lets go of what still comes. */
+/** Reads a body as `read` does, and passes the result to a callback, once. The returned function stops the reading. */
 export const listen = (
   source: Source,
   limit: number,
@@ -40,17 +40,17 @@ export const listen = (
   const pending = deadlines.add(() => end(Exit.fail(body.tooSlow)))
   const onData = (chunk: unknown) => {
     if (ended) return
-    // A string only where somebody called `setEncoding`.
+    // A chunk is a string if the application has called `setEncoding`.
     const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk as Uint8Array
     if (!buffer.add(bytes)) end(Exit.fail(body.tooLarge))
   }
   const onEnd = () => {
     if (!ended) end(Exit.succeed(buffer.toBytes()))
   }
-  // A body that breaks off is none: whoever sent it is gone.
+  // An incomplete body: the client has disconnected.
   const onBroken = () => end(Exit.fail(body.notJson))
-  // They stay: only the first result counts, without a listener an error would end the process, and to take them off
-  // costs as much as all that is done with a small body.
+  // The listeners stay on the stream. Only the first result counts, an `error` without a listener would end the process, and
+  // removing listeners takes as long as the rest of the work on a small body.
   source.on("data", onData)
   source.on("end", onEnd)
   source.on("error", onBroken)

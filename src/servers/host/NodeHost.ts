@@ -17,7 +17,7 @@ import {
 import { type NodeResponse, send, sendRejection } from "./NodeResponse.ts"
 import type { Decide } from "./Runner.ts"
 
-/* The gate on Node's `(req, res)`. */
+/* Connects the gate with `(req, res)` of Node. */
 
 export type { NodeRequest, TenantOf } from "./NodeRequest.ts"
 export type { NodeResponse } from "./NodeResponse.ts"
@@ -29,10 +29,10 @@ export const reading = <A>(host: Host<A>, limits: body.Limits): Reading => ({
   deadlines: host.deadlines(limits.timeout)
 })
 
-/** An answer of the author's own to a preflight from an allowed origin. */
+/** The author's function that answers preflights from allowed origins. */
 export type AnswerPreflight = (req: NodeRequest, res: NodeResponse) => unknown
 
-/** The options of an author that a decision depends on. */
+/** The author's options that affect a decision. */
 export interface DecisionOptions {
   readonly tenantOf?: TenantOf | undefined
   /** Answers preflights in place of the gate. */
@@ -40,8 +40,8 @@ export interface DecisionOptions {
 }
 
 /**
- * Decides about a request to an MCP endpoint. A rejection is sent, and the result is `undefined`. An admission is returned, at
- * once if nothing has to be awaited.
+ * Decides about a request to an MCP endpoint. Returns the admission, without a promise if nothing has to be awaited. Sends a
+ * rejection, and then returns `undefined`.
  */
 export const decideCall = <A>(
   host: Host<A>,
@@ -51,7 +51,7 @@ export const decideCall = <A>(
   policies: Policies,
   options: DecisionOptions = {}
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
-  // The client is gone. Its connection reports that only once, so a wait for the body would have no end.
+  // The client has disconnected. `close` was emitted already, so a wait for the body would never end.
   if (res.destroyed) return undefined
   return decide(
     host,
@@ -79,7 +79,7 @@ const decide = <A>(
   { preflight }: DecisionOptions,
   admit: Decide<Admitted<A>>
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
-  // This gate has not set it.
+  // Another middleware set it. Handlers must not take it for the caller of this gate.
   if ("auth" in req) delete extras(req).auth
   const settle = (result: Result.Result<Admitted<A>, Rejection>): Admitted<A> | undefined | Promise<undefined> => {
     if (Result.isSuccess(result)) return result.success
@@ -98,7 +98,7 @@ const decide = <A>(
   })
 }
 
-/** Sends the public document that a request asks for; `undefined` if it asks for none. */
+/** Sends the public document at the path of a request. Returns `undefined` if there is none. */
 export const document = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse): Promise<void> | undefined => {
   const found = host.document(pathOf(req), {
     header: (name) => headerOfRequest(req, name)

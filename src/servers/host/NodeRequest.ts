@@ -13,10 +13,10 @@ import * as nodeBody from "./NodeBody.ts"
 import * as requestHost from "./RequestHost.ts"
 import * as sseSession from "./SseSession.ts"
 
-/* Requests of Node's, known by their shape alone: `node:http`, Connect, Express. */
+/* Requests on Node, of any class with these members: `node:http`, Connect, Express. */
 
 /**
- * A request of `node:http` or of a framework on it, as far as the gate looks at it.
+ * The members that the gate reads of a request of `node:http`, or of a framework that is built on it.
  *
  * @category models
  * @since 0.1.0
@@ -44,7 +44,7 @@ export interface Extras {
   readonly params?: unknown
 }
 
-/** Returns the tenant of a request. A function of the author of a host. */
+/** Returns the tenant of a request. The author of a host supplies this function. */
 export type TenantOf = (req: NodeRequest) => string | undefined
 
 /** Returns a request as frameworks see it. */
@@ -56,7 +56,8 @@ export const headerOfRequest = (req: NodeRequest, name: string): string | undefi
   return typeof value === "string" || value === undefined ? value : value.join(", ")
 }
 
-/** A request of Node's, for the gate. A class, since a literal with getters costs more than the rest of the work on it. */
+/** Presents a Node request to the gate. */
+// A class, because creating a literal with getters takes longer than the rest of the work on a request.
 class GateRequest implements Request {
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly method: string
@@ -110,7 +111,7 @@ export const toGateRequest = (
   tenantOf?: TenantOf | undefined
 ): Request => new GateRequest(req, fiber, tenantOf)
 
-/** Both targets count: frameworks shorten `url`, and what runs may read either. */
+// Both targets count: frameworks shorten `url`, and a handler may read either of them.
 const streamsOf = (req: NodeRequest): ReadonlyArray<string> => {
   const { originalUrl } = extras(req)
   const ids = sseSession.idsOf(req.url ?? "")
@@ -119,7 +120,7 @@ const streamsOf = (req: NodeRequest): ReadonlyArray<string> => {
     : [...new Set([...ids, ...sseSession.idsOf(originalUrl)])]
 }
 
-/** How the bodies of an endpoint are read. */
+/** The limits and deadlines of the bodies of an endpoint. */
 export interface Reading {
   readonly limits: body.Limits
   readonly deadlines: BodyDeadlines
@@ -128,13 +129,13 @@ export interface Reading {
 /** The reasons why there is no body. */
 type Unread = MalformedRequest | AuthConfigError
 
-/** Returns the function that reads the body of a request; `undefined` for a request that has none, and needs none. */
+/** Returns the function that reads the body of a request, or `undefined` for a request that neither has nor needs one. */
 export const bodyReader = (req: NodeRequest, reading: Reading): Read | undefined =>
   body.carriesMessages(req.method ?? "GET") || announcesBody(req)
     ? () => Effect.callback<body.Message, Unread>((resume) => Effect.sync(readBody(req, reading, resume)))
     : undefined
 
-/** Reads and parses the body, and leaves it on the request for the handler. The result stops the reading. */
+/** Reads and parses the body, and stores it in `req.body`. The returned function stops the reading. */
 const readBody = (
   req: NodeRequest,
   { deadlines, limits }: Reading,
@@ -142,7 +143,7 @@ const readBody = (
 ): () => void => {
   const end = (read: Exit.Exit<body.Message, Unread>) => {
     if (Exit.isSuccess(read)) {
-      // The stream is read now: the handler, and body parsers that come later, find the value that was checked.
+      // The stream is empty now. The handler, and later body parsers, use the value that was checked.
       const request = extras(req)
       request.body = read.value.value
       request._body = true
@@ -154,7 +155,7 @@ const readBody = (
     end(known)
     return () => {}
   }
-  // The result of a parser counts only if the stream was read: some set `req.body` and read nothing, and the handler would
+  // The result of a parser counts only if the stream is empty. Some parsers set `req.body` and read nothing. The handler could
   // then execute another body than the one that was checked.
   return nodeBody.listen(req, limits.bytes, deadlines, (read) => {
     if (Exit.isFailure(read)) return end(Exit.failCause(read.cause))
@@ -164,8 +165,8 @@ const readBody = (
 }
 
 /**
- * Returns whether a request of any method has a body, by the headers that body parsers read (RFC 9112 §6.3). Over HTTP/2 a body
- * needs no header (RFC 9113 §8.1).
+ * Returns whether the headers of a request announce a body (RFC 9112 §6.3). The method does not matter. A body over HTTP/2 needs no
+ * header (RFC 9113 §8.1).
  */
 const announcesBody = (req: NodeRequest): boolean =>
   req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) !== 0 ||
@@ -186,7 +187,8 @@ const leftByParser = (req: NodeRequest, limits: body.Limits, otherwise: Unread):
   return isEmpty ? Exit.succeed(body.empty) : exitOf(body.parsed(left, limits))
 }
 
-/** Returns whether a value is what parsers make of an empty body. Those of other types than JSON may have put it elsewhere. */
+// Parsers of other types than JSON may store a body elsewhere, so `{}` counts as empty only for JSON.
+/** Returns whether a value is the output of a parser for an empty body. */
 const isNothing = (left: unknown, contentType: string | undefined): boolean => {
   if (typeof left === "string") return left === ""
   if (left instanceof Uint8Array) return left.byteLength === 0
@@ -202,13 +204,13 @@ const contentTypeOf = (req: NodeRequest): string | undefined => {
   return typeof value === "string" ? value : undefined
 }
 
-/** Returns the target as it came in: frameworks shorten `url` below a mount point. */
+/** Returns the target as the client sent it: frameworks shorten `url` below a mount point. */
 const targetOf = (req: NodeRequest): string => {
   const { originalUrl } = extras(req)
   return typeof originalUrl === "string" ? originalUrl : req.url ?? "/"
 }
 
-/** Returns the path of the target as it came in. */
+/** Returns the path of the target as the client sent it. */
 export const pathOf = (req: NodeRequest): string => requestPath.of(targetOf(req))
 
 const hostOf = (req: NodeRequest): ReadonlyArray<string> => requestHost.ofRaw(req.rawHeaders, targetOf(req))

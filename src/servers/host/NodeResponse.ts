@@ -6,10 +6,10 @@ import { extras, type NodeRequest } from "./NodeRequest.ts"
 import * as sseSession from "./SseSession.ts"
 import { isEventStream } from "./StreamLifetime.ts"
 
-/* Responses of Node's: rejections and documents, and what handlers answer. */
+/* Responses on Node: sends rejections and documents, and observes the responses of handlers. */
 
 /**
- * A response of `node:http` or of a framework on it, as far as the gate looks at it.
+ * The members that the gate uses of a response of `node:http`, or of a framework that is built on it.
  *
  * @category models
  * @since 0.1.0
@@ -31,7 +31,7 @@ export const send = (req: NodeRequest, res: NodeResponse, answer: Rejection | An
   if (res.headersSent || res.writableEnded || res.destroyed) return
   res.statusCode = answer.status
   for (const [name, value] of Object.entries(answer.headers)) {
-    // A CORS middleware in front may have set these headers.
+    // A CORS middleware before the gate may have set these headers.
     const before = corsHeaders.has(name) ? res.getHeader(name) : undefined
     res.setHeader(name, before === undefined ? value : added(String(before), value))
   }
@@ -39,7 +39,7 @@ export const send = (req: NodeRequest, res: NodeResponse, answer: Rejection | An
   else res.end(answer.body)
 }
 
-/** Lists, of which an answer adds its members to those that are set. */
+/** Headers that are lists: the members are added to those that are already set. */
 const corsHeaders = new Set(["access-control-expose-headers", "access-control-allow-headers", "vary"])
 
 const added = (before: string, value: string): string => {
@@ -48,14 +48,14 @@ const added = (before: string, value: string): string => {
   return others.length === 0 ? before : `${before}, ${others.join(", ")}`
 }
 
-/** Sends a rejection; a page of an allowed origin may read it. */
+/** Sends a rejection, so that a page of an allowed origin can read it. */
 export const sendRejection = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, rejection: Rejection): void => {
   const { origin } = req.headers
   const { allowedOrigins } = host.gate.published
   send(req, res, allowOrigin(rejection, typeof origin === "string" ? origin : undefined, allowedOrigins))
 }
 
-/** Leaves the `AuthInfo` where handlers of the SDK look for it, and watches the answer for its session and its length. */
+/** Sets `req.auth`, which handlers of the SDK read, and observes the response: it may open a session, and a stream must end. */
 export const prepare = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, admitted: Admitted<A>): void => {
   if (admitted.authInfo !== undefined) extras(req).auth = admitted.authInfo
   const watched = res as unknown as Watched
@@ -69,20 +69,20 @@ type WriteHead = (...args: ReadonlyArray<unknown>) => unknown
 
 const watching = Symbol("effect-mcp-auth/watching")
 
-/** A response that is watched. */
+/** A response with an observer. */
 interface Watched {
   writeHead: WriteHead
   [watching]?: Watch<any> | undefined
 }
 
-/** Waits for the head of a response. */
+/** Observes the head of a response. */
 class Watch<A> {
   readonly #host: Host<A>
   readonly #admitted: Admitted<A>
   readonly writeHead: WriteHead
-  /** The watch of another gate in front. */
+  /** The observer of another gate before this one. */
   readonly before: Watch<any> | undefined
-  /** Known once the head has gone out. */
+  /** `undefined` until the head is sent. */
   isEventStream: boolean | undefined
   #isRecorded = false
 
@@ -93,7 +93,7 @@ class Watch<A> {
     this.before = before
   }
 
-  /** Records the response once, before the head goes out: headers may have come by `setHeader`, or come with `writeHead` itself. */
+  /** Records the response once, before its head is sent. Its headers were set with `setHeader`, or are arguments of `writeHead`. */
   record(res: NodeResponse, args: ReadonlyArray<unknown>): void {
     if (this.#isRecorded) return
     this.#isRecorded = true
@@ -108,7 +108,7 @@ class Watch<A> {
   }
 }
 
-// One function for all responses: V8 would keep each response with a function in it alive until a full collection.
+// One function for all responses: V8 would keep each response with a separate function alive until a full collection.
 const writeHead = function(this: NodeResponse & Watched, ...args: ReadonlyArray<unknown>): unknown {
   const watch = this[watching]!
   this[watching] = watch.before
@@ -120,7 +120,7 @@ const writeHead = function(this: NodeResponse & Watched, ...args: ReadonlyArray<
   }
 }
 
-/** Returns a header that `writeHead` takes, from an object, a flat list or a list of pairs: of several the last. */
+/** Returns the last header with a name from an argument of `writeHead`: an object, a flat list or a list of pairs. */
 const headerOf = (headers: unknown, name: string): unknown => {
   if (typeof headers !== "object" || headers === null) return undefined
   if (Array.isArray(headers)) {
@@ -140,13 +140,13 @@ const headerOf = (headers: unknown, name: string): unknown => {
 const isNamed = (header: string, name: string): boolean =>
   header.length === name.length && header.toLowerCase() === name
 
-/** Binds the session that the first event of a stream names, before that event goes out. */
+/** Binds the session that the first event of a stream names, before the event is sent. */
 const observeFirstEvent = <A>(host: Host<A>, res: NodeResponse, admitted: Admitted<A>, watch: Watch<A>): void => {
   const stream = res as unknown as { write: (...args: ReadonlyArray<unknown>) => unknown }
   const { write } = stream
   const first = new sseSession.FirstEvent()
   const observing = (...args: ReadonlyArray<unknown>): unknown => {
-    // A first write sends the head, so it is not known yet what `writeHead` would be given.
+    // The first write sends the head, so `writeHead` may not have been called yet.
     if (watch.isEventStream ?? isEventStream(String(res.getHeader("content-type") ?? ""))) {
       const isText = typeof args[1] !== "string" || /^utf-?8$/i.test(args[1])
       const id = first.read(typeof args[0] === "string" && !isText ? undefined : args[0])
@@ -161,7 +161,7 @@ const observeFirstEvent = <A>(host: Host<A>, res: NodeResponse, admitted: Admitt
   stream.write = observing
 }
 
-/** Ends a stream cleanly, and ignores later writes of the handler. */
+/** Ends a stream with its token, and ignores later writes of the handler. */
 const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, res: NodeResponse): void => {
   const cancel = host.whenStreamEnds(admitted, () => {
     if (res.writableEnded || res.destroyed) return

@@ -1,14 +1,14 @@
 /**
- * Every host that a request names. The gate accepts a request only if it accepts all of them, so it does not matter which
- * one a framework, a proxy or a handler looks at. `X-Forwarded-Host` and `Forwarded` are not read: a page can set neither
- * a foreign `Host` nor the URL, but it can set those.
+ * Lists every host that a request names. The gate accepts a request only if it accepts all of them, so it does not matter which
+ * one a framework, a proxy or a handler reads. `X-Forwarded-Host` and `Forwarded` are not read: a page cannot set another `Host`
+ * or URL, but it can set those headers.
  */
 
-/** For a resource of which every host is accepted. */
+/** The hosts of a resource that accepts every host. */
 export const unchecked: ReadonlyArray<string> = []
 
 /**
- * Returns the hosts of a request of Node's: each `Host` line, `:authority` of HTTP/2, and the authority of a request target
+ * Returns the hosts of a Node request: each `Host` line, `:authority` of HTTP/2, and the authority of a request target
  * in absolute form, which takes precedence over `Host` (RFC 9112 §3.2.2).
  */
 export const ofRaw = (rawHeaders: ReadonlyArray<unknown>, target: unknown): ReadonlyArray<string> => {
@@ -25,8 +25,8 @@ export const ofRaw = (rawHeaders: ReadonlyArray<unknown>, target: unknown): Read
 }
 
 /**
- * Returns the hosts of a request of fetch's: that of its URL, and the `Host` header if there is one. A server may make the
- * URL of a configured host; a request that a program made has no `Host` header.
+ * Returns the hosts of a `Request`: the host of its URL, and the `Host` header if there is one. A server may build the URL with a
+ * configured host. A request that a program created has no `Host` header.
  */
 export const ofFetch = (url: string, headers: Headers): ReadonlyArray<string> => {
   const ofUrl = authorityOf(url) ?? ""

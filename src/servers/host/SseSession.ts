@@ -1,6 +1,6 @@
 /**
- * Sessions of the HTTP+SSE transport of MCP 2024-11-05. The first event of the stream that answers a GET names the
- * address for messages, with the session in its query; a party that knows it could send messages into the stream of another
+ * Reads the sessions of the HTTP+SSE transport of MCP 2024-11-05. The first event of the stream of a GET request contains the
+ * URL for messages, with the session in its query. A party that knows the URL could send messages into the stream of another
  * caller.
  */
 
@@ -10,8 +10,9 @@ const parameter = /^\[?(?:sessionId|session_id)(?:[[\].]|$)/
 const none: ReadonlyArray<string> = []
 
 /**
- * The session ids in the query of a request target, each once, in every way in which servers read a query. Frameworks that
- * make objects of it read `sessionId[]=x` and `[sessionId]=x` as the same parameter, and some do not end it at `#`.
+ * Returns the session ids in the query of a request target, each once, in every way in which servers parse a query. Frameworks
+ * that parse a query to an object read `sessionId[]=x` and `[sessionId]=x` as the same parameter, and some do not end the query
+ * at `#`.
  */
 export const idsOf = (target: string): ReadonlyArray<string> => {
   const start = target.indexOf("?")
@@ -24,20 +25,20 @@ export const idsOf = (target: string): ReadonlyArray<string> => {
   return ids.size === 0 ? none : [...ids]
 }
 
-/** The name of such a session among all sessions. No header can hold it, so it is no `Mcp-Session-Id`. */
+/** Returns the key of such a session. It contains a line break, so it cannot equal an `Mcp-Session-Id`, which is a header. */
 export const keyOf = (id: string): string => `\n${id}`
 
-/** More than that is read of no stream to find its first event. */
+/** The maximum length of the first event, in UTF-16 code units. */
 const longestEvent = 8192
 
 /** Reads the beginning of an event stream, however it is cut into chunks. */
 export class FirstEvent {
   #decoder: TextDecoder | undefined
   #text = ""
-  /** Whether nothing of the stream has to be read any more. */
+  /** Whether the rest of the stream can be ignored. */
   isDone = false
 
-  /** The session that the first event names, once it is complete; `undefined` for as long as, and where, there is none. */
+  /** Reads a chunk. Returns the session that the first event names, as soon as the event is complete. */
   read(chunk: unknown): string | undefined {
     if (this.isDone) return undefined
     const text = typeof chunk === "string"
@@ -46,11 +47,11 @@ export class FirstEvent {
       ? (this.#decoder ??= new TextDecoder()).decode(chunk, { stream: true })
       : undefined
     this.#text += text ?? ""
-    // Half of a line break waits for the other half.
+    // A final CR may be followed by LF in the next chunk.
     const lines = this.#text.replace(/^\uFEFF/, "").replace(/\r(?!$)\n?/g, "\n")
     for (const event of lines.split("\n\n").slice(0, -1)) {
       const fields = fieldsOf(event)
-      // Comments, and times to wait, come before the first event.
+      // Comments and `retry` fields may precede the first event.
       if (fields.data === undefined && fields.event === undefined) continue
       this.isDone = true
       const ids = fields.event === "endpoint" && fields.data !== undefined ? idsOf(fields.data.split("#", 1)[0]!) : none
@@ -61,7 +62,7 @@ export class FirstEvent {
   }
 }
 
-/** The fields of an event that count here (HTML, 9.2.6). */
+/** Parses the fields `event` and `data` of an event (HTML, 9.2.6). */
 const fieldsOf = (event: string): { readonly event: string | undefined; readonly data: string | undefined } => {
   const fields: { event: string | undefined; data: string | undefined } = { event: undefined, data: undefined }
   for (const line of event.split("\n")) {
@@ -72,7 +73,7 @@ const fieldsOf = (event: string): { readonly event: string | undefined; readonly
   return fields
 }
 
-/** The same stream, of which each chunk is shown to `observe`, and the end to `ended`. */
+/** Wraps a stream: calls `observe` with each chunk, and `ended` at its end. */
 export const observed = (
   body: ReadableStream<Uint8Array>,
   observe: (chunk: Uint8Array) => void,

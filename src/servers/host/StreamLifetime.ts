@@ -2,10 +2,13 @@ import * as Duration from "effect/Duration"
 import type { Operation } from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
 
-/** How long a running answer to a POST may outlive the token that asked for it. */
+/** How long the response to a POST request may continue after its token has expired. */
 export const graceOfAnswers: Duration.Duration = Duration.minutes(5)
 
-/** Tells when the stream of an answer must end: one that the server keeps open ends with the token. */
+/**
+ * Returns the time at which the stream of a response must end, in milliseconds since 1970. Streams that the server keeps open end
+ * with the token. Returns `undefined` for an anonymous caller.
+ */
 export const endOfStream = (
   principal: Principal | undefined,
   method: string,
@@ -17,5 +20,6 @@ export const endOfStream = (
   return keptOpen ? end : end + Duration.toMillis(graceOfAnswers)
 }
 
+/** Returns whether a content type is that of an event stream. */
 export const isEventStream = (contentType: string | null | undefined): boolean =>
   contentType?.split(";")[0]!.trim().toLowerCase() === "text/event-stream"

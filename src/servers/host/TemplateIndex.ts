@@ -1,8 +1,8 @@
 import * as FindMyWay from "effect/http/FindMyWay"
 
-/* From a URI to the resource templates that match it, in the order in which Effect's MCP server tries them. */
+/* Finds the resource templates that match a URI, in the order in which Effect's MCP server tries them. */
 
-/** A template: the URI template that names it, and the router path that the server matches URIs with. */
+/** A resource template, and the router path with which the server matches URIs. */
 export interface Template {
   readonly uriTemplate: string
   readonly routerPath: string
@@ -21,9 +21,9 @@ interface Node {
 /**
  * Builds the index of a list of templates.
  *
- * One router for all templates answers with the most specific match, and the server takes the first that was registered.
- * So each node of a binary tree has a router for its range of templates, which shows whether one of them matches: a URI
- * that matches nothing costs one look-up, and any other about twice the logarithm of the number of templates.
+ * A single router for all templates would return the most specific match, but the server uses the first match in the order of
+ * registration. So each node of a binary tree has a router for its range of templates, which finds out whether any of them
+ * matches. A URI without a match takes one look-up. Any other URI takes about twice the logarithm of the number of templates.
  */
 export const make = (templates: ReadonlyArray<Template>): TemplateIndex => {
   if (templates.length === 0) return () => {}
@@ -50,7 +50,7 @@ const walk = (node: Node, path: string, visit: (position: number) => boolean): b
 }
 
 const matcherOf = (templates: ReadonlyArray<Template>): (path: string) => boolean => {
-  // The settings of the server's own matcher: a URI must match the same template here and there.
+  // The options of the server's own matcher, so that a URI matches the same template here and there.
   const router = FindMyWay.make<true>({
     ignoreTrailingSlash: true,
     ignoreDuplicateSlashes: true,
@@ -60,13 +60,13 @@ const matcherOf = (templates: ReadonlyArray<Template>): (path: string) => boolea
     try {
       router.on("GET", `/${routerPath}`, true)
     } catch {
-      // The router has this path from another template already, or the server could not register it either.
+      // Another template has this path already, or the server cannot register the path either.
     }
   }
   return (path) => router.find("GET", path) !== undefined
 }
 
-/** The router path that Effect's `McpServer.resource` makes of a URI template. */
+/** Returns the router path that Effect's `McpServer.resource` derives from a URI template. */
 export const routerPathOf = (uriTemplate: string): string => {
   let position = 0
   return uriTemplate

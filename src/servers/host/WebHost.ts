@@ -7,12 +7,12 @@ import type { Host } from "./Host.ts"
 import { type Reading, RequestBody, type TenantOf, toGateRequest } from "./WebRequest.ts"
 import { endInTime, toResponse } from "./WebResponse.ts"
 
-/* The gate on `Request` and `Response`. */
+/* Connects the gate with `Request` and `Response`. */
 
-/** An answer of the author's own to a preflight from an allowed origin. */
+/** The author's function that answers preflights from allowed origins. */
 export type AnswerPreflight = () => Response | Promise<Response>
 
-/** The options of an author that a decision depends on. */
+/** The author's options that affect a decision. */
 export interface DecisionOptions {
   readonly tenantOf?: TenantOf | undefined
   /** Answers preflights in place of the gate. */
@@ -31,7 +31,7 @@ const respondTo = <A>(
   return toResponse(allowOrigin(rejection, origin, gate.published.allowedOrigins), request.method)
 }
 
-/** Answers with the public document that a request asks for; `undefined` if it asks for none. */
+/** Responds with the public document at the path of a request. Returns `undefined` if there is none. */
 export const document = <A>(host: Host<A>, request: Request): Promise<Response> | undefined => {
   const found = host.document(requestPath.of(request.url), {
     header: (name) => request.headers.get(name) ?? undefined
@@ -41,7 +41,7 @@ export const document = <A>(host: Host<A>, request: Request): Promise<Response> 
     : host.run(() => found(request.method)).then((answer) => toResponse(Result.merge(answer), request.method))
 }
 
-/** Decides about a request to an MCP endpoint, and runs the handler if it may come in. */
+/** Decides about a request to an MCP endpoint, and runs the handler if the request is admitted. */
 export const serve = async <A>(
   host: Host<A>,
   request: Request,
@@ -59,7 +59,7 @@ export const serve = async <A>(
   return endInTime(host, admitted.success, response)
 }
 
-/** Decides about a request to any other route, and runs the handler if it may come in. */
+/** Decides about a request to any other route, and runs the handler if the request is admitted. */
 export const serveRoute = async <A>(
   host: Host<A>,
   request: Request,

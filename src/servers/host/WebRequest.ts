@@ -10,18 +10,19 @@ import * as requestHost from "./RequestHost.ts"
 import * as sseSession from "./SseSession.ts"
 import * as webBody from "./WebBody.ts"
 
-/* Requests of fetch's. */
+/* Requests of the type `Request`. */
 
-/** How the body of a request is read. */
+/** The options for reading the body of a request. */
 export interface Reading {
   readonly limits: body.Limits
-  /** Returns what a framework parsed already; `undefined` if none did. */
+  /** Returns the body that a framework has parsed, or `undefined` if there is none. */
   readonly parsedBody?: (() => unknown) | undefined
-  /** Whether the handler uses the parsed body alone, so that no copy of the request is kept. Default: `false`. */
+  /** Whether the handler uses only the parsed body, so that the bytes need not be kept. Default: `false`. */
   readonly consumes?: boolean | undefined
 }
 
-/** A request of fetch's, for the gate. A class, since a literal with getters costs more than the rest of the work on it. */
+/** Presents a `Request` to the gate. */
+// A class, because creating a literal with getters takes longer than the rest of the work on a request.
 class GateRequest implements Caller.Request {
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly method: string
@@ -61,16 +62,13 @@ class GateRequest implements Caller.Request {
     return sseSession.idsOf(this.#request.url)
   }
 
-  /** Fetch knows no router: the author of the host hands over the one parameter that is the tenant. */
+  /** Returns the tenant, the only parameter that the author of the host passes. A `Request` has no route parameters. */
   routeParameter(): string | undefined {
     return this.#tenantOf?.()
   }
 }
 
-/**
- * Returns the tenant of a request, where the author of a host hands it over. A function of the author's, so it runs where
- * the gate expects one to throw.
- */
+/** Returns the tenant of a request. The author of a host supplies this function, so the gate expects that it can throw. */
 export type TenantOf = () => string | undefined
 
 /** Creates the gate's view of a request. */
@@ -97,7 +95,7 @@ export class RequestBody {
     if (!body.carriesMessages(request.method)) return this.#readUnexpected()
     if (!body.isJson(request.headers.get("content-type") ?? undefined)) return Effect.fail(body.contentTypeRejected)
     if (parsedBody === undefined) return this.#readStream()
-    // Most of these functions parse the body, and fail so if it is not JSON. Any other failure is a bug.
+    // Most of these functions call `request.json()`, which fails like this for a body that is not JSON. Other failures are bugs.
     const parsing = Effect.catchDefect(
       Effect.promise(async () => await parsedBody()),
       (defect) => defect instanceof SyntaxError ? Effect.fail(body.notJson) : Effect.die(defect)
@@ -108,11 +106,11 @@ export class RequestBody {
     )
   }
 
-  /** The body of a method that carries no messages. Some servers make a stream of none, and it is empty. */
+  /** Reads the body of a method that carries no messages. On some servers, a request without a body has an empty stream. */
   #readUnexpected(): Body {
     const request = this.#request
     const { limits } = this.#reading
-    // A handler must not execute a body that a framework has read and parsed: it is given `admission.body`.
+    // If a framework has read and parsed this body, the handler must not execute it. The handler receives `admission.body`.
     if (request.body === null || request.bodyUsed) return Effect.succeed(body.empty)
     return Effect.flatMap(webBody.read(request.body, limits.bytes, limits.timeout), (bytes) => {
       this.#bytes = bytes
@@ -134,16 +132,16 @@ export class RequestBody {
     })
   }
 
-  /** The request for the handler: its body is as unread as it was. */
+  /** Returns the request for the handler, with an unread body. */
   toRequest(): Request {
     return this.#bytes === undefined ? this.#request : webBody.replay(this.#request, this.#bytes)
   }
 }
 
-/** Up to so many bytes a platform may collect the chunks: even byte by byte they take less than a large body. */
+/** Shorter bodies are collected by the platform. Even byte by byte, their chunks take less memory than a large body. */
 const small = 16 * 1024
 
-/** A body of an announced length: servers read no more than that, and do it without a stream. */
+/** Reads a body whose `Content-Length` is small. Servers read no more bytes than announced, and need no stream for it. */
 const readAtOnce = (request: Request, limits: body.Limits): Effect.Effect<body.Message, MalformedRequest> =>
   Effect.flatMap(
     webBody.readAtOnce(request, limits.timeout),

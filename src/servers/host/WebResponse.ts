@@ -5,7 +5,7 @@ import type { Host } from "./Host.ts"
 import * as sseSession from "./SseSession.ts"
 import { isEventStream } from "./StreamLifetime.ts"
 
-/* Responses of fetch's: rejections and documents, and what handlers answer. */
+/* Responses of the type `Response`: creates those of rejections and documents, and observes those of handlers. */
 
 /** Turns a rejection, or a document, into a response. */
 export const toResponse = ({ body, headers, status }: Rejection | Answer, method: string): Response =>
@@ -14,19 +14,19 @@ export const toResponse = ({ body, headers, status }: Rejection | Answer, method
 /** Ends an event stream when the token does. Every other response stays as it is. */
 export const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, response: Response): Response => {
   const isOpening = admitted.caller.request.method === "GET"
-  // Headers first: on Node, reading `body` makes a stream of it.
+  // Headers first: on Node, reading `body` creates a stream.
   if (
     (admitted.principal === undefined && !isOpening) || !isEventStream(response.headers.get("content-type")) ||
     response.body === null
   ) {
     return response
   }
-  const body = isOpening ? bound(host, admitted, response.body) : response.body
-  return new Response(admitted.principal === undefined ? body : until(host, admitted, body), response)
+  const body = isOpening ? bindFirstEvent(host, admitted, response.body) : response.body
+  return new Response(admitted.principal === undefined ? body : endWithToken(host, admitted, body), response)
 }
 
-/** Binds the session that the first event of a stream names, before that event goes out. */
-const bound = <A>(
+/** Binds the session that the first event of a stream names, before the event is sent. */
+const bindFirstEvent = <A>(
   host: Host<A>,
   admitted: Admitted<A>,
   body: ReadableStream<Uint8Array>
@@ -39,7 +39,8 @@ const bound = <A>(
   }, () => release?.())
 }
 
-const until = <A>(
+/** Ends a stream when its token expires, is revoked or is invalidated. */
+const endWithToken = <A>(
   host: Host<A>,
   admitted: Admitted<A>,
   body: ReadableStream<Uint8Array>

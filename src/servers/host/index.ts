@@ -1,5 +1,5 @@
 /**
- * Builds adapters for other hosts: the gate, its rejections, and the guard for addresses that a stranger names.
+ * Builds adapters for other hosts: the gate, its rejections, and the guard for untrusted addresses.
  *
  * @since 0.1.0
  */

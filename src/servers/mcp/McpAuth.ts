@@ -1,7 +1,8 @@
 /**
- * The gate on Effect's own MCP server: per-tool scopes, decided before the tool runs and answered with a real 403.
+ * Protects Effect's own MCP server. Each tool has its scopes, which are checked before the tool runs. If a scope is missing, the
+ * server answers 403.
  *
- * Each function stands for one of the same name in `McpServer` of `effect/ai`, and takes the same options.
+ * Each function replaces the function of the same name in `McpServer` of `effect/ai`, and has the same options.
  *
  * @since 0.1.0
  */
@@ -32,8 +33,8 @@ type ScopesOf<R> = R extends HttpRouter.Request<"Requires", infer T>
   : never
 
 /**
- * The options of `McpServer.layerHttp`, without `allowedOrigins`: `AuthLayer` has them, since an origin is looked at
- * before a token is.
+ * The options of `McpServer.layerHttp`, without `allowedOrigins`, which is an option of `AuthLayer`: the gate checks the origin before
+ * the token.
  *
  * @category models
  * @since 0.1.0
@@ -45,11 +46,11 @@ export type HttpOptions<
   RR
 > = Omit<Parameters<typeof McpServer.layerHttp<P, RA, RE, RR>>[0], "allowedOrigins"> & {
   /**
-   * Bodies that ask for more operations are rejected with 400: each message of a batch and each URI of a
+   * The most operations in a body. Bodies with more are rejected with 400. Each message of a batch and each URI of a
    * `subscriptions/listen` counts. Default: 100.
    */
   readonly maximumOperations?: number | undefined
-  /** Bodies that take longer, from the time when the gate begins to read them, are rejected with 408. Default: 30 seconds. */
+  /** The longest time for reading a body. Slower ones are rejected with 408. Default: 30 seconds. */
   readonly bodyTimeout?: Duration.Input | undefined
 }
 
@@ -58,12 +59,15 @@ export type HttpOptions<
  *
  * **Details**
  *
- * The scopes of the registered tools, resources and prompts become requirements of the layer, which `AuthLayer` meets: a
- * server whose configuration does not offer one of them, or that forgets the layer, does not compile. They are read from
- * what is registered at the time of a request. A tool added later with a scope that is not offered can never be called.
+ * The scopes of the registered tools, resources and prompts become requirements of the layer, which `AuthLayer` provides. A server
+ * does not compile if its configuration does not offer one of them, or if it has no `AuthLayer`. Fails with `AuthConfigError` if
+ * a scope is not offered, for programs that are not type checked.
  *
- * A `subscriptions/listen` stream ends when its token does, any other answer at most 5 minutes later. A request body is limited to 4 MiB unless `MaxBodySize` is
- * provided.
+ * The policies are read from the registrations at the time of each request. A tool that is added later with a scope that is not
+ * offered can never be called.
+ *
+ * A `subscriptions/listen` stream ends when its token expires, and any other response at most 5 minutes later. The maximum length
+ * of a body is 4 MiB, or `MaxBodySize` if that is provided.
  *
  * **Example** (A whole server)
  *
@@ -90,7 +94,7 @@ export type HttpOptions<
  * })))
  * ```
  *
- * @see {@link McpServer.layerHttp} for the function that this one stands for
+ * @see {@link McpServer.layerHttp} for the function that this one replaces
  *
  * @category layers
  * @since 0.1.0
@@ -142,7 +146,7 @@ export const layerHttp = <
     }).pipe(Layer.provide(middleware.layer))
   })) as never
 
-/** What the types promise, checked again for programs that the compiler did not see. */
+/** Checks that every registered scope is offered, for programs that are not type checked. */
 const checkOffered = (
   server: McpServer.McpServer["Service"],
   offered: ReadonlySet<string>

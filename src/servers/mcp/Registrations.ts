@@ -27,7 +27,7 @@ import { guard, observed, type PolicyForCall, policyFromAnnotations } from "./in
 type Registered<R> = Exclude<R, McpServer.McpRequest<"Requires", RegisterWithMcpAuthToolkit>>
 
 /**
- * Registers a toolkit; its tools may carry scopes.
+ * Registers a toolkit, whose tools may require scopes.
  *
  * **Example** (Tools behind the gate)
  *
@@ -44,7 +44,7 @@ type Registered<R> = Exclude<R, McpServer.McpRequest<"Requires", RegisterWithMcp
  * )
  * ```
  *
- * @see {@link McpServer.toolkit} for the function that this one stands for
+ * @see {@link McpServer.toolkit} for the function that this one replaces
  *
  * @category layers
  * @since 0.1.0
@@ -100,7 +100,7 @@ const guarded = <S extends ScopeList>(
 }
 
 /**
- * Registers a resource, or a resource template, that needs scopes.
+ * Registers a resource, or a resource template, that requires scopes.
  *
  * **Example** (A template)
  *
@@ -116,7 +116,7 @@ const guarded = <S extends ScopeList>(
  * })
  * ```
  *
- * @see {@link McpServer.resource} for the function that this one stands for
+ * @see {@link McpServer.resource} for the function that this one replaces
  *
  * @category layers
  * @since 0.1.0
@@ -166,9 +166,9 @@ export const resource: {
 const isTemplate = (first: object): first is TemplateStringsArray => Array.isArray(first)
 
 /**
- * Registers a prompt that needs scopes.
+ * Registers a prompt that requires scopes.
  *
- * **Example** (A prompt that needs a scope)
+ * **Example** (A prompt that requires a scope)
  *
  * ```ts
  * import { Effect, Schema } from "effect"
@@ -182,7 +182,7 @@ const isTemplate = (first: object): first is TemplateStringsArray => Array.isArr
  * })
  * ```
  *
- * @see {@link McpServer.prompt} for the function that this one stands for
+ * @see {@link McpServer.prompt} for the function that this one replaces
  *
  * @category layers
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The gate on Effect's own MCP server.
+ * Protects Effect's own MCP server.
  *
  * @since 0.1.0
  */

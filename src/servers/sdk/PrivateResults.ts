@@ -1,9 +1,9 @@
 /**
- * Results that only the caller may cache (`cacheScope`, MCP 2026-07-28): a shared cache would give what depends on a
- * caller, or needs a scope, to the next one.
+ * Sets the cache scope of results to `"private"` (`cacheScope`, MCP 2026-07-28). A shared cache would return a result that depends
+ * on its caller, or requires a scope, to another caller.
  */
 
-/** Further methods whose results carry a cache scope: they look no registration up. */
+/** The methods whose results have a cache scope and that look up no registration. */
 export const others: ReadonlyArray<string> = [
   "server/discover",
   "skills/list",
@@ -11,7 +11,7 @@ export const others: ReadonlyArray<string> = [
   "resources/directory/read"
 ]
 
-/** The methods whose results carry a cache scope. */
+/** The methods whose results have a cache scope. */
 export const methods: ReadonlySet<string> = new Set([
   "tools/list",
   "prompts/list",
@@ -21,14 +21,12 @@ export const methods: ReadonlySet<string> = new Set([
   ...others
 ])
 
-/** The same result, or promise of one, with no cache scope but `"private"`. */
-export const of = (result: unknown): unknown => result instanceof Promise ? result.then(privately) : privately(result)
+/** Returns a result, or a promise of one, with the cache scope `"private"` if it had another one. */
+export const of = (result: unknown): unknown =>
+  result instanceof Promise ? result.then(withPrivateScope) : withPrivateScope(result)
 
-/**
- * The SDK reads the scope of the result itself, and then that of the hint that the author configured, which it attaches to
- * the result under a symbol.
- */
-const privately = (result: unknown): unknown => {
+// The SDK reads the scope of the result, and then the scope of the author's cache hint, which it attaches under a symbol.
+const withPrivateScope = (result: unknown): unknown => {
   if (typeof result !== "object" || result === null) return result
   let changed: object = isShared(result) ? { ...result, cacheScope: "private" } : result
   for (const symbol of Object.getOwnPropertySymbols(result)) {

@@ -2,22 +2,24 @@ import { BoundedMap } from "../../store/BoundedMap.ts"
 import type { ParsedUriTemplate, UriTemplate } from "./SdkPrivates.ts"
 
 /**
- * Matches the URI templates of the official SDKs. `UriTemplate.match` builds its expression with each call, and some
- * templates make it backtrack: the time then grows with a power of the length of the URI, which the caller chooses.
+ * Matches the URI templates of the official SDKs. `UriTemplate.match` builds its regular expression at each call. With some
+ * templates the expression backtracks: the time then grows with a power of the length of the URI, which the caller chooses.
  */
 
+/** Returns whether a URI matches a template. */
 export interface Matcher {
   (uri: string): boolean
   /**
-   * Where the SDK's own expression would backtrack: how long the text is that each of its groups matches, or `undefined` if
-   * the URI does not match.
+   * Returns the length of the text that each group matches, or `undefined` if the URI does not match. Exists only if the SDK's own
+   * expression would backtrack.
    */
   readonly lengthsOf?: LengthsOf | undefined
 }
 
 type LengthsOf = (uri: string) => ReadonlyArray<number> | undefined
 
-/** A subclass may match in another way, so the methods must be those that one class brings along. */
+// A subclass can match in another way, so one class must define all three methods.
+/** Returns whether the parts of a template determine its matches. */
 const isParsed = (template: UriTemplate): template is ParsedUriTemplate => {
   const prototype: unknown = Object.getPrototypeOf(template)
   return Array.isArray((template as Partial<ParsedUriTemplate>).parts) && !Object.hasOwn(template, "match") &&
@@ -25,13 +27,13 @@ const isParsed = (template: UriTemplate): template is ParsedUriTemplate => {
     ["match", "partToRegExp", "escapeRegExp"].every((name) => Object.hasOwn(prototype, name))
 }
 
-/** Makes the matchers of the templates of one SDK, each once for all templates with the same text. */
+/** Creates the function that returns the matcher of a template. Templates with the same text share a matcher. */
 export const make = (capacity = 10_000): (template: UriTemplate) => Matcher => {
-  // Most programs make a server for each request, so what costs time is known by the text of a template. Beside that the
-  // matcher is kept on the template, which is asked for with each URI.
+  // Most programs create a server for each request, so matchers are cached by the text of their template. The template holds its
+  // matcher as well, because it is looked up for each URI.
   const matcher = Symbol("effect-mcp-auth/matcher")
   type Marked = { [matcher]?: Matcher }
-  // Programs make their templates of constants. One that makes them of data must not fill the memory.
+  // Templates are constants in most programs. The bound is for programs that create them from data.
   const known = new BoundedMap<string, Matcher>(capacity)
 
   const find = (template: UriTemplate): Matcher => {
@@ -50,7 +52,7 @@ export const make = (capacity = 10_000): (template: UriTemplate) => Matcher => {
     const found = find(template)
     if (Object.isExtensible(template)) {
       marked[matcher] = found
-      // The SDK tries each template for each URI that is read, also for one that none of them matches.
+      // The SDK tries each template for each URI, also for a URI that matches none.
       const { lengthsOf } = found
       if (lengthsOf !== undefined) {
         Object.defineProperty(template, "match", { value: withoutBacktracking(lengthsOf, template.match) })
@@ -60,7 +62,7 @@ export const make = (capacity = 10_000): (template: UriTemplate) => Matcher => {
   }
 }
 
-/** Has the SDK read a URI by an expression whose groups have one length each, so that it makes the result by itself. */
+/** Replaces `match` of a template: each group of the SDK's expression gets a fixed length, so the expression cannot backtrack. */
 const withoutBacktracking = (lengthsOf: LengthsOf, match: UriTemplate["match"]) =>
   function(this: ParsedUriTemplate, uri: string): unknown {
     const lengths = lengthsOf(uri)
@@ -74,12 +76,12 @@ const withoutBacktracking = (lengthsOf: LengthsOf, match: UriTemplate["match"]) 
     return match.call(Object.create(this, { partToRegExp: { value: partToRegExp } }), uri)
   }
 
-/** A literal text, or a group that matches one character or more. */
+/** A literal text, or a group that matches one or more characters. */
 type Piece = string | Run
 
 interface Run {
   readonly matches: (code: number) => boolean
-  /** Lists of values, separated by commas. */
+  /** Whether the group matches a list of values, separated by commas. */
   readonly exploded: boolean
 }
 
@@ -128,7 +130,7 @@ const matcherOf = (template: ParsedUriTemplate): Matcher => {
   return (uri) => uri.startsWith(prefix) && expression.test(uri)
 }
 
-/** Joins neighboring texts, and leaves out empty ones. */
+/** Joins adjacent texts, and removes empty ones. */
 const join = (pieces: ReadonlyArray<Piece>): ReadonlyArray<Piece> => {
   const joined: Array<Piece> = []
   for (const piece of pieces) {
@@ -139,7 +141,7 @@ const join = (pieces: ReadonlyArray<Piece>): ReadonlyArray<Piece> => {
   return joined
 }
 
-/** Whether a group can end in several places in front of another group: only then does an expression backtrack. */
+/** Returns whether a group can end at several positions before another group. Only then an expression backtracks. */
 const isAmbiguous = (pieces: ReadonlyArray<Piece>): boolean =>
   pieces.some((piece, index) => {
     if (typeof piece === "string") return false
@@ -153,12 +155,12 @@ const isAmbiguous = (pieces: ReadonlyArray<Piece>): boolean =>
 const comma = 44
 
 /**
- * Finds what each group matches as the SDK's expression does, which gives each group in turn as much as it can: the time
- * grows with the length of the URI, and with that of the template.
+ * Finds the length of each group as the SDK's expression does: from left to right, each group matches as much as it can. The time
+ * is proportional to the length of the URI times that of the template.
  */
 const lengthsIn = (pieces: ReadonlyArray<Piece>): LengthsOf => (uri) => {
   const size = uri.length + 1
-  // By piece and position: whether this piece and those after it match the rest of the URI from here.
+  // For each piece and position: whether this piece and the following ones match the rest of the URI from this position.
   const matches = new Uint8Array((pieces.length + 1) * size)
   matches[matches.length - 1] = 1
   for (let index = pieces.length - 1; index >= 0; index--) {
@@ -196,6 +198,6 @@ const lengthsIn = (pieces: ReadonlyArray<Piece>): LengthsOf => (uri) => {
   return lengths
 }
 
-/** The position of the next value of a list; the same position where there is none. */
+/** Returns the position of the next value of a list, or the same position if there is none. */
 const afterComma = (piece: Run, uri: string, at: number): number =>
   piece.exploded && uri.charCodeAt(at) === comma ? at + 1 : at

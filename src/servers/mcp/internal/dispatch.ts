@@ -22,15 +22,15 @@ import * as effectStream from "../../host/EffectStream.ts"
 import * as effectBody from "./effectBody.ts"
 import * as Registry from "./registry.ts"
 
-/* The gate in front of dispatch. */
+/* Authorizes the operations of a request before the MCP server dispatches them. */
 
 /** An app of the router. The middleware adds no failure and no service to it. */
 type App = Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled>
 
-/** The limit without `MaxBodySize`. */
+/** The maximum length of a body if `MaxBodySize` is not provided. */
 const maximumBody = ByteSize.fromInputUnsafe(body.defaultLimit)
 
-/** Reads the operations of a request. The server parses the very text that was checked here. */
+/** Reads the operations of a request. The server parses the same text later. */
 const operationsOf = (
   request: HttpServerRequest.HttpServerRequest,
   limit: ByteSize.ByteSize,
@@ -148,5 +148,5 @@ export const makeDispatch = (
     return decided
   })
 
-/** Sessions begin with it only: a session that a server issued otherwise would have no owner. */
+// Only `initialize` opens a session.
 const isInitialize = ({ method }: Operation.Operation): boolean => method === "initialize"

@@ -12,28 +12,28 @@ import type { BodyDeadlines } from "../../host/BodyDeadlines.ts"
 import * as nodeBody from "../../host/NodeBody.ts"
 import * as webBody from "../../host/WebBody.ts"
 
-/* The body of an Effect request, read once for the gate and for the server behind it. */
+/* Reads the body of an Effect request once, for the gate and for the server. */
 
 type Request = HttpServerRequest.HttpServerRequest
 
-/** Where Effect's requests keep what was read of them. Nothing depends on it: by another name it would not be used. */
-interface Memory {
+/** The members in which Effect's requests cache their body. If Effect renames them, this module uses public members only. */
+interface BodyCache {
   arrayBufferEffect?: Effect.Effect<ArrayBuffer> | undefined
   textEffect?: Effect.Effect<string> | undefined
 }
 
-const memoryOf = (request: Request): Memory => request as unknown as Memory
+const bodyCacheOf = (request: Request): BodyCache => request as unknown as BodyCache
 
-/** What may be read of a body, and for how long. */
+/** The limits and deadlines of bodies. */
 export interface Reading {
   readonly limits: body.Limits
   readonly deadlines: BodyDeadlines
 }
 
 /**
- * The text of a body of at most `limit` bytes. Whoever reads the request afterwards gets the very text that was judged.
+ * Reads the text of a body of at most `limit` bytes. Later reads of the request return the same text.
  *
- * Effect's own `arrayBuffer` keeps every chunk beside the next one, so it is used only for what was read before.
+ * Effect's own `arrayBuffer` keeps every chunk of a body, so it is used only for bodies that were read before.
  */
 export const read = (
   request: Request,
@@ -41,17 +41,17 @@ export const read = (
   { deadlines, limits }: Reading
 ): Effect.Effect<string, MalformedRequest> => {
   if (isOnNode(request)) {
-    // Effect's own way of reading and remembering takes a fiber and a dozen listeners, a twentieth of a small tool call.
+    // Reading with Effect's own members takes a fiber and a dozen listeners, which is a twentieth of a small tool call.
     return Effect.flatMap(
       nodeBody.read(request.source as nodeBody.Source, Number(limit), deadlines),
-      (bytes) => keep(request, bytes)
+      (bytes) => cacheBody(request, bytes)
     )
   }
   const { source } = request
   if (isUnreadRequest(source) && Object.hasOwn(request, "arrayBufferEffect")) {
     return Effect.flatMap(
       webBody.read(source.body, Number(limit), limits.timeout),
-      (bytes) => keep(request, bytes)
+      (bytes) => cacheBody(request, bytes)
     )
   }
   const isUnread = isUnreadRequest(source) || isUnreadMessage(source)
@@ -59,7 +59,7 @@ export const read = (
     ? readStream(request, Number(limit))
     : Effect.map(Effect.mapError(request.arrayBuffer, toMalformed), (bytes) => new Uint8Array(bytes))
   const bounded = Effect.provideService(reading, HttpIncomingMessage.MaxBodySize, limit)
-  return Effect.flatMap(webBody.within(bounded, limits.timeout), (bytes) => keep(request, bytes))
+  return Effect.flatMap(webBody.within(bounded, limits.timeout), (bytes) => cacheBody(request, bytes))
 }
 
 /**
@@ -69,11 +69,11 @@ export const read = (
 const isOnNode = (request: Request): boolean => {
   const { headers, source } = request
   return isUnreadMessage(source) && Object.hasOwn(request, "arrayBufferEffect") &&
-    memoryOf(request).arrayBufferEffect === undefined && headers["expect"] === undefined &&
+    bodyCacheOf(request).arrayBufferEffect === undefined && headers["expect"] === undefined &&
     headers["upgrade"] === undefined
 }
 
-/** Whether this is a Node message that has not been read yet. */
+/** Returns whether a source is a Node request with an unread body. */
 const isUnreadMessage = (source: object): boolean => {
   const { rawHeaders, readableFlowing } = source as {
     readonly rawHeaders?: unknown
@@ -82,13 +82,13 @@ const isUnreadMessage = (source: object): boolean => {
   return Array.isArray(rawHeaders) && readableFlowing === null
 }
 
-/** The same of fetch's requests. */
+/** Returns whether a source is a `Request` with an unread body. */
 const isUnreadRequest = (source: object): source is { readonly body: ReadableStream<Uint8Array> } => {
   const { body, bodyUsed } = source as { readonly body?: unknown; readonly bodyUsed?: unknown }
   return body instanceof ReadableStream && bodyUsed === false && !body.locked
 }
 
-/** Reads the stream of a view that has its own: one that unpacks the body, for example. */
+/** Reads the stream of a request that wraps another one, to decompress its body for example. */
 const readStream = (request: Request, limit: number): Effect.Effect<Uint8Array, MalformedRequest> =>
   Effect.suspend(() => {
     const buffer = new BodyBuffer(limit)
@@ -104,23 +104,24 @@ const readStream = (request: Request, limit: number): Effect.Effect<Uint8Array, 
 const toMalformed = ({ reason }: HttpServerError.HttpServerError): MalformedRequest =>
   (reason as { readonly reason?: unknown }).reason === "BodyTooLarge" ? body.tooLarge : body.notJson
 
-/** Changes the body that `read` kept, for whatever reads the request afterwards. `change` gets the parsed body. */
+/** Changes the body that later reads of the request return. `change` receives the parsed body. */
 export const rewrite = (request: Request, change: (body: unknown) => void): Effect.Effect<void> =>
   Effect.flatMap(Effect.orDie(request.text), (text) => {
     const parsed: unknown = JSON.parse(text)
     change(parsed)
-    return Effect.orDie(Effect.asVoid(keep(request, new TextEncoder().encode(JSON.stringify(parsed)))))
+    return Effect.orDie(Effect.asVoid(cacheBody(request, new TextEncoder().encode(JSON.stringify(parsed)))))
   })
 
-const keep = (request: Request, bytes: Uint8Array): Effect.Effect<string, MalformedRequest> => {
+/** Makes later reads of a request return these bytes, and returns their text. */
+const cacheBody = (request: Request, bytes: Uint8Array): Effect.Effect<string, MalformedRequest> => {
   const text = body.textOf(bytes)
   if (Result.isFailure(text)) return Effect.fail(text.failure)
-  // A copy: the bytes may be a part of a buffer that holds others, too, and its `slice` would show all of it.
+  // A copy, because the bytes may be a part of a larger buffer with other data.
   const again = Effect.sync(() => new Uint8Array(bytes).buffer)
-  if (Object.hasOwn(request, "arrayBufferEffect")) memoryOf(request).arrayBufferEffect = again
+  if (Object.hasOwn(request, "arrayBufferEffect")) bodyCacheOf(request).arrayBufferEffect = again
   else Object.defineProperty(request, "arrayBuffer", { value: again, configurable: true })
   const kept = Effect.succeed(text.success)
-  if (Object.hasOwn(request, "textEffect")) memoryOf(request).textEffect = kept
+  if (Object.hasOwn(request, "textEffect")) bodyCacheOf(request).textEffect = kept
   if (request.text !== kept) Object.defineProperty(request, "text", { value: kept, configurable: true })
   return kept
 }

@@ -14,27 +14,27 @@ import type { Operation } from "../../../protocol/Operation.ts"
 import * as ScopeToken from "../../../protocol/ScopeToken.ts"
 import * as TemplateIndex from "../../host/TemplateIndex.ts"
 
-/* What is registered on Effect's MCP server, with any function, and what each operation needs. */
+/* Finds the policies of operations among the registrations of Effect's MCP server, whichever function made them. */
 
 type Server = McpServer.McpServer["Service"]
 type Annotations = Context.Context<never>
 
-/** The annotations that a layer of this library guards itself, inside the server. */
+/** The annotations of the registrations that a layer of this library guards inside the server. */
 export const Guarded: Context.Reference<ReadonlySet<Annotations>> = Context.Reference<ReadonlySet<Annotations>>(
   "effect-mcp-auth/servers/Guarded",
   { defaultValue: () => new Set() }
 )
 
-/** Makes the services of a registration that guard its calls by its annotations. */
+/** Creates the services of a registration that guard its calls, from its annotations. */
 export type GuardOf = (annotations: Annotations) => Effect.Effect<Context.Context<never>>
 
-/** What a server does not keep of its registrations. */
+/** Data about registrations that the server does not keep. */
 interface Observations {
   /** The router path of each URI template. */
   readonly routerPaths: Map<string, string>
-  /** Grows with each template that is registered. */
+  /** The number of templates that were registered, replaced ones included. */
   templates: number
-  /** The tools, resources, templates and prompts whose calls are guarded inside the server as well. */
+  /** The tools, resources, templates and prompts whose calls are guarded inside the server. */
   readonly guarded: WeakSet<object>
 }
 
@@ -46,8 +46,8 @@ interface Registration {
 }
 
 /**
- * Observes everything that is registered on a server from now on, and guards what names scopes without a guard of this
- * library: the stock functions of `McpServer` know nothing of scopes.
+ * Observes later registrations on a server. Guards those that require scopes and have no guard of this library, because the stock
+ * functions of `McpServer` ignore scopes.
  */
 export const observe = (server: Server, guardOf: GuardOf): void => {
   if (observations.has(server)) return
@@ -80,7 +80,7 @@ export const observe = (server: Server, guardOf: GuardOf): void => {
   }
 }
 
-/** Everything registered that can carry scopes, as it stands now. */
+/** Lists the current registrations that can require scopes. */
 export function* entries(
   server: Server
 ): Generator<{ readonly name: string; readonly annotations: Context.Context<never> }> {
@@ -92,7 +92,7 @@ export function* entries(
   for (const { annotations, prompt } of server.prompts) yield { name: `prompt ${prompt.name}`, annotations }
 }
 
-/** The policy of an operation for which nothing is registered: it is unlisted, and needs a caller as on every host. */
+/** The policy of an operation for which nothing is registered. It requires a principal, as on every host. */
 export const unknown: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
 
 interface Entry {
@@ -115,7 +115,7 @@ export const makePolicyFor = (server: Server): PolicyFor => {
   )
   const findTemplates = makeTemplateFinder(server)
 
-  /** Everything that may run, first what is most likely: more than one only where that depends on the client. */
+  /** Returns the registrations that an operation may run, the most likely one first. Several only if that depends on the client. */
   const candidatesOf = ({ kind, method, params, target }: Operation): ReadonlyArray<Entry> => {
     if (target === undefined) return none
     if (method === "completion/complete") {
@@ -128,7 +128,7 @@ export const makePolicyFor = (server: Server): PolicyFor => {
         return prompts.find(target)
       case "resource": {
         const exact = resources.find(target)
-        // The server passes over what is not enabled for a client.
+        // The server skips registrations that are not enabled for a client.
         return exact.length > 0 && !isConditional(exact[0]!) ? exact : [...exact, ...findTemplates(target)]
       }
       default:
@@ -138,7 +138,7 @@ export const makePolicyFor = (server: Server): PolicyFor => {
 
   const policyForEntry = ({ annotations, descriptor }: Entry, params: unknown): Policy => {
     const policy = policyForCall(annotations, params)
-    // What nothing in the server hides cannot be left to the server.
+    // If no guard in the server hides the registration, the gate rejects the call.
     return policy.unauthorized === "hide" && observations.get(server)?.guarded.has(descriptor) !== true
       ? { ...policy, unauthorized: "challenge" }
       : policy
@@ -150,7 +150,7 @@ export const makePolicyFor = (server: Server): PolicyFor => {
     if (candidates.length === 0) return unknown
     if (candidates.length === 1) return policyForEntry(candidates[0]!, operation.params)
     const policies = candidates.map((entry) => policyForEntry(entry, operation.params))
-    // What is hidden is guarded inside the server, where it is certain which of them runs.
+    // Hidden registrations are guarded inside the server, which knows which of them runs.
     const visible = policies.filter(({ unauthorized }) => unauthorized !== "hide")
     const relevant = visible.length === 0 ? policies : visible
     return {
@@ -173,16 +173,16 @@ const argumentOf = (params: unknown): string | undefined => {
 }
 
 interface Index {
-  /** At most one entry. */
+  /** Returns at most one entry. */
   readonly find: (name: string) => ReadonlyArray<Entry>
   /**
-   * Every entry that a reference with an argument may mean: the server looks completions up by both, joined with a slash,
+   * Returns every entry that a reference with an argument may name. The server looks up completions by both, joined with a slash,
    * so a part of the argument may belong to the name.
    */
   readonly findReferences: (name: string, argument: string | undefined) => ReadonlyArray<Entry>
 }
 
-/** An index of a list to which a server only appends, or replaces an entry by one of the same name. */
+/** Creates the index of a list to which a server appends entries, and in which it replaces entries by others of the same name. */
 const makeIndex = <A extends { readonly annotations: Annotations }>(
   list: () => ReadonlyArray<A>,
   nameOf: (entry: A) => string,
@@ -190,7 +190,7 @@ const makeIndex = <A extends { readonly annotations: Annotations }>(
 ): Index => {
   interface Slot {
     readonly position: number
-    /** What the server had at this position when `found` was made. */
+    /** The entry of the server at this position when `found` was created. */
     registered: A
     found: ReadonlyArray<Entry>
   }
@@ -236,10 +236,10 @@ const makeIndex = <A extends { readonly annotations: Annotations }>(
   }
 }
 
-/** Annotations never change, so those that need no arguments are read once. */
+// Annotations never change, so policies that do not depend on arguments are read once.
 const constant = new WeakMap<Context.Context<never>, Policy>()
 
-/** What a call with these `params` of a JSON-RPC message needs. */
+/** Returns the policy of a call. `params` are those of its JSON-RPC message. */
 export const policyForCall = (annotations: Context.Context<never>, params: unknown): Policy => {
   const known = constant.get(annotations)
   if (known !== undefined) return known
@@ -252,7 +252,7 @@ export const policyForCall = (annotations: Context.Context<never>, params: unkno
   return policy
 }
 
-/** From a URI to the templates that the server may pick: the first match that is enabled for every client ends the list. */
+/** Creates the function that finds the templates that the server may select for a URI. The first match that is enabled for every client is the last. */
 const makeTemplateFinder = (server: Server): (uri: string) => ReadonlyArray<Entry> => {
   let index = TemplateIndex.make([])
   let version = ""
@@ -263,7 +263,7 @@ const makeTemplateFinder = (server: Server): (uri: string) => ReadonlyArray<Entr
     if (current !== version) {
       index = TemplateIndex.make(resourceTemplates.map(({ template: { uriTemplate } }) => ({
         uriTemplate,
-        // One that was registered before the server was observed has the path that the stock function gives it.
+        // A template that was registered before the server was observed has the path of the stock function.
         routerPath: known?.routerPaths.get(uriTemplate) ?? TemplateIndex.routerPathOf(uriTemplate)
       })))
       version = current

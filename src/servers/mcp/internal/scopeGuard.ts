@@ -13,7 +13,7 @@ import { Principal } from "../../../verification/Principal.ts"
 import * as effectRequest from "../../host/EffectRequest.ts"
 import * as Registry from "./registry.ts"
 
-/* The guard around each registration: scopes are checked inside dispatch, and hidden entries are filtered. */
+/* Guards registrations inside dispatch: checks scopes, and filters hidden entries. */
 
 class ScopeRejected extends Schema.Error<ScopeRejected>("ScopeRejected")({
   ...McpSchema.McpErrorBase.fields,
