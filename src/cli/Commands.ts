@@ -55,7 +55,9 @@ const timeout = Flag.Finite("timeout").pipe(
 )
 
 const token = Flag.Redacted("token").pipe(
-  Flag.withDescription("An access token to check. - reads it from standard input, so that no process list shows it"),
+  Flag.withDescription(
+    "An access token to check. Use - to read it from standard input, which keeps it out of process lists"
+  ),
   Flag.withMetavar("token"),
   Flag.optional
 )
@@ -213,10 +215,10 @@ const doctor = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Finds problems of an MCP server. Sends the requests that clients send, and checks the authorization servers that it " +
-      "names. With --token, checks scopes, sessions and batches as well; no tool runs. Exits like check."
+    "Finds problems in an MCP server. Sends the requests that clients send, and checks the authorization servers that it " +
+      "names. With --token, checks scopes, sessions and batches as well. No tool runs. The exit codes are those of check."
   ),
-  Command.withShortDescription("Find problems of an MCP server"),
+  Command.withShortDescription("Find problems in an MCP server"),
   Command.withExamples([
     { command: "effect-mcp-auth doctor https://todos.example.com/mcp", description: "Check a running server" },
     {
@@ -240,7 +242,7 @@ const decode = Command.make(
     yield* Console.log(TokenReport.describe(read, now))
   })
 ).pipe(
-  Command.withDescription("Shows the header and the claims of a token, with times as text. Verifies nothing."),
+  Command.withDescription("Shows the header and the claims of a token, with times as text. Does not verify the token."),
   Command.withExamples([{ command: "effect-mcp-auth decode < token", description: "Read a token from a file" }])
 )
 
@@ -315,7 +317,7 @@ const bare = Command.make("effect-mcp-auth", {}, () =>
     return yield* runSelected([chosen, url.trim()])
   })).pipe(
     Command.withDescription(
-      "Checks authorization servers, MCP servers and access tokens. Without a command it asks what to check."
+      "Checks authorization servers, MCP servers and access tokens. Without a command, prompts for one."
     )
   )
 

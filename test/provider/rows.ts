@@ -1,3 +1,4 @@
+/** The access tokens of providers, as data for `tokenShapes.test.ts` and `pages.test.ts`. */
 import type { Profile } from "effect-mcp-auth"
 import { Profiles } from "effect-mcp-auth/provider"
 import type { TestIssuer } from "effect-mcp-auth/testing"
@@ -15,7 +16,7 @@ interface Token {
   readonly claims?: Claims
 }
 
-/** An access token of a provider, the caller that its profile returns, and the tokens that the profile must reject. */
+/** A row: an access token of a provider, the caller that its profile returns, and the tokens that the profile must reject. */
 export interface Row {
   readonly row: string
   readonly profile: Profile.Profile

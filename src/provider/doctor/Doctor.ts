@@ -1,5 +1,5 @@
 /**
- * Finds problems of a running MCP server from outside, as a client sees it. Works for any server, not only for this library.
+ * Finds problems in a running MCP server by the requests of a client. Works for any server, not only for this library.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Active Directory Federation Services.
+ * The profile of Active Directory Federation Services.
  *
  * @since 0.1.0
  */

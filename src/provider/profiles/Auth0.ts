@@ -1,5 +1,5 @@
 /**
- * Auth0.
+ * The profile of Auth0.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * WorkOS AuthKit.
+ * The profile of WorkOS AuthKit.
  *
  * @since 0.1.0
  */

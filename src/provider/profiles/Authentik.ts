@@ -1,5 +1,5 @@
 /**
- * authentik.
+ * The profile of authentik.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Clerk.
+ * The profile of Clerk.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Amazon Cognito.
+ * The profile of Amazon Cognito.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Descope.
+ * The profile of Descope.
  *
  * @since 0.1.0
  */

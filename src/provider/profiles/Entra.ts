@@ -1,5 +1,5 @@
 /**
- * Microsoft Entra ID.
+ * The profile of Microsoft Entra ID.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * GitHub.
+ * The profile of GitHub.
  *
  * @since 0.1.0
  */

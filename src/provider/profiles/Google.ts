@@ -1,5 +1,5 @@
 /**
- * Google.
+ * The profile of Google.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Ory Hydra.
+ * The profile of Ory Hydra.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Keycloak.
+ * The profile of Keycloak.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Logto.
+ * The profile of Logto.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Okta.
+ * The profile of Okta.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * PingOne.
+ * The profile of PingOne.
  *
  * @since 0.1.0
  */

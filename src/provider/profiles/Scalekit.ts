@@ -1,5 +1,5 @@
 /**
- * Scalekit.
+ * The profile of Scalekit.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Stytch Connected Apps.
+ * The profile of Stytch Connected Apps.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Supabase Auth.
+ * The profile of Supabase Auth.
  *
  * @since 0.1.0
  */

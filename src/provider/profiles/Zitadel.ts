@@ -1,5 +1,5 @@
 /**
- * Zitadel.
+ * The profile of Zitadel.
  *
  * @since 0.1.0
  */

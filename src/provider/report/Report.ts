@@ -91,7 +91,7 @@ export const make = ({ kind, now, options, parts = [], results, revision, subjec
     const level = getLevel(rule, revision)
     if (level === undefined) return []
     const { id, title } = rule
-    const standard = rule.derived === true ? `${rule.standard} (the level is ours)` : rule.standard
+    const standard = rule.derived === true ? `${rule.standard} (level set by this library)` : rule.standard
     const sentence = getSentence(rule, revision)
     const change = verdict === "fail" ? { change: shown(result.change ?? rule.change, 600) } : {}
     return [{ rule: id, title, level, verdict, why: shown(why, 600), standard, sentence, ...change }]

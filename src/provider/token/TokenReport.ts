@@ -34,7 +34,7 @@ export interface Decoded {
 export type UnreadableReason = "opaque" | "encrypted" | "malformed" | "too-large"
 
 /**
- * Decodes a JWT. Verifies nothing.
+ * Decodes a JWT. Does not verify it.
  *
  * @category decoding
  * @since 0.1.0
