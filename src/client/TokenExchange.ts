@@ -14,17 +14,17 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { sha256 } from "../crypto/Sha256.ts"
-import * as ClientAuthentication from "../outbound/ClientAuthentication.ts"
+import type * as ClientAuthentication from "../outbound/ClientAuthentication.ts"
 import * as Discovery from "../outbound/Discovery.ts"
 import * as EndpointGuard from "../outbound/EndpointGuard.ts"
 import * as Fetcher from "../outbound/Fetcher.ts"
-import { type Answered, postForm } from "../outbound/FormPost.ts"
+import * as FormPost from "../outbound/FormPost.ts"
 import { Sharing } from "../outbound/Sharing.ts"
 import * as SingleFlight from "../outbound/SingleFlight.ts"
 import { withTimeLimit } from "../outbound/TimeLimit.ts"
 import { type AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata } from "../protocol/AuthError.ts"
 import * as ConfigOption from "../protocol/ConfigOption.ts"
-import { own, parseObject } from "../protocol/Json.ts"
+import { own } from "../protocol/Json.ts"
 import { sanitize } from "../protocol/RemoteText.ts"
 import * as ScopeToken from "../protocol/ScopeToken.ts"
 import { BoundedMap } from "../store/BoundedMap.ts"
@@ -294,30 +294,23 @@ const makeRequest = Effect.fnUntraced(function*(options: Options, grant: Grant) 
       ConfigOption.attempt(() => AuthorizationServer.checkUrl(url, "TokenExchange.endpoint", server.allowInsecureHttp))
     )
   }
-  const prove = yield* ClientAuthentication.make(options, { issuer, option: "TokenExchange" })
-  const fetcher = yield* Fetcher.Fetcher
-  const discovery = yield* Discovery.Discovery
-  const endpoint = url !== undefined
-    ? Effect.succeed(url)
-    : Effect.map(discovery.metadata(server, "token_endpoint"), (_) => _.token_endpoint!)
+  const post = yield* FormPost.toEndpoint(server, "token_endpoint", options, "TokenExchange")
   const guard = yield* EndpointGuard.make({
     issuer,
     endpoint: "The token endpoint",
     option: "the credentials in the options of TokenExchange"
   })
   const send = Effect.fnUntraced(function*(inbound: string, target: Target) {
-    const answered = yield* postForm(fetcher, {
-      url: yield* endpoint,
+    const answered = yield* post({
       accept: "application/json",
-      proof: yield* prove,
       parameters: parametersFor(grant, inbound, target),
       reads: [401, 403]
-    }, server)
+    })
     return isAboutClient(answered)
       ? yield* new AuthorizationServerUnavailable({ reason: "client-rejected", issuer, retryAfter: 30 })
       : answered
   })
-  return (inbound: string, target: Target): Effect.Effect<Answered, TokenExchangeError> =>
+  return (inbound: string, target: Target): Effect.Effect<FormPost.Answered, TokenExchangeError> =>
     // Only verified callers reach this code.
     guard.protect("verified", send(inbound, target)).pipe(
       withTimeLimit(longestWait, issuer),
@@ -355,13 +348,13 @@ const parametersFor = (
 
 /** Reads the issued token and its lifetime, in milliseconds. The token must be a Bearer token other than the inbound token. */
 const readToken = (
-  answered: Answered,
+  answered: FormPost.Answered,
   inbound: string
 ): Result.Result<
   { readonly token: UpstreamToken; readonly lifetime: number | undefined },
   TokenExchangeError
 > => {
-  const answer = jsonOf(answered)
+  const answer = FormPost.readObject(answered)
   if (answered.status !== 200) {
     return Result.fail(
       new TokenExchangeError({ reason: "rejected", code: errorOf(answer) ?? String(answered.status) })
@@ -382,9 +375,6 @@ const readToken = (
     : Result.fail(new TokenExchangeError({ reason: "unusable-token" }))
 }
 
-const jsonOf = ({ body, contentType }: Pick<Answered, "body" | "contentType">) =>
-  /^application\/(?:[\w.+-]+\+)?json$/.test(contentType) ? parseObject(body) : undefined
-
 /** Returns the `error` of a response (RFC 6749 §5.2), the only member that is safe to log. */
 const errorOf = (answer: Readonly<Record<string, unknown>> | undefined): string | undefined => {
   const code = own(answer, "error")
@@ -396,9 +386,9 @@ const errorOf = (answer: Readonly<Record<string, unknown>> | undefined): string 
  * with a specific `error` (Auth0: `invalid_grant`; Keycloak: `access_denied`). If these counted, one caller could block the
  * exchange for all callers.
  */
-const isAboutClient = ({ status, ...answered }: Answered): boolean => {
-  if (status !== 401 && status !== 403) return false
-  const code = errorOf(jsonOf(answered))
+const isAboutClient = (answered: FormPost.Answered): boolean => {
+  if (answered.status !== 401 && answered.status !== 403) return false
+  const code = errorOf(FormPost.readObject(answered))
   return code === undefined || code === "invalid_client"
 }
 

@@ -1,11 +1,13 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { AuthorizationServerUnavailable } from "../protocol/AuthError.ts"
+import { type AuthConfigError, AuthorizationServerUnavailable, type InvalidMetadata } from "../protocol/AuthError.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
-import type { Proof } from "./ClientAuthentication.ts"
-import { type Fetcher, type Head, isRedirect } from "./Fetcher.ts"
+import { type JsonObject, parseObject } from "../protocol/Json.ts"
+import * as ClientAuthentication from "./ClientAuthentication.ts"
+import { Discovery, type Source } from "./Discovery.ts"
+import { Fetcher, type Head, isRedirect } from "./Fetcher.ts"
 import { retryAfterOf } from "./internal/retryAfter.ts"
-import type { Purpose } from "./JsonDocument.ts"
+import { isJson, type Purpose } from "./JsonDocument.ts"
 
 /** Limits for a response about one token. */
 const limit = { bytes: 128 * 1024, time: Duration.seconds(5) }
@@ -20,7 +22,7 @@ export interface Answered {
 export interface Form {
   readonly url: string
   readonly accept: string
-  readonly proof: Proof
+  readonly proof: ClientAuthentication.Proof
   readonly parameters: ReadonlyArray<readonly [name: string, value: string]>
   /** Error statuses that are returned to the caller, because their meaning depends on the body. */
   readonly reads?: ReadonlyArray<401 | 403> | undefined
@@ -91,3 +93,32 @@ export const postForm = (
     )
   )
 }
+
+/** Posts a form to one endpoint, with the credentials of this server. */
+export type PostToEndpoint = (
+  form: Omit<Form, "proof" | "url">
+) => Effect.Effect<Answered, AuthorizationServerUnavailable | InvalidMetadata>
+
+/**
+ * Creates the function that posts forms to an endpoint of an authorization server. The URL is `endpoint` of the options, or
+ * `member` of the metadata. `option` is the path of the options in errors.
+ */
+export const toEndpoint = Effect.fnUntraced(function*(
+  server: Source,
+  member: "introspection_endpoint" | "token_endpoint",
+  options: ClientAuthentication.ClientAuthentication & { readonly endpoint?: string | undefined },
+  option: string
+): Effect.fn.Return<PostToEndpoint, AuthConfigError, Discovery | Fetcher> {
+  const { endpoint } = options
+  const discovery = yield* Discovery
+  const fetcher = yield* Fetcher
+  const prove = yield* ClientAuthentication.make(options, { issuer: server.issuer, option })
+  return Effect.fnUntraced(function*(form) {
+    const url = endpoint ?? (yield* discovery.metadata(server, member))[member]!
+    return yield* postForm(fetcher, { ...form, url, proof: yield* prove }, server)
+  })
+})
+
+/** Returns the JSON object of a response, or `undefined` if it has another content type or content. */
+export const readObject = ({ body, contentType }: Answered): JsonObject | undefined =>
+  isJson(contentType) ? parseObject(body) : undefined

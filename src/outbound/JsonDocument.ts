@@ -106,7 +106,7 @@ export const fetchDocument = (
  * `application/jwk-set+json`. A document with another type may be an error page, a captive portal or a file that an attacker
  * uploaded, even if it is valid JSON. If it is rejected, the cached document stays in use.
  */
-const isJson = (contentType: string | undefined): boolean =>
+export const isJson = (contentType: string | undefined): boolean =>
   /^application\/(?:[\w.+-]+\+)?json$/i.test((contentType ?? "").split(";")[0]!.trim())
 
 const maxAgeOf = (cacheControl: string | undefined): number | undefined => {

@@ -3,17 +3,16 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as compactJws from "../../../crypto/CompactJws.ts"
-import * as ClientAuthentication from "../../../outbound/ClientAuthentication.ts"
-import { Discovery } from "../../../outbound/Discovery.ts"
+import type { Discovery } from "../../../outbound/Discovery.ts"
 import { Fetcher } from "../../../outbound/Fetcher.ts"
-import { postForm } from "../../../outbound/FormPost.ts"
+import * as FormPost from "../../../outbound/FormPost.ts"
 import { withTimeLimit } from "../../../outbound/TimeLimit.ts"
 import {
   type AuthConfigError,
   AuthorizationServerUnavailable,
   type InvalidMetadata
 } from "../../../protocol/AuthError.ts"
-import { isRecord, parseObject } from "../../../protocol/Json.ts"
+import { isRecord } from "../../../protocol/Json.ts"
 import * as Claims from "../../claims/Claims.ts"
 import type { Rules } from "../../claims/Rules.ts"
 import type { Issuer } from "../../issuers/OpaqueTokens.ts"
@@ -63,36 +62,27 @@ const fromEndpoint = Effect.fnUntraced(function*<R>(
   option: string
 ): Effect.fn.Return<RequestClaims, AuthConfigError, Discovery | JwkSet | Fetcher> {
   const { issuer } = server
-  const fetcher = yield* Fetcher
-  const discovery = yield* Discovery
+  const post = yield* FormPost.toEndpoint(server, "introspection_endpoint", options, option)
   const readSigned = signedReader(server, rules, options, yield* JwkSet)
-  const prove = yield* ClientAuthentication.make(options, { issuer, option })
-  const endpoint: Effect.Effect<string, Unavailable> = options.endpoint !== undefined
-    ? Effect.succeed(options.endpoint)
-    : Effect.map(discovery.metadata(server, "introspection_endpoint"), (_) => _.introspection_endpoint!)
   const mustBeSigned = options.signedAnswers === true
   const fail = (reason: AuthorizationServerUnavailable["reason"]) =>
     Effect.fail(new AuthorizationServerUnavailable({ reason, issuer, retryAfter: 30 }))
 
   return Effect.fnUntraced(function*(token) {
-    const { body, contentType, status } = yield* postForm(fetcher, {
-      url: yield* endpoint,
+    const answered = yield* post({
       accept: `application/${mustBeSigned ? signedType : "json"}`,
-      proof: yield* prove,
       parameters: [["token", Redacted.value(token)], ["token_type_hint", "access_token"]],
       reads: [401]
-    }, server)
-    if (status === 401) {
-      return !mustBeSigned && isInactive(contentType, body) ? inactive : yield* fail("client-rejected")
+    })
+    const unsigned = mustBeSigned ? undefined : FormPost.readObject(answered)
+    if (answered.status === 401) {
+      return isInactive(unsigned) ? inactive : yield* fail("client-rejected")
     }
-    const isSigned = contentType === `application/${signedType}`
-    const answer = status !== 200
+    const answer = answered.status !== 200
       ? undefined
-      : isSigned
-      ? yield* readSigned(body)
-      : mustBeSigned || !isJson(contentType)
-      ? undefined
-      : parseObject(body)
+      : answered.contentType === `application/${signedType}`
+      ? yield* readSigned(answered.body)
+      : unsigned
     return answer ?? (yield* fail("unusable-answer"))
   })
 })
@@ -136,12 +126,8 @@ const signedReader = (
   })
 }
 
-const isJson = (contentType: string): boolean => /^application\/(?:[\w.+-]+\+)?json$/.test(contentType)
-
 const inactive: Claims.Claims = { active: false }
 
 /** Recognizes the body with which some servers answer 401 about the token, and not about the credentials of this server. */
-const isInactive = (contentType: string, body: Uint8Array): boolean => {
-  const answer = isJson(contentType) ? parseObject(body) : undefined
-  return answer !== undefined && Object.keys(answer).length === 1 && Claims.own(answer, "active") === false
-}
+const isInactive = (answer: Claims.Claims | undefined): boolean =>
+  answer !== undefined && Object.keys(answer).length === 1 && Claims.own(answer, "active") === false
