@@ -13,13 +13,13 @@ import * as GateLayer from "../../composition/GateLayer.ts"
 import type { MockOptions } from "../../composition/mockGate.ts"
 import * as mockGate from "../../composition/mockGate.ts"
 import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Operation } from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import { type Admission, forHandler } from "../host/Admission.ts"
 import * as body from "../host/Body.ts"
 import * as hosts from "../host/Host.ts"
-import * as optionNames from "../host/HostOptions.ts"
 import { checkTenantOption, policiesFrom, policyOfRoute } from "../host/HostPolicies.ts"
 import * as webHost from "../host/WebHost.ts"
 
@@ -158,20 +158,20 @@ const checkHandler = (handler: unknown, option: string): void => {
   })
 }
 
-const protectNames: Readonly<Record<keyof ProtectOptions<string>, true>> = {
+const preflight = ConfigOption.functionThat("takes a request and returns the response to the preflight")
+
+const protectTable: ConfigOption.Table<keyof ProtectOptions<string>> = {
   policy: true,
   maximumBody: true,
   maximumOperations: true,
   bodyTimeout: true,
-  parsedBody: true,
+  parsedBody: ConfigOption.functionThat("takes a request and returns its parsed body"),
   tenant: true,
   metadata: true,
-  preflight: true
+  preflight
 }
 
-const answersPreflight = "takes a request and returns the response to the preflight"
-
-const routeNames: Readonly<Record<keyof RouteOptions<string>, true>> = { scopes: true, tenant: true, preflight: true }
+const routeTable: ConfigOption.Table<keyof RouteOptions<string>> = { scopes: true, tenant: true, preflight }
 
 /**
  * A gate for fetch handlers, with the options of `AuthLayer.make`. A wrong option rejects with `AuthConfigError`.
@@ -251,9 +251,7 @@ const fromHost = <Offered extends string, A>(host: hosts.Host<A>): McpAuthFetch<
     gate: host.gate,
     protect: (handler, options = {}) => {
       checkHandler(handler, "protect")
-      optionNames.check(options, "protect", protectNames)
-      optionNames.checkFunction(options.preflight, "protect.preflight", answersPreflight)
-      optionNames.checkFunction(options.parsedBody, "protect.parsedBody", "takes a request and returns its parsed body")
+      ConfigOption.check(options, "protect", protectTable)
       const limits = body.checkLimits(options)
       const policies = policiesFrom(options.policy)
       const { metadata = false, parsedBody, preflight } = options
@@ -274,8 +272,7 @@ const fromHost = <Offered extends string, A>(host: hosts.Host<A>): McpAuthFetch<
     },
     protectRoute: (handler, options = {}) => {
       checkHandler(handler, "protectRoute")
-      optionNames.check(options, "protectRoute", routeNames)
-      optionNames.checkFunction(options.preflight, "protectRoute.preflight", answersPreflight)
+      ConfigOption.check(options, "protectRoute", routeTable)
       const policy = policyOfRoute(host.gate, options.scopes)
       const tenantOf = checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
       const { preflight } = options

@@ -1,9 +1,10 @@
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
+import { isTextWithin, isValueWithin } from "../../protocol/JsonDepth.ts"
 import * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
-import * as jsonDepth from "./BodyDepth.ts"
 
 /** The limits of a body. A request beyond one of them is rejected. */
 export interface Limits {
@@ -77,7 +78,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /** Parses the text of a body and checks every message in it. */
 export const parseText = (text: string, limits: Limits): Result.Result<Message, MalformedRequest> => {
-  if (!jsonDepth.isTextWithin(text)) return tooDeep
+  if (!isTextWithin(text)) return tooDeep
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -100,50 +101,40 @@ export const parse = (bytes: Uint8Array | ArrayBuffer, limits: Limits): Result.R
 export const parsed = (value: unknown, limits: Limits): Result.Result<Message, MalformedRequest> => {
   if (value instanceof Uint8Array) return parse(value, limits)
   if (typeof value === "string") return parseText(value, limits)
-  return jsonDepth.isValueWithin(value) ? check(value, limits) : tooDeep
+  return isValueWithin(value) ? check(value, limits) : tooDeep
 }
 
 /** Checks the options of a host, and returns the limits. Throws `AuthConfigError`. */
-export const checkLimits = ({ bodyTimeout, maximumBody, maximumOperations }: Options): Limits => ({
-  bytes: checkCount(maximumBody, defaultLimit, "maximumBody", "a whole number of bytes from 1", "1024 * 1024"),
-  operations: checkCount(
-    maximumOperations,
-    Operation.defaultMaximum,
-    "maximumOperations",
-    "a whole number of operations from 1",
-    "100"
-  ),
-  timeout: bodyTimeout === undefined ? defaultTimeout : checkTimeout(bodyTimeout)
-})
-
-const defaultTimeout = Duration.seconds(30)
-
-const checkTimeout = (input: Duration.Input): Duration.Duration => {
-  const timeout = OptionValue.toDuration(input)
-  if (timeout !== undefined && Duration.isFinite(timeout) && Duration.toMillis(timeout) >= 1) return timeout
-  throw new AuthConfigError({
-    reason: "malformed",
-    option: "bodyTimeout",
-    fix:
-      `${
-        OptionValue.isNot(input, "a finite duration of 1 millisecond or more")
-      }. Write one such as "30 seconds"; the ` +
-      "limit cannot be disabled"
-  })
+export const checkLimits = ({ bodyTimeout, maximumBody, maximumOperations }: Options): Limits => {
+  ConfigOption.check({ bodyTimeout, maximumBody, maximumOperations }, "", table)
+  return {
+    bytes: maximumBody ?? defaultLimit,
+    operations: maximumOperations ?? Operation.defaultMaximum,
+    timeout: Duration.fromInputUnsafe(bodyTimeout ?? "30 seconds")
+  }
 }
 
-const checkCount = (
-  count: number | undefined,
-  otherwise: number,
-  option: string,
-  expected: string,
-  example: string
-): number => {
-  if (count === undefined) return otherwise
-  if (Number.isSafeInteger(count) && count > 0) return count
-  throw new AuthConfigError({
-    reason: "malformed",
-    option,
-    fix: `${OptionValue.isNot(count, expected)}. Write one such as ${example}; the limit cannot be disabled`
-  })
+const isCount = (value: unknown): boolean => typeof value === "number" && Number.isSafeInteger(value) && value > 0
+
+const isTimeout = (value: unknown): boolean => {
+  const timeout = OptionValue.toDuration(value)
+  return timeout !== undefined && Duration.isFinite(timeout) && Duration.toMillis(timeout) >= 1
+}
+
+const table: ConfigOption.Table<keyof Options> = {
+  maximumBody: ConfigOption.rule(
+    isCount,
+    "a whole number of bytes from 1",
+    "Write one such as 1024 * 1024; the limit cannot be disabled"
+  ),
+  maximumOperations: ConfigOption.rule(
+    isCount,
+    "a whole number of operations from 1",
+    "Write one such as 100; the limit cannot be disabled"
+  ),
+  bodyTimeout: ConfigOption.rule(
+    isTimeout,
+    "a finite duration of 1 millisecond or more",
+    "Write one such as \"30 seconds\"; the limit cannot be disabled"
+  )
 }

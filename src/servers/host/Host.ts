@@ -4,12 +4,12 @@ import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import { AuthLayer, type Gate } from "../../authorization/Gate.ts"
 import * as Fetcher from "../../outbound/Fetcher.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { Admitted } from "./Admission.ts"
 import * as Admit from "./Admit.ts"
 import { BodyDeadlines } from "./BodyDeadlines.ts"
 import * as documents from "./Documents.ts"
-import * as optionNames from "./HostOptions.ts"
 import * as Runner from "./Runner.ts"
 import * as sseSession from "./SseSession.ts"
 import * as lifetime from "./StreamLifetime.ts"
@@ -50,7 +50,15 @@ export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
 export const make = async <R, E, A = unknown>(
   layer: Layer.Layer<AuthLayer | R, E, Fetcher.Fetcher>
 ): Promise<Host<A>> => {
-  optionNames.checkLayer(layer)
+  if (!Layer.isLayer(layer as unknown)) {
+    throw ConfigOption.invalid(
+      "Host.make",
+      layer,
+      "a layer",
+      "Give one that provides the gate, such as Gate.layer({ … })",
+      "missing"
+    )
+  }
   const runtime = ManagedRuntime.make(layer.pipe(Layer.provide(Fetcher.layer)))
   const gate = await runtime.runPromise(AuthLayer).catch(async (error: unknown) => {
     await runtime.dispose()

@@ -12,12 +12,12 @@ import type { Options, Scopes, Servers, ServicesOf } from "../../composition/Aut
 import * as GateLayer from "../../composition/GateLayer.ts"
 import type { MockOptions } from "../../composition/mockGate.ts"
 import * as mockGate from "../../composition/mockGate.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Operation } from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import { type Admission, type Admitted, forHandler } from "../host/Admission.ts"
 import * as body from "../host/Body.ts"
 import * as hosts from "../host/Host.ts"
-import * as optionNames from "../host/HostOptions.ts"
 import { checkTenantOption, policiesFrom, policyOfRoute } from "../host/HostPolicies.ts"
 import * as nodeHost from "../host/NodeHost.ts"
 
@@ -164,18 +164,18 @@ export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncD
   readonly dispose: () => Promise<void>
 }
 
-const protectNames: Readonly<Record<keyof ProtectOptions<string>, true>> = {
+const preflight = ConfigOption.functionThat("takes the request and the response and answers the preflight")
+
+const protectTable: ConfigOption.Table<keyof ProtectOptions<string>> = {
   policy: true,
   maximumBody: true,
   maximumOperations: true,
   bodyTimeout: true,
   tenant: true,
-  preflight: true
+  preflight
 }
 
-const answersPreflight = "takes the request and the response and answers the preflight"
-
-const routeNames: Readonly<Record<keyof RouteOptions<string>, true>> = { scopes: true, tenant: true, preflight: true }
+const routeTable: ConfigOption.Table<keyof RouteOptions<string>> = { scopes: true, tenant: true, preflight }
 
 /**
  * A gate as `(req, res, next?)`, with the options of `AuthLayer.make`. A wrong option rejects with `AuthConfigError`.
@@ -274,8 +274,7 @@ const fromHost = <Offered extends string, A>(host: hosts.Host<A>): McpAuthNode<O
   return {
     gate: host.gate,
     protect: (options = {}) => {
-      optionNames.check(options, "protect", protectNames)
-      optionNames.checkFunction(options.preflight, "protect.preflight", answersPreflight)
+      ConfigOption.check(options, "protect", protectTable)
       const reading = nodeHost.reading(host, body.checkLimits(options))
       const policies = policiesFrom(options.policy)
       const { preflight } = options
@@ -283,8 +282,7 @@ const fromHost = <Offered extends string, A>(host: hosts.Host<A>): McpAuthNode<O
       return middleware((req, res) => nodeHost.decideCall(host, req, res, reading, policies, { tenantOf, preflight }))
     },
     protectRoute: (options = {}) => {
-      optionNames.check(options, "protectRoute", routeNames)
-      optionNames.checkFunction(options.preflight, "protectRoute.preflight", answersPreflight)
+      ConfigOption.check(options, "protectRoute", routeTable)
       const { preflight } = options
       const policy = policyOfRoute(host.gate, options.scopes)
       const tenantOf = checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")

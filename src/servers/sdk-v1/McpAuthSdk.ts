@@ -36,7 +36,7 @@ import * as Effect from "effect/Effect"
 import type * as ProtectedResource from "../../authorization/ProtectedResource.ts"
 import type { Scopes, Servers, ServicesOf } from "../../composition/AuthOptions.ts"
 import type { CoveredBy } from "../../composition/GateLayer.ts"
-import { check as checkOptions } from "../host/HostOptions.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { checkTenantOption } from "../host/HostPolicies.ts"
 import * as node from "../host/NodeHost.ts"
 import * as sdkHost from "../sdk/SdkHost.ts"
@@ -247,7 +247,7 @@ export interface McpAuthSdk<Offered extends string, Claims, R, N extends Anonymo
   ) => (request: Request, options?: FetchOptions) => Promise<Response>
 }
 
-const protectOptions: Readonly<Record<keyof ProtectOptions, true>> = { tenant: true }
+const protectTable: ConfigOption.Table<keyof ProtectOptions> = { tenant: true }
 
 /**
  * Creates a gate for servers of the SDK, with the options of `AuthLayer.make`. Rejects with `AuthConfigError` if an option is
@@ -349,7 +349,7 @@ const fromHost = (sdk: sdkHost.SdkHost): McpAuthSdk<any, any, any, any> => {
     protectFetch: sdk.protectFetch,
     protect: (server, options = {}) => {
       const policies = sdk.policiesForServer(server, "protect")
-      checkOptions(options, "protect", protectOptions)
+      ConfigOption.check(options, "protect", protectTable)
       const reading = node.reading(host, limits)
       const tenantOf = checkTenantOption(host.gate, options.tenant, "protect.tenant")
       return async (req, res, next) => {

@@ -3,8 +3,8 @@
  * with the registration.
  */
 import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
-import { checkConfig } from "../host/HostOptions.ts"
 import type { RegistrationPolicy } from "./RegistrationPolicy.ts"
 import type { Registry } from "./SdkRegistry.ts"
 
@@ -95,4 +95,20 @@ export const make = (
         (config, wrapped) => server.registerResource(name, uriOrTemplate, config, wrapped)
       )
   }
+}
+
+/** Names that an author may confuse with `scopes` and `unauthorized`. */
+const misspelled = /^(?:required?_?)?scopes?$|^unauthori[sz]ed$/i
+
+/**
+ * Rejects names in the configuration of a tool, prompt or resource that mean what it requires: the SDK, whose own options are
+ * not listed here, would ignore them.
+ */
+const checkConfig = <C extends object>(config: C, what: string): C => {
+  const name = Object.keys(config).find((name) => misspelled.test(name))
+  if (name === undefined) return config
+  throw ConfigOption.error(
+    `${what}.${name}`,
+    "there is no such option. Write scopes: [\"todos:write\"], or unauthorized: \"challenge\" or \"hide\""
+  )
 }

@@ -1,19 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
-import { isTextWithin, isValueWithin, maximum } from "../../../src/servers/host/BodyDepth.ts"
+import { isTextWithin, isValueWithin, maximumBodyDepth } from "../../src/protocol/JsonDepth.ts"
 
 const lists = (depth: number) => "[".repeat(depth) + "]".repeat(depth)
 const objects = (depth: number) => `{"a":`.repeat(depth - 1) + "{}" + "}".repeat(depth - 1)
 
-/** By recursion, as what must not be done with the bodies of strangers. */
+/** Computes the depth by recursion, which untrusted bodies must not be checked with. */
 const depthOf = (value: unknown): number =>
   typeof value === "object" && value !== null ? 1 + Math.max(0, ...Object.values(value).map(depthOf)) : 0
 
 describe("the depth of JSON", () => {
   it.each([lists, objects, (depth: number) => `[[],{"b":[]},${lists(depth - 1)},1]`])(
-    "[T-AUD-06a] %s is accepted up to the maximum",
+    "[T-AUD-06a] %s is accepted up to the maximumBodyDepth",
     (nested) => {
-      for (const [depth, expected] of [[maximum, true], [maximum + 1, false], [5000, false]] as const) {
+      for (
+        const [depth, expected] of [[maximumBodyDepth, true], [maximumBodyDepth + 1, false], [5000, false]] as const
+      ) {
         assert.strictEqual(isTextWithin(nested(depth)), expected, String(depth))
         assert.strictEqual(isValueWithin(JSON.parse(nested(depth))), expected, String(depth))
       }
@@ -47,7 +49,7 @@ describe("the depth of JSON", () => {
     },
     ({ depth, value }) => {
       const nested = `[${JSON.stringify(value)},${lists(depth)}]`
-      const expected = depthOf(JSON.parse(nested)) <= maximum
+      const expected = depthOf(JSON.parse(nested)) <= maximumBodyDepth
       assert.strictEqual(isTextWithin(nested), expected)
       assert.strictEqual(isValueWithin(JSON.parse(nested)), expected)
     },
