@@ -154,6 +154,7 @@ const signatureOf = (declaration: ts.Node, checker: ts.TypeChecker): string => {
   if (ts.isClassDeclaration(declaration)) {
     const open = file.text.indexOf("{", declaration.heritageClauses?.end ?? declaration.name!.end)
     const head = file.text.slice(declaration.getStart(file), open).trim().replace(/^export /, "")
+      .replace(/\s+extends \/\*#__PURE__\*\/ /, " extends ")
     const members = declaration.members.flatMap((it) => {
       const modifiers = ts.canHaveModifiers(it) ? it.modifiers?.map((_) => _.kind) ?? [] : []
       if (modifiers.includes(ts.SyntaxKind.PrivateKeyword)) return []
