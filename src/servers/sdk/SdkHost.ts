@@ -3,7 +3,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Layer from "effect/Layer"
-import type { AuthLayer } from "../../authorization/Gate.ts"
+import type { AuthLayer, Gate } from "../../authorization/Gate.ts"
 import type { Fetcher } from "../../outbound/Fetcher.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { Policies } from "../host/Admission.ts"
@@ -32,6 +32,7 @@ type ServerOfSession = object | ((session: string | undefined) => object | undef
 /** A handler from `Request` to `Response`, behind the gate. */
 type FetchHandler = (request: Request, options: TransportOptions) => Response | Promise<Response>
 
+/** The members that both adapters share. */
 export interface SdkHost {
   readonly host: Host.Host
   readonly registry: sdkRegistry.Registry
@@ -60,6 +61,7 @@ interface Reading extends FetchOptions {
   readonly consumes?: boolean | undefined
 }
 
+/** Builds the layer, and creates the members that both adapters share. `parseArguments` parses with the schemas of one SDK. */
 export const make = async <R, E, Schema>(
   layer: Layer.Layer<AuthLayer | R, E, Fetcher>,
   options: BodyLimits,
@@ -67,26 +69,7 @@ export const make = async <R, E, Schema>(
 ): Promise<SdkHost> => {
   const limits = body.checkLimits(options)
   const host = await Host.make(layer)
-  const presented = new WeakMap<Principal, object>()
-
-  // A handler's context holds the AuthInfo in `authInfo` (v1) or in `http.authInfo` (v2).
-  const callerOf = (context: unknown): Principal | undefined => {
-    const { authInfo: ofV1, http } = (context ?? {}) as { authInfo?: object; http?: { authInfo?: object } }
-    const info = ofV1 ?? http?.authInfo
-    return info === undefined ? undefined : authInfo.principalOf(info, host.gate)
-  }
-
-  const present = (caller: Principal): object => {
-    if (host.gate.claimsFor === undefined) return caller
-    const known = presented.get(caller)
-    if (known !== undefined) return known
-    const claims = host.claims(caller)
-    const made = Object.freeze({ ...caller, claims })
-    // Claims that cannot be frozen are decoded for each request.
-    if (Object.isFrozen(claims)) presented.set(caller, made)
-    return made
-  }
-
+  const callerOf = makeCallerOf(host.gate)
   const registry = sdkRegistry.make(
     host.gate.resource.offered,
     callerOf,
@@ -96,7 +79,7 @@ export const make = async <R, E, Schema>(
     runtime: host.runtime,
     anonymous: host.gate.published.anonymous === "allow-unscoped",
     callerOf,
-    present,
+    present: makePresent(host),
     services: (caller) => host.gate.provideCaller(Context.empty(), caller)
   })
   const readArguments = makeReader(parseArguments)
@@ -108,12 +91,52 @@ export const make = async <R, E, Schema>(
     return policiesFor(({ session }) => typeof server === "function" ? server(session) : server)
   }
 
-  const serve: SdkHost["serve"] = (
-    request,
-    { consumes, limit = limits.bytes, parsedBody, tenant },
-    policies,
-    handler
-  ) =>
+  const serve = makeServe(host, limits)
+
+  return {
+    host,
+    registry,
+    limits,
+    callerOf,
+    register: register.make(registry, wrap),
+    policiesFor,
+    policiesForServer,
+    serve,
+    protectFetch: (server, handler) => {
+      const policies = policiesForServer(server, "protectFetch")
+      sdkPolicies.checkHandler(handler, "protectFetch")
+      return (request, { parsedBody, tenant } = {}) => serve(request, { parsedBody, tenant }, policies, handler)
+    },
+    endpoints: makeEndpoints(host)
+  }
+}
+
+/** Creates the function that returns the caller of a request, from what an SDK passes to handlers and factories. */
+const makeCallerOf = (gate: Gate) => (context: unknown): Principal | undefined => {
+  // A handler's context contains the AuthInfo in `authInfo` (v1) or in `http.authInfo` (v2).
+  const { authInfo: ofV1, http } = (context ?? {}) as { authInfo?: object; http?: { authInfo?: object } }
+  const info = ofV1 ?? http?.authInfo
+  return info === undefined ? undefined : authInfo.principalOf(info, gate)
+}
+
+/** Creates the function that returns the principal as handlers receive it, with its claims decoded. */
+const makePresent = (host: Host.Host): (caller: Principal) => object => {
+  const presented = new WeakMap<Principal, object>()
+  return (caller) => {
+    if (host.gate.claimsFor === undefined) return caller
+    const known = presented.get(caller)
+    if (known !== undefined) return known
+    const claims = host.claims(caller)
+    const made = Object.freeze({ ...caller, claims })
+    // Claims that cannot be frozen are decoded for each request.
+    if (Object.isFrozen(claims)) presented.set(caller, made)
+    return made
+  }
+}
+
+const makeServe =
+  (host: Host.Host, limits: body.Limits): SdkHost["serve"] =>
+  (request, { consumes, limit = limits.bytes, parsedBody, tenant }, policies, handler) =>
     web.serve(
       host,
       request,
@@ -133,29 +156,13 @@ export const make = async <R, E, Schema>(
         })
     )
 
-  return {
-    host,
-    registry,
-    limits,
-    callerOf,
-    register: register.make(registry, wrap),
-    policiesFor,
-    policiesForServer,
-    serve,
-    protectFetch: (server, handler) => {
-      const policies = policiesForServer(server, "protectFetch")
-      sdkPolicies.checkHandler(handler, "protectFetch")
-      return (request, { parsedBody, tenant } = {}) => serve(request, { parsedBody, tenant }, policies, handler)
-    },
-    endpoints: {
-      metadataRouter: () => async (req, res, next) => {
-        const answered = node.document(host, req, res)
-        if (answered === undefined) next()
-        else await answered
-      },
-      metadata: (request) => web.document(host, request),
-      dispose: host.dispose,
-      [Symbol.asyncDispose]: host.dispose
-    }
-  }
-}
+const makeEndpoints = (host: Host.Host): Endpoints => ({
+  metadataRouter: () => async (req, res, next) => {
+    const answered = node.document(host, req, res)
+    if (answered === undefined) next()
+    else await answered
+  },
+  metadata: (request) => web.document(host, request),
+  dispose: host.dispose,
+  [Symbol.asyncDispose]: host.dispose
+})

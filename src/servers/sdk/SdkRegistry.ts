@@ -10,8 +10,8 @@ import { hideFromHandler, ResourceNotFound } from "./HiddenRegistrations.ts"
 import { InstrumentedServer, isStandardMethod, readsRegisteredOnly, type WrapHandler } from "./InstrumentedServer.ts"
 import * as lookup from "./Lookup.ts"
 import * as privateResults from "./PrivateResults.ts"
-import { checkPolicy, makePolicies, type RegistrationPolicy } from "./RegistrationPolicy.ts"
-import { type Handler, isMcpServer, type McpServer, records, uriTemplateOf } from "./SdkPrivates.ts"
+import { checkPolicy, makePolicies, type RegistrationPolicies, type RegistrationPolicy } from "./RegistrationPolicy.ts"
+import { type Handler, isMcpServer, type McpServer, records, type UriTemplate, uriTemplateOf } from "./SdkPrivates.ts"
 import * as sdkTasks from "./SdkTasks.ts"
 import * as uriMatcher from "./UriMatcher.ts"
 
@@ -53,6 +53,7 @@ const notFresh = new AuthConfigError({
     "Return a new server for each request"
 })
 
+/** Creates the registry of a program. */
 export const make = (
   offered: ReadonlySet<string>,
   callerOf: (extra: unknown) => Principal | undefined,
@@ -70,47 +71,13 @@ export const make = (
   // Checked once: a server was recognized before it was instrumented.
   const isServer = (value: object): value is McpServer => instrumentedOf(value) !== undefined || isMcpServer(value)
 
-  const wrapHandler: WrapHandler = (server, method, handler) => {
-    if (sdkTasks.methods.includes(method)) return sdkTasks.withOwner(handler, taskOwnerOf)
-    if (method === "resources/subscribe") return subscribeVisible(server, handler)
-    const hiding = hideFromHandler(server, handler, policies, callerOf)
-    if (!privateResults.methods.has(method)) return hiding
-    return (request, extra) => {
-      const result = hiding(request, extra)
-      return callerOf(extra) !== undefined || policies.canHide() ? privateResults.of(result) : result
-    }
-  }
-
-  // The handler is the author's own and looks nothing up, so hidden resources are rejected here, as the SDK rejects a resource
-  // that does not exist.
-  const subscribeVisible = (server: McpServer, handler: Handler): Handler => (request, extra) => {
-    const uri = (request as { readonly params?: { readonly uri?: unknown } }).params?.uri
-    if (typeof uri === "string" && isInvisible(server, uri, callerOf(extra))) throw new ResourceNotFound(uri)
-    return handler(request, extra)
-  }
-
   // One function for all servers: V8 would keep each server alive until a full collection if each had a separate function.
   const setRequestHandler = function(this: Instrumented, ...args: ReadonlyArray<unknown>): unknown {
     return this[key]!.setRequestHandler(args)
   }
 
-  const isRemoved = (server: McpServer, target: string): boolean => {
-    const uri = lookup.normalizeUri(target)
-    const isAt = ({ name, record, registration }: InstrumentedServer["removed"][number]): boolean => {
-      if (record === "_registeredResources") return name === uri
-      const template = record === "_registeredResourceTemplates" ? uriTemplateOf(registration) : undefined
-      return template !== undefined && matcherOf(template)(uri!)
-    }
-    return uri !== undefined && instrumentedOf(server)?.removed.some(isAt) === true
-  }
-
-  const isInvisible = (server: object, uri: string, principal: Principal | undefined): boolean => {
-    if (!isServer(server)) return false
-    const resource = { kind: "resource", method: "resources/read", target: uri } as const
-    if (lookUp(server, resource, (_) => !policies.isHidden(_, principal)) !== undefined) return false
-    return readsRegisteredOnly(server, instrumentedOf(server)) || isRemoved(server, uri) ||
-      lookUp(server, resource, () => true) !== undefined
-  }
+  const isInvisible = makeIsInvisible({ isServer, instrumentedOf, lookUp, matcherOf, policies })
+  const wrapHandler = makeWrapHandler({ callerOf, isInvisible, policies, taskOwnerOf })
 
   return {
     offered,
@@ -152,5 +119,63 @@ export const make = (
         }
       }
     }
+  }
+}
+
+/** Creates the function that wraps the handlers of servers: it hides registrations, and separates the tasks of callers. */
+const makeWrapHandler = (
+  { callerOf, isInvisible, policies, taskOwnerOf }: {
+    readonly callerOf: (extra: unknown) => Principal | undefined
+    readonly isInvisible: Registry["isInvisible"]
+    readonly policies: RegistrationPolicies
+    readonly taskOwnerOf: sdkTasks.OwnerOf
+  }
+): WrapHandler => {
+  // The author's handler looks up no registration, so hidden resources are rejected here, as the SDK rejects a resource that does
+  // not exist.
+  const subscribeVisible = (server: McpServer, handler: Handler): Handler => (request, extra) => {
+    const uri = (request as { readonly params?: { readonly uri?: unknown } }).params?.uri
+    if (typeof uri === "string" && isInvisible(server, uri, callerOf(extra))) throw new ResourceNotFound(uri)
+    return handler(request, extra)
+  }
+
+  return (server, method, handler) => {
+    if (sdkTasks.methods.includes(method)) return sdkTasks.withOwner(handler, taskOwnerOf)
+    if (method === "resources/subscribe") return subscribeVisible(server, handler)
+    const hiding = hideFromHandler(server, handler, policies, callerOf)
+    if (!privateResults.methods.has(method)) return hiding
+    return (request, extra) => {
+      const result = hiding(request, extra)
+      return callerOf(extra) !== undefined || policies.canHide() ? privateResults.of(result) : result
+    }
+  }
+}
+
+/** Creates `isInvisible` of the registry. */
+const makeIsInvisible = (
+  { instrumentedOf, isServer, lookUp, matcherOf, policies }: {
+    readonly isServer: (value: object) => value is McpServer
+    readonly instrumentedOf: (server: object) => InstrumentedServer | undefined
+    readonly lookUp: lookup.LookUp
+    readonly matcherOf: (template: UriTemplate) => uriMatcher.Matcher
+    readonly policies: RegistrationPolicies
+  }
+): Registry["isInvisible"] => {
+  const isRemoved = (server: McpServer, target: string): boolean => {
+    const uri = lookup.normalizeUri(target)
+    const isAt = ({ name, record, registration }: InstrumentedServer["removed"][number]): boolean => {
+      if (record === "_registeredResources") return name === uri
+      const template = record === "_registeredResourceTemplates" ? uriTemplateOf(registration) : undefined
+      return template !== undefined && matcherOf(template)(uri!)
+    }
+    return uri !== undefined && instrumentedOf(server)?.removed.some(isAt) === true
+  }
+
+  return (server, uri, principal) => {
+    if (!isServer(server)) return false
+    const resource = { kind: "resource", method: "resources/read", target: uri } as const
+    if (lookUp(server, resource, (_) => !policies.isHidden(_, principal)) !== undefined) return false
+    return readsRegisteredOnly(server, instrumentedOf(server)) || isRemoved(server, uri) ||
+      lookUp(server, resource, () => true) !== undefined
   }
 }
