@@ -8,12 +8,12 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.adfs`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface AdfsOptions {
   /** The issuer, exactly as in the metadata, such as `https://fs.example.com/adfs`. */
   readonly issuer: string
   /** `access_token_issuer` of the metadata, such as `http://fs.example.com/adfs/services/trust`. */
@@ -62,7 +62,7 @@ export interface Options {
  * @category profiles
  * @since 0.1.0
  */
-export const adfs = (options: Options): Profile.Profile => {
+export const adfs = (options: AdfsOptions): Profile.Profile => {
   const given = read("adfs", options, {
     issuer: true,
     accessTokenIssuer: true,

@@ -8,12 +8,12 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.auth0`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface Auth0Options {
   /** The tenant's domain, such as `acme.eu.auth0.com`, or a custom domain. */
   readonly domain: string
   /** The identifier of the API at Auth0, if it is not the resource itself. */
@@ -47,7 +47,7 @@ export interface Options {
  * @category profiles
  * @since 0.1.0
  */
-export const auth0 = (options: Options): Profile.Profile => {
+export const auth0 = (options: Auth0Options): Profile.Profile => {
   const given = read("auth0", options, { domain: true, audience: true, scopesFrom: true })
   given.choice("scopesFrom", options.scopesFrom, ["scope", "permissions"])
   return Profile.make({

@@ -7,12 +7,12 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.authkit`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface AuthKitOptions {
   /** The AuthKit domain, such as `acme.authkit.app`, or a custom domain. */
   readonly domain: string
   /** The resource indicator registered at WorkOS, if it is not the resource itself. */
@@ -43,7 +43,7 @@ export interface Options {
  * @category profiles
  * @since 0.1.0
  */
-export const authkit = (options: Options): Profile.Profile => {
+export const authkit = (options: AuthKitOptions): Profile.Profile => {
   const given = read("authkit", options, { domain: true, audience: true, scopesFrom: true })
   given.choice("scopesFrom", options.scopesFrom, ["permissions", "scope"])
   return Profile.make({

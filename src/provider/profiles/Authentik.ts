@@ -9,12 +9,12 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.authentik`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface AuthentikOptions {
   /** The URL of authentik, such as `https://auth.example.com`. */
   readonly url: string
   /** The slug of the application. */
@@ -45,7 +45,7 @@ export interface Options {
  * @category profiles
  * @since 0.1.0
  */
-export const authentik = (options: Options): Profile.Profile => {
+export const authentik = (options: AuthentikOptions): Profile.Profile => {
   const given = read("authentik", options, { url: true, slug: true, clientId: true })
   const url = given.url("url", options.url, "https://auth.example.com")
   const slug = given.id("slug", options.slug, "the application's slug, such as todos")

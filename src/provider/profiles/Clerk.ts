@@ -8,12 +8,12 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.clerk`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface ClerkOptions {
   /** The frontend API, such as `clerk.example.com` or `verb-noun-00.clerk.accounts.dev`. */
   readonly frontendApi: string
   /** The OAuth applications whose tokens are accepted, because tokens of Clerk have no audience. */
@@ -42,7 +42,7 @@ export interface Options {
  * @category profiles
  * @since 0.1.0
  */
-export const clerk = (options: Options): Profile.Profile => {
+export const clerk = (options: ClerkOptions): Profile.Profile => {
   const given = read("clerk", options, { frontendApi: true, clientIds: true })
   return Profile.make({
     id: "clerk",

@@ -8,12 +8,12 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.cognito`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface CognitoOptions {
   /** The AWS region, such as `eu-west-1`. */
   readonly region: string
   /** The id of the user pool, such as `eu-west-1_AbCdEf123`. */
@@ -54,7 +54,7 @@ export interface Options {
  * @category profiles
  * @since 0.1.0
  */
-export const cognito = (options: Options): Profile.Profile => {
+export const cognito = (options: CognitoOptions): Profile.Profile => {
   const given = read("cognito", options, {
     region: true,
     userPoolId: true,

@@ -8,12 +8,12 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.descope`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface DescopeOptions {
   /** The project id, such as `P2…`. */
   readonly projectId: string
   /**
@@ -44,7 +44,7 @@ export interface Options {
  * @category profiles
  * @since 0.1.0
  */
-export const descope = (options: Options): Profile.Profile => {
+export const descope = (options: DescopeOptions): Profile.Profile => {
   const given = read("descope", options, { projectId: true, mcpServerIssuer: true, baseUrl: true, audience: true })
   const project = given.id("projectId", options.projectId, "the project id, such as P2abc")
   const base = given.url("baseUrl", options.baseUrl ?? "https://api.descope.com", "https://api.descope.com")

@@ -14,7 +14,7 @@ import { type Given, read } from "./internal/given.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Application {
+export interface EntraApplication {
   /** The application (client) id of the registration for your server. */
   readonly applicationId: string
   /** Its application ID URI. Default: `api://` followed by the application id. */
@@ -22,23 +22,23 @@ export interface Application {
 }
 
 /**
- * The options of the profile.
+ * The options of `Profiles.entra`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options extends Application {
+export interface EntraOptions extends EntraApplication {
   /** The directory (tenant) id, a GUID. A tenant's domain name does not appear in tokens. */
   readonly tenant: string
 }
 
 /**
- * The options of the profile for several tenants.
+ * The options of `Profiles.entraMultiTenant`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface MultiTenantOptions extends Application {
+export interface EntraMultiTenantOptions extends EntraApplication {
   /** The directory (tenant) ids whose tokens are accepted, or `Profiles.anyTenant` for all directories. */
   readonly tenants: readonly [string, ...ReadonlyArray<string>] | typeof Profile.anyTenant
 }
@@ -47,7 +47,7 @@ const guid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 const login = "https://login.microsoftonline.com"
 
-const common = (given: Given, options: Application) => {
+const common = (given: Given, options: EntraApplication) => {
   const id = given.id("applicationId", options.applicationId, "the application (client) id, a lower-case GUID", guid)
   const uri = given.id(
     "applicationIdUri",
@@ -98,7 +98,7 @@ const notes = [
  * @category profiles
  * @since 0.1.0
  */
-export const entra = (options: Options): Profile.Profile => {
+export const entra = (options: EntraOptions): Profile.Profile => {
   const given = read("entra", options, { applicationId: true, applicationIdUri: true, tenant: true })
   const tenant = given.id("tenant", options.tenant, "the directory (tenant) id, a lower-case GUID", guid)
   return Profile.make({
@@ -138,7 +138,7 @@ export const entra = (options: Options): Profile.Profile => {
  * @category profiles
  * @since 0.1.0
  */
-export const entraMultiTenant = (options: MultiTenantOptions): Profile.Profile => {
+export const entraMultiTenant = (options: EntraMultiTenantOptions): Profile.Profile => {
   const given = read("entraMultiTenant", options, { applicationId: true, applicationIdUri: true, tenants: true })
   const allowed = options.tenants === Profile.anyTenant
     ? Profile.anyTenant

@@ -13,12 +13,12 @@ import { send, unavailableFor } from "../probe/Fetch.ts"
 import { read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.github`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface GitHubOptions {
   /** The client id of your OAuth app or GitHub App. */
   readonly clientId: string
   readonly clientSecret: Redacted.Redacted
@@ -56,7 +56,7 @@ const issuer = "https://github.com/login/oauth"
  * @category profiles
  * @since 0.1.0
  */
-export const github = (options: Options): Profile.Profile => {
+export const github = (options: GitHubOptions): Profile.Profile => {
   const given = read("github", options, { clientId: true, clientSecret: true, apiUrl: true, maxLifetime: true })
   const clientId = given.id("clientId", options.clientId, "the client id of your application", /^[\w.-]+$/)
   given.secret("clientSecret", options.clientSecret)

@@ -12,12 +12,12 @@ import { send, unavailableFor } from "../probe/Fetch.ts"
 import { read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.google`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface GoogleOptions {
   /** The OAuth clients whose tokens are accepted. */
   readonly clientIds: readonly [string, ...ReadonlyArray<string>]
 }
@@ -47,7 +47,7 @@ const issuer = "https://accounts.google.com"
  * @category profiles
  * @since 0.1.0
  */
-export const google = (options: Options): Profile.Profile => {
+export const google = (options: GoogleOptions): Profile.Profile => {
   const given = read("google", options, { clientIds: true })
   return Profile.make({
     id: "google",

@@ -7,12 +7,12 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.hydra`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface HydraOptions {
   /** The URL of Hydra's public port, such as `https://auth.example.com`. */
   readonly url: string
   /** The audience that clients request, if it is not the resource itself. */
@@ -41,7 +41,7 @@ export interface Options {
  * @category profiles
  * @since 0.1.0
  */
-export const hydra = (options: Options): Profile.Profile => {
+export const hydra = (options: HydraOptions): Profile.Profile => {
   const given = read("hydra", options, { url: true, audience: true })
   return Profile.make({
     id: "hydra",

@@ -7,12 +7,12 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.keycloak`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface KeycloakOptions {
   /** The URL of Keycloak, such as `https://sso.example.com`. For old versions, it ends with `/auth`. */
   readonly url: string
   readonly realm: string
@@ -44,7 +44,7 @@ export interface Options {
  * @category profiles
  * @since 0.1.0
  */
-export const keycloak = (options: Options): Profile.Profile => {
+export const keycloak = (options: KeycloakOptions): Profile.Profile => {
   const given = read("keycloak", options, { url: true, realm: true, audience: true, scopesFrom: true })
   const url = given.url("url", options.url, "https://sso.example.com")
   const realm = given.id("realm", options.realm, "the realm's name, such as todos")

@@ -7,12 +7,12 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.logto`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface LogtoOptions {
   /** The URL of Logto, such as `https://acme.logto.app`. */
   readonly endpoint: string
   /** The identifier of the API resource at Logto, if it is not the resource itself. */
@@ -41,7 +41,7 @@ export interface Options {
  * @category profiles
  * @since 0.1.0
  */
-export const logto = (options: Options): Profile.Profile => {
+export const logto = (options: LogtoOptions): Profile.Profile => {
   const given = read("logto", options, { endpoint: true, audience: true })
   return Profile.make({
     id: "logto",

@@ -7,12 +7,12 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.okta`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface OktaOptions {
   /** The organization's domain, such as `acme.okta.com`, or a custom domain. */
   readonly domain: string
   /**
@@ -46,7 +46,7 @@ export interface Options {
  * @category profiles
  * @since 0.1.0
  */
-export const okta = (options: Options): Profile.Profile => {
+export const okta = (options: OktaOptions): Profile.Profile => {
   const given = read("okta", options, { domain: true, server: true, audience: true })
   const origin = given.origin("domain", options.domain, "acme.okta.com")
   const server = given.id(

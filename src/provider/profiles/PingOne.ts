@@ -7,12 +7,12 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.pingone`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface PingOneOptions {
   /** The environment's id, a GUID. */
   readonly environmentId: string
   /** The end of the region's host: `com` (default), `eu`, `ca`, `asia`, `com.au`. */
@@ -43,7 +43,7 @@ export interface Options {
  * @category profiles
  * @since 0.1.0
  */
-export const pingone = (options: Options): Profile.Profile => {
+export const pingone = (options: PingOneOptions): Profile.Profile => {
   const given = read("pingone", options, { environmentId: true, region: true, audience: true, machineClients: true })
   const region = given.id("region", options.region ?? "com", "the end of the region's host, such as eu", /^[a-z.]+$/)
   const environment = given.id(

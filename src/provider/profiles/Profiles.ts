@@ -17,23 +17,38 @@
  * @since 0.1.0
  */
 export { anyTenant } from "../../verification/issuers/Profile.ts"
-export { adfs } from "./Adfs.ts"
-export { auth0 } from "./Auth0.ts"
-export { authentik } from "./Authentik.ts"
-export { authkit } from "./AuthKit.ts"
-export { clerk } from "./Clerk.ts"
-export { cognito } from "./Cognito.ts"
-export { descope } from "./Descope.ts"
-export { entra, entraMultiTenant } from "./Entra.ts"
-export { github } from "./GitHub.ts"
-export { google } from "./Google.ts"
-export { hydra } from "./Hydra.ts"
-export { keycloak } from "./Keycloak.ts"
-export { logto } from "./Logto.ts"
-export { okta } from "./Okta.ts"
-export { pingone } from "./PingOne.ts"
-export { scalekit } from "./Scalekit.ts"
-export { betterAuth, glewlwyd, lemonldap, oidcProvider, openauth } from "./SelfHosted.ts"
-export { stytch } from "./Stytch.ts"
-export { supabase } from "./Supabase.ts"
-export { zitadel } from "./Zitadel.ts"
+export { adfs, type AdfsOptions } from "./Adfs.ts"
+export { auth0, type Auth0Options } from "./Auth0.ts"
+export { authentik, type AuthentikOptions } from "./Authentik.ts"
+export { authkit, type AuthKitOptions } from "./AuthKit.ts"
+export { clerk, type ClerkOptions } from "./Clerk.ts"
+export { cognito, type CognitoOptions } from "./Cognito.ts"
+export { descope, type DescopeOptions } from "./Descope.ts"
+export {
+  entra,
+  type EntraApplication,
+  entraMultiTenant,
+  type EntraMultiTenantOptions,
+  type EntraOptions
+} from "./Entra.ts"
+export { github, type GitHubOptions } from "./GitHub.ts"
+export { google, type GoogleOptions } from "./Google.ts"
+export { hydra, type HydraOptions } from "./Hydra.ts"
+export type { Audiences } from "./internal/given.ts"
+export { keycloak, type KeycloakOptions } from "./Keycloak.ts"
+export { logto, type LogtoOptions } from "./Logto.ts"
+export { okta, type OktaOptions } from "./Okta.ts"
+export { pingone, type PingOneOptions } from "./PingOne.ts"
+export { scalekit, type ScalekitOptions } from "./Scalekit.ts"
+export {
+  betterAuth,
+  glewlwyd,
+  lemonldap,
+  oidcProvider,
+  openauth,
+  type OpenAuthOptions,
+  type SelfHostedOptions
+} from "./SelfHosted.ts"
+export { stytch, type StytchOptions } from "./Stytch.ts"
+export { supabase, type SupabaseBinding, type SupabaseOptions, type SupabaseProject } from "./Supabase.ts"
+export { zitadel, type ZitadelOptions } from "./Zitadel.ts"

@@ -8,12 +8,12 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.scalekit`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface ScalekitOptions {
   /** The URL of the environment, such as `https://acme.scalekit.com`. */
   readonly environment: string
   /** The id of the MCP server at Scalekit, such as `res_123`. */
@@ -42,7 +42,7 @@ export interface Options {
  * @category profiles
  * @since 0.1.0
  */
-export const scalekit = (options: Options): Profile.Profile => {
+export const scalekit = (options: ScalekitOptions): Profile.Profile => {
   const given = read("scalekit", options, { environment: true, resourceId: true })
   const environment = given.url("environment", options.environment, "https://acme.scalekit.com")
   const id = given.id("resourceId", options.resourceId, "the resource id, such as res_123", /^res_[\w-]+$/)

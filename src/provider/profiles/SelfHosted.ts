@@ -9,19 +9,19 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of a profile of a server that you host.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface SelfHostedOptions {
   /** The issuer, exactly as in its metadata. */
   readonly issuer: string
   /** The audience, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
 }
 
-const readIssuer = (profile: string, options: Options) => {
+const readIssuer = (profile: string, options: SelfHostedOptions) => {
   const given = read(profile, options, { issuer: true, audience: true })
   const { issuer } = options
   given.url("issuer", issuer, "https://auth.example.com")
@@ -49,7 +49,7 @@ const readIssuer = (profile: string, options: Options) => {
  * @category profiles
  * @since 0.1.0
  */
-export const oidcProvider = (options: Options): Profile.Profile =>
+export const oidcProvider = (options: SelfHostedOptions): Profile.Profile =>
   Profile.make({
     id: "oidc-provider",
     name: "oidc-provider",
@@ -83,7 +83,7 @@ export const oidcProvider = (options: Options): Profile.Profile =>
  * @category profiles
  * @since 0.1.0
  */
-export const betterAuth = (options: Options): Profile.Profile =>
+export const betterAuth = (options: SelfHostedOptions): Profile.Profile =>
   Profile.make({
     id: "better-auth",
     name: "better-auth",
@@ -125,7 +125,7 @@ export const betterAuth = (options: Options): Profile.Profile =>
  * @category profiles
  * @since 0.1.0
  */
-export const glewlwyd = (options: Options): Profile.Profile =>
+export const glewlwyd = (options: SelfHostedOptions): Profile.Profile =>
   Profile.make({
     id: "glewlwyd",
     name: "Glewlwyd",
@@ -166,7 +166,7 @@ export const glewlwyd = (options: Options): Profile.Profile =>
  * @category profiles
  * @since 0.1.0
  */
-export const lemonldap = (options: Options): Profile.Profile =>
+export const lemonldap = (options: SelfHostedOptions): Profile.Profile =>
   Profile.make({
     id: "lemonldap",
     name: "LemonLDAP::NG",
@@ -185,7 +185,7 @@ export const lemonldap = (options: Options): Profile.Profile =>
   })
 
 /**
- * The options of the profile.
+ * The options of `Profiles.openauth`.
  *
  * @category models
  * @since 0.1.0

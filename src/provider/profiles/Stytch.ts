@@ -8,12 +8,12 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.stytch`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface StytchOptions {
   /** The project's domain, such as `rustic-fox-1234.customers.stytch.com`, or a custom one. */
   readonly domain: string
   /** The project id, such as `project-live-…`. It is the audience of tokens, unless you set another one at Stytch. */
@@ -44,7 +44,7 @@ export interface Options {
  * @category profiles
  * @since 0.1.0
  */
-export const stytch = (options: Options): Profile.Profile => {
+export const stytch = (options: StytchOptions): Profile.Profile => {
   const given = read("stytch", options, { domain: true, projectId: true, audience: true })
   const issuer = given.origin("domain", options.domain, "rustic-fox-1234.customers.stytch.com")
   const project = given.id("projectId", options.projectId, "the project id, such as project-live-…")

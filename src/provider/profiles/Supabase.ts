@@ -8,16 +8,20 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { audience, type Audiences, read } from "./internal/given.ts"
 
 /**
+ * The options of `Profiles.supabase`.
+ *
  * @category models
  * @since 0.1.0
  */
-export type Options = Project & Binding
+export type SupabaseOptions = SupabaseProject & SupabaseBinding
 
 /**
+ * The project of a profile of Supabase.
+ *
  * @category models
  * @since 0.1.0
  */
-export interface Project {
+export interface SupabaseProject {
   /** The URL of the project, such as `https://abcdefghijklmnopqrst.supabase.co`, or a custom domain. */
   readonly url: string
   /** The claim that your access token hook fills with scopes. Supabase itself adds no scopes to tokens. */
@@ -30,7 +34,7 @@ export interface Project {
  * @category models
  * @since 0.1.0
  */
-export type Binding =
+export type SupabaseBinding =
   | { readonly clientIds: readonly [string, ...ReadonlyArray<string>]; readonly audience?: undefined }
   | { readonly audience: Audiences; readonly clientIds?: undefined }
 
@@ -60,7 +64,7 @@ export type Binding =
  * @category profiles
  * @since 0.1.0
  */
-export const supabase = (options: Options): Profile.Profile => {
+export const supabase = (options: SupabaseOptions): Profile.Profile => {
   const given = read("supabase", options, { url: true, scopeClaim: true, clientIds: true, audience: true })
   return Profile.make({
     id: "supabase",

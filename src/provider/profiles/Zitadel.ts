@@ -9,12 +9,12 @@ import * as Profile from "../../verification/issuers/Profile.ts"
 import { read } from "./internal/given.ts"
 
 /**
- * The options of the profile.
+ * The options of `Profiles.zitadel`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface ZitadelOptions {
   /** The URL of the instance, such as `https://acme.zitadel.cloud`. */
   readonly url: string
   /** The id of the project for your server. */
@@ -44,7 +44,7 @@ export interface Options {
  * @category profiles
  * @since 0.1.0
  */
-export const zitadel = (options: Options): Profile.Profile => {
+export const zitadel = (options: ZitadelOptions): Profile.Profile => {
   const given = read("zitadel", options, { url: true, projectId: true })
   const project = given.id("projectId", options.projectId, "the project's id, such as 271828182845904523")
   return Profile.make({

@@ -5,7 +5,12 @@ import * as Audience from "../../../verification/claims/Audience.ts"
 
 type Values = readonly [string, ...ReadonlyArray<string>]
 
-/** One audience, or several. A token must have one of them. */
+/**
+ * One audience, or several. A token must have one of them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Audiences = string | Values
 
 /**
