@@ -35,7 +35,7 @@ const budgets = [
   { entry: "fetch", ours: 107, effect: 70 },
   { entry: "sdk-v1", ours: 125, effect: 70 },
   { entry: "sdk-v2", ours: 124, effect: 70 },
-  { entry: "host", ours: 85, effect: 70 },
+  { entry: "host", ours: 109, effect: 70 },
   { entry: "protocol", ours: 13, effect: 45 },
   { entry: "verification", ours: 65, effect: 73 },
   { entry: "introspection", ours: 66, effect: 73 },

@@ -142,7 +142,13 @@ export const floors: ReadonlyArray<Floor> = [
       "composition"
     ],
     packages: [...effect, ...http],
-    why: "servers/host knows the floors up to composition and effect: no adapter, no SDK."
+    why: "servers/host knows the floors up to authorization and effect: no adapter, no SDK."
+  },
+  {
+    folder: "servers/host/entry",
+    ours: ["protocol", "outbound", "authorization", "composition", "servers/host"],
+    packages: effect,
+    why: "servers/host/entry exports the parts of servers/host that authors of hosts use."
   },
   {
     folder: "servers/effect",

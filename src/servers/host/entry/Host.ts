@@ -1,0 +1,113 @@
+/**
+ * Runs a gate on a host outside Effect.
+ *
+ * @since 0.1.0
+ */
+import type * as Layer from "effect/Layer"
+import type { AuthLayer } from "../../../authorization/Gate.ts"
+import type { Fetcher } from "../../../outbound/Fetcher.ts"
+import * as host from "../Host.ts"
+
+/**
+ * An admitted request: its caller, its operations, and the parsed body that was checked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { Admitted } from "../Admission.ts"
+
+/**
+ * The functions that a host passes to `admit`: one reads the body, the other finds the policies of the operations in it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { Policies, Read } from "../Admission.ts"
+
+/**
+ * A gate that runs outside Effect. A host translates its requests into those of the gate, and rejections into its responses.
+ *
+ * **Details**
+ *
+ * `admit` decides about a request to an MCP endpoint, and `admitRoute` about any other. Both must run inside `run` or they do
+ * not report defects. `recordResponse` binds the session that a response opens to its caller. `whenStreamEnds` reports when an
+ * event stream must end. `document` returns the public metadata documents, which need no token.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Host<A = unknown> extends
+  Pick<
+    host.Host<A>,
+    | "admit"
+    | "admitRoute"
+    | "claims"
+    | "dispose"
+    | "document"
+    | "fiber"
+    | "gate"
+    | "recordResponse"
+    | "run"
+    | "runtime"
+    | "whenStreamEnds"
+  >
+{}
+
+/**
+ * Builds the layer of a gate and keeps it until `dispose`. Rejects with the error of the layer. The requests to authorization
+ * servers are sent with the `fetch` of the platform, unless the layer provides a `Fetcher`.
+ *
+ * **When to use**
+ *
+ * Use it for a framework or a platform that none of the adapters supports.
+ *
+ * **Example** (Functions that receive events instead of requests)
+ *
+ * ```ts
+ * import { Result } from "effect"
+ * import { Gate, Host } from "effect-mcp-auth/host"
+ * import assert from "node:assert/strict"
+ *
+ * interface Event {
+ *   readonly method: string
+ *   readonly path: string
+ *   // Names in lower case, and every line of a header.
+ *   readonly headers: Readonly<Record<string, ReadonlyArray<string>>>
+ * }
+ *
+ * const host = await Host.make(Gate.layer({
+ *   resource: "https://todos.example.com/whoami",
+ *   authorizationServers: ["https://auth.example.com"],
+ *   scopes: ["todos:read"]
+ * }))
+ *
+ * const toGateRequest = ({ headers, method, path }: Event): Gate.Request => ({
+ *   fiber: host.fiber,
+ *   method,
+ *   path,
+ *   header: (name) => headers[name]?.join(", "),
+ *   authorization: headers["authorization"] ?? [],
+ *   dpop: headers["dpop"] ?? [],
+ *   host: headers["host"] ?? []
+ * })
+ *
+ * const policy: Gate.Policy = { scopes: ["todos:read"], unauthorized: "challenge", authenticated: true }
+ *
+ * const whoami = async (event: Event) => {
+ *   const admitted = await host.run(() => host.admitRoute(toGateRequest(event), policy))
+ *   if (Result.isFailure(admitted)) {
+ *     const { body, headers, status } = admitted.failure
+ *     return { status, headers, body }
+ *   }
+ *   return { status: 200, headers: {}, body: admitted.success.principal?.owner ?? "" }
+ * }
+ *
+ * const response = await whoami({ method: "GET", path: "/whoami", headers: { host: ["todos.example.com"] } })
+ * assert.strictEqual(response.status, 401)
+ * await host.dispose()
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: <R, E, A = unknown>(layer: Layer.Layer<AuthLayer | R, E, Fetcher>) => Promise<Host<A>> = host.make

@@ -1,0 +1,42 @@
+/**
+ * Presents a `Request` to the gate, and turns the rejections of the gate into a `Response`.
+ *
+ * @since 0.1.0
+ */
+import type { Read } from "../Admission.ts"
+import * as body from "../Body.ts"
+import * as web from "../WebRequest.ts"
+
+/**
+ * Presents a request to the gate. `tenantOf` returns the tenant that the router of the host found, for `Tenants.fromRoute`.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export { toGateRequest } from "../WebRequest.ts"
+
+/**
+ * Returns the tenant of a request.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { TenantOf } from "../WebRequest.ts"
+
+/**
+ * Turns a rejection, or a metadata document, into a response. A response to `HEAD` has no body.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export { toResponse } from "../WebResponse.ts"
+
+/**
+ * Returns the function that reads and checks the body of a request, for `admit` of a host. Throws `AuthConfigError` if a limit
+ * is wrong.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const bodyReader = (request: Request, limits: body.Options = {}): Read =>
+  new web.RequestBody(request, { limits: body.checkLimits(limits) }).read
