@@ -109,7 +109,7 @@ export const promises: Readonly<Record<string, ReadonlyArray<string>>> = {
   "Unknown key ids cause at most one fetch in 30 seconds, or eight in Workers.": [
     "T-KEYS-08",
     "KEY-15",
-    "and made-up keys cause no flood all the same"
+    "invented keys cause few fetches"
   ],
   "After a failed fetch there is a cooldown that grows, or the one that the provider asks for.": [
     "T-AUD-08",

@@ -11,7 +11,7 @@ const depthOf = (value: unknown): number =>
 
 describe("the depth of JSON", () => {
   it.each([lists, objects, (depth: number) => `[[],{"b":[]},${lists(depth - 1)},1]`])(
-    "[T-AUD-06a] %s is accepted up to the maximumBodyDepth",
+    "[T-AUD-06a] %s is accepted up to the maximum",
     (nested) => {
       for (
         const [depth, expected] of [[maximumBodyDepth, true], [maximumBodyDepth + 1, false], [5000, false]] as const
@@ -22,14 +22,14 @@ describe("the depth of JSON", () => {
     }
   )
 
-  it("[T-AUD-06a] brackets in strings, and many brackets beside each other, are no depth", () => {
+  it("[T-AUD-06a] brackets in strings, and many brackets in a row, add no depth", () => {
     const many = Array.from({ length: 1000 }, () => [{ a: [] }])
     const strings = { "{{[": "[".repeat(1000), "\\": "\\\"{[", "\"": `"${"{".repeat(100)}\\"`, many }
     assert.isTrue(isTextWithin(JSON.stringify(strings)))
     assert.isTrue(isValueWithin(strings))
   })
 
-  it("[T-AUD-06a] a string that does not end hides nothing from the parser, and ends the check", () => {
+  it("[T-AUD-06a] an unterminated string hides nothing from the parser, and ends the check", () => {
     const text = `{"a":"${"[".repeat(1000)}`
     assert.isTrue(isTextWithin(text))
     assert.throws(() => JSON.parse(text))

@@ -7,11 +7,11 @@ import * as World from "./World.ts"
 const signIn = (scope: string) => `Bearer scope="${scope}", resource_metadata="${metadataUrl}"`
 
 describe.each(["web", "node"] as const)(
-  "Where a request without credentials may use what needs no scope, %s",
+  "Anonymous requests for operations without scopes, %s",
   (kind) => {
     const start = World.make(kind, { anonymous: "allow-unscoped" })
 
-    it.live("HDR-19 credentials that are not good are rejected all the same", () =>
+    it.live("HDR-19 rejects invalid credentials", () =>
       Effect.gen(function*() {
         const { host, issuer, ran } = yield* start
         const expired = yield* issuer.mint({ expiresIn: "-1 minute" })
@@ -36,7 +36,7 @@ describe.each(["web", "node"] as const)(
         assert.deepStrictEqual(ran(), [])
       }))
 
-    it.live("what needs no scope runs", () =>
+    it.live("runs operations without scopes", () =>
       Effect.gen(function*() {
         const { host, ran } = yield* start
         const open = [
@@ -49,7 +49,7 @@ describe.each(["web", "node"] as const)(
         assert.deepStrictEqual(ran(), ["todo://about", "note://1", "hello"])
       }))
 
-    it.live("what needs a scope asks to sign in, for the baseline and that scope, without an error", () =>
+    it.live("challenges an operation with a scope for the baseline and that scope, without an error", () =>
       Effect.gen(function*() {
         const { host, ran } = yield* start
         const rows = [
@@ -66,7 +66,7 @@ describe.each(["web", "node"] as const)(
         assert.deepStrictEqual(ran(), [])
       }))
 
-    it.live("what is hidden stays hidden", () =>
+    it.live("hides hidden operations", () =>
       Effect.gen(function*() {
         const { host, ran } = yield* start
         const hidden = yield* host.send(Mcp.call("purge"))
@@ -80,7 +80,7 @@ describe.each(["web", "node"] as const)(
         assert.deepStrictEqual(ran(), [])
       }))
 
-    it.live("an origin that may not call is still rejected, and so is a body that is none", () =>
+    it.live("rejects origins that are not allowed, and invalid bodies", () =>
       Effect.gen(function*() {
         const { host } = yield* start
         const foreign = yield* host.send(Mcp.modern("tools/list", {}, { headers: [["origin", "https://evil.test"]] }))
@@ -88,7 +88,7 @@ describe.each(["web", "node"] as const)(
         assert.strictEqual((yield* host.send(Mcp.raw("{"))).status, 400)
       }))
 
-    it.live("SESS-05 a session that was opened anonymously is claimed by the first caller, and is nobody else's then", () =>
+    it.live("SESS-05 the first caller claims a session that was opened anonymously, and then owns it alone", () =>
       Effect.gen(function*() {
         const { host, issuer } = yield* start
         const opened = yield* host.send(Mcp.initialize("2025-11-25"))
@@ -110,7 +110,7 @@ describe.each(["web", "node"] as const)(
         assert.strictEqual((yield* host.send(Mcp.legacy(session, Mcp.message("tools/list")))).status, 401)
       }))
 
-    it.live("a tool that reads its caller, and names no scope, fails: no caller is made up", () =>
+    it.live("a tool without scopes that reads its caller fails: no caller is invented", () =>
       Effect.gen(function*() {
         const { host, ran } = yield* start
         const received = yield* host.send(Mcp.call("whoami"))

@@ -6,7 +6,7 @@ import { McpAuthNode } from "effect-mcp-auth/node"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import type { HttpClient } from "effect/http"
 import express5 from "express"
-// @ts-expect-error It has no types of its own; those of version 5 will do.
+// @ts-expect-error This package has no types, and those of version 5 fit.
 import express4 from "express4"
 import { Hono } from "hono"
 import { cors as honoCors } from "hono/cors"
@@ -78,7 +78,7 @@ describe.each([["Express 5", express5], ["Express 4", express4 as typeof express
   }
 
   it.each(Object.keys(guards) as ReadonlyArray<keyof typeof guards>)(
-    "[T-AUD-02a] a preflight runs nothing behind %s",
+    "[T-AUD-02a] a preflight runs no handler behind %s",
     async (name) => {
       await using auth = await make()
       let ran = 0
@@ -117,7 +117,7 @@ describe.each([["Express 5", express5], ["Express 4", express4 as typeof express
     assert.strictEqual(ran, 0)
   })
 
-  it("[T-AUD-02b] behind a CORS middleware no header is doubled, and its own stay", async () => {
+  it("[T-AUD-02b] behind a CORS middleware no header is doubled, and those of the middleware stay", async () => {
     await using auth = await make()
     const server_ = express()
       .use((req, res, next) => {
@@ -156,7 +156,7 @@ describe("Hono", () => {
     const rejected = await hono.fetch(new Request(url, { headers: { origin: app } }))
     assert.strictEqual(rejected.status, 401)
     assert.strictEqual(rejected.headers.get("access-control-allow-origin"), app)
-    // It appends a member without a look at what is there.
+    // It appends a member without a check of the existing ones.
     assert.strictEqual(rejected.headers.get("vary"), "Origin, Origin")
     assert.include(rejected.headers.get("access-control-expose-headers"), "WWW-Authenticate")
     const headers = { origin: app, "access-control-request-method": "POST" }
@@ -185,15 +185,19 @@ describe("the Host of odd requests on Node", () => {
   it.each([
     ["HTTP/1.0 without Host", "GET /mcp HTTP/1.0\r\n", "403"],
     ["HTTP/1.0 with an empty Host", "GET /mcp HTTP/1.0\r\nHost:\r\n", "403"],
-    ["HTTP/1.0 with its own Host", "GET /mcp HTTP/1.0\r\nHost: localhost\r\n", "200"],
+    ["HTTP/1.0 with the allowed Host", "GET /mcp HTTP/1.0\r\nHost: localhost\r\n", "200"],
     ["an absolute target elsewhere", "GET http://evil.test/mcp HTTP/1.1\r\nHost: localhost\r\n", "403"],
     ["an absolute target and a foreign Host", "GET http://localhost/mcp HTTP/1.1\r\nHost: evil.test\r\n", "403"],
     ["an absolute target with a user", "GET http://localhost@evil.test/mcp HTTP/1.1\r\nHost: localhost\r\n", "403"],
-    ["an absolute target of its own", "GET http://localhost:3000/mcp HTTP/1.1\r\nHost: 127.0.0.1\r\n", "200"],
+    [
+      "an absolute target with the allowed host",
+      "GET http://localhost:3000/mcp HTTP/1.1\r\nHost: 127.0.0.1\r\n",
+      "200"
+    ],
     ["a path that looks like a target", "GET //evil.test/mcp HTTP/1.1\r\nHost: localhost\r\n", "200"],
     ["two lines, both foreign", "GET /mcp HTTP/1.1\r\nHost: evil.test\r\nHost: evil.test\r\n", "403"],
-    ["two lines, the first its own", "GET /mcp HTTP/1.1\r\nHost: localhost\r\nHost: evil.test\r\n", "403"],
-    ["two lines, the last its own", "GET /mcp HTTP/1.1\r\nHost: evil.test\r\nhOST: localhost\r\n", "403"]
+    ["two lines, the first allowed", "GET /mcp HTTP/1.1\r\nHost: localhost\r\nHost: evil.test\r\n", "403"],
+    ["two lines, the last allowed", "GET /mcp HTTP/1.1\r\nHost: evil.test\r\nhOST: localhost\r\n", "403"]
   ])("[T-AUD-18a] %s, with a token that was just accepted", async (_, head, status) => {
     await using auth = await makeLocal()
     await using server = await serve(createServer({ requireHostHeader: false }, listener(auth)))
@@ -204,7 +208,7 @@ describe("the Host of odd requests on Node", () => {
     else assert.strictEqual(answer.split(" ")[1], status)
   })
 
-  it("[T-AUD-18a] :authority of HTTP/2, beside Host or without it", async () => {
+  it("[T-AUD-18a] :authority of HTTP/2, with and without Host", async () => {
     await using auth = await makeLocal()
     await using server = await serve(Http2.createServer(listener(auth) as never) as unknown as Server)
     const session = Http2.connect(`http://127.0.0.1:${server.port}`)

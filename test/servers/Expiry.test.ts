@@ -33,11 +33,11 @@ const start = Effect.gen(function*() {
 const listen = (token: string, notifications: Readonly<Record<string, unknown>> = { toolsListChanged: true }) =>
   Mcp.modern("subscriptions/listen", { notifications }, { token })
 
-/** A tool that tells of its progress once, and never ends. */
+/** A tool that reports progress once, and never ends. */
 const Slow = requireScopes("todos:read")(Tool.make("slow", { success: Schema.String }))
 const SlowTools = Toolkit.make(Slow)
 
-/** A fiber that reads a body to its end, and whether it is there. */
+/** A fiber that reads a body to its end, and whether it has ended. */
 const reading = Effect.fnUntraced(function*(response: Response) {
   const reader = response.body!.getReader()
   const state = { chunks: 0, ended: false }
@@ -48,11 +48,11 @@ const reading = Effect.fnUntraced(function*(response: Response) {
   return { state, fiber }
 })
 
-/** Lets everything run that the clock has woken. */
+/** Lets the woken fibers run. */
 const settle = Effect.promise(() => new Promise(setImmediate))
 
 describe("The end of a token", () => {
-  it.effect("leaves a running answer five minutes more, then ends it", () =>
+  it.effect("ends a running response five minutes later", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(1_800_000_000_000)
       const { client, issuer } = yield* TestIssuer.make({ resource: TodoServer.resource })
@@ -112,7 +112,7 @@ describe("The end of a token", () => {
       assert.isTrue(state.ended)
     }))
 
-  it.effect("coming back with the same token: 401; with a new one: a new stream", () =>
+  it.effect("the same token gets 401, and a new token gets a new stream", () =>
     Effect.gen(function*() {
       const { issuer, send } = yield* start
       const token = yield* issuer.mint({ expiresIn: "1 minute" })
@@ -127,7 +127,7 @@ describe("The end of a token", () => {
       yield* Effect.promise(() => Promise.all([first.body!.cancel(), second.body!.cancel()]))
     }))
 
-  it.effect("a stream that watches resources opens with their scopes", () =>
+  it.effect("a stream that watches resources requires their scopes", () =>
     Effect.gen(function*() {
       const { issuer, send } = yield* start
       const watched = { resourceSubscriptions: ["todo://items/1", "todo://about"] }
@@ -138,7 +138,7 @@ describe("The end of a token", () => {
       yield* Effect.promise(() => admitted.body!.cancel())
     }))
 
-  it.effect("CHAL-17 a token that was good a second ago is judged anew with every request", () =>
+  it.effect("CHAL-17 every request checks the expiry of its token", () =>
     Effect.gen(function*() {
       const { issuer, send } = yield* start
       const token = yield* issuer.mint({ scopes: ["todos:read"], expiresIn: "1 minute" })

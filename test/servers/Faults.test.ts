@@ -1,5 +1,5 @@
 /**
- * A whole server whose provider stands behind the fault proxy, all of it on real sockets, while hours pass on the clock of
+ * A whole server whose provider is behind the fault proxy, all on real sockets, while hours pass on the clock of
  * the test.
  */
 import { NodeHttpServer } from "@effect/platform-node"
@@ -23,7 +23,7 @@ const start = Effect.gen(function*() {
       )
     )
   )
-  // Comes before the server is closed, which would wait for requests that hang, by a clock that stands still.
+  // Runs before the server is closed, which would wait for hanging requests by a stopped clock.
   yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
   const issuer = Context.get(provider, TestIssuer.TestIssuer)
   const proxy = Context.get(provider, FaultProxy.FaultProxy)
@@ -62,7 +62,7 @@ const atOnce: ReadonlyArray<FaultProxy.Fault> = [
 
 describe("a provider that fails at once", () => {
   it.effect.each(documents.flatMap(({ where }) => atOnce.map((fault) => ({ where, fault }))))(
-    "$fault at $where: cold 503, warm no difference, well again after a pause",
+    "$fault at $where: 503 without cached documents, no effect with them, and recovery after the backoff",
     ({ fault, where }) =>
       Effect.gen(function*() {
         const { call, mint, proxy, takeDocuments } = yield* start
@@ -71,7 +71,7 @@ describe("a provider that fails at once", () => {
         assertUnavailable(yield* call(token))
         const first = yield* takeDocuments
         assert.isAtMost(first.length, 2)
-        // Nobody asks again while the pause lasts.
+        // No request is sent during the backoff.
         assertUnavailable(yield* call(token))
         assert.deepStrictEqual(yield* takeDocuments, [])
         yield* proxy.clear
@@ -82,7 +82,7 @@ describe("a provider that fails at once", () => {
           yield* TestClock.adjust(`${hours} hours`)
           resultOf(yield* call(token))
         }
-        // An attempt for each time that somebody came. Of the metadata it takes both URLs.
+        // One attempt for each call. An attempt for the metadata requests both URLs.
         assert.isAtMost((yield* takeDocuments).length, 3 * 3 + 2)
       })
   )
@@ -93,9 +93,9 @@ const slow: ReadonlyArray<FaultProxy.Fault> = [{ _tag: "Hang" }, { _tag: "Drip",
   by: "1 minute"
 }]
 
-describe("a provider that takes its time", () => {
+describe("a slow provider", () => {
   it.effect.each(documents.flatMap(({ document, where }) => slow.map((fault) => ({ where, document, fault }))))(
-    "$fault at $where: cold 503 when the time is up, one fetch for all who wait, warm no difference",
+    "$fault at $where: 503 after the time limit without cached documents, one fetch for concurrent calls, and no effect with them",
     ({ document, fault, where }) =>
       Effect.gen(function*() {
         const { arrivals, call, mint, proxy, takeDocuments } = yield* start
@@ -117,14 +117,14 @@ describe("a provider that takes its time", () => {
         yield* proxy.clear
         yield* TestClock.adjust("2 minutes")
         resultOf(yield* call(token))
-        // Refreshed before it is due: nobody waits for a provider that hangs by then.
+        // Refreshed before it is due: no call waits for the hanging provider.
         yield* proxy.set(fault, where)
         yield* TestClock.adjust("8 minutes")
         resultOf(yield* call(token))
       })
   )
 
-  it.effect("but less than five seconds: all are served, by one fetch", () =>
+  it.effect("slower than usual, but faster than five seconds: one fetch serves all calls", () =>
     Effect.gen(function*() {
       const { arrivals, call, mint, proxy, takeDocuments } = yield* start
       const token = yield* mint()
@@ -143,7 +143,7 @@ describe("a provider that takes its time", () => {
 })
 
 describe("a provider that changes", () => {
-  it.effect("its key: the new one serves at once, the old one until the refresh after it was withdrawn", () =>
+  it.effect("its key: the new one serves at once, and the old one until the refresh after it was withdrawn", () =>
     Effect.gen(function*() {
       const { call, issuer, mint, server, takeDocuments } = yield* start
       const old = yield* mint()
@@ -159,7 +159,7 @@ describe("a provider that changes", () => {
       resultOf(yield* call(yield* mint()))
     }))
 
-  it.effect("its clock: 20 seconds ahead is nothing, two minutes ahead is too early", () =>
+  it.effect("its clock: tokens are accepted 20 seconds ahead, and rejected two minutes ahead", () =>
     Effect.gen(function*() {
       const { call, issuer, mint, server } = yield* start
       const notBefore = (seconds: number) => mint({ claims: { nbf: Running.now + seconds } })
@@ -172,7 +172,7 @@ describe("a provider that changes", () => {
       resultOf(yield* call(early))
     }))
 
-  it.effect("where its keys are: followed after the refresh", () =>
+  it.effect("its jwks_uri: followed after the refresh", () =>
     Effect.gen(function*() {
       const { call, issuer, mint, proxy } = yield* start
       const token = yield* mint()
@@ -185,7 +185,7 @@ describe("a provider that changes", () => {
       assert.include(yield* proxy.received, "/moved")
     }))
 
-  it.effect("who it is: not followed, and what is known goes on serving for a day", () =>
+  it.effect("its issuer: not followed, and the cached documents serve for a day", () =>
     Effect.gen(function*() {
       const { call, issuer, mint, proxy } = yield* start
       const token = yield* mint()

@@ -26,7 +26,7 @@ export interface Host {
   readonly send: (request: Sent) => Effect.Effect<Received>
 }
 
-/** What the layer of a whole app still wants. */
+/** The services that the layer of a whole app still requires. */
 type App<E> = Layer.Layer<never, E, any>
 
 const origin = "https://server.test"

@@ -1,5 +1,5 @@
 /**
- * MCP requests as clients write them.
+ * MCP requests as clients send them.
  */
 import type { Received, Sent } from "./Host.ts"
 
@@ -8,7 +8,7 @@ type Headers = ReadonlyArray<readonly [name: string, value: string]>
 export interface Options {
   readonly token?: string | undefined
   readonly headers?: Headers | undefined
-  /** Headers that are left out, in lower case. */
+  /** Omitted headers, in lower case. */
   readonly without?: ReadonlyArray<string> | undefined
   readonly path?: string | undefined
 }
@@ -18,7 +18,7 @@ export const bearer = (token: string | undefined): Headers =>
 
 const accept: Headers = [["content-type", "application/json"], ["accept", "application/json, text/event-stream"]]
 
-/** What a header value cannot hold is sent in the encoded form (MCP 2026-07-28, "Standard request headers"). */
+/** Values that a header cannot contain are sent in the encoded form (MCP 2026-07-28, "Standard request headers"). */
 export const encodeName = (name: string): string =>
   /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(name) && !name.startsWith("=?base64?")
     ? name

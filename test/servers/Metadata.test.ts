@@ -29,7 +29,7 @@ const behind = (path: `/${string}`, ...layers: ReadonlyArray<ReturnType<typeof a
 
 const quiet = Effect.provide(Logger.layer([]))
 
-/** What both hosts take. */
+/** The layers that both hosts accept. */
 type App<E> = Parameters<typeof Host.web<E>>[0]
 
 describe.each(["web", "node"] as const)("The metadata documents, %s", (kind) => {
@@ -114,7 +114,7 @@ describe.each(["web", "node"] as const)("The metadata documents, %s", (kind) => 
       }
     }))
 
-  it.live("PRM-17 any origin may read it, and a bad token does no harm", () =>
+  it.live("PRM-17 any origin may read it, also with a bad token", () =>
     Effect.gen(function*() {
       const host = yield* start(behind("/mcp", auth("https://server.test/mcp")))
       const headers = [["origin", "https://anywhere.test"], ["authorization", "Bearer a b c"]] as const
@@ -155,14 +155,14 @@ describe.each(["web", "node"] as const)("The metadata documents, %s", (kind) => 
       }
     }))
 
-  it.live("PRM-05 a slash at the end of the resource stays", () =>
+  it.live("PRM-05 a trailing slash of the resource is kept", () =>
     Effect.gen(function*() {
       const host = yield* start(behind("/mcp", auth("https://server.test/api/v1/")))
       const { body, status } = yield* get(host, `${root}/api/v1/`)
       assert.deepStrictEqual([status, JSON.parse(body).resource], [200, "https://server.test/api/v1/"])
     }))
 
-  it.live("a path with a colon, an escape or a parameter's look is served as it stands", () =>
+  it.live("a path with a colon, an escape or the form of a parameter is served unchanged", () =>
     Effect.gen(function*() {
       const paths = [
         "/a:b",
@@ -226,12 +226,12 @@ describe.each(["web", "node"] as const)("The metadata documents, %s", (kind) => 
       assert.include(error?.fix, "https://server.test/mcp")
     }))
 
-  it.live("so do two whose documents would stand at one path: a path, and the bare origin after it", () =>
+  it.live("two layers whose documents would have one path fail: a path, and the bare origin after it", () =>
     Effect.gen(function*() {
       const [error] = yield* failure(behind("/mcp", auth("https://server.test/mcp"), auth("https://server.test")))
       assert.instanceOf(error, AuthError.AuthConfigError)
       assert.deepStrictEqual([error?.reason, error?.option], ["duplicate", "resource"])
-      // The other way round there is room for both.
+      // In the other order, both have a path.
       const host = yield* start(behind("/mcp", auth("https://server.test"), auth("https://server.test/mcp")))
       assert.strictEqual(JSON.parse((yield* get(host, root)).body).resource, "https://server.test")
       assert.strictEqual(JSON.parse((yield* get(host, inserted)).body).resource, "https://server.test/mcp")
@@ -250,7 +250,7 @@ describe.each(["web", "node"] as const)("The metadata documents, %s", (kind) => 
       assert.strictEqual((yield* get(host, inserted)).status, 200)
     }))
 
-  it.live("is the document that the challenge names, byte for byte the same address", () =>
+  it.live("is at exactly the URL that the challenge names", () =>
     Effect.gen(function*() {
       const host = yield* start(
         TodoServer.make().layer.pipe(

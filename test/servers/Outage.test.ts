@@ -6,7 +6,7 @@ import type { Received } from "./Host.ts"
 import * as Mcp from "./Mcp.ts"
 import * as World from "./World.ts"
 
-/** 503, to be tried again, and nothing that would make a client sign in. */
+/** A 503 with Retry-After, without a challenge that would make a client sign in. */
 const checkUnavailable = ({ body, headers, status }: Received) => {
   assert.strictEqual(status, 503, body)
   assert.isUndefined(headers["www-authenticate"])
@@ -25,7 +25,7 @@ const start = Effect.gen(function*() {
   return { issuer, ran, list }
 })
 
-describe("An authorization server that cannot be asked", () => {
+describe("An unavailable authorization server", () => {
   const faults: ReadonlyArray<readonly [title: string, fault: TestIssuer.Fault, where?: string]> = [
     ["rejects connections", { _tag: "Reject" }],
     ["answers 500", { _tag: "Status", status: 500 }],
@@ -39,7 +39,7 @@ describe("An authorization server that cannot be asked", () => {
   ]
 
   it.effect.each(faults)(
-    "CHAL-08 that %s: 503 with Retry-After, no challenge, nothing runs",
+    "CHAL-08 a server that %s: 503 with Retry-After, no challenge, and nothing runs",
     ([_, fault, where]) =>
       Effect.gen(function*() {
         const { issuer, list, ran } = yield* start
@@ -52,7 +52,7 @@ describe("An authorization server that cannot be asked", () => {
           assert.notInclude(JSON.stringify(received), "internal")
         }
         assert.deepStrictEqual(ran(), [])
-        // When it is back, and the pause is over, the same token works.
+        // When it is available again, and the backoff is over, the same token works.
         yield* issuer.recover
         yield* TestClock.adjust("4 minutes")
         assert.strictEqual((yield* list(token)).status, 200)
@@ -60,7 +60,7 @@ describe("An authorization server that cannot be asked", () => {
       })
   )
 
-  it.effect("CHAL-08 that hangs: 503 when the time is up", () =>
+  it.effect("CHAL-08 a server that hangs: 503 after the time limit", () =>
     Effect.gen(function*() {
       const { issuer, list, ran } = yield* start
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
@@ -73,14 +73,14 @@ describe("An authorization server that cannot be asked", () => {
       assert.deepStrictEqual(ran(), [])
     }))
 
-  it.effect("metadata of another issuer: 503, since the token may be fine", () =>
+  it.effect("metadata of another issuer: 503, since the token may be valid", () =>
     Effect.gen(function*() {
       const { issuer, list } = yield* start
       yield* issuer.publishMetadata({ issuer: "https://other.test" })
       checkUnavailable(yield* list(yield* issuer.mint({ scopes: ["todos:read"] })))
     }))
 
-  it.effect("keys that are known go on working", () =>
+  it.effect("cached keys still serve", () =>
     Effect.gen(function*() {
       const { issuer, list } = yield* start
       assert.strictEqual((yield* list(yield* issuer.mint({ scopes: ["todos:read"] }))).status, 200)
@@ -89,7 +89,7 @@ describe("An authorization server that cannot be asked", () => {
       assert.strictEqual((yield* list(yield* issuer.mint({ scopes: ["todos:read"] }))).status, 200)
     }))
 
-  it.effect("a key that is not known, while nobody can be asked: 503; once somebody was asked: 401", () =>
+  it.effect("an unknown key: 503 during the outage, and 401 after a fetch", () =>
     Effect.gen(function*() {
       const { issuer, list } = yield* start
       assert.strictEqual((yield* list(yield* issuer.mint({ scopes: ["todos:read"] }))).status, 200)
@@ -102,7 +102,7 @@ describe("An authorization server that cannot be asked", () => {
       assert.strictEqual((yield* list(unknown)).status, 401)
     }))
 
-  it.effect("is not asked about what can be judged without it", () =>
+  it.effect("gets no request for tokens that are rejected without it", () =>
     Effect.gen(function*() {
       const { issuer, list } = yield* start
       yield* issuer.fail({ _tag: "Reject" })

@@ -51,7 +51,7 @@ describe.each(["web", "node"] as const)("OPTIONS, %s", (kind) => {
       assert.deepStrictEqual(ran, [])
     }))
 
-  it.live("[T-AUD-02a] a route for OPTIONS outside of the layer answers preflights in its own way", () =>
+  it.live("[T-AUD-02a] a route for OPTIONS outside the layer answers preflights itself", () =>
     Effect.gen(function*() {
       const own = HttpRouter.add("OPTIONS", "/own", HttpServerResponse.text("own"))
       const host = yield* Host.hosts[kind](own)
@@ -59,7 +59,7 @@ describe.each(["web", "node"] as const)("OPTIONS, %s", (kind) => {
       assert.strictEqual(body, "own")
     }))
 
-  it.live("an OPTIONS request that is no preflight needs a token", () =>
+  it.live("an OPTIONS request that is not a preflight needs a token", () =>
     Effect.gen(function*() {
       const { issuer, options, ran } = yield* start
       const token = yield* issuer.mint()
@@ -74,7 +74,7 @@ describe.each(["web", "node"] as const)("OPTIONS, %s", (kind) => {
       assert.strictEqual((yield* options("/any", Mcp.bearer(token))).body, "any")
     }))
 
-  it.live("a preflight of an origin that may not call: 403", () =>
+  it.live("a preflight of an origin that is not allowed: 403", () =>
     Effect.gen(function*() {
       const { options, ran } = yield* start
       const foreign = [["origin", "https://evil.test"], ["access-control-request-method", "POST"]] as const

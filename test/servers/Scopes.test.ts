@@ -21,8 +21,8 @@ const complete =
 const completePrompt = (name: string) => complete({ type: "ref/prompt", name }, "day")
 const completeTemplate = (uri: string) => complete({ type: "ref/resource", uri }, "id")
 
-/** The scopes that a 403 asks for; anything else fails the test. */
-const asked = ({ body, headers, status }: Host.Received): string | undefined => {
+/** The scopes that a 403 names. Any other response fails the test. */
+const namedScopes = ({ body, headers, status }: Host.Received): string | undefined => {
   assert.strictEqual(status, 403, body)
   return /^Bearer error="insufficient_scope", scope="([^"]*)"/.exec(headers["www-authenticate"]!)?.[1]
 }
@@ -76,16 +76,16 @@ layer(World.layer("web"), { excludeTestServices: true })("Scopes of single opera
   ]
 
   it.effect.each(rows)(
-    "$title: 403 with all its scopes until the last one is there",
+    "$title: 403 with all its scopes until all are granted",
     ({ needs, runs, sent }) =>
       Effect.gen(function*() {
         const { host, issuer, ran } = yield* World.fresh
         for (let missing = 0; missing < needs.length; missing++) {
           const scopes = [...needs.filter((_, i) => i !== missing), "todos:admin", "other"]
           const token = yield* issuer.mint({ scopes })
-          assert.strictEqual(asked(yield* host.send(sent({ token }))), needs.join(" "))
+          assert.strictEqual(namedScopes(yield* host.send(sent({ token }))), needs.join(" "))
         }
-        assert.strictEqual(asked(yield* host.send(sent({ token: yield* issuer.mint() }))), needs.join(" "))
+        assert.strictEqual(namedScopes(yield* host.send(sent({ token: yield* issuer.mint() }))), needs.join(" "))
         assert.deepStrictEqual(ran(), [])
         const received = yield* host.send(sent({ token: yield* issuer.mint({ scopes: needs }) }))
         assert.strictEqual(received.status, 200)
@@ -99,7 +99,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Scopes of single opera
     { title: "a resource", sent: read("todo://about"), runs: "todo://about" },
     { title: "a resource of a template", sent: read("note://1"), runs: "note://1" },
     { title: "a prompt", sent: prompt("hello"), runs: "hello" }
-  ])("$title without scopes is for every valid token", ({ runs, sent }) =>
+  ])("$title without scopes accepts every valid token", ({ runs, sent }) =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* World.fresh
       const received = yield* host.send(sent({ token: yield* issuer.mint() }))
@@ -132,7 +132,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Scopes of single opera
     "todo://secret/1?x=1",
     "todo:///secret/1",
     "todo://%73ecret/1"
-  ])("no spelling gets around the scopes: %s", (uri) =>
+  ])("no spelling bypasses the scopes: %s", (uri) =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* World.fresh
       const { body, headers, status } = yield* host.send(read(uri)({ token: yield* issuer.mint() }))
@@ -151,7 +151,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Scopes of single opera
       assert.deepStrictEqual(ran(), [])
     }))
 
-  it.effect("a body whose members stand in a prototype, twice or nested runs nothing that it may not", () =>
+  it.effect("a body whose members are in a prototype, repeated or nested runs nothing that is not allowed", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* World.fresh
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
@@ -179,13 +179,13 @@ layer(World.layer("web"), { excludeTestServices: true })("Scopes of single opera
       }
     }))
 
-  it.effect("watching a resource needs what reading it needs, in every revision", () =>
+  it.effect("watching a resource requires the scopes of reading it, in every revision", () =>
     Effect.gen(function*() {
       const { host, issuer } = yield* World.fresh
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
       const watched = { notifications: { resourceSubscriptions: ["todo://settings", "todo://items/1"] } }
       assert.strictEqual(
-        asked(yield* host.send(Mcp.modern("subscriptions/listen", watched, { token }))),
+        namedScopes(yield* host.send(Mcp.modern("subscriptions/listen", watched, { token }))),
         "todos:read todos:write"
       )
       const session = yield* opening(token, "2025-11-25")
@@ -193,11 +193,11 @@ layer(World.layer("web"), { excludeTestServices: true })("Scopes of single opera
         const received = yield* host.send(
           Mcp.legacy(session, Mcp.message(method, { uri: "todo://items/1" }), { token })
         )
-        assert.strictEqual(asked(received), "todos:read todos:write")
+        assert.strictEqual(namedScopes(received), "todos:read todos:write")
       }
     }))
 
-  it.effect("where an open resource and a protected template match, the server's choice decides", () =>
+  it.effect("if an open resource and a protected template match, the server's choice decides", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* World.fresh
       const { body } = yield* host.send(read("todo://items/help")({ token: yield* issuer.mint() }))
@@ -205,7 +205,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Scopes of single opera
       assert.deepStrictEqual(ran(), ["todo://items/help"])
     }))
 
-  it.effect("MCP-01 callers at the same time are each their own", () =>
+  it.effect("MCP-01 concurrent requests have separate callers", () =>
     Effect.gen(function*() {
       const { host, issuer } = yield* World.fresh
       const names = Array.from({ length: 40 }, (_, i) => `caller-${i}`)
@@ -217,7 +217,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Scopes of single opera
       assert.deepStrictEqual(seen, names)
     }))
 
-  it.effect("a tool call without an id is gated like any other", () =>
+  it.effect("a tool call without an id is checked like any other", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* World.fresh
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
@@ -225,7 +225,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Scopes of single opera
       for (const version of ["2025-11-25", "2025-03-26"]) {
         const session = yield* opening(token, version)
         assert.strictEqual(
-          asked(yield* host.send(Mcp.legacy(session, call, { token, version }))),
+          namedScopes(yield* host.send(Mcp.legacy(session, call, { token, version }))),
           "todos:read todos:write"
         )
       }
@@ -233,7 +233,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Scopes of single opera
     }))
 })
 
-layer(World.layer("web"), { excludeTestServices: true })("Headers of 2026-07-28 that lie", (it) => {
+layer(World.layer("web"), { excludeTestServices: true })("Headers of 2026-07-28 that contradict the body", (it) => {
   it.effect.each(
     [
       { title: "MCP-03 Mcp-Method is missing", without: ["mcp-method"], headers: [] },
@@ -242,14 +242,14 @@ layer(World.layer("web"), { excludeTestServices: true })("Headers of 2026-07-28 
       { title: "MCP-03 Mcp-Name in another case", without: [], headers: [["mcp-name", "LIST"]] },
       { title: "MCP-03 Mcp-Method names another method", without: [], headers: [["mcp-method", "tools/list"]] },
       { title: "MCP-04 Mcp-Name encodes another tool", without: [], headers: [["mcp-name", "=?base64?d2hvYW1p?="]] },
-      { title: "MCP-04 Mcp-Name is no base64", without: [], headers: [["mcp-name", "=?base64?%%%?="]] },
+      { title: "MCP-04 Mcp-Name is not base64", without: [], headers: [["mcp-name", "=?base64?%%%?="]] },
       {
         title: "MCP-06 the version differs from the body",
         without: [],
         headers: [["mcp-protocol-version", "2025-11-25"]]
       }
     ] as const
-  )("$title: 400 with -32020, and nothing ran", ({ headers, without }) =>
+  )("$title: 400 with -32020, and nothing runs", ({ headers, without }) =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* World.fresh
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
@@ -259,7 +259,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Headers of 2026-07-28 
       assert.deepStrictEqual(ran(), [])
     }))
 
-  it.effect("the body decides about scopes, whatever the headers claim", () =>
+  it.effect("the body determines the required scopes, for any headers", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* World.fresh
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
@@ -272,12 +272,12 @@ layer(World.layer("web"), { excludeTestServices: true })("Headers of 2026-07-28 
       ] as const
       for (const headers of lies) {
         const received = yield* host.send(Mcp.call("add", { token, headers }))
-        assert.include(asked(received), "todos:write")
+        assert.include(namedScopes(received), "todos:write")
       }
       assert.deepStrictEqual(ran(), [])
     }))
 
-  it.effect("a lie does not lead to a tool that the caller may call, either", () =>
+  it.effect("a wrong header does not lead to another tool that the caller may call", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* World.fresh
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
@@ -286,7 +286,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Headers of 2026-07-28 
       assert.deepStrictEqual(ran(), [])
     }))
 
-  it.effect("MCP-04 the encoded form is one of the header alone: in the body it is an unknown name", () =>
+  it.effect("MCP-04 the encoded form is only for the header: in the body it is an unknown name", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* World.fresh
       const token = yield* issuer.mint()
@@ -295,7 +295,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Headers of 2026-07-28 
       const literal = yield* host.send(Mcp.call(encoded, { token, headers: [["mcp-name", encoded]] }))
       assert.strictEqual(Mcp.answer(literal).error?.code, -32020)
       const real = yield* host.send(Mcp.call("hinzufügen", { token, headers: [["mcp-name", encoded]] }))
-      assert.strictEqual(asked(real), "todos:write")
+      assert.strictEqual(namedScopes(real), "todos:write")
       // The plain form would also be decoded before it is compared.
       const plainly = yield* issuer.mint({ scopes: ["todos:read"] })
       const list = yield* host.send(
@@ -322,15 +322,15 @@ layer(World.layer("web"), { excludeTestServices: true })("Headers of 2026-07-28 
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
       const without = yield* host.send(Mcp.call("list", { token, without: ["mcp-protocol-version"] }))
       assert.deepStrictEqual([without.status, Mcp.answer(without).error?.code], [400, -32020])
-      // The gate does not need the header to know what is asked for.
+      // The gate determines the operation without the header.
       const missing = yield* host.send(Mcp.call("add", { token, without: ["mcp-protocol-version"] }))
-      assert.include(asked(missing), "todos:write")
+      assert.include(namedScopes(missing), "todos:write")
       assert.deepStrictEqual(server.ran, [])
     }))
 })
 
-layer(World.layer("web"), { excludeTestServices: true })("What is hidden", (it) => {
-  // Names of one length, so that the answers can be compared to the byte.
+layer(World.layer("web"), { excludeTestServices: true })("Hidden operations", (it) => {
+  // Names of one length, so that the responses can be compared byte by byte.
   it.effect.each([
     { title: "SCOPE-14 a tool", sent: tool, hidden: "purge", unknown: "qurge" },
     { title: "SCOPE-14 a resource", sent: read, hidden: "todo://audit", unknown: "todo://awdit" },
@@ -348,7 +348,7 @@ layer(World.layer("web"), { excludeTestServices: true })("What is hidden", (it) 
       hidden: "todo://secret/{id}",
       unknown: "todo://secrot/{id}"
     }
-  ])("$title answers byte for byte as one that does not exist", ({ hidden, sent, unknown }) =>
+  ])("$title gets the same response as one that does not exist", ({ hidden, sent, unknown }) =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* World.fresh
       const token = yield* issuer.mint({ scopes: ["todos:read", "todos:write"] })
@@ -363,7 +363,7 @@ layer(World.layer("web"), { excludeTestServices: true })("What is hidden", (it) 
       assert.strictEqual(ran().length, 1)
     }))
 
-  it.effect("lists hold what is hidden for those alone who may use it, and everything else for everybody", () =>
+  it.effect("lists contain hidden operations only for callers with the scopes, and other operations for every caller", () =>
     Effect.gen(function*() {
       const { host, issuer } = yield* World.fresh
       const lists = {
@@ -381,9 +381,9 @@ layer(World.layer("web"), { excludeTestServices: true })("What is hidden", (it) 
         ],
         "prompts/list": ["prompts", "name", "post_mortem", ["plan", "hello"]]
       } as const
-      const nobody = yield* issuer.mint()
+      const withoutScopes = yield* issuer.mint()
       const admin = yield* issuer.mint({ scopes: ["todos:admin"] })
-      const session = yield* opening(nobody, "2025-11-25")
+      const session = yield* opening(withoutScopes, "2025-11-25")
       for (const [method, [member, key, hidden, always]] of Object.entries(lists)) {
         const names = (sent: Host.Sent): Effect.Effect<ReadonlyArray<string>> =>
           Effect.map(
@@ -391,9 +391,9 @@ layer(World.layer("web"), { excludeTestServices: true })("What is hidden", (it) 
             (received) =>
               Mcp.answer(received).result[member].map((_: Readonly<Record<string, string>>) => _[key]).sort()
           )
-        assert.deepStrictEqual(yield* names(Mcp.modern(method, {}, { token: nobody })), [...always].sort())
+        assert.deepStrictEqual(yield* names(Mcp.modern(method, {}, { token: withoutScopes })), [...always].sort())
         assert.deepStrictEqual(
-          yield* names(Mcp.legacy(session, Mcp.message(method), { token: nobody })),
+          yield* names(Mcp.legacy(session, Mcp.message(method), { token: withoutScopes })),
           [...always].sort()
         )
         assert.deepStrictEqual(yield* names(Mcp.modern(method, {}, { token: admin })), [...always, hidden].sort())
@@ -413,7 +413,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Legacy batches", (it) 
     }
   )
 
-  it.effect("SCOPE-10 a batch needs the union, and nothing of it runs before all is there", () =>
+  it.effect("SCOPE-10 a batch requires the union of scopes, and none of it runs without all", () =>
     Effect.gen(function*() {
       const { ran } = yield* World.fresh
       const received = yield* send(["todos:read"], [
@@ -422,11 +422,11 @@ layer(World.layer("web"), { excludeTestServices: true })("Legacy batches", (it) 
         call("hinzufügen", 3),
         Mcp.message("resources/read", { uri: "todo://settings" }, 4)
       ])
-      assert.strictEqual(asked(received), "todos:read todos:write")
+      assert.strictEqual(namedScopes(received), "todos:read todos:write")
       assert.deepStrictEqual(ran(), [])
     }))
 
-  it.effect("a batch that has all of it runs as a whole", () =>
+  it.effect("a batch with all scopes runs completely", () =>
     Effect.gen(function*() {
       const { ran } = yield* World.fresh
       const received = yield* send(["todos:read", "todos:write"], [call("list", 1), call("add", 2), call("whoami", 3)])
@@ -436,19 +436,22 @@ layer(World.layer("web"), { excludeTestServices: true })("Legacy batches", (it) 
       assert.deepStrictEqual([...ran()].sort(), ["add", "list", "whoami"])
     }))
 
-  it.effect("a notification in a batch counts", () =>
+  it.effect("the scopes of a notification in a batch count", () =>
     Effect.gen(function*() {
       const { ran } = yield* World.fresh
       const notification = Mcp.notification("tools/call", { name: "add", arguments: {} })
-      assert.strictEqual(asked(yield* send(["todos:read"], [call("list", 1), notification])), "todos:read todos:write")
-      assert.strictEqual(asked(yield* send([], [notification])), "todos:read todos:write")
+      assert.strictEqual(
+        namedScopes(yield* send(["todos:read"], [call("list", 1), notification])),
+        "todos:read todos:write"
+      )
+      assert.strictEqual(namedScopes(yield* send([], [notification])), "todos:read todos:write")
       assert.deepStrictEqual(ran(), [])
     }))
 
   it.effect("SCOPE-14 a hidden tool in a batch is an unknown one, and its scopes are not named", () =>
     Effect.gen(function*() {
       const { ran } = yield* World.fresh
-      assert.strictEqual(asked(yield* send([], [call("purge", 1), call("list", 2)])), "todos:read")
+      assert.strictEqual(namedScopes(yield* send([], [call("purge", 1), call("list", 2)])), "todos:read")
       assert.deepStrictEqual(ran(), [])
       const received = yield* send(["todos:read"], [call("purge", 1), call("list", 2)])
       const answers = Mcp.answer(received) as unknown as ReadonlyArray<Mcp.Answer>
@@ -456,7 +459,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Legacy batches", (it) 
       assert.deepStrictEqual(ran(), ["list"])
     }))
 
-  it.effect("every spelling of a URI is judged before its siblings run", () =>
+  it.effect("every spelling of a URI is checked before the rest of the batch runs", () =>
     Effect.gen(function*() {
       const { ran } = yield* World.fresh
       for (
@@ -468,26 +471,29 @@ layer(World.layer("web"), { excludeTestServices: true })("Legacy batches", (it) 
       }
     }))
 
-  it.effect("a message of the batch that claims another revision is gated all the same", () =>
+  it.effect("a message of the batch that claims another revision is checked as well", () =>
     Effect.gen(function*() {
       const { ran } = yield* World.fresh
       const claim = { "io.modelcontextprotocol/protocolVersion": "2026-07-28" }
       const claiming = Mcp.message("tools/call", { name: "add", arguments: {}, _meta: claim }, 2)
-      assert.strictEqual(asked(yield* send(["todos:read"], [call("list", 1), claiming])), "todos:read todos:write")
+      assert.strictEqual(
+        namedScopes(yield* send(["todos:read"], [call("list", 1), claiming])),
+        "todos:read todos:write"
+      )
       assert.deepStrictEqual(ran(), [])
     }))
 
-  it.effect("later revisions know no batch: gated first, then the server's to reject, and nothing runs", () =>
+  it.effect("later revisions have no batches: the gate checks them, the server rejects them, and nothing runs", () =>
     Effect.gen(function*() {
       const { ran } = yield* World.fresh
       const batch = [call("list", 1), call("add", 2)]
-      assert.strictEqual(asked(yield* send(["todos:read"], batch, "2025-11-25")), "todos:read todos:write")
+      assert.strictEqual(namedScopes(yield* send(["todos:read"], batch, "2025-11-25")), "todos:read todos:write")
       const received = yield* send(["todos:read", "todos:write"], batch, "2025-11-25")
       assert.strictEqual(received.status, 400)
       assert.deepStrictEqual(ran(), [])
     }))
 
-  it.effect("batches of nothing are the server's to answer", () =>
+  it.effect("the server answers batches without operations", () =>
     Effect.gen(function*() {
       const { ran } = yield* World.fresh
       for (const batch of [[], [1, null, "a"], [[call("add", 1)]], [{ jsonrpc: "2.0", id: 1, result: {} }]]) {
@@ -498,7 +504,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Legacy batches", (it) 
 })
 
 describe("Policies of a whole server", () => {
-  it.live("`unlisted: \"deny\"` rejects what names no scope, with no scope to ask for", () =>
+  it.live("`unlisted: \"deny\"` rejects operations without scopes, and its challenge names none", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* World.make("web", { unlisted: "deny" })
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
@@ -522,7 +528,7 @@ describe("Policies of a whole server", () => {
       }
     }))
 
-  it.live("a hierarchy counts for calls and for lists", () =>
+  it.live("a hierarchy applies to calls and to lists", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* World.make("web", {
         scopeHierarchy: { "todos:admin": ["todos:write"], "todos:write": ["todos:read"] }
@@ -535,7 +541,7 @@ describe("Policies of a whole server", () => {
       const writer = yield* issuer.mint({ scopes: ["todos:write"] })
       assert.strictEqual((yield* host.send(tool("add")({ token: writer }))).status, 200)
       const reader = yield* issuer.mint({ scopes: ["todos:read"] })
-      assert.strictEqual(asked(yield* host.send(tool("add")({ token: reader }))), "todos:read todos:write")
+      assert.strictEqual(namedScopes(yield* host.send(tool("add")({ token: reader }))), "todos:read todos:write")
     }))
 
   it.live.each(
@@ -549,15 +555,18 @@ describe("Policies of a whole server", () => {
       }
     ] as const
   )(
-    "challengeScopes $mode: new clients are asked for $modern, old ones for $legacy",
+    "challengeScopes $mode: the challenge names $modern for new clients, and $legacy for old ones",
     ({ legacy, mode, modern }) =>
       Effect.gen(function*() {
         const { host, issuer } = yield* World.make("web", { challengeScopes: mode })
         const token = yield* issuer.mint({ scopes: ["todos:admin", "openid"] })
-        assert.strictEqual(asked(yield* host.send(tool("add")({ token }))), modern)
+        assert.strictEqual(namedScopes(yield* host.send(tool("add")({ token }))), modern)
         const { headers } = yield* host.send(Mcp.initialize("2025-11-25", { token }))
         const call = Mcp.message("tools/call", { name: "add", arguments: {} })
-        assert.strictEqual(asked(yield* host.send(Mcp.legacy(headers["mcp-session-id"]!, call, { token }))), legacy)
+        assert.strictEqual(
+          namedScopes(yield* host.send(Mcp.legacy(headers["mcp-session-id"]!, call, { token }))),
+          legacy
+        )
       })
   )
 
@@ -582,11 +591,11 @@ describe("Policies of a whole server", () => {
         const claims of [{ scope: "todos" }, { scope: undefined, scp: "todos" }, { scope: undefined, scp: ["todos"] }]
       ) {
         const token = yield* issuer.mint({ claims })
-        assert.strictEqual(asked(yield* host.send(Mcp.call("letter", { token }))), "t")
+        assert.strictEqual(namedScopes(yield* host.send(Mcp.call("letter", { token }))), "t")
       }
     }))
 
-  it.live("scopes are read from what is registered now: a tool that comes later is guarded, too", () =>
+  it.live("scopes are read at the time of the call: a tool that is registered later is guarded, too", () =>
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make({ resource: TodoServer.resource })
       let registered: McpServer.McpServer["Service"] | undefined
@@ -616,17 +625,17 @@ describe("Policies of a whole server", () => {
             })
         })
       yield* add(["todos:admin"])
-      assert.strictEqual(asked(yield* host.send(Mcp.call("late", { token }))), "todos:admin")
-      // One that replaces another brings its own scopes.
+      assert.strictEqual(namedScopes(yield* host.send(Mcp.call("late", { token }))), "todos:admin")
+      // A tool that replaces another brings its scopes.
       yield* add(["todos:read"])
       assert.strictEqual((yield* host.send(Mcp.call("late", { token }))).status, 200)
       // A scope that is not offered can never be granted by this server's authorization servers.
       yield* add(["not:offered"])
-      assert.strictEqual(asked(yield* host.send(Mcp.call("late", { token }))), "not:offered")
+      assert.strictEqual(namedScopes(yield* host.send(Mcp.call("late", { token }))), "not:offered")
       assert.deepStrictEqual(ran, ["todos:read"])
     }))
 
-  it.live("a scope that the configuration does not offer fails the layer, where the compiler did not see it", () =>
+  it.live("a scope that the configuration does not offer fails the layer, if the compiler did not reject it", () =>
     Effect.gen(function*() {
       const Tools = Toolkit.make(requireScopes("todos:other")(Tool.make("other")))
       const app = McpAuth.layerHttp({
@@ -645,7 +654,7 @@ describe("Policies of a whole server", () => {
       assert.include(error.fix, "other")
     }))
 
-  it.live("the gate stands where the router is prefixed", () =>
+  it.live("the gate protects a router with a prefix", () =>
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make({ resource: TodoServer.resource })
       const server = TodoServer.make()
@@ -663,7 +672,7 @@ describe("Policies of a whole server", () => {
       const path = "/api/mcp"
       assert.strictEqual((yield* host.send(Mcp.call("list", { path }))).status, 401)
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
-      assert.strictEqual(asked(yield* host.send(Mcp.call("add", { path, token }))), "todos:read todos:write")
+      assert.strictEqual(namedScopes(yield* host.send(Mcp.call("add", { path, token }))), "todos:read todos:write")
       assert.strictEqual((yield* host.send(Mcp.call("list", { path, token }))).status, 200)
       assert.deepStrictEqual(server.ran, ["list"])
       assert.strictEqual((yield* host.send(Mcp.call("list", { token }))).status, 404)

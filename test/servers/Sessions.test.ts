@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import * as Mcp from "./Mcp.ts"
 import * as World from "./World.ts"
 
-/** Opens a session, and gives its id. */
+/** Opens a session, and returns its id. */
 const open = Effect.fnUntraced(function*(token: string, version = "2025-11-25") {
   const { host } = yield* World.fresh
   const received = yield* host.send(Mcp.initialize(version, { token }))
@@ -21,7 +21,7 @@ const callWhoami = Mcp.message("tools/call", { name: "whoami", arguments: {} })
 
 describe.each(["web", "node"] as const)("Sessions of 2025-11-25, %s", (kind) => {
   layer(World.layer(kind), { excludeTestServices: true })((it) => {
-    it.effect("SESS-01 SESS-02 a session of somebody else is 404 on POST, GET and DELETE, and still serves its owner", () =>
+    it.effect("SESS-01 SESS-02 the session of another caller is 404 on POST, GET and DELETE, and still serves its owner", () =>
       Effect.gen(function*() {
         const { host, issuer, ran } = yield* World.fresh
         const alice = yield* issuer.mint({ subject: "alice", clientId: "a", scopes: ["todos:read"] })
@@ -49,7 +49,7 @@ describe.each(["web", "node"] as const)("Sessions of 2025-11-25, %s", (kind) => 
         assert.deepStrictEqual(ran(), ["whoami"])
       }))
 
-    it.effect("SESS-02 a token without a subject names nobody: 401, in a session or not", () =>
+    it.effect("SESS-02 a token without a subject is 401, in a session or not", () =>
       Effect.gen(function*() {
         const { host, issuer } = yield* World.fresh
         const session = yield* open(yield* issuer.mint({ subject: "alice" }))
@@ -74,7 +74,7 @@ describe.each(["web", "node"] as const)("Sessions of 2025-11-25, %s", (kind) => 
         assert.deepStrictEqual(ran(), [])
       }))
 
-    it.effect("the owner goes on with another token of the same client", () =>
+    it.effect("the owner can continue with another token of the same client", () =>
       Effect.gen(function*() {
         const { host, issuer } = yield* World.fresh
         const session = yield* open(yield* issuer.mint({ subject: "alice", scopes: ["todos:read"] }))
@@ -85,7 +85,7 @@ describe.each(["web", "node"] as const)("Sessions of 2025-11-25, %s", (kind) => 
         assert.strictEqual(Mcp.text(received), "added")
       }))
 
-    it.effect("scopes are judged by the token of the request, not by the one that opened the session", () =>
+    it.effect("the token of the request determines the scopes, not the token that opened the session", () =>
       Effect.gen(function*() {
         const { host, issuer, ran } = yield* World.fresh
         const session = yield* open(yield* issuer.mint({ subject: "alice", scopes: ["todos:read", "todos:write"] }))
@@ -98,7 +98,7 @@ describe.each(["web", "node"] as const)("Sessions of 2025-11-25, %s", (kind) => 
         assert.deepStrictEqual(ran(), [])
       }))
 
-    it.effect("the owner ends a session with DELETE; after that it does not exist for anybody", () =>
+    it.effect("the owner ends a session with DELETE, and then it does not exist for any caller", () =>
       Effect.gen(function*() {
         const { host, issuer } = yield* World.fresh
         const alice = yield* issuer.mint({ subject: "alice" })
@@ -106,12 +106,12 @@ describe.each(["web", "node"] as const)("Sessions of 2025-11-25, %s", (kind) => 
         const end = { ...Mcp.legacy(session, "", { token: alice }), method: "DELETE", body: undefined }
         assert.strictEqual((yield* host.send(end)).status, 204)
         const gone = yield* host.send(end)
-        // The gate has forgotten it, too: this is its 404, not the server's.
+        // The gate has released it, too: this is its 404, not that of the server.
         assert.deepStrictEqual([gone.status, gone.headers["cache-control"]], [404, "no-store"])
         assert.strictEqual((yield* host.send(Mcp.legacy(session, callWhoami, { token: alice }))).status, 404)
       }))
 
-    it.effect("one owner may have many sessions, and ending one leaves the others", () =>
+    it.effect("an owner can have many sessions, and ending one keeps the others", () =>
       Effect.gen(function*() {
         const { host, issuer } = yield* World.fresh
         const alice = yield* issuer.mint({ subject: "alice" })
@@ -122,7 +122,7 @@ describe.each(["web", "node"] as const)("Sessions of 2025-11-25, %s", (kind) => 
         assert.strictEqual(received.status, 200)
       }))
 
-    it.effect("an id that somebody chose opens nothing, not even for initialize", () =>
+    it.effect("an invented id opens no session, not even for initialize", () =>
       Effect.gen(function*() {
         const { host, issuer } = yield* World.fresh
         const token = yield* issuer.mint({ subject: "alice" })
@@ -135,7 +135,7 @@ describe.each(["web", "node"] as const)("Sessions of 2025-11-25, %s", (kind) => 
         }
       }))
 
-    it.effect("initialize inside an own session opens no second one", () =>
+    it.effect("initialize inside a session of the caller opens no second one", () =>
       Effect.gen(function*() {
         const { host, issuer } = yield* World.fresh
         const token = yield* issuer.mint({ subject: "alice" })
@@ -147,7 +147,7 @@ describe.each(["web", "node"] as const)("Sessions of 2025-11-25, %s", (kind) => 
         assert.isUndefined(received.headers["mcp-session-id"])
       }))
 
-    it.effect("two session headers are no session", () =>
+    it.effect("two session headers are rejected", () =>
       Effect.gen(function*() {
         const { host, issuer } = yield* World.fresh
         const token = yield* issuer.mint({ subject: "alice" })
@@ -156,7 +156,7 @@ describe.each(["web", "node"] as const)("Sessions of 2025-11-25, %s", (kind) => 
         assert.strictEqual((yield* host.send(Mcp.legacy(undefined, callWhoami, { token, headers }))).status, 404)
       }))
 
-    it.effect("a request without a session is the server's to reject, and runs nothing", () =>
+    it.effect("the server rejects a request without a session, and runs nothing", () =>
       Effect.gen(function*() {
         const { host, issuer, ran } = yield* World.fresh
         const token = yield* issuer.mint({ scopes: ["todos:read"] })

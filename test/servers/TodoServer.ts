@@ -1,5 +1,5 @@
 /**
- * The server that the tests of this floor protect: tools, resources, templates and prompts of every kind of policy.
+ * The server that these tests protect: tools, resources, templates and prompts of every kind of policy.
  */
 import { Effect, Layer, Schema } from "effect"
 import { type AuthLayer, Policy, Principal, requireScopes } from "effect-mcp-auth"
@@ -22,7 +22,7 @@ const Caller = Schema.Struct({
   scopes: Schema.Array(Schema.String)
 })
 
-/** What a tool does with other arguments is not for these tests, so all of them take any. */
+/** Arguments do not matter in these tests, so every tool accepts any. */
 const parameters = Schema.Struct({ title: Schema.optionalKey(Schema.String) })
 
 /** For every valid token. */
@@ -33,9 +33,9 @@ const Add = requireScopes("todos:read", "todos:write")(
 )
 const Purge = requireScopes("todos:admin")(Tool.make("purge", { parameters, success: Schema.String }))
   .annotate(Policy.Unauthorized, "hide")
-/** A tool whose name must travel in the encoded form of `Mcp-Name`. */
+/** A tool whose name is sent in the encoded form of `Mcp-Name`. */
 const Umlaut = requireScopes("todos:write")(Tool.make("hinzufügen", { parameters, success: Schema.String }))
-/** A second name for a tool takes over its annotations, and the requirement with them. */
+/** An alias of a tool inherits its annotations, and the requirement with them. */
 const Alias = requireScopes("todos:read")(
   Tool.make("alias_of_add", { parameters, success: Schema.String })
 )
@@ -44,7 +44,7 @@ const Alias = requireScopes("todos:read")(
 export const Todos = Toolkit.make(WhoAmI, List, Add, Purge, Umlaut, Alias)
 
 /**
- * A fresh server. `ran` lists what was executed, in its order.
+ * A new server. `ran` lists the executed operations in their order.
  */
 export const make = () => {
   const ran: Array<string> = []
@@ -133,6 +133,6 @@ export const make = () => {
 
 type Options = Omit<AuthLayer.Common<typeof scopes>, "scopes">
 
-/** The authentication layer for it. It wants the HTTP client of a `TestIssuer`. */
+/** The authentication layer for it. It requires the HTTP client of a `TestIssuer`. */
 export const auth = (issuer: string, options: Options = {}) =>
   authLayer({ resource, authorizationServers: [issuer], ...options, scopes })

@@ -53,7 +53,7 @@ interface Rejected {
   readonly body: Readonly<Record<string, string>> | undefined
 }
 
-/** The tokens that the rows speak of. */
+/** The tokens of the rows. */
 interface Tokens {
   readonly reader: string
   readonly writer: string
@@ -87,7 +87,7 @@ const rows: ReadonlyArray<Row> = [
     sent: () => Mcp.initialize("2025-11-25")
   },
   {
-    title: "HDR-01 a method that nobody serves, without a token: 401",
+    title: "HDR-01 an unknown method without a token: 401",
     rejected: noCredentials,
     sent: () => ({ method: "PUT", path: "/mcp" })
   },
@@ -133,12 +133,12 @@ const rows: ReadonlyArray<Row> = [
     sent: ({ reader }) => list({ headers: authorization(`Bearer ${reader}, Bearer ${reader}`) })
   },
   {
-    title: "HDR-15 a token in the query alone: never read, 401",
+    title: "HDR-15 a token only in the query: never read, 401",
     rejected: noCredentials,
     sent: ({ reader }) => list({ path: `/mcp?access_token=${reader}` })
   },
   {
-    title: "HDR-15 a token in the body alone: never read, 401",
+    title: "HDR-15 a token only in the body: never read, 401",
     rejected: noCredentials,
     sent: ({ reader }) => Mcp.raw({ ...Mcp.message("tools/list"), access_token: reader })
   },
@@ -176,7 +176,7 @@ const rows: ReadonlyArray<Row> = [
     sent: ({ foreign }) => list({ token: foreign })
   },
   { title: "a token of another issuer: 401", rejected: invalidToken, sent: ({ other }) => list({ token: other }) },
-  { title: "a token that is none: 401", rejected: invalidToken, sent: () => list({ token: "abc" }) },
+  { title: "an invalid token: 401", rejected: invalidToken, sent: () => list({ token: "abc" }) },
 
   // Origin, first of all.
   {
@@ -209,14 +209,14 @@ const rows: ReadonlyArray<Row> = [
     })
   },
   {
-    title: "MCP-09 its own origin passes on to the credentials: 401",
+    title: "MCP-09 the origin of the resource is accepted, and the credentials are checked: 401",
     rejected: noCredentials,
     sent: () => list({ headers: [["origin", "https://server.test"]] })
   },
 
   // The session, before the body.
   {
-    title: "a session that nobody opened: 404, empty",
+    title: "an unknown session: 404, empty",
     rejected: { status: 404, challenge: undefined, body: undefined },
     sent: ({ reader }) => Mcp.legacy("00000000-0000-4000-8000-000000000000", "no json", { token: reader })
   },
@@ -244,7 +244,7 @@ const rows: ReadonlyArray<Row> = [
     sent: ({ reader }) => list({ token: reader, headers: [["content-type", "text/plain; a=application/json"]] })
   },
   {
-    title: "MCP-07 a type that starts alike: 415",
+    title: "MCP-07 a type with the same beginning: 415",
     rejected: contentType,
     sent: ({ reader }) => list({ token: reader, headers: [["content-type", "application/json-patch+json"]] })
   },
@@ -258,7 +258,7 @@ const rows: ReadonlyArray<Row> = [
     rejected: noCredentials,
     sent: () => list({ headers: [["content-type", "text/plain"]] })
   },
-  { title: "a body that is no JSON: 400", rejected: notJson, sent: ({ reader }) => Mcp.raw("{", { token: reader }) },
+  { title: "a body that is not JSON: 400", rejected: notJson, sent: ({ reader }) => Mcp.raw("{", { token: reader }) },
   { title: "an empty body: 400", rejected: notJson, sent: ({ reader }) => Mcp.raw("", { token: reader }) },
   {
     title: "credentials come before the body: 401",
@@ -278,12 +278,12 @@ const rows: ReadonlyArray<Row> = [
     sent: ({ reader }) => Mcp.call("add", { token: reader })
   },
   {
-    title: "SCOPE-15 an alias needs what its tool needs: 403",
+    title: "SCOPE-15 an alias requires the scopes of its tool: 403",
     rejected: insufficientScope("todos:read todos:write"),
     sent: ({ reader }) => Mcp.call("alias_of_add", { token: reader })
   },
   {
-    title: "an old client replaces its scopes, so it is also asked for what it has: 403",
+    title: "an old client replaces its scopes, so the challenge also names the granted ones: 403",
     rejected: insufficientScope("todos:read todos:write"),
     sent: ({ reader }) => Mcp.raw(Mcp.message("resources/read", { uri: "todo://items/1" }), { token: reader })
   }
@@ -306,7 +306,7 @@ const checkRejection = (received: Received, rejected: Rejected) => {
   }
 }
 
-describe.each(["web", "node"] as const)("What a client sees, %s", (kind) => {
+describe.each(["web", "node"] as const)("Responses that a client sees, %s", (kind) => {
   layer(World.layer(kind), { excludeTestServices: true })((it) => {
     const tokens: Effect.Effect<Tokens, never, World.World> = Effect.gen(function*() {
       const { issuer } = yield* World.fresh
@@ -326,7 +326,7 @@ describe.each(["web", "node"] as const)("What a client sees, %s", (kind) => {
         assert.deepStrictEqual(ran(), [])
       }))
 
-    it.effect("HDR-12 two Authorization lines, the first one good: 400, and nobody is authenticated", () =>
+    it.effect("HDR-12 two Authorization lines, the first one good: 400, without authentication", () =>
       Effect.gen(function*() {
         const { host, ran } = yield* World.fresh
         const { reader, writer } = yield* tokens
@@ -344,7 +344,7 @@ describe.each(["web", "node"] as const)("What a client sees, %s", (kind) => {
       }))
 
     it.effect.each(["Bearer", "bearer", "BEARER", "BeArEr", "Bearer   "])(
-      "HDR-07 the scheme %s: accepted, the verifier sees the token alone",
+      "HDR-07 the scheme %s: accepted, and the verifier receives only the token",
       (scheme) =>
         Effect.gen(function*() {
           const { host, ran } = yield* World.fresh
@@ -380,7 +380,7 @@ describe.each(["web", "node"] as const)("What a client sees, %s", (kind) => {
       "/mcp/.",
       "/mcp%2F",
       "/mcp/x"
-    ])("HDR-18 no spelling of the path gets around the gate: %s", (path) =>
+    ])("HDR-18 no spelling of the path bypasses the gate: %s", (path) =>
       Effect.gen(function*() {
         const { host, ran } = yield* World.fresh
         for (const sent of [Mcp.call("whoami", { path }), Mcp.modern("tools/list", {}, { path })]) {
@@ -392,7 +392,7 @@ describe.each(["web", "node"] as const)("What a client sees, %s", (kind) => {
       }))
 
     it.effect.each(["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])(
-      "HDR-01 HDR-18 %s without a token: 401; with one: the server's own answer",
+      "HDR-01 HDR-18 %s without a token is 401, and with a token the server answers",
       (method) =>
         Effect.gen(function*() {
           const { host } = yield* World.fresh
@@ -404,7 +404,7 @@ describe.each(["web", "node"] as const)("What a client sees, %s", (kind) => {
         })
     )
 
-    it.effect("MCP-01 the handler sees the verified caller, and nothing from headers or body", () =>
+    it.effect("MCP-01 the handler receives the verified caller, and nothing from headers or body", () =>
       Effect.gen(function*() {
         const { host, issuer, ran } = yield* World.fresh
         const token = yield* issuer.mint({ subject: "alice", clientId: "client-7", scopes: ["todos:read"] })
@@ -422,7 +422,7 @@ describe.each(["web", "node"] as const)("What a client sees, %s", (kind) => {
         assert.deepStrictEqual(ran(), ["whoami"])
       }))
 
-    it.effect("every scope is there: the tool runs, and the answer carries no challenge", () =>
+    it.effect("with every scope the tool runs, and the response has no challenge", () =>
       Effect.gen(function*() {
         const { host, ran } = yield* World.fresh
         const { writer } = yield* tokens
@@ -432,7 +432,7 @@ describe.each(["web", "node"] as const)("What a client sees, %s", (kind) => {
         assert.deepStrictEqual(ran(), ["add"])
       }))
 
-    it.effect("CHAL-10 no rejection tells anything of the inside", () =>
+    it.effect("CHAL-10 no rejection reveals internal details", () =>
       Effect.gen(function*() {
         const { host, issuer } = yield* World.fresh
         const all = yield* tokens
@@ -446,7 +446,7 @@ describe.each(["web", "node"] as const)("What a client sees, %s", (kind) => {
         for (const request of requests) {
           const { body, headers, status } = yield* host.send(request)
           assert.isAtLeast(status, 400)
-          const told = body + JSON.stringify(headers)
+          const response = body + JSON.stringify(headers)
           for (
             const secret of [
               "marked",
@@ -460,7 +460,7 @@ describe.each(["web", "node"] as const)("What a client sees, %s", (kind) => {
               "audience"
             ]
           ) {
-            assert.notInclude(told, secret)
+            assert.notInclude(response, secret)
           }
         }
       }))

@@ -1,5 +1,5 @@
 /**
- * A protected server that runs, and the issuer that it trusts.
+ * A running protected server, and the issuer that it trusts.
  */
 import { Context, Effect, Layer, Logger } from "effect"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -10,17 +10,17 @@ import * as TodoServer from "./TodoServer.ts"
 export class World extends Context.Service<World, {
   readonly host: Host
   readonly issuer: TestIssuer.TestIssuer["Service"]
-  /** What the server executed since it was asked last. */
+  /** The operations that the server executed since the last call. */
   readonly ran: () => ReadonlyArray<string>
 }>()("test/servers/World") {}
 
-/** The world of a block of tests, with what ran before forgotten. */
+/** The world of a block of tests, with an empty list of executed operations. */
 export const fresh: Effect.Effect<World["Service"], never, World> = Effect.map(World, (world) => {
   world.ran()
   return world
 })
 
-/** The whole of it, with an in-memory issuer, until the scope closes. Nothing is logged. */
+/** Creates it with an in-memory issuer, until the scope closes. Nothing is logged. */
 export const make = (kind: keyof typeof hosts, options: Parameters<typeof TodoServer.auth>[1] = {}) =>
   Effect.gen(function*() {
     const { client, issuer } = yield* TestIssuer.make({ resource: TodoServer.resource })

@@ -35,7 +35,7 @@ const Server = McpAuth.layerHttp({
 layer(TestClient.layer(Server).pipe(Layer.provideMerge(TestIssuer.layer({ resource }))))(
   "a tool without scopes",
   (it) => {
-    it.effect("is for all, unless it says that it needs a caller: then an anonymous one is asked to sign in", () =>
+    it.effect("is open to all callers, unless it requires authentication: then an anonymous caller is challenged", () =>
       Effect.gen(function*() {
         const client = yield* TestClient.TestClient
         yield* client.callTool("open").pipe(expectAdmitted)

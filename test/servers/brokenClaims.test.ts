@@ -12,7 +12,7 @@ class Since extends Context.Service<Since, { readonly since: Date }>()("test/Sin
 
 const resource = "https://server.test/mcp"
 
-/** Claims that nothing freezes, so that each request decodes them, and a schema that breaks when it decodes them again. */
+/** Claims that cannot be frozen, so that each request decodes them, and a schema that breaks when it decodes them again. */
 const options = (issuer: string) => {
   let count = 0
   const breaks = Schema.makeFilter<{ readonly since: Date }>(() => {
@@ -30,7 +30,7 @@ const options = (issuer: string) => {
   } as const
 }
 
-/** What a request with a good token gets, what the listener hears, and what the log says. */
+/** The response to a request with a good token, the decisions, and the log. */
 const world = Effect.gen(function*() {
   const { client, issuer } = yield* TestIssuer.make({ resource })
   const decisions: Array<Decision.Decision> = []
@@ -91,7 +91,7 @@ const hosts: ReadonlyArray<
 ]
 
 describe.each(hosts)("claims that break when a request decodes them again, %s", (_, start) => {
-  it.live("[T-AUD-22b] are the same 500 as everything that breaks, reported and logged with one line", () =>
+  it.live("[T-AUD-22b] are the same 500 as other internal failures, reported and logged with one line", () =>
     Effect.gen(function*() {
       const made = yield* world
       const send = yield* start(made) as Effect.Effect<(request: Request) => Promise<Response>>

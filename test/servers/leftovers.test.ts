@@ -27,14 +27,14 @@ const listening = (name: string, issuer: string): Effect.Effect<number, never, S
   )
 
 /**
- * How much of a request is on the heap after the collections of young objects that follow it, in bytes: what is usual of
- * eleven turns, since a turn in which something is compiled leaves that behind as well.
+ * Bytes of a request on the heap after the collections of young objects that follow it: the median of
+ * eleven turns, since a turn in which code is compiled leaves that code on the heap as well.
  */
 const leftBy = async (port: number, requests: ReadonlyArray<Buffer>): Promise<number> => {
   const send = (count: number) => Load.run(port, requests, { connections: 4, until: (sent) => sent >= count })
   const turn = async () => {
     await send(400)
-    // Twice: what a first one finds alive is still young.
+    // Twice: objects that survive the first collection are still young.
     collect({ type: "minor" })
     collect({ type: "minor" })
     return process.memoryUsage().heapUsed
@@ -52,12 +52,12 @@ const leftBy = async (port: number, requests: ReadonlyArray<Buffer>): Promise<nu
   return grown.sort((one, other) => one - other)[5]!
 }
 
-/** Bytes for each request. One that is kept, with all that hangs on it, takes 800 and more; what is compiled, 100. */
+/** Bytes for each request. A request that is kept, with the objects that it refers to, takes 800 or more, and compiled code 100. */
 const mostOfAnObject = 600
 
 // A function in a field of an object that belongs to a request keeps both until a full collection, which a server runs
 // rarely; what can be reached from the roots does not show it.
-describe("a request leaves nothing behind that only a full collection finds", () => {
+describe("a request leaves no objects that only a full collection removes", () => {
   it.live.each([
     { guarded: "effect + effect-mcp-auth", open: "effect" },
     { guarded: "node:http + effect-mcp-auth", open: "node:http" },

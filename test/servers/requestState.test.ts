@@ -9,7 +9,7 @@ import { authLayer } from "./gates.ts"
 
 const operation = "tools/call plan_trip"
 
-/** Asks for a name in the first round, and says in the second whose trip it plans. */
+/** Requests a name in the first round, and names its subject in the second. */
 const PlanTrip = Layer.effectDiscard(Effect.gen(function*() {
   const server = yield* McpServer.McpServer
   yield* server.addTool({
@@ -17,7 +17,7 @@ const PlanTrip = Layer.effectDiscard(Effect.gen(function*() {
     annotations: Context.empty(),
     handle: () =>
       Effect.gen(function*() {
-        // The handler of a raw tool is typed without the request's own services, which are there all the same.
+        // The type of a raw tool's handler lacks the services of the request, which exist.
         const services = (yield* Effect.context<never>()) as Context.Context<Principal | RequestState.RequestState>
         const { requestState } = yield* McpSchema.McpRequestContext
         if (requestState === undefined) {
@@ -41,7 +41,7 @@ const PlanTrip = Layer.effectDiscard(Effect.gen(function*() {
   })
 }))
 
-it.live("SESS-06 request state of one principal sent by another is rejected, and the owner can still finish", () =>
+it.live("SESS-06 request state of one principal is rejected from another, and its owner can still finish", () =>
   Effect.gen(function*() {
     const { client, issuer } = yield* TestIssuer.make()
     const Server = McpAuth.layerHttp({

@@ -23,7 +23,7 @@ const resource = "https://server.test/mcp"
 const contentType = "text/event-stream"
 const opening = new TextEncoder().encode(": open\n\n")
 
-/** A stream of the web that never ends by itself. `closed` counts those that were cancelled. */
+/** A web stream that never ends by itself. `closed` is called when it is cancelled. */
 const endless = (closed: () => void = () => {}) =>
   new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(opening), cancel: closed })
 
@@ -149,7 +149,7 @@ const onNode: Start = async (options, client, closed) => {
 
 interface Running extends Served {
   readonly tell: hosts.Running["tell"]
-  /** How many of the streams that the route answered with were cancelled since the last time. */
+  /** How many streams of the route were cancelled since the last call. */
   readonly closed: () => Promise<number>
 }
 
@@ -196,7 +196,7 @@ const all: ReadonlyArray<readonly [name: string, Launch]> = [
   ...outsideOfEffect
 ]
 
-/** Opens an event stream, and knows whether it has ended. */
+/** Opens an event stream, and records whether it has ended. */
 const openStream = async ({ open }: Served, method: string, token: string) => {
   const stream = await open({ method, path: "/events", headers: [["authorization", `Bearer ${token}`]] })
   assert.deepStrictEqual([stream.status, stream.first], [200, ": open\n\n"])
@@ -230,7 +230,7 @@ describe.each(all)("A route that answers with an event stream, %s", (name, launc
     Effect.runPromise(issuer.mint({ scopes: ["todos:read"], ...options }))
 
   it.each(["GET", "POST"])(
-    "[T-AUD-03g] %s: the stream of an invalidated token ends, that of another caller does not",
+    "[T-AUD-03g] %s: the stream of an invalidated token ends, and that of another caller does not",
     async (method) => {
       const opened = async (subject: string) => openStream(switched, method, await mint({ subject }))
       const invalidate = (subject: string) => switched.tell({ invalidate: { issuer: issuer.issuer, subject } })
@@ -253,10 +253,10 @@ describe.each(all)("A route that answers with an event stream, %s", (name, launc
     assert.strictEqual(await revocations.closed(), 1)
   })
 
-  // On Effect's servers the clock of the test drives this below.
+  // Effect's servers are tested with the test clock below.
   if (!outsideOfEffect.some(([outside]) => outside === name)) return
 
-  it("[T-AUD-03g] the stream ends with its token, and if it answers a POST, five minutes later", async () => {
+  it("[T-AUD-03g] the stream ends with its token, or five minutes later if it answers a POST", async () => {
     const start = Date.now()
     vi.useFakeTimers({ toFake: ["Date"], now: start })
     onTestFinished(async () => {
@@ -272,7 +272,7 @@ describe.each(all)("A route that answers with an event stream, %s", (name, launc
     const post = await openStream(expiring, "POST", token)
     await advance(3_600_000)
     await get.ended
-    // Streams look at the clock every second: once a later one has ended, the other has looked at it, too.
+    // Streams read the clock every second: once a later one has ended, the other has read it, too.
     const later = await openStream(expiring, "GET", await mint({ expiresIn: "1 minute" }))
     await advance(60_000)
     await later.ended
@@ -283,7 +283,7 @@ describe.each(all)("A route that answers with an event stream, %s", (name, launc
   })
 })
 
-/** Lets everything run that the clock has woken. */
+/** Lets the woken fibers run. */
 const settle = Effect.promise(() => new Promise(setImmediate))
 
 describe("A route that answers with an event stream", () => {
@@ -315,7 +315,7 @@ describe("A route that answers with an event stream", () => {
     }).pipe(Effect.provide(Logger.layer([])))
 
   it.effect.each(Object.entries(web))(
-    "[T-AUD-03g] ends with its token, one that answers a POST five minutes later: %s",
+    "[T-AUD-03g] ends with its token, or five minutes later if it answers a POST: %s",
     ([, route]) =>
       Effect.gen(function*() {
         const { open } = yield* start(route)
@@ -336,7 +336,7 @@ describe("A route that answers with an event stream", () => {
       })
   )
 
-  it.effect("another stream, such as a download, is not cut off", () =>
+  it.effect("a stream of another type, such as a download, is not ended", () =>
     Effect.gen(function*() {
       const { open } = yield* start(() =>
         HttpServerResponse.stream(Stream.concat(Stream.make(opening), Stream.never), {
@@ -352,7 +352,7 @@ describe("A route that answers with an event stream", () => {
 })
 
 describe("A WebSocket behind the gate", () => {
-  it.live("[T-AUD-03h] is closed when its token is revoked, that of another caller is not", () =>
+  it.live("[T-AUD-03h] is closed when its token is revoked, and that of another caller is not", () =>
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make({ resource })
       const revocations = yield* Effect.provide(Revocations.Revocations, Revocations.layerMemory)

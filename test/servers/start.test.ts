@@ -43,7 +43,7 @@ const program = Effect.fnUntraced(function*(start: "eager" | "lazy") {
 })
 
 describe("the start", () => {
-  it.effect("is lazy: nothing is asked before the first token", () =>
+  it.effect("is lazy: sends no request before the first token", () =>
     Effect.gen(function*() {
       const { build, get, issuer, node } = yield* program("lazy")
       yield* issuer.fail({ _tag: "Hang" })
@@ -65,7 +65,7 @@ describe("the start", () => {
       assert.deepStrictEqual(yield* issuer.requests, [])
     }))
 
-  it.effect("that is eager listens only when the keys are there, so no request waits for the layer", () =>
+  it.effect("an eager start listens only after the keys are fetched, so no request waits for the layer", () =>
     Effect.gen(function*() {
       const { build, get, issuer, node } = yield* program("eager")
       yield* issuer.fail({ _tag: "Slow", by: "3 seconds" }, "/jwks")
@@ -86,7 +86,7 @@ describe("the start", () => {
     { fault: { _tag: "Body", body: "{\"keys\":[]}", contentType: "application/json" }, tag: "InvalidMetadata" }
   ] as const
 
-  it.effect.each(faults)("that is eager fails, without listening, for %j", ({ fault, tag }) =>
+  it.effect.each(faults)("an eager start fails, without listening, for %j", ({ fault, tag }) =>
     Effect.gen(function*() {
       for (const where of ["", "/jwks"]) {
         const { build, issuer, node } = yield* program("eager")

@@ -15,17 +15,5 @@ export const unfinishedNames: ReadonlyArray<string> = [
   "src/outbound/EndpointGuard.ts",
   "src/servers/effect/EffectHttp.ts",
   "src/servers/host/Host.ts",
-  "test/conformance/SdkServers.ts",
-  "test/servers/Scopes.test.ts",
-  "test/servers/WhatAClientSees.test.ts",
-  "test/servers/effect/AuthLayer.test.ts",
-  "test/servers/fetch/McpAuthFetch.test.ts",
-  "test/servers/hosts/Host.ts",
-  "test/servers/hosts/dpop.test.ts",
-  "test/servers/hosts/functions.ts",
-  "test/servers/hosts/recheck.test.ts",
-  "test/servers/hosts/workers.ts",
-  "test/servers/mcp/StockRegistrations.test.ts",
-  "test/servers/mcp/requireScopesOf.test.ts",
-  "test/servers/node/McpAuthNode.test.ts"
+  "test/conformance/SdkServers.ts"
 ]

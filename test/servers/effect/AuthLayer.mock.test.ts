@@ -19,7 +19,7 @@ const Write = HttpRouter.add(
   )
 )
 
-// Rejections are logged, and rejections are what is tested here.
+// Rejections are logged, and these tests cause them.
 const Quiet = Layer.succeed(References.MinimumLogLevel, "Error")
 
 /** Runs one request against the route. */
@@ -39,7 +39,7 @@ const request = <E>(auth: Layer.Layer<AuthLayer.Provided<"a" | "b", Tenant>, E>,
   })
 
 describe("AuthLayer.mock", () => {
-  it.effect("lets every request in as the caller, with the claims that the service wants", () =>
+  it.effect("admits every request as the caller, with the claims of the service", () =>
     Effect.gen(function*() {
       const auth = AuthLayer.mock({ subject: "bob", scopes, claims: { tenant: "t1" }, claimsService })
       const { status, text } = yield* request(auth)
@@ -47,7 +47,7 @@ describe("AuthLayer.mock", () => {
       assert.deepStrictEqual(JSON.parse(text), { owner: "[\"http://localhost/issuer\",\"bob\"]", tenant: "t1" })
     }))
 
-  it.effect("is the real gate in everything but the token", () =>
+  it.effect("is the real gate, except for the token", () =>
     Effect.gen(function*() {
       const auth = AuthLayer.mock({ scopes, granted: ["a"], claims: { tenant: "t1" }, claimsService })
       const missing = yield* request(auth)
@@ -56,7 +56,7 @@ describe("AuthLayer.mock", () => {
       assert.strictEqual((yield* request(auth, { headers: { origin: "https://evil.test" } })).status, 403)
     }))
 
-  it.effect("scopes that imply others do so", () =>
+  it.effect("applies the hierarchy of scopes", () =>
     Effect.gen(function*() {
       const auth = AuthLayer.mock({
         scopes,
@@ -68,7 +68,7 @@ describe("AuthLayer.mock", () => {
       assert.strictEqual((yield* request(auth)).status, 200)
     }))
 
-  it.effect("gives plain effects their caller and claims", () =>
+  it.effect("provides plain effects with their caller and claims", () =>
     Effect.gen(function*() {
       const program = requireScopes("b")(Effect.map(Tenant, ({ tenant }) => tenant))
       const mock = AuthLayer.mock({ scopes, claims: { tenant: "t1" }, claimsService })
@@ -81,7 +81,7 @@ describe("AuthLayer.mock", () => {
       assert.strictEqual(defect.option, "AuthLayer.mock.claims")
     }))
 
-  it("stands in for a layer with tenants, on a host that hands over the tenant of its route", async () => {
+  it("replaces a layer with tenants, on a host that passes the tenant of its route", async () => {
     const auth = await McpAuthFetch.mock({ scopes: ["a"], tenant: "acme" })
     const handle = auth.protectRoute((_request, { principal }) => new Response(principal.tenant), {
       tenant: (request) => request.url.split("/")[4]
@@ -92,7 +92,7 @@ describe("AuthLayer.mock", () => {
     await auth.dispose()
   })
 
-  it("tells what is wrong with its options", () => {
+  it("reports wrong options", () => {
     assert.throws(() => AuthLayer.mock({ scopes: ["a b"] }), /is not a scope/)
     assert.throws(() => AuthLayer.mock({ scopes: ["a"], resource: "nowhere" }), /is not an absolute URL/)
     assert.throws(() => AuthLayer.mock({ scopes: ["a"], grantd: [] } as never), /at AuthLayer.mock.grantd: .+granted/)

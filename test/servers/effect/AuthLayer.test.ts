@@ -20,13 +20,13 @@ const options = {
   scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
 } as const
 
-/** Options that nobody has checked, as they come from JavaScript or out of a file. */
+/** Options without a type check, as from JavaScript or a file. */
 type Unchecked = Readonly<Record<string, unknown>>
 
 const unchecked = (changes: Unchecked): Gate.LayerOptions<typeof options.scopes> =>
   ({ ...options, ...changes }) as unknown as Gate.LayerOptions<typeof options.scopes>
 
-/** Builds a layer, which must not ask the network. */
+/** Builds a layer, which must send no request. */
 const buildsAlone = <A, E>(layer: Layer.Layer<A, E, HttpClient.HttpClient>) =>
   Effect.gen(function*() {
     const { client, issuer } = yield* TestIssuer.make()
@@ -71,7 +71,7 @@ interface Wrong {
   readonly changes: Unchecked
   readonly reason: AuthError.AuthConfigError["reason"]
   readonly option: string
-  /** What the fix must name, so that somebody can act on it. */
+  /** The text that the fix must contain. */
   readonly fix: RegExp
 }
 
@@ -251,28 +251,28 @@ const wrong: ReadonlyArray<Wrong> = [
     fix: /https:\/\/issuer\.test is named twice/
   },
   {
-    title: "an issuer that another one's tokens name",
+    title: "an issuer that is a tokenIssuers value of another server",
     changes: servers("https://issuer.test", { issuer: "https://other.test", tokenIssuers: ["https://issuer.test"] }),
     reason: "duplicate",
     option: "authorizationServers[1]",
     fix: /named twice/
   },
   {
-    title: "a token grammar that is none",
+    title: "an unknown token grammar",
     changes: { tokenGrammar: "any" },
     reason: "malformed",
     option: "tokenGrammar",
     fix: /"token68" or "visible-ascii"/
   },
   {
-    title: "a cache time that is none",
+    title: "an invalid cache time",
     changes: { tokenCache: { jwt: "2 days" } },
     reason: "malformed",
     option: "tokenCache.jwt",
     fix: /"2 days" is not a duration from 0 seconds to 1 hour/
   },
   {
-    title: "signedAnswers in a text, which would accept unsigned answers",
+    title: "signedAnswers as a string, which would accept unsigned answers",
     changes: withDetails({
       introspection: Introspection.make({
         clientId: "todos",
@@ -292,7 +292,7 @@ const wrong: ReadonlyArray<Wrong> = [
     fix: /"strict" is not a rule of TokenType/
   },
   {
-    title: "a form of subjects that is a name, which would log them in the clear",
+    title: "a form of subjects that is a name, which would log them in plain text",
     changes: { decisions: { subject: "omitted" } },
     reason: "malformed",
     option: "decisions.subject",
@@ -355,7 +355,7 @@ const wrong: ReadonlyArray<Wrong> = [
     fix: /at least one value/
   },
   {
-    title: "JWT-25 audience false, which switches nothing off: construction fails",
+    title: "JWT-25 audience false, which disables no check: construction fails",
     changes: { audience: false },
     reason: "missing",
     option: "audience",
@@ -419,7 +419,7 @@ const wrong: ReadonlyArray<Wrong> = [
     fix: /"b\\"" is not a scope/
   },
   {
-    title: "a hierarchy with a scope that is none",
+    title: "a hierarchy with an invalid scope",
     changes: { scopeHierarchy: { a: ["b c"] } },
     reason: "malformed",
     option: "scopeHierarchy[\"a\"]",
@@ -471,7 +471,7 @@ describe("a wrong option fails when the layer is built", () => {
       assert.strictEqual(error.message, `Invalid configuration at ${option}: ${error.fix}`)
     }))
 
-  it.effect("whichever face it is built with", () =>
+  it.effect("the same error from every constructor of the layer", () =>
     Effect.gen(function*() {
       const bad = unchecked({ resource: "/mcp" })
       const faces = [AuthLayer.make(bad), authLayer(bad), gateLayer(bad)]
@@ -481,7 +481,7 @@ describe("a wrong option fails when the layer is built", () => {
       }
     }))
 
-  it.effect("no error repeats a whole document", () =>
+  it.effect("no error contains a whole document", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(
         builds(withDetails({ jwks: { keys: [{ ...point, d: "a-private-exponent" }] } }))
@@ -490,7 +490,7 @@ describe("a wrong option fails when the layer is built", () => {
     }))
 })
 
-describe("a right option builds without asking the network", () => {
+describe("a valid option builds the layer without a request", () => {
   it.effect.each<{ readonly title: string; readonly changes: Unchecked }>([
     { title: "the few lines", changes: {} },
     {
@@ -503,12 +503,12 @@ describe("a right option builds without asking the network", () => {
     },
     { title: "a resource on localhost", changes: { resource: "http://localhost:3000/mcp" } },
     { title: "several issuers", changes: servers("https://one.test", "https://two.test") },
-    { title: "keys of one's own", changes: withDetails({ jwks: { keys: [point] } }) },
+    { title: "configured keys", changes: withDetails({ jwks: { keys: [point] } }) },
     { title: "one algorithm", changes: withDetails({ algorithms: ["RS256"] }) },
     { title: "all algorithms", changes: withDetails({ algorithms: Algorithm.all }) },
     { title: "a plain list of scopes", changes: { scopes: ["a", "b"] } },
     { title: "an origin", changes: { allowedOrigins: ["https://app.test", "http://localhost:5173"] } },
-    { title: "JWT-25 audiences of one's own", changes: { audience: Audience.oneOf(["api://todos"]) } },
+    { title: "JWT-25 configured audiences", changes: { audience: Audience.oneOf(["api://todos"]) } },
     { title: "the strict token type", changes: { tokenType: TokenType.strict } },
     { title: "no tolerance", changes: { clockTolerance: 0 } },
     { title: "many sessions for a caller", changes: { sessionsPerCaller: 100_000 } },
@@ -516,7 +516,7 @@ describe("a right option builds without asking the network", () => {
   ])("$title", ({ changes }) => Effect.asVoid(builds(changes)))
 })
 
-describe("what it is built with counts", () => {
+describe("options take effect", () => {
   it.effect.each([
     { seconds: 9, status: 200 },
     { seconds: 10, status: 401 }
@@ -545,7 +545,7 @@ describe("what it is built with counts", () => {
       assert.deepStrictEqual([...caller.scopes], ["todos:write", "todos:read"])
     }))
 
-  it.effect("nothing is asked before the first token, and then what is needed", () =>
+  it.effect("sends no request before the first token, and then the needed ones", () =>
     Effect.gen(function*() {
       const { gate: made, issuer } = yield* gate()
       assert.deepStrictEqual(yield* issuer.requests, [])
@@ -555,7 +555,7 @@ describe("what it is built with counts", () => {
       assert.lengthOf(yield* issuer.requests, 2)
     }))
 
-  it.effect("a token that is remembered stops within the refresh interval of its key, and at its end", () =>
+  it.effect("a cached token is rejected within the refresh interval after its key is withdrawn, and at its end", () =>
     Effect.gen(function*() {
       const { gate: made, issuer } = yield* gate()
       const short = yield* issuer.mint({ expiresIn: "2 minutes" })
@@ -574,7 +574,7 @@ describe("what it is built with counts", () => {
 
   class Tenant extends Context.Service<Tenant, { readonly tenant: string }>()("test/Tenant") {}
 
-  it.effect("claims of one's own are a service; a token without them is rejected", () =>
+  it.effect("claims of the author's schema are a service, and a token without them is rejected", () =>
     Effect.gen(function*() {
       const { gate: made, issuer } = yield* gate({
         claims: { service: Tenant, decode: Schema.decodeUnknownResult(Schema.Struct({ tenant: Schema.String })) }
@@ -602,7 +602,7 @@ const statusOf = (made: Gate.Gate, token: string): Effect.Effect<number> =>
     Effect.catch(({ status }) => Effect.succeed<number>(status))
   )
 
-describe("what a rejected token is told", () => {
+describe("the challenge for a rejected token", () => {
   const bad: ReadonlyArray<
     { readonly title: string; readonly token: TestIssuer.TokenOptions; readonly reason: AuthError.InvalidTokenReason }
   > = [
@@ -616,7 +616,7 @@ describe("what a rejected token is told", () => {
     { title: "JWT-08 client_id a number: 401 invalid_token", token: { claims: { client_id: 1 } }, reason: "client-id" },
     { title: "JWT-21 aud without the resource: 401 invalid_token", token: { audience: ["x"] }, reason: "audience" },
     {
-      title: "JWT-02 iss of somebody else: 401 invalid_token",
+      title: "JWT-02 iss of another issuer: 401 invalid_token",
       token: { claims: { iss: "x" } },
       reason: "unknown-issuer"
     },
@@ -647,7 +647,7 @@ describe("what a rejected token is told", () => {
       )
     }))
 
-  it.effect("is the same to the byte, whatever was wrong", () =>
+  it.effect("is identical for every reason", () =>
     Effect.gen(function*() {
       const { gate: made, issuer } = yield* gate()
       const tokens = [
@@ -658,22 +658,22 @@ describe("what a rejected token is told", () => {
         yield* issuer.mint({ header: { kid: "x" } }),
         `${yield* issuer.mint()}x`
       ]
-      const told = new Set<string>()
+      const bodies = new Set<string>()
       for (const token of tokens) {
         const { body, headers, status } = yield* Effect.flip(authenticate(made, request(`Bearer ${token}`)))
-        told.add(JSON.stringify([status, headers, body]))
+        bodies.add(JSON.stringify([status, headers, body]))
       }
-      assert.lengthOf(told, 1)
+      assert.lengthOf(bodies, 1)
     }))
 
-  // JWT-29 is listed in differences.ts: a `!` cannot stand in a token, so its header is answered before it is decoded.
+  // JWT-29 is listed in differences.ts: a token cannot contain a `!`, so the header is rejected before it is decoded.
   it.effect.each([
     { segment: "!!!notbase64!!!", status: 400 },
     { segment: "~~~notbase64~~~", status: 401 },
     { segment: "notbase64", status: 401 },
     { segment: "bm90IGpzb24", status: 401 }
   ])(
-    "a header segment $segment: $status, without a word of a parser",
+    "a header segment $segment: $status, without a message of a parser",
     ({ segment: header, status }) =>
       Effect.gen(function*() {
         const { gate: made } = yield* gate()
@@ -696,7 +696,7 @@ const challengeOf = (headers: Readonly<Record<string, string>>) =>
   })
 
 describe("two resources on one server", () => {
-  /** Routes /a and /b, each behind a layer of its own. */
+  /** Routes /a and /b, each behind a separate layer. */
   const serve = (
     a: readonly [string, ...ReadonlyArray<string>],
     b: readonly [string, ...ReadonlyArray<string>],
@@ -752,7 +752,7 @@ describe("two resources on one server", () => {
       assert.deepStrictEqual(yield* two!.requests, [])
       const own = yield* two!.mint({ audience: "https://server.test/b", claims: forEver })
       assert.strictEqual((yield* get("/b", own)).status, 200)
-      // Its keys are known to the server by now, and serve this resource as little as before.
+      // The server now knows its keys, which still do not serve this resource.
       assert.strictEqual((yield* get("/a", foreign)).status, 401)
       assert.deepStrictEqual(yield* one!.requests, [])
     }))
@@ -832,7 +832,7 @@ describe("mock", () => {
     Effect.map(Principal, ({ clientId, issuer, subject }) => ({ clientId, issuer, subject }))
   )
 
-  it.effect("is the caller, without a token", () =>
+  it.effect("admits the caller without a token", () =>
     Effect.gen(function*() {
       const caller = yield* Effect.provide(
         whoami,
@@ -882,7 +882,7 @@ describe("mock", () => {
     })
   }
 
-  it.effect("lets every request of a server through", () =>
+  it.effect("admits every request of a server", () =>
     Effect.gen(function*() {
       const { status, text } = yield* answer(AuthLayer.mock({ subject: "alice", scopes: ["a"] }))
       assert.deepStrictEqual([status, text], [200, "alice"])
@@ -900,7 +900,7 @@ describe("mock", () => {
       }),
       status: 503
     }
-  ])("mockRejected shows what people see then: $status", ({ error, status }) =>
+  ])("mockRejected rejects with $status", ({ error, status }) =>
     Effect.gen(function*() {
       const response = yield* answer(AuthLayer.mockRejected(error, { scopes: ["a"] }))
       assert.strictEqual(response.status, status)

@@ -52,7 +52,7 @@ describe.each(["web", "node"] as const)("Routes behind the gate, %s", (kind) => 
     return { host, issuer, ran }
   }).pipe(quiet)
 
-  it.live("a route outside the layer is public, one inside wants a token", () =>
+  it.live("a route outside the layer is public, and one inside needs a token", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* start
       assert.strictEqual((yield* host.send(get("/health"))).body, "ok")
@@ -70,7 +70,7 @@ describe.each(["web", "node"] as const)("Routes behind the gate, %s", (kind) => 
       assert.strictEqual((yield* host.send({ ...get("/any", token), method: "DELETE" })).body, "any of alice")
     }))
 
-  it.live("SCOPE-07 CHAL-03 a guarded effect is answered with 403, its scopes and what the token has", () =>
+  it.live("SCOPE-07 CHAL-03 a guarded effect is rejected with 403, its scopes and the granted ones", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* start
       const token = yield* issuer.mint({ scopes: ["todos:admin"] })
@@ -95,7 +95,7 @@ describe.each(["web", "node"] as const)("Routes behind the gate, %s", (kind) => 
       assert.strictEqual((yield* add(yield* issuer.mint({ scopes: ["todos:write", "todos:read"] }))).status, 200)
     }))
 
-  it.live("a requirement inside the handler is a 403 as well, whatever ran before it", () =>
+  it.live("a requirement inside the handler is a 403 as well, after any other effects", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* start
       const { headers, status } = yield* host.send(get("/inside", yield* issuer.mint()))
@@ -104,7 +104,7 @@ describe.each(["web", "node"] as const)("Routes behind the gate, %s", (kind) => 
       assert.deepStrictEqual(ran, ["before"])
     }))
 
-  it.live("CHAL-10 other failures are not the gate's: no challenge, and no word of them", () =>
+  it.live("CHAL-10 other failures cause no challenge, and are not revealed", () =>
     Effect.gen(function*() {
       const { host, issuer } = yield* start
       const { body, headers, status } = yield* host.send(get("/other-error", yield* issuer.mint()))
@@ -113,7 +113,7 @@ describe.each(["web", "node"] as const)("Routes behind the gate, %s", (kind) => 
       assert.notInclude(body, "secret")
     }))
 
-  it.live("MCP-09 an origin that may not call gets 403 on any route", () =>
+  it.live("MCP-09 an origin that is not allowed gets 403 on every route", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* start
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
@@ -128,7 +128,7 @@ class Tenant extends Context.Service<Tenant, { readonly tenant: string; readonly
 
 const TenantClaims = Schema.Struct({ tenant: Schema.String.check(Schema.isNonEmpty()), admin: Schema.Boolean })
 
-describe("Claims of one's own", () => {
+describe("Claims of the author's schema", () => {
   const Where = Tool.make("where", { success: Schema.String, dependencies: [Tenant] })
   const Tools = Toolkit.make(Where)
 
@@ -155,7 +155,7 @@ describe("Claims of one's own", () => {
     return { host, issuer }
   }).pipe(quiet)
 
-  it.live("are a service in tools and routes, each caller's own", () =>
+  it.live("are a service in tools and routes, for each caller", () =>
     Effect.gen(function*() {
       const { host, issuer } = yield* start
       for (const tenant of ["acme", "globex", "acme"]) {
@@ -175,10 +175,10 @@ describe("Claims of one's own", () => {
     { title: "a flag is a string", claims: { tenant: "acme", admin: "true" } },
     { title: "a check fails", claims: { tenant: "", admin: true } },
     {
-      title: "a claim stands in the prototype",
+      title: "a claim is in the prototype",
       claims: JSON.parse("{\"__proto__\":{\"tenant\":\"acme\",\"admin\":true}}")
     }
-  ])("CHAL-10 $title: 401, and not a word of it", ({ claims }) =>
+  ])("CHAL-10 $title: 401, without details", ({ claims }) =>
     Effect.gen(function*() {
       const { host, issuer } = yield* start
       const received = yield* host.send(get("/where", yield* issuer.mint({ claims })))
@@ -188,8 +188,8 @@ describe("Claims of one's own", () => {
     }))
 })
 
-describe("Faces of AuthLayer on a server", () => {
-  it.live("mock: every request is the caller's, and a missing scope is the real 403", () =>
+describe("Mocks of AuthLayer on a server", () => {
+  it.live("mock: every request has the caller, and a missing scope is the real 403", () =>
     Effect.gen(function*() {
       const server = TodoServer.make()
       const host = yield* Host.web(server.layer.pipe(Layer.provide(AuthLayer.mock({
@@ -216,7 +216,7 @@ describe("Faces of AuthLayer on a server", () => {
       assert.strictEqual(received.status, 200)
     }).pipe(quiet))
 
-  it.live("mock: claims of one's own", () =>
+  it.live("mock: claims of the author's schema", () =>
     Effect.gen(function*() {
       const host = yield* Host.web(
         HttpRouter.add("GET", "/where", Effect.map(Tenant, ({ tenant }) => HttpServerResponse.text(tenant))).pipe(

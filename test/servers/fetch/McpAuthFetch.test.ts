@@ -34,7 +34,7 @@ const post = (token: string | undefined, body: BodyInit | undefined, more: Reque
 
 const call = (name: string) => JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name } })
 
-/** Rejections that nobody handles, since the test began. */
+/** Unhandled rejections since the test began. */
 let unhandled: Array<unknown> = []
 const note = (reason: unknown) => {
   unhandled.push(reason)
@@ -51,7 +51,7 @@ afterEach(async () => {
 })
 
 describe("protect", () => {
-  it("hands on a request with an unread body, with further arguments of the host", async () => {
+  it("passes on a request with an unread body, with the other arguments of the host", async () => {
     await using auth = await make()
     const request = Object.assign(post(await mint(), call("list_todos")), { cf: { colo: "LIS" } })
     const handler = auth.protect(async (given, { body, operations }, env: { readonly KV: string }) => {
@@ -67,7 +67,7 @@ describe("protect", () => {
     assert.strictEqual(await (await handler(request, { KV: "kv" })).text(), "kv")
   })
 
-  it("hands on a request as it came where no body was read", async () => {
+  it("passes on the original request if no body was read", async () => {
     await using auth = await make()
     const request = new Request(resource, { headers: { authorization: `Bearer ${await mint()}` } })
     const handler = auth.protect((given) => {
@@ -77,7 +77,7 @@ describe("protect", () => {
     assert.strictEqual(await (await handler(request)).text(), "ran")
   })
 
-  it("hands on a request of the framework's own class, which is aborted with the one that came", async () => {
+  it("passes on a request of the framework's class, which is aborted with the original", async () => {
     class OwnRequest extends Request {
       readonly path = new URL(this.url).pathname
     }
@@ -96,7 +96,7 @@ describe("protect", () => {
     assert.strictEqual(await (await handler(request)).text(), "ran")
   })
 
-  it("hands on a plain request where the framework's own class cannot be made of one", async () => {
+  it("passes on a plain request if the framework's class cannot be constructed", async () => {
     class OddRequest extends Request {
       constructor(url: unknown, init?: RequestInit) {
         if (typeof url !== "string") throw new TypeError("give a URL")
@@ -137,7 +137,7 @@ describe("protect", () => {
     assert.strictEqual(await (await handler(post(token, call("list_todos")))).text(), "ok")
   })
 
-  it("gives the user's own claims, decoded", async () => {
+  it("provides the decoded claims of the author's schema", async () => {
     class Tenant extends Context.Service<Tenant, { readonly tenant: string }>()("test/Tenant") {}
     const claims = { service: Tenant, decode: Schema.decodeUnknownResult(Schema.Struct({ tenant: Schema.String })) }
     await using auth = await McpAuthFetch.make({ ...options, claims, layer: fetcher })
@@ -147,7 +147,7 @@ describe("protect", () => {
     assert.strictEqual((await handler(post(await mint(), call("list_todos")))).status, 401)
   })
 
-  it("takes the parsed body of a framework that has read it, and rejects a request that was read by nobody known", async () => {
+  it("uses the parsed body of a framework that has read it, and rejects a request with an unknown reader", async () => {
     await using auth = await make()
     const policy = () => ({ scopes: ["todos:write"] }) as const
     const token = await mint({ scopes: ["todos:read"] })
@@ -155,17 +155,17 @@ describe("protect", () => {
       const request = post(token, body)
       return { request, parsed: await request.json() as unknown }
     }
-    const told = auth.protect((_, { body }, _parsed: unknown) => Response.json(body), {
+    const withParsedBody = auth.protect((_, { body }, _parsed: unknown) => Response.json(body), {
       policy: ({ target }) => target === "add_todo" ? policy() : undefined,
       parsedBody: (_, parsed) => parsed
     })
     const add = await consumed(call("add_todo"))
-    assert.strictEqual((await told(add.request, add.parsed)).status, 403)
+    assert.strictEqual((await withParsedBody(add.request, add.parsed)).status, 403)
     const list = await consumed(call("list_todos"))
-    assert.deepStrictEqual(await (await told(list.request, list.parsed)).json(), list.parsed as never)
+    assert.deepStrictEqual(await (await withParsedBody(list.request, list.parsed)).json(), list.parsed as never)
 
-    const untold = auth.protect(() => new Response("ran"))
-    const rejected = await untold((await consumed(call("add_todo"))).request)
+    const withoutParsedBody = auth.protect(() => new Response("ran"))
+    const rejected = await withoutParsedBody((await consumed(call("add_todo"))).request)
     assert.deepStrictEqual([rejected.status, (await rejected.json() as { error: string }).error], [500, "server_error"])
 
     const failing = auth.protect(() => new Response("ran"), { parsedBody: () => Promise.reject(new Error("secret")) })
@@ -181,7 +181,7 @@ describe("protect", () => {
     ])
   })
 
-  it("needs a caller for what nobody declared, even where anonymous callers are welcome", async () => {
+  it("requires a caller for undeclared operations, even if anonymous callers are allowed", async () => {
     await using auth = await make({ anonymous: "allow-unscoped" })
     const handler = auth.protect((_, { principal }) => new Response(principal?.subject ?? "nobody"), {
       policy: ({ target }) => target === "open" ? {} : target === "members" ? { authenticated: true } : undefined
@@ -198,7 +198,7 @@ describe("protect", () => {
     assert.strictEqual(await list.text(), "nobody")
   })
 
-  it("SCOPE-12 rejects when the policy throws, and shows nothing of it", async () => {
+  it("SCOPE-12 rejects the request if the policy throws, and does not reveal the error", async () => {
     await using auth = await make()
     const handler = auth.protect(() => new Response("ran"), {
       policy: () => {
@@ -210,7 +210,7 @@ describe("protect", () => {
     assert.notInclude(await answer.text(), "secret")
   })
 
-  it("judges the body of every method that may carry one", async () => {
+  it("checks the body of every method that can have one", async () => {
     await using auth = await make()
     const handler = auth.protect(() => new Response("ran"), { policy: () => ({ scopes: ["todos:write"] }) })
     const token = await mint({ scopes: ["todos:read"] })
@@ -219,19 +219,19 @@ describe("protect", () => {
     }
   })
 
-  it("answers for the metadata only when it is told to", async () => {
+  it("serves the metadata only if the option is set", async () => {
     await using auth = await make()
-    const asked = new Request("https://server.test/.well-known/oauth-protected-resource/mcp")
+    const wellKnown = new Request("https://server.test/.well-known/oauth-protected-resource/mcp")
     const handler = () => new Response("ran")
-    assert.strictEqual((await auth.protect(handler)(asked)).status, 401)
-    assert.strictEqual((await auth.protect(handler, { metadata: true })(asked)).status, 200)
-    assert.strictEqual((await auth.metadata(asked))?.status, 200)
+    assert.strictEqual((await auth.protect(handler)(wellKnown)).status, 401)
+    assert.strictEqual((await auth.protect(handler, { metadata: true })(wellKnown)).status, 200)
+    assert.strictEqual((await auth.metadata(wellKnown))?.status, 200)
     assert.isUndefined(auth.metadata(new Request("https://server.test/.well-known/oauth-protected-resource/other")))
   })
 
-  it("PRM-09 describes itself with what is configured, and with nothing else", async () => {
-    const asked = new Request("https://server.test/.well-known/oauth-protected-resource/mcp")
-    const describe = async (auth: Awaited<ReturnType<typeof make>>) => await (await auth.metadata(asked))!.json()
+  it("PRM-09 publishes the configured metadata, and nothing else", async () => {
+    const wellKnown = new Request("https://server.test/.well-known/oauth-protected-resource/mcp")
+    const describe = async (auth: Awaited<ReturnType<typeof make>>) => await (await auth.metadata(wellKnown))!.json()
     const usual = {
       resource,
       authorization_servers: [issuer.issuer],
@@ -247,7 +247,7 @@ describe("protect", () => {
     )
   })
 
-  it("[T-AUD-02a] a preflight reaches the preflight option alone, and only from an allowed origin", async () => {
+  it("[T-AUD-02a] a preflight reaches only the preflight option, and only from an allowed origin", async () => {
     await using auth = await make({ allowedOrigins: ["https://app.test"] })
     const preflight = (origin: string) =>
       new Request(resource, { method: "OPTIONS", headers: { origin, "access-control-request-method": "POST" } })
@@ -260,7 +260,7 @@ describe("protect", () => {
     assert.strictEqual((await handler(preflight("https://evil.test"), "env")).status, 403)
   })
 
-  it("counts the bytes that come, whatever was announced", async () => {
+  it("counts the bytes that arrive, for any announced length", async () => {
     await using auth = await make()
     const handler = auth.protect(() => new Response("ran"), { maximumBody: 100 })
     const token = await mint()
@@ -278,7 +278,7 @@ describe("protect", () => {
     assert.strictEqual((await handler(post(token, call("list_todos")))).status, 200)
   })
 
-  it("lets failures of the handler through to its host", async () => {
+  it("passes failures of the handler to its host", async () => {
     await using auth = await make()
     const handler = auth.protect(() => Promise.reject(new Error("mine")))
     const failed = await handler(post(await mint(), call("list_todos"))).catch((error: unknown) => error)
@@ -301,7 +301,7 @@ describe("streams", () => {
     assert.isTrue(left)
   })
 
-  it("end where their source does, and fail where it fails", async () => {
+  it("end with their source, and fail with it", async () => {
     await using auth = await make()
     const ending = auth.protect(() =>
       eventStream((controller) => {
@@ -315,7 +315,7 @@ describe("streams", () => {
     assert.strictEqual((failed as Error).message, "mine")
   })
 
-  it("end when the gate is disposed: nobody would see their token expire", async () => {
+  it("end when the gate is disposed, because their tokens are not checked any more", async () => {
     const auth = await make()
     let left = false
     const handler = auth.protect(() => eventStream((_) => _.enqueue(bytes), () => void (left = true)))
@@ -327,7 +327,7 @@ describe("streams", () => {
     assert.isTrue(left)
   })
 
-  it("that answer a POST outlive the token for a while", async () => {
+  it("end later than the token if they answer a POST", async () => {
     // The interval is also that at which a stream looks at the wall clock.
     await using auth = await make({ revocationInterval: "1 second" })
     let finish = () => {}
@@ -354,7 +354,7 @@ describe("streams", () => {
     assert.strictEqual(await new Response(body).text(), ": event\n\n")
   })
 
-  it("of other kinds, and answers to anonymous callers, pass untouched", async () => {
+  it("are not changed if they have another type or answer an anonymous caller", async () => {
     await using auth = await make({ anonymous: "allow-unscoped" })
     const event = eventStream((_) => _.enqueue(bytes))
     const anonymous = new Request(resource, {
@@ -369,7 +369,7 @@ describe("streams", () => {
 })
 
 describe("protectRoute", () => {
-  it("needs a caller with the scopes, and reads no body", async () => {
+  it("requires a caller with the scopes, and reads no body", async () => {
     await using auth = await make()
     const handler = auth.protectRoute(
       async (request, { principal }) => new Response(`${principal.subject} ${await request.text()}`),
@@ -386,7 +386,7 @@ describe("protectRoute", () => {
     assert.strictEqual(await admitted.text(), "alice a=b")
   })
 
-  it("needs a caller where anonymous callers are welcome elsewhere", async () => {
+  it("requires a caller if anonymous callers are allowed elsewhere", async () => {
     await using auth = await make({ anonymous: "allow-unscoped" })
     const handler = auth.protectRoute(() => new Response("ran"))
     assert.strictEqual((await handler(new Request(resource))).status, 401)
@@ -410,7 +410,7 @@ describe("protectRoute", () => {
 })
 
 describe("options", () => {
-  it("that are wrong reject with the name of the option", async () => {
+  it("reject wrong values with the name of the option", async () => {
     const error = await McpAuthFetch.make({ ...options, resource: "http://server.test/mcp" }).catch((_: unknown) => _)
     assert.instanceOf(error, AuthError.AuthConfigError)
     assert.strictEqual((error as AuthError.AuthConfigError).option, "resource")
@@ -421,7 +421,7 @@ describe("options", () => {
     { unlisted: "refuse" },
     { challengeScopes: "all" },
     { mirrorMetadata: "no" }
-  ])("%j, as JavaScript may have it, is rejected", async (wrong) => {
+  ])("reject %j, as JavaScript can pass it", async (wrong) => {
     const error = await McpAuthFetch.make({ ...options, ...wrong as {} }).catch((_: unknown) => _)
     assert.instanceOf(error, AuthError.AuthConfigError)
     assert.strictEqual((error as AuthError.AuthConfigError).option, Object.keys(wrong)[0])
@@ -433,7 +433,7 @@ describe("options", () => {
     [{ policy: { scopes: ["todos:write"] } }, "protect.policy"],
     [["todos:write"], "protect"],
     [null, "protect"]
-  ])("[T-AUD-42] %j of protect, as JavaScript may have it, is rejected", async (wrong, option) => {
+  ])("[T-AUD-42] reject %j of protect, as JavaScript can pass it", async (wrong, option) => {
     await using auth = await make()
     assert.throws(() => auth.protect(() => new Response(), wrong as {}), new RegExp(`at ${option}: .+`))
   })
@@ -443,12 +443,12 @@ describe("options", () => {
     [{ scopes: "todos:write" }, "protectRoute.scopes"],
     [{ scopes: () => ["todos:write"] }, "protectRoute.scopes"],
     [["todos:write"], "protectRoute"]
-  ])("[T-AUD-42] %j of protectRoute, as JavaScript may have it, is rejected", async (wrong, option) => {
+  ])("[T-AUD-42] reject %j of protectRoute, as JavaScript can pass it", async (wrong, option) => {
     await using auth = await make()
     assert.throws(() => auth.protectRoute(() => new Response(), wrong as {}), new RegExp(`at ${option}: .+`))
   })
 
-  it("that are missing are named", async () => {
+  it("are named if they are missing", async () => {
     await using auth = await make()
     assert.throws(
       () => auth.protect({ policy: () => undefined } as never),
@@ -474,8 +474,8 @@ describe("options", () => {
     ["a map", new Map([["scopes", ["todos:write"]]])],
     ["null", null],
     ["null as scopes", { scopes: null }],
-    ["a text as scopes", { scopes: "todos:write" }]
-  ])("[T-AUD-42] a policy that returns %s lets no call in", async (_, requirement) => {
+    ["a string as scopes", { scopes: "todos:write" }]
+  ])("[T-AUD-42] a policy that returns %s admits no call", async (_, requirement) => {
     await using auth = await make()
     const handler = auth.protect(() => new Response("ran"), { policy: () => requirement as {} })
     const answer = await handler(post(await mint(), call("add_todo")))
@@ -535,7 +535,7 @@ describe("options", () => {
 })
 
 describe("the end", () => {
-  it("make twice gives two gates that know nothing of each other", async () => {
+  it("two calls of make create independent gates", async () => {
     const [one, other] = [await make(), await make()]
     assert.notStrictEqual(one.gate, other.gate)
     const open = (auth: typeof one) => auth.protect(() => new Response("ran", { headers: { "mcp-session-id": "s1" } }))
@@ -589,7 +589,7 @@ describe("the end", () => {
     assert.isFalse(ran)
   })
 
-  it("a body that breaks off half-way runs nothing, and its source is let go", async () => {
+  it("a body that breaks off runs nothing, and its source is cancelled", async () => {
     await using auth = await make()
     let ran = false
     const handler = auth.protect(() => {
@@ -625,14 +625,14 @@ describe("the end", () => {
   })
 })
 
-describe("a route whose token was seen before", () => {
+describe("a route with a cached token", () => {
   const heard: Array<Omit<Decision.Decision, "duration">> = []
   const waits = Layer.succeed(
     Decision.DecisionListener,
     ({ duration: _, ...decision }) => Effect.delay(Effect.sync(() => void heard.push(decision)), "1 millis")
   )
 
-  it("is told of as it was the first time, and waits for who hears it", async () => {
+  it("is reported as with a new token, and waits for the listener", async () => {
     heard.length = 0
     await using auth = await McpAuthFetch.make({ ...options, layer: Layer.merge(fetcher, waits) })
     const handler = auth.protectRoute(() => new Response("ran"), { scopes: ["todos:read"] })
@@ -648,7 +648,7 @@ describe("a route whose token was seen before", () => {
     assert.deepStrictEqual(heard[2], heard[0])
   })
 
-  it("is rejected for its Origin and for a scope, as any other", async () => {
+  it("is rejected for its Origin and for a scope, as with a new token", async () => {
     await using auth = await make()
     const handler = auth.protectRoute(() => new Response("ran"), { scopes: ["todos:read"] })
     const ask = async (headers: Record<string, string>) => (await handler(new Request(resource, { headers }))).status

@@ -4,7 +4,7 @@ import { bearer, call, mint } from "../hosts/cases.ts"
 import { makeIssuer, optionsOf } from "../hosts/Host.ts"
 import { workerd } from "../hosts/hosts.ts"
 
-/** A fresh Worker, and an issuer that takes its time, so that requests overlap. */
+/** A new Worker, and a slow issuer, so that requests overlap. */
 const setUp = async () => {
   const { client, issuer } = await makeIssuer()
   const run = Effect.runPromise
@@ -16,9 +16,9 @@ const setUp = async () => {
   return { ...running, issuer, tokens: () => mint(issuer), statuses, fetched, [Symbol.asyncDispose]: running.stop }
 }
 
-// What a request of a Worker starts ends with it, and who waits for another's work is ended as hung.
+// Work that a request of a Worker starts ends with it, and workerd ends a request that waits for such work.
 describe("in a Worker no request waits for another", () => {
-  it("when all of them find nothing there", async () => {
+  it("if no document is cached", async () => {
     await using worker = await setUp()
     const { reader } = await worker.tokens()
     assert.deepStrictEqual(await worker.statuses(Array(6).fill(reader)), Array(6).fill(200))
@@ -27,7 +27,7 @@ describe("in a Worker no request waits for another", () => {
     assert.strictEqual(await worker.fetched(), 0, "what was fetched serves all")
   })
 
-  it("when the first one leaves before its fetch is over", async () => {
+  it("if the first one disconnects before its fetch is over", async () => {
     await using worker = await setUp()
     const { reader } = await worker.tokens()
     const left = worker.leave(call(bearer(reader), "list_todos"))
@@ -38,7 +38,7 @@ describe("in a Worker no request waits for another", () => {
     assert.deepStrictEqual(await worker.statuses([reader, reader]), [200, 200])
   })
 
-  it("when the keys have changed", async () => {
+  it("if the keys have changed", async () => {
     await using worker = await setUp()
     const { reader } = await worker.tokens()
     await worker.statuses([reader])
@@ -47,7 +47,7 @@ describe("in a Worker no request waits for another", () => {
     assert.deepStrictEqual(await worker.statuses([fresh.reader, fresh.reader, fresh.reader]), [200, 200, 200])
   })
 
-  it("and made-up keys cause no flood all the same", async () => {
+  it("invented keys cause few fetches", async () => {
     await using worker = await setUp()
     const { reader } = await worker.tokens()
     await worker.statuses([reader])

@@ -6,7 +6,7 @@ import * as Admit from "../../../src/servers/host/Admit.ts"
 import type * as body from "../../../src/servers/host/Body.ts"
 import { gate as makeGate, principal, toolCall } from "../../authorization/support.ts"
 
-/** A gate that notes its steps, and rejects at one of them. */
+/** A gate that records its steps, and rejects at one of them. */
 const recording = (real: Gate.Gate, rejectAt?: string) => {
   const steps: Array<string> = []
   const step = <A>(name: string, result: A): Effect.Effect<A, Rejection.Rejection> => {
@@ -68,7 +68,7 @@ describe("Admit", () => {
       }
     }))
 
-  it.effect("does nothing after the step that rejects", () =>
+  it.effect("runs no step after the one that rejects", () =>
     Effect.gen(function*() {
       const { gate } = yield* makeGate()
       for (const [index, last] of ["token", "session", "second check", "policies"].entries()) {

@@ -6,7 +6,7 @@ import * as Mcp from "../Mcp.ts"
 import * as TodoServer from "../TodoServer.ts"
 import * as World from "../World.ts"
 
-/** The answers that the table knows for a request without a good token. */
+/** The responses of the table to a request without a good token. */
 const checkUnauthenticated = ({ body, headers, status }: Received) => {
   assert.include([400, 401], status, body)
   const challenge = headers["www-authenticate"]!
@@ -98,13 +98,13 @@ layer(World.layer("web"), { excludeTestServices: true })("Any bytes", (it) => {
   )
 
   it.effect.prop(
-    "in the body, with a token that may do nothing: one of the table's answers, and nothing runs",
+    "in the body, with a token without scopes: one of the table's responses, and nothing runs",
     { body: Hostile.text },
     ({ body }) =>
       Effect.gen(function*() {
         const { issuer, ran } = yield* World.fresh
         const received = yield* send(Mcp.raw(body, { token: yield* issuer.mint() }))
-        // A few texts happen to be JSON, such as a number: those are the server's to answer.
+        // A few texts are JSON, such as a number: the server answers those.
         if (isJson(body)) assert.isBelow(received.status, 500, received.body)
         else assert.deepStrictEqual([received.status, JSON.parse(received.body).error], [400, "invalid_request"])
         assert.deepStrictEqual(ran(), [])
@@ -172,7 +172,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Any bytes", (it) => {
   )
 
   it.effect.prop(
-    "MCP-09 in Origin: 403 unless it is the server's own",
+    "MCP-09 in Origin: 403 unless it is the origin of the server",
     { origin: Hostile.fieldValue },
     ({ origin }) =>
       Effect.gen(function*() {

@@ -1,5 +1,5 @@
 /**
- * What was judged is what runs: whoever reads the body before the gate or after it, and however it travels.
+ * The checked body is the executed one, with any reader before or after the gate, and any transfer encoding.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, Schema } from "effect"
@@ -15,7 +15,7 @@ import * as Host from "../Host.ts"
 import * as Mcp from "../Mcp.ts"
 import * as TodoServer from "../TodoServer.ts"
 
-/** Tells what it was called with, and what it reads from the request behind it. */
+/** Reports its arguments, and the body that it reads from the request after the gate. */
 const Echo = requireScopes("todos:read")(
   Tool.make("echo", { parameters: Schema.Struct({ title: Schema.String }), success: Schema.Array(Schema.Unknown) })
 )
@@ -67,16 +67,16 @@ const requestOf = (context: Context.Context<never>) => Context.getUnsafe(context
 
 const befores: Readonly<Record<string, Around>> = {
   "nobody": (app) => app,
-  "somebody who reads the text": (app) =>
+  "a middleware that reads the text": (app) =>
     Effect.contextWith((context: Context.Context<never>) => Effect.andThen(requestOf(context).text, app)),
-  "somebody who reads the bytes": (app) =>
+  "a middleware that reads the bytes": (app) =>
     Effect.contextWith((context: Context.Context<never>) => Effect.andThen(requestOf(context).arrayBuffer, app)),
-  "somebody who asks for the text and does not read it": (app) =>
+  "a middleware that requests the text and does not wait for it": (app) =>
     Effect.contextWith((context: Context.Context<never>) => {
       void requestOf(context).text
       return app
     }),
-  "somebody who hands on a copy of the request": (app) =>
+  "a middleware that passes on a copy of the request": (app) =>
     Effect.updateContext(app, (context: Context.Context<any>) =>
       Context.add(
         context,
@@ -85,7 +85,7 @@ const befores: Readonly<Record<string, Around>> = {
       ))
 }
 
-describe("the body that was judged is the body that runs", () => {
+describe("the checked body is the executed one", () => {
   describe.each(Object.keys(Host.hosts) as Array<keyof typeof Host.hosts>)("%s", (kind) => {
     it.live.each(Object.entries(befores))("after %s", ([, around]) =>
       Effect.gen(function*() {
@@ -97,7 +97,7 @@ describe("the body that was judged is the body that runs", () => {
       }).pipe(Effect.provide(Logger.layer([]))))
   })
 
-  it.live("not after somebody who kept it: that is no JSON", () =>
+  it.live("a body that a middleware consumed is not JSON", () =>
     Effect.gen(function*() {
       const { app, call } = yield* start((app) =>
         Effect.contextWith((context: Context.Context<never>) => Effect.andThen(requestOf(context).modify({}).text, app))
@@ -106,7 +106,7 @@ describe("the body that was judged is the body that runs", () => {
       assert.strictEqual((yield* host.send(call(title))).status, 400)
     }).pipe(Effect.provide(Logger.layer([]))))
 
-  it.live("where a request says one thing to the gate and another to the server", () =>
+  it.live("a request with different bodies for the gate and the server", () =>
     Effect.gen(function*() {
       const { app, call } = yield* start((app) =>
         Effect.updateContext(app, (context: Context.Context<any>) => {
@@ -121,7 +121,7 @@ describe("the body that was judged is the body that runs", () => {
       assert.deepStrictEqual(echoed((yield* host.send(call(title))).body), whole)
     }).pipe(Effect.provide(Logger.layer([]))))
 
-  /** A request of Node's own client, whose body is written as `write` likes. */
+  /** A request of Node's client, whose body `write` writes. */
   const over = (
     port: number,
     { headers }: Host.Sent,
@@ -147,7 +147,7 @@ describe("the body that was judged is the body that runs", () => {
       write(request)
     })
 
-  it.live("byte by byte", () =>
+  it.live("accepts a body that is sent byte by byte", () =>
     Effect.gen(function*() {
       const { app, call } = yield* start()
       const sent = call(title)
@@ -162,7 +162,7 @@ describe("the body that was judged is the body that runs", () => {
       assert.deepStrictEqual(echoed(body), whole)
     }).pipe(Effect.provide(Logger.layer([]))))
 
-  it.live("after the client was told to go on", () =>
+  it.live("accepts a body that is sent after 100 Continue", () =>
     Effect.gen(function*() {
       const { app, call } = yield* start()
       const sent = call(title)
@@ -180,7 +180,7 @@ describe("the body that was judged is the body that runs", () => {
       assert.deepStrictEqual(echoed(body), whole)
     }).pipe(Effect.provide(Logger.layer([]))))
 
-  it.live("packed, where a middleware unpacks it", () =>
+  it.live("accepts a compressed body that a middleware decompresses", () =>
     Effect.gen(function*() {
       const { app, call } = yield* start(HttpMiddleware.decompression() as Around)
       const sent = call(title)
@@ -194,7 +194,7 @@ describe("the body that was judged is the body that runs", () => {
       assert.deepStrictEqual(echoed(body), whole)
     }).pipe(Effect.provide(Logger.layer([]))))
 
-  it.live("one that breaks off runs nothing, and the server goes on", () =>
+  it.live("a body that breaks off runs nothing, and the server still serves", () =>
     Effect.gen(function*() {
       const { app, call } = yield* start()
       const port = yield* Host.listen(app)

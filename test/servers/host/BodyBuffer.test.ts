@@ -41,7 +41,7 @@ describe("[T-AUD-06b] the buffer of a body", () => {
   })
 
   it.prop(
-    "gives what was added, in its order",
+    "returns the added bytes in their order",
     { sizes: Arbitrary.array(Arbitrary.schema(size)) },
     ({ sizes }) => {
       const chunks = sizes.map((size, index) => new Uint8Array(size).fill(index + 1))

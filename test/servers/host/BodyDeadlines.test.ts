@@ -3,7 +3,7 @@ import { Clock, Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { BodyDeadlines } from "../../../src/servers/host/BodyDeadlines.ts"
 
-/** Deadlines on the clock of the test, and how many fibers watch over them. */
+/** Deadlines on the clock of the test, and how many fibers watch them. */
 const make = (timeout: Duration.Input) =>
   Effect.gen(function*() {
     const fork = Effect.runForkWith(yield* Effect.context<never>())
@@ -23,7 +23,7 @@ const make = (timeout: Duration.Input) =>
   })
 
 describe("[T-AUD-07b] the deadlines of bodies", () => {
-  it.effect("each body expires when its own time is over, and once", () =>
+  it.effect("each body expires once, when its time is over", () =>
     Effect.gen(function*() {
       const { deadlines, forked } = yield* make("30 seconds")
       const expired: Array<string> = []
@@ -52,7 +52,7 @@ describe("[T-AUD-07b] the deadlines of bodies", () => {
       assert.deepStrictEqual(expired, ["open"])
     }))
 
-  it.effect("one fiber watches over all bodies, and ends a second after the last", () =>
+  it.effect("one fiber watches all bodies, and ends a second after the last", () =>
     Effect.gen(function*() {
       const { deadlines, forked, watching } = yield* make("30 seconds")
       for (let count = 0; count < 100; count++) deadlines.delete(deadlines.add(() => assert.fail("expired")))

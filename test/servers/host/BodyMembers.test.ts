@@ -1,4 +1,4 @@
-/** What a message says beside JSON-RPC reaches nothing: Effect's RPC layer reads HTTP headers and trace context from it. */
+/** Other members of a message have no effect: Effect's RPC layer would read HTTP headers and trace context from them. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, References, Schema } from "effect"
 import { McpAuth } from "effect-mcp-auth/mcp"
@@ -9,7 +9,7 @@ import * as Host from "../Host.ts"
 import * as Mcp from "../Mcp.ts"
 import * as TodoServer from "../TodoServer.ts"
 
-/** Answers with what the server holds of the session in which it runs. */
+/** Returns the server's data of the session in which it runs. */
 const Session = Tool.make("session", { success: Schema.Struct({ client: Schema.String, level: Schema.String }) })
 const Tools = Toolkit.make(Session)
 

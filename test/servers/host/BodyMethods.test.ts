@@ -1,4 +1,4 @@
-/** Bodies of methods that carry no messages: what a parser makes of them is judged before a handler can execute it. */
+/** Bodies of methods without messages: a parsed body is checked before a handler can execute it. */
 import { assert, describe, it } from "@effect/vitest"
 import { serve } from "@hono/node-server"
 import { Effect } from "effect"
@@ -6,7 +6,7 @@ import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import type { HttpClient } from "effect/http"
 import express5 from "express"
-// @ts-expect-error It has no types of its own; those of version 5 will do.
+// @ts-expect-error This package has no types, and those of version 5 fit.
 import express4 from "express4"
 import { Hono } from "hono"
 import { createServer, request, type Server } from "node:http"
@@ -38,7 +38,7 @@ const optionsOf = (issuer: string, client: HttpClient.HttpClient, anonymous: "de
 const listen = (server: Server) =>
   new Promise<Server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)))
 
-/** Its handler executes `req.body`, whatever the method. */
+/** Its handler executes `req.body` for every method. */
 const express = (framework: typeof express5, parser: "before" | "after"): Start => async (given, ran) => {
   const auth = await McpAuthNode.make(given)
   const app = framework()
@@ -102,7 +102,7 @@ interface Sent {
   readonly body?: string
 }
 
-/** Sends these header lines and no others. */
+/** Sends exactly these header lines. */
 const statusOf = (port: number, { body, headers, method }: Sent) =>
   new Promise<number>((resolve, reject) => {
     const lines = [["host", "server.test"], ...headers].flat()
@@ -149,7 +149,7 @@ describe.each(starts)("%s", (_, start) => {
     body
   })
 
-  it("[T-AUD-04c] a body of any method is judged before the handler sees it", async () => {
+  it("[T-AUD-04c] a body of any method is checked before the handler receives it", async () => {
     const { issuer, send, stop, take } = await setUp("deny")
     const reader = await Effect.runPromise(issuer.mint({ scopes: ["todos:read"] }))
     for (const method of methods) {
@@ -166,7 +166,7 @@ describe.each(starts)("%s", (_, start) => {
     await stop()
   })
 
-  it("[T-AUD-04c] nor does a handler for anonymous callers see it", async () => {
+  it("[T-AUD-04c] a handler for anonymous callers receives no unchecked body either", async () => {
     const { send, stop, take } = await setUp("allow-unscoped")
     for (const method of methods) {
       for (const length of lengths) {
@@ -177,7 +177,7 @@ describe.each(starts)("%s", (_, start) => {
     await stop()
   })
 
-  it("[T-AUD-04c] a request without a body, or with an empty one, comes in", async () => {
+  it("[T-AUD-04c] a request without a body, or with an empty one, is admitted", async () => {
     const { issuer, send, stop, take } = await setUp("deny")
     const reader = await Effect.runPromise(issuer.mint({ scopes: ["todos:read"] }))
     for (const method of methods) {
@@ -195,7 +195,7 @@ describe.each(starts)("%s", (_, start) => {
   })
 })
 
-it("[T-AUD-04c] a body over HTTP/2, where nothing has to announce it, is judged as well", async () => {
+it("[T-AUD-04c] a body over HTTP/2 without an announced length is checked as well", async () => {
   const { client, issuer } = await makeIssuer(resource)
   const reader = await Effect.runPromise(issuer.mint({ scopes: ["todos:read"] }))
   const auth = await McpAuthNode.make(optionsOf(issuer.issuer, client, "deny"))

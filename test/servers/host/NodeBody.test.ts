@@ -7,7 +7,7 @@ import { BodyDeadlines } from "../../../src/servers/host/BodyDeadlines.ts"
 import * as nodeBody from "../../../src/servers/host/NodeBody.ts"
 import * as effectBody from "../../../src/servers/mcp/internal/effectBody.ts"
 
-/** Runs what reads from a source, and then what the source does. */
+/** Runs a reader of a source, and then the steps of the source. */
 const reading = <A, E>(read: Effect.Effect<A, E>, happens: () => void) =>
   Effect.gen(function*() {
     const fiber = yield* Effect.forkChild(Effect.result(read), { startImmediately: true })
@@ -21,10 +21,10 @@ const deadlines = Effect.gen(function*() {
 })
 
 describe("the body of a request on Node", () => {
-  it.effect("one beyond the limit is given up at once, and takes no memory when it ends", () =>
+  it.effect("a body over the limit is given up at once, and takes no memory when it ends", () =>
     Effect.gen(function*() {
       const source = new EventEmitter()
-      // As large as no machine could keep it.
+      // Larger than the memory of any machine.
       const huge = { byteLength: 2 ** 50 }
       const result = yield* reading(nodeBody.read(source, 1024, yield* deadlines), () => {
         source.emit("data", new Uint8Array(1024))
@@ -36,7 +36,7 @@ describe("the body of a request on Node", () => {
       assert.strictEqual(result._tag === "Failure" ? result.failure.reason : result._tag, "too-large")
     }))
 
-  it.effect("what is read again is the body alone, where it came as a part of something larger", () =>
+  it.effect("reading again returns only the body, if it was a part of a larger buffer", () =>
     Effect.gen(function*() {
       const source = Object.assign(new EventEmitter(), { rawHeaders: [], readableFlowing: null })
       const request = {
@@ -48,7 +48,7 @@ describe("the body of a request on Node", () => {
           return this.textEffect
         }
       }
-      const body = Buffer.from(`somebody else's {"a":1} somebody else's`).subarray(16, 23)
+      const body = Buffer.from(`preceding bytes {"a":1} following bytes`).subarray(16, 23)
       const result = yield* reading(
         effectBody.read(request as unknown as HttpServerRequest.HttpServerRequest, ByteSize.kibibytes(1), {
           limits: checkLimits({}),

@@ -9,7 +9,7 @@ import { McpAuthNode } from "effect-mcp-auth/node"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import express5 from "express"
-// @ts-expect-error It has no types of its own; those of version 5 will do.
+// @ts-expect-error This package has no types, and those of version 5 fit.
 import express4 from "express4"
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -79,7 +79,7 @@ const hosts: ReadonlyArray<Host> = [
   { name: "SDK v1 on Express 5", gate: sdkGate, serve: onExpress(express5) }
 ]
 
-/** A server with the SDK's own transport, which answers calls of a tool that tells its caller. */
+/** A server with the SDK's transport, and a tool that returns its caller. */
 const makeHandler = (ran: Array<string>) => {
   const open = new Map<string, SSEServerTransport>()
   return async (req: IncomingMessage, res: ServerResponse) => {
@@ -132,7 +132,7 @@ const call = (address: string, token: string | undefined) =>
   })
 
 describe.each(hosts)("Sessions of the transport of 2024-11-05, $name", ({ gate, name, serve }) => {
-  it("[T-AUD-19] serve the caller who opened them, and do not exist for any other", async () => {
+  it("[T-AUD-19] serve the caller who opened them, and do not exist for other callers", async () => {
     await using auth = await gate()
     const ran: Array<string> = []
     await using server = await listen(serve(auth.protect(), makeHandler(ran)))
@@ -165,7 +165,7 @@ describe.each(hosts)("Sessions of the transport of 2024-11-05, $name", ({ gate, 
     assert.strictEqual((await call(`${other.messages()}&sessionId=${id}`, bob)).status, 404)
     assert.lengthOf(ran, 2)
 
-    // Once it ended, it does not exist for its owner either.
+    // After its end, it does not exist for its owner either.
     const unknown = name.endsWith("protectRoute") ? 410 : 404
     assert.strictEqual((await call(address.replace(id, "made-up"), alice)).status, unknown)
   })
@@ -224,7 +224,7 @@ describe("A stream of the transport of 2024-11-05", () => {
     }
   }
 
-  it.each(writers)("[T-AUD-19] is bound however its first event is written: %s", async (_, write) => {
+  it.each(writers)("[T-AUD-19] is bound for every form of its first event: %s", async (_, write) => {
     await using opened = await open(write)
     assert.strictEqual(await opened.status(), 202)
     assert.strictEqual(await opened.status(await tokenOf("bob")), 404)
@@ -247,16 +247,16 @@ describe("A stream of the transport of 2024-11-05", () => {
         endpoint.replace("?", "?sessionId=s2&")
       )
     }],
-    ["its encoding is another", (res) => {
+    ["it has another encoding", (res) => {
       res.writeHead(200, { "content-type": "text/event-stream" }).write(Buffer.from(endpoint).toString("hex"), "hex")
     }],
     [
-      "the answer is no event stream",
+      "the response is not an event stream",
       (res) => void res.writeHead(200, { "content-type": "text/plain" }).write(endpoint)
     ]
   ]
 
-  it.each(unbound)("[T-AUD-19] opens no session where that is not certain: %s", async (_, write) => {
+  it.each(unbound)("[T-AUD-19] opens no session if the event is not certain: %s", async (_, write) => {
     await using opened = await open(write)
     assert.strictEqual(await opened.status(), 404)
   })

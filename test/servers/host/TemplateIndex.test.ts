@@ -3,7 +3,7 @@ import { Arbitrary, Effect, Schema } from "effect"
 import { FindMyWay } from "effect/http"
 import * as TemplateIndex from "../../../src/servers/host/TemplateIndex.ts"
 
-/** As the server looks for a template: one router for each, one after the other. */
+/** The look-up of the server: one router for each template, one after the other. */
 const linear = (templates: ReadonlyArray<TemplateIndex.Template>): (uri: string) => ReadonlyArray<number> => {
   const routers = templates.map(({ routerPath }) => {
     const router = FindMyWay.make<true>({
@@ -53,7 +53,7 @@ const texts = (from: ReadonlyArray<string>) =>
 
 describe("The index of templates", () => {
   it.effect.prop(
-    "[T-AUD-06l] finds what the server finds, in the same order",
+    "[T-AUD-06l] finds the same templates as the server, in the same order",
     [Arbitrary.array(texts(parts), { maxLength: 7 }), Arbitrary.array(texts(pieces), { maxLength: 7 })],
     ([uriTemplates, uris]) =>
       Effect.sync(() => {
@@ -67,7 +67,7 @@ describe("The index of templates", () => {
     { arbitrary: { runs: 2000, size: 20 } }
   )
 
-  it("stops where a match ends the search", () => {
+  it("stops if a match ends the search", () => {
     const index = TemplateIndex.make(["s://{a}", "s://{b}", "s://x"].map(templateOf))
     const found: Array<number> = []
     index("s://x", (position) => {

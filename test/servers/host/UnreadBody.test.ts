@@ -26,7 +26,7 @@ describe("a body is not read before the caller is known", () => {
       const handle = yield* Host.webHandler(app)
       const send = (token: string | undefined, headers: Readonly<Record<string, string>> = {}) => {
         let pulled = 0
-        // With nothing buffered ahead, every pull is somebody who reads.
+        // Nothing is buffered ahead, so every pull is a read.
         const body = new ReadableStream<Uint8Array>({
           pull(controller) {
             const chunk = new Uint8Array(64 * 1024).fill(0x20)
@@ -51,14 +51,14 @@ describe("a body is not read before the caller is known", () => {
       assert.deepStrictEqual(yield* send(token, { "mcp-session-id": "x" }), { status: 404, pulled: 0 })
       assert.deepStrictEqual(yield* send(token, { "content-type": "text/plain" }), { status: 415, pulled: 0 })
       assert.deepStrictEqual(yield* send(token, { origin: "https://evil.test" }), { status: 403, pulled: 0 })
-      // With everything in order it is read, up to the limit.
+      // A valid request is read, up to the limit.
       const read = yield* send(token)
       assert.strictEqual(read.status, 413)
       assert.isAbove(read.pulled, 4 * 1024 * 1024)
       assert.isBelow(read.pulled, 6 * 1024 * 1024)
     }).pipe(Effect.provide(Logger.layer([]))))
 
-  it.live("a smaller limit of the application's own counts", () =>
+  it.live("a smaller limit of the application takes effect", () =>
     Effect.gen(function*() {
       const { app, issuer, ran } = yield* start
       const host = yield* Host.web(app).pipe(
@@ -71,7 +71,7 @@ describe("a body is not read before the caller is known", () => {
       assert.strictEqual((yield* host.send(sized(16))).status, 200)
     }).pipe(Effect.provide(Logger.layer([]))))
 
-  /** Sends a head and what there is of a body, and waits for the first bytes of the answer. */
+  /** Sends a head and a part of a body, and waits for the first bytes of the response. */
   const send = (port: number, headers: ReadonlyArray<readonly [string, string]>, body: string) =>
     Effect.callback<string>((resume) => {
       const socket = connect(port, "127.0.0.1", () => {
@@ -116,7 +116,7 @@ describe("a body is not read before the caller is known", () => {
       assert.deepStrictEqual(ran, [])
     }).pipe(Effect.provide(Logger.layer([]))))
 
-  it.live("over a socket: a body beyond the limit is not read to its end, however it is announced", () =>
+  it.live("over a socket: a body over the limit is not read to its end, announced or not", () =>
     Effect.gen(function*() {
       const { app, issuer, ran } = yield* start
       const port = yield* Host.listen(app)

@@ -1,4 +1,4 @@
-/** Every way in which the gate reads a body, with the limits of the test, for requests whose bodies come piece by piece. */
+/** Every way in which the gate reads a body, with the limits of the test, for requests whose bodies arrive piece by piece. */
 import { serve } from "@hono/node-server"
 import { Effect, Layer, Logger, type Scope } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
@@ -189,7 +189,7 @@ const inScope = async (start: Effect.Effect<(stop: () => Promise<void>) => Runni
 
 type Start = (limits: Limits) => Promise<Running>
 
-/** A process of its own: its memory is not that of the test. */
+/** A separate process: its memory is not that of the test. */
 export const workerd: Start = async (limits) => {
   const server = { kind: "mock", options: { subject: "alice", scopes: ["todos:read"], resource }, limits } as const
   const [worker] = await workers.start([server], (await makeIssuer()).client)
@@ -204,7 +204,7 @@ export const hosts: Readonly<Record<string, Start>> = {
     )),
   "Effect, socket": (limits) =>
     inScope(Effect.map(Host.listen(effectServer(limits)), (port) => (stop) => overSocket(port, stop))),
-  "Effect, socket, after the client was told to go on": (limits) =>
+  "Effect, socket, after 100 Continue": (limits) =>
     inScope(Effect.map(
       Host.listen(effectServer(limits)),
       (port) => (stop) => overSocket(port, stop, [["expect", "100-continue"]])

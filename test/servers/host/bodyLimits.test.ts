@@ -1,4 +1,4 @@
-/** The limits of bodies, where an author sets them and where a body parser stands in front of the gate. */
+/** The limits of bodies, as an author sets them and with a body parser in front of the gate. */
 import { assert, describe, it } from "@effect/vitest"
 import { type Duration, Effect, Layer, Logger } from "effect"
 import { type AuthError, AuthLayer } from "effect-mcp-auth"
@@ -72,7 +72,7 @@ const effectServer = (options: { readonly maximumOperations?: number; readonly b
     ...options
   }).pipe(Layer.provide(AuthLayer.mock(caller)))
 
-/** What every host says to options. */
+/** The result of options on every host. */
 const errorsOf = Effect.fnUntraced(function*(
   options: { readonly maximumOperations?: number; readonly bodyTimeout?: Duration.Input }
 ) {
@@ -90,7 +90,7 @@ const errorsOf = Effect.fnUntraced(function*(
   return errors.map((error) => (error as AuthError.AuthConfigError).option)
 })
 
-describe("[T-AUD-06a] what a body parser left in front of the gate is checked as well", () => {
+describe("[T-AUD-06a] a body that a parser read before the gate is checked as well", () => {
   it.each(Object.entries(parsers))("express.%s", async (_, parser) => {
     await using auth = await McpAuthNode.mock(caller)
     const app = express()
@@ -106,9 +106,9 @@ describe("[T-AUD-06a] what a body parser left in front of the gate is checked as
 
   it.each<[string, (body: unknown) => unknown]>([
     ["a value", (body) => body],
-    ["a text", (body) => JSON.stringify(body)],
+    ["a string", (body) => JSON.stringify(body)],
     ["bytes", (body) => new TextEncoder().encode(JSON.stringify(body))]
-  ])("parsedBody that gives %s", async (_, form) => {
+  ])("checks a parsedBody that returns %s", async (_, form) => {
     await using auth = await McpAuthFetch.mock(caller)
     const handler = auth.protect(() => new Response("ran"), {
       parsedBody: async (request) => form(await request.json())
@@ -121,7 +121,7 @@ describe("[T-AUD-06a] what a body parser left in front of the gate is checked as
 })
 
 describe("[T-AUD-06a] maximumOperations", () => {
-  it("of McpAuthNode counts the operations of each endpoint", async () => {
+  it("counts for McpAuthNode the operations of each endpoint", async () => {
     await using auth = await McpAuthNode.mock(caller)
     const app = express()
     app.use(auth.protect({ maximumOperations: 2 }), (_, res) => void res.end("ran"))
@@ -130,14 +130,14 @@ describe("[T-AUD-06a] maximumOperations", () => {
     assert.strictEqual(await (await server.send(batch(2))).text(), "ran")
   })
 
-  it("of McpAuthFetch counts the operations of each endpoint", async () => {
+  it("counts for McpAuthFetch the operations of each endpoint", async () => {
     await using auth = await McpAuthFetch.mock(caller)
     const handler = auth.protect(() => new Response("ran"), { maximumOperations: 200 })
     assert.strictEqual(await reasonOf(await handler(post(batch(201)))), tooMany)
     assert.strictEqual(await (await handler(post(batch(200)))).text(), "ran")
   })
 
-  it("of both SDKs counts the operations of all servers", async () => {
+  it("counts for both SDKs the operations of all servers", async () => {
     await using v1 = await SdkV1.mock({ ...caller, maximumOperations: 2 })
     const serveV1 = v1.protectFetch(() => undefined, () => new Response("ran"))
     await using v2 = await SdkV2.mock({ ...caller, maximumOperations: 2 })
@@ -153,17 +153,20 @@ describe("[T-AUD-06a] maximumOperations", () => {
     assert.strictEqual(await (await server.send(batch(2))).text(), "ran")
   })
 
-  it.live.each(Object.entries(Host.hosts))("of McpAuth.layerHttp, %s", ([, start]) =>
-    Effect.gen(function*() {
-      const host = yield* start(effectServer({ maximumOperations: 2 }))
-      const listen = (length: number) =>
-        Mcp.modern("subscriptions/listen", {
-          notifications: { resourceSubscriptions: Array.from({ length }, (_, id) => `todo://${id}`) }
-        }, { token: "token" })
-      const { body, status } = yield* host.send(listen(2))
-      assert.deepStrictEqual([status, JSON.parse(body).error_description], [400, tooMany])
-      assert.strictEqual((yield* host.send(Mcp.modern("ping", {}, { token: "token" }))).status, 404)
-    }).pipe(Effect.provide(Logger.layer([]))))
+  it.live.each(Object.entries(Host.hosts))(
+    "limits the operations of McpAuth.layerHttp, %s",
+    ([, start]) =>
+      Effect.gen(function*() {
+        const host = yield* start(effectServer({ maximumOperations: 2 }))
+        const listen = (length: number) =>
+          Mcp.modern("subscriptions/listen", {
+            notifications: { resourceSubscriptions: Array.from({ length }, (_, id) => `todo://${id}`) }
+          }, { token: "token" })
+        const { body, status } = yield* host.send(listen(2))
+        assert.deepStrictEqual([status, JSON.parse(body).error_description], [400, tooMany])
+        assert.strictEqual((yield* host.send(Mcp.modern("ping", {}, { token: "token" }))).status, 404)
+      }).pipe(Effect.provide(Logger.layer([])))
+  )
 
   it.live.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, "100" as unknown as number])(
     "%s is rejected on every host",

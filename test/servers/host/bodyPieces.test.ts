@@ -1,4 +1,4 @@
-/** Bodies that come piece by piece: how long the gate waits for them, and what it keeps of them. */
+/** Bodies that arrive piece by piece: how long the gate waits for them, and how much memory they take. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
@@ -31,8 +31,8 @@ describe.each([...Object.entries(hosts), ["workerd", workerd] as const])("%s", (
   })
   afterAll(() => running.stop())
 
-  it("[T-AUD-07e] rejects a body that does not come to its end with 408, and lets go of the connection", async () => {
-    // The first byte never comes, or the last.
+  it("[T-AUD-07e] rejects an incomplete body with 408, and closes the connection", async () => {
+    // The first byte never arrives, or the last.
     for (const pieces of [[], [message.slice(0, -1)]]) {
       const slow: Begun = running.begin()
       for (const piece of pieces) await slow.write(piece)
@@ -41,7 +41,7 @@ describe.each([...Object.entries(hosts), ["workerd", workerd] as const])("%s", (
     }
   })
 
-  it("[T-AUD-07e] reads nothing of a body, and waits for none, before everything else is in order", async () => {
+  it("[T-AUD-07e] does not read or wait for a body before the other checks pass", async () => {
     for (
       const [others, expected] of [
         [[["origin", "https://evil.test"]], 403],
@@ -56,7 +56,7 @@ describe.each([...Object.entries(hosts), ["workerd", workerd] as const])("%s", (
 })
 
 describe.each(Object.entries(hosts))("%s", (_, start) => {
-  it("[T-AUD-06b] rejects a body in chunks with 413 as soon as it is beyond the limit", async () => {
+  it("[T-AUD-06b] rejects a body in chunks with 413 as soon as it is over the limit", async () => {
     const { begin, stop } = await start({})
     const large = begin()
     for (let count = 0; count < 8; count++) {
@@ -66,7 +66,7 @@ describe.each(Object.entries(hosts))("%s", (_, start) => {
     await stop()
   })
 
-  it("[T-AUD-06b] keeps of a body in chunks of one byte about what it holds", async () => {
+  it("[T-AUD-06b] stores a body in chunks of one byte in about its size", async () => {
     const { begin, stop } = await start({})
     const warm = begin()
     warm.end(message)

@@ -1,4 +1,4 @@
-/** What the table of cases asks of a host, and the two ways to send it a request. */
+/** The interface of a host for the table of cases, and the two ways to send it a request. */
 import { Cause, Effect, Exit } from "effect"
 import type { AuthLayer } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -9,7 +9,7 @@ import * as Functions from "./functions.ts"
 export const resource = "https://server.test/mcp"
 export const origin = "https://app.test"
 
-/** What a host can be told, in JSON, since one of them runs in another process. */
+/** The settings of a host, in JSON, since one of them runs in another process. */
 export type Settings =
   & Pick<
     AuthLayer.Common<AuthLayer.Scopes>,
@@ -35,21 +35,21 @@ export const optionsOf = (issuer: string, settings: Settings, at: string = resou
   allowedOrigins: [origin]
 })
 
-/** What a test says about a server. */
+/** The server of a test. */
 export type Options = ReturnType<typeof optionsOf>
 
-/** The same with values in place of their descriptions, as the author of a server writes it. */
+/** The same with values instead of their descriptions, as the author of a server writes it. */
 export type Written = Omit<Options, "dpop"> & Pick<AuthLayer.Common<AuthLayer.Scopes>, "dpop">
 
 export interface Sent {
   readonly method: string
   readonly path: string
-  /** The `Host` lines, which a fetch host without a socket takes its URL from, too. Default: that of `resource`. */
+  /** The `Host` lines, from which a fetch host without a socket takes its URL, too. Default: that of `resource`. */
   readonly hosts?: ReadonlyArray<string>
   /** Lines, in this order; a name may come twice. */
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>
   readonly body?: string | Uint8Array<ArrayBuffer>
-  /** The length that the request announces; not all of it is sent then. */
+  /** The length that the request announces. A shorter body is sent. */
   readonly announced?: number
 }
 
@@ -59,7 +59,7 @@ export interface Answer {
   readonly body: string
 }
 
-/** An answer whose body comes by and by. */
+/** A response whose body arrives piece by piece. */
 export interface Opened {
   readonly status: number
   readonly first: string
@@ -77,7 +77,7 @@ export interface Served {
   /** Sends the headers, and waits until the gate has seen them: `finish` sends the body. */
   readonly hold: (request: Sent) => Promise<Held>
   readonly open: (request: Sent) => Promise<Opened>
-  /** What ran since the last time, such as `add_todo alice`. */
+  /** The operations that ran since the last call, such as `add_todo alice`. */
   readonly ran: () => Promise<ReadonlyArray<string>>
   readonly stop: () => Promise<void>
 }
@@ -85,10 +85,10 @@ export interface Served {
 /** A server, and the functions of its author. */
 export interface Running extends Served {
   readonly tell: (message: Functions.Message) => Promise<void>
-  /** The decisions since the last time, if the functions keep them. */
+  /** The decisions since the last call, if the functions keep them. */
   readonly decisions: () => Promise<ReadonlyArray<Functions.Heard>>
-  /** How often the functions were asked about a token, if they count it. */
-  readonly asked: () => Promise<number>
+  /** How often the functions checked a token, if they count it. */
+  readonly checks: () => Promise<number>
 }
 
 export interface Host<R extends Running = Running> {
@@ -102,15 +102,15 @@ export interface Host<R extends Running = Running> {
     client: HttpClient.HttpClient,
     functions?: Functions.Functions | undefined
   ) => Promise<R>
-  /** Starts several servers at once, where that takes much less time than one after another. */
+  /** Starts several servers at once, if that is much faster than one after another. */
   readonly startAll?:
     | ((given: ReadonlyArray<Given>, client: HttpClient.HttpClient) => Promise<ReadonlyArray<R>>)
     | undefined
-  /** Whether it is the gate's options, and not registrations, that say what an operation requires. */
+  /** Whether the options of the gate determine what an operation requires, and not registrations. */
   readonly hasPolicy?: true | undefined
-  /** How this host is asked for a stream that the server keeps open. */
+  /** The request for a stream that the server keeps open. */
   readonly streams: "GET" | "subscriptions/listen"
-  /** How this host's own server answers the DELETE of a session. Default: 204. */
+  /** The response of this host's server to the DELETE of a session. Default: 204. */
   readonly endOfSession?: number
 }
 
@@ -135,7 +135,7 @@ export const withFunctions = (adapter: Adapter): Host => ({
     ...await adapter.start({ ...Functions.written(options), ...functions.options } as Written, client, functions),
     tell: functions.tell,
     decisions: async () => functions.decisions(),
-    asked: async () => functions.asked()
+    checks: async () => functions.checks()
   })
 })
 
@@ -169,7 +169,7 @@ export const overFetch = (handle: (request: Request) => Response | Promise<Respo
       new Promise((resolve) => {
         let send = () => {}
         const held = new ReadableStream<Uint8Array>({
-          // Whoever reads the body has authenticated the request.
+          // The body is read only after the request is authenticated.
           pull: (controller) =>
             new Promise<void>((done) => {
               send = () => {
@@ -249,7 +249,7 @@ export const overSocket = (port: number) => {
       body: Buffer.concat(chunks).toString()
     }
   }
-  /** Sends the headers of a request, and its body when it is told to. */
+  /** Sends the headers of a request, and its body on request. */
   const begin = ({ body, headers, method, path }: Sent) => {
     const request: ClientRequest = nodeRequest({
       port,
@@ -279,7 +279,7 @@ export const overSocket = (port: number) => {
         begun.answer.catch(reject)
         begun.request.on("continue", () => resolve(begun))
       }),
-    /** Sends, and waits for nothing; the result takes the connection away. */
+    /** Sends without waiting. The result closes the connection. */
     leave: ({ body, headers, method, path }: Sent) => {
       const request = nodeRequest({
         port,
@@ -299,7 +299,7 @@ export const overSocket = (port: number) => {
     open: async (sent: Sent): Promise<Opened> => {
       const response = await ask(sent)
       const first = await new Promise<string>((resolve) => response.once("data", (chunk) => resolve(String(chunk))))
-      // `end`, not only `close`: the stream must end as streams do, and not break off.
+      // `end`, not only `close`: the stream must end, and not break off.
       const ended = new Promise<void>((resolve, reject) => {
         response.on("end", resolve)
         response.on("error", reject)
@@ -320,7 +320,7 @@ const lengthOf = (body: Sent["body"], announced: number | undefined) =>
 export const fetchOf = (client: HttpClient.HttpClient): typeof globalThis.fetch => (input, init) =>
   fetchFrom(client)(new Request(input, init))
 
-/** Answers for the issuer outside of Effect. */
+/** Responds for the issuer outside Effect. */
 export const fetchFrom = (client: HttpClient.HttpClient) => async (request: Request): Promise<Response> => {
   const { headers, method, url } = request
   const body = await request.text()

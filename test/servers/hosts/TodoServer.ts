@@ -1,9 +1,9 @@
 /**
- * The smallest MCP server that shows what a gate lets through: it runs whatever it is asked for, and writes it down. It
- * checks nothing by itself. Without anything of Node, for it runs in workerd too.
+ * The smallest MCP server that shows which operations a gate admits: it runs every requested operation, and records it. It
+ * checks nothing itself. It uses no module of Node, because it runs in workerd too.
  */
 
-/** What each operation needs, as the table of cases assumes. Every host has the same. */
+/** The scopes that each operation requires in the table of cases. Every host has the same. */
 export const scopesOf: Readonly<Record<string, ReadonlyArray<"todos:read" | "todos:write">>> = {
   "tool whoami": [],
   "tool list_todos": ["todos:read"],
@@ -20,7 +20,7 @@ export const requirementOf = ({ kind, target }: { readonly kind: string | undefi
 export interface Reply {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  /** `"open"`: an event stream that says one thing and then stays open. */
+  /** `"open"`: an event stream that sends one comment and then stays open. */
   readonly body: string | "open"
 }
 
@@ -30,7 +30,7 @@ interface Message {
   readonly params?: { readonly name?: string; readonly uri?: string; readonly protocolVersion?: string }
 }
 
-/** Answers one HTTP request; `ran` receives what was executed and for whom. */
+/** Answers one HTTP request; `ran` receives each executed operation and its caller. */
 export const answer = (
   method: string,
   body: unknown,
@@ -72,7 +72,7 @@ export const endless = (closed: () => void = () => {}): Response =>
     { headers: { "content-type": "text/event-stream" } }
   )
 
-/** Writes down what runs. */
+/** Records the operations that run. */
 export const recorder = () => {
   let lines: Array<string> = []
   return {

@@ -4,7 +4,7 @@ import * as Functions from "./functions.ts"
 import { makeIssuer, optionsOf, type Running } from "./Host.ts"
 import { hosts } from "./hosts.ts"
 
-/** Wrong in the configuration, and not in what it does. */
+/** Wrong configurations of functions that work. */
 const reasonOf = (name: Functions.Name) =>
   /^a verifier that (?:returns|succeeds with) /.test(name) ? "malformed" : "broken"
 
@@ -26,7 +26,7 @@ describe.each(hosts)("$name", (host) => {
   })
   afterAll(() => Promise.all(all.map((_) => _.stop())))
 
-  it.each(breaking)("[T-AUD-22a] %s is the same 500 as on every host, and nothing runs", async (name) => {
+  it.each(breaking)("[T-AUD-22a] %s is the same 500 on every host, and nothing runs", async (name) => {
     const running = await begin(name)
     const { body, headers, status } = await running.send(call(bearer(token), "list_todos", [["x-tenant", "acme"]]))
     assert.deepStrictEqual([status, await running.ran()], [500, []])
@@ -40,7 +40,7 @@ describe.each(hosts)("$name", (host) => {
     )
     const decisions = (await running.decisions()).map(({ reason, status }) => [reason, status])
     if (!all.includes(running)) await running.stop()
-    // What a listener that breaks has heard is not known.
+    // The decisions of a listener that breaks are unknown.
     assert.deepStrictEqual(decisions, name.startsWith("a decision listener") ? [] : [[reasonOf(name), 500]])
   })
   it.each(Functions.rejectingNames)("[T-AUD-22a] %s rejects the token", async (name) => {

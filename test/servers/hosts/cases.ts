@@ -1,9 +1,9 @@
-/** The table: what is sent, and what every host must answer, byte for byte. */
+/** The table: each request, and the response of every host, byte for byte. */
 import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
 import { type Answer, origin, type Sent, type Settings } from "./Host.ts"
 
-/** The header fields that the gate sets; whatever else a host sends is its own affair. */
+/** The header fields that the gate sets. Others depend on the host. */
 export const ownHeaders = [
   "www-authenticate",
   "access-control-expose-headers",
@@ -36,7 +36,7 @@ export interface Step {
 export interface Case {
   readonly title: string
   readonly settings?: Settings
-  /** Where a client cannot see it: workerd breaks the connection off while the rest of a large body is on its way. */
+  /** Hosts where a client cannot see it: workerd closes the connection while the rest of a large body is being sent. */
   readonly notOn?: string
   /** The authorization server fails from the start. */
   readonly outage?: boolean
@@ -101,7 +101,7 @@ export const ask = (
 export const call = (authorization: Lines, name: string, others: Lines = []): Sent =>
   ask(authorization, "tools/call", { name, arguments: {} }, others)
 
-/** A body as it stands, of a client without revision headers. */
+/** A given body, of a client without revision headers. */
 const raw = (authorization: Lines, body: string | Uint8Array<ArrayBuffer>, others: Lines = []): Sent => ({
   method: "POST",
   path: "/mcp",
@@ -127,7 +127,7 @@ const message = (id: number | undefined, method: string, params: Readonly<Record
   params
 })
 
-/** A request within the session that the first answer opened. */
+/** A request in the session that the first response opened. */
 const inSession =
   (authorization: Lines, body: unknown, version = "2025-11-25", opened = 0) => (before: ReadonlyArray<Answer>): Sent =>
     raw(authorization, JSON.stringify(body), [
@@ -246,7 +246,7 @@ const unavailable = plain(
   { "retry-after": "1" }
 )
 
-/** The same answer, for a page of an allowed origin to read. */
+/** The same response, readable for a page of an allowed origin. */
 const readable = (rejected: Rejected): Rejected => {
   const exposed = [
     rejected.headers["access-control-expose-headers"],
@@ -379,7 +379,7 @@ export const cases: ReadonlyArray<Case> = [
   ),
   one("HDR-04 several words", () => call(lines("Bearer a b c"), "list_todos"), oneToken),
   one("HDR-11 a tab", ({ reader }) => call(lines(`Bearer\t${reader}`), "list_todos"), oneToken),
-  one("HDR-06 a word without a scheme that is none", () => call(lines("@@@"), "list_todos"), oneToken),
+  one("HDR-06 a word without a scheme", () => call(lines("@@@"), "list_todos"), oneToken),
   one(
     "HDR-12 two lines, both good",
     ({ reader }) => call([...bearer(reader), ...bearer(reader)], "list_todos"),
@@ -400,7 +400,11 @@ export const cases: ReadonlyArray<Case> = [
     ({ reader }) => call([...bearer(reader), ...lines("")], "list_todos"),
     oneToken
   ),
-  one("HDR-12 two lines, neither ours", () => call([...lines("Basic x"), ...lines("Basic y")], "list_todos"), oneToken),
+  one(
+    "HDR-12 two lines of other schemes",
+    () => call([...lines("Basic x"), ...lines("Basic y")], "list_todos"),
+    oneToken
+  ),
   ...([
     ["Basic abc, Bearer TOKEN", oneToken],
     ["Bearer TOKEN, Basic abc", oneToken],
@@ -453,7 +457,7 @@ export const cases: ReadonlyArray<Case> = [
     noCredentials
   ),
   one(
-    "HDR-16 a token in a form beside one in the header: only the header counts, and a form is no message",
+    "HDR-16 a token in a form and one in the header: only the header counts, and a form is not a message",
     ({ none, reader }) => ({
       method: "POST",
       path: "/mcp",
@@ -463,31 +467,35 @@ export const cases: ReadonlyArray<Case> = [
     contentType
   ),
   one(
-    "HDR-16 a token in the body beside one in the header: only the header counts",
+    "HDR-16 a token in the body and one in the header: only the header counts",
     ({ none, reader }) => ask(bearer(none), "tools/call", { name: "list_todos", arguments: {}, access_token: reader }),
     insufficient("todos:read")
   ),
   one(
-    "CHAL-10 JWT-21 a token for somebody else: the answer says nothing of why",
+    "CHAL-10 JWT-21 a token for another resource: the response does not contain the reason",
     ({ foreign }) => call(bearer(foreign), "list_todos"),
     invalidToken
   ),
   one("JWT-15 an expired token", ({ expired }) => call(bearer(expired), "list_todos"), invalidToken),
-  one("a token that is none", () => call(bearer("garbage"), "list_todos"), invalidToken),
-  one("CHAL-17 expired, and a scope missing", ({ expiredNone }) => call(bearer(expiredNone), "add_todo"), invalidToken),
+  one("an invalid token", () => call(bearer("garbage"), "list_todos"), invalidToken),
+  one(
+    "CHAL-17 an expired token without a scope",
+    ({ expiredNone }) => call(bearer(expiredNone), "add_todo"),
+    invalidToken
+  ),
 
   // Scopes
-  one("a scope that the caller has", ({ reader }) => call(bearer(reader), "list_todos"), ran("list_todos alice")),
-  one("no scope needed", ({ none }) => call(bearer(none), "whoami"), ran("whoami alice")),
-  one("CHAL-03 SCOPE-07 a scope missing", ({ none }) => call(bearer(none), "list_todos"), insufficient("todos:read")),
+  one("a call with a granted scope", ({ reader }) => call(bearer(reader), "list_todos"), ran("list_todos alice")),
+  one("a call that requires no scope", ({ none }) => call(bearer(none), "whoami"), ran("whoami alice")),
+  one("CHAL-03 SCOPE-07 a missing scope", ({ none }) => call(bearer(none), "list_todos"), insufficient("todos:read")),
   one(
-    "SCOPE-09 one of two scopes missing: both are asked for",
+    "SCOPE-09 one of two scopes is missing: the challenge names both",
     ({ reader }) => call(bearer(reader), "add_todo"),
     insufficient("todos:read todos:write")
   ),
-  one("both scopes", ({ writer }) => call(bearer(writer), "add_todo"), ran("add_todo alice")),
+  one("a call with both scopes", ({ writer }) => call(bearer(writer), "add_todo"), ran("add_todo alice")),
   one(
-    "an old client is asked for what it has, too",
+    "the challenge for an old client also names the granted scopes",
     ({ reader }) =>
       raw(bearer(reader), JSON.stringify(message(1, "prompts/get", { name: "plan" })), [
         ["mcp-protocol-version", "2025-06-18"]
@@ -505,7 +513,7 @@ export const cases: ReadonlyArray<Case> = [
     insufficient("todos:read")
   ),
   one(
-    "SCOPE-15 subscribing to a resource is as good as reading it",
+    "SCOPE-15 subscribing to a resource requires the scopes of reading it",
     ({ none }) => ask(bearer(none), "resources/subscribe", { uri: "todo://1" }),
     insufficient("todos:read")
   ),
@@ -515,7 +523,7 @@ export const cases: ReadonlyArray<Case> = [
     insufficient("todos:write")
   ),
   one(
-    "SCOPE-15 completing an argument needs what its prompt does",
+    "SCOPE-15 completing an argument requires the scopes of its prompt",
     ({ reader }) =>
       ask(bearer(reader), "completion/complete", {
         ref: { type: "ref/prompt", name: "plan" },
@@ -524,7 +532,7 @@ export const cases: ReadonlyArray<Case> = [
     insufficient("todos:write")
   ),
   one(
-    "MCP-03 the headers say something harmless",
+    "MCP-03 the headers name a harmless operation",
     ({ none }) => {
       const { headers, ...sent } = call(bearer(none), "list_todos")
       return {
@@ -536,7 +544,7 @@ export const cases: ReadonlyArray<Case> = [
   ),
 
   one(
-    "MCP-04 an encoded Mcp-Name, and the scope missing",
+    "MCP-04 an encoded Mcp-Name without the scope",
     ({ none }) => encodeName(call(bearer(none), "list_todos")),
     insufficient("todos:read")
   ),
@@ -546,9 +554,9 @@ export const cases: ReadonlyArray<Case> = [
     ran("list_todos alice")
   ),
 
-  // One body, said in several ways
+  // One body, written in several ways
   one(
-    "of two members with the same name the last counts, for the gate as for the server",
+    "two members with the same name: the last counts, for the gate and the server",
     ({ none }) =>
       raw(
         bearer(none),
@@ -558,7 +566,7 @@ export const cases: ReadonlyArray<Case> = [
     insufficient("todos:read")
   ),
   one(
-    "escaped letters are letters",
+    "escaped letters count as letters",
     ({ none }) =>
       raw(
         bearer(none),
@@ -567,7 +575,7 @@ export const cases: ReadonlyArray<Case> = [
     insufficient("todos:read")
   ),
   one(
-    "a notification is a call",
+    "a notification counts as a call",
     ({ none }) => raw(bearer(none), JSON.stringify(message(undefined, "tools/call", { name: "list_todos" }))),
     insufficient("todos:read")
   ),
@@ -581,7 +589,7 @@ export const cases: ReadonlyArray<Case> = [
     insufficient("todos:read todos:write")
   ),
   {
-    title: "a batch of which everything may run",
+    title: "a batch with all scopes",
     steps: ({ reader }) => [
       { sent: initialize(bearer(reader), "2025-03-26"), expected: accepted },
       {
@@ -683,7 +691,7 @@ export const cases: ReadonlyArray<Case> = [
     notOn: "workerd"
   },
   one(
-    "a body that is announced as too large: nobody waits for it",
+    "a body that is announced as too large: the gate does not wait for it",
     ({ reader }) => ({ ...raw(bearer(reader), `"x`), announced: 4 * 1024 * 1024 + 1 }),
     tooLarge
   ),
@@ -737,7 +745,7 @@ export const cases: ReadonlyArray<Case> = [
     readable(notJson)
   ),
   one(
-    "[T-AUD-02b] a page of an allowed origin reads that its session is gone",
+    "[T-AUD-02b] a page of an allowed origin reads that its session does not exist",
     ({ reader }) =>
       raw(bearer(reader), JSON.stringify(callOf("list_todos")), [["mcp-session-id", "made-up"], ["origin", origin]]),
     readable(noSession)
@@ -749,7 +757,7 @@ export const cases: ReadonlyArray<Case> = [
     preflightAnswer()
   ),
   one(
-    "[T-AUD-02a] a preflight where anonymous callers may come in is answered by the gate",
+    "[T-AUD-02a] a preflight is answered by the gate if anonymous callers are allowed",
     () => preflight(),
     preflightAnswer(),
     anonymous
@@ -760,7 +768,7 @@ export const cases: ReadonlyArray<Case> = [
     preflightAnswer()
   ),
   one(
-    "[T-AUD-02a] a preflight allows the headers that it asks for, such as those of x-mcp-header",
+    "[T-AUD-02a] a preflight allows the requested headers, such as those of x-mcp-header",
     () =>
       preflight([
         ["access-control-request-method", "POST"],
@@ -770,7 +778,7 @@ export const cases: ReadonlyArray<Case> = [
   ),
   ...["a b, c", "x".repeat(2000), "ok, <script>", "*"].map((requested) =>
     one(
-      `[T-AUD-02a] a preflight does not echo names that no header has: ${requested.slice(0, 20)}`,
+      `[T-AUD-02a] a preflight does not echo names that are not header names: ${requested.slice(0, 20)}`,
       () => preflight([["access-control-request-method", "POST"], ["access-control-request-headers", requested]]),
       preflightAnswer(
         requested === "a b, c"
@@ -878,21 +886,26 @@ export const cases: ReadonlyArray<Case> = [
     ]
   },
   one(
-    "a session that nobody opened",
+    "a session that was never opened",
     ({ reader }) => raw(bearer(reader), JSON.stringify(callOf("list_todos")), [["mcp-session-id", "made-up"]]),
     noSession
   ),
   one(
-    "a foreign session is looked at before the body",
+    "the session of another caller is rejected before the body is read",
     ({ reader }) => raw(bearer(reader), "{", [["mcp-session-id", "made-up"]]),
     noSession
   ),
 
   // Anonymous callers
-  one("anonymous: what needs no scope", () => call([], "whoami"), ran("whoami nobody"), anonymous),
-  one("anonymous: what needs a scope asks to sign in", () => call([], "list_todos"), signIn("todos:read"), anonymous),
+  one("anonymous: an operation without scopes", () => call([], "whoami"), ran("whoami nobody"), anonymous),
   one(
-    "anonymous: the challenge names the operation's scopes beside the baseline",
+    "anonymous: an operation with a scope is challenged",
+    () => call([], "list_todos"),
+    signIn("todos:read"),
+    anonymous
+  ),
+  one(
+    "anonymous: the challenge names the operation's scopes and the baseline",
     () => ask([], "prompts/get", { name: "plan" }),
     signIn("todos:read todos:write"),
     anonymous
@@ -904,7 +917,12 @@ export const cases: ReadonlyArray<Case> = [
     anonymous
   ),
   one("HDR-19 anonymous: another scheme is rejected", () => call(lines("Basic x"), "whoami"), noCredentials, anonymous),
-  one("anonymous: a token counts", ({ reader }) => call(bearer(reader), "whoami"), ran("whoami alice"), anonymous),
+  one(
+    "anonymous: a valid token is used",
+    ({ reader }) => call(bearer(reader), "whoami"),
+    ran("whoami alice"),
+    anonymous
+  ),
   {
     title: "SESS-05 anonymous: a session is claimed once",
     settings: anonymous,
@@ -920,12 +938,12 @@ export const cases: ReadonlyArray<Case> = [
     ]
   },
 
-  // Nothing without a scope
-  one("unlisted: what names no scope is nobody's", ({ writer }) => call(bearer(writer), "whoami"), unlisted, {
+  // No operation without a scope
+  one("unlisted: an operation without scopes is rejected", ({ writer }) => call(bearer(writer), "whoami"), unlisted, {
     unlisted: "deny"
   }),
   one(
-    "unlisted: what names one is its holder's",
+    "unlisted: an operation with a granted scope runs",
     ({ reader }) => call(bearer(reader), "list_todos"),
     ran("list_todos alice"),
     { unlisted: "deny" }
@@ -933,7 +951,7 @@ export const cases: ReadonlyArray<Case> = [
 
   // Outages
   {
-    title: "CHAL-08 nobody can say whether the token is good",
+    title: "CHAL-08 the authorization server is unavailable",
     outage: true,
     steps: ({ reader }) => [
       { sent: call(bearer(reader), "list_todos"), expected: unavailable },

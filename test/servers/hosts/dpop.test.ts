@@ -9,7 +9,7 @@ import { Challenge } from "effect-mcp-auth/protocol"
 import { DpopClient, type TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
 import express5 from "express"
-// @ts-expect-error It has no types of its own; those of version 5 will do.
+// @ts-expect-error This package has no types, and those of version 5 fit.
 import express4 from "express4"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -91,23 +91,23 @@ const rows: ReadonlyArray<{
   { title: "another host", lines: htu("https://other.test/mcp"), expected: unproven },
   { title: "another port", lines: htu("https://server.test:8443/mcp"), expected: unproven },
   { title: "another scheme", lines: htu("http://server.test/mcp"), expected: unproven },
-  { title: "a slash more at the end", lines: htu("https://server.test/mcp/"), expected: unproven },
+  { title: "an additional trailing slash", lines: htu("https://server.test/mcp/"), expected: unproven },
   { title: "two slashes", lines: htu("https://server.test//mcp"), expected: unproven },
   { title: "an escaped slash", lines: htu("https://server.test%2fmcp"), expected: unproven },
   { title: "a user", lines: htu("https://user@server.test/mcp"), expected: unproven },
   { title: "the default port", lines: htu("https://server.test:443/mcp"), expected: "in" },
   { title: "an upper-case host", lines: htu("HTTPS://SERVER.TEST/mcp"), expected: "in" },
   { title: "dot segments", lines: htu("https://server.test/a/../mcp"), expected: "in" },
-  { title: "an escape that needs none", lines: htu("https://server.test/%6Dcp"), expected: "in" },
+  { title: "an unnecessary escape", lines: htu("https://server.test/%6Dcp"), expected: "in" },
   { title: "a query", lines: htu("https://server.test/mcp?a=b"), expected: "in" },
   {
-    title: "a token that is bound to no key",
+    title: "a token without a bound key",
     lines: async ({ client, unbound }) =>
       linesOf(unbound, await Effect.runPromise(client.proof({ method: "POST", url: resource, token: unbound }))),
     expected: "401 DPoP invalid_token"
   },
   {
-    title: "the key of somebody else",
+    title: "the key of another client",
     lines: async ({ thief, token }) =>
       linesOf(token, await Effect.runPromise(thief.proof({ method: "POST", url: resource, token }))),
     expected: "401 DPoP invalid_token"
@@ -160,7 +160,7 @@ describe.each(hosts)("$name", (host) => {
       assert.deepStrictEqual(await bench.running.ran(), expected === "in" ? ["list_todos alice"] : [])
     })
 
-    it("a proof comes in once", async () => {
+    it("accepts a proof once", async () => {
       const lines = linesOf(bench.token, await proofOf(bench))
       assert.strictEqual(verdict(await bench.running.send(call(lines, "list_todos"))), "in")
       assert.strictEqual(verdict(await bench.running.send(call(lines, "list_todos"))), unproven)
@@ -168,14 +168,14 @@ describe.each(hosts)("$name", (host) => {
     })
   })
 
-  it("required, with a nonce: the challenge names DPoP alone, and the nonce that it sends is good", async () => {
+  it("required, with a nonce: the challenge names only DPoP, and its nonce is accepted", async () => {
     const bench = await started(host, { mode: "required", nonce: "required" })
     const bearer = await bench.running.send(call([["authorization", `Bearer ${bench.unbound}`]], "list_todos"))
     assert.strictEqual(bearer.status, 401)
     assert.match(bearer.headers["www-authenticate"]!, /^DPoP scope="todos:read", resource_metadata="[^"]+", algs="/)
-    const asked = await bench.running.send(call(linesOf(bench.token, await proofOf(bench)), "list_todos"))
-    assert.strictEqual(verdict(asked), "401 DPoP use_dpop_nonce")
-    const nonce = asked.headers["dpop-nonce"]!
+    const challenged = await bench.running.send(call(linesOf(bench.token, await proofOf(bench)), "list_todos"))
+    assert.strictEqual(verdict(challenged), "401 DPoP use_dpop_nonce")
+    const nonce = challenged.headers["dpop-nonce"]!
     const lines = linesOf(bench.token, await proofOf(bench, {}, nonce))
     assert.strictEqual(verdict(await bench.running.send(call(lines, "list_todos"))), "in")
     const document = await bench.running.send({
@@ -190,7 +190,7 @@ describe.each(hosts)("$name", (host) => {
   })
 })
 
-describe("a router that cuts a prefix off", () => {
+describe("a router that removes a prefix", () => {
   const place = "https://server.test/api/v1/mcp"
 
   const setUp = async () => {
@@ -206,8 +206,8 @@ describe("a router that cuts a prefix off", () => {
       dpop: Dpop.required()
     }
     const proof = (url: string) => Effect.runPromise(client.proof({ method: "POST", url, token }))
-    /** The status for a proof of the URL that was called, and for one of what the router makes of it. */
-    const judged = async (port: number, cut: string) => {
+    /** The status for a proof of the called URL, and for one of the URL without the prefix. */
+    const statuses = async (port: number, cut: string) => {
       const { send } = overSocket(port)
       const ask = async (url: string) =>
         (await send({
@@ -218,7 +218,7 @@ describe("a router that cuts a prefix off", () => {
         })).status
       return [await ask(place), await ask(cut)]
     }
-    return { http: Layer.succeed(HttpClient.HttpClient, http), options, judged }
+    return { http: Layer.succeed(HttpClient.HttpClient, http), options, statuses }
   }
 
   const frameworks = [
@@ -227,7 +227,7 @@ describe("a router that cuts a prefix off", () => {
   ]
 
   it.each(frameworks)("Express $version: the path is that of the whole URL", async ({ framework }) => {
-    const { http, judged, options } = await setUp()
+    const { http, statuses, options } = await setUp()
     const auth = await McpAuthNode.make({ ...options, layer: withFetcher(http) })
     const [app, api, v1] = [framework(), framework.Router(), framework.Router()]
     v1.use(auth.protect())
@@ -237,14 +237,17 @@ describe("a router that cuts a prefix off", () => {
     const server = await new Promise<Server>((resolve) => {
       const made = createServer(app).listen(0, "127.0.0.1", () => resolve(made))
     })
-    assert.deepStrictEqual(await judged((server.address() as AddressInfo).port, "https://server.test/mcp"), [200, 401])
+    assert.deepStrictEqual(await statuses((server.address() as AddressInfo).port, "https://server.test/mcp"), [
+      200,
+      401
+    ])
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
     await auth.dispose()
   })
 
   it("Effect: the path is that of the whole URL", async () => {
-    const { http, judged, options } = await setUp()
+    const { http, statuses, options } = await setUp()
     const node = createServer()
     const scope = Scope.makeUnsafe()
     const routes = HttpRouter.use((router) =>
@@ -263,7 +266,7 @@ describe("a router that cuts a prefix off", () => {
       ),
       scope
     ))
-    assert.deepStrictEqual(await judged((node.address() as AddressInfo).port, "https://server.test/mcp"), [200, 401])
+    assert.deepStrictEqual(await statuses((node.address() as AddressInfo).port, "https://server.test/mcp"), [200, 401])
     await Effect.runPromise(Scope.close(scope, Exit.void))
   })
 })

@@ -1,4 +1,4 @@
-/** Functions of authors, by name: JSON cannot carry them to a Worker. Without anything of Node, since it runs in workerd. */
+/** Functions of authors, by name: JSON cannot contain them. Uses no module of Node, since it runs in workerd. */
 import { Context, Effect, Redacted, Schema } from "effect"
 import { AuthError, type AuthLayer, type Decision, TokenVerifier } from "effect-mcp-auth"
 import { Dpop } from "effect-mcp-auth/dpop"
@@ -8,7 +8,7 @@ import { Tenants } from "effect-mcp-auth/tenants"
 import type { AuthorizationServer } from "effect-mcp-auth/verification"
 import type { requirementOf } from "./TodoServer.ts"
 
-/** What a test does to the functions of a server while it runs, in JSON. */
+/** Changes of the functions of a running server, in JSON. */
 export type Message =
   | { readonly revoke: JsonTarget }
   /** Evicts cached results and ends open streams, as `Gate.invalidate`. */
@@ -28,15 +28,15 @@ const targetOf = (target: JsonTarget): Revocations.Target =>
 /** The part of a decision that tests compare. */
 export type Heard = Pick<Decision.Decision, "reason" | "status" | "subject">
 
-/** What the author of a server adds to the options that are JSON. */
+/** The functions that the author of a server adds to the options in JSON. */
 export interface Functions {
   readonly name: Name
   readonly options: Partial<AuthLayer.Common<AuthLayer.Scopes, Own, unknown>> & {
     readonly authorizationServers?: readonly [AuthorizationServer.Input]
   }
-  /** A `DecisionListener`; `undefined` where the server has none. */
+  /** A `DecisionListener`; `undefined` if the server has none. */
   readonly listener: ((decision: Decision.Decision) => Effect.Effect<void>) | undefined
-  /** The option `policy` of `protect`, in place of that of `TodoServer`. */
+  /** The option `policy` of `protect`, instead of that of `TodoServer`. */
   readonly policy: Policy | undefined
   /** The option `tenant` of `protect`. */
   readonly tenant: (() => string) | undefined
@@ -44,13 +44,13 @@ export interface Functions {
   readonly tell: (message: Message) => Promise<void>
   /** The decisions since the last call. */
   readonly decisions: () => ReadonlyArray<Heard>
-  /** How often `revocation` was asked, which comes after the verification of a token. */
-  readonly asked: () => number
+  /** How often `revocation` was called, which happens after the verification of a token. */
+  readonly checks: () => number
 }
 
 type Policy = (operation: Parameters<typeof requirementOf>[0]) => ReturnType<typeof requirementOf>
 
-interface Made extends Partial<Pick<Functions, "options" | "policy" | "tenant" | "tell" | "asked">> {
+interface Made extends Partial<Pick<Functions, "options" | "policy" | "tenant" | "tell" | "checks">> {
   /** `undefined`: the decisions are kept. */
   readonly listener?: Functions["listener"] | "none"
 }
@@ -90,16 +90,16 @@ const inMemory = (): Made => {
 
 /** Rejects no token. */
 const counted = (): Made => {
-  let asked = 0
+  let checks = 0
   const revocation = () =>
     Effect.sync(() => {
-      asked++
+      checks++
       return false
     })
-  return { options: { revocation: Revocations.check(revocation) }, listener: "none", asked: () => asked }
+  return { options: { revocation: Revocations.check(revocation) }, listener: "none", checks: () => checks }
 }
 
-/** A verifier and a service of revocations that do what the test says. */
+/** A verifier and a service of revocations that the test controls. */
 const switched = (): Made => {
   let revocation: Extract<Message, { readonly revocation: unknown }>["revocation"] = "valid"
   let verifier: Extract<Message, { readonly verifier: unknown }>["verifier"] = "unchanged"
@@ -136,7 +136,7 @@ const switched = (): Made => {
   }
 }
 
-/** Asks the introspection endpoint about opaque tokens, with the secret of a test issuer. */
+/** Introspects opaque tokens, with the secret of a test issuer. */
 const introspects = (issuer: string): Made => ({
   options: {
     authorizationServers: [{
@@ -188,7 +188,7 @@ const lookUp = (lookUp: () => Effect.Effect<never>): Made => ({
 })
 const policy = (policy: () => unknown): Made => ({ policy: policy as Policy })
 
-/** Every function of an author that a request meets, and each way in which it breaks. */
+/** Every function of an author that a request calls, and each way in which it breaks. */
 const broken = {
   "a verifier that returns nothing": () => verifier(returnsNothing),
   "a verifier that succeeds with nothing": () => verifier(succeedsWithNothing),
@@ -208,7 +208,7 @@ const broken = {
   "a verifier that throws": () => verifier(throws),
   "a verifier that dies": () => verifier(dies),
   "a verifier that dies later": () => verifier(diesLater),
-  "a verifier that fails with a value of its own": () => verifier(() => Effect.fail(secret) as never),
+  "a verifier that fails with an unknown value": () => verifier(() => Effect.fail(secret) as never),
   "a revocation that throws": () => revocation(throws),
   "a revocation that dies": () => revocation(dies),
   "a revocation that dies later": () => revocation(diesLater),
@@ -226,7 +226,7 @@ const broken = {
   "a decision listener that returns nothing": (): Made => ({ listener: returnsNothing })
 } satisfies Record<string, () => Made>
 
-/** Functions that return nonsense where only one value admits a token: it is rejected. */
+/** Functions that return invalid values where only one value admits a token: the token is rejected. */
 const rejecting = {
   "a revocation that succeeds with nothing": () => revocation(succeedsWithNothing),
   "a revocation that succeeds with a text": () => revocation(() => Effect.succeed("false" as never))
@@ -251,7 +251,7 @@ const working = {
   "a list of revocations": inMemory,
   "a revocation that is counted": counted,
   "a verifier and a revocation that the test switches": switched,
-  "introspection at refusing.test": () => introspects("https://refusing.test"),
+  "introspection at rejecting.test": () => introspects("https://rejecting.test"),
   "introspection at busy.test": () => introspects("https://busy.test")
 } satisfies Record<string, () => Made>
 
@@ -264,7 +264,7 @@ const all = { ...working, ...broken, ...rejecting, ...brokenOptions }
 export type Name = keyof typeof all
 
 export const make = (name: Name): Functions => {
-  const { asked = () => 0, listener, options = {}, policy, tell = () => Promise.resolve(), tenant }: Made = all[name]()
+  const { checks = () => 0, listener, options = {}, policy, tell = () => Promise.resolve(), tenant }: Made = all[name]()
   let heard: Array<Heard> = []
   const hear = ({ reason, status, subject }: Decision.Decision) =>
     Effect.sync(() => void heard.push({ reason, status, subject }))
@@ -280,7 +280,7 @@ export const make = (name: Name): Functions => {
       heard = []
       return since
     },
-    asked
+    checks
   }
 }
 
@@ -290,11 +290,11 @@ export const make = (name: Name): Functions => {
 export const directory = (tenant: string): ReadonlyArray<AuthorizationServer.Input> =>
   ({ acme: ["https://acme.test"], bolt: ["https://bolt.test"] })[tenant.toLowerCase()] ?? []
 
-/** A router of the author's own, which is not strict. */
+/** A custom router, which is not strict. */
 export const lenientRoute = (url: string): string | undefined =>
   /^\/+t\/+([^/]+)\/+mcp\/*$/i.exec(url.replace(/^https?:\/\/[^/]*/, "").split("?")[0]!)?.[1]
 
-/** The tenants of a server, apart from the function that knows them. */
+/** The tenants of a server, without the function that finds them. */
 export type TenantOptions = Omit<Tenants.Options, "authorizationServers"> & {
   /** How requests name their tenant, in JSON. */
   readonly by: readonly [name: "fromClaim" | "fromHeader" | "fromPath" | "fromRoute", value: string]

@@ -27,7 +27,7 @@ const foreign = [
   "[::2]:80"
 ]
 
-// A URL has no such host: only a `Host` line can say it.
+// A URL has no such host: only a `Host` line can name it.
 const unspeakable = [
   "",
   "localhost:80:evil",
@@ -114,10 +114,10 @@ describe.each(hosts)("the Host header, $name", (host) => {
     })
 
     it.runIf(overSocket && host.name !== "workerd").each(unspeakable)(
-      "[T-AUD-18a] rejects a Host that is none: %s",
+      "[T-AUD-18a] rejects an invalid Host: %s",
       async (name) => {
         const { ran, status } = await started.verdict([name])
-        // A server on fetch may reject a request of which it can make no URL by itself.
+        // A fetch server may reject a request itself if it cannot make a URL of it.
         assert.include([400, 403], status)
         assert.deepStrictEqual(ran, [])
       }
@@ -146,14 +146,14 @@ describe.each(hosts)("the Host header, $name", (host) => {
     })
   })
 
-  describe("a loopback resource that is reached by other names as well", () => {
+  describe("a loopback resource with other allowed names", () => {
     let started: Started
     beforeAll(async () => {
       started = await start({ allowedHosts: ["todos.internal", "10.0.0.7"] }, "http://localhost:3000/mcp")
     })
     afterAll(() => started.running.stop())
 
-    it("[T-AUD-18b] accepts allowedHosts with any port besides the names of this machine", async () => {
+    it("[T-AUD-18b] accepts allowedHosts with any port, and the names of this machine", async () => {
       for (const name of ["todos.internal", "TODOS.internal:8080", "10.0.0.7:3000", "localhost:3000", "127.0.0.1"]) {
         assert.strictEqual((await started.verdict([name])).status, 200, name)
       }
@@ -164,7 +164,7 @@ describe.each(hosts)("the Host header, $name", (host) => {
   })
 
   describe("a resource elsewhere", () => {
-    it("[T-AUD-18b] accepts every Host, unless allowedHosts is given", async () => {
+    it("[T-AUD-18b] accepts every Host unless allowedHosts is set", async () => {
       const open = await start({}, "https://server.test/mcp")
       assert.strictEqual((await open.verdict(["anything.internal:8080"])).status, 200)
       await open.running.stop()

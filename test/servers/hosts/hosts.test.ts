@@ -45,7 +45,7 @@ const play = async ({ endOfSession = 204 }: Host, { running, tokens }: Bench, { 
   }
 }
 
-/** What the server of a case is told. */
+/** The settings of the server of a case. */
 const keyOf = ({ outage, settings }: Case) => JSON.stringify([settings ?? {}, outage ?? false])
 
 describe.each(hosts)("$name", (host) => {
@@ -104,7 +104,7 @@ describe.each(hosts)("$name", (host) => {
       )
     })
 
-    it("mirrors the authorization server's metadata for clients of 2025-03-26, members as they are", async () => {
+    it("mirrors the authorization server's metadata for clients of 2025-03-26, with unchanged members", async () => {
       await Effect.runPromise(bench.issuer.publishMetadata({ a_member_of_its_own: { deep: [1, null] } }))
       const { body, headers, status } = await bench.running.send({
         method: "GET",
@@ -137,7 +137,7 @@ describe.each(hosts)("$name", (host) => {
       assert.strictEqual(JSON.parse(body).error, "temporarily_unavailable")
     })
 
-    it("is not there unless it is asked for", async () => {
+    it("does not exist unless the option is set", async () => {
       const bench = await setUp(host, {}, false)
       const { status } = await bench.running.send({
         method: "GET",

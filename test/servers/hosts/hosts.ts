@@ -9,7 +9,7 @@ import { McpAuthNode } from "effect-mcp-auth/node"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 import { type HttpClient, HttpRouter } from "effect/http"
 import express5 from "express"
-// @ts-expect-error It has no types of its own; those of version 5 will do.
+// @ts-expect-error This package has no types, and those of version 5 fit.
 import express4 from "express4"
 import { Hono } from "hono"
 import { createServer, type Server } from "node:http"

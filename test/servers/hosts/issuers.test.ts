@@ -1,4 +1,4 @@
-/** What an authorization server does wrong, as the clients of every host see it. */
+/** Faults of an authorization server, as the clients of every host see them. */
 import { afterAll, afterEach, assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -19,7 +19,7 @@ const functionsOf = {
   repaired: "none",
   hostile: "a list of decisions",
   busy: "introspection at busy.test",
-  refusing: "introspection at refusing.test"
+  rejecting: "introspection at rejecting.test"
 } as const satisfies Record<string, Name>
 
 type Issuer = keyof typeof functionsOf
@@ -41,7 +41,7 @@ const makeIssuers = async () => {
   await run(issuers.repaired.publishMetadata({ jwks_uri: "https://@repaired.test/jwks" }))
   await run(issuers.hostile.publishMetadata({ issuer: `https://hostile.test/${attack}` }))
   await run(issuers.busy.fail({ _tag: "Status", status: 429, headers: { "retry-after": "7" } }, "/introspect"))
-  await run(issuers.refusing.respondWith("/introspect", () => Response.json({ active: false }, { status: 401 })))
+  await run(issuers.rejecting.respondWith("/introspect", () => Response.json({ active: false }, { status: 401 })))
   return { client, issuers }
 }
 
@@ -90,10 +90,10 @@ describe.each(hosts)("$name", (host) => {
     assert.deepStrictEqual(await ran("busy"), [])
   })
 
-  it("[T-AUD-10g] an introspection endpoint that answers 401 about an inactive token is no outage", async () => {
-    const token = await run(issuers.refusing.mintOpaque({ scopes: ["todos:read"] }))
-    expectInvalid(await send("refusing", token))
-    assert.deepStrictEqual(await ran("refusing"), [])
+  it("[T-AUD-10g] an introspection endpoint that answers 401 about an inactive token does not cause an outage", async () => {
+    const token = await run(issuers.rejecting.mintOpaque({ scopes: ["todos:read"] }))
+    expectInvalid(await send("rejecting", token))
+    assert.deepStrictEqual(await ran("rejecting"), [])
   })
 
   it("[T-AUD-14b] metadata that commands a terminal is an outage, and none of its text is in the answer", async () => {
@@ -135,7 +135,7 @@ describe.each(hosts)("$name", (host) => {
     assert.deepStrictEqual(await ran("rotating"), ["list_todos alice", "list_todos alice"])
   })
 
-  it("[T-AUD-31] an issuer that a URL parser would repair does not serve", async () => {
+  it("[T-AUD-31] an issuer that a URL parser would repair is rejected", async () => {
     const { client, issuer } = await makeIssuer()
     const token = await run(issuer.mint({ scopes: ["todos:read"] }))
     const outcome = host.start(optionsOf(`${issuer.issuer}/?`, {}), client).then(async (running) => {
@@ -153,7 +153,7 @@ describe("a wall clock that steps back an hour", () => {
     vi.useRealTimers()
   })
 
-  /** The status of a call, once it is no 503. */
+  /** The status of a call, once it is not 503. */
   const settled = async (running: Running, token: string) => {
     for (let attempt = 0; attempt < 100; attempt++) {
       const { status } = await running.send(call(bearer(token), "list_todos"))

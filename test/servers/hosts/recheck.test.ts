@@ -1,4 +1,4 @@
-/** Tokens that end while the body of their request comes, or while a stream is open. */
+/** Tokens that expire or are revoked while the body of their request arrives, or while a stream is open. */
 import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
@@ -7,7 +7,7 @@ import type { Message } from "./functions.ts"
 import { type Given, makeIssuer, optionsOf, type Running, type Sent, startAll } from "./Host.ts"
 import { hosts } from "./hosts.ts"
 
-/** Long enough that no server in front reads it first. */
+/** So long that no server in front buffers it. */
 const long = (sent: Sent): Sent => ({ ...sent, body: `${String(sent.body)}${" ".repeat(2000)}` })
 
 const expectRejected = async (running: Running, { headers, status }: Awaited<ReturnType<Running["send"]>>) => {
@@ -16,7 +16,7 @@ const expectRejected = async (running: Running, { headers, status }: Awaited<Ret
   assert.include(headers["www-authenticate"], "resource_metadata=")
 }
 
-/** The servers of a host, by what is special about them. */
+/** The servers of a host, by their special property. */
 const servers = (issuer: string) =>
   ({
     cached: { options: optionsOf(issuer, {}), functions: "none" },
@@ -46,7 +46,7 @@ describe.each(hosts)("$name", (host) => {
   const mint = (given: Parameters<typeof issuer.mint>[0] = {}) =>
     Effect.runPromise(issuer.mint({ scopes: ["todos:read"], ...given }))
 
-  describe("the body complete", () => {
+  describe("when the body is complete", () => {
     let start: number
     beforeEach(() => {
       start = Date.now()
@@ -67,7 +67,7 @@ describe.each(hosts)("$name", (host) => {
       await served.cached.tell({ clock: Date.now() - start })
     }
 
-    /** A call before, so that the token is cached: then it is verified as soon as the headers come. */
+    /** An earlier call, so that the token is cached: then it is verified as soon as the headers arrive. */
     const cache = async (running: Running, token: string) => {
       assert.strictEqual((await running.send(call(bearer(token), "list_todos"))).status, 200)
       await running.ran()
@@ -75,9 +75,9 @@ describe.each(hosts)("$name", (host) => {
 
     /** Sends the headers of a call, and its body once `meanwhile` is over. */
     const during = async (running: Running, token: string, meanwhile: () => Promise<void>, name = "list_todos") => {
-      const asked = await running.asked()
+      const before = await running.checks()
       const held = await running.hold(long(call(bearer(token), name)))
-      while (running === served["not cached"] && await running.asked() === asked) {
+      while (running === served["not cached"] && await running.checks() === before) {
         await new Promise((resolve) => setImmediate(resolve))
       }
       await meanwhile()
@@ -85,7 +85,7 @@ describe.each(hosts)("$name", (host) => {
     }
 
     it.each(["cached", "not cached"] as const)(
-      "[T-AUD-07a] a token that expired meanwhile is 401, %s",
+      "[T-AUD-07a] rejects a token that expired meanwhile with 401, %s",
       async (cached) => {
         const running = served[cached]
         for (const name of ["list_todos", "add_todo"]) {
@@ -98,7 +98,7 @@ describe.each(hosts)("$name", (host) => {
       }
     )
 
-    it("[T-AUD-07d] the tolerance of verification holds, and not longer", async () => {
+    it("[T-AUD-07d] applies the tolerance of verification, and no more", async () => {
       const running = served.tolerant
       const token = await mint({ expiresIn: "1 minute" })
       await cache(running, token)
@@ -107,7 +107,7 @@ describe.each(hosts)("$name", (host) => {
       await expectRejected(running, await during(running, token, () => advance(60_000)))
     })
 
-    it("[T-AUD-07b] a token that was revoked meanwhile is 401", async () => {
+    it("[T-AUD-07b] rejects a token that was revoked meanwhile with 401", async () => {
       const running = served.revocations
       const token = await mint()
       await cache(running, token)
@@ -115,7 +115,7 @@ describe.each(hosts)("$name", (host) => {
     })
 
     it.each([["revoked", 401], ["throws", 500]] as const)(
-      "[T-AUD-07b] revocation is asked again, which by then says: %s",
+      "[T-AUD-07b] checks revocation again, whose result has become: %s",
       async (revocation, expected) => {
         const running = served.switched
         const token = await mint()
@@ -125,7 +125,7 @@ describe.each(hosts)("$name", (host) => {
       }
     )
 
-    it("[T-AUD-07c] a token that was invalidated meanwhile is verified again, any other is not", async () => {
+    it("[T-AUD-07c] verifies a token again that was invalidated meanwhile, and no other token", async () => {
       const running = served.switched
       const token = await mint()
       const then = async (...messages: ReadonlyArray<Message>) => {

@@ -63,7 +63,7 @@ const register = <S extends McpServerV1 | McpServerV2, N extends SdkV1.Anonymous
 
 const isInitialize = (body: unknown) => (body as { readonly method?: unknown } | undefined)?.method === "initialize"
 
-/** Version 1 knows no revision that a request names in its headers alone: what the gate has looked at is left out. */
+/** Version 1 knows no revision that a request names in its headers alone: the headers that the gate has checked are removed. */
 const withoutRevision = (request: Request): Request => {
   const headers = new Headers(request.headers)
   if (headers.get("mcp-protocol-version") === "2026-07-28") headers.delete("mcp-protocol-version")
@@ -152,7 +152,7 @@ const v2: Adapter = {
     const make = () => register(new McpServerV2({ name: "todos", version: "1.0.0" }), auth as never, record.ran)
     const handler = auth.createMcpHandler(make)
     const sessions = new Map<string, WebTransportV2>()
-    // Where clients of 2025 shall have sessions, they get a transport of their own beside the handler.
+    // If clients of 2025 have sessions, they get a separate transport in addition to the handler.
     const withSessions = auth.protectFetch(make(), async (request, given) => {
       const known = sessions.get(request.headers.get("mcp-session-id") ?? "")
       if (known !== undefined) return known.handleRequest(request, given)

@@ -7,7 +7,7 @@ import type { Written } from "./Host.ts"
 
 type Listening = Pick<Functions.Functions, "listener">
 
-/** Provides what every server in this process has beside its options: the client of the issuer, and the listener. */
+/** Provides the services of every server in this process: the client of the issuer, and the listener. */
 const provided = (client: HttpClient.HttpClient, listener: Functions.Functions["listener"]) =>
   Layer.merge(
     Layer.succeed(HttpClient.HttpClient, client),

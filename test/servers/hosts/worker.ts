@@ -1,4 +1,4 @@
-/** Servers in a Worker, on the fetch wrapper, as one writes them. Bundled by `workers.ts`, and run where there is nothing of Node. */
+/** Servers in a Worker, on the fetch adapter. Bundled by `workers.ts`, and run without any module of Node. */
 import { Layer } from "effect"
 import { Decision } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
@@ -7,7 +7,7 @@ import type { Options, Written } from "./Host.ts"
 import * as TodoServer from "./TodoServer.ts"
 import type { Server } from "./workers.ts"
 
-/** Put in front of the bundle. */
+/** Inserted before the bundle. */
 declare const SERVERS: ReadonlyArray<Server>
 
 interface Served {
@@ -44,7 +44,7 @@ const todos = async ({ functions: name, options }: Extract<Server, { readonly ki
   }
 }
 
-/** A route that says which tenant its handler sees. */
+/** A route that returns the tenant of its handler. */
 const tenants = async ({ options, tenants }: Extract<Server, { readonly kind: "tenants" }>): Promise<Served> => {
   const auth = await McpAuthFetch.make({
     ...options,
@@ -77,7 +77,7 @@ const served = await Promise.all(
   )
 )
 
-/* The test's side of it */
+/* The control requests of the test */
 
 const wallClock = Date.now
 let ahead = 0
@@ -85,7 +85,7 @@ Date.now = () => wallClock() + ahead
 
 const held = new Set<string>()
 
-/** A request with the header `x-held` is one of which the test asks whether its body is being read. */
+/** For a request with the header `x-held`, the test queries whether its body is being read. */
 const watched = (request: Request): Request => {
   const id = request.headers.get("x-held")
   if (id === null || request.body === null) return request
@@ -108,7 +108,7 @@ const watched = (request: Request): Request => {
 const answerTest = async ({ functions, ran }: Served, path: string, request: Request): Promise<unknown> => {
   if (path === "ran") return ran()
   if (path === "decisions") return functions.decisions()
-  if (path === "asked") return functions.asked()
+  if (path === "checks") return functions.checks()
   if (path === "tell") {
     const message = await request.json() as Functions.Message
     if ("clock" in message) ahead = message.clock

@@ -38,7 +38,7 @@ const bundle = async (): Promise<string> => {
     write: false,
     format: "esm",
     target: "es2022",
-    // Not "node", and nothing is external: what is not there at run time cannot hide.
+    // Not "node", and nothing is external, so that a module that is missing at run time fails the build.
     platform: "neutral",
     mainFields: ["module", "main"],
     conditions: ["effect-mcp-auth/source", "workerd", "import", "default"]
@@ -46,7 +46,7 @@ const bundle = async (): Promise<string> => {
   return outputFiles[0]!.text
 }
 
-/** Starts one Worker with several servers, since a Worker takes long to start. It stops when each of them was stopped. */
+/** Starts one Worker with several servers, since a Worker starts slowly. It stops when each of them has stopped. */
 export const start = async (
   servers: ReadonlyArray<Server>,
   client: HttpClient.HttpClient
@@ -87,7 +87,7 @@ export const start = async (
         const begun = socket.begin({ ...to(sent), headers: [...to(sent).headers, ["x-held", id]] })
         let early: number | undefined
         begun.answer.then(({ status }) => (early = status), () => (early = 0))
-        // workerd asks for no body with 100 (Continue): the Worker says when it reads one.
+        // workerd requests no body with 100 (Continue): the Worker reports when it reads one.
         while (!await ask(id)) {
           if (early !== undefined) throw new Error(`answered ${early} before the body was read`)
         }
@@ -95,7 +95,7 @@ export const start = async (
       },
       ran: () => ask("ran"),
       decisions: () => ask("decisions"),
-      asked: () => ask("asked"),
+      checks: () => ask("checks"),
       tell: (message) => ask("tell", message),
       stop: async () => {
         if (--running === 0) await worker.dispose()

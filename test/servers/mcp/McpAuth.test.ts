@@ -83,15 +83,15 @@ const ask = async (
 
 const call = (name: string) => ({ name, arguments: {} })
 
-describe("a tool that is hidden", () => {
-  it("is listed for those who may call it", async () => {
+describe("a hidden tool", () => {
+  it("is listed for callers with its scopes", async () => {
     const names = async (scopes: ReadonlyArray<string>) =>
       (await ask(scopes, "tools/list", {})).body.result?.tools?.map(({ name }) => name)
     assert.deepStrictEqual(await names(["todos:read"]), ["list_todos"])
     assert.deepStrictEqual(await names(["todos:read", "todos:admin"]), ["list_todos", "purge"])
   })
 
-  it("SCOPE-14 does not run for others, who are told what they are told of a tool that does not exist", async () => {
+  it("SCOPE-14 does not run for other callers, who get the response for an unknown tool", async () => {
     const hidden = await ask(["todos:read"], "tools/call", call("purge"))
     const unknown = await ask(["todos:read"], "tools/call", call("nonsense"))
     assert.deepStrictEqual(hidden.ran, [])
@@ -103,7 +103,7 @@ describe("a tool that is hidden", () => {
   })
 })
 
-describe("what the server itself rejects comes after the gate", () => {
+describe("rejections of the server come after those of the gate", () => {
   it.each<[string, Record<string, string | undefined>]>([
     ["MCP-03 no Mcp-Method", { "mcp-method": undefined }],
     ["MCP-03 no Mcp-Name", { "mcp-name": undefined }],

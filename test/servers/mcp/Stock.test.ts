@@ -9,7 +9,7 @@ import * as Host from "../Host.ts"
 import * as Mcp from "../Mcp.ts"
 import * as TodoServer from "../TodoServer.ts"
 
-/** The stock `layerHttp` behind the authentication layer: only the fence around each call is ours. */
+/** The stock `layerHttp` behind the authentication layer: only the scope guard around each call is from this library. */
 const start = (kind: keyof typeof Host.hosts) =>
   Effect.gen(function*() {
     const { client, issuer } = yield* TestIssuer.make({ resource: TodoServer.resource })
@@ -34,7 +34,7 @@ const challenge = `Bearer error="insufficient_scope", scope="todos:read todos:wr
   `resource_metadata="${TodoServer.metadataUrl}", error_description="The access token lacks a scope that this operation needs"`
 
 describe.each(["web", "node"] as const)("The stock server behind the gate, %s", (kind) => {
-  it.live("HDR-01 HDR-18 without a token: 401, and the server sees nothing", () =>
+  it.live("HDR-01 HDR-18 without a token: 401, and the server receives nothing", () =>
     Effect.gen(function*() {
       const { host, ran } = yield* start(kind)
       const received = yield* host.send(Mcp.call("whoami"))
@@ -43,7 +43,7 @@ describe.each(["web", "node"] as const)("The stock server behind the gate, %s", 
       assert.deepStrictEqual(ran, [])
     }))
 
-  it.live("CHAL-03 a scope is missing: a real 403 with its challenge, and nothing ran", () =>
+  it.live("CHAL-03 a missing scope is a 403 with its challenge, and nothing runs", () =>
     Effect.gen(function*() {
       const { decisions, host, issuer, ran } = yield* start(kind)
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
@@ -62,13 +62,13 @@ describe.each(["web", "node"] as const)("The stock server behind the gate, %s", 
         assert.strictEqual(JSON.parse(received.body).error, "insufficient_scope")
       }
       assert.deepStrictEqual(ran, [])
-      // On the web host the listener of this fiber hears it, too.
+      // On the web host, the listener of this fiber receives it, too.
       if (kind === "web") assert.deepStrictEqual(decisions.map(({ reason }) => reason), Array(3).fill("missing-scope"))
       assert.strictEqual((yield* host.send(Mcp.call("list", { token }))).status, 200)
       assert.deepStrictEqual(ran, ["list"])
     }))
 
-  it.live("SCOPE-14 what is hidden stays hidden", () =>
+  it.live("SCOPE-14 hides hidden operations", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* start(kind)
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
@@ -80,7 +80,7 @@ describe.each(["web", "node"] as const)("The stock server behind the gate, %s", 
       assert.deepStrictEqual(ran, [])
     }))
 
-  it.live("a legacy batch is answered with 403, but what it may call has run by then", () =>
+  it.live("a legacy batch is rejected with 403, but its allowed calls have already run", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* start(kind)
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
@@ -90,7 +90,7 @@ describe.each(["web", "node"] as const)("The stock server behind the gate, %s", 
       const batch = [call("whoami", 1), call("add", 2), call("list", 3)]
       const received = yield* host.send(Mcp.legacy(headers["mcp-session-id"]!, batch, { token, version }))
       assert.strictEqual(received.status, 403)
-      // Each call is judged on its own here: the challenge names what one of them needs, and what the token has.
+      // Each call is checked separately here: the challenge names the scopes of one of them, and the granted ones.
       assert.include(received.headers["www-authenticate"], "scope=\"todos:read todos:write\"")
       assert.notInclude(received.body, "whoami")
       assert.notInclude(ran, "add")
@@ -99,7 +99,7 @@ describe.each(["web", "node"] as const)("The stock server behind the gate, %s", 
 })
 
 describe("Without HTTP", () => {
-  it.live("a server in memory rejects a tool with scopes when there is no caller, or one without them", () =>
+  it.live("a server in memory rejects a tool with scopes without a caller, and for a caller without them", () =>
     Effect.gen(function*() {
       const connect = Effect.fnUntraced(function*(caller: Principal | undefined) {
         const server = TodoServer.make()

@@ -9,7 +9,7 @@ import * as Host from "../Host.ts"
 import * as Mcp from "../Mcp.ts"
 import * as TodoServer from "../TodoServer.ts"
 
-/* What is registered with the functions of Effect's own `McpServer`, and annotated for this library. */
+/* Registrations with the functions of Effect's `McpServer`, annotated for this library. */
 
 const id = McpSchema.param("id", Schema.String)
 
@@ -56,7 +56,7 @@ const make = () => {
     McpServer.resource`stock://${McpSchema.param("kind", Schema.String)}/list`(
       { ...template("list", Context.empty()), completion: {} }
     ),
-    // Passed over by the server, for it is not enabled for this client.
+    // Skipped by the server, because it is not enabled for this client.
     McpServer.resource`stock://era/${id}`(template("disabled", only(false))),
     McpServer.resource`stock://era/${McpSchema.param("other", Schema.String)}`(
       { ...template("era", only(true, needs("todos:admin"))), completion: {} }
@@ -112,13 +112,13 @@ const read = (uri: string, options: Mcp.Options) => Mcp.modern("resources/read",
 const complete = (uri: string, name: string, options: Mcp.Options) =>
   Mcp.modern("completion/complete", { ref: { type: "ref/resource", uri }, argument: { name, value: "" } }, options)
 
-const asked = ({ body, headers, status }: Host.Received): string | undefined => {
+const namedScopes = ({ body, headers, status }: Host.Received): string | undefined => {
   assert.strictEqual(status, 403, body)
   return /^Bearer error="insufficient_scope", scope="([^"]*)"/.exec(headers["www-authenticate"] ?? "")?.[1]
 }
 
 describe.each(["web", "node"] as const)("Registrations of the stock functions, %s", (kind) => {
-  it.live("[T-AUD-05a] a template of the stock function needs the scopes of its annotations, however its URI is written", () =>
+  it.live("[T-AUD-05a] a template of the stock function requires the scopes of its annotations, for every spelling of its URI", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* start(kind)
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
@@ -136,11 +136,13 @@ describe.each(["web", "node"] as const)("Registrations of the stock functions, %
         "stock:/items/1",
         `stock://items/${"a".repeat(100)}`
       ]
-      for (const uri of spellings) assert.strictEqual(asked(yield* host.send(read(uri, { token }))), "todos:write", uri)
-      assert.strictEqual(asked(yield* host.send(complete("stock://items/{id}", "id", { token }))), "todos:write")
+      for (const uri of spellings) {
+        assert.strictEqual(namedScopes(yield* host.send(read(uri, { token }))), "todos:write", uri)
+      }
+      assert.strictEqual(namedScopes(yield* host.send(complete("stock://items/{id}", "id", { token }))), "todos:write")
       // The server joins both with a slash, and finds the template again.
-      assert.strictEqual(asked(yield* host.send(complete("stock:", "/items/{id}/id", { token }))), "todos:write")
-      assert.strictEqual(asked(yield* host.send(complete("stock:/", "items/{id}/id", { token }))), "todos:write")
+      assert.strictEqual(namedScopes(yield* host.send(complete("stock:", "/items/{id}/id", { token }))), "todos:write")
+      assert.strictEqual(namedScopes(yield* host.send(complete("stock:/", "items/{id}/id", { token }))), "todos:write")
       assert.deepStrictEqual(ran(), [])
       const writer = yield* issuer.mint({ scopes: ["todos:write"] })
       for (const uri of spellings) {
@@ -149,12 +151,12 @@ describe.each(["web", "node"] as const)("Registrations of the stock functions, %
       assert.lengthOf(ran(), spellings.length)
     }))
 
-  it.live("[T-AUD-05a] the template that was registered first decides, and one that is not enabled is passed over", () =>
+  it.live("[T-AUD-05a] the template that was registered first decides, and one that is not enabled is skipped", () =>
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* start(kind)
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
-      assert.strictEqual(asked(yield* host.send(read("stock://first/list", { token }))), "todos:admin")
-      assert.strictEqual(asked(yield* host.send(read("stock://era/1", { token }))), "todos:admin")
+      assert.strictEqual(namedScopes(yield* host.send(read("stock://first/list", { token }))), "todos:admin")
+      assert.strictEqual(namedScopes(yield* host.send(read("stock://era/1", { token }))), "todos:admin")
       assert.deepStrictEqual(ran(), [])
     }))
 
@@ -162,26 +164,29 @@ describe.each(["web", "node"] as const)("Registrations of the stock functions, %
     Effect.gen(function*() {
       const { host, issuer, ran } = yield* start(kind)
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
-      assert.strictEqual(asked(yield* host.send(Mcp.call("audit", { token }))), "todos:admin")
-      assert.strictEqual(asked(yield* host.send(Mcp.modern("prompts/get", { name: "plan" }, { token }))), "todos:write")
+      assert.strictEqual(namedScopes(yield* host.send(Mcp.call("audit", { token }))), "todos:admin")
+      assert.strictEqual(
+        namedScopes(yield* host.send(Mcp.modern("prompts/get", { name: "plan" }, { token }))),
+        "todos:write"
+      )
       assert.deepStrictEqual(ran(), [])
     }))
 
-  it.live("[T-AUD-05a] what is registered on the running server with a stock function is guarded as well", () =>
+  it.live("[T-AUD-05a] a registration on the running server with a stock function is guarded as well", () =>
     Effect.gen(function*() {
       const { host, issuer, ran, server, template } = yield* start(kind)
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
       const late = McpServer.registerResource`late://${id}`(template("late", needs("todos:write")))
       yield* Effect.provideService(late, McpServer.McpServer, server())
-      assert.strictEqual(asked(yield* host.send(read("late://1", { token }))), "todos:write")
+      assert.strictEqual(namedScopes(yield* host.send(read("late://1", { token }))), "todos:write")
       // Registered again, with other scopes.
       const stricter = McpServer.registerResource`late://${id}`(template("late", needs("todos:admin")))
       yield* Effect.provideService(stricter, McpServer.McpServer, server())
-      assert.strictEqual(asked(yield* host.send(read("late://1", { token }))), "todos:admin")
+      assert.strictEqual(namedScopes(yield* host.send(read("late://1", { token }))), "todos:admin")
       assert.deepStrictEqual(ran(), [])
     }))
 
-  it.live("[T-AUD-05b] a stock registration that is hidden is in no list, and answers as one that does not exist", () =>
+  it.live("[T-AUD-05b] a hidden stock registration is in no list, and gets the response of one that does not exist", () =>
     Effect.gen(function*() {
       for (const unlisted of ["allow", "deny"] as const) {
         const { host, issuer, ran } = yield* start(kind, { unlisted })
@@ -255,7 +260,7 @@ describe.each(["web", "node"] as const)("Registrations of the stock functions, %
       assert.deepStrictEqual(ran(), ["stock://open/1"])
     }))
 
-  it.live("[T-AUD-05a] a router with a prefix changes nothing", () =>
+  it.live("[T-AUD-05a] a router with a prefix does not change the scopes", () =>
     Effect.gen(function*() {
       const prefixed = (app: Layer.Layer<never, any, any>): Layer.Layer<never, any, any> =>
         app.pipe(
@@ -266,7 +271,7 @@ describe.each(["web", "node"] as const)("Registrations of the stock functions, %
       const { host, issuer, ran } = yield* start(kind, {}, prefixed)
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
       assert.strictEqual(
-        asked(yield* host.send(read("stock://items/1", { token, path: "/api/mcp" }))),
+        namedScopes(yield* host.send(read("stock://items/1", { token, path: "/api/mcp" }))),
         "todos:write"
       )
       assert.deepStrictEqual(ran(), [])
@@ -295,7 +300,7 @@ describe("Subscriptions on Effect's server", () => {
       )
       const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
       let text = ""
-      /** Reads until the text holds what a test waits for. */
+      /** Reads until the text contains the expected part. */
       const until = (awaited: string) =>
         Effect.promise(async () => {
           while (!text.includes(awaited)) {
@@ -311,7 +316,7 @@ describe("Subscriptions on Effect's server", () => {
     Effect.provide(Logger.layer([]))
   )
 
-  it.live("[T-AUD-13a] a subscription leaves out what is hidden and what does not exist, also once it is registered", () =>
+  it.live("[T-AUD-13a] a subscription omits hidden and unknown resources, also once they are registered", () =>
     Effect.gen(function*() {
       const uris = ["stock://hidden", "stock://secret/1", "stock://late", "stock://about"]
       const { close, made, response, until, update } = yield* open(uris, ["todos:read"])
@@ -334,7 +339,7 @@ describe("Subscriptions on Effect's server", () => {
       yield* close
     }))
 
-  it.live("[T-AUD-13a] a caller with the scopes receives the updates of what is hidden from others", () =>
+  it.live("[T-AUD-13a] a caller with the scopes receives updates of resources that are hidden from others", () =>
     Effect.gen(function*() {
       const { close, until, update } = yield* open(["stock://hidden", "stock://secret/1"], ["todos:admin"])
       yield* until("\n\n")

@@ -50,8 +50,11 @@ const options = {
 
 const servers = [
   { name: "before dispatch", Server: McpAuth.layerHttp(options) },
-  // The stock server has the fence of the registration alone.
-  { name: "in the fence", Server: McpServer.layerHttp(options) as unknown as ReturnType<typeof McpAuth.layerHttp> }
+  // The stock server has only the scope guard of the registration.
+  {
+    name: "in the scope guard",
+    Server: McpServer.layerHttp(options) as unknown as ReturnType<typeof McpAuth.layerHttp>
+  }
 ]
 
 const { client, issuer } = await Effect.runPromise(TestIssuer.make())
@@ -92,7 +95,7 @@ describe.each(servers)("scopes that depend on the arguments, $name", ({ Server }
     ["archive", { days: 3 }, [], "todos:write todos:admin"],
     ["archive", { days: 3 }, ["todos:write", "todos:admin"], undefined],
     ["archive", { days: 0 }, ["todos:write"], "todos:write todos:admin"]
-  ])("SCOPE-10 %s of %j with %j asks for %j", async (name, args, scopes, asked) => {
+  ])("SCOPE-10 %s of %j with %j requires %j", async (name, args, scopes, required) => {
     const { dispose, handler } = serve(Server as never, all)
     ran.length = 0
     const token = await Effect.runPromise(issuer.mint({ scopes }))
@@ -115,14 +118,14 @@ describe.each(servers)("scopes that depend on the arguments, $name", ({ Server }
         })
       })
     )
-    assert.strictEqual(response.status, asked === undefined ? 200 : 403, await response.text())
-    assert.strictEqual(/scope="([^"]*)"/.exec(response.headers.get("www-authenticate") ?? "")?.[1], asked)
-    assert.strictEqual(ran.length, asked === undefined ? 1 : 0)
+    assert.strictEqual(response.status, required === undefined ? 200 : 403, await response.text())
+    assert.strictEqual(/scope="([^"]*)"/.exec(response.headers.get("www-authenticate") ?? "")?.[1], required)
+    assert.strictEqual(ran.length, required === undefined ? 1 : 0)
     await dispose()
   })
 })
 
-it("arguments that do not decode need every scope: nothing is learned by sending nonsense", async () => {
+it("arguments that do not decode require every scope, so that invalid ones reveal nothing", async () => {
   const { dispose, handler } = serve(servers[0]!.Server as never, all)
   const ask = async (scopes: ReadonlyArray<string>) => {
     const token = await Effect.runPromise(issuer.mint({ scopes }))
@@ -151,7 +154,7 @@ it("arguments that do not decode need every scope: nothing is learned by sending
   await dispose()
 })
 
-it("a scope that some call needs must be offered", async () => {
+it("a scope that a call can require must be offered", async () => {
   const { dispose, handler } = serve(servers[0]!.Server as never, ["todos:read", "todos:write"])
   const failed = await handler(new Request("https://server.test/mcp")).catch((error: unknown) => error)
   assert.include(String((failed as Error).message), "list_todos requires todos:admin")

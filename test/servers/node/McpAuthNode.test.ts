@@ -6,7 +6,7 @@ import { McpAuthNode } from "effect-mcp-auth/node"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import express5 from "express"
-// @ts-expect-error It has no types of its own; those of version 5 will do.
+// @ts-expect-error This package has no types, and those of version 5 fit.
 import express4 from "express4"
 import { createServer, request as nodeRequest, type RequestListener, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
@@ -86,7 +86,7 @@ describe.each(frameworks)("Express $version", ({ framework }) => {
       ["raw", () => framework.raw({ type: "application/json" })],
       ["none", undefined]
     ] as const
-  )("judges the body that a parser in front has left: %s", async (_, parser) => {
+  )("checks the body that an earlier parser has set: %s", async (_, parser) => {
     await using auth = await make()
     const app = framework()
     if (parser !== undefined) app.use(parser())
@@ -104,10 +104,10 @@ describe.each(frameworks)("Express $version", ({ framework }) => {
     assert.strictEqual((await post(server.url, undefined, call("list_todos"))).status, 401)
   })
 
-  it("is not led astray by a parser that sets a body and reads none", async () => {
+  it("reads the body itself if a parser sets one without reading it", async () => {
     await using auth = await make()
     const app = framework()
-    // On Express 4 it leaves an empty object for a body that it does not understand.
+    // On Express 4 it sets an empty object for a body that it does not support.
     app.use(framework.urlencoded({ extended: false }))
     app.use((req, _res, next) => {
       req.body ??= {}
@@ -138,7 +138,7 @@ describe.each(frameworks)("Express $version", ({ framework }) => {
     assert.deepStrictEqual([answer.status, (await answer.json() as { error: string }).error], [500, "server_error"])
   })
 
-  it("a parser that comes later finds its work done", async () => {
+  it("a later parser finds a parsed body", async () => {
     await using auth = await make()
     const app = framework()
     app.post("/mcp", auth.protect(), framework.json(), framework.urlencoded({ extended: true }), (req, res) => {
@@ -149,7 +149,7 @@ describe.each(frameworks)("Express $version", ({ framework }) => {
     assert.deepStrictEqual(await answer.json(), JSON.parse(call("list_todos")))
   })
 
-  it("puts the caller into req.auth, and lets nobody else's stay", async () => {
+  it("sets req.auth to the caller, and removes any earlier value", async () => {
     await using auth = await make({ anonymous: "allow-unscoped", allowedOrigins: ["https://app.test"] })
     const app = framework()
     let seen: Array<unknown> = []
@@ -170,7 +170,7 @@ describe.each(frameworks)("Express $version", ({ framework }) => {
     })
     assert.strictEqual((await post(server.url, undefined, call("list_todos"))).status, 401)
     assert.strictEqual((await post(server.url, "garbage", call("open"))).status, 401)
-    // A preflight is not even asked about: what another middleware claims of its caller is gone all the same.
+    // A preflight has no caller, and the value of another middleware is removed as well.
     assert.deepStrictEqual(seen, [undefined, undefined, undefined, undefined])
 
     seen = []
@@ -188,7 +188,7 @@ describe.each(frameworks)("Express $version", ({ framework }) => {
     assert.strictEqual((seen[0] as McpAuthNode.AuthInfo).token, token)
   })
 
-  it("exposes the challenge to browsers beside what a CORS middleware exposes", async () => {
+  it("exposes the challenge to browsers, in addition to the headers of a CORS middleware", async () => {
     await using auth = await make()
     const app = framework()
     app.use((_req, res, next) => {
@@ -201,7 +201,7 @@ describe.each(frameworks)("Express $version", ({ framework }) => {
     assert.strictEqual(answer.headers.get("access-control-expose-headers"), "Mcp-Session-Id, WWW-Authenticate")
   })
 
-  it("PRM-14 answers for the metadata at the root, and passes everything else on", async () => {
+  it("PRM-14 serves the metadata at the root, and passes other requests on", async () => {
     await using auth = await make()
     const app = framework()
     app.use("/api", auth.metadataRouter())
@@ -250,7 +250,7 @@ describe("node:http", () => {
     [{ polcy: () => undefined }, "protect.polcy"],
     [{ policy: "todos:write" }, "protect.policy"],
     [["todos:write"], "protect"]
-  ])("[T-AUD-42] rejects the options %j, as JavaScript may have them", async (wrong, option) => {
+  ])("[T-AUD-42] rejects the options %j, as JavaScript can pass them", async (wrong, option) => {
     await using auth = await make()
     assert.throws(() => auth.protect(wrong as {}), new RegExp(`at ${option}: .+`))
   })
@@ -261,7 +261,7 @@ describe("node:http", () => {
     assert.throws(() => auth.protectRoute(["todos:write"] as {}), /at protectRoute: .+/)
   })
 
-  it("counts the bytes that come, and the connection stays of use", async () => {
+  it("counts the bytes that arrive, and the connection stays usable", async () => {
     await using auth = await make()
     await using server = await gated(auth, (_, res) => res.end("ran"), { maximumBody: 100 })
     const token = await mint()
@@ -282,7 +282,7 @@ describe("node:http", () => {
     assert.strictEqual(await (await post(server.url, token, call("list_todos"))).text(), "ran")
   })
 
-  it.each(["body", "head"])("a client that leaves before its %s is through runs nothing", async (where) => {
+  it.each(["body", "head"])("a client that disconnects during its %s runs nothing", async (where) => {
     await using auth = await make()
     let ran = false
     let closed = () => {}
@@ -355,7 +355,7 @@ describe("node:http", () => {
     assert.strictEqual((await post(server.url, alice, call("list_todos"), session)).status, 200)
   })
 
-  it("a stream that has ended takes what is written into it later, and is let go", async () => {
+  it("a stream that has ended accepts later writes, and is closed", async () => {
     // The interval is also that at which a stream looks at the wall clock.
     await using auth = await make({ revocationInterval: "1 second" })
     let written: unknown
@@ -381,7 +381,7 @@ describe("node:http", () => {
     assert.deepStrictEqual(written, [false, true])
   })
 
-  it("a stream ends when the gate is disposed: nobody would see its token expire", async () => {
+  it("a stream ends when the gate is disposed, because its token is not checked any more", async () => {
     const auth = await make()
     await using server = await gated(auth, (_, res) => {
       res.writeHead(200, { "content-type": "text/event-stream" })
@@ -392,7 +392,7 @@ describe("node:http", () => {
     assert.strictEqual(await answer.text(), ": open\n\n")
   })
 
-  it("goes on to next, where there is one", async () => {
+  it("calls next if it exists", async () => {
     await using auth = await make()
     const guard = auth.protect()
     await using server = await listen((req, res) => {
@@ -403,7 +403,7 @@ describe("node:http", () => {
   })
 })
 
-it("two gates may wait for one answer, with a middleware between them that has a `writeHead` of its own", async () => {
+it("two gates can wait for one response, with a middleware between them that replaces `writeHead`", async () => {
   await using outer = await make()
   await using inner = await make()
   const [first, second] = [outer.protectRoute(), inner.protectRoute()]
@@ -413,21 +413,21 @@ it("two gates may wait for one answer, with a middleware between them that has a
       const { writeHead } = res
       res.writeHead = function(this: typeof res, ...args: ReadonlyArray<unknown>) {
         heads++
-        this.setHeader("x-between", "told")
+        this.setHeader("x-between", "set")
         return writeHead.apply(this, args as never)
       } as typeof writeHead
-      void second(req, res, () => res.writeHead(202, { "x-handler": "told" }).end("ran"))
+      void second(req, res, () => res.writeHead(202, { "x-handler": "set" }).end("ran"))
     })
   )
   const answer = await fetch(server.url, { headers: { authorization: `Bearer ${await mint({})}` } })
   assert.strictEqual(answer.status, 202)
-  assert.strictEqual(answer.headers.get("x-between"), "told")
-  assert.strictEqual(answer.headers.get("x-handler"), "told")
+  assert.strictEqual(answer.headers.get("x-between"), "set")
+  assert.strictEqual(answer.headers.get("x-handler"), "set")
   assert.strictEqual(heads, 1)
 })
 
-describe("a route whose token was seen before", () => {
-  it("gives claims that no handler can change for the next request", async () => {
+describe("a route with a cached token", () => {
+  it("provides claims that a handler cannot change for the next request", async () => {
     await using auth = await McpAuthNode.mock({ scopes: ["todos:read"], claims: { role: "reader" } })
     const protect = auth.protectRoute()
     const roles: Array<unknown> = []
@@ -449,7 +449,7 @@ describe("a route whose token was seen before", () => {
     ({ duration: _, ...decision }) => Effect.delay(Effect.sync(() => void heard.push(decision)), "1 millis")
   )
 
-  it("is told of as it was the first time, and waits for who hears it", async () => {
+  it("is reported as with a new token, and waits for the listener", async () => {
     heard.length = 0
     await using auth = await McpAuthNode.make({
       resource,
@@ -471,7 +471,7 @@ describe("a route whose token was seen before", () => {
     assert.deepStrictEqual(heard[2], heard[0])
   })
 
-  it("is rejected for its Origin and for a scope, as any other", async () => {
+  it("is rejected for its Origin and for a scope, as with a new token", async () => {
     await using auth = await make()
     const protect = auth.protectRoute({ scopes: ["todos:read"] })
     await using server = await listen((req, res) => void protect(req, res, () => res.end("ran")))
@@ -486,7 +486,7 @@ describe("a route whose token was seen before", () => {
   })
 })
 
-describe("a message with a token that was seen before", () => {
+describe("a message with a cached token", () => {
   const heard: Array<Omit<Decision.Decision, "duration">> = []
   const listens = Layer.succeed(
     Decision.DecisionListener,
@@ -505,22 +505,33 @@ describe("a message with a token that was seen before", () => {
   it.each<[string, RequestInit, number]>([
     ["a call", { headers: json, body: call("list_todos") }, 200],
     ["a notification", { headers: json, body: `{"jsonrpc":"2.0","method":"notifications/initialized"}` }, 200],
-    ["an answer, which asks for nothing", { headers: json, body: `{"jsonrpc":"2.0","id":1,"result":{}}` }, 200],
-    ["no JSON", { headers: json, body: "{" }, 400],
-    ["nothing at all", { headers: json, body: "" }, 400],
+    ["a response, which requests nothing", { headers: json, body: `{"jsonrpc":"2.0","id":1,"result":{}}` }, 200],
+    ["a body that is not JSON", { headers: json, body: "{" }, 400],
+    ["an empty body", { headers: json, body: "" }, 400],
     ["another type", { headers: { "content-type": "text/plain" }, body: call("list_todos") }, 415],
-    ["more than is read", { headers: json, body: JSON.stringify("a".repeat(2000)) }, 413],
-    ["too small a scope", { headers: json, body: call("add_todo") }, 403],
+    ["a body over the limit", { headers: json, body: JSON.stringify("a".repeat(2000)) }, 413],
+    ["a missing scope", { headers: json, body: call("add_todo") }, 403],
     ["a batch", { headers: json, body: batch }, 403],
     ["a policy that throws", { headers: json, body: call("throws") }, 500],
-    ["a session of somebody else", { headers: { ...json, "mcp-session-id": "bobs" }, body: call("list_todos") }, 404],
-    ["one of somebody else, and no JSON", { headers: { ...json, "mcp-session-id": "bobs" }, body: "{" }, 404],
-    ["a session of its own", { headers: { ...json, "mcp-session-id": "alices" }, body: call("list_todos") }, 200],
-    ["a page that may not", { headers: { ...json, origin: "https://evil.test" }, body: call("list_todos") }, 403],
-    ["a page that may", { headers: { ...json, origin: "https://server.test" }, body: call("list_todos") }, 200],
+    ["a session of another caller", { headers: { ...json, "mcp-session-id": "bobs" }, body: call("list_todos") }, 404],
+    ["a session of another caller, and a body that is not JSON", {
+      headers: { ...json, "mcp-session-id": "bobs" },
+      body: "{"
+    }, 404],
+    ["a session of the caller", { headers: { ...json, "mcp-session-id": "alices" }, body: call("list_todos") }, 200],
+    [
+      "a page of a foreign origin",
+      { headers: { ...json, origin: "https://evil.test" }, body: call("list_todos") },
+      403
+    ],
+    [
+      "a page of an allowed origin",
+      { headers: { ...json, origin: "https://server.test" }, body: call("list_todos") },
+      200
+    ],
     ["a stream", { method: "GET" }, 200],
     ["the end of a session", { method: "DELETE", headers: { "mcp-session-id": "bobs" } }, 404]
-  ])("is answered and told of as the first time: %s", async (_, request, status) => {
+  ])("is answered and reported as with a new token: %s", async (_, request, status) => {
     heard.length = 0
     await using auth = await makeHeard()
     const protect = auth.protect({
@@ -561,7 +572,7 @@ describe("a message with a token that was seen before", () => {
     assert.lengthOf(heard, 3)
   })
 
-  /** Sends a head and the beginning of a body, with a token that was seen before. */
+  /** Sends a head and the beginning of a body, with a cached token. */
   const begin = async (url: string, headers: Record<string, string> = {}) => {
     const token = await mint()
     await (await post(url, token, call("list_todos"))).text()
@@ -575,7 +586,7 @@ describe("a message with a token that was seen before", () => {
     return request
   }
 
-  it("whoever leaves before the body is through runs nothing, and nothing was decided", async () => {
+  it("a client that disconnects during the body runs nothing, and causes no decision", async () => {
     await using auth = await makeHeard()
     const protect = auth.protect()
     let arrived = () => {}
@@ -597,12 +608,12 @@ describe("a message with a token that was seen before", () => {
     assert.deepStrictEqual([ran, heard], [["ran"], []])
   })
 
-  it("dispose while the body comes answers with 503, and nobody looks at the rest", async () => {
+  it("dispose while the body arrives answers with 503, and the rest is not read", async () => {
     await using auth = await makeHeard()
-    let judged = 0
+    let policyCalls = 0
     const protect = auth.protect({
       policy: () => {
-        judged++
+        policyCalls++
         return {}
       }
     })
@@ -628,10 +639,10 @@ describe("a message with a token that was seen before", () => {
     assert.strictEqual(await answered, 503)
     request.end(call("list_todos").slice(10).padEnd(990))
     await read
-    assert.deepStrictEqual([ran, heard, judged], [["ran"], [], 1])
+    assert.deepStrictEqual([ran, heard, policyCalls], [["ran"], [], 1])
   })
 
-  it("whoever names a session of somebody else is answered before their body is read", async () => {
+  it("a request that names the session of another caller is rejected before its body is read", async () => {
     await using auth = await makeHeard()
     const protect = auth.protect()
     await using server = await listen((req, res) =>
@@ -647,7 +658,7 @@ describe("a message with a token that was seen before", () => {
     request.destroy()
   })
 
-  it("whoever is gone already is not waited for", async () => {
+  it("a client that has disconnected is not waited for", async () => {
     await using auth = await makeHeard()
     const protect = auth.protect()
     const outcomes: Array<unknown> = []
@@ -668,13 +679,13 @@ describe("a message with a token that was seen before", () => {
   })
 })
 
-describe("what is told of a request", () => {
+describe("the decision about a request", () => {
   const guards: ReadonlyArray<[string, (auth: Awaited<ReturnType<typeof make>>) => ReturnType<typeof auth.protect>]> = [
     ["protect", (auth) => auth.protect()],
     ["protectRoute", (auth) => auth.protectRoute()]
   ]
 
-  it.each(guards)("its duration is that of its verification, too: %s", async (_, guardOf) => {
+  it.each(guards)("its duration includes that of the verification: %s", async (_, guardOf) => {
     let now = 0n
     const clock: Clock.Clock = Object.create(await Effect.runPromise(Effect.service(Clock.Clock)), {
       monotonicTimeNanosUnsafe: { value: () => now }
@@ -702,7 +713,7 @@ describe("what is told of a request", () => {
     assert.deepStrictEqual(durations, [2, 0])
   })
 
-  it.each(guards)("whoever traces sees every verification, also one out of memory: %s", async (_, guardOf) => {
+  it.each(guards)("a tracer receives every verification, also a cached one: %s", async (_, guardOf) => {
     const names: Array<string> = []
     const tracer = Tracer.make({
       span: (options) => {

@@ -1,4 +1,4 @@
-/** One route of every host behind the gate, `/t/:tenant/mcp`, that says which tenant its handler sees. */
+/** One route of every host behind the gate, `/t/:tenant/mcp`, that returns the tenant of its handler. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { serve } from "@hono/node-server"
 import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js"
@@ -12,7 +12,7 @@ import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { type HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
 import express5 from "express"
-// @ts-expect-error It has no types of its own; those of version 5 will do.
+// @ts-expect-error This package has no types, and those of version 5 fit.
 import express4 from "express4"
 import { Hono } from "hono"
 import { createServer, type Server } from "node:http"
@@ -48,7 +48,7 @@ export interface Running {
 export interface TenantHost {
   readonly name: string
   readonly start: (tenants: TenantOptions, client: HttpClient.HttpClient) => Promise<Running>
-  /** Starts several servers at once, where that takes much less time than one after another. */
+  /** Starts several servers at once, if that is much faster than one after another. */
   readonly startAll?: (
     given: ReadonlyArray<TenantOptions>,
     client: HttpClient.HttpClient
@@ -181,7 +181,7 @@ const expressV1: TenantHost = {
   }
 }
 
-/* Hosts without a router's parameter: the author hands it over. */
+/* Hosts without a router's parameter: the author passes it. */
 
 const isRoute = ({ by }: TenantOptions) => by[0] === "fromRoute"
 

@@ -33,8 +33,8 @@ const whichTenant = (tenant: string, token: string) => {
   })
 }
 
-describe("a tool", () => {
-  it("[T-AUD-01a] of Effect's MCP server sees the tenant of its route", async () => {
+describe("the tenant of a tool", () => {
+  it("[T-AUD-01a] on Effect's MCP server is the tenant of its route", async () => {
     const { client, token } = await world()
     const Tools = Toolkit.make(requireScopes("todos:read")(Tool.make("which_tenant", { success: Schema.String })))
     const server = McpAuth.layerHttp({
@@ -57,7 +57,7 @@ describe("a tool", () => {
     await dispose()
   })
 
-  it("[T-AUD-01a] of the SDK v2 sees the tenant that the host hands over", async () => {
+  it("[T-AUD-01a] on the SDK v2 is the tenant that the host passes", async () => {
     const { client, token } = await world()
     const auth = await McpAuthSdk.make({ ...options(["fromRoute", pattern]), layer: withFetcher(inMemory(client)) })
     const handler = auth.createMcpHandler(() => {
@@ -84,7 +84,7 @@ describe("a tool", () => {
 })
 
 describe("the option tenant of a host", () => {
-  it("[T-AUD-22a] that throws is answered with the same 500 on fetch hosts as on Node", async () => {
+  it("[T-AUD-22a] causes the same 500 on fetch hosts as on Node if it throws", async () => {
     const { client, token } = await world()
     const auth = await McpAuthFetch.make({ ...options(["fromRoute", pattern]), layer: withFetcher(inMemory(client)) })
     const tenant = (): string => {

@@ -1,4 +1,4 @@
-/** Tenants in the path, on every host: whatever spelling of it a router accepts, the gate and the handler see one tenant. */
+/** Tenants in the path, on every host: for every spelling that a router accepts, the gate and the handler have one tenant. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { bearer } from "../hosts/cases.ts"
@@ -6,7 +6,7 @@ import type { TenantOptions } from "../hosts/functions.ts"
 import type { Answer, Sent } from "../hosts/Host.ts"
 import { guardOfAll, hosts, pattern, resource, type Running, startAll, world } from "./hosts.ts"
 
-/** Other ways to write `/t/acme/mcp`, some of which some router accepts. */
+/** Other spellings of `/t/acme/mcp`, which some routers accept. */
 const spellings = [
   "/T/acme/mcp",
   "/t/acme/MCP",
@@ -48,7 +48,7 @@ const spellings = [
   "/t/constructor/mcp"
 ]
 
-/** Requests for the very path. */
+/** Requests for exactly the path. */
 const exact = ["/t/acme/mcp", "/t/acme/mcp?x=/T/bolt/mcp", "http://server.test/t/acme/mcp"]
 
 const ids = { fromRoute: ["fromRoute", pattern], fromPath: ["fromPath", pattern] } as const
@@ -92,9 +92,9 @@ describe.each(hosts)("$name", (host) => {
   describe.each(["fromRoute", "fromPath"] as const)("%s", (kind) => {
     const get = (path: string, token?: string) => getFrom(servers.get(kind)!)(path, token)
 
-    it("[T-AUD-01a] the tenant's URL is for its own tokens only", async () => {
+    it("[T-AUD-01a] the tenant's URL accepts only its tokens", async () => {
       for (const path of exact) {
-        // workerd itself answers a target in absolute form with 500.
+        // workerd answers a target in absolute form with 500.
         if (host.name === "workerd" && path.startsWith("http")) continue
         const admitted = await get(path, await token("acme"))
         assert.deepStrictEqual([admitted.status, admitted.body], [200, "acme"], path)
@@ -107,7 +107,7 @@ describe.each(hosts)("$name", (host) => {
       }
     })
 
-    it("[T-AUD-01a] no spelling of it lets in a token of another tenant or of the layer's own server", async () => {
+    it("[T-AUD-01a] no spelling of it admits a token of another tenant or of the default server", async () => {
       for (const path of spellings) {
         for (const other of ["own", "bolt"] as const) {
           for (const audience of [undefined, resource, "https://server.test/t/acme/mcp"]) {
@@ -118,11 +118,11 @@ describe.each(hosts)("$name", (host) => {
       }
     })
 
-    it("[T-AUD-01a] what runs at another spelling runs for the tenant of the token", async () => {
+    it("[T-AUD-01a] a request with another spelling runs for the tenant of the token", async () => {
       for (const path of spellings) {
         const { body, status } = await get(path, await token("acme"))
         if (status === 200) assert.strictEqual(body, "acme", path)
-        // The URL parser of fetch has made one spelling of some before any server sees them.
+        // The URL parser of fetch normalizes some spellings before a server receives them.
         const isSame = new URL(path, resource).href === "https://server.test/t/acme/mcp"
         if (kind === "fromPath" && !isSame) assert.notStrictEqual(status, 200, path)
       }
@@ -137,12 +137,12 @@ describe.each(hosts)("$name", (host) => {
       }
     })
 
-    it("[T-AUD-01c] a tenant's tokens are addressed to its own URL, not to the resource of the layer", async () => {
+    it("[T-AUD-01c] a tenant's tokens are issued for its URL, not for the resource of the layer", async () => {
       const { status } = await get("/t/acme/mcp", await token("acme", resource))
       assert.strictEqual(status, 401)
     })
 
-    it("[T-AUD-01d] the challenge leads to the tenant's metadata and that to its authorization servers", async () => {
+    it("[T-AUD-01d] the challenge names the tenant's metadata, which names its authorization servers", async () => {
       for (const [name, issuer] of [["acme", "https://acme.test"], ["bolt", "https://bolt.test"]] as const) {
         const rejected = await get(`/t/${name}/mcp`)
         assert.strictEqual(rejected.status, 401)
@@ -159,12 +159,12 @@ describe.each(hosts)("$name", (host) => {
         })
         assert.strictEqual(headers["access-control-allow-origin"], "*")
         assert.strictEqual(headers["cache-control"], "public, max-age=300")
-        // So does the challenge after a token that is not accepted.
+        // So does the challenge after a rejected token.
         assert.strictEqual(metadataOf(await get(`/t/${name}/mcp`, await token("own"))), url)
       }
     })
 
-    it("[T-AUD-01d] an unknown tenant has no metadata, and no one else's", async () => {
+    it("[T-AUD-01d] an unknown tenant has no metadata", async () => {
       const rejected = await get("/t/nobody/mcp")
       assert.strictEqual(rejected.status, 401)
       assert.strictEqual(
@@ -182,7 +182,7 @@ describe.each(hosts)("$name", (host) => {
       }
     })
 
-    it("[T-AUD-01d] the layer's own metadata stays where no tenant is named", async () => {
+    it("[T-AUD-01d] the metadata of the layer is served if no tenant is named", async () => {
       for (const path of ["", "/mcp"]) {
         const { body, status } = await get(`/.well-known/oauth-protected-resource${path}`)
         assert.strictEqual(status, 200)
@@ -194,11 +194,11 @@ describe.each(hosts)("$name", (host) => {
   describe.each(["fromRoute", "fromPath"] as const)("%s with default servers", (kind) => {
     const get = (path: string, token?: string) => getFrom(servers.get(`${kind} with default servers`)!)(path, token)
 
-    it("[T-AUD-01b] the layer's own server verifies tokens at the path of the resource only", async () => {
+    it("[T-AUD-01b] the default server verifies tokens only at the path of the resource", async () => {
       const own = await token("own")
       assert.strictEqual((await get("/mcp", own)).status, 200)
       for (const path of ["/MCP", "/mcp/", "//mcp", "/%6Dcp", ...exact, ...spellings]) {
-        // The URL parser of fetch turns `/t/%2e%2e/mcp` into `/mcp` before any server sees it.
+        // The URL parser of fetch turns `/t/%2e%2e/mcp` into `/mcp` before a server receives it.
         if (/fetch|Hono|web handler|workerd/.test(host.name) && new URL(path, resource).href === resource) continue
         assert.isTrue((await get(path, own)).status >= 400, path)
       }
@@ -209,7 +209,7 @@ describe.each(hosts)("$name", (host) => {
     const send = (method: string, path: string, headers: Sent["headers"]) =>
       servers.get("fromHeader")!.send({ method, path, headers })
 
-    it("[T-AUD-01d] the metadata is that of the tenant in the header, and no shared cache may keep it", async () => {
+    it("[T-AUD-01d] the metadata is that of the tenant in the header, and not cacheable in shared caches", async () => {
       for (const path of ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"]) {
         const get = (tenant: string | undefined, method = "GET") =>
           send(method, path, tenant === undefined ? [] : [["x-tenant", tenant]])
@@ -244,7 +244,7 @@ describe.each(hosts)("$name", (host) => {
       }
     })
 
-    it("[T-AUD-01d] the challenge leads there", async () => {
+    it("[T-AUD-01d] the challenge names the metadata of the tenant", async () => {
       const rejected = await send("GET", "/mcp", [["x-tenant", "acme"]])
       assert.strictEqual(rejected.status, 401)
       assert.strictEqual(metadataOf(rejected), "https://server.test/.well-known/oauth-protected-resource/mcp")
@@ -270,7 +270,7 @@ describe.each(hosts)("$name", (host) => {
   })
 })
 
-describe("a gate that has no route", () => {
+describe("a gate without a route", () => {
   it("[T-AUD-01a] rejects every request with fromRoute, and reads the path with fromPath", async () => {
     for (const [kind, status] of [["fromRoute", 401], ["fromPath", 200]] as const) {
       const { client, token } = await world()
