@@ -17,7 +17,6 @@ import { Fetcher } from "../../outbound/Fetcher.ts"
 import { withTimeLimit } from "../../outbound/TimeLimit.ts"
 import type { AuthConfigError, AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
-import type { Credentials } from "../../protocol/Credentials.ts"
 import * as HttpUri from "../../protocol/HttpUri.ts"
 import { toleranceOf } from "../claims/Claims.ts"
 import type { Rules } from "../claims/Rules.ts"
@@ -152,6 +151,98 @@ const build = Effect.fnUntraced(function*<P>(
   }
 })
 
+type Registry<P> = tenantRegistry.TenantRegistry<
+  Cached<P>,
+  AuthorizationServerUnavailable | AuthConfigError
+>
+
+/** Creates the registry, which looks tenants up with the function of the options and creates their verifiers. */
+const makeRegistry = Effect.fnUntraced(function*<P, R>(
+  options: Options<R>,
+  { capacity, newTenants, timeToLive, tokens }: ReturnType<typeof checkOptions>,
+  parts: Parts<P>,
+  names: tenantNames.TenantNames
+): Effect.fn.Return<Registry<P>, never, Fetcher | Scope.Scope | R> {
+  const services = yield* Effect.context<R>()
+  const scope = yield* Effect.scope
+  const fetcher = yield* options[allowPrivateAddresses] === true ? Fetcher : guardedFetcher(parts.rules.resource)
+  return yield* tenantRegistry.make({
+    lookUp: Effect.fnUntraced(function*(name: string, before: Cached<P> | undefined) {
+      const inputs = yield* Effect.suspend(() => options.authorizationServers(name)).pipe(
+        Effect.updateContext((request: Context.Context<never>) => Context.merge(services, request)),
+        withTimeLimit("5 seconds", name)
+      )
+      if (inputs.length === 0) return undefined
+      // If its servers are the same, a tenant keeps its keys and its cached results.
+      if (before !== undefined && Equal.equals(before.inputs, inputs)) return before
+      return yield* build(parts, name, names.resourceOf(name), inputs, tokens).pipe(
+        Effect.provideService(Fetcher, fetcher),
+        Effect.provideService(Scope.Scope, scope)
+      )
+    }),
+    capacity,
+    timeToLive: Duration.toMillis(timeToLive),
+    newTenants
+  })
+})
+
+/** Creates the function that verifies a token with the verifier of the tenant that the request names. */
+const makeVerify = <P>(
+  id: tenantNames.TenantId,
+  { withoutTenant }: Options<unknown>,
+  { others, rules }: Parts<P>,
+  names: tenantNames.TenantNames,
+  registry: Registry<P>
+): TokenVerifier.Verifier["verify"] => {
+  const tolerance = toleranceOf(rules.clockTolerance)
+  const unknownTenant = TokenVerifier.reject("unknown-tenant")
+  const isClaim = id._tag === "Claim"
+  return (credentials, request, present) => {
+    const named = names.ofRequest(credentials.token, request)
+    if (named._tag === "Absent" && withoutTenant === "default-servers") {
+      return others.verify(credentials, request, present)
+    }
+    if (named._tag !== "Tenant") return unknownTenant.verify(credentials)
+    const { name } = named
+    const verified = Effect.flatMap(registry.find(name, true), (tenant) => {
+      if (tenant === undefined) return unknownTenant.verify(credentials)
+      const verified = tenant.verifier.verify(credentials, request, present)
+      return registry.isVerified(name)
+        ? verified
+        : Effect.tap(verified, () => Effect.sync(() => registry.recordVerified(name, tenant)))
+    })
+    return !isClaim || registry.isVerified(name) ? verified : Effect.flatMap(Clock.currentTimeMillis, (millis) => {
+      const checked = tenantNames.checkBeforeLookUp(credentials.token, millis / 1000, tolerance)
+      return Result.isFailure(checked) ? Effect.fail(checked.failure) : verified
+    })
+  }
+}
+
+/** Creates the functions that find what a tenant publishes. */
+const makePublications = <P>(
+  { publishUnknown }: Parts<P>,
+  names: tenantNames.TenantNames,
+  registry: Registry<P>
+): Pick<Tenants<P>, "publishedAt" | "publishedBy" | "publishedFor"> => ({
+  publishedBy: (tenant) => registry.peek(tenant)?.published ?? publishUnknown(names.resourceOf(tenant)),
+  publishedFor: (request) => {
+    const named = names.ofUnauthenticated(request)
+    if (named._tag !== "Tenant") return Effect.undefined
+    const unknown = () => publishUnknown(names.resourceOf(named.name))
+    return registry.find(named.name, false).pipe(
+      Effect.map((tenant) => tenant?.published ?? unknown()),
+      Effect.catch(() => Effect.sync(unknown))
+    )
+  },
+  publishedAt: (path, request) => {
+    const named = names.ofMetadataPath(path, request)
+    if (named === undefined) return undefined
+    if (named._tag === "Absent") return Effect.succeed("default")
+    if (named._tag === "Malformed") return Effect.succeed("not-found")
+    return Effect.map(registry.find(named.name, false), (tenant) => tenant?.published ?? "not-found")
+  }
+})
+
 /**
  * Creates the verifier of all tenants.
  *
@@ -164,70 +255,14 @@ export const make = <P, R = never>(
   parts: Parts<P>
 ): Effect.Effect<Tenants<P>, AuthConfigError, Fetcher | Scope.Scope | R> =>
   Effect.gen(function*() {
-    const services = yield* Effect.context<R>()
-    const scope = yield* Effect.scope
     const { others, rules } = parts
-    const { capacity, names, newTenants, timeToLive, tokens } = yield* Effect.fromResult(
-      ConfigOption.attempt(() => ({ ...checkOptions(options), names: tenantNames.make(id, rules.resource) }))
-    )
-    const fetcher = yield* options[allowPrivateAddresses] === true ? Fetcher : guardedFetcher(rules.resource)
-    const tolerance = toleranceOf(rules.clockTolerance)
-
-    const lookUp = (name: string, before: Cached<P> | undefined) =>
-      Effect.gen(function*() {
-        const inputs = yield* Effect.suspend(() => options.authorizationServers(name)).pipe(
-          Effect.updateContext((request: Context.Context<never>) => Context.merge(services, request)),
-          withTimeLimit("5 seconds", name)
-        )
-        if (inputs.length === 0) return undefined
-        // If its servers are the same, a tenant keeps its keys and its cached results.
-        if (before !== undefined && Equal.equals(before.inputs, inputs)) return before
-        return yield* build(parts, name, names.resourceOf(name), inputs, tokens).pipe(
-          Effect.provideService(Fetcher, fetcher),
-          Effect.provideService(Scope.Scope, scope)
-        )
-      })
-    const registry = yield* tenantRegistry.make({
-      lookUp,
-      capacity,
-      timeToLive: Duration.toMillis(timeToLive),
-      newTenants
-    })
-
-    const unknownTenant = TokenVerifier.reject("unknown-tenant")
-    const isClaim = id._tag === "Claim"
-
-    const verifyOf = (
-      name: string,
-      credentials: Credentials,
-      request: TokenVerifier.Presented | undefined,
-      present: TokenVerifier.Present | undefined
-    ) =>
-      Effect.flatMap(registry.find(name, true), (tenant) => {
-        if (tenant === undefined) return unknownTenant.verify(credentials)
-        const verified = tenant.verifier.verify(credentials, request, present)
-        return registry.isVerified(name)
-          ? verified
-          : Effect.tap(verified, () => Effect.sync(() => registry.recordVerified(name, tenant)))
-      })
-
+    const { names, settings } = yield* Effect.fromResult(ConfigOption.attempt(() => ({
+      settings: checkOptions(options),
+      names: tenantNames.make(id, rules.resource)
+    })))
+    const registry = yield* makeRegistry(options, settings, parts, names)
     return {
-      verify: (credentials, request, present) => {
-        const named = names.ofRequest(credentials.token, request)
-        if (named._tag === "Absent" && options.withoutTenant === "default-servers") {
-          return others.verify(credentials, request, present)
-        }
-        if (named._tag !== "Tenant") return unknownTenant.verify(credentials)
-        const { name } = named
-        return !isClaim || registry.isVerified(name)
-          ? verifyOf(name, credentials, request, present)
-          : Effect.flatMap(Clock.currentTimeMillis, (millis) => {
-            const checked = tenantNames.checkBeforeLookUp(credentials.token, millis / 1000, tolerance)
-            return Result.isFailure(checked)
-              ? Effect.fail(checked.failure)
-              : verifyOf(name, credentials, request, present)
-          })
-      },
+      verify: makeVerify(id, options, parts, names, registry),
       invalidate: (target) =>
         Effect.andThen(
           others.invalidate(target),
@@ -239,23 +274,7 @@ export const make = <P, R = never>(
         const named = names.ofRequest(token, request)
         return named._tag === "Tenant" ? tenant === named.name : named._tag === "Absent" && tenant === undefined
       },
-      publishedBy: (tenant) => registry.peek(tenant)?.published ?? parts.publishUnknown(names.resourceOf(tenant)),
-      publishedFor: (request) => {
-        const named = names.ofUnauthenticated(request)
-        if (named._tag !== "Tenant") return Effect.undefined
-        const unknown = () => parts.publishUnknown(names.resourceOf(named.name))
-        return registry.find(named.name, false).pipe(
-          Effect.map((tenant) => tenant?.published ?? unknown()),
-          Effect.catch(() => Effect.sync(unknown))
-        )
-      },
-      publishedAt: (path, request) => {
-        const named = names.ofMetadataPath(path, request)
-        if (named === undefined) return undefined
-        if (named._tag === "Absent") return Effect.succeed("default")
-        if (named._tag === "Malformed") return Effect.succeed("not-found")
-        return Effect.map(registry.find(named.name, false), (tenant) => tenant?.published ?? "not-found")
-      },
+      ...makePublications(parts, names, registry),
       metadataPattern: names.metadataPattern,
       vary: names.vary,
       fromRoute: id._tag === "Route"

@@ -193,27 +193,8 @@ export interface Cached<out E> extends Verifier<E> {
  * @since 0.1.0
  */
 export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | VerificationError> => {
-  const { capacity, lastInvalidation } = settings
-  const table = verifiedTable.make(capacity)
-  const inactive = inactiveTokens()
-  let invalidations = 0
-  /** Whether a result was ever cached under a hash. */
-  let hasHashes = false
-
-  /** Caches a result with `put`, unless results were evicted during the verification. `known` is the key, if it is known. */
-  const cache = <A, E>(
-    result: Effect.Effect<A, E>,
-    token: string,
-    known: verifiedTable.Key | undefined,
-    before: number,
-    put: (key: verifiedTable.Key, clock: Clock.Clock) => Effect.Effect<A, E> | undefined
-  ): Effect.Effect<A, E> =>
-    withKey(token, known, (key) =>
-      Clock.clockWith((clock) => {
-        const cached = invalidations === before ? put(key, clock) : undefined
-        if (cached !== undefined) hasHashes ||= typeof key === "string"
-        return cached ?? result
-      }))
+  const results = makeResults(settings)
+  const { inactive, table } = results
 
   // `key` is `undefined` for a token that was not looked up, since nothing is cached under a hash.
   const verifyAgain = (
@@ -221,7 +202,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
     request: Presented | undefined,
     key: verifiedTable.Key | undefined
   ): Effect.Effect<Verified, E> => {
-    const before = invalidations
+    const cache = results.begin()
     const verified = verifier.verify(credentials, request)
     // A token that is rejected because of its format is not cached.
     const rejected = Exit.isExit(verified) ? Result.getOrUndefined(Exit.findError(verified)) : undefined
@@ -230,9 +211,9 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
       onSuccess: (found) => {
         const result = Effect.succeed(found)
         const reuse = found?.reuse
-        return reuse === undefined || capacity === 0
+        return reuse === undefined || settings.capacity === 0
           ? result
-          : cache(result, textOf(credentials), key, before, (key, clock) => {
+          : cache(result, textOf(credentials), key, (key, clock) => {
             const wall = clock.currentTimeMillisUnsafe()
             const now = monotonic.millisOf(clock)
             return wall < reuse.until && now < reuse.freshUntil
@@ -245,7 +226,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
         const inactiveFor = isInactive(error) ? rejectedFor.get(error) ?? defaultInactive : 0
         if (inactiveFor === 0) return result
         const token = textOf(credentials)
-        return cache(result, token, key, before, (key, clock) => {
+        return cache(result, token, key, (key, clock) => {
           inactive.add(key, token, monotonic.millisOf(clock) + inactiveFor)
           return result
         })
@@ -285,7 +266,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
       const token = textOf(credentials)
       const key = verifiedTable.keyOfJwt(token)
       // While every cached token is a JWT, no other token needs a hash.
-      if (key === undefined && !hasHashes) return verifyAgain(credentials, request, undefined)
+      if (key === undefined && !results.hasHashes()) return verifyAgain(credentials, request, undefined)
       const at = (clock: Clock.Clock, now: number) =>
         withKey(
           token,
@@ -296,8 +277,39 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
         ? at(present.clock, monotonic.millisOfNanos(present.since))
         : Clock.clockWith((clock) => at(clock, monotonic.millisOf(clock)))
     },
+    invalidate: results.invalidate
+  }
+}
+
+/** Creates the store of results: verified tokens and inactive tokens. */
+const makeResults = ({ capacity, lastInvalidation }: Settings) => {
+  const table = verifiedTable.make(capacity)
+  const inactive = inactiveTokens()
+  let invalidations = 0
+  /** Whether a result was ever cached under a hash. */
+  let hasHashes = false
+  return {
+    table,
+    inactive,
+    hasHashes: () => hasHashes,
+    /** Returns a function that caches a result with `put`, unless results are evicted in between. `known` is the key, if known. */
+    begin: () => {
+      const before = invalidations
+      return <A, E>(
+        result: Effect.Effect<A, E>,
+        token: string,
+        known: verifiedTable.Key | undefined,
+        put: (key: verifiedTable.Key, clock: Clock.Clock) => Effect.Effect<A, E> | undefined
+      ): Effect.Effect<A, E> =>
+        withKey(token, known, (key) =>
+          Clock.clockWith((clock) => {
+            const cached = invalidations === before ? put(key, clock) : undefined
+            if (cached !== undefined) hasHashes ||= typeof key === "string"
+            return cached ?? result
+          }))
+    },
     // Runs without waiting, so that a request that is verified afterwards cannot find an evicted result.
-    invalidate: (target) =>
+    invalidate: (target: Target) =>
       Clock.clockWith((clock) => {
         const isTargeted = matcher(target)
         invalidations++
