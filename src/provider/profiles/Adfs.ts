@@ -5,7 +5,7 @@
  */
 import * as TokenType from "../../verification/claims/TokenType.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { audience, type Audiences, read } from "./internal/given.ts"
+import { type Audiences, readOptions, toAudience } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.adfs`.
@@ -63,7 +63,7 @@ export interface AdfsOptions {
  * @since 0.1.0
  */
 export const adfs = (options: AdfsOptions): Profile.Profile => {
-  const given = read("adfs", options, {
+  const reader = readOptions("adfs", options, {
     issuer: true,
     accessTokenIssuer: true,
     audience: true,
@@ -73,29 +73,29 @@ export const adfs = (options: AdfsOptions): Profile.Profile => {
   return Profile.make({
     id: "adfs",
     name: "Active Directory Federation Services",
-    issuer: given.url("issuer", options.issuer, "https://fs.example.com/adfs"),
+    issuer: reader.url("issuer", options.issuer, "https://fs.example.com/adfs"),
     tokenIssuers: [
-      given.id(
+      reader.id(
         "accessTokenIssuer",
         options.accessTokenIssuer,
         "access_token_issuer of the metadata, such as http://fs.example.com/adfs/services/trust",
         /^\S+$/
       )
     ],
-    audience: audience(options.audience),
+    audience: toAudience(options.audience),
     tokenType: TokenType.standard(["appid"]),
     accessTokenMarks: [{ claim: "appid" }],
     clientIdClaims: ["appid"],
     subjectClaims: options.subjectClaims ?? ["sub", "primarysid"],
     machineMarks: options.machineClients === undefined
       ? []
-      : [{ claim: "appid", values: given.ids("machineClients", options.machineClients, "2c3caa80-…") }],
+      : [{ claim: "appid", values: reader.ids("machineClients", options.machineClients, "2c3caa80-…") }],
     confirmed: true,
     notes: [
       "The metadata have no PKCE field, so clients that follow the MCP specification strictly reject the server.",
       "By default, access tokens do not identify a user and are rejected. Add an issuance transform rule for primarysid.",
       "Tokens without a user cannot be distinguished from tokens of users. List programs without users in machineClients."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }

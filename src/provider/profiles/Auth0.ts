@@ -5,7 +5,7 @@
  */
 import * as TokenType from "../../verification/claims/TokenType.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { audience, type Audiences, read } from "./internal/given.ts"
+import { type Audiences, readOptions, toAudience } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.auth0`.
@@ -48,14 +48,14 @@ export interface Auth0Options {
  * @since 0.1.0
  */
 export const auth0 = (options: Auth0Options): Profile.Profile => {
-  const given = read("auth0", options, { domain: true, audience: true, scopesFrom: true })
-  given.choice("scopesFrom", options.scopesFrom, ["scope", "permissions"])
+  const reader = readOptions("auth0", options, { domain: true, audience: true, scopesFrom: true })
+  reader.choice("scopesFrom", options.scopesFrom, ["scope", "permissions"])
   return Profile.make({
     id: "auth0",
     name: "Auth0",
     // The final slash is part of the issuer.
-    issuer: `${given.origin("domain", options.domain, "acme.eu.auth0.com")}/`,
-    audience: audience(options.audience),
+    issuer: `${reader.origin("domain", options.domain, "acme.eu.auth0.com")}/`,
+    audience: toAudience(options.audience),
     // Without a granted scope, tokens in the format of Auth0 have neither `scope` nor `client_id`. Only access tokens have
     // these two claims.
     tokenType: TokenType.standard(["gty", "permissions"]),
@@ -75,6 +75,6 @@ export const auth0 = (options: Auth0Options): Profile.Profile => {
       "Dynamic registration is disabled by default. Enable it for the tenant.",
       "Tokens with HS256 are rejected. Set the signing algorithm of the API to RS256."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { audience, type Audiences, read } from "./internal/given.ts"
+import { type Audiences, readOptions, toAudience } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.authkit`.
@@ -44,13 +44,13 @@ export interface AuthKitOptions {
  * @since 0.1.0
  */
 export const authkit = (options: AuthKitOptions): Profile.Profile => {
-  const given = read("authkit", options, { domain: true, audience: true, scopesFrom: true })
-  given.choice("scopesFrom", options.scopesFrom, ["permissions", "scope"])
+  const reader = readOptions("authkit", options, { domain: true, audience: true, scopesFrom: true })
+  reader.choice("scopesFrom", options.scopesFrom, ["permissions", "scope"])
   return Profile.make({
     id: "authkit",
     name: "WorkOS AuthKit",
-    issuer: given.origin("domain", options.domain, "acme.authkit.app"),
-    audience: audience(options.audience),
+    issuer: reader.origin("domain", options.domain, "acme.authkit.app"),
+    audience: toAudience(options.audience),
     accessTokenMarks: [{ claim: "client_id" }],
     scopes: options.scopesFrom === "scope"
       ? {}
@@ -63,6 +63,6 @@ export const authkit = (options: AuthKitOptions): Profile.Profile => {
       "The audience of a token without a user is the environment, so it cannot be bound to a resource.",
       "Only the RFC 8414 document has the fields for PKCE, registration and client metadata documents."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }

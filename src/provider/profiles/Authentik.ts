@@ -6,7 +6,7 @@
 import * as Audience from "../../verification/claims/Audience.ts"
 import * as TokenType from "../../verification/claims/TokenType.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { read } from "./internal/given.ts"
+import { readOptions } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.authentik`.
@@ -46,15 +46,15 @@ export interface AuthentikOptions {
  * @since 0.1.0
  */
 export const authentik = (options: AuthentikOptions): Profile.Profile => {
-  const given = read("authentik", options, { url: true, slug: true, clientId: true })
-  const url = given.url("url", options.url, "https://auth.example.com")
-  const slug = given.id("slug", options.slug, "the application's slug, such as todos")
+  const reader = readOptions("authentik", options, { url: true, slug: true, clientId: true })
+  const url = reader.url("url", options.url, "https://auth.example.com")
+  const slug = reader.id("slug", options.slug, "the application's slug, such as todos")
   return Profile.make({
     id: "authentik",
     name: "authentik",
     // The final slash is part of the issuer.
     issuer: `${url}/application/o/${slug}/`,
-    audience: Audience.oneOf([given.id("clientId", options.clientId, "the provider's client id", /^\S+$/)]),
+    audience: Audience.oneOf([reader.id("clientId", options.clientId, "the provider's client id", /^\S+$/)]),
     boundTo: "client",
     tokenType: TokenType.standard(["uid"]),
     accessTokenMarks: [{ claim: "uid" }],
@@ -66,6 +66,6 @@ export const authentik = (options: AuthentikOptions): Profile.Profile => {
       "authentik has no dynamic registration and no RFC 8414 document.",
       "Select a signing key for the provider. Without one, authentik signs with HS256, and tokens are rejected."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }

@@ -5,7 +5,7 @@
  */
 import * as Audience from "../../verification/claims/Audience.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { read } from "./internal/given.ts"
+import { readOptions } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.clerk`.
@@ -43,12 +43,12 @@ export interface ClerkOptions {
  * @since 0.1.0
  */
 export const clerk = (options: ClerkOptions): Profile.Profile => {
-  const given = read("clerk", options, { frontendApi: true, clientIds: true })
+  const reader = readOptions("clerk", options, { frontendApi: true, clientIds: true })
   return Profile.make({
     id: "clerk",
     name: "Clerk",
-    issuer: given.origin("frontendApi", options.frontendApi, "clerk.example.com"),
-    audience: Audience.clientIds(given.ids("clientIds", options.clientIds, "client_id")),
+    issuer: reader.origin("frontendApi", options.frontendApi, "clerk.example.com"),
+    audience: Audience.clientIds(reader.ids("clientIds", options.clientIds, "client_id")),
     boundTo: "client",
     clientIdClaims: ["client_id", "azp"],
     opaque: {
@@ -62,6 +62,6 @@ export const clerk = (options: ClerkOptions): Profile.Profile => {
       "No real token was seen. It is not confirmed that a JWT names its client in client_id.",
       "Dynamic registration is at /oauth/register."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }

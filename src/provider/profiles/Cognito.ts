@@ -5,7 +5,7 @@
  */
 import * as Audience from "../../verification/claims/Audience.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { audience, type Audiences, read } from "./internal/given.ts"
+import { type Audiences, readOptions, toAudience } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.cognito`.
@@ -55,24 +55,24 @@ export interface CognitoOptions {
  * @since 0.1.0
  */
 export const cognito = (options: CognitoOptions): Profile.Profile => {
-  const given = read("cognito", options, {
+  const reader = readOptions("cognito", options, {
     region: true,
     userPoolId: true,
     clientIds: true,
     audience: true,
     resourceServer: true
   })
-  const region = given.id("region", options.region, "a region, such as eu-west-1", /^[a-z0-9-]+$/)
-  const pool = given.id("userPoolId", options.userPoolId, "a user pool id, such as eu-west-1_AbCdEf123", /^[\w-]+$/)
+  const region = reader.id("region", options.region, "a region, such as eu-west-1", /^[a-z0-9-]+$/)
+  const pool = reader.id("userPoolId", options.userPoolId, "a user pool id, such as eu-west-1_AbCdEf123", /^[\w-]+$/)
   const prefix = options.resourceServer === undefined
     ? undefined
-    : `${given.id("resourceServer", options.resourceServer, "its identifier, such as todos", /^\S+$/)}/`
-  const clients = Audience.clientIds(given.ids("clientIds", options.clientIds, "1example23456789"))
+    : `${reader.id("resourceServer", options.resourceServer, "its identifier, such as todos", /^\S+$/)}/`
+  const clients = Audience.clientIds(reader.ids("clientIds", options.clientIds, "1example23456789"))
   return Profile.make({
     id: "cognito",
     name: "Amazon Cognito",
     issuer: `https://cognito-idp.${region}.amazonaws.com/${pool}`,
-    audience: options.audience === undefined ? clients : Audience.all([audience(options.audience), clients]),
+    audience: options.audience === undefined ? clients : Audience.all([toAudience(options.audience), clients]),
     boundTo: options.audience === undefined ? "client" : "resource",
     accessTokenMarks: [{ claim: "token_use", values: ["access"] }],
     scopes: prefix === undefined ? {} : { requested: { prefix }, grantedPrefix: prefix },
@@ -84,6 +84,6 @@ export const cognito = (options: CognitoOptions): Profile.Profile => {
       "It is not confirmed that the sub of a token without a user is its client.",
       "The hosts of regions in China are not known here."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }

@@ -5,7 +5,7 @@
  */
 import * as Audience from "../../verification/claims/Audience.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { audience, type Audiences, read } from "./internal/given.ts"
+import { type Audiences, readOptions, toAudience } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.descope`.
@@ -45,20 +45,25 @@ export interface DescopeOptions {
  * @since 0.1.0
  */
 export const descope = (options: DescopeOptions): Profile.Profile => {
-  const given = read("descope", options, { projectId: true, mcpServerIssuer: true, baseUrl: true, audience: true })
-  const project = given.id("projectId", options.projectId, "the project id, such as P2abc")
-  const base = given.url("baseUrl", options.baseUrl ?? "https://api.descope.com", "https://api.descope.com")
+  const reader = readOptions("descope", options, {
+    projectId: true,
+    mcpServerIssuer: true,
+    baseUrl: true,
+    audience: true
+  })
+  const project = reader.id("projectId", options.projectId, "the project id, such as P2abc")
+  const base = reader.url("baseUrl", options.baseUrl ?? "https://api.descope.com", "https://api.descope.com")
   const server = options.mcpServerIssuer
   return Profile.make({
     id: "descope",
     name: "Descope",
     issuer: server === undefined
       ? `${base}/v1/apps/${project}`
-      : given.url("mcpServerIssuer", server, `${base}/v1/apps/agentic/${project}/MS2abc`),
+      : reader.url("mcpServerIssuer", server, `${base}/v1/apps/agentic/${project}/MS2abc`),
     jwksUri: `${base}/${project}/.well-known/jwks.json`,
     audience: options.audience === undefined && server === undefined
       ? Audience.oneOf([project])
-      : audience(options.audience),
+      : toAudience(options.audience),
     // Refresh tokens of project sessions are JWTs of the same issuer.
     idTokenMarks: [{ claim: "drn", values: ["DSR"] }],
     boundTo: options.audience === undefined && server === undefined ? "project" : "resource",
@@ -67,6 +72,6 @@ export const descope = (options: DescopeOptions): Profile.Profile => {
       "No real token was seen. Issuer, audience, scope and key set are those of Descope's documentation.",
       "Each MCP server has a separate discovery URL, with dynamic registration and client metadata documents."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }

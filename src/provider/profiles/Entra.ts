@@ -6,7 +6,7 @@
 import * as Audience from "../../verification/claims/Audience.ts"
 import * as TokenType from "../../verification/claims/TokenType.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { type Given, read } from "./internal/given.ts"
+import { type OptionReader, readOptions } from "./internal/readOptions.ts"
 
 /**
  * The application of a profile of Entra ID.
@@ -47,9 +47,9 @@ const guid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 const login = "https://login.microsoftonline.com"
 
-const common = (given: Given, options: EntraApplication) => {
-  const id = given.id("applicationId", options.applicationId, "the application (client) id, a lower-case GUID", guid)
-  const uri = given.id(
+const common = (reader: OptionReader, options: EntraApplication) => {
+  const id = reader.id("applicationId", options.applicationId, "the application (client) id, a lower-case GUID", guid)
+  const uri = reader.id(
     "applicationIdUri",
     options.applicationIdUri ?? `api://${id}`,
     "the application ID URI, such as api://todos",
@@ -99,17 +99,17 @@ const notes = [
  * @since 0.1.0
  */
 export const entra = (options: EntraOptions): Profile.Profile => {
-  const given = read("entra", options, { applicationId: true, applicationIdUri: true, tenant: true })
-  const tenant = given.id("tenant", options.tenant, "the directory (tenant) id, a lower-case GUID", guid)
+  const reader = readOptions("entra", options, { applicationId: true, applicationIdUri: true, tenant: true })
+  const tenant = reader.id("tenant", options.tenant, "the directory (tenant) id, a lower-case GUID", guid)
   return Profile.make({
     id: "entra",
     name: "Microsoft Entra ID",
     issuer: `${login}/${tenant}/v2.0`,
     tenants: { claim: "tid", issuers: issuers, allowed: [tenant] },
-    ...common(given, options),
+    ...common(reader, options),
     confirmed: true,
     notes,
-    issues: given.issues
+    issues: reader.issues
   })
 }
 
@@ -139,12 +139,16 @@ export const entra = (options: EntraOptions): Profile.Profile => {
  * @since 0.1.0
  */
 export const entraMultiTenant = (options: EntraMultiTenantOptions): Profile.Profile => {
-  const given = read("entraMultiTenant", options, { applicationId: true, applicationIdUri: true, tenants: true })
+  const reader = readOptions("entraMultiTenant", options, {
+    applicationId: true,
+    applicationIdUri: true,
+    tenants: true
+  })
   const allowed = options.tenants === Profile.anyTenant
     ? Profile.anyTenant
-    : given.ids("tenants", options.tenants, "11111111-2222-3333-4444-555555555555")
+    : reader.ids("tenants", options.tenants, "11111111-2222-3333-4444-555555555555")
   if (allowed !== Profile.anyTenant) {
-    for (const tenant of allowed) given.id("tenants", tenant, "directory (tenant) ids, lower-case GUIDs", guid)
+    for (const tenant of allowed) reader.id("tenants", tenant, "directory (tenant) ids, lower-case GUIDs", guid)
   }
   return Profile.make({
     id: "entra",
@@ -153,14 +157,14 @@ export const entraMultiTenant = (options: EntraMultiTenantOptions): Profile.Prof
     // The common metadata has a template as its issuer, so it cannot be used.
     jwksUri: `${login}/common/discovery/v2.0/keys`,
     tenants: { claim: "tid", issuers: issuers, allowed },
-    ...common(given, options),
+    ...common(reader, options),
     confirmed: true,
     notes: [
       ...notes,
       "The metadata for several tenants name the issuer …/{tenantid}/v2.0. Clients that compare it with the requested issuer, as " +
       "RFC 8414 requires, reject it."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }
 

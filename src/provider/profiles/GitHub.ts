@@ -10,7 +10,7 @@ import * as Audience from "../../verification/claims/Audience.ts"
 import * as Introspection from "../../verification/introspection/Introspection.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
 import { send, unavailableFor } from "../probe/Fetch.ts"
-import { read } from "./internal/given.ts"
+import { readOptions } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.github`.
@@ -57,10 +57,10 @@ const issuer = "https://github.com/login/oauth"
  * @since 0.1.0
  */
 export const github = (options: GitHubOptions): Profile.Profile => {
-  const given = read("github", options, { clientId: true, clientSecret: true, apiUrl: true, maxLifetime: true })
-  const clientId = given.id("clientId", options.clientId, "the client id of your application", /^[\w.-]+$/)
-  given.secret("clientSecret", options.clientSecret)
-  const api = given.url("apiUrl", options.apiUrl ?? "https://api.github.com", "https://api.github.com")
+  const reader = readOptions("github", options, { clientId: true, clientSecret: true, apiUrl: true, maxLifetime: true })
+  const clientId = reader.id("clientId", options.clientId, "the client id of your application", /^[\w.-]+$/)
+  reader.secret("clientSecret", options.clientSecret)
+  const api = reader.url("apiUrl", options.apiUrl ?? "https://api.github.com", "https://api.github.com")
   return Profile.make({
     id: "github",
     name: "GitHub",
@@ -106,7 +106,7 @@ export const github = (options: GitHubOptions): Profile.Profile => {
       "No real token was seen. The request is that of GitHub's documentation.",
       "GitHub has no key set, no OpenID document and no dynamic registration."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }
 

@@ -9,7 +9,7 @@ import * as Audience from "../../verification/claims/Audience.ts"
 import * as Introspection from "../../verification/introspection/Introspection.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
 import { send, unavailableFor } from "../probe/Fetch.ts"
-import { read } from "./internal/given.ts"
+import { readOptions } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.google`.
@@ -48,12 +48,12 @@ const issuer = "https://accounts.google.com"
  * @since 0.1.0
  */
 export const google = (options: GoogleOptions): Profile.Profile => {
-  const given = read("google", options, { clientIds: true })
+  const reader = readOptions("google", options, { clientIds: true })
   return Profile.make({
     id: "google",
     name: "Google",
     issuer,
-    audience: Audience.oneOf(given.ids("clientIds", options.clientIds, "123.apps.googleusercontent.com")),
+    audience: Audience.oneOf(reader.ids("clientIds", options.clientIds, "123.apps.googleusercontent.com")),
     boundTo: "client",
     clientIdClaims: ["azp"],
     opaque: {
@@ -85,7 +85,7 @@ export const google = (options: GoogleOptions): Profile.Profile => {
       "No real response of tokeninfo was seen. The members aud, azp, sub, scope and exp are those of Google's client library.",
       "Google has no introspection and no dynamic registration."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }
 

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { audience, type Audiences, read } from "./internal/given.ts"
+import { type Audiences, readOptions, toAudience } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.hydra`.
@@ -42,13 +42,13 @@ export interface HydraOptions {
  * @since 0.1.0
  */
 export const hydra = (options: HydraOptions): Profile.Profile => {
-  const given = read("hydra", options, { url: true, audience: true })
+  const reader = readOptions("hydra", options, { url: true, audience: true })
   return Profile.make({
     id: "hydra",
     name: "Ory Hydra",
     // The final slash is part of the issuer.
-    issuer: `${given.url("url", options.url, "https://auth.example.com")}/`,
-    audience: audience(options.audience),
+    issuer: `${reader.url("url", options.url, "https://auth.example.com")}/`,
+    audience: toAudience(options.audience),
     clientIdClaims: ["client_id"],
     opaque: {
       issued: "sometimes",
@@ -63,6 +63,6 @@ export const hydra = (options: HydraOptions): Profile.Profile => {
       "client of a token without a user.",
       "It is not known whether Hydra supports the parameter resource of MCP clients. Clients must send the parameter audience."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }

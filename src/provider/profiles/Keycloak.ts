@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { audience, type Audiences, read } from "./internal/given.ts"
+import { type Audiences, readOptions, toAudience } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.keycloak`.
@@ -45,18 +45,18 @@ export interface KeycloakOptions {
  * @since 0.1.0
  */
 export const keycloak = (options: KeycloakOptions): Profile.Profile => {
-  const given = read("keycloak", options, { url: true, realm: true, audience: true, scopesFrom: true })
-  const url = given.url("url", options.url, "https://sso.example.com")
-  const realm = given.id("realm", options.realm, "the realm's name, such as todos")
+  const reader = readOptions("keycloak", options, { url: true, realm: true, audience: true, scopesFrom: true })
+  const url = reader.url("url", options.url, "https://sso.example.com")
+  const realm = reader.id("realm", options.realm, "the realm's name, such as todos")
   const { scopesFrom = "scope" } = options
   if (typeof scopesFrom !== "object" || scopesFrom === null) {
-    given.choice("scopesFrom", scopesFrom, ["scope", "realm-roles", "{ clientRoles }"])
+    reader.choice("scopesFrom", scopesFrom, ["scope", "realm-roles", "{ clientRoles }"])
   }
   return Profile.make({
     id: "keycloak",
     name: "Keycloak",
     issuer: `${url}/realms/${realm}`,
-    audience: audience(options.audience),
+    audience: toAudience(options.audience),
     // The value is `ID` in ID tokens, and `Refresh` or `Offline` in refresh tokens.
     accessTokenMarks: [{ claim: "typ", values: ["Bearer", "DPoP"] }],
     scopes: scopesFrom === "scope"
@@ -67,7 +67,7 @@ export const keycloak = (options: KeycloakOptions): Profile.Profile => {
             ? ["realm_access", "roles"]
             : [
               "resource_access",
-              given.id("scopesFrom.clientRoles", scopesFrom.clientRoles, "a client id, such as todos", /^\S+$/),
+              reader.id("scopesFrom.clientRoles", scopesFrom.clientRoles, "a client id, such as todos", /^\S+$/),
               "roles"
             ],
           shape: "string-or-list"
@@ -83,6 +83,6 @@ export const keycloak = (options: KeycloakOptions): Profile.Profile => {
       "Dynamic registration is enabled by default. Client metadata documents are experimental from 26.6.",
       "It is not confirmed that the claim typ of tokens bound to a key is DPoP."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { audience, type Audiences, read } from "./internal/given.ts"
+import { type Audiences, readOptions, toAudience } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.logto`.
@@ -42,12 +42,12 @@ export interface LogtoOptions {
  * @since 0.1.0
  */
 export const logto = (options: LogtoOptions): Profile.Profile => {
-  const given = read("logto", options, { endpoint: true, audience: true })
+  const reader = readOptions("logto", options, { endpoint: true, audience: true })
   return Profile.make({
     id: "logto",
     name: "Logto",
-    issuer: `${given.url("endpoint", options.endpoint, "https://acme.logto.app")}/oidc`,
-    audience: audience(options.audience),
+    issuer: `${reader.url("endpoint", options.endpoint, "https://acme.logto.app")}/oidc`,
+    audience: toAudience(options.audience),
     clientIdClaims: ["client_id"],
     opaque: {
       issued: "sometimes",
@@ -59,6 +59,6 @@ export const logto = (options: LogtoOptions): Profile.Profile => {
     notes: [
       "No real token was seen. The type at+jwt, the algorithm ES384 and the sub of a token without a user are not confirmed."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }

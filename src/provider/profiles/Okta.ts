@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { audience, type Audiences, read } from "./internal/given.ts"
+import { type Audiences, readOptions, toAudience } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.okta`.
@@ -47,9 +47,9 @@ export interface OktaOptions {
  * @since 0.1.0
  */
 export const okta = (options: OktaOptions): Profile.Profile => {
-  const given = read("okta", options, { domain: true, server: true, audience: true })
-  const origin = given.origin("domain", options.domain, "acme.okta.com")
-  const server = given.id(
+  const reader = readOptions("okta", options, { domain: true, server: true, audience: true })
+  const origin = reader.origin("domain", options.domain, "acme.okta.com")
+  const server = reader.id(
     "server",
     options.server,
     "the id of a custom authorization server, such as default; tokens of the organization server cannot be verified"
@@ -58,7 +58,7 @@ export const okta = (options: OktaOptions): Profile.Profile => {
     id: "okta",
     name: "Okta",
     issuer: `${origin}/oauth2/${server}`,
-    audience: audience(options.audience),
+    audience: toAudience(options.audience),
     accessTokenMarks: [{ claim: "cid" }],
     clientIdClaims: ["cid"],
     // `sub` is the user name at one application, and its format can make it equal for two people. Programs have no `uid`.
@@ -68,6 +68,6 @@ export const okta = (options: OktaOptions): Profile.Profile => {
       "Dynamic registration requires an API token of Okta. The URL of a client metadata document must be registered first.",
       "Access policies of the authorization server determine the scopes of each client."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { audience, type Audiences, read } from "./internal/given.ts"
+import { type Audiences, readOptions, toAudience } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.pingone`.
@@ -44,9 +44,14 @@ export interface PingOneOptions {
  * @since 0.1.0
  */
 export const pingone = (options: PingOneOptions): Profile.Profile => {
-  const given = read("pingone", options, { environmentId: true, region: true, audience: true, machineClients: true })
-  const region = given.id("region", options.region ?? "com", "the end of the region's host, such as eu", /^[a-z.]+$/)
-  const environment = given.id(
+  const reader = readOptions("pingone", options, {
+    environmentId: true,
+    region: true,
+    audience: true,
+    machineClients: true
+  })
+  const region = reader.id("region", options.region ?? "com", "the end of the region's host, such as eu", /^[a-z.]+$/)
+  const environment = reader.id(
     "environmentId",
     options.environmentId,
     "the environment's id, a GUID",
@@ -56,18 +61,18 @@ export const pingone = (options: PingOneOptions): Profile.Profile => {
     id: "pingone",
     name: "PingOne",
     issuer: `https://auth.pingone.${region}/${environment}/as`,
-    audience: audience(options.audience),
+    audience: toAudience(options.audience),
     accessTokenMarks: [{ claim: "client_id" }],
     clientIdClaims: ["client_id"],
     machineMarks: options.machineClients === undefined
       ? []
-      : [{ claim: "client_id", values: given.ids("machineClients", options.machineClients, "2f8d3b1c-…") }],
+      : [{ claim: "client_id", values: reader.ids("machineClients", options.machineClients, "2f8d3b1c-…") }],
     confirmed: true,
     notes: [
       "PingOne's documentation confirms the claims. No real token was seen. Tokens have no typ until 2027-03-02, and at+jwt after.",
       "A token without a user has no sub, and is rejected unless its client is listed in machineClients. Then Principal.subject " +
       "is undefined, and data belongs to the client."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }

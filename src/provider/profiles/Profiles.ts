@@ -34,7 +34,7 @@ export {
 export { github, type GitHubOptions } from "./GitHub.ts"
 export { google, type GoogleOptions } from "./Google.ts"
 export { hydra, type HydraOptions } from "./Hydra.ts"
-export type { Audiences } from "./internal/given.ts"
+export type { Audiences } from "./internal/readOptions.ts"
 export { keycloak, type KeycloakOptions } from "./Keycloak.ts"
 export { logto, type LogtoOptions } from "./Logto.ts"
 export { okta, type OktaOptions } from "./Okta.ts"

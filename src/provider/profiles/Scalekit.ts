@@ -5,7 +5,7 @@
  */
 import * as Audience from "../../verification/claims/Audience.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { read } from "./internal/given.ts"
+import { readOptions } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.scalekit`.
@@ -43,9 +43,9 @@ export interface ScalekitOptions {
  * @since 0.1.0
  */
 export const scalekit = (options: ScalekitOptions): Profile.Profile => {
-  const given = read("scalekit", options, { environment: true, resourceId: true })
-  const environment = given.url("environment", options.environment, "https://acme.scalekit.com")
-  const id = given.id("resourceId", options.resourceId, "the resource id, such as res_123", /^res_[\w-]+$/)
+  const reader = readOptions("scalekit", options, { environment: true, resourceId: true })
+  const environment = reader.url("environment", options.environment, "https://acme.scalekit.com")
+  const id = reader.id("resourceId", options.resourceId, "the resource id, such as res_123", /^res_[\w-]+$/)
   return Profile.make({
     id: "scalekit",
     name: "Scalekit",
@@ -61,6 +61,6 @@ export const scalekit = (options: ScalekitOptions): Profile.Profile => {
       "No real token was seen. It is not confirmed whether the claim of scopes is scope or scopes.",
       "Dynamic registration and client metadata documents are enabled for each MCP server."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }

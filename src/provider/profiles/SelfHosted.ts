@@ -6,7 +6,7 @@
 import * as Audience from "../../verification/claims/Audience.ts"
 import * as TokenType from "../../verification/claims/TokenType.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { audience, type Audiences, read } from "./internal/given.ts"
+import { type Audiences, readOptions, toAudience } from "./internal/readOptions.ts"
 
 /**
  * The options of a profile of a server that you host.
@@ -22,10 +22,10 @@ export interface SelfHostedOptions {
 }
 
 const readIssuer = (profile: string, options: SelfHostedOptions) => {
-  const given = read(profile, options, { issuer: true, audience: true })
+  const reader = readOptions(profile, options, { issuer: true, audience: true })
   const { issuer } = options
-  given.url("issuer", issuer, "https://auth.example.com")
-  return { issuer, issues: given.issues }
+  reader.url("issuer", issuer, "https://auth.example.com")
+  return { issuer, issues: reader.issues }
 }
 
 /**
@@ -54,7 +54,7 @@ export const oidcProvider = (options: SelfHostedOptions): Profile.Profile =>
     id: "oidc-provider",
     name: "oidc-provider",
     ...readIssuer("oidcProvider", options),
-    audience: audience(options.audience),
+    audience: toAudience(options.audience),
     tokenType: TokenType.strict,
     clientIdClaims: ["client_id"],
     opaque: {
@@ -88,7 +88,7 @@ export const betterAuth = (options: SelfHostedOptions): Profile.Profile =>
     id: "better-auth",
     name: "better-auth",
     ...readIssuer("betterAuth", options),
-    audience: audience(options.audience),
+    audience: toAudience(options.audience),
     tokenType: TokenType.strict,
     clientIdClaims: ["client_id", "azp"],
     opaque: {
@@ -130,7 +130,7 @@ export const glewlwyd = (options: SelfHostedOptions): Profile.Profile =>
     id: "glewlwyd",
     name: "Glewlwyd",
     ...readIssuer("glewlwyd", options),
-    audience: audience(options.audience),
+    audience: toAudience(options.audience),
     tokenType: TokenType.strict,
     clientIdClaims: ["client_id"],
     confirmed: true,
@@ -171,7 +171,7 @@ export const lemonldap = (options: SelfHostedOptions): Profile.Profile =>
     id: "lemonldap",
     name: "LemonLDAP::NG",
     ...readIssuer("lemonldap", options),
-    audience: audience(options.audience),
+    audience: toAudience(options.audience),
     accessTokenMarks: [{ claim: "client_id" }],
     idTokenMarks: [{ claim: "azp" }],
     clientIdClaims: ["client_id"],
@@ -219,12 +219,12 @@ export interface OpenAuthOptions {
  * @since 0.1.0
  */
 export const openauth = (options: OpenAuthOptions): Profile.Profile => {
-  const given = read("openauth", options, { issuer: true, clientIds: true })
+  const reader = readOptions("openauth", options, { issuer: true, clientIds: true })
   return Profile.make({
     id: "openauth",
     name: "OpenAuth",
-    issuer: given.url("issuer", options.issuer, "https://auth.example.com"),
-    audience: Audience.oneOf(given.ids("clientIds", options.clientIds, "todos-client")),
+    issuer: reader.url("issuer", options.issuer, "https://auth.example.com"),
+    audience: Audience.oneOf(reader.ids("clientIds", options.clientIds, "todos-client")),
     boundTo: "client",
     tokenType: TokenType.standard(["mode"]),
     accessTokenMarks: [{ claim: "mode", values: ["access"] }],
@@ -232,6 +232,6 @@ export const openauth = (options: OpenAuthOptions): Profile.Profile => {
     clientIdClaims: ["aud"],
     confirmed: true,
     notes: ["The metadata have no PKCE field, and the token response has no token_type."],
-    issues: given.issues
+    issues: reader.issues
   })
 }

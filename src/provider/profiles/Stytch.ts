@@ -5,7 +5,7 @@
  */
 import * as Audience from "../../verification/claims/Audience.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { audience, type Audiences, read } from "./internal/given.ts"
+import { type Audiences, readOptions, toAudience } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.stytch`.
@@ -45,16 +45,16 @@ export interface StytchOptions {
  * @since 0.1.0
  */
 export const stytch = (options: StytchOptions): Profile.Profile => {
-  const given = read("stytch", options, { domain: true, projectId: true, audience: true })
-  const issuer = given.origin("domain", options.domain, "rustic-fox-1234.customers.stytch.com")
-  const project = given.id("projectId", options.projectId, "the project id, such as project-live-…")
+  const reader = readOptions("stytch", options, { domain: true, projectId: true, audience: true })
+  const issuer = reader.origin("domain", options.domain, "rustic-fox-1234.customers.stytch.com")
+  const project = reader.id("projectId", options.projectId, "the project id, such as project-live-…")
   return Profile.make({
     id: "stytch",
     name: "Stytch Connected Apps",
     issuer,
     // Tokens from stytch.com have this issuer, which is not a URL.
     tokenIssuers: [issuer, `stytch.com/${project}`],
-    audience: options.audience === undefined ? Audience.oneOf([project]) : audience(options.audience),
+    audience: options.audience === undefined ? Audience.oneOf([project]) : toAudience(options.audience),
     boundTo: options.audience === undefined ? "project" : "resource",
     // ID tokens have neither client_id nor scope.
     accessTokenMarks: [{ claim: "scope" }],
@@ -64,6 +64,6 @@ export const stytch = (options: StytchOptions): Profile.Profile => {
       "Stytch's documentation confirms the claims. No real token was seen.",
       "Enable dynamic registration. Client metadata documents are supported. You provide the page at authorization_endpoint."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }

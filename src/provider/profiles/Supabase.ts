@@ -5,7 +5,7 @@
  */
 import * as Audience from "../../verification/claims/Audience.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { audience, type Audiences, read } from "./internal/given.ts"
+import { type Audiences, readOptions, toAudience } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.supabase`.
@@ -65,16 +65,16 @@ export type SupabaseBinding =
  * @since 0.1.0
  */
 export const supabase = (options: SupabaseOptions): Profile.Profile => {
-  const given = read("supabase", options, { url: true, scopeClaim: true, clientIds: true, audience: true })
+  const reader = readOptions("supabase", options, { url: true, scopeClaim: true, clientIds: true, audience: true })
   return Profile.make({
     id: "supabase",
     name: "Supabase Auth",
-    issuer: `${given.url("url", options.url, "https://abcdefghijklmnopqrst.supabase.co")}/auth/v1`,
+    issuer: `${reader.url("url", options.url, "https://abcdefghijklmnopqrst.supabase.co")}/auth/v1`,
     audience: options.audience !== undefined
-      ? audience(options.audience)
+      ? toAudience(options.audience)
       : Audience.all([
         Audience.oneOf(["authenticated"]),
-        Audience.clientIds(given.ids("clientIds", options.clientIds, "9a8b7c6d-5e4f-3a2b-1c0d-9e8f7a6b5c4d"))
+        Audience.clientIds(reader.ids("clientIds", options.clientIds, "9a8b7c6d-5e4f-3a2b-1c0d-9e8f7a6b5c4d"))
       ]),
     boundTo: options.audience === undefined ? "client" : "resource",
     accessTokenMarks: [{ claim: "client_id" }, { claim: "role" }],
@@ -90,6 +90,6 @@ export const supabase = (options: SupabaseOptions): Profile.Profile => {
       "Supabase supports neither resource indicators nor custom scopes. Dynamic registration is disabled by default.",
       "Tokens of projects that sign with the shared secret (HS256) are rejected. Migrate the project to asymmetric keys."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }

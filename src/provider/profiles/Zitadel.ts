@@ -6,7 +6,7 @@
 import * as Audience from "../../verification/claims/Audience.ts"
 import * as TokenType from "../../verification/claims/TokenType.ts"
 import * as Profile from "../../verification/issuers/Profile.ts"
-import { read } from "./internal/given.ts"
+import { readOptions } from "./internal/readOptions.ts"
 
 /**
  * The options of `Profiles.zitadel`.
@@ -45,12 +45,12 @@ export interface ZitadelOptions {
  * @since 0.1.0
  */
 export const zitadel = (options: ZitadelOptions): Profile.Profile => {
-  const given = read("zitadel", options, { url: true, projectId: true })
-  const project = given.id("projectId", options.projectId, "the project's id, such as 271828182845904523")
+  const reader = readOptions("zitadel", options, { url: true, projectId: true })
+  const project = reader.id("projectId", options.projectId, "the project's id, such as 271828182845904523")
   return Profile.make({
     id: "zitadel",
     name: "Zitadel",
-    issuer: given.url("url", options.url, "https://acme.zitadel.cloud"),
+    issuer: reader.url("url", options.url, "https://acme.zitadel.cloud"),
     audience: Audience.oneOf([project]),
     boundTo: "project",
     // ID tokens have the project as an audience too. They have no `jti` (Zitadel's table of claims), but these three claims.
@@ -76,6 +76,6 @@ export const zitadel = (options: ZitadelOptions): Profile.Profile => {
       "The introspection endpoint requires Basic authentication with form-encoded credentials, or private_key_jwt.",
       "It is not confirmed that the name of a role can contain a colon (todos:read)."
     ],
-    issues: given.issues
+    issues: reader.issues
   })
 }

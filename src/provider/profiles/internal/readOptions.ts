@@ -17,7 +17,7 @@ export type Audiences = string | Values
  * Reads the options of one profile. A profile is data, so creating it does not throw. Errors are collected as issues, and the
  * layer fails with them.
  */
-export interface Given {
+export interface OptionReader {
   readonly issues: ReadonlyArray<AuthConfigError>
   /** Reads a host name or an https origin. Returns the https origin. */
   readonly origin: (name: string, value: unknown, example: string) => string
@@ -32,13 +32,13 @@ export interface Given {
   readonly choice: (name: string, value: unknown, choices: Values) => void
 }
 
-type NamesOf<O> = O extends unknown ? Extract<keyof O, string> : never
+type Names<O> = O extends unknown ? Extract<keyof O, string> : never
 
-export const read = <O extends object>(
+export const readOptions = <O extends object>(
   profile: string,
   options: O,
-  names: Readonly<Record<NamesOf<O>, true>>
-): Given => {
+  names: Readonly<Record<Names<O>, true>>
+): OptionReader => {
   const known = Object.keys(names)
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     // Without options, there is no data to create.
@@ -68,7 +68,7 @@ export const read = <O extends object>(
       })
     )
   }
-  const given: Given = {
+  const reader: OptionReader = {
     issues,
     origin: (name, value, example) => {
       const text = typeof value === "string" ? value.replace(/^https:\/\//, "").replace(/\/$/, "") : ""
@@ -111,9 +111,9 @@ export const read = <O extends object>(
       issue(name, value, `${quoted.join(" or ")}, or leave it out for ${quoted[0]}`)
     }
   }
-  return given
+  return reader
 }
 
-/** Returns the rule for the given audiences. Default: the resource. */
-export const audience = (given: Audiences | undefined): Audience.Audience =>
-  given === undefined ? Audience.resource : Audience.oneOf(typeof given === "string" ? [given] : given)
+/** Returns the rule for the configured audiences. Default: the resource. */
+export const toAudience = (audiences: Audiences | undefined): Audience.Audience =>
+  audiences === undefined ? Audience.resource : Audience.oneOf(typeof audiences === "string" ? [audiences] : audiences)
