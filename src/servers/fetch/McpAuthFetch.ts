@@ -20,7 +20,7 @@ import type { Principal } from "../../verification/Principal.ts"
 import { type Admission, forHandler } from "../host/Admission.ts"
 import * as body from "../host/Body.ts"
 import * as hosts from "../host/Host.ts"
-import { checkTenantOption, policiesFrom, policyOfRoute } from "../host/HostPolicies.ts"
+import { checkTenantOption, policiesFrom, policyForRoute } from "../host/HostPolicies.ts"
 import * as webHost from "../host/WebHost.ts"
 
 /**
@@ -273,7 +273,7 @@ const fromHost = <Offered extends string, A>(host: hosts.Host<A>): McpAuthFetch<
     protectRoute: (handler, options = {}) => {
       checkHandler(handler, "protectRoute")
       ConfigOption.check(options, "protectRoute", routeTable)
-      const policy = policyOfRoute(host.gate, options.scopes)
+      const policy = policyForRoute(host.gate, options.scopes)
       const tenantOf = checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
       const { preflight } = options
       return (request, ...rest) =>

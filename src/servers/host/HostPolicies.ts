@@ -61,7 +61,7 @@ const checkPolicy = (policy: PolicyInput): PolicyInput => {
 }
 
 /** Returns the policy of a route. Throws `AuthConfigError` if a scope is not offered, because clients could not obtain it. */
-export const policyOfRoute = (gate: Gate, scopes: ReadonlyArray<string> | undefined): Policy => {
+export const policyForRoute = (gate: Gate, scopes: ReadonlyArray<string> | undefined): Policy => {
   const checked = scopes === undefined ? [] : check(scopes, "protectRoute.scopes")
   const missing = checked.find((scope) => !gate.resource.offered.has(scope))
   if (missing === undefined) return { scopes: checked, unauthorized: "challenge", authenticated: true }

@@ -33,7 +33,7 @@ export const send = (req: NodeRequest, res: NodeResponse, answer: Rejection | An
   for (const [name, value] of Object.entries(answer.headers)) {
     // A CORS middleware before the gate may have set these headers.
     const before = corsHeaders.has(name) ? res.getHeader(name) : undefined
-    res.setHeader(name, before === undefined ? value : added(String(before), value))
+    res.setHeader(name, before === undefined ? value : addMembers(String(before), value))
   }
   if (answer.body === "" || req.method === "HEAD") res.end()
   else res.end(answer.body)
@@ -42,7 +42,7 @@ export const send = (req: NodeRequest, res: NodeResponse, answer: Rejection | An
 /** Headers that are lists: the members are added to those that are already set. */
 const corsHeaders = new Set(["access-control-expose-headers", "access-control-allow-headers", "vary"])
 
-const added = (before: string, value: string): string => {
+const addMembers = (before: string, value: string): string => {
   const known = new Set(before.toLowerCase().split(",").map((_) => _.trim()))
   const others = value.split(", ").filter((_) => !known.has(_.toLowerCase()))
   return others.length === 0 ? before : `${before}, ${others.join(", ")}`

@@ -73,11 +73,11 @@ const fieldsOf = (event: string): { readonly event: string | undefined; readonly
   return fields
 }
 
-/** Wraps a stream: calls `observe` with each chunk, and `ended` at its end. */
-export const observed = (
+/** Wraps a stream: calls `onChunk` with each chunk, and `onEnd` at its end. */
+export const observe = (
   body: ReadableStream<Uint8Array>,
-  observe: (chunk: Uint8Array) => void,
-  ended: () => void
+  onChunk: (chunk: Uint8Array) => void,
+  onEnd: () => void
 ): ReadableStream<Uint8Array> => {
   const reader = body.getReader()
   return new ReadableStream<Uint8Array>({
@@ -85,18 +85,18 @@ export const observed = (
       try {
         const { done, value } = await reader.read()
         if (done) {
-          ended()
+          onEnd()
           return controller.close()
         }
-        observe(value)
+        onChunk(value)
         controller.enqueue(value)
       } catch (error) {
-        ended()
+        onEnd()
         controller.error(error)
       }
     },
     cancel: (reason) => {
-      ended()
+      onEnd()
       return reader.cancel(reason)
     }
   }, { highWaterMark: 0 })

@@ -33,7 +33,7 @@ const bindFirstEvent = <A>(
 ): ReadableStream<Uint8Array> => {
   const first = new sseSession.FirstEvent()
   let release: (() => void) | undefined
-  return sseSession.observed(body, (chunk) => {
+  return sseSession.observe(body, (chunk) => {
     const id = first.read(chunk)
     if (id !== undefined) release = host.bindStream(admitted, id)
   }, () => release?.())

@@ -21,7 +21,7 @@ import * as body from "../host/Body.ts"
 import { BodyDeadlines } from "../host/BodyDeadlines.ts"
 import { makeDispatch } from "./internal/dispatch.ts"
 import * as Registry from "./internal/registry.ts"
-import { observed } from "./internal/scopeGuard.ts"
+import { layerObserver } from "./internal/scopeGuard.ts"
 
 export * from "./Registrations.ts"
 
@@ -141,7 +141,7 @@ export const layerHttp = <
       allowedOrigins: gate.published.allowedOrigins,
       registrations: link.pipe(
         Layer.provideMerge(options.registrations ?? Layer.empty),
-        Layer.provide(observed())
+        Layer.provide(layerObserver())
       )
     }).pipe(Layer.provide(middleware.layer))
   })) as never

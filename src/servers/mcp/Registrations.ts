@@ -22,7 +22,7 @@ import {
   Unauthorized
 } from "../../authorization/Policy.ts"
 import type { Principal } from "../../verification/Principal.ts"
-import { guard, observed, type PolicyForCall, policyFromAnnotations } from "./internal/scopeGuard.ts"
+import { guard, layerObserver, type PolicyForCall, policyFromAnnotations } from "./internal/scopeGuard.ts"
 
 type Registered<R> = Exclude<R, McpServer.McpRequest<"Requires", RegisterWithMcpAuthToolkit>>
 
@@ -64,7 +64,7 @@ export const toolkit = <Tools extends Record<string, Tool.Any>>(
   const hides = [...annotations.values()].some((_) => Context.get(_, Unauthorized) === "hide")
   return McpServer.toolkit(self).pipe(
     Layer.provide(guard([...annotations.values()], policyFor, hides)),
-    Layer.provide(observed())
+    Layer.provide(layerObserver())
   ) as never
 }
 
@@ -86,7 +86,7 @@ export interface Policy<S extends ScopeList> {
 
 type Needs<R, S extends ScopeList> = Exclude<R | Principal | RequiredScopesOf<S[number]>, never>
 
-const guarded = <S extends ScopeList>(
+const registerGuarded = <S extends ScopeList>(
   option: string,
   { scopes, unauthorized = "challenge" }: Policy<S>,
   register: (annotations: Context.Context<never>) => Effect.Effect<void, never, any>
@@ -95,7 +95,7 @@ const guarded = <S extends ScopeList>(
   const annotations = Context.make(RequiredScopes, policy.scopes).pipe(Context.add(Unauthorized, unauthorized))
   return Layer.effectDiscard(register(annotations)).pipe(
     Layer.provide(guard([annotations], () => policy, unauthorized === "hide")),
-    Layer.provide(observed())
+    Layer.provide(layerObserver())
   )
 }
 
@@ -157,10 +157,15 @@ export const resource: {
 } = // `any`: the two signatures above check the arguments.
   ((first: any, ...schemas: ReadonlyArray<any>) => {
     if (!isTemplate(first)) {
-      return guarded("resource.scopes", first, (annotations) => McpServer.registerResource({ ...first, annotations }))
+      return registerGuarded(
+        "resource.scopes",
+        first,
+        (annotations) => McpServer.registerResource({ ...first, annotations })
+      )
     }
     const register = McpServer.registerResource(first, ...schemas)
-    return (options: any) => guarded("resource.scopes", options, (annotations) => register({ ...options, annotations }))
+    return (options: any) =>
+      registerGuarded("resource.scopes", options, (annotations) => register({ ...options, annotations }))
   }) as never
 
 const isTemplate = (first: object): first is TemplateStringsArray => Array.isArray(first)
@@ -210,7 +215,7 @@ export const prompt = <
     ) => Effect.Effect<Array<typeof McpSchema.PromptMessage.Type> | string, E, R>
   }
 ): Layer.Layer<never, never, McpServer.PromptRequirements<Params, Needs<R, S>, Completions>> =>
-  guarded(
+  registerGuarded(
     "prompt.scopes",
     options as Policy<ScopeList>,
     (annotations) => McpServer.registerPrompt({ ...options, annotations })

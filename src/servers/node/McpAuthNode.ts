@@ -18,7 +18,7 @@ import type { Principal } from "../../verification/Principal.ts"
 import { type Admission, type Admitted, forHandler } from "../host/Admission.ts"
 import * as body from "../host/Body.ts"
 import * as hosts from "../host/Host.ts"
-import { checkTenantOption, policiesFrom, policyOfRoute } from "../host/HostPolicies.ts"
+import { checkTenantOption, policiesFrom, policyForRoute } from "../host/HostPolicies.ts"
 import * as nodeHost from "../host/NodeHost.ts"
 
 /**
@@ -284,7 +284,7 @@ const fromHost = <Offered extends string, A>(host: hosts.Host<A>): McpAuthNode<O
     protectRoute: (options = {}) => {
       ConfigOption.check(options, "protectRoute", routeTable)
       const { preflight } = options
-      const policy = policyOfRoute(host.gate, options.scopes)
+      const policy = policyForRoute(host.gate, options.scopes)
       const tenantOf = checkTenantOption(host.gate, options.tenant, "protectRoute.tenant")
       return middleware((req, res) => nodeHost.decideRoute(host, req, res, policy, { tenantOf, preflight }))
     },

@@ -22,7 +22,7 @@ export const methods: ReadonlySet<string> = new Set([
 ])
 
 /** Returns a result, or a promise of one, with the cache scope `"private"` if it had another one. */
-export const of = (result: unknown): unknown =>
+export const toPrivate = (result: unknown): unknown =>
   result instanceof Promise ? result.then(withPrivateScope) : withPrivateScope(result)
 
 // The SDK reads the scope of the result, and then the scope of the author's cache hint, which it attaches under a symbol.

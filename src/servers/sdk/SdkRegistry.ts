@@ -146,7 +146,7 @@ const makeWrapHandler = (
     if (!privateResults.methods.has(method)) return hiding
     return (request, extra) => {
       const result = hiding(request, extra)
-      return callerOf(extra) !== undefined || policies.canHide() ? privateResults.of(result) : result
+      return callerOf(extra) !== undefined || policies.canHide() ? privateResults.toPrivate(result) : result
     }
   }
 }

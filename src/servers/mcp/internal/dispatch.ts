@@ -61,7 +61,7 @@ const withoutHidden = (
   for (const operation of operations) {
     if (operation.method !== Operation.listen || operation.target === undefined) continue
     const policy = policyFor(operation)
-    if (policy !== undefined && policy !== Registry.unknown && !isHiddenFrom(policy, principal)) continue
+    if (policy !== undefined && policy !== Registry.unlistedPolicy && !isHiddenFrom(policy, principal)) continue
     hidden ??= new Set()
     hidden.add(operation.target)
   }
@@ -117,7 +117,7 @@ export const makeDispatch = (
         return effectStream.endInTime(response, { gate, caller, operations })
       })
 
-    const decided: App = Effect.withFiber((fiber) => {
+    const authorizedApp: App = Effect.withFiber((fiber) => {
       const { context } = fiber
       const request = Context.getUnsafe(context, HttpServerRequest.HttpServerRequest)
       const caller = callerOf(request, Context.getOrUndefined(context, Principal), fiber)
@@ -144,8 +144,8 @@ export const makeDispatch = (
           run(request, caller, session, operations, context)
       )
     })
-    effectRequest.decidesAboutAnonymous.add(decided)
-    return decided
+    effectRequest.decidesAboutAnonymous.add(authorizedApp)
+    return authorizedApp
   })
 
 // Only `initialize` opens a session.

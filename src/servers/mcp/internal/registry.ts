@@ -55,7 +55,7 @@ export const observe = (server: Server, guardOf: GuardOf): void => {
   observations.set(server, known)
   const { addPrompt, addResource, addResourceTemplate, addTool } = server
 
-  const guarded = <O extends Registration>(options: O, descriptor: object): Effect.Effect<O> => {
+  const withGuard = <O extends Registration>(options: O, descriptor: object): Effect.Effect<O> => {
     if (ofAnyCall(options.annotations).length === 0) return Effect.succeed(options)
     known.guarded.add(descriptor)
     const services = options.services ?? Context.empty()
@@ -65,11 +65,11 @@ export const observe = (server: Server, guardOf: GuardOf): void => {
   }
 
   const replacements: Pick<Server, "addPrompt" | "addResource" | "addResourceTemplate" | "addTool"> = {
-    addTool: (options) => Effect.flatMap(guarded(options, options.tool), addTool),
-    addPrompt: (options) => Effect.flatMap(guarded(options, options.prompt), addPrompt),
-    addResource: (options) => Effect.flatMap(guarded(options, options.resource), addResource),
+    addTool: (options) => Effect.flatMap(withGuard(options, options.tool), addTool),
+    addPrompt: (options) => Effect.flatMap(withGuard(options, options.prompt), addPrompt),
+    addResource: (options) => Effect.flatMap(withGuard(options, options.resource), addResource),
     addResourceTemplate: (options) =>
-      Effect.flatMap(guarded(options, options.template), (options) => {
+      Effect.flatMap(withGuard(options, options.template), (options) => {
         known.routerPaths.set(options.template.uriTemplate, options.routerPath)
         known.templates++
         return addResourceTemplate(options)
@@ -93,7 +93,7 @@ export function* entries(
 }
 
 /** The policy of an operation for which nothing is registered. It requires a principal, as on every host. */
-export const unknown: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
+export const unlistedPolicy: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
 
 interface Entry {
   readonly annotations: Annotations
@@ -147,7 +147,7 @@ export const makePolicyFor = (server: Server): PolicyFor => {
   return (operation) => {
     if (operation.kind === undefined) return undefined
     const candidates = candidatesOf(operation)
-    if (candidates.length === 0) return unknown
+    if (candidates.length === 0) return unlistedPolicy
     if (candidates.length === 1) return policyForEntry(candidates[0]!, operation.params)
     const policies = candidates.map((entry) => policyForEntry(entry, operation.params))
     // Hidden registrations are guarded inside the server, which knows which of them runs.

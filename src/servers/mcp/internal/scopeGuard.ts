@@ -89,7 +89,7 @@ const guardOf: Registry.GuardOf = (annotations) => {
 }
 
 /** Observes the server, for registrations that are built after this layer. */
-export const observed = (): Layer.Layer<never, never, McpServer.McpServer> =>
+export const layerObserver = (): Layer.Layer<never, never, McpServer.McpServer> =>
   // A layer for each use: one constant would be built once, for the first of several servers.
   Layer.effectDiscard(Effect.map(McpServer.McpServer, (server) => Registry.observe(server, guardOf)))
 
