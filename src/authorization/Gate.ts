@@ -54,7 +54,7 @@ import * as Sessions from "./Sessions.ts"
 export type { Caller, Request } from "./Caller.ts"
 
 /**
- * The requirement of an operation.
+ * The policy of an operation: what it requires of its caller.
  *
  * @category models
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The requirement of one operation. Hosts need no more of `Policy`, whose other parts load `effect/Schema`.
+ * The policy of one operation. Hosts need no more of `Policy`, whose other parts load `effect/Schema`.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import type { Principal } from "../verification/Principal.ts"
 import { checkScopeList } from "./internal/scopeList.ts"
 
 /**
- * The requirement of an operation: what its caller needs.
+ * The policy of an operation: what it requires of its caller.
  *
  * @category models
  * @since 0.1.0

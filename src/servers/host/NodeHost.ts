@@ -4,16 +4,8 @@ import { isPreflight, type Rejection } from "../../authorization/Rejection.ts"
 import type { Admitted, Policies } from "./Admission.ts"
 import type * as body from "./Body.ts"
 import type { Host } from "./Host.ts"
-import {
-  bodyReader,
-  extras,
-  headerOfRequest,
-  type NodeRequest,
-  pathOf,
-  type Reading,
-  type TenantOf,
-  toGateRequest
-} from "./NodeRequest.ts"
+import { extras, headerOfRequest, type NodeRequest, pathOf, type TenantOf, toGateRequest } from "./NodeRequest.ts"
+import { bodyReader, type Reading } from "./NodeRequestBody.ts"
 import { type NodeResponse, send, sendRejection } from "./NodeResponse.ts"
 import type { Decide } from "./Runner.ts"
 

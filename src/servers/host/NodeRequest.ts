@@ -1,15 +1,7 @@
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Result from "effect/Result"
 import type { Request } from "../../authorization/Caller.ts"
-import type { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
 import * as headerLines from "../../protocol/HeaderLines.ts"
 import * as requestPath from "../../protocol/RequestPath.ts"
-import type { Read } from "./Admission.ts"
-import * as body from "./Body.ts"
-import type { BodyDeadlines } from "./BodyDeadlines.ts"
-import * as nodeBody from "./NodeBody.ts"
 import * as requestHost from "./RequestHost.ts"
 import * as sseSession from "./SseSession.ts"
 
@@ -118,90 +110,6 @@ const streamsOf = (req: NodeRequest): ReadonlyArray<string> => {
   return typeof originalUrl !== "string" || originalUrl === req.url
     ? ids
     : [...new Set([...ids, ...sseSession.idsOf(originalUrl)])]
-}
-
-/** The limits and deadlines of the bodies of an endpoint. */
-export interface Reading {
-  readonly limits: body.Limits
-  readonly deadlines: BodyDeadlines
-}
-
-/** The reasons why there is no body. */
-type Unread = MalformedRequest | AuthConfigError
-
-/** Returns the function that reads the body of a request, or `undefined` for a request that neither has nor needs one. */
-export const bodyReader = (req: NodeRequest, reading: Reading): Read | undefined =>
-  body.carriesMessages(req.method ?? "GET") || announcesBody(req)
-    ? () => Effect.callback<body.Message, Unread>((resume) => Effect.sync(readBody(req, reading, resume)))
-    : undefined
-
-/** Reads and parses the body, and stores it in `req.body`. The returned function stops the reading. */
-const readBody = (
-  req: NodeRequest,
-  { deadlines, limits }: Reading,
-  callback: (read: Exit.Exit<body.Message, Unread>) => void
-): () => void => {
-  const end = (read: Exit.Exit<body.Message, Unread>) => {
-    if (Exit.isSuccess(read)) {
-      // The stream is empty now. The handler, and later body parsers, use the value that was checked.
-      const request = extras(req)
-      request.body = read.value.value
-      request._body = true
-    }
-    callback(read)
-  }
-  const known = withoutReading(req, limits)
-  if (known !== undefined) {
-    end(known)
-    return () => {}
-  }
-  // The result of a parser counts only if the stream is empty. Some parsers set `req.body` and read nothing. The handler could
-  // then execute another body than the one that was checked.
-  return nodeBody.listen(req, limits.bytes, deadlines, (read) => {
-    if (Exit.isFailure(read)) return end(Exit.failCause(read.cause))
-    if (read.value.byteLength > 0) return end(exitOf(body.parse(read.value, limits)))
-    end(body.carriesMessages(req.method ?? "GET") ? leftByParser(req, limits, body.notJson) : Exit.succeed(body.empty))
-  })
-}
-
-/**
- * Returns whether the headers of a request announce a body (RFC 9112 §6.3). The method does not matter. A body over HTTP/2 needs no
- * header (RFC 9113 §8.1).
- */
-const announcesBody = (req: NodeRequest): boolean =>
-  req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) !== 0 ||
-  extras(req).stream?.endAfterHeaders === false
-
-const withoutReading = (req: NodeRequest, limits: body.Limits): Exit.Exit<body.Message, Unread> | undefined => {
-  if (body.carriesMessages(req.method ?? "GET") && !body.isJson(contentTypeOf(req))) {
-    return Exit.fail(body.contentTypeRejected)
-  }
-  if (req.readableEnded) return leftByParser(req, limits, body.consumed)
-  return Number(req.headers["content-length"] ?? 0) > limits.bytes ? Exit.fail(body.tooLarge) : undefined
-}
-
-const leftByParser = (req: NodeRequest, limits: body.Limits, otherwise: Unread): Exit.Exit<body.Message, Unread> => {
-  const left = extras(req).body
-  if (left === undefined) return Exit.fail(otherwise)
-  const isEmpty = !body.carriesMessages(req.method ?? "GET") && isNothing(left, contentTypeOf(req))
-  return isEmpty ? Exit.succeed(body.empty) : exitOf(body.parsed(left, limits))
-}
-
-// Parsers of other types than JSON may store a body elsewhere, so `{}` counts as empty only for JSON.
-/** Returns whether a value is the output of a parser for an empty body. */
-const isNothing = (left: unknown, contentType: string | undefined): boolean => {
-  if (typeof left === "string") return left === ""
-  if (left instanceof Uint8Array) return left.byteLength === 0
-  return body.isJson(contentType) && typeof left === "object" && left !== null && !Array.isArray(left) &&
-    Object.keys(left).length === 0
-}
-
-const exitOf = <A, E>(result: Result.Result<A, E>): Exit.Exit<A, E> =>
-  Result.isSuccess(result) ? Exit.succeed(result.success) : Exit.fail(result.failure)
-
-const contentTypeOf = (req: NodeRequest): string | undefined => {
-  const value = req.headers["content-type"]
-  return typeof value === "string" ? value : undefined
 }
 
 /** Returns the target as the client sent it: frameworks shorten `url` below a mount point. */

@@ -4,7 +4,8 @@ import { allowOrigin, isPreflight, type Rejection } from "../../authorization/Re
 import * as requestPath from "../../protocol/RequestPath.ts"
 import type { Admitted, Policies } from "./Admission.ts"
 import type { Host } from "./Host.ts"
-import { type Reading, RequestBody, type TenantOf, toGateRequest } from "./WebRequest.ts"
+import { type TenantOf, toGateRequest } from "./WebRequest.ts"
+import { type Reading, WebRequestBody } from "./WebRequestBody.ts"
 import { endInTime, toResponse } from "./WebResponse.ts"
 
 /* Connects the gate with `Request` and `Response`. */
@@ -48,7 +49,7 @@ export const serve = async <A>(
   options: DecisionOptions & { readonly reading: Reading; readonly policies: Policies },
   handler: (admitted: Admitted<A>, request: Request) => Response | Promise<Response>
 ): Promise<Response> => {
-  const body = new RequestBody(request, options.reading)
+  const body = new WebRequestBody(request, options.reading)
   const admitted = await host.run(
     () => host.admit(toGateRequest(request, host.fiber, options.tenantOf), body.read, options.policies),
     request.signal

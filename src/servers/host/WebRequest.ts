@@ -1,25 +1,11 @@
-import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Caller from "../../authorization/Caller.ts"
-import type { MalformedRequest } from "../../protocol/AuthError.ts"
 import * as headerLines from "../../protocol/HeaderLines.ts"
 import * as requestPath from "../../protocol/RequestPath.ts"
-import type { Body, Read } from "./Admission.ts"
-import * as body from "./Body.ts"
 import * as requestHost from "./RequestHost.ts"
 import * as sseSession from "./SseSession.ts"
-import * as webBody from "./WebBody.ts"
 
 /* Requests of the type `Request`. */
-
-/** The options for reading the body of a request. */
-export interface Reading {
-  readonly limits: body.Limits
-  /** Returns the body that a framework has parsed, or `undefined` if there is none. */
-  readonly parsedBody?: (() => unknown) | undefined
-  /** Whether the handler uses only the parsed body, so that the bytes need not be kept. Default: `false`. */
-  readonly consumes?: boolean | undefined
-}
 
 /** Presents a `Request` to the gate. */
 // A class, because creating a literal with getters takes longer than the rest of the work on a request.
@@ -77,76 +63,3 @@ export const toGateRequest = (
   fiber: Fiber.Fiber<unknown, unknown>,
   tenantOf?: TenantOf | undefined
 ): Caller.Request => new GateRequest(request, fiber, tenantOf)
-
-/** The body of a request, read once for the gate and for the handler behind it. */
-export class RequestBody {
-  readonly #request: Request
-  readonly #reading: Reading
-  #bytes: Uint8Array | undefined
-
-  constructor(request: Request, reading: Reading) {
-    this.#request = request
-    this.#reading = reading
-  }
-
-  readonly read: Read = () => {
-    const request = this.#request
-    const { limits, parsedBody } = this.#reading
-    if (!body.carriesMessages(request.method)) return this.#readUnexpected()
-    if (!body.isJson(request.headers.get("content-type") ?? undefined)) return Effect.fail(body.contentTypeRejected)
-    if (parsedBody === undefined) return this.#readStream()
-    // Most of these functions call `request.json()`, which fails like this for a body that is not JSON. Other failures are bugs.
-    const parsing = Effect.catchDefect(
-      Effect.promise(async () => await parsedBody()),
-      (defect) => defect instanceof SyntaxError ? Effect.fail(body.notJson) : Effect.die(defect)
-    )
-    return Effect.flatMap(
-      webBody.within(parsing, limits.timeout),
-      (parsed) => parsed === undefined ? this.#readStream() : Effect.fromResult(body.parsed(parsed, limits))
-    )
-  }
-
-  /** Reads the body of a method that carries no messages. On some servers, a request without a body has an empty stream. */
-  #readUnexpected(): Body {
-    const request = this.#request
-    const { limits } = this.#reading
-    // If a framework has read and parsed this body, the handler must not execute it. The handler receives `admission.body`.
-    if (request.body === null || request.bodyUsed) return Effect.succeed(body.empty)
-    return Effect.flatMap(webBody.read(request.body, limits.bytes, limits.timeout), (bytes) => {
-      this.#bytes = bytes
-      return bytes.byteLength === 0 ? Effect.succeed(body.empty) : Effect.fromResult(body.parse(bytes, limits))
-    })
-  }
-
-  #readStream(): Body {
-    const request = this.#request
-    const { consumes = false, limits } = this.#reading
-    if (request.bodyUsed) return Effect.fail(body.consumed)
-    const announced = Number(request.headers.get("content-length") ?? Number.NaN)
-    if (announced > limits.bytes) return Effect.fail(body.tooLarge)
-    if (consumes && announced <= small) return readAtOnce(request, limits)
-    if (request.body === null) return Effect.fail(body.notJson)
-    return Effect.flatMap(webBody.read(request.body, limits.bytes, limits.timeout), (bytes) => {
-      if (!consumes) this.#bytes = bytes
-      return Effect.fromResult(body.parse(bytes, limits))
-    })
-  }
-
-  /** Returns the request for the handler, with an unread body. */
-  toRequest(): Request {
-    return this.#bytes === undefined ? this.#request : webBody.replay(this.#request, this.#bytes)
-  }
-}
-
-/** Shorter bodies are collected by the platform. Even byte by byte, their chunks take less memory than a large body. */
-const small = 16 * 1024
-
-/** Reads a body whose `Content-Length` is small. Servers read no more bytes than announced, and need no stream for it. */
-const readAtOnce = (request: Request, limits: body.Limits): Effect.Effect<body.Message, MalformedRequest> =>
-  Effect.flatMap(
-    webBody.readAtOnce(request, limits.timeout),
-    (bytes) =>
-      bytes.byteLength > limits.bytes
-        ? Effect.fail(body.tooLarge)
-        : Effect.fromResult(body.parse(new Uint8Array(bytes), limits))
-  )

@@ -6,7 +6,8 @@
 import type { Read } from "../Admission.ts"
 import * as body from "../Body.ts"
 import type * as host from "../Host.ts"
-import * as node from "../NodeRequest.ts"
+import type { NodeRequest } from "../NodeRequest.ts"
+import * as nodeRequestBody from "../NodeRequestBody.ts"
 import type { Host } from "./Host.ts"
 
 /**
@@ -51,8 +52,8 @@ export { send } from "../NodeResponse.ts"
 export const bodyReader = <A>(
   host: Host<A>,
   options: body.Options = {}
-): (req: node.NodeRequest) => Read | undefined => {
+): (req: NodeRequest) => Read | undefined => {
   const limits = body.checkLimits(options)
   const deadlines = (host as host.Host<A>).deadlines(limits.timeout)
-  return (req) => node.bodyReader(req, { limits, deadlines })
+  return (req) => nodeRequestBody.bodyReader(req, { limits, deadlines })
 }

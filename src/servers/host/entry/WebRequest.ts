@@ -5,7 +5,7 @@
  */
 import type { Read } from "../Admission.ts"
 import * as body from "../Body.ts"
-import * as web from "../WebRequest.ts"
+import { WebRequestBody } from "../WebRequestBody.ts"
 
 /**
  * Presents a request to the gate. `tenantOf` returns the tenant that the router of the host found, for `Tenants.fromRoute`.
@@ -39,4 +39,4 @@ export { toResponse } from "../WebResponse.ts"
  * @since 0.1.0
  */
 export const bodyReader = (request: Request, limits: body.Options = {}): Read =>
-  new web.RequestBody(request, { limits: body.checkLimits(limits) }).read
+  new WebRequestBody(request, { limits: body.checkLimits(limits) }).read
