@@ -65,6 +65,37 @@ interface Candidate {
  * algorithm and critical headers; the signature, with keys of that server only; and then the claims: type, times, audience,
  * subject, client, scopes and binding. Errors in the claims are reported only if the signature is valid.
  *
+ * **Example** (A verifier without `AuthLayer`, with keys from a file)
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { TokenVerifier } from "effect-mcp-auth"
+ * import { AuthorizationServer, Discovery, Fetcher, JwkSet, JwtVerifier } from "effect-mcp-auth/verification"
+ * import { readFile } from "node:fs/promises"
+ *
+ * // The service that sends requests is replaced by one that sends none.
+ * const Offline = Layer.succeed(Fetcher.Fetcher, {
+ *   send: () => Effect.fail(new Fetcher.FetchError({ reason: "not-allowed" }))
+ * })
+ * const Keys = JwkSet.layer.pipe(Layer.provide(Discovery.layer), Layer.provide(Offline))
+ *
+ * const Verifier = Layer.effect(
+ *   TokenVerifier.TokenVerifier,
+ *   Effect.gen(function*() {
+ *     const jwks = JSON.parse(yield* Effect.promise(() => readFile("jwks.json", "utf8")))
+ *     const server = yield* Effect.fromResult(
+ *       AuthorizationServer.make({ issuer: "https://auth.example.com", jwks }, "authorizationServer")
+ *     )
+ *     return yield* JwtVerifier.make({
+ *       authorizationServers: [server],
+ *       resource: "https://todos.example.com/mcp",
+ *       clockTolerance: undefined,
+ *       effectiveScopes: (granted) => granted
+ *     })
+ *   })
+ * ).pipe(Layer.provide(Keys))
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
