@@ -284,7 +284,7 @@ const page = Command.make(
 
 const subcommands = [check, doctor, decode, page] as const
 
-/** Runs the command that the answers select. */
+/** Runs the command that is selected in the prompts. */
 const runSelected = Command.runWith(
   Command.make("effect-mcp-auth").pipe(Command.withSubcommands(subcommands)),
   { version: "" }

@@ -58,7 +58,7 @@ const wrap = (text: string, width: number): ReadonlyArray<string> => {
 }
 
 /**
- * Writes a report as lines for a terminal. Symbols and words say everything that colors say.
+ * Writes a report as lines for a terminal. Symbols and words repeat the information of the colors.
  *
  * @category encoding
  * @since 0.1.0

@@ -342,8 +342,8 @@ const checkWithToken = ({ withToken }: Observations): ReadonlyArray<RuleResult> 
 const checkBatch = (batch: Exchange): RuleResult => {
   const status = getStatus(batch)
   if (status === undefined || status >= 300) return pass(Rules.batch, describe(batch))
-  const answers = parseJson(batch._tag === "Response" ? batch.body : "")
-  const second = Array.isArray(answers) ? answers.find((_) => isObject(_) && _["id"] === 2) : undefined
+  const replies = parseJson(batch._tag === "Response" ? batch.body : "")
+  const second = Array.isArray(replies) ? replies.find((_) => isObject(_) && _["id"] === 2) : undefined
   const error = isObject(second) ? member(second, "error") : undefined
   // An error about arguments means that the call reached the tool.
   return isObject(error) && error["code"] !== -32602

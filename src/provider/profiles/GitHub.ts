@@ -47,7 +47,7 @@ const issuer = "https://github.com/login/oauth"
  *
  * const profile = Profiles.github({
  *   clientId: "3a1f8c92d07be456a1c9",
- *   clientSecret: Redacted.make("from the place where secrets are")
+ *   clientSecret: Redacted.make("a secret from the environment")
  * })
  *
  * assert.strictEqual(profile.issuer, "https://github.com/login/oauth")

@@ -88,12 +88,12 @@ export class TestIssuer extends Context.Service<TestIssuer, {
   /** Replaces members of the introspection of every active token; `undefined` removes a member. */
   readonly publishIntrospection: (members: Readonly<Record<string, unknown>>) => Effect.Effect<void>
   /**
-   * Responds with `answer` to requests whose URL contains `where`, at any host; `undefined` ends it. If the promise rejects, the
+   * Responds with the result of `respond` to requests whose URL contains `where`, at any host; `undefined` ends it. If the promise rejects, the
    * connection fails. If it never settles, no response arrives.
    */
   readonly respondWith: (
     where: string,
-    answer: ((request: respond.Received) => Response | Promise<Response>) | undefined
+    respond: ((request: respond.Received) => Response | Promise<Response>) | undefined
   ) => Effect.Effect<void>
   /** Requires this nonce in DPoP proofs at the token endpoint (RFC 9449 §8); `undefined` requires none. */
   readonly requireDpopNonce: (nonce: string | undefined) => Effect.Effect<void>
