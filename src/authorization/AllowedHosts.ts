@@ -40,7 +40,7 @@ export const make = (
   return (host) => (isLocal && loopback.test(host)) || names.has(host.replace(/:\d{1,5}$/, "").toLowerCase())
 }
 
-// As a header spells them: `URL` is not asked, since it would repair what is not a host.
+// A pattern for the text of the header, because `URL` would correct text that is not a host.
 const loopback = /^(?:(?:[a-z0-9_-]+\.)*localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(?::\d{1,5})?$/i
 
 const isHostname = (name: string): boolean =>

@@ -1,5 +1,5 @@
 /**
- * Scopes in the types: what a tool or an effect demands of its caller, and what the configuration must offer for it.
+ * Declares the scopes that a tool or an effect requires of its caller, in its type. The configuration must offer them.
  *
  * @since 0.1.0
  */
@@ -17,11 +17,11 @@ import { check } from "./OperationPolicy.ts"
 export * from "./OperationPolicy.ts"
 
 /**
- * The requirement "the configuration must offer the scope `S`", which `AuthLayer` meets.
+ * The requirement that the configuration offers the scope `S`. `AuthLayer` provides it.
  *
  * **Details**
  *
- * Invariant: a layer whose scopes have the wide type `string` meets none of them.
+ * The type is invariant, so a layer whose scopes have the wide type `string` provides none of these requirements.
  *
  * @category models
  * @since 0.1.0
@@ -39,21 +39,21 @@ export interface RequiredScope<in out S extends string> {
 export type RequiredScopesOf<S extends string> = S extends string ? RequiredScope<S> : never
 
 /**
- * The key under which a scope's requirement stands in a context.
+ * Returns the key of the requirement of a scope.
  *
  * @category keys
  * @since 0.1.0
  */
 export const requiredScope = <S extends string>(scope: S): Context.Service<RequiredScope<S>, S> =>
-  // Required by the types alone. Effect copies the context of a server several times for each tool call, with every
-  // service in it: a server of a hundred scopes has no hundred entries there.
+  // A reference, because only the types require it. Effect copies the context of a server several times for each tool call, so
+  // a server with a hundred scopes must not add a hundred services to it.
   Context.Reference<S>(`effect-mcp-auth/RequiredScope/${scope}`, {
     defaultValue: () => scope
   }) as unknown as Context.Service<RequiredScope<S>, S>
 
 /**
- * The requirement "register this tool with `McpAuth.toolkit`". Only that function meets it: a tool with scopes that is
- * registered with the stock `McpServer.toolkit` would run unguarded, so it does not compile.
+ * The requirement that a tool is registered with `McpAuth.toolkit`. Only that function provides it. A tool with scopes that is
+ * registered with the `McpServer.toolkit` of Effect would run without a check, so it does not compile.
  *
  * @category models
  * @since 0.1.0
@@ -63,7 +63,7 @@ export interface RegisterWithMcpAuthToolkit {
 }
 
 /**
- * The key of that requirement.
+ * The key of `RegisterWithMcpAuthToolkit`.
  *
  * @category keys
  * @since 0.1.0
@@ -72,11 +72,11 @@ export const registerWithMcpAuthToolkit: Context.Service<RegisterWithMcpAuthTool
   .Service("effect-mcp-auth/RegisterWithMcpAuthToolkit")
 
 /**
- * The annotation of a tool, resource or prompt that names its scopes. Absent means none.
+ * The annotation of a tool, resource or prompt that lists its required scopes. Default: no scopes.
  *
  * **When to use**
  *
- * `requireScopes` writes it; read it where an adapter of your own has to know what a tool needs.
+ * `requireScopes` sets it. Read it in a custom adapter that needs the required scopes of a tool.
  *
  * @category annotations
  * @since 0.1.0
@@ -89,14 +89,14 @@ export const RequiredScopes: Context.Reference<ReadonlyArray<string>> = /*#__PUR
 )
 
 /**
- * The annotation of a tool, resource or prompt that says what a caller without its scopes meets.
+ * The annotation of a tool, resource or prompt that selects the response to a caller without its scopes.
  *
  * **Details**
  *
- * `"challenge"` (default): it is listed, and a call is answered with 403 and the scopes to ask for. `"hide"`: it is not
- * listed, and a call is answered as one to a name that does not exist. A subscription sends no update of it.
+ * `"challenge"` (default): it is listed, and a call is answered with 403 and the scopes to request. `"hide"`: it is not
+ * listed, and a call is answered as if its name did not exist. A subscription sends no update of it.
  *
- * **Example** (A tool that others do not see)
+ * **Example** (A tool that is hidden from other callers)
  *
  * ```ts
  * import { requireScopes, Policy } from "effect-mcp-auth"
@@ -118,20 +118,20 @@ export const Unauthorized: Context.Reference<"challenge" | "hide"> = /*#__PURE__
 )
 
 /**
- * Scopes of a tool that depend on the arguments of a call.
+ * Describes scopes of a tool that depend on the arguments of a call.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Conditional {
-  /** Every scope that may be needed. */
+  /** Every scope that a call may require. */
   readonly scopes: ReadonlyArray<string>
-  /** What the raw arguments of a call need; all of `scopes` where they cannot be read. */
+  /** Returns the scopes that the raw arguments of a call require: all of `scopes` if the arguments do not decode. */
   readonly select: (raw: unknown) => ReadonlyArray<string>
 }
 
 /**
- * The annotation of a tool that names its scopes beyond `RequiredScopes`, each for some calls.
+ * The annotation of a tool that lists the scopes that only some of its calls require, in addition to `RequiredScopes`.
  *
  * @category annotations
  * @since 0.1.0
@@ -144,7 +144,7 @@ export const ConditionalScopes: Context.Reference<ReadonlyArray<Conditional>> = 
 )
 
 /**
- * The scopes that a call with these raw arguments needs. `params` are those of the JSON-RPC message.
+ * Returns the scopes that a call requires. `params` are those of the JSON-RPC message.
  *
  * @category getters
  * @since 0.1.0
@@ -162,7 +162,7 @@ export const ofCall = (annotations: Context.Context<never>, params: unknown): Re
 }
 
 /**
- * Every scope that some call may need: what a server must offer.
+ * Returns every scope that a call may require. The server must offer all of them.
  *
  * @category getters
  * @since 0.1.0
@@ -174,10 +174,10 @@ export const ofAnyCall = (annotations: Context.Context<never>): ReadonlyArray<st
   ])
 
 /**
- * The annotation of a tool without scopes whose handler reads `Principal`: where anonymous requests are allowed, a call
- * without credentials is asked to sign in. Tools with scopes need a caller anyway.
+ * The annotation of a tool without scopes whose handler reads `Principal`. If anonymous requests are allowed, a call without
+ * credentials is answered with 401. Tools with scopes always require a principal.
  *
- * **Example** (A tool for whoever has signed in)
+ * **Example** (A tool for all callers with a valid token)
  *
  * ```ts
  * import { Principal, Policy } from "effect-mcp-auth"
@@ -205,7 +205,7 @@ export const Authenticated: Context.Reference<boolean> = /*#__PURE__*/ Context.R
 export type ScopeList = readonly [string, ...ReadonlyArray<string>]
 
 /**
- * Rejects the wide type `string`, of which no configuration could be checked.
+ * Rejects scopes of the wide type `string`, which the compiler cannot compare with the configuration.
  *
  * @category utility types
  * @since 0.1.0
@@ -215,7 +215,7 @@ export type Literals<S extends ReadonlyArray<string>> = string extends S[number]
   : unknown
 
 /**
- * What `requireScopes` makes of a tool or an effect.
+ * The type of a tool or an effect to which `requireScopes` was applied.
  *
  * @category utility types
  * @since 0.1.0
@@ -229,19 +229,19 @@ export type Scoped<T, S extends string> = T extends Tool.Dynamic<infer N, infer 
   : never
 
 /**
- * Demands scopes of whoever calls a tool or runs an effect.
+ * Requires scopes of the caller of a tool or an effect.
  *
  * **When to use**
  *
- * On each tool of an MCP server, before it goes into a toolkit; on any effect that a route or a handler runs.
+ * Apply it to each tool of an MCP server before you add the tool to a toolkit, and to effects that a route or a handler runs.
  *
  * **Details**
  *
- * A tool gets the scopes as annotations and as requirements in its type. An effect fails with `InsufficientScope` when
- * the `Principal` lacks one of them; the HTTP middleware answers that with a 403 challenge. Applied twice, the scopes add
- * up, and a caller is asked for all of them at once.
+ * A tool gets the scopes as annotations and as requirements in its type. An effect fails with `InsufficientScope` if the
+ * `Principal` lacks one of them, which the HTTP middleware answers with a 403 challenge. If it is applied twice, the scopes add
+ * up, and one challenge names all of them.
  *
- * Throws `AuthConfigError` for an empty list and for what is no scope token (RFC 6749 §3.3).
+ * Throws `AuthConfigError` for an empty list and for text that is not a scope token (RFC 6749 §3.3).
  *
  * **Example** (A tool that needs two scopes)
  *
@@ -262,7 +262,7 @@ export const requireScopes = <const S extends ScopeList>(
   ...scopes: S & Literals<S>
 ): <T extends Effect.Effect<any, any, any> | Tool.Any>(self: T) => Scoped<T, S[number]> => {
   const checked = check(scopes as ReadonlyArray<string>, "requireScopes")
-  // One signature with a conditional result: inside `.pipe` TypeScript would take the last of several overloads.
+  // One signature with a conditional result, because inside `.pipe` TypeScript selects the last of several overloads.
   return <T extends Effect.Effect<any, any, any> | Tool.Any>(self: T) =>
     (Effect.isEffect(self) ? requireOfEffect(self, checked) : requireOfTool(self as Tool.Any, checked)) as Scoped<
       T,
@@ -271,23 +271,24 @@ export const requireScopes = <const S extends ScopeList>(
 }
 
 /**
- * Demands scopes that depend on the arguments of a call.
+ * Requires scopes that depend on the arguments of a call.
  *
  * **When to use**
  *
- * Where one tool does harmless and harmful things, such as a listing of one's own entries or of everybody's. Scopes that
- * every call needs are `requireScopes`; both may be applied.
+ * Use it for a tool that does harmless and harmful things, such as listing the todos of the caller or of all users. For scopes
+ * that every call requires, use `requireScopes`. Both can be applied to one tool.
  *
  * **Details**
  *
- * `scopes` names all that may be needed: it stands in the type of the tool, and the server must offer it. `select` gets
- * the decoded arguments before the tool runs and gives what this call needs, all of which is asked for in one challenge.
+ * `scopes` lists every scope that a call may require. They are in the type of the tool, and the server must offer them.
+ * `select` receives the decoded arguments before the tool runs, and returns the scopes that this call requires. One challenge
+ * names all of them.
  *
  * **Gotchas**
  *
- * `select` must be pure and quick. Where it throws, or the arguments do not decode, the call needs every one of `scopes`.
+ * `select` must be pure and fast. If it throws, or the arguments do not decode, the call requires all of `scopes`.
  *
- * **Example** (Everybody's todos need more than one's own)
+ * **Example** (Listing the todos of all users requires another scope)
  *
  * ```ts
  * import { Policy } from "effect-mcp-auth"
@@ -295,9 +296,9 @@ export const requireScopes = <const S extends ScopeList>(
  * import { Tool } from "effect/ai"
  *
  * const ListTodos = Policy.requireScopesOf(
- *   Tool.make("list_todos", { parameters: Schema.Struct({ everybody: Schema.Boolean }), success: Schema.String }),
+ *   Tool.make("list_todos", { parameters: Schema.Struct({ all: Schema.Boolean }), success: Schema.String }),
  *   ["todos:read", "todos:admin"],
- *   ({ everybody }) => everybody ? ["todos:read", "todos:admin"] : ["todos:read"]
+ *   ({ all }) => all ? ["todos:read", "todos:admin"] : ["todos:read"]
  * )
  * ```
  *
@@ -326,10 +327,13 @@ export const requireScopesOf = <T extends Tool.Any, const S extends ScopeList>(
     }
   }
   const before = Context.get(tool.annotations as Context.Context<never>, ConditionalScopes)
-  return demand((tool as any).annotate(ConditionalScopes, [...before, conditional]), all) as Scoped<T, S[number]>
+  return withRequirements(
+    (tool as AnnotatedTool).annotate(ConditionalScopes, [...before, conditional]),
+    all
+  ) as Scoped<T, S[number]>
 }
 
-/** From JavaScript it may be anything. */
+/** Checks a tool at runtime, because a program in JavaScript can pass any value. Throws `AuthConfigError`. */
 const checkTool = (tool: unknown, option: string): void => {
   const isTool = (typeof tool === "object" || typeof tool === "function") && tool !== null && "addDependency" in tool
   if (isTool) return
@@ -341,16 +345,23 @@ const checkTool = (tool: unknown, option: string): void => {
 const requireOfTool = (tool: Tool.Any, scopes: ReadonlyArray<string>): Tool.Any => {
   checkTool(tool, "requireScopes")
   const all = ScopeToken.unique([...Context.get(tool.annotations, RequiredScopes), ...scopes])
-  return demand((tool as any).annotate(RequiredScopes, all), all)
+  return withRequirements((tool as AnnotatedTool).annotate(RequiredScopes, all), all)
 }
 
-const demand = (tool: Tool.Any, scopes: ReadonlyArray<string>): Tool.Any =>
+/** The methods of a tool that `Tool.Any` leaves out of its type. */
+interface AnnotatedTool extends Tool.Any {
+  readonly annotate: <A>(key: Context.Key<never, A>, value: A) => AnnotatedTool
+  readonly addDependency: (key: Context.Key<any, any>) => AnnotatedTool
+}
+
+/** Adds the requirements of scopes to the type of a tool. */
+const withRequirements = (tool: AnnotatedTool, scopes: ReadonlyArray<string>): Tool.Any =>
   [Principal, registerWithMcpAuthToolkit, ...scopes.map(requiredScope)].reduce(
-    (self: Tool.Any, key) => (self as any).addDependency(key),
+    (self: AnnotatedTool, key) => self.addDependency(key),
     tool
   )
 
-/** What was wrapped before, so that a second wrapping asks for everything in one challenge. */
+/** The effects that `requireScopes` returned, so that one challenge names all scopes if it is applied twice. */
 const wrapped = new WeakMap<
   object,
   { readonly inner: Effect.Effect<any, any, any>; readonly scopes: ReadonlyArray<string> }

@@ -1,5 +1,5 @@
 /**
- * What this server says about itself: its identifier, its metadata document (RFC 9728), the scopes it offers.
+ * Describes this server as a resource: its identifier, its metadata document (RFC 9728) and the scopes that it offers.
  *
  * @since 0.1.0
  */
@@ -20,8 +20,8 @@ import * as ScopeHierarchy from "./ScopeHierarchy.ts"
  *
  * **Details**
  *
- * A plain list is asked for at sign-in as a whole. With `baseline` and `stepUp` a 401 and the metadata name the baseline
- * only; the rest is asked for by a 403 when an operation needs it.
+ * Clients request all scopes of a plain list at sign-in. With `baseline` and `stepUp`, a 401 and the metadata name only the
+ * baseline. A 403 names the other scopes when an operation requires them.
  *
  * @category models
  * @since 0.1.0
@@ -34,7 +34,7 @@ export type Scopes =
   }
 
 /**
- * The union of the scopes offered.
+ * The union of the offered scopes.
  *
  * @category utility types
  * @since 0.1.0
@@ -45,7 +45,7 @@ export type OfferedOf<S extends Scopes> = S extends ReadonlyArray<string> ? S[nu
   : never
 
 /**
- * What can be configured.
+ * The options of a resource.
  *
  * @category models
  * @since 0.1.0
@@ -54,14 +54,14 @@ export interface Options {
   readonly resource: string
   readonly scopes: Scopes
   readonly scopeHierarchy?: ScopeHierarchy.ScopeHierarchy | undefined
-  /** Whether clients may, or must, bind their tokens to a key, and what they may prove it with. Default: they cannot. */
+  /** Whether clients can or must bind their tokens to a key, and the algorithms of their proofs. Default: they cannot. */
   readonly dpop?: Published | undefined
   readonly resourceName?: string | undefined
   readonly resourceDocumentation?: string | undefined
 }
 
 /**
- * A resource, checked, with everything prepared that a request could ask for.
+ * A checked resource, with the values that requests need.
  *
  * @category models
  * @since 0.1.0
@@ -69,7 +69,7 @@ export interface Options {
 export interface ProtectedResource {
   /** The resource identifier, as configured. */
   readonly resource: string
-  /** Its origin, such as `https://todos.example.com`. */
+  /** The origin of the resource, such as `https://todos.example.com`. */
   readonly origin: string
   readonly baseline: ReadonlyArray<string>
   readonly offered: ReadonlySet<string>
@@ -83,8 +83,8 @@ export interface ProtectedResource {
 }
 
 /**
- * The names under which clients request scopes: at the authorization server that issued the token, or, before sign-in, at
- * the first authorization server.
+ * Returns the names under which clients request scopes from the authorization server that issued the token, or from the first
+ * authorization server before sign-in.
  *
  * @category models
  * @since 0.1.0
@@ -135,7 +135,7 @@ export const make = (
   })
 
 /**
- * The members in which a tenant's resource differs.
+ * The members in which the resource of a tenant differs.
  *
  * @category models
  * @since 0.1.0
@@ -147,8 +147,8 @@ export interface TenantOptions {
 }
 
 /**
- * The resource of a tenant: as the layer's own, with the identifier, the authorization servers and the names of scopes of
- * the tenant.
+ * Makes the resource of a tenant: that of the layer, with the identifier, the authorization servers and the scope names of the
+ * tenant.
  *
  * @category constructors
  * @since 0.1.0
@@ -176,8 +176,8 @@ export const ofTenant = (
 }
 
 /**
- * The resource of a tenant that was not looked up, for challenges: they say where its metadata would be, and name no scopes
- * of their own. Not to be published.
+ * Makes the resource of a tenant that was not looked up, for challenges only. They contain the URL of its metadata and no
+ * baseline. It must not be published.
  *
  * @category constructors
  * @since 0.1.0
@@ -198,7 +198,7 @@ const checkResource = (resource: unknown): URL => {
     adviceOnParts: "Write it without user, query and fragment (RFC 8707 §2)"
   })
   if (url.pathname.includes("*")) throw ConfigOption.error("resource", `${url.href} has * in its path. Remove it`)
-  // Resources are compared as strings: one that a URL parser would write differently never matches a token.
+  // Resources are compared as strings, so a resource that a URL parser would write differently never matches a token.
   const canonical = url.pathname === "/" ? [url.href, url.origin] : [url.href]
   if (canonical.includes(resource as string)) return url
   throw ConfigOption.error("resource", `${resource} is not in canonical form. Write ${canonical.at(-1)}`)

@@ -1,11 +1,11 @@
 /**
- * Scopes that include others. The MCP text: servers MUST account for it.
+ * Expands scopes that imply others. Servers must account for such scopes (MCP authorization).
  *
  * @since 0.1.0
  */
 
 /**
- * Which scopes a scope implies, directly: `{ "todos:admin": ["todos:write"], "todos:write": ["todos:read"] }`.
+ * The scopes that each scope implies directly: `{ "todos:admin": ["todos:write"], "todos:write": ["todos:read"] }`.
  *
  * @category models
  * @since 0.1.0
@@ -13,7 +13,7 @@
 export type ScopeHierarchy = Readonly<Record<string, ReadonlyArray<string>>>
 
 /**
- * Prepares the expansion of granted scopes to those in effect. Cycles do no harm.
+ * Compiles a hierarchy into a function that returns the effective scopes of granted ones. Cycles are allowed.
  *
  * @category decisions
  * @since 0.1.0
@@ -23,7 +23,7 @@ export const compile = (hierarchy: ScopeHierarchy): (granted: ReadonlySet<string
   if (implied.size === 0) return (granted) => granted
   return (granted) => {
     const effective = new Set(granted)
-    // A set iterates over what is added while it is walked.
+    // The iteration of a set includes members that are added during it.
     for (const scope of effective) {
       for (const other of implied.get(scope) ?? []) effective.add(other)
     }

@@ -1,5 +1,5 @@
 /**
- * Makes the gate of options: the composition root. It knows mechanisms by their types only.
+ * Makes a gate from options. This is the composition root. It imports mechanisms as types only.
  *
  * @since 0.1.0
  */
@@ -29,7 +29,7 @@ import type { Cached, Common, Options, Scopes } from "./AuthOptions.ts"
 import { checkServers, table } from "./checkOptions.ts"
 
 /**
- * Checks the options and makes the gate. Fails with the option that is wrong, and what to write.
+ * Checks the options and makes the gate. Fails with an error that names the wrong option and what to write.
  *
  * @category constructors
  * @since 0.1.0
@@ -102,7 +102,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
       tenants,
       requestState: yield* RequestState.make(options.requestState?.secret, resource.resource),
       verifier: own.verifier,
-      // Where a result depends on the request, or a function has to be asked each time, the fast path is off.
+      // The fast path is disabled if a result can depend on the request, or if a function has to be called for each request.
       lookupVerified: [options.tenants, options.revocation, options.verifier].every((_) => _ === undefined)
         ? cachedServers.lookupVerified
         : undefined,
@@ -120,7 +120,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
       anonymous: options.anonymous ?? "deny",
       sessionsPerCaller: options.sessionsPerCaller,
       claims: ClaimsDecoder.reader(options.claims),
-      // A server that is asked about its tokens may have no keys at all.
+      // A server whose tokens are introspected may have no keys.
       ready: Effect.forEach(servers.filter((_) => _.introspection === undefined), keys.load, {
         concurrency: "unbounded",
         discard: true
@@ -141,7 +141,7 @@ type Servers = ReadonlyArray<AuthorizationServer.AuthorizationServer<any>>
 
 const issuersOf = (servers: Servers) => servers.map((_) => _.issuer) as [string, ...Array<string>]
 
-/** Names scopes as the authorization server of an issuer does, or else the first one. */
+/** Names scopes as the authorization server of the issuer does, or as the first one without an issuer. */
 const requestedScopesAt = (servers: Servers): ProtectedResource.RequestedScopes => {
   const serverOf = AuthorizationServer.ofIssuer(servers)
   return (scopes, issuer) =>

@@ -74,7 +74,7 @@ const lookUp = (
     for (const url of server.metadataUrls) {
       const attempt = yield* fetchDocument(fetcher, url, server).pipe(
         Effect.flatMap((document) =>
-          Effect.fromResult(judge(server, needed, url, document.json)).pipe(
+          Effect.fromResult(checkMetadata(server, needed, url, document.json)).pipe(
             Effect.tap((metadata) => checkEndpointHost(server, needed, url, metadata)),
             Effect.map((value) => ({ value, maxAge: document.maxAge }))
           )
@@ -92,7 +92,7 @@ const lookUp = (
     )
   }).pipe(withTimeLimit("8 seconds", server.issuer))
 
-const judge = (
+const checkMetadata = (
   server: Source,
   needed: Needed,
   url: string,

@@ -132,13 +132,13 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
         const now = yield* monotonic.millis
         const isAboutClient = error.reason === "client-rejected"
         // Errors have one second if the server sent no `Retry-After`.
-        const asksForTime = error.reason === "server-error" && error.retryAfter > 1
+        const hasRetryAfter = error.reason === "server-error" && error.retryAfter > 1
         if (origin === "verified") worksUntil = Number.NEGATIVE_INFINITY
-        else if (limit !== undefined && now < worksUntil && !asksForTime) {
+        else if (limit !== undefined && now < worksUntil && !hasRetryAfter) {
           draw(limit, now)
           return circuits.unverified.succeed(call)
         }
-        const isDecisive = isAboutClient || asksForTime
+        const isDecisive = isAboutClient || hasRetryAfter
         const failure: CircuitBreaker.Failure = {
           isDecisive,
           // A custom look-up function can return any value.
@@ -147,7 +147,7 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
         }
         const cooldown = circuits[origin].fail(call, now, failure)
         if (cooldown === undefined) return
-        if (origin === "verified" ? isDecisive : asksForTime) {
+        if (origin === "verified" ? isDecisive : hasRetryAfter) {
           circuits[origin === "verified" ? "unverified" : "verified"].open(now, failure)
         }
         const seconds = Math.ceil(cooldown / 1_000)
@@ -161,7 +161,7 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
           )
       })
 
-    const ask = <A, E>(
+    const sendRequest = <A, E>(
       origin: Origin,
       request: Effect.Effect<A, E | AuthorizationServerUnavailable>
     ): Effect.Effect<A, E | AuthorizationServerUnavailable> =>
@@ -211,15 +211,15 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
           if (waits) waiting[origin]--
           waits = false
         }
-        const asked = Effect.suspend(() => {
+        const sending = Effect.suspend(() => {
           leave()
-          return ask(origin, request)
+          return sendRequest(origin, request)
         })
-        return withPermit(origin, asked).pipe(Effect.ensuring(Effect.sync(leave)))
+        return withPermit(origin, sending).pipe(Effect.ensuring(Effect.sync(leave)))
       })
 
     return {
-      protect: shares ? queue : ask,
+      protect: shares ? queue : sendRequest,
       countInactive: limit === undefined ? Effect.void : Effect.map(monotonic.millis, (now) => draw(limit, now))
     }
   })

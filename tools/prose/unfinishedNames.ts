@@ -9,10 +9,6 @@ export const unfinishedNames: ReadonlyArray<string> = [
   "examples/upstream/Orders.ts",
   "examples/upstream/OrdersTool.ts",
   "examples/whoami/test/tools.test.ts",
-  "src/authorization/Policy.ts",
-  "src/authorization/internal/openStreams.ts",
-  "src/outbound/Discovery.ts",
-  "src/outbound/EndpointGuard.ts",
   "src/servers/effect/EffectHttp.ts",
   "src/servers/host/Host.ts",
   "test/conformance/SdkServers.ts"

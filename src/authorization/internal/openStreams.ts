@@ -18,17 +18,17 @@ const maximumStreams = 100_000
 /** How many targets are kept to compare requests with. A request that is older than all of them is verified again. */
 const maximumTargets = 256
 
-/** How many streams ask `revocation` at the same time. Later ones try again shortly after. */
-const maximumAsks = 16
+/** How many streams call `revocation` at the same time. Later ones try again shortly after. */
+const maximumChecks = 16
 
-/** How long a stream waits until it tries again to ask, in milliseconds. */
+/** How long a stream waits until it tries again, in milliseconds. */
 const pause = 100
 
 /** If more streams wait, each waits longer, so that an outage of `revocation` does not keep the processor busy. */
 const waitingAtOnce = 1_000
 
 /** An answer that takes longer counts as an outage. */
-const askTimeout = Duration.seconds(5)
+const checkTimeout = Duration.seconds(5)
 
 type Service = Principal
 
@@ -36,7 +36,7 @@ export interface Options {
   readonly revocation:
     | ((principal: Service) => Effect.Effect<boolean, AuthorizationServerUnavailable>)
     | undefined
-  /** How often an open stream asks again. */
+  /** How often an open stream calls `revocation` again. */
   readonly interval: Duration.Duration
 }
 
@@ -60,7 +60,7 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
   )
   const targets: Array<(principal: Service) => boolean> = []
   let revision = 0
-  let asks = 0
+  let checks = 0
   let waiting = 0
 
   const waitForTurn = (left: number): Effect.Effect<void> =>
@@ -83,10 +83,10 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
   /** `false` also for an outage: what a store that fails would say is not known, and the token is still valid. */
   const isRevoked = (principal: Service): Effect.Effect<boolean> =>
     revocation === undefined ? Effect.succeed(false) : Effect.suspend(() => {
-      asks++
+      checks++
       return Effect.suspend(() => revocation(principal))
     }).pipe(
-      Effect.timeoutOption(askTimeout),
+      Effect.timeoutOption(checkTimeout),
       Effect.map((answer) => answer._tag === "Some" && answer.value !== false),
       Effect.catch(() => Effect.succeed(false)),
       // A function that throws or dies has not approved of the token.
@@ -100,7 +100,7 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
         )
       ),
       Effect.ensuring(Effect.sync(() => {
-        asks--
+        checks--
       }))
     )
 
@@ -110,21 +110,21 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
       const started = clock.monotonicTimeNanosUnsafe()
       const longest = end - clock.currentTimeMillisUnsafe()
       const period = Duration.toMillis(interval)
-      let asked = 0
+      let checkedAt = 0
       for (;;) {
         const age = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
         // By the wall clock, which may have been set since, and never longer than it looked at first.
         const left = Math.min(longest - age, end - clock.currentTimeMillisUnsafe())
         if (!(left > 0)) return
-        if (revocation !== undefined && age - asked >= period) {
-          if (asks >= maximumAsks) {
+        if (revocation !== undefined && age - checkedAt >= period) {
+          if (checks >= maximumChecks) {
             yield* waitForTurn(left)
             continue
           }
           if (yield* isRevoked(principal)) return
-          asked = age
+          checkedAt = age
         }
-        yield* Effect.sleep(Math.min(left, period - (age - asked) % period))
+        yield* Effect.sleep(Math.min(left, period - (age - checkedAt) % period))
       }
     })
 

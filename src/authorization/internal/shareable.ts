@@ -1,11 +1,12 @@
 import { isSchema } from "../ClaimsDecoder.ts"
 
 /**
- * Freezes a value that several requests share, down to its last member. `false` if that cannot be done, because it holds
- * more than plain objects, arrays, instances of a `Schema.Class` and primitives: such as a `Date`, which nothing freezes.
+ * Freezes a value that several requests share, with all members at any depth. Returns `false` and freezes nothing if the value
+ * contains anything but plain objects, arrays, instances of a `Schema.Class` and primitives. A `Date`, for example, cannot be
+ * frozen.
  */
 export const freeze = (value: unknown): boolean => {
-  // Without recursion: the issuer chooses how deep claims are nested.
+  // Without recursion, because the issuer determines how deeply claims are nested.
   const open: Array<unknown> = [value]
   const seen = new Set<unknown>()
   while (open.length > 0) {
