@@ -91,9 +91,9 @@ export const make = (parts: Parts): Authentication => {
   const verifyToken = (
     request: Caller.Request,
     credentials: Credentials.Credentials,
-    present: Decision.RequestTiming | undefined
+    timing: Decision.RequestTiming | undefined
   ): Effect.Effect<Principal, VerificationError> => {
-    const verification = verifier.verify(credentials, request, present)
+    const verification = verifier.verify(credentials, request, timing)
     // A verifier may be the author's own, and no request may come in without a principal.
     const found: Effect.Effect<Principal, VerificationError> = !Effect.isEffect(verification as unknown)
       ? failNoPrincipal

@@ -33,7 +33,7 @@ export type VerificationError = InvalidToken | AuthorizationServerUnavailable | 
  * @category models
  * @since 0.1.0
  */
-export interface Presented {
+export interface PresentedRequest {
   readonly header: (name: string) => string | undefined
   /** The path without query, or `undefined` if the host does not provide it. */
   readonly path?: string | undefined
@@ -47,7 +47,7 @@ export interface Presented {
  * @category models
  * @since 0.1.0
  */
-export interface Present {
+export interface RequestTiming {
   readonly clock: Clock.Clock
   /** The monotonic time, in nanoseconds. */
   readonly since: bigint
@@ -90,11 +90,11 @@ export interface Verified {
  * @since 0.1.0
  */
 export interface Verifier<out E = VerificationError> {
-  /** Verifies the credentials. `present` lets a cache return a result without waiting. Custom verifiers may ignore it. */
+  /** Verifies the credentials. `timing` lets a cache return a result without waiting. Custom verifiers may ignore it. */
   readonly verify: (
     credentials: Credentials,
-    request?: Presented | undefined,
-    present?: Present | undefined
+    request?: PresentedRequest | undefined,
+    timing?: RequestTiming | undefined
   ) => Effect.Effect<Verified, E>
 }
 
@@ -201,7 +201,7 @@ export const reject = (reason: InvalidTokenReason): Verifier<InvalidToken> => {
  * @since 0.1.0
  */
 export const choose = <E>(choice: (token: Redacted.Redacted) => Verifier<E>): Verifier<E> => ({
-  verify: (credentials, request, present) => choice(credentials.token).verify(credentials, request, present)
+  verify: (credentials, request, timing) => choice(credentials.token).verify(credentials, request, timing)
 })
 
 /**

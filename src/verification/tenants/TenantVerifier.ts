@@ -56,7 +56,7 @@ export interface Tenants<P> extends TokenVerifier.Verifier {
   readonly isNamedBy: (
     principal: Principal,
     token: Redacted.Redacted,
-    request: TokenVerifier.Presented
+    request: TokenVerifier.PresentedRequest
   ) => boolean
   /** Returns what the tenant of a verified token publishes. */
   readonly publishedBy: (tenant: string) => P
@@ -64,14 +64,14 @@ export interface Tenants<P> extends TokenVerifier.Verifier {
    * Returns what the tenant of a request publishes, for a challenge. Returns `undefined` if the request names no tenant. If the
    * tenant does not exist or cannot be looked up, returns what can be published without a look-up. Never fails.
    */
-  readonly publishedFor: (request: TokenVerifier.Presented) => Effect.Effect<P | undefined>
+  readonly publishedFor: (request: TokenVerifier.PresentedRequest) => Effect.Effect<P | undefined>
   /**
    * Returns what a tenant publishes at a path, `"not-found"` if the tenant does not exist, or `"default"` if the request names no
    * tenant. Returns `undefined` if tenants have no metadata at this path.
    */
   readonly publishedAt: (
     path: string,
-    request: TokenVerifier.Presented
+    request: TokenVerifier.PresentedRequest
   ) =>
     | Effect.Effect<P | "default" | "not-found", AuthorizationServerUnavailable | AuthConfigError>
     | undefined
@@ -197,16 +197,16 @@ const makeVerify = <P>(
   const tolerance = toleranceOf(rules.clockTolerance)
   const unknownTenant = TokenVerifier.reject("unknown-tenant")
   const isClaim = id._tag === "Claim"
-  return (credentials, request, present) => {
+  return (credentials, request, timing) => {
     const named = names.ofRequest(credentials.token, request)
     if (named._tag === "Absent" && withoutTenant === "default-servers") {
-      return others.verify(credentials, request, present)
+      return others.verify(credentials, request, timing)
     }
     if (named._tag !== "Tenant") return unknownTenant.verify(credentials)
     const { name } = named
     const verified = Effect.flatMap(registry.find(name, true), (tenant) => {
       if (tenant === undefined) return unknownTenant.verify(credentials)
-      const verified = tenant.verifier.verify(credentials, request, present)
+      const verified = tenant.verifier.verify(credentials, request, timing)
       return registry.isVerified(name)
         ? verified
         : Effect.tap(verified, () => Effect.sync(() => registry.recordVerified(name, tenant)))

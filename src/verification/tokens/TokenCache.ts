@@ -16,7 +16,7 @@ import { type Credentials, textOf } from "../../protocol/Credentials.ts"
 import { BoundedMap } from "../../store/BoundedMap.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import type { Principal } from "../Principal.ts"
-import type { Present, Presented, VerificationError, Verified, Verifier } from "../TokenVerifier.ts"
+import type { PresentedRequest, RequestTiming, VerificationError, Verified, Verifier } from "../TokenVerifier.ts"
 import * as verifiedTable from "./internal/verifiedTable.ts"
 import * as tokenTarget from "./TokenTarget.ts"
 
@@ -159,7 +159,7 @@ export interface Cached<out E> extends Verifier<E> {
    * known to be published, and it is not bound to a key. If this returns `undefined`, call `verify`. `authorization` is the
    * only `Authorization` line of the request.
    */
-  readonly lookupVerified: (authorization: string, present: Present) => Principal | undefined
+  readonly lookupVerified: (authorization: string, timing: RequestTiming) => Principal | undefined
   /**
    * Evicts cached results, including those in progress. The next request with such a token verifies it again.
    *
@@ -199,7 +199,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   // `key` is `undefined` for a token that was not looked up, since nothing is cached under a hash.
   const verifyAgain = (
     credentials: Credentials,
-    request: Presented | undefined,
+    request: PresentedRequest | undefined,
     key: verifiedTable.Key | undefined
   ): Effect.Effect<Verified, E> => {
     const cache = results.begin()
@@ -236,7 +236,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
 
   const verify = (
     credentials: Credentials,
-    request: Presented | undefined,
+    request: PresentedRequest | undefined,
     token: string,
     key: verifiedTable.Key,
     wall: number,
@@ -262,7 +262,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
 
   return {
     lookupVerified: table.lookupVerified,
-    verify: (credentials, request, present) => {
+    verify: (credentials, request, timing) => {
       const token = textOf(credentials)
       const key = verifiedTable.keyOfJwt(token)
       // While every cached token is a JWT, no other token needs a hash.
@@ -273,8 +273,8 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
           key,
           (key) => verify(credentials, request, token, key, clock.currentTimeMillisUnsafe(), now)
         )
-      return present !== undefined
-        ? at(present.clock, monotonic.millisOfNanos(present.since))
+      return timing !== undefined
+        ? at(timing.clock, monotonic.millisOfNanos(timing.since))
         : Clock.clockWith((clock) => at(clock, monotonic.millisOf(clock)))
     },
     invalidate: results.invalidate

@@ -6,7 +6,7 @@ import type { InvalidToken } from "../../../protocol/AuthError.ts"
 import * as ConfigOption from "../../../protocol/ConfigOption.ts"
 import * as WellKnown from "../../../protocol/WellKnown.ts"
 import * as Claims from "../../claims/Claims.ts"
-import { isJwt, type Presented } from "../../TokenVerifier.ts"
+import { isJwt, type PresentedRequest } from "../../TokenVerifier.ts"
 
 /* Reads the tenant that a request names, and computes the resource of a tenant. */
 
@@ -25,11 +25,11 @@ export type Named =
 
 export interface TenantNames {
   /** Returns the tenant that a request with this token names. */
-  readonly ofRequest: (token: Redacted.Redacted, request: Presented | undefined) => Named
+  readonly ofRequest: (token: Redacted.Redacted, request: PresentedRequest | undefined) => Named
   /** Returns the tenant that a request without a token names. A claim names none. */
-  readonly ofUnauthenticated: (request: Presented) => Named
+  readonly ofUnauthenticated: (request: PresentedRequest) => Named
   /** Returns the tenant whose protected resource metadata is at a path, or `undefined` if tenants have no metadata there. */
-  readonly ofMetadataPath: (path: string, request: Presented) => Named | undefined
+  readonly ofMetadataPath: (path: string, request: PresentedRequest) => Named | undefined
   /** Returns the resource identifier of a tenant. */
   readonly resourceOf: (tenant: string) => string
   /** The pattern of the metadata paths, if each tenant has separate metadata. */
@@ -87,7 +87,7 @@ const inHeaders = (header: unknown, resource: string): TenantNames => {
   }
   const name = header.toLowerCase()
   const { pathname } = new URL(WellKnown.protectedResourceMetadata(new URL(resource)))
-  const ofUnauthenticated = (request: Presented | undefined) => {
+  const ofUnauthenticated = (request: PresentedRequest | undefined) => {
     const value = request?.header(name)
     return value === undefined ? absent : named(value, inHeader)
   }
@@ -152,7 +152,7 @@ const inPaths = (
     )
   }
   const root = WellKnown.protectedResourceMetadataRoot
-  const ofUnauthenticated = (request: Presented | undefined): Named => {
+  const ofUnauthenticated = (request: PresentedRequest | undefined): Named => {
     const path = request?.path
     const parameterValue = request?.routeParameter?.(parameter)
     if (parameterValue === undefined && path === url.pathname) return absent

@@ -3,7 +3,7 @@ import { type Credentials, lineOf, type Scheme, textOf } from "../../../protocol
 import * as monotonic from "../../../store/MonotonicTime.ts"
 import { freezePrincipal } from "../../claims/Frozen.ts"
 import type { Principal } from "../../Principal.ts"
-import { isJwt, type Present, type Reuse, type Verified } from "../../TokenVerifier.ts"
+import { isJwt, type RequestTiming, type Reuse, type Verified } from "../../TokenVerifier.ts"
 
 /* The table of verified tokens: the fast path. `docs/fast-path.md` says what each part of it saves. */
 
@@ -124,7 +124,7 @@ class Doorkeeper {
 /** A table of verified tokens with a maximum capacity. */
 export interface VerifiedTable {
   /** Returns the principal of a whole `Authorization` line, if it can be used without waiting. */
-  readonly lookupVerified: (line: string, present: Present) => Principal | undefined
+  readonly lookupVerified: (line: string, timing: RequestTiming) => Principal | undefined
   /** Returns the entry of a token that was presented with this scheme, usable or not. */
   readonly find: (key: Key, token: string, scheme: Scheme) => Entry | undefined
   /** Caches a result, or returns `undefined`. `wall` is in milliseconds since 1970, `now` in monotonic milliseconds. */
