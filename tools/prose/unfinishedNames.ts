@@ -10,6 +10,5 @@ export const unfinishedNames: ReadonlyArray<string> = [
   "examples/upstream/OrdersTool.ts",
   "examples/whoami/test/tools.test.ts",
   "src/servers/effect/EffectHttp.ts",
-  "src/servers/host/Host.ts",
   "test/conformance/SdkServers.ts"
 ]

@@ -35,7 +35,7 @@ export interface Admitted<A = unknown> extends Admission<A> {
   readonly session: string | undefined
 }
 
-/** Returns the part of an admission that a handler of the author's receives. */
+/** Returns the part of an admission that the author's handler receives. */
 export const forHandler = <A>({ authInfo, body, claims, operations, principal }: Admitted<A>): Admission<A> => ({
   principal,
   authInfo,

@@ -14,27 +14,28 @@ import * as Runner from "./Runner.ts"
 import * as sseSession from "./SseSession.ts"
 import * as lifetime from "./StreamLifetime.ts"
 
-/* A gate that runs outside Effect. An adapter translates its requests into the gate's, and rejections into its answers. */
+/* A gate that runs outside Effect. An adapter presents its requests to the gate, and turns rejections into its responses. */
 
+/** The gate, its decisions, and what adapters need after a decision. */
 export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
   readonly gate: Gate
   /** Runs handlers that are Effects. It holds all services of the layer. */
   readonly runtime: ManagedRuntime.ManagedRuntime<any, any>
-  /** Returns the author's own claims of a principal. */
+  /** Returns the author's own claims of a principal, decoded. `undefined` if the option `claims` is not set. */
   readonly claims: (principal: Principal) => A | undefined
-  /** Records the answer of an MCP handler: binds the session that it opens, releases the one that it ends. */
+  /** Records the response of an MCP handler: binds the session that it opens, and releases the session that it ends. */
   readonly recordResponse: (admitted: Admitted<A>, status: number, session: string | undefined) => void
   /**
-   * Binds the session that the first event of a stream names; the result releases it. `undefined` for a session that exists
-   * already.
+   * Binds the session that the first event of a stream names, and returns the function that releases it. Returns `undefined` if the
+   * session exists already.
    */
   readonly bindStream: (admitted: Admitted<A>, id: string) => (() => void) | undefined
   /**
-   * Calls back when an event stream must end: with its token, when that is revoked or invalidated, or when the host is
-   * disposed. The result cancels that. `undefined` for anonymous streams.
+   * Calls `callback` when an event stream must end: when its token expires, is revoked or is invalidated, or when the host is
+   * disposed. Returns the function that cancels the call, or `undefined` for an anonymous stream, which never ends.
    */
   readonly whenStreamEnds: (admitted: Admitted<A>, callback: () => void) => (() => void) | undefined
-  /** Creates the deadlines of the bodies of an endpoint. */
+  /** Creates the deadlines of the bodies of an endpoint. `timeout` is the longest time for reading a body. */
   readonly deadlines: (timeout: Duration.Duration) => BodyDeadlines
   /** Returns the public document at a path, if there is one. */
   readonly document: (path: string, request: documents.MetadataRequest) => documents.Document | undefined
@@ -94,13 +95,13 @@ export const make = async <R, E, A = unknown>(
         callback()
         return () => {}
       }
-      let wanted = true
+      let isCancelled = false
       const fiber = runtime.runFork(gate.untilStreamEnds(caller, end))
       fiber.addObserver(() => {
-        if (wanted) callback()
+        if (!isCancelled) callback()
       })
       return () => {
-        wanted = false
+        isCancelled = true
         fiber.interruptUnsafe()
       }
     },

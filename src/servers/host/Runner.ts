@@ -10,19 +10,19 @@ import * as Rejection from "../../authorization/Rejection.ts"
 
 /* Decisions of the gate outside Effect. */
 
-/** A decision, not made yet. */
+/** Makes a decision when it is called. */
 export type Decide<A> = () => Effect.Effect<A, Rejection.Rejection>
 
 /** A decision that waits for something. */
 export interface Waiting<A> {
   readonly result: Promise<Result.Result<A, Rejection.Rejection>>
-  /** Interrupts the decision, since the client is gone. */
+  /** Interrupts the decision. Called when the client has disconnected. */
   readonly abandon: () => void
 }
 
 /** Makes decisions. */
 export interface Runner {
-  /** The fiber of all requests: it knows what the layer provides, and ends with the runtime. */
+  /** The fiber of all requests. Its context contains the services of the layer, and it ends with the runtime. */
   readonly fiber: Fiber.Fiber<unknown, unknown>
   /**
    * Makes a decision, and returns it at once if nothing has to be awaited. The effect runs once: a second run would find the
@@ -97,7 +97,7 @@ export const make = (gate: Gate, runtime: ManagedRuntime.ManagedRuntime<any, any
   }
 }
 
-/** Calls a function that does its work when it is called: what it throws is a defect of the effect. */
+/** Calls a function that does its work at once. An exception becomes a defect of the effect. */
 export const eagerly = <A, E, R>(effect: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
   try {
     return effect()

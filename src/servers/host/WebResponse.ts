@@ -11,7 +11,7 @@ import { isEventStream } from "./StreamLifetime.ts"
 export const toResponse = ({ body, headers, status }: Rejection | Answer, method: string): Response =>
   new Response(body === "" || method === "HEAD" ? null : body, { status, headers: { ...headers } })
 
-/** Ends an event stream when the token does. Every other response stays as it is. */
+/** Ends an event stream with its token. Returns every other response as it is. */
 export const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, response: Response): Response => {
   const isOpening = admitted.caller.request.method === "GET"
   // Headers first: on Node, reading `body` creates a stream.

@@ -296,7 +296,7 @@ export const make = async <
   options: Options<S, A, C, N, R, E, RD, RT, RR, I> & CoveredBy<R, ServicesOf<I> | RD | RT | RR>
 ): Promise<McpAuthSdk<ProtectedResource.OfferedOf<S>, A, R | C, N>> => {
   const { layer, limits } = toLayer(options)
-  return fromHost(await sdkHost.make(layer, limits, parseArguments))
+  return toGate(await sdkHost.make(layer, limits, parseArguments))
 }
 
 /**
@@ -324,17 +324,16 @@ export const mock = async <
   options: MockOptions<S, A, C, R, E>
 ): Promise<McpAuthSdk<ProtectedResource.OfferedOf<S>, A, R | C, "deny">> => {
   const { layer, limits } = toMockLayer(options)
-  return fromHost(await sdkHost.make(layer, limits, parseArguments))
+  return toGate(await sdkHost.make(layer, limits, parseArguments))
 }
 
-const fromHost = (sdk: sdkHost.SdkHost): McpAuthSdk<any, any, any, any> => {
-  return {
-    ...sdk.register,
-    ...sdk.endpoints,
-    protectFetch: sdk.protectFetch,
-    createMcpHandler: (factory, handlerOptions) => protectHandler(sdk, factory, handlerOptions)
-  }
-}
+/** Creates the public gate. `any`: the caller knows the types of the options. */
+const toGate = (sdk: sdkHost.SdkHost): McpAuthSdk<any, any, any, any> => ({
+  ...sdk.register,
+  ...sdk.endpoints,
+  protectFetch: sdk.protectFetch,
+  createMcpHandler: (factory, handlerOptions) => protectHandler(sdk, factory, handlerOptions)
+})
 
 const protectHandler = (
   { callerOf, host, policiesFor, registry, serve }: sdkHost.SdkHost,

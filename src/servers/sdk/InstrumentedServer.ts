@@ -93,13 +93,13 @@ export class InstrumentedServer {
     return this.#standard[methods.indexOf(method)] === handler
   }
 
-  /** Returns whether a handler is the SDK's own, or was set before, which makes that likely. */
+  /** Returns whether a handler is the SDK's own, or was probably set by the SDK, because it existed before. */
   isPresumedStandard(method: string, handler: Handler): boolean {
     return this.isStandard(method, handler) || this.#earlier[methods.indexOf(method)] === handler
   }
 }
 
-/** Returns whether the SDK itself answers a method, with no code of the author's. */
+/** Returns whether the SDK itself handles a method, without code of the author. */
 export const isStandardMethod = (
   server: McpServer,
   method: string,

@@ -8,7 +8,7 @@ import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { RegistrationPolicy } from "./RegistrationPolicy.ts"
 import type { Registry } from "./SdkRegistry.ts"
 
-/** The part of an `McpServer` that registers, as both SDKs have it. */
+/** The functions of an `McpServer` that register. `any`: their types differ between the SDKs. */
 interface Server {
   readonly registerTool: (name: string, config: any, handler: any) => any
   readonly registerPrompt: (name: string, config: any, handler: any) => any
@@ -101,7 +101,7 @@ export const make = (
 const misspelled = /^(?:required?_?)?scopes?$|^unauthori[sz]ed$/i
 
 /**
- * Rejects names in the configuration of a tool, prompt or resource that mean what it requires: the SDK, whose own options are
+ * Rejects misspelled names of policy options in the configuration of a tool, prompt or resource: the SDK, whose own options are
  * not listed here, would ignore them.
  */
 const checkConfig = <C extends object>(config: C, what: string): C => {

@@ -19,7 +19,7 @@ export type { NodeRequest, NodeResponse }
 export type Anonymous = "deny" | "allow-unscoped"
 
 /**
- * The principal behind a request, with its claims as the Schema of the options decodes them.
+ * The principal behind a request, with the claims that the option `claims` decodes.
  *
  * @category models
  * @since 0.1.0

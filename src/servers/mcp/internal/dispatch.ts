@@ -71,7 +71,7 @@ const withoutHidden = (
   )
 }
 
-/** Returns the caller that the middleware in front authenticated, with the principal that handlers see. */
+/** Returns the caller that the middleware of `AuthLayer` authenticated, with the principal that handlers receive. */
 const callerOf = (
   request: HttpServerRequest.HttpServerRequest,
   principal: Principal | undefined,

@@ -103,7 +103,7 @@ interface Entry {
 /** Returns the policy of an operation, or `undefined` if the operation runs nothing that is registered. */
 export type PolicyFor = (operation: Operation) => Policy | undefined
 
-/** Creates the function that finds policies among what is registered at the time of a request. */
+/** Creates the function that finds policies among the registrations at the time of a request. */
 export const makePolicyFor = (server: Server): PolicyFor => {
   const tools = makeIndex(() => server.tools, ({ tool }) => tool.name, ({ tool }) => tool)
   const prompts = makeIndex(() => server.prompts, ({ prompt }) => prompt.name, ({ prompt }) => prompt)
