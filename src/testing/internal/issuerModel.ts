@@ -88,8 +88,8 @@ export class TestIssuer extends Context.Service<TestIssuer, {
   /** Replaces members of the introspection of every active token; `undefined` removes a member. */
   readonly publishIntrospection: (members: Readonly<Record<string, unknown>>) => Effect.Effect<void>
   /**
-   * Responds with the result of `respond` to requests whose URL contains `where`, at any host; `undefined` ends it. If the promise rejects, the
-   * connection fails. If it never settles, no response arrives.
+   * Responds to requests whose URL contains `where`, at any host, with the result of `respond`. `undefined` restores the response of
+   * the issuer. If the promise rejects, the connection fails. If it never settles, no response arrives.
    */
   readonly respondWith: (
     where: string,
