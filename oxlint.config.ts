@@ -163,7 +163,7 @@ export default defineConfig({
             ],
             "caseSensitive": true,
             "message":
-              "The root gathers what most programs need. Mechanisms and building blocks have entry points of their own."
+              "The root gathers what most programs need. Mechanisms and building blocks have separate entry points."
           }]
         }]
       }

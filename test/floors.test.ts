@@ -34,7 +34,7 @@ const types = (...specifiers: ReadonlyArray<string>) => specifiers.map((it) => `
 
 const floor = "no-restricted-imports"
 
-/** Imports that no folder of the library may have. */
+/** Imports that are forbidden in every folder of the library. */
 const foreign = [
   "effect",
   "effect/http",
@@ -70,7 +70,7 @@ const fits = (specifier: string, patterns: ReadonlyArray<string>) =>
     new RegExp(`^${pattern.replaceAll("**", "…").replaceAll("*", "[^/]*").replaceAll("…", ".*")}`).test(specifier)
   )
 
-/** All that the row of a floor says, and nothing else, holds in its folder and in its `internal` folder. */
+/** The cases of a floor: exactly the imports of its row are allowed in its folder and in its `internal` folder. */
 const casesOfFloor = (row: Floor): ReadonlyArray<Case> => {
   const { folder, ours, oursAsTypes = [], packagesAsTypes = [] } = row
   if (ours === "everything") return []
@@ -155,12 +155,12 @@ const cases: ReadonlyArray<Case> = [
   // A folder without a row
   ...rejects(floor, "src/elsewhere/A.ts", ...imports("effect/Effect", "./B.ts")),
 
-  // the library says nothing by itself, and takes time and network from Effect
+  // the library logs only through Effect, and takes time and network from Effect
   ...rejects("no-console", "src/protocol/A.ts", `console.log("hello")`),
   ...rejects("no-restricted-properties", "src/verification/A.ts", "export const now = Date.now()"),
   ...rejects("no-restricted-globals", "src/verification/A.ts", `export const answer = fetch("https://example.com")`),
 
-  // examples: only what their readers have
+  // examples: only packages of their readers
   ...allows("examples/whoami/main.ts", ...imports("effect", "effect-mcp-auth", "../authorization-server/B.ts")),
   ...rejects(floor, "examples/whoami/main.ts", ...imports("../../src/index.ts")),
 
@@ -209,7 +209,7 @@ const besideTheKit = [
   "test/threats/keys.test.ts"
 ]
 
-/** Tests that answer HTTP themselves. The linter cannot see why, so this list shows that none of them is an authorization server. */
+/** Tests that answer HTTP themselves. The linter cannot check the reason, so this list shows that none of them is an authorization server. */
 const serversByHand = [
   "bench/speed/servers.ts", // the floor of what is measured
   "bench/speed/toolServers.ts", // MCP servers, measured
@@ -230,7 +230,7 @@ interface Diagnostic {
   readonly labels: ReadonlyArray<{ readonly span: { readonly line: number } }>
 }
 
-/** Two files that know each other, though only by their types. */
+/** Two files that import types of each other. */
 const cycle: ReadonlyArray<readonly [file: string, line: string]> = [
   ["src/protocol/Cycle1.ts", `import type { B } from "./Cycle2.ts"`],
   ["src/protocol/Cycle2.ts", `import type { A } from "./Cycle1.ts"`]
@@ -239,7 +239,7 @@ const cycle: ReadonlyArray<readonly [file: string, line: string]> = [
 const files = [...new Set(cases.map((it) => it.file))]
 const casesOf = (file: string) => cases.filter((it) => it.file === file)
 
-/** The rules that hold the floors; what else the linter says about these made-up lines does not matter here. */
+/** The rules of the floors. Other findings of the linter about these invented lines are ignored. */
 const held = new Set(cases.flatMap((it) => it.rule ?? []))
 
 /** One run of the linter over a tree that has a line for each case. */

@@ -15,7 +15,7 @@ const runs = Number(process.env["FUZZ_RUNS"] ?? 80)
 const byte = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))
 const bytes = Arbitrary.map(Arbitrary.array(Arbitrary.schema(byte)), (_) => Uint8Array.from(_))
 
-/** JSON of any shape, with the names that mean something here. */
+/** JSON of any shape, with names that have a meaning here. */
 const names = [
   "keys",
   "kty",
@@ -96,7 +96,7 @@ const nest = (inner: Arbitrary.Arbitrary<unknown>): Arbitrary.Arbitrary<unknown>
   )
 const json: Arbitrary.Arbitrary<unknown> = nest(nest(nest(leaf)))
 
-/** A document: JSON, JSON with something cut out or put in, or bytes. */
+/** A document: JSON, JSON with parts removed or inserted, or bytes. */
 const document = Arbitrary.map(
   Arbitrary.all({
     json,
@@ -120,10 +120,10 @@ const document = Arbitrary.map(
   }
 )
 
-/** The longest that anybody may wait: a look-up of metadata, then of keys. */
+/** The longest time to a response: a look-up of metadata, then of keys. */
 const limit = "13 seconds"
 
-/** Sends, lets the clock run to the limit, and gives the answer that must be there by then. */
+/** Sends, moves the clock to the limit, and returns the response, which must have arrived by then. */
 const within = <E>(send: Effect.Effect<Running.Answer, E>) =>
   Effect.gen(function*() {
     const sent = yield* Effect.forkChild(send, { startImmediately: true })
@@ -148,7 +148,7 @@ const lives = (server: Running.Running) =>
 
 const options = { arbitrary: { runs, size: 40 }, timeout: Math.max(120_000, runs * 500) }
 
-describe("any bytes", () => {
+describe("the server answers within its limit to any bytes", () => {
   it.effect.prop("as the Authorization header", { value: Hostile.fieldValue }, ({ value }) =>
     Effect.gen(function*() {
       const server = yield* Running.start()
@@ -312,7 +312,7 @@ describe("any bytes", () => {
 })
 
 describe("a body that nests", () => {
-  it.effect("is answered, however deep", () =>
+  it.effect("is answered at any depth", () =>
     Effect.gen(function*() {
       const server = yield* Running.start()
       const token = yield* server.issuer.mint({ scopes: ["todos:read", "todos:write"] })

@@ -130,7 +130,7 @@ describe("the packed tarball", () => {
       format: "esm",
       external: ["effect", "effect/*", "jose"]
     })
-    // All that the core exports, compressed. About a tenth above what it is.
+    // All exports of the core, compressed. About a tenth above the size.
     assert.isBelow(gzipSync(outputFiles[0]!.contents, { level: 9 }).length, 43_000)
   })
 
@@ -218,7 +218,7 @@ describe("the packed tarball", () => {
       run(alone, process.execPath, "cli.mjs", "--version").trim(),
       `effect-mcp-auth v${manifest.version}`
     )
-    // Far below what a download may cost on an empty machine.
+    // Far below the size of a download that is acceptable on an empty machine.
     assert.isBelow(readFileSync(join(alone, "cli.mjs")).length, 1024 * 1024)
   })
 
@@ -320,7 +320,7 @@ describe("the packed tarball", () => {
       { module: "NodeNext", moduleResolution: "NodeNext" },
       { module: "ESNext", moduleResolution: "Bundler" }
     ])("has types that compile with moduleResolution $moduleResolution", (options) => {
-      // The SDKs' own declarations name what they do not bring along, so declarations as such are not checked here.
+      // The declarations of the SDKs name packages that they do not install, so declarations are not checked here.
       writeFileSync(
         join(folder, "tsconfig.json"),
         JSON.stringify({

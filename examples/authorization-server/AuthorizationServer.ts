@@ -7,7 +7,7 @@
  */
 import { Context, Data, Effect, Layer, Redacted } from "effect"
 import type { Scope } from "effect"
-// oxlint-disable-next-line no-restricted-imports -- this is an authorization server, with keys of its own
+// oxlint-disable-next-line no-restricted-imports -- this is an authorization server, with its keys
 import { generateKeyPair, randomBytes } from "node:crypto"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -22,7 +22,7 @@ export interface Options {
   readonly port?: number
   /** The scopes that a resource offers. A list stands for every resource. */
   readonly scopes?: ReadonlyArray<string> | ((resource: string) => ReadonlyArray<string>)
-  /** What access tokens (and ID tokens) are signed with. Default: `RS256`. */
+  /** The signature algorithm of access tokens and ID tokens. Default: `RS256`. */
   readonly signingAlgorithm?: SigningAlgorithm
   /** `jwt` (default): RFC 9068, `typ: at+jwt`. `opaque`: a random string that only introspection explains. */
   readonly accessTokenFormat?: "jwt" | "opaque"

@@ -12,8 +12,8 @@ export interface Exchange {
   readonly location?: URL
   /** The heading of a page that was shown. */
   readonly page?: string
-  /** What a consent page asked for, line by line. */
-  readonly asked?: ReadonlyArray<string>
+  /** The lines of a consent page. */
+  readonly requested?: ReadonlyArray<string>
 }
 
 export interface Options {
@@ -41,7 +41,7 @@ export class UserAgent {
   /** Everything that was sent and answered, in order. */
   readonly log: Array<Exchange> = []
   readonly #options: Options
-  // Kept between calls, as in a browser: who has signed in once is only asked for consent the next time.
+  // Kept between calls, as in a browser: who has signed in once is only requested for consent the next time.
   #cookies: ReadonlyArray<Cookie> = []
 
   constructor(options: Options) {
@@ -88,7 +88,7 @@ export class UserAgent {
     const target = response.headers.get("location")
     const location = target === null ? undefined : new URL(target, url)
     const page = /<h1>([^<]*)<\/h1>/.exec(html)?.[1]
-    const asked = [...html.matchAll(/<li>([^<]*)<\/li>/g)].map((match) => unescape(match[1] ?? "").trim())
+    const requested = [...html.matchAll(/<li>([^<]*)<\/li>/g)].map((match) => unescape(match[1] ?? "").trim())
     this.log.push({
       method,
       url,
@@ -96,7 +96,7 @@ export class UserAgent {
       status: response.status,
       ...(location === undefined ? {} : { location }),
       ...(page === undefined ? {} : { page }),
-      ...(asked.length === 0 ? {} : { asked })
+      ...(requested.length === 0 ? {} : { requested })
     })
     if (response.status >= 400) throw new Error(`${method} ${url.href}: ${response.status} ${html}`)
     return { html, location }

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net"
 import { after, test } from "node:test"
 import { start } from "./Workerd.ts"
 
-// workerd is a process of its own, so the issuer needs a real port.
+// workerd is a separate process, so the issuer needs a real port.
 const http = createServer((req, res) => issuer.listener(req, res)).listen(0, "127.0.0.1")
 await once(http, "listening")
 const { port } = http.address() as AddressInfo
@@ -24,11 +24,11 @@ after(async () => {
   http.close()
 })
 
-test("a client without a token is told where to sign in", async () => {
+test("a client without a token learns where to sign in", async () => {
   await expectChallenge({ status: 401, error: null, scope: ["dice:roll"] })(client.listTools())
 })
 
-test("the tool knows its caller", async () => {
+test("the tool receives its caller", async () => {
   const answer = await client.as(carol).callTool("add_up", { dice: [3, 4] })
   assert.equal(expectAdmitted(answer).value, "carol: 7")
 })

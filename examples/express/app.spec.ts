@@ -34,7 +34,7 @@ after(async () => {
   await dispose()
 })
 
-test("a client without a token is told where to sign in", async () => {
+test("a client without a token learns where to sign in", async () => {
   await expectChallenge({ status: 401, error: null, scope: ["notes:read"] })(client.callTool("list_notes"))
 })
 
@@ -44,22 +44,22 @@ test("notes belong to their owner", async () => {
   assert.deepEqual((await client.as(dave).callTool("list_notes")).result?.content, [])
 })
 
-test("who may read may not write", async () => {
+test("read access does not allow writing", async () => {
   const answer = await client.as(dave).callTool("add_note", { text: "eggs" })
   expectChallenge({ status: 403, error: "insufficient_scope", scope: ["notes:write", "notes:read"] })(answer)
 })
 
-test("a token for another server opens nothing", async () => {
+test("a token for another server is rejected", async () => {
   const foreign = { ...carol, audience: "https://other.example.com/mcp" }
   await expectRejected("audience")(client.as(foreign).callTool("list_notes"))
 })
 
-test("somebody else's session does not exist", async () => {
+test("the session of another caller does not exist", async () => {
   const { headers } = await client.as(carol).openSession()
   await expectRejected("session")(client.as(dave).inSession(headers["mcp-session-id"]!).callTool("list_notes"))
 })
 
-test("a new key in an outage is no reason to sign in again", async () => {
+test("a new key in an outage does not require a new sign-in", async () => {
   await issuer.rotateKeys()
   await issuer.goDown()
   await expectRejected("network")(client.as(carol).callTool("list_notes"))

@@ -1,4 +1,4 @@
-/** What people have: the official SDK on Express, with sessions, as its own examples do it. Anyone may call it. */
+/** A usual server: the official SDK on Express, with sessions, as in its examples. Anyone may call it. */
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
 import { isInitializeRequest } from "@modelcontextprotocol/sdk/types.js"

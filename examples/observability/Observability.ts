@@ -1,4 +1,4 @@
-/** What the server does, told to an OpenTelemetry collector: logs, metrics and spans. */
+/** Exports the logs, metrics and spans of the server to an OpenTelemetry collector. */
 import { Layer, Redacted, References } from "effect"
 import { Decision } from "effect-mcp-auth"
 import { FetchHttpClient } from "effect/http"

@@ -1,4 +1,4 @@
-/** What the examples have in common: settings from the environment, an HTTP server on loopback, a line when it is ready. */
+/** Shared by the examples: settings from the environment, an HTTP server on loopback, a line when it is ready. */
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import {
   Cause,
@@ -42,7 +42,7 @@ export const settings: Config.Config<Settings> = Config.all({
   )
 })
 
-/** What the example has to know about itself. */
+/** The settings of an example. */
 export interface Identity {
   /** The URL that tokens are made for. */
   readonly resource: string
@@ -110,7 +110,7 @@ const identify = Effect.fnUntraced(function*(settings: Settings, scopes: Readonl
   return { url, resource, authorizationServers: [issuer] as const }
 })
 
-/** A server that is no Effect: a listener of `node:http`, and what to do when it is not needed any more. */
+/** A server outside Effect: a listener of `node:http`, and its finalizer. */
 export interface Served {
   readonly listener: RequestListener
   readonly dispose: () => Promise<void>
@@ -158,7 +158,7 @@ const close = (server: Server): Effect.Effect<void> =>
 /** The whole program: reads the environment, serves, prints `listening on URL`, ends on Ctrl-C. */
 export const run = <A, E>(options: Options<A, E>): void => launch((settings) => layer(settings, options))
 
-/** The same for a server that is no Effect. */
+/** The same for a server outside Effect. */
 export const runListener = (options: ListenerOptions): void => launch((settings) => layerListener(settings, options))
 
 const launch = <A, E>(serve: (settings: Settings) => Layer.Layer<A | Endpoint, E>): void => {
@@ -172,6 +172,6 @@ const launch = <A, E>(serve: (settings: Settings) => Layer.Layer<A | Endpoint, E
   )
 }
 
-/** To be stopped is the way a server is meant to end, so Ctrl-C is no failure. */
+/** A server is meant to be stopped, so Ctrl-C is not a failure. */
 const teardown: Runtime.Teardown = (exit, onExit) =>
   Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)

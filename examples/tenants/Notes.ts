@@ -1,4 +1,4 @@
-/** A server for several organisations. Each has an authorization server of its own, and is added while the server runs. */
+/** A server for several organisations. Each has an authorization server, and is added while the server runs. */
 import { Context, Effect, Layer, Schema } from "effect"
 import { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
@@ -9,7 +9,7 @@ export const resource = "https://notes.example.com/mcp"
 /** Where people sign in: it sends each of them on to the authorization server of their organisation. */
 export const home = "https://auth.example.com"
 
-/** Who are the tenants, and who vouches for their people. This would be a table of a database. */
+/** The tenants, and their authorization servers. This would be a table of a database. */
 export class Directory extends Context.Service<Directory, {
   readonly issuerOf: (tenant: string) => Effect.Effect<string | undefined>
   readonly add: (tenant: string, issuer: string) => Effect.Effect<void>

@@ -19,17 +19,17 @@ const program = Effect.gen(function*() {
         yield* Console.log(`${who}: ${answer.status} ${reason ?? JSON.stringify(answer.value)}`)
       })
     yield* directory.add("acme", acme.issuer)
-    yield* tell("somebody of acme", acme, { org_id: "acme" })
-    yield* tell("somebody of bolt, which is no customer yet", bolt, { org_id: "bolt" })
-    yield* tell("somebody of bolt, who claims to be of acme", bolt, { org_id: "acme" })
+    yield* tell("a person of acme", acme, { org_id: "acme" })
+    yield* tell("a person of bolt, which is not a customer yet", bolt, { org_id: "bolt" })
+    yield* tell("a person of bolt, who claims to be of acme", bolt, { org_id: "acme" })
     yield* directory.add("bolt", bolt.issuer)
     yield* Effect.sleep("5 seconds")
-    yield* tell("somebody of bolt, five seconds later", bolt, { org_id: "bolt" })
-    yield* tell("somebody of acme, again", acme, { org_id: "acme" })
+    yield* tell("a person of bolt, five seconds later", bolt, { org_id: "bolt" })
+    yield* tell("a person of acme, again", acme, { org_id: "acme" })
     yield* acme.goDown()
     yield* acme.rotateKeys
-    yield* tell("somebody of acme, whose server is down", acme, { org_id: "acme" })
-    yield* tell("somebody of bolt, meanwhile", bolt, { org_id: "bolt" })
+    yield* tell("a person of acme, whose server is down", acme, { org_id: "acme" })
+    yield* tell("a person of bolt, meanwhile", bolt, { org_id: "bolt" })
   }).pipe(
     Effect.provide(
       TestClient.layer(Server).pipe(

@@ -16,7 +16,7 @@ layer(Test)("by client", (it) => {
       assert.deepStrictEqual(value, { note: "alice: milk" })
     }))
 
-  it.effect("without it, the client is told what to ask for", () =>
+  it.effect("without it, the challenge names the scope", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       const reader = { ...alice, scopes: ["notes:read"] }
@@ -24,15 +24,15 @@ layer(Test)("by client", (it) => {
       yield* call.pipe(expectChallenge({ status: 403, error: "insufficient_scope", scope: ["notes:write"] }))
     }))
 
-  it.effect("a claim of our own decides whose notes are listed", () =>
+  it.effect("a custom claim decides whose notes are listed", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
-      const stranger = { ...alice, claims: { tenant: "umbrella" } }
-      const { value } = yield* client.callTool("list_notes").pipe(TestClient.as(stranger), expectAdmitted)
+      const other = { ...alice, claims: { tenant: "umbrella" } }
+      const { value } = yield* client.callTool("list_notes").pipe(TestClient.as(other), expectAdmitted)
       assert.deepStrictEqual(value, { notes: [] })
     }))
 
-  it.effect("without that claim nobody comes in", () =>
+  it.effect("without that claim, a token is rejected", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       yield* client.callTool("list_notes").pipe(TestClient.as({ ...alice, claims: {} }), expectRejected("claims"))
@@ -55,7 +55,7 @@ layer(Test)("by fault", (it) => {
       yield* client.callTool("list_notes").pipe(TestClient.as(alice), expectAdmitted)
     }))
 
-  it.effect("a forged token is rejected, and the log knows why", () =>
+  it.effect("a forged token is rejected, and the log contains the reason", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       const { mintBroken } = yield* TestIssuer.TestIssuer
@@ -65,7 +65,7 @@ layer(Test)("by fault", (it) => {
 })
 
 layer(Test)("an outage", (it) => {
-  it.effect("from the start is no reason to sign in again", () =>
+  it.effect("from the start does not require a new sign-in", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       const { goDown } = yield* TestIssuer.TestIssuer
@@ -76,7 +76,7 @@ layer(Test)("an outage", (it) => {
 })
 
 layer(Test)("by answer", (it) => {
-  it.effect("an issuer that is too busy is asked once", () =>
+  it.effect("an overloaded issuer gets one request", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       const { jwksUri, requests, respondWith } = yield* TestIssuer.TestIssuer

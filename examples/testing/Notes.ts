@@ -1,4 +1,4 @@
-/** A server to be tested: two tools, two scopes, a claim of its own. Notes belong to a tenant, which the token names. */
+/** A server to be tested: two tools, two scopes, a custom claim. Notes belong to a tenant, which the token names. */
 import { Context, Effect, Layer, Schema } from "effect"
 import { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
@@ -48,7 +48,7 @@ export const App = McpAuth.layerHttp({
   registrations: McpAuth.toolkit(Tools).pipe(Layer.provide(ToolsLive))
 })
 
-/** What is served, and what is tested. */
+/** The layer that is served and tested. */
 export const Server = App.pipe(
   Layer.provide(AuthLayer.make({ resource, authorizationServers: [issuer], scopes, claims }))
 )

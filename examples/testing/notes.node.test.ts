@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
-it("the kit works with node:test, in a process of its own", async () => {
+it("the kit works with node:test, in a separate process", async () => {
   const file = fileURLToPath(new URL("notes.node.ts", import.meta.url))
   const output = await new Promise<string>((resolve, reject) =>
     execFile(

@@ -22,7 +22,7 @@ test("with the scope, a note is added", async () => {
   assert.deepEqual(expectAdmitted(answer).value, { note: "alice: milk" })
 })
 
-test("without it, the client is told what to ask for", async () => {
+test("without it, the challenge names the scope", async () => {
   const answer = await client.as({ ...alice, scopes: ["notes:read"] }).callTool("add_note", { text: "milk" })
   expectChallenge({ status: 403, error: "insufficient_scope", scope: ["notes:write"] })(answer)
 })
@@ -32,7 +32,7 @@ test("an expired token is rejected", async () => {
   await expectRejected("expired")(client.as(token).callTool("list_notes"))
 })
 
-test("an assertion that fails says what was expected", async () => {
+test("a failed assertion shows the expected value", async () => {
   const answer = await client.callTool("list_notes")
   assert.throws(() => expectAdmitted(answer), {
     name: "AssertionError",

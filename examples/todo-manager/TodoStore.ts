@@ -1,7 +1,7 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import type { Principal } from "effect-mcp-auth"
 
-/** What data belongs to: a subject means something only together with the issuer that vouches for it. */
+/** The owner of data: a subject has a meaning only together with its issuer. */
 export type Owner = Principal["owner"]
 
 export const Todo = Schema.Struct({
@@ -22,7 +22,7 @@ export class TodoStore extends Context.Service<TodoStore, {
   readonly create: (owner: Owner, todo: Omit<Todo, "id">) => Effect.Effect<Todo>
   readonly all: Effect.Effect<ReadonlyArray<Todo>>
   readonly ownedBy: (owner: Owner) => Effect.Effect<ReadonlyArray<Todo>>
-  /** Somebody else's todo is not found, just like one that does not exist. */
+  /** The todo of another owner is not found, like one that does not exist. */
   readonly remove: (owner: Owner, id: number) => Effect.Effect<Todo, TodoNotFound>
 }>()("todo-manager/TodoStore") {}
 

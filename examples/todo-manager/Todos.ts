@@ -12,7 +12,7 @@ const CreateTodo = requireScopes("create:todos")(Tool.make("create_todo", {
 
 // No scope is required here, only a caller: what they may see depends on their scopes, and that is for the handler.
 const ListTodos = Tool.make("list_todos", {
-  description: "Lists your todos; with the scope read:todos, everybody's",
+  description: "Lists your todos; with the scope read:todos, all todos",
   success: Schema.Struct({ todos: Schema.Array(Todo) }),
   dependencies: [Principal]
 })

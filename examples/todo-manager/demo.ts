@@ -45,7 +45,7 @@ const tellToken = (accessToken: string) => {
   ]
 }
 
-/** What the server decided, in order: the reasons that it keeps to itself. */
+/** The decisions of the server in order, with the reasons that no client learns. */
 class Decisions extends Context.Service<Decisions, Array<Decision.Decision>>()("demo/Decisions") {}
 
 /** The wire does not say why, so this is where the story makes sure that it was for the reason it tells. */
@@ -75,11 +75,11 @@ const story = Effect.gen(function*() {
     first.client.connect(first.transport).then(() => undefined, (error: unknown) => error)
   )
 
-  const metadataUrl = yield* step("The client calls without a token and is told where to look", async (tell) => {
+  const metadataUrl = yield* step("The client calls without a token and learns where to look", async (tell) => {
     const exchange = wire.take("POST", url, "initialize")
     tell(...describe(exchange))
     assert.equal(exchange.response.status, 401)
-    assert.equal(challengeOf(exchange, "error"), undefined, "a request without credentials is told of an error")
+    assert.equal(challengeOf(exchange, "error"), undefined, "a request without credentials gets an error")
     assertScopes(challengeOf(exchange, "scope"), baseline)
     const metadataUrl = challengeOf(exchange, "resource_metadata")
     assert(metadataUrl !== undefined, "the challenge has no resource_metadata")
@@ -125,22 +125,22 @@ const story = Effect.gen(function*() {
     return { client_id: clientId }
   })
 
-  /** The person's part of an authorization: what was asked for, what they saw, what came back. */
+  /** The person's part of an authorization: the request, the pages and the redirect. */
   const readSignIn = (scope: string, consent: ReadonlyArray<string>): ReadonlyArray<string> => {
     const exchanges = person.log.splice(0)
-    const asked = exchanges[0]?.url
+    const authorization = exchanges[0]?.url
     assert(
-      asked !== undefined && `${asked.origin}${asked.pathname}` === server.authorization,
-      "nobody was sent to sign in"
+      authorization !== undefined && `${authorization.origin}${authorization.pathname}` === server.authorization,
+      "no person was sent to sign in"
     )
-    const parameters = Object.fromEntries(asked.searchParams)
+    const parameters = Object.fromEntries(authorization.searchParams)
     assert.equal(parameters["response_type"], "code")
     assert.equal(parameters["client_id"], registered.client_id)
     assert.equal(parameters["code_challenge_method"], "S256")
     assert.equal(parameters["resource"], resource)
     assertScopes(parameters["scope"], scope)
     const page = exchanges.find((_) => _.page === "Authorize")
-    assert.deepEqual(page?.asked?.slice(1), consent, "the person is asked for something else")
+    assert.deepEqual(page?.requested?.slice(1), consent, "the consent page names other scopes")
     const back = exchanges.at(-1)?.location
     assert(back !== undefined)
     return [
@@ -205,7 +205,7 @@ const story = Effect.gen(function*() {
     tell("  the todo is still there")
   })
 
-  yield* step("Step-up: the person is asked for that scope alone", async (tell) => {
+  yield* step("Step-up: the consent page names only that scope", async (tell) => {
     tell(...readSignIn(everything, ["delete:todos"]))
     tell(...await redeem(transport, everything))
   })

@@ -9,7 +9,7 @@ const Recent = HttpRouter.add(
   "/orders",
   Effect.map(Principal, ({ claims, subject }) =>
     // Whose orders these are, and who asks for them: RFC 8693 puts that into `act`.
-    HttpServerResponse.jsonUnsafe({ orders: [`a kettle for ${subject}`], asked: claims["act"] }))
+    HttpServerResponse.jsonUnsafe({ orders: [`a kettle for ${subject}`], actor: claims["act"] }))
 )
 
 export const layer = ({ authorizationServers, resource }: Identity) =>

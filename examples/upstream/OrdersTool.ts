@@ -1,4 +1,4 @@
-/** An MCP server with one tool, which asks an API behind it: for the caller, and with a token of its own for that. */
+/** An MCP server with one tool, which asks an API behind it: for the caller, and with a separate token. */
 import { Effect, Layer, type Redacted, Schema } from "effect"
 import { AuthLayer, requireScopes } from "effect-mcp-auth"
 import { TokenExchange } from "effect-mcp-auth/client"
@@ -9,7 +9,7 @@ import { FetchHttpClient, HttpClient, HttpClientResponse } from "effect/http"
 
 const Orders = Schema.Struct({
   orders: Schema.Array(Schema.String),
-  asked: Schema.optional(Schema.Struct({ sub: Schema.String }))
+  actor: Schema.optional(Schema.Struct({ sub: Schema.String }))
 })
 
 export class NoOrders extends Schema.TaggedError<NoOrders>()("NoOrders", { why: Schema.String }) {
@@ -24,7 +24,7 @@ export const Tools = Toolkit.make(
   )
 )
 
-/** `url` is the API, and whom its tokens are for. */
+/** `url` is the API, and the audience of its tokens. */
 export const toolsLayer = (url: string) =>
   Tools.toLayer(Effect.gen(function*() {
     const exchange = yield* TokenExchange.TokenExchange

@@ -1,6 +1,6 @@
 /**
  * Runs the official conformance suite against a server twice, without and with the gate in front of it, and compares what
- * it says check by check. Where Effect's own server falls short of the suite it may: the gate must not change a thing.
+ * the results check by check. Effect's server may fail checks of the suite, but the gate must not change a result.
  */
 import { Effect, FileSystem, Path, Redacted, References, Schema, type Scope, Stream } from "effect"
 import { ChildProcess } from "effect/process"
@@ -17,7 +17,7 @@ export const revisions = ["2025-11-25", "2026-07-28"] as const
 /** One of {@link revisions}. */
 export type Revision = typeof revisions[number]
 
-/** The suite did not run to its end, or what it wrote does not add up. */
+/** The suite did not run to its end, or its output is inconsistent. */
 export class SuiteFailed extends Schema.TaggedError<SuiteFailed>()("SuiteFailed", {
   revision: Schema.Literals(revisions),
   message: Schema.String
@@ -27,7 +27,7 @@ export class SuiteFailed extends Schema.TaggedError<SuiteFailed>()("SuiteFailed"
 // The suite
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What the suite says of one server. */
+/** The results of the suite for one server. */
 export interface Score {
   /** How many checks passed and failed. Notes, warnings and skipped checks count as neither, as in the suite. */
   readonly passed: number
@@ -36,7 +36,7 @@ export interface Score {
   readonly checks: ReadonlyMap<string, Check>
 }
 
-/** What the suite says of one check. */
+/** The result of one check. */
 export interface Check {
   readonly status: string
   readonly message: string | undefined
@@ -88,7 +88,7 @@ export const score = Effect.fnUntraced(function*(
   })
   const output = yield* suite.all.pipe(Stream.decodeText(), Stream.mkString)
   const exitCode = yield* suite.exitCode
-  // It ends with 1 when a check has failed, which Effect's own server is allowed. Its summary tells that from a crash.
+  // It exits with 1 if a check failed, which Effect's server may. Its summary distinguishes that from a crash.
   const announced = /\((\d+) scenarios\) against/.exec(output)
   const summary = /^Total: (\d+) passed, (\d+) failed$/m.exec(output)
   if (exitCode > 1 || announced === null || summary === null) {
@@ -125,7 +125,7 @@ export const score = Effect.fnUntraced(function*(
       if (check.status === "FAILURE") failed++
     }
   }
-  // What is compared must be all there is, so the suite's own numbers have to come out.
+  // The comparison must be complete, so the numbers must match those of the suite.
   if (results.length !== Number(announced[1]) || passed !== Number(summary[1]) || failed !== Number(summary[2])) {
     return yield* fail(
       `The suite says ${announced[1]} scenarios, ${summary[1]} passed, ${summary[2]} failed; ` +
@@ -140,14 +140,14 @@ export const score = Effect.fnUntraced(function*(
 // The comparison
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A check that came out differently behind the gate, or failed for another reason. A side may not make it at all. */
+/** A check that came out differently behind the gate, or failed for another reason. One side may lack it. */
 export interface Difference {
   readonly check: string
   readonly inFront: Check | undefined
   readonly behind: Check | undefined
 }
 
-/** What the suite says of the same server in front of the gate and behind it. */
+/** The results of the suite for the same server without and with the gate. */
 export interface Comparison {
   readonly revision: Revision
   readonly inFront: Score
@@ -155,7 +155,7 @@ export interface Comparison {
   readonly differences: ReadonlyArray<Difference>
 }
 
-/** Everything that was compared, and what there is to show that a gate was in the way. */
+/** The whole comparison, and the proof that requests passed a gate. */
 export interface Report {
   readonly comparisons: ReadonlyArray<Comparison>
   /** The requests that reached each server. */
@@ -169,7 +169,7 @@ const differences = (inFront: Score, behind: Score): ReadonlyArray<Difference> =
     .map((check) => ({ check, inFront: inFront.checks.get(check), behind: behind.checks.get(check) }))
     .filter(({ behind, inFront }) => inFront?.status !== behind?.status || inFront?.message !== behind?.message)
 
-/** The same server twice, until the scope closes: in front of the gate, and behind it. */
+/** The same server twice, until the scope closes: without and with the gate. */
 interface Servers<E> {
   readonly revisions: ReadonlyArray<Revision>
   readonly open: Effect.Effect<Loopback.Server, E, Scope.Scope>
@@ -187,7 +187,7 @@ const compareServers = <E>({ gated: makeGated, open: makeOpen, revisions }: Serv
 
     const comparisons = yield* Effect.forEach(revisions, (revision) =>
       Effect.gen(function*() {
-        // The servers share nothing, so neither run can tell that the other one is under way.
+        // The servers share no state, so the runs do not affect each other.
         const [inFront, behind] = yield* Effect.all([
           score(open.origin, revision),
           score(gated.origin, revision, authorization)
@@ -208,7 +208,7 @@ const compareServers = <E>({ gated: makeGated, open: makeOpen, revisions }: Serv
     return report
   }).pipe(
     Effect.scoped,
-    // The suite earns itself rejections, which the gate logs; only what is worse belongs into the output here.
+    // The suite causes rejections, which the gate logs. Only worse messages belong in this output.
     Effect.provideService(References.MinimumLogLevel, "Warn")
   )
 

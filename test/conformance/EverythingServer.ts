@@ -1,6 +1,6 @@
 /**
- * The server that the MCP conformance suite talks to: one tool, prompt or resource for everything the suite looks at,
- * on Effect's own MCP server. What is registered here says nothing about who may call it, so the same registrations can
+ * The server that the MCP conformance suite talks to: one tool, prompt or resource for everything the suite checks,
+ * on Effect's MCP server. The registrations here contain no authorization, so they can
  * be mounted with `McpServer.layerHttp` and, behind the gate, with `McpAuth.layerHttp`.
  */
 import { Context, Duration, Effect, Layer, Option, Schema } from "effect"
@@ -41,7 +41,7 @@ const WithProgress = Tool.make("test_tool_with_progress", {
   dependencies: [McpSchema.McpRequestContext]
 })
 const LoggingOnRequest = answer("test_logging_tool", "Logs once; heard only by a request that asks for a log level")
-const Streaming = answer("test_streaming_elicitation", "Answers without any request of its own on the stream")
+const Streaming = answer("test_streaming_elicitation", "Answers without a request of the server on the stream")
 const ToolsChanged = answer("test_trigger_tool_change", "Announces that the list of tools has changed")
 const PromptsChanged = answer("test_trigger_prompt_change", "Announces that the list of prompts has changed")
 const Failing = Tool.make("test_error_handling", {
@@ -90,7 +90,7 @@ const JsonSchema2020 = Tool.dynamic("json_schema_2020_12_tool", {
   success: Schema.String
 })
 
-/** The tools that answer with text, one by one: a gate may demand scopes of each. */
+/** The tools that answer with text, one by one: a gate can require scopes of each. */
 export const tools = {
   Greet,
   SimpleText,
@@ -123,7 +123,7 @@ const progressToken = Effect.gen(function*() {
   )
 })
 
-/** What the tools of {@link Tools} do. */
+/** The handlers of {@link Tools}. */
 export const ToolsLive = Tools.toLayer(Effect.gen(function*() {
   const { notifications } = yield* McpServer.McpServer
   const log = (data: string) => notifications["notifications/message"]({ level: "info", data })
@@ -140,7 +140,7 @@ export const ToolsLive = Tools.toLayer(Effect.gen(function*() {
     }),
     test_tool_with_progress: Effect.fnUntraced(function*() {
       const token = yield* progressToken
-      if (Option.isNone(token)) return "nobody asked for progress"
+      if (Option.isNone(token)) return "no progress was requested"
       for (const progress of [0, 50, 100]) {
         yield* notifications["notifications/progress"]({ progressToken: token.value, progress, total: 100 })
         yield* pause

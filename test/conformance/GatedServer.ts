@@ -1,6 +1,6 @@
 /**
- * The everything server behind the gate. Each tool of its toolkit demands a scope, so that a call passes all that there
- * is to pass: the token is verified, the scope is looked up before dispatch and once more inside it.
+ * The everything server behind the gate. Each tool of its toolkit requires a scope, so that a call passes every check:
+ * the token is verified, and the scope is looked up before dispatch and once more inside it.
  */
 import { Layer } from "effect"
 import { AuthLayer, requireScopes } from "effect-mcp-auth"
@@ -11,12 +11,12 @@ import * as EverythingServer from "./EverythingServer.ts"
 /** The scope that a token needs. */
 export const scope = "everything:call"
 
-/** What a token must be meant for. */
+/** The audience of the tokens. */
 export const resource = (origin: string) => `${origin}${EverythingServer.path}`
 
 const Tools = Toolkit.make(...Object.values(EverythingServer.tools).map((tool) => requireScopes(scope)(tool)))
 
-/** The whole server. It wants an `HttpRouter`, and an issuer that listens. */
+/** The whole server. It requires an `HttpRouter`, and a listening issuer. */
 export const layer = (origin: string, issuer: string) =>
   McpAuth.layerHttp({
     ...EverythingServer.options,

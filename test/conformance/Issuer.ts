@@ -1,5 +1,5 @@
 /**
- * The issuer whose tokens the gated server takes: the testing kit's, on a port of its own.
+ * The issuer of the gated server's tokens: that of the testing kit, on a separate port.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, Redacted } from "effect"

@@ -22,7 +22,7 @@ export interface Server {
 const counted = (): { readonly node: ReturnType<typeof createServer>; readonly requests: Requests } => {
   const requests: Requests = { withCredentials: 0, withoutCredentials: 0 }
   const node = createServer()
-  // Counted on arrival, before anything under test has a say in it.
+  // Counted on arrival, before any code under test.
   node.prependListener("request", (request) => {
     requests[request.headers.authorization === undefined ? "withoutCredentials" : "withCredentials"]++
   })
@@ -32,7 +32,7 @@ const counted = (): { readonly node: ReturnType<typeof createServer>; readonly r
 const originOf = (node: ReturnType<typeof createServer>) => `http://localhost:${(node.address() as AddressInfo).port}`
 
 /**
- * Starts a server on a free port, until the scope closes. What it serves may depend on its origin, which is known only
+ * Starts a server on a free port, until the scope closes. The app can depend on its origin, which is known only
  * once the port is.
  */
 export const serve = Effect.fnUntraced(function*<A, E>(

@@ -1,9 +1,9 @@
 /**
- * The server that the conformance suite talks to, on the official SDKs. It has what these can say without help of their
- * own: schemas that only JSON Schema 2020-12 can describe are there on version 2 alone.
+ * The server that the conformance suite talks to, on the official SDKs. It contains the operations that the SDKs support
+ * directly: schemas that only JSON Schema 2020-12 can describe exist only on version 2.
  *
  * Everything is registered twice: with the SDK's own functions, for everyone, and with those of `McpAuthSdk`, each with a
- * scope, so that a call passes all that there is to pass.
+ * scope, so that a call passes every check.
  */
 import { getRequestListener } from "@hono/node-server"
 import { completable as completableV1 } from "@modelcontextprotocol/sdk/server/completable.js"
@@ -34,13 +34,13 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { z } from "zod"
 import * as GatedServer from "./GatedServer.ts"
 
-/** A listener, and what to do when it is not needed any more. */
+/** A listener, and its finalizer. */
 export interface Served {
   readonly listener: RequestListener
   readonly dispose: () => Promise<void>
 }
 
-/** A server in front of the gate, and the same behind it. */
+/** A server without the gate, and the same with it. */
 export interface Pair {
   readonly open: (origin: string) => Promise<Served>
   readonly gated: (origin: string, issuer: string) => Promise<Served>
@@ -60,7 +60,7 @@ const fromUser = (...content: ReadonlyArray<object>): any => ({
   messages: content.map((_) => ({ role: "user", content: _ }))
 })
 
-/** What a handler may do besides answering, whichever SDK it runs on. */
+/** The actions of a handler in addition to its result, on either SDK. */
 interface Turn {
   readonly log: (data: string) => Promise<unknown>
   readonly progress: (progress: number) => Promise<unknown>
@@ -211,7 +211,7 @@ const ofTemplate = (uri: URL, { id }: { readonly id?: unknown }) => ({
   }]
 })
 
-const demands = { scopes: [GatedServer.scope] } as const
+const scopesFor = { scopes: [GatedServer.scope] } as const
 
 const optionsOf = (origin: string, issuer: string) =>
   ({
@@ -255,25 +255,25 @@ const makeV1 = (auth: AuthV1 | undefined) => (): McpServerV1 => {
       const config = { description: `The tool ${name}`, inputSchema: shape(names) }
       const handler = (args: any, extra: any) => handle(turn(extra), args)
       if (auth === undefined) server.registerTool(name, config, handler)
-      else auth.registerTool(server, name, { ...config, ...demands }, handler)
+      else auth.registerTool(server, name, { ...config, ...scopesFor }, handler)
     },
     prompt: (name, names, handle) => {
       const argsSchema = Object.fromEntries(names.map((_) => [_, completableV1(z.string(), begins)]))
       const config = { description: `The prompt ${name}`, ...(names.length === 0 ? {} : { argsSchema }) }
       const handler = (args: any) => handle(args)
       if (auth === undefined) server.registerPrompt(name, config, handler)
-      else auth.registerPrompt(server, name, { ...config, ...demands }, handler)
+      else auth.registerPrompt(server, name, { ...config, ...scopesFor }, handler)
     },
     resource: (uri, mimeType, content) => {
       const config = { description: `The resource ${uri}`, mimeType }
       const handler = (): any => ({ contents: [{ uri, mimeType, ...content }] })
       if (auth === undefined) server.registerResource(uri, uri, config, handler)
-      else auth.registerResource(server, uri, uri, { ...config, ...demands }, handler)
+      else auth.registerResource(server, uri, uri, { ...config, ...scopesFor }, handler)
     }
   })
   const template = new TemplateV1(templateUri, { list: undefined })
   if (auth === undefined) server.registerResource("template", template, {}, ofTemplate)
-  else auth.registerResource(server, "template", template, demands, ofTemplate)
+  else auth.registerResource(server, "template", template, scopesFor, ofTemplate)
   return server
 }
 
@@ -287,7 +287,7 @@ const serveV1 = (origin: string, make: () => McpServerV1, guard: ReadonlyArray<R
     const transport: StreamableHTTPServerTransport = new StreamableHTTPServerTransport({
       sessionIdGenerator: randomUUID,
       onsessioninitialized: (id) => void sessions.set(id, transport),
-      // What the gate does for a server behind it: pages of the server's own origin may call, and no others.
+      // The same check as the gate: only pages of the server's origin may call.
       enableDnsRebindingProtection: true,
       allowedHosts: [new URL(origin).host],
       allowedOrigins: [origin]
@@ -326,7 +326,7 @@ const sampling = (prompt: string) =>
 /** The state between two rounds travels through the client. */
 const codec = createRequestStateCodec<{ readonly tool: string; readonly round: number }>({ key: randomBytes(32) })
 
-/** What needs several rounds (2026-07-28). */
+/** Operations with several rounds (2026-07-28). */
 const rounds = (
   tool: (name: string, inputSchema: any, handler: (args: any, context: any) => any) => void,
   prompt: (name: string, handler: (context: any) => any) => void
@@ -421,7 +421,7 @@ const makeV2 = (auth: AuthV2 | undefined) => (): McpServerV2 => {
       if (progressToken === undefined) return
       await mcpReq.notify({ method: "notifications/progress", params: { progressToken, progress, total: 100 } })
     },
-    // Without sessions, the answer to a question of the server's finds no way back.
+    // Without sessions, the answer to a question of the server cannot be delivered.
     sample: () => Promise.reject(new Error("This server has no sessions")),
     elicit: () => Promise.reject(new Error("This server has no sessions"))
   })
@@ -429,7 +429,7 @@ const makeV2 = (auth: AuthV2 | undefined) => (): McpServerV2 => {
   const tool = (name: string, inputSchema: any, handler: (args: any, context: any) => any) => {
     const config = { description: `The tool ${name}`, inputSchema }
     if (auth === undefined) server.registerTool(name, config, handler)
-    else auth.registerTool(server, name, { ...config, ...demands }, handler as never)
+    else auth.registerTool(server, name, { ...config, ...scopesFor }, handler as never)
   }
   everything({
     tool: (name, names, handle) => tool(name, shape(names), (args, context) => handle(turn(context), args)),
@@ -438,13 +438,13 @@ const makeV2 = (auth: AuthV2 | undefined) => (): McpServerV2 => {
       const config = { description: `The prompt ${name}`, ...(names.length === 0 ? {} : { argsSchema }) }
       const handler = (args: any): any => handle(args)
       if (auth === undefined) server.registerPrompt(name, config as never, handler)
-      else auth.registerPrompt(server, name, { ...config, ...demands } as never, handler as never)
+      else auth.registerPrompt(server, name, { ...config, ...scopesFor } as never, handler as never)
     },
     resource: (uri, mimeType, content) => {
       const config = { description: `The resource ${uri}`, mimeType }
       const handler = (): any => ({ contents: [{ uri, mimeType, ...content }] })
       if (auth === undefined) server.registerResource(uri, uri, config, handler)
-      else auth.registerResource(server, uri, uri, { ...config, ...demands }, handler)
+      else auth.registerResource(server, uri, uri, { ...config, ...scopesFor }, handler)
     }
   })
   tool(
@@ -459,12 +459,12 @@ const makeV2 = (auth: AuthV2 | undefined) => (): McpServerV2 => {
     tool,
     (name, handler) => {
       if (auth === undefined) server.registerPrompt(name, { description: "Needs context" }, handler)
-      else auth.registerPrompt(server, name, { description: "Needs context", ...demands }, handler)
+      else auth.registerPrompt(server, name, { description: "Needs context", ...scopesFor }, handler)
     }
   )
   const template = new TemplateV2(templateUri, { list: undefined })
   if (auth === undefined) server.registerResource("template", template, {}, ofTemplate)
-  else auth.registerResource(server, "template", template, demands, ofTemplate)
+  else auth.registerResource(server, "template", template, scopesFor, ofTemplate)
   return server
 }
 
@@ -477,7 +477,7 @@ export const v2: Pair = {
     const handler = createMcpHandler(makeV2(undefined))
     return {
       listener: listenerOf(async (request) =>
-        // The SDK leaves this to others, and the gate does it.
+        // The SDK does not do this, and the gate does.
         [null, origin].includes(request.headers.get("origin"))
           ? handler.fetch(request)
           : new Response(null, { status: 403 })

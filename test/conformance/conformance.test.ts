@@ -4,13 +4,13 @@ import { Effect } from "effect"
 import * as Conformance from "./Conformance.ts"
 import * as SdkServers from "./SdkServers.ts"
 
-/** What Effect 4.1 does not pass by itself: over HTTP it has no subscriptions for revisions with sessions. */
+/** Checks that Effect 4.1 fails: over HTTP it has no subscriptions for revisions with sessions. */
 const shortfall: Record<Conformance.Revision, ReadonlyArray<string>> = {
   "2025-11-25": ["resources-subscribe/resources-subscribe", "resources-unsubscribe/resources-unsubscribe"],
   "2026-07-28": []
 }
 
-/** Version 2 serves clients of 2025-11-25 without sessions: it can ask them nothing, and they can subscribe to nothing. */
+/** Version 2 serves clients of 2025-11-25 without sessions: it cannot send them requests, and they cannot subscribe. */
 const shortfallOfV2: Record<Conformance.Revision, ReadonlyArray<string>> = {
   "2025-11-25": [
     "elicitation-sep1034-defaults/elicitation-sep1034-general",
@@ -41,12 +41,12 @@ const servers = [
 
 describe("conformance", () => {
   it.live.each(servers)(
-    "the official suite cannot tell a server behind the gate from the same server without one: $name",
+    "the official suite has the same results for a server with and without the gate: $name",
     ({ compare, revisions, shortfall }) =>
       Effect.gen(function*() {
         const { comparisons, requests, withoutToken } = yield* compare
 
-        // Else both servers would be the same one.
+        // Otherwise both servers would be the same one.
         assert.strictEqual(withoutToken.status, 401)
         assert.match(withoutToken.challenge ?? "", /^Bearer .*resource_metadata="/)
         assert.strictEqual(requests.inFront.withCredentials, 0)
@@ -55,7 +55,7 @@ describe("conformance", () => {
 
         assert.deepStrictEqual(comparisons.map(({ revision }) => revision), revisions)
         for (const { behind, differences, inFront, revision } of comparisons) {
-          // Else the two could be equally broken.
+          // Otherwise both could be equally broken.
           assert.deepStrictEqual(Conformance.shortfall(inFront), shortfall[revision], revision)
           assert.deepStrictEqual(differences, [], revision)
           assert.deepStrictEqual([behind.passed, behind.failed], [inFront.passed, inFront.failed], revision)

@@ -1,4 +1,4 @@
-/** A server on `@modelcontextprotocol/sdk`, as somebody writes it who has installed the package beside it alone. */
+/** A server on `@modelcontextprotocol/sdk`, as a user writes it who has installed only the two packages. */
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"

@@ -1,4 +1,4 @@
-/** A server on `@modelcontextprotocol/server`, as somebody writes it who has installed the package beside it alone. */
+/** A server on `@modelcontextprotocol/server`, as a user writes it who has installed only the two packages. */
 import { McpServer } from "@modelcontextprotocol/server"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v2"
 

@@ -27,7 +27,7 @@ describe("every public export", () => {
     assert.deepStrictEqual([...new Set(Reference.lacking(entries))], [])
   })
 
-  it("begins its comment with a sentence that ends", () => {
+  it("begins its comment with a complete sentence", () => {
     const unended = entries.flatMap(({ pages }) => pages.flatMap((it) => it.items))
       .filter((it) => !/[.:)]$/.test(it.doc?.summary.split("\n\n")[0]!.trim() ?? "."))
       .map((it) => `${it.at}: ${it.name}`)
@@ -77,11 +77,11 @@ describe("the reader of doc comments", () => {
     })
   })
 
-  it("gives headings the anchors that GitHub gives them", () => {
-    assert.deepStrictEqual(Reference.anchorsOf(["Make", "make", "What it's on: A & B"]), [
+  it("gives headings the same anchors as GitHub", () => {
+    assert.deepStrictEqual(Reference.anchorsOf(["Make", "make", "On what? A & B"]), [
       "make",
       "make-1",
-      "what-its-on-a--b"
+      "on-what-a--b"
     ])
   })
 })

@@ -73,7 +73,7 @@ describe("httpClient", () => {
 })
 
 describe("an unknown option", () => {
-  test("of the layer, of an authorization server or of a profile is rejected", () => {
+  test("is rejected in the layer, an authorization server or a profile", () => {
     // @ts-expect-error 'revocaton' does not exist
     AuthLayer.make({ ...options, revocaton: undefined })
     const issuer = "https://issuer.test"

@@ -16,7 +16,7 @@ class Store extends Context.Service<Store, { readonly count: number }>()("test/S
 const auth = await McpAuthSdk.make({ ...places, scopes: { baseline: ["read"], stepUp: ["write"] } })
 
 describe("a registration", () => {
-  test("may need what the configuration offers, and no more", () => {
+  test("can require offered scopes, and no others", () => {
     auth.registerTool(server, "a", { scopes: ["read", "write"] }, () => text(""))
     // @ts-expect-error Type '"other"' is not assignable to type '"read" | "write"'
     auth.registerTool(server, "a", { scopes: ["other"] }, () => text(""))
@@ -29,7 +29,7 @@ describe("a registration", () => {
     auth.registerTool(server, "a", { scopes: [scope] }, () => text(""))
   })
 
-  test("may need scopes that depend on arguments; their union stands in its type", () => {
+  test("can require scopes that depend on arguments, and its type contains their union", () => {
     const tool = auth.registerTool(
       server,
       "a",
@@ -93,7 +93,7 @@ describe("the principal", () => {
     })
   })
 
-  test("may be nobody only where anonymous requests are let in and no scope is needed", async () => {
+  test("can be undefined only if anonymous requests are allowed and no scope is required", async () => {
     const open = await McpAuthSdk.make({ ...places, scopes: ["read"], anonymous: "allow-unscoped" })
     open.registerTool(server, "a", { scopes: ["read"] }, ({ principal, state }) => {
       expect(state.seal).type.toBeCallableWith("x")
@@ -107,7 +107,7 @@ describe("the principal", () => {
 })
 
 describe("an effect of a handler", () => {
-  test("may use the caller, offered scopes and what the layer provides", async () => {
+  test("can use the caller, offered scopes and the services of the layer", async () => {
     const rich = await McpAuthSdk.make({
       ...places,
       scopes: ["read"],

@@ -37,19 +37,19 @@ const run = <E>(main: Effect.Effect<never, E>) => main
 const launch = <A, E, R>(app: Layer.Layer<A, E, R>) => Layer.launch(HttpRouter.serve(app).pipe(Layer.provide(Port)))
 
 describe("a server", () => {
-  test("that offers every scope compiles, for toWebHandler and for runMain", () => {
+  test("compiles if it offers every scope, for toWebHandler and for runMain", () => {
     HttpRouter.toWebHandler(Server.pipe(Layer.provide(Auth))).handler(new Request("http://h"))
     run(launch(Server.pipe(Layer.provide(Auth))))
   })
 
-  test("that does not offer a scope names it", () => {
+  test("names a scope that it does not offer", () => {
     // @ts-expect-error Type 'RequiredScope<"todos:write">' is not assignable
     HttpRouter.toWebHandler(Server.pipe(Layer.provide(Narrow)))
     // @ts-expect-error Type 'RequiredScope<"todos:write">' is not assignable
     run(launch(Server.pipe(Layer.provide(Narrow))))
   })
 
-  test("that forgets the layer names it", () => {
+  test("names a missing layer", () => {
     // @ts-expect-error Type 'RequiredScope<"todos:read"> | RequiredScope<"todos:write"> | AuthLayer
     HttpRouter.toWebHandler(Server)
     // @ts-expect-error Type 'Principal | RequiredScope<"todos:read"> | RequiredScope<"todos:write"> | AuthLayer'
@@ -59,15 +59,15 @@ describe("a server", () => {
     HttpRouter.toWebHandler(unscoped)
   })
 
-  test("whose tools with scopes stand in the stock toolkit names what to do", () => {
-    // The handler wants a context nobody can make: the router turns unmet requirements of routes into an argument.
+  test("names the fix if its tools with scopes are in the stock toolkit", () => {
+    // The handler requires a context that cannot be made: the router turns unmet requirements of routes into an argument.
     // @ts-expect-error Expected 2 arguments, but got 1
     HttpRouter.toWebHandler(Unfenced.pipe(Layer.provide(Auth))).handler(new Request("http://h"))
     // @ts-expect-error RegisterWithMcpAuthToolkit
     run(launch(Unfenced.pipe(Layer.provide(Auth))))
   })
 
-  test("whose handler reads Principal without the layer names it", () => {
+  test("names the layer if a handler reads Principal without it", () => {
     const route = HttpRouter.add("GET", "/", Effect.as(Principal, undefined as never))
     HttpRouter.toWebHandler(route.pipe(Layer.provide(Auth))).handler(new Request("http://h"))
     // @ts-expect-error Expected 2 arguments
@@ -111,7 +111,7 @@ describe("requireScopes", () => {
     expect<Effect.Success<typeof program>>().type.toBe<number>()
   })
 
-  test("adds up", () => {
+  test("adds the scopes of several applications", () => {
     const tool = requireScopes("b")(requireScopes("a")(Tool.make("t", { success: Schema.Void })))
     const Kit = Toolkit.make(tool)
     const server = McpAuth.layerHttp({
@@ -150,7 +150,7 @@ describe("AuthLayer", () => {
     AuthLayer.make({ resource: places.resource, authorizationServers: [], scopes: ["a"] })
   })
 
-  test("provides the user's own claims to routes and tools", () => {
+  test("provides the claims of the author's schema to routes and tools", () => {
     class Tenant extends Context.Service<Tenant, { readonly tid: string }>()("test/Tenant") {}
     const route = HttpRouter.add("GET", "/", Effect.as(Tenant, undefined as never))
     const claims = { service: Tenant, schema: Schema.Struct({ tid: Schema.String }) }
@@ -168,7 +168,7 @@ describe("AuthLayer", () => {
 describe("requireScopesOf", () => {
   const Purge = Tool.make("purge", { parameters: Schema.Struct({ all: Schema.Boolean }), success: Schema.Void })
 
-  test("puts every scope that may be needed into the type", () => {
+  test("puts every scope that can be required into the type", () => {
     const scoped = Policy.requireScopesOf(
       Purge,
       ["todos:write", "todos:admin"],
@@ -189,7 +189,7 @@ describe("requireScopesOf", () => {
     )
   })
 
-  test("gives the decoded arguments", () => {
+  test("passes the decoded arguments", () => {
     Policy.requireScopesOf(Purge, ["todos:write"], (parameters) => {
       expect(parameters).type.toBe<{ readonly all: boolean }>()
       return []

@@ -6,17 +6,17 @@ const places = { resource: "https://a.example/mcp", scopes: ["todos:read"] } as 
 const okta = Profiles.okta({ domain: "acme.okta.com", server: "todos" })
 
 describe("a profile", () => {
-  test("is all that a server needs besides itself", () => {
+  test("is all that a server needs in addition to its resource and scopes", () => {
     expect(AuthLayer.make).type.toBeCallableWith({ ...places, authorizationServers: [okta] })
     expect(AuthLayer.make).type.toBeCallableWith({ ...places, authorizationServers: [okta.issuer, { profile: okta }] })
   })
 
-  test("stands beside authorization servers", () => {
+  test("can be combined with authorization servers", () => {
     expect(AuthLayer.make).type.toBeCallableWith({ ...places, authorizationServers: [okta, "https://as.example"] })
     expect(AuthLayer.make).type.not.toBeCallableWith({ ...places, profile: okta })
   })
 
-  test("is not left out together with them", () => {
+  test("is required if there are no authorization servers", () => {
     expect(AuthLayer.make).type.not.toBeCallableWith(places)
   })
 
@@ -35,16 +35,16 @@ describe("a profile", () => {
 })
 
 describe("the options of a profile", () => {
-  test("Okta: the organization's own server is none", () => {
+  test("Okta: the server of the organization is rejected", () => {
     expect(Profiles.okta).type.not.toBeCallableWith({ domain: "acme.okta.com" })
   })
 
-  test("Cognito: without clients nothing would bind a token", () => {
+  test("Cognito: requires clients, which bind a token", () => {
     expect(Profiles.cognito).type.not.toBeCallableWith({ region: "eu-west-1", userPoolId: "p" })
     expect(Profiles.cognito).type.not.toBeCallableWith({ region: "eu-west-1", userPoolId: "p", clientIds: [] })
   })
 
-  test("Entra ID: every tenant only by its name", () => {
+  test("Entra ID: accepts every tenant only by an explicit name", () => {
     const applicationId = "2c3caa80-93f9-425e-8b85-0745f50c0d24"
     expect(Profiles.entra).type.not.toBeCallableWith({ applicationId })
     expect(Profiles.entraMultiTenant).type.not.toBeCallableWith({ applicationId })

@@ -8,8 +8,8 @@ import { describe, expect, test } from "tstyche"
 declare const principal: Principal
 declare const upstream: TokenExchange.UpstreamToken
 
-describe("the token that came in", () => {
-  test("cannot be sent on", () => {
+describe("the inbound token", () => {
+  test("cannot be forwarded", () => {
     const request = HttpClientRequest.get("https://orders.example")
     // @ts-expect-error Argument of type 'Redacted<InboundToken>' is not assignable
     HttpClientRequest.bearerToken(request, principal.token)
@@ -22,7 +22,7 @@ describe("the token that came in", () => {
 })
 
 describe("an exchanged token", () => {
-  test("can be sent, and is none that came in", () => {
+  test("can be sent, and is not an inbound token", () => {
     HttpClientRequest.bearerToken(HttpClientRequest.get("https://orders.example"), upstream)
     expect<Principal["token"]>().type.not.toBeAssignableFrom<TokenExchange.UpstreamToken>()
     expect<TokenExchange.UpstreamToken>().type.not.toBeAssignableFrom<Redacted.Redacted>()

@@ -9,7 +9,7 @@ declare const opaque: TokenVerifier.Verifier<AuthError.AuthorizationServerUnavai
 type Both = AuthError.InvalidMetadata | AuthError.AuthorizationServerUnavailable
 
 describe("a combination of verifiers", () => {
-  test("fails with what its parts fail with, and with what it adds itself", () => {
+  test("fails with the errors of its parts, and with those that it adds", () => {
     expect(TokenVerifier.byShape({ jwt, opaque })).type.toBe<TokenVerifier.Verifier<Both>>()
     expect(TokenVerifier.byIssuer({ a: jwt })).type.toBe<
       TokenVerifier.Verifier<AuthError.InvalidMetadata | AuthError.InvalidToken>
@@ -23,7 +23,7 @@ describe("a combination of verifiers", () => {
     >()
   })
 
-  test("for a server fails with what the gate can answer", () => {
+  test("for a server fails only with errors that the gate handles", () => {
     const options = {
       resource: "https://a.example/mcp",
       authorizationServers: ["https://as.example"],
@@ -37,7 +37,7 @@ describe("a combination of verifiers", () => {
 })
 
 describe("introspection", () => {
-  test("names who asks, and keeps the secret redacted", () => {
+  test("names the client, and keeps the secret redacted", () => {
     const issuer = "https://as.example"
     expect<AuthorizationServer.Input>().type.toBeAssignableFrom({
       issuer,
@@ -58,7 +58,7 @@ describe("introspection", () => {
 })
 
 describe("a token", () => {
-  test("is nothing that a string is expected for", () => {
+  test("is not accepted as a string", () => {
     expect<string>().type.not.toBeAssignableFrom<Principal["token"]>()
   })
 })

@@ -54,7 +54,7 @@ describe("a mechanism", () => {
     expect<Requires<typeof routed>>().type.toBe<HttpRouter.HttpRouter | Redis.Redis>()
   })
 
-  test("of an authorization server adds its services to the requirements of the layer", () => {
+  test("adds its services to the requirements of the layer if it belongs to an authorization server", () => {
     const one = AuthLayer.make({ ...options, authorizationServers: [stored] })
     expect<Requires<typeof one>>().type.toBe<HttpRouter.HttpRouter | Persistence.BackingPersistence>()
     // Servers may require different services, and some require none.

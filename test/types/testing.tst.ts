@@ -21,7 +21,7 @@ const claims = { service: Tenant, schema: Schema.String }
 describe("AuthLayer.mock", () => {
   const scopes = { baseline: ["read"], stepUp: ["write"] } as const
 
-  test("meets what the real layer meets", () => {
+  test("satisfies the requirements that the real layer satisfies", () => {
     const Mocked = Server.pipe(Layer.provide(AuthLayer.mock({ scopes, claimsService: claims })))
     expect<Layer.Services<ReturnType<typeof TestClient.layer<never, never, Layer.Services<typeof Mocked>>>>>()
       .type.toBe<TestIssuer.TestIssuer>()
@@ -39,7 +39,7 @@ describe("AuthLayer.mock", () => {
     AuthLayer.mock({ scopes: wide })
   })
 
-  test("without the claims of the real layer does not do", () => {
+  test("does not compile without the claims of the real layer", () => {
     const program = requireScopes("read")(Effect.andThen(Tenant, Principal))
     Effect.runSync(Effect.ignore(program).pipe(Effect.provide(AuthLayer.mock({ scopes, claimsService: claims }))))
     // @ts-expect-error Type 'Tenant' is not assignable to type 'never'
@@ -48,7 +48,7 @@ describe("AuthLayer.mock", () => {
 })
 
 describe("TestClient", () => {
-  test("does not take a server whose scopes nobody offers", () => {
+  test("rejects a server with a scope that is not offered", () => {
     const Auth = AuthLayer.mock({ scopes: ["read"], claimsService: claims })
     const client = TestClient.TestClient.pipe(
       Effect.provide(TestClient.layer(Server.pipe(Layer.provide(Auth)))),
@@ -59,7 +59,7 @@ describe("TestClient", () => {
     Effect.runSync(client)
   })
 
-  test("does not take a server without a gate", () => {
+  test("rejects a server without a gate", () => {
     const client = TestClient.TestClient.pipe(
       Effect.provide(TestClient.layer(Server)),
       Effect.provide(TestIssuer.layer()),
@@ -71,7 +71,7 @@ describe("TestClient", () => {
 })
 
 describe("assertions", () => {
-  test("keep the type of what passes", () => {
+  test("keep the type of the value", () => {
     const answer: Effect.Effect<TestClient.TestResponse, "e", "r"> = Effect.never
     expect(expectAdmitted(answer)).type.toBe<typeof answer>()
     expect(expectAdmitted(Promise.resolve(new Response()))).type.toBe<Promise<Response>>()

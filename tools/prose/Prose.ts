@@ -32,7 +32,8 @@ const rules: ReadonlyArray<Rule> = [
     advice: "name the party: the client, the caller, the server, the authorization server"
   },
   {
-    pattern: /(?:^|[.:!?] )(?:Who|What|Of a|Of an|With an|With a) [a-z]/,
+    // A question may begin like this.
+    pattern: /(?:^|[.:!?] )(?:Who|What|Of a|Of an|With an|With a) [a-z](?![^.!?]*\?)/,
     advice: "begin the sentence with a named subject or a condition (`If …`)"
   },
   {

@@ -42,7 +42,7 @@ describe("AuthorizationServer", () => {
       })
   )
 
-  it.live("issues opaque tokens, explains them and forgets them", () =>
+  it.live("issues, introspects and revokes opaque tokens", () =>
     Effect.gen(function*() {
       const server = yield* AuthorizationServer.make({ accessTokenFormat: "opaque", scopes: ["a"] })
       const issued = yield* post(server, "/token", { grant_type: "client_credentials", resource, scope: "a" })
@@ -58,7 +58,7 @@ describe("AuthorizationServer", () => {
       assert.deepStrictEqual((yield* post(server, "/token/introspection", { token })).body, { active: false })
     }))
 
-  it.live("offers each resource its own scopes", () =>
+  it.live("offers each resource its scopes", () =>
     Effect.gen(function*() {
       const scopes = (url: string) => url === resource ? ["a"] : ["b"]
       const { issuer } = yield* AuthorizationServer.make({ scopes })
@@ -66,14 +66,14 @@ describe("AuthorizationServer", () => {
       assert.strictEqual(there.scope, "b")
     }))
 
-  it.live("gives a refresh token to who asks for offline_access", () =>
+  it.live("issues a refresh token if offline_access is requested", () =>
     Effect.gen(function*() {
       const { issuer } = yield* AuthorizationServer.make({ scopes: ["a"] })
       const tokens = yield* Effect.promise(() => signIn({ issuer, resource, scope: "a offline_access" }))
       assert.isString(tokens.refresh_token)
     }))
 
-  it.live("asks who is signed in for consent to what is new, and no more", () =>
+  it.live("requests consent only to new scopes from a signed-in person", () =>
     Effect.gen(function*() {
       const { issuer } = yield* AuthorizationServer.make({ scopes: ["a"] })
       const userAgent = new UserAgent({ username: "alice" })
@@ -136,7 +136,7 @@ describe("AuthorizationServer", () => {
       }
     }))
 
-  it.live("says nothing on the console", () =>
+  it.live("writes nothing to the console", () =>
     Effect.gen(function*() {
       const spies = (["info", "log", "warn", "error"] as const).map((name) => vi.spyOn(console, name))
       yield* Effect.addFinalizer(() => Effect.sync(() => spies.forEach((spy) => spy.mockRestore())))

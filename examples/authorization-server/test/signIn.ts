@@ -11,7 +11,7 @@ export interface SignIn {
   readonly issuer: string
   readonly resource: string
   readonly scope: string
-  /** Default: somebody new to the authorization server, called alice. */
+  /** Default: a new person called alice. */
   readonly userAgent?: UserAgent
 }
 

@@ -47,7 +47,7 @@ it.live("the notes server signs people in, and steps up to write", () =>
     assert.deepStrictEqual([code, stderr], [0, ""])
   }))
 
-it.live("a forged token is rejected, and an outage is no reason to sign in again", () =>
+it.live("a forged token is rejected, and an outage does not require a new sign-in", () =>
   Effect.gen(function*() {
     const port = yield* freePort
     const resource = `http://127.0.0.1:${port}/mcp`

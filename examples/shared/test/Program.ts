@@ -30,7 +30,7 @@ export const start = (path: string, env: Readonly<Record<string, string>> = {}):
     })
     void ended.then(({ code }) => reject(new Error(`${path} ended with ${code}: ${stderr}`)))
   })
-  // Who waits for the end alone need not look at the line.
+  // A caller that waits only for the end may ignore the line.
   firstLine.catch(() => {})
   return { firstLine, ended, interrupt: () => void child.kill("SIGINT") }
 }

@@ -30,7 +30,7 @@ const metadataOf = async (challenge: string | null) => {
 }
 
 describe.each(programs)("$example/$main", ({ example, main, scopes }) => {
-  it("serves with an authorization server of its own, until it is interrupted", async () => {
+  it("serves with an embedded authorization server, until it is interrupted", async () => {
     program = start(`${example}/${main}`, { PORT: "0" })
     const url = await listening(program.firstLine)
     const response = await fetch(url, { method: "POST" })
@@ -52,7 +52,7 @@ describe.each(programs)("$example/$main", ({ example, main, scopes }) => {
     assert.deepStrictEqual(await program.ended, { code: 0, stdout: `listening on ${url}\n`, stderr: "" })
   })
 
-  it("takes its issuers and the URL it is known by from the environment", async () => {
+  it("reads its issuers and its public URL from the environment", async () => {
     const given = ["https://a.example.com", "https://b.example.com/tenant"]
     program = start(`${example}/${main}`, {
       PORT: "0",
@@ -72,7 +72,7 @@ describe.each(programs)("$example/$main", ({ example, main, scopes }) => {
     assert.strictEqual(resource, "https://mcp.example.com/mcp")
   })
 
-  it("does not let anyone sign in to a server that others can reach", async () => {
+  it("starts no embedded authorization server for a server that others can reach", async () => {
     const { code, stderr, stdout } = await start(`${example}/${main}`, {
       PORT: "0",
       RESOURCE_URL: "https://mcp.example.com/mcp"

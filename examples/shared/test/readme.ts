@@ -6,7 +6,7 @@ export const shownOutput = (example: string): ReadonlyArray<string> => {
   return [...text.matchAll(/^```text(?: clone)?\n(.*?)^```$/gms)].map((block) => comparable(block[1] ?? ""))
 }
 
-/** What differs from run to run is left out: ports, shortened secrets, client identifiers. */
+/** Removes parts that differ from run to run: ports, shortened secrets, client identifiers. */
 export const comparable = (output: string): string =>
   output
     .replaceAll(/127\.0\.0\.1:\d+/g, "127.0.0.1:port")

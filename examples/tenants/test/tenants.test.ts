@@ -46,7 +46,7 @@ layer(ByLayer)("by layer", (it) => {
     }))
 })
 
-it.effect("an organisation vouches for its own people, and for nobody else's", () =>
+it.effect("an organisation vouches only for its people", () =>
   Effect.gen(function*() {
     const { acme, add, bolt } = yield* setup
     yield* add(acme, "acme").pipe(expectAdmitted)
@@ -69,7 +69,7 @@ it.effect("notes belong to an organisation", () =>
     assert.deepStrictEqual(value, { notes: ["bread"] })
   }))
 
-it.effect("a new customer comes in without a restart", () =>
+it.effect("a new customer is admitted without a restart", () =>
   Effect.gen(function*() {
     const { add, bolt, welcome } = yield* setup
     yield* add(bolt, "bolt").pipe(expectRejected("unknown-tenant"))
@@ -78,7 +78,7 @@ it.effect("a new customer comes in without a restart", () =>
     yield* add(bolt, "bolt").pipe(expectAdmitted)
   }))
 
-it.effect("an outage of one organisation is none of another", () =>
+it.effect("an outage of one organisation does not affect another", () =>
   Effect.gen(function*() {
     const { acme, add, bolt, welcome } = yield* setup
     yield* welcome("bolt", bolt.issuer)

@@ -8,7 +8,7 @@ import assert from "node:assert/strict"
 import { randomUUID } from "node:crypto"
 import type { UserAgent } from "../../authorization-server/UserAgent.ts"
 
-/** What the official client wants to be told and to remember, in memory; sends the person to sign in with `userAgent`. */
+/** The state that the official client needs, in memory. Sends the person to sign in with `userAgent`. */
 export class OAuthClient implements OAuthClientProvider {
   // Nothing listens there: the user agent hands over the URL instead of opening it.
   readonly redirectUrl = "http://127.0.0.1/callback"
@@ -81,7 +81,7 @@ export class OAuthClient implements OAuthClientProvider {
   takeAnswer(): URLSearchParams {
     const answer = this.#answer
     this.#answer = undefined
-    assert(answer !== undefined, "nobody has signed in")
+    assert(answer !== undefined, "no person has signed in")
     return answer
   }
 

@@ -20,7 +20,7 @@ export type Step = <A>(
   body: (tell: (...lines: ReadonlyArray<string>) => void) => Promise<A>
 ) => Effect.Effect<A, StepFailed>
 
-/** Numbers the steps of a story. What a step told before it failed is printed, too. */
+/** Numbers the steps of a story. The lines of a step before its failure are printed, too. */
 export const make = (): Step => {
   let count = 0
   return (title, body) =>

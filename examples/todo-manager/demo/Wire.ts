@@ -25,7 +25,7 @@ export class Wire {
     return response
   }
 
-  /** The first exchange of this kind that was not asked for yet. */
+  /** The first exchange of this kind that was not returned yet. */
   take(method: string, url: string, call?: string): Exchange {
     const found = this.#unread.find((_) => _.method === method && _.url.href === url && callOf(_) === call)
     assert(found !== undefined, `${method} ${url}${call === undefined ? "" : ` ${call}`} was never sent`)
@@ -33,7 +33,7 @@ export class Wire {
     return found
   }
 
-  /** What nobody asked for. */
+  /** The exchanges that were not requested. */
   get rest(): ReadonlyArray<Exchange> {
     return this.#unread
   }
@@ -63,7 +63,7 @@ export const formOf = ({ request }: Exchange): Record<string, string> =>
 export const challengeOf = ({ response }: Exchange, name: string): string | undefined =>
   new RegExp(`${name}="([^"]*)"`).exec(response.headers.get("www-authenticate") ?? "")?.[1]
 
-/** What was sent, then what was answered; of a JSON answer the members that matter. */
+/** The request, then the response with its relevant JSON members. */
 export const describe = (exchange: Exchange, members: ReadonlyArray<string> = []): ReadonlyArray<string> => {
   const { method, request, response, url } = exchange
   const call = callOf(exchange)

@@ -45,7 +45,7 @@ export const makeServer = (auth: Auth): McpServer => {
     server,
     "list_todos",
     {
-      description: "Lists your todos; with the scope read:todos, everybody's",
+      description: "Lists your todos; with the scope read:todos, all todos",
       outputSchema: { todos: z.array(z.object(Todo)) }
     },
     ({ principal }) =>

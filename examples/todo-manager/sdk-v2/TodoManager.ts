@@ -48,7 +48,7 @@ export const serve: Serving.ListenerOptions["serve"] = async ({ authorizationSer
       server,
       "list_todos",
       {
-        description: "Lists your todos; with the scope read:todos, everybody's",
+        description: "Lists your todos; with the scope read:todos, all todos",
         outputSchema: z.object({ todos: z.array(Todo) })
       },
       ({ principal }) =>

@@ -21,7 +21,7 @@ const Quiet = Layer.succeed(References.MinimumLogLevel, "Warn")
 
 describe.each(servers)("$name", ({ layer: Server, modern }) => {
   layer(Server.pipe(Layer.provide([issuer, Quiet])), { excludeTestServices: true })("todos", (it) => {
-    it.effect("are everybody's to see with read:todos, and their owner's to delete", () =>
+    it.effect("are visible to all callers with read:todos, and only their owner deletes them", () =>
       Effect.gen(function*() {
         const alice = yield* person(modern, "alice", "create:todos read:todos delete:todos")
         const bob = yield* person(modern, "bob", "create:todos")

@@ -137,9 +137,9 @@ describe.skipIf(missing !== "" && process.env["REQUIRE_CHROMIUM"] !== "1")(
             await page.getByRole("button", { name: "Sign-in" }).click()
 
             await page.getByRole("heading", { name: "Authorize" }).waitFor()
-            const asked = (await page.getByRole("listitem").allInnerTexts()).join("\n")
-            for (const line of [resource, "create:todos", "read:todos"]) assert.include(asked, line)
-            assert.notInclude(asked, "delete:todos")
+            const requested = (await page.getByRole("listitem").allInnerTexts()).join("\n")
+            for (const line of [resource, "create:todos", "read:todos"]) assert.include(requested, line)
+            assert.notInclude(requested, "delete:todos")
             await picture(page, "consent")
             await page.getByRole("button", { name: "Continue" }).click()
 

@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import { start } from "../../shared/test/Program.ts"
 import { comparable, shownOutput } from "../../shared/test/readme.ts"
 
-it("the demo goes through all of its steps", async () => {
+it("the demo runs all of its steps", async () => {
   const { code, stderr, stdout } = await start("todo-manager/demo.ts").ended
   assert.strictEqual(stderr, "")
   const lines = stdout.trimEnd().split("\n")

@@ -36,7 +36,7 @@ layer(Tools)("by layer", (it) => {
 })
 
 layer(Test)("by client", (it) => {
-  it.effect("with read:todos everybody's are listed, without it one's own", () =>
+  it.effect("with read:todos all todos are listed, and without it those of the caller", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       const { value: milk } = yield* client.callTool("create_todo", { title: "milk" }).pipe(TestClient.as(alice))
@@ -46,7 +46,7 @@ layer(Test)("by client", (it) => {
       assert.deepStrictEqual(yield* list.pipe(TestClient.as(bob)), { todos: [bread] })
     }))
 
-  it.effect("what belongs to others is not found", () =>
+  it.effect("todos of other owners are not found", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       const { result, value } = yield* client.callTool("delete_todo", { id: 2 }).pipe(TestClient.as(alice))
@@ -54,7 +54,7 @@ layer(Test)("by client", (it) => {
       assert.strictEqual(value, "You have no todo 2")
     }))
 
-  it.effect("deleting is asked for by step-up, and no sooner", () =>
+  it.effect("deleting is requested by step-up, and not earlier", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       yield* client.listTools.pipe(expectChallenge({ error: null, scope: ["create:todos", "read:todos"] }))
@@ -64,7 +64,7 @@ layer(Test)("by client", (it) => {
       )
     }))
 
-  it.effect("the same subject of another issuer is somebody else", () =>
+  it.effect("the same subject of another issuer is another owner", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       const foreign = { ...alice, claims: { iss: "https://other.example.com" } }
@@ -73,7 +73,7 @@ layer(Test)("by client", (it) => {
 })
 
 layer(Test)("by fault", (it) => {
-  it.effect("an outage is not noticed while keys are known", () =>
+  it.effect("an outage has no effect while keys are cached", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       const { goDown, recover } = yield* TestIssuer.TestIssuer

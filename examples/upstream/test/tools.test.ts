@@ -26,7 +26,7 @@ const ByLayer = OrdersTool.toolsLayer(orders).pipe(
 )
 
 layer(ByLayer)("by layer", (it) => {
-  it.effect("lists what the API says", () =>
+  it.effect("lists the orders of the API", () =>
     Effect.gen(function*() {
       const { respondWith } = yield* TestIssuer.TestIssuer
       yield* respondWith("/token", () => Response.json({ access_token: "upstream", token_type: "Bearer" }))
@@ -38,7 +38,7 @@ layer(ByLayer)("by layer", (it) => {
 })
 
 layer(Test)("by client", (it) => {
-  it.effect("the API gets a token of its own, for the caller and from this server", () =>
+  it.effect("the API gets a separate token, for the caller and from this server", () =>
     Effect.gen(function*() {
       const { respondWith } = yield* TestIssuer.TestIssuer
       const tokens: Array<string> = []

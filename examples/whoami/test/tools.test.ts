@@ -16,7 +16,7 @@ const carol = { subject: "carol", clientId: "inspector", scopes: ["read:profile"
 layer(WhoAmI.ToolsLive.pipe(Layer.merge(AuthLayer.mock({ ...carol, scopes: WhoAmI.scopes, issuer }))))(
   "by layer",
   (it) => {
-    it.effect("tells what the principal says", () =>
+    it.effect("returns the claims of the principal", () =>
       Effect.gen(function*() {
         const tools = yield* WhoAmI.Tools
         const results = yield* tools.handle("whoami", {}).pipe(Effect.flatMap(Stream.runCollect))
@@ -26,27 +26,27 @@ layer(WhoAmI.ToolsLive.pipe(Layer.merge(AuthLayer.mock({ ...carol, scopes: WhoAm
 )
 
 layer(Test)("by client", (it) => {
-  it.effect("tells what the token says", () =>
+  it.effect("returns the claims of the token", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       const { value } = yield* client.callTool("whoami").pipe(TestClient.as(carol), expectAdmitted)
       assert.deepStrictEqual(value, { ...carol, issuer })
     }))
 
-  it.effect("asks for its scope, at sign-in and afterwards", () =>
+  it.effect("requires its scope, at sign-in and afterwards", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
-      const asksFor = { scope: ["read:profile"] }
-      yield* client.callTool("whoami").pipe(expectChallenge({ ...asksFor, error: null }))
+      const required = { scope: ["read:profile"] }
+      yield* client.callTool("whoami").pipe(expectChallenge({ ...required, error: null }))
       yield* client.callTool("whoami").pipe(
         TestClient.as({ ...carol, scopes: ["write:profile"] }),
-        expectChallenge({ ...asksFor, error: "insufficient_scope" })
+        expectChallenge({ ...required, error: "insufficient_scope" })
       )
     }))
 })
 
 layer(Test)("by fault", (it) => {
-  it.effect("a key that was withdrawn admits nobody any more", () =>
+  it.effect("a withdrawn key admits no token any more", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       const { mint, withdrawKey } = yield* TestIssuer.TestIssuer
@@ -56,7 +56,7 @@ layer(Test)("by fault", (it) => {
       yield* client.callTool("whoami").pipe(TestClient.as(carol), expectAdmitted)
     }))
 
-  it.effect("an ID token is no access token", () =>
+  it.effect("an ID token is not an access token", () =>
     Effect.gen(function*() {
       const client = yield* TestClient.TestClient
       const { mintBroken } = yield* TestIssuer.TestIssuer

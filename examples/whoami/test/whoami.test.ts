@@ -7,7 +7,7 @@ import { type Program, start } from "../../shared/test/Program.ts"
 let program: Program | undefined
 afterEach(() => program?.interrupt())
 
-it("tells callers who they are", async () => {
+it("returns the identity of callers", async () => {
   program = start("whoami/main.ts", { PORT: "0" })
   const url = (await program.firstLine).replace("listening on ", "")
   const metadata = await fetch(url.replace("/mcp", "/.well-known/oauth-protected-resource/mcp"))
