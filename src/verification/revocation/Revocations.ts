@@ -267,17 +267,16 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
         Effect.sync(() => listeners.add(listener)),
         () => Effect.sync(() => listeners.delete(listener))
       )),
-    revoke: (target) =>
-      Effect.gen(function*() {
-        tokenTarget.check(target, "revoke")
-        const keys = yield* Effect.forEach(namesOf(target), keyOf)
-        const at = yield* Clock.currentTimeMillis
-        yield* Effect.forEach(keys, (key) => store.set(key, { at }, keepFor), { discard: true }).pipe(
-          Effect.timeout(Duration.seconds(1)),
-          Effect.catch(() => outage("issuer" in target ? target.issuer : "revocations"))
-        )
-        yield* Effect.forEach([...listeners], (listener) => listener(target), { discard: true })
-      }),
+    revoke: Effect.fnUntraced(function*(target) {
+      tokenTarget.check(target, "revoke")
+      const keys = yield* Effect.forEach(namesOf(target), keyOf)
+      const at = yield* Clock.currentTimeMillis
+      yield* Effect.forEach(keys, (key) => store.set(key, { at }, keepFor), { discard: true }).pipe(
+        Effect.timeout(Duration.seconds(1)),
+        Effect.catch(() => outage("issuer" in target ? target.issuer : "revocations"))
+      )
+      yield* Effect.forEach([...listeners], (listener) => listener(target), { discard: true })
+    }),
     isRevoked: Effect.fnUntraced(function*(principal) {
       const { claims, clientId, issuer, subject, token } = principal
       const id = tokenTarget.idOfPrincipal(principal)

@@ -67,14 +67,12 @@ export const isFromIssuer = (
   }
   return keys.find(server, hint).pipe(
     Effect.catchTag("InvalidMetadata", (_: InvalidMetadata) => Effect.succeed([])),
-    Effect.flatMap((found: ReadonlyArray<Signature.PublicKey>) =>
-      Effect.gen(function*() {
-        for (const key of found.slice(0, maximumTries)) if (yield* key.verify(token)) return true
-        return found.length === 0 || found.length > maximumTries
-          ? false
-          : yield* Effect.fromResult(Claims.reject("signature"))
-      })
-    )
+    Effect.flatMap(Effect.fnUntraced(function*(found: ReadonlyArray<Signature.PublicKey>) {
+      for (const key of found.slice(0, maximumTries)) if (yield* key.verify(token)) return true
+      return found.length === 0 || found.length > maximumTries
+        ? false
+        : yield* Effect.fromResult(Claims.reject("signature"))
+    }))
   )
 }
 
