@@ -8,7 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Algorithm from "../crypto/Algorithm.ts"
 import * as JwtSigner from "../crypto/JwtSigner.ts"
-import { AuthConfigError } from "../protocol/AuthError.ts"
+import type { AuthConfigError } from "../protocol/AuthError.ts"
+import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as OptionValue from "../protocol/OptionValue.ts"
 
 /**
@@ -95,7 +96,7 @@ export const make = (
 ): Effect.Effect<Effect.Effect<Proof>, AuthConfigError> =>
   Effect.gen(function*() {
     const fail = (member: string, fix: string, reason: AuthConfigError["reason"] = "malformed") =>
-      new AuthConfigError({ reason, option: `${option}.${member}`, fix })
+      ConfigOption.error(`${option}.${member}`, fix, reason)
     const given = ["clientSecret", "privateKey", "bearerToken"].filter((_) => _ in input)
     if (given.length === 0) {
       return yield* fail(

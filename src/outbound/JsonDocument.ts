@@ -1,4 +1,3 @@
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { AuthorizationServerUnavailable, InvalidMetadata } from "../protocol/AuthError.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
@@ -7,6 +6,7 @@ import { isShallow, maximumDepth } from "../protocol/JsonDepth.ts"
 import { sanitize } from "../protocol/RemoteText.ts"
 import { type Fetcher, isRedirect, type Response } from "./Fetcher.ts"
 import { retryAfterOf } from "./internal/retryAfter.ts"
+import { withTimeLimit } from "./TimeLimit.ts"
 
 /** A JSON document, and the time that its server allows it to be cached (`Cache-Control: max-age`, in seconds). */
 export interface Document {
@@ -15,7 +15,7 @@ export interface Document {
 }
 
 /** Limits for metadata and key sets. */
-const limit = { bytes: 1024 * 1024, time: Duration.seconds(5) }
+const limit = { bytes: 1024 * 1024, time: "5 seconds" } as const
 
 export type DocumentError = AuthorizationServerUnavailable | InvalidMetadata
 
@@ -87,7 +87,7 @@ export const fetchDocument = (
   ).pipe(
     Effect.mapError(({ reason }) => reason === "too-large" ? tooLarge() : unavailable("network")),
     Effect.flatMap(read),
-    Effect.timeoutOrElse({ duration: limit.time, orElse: () => Effect.fail(unavailable("timeout")) }),
+    withTimeLimit(limit.time, issuer),
     // A custom fetcher may throw. The cached document and the backoff must survive that.
     Effect.catchDefect((defect) =>
       Effect.andThen(

@@ -1,18 +1,16 @@
 import * as Equal from "effect/Equal"
 import * as Redacted from "effect/Redacted"
-import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Principal } from "../../verification/Principal.ts"
 
 /* Checks of the result of a verifier, which may be one of the author's. */
 
-export const noPrincipal = new AuthConfigError({
-  reason: "malformed",
-  option: "verifier",
-  fix:
-    "verify succeeded with a value other than { principal, reuse }, or with a principal that has no text as its subject, or " +
-    "as its clientId if it has no subject. Return the result of the configured verifier with another principal, or use " +
-    "TokenVerifier.make and Principal.make, and fail with InvalidToken for every token that is not accepted"
-})
+export const noPrincipal = ConfigOption.error(
+  "verifier",
+  "verify succeeded with a value other than { principal, reuse }, or with a principal that has neither a subject nor a " +
+    "clientId. Return the result of another verifier, or use TokenVerifier.make and Principal.make. To reject a token, fail " +
+    "with InvalidToken"
+)
 
 const isName = (value: unknown): boolean => typeof value === "string" && value !== ""
 

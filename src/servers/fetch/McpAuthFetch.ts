@@ -12,7 +12,6 @@ import type { Options, Scopes, Servers, ServicesOf } from "../../composition/Aut
 import * as GateLayer from "../../composition/GateLayer.ts"
 import type { MockOptions } from "../../composition/mockGate.ts"
 import * as mockGate from "../../composition/mockGate.ts"
-import { AuthConfigError } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Operation } from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
@@ -147,15 +146,14 @@ export interface McpAuthFetch<Offered extends string, A = unknown> extends Async
 
 const checkHandler = (handler: unknown, option: string): void => {
   if (typeof handler === "function") return
-  throw new AuthConfigError({
-    reason: "missing",
+  throw ConfigOption.error(
     option,
-    fix:
-      `the first argument: ${
-        OptionValue.isNot(handler, "a function")
-      }. Give the handler first, a function that takes a ` +
-      "request and returns a response, and the options second"
-  })
+    `the first argument: ${
+      OptionValue.isNot(handler, "a function")
+    }. Give the handler first, a function that takes a ` +
+      "request and returns a response, and the options second",
+    "missing"
+  )
 }
 
 const preflight = ConfigOption.functionThat("takes a request and returns the response to the preflight")

@@ -1,6 +1,6 @@
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
-import { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
+import { MalformedRequest } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { isTextWithin, isValueWithin } from "../../protocol/JsonDepth.ts"
 import * as Operation from "../../protocol/Operation.ts"
@@ -42,13 +42,12 @@ const tooDeep = Result.fail(new MalformedRequest({ reason: "too-deep" }))
  * The error for a body that was read before the gate, without a parsed body. The gate cannot authorize operations that it does
  * not know.
  */
-export const consumed = new AuthConfigError({
-  reason: "conflict",
-  option: "protect",
-  fix:
-    "the request body was read before the gate, and no parsed body was passed on. Install the gate before the code that " +
-    "reads the body, or pass the parsed body (req.body or parsedBody)"
-})
+export const consumed = ConfigOption.error(
+  "protect",
+  "the request body was read before the gate, and no parsed body was passed on. Install the gate before the code that " +
+    "reads the body, or pass the parsed body (req.body or parsedBody)",
+  "conflict"
+)
 
 /**
  * Returns whether a request of this method must have a body with messages. If a request of another method has a body, its

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { Gate } from "../../authorization/Gate.ts"
 import { check, type Policy, type PolicyInput } from "../../authorization/OperationPolicy.ts"
-import { AuthConfigError } from "../../protocol/AuthError.ts"
+import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Policies, PolicyFor } from "./Admission.ts"
@@ -13,12 +13,11 @@ export const policiesFrom = (
   policyOf: ((operation: Operation.Operation) => PolicyInput | undefined) | undefined
 ): Policies => {
   if (policyOf !== undefined && typeof policyOf !== "function") {
-    throw new AuthConfigError({
-      reason: "malformed",
-      option: "protect.policy",
-      fix: `${OptionValue.isNot(policyOf, "a function")}. Give one that takes an operation and returns what it ` +
+    throw ConfigOption.error(
+      "protect.policy",
+      `${OptionValue.isNot(policyOf, "a function")}. Give one that takes an operation and returns what it ` +
         "requires, such as { scopes: [\"todos:write\"] }, or undefined"
-    })
+    )
   }
   const policies = Effect.succeed<PolicyFor>((operation) => {
     const policy = policyOf?.(operation)
@@ -34,30 +33,27 @@ const checkPolicy = (policy: PolicyInput): PolicyInput => {
   const isObject = typeof policy === "object" && policy !== null && !("then" in policy) &&
     !(Symbol.iterator in policy)
   if (!isObject) {
-    throw new AuthConfigError({
-      reason: "malformed",
-      option: "protect.policy",
-      fix: `the function returned ${OptionValue.describe(policy)}; expected an object or undefined. Return what the ` +
+    throw ConfigOption.error(
+      "protect.policy",
+      `the function returned ${OptionValue.describe(policy)}; expected an object or undefined. Return what the ` +
         "operation requires, such as { scopes: [\"todos:write\"] }, and not a promise or an Effect of it"
-    })
+    )
   }
   for (const name in policy) {
     if (name !== "scopes" && name !== "authenticated") {
-      throw new AuthConfigError({
-        reason: "malformed",
-        option: `protect.policy: ${name}`,
-        fix: "the function returned a policy with this member, which does not exist. The members are scopes and " +
+      throw ConfigOption.error(
+        `protect.policy: ${name}`,
+        "the function returned a policy with this member, which does not exist. The members are scopes and " +
           "authenticated"
-      })
+      )
     }
   }
   if (policy.scopes === undefined || Array.isArray(policy.scopes)) return policy
-  throw new AuthConfigError({
-    reason: "malformed",
-    option: "protect.policy: scopes",
-    fix: `the function returned scopes that are ${OptionValue.describe(policy.scopes)}; expected a list of scopes. ` +
+  throw ConfigOption.error(
+    "protect.policy: scopes",
+    `the function returned scopes that are ${OptionValue.describe(policy.scopes)}; expected a list of scopes. ` +
       "Return one such as [\"todos:write\"]"
-  })
+  )
 }
 
 /** Returns the policy of a route. Throws `AuthConfigError` if a scope is not offered, because clients could not obtain it. */
@@ -65,23 +61,25 @@ export const policyForRoute = (gate: Gate, scopes: ReadonlyArray<string> | undef
   const checked = scopes === undefined ? [] : check(scopes, "protectRoute.scopes")
   const missing = checked.find((scope) => !gate.resource.offered.has(scope))
   if (missing === undefined) return { scopes: checked, unauthorized: "challenge", authenticated: true }
-  throw new AuthConfigError({
-    reason: "not-offered",
-    option: "scopes",
-    fix: `protectRoute requires ${missing}, which the server does not offer. Add it to scopes (baseline or stepUp)`
-  })
+  throw ConfigOption.error(
+    "scopes",
+    `protectRoute requires ${missing}, which the server does not offer. Add it to scopes (baseline or stepUp)`,
+    "not-offered"
+  )
 }
 
 /** Checks the option `tenant` of a host. It has an effect only if the names of tenants come from routes. */
 export const checkTenantOption = <F>(gate: Gate, tenantOf: F | undefined, option: string): F | undefined => {
   if (tenantOf === undefined) return undefined
   if (typeof tenantOf === "function" && gate.published.tenants?.fromRoute === true) return tenantOf
-  throw new AuthConfigError({
-    reason: "conflict",
+  throw ConfigOption.error(
     option,
-    fix: typeof tenantOf === "function"
+    typeof tenantOf === "function"
       ? "it has no effect, because the names of tenants do not come from routes. Use Tenants.fromRoute, or " +
         "remove it"
-      : `${OptionValue.isNot(tenantOf, "a function")}. Give one that takes a request and returns the name of its tenant`
-  })
+      : `${
+        OptionValue.isNot(tenantOf, "a function")
+      }. Give one that takes a request and returns the name of its tenant`,
+    "conflict"
+  )
 }
