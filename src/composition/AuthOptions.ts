@@ -115,79 +115,85 @@ export interface Issuers<I extends Servers = Inputs> {
 }
 
 /**
- * The options that do not name a place.
+ * All options except `resource` and `authorizationServers`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT = never, RR = never> {
-  /** The scopes that the server offers: a list, or a baseline and what comes by step-up. */
+  /** The scopes that the server offers: a list, or a baseline and the scopes that clients request by step-up authorization. */
   readonly scopes: S & LiteralScopes<S>
   /** Scopes that include others, such as `{ "todos:write": ["todos:read"] }`. */
   readonly scopeHierarchy?: ScopeHierarchy | undefined
-  /** Whom tokens must be meant for, whatever a profile says. Default: the profile's, else `Audience.resource`. */
+  /** The audience that tokens must have. It overrides a profile. Default: that of the profile, or else `Audience.resource`. */
   readonly audience?: Audience.Audience | undefined
   /**
-   * Which JWTs are access tokens. Default: `TokenType.standard()`. What a profile demands of a token holds besides, so
-   * an ID token of that provider passes under no rule.
+   * Which JWTs are access tokens. The requirements of a profile apply as well, so an ID token of that provider is rejected under
+   * every rule. Default: `TokenType.standard()`.
    */
   readonly tokenType?: TokenType.TokenType | undefined
-  /** Allowed difference of clocks, for `exp`, `nbf` and `iat` alike. Default: none for `exp`, 30 seconds for the others. */
+  /**
+   * The allowed difference of clocks, for `exp`, `nbf` and `iat`, from 0 to 5 minutes. Default: none for `exp`, 30 seconds for
+   * the others.
+   */
   readonly clockTolerance?: Duration.Input | undefined
   /**
-   * Which characters a token may be made of. Default: `"token68"`, the grammar of RFC 6750. `"visible-ascii"` is for
-   * providers whose opaque tokens leave it (`oauth:…`, `00D…!…`).
+   * The allowed characters of a token. `"visible-ascii"` is for providers whose opaque tokens have other characters than RFC
+   * 6750 allows (`oauth:…`, `00D…!…`). Default: `"token68"`, the grammar of RFC 6750.
    */
   readonly tokenGrammar?: Credentials.Grammar | undefined
   /**
-   * Tokens that are bound to a key of the client (RFC 9449): `Dpop.optional({ … })` accepts them, with a proof of the key,
-   * beside Bearer tokens; `Dpop.required({ … })` accepts nothing else. Default: they are rejected.
+   * Accepts tokens that are bound to a key of the client (RFC 9449), with a proof of that key. `Dpop.optional({ … })` accepts
+   * Bearer tokens as well; `Dpop.required({ … })` rejects them. Default: tokens that are bound to a key are rejected.
    */
   readonly dpop?: Presentation.Mechanism<RD> | undefined
-  /** How long, and how many, verdicts on tokens are remembered. */
+  /** How long verified tokens are cached, and how many. Default: JWTs for 5 minutes, 10,000 tokens. */
   readonly tokenCache?: TokenCache.Options | undefined
   /**
-   * Rejects tokens that were revoked before they expire: `Revocations.stored`, or `Revocations.check(function)`. It is checked
-   * on every request, also for cached tokens, once more when the body of the request is complete, and for open streams every
-   * `revocationInterval`. A revocation that is made with `Revocations` on this instance ends open streams at once; with a
-   * function of your own, `Gate.invalidate` does.
+   * Rejects tokens that were revoked before they expire: `Revocations.stored`, or `Revocations.check(function)`. The gate checks
+   * it on every request, also for cached tokens, again when the body of the request is complete, and for open streams every
+   * `revocationInterval`. `Revocations.revoke` on this instance ends open streams at once. If `revocation` is a
+   * function, call `Gate.invalidate` to end them. Default: tokens are valid until they expire.
    */
   readonly revocation?: Revocations.Mechanism<RR> | undefined
   /**
-   * How often an open stream asks `revocation` again, from 1 second to 1 hour. At most 16 ask at a time. If `revocation`
-   * fails, the stream stays open until its token ends. Default: 30 seconds.
+   * The interval at which `revocation` is checked for an open stream, from 1 second to 1 hour. At most 16 checks run at a time.
+   * If a check fails, the stream stays open until its token expires. Default: 30 seconds.
    */
   readonly revocationInterval?: Duration.Input | undefined
   /**
-   * The authorization servers of each tenant, found while the server runs. A request that names no tenant is rejected,
-   * unless `withoutTenant` says otherwise: the authorization servers above verify no token then. They are published where a
-   * client asks without naming a tenant. Not beside `anonymous: "allow-unscoped"`.
+   * Finds the authorization servers of each tenant while the server runs. A request without a tenant is rejected unless
+   * `withoutTenant` allows it. `authorizationServers` then verify only tokens without a tenant, and are published to clients that
+   * name none. Not allowed with `anonymous: "allow-unscoped"`. Default: no tenants.
    */
   readonly tenants?: Tenants.Mechanism<RT> | undefined
   /**
-   * Replaces or wraps the configured verifier, which is that of the authorization servers and tenants with its cache: see
-   * the combinators in `TokenVerifier`. What it admits is admitted.
+   * Replaces or wraps the configured verifier, which verifies the tokens of the authorization servers and tenants and caches
+   * them. `TokenVerifier` has combinators. The gate accepts every principal that the verifier returns.
    *
-   * It runs on every request, so it may depend on the request. Its own results are not cached. `cached` caches the
-   * results of a verifier that depend on the token alone.
+   * The verifier runs on every request, so its result may depend on the request and is not cached. `cached` caches the results
+   * of a verifier that depend only on the token.
    *
-   * With `tenants`, a principal is rejected unless its `tenant` is the one that the request names: a verifier that makes
-   * principals itself sets it.
+   * With `tenants`, a principal is rejected unless its `tenant` is that of the request. A verifier that creates principals sets
+   * it.
    */
   readonly verifier?: ((configured: TokenVerifier.Verifier, cached: Cached) => TokenVerifier.Verifier) | undefined
-  /** Origins of browsers that may call, besides the server's own. A request without `Origin` is none of a browser. */
+  /**
+   * Origins of browsers that may send requests, in addition to the origin of the resource. Requests without `Origin` do not
+   * come from a browser.
+   */
   readonly allowedOrigins?: ReadonlyArray<string> | undefined
   /**
-   * Host names under which the server may be addressed, compared with the `Host` header whatever the port. Default: a loopback
-   * resource accepts `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and rejects every other `Host` with 403 (DNS
-   * rebinding); any other resource accepts every `Host`.
+   * Host names under which the server may be addressed. They are compared with the `Host` header without its port. Default: a
+   * loopback resource accepts `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and rejects every other `Host` with 403
+   * (DNS rebinding); any other resource accepts every `Host`.
    *
    * The list extends the default of a loopback resource, for a container or a tunnel that reaches it by another name. A web
-   * page on one of these names can then send requests to the server. For any other resource, the list and the resource's own
-   * host are accepted, and nothing else. `X-Forwarded-Host` is not read.
+   * page on one of these names can then send requests to the server. For any other resource, the server accepts the list and
+   * the resource's own host, and nothing else. `X-Forwarded-Host` is not read.
    */
   readonly allowedHosts?: ReadonlyArray<string> | undefined
-  /** Which scopes a 403 asks for. Default: `"auto"`. */
+  /** The scopes that a 403 names in its challenge. Default: `"auto"`. */
   readonly challengeScopes?: ChallengeScopes | undefined
   /**
    * Whether tools, prompts and resources without scopes are allowed for every valid token (`"allow"`) or rejected (`"deny"`).
@@ -200,8 +206,8 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
    */
   readonly anonymous?: "deny" | "allow-unscoped" | undefined
   /**
-   * How many sessions one caller may have, from 1 to 100,000; one more ends the session that the caller did not use for
-   * the longest time. Raise it for a program that opens sessions for many users with one token. Default: 100.
+   * The most sessions of one caller, from 1 to 100,000. A further session ends the one that was not used for the longest time.
+   * Raise it for a program that opens sessions for many users with one token. Default: 100.
    */
   readonly sessionsPerCaller?: number | undefined
   /**
@@ -212,27 +218,27 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
    */
   readonly claims?: ClaimsDecoder.Decoded<C, A> | undefined
   /**
-   * How `RequestState` seals the state that handlers hand out. `secret` has 32 bytes or more; every instance needs the same.
+   * How `RequestState` seals the state that handlers send to clients. `secret` has 32 bytes or more, and is the same on every
+   * instance.
    * Default: a random secret.
    */
   readonly requestState?: { readonly secret?: Redacted.Redacted | undefined } | undefined
-  /** How logs and audits name the subject of a token (`subject`). Default: `Decision.plainSubject`. */
+  /** How logs and audits contain the subject of a token (`subject`). Default: `Decision.plainSubject`. */
   readonly decisions?: { readonly subject?: Decision.SubjectForm | undefined } | undefined
   /**
    * Publishes a copy of the first authorization server's metadata at `/.well-known/oauth-authorization-server`, where
-   * clients of MCP 2025-03-26 look for it: they take the server itself for the authorization server. Default: `false`.
+   * clients of MCP 2025-03-26 look for it, because they treat the server as the authorization server. Default: `false`.
    */
   readonly mirrorMetadata?: boolean | undefined
-  /** Shown to people by clients (`resource_name`). */
+  /** The name that clients show to people (`resource_name`). Default: none. */
   readonly resourceName?: string | undefined
-  /** A page for developers (`resource_documentation`). */
+  /** The URL of a page for developers (`resource_documentation`). Default: none. */
   readonly resourceDocumentation?: string | undefined
 }
 
 /**
- * Caches what a verifier of your own succeeds with, by token and at most for `timeToLive`. The results must depend on the
- * token alone. `invalidate` evicts them; nothing is cached past `expiresAt`. The cache has the capacity that `tokenCache`
- * sets.
+ * Caches the results of a custom verifier by token, for at most `timeToLive` and not beyond `expiresAt`. The results must
+ * depend only on the token. `invalidate` evicts them. The capacity is that of `tokenCache`.
  *
  * **Example** (API keys beside tokens)
  *

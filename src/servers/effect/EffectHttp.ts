@@ -1,5 +1,5 @@
 /**
- * The gate on Effect's `HttpRouter`: the middleware, and the metadata documents as routes.
+ * Connects the gate with the `HttpRouter` of Effect: the middleware, and the metadata documents as routes.
  *
  * @since 0.1.0
  */
@@ -23,19 +23,19 @@ import * as effectRequest from "../host/EffectRequest.ts"
 import * as effectStream from "../host/EffectStream.ts"
 
 /**
- * The middleware: lets a request through with a `Principal`, or answers it; turns `InsufficientScope` of whatever runs
- * inside into a 403.
+ * Provides the `Principal` of an admitted request to its route, and answers every other request. Answers 403 if a route
+ * fails with `InsufficientScope`.
  *
  * **Details**
  *
- * An event stream that a route answers with ends when its token ends, is revoked or is invalidated; one that answers a
- * method other than GET at most five minutes after the token ends. The handler of a WebSocket is interrupted then.
+ * An event stream ends when its token expires, is revoked or is invalidated, or at most five minutes after its expiry if it
+ * answers another method than GET. The handler of a WebSocket is interrupted at that time.
  *
  * **Gotchas**
  *
- * A preflight reaches no route behind it: the gate answers the one from an allowed origin with 204, and any other with 403.
- * For an answer of your own, use `HttpRouter.cors`, or add the route for `OPTIONS` without this layer. The router answers
- * a preflight to a path that has no route for `OPTIONS` with 404, which a browser rejects.
+ * Preflights do not reach the routes: the gate answers those from an allowed origin with 204, and all others with 403. To
+ * answer them yourself, use `HttpRouter.cors`, or add the route for `OPTIONS` without this layer. The router answers a
+ * preflight to a path without a route for `OPTIONS` with 404, which a browser rejects.
  *
  * @category layers
  * @since 0.1.0
@@ -49,7 +49,7 @@ export const middleware: Layer.Layer<
     const isMcp = effectRequest.decidesAboutAnonymous.has(app)
 
     /** Runs the route of a caller that is not anonymous. */
-    const enter = (
+    const runRoute = (
       fiber: Fiber.Fiber<unknown, unknown>,
       caller: Caller,
       principal: Principal,
@@ -57,7 +57,8 @@ export const middleware: Layer.Layer<
     ): App => {
       const { timing } = caller
       const until = Decision.now(timing)
-      // As the router sets it: a frame less than providing it. Of a request that is interrupted the server restores it.
+      // The router sets the context in the same way, which is cheaper than providing services. If the request is interrupted,
+      // the server restores the context.
       const outside = fiber.context
       try {
         fiber.setContext(gate.provideCaller(outside, principal))
@@ -70,9 +71,9 @@ export const middleware: Layer.Layer<
       return Effect.matchCauseEffect(handled, {
         onSuccess: (answer: HttpServerResponse.HttpServerResponse): App => {
           fiber.setContext(outside)
-          // The adapter of the MCP server knows the operations, and ends its own streams.
+          // The adapter of the MCP server knows the operations, and ends the streams.
           const response = isMcp ? answer : effectStream.endRouteInTime(answer, { gate, caller, operations: [] })
-          // A decision further inside has been reported. That a plain route lets a request in is known once nothing rejected it.
+          // A decision further inside is reported already. An admission to a route is final only if nothing has rejected it.
           if (timing.reported) return Effect.succeed(response)
           const recorded = gate.recordAdmission(caller, { until })
           return recorded === Effect.void
@@ -98,7 +99,7 @@ export const middleware: Layer.Layer<
       const authenticated = gate.authenticate(effectRequest.toGateRequest(request, fiber))
       return effectRequest.continueWith(gate, request, authenticated, (caller): App => {
         effectRequest.storeGateContext(request, gate, caller)
-        if (caller.principal !== undefined) return enter(fiber, caller, caller.principal, request)
+        if (caller.principal !== undefined) return runRoute(fiber, caller, caller.principal, request)
         return isMcp
           ? app
           : effectRequest.respondToRejections(gate, request, gate.reject(caller, noCredentials))
@@ -111,17 +112,17 @@ type App = Effect.Effect<HttpServerResponse.HttpServerResponse, any, any>
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })
 
-/** Which resources a router describes already. The root document belongs to the first. */
-const described = new WeakMap<HttpRouter.HttpRouter, Set<string>>()
+/** The paths of the documents of a router. The root document belongs to the first resource. */
+const published = new WeakMap<HttpRouter.HttpRouter, Set<string>>()
 
 /**
- * The metadata documents as public routes (RFC 9728 §3): at the path of the resource, and at the root for the first
- * resource of a router. Where it is switched on, the copy of the authorization server's metadata stands at the root too.
+ * Adds the metadata documents as public routes (RFC 9728 §3): at the path of the resource, and at the root for the first
+ * resource of a router. With `mirrorMetadata`, the copy of the authorization server's metadata is at the root too.
  *
  * **Details**
  *
- * GET and HEAD answer with JSON that any origin may read and anybody may cache for an hour; OPTIONS answers preflights;
- * every other method gets 405. Fails with `AuthConfigError` when two layers of a router describe the same resource.
+ * GET and HEAD return JSON that any origin may read and any cache may keep for an hour. OPTIONS answers preflights. Every
+ * other method gets 405. Fails with `AuthConfigError` if two layers of a router have the same resource.
  *
  * @category layers
  * @since 0.1.0
@@ -131,8 +132,8 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
     const gate = yield* AuthLayer
     const { resource } = gate
     const router = yield* HttpRouter.HttpRouter
-    const known = described.get(router) ?? new Set<string>()
-    described.set(router, known)
+    const known = published.get(router) ?? new Set<string>()
+    published.set(router, known)
     if (known.has(resource.metadataPath)) {
       return yield* new AuthConfigError({
         reason: "duplicate",
@@ -176,7 +177,7 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
         })
       }
       known.add(route)
-      // The path as it came in: a spelling that only the router takes for the same has no document.
+      // The path as received: another spelling, which the router treats as equal, has no document.
       routes.push(
         addDocument(router, route, (request) =>
           documents.tenantMetadata(gate, effectRequest.pathOf(request), {
@@ -185,7 +186,7 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
             documents.notFound)
       )
     }
-    // Public wherever the layer is provided: no middleware of the surrounding context may ask for a token here.
+    // The documents are public wherever the layer is provided: no middleware of the context may require a token.
     yield* Effect.all(routes, { discard: true }).pipe(
       Effect.updateContext((_: Context.Context<never>) => Context.empty())
     )
@@ -193,8 +194,8 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
 )
 
 /**
- * The pattern that matches this path alone: the router decodes the path of a request first, all but the reserved
- * characters, and cuts it at `;`. In a pattern `:` starts a parameter and `*` matches everything.
+ * Returns the pattern that matches only this path, or `undefined` if there is none. The router decodes the path of a request,
+ * except reserved characters, and cuts it at `;`. In a pattern, `:` begins a parameter and `*` matches everything.
  */
 const patternOf = (path: string): string | undefined => {
   if (/[*;]|%(?:2[346abcf]|3[abdf]|40)/i.test(path)) return undefined

@@ -23,7 +23,7 @@ import { checkTenantOption, policiesFrom, policyForRoute } from "../host/HostPol
 import * as webHost from "../host/WebHost.ts"
 
 /**
- * The caller in the shape that the official SDKs hand to their handlers. `token` is not enumerable.
+ * Describes the caller in the shape that the official SDKs pass to their handlers. `token` is not enumerable.
  *
  * @category models
  * @since 0.1.0
@@ -31,7 +31,7 @@ import * as webHost from "../host/WebHost.ts"
 export type { AuthInfo } from "../host/AuthInfo.ts"
 
 /**
- * An admitted request: its caller, its operations, and the parsed body that was checked.
+ * Describes an admitted request: its caller, its operations, and the parsed body that was checked.
  *
  * @category models
  * @since 0.1.0
@@ -39,7 +39,7 @@ export type { AuthInfo } from "../host/AuthInfo.ts"
 export type { Admission } from "../host/Admission.ts"
 
 /**
- * The policy of an operation, as the author of a host writes it. Default: no scopes, and no principal.
+ * Describes what an operation requires. Default: no scopes, and no principal.
  *
  * @category models
  * @since 0.1.0
@@ -47,34 +47,37 @@ export type { Admission } from "../host/Admission.ts"
 export type { PolicyInput } from "../../authorization/Policy.ts"
 
 /**
- * How the endpoint of an MCP server is protected: what its operations need, and how its body is read.
+ * Configures the protection of an MCP endpoint: what its operations require, and how its bodies are read.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArray<unknown> = []> {
   /**
-   * What an operation needs; `undefined` for one that is not known here. A tool, prompt or resource that is not known
-   * needs a caller, whatever its scopes. Decided on the parsed body, before the handler runs.
+   * Returns what an operation requires, or `undefined` for an unknown operation. An unknown tool, prompt or resource requires
+   * a principal. The gate decides on the parsed body, before the handler runs. Default: every operation is unknown.
    */
   readonly policy?: ((operation: Operation) => PolicyInput<Offered> | undefined) | undefined
-  /** Bodies beyond so many bytes are rejected with 413. Default: 4 MiB. */
+  /** The longest body, in bytes. Longer bodies are rejected with 413. Default: 4 MiB. */
   readonly maximumBody?: number | undefined
   /**
-   * Bodies that ask for more operations are rejected with 400: each message of a batch and each URI of a
+   * The most operations in a body. Bodies with more are rejected with 400. Each message of a batch and each URI of a
    * `subscriptions/listen` counts. Default: 100.
    */
   readonly maximumOperations?: number | undefined
-  /** Bodies that take longer, from the time when the gate begins to read them, are rejected with 408. Default: 30 seconds. */
+  /** The longest time for reading a body. Slower bodies are rejected with 408. Default: 30 seconds. */
   readonly bodyTimeout?: Duration.Input | undefined
-  /** The parsed body, where a framework has read it before: the handler must then execute `admission.body`. */
+  /**
+   * Returns the parsed body, if a framework has read it. The handler must then execute `admission.body`. Default: the gate
+   * reads the body of the request.
+   */
   readonly parsedBody?: ((request: Request, ...rest: Rest) => unknown) | undefined
   /**
-   * Returns the tenant of a request, as the router of the host knows it: for `Tenants.fromRoute`. Further arguments of the
-   * handler are passed on, such as `c.req.param("tenant")` of Hono. Default: none, so every request is rejected.
+   * Returns the tenant that the router of the host found in a request, for `Tenants.fromRoute`. It receives the further
+   * arguments of the handler, such as `c.req.param("tenant")` of Hono. Default: none, so that every request is rejected.
    */
   readonly tenant?: ((request: Request, ...rest: Rest) => string | undefined) | undefined
-  /** Also answers requests for the metadata documents: for a wrapper around a whole application. Default: `false`. */
+  /** Whether requests for the metadata documents are answered too, for a wrapper around a whole application. Default: `false`. */
   readonly metadata?: boolean | undefined
   /**
    * Answers preflights from allowed origins. It runs without a caller. Default: the gate answers them with 204, and allows
@@ -84,13 +87,13 @@ export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArr
 }
 
 /**
- * How any other route is protected. Its body is not read.
+ * Configures the protection of a route that is not an MCP endpoint. Its body is not read.
  *
  * @category models
  * @since 0.1.0
  */
 export interface RouteOptions<Offered extends string, Rest extends ReadonlyArray<unknown> = []> {
-  /** All of them are needed. Default: none, any valid token will do. */
+  /** The required scopes: the caller needs all of them. Default: none, so that any valid token is enough. */
   readonly scopes?: ReadonlyArray<Offered> | undefined
   /** As in `ProtectOptions`. */
   readonly tenant?: ((request: Request, ...rest: Rest) => string | undefined) | undefined
@@ -102,32 +105,32 @@ export interface RouteOptions<Offered extends string, Rest extends ReadonlyArray
 }
 
 /**
- * A gate for fetch handlers.
+ * Protects fetch handlers.
  *
  * @category models
  * @since 0.1.0
  */
 export interface McpAuthFetch<Offered extends string, A = unknown> extends AsyncDisposable {
   /**
-   * Puts the gate in front of an MCP endpoint.
+   * Protects an MCP endpoint.
    *
    * **Details**
    *
-   * The handler gets the admission, and a request with an unread body: the one that came if the gate did not read its
-   * body, else one that is made of it and of what was read. Further arguments of the host (the
-   * environment of a Worker) are passed on. Preflights do not reach it: the gate answers them, or `preflight` does. A page of
-   * an allowed origin may read the answers of the gate; what the handler answers needs CORS headers from the application.
+   * The handler receives a request with an unread body, the admission, and the further arguments of the host, such as the
+   * environment of a Worker. If the gate has read the body, the request is a copy. Preflights do not reach the handler: the
+   * gate answers them, or `preflight` does. Pages of allowed origins may read the responses of the gate. For the responses of
+   * the handler, the application sets the CORS headers.
    *
-   * An event stream that the handler answers with ends when the token does; one that answers a POST at most five minutes
-   * later. A session that the handler opens (`Mcp-Session-Id`) belongs to the caller from then on.
+   * An event stream ends when the token does, or at most five minutes later if it answers a POST. A session that the handler
+   * opens (`Mcp-Session-Id`) belongs to the caller.
    */
   readonly protect: <Rest extends ReadonlyArray<unknown> = []>(
     handler: (request: Request, admission: Admission<A>, ...rest: Rest) => Response | Promise<Response>,
     options?: ProtectOptions<Offered, Rest>
   ) => (request: Request, ...rest: Rest) => Promise<Response>
   /**
-   * Puts the gate in front of any other route: it needs a caller, and its body is not read. An event stream that the
-   * handler answers with ends as one of `protect` does. A WebSocket that it opens does not end with the token.
+   * Protects any other route: it requires a principal, and its body is not read. An event stream ends as one behind `protect`
+   * does. A WebSocket that the handler opens does not end with the token.
    */
   readonly protectRoute: <Rest extends ReadonlyArray<unknown> = []>(
     handler: (
@@ -137,10 +140,10 @@ export interface McpAuthFetch<Offered extends string, A = unknown> extends Async
     ) => Response | Promise<Response>,
     options?: RouteOptions<Offered, Rest>
   ) => (request: Request, ...rest: Rest) => Promise<Response>
-  /** Answers a request for one of the public metadata documents; `undefined` for every other request. */
+  /** Answers a request for a public metadata document. Returns `undefined` for every other request. */
   readonly metadata: (request: Request) => Promise<Response> | undefined
   readonly gate: Gate
-  /** Ends what runs in the background. Requests that still wait are answered with 503, as are later ones. */
+  /** Releases the resources of the layers. Waiting requests and all later ones are answered with 503. */
   readonly dispose: () => Promise<void>
 }
 
@@ -172,14 +175,14 @@ const protectTable: ConfigOption.Table<keyof ProtectOptions<string>> = {
 const routeTable: ConfigOption.Table<keyof RouteOptions<string>> = { scopes: true, tenant: true, preflight }
 
 /**
- * A gate for fetch handlers, with the options of `AuthLayer.make`. A wrong option rejects with `AuthConfigError`.
+ * Creates a gate for fetch handlers, with the options of `AuthLayer.make`. Rejects with `AuthConfigError` if an option is wrong.
  *
  * **Details**
  *
- * The layers are built once, and live until `dispose`. Nothing is fetched before the first token comes.
+ * The layers are built once, and live until `dispose`. The gate fetches nothing before it receives the first token.
  *
- * In a Worker it may be made while the module loads. There no request waits for what another has started: each fetches
- * keys and metadata for itself where they are not at hand.
+ * In a Worker, the gate may be created while the module loads. There a request cannot wait for a fetch that another request
+ * started, so each request fetches keys and metadata that are not cached.
  *
  * **Example** (An MCP endpoint on Hono)
  *
@@ -194,7 +197,7 @@ const routeTable: ConfigOption.Table<keyof RouteOptions<string>> = { scopes: tru
  * })
  *
  * const mcp = auth.protect(
- *   (_request, { body, principal }) => Response.json({ caller: principal?.subject, asked: body }),
+ *   (_request, { body, principal }) => Response.json({ caller: principal?.subject, body }),
  *   { policy: ({ target }) => target === "add_todo" ? { scopes: ["todos:write"] } : undefined }
  * )
  *

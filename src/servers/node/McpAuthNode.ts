@@ -22,7 +22,7 @@ import { checkTenantOption, policiesFrom, policyForRoute } from "../host/HostPol
 import * as nodeHost from "../host/NodeHost.ts"
 
 /**
- * The caller in the shape that the official SDKs hand to their handlers. `token` is not enumerable.
+ * Describes the caller in the shape that the official SDKs pass to their handlers. `token` is not enumerable.
  *
  * @category models
  * @since 0.1.0
@@ -30,7 +30,7 @@ import * as nodeHost from "../host/NodeHost.ts"
 export type { AuthInfo } from "../host/AuthInfo.ts"
 
 /**
- * An admitted request: its caller, its operations, and the parsed body that was checked.
+ * Describes an admitted request: its caller, its operations, and the parsed body that was checked.
  *
  * @category models
  * @since 0.1.0
@@ -38,7 +38,7 @@ export type { AuthInfo } from "../host/AuthInfo.ts"
 export type { Admission } from "../host/Admission.ts"
 
 /**
- * The policy of an operation, as the author of a host writes it. Default: no scopes, and no principal.
+ * Describes what an operation requires. Default: no scopes, and no principal.
  *
  * @category models
  * @since 0.1.0
@@ -46,7 +46,7 @@ export type { Admission } from "../host/Admission.ts"
 export type { PolicyInput } from "../../authorization/Policy.ts"
 
 /**
- * A request and a response of `node:http` or of a framework on it, as far as the gate looks at them.
+ * A request and a response of `node:http` or of a framework on it, as far as the gate reads them.
  *
  * @category models
  * @since 0.1.0
@@ -54,29 +54,32 @@ export type { PolicyInput } from "../../authorization/Policy.ts"
 export type { NodeRequest, NodeResponse } from "../host/NodeHost.ts"
 
 /**
- * How the endpoint of an MCP server is protected: what its operations need, and how large a body may be.
+ * Configures the protection of an MCP endpoint: what its operations require, and the limits on its bodies.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ProtectOptions<Offered extends string> {
   /**
-   * What an operation needs; `undefined` for one that is not known here. A tool, prompt or resource that is not known
-   * needs a caller, whatever its scopes. Decided on the parsed body, before the handler runs.
+   * Returns what an operation requires, or `undefined` for an unknown operation. An unknown tool, prompt or resource requires
+   * a principal. The gate decides on the parsed body, before the handler runs. Default: every operation is unknown.
    */
   readonly policy?: ((operation: Operation) => PolicyInput<Offered> | undefined) | undefined
-  /** Bodies beyond so many bytes are rejected with 413. Default: 4 MiB. A body parser in front has its own limit. */
+  /**
+   * The longest body, in bytes. Longer bodies are rejected with 413. A body parser in front of the gate has a separate limit.
+   * Default: 4 MiB.
+   */
   readonly maximumBody?: number | undefined
   /**
-   * Bodies that ask for more operations are rejected with 400: each message of a batch and each URI of a
+   * The most operations in a body. Bodies with more are rejected with 400. Each message of a batch and each URI of a
    * `subscriptions/listen` counts. Default: 100.
    */
   readonly maximumOperations?: number | undefined
-  /** Bodies that take longer, from the time when the gate begins to read them, are rejected with 408. Default: 30 seconds. */
+  /** The longest time for reading a body. Slower bodies are rejected with 408. Default: 30 seconds. */
   readonly bodyTimeout?: Duration.Input | undefined
   /**
-   * Returns the tenant of a request, as the router of the host knows it: for `Tenants.fromRoute` on hosts without
-   * `req.params`. Default: the parameter in `req.params`.
+   * Returns the tenant that the router of the host found in a request, for `Tenants.fromRoute` on hosts without `req.params`.
+   * Default: the parameter in `req.params`.
    */
   readonly tenant?: nodeHost.TenantOf | undefined
   /**
@@ -87,13 +90,13 @@ export interface ProtectOptions<Offered extends string> {
 }
 
 /**
- * How any other route is protected. Its body is not read.
+ * Configures the protection of a route that is not an MCP endpoint. Its body is not read.
  *
  * @category models
  * @since 0.1.0
  */
 export interface RouteOptions<Offered extends string> {
-  /** All of them are needed. Default: none, any valid token will do. */
+  /** The required scopes: the caller needs all of them. Default: none, so that any valid token is enough. */
   readonly scopes?: ReadonlyArray<Offered> | undefined
   /** As in `ProtectOptions`. */
   readonly tenant?: nodeHost.TenantOf | undefined
@@ -105,8 +108,8 @@ export interface RouteOptions<Offered extends string> {
 }
 
 /**
- * A middleware: it answers the request, or lets it through to `next`. The promise gives the admission of a request that
- * came in and `undefined` for one that was answered; it never rejects by itself.
+ * A middleware that answers a request or calls `next`. The promise resolves to the admission of an admitted request, and to
+ * `undefined` for an answered one. It rejects only if `next` throws.
  *
  * @category models
  * @since 0.1.0
@@ -118,23 +121,23 @@ export type Middleware<A> = (
 ) => Promise<A | undefined>
 
 /**
- * A gate for Node's requests and responses.
+ * Protects handlers of requests and responses of Node.
  *
  * @category models
  * @since 0.1.0
  */
 export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncDisposable {
   /**
-   * The gate in front of an MCP endpoint.
+   * Protects an MCP endpoint.
    *
    * **Details**
    *
-   * Whoever runs after it finds the caller in `req.auth`, as the official SDKs want it, and the parsed body that was
-   * judged in `req.body`. Preflights do not reach it: the gate answers them, or `preflight` does. A page of an allowed
-   * origin may read the answers of the gate; what comes after it needs CORS headers from the application.
+   * The next handler finds the caller in `req.auth`, in the shape of the official SDKs, and the checked body in `req.body`.
+   * Preflights do not reach it: the gate answers them, or `preflight` does. Pages of allowed origins may read the responses of
+   * the gate. For the responses of the next handler, the application sets the CORS headers.
    *
-   * An event stream of the answer ends when the token does; one that answers a POST at most five minutes later. A session
-   * that is opened (`Mcp-Session-Id`) belongs to the caller from then on.
+   * An event stream ends when the token does, or at most five minutes later if it answers a POST. A session that the response
+   * opens (`Mcp-Session-Id`) belongs to the caller.
    *
    * A stream of the older HTTP+SSE transport (`SSEServerTransport`) belongs to its caller as well: its first event names
    * the session, and a request whose query has `sessionId` or `session_id` is answered with 404 unless the caller opened
@@ -142,25 +145,28 @@ export interface McpAuthNode<Offered extends string, A = unknown> extends AsyncD
    *
    * **Gotchas**
    *
-   * The stream of the request is read here, whatever its method: execute `req.body`. A body parser may run before (its
-   * `req.body` is judged) or after (it finds its work done).
+   * The gate reads the stream of the request for every method, so execute `req.body`. A body parser may run before the gate,
+   * which then checks its `req.body`, or after it, where the parser finds the body parsed.
    */
   readonly protect: (options?: ProtectOptions<Offered>) => Middleware<Admission<A>>
   /**
-   * The gate in front of any other route: it needs a caller, and its body is not read. Preflights are answered here. An event
-   * stream of the answer ends as one behind `protect` does.
+   * Protects any other route: it requires a principal, and its body is not read. The gate answers preflights. An event stream
+   * ends as one behind `protect` does.
    */
   readonly protectRoute: (options?: RouteOptions<Offered>) => Middleware<Admission<A>>
-  /** Answers requests for the public metadata documents; the promise tells whether it did. To be used at the root. */
+  /**
+   * Returns middleware for the root that answers requests for the public metadata documents. The promise resolves to whether it
+   * answered the request.
+   */
   readonly metadataRouter: () => (
     req: nodeHost.NodeRequest,
     res: nodeHost.NodeResponse,
     next?: (error?: unknown) => unknown
   ) => Promise<boolean>
-  /** The caller of a request that came in. */
+  /** Returns the principal of an admitted request. `undefined` for an anonymous caller. */
   readonly principalOf: (req: nodeHost.NodeRequest) => Principal | undefined
   readonly gate: Gate
-  /** Ends what runs in the background. Requests that still wait are answered with 503, as are later ones. */
+  /** Releases the resources of the layers. Waiting requests and all later ones are answered with 503. */
   readonly dispose: () => Promise<void>
 }
 
@@ -178,11 +184,12 @@ const protectTable: ConfigOption.Table<keyof ProtectOptions<string>> = {
 const routeTable: ConfigOption.Table<keyof RouteOptions<string>> = { scopes: true, tenant: true, preflight }
 
 /**
- * A gate as `(req, res, next?)`, with the options of `AuthLayer.make`. A wrong option rejects with `AuthConfigError`.
+ * Creates a gate for handlers of `(req, res, next?)`, with the options of `AuthLayer.make`. Rejects with `AuthConfigError` if an
+ * option is wrong.
  *
  * **Details**
  *
- * The layers are built once, and live until `dispose`. Nothing is fetched before the first token comes.
+ * The layers are built once, and live until `dispose`. The gate fetches nothing before it receives the first token.
  *
  * **Example** (An MCP endpoint on Express)
  *
@@ -202,7 +209,7 @@ const routeTable: ConfigOption.Table<keyof RouteOptions<string>> = { scopes: tru
  *   "/mcp",
  *   auth.protect({ policy: ({ target }) => target === "add_todo" ? { scopes: ["todos:write"] } : undefined }),
  *   (req, res) => {
- *     res.json({ caller: auth.principalOf(req)?.subject, asked: req.body })
+ *     res.json({ caller: auth.principalOf(req)?.subject, body: req.body })
  *   }
  * )
  * ```
@@ -249,7 +256,7 @@ export const mock = async <const S extends Scopes, C = never, A = unknown, R = n
   fromHost(await hosts.make(mockGate.layer(options, "McpAuthNode.mock")))
 
 const fromHost = <Offered extends string, A>(host: hosts.Host<A>): McpAuthNode<Offered, A> => {
-  // On the request itself: a `WeakMap` of all requests would be the dearest part of letting one in.
+  // A property of the request, because a `WeakMap` costs more than the rest of an admission.
   const caller = Symbol("effect-mcp-auth/principal")
   type Caller = { [caller]?: Principal | undefined }
 
@@ -262,7 +269,7 @@ const fromHost = <Offered extends string, A>(host: hosts.Host<A>): McpAuthNode<O
   async (req, res, next) => {
     ;(req as Caller)[caller] = undefined
     const decided = decide(req, res)
-    // Whoever is let in at once goes on at once, in the same turn.
+    // A request that is admitted without waiting continues in the same turn.
     const admitted = decided instanceof Promise ? await decided : decided
     if (admitted === undefined) return undefined
     ;(req as Caller)[caller] = admitted.principal
