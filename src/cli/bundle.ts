@@ -16,6 +16,7 @@ const { metafile } = await build({
   format: "esm",
   minifySyntax: true,
   minifyWhitespace: true,
+  minifyIdentifiers: true,
   legalComments: "eof",
   logLevel: "warning",
   metafile: true,
