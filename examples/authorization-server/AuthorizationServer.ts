@@ -20,7 +20,7 @@ export type SigningAlgorithm = "RS256" | "ES256" | "PS256" | "Ed25519"
 export interface Options {
   /** Default: a free port. */
   readonly port?: number
-  /** The scopes that a resource offers. A list stands for every resource. */
+  /** The scopes that a resource offers. A list applies to every resource. */
   readonly scopes?: ReadonlyArray<string> | ((resource: string) => ReadonlyArray<string>)
   /** The signature algorithm of access tokens and ID tokens. Default: `RS256`. */
   readonly signingAlgorithm?: SigningAlgorithm

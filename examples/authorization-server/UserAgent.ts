@@ -41,7 +41,7 @@ export class UserAgent {
   /** Everything that was sent and answered, in order. */
   readonly log: Array<Exchange> = []
   readonly #options: Options
-  // Kept between calls, as in a browser: who has signed in once is only requested for consent the next time.
+  // Kept between calls, as in a browser: after the first sign-in, only consent is requested.
   #cookies: ReadonlyArray<Cookie> = []
 
   constructor(options: Options) {

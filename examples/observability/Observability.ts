@@ -17,5 +17,5 @@ export const layer = (collector: string) =>
     Layer.succeed(References.MinimumLogLevel, "Debug")
   )
 
-/** Logs outlive people's consent to be in them: say who called in a way that only the holder of the key can resolve. */
+/** Logs can outlive a person's consent: they contain the subject in a form that only the holder of the key can resolve. */
 export const decisionSubject = Decision.hashedSubject(Redacted.make("an example of a key, of 16 bytes or more"))

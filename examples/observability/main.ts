@@ -1,4 +1,4 @@
-/** A protected server that is asked four times, and what a collector hears of it. */
+/** A protected server that gets four requests, and the data that a collector receives. */
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Console, Context, Effect, Layer } from "effect"
 import { AuthLayer, Principal } from "effect-mcp-auth"

@@ -24,11 +24,11 @@ import * as AuthorizationServer from "../authorization-server/AuthorizationServe
 export const path = "/mcp"
 
 export interface Settings {
-  /** 0 stands for a free port. */
+  /** 0 means a free port. */
   readonly port: number
   /** The URL that clients use, when it is not the local one (behind a proxy). */
   readonly resource?: string | undefined
-  /** The issuers whose tokens are accepted. None: an authorization server is started beside the example. */
+  /** The issuers whose tokens are accepted. None: an authorization server is started with the example. */
   readonly authorizationServers: ReadonlyArray<string>
 }
 
@@ -58,7 +58,7 @@ export class Endpoint extends Context.Service<
   }
 >()("examples/Endpoint") {}
 
-/** The embedded authorization server lets anyone sign in, so it takes no server that is reached from elsewhere. */
+/** The embedded authorization server accepts every sign-in, so it serves only a server on loopback. */
 export class NoAuthorizationServer extends Data.TaggedError("NoAuthorizationServer")<{ readonly resource: string }> {
   override get message() {
     return `RESOURCE_URL is ${this.resource}, which is not on loopback: name your issuers in AUTHORIZATION_SERVERS`

@@ -8,7 +8,7 @@ const Recent = HttpRouter.add(
   "GET",
   "/orders",
   Effect.map(Principal, ({ claims, subject }) =>
-    // Whose orders these are, and who asks for them: RFC 8693 puts that into `act`.
+    // The owner of the orders is `sub`, and the client that requests them is `act` (RFC 8693).
     HttpServerResponse.jsonUnsafe({ orders: [`a kettle for ${subject}`], actor: claims["act"] }))
 )
 

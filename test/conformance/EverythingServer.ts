@@ -113,7 +113,7 @@ const pause = Effect.sleep(Duration.millis(50))
 /** The session of a revision that has one; 2026-07-28 has none. */
 const session = Effect.serviceOption(McpSchema.McpServerClient)
 
-/** A revision with sessions keeps the `_meta` of a request beside the session, a revision without them in the context. */
+/** A revision with sessions keeps the `_meta` of a request with the session, and a revision without them in the context. */
 const progressToken = Effect.gen(function*() {
   const client = yield* session
   const context = yield* McpSchema.McpRequestContext
@@ -349,7 +349,7 @@ const sealRound = (tool: string, round: number): string => {
   return `${payload}.${signature(payload).toString("base64url")}`
 }
 
-/** The round that the client says it is in; round 0 when it says nothing, a failure when this server did not say so. */
+/** The round of the client's state: round 0 without state, and a failure for state that this server did not make. */
 const openRound = Effect.fnUntraced(function*(tool: string) {
   const { requestState } = yield* McpSchema.McpRequestContext
   if (requestState === undefined) return 0

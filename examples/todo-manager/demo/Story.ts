@@ -6,7 +6,7 @@ export class StepFailed extends Data.TaggedError("StepFailed")<{
   readonly title: string
   readonly cause: unknown
 }> {
-  // The message says it all; no stack is printed beside it.
+  // The message is sufficient: no stack is printed.
   override readonly [Runtime.errorReported] = false
 
   override get message() {

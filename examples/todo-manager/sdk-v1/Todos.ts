@@ -1,4 +1,4 @@
-/** The same tools on `@modelcontextprotocol/sdk`: its own `registerTool`, with the scopes beside the schemas. */
+/** The same tools on `@modelcontextprotocol/sdk`: its `registerTool`, with the scopes next to the schemas. */
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { Effect, Layer } from "effect"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"

@@ -1,4 +1,4 @@
-/** The todo manager four times, beside one authorization server. */
+/** The todo manager four times, with one authorization server. */
 import { Effect, Layer } from "effect"
 import * as AuthorizationServer from "../../authorization-server/AuthorizationServer.ts"
 import * as Serving from "../../shared/Serving.ts"

@@ -595,7 +595,7 @@ describe("options take effect", () => {
 /** Rejections are logged, and expected here. */
 const silent = Logger.layer([])
 
-/** 200 stands for a caller. */
+/** 200 means that the request has a caller. */
 const statusOf = (made: Gate.Gate, token: string): Effect.Effect<number> =>
   authenticate(made, request(`Bearer ${token}`)).pipe(
     Effect.as(200),

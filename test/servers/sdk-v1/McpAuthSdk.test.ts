@@ -270,7 +270,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       const good = yield* Effect.promise(() => post(url, callTool("whoami"), { token }))
       assert.strictEqual(good.status, 200)
       const seen = JSON.parse(good.message.result.content[0].text)
-      // The AuthInfo of the SDK in full; its token is there for who asks, and printed nowhere.
+      // The complete AuthInfo of the SDK. Its token can be read, and is never printed.
       assert.strictEqual(seen.token, token)
       const { expiresAt, extra, ...info } = seen.info
       assert.deepStrictEqual(info, { clientId: "client-7", scopes: ["read"], resource: url })

@@ -213,7 +213,7 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
       assert.strictEqual(good.status, 200)
       assert.strictEqual(built(), 1, "the authorized server is the one that answers")
       const seen = JSON.parse(good.message.result.content[0].text)
-      // The AuthInfo of the SDK in full; its token is there for who asks, and printed nowhere.
+      // The complete AuthInfo of the SDK. Its token can be read, and is never printed.
       assert.strictEqual(seen.token, token)
       const { expiresAt, extra, ...info } = seen.info
       assert.deepStrictEqual(info, {

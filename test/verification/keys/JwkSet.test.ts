@@ -851,7 +851,7 @@ describe("the choice of keys", () => {
         if (all > own) found.push(algorithm)
       }
       assert.sameMembers(found, [...algorithms])
-      // The good key works beside any other entry.
+      // The good key works next to any other entry.
       assert.strictEqual(yield* count(set), 1)
     }))
 
@@ -998,7 +998,7 @@ describe("a key set in the configuration", () => {
 
   it.each<[string, unknown]>([
     ["CFG-04 a symmetric key where a public one is expected: error", { keys: [{ kty: "oct", k: "c2VjcmV0" }] }],
-    ["CFG-04 a symmetric key beside a public one: error", { keys: [p256, { kty: "oct", k: "c2VjcmV0" }] }],
+    ["CFG-04 a symmetric key and a public one: error", { keys: [p256, { kty: "oct", k: "c2VjcmV0" }] }],
     ["a private key", { keys: [{ ...p256, d: point.x }] }],
     ["a weak key", { keys: [rsa(1024)] }],
     ["a key for an algorithm of another kind", { keys: [{ ...p256, alg: "ES384" }] }],
