@@ -1,14 +1,12 @@
 /**
- * `npm run prose`: checks the prose of every document and TypeScript file except those of `unchecked.ts`, and the names that are
- * declared in every TypeScript file except those of `unfinishedNames.ts`; or the files of its arguments. Exits with 1 if there
- * are findings.
+ * `npm run prose`: checks the prose of every document and TypeScript file except those of `unchecked.ts`, and the names that
+ * every TypeScript file declares; or only the files of its arguments. Exits with 1 if there are findings.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { join, relative } from "node:path"
 import * as Names from "./Names.ts"
 import * as Prose from "./Prose.ts"
 import { unchecked } from "./unchecked.ts"
-import { unfinishedNames } from "./unfinishedNames.ts"
 
 const root = join(import.meta.dirname, "../..")
 const given = process.argv.slice(2)
@@ -47,15 +45,8 @@ if (given.length === 0) {
   }
 }
 
-const unfinished = new Set(unfinishedNames)
 const named = given.length > 0 ? given.filter((file) => file.endsWith(".ts")) : sources
-const clean: Array<string> = []
-for (const file of named) {
-  const found = Names.check(file, readFileSync(join(root, file), "utf8"))
-  if (given.length > 0 || !unfinished.has(file)) report(file, found)
-  else if (found.length === 0) clean.push(file)
-}
-if (clean.length > 0) console.log(`Clean by now, so take them off unfinishedNames.ts: ${clean.join(", ")}`)
+for (const file of named) report(file, Names.check(file, readFileSync(join(root, file), "utf8")))
 
 console.log(`prose of ${prose.length} files, names of ${named.length} files, ${findings} findings`)
 process.exit(findings === 0 ? 0 : 1)
