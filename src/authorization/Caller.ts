@@ -25,7 +25,10 @@ export interface Request extends Presentation.Request {
    * Effect passes one fiber of its runtime for all requests.
    */
   readonly fiber: Fiber.Fiber<unknown, unknown>
-  /** Every `Authorization` line, as it came in. */
+  /**
+   * Every `Authorization` line. A host that receives the lines joined by commas passes them as one: two credentials are rejected in
+   * either form.
+   */
   readonly authorization: ReadonlyArray<string>
   /** The sessions that the query names (HTTP+SSE transport of MCP 2024-11-05). Default: none. */
   readonly streams?: ReadonlyArray<string> | undefined

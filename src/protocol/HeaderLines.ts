@@ -1,6 +1,7 @@
 /**
- * Splits a joined `Authorization` value into its header lines. `fetch` joins lines with a comma. A token contains no comma,
- * but the parameters of other schemes do. So a comma ends a line only before further credentials, another comma or the end.
+ * Splits a joined value of `DPoP` or `Authorization` into its header lines. `fetch` joins lines with a comma. A token contains no
+ * comma, but the parameters of other schemes do. So a comma ends a line only before further credentials, another comma or the
+ * end.
  */
 export const split = (joined: string): ReadonlyArray<string> => joined.split(boundary)
 

@@ -61,7 +61,7 @@ export interface Principal {
   readonly clientId: string | undefined
   /** The effective scopes: those of the token and the scopes that they imply. */
   readonly scopes: ReadonlySet<string>
-  /** The scopes of the token. */
+  /** The scopes of the token, without those that they imply. */
   readonly granted: ReadonlySet<string>
   /** `aud` of the token. */
   readonly audience: ReadonlyArray<string>

@@ -10,7 +10,7 @@ import type { Message } from "./Body.ts"
 /* The input and the result of the decision of a host. */
 
 /**
- * An admitted request.
+ * The part of an admitted request that the author's handler receives.
  *
  * @category models
  * @since 0.1.0

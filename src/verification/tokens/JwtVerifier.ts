@@ -62,8 +62,8 @@ interface Candidate {
  * **Details**
  *
  * Checks a token in this order: format and size; the issuer, which selects the authorization server before any key is fetched;
- * algorithm and critical headers; the signature, with keys of that server only; and then the claims: type, times, audience,
- * subject, client, scopes and binding. Errors in the claims are reported only if the signature is valid.
+ * algorithm and critical headers; the signature, with keys of that server only; and then the claims: type, times, client,
+ * audience, subject, scopes and binding. Errors in the claims are reported only if the signature is valid.
  *
  * **Example** (A verifier without `AuthLayer`, with keys from a file)
  *

@@ -14,7 +14,7 @@ export interface Subject {
   readonly credentials: Credentials
 }
 
-/** Checks times, audience, subject, client, scopes and binding, with the same rules for every token. `now` is in seconds. */
+/** Checks times, client, audience, subject, scopes and binding, with the same rules for every token. `now` is in seconds. */
 export const verifyClaims = (
   rules: IssuerRules,
   { claims, credentials, introspected, issuer }: Subject,
