@@ -268,7 +268,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
         // Without a challenge: the token may be valid, and a client must not sign in again because of an outage.
         case "AuthorizationServerUnavailable":
         case "ReplayStoreUnavailable":
-          return rejection(503, reason, error, unavailable, { "retry-after": secondsOf(error.retryAfter) })
+          return rejection(503, reason, error, unavailable, { "retry-after": toRetryAfter(error.retryAfter) })
         case "InvalidMetadata":
           return rejection(503, reason, error, unavailable, { "retry-after": "30" })
         case "AuthConfigError":
@@ -386,7 +386,7 @@ export const preflight = (origin: string, requestedHeaders: string | undefined):
 const longestRequest = 1024
 
 /** Whole seconds from 1 to an hour: the error may come from a look-up or a store of the user's. */
-const secondsOf = (retryAfter: number): string =>
+const toRetryAfter = (retryAfter: number): string =>
   String(Number.isNaN(retryAfter) ? 1 : Math.min(Math.max(Math.ceil(retryAfter), 1), 3_600))
 
 // Without `*`, which would allow every header.

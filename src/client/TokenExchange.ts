@@ -306,7 +306,7 @@ const makeRequest = Effect.fnUntraced(function*(options: Options, grant: Grant) 
       parameters: parametersFor(grant, inbound, target),
       reads: [401, 403]
     })
-    return isAboutClient(answered)
+    return rejectsOurCredentials(answered)
       ? yield* new AuthorizationServerUnavailable({ reason: "client-rejected", issuer, retryAfter: 30 })
       : answered
   })
@@ -386,7 +386,7 @@ const errorOf = (answer: Readonly<Record<string, unknown>> | undefined): string 
  * with a specific `error` (Auth0: `invalid_grant`; Keycloak: `access_denied`). If these counted, one caller could block the
  * exchange for all callers.
  */
-const isAboutClient = (answered: FormPost.Answered): boolean => {
+const rejectsOurCredentials = (answered: FormPost.Answered): boolean => {
   if (answered.status !== 401 && answered.status !== 403) return false
   const code = errorOf(FormPost.readObject(answered))
   return code === undefined || code === "invalid_client"

@@ -15,7 +15,7 @@ import { sanitize } from "../protocol/RemoteText.ts"
 import * as AddressGuard from "./AddressGuard.ts"
 import { Fetcher } from "./Fetcher.ts"
 import { type DocumentError, fetchDocument } from "./JsonDocument.ts"
-import * as Remote from "./RefreshedDocument.ts"
+import * as RefreshedDocument from "./RefreshedDocument.ts"
 import { withTimeLimit } from "./TimeLimit.ts"
 
 /**
@@ -68,7 +68,7 @@ const lookUp = (
   fetcher: Fetcher["Service"],
   server: Source,
   needed: Needed
-): Effect.Effect<Remote.Fetched<Metadata.AuthorizationServerMetadata>, DocumentError> =>
+): Effect.Effect<RefreshedDocument.Fetched<Metadata.AuthorizationServerMetadata>, DocumentError> =>
   Effect.gen(function*() {
     const errors: Array<DocumentError> = []
     for (const url of server.metadataUrls) {
@@ -170,9 +170,12 @@ const checkEndpointHost = (
 export const make: Effect.Effect<Discovery["Service"], never, Fetcher | Scope.Scope> = Effect.gen(
   function*() {
     const fetcher = yield* Fetcher
-    const remote = yield* Remote.factory
+    const remote = yield* RefreshedDocument.factory
     // Needs no limit, because it contains configured authorization servers only.
-    const documents = new Map<Source, Map<Needed, Remote.Remote<Metadata.AuthorizationServerMetadata>>>()
+    const documents = new Map<
+      Source,
+      Map<Needed, RefreshedDocument.RefreshedDocument<Metadata.AuthorizationServerMetadata>>
+    >()
     return Discovery.of({
       metadata: (server, needed) => {
         if (server.metadata !== undefined) {
@@ -186,7 +189,8 @@ export const make: Effect.Effect<Discovery["Service"], never, Fetcher | Scope.Sc
             )
             : Effect.succeed(server.metadata)
         }
-        const ofServer = documents.get(server) ?? new Map<Needed, Remote.Remote<Metadata.AuthorizationServerMetadata>>()
+        const ofServer = documents.get(server) ??
+          new Map<Needed, RefreshedDocument.RefreshedDocument<Metadata.AuthorizationServerMetadata>>()
         const known = ofServer.get(needed)
         if (known !== undefined) return known.get
         const document = remote(

@@ -27,7 +27,7 @@ export interface Options {
 }
 
 /** Whether the token was verified before. */
-export type Origin = "verified" | "unverified"
+export type TokenStatus = "verified" | "unverified"
 
 export interface EndpointGuard {
   /**
@@ -35,7 +35,7 @@ export interface EndpointGuard {
    * failures, or with `overloaded` if the queue is full or too many unverified tokens were inactive.
    */
   readonly protect: <A, E>(
-    origin: Origin,
+    tokenStatus: TokenStatus,
     request: Effect.Effect<A, E | AuthorizationServerUnavailable>
   ) => Effect.Effect<A, E | AuthorizationServerUnavailable>
   /** Records an answer that an unverified token is inactive. */
@@ -46,7 +46,7 @@ export interface EndpointGuard {
 const maximumRequests = 64
 const maximumUnverified = 48
 
-/** Longest queue, for each origin. */
+/** Longest queue, for each tokenStatus. */
 const maximumWaiting = 256
 
 /** Longest wait in the queue, in milliseconds. With the request itself, callers would otherwise wait too long. */
@@ -88,8 +88,8 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
     }
     const all = yield* Semaphore.make(maximumRequests)
     const unverified = yield* Semaphore.make(maximumUnverified)
-    const withPermit = <A, E>(origin: Origin, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-      origin === "verified" ? all.withPermits(1)(effect) : unverified.withPermits(1)(all.withPermits(1)(effect))
+    const withPermit = <A, E>(tokenStatus: TokenStatus, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+      tokenStatus === "verified" ? all.withPermits(1)(effect) : unverified.withPermits(1)(all.withPermits(1)(effect))
     const permits = { verified: maximumRequests, unverified: maximumUnverified }
     const waiting = { verified: 0, unverified: 0 }
     let averageTime = 0
@@ -108,10 +108,10 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
       new AuthorizationServerUnavailable({ reason, issuer, retryAfter: Math.max(1, Math.ceil(wait / 1_000)) })
 
     /** Returns why a request may not be sent, before and after it waits in the queue. */
-    const obstacle = (origin: Origin, now: number): AuthorizationServerUnavailable | undefined => {
-      const cooldown = circuits[origin].remaining(now)
+    const obstacle = (tokenStatus: TokenStatus, now: number): AuthorizationServerUnavailable | undefined => {
+      const cooldown = circuits[tokenStatus].remaining(now)
       if (cooldown > 0) return unavailable("cooling-down", cooldown)
-      if (origin === "verified" || limit === undefined) return undefined
+      if (tokenStatus === "verified" || limit === undefined) return undefined
       refill(limit, now)
       return budget.left >= 1 ? undefined : unavailable("overloaded", (1 - budget.left) / limit.perSecond * 1_000)
     }
@@ -121,37 +121,37 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
       budget.left = Math.max(0, budget.left - 1)
     }
 
-    const succeed = (origin: Origin, call: CircuitBreaker.Call, now: number) =>
+    const succeed = (tokenStatus: TokenStatus, call: CircuitBreaker.Call, now: number) =>
       Effect.sync(() => {
-        if (origin === "verified") worksUntil = now + settings.maxBackoff
-        circuits[origin].succeed(call)
+        if (tokenStatus === "verified") worksUntil = now + settings.maxBackoff
+        circuits[tokenStatus].succeed(call)
       })
 
-    const fail = (origin: Origin, call: CircuitBreaker.Call, error: AuthorizationServerUnavailable) =>
+    const fail = (tokenStatus: TokenStatus, call: CircuitBreaker.Call, error: AuthorizationServerUnavailable) =>
       Effect.gen(function*() {
         const now = yield* monotonic.millis
-        const isAboutClient = error.reason === "client-rejected"
+        const rejectsOurCredentials = error.reason === "client-rejected"
         // Errors have one second if the server sent no `Retry-After`.
         const hasRetryAfter = error.reason === "server-error" && error.retryAfter > 1
-        if (origin === "verified") worksUntil = Number.NEGATIVE_INFINITY
+        if (tokenStatus === "verified") worksUntil = Number.NEGATIVE_INFINITY
         else if (limit !== undefined && now < worksUntil && !hasRetryAfter) {
           draw(limit, now)
           return circuits.unverified.succeed(call)
         }
-        const isDecisive = isAboutClient || hasRetryAfter
+        const isDecisive = rejectsOurCredentials || hasRetryAfter
         const failure: CircuitBreaker.Failure = {
           isDecisive,
           // A custom look-up function can return any value.
           retryAfter: isDecisive && error.retryAfter > 0 ? error.retryAfter * 1_000 : 0,
           random: yield* Random.next
         }
-        const cooldown = circuits[origin].fail(call, now, failure)
+        const cooldown = circuits[tokenStatus].fail(call, now, failure)
         if (cooldown === undefined) return
-        if (origin === "verified" ? isDecisive : hasRetryAfter) {
-          circuits[origin === "verified" ? "unverified" : "verified"].open(now, failure)
+        if (tokenStatus === "verified" ? isDecisive : hasRetryAfter) {
+          circuits[tokenStatus === "verified" ? "unverified" : "verified"].open(now, failure)
         }
         const seconds = Math.ceil(cooldown / 1_000)
-        yield* isAboutClient
+        yield* rejectsOurCredentials
           ? Effect.logError(
             `${options.endpoint} of ${issuer} rejects the credentials of this server. Correct ${options.option}. ` +
               `The next request is sent in ${seconds} seconds.`
@@ -162,32 +162,32 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
       })
 
     const sendRequest = <A, E>(
-      origin: Origin,
+      tokenStatus: TokenStatus,
       request: Effect.Effect<A, E | AuthorizationServerUnavailable>
     ): Effect.Effect<A, E | AuthorizationServerUnavailable> =>
       Clock.clockWith((clock) => {
         const since = monotonic.millisOf(clock)
-        const rejected = obstacle(origin, since)
+        const rejected = obstacle(tokenStatus, since)
         if (rejected !== undefined) return Effect.fail(rejected)
-        const call = circuits[origin].admit(since)
+        const call = circuits[tokenStatus].admit(since)
         if (typeof call === "number") return Effect.fail(unavailable("cooling-down", call))
         // Without a queue, only this bounds concurrent requests. The budget of a request that is cut off refills over time.
-        const reserved = shares || origin === "verified" || limit === undefined ? undefined : limit
+        const reserved = shares || tokenStatus === "verified" || limit === undefined ? undefined : limit
         if (reserved !== undefined) draw(reserved, since)
         return Effect.onExit(request, (exit) => {
           if (reserved !== undefined) budget.left = Math.min(reserved.burst, budget.left + 1)
           const now = monotonic.millisOf(clock)
           const time = now - since
           averageTime = averageTime === 0 ? time : averageTime * 0.9 + time * 0.1
-          if (Exit.isSuccess(exit)) return succeed(origin, call, now)
-          if (Cause.hasInterruptsOnly(exit.cause)) return Effect.sync(() => circuits[origin].abandon(call))
+          if (Exit.isSuccess(exit)) return succeed(tokenStatus, call, now)
+          if (Cause.hasInterruptsOnly(exit.cause)) return Effect.sync(() => circuits[tokenStatus].abandon(call))
           const error = Exit.findErrorOption(exit)
           // Other errors are answers, such as `invalid_grant` from a token endpoint. A defect is not an answer.
           if (error._tag === "Some" && !(error.value instanceof AuthorizationServerUnavailable)) {
-            return succeed(origin, call, now)
+            return succeed(tokenStatus, call, now)
           }
           return fail(
-            origin,
+            tokenStatus,
             call,
             error._tag === "Some"
               ? error.value as AuthorizationServerUnavailable
@@ -197,25 +197,27 @@ export const make = (options: Options): Effect.Effect<EndpointGuard> =>
       })
 
     const queue = <A, E>(
-      origin: Origin,
+      tokenStatus: TokenStatus,
       request: Effect.Effect<A, E | AuthorizationServerUnavailable>
     ): Effect.Effect<A, E | AuthorizationServerUnavailable> =>
       Effect.flatMap(monotonic.millis, (now): Effect.Effect<A, E | AuthorizationServerUnavailable> => {
-        const rejected = obstacle(origin, now)
+        const rejected = obstacle(tokenStatus, now)
         if (rejected !== undefined) return Effect.fail(rejected)
-        const wait = waiting[origin] / permits[origin] * averageTime
-        if (waiting[origin] >= maximumWaiting || wait > longestWait) return Effect.fail(unavailable("overloaded", wait))
-        waiting[origin]++
+        const wait = waiting[tokenStatus] / permits[tokenStatus] * averageTime
+        if (waiting[tokenStatus] >= maximumWaiting || wait > longestWait) {
+          return Effect.fail(unavailable("overloaded", wait))
+        }
+        waiting[tokenStatus]++
         let waits = true
         const leave = () => {
-          if (waits) waiting[origin]--
+          if (waits) waiting[tokenStatus]--
           waits = false
         }
         const sending = Effect.suspend(() => {
           leave()
-          return sendRequest(origin, request)
+          return sendRequest(tokenStatus, request)
         })
-        return withPermit(origin, sending).pipe(Effect.ensuring(Effect.sync(leave)))
+        return withPermit(tokenStatus, sending).pipe(Effect.ensuring(Effect.sync(leave)))
       })
 
     return {

@@ -25,7 +25,7 @@ export interface Source {
 }
 
 /** A value that is fetched from an authorization server and cached. */
-export interface Remote<A> {
+export interface RefreshedDocument<A> {
   /** Returns the value. While its server fails, returns the stale value for at most `maxStale`. */
   readonly get: Effect.Effect<A, DocumentError>
   /**
@@ -64,7 +64,7 @@ const clockSkew = 30_000
  * at most `unsharedRefetches` fetches per `unknownKidCooldown`.
  */
 export const factory: Effect.Effect<
-  <A>(source: Source, fetch: Effect.Effect<Fetched<A>, DocumentError>) => Remote<A>,
+  <A>(source: Source, fetch: Effect.Effect<Fetched<A>, DocumentError>) => RefreshedDocument<A>,
   never,
   Scope.Scope
 > = Effect.gen(function*() {
@@ -81,7 +81,7 @@ export const factory: Effect.Effect<
     maxBackoff: Duration.toMillis(freshness.maxBackoff)
   }
 
-  return <A>(source: Source, fetch: Effect.Effect<Fetched<A>, DocumentError>): Remote<A> => {
+  return <A>(source: Source, fetch: Effect.Effect<Fetched<A>, DocumentError>): RefreshedDocument<A> => {
     let good:
       | {
         readonly value: A
@@ -196,7 +196,7 @@ export const factory: Effect.Effect<
       good !== undefined &&
       clock.currentTimeMillisUnsafe() - (monotonic.millisOf(clock) - good.startedAt) >= (issuedAt + 1) * 1000 + skew
 
-    const isLaterThan: Remote<A>["isLaterThan"] = (issuedAt, clock) =>
+    const isLaterThan: RefreshedDocument<A>["isLaterThan"] = (issuedAt, clock) =>
       issuedAt === undefined || isLater(issuedAt, 0, clock)
 
     /** Returns how long a token may not cause a fetch, in milliseconds. */
@@ -209,7 +209,7 @@ export const factory: Effect.Effect<
       return refetchedAt + times.unknownKidCooldown - now
     }
 
-    const refetch: Remote<A>["refetch"] = (issuedAt, isFound) =>
+    const refetch: RefreshedDocument<A>["refetch"] = (issuedAt, isFound) =>
       Clock.clockWith((clock): Effect.Effect<A, DocumentError> => {
         const now = monotonic.millisOf(clock)
         const running = join()

@@ -28,8 +28,8 @@ export const make = (decode: Decode | undefined): OwnClaims => {
       if (decoded.has(principal)) return Effect.succeed(principal)
       const made = decode(principal)
       if (Result.isFailure(made)) return Effect.fail(new InvalidToken({ reason: "claims" }))
-      const services = [...made.success.mapUnsafe.values()]
-      decoded.set(principal, services.every(shareable.freeze) ? made.success : "unshareable")
+      const decodedClaims = [...made.success.mapUnsafe.values()]
+      decoded.set(principal, decodedClaims.every(shareable.freeze) ? made.success : "unshareable")
       return Effect.succeed(principal)
     },
     contextFor: (principal) => {

@@ -163,15 +163,20 @@ const isRejection = (error: unknown): error is Rejection.Rejection =>
   typeof error === "object" && error !== null && (error as Partial<Rejection.Rejection>)._tag === "Rejection"
 
 /** The rejections of these have a challenge. */
-const challenged = [InvalidToken, MissingCredentials, MalformedRequest, InvalidDpopProof, InsufficientScope]
+const errorsWithChallenge = [InvalidToken, MissingCredentials, MalformedRequest, InvalidDpopProof, InsufficientScope]
 
-const unchallenged = [ReplayStoreUnavailable, AuthorizationServerUnavailable, InvalidMetadata, AuthConfigError]
+const errorsWithoutChallenge = [
+  ReplayStoreUnavailable,
+  AuthorizationServerUnavailable,
+  InvalidMetadata,
+  AuthConfigError
+]
 
 /** An outage or a misconfiguration is answered without a challenge, so no tenant is looked up for it. */
-const hasChallenge = (error: unknown): boolean => challenged.some((type) => error instanceof type)
+const hasChallenge = (error: unknown): boolean => errorsWithChallenge.some((type) => error instanceof type)
 
 const isAuthError = (error: unknown): error is AuthError =>
-  hasChallenge(error) || unchallenged.some((type) => error instanceof type)
+  hasChallenge(error) || errorsWithoutChallenge.some((type) => error instanceof type)
 
 const none: ReadonlyArray<never> = []
 

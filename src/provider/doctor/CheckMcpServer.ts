@@ -67,7 +67,7 @@ const checkRejection = ({ withoutToken, probes }: Observations): ReadonlyArray<R
     const status = getStatus(exchange as Exchange)
     return status !== undefined && status >= 200 && status < 300
   })
-  const methods = open.length === 0
+  const everyMethod = open.length === 0
     ? pass(Rules.everyMethod, `GET ${describe(probes.get)}, DELETE ${describe(probes.delete)}`)
     : fail(
       Rules.everyMethod,
@@ -78,11 +78,11 @@ const checkRejection = ({ withoutToken, probes }: Observations): ReadonlyArray<R
       withoutToken.status === 200
         ? fail(Rules.rejects, "the server returns 200: anyone can use it")
         : fail(Rules.rejects, `the server returns ${withoutToken.status}`),
-      methods
+      everyMethod
     ]
   }
   const header = withoutToken.headers["www-authenticate"]
-  const rejected = [pass(Rules.rejects, "the server returns 401"), methods]
+  const rejected = [pass(Rules.rejects, "the server returns 401"), everyMethod]
   if (header === undefined) return [...rejected, fail(Rules.challenge, "WWW-Authenticate is missing")]
   const parsed = parseAsStandard(header) ?? parseAsOfficialClients(header)
   if (parsed === undefined) return [...rejected, fail(Rules.challenge, `WWW-Authenticate is ${shown(header, 200)}`)]

@@ -43,12 +43,17 @@ export interface EntraMultiTenantOptions extends EntraApplication {
   readonly tenants: readonly [string, ...ReadonlyArray<string>] | typeof Profile.anyTenant
 }
 
-const guid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const guidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 const login = "https://login.microsoftonline.com"
 
 const common = (reader: OptionReader, options: EntraApplication) => {
-  const id = reader.id("applicationId", options.applicationId, "the application (client) id, a lower-case GUID", guid)
+  const id = reader.id(
+    "applicationId",
+    options.applicationId,
+    "the application (client) id, a lower-case GUID",
+    guidPattern
+  )
   const uri = reader.id(
     "applicationIdUri",
     options.applicationIdUri ?? `api://${id}`,
@@ -100,7 +105,7 @@ const notes = [
  */
 export const entra = (options: EntraOptions): Profile.Profile => {
   const reader = readOptions("entra", options, { applicationId: true, applicationIdUri: true, tenant: true })
-  const tenant = reader.id("tenant", options.tenant, "the directory (tenant) id, a lower-case GUID", guid)
+  const tenant = reader.id("tenant", options.tenant, "the directory (tenant) id, a lower-case GUID", guidPattern)
   return Profile.make({
     id: "entra",
     name: "Microsoft Entra ID",
@@ -148,7 +153,7 @@ export const entraMultiTenant = (options: EntraMultiTenantOptions): Profile.Prof
     ? Profile.anyTenant
     : reader.ids("tenants", options.tenants, "11111111-2222-3333-4444-555555555555")
   if (allowed !== Profile.anyTenant) {
-    for (const tenant of allowed) reader.id("tenants", tenant, "directory (tenant) ids, lower-case GUIDs", guid)
+    for (const tenant of allowed) reader.id("tenants", tenant, "directory (tenant) ids, lower-case GUIDs", guidPattern)
   }
   return Profile.make({
     id: "entra",

@@ -12,10 +12,10 @@ const signWithHmac =
       const alg = named.startsWith("HS") ? named : "HS256"
       const signed = `${segment({ ...input.header, alg })}.${segment({ ...input.claims, sub: "admin" })}`
       const bytes = new TextEncoder()
-      const chosen = await secret(input.key)
+      const hmacSecret = await secret(input.key)
       const key = await crypto.subtle.importKey(
         "raw",
-        typeof chosen === "string" ? bytes.encode(chosen) : chosen as Uint8Array<ArrayBuffer>,
+        typeof hmacSecret === "string" ? bytes.encode(hmacSecret) : hmacSecret as Uint8Array<ArrayBuffer>,
         { name: "HMAC", hash: `SHA-${alg.slice(2)}` },
         false,
         ["sign"]

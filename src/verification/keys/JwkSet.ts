@@ -13,7 +13,7 @@ import * as Signature from "../../crypto/Signature.ts"
 import { Discovery, type Source } from "../../outbound/Discovery.ts"
 import { Fetcher } from "../../outbound/Fetcher.ts"
 import { type DocumentError, fetchDocument } from "../../outbound/JsonDocument.ts"
-import * as Remote from "../../outbound/RefreshedDocument.ts"
+import * as RefreshedDocument from "../../outbound/RefreshedDocument.ts"
 import { type AuthorizationServerUnavailable, InvalidMetadata } from "../../protocol/AuthError.ts"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import { isRecord } from "../../protocol/Json.ts"
@@ -108,7 +108,7 @@ interface KeySet {
   uri: string | undefined
   loadedFrom: string | undefined
   loaded: Keys
-  keys: Remote.Remote<Keys> | undefined
+  keys: RefreshedDocument.RefreshedDocument<Keys> | undefined
 }
 
 /**
@@ -138,7 +138,7 @@ const makeKey = (
   importKey: Signature.ImportKey
 ): Key => {
   // Imported on first use: each algorithm needs a separate import, and few keys are used with more than one.
-  const imports = new Map<string, Signature.PublicKey | undefined>()
+  const importedByAlgorithm = new Map<string, Signature.PublicKey | undefined>()
   const key: Key = {
     identity: JSON.stringify([jwk["kid"], jwk["issuer"], algorithms, publicMembers(jwk)]),
     kid: jwk["kid"] as string | undefined,
@@ -146,11 +146,11 @@ const makeKey = (
     algorithms,
     fits: (algorithm) => algorithms.includes(algorithm),
     imported: (algorithm) =>
-      imports.has(algorithm)
-        ? Effect.succeed(imports.get(algorithm))
+      importedByAlgorithm.has(algorithm)
+        ? Effect.succeed(importedByAlgorithm.get(algorithm))
         : Effect.tap(importKey(publicMembers(jwk), algorithm), (imported) =>
           Effect.sync(() => {
-            imports.set(algorithm, imported)
+            importedByAlgorithm.set(algorithm, imported)
             if (imported !== undefined) origins.set(imported, key)
           }))
   }
@@ -202,7 +202,7 @@ export const checkConfigured = (jwks: unknown, option: string): void => {
 const fetchedSets = (
   fetcher: Fetcher["Service"],
   importKey: Signature.ImportKey,
-  remote: Effect.Success<typeof Remote.factory>
+  remote: Effect.Success<typeof RefreshedDocument.factory>
 ) => {
   const sets = new Map<KeySource, KeySet>()
 
@@ -215,7 +215,7 @@ const fetchedSets = (
     return set
   }
 
-  const fetchKeys = (server: KeySource, set: KeySet): Effect.Effect<Remote.Fetched<Keys>, DocumentError> =>
+  const fetchKeys = (server: KeySource, set: KeySet): Effect.Effect<RefreshedDocument.Fetched<Keys>, DocumentError> =>
     Effect.suspend(() => {
       const uri = set.uri!
       const fail = (reason: InvalidMetadata["reason"], detail: string) =>
@@ -240,7 +240,7 @@ const fetchedSets = (
      * Returns the set at the URI in the current metadata. If the URI changes, the keys of the old URI stay in use only while
      * the new set cannot be fetched.
      */
-    setAt: (server: KeySource, uri: string): Remote.Remote<Keys> => {
+    setAt: (server: KeySource, uri: string): RefreshedDocument.RefreshedDocument<Keys> => {
       const set = setOf(server)
       set.uri = uri
       set.keys ??= remote({ issuer: server.issuer, document: "key set" }, fetchKeys(server, set))
@@ -273,7 +273,7 @@ const matchingKeys = (keys: Keys, { algorithm, excluded, issuers, kid }: KeyHint
 /** Tells whether a set has the `kid` of a token, even if that key cannot verify the token. */
 const hasKid = (keys: Keys, { kid }: KeyHint): boolean => kid !== undefined && keys.some((key) => key.kid === kid)
 
-const importAll = (keys: Keys, algorithm: string): Effect.Effect<ReadonlyArray<Signature.PublicKey>> =>
+const importUsable = (keys: Keys, algorithm: string): Effect.Effect<ReadonlyArray<Signature.PublicKey>> =>
   keys.length === 1
     ? Effect.mapEager(keys[0]!.imported(algorithm), (key) => key === undefined ? [] : [key])
     : Effect.map(
@@ -292,7 +292,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher |
     const discovery = yield* Discovery
     const clock = yield* Clock.Clock
     const importKey = yield* Signature.Signature
-    const { setAt, setOf } = fetchedSets(yield* Fetcher, importKey, yield* Remote.factory)
+    const { setAt, setOf } = fetchedSets(yield* Fetcher, importKey, yield* RefreshedDocument.factory)
     const configuredKeys = configuredSets(importKey)
 
     const uriOf = (server: KeySource): Effect.Effect<string, DocumentError> =>
@@ -333,7 +333,7 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher |
             )
         ),
       find: (server, hint) => {
-        if (server.jwks !== undefined) return importAll(matchingKeys(configuredKeys(server), hint), hint.algorithm)
+        if (server.jwks !== undefined) return importUsable(matchingKeys(configuredKeys(server), hint), hint.algorithm)
         return Effect.flatMap(uriOf(server), (uri) => {
           const set = setAt(server, uri)
           const started = set.started()
@@ -344,10 +344,10 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher |
             // unless the token may be newer.
             const isFinal = found.length > 0 || hasKid(keys, hint) || set.loadedBy() > started ||
               (set.loadedBy() !== loadedBy && set.isLaterThan(hint.issuedAt, clock))
-            if (isFinal) return importAll(found, hint.algorithm)
+            if (isFinal) return importUsable(found, hint.algorithm)
             return Effect.flatMap(
               set.refetch(hint.issuedAt, (keys) => hasKid(keys, hint) || matchingKeys(keys, hint).length > 0),
-              (again) => importAll(matchingKeys(again, hint), hint.algorithm)
+              (again) => importUsable(matchingKeys(again, hint), hint.algorithm)
             )
           })
         })

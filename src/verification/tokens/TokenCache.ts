@@ -193,7 +193,7 @@ export interface Cached<out E> extends Verifier<E> {
  * @since 0.1.0
  */
 export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | VerificationError> => {
-  const results = makeResults(settings)
+  const results = makeResultStore(settings)
   const { inactive, table } = results
 
   // `key` is `undefined` for a token that was not looked up, since nothing is cached under a hash.
@@ -282,7 +282,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
 }
 
 /** Creates the store of results: verified tokens and inactive tokens. */
-const makeResults = ({ capacity, lastInvalidation }: Settings) => {
+const makeResultStore = ({ capacity, lastInvalidation }: Settings) => {
   const table = verifiedTable.make(capacity)
   const inactive = inactiveTokens()
   let invalidations = 0

@@ -3,9 +3,12 @@
  *
  * @since 0.1.0
  */
+import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type { AuthLayer } from "../../../authorization/Gate.ts"
 import type { Fetcher } from "../../../outbound/Fetcher.ts"
+import type { Read } from "../Admission.ts"
+import * as body from "../Body.ts"
 import * as host from "../Host.ts"
 
 /**
@@ -111,3 +114,57 @@ export interface Host<A = unknown> extends
  * @since 0.1.0
  */
 export const make: <R, E, A = unknown>(layer: Layer.Layer<AuthLayer | R, E, Fetcher>) => Promise<Host<A>> = host.make
+
+/**
+ * A body that a host has received: its text, its bytes, or the value of a body parser.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ReceivedBody {
+  readonly body: unknown
+  /** The `Content-Type` header. Only `application/json` is accepted. */
+  readonly contentType: string | undefined
+}
+
+/**
+ * Returns the function that checks a body that the host has already received, for `admit`. Throws `AuthConfigError` if a limit
+ * is wrong.
+ *
+ * **When to use**
+ *
+ * Use it if requests arrive with their body, as events of a function platform do. For streams, use `bodyReader` of `NodeRequest`
+ * or `WebRequest`, which stop reading at the limit.
+ *
+ * **Example** (A tool call that arrives as an event)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Host } from "effect-mcp-auth/host"
+ * import assert from "node:assert/strict"
+ *
+ * const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "add_todo" } }
+ * const read = Host.bodyReader({ body: JSON.stringify(call), contentType: "application/json" }, { maximumBody: 65_536 })
+ * const { operations } = await Effect.runPromise(read())
+ * assert.deepStrictEqual(operations.map(({ target }) => target), ["add_todo"])
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const bodyReader = (received: ReceivedBody, options: body.Options = {}): Read => {
+  const limits = body.checkLimits(options)
+  return () => {
+    if (!body.isJson(received.contentType)) return Effect.fail(body.contentTypeRejected)
+    return isWithin(received.body, limits.bytes)
+      ? Effect.fromResult(body.parsed(received.body, limits))
+      : Effect.fail(body.tooLarge)
+  }
+}
+
+/** Tells whether text or bytes have at most this length, in bytes. A parsed value has no length. */
+const isWithin = (received: unknown, bytes: number): boolean =>
+  received instanceof Uint8Array
+    ? received.length <= bytes
+    : typeof received !== "string" ||
+      (received.length <= bytes && new TextEncoder().encode(received).length <= bytes)
