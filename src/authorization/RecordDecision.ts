@@ -4,13 +4,17 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
-import * as Result from "effect/Result"
+import * as Option from "effect/Option"
+import * as References from "effect/References"
+import * as Tracer from "effect/Tracer"
 import type { AuthError } from "../protocol/AuthError.ts"
 import type { Operation } from "../protocol/Operation.ts"
 import { sanitize, sanitizeCause } from "../protocol/RemoteText.ts"
@@ -238,28 +242,61 @@ export const traceVerification = <E extends AuthError, R>(
   verification: Effect.Effect<Principal, E, R>,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Effect.Effect<Principal, E, R> => {
-  if (fiber.cache.tracer === undefined) return verification
-  // A span knows how its effect ended. This one must end without a value: a principal holds every claim of its token.
-  let outcome: Result.Result<Principal, E>
-  return Effect.flatMap(
-    Effect.useSpan(
-      "mcp_auth.verify",
-      (span) =>
-        Effect.map(Effect.result(Effect.withParentSpan(verification, span)), (result) => {
-          outcome = result
-          if (Result.isSuccess(result)) {
-            const { clientId, issuer } = result.success
-            span.attribute("mcp_auth.outcome", "verified")
-            span.attribute("mcp_auth.issuer", sanitize(issuer))
-            if (clientId !== undefined) {
-              span.attribute("mcp_auth.client_id", sanitize(clientId))
-            }
-          } else {
-            span.attribute("mcp_auth.outcome", "rejected")
-            span.attribute("mcp_auth.reason", result.failure.reason)
-          }
-        })
-    ),
-    () => Effect.fromResult(outcome)
-  )
+  const { tracer, tracerEnabled } = fiber.cache
+  if (tracer === undefined || !tracerEnabled) return verification
+  return Effect.withFiber((running) => {
+    const span = startSpan(tracer, running)
+    return Effect.onExit(
+      Effect.provideService(verification, Tracer.ParentSpan, span),
+      (exit) => Effect.sync(() => endSpan(span, exit, timeOf(running)))
+    )
+  })
 }
+
+/** Starts the span as `Effect.useSpan` does, which would put Effect's own tracer into the bundle of every server. */
+const startSpan = (tracer: Tracer.Tracer, fiber: Fiber.Fiber<unknown, unknown>): Tracer.Span => {
+  const parent = propagatedSpan(fiber.cache.span)
+  const isTraced = LogLevel.isGreaterThanOrEqualTo(
+    fiber.getRef(Tracer.CurrentTraceLevel),
+    fiber.getRef(Tracer.MinimumTraceLevel)
+  )
+  const span = tracer.span({
+    name: "mcp_auth.verify",
+    parent: Option.fromUndefinedOr(parent),
+    annotations: Context.empty(),
+    links: [...fiber.getRef(References.TracerSpanLinks)],
+    startTime: timeOf(fiber),
+    kind: "internal",
+    root: false,
+    sampled: parent?.sampled !== false && isTraced
+  })
+  for (const [name, value] of Object.entries(fiber.getRef(References.TracerSpanAnnotations))) {
+    span.attribute(name, value)
+  }
+  return span
+}
+
+/** Returns the next span, from the inside out, whose tracing continues in the spans under it. */
+const propagatedSpan = (span: Tracer.AnySpan | undefined): Tracer.AnySpan | undefined => {
+  if (span === undefined || !Context.get(span.annotations, Tracer.DisablePropagation)) return span
+  return span._tag === "Span" ? propagatedSpan(Option.getOrUndefined(span.parent)) : undefined
+}
+
+const endSpan = (span: Tracer.Span, exit: Exit.Exit<Principal, AuthError>, endTime: bigint): void => {
+  const error = Exit.findErrorOption(exit)
+  if (Exit.isSuccess(exit)) {
+    const { clientId, issuer } = exit.value
+    span.attribute("mcp_auth.outcome", "verified")
+    span.attribute("mcp_auth.issuer", sanitize(issuer))
+    if (clientId !== undefined) span.attribute("mcp_auth.client_id", sanitize(clientId))
+  } else if (error._tag === "Some") {
+    span.attribute("mcp_auth.outcome", "rejected")
+    span.attribute("mcp_auth.reason", error.value.reason)
+  }
+  // A span keeps how its effect ended. This one must not keep the principal, which holds every claim of its token.
+  span.end(endTime, Exit.isSuccess(exit) || error._tag === "Some" ? Exit.void : exit)
+}
+
+/** In nanoseconds since 1970, or 0 if the times of spans are disabled. */
+const timeOf = (fiber: Fiber.Fiber<unknown, unknown>): bigint =>
+  fiber.getRef(References.TracerTimingEnabled) ? fiber.getRef(Clock.Clock).currentTimeNanosUnsafe() : 0n

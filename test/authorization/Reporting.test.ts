@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Layer, Logger, Metric, Redacted, References, Tracer } from "effect"
+import { Context, Duration, Effect, Fiber, Layer, Logger, Metric, Option, Redacted, References, Tracer } from "effect"
 import { AuthError, AuthLayer, Decision, requireScopes } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { FetchHttpClient, HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
@@ -303,5 +303,48 @@ describe("the span of a verification", () => {
       yield* traced
       yield* Effect.withTracer(traced, recorder().tracer)
       assert.deepStrictEqual(seen, ["None", "Some"])
+    }))
+
+  it.effect("starts as every span of Effect does", () =>
+    Effect.gen(function*() {
+      const { spans, tracer } = recorder()
+      const verification = Effect.succeed({ issuer: "i" } as never)
+      const traced = Effect.withFiber((fiber) => RecordDecision.traceVerification(verification, fiber))
+      const both = Effect.andThen(traced, Effect.useSpan("mcp_auth.verify", () => Effect.void))
+      const unsampled = Tracer.externalSpan({ spanId: "1", traceId: "2", sampled: false })
+      const unpropagated = new Tracer.NativeSpan({
+        name: "unpropagated",
+        parent: Option.some(unsampled),
+        annotations: Context.make(Tracer.DisablePropagation, true),
+        links: [],
+        startTime: 0n,
+        kind: "internal",
+        sampled: true
+      })
+      const circumstances = [
+        both,
+        Effect.annotateSpans(both, "region", "eu"),
+        Effect.linkSpans(both, unsampled),
+        Effect.withParentSpan(both, unsampled),
+        Effect.withParentSpan(both, unpropagated),
+        Effect.provideService(both, Tracer.MinimumTraceLevel, "Error"),
+        Effect.provideService(both, References.TracerTimingEnabled, false),
+        Effect.withTracerEnabled(both, false)
+      ]
+      yield* TestClock.adjust("1 second")
+      for (const circumstance of circumstances) yield* Effect.withTracer(circumstance, tracer)
+      assert.strictEqual(spans.length, 14)
+      const facts = spans.map(({ attributes, kind, links, name, parent, sampled, status }) => ({
+        attributes: [...attributes].filter(([attribute]) => !attribute.startsWith("mcp_auth.")),
+        kind,
+        links,
+        name,
+        parent,
+        sampled,
+        status
+      }))
+      facts.forEach((fact, index) => {
+        if (index % 2 === 1) assert.deepStrictEqual(facts[index - 1], fact)
+      })
     }))
 })
