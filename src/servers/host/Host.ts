@@ -1,5 +1,3 @@
-import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import { AuthLayer, type Gate } from "../../authorization/Gate.ts"
@@ -8,7 +6,6 @@ import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import type { Admitted } from "./Admission.ts"
 import * as Admit from "./Admit.ts"
-import { BodyDeadlines } from "./BodyDeadlines.ts"
 import * as documents from "./Documents.ts"
 import * as Runner from "./Runner.ts"
 import * as sseSession from "./SseSession.ts"
@@ -35,8 +32,6 @@ export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
    * disposed. Returns the function that cancels the call, or `undefined` for an anonymous stream, which never ends.
    */
   readonly whenStreamEnds: (admitted: Admitted<A>, callback: () => void) => (() => void) | undefined
-  /** Creates the deadlines of the bodies of an endpoint. `timeout` is the longest time for reading a body. */
-  readonly deadlines: (timeout: Duration.Duration) => BodyDeadlines
   /** Returns the public document at a path, if there is one. */
   readonly document: (path: string, request: documents.MetadataRequest) => documents.Document | undefined
 }
@@ -105,8 +100,6 @@ export const make = async <R, E, A = unknown>(
         fiber.interruptUnsafe()
       }
     },
-    deadlines: (timeout) =>
-      new BodyDeadlines(runner.fiber.getRef(Clock.Clock), (watch) => runtime.runFork(watch), timeout),
     document: (path, request) => documents.tenantMetadata(gate, path, request) ?? byPath.get(path)
   }
 }

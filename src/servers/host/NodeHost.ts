@@ -2,7 +2,6 @@ import * as Result from "effect/Result"
 import type { Policy } from "../../authorization/Policy.ts"
 import { isPreflight, type Rejection } from "../../authorization/Rejection.ts"
 import type { Admitted, Policies } from "./Admission.ts"
-import type * as body from "./Body.ts"
 import type { Host } from "./Host.ts"
 import { extras, headerOfRequest, type NodeRequest, pathOf, type TenantOf, toGateRequest } from "./NodeRequest.ts"
 import { bodyReader, type Reading } from "./NodeRequestBody.ts"
@@ -12,14 +11,9 @@ import type { Decide } from "./Runner.ts"
 /* Connects the gate with `(req, res)` of Node. */
 
 export type { NodeRequest, TenantOf } from "./NodeRequest.ts"
+export { reading } from "./NodeRequestBody.ts"
 export type { NodeResponse } from "./NodeResponse.ts"
 export { prepare } from "./NodeResponse.ts"
-
-/** Prepares the reading of the bodies of an endpoint. */
-export const reading = <A>(host: Host<A>, limits: body.Limits): Reading => ({
-  limits,
-  deadlines: host.deadlines(limits.timeout)
-})
 
 /** The author's function that answers preflights from allowed origins. */
 export type AnswerPreflight = (req: NodeRequest, res: NodeResponse) => unknown

@@ -1,10 +1,12 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import type { AuthConfigError, MalformedRequest } from "../../protocol/AuthError.ts"
 import type { Read } from "./Admission.ts"
 import * as body from "./Body.ts"
-import type { BodyDeadlines } from "./BodyDeadlines.ts"
+import { BodyDeadlines } from "./BodyDeadlines.ts"
+import type { Host } from "./Host.ts"
 import * as nodeBody from "./NodeBody.ts"
 import { extras, type NodeRequest } from "./NodeRequest.ts"
 
@@ -15,6 +17,12 @@ export interface Reading {
   readonly limits: body.Limits
   readonly deadlines: BodyDeadlines
 }
+
+/** Prepares the reading of the bodies of an endpoint. */
+export const reading = ({ fiber, runtime }: Pick<Host, "fiber" | "runtime">, limits: body.Limits): Reading => ({
+  limits,
+  deadlines: new BodyDeadlines(fiber.getRef(Clock.Clock), (watch) => runtime.runFork(watch), limits.timeout)
+})
 
 /** The reasons why there is no body. */
 type Unread = MalformedRequest | AuthConfigError

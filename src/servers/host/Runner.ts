@@ -53,7 +53,9 @@ export const make = (gate: Gate, runtime: ManagedRuntime.ManagedRuntime<any, any
     const rejection = Exit.findErrorOption(exit)
     if (rejection._tag === "Some") return Result.fail(rejection.value as Rejection.Rejection)
     if (disposed || Cause.hasInterruptsOnly(exit.cause)) return Result.fail(Rejection.closing)
-    runtime.runFork(Effect.ignore(Effect.suspend(() => gate.reject(Caller.unknown(fiber), exit.cause))))
+    const reported = Effect.suspend(() => gate.reject(Caller.unknown(fiber), exit.cause))
+    // `Effect.ignore` does the same, and brings the options of its log into every bundle.
+    runtime.runFork(Effect.catch(reported, () => Effect.void))
     return Result.fail(Rejection.broken)
   }
 

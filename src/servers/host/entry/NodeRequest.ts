@@ -5,7 +5,6 @@
  */
 import type { Read } from "../Admission.ts"
 import * as body from "../Body.ts"
-import type * as host from "../Host.ts"
 import type { NodeRequest } from "../NodeRequest.ts"
 import * as nodeRequestBody from "../NodeRequestBody.ts"
 import type { Host } from "./Host.ts"
@@ -53,7 +52,6 @@ export const bodyReader = <A>(
   host: Host<A>,
   options: body.Options = {}
 ): (req: NodeRequest) => Read | undefined => {
-  const limits = body.checkLimits(options)
-  const deadlines = (host as host.Host<A>).deadlines(limits.timeout)
-  return (req) => nodeRequestBody.bodyReader(req, { limits, deadlines })
+  const reading = nodeRequestBody.reading(host, body.checkLimits(options))
+  return (req) => nodeRequestBody.bodyReader(req, reading)
 }
