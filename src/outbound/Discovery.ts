@@ -72,17 +72,19 @@ const lookUp = (
   Effect.gen(function*() {
     const errors: Array<DocumentError> = []
     for (const url of server.metadataUrls) {
-      const attempt = yield* fetchDocument(fetcher, url, server).pipe(
+      const found = yield* fetchDocument(fetcher, url, server).pipe(
         Effect.flatMap((document) =>
           Effect.fromResult(checkMetadata(server, needed, url, document.json)).pipe(
             Effect.tap((metadata) => checkEndpointHost(server, needed, url, metadata)),
             Effect.map((value) => ({ value, maxAge: document.maxAge }))
           )
         ),
-        Effect.result
+        Effect.catch((error) => {
+          errors.push(error)
+          return Effect.undefined
+        })
       )
-      if (Result.isSuccess(attempt)) return attempt.success
-      errors.push(attempt.failure)
+      if (found !== undefined) return found
     }
     // An outage comes first: the unavailable URL may be the correct one. Among invalid documents, a 404 is the least helpful.
     return yield* Effect.fail(
