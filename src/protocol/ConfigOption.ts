@@ -154,15 +154,16 @@ export const duration = (
   rule(
     (value) => {
       const read = OptionValue.toDuration(value)
-      return read !== undefined && Duration.between(read, {
-        minimum: Duration.fromInputUnsafe(minimum),
-        maximum: Duration.fromInputUnsafe(maximum)
-      })
+      if (read === undefined) return false
+      const time = Duration.toMillis(read)
+      return time >= millisOf(minimum) && time <= millisOf(maximum)
     },
     `a duration from ${minimum} to ${maximum}`,
     `Write one such as "${example}"`,
     reason
   )
+
+const millisOf = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
 
 /**
  * Accepts a whole number within bounds, both inclusive. `otherwise` is the default of the option.
