@@ -3,6 +3,7 @@ import * as Caller from "../../authorization/Caller.ts"
 import type { Gate, Request } from "../../authorization/Gate.ts"
 import type { ProtectedResource } from "../../authorization/ProtectedResource.ts"
 import type { Rejection } from "../../authorization/Rejection.ts"
+import type { AuthError } from "../../protocol/AuthError.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 
 /* The public documents of a resource, and their response to each method. */
@@ -82,25 +83,21 @@ export const tenantMetadata = (gate: Gate, path: string, request: MetadataReques
     published === "not-found"
       ? { status: 404, headers: { ...open, ...headers, "cache-control": "no-store" }, body: "" }
       : json((published === "default" ? gate.resource : published).metadata, tenantMaxAge, headers)
-  return document(found.pipe(
-    Effect.map(answer),
+  return document(orRejection(gate, Effect.map(found, answer)))
+}
+
+/** Turns an error into the response that the gate gives to it. */
+const orRejection = (gate: Gate, answer: Effect.Effect<Answer, AuthError>): Effect.Effect<Answer> =>
+  answer.pipe(
     Effect.catch((error) => Effect.withFiber((fiber) => gate.reject(Caller.unknown(fiber), error))),
     Effect.catch((rejection: Rejection) => Effect.succeed({ ...rejection, headers: { ...open, ...rejection.headers } }))
-  ))
-}
+  )
 
 /** Returns the mirrored metadata of the authorization server, or `undefined` if it is not configured. */
 export const authorizationServerMetadata = (gate: Gate): Document | undefined => {
   const { authorizationServerMetadata: metadata } = gate.published
-  return metadata === undefined ? undefined : document(
-    metadata.pipe(
-      Effect.map((metadata) => json(metadata, 300)),
-      Effect.catch((error) => Effect.withFiber((fiber) => gate.reject(Caller.unknown(fiber), error))),
-      Effect.catch((rejection: Rejection) =>
-        Effect.succeed({ ...rejection, headers: { ...open, ...rejection.headers } })
-      )
-    )
-  )
+  if (metadata === undefined) return undefined
+  return document(orRejection(gate, Effect.map(metadata, (metadata) => json(metadata, 300))))
 }
 
 /** Returns every document of a resource by its path, except those of tenants (see `tenantMetadata`). */
