@@ -61,8 +61,9 @@ const bodiless = new Set(["GET", "HEAD", "OPTIONS", "DELETE", "TRACE"])
 export const empty: Message = { value: undefined, operations: [] }
 
 /** Returns whether a content type is JSON. Its parameters are ignored. */
-export const isJson = (contentType: string | undefined): boolean =>
-  contentType?.split(";")[0]!.trim().toLowerCase() === "application/json"
+export const isJson = (contentType: string | undefined): boolean => contentType !== undefined && json.test(contentType)
+
+const json = /^\s*application\/json\s*(?:;|$)/i
 
 /** Decodes the text of a body. Fails for a byte order mark and for invalid UTF-8, which are not JSON (RFC 8259 §8.1). */
 export const textOf = (bytes: Uint8Array | ArrayBuffer): Result.Result<string, MalformedRequest> => {

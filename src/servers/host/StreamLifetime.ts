@@ -22,4 +22,6 @@ export const endOfStream = (
 
 /** Returns whether a content type is that of an event stream. */
 export const isEventStream = (contentType: string | null | undefined): boolean =>
-  contentType?.split(";")[0]!.trim().toLowerCase() === "text/event-stream"
+  typeof contentType === "string" && eventStream.test(contentType)
+
+const eventStream = /^\s*text\/event-stream\s*(?:;|$)/i
