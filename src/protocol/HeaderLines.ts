@@ -1,18 +1,21 @@
 /**
- * Splits a joined value of `DPoP` or `Authorization` into its header lines. `fetch` joins lines with a comma. A token contains no
- * comma, but the parameters of other schemes do. So a comma ends a line only before further credentials, another comma or the
- * end.
+ * Splits the value of a `DPoP` or `Authorization` header into the values that the client sent in separate header lines. `fetch`
+ * joins these values with commas. A token contains no comma, but the parameters of other schemes do. So a comma ends a value
+ * only before further credentials, another comma or the end.
  */
 export const split = (joined: string): ReadonlyArray<string> => joined.split(boundary)
 
 const boundary = /,[ \t]*(?=$|,|[!#$%&'*+\-.^_`|~0-9A-Za-z]+ +[A-Za-z0-9\-._~+/]+=*[ \t]*(?:,|$))/
 
-/** Returns the lines of one header from Node's `rawHeaders`, a flat list of names and values. `name` is in lower case. */
+/**
+ * Returns the values of every line of one header. `rawHeaders` is Node's flat list of names and values. `name` is in lower
+ * case.
+ */
 export const ofRaw = (rawHeaders: ReadonlyArray<unknown>, name: string): ReadonlyArray<string> => {
   const lines: Array<string> = []
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const header = String(rawHeaders[i])
-    // Compares lengths first: most names differ in length, and `toLowerCase` creates a string.
+    // Compares lengths first, because most names differ in length and `toLowerCase` creates a string.
     if (header.length === name.length && header.toLowerCase() === name) lines.push(String(rawHeaders[i + 1]))
   }
   return lines

@@ -1,9 +1,9 @@
 /* Limits how deeply JSON is nested. Code that walks a value by recursion overflows the stack if the value nests too deeply. */
 
-/** Deepest accepted nesting. No useful token or document nests deeper, and recursion over accepted values is safe. */
+/** Deepest accepted nesting of a token or a document, in levels of objects and arrays. Recursion over such values is safe. */
 export const maximumDepth = 32
 
-/** Tells whether a parsed value nests at most `levels` levels deep (default: 32). Never recurses deeper than that. */
+/** Tells whether a parsed value nests at most `levels` levels deep (default: 32). Never recurses deeper than `levels`. */
 export const isShallow = (value: unknown, levels: number = maximumDepth): boolean => {
   if (typeof value !== "object" || value === null) return true
   if (levels === 0) return false
@@ -17,9 +17,12 @@ export const isShallow = (value: unknown, levels: number = maximumDepth): boolea
 /** Deepest accepted nesting of a request body, in levels of objects and arrays. */
 export const maximumBodyDepth = 64
 
-/** Tells whether the text of a body nests at most `maximumBodyDepth` levels deep. Text that is not JSON may pass. */
+/**
+ * Tells whether the JSON text of a body nests at most `maximumBodyDepth` levels deep. For text that is not JSON, the result can
+ * be `true` or `false`.
+ */
 export const isTextWithin = (text: string): boolean => {
-  // Most messages have fewer opening brackets than levels are allowed. Counting these is much cheaper than reading each character.
+  // A text with few opening brackets cannot nest deeply. Counting the brackets is much cheaper than reading each character.
   if (occurrences(text, "{") + occurrences(text, "[") <= maximumBodyDepth) return true
   let depth = 0
   for (let index = 0; index < text.length; index++) {
@@ -41,7 +44,7 @@ export const isTextWithin = (text: string): boolean => {
 
 const [quote, backslash, openBrace, openBracket, closeBrace, closeBracket] = [0x22, 0x5c, 0x7b, 0x5b, 0x7d, 0x5d]
 
-/** Counts a character, at most until the count exceeds the maximum. */
+/** Counts a character in a text. Stops when the count exceeds `maximumBodyDepth`. */
 const occurrences = (text: string, character: string): number => {
   let count = 0
   for (let at = text.indexOf(character); at !== -1 && count <= maximumBodyDepth; at = text.indexOf(character, at + 1)) {
@@ -60,7 +63,10 @@ const endOfString = (text: string, start: number): number => {
   return text.length
 }
 
-/** Tells whether a parsed body nests at most `maximumBodyDepth` levels deep. Objects that occur several times count once. */
+/**
+ * Tells whether a parsed body nests at most `maximumBodyDepth` levels deep. Visits an object once per level, so that an object
+ * in many places does not multiply the work.
+ */
 export const isValueWithin = (value: unknown): boolean => {
   let level: Set<object> = new Set(isNested(value) ? [value] : [])
   for (let depth = 0; level.size > 0; depth++) {

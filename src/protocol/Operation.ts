@@ -8,7 +8,7 @@ import { MalformedRequest } from "./AuthError.ts"
 import { isRecord, own } from "./Json.ts"
 
 /**
- * Describes one JSON-RPC message that has a method.
+ * Describes one JSON-RPC message that has a method, or one resource that a `subscriptions/listen` message watches.
  *
  * **Details**
  *
@@ -28,7 +28,7 @@ export interface Operation {
 }
 
 /**
- * Limits the number of operations in one body, unless the host sets another limit.
+ * Limits the number of operations in one body, unless the second argument of `fromBody` sets another limit.
  *
  * @category constants
  * @since 0.1.0
@@ -62,7 +62,7 @@ export const maximumTarget: number = 8192
  *
  * **Gotchas**
  *
- * Pass the same value that the server executes. The result of a second parse, a header or a routing hint can differ from it.
+ * Pass the same value that the server executes. A header, a routing hint or a second parse of the body can yield another value.
  *
  * **Example** (A tool call)
  *
@@ -85,9 +85,9 @@ export const fromBody = (
   maximum: number = defaultMaximum
 ): Result.Result<ReadonlyArray<Operation>, MalformedRequest> => {
   if (!Array.isArray(body)) return isMessage(body) ? operationsOf([body], maximum) : notJsonRpc
-  // Counted before any entry is checked, so that the work is bounded as well.
+  // Compares the length before it checks any entry, so that a long batch causes no work.
   if (body.length > maximum) return tooMany
-  // A loop, because `every` skips the holes of a sparse array.
+  // `every` would skip the holes of a sparse array.
   for (const entry of body) if (!isMessage(entry)) return notJsonRpc
   return body.length > 0 ? operationsOf(body, maximum) : notJsonRpc
 }
@@ -167,7 +167,7 @@ const isMember = (name: string): boolean => {
   }
 }
 
-// Other members are rejected: Effect would decode an error with a `_tag` as a defect or a cause.
+// Rejects other members, because Effect would decode an error with a `_tag` as a defect or a cause.
 const isError = (value: unknown): boolean =>
   isRecord(value) && Number.isSafeInteger(value["code"]) && typeof value["message"] === "string" &&
   Object.keys(value).every((name) => name === "code" || name === "message" || name === "data")

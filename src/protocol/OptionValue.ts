@@ -1,5 +1,5 @@
 /**
- * Writes the texts of errors about invalid option values. Secrets must not be passed to these functions.
+ * Writes the texts of errors about invalid option values. The texts quote strings, so do not pass secrets.
  *
  * @since 0.1.0
  */
@@ -9,11 +9,11 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { sanitize } from "./RemoteText.ts"
 
-/** Longer texts are cut, in characters. */
+/** The maximum length of a quoted string, in characters. Longer strings are cut. */
 const longest = 100
 
 /**
- * Describes a value in a few words of one line. Members of objects and lists are left out: one of them may be a secret.
+ * Describes a value in a few words, on one line. Omits the members of objects and lists, because a member can be a secret.
  *
  * @category encoding
  * @since 0.1.0
@@ -39,7 +39,7 @@ export const isObject = (value: unknown): value is Readonly<Record<PropertyKey, 
   typeof value === "object" && describe(value) === "an object"
 
 /**
- * Names the values that an option may have.
+ * Lists the values that an option accepts, for an error.
  *
  * @category encoding
  * @since 0.1.0
@@ -50,7 +50,7 @@ export const oneOf = (values: ReadonlyArray<unknown>): string => {
 }
 
 /**
- * Describes that a value is missing or differs from the expected value.
+ * Writes that a value is missing, or that it is not the expected value.
  *
  * @category encoding
  * @since 0.1.0
@@ -59,8 +59,8 @@ export const isNot = (value: unknown, expected: string): string =>
   value === undefined ? `the value is missing; expected ${expected}` : `${describe(value)} is not ${expected}`
 
 /**
- * Reads a duration. Returns `undefined` for an invalid value, including `NaN` and objects without a unit, which
- * `Duration.fromInput` reads as zero.
+ * Reads a duration. Returns `undefined` for an invalid value. `NaN` and objects without a unit are invalid, although
+ * `Duration.fromInput` converts them to zero.
  *
  * @category decoding
  * @since 0.1.0
@@ -91,7 +91,7 @@ const isPart = (unit: string, value: unknown): boolean =>
   units.has(unit) && typeof value === "number" && !Number.isNaN(value)
 
 /**
- * Says that an option does not exist, and which ones do.
+ * Writes that an option does not exist, and lists the options that do.
  *
  * @category encoding
  * @since 0.1.0

@@ -9,24 +9,25 @@
 import * as Cause from "effect/Cause"
 
 /**
- * Limits the text that `sanitize` returns by default, in characters.
+ * Is the default limit for the length of the text that `sanitize` returns, in characters.
  *
  * @category constants
  * @since 0.1.0
  */
 export const maximumLength = 256
 
-// C0 and C1 controls with DEL; ALM, zero-width characters and bidirectional controls; line and paragraph separators;
-// invisible operators and the byte order mark; language tags; lone surrogates.
+// C0 and C1 controls with DEL; the Arabic letter mark, zero-width characters and bidirectional controls; line and paragraph
+// separators; invisible operators and the byte order mark; language tags; lone surrogates.
 const unsafe = /[\p{Cc}\p{Cs}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/u
 
 /**
- * Replaces control, bidirectional and invisible characters and lone surrogates by escapes such as `\u001b`, and cuts the
- * text with `…` so that it has at most `length` characters (default: 256).
+ * Replaces control, bidirectional and invisible characters and lone surrogates by escapes such as `\u001b`, and cuts the text
+ * with `…` so that it has at most `length` characters (default: 256).
  *
  * **Details**
  *
- * A text that needs neither is returned as it is. A sanitized text stays the same when it is sanitized again.
+ * A short text without such characters is returned unchanged. Sanitizing a text twice has the same result as sanitizing it
+ * once.
  *
  * **Example** (An ESC sequence)
  *
@@ -43,7 +44,7 @@ const unsafe = /[\p{Cc}\p{Cs}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff
 export const sanitize = (text: string, length: number = maximumLength): string => {
   if (text.length <= length && !unsafe.test(text)) return text
   let safe = ""
-  /** The number of characters that remain if the text is cut, which leaves room for `…`. */
+  /** The length to keep if the text must be cut. It leaves room for `…`. */
   let kept = 0
   for (const character of text) {
     safe += unsafe.test(character) ? escape(character) : character
@@ -62,12 +63,12 @@ export const sanitize = (text: string, length: number = maximumLength): string =
 export const sanitizeLines = (text: string, length: number = 16_384): string =>
   text.slice(0, length).split("\n").map((line) => sanitize(line, length)).join("\n")
 
-/** Longer messages are cut. */
+/** The maximum length of the message of an error, in characters. */
 const longestMessage = 1_024
 
 /**
- * Sanitizes a cause for a log: each message becomes one line of at most 1,024 characters, and stack traces keep only the
- * lines that name a location in the code. Errors from other code may quote a claim, a request or a response.
+ * Sanitizes a cause for a log: each message becomes one line of at most 1,024 characters, and stack traces keep only the lines
+ * that name a location in the code. The message of an error can quote remote text, such as a claim, a request or a response.
  *
  * @category encoding
  * @since 0.1.0

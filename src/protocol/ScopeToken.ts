@@ -20,8 +20,8 @@ export const isScopeToken = (value: string): boolean => grammar.test(value)
  *
  * **Details**
  *
- * Keeps the order. Drops empty parts, duplicates and parts that violate the grammar: those can neither be required nor be
- * sent in a challenge.
+ * Keeps the order. Drops empty parts, duplicates, and parts that violate the grammar. An invalid part can neither be required
+ * nor be sent in a challenge.
  *
  * **Example** (A list of scopes)
  *

@@ -1,5 +1,5 @@
-/* Normalizes http URIs without query and fragment (RFC 3986 §6.2.2, §6.2.3). Does not use the result of `URL`, which repairs
- * invalid URIs: it would treat two URIs as equal that other parsers tell apart. */
+/* Normalizes http URIs without query and fragment (RFC 3986 §6.2.2, §6.2.3). Does not use the result of `URL`, because `URL`
+ * repairs invalid URIs. After a repair, two URIs that other parsers distinguish can be equal. */
 
 const form = /^(https?):\/\/([^/?#]*)([^?#]*)/i
 const characters = /^(?:[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/
@@ -10,9 +10,9 @@ const defaultPorts: Readonly<Record<string, string>> = { http: "80", https: "443
 export const isPort = (digits: string): boolean => /^[1-9]\d{0,4}$/.test(digits) && Number(digits) <= 65_535
 
 /**
- * Returns the normal form. Returns `undefined` for anything but an http or https URI, for a URI with a user name, and for one
- * with an invalid host or port. `URL` must accept the URI as well, because it rejects more than the grammar does, such as
- * `[::ffff::1]`.
+ * Returns the normalized form of an http or https URI. Returns `undefined` for any other URI, for a URI with a user name, and
+ * for a URI with an invalid host or port. The `URL` parser must accept the URI as well, because it rejects hosts that match the
+ * grammar above, such as `[::ffff::1]`.
  */
 export const normalise = (uri: string): string | undefined => {
   if (!characters.test(uri)) return undefined
@@ -26,18 +26,21 @@ export const normalise = (uri: string): string | undefined => {
   return `${scheme}://${host}${port}${normalisePath(parts[3]!)}`
 }
 
-/** Normalizes the path of a received request as `normalise` does. Returns `undefined` if it does not begin with a slash. */
+/**
+ * Normalizes the path of a received request as `normalise` normalizes the path of a URI. Returns `undefined` for a path that
+ * does not begin with a slash.
+ */
 export const ofRequest = (path: string): string | undefined =>
   path.startsWith("/") ? normalisePath(escape(path.split(/[?#]/, 1)[0]!)) : undefined
 
-// Escapes characters that a URI may not contain: in a URI, a client can only write them escaped.
+// Escapes characters that a URI must not contain. The URI that is compared with the path can contain them only in escaped form.
 const escape = (path: string): string =>
   path.replace(/%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9\-._~:/@!$&'()*+,;=%]/gu, (character) =>
     character.charCodeAt(0) < 0x80
       ? `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`
       : escapeOthers(character))
 
-// Node represents each byte of a path as one character. With `fetch`, these bytes are already escaped.
+// Node represents each byte of a path as one character. `fetch` escapes these bytes before the path arrives here.
 const escapeOthers = (character: string): string =>
   character.length === 1 && character.charCodeAt(0) <= 0xff
     ? `%${character.charCodeAt(0).toString(16).toUpperCase()}`

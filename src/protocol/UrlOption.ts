@@ -9,13 +9,13 @@ import * as HttpUri from "./HttpUri.ts"
 import * as OptionValue from "./OptionValue.ts"
 
 /**
- * Describes which URLs an option accepts, and what errors advise.
+ * Describes which URLs an option accepts, and the advice in its errors.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Kind {
-  /** Whether plain http is accepted on other hosts than loopback. */
+  /** Whether plain http is accepted for hosts other than loopback hosts. */
   readonly allowsHttp: boolean
   readonly allowsQuery: boolean
   readonly advice: string
@@ -24,8 +24,8 @@ export interface Kind {
 }
 
 /**
- * Checks that a value is an absolute https URL, or an http URL on loopback, in the form that `URL` would produce and without
- * user and fragment. Throws `AuthConfigError`.
+ * Checks that a value is an absolute https URL in normalized form, without user name and fragment. An http URL is accepted for
+ * a loopback host, or if `kind.allowsHttp` is set. A query is accepted if `kind.allowsQuery` is set. Throws `AuthConfigError`.
  *
  * @category guards
  * @since 0.1.0
@@ -48,7 +48,7 @@ export const check = (value: unknown, option: string, kind: Kind): URL => {
 }
 
 /**
- * Describes a URL, without its value if it has a user name, because it may contain a password.
+ * Describes a URL for an error. A URL with an `@` is not quoted, because it can contain a password.
  *
  * @category encoding
  * @since 0.1.0

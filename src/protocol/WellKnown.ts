@@ -48,8 +48,8 @@ export const authorizationServerMetadata = (issuer: URL): ReadonlyArray<string> 
 export const protectedResourceMetadataRoot = "/.well-known/oauth-protected-resource"
 
 /**
- * Returns the path, with the query of the resource if it has one, at which a resource publishes its metadata (RFC 9728
- * §3.1).
+ * Returns the path at which a resource publishes its metadata (RFC 9728 §3.1). If the resource has a query, the query follows
+ * the path.
  *
  * **Details**
  *

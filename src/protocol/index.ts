@@ -1,6 +1,6 @@
 /**
- * Reads and writes what MCP clients and authorization servers send: challenges, credentials, metadata documents and MCP
- * messages. Every function is pure.
+ * Reads and writes the data that MCP clients, MCP servers and authorization servers exchange: challenges, credentials, metadata
+ * documents and MCP messages. Every function is pure.
  *
  * @since 0.1.0
  */

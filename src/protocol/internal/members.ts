@@ -15,8 +15,8 @@ const kinds = {
 export type Kind = keyof typeof kinds
 
 /**
- * Checks the members of a metadata document against two tables. Returns a copy that also has the members that the tables do
- * not list. Fails with a sentence that names the invalid member.
+ * Checks the members of a metadata document against two tables. Returns a copy of the document, which keeps members that are in
+ * neither table. Fails with a sentence that names the invalid member.
  *
  * Effect Schema can do the same, but adds 26 kB to a bundle (gzip) and 75 modules to the start of a server.
  */
