@@ -57,8 +57,8 @@ export const TypeId = "~effect-mcp-auth/Profile"
  */
 export interface Profile extends TokenTraits {
   /**
-   * Checks the profile, and returns its values for options that are not set. `make` sets it. It is a member, so that servers without
-   * a profile do not load the code.
+   * Checks the profile, and returns its values for options that are not set. `make` sets this function. It is a member of the
+   * profile, so that servers without a profile do not load its code.
    */
   readonly [TypeId]: (options: ProfiledOptions, profile: Profile, option: string) => ProfiledOptions
   /** The identifier in logs and in the list of providers, such as `"okta"`. */
@@ -73,20 +73,20 @@ export interface Profile extends TokenTraits {
   readonly jwksUri?: string | undefined
   readonly algorithms?: readonly [Algorithm, ...ReadonlyArray<Algorithm>] | undefined
   /**
-   * To which of these the audience rule binds a token: the resource; a project, so that all servers of the project accept the
-   * token; or the client, so that every server that trusts the client accepts the token.
+   * Which servers accept the same token under the audience rule. `"resource"`: only the server of the resource. `"project"`:
+   * all servers of a project at the provider. `"client"`: every server that trusts the client.
    */
   readonly boundTo: "resource" | "project" | "client"
   /**
-   * Verifies opaque tokens by a provider-specific request. Standard introspection needs credentials, which are set beside the
-   * profile: `{ profile, introspection: Introspection.make({ clientId, clientSecret }) }`.
+   * Verifies opaque tokens by a provider-specific request. Standard introspection needs credentials, so it is an option next to
+   * the profile: `{ profile, introspection: Introspection.make({ clientId, clientSecret }) }`.
    */
   readonly introspection?: OpaqueTokens | undefined
   /** Whether the rules were confirmed with real tokens or by complete documentation of the provider. */
   readonly confirmed: boolean
   /** Settings that the provider needs, and open questions. */
   readonly notes: ReadonlyArray<string>
-  /** Errors in the options of the profile. If there are any, the layer fails. */
+  /** Errors in the options from which the profile was made. If there are any, the layer fails. */
   readonly issues: ReadonlyArray<AuthConfigError>
 }
 
@@ -222,7 +222,7 @@ const notAProfile = (value: unknown, option: string): AuthConfigError =>
   )
 
 /**
- * Tells whether a value has all members of a profile. Needed at runtime, because options may come from JavaScript.
+ * Tells whether a value has all members of a profile. Types do not ensure this, because options may come from JavaScript.
  *
  * @category guards
  * @since 0.1.0

@@ -8,7 +8,8 @@ import type { ScopeSource } from "../claims/Claims.ts"
 import type * as TokenType from "../claims/TokenType.ts"
 
 /**
- * Describes a claim that identifies a kind of token: by its presence, or by one of the values.
+ * Describes a claim that identifies a kind of token. A token has the mark if it has the claim and, if `values` is set, the
+ * claim has one of these values.
  *
  * @category models
  * @since 0.1.0
@@ -40,15 +41,19 @@ export interface ScopeRule {
   /** The claims that may contain scopes. Only the first one that the token has is used. */
   readonly sources: readonly [ScopeSource, ...ReadonlyArray<ScopeSource>]
   /**
-   * How clients request a scope: by its name (`"as-is"`); with a prefix (`api://todos/` at Entra ID), where `always` lists
-   * scopes that are always requested, because the token would otherwise not be issued for your server; or never (`"none"`),
-   * if the provider has no custom scopes and would reject the request. Challenges and metadata use these names.
+   * How challenges and metadata name a scope, and so how clients request it. `"as-is"`: by its name. `prefix`: with this prefix
+   * before the name, such as `api://todos/` at Entra ID; `always` lists scopes that are requested in addition, because the
+   * provider would otherwise not issue the token for your server. `"none"`: not at all, because the provider has no custom
+   * scopes and would reject the request.
    */
   readonly requested: "as-is" | "none" | {
     readonly prefix: string
     readonly always?: ReadonlyArray<string> | undefined
   }
-  /** The prefix of scopes in tokens. It is removed. Scopes without it belong to other servers and are ignored. */
+  /**
+   * The prefix of scopes in tokens. It is removed from their names. Scopes without the prefix belong to other servers and are
+   * ignored.
+   */
   readonly grantedPrefix?: string | undefined
 }
 
@@ -101,7 +106,7 @@ export interface OpaqueRule {
   readonly issued: "never" | "sometimes" | "always"
   /** How to verify them: by introspection (RFC 7662), by a provider-specific endpoint (`"call"`), or not at all (`"none"`). */
   readonly verifiedBy: "introspection" | "call" | "none"
-  /** When they are issued, and what they look like. For people. */
+  /** A description for people: when the provider issues opaque tokens, and what these tokens look like. */
   readonly hint: string
 }
 
@@ -129,9 +134,9 @@ export interface TokenTraits {
    */
   readonly subjectClaims: readonly [string, ...ReadonlyArray<string>]
   /**
-   * The marks of a token that was issued to a program for itself and has none of the `subjectClaims`. If the token has one of
-   * these marks and a client id, it is accepted, and its data belongs to the client. Otherwise it is rejected, because its
-   * owner is unknown.
+   * The marks of tokens that were issued to a program for itself. They are used for a token that has none of the
+   * `subjectClaims`. If the token has one of these marks and a client id, it is accepted, and its data belongs to the client.
+   * Otherwise it is rejected, because its owner is unknown.
    */
   readonly machineMarks: ReadonlyArray<MachineMark>
   readonly opaque: OpaqueRule

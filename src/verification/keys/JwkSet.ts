@@ -58,8 +58,8 @@ export interface KeySource extends Source {
  *
  * **Details**
  *
- * Keys are imported once for each load of their set, and are used for their authorization server only. An unknown `kid` causes
- * a fetch, at most once in 30 seconds. If the set cannot be fetched, or was not fetched since the token was issued, the
+ * A key is imported once while it remains in its set, and verifies tokens of its authorization server only. An unknown `kid`
+ * causes a fetch, at most once in 30 seconds. If the set cannot be fetched, or was not fetched since the token was issued, the
  * effect fails with `AuthorizationServerUnavailable`, because the token may be valid. An empty list means that no key matches.
  *
  * A set without a usable key counts as a failed fetch. It does not replace the cached keys, which stay in use for at most
@@ -74,14 +74,17 @@ export class JwkSet extends Context.Service<JwkSet, {
     hint: KeyHint
   ) => Effect.Effect<ReadonlyArray<Signature.PublicKey>, AuthorizationServerUnavailable | InvalidMetadata>
   /**
-   * Tells whether a key is still in the set, so that a cached verification can be reused. Returns a boolean while the set is
-   * fresh, and an effect if the set must be fetched first. The age of the set is measured in monotonic time.
+   * Creates a function that tells whether a key is still in the set, so that a cached verification can be reused. The function
+   * returns a boolean while the set is fresh, and an effect if the set must be fetched first. The age of the set is measured in
+   * monotonic time.
    */
   readonly isCurrent: (
     server: KeySource,
     key: Signature.PublicKey
   ) => () => boolean | Effect.Effect<boolean, AuthorizationServerUnavailable | InvalidMetadata>
-  /** Fetches the metadata and the keys. Fails if no token of this server could be verified. */
+  /**
+   * Fetches the metadata and the keys. Fails if one of them cannot be fetched, or if no key has one of the accepted algorithms.
+   */
   readonly load: (
     server: KeySource
   ) => Effect.Effect<void, AuthorizationServerUnavailable | InvalidMetadata>
@@ -91,7 +94,7 @@ export class JwkSet extends Context.Service<JwkSet, {
 const maximum = 100
 
 interface Key {
-  /** Is equal for the same key in two loads of a set. */
+  /** Equal for the same key in two fetches of a set. */
   readonly identity: string
   readonly kid: string | undefined
   readonly issuer: unknown
@@ -129,7 +132,7 @@ const readKeys = (json: unknown, importKey: Signature.ImportKey): Keys | "not-a-
   })
 }
 
-/** Maps an imported key to its key in the set. */
+/** Maps an imported key to the entry of the set that it was imported from. */
 const origins = new WeakMap<Signature.PublicKey, Key>()
 
 const makeKey = (
@@ -137,7 +140,7 @@ const makeKey = (
   algorithms: ReadonlyArray<string>,
   importKey: Signature.ImportKey
 ): Key => {
-  // Imported on first use: each algorithm needs a separate import, and few keys are used with more than one.
+  // Keys are imported on first use, because each algorithm needs a separate import and few keys are used with more than one.
   const importedByAlgorithm = new Map<string, Signature.PublicKey | undefined>()
   const key: Key = {
     identity: JSON.stringify([jwk["kid"], jwk["issuer"], algorithms, publicMembers(jwk)]),
@@ -157,13 +160,13 @@ const makeKey = (
   return key
 }
 
-/** Keeps the imports of keys that remain in a set, so that cached verifications stay valid. */
+/** Reuses the entries of keys that are also in the new set, so that cached verifications with these keys stay valid. */
 const carryOver = (before: Keys, after: Keys): Keys => {
   const known = new Map(before.map((key) => [key.identity, key]))
   return after.map((key) => known.get(key.identity) ?? key)
 }
 
-/** Tells whether a set has a key for one of these algorithms. Imports keys until one is usable. */
+/** Tells whether a set has a key that can be imported for one of these algorithms. Imports keys until one succeeds. */
 const isUsable = (keys: Keys, algorithms: ReadonlySet<string>, from: number = 0): Effect.Effect<boolean> => {
   const key = keys[from]
   if (key === undefined) return Effect.succeed(false)
@@ -177,7 +180,8 @@ const isUsable = (keys: Keys, algorithms: ReadonlySet<string>, from: number = 0)
 }
 
 /**
- * Checks a key set of the configuration. Unlike in a fetched set, every key must be usable. Throws `AuthConfigError`.
+ * Checks a key set of the configuration. Throws `AuthConfigError` if a key is not usable. In a fetched set, such keys are
+ * skipped.
  *
  * @category guards
  * @since 0.1.0
@@ -206,7 +210,7 @@ const fetchedSets = (
 ) => {
   const sets = new Map<KeySource, KeySet>()
 
-  /** Returns the set of a server. It stays the same object until the layer closes, because cached results refer to it. */
+  /** Returns the set of a server. The same object is returned until the layer closes, because cached results refer to it. */
   const setOf = (server: KeySource): KeySet => {
     const known = sets.get(server)
     if (known !== undefined) return known
@@ -307,7 +311,8 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher |
         const set = setOf(server)
         let current: Keys | undefined
         return () => {
-          // A changed URI in the metadata is noticed by the next token that is not cached.
+          // This function does not read the metadata. If its `jwks_uri` changes, the next token that is not cached causes the
+          // fetch.
           const { keys } = set
           if (keys === undefined) return false
           const fresh = keys.fresh(monotonic.millisOf(clock))
@@ -340,8 +345,8 @@ export const make: Effect.Effect<JwkSet["Service"], never, Discovery | Fetcher |
           const loadedBy = set.loadedBy()
           return Effect.flatMap(set.get, (keys) => {
             const found = matchingKeys(keys, hint)
-            // A set that was fetched for this token is not fetched again. Neither is one whose fetch was already running,
-            // unless the token may be newer.
+            // The set is not fetched again if its last fetch started for this token, or was already running and is later than
+            // `iat` of the token.
             const isFinal = found.length > 0 || hasKid(keys, hint) || set.loadedBy() > started ||
               (set.loadedBy() !== loadedBy && set.isLaterThan(hint.issuedAt, clock))
             if (isFinal) return importUsable(found, hint.algorithm)

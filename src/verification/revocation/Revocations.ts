@@ -46,13 +46,15 @@ export type Target =
   | { readonly issuer: string; readonly client: string }
 
 /**
- * Provides the list of revocations as a service. The option `revocation` uses it with `Revocations.stored`.
+ * Provides the list of revocations as a service. With `revocation: Revocations.stored`, the gate checks each token with this
+ * list.
  *
  * **Details**
  *
- * A revocation is kept for 30 days, or for the time that is passed to `make`. No token may be valid for longer. After the
- * revocation of a subject, a session or a client, tokens that are issued later are valid, and tokens without `iat` are not. A
- * token from the same second as the revocation is revoked, so the user may have to sign in again.
+ * A revocation is kept for 30 days, or for the time that is passed to `make`. Tokens must not be valid for longer than that,
+ * because a revoked token is accepted again when its revocation is deleted. After the revocation of a subject, a session or a
+ * client, tokens that are issued later are valid, and tokens without `iat` are not. A token from the same second as the
+ * revocation is revoked, so the user may have to sign in again.
  *
  * Open streams of a revoked token are closed: at once on the instance that revokes it, and within `revocationInterval` on other
  * instances.
@@ -124,7 +126,8 @@ export const TypeId = "~effect-mcp-auth/Revocations"
 export type IsRevoked = (principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable>
 
 /**
- * Enables the check of revocations: the value of the option `revocation`. `R` lists the services that it requires.
+ * Describes a value of the option `revocation`, which enables the check of revocations. `R` lists the services that it
+ * requires.
  *
  * @category models
  * @since 0.1.0
@@ -201,7 +204,7 @@ const toChecked = (revocations: Revocations["Service"]): Mechanism["make"] =>
 const malformed = (value: unknown, expected: string) =>
   ConfigOption.invalid("revocation", value, expected, "Write Revocations.check(function) or Revocations.stored")
 
-/** The time limit of an answer. Without it, a store that hangs would block every request. */
+/** The time limit of `isRevoked`. Without the limit, a store that hangs would block every request. */
 const timeLimit = "5 seconds"
 
 const inTime = (isRevoked: IsRevoked): IsRevoked => (principal) => {
@@ -212,7 +215,7 @@ const inTime = (isRevoked: IsRevoked): IsRevoked => (principal) => {
 }
 
 /**
- * Is the part of a store of `effect/persistence` that the list needs.
+ * Describes the members of a store of `effect/persistence` that the list uses.
  *
  * @category models
  * @since 0.1.0
@@ -249,7 +252,7 @@ export type Store = Pick<BackingPersistenceStore, "getMany" | "set">
 export const make = (store: Store, longestToken: Duration.Input = Duration.days(30)): Revocations["Service"] => {
   const keepFor = OptionValue.toDuration(longestToken)
   if (keepFor === undefined || !Duration.isPositive(keepFor)) {
-    // A revocation would have no effect.
+    // A revocation that is kept for no time would have no effect.
     throw ConfigOption.invalid(
       "Revocations.longestToken",
       longestToken,
@@ -300,7 +303,7 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
         if (entry === undefined) return false
         if (index < itself.length) return true
         const { at } = entry as { readonly at?: unknown }
-        // Issuers round `iat` down to whole seconds.
+        // Issuers round `iat` down to whole seconds, so the time of the revocation is rounded down as well.
         return typeof at !== "number" || typeof issuedAt !== "number" || issuedAt <= Math.floor(at / 1000)
       })
     })
@@ -341,9 +344,9 @@ export const make = (store: Store, longestToken: Duration.Input = Duration.days(
 export const layerMemory: Layer.Layer<Revocations> = Layer.effect(
   Revocations,
   Effect.map(Clock.Clock, (clock) => {
-    // Not a `BoundedMap`: a revoked token would be valid again if its entry were evicted. Only the server adds entries.
+    // Not a `BoundedMap`, because a revoked token would be valid again if its entry were evicted. Clients cannot add entries.
     const entries = new Map<string, { readonly value: object; readonly until: number }>()
-    // Monotonic time, so that a step of the wall clock cannot end a revocation.
+    // Monotonic time is used, so that setting the wall clock forward cannot end a revocation.
     const now = () => monotonic.millisOf(clock)
     const get = (key: string) => {
       const entry = entries.get(key)
@@ -353,7 +356,7 @@ export const layerMemory: Layer.Layer<Revocations> = Layer.effect(
       getMany: ([first, ...rest]) => Effect.sync(() => [get(first), ...rest.map(get)]),
       set: (key, value, ttl) =>
         Effect.sync(() => {
-          // All entries are kept equally long, so the first ones expire first.
+          // All entries are kept for the same time, so the oldest ones, which the map lists first, expire first.
           for (const [old, { until }] of entries) {
             if (until > now()) break
             entries.delete(old)

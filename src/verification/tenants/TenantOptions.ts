@@ -12,8 +12,8 @@ import type * as AuthorizationServer from "../issuers/AuthorizationServer.ts"
 
 /**
  * Allows authorization servers of tenants at private addresses, on loopback and with http URLs. Use it only if your function
- * takes every URL from a fixed list. With URLs that contain the tenant's name or come from customers, it allows server-side
- * request forgery: such URLs can name every host that this server can reach.
+ * takes every URL from a fixed list. If a URL contains the tenant's name or comes from a customer, this option allows
+ * server-side request forgery, because such a URL can name every machine that the server can reach.
  *
  * **Example** (Providers in the same closed network)
  *
@@ -40,25 +40,26 @@ export const allowPrivateAddresses: unique symbol = Symbol.for("effect-mcp-auth/
  * The tokens of requests that name a tenant are verified only by the authorization servers of this tenant. If the function
  * returns an empty list, the tenant does not exist, and the token is rejected.
  *
- * Each tenant has separate keys, metadata and cached results. The servers of a tenant are cached for `timeToLive`, and the result
- * that a tenant does not exist for 5 seconds. A failure is cached for 1 second if the tenant verified a token before, and is not
- * cached otherwise. If the function fails or takes more than 5 seconds, requests of this tenant get 503.
+ * Each tenant has separate keys, metadata and cached results. The authorization servers of a tenant are cached for
+ * `timeToLive`. If a tenant does not exist, this result is cached for 5 seconds. A failed look-up is cached for 1 second if the
+ * tenant has verified a token before, and is not cached otherwise. If the function fails or takes more than 5 seconds, requests
+ * of this tenant get 503.
  *
- * A caller belongs to one tenant. `Principal.tenant` is the exact name, and is part of `owner` and `key`. Read the tenant from
- * the principal and not from the request. Sessions and sealed state of one tenant are invalid at another, even if both share
- * an issuer.
+ * A caller belongs to one tenant. `Principal.tenant` is the exact name of the tenant, and is part of `Principal.owner` and
+ * `Principal.key`. Read the tenant from the principal and not from the request. Sessions and sealed state of one tenant are
+ * invalid at another, even if both share an issuer.
  *
- * Requests to the authorization servers of tenants go through `AddressGuard`, which requires https and rejects hosts with a
- * private address or name. If `resource` is on loopback, hosts on loopback are allowed as well. See `allowPrivateAddresses`.
+ * Requests to the authorization servers of tenants go through `AddressGuard`, which requires https and rejects URLs whose host
+ * name or address is private. If `resource` is on loopback, URLs on loopback are allowed as well. See `allowPrivateAddresses`.
  *
  * **Gotchas**
  *
  * With `fromHeader`, two tenants that share an issuer accept each other's tokens. With tenants in the path, tokens of different
  * tenants have different audiences, and with `fromClaim` the token contains the tenant.
  *
- * The client chooses the name. The guard resolves a host name before the HTTP client resolves it, so a name whose address
- * changes in between (DNS rebinding) passes. If your function builds URLs from names or takes them from customers, use an HTTP
- * client that connects to checked addresses only: see `AddressGuard.lookup`.
+ * The client chooses the name of the tenant. The guard resolves a host name before the HTTP client resolves it again, so a host
+ * name whose address changes in between (DNS rebinding) passes the guard. If your function builds URLs from names of tenants or
+ * takes URLs from customers, use an HTTP client that connects to checked addresses only: see `AddressGuard.lookup`.
  *
  * Anonymous requests have no tenant, so `anonymous: "allow-unscoped"` together with `tenants` is an `AuthConfigError`.
  *
@@ -74,9 +75,9 @@ export interface Options<out R = never> {
    * How requests without a tenant are handled. With `"reject"`, they get 401. With `"default-servers"`, the
    * `authorizationServers` of the layer verify the token, and `Principal.tenant` is `undefined`. Default: `"reject"`.
    *
-   * **With `"default-servers"`, handlers also run for callers without a tenant.** The fallback applies only if the header or the
-   * claim is absent, or with tenants in the path, for the exact path of `resource`. An empty or malformed name is rejected in
-   * any case.
+   * **With `"default-servers"`, handlers also run for callers without a tenant.** The fallback applies only if the header or
+   * the claim is absent. With tenants in the path, it applies only to the exact path of `resource`. An empty or malformed name
+   * is always rejected.
    */
   readonly withoutTenant?: "reject" | "default-servers" | undefined
   /** Maximum number of cached tenants. A full cache evicts the tenant that was not used for the longest time. Default: 1,000. */
@@ -86,9 +87,9 @@ export interface Options<out R = never> {
   /** Maximum number of cached tokens for each tenant. Default: 100. */
   readonly tokensPerTenant?: number | undefined
   /**
-   * Maximum number of look-ups at once for names that have not verified a token yet. A tenth of them is restored each second, and
-   * one with each tenant that verifies its first token. When the limit is reached, such requests get 503 with `Retry-After`.
-   * Tenants that verified a token are not affected. Default: 100.
+   * Maximum number of look-ups in a burst for tenants that have not verified a token yet. A tenth of this number becomes
+   * available again each second, and one look-up with each tenant that verifies its first token. When no look-up is available,
+   * such requests get 503 with `Retry-After`. Tenants that have verified a token are not affected. Default: 100.
    */
   readonly newTenants?: number | undefined
   readonly [allowPrivateAddresses]?: true | undefined
@@ -122,7 +123,7 @@ const table: ConfigOption.Table<keyof Options> = {
 
 const checkFunction = ConfigOption.functionThat("takes a tenant and returns an Effect of its authorization servers")
 
-/** Checks the options, and returns those with defaults. Throws `AuthConfigError`. */
+/** Checks the options, and returns the options that have defaults. Throws `AuthConfigError`. */
 export const check = (
   options: Options<unknown>
 ): {

@@ -44,13 +44,13 @@ export interface Tenant {
 }
 
 /**
- * Verifies the tokens of all tenants, and provides what each tenant publishes (`P`).
+ * Verifies the tokens of all tenants, and provides what each tenant publishes: its metadata and challenges, of the type `P`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Tenants<P> extends TokenVerifier.Verifier {
-  /** Evicts cached results of all tenants. */
+  /** Evicts cached results of all tenants, and of requests without a tenant. */
   readonly invalidate: (target: TokenCache.Target) => Effect.Effect<void>
   /** Tells whether a principal belongs to the tenant that the request names, or to no tenant if the request names none. */
   readonly isNamedBy: (
@@ -81,7 +81,7 @@ export interface Tenants<P> extends TokenVerifier.Verifier {
     | undefined
   /** The header on which the metadata depends. */
   readonly vary: string | undefined
-  /** Whether the tenant is a parameter of the host's route. */
+  /** Whether the tenant is a parameter of the matched route, which the server adapter must then provide. */
   readonly fromRoute: boolean
 }
 
@@ -98,7 +98,7 @@ export interface Parts<P> {
   readonly settings: TokenCache.Settings
   /** Creates what a tenant publishes. */
   readonly publish: (tenant: Tenant) => P
-  /** Creates what a tenant publishes that was not looked up, from its resource identifier. */
+  /** Creates what is published for a tenant that was not looked up, from its resource identifier. */
   readonly publishUnknown: (resource: string) => P
 }
 
@@ -114,13 +114,16 @@ const guardedFetcher = Effect.fnUntraced(function*(resource: string) {
   const guard = AddressGuard.guard(yield* Fetcher, {
     allowLoopback: HttpUri.isLoopback(new URL(resource).hostname)
   })
-  // The resolver of the layer, and not one of the request.
+  // The resolver is that of the layer, so that the services of a request cannot replace it.
   return Fetcher.of({
     send: (request) => Effect.provideService(guard.send(request), AddressGuard.Resolver, resolver)
   })
 })
 
-/** Creates the verifier of one tenant. Tenants share nothing, so that a tenant whose servers hang delays only its callers. */
+/**
+ * Creates the verifier of one tenant. Tenants share no keys, metadata or cached results, so a tenant whose servers hang delays
+ * only its callers.
+ */
 const build = Effect.fnUntraced(function*<P>(
   { publish, rules, settings }: Parts<P>,
   name: string,
@@ -156,7 +159,7 @@ type Registry<P> = tenantRegistry.TenantRegistry<
   AuthorizationServerUnavailable | AuthConfigError
 >
 
-/** Creates the registry, which looks tenants up with the function of the options and creates their verifiers. */
+/** Creates the registry, which looks up tenants with the option `authorizationServers` and creates their verifiers. */
 const makeRegistry = Effect.fnUntraced(function*<P, R>(
   options: Options<R>,
   { capacity, newTenants, timeToLive, tokens }: ReturnType<typeof checkOptions>,

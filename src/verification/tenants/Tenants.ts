@@ -1,6 +1,6 @@
 /**
- * Supports authorization servers that are not known when the server starts. Each request names a tenant, and a function of the
- * author returns the authorization servers of the tenant.
+ * Supports authorization servers that are not known when the server starts. Each request names a tenant, and your function
+ * `authorizationServers` returns the authorization servers of the tenant.
  *
  * **Details**
  *
@@ -32,7 +32,7 @@ export type { Parts, Tenant, Tenants } from "./TenantVerifier.ts"
 export const TypeId = "~effect-mcp-auth/Tenants"
 
 /**
- * Enables tenants: the value of the option `tenants`. `R` lists the services that it requires.
+ * Describes a value of the option `tenants`, which enables tenants. `R` lists the services that it requires.
  *
  * @category models
  * @since 0.1.0
@@ -61,12 +61,12 @@ const makeMechanism = <R>(id: TenantId, options: Options<R>): Mechanism<R> => ({
  *
  * On Effect, the gate reads the parameter from `HttpRouter`. On Express, it reads `req.params`, so `protect` and `protectRoute`
  * must be on the route itself (`app.all("/t/:tenant/mcp", auth.protect(), …)`): under `app.use`, Express provides no parameter.
- * On all other hosts, the option `tenant` of `protect` and `protectRoute` returns the parameter. A request without the parameter
- * is rejected.
+ * With all other server adapters, set the option `tenant` of `protect` and `protectRoute` to a function that returns the
+ * parameter. A request without the parameter is rejected.
  *
- * The pattern is also the path of each tenant's resource, on the origin of `resource`. The audience of its tokens must be this
- * URL (`https://notes.example.com/t/acme/mcp`) and not `resource`. Its metadata is at
- * `/.well-known/oauth-protected-resource/t/acme/mcp`.
+ * The resource of a tenant is the origin of `resource`, followed by the pattern with the tenant in place of the parameter. The
+ * audience of the tenant's tokens must be this URL (`https://notes.example.com/t/acme/mcp`) and not `resource`. The tenant's
+ * metadata is at `/.well-known/oauth-protected-resource/t/acme/mcp`.
  *
  * The name of a tenant may contain letters, digits and `-._~`. Names are case-sensitive.
  *
@@ -140,8 +140,9 @@ export const fromPath = <R = never>(pattern: string, options: Options<R>): Mecha
  *
  * **Details**
  *
- * All tenants share one resource at one URL. The metadata at that URL names the authorization servers of the tenant in the
- * header. Its `Vary` contains the header, and shared caches must not store it.
+ * All tenants share one resource at one URL. The metadata of this resource lists the authorization servers of the tenant that
+ * the header names. The response has `Vary` with the name of the header, and `Cache-Control: private`, so that shared caches do
+ * not store it.
  *
  * **Example** (A gateway sets the header)
  *
@@ -175,8 +176,8 @@ export const fromHeader = <R = never>(name: string, options: Options<R>): Mechan
  *
  * **Details**
  *
- * The claim is not verified yet when the tenant is looked up. It only selects the authorization servers, and one of them must
- * have signed the token with the claim. A token that is not a signed JWT, or has expired, causes no look-up.
+ * The claim is not verified yet when the tenant is looked up. It only selects the authorization servers. One of them must have
+ * signed the token, and with it the claim. A token that is not a signed JWT, or has expired, causes no look-up.
  *
  * Before sign-in there is no token, so metadata and challenges name the `authorizationServers` of the layer.
  *

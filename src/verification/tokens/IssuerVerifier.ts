@@ -40,7 +40,7 @@ export const make = <R = never>(
   Effect.gen(function*() {
     const jwt = yield* JwtVerifier.make({
       ...rules,
-      // Avoids fetching keys of a server whose JWTs are never access tokens.
+      // Servers whose tokens are all introspected, or are always opaque, need no keys.
       authorizationServers: servers.filter((_) =>
         _.introspection?.tokens !== "all" && _.profile?.opaque.issued !== "always"
       ),
@@ -55,6 +55,6 @@ export const make = <R = never>(
       introspected.push({ server, option, prefix, tokens, verifier: yield* verifier(parts) })
       combine = server.introspection.combine
     }
-    // Provided by the introspection, so that servers without it do not load the code.
+    // The introspection option provides `combine`, so that servers without introspection do not load its code.
     return combine === undefined ? jwt : yield* Effect.fromResult(combine(introspected, jwt))
   })

@@ -35,7 +35,7 @@ export interface Options extends Rules {
   readonly timeToLive?: Duration.Duration | undefined
 }
 
-/** Longest token that is decoded, in bytes. */
+/** Maximum length of a token, in characters. Longer tokens are not decoded. */
 const maximumLength = 16 * 1024
 
 /** Maximum number of keys that are tried for a token without `kid`, so that a client cannot cause unlimited work. */
@@ -176,8 +176,8 @@ const candidateReader = (options: Options, headers: BoundedMap<string, Claims.Cl
 /** Creates the function that returns the key that signed a token, or the reason for the rejection. */
 const signerFinder = (keys: JwkSet["Service"]) => {
   /**
-   * Finds the keys that may have signed a token. While the key set cannot be fetched, a token whose times are invalid is
-   * rejected. Any other token may be valid, so the server reports an outage.
+   * Finds the keys that may have signed a token. If a cooldown delays the fetch that could find the key, a token whose times
+   * are invalid is rejected. Any other token may be valid, so the error remains and the server reports an outage.
    */
   const find = (
     { claims, rules, server }: Candidate,

@@ -20,8 +20,9 @@ import { bindingOf } from "../claims/Claims.ts"
 import type { Principal } from "../Principal.ts"
 
 /**
- * Contains the proof of a request (every line of the `DPoP` header as received) and the parts of the request that the proof is
- * compared with. `path` is the path as received, before a router removes a prefix. If it is missing, no proof is accepted.
+ * Contains the proof of a request (the value of each `DPoP` header line, as received) and the parts of the request that the
+ * proof is compared with. `path` is the path as received, before a router removes a prefix. If it is missing, no proof is
+ * accepted.
  *
  * @category models
  * @since 0.1.0
@@ -34,7 +35,7 @@ export interface Request {
 }
 
 /**
- * Lists the errors of a proof, or of a token without one.
+ * Lists the errors of `Presentation.check`, which checks the proof of a request.
  *
  * @category errors
  * @since 0.1.0
@@ -103,7 +104,7 @@ export const TypeId = "~effect-mcp-auth/Presentation"
  */
 export interface Mechanism<out R = never> {
   readonly [TypeId]: typeof TypeId
-  /** The checked options, or the error of an invalid option. */
+  /** The values that metadata and challenges publish about DPoP, or the error of an invalid option. */
   readonly published: Result.Result<Published, AuthConfigError>
   readonly make: (
     resource: { readonly resource: string; readonly origin: string }
@@ -111,7 +112,7 @@ export interface Mechanism<out R = never> {
 }
 
 /**
- * Tells whether a value was created by `Dpop`. Needed at runtime, because options may come from JavaScript or a file.
+ * Tells whether a value was created by `Dpop`. Types do not ensure this, because options may come from JavaScript or a file.
  *
  * @category guards
  * @since 0.1.0

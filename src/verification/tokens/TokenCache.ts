@@ -32,8 +32,8 @@ import * as tokenTarget from "./TokenTarget.ts"
  */
 export interface Options {
   /**
-   * Maximum number of cached tokens. A full cache evicts tokens that were not used recently. For a new JWT it does so only when
-   * the JWT is presented for the second time. Default: 10,000.
+   * Maximum number of cached tokens. A full cache evicts tokens that were not used recently. A new JWT replaces such a token
+   * only when the JWT is presented for the second time. Default: 10,000.
    */
   readonly capacity?: number | undefined
   /** How long the result for a JWT is reused. Default: 5 minutes. */
@@ -50,14 +50,14 @@ export interface Settings {
   readonly capacity: number
   readonly jwt: Duration.Duration
   /**
-   * The time of the last invalidation. Older answers are not used. `at` is in milliseconds since 1970, for answers that
-   * instances share. `since` is in monotonic milliseconds, for answers of this instance.
+   * The time of the last invalidation. Introspection responses from before this time are not used. `at` is in milliseconds
+   * since 1970, for responses that instances share. `since` is in monotonic milliseconds, for responses to this instance.
    */
   readonly lastInvalidation: { at: number; since: number }
 }
 
 /**
- * Checks the options. Errors name them by the path `option`.
+ * Checks the options. `option` is their path in error messages.
  *
  * @category constructors
  * @since 0.1.0
@@ -80,8 +80,8 @@ const table: ConfigOption.Table<keyof Options> = {
 }
 
 /**
- * Allows a cache to reuse the results of a verifier for a limited time, and at most until `expiresAt`. The results must depend
- * on the token only.
+ * Allows a cache to reuse the results of a verifier for a limited time, and at most until the token expires. The results must
+ * depend on the token only.
  *
  * @category combinators
  * @since 0.1.0
@@ -110,7 +110,7 @@ const rejectedFor = new WeakMap<InvalidToken, number>()
 const defaultInactive = 5_000
 
 /**
- * Creates the error for an inactive token. A cache rejects the token for this time without verifying it again.
+ * Creates the error for an inactive token. For the duration `time`, a cache rejects the token without verifying it again.
  *
  * @category constructors
  * @since 0.1.0
@@ -157,7 +157,7 @@ export interface Cached<out E> extends Verifier<E> {
   /**
    * Returns the cached principal of a Bearer token, if it can be used without waiting: the token is still valid, its key is
    * known to be published, and it is not bound to a key. If this returns `undefined`, call `verify`. `authorization` is the
-   * only `Authorization` line of the request.
+   * value of the only `Authorization` header of the request.
    */
   readonly lookupVerified: (authorization: string, timing: RequestTiming) => Principal | undefined
   /**
@@ -196,7 +196,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   const results = makeResultStore(settings)
   const { inactive, table } = results
 
-  // `key` is `undefined` for a token that was not looked up, since nothing is cached under a hash.
+  // `key` is `undefined` for a token that was not looked up, because its key is a hash and no result is cached under a hash.
   const verifyAgain = (
     credentials: Credentials,
     request: PresentedRequest | undefined,
@@ -204,7 +204,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
   ): Effect.Effect<Verified, E> => {
     const cache = results.begin()
     const verified = verifier.verify(credentials, request)
-    // A token that is rejected because of its format is not cached.
+    // Of all rejections, only those of inactive tokens are cached. A token with an invalid format is rejected synchronously.
     const rejected = Exit.isExit(verified) ? Result.getOrUndefined(Exit.findError(verified)) : undefined
     if (rejected !== undefined && !isInactive(rejected)) return verified
     return Effect.matchEffect(verified, {
@@ -265,7 +265,7 @@ export const make = <E>(verifier: Verifier<E>, settings: Settings): Cached<E | V
     verify: (credentials, request, timing) => {
       const token = textOf(credentials)
       const key = verifiedTable.keyOfJwt(token)
-      // While every cached token is a JWT, no other token needs a hash.
+      // While every cached token has a key that is not a hash, a hash is not computed, because it cannot find a result.
       if (key === undefined && !results.hasHashes()) return verifyAgain(credentials, request, undefined)
       const at = (clock: Clock.Clock, now: number) =>
         withKey(
@@ -286,7 +286,7 @@ const makeResultStore = ({ capacity, lastInvalidation }: Settings) => {
   const table = verifiedTable.make(capacity)
   const inactive = inactiveTokens()
   let invalidations = 0
-  /** Whether a result was ever cached under a hash. */
+  /** Whether any result was ever cached under a hash. */
   let hasHashes = false
   return {
     table,
@@ -349,7 +349,7 @@ const inactiveTokens = () => {
   }
 }
 
-/** Calls a function with the key of a token, without waiting if possible. The key of a token that is not a JWT is a hash. */
+/** Calls a function with the key of a token, without waiting if the key is known. An unknown key is the hash of the token. */
 const withKey = <A, E = never>(
   token: string,
   known: verifiedTable.Key | undefined,

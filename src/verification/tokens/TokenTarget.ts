@@ -7,8 +7,9 @@ import { claimOf, isJwt, issuerOf } from "../TokenVerifier.ts"
 /* Selects the tokens of a revocation or an invalidation. */
 
 /**
- * Returns what identifies a token. For a JWT: the signing input (`header.payload`), because an ECDSA signature `(r, s)` has a valid
- * twin `(r, n − s)` that anyone can compute. For an opaque token: the token.
+ * Returns the part of a token that identifies it. For an opaque token, this is the whole token. For a JWT, it is the signing
+ * input (`header.payload`): the signature is left out, because anyone can compute a second valid ECDSA signature `(r, n − s)`
+ * from `(r, s)`.
  */
 export const contentOf = (token: string): string => isJwt(token) ? token.slice(0, token.lastIndexOf(".")) : token
 
@@ -42,7 +43,7 @@ export type Target =
   | { readonly client: string; readonly issuer?: string | undefined }
   | "everything"
 
-/** Returns the member of a principal that a target selects it by. */
+/** Maps each name of a target to a function that returns the value of a principal that the target is compared with. */
 const members: Readonly<Record<string, (principal: Principal) => string | undefined>> = {
   subject: (_) => _.subject,
   session: sessionOf,
@@ -50,8 +51,8 @@ const members: Readonly<Record<string, (principal: Principal) => string | undefi
 }
 
 /**
- * Throws if a target does not select exactly one thing: from JavaScript, a misspelled member would revoke nothing. `revoke`
- * requires the issuer of a subject, a session or a client.
+ * Throws `AuthConfigError` if a target does not have exactly one of `token`, `subject`, `session` and `client`. Otherwise a
+ * misspelled member in JavaScript would revoke nothing. `revoke` also requires the issuer of a subject, a session or a client.
  */
 export const check = (target: Target, method: "invalidate" | "revoke"): void => {
   if (target === "everything" && method === "invalidate") return
@@ -75,7 +76,7 @@ export const check = (target: Target, method: "invalidate" | "revoke"): void => 
   )
 }
 
-/** Returns the member by which a target selects subjects, sessions or clients, and its value. */
+/** Returns the name and the value of the member `subject`, `session` or `client` of a target. */
 export const selectorOf = (target: Exclude<Target, "everything">): readonly [name: string, value: string] =>
   Object.entries(target).find(([name]) => name !== "issuer")!
 

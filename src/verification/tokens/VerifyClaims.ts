@@ -6,7 +6,7 @@ import type { IssuerRules } from "../issuers/IssuerRules.ts"
 import * as Principal from "../Principal.ts"
 import type { Reuse } from "../TokenVerifier.ts"
 
-/** Claims that have been authenticated, and their token. */
+/** The claims of a token whose signature or introspection has been verified, and the credentials with the token. */
 export interface Subject {
   readonly claims: Claims.Claims
   readonly introspected: boolean
@@ -56,8 +56,8 @@ export const verifyClaims = (
 const isDpop = (tokenType: unknown): boolean => typeof tokenType === "string" && tokenType.toLowerCase() === "dpop"
 
 /**
- * Returns how long a cache may reuse a verification. `freshUntil` is in monotonic milliseconds. The token becomes valid by `nbf`
- * and `iat`.
+ * Returns the period in which a cache can reuse a verification. It begins at the later of `nbf` and `iat`. `freshUntil` is in
+ * monotonic milliseconds.
  */
 export const reuseFor = (
   { claims, expiresAt }: Principal.Principal,

@@ -26,7 +26,7 @@ export type Named =
 export interface TenantNames {
   /** Returns the tenant that a request with this token names. */
   readonly ofRequest: (token: Redacted.Redacted, request: PresentedRequest | undefined) => Named
-  /** Returns the tenant that a request without a token names. A claim names none. */
+  /** Returns the tenant that a request without a token names. With `fromClaim`, such a request names no tenant. */
   readonly ofUnauthenticated: (request: PresentedRequest) => Named
   /** Returns the tenant whose protected resource metadata is at a path, or `undefined` if tenants have no metadata there. */
   readonly ofMetadataPath: (path: string, request: PresentedRequest) => Named | undefined
@@ -55,7 +55,7 @@ const named = (value: unknown, grammar: RegExp): Named =>
     ? { _tag: "Tenant", name: value }
     : malformed
 
-// Visible ASCII without the comma, which joins several header lines.
+// Visible ASCII without the comma, because several header lines with one name are joined with commas.
 const inHeader = /^[\x21-\x2b\x2d-\x7e]+$/
 const inClaim = /^[\x21-\x7e]+$/
 // Unreserved characters (RFC 3986 §2.3), which have only one spelling. `.` and `..` have a special meaning in paths.
@@ -139,7 +139,7 @@ const inPaths = (
   }
   const url = new URL(resource)
   const { after, before, parameter } = pattern
-  // The path must match exactly, because the gate cannot know how a router reads other spellings.
+  // The path must match exactly, because the gate cannot know how a router interprets other spellings.
   const ofPath = (path: string): Named =>
     path.length <= before.length + maximumLength + after.length && path.startsWith(before) && path.endsWith(after)
       ? named(path.slice(before.length, path.length - after.length), inPath)
@@ -158,7 +158,8 @@ const inPaths = (
     if (parameterValue === undefined && path === url.pathname) return absent
     if (id._tag === "Route") return named(parameterValue, inPath)
     const found = path === undefined ? malformed : ofPath(path)
-    // The handler may read the parameter of the router, which must not be another tenant than the checked one.
+    // The handler may read the tenant from the parameter of the router, so the parameter must name the tenant that the gate
+    // checks.
     return found._tag === "Tenant" && parameterValue !== undefined && parameterValue !== found.name ? malformed : found
   }
   return {
@@ -187,7 +188,7 @@ const parsePattern = (pattern: unknown): MetadataPattern | undefined => {
 
 /**
  * Checks the format and the times of a token before the tenant in its claim is looked up. This avoids look-ups for tokens that
- * no authorization server can have issued.
+ * would be rejected in any case.
  */
 export const checkBeforeLookUp = (
   token: Redacted.Redacted,

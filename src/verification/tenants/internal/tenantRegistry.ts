@@ -9,8 +9,8 @@ import { BoundedMap } from "../../../store/BoundedMap.ts"
 import * as monotonic from "../../../store/MonotonicTime.ts"
 
 /*
- * Caches tenants in three maps: tenants that verified a token, tenants that exist but have not verified one, and names of no
- * tenant. `values` lists every tenant that a request can use, so that an invalidation reaches all of them.
+ * Caches tenants in three maps: tenants that verified a token, tenants that exist but have not verified one, and names of
+ * tenants that do not exist. `values` lists every tenant that a request can use, so that an invalidation reaches all of them.
  */
 
 export interface Options<A, E> {
@@ -20,14 +20,14 @@ export interface Options<A, E> {
   readonly capacity: number
   /** How long a tenant is cached, in milliseconds. */
   readonly timeToLive: number
-  /** Maximum number of look-ups at once for names that have not verified a token. */
+  /** Maximum number of look-ups in a burst for tenants that have not verified a token. */
   readonly newTenants: number
 }
 
 export interface TenantRegistry<A, E> {
   /**
-   * Returns a tenant, or `undefined` if it does not exist. Requests without a token may use only half of the look-ups, so that
-   * they do not block requests with one.
+   * Returns a tenant, or `undefined` if it does not exist. Requests without a token can use only half of the look-ups, so that
+   * the other half remains for requests with a token.
    */
   readonly find: (
     name: string,
@@ -47,18 +47,27 @@ interface Entry<A, E> {
   readonly value: A
   /** When the value becomes stale, in monotonic milliseconds. */
   readonly until: number
-  /** The last look-up if it failed, and until when it is not repeated, in monotonic milliseconds. */
+  /**
+   * The error of the last look-up if it failed, and the time until which the look-up is not repeated, in monotonic
+   * milliseconds.
+   */
   readonly failure?: { readonly cause: Cause.Cause<E>; readonly until: number } | undefined
 }
 
 /** Maximum number of tenants that exist and have not verified a token. */
 const maximumUnverified = 100
 
-/** Maximum number of names of no tenant, and how long each is rejected without a look-up, in milliseconds. */
+/**
+ * Maximum number of cached names of tenants that do not exist, and how long each is rejected without a look-up, in
+ * milliseconds.
+ */
 const maximumUnknown = 1_000
 const unknownFor = 5_000
 
-/** Shortest time between failing look-ups of a tenant that has verified a token, in milliseconds. Nothing else bounds them. */
+/**
+ * Shortest time between failing look-ups of a tenant that has verified a token, in milliseconds. The budget does not limit
+ * them.
+ */
 const failureCooldown = 1_000
 
 export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry<A, E>, never, Scope.Scope> =>
@@ -123,7 +132,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
       recordVerified: (name, value) => {
         if (verified.has(name)) return
         const entry = unverified.get(name)
-        // An evicted tenant is not added again, because `values` did not list it during an invalidation.
+        // An evicted tenant is not added again: an invalidation may have missed it, because `values` did not list it.
         if (entry === undefined || entry.value !== value) return
         unverified.delete(name)
         verified.set(name, entry)
@@ -133,7 +142,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<TenantRegistry
     }
   })
 
-/** Creates the budget of look-ups for names that clients may have invented. A tenth of it is restored each second. */
+/** Creates the budget of look-ups for names that clients may have invented. Each second restores a tenth of the budget. */
 const makeBudget = (size: number) => {
   let left = size
   let at = 0

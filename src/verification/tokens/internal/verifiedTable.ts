@@ -5,11 +5,11 @@ import { freezePrincipal } from "../../claims/Frozen.ts"
 import type { Principal } from "../../Principal.ts"
 import { isJwt, type RequestTiming, type Reuse, type Verified } from "../../TokenVerifier.ts"
 
-/* The table of verified tokens: the fast path. `docs/fast-path.md` says what each part of it saves. */
+/* The table of verified tokens: the fast path. `docs/fast-path.md` describes what each part of it saves. */
 
 /** A cached token. The token is a private field, so that it is never printed. */
 export class CachedToken {
-  // A string, because unwrapping a `Redacted` is a look-up and the token is compared on every request.
+  // Not a `Redacted`, because each unwrapping is a look-up in a map and the token is compared on every request.
   readonly #token: string
   /** When the result stops being fresh, in monotonic milliseconds. Exclusive. */
   readonly freshUntil: number
@@ -32,7 +32,7 @@ export class CachedToken {
 export class Entry extends CachedToken {
   readonly key: Key
   readonly scheme: Scheme
-  // The whole line is compared, because cutting the token out of each request's line takes longer than the comparison.
+  // The whole value of the `Authorization` header, because comparing it is faster than extracting the token from each request.
   readonly #line: string
   readonly principal: Principal
   readonly from: number
@@ -42,7 +42,7 @@ export class Entry extends CachedToken {
   readonly succeed: Effect.Effect<Verified>
   /** Whether no proof has to be checked: the token is not bound to a key and was presented as a Bearer token. */
   readonly isUnbound: boolean
-  /** Whether it was used since it was last considered for eviction. */
+  /** Whether the entry was used since it was last considered for eviction. */
   used = false
 
   constructor(credentials: Credentials, key: Key, principal: Principal, reuse: Reuse) {
@@ -69,7 +69,10 @@ export class Entry extends CachedToken {
   }
 }
 
-/** The key of a token: for a JWT a number that is computed from its end, for every other token its SHA-256. */
+/**
+ * The key of a token. For a JWT with at least `shortest` characters, it is a number that is computed from its end. For every
+ * other token, it is its SHA-256.
+ */
 export type Key = number | string
 
 /** Returns a number that is computed from the last 12 characters of a text. */
@@ -79,7 +82,7 @@ const endOf = (text: string): number => {
   return end
 }
 
-/** Shorter tokens use their SHA-256 as the key. */
+/** Texts with fewer characters have their SHA-256 as the key. */
 const shortest = 128
 
 /**
@@ -89,7 +92,7 @@ const shortest = 128
  */
 const keyOfEnd = (text: string): number | undefined => text.length < shortest ? undefined : endOf(text)
 
-/** Returns the key of a JWT, or `undefined` for other tokens, whose ends may all be equal. */
+/** Returns the key of a JWT, or `undefined` for short JWTs and for other tokens, whose ends may all be equal. */
 export const keyOfJwt = (token: string): number | undefined => isJwt(token) ? keyOfEnd(token) : undefined
 
 /** Maximum number of recently used entries that are skipped to find an unused one. */
@@ -112,7 +115,7 @@ class Doorkeeper {
   record(key: Key): boolean {
     const end = typeof key === "number" ? key : endOf(key)
     const mark = Math.imul(end ^ end >>> 15, 0x2c1b3c6d)
-    // Most tables are never full, and a server may have one for each tenant.
+    // Created on first use, because most tables are never full and a server may have a table for each tenant.
     const marks = this.#marks ??= new Int32Array(2 ** Math.ceil(Math.log2(2 * this.#capacity)))
     const place = (mark ^ mark >>> 13) & (marks.length - 1)
     const known = marks[place] === mark
@@ -123,11 +126,14 @@ class Doorkeeper {
 
 /** A table of verified tokens with a maximum capacity. */
 export interface VerifiedTable {
-  /** Returns the principal of a whole `Authorization` line, if it can be used without waiting. */
+  /** Returns the cached principal for the value of an `Authorization` header, if it can be used without waiting. */
   readonly lookupVerified: (line: string, timing: RequestTiming) => Principal | undefined
   /** Returns the entry of a token that was presented with this scheme, usable or not. */
   readonly find: (key: Key, token: string, scheme: Scheme) => Entry | undefined
-  /** Caches a result, or returns `undefined`. `wall` is in milliseconds since 1970, `now` in monotonic milliseconds. */
+  /**
+   * Caches a result and returns its entry, or `undefined` if a full table does not admit the result. `wall` is in milliseconds
+   * since 1970, `now` in monotonic milliseconds.
+   */
   readonly put: (
     credentials: Credentials,
     key: Key,
@@ -138,7 +144,7 @@ export interface VerifiedTable {
   ) => Entry | undefined
   readonly has: (entry: Entry) => boolean
   readonly delete: (entry: Entry) => void
-  /** Deletes the entries of certain principals. */
+  /** Deletes the entries of the principals for which the function returns `true`. */
   readonly evict: (isMeant: (principal: Principal) => boolean) => void
 }
 
@@ -156,7 +162,8 @@ export const make = (capacity: number): VerifiedTable => {
 
   const hasPlace = (key: Key, { isCurrent }: Reuse, wall: number, now: number): boolean => {
     if (entries.size < capacity) return true
-    // A result without a key is cached at once: it cost a request to the authorization server, and would cost another one.
+    // A result without `isCurrent` comes from introspection. It is cached at once, because verifying the token again would cost
+    // another request.
     return capacity > 0 && (isCurrent === undefined || !oldest()!.isUsable(wall, now) || doorkeeper.record(key))
   }
 
@@ -180,8 +187,8 @@ export const make = (capacity: number): VerifiedTable => {
       const entry = new Entry(credentials, key, freezePrincipal(principal), reuse)
       entries.delete(key)
       entries.set(key, entry)
-      // A map keeps the order of insertion, so the first entry is the oldest. It is kept if it was used since. Moving an entry
-      // to the end at each use would cost every request, while this costs only requests with a new token.
+      // A map keeps the order of insertion, so the first entry is the oldest. If it was used, it is moved to the end and kept.
+      // Moving entries here and not at each use costs only requests with a new token.
       for (let chances = secondChances; entries.size > capacity; chances--) {
         const first = oldest()!
         if (!first.used || chances === 0) {
