@@ -1,5 +1,5 @@
 /**
- * Runs the command outside a process: takes arguments, and returns an exit code.
+ * Runs the command for a list of arguments and returns its exit code. Starts and ends no process, so tests can call it.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Shows the current step on standard error, at a terminal only.
+ * Shows the current step on standard error, if that is a terminal.
  *
  * @since 0.1.0
  */
@@ -11,8 +11,8 @@ import * as Stream from "effect/Stream"
 import { sanitize } from "../protocol/RemoteText.ts"
 
 /**
- * Runs an effect that reports its steps. Shows a step after one second, with its duration, and removes the line at the end.
- * Shows nothing if standard error is not a terminal.
+ * Runs an effect that reports its steps. Every second, rewrites one line with the current step and its duration in seconds.
+ * Removes the line at the end. Shows nothing if standard error is not a terminal.
  *
  * @category combinators
  * @since 0.1.0

@@ -1,5 +1,6 @@
 /**
- * Reads tokens from standard input or from a hidden prompt, which keep no copy of them.
+ * Reads tokens from an argument, from standard input or from a hidden prompt. Unlike an argument, the other two do not appear
+ * in process lists and in the history of the shell.
  *
  * @since 0.1.0
  */
@@ -12,7 +13,8 @@ import * as Stream from "effect/Stream"
 import { InvalidInput } from "../provider/check/Check.ts"
 
 /**
- * Reads a token. `-` or no value reads standard input, which is a hidden prompt at a terminal.
+ * Returns the given token without a `Bearer ` prefix. If no token or `-` is given, reads it from standard input, or from a
+ * hidden prompt if standard input is a terminal.
  *
  * @category getters
  * @since 0.1.0

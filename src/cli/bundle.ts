@@ -20,7 +20,7 @@ const { metafile } = await build({
   legalComments: "eof",
   logLevel: "warning",
   metafile: true,
-  // Some bundled packages are CommonJS and require built-in modules of Node.
+  // Some bundled packages are CommonJS and load built-in modules of Node with `require`, which an ES module lacks.
   banner: {
     js:
       "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url)"

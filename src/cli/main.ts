@@ -26,7 +26,7 @@ Effect.gen(function*() {
 }).pipe(
   Effect.provide(Platform),
   NodeRuntime.runMain({
-    // 130 is the exit code after Ctrl-C.
+    // `Program.run` turns errors into exit codes, so any other exit is an interruption. 130 is the usual code after Ctrl-C.
     teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) ? Number(exit.value) : 130)
   })
 )

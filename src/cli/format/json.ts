@@ -1,5 +1,5 @@
 /**
- * Reports for programs.
+ * Formats reports as JSON, for programs.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Reports for builds.
+ * Formats reports as JUnit XML, for continuous integration.
  *
  * @since 0.1.0
  */
@@ -17,8 +17,8 @@ const escape = (text: string): string =>
  *
  * **Details**
  *
- * A MUST that fails is a failure. A SHOULD or a MAY that fails, and a rule that is inconclusive, is a skipped test case with
- * its reason.
+ * A MUST that fails becomes a failure. Every other rule that does not pass becomes a skipped test case with the reason: a
+ * SHOULD or a MAY that fails, and a rule that is inconclusive or skipped.
  *
  * @category encoding
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The words and symbols of a report, shared by its formats.
+ * Defines the words and symbols that the formats of a report share.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,7 @@ import type { Verdict } from "../../provider/report/Rule.ts"
 const symbols: Readonly<Record<Verdict, string>> = { pass: "✓", fail: "✗", inconclusive: "?", skipped: "–" }
 
 /**
- * Names what a report is about.
+ * Maps each kind of report to the words that people read.
  *
  * @category constants
  * @since 0.1.0
@@ -22,8 +22,8 @@ export const kinds: Readonly<Record<Report["kind"], string>> = {
 }
 
 /**
- * Returns the symbol of a finding. A recommendation that is not followed is a warning, and an option that is not offered is
- * neither.
+ * Returns the symbol of a finding. A SHOULD that fails has `!`, and a MAY that fails has `·`, because neither makes the report
+ * fail. Every other finding has the symbol of its verdict.
  *
  * @category getters
  * @since 0.1.0
@@ -32,7 +32,7 @@ export const symbolFor = ({ level, verdict }: Finding): string =>
   verdict === "fail" && level !== "MUST" ? level === "SHOULD" ? "!" : "·" : symbols[verdict]
 
 /**
- * Returns the word of a finding.
+ * Returns the verdict of a finding as words. A MAY that fails is `not offered`.
  *
  * @category getters
  * @since 0.1.0
@@ -41,18 +41,18 @@ export const wordFor = ({ level, verdict }: Finding): string =>
   verdict === "fail" && level === "MAY" ? "not offered" : verdict
 
 /**
- * Whether a finding is a failure of the whole: a MUST that fails.
+ * Tells whether a finding makes the whole report fail: a MUST that fails.
  *
  * @category getters
  * @since 0.1.0
  */
 export const isFailure = ({ level, verdict }: Finding): boolean => verdict === "fail" && level === "MUST"
 
-/** In characters. Longer than any text of a report. */
+/** The length at which `safe` cuts a text, in characters. The texts of a report are shorter. */
 const longest = 4_096
 
 /**
- * Escapes control characters, which a report that was read from a file can hold.
+ * Escapes control characters. A report can come from a file, so its texts may contain them.
  *
  * @category encoding
  * @since 0.1.0

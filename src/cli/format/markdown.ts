@@ -1,5 +1,5 @@
 /**
- * Reports for issues, wikis and pull requests.
+ * Formats reports as Markdown, for issues, wikis and pull requests.
  *
  * @since 0.1.0
  */
@@ -8,7 +8,7 @@ import type { Report } from "../../provider/report/Report.ts"
 import { kinds, safe, symbolFor, wordFor } from "./labels.ts"
 import { markdownTable } from "./markdownTable.ts"
 
-/** Text of others must not become markup. */
+/** Escapes Markdown characters, because text from a checked server must not become markup. */
 const escape = (text: string): string => safe(text).replace(/[\\`*_{}[\]<>#|~]/g, "\\$&").replace(/\s+/g, " ")
 
 /**

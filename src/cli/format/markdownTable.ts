@@ -1,29 +1,30 @@
 /**
- * The one writer of Markdown tables: reports, the list of providers, the reference and the benchmark use it.
+ * Writes Markdown tables, for reports, the list of providers, the reference and the benchmark.
  *
  * @since 0.1.0
  */
 
 /**
- * How a table is written.
+ * Configures the layout of a table.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TableLayout {
-  /** Default: every column is aligned to the left. */
+  /** Returns whether a column is aligned to the right. The first column is 0. Default: every column is aligned to the left. */
   readonly alignRight?: ((column: number) => boolean) | undefined
-  /** Pads cells to the width of their column, as the formatter does. Default: `false`. */
+  /** Pads cells to the width of their column, as `npm run format` does. Default: `false`. */
   readonly padded?: boolean | undefined
 }
 
 /**
- * Writes a table, one line for each row. Cells are inline Markdown: escape text of others before.
+ * Writes a table with one line for each row. Cells are inline Markdown, so the caller must escape text that comes from another
+ * party.
  *
  * **Details**
  *
- * A `|` and a line break inside a cell would end it. The `|` is escaped unless it already is, and a line break becomes a
- * space.
+ * A `|` or a line break inside a cell would end the cell. A `|` is escaped unless it is escaped already, and a line break
+ * becomes a space.
  *
  * @category encoding
  * @since 0.1.0
@@ -44,7 +45,7 @@ export const markdownTable = (
 
 const toCell = (text: string): string =>
   text.replace(/\s*\r?\n\s*/g, " ").replace(/(\\*)\|/g, (found, slashes: string) =>
-    // An odd number of backslashes has escaped it.
+    // After an odd number of backslashes, the `|` is already escaped.
     slashes.length % 2 === 0 ? `${slashes}\\|` : found)
 
 const toPaddedCell = (cell: string): string => cell === "" ? " " : ` ${cell} `

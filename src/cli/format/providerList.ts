@@ -1,5 +1,6 @@
 /**
- * The list of providers, PROVIDERS.md: the results of `Check` for the facts and for servers that the tests run.
+ * Creates the list of providers, PROVIDERS.md, from the results of `Check` for the recorded facts and for the servers that the
+ * tests run.
  *
  * @since 0.1.0
  */
@@ -10,8 +11,9 @@ import { type Revision, revisions } from "../../provider/report/Rule.ts"
 import { markdownTable } from "./markdownTable.ts"
 
 /**
- * Whether a provider supports MCP: it does, it does with configuration, it does not, it does for its own MCP server alone, or
- * its documents were not observed.
+ * Tells whether a provider supports MCP. `with setup` requires configuration first. `own server only` means that the provider
+ * protects its own MCP server and cannot protect another one. `unknown` means that no complete document was observed, or that
+ * it is unknown how to set the audience.
  *
  * @category models
  * @since 0.1.0
@@ -19,7 +21,7 @@ import { markdownTable } from "./markdownTable.ts"
 export type SupportsMcp = "yes" | "with setup" | "no" | "own server only" | "unknown"
 
 /**
- * One line of the list.
+ * Describes one row of the list.
  *
  * @category models
  * @since 0.1.0
@@ -27,14 +29,15 @@ export type SupportsMcp = "yes" | "with setup" | "no" | "own server only" | "unk
 export interface Entry {
   readonly fact: Fact
   readonly supports: Readonly<Record<Revision, SupportsMcp>>
-  /** When the checked documents were observed, or that the tests run the server. */
+  /** The date of the newest checked document, `run by the tests`, or `no document`. */
   readonly observed: string
-  /** The rules that fail, or what has to be configured. */
+  /** The MUST rules that fail in the newest revision of MCP. If none fails, what the operator has to configure. */
   readonly needs: string
 }
 
 /**
- * Returns the documents by which a provider is checked: those of the issuer that was observed last.
+ * Returns the documents for the check of a provider: those of the issuer that was observed last, from the same year, and only
+ * the newest one of each URL.
  *
  * @category getters
  * @since 0.1.0
@@ -49,8 +52,8 @@ export const getDocuments = ({ documents }: Fact): ReadonlyArray<ObservedDocumen
 }
 
 /**
- * Checks one provider. `live` are reports about a running server of the provider, one for each revision; they replace its
- * documents.
+ * Checks one provider. `live` contains one report for each revision about a running server of the provider. If it is set, the
+ * documents of the provider are not checked.
  *
  * @category constructors
  * @since 0.1.0
@@ -94,7 +97,10 @@ export const makeEntry = (fact: Fact, live?: Readonly<Record<Revision, Report>>)
   }
 }
 
-/** The operator of a server configures its public URL, so an observed local URL is not a failure of the product. */
+/**
+ * Tells whether a rule can fail because the observed server has a local URL. The operator of a server configures its public
+ * URL, so this is not a failure of the product.
+ */
 const isPublicUrl = (fact: Fact, rule: string): boolean =>
   fact.kind === "server" && ["issuer-url", "issuer-identical", "endpoints-https"].includes(rule)
 
@@ -117,7 +123,7 @@ const getAudienceSetup = ({ profile, resourceAudience }: Fact): string => {
     case "unknown":
       return "how to set the audience is not known"
     case "no":
-      // A profile then lists the clients whose tokens are accepted.
+      // If the provider has a profile, the profile accepts tokens by their client instead of by their audience.
       return profile === null ? "no audience" : "audience by client"
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The formats of a report.
+ * Lists the formats of a report, and selects the function for each.
  *
  * @since 0.1.0
  */
@@ -18,7 +18,7 @@ import { type TerminalLayout, toTable } from "./table.ts"
 export const formats = ["table", "json", "markdown", "junit"] as const
 
 /**
- * A format: for a terminal, a program, a text or a build.
+ * Names a format: `table` for a terminal, `json` for a program, `markdown` for a document, or `junit` for a build.
  *
  * @category models
  * @since 0.1.0
@@ -33,7 +33,7 @@ const writers: Readonly<Record<Format, (report: Report, layout: TerminalLayout) 
 }
 
 /**
- * Writes a report. The layout counts for `table` alone.
+ * Formats a report. `layout` applies to `table` only.
  *
  * @category encoding
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * Reports for a terminal.
+ * Formats reports for a terminal.
  *
  * @since 0.1.0
  */
@@ -8,16 +8,16 @@ import type { Finding, Report } from "../../provider/report/Report.ts"
 import { isFailure, kinds, safe, symbolFor, wordFor } from "./labels.ts"
 
 /**
- * How a report is laid out at a terminal.
+ * Configures the layout of a report at a terminal.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TerminalLayout {
   readonly color: boolean
-  /** In columns. Less than 40 counts as 40, and more than 120 as 120. */
+  /** The width in columns. A width below 40 counts as 40, and a width above 120 as 120. */
   readonly width: number
-  /** Explains the rules that pass as well. Default: `false`. */
+  /** Also explains the rules that pass, and quotes the standard for every rule that does not. Default: `false`. */
   readonly verbose?: boolean | undefined
 }
 
@@ -58,7 +58,8 @@ const wrap = (text: string, width: number): ReadonlyArray<string> => {
 }
 
 /**
- * Writes a report as lines for a terminal. Symbols and words repeat the information of the colors.
+ * Writes a report as lines for a terminal. Symbols and words repeat what the colors express, for readers and terminals without
+ * colors.
  *
  * @category encoding
  * @since 0.1.0

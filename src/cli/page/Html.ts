@@ -1,5 +1,6 @@
 /**
- * The page as one document with its style and its program. Its policy allows these two texts and nothing else.
+ * Creates the check page as one HTML document that contains its style sheet and its script. The content security policy allows
+ * these two by their hashes, and no other style sheet or script.
  *
  * @since 0.1.0
  */
@@ -19,7 +20,7 @@ const icon = "data:image/svg+xml," + encodeURIComponent(
 )
 
 /**
- * The `Content-Security-Policy` of the page.
+ * The value of the `Content-Security-Policy` header of the page.
  *
  * @category constants
  * @since 0.1.0
@@ -42,7 +43,7 @@ const revisionOptions = revisions.map((revision, index) =>
 ).join("")
 
 /**
- * Creates the document.
+ * Creates the HTML document. `local` states whether servers on this machine and in its network may be checked.
  *
  * @category constructors
  * @since 0.1.0

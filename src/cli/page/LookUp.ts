@@ -1,5 +1,5 @@
 /**
- * The requests of the page: each gets a report about a URL, or the reason why it has none.
+ * Parses the queries of the page and runs their checks. The result is a report, or the reason why there is none.
  *
  * @since 0.1.0
  */
@@ -16,7 +16,7 @@ import type * as Report from "../../provider/report/Report.ts"
 import { type Revision, revisions } from "../../provider/report/Rule.ts"
 
 /**
- * The reason why a request has no report, for programs and for people.
+ * Reports why a request has no report: `reason` for programs, and `detail` as a sentence for people.
  *
  * @category errors
  * @since 0.1.0
@@ -42,7 +42,7 @@ export const kinds = ["auto", "authorization-server", "mcp-server"] as const
  */
 export interface Query {
   readonly target: URL
-  /** The target as it was written: issuers are compared as text. */
+  /** The target as the user wrote it, because issuers are compared as strings. */
   readonly written: string
   readonly kind: typeof kinds[number]
   readonly revision: Revision
@@ -55,7 +55,7 @@ export interface Query {
  * @since 0.1.0
  */
 export interface Options {
-  /** Allows servers on this machine and in its network, and http. */
+  /** Allows plain http, and servers on this machine and in its network. */
   readonly local: boolean
   /** The time limit of one check. */
   readonly timeout: Duration.Duration
@@ -69,8 +69,8 @@ const isOneOf = <const A extends string>(all: ReadonlyArray<A>, value: string): 
   (all as ReadonlyArray<string>).includes(value)
 
 /**
- * Parses a query, `?target=…&kind=…&spec=…`. Rejects every other parameter, in particular a token, which would appear in logs and
- * histories.
+ * Parses a query, `?target=…&kind=…&spec=…`. Rejects every other parameter, in particular a token, which would appear in logs
+ * and histories.
  *
  * @category decoding
  * @since 0.1.0
@@ -113,7 +113,7 @@ export const parse = (query: URLSearchParams): Effect.Effect<Query, NoReport> =>
   })
 
 /**
- * Runs a check within its time limit.
+ * Runs a check. Fails with `not-public` for a private host unless `local` is set, and with `timeout` after the time limit.
  *
  * @category runners
  * @since 0.1.0

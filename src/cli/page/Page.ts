@@ -34,7 +34,7 @@ export interface Options extends LookUp.Options {
   readonly host: string
   /** 0 selects a free port. */
   readonly port: number
-  /** Resolves host names. Default: the lookup of Node. */
+  /** Resolves host names. Default: `lookup` of `node:dns`. */
   readonly lookup?: AddressGuard.Lookup | undefined
 }
 
@@ -75,8 +75,10 @@ const plain = (status: number, text: string, more: Readonly<Record<string, strin
 const isLoopback = (host: string) => /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/.test(host)
 
 /**
- * Whether a request comes from the page, from an address bar or from a program. Otherwise a foreign page could use the browser
- * to explore the network of this machine, and read the reports through a host name that resolves to it (DNS rebinding).
+ * Tells whether a request comes from the page itself, from an address bar or from a program, by its `Sec-Fetch-Site` header.
+ * With `local`, its `Host` header must also name a loopback address. Otherwise another web page could use the browser to
+ * explore the network of this machine, and could read the reports through a host name that resolves to this machine (DNS
+ * rebinding).
  */
 const isAllowed = (request: HttpServerRequest.HttpServerRequest, local: boolean): boolean => {
   const site = request.headers["sec-fetch-site"]
@@ -95,7 +97,7 @@ const makeApp = (options: Options) => {
     Effect.acquireUseRelease(
       Effect.suspend(() => {
         const count = running.get(client) ?? 0
-        // Behind a proxy all clients have the address of this machine.
+        // Behind a reverse proxy on this machine, all clients have a loopback address, so only the total limit applies.
         if (all >= limits.all || (!isLoopback(client) && count >= limits.client)) {
           return Effect.fail(
             new LookUp.NoReport({ reason: "busy", detail: "Other checks are running. Try again in a few seconds" })
@@ -150,8 +152,9 @@ const makeApp = (options: Options) => {
 }
 
 /**
- * Creates a client that reaches public addresses only, unless `local` is set. The look-up of the connection checks the addresses
- * of a name. The guard checks only its text: resolving the name twice could give two results.
+ * Creates a client that sends requests to public addresses only, unless `local` is set. `AddressGuard.lookup` checks the
+ * addresses of a host name when the connection is opened. The guard checks the text of the name and does not resolve it,
+ * because a second look-up could return other addresses.
  */
 const makeClient = ({ local, lookup: given = lookup }: Options): Layer.Layer<HttpClient.HttpClient> =>
   Layer.effect(
@@ -174,8 +177,8 @@ const makeClient = ({ local, lookup: given = lookup }: Options): Layer.Layer<Htt
  *
  * **Gotchas**
  *
- * With `local`, anyone who can open the page can send requests into the network of this machine. It then listens on loopback
- * addresses only.
+ * With `local`, anyone who can open the page can send requests into the network of this machine. So `local` requires a loopback
+ * `host`; any other `host` fails with `InvalidInput`.
  *
  * @category constructors
  * @since 0.1.0

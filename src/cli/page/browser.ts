@@ -1,6 +1,6 @@
 /**
- * The program that runs in the browser: requests the report and shows it. The page contains the text of the function, so the
- * function uses nothing outside itself and its parameter.
+ * Requests the report and shows it, in the browser. The page contains the source text of the function, so the function can use
+ * only its parameter and the globals of the browser.
  *
  * @since 0.1.0
  */
@@ -8,7 +8,7 @@ import type { Report } from "../../provider/report/Report.ts"
 import type { makeRenderer as MakeRenderer } from "./renderer.ts"
 
 /**
- * The program of the page.
+ * Runs the page in the browser.
  *
  * @category constants
  * @since 0.1.0
@@ -32,7 +32,10 @@ export const program = (makeRenderer: typeof MakeRenderer): void => {
     return node
   }
 
-  /** Shows and announces a text, or only announces it if the page already shows the same. */
+  /**
+   * Writes a text into the status element, which screen readers announce. With `screen-reader`, the text is invisible, because
+   * the page already shows it elsewhere.
+   */
   const announce = (text: string, only: "visible" | "screen-reader" = "visible") => {
     status.classList.toggle("screen-reader", only === "screen-reader")
     status.textContent = text
@@ -149,7 +152,7 @@ export const program = (makeRenderer: typeof MakeRenderer): void => {
     for (const radio of form.querySelectorAll<HTMLInputElement>("input[name=kind]")) {
       if (radio.value === link.get("kind")) radio.checked = true
     }
-    // A foreign link must not send requests into this network without a click.
+    // A link from another site must not send requests into this network without a click.
     if (local) {
       announce("The link is filled in. Press Check to continue.")
       button.focus()

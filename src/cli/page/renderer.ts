@@ -1,6 +1,7 @@
 /**
- * Turns a report into elements of the page. Runs in the browser: the page contains the text of the function, so the function uses
- * nothing outside itself. It writes text, never markup, so that no remote text becomes a part of the page.
+ * Turns a report into elements of the page, in the browser. The page contains the source text of the function, so the function
+ * can use only the globals of the browser. It creates text nodes and no markup, so that text from a checked server cannot
+ * become markup.
  *
  * @since 0.1.0
  */
@@ -40,7 +41,9 @@ export const makeRenderer = () => {
   }
   const outcomes: Readonly<Record<Report["outcome"], string>> = { pass: "✓", fail: "✗", inconclusive: "?" }
 
-  /** An option that a server does not offer is not a failure. */
+  /**
+   * Returns the symbol and the word of a verdict. A MAY that fails is an option that the server does not offer, not a failure.
+   */
   const describeVerdict = ({ level, verdict }: Finding): readonly [string, string] =>
     verdict === "fail" && level === "MAY"
       ? ["·", "not offered"]

@@ -1,11 +1,12 @@
 /**
- * The style of the page, with a light and a dark color scheme. A word or a symbol expresses everything that a color does.
+ * The style of the page, with a light and a dark color scheme. Everything that a color expresses is also expressed by a word or
+ * a symbol.
  *
  * @since 0.1.0
  */
 
 /**
- * The style sheet.
+ * The style sheet, as CSS text.
  *
  * @category constants
  * @since 0.1.0
