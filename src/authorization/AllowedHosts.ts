@@ -1,8 +1,8 @@
 /**
- * The names under which a server may be addressed, against DNS rebinding (MCP Streamable HTTP, security warning).
+ * Checks the host names under which clients address the server, against DNS rebinding (MCP Streamable HTTP, security warning).
  *
- * A page whose domain resolves to this machine sends requests that a browser does not treat as cross-origin. Only the
- * `Host` header tells them apart.
+ * If the domain of an attacker's page resolves to this machine, a browser treats the requests of the page as same-origin. Only
+ * their `Host` header differs from that of legitimate requests: it contains the attacker's domain.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,7 @@ import * as ConfigOption from "../protocol/ConfigOption.ts"
 import * as HttpUri from "../protocol/HttpUri.ts"
 
 /**
- * Tells whether a host, with or without a port, may be addressed.
+ * Returns whether the server accepts a value of the `Host` header: a host name or an address, with or without a port.
  *
  * @category models
  * @since 0.1.0
@@ -18,13 +18,13 @@ import * as HttpUri from "../protocol/HttpUri.ts"
 export type AllowedHosts = (host: string) => boolean
 
 /**
- * Makes the check for a resource. Returns `undefined` if every host is accepted: the resource is not on a loopback host,
- * and `allowedHosts` is absent.
+ * Makes the check for a resource. Returns `undefined`, which means no check, if the resource is not on a loopback host and
+ * `allowedHosts` is absent.
  *
  * **Details**
  *
- * A loopback resource accepts `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and the hosts of the list. Any other
- * resource accepts its own host and those of the list. Ports are not compared.
+ * The check accepts the host name of the resource and the names in `allowedHosts`. For a resource on a loopback host, it also
+ * accepts `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`. It ignores ports.
  *
  * @category constructors
  * @since 0.1.0
@@ -40,7 +40,7 @@ export const make = (
   return (host) => (isLocal && loopback.test(host)) || names.has(host.replace(/:\d{1,5}$/, "").toLowerCase())
 }
 
-// A pattern for the text of the header, because `URL` would correct text that is not a host.
+// A pattern instead of `URL`, because `URL` accepts text that is not a host name, and rewrites it (`127.1` to `127.0.0.1`).
 const loopback = /^(?:(?:[a-z0-9_-]+\.)*localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(?::\d{1,5})?$/i
 
 const isHostname = (name: string): boolean =>

@@ -1,8 +1,9 @@
 /**
- * From a request to its caller, and the second check of the caller's token once the body is complete.
+ * Determines the caller of a request (`authenticate`), and checks the caller's token again when the body is complete
+ * (`recheck`).
  *
- * Both do their work when they are called. If nothing has to be awaited, they return an `Exit`, so that a host needs no fiber
- * for a request whose token is cached.
+ * Both functions do their work when they are called, not when the returned effect runs. If they need not wait for anything,
+ * they return an `Exit`. A server adapter therefore needs no fiber for a request whose token is cached.
  *
  * @since 0.1.0
  */
@@ -34,7 +35,10 @@ import * as Rejection from "./Rejection.ts"
  */
 export interface Parts {
   readonly verifier: TokenVerifier["Service"]
-  /** Returns the principal of an `Authorization` line that is cached, if it can be used without waiting. */
+  /**
+   * Returns the cached principal for a value of the `Authorization` header. Returns `undefined` if none is cached, or if a
+   * check of the token would have to wait.
+   */
   readonly lookupVerified:
     | ((authorization: string, timing: Decision.RequestTiming) => Principal | undefined)
     | undefined
@@ -87,14 +91,14 @@ export const make = (parts: Parts): Authentication => {
         (isRevoked): Effect.Effect<Principal, InvalidToken> => isRevoked === false ? Effect.succeed(principal) : revoked
       )
 
-  /** From credentials to a principal that is not revoked and whose claims fit. The proof of a key is checked elsewhere. */
+  /** Verifies credentials, checks revocation and decodes the author's claims. Does not check a DPoP proof. */
   const verifyToken = (
     request: Caller.Request,
     credentials: Credentials.Credentials,
     timing: Decision.RequestTiming | undefined
   ): Effect.Effect<Principal, VerificationError> => {
     const verification = verifier.verify(credentials, request, timing)
-    // A verifier may be the author's own, and no request may come in without a principal.
+    // The author can supply the verifier, so its result is checked: a request without a principal must not be admitted.
     const found: Effect.Effect<Principal, VerificationError> = !Effect.isEffect(verification as unknown)
       ? failNoPrincipal
       : Effect.flatMapEager(
@@ -102,7 +106,7 @@ export const make = (parts: Parts): Authentication => {
         (verified): Effect.Effect<Principal, VerificationError> => {
           const principal: unknown = (verified as Partial<Verified> | undefined)?.principal
           if (!isPrincipal(principal) || !Object.keys(verified).every(isMemberOfVerified)) return failNoPrincipal
-          // A verifier of the author's may cache by the token alone, and the tenant is in the request.
+          // The author's verifier may cache by token without regard to the request, and only the request names the tenant.
           return tenants === undefined || tenants.isNamedBy(principal, credentials.token, request)
             ? checkRevocation(principal)
             : foreignTenant
@@ -123,7 +127,8 @@ export const make = (parts: Parts): Authentication => {
     const parsed = parse(request)
     if (Result.isFailure(parsed)) return rejectUnverified(unknown, Cause.fail(parsed.failure), "Bearer")
     const credentials = parsed.success
-    // The proof comes after the token, so that a client without one causes no second signature; and outside of every cache.
+    // The DPoP proof is checked after the token, so that a client without a valid token does not cause a second signature
+    // check. It is checked outside of every cache, because each proof is accepted once.
     return attempt(() =>
       Effect.flatMapEager(
         verifyToken(request, credentials, timing),
@@ -135,7 +140,10 @@ export const make = (parts: Parts): Authentication => {
       ), (cause) => rejectUnverified(unknown, cause, credentials.scheme))
   }
 
-  /** Returns the principal of a request whose token is cached. A tracer is to see every verification. */
+  /**
+   * Returns the principal of a request whose token is cached. If there is a tracer, returns `undefined`, so that each
+   * verification has a span.
+   */
   const findVerified = (request: Caller.Request, timing: Decision.RequestTiming): Principal | undefined => {
     if (lookupVerified === undefined || request.fiber.cache.tracer !== undefined) return undefined
     const { authorization } = request
@@ -179,13 +187,14 @@ export const make = (parts: Parts): Authentication => {
     }
     const { revision } = timing
     if (revision !== undefined && streams.isConcerned(principal, revision)) {
-      // The proof of a key was accepted once, and is not required again.
+      // Only the token is verified again. The DPoP proof was accepted before, and a second check would reject it as a replay.
       return attempt(() => {
         const parsed = parse(request)
         if (Result.isFailure(parsed)) return revoked
         const now = streams.revision()
         return Effect.flatMapEager(verifyToken(request, parsed.success, undefined), (again) => {
-          // Handlers have the principal that came in: one with other rights has to come again.
+          // Handlers use the principal of the first verification. If the rights have changed, the client must send a new
+          // request.
           if (!isUnchanged(principal, again)) return revoked
           timing.revision = now
           return Effect.succeed(Caller.make(request, again, timing))
@@ -203,7 +212,7 @@ export const make = (parts: Parts): Authentication => {
   return { authenticate, recheck }
 }
 
-// A verifier that spreads a result to change the principal, such as its scopes, would change nothing.
+// A verifier that returns `{ ...verified, scopes }` would not change the scopes of the principal. Other members are an error.
 const isMemberOfVerified = (name: string) => name === "principal" || name === "reuse"
 
 const failNoPrincipal = Effect.fail(noPrincipal)
@@ -211,7 +220,7 @@ const revoked = Effect.fail(new InvalidToken({ reason: "revoked" }))
 const foreignTenant = Effect.fail(new InvalidToken({ reason: "unknown-tenant" }))
 const expired = new InvalidToken({ reason: "expired" })
 
-/** In characters. Short, since any client can have it written to the log. */
+/** The length at which the log cuts a `Host` header, in characters. It is short because any client can fill the log with it. */
 const longestHost = 64
 
 const adviceOnHost = (host: string | undefined): string =>

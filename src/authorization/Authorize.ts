@@ -1,5 +1,5 @@
 /**
- * From a caller and the operations of its request to the decision that the request comes in.
+ * Decides whether a request is admitted, by its caller and its operations.
  *
  * @since 0.1.0
  */
@@ -26,7 +26,8 @@ export interface Parts {
 }
 
 /**
- * Decides whether a caller may run operations, all of them, and reports the decision.
+ * Decides whether a caller may run all of these operations, and reports the decision. Fails with the rejection if the caller
+ * may not run one of them.
  *
  * @category models
  * @since 0.1.0
@@ -38,7 +39,7 @@ export type Authorize = (
 ) => Effect.Effect<void, Rejection.Rejection>
 
 /**
- * Makes the decision.
+ * Makes the function that decides.
  *
  * @category constructors
  * @since 0.1.0
@@ -58,9 +59,9 @@ export const make =
       } catch (defect) {
         return rejectCause(caller, Cause.die(defect), { operations })
       }
-      // The server answers as it does for any name that it does not know.
+      // No policy: the operation does not exist. The MCP server behind the gate answers with its usual error.
       if (policy === undefined) continue
-      // A hidden operation is answered like one that does not exist; the server itself makes that answer.
+      // A hidden operation must look as if it did not exist, so the MCP server answers it with the same error.
       const isHidden = isHiddenFrom(policy, principal)
       if ((isHidden || policy.scopes.length === 0) && unlisted === "deny" && operation.kind !== undefined) {
         return rejectFor(new InsufficientScope({ reason: "unlisted", required: [] }))

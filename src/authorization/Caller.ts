@@ -1,5 +1,5 @@
 /**
- * A request as a host presents it to the gate, and the caller that the gate finds behind it.
+ * A request as a server adapter presents it to the gate, and the caller that the gate identifies.
  *
  * @since 0.1.0
  */
@@ -9,47 +9,48 @@ import type * as Presentation from "../verification/tokens/Presentation.ts"
 import * as Decision from "./Decision.ts"
 
 /**
- * A request, as far as the gate reads it.
+ * The parts of a request that the gate reads.
  *
  * **Details**
  *
- * `path` and `dpop` (every line of that header) are what DPoP proofs are checked against: a host that leaves them out admits
- * no DPoP token, and finds no tenant by path.
+ * The gate checks DPoP proofs with `path` and `dpop` (the value of each `DPoP` header line). If an adapter leaves them out, the
+ * gate rejects DPoP tokens. Without `path`, it also finds no tenant by path.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Request extends Presentation.Request {
   /**
-   * The fiber that serves the request. The gate reads clock, tracer, log level and `DecisionListener` from it. A host outside
-   * Effect passes one fiber of its runtime for all requests.
+   * The fiber that serves the request. The gate reads clock, tracer, log level and `DecisionListener` from it. An adapter for a
+   * platform without Effect passes one fiber of its runtime for all requests.
    */
   readonly fiber: Fiber.Fiber<unknown, unknown>
   /**
-   * Every `Authorization` line. A host that receives the lines joined by commas passes them as one: two credentials are rejected in
-   * either form.
+   * The value of each `Authorization` header line. If the platform joins the lines with commas, the adapter passes the joined
+   * text as one value. The gate rejects two credentials in either form.
    */
   readonly authorization: ReadonlyArray<string>
-  /** The sessions that the query names (HTTP+SSE transport of MCP 2024-11-05). Default: none. */
+  /** The session ids in the query (HTTP+SSE transport of MCP 2024-11-05). Default: an empty list. */
   readonly streams?: ReadonlyArray<string> | undefined
   /**
-   * Every host that the request names: each `Host` line, `:authority`, the authority of its URL. If hosts are checked, a
-   * request that names none is rejected. Default: none.
+   * Each host name under which the request addresses the server, with its port if there is one: the value of each `Host` header
+   * line, `:authority`, and the authority of the URL. If the gate checks host names, it rejects a request with an empty list.
+   * Default: an empty list.
    */
   readonly host?: ReadonlyArray<string> | undefined
-  /** Returns a parameter of the route that the host's router matched; `undefined` if there is none of this name. */
+  /** Returns a parameter of the route that the platform's router matched, or `undefined` if there is none of this name. */
   readonly routeParameter?: ((name: string) => string | undefined) | undefined
 }
 
 /**
- * The party behind a request, from `authenticate` to the end of the response.
+ * The party that sent a request, as `authenticate` identified it. It is used until the end of the response.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Caller {
   readonly request: Request
-  /** The verified identity; `undefined` for an anonymous caller, where those are allowed. */
+  /** The verified identity. `undefined` for an anonymous caller, and while no token is verified yet. */
   readonly principal: Principal | undefined
   readonly timing: Decision.RequestTiming
 }
@@ -63,7 +64,7 @@ export interface Caller {
 export const make = (request: Request, principal: Principal | undefined, timing: Decision.RequestTiming): Caller =>
   new RequestCaller(request, principal, timing)
 
-// A class, like the timing: see there.
+// A class instead of a literal, for the reason that `Arrival` in `Decision.ts` gives.
 class RequestCaller implements Caller {
   readonly request: Request
   readonly principal: Principal | undefined
@@ -77,7 +78,7 @@ class RequestCaller implements Caller {
 }
 
 /**
- * Creates the caller of a failure that belongs to no request.
+ * Creates an anonymous caller for a failure that belongs to no request.
  *
  * @category constructors
  * @since 0.1.0

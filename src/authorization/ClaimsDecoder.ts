@@ -1,8 +1,8 @@
 /**
- * The option `claims`: a service of the user's, decoded from the claims of each token.
+ * The option `claims`: the author's service, whose value is decoded from the claims of each token.
  *
- * No module here imports `effect/Schema`, which would double the modules that a server outside Effect loads when it starts.
- * The decoder that the user passes brings it.
+ * This module does not import `effect/Schema`, which would double the number of modules that a server without Effect loads when
+ * it starts. If the author's decoder uses a schema, the author's program imports that module.
  *
  * @since 0.1.0
  */
@@ -34,7 +34,8 @@ export interface Decoded<C, A> {
 }
 
 /**
- * A service, and the schema of its value. Hosts outside Effect take `Decoded` alone.
+ * A service, and the schema of its value. Only `AuthLayer` accepts this form. Adapters for platforms without Effect accept
+ * `Decoded`.
  *
  * @category models
  * @since 0.1.0
@@ -44,7 +45,10 @@ export interface WithSchema<C, A> {
   readonly schema: Schema.ConstraintDecoder<A>
 }
 
-/** Tells schemas of Effect by the member that marks them. They are functions, and are no decoders. */
+/**
+ * Returns whether a value is a schema of Effect. A schema can be a function, so a check for a function would take it for a
+ * decoder.
+ */
 export const isSchema = (value: unknown): boolean => Predicate.hasProperty(value, "~effect/Schema/Schema")
 
 /** Checks the option. Throws `AuthConfigError`. */
@@ -70,7 +74,7 @@ export const check: ConfigOption.Rule = (claims, option) => {
   )
 }
 
-/** Returns the function that decodes the service of a principal. The option must have been checked. */
+/** Returns a function that decodes the service from the claims of a principal. Call `check` on the option first. */
 export const reader = (
   claims: Decoded<any, any> | WithSchema<any, any> | undefined
 ): ((principal: Principal) => Result.Result<Context.Context<never>, unknown>) | undefined => {

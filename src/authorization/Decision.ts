@@ -1,9 +1,9 @@
 /**
- * Describes what the gate decided, for logs, metrics and audits.
+ * Describes the decisions of the gate, for logs, metrics and audits.
  *
- * Each decision counts in `mcp_auth_decisions` and `mcp_auth_decision_duration`, by outcome and reason. It is written to the
- * log with fixed annotations and passed to the `DecisionListener`. A decision contains no token, and no claims except issuer,
- * subject and client.
+ * The gate counts each decision in the metrics `mcp_auth_decisions` and `mcp_auth_decision_duration`, by outcome and reason. It
+ * writes the decision to the log with fixed annotations and passes it to the `DecisionListener`. A decision contains no token,
+ * and no claims except issuer, subject and client.
  *
  * @since 0.1.0
  */
@@ -20,12 +20,12 @@ import * as ConfigOption from "../protocol/ConfigOption.ts"
 import type { Principal } from "../verification/Principal.ts"
 
 /**
- * One decision. It holds no token, and no claim beyond issuer, subject and client.
+ * One decision. It contains no token, and no claims except issuer, subject and client.
  *
  * **Details**
  *
- * Issuer, subject, client and operations are sanitized (see `RemoteText`): control characters are escaped, and each text
- * ends after 256 characters.
+ * Issuer, subject, client and operations are sanitized (see `RemoteText`): control characters are escaped, and each text is cut
+ * after 256 characters.
  *
  * @category models
  * @since 0.1.0
@@ -40,11 +40,14 @@ export interface Decision {
   /** The name of the subject, in the form that `decisions.subject` selects. */
   readonly subject: string | undefined
   readonly clientId: string | undefined
-  /** Such as `tools/call add_todo`. Empty if the gate decided before it read the body. */
+  /** The operations, such as `tools/call add_todo`, 32 at most. Empty if the gate decided before it read the body. */
   readonly operations: ReadonlyArray<string>
   readonly required: ReadonlyArray<string>
   readonly missing: ReadonlyArray<string>
-  /** The time since the request arrived at the gate. It includes verification, and reading the body if the gate needed it. */
+  /**
+   * The time from the arrival of the request at the gate to the decision. It includes verification, and reading the body if the
+   * gate decided after that.
+   */
   readonly duration: Duration.Duration
 }
 
@@ -53,12 +56,12 @@ export interface Decision {
  *
  * **Details**
  *
- * Provide it to `AuthLayer`, or around the whole server.
+ * Provide the listener to `AuthLayer`, or to the whole server.
  *
  * **Gotchas**
  *
- * The request waits for the listener. Hand work over to a queue. A listener that takes more than 5 seconds has failed: the
- * request is answered with 500, unless it was rejected anyway.
+ * The request waits for the listener, so hand slow work over to a queue. If the listener fails or takes more than 5 seconds,
+ * the gate answers with 500 instead of admitting the request. A rejection stays as it is.
  *
  * **Example** (An audit trail)
  *
@@ -83,7 +86,7 @@ export const DecisionListener: Context.Reference<(decision: Decision) => Effect.
   (decision: Decision) => Effect.Effect<void>
 >("effect-mcp-auth/DecisionListener", { defaultValue: () => ignoreDecision })
 
-// One function, so that the default can be recognized.
+// A constant function, because `RecordDecision.ts` recognizes the default by identity and then creates no decision.
 const ignoreDecision = (_: Decision): Effect.Effect<void> => Effect.void
 
 const TypeId = "~effect-mcp-auth/SubjectForm"
@@ -98,7 +101,9 @@ export interface SubjectForm {
   readonly [TypeId]: typeof TypeId
   /** Returns the name of the subject of a principal. */
   readonly nameSubject: (principal: Principal) => Effect.Effect<string | undefined>
-  /** Describes what is wrong with the arguments of the form. The server does not start with it. */
+  /**
+   * Describes what is wrong with the arguments of the form. `undefined` if they are valid. Otherwise the server does not start.
+   */
   readonly problem: string | undefined
 }
 
@@ -130,8 +135,8 @@ export const omittedSubject: SubjectForm = /*#__PURE__*/ makeForm(() => Effect.u
  *
  * **Gotchas**
  *
- * Every instance needs the same key, or one caller has several names. The key has 16 bytes or more. Without a key, a hash could be
- * reversed, because subjects such as email addresses can be guessed.
+ * Every instance needs the same key, or one caller has several names. The key has 16 bytes or more. Without a key, a hash could
+ * be reversed, because subjects such as email addresses can be guessed.
  *
  * **Example** (A key for all instances)
  *
@@ -163,7 +168,7 @@ export const hashedSubject = (key: Redacted.Redacted): SubjectForm => {
   )
 }
 
-/** In bytes. Shorter keys could be found by trying all of them. */
+/** The minimum length of the key, in bytes. An attacker could find a shorter key by trying all of them. */
 const shortestKey = 16
 
 const isKey = (key: unknown): boolean =>
@@ -171,18 +176,18 @@ const isKey = (key: unknown): boolean =>
   new TextEncoder().encode(Redacted.value(key) as string).length >= shortestKey
 
 /**
- * The timing of a request: when it arrived, in monotonic nanoseconds of the `Clock` of its fiber, which a change of the wall
- * clock does not affect, and whether a decision about it was reported. All steps of the gate share it, so that durations cover
- * all of them and each request is reported once.
+ * The arrival of a request, and whether a decision about it was reported. All steps of the gate share this object, so that the
+ * duration covers all steps and each request is reported once.
  *
  * @category models
  * @since 0.1.0
  */
 export interface RequestTiming {
   readonly clock: Clock.Clock
+  /** The time of arrival, in monotonic nanoseconds of `clock`. Changes of the wall clock do not affect it. */
   readonly since: bigint
   reported: boolean
-  /** How many invalidations the gate had seen when it authenticated the request. Set by the gate. */
+  /** The number of invalidations before the gate authenticated the request. The gate sets it. */
   revision: number | undefined
 }
 
@@ -195,8 +200,9 @@ export interface RequestTiming {
 export const startTiming = (fiber: Fiber.Fiber<unknown, unknown>): RequestTiming =>
   new Arrival(fiber.getRef(Clock.Clock))
 
-// A class instead of a literal. If many of the first requests wait, for example for keys, V8 allocates this literal, and all
-// that it references, for all later requests in the old generation, which only a full collection frees.
+// A class instead of an object literal. If many of the first requests wait, for example for keys, the literal survives, and V8
+// then allocates it and everything that it references in the old generation for all later requests. Only a full garbage
+// collection frees that.
 class Arrival implements RequestTiming {
   readonly clock: Clock.Clock
   readonly since: bigint
@@ -218,13 +224,13 @@ class Arrival implements RequestTiming {
 export const now = ({ clock }: RequestTiming): bigint => clock.monotonicTimeNanosUnsafe()
 
 /**
- * Checks the form of subjects in the options. Throws `AuthConfigError`.
+ * Checks the value of the option `decisions.subject`. Throws `AuthConfigError`.
  *
  * @category guards
  * @since 0.1.0
  */
 export const checkSubject = (form: unknown, option: string): void => {
-  // Without type checking, an invalid value must not count as the default, which logs subjects.
+  // A program without type checking can pass any value. An invalid one must not select the default, which logs subjects.
   if (!Predicate.hasProperty(form, TypeId)) {
     throw ConfigOption.invalid(
       option,

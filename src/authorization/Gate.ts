@@ -1,19 +1,21 @@
 /**
- * The gate decides whether a request comes in. Every host calls it in the same order, and nothing else decides.
+ * The gate decides whether a request is admitted. Every server adapter calls its members in the same order, and decides nothing
+ * itself.
  *
  * | step | member                    | checks                                                                  | or else       |
  * | ---- | ------------------------- | ----------------------------------------------------------------------- | ------------- |
- * | 1    | `authenticate`            | `Host`, `Origin` (a preflight is answered), credentials, token           | 403, 400, 401 |
+ * | 1    | `authenticate`            | `Host`, `Origin` (a preflight is answered), credentials, token          | 403, 400, 401 |
  * | 2    | `sessions.check`          | the session belongs to the caller                                       | 404, 401      |
- * | 3    | (the host reads the body) |                                                                         | 400 … 415     |
+ * | 3    | (adapter reads the body)  |                                                                         | 400 … 415     |
  * | 4    | `recheck`                 | the token is still valid, now that the body is complete                 | 401, 503      |
  * | 5    | `authorize`               | the caller has the scopes that the policies of the operations require   | 403, 401      |
  *
- * A failure on the way goes to `reject`, and a host without operations calls `recordAdmission` instead of `authorize`, so that
- * each request is reported as one decision. `provideCaller` gives a handler its services, `untilStreamEnds` ends its streams.
+ * If a step in the adapter fails, the adapter calls `reject`. An adapter without operations calls `recordAdmission` instead of
+ * `authorize`. Each request is thus reported as one decision. `provideCaller` adds the services that a handler needs.
+ * `untilStreamEnds` waits until an event stream must end.
  *
- * These members return an `Exit` if nothing has to be awaited, and do their work when they are called: run what they return
- * once, and never call them for an effect that may not run.
+ * The members of the table do their work when they are called, not when the returned effect runs. If they need not wait for
+ * anything, they return an `Exit`. Call them only when the step is due, and run the returned effect exactly once.
  *
  * @since 0.1.0
  */
@@ -46,7 +48,7 @@ import { RequestState } from "./RequestState.ts"
 import * as Sessions from "./Sessions.ts"
 
 /**
- * A request as a host presents it, and the caller that `authenticate` finds behind it.
+ * A request as a server adapter presents it, and the caller that `authenticate` identifies.
  *
  * @category models
  * @since 0.1.0
@@ -62,7 +64,7 @@ export type { Caller, Request } from "./Caller.ts"
 export type { Policy } from "./OperationPolicy.ts"
 
 /**
- * The tenants of a server, as far as metadata and challenges show them.
+ * The tenants of a server, without the members that verify tokens.
  *
  * @category models
  * @since 0.1.0
@@ -70,34 +72,42 @@ export type { Policy } from "./OperationPolicy.ts"
 export type PublishedTenants = Omit<Tenants<ProtectedResource>, "verify" | "invalidate">
 
 /**
- * Holds the values that hosts publish, except the metadata of the resource.
+ * The values of the gate that server adapters publish, except the metadata of the resource.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Published {
-  /** Returns the resource that a principal was verified for: that of its tenant, or else that of the layer. */
+  /**
+   * Returns the resource for which a principal was verified: the resource of its tenant, or without a tenant that of the layer.
+   */
   readonly resourceFor: (principal: Principal | undefined) => ProtectedResource
   /** `undefined` without the option `tenants`. */
   readonly tenants: PublishedTenants | undefined
   /** Whether requests without credentials may use operations that require no scope. */
   readonly anonymous: "deny" | "allow-unscoped"
-  /** The origins whose pages may call the server and read its answers. */
+  /** The origins whose pages may call the server and read its responses. */
   readonly allowedOrigins: ReadonlyArray<string>
-  /** The metadata of the first authorization server, if hosts are to mirror it for clients of MCP 2025-03-26. */
+  /**
+   * The metadata of the first authorization server, which adapters publish for clients of MCP 2025-03-26. `undefined` if they
+   * must not.
+   */
   readonly authorizationServerMetadata:
     | Effect.Effect<AuthorizationServerMetadata, AuthorizationServerUnavailable | InvalidMetadata>
     | undefined
 }
 
 /**
- * The sessions of a server, with the check that rejects.
+ * The sessions of a server, and the check that rejects a caller without access.
  *
  * @category models
  * @since 0.1.0
  */
 export interface GateSessions extends Sessions.Sessions {
-  /** Rejects a caller that may not use a session: 404, or 401 if credentials would help. */
+  /**
+   * Rejects a caller that may not use a session. The status is 404, or 401 if the caller is anonymous and the session belongs
+   * to a principal.
+   */
   readonly check: (caller: Caller, session: string) => Effect.Effect<void, Rejection.Rejection>
 }
 
@@ -114,43 +124,49 @@ export type AdmissionFacts = Partial<Pick<RecordDecision.Facts, "operations" | "
  *
  * **Details**
  *
- * A token must be valid when its request is executed, not only when it comes in. So `recheck` checks expiry and `revocation`
- * again, and verifies the token again if it was invalidated meanwhile.
+ * A token must be valid when its request is executed, not only when the request arrives. Therefore `recheck` checks expiry and
+ * `revocation` again, and verifies the token again if it was invalidated in between.
  *
- * A failure that is no `AuthError`, and a defect, such as those of a verifier, a policy or a `DecisionListener` of the
- * author's, is a 500 with the reason `broken`, the same on every host, logged with its cause.
+ * The author's code, such as a verifier, a policy or a `DecisionListener`, can fail with an error that is not an `AuthError`,
+ * or die. Every adapter then answers 500 with the reason `broken`, and the gate logs the cause.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Gate {
-  /** The resource of the layer. That of a tenant may be another: see `published.resourceFor`. */
+  /** The resource of the layer. A tenant can have a different resource: see `published.resourceFor`. */
   readonly resource: ProtectedResource
   readonly published: Published
-  /** Fetches what the first token would have to wait for. Fails if that token would be answered with 503. */
+  /**
+   * Fetches the metadata and keys that the verification of the first token needs. Fails if the gate would reject that token
+   * with 503.
+   */
   readonly ready: Effect.Effect<void, AuthorizationServerUnavailable | InvalidMetadata>
   /**
-   * Checks `Host` and `Origin`, and verifies the token. A cached token is found without waiting. The caller is anonymous if
-   * the request has no credentials and the gate allows that.
+   * Checks `Host` and `Origin`, and verifies the token. Does not wait if the token is cached. Returns an anonymous caller if
+   * the request has no credentials and the option `anonymous` allows that.
    */
   readonly authenticate: (request: Request) => Effect.Effect<Caller, Rejection.Rejection>
   readonly sessions: GateSessions
   /**
-   * Checks the token again, between the body and `authorize`, and returns the caller to authorize. `awaited`: whether the host
-   * has awaited anything since `authenticate`. If not, `revocation` is not asked a second time.
+   * Checks the token again, after the body and before `authorize`, and returns the caller to pass to `authorize`. `awaited` is
+   * `true` if the adapter has waited for anything since `authenticate`. If it is `false`, `revocation` is not called again.
    */
   readonly recheck: (caller: Caller, awaited: boolean) => Effect.Effect<Caller, Rejection.Rejection>
-  /** Decides whether the caller may run all the operations, by the policy of each, and reports the decision. */
+  /** Decides whether the policies of all operations admit the caller, and reports the decision. */
   readonly authorize: Authorize.Authorize
-  /** Reports the admission of a request without operations, such as one to a plain route. `Effect.void` if that is done. */
+  /**
+   * Reports the admission of a request without operations, such as a request to a plain route. Returns `Effect.void` itself if
+   * no work is left, so that an adapter can compare by identity.
+   */
   readonly recordAdmission: (caller: Caller, facts?: AdmissionFacts) => Effect.Effect<void, Rejection.Rejection>
-  /** Rejects a request for a failure further inside, and reports that. `operations`: what the request asks for. */
+  /** Rejects a request because a step in the adapter or in a handler failed, and reports the rejection with `operations`. */
   readonly reject: (
     caller: Caller,
     failure: AuthError | Cause.Cause<unknown>,
     operations?: ReadonlyArray<Operation>
   ) => Effect.Effect<never, Rejection.Rejection>
-  /** Adds the services of an authenticated request to a context: `Principal`, `RequestState`, the author's own claims. */
+  /** Adds the services of an authenticated request to a context: `Principal`, `RequestState` and the option `claims`. */
   readonly provideCaller: <R>(
     context: Context.Context<R>,
     principal: Principal
@@ -158,21 +174,25 @@ export interface Gate {
   /** Returns the value of the option `claims` for a principal. `undefined` without that option. */
   readonly claimsFor: ((principal: Principal) => unknown) | undefined
   /**
-   * Evicts cached results, after a sign-out or when the rights of a caller have changed, and ends the open streams of these
-   * tokens.
+   * Evicts the cached results of tokens, and ends the open streams of these tokens. Call it after a sign-out, or when the
+   * rights of a caller have changed.
    */
   readonly invalidate: (target: Target) => Effect.Effect<void>
   /**
-   * Waits until an open stream must end: at `end` (in milliseconds since 1970, by the wall clock, and not later if that is
-   * set back), when the token is invalidated or revoked on this instance, or when `revocation`, which is asked every 30 seconds
-   * or as configured, reports that it was revoked elsewhere. While `revocation` fails, the stream stays open until `end`. A
-   * stream of an anonymous caller never ends.
+   * Waits until an open stream must end, which is the first of these events:
+   *
+   * - The time `end`, in milliseconds since 1970, by the wall clock. If that clock is set back, the wait does not get longer.
+   * - The token is invalidated or revoked on this instance.
+   * - `revocation`, called every 30 seconds or as configured, reports that the token was revoked elsewhere. If it fails with an
+   *   `AuthorizationServerUnavailable` or takes too long, the stream stays open.
+   *
+   * For an anonymous caller it waits forever.
    */
   readonly untilStreamEnds: (caller: Caller, end: number) => Effect.Effect<void>
 }
 
 /**
- * The gate as a service. A program without the authentication layer does not compile, since it requires this service.
+ * The gate as a service. Protected routes require it, so a program without the authentication layer does not compile.
  *
  * @category services
  * @since 0.1.0
@@ -190,32 +210,37 @@ export interface Options {
   readonly tenants?: PublishedTenants | undefined
   readonly verifier: TokenVerifier["Service"]
   /**
-   * Returns the principal of an `Authorization` line whose token is cached. Only for results that depend on the token alone
-   * (see `TokenCache.Cached`). Default: `verifier` is called for every request.
+   * Returns the cached principal for a value of the `Authorization` header, or `undefined`. Its results must depend on nothing
+   * but the token (see `TokenCache.Cached`). Default: the gate calls `verifier` for every request.
    */
   readonly lookupVerified?:
     | ((authorization: string, timing: Decision.RequestTiming) => Principal | undefined)
     | undefined
-  /** Called for every verified token, when it comes in and again when its body is complete: `true` rejects it. */
+  /**
+   * Called after the verification of a token and again when the body is complete. If it returns `true`, the gate rejects the
+   * token.
+   */
   readonly revocation?:
     | ((principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable>)
     | undefined
-  /** How often open streams ask `revocation` again. Default: 30 seconds. */
+  /** The time between two calls of `revocation` for an open stream. Default: 30 seconds. */
   readonly revocationInterval?: Duration.Duration | undefined
-  /** How long after `expiresAt` a token is still accepted, in seconds: the tolerance of its verification. Default: 0. */
+  /** How long after `expiresAt` a token is still accepted, in seconds. Use the tolerance of the verifier. Default: 0. */
   readonly expiryTolerance?: number | undefined
   readonly requestState: RequestState["Service"]
   readonly tokenGrammar?: Credentials.Grammar | undefined
-  /** How tokens are presented. Default: `Presentation.bearerOnly`, which rejects those that are bound to a key. */
+  /** How clients present tokens. Default: `Presentation.bearerOnly`, which rejects tokens that are bound to a key. */
   readonly presentation?: Presentation.Presentation | undefined
   readonly invalidate?: ((target: Target) => Effect.Effect<void>) | undefined
   readonly allowedOrigins: ReadonlyArray<string> | undefined
-  /** Default: only the loopback hosts of a loopback resource. */
+  /**
+   * See `AllowedHosts.make`. Default: for a resource on a loopback host, loopback hosts only. Otherwise hosts are not checked.
+   */
   readonly allowedHosts?: ReadonlyArray<string> | undefined
   readonly challengeScopes: Rejection.ChallengeScopes
   readonly unlisted: "allow" | "deny"
   readonly anonymous: "deny" | "allow-unscoped"
-  /** Decodes the author's own claims; the context is merged into the services of the request. */
+  /** Decodes the option `claims` to a context, which the gate merges into the services of the request. */
   readonly claims: ownClaims.Decode | undefined
   /** Default: there is nothing to fetch. */
   readonly ready?: Gate["ready"] | undefined
@@ -227,7 +252,7 @@ export interface Options {
 }
 
 /**
- * Builds a gate of parts that were checked before. `AuthLayer.make` checks options and calls it.
+ * Builds a gate. It does not check the parts: `AuthLayer.make` checks its options before it calls this function.
  *
  * @category constructors
  * @since 0.1.0
@@ -282,7 +307,8 @@ export const make = (options: Options): Gate => {
       record({ rejection: undefined, principal, operations, required, timing, until }, request.fiber),
     reject: (caller, failure, operations = none) => rejecting.reject(caller, failure, { operations }),
     provideCaller: (context, principal) => {
-      // One by one, since merging would copy the whole context of a request. Data first, since a pipe would make two functions.
+      // Adds the services one by one, because `merge` copies the whole context. Calls `add` directly, because `pipe` would
+      // create two functions for each request.
       const services = Context.add(Context.add(context, RequestState, options.requestState), Principal, principal)
       const own = claims.contextFor(principal)
       return own === undefined ? services : Context.merge(services, own)
@@ -290,7 +316,7 @@ export const make = (options: Options): Gate => {
     claimsFor: options.claims === undefined
       ? undefined
       : (principal) => claims.contextFor(principal)?.mapUnsafe.values().next().value,
-    // Evicts first: a token that is verified again must not find what was cached.
+    // Evicts first, so that the verification of a repeated request does not find the old result.
     invalidate: (target) =>
       Effect.andThen(options.invalidate?.(target) ?? Effect.void, Effect.sync(() => streams.end(target))),
     untilStreamEnds: ({ principal, timing }, end) =>

@@ -1,5 +1,6 @@
 /**
- * The policy of one operation. Hosts need no more of `Policy`, whose other parts load `effect/Schema`.
+ * The policy of one operation. This module is separate from `Policy.ts`, so that server adapters for platforms without Effect
+ * do not load `effect/Schema`.
  *
  * @since 0.1.0
  */
@@ -15,16 +16,19 @@ import { checkScopeList } from "./internal/scopeList.ts"
  * @since 0.1.0
  */
 export interface Policy<S extends string = string> {
-  /** The caller needs all of them. */
+  /** The required scopes. The caller needs all of them. */
   readonly scopes: ReadonlyArray<S>
-  /** The answer to a caller without them: a challenge, or the answer for an operation that does not exist. */
+  /**
+   * The response to a caller without these scopes: a challenge (`"challenge"`), or the response for an operation that does not
+   * exist (`"hide"`).
+   */
   readonly unauthorized: "challenge" | "hide"
   /** Whether the operation needs a principal even without scopes. Default: `false`. */
   readonly authenticated?: boolean | undefined
 }
 
 /**
- * The policy of an operation, as the author of a host writes it. Default: no scopes, and no principal.
+ * The policy of an operation, as an option. By default an operation requires no scopes and no principal.
  *
  * @category models
  * @since 0.1.0

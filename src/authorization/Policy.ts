@@ -1,5 +1,5 @@
 /**
- * Declares the scopes that a tool or an effect requires of its caller, in its type. The configuration must offer them.
+ * Declares in the type of a tool or an effect the scopes that it requires of its caller. The configuration must offer them.
  *
  * @since 0.1.0
  */
@@ -45,8 +45,8 @@ export type RequiredScopesOf<S extends string> = S extends string ? RequiredScop
  * @since 0.1.0
  */
 export const requiredScope = <S extends string>(scope: S): Context.Service<RequiredScope<S>, S> =>
-  // A reference, because only the types require it. Effect copies the context of a server several times for each tool call, so
-  // a server with a hundred scopes must not add a hundred services to it.
+  // A reference, which has a default and needs no entry in the context: the requirement matters to the compiler only. Effect
+  // copies the context of a server several times for each tool call, so a hundred scopes must not add a hundred services.
   Context.Reference<S>(`effect-mcp-auth/RequiredScope/${scope}`, {
     defaultValue: () => scope
   }) as unknown as Context.Service<RequiredScope<S>, S>
@@ -93,8 +93,9 @@ export const RequiredScopes: Context.Reference<ReadonlyArray<string>> = /*#__PUR
  *
  * **Details**
  *
- * `"challenge"` (default): it is listed, and a call is answered with 403 and the scopes to request. `"hide"`: it is not
- * listed, and a call is answered as if its name did not exist. A subscription sends no update of it.
+ * - `"challenge"` (default): the server lists the operation, and answers a call with 403 and the scopes to request.
+ * - `"hide"`: the server does not list the operation, answers a call as if its name did not exist, and sends no updates of it
+ *   to subscribers.
  *
  * **Example** (A tool that is hidden from other callers)
  *
@@ -144,7 +145,7 @@ export const ConditionalScopes: Context.Reference<ReadonlyArray<Conditional>> = 
 )
 
 /**
- * Returns the scopes that a call requires. `params` are those of the JSON-RPC message.
+ * Returns the scopes that a call requires. `params` is the member of that name in the JSON-RPC message.
  *
  * @category getters
  * @since 0.1.0
@@ -238,8 +239,8 @@ export type Scoped<T, S extends string> = T extends Tool.Dynamic<infer N, infer 
  * **Details**
  *
  * A tool gets the scopes as annotations and as requirements in its type. An effect fails with `InsufficientScope` if the
- * `Principal` lacks one of them, which the HTTP middleware answers with a 403 challenge. If it is applied twice, the scopes add
- * up, and one challenge names all of them.
+ * `Principal` lacks one of them. The HTTP middleware answers this error with a 403 challenge. If `requireScopes` is applied
+ * twice, all scopes are required, and one challenge names all of them.
  *
  * Throws `AuthConfigError` for an empty list and for text that is not a scope token (RFC 6749 §3.3).
  *
@@ -275,8 +276,8 @@ export const requireScopes = <const S extends ScopeList>(
  *
  * **When to use**
  *
- * Use it for a tool that does harmless and harmful things, such as listing the todos of the caller or of all users. For scopes
- * that every call requires, use `requireScopes`. Both can be applied to one tool.
+ * Use it for a tool whose calls need different rights, for example one that lists either the todos of the caller or those of
+ * all users. For scopes that every call requires, use `requireScopes`. Both can be applied to one tool.
  *
  * **Details**
  *
@@ -354,14 +355,16 @@ interface AnnotatedTool extends Tool.Any {
   readonly addDependency: (key: Context.Key<any, any>) => AnnotatedTool
 }
 
-/** Adds the requirements of scopes to the type of a tool. */
+/** Adds `Principal`, the requirement of `McpAuth.toolkit` and one requirement per scope to a tool. */
 const withRequirements = (tool: AnnotatedTool, scopes: ReadonlyArray<string>): Tool.Any =>
   [Principal, registerWithMcpAuthToolkit, ...scopes.map(requiredScope)].reduce(
     (self: AnnotatedTool, key) => self.addDependency(key),
     tool
   )
 
-/** The effects that `requireScopes` returned, so that one challenge names all scopes if it is applied twice. */
+/**
+ * The effects that `requireScopes` returned, with their scopes. A second application adds to them, so one challenge names all.
+ */
 const wrapped = new WeakMap<
   object,
   { readonly inner: Effect.Effect<any, any, any>; readonly scopes: ReadonlyArray<string> }

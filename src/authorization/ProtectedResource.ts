@@ -20,8 +20,8 @@ import * as ScopeHierarchy from "./ScopeHierarchy.ts"
  *
  * **Details**
  *
- * Clients request all scopes of a plain list at sign-in. With `baseline` and `stepUp`, a 401 and the metadata name only the
- * baseline. A 403 names the other scopes when an operation requires them.
+ * Clients request all scopes of a plain list at sign-in. With `baseline` and `stepUp`, the 401 challenge and the metadata name
+ * only the baseline. A 403 challenge names a step-up scope when an operation requires it.
  *
  * @category models
  * @since 0.1.0
@@ -54,7 +54,7 @@ export interface Options {
   readonly resource: string
   readonly scopes: Scopes
   readonly scopeHierarchy?: ScopeHierarchy.ScopeHierarchy | undefined
-  /** Whether clients can or must bind their tokens to a key, and the algorithms of their proofs. Default: they cannot. */
+  /** Whether clients can or must bind tokens to a key (DPoP), and the algorithms of the proofs. Default: they cannot. */
   readonly dpop?: Published | undefined
   readonly resourceName?: string | undefined
   readonly resourceDocumentation?: string | undefined
@@ -83,8 +83,8 @@ export interface ProtectedResource {
 }
 
 /**
- * Returns the names under which clients request scopes from the authorization server that issued the token, or from the first
- * authorization server before sign-in.
+ * Returns the names under which clients request scopes from an authorization server. `issuer` is the issuer of the caller's
+ * token. If it is `undefined`, as before sign-in, the first authorization server of the resource is meant.
  *
  * @category models
  * @since 0.1.0
@@ -135,7 +135,7 @@ export const make = (
   })
 
 /**
- * The members in which the resource of a tenant differs.
+ * The members in which the resource of a tenant differs from the resource of the layer.
  *
  * @category models
  * @since 0.1.0
@@ -147,8 +147,8 @@ export interface TenantOptions {
 }
 
 /**
- * Makes the resource of a tenant: that of the layer, with the identifier, the authorization servers and the scope names of the
- * tenant.
+ * Makes the resource of a tenant. It is a copy of the resource of the layer, with the tenant's identifier, authorization
+ * servers and scope names.
  *
  * @category constructors
  * @since 0.1.0
@@ -176,8 +176,9 @@ export const ofTenant = (
 }
 
 /**
- * Makes the resource of a tenant that was not looked up, for challenges only. They contain the URL of its metadata and no
- * baseline. It must not be published.
+ * Makes a resource for the challenges to a tenant that was not looked up. The challenges contain the URL of the tenant's
+ * metadata and no baseline scopes. Do not publish the metadata of this resource: it names the authorization servers of the
+ * layer.
  *
  * @category constructors
  * @since 0.1.0

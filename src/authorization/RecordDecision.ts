@@ -34,11 +34,11 @@ export interface Facts {
   readonly operations: ReadonlyArray<Operation>
   readonly required: ReadonlyArray<string>
   readonly timing: RequestTiming
-  /** When it was decided, in the same nanoseconds, if not now. */
+  /** The time of the decision, in monotonic nanoseconds of the clock in `timing`. Default: now. */
   readonly until?: bigint | undefined
-  /** The failure, if the rejection has no error that describes it. For the log alone. */
+  /** The failure, if the rejection has no error that describes it. Only the log shows it. */
   readonly cause?: Cause.Cause<unknown> | undefined
-  /** Advice for the operator. For the log alone. */
+  /** Advice for the operator. Only the log shows it. */
   readonly advice?: string | undefined
 }
 
@@ -55,8 +55,8 @@ export interface Options {
 }
 
 /**
- * Records a decision of the request that the fiber serves. The result is the rest of the work: `Effect.void` itself if nothing
- * is left. It fails if the listener failed for an admission.
+ * Records the decision about the request that the fiber serves. Counts it at once, and returns an effect that logs it and calls
+ * the listener. Returns `Effect.void` itself if neither is needed. The effect fails if the listener fails for an admission.
  *
  * @category models
  * @since 0.1.0
@@ -68,13 +68,17 @@ export type RecordDecision = (facts: Facts, fiber: Fiber.Fiber<unknown, unknown>
  *
  * **Details**
  *
- * An admitted request, and one without credentials (how every sign-in begins), is logged at debug level; other rejections
- * at info, an unreachable authorization server at warning, a misconfiguration at error. Of the answers with 503, two are
- * logged at info, since clients without a valid token can cause them: `keys-cooling-down` and `overloaded`. If neither the log level
- * nor a listener needs it, the decision is counted and not created.
+ * The log level depends on the decision:
  *
- * If the listener throws, dies or takes more than 5 seconds, that is logged and an admission becomes `broken`: no request
- * comes in unrecorded. A rejection stays as it is.
+ * - debug: admissions, and requests without credentials, because every sign-in begins with one
+ * - error: status 500
+ * - warning: status 503, except the reasons `keys-cooling-down` and `overloaded`, which clients without a valid token can cause
+ * - info: all other rejections
+ *
+ * If the log level excludes a decision and there is no listener, the decision is only counted.
+ *
+ * If the listener throws, dies or takes more than 5 seconds, the failure is logged and an admission becomes the rejection
+ * `broken`, so that no request is admitted without a record. A rejection stays as it is.
  *
  * @category logging
  * @since 0.1.0
@@ -119,14 +123,14 @@ export const make = (options: Options, broken: Rejection): RecordDecision => {
   }
 }
 
-/** The default of the reference. */
+/** The default of `DecisionListener`, which does nothing. */
 const noListener = DecisionListener.defaultValue()
 
 const noEffect = new TypeError(
   "The DecisionListener returned a value that is not an Effect. Return one such as Effect.void"
 )
 
-/** A listener that hangs would hold every request, also those that are rejected. */
+/** The time limit of the listener. Without it, a listener that hangs would delay every response, including rejections. */
 const listenerTimeout = Duration.seconds(5)
 
 const tooSlow = new Error(
@@ -144,7 +148,7 @@ const toDecision = (
   issuer: optional(principal?.issuer),
   subject: optional(subject),
   clientId: optional(principal?.clientId),
-  // Names come from the body of the request: a log must not grow as its writer likes.
+  // The client chooses the number and the names of operations, so the size of a log entry is limited.
   operations: operations.slice(0, 32).map(({ method, target }) =>
     sanitize(target === undefined ? method : `${method} ${target}`)
   ),
@@ -165,7 +169,7 @@ interface Series {
   readonly durations: Metric.Histogram<number>
 }
 
-// Reasons are a closed set, so the map is as large as that: attributes are merged once for each.
+// One entry per reason, so that attributes are merged once. The map stays small, because reasons are a closed set.
 const series = new Map<string | undefined, Series>()
 
 const seriesOf = (reason: string | undefined): Series => {
@@ -178,7 +182,7 @@ const seriesOf = (reason: string | undefined): Series => {
       incremental: true,
       attributes
     }),
-    // What `Metric.timer` makes, which takes a `Duration` only to make a number of it.
+    // The same metric as `Metric.timer`, without a `Duration` that would be created only to be converted to a number.
     durations: Metric.histogram("mcp_auth_decision_duration", {
       description: "Time from the arrival of a request at the gate to its decision, by outcome and reason",
       boundaries: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000],
@@ -195,7 +199,7 @@ const seriesOf = (reason: string | undefined): Series => {
 
 const levelOf = (rejection: Rejection | undefined): LogLevel.Severity => {
   if (rejection === undefined || rejection.error?._tag === "MissingCredentials") return "Debug"
-  // A client can cause these with invented tokens or tenants: they are no sign of an outage.
+  // A client can cause these with invented tokens or tenants, so they do not indicate an outage.
   if (rejection.reason === "keys-cooling-down" || rejection.reason === "overloaded") return "Info"
   return rejection.status === 500 ? "Error" : rejection.status === 503 ? "Warn" : "Info"
 }
@@ -232,8 +236,8 @@ const log = (
  *
  * **Details**
  *
- * A rejected token is an answer and not a failure of this server, so it leaves the status of the span alone. Effect's own
- * tracer keeps spans in memory and exports none, so the span is opened only if another tracer is provided.
+ * A rejected token is a regular result and not a failure of this server, so the span then ends with success. The span is
+ * started only if the program provides a tracer, because Effect's default tracer exports no spans.
  *
  * @category tracing
  * @since 0.1.0
@@ -253,7 +257,7 @@ export const traceVerification = <E extends AuthError, R>(
   })
 }
 
-/** Starts the span as `Effect.useSpan` does, which would put Effect's own tracer into the bundle of every server. */
+/** Starts the span as `Effect.useSpan` does. That function would add Effect's default tracer to the bundle of every server. */
 const startSpan = (tracer: Tracer.Tracer, fiber: Fiber.Fiber<unknown, unknown>): Tracer.Span => {
   const parent = propagatedSpan(fiber.cache.span)
   const isTraced = LogLevel.isGreaterThanOrEqualTo(
@@ -276,7 +280,7 @@ const startSpan = (tracer: Tracer.Tracer, fiber: Fiber.Fiber<unknown, unknown>):
   return span
 }
 
-/** Returns the next span, from the inside out, whose tracing continues in the spans under it. */
+/** Returns the innermost span, from `span` outwards, that allows child spans, which is one without `DisablePropagation`. */
 const propagatedSpan = (span: Tracer.AnySpan | undefined): Tracer.AnySpan | undefined => {
   if (span === undefined || !Context.get(span.annotations, Tracer.DisablePropagation)) return span
   return span._tag === "Span" ? propagatedSpan(Option.getOrUndefined(span.parent)) : undefined
@@ -293,10 +297,11 @@ const endSpan = (span: Tracer.Span, exit: Exit.Exit<Principal, AuthError>, endTi
     span.attribute("mcp_auth.outcome", "rejected")
     span.attribute("mcp_auth.reason", error.value.reason)
   }
-  // A span keeps how its effect ended. This one must not keep the principal, which holds every claim of its token.
+  // A span stores the exit of its effect, and a tracer may export it. The exit contains the principal with all claims of the
+  // token, so it is replaced.
   span.end(endTime, Exit.isSuccess(exit) || error._tag === "Some" ? Exit.void : exit)
 }
 
-/** In nanoseconds since 1970, or 0 if the times of spans are disabled. */
+/** Returns the wall-clock time in nanoseconds since 1970, or 0 if the timing of spans is disabled. */
 const timeOf = (fiber: Fiber.Fiber<unknown, unknown>): bigint =>
   fiber.getRef(References.TracerTimingEnabled) ? fiber.getRef(Clock.Clock).currentTimeNanosUnsafe() : 0n

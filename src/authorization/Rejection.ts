@@ -1,5 +1,5 @@
 /**
- * From a failure to what the client sees: the one place that knows statuses and challenges.
+ * Turns failures into responses. All statuses and challenges of rejections are defined in this file.
  *
  * @since 0.1.0
  */
@@ -15,13 +15,14 @@ import type { Principal } from "../verification/Principal.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
 
 /**
- * An answer, ready to be translated into the host's: status, headers (lower-case names), body.
+ * A response of the gate: status, headers (lower-case names) and body. A server adapter translates it into the response type of
+ * its platform.
  *
  * **Details**
  *
- * The gate gives it instead of letting a request in. The answer to a preflight is one, too, with status 204.
+ * The gate fails with it instead of admitting a request. The response to a preflight is a `Rejection` with status 204.
  *
- * `reason` and `error` are for the operator. They are never part of `headers` and `body`.
+ * `reason` and `error` are for the operator. `headers` and `body` contain neither of them.
  *
  * @category models
  * @since 0.1.0
@@ -36,12 +37,13 @@ export interface Rejection {
 }
 
 /**
- * Which scopes a 403 asks for.
+ * Which scopes a 403 challenge names: `"required"` names those that the operation requires, `"required-and-granted"` also those
+ * that the token has.
  *
  * **Details**
  *
- * Clients of MCP revisions before 2026-07-28 replace their scopes by the challenged ones; newer ones add them up. `"auto"`
- * looks at the revision of the request and repeats granted scopes for old clients only.
+ * Clients of MCP revisions before 2026-07-28 replace their scopes with those of the challenge. Newer clients add the scopes of
+ * the challenge to their own. `"auto"` repeats granted scopes if the request has an older revision or none.
  *
  * @category models
  * @since 0.1.0
@@ -58,19 +60,22 @@ export interface Circumstances {
   readonly principal: Principal | undefined
   /** The `MCP-Protocol-Version` header. */
   readonly protocolVersion: string | undefined
-  /** How the token was presented, which decides whose challenge carries the error. Default: as the principal's is bound. */
+  /**
+   * The authentication scheme of the request. The challenge of this scheme contains the error. Default: `DPoP` if DPoP is
+   * enabled and the token of `principal` is bound to a key, otherwise `Bearer`.
+   */
   readonly scheme?: Scheme | undefined
 }
 
 /**
- * Turns failures into answers, for one resource.
+ * Turns failures into responses, for one resource.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Rejections {
   readonly forError: (error: AuthError, circumstances: Circumstances) => Rejection
-  /** Asks an anonymous caller of an operation with these scopes to sign in, with them and the baseline. */
+  /** Makes the 401 for an anonymous caller of an operation. The challenge names `scopes` and the baseline. */
   readonly signIn: (scopes: ReadonlyArray<string>) => Rejection
 }
 
@@ -136,7 +141,7 @@ export const foreignOrigin: Rejection = /*#__PURE__*/ rejection(403, "origin", u
 export const unknownSession: Rejection = /*#__PURE__*/ rejection(404, "session", undefined, undefined)
 
 /**
- * Rejects a request while the gate shuts down, and after that. Status 503, without a challenge, as for any outage.
+ * Rejects a request that arrives while the gate shuts down or afterwards. Status 503, without a challenge, as for any outage.
  *
  * @category constants
  * @since 0.1.0
@@ -146,7 +151,8 @@ export const closing: Rejection = /*#__PURE__*/ rejection(503, "closing", undefi
 })
 
 /**
- * Rejects a request on which something failed without an error of `AuthError`. Status 500; the client learns no details.
+ * Rejects a request that failed with a defect or with an error other than an `AuthError`. Status 500. The response contains no
+ * details.
  *
  * @category constants
  * @since 0.1.0
@@ -154,15 +160,15 @@ export const closing: Rejection = /*#__PURE__*/ rejection(503, "closing", undefi
 export const broken: Rejection = /*#__PURE__*/ rejection(500, "broken", undefined, serverError)
 
 /**
- * Makes the rejections of one resource. Those that depend on nothing but the reason of an error are made once.
+ * Makes the rejections of one resource. Rejections that depend only on the scheme and the reason of an error are made once.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (resource: ProtectedResource, challengeScopes: ChallengeScopes): Rejections => {
   const { algorithms: algs, mode } = resource.dpop
-  // Bearer comes first, with the parameters that every client reads. The error is in the challenge of the request's scheme. If
-  // only DPoP is accepted, its challenge is the only one.
+  // The Bearer challenge comes first, with the parameters that every client reads. The challenge of the scheme that the request
+  // uses contains the error. If DPoP is required, there is no Bearer challenge.
   const challengesFor = ({ error, errorDescription, ...rest }: Challenge.DpopParameters, scheme: Scheme) => {
     const parameters = { ...rest, resourceMetadata: resource.metadataUrl }
     if (mode === "required") return [Challenge.dpop({ ...parameters, error, errorDescription })]
@@ -178,10 +184,10 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
   }
   const challenge = (options: Omit<Challenge.DpopParameters, "algs">, scheme: Scheme = "Bearer") => ({
     "www-authenticate": Challenge.encode(challengesFor({ ...options, algs }, scheme)),
-    // Without this header a browser hides the challenge from its script.
+    // Without this header, a browser does not let a page read the challenge.
     "access-control-expose-headers": mode === "off" ? "WWW-Authenticate" : "WWW-Authenticate, DPoP-Nonce"
   })
-  /** Rejects with a challenge whose error and description are those of the body. */
+  /** Makes a rejection with a challenge. The challenge and the body contain the same error code and description. */
   const challenged = (
     status: Rejection["status"],
     error: AuthError,
@@ -201,7 +207,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
     scheme ?? (mode !== "off" && principal !== undefined && Object.hasOwn(principal.claims, "cnf") ? "DPoP" : "Bearer")
 
   const prepared = new Map<string, Rejection>()
-  /** Makes the rejection of an error that carries nothing but its reason when it is first needed. */
+  /** Returns the rejection of an error that has no data except its reason. Makes it on the first call and then reuses it. */
   const once = (error: AuthError, scheme: Scheme, makeRejection: () => Rejection): Rejection => {
     const key = `${scheme} ${error._tag} ${error.reason}`
     const known = prepared.get(key)
@@ -254,7 +260,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
             : challenged(401, error, "use_dpop_nonce", missingNonce, "DPoP", baseline, { "dpop-nonce": nonce })
         }
         case "InsufficientScope":
-          // If no scope can help, there is nothing to request: a challenge would make clients sign in again and again.
+          // No scope admits an unlisted operation. A challenge would make clients sign in again and again.
           return error.reason === "unlisted"
             ? rejection(403, reason, error, { code: "access_denied", description: error.message })
             : challenged(
@@ -265,7 +271,7 @@ export const make = (resource: ProtectedResource, challengeScopes: ChallengeScop
               scheme,
               resource.requestedScopes(scopesToRequest(error, circumstances), circumstances.principal?.issuer)
             )
-        // Without a challenge: the token may be valid, and a client must not sign in again because of an outage.
+        // No challenge: the token may be valid, and a challenge would make the client sign in again because of an outage.
         case "AuthorizationServerUnavailable":
         case "ReplayStoreUnavailable":
           return rejection(503, reason, error, unavailable, { "retry-after": toRetryAfter(error.retryAfter) })
@@ -283,7 +289,7 @@ const invalidProof =
   "The DPoP proof is missing, malformed, already used, too old, or not made for this request, this token and its key"
 const missingNonce = "The DPoP proof must contain the nonce of the DPoP-Nonce header"
 
-/** Rejections of the body have no challenge: the credentials are not what is wrong. */
+/** The statuses of errors in the body. Their rejections have no challenge, because the credentials are not the problem. */
 const bodyStatuses: Partial<Record<MalformedRequest["reason"], 400 | 408 | 413 | 415>> = {
   "not-json": 400,
   "not-json-rpc": 400,
@@ -297,11 +303,11 @@ const bodyStatuses: Partial<Record<MalformedRequest["reason"], 400 | 408 | 413 |
   "too-slow": 408
 }
 
-/** The rest of the body may never arrive, so the connection cannot be used again (RFC 9110 §15.5.9). */
+/** Closes the connection after a body that takes too long, because the rest of the body may never arrive (RFC 9110 §15.5.9). */
 const close = { connection: "close" }
 
 /**
- * Tells whether an answer is that to a preflight.
+ * Returns whether a rejection is the response to a preflight.
  *
  * @category guards
  * @since 0.1.0
@@ -309,7 +315,7 @@ const close = { connection: "close" }
 export const isPreflight = (rejection: Rejection): boolean => rejection.reason === "preflight"
 
 /**
- * Adds the headers with which a browser lets a page read a rejection, if the page's origin is an allowed one.
+ * Adds the CORS headers that let a page read a rejection, if the origin of the page is allowed.
  *
  * @category combinators
  * @since 0.1.0
@@ -337,7 +343,7 @@ export const allowOrigin = (
   }
 }
 
-/** The headers that MCP clients send, except the parameters of x-mcp-header, whose names each server chooses. */
+/** The headers that MCP clients send, except the `Mcp-Param-*` headers, whose names each server chooses with `x-mcp-header`. */
 const clientHeaders = [
   "authorization",
   "content-type",
@@ -355,9 +361,10 @@ const clientHeaders = [
  *
  * **Details**
  *
- * Header names that the page asks for are allowed, too: the origin is one that the author allowed, a request still needs its
- * token, and no cookie is sent, since `Access-Control-Allow-Credentials` is absent. A fixed list would exclude `Mcp-Param-*`
- * and tracing headers, and `*` does not include `Authorization`. Only names of headers are echoed, and few of them.
+ * The response also allows the header names that the preflight requests. A fixed list would exclude `Mcp-Param-*` and tracing
+ * headers, and `*` does not include `Authorization`. This is safe: the author allowed the origin, a request still needs its
+ * token, and browsers send no cookies, because `Access-Control-Allow-Credentials` is absent. Requested values that are not
+ * header names are ignored, and so is a list of more than 1024 characters.
  *
  * @category constructors
  * @since 0.1.0
@@ -382,14 +389,14 @@ export const preflight = (origin: string, requestedHeaders: string | undefined):
   }
 }
 
-/** In characters. A browser sends the names of the headers that a script set. */
+/** The limit of `Access-Control-Request-Headers`, in characters. The scripts of a page determine its length. */
 const longestRequest = 1024
 
-/** Whole seconds from 1 to an hour: the error may come from a look-up or a store of the user's. */
+/** Returns whole seconds from 1 to 3,600. The author's code can create the error, so its value can be any number. */
 const toRetryAfter = (retryAfter: number): string =>
   String(Number.isNaN(retryAfter) ? 1 : Math.min(Math.max(Math.ceil(retryAfter), 1), 3_600))
 
-// Without `*`, which would allow every header.
+// A header name as in RFC 9110 §5.6.2, except that `*` is not allowed: in the response it would stand for every header.
 const headerName = /^[!#$%&'+\-.^_`|~0-9a-z]+$/
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })

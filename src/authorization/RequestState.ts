@@ -1,6 +1,6 @@
 /**
- * State that travels through the client: a tool returns it with a question and receives it with the answer (MCP
- * multi-round-trip requests, task handles). A client can read, change, keep and pass on everything that it receives.
+ * Seals state that the client stores for the server. A tool returns the state with a question and receives it again with the
+ * answer (MCP multi-round-trip requests, task handles). Without a seal, a client could read, change and pass on the state.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,7 @@ import * as ConfigOption from "../protocol/ConfigOption.ts"
 import { Principal } from "../verification/Principal.ts"
 
 /**
- * Describes what a state is for.
+ * The operation that state belongs to, and the lifetime of the state.
  *
  * @category models
  * @since 0.1.0
@@ -23,12 +23,12 @@ import { Principal } from "../verification/Principal.ts"
 export interface Purpose {
   /** The operation that returns the state and receives it again, such as `tools/call plan_trip`. */
   readonly operation: string
-  /** How long the client may keep it. Default: 10 minutes. */
+  /** The time during which `open` accepts the state. Default: 10 minutes. */
   readonly lifetime?: Duration.Input | undefined
 }
 
 /**
- * The key with which `seal` and `open` protect the state of one resource. The authentication layer provides it.
+ * The service that `seal` and `open` need: it identifies the key of one resource. The authentication layer provides it.
  *
  * @category services
  * @since 0.1.0
@@ -38,13 +38,13 @@ export class RequestState extends Context.Service<RequestState, {
   readonly resource: string
 }>()("effect-mcp-auth/RequestState") {}
 
-/** The secrets of the services, apart from the services, which every handler can read. */
+/** The secret of each service. It is not a member of the service, because every handler can read the service. */
 const secrets = new WeakMap<RequestState["Service"], Redacted.Redacted | undefined>()
 
 /**
- * Makes the service of one resource, named by its resource identifier. The secret must have 32 bytes or more, as text.
- * Without a secret the key is random. Resources with the same secret cannot open each other's state: each has its own key,
- * which is derived from the secret and the identifier (HKDF, RFC 5869).
+ * Makes the service of one resource. `resource` is the resource identifier. `secret` is text of 32 bytes or more. If it is
+ * `undefined`, the key is random. The key of a resource is derived from the secret and the resource identifier (HKDF, RFC
+ * 5869), so two resources with the same secret cannot open each other's state.
  *
  * @category constructors
  * @since 0.1.0
@@ -62,7 +62,7 @@ export const make = (
 
 const seals = /*#__PURE__*/ new WeakMap<RequestState["Service"], Seal.Seal>()
 
-// Made when it is first needed, so that a program without sealed state does not contain the code.
+// Created on first use, not in `make`, so that a bundle without `seal` and `open` does not contain the cipher.
 const getSeal = (service: RequestState["Service"]): Seal.Seal => {
   const known = seals.get(service)
   if (known !== undefined) return known
@@ -76,19 +76,21 @@ const getSeal = (service: RequestState["Service"]): Seal.Seal => {
  *
  * **When to use**
  *
- * Use it in every handler that answers with `InputRequired` and a `requestState`: seal the state before you return it, and
- * `open` the state that comes back.
+ * Use it in every handler that answers with `InputRequired` and a `requestState`. Seal the state before you return it. When the
+ * client sends it back, call `open`.
  *
  * **Details**
  *
- * Sealed state is encrypted (AES-256-GCM) and bound to the resource, to `Principal.key`, to the operation and to a time.
+ * Sealed state is encrypted (AES-256-GCM) and bound to the resource, to `Principal.key`, to the operation and to a time of
+ * expiry.
  *
  * **Gotchas**
  *
- * Without `requestState.secret` the key is random and known to one process. Several instances need a common secret.
+ * Without the option `requestState.secret`, the key is random, and only the process that sealed state can open it. Several
+ * instances need a common secret.
  *
- * Sealed state has at most 65,536 characters, which is about 48 KB of state. Sealing more is a defect (a `RangeError`): keep
- * large data in a store and seal its key.
+ * Sealed state has at most 65,536 characters, which is about 48 KB of state. With more state, `seal` dies with a `RangeError`.
+ * Keep large data in a store, and seal the key of the data.
  *
  * **Example** (Sealing and opening)
  *
@@ -129,8 +131,8 @@ export const seal = (state: string, purpose: Purpose): Effect.Effect<string, nev
  *
  * **Details**
  *
- * State of another resource or caller, for another operation, expired, altered or invented fails with `MalformedRequest`
- * and the reason `"state"`. The error does not say which of these is the cause.
+ * Fails with `MalformedRequest` and the reason `"state"` if the state belongs to another resource, caller or operation, or if
+ * it is expired, altered or invented. The error does not tell these causes apart.
  *
  * @category sealing
  * @since 0.1.0
@@ -146,14 +148,14 @@ export const open = (
     const content = sealed.length > maximumLength
       ? undefined
       : yield* getSeal(service).open(sealed, contextFor(principal, operation))
-    // It was decrypted with our key, so it is the list that `seal` wrote.
+    // The content was decrypted with the key of this service, so it is the JSON that `seal` wrote.
     const [until, state] = content === undefined ? [0, ""] : JSON.parse(content) as [number, string]
     return now < until ? state : yield* new MalformedRequest({ reason: "state" })
   })
 
 const defaultLifetime: Duration.Input = "10 minutes"
 
-/** In characters. Longer sealed text is neither returned nor opened. */
+/** The maximum length of sealed state, in characters. `seal` and `open` reject longer text. */
 const maximumLength = 64 * 1024
 
 const tooLong = (operation: string, length: number): RangeError =>
@@ -162,5 +164,5 @@ const tooLong = (operation: string, length: number): RangeError =>
       "Keep the data in a store and seal its key"
   )
 
-/** The caller and the operation that state is bound to. */
+/** Returns the text that binds state to a caller and an operation. `open` succeeds only with the same text. */
 const contextFor = (principal: Principal, operation: string): string => JSON.stringify([principal.key, operation])

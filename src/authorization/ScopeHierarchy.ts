@@ -1,5 +1,5 @@
 /**
- * Expands scopes that imply others. Servers must account for such scopes (MCP authorization).
+ * Expands granted scopes by the scopes that they imply. MCP requires servers to account for such hierarchies.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,8 @@
 export type ScopeHierarchy = Readonly<Record<string, ReadonlyArray<string>>>
 
 /**
- * Compiles a hierarchy into a function that returns the effective scopes of granted ones. Cycles are allowed.
+ * Compiles a hierarchy into a function from granted scopes to effective scopes: the granted scopes and all that they imply,
+ * directly or indirectly. Cycles are allowed.
  *
  * @category decisions
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * The owners of sessions. A session id is a name, never a proof (MCP security best practices, "Session
- * Hijacking").
+ * Records the owner of each session. A session id identifies a session and never authenticates its sender (MCP security best
+ * practices, "Session Hijacking").
  *
  * @since 0.1.0
  */
@@ -8,7 +8,11 @@ import { BoundedMap } from "../store/BoundedMap.ts"
 import type { Principal } from "../verification/Principal.ts"
 
 /**
- * The access of a caller to a session that it names.
+ * The access of a caller to a session:
+ *
+ * - `"own"`: the caller may use the session.
+ * - `"needs-credentials"`: the caller is anonymous, and the session belongs to a principal.
+ * - `"foreign"`: the session belongs to another principal, or does not exist.
  *
  * @category models
  * @since 0.1.0
@@ -23,21 +27,21 @@ export type SessionAccess = "own" | "foreign" | "needs-credentials"
  */
 export interface Sessions {
   /**
-   * Returns the access of a caller to a session. A session that was opened anonymously is claimed by the first principal that
-   * uses it; from then on it needs credentials.
+   * Returns the access of a caller to a session. If an anonymous caller opened the session, the first principal that uses it
+   * becomes its owner. From then on, anonymous callers need credentials for it.
    */
   readonly access: (session: string, principal: Principal | undefined) => SessionAccess
   /** Whether a session exists, for any caller. */
   readonly has: (session: string) => boolean
   /**
-   * Records the caller that opened a session. A session that has an owner keeps it: a server that names a session twice must
-   * not take it from its owner, and to the later caller it is foreign.
+   * Records the caller that opened a session as its owner. If the session has another owner, nothing changes: a server that
+   * assigns the same session id twice must not take the session from its owner.
    */
   readonly bind: (session: string, principal: Principal | undefined) => void
   readonly release: (session: string) => void
 }
 
-/** The owner of sessions of anonymous callers. No key of a principal looks like it: those are JSON lists. */
+/** The owner of sessions of anonymous callers. It differs from every `Principal.key`, because those are JSON arrays. */
 const anonymous = "anonymous"
 
 /**
@@ -56,7 +60,7 @@ export interface Limits {
 }
 
 /**
- * The number of sessions that one caller may have unless a server is configured otherwise.
+ * The default number of sessions that one caller may have.
  *
  * @category constants
  * @since 0.1.0
@@ -68,9 +72,10 @@ export const defaultPerCaller: number = 100
  *
  * **Details**
  *
- * A caller that opens too many sessions loses the oldest of them, and no other caller does. Anonymous callers share one
- * limit, apart from that of principals. A session that was evicted does not exist any more: its next request is answered
- * with 404, and clients open a new one.
+ * If a caller exceeds its limit, its least recently used session is evicted. Sessions of other callers are not affected. If all
+ * principals together exceed `capacity`, the least recently used session of all principals is evicted. Anonymous callers have
+ * one common limit, and their sessions do not count for `capacity`. An evicted session does not exist any more: its next
+ * request is answered with 404, and the client opens a new session.
  *
  * @category constructors
  * @since 0.1.0

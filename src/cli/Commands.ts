@@ -148,7 +148,7 @@ const check = Command.make(
       if (Option.isSome(token)) return yield* printReport(yield* checkToken(token, { resource, revision }), printed)
       return yield* new Check.InvalidInput({ detail: "missing argument: issuer URL or --document FILE" })
     }
-    // Before any request, so that an invalid token or resource is reported at once.
+    // Checks the token before any request is sent, so that an invalid token or resource is reported at once.
     const part = Option.isNone(token) ? [] : [yield* checkToken(token, { resource, issuer: named, revision })]
     const report = yield* withTimeout(
       Progress.during((onStep) => Check.run(named, { revision, onStep })),

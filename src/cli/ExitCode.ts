@@ -1,5 +1,5 @@
 /**
- * Holds the exit code of the process, unless the command fails first.
+ * The exit code that the process ends with if the command succeeds.
  *
  * @since 0.1.0
  */

@@ -3,7 +3,7 @@ import * as Redacted from "effect/Redacted"
 import * as ConfigOption from "../../protocol/ConfigOption.ts"
 import type { Principal } from "../../verification/Principal.ts"
 
-/* Checks of the result of a verifier, which may be one of the author's. */
+/* Checks the result of a verifier, because the author can supply the verifier. */
 
 export const noPrincipal = ConfigOption.error(
   "verifier",
@@ -16,21 +16,21 @@ const isName = (value: unknown): boolean => typeof value === "string" && value !
 
 const isNameIfAny = (value: unknown): boolean => value === undefined || isName(value)
 
-/** Returns whether a value is a whole principal. Each member is used later, where an error would have no decision event. */
+/** Returns whether a value is a complete principal. Later code uses every member, and an error there would not be recorded. */
 export const isPrincipal = (value: unknown): value is Principal => {
   if (typeof value !== "object" || value === null) return false
   const { audience, claims, clientId, expiresAt, granted, issuer, key, owner, scopes, subject, token } =
     value as Partial<
       Principal
     >
-  // Without a name, all callers of the verifier would share one owner. `null` would be such a name, too.
+  // Without a subject or a client id, all callers of the verifier would share one owner. `null` would also be a shared name.
   return isNameIfAny(subject) && isNameIfAny(clientId) && isName(subject ?? clientId) &&
     typeof issuer === "string" && isName(owner) && isName(key) && scopes instanceof Set && granted instanceof Set &&
     Array.isArray(audience) && typeof expiresAt === "number" && !Number.isNaN(expiresAt) &&
     typeof claims === "object" && claims !== null && Redacted.isRedacted(token)
 }
 
-/** Returns whether a token that was verified again means the same. Only its end may have moved. */
+/** Returns whether a second verification gave the same principal, with the same or more scopes. The expiry may differ. */
 export const isUnchanged = (before: Principal, again: Principal): boolean =>
   again.key === before.key && [...before.scopes].every((_) => again.scopes.has(_)) &&
   Equal.equals({ ...before.claims, exp: undefined }, { ...again.claims, exp: undefined })

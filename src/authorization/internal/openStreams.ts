@@ -10,24 +10,27 @@ import { BoundedMap } from "../../store/BoundedMap.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as TokenCache from "../../verification/tokens/TokenCache.ts"
 
-/* Open streams, and what has been revoked or invalidated since a request was authenticated. */
+/* Ends open streams, and tells whether a token was invalidated after its request was authenticated. */
 
-/** At most this many streams are open at once; a further one ends the oldest. Each of them holds a connection anyway. */
+/** The maximum number of open streams. A further stream ends the oldest one. */
 const maximumStreams = 100_000
 
-/** How many targets are kept to compare requests with. A request that is older than all of them is verified again. */
+/** How many invalidated targets are kept. A request that was authenticated before the oldest of them is verified again. */
 const maximumTargets = 256
 
-/** How many streams call `revocation` at the same time. Later ones try again shortly after. */
+/** How many streams may call `revocation` at the same time. Other streams wait for `pause` and try again. */
 const maximumChecks = 16
 
-/** How long a stream waits until it tries again, in milliseconds. */
+/** The time until a stream tries again to call `revocation`, in milliseconds. */
 const pause = 100
 
-/** If more streams wait, each waits longer, so that an outage of `revocation` does not keep the processor busy. */
+/**
+ * The number of waiting streams above which `pause` grows in proportion to that number. Otherwise the attempts of many streams
+ * would keep the processor busy during an outage of `revocation`.
+ */
 const waitingAtOnce = 1_000
 
-/** An answer that takes longer counts as an outage. */
+/** The time limit of a call of `revocation`. A slower answer counts as an outage. */
 const checkTimeout = Duration.seconds(5)
 
 type Service = Principal
@@ -36,20 +39,20 @@ export interface Options {
   readonly revocation:
     | ((principal: Service) => Effect.Effect<boolean, AuthorizationServerUnavailable>)
     | undefined
-  /** How often an open stream calls `revocation` again. */
+  /** The time between two calls of `revocation` for an open stream. */
   readonly interval: Duration.Duration
 }
 
 export interface OpenStreams {
-  /** Grows with every target. A request keeps the number that it was authenticated at. */
+  /** Returns the number of targets that were invalidated so far. A request stores the number at its authentication. */
   readonly revision: () => number
-  /** Whether a target since that revision means this principal. */
+  /** Returns whether a target that was invalidated after the revision `since` matches this principal, or may match it. */
   readonly isConcerned: (principal: Service, since: number) => boolean
-  /** Ends the streams that a target means, now. */
+  /** Records an invalidated target, and ends the streams of the principals that match it. */
   readonly end: (target: TokenCache.Target) => void
   /**
-   * Waits until a stream must end: at `end` (in milliseconds since 1970), when a target means its principal, or when
-   * `revocation` says so. `since` is the revision that the request was authorized at.
+   * Waits until a stream must end: at `end` (in milliseconds since 1970), when an invalidated target matches its principal, or
+   * when `revocation` returns `true`. `since` is the revision at which the request was authenticated.
    */
   readonly untilEnd: (principal: Service, end: number, since: number | undefined) => Effect.Effect<void>
 }
@@ -80,7 +83,7 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
     return missed > targets.length || targets.slice(-missed).some((isMeant) => isMeant(principal))
   }
 
-  /** `false` also for an outage: what a store that fails would say is not known, and the token is still valid. */
+  /** Returns `false` for an outage as well: the token was valid before, and an outage must not end all open streams. */
   const isRevoked = (principal: Service): Effect.Effect<boolean> =>
     revocation === undefined ? Effect.succeed(false) : Effect.suspend(() => {
       checks++
@@ -89,7 +92,7 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
       Effect.timeoutOption(checkTimeout),
       Effect.map((answer) => answer._tag === "Some" && answer.value !== false),
       Effect.catch(() => Effect.succeed(false)),
-      // A function that throws or dies has not approved of the token.
+      // If the function throws or dies, the token counts as revoked: a defect fails closed.
       Effect.catchDefect((defect) =>
         Effect.as(
           Effect.logError(
@@ -113,7 +116,7 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
       let checkedAt = 0
       for (;;) {
         const age = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
-        // By the wall clock, which may have been set since, and never longer than it looked at first.
+        // The wall clock decides. If it is set back, the monotonic age limits the wait to the time that was left at the start.
         const left = Math.min(longest - age, end - clock.currentTimeMillisUnsafe())
         if (!(left > 0)) return
         if (revocation !== undefined && age - checkedAt >= period) {
@@ -142,7 +145,7 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
     },
     untilEnd: (principal, end, since) =>
       Effect.suspend(() => {
-        // Between the decision and the first byte of the answer nothing has watched.
+        // The token may have been invalidated after the last check of the request and before this stream was registered.
         if (since !== undefined && isConcerned(principal, since)) return Effect.void
         const stream = { principal, ended: Deferred.makeUnsafe<void>() }
         const oldest = streams.set(stream, true)

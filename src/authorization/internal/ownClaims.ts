@@ -5,22 +5,24 @@ import { InvalidToken } from "../../protocol/AuthError.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as shareable from "./shareable.ts"
 
-/* The author's own claims. They are decoded once for each principal, since many requests may share one. */
+/* The option `claims`. Claims are decoded once for each principal, because several requests can share a cached principal. */
 
-/** Decodes the author's own claims of a principal into a service. */
+/** Decodes the claims of a principal to a context with the author's service. */
 export type Decode = (principal: Principal) => Result.Result<Context.Context<never>, unknown>
 
 export interface OwnClaims {
-  /** Whether the claims of this principal need no decoding any more. */
+  /** Returns whether `decode` has succeeded for this principal. Always `true` without the option `claims`. */
   readonly isDecoded: (principal: Principal) => boolean
-  /** Decodes the claims of a principal. Fails with `InvalidToken` if they do not fit. */
+  /**
+   * Decodes the claims of a principal, and returns the principal. Fails with `InvalidToken` if the decoder rejects the claims.
+   */
   readonly decode: (principal: Principal) => Effect.Effect<Principal, InvalidToken>
-  /** Returns the decoded claims; `undefined` if there are none. */
+  /** Returns a context with the decoded claims, or `undefined` without the option `claims`. */
   readonly contextFor: (principal: Principal) => Context.Context<never> | undefined
 }
 
 export const make = (decode: Decode | undefined): OwnClaims => {
-  // Claims that a handler could change for other requests are decoded for each request.
+  // Values that cannot be frozen are decoded again for each request, so that a handler cannot change them for other requests.
   const decoded = new WeakMap<Principal, Context.Context<never> | "unshareable">()
   return decode === undefined ? none : {
     isDecoded: (principal) => decoded.has(principal),

@@ -23,7 +23,7 @@ import type { ProtectedResource } from "../ProtectedResource.ts"
 import type { RecordDecision } from "../RecordDecision.ts"
 import * as Rejection from "../Rejection.ts"
 
-/* From a failure to a rejection that was reported as a decision: what both steps of the gate share. */
+/* Turns failures into rejections and records them as decisions, for authentication and authorization. */
 
 export interface Options {
   readonly resource: ProtectedResource
@@ -32,43 +32,43 @@ export interface Options {
   readonly record: RecordDecision
 }
 
-/** Describes the rejected request in the decision. */
+/** Adds facts about the rejected request to the decision. */
 export interface Details {
   readonly operations?: ReadonlyArray<Operation> | undefined
   readonly advice?: string | undefined
 }
 
 export interface Reject {
-  /** Returns the resource that a principal was verified for. */
+  /** Returns the resource for which a principal was verified. */
   readonly resourceFor: (principal: Principal | undefined) => ProtectedResource
-  /** Reports a rejection, and fails with it. */
+  /** Records a rejection, and fails with it. */
   readonly rejectWith: (
     caller: Caller,
     rejection: Rejection.Rejection,
     details?: Details
   ) => Effect.Effect<never, Rejection.Rejection>
   /**
-   * Rejects for a failure: by its error, or as `broken` if that is no `AuthError`. An interruption, and a rejection that was
-   * reported before, stay as they are.
+   * Rejects a request because of a failure. An `AuthError` determines the rejection. For any other error or a defect, the
+   * rejection is `broken`. If the cause is an interruption or a `Rejection`, which was recorded before, it stays as it is.
    */
   readonly rejectCause: (
     caller: Caller,
     cause: Cause.Cause<unknown>,
     details?: Details
   ) => Effect.Effect<never, Rejection.Rejection>
-  /** Rejects for an error, or for the cause of a failure. */
+  /** Rejects a request because of an error or the cause of a failure. */
   readonly reject: (
     caller: Caller,
     failure: AuthError | Cause.Cause<unknown>,
     details?: Details
   ) => Effect.Effect<never, Rejection.Rejection>
-  /** Rejects a caller that is not known yet: the challenge is that of the tenant that the request names. */
+  /** Rejects a request whose token was not verified. The challenge is that of the tenant that the request names. */
   readonly rejectUnverified: (
     caller: Caller,
     cause: Cause.Cause<unknown>,
     scheme: Scheme
   ) => Effect.Effect<never, Rejection.Rejection>
-  /** Rejects an anonymous caller of an operation that needs these scopes. */
+  /** Rejects an anonymous caller of an operation with a 401 challenge that names `scopes` and the baseline. */
   readonly signIn: (
     caller: Caller,
     scopes: ReadonlyArray<string>,
@@ -143,7 +143,7 @@ export const make = ({ challengeScopes, record, resource, tenants }: Options): R
   }
 }
 
-/** Runs what may be a function of the author's: what it throws is a defect, and every failure goes to `reject`. */
+/** Calls a function that may run the author's code. If it throws or its effect fails, calls `reject` with the cause. */
 export const attempt = <A, E, R>(
   effect: () => Effect.Effect<A, E, R>,
   reject: (cause: Cause.Cause<unknown>) => Effect.Effect<never, Rejection.Rejection>
@@ -154,7 +154,7 @@ export const attempt = <A, E, R>(
   } catch (defect) {
     return reject(Cause.die(defect))
   }
-  // By hand, since `catchCause` makes an effect of an `Exit`.
+  // An `Exit` is handled here, because `catchCause` would wrap it into an effect that needs a fiber.
   if (!Exit.isExit(made)) return Effect.catchCause(made, reject)
   return Exit.isSuccess(made) ? Effect.succeed(made.value as A) : reject((made as Exit.Failure<A, E>).cause)
 }
@@ -162,7 +162,7 @@ export const attempt = <A, E, R>(
 const isRejection = (error: unknown): error is Rejection.Rejection =>
   typeof error === "object" && error !== null && (error as Partial<Rejection.Rejection>)._tag === "Rejection"
 
-/** The rejections of these have a challenge. */
+/** The errors whose rejections can have a challenge. */
 const errorsWithChallenge = [InvalidToken, MissingCredentials, MalformedRequest, InvalidDpopProof, InsufficientScope]
 
 const errorsWithoutChallenge = [
@@ -172,7 +172,10 @@ const errorsWithoutChallenge = [
   AuthConfigError
 ]
 
-/** An outage or a misconfiguration is answered without a challenge, so no tenant is looked up for it. */
+/**
+ * Returns whether the rejection of an error can have a challenge. Only then the tenant, which the challenge names, is looked
+ * up.
+ */
 const hasChallenge = (error: unknown): boolean => errorsWithChallenge.some((type) => error instanceof type)
 
 const isAuthError = (error: unknown): error is AuthError =>

@@ -1,9 +1,9 @@
 import { isSchema } from "../ClaimsDecoder.ts"
 
 /**
- * Freezes a value that several requests share, with all members at any depth. Returns `false` and freezes nothing if the value
- * contains anything but plain objects, arrays, instances of a `Schema.Class` and primitives. A `Date`, for example, cannot be
- * frozen.
+ * Freezes a value that several requests share, including its members at any depth. If the value contains anything other than
+ * plain objects, arrays, instances of a `Schema.Class` and primitives, returns `false` and freezes nothing. A `Date`, for
+ * example, cannot be frozen.
  */
 export const freeze = (value: unknown): boolean => {
   // Without recursion, because the issuer determines how deeply claims are nested.
