@@ -18,14 +18,14 @@ import { type Promised, toPromises } from "./internal/promises.ts"
  */
 export interface ProofOptions {
   readonly method: string
-  /** The proof contains it without query and fragment (RFC 9449 §4.2). */
+  /** The URL of the request. The proof contains this URL without query and fragment (RFC 9449 §4.2). */
   readonly url: string
-  /** The access token, for the claim `ath`. Default: no claim. */
+  /** The access token, for the claim `ath`. Default: the proof has no `ath`. */
   readonly token?: string | undefined
   readonly nonce?: string | undefined
-  /** Claims that replace all others; `undefined` removes a claim. */
+  /** Adds claims or replaces claims of the same name; `undefined` removes a claim. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
-  /** Members that replace those of the protected header; `undefined` removes a member. */
+  /** Adds members to the protected header or replaces members of the same name; `undefined` removes a member. */
   readonly header?: Readonly<Record<string, unknown>> | undefined
 }
 
@@ -38,11 +38,11 @@ export interface ProofOptions {
 export interface DpopClient {
   readonly algorithm: Algorithm
   readonly publicJwk: JWK
-  /** The `jkt` of tokens that are bound to the key. */
+  /** The JWK thumbprint of the key (RFC 7638), which is the `jkt` of tokens that are bound to the key. */
   readonly thumbprint: string
   /** Creates a proof, the value of the `DPoP` header, with a new `jti` and the current time as `iat`. */
   readonly proof: (options: ProofOptions) => Effect.Effect<string>
-  /** Creates both headers of a request with a bound token. */
+  /** Creates the `Authorization` and `DPoP` headers of a request with a bound token. */
   readonly headers: (
     options: ProofOptions & { readonly token: string }
   ) => Effect.Effect<{ readonly authorization: string; readonly dpop: string }>

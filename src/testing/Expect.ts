@@ -1,6 +1,6 @@
 /**
- * Assertions about responses, for every test runner. A failed assertion throws an `AssertionError` with the expected and the actual
- * response, and the reason of the gate if it is known.
+ * Assertions about responses, for every test runner. A failed assertion throws an `AssertionError` with the expected and the
+ * actual response, and the reason for which the gate rejected the request, if it is known.
  *
  * @since 0.1.0
  */
@@ -25,7 +25,7 @@ import {
 import * as Challenge from "../protocol/Challenge.ts"
 
 /**
- * A failed assertion. Test runners print the difference of `expected` and `actual`.
+ * A failed assertion. Test runners print the difference between `expected` and `actual`.
  *
  * @category errors
  * @since 0.1.0
@@ -58,15 +58,19 @@ export interface ResponseLike {
 }
 
 /**
- * The expected parameters of a challenge. Omitted parameters are not compared, except for the defaults below.
+ * The expected parameters of a challenge. An omitted parameter is compared with its default. If it has no default, it is not
+ * compared.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ExpectedChallenge {
-  /** Default: 403 with `insufficient_scope`, 400 with `invalid_request`, else 401. */
+  /** Default: 403 if `error` is `insufficient_scope`, 400 if it is `invalid_request`, otherwise either 401 or 403. */
   readonly status?: number | undefined
-  /** Default: `insufficient_scope` for status 403; not compared for 401. `null` expects no error. */
+  /**
+   * Default: `insufficient_scope` if the response has status 403, otherwise not compared. `null` expects a challenge without
+   * `error`.
+   */
   readonly error?:
     | "invalid_request"
     | "invalid_token"
@@ -82,7 +86,8 @@ export interface ExpectedChallenge {
 }
 
 /**
- * The reason of a rejection: a reason of `AuthError`, or one of the two rejections without an error.
+ * The reason of a rejection: a reason of an `AuthError`, or `origin` or `session`. The gate makes these two rejections without
+ * an `AuthError`.
  *
  * @category models
  * @since 0.1.0
@@ -108,7 +113,7 @@ const describe = (response: ResponseLike): string => {
 const getRejection = ({ decisions = [] }: ResponseLike): Decision | undefined =>
   decisions.filter(({ outcome }) => outcome === "rejected").at(-1)
 
-/** Asserts about a value now, or about the result of an effect or a promise when it is available. */
+/** Runs `check` on a response, or on the result of an effect or a promise when it is available. */
 const assertNowOrLater = (check: (response: ResponseLike) => void) => <T>(subject: T): T => {
   if (Effect.isEffect(subject)) {
     return Effect.tap(subject as Effect.Effect<ResponseLike>, (response) => Effect.sync(() => check(response))) as T
@@ -203,8 +208,9 @@ const show = (value: unknown): string =>
  *
  * **Details**
  *
- * Responses never contain the reason. The assertion compares it if the server runs in the test (`TestClient.layer`) or reports its
- * decisions (`TestClient.decisions`). Otherwise it compares the status and the error code that belong to the reason.
+ * Responses never contain the reason. The assertion compares the reason if the server runs in the test (`TestClient.layer`) or
+ * reports its decisions (`TestClient.decisions`). Otherwise it compares the status and the error code that belong to the
+ * reason.
  *
  * **Example** (An expired token)
  *
@@ -270,7 +276,10 @@ interface Errors {
   readonly make: (reason: never) => AuthError
 }
 
-/** Creates each error from its reason alone. Its other members do not affect status and error code. */
+/**
+ * Creates an error of each class from a reason. The other members have placeholder values, because they do not affect the
+ * status and the error code.
+ */
 const errors: { readonly [Tag in AuthError["_tag"]]: Errors } = {
   MissingCredentials: {
     reasons: allReasons.MissingCredentials,
@@ -304,11 +313,11 @@ const errors: { readonly [Tag in AuthError["_tag"]]: Errors } = {
   }
 }
 
-/** Creates the errors of a reason. Some reasons belong to several errors. */
+/** Creates one error of each class that has this reason. Some reasons belong to several classes. */
 const makeErrors = (reason: string): ReadonlyArray<AuthError> =>
   Object.values(errors).flatMap(({ make, reasons }) => reasons.includes(reason) ? [make(reason as never)] : [])
 
-/** Returns the status and the error code with which the gate rejects for a reason. */
+/** Returns every pair of status and error code with which the gate can reject a request for this reason. */
 const getVisible = (reason: RejectionReason): ReadonlyArray<Visible> =>
   (reason === "origin"
     ? [Rejection.foreignOrigin]

@@ -24,8 +24,8 @@ import * as TestIssuer from "./TestIssuer.ts"
  * - `Reset`: closes the connection instead of responding.
  * - `Drip`: sends one byte at a time, at the interval `every`.
  * - `Truncate`: announces the whole length, sends half of it, and closes the connection.
- * - `Giant`: sends this number of bytes of JSON white space.
- * - `Replace`: sends another body, as a captive portal does.
+ * - `Giant`: sends white space instead of the body: `bytes` bytes, rounded up to a multiple of 64 KiB.
+ * - `Replace`: sends another body with status 200, as a captive portal does.
  * - `ContentType` and `Status`: send the response with another content type or status.
  *
  * For rotated keys and wrong clocks use `rotateKeys` and `skewClock` of `TestIssuer`.
@@ -45,7 +45,8 @@ export type Fault =
   | { readonly _tag: "Status"; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
 
 /**
- * The service of a proxy. A fault applies to paths that contain its `where`, until `clear`.
+ * The service of a proxy. `set` adds a fault for requests whose path contains `where` (default: all requests). If several
+ * faults match a request, the latest one applies. `clear` removes all faults.
  *
  * **Example** (A truncated response)
  *
@@ -66,14 +67,14 @@ export type Fault =
 export class FaultProxy extends Context.Service<FaultProxy, {
   readonly set: (fault: Fault, where?: string) => Effect.Effect<void>
   readonly clear: Effect.Effect<void>
-  /** Returns the requested paths. `takeReceived` also clears them. */
+  /** Returns the paths of the requests, oldest first. `takeReceived` also clears this list. */
   readonly received: Effect.Effect<ReadonlyArray<string>>
   readonly takeReceived: Effect.Effect<ReadonlyArray<string>>
 }>()("effect-mcp-auth/testing/FaultProxy") {}
 
 type Respond = (request: Request) => Effect.Effect<Response, unknown>
 
-/** Closes the connection: the server cannot send the announced bytes. */
+/** A body that fails, so that the server closes the connection before it has sent the announced number of bytes. */
 const closedConnection: Stream.Stream<never, Error> = Stream.fail(new Error("the fault proxy closes the connection"))
 
 const respondWithFault = (fault: Fault | undefined, respond: Effect.Effect<Response, unknown>) =>
@@ -120,7 +121,7 @@ const respondWithFault = (fault: Fault | undefined, respond: Effect.Effect<Respo
   })
 
 /**
- * Creates a proxy in front of a function that responds to requests, and its HTTP application.
+ * Creates a proxy in front of a function that responds to requests. Returns the proxy, and the HTTP application to serve.
  *
  * @category constructors
  * @since 0.1.0

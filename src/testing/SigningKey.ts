@@ -1,5 +1,5 @@
 /**
- * Key pairs for signatures: of an issuer, of a client (`private_key_jwt`) or of a forger.
+ * Key pairs that sign tokens. They belong to an issuer, to a client (`private_key_jwt`) or to a forger.
  *
  * @since 0.1.0
  */
@@ -29,7 +29,7 @@ export interface SigningKey {
     header: Readonly<Record<string, unknown>>,
     claims: Readonly<Record<string, unknown>>
   ) => Effect.Effect<string>
-  /** Signs two segments unchanged, also if they are malformed. */
+  /** Signs two segments unchanged, even if they are malformed. */
   readonly signSegments: (header: string, claims: string) => Effect.Effect<string>
 }
 
@@ -42,7 +42,7 @@ export interface SigningKey {
 export interface Options {
   /** Default: ES256, whose keys are the fastest to generate. */
   readonly algorithm?: Algorithm | undefined
-  /** Default: `key`. */
+  /** The key identifier. Default: `key`. */
   readonly kid?: string | undefined
   /** The size of an RSA key, in bits. Verifiers reject keys of less than 2048 bits (RFC 7518 §3.3). Default: 2048. */
   readonly modulusLength?: number | undefined

@@ -1,10 +1,11 @@
 /**
- * An MCP client for tests. Its responses contain the status, the challenge, the result and, in process, the decision of the gate.
+ * An MCP client for tests. Its responses contain the status, the challenge and the result. If the server runs in the test, they
+ * also contain the decisions of the gate.
  *
  * **Details**
  *
- * It works with everything that turns a `Request` into a `Response`: a server of Effect that the test builds, a handler of an
- * official SDK, or `fetch` for a server that listens.
+ * It works with everything that turns a `Request` into a `Response`: an Effect server that the test builds, a handler of an
+ * official SDK, or `fetch` for a server that listens on a port.
  *
  * @since 0.1.0
  */
@@ -48,7 +49,7 @@ export {
 } from "./internal/clientModel.ts"
 
 /**
- * Sets the caller of the requests of an effect.
+ * Sets the caller for every request that an effect sends.
  *
  * **Example** (A call)
  *
@@ -78,7 +79,7 @@ export const as: {
 )
 
 /**
- * Sets the session of the requests of an effect, which can belong to another caller.
+ * Sets the session for every request that an effect sends. The session can belong to another caller.
  *
  * **Example** (The session of another user)
  *
@@ -113,7 +114,7 @@ export const inSession: {
 )
 
 /**
- * Creates a recorder of decisions.
+ * Creates a recorder of the gate's decisions, for servers that the test does not build with `TestClient.layer`.
  *
  * **Example** (Reasons of a gate in the same process)
  *
@@ -178,16 +179,16 @@ export const make = (options: HandlerOptions): TestClient["Service"] =>
     ))
 
 /**
- * Creates a layer with a client for a server of Effect: builds the layer of the server, and calls it in process.
+ * Creates a layer with a client for an Effect server. The layer builds the server, and the client calls it in process.
  *
  * **Details**
  *
- * The server uses the clock of the test. Its requests to the issuer reach the `TestIssuer`, also if it includes Effect's fetch client.
- * So the layer can be exactly the one that you serve.
+ * The server uses the clock of the test. Its requests to the issuer reach the `TestIssuer`, even if the server provides
+ * Effect's fetch client. So you can test exactly the layer that you serve.
  *
  * **Gotchas**
  *
- * If the server provides an `HttpClient` other than fetch, replace it by the one of `TestIssuer.layer`.
+ * If the server provides an `HttpClient` other than fetch, replace it with the client of `TestIssuer.layer`.
  *
  * **Example** (The layer that you serve, in a test)
  *
@@ -231,7 +232,7 @@ export const layer = <A, E, R>(
           const test = yield* Effect.context<never>()
           const listener = Context.get(test, DecisionListener)
           const fetch = yield* issuer.fetch
-          // A principal in the context of the test is not the caller.
+          // Omits a principal that the test itself provides, because handlers must see only the caller of the request.
           const around = Context.omit(Principal)(test as Context.Context<Principal>).pipe(
             Context.add(FetchHttpClient.Fetch, fetch),
             Context.add(
@@ -254,7 +255,7 @@ export const layer = <A, E, R>(
 export interface PromisedTestClient extends Promised<TestClient["Service"]> {
   /** Returns the same client with another caller. */
   readonly as: (caller: TestCaller) => PromisedTestClient
-  /** Returns the same client in a session, which can belong to another caller. */
+  /** Returns the same client in a session. The session can belong to another caller. */
   readonly inSession: (session: string) => PromisedTestClient
 }
 

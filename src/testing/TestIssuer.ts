@@ -1,10 +1,10 @@
 /**
- * An authorization server in memory for tests, with real keys, signatures and documents, and with faults on request.
+ * An authorization server in memory, for tests. Its keys, signatures and documents are real, and a test can set faults.
  *
  * **Details**
  *
- * It follows the `Clock`, so under `TestClock` nothing happens until the clock is adjusted. It keeps its state until the end of the
- * test. It is for tests only: its client secrets are public.
+ * It follows the `Clock`, so under `TestClock` its time changes only when the test adjusts the clock. It keeps its state until
+ * the end of the test. It is for tests only: its client secrets are public.
  *
  * @since 0.1.0
  */
@@ -51,17 +51,20 @@ export interface Options {
   readonly algorithms?: ReadonlyArray<Algorithm> | undefined
   /** The clients, by id. Default: `resource-server` with the secret `resource-server-secret`. */
   readonly clients?: Readonly<Record<string, Client>> | undefined
-  /** Members that replace those of the metadata; `undefined` removes a member. */
+  /** Adds members to the metadata or replaces members of the same name; `undefined` removes a member. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
-  /** Members that replace those of every public key; `undefined` removes a member. */
+  /** Adds members to every public key or replaces members of the same name; `undefined` removes a member. */
   readonly jwk?: Readonly<Record<string, unknown>> | undefined
-  /** The URL of the key set, which can be at another host. Default: `/jwks` below the issuer. */
+  /** The URL of the key set. Its origin can differ from that of the issuer. Default: `/jwks` below the issuer. */
   readonly jwksUri?: string | undefined
-  /** Issuers that the client and `fetch` reach as well, for servers that accept tokens of several. */
+  /**
+   * Other issuers that the `HttpClient` and `fetch` reach as well, for servers that accept tokens of several issuers. Default:
+   * none.
+   */
   readonly others?: ReadonlyArray<TestIssuer["Service"]> | undefined
-  /** Responds to URLs of other hosts. Default: 404. */
+  /** Responds to requests for URLs of other origins. If it returns `undefined`, the response is 404. Default: 404. */
   readonly elsewhere?: ((url: URL) => Response | undefined) | undefined
-  /** The `Cache-Control` of documents. Default: no header. */
+  /** The `Cache-Control` header of the metadata and the key set. Default: no header. */
   readonly cacheControl?: string | undefined
 }
 
@@ -94,7 +97,7 @@ const page = "<!doctype html><title>Sign in</title><p>Please sign in to this net
  *
  * **When to use**
  *
- * A test needs several issuers, or an issuer without a layer.
+ * Use it if a test needs several issuers, or an issuer without a layer.
  *
  * **Example** (Two issuers)
  *
@@ -207,18 +210,19 @@ export const layer = (options: Options = {}): Layer.Layer<TestIssuer | HttpClien
       Context.make(TestIssuer, issuer).pipe(
         Context.add(HttpClient.HttpClient, client),
         Context.add(Fetcher, fetcher),
-        // Host names of issuers in memory do not resolve.
+        // The host names of issuers in memory do not resolve, so only the text of a name is checked.
         Context.add(AddressGuard.Resolver, undefined)
       ))
   )
 
 /**
- * Creates a layer with an issuer on a real port, for servers in another process and for clients with a separate network.
+ * Creates a layer with an issuer on a real port, for servers in another process, and for clients that send requests over a real
+ * network.
  *
  * **Details**
  *
- * It listens on the provided `HttpServer`, and its issuer is the address of this server: `http://127.0.0.1:…`. The kit depends on no
- * runtime.
+ * It listens on the provided `HttpServer`, because the kit depends on no runtime. Its issuer is the address of this server:
+ * `http://127.0.0.1:…`.
  *
  * **Example** (On Node, on a free port)
  *
@@ -271,8 +275,8 @@ export interface PromisedTestIssuer extends Promised<Omit<TestIssuer["Service"],
  *
  * **Details**
  *
- * It follows the system clock, and mocks of `Date`. On Node, `listener` serves it on a real port, at the address in `issuer`. On other
- * runtimes call `respond`, which takes a `Request` and returns a `Response`.
+ * It follows the system clock, so mocks of `Date` affect it. On Node, `listener` serves it on a real port. The option `issuer`
+ * must then be the URL of this port. On other runtimes, call `respond`, which takes a `Request` and returns a `Response`.
  *
  * **Example** (A token)
  *

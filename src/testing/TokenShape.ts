@@ -3,8 +3,8 @@
  *
  * **Details**
  *
- * A shape contains the claims and the header members that a provider writes. `confidence` names the source. Members without a
- * source are left out.
+ * A shape contains the claims and the header members that a provider writes. `confidence` names the source of this information.
+ * A shape omits members that have no source.
  *
  * @since 0.1.0
  */
@@ -41,7 +41,7 @@ export const shapes: Readonly<Record<Provider, TokenShape>> = table
 export const providers: ReadonlyArray<Provider> = Object.keys(table) as Array<Provider>
 
 /**
- * Creates the claims of an ID token in the shape of a provider, for the same user and the client.
+ * Creates the claims of an ID token in the shape of a provider, for the user and the client in `content`.
  *
  * @category constructors
  * @since 0.1.0

@@ -86,7 +86,7 @@ export const claimForgeries = {
     forge: issueWith(({ now }) => ({ claims: { iat: now + 300, exp: now + 600 } }))
   },
 
-  // The subject
+  // The subject, the client, the scope and the binding to a key
   "subject-missing": {
     title: "no subject",
     reason: "subject",

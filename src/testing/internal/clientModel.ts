@@ -9,7 +9,7 @@ import type { TokenOptions } from "./mint.ts"
 import type { Promised } from "./promises.ts"
 
 /**
- * The revision of MCP of a client: `2026-07-28` without sessions, or an earlier one with sessions.
+ * The revision of MCP that a client uses. `2026-07-28` has no sessions; the earlier revisions have sessions.
  *
  * @category models
  * @since 0.1.0
@@ -63,7 +63,10 @@ export interface TestResponse {
   readonly error: { readonly code: number; readonly message: string; readonly data?: unknown } | undefined
   /** The value that a tool returned: its structured content, or its text. */
   readonly value: unknown
-  /** The decisions of the gate, if the server runs in the test. They contain the reason, which no response contains. */
+  /**
+   * The decisions of the gate, if the server runs in the test or the option `decisions` is set. Only a decision contains the
+   * reason of a rejection; the HTTP response does not.
+   */
   readonly decisions: ReadonlyArray<Decision>
 }
 
@@ -83,11 +86,11 @@ export class TestClient extends Context.Service<TestClient, {
   readonly listPrompts: Effect.Effect<TestResponse>
   /** Calls any other method. */
   readonly request: (method: string, params?: Readonly<Record<string, unknown>>) => Effect.Effect<TestResponse>
-  /** Sends any request, with the credentials of the caller unless the request has credentials. */
+  /** Sends any request. If the request has no `Authorization` header, the client adds the credentials of the caller. */
   readonly send: (request: Request) => Effect.Effect<TestResponse>
   /**
-   * Opens a session, in revisions before 2026-07-28. Its id is in the header `mcp-session-id`. Requests of a caller open a session when
-   * they need one.
+   * Opens a session, in revisions before 2026-07-28. The response has the id of the session in the header `mcp-session-id`. The
+   * other methods, except `send`, open a session for each caller when they need one.
    */
   readonly openSession: Effect.Effect<TestResponse>
 }>()("effect-mcp-auth/testing/TestClient") {}
@@ -103,7 +106,7 @@ export const CurrentCaller: Context.Reference<TestCaller> = Context.Reference<Te
   { defaultValue: () => undefined }
 )
 
-/** The session of requests, instead of the session of the caller. */
+/** The session of requests. Default: the session that the client has opened for the caller. */
 export const CurrentSession = Context.Reference<string | undefined>(
   "effect-mcp-auth/testing/TestClient/CurrentSession",
   {
@@ -112,7 +115,7 @@ export const CurrentSession = Context.Reference<string | undefined>(
 )
 
 /**
- * Mints the tokens of users: a `TestIssuer`, with effects or promises.
+ * Mints the tokens of users. Both the service `TestIssuer` and the result of `TestIssuer.start` have this interface.
  *
  * @category models
  * @since 0.1.0
@@ -155,7 +158,7 @@ export interface Decisions {
  * @since 0.1.0
  */
 export interface HandlerOptions extends Options {
-  /** Responds to requests. `fetch` for a server that listens. */
+  /** Responds to requests. Pass `fetch` if the server listens on a port. */
   readonly handler: (request: Request) => Promise<Response> | Response
   /** Mints the tokens of users. Without it, callers must be tokens or anonymous, and `url` is required. */
   readonly issuer?: Mint | undefined

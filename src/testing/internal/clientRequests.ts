@@ -24,7 +24,7 @@ export interface Exchange {
 const toEffect = <A>(value: Effect.Effect<A> | Promise<A>): Effect.Effect<A> =>
   Effect.isEffect(value) ? value : Effect.promise(() => value)
 
-/** Creates the header lines of a caller. */
+/** Creates the headers that contain the credentials of a caller. */
 const makeCredentials = (
   issuer: Mint | undefined,
   caller: TestCaller,

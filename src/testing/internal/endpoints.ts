@@ -9,7 +9,7 @@ import type { Issued } from "./mint.ts"
  * @since 0.1.0
  */
 export interface Client {
-  /** For `client_secret_basic` and `client_secret_post`. */
+  /** The secret, for `client_secret_basic` and `client_secret_post`. */
   readonly secret?: string | undefined
   /** Public keys, for `private_key_jwt`. */
   readonly jwks?: { readonly keys: ReadonlyArray<unknown> } | undefined
@@ -67,7 +67,7 @@ const readForm = ({ body, headers, method }: EndpointRequest): URLSearchParams |
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-/** RFC 6749 §2.3.1: both parts are form-encoded before they are joined. */
+/** Decodes one part of Basic credentials. Clients form-encode the id and the secret before they join them (RFC 6749 §2.3.1). */
 const formDecode = (text: string): string => decodeURIComponent(text.replaceAll("+", " "))
 
 /** Authenticates the client (RFC 6749 §2.3, RFC 7523 §2.2). Returns its id or the error response. */
@@ -145,8 +145,8 @@ const isActive = ({ claims, revoked }: Issued, now: number): boolean => {
 }
 
 /**
- * Introspects a token (RFC 7662): responds with the claims that `describe` returns, in a signed token if the client requests one
- * (RFC 9701 §4).
+ * Introspects a token (RFC 7662). The response contains the claims that `describe` returns. It is a signed JWT if the client
+ * requests one (RFC 9701 §4).
  */
 export const introspect = async (
   request: EndpointRequest,
@@ -205,8 +205,8 @@ const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
 const onBehalfOf = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 /**
- * Issues a token: client credentials, token exchange (RFC 8693) and on-behalf-of. With a DPoP proof the token is bound to its key
- * (RFC 9449 §5).
+ * Issues a token for client credentials, token exchange (RFC 8693) or on-behalf-of. If the request has a DPoP proof, the token
+ * is bound to the key of the proof (RFC 9449 §5).
  */
 export const token = async (
   request: EndpointRequest,

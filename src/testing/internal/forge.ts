@@ -18,7 +18,9 @@ export interface ForgeryInput {
   /** The header and the claims of the valid token. */
   readonly header: Readonly<Record<string, unknown>>
   readonly claims: Readonly<Record<string, unknown>>
-  /** The key of the issuer. A forger knows only the public key; faulty tokens of the issuer use the private key. */
+  /**
+   * The key of the issuer. Forgeries by an attacker use only the public key. Faulty tokens of the issuer use the private key.
+   */
   readonly key: KeyPair
   /** A key of the forger, for the same algorithm. */
   readonly untrustedKey: Effect.Effect<KeyPair>
@@ -33,7 +35,7 @@ export interface ForgeryInput {
 export interface Forgery {
   /** The fault, in one line. */
   readonly title: string
-  /** The reason for which a verifier must reject it. */
+  /** The reason for which a verifier must reject the token. */
   readonly reason: InvalidTokenReason
   readonly forge: (input: ForgeryInput) => Effect.Effect<string>
 }
@@ -56,12 +58,12 @@ export const issueWith =
   }
 
 /**
- * Sets `iat` to two minutes ago, before the verifier last fetched the keys. The key of a newer token could have been published
- * since, and the server answers 503 to it during the cooldown.
+ * Sets `iat` to two minutes ago, before the verifier last fetched the keys. To a newer token with an unknown key, the server
+ * answers 503 during the cooldown, because the issuer may have published the key since the fetch.
  */
 const backdate = ({ claims, now }: ForgeryInput): Members => typeof claims["iat"] === "number" ? { iat: now - 120 } : {}
 
-/** Changes members of the header and the subject, and signs with the key of the forger. */
+/** Changes members of the header, sets the subject to `admin`, and signs with the key of the forger. */
 export const forgeWith = (header: (untrustedKey: KeyPair) => Members) => (input: ForgeryInput): Effect.Effect<string> =>
   Effect.flatMap(input.untrustedKey, (untrustedKey) =>
     signSegments(

@@ -11,7 +11,7 @@ import {
 
 const tenant = "f5a0c4de-1f2b-4c1e-9d0a-3b2a1c0d9e8f"
 
-/** The tokens of services. This file contains only data. */
+/** The token shapes of hosted identity providers. This file contains only data. */
 export const hostedShapes = {
   auth0: {
     title: "Auth0, default token profile",
@@ -22,7 +22,7 @@ export const hostedShapes = {
     claims: (content) => ({
       iss: content.issuer,
       sub: content.machine ? `${content.clientId}@clients` : `auth0|${content.subject}`,
-      // With `openid` the userinfo endpoint is an audience as well.
+      // With the scope `openid`, Auth0 adds its userinfo endpoint to the audience.
       aud: content.scopes.includes("openid") && typeof content.audience === "string"
         ? [content.audience, `${content.issuer}userinfo`]
         : content.audience,
@@ -168,7 +168,7 @@ export const hostedShapes = {
       ...getTimes(content),
       jti: content.id,
       client_id: content.clientId,
-      // The scopes of the sign-in. The permissions of a user are in `permissions`.
+      // `scope` contains only the scopes of the sign-in. WorkOS writes the permissions of a user to `permissions`.
       scope: "openid profile",
       permissions: content.scopes
     })
@@ -289,7 +289,7 @@ export const hostedShapes = {
     confidence: "general-knowledge",
     issuer: "https://login.salesforce.com",
     algorithm: "RS256",
-    // The exclamation mark is outside the grammar of the Bearer scheme.
+    // Tokens of Salesforce contain an exclamation mark, which the syntax of Bearer tokens does not allow (RFC 6750 §2.1).
     opaque: ({ id }) => `00D${makeText(id, 12)}!${makeText(`${id}!`, 96)}`,
     header: {},
     claims: (content) => ({ ...makeRfc9068Claims(content), jti: undefined })

@@ -1,6 +1,6 @@
 import { type Forgeries, issueWith } from "./forge.ts"
 
-/** Letters that resemble Latin letters. */
+/** Cyrillic letters that look like Latin letters, by the Latin letter. */
 const cyrillic: Readonly<Record<string, string>> = {
   a: "\u0430",
   c: "\u0441",
@@ -58,7 +58,7 @@ export const issuerForgeries = {
   "issuer-look-alike": {
     title: "the issuer with a Cyrillic letter",
     reason: "unknown-issuer",
-    // Every issuer has one of these letters: it begins with "http".
+    // Every issuer contains at least the letter "p", because it begins with "http".
     forge: issueWith(({ issuer }) => ({
       claims: { iss: issuer.replace(/[aceops](?=[^aceops]*$)/, (letter) => cyrillic[letter]!) }
     }))

@@ -56,40 +56,45 @@ export class TestIssuer extends Context.Service<TestIssuer, {
   /** Mints an ID token in the shape of a provider. Servers must reject it as an access token. */
   readonly mintIdTokenLike: (provider: TokenShape.Provider, options?: mint.ShapeOptions) => Effect.Effect<string>
   /**
-   * Mints a forgery of the token that `mint` returns. `Forgery.forgeries[kind].reason` is the reason of its rejection. Forgeries with
-   * an HMAC use HS256, or the algorithm in `header.alg`.
+   * Mints a forgery of the token that `mint` returns. `Forgery.forgeries[kind].reason` is the reason of its rejection.
+   * Forgeries with an HMAC use HS256, or the HMAC algorithm in the option `header.alg`.
    */
   readonly mintBroken: (kind: Forgery.Kind, options?: mint.TokenOptions) => Effect.Effect<string>
-  /** Signs a token with exactly this header and these claims with the current key. */
+  /** Signs a token with the current key. The token has exactly this header and these claims. */
   readonly sign: (
     header: Readonly<Record<string, unknown>>,
     claims: Readonly<Record<string, unknown>>
   ) => Effect.Effect<string>
-  /** Signs two segments unchanged with the current key, also if they are malformed. */
+  /** Signs two segments unchanged with the current key, even if they are malformed. */
   readonly signSegments: (header: string, claims: string) => Effect.Effect<string>
   /** Revokes a token: introspection reports it as inactive. Its signature stays valid. */
   readonly revoke: (token: string) => Effect.Effect<void>
 
-  /** Signs with a new key, and publishes it in addition to the old one. */
+  /** Generates a new signing key of the default algorithm, and publishes it in addition to the old keys. */
   readonly rotateKeys: Effect.Effect<void>
   /** Publishes only the current key of each algorithm. */
   readonly withdrawOldKeys: Effect.Effect<void>
   /**
-   * Removes a key from the set, by default the current one, as after a theft. Servers must reject its tokens after they fetch the set
-   * again. A new key replaces the last one.
+   * Removes a key from the published set, as an issuer does after a theft. Default: the current key. After servers fetch the
+   * set again, they must reject tokens that this key signed. If no key of the default algorithm is left, the issuer generates
+   * one.
    */
   readonly withdrawKey: (kid?: string) => Effect.Effect<void>
   /** Returns the current key pair and its id, for forgeries. */
   readonly currentKey: Effect.Effect<{ readonly kid: string; readonly privateKey: CryptoKey; readonly publicJwk: JWK }>
   /** Replaces the published keys; `undefined` publishes the keys of the issuer again. */
   readonly publishKeys: (keys: ReadonlyArray<unknown> | undefined) => Effect.Effect<void>
-  /** Replaces members of the metadata; `undefined` removes a member. */
+  /** Adds members to the metadata or replaces members of the same name; `undefined` removes a member. */
   readonly publishMetadata: (members: Readonly<Record<string, unknown>>) => Effect.Effect<void>
-  /** Replaces members of the introspection of every active token; `undefined` removes a member. */
+  /**
+   * Adds members to the introspection response of every active token or replaces members of the same name; `undefined` removes
+   * a member.
+   */
   readonly publishIntrospection: (members: Readonly<Record<string, unknown>>) => Effect.Effect<void>
   /**
-   * Responds to requests whose URL contains `where`, at any host, with the result of `respond`. `undefined` restores the response of
-   * the issuer. If the promise rejects, the connection fails. If it never settles, no response arrives.
+   * Responds with the result of `respond` to requests whose URL contains `where`, even if the URL has another origin.
+   * `undefined` restores the response of the issuer. If the promise rejects, the connection fails. If it never settles, no
+   * response arrives.
    */
   readonly respondWith: (
     where: string,
@@ -98,19 +103,19 @@ export class TestIssuer extends Context.Service<TestIssuer, {
   /** Requires this nonce in DPoP proofs at the token endpoint (RFC 9449 §8); `undefined` requires none. */
   readonly requireDpopNonce: (nonce: string | undefined) => Effect.Effect<void>
 
-  /** Sets a fault. */
+  /** Sets the current fault. It replaces the previous one. */
   readonly fail: (fault: respond.Fault, where?: string) => Effect.Effect<void>
-  /** Accepts no connection. */
+  /** Makes the issuer accept no connections. */
   readonly goDown: (where?: string) => Effect.Effect<void>
-  /** Never responds. */
+  /** Makes the issuer receive requests and never respond. */
   readonly hang: (where?: string) => Effect.Effect<void>
-  /** Delays every response. */
+  /** Makes the issuer delay every response. */
   readonly slow: (by: Duration.Input, where?: string) => Effect.Effect<void>
-  /** Responds 200 with a web page, as captive portals do. */
+  /** Makes the issuer respond 200 with a web page, as captive portals do. */
   readonly answerHtml: (where?: string) => Effect.Effect<void>
-  /** Responds with a status and without a body. */
+  /** Makes the issuer respond with this status and without a body. */
   readonly answerStatus: (status: number, where?: string) => Effect.Effect<void>
-  /** Redirects with status 302. */
+  /** Makes the issuer redirect to this location with status 302. */
   readonly redirect: (location: string, where?: string) => Effect.Effect<void>
   /** Ends the current fault. */
   readonly recover: Effect.Effect<void>
@@ -119,10 +124,10 @@ export class TestIssuer extends Context.Service<TestIssuer, {
 
   /** Returns the received requests. */
   readonly requests: Effect.Effect<ReadonlyArray<respond.Received>>
-  /** Returns the received requests, and clears them. */
+  /** Returns the received requests, and clears the list. */
   readonly takeRequests: Effect.Effect<ReadonlyArray<respond.Received>>
 
-  /** Responds to a request, with the current fault. Fails if a connection would fail. */
+  /** Responds to a request as over HTTP, with the current fault. Fails if the connection would fail. */
   readonly respond: (request: Request) => Effect.Effect<Response, respond.ConnectionRefused>
   /** Creates a `fetch` that reaches the issuer; other URLs go to `elsewhere`. It uses the clock of the fiber that creates it. */
   readonly fetch: Effect.Effect<typeof globalThis.fetch>

@@ -1,6 +1,9 @@
 import { type Forgeries, forgeWith, issueWith } from "./forge.ts"
 
-/** Forgeries of the key that the header names (RFC 8725 §2.6, §3.10; RFC 7515 §4.1.2–4.1.8). */
+/**
+ * Tokens whose header contains or names a key of an attacker, and tokens with a malformed key identifier (RFC 8725 §2.6, §3.10;
+ * RFC 7515 §4.1.2–4.1.8).
+ */
 export const keyForgeries = {
   "attacker-same-kid": {
     title: "an attacker's key under the issuer's kid",

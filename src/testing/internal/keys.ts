@@ -11,7 +11,7 @@ export interface KeyPair {
   readonly publicJwk: JWK
 }
 
-/** The parameters of an RSA key, including unsafe ones. */
+/** The parameters of an RSA key. Unsafe values are allowed, so that tests can use keys that verifiers must reject. */
 export interface RsaOptions {
   readonly modulusLength?: number | undefined
   readonly publicExponent?: number | undefined
@@ -31,14 +31,14 @@ export const generate = (algorithm: Algorithm, kid: string, rsa: RsaOptions = {}
     }
   })
 
-// jose rejects unsafe parameters.
+// Uses Web Crypto, because jose rejects unsafe parameters.
 const generateRsa = async (algorithm: Algorithm, { modulusLength = 2048, publicExponent = 65_537 }: RsaOptions) => {
   const { name } = parameters(algorithm) as { readonly name: string }
   return await crypto.subtle.generateKey(
     {
       name,
       modulusLength,
-      // `Uint8Array.of` keeps the last eight bits of each number.
+      // Three bytes, the most significant first. `Uint8Array.of` keeps the last eight bits of each number.
       publicExponent: Uint8Array.of(publicExponent >> 16, publicExponent >> 8, publicExponent),
       hash: hash(algorithm)
     },
@@ -62,7 +62,7 @@ const parameters = (algorithm: Algorithm): Parameters<typeof crypto.subtle.sign>
   }
 }
 
-/** Signs two segments unchanged, for headers and claims that no library writes. */
+/** Signs two segments unchanged, so that tests can sign headers and claims that libraries do not write. */
 export const signSegments = (key: KeyPair, header: string, claims: string): Effect.Effect<string> =>
   Effect.promise(async () => {
     const input = `${header}.${claims}`
@@ -74,11 +74,11 @@ export const signSegments = (key: KeyPair, header: string, claims: string): Effe
     return `${input}.${base64url.encode(new Uint8Array(signature))}`
   })
 
-/** Encodes a segment: bytes unchanged, an object as JSON. */
+/** Encodes a segment in base64url: bytes as they are, any other value as JSON. */
 export const segment = (value: unknown): string =>
   base64url.encode(value instanceof Uint8Array ? value : JSON.stringify(value))
 
-/** Removes members that are `undefined`, which is how a test removes a member. */
+/** Removes members that are `undefined`. Tests set a member to `undefined` to remove it. */
 export const defined = (record: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined))
 
@@ -86,12 +86,12 @@ export const defined = (record: Readonly<Record<string, unknown>>): Record<strin
 export const privateJwk = ({ algorithm, kid, privateKey }: KeyPair): Effect.Effect<JWK> =>
   Effect.promise(async () => ({ ...await exportJWK(privateKey), kid, alg: algorithm }))
 
-/** The signing keys of an issuer. Of the keys of one algorithm, the newest signs. */
+/** The signing keys of an issuer. For each algorithm, the newest key signs. */
 export interface KeyRing {
   readonly getAll: () => ReadonlyArray<KeyPair>
   /** Returns the current key of the default algorithm. */
   readonly getCurrent: () => KeyPair
-  /** Returns the current key of an algorithm, and generates the first one. */
+  /** Returns the current key of an algorithm. Generates and publishes a key if there is none. */
   readonly findOrGenerate: (algorithm: Algorithm) => Effect.Effect<KeyPair>
   readonly rotate: Effect.Effect<void>
   readonly withdrawOld: Effect.Effect<void>

@@ -48,7 +48,7 @@ const readRequest = (
   }
 }
 
-/** Creates a `fetch` that reaches the issuer, with the clock of the fiber that runs this. */
+/** Creates a `fetch` that reaches the issuer. It uses the clock of the fiber that runs this effect. */
 export const makeFetch = (respond: Responder["respond"]): Effect.Effect<typeof globalThis.fetch> =>
   Effect.map(
     Effect.context<never>(),
@@ -58,12 +58,12 @@ export const makeFetch = (respond: Responder["respond"]): Effect.Effect<typeof g
     }
   )
 
-/** Creates the application of an issuer on an `HttpServer`. */
+/** Creates the HTTP application that serves an issuer on an `HttpServer`. */
 export const makeApp = ({ issuer, respond }: Responder) =>
   Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
     const web = yield* HttpServerRequest.toWeb(request)
-    // The `Host` of a client does not select the documents.
+    // The URL gets the origin of the issuer, so that the client's `Host` header does not affect the response.
     const { pathname, search } = new URL(web.url)
     const response = yield* respond(new Request(`${issuer}${pathname}${search}`, web))
     return HttpServerResponse.fromWeb(response)
@@ -73,7 +73,10 @@ export const makeApp = ({ issuer, respond }: Responder) =>
     Effect.interruptible
   )
 
-/** Returns the origin of a server. One that listens on all addresses is reached on this machine, by the same IP version. */
+/**
+ * Returns the origin at which clients on this machine reach a server. For a server that listens on all addresses, it contains
+ * the loopback address of the same IP version.
+ */
 export const getOrigin = (address: string): string =>
   new URL(address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")).origin
 
@@ -123,7 +126,7 @@ export const makeNodeListener =
     send().catch(() => response.destroy())
   }
 
-// The `Host` of a client does not select the documents.
+// The URL gets the origin of the issuer, so that the client's `Host` header does not affect the response.
 const toRequest = async (request: NodeRequest, origin: string): Promise<Request> => {
   const { headers, method = "GET", url = "/" } = request
   const chunks: Array<Uint8Array<ArrayBuffer>> = []

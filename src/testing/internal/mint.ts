@@ -14,23 +14,26 @@ import { defined, generate, type KeyPair, type KeyRing, segment, signSegments } 
  * @since 0.1.0
  */
 export interface TokenOptions {
-  /** Default: `alice`. */
+  /** The user that the token is for. Default: `alice`. */
   readonly subject?: string | undefined
-  /** Default: a token without scopes. */
+  /** The granted scopes. Default: a token without scopes. */
   readonly scopes?: ReadonlyArray<string> | undefined
-  /** Default: the resource of the issuer. */
+  /** The audience. Default: the resource of the issuer. */
   readonly audience?: string | ReadonlyArray<string> | undefined
-  /** Default: `client-1`. */
+  /** The client that the token is issued to. Default: `client-1`. */
   readonly clientId?: string | undefined
   /** The lifetime from now; negative for an expired token. Default: 5 minutes. */
   readonly expiresIn?: Duration.Input | undefined
   /** The thumbprint of the key that the token is bound to: `cnf.jkt` (RFC 9449 §6.1). Default: a bearer token. */
   readonly boundTo?: string | undefined
-  /** Signs with a key for this algorithm, and publishes the key. Default: the algorithm of the issuer. */
+  /**
+   * The signature algorithm. If the issuer has no key for it, the issuer generates and publishes one. Default: the algorithm of
+   * the issuer.
+   */
   readonly algorithm?: Algorithm | undefined
-  /** Claims that replace all others; `undefined` removes a claim. */
+  /** Adds claims or replaces claims of the same name; `undefined` removes a claim. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
-  /** Members that replace those of the protected header; `undefined` removes a member. */
+  /** Adds members to the protected header or replaces members of the same name; `undefined` removes a member. */
   readonly header?: Readonly<Record<string, unknown>> | undefined
 }
 
@@ -56,7 +59,7 @@ export interface ShapeOptions extends TokenOptions {
   readonly machine?: boolean | undefined
 }
 
-/** A token of the issuer, and its state. */
+/** The claims of a token that the issuer issued, and whether it was revoked. */
 export interface Issued {
   readonly claims: Readonly<Record<string, unknown>>
   revoked: boolean
@@ -77,7 +80,7 @@ export const make = ({ algorithm, issuer, keys, resource }: Settings) => {
   let skew = 0
   const issued = new Map<string, Issued>()
 
-  /** In seconds since 1970, by the clock of the issuer. */
+  /** The time of the issuer's clock, in seconds since 1970. */
   const now = Effect.map(Clock.currentTimeMillis, (millis) => Math.floor((millis + skew) / 1000))
 
   const register = (token: string, claims: Claims): string => {

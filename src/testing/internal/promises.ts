@@ -1,13 +1,19 @@
 import * as Effect from "effect/Effect"
 
-/** The same members for code without Effect: effects and functions that return effects become functions that return promises. */
+/**
+ * The same members for code without Effect. An effect becomes a function that returns a promise. A function that returns an
+ * effect becomes a function that returns a promise.
+ */
 export type Promised<T> = {
   readonly [K in keyof T]: T[K] extends Effect.Effect<infer A, any> ? () => Promise<A>
     : T[K] extends (...args: infer Args) => Effect.Effect<infer A, any> ? (...args: Args) => Promise<A>
     : T[K]
 }
 
-/** Runs every effect of a record on the system clock, which mocks of `Date` affect. */
+/**
+ * Converts the effects of a record to functions that return promises. They use the system clock, so mocks of `Date` affect
+ * them.
+ */
 export const toPromises = <T extends object>(self: T): Promised<T> =>
   Object.fromEntries(
     Object.entries(self).map(([name, member]) => [

@@ -22,9 +22,9 @@ export interface Received {
  *
  * - `Status`: responds with a status and without a body.
  * - `Hang`: never responds.
- * - `Slow`: responds late.
- * - `Reject`: accepts no connection. On a real port the connection closes without a response, or the response is 503 if the host
- *   cannot close it.
+ * - `Slow`: delays the response.
+ * - `Reject`: accepts no connection. On a real port, the `listener` of `TestIssuer.start` closes the connection without a
+ *   response, and `TestIssuer.serve` responds 503.
  * - `Body`: responds 200 with this body.
  *
  * @category models
@@ -38,7 +38,7 @@ export type Fault =
   | { readonly _tag: "Body"; readonly body: string | Uint8Array; readonly contentType: string }
 
 /**
- * The issuer accepts no connection. A `TypeError`, as `fetch` throws it.
+ * The error of a request if the issuer accepts no connection. It is a `TypeError`, because `fetch` throws one.
  *
  * @category errors
  * @since 0.1.0
@@ -59,7 +59,7 @@ export interface Responder {
   readonly respond: (request: Request) => Effect.Effect<Response, ConnectionRefused>
 }
 
-/** Creates the responses of an issuer: those of `serve`, unless a test sets a script or a fault. */
+/** Creates the functions that respond for an issuer. They call `serve`, unless a script or a fault of the test applies. */
 export const make = (
   issuer: string,
   others: ReadonlyArray<Responder>,
@@ -70,7 +70,7 @@ export const make = (
   let active: { readonly fault: Fault; readonly where: string } | undefined
   let received: ReadonlyArray<Received> = []
 
-  // Suspends only for a fault or a signature, so that a test which forks a request can adjust its clock at once.
+  // Serves metadata and keys without suspending, so that a test that forks a request can adjust its clock at once.
   const react = (request: Received): Effect.Effect<Response, ConnectionRefused> =>
     Effect.suspend(() => {
       const { origin } = new URL(request.url)

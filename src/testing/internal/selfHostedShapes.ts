@@ -9,7 +9,7 @@ import {
   withoutPkce
 } from "./shape.ts"
 
-/** The tokens of servers that their users operate. This file contains only data. */
+/** The token shapes of self-hosted authorization servers. This file contains only data. */
 export const selfHostedShapes = {
   adfs: {
     title: "Active Directory Federation Services",
@@ -27,7 +27,8 @@ export const selfHostedShapes = {
       ver: "1.0",
       scp: undefined,
       scope: getScope(content),
-      // No token has `sub`. Only a rule of the Web API, such as this one, names the user.
+      // Access tokens of AD FS have no `sub`. They identify the user only if a claim rule of the Web API adds a claim, such as
+      // this one.
       ...(content.machine ? {} : {
         primarysid: content.subject,
         authmethod: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
@@ -160,7 +161,7 @@ export const selfHostedShapes = {
     header: { typ: "at+jwt" },
     claims: (content) => ({
       ...makeRfc9068Claims(content),
-      // With `openid` the userinfo endpoint is an audience as well.
+      // With the scope `openid`, better-auth adds its userinfo endpoint to the audience.
       aud: content.scopes.includes("openid") && typeof content.audience === "string"
         ? [content.audience, `${content.issuer}/oauth2/userinfo`]
         : content.audience,
@@ -187,7 +188,7 @@ export const selfHostedShapes = {
       ...makeRfc9068Claims(content),
       aud: typeof content.audience === "string" ? [content.clientId, content.audience] : content.audience
     }),
-    // The audience of the access token is the same, so the audience does not distinguish them.
+    // The ID token has the same audience as the access token, so the audience does not distinguish them.
     idToken: (content) => ({
       aud: typeof content.audience === "string" ? [content.clientId, content.audience] : content.audience,
       azp: content.clientId

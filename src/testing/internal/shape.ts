@@ -1,7 +1,7 @@
 import type { Algorithm } from "../../crypto/Algorithm.ts"
 
 /**
- * The values of a token in a shape.
+ * The values from which a shape creates a token.
  *
  * @category models
  * @since 0.1.0
@@ -32,8 +32,8 @@ export type Members = Readonly<Record<string, unknown>>
 export interface TokenShape {
   readonly title: string
   /**
-   * The source: `"seen"` is an observed token, `"documented"` the documentation of the provider, `"public-code"` integrations in public
-   * repositories, and `"general-knowledge"` none of these.
+   * The source of the shape: an observed token (`"seen"`), the documentation of the provider (`"documented"`), integrations in
+   * public repositories (`"public-code"`), or none of these (`"general-knowledge"`).
    */
   readonly confidence: "seen" | "documented" | "public-code" | "general-knowledge"
   /** An issuer URL in the form of the provider. */
@@ -47,11 +47,11 @@ export interface TokenShape {
   readonly header: Members
   /** Creates the claims of an access token, or the introspection response of an opaque one; `undefined` omits a claim. */
   readonly claims: (content: Content) => Members
-  /** Creates the claims that distinguish ID tokens, in addition to `nonce` and the client as the audience. */
+  /** Creates claims of ID tokens, in addition to `nonce` and to `aud` with the client id. */
   readonly idToken?: ((content: Content) => Members) | undefined
-  /** Members that replace those of the metadata; `undefined` omits a member. */
+  /** Members to add to the metadata or to replace in it; `undefined` omits a member. */
   readonly metadata?: Members | undefined
-  /** Members that replace those of public keys; `undefined` omits a member. */
+  /** Members to add to every public key or to replace in it; `undefined` omits a member. */
   readonly jwk?: Members | undefined
 }
 
@@ -60,7 +60,7 @@ export type Shapes = Readonly<Record<string, TokenShape>>
 
 export const getTimes = ({ expiresAt, issuedAt }: Content) => ({ iat: issuedAt, exp: expiresAt })
 
-/** Returns the user, or the client of a token without a user. */
+/** Returns the user, or the client if the token has no user. */
 export const getSubjectOrClient = ({ clientId, machine, subject }: Content) => machine ? clientId : subject
 
 export const getScope = ({ scopes }: Content) => scopes.length === 0 ? undefined : scopes.join(" ")

@@ -38,7 +38,10 @@ const toDer = (signature: Uint8Array): Uint8Array => {
   ])
 }
 
-/** Encodes a positive integer in as few bytes as possible. The first bit of the first byte is the sign. */
+/**
+ * Encodes a positive integer in as few bytes as possible. DER reads the first bit as the sign, so a zero byte precedes a first
+ * byte of 0x80 or more.
+ */
 const toDerInteger = (bytes: Uint8Array): Uint8Array => {
   const first = bytes.findIndex((byte) => byte !== 0)
   const digits = first === -1 ? Uint8Array.of(0) : bytes.subarray(first)
@@ -53,7 +56,7 @@ const toDerElement = (tag: number, content: ArrayLike<number> & Iterable<number>
 
 const flipFirst = (text: string): string => (text.startsWith("A") ? "B" : "A") + text.slice(1)
 
-/** Forgeries of the algorithm and of the signature. */
+/** Tokens with a forged algorithm or a forged signature. */
 export const signatureForgeries = {
   // The algorithm (RFC 8725 §2.1, §3.1)
   "alg-none": { title: "unsigned, alg none", reason: "algorithm", forge: makeUnsigned("none") },

@@ -1,9 +1,9 @@
 import * as McpWire from "../../provider/probe/McpWire.ts"
 
-/** The client of the testing kit. */
+/** The name and the version that the client sends in its MCP messages. */
 export const clientInfo: McpWire.ClientInfo = { name: "effect-mcp-auth/testing", version: "1.0.0" }
 
-/** Creates a request with a message. */
+/** Creates the POST request that sends a message. */
 export const post = (
   url: string,
   message: McpWire.Message,
@@ -15,7 +15,10 @@ export const post = (
     body: McpWire.encode(message)
   })
 
-/** Reads a response, and finds the reply in it. Stops reading an event stream at the reply, because it can stay open. */
+/**
+ * Reads the body of a response, and finds the reply to the request `id` in it. Stops reading an event stream after the reply,
+ * because the stream can stay open.
+ */
 export const read = async (
   response: Response,
   id: number | undefined
@@ -42,7 +45,7 @@ export const read = async (
   }
 }
 
-/** Returns what a tool returned: its structured content, or its text. */
+/** Returns the value that a tool returned: its structured content, or its text. */
 export const getValue = (result: Readonly<Record<string, unknown>> | undefined): unknown => {
   if (result === undefined) return undefined
   if (result["structuredContent"] !== undefined) return result["structuredContent"]
