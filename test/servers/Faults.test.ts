@@ -1,6 +1,6 @@
 /**
- * A whole server whose provider is behind the fault proxy, all on real sockets, while hours pass on the clock of
- * the test.
+ * Tests a whole server whose authorization server is behind the fault proxy. Every connection is a real socket; the test
+ * clock makes hours pass at once.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -23,7 +23,8 @@ const start = Effect.gen(function*() {
       )
     )
   )
-  // Runs before the server is closed, which would wait for hanging requests by a stopped clock.
+  // Runs before the node:http server closes. Closing waits for open requests with a timeout, and the test clock never
+  // reaches it.
   yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
   const issuer = Context.get(provider, TestIssuer.TestIssuer)
   const proxy = Context.get(provider, FaultProxy.FaultProxy)
@@ -82,7 +83,7 @@ describe("a provider that fails at once", () => {
           yield* TestClock.adjust(`${hours} hours`)
           resultOf(yield* call(token))
         }
-        // One attempt for each call. An attempt for the metadata requests both URLs.
+        // Each of the three calls causes at most one attempt, and an attempt for the metadata requests two URLs.
         assert.isAtMost((yield* takeDocuments).length, 3 * 3 + 2)
       })
   )
@@ -105,7 +106,7 @@ describe("a slow provider", () => {
           Array.from({ length: 20 }),
           () => Effect.forkChild(call(token), { startImmediately: true })
         )
-        // A document has five seconds, and the look-up of the metadata, which has two URLs, eight.
+        // The fetch of one document times out after five seconds. Metadata has two URLs, and both together get eight seconds.
         if (document === "metadata") {
           yield* arrivals(1)
           yield* TestClock.adjust("5 seconds")
@@ -117,7 +118,8 @@ describe("a slow provider", () => {
         yield* proxy.clear
         yield* TestClock.adjust("2 minutes")
         resultOf(yield* call(token))
-        // Refreshed before it is due: no call waits for the hanging provider.
+        // After eight minutes the cached documents are refreshed in the background, so the call does not wait for the slow
+        // authorization server.
         yield* proxy.set(fault, where)
         yield* TestClock.adjust("8 minutes")
         resultOf(yield* call(token))

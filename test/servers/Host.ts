@@ -1,5 +1,6 @@
 /**
- * Two ways to run an app and to talk to it: in this fiber, as a web handler, and over a socket, on `node:http`.
+ * Two ways to run an app of Effect and to send it requests: `web` calls it as a function from `Request` to `Response`,
+ * and `node` serves it on `node:http` and connects over a socket.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Effect, Layer, type Scope } from "effect"
@@ -7,7 +8,7 @@ import { HttpEffect, HttpRouter, HttpServer, type HttpServerResponse } from "eff
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 
-/** A request as it goes over the wire: several lines of one name are several entries. */
+/** A request as it goes over the wire. A header that is sent twice has two entries in `headers`. */
 export interface Sent {
   readonly method: string
   readonly path: string
@@ -26,12 +27,12 @@ export interface Host {
   readonly send: (request: Sent) => Effect.Effect<Received>
 }
 
-/** The services that the layer of a whole app still requires. */
+/** The layer of a whole app. Its requirements are not checked. */
 type App<E> = Layer.Layer<never, E, any>
 
 const origin = "https://server.test"
 
-/** The app as a function from Request to Response, which runs with the services of this fiber: its clock, its logger. */
+/** Turns the app into a function from `Request` to `Response` that uses the clock, logger and other services of this fiber. */
 export const webHandler = <E>(
   app: App<E>
 ): Effect.Effect<(request: Request) => Effect.Effect<Response>, E, Scope.Scope> =>
@@ -42,7 +43,7 @@ export const webHandler = <E>(
     return (request) => Effect.promise(() => handler(request))
   })
 
-/** As a web handler. */
+/** Runs the app as a web handler. */
 export const web = <E>(app: App<E>): Effect.Effect<Host, E, Scope.Scope> =>
   Effect.map(webHandler(app), (handle) => ({
     name: "web",
@@ -64,12 +65,13 @@ export const web = <E>(app: App<E>): Effect.Effect<Host, E, Scope.Scope> =>
       )
   }))
 
-/** On `node:http`, on a free port of the loopback interface. */
+/** Serves the app on `node:http`, on a free port of the loopback interface. Returns the port. */
 export const listen = <E>(app: App<E>): Effect.Effect<number, E, Scope.Scope> =>
   Effect.gen(function*() {
     const server = Http.createServer()
     const listening = yield* Layer.build(
-      // Not `NodeHttpServer.layer`, which brings a terminal: each listens on the standard input, and a test has many servers.
+      // `NodeHttpServer.layer` also provides a terminal that listens on standard input: too many listeners for a test with
+      // many servers.
       Layer.merge(
         NodeHttpServer.layerServer(() => server, {
           host: "127.0.0.1",
@@ -88,7 +90,7 @@ export const listen = <E>(app: App<E>): Effect.Effect<number, E, Scope.Scope> =>
     return (server.address() as AddressInfo).port
   })
 
-/** Over a socket. */
+/** Serves the app with `listen`, and sends requests over a socket. */
 export const node = <E>(app: App<E>): Effect.Effect<Host, E, Scope.Scope> =>
   Effect.map(listen(app), (port) => ({
     name: "node",
@@ -96,7 +98,7 @@ export const node = <E>(app: App<E>): Effect.Effect<Host, E, Scope.Scope> =>
       Effect.callback<Received>((resume) => {
         const raw = [["host", "server.test"], ["connection", "close"], ...headers]
         if (body !== undefined) raw.push(["content-length", String(Buffer.byteLength(body))])
-        // A flat list keeps lines of one name apart, and leaves the writing to us.
+        // Node sends a flat list of names and values as it is: it merges no repeated header and adds none.
         const request = Http.request({ host: "127.0.0.1", port, method, path, headers: raw.flat() }, (response) => {
           const chunks: Array<Buffer> = []
           response.on("data", (chunk) => chunks.push(chunk))

@@ -8,7 +8,7 @@ type Headers = ReadonlyArray<readonly [name: string, value: string]>
 export interface Options {
   readonly token?: string | undefined
   readonly headers?: Headers | undefined
-  /** Omitted headers, in lower case. */
+  /** The names of headers that are not sent, in lower case. */
   readonly without?: ReadonlyArray<string> | undefined
   readonly path?: string | undefined
 }
@@ -18,7 +18,7 @@ export const bearer = (token: string | undefined): Headers =>
 
 const accept: Headers = [["content-type", "application/json"], ["accept", "application/json, text/event-stream"]]
 
-/** Values that a header cannot contain are sent in the encoded form (MCP 2026-07-28, "Standard request headers"). */
+/** Encodes a name that a header cannot contain as `=?base64?…?=` (MCP 2026-07-28, "Standard request headers"). */
 export const encodeName = (name: string): string =>
   /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(name) && !name.startsWith("=?base64?")
     ? name
@@ -39,7 +39,7 @@ const post = (body: unknown, headers: Headers, options: Options): Sent => ({
   body: typeof body === "string" ? body : JSON.stringify(body)
 })
 
-/** A request of the revision 2026-07-28. */
+/** A request of MCP 2026-07-28. */
 export const modern = (method: string, params: Readonly<Record<string, unknown>> = {}, options: Options = {}): Sent => {
   const name = method === "resources/read" ? params["uri"] : params["name"]
   return post(
@@ -53,14 +53,14 @@ export const modern = (method: string, params: Readonly<Record<string, unknown>>
   )
 }
 
-/** A tool call of the revision 2026-07-28. */
+/** A tool call of MCP 2026-07-28. */
 export const call = (name: string, options: Options & { readonly arguments?: unknown } = {}): Sent =>
   modern("tools/call", { name, arguments: options.arguments ?? {} }, options)
 
-/** Any body. */
+/** A POST with any body, without the headers of a revision. */
 export const raw = (body: unknown, options: Options = {}): Sent => post(body, [], options)
 
-/** A request in a session of an earlier revision. */
+/** A request of an earlier revision, in a session if one is given. */
 export const legacy = (
   session: string | undefined,
   body: unknown,

@@ -18,7 +18,7 @@ const auth = (
 
 const client = Layer.effect(HttpClient.HttpClient, Effect.map(TestIssuer.make(), ({ client }) => client))
 
-/** A route behind an authentication layer, or several of them. */
+/** One route for each authentication layer: `path` behind the first layer, `path` + `1` behind the second, and so on. */
 const behind = (path: `/${string}`, ...layers: ReadonlyArray<ReturnType<typeof auth>>) =>
   Layer.mergeAll(
     Layer.empty,
@@ -29,7 +29,7 @@ const behind = (path: `/${string}`, ...layers: ReadonlyArray<ReturnType<typeof a
 
 const quiet = Effect.provide(Logger.layer([]))
 
-/** The layers that both hosts accept. */
+/** The layers that both `web` and `node` of `Host.ts` accept. */
 type App<E> = Parameters<typeof Host.web<E>>[0]
 
 describe.each(["web", "node"] as const)("The metadata documents, %s", (kind) => {
@@ -231,7 +231,7 @@ describe.each(["web", "node"] as const)("The metadata documents, %s", (kind) => 
       const [error] = yield* failure(behind("/mcp", auth("https://server.test/mcp"), auth("https://server.test")))
       assert.instanceOf(error, AuthError.AuthConfigError)
       assert.deepStrictEqual([error?.reason, error?.option], ["duplicate", "resource"])
-      // In the other order, both have a path.
+      // In the other order, each document has a separate path.
       const host = yield* start(behind("/mcp", auth("https://server.test"), auth("https://server.test/mcp")))
       assert.strictEqual(JSON.parse((yield* get(host, root)).body).resource, "https://server.test")
       assert.strictEqual(JSON.parse((yield* get(host, inserted)).body).resource, "https://server.test/mcp")

@@ -6,7 +6,7 @@ import type { Received } from "./Host.ts"
 import * as Mcp from "./Mcp.ts"
 import * as World from "./World.ts"
 
-/** A 503 with Retry-After, without a challenge that would make a client sign in. */
+/** Asserts a 503 with `Retry-After`, and without a challenge, which would make a client sign in again. */
 const checkUnavailable = ({ body, headers, status }: Received) => {
   assert.strictEqual(status, 503, body)
   assert.isUndefined(headers["www-authenticate"])
@@ -52,7 +52,7 @@ describe("An unavailable authorization server", () => {
           assert.notInclude(JSON.stringify(received), "internal")
         }
         assert.deepStrictEqual(ran(), [])
-        // When it is available again, and the backoff is over, the same token works.
+        // After the issuer has recovered and the backoff is over, the same token works.
         yield* issuer.recover
         yield* TestClock.adjust("4 minutes")
         assert.strictEqual((yield* list(token)).status, 200)

@@ -21,7 +21,7 @@ const complete =
 const completePrompt = (name: string) => complete({ type: "ref/prompt", name }, "day")
 const completeTemplate = (uri: string) => complete({ type: "ref/resource", uri }, "id")
 
-/** The scopes that a 403 names. Any other response fails the test. */
+/** Returns the scopes that the challenge of a 403 names. Any other response fails the test. */
 const namedScopes = ({ body, headers, status }: Host.Received): string | undefined => {
   assert.strictEqual(status, 403, body)
   return /^Bearer error="insufficient_scope", scope="([^"]*)"/.exec(headers["www-authenticate"]!)?.[1]
@@ -296,7 +296,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Headers of 2026-07-28 
       assert.strictEqual(Mcp.answer(literal).error?.code, -32020)
       const real = yield* host.send(Mcp.call("hinzufügen", { token, headers: [["mcp-name", encoded]] }))
       assert.strictEqual(namedScopes(real), "todos:write")
-      // The plain form would also be decoded before it is compared.
+      // A client may also encode a name that needs no encoding. The server decodes the header before it compares.
       const plainly = yield* issuer.mint({ scopes: ["todos:read"] })
       const list = yield* host.send(
         Mcp.call("list", { token: plainly, headers: [["mcp-name", "=?base64?bGlzdA==?="]] })
@@ -322,7 +322,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Headers of 2026-07-28 
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
       const without = yield* host.send(Mcp.call("list", { token, without: ["mcp-protocol-version"] }))
       assert.deepStrictEqual([without.status, Mcp.answer(without).error?.code], [400, -32020])
-      // The gate determines the operation without the header.
+      // The gate determines the operation from the body, so it requires the scope although the header is missing.
       const missing = yield* host.send(Mcp.call("add", { token, without: ["mcp-protocol-version"] }))
       assert.include(namedScopes(missing), "todos:write")
       assert.deepStrictEqual(server.ran, [])
@@ -330,7 +330,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Headers of 2026-07-28 
 })
 
 layer(World.layer("web"), { excludeTestServices: true })("Hidden operations", (it) => {
-  // Names of one length, so that the responses can be compared byte by byte.
+  // The hidden and the unknown name have the same length, so that the responses can be compared byte by byte.
   it.effect.each([
     { title: "SCOPE-14 a tool", sent: tool, hidden: "purge", unknown: "qurge" },
     { title: "SCOPE-14 a resource", sent: read, hidden: "todo://audit", unknown: "todo://awdit" },
@@ -626,10 +626,10 @@ describe("Policies of a whole server", () => {
         })
       yield* add(["todos:admin"])
       assert.strictEqual(namedScopes(yield* host.send(Mcp.call("late", { token }))), "todos:admin")
-      // A tool that replaces another brings its scopes.
+      // A tool that is registered again replaces the first one, and its scopes replace the earlier scopes.
       yield* add(["todos:read"])
       assert.strictEqual((yield* host.send(Mcp.call("late", { token }))).status, 200)
-      // A scope that is not offered can never be granted by this server's authorization servers.
+      // The configuration does not offer this scope, so no token can have it: every call is rejected.
       yield* add(["not:offered"])
       assert.strictEqual(namedScopes(yield* host.send(Mcp.call("late", { token }))), "not:offered")
       assert.deepStrictEqual(ran, ["todos:read"])

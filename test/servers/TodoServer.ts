@@ -25,7 +25,7 @@ const Caller = Schema.Struct({
 /** Arguments do not matter in these tests, so every tool accepts any. */
 const parameters = Schema.Struct({ title: Schema.optionalKey(Schema.String) })
 
-/** For every valid token. */
+/** Requires no scope: every valid token may call it. */
 const WhoAmI = Tool.make("whoami", { parameters, success: Caller, dependencies: [Principal] })
 const List = requireScopes("todos:read")(Tool.make("list", { parameters, success: Schema.String }))
 const Add = requireScopes("todos:read", "todos:write")(
@@ -35,7 +35,7 @@ const Purge = requireScopes("todos:admin")(Tool.make("purge", { parameters, succ
   .annotate(Policy.Unauthorized, "hide")
 /** A tool whose name is sent in the encoded form of `Mcp-Name`. */
 const Umlaut = requireScopes("todos:write")(Tool.make("hinzufügen", { parameters, success: Schema.String }))
-/** An alias of a tool inherits its annotations, and the requirement with them. */
+/** An alias of `add`. It inherits the annotations of `add`, which contain the required scopes. */
 const Alias = requireScopes("todos:read")(
   Tool.make("alias_of_add", { parameters, success: Schema.String })
 )
@@ -44,7 +44,7 @@ const Alias = requireScopes("todos:read")(
 export const Todos = Toolkit.make(WhoAmI, List, Add, Purge, Umlaut, Alias)
 
 /**
- * A new server. `ran` lists the executed operations in their order.
+ * Creates a server. `ran` lists the executed operations, in the order in which they ran.
  */
 export const make = () => {
   const ran: Array<string> = []
@@ -124,7 +124,7 @@ export const make = () => {
 
   return {
     ran,
-    /** Behind the gate. */
+    /** The server with the requirement of an authentication layer. */
     layer: McpAuth.layerHttp({ ...options, protocols, registrations: Layer.mergeAll(protectedByScope, open) }),
     registrations: { protectedByScope, open },
     options
@@ -133,6 +133,6 @@ export const make = () => {
 
 type Options = Omit<AuthLayer.Common<typeof scopes>, "scopes">
 
-/** The authentication layer for it. It requires the HTTP client of a `TestIssuer`. */
+/** The authentication layer for this server. It requires the HTTP client of a `TestIssuer`. */
 export const auth = (issuer: string, options: Options = {}) =>
   authLayer({ resource, authorizationServers: [issuer], ...options, scopes })

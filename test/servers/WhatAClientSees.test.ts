@@ -70,7 +70,7 @@ interface Row {
 
 const authorization = (...values: ReadonlyArray<string>) => values.map((value) => ["authorization", value] as const)
 
-/** A call of the tool that every reader may call, with these headers and this token. */
+/** A call of the tool `list`, which requires `todos:read`. */
 const list = (options: Mcp.Options): Sent => Mcp.call("list", options)
 
 const rows: ReadonlyArray<Row> = [
@@ -178,7 +178,7 @@ const rows: ReadonlyArray<Row> = [
   { title: "a token of another issuer: 401", rejected: invalidToken, sent: ({ other }) => list({ token: other }) },
   { title: "an invalid token: 401", rejected: invalidToken, sent: () => list({ token: "abc" }) },
 
-  // Origin, first of all.
+  // Origin: checked before the credentials.
   {
     title: "MCP-09 a look-alike subdomain: 403",
     rejected: wrongOrigin,
@@ -214,7 +214,7 @@ const rows: ReadonlyArray<Row> = [
     sent: () => list({ headers: [["origin", "https://server.test"]] })
   },
 
-  // The session, before the body.
+  // Session: checked before the body.
   {
     title: "an unknown session: 404, empty",
     rejected: { status: 404, challenge: undefined, body: undefined },
@@ -226,7 +226,7 @@ const rows: ReadonlyArray<Row> = [
     sent: () => Mcp.legacy("x", Mcp.message("ping"))
   },
 
-  // The body, before the scopes.
+  // Body: checked before the scopes.
   {
     title: "MCP-07 text/plain: 415",
     rejected: contentType,
@@ -271,7 +271,7 @@ const rows: ReadonlyArray<Row> = [
     sent: ({ reader }) => Mcp.call("list", { token: reader, arguments: { title: "x".repeat(5 * 1024 * 1024) } })
   },
 
-  // Scopes, last.
+  // Scopes: checked last.
   {
     title: "CHAL-03 SCOPE-09 SCOPE-20 a scope is missing: 403 with every scope of the tool",
     rejected: insufficientScope("todos:read todos:write"),
@@ -330,7 +330,7 @@ describe.each(["web", "node"] as const)("Responses that a client sees, %s", (kin
       Effect.gen(function*() {
         const { host, ran } = yield* World.fresh
         const { reader, writer } = yield* tokens
-        // Node keeps the first line in `headers` and hides the second; fetch joins the two.
+        // Node's `headers` contains only the first of two `Authorization` headers, and the `Headers` of fetch joins both.
         const rejected = invalidRequest(oneTokenText)
         for (const [first, second] of [[reader, writer], [reader, "x"], ["x", reader]] as const) {
           const headers = authorization(`Bearer ${first}`, `Bearer ${second}`)

@@ -14,13 +14,13 @@ export class World extends Context.Service<World, {
   readonly ran: () => ReadonlyArray<string>
 }>()("test/servers/World") {}
 
-/** The world of a block of tests, with an empty list of executed operations. */
+/** The server that a block of tests shares, with an empty list of executed operations. */
 export const fresh: Effect.Effect<World["Service"], never, World> = Effect.map(World, (world) => {
   world.ran()
   return world
 })
 
-/** Creates it with an in-memory issuer, until the scope closes. Nothing is logged. */
+/** Starts a server that trusts an in-memory issuer. The server runs until the scope closes, and logs nothing. */
 export const make = (kind: keyof typeof hosts, options: Parameters<typeof TodoServer.auth>[1] = {}) =>
   Effect.gen(function*() {
     const { client, issuer } = yield* TestIssuer.make({ resource: TodoServer.resource })

@@ -12,7 +12,10 @@ class Since extends Context.Service<Since, { readonly since: Date }>()("test/Sin
 
 const resource = "https://server.test/mcp"
 
-/** Claims that cannot be frozen, so that each request decodes them, and a schema that breaks when it decodes them again. */
+/**
+ * Options whose schema of claims throws at the second decoding. The decoded claims contain a `Date`, which cannot be frozen,
+ * so they are not cached and each request decodes them.
+ */
 const options = (issuer: string) => {
   let count = 0
   const breaks = Schema.makeFilter<{ readonly since: Date }>(() => {
@@ -30,7 +33,7 @@ const options = (issuer: string) => {
   } as const
 }
 
-/** The response to a request with a good token, the decisions, and the log. */
+/** The options, a request with a good token, and lists of the decisions and log lines that it causes. */
 const world = Effect.gen(function*() {
   const { client, issuer } = yield* TestIssuer.make({ resource })
   const decisions: Array<Decision.Decision> = []

@@ -1,19 +1,19 @@
-/** Gates that send with the `HttpClient` of the test, such as the one of a `TestIssuer`. */
+/** Gates that send their requests with the `HttpClient` of a test, such as the client of a `TestIssuer`. */
 import { Layer } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
 import { Gate } from "effect-mcp-auth/host"
 import { HttpClientFetcher } from "effect-mcp-auth/http-client"
 import { HttpClient } from "effect/http"
 
-/** Sends with a client: for the option `layer` of hosts outside Effect. */
+/** Provides a `Fetcher` that sends with this client, for the option `layer` of server adapters outside Effect. */
 export const fetcherWith = (client: HttpClient.HttpClient) =>
   HttpClientFetcher.layer.pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
 
-/** A layer with a client, and a `Fetcher` that sends with it. */
+/** Adds a `Fetcher` to a layer that provides a client. The `Fetcher` sends with that client. */
 export const withFetcher = <A, E>(layer: Layer.Layer<A | HttpClient.HttpClient, E>) =>
   HttpClientFetcher.layer.pipe(Layer.provideMerge(layer))
 
-/** The gate alone. It requires the client. */
+/** `Gate.layer`, with the client as a requirement. */
 export const gateLayer = <
   const S extends AuthLayer.Scopes,
   C = never,

@@ -27,14 +27,14 @@ const listening = (name: string, issuer: string): Effect.Effect<number, never, S
   )
 
 /**
- * Bytes of a request on the heap after the collections of young objects that follow it: the median of
- * eleven turns, since a turn in which code is compiled leaves that code on the heap as well.
+ * Returns the bytes that one request leaves on the heap after collections of young objects. It measures eleven turns and
+ * takes their median, since a turn in which V8 compiles code leaves that code on the heap, too.
  */
 const leftBy = async (port: number, requests: ReadonlyArray<Buffer>): Promise<number> => {
   const send = (count: number) => Load.run(port, requests, { connections: 4, until: (sent) => sent >= count })
   const turn = async () => {
     await send(400)
-    // Twice: objects that survive the first collection are still young.
+    // Two collections, because objects that survive the first one are still young.
     collect({ type: "minor" })
     collect({ type: "minor" })
     return process.memoryUsage().heapUsed
@@ -52,11 +52,11 @@ const leftBy = async (port: number, requests: ReadonlyArray<Buffer>): Promise<nu
   return grown.sort((one, other) => one - other)[5]!
 }
 
-/** Bytes for each request. A request that is kept, with the objects that it refers to, takes 800 or more, and compiled code 100. */
+/** In bytes per request. A request that stays on the heap takes 800 or more with the objects it refers to, compiled code 100. */
 const mostOfAnObject = 600
 
-// A function in a field of an object that belongs to a request keeps both until a full collection, which a server runs
-// rarely; what can be reached from the roots does not show it.
+// An object of a request with a function in one of its fields can stay on the heap until a full collection, which a server
+// runs rarely. A snapshot of reachable objects does not show it, so this test measures the heap.
 describe("a request leaves no objects that only a full collection removes", () => {
   it.live.each([
     { guarded: "effect + effect-mcp-auth", open: "effect" },

@@ -9,7 +9,7 @@ import { authLayer } from "./gates.ts"
 
 const operation = "tools/call plan_trip"
 
-/** Requests a name in the first round, and names its subject in the second. */
+/** A tool that requests input in the first round. In the second round, it returns the caller's subject and the sealed city. */
 const PlanTrip = Layer.effectDiscard(Effect.gen(function*() {
   const server = yield* McpServer.McpServer
   yield* server.addTool({
@@ -17,7 +17,7 @@ const PlanTrip = Layer.effectDiscard(Effect.gen(function*() {
     annotations: Context.empty(),
     handle: () =>
       Effect.gen(function*() {
-        // The type of a raw tool's handler lacks the services of the request, which exist.
+        // The type of the handler in `addTool` has no requirements, but the services of the request exist at run time.
         const services = (yield* Effect.context<never>()) as Context.Context<Principal | RequestState.RequestState>
         const { requestState } = yield* McpSchema.McpRequestContext
         if (requestState === undefined) {

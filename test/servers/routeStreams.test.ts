@@ -1,4 +1,4 @@
-/** Event streams of routes behind the gate, on every host that has such routes. */
+/** Tests event streams of routes behind the gate, on every host that has such routes. */
 import { afterAll, assert, beforeAll, describe, it, onTestFinished, vi } from "@effect/vitest"
 import { serve } from "@hono/node-server"
 import { Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
@@ -27,7 +27,7 @@ const opening = new TextEncoder().encode(": open\n\n")
 const endless = (closed: () => void = () => {}) =>
   new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(opening), cancel: closed })
 
-/** The same of Node's. */
+/** A readable stream of Node that never ends by itself. `closed` is called when it is closed. */
 const readable = (closed: () => void) => {
   const stream = new Readable({ read: () => {} })
   stream.on("close", closed)
@@ -37,7 +37,7 @@ const readable = (closed: () => void) => {
 
 type Route = (closed: () => void) => HttpServerResponse.HttpServerResponse
 
-/** The bodies that Effect's servers can send. */
+/** Responses with each kind of body that a web handler of Effect can send. */
 const web: Readonly<Record<string, Route>> = {
   "a stream": (closed) =>
     HttpServerResponse.stream(
@@ -149,7 +149,7 @@ const onNode: Start = async (options, client, closed) => {
 
 interface Running extends Served {
   readonly tell: hosts.Running["tell"]
-  /** How many streams of the route were cancelled since the last call. */
+  /** The number of streams of the route that were cancelled since the last call of `closed`. */
   readonly closed: () => Promise<number>
 }
 
@@ -253,7 +253,7 @@ describe.each(all)("A route that answers with an event stream, %s", (name, launc
     assert.strictEqual(await revocations.closed(), 1)
   })
 
-  // Effect's servers are tested with the test clock below.
+  // The expiry of streams on Effect's servers is tested below, with the test clock.
   if (!outsideOfEffect.some(([outside]) => outside === name)) return
 
   it("[T-AUD-03g] the stream ends with its token, or five minutes later if it answers a POST", async () => {
@@ -272,7 +272,8 @@ describe.each(all)("A route that answers with an event stream, %s", (name, launc
     const post = await openStream(expiring, "POST", token)
     await advance(3_600_000)
     await get.ended
-    // Streams read the clock every second: once a later one has ended, the other has read it, too.
+    // Streams read the clock every second. When a stream that opened later has ended, the stream of the POST has read the
+    // same time.
     const later = await openStream(expiring, "GET", await mint({ expiresIn: "1 minute" }))
     await advance(60_000)
     await later.ended
@@ -283,7 +284,7 @@ describe.each(all)("A route that answers with an event stream, %s", (name, launc
   })
 })
 
-/** Lets the woken fibers run. */
+/** Waits until the fibers that the clock has resumed have run. */
 const settle = Effect.promise(() => new Promise(setImmediate))
 
 describe("A route that answers with an event stream", () => {
@@ -400,7 +401,7 @@ describe("A WebSocket behind the gate", () => {
             request.on("upgrade", (_, socket) =>
               resolve({
                 closed: new Promise((closed) => {
-                  // The frame that closes the connection (RFC 6455 §5.5.1), which the server waits for in return.
+                  // 0x88 is the first byte of a close frame (RFC 6455 §5.5.1). The server waits until the client closes, too.
                   socket.on("data", (frame: Buffer) => {
                     if (frame[0] === 0x88) socket.end(() => closed())
                   })

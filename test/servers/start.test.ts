@@ -11,7 +11,7 @@ import { authLayer } from "./gates.ts"
 
 const Whoami = HttpRouter.add("GET", "/mcp", Effect.map(Principal, (_) => HttpServerResponse.text(_.subject ?? "")))
 
-/** A server with its issuer, ordered as the document of `ready` says, or without it. */
+/** A server and its issuer. `eager`: the server waits for `Auth.ready`, as the documentation of `ready` shows. */
 const program = Effect.fnUntraced(function*(start: "eager" | "lazy") {
   yield* TestClock.setTime(1_800_000_000_000)
   const { client, issuer } = yield* TestIssuer.make()

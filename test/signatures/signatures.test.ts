@@ -1,4 +1,4 @@
-/** The short form; `npm run signatures` takes a million tokens. */
+/** Runs the comparison of `npm run signatures` with 4,000 tokens instead of a million. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Differential from "../../bench/signatures/Differential.ts"

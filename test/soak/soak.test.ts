@@ -23,10 +23,10 @@ describe("twenty seconds of mixed traffic", () => {
         assert.isAbove(outcome.good, 300)
         assert.isAbove(outcome.sent - outcome.good, 50)
         assert.isAtLeast(outcome.keys, 3)
-        // Each kind was sent, those of a withdrawn key too.
+        // Requests of all eleven kinds were sent, also those with tokens of a withdrawn key.
         assert.lengthOf(Object.keys(outcome.counts), 11)
         assert.isAtLeast(outcome.providerFailures, 4)
-        // A document or two per interval, and one look for an unknown key per cooldown.
+        // Metadata and keys are fetched once in each refresh interval, and keys once in each cooldown of unknown keys.
         assert.isBelow(outcome.providerRequests, 150)
         assert.isBelow(outcome.heap.growth, 16)
       }),

@@ -8,7 +8,7 @@ import { createServer } from "node:http"
 import { authenticate } from "../authorization/steps.ts"
 import { gateLayer } from "../servers/gates.ts"
 
-/** Starts an issuer behind the proxy on a port, until the scope closes. */
+/** Starts an issuer behind the fault proxy, on a free port. Both run until the scope closes. */
 const start = Effect.gen(function*() {
   const node = createServer()
   const scope = yield* Scope.make()
@@ -78,7 +78,7 @@ describe("the fault proxy", () => {
       assert.strictEqual(typeof portal === "object" ? portal.body : "", "<html>")
       const html = yield* getWith({ _tag: "ContentType", contentType: "text/html" })
       assert.strictEqual(typeof html === "object" ? html.contentType : undefined, "text/html")
-      // Other paths have no fault, and after `clear` no path has one.
+      // The fault applies to no other path. After `clear`, it no longer applies to this path either.
       assert.strictEqual(getStatus(yield* get("/jwks")), 200)
       yield* proxy.clear
       assert.strictEqual(getStatus(yield* get(path)), 200)

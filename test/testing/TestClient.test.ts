@@ -44,7 +44,7 @@ const auth = {
   scopes: { baseline: ["a"], stepUp: ["b"] }
 } as const
 
-/** The layer with Effect's fetch client, and the layer with the client of the issuer. */
+/** A server whose gate sends with Effect's fetch client, and a server whose gate sends with the client of the issuer. */
 const servers = [
   { title: "make", protected: Server.pipe(Layer.provide(AuthLayer.make(auth))) },
   { title: "layer", protected: Server.pipe(Layer.provide(authLayer(auth))) }
@@ -291,7 +291,7 @@ describe("the assertions of the kit", () => {
     assert.strictEqual(expectChallenge({ scope: ["b", "a"] })(stepUp), stepUp)
     assert.strictEqual(await expectRejected("missing-scope")(Promise.resolve(stepUp)), stepUp)
     assert.strictEqual(Effect.runSync(expectRejected("missing-scope")(Effect.succeed(stepUp))), stepUp)
-    // The promise of `fetch` if tests have separate globals, as under Jest.
+    // Under Jest, tests have separate globals, so the promise that `fetch` returns is not an instance of their `Promise`.
     const otherRealm: Promise<Response> = runInNewContext("Promise").resolve(stepUp)
     assert.notInstanceOf(otherRealm, Promise)
     assert.strictEqual(await expectChallenge({ scope: ["b", "a"] })(otherRealm), stepUp)

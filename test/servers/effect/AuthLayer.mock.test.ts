@@ -19,7 +19,7 @@ const Write = HttpRouter.add(
   )
 )
 
-// Rejections are logged, and these tests cause them.
+// These tests cause rejections, which would fill the log.
 const Quiet = Layer.succeed(References.MinimumLogLevel, "Error")
 
 /** Runs one request against the route. */

@@ -20,13 +20,13 @@ const options = {
   scopes: { baseline: ["todos:read"], stepUp: ["todos:write"] }
 } as const
 
-/** Options without a type check, as from JavaScript or a file. */
+/** Options that the compiler does not check, such as those of a JavaScript program or a file. */
 type Unchecked = Readonly<Record<string, unknown>>
 
 const unchecked = (changes: Unchecked): Gate.LayerOptions<typeof options.scopes> =>
   ({ ...options, ...changes }) as unknown as Gate.LayerOptions<typeof options.scopes>
 
-/** Builds a layer, which must send no request. */
+/** Builds a layer, and asserts that this sends no request. */
 const buildsAlone = <A, E>(layer: Layer.Layer<A, E, HttpClient.HttpClient>) =>
   Effect.gen(function*() {
     const { client, issuer } = yield* TestIssuer.make()
@@ -71,7 +71,7 @@ interface Wrong {
   readonly changes: Unchecked
   readonly reason: AuthError.AuthConfigError["reason"]
   readonly option: string
-  /** The text that the fix must contain. */
+  /** Matches the `fix` of the error. */
   readonly fix: RegExp
 }
 
@@ -592,10 +592,10 @@ describe("options take effect", () => {
     }))
 })
 
-/** Rejections are logged, and expected here. */
+/** Discards the log of rejections, which these tests cause. */
 const silent = Logger.layer([])
 
-/** 200 means that the request has a caller. */
+/** Returns 200 if the gate authenticates a request with this token, otherwise the status of the rejection. */
 const statusOf = (made: Gate.Gate, token: string): Effect.Effect<number> =>
   authenticate(made, request(`Bearer ${token}`)).pipe(
     Effect.as(200),
@@ -666,7 +666,7 @@ describe("the challenge for a rejected token", () => {
       assert.lengthOf(bodies, 1)
     }))
 
-  // JWT-29 is listed in differences.ts: a token cannot contain a `!`, so the header is rejected before it is decoded.
+  // JWT-29 is listed in `differences.ts`: a bearer token cannot contain a `!`, so the answer is 400, and no segment is decoded.
   it.effect.each([
     { segment: "!!!notbase64!!!", status: 400 },
     { segment: "~~~notbase64~~~", status: 401 },
@@ -726,7 +726,7 @@ describe("two resources on one server", () => {
     )
   }
 
-  // The handler runs under the real clock.
+  // The handler uses the real clock, and `mint` uses the test clock, so the token must be valid at any time.
   const forEver = { iat: undefined, exp: 4_000_000_000 }
 
   it.effect("CFG-10 the same authorization server for two different resources: allowed", () =>
@@ -752,7 +752,7 @@ describe("two resources on one server", () => {
       assert.deepStrictEqual(yield* two!.requests, [])
       const own = yield* two!.mint({ audience: "https://server.test/b", claims: forEver })
       assert.strictEqual((yield* get("/b", own)).status, 200)
-      // The server now knows its keys, which still do not serve this resource.
+      // The server has now fetched the keys of `two`. They still verify no token for resource `a`, which trusts only `one`.
       assert.strictEqual((yield* get("/a", foreign)).status, 401)
       assert.deepStrictEqual(yield* one!.requests, [])
     }))

@@ -31,7 +31,7 @@ describe.each(["web", "node"] as const)("Routes behind the gate, %s", (kind) => 
       HttpRouter.add("GET", "/me", run("me")),
       HttpRouter.add("GET", "/list", requireScopes("todos:read")(run("list"))),
       HttpRouter.add("POST", "/add", requireScopes("todos:write")(requireScopes("todos:read")(run("add")))),
-      // A guarded effect somewhere inside the handler.
+      // Here `requireScopes` protects an effect inside the handler, and not the route.
       HttpRouter.add(
         "GET",
         "/inside",
@@ -160,7 +160,7 @@ describe("Claims of the author's schema", () => {
       const { host, issuer } = yield* start
       for (const tenant of ["acme", "globex", "acme"]) {
         const token = yield* issuer.mint({ claims: { tenant, admin: false } })
-        // The second time the token comes out of a cache.
+        // In the second round, the token is cached.
         for (let i = 0; i < 2; i++) {
           assert.strictEqual((yield* host.send(get("/where", token))).body, tenant)
           const called = Mcp.answer(yield* host.send(Mcp.call("where", { token, arguments: undefined })))

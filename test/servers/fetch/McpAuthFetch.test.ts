@@ -34,7 +34,7 @@ const post = (token: string | undefined, body: BodyInit | undefined, more: Reque
 
 const call = (name: string) => JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name } })
 
-/** Unhandled rejections since the test began. */
+/** The reasons of promise rejections that nothing has handled since the test began. */
 let unhandled: Array<unknown> = []
 const note = (reason: unknown) => {
   unhandled.push(reason)
@@ -328,7 +328,7 @@ describe("streams", () => {
   })
 
   it("end later than the token if they answer a POST", async () => {
-    // The interval is also that at which a stream looks at the wall clock.
+    // An open stream reads the wall clock at this interval, too.
     await using auth = await make({ revocationInterval: "1 second" })
     let finish = () => {}
     const handler = auth.protect(() =>
@@ -344,7 +344,7 @@ describe("streams", () => {
     onTestFinished(() => void vi.useRealTimers())
     const token = await mint({ expiresIn: "1 minute" })
     const { body } = await handler(post(token, call("list_todos")))
-    // The stream of a GET with the same token ends when the token does, so the token has expired by then.
+    // The stream of a GET ends when its token expires. Its end shows that the token of the POST has expired, too.
     const kept = auth.protect(() => eventStream((_) => _.enqueue(bytes)))
     const stream = await kept(get(token))
     vi.setSystemTime(start + 60_000)

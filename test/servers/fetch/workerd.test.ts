@@ -4,7 +4,7 @@ import { bearer, call, mint } from "../hosts/cases.ts"
 import { makeIssuer, optionsOf } from "../hosts/Host.ts"
 import { workerd } from "../hosts/hosts.ts"
 
-/** A new Worker, and a slow issuer, so that requests overlap. */
+/** Starts a Worker and an issuer that answers slowly, so that requests overlap. */
 const setUp = async () => {
   const { client, issuer } = await makeIssuer()
   const run = Effect.runPromise
@@ -16,7 +16,8 @@ const setUp = async () => {
   return { ...running, issuer, tokens: () => mint(issuer), statuses, fetched, [Symbol.asyncDispose]: running.stop }
 }
 
-// Work that a request of a Worker starts ends with it, and workerd ends a request that waits for such work.
+// In workerd, I/O belongs to the request that started it, and ends with that request. A request that waits for the I/O of
+// another one is terminated.
 describe("in a Worker no request waits for another", () => {
   it("if no document is cached", async () => {
     await using worker = await setUp()
@@ -56,7 +57,7 @@ describe("in a Worker no request waits for another", () => {
       Array.from({ length: 24 }, (_, index) => `made-up-${index}`),
       (kid) => worker.issuer.mint({ scopes: ["todos:read"], header: { kid } })
     ))
-    // 401 where the keys were fetched for the token, 503 where no further fetch is allowed yet: its key may be a new one.
+    // 401 if the keys were fetched for this token. 503 if no further fetch is allowed yet, since the key may be a new one.
     const statuses = await worker.statuses(forged)
     assert.deepStrictEqual(statuses.filter((_) => _ !== 401 && _ !== 503), [])
     const fetched = await worker.fetched()

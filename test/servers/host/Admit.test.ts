@@ -6,7 +6,7 @@ import * as Admit from "../../../src/servers/host/Admit.ts"
 import type * as body from "../../../src/servers/host/Body.ts"
 import { gate as makeGate, principal, toolCall } from "../../authorization/support.ts"
 
-/** A gate that records its steps, and rejects at one of them. */
+/** Creates a gate that records its steps, and rejects at the step `rejectAt` if one is given. */
 const recording = (real: Gate.Gate, rejectAt?: string) => {
   const steps: Array<string> = []
   const step = <A>(name: string, result: A): Effect.Effect<A, Rejection.Rejection> => {

@@ -6,7 +6,7 @@ import * as Mcp from "../Mcp.ts"
 import * as TodoServer from "../TodoServer.ts"
 import * as World from "../World.ts"
 
-/** The responses of the table to a request without a good token. */
+/** Asserts one of the responses that `WhatAClientSees.test.ts` lists for a request without a good token. */
 const checkUnauthenticated = ({ body, headers, status }: Received) => {
   assert.include([400, 401], status, body)
   const challenge = headers["www-authenticate"]!
@@ -25,7 +25,7 @@ const isJson = (text: string): boolean => {
   }
 }
 
-/** A JSON-RPC message, well formed or nearly so. */
+/** Generates JSON-RPC messages. Some are well formed, and some have wrong names, ids or arguments. */
 const message = Arbitrary.map(
   Arbitrary.all([
     Arbitrary.schema(Schema.Literals([
@@ -104,7 +104,7 @@ layer(World.layer("web"), { excludeTestServices: true })("Any bytes", (it) => {
       Effect.gen(function*() {
         const { issuer, ran } = yield* World.fresh
         const received = yield* send(Mcp.raw(body, { token: yield* issuer.mint() }))
-        // A few texts are JSON, such as a number: the server answers those.
+        // A few of the generated texts are valid JSON, such as a number. Only those can pass the gate.
         if (isJson(body)) assert.isBelow(received.status, 500, received.body)
         else assert.deepStrictEqual([received.status, JSON.parse(received.body).error], [400, "invalid_request"])
         assert.deepStrictEqual(ran(), [])

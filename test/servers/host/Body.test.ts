@@ -1,5 +1,6 @@
 /**
- * The checked body is the executed one, with any reader before or after the gate, and any transfer encoding.
+ * Tests that the server executes exactly the body that the gate checked, even if other code reads the body before or after
+ * the gate, and with every transfer encoding.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, Schema } from "effect"
@@ -15,7 +16,7 @@ import * as Host from "../Host.ts"
 import * as Mcp from "../Mcp.ts"
 import * as TodoServer from "../TodoServer.ts"
 
-/** Reports its arguments, and the body that it reads from the request after the gate. */
+/** A tool that returns its arguments, and the body as it can be read from the request behind the gate. */
 const Echo = requireScopes("todos:read")(
   Tool.make("echo", { parameters: Schema.Struct({ title: Schema.String }), success: Schema.Array(Schema.Unknown) })
 )
@@ -121,7 +122,7 @@ describe("the checked body is the executed one", () => {
       assert.deepStrictEqual(echoed((yield* host.send(call(title))).body), whole)
     }).pipe(Effect.provide(Logger.layer([]))))
 
-  /** A request of Node's client, whose body `write` writes. */
+  /** Sends a request with Node's client. `write` sends the body. */
   const over = (
     port: number,
     { headers }: Host.Sent,

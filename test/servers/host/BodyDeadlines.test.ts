@@ -3,7 +3,7 @@ import { Clock, Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { BodyDeadlines } from "../../../src/servers/host/BodyDeadlines.ts"
 
-/** Deadlines on the clock of the test, and how many fibers watch them. */
+/** Creates deadlines on the test clock, with counts of the fibers that were started and that still run to watch them. */
 const make = (timeout: Duration.Input) =>
   Effect.gen(function*() {
     const fork = Effect.runForkWith(yield* Effect.context<never>())

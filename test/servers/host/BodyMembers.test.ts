@@ -1,4 +1,7 @@
-/** Other members of a message have no effect: Effect's RPC layer would read HTTP headers and trace context from them. */
+/**
+ * Tests that members of a message other than those of JSON-RPC have no effect. Without the gate, Effect's RPC layer reads HTTP
+ * headers and trace context from such members.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, References, Schema } from "effect"
 import { McpAuth } from "effect-mcp-auth/mcp"
@@ -9,7 +12,7 @@ import * as Host from "../Host.ts"
 import * as Mcp from "../Mcp.ts"
 import * as TodoServer from "../TodoServer.ts"
 
-/** Returns the server's data of the session in which it runs. */
+/** A tool that returns what the server stores for the session of the call: the client's name and the log level. */
 const Session = Tool.make("session", { success: Schema.Struct({ client: Schema.String, level: Schema.String }) })
 const Tools = Toolkit.make(Session)
 

@@ -1,4 +1,7 @@
-/** Bodies of methods without messages: a parsed body is checked before a handler can execute it. */
+/**
+ * Tests bodies of requests whose method carries no MCP message, such as GET. If a body parser makes such a body available to
+ * a handler, the gate has checked it.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { serve } from "@hono/node-server"
 import { Effect } from "effect"
@@ -6,7 +9,7 @@ import { McpAuthFetch } from "effect-mcp-auth/fetch"
 import { McpAuthNode } from "effect-mcp-auth/node"
 import type { HttpClient } from "effect/http"
 import express5 from "express"
-// @ts-expect-error This package has no types, and those of version 5 fit.
+// @ts-expect-error The package `express4` has no types. The code below uses the types of Express 5.
 import express4 from "express4"
 import { Hono } from "hono"
 import { createServer, request, type Server } from "node:http"
@@ -38,7 +41,7 @@ const optionsOf = (issuer: string, client: HttpClient.HttpClient, anonymous: "de
 const listen = (server: Server) =>
   new Promise<Server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)))
 
-/** Its handler executes `req.body` for every method. */
+/** A server whose handler executes `req.body` for every method. */
 const express = (framework: typeof express5, parser: "before" | "after"): Start => async (given, ran) => {
   const auth = await McpAuthNode.make(given)
   const app = framework()
@@ -102,7 +105,7 @@ interface Sent {
   readonly body?: string
 }
 
-/** Sends exactly these header lines. */
+/** Sends a request with exactly these header lines and a `Host`. Returns the status. */
 const statusOf = (port: number, { body, headers, method }: Sent) =>
   new Promise<number>((resolve, reject) => {
     const lines = [["host", "server.test"], ...headers].flat()
@@ -184,7 +187,7 @@ describe.each(starts)("%s", (_, start) => {
       for (const type of types) {
         for (const empty of [[], [["content-length", "0"]], [["transfer-encoding", "chunked"]]] as const) {
           const status = await send({ method, headers: [...bearer(reader), ...typed(type), ...empty] })
-          // To a parser of forms, an empty body is a form without fields.
+          // A form parser turns an empty chunked body into an object without fields, which is not a JSON-RPC message.
           const isForm = type === "application/x-www-form-urlencoded" && empty[0]?.[0] === "transfer-encoding"
           assert.include(isForm ? [200, 400] : [200], status, `${method} ${type} ${empty}`)
           assert.notInclude(take(), "add_todo")

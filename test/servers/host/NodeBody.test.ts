@@ -7,7 +7,7 @@ import { BodyDeadlines } from "../../../src/servers/host/BodyDeadlines.ts"
 import * as nodeBody from "../../../src/servers/host/NodeBody.ts"
 import * as effectBody from "../../../src/servers/mcp/internal/effectBody.ts"
 
-/** Runs a reader of a source, and then the steps of the source. */
+/** Starts the reader, and then `happens`, which emits the events of the source. Returns the result of the reader. */
 const reading = <A, E>(read: Effect.Effect<A, E>, happens: () => void) =>
   Effect.gen(function*() {
     const fiber = yield* Effect.forkChild(Effect.result(read), { startImmediately: true })
@@ -24,7 +24,7 @@ describe("the body of a request on Node", () => {
   it.effect("a body over the limit is given up at once, and takes no memory when it ends", () =>
     Effect.gen(function*() {
       const source = new EventEmitter()
-      // Larger than the memory of any machine.
+      // More bytes than any machine can allocate, so the test fails if the reader keeps the chunk.
       const huge = { byteLength: 2 ** 50 }
       const result = yield* reading(nodeBody.read(source, 1024, yield* deadlines), () => {
         source.emit("data", new Uint8Array(1024))

@@ -6,7 +6,7 @@ import * as Runner from "../../../src/servers/host/Runner.ts"
 
 const heard: Array<string | undefined> = []
 
-/** A runner, as a host has one. */
+/** Creates a runner as the server adapters do, with the gate of a mock. */
 const makeRunner = async () => {
   heard.length = 0
   const runtime = ManagedRuntime.make(Layer.mergeAll(

@@ -9,7 +9,7 @@ import { McpAuthNode } from "effect-mcp-auth/node"
 import { McpAuthSdk } from "effect-mcp-auth/sdk-v1"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import express5 from "express"
-// @ts-expect-error This package has no types, and those of version 5 fit.
+// @ts-expect-error The package `express4` has no types. The code below uses the types of Express 5.
 import express4 from "express4"
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -79,7 +79,7 @@ const hosts: ReadonlyArray<Host> = [
   { name: "SDK v1 on Express 5", gate: sdkGate, serve: onExpress(express5) }
 ]
 
-/** A server with the SDK's transport, and a tool that returns its caller. */
+/** Creates a server with the SDK's transport of 2024-11-05, and a tool that returns its caller. */
 const makeHandler = (ran: Array<string>) => {
   const open = new Map<string, SSEServerTransport>()
   return async (req: IncomingMessage, res: ServerResponse) => {
@@ -158,14 +158,14 @@ describe.each(hosts)("Sessions of the transport of 2024-11-05, $name", ({ gate, 
     assert.strictEqual((await call(address, undefined)).status, 401)
     assert.lengthOf(ran, 1)
 
-    // Bob has a session, too, and keeps it.
+    // A session of Bob's serves Bob, and no other caller. It does not give Bob access to the session of Alice either.
     await using other = await connect(server.url, bob)
     await other.client.callTool({ name: "whoami", arguments: {} })
     assert.strictEqual((await call(other.messages(), alice)).status, 404)
     assert.strictEqual((await call(`${other.messages()}&sessionId=${id}`, bob)).status, 404)
     assert.lengthOf(ran, 2)
 
-    // After its end, it does not exist for its owner either.
+    // A session id that was never issued. Behind `protectRoute`, the request reaches the server, which answers 410.
     const unknown = name.endsWith("protectRoute") ? 410 : 404
     assert.strictEqual((await call(address.replace(id, "made-up"), alice)).status, unknown)
   })

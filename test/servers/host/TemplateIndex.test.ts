@@ -3,7 +3,7 @@ import { Arbitrary, Effect, Schema } from "effect"
 import { FindMyWay } from "effect/http"
 import * as TemplateIndex from "../../../src/servers/host/TemplateIndex.ts"
 
-/** The look-up of the server: one router for each template, one after the other. */
+/** The look-up as Effect's `McpServer` does it: it tries one router for each template, in order. */
 const linear = (templates: ReadonlyArray<TemplateIndex.Template>): (uri: string) => ReadonlyArray<number> => {
   const routers = templates.map(({ routerPath }) => {
     const router = FindMyWay.make<true>({

@@ -26,7 +26,7 @@ describe("a body is not read before the caller is known", () => {
       const handle = yield* Host.webHandler(app)
       const send = (token: string | undefined, headers: Readonly<Record<string, string>> = {}) => {
         let pulled = 0
-        // Nothing is buffered ahead, so every pull is a read.
+        // A `highWaterMark` of 0 buffers nothing in advance, so each `pull` is caused by a read.
         const body = new ReadableStream<Uint8Array>({
           pull(controller) {
             const chunk = new Uint8Array(64 * 1024).fill(0x20)
@@ -47,7 +47,7 @@ describe("a body is not read before the caller is known", () => {
       assert.deepStrictEqual(yield* send("abc"), { status: 401, pulled: 0 })
       assert.deepStrictEqual(yield* send("a b"), { status: 400, pulled: 0 })
       const token = yield* issuer.mint({ scopes: ["todos:read"] })
-      // The session and the content type come before the body, too.
+      // The session, the content type and the origin are also checked before the body is read.
       assert.deepStrictEqual(yield* send(token, { "mcp-session-id": "x" }), { status: 404, pulled: 0 })
       assert.deepStrictEqual(yield* send(token, { "content-type": "text/plain" }), { status: 415, pulled: 0 })
       assert.deepStrictEqual(yield* send(token, { origin: "https://evil.test" }), { status: 403, pulled: 0 })
@@ -71,7 +71,7 @@ describe("a body is not read before the caller is known", () => {
       assert.strictEqual((yield* host.send(sized(16))).status, 200)
     }).pipe(Effect.provide(Logger.layer([]))))
 
-  /** Sends a head and a part of a body, and waits for the first bytes of the response. */
+  /** Sends the head and a part of the body. Returns the status line of the response. */
   const send = (port: number, headers: ReadonlyArray<readonly [string, string]>, body: string) =>
     Effect.callback<string>((resume) => {
       const socket = connect(port, "127.0.0.1", () => {
@@ -88,7 +88,7 @@ describe("a body is not read before the caller is known", () => {
       Effect.map((answer) => answer.slice(0, answer.indexOf("\r\n")))
     )
 
-  /** The beginning of a chunked body. */
+  /** Sends the beginning of a chunked body: one chunk whose size is `announced`, and at most 64 KiB of it. */
   const sendChunk = (
     port: number,
     headers: ReadonlyArray<readonly [string, string]>,

@@ -1,4 +1,4 @@
-/** Every way in which the gate reads a body, with the limits of the test, for requests whose bodies arrive piece by piece. */
+/** One server for each way in which the adapters read a body. A test sets the limits, and sends the body piece by piece. */
 import { serve } from "@hono/node-server"
 import { Effect, Layer, Logger, type Scope } from "effect"
 import { AuthLayer } from "effect-mcp-auth"
@@ -20,19 +20,19 @@ export interface Limits {
   readonly bodyTimeout?: string
 }
 
-/** A request that has begun. */
+/** A request whose head is sent and whose body the test sends. */
 export interface Begun {
-  /** Resolves when the piece was taken. */
+  /** Sends a piece of the body. Resolves when the socket or stream has taken it. */
   readonly write: (piece: string) => Promise<void>
   readonly end: (piece: string) => void
-  /** The status, and whether the connection is closed afterwards, where there is one. */
+  /** The status, and whether the server then closes the connection. Without a connection, `closes` is missing. */
   readonly answer: Promise<{ readonly status: number; readonly closes?: boolean }>
-  /** How often the body was asked for, where that can be counted. */
+  /** How often the server requested more of the body. 0 over a socket, where this cannot be counted. */
   readonly pulls: () => number
 }
 
 export interface Running {
-  /** `chunks` pieces of one byte each, sent at once. */
+  /** Begins a request. `trickle` sends this many pieces of one byte each, without a delay. */
   readonly begin: (
     others?: ReadonlyArray<readonly [string, string]>
   ) => Begun & { readonly trickle: (chunks: number) => Promise<void> }
@@ -50,7 +50,7 @@ const headers = [
   ["mcp-method", "ping"]
 ] as const
 
-/** Over a function from `Request` to `Response`. */
+/** Sends to a function from `Request` to `Response`. */
 const overFetch = (
   handle: (request: Request) => Promise<Response>,
   stop: () => Promise<void>
@@ -83,7 +83,7 @@ const overFetch = (
       try {
         controller.enqueue(piece)
       } catch {
-        // The gate has let go of it.
+        // The gate has cancelled the stream, since it no longer needs the body.
       }
     }
     const next = () => new Promise<void>((resolve) => (pulled = resolve))
@@ -110,7 +110,7 @@ const overFetch = (
   stop
 })
 
-/** Over a socket, in chunks. `closesUnsaid`: the server closes the connection without a header that says so. */
+/** Sends chunked bodies over a socket. `closesUnsaid`: the server closes the connection without `Connection: close`. */
 const overSocket = (
   port: number,
   stop: () => Promise<void>,
@@ -189,7 +189,7 @@ const inScope = async (start: Effect.Effect<(stop: () => Promise<void>) => Runni
 
 type Start = (limits: Limits) => Promise<Running>
 
-/** A separate process: its memory is not that of the test. */
+/** Runs in a separate process, so a test cannot measure its memory. */
 export const workerd: Start = async (limits) => {
   const server = { kind: "mock", options: { subject: "alice", scopes: ["todos:read"], resource }, limits } as const
   const [worker] = await workers.start([server], (await makeIssuer()).client)

@@ -1,4 +1,4 @@
-/** The limits of bodies, as an author sets them and with a body parser in front of the gate. */
+/** Tests the limits of bodies: the options that set them, and their effect behind a body parser. */
 import { assert, describe, it } from "@effect/vitest"
 import { type Duration, Effect, Layer, Logger } from "effect"
 import { type AuthError, AuthLayer } from "effect-mcp-auth"
@@ -72,7 +72,7 @@ const effectServer = (options: { readonly maximumOperations?: number; readonly b
     ...options
   }).pipe(Layer.provide(AuthLayer.mock(caller)))
 
-/** The result of options on every host. */
+/** Returns the path of the option that each server adapter names in its error. */
 const errorsOf = Effect.fnUntraced(function*(
   options: { readonly maximumOperations?: number; readonly bodyTimeout?: Duration.Input }
 ) {

@@ -1,4 +1,4 @@
-/** Bodies that arrive piece by piece: how long the gate waits for them, and how much memory they take. */
+/** Tests bodies that arrive piece by piece: how long the gate waits for them, and how much memory they take. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
@@ -9,7 +9,7 @@ const message = `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{
   "io.modelcontextprotocol/clientCapabilities":{},
   "io.modelcontextprotocol/clientInfo":{"name":"client","version":"1.0.0"}}}}`
 
-// The flag must be set before a context that has the function is made.
+// Only a context that is created after the flag is set has the function `gc`.
 setFlagsFromString("--expose-gc")
 const collect = runInNewContext("gc") as () => void
 
@@ -32,7 +32,7 @@ describe.each([...Object.entries(hosts), ["workerd", workerd] as const])("%s", (
   afterAll(() => running.stop())
 
   it("[T-AUD-07e] rejects an incomplete body with 408, and closes the connection", async () => {
-    // The first byte never arrives, or the last.
+    // First no byte of the body arrives, then all bytes except the last one.
     for (const pieces of [[], [message.slice(0, -1)]]) {
       const slow: Begun = running.begin()
       for (const piece of pieces) await slow.write(piece)

@@ -1,4 +1,7 @@
-/** The interface of a host for the table of cases, and the two ways to send it a request. */
+/**
+ * A host of these tests is a server behind one of the server adapters. This file declares its interface, and has the two
+ * ways to send it a request: over fetch and over a socket.
+ */
 import { Cause, Effect, Exit } from "effect"
 import type { AuthLayer } from "effect-mcp-auth"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -9,7 +12,7 @@ import * as Functions from "./functions.ts"
 export const resource = "https://server.test/mcp"
 export const origin = "https://app.test"
 
-/** The settings of a host, in JSON, since one of them runs in another process. */
+/** The options that a case of the table can set. They are JSON, since the server in workerd runs in another process. */
 export type Settings =
   & Pick<
     AuthLayer.Common<AuthLayer.Scopes>,
@@ -23,7 +26,7 @@ export type Settings =
     | "revocationInterval"
   >
   & {
-    /** How `Dpop` is configured. */
+    /** The options of `Dpop`, as JSON. */
     readonly dpop?: Functions.DpopSettings | undefined
   }
 
@@ -35,21 +38,24 @@ export const optionsOf = (issuer: string, settings: Settings, at: string = resou
   allowedOrigins: [origin]
 })
 
-/** The server of a test. */
+/** The options of the server of a test, as JSON. */
 export type Options = ReturnType<typeof optionsOf>
 
-/** The same with values instead of their descriptions, as the author of a server writes it. */
+/** The same options as the author of a server writes them: `dpop` is a value of `Dpop`, and not JSON. */
 export type Written = Omit<Options, "dpop"> & Pick<AuthLayer.Common<AuthLayer.Scopes>, "dpop">
 
 export interface Sent {
   readonly method: string
   readonly path: string
-  /** The `Host` lines, from which a fetch host without a socket takes its URL, too. Default: that of `resource`. */
+  /**
+   * The values of the `Host` headers. The first one also becomes the host name of the URL if the request is sent without a
+   * socket. Default: that of `resource`.
+   */
   readonly hosts?: ReadonlyArray<string>
-  /** Lines, in this order; a name may come twice. */
+  /** The headers, in the order in which they are sent. A name can occur twice. */
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>
   readonly body?: string | Uint8Array<ArrayBuffer>
-  /** The length that the request announces. A shorter body is sent. */
+  /** The `Content-Length` of a request whose body is shorter. Default: the length of the body. */
   readonly announced?: number
 }
 
@@ -59,43 +65,43 @@ export interface Answer {
   readonly body: string
 }
 
-/** A response whose body arrives piece by piece. */
+/** A response whose body is a stream: its first piece, and its end. */
 export interface Opened {
   readonly status: number
   readonly first: string
   readonly ended: Promise<void>
 }
 
-/** A request whose headers have arrived and whose body has not. */
+/** A request whose headers have arrived. `finish` sends its body. */
 export interface Held {
   readonly finish: () => Promise<Answer>
 }
 
-/** A server, apart from the functions of its author. */
+/** A running server. The functions that its author wrote are separate: see `Running`. */
 export interface Served {
   readonly send: (request: Sent) => Promise<Answer>
-  /** Sends the headers, and waits until the gate has seen them: `finish` sends the body. */
+  /** Sends the headers, and waits until the server has read them. The body is not yet sent. */
   readonly hold: (request: Sent) => Promise<Held>
   readonly open: (request: Sent) => Promise<Opened>
-  /** The operations that ran since the last call, such as `add_todo alice`. */
+  /** The operations that ran since the last call of `ran`, each with its caller, such as `add_todo alice`. */
   readonly ran: () => Promise<ReadonlyArray<string>>
   readonly stop: () => Promise<void>
 }
 
-/** A server, and the functions of its author. */
+/** A running server, with access to the functions that its author wrote. */
 export interface Running extends Served {
   readonly tell: (message: Functions.Message) => Promise<void>
-  /** The decisions since the last call, if the functions keep them. */
+  /** The decisions since the last call of `decisions`. Empty if the functions record none. */
   readonly decisions: () => Promise<ReadonlyArray<Functions.Heard>>
-  /** How often the functions checked a token, if they count it. */
+  /** How often the functions checked a token for revocation. 0 if they do not count it. */
   readonly checks: () => Promise<number>
 }
 
 export interface Host<R extends Running = Running> {
   readonly name: string
   /**
-   * Serves the operations of `TodoServer.scopesOf` behind the gate, at `/mcp`, with the metadata documents. Default of
-   * `functions`: none.
+   * Serves the operations of `TodoServer.scopesOf` behind the gate at `/mcp`, and the metadata documents. Without
+   * `functions`, the author of the server adds no function to the options.
    */
   readonly start: (
     options: Options,
@@ -106,21 +112,21 @@ export interface Host<R extends Running = Running> {
   readonly startAll?:
     | ((given: ReadonlyArray<Given>, client: HttpClient.HttpClient) => Promise<ReadonlyArray<R>>)
     | undefined
-  /** Whether the options of the gate determine what an operation requires, and not registrations. */
+  /** Whether the option `policy` of `protect` determines the scopes that an operation requires. Otherwise its registration does. */
   readonly hasPolicy?: true | undefined
-  /** The request for a stream that the server keeps open. */
+  /** The method that opens a stream which the server keeps open: the HTTP method GET, or the MCP method. */
   readonly streams: "GET" | "subscriptions/listen"
-  /** The response of this host's server to the DELETE of a session. Default: 204. */
+  /** The status with which this server answers the DELETE of a session. Default: 204. */
   readonly endOfSession?: number
 }
 
-/** One server of several. */
+/** One of several servers to start. */
 export interface Given {
   readonly options: Options
   readonly functions: Functions.Name
 }
 
-/** A host in this process, where the options of `start` hold the functions of the author already. */
+/** A host in this process. Its `start` receives options that already contain the functions of the author. */
 export interface Adapter extends Omit<Host, "start" | "startAll"> {
   readonly start: (
     options: Written,
@@ -139,7 +145,7 @@ export const withFunctions = (adapter: Adapter): Host => ({
   })
 })
 
-/** Starts a server for each of these, in this order. */
+/** Starts a server for each entry of `given`. The result has the same order. */
 export const startAll = (
   host: Host,
   given: ReadonlyArray<Given>,
@@ -169,7 +175,7 @@ export const overFetch = (handle: (request: Request) => Response | Promise<Respo
       new Promise((resolve) => {
         let send = () => {}
         const held = new ReadableStream<Uint8Array>({
-          // The body is read only after the request is authenticated.
+          // The gate reads the body only after it has authenticated the request, so the first read shows that it has.
           pull: (controller) =>
             new Promise<void>((done) => {
               send = () => {
@@ -219,7 +225,7 @@ export const overFetch = (handle: (request: Request) => Response | Promise<Respo
   }
 }
 
-/** Sends over a socket, each header line as it is given. */
+/** Sends over a socket. The headers are sent exactly as they are given, in the same order. */
 export const overSocket = (port: number) => {
   const ask = ({ announced, body, headers, hosts = ["server.test"], method, path }: Sent) =>
     new Promise<IncomingMessage>((resolve, reject) => {
@@ -249,7 +255,7 @@ export const overSocket = (port: number) => {
       body: Buffer.concat(chunks).toString()
     }
   }
-  /** Sends the headers of a request, and its body on request. */
+  /** Sends the headers of a request. `finish` sends its body. */
   const begin = ({ body, headers, method, path }: Sent) => {
     const request: ClientRequest = nodeRequest({
       port,
@@ -274,12 +280,12 @@ export const overSocket = (port: number) => {
     begin,
     hold: (sent: Sent): Promise<Held> =>
       new Promise((resolve, reject) => {
-        // Node answers `100 Continue` as it hands the request to the server.
+        // Node answers `100 Continue` when it passes the request to the server, so the server has the headers then.
         const begun = begin({ ...sent, headers: [["expect", "100-continue"], ...sent.headers] })
         begun.answer.catch(reject)
         begun.request.on("continue", () => resolve(begun))
       }),
-    /** Sends without waiting. The result closes the connection. */
+    /** Sends a request, and does not wait for the response. Returns a function that closes the connection. */
     leave: ({ body, headers, method, path }: Sent) => {
       const request = nodeRequest({
         port,
@@ -299,7 +305,7 @@ export const overSocket = (port: number) => {
     open: async (sent: Sent): Promise<Opened> => {
       const response = await ask(sent)
       const first = await new Promise<string>((resolve) => response.once("data", (chunk) => resolve(String(chunk))))
-      // `end`, not only `close`: the stream must end, and not break off.
+      // `close` also follows a connection that breaks. Only `end` shows that the server ended the stream.
       const ended = new Promise<void>((resolve, reject) => {
         response.on("end", resolve)
         response.on("error", reject)
@@ -312,15 +318,15 @@ export const overSocket = (port: number) => {
 
 const hostLines = (hosts: ReadonlyArray<string>) => hosts.map((host) => ["host", host] as const)
 
-// A list of raw headers is sent as it is: Node adds no length to it.
+// Node sends a list of raw headers as it is, and adds no `Content-Length`.
 const lengthOf = (body: Sent["body"], announced: number | undefined) =>
   body === undefined ? [] : ["content-length", String(announced ?? Buffer.byteLength(body))]
 
-/** A `fetch` that reaches the issuer. */
+/** A `fetch` whose requests go to the issuer of the client. */
 export const fetchOf = (client: HttpClient.HttpClient): typeof globalThis.fetch => (input, init) =>
   fetchFrom(client)(new Request(input, init))
 
-/** Responds for the issuer outside Effect. */
+/** Answers a `Request` with the response of the issuer, for code outside Effect. */
 export const fetchFrom = (client: HttpClient.HttpClient) => async (request: Request): Promise<Response> => {
   const { headers, method, url } = request
   const body = await request.text()

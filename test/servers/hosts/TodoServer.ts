@@ -1,9 +1,9 @@
 /**
- * The smallest MCP server that shows which operations a gate admits: it runs every requested operation, and records it. It
- * checks nothing itself. It uses no module of Node, because it runs in workerd too.
+ * A minimal MCP server that shows which operations a gate admits: it records every requested operation, and checks nothing
+ * itself. It uses no module of Node, because it also runs in workerd.
  */
 
-/** The scopes that each operation requires in the table of cases. Every host has the same. */
+/** The scopes that each operation of the table of cases requires. They are the same on every host. */
 export const scopesOf: Readonly<Record<string, ReadonlyArray<"todos:read" | "todos:write">>> = {
   "tool whoami": [],
   "tool list_todos": ["todos:read"],
@@ -20,7 +20,7 @@ export const requirementOf = ({ kind, target }: { readonly kind: string | undefi
 export interface Reply {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  /** `"open"`: an event stream that sends one comment and then stays open. */
+  /** The text of the body. `"open"` means an event stream that sends one comment and then stays open. */
   readonly body: string | "open"
 }
 
@@ -58,7 +58,7 @@ export const answer = (
   return { status: 200, headers, body: JSON.stringify(Array.isArray(body) ? replies : replies[0]) }
 }
 
-/** The reply as fetch has it. */
+/** Returns the reply as a `Response` of fetch. */
 export const toResponse = ({ body, headers, status }: Reply): Response =>
   body === "open" ? endless() : new Response(body === "" ? null : body, { status, headers })
 

@@ -4,7 +4,7 @@ import * as Functions from "./functions.ts"
 import { makeIssuer, optionsOf, type Running } from "./Host.ts"
 import { hosts } from "./hosts.ts"
 
-/** Wrong configurations of functions that work. */
+/** Returns the reason in the decision: `malformed` for a verifier that returns an invalid value, otherwise `broken`. */
 const reasonOf = (name: Functions.Name) =>
   /^a verifier that (?:returns|succeeds with) /.test(name) ? "malformed" : "broken"
 
@@ -40,7 +40,7 @@ describe.each(hosts)("$name", (host) => {
     )
     const decisions = (await running.decisions()).map(({ reason, status }) => [reason, status])
     if (!all.includes(running)) await running.stop()
-    // The decisions of a listener that breaks are unknown.
+    // A broken listener records no decision.
     assert.deepStrictEqual(decisions, name.startsWith("a decision listener") ? [] : [[reasonOf(name), 500]])
   })
   it.each(Functions.rejectingNames)("[T-AUD-22a] %s rejects the token", async (name) => {

@@ -1,9 +1,9 @@
-/** The table: each request, and the response of every host, byte for byte. */
+/** The table of cases: requests, and for each request the response that every host must give, byte for byte. */
 import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
 import { type Answer, origin, type Sent, type Settings } from "./Host.ts"
 
-/** The header fields that the gate sets. Others depend on the host. */
+/** The response headers that the gate sets. Other headers depend on the host, and are not compared. */
 export const ownHeaders = [
   "www-authenticate",
   "access-control-expose-headers",
@@ -25,7 +25,7 @@ export interface Rejected {
 
 export type Expected =
   | Rejected
-  /** It came in, and this ran. */
+  /** The gate admits the request, and these operations run. */
   | { readonly ran: ReadonlyArray<string>; readonly status?: number }
 
 export interface Step {
@@ -36,9 +36,12 @@ export interface Step {
 export interface Case {
   readonly title: string
   readonly settings?: Settings
-  /** Hosts where a client cannot see it: workerd closes the connection while the rest of a large body is being sent. */
+  /**
+   * The name of a host where a client cannot observe the response. For example, workerd closes the connection while a client
+   * still sends a large body.
+   */
   readonly notOn?: string
-  /** The authorization server fails from the start. */
+  /** Whether the authorization server fails from the start. */
   readonly outage?: boolean
   readonly steps: (tokens: Tokens) => ReadonlyArray<Step>
 }
@@ -101,7 +104,7 @@ export const ask = (
 export const call = (authorization: Lines, name: string, others: Lines = []): Sent =>
   ask(authorization, "tools/call", { name, arguments: {} }, others)
 
-/** A given body, of a client without revision headers. */
+/** A request with this body, without the headers of an MCP revision. */
 const raw = (authorization: Lines, body: string | Uint8Array<ArrayBuffer>, others: Lines = []): Sent => ({
   method: "POST",
   path: "/mcp",
@@ -127,7 +130,7 @@ const message = (id: number | undefined, method: string, params: Readonly<Record
   params
 })
 
-/** A request in the session that the first response opened. */
+/** A request in the session that an earlier response opened: by default the first response. */
 const inSession =
   (authorization: Lines, body: unknown, version = "2025-11-25", opened = 0) => (before: ReadonlyArray<Answer>): Sent =>
     raw(authorization, JSON.stringify(body), [
@@ -246,7 +249,7 @@ const unavailable = plain(
   { "retry-after": "1" }
 )
 
-/** The same response, readable for a page of an allowed origin. */
+/** The same response with the CORS headers that let a page of an allowed origin read it. */
 const readable = (rejected: Rejected): Rejected => {
   const exposed = [
     rejected.headers["access-control-expose-headers"],
@@ -310,11 +313,11 @@ const encodeName = (sent: Sent): Sent => ({
   )
 })
 
-/** A message that would run, with further members. */
+/** A valid message to which other members are added. */
 const withMember = (json: string) =>
   `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_todos","arguments":{}},${json}}`
 
-/** Bodies that are not JSON-RPC 2.0, by what is wrong with them. */
+/** Bodies that are not JSON-RPC 2.0. Each name states the fault. */
 const notMessages: Readonly<Record<string, string>> = {
   "headers": withMember(`"headers":[["mcp-session-id","x"]]`),
   "traceId, spanId and sampled": withMember(`"traceId":"a","spanId":"b","sampled":true`),
@@ -355,7 +358,7 @@ const bodiesOfNoMessage: Readonly<Record<string, string>> = {
 }
 
 const nested = (levels: number) => {
-  // The message and its params are two levels.
+  // The message, its params and the arguments are the first three levels.
   const inside = "[".repeat(levels - 3) + "]".repeat(levels - 3)
   return `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_todos","arguments":{"a":${inside}}}}`
 }
@@ -554,7 +557,7 @@ export const cases: ReadonlyArray<Case> = [
     ran("list_todos alice")
   ),
 
-  // One body, written in several ways
+  // Several spellings of one body
   one(
     "two members with the same name: the last counts, for the gate and the server",
     ({ none }) =>
@@ -938,7 +941,7 @@ export const cases: ReadonlyArray<Case> = [
     ]
   },
 
-  // No operation without a scope
+  // `unlisted: "deny"`
   one("unlisted: an operation without scopes is rejected", ({ writer }) => call(bearer(writer), "whoami"), unlisted, {
     unlisted: "deny"
   }),

@@ -1,4 +1,4 @@
-/** Proofs of keys (RFC 9449): every host decides the same way about the same request. */
+/** Tests DPoP proofs (RFC 9449): every host gives the same response to the same request. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Result, Scope } from "effect"
@@ -9,7 +9,7 @@ import { Challenge } from "effect-mcp-auth/protocol"
 import { DpopClient, type TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
 import express5 from "express"
-// @ts-expect-error This package has no types, and those of version 5 fit.
+// @ts-expect-error The package `express4` has no types. The code below uses the types of Express 5.
 import express4 from "express4"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -24,7 +24,7 @@ interface Bench {
   readonly running: Running
   readonly issuer: TestIssuer.TestIssuer["Service"]
   readonly client: DpopClient.DpopClient
-  /** Bound to the key of the client. */
+  /** A token that is bound to the key of the client. */
   readonly token: string
   readonly unbound: string
   readonly thief: DpopClient.DpopClient
@@ -38,7 +38,7 @@ const linesOf = (token: string, ...proofs: ReadonlyArray<string>): Lines => [
   ...proofs.map((proof) => ["dpop", proof] as const)
 ]
 
-/** `in`, or status and error code. */
+/** Returns `in` for status 200, otherwise the status with the scheme and error code of the challenge. */
 const verdict = ({ headers, status }: Answer): string => {
   if (status === 200) return "in"
   const challenges = Result.getOrThrow(Challenge.parse(headers["www-authenticate"] ?? ""))
@@ -206,7 +206,7 @@ describe("a router that removes a prefix", () => {
       dpop: Dpop.required()
     }
     const proof = (url: string) => Effect.runPromise(client.proof({ method: "POST", url, token }))
-    /** The status for a proof of the called URL, and for one of the URL without the prefix. */
+    /** Returns two statuses: with a proof for the called URL, and with a proof for `cut`, the URL without the prefix. */
     const statuses = async (port: number, cut: string) => {
       const { send } = overSocket(port)
       const ask = async (url: string) =>

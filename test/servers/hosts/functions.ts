@@ -1,4 +1,7 @@
-/** Functions of authors, by name: JSON cannot contain them. Uses no module of Node, since it runs in workerd. */
+/**
+ * Functions as authors of servers write them. A test selects them by name, since the options of a server are JSON. This file
+ * uses no module of Node, because it also runs in workerd.
+ */
 import { Context, Effect, Redacted, Schema } from "effect"
 import { AuthError, type AuthLayer, type Decision, TokenVerifier } from "effect-mcp-auth"
 import { Dpop } from "effect-mcp-auth/dpop"
@@ -8,16 +11,16 @@ import { Tenants } from "effect-mcp-auth/tenants"
 import type { AuthorizationServer } from "effect-mcp-auth/verification"
 import type { requirementOf } from "./TodoServer.ts"
 
-/** Changes of the functions of a running server, in JSON. */
+/** A message, in JSON, that changes what the functions of a running server do. */
 export type Message =
   | { readonly revoke: JsonTarget }
-  /** Evicts cached results and ends open streams, as `Gate.invalidate`. */
+  /** Evicts cached results and ends open streams, as `Gate.invalidate` does. */
   | { readonly invalidate: JsonTarget }
-  /** How `revocation` answers from now on. */
+  /** Sets the result of `revocation` for all later requests. */
   | { readonly revocation: "valid" | "revoked" | "throws" }
-  /** What the verifier makes of the result of the configured one. */
+  /** Sets how the author's verifier changes the result of the configured verifier. */
   | { readonly verifier: "unchanged" | "rejected" | "without scopes" }
-  /** How far the wall clock of another process is ahead, in milliseconds. */
+  /** Sets how far ahead the wall clock of a server in another process is. In milliseconds. */
   | { readonly clock: number }
 
 type JsonTarget = { readonly token: string } | Exclude<Revocations.Target, { readonly token: unknown }>
@@ -28,7 +31,7 @@ const targetOf = (target: JsonTarget): Revocations.Target =>
 /** The part of a decision that tests compare. */
 export type Heard = Pick<Decision.Decision, "reason" | "status" | "subject">
 
-/** The functions that the author of a server adds to the options in JSON. */
+/** The functions that the author of a server adds to the JSON options. */
 export interface Functions {
   readonly name: Name
   readonly options: Partial<AuthLayer.Common<AuthLayer.Scopes, Own, unknown>> & {
@@ -36,13 +39,13 @@ export interface Functions {
   }
   /** A `DecisionListener`; `undefined` if the server has none. */
   readonly listener: ((decision: Decision.Decision) => Effect.Effect<void>) | undefined
-  /** The option `policy` of `protect`, instead of that of `TodoServer`. */
+  /** The option `policy` of `protect`. Default: `requirementOf` of `TodoServer`. */
   readonly policy: Policy | undefined
   /** The option `tenant` of `protect`. */
   readonly tenant: (() => string) | undefined
   /** Changes what the functions do. */
   readonly tell: (message: Message) => Promise<void>
-  /** The decisions since the last call. */
+  /** The decisions since the last call of `decisions`. */
   readonly decisions: () => ReadonlyArray<Heard>
   /** How often `revocation` was called, which happens after the verification of a token. */
   readonly checks: () => number
@@ -51,13 +54,13 @@ export interface Functions {
 type Policy = (operation: Parameters<typeof requirementOf>[0]) => ReturnType<typeof requirementOf>
 
 interface Made extends Partial<Pick<Functions, "options" | "policy" | "tenant" | "tell" | "checks">> {
-  /** `undefined`: the decisions are kept. */
+  /** Default: a listener that records the decisions. `"none"`: no listener. */
   readonly listener?: Functions["listener"] | "none"
 }
 
 class Own extends Context.Service<Own, unknown>()("test/Own") {}
 
-/** Makes the values that the JSON of a test describes. */
+/** Replaces the JSON of `dpop` by a value of `Dpop`. */
 export const written = <O extends { readonly dpop?: DpopSettings | undefined }>(
   { dpop, ...options }: O
 ): Omit<O, "dpop"> & { readonly dpop?: Dpop.Dpop } => {
@@ -66,7 +69,7 @@ export const written = <O extends { readonly dpop?: DpopSettings | undefined }>(
   return { ...options, dpop: Dpop[mode](others) }
 }
 
-/** How `Dpop` is configured, in JSON. */
+/** The options of `Dpop`, in JSON. */
 export interface DpopSettings {
   readonly mode: "optional" | "required"
   readonly nonce?: "required"
@@ -88,7 +91,7 @@ const inMemory = (): Made => {
   }
 }
 
-/** Rejects no token. */
+/** A revocation that counts its calls and rejects no token. */
 const counted = (): Made => {
   let checks = 0
   const revocation = () =>
@@ -99,7 +102,7 @@ const counted = (): Made => {
   return { options: { revocation: Revocations.check(revocation) }, listener: "none", checks: () => checks }
 }
 
-/** A verifier and a service of revocations that the test controls. */
+/** A verifier and a revocation service whose results a test sets with messages. */
 const switched = (): Made => {
   let revocation: Extract<Message, { readonly revocation: unknown }>["revocation"] = "valid"
   let verifier: Extract<Message, { readonly verifier: unknown }>["verifier"] = "unchanged"
@@ -136,7 +139,7 @@ const switched = (): Made => {
   }
 }
 
-/** Introspects opaque tokens, with the secret of a test issuer. */
+/** Introspection of opaque tokens, with the client secret that a `TestIssuer` expects. */
 const introspects = (issuer: string): Made => ({
   options: {
     authorizationServers: [{
@@ -188,7 +191,7 @@ const lookUp = (lookUp: () => Effect.Effect<never>): Made => ({
 })
 const policy = (policy: () => unknown): Made => ({ policy: policy as Policy })
 
-/** Every function of an author that a request calls, and each way in which it breaks. */
+/** Broken functions: for each function that a request calls, each way in which it can break. */
 const broken = {
   "a verifier that returns nothing": () => verifier(returnsNothing),
   "a verifier that succeeds with nothing": () => verifier(succeedsWithNothing),
@@ -226,13 +229,13 @@ const broken = {
   "a decision listener that returns nothing": (): Made => ({ listener: returnsNothing })
 } satisfies Record<string, () => Made>
 
-/** Functions that return invalid values where only one value admits a token: the token is rejected. */
+/** Functions that return an invalid value where only `false` admits the token. They reject the token with 401. */
 const rejecting = {
   "a revocation that succeeds with nothing": () => revocation(succeedsWithNothing),
   "a revocation that succeeds with a text": () => revocation(() => Effect.succeed("false" as never))
 } satisfies Record<string, () => Made>
 
-/** Functions that break and are options of `protect`, on the hosts with a policy. */
+/** Broken functions that are options of `protect`. Only hosts with `hasPolicy` have these options. */
 const brokenOptions = {
   "a policy that throws": () => policy(throws),
   "a policy that returns a promise": () => policy(async () => ({ scopes: [] })),
@@ -286,20 +289,20 @@ export const make = (name: Name): Functions => {
 
 /* Tenants */
 
-/** The authorization servers of each tenant. Their names are not case-sensitive, as in many databases. */
+/** Returns the authorization servers of a tenant. Names of tenants are not case-sensitive, as in many databases. */
 export const directory = (tenant: string): ReadonlyArray<AuthorizationServer.Input> =>
   ({ acme: ["https://acme.test"], bolt: ["https://bolt.test"] })[tenant.toLowerCase()] ?? []
 
-/** A custom router, which is not strict. */
+/** A router of an author that accepts other spellings of `/t/:tenant/mcp`. Returns the tenant. */
 export const lenientRoute = (url: string): string | undefined =>
   /^\/+t\/+([^/]+)\/+mcp\/*$/i.exec(url.replace(/^https?:\/\/[^/]*/, "").split("?")[0]!)?.[1]
 
-/** The tenants of a server, without the function that finds them. */
+/** The options of `Tenants` in JSON, so without the function `authorizationServers`. */
 export type TenantOptions = Omit<Tenants.Options, "authorizationServers"> & {
-  /** How requests name their tenant, in JSON. */
+  /** How a request names its tenant: the name of a function of `Tenants`, and its first argument. */
   readonly by: readonly [name: "fromClaim" | "fromHeader" | "fromPath" | "fromRoute", value: string]
 }
 
-/** The option `tenants` of a server whose author knows the tenants of `directory`. */
+/** Returns the option `tenants` of a server that finds the authorization servers in `directory`. */
 export const tenantsOf = ({ by: [name, value], ...options }: TenantOptions): Tenants.Mechanism =>
   Tenants[name](value, { ...options, authorizationServers: (tenant) => Effect.succeed(directory(tenant)) })

@@ -1,4 +1,4 @@
-/** DNS rebinding: which `Host` every host accepts for a resource on this machine, and for any other. */
+/** Tests the protection against DNS rebinding: the `Host` headers that are accepted for a loopback resource, and for others. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { bearer, call } from "./cases.ts"
@@ -27,7 +27,7 @@ const foreign = [
   "[::2]:80"
 ]
 
-// A URL has no such host: only a `Host` line can name it.
+// No URL can contain these host names, so only a raw `Host` header can send them.
 const unspeakable = [
   "",
   "localhost:80:evil",
@@ -117,13 +117,13 @@ describe.each(hosts)("the Host header, $name", (host) => {
       "[T-AUD-18a] rejects an invalid Host: %s",
       async (name) => {
         const { ran, status } = await started.verdict([name])
-        // A fetch server may reject a request itself if it cannot make a URL of it.
+        // 400 comes from a server of fetch, which cannot create the URL of the request.
         assert.include([400, 403], status)
         assert.deepStrictEqual(ran, [])
       }
     )
 
-    // workerd itself answers two lines with 500.
+    // workerd itself answers two `Host` headers with 500.
     it.skipIf(host.name === "workerd")("[T-AUD-18a] rejects two Host lines, if one of them is foreign", async () => {
       for (const names of [["localhost", "evil.example"], ["evil.example", "localhost"]]) {
         const { ran, status } = await started.verdict(names)

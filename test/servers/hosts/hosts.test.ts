@@ -45,7 +45,7 @@ const play = async ({ endOfSession = 204 }: Host, { running, tokens }: Bench, { 
   }
 }
 
-/** The settings of the server of a case. */
+/** A key for the settings of a case. Cases with the same key share a server. */
 const keyOf = ({ outage, settings }: Case) => JSON.stringify([settings ?? {}, outage ?? false])
 
 describe.each(hosts)("$name", (host) => {
@@ -153,7 +153,7 @@ describe.each(hosts)("$name", (host) => {
     const start = Date.now()
     vi.useFakeTimers({ toFake: ["Date"], now: start })
     onTestFinished(() => void vi.useRealTimers())
-    // The interval is also that at which a stream looks at the wall clock.
+    // An open stream reads the wall clock at this interval, too.
     const bench = await setUp(host, { revocationInterval: "1 second" }, false)
     const token = await Effect.runPromise(bench.issuer.mint({ scopes: ["todos:read"], expiresIn: "1 minute" }))
     const { ended, first, status } = await bench.running.open(

@@ -1,4 +1,4 @@
-/** Every host that the table of cases runs against. A new one is one entry. */
+/** All hosts on which the table of cases runs. To add a host, add an entry. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { serve } from "@hono/node-server"
 import { Context, Effect, Exit, Layer, Schema, Scope } from "effect"
@@ -9,7 +9,7 @@ import { McpAuthNode } from "effect-mcp-auth/node"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
 import { type HttpClient, HttpRouter } from "effect/http"
 import express5 from "express"
-// @ts-expect-error This package has no types, and those of version 5 fit.
+// @ts-expect-error The package `express4` has no types. The code below uses the types of Express 5.
 import express4 from "express4"
 import { Hono } from "hono"
 import { createServer, type Server } from "node:http"

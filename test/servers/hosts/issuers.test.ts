@@ -1,4 +1,4 @@
-/** Faults of an authorization server, as the clients of every host see them. */
+/** Tests what a client observes on every host if the authorization server has a fault. */
 import { afterAll, afterEach, assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -11,7 +11,7 @@ const run = Effect.runPromise
 
 const attack = "\u001b[2J\r\nx-injected: 1\u202e"
 
-/** The authorization servers, and the functions of the server that trusts each of them. */
+/** The authorization servers by name, and the functions of the one server that trusts each. */
 const functionsOf = {
   sound: "a list of decisions",
   rotating: "none",
@@ -45,7 +45,9 @@ const makeIssuers = async () => {
   return { client, issuers }
 }
 
-/** An outage without a challenge: the client must not sign in again for it. Returns `Retry-After`. */
+/**
+ * Asserts a 503 without a challenge, since signing in again does not end an outage. Returns `Retry-After`, in seconds.
+ */
 const expectOutage = ({ body, headers, status }: Answer): number => {
   assert.strictEqual(status, 503)
   assert.deepStrictEqual(JSON.parse(body), {
@@ -153,7 +155,7 @@ describe("a wall clock that steps back an hour", () => {
     vi.useRealTimers()
   })
 
-  /** The status of a call, once it is not 503. */
+  /** Repeats the call until its status is not 503, and returns the status. Gives up after 10 seconds. */
   const settled = async (running: Running, token: string) => {
     for (let attempt = 0; attempt < 100; attempt++) {
       const { status } = await running.send(call(bearer(token), "list_todos"))

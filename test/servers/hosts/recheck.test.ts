@@ -1,4 +1,4 @@
-/** Tokens that expire or are revoked while the body of their request arrives, or while a stream is open. */
+/** Tests tokens that expire or are revoked while the body of a request arrives, or while a stream is open. */
 import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
@@ -7,7 +7,7 @@ import type { Message } from "./functions.ts"
 import { type Given, makeIssuer, optionsOf, type Running, type Sent, startAll } from "./Host.ts"
 import { hosts } from "./hosts.ts"
 
-/** So long that no server in front buffers it. */
+/** Makes the body so long that a server does not buffer all of it before it calls the gate. */
 const long = (sent: Sent): Sent => ({ ...sent, body: `${String(sent.body)}${" ".repeat(2000)}` })
 
 const expectRejected = async (running: Running, { headers, status }: Awaited<ReturnType<Running["send"]>>) => {
@@ -16,7 +16,7 @@ const expectRejected = async (running: Running, { headers, status }: Awaited<Ret
   assert.include(headers["www-authenticate"], "resource_metadata=")
 }
 
-/** The servers of a host, by their special property. */
+/** The servers of a host. Each name states how the server differs from the others. */
 const servers = (issuer: string) =>
   ({
     cached: { options: optionsOf(issuer, {}), functions: "none" },
@@ -52,7 +52,7 @@ describe.each(hosts)("$name", (host) => {
       start = Date.now()
       vi.useFakeTimers({ toFake: ["Date"], now: start })
     })
-    // Also after a test that failed: the next one begins with the usual clock, verifier and revocation.
+    // Runs after a failed test, too, so that the next test begins with the usual clock, verifier and revocation.
     afterEach(async () => {
       vi.useRealTimers()
       await served.cached.tell({ clock: 0 })
@@ -61,19 +61,19 @@ describe.each(hosts)("$name", (host) => {
       for (const running of Object.values(served)) await running.ran()
     })
 
-    /** Sets the wall clock forward, in this process and in that of a host elsewhere. */
+    /** Moves the wall clock forward, in this process and in the process of workerd. */
     const advance = async (millis: number) => {
       vi.setSystemTime(Date.now() + millis)
       await served.cached.tell({ clock: Date.now() - start })
     }
 
-    /** An earlier call, so that the token is cached: then it is verified as soon as the headers arrive. */
+    /** Calls once, so that the token is cached. The next call with it is authenticated as soon as its headers arrive. */
     const cache = async (running: Running, token: string) => {
       assert.strictEqual((await running.send(call(bearer(token), "list_todos"))).status, 200)
       await running.ran()
     }
 
-    /** Sends the headers of a call, and its body once `meanwhile` is over. */
+    /** Sends the headers of a call, then runs `meanwhile`, then sends the body. */
     const during = async (running: Running, token: string, meanwhile: () => Promise<void>, name = "list_todos") => {
       const before = await running.checks()
       const held = await running.hold(long(call(bearer(token), name)))

@@ -1,4 +1,4 @@
-/** Servers of the official SDKs for the table of cases: without sessions, unless a client opens one. */
+/** Servers of the official SDKs for the table of cases. A client can open a session, and needs none. */
 import { getRequestListener } from "@hono/node-server"
 import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
@@ -32,7 +32,7 @@ const stop = async (server: Server, dispose: () => Promise<void>) => {
 
 const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
 
-/** What `TodoServer` has, on either SDK. */
+/** Registers the operations of `TodoServer` on a server of either SDK. */
 const register = <S extends McpServerV1 | McpServerV2, N extends SdkV1.Anonymous>(
   server: S,
   auth: Pick<SdkV1.McpAuthSdk<Scope, unknown, never, N>, "registerTool" | "registerPrompt" | "registerResource">,
@@ -63,7 +63,7 @@ const register = <S extends McpServerV1 | McpServerV2, N extends SdkV1.Anonymous
 
 const isInitialize = (body: unknown) => (body as { readonly method?: unknown } | undefined)?.method === "initialize"
 
-/** Version 1 knows no revision that a request names in its headers alone: the headers that the gate has checked are removed. */
+/** Removes `MCP-Protocol-Version: 2026-07-28`, which version 1 of the SDK rejects. The gate has already checked the header. */
 const withoutRevision = (request: Request): Request => {
   const headers = new Headers(request.headers)
   if (headers.get("mcp-protocol-version") === "2026-07-28") headers.delete("mcp-protocol-version")
@@ -152,7 +152,7 @@ const v2: Adapter = {
     const make = () => register(new McpServerV2({ name: "todos", version: "1.0.0" }), auth as never, record.ran)
     const handler = auth.createMcpHandler(make)
     const sessions = new Map<string, WebTransportV2>()
-    // If clients of 2025 have sessions, they get a separate transport in addition to the handler.
+    // `createMcpHandler` has no sessions. A client of MCP 2025-11-25 that opens one gets a separate transport.
     const withSessions = auth.protectFetch(make(), async (request, given) => {
       const known = sessions.get(request.headers.get("mcp-session-id") ?? "")
       if (known !== undefined) return known.handleRequest(request, given)

@@ -7,19 +7,19 @@ import type { Written } from "./Host.ts"
 
 type Listening = Pick<Functions.Functions, "listener">
 
-/** Provides the services of every server in this process: the client of the issuer, and the listener. */
+/** Provides the services that every server in this process needs: the client of the issuer, and the listener if there is one. */
 const provided = (client: HttpClient.HttpClient, listener: Functions.Functions["listener"]) =>
   Layer.merge(
     Layer.succeed(HttpClient.HttpClient, client),
     listener === undefined ? Layer.empty : Layer.succeed(Decision.DecisionListener, listener)
   )
 
-/** The options of hosts outside Effect. */
+/** The options of a server adapter outside Effect, with the services in the option `layer`. */
 export const hostOptions = (options: Written, client: HttpClient.HttpClient, { listener }: Listening) => ({
   ...options,
   layer: withFetcher(provided(client, listener))
 })
 
-/** The gate for Effect's own server. */
+/** The authentication layer for Effect's own server. */
 export const layer = (options: Written, client: HttpClient.HttpClient, { listener }: Listening) =>
   authLayer(options).pipe(Layer.provide(provided(client, listener)))

@@ -1,4 +1,4 @@
-/** Servers in a Worker, on the fetch adapter. Bundled by `workers.ts`, and run without any module of Node. */
+/** The program of a Worker: servers on the fetch adapter. `workers.ts` bundles it, and it runs without any module of Node. */
 import { Layer } from "effect"
 import { Decision } from "effect-mcp-auth"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
@@ -7,7 +7,7 @@ import type { Options, Written } from "./Host.ts"
 import * as TodoServer from "./TodoServer.ts"
 import type { Server } from "./workers.ts"
 
-/** Inserted before the bundle. */
+/** `workers.ts` writes this value before the bundle. */
 declare const SERVERS: ReadonlyArray<Server>
 
 interface Served {
@@ -23,7 +23,7 @@ const authOf = (options: Options, { listener, options: own }: Functions.Function
   )
 }
 
-/** An MCP endpoint, and an event stream at `/events`. */
+/** A server with an event stream at `/events`. It treats requests for any other path as MCP requests. */
 const todos = async ({ functions: name, options }: Extract<Server, { readonly kind: "todos" }>): Promise<Served> => {
   const record = TodoServer.recorder()
   const functions = Functions.make(name)
@@ -44,7 +44,7 @@ const todos = async ({ functions: name, options }: Extract<Server, { readonly ki
   }
 }
 
-/** A route that returns the tenant of its handler. */
+/** A server with one route, which returns the tenant that its handler finds in the URL. */
 const tenants = async ({ options, tenants }: Extract<Server, { readonly kind: "tenants" }>): Promise<Served> => {
   const auth = await McpAuthFetch.make({
     ...options,
@@ -61,7 +61,7 @@ const tenants = async ({ options, tenants }: Extract<Server, { readonly kind: "t
   }
 }
 
-/** An endpoint with a caller that needs no authorization server. */
+/** An MCP endpoint whose callers are those of `McpAuthFetch.mock`, so it needs no authorization server. */
 const mock = async ({ limits, options }: Extract<Server, { readonly kind: "mock" }>): Promise<Served> => {
   const auth = await McpAuthFetch.mock(options)
   return {
@@ -85,7 +85,7 @@ Date.now = () => wallClock() + ahead
 
 const held = new Set<string>()
 
-/** For a request with the header `x-held`, the test queries whether its body is being read. */
+/** Records when the body of a request is read, if the request has the header `x-held`. The test polls for that. */
 const watched = (request: Request): Request => {
   const id = request.headers.get("x-held")
   if (id === null || request.body === null) return request

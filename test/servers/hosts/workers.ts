@@ -5,7 +5,7 @@ import { Miniflare } from "miniflare"
 import type * as Functions from "./functions.ts"
 import { fetchFrom, type Options, overSocket, type Running, type Sent } from "./Host.ts"
 
-/** A server of the Worker, in JSON. */
+/** The description, in JSON, of one server of the Worker. */
 export type Server =
   | { readonly kind: "todos"; readonly options: Options; readonly functions: Functions.Name }
   | {
@@ -25,7 +25,7 @@ export type Server =
 
 export type RunningWorker = Running & Pick<ReturnType<typeof overSocket>, "leave"> & {
   readonly port: number
-  /** The header with which a request reaches this server of the Worker. */
+  /** The header that selects this server among the servers of the Worker. */
   readonly line: readonly [name: string, value: string]
 }
 
@@ -38,7 +38,7 @@ const bundle = async (): Promise<string> => {
     write: false,
     format: "esm",
     target: "es2022",
-    // Not "node", and nothing is external, so that a module that is missing at run time fails the build.
+    // With "node", esbuild would leave imports of Node's modules to the runtime. "neutral" makes them errors of the build.
     platform: "neutral",
     mainFields: ["module", "main"],
     conditions: ["effect-mcp-auth/source", "workerd", "import", "default"]
@@ -46,7 +46,7 @@ const bundle = async (): Promise<string> => {
   return outputFiles[0]!.text
 }
 
-/** Starts one Worker with several servers, since a Worker starts slowly. It stops when each of them has stopped. */
+/** Starts several servers in one Worker, since a Worker starts slowly. The Worker stops when each of its servers has stopped. */
 export const start = async (
   servers: ReadonlyArray<Server>,
   client: HttpClient.HttpClient
@@ -87,7 +87,7 @@ export const start = async (
         const begun = socket.begin({ ...to(sent), headers: [...to(sent).headers, ["x-held", id]] })
         let early: number | undefined
         begun.answer.then(({ status }) => (early = status), () => (early = 0))
-        // workerd requests no body with 100 (Continue): the Worker reports when it reads one.
+        // workerd never answers `100 Continue`. Instead, the loop asks the Worker whether it has begun to read the body.
         while (!await ask(id)) {
           if (early !== undefined) throw new Error(`answered ${early} before the body was read`)
         }

@@ -9,7 +9,10 @@ import * as Host from "../Host.ts"
 import * as Mcp from "../Mcp.ts"
 import * as TodoServer from "../TodoServer.ts"
 
-/** The stock `layerHttp` behind the authentication layer: only the scope guard around each call is from this library. */
+/**
+ * Starts Effect's own `McpServer.layerHttp` behind the authentication layer. This library adds only the scope guard around
+ * each call, and not the checks of `McpAuth.layerHttp`.
+ */
 const start = (kind: keyof typeof Host.hosts) =>
   Effect.gen(function*() {
     const { client, issuer } = yield* TestIssuer.make({ resource: TodoServer.resource })
@@ -62,7 +65,7 @@ describe.each(["web", "node"] as const)("The stock server behind the gate, %s", 
         assert.strictEqual(JSON.parse(received.body).error, "insufficient_scope")
       }
       assert.deepStrictEqual(ran, [])
-      // On the web host, the listener of this fiber receives it, too.
+      // Only the web handler runs with the services of this fiber, and so with its decision listener.
       if (kind === "web") assert.deepStrictEqual(decisions.map(({ reason }) => reason), Array(3).fill("missing-scope"))
       assert.strictEqual((yield* host.send(Mcp.call("list", { token }))).status, 200)
       assert.deepStrictEqual(ran, ["list"])
@@ -90,7 +93,7 @@ describe.each(["web", "node"] as const)("The stock server behind the gate, %s", 
       const batch = [call("whoami", 1), call("add", 2), call("list", 3)]
       const received = yield* host.send(Mcp.legacy(headers["mcp-session-id"]!, batch, { token, version }))
       assert.strictEqual(received.status, 403)
-      // Each call is checked separately here: the challenge names the scopes of one of them, and the granted ones.
+      // The scope guard checks each call separately, so the challenge names the granted scopes and those of one call.
       assert.include(received.headers["www-authenticate"], "scope=\"todos:read todos:write\"")
       assert.notInclude(received.body, "whoami")
       assert.notInclude(ran, "add")

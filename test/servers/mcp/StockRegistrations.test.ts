@@ -9,7 +9,7 @@ import * as Host from "../Host.ts"
 import * as Mcp from "../Mcp.ts"
 import * as TodoServer from "../TodoServer.ts"
 
-/* Registrations with the functions of Effect's `McpServer`, annotated for this library. */
+/* Registrations with the functions of Effect's `McpServer`. Annotations of this library state the required scopes. */
 
 const id = McpSchema.param("id", Schema.String)
 
@@ -51,12 +51,12 @@ const make = () => {
     McpServer.resource`stock://items/${id}`(template("items", needs("todos:write"))),
     McpServer.resource`stock://secret/${id}`(template("secret", needs("todos:admin", "hide"))),
     McpServer.resource`stock://open/${id}`(template("open", Context.empty())),
-    // Both match `stock://first/list`, and the server takes the one that was registered first.
+    // The next two templates match `stock://first/list`. The server uses the template that was registered first.
     McpServer.resource`stock://first/${id}`(template("first", needs("todos:admin"))),
     McpServer.resource`stock://${McpSchema.param("kind", Schema.String)}/list`(
       { ...template("list", Context.empty()), completion: {} }
     ),
-    // Skipped by the server, because it is not enabled for this client.
+    // The next two templates match `stock://era/1`. The server skips the first, since it is not enabled for this client.
     McpServer.resource`stock://era/${id}`(template("disabled", only(false))),
     McpServer.resource`stock://era/${McpSchema.param("other", Schema.String)}`(
       { ...template("era", only(true, needs("todos:admin"))), completion: {} }
@@ -140,7 +140,7 @@ describe.each(["web", "node"] as const)("Registrations of the stock functions, %
         assert.strictEqual(namedScopes(yield* host.send(read(uri, { token }))), "todos:write", uri)
       }
       assert.strictEqual(namedScopes(yield* host.send(complete("stock://items/{id}", "id", { token }))), "todos:write")
-      // The server joins both with a slash, and finds the template again.
+      // The server joins the URI and the argument name with a slash, so these requests also complete `stock://items/{id}`.
       assert.strictEqual(namedScopes(yield* host.send(complete("stock:", "/items/{id}/id", { token }))), "todos:write")
       assert.strictEqual(namedScopes(yield* host.send(complete("stock:/", "items/{id}/id", { token }))), "todos:write")
       assert.deepStrictEqual(ran(), [])
@@ -179,7 +179,7 @@ describe.each(["web", "node"] as const)("Registrations of the stock functions, %
       const late = McpServer.registerResource`late://${id}`(template("late", needs("todos:write")))
       yield* Effect.provideService(late, McpServer.McpServer, server())
       assert.strictEqual(namedScopes(yield* host.send(read("late://1", { token }))), "todos:write")
-      // Registered again, with other scopes.
+      // A second registration of the same template requires another scope.
       const stricter = McpServer.registerResource`late://${id}`(template("late", needs("todos:admin")))
       yield* Effect.provideService(stricter, McpServer.McpServer, server())
       assert.strictEqual(namedScopes(yield* host.send(read("late://1", { token }))), "todos:admin")
@@ -300,7 +300,7 @@ describe("Subscriptions on Effect's server", () => {
       )
       const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
       let text = ""
-      /** Reads until the text contains the expected part. */
+      /** Reads the stream until the received text contains `awaited` or the stream ends. Returns the text. */
       const until = (awaited: string) =>
         Effect.promise(async () => {
           while (!text.includes(awaited)) {

@@ -50,7 +50,7 @@ const options = {
 
 const servers = [
   { name: "before dispatch", Server: McpAuth.layerHttp(options) },
-  // The stock server has only the scope guard of the registration.
+  // Effect's own server does not check scopes before dispatch. Only the scope guard of the registration checks them.
   {
     name: "in the scope guard",
     Server: McpServer.layerHttp(options) as unknown as ReturnType<typeof McpAuth.layerHttp>

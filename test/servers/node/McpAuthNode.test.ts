@@ -6,7 +6,7 @@ import { McpAuthNode } from "effect-mcp-auth/node"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { HttpClient } from "effect/http"
 import express5 from "express"
-// @ts-expect-error This package has no types, and those of version 5 fit.
+// @ts-expect-error The package `express4` has no types. The code below uses the types of Express 5.
 import express4 from "express4"
 import { createServer, request as nodeRequest, type RequestListener, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
@@ -26,7 +26,7 @@ const make = (more: Omit<AuthLayer.Common<AuthLayer.Scopes>, "scopes" | "claims"
     layer: fetcher
   })
 
-/** Serves for the length of a test. */
+/** Listens on a free port. The server closes when it is disposed, at the end of the test. */
 const listen = async (listener: RequestListener) => {
   const server = createServer(listener)
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
@@ -107,7 +107,7 @@ describe.each(frameworks)("Express $version", ({ framework }) => {
   it("reads the body itself if a parser sets one without reading it", async () => {
     await using auth = await make()
     const app = framework()
-    // On Express 4 it sets an empty object for a body that it does not support.
+    // On Express 4, this parser sets `req.body` to an empty object if it does not support the content type.
     app.use(framework.urlencoded({ extended: false }))
     app.use((req, _res, next) => {
       req.body ??= {}
@@ -170,7 +170,7 @@ describe.each(frameworks)("Express $version", ({ framework }) => {
     })
     assert.strictEqual((await post(server.url, undefined, call("list_todos"))).status, 401)
     assert.strictEqual((await post(server.url, "garbage", call("open"))).status, 401)
-    // A preflight has no caller, and the value of another middleware is removed as well.
+    // A preflight has no caller. Here, too, the gate removes the value that the other middleware set.
     assert.deepStrictEqual(seen, [undefined, undefined, undefined, undefined])
 
     seen = []
@@ -356,7 +356,7 @@ describe("node:http", () => {
   })
 
   it("a stream that has ended accepts later writes, and is closed", async () => {
-    // The interval is also that at which a stream looks at the wall clock.
+    // An open stream reads the wall clock at this interval, too.
     await using auth = await make({ revocationInterval: "1 second" })
     let written: unknown
     let closed = () => {}
@@ -572,7 +572,7 @@ describe("a message with a cached token", () => {
     assert.lengthOf(heard, 3)
   })
 
-  /** Sends a head and the beginning of a body, with a cached token. */
+  /** Sends the headers and the beginning of the body of a request whose token is cached. */
   const begin = async (url: string, headers: Record<string, string> = {}) => {
     const token = await mint()
     await (await post(url, token, call("list_todos"))).text()
@@ -709,7 +709,7 @@ describe("the decision about a request", () => {
     await using server = await listen((req, res) => void guard(req, res, () => res.end()))
     const token = await mint()
     for (let turn = 0; turn < 2; turn++) await post(server.url, token, call("list_todos"))
-    // Metadata and keys; then neither.
+    // Each fetch takes one second. The first request fetches metadata and keys, and the second request fetches nothing.
     assert.deepStrictEqual(durations, [2, 0])
   })
 

@@ -20,7 +20,7 @@ import { fetchOf } from "../hosts/Host.ts"
 import { listen } from "../sdk/listen.ts"
 import { type Answer, type Call, callTool, challenged, initialize, post, request } from "../sdk/rpc.ts"
 
-// Installed under another name, so so it has no types.
+// Express 4 is installed under another name, for which there are no types.
 const express4 = createRequire(import.meta.url)("express4") as typeof express
 
 const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
@@ -190,7 +190,7 @@ const sessions: Host = (auth, makeServer) => {
   return app
 }
 
-/** The web-standard transport, on node only because a test wants a socket. */
+/** The SDK's web-standard transport. It is served on Node, so that the test can connect to a socket. */
 const webStandard: Host = (auth, makeServer) => {
   const handler = auth.protectFetch(makeServer(), async (request, options) => {
     const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
@@ -213,7 +213,7 @@ interface Started {
   readonly url: string
   readonly issuer: TestIssuer.TestIssuer["Service"]
   readonly ran: ReadonlyArray<string>
-  /** Calls with a token that has these scopes. */
+  /** Sends the body with a new token that has these scopes, or without a token if `scopes` is `undefined`. */
   readonly call: (scopes: ReadonlyArray<string> | undefined, body: unknown, call?: Call) => Effect.Effect<Answer>
   readonly mint: (options?: TestIssuer.TokenOptions) => Effect.Effect<string>
 }
@@ -270,7 +270,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       const good = yield* Effect.promise(() => post(url, callTool("whoami"), { token }))
       assert.strictEqual(good.status, 200)
       const seen = JSON.parse(good.message.result.content[0].text)
-      // The complete AuthInfo of the SDK. Its token can be read, and is never printed.
+      // The handler receives the complete `AuthInfo` of the SDK. Its code can read the token, and printing the value hides it.
       assert.strictEqual(seen.token, token)
       const { expiresAt, extra, ...info } = seen.info
       assert.deepStrictEqual(info, { clientId: "client-7", scopes: ["read"], resource: url })
@@ -316,7 +316,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
       assert.sameMembers(challenged(rejected, "scope")!.split(" "), ["write", "admin", "read"])
       assert.strictEqual((yield* call(["read"], callTool("move", { to: "home" }))).status, 200)
       assert.strictEqual((yield* call(["write", "admin"], callTool("move", { to: "away" }))).status, 200)
-      // The SDK rejects arguments that do not match the schema. No scope would help, so the gate asks for none.
+      // These arguments do not match the schema, so the SDK rejects them. The gate requires no scope, since none would help.
       const wrong = yield* call([], callTool("move", { to: 1 }))
       assert.strictEqual(wrong.status, 200)
       assert.include(wrong.text, "Input validation error")
@@ -375,7 +375,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
           ["write"]
         ],
         [request("resources/read", { uri: "todo://all" }), ["read"]],
-        // An alias: the SDK reads the URI before it compares.
+        // The SDK parses the URI before it compares it, so this spelling selects the same resource.
         [request("resources/read", { uri: "TODO://all" }), ["read"]],
         [request("resources/read", { uri: "todo://one/1" }), ["read"]],
         [request("resources/read", { uri: "todo://one/secret" }), ["admin"]]
@@ -420,7 +420,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
         assert.strictEqual(rejected.status, 401, name)
       }
       assert.strictEqual((yield* call([], callTool("behind"))).status, 200)
-      // SCOPE-14 holds for anonymous requests, too.
+      // A hidden tool is also hidden from anonymous callers (SCOPE-14).
       const hidden = yield* call(undefined, callTool("purge"))
       const unknown = yield* call(undefined, callTool("grupe"))
       assert.strictEqual(hidden.status, unknown.status)
@@ -445,7 +445,7 @@ describe.each(hosts)("sdk-v1 on %s", (_, host) => {
     }))
 })
 
-/** An `AuthInfo` with every scope, from a gate that is another one. */
+/** An `AuthInfo` with every scope that another gate created. */
 const authInfoOfAnotherGate = async (): Promise<unknown> => {
   const other = await McpAuthSdk.mock({ subject: "alice", scopes: ["read", "write", "admin"] })
   let found: unknown
@@ -575,7 +575,7 @@ describe("sdk-v1", () => {
           )
           return await response.json() as any
         })
-      // An AuthInfo that the gate did not create proves nothing.
+      // The handlers accept only an `AuthInfo` that their own gate created.
       const forged = { authInfo: { token: "t", clientId: "c", scopes: ["read", "write", "admin"] } }
       const foreign = yield* Effect.promise(authInfoOfAnotherGate)
       for (const info of [undefined, forged, { authInfo: "alice" }, { authInfo: foreign }]) {

@@ -131,7 +131,7 @@ const makeServer = (auth: Auth, ran: Array<string> = []) => () => {
 }
 
 interface Era {
-  /** The members that make a request one of this era. */
+  /** Returns the body of a request of this era, and the headers that go with it. */
   readonly of: (body: any) => { readonly body: any; readonly headers: Readonly<Record<string, string>> }
 }
 
@@ -143,7 +143,7 @@ interface Started {
   readonly url: string
   readonly ran: ReadonlyArray<string>
   readonly built: () => number
-  /** Calls with a token that has these scopes. */
+  /** Sends the body with a new token that has these scopes, or without a token if `scopes` is `undefined`. */
   readonly call: (scopes: ReadonlyArray<string> | undefined, body: object, call?: Call) => Effect.Effect<Answer>
   readonly mint: (options?: TestIssuer.TokenOptions) => Effect.Effect<string>
 }
@@ -213,7 +213,7 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
       assert.strictEqual(good.status, 200)
       assert.strictEqual(built(), 1, "the authorized server is the one that answers")
       const seen = JSON.parse(good.message.result.content[0].text)
-      // The complete AuthInfo of the SDK. Its token can be read, and is never printed.
+      // The handler receives the complete `AuthInfo` of the SDK. Its code can read the token, and printing the value hides it.
       assert.strictEqual(seen.token, token)
       const { expiresAt, extra, ...info } = seen.info
       assert.deepStrictEqual(info, {
@@ -309,7 +309,7 @@ describe.each(eras)("sdk-v2 in the era of %s", (_, era) => {
           ["write"]
         ],
         [request("resources/read", { uri: "todo://all" }), ["read"]],
-        // An alias: the SDK reads the URI before it compares.
+        // The SDK parses the URI before it compares it, so this spelling selects the same resource.
         [request("resources/read", { uri: "TODO://all" }), ["read"]],
         [request("resources/read", { uri: "todo://one/1" }), ["read"]],
         [request("resources/read", { uri: "todo://one/secret" }), ["admin"]]
@@ -425,7 +425,7 @@ describe("sdk-v2", () => {
           assert.strictEqual(result.content[0].text, "Authentication required")
         }
       }
-      // The handler behind the gate ignores an AuthInfo that is passed to it.
+      // A handler behind the gate ignores an `AuthInfo` that its caller passes, and reads the token of the request.
       const gated = auth.createMcpHandler(makeServer(auth, ran))
       const { body: message, headers } = modern(callTool("whoami"))
       const rejected = yield* Effect.promise(() => gated.fetch(body(message, headers), forged))

@@ -7,7 +7,7 @@ import { isMcpServer, type McpServer } from "../../../src/servers/sdk/SdkPrivate
 
 const names = { name: "notes", version: "1.0.0" }
 
-/** Instruments a server as the registry does, and lists the methods whose handlers were wrapped. */
+/** Instruments a server as `Registry` does. `wrapped` lists the methods whose handlers are wrapped. */
 const instrument = (server: object) => {
   if (!isMcpServer(server)) return assert.fail("not an McpServer")
   const wrapped: Array<string> = []

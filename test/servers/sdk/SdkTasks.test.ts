@@ -76,7 +76,7 @@ const webStandard: Host = (auth, tasks) => {
   return getRequestListener((request) => handler(request)) as RequestListener
 }
 
-/** Hands handlers an `authInfo` that the gate did not make. */
+/** Passes a copy of the gate's `authInfo` to the transport. The handlers do not accept a copy. */
 const withOwnAuthInfo: Host = (auth, tasks) => {
   const handler = auth.protectFetch(makeServer(auth, tasks), async (request, { authInfo, ...options }) => {
     const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
@@ -136,7 +136,7 @@ const create = ({ send }: Started, token: string, headers?: Readonly<Record<stri
     return message.result.task.taskId as string
   })
 
-/** Returns what a caller finds of a task. */
+/** Returns what the four task methods reveal about a task to the caller of this token. */
 const findTask = Effect.fnUntraced(
   function*({ send }: Started, token: string, taskId: string, headers?: Readonly<Record<string, string>>) {
     const [list, task, result, cancelled] = yield* Effect.forEach([
@@ -177,7 +177,7 @@ describe.each([["Express", stateless], ["the web-standard transport", webStandar
         const started = yield* start(host)
         const taskId = yield* create(started, yield* started.signIn("alice"))
         const mallory = yield* started.signIn("mallory")
-        // The session of another endpoint of the same gate, which this transport does not compare.
+        // The gate knows this session of mallory from another endpoint. The stateless transport does not check session ids.
         const elsewhere = started.auth.protectFetch(
           makeServer(started.auth, started.tasks),
           () => new Response(null, { headers: { "mcp-session-id": "elsewhere" } })

@@ -7,7 +7,7 @@ import { McpAuthSdk as SdkV1 } from "effect-mcp-auth/sdk-v1"
 import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import { modern, request } from "./rpc.ts"
 
-/* A result that depends on the caller must neither reach another caller nor be cached for it. */
+/* Tests that a result which depends on the caller neither reaches another caller nor is marked as cacheable for all callers. */
 
 const url = "https://server.test/mcp"
 const callerWith = (granted: ReadonlyArray<"read" | "admin">) =>

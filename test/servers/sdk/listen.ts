@@ -1,9 +1,9 @@
-/** Servers of node:http for the length of a test, on free ports of the loopback interface. */
+/** Serves on `node:http` during a test, on a free port of the loopback interface. */
 import { Effect } from "effect"
 import { createServer, type RequestListener } from "node:http"
 import type { AddressInfo } from "node:net"
 
-/** Listens until the scope closes. The listener may depend on the origin, which is known only once the port is. */
+/** Listens until the scope closes. `make` receives the origin, since the port is known only after the server listens. */
 export const listen = Effect.fnUntraced(function*(
   make: (origin: string) => Effect.Effect<RequestListener>
 ) {

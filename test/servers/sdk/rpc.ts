@@ -1,10 +1,10 @@
-/** Requests as an MCP client writes them, one at a time. */
+/** JSON-RPC requests as an MCP client sends them, and functions that read their responses. */
 
 export interface Answer {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  /** The JSON-RPC message of the answer, whether it came as JSON or as an event. */
+  /** The JSON-RPC message of the response, from a JSON body or from an event stream. */
   readonly message: any
 }
 
@@ -54,11 +54,11 @@ export const initialize = request("initialize", {
   clientInfo: { name: "test", version: "1.0.0" }
 })
 
-/** A parameter of the challenge, as clients find it. */
+/** Returns a parameter of the challenge. It takes the first `name="value"`, as clients do. */
 export const challenged = (answer: Answer, name: string): string | undefined =>
   new RegExp(`${name}="([^"]*)"`).exec(answer.headers.get("www-authenticate") ?? "")?.[1]
 
-/** A message of MCP 2026-07-28: the envelope in its parameters, and the headers that repeat what it asks for. */
+/** Turns a message into one of MCP 2026-07-28: adds `_meta` to its parameters, and the headers that repeat method and name. */
 export const modern = (
   message: any,
   capabilities: object = {}

@@ -1,4 +1,4 @@
-/** One route of every host behind the gate, `/t/:tenant/mcp`, that returns the tenant of its handler. */
+/** A server on every host, with the route `/t/:tenant/mcp` behind the gate. The handler returns the tenant that it receives. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { serve } from "@hono/node-server"
 import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js"
@@ -12,7 +12,7 @@ import { McpAuthSdk as SdkV2 } from "effect-mcp-auth/sdk-v2"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { type HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
 import express5 from "express"
-// @ts-expect-error This package has no types, and those of version 5 fit.
+// @ts-expect-error The package `express4` has no types. The code below uses the types of Express 5.
 import express4 from "express4"
 import { Hono } from "hono"
 import { createServer, type Server } from "node:http"
@@ -26,7 +26,7 @@ import * as workers from "../hosts/workers.ts"
 export const resource = "https://server.test/mcp"
 export const pattern = "/t/:tenant/mcp"
 
-/** The issuers of a server, and what a token of each is. */
+/** Creates the issuers of the server and of two tenants, and a function that issues a token of each. */
 export const world = async () => {
   const run = Effect.runPromise
   const acme = await run(TestIssuer.make({ issuer: "https://acme.test", resource: "https://server.test/t/acme/mcp" }))
@@ -83,7 +83,7 @@ const overNode = (server: Server, dispose: () => Promise<void>): Running => ({
   }
 })
 
-/** A path that begins with two slashes is a path here, not a host. */
+/** Puts the origin before the path. Otherwise, the URL parser takes the beginning of `//t/acme/mcp` for a host name. */
 const toFetch = (handle: (request: Request) => Response | Promise<Response>): Running["send"] => (sent) =>
   overFetch(handle).send({ ...sent, path: sent.path.startsWith("/") ? `https://server.test${sent.path}` : sent.path })
 
@@ -163,7 +163,7 @@ const mounted = express("Express 5, mounted", express5, (app, guard) => {
   app.all("/mcp", guard, seen as never)
 })
 
-/** The guard has no route here, and so no parameters. */
+/** The guard runs in `app.use`, before Express matches a route, so the guard has no route parameters. */
 export const guardOfAll = express("Express 5, guard by app.use", express5, (app, guard) => {
   app.use(guard)
   app.all(pattern, seen as never)
@@ -181,7 +181,7 @@ const expressV1: TenantHost = {
   }
 }
 
-/* Hosts without a router's parameter: the author passes it. */
+/* Hosts whose router passes no parameters to the gate, so that the author passes the tenant */
 
 const isRoute = ({ by }: TenantOptions) => by[0] === "fromRoute"
 
@@ -263,7 +263,7 @@ const workerd: TenantHost = {
   startAll: onWorkerd
 }
 
-/** Starts a server for each of these, in this order. */
+/** Starts a server for each entry of `given`. The result has the same order. */
 export const startAll = (
   host: TenantHost,
   given: ReadonlyArray<TenantOptions>,

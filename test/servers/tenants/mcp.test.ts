@@ -1,4 +1,4 @@
-/** MCP servers with a URL for each tenant: the tool sees the tenant that the gate verified. */
+/** Tests MCP servers with a URL for each tenant: the handler of a tool receives the tenant that the gate verified. */
 import { assert, describe, it } from "@effect/vitest"
 import { McpServer } from "@modelcontextprotocol/server"
 import { Effect, Layer, Schema } from "effect"
@@ -23,7 +23,7 @@ const options = (by: TenantOptions["by"]) => ({
   tenants: tenantsOf({ by })
 })
 
-/** A call of the tool at the URL of a tenant. */
+/** A request that calls the tool at the URL of a tenant. */
 const whichTenant = (tenant: string, token: string) => {
   const { body, headers } = ask(bearer(token), "tools/call", { name: "which_tenant", arguments: {} })
   return new Request(`https://server.test/t/${tenant}/mcp`, {

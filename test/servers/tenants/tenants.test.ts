@@ -1,4 +1,7 @@
-/** Tenants in the path, on every host: for every spelling that a router accepts, the gate and the handler have one tenant. */
+/**
+ * Tests tenants on every host. For every spelling of a path that a router accepts, the gate and the handler must find the
+ * same tenant.
+ */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { bearer } from "../hosts/cases.ts"
@@ -6,7 +9,7 @@ import type { TenantOptions } from "../hosts/functions.ts"
 import type { Answer, Sent } from "../hosts/Host.ts"
 import { guardOfAll, hosts, pattern, resource, type Running, startAll, world } from "./hosts.ts"
 
-/** Other spellings of `/t/acme/mcp`, which some routers accept. */
+/** Paths that resemble `/t/acme/mcp`. Some routers accept some of them as other spellings. */
 const spellings = [
   "/T/acme/mcp",
   "/t/acme/MCP",
@@ -48,14 +51,14 @@ const spellings = [
   "/t/constructor/mcp"
 ]
 
-/** Requests for exactly the path. */
+/** Request targets whose path is exactly `/t/acme/mcp`. */
 const exact = ["/t/acme/mcp", "/t/acme/mcp?x=/T/bolt/mcp", "http://server.test/t/acme/mcp"]
 
 const ids = { fromRoute: ["fromRoute", pattern], fromPath: ["fromPath", pattern] } as const
 
 const withoutTenant = "default-servers"
 
-/** The servers of a host. */
+/** The options of the servers that each host starts. */
 const variants = {
   fromRoute: { by: ids.fromRoute },
   fromPath: { by: ids.fromPath },
@@ -94,7 +97,7 @@ describe.each(hosts)("$name", (host) => {
 
     it("[T-AUD-01a] the tenant's URL accepts only its tokens", async () => {
       for (const path of exact) {
-        // workerd answers a target in absolute form with 500.
+        // workerd answers 500 if the target of a request is an absolute URL.
         if (host.name === "workerd" && path.startsWith("http")) continue
         const admitted = await get(path, await token("acme"))
         assert.deepStrictEqual([admitted.status, admitted.body], [200, "acme"], path)
@@ -159,7 +162,7 @@ describe.each(hosts)("$name", (host) => {
         })
         assert.strictEqual(headers["access-control-allow-origin"], "*")
         assert.strictEqual(headers["cache-control"], "public, max-age=300")
-        // So does the challenge after a rejected token.
+        // The challenge after a rejected token names the same metadata.
         assert.strictEqual(metadataOf(await get(`/t/${name}/mcp`, await token("own"))), url)
       }
     })
