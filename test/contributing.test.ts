@@ -8,7 +8,7 @@ import * as Prose from "../tools/prose/Prose.ts"
 const root = join(import.meta.dirname, "..")
 const text = readFileSync(join(root, "CONTRIBUTING.md"), "utf8")
 
-/** Returns the rows of the first table after a text, without its head. */
+/** Returns the rows of the first table after a text, without the header row. */
 const rowsAfter = (start: string): ReadonlyArray<ReadonlyArray<string>> => {
   const [table = ""] = /^\|[\s\S]*?(?=\n\n)/m.exec(text.slice(text.indexOf(start))) ?? []
   return table.split("\n").slice(2).map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()))

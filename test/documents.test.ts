@@ -11,7 +11,7 @@ const files = (folder: string, extension: string): ReadonlyArray<string> =>
     .filter((entry) => entry.isFile() && entry.name.endsWith(extension) && !entry.parentPath.includes("node_modules"))
     .map((entry) => join(entry.parentPath, entry.name))
 
-/** The documents at the top, those of `docs` and of the examples, and the reference. */
+/** The Markdown documents in the root folder, in `docs`, in `examples` and in `reference`. */
 const documents: ReadonlyArray<string> = [
   ...readdirSync(root).filter((it) => it.endsWith(".md")).map((it) => join(root, it)),
   ...files("docs", ".md"),
@@ -88,7 +88,7 @@ const execute = (sources: ReadonlyArray<string>): ReadonlyArray<readonly [index:
     return JSON.parse(last)
   })
 
-/** Programs that run until they are stopped, and fragments that need values of the reader. */
+/** Matches programs that run until they are stopped, and fragments that need values from the reader. */
 const cannotRun = /\brunMain\(|\.listen\(|^declare |\bhandler: fetch\b/m
 
 describe("every TypeScript block", () => {
@@ -96,7 +96,8 @@ describe("every TypeScript block", () => {
     ...documents.flatMap((path) => blocks(path, readFileSync(path, "utf8"))),
     ...files("src", ".ts").flatMap((path) => blocks(path, comments(readFileSync(path, "utf8"))))
   ]
-  // The reference repeats the doc comments. The last copy of each is that of the source.
+  // The reference repeats the doc comments, so the same block is kept once. The last copy, from the source file, gives the
+  // location.
   const found = [...new Map(all.map((it) => [it.code, it])).values()]
 
   it("compiles, in documents and doc comments", () => {

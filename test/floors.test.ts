@@ -34,7 +34,7 @@ const types = (...specifiers: ReadonlyArray<string>) => specifiers.map((it) => `
 
 const floor = "no-restricted-imports"
 
-/** Imports that are forbidden in every folder of the library. */
+/** Imports that are forbidden in every folder of the library whose row does not allow everything. */
 const foreign = [
   "effect",
   "effect/http",
@@ -47,7 +47,7 @@ const foreign = [
   "express"
 ]
 
-/** A module of each package that some floor may import. */
+/** A module of each package that at least one floor can import. */
 const packages = [
   "effect/Effect",
   "effect/crypto/Mac",
@@ -109,7 +109,7 @@ const casesOfFloor = (row: Floor): ReadonlyArray<Case> => {
 const cases: ReadonlyArray<Case> = [
   ...floors.flatMap(casesOfFloor),
 
-  // The forms of an import
+  // All forms of an import are checked
   ...rejects(
     floor,
     "src/protocol/A.ts",
@@ -124,7 +124,7 @@ const cases: ReadonlyArray<Case> = [
     `import { type Toolkit } from "effect/ai/Toolkit"`
   ),
 
-  // The root loads no mechanism, and no adapter that needs more than effect
+  // The main entry point exports no optional feature, and no adapter that needs more than effect
   ...allows(
     "src/index.ts",
     `export * as A from "./protocol/A.ts"`,
@@ -145,26 +145,26 @@ const cases: ReadonlyArray<Case> = [
     `export * from "jose"`
   ),
 
-  // The command: the only place with Node and a console
+  // Only the command can use Node and the console
   ...allows(
     "src/cli/main.ts",
     ...imports("node:fs", "@effect/platform-node/NodeRuntime", "effect", "../provider/B.ts", "../index.ts"),
     `console.log("hello")`
   ),
 
-  // A folder without a row
+  // A folder without a row can import nothing
   ...rejects(floor, "src/elsewhere/A.ts", ...imports("effect/Effect", "./B.ts")),
 
-  // the library logs only through Effect, and takes time and network from Effect
+  // The library uses Effect for logs, time and network
   ...rejects("no-console", "src/protocol/A.ts", `console.log("hello")`),
   ...rejects("no-restricted-properties", "src/verification/A.ts", "export const now = Date.now()"),
   ...rejects("no-restricted-globals", "src/verification/A.ts", `export const answer = fetch("https://example.com")`),
 
-  // examples: only packages of their readers
+  // Examples import only packages, as their readers do
   ...allows("examples/whoami/main.ts", ...imports("effect", "effect-mcp-auth", "../authorization-server/B.ts")),
   ...rejects(floor, "examples/whoami/main.ts", ...imports("../../src/index.ts")),
 
-  // tests and examples: keys, tokens and providers are those of the kit
+  // Tests and examples take keys, tokens and authorization servers from the testing kit
   ...["test/A.test.ts", "test/verification/A.ts", "examples/whoami/test/A.test.ts"].flatMap((file) => [
     ...allows(
       file,
@@ -200,7 +200,10 @@ const cases: ReadonlyArray<Case> = [
   )
 ]
 
-/** Tests that create keys, tokens or clients without the kit, each with its reason beside it. */
+/**
+ * Files that create keys, tokens or clients without the testing kit. Each states its reason in the comment that disables the
+ * lint rule.
+ */
 const besideTheKit = [
   "bench/speed/Memory.ts",
   "examples/authorization-server/AuthorizationServer.ts",
@@ -209,18 +212,21 @@ const besideTheKit = [
   "test/threats/keys.test.ts"
 ]
 
-/** Tests that answer HTTP themselves. The linter cannot check the reason, so this list shows that none of them is an authorization server. */
+/**
+ * Files that start HTTP servers. The linter cannot check the purpose of a server, so this list records that none is an
+ * authorization server.
+ */
 const serversByHand = [
-  "bench/speed/servers.ts", // the floor of what is measured
-  "bench/speed/toolServers.ts", // MCP servers, measured
+  "bench/speed/servers.ts", // servers without authorization, as the baseline of measurements
+  "bench/speed/toolServers.ts", // MCP servers that are measured
   "test/cli/page/Page.test.ts", // an MCP server
-  "test/cli/page/browser.test.ts", // an imperfect one
-  "test/outbound/AddressGuard.test.ts", // a machine inside, to count who comes
+  "test/cli/page/browser.test.ts", // an MCP server with faults
+  "test/outbound/AddressGuard.test.ts", // a server at a private address, which counts its connections
   "test/outbound/Fetcher.test.ts", // responses that no issuer gives: broken, endless, too large
-  "test/servers/host/BodyMethods.test.ts", // handlers that execute whatever a body parser left
-  "test/servers/hosts/hosts.ts", // a host under test
+  "test/servers/host/BodyMethods.test.ts", // handlers that use the result of a body parser
+  "test/servers/hosts/hosts.ts", // a server adapter under test
   "test/servers/routeStreams.test.ts", // a route under test
-  "test/servers/tenants/hosts.ts" // the same with a route for each tenant
+  "test/servers/tenants/hosts.ts" // a server adapter under test, with a route for each tenant
 ]
 
 interface Diagnostic {
@@ -239,10 +245,10 @@ const cycle: ReadonlyArray<readonly [file: string, line: string]> = [
 const files = [...new Set(cases.map((it) => it.file))]
 const casesOf = (file: string) => cases.filter((it) => it.file === file)
 
-/** The rules of the floors. Other findings of the linter about these invented lines are ignored. */
+/** The rules that enforce the floors. Findings of other rules in these invented files are ignored. */
 const held = new Set(cases.flatMap((it) => it.rule ?? []))
 
-/** One run of the linter over a tree that has a line for each case. */
+/** Runs the linter once, over a tree of files that has a line for each case. */
 const lint = (): ReadonlyArray<Diagnostic> => {
   const tree = mkdtempSync(join(tmpdir(), "effect-mcp-auth-floors-"))
   try {
@@ -286,7 +292,7 @@ describe("the floors", () => {
     }
   })
 
-  // A file that does not parse is not linted, and would pass as allowed.
+  // The linter does not check a file that it cannot parse, so its lines would count as allowed.
   it("checks files that parse", () => {
     assert.deepStrictEqual(diagnostics.filter((it) => it.code === undefined), [])
   })

@@ -1,6 +1,7 @@
 /**
- * Sends any bytes to every place that a client or an authorization server can fill. The server never crashes, never answers
- * after its limit, and never with a 5xx other than 503. FUZZ_RUNS raises the number of runs, as in `npm run test:long`.
+ * Sends random bytes to every input that a client or an authorization server controls. The server must not crash, must respond
+ * within its time limit, and must not respond with a 5xx status other than 503. FUZZ_RUNS sets the number of runs, as in
+ * `npm run test:long`.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Fiber, Schema } from "effect"
@@ -15,7 +16,7 @@ const runs = Number(process.env["FUZZ_RUNS"] ?? 80)
 const byte = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))
 const bytes = Arbitrary.map(Arbitrary.array(Arbitrary.schema(byte)), (_) => Uint8Array.from(_))
 
-/** JSON of any shape, with names that have a meaning here. */
+/** The names of members in the random JSON. Many of them have a meaning for the library. */
 const names = [
   "keys",
   "kty",
@@ -96,7 +97,7 @@ const nest = (inner: Arbitrary.Arbitrary<unknown>): Arbitrary.Arbitrary<unknown>
   )
 const json: Arbitrary.Arbitrary<unknown> = nest(nest(nest(leaf)))
 
-/** A document: JSON, JSON with parts removed or inserted, or bytes. */
+/** A response of an authorization server: JSON, truncated JSON, JSON with inserted bytes, or bytes. */
 const document = Arbitrary.map(
   Arbitrary.all({
     json,
@@ -120,10 +121,10 @@ const document = Arbitrary.map(
   }
 )
 
-/** The longest time to a response: a look-up of metadata, then of keys. */
+/** The longest time until a response: the time limits for fetching metadata and then keys. */
 const limit = "13 seconds"
 
-/** Sends, moves the clock to the limit, and returns the response, which must have arrived by then. */
+/** Sends a request, moves the clock to the limit, and returns the response. Fails if there is no response by then. */
 const within = <E>(send: Effect.Effect<Running.Answer, E>) =>
   Effect.gen(function*() {
     const sent = yield* Effect.forkChild(send, { startImmediately: true })
@@ -139,7 +140,7 @@ const within = <E>(send: Effect.Effect<Running.Answer, E>) =>
 const fine = (answer: Running.Answer, allowed: ReadonlyArray<number>) =>
   assert.include(allowed, answer.status, `${answer.status} ${answer.body.slice(0, 200)}`)
 
-/** It still serves. */
+/** Asserts that the server still accepts a valid request. */
 const lives = (server: Running.Running) =>
   Effect.gen(function*() {
     const token = yield* server.issuer.mint({ scopes: ["todos:read"] })

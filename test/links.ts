@@ -1,9 +1,9 @@
-/** The links of Markdown documents, and whether they lead to files and headings that exist. */
+/** Finds the links of Markdown documents, and checks that their files and headings exist. */
 import { existsSync, readFileSync, statSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { anchorsOf } from "../tools/reference/Reference.ts"
 
-/** Returns a page without its blocks of code. */
+/** Returns a page without its code blocks. */
 export const proseOf = (text: string): string => text.replace(/^( *)(```|~~~)[^\n]*\n[\s\S]*?^ *\2 *$/gm, "")
 
 const headings = (text: string): ReadonlyArray<string> =>
@@ -11,7 +11,7 @@ const headings = (text: string): ReadonlyArray<string> =>
     heading!.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/<[^>]*>|`/g, "")
   )
 
-/** Returns the targets of a page: inline links, images, reference definitions and HTML. */
+/** Returns the targets of the links of a page: inline links, images, reference definitions and HTML. */
 export const links = (text: string): ReadonlyArray<string> => {
   const prose = proseOf(text).replace(/`[^`\n]*`/g, "``")
   return [/\]\(\s*<?([^)\s>]+)>?[^)]*\)/g, /^ *\[[^\]]+\]:\s*(\S+)/gm, /\b(?:src|href)="([^"]+)"/g].flatMap((form) =>

@@ -39,9 +39,9 @@ const adapters = [
 
 const alone = entryPoints.filter((it) => !adapters.some(({ name }) => name === it))
 
-/** Runs a command and returns its output. A failure shows the whole output. */
+/** Runs a command and returns its output. If the command fails, the error contains the complete output. */
 const run = (cwd: string, command: string, ...args: ReadonlyArray<string>): string => {
-  // The `npm run` around the tests sets this variable, and the inner npm would install into the repository.
+  // `npm run`, which starts the tests, sets this variable. With it, the inner npm would install into the repository.
   const { npm_config_local_prefix: _, ...env } = process.env
   const { error, status, stderr, stdout } = spawnSync(command, args, { cwd, env, encoding: "utf8" })
   if (status !== 0) throw error ?? new Error(`${command} ${args.join(" ")} ended with ${status}\n${stdout}\n${stderr}`)
@@ -115,7 +115,7 @@ describe("the packed tarball", () => {
   })
 
   it("stays within its budget of bytes", () => {
-    // About a tenth above the size with its documentation. To raise it, give the reason in the changelog.
+    // The limits are about a tenth above the current sizes. If you raise them, give the reason in the changelog.
     assert.isBelow(statSync(tarball).size, 1_580_000)
     const unpackedSize = list(unpacked).reduce((sum, file) => sum + statSync(join(unpacked, file)).size, 0)
     assert.isBelow(unpackedSize, 6_600_000)
@@ -130,7 +130,7 @@ describe("the packed tarball", () => {
       format: "esm",
       external: ["effect", "effect/*", "jose"]
     })
-    // All exports of the core, compressed. About a tenth above the size.
+    // The limit is about a tenth above the current size of all exports of the main entry point, compressed.
     assert.isBelow(gzipSync(outputFiles[0]!.contents, { level: 9 }).length, 43_000)
   })
 
@@ -190,7 +190,8 @@ describe("the packed tarball", () => {
     { module: "NodeNext", moduleResolution: "NodeNext" },
     { module: "ESNext", moduleResolution: "Bundler" }
   ])("has types that compile with moduleResolution $moduleResolution", (options) => {
-    // Without Node's types, as on an edge runtime; and the declarations of the package are checked, too.
+    // The program compiles without Node's types, as on an edge runtime, and the compiler also checks the declarations of the
+    // package.
     writeFileSync(
       join(consumer, "tsconfig.json"),
       JSON.stringify({
@@ -218,7 +219,7 @@ describe("the packed tarball", () => {
       run(alone, process.execPath, "cli.mjs", "--version").trim(),
       `effect-mcp-auth v${manifest.version}`
     )
-    // Far below the size of a download that is acceptable on an empty machine.
+    // `npx` downloads the command on its first use, so its size must stay small.
     assert.isBelow(readFileSync(join(alone, "cli.mjs")).length, 1024 * 1024)
   })
 
@@ -342,7 +343,7 @@ describe("the packed tarball", () => {
 
     it("runs a server whose challenges name the metadata, and the scopes of a tool", () => {
       const call = `console.log(JSON.stringify(await (await import("./${program}")).answers()))`
-      // The rejections are logged before.
+      // The rejections are logged to the same output, so the result is its last line.
       const printed = run(folder, process.execPath, "--input-type=module", "--eval", call).trim().split("\n")
       const answers = JSON.parse(printed.at(-1)!)
       const metadata = `resource_metadata="https://todos.example.com/.well-known/oauth-protected-resource/mcp"`

@@ -1,18 +1,18 @@
-/** Servers that are programs of the system, and may be missing. */
+/** Starts servers that are programs of the system, such as Redis. They may not be installed. */
 import { Effect, Schedule, type Scope } from "effect"
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { connect, createServer } from "node:net"
 
 /**
- * Whether the tests that start the program run. On a machine without it they are skipped, and the report names them. With
- * `REQUIRE_REDIS` or `REQUIRE_GLEWLWYD`, which `.ci/run` sets, they fail instead.
+ * Tells whether to run the tests that start a program. If the program is not installed, the tests are skipped, and the report
+ * names them. With `REQUIRE_REDIS` or `REQUIRE_GLEWLWYD`, which `.ci/run` sets, they fail instead.
  */
 export const runs = (program: "redis-server" | "glewlwyd"): boolean => {
   const variable = `REQUIRE_${program.replace("-server", "").toUpperCase()}`
   return process.env[variable] !== undefined || spawnSync(program, ["--version"]).error === undefined
 }
 
-/** A port that is free: for servers that need one in their configuration. */
+/** Finds a free port, for servers whose port must be known before they start. */
 export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
   const server = createServer()
   server.listen(0, "127.0.0.1", () => {
@@ -21,7 +21,10 @@ export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
   })
 })
 
-/** Runs a program until the scope closes, and waits until it listens on its port. A program that exits before is a defect. */
+/**
+ * Runs a program until the scope closes, and waits until it listens on its port. If the program exits before it listens, the
+ * effect dies.
+ */
 export const start = (
   program: string,
   args: ReadonlyArray<string>,

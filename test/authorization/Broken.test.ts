@@ -23,7 +23,7 @@ const call: ReadonlyArray<Operation.Operation> = [
   { kind: "tool", method: "tools/call", target: "list", params: {}, isNotification: false }
 ]
 
-/** Presents a token, then requests an operation. Returns `"ran"`, or status and reason. */
+/** Presents a token, then requests an operation. Returns `"ran"`, or the status and reason of the rejection. */
 const present = Effect.fnUntraced(function*(
   options: object,
   { policy = () => undefined, listener }: {

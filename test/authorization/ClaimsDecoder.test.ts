@@ -33,7 +33,8 @@ describe("the option claims", () => {
     ["a decoder without a service", { decode: () => Result.succeed(1) }, "claims.service", /Context\.Service class/],
     ["a service without a decoder", { service: Tenant }, "claims.decode", /the value is missing/],
     ["a schema", { service: Tenant, schema }, "claims.decode", /Schema\.decodeUnknownResult\(schema\)/],
-    // Schemas are functions. Called with claims, one returns no result.
+    // A schema is also a function, so a check with `typeof` would accept it. Called with claims, it would not return a
+    // `Result`.
     ["a schema instead of its decoder", { service: Tenant, decode: schema }, "claims.decode", /a schema is not/]
   ])("rejects %s, and says what to write", (_, claims, option, fix) => {
     const [name, text] = problem(claims) ?? []

@@ -34,7 +34,7 @@ const call = (
 
 const batch = (...names: ReadonlyArray<string>) => Effect.succeed(names.flatMap((name) => [...toolCall(name)]))
 
-/** The scopes that a challenge names. */
+/** Returns the scopes that the challenge of a rejection names. */
 const namedScopes = (rejection: { readonly headers: Readonly<Record<string, string>> }): string | undefined =>
   /scope="([^"]*)"/.exec(rejection.headers["www-authenticate"] ?? "")?.[1]
 
@@ -91,7 +91,7 @@ describe("Gate.authenticate", () => {
         const rejection = yield* rejected(authenticate(made, request({ origin }, [], method)))
         assert.strictEqual(rejection.status, status)
       }
-      // A good token does not admit a wrong origin.
+      // A valid token does not admit a request with a rejected origin.
       const token = yield* issuer.mint()
       const result = yield* Effect.result(authenticate(made, bearer(token, { origin })))
       assert.strictEqual(result._tag, status === 403 ? "Failure" : "Success")
@@ -102,7 +102,7 @@ describe("Gate.authenticate", () => {
       const { gate: made, issuer } = yield* gate()
       const origin = "https://server.test"
       const asking = { origin, "access-control-request-method": "POST" }
-      // Credentials on a preflight are ignored: browsers send none.
+      // Credentials on a preflight have no effect, because browsers send preflights without credentials.
       for (const lines of [[], ["Bearer x"], [`Bearer ${yield* issuer.mint()}`]]) {
         const answer = yield* rejected(authenticate(made, request(asking, lines, "OPTIONS")))
         assert.deepStrictEqual([answer.status, answer.reason, answer.body], [204, "preflight", ""])

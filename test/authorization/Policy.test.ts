@@ -105,7 +105,7 @@ describe("requireScopes on a tool", () => {
     assert.deepStrictEqual(scopesOf(guarded.setParameters(Schema.Struct({ other: Schema.String }))), ["a"])
     assert.deepStrictEqual(scopesOf(guarded.setSuccess(Schema.Void)), ["a"])
     assert.deepStrictEqual(scopesOf(guarded.addDependency(Principal)), ["a"])
-    // An alias inherits the annotations, and the requirement with them.
+    // The required scopes are an annotation, so a tool that copies the annotations also requires the scopes.
     assert.deepStrictEqual(scopesOf(Tool.make("alias").annotateMerge(guarded.annotations)), ["a"])
     const merged = Toolkit.merge(Toolkit.make(guarded), Toolkit.make(Tool.make("other")))
     assert.deepStrictEqual(scopesOf(merged.tools.add), ["a"])

@@ -13,7 +13,7 @@ type GateOptions = NonNullable<Parameters<World["gate"]>[0]>
 
 type Answer = () => Effect.Effect<boolean>
 
-/** Its methods need `this`. */
+/** Revocations of an application. Its methods use `this`, so the gate must call them on the object. */
 class OwnRevocations {
   readonly #answer: Answer
   readonly revoke = () => Effect.void
@@ -41,7 +41,7 @@ const requestOf = (token: string): Request => ({
   authorization: [`Bearer ${token}`]
 })
 
-/** A request whose body takes as long as `meanwhile`. Returns `"ran"`, or status and reason. */
+/** Sends a request whose body is complete when `meanwhile` ends. Returns `"ran"`, or the status and reason of the rejection. */
 const during = Effect.fnUntraced(function*(
   gate: Gate.Gate,
   token: string,
@@ -130,7 +130,7 @@ describe("when the body is complete", () => {
       const { gate: it } = yield* gate()
       const many = Effect.forEach(Array.from({ length: 300 }), (_, n) => it.invalidate({ subject: `other-${n}` }))
       assert.strictEqual(yield* during(it, "a", many), "ran")
-      // The token was still cached: no request was sent, and no target matches it.
+      // No invalidation selected the token, so it was still cached and verified again without a request.
       assert.strictEqual(endpoint.requests.length, 1)
     }))
 
@@ -205,7 +205,9 @@ describe("when the body is complete", () => {
 describe("an open stream", () => {
   const minute = 60_000
 
-  /** Opens a stream of a token: whether it has ended, and what ends it. */
+  /**
+   * Opens a stream with a token. Returns the gate, the fiber that waits for the end of the stream, and whether it has ended.
+   */
   const open = Effect.fnUntraced(function*(options: GateOptions = {}, lifetime = 5 * minute, token = "a") {
     const { gate } = yield* world
     const { gate: it } = yield* gate(options)
@@ -366,7 +368,7 @@ describe("an open stream", () => {
         yield* TestClock.adjust("30 seconds")
         sleeps = 0
         yield* TestClock.adjust("1 second")
-        // Ten polls a second by each of them would be 20,000.
+        // If each of the 2,000 streams checked ten times a second, there would be 20,000 sleeps.
         assert.isAtMost(sleeps, 12_000)
       }).pipe(Effect.provideService(Clock.Clock, counting))
     }))

@@ -143,7 +143,7 @@ describe("Rejection", () => {
     assert.strictEqual(rejection.status, status)
     assert.deepStrictEqual({ ...rejection.headers }, { ...headers })
     assert.deepStrictEqual(rejection.body === "" ? "" : JSON.parse(rejection.body), body)
-    // The error is for the operator, and not part of the response.
+    // The error is kept for the log of the operator. It is not part of the response.
     assert.strictEqual(rejection.error, error)
     assert.strictEqual(rejection.reason, error.reason)
   })
@@ -199,7 +199,7 @@ describe("Rejection", () => {
     { mode: "required-and-granted", version: "2025-11-25", scopes: "todos:write todos:read" }
   ])("SCOPE-09 challengeScopes $mode, revision $version: the challenge names $scopes", ({ scopes, mode, version }) => {
     const error = new AuthError.InsufficientScope({ reason: "missing-scope", required: ["todos:write"] })
-    // The token has one scope that is offered, and two that this server does not offer.
+    // The token has one scope that this server offers, and two that it does not offer.
     const caller = principal({ scopes: ["todos:read", "openid", "offline_access"] })
     const { headers } = rejections(mode).forError(error, { principal: caller, protocolVersion: version })
     const [challenge] = Result.getOrThrow(Challenge.parse(headers["www-authenticate"]!))

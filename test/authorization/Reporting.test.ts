@@ -19,7 +19,7 @@ const configured = {
   scopes: ["todos:read"]
 } as const
 
-/** The spans that a tracer receives. */
+/** Creates a tracer, and collects its spans. */
 const recorder = () => {
   const spans: Array<Tracer.NativeSpan> = []
   return {
@@ -45,7 +45,7 @@ const alice = {
 /** The rejection that a request gets if the listener fails. */
 const broken = { _tag: "Rejection", status: 500, headers: {}, body: "", reason: "broken", error: undefined } as const
 
-/** The decision that a reporter makes of these facts. */
+/** Reports these facts, and returns the decision that the listener receives. */
 const reported = (facts: Partial<RecordDecision.Facts>, options: RecordDecision.Options = {}) =>
   Effect.gen(function*() {
     const received: Array<Decision.Decision> = []
@@ -288,7 +288,7 @@ describe("the span of a verification", () => {
         assert.isTrue(status._tag === "Ended" && status.exit._tag === "Success" && status.exit.value === undefined)
         assert.isTrue(parent._tag === "Some" && parent.value._tag === "Span")
       }
-      // The fetches of the first verification are its children.
+      // The spans of the fetches are children of the span of the first verification.
       assert.isTrue(spans.some(({ parent }) => parent._tag === "Some" && parent.value === verifications[0]))
     }))
 

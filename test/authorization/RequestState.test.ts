@@ -10,7 +10,7 @@ import { gateLayer } from "../servers/gates.ts"
 const as = (subject: string, clientId = "client-1") => <A, E>(self: Effect.Effect<A, E, Principal>) =>
   Effect.provide(self, AuthLayer.mock({ subject, clientId, scopes: ["a"] }))
 
-/** Seals and opens with the service of one resource. */
+/** Creates the functions that seal and open state with the service of one resource. */
 const makeState = (...parameters: Parameters<typeof RequestState.make>) =>
   Effect.map(RequestState.make(...parameters), (service) => {
     const provide = Effect.provideService(RequestState.RequestState, service)

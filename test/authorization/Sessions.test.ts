@@ -121,7 +121,7 @@ describe("Sessions", () => {
       "foreign"
     ])
     assert.deepStrictEqual(claimed(), ["b", "c"])
-    // The room for anonymous sessions is free again.
+    // The claimed sessions no longer count as anonymous, so three more anonymous sessions fit.
     assert.lengthOf(open(sessions, ["d", "e", "f"])(undefined), 3)
   })
 
@@ -137,7 +137,8 @@ describe("Sessions", () => {
     assert.strictEqual(sessions.access("c", alice), "foreign")
   })
 
-  // Otherwise a server whose ids repeat, or can be chosen by its clients, would give a session to another caller.
+  // Session ids can repeat, and some servers let clients choose them. A later binding of the same id must not give the session
+  // to another caller.
   it("[T-AUD-20c] a session that is bound again keeps its first owner until that owner releases it", () => {
     const sessions = Sessions.make()
     sessions.bind("s", alice)

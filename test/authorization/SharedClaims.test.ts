@@ -10,7 +10,7 @@ class RolesClass extends Schema.Class<RolesClass>("RolesClass")({ roles: Schema.
 
 const since = Schema.Struct({ since: Schema.DateFromMillis })
 
-/** The claims service of two requests with one token. */
+/** Returns the claims service of each of two requests with the same token. */
 const ofTwoRequests = Effect.fnUntraced(function*(schema: unknown, claims: Readonly<Record<string, unknown>>) {
   const { endpoint, gate } = yield* world
   endpoint.answer = active(claims)

@@ -1,12 +1,12 @@
 /**
- * The steps of the gate, for tests: a host without a server.
+ * Takes requests through the steps of the gate, as a server adapter does, but without a server.
  */
 import { Effect, Exit } from "effect"
 import { Decision, type Principal } from "effect-mcp-auth"
 import type { Gate, Rejection } from "effect-mcp-auth/host"
 import type { Operation } from "effect-mcp-auth/protocol"
 
-/** A request, without the fiber that serves it: that is the fiber of the test. */
+/** A request without its fiber. The functions of this file use the fiber of the test. */
 export type Request = Omit<Gate.Request, "fiber">
 
 /** Authenticates a request in the fiber of the test. */
@@ -23,7 +23,7 @@ export const authenticate = (
 ): Effect.Effect<Principal | "anonymous", Rejection.Rejection> =>
   Effect.map(authenticateCaller(gate, request), ({ principal }) => principal ?? "anonymous")
 
-/** A request whose caller is known, and whose body is not read yet. */
+/** An authenticated request whose body has not been read. */
 export interface Call<R> {
   readonly caller: Gate.Caller | Principal
   /** The `Mcp-Session-Id` that the request presents. */
@@ -36,7 +36,10 @@ export interface Call<R> {
 
 const isCaller = (caller: Gate.Caller | Principal): caller is Gate.Caller => "timing" in caller
 
-/** Takes a caller through the rest of the steps, as a host does. */
+/**
+ * Takes an authenticated request through the remaining steps, as a server adapter does: session, body, recheck and
+ * authorization.
+ */
 export const authorize = <R>(
   gate: Gate.Gate,
   { caller: given, operations, policy, protocolVersion, session }: Call<R>

@@ -24,7 +24,7 @@ export const protectedResource = (
 ): ProtectedResource.ProtectedResource =>
   Result.getOrThrow(ProtectedResource.make({ resource, scopes, ...options }, ["https://issuer.test"]))
 
-/** A caller as verification returns it. */
+/** Creates a principal as verification returns it. */
 export const principal = (
   fields: Partial<Omit<Principal, "scopes" | "granted" | "token">> & {
     readonly scopes?: ReadonlyArray<string>
@@ -47,7 +47,7 @@ export const principal = (
 
 type GateOptions = Partial<AuthLayer.Common<typeof scopes>>
 
-/** A gate, and the issuer that it trusts, until the test ends. */
+/** Creates a gate and the issuer that it trusts. They exist until the test ends. */
 export const gate = Effect.fnUntraced(function*(options: GateOptions = {}) {
   const { client, issuer } = yield* TestIssuer.make({ resource })
   const layer = gateLayer({ resource, authorizationServers: [issuer.issuer], ...options, scopes }).pipe(
@@ -56,34 +56,37 @@ export const gate = Effect.fnUntraced(function*(options: GateOptions = {}) {
   return { gate: Context.get(yield* Layer.build(layer), AuthLayer.AuthLayer), issuer }
 })
 
-/** A request as a host passes it to the gate. */
+/** Creates a request as a server adapter passes it to the gate. */
 export const request = (
   headers: Readonly<Record<string, string>> = {},
   authorization: ReadonlyArray<string> = [],
   method = "POST"
 ): Request => ({ method, header: (name) => headers[name], authorization })
 
-/** A request with a token. */
+/** Creates a request with a Bearer token. */
 export const bearer = (token: string, headers: Readonly<Record<string, string>> = {}): Request =>
   request(headers, [`Bearer ${token}`])
 
-/** One tool call. */
+/** Creates the operations of a request with one tool call. */
 export const toolCall = (name: string): ReadonlyArray<Operation.Operation> =>
   Result.getOrThrow(Operation.fromBody({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name } }))
 
-/** Runs an effect that must be rejected. */
+/** Runs an effect that must fail with a rejection, and returns the rejection. */
 export const rejected = <A, R>(
   effect: Effect.Effect<A, Rejection.Rejection, R>
 ): Effect.Effect<Rejection.Rejection, A, R> => Effect.flip(effect)
 
-/** A line of the log. */
+/** A log entry. */
 export interface Line {
   readonly level: string
   readonly message: ReadonlyArray<unknown>
   readonly annotations: Readonly<Record<string, unknown>>
 }
 
-/** Collects the decisions and log lines of the effects that it is provided to, without their duration. */
+/**
+ * Creates a layer that collects the decisions and log entries of the effects that it is provided to. Their durations are left
+ * out.
+ */
 export const listening = () => {
   const decisions: Array<Omit<Decision.Decision, "duration">> = []
   const lines: Array<Line> = []

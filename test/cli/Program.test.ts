@@ -44,7 +44,7 @@ describe("check", () => {
       Effect.gen(function*() {
         const before = Date.now()
         const { code, stderr, stdout } = yield* run([command, issuer, "--timeout", "0.5"], { prepare: (_) => _.hang() })
-        // Well below the default of 20 seconds, also on a slow machine.
+        // This limit is well below the default timeout of 20 seconds, and long enough for a slow machine.
         assert.isBelow(Date.now() - before, 15_000)
         assert.strictEqual(code, 2)
         assert.strictEqual(stdout, "")

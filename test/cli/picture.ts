@@ -15,7 +15,7 @@ const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "
 
 const cell = { width: 8.43, height: 19, margin: 20 }
 
-/** Draws lines with their colors. */
+/** Returns an SVG image of the output with its ANSI colors. */
 export const toSvg = (title: string, output: string): string => {
   const lines = output.trimEnd().split("\n")
   const painted = /\u001b\[([0-9;]+)m(.*?)\u001b\[0m/g

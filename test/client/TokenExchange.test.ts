@@ -12,7 +12,7 @@ import * as steppingClock from "../verification/steppingClock.ts"
 
 const orders = { audience: "https://orders.test", scopes: ["orders:read"] }
 
-/** A caller of this server, and a token endpoint that a test scripts. */
+/** Creates a caller, and a token endpoint whose responses the test sets. */
 const setup = (
   options: Partial<TokenExchange.Options> = {},
   server: Parameters<World["gate"]>[0] = {}
@@ -127,7 +127,7 @@ describe("a token", () => {
       assert.strictEqual(yield* exchange(jwt), "upstream-1")
       yield* TestClock.adjust("59 seconds")
       assert.strictEqual(yield* exchange(jwt), "upstream-1")
-      // Admitted within the tolerance: the exchange cannot be based on it.
+      // The expired token is admitted within the clock tolerance, but its cached exchange has expired with it.
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* exchange(jwt), "upstream-2")
     }))
@@ -201,7 +201,7 @@ describe("a token", () => {
       const { requests, exchange, state } = yield* setup()
       state.answer = () => Response.json(answer, { status })
       assert.strictEqual(yield* reasonOf(exchange("inbound")), reason)
-      // Failures are not cached, beyond the cooldown that they start.
+      // A failure is not cached. It only starts a cooldown, which is over after this time.
       yield* TestClock.adjust("40 seconds")
       yield* reasonOf(exchange("inbound"))
       assert.strictEqual(requests.length, 2)

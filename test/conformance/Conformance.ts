@@ -1,6 +1,6 @@
 /**
- * Runs the official conformance suite against a server twice, without and with the gate in front of it, and compares what
- * the results check by check. Effect's server may fail checks of the suite, but the gate must not change a result.
+ * Runs the official conformance suite against a server twice, without and with the gate in front of it, and compares the
+ * results of each check. Effect's server may fail checks of the suite, but the gate must not change a result.
  */
 import { Effect, FileSystem, Path, Redacted, References, Schema, type Scope, Stream } from "effect"
 import { ChildProcess } from "effect/process"
@@ -32,7 +32,7 @@ export interface Score {
   /** How many checks passed and failed. Notes, warnings and skipped checks count as neither, as in the suite. */
   readonly passed: number
   readonly failed: number
-  /** Every check, by scenario and id; one that is made several times is numbered. */
+  /** Every check, by scenario and id. If a check runs several times, the name of each later run ends with a number. */
   readonly checks: ReadonlyMap<string, Check>
 }
 
@@ -40,11 +40,11 @@ export interface Score {
 export interface Check {
   readonly status: string
   readonly message: string | undefined
-  /** Whether conformance to the revision depends on it. Extensions, for one, are run but not scored. */
+  /** Whether conformance to the revision depends on the check. Checks of extensions, for example, run but are not scored. */
   readonly scored: boolean
 }
 
-/** The scored checks that failed. */
+/** Returns the names of the scored checks that failed. */
 export const shortfall = (score: Score): ReadonlyArray<string> =>
   [...score.checks].filter(([, check]) => check.scored && check.status === "FAILURE").map(([name]) => name)
 
@@ -58,7 +58,7 @@ const decodeChecks = Schema.decodeEffect(Checks)
 const tool = createRequire(import.meta.url).resolve("@modelcontextprotocol/conformance/dist/index.js")
 const preload = new URL("./authorization-preload.mjs", import.meta.url).href
 
-/** Runs the suite against a server, with an Authorization header on each request if one is given. */
+/** Runs the suite against a server. If `authorization` is set, each request has it as its `Authorization` header. */
 export const score = Effect.fnUntraced(function*(
   origin: string,
   revision: Revision,
@@ -88,7 +88,7 @@ export const score = Effect.fnUntraced(function*(
   })
   const output = yield* suite.all.pipe(Stream.decodeText(), Stream.mkString)
   const exitCode = yield* suite.exitCode
-  // It exits with 1 if a check failed, which Effect's server may. Its summary distinguishes that from a crash.
+  // The suite exits with 1 if a check failed, which is allowed for Effect's server. A summary shows that it did not crash.
   const announced = /\((\d+) scenarios\) against/.exec(output)
   const summary = /^Total: (\d+) passed, (\d+) failed$/m.exec(output)
   if (exitCode > 1 || announced === null || summary === null) {
@@ -125,7 +125,7 @@ export const score = Effect.fnUntraced(function*(
       if (check.status === "FAILURE") failed++
     }
   }
-  // The comparison must be complete, so the numbers must match those of the suite.
+  // If a result were missing, the comparison would be incomplete, so the numbers must match those of the suite.
   if (results.length !== Number(announced[1]) || passed !== Number(summary[1]) || failed !== Number(summary[2])) {
     return yield* fail(
       `The suite says ${announced[1]} scenarios, ${summary[1]} passed, ${summary[2]} failed; ` +
@@ -140,7 +140,7 @@ export const score = Effect.fnUntraced(function*(
 // The comparison
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A check that came out differently behind the gate, or failed for another reason. One side may lack it. */
+/** A check with another status or message behind the gate, or one that ran on one of the two servers only. */
 export interface Difference {
   readonly check: string
   readonly inFront: Check | undefined
@@ -160,7 +160,7 @@ export interface Report {
   readonly comparisons: ReadonlyArray<Comparison>
   /** The requests that reached each server. */
   readonly requests: { readonly inFront: Loopback.Requests; readonly behind: Loopback.Requests }
-  /** The answer behind the gate to a request without a token. */
+  /** The response of the gated server to a request without a token. */
   readonly withoutToken: { readonly status: number; readonly challenge: string | null }
 }
 
@@ -169,7 +169,7 @@ const differences = (inFront: Score, behind: Score): ReadonlyArray<Difference> =
     .map((check) => ({ check, inFront: inFront.checks.get(check), behind: behind.checks.get(check) }))
     .filter(({ behind, inFront }) => inFront?.status !== behind?.status || inFront?.message !== behind?.message)
 
-/** The same server twice, until the scope closes: without and with the gate. */
+/** The same server without and with the gate. Both run until the scope closes. */
 interface Servers<E> {
   readonly revisions: ReadonlyArray<Revision>
   readonly open: Effect.Effect<Loopback.Server, E, Scope.Scope>
@@ -208,18 +208,18 @@ const compareServers = <E>({ gated: makeGated, open: makeOpen, revisions }: Serv
     return report
   }).pipe(
     Effect.scoped,
-    // The suite causes rejections, which the gate logs. Only worse messages belong in this output.
+    // The gate logs the rejections that the suite causes. They would hide warnings and errors in the output.
     Effect.provideService(References.MinimumLogLevel, "Warn")
   )
 
-/** Effect's own server. */
+/** Compares Effect's own MCP server without and with the gate. */
 export const compare = compareServers({
   revisions,
   open: Loopback.serve(EverythingServer.layer),
   gated: (issuer) => Loopback.serve((origin) => GatedServer.layer(origin, issuer))
 })
 
-/** A server of the official SDKs. */
+/** Compares a server on an official SDK without and with the gate. */
 export const compareSdk = (pair: SdkServers.Pair, revisions: ReadonlyArray<Revision>) =>
   compareServers({
     revisions,

@@ -1,7 +1,7 @@
 /**
- * The server that the MCP conformance suite talks to: one tool, prompt or resource for everything the suite checks,
- * on Effect's MCP server. The registrations here contain no authorization, so they can
- * be mounted with `McpServer.layerHttp` and, behind the gate, with `McpAuth.layerHttp`.
+ * The server that the MCP conformance suite tests, on Effect's MCP server. It has the tools, prompts and resources that the
+ * suite requires. The registrations here contain no authorization, so they can be served with `McpServer.layerHttp` and, behind
+ * the gate, with `McpAuth.layerHttp`.
  */
 import { Context, Duration, Effect, Layer, Option, Schema } from "effect"
 import { McpProtocol, McpSchema, McpServer, Tool, Toolkit } from "effect/ai"
@@ -20,7 +20,7 @@ const image: McpSchema.ContentBlock = { type: "image", data: png, mimeType: "ima
 // Tools whose results a toolkit can express
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The one tool that fails does so with an error it declares, as a tool that a model can learn from would. */
+/** The declared error of the tool that fails. A declared error reaches the client with its message. */
 export class IntentionalFailure extends Schema.TaggedError<IntentionalFailure>()("IntentionalFailure", {
   message: Schema.String
 }) {}
@@ -50,7 +50,7 @@ const Failing = Tool.make("test_error_handling", {
   failure: IntentionalFailure
 })
 
-// Both schemas are raw JSON Schema, so that they reach the client as they are written here.
+// The schemas of the two dynamic tools are raw JSON Schema, so that clients receive them exactly as written here.
 const MirroredHeader = Tool.dynamic("test_x_mcp_header", {
   description: "Takes an argument that its client must repeat in a header",
   parameters: {
@@ -90,7 +90,7 @@ const JsonSchema2020 = Tool.dynamic("json_schema_2020_12_tool", {
   success: Schema.String
 })
 
-/** The tools that answer with text, one by one: a gate can require scopes of each. */
+/** The tools that return text. They are separate values, so that the gated server can add scopes to each of them. */
 export const tools = {
   Greet,
   SimpleText,
@@ -105,15 +105,18 @@ export const tools = {
   JsonSchema2020
 }
 
-/** The same tools, for everyone. */
+/** The same tools, without scopes. */
 export const Tools = Toolkit.make(...Object.values(tools))
 
 const pause = Effect.sleep(Duration.millis(50))
 
-/** The session of a revision that has one; 2026-07-28 has none. */
+/** The session of the client, or none in revision 2026-07-28, which has no sessions. */
 const session = Effect.serviceOption(McpSchema.McpServerClient)
 
-/** A revision with sessions keeps the `_meta` of a request with the session, and a revision without them in the context. */
+/**
+ * The progress token of the request. In revisions with sessions, Effect keeps `_meta` in the session; in others, in the context
+ * of the request.
+ */
 const progressToken = Effect.gen(function*() {
   const client = yield* session
   const context = yield* McpSchema.McpRequestContext
@@ -227,7 +230,7 @@ const contentTools = Layer.mergeAll(
   })
 )
 
-/** Asks the client something while the call waits, which only revisions with sessions can do. */
+/** Sends a request to the client while the call waits. Only revisions with sessions support this. */
 const ask = <A, E>(question: (client: McpSchema.McpReverseClient) => Effect.Effect<A, E>) =>
   Effect.gen(function*() {
     const client = yield* session
@@ -349,14 +352,14 @@ const sealRound = (tool: string, round: number): string => {
   return `${payload}.${signature(payload).toString("base64url")}`
 }
 
-/** The round of the client's state: round 0 without state, and a failure for state that this server did not make. */
+/** Returns the round in the state that the client sends: 0 without state. Fails if this server did not create the state. */
 const openRound = Effect.fnUntraced(function*(tool: string) {
   const { requestState } = yield* McpSchema.McpRequestContext
   if (requestState === undefined) return 0
   const [payload = "", seal = ""] = requestState.split(".")
   const given = Buffer.from(seal, "base64url")
   const expected = signature(payload)
-  // The decoder forgives characters that are not base64url, so the text itself must be the canonical one.
+  // Node's decoder ignores characters that are not base64url, so the signature is encoded again and compared as text.
   const genuine = given.length === expected.length && timingSafeEqual(given, expected) &&
     given.toString("base64url") === seal
   const state = genuine ? decodeRound(Buffer.from(payload, "base64url").toString()) : Option.none()
@@ -387,7 +390,7 @@ const inputs = Effect.map(McpSchema.McpRequestContext, (context) => context.inpu
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null
 
-/** A value the user entered, if the form was accepted. */
+/** Returns the value of a field that the user entered, or `undefined` if the user did not accept the form. */
 const entered = (response: McpSchema.McpInputResponse | undefined, field: string): unknown =>
   response?.["action"] === "accept" && isObject(response["content"]) ? response["content"][field] : undefined
 
@@ -508,7 +511,7 @@ const roundTools = Layer.mergeAll(
 
 const fromUser = (content: McpSchema.ContentBlock) => ({ role: "user" as const, content })
 
-/** A prompt that asks for input, which `McpServer.prompt` has no way to say. */
+/** A prompt that requests input from the client. `McpServer.prompt` does not support this. */
 const promptWithInput = Layer.effectDiscard(Effect.gen(function*() {
   const server = yield* McpServer.McpServer
   yield* server.addPrompt({
@@ -526,7 +529,7 @@ const promptWithInput = Layer.effectDiscard(Effect.gen(function*() {
   })
 }))
 
-/** The prompts, as stock registrations. */
+/** The prompts, registered with Effect's own functions. */
 export const prompts = Layer.mergeAll(
   McpServer.prompt({
     name: "test_simple_prompt",
@@ -575,7 +578,7 @@ const textResource = (name: string, description: string, value: string) =>
     content: Effect.succeed({ contents: [{ uri: `test://${name}`, mimeType: "text/plain", text: value }] })
   })
 
-/** The resources, as stock registrations. */
+/** The resources, registered with Effect's own functions. */
 export const resources = Layer.mergeAll(
   textResource("static-text", "A text that stays as it is", "This is the content of the static text resource."),
   textResource("watched-resource", "A text that one may subscribe to", "Watched resource content"),
@@ -605,16 +608,19 @@ export const resources = Layer.mergeAll(
 // Mounting
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Everything that is registered the stock way, in front of a gate as well as behind one. */
+/** The registrations that are the same without and with the gate. */
 export const stock = Layer.mergeAll(contentTools, askingTools, roundTools, prompts, resources)
 
 /** The registrations of a server without a gate. */
 export const registrations = Layer.mergeAll(McpServer.toolkit(Tools).pipe(Layer.provide(ToolsLive)), stock)
 
-/** Where the endpoint is. */
+/** The path of the MCP endpoint. */
 export const path = "/mcp"
 
-/** The options of `layerHttp` but for the registrations. The suite ends the sessions that it opens. */
+/**
+ * The options of `layerHttp` except for the registrations. Clients can end sessions, because the suite ends those that it
+ * opens.
+ */
 export const options = {
   name: "everything-server",
   version: "1.0.0",
@@ -624,7 +630,7 @@ export const options = {
 } as const
 
 /**
- * The whole server without a gate. The suite sends requests that come from the server's own origin, as a page of it
- * would, and expects them to pass: Effect has to be told so.
+ * The complete server without a gate. The suite sends requests whose `Origin` is the server's own origin and expects them to be
+ * accepted. Effect accepts an `Origin` only if it is listed, so the origin is an allowed one.
  */
 export const layer = (origin: string) => McpServer.layerHttp({ ...options, allowedOrigins: [origin], registrations })

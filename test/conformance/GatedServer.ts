@@ -1,6 +1,6 @@
 /**
- * The everything server behind the gate. Each tool of its toolkit requires a scope, so that a call passes every check:
- * the token is verified, and the scope is looked up before dispatch and once more inside it.
+ * The server of `EverythingServer.ts` behind the gate. Each tool of its toolkit requires a scope, so that a call goes through
+ * every check: the gate verifies the token, and checks the scope before the dispatch and again inside it.
  */
 import { Layer } from "effect"
 import { AuthLayer, requireScopes } from "effect-mcp-auth"
@@ -16,7 +16,7 @@ export const resource = (origin: string) => `${origin}${EverythingServer.path}`
 
 const Tools = Toolkit.make(...Object.values(EverythingServer.tools).map((tool) => requireScopes(scope)(tool)))
 
-/** The whole server. It requires an `HttpRouter`, and a listening issuer. */
+/** The complete server. It requires an `HttpRouter` and the URL of a running issuer. */
 export const layer = (origin: string, issuer: string) =>
   McpAuth.layerHttp({
     ...EverythingServer.options,

@@ -1,12 +1,12 @@
 /**
- * The issuer of the gated server's tokens: that of the testing kit, on a separate port.
+ * The `TestIssuer` that issues the tokens for the gated server, on a separate port.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import { createServer } from "node:http"
 
-/** Starts the issuer, until the scope closes. */
+/** Starts the issuer. It runs until the scope closes. */
 export const start = Effect.gen(function*() {
   const services = yield* Layer.build(
     TestIssuer.serve().pipe(
@@ -17,7 +17,7 @@ export const start = Effect.gen(function*() {
   )
   const { issuer: origin, mint: mintToken } = Context.get(services, TestIssuer.TestIssuer)
 
-  /** An access token (RFC 9068) that outlives the suite. */
+  /** Mints an access token (RFC 9068) that is valid for longer than the suite runs. */
   const mint = (options: { readonly audience: string; readonly scope: string }) =>
     mintToken({
       subject: "suite",

@@ -1,5 +1,5 @@
 /**
- * Servers for the length of a test, on the loopback interface.
+ * Starts servers on the loopback interface for the duration of a test.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
@@ -7,13 +7,13 @@ import { HttpRouter } from "effect/http"
 import { createServer, type RequestListener } from "node:http"
 import type { AddressInfo } from "node:net"
 
-/** How many requests a server has seen. */
+/** How many requests a server has received, with and without an `Authorization` header. */
 export interface Requests {
   withCredentials: number
   withoutCredentials: number
 }
 
-/** A server that listens. */
+/** A running server. */
 export interface Server {
   readonly origin: string
   readonly requests: Requests
@@ -22,7 +22,7 @@ export interface Server {
 const counted = (): { readonly node: ReturnType<typeof createServer>; readonly requests: Requests } => {
   const requests: Requests = { withCredentials: 0, withoutCredentials: 0 }
   const node = createServer()
-  // Counted on arrival, before any code under test.
+  // This listener runs first, so that requests are counted even if the code under test rejects them.
   node.prependListener("request", (request) => {
     requests[request.headers.authorization === undefined ? "withoutCredentials" : "withCredentials"]++
   })
@@ -32,8 +32,8 @@ const counted = (): { readonly node: ReturnType<typeof createServer>; readonly r
 const originOf = (node: ReturnType<typeof createServer>) => `http://localhost:${(node.address() as AddressInfo).port}`
 
 /**
- * Starts a server on a free port, until the scope closes. The app can depend on its origin, which is known only
- * once the port is.
+ * Starts an Effect server on a free port. It runs until the scope closes. The routes are created when the port is known,
+ * because they can depend on the origin.
  */
 export const serve = Effect.fnUntraced(function*<A, E>(
   routes: (origin: string) => Layer.Layer<A, E, HttpRouter.HttpRouter>
@@ -52,7 +52,7 @@ export const serve = Effect.fnUntraced(function*<A, E>(
   return server
 })
 
-/** The same for a listener of `node:http`. */
+/** Starts a server in the same way, but with a listener of `node:http`. */
 export const listen = Effect.fnUntraced(function*(
   make: (origin: string) => Promise<{ readonly listener: RequestListener; readonly dispose: () => Promise<void> }>
 ) {

@@ -1,9 +1,9 @@
 /**
- * The server that the conformance suite talks to, on the official SDKs. It contains the operations that the SDKs support
- * directly: schemas that only JSON Schema 2020-12 can describe exist only on version 2.
+ * The servers that the conformance suite tests, on the official SDKs. They contain the operations that the SDKs support
+ * directly. Tools with raw JSON Schema 2020-12 exist only on version 2.
  *
- * Everything is registered twice: with the SDK's own functions, for everyone, and with those of `McpAuthSdk`, each with a
- * scope, so that a call passes every check.
+ * Each operation can be registered in two ways. Without the gate, it is registered with the SDK's own functions. With the gate,
+ * it is registered with the functions of `McpAuthSdk` and requires a scope, so that a call goes through every check.
  */
 import { getRequestListener } from "@hono/node-server"
 import { completable as completableV1 } from "@modelcontextprotocol/sdk/server/completable.js"
@@ -34,13 +34,13 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { z } from "zod"
 import * as GatedServer from "./GatedServer.ts"
 
-/** A listener, and its finalizer. */
+/** A listener, and the function that releases its resources. */
 export interface Served {
   readonly listener: RequestListener
   readonly dispose: () => Promise<void>
 }
 
-/** A server without the gate, and the same with it. */
+/** The functions that create a server without the gate, and the same server with it. */
 export interface Pair {
   readonly open: (origin: string) => Promise<Served>
   readonly gated: (origin: string, issuer: string) => Promise<Served>
@@ -60,7 +60,7 @@ const fromUser = (...content: ReadonlyArray<object>): any => ({
   messages: content.map((_) => ({ role: "user", content: _ }))
 })
 
-/** The actions of a handler in addition to its result, on either SDK. */
+/** The messages that a handler can send before its result, with the same interface for both SDKs. */
 interface Turn {
   readonly log: (data: string) => Promise<unknown>
   readonly progress: (progress: number) => Promise<unknown>
@@ -68,7 +68,10 @@ interface Turn {
   readonly elicit: (message: string, requestedSchema: object) => Promise<unknown>
 }
 
-/** The registrations of one server. `arguments` are strings: all that the suite sends. */
+/**
+ * Registers the operations of one server, with the same interface for both SDKs. All arguments are strings, because the suite
+ * sends only strings.
+ */
 interface Registrar {
   readonly tool: (
     name: string,
@@ -287,7 +290,7 @@ const serveV1 = (origin: string, make: () => McpServerV1, guard: ReadonlyArray<R
     const transport: StreamableHTTPServerTransport = new StreamableHTTPServerTransport({
       sessionIdGenerator: randomUUID,
       onsessioninitialized: (id) => void sessions.set(id, transport),
-      // The same check as the gate: only pages of the server's origin may call.
+      // The gate allows only the server's own origin, so the server without the gate makes the same check.
       enableDnsRebindingProtection: true,
       allowedHosts: [new URL(origin).host],
       allowedOrigins: [origin]
@@ -323,7 +326,7 @@ const elicitation = (message: string, property: string, type = "string") =>
 const sampling = (prompt: string) =>
   inputRequired.createMessage({ messages: [{ role: "user", content: text(prompt) }], maxTokens: 100 })
 
-/** The state between two rounds travels through the client. */
+/** Signs the state between two rounds, because the client keeps it. */
 const codec = createRequestStateCodec<{ readonly tool: string; readonly round: number }>({ key: randomBytes(32) })
 
 /** Operations with several rounds (2026-07-28). */
@@ -421,7 +424,7 @@ const makeV2 = (auth: AuthV2 | undefined) => (): McpServerV2 => {
       if (progressToken === undefined) return
       await mcpReq.notify({ method: "notifications/progress", params: { progressToken, progress, total: 100 } })
     },
-    // Without sessions, the answer to a question of the server cannot be delivered.
+    // Without sessions, the server cannot receive the response to a request that it sends to the client.
     sample: () => Promise.reject(new Error("This server has no sessions")),
     elicit: () => Promise.reject(new Error("This server has no sessions"))
   })
@@ -471,13 +474,13 @@ const makeV2 = (auth: AuthV2 | undefined) => (): McpServerV2 => {
 const listenerOf = (fetch: (request: globalThis.Request) => Promise<globalThis.Response>) =>
   getRequestListener(fetch) as RequestListener
 
-/** Version 2. Clients of 2025-11-25 are served without sessions, as the SDK does it. */
+/** Version 2. The SDK serves clients of 2025-11-25 without sessions. */
 export const v2: Pair = {
   open: async (origin) => {
     const handler = createMcpHandler(makeV2(undefined))
     return {
       listener: listenerOf(async (request) =>
-        // The SDK does not do this, and the gate does.
+        // The gate checks the `Origin` and the SDK does not, so the server without the gate makes the same check here.
         [null, origin].includes(request.headers.get("origin"))
           ? handler.fetch(request)
           : new Response(null, { status: 403 })

@@ -4,13 +4,16 @@ import { Effect } from "effect"
 import * as Conformance from "./Conformance.ts"
 import * as SdkServers from "./SdkServers.ts"
 
-/** Checks that Effect 4.1 fails: over HTTP it has no subscriptions for revisions with sessions. */
+/** The checks that Effect 4.1 fails. Over HTTP, it has no subscriptions for revisions with sessions. */
 const shortfall: Record<Conformance.Revision, ReadonlyArray<string>> = {
   "2025-11-25": ["resources-subscribe/resources-subscribe", "resources-unsubscribe/resources-unsubscribe"],
   "2026-07-28": []
 }
 
-/** Version 2 serves clients of 2025-11-25 without sessions: it cannot send them requests, and they cannot subscribe. */
+/**
+ * The checks that version 2 of the SDK fails. It serves clients of 2025-11-25 without sessions, so it cannot send requests to
+ * them, and they cannot subscribe.
+ */
 const shortfallOfV2: Record<Conformance.Revision, ReadonlyArray<string>> = {
   "2025-11-25": [
     "elicitation-sep1034-defaults/elicitation-sep1034-general",
@@ -46,7 +49,7 @@ describe("conformance", () => {
       Effect.gen(function*() {
         const { comparisons, requests, withoutToken } = yield* compare
 
-        // Otherwise both servers would be the same one.
+        // These assertions show that one of the two servers has a gate and the other one does not.
         assert.strictEqual(withoutToken.status, 401)
         assert.match(withoutToken.challenge ?? "", /^Bearer .*resource_metadata="/)
         assert.strictEqual(requests.inFront.withCredentials, 0)
@@ -55,7 +58,7 @@ describe("conformance", () => {
 
         assert.deepStrictEqual(comparisons.map(({ revision }) => revision), revisions)
         for (const { behind, differences, inFront, revision } of comparisons) {
-          // Otherwise both could be equally broken.
+          // Without this list of expected failures, two servers that fail the same checks would pass.
           assert.deepStrictEqual(Conformance.shortfall(inFront), shortfall[revision], revision)
           assert.deepStrictEqual(differences, [], revision)
           assert.deepStrictEqual([behind.passed, behind.failed], [inFront.passed, inFront.failed], revision)

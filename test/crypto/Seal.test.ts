@@ -5,7 +5,7 @@ import * as Seal from "../../src/crypto/Seal.ts"
 const secret = Redacted.make("0123456789abcdef0123456789abcdef")
 const other = Redacted.make("0123456789abcdef0123456789abcdeg")
 
-// Texts that UTF-8 can hold: a lone surrogate becomes U+FFFD.
+// Only texts without a lone surrogate, which UTF-8 cannot encode and which would be opened as U+FFFD.
 const Text = Schema.String.check(Schema.makeFilter((text) => Buffer.from(text).toString() === text))
 
 describe("Seal", () => {
@@ -59,7 +59,8 @@ describe("Seal", () => {
   it.effect("rejects other spellings of the same bytes", () =>
     Effect.gen(function*() {
       const { open, seal } = Seal.make(secret, "test")
-      // 29 bytes around the text: these lengths leave two and four bits of the last character unused.
+      // A seal adds 29 bytes to the text. The lengths of these texts leave zero, two or four bits of the last base64url
+      // character unused.
       for (const text of ["", "a", "ab"]) {
         const sealed = yield* seal(text, "")
         assert.strictEqual(yield* open(sealed, ""), text)

@@ -1,4 +1,7 @@
-/** jose is loaded when a key needs it: no entry point imports it statically, and a bundle holds the part that verifies. */
+/**
+ * jose is loaded only when a key needs it. No entry point imports it statically, and a bundle contains only its part that
+ * verifies.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { build, type Metafile } from "esbuild"
 import { readFileSync } from "node:fs"
@@ -41,7 +44,8 @@ const staticImports = ({ outputs }: Metafile): ReadonlySet<string> => {
     }
   }
   for (const [path, { entryPoint }] of Object.entries(outputs)) {
-    // A file that is imported dynamically is an output with an entry point, too.
+    // esbuild also reports an entry point for files that are imported dynamically. Those are in `internal` folders, so they are
+    // skipped.
     if (entryPoint !== undefined && !entryPoint.includes("/internal/")) visit(path)
   }
   return found

@@ -1,6 +1,6 @@
 /**
- * A Worker that verifies signatures of every algorithm and reports the result and the way, and that seals and opens texts.
- * Bundled by its test.
+ * A Worker that verifies signatures of every algorithm, and seals and opens texts. For each signature, it reports the result
+ * and the implementation that verified it. The test of this file bundles it.
  */
 import { Effect, Redacted } from "effect"
 import { SigningKey } from "effect-mcp-auth/testing"
@@ -32,7 +32,7 @@ const rowOf = (algorithm: Algorithm.Algorithm) =>
     return row
   })
 
-/** Kept across requests, as the services of a Worker are. */
+/** Created once for all requests, as a Worker creates its services. */
 const { open, seal } = Seal.make(Redacted.make("0123456789abcdef0123456789abcdef"), "test")
 
 export default {

@@ -1,5 +1,6 @@
 /**
- * A second opinion: `oauth4webapi` verifies the same tokens. ORACLE_SEED and ORACLE_CASES select others and more.
+ * Compares the results of this library and of `oauth4webapi` for the same random tokens. ORACLE_SEED selects other tokens, and
+ * ORACLE_CASES sets their number.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
@@ -22,20 +23,20 @@ const issuer = "https://issuer.test"
 
 type Json = Readonly<Record<string, unknown>>
 
-/** A token before it is signed. `claimsText` is encoded instead of the claims as JSON, if it is set. */
+/** A token before it is signed. If `claimsText` is set, it is the payload instead of the JSON of `claims`. */
 interface Case {
   readonly header: Json
   readonly claims: Json
   readonly claimsText?: string | Uint8Array
   readonly key: "known" | "unknown"
-  /** Changes the compact form after signing. */
+  /** The name of the change to the compact form after signing. See `spell`. */
   readonly spelling: string
   readonly applied: ReadonlyArray<string>
 }
 
 type Change = (of: Case, random: Random) => Case
 
-/* The generator: mulberry32, so that a seed is a run. */
+/* The random numbers (mulberry32). The same seed gives the same tokens. */
 type Random = () => number
 const randomOf = (from: number): Random => {
   let state = from >>> 0
@@ -223,7 +224,7 @@ const spell = (token: string, spelling: string): string => {
     case "padding":
       return `${token}==`
     case "trailing bits": {
-      // The last character of 64 bytes has four unused bits.
+      // The signature has 64 bytes, so the last base64url character has four unused bits.
       const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
       return token.slice(0, -1) + alphabet[alphabet.indexOf(token.at(-1)!) + 1]
     }
@@ -242,7 +243,9 @@ const spell = (token: string, spelling: string): string => {
   }
 }
 
-/** Where the results may differ, and why. Each entry must be met in every run of the usual length. */
+/**
+ * A case in which the results are allowed to differ, and why. Each entry must occur in every run with at least 3,000 tokens.
+ */
 interface Difference {
   readonly accepts: "ours" | "theirs"
   readonly reason: string
@@ -397,7 +400,8 @@ describe("oauth4webapi", () => {
           )
           const mine = yield* ours(token)
           const other = yield* theirs(token)
-          // A token that does not say when it was issued, of a key that may be new, is neither an outage nor admitted.
+          // No other 5xx is allowed. This one is for an unknown key while a cooldown prevents a fetch: the key may be new, so
+          // the token is not rejected as invalid.
           if (mine !== "503 keys-cooling-down") assert.notMatch(mine, /^5/)
           const accepts = mine === "accepted" ? "ours" : "theirs"
           if ((mine === "accepted") === (other === "accepted")) {

@@ -12,7 +12,7 @@ import type { AddressInfo } from "node:net"
 import { authenticate } from "../authorization/steps.ts"
 import { gateLayer } from "../servers/gates.ts"
 
-/** An IPv4 address in every form of IPv6 that contains one. */
+/** Returns an IPv4 address in every form of IPv6 that contains an IPv4 address. */
 const forms = (v4: string): ReadonlyArray<string> => {
   const [a, b, c, d] = v4.split(".").map(Number) as [number, number, number, number]
   const high = (a * 256 + b).toString(16)
@@ -175,7 +175,7 @@ describe("a host", () => {
 })
 
 describe("a guarded client", () => {
-  /** A client that could reach every host, and the URLs that it requested. */
+  /** Guards a client that could reach every host. Returns it and the URLs that it requested. */
   const guarded = Effect.map(
     TestIssuer.make({ elsewhere: () => Response.json({}) }),
     ({ client, issuer }) => ({
@@ -209,7 +209,10 @@ describe("a guarded client", () => {
 })
 
 describe("a guarded look-up", () => {
-  /** A real server on loopback, and a client that connects to it by a name with these addresses, one set after the other. */
+  /**
+   * Starts a real server on loopback, and creates a client that requests it by a host name. Each element of `answers` is the
+   * list of addresses that one look-up of the name returns.
+   */
   const through = Effect.fnUntraced(function*(answers: ReadonlyArray<ReadonlyArray<string>>, guard: boolean) {
     let connections = 0
     const node = createServer((_, response) => response.end("inside")).on("connection", () => connections++)
@@ -247,7 +250,8 @@ describe("a guarded look-up", () => {
 
   it.live("checks the address that is connected to, so that rebinding a name has no effect", () =>
     Effect.gen(function*() {
-      // Public at a look-up in advance, private when the connection is made.
+      // An earlier look-up of the name may have returned a public address. Only the look-up of the connection counts, which
+      // returns a private address.
       const { connections, get } = yield* through([["127.0.0.1"]], true)
       const error = yield* Effect.flip(get)
       assert.strictEqual(error.reason._tag, "TransportError")
@@ -281,7 +285,7 @@ describe("an issuer that a request names", () => {
         () => Effect.sync(() => inside.close().closeAllConnections())
       )
       const { port } = inside.address() as AddressInfo
-      // The name is public until the connection is made.
+      // The resolver returns a public address for the name, and the look-up of the connection a private one.
       const looked: Array<string> = []
       const rebinding: AddressGuard.Lookup = (name, options: { readonly all?: boolean }, callback) => {
         looked.push(name)
@@ -332,7 +336,7 @@ describe("an issuer that a request names", () => {
         assert.strictEqual(rejected.status, 503, `${tenant}: ${rejected.reason}`)
       }
       assert.strictEqual(connections, 0)
-      // One look-up for each URL of the metadata of the issuer with a public name.
+      // Only the issuer with a public name causes look-ups: one for each of its two metadata URLs.
       assert.deepStrictEqual(looked, ["rebind.example.com", "rebind.example.com"])
     }).pipe(Effect.provideService(AddressGuard.Resolver, () => Effect.succeed(["93.184.216.34"]))))
 })

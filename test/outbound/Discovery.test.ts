@@ -24,7 +24,7 @@ const status = (status: number, headers: Readonly<Record<string, string>> = {}):
 
 const mebibyte = 1024 * 1024
 
-/** Responses of a metadata URL that are not metadata, and how the error describes them. */
+/** Responses of a metadata URL that are not metadata, and the description of each in the error. */
 const unusable: ReadonlyArray<
   { readonly title: string; readonly fault: TestIssuer.Fault; readonly is: string; readonly detail?: string }
 > = [
@@ -352,7 +352,10 @@ describe("the time limits", () => {
       assert.strictEqual((yield* Fiber.join(fiber)).reason, "timeout")
     }))
 
-  /** A response that starts, and continues as given. */
+  /**
+   * Creates services whose metadata response has a body that `pull` continues. Records the chunks and whether the body was
+   * cancelled.
+   */
   const streaming = (pull: (controller: ReadableStreamDefaultController<Uint8Array>) => void | Promise<void>) => {
     const state = { cancelled: false, sent: 0 }
     const stream = () =>
@@ -562,7 +565,7 @@ describe("the cache of documents", () => {
 const settled = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 describe("the fetch client", () => {
-  /** An issuer that is reached by `fetch`, and the options that `fetch` receives. */
+  /** Creates an issuer that the library requests with `fetch`, and records the options of the calls of `fetch`. */
   const fetched = Effect.gen(function*() {
     const { issuer, server } = yield* support.services()
     const inits: Array<RequestInit | undefined> = []

@@ -10,7 +10,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net"
 import { gateLayer } from "../servers/gates.ts"
 
-/** Answers of a server, by path. */
+/** The responses of the server, by path. */
 const answers: Record<string, (request: IncomingMessage, response: ServerResponse) => void> = {
   "/echo": (request, response) => {
     const parts: Array<Buffer> = []
@@ -51,7 +51,7 @@ const answers: Record<string, (request: IncomingMessage, response: ServerRespons
   "/silent": () => {}
 }
 
-/** Calls back when the connection of a request to a path has closed. */
+/** Functions that are called when the connection of a request has closed, by path. */
 const closed = new Map<string, () => void>()
 const server = createServer((request, response) => {
   request.socket.once("close", () => closed.get(request.url!)?.())
@@ -164,7 +164,7 @@ describe.each(layers)("a Fetcher on %s", (_, layer) => {
   )
 })
 
-/** A Fetcher on a function, and the arguments of its calls. */
+/** Creates a `Fetcher` from a function, and records the options of its calls. */
 const recording = (answer: () => Response | Promise<Response>) => {
   const inits: Array<RequestInit | undefined> = []
   const fetcher = Fetcher.make(async (_, init) => {

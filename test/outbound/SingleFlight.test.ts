@@ -44,7 +44,7 @@ describe("a single flight", () => {
       const second = yield* Effect.forkChild(run(250), { startImmediately: true })
       yield* TestClock.adjust("500 millis")
       assert.strictEqual(yield* Fiber.join(first), 1)
-      // The end of the first one does not remove the second one.
+      // The end of the first flight does not remove the second flight, which has the same key.
       assert.isDefined(flights.join("key"))
       yield* TestClock.adjust("500 millis")
       assert.strictEqual(yield* Fiber.join(second), 2)

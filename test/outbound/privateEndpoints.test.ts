@@ -9,17 +9,17 @@ import * as support from "../verification/support.ts"
 
 const needs = ["jwks_uri", "introspection_endpoint", "token_endpoint", "authorization_endpoint"] as const
 
-/** A resolver that knows only these names. */
+/** Provides a resolver that resolves only these names. */
 const resolving = (names: Readonly<Record<string, ReadonlyArray<string>>>) =>
   Effect.provideService(AddressGuard.Resolver, (hostname) => {
     const found = names[hostname]
     return found === undefined ? Effect.fail("not found") : Effect.succeed(found)
   })
 
-/** A resolver that does not answer. */
+/** A resolver that never returns a result. */
 const slow: AddressGuard.Resolve = () => Effect.never
 
-/** The result for metadata that names this endpoint. */
+/** Looks up metadata that names this endpoint. Returns `"used"`, or the reason of the error. */
 const lookUp = (
   issuer: string,
   endpoint: string,
@@ -130,7 +130,10 @@ describe("[T-AUD-30] an endpoint that the metadata of an authorization server in
 })
 
 describe("[T-AUD-30b] an endpoint whose host is not resolved in time", () => {
-  /** The result. Names that are not known are never resolved, one after the other. */
+  /**
+   * Looks up metadata with a resolver that never resolves names outside `names`. Waits for each of the `slow` names in order,
+   * and moves the clock past its time limit.
+   */
   const found = (names: Readonly<Record<string, ReadonlyArray<string>>>, slow: ReadonlyArray<string>) =>
     Effect.gen(function*() {
       const requested = yield* Queue.unbounded<string>()
@@ -142,7 +145,7 @@ describe("[T-AUD-30b] an endpoint whose host is not resolved in time", () => {
         lookUp("https://auth.example.com", "https://slow.example.com/x", { resolver })
       )
       for (const name of slow) {
-        // A look-up that ends early is compared as well, so that this fails at once instead of waiting for a name.
+        // If the look-up ends early, its result is compared with the name, so that the test fails at once instead of waiting.
         assert.strictEqual(yield* Effect.raceFirst(Queue.take(requested), Fiber.join(looked)), name)
         yield* TestClock.adjust("2 seconds")
       }
@@ -152,7 +155,7 @@ describe("[T-AUD-30b] an endpoint whose host is not resolved in time", () => {
   it.effect("[T-AUD-30b] is not used", () =>
     Effect.gen(function*() {
       const names = { "auth.example.com": ["93.184.216.34"] }
-      // Once for each URL of the metadata.
+      // The name is resolved once for each of the two metadata URLs.
       assert.strictEqual(yield* found(names, ["slow.example.com", "slow.example.com"]), "timeout")
     }))
 

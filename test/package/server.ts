@@ -1,4 +1,4 @@
-// The program of the README, as a user's program: compiled and run against the packed tarball.
+// The program of the README as a user writes it. The test compiles and runs it against the packed tarball.
 import { AuthLayer, Principal, requireScopes } from "effect-mcp-auth"
 import { McpAuth } from "effect-mcp-auth/mcp"
 import { McpProtocol, Tool, Toolkit } from "effect/ai"
@@ -32,14 +32,14 @@ const Server = McpAuth.layerHttp({
 
 const { dispose, handler } = HttpRouter.toWebHandler(Server.pipe(Layer.provide(Auth)), { disableLogger: true })
 
-/** The response to a client without a token. */
+/** Returns the response to a client without a token. */
 export const answer = async () => {
   const response = await handler(new Request("https://todos.example.com/mcp", { method: "POST", body: "{}" }))
   await dispose()
   return { status: response.status, challenge: response.headers.get("www-authenticate") }
 }
 
-/** Never called: programs that the compiler must reject with the published types, too. */
+/** This function is never called. It contains programs that the compiler must reject, also with the published types. */
 export const rejected = () => {
   const Narrow = AuthLayer.make({
     resource: "https://todos.example.com/mcp",

@@ -8,7 +8,7 @@ import * as Hostile from "./Hostile.ts"
 
 type Plain = readonly [scheme: string, parameters: Readonly<Record<string, string>>]
 
-/** Challenges as plain data, or the offset of the first unexpected character. */
+/** Parses a header. Returns its challenges as plain data, or the offset of the first unexpected character. */
 const parsed = (header: string): ReadonlyArray<Plain> | number =>
   Result.match(Challenge.parse(header), {
     onSuccess: (challenges) =>
@@ -36,7 +36,7 @@ const readWithOauth4webapi = async (header: string): Promise<ReadonlyArray<oauth
   return []
 }
 
-/** A quoted-string of RFC 9110 §5.6.4 without obsolete text, and parameters made of it. */
+/** Matches one Bearer challenge whose parameters are quoted strings of RFC 9110 §5.6.4, without obsolete text. */
 const oneLine =
   /^Bearer(?: [a-z_]+="(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*"(?:, [a-z_]+="(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*")*)?$/
 
@@ -101,7 +101,7 @@ describe("Challenge.bearer", () => {
       assert.strictEqual(read.length, 1)
       assert.strictEqual(read[0]!.parameters.get("error"), error)
       assert.strictEqual(read[0]!.parameters.get("resource_metadata"), "https://h/m")
-      // Headers rejects characters that would split the response.
+      // `Headers` rejects characters that would split the response, so none of them is in the value.
       assert.strictEqual(answer(header).headers.get("www-authenticate"), header)
     },
     { arbitrary: { runs: 500, size: 20 } }

@@ -3,7 +3,7 @@ import { Arbitrary, Redacted, Result, Schema } from "effect"
 import { Credentials } from "effect-mcp-auth/protocol"
 import * as Hostile from "./Hostile.ts"
 
-/** The token that was read, or the reason why there is none. */
+/** Parses the `Authorization` header lines. Returns the token, or the reason why they contain no token. */
 const outcome = (lines: ReadonlyArray<string>): { readonly token: string } | { readonly reason: string } =>
   Result.match(Credentials.parse(lines), {
     onSuccess: ({ token }) => ({ token: Redacted.value(token) }),
@@ -87,7 +87,7 @@ describe("Credentials", () => {
   })
 
   it("reads a header in time that grows linearly with its length", () => {
-    // A pattern that retries at every space would need minutes for this.
+    // A regular expression that backtracks at every space would need minutes for this text.
     const spaces = " ".repeat(1_000_000)
     assert.deepStrictEqual(outcome([`Bearer a${spaces}b`]), { reason: "not-token68" })
     assert.deepStrictEqual(outcome([`${spaces}Bearer a${spaces}`]), { token: "a" })
@@ -125,7 +125,7 @@ describe("Credentials", () => {
     { scheme: Schema.Literals(["Bearer", "bearer", "BEARER"]), rest: Hostile.text },
     ({ rest, scheme }) => {
       const read = outcome([`${scheme} ${rest}`])
-      // The grammar, written a second time: optional whitespace at the end, any number of spaces in front.
+      // The expected grammar, independent of the parser: any number of spaces, a token, optional whitespace.
       const expected = /^ *([A-Za-z0-9\-._~+/]+=*)[ \t]*$/.exec(rest)?.[1]
       return expected === undefined ? "reason" in read : "token" in read && read.token === expected
     },

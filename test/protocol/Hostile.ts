@@ -1,5 +1,5 @@
 /**
- * Text as an attacker would write it: all code units, and the pieces with a meaning in a header.
+ * Generates text as an attacker would write it. It contains all code units, and pieces that have a meaning in a header.
  */
 import { Arbitrary, Schema } from "effect"
 
@@ -40,25 +40,25 @@ const byte = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xff }))
 const join = (parts: ReadonlyArray<string | number>): string =>
   parts.map((part) => typeof part === "number" ? String.fromCharCode(part) : part).join("")
 
-/** Any string. */
+/** Generates any string, including strings with lone surrogates. */
 export const text: Arbitrary.Arbitrary<string> = Arbitrary.map(
   Arbitrary.array(Arbitrary.schema(Schema.Union([codeUnit, byte, Schema.Literals(pieces)]))),
   join
 )
 
-/** The characters of one header line: the bytes of a field value (RFC 9110 §5.5), obsolete ones included. */
+/** Generates the value of a header: the bytes of a field value (RFC 9110 §5.5), including obsolete ones. */
 export const fieldValue: Arbitrary.Arbitrary<string> = Arbitrary.map(text, (value) =>
   value
     .replace(/[\0\r\n]/g, " ")
     .replace(/[^\x00-\xff]/g, "\xff")
     .replace(/^[ \t]+|[ \t]+$/g, ""))
 
-/** A token of RFC 9110 §5.6.2. */
+/** Generates a token of RFC 9110 §5.6.2. */
 export const token: Arbitrary.Arbitrary<string> = Arbitrary.schema(
   Schema.String.check(Schema.isPattern(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,12}$/))
 )
 
-/** The characters of a quoted string: printable ASCII. */
+/** Generates printable ASCII, which a quoted string can contain. */
 export const printable: Arbitrary.Arbitrary<string> = Arbitrary.schema(
   Schema.String.check(Schema.isPattern(/^[\x20-\x7e]{0,24}$/))
 )

@@ -5,7 +5,10 @@ import { isTextWithin, isValueWithin, maximumBodyDepth } from "../../src/protoco
 const lists = (depth: number) => "[".repeat(depth) + "]".repeat(depth)
 const objects = (depth: number) => `{"a":`.repeat(depth - 1) + "{}" + "}".repeat(depth - 1)
 
-/** Computes the depth by recursion, which untrusted bodies must not be checked with. */
+/**
+ * Computes the expected depth by recursion. The library must not use recursion, because an untrusted body could overflow the
+ * stack.
+ */
 const depthOf = (value: unknown): number =>
   typeof value === "object" && value !== null ? 1 + Math.max(0, ...Object.values(value).map(depthOf)) : 0
 

@@ -257,7 +257,7 @@ describe("Operation.fromBody", () => {
     assert.strictEqual(reasonOf([listen(4), listen(4), message], 10), "too-many-operations")
     assert.strictEqual(reasonOf([message, { jsonrpc: "2.0", id: 1, result: {} }], 1), "too-many-operations")
     assert.isUndefined(reasonOf(message, 1))
-    // The messages are not checked: a million invalid entries cost nothing.
+    // The number of messages is checked before their content, so a million invalid entries cost nothing.
     assert.strictEqual(reasonOf(Array.from({ length: 1_000_000 })), "too-many-operations")
   })
 

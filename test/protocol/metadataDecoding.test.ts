@@ -2,7 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import { AuthorizationServerMetadata, ProtectedResourceMetadata } from "effect-mcp-auth/protocol"
 
-/* The decoders are written by hand. These schemas describe the same documents, and the two must agree about all of them. */
+/*
+ * The decoders are written by hand. These schemas describe the same documents. A decoder and its schema must accept and reject
+ * the same documents.
+ */
 
 const Strings = Schema.optionalKey(Schema.Array(Schema.String))
 const Text = Schema.optionalKey(Schema.String)
@@ -48,7 +51,7 @@ const schemaOf = (fields: Schema.Struct.Fields) =>
     ]) as unknown as Schema.ConstraintDecoder<unknown>
   )
 
-/** As JSON, so that each document is parsed separately, and `__proto__` is an own member. */
+/** The values are JSON texts, so that each document is parsed separately and `__proto__` becomes an own member. */
 const values = [
   "null",
   "true",
@@ -68,7 +71,7 @@ const values = [
 ]
 const otherNames = ["__proto__", "constructor", "toString", "x-vendor", "issuer", "resource", "0", ""]
 
-/** The same sequence in every run (Numerical Recipes' generator). */
+/** Creates a random generator with the same sequence in every run (the generator of Numerical Recipes). */
 const makeRandom = () => {
   let state = 1
   return (below: number): number => {

@@ -16,12 +16,12 @@ export type Claims = Readonly<Record<string, unknown>>
 export interface Provider {
   readonly issuer: TestIssuer.TestIssuer["Service"]
   readonly gate: AuthLayer.AuthLayer["Service"]
-  /** Signs with the provider's key; `undefined` removes a member. */
+  /** Signs a token with the provider's key. A member with the value `undefined` is removed. */
   readonly sign: (header: Claims, claims: Claims) => Effect.Effect<string>
 }
 
 export interface Options {
-  /** Default: RS256, by a key that all tests of a file share. */
+  /** Default: RS256, with a key that all tests of a file share. */
   readonly algorithm?: TestIssuer.Options["algorithm"]
   /** Creates the published keys from the key of the provider. Default: that key. */
   readonly keys?: ((jwk: Claims) => ReadonlyArray<unknown>) | undefined
@@ -32,7 +32,10 @@ export interface Options {
 const without = (members: Claims): Claims =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
 
-/** Hundreds of tests each create an issuer. Generating an RSA key for each would take most of their time. */
+/**
+ * Hundreds of tests each create an issuer. They share one RSA key, because generating a key for each would take most of their
+ * time.
+ */
 const rsaKey = Effect.runSync(Effect.cached(SigningKey.make({ algorithm: "RS256", kid: "rsa" })))
 
 /** Creates an authorization server with the issuer of the profile, and a gate that is configured with the profile. */
@@ -42,7 +45,7 @@ export const provider = (profile: Profile.Profile, options: Options = {}) =>
     const { client, issuer } = yield* TestIssuer.make({
       issuer: profile.issuer,
       algorithm: options.algorithm,
-      // Some providers keep their keys at another host than their metadata.
+      // The keys of some providers have another host name than the metadata.
       jwksUri: profile.jwksUri
     })
     const algorithm = options.algorithm ?? "RS256"

@@ -9,7 +9,7 @@ import { detectKind } from "../../src/provider/probe/DetectKind.ts"
 const url = "https://hostile.test/mcp"
 const length = 1_000_000
 
-/** Runs a look-up against a server with these responses. Matching text in quadratic time would take minutes. */
+/** Runs a look-up against a server with these responses. They are so long that code with quadratic time would need minutes. */
 const runAgainst = <A, E>(
   lookUp: Effect.Effect<A, E, HttpClient.HttpClient>,
   responses: Readonly<Record<string, () => Response>>
@@ -23,7 +23,7 @@ const runAgainst = <A, E>(
 const text = (body: string, type: string) => new Response(body, { status: 401, headers: { "content-type": type } })
 const events = "text/event-stream"
 
-/** Creates a stream in chunks of ten bytes. */
+/** Creates a response of 20,000 chunks, each of ten bytes. */
 const makeDrip = (chunk: string) => {
   const bytes = new TextEncoder().encode(chunk.padEnd(10))
   let left = 20_000
@@ -94,7 +94,7 @@ describe("a server that names hosts of the local network", () => {
   const publicHost = Layer.succeed(AddressGuard.Resolver, () => Effect.succeed(["93.184.216.34"]))
   const privateHost = Layer.succeed(AddressGuard.Resolver, () => Effect.succeed(["10.0.0.7"]))
 
-  /** Runs a look-up of a server whose metadata name other hosts. Returns the contacted hosts and the report. */
+  /** Runs a look-up of a server whose metadata contains URLs of other origins. Returns the contacted origins and the report. */
   const runNaming = <E>(lookUp: Effect.Effect<Report.Report, E, HttpClient.HttpClient>, host: string) =>
     Effect.gen(function*() {
       const { client, issuer } = yield* TestIssuer.make({ issuer: host })

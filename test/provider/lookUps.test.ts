@@ -48,7 +48,7 @@ const sendToGate = (profile: Profile.Profile, token: string, answer: () => Respo
 const inactive = { active: false }
 const unavailable = (reason: string) => `AuthorizationServerUnavailable ${reason}`
 
-/** Responses that say nothing about a token. */
+/** Responses from which the validity of a token cannot be determined, and the expected reason. */
 const unusableResponses: ReadonlyArray<readonly [string, () => Response, string]> = [
   ["a response that rejects the credentials", () => new Response("", { status: 401 }), "client-rejected"],
   ["a response with status 403", () => new Response("", { status: 403 }), "client-rejected"],

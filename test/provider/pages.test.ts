@@ -7,8 +7,8 @@ import { join } from "node:path"
 import { markdownTable } from "../../src/cli/format/markdownTable.ts"
 import { rows } from "./rows.ts"
 
-// The pages of examples/providers describe in prose the facts and profiles, which are data. These tests compare both where
-// they can. Two sections are written from the data:
+// The pages of examples/providers describe the facts and the profiles, which are data. These tests compare the pages with the
+// data. Two sections of each page are generated from the data with this command:
 //
 //     WRITE_PAGES=1 npx vitest run --project unit test/provider/pages.test.ts && npx dprint fmt
 
@@ -72,7 +72,9 @@ const getNewest = (fact: Facts.Fact): ReadonlyArray<Facts.ObservedDocument> =>
       .slice(0, 1)
   )
 
-/** Writes the section with the result of the command for the observed documents. The reader's server may differ. */
+/**
+ * Returns the section with the result of `check` for the observed documents. The server of a reader can give another result.
+ */
 const writeResult = (fact: Facts.Fact, issuer: string): string => {
   const documents = getNewest(fact)
   const command = `\`\`\`sh\nnpx effect-mcp-auth check ${issuer}\n\`\`\``
@@ -104,7 +106,7 @@ const kinds: Readonly<Record<Facts.Fact["evidence"][number]["kind"], string>> = 
   unconfirmed: "not confirmed"
 }
 
-/** Writes the section with the facts. */
+/** Returns the section with the facts. */
 const writeFacts = (fact: Facts.Fact, profile: Profile.Profile | undefined): string => {
   const { tokens } = fact
   const format = { jwt: "JWT", opaque: "opaque", both: "JWT or opaque", unknown: "not known" }[tokens.format]
@@ -144,7 +146,7 @@ const evaluateProfile = (text: string, name: string): Profile.Profile => {
     depth += text[end] === "(" ? 1 : text[end] === ")" ? -1 : 0
     end++
   } while (depth > 0 && end < text.length)
-  // The whole block is compiled by test/documents.test.ts.
+  // test/documents.test.ts compiles the complete block, so this function only evaluates the call.
   const make = new Function("Profiles", "Redacted", "process", `return ${text.slice(start, end)}`)
   const environment = { GITHUB_CLIENT_SECRET: "secret", CLIENT_SECRET: "secret" }
   return make(Profiles, Redacted, { env: environment }) as Profile.Profile
@@ -159,7 +161,7 @@ const reasons = new Set<string>([
   AuthError.reasons.InvalidMetadata
 ].flat())
 
-// The rows of tokenShapes.test.ts produce these reasons for a token of each provider. Other reasons do not depend on the provider.
+// The reasons for a rejection that depend on the provider. tokenShapes.test.ts produces them with the tokens of each provider.
 const providerReasons = new Set(["audience", "token-type", "id-token", "tenant"])
 
 describe.each(Object.entries(pages))("the page of %s", (id, file) => {

@@ -11,12 +11,14 @@ interface Caller {
 }
 
 interface Token {
-  /** Merged over the header and the claims of the row; `undefined` removes a member. */
+  /** Replaces members of the row's header. The same applies to `claims`. A member with the value `undefined` is removed. */
   readonly header?: Claims
   readonly claims?: Claims
 }
 
-/** A row: an access token of a provider, the caller that its profile returns, and the tokens that the profile must reject. */
+/**
+ * An access token of a provider, the caller that the profile must return for it, and the tokens that the profile must reject.
+ */
 export interface Row {
   readonly row: string
   readonly profile: Profile.Profile

@@ -17,7 +17,7 @@ interface Pair {
   readonly boundToClient?: true
   /** Whether tokens name their client. Default: `true`. */
   readonly namesClient?: false
-  /** Default: the granted scopes. */
+  /** The scopes of the principal. Default: the granted scopes. */
   readonly scopes?: ReadonlyArray<string>
 }
 
@@ -117,7 +117,7 @@ describe("the shapes of the testing kit", () => {
 
         // T-CLAIM-05
         const idToken = yield* outcome(yield* issuer.mintIdTokenLike(name, options))
-        // ADFS issues access tokens under another issuer than ID tokens, which is checked first.
+        // The ID tokens of ADFS have another issuer than its access tokens, and the issuer is checked first.
         assert.include(name === "adfs" ? ["unknown-issuer"] : ["id-token", "token-type"], idToken)
         // T-CLAIM-07
         const foreign = pair.boundToClient === true

@@ -10,13 +10,16 @@ import { DatabaseSync } from "node:sqlite"
 
 export interface BetterAuth {
   readonly issuer: string
-  /** A client that can get tokens for the resource, and introspect them. */
+  /** A client that can request tokens for the resource and introspect them. */
   readonly client: { readonly clientId: string; readonly clientSecret: Redacted.Redacted }
-  /** Gets a token with client credentials. Without a resource it is opaque. */
+  /** Requests a token with client credentials. Without a resource, the token is opaque. */
   readonly token: (options: { readonly scope: string; readonly resource?: string }) => Effect.Effect<string>
 }
 
-/** The functions of its plugins. The types contain them only if the options are literals in the call. */
+/**
+ * The functions that the plugins add to the API. The types of better-auth contain them only if its options are literals in the
+ * call.
+ */
 interface Api {
   readonly signUpEmail: (request: object) => Promise<{ readonly headers: Headers }>
   readonly adminCreateOAuthClient: (

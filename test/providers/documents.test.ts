@@ -21,7 +21,7 @@ interface Saved {
   readonly issuer: string
 }
 
-/** Runs the command on files, for each revision. */
+/** Runs `check --document` with these files, for each revision. */
 const runCheck = (issuer: string, files: ReadonlyArray<string>) => {
   const report = (revision: Rule.Revision) =>
     Effect.map(
@@ -45,7 +45,7 @@ const getIssuer = (document: Facts.ObservedDocument, metadata: Metadata): string
 const urlRules = ["rfc8414-document", "openid-document"]
 /** Rules that depend on the host name that an operator chooses. */
 const deploymentRules = ["issuer-url", "issuer-spelling", "endpoints-https"]
-/** Rules that are checked by the facts about a provider, not by its documents. */
+/** Rules that are checked with the facts about a provider and not with its documents. */
 const providerRules = ["resource-indicators", "tokens-bound"]
 
 /** Asserts that each rule has the same verdict for the document and for the facts, and that no other MUST rule fails. */
@@ -62,17 +62,18 @@ const assertSameVerdicts = ({ document, fact, file, issuer }: Saved) =>
         assert.strictEqual(findings.get(rule)?.verdict, verdict, `${rule} of ${file}, ${revision}`)
         findings.delete(rule)
       }
-      // The operator of a server chooses its host name. An excerpt can lack members that the document has.
+      // Rules about the host name are left out, because the operator chooses it. Incomplete documents can lack members, so
+      // their other failures are not checked.
       const more = [...findings.values()].filter((_) => _.level === "MUST" && _.verdict === "fail").map((_) => _.rule)
       if (document.complete) assert.deepStrictEqual(more.filter((_) => !deploymentRules.includes(_)), [], file)
     }
   })
 
-/** Asserts that the documents by which the list checks a provider give the result in the list. */
+/** Asserts that the entry of a provider in the list is the same when it is made from these documents instead of the facts. */
 const assertSameEntry = (fact: Facts.Fact, saved: ReadonlyArray<Saved>) =>
   Effect.gen(function*() {
     const documents = ProviderList.getDocuments(fact)
-    // Several tenants can have been observed. This is one with every document.
+    // Documents of several tenants may have been observed. A tenant with all documents is used.
     const tenants = [...new Set(saved.map(({ issuer }) => issuer))].map((issuer) =>
       documents.flatMap((document) => saved.find((_) => _.document === document && _.issuer === issuer) ?? [])
     )
@@ -82,7 +83,8 @@ const assertSameEntry = (fact: Facts.Fact, saved: ReadonlyArray<Saved>) =>
     const listed = ProviderList.makeEntry(fact)
     const checked = ProviderList.makeEntry(fact, reports)
     for (const revision of Rule.revisions) {
-      // Files do not show which documents a provider lacks. The facts do, but only for a provider that is recognized.
+      // Files do not show that a provider lacks a document. The facts show it, but `check` uses them only if it recognizes the
+      // provider.
       if (fact.absent !== undefined && reports[revision].provider !== fact.name && revision === "2025-06-18") continue
       assert.strictEqual(checked.supports[revision], listed.supports[revision], `${fact.id}, ${revision}`)
     }
@@ -95,7 +97,7 @@ const complete = Facts.all.filter((fact) => {
   return documents.length > 0 && documents.every((_) => _.complete)
 })
 
-/** Rebuilds a document from its fact. */
+/** Rebuilds a document from the members that the facts record. */
 const rebuildDocument = (document: Facts.ObservedDocument): Metadata => {
   const own = Check.getIssuer(document).replace(/\{[a-z]+\}/g, "acme")
   const issuer = { same: own, template: own.replace("common", "{tenantid}"), other: "https://auth.example.com" }
@@ -154,7 +156,7 @@ describe.skipIf(folder === undefined)(
     })
     const servers = files.filter(({ metadata }) => metadata["issuer"] !== undefined)
 
-    /** Returns whether the document has every recorded member. */
+    /** Tells whether the metadata has the members that the facts record. */
     const isAbout = (document: Facts.ObservedDocument, metadata: Metadata): boolean => {
       const pattern = Check.getIssuer(document).replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{[a-z]+\}/g, "[^/]+")
       const scopes = metadata["scopes_supported"]

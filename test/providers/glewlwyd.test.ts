@@ -99,10 +99,10 @@ describe.skipIf(!runs("glewlwyd"))("Glewlwyd (skipped if it is not installed)", 
         })
         const { access_token } = yield* mintForProgram({ scope, resource: reserved.resource })
         yield* TodoManager.assertAdmitted(todos, access_token)
-        // The audience of the response is that of the token.
+        // The audience of the signed response is that of the token, so a response about a foreign token is not accepted.
         const foreign = yield* mintForProgram({ scope, resource: elsewhere })
         assert.strictEqual((yield* todos.create(foreign.access_token)).status, 503)
-        // For an inactive token the server returns 400 with an empty body.
+        // For an inactive token, Glewlwyd returns 400 with an empty body, which is not a valid introspection response.
         yield* revoke(access_token)
         assert.strictEqual((yield* todos.create(access_token)).status, 503)
       }))

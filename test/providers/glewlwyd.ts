@@ -1,4 +1,4 @@
-/** Starts Glewlwyd of Debian's package on a free port with an empty database, until the scope closes. */
+/** Starts Glewlwyd from Debian's package on a free port with an empty database. It runs until the scope closes. */
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import { SigningKey } from "effect-mcp-auth/testing"
 import type { JWK } from "jose"
@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { freePort, start } from "../program.ts"
 
-/** Each algorithm has a realm: a plugin of the server, with a separate name, key and issuer. */
+/** The algorithms of the realms. A realm is a plugin instance of the server with a separate name, key and issuer. */
 export const algorithms = ["RS256", "ES256", "PS256", "EdDSA"] as const
 
 export type Algorithm = typeof algorithms[number]
@@ -24,7 +24,7 @@ export interface Tokens {
   readonly id_token?: string
 }
 
-/** The request of a program, or of alice. The tests sign in and consent as alice. */
+/** A token request, of the program or of the user alice. For alice, the functions sign in and consent. */
 export interface Request {
   readonly scope: string
   /** Default: the token names no resource. */
@@ -33,11 +33,11 @@ export interface Request {
 
 export interface Realm {
   readonly issuer: string
-  /** A client that gets tokens for itself, and can introspect every token. */
+  /** A client that requests tokens for itself and can introspect every token. */
   readonly program: Client
-  /** Gets tokens with client credentials. */
+  /** Requests tokens with client credentials. */
   readonly mintForProgram: (request: Request) => Effect.Effect<Tokens>
-  /** Gets tokens with an authorization code and PKCE. */
+  /** Requests tokens with an authorization code and PKCE. */
   readonly mintForAlice: (request: Request) => Effect.Effect<Tokens>
   /** Revokes a token of the program. */
   readonly revoke: (token: string) => Effect.Effect<void>
@@ -53,7 +53,10 @@ export interface Options {
   readonly scopes: ReadonlyArray<string>
 }
 
-/** A token with this scope can introspect and revoke every token. The scope also lets clients introspect tokens of each other. */
+/**
+ * The scope that allows a token to introspect and revoke every token. It also allows clients to introspect tokens of other
+ * clients.
+ */
 export const introspectionScope = "introspect"
 
 const program = "program"
@@ -222,7 +225,8 @@ const makeRealm = (origin: string, algorithm: Algorithm): Realm => {
           code_challenge: createHash("sha256").update(verifier).digest("base64url"),
           code_challenge_method: "S256",
           nonce: verifier,
-          // The sign-in page of Glewlwyd adds this parameter.
+          // Glewlwyd's sign-in page adds this parameter when the user continues. The test does not load the page, so it adds
+          // the parameter itself.
           g_continue: ""
         })
         const { headers } = await fetch(`${issuer}/auth?${query}`, { headers: { cookie }, redirect: "manual" })

@@ -1,4 +1,4 @@
-/** Writes the list of providers from the facts, and from servers that it starts. */
+/** Creates the list of providers from the facts, and from checks of servers that it starts. */
 import { Effect } from "effect"
 import { Check, Facts, type Report, type Rule } from "effect-mcp-auth/provider"
 import { FetchHttpClient } from "effect/http"
@@ -16,7 +16,7 @@ export const checkRunning = (issuer: string): Effect.Effect<Readonly<Record<Rule
     "2025-06-18": Check.run(issuer, { revision: "2025-06-18" })
   }).pipe(Effect.provide(FetchHttpClient.layer), Effect.orDie)
 
-/** Starts the servers, and checks every provider. */
+/** Starts the servers, checks them, and returns the list of providers as Markdown. */
 export const markdown: Effect.Effect<string> = Effect.gen(function*() {
   const oidcProvider = yield* Effect.orDie(AuthorizationServer.make({ scopes }))
   const betterAuth = yield* BetterAuth.make({ resource: "http://127.0.0.1:9/mcp", scopes, algorithm: "EdDSA" })

@@ -14,7 +14,7 @@ import * as OAuth2MockServer from "./oauth2MockServer.ts"
 
 const list = readFileSync(new URL("../../PROVIDERS.md", import.meta.url), "utf8").split("\n")
 
-/** Returns the cells of a provider. */
+/** Returns the cells of the row of a provider. */
 const getCells = (name: string): ReadonlyArray<string> =>
   list.find((line) => line.startsWith(`| ${name} `))!.split("|").slice(1, -1).map((_) => _.trim())
 

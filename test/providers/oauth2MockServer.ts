@@ -1,4 +1,4 @@
-/** Starts an oauth2-mock-server, until the scope closes. */
+/** Starts an oauth2-mock-server. It runs until the scope closes. */
 import { Effect } from "effect"
 import { OAuth2Server } from "oauth2-mock-server"
 

@@ -1,4 +1,4 @@
-/** Starts the todo manager of the examples on a free port, with the authorization of a test. */
+/** Starts the todo manager of the examples on a free port, with the authorization options of a test. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert } from "@effect/vitest"
 import { Effect, Layer, type Scope } from "effect"
@@ -17,10 +17,12 @@ const scopes = ["create:todos", "read:todos", "delete:todos"] as const
 /** Deleting requires step-up authorization. */
 export const stepwise = { baseline: ["create:todos", "read:todos"], stepUp: ["delete:todos"] } as const
 
-/** The options that a test sets. */
+/** The authorization options that a test sets. */
 export type Authorization = Partial<Omit<AuthLayer.Common<typeof scopes>, "scopes">> & AuthLayer.Issuers
 
-/** The resource must be known before tokens are issued, so the port is chosen first. */
+/**
+ * Chooses a port and the resource with it, because authorization servers must know the resource before the todo manager starts.
+ */
 export const reserve: Effect.Effect<{ readonly resource: string; readonly port: number }> = Effect.map(
   freePort,
   (port) => ({ resource: `http://127.0.0.1:${port}/mcp`, port })
@@ -32,7 +34,7 @@ export interface TodoManager {
   readonly remove: (token: string, id: number) => Effect.Effect<Called>
 }
 
-/** Runs until the scope closes. */
+/** Starts the todo manager. It runs until the scope closes. */
 export const serve = (
   { port, resource }: { readonly resource: string; readonly port: number },
   authorization: Authorization,
@@ -75,7 +77,7 @@ export const assertAdmitted: (todos: TodoManager, token: string) => Effect.Effec
   }
 )
 
-/** Asserts that a token is assertRejected. */
+/** Asserts that a token is rejected as invalid. */
 export const assertRejected: (todos: TodoManager, token: string) => Effect.Effect<void> = Effect.fnUntraced(
   function*(todos, token) {
     const { challenge, status } = yield* todos.create(token)

@@ -1,4 +1,6 @@
-/** Browsers and their neighbors: CORS middlewares in front of the gate, preflights on Node, and Hosts of odd requests. */
+/**
+ * Tests requests of browsers: CORS middleware in front of the gate, preflights on Node, and `Host` headers of unusual requests.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { McpAuthFetch } from "effect-mcp-auth/fetch"
@@ -6,7 +8,7 @@ import { McpAuthNode } from "effect-mcp-auth/node"
 import { TestIssuer } from "effect-mcp-auth/testing"
 import type { HttpClient } from "effect/http"
 import express5 from "express"
-// @ts-expect-error This package has no types, and those of version 5 fit.
+// @ts-expect-error This package has no types. It is used like version 5, whose types fit.
 import express4 from "express4"
 import { Hono } from "hono"
 import { cors as honoCors } from "hono/cors"
@@ -156,7 +158,7 @@ describe("Hono", () => {
     const rejected = await hono.fetch(new Request(url, { headers: { origin: app } }))
     assert.strictEqual(rejected.status, 401)
     assert.strictEqual(rejected.headers.get("access-control-allow-origin"), app)
-    // It appends a member without a check of the existing ones.
+    // Hono's middleware adds `Origin` without checking that `Vary` already contains it.
     assert.strictEqual(rejected.headers.get("vary"), "Origin, Origin")
     assert.include(rejected.headers.get("access-control-expose-headers"), "WWW-Authenticate")
     const headers = { origin: app, "access-control-request-method": "POST" }
@@ -203,7 +205,7 @@ describe("the Host of odd requests on Node", () => {
     await using server = await serve(createServer({ requireHostHeader: false }, listener(auth)))
     assert.match(await raw(server.port, `GET /mcp HTTP/1.1\r\nHost: localhost\r\n${authorization}`), /^HTTP\/1\.1 200 /)
     const answer = await raw(server.port, `${head}${authorization}`)
-    // Node itself answers two lines with 400.
+    // Node itself can reject two `Host` header lines with 400, before the gate runs.
     if (head.match(/^host:/gim)?.length === 2) assert.match(answer, /^HTTP\/1\.1 40[03] /)
     else assert.strictEqual(answer.split(" ")[1], status)
   })

@@ -33,11 +33,11 @@ const start = Effect.gen(function*() {
 const listen = (token: string, notifications: Readonly<Record<string, unknown>> = { toolsListChanged: true }) =>
   Mcp.modern("subscriptions/listen", { notifications }, { token })
 
-/** A tool that reports progress once, and never ends. */
+/** A tool whose handler reports progress once and never ends. */
 const Slow = requireScopes("todos:read")(Tool.make("slow", { success: Schema.String }))
 const SlowTools = Toolkit.make(Slow)
 
-/** A fiber that reads a body to its end, and whether it has ended. */
+/** Starts a fiber that reads a body to its end. Records the number of chunks and whether the body has ended. */
 const reading = Effect.fnUntraced(function*(response: Response) {
   const reader = response.body!.getReader()
   const state = { chunks: 0, ended: false }
@@ -105,7 +105,7 @@ describe("The end of a token", () => {
       yield* TestClock.adjust("59 seconds")
       yield* settle
       assert.isFalse(state.ended)
-      // The acknowledgement, and what keeps the connection alive.
+      // The chunks are the acknowledgement and the messages that keep the connection alive.
       assert.isAbove(state.chunks, 1)
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(fiber)

@@ -30,7 +30,7 @@ const fetchReport = (page: string, query: Readonly<Record<string, string>>, head
     return { status: response.status, headers: response.headers, body: await response.json() as ReportResponse["body"] }
   })
 
-/** Accepts connections, and says nothing. */
+/** Starts a server that accepts connections and never sends a response. */
 const makeSilentServer = Effect.acquireRelease(
   Effect.callback<{ readonly url: string; readonly count: () => number; readonly stop: () => void }>((resume) => {
     const sockets = new Set<{ readonly destroy: () => void }>()
@@ -109,7 +109,7 @@ describe("the report of the page", () => {
           } as unknown as ReportResponse["body"]
         )
       }
-      // Well below the default of 20 seconds for each, also on a slow machine.
+      // This limit for all three is below the default timeout of 20 seconds for one, and long enough for a slow machine.
       assert.isBelow(Date.now() - before, 15_000)
     }))
 
@@ -147,7 +147,7 @@ describe("the report of the page", () => {
         Effect.repeat({ until: ({ status }) => status !== 429, times: 500 })
       )
       assert.strictEqual(freed.status, 502)
-      // The timeout of the look-ups is 20 seconds.
+      // The look-ups ended before their timeout of 20 seconds, because the requests were aborted.
       assert.isBelow(Date.now() - before, 15_000)
     }))
 })
@@ -195,7 +195,7 @@ describe("the page rejects", () => {
         options.all === true ? callback(null, [{ address: "127.0.0.1", family: 4 }]) : callback(null, "127.0.0.1", 4)
       const target = `https://rebound.example.com:${port}/mcp`
       for (const kind of ["auto", "authorization-server", "mcp-server"]) {
-        // Only the look-up of the connection decides, also if the resolver of this machine does not respond.
+        // The resolver never responds, so only the look-up of the connection can reject the private address.
         const page = yield* serve({ lookup }).pipe(Effect.provideService(AddressGuard.Resolver, () => Effect.never))
         const { body, status } = yield* fetchReport(page, { target, kind })
         assert.strictEqual(status, 502)

@@ -38,7 +38,7 @@ interface Look {
   readonly local?: boolean
 }
 
-/** Opens the page in a tab, and records errors of the browser and requests. */
+/** Opens the page in a tab. Records the errors of the browser and the URLs of its requests. */
 const open = Effect.fnUntraced(function*({ local = true, width = 900, ...look }: Look = {}) {
   const url = yield* Page.serve({ host: "127.0.0.1", port: 0, local, timeout: Duration.seconds(20) })
   const context = yield* Effect.flatMap(browser, (_) =>
@@ -54,7 +54,7 @@ const open = Effect.fnUntraced(function*({ local = true, width = 900, ...look }:
   tab.setDefaultTimeout(10_000)
   const errors: Array<string> = []
   tab.on("console", (message) => {
-    // The browser logs the status of a rejection by the API, which is not an error here.
+    // The browser logs each response of `/report` with an error status. Tests cause such responses on purpose.
     if (
       message.type() === "error" &&
       !/Failed to load resource.*\/report/.test(`${message.text()} ${message.location().url}`)
@@ -96,7 +96,7 @@ const checkTarget = (tab: Tab, target: string) =>
     await tab.locator("#result").waitFor()
   })
 
-/** Starts an MCP server without metadata at the URL that clients request first. */
+/** Starts an MCP server whose metadata is at the root only, and not at the path-specific URL that clients request first. */
 const startMcpServer = (issuer: string) =>
   Effect.acquireRelease(
     Effect.callback<{ readonly url: string; readonly close: () => void }>((resume) => {
@@ -257,7 +257,7 @@ describe.skipIf(missing)(`the page in a browser${missing ? `: skipped, there is 
       })
       assert.strictEqual(yield* promise(() => tab.locator("#target").inputValue()), issuer)
       assert.strictEqual(yield* promise(() => tab.locator("#spec").inputValue()), "2025-11-25")
-      // With --local, a link of another site must not start a check by itself.
+      // With --local, a link on another site must not start a check without a click of the user.
       assert.strictEqual(yield* getFocused(tab), "check")
       assert.deepStrictEqual(yield* requests, [])
       yield* promise(() => tab.keyboard.press("Enter"))

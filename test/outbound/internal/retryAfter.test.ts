@@ -19,7 +19,8 @@ describe("Retry-After", () => {
     ["Wed, 21 Oct 2026 07:28:40 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 40],
     ["Wed, 21 Oct 2026 09:28:00 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 300],
     ["Wed, 21 Oct 2026 07:27:00 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 1],
-    // Without a readable Date, the clock of the server is unknown. By the clock of this machine, these dates give 300.
+    // A date is compared with a valid `Date` header. Without one, the result is 1. A comparison with the clock of this machine
+    // would give 300.
     ["Thu, 21 Oct 2100 07:28:40 GMT", undefined, 1],
     ["Thu, 21 Oct 2100 07:28:40 GMT", "today", 1],
     ["Wed, 99 Oct 2026 07:28:40 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 1]

@@ -93,7 +93,7 @@ describe("metadata that mislead clients", () => {
       assert.strictEqual(report.outcome, "fail")
       assert.deepStrictEqual(getFailures(report, "MUST"), ["well-known-answers"])
       assert.match(findRule(report, "well-known-answers").why, /200 with a web page.*both official clients stop here/)
-      // The next document is still found and checked.
+      // The metadata document at the next URL is still found and checked.
       assert.strictEqual(findRule(report, "pkce-s256").verdict, "pass")
     }))
 

@@ -77,7 +77,7 @@ describe("a server with the middleware of the SDK", () => {
           app.post(
             "/mcp",
             requireBearerAuth({
-              // As the users of the SDK write it: errors of jose are thrown.
+              // A verifier as users of the SDK write it. It does not catch the errors of jose.
               verifier: {
                 verifyAccessToken: async (token) => {
                   const { payload } = await jwtVerify(token, keys, { issuer: origin, audience: `${origin}/mcp` })
@@ -95,8 +95,9 @@ describe("a server with the middleware of the SDK", () => {
       const report = yield* runDoctor(`${origin}/mcp`)
       assert.strictEqual(report.outcome, "fail")
       const found = getFailures(report)
-      // The middleware sends an error without a token, 500 for errors of jose and no 400 for malformed credentials. The endpoint
-      // has no CORS headers, and the metadata of the authorization server have no PKCE field.
+      // The middleware sends `error` to a request without a token, 500 for errors of jose, and a status other than 400 for
+      // malformed credentials. The endpoint has no CORS headers, and the metadata of the authorization server has no PKCE
+      // member.
       for (
         const rule of [
           "challenge-without-error",
@@ -114,7 +115,7 @@ describe("a server with the middleware of the SDK", () => {
     }))
 })
 
-/** Imports a package without its types, which would add members to the types of the SDK in every compiled file. */
+/** Imports a package without its types, because they would add members to the types of the SDK in every compiled file. */
 const importUntyped = (name: string): Promise<any> => import(/* @vite-ignore */ name)
 
 describe("a server with mcp-auth 0.2.0 on Express", () => {
@@ -142,7 +143,7 @@ describe("a server with mcp-auth 0.2.0 on Express", () => {
         })
       )
       const report = yield* runDoctor(`${origin}/mcp`)
-      // No failure lets a request in. Each of them withholds information that clients need.
+      // None of the failed rules lets an unauthorized request in. They concern information that clients need.
       assert.strictEqual(report.outcome, "pass", report.summary)
       const failed = report.findings.filter((_) => _.verdict === "fail").map((
         { level, rule, why }

@@ -242,7 +242,7 @@ describe("a gate with several providers", () => {
         yield* authenticateToken(gate, yield* token(other.issuer, entraClaims)),
         admitted("client-2")
       )
-      // The rules of the other provider would accept these.
+      // Each of these tokens has the audience that the profile of the other provider accepts.
       assert.strictEqual(
         yield* authenticateToken(gate, yield* token(one.issuer, { ...oktaClaims, aud: applicationId })),
         "audience"
