@@ -19,7 +19,7 @@ export interface AuthInfo {
   clientId: string
   /** The granted scopes: those of the token and those that they imply. */
   scopes: Array<string>
-  /** In seconds since 1970. */
+  /** When the token expires, in seconds since 1970. */
   expiresAt?: number
   /** The resource identifier of this server, or of the caller's tenant. */
   resource?: URL
@@ -28,7 +28,8 @@ export interface AuthInfo {
 }
 
 /** Implements `AuthInfo`, with a new object for each request, because handlers may change it. */
-// A class, because hiding the token of a literal takes longer than everything else here.
+// A class, so that `token` is a getter of the prototype, which logs and copies skip. Hiding a property of an object literal
+// takes longer than the rest of the constructor.
 class Info implements AuthInfo {
   clientId: string
   scopes: Array<string>
@@ -50,7 +51,8 @@ class Info implements AuthInfo {
       issuer: principal.issuer,
       ...(principal.tenant === undefined ? {} : { tenant: principal.tenant }),
       audience: [...principal.audience],
-      // The claims of a cached token are frozen. A copy would read them from memory that is no longer in the CPU's cache.
+      // Handlers cannot change the claims of a cached token, which are frozen, so these are not copied. A copy would read every
+      // claim from memory that is no longer in the CPU's cache.
       claims: Object.isFrozen(principal.claims) ? principal.claims : { ...principal.claims }
     }
   }
@@ -73,5 +75,6 @@ export const make = (principal: Principal, gate: Gate): AuthInfo => new Info(pri
  * Returns the principal of an `AuthInfo` that this gate created, and `undefined` for every other value, even one with the same
  * members.
  */
-// A private field instead of a `WeakMap`, whose entry for each request would cost time in garbage collection.
+// The principal is in a private field. A `WeakMap` would need an entry for each request, which takes time in garbage
+// collection.
 export const principalOf = (info: unknown, gate: Gate): Principal | undefined => Info.principalOf(info, gate)

@@ -6,17 +6,17 @@ import { isTextWithin, isValueWithin } from "../../protocol/JsonDepth.ts"
 import * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 
-/** The limits of a body. A request beyond one of them is rejected. */
+/** The limits of a request body. The gate rejects a request that exceeds one of them. */
 export interface Limits {
   /** The maximum length, in bytes. */
   readonly bytes: number
-  /** The maximum number of messages in a batch, or of resources in a subscription. */
+  /** The maximum number of operations. Each message of a batch and each URI of a `subscriptions/listen` counts. */
   readonly operations: number
   /** The maximum time to read the body, from the moment at which the gate begins to read. */
   readonly timeout: Duration.Duration
 }
 
-/** The options of a host that set the limits. */
+/** The options of server adapters that set the limits. */
 export interface Options {
   readonly maximumBody?: number | undefined
   readonly maximumOperations?: number | undefined
@@ -39,8 +39,8 @@ export const tooLarge = new MalformedRequest({ reason: "too-large" })
 const tooDeep = Result.fail(new MalformedRequest({ reason: "too-deep" }))
 
 /**
- * The error for a body that was read before the gate, without a parsed body. The gate cannot authorize operations that it does
- * not know.
+ * The error for a body that other code read before the gate, without passing on the parsed body. The gate cannot authorize
+ * operations that it does not know.
  */
 export const consumed = ConfigOption.error(
   "protect",
@@ -50,8 +50,9 @@ export const consumed = ConfigOption.error(
 )
 
 /**
- * Returns whether a request of this method must have a body with messages. If a request of another method has a body, its
- * operations are authorized as well: a body parser would read them, and a handler may execute them.
+ * Returns whether a request with this method must have a body with JSON-RPC messages. With other methods, a body is optional.
+ * If there is one, its operations are authorized as well, because a body parser could read them and a handler could execute
+ * them.
  */
 export const carriesMessages = (method: string): boolean => !bodiless.has(method)
 
@@ -60,12 +61,15 @@ const bodiless = new Set(["GET", "HEAD", "OPTIONS", "DELETE", "TRACE"])
 /** The message of a request without a body. */
 export const empty: Message = { value: undefined, operations: [] }
 
-/** Returns whether a content type is JSON. Its parameters are ignored. */
+/** Returns whether the media type of a `Content-Type` header is `application/json`. Ignores parameters such as `charset`. */
 export const isJson = (contentType: string | undefined): boolean => contentType !== undefined && json.test(contentType)
 
 const json = /^\s*application\/json\s*(?:;|$)/i
 
-/** Decodes the text of a body. Fails for a byte order mark and for invalid UTF-8, which are not JSON (RFC 8259 §8.1). */
+/**
+ * Decodes the bytes of a body. Fails for invalid UTF-8, which is not JSON (RFC 8259 §8.1). Keeps a byte order mark, which the
+ * JSON parser rejects.
+ */
 export const textOf = (bytes: Uint8Array | ArrayBuffer): Result.Result<string, MalformedRequest> => {
   try {
     return Result.succeed(decoder.decode(bytes))
@@ -97,14 +101,14 @@ const check = (value: unknown, { operations }: Limits): Result.Result<Message, M
 export const parse = (bytes: Uint8Array | ArrayBuffer, limits: Limits): Result.Result<Message, MalformedRequest> =>
   Result.flatMap(textOf(bytes), (text) => parseText(text, limits))
 
-/** Checks the output of a body parser: a parsed value, or the text or the bytes of the body. */
+/** Checks the output of a body parser, which is a parsed value, or the text or bytes of the body. */
 export const parsed = (value: unknown, limits: Limits): Result.Result<Message, MalformedRequest> => {
   if (value instanceof Uint8Array) return parse(value, limits)
   if (typeof value === "string") return parseText(value, limits)
   return isValueWithin(value) ? check(value, limits) : tooDeep
 }
 
-/** Checks the options of a host, and returns the limits. Throws `AuthConfigError`. */
+/** Checks the options and returns the limits. Throws `AuthConfigError`. */
 export const checkLimits = ({ bodyTimeout, maximumBody, maximumOperations }: Options): Limits => {
   ConfigOption.check({ bodyTimeout, maximumBody, maximumOperations }, "", table)
   return {

@@ -2,9 +2,9 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
-/** A body that has not come to its end: an entry of a list, between those that began before it and after it. */
+/** A body that is being read. It is a node of a linked list, which is in the order in which the reads began. */
 export class Pending {
-  /** On the monotonic clock, in nanoseconds. */
+  /** The deadline, in nanoseconds of the monotonic clock. */
   readonly until: bigint
   expire: (() => void) | undefined
   before: Pending | undefined
@@ -19,15 +19,15 @@ export class Pending {
 /**
  * Ends the reading of bodies that take too long.
  *
- * One fiber watches over all bodies of a host: a timer for each would cost a tenth of all that the gate does with a small
- * message. The fiber ends at most a second after the last body, so that it keeps no process alive.
+ * One fiber checks the deadlines of all bodies. A timer for each body would add a tenth to the time that the gate spends on a
+ * small message. The fiber ends at most one second after the last body, so it does not keep the process alive.
  */
 export class BodyDeadlines {
   readonly #clock: Clock.Clock
   readonly #fork: (watch: Effect.Effect<void>) => unknown
   readonly #timeout: bigint
-  // In the order in which they began, so the first expires first. Not a `Set`: the tables that it leaves behind would keep
-  // what they held, requests included, until a full collection.
+  // A linked list in the order in which the reads began, so the first entry expires first. A `Set` would replace its internal
+  // table when it grows, and each old table would keep its entries and their requests alive until a full garbage collection.
   #first: Pending | undefined
   #last: Pending | undefined
   #isWatching = false
@@ -38,7 +38,7 @@ export class BodyDeadlines {
     this.#timeout = BigInt(Math.ceil(Duration.toMillis(timeout))) * 1_000_000n
   }
 
-  /** Watches over a body from now on. */
+  /** Starts the deadline of a body. Calls `expire` at the deadline, unless `delete` is called before. */
   add(expire: () => void): Pending {
     const pending = new Pending(this.#clock.monotonicTimeNanosUnsafe() + this.#timeout, expire)
     if (this.#last === undefined) this.#first = pending
@@ -54,7 +54,7 @@ export class BodyDeadlines {
     return pending
   }
 
-  /** The body has come to its end. */
+  /** Ends the deadline of a body that was read to its end or whose reading was stopped. */
   delete(pending: Pending): void {
     if (pending.expire === undefined) return
     const { after, before } = pending
@@ -62,7 +62,7 @@ export class BodyDeadlines {
     else before.after = after
     if (after === undefined) this.#last = before
     else after.before = before
-    // An entry that has grown old must not keep younger ones alive.
+    // V8 may keep a deleted entry until a full garbage collection. The entry must not keep later entries alive as well.
     pending.expire = pending.before = pending.after = undefined
   }
 

@@ -6,19 +6,22 @@ import type { Rejection } from "../../authorization/Rejection.ts"
 import type { AuthError } from "../../protocol/AuthError.ts"
 import * as WellKnown from "../../protocol/WellKnown.ts"
 
-/* The public documents of a resource, and their response to each method. */
+/* Creates the responses for the public documents of a resource. */
 
-/** A response, independent of the host. Header names are in lower case. */
+/** A response in a form that does not depend on the platform. Header names are in lower case. */
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }
 
-/** The part of a request on which a document may depend, apart from the path. */
+/** The part of a request, other than its path, on which a document can depend. */
 export type MetadataRequest = Pick<Request, "header">
 
-/** The second path of the metadata of the first resource of a server (RFC 9728 §3). */
+/**
+ * The well-known path without the path of a resource (RFC 9728 §3). The metadata is available there as well. If several
+ * resources share a router of Effect, it is that of the first resource.
+ */
 export const rootPath = WellKnown.protectedResourceMetadataRoot
 
 /** The path at which clients of MCP 2025-03-26 fetch the metadata of the authorization server. */
@@ -52,7 +55,7 @@ const json = (document: unknown, maxAge: number, headers: Answer["headers"] = {}
   body: JSON.stringify(document)
 })
 
-/** Returns the response of a document to a method. The host omits the body of the response to HEAD. */
+/** Returns the response for a document and the method of a request. The adapter omits the body in the response to `HEAD`. */
 export type Document = (method: string) => Effect.Effect<Answer>
 
 const document = (get: Effect.Effect<Answer>): Document => {
@@ -68,16 +71,19 @@ export const notFound: Document = () => Effect.succeed({ status: 404, headers: o
 export const resourceMetadata = ({ resource }: Gate): Document =>
   document(Effect.succeed(json(resource.metadata, 3600)))
 
-/** In seconds. The servers of a tenant are cached for the same time by default. */
+/**
+ * How long caches may keep the metadata of a tenant, in seconds. By default, `Tenants` caches the servers of a tenant equally
+ * long.
+ */
 const tenantMaxAge = 300
 
-/** Returns the metadata of the tenant that a request names, or `undefined` if no tenant has metadata at its path. */
+/** Returns the metadata of the tenant that a request names, or `undefined` if tenants have no metadata at the path. */
 export const tenantMetadata = (gate: Gate, path: string, request: MetadataRequest): Document | undefined => {
   const { tenants } = gate.published
   const found = tenants?.publishedAt(path, { header: request.header, path })
   if (tenants === undefined || found === undefined) return undefined
   const { vary } = tenants
-  // Several tenants have their metadata at one URL, so a shared cache must not store it.
+  // If `vary` is set, all tenants have their metadata at one URL. A shared cache must not store it then.
   const headers = vary === undefined ? {} : { vary, "cache-control": `private, max-age=${tenantMaxAge}` }
   const answer = (published: ProtectedResource | "default" | "not-found"): Answer =>
     published === "not-found"
@@ -93,14 +99,14 @@ const orRejection = (gate: Gate, answer: Effect.Effect<Answer, AuthError>): Effe
     Effect.catch((rejection: Rejection) => Effect.succeed({ ...rejection, headers: { ...open, ...rejection.headers } }))
   )
 
-/** Returns the mirrored metadata of the authorization server, or `undefined` if it is not configured. */
+/** Returns this server's copy of the metadata of the authorization server, or `undefined` if that copy is not configured. */
 export const authorizationServerMetadata = (gate: Gate): Document | undefined => {
   const { authorizationServerMetadata: metadata } = gate.published
   if (metadata === undefined) return undefined
   return document(orRejection(gate, Effect.map(metadata, (metadata) => json(metadata, 300))))
 }
 
-/** Returns every document of a resource by its path, except those of tenants (see `tenantMetadata`). */
+/** Returns a map from paths to the documents of a resource. `tenantMetadata` returns the documents of tenants. */
 export const byPath = (gate: Gate): ReadonlyMap<string, Document> => {
   const metadata = resourceMetadata(gate)
   const mirrored = authorizationServerMetadata(gate)

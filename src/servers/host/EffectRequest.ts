@@ -15,8 +15,8 @@ import type { Answer } from "./Documents.ts"
 import * as requestHost from "./RequestHost.ts"
 
 /** Presents a request of Effect's server to the gate. */
-// A class, because creating a literal with getters takes longer than the rest of the work on a request. No field holds a
-// function, because V8 would keep each such request alive until a full collection.
+// A class, because creating an object literal with getters takes longer than the rest of the gate's work on a request. No field
+// holds a closure, because V8 would keep each request with one alive until a full garbage collection.
 class GateRequest implements Request {
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly method: string
@@ -29,7 +29,8 @@ class GateRequest implements Request {
   }
 
   header(name: string): string | undefined {
-    // Reading one header makes Effect and Node copy all of them, and the gate reads the origin of every request.
+    // The first access to `headers` makes Effect and Node copy all headers. The gate reads the `Origin` header of every
+    // request, and most requests have none, so this looks for it in the raw headers first.
     return name === "origin" && !hasOrigin(this.#request) ? undefined : this.#request.headers[name]
   }
 
@@ -65,25 +66,25 @@ export const toGateRequest = (
 ): Request => new GateRequest(request, fiber)
 
 /**
- * Returns the lines of a header as the client sent them. The `headers` of Node contain only the first `Authorization` line, and
- * `rawHeaders` contains all of them. `Headers` joins lines.
+ * Returns the value of each line of a header, as the client sent it. On Node, `headers` contains only the first `Authorization`
+ * line, but `rawHeaders` contains all of them. On other platforms, `Headers` joins all lines of a header to one value.
  */
 const linesOf = (request: HttpServerRequest.HttpServerRequest, name: string): ReadonlyArray<string> => {
   const raw = (request.source as { readonly rawHeaders?: unknown }).rawHeaders
   if (Array.isArray(raw)) return headerLines.ofRaw(raw, name)
   const line = request.headers[name]
   if (line === undefined) return []
-  // `Credentials.parse` counts the credentials in a joined line, for every host.
+  // `Credentials.parse` rejects a joined value that contains several credentials.
   return name === "authorization" ? [line] : headerLines.split(line)
 }
 
-/** Returns `false` if a request has no `Origin` for certain. */
+/** Returns `false` if a request certainly has no `Origin` header. Without raw headers, returns `true`. */
 const hasOrigin = ({ source }: HttpServerRequest.HttpServerRequest): boolean => {
   const { rawHeaders } = source as { readonly rawHeaders?: unknown }
   return !Array.isArray(rawHeaders) || headerLines.hasRaw(rawHeaders, "origin")
 }
 
-/** Returns whether a request opens a WebSocket. */
+/** Returns whether a request asks for a WebSocket: a GET request with an `Upgrade` header. */
 export const isUpgrade = ({ method, source }: HttpServerRequest.HttpServerRequest): boolean => {
   if (method !== "GET") return false
   const { headers, rawHeaders } = source as { readonly headers?: unknown; readonly rawHeaders?: unknown }
@@ -92,7 +93,7 @@ export const isUpgrade = ({ method, source }: HttpServerRequest.HttpServerReques
     : headers instanceof Headers && headers.has("upgrade")
 }
 
-/** Returns every host that a request names, as the platform presents it. */
+/** Returns every host that a request names, in its `Host` headers and its URL. Reads them from the request of the platform. */
 const hostOf = ({ headers, source, url }: HttpServerRequest.HttpServerRequest): ReadonlyArray<string> => {
   const { headers: own, originalUrl, rawHeaders, url: target } = source as {
     readonly headers?: unknown
@@ -106,8 +107,9 @@ const hostOf = ({ headers, source, url }: HttpServerRequest.HttpServerRequest): 
 }
 
 /**
- * Returns the path as the client sent it. Routers with a prefix shorten Effect's own `url`, and its `originalUrl` begins with the
- * `Host` header, which may contain a path. Frameworks on Node shorten `url` below a mount point.
+ * Returns the path as the client sent it, from the request of the platform. In Effect's request, a router with a prefix
+ * shortens `url`, and `originalUrl` begins with the value of the `Host` header, into which a client can write a path. In a
+ * request of Node, frameworks shorten `url` below a mount point and keep the full value in `originalUrl`.
  */
 export const pathOf = (request: HttpServerRequest.HttpServerRequest): string => {
   const { originalUrl, url } = request.source as { readonly originalUrl?: unknown; readonly url?: unknown }
@@ -115,8 +117,8 @@ export const pathOf = (request: HttpServerRequest.HttpServerRequest): string => 
   return requestPath.of(typeof target === "string" ? target : request.url)
 }
 
-/** The gate that authenticated a request, and its caller, for later decisions. */
-// A class for the same reason as `Caller`.
+/** The gate that authenticated a request and the caller that it found. Later decisions about the request use them. */
+// A class instead of a literal, for the reason that `Decision.ts` gives for `Arrival`.
 class GateContext {
   readonly gate: Gate
   readonly caller: Caller
@@ -127,13 +129,13 @@ class GateContext {
   }
 }
 
-// A member of the platform's request, which stays the same object when Effect copies its own. A service would take longer than the
-// rest of the gate: a context holds eight additions, and is copied for the ninth.
+// The key of a property of the platform's request, which stays the same object while Effect copies its own request object. To
+// add a service to the context instead could take longer than the rest of the gate: every ninth addition copies the context.
 const gateContext = Symbol.for("effect-mcp-auth/gateContext")
 
 type Source = { [gateContext]?: GateContext | undefined }
 
-/** Stores the gate that authenticated a request, and its caller. */
+/** Stores the gate that authenticated a request and the caller that it found. */
 export const storeGateContext = (
   request: HttpServerRequest.HttpServerRequest,
   gate: Gate,
@@ -142,14 +144,14 @@ export const storeGateContext = (
   ;(request.source as Source)[gateContext] = new GateContext(gate, caller)
 }
 
-/** Returns the gate that authenticated a request, and its caller, or `undefined` without such a gate. */
+/** Returns the gate that authenticated a request and the caller that it found, or `undefined` if no gate did. */
 export const gateContextOf = (request: HttpServerRequest.HttpServerRequest): GateContext | undefined =>
   (request.source as Source)[gateContext]
 
-// The gate creates most rejections once, so their responses are created once as well.
+// Most rejections are objects that the gate creates once and returns many times, so their responses are cached.
 const prepared = new WeakMap<Rejection.Rejection | Answer, HttpServerResponse.HttpServerResponse>()
 
-/** Turns a rejection, or a document, into Effect's response. */
+/** Turns a rejection or a document into a response of Effect's server. */
 export const fromRejection = (answer: Rejection.Rejection | Answer): HttpServerResponse.HttpServerResponse => {
   const known = prepared.get(answer)
   if (known !== undefined) return known
@@ -164,7 +166,7 @@ const toResponse = ({ body, headers, status }: Rejection.Rejection | Answer): Ht
   return HttpServerResponse.text(body, { status, headers: others, contentType: contentType ?? "application/json" })
 }
 
-/** Turns a rejection of this request into Effect's response. */
+/** Turns the rejection of a request into a response of Effect's server. Pages of allowed origins can read it. */
 export const respondWith = (
   gate: Gate,
   request: HttpServerRequest.HttpServerRequest,
@@ -176,7 +178,10 @@ export const respondWith = (
       : rejection
   )
 
-/** Continues with the result of a step of the gate, or responds with its rejection. Continues at once if the step is an `Exit`. */
+/**
+ * Runs a step of the gate and passes its result to `next`. If the step fails, responds with the rejection. If the step is an
+ * `Exit`, calls `next` at once, without another effect.
+ */
 export const continueWith = <A, E, R>(
   gate: Gate,
   request: HttpServerRequest.HttpServerRequest,
@@ -206,7 +211,8 @@ export const respondToRejections = <E, R>(
 }
 
 /**
- * The apps that decide about anonymous requests themselves. The middleware of the MCP server adds its app. The middleware of
- * `AuthLayer` rejects an anonymous request to any other app, so it fails closed if another middleware is between the two.
+ * The apps that decide about anonymous requests themselves. The middleware of the MCP server adds its app to this set. The
+ * middleware of `AuthLayer` rejects anonymous requests to every app that is not in the set. If another middleware wraps the app
+ * of the MCP server, the wrapper is not in the set, so this fails closed.
  */
 export const decidesAboutAnonymous = new WeakSet<object>()

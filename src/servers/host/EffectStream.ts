@@ -8,9 +8,9 @@ import type { Operation } from "../../protocol/Operation.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as lifetime from "./StreamLifetime.ts"
 
-/* Ends streams of Effect's server with their tokens. */
+/* Ends the streams of Effect's server when the token of their request is no longer valid. */
 
-/** The request of a stream. */
+/** The request that a stream answers. */
 export interface StreamRequest {
   readonly gate: Gate
   readonly caller: Caller
@@ -18,8 +18,8 @@ export interface StreamRequest {
 }
 
 /**
- * Ends a stream when its token expires, is revoked or is invalidated. The response to a POST request may continue for some time
- * after the token has expired.
+ * Ends a stream when the token of its request expires, is revoked or is invalidated. After the token has expired, the response
+ * to a POST request may continue for 5 minutes, unless it is a subscription.
  */
 export const endInTime = (
   response: HttpServerResponse.HttpServerResponse,
@@ -38,7 +38,7 @@ export const endInTime = (
   )
 }
 
-/** Ends an event stream of a route with its token. Returns every other response as it is. */
+/** Ends an event stream of a protected route as `endInTime` does. Returns every other response as it is. */
 export const endRouteInTime = (
   response: HttpServerResponse.HttpServerResponse,
   request: StreamRequest
@@ -62,7 +62,10 @@ export const endConnectionInTime = <E, R>(
     Effect.as(gate.untilStreamEnds(caller, expiresAt * 1000), HttpServerResponse.empty())
   )
 
-/** Turns a body that the platform would send as it is into a stream of Effect. Returns other bodies as they are. */
+/**
+ * Turns a raw body (a `Response`, a `ReadableStream` or a Node stream) into a stream of Effect, which can be ended. Returns a
+ * response with any other raw body as it is.
+ */
 const toStream = (
   response: HttpServerResponse.HttpServerResponse,
   { body, contentLength, contentType }: HttpBody.Raw,
@@ -83,7 +86,7 @@ const toStream = (
         Stream.fromAsyncIterable(body, (error) => error),
         (chunk) => typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk
       ),
-      // An iterator that waits for a chunk would keep its stream open until the chunk arrives.
+      // While the iterator waits for a chunk, interrupting it does not close the Node stream.
       Effect.sync(() => body.destroy())
     )
     : undefined
@@ -92,7 +95,7 @@ const toStream = (
     : HttpServerResponse.setBody(response, HttpBody.stream(stream, contentType, contentLength))
 }
 
-/** A Node stream, of any class with these members. */
+/** A Node stream. Objects of any class with these members count. */
 interface Readable extends AsyncIterable<Uint8Array | string> {
   readonly destroy: () => unknown
 }

@@ -11,25 +11,34 @@ import * as Runner from "./Runner.ts"
 import * as sseSession from "./SseSession.ts"
 import * as lifetime from "./StreamLifetime.ts"
 
-/* A gate that runs outside Effect. An adapter presents its requests to the gate, and turns rejections into its responses. */
+/*
+ * Runs a gate for server adapters outside Effect. An adapter converts the requests of its platform for the gate, and converts
+ * rejections to responses of its platform.
+ */
 
-/** The gate, its decisions, and what adapters need after a decision. */
+/**
+ * A gate that runs outside Effect, with the functions that decide about requests and those that adapters call after a decision.
+ */
 export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
   readonly gate: Gate
-  /** Runs handlers that are Effects. It holds all services of the layer. */
+  /** Runs the effects of handlers. It contains all services of the layer. */
   readonly runtime: ManagedRuntime.ManagedRuntime<any, any>
-  /** Returns the author's own claims of a principal, decoded. `undefined` if the option `claims` is not set. */
+  /** Returns the claims of a principal as the option `claims` decodes them, or `undefined` if that option is not set. */
   readonly claims: (principal: Principal) => A | undefined
-  /** Records the response of an MCP handler: binds the session that it opens, and releases the session that it ends. */
+  /**
+   * Records the response of an MCP handler. `session` is the value of its `Mcp-Session-Id` header. Binds a session that the
+   * response opens to the caller. After a successful DELETE request, releases the session of the request.
+   */
   readonly recordResponse: (admitted: Admitted<A>, status: number, session: string | undefined) => void
   /**
-   * Binds the session that the first event of a stream names, and returns the function that releases it. Returns `undefined` if the
-   * session exists already.
+   * Binds the session that the first event of a stream names to the caller. Returns the function that releases the session, or
+   * `undefined` if the session is already bound.
    */
   readonly bindStream: (admitted: Admitted<A>, id: string) => (() => void) | undefined
   /**
-   * Calls `callback` when an event stream must end: when its token expires, is revoked or is invalidated, or when the host is
-   * disposed. Returns the function that cancels the call, or `undefined` for an anonymous stream, which never ends.
+   * Calls `callback` when an event stream must end. That is when the token of its request expires, is revoked or is
+   * invalidated, or when this `Host` is disposed. Returns the function that cancels the call, or `undefined` for an anonymous
+   * caller, whose streams have no such end.
    */
   readonly whenStreamEnds: (admitted: Admitted<A>, callback: () => void) => (() => void) | undefined
   /** Returns the public document at a path, if there is one. */
@@ -37,8 +46,8 @@ export interface Host<A = unknown> extends Admit.Admit<A>, Runner.Runner {
 }
 
 /**
- * Builds the layer of a gate and keeps it until `dispose`. Rejects with the error of the layer. The requests to authorization
- * servers are sent with the `fetch` of the platform, unless the layer provides a `Fetcher`.
+ * Builds the layer of a gate, whose services live until `dispose`. Rejects with the error of the layer if it fails. Requests to
+ * authorization servers are sent with the `fetch` of the platform, unless the layer provides a `Fetcher`.
  *
  * @category constructors
  * @since 0.1.0
@@ -78,7 +87,7 @@ export const make = async <R, E, A = unknown>(
     },
     bindStream: ({ principal }, id) => {
       const key = sseSession.keyOf(id)
-      // A server names each session once. A second stream of the same name must not take it over.
+      // A server uses each session id for one stream. A second stream with the same id must not take over the session.
       if (sessions.has(key)) return undefined
       sessions.bind(key, principal)
       return () => sessions.release(key)

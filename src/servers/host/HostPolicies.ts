@@ -6,9 +6,9 @@ import type * as Operation from "../../protocol/Operation.ts"
 import * as OptionValue from "../../protocol/OptionValue.ts"
 import type { Policies, PolicyFor } from "./Admission.ts"
 
-/* Checks the options of a host that affect policies. */
+/* Checks the options of server adapters that affect policies. */
 
-/** Turns the option `policy` of a host into policies of the gate. */
+/** Turns the option `policy` of an adapter into policies of the gate. Throws `AuthConfigError` if it is not a function. */
 export const policiesFrom = (
   policyOf: ((operation: Operation.Operation) => PolicyInput | undefined) | undefined
 ): Policies => {
@@ -28,7 +28,8 @@ export const policiesFrom = (
   return () => policies
 }
 
-// In JavaScript the function can return any value. If a misspelled name, such as `scope`, or a promise were accepted, any token would be enough.
+// In JavaScript, the author's function can return any value. An operation would require no scope if this function accepted a
+// promise or a misspelled member such as `scope`.
 const checkPolicy = (policy: PolicyInput): PolicyInput => {
   const isObject = typeof policy === "object" && policy !== null && !("then" in policy) &&
     !(Symbol.iterator in policy)
@@ -68,7 +69,10 @@ export const policyForRoute = (gate: Gate, scopes: ReadonlyArray<string> | undef
   )
 }
 
-/** Checks the option `tenant` of a host. It has an effect only if the names of tenants come from routes. */
+/**
+ * Checks the option `tenant` of an adapter. Throws `AuthConfigError` if it is set although the names of tenants do not come
+ * from routes: it would have no effect.
+ */
 export const checkTenantOption = <F>(gate: Gate, tenantOf: F | undefined, option: string): F | undefined => {
   if (tenantOf === undefined) return undefined
   if (typeof tenantOf === "function" && gate.published.tenants?.fromRoute === true) return tenantOf

@@ -11,7 +11,7 @@ export interface Source {
   off(event: string, listener: (argument: unknown) => void): unknown
 }
 
-/** Reads a body to its end. Fails as soon as it has more than `limit` bytes, and ignores the rest. */
+/** Reads a body to its end. Fails when the body exceeds `limit` bytes or takes too long, and ignores the rest of the body. */
 export const read = (
   source: Source,
   limit: number,
@@ -22,7 +22,7 @@ export const read = (
     return Effect.sync(stop)
   })
 
-/** Reads a body as `read` does, and passes the result to a callback, once. The returned function stops the reading. */
+/** Reads a body as `read` does, and calls `callback` once, with the result. Returns a function that stops the reading. */
 export const listen = (
   source: Source,
   limit: number,
@@ -49,8 +49,8 @@ export const listen = (
   }
   // An incomplete body: the client has disconnected.
   const onBroken = () => end(Exit.fail(body.notJson))
-  // The listeners stay on the stream. Only the first result counts, an `error` without a listener would end the process, and
-  // removing listeners takes as long as the rest of the work on a small body.
+  // The listeners stay on the stream, and do nothing after the first result. Without a listener, an `error` event would end the
+  // process. To remove the listeners would take as long as the rest of the work on a small body.
   source.on("data", onData)
   source.on("end", onEnd)
   source.on("error", onBroken)

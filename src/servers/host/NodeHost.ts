@@ -15,10 +15,10 @@ export { reading } from "./NodeRequestBody.ts"
 export type { NodeResponse } from "./NodeResponse.ts"
 export { prepare } from "./NodeResponse.ts"
 
-/** The author's function that answers preflights from allowed origins. */
+/** The author's function that answers CORS preflights from allowed origins. */
 export type AnswerPreflight = (req: NodeRequest, res: NodeResponse) => unknown
 
-/** The author's options that affect a decision. */
+/** The options of the adapter that affect a decision. */
 export interface DecisionOptions {
   readonly tenantOf?: TenantOf | undefined
   /** Answers preflights in place of the gate. */
@@ -26,8 +26,8 @@ export interface DecisionOptions {
 }
 
 /**
- * Decides about a request to an MCP endpoint. Returns the admission, without a promise if nothing has to be awaited. Sends a
- * rejection, and then returns `undefined`.
+ * Decides about a request to an MCP endpoint. If the request is admitted, returns the admission. Otherwise sends the rejection
+ * and returns `undefined`. Returns a promise of either only if something has to be awaited.
  */
 export const decideCall = <A>(
   host: Host<A>,
@@ -48,7 +48,7 @@ export const decideCall = <A>(
   )
 }
 
-/** Decides about a request to a route, as `decideCall` does about one to an MCP endpoint. */
+/** Decides about a request to a route that is not an MCP endpoint. The result is that of `decideCall`. */
 export const decideRoute = <A>(
   host: Host<A>,
   req: NodeRequest,
@@ -65,7 +65,7 @@ const decide = <A>(
   { preflight }: DecisionOptions,
   admit: Decide<Admitted<A>>
 ): Admitted<A> | undefined | Promise<Admitted<A> | undefined> => {
-  // Another middleware set it. Handlers must not take it for the caller of this gate.
+  // Another middleware may have set `req.auth`. Handlers must not take its value for the caller that this gate authenticated.
   if ("auth" in req) delete extras(req).auth
   const settle = (result: Result.Result<Admitted<A>, Rejection>): Admitted<A> | undefined | Promise<undefined> => {
     if (Result.isSuccess(result)) return result.success

@@ -5,10 +5,10 @@ import * as requestPath from "../../protocol/RequestPath.ts"
 import * as requestHost from "./RequestHost.ts"
 import * as sseSession from "./SseSession.ts"
 
-/* Requests on Node, of any class with these members: `node:http`, Connect, Express. */
+/* Presents requests on Node to the gate: those of `node:http`, Connect, Express, and of any class with the same members. */
 
 /**
- * The members that the gate reads of a request of `node:http`, or of a framework that is built on it.
+ * A request of `node:http`, or of a framework that is built on it. This type has only the members that the gate uses.
  *
  * @category models
  * @since 0.1.0
@@ -27,29 +27,31 @@ export interface NodeRequest {
 export interface Extras {
   auth?: unknown
   body?: unknown
-  /** Set by `body-parser` of Express 4, which reads no body while it is set. */
+  /** `body-parser` (Express 4) sets this member when it has parsed a body. If the member is set, it parses no body. */
   _body?: boolean
   readonly originalUrl?: unknown
   /** For HTTP/2: `endAfterHeaders` is `false` if the request has a body. */
   readonly stream?: { readonly endAfterHeaders?: unknown } | undefined
-  /** The parameters of the route that Express matched. `app.use` matches none. */
+  /** The parameters in the path that Express matched. */
   readonly params?: unknown
 }
 
-/** Returns the tenant of a request. The author of a host supplies this function. */
+/**
+ * Returns the name of the tenant of a request, or `undefined` if it names none. The author of a server supplies this function.
+ */
 export type TenantOf = (req: NodeRequest) => string | undefined
 
-/** Returns a request as frameworks see it. */
+/** Returns a request with the members that frameworks and body parsers add. */
 export const extras = (req: NodeRequest): Extras => req as unknown as Extras
 
-/** Returns a header as Node joins its lines. */
+/** Returns the value of a header. If Node keeps several lines of it as an array, joins them with commas. */
 export const headerOfRequest = (req: NodeRequest, name: string): string | undefined => {
   const value = req.headers[name]
   return typeof value === "string" || value === undefined ? value : value.join(", ")
 }
 
 /** Presents a Node request to the gate. */
-// A class, because creating a literal with getters takes longer than the rest of the work on a request.
+// A class, because creating an object literal with getters takes longer than the rest of the gate's work on a request.
 class GateRequest implements Request {
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly method: string
@@ -103,7 +105,7 @@ export const toGateRequest = (
   tenantOf?: TenantOf | undefined
 ): Request => new GateRequest(req, fiber, tenantOf)
 
-// Both targets count: frameworks shorten `url`, and a handler may read either of them.
+// Reads the session ids of `url` and of `originalUrl`. Frameworks shorten `url`, and a handler can read either of them.
 const streamsOf = (req: NodeRequest): ReadonlyArray<string> => {
   const { originalUrl } = extras(req)
   const ids = sseSession.idsOf(req.url ?? "")
@@ -112,13 +114,13 @@ const streamsOf = (req: NodeRequest): ReadonlyArray<string> => {
     : [...new Set([...ids, ...sseSession.idsOf(originalUrl)])]
 }
 
-/** Returns the target as the client sent it: frameworks shorten `url` below a mount point. */
+/** Returns the request target as the client sent it. Frameworks shorten `url` below a mount point, but not `originalUrl`. */
 const targetOf = (req: NodeRequest): string => {
   const { originalUrl } = extras(req)
   return typeof originalUrl === "string" ? originalUrl : req.url ?? "/"
 }
 
-/** Returns the path of the target as the client sent it. */
+/** Returns the path of the request target as the client sent it. */
 export const pathOf = (req: NodeRequest): string => requestPath.of(targetOf(req))
 
 const hostOf = (req: NodeRequest): ReadonlyArray<string> => requestHost.ofRaw(req.rawHeaders, targetOf(req))

@@ -10,7 +10,7 @@ import type { Host } from "./Host.ts"
 import * as nodeBody from "./NodeBody.ts"
 import { extras, type NodeRequest } from "./NodeRequest.ts"
 
-/* Reads and parses the body of a Node request, or takes the value that a body parser has left. */
+/* Reads and parses the body of a Node request, or uses the value that a body parser has stored in `req.body`. */
 
 /** The limits and deadlines of the bodies of an endpoint. */
 export interface Reading {
@@ -24,16 +24,16 @@ export const reading = ({ fiber, runtime }: Pick<Host, "fiber" | "runtime">, lim
   deadlines: new BodyDeadlines(fiber.getRef(Clock.Clock), (watch) => runtime.runFork(watch), limits.timeout)
 })
 
-/** The reasons why there is no body. */
+/** The errors for a body that cannot be read or parsed. */
 type Unread = MalformedRequest | AuthConfigError
 
-/** Returns the function that reads the body of a request, or `undefined` for a request that neither has nor needs one. */
+/** Returns the function that reads the body of a request, or `undefined` for a request that neither has nor needs a body. */
 export const bodyReader = (req: NodeRequest, reading: Reading): Read | undefined =>
   body.carriesMessages(req.method ?? "GET") || announcesBody(req)
     ? () => Effect.callback<body.Message, Unread>((resume) => Effect.sync(readBody(req, reading, resume)))
     : undefined
 
-/** Reads and parses the body, and stores it in `req.body`. The returned function stops the reading. */
+/** Reads and parses the body, and stores it in `req.body`. Returns a function that stops the reading. */
 const readBody = (
   req: NodeRequest,
   { deadlines, limits }: Reading,
@@ -41,7 +41,7 @@ const readBody = (
 ): () => void => {
   const end = (read: Exit.Exit<body.Message, Unread>) => {
     if (Exit.isSuccess(read)) {
-      // The stream is empty now. The handler, and later body parsers, use the value that was checked.
+      // The stream is empty now. Handlers use the checked value, and `_body` makes later body parsers skip the request.
       const request = extras(req)
       request.body = read.value.value
       request._body = true
@@ -53,8 +53,8 @@ const readBody = (
     end(known)
     return () => {}
   }
-  // The result of a parser counts only if the stream is empty. Some parsers set `req.body` and read nothing. The handler could
-  // then execute another body than the one that was checked.
+  // `req.body` is used only if the stream is empty, because some parsers set `req.body` without reading the stream. If the gate
+  // checked that value, the handler could read the stream and execute another body.
   return nodeBody.listen(req, limits.bytes, deadlines, (read) => {
     if (Exit.isFailure(read)) return end(Exit.failCause(read.cause))
     if (read.value.byteLength > 0) return end(exitOf(body.parse(read.value, limits)))
@@ -63,8 +63,8 @@ const readBody = (
 }
 
 /**
- * Returns whether the headers of a request announce a body (RFC 9112 §6.3). The method does not matter. A body over HTTP/2 needs no
- * header (RFC 9113 §8.1).
+ * Returns whether a request announces a body, which every method may have. Headers announce it (RFC 9112 §6.3). Over HTTP/2, a
+ * body needs no header: the stream stays open after the headers (RFC 9113 §8.1).
  */
 const announcesBody = (req: NodeRequest): boolean =>
   req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) !== 0 ||
@@ -85,7 +85,8 @@ const leftByParser = (req: NodeRequest, limits: body.Limits, otherwise: Unread):
   return isEmpty ? Exit.succeed(body.empty) : exitOf(body.parsed(left, limits))
 }
 
-// Parsers of other types than JSON may store a body elsewhere, so `{}` counts as empty only for JSON.
+// A parser for another content type may set `req.body` to `{}` and store the body elsewhere, so `{}` counts as empty only for
+// JSON.
 /** Returns whether a value is the output of a parser for an empty body. */
 const isNothing = (left: unknown, contentType: string | undefined): boolean => {
   if (typeof left === "string") return left === ""

@@ -6,10 +6,10 @@ import { extras, type NodeRequest } from "./NodeRequest.ts"
 import * as sseSession from "./SseSession.ts"
 import { isEventStream } from "./StreamLifetime.ts"
 
-/* Responses on Node: sends rejections and documents, and observes the responses of handlers. */
+/* Sends rejections and documents on Node, and observes the responses of handlers. */
 
 /**
- * The members that the gate uses of a response of `node:http`, or of a framework that is built on it.
+ * A response of `node:http`, or of a framework that is built on it. This type has only the members that the gate uses.
  *
  * @category models
  * @since 0.1.0
@@ -26,7 +26,7 @@ export interface NodeResponse {
   end(data?: string): unknown
 }
 
-/** Sends a rejection, or a document. */
+/** Sends a rejection or a document. Does nothing if the response has been sent or its connection is closed. */
 export const send = (req: NodeRequest, res: NodeResponse, answer: Rejection | Answer): void => {
   if (res.headersSent || res.writableEnded || res.destroyed) return
   res.statusCode = answer.status
@@ -39,7 +39,7 @@ export const send = (req: NodeRequest, res: NodeResponse, answer: Rejection | An
   else res.end(answer.body)
 }
 
-/** Headers that are lists: the members are added to those that are already set. */
+/** The headers whose values are lists. New members are added to the value that is already set. */
 const corsHeaders = new Set(["access-control-expose-headers", "access-control-allow-headers", "vary"])
 
 const addMembers = (before: string, value: string): string => {
@@ -48,14 +48,17 @@ const addMembers = (before: string, value: string): string => {
   return others.length === 0 ? before : `${before}, ${others.join(", ")}`
 }
 
-/** Sends a rejection, so that a page of an allowed origin can read it. */
+/** Sends a rejection, with the CORS headers that let a page of an allowed origin read it. */
 export const sendRejection = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, rejection: Rejection): void => {
   const { origin } = req.headers
   const { allowedOrigins } = host.gate.published
   send(req, res, allowOrigin(rejection, typeof origin === "string" ? origin : undefined, allowedOrigins))
 }
 
-/** Sets `req.auth`, which handlers of the SDK read, and observes the response: it may open a session, and a stream must end. */
+/**
+ * Sets `req.auth`, which the transports of the SDKs pass to handlers. Observes the response, to bind the session that it opens
+ * and to end an event stream when the token is no longer valid.
+ */
 export const prepare = <A>(host: Host<A>, req: NodeRequest, res: NodeResponse, admitted: Admitted<A>): void => {
   if (admitted.authInfo !== undefined) extras(req).auth = admitted.authInfo
   const watched = res as unknown as Watched
@@ -75,14 +78,14 @@ interface Watched {
   [watching]?: Watch<any> | undefined
 }
 
-/** Observes the head of a response. */
+/** Observes the status and headers of a response. */
 class Watch<A> {
   readonly #host: Host<A>
   readonly #admitted: Admitted<A>
   readonly writeHead: WriteHead
-  /** The observer of another gate before this one. */
+  /** The observer of another gate that admitted the same request before, if any. */
   readonly before: Watch<any> | undefined
-  /** `undefined` until the head is sent. */
+  /** Whether the response is an event stream. `undefined` until the headers are sent. */
   isEventStream: boolean | undefined
   #isRecorded = false
 
@@ -93,7 +96,7 @@ class Watch<A> {
     this.before = before
   }
 
-  /** Records the response once, before its head is sent. Its headers were set with `setHeader`, or are arguments of `writeHead`. */
+  /** Records the response once, before its headers are sent. `args` are those of `writeHead`, and override `setHeader`. */
   record(res: NodeResponse, args: ReadonlyArray<unknown>): void {
     if (this.#isRecorded) return
     this.#isRecorded = true
@@ -108,9 +111,11 @@ class Watch<A> {
   }
 }
 
-// One function for all responses: V8 would keep each response with a separate function alive until a full collection.
+// One function for all responses. If each response had a closure, V8 would keep the response alive until a full garbage
+// collection.
 const writeHead = function(this: NodeResponse & Watched, ...args: ReadonlyArray<unknown>): unknown {
   const watch = this[watching]!
+  // The replaced `writeHead` may be this function, set by another gate. It must find the observer of that gate.
   this[watching] = watch.before
   try {
     watch.record(this, args)
@@ -120,7 +125,10 @@ const writeHead = function(this: NodeResponse & Watched, ...args: ReadonlyArray<
   }
 }
 
-/** Returns the last header with a name from an argument of `writeHead`: an object, a flat list or a list of pairs. */
+/**
+ * Returns the value of a header in an argument of `writeHead`, which is an object, a flat list or a list of pairs. The last of
+ * several headers with the name counts.
+ */
 const headerOf = (headers: unknown, name: string): unknown => {
   if (typeof headers !== "object" || headers === null) return undefined
   if (Array.isArray(headers)) {
@@ -140,13 +148,13 @@ const headerOf = (headers: unknown, name: string): unknown => {
 const isNamed = (header: string, name: string): boolean =>
   header.length === name.length && header.toLowerCase() === name
 
-/** Binds the session that the first event of a stream names, before the event is sent. */
+/** Binds the session that the first event of a stream names to the caller, before the event is sent. */
 const observeFirstEvent = <A>(host: Host<A>, res: NodeResponse, admitted: Admitted<A>, watch: Watch<A>): void => {
   const stream = res as unknown as { write: (...args: ReadonlyArray<unknown>) => unknown }
   const { write } = stream
   const first = new sseSession.FirstEvent()
   const observing = (...args: ReadonlyArray<unknown>): unknown => {
-    // The first write sends the head, so `writeHead` may not have been called yet.
+    // If the handler has not called `writeHead`, the first write sends the headers, so they are read from the response.
     if (watch.isEventStream ?? isEventStream(String(res.getHeader("content-type") ?? ""))) {
       const isText = typeof args[1] !== "string" || /^utf-?8$/i.test(args[1])
       const id = first.read(typeof args[0] === "string" && !isText ? undefined : args[0])
@@ -161,7 +169,7 @@ const observeFirstEvent = <A>(host: Host<A>, res: NodeResponse, admitted: Admitt
   stream.write = observing
 }
 
-/** Ends a stream with its token, and ignores later writes of the handler. */
+/** Ends an event stream when the token of its request is no longer valid. Then ignores what the handler writes. */
 const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, res: NodeResponse): void => {
   const cancel = host.whenStreamEnds(admitted, () => {
     if (res.writableEnded || res.destroyed) return

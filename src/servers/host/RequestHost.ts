@@ -1,15 +1,15 @@
 /**
- * Lists every host that a request names. The gate accepts a request only if it accepts all of them, so it does not matter which
- * one a framework, a proxy or a handler reads. `X-Forwarded-Host` and `Forwarded` are not read: a page cannot set another `Host`
- * or URL, but it can set those headers.
+ * Lists every host that a request names. The gate admits a request only if it allows all of these hosts, so it does not matter
+ * which of them a framework, a proxy or a handler reads. `X-Forwarded-Host` and `Forwarded` do not count, because a malicious
+ * web page can set them. Such a page cannot send a `Host` header that differs from the URL.
  */
 
-/** The hosts of a resource that accepts every host. */
+/** The empty list of hosts, for a resource that accepts every host. */
 export const unchecked: ReadonlyArray<string> = []
 
 /**
- * Returns the hosts of a Node request: each `Host` line, `:authority` of HTTP/2, and the authority of a request target
- * in absolute form, which takes precedence over `Host` (RFC 9112 §3.2.2).
+ * Returns the hosts of a Node request: the value of each `Host` header line, `:authority` of HTTP/2, and the authority of a
+ * request target in absolute form. That authority takes precedence over `Host` (RFC 9112 §3.2.2).
  */
 export const ofRaw = (rawHeaders: ReadonlyArray<unknown>, target: unknown): ReadonlyArray<string> => {
   const hosts: Array<string> = []
@@ -25,8 +25,8 @@ export const ofRaw = (rawHeaders: ReadonlyArray<unknown>, target: unknown): Read
 }
 
 /**
- * Returns the hosts of a `Request`: the host of its URL, and the `Host` header if there is one. A server may build the URL with a
- * configured host. A request that a program created has no `Host` header.
+ * Returns the hosts of a `Request`: the host of its URL, and the value of the `Host` header if there is one. Neither is enough:
+ * a server can build the URL with a configured host, and a `Request` that a program created has no `Host` header.
  */
 export const ofFetch = (url: string, headers: Headers): ReadonlyArray<string> => {
   const ofUrl = authorityOf(url) ?? ""

@@ -8,28 +8,28 @@ import * as Caller from "../../authorization/Caller.ts"
 import type { Gate } from "../../authorization/Gate.ts"
 import * as Rejection from "../../authorization/Rejection.ts"
 
-/* Decisions of the gate outside Effect. */
+/* Runs the decisions of a gate outside Effect. */
 
-/** Makes a decision when it is called. */
+/** Starts a decision. Returns an effect that completes it and that fails with a rejection. */
 export type Decide<A> = () => Effect.Effect<A, Rejection.Rejection>
 
-/** A decision that waits for something. */
+/** A decision that has not completed, because it awaits something. */
 export interface Waiting<A> {
   readonly result: Promise<Result.Result<A, Rejection.Rejection>>
   /** Interrupts the decision. Called when the client has disconnected. */
   readonly abandon: () => void
 }
 
-/** Makes decisions. */
+/** Runs decisions. */
 export interface Runner {
-  /** The fiber of all requests. Its context contains the services of the layer, and it ends with the runtime. */
+  /** The fiber of all requests. Its context contains the services of the layer. It ends when the runtime is disposed. */
   readonly fiber: Fiber.Fiber<unknown, unknown>
   /**
-   * Makes a decision, and returns it at once if nothing has to be awaited. The effect runs once: a second run would find the
-   * DPoP proof of the request used. Any other failure becomes a rejection.
+   * Runs a decision. Returns its result at once if nothing has to be awaited. The effect runs only once, because a second run
+   * would reject the DPoP proof of the request as a replay. Defects and unexpected errors become rejections.
    */
   readonly start: <A>(decide: Decide<A>) => Result.Result<A, Rejection.Rejection> | Waiting<A>
-  /** Makes a decision, as a promise that never rejects. An interrupted decision is a rejection, too. */
+  /** Runs a decision as a promise that never rejects. `signal` interrupts the decision, which then results in a rejection. */
   readonly run: <A>(
     decide: Decide<A>,
     signal?: AbortSignal | undefined
@@ -38,14 +38,15 @@ export interface Runner {
   readonly dispose: () => Promise<void>
 }
 
-/** Creates the runner of a gate that this runtime built. */
+/** Creates the runner of a gate. `runtime` is the one that built the gate. */
 export const make = (gate: Gate, runtime: ManagedRuntime.ManagedRuntime<any, any>): Runner => {
   let disposed = false
-  // Requests are read with it, so it must not end before the host does.
+  // Every request refers to this fiber, so it must live as long as the runtime.
   const fiber = runtime.runFork(Effect.callback<never>(() => {}))
 
   const runFork = Effect.runForkWith(fiber.context)
-  // `runtime.runFork` would keep them as well, and takes as long for that as the fiber itself.
+  // The fibers that `dispose` interrupts. `runtime.runFork` would track its fibers as well, but that takes as long as the rest
+  // of the fiber's work.
   const waiting = new Set<Fiber.Fiber<unknown, unknown>>()
 
   const settle = <A>(exit: Exit.Exit<A, unknown>): Result.Result<A, Rejection.Rejection> => {
@@ -54,7 +55,7 @@ export const make = (gate: Gate, runtime: ManagedRuntime.ManagedRuntime<any, any
     if (rejection._tag === "Some") return Result.fail(rejection.value as Rejection.Rejection)
     if (disposed || Cause.hasInterruptsOnly(exit.cause)) return Result.fail(Rejection.closing)
     const reported = Effect.suspend(() => gate.reject(Caller.unknown(fiber), exit.cause))
-    // `Effect.ignore` does the same, and brings the options of its log into every bundle.
+    // `Effect.ignore` does the same, but would add the code for its log options to every bundle.
     runtime.runFork(Effect.catch(reported, () => Effect.void))
     return Result.fail(Rejection.broken)
   }
@@ -99,7 +100,7 @@ export const make = (gate: Gate, runtime: ManagedRuntime.ManagedRuntime<any, any
   }
 }
 
-/** Calls a function that does its work at once. An exception becomes a defect of the effect. */
+/** Calls a function that returns an effect. If the function throws, returns an effect with that defect. */
 export const eagerly = <A, E, R>(effect: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
   try {
     return effect()

@@ -1,18 +1,18 @@
 /**
- * Reads the sessions of the HTTP+SSE transport of MCP 2024-11-05. The first event of the stream of a GET request contains the
- * URL for messages, with the session in its query. A party that knows the URL could send messages into the stream of another
- * caller.
+ * Reads the session ids of the HTTP+SSE transport of MCP 2024-11-05. A server answers a GET request with a stream. Its first
+ * event contains the URL for messages, with the session id in the query. Sessions are bound to callers, because any other
+ * caller that knows the URL could send messages into the stream.
  */
 
-/** The parameter names that servers use: the official SDKs for TypeScript and for Python. */
+/** The names of the query parameter in the official SDKs for TypeScript and for Python. */
 const parameter = /^\[?(?:sessionId|session_id)(?:[[\].]|$)/
 
 const none: ReadonlyArray<string> = []
 
 /**
- * Returns the session ids in the query of a request target, each once, in every way in which servers parse a query. Frameworks
- * that parse a query to an object read `sessionId[]=x` and `[sessionId]=x` as the same parameter, and some do not end the query
- * at `#`.
+ * Returns the session ids in the query of a request target, without duplicates. Servers parse queries in different ways, and
+ * this finds the ids of all of them. Frameworks that parse a query to an object read `sessionId[]=x` and `[sessionId]=x` as the
+ * same parameter, and some frameworks do not end the query at `#`.
  */
 export const idsOf = (target: string): ReadonlyArray<string> => {
   const start = target.indexOf("?")
@@ -25,20 +25,20 @@ export const idsOf = (target: string): ReadonlyArray<string> => {
   return ids.size === 0 ? none : [...ids]
 }
 
-/** Returns the key of such a session. It contains a line break, so it cannot equal an `Mcp-Session-Id`, which is a header. */
+/** Returns the key of the session in `Sessions`. It contains a line break, so it differs from every `Mcp-Session-Id` header. */
 export const keyOf = (id: string): string => `\n${id}`
 
 /** The maximum length of the first event, in UTF-16 code units. */
 const longestEvent = 8192
 
-/** Reads the beginning of an event stream, however it is cut into chunks. */
+/** Finds the session id in the first event of an event stream. A chunk can end anywhere in the event. */
 export class FirstEvent {
   #decoder: TextDecoder | undefined
   #text = ""
   /** Whether the rest of the stream can be ignored. */
   isDone = false
 
-  /** Reads a chunk. Returns the session that the first event names, as soon as the event is complete. */
+  /** Reads a chunk. When the first event is complete, returns the session id that it contains, if any. */
   read(chunk: unknown): string | undefined {
     if (this.isDone) return undefined
     const text = typeof chunk === "string"
@@ -62,7 +62,7 @@ export class FirstEvent {
   }
 }
 
-/** Parses the fields `event` and `data` of an event (HTML, 9.2.6). */
+/** Parses the fields `event` and `data` of an event (HTML Standard, section 9.2.6). */
 const fieldsOf = (event: string): { readonly event: string | undefined; readonly data: string | undefined } => {
   const fields: { event: string | undefined; data: string | undefined } = { event: undefined, data: undefined }
   for (const line of event.split("\n")) {

@@ -6,8 +6,9 @@ import type { Principal } from "../../verification/Principal.ts"
 export const graceOfAnswers: Duration.Duration = Duration.minutes(5)
 
 /**
- * Returns the time at which the stream of a response must end, in milliseconds since 1970. Streams that the server keeps open end
- * with the token. Returns `undefined` for an anonymous caller.
+ * Returns the time at which the stream of a response must end, in milliseconds since 1970. A stream that answers a GET request
+ * or a `subscriptions/listen` ends when the token expires, and any other one 5 minutes later. Returns `undefined` for an
+ * anonymous caller.
  */
 export const endOfStream = (
   principal: Principal | undefined,
@@ -20,7 +21,7 @@ export const endOfStream = (
   return keptOpen ? end : end + Duration.toMillis(graceOfAnswers)
 }
 
-/** Returns whether a content type is that of an event stream. */
+/** Returns whether the media type of a `Content-Type` header is `text/event-stream`. */
 export const isEventStream = (contentType: string | null | undefined): boolean =>
   typeof contentType === "string" && eventStream.test(contentType)
 

@@ -8,12 +8,12 @@ export interface Template {
   readonly routerPath: string
 }
 
-/** Calls `visit` with the position of each template that matches, first to last, until it returns `true`. */
+/** Calls `visit` with the position of each template that matches, in their order, until `visit` returns `true`. */
 export type TemplateIndex = (uri: string, visit: (position: number) => boolean) => void
 
 interface Node {
   readonly matches: (uri: string) => boolean
-  /** The two halves of the templates; `undefined` for a single one. */
+  /** The nodes of the first and the second half of the templates. `undefined` if this node has only one template. */
   readonly halves: readonly [Node, Node] | undefined
   readonly position: number
 }
@@ -22,8 +22,8 @@ interface Node {
  * Builds the index of a list of templates.
  *
  * A single router for all templates would return the most specific match, but the server uses the first match in the order of
- * registration. So each node of a binary tree has a router for its range of templates, which finds out whether any of them
- * matches. A URI without a match takes one look-up. Any other URI takes about twice the logarithm of the number of templates.
+ * registration. The index is therefore a binary tree. The router of a node finds out whether any of the templates in the range
+ * of the node matches. A URI without a match takes one look-up. The first match takes about 2 log₂ n look-ups for n templates.
  */
 export const make = (templates: ReadonlyArray<Template>): TemplateIndex => {
   if (templates.length === 0) return () => {}
@@ -50,7 +50,7 @@ const walk = (node: Node, path: string, visit: (position: number) => boolean): b
 }
 
 const matcherOf = (templates: ReadonlyArray<Template>): (path: string) => boolean => {
-  // The options of the server's own matcher, so that a URI matches the same template here and there.
+  // The same options as in the server's own matcher, so that a URI matches the same templates.
   const router = FindMyWay.make<true>({
     ignoreTrailingSlash: true,
     ignoreDuplicateSlashes: true,
@@ -60,7 +60,7 @@ const matcherOf = (templates: ReadonlyArray<Template>): (path: string) => boolea
     try {
       router.on("GET", `/${routerPath}`, true)
     } catch {
-      // Another template has this path already, or the server cannot register the path either.
+      // Another template in the range has the same path, or the path is invalid, so that the server cannot register it either.
     }
   }
   return (path) => router.find("GET", path) !== undefined

@@ -5,14 +5,14 @@ import type { MalformedRequest } from "../../protocol/AuthError.ts"
 import * as body from "./Body.ts"
 import { BodyBuffer } from "./BodyBuffer.ts"
 
-/* The bytes of fetch's bodies. */
+/* Reads the bytes of the body of a `Request`. */
 
 /**
- * Calls a function after a time, unless it is stopped before. Returns the function that stops it.
+ * Calls `expire` after a time. Returns the function that stops the timer.
  *
- * Each body has a separate timer: on Workers a request must not wait for a timer of another request. The timer starts at the
- * next turn of the event loop. Most small bodies are complete by then, and a timer that is stopped at once would cost a
- * twentieth of a small tool call.
+ * Each body has a separate timer, because on Cloudflare Workers a request cannot await a timer of another request. The timer
+ * starts in the next turn of the event loop. Most small bodies are complete by then and need no timer. Starting and stopping
+ * one would take a twentieth of the time of a small tool call.
  */
 const startTimer = (fiber: Fiber.Fiber<unknown, unknown>, time: Duration.Duration, expire: () => void): () => void => {
   let isStopped = false
@@ -65,7 +65,7 @@ export const read = (
           }
         }
       }
-      // A body that breaks off is not JSON: its client is gone.
+      // The client has disconnected. The incomplete body is not JSON.
       pull().catch(() => end(Effect.fail(body.notJson)))
       return Effect.sync(() => {
         hasEnded = true
@@ -75,7 +75,7 @@ export const read = (
     })
   )
 
-/** Reads a small body at once. `within` would take two fibers. */
+/** Reads a small body with `arrayBuffer`. It does not use `within`, which would start two fibers. */
 export const readAtOnce = (
   request: Request,
   timeout: Duration.Duration
@@ -87,13 +87,13 @@ export const readAtOnce = (
         resume(result)
       }
       const stopTimer = startTimer(fiber, timeout, () => end(Effect.fail(body.tooSlow)))
-      // A body that breaks off is not JSON: its client is gone.
+      // The client has disconnected. The incomplete body is not JSON.
       request.arrayBuffer().then((bytes) => end(Effect.succeed(bytes)), () => end(Effect.fail(body.notJson)))
       return Effect.sync(stopTimer)
     })
   )
 
-/** Rejects what takes too long to be read in another way. */
+/** Limits the time of an effect that reads a body in another way, such as with the parser of a framework. */
 export const within = <A, E, R>(
   reading: Effect.Effect<A, E, R>,
   timeout: Duration.Duration
@@ -101,24 +101,24 @@ export const within = <A, E, R>(
   Effect.timeoutOrElse(reading, { duration: timeout, orElse: () => Effect.fail(body.tooSlow) })
 
 /**
- * A request like one whose body was read, with that body.
+ * Creates a copy of a request whose body was read. Its body consists of `bytes` and is unread.
  *
- * Not a clone from before: the unread half of a clone keeps every chunk.
+ * `request.clone()` before the reading would take more memory: the unread copy keeps every chunk.
  */
 export const replay = (request: Request, bytes: Uint8Array): Request => {
   const body = bytes as Uint8Array<ArrayBuffer>
   let made: Request
   try {
-    // The request may be of a class that a framework defines.
+    // A framework may define a subclass of `Request`.
     const OwnRequest = request.constructor as typeof Request
     made = new OwnRequest(request, { body })
   } catch {
     const { headers, method, signal, url } = request
-    // Some servers make requests that the constructor rejects: a GET with a body.
+    // Some servers create requests that the constructor rejects, such as a GET with a body.
     const isBodiless = method === "GET" || method === "HEAD"
     made = new Request(url, { headers, method, signal, ...(isBodiless ? {} : { body }) })
   }
-  // Properties that hosts and frameworks set on a request, such as `cf`.
+  // Copies the properties that platforms and frameworks set on a request, such as `cf` of Cloudflare Workers.
   for (const name of Object.keys(request)) {
     if (!(name in made)) Object.defineProperty(made, name, Object.getOwnPropertyDescriptor(request, name)!)
   }

@@ -10,17 +10,17 @@ import { endInTime, toResponse } from "./WebResponse.ts"
 
 /* Connects the gate with `Request` and `Response`. */
 
-/** The author's function that answers preflights from allowed origins. */
+/** The author's function that answers CORS preflights from allowed origins. */
 export type AnswerPreflight = () => Response | Promise<Response>
 
-/** The author's options that affect a decision. */
+/** The options of the adapter that affect a decision. */
 export interface DecisionOptions {
   readonly tenantOf?: TenantOf | undefined
   /** Answers preflights in place of the gate. */
   readonly preflight?: AnswerPreflight | undefined
 }
 
-/** Turns a rejection of a request into a response. */
+/** Turns the rejection of a request into a response. If `preflight` is set, it answers preflights instead. */
 const respondTo = <A>(
   { gate }: Host<A>,
   request: Request,
@@ -60,7 +60,7 @@ export const serve = async <A>(
   return endInTime(host, admitted.success, response)
 }
 
-/** Decides about a request to any other route, and runs the handler if the request is admitted. */
+/** Decides about a request to a route that is not an MCP endpoint, and runs the handler if the request is admitted. */
 export const serveRoute = async <A>(
   host: Host<A>,
   request: Request,

@@ -5,10 +5,8 @@ import * as requestPath from "../../protocol/RequestPath.ts"
 import * as requestHost from "./RequestHost.ts"
 import * as sseSession from "./SseSession.ts"
 
-/* Requests of the type `Request`. */
-
 /** Presents a `Request` to the gate. */
-// A class, because creating a literal with getters takes longer than the rest of the work on a request.
+// A class, because creating an object literal with getters takes longer than the rest of the gate's work on a request.
 class GateRequest implements Caller.Request {
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly method: string
@@ -48,13 +46,15 @@ class GateRequest implements Caller.Request {
     return sseSession.idsOf(this.#request.url)
   }
 
-  /** Returns the tenant, the only parameter that the author of the host passes. A `Request` has no route parameters. */
+  /** Returns the tenant. A `Request` has no route parameters, and the author's function supplies only the tenant. */
   routeParameter(): string | undefined {
     return this.#tenantOf?.()
   }
 }
 
-/** Returns the tenant of a request. The author of a host supplies this function, so the gate expects that it can throw. */
+/**
+ * Returns the name of the tenant of a request, or `undefined` if it names none. The author of a server supplies this function.
+ */
 export type TenantOf = () => string | undefined
 
 /** Creates the gate's view of a request. */

@@ -4,7 +4,7 @@ import type { Body, Read } from "./Admission.ts"
 import * as body from "./Body.ts"
 import * as webBody from "./WebBody.ts"
 
-/* Reads and parses the body of a `Request`, or takes the value that a framework has parsed. */
+/* Reads and parses the body of a `Request`, or uses the value that a framework has parsed. */
 
 /** The options for reading the body of a request. */
 export interface Reading {
@@ -32,7 +32,8 @@ export class WebRequestBody {
     if (!body.carriesMessages(request.method)) return this.#readUnexpected()
     if (!body.isJson(request.headers.get("content-type") ?? undefined)) return Effect.fail(body.contentTypeRejected)
     if (parsedBody === undefined) return this.#readStream()
-    // Most of these functions call `request.json()`, which fails like this for a body that is not JSON. Other failures are bugs.
+    // Most `parsedBody` functions call `request.json()`, which fails with a `SyntaxError` for a body that is not JSON. Other
+    // failures are bugs.
     const parsing = Effect.catchDefect(
       Effect.promise(async () => await parsedBody()),
       (defect) => defect instanceof SyntaxError ? Effect.fail(body.notJson) : Effect.die(defect)
@@ -43,11 +44,12 @@ export class WebRequestBody {
     )
   }
 
-  /** Reads the body of a method that carries no messages. On some servers, a request without a body has an empty stream. */
+  /** Reads the body of a method that needs none, such as GET. On some servers, a request without a body has an empty stream. */
   #readUnexpected(): Body {
     const request = this.#request
     const { limits } = this.#reading
-    // If a framework has read and parsed this body, the handler must not execute it. The handler receives `admission.body`.
+    // The gate does not check a body that a framework has already read. The handler must execute only `admission.body`, which
+    // is `undefined` then.
     if (request.body === null || request.bodyUsed) return Effect.succeed(body.empty)
     return Effect.flatMap(webBody.read(request.body, limits.bytes, limits.timeout), (bytes) => {
       this.#bytes = bytes
@@ -75,10 +77,13 @@ export class WebRequestBody {
   }
 }
 
-/** Shorter bodies are collected by the platform. Even byte by byte, their chunks take less memory than a large body. */
+/**
+ * The longest body that the platform collects, in bytes. Its chunks take less memory than a large body, even if each is one
+ * byte.
+ */
 const small = 16 * 1024
 
-/** Reads a body whose `Content-Length` is small. Servers read no more bytes than announced, and need no stream for it. */
+/** Reads a body whose `Content-Length` is small, without a stream. Servers read no more bytes than the header announces. */
 const readAtOnce = (request: Request, limits: body.Limits): Effect.Effect<body.Message, MalformedRequest> =>
   Effect.flatMap(
     webBody.readAtOnce(request, limits.timeout),

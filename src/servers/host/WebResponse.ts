@@ -5,16 +5,19 @@ import type { Host } from "./Host.ts"
 import * as sseSession from "./SseSession.ts"
 import { isEventStream } from "./StreamLifetime.ts"
 
-/* Responses of the type `Response`: creates those of rejections and documents, and observes those of handlers. */
+/* Creates a `Response` from a rejection or a document, and observes the responses of handlers. */
 
-/** Turns a rejection, or a document, into a response. */
+/** Turns a rejection or a document into a response. */
 export const toResponse = ({ body, headers, status }: Rejection | Answer, method: string): Response =>
   new Response(body === "" || method === "HEAD" ? null : body, { status, headers: { ...headers } })
 
-/** Ends an event stream with its token. Returns every other response as it is. */
+/**
+ * Ends an event stream when the token of its request is no longer valid. If the stream answers a GET request, binds the session
+ * that its first event names. Returns every other response as it is.
+ */
 export const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, response: Response): Response => {
   const isOpening = admitted.caller.request.method === "GET"
-  // Headers first: on Node, reading `body` creates a stream.
+  // Checks `body` last, because on Node the first access to it creates a stream.
   if (
     (admitted.principal === undefined && !isOpening) || !isEventStream(response.headers.get("content-type")) ||
     response.body === null
@@ -25,7 +28,7 @@ export const endInTime = <A>(host: Host<A>, admitted: Admitted<A>, response: Res
   return new Response(admitted.principal === undefined ? body : endWithToken(host, admitted, body), response)
 }
 
-/** Binds the session that the first event of a stream names, before the event is sent. */
+/** Binds the session that the first event of a stream names to the caller, before the event is sent. */
 const bindFirstEvent = <A>(
   host: Host<A>,
   admitted: Admitted<A>,
@@ -39,7 +42,7 @@ const bindFirstEvent = <A>(
   }, () => release?.())
 }
 
-/** Ends a stream when its token expires, is revoked or is invalidated. */
+/** Ends a stream when the token of its request expires, is revoked or is invalidated. */
 const endWithToken = <A>(
   host: Host<A>,
   admitted: Admitted<A>,

@@ -1,11 +1,12 @@
 /**
- * The gate, for authors of hosts: it decides about each request.
+ * The gate, which decides about each request, for authors of server adapters.
  *
  * @since 0.1.0
  */
 export * from "../../../authorization/Gate.ts"
 /**
- * The options of `layer`, which are those of `AuthLayer.make` without a `Config` and an `httpClient`.
+ * The options of `layer`. They are those of `AuthLayer.make`, except that a value cannot be a `Config` and `httpClient` does
+ * not exist.
  *
  * @category models
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * Runs a gate on a host outside Effect.
+ * Runs a gate on a platform that does not use Effect.
  *
  * @since 0.1.0
  */
@@ -20,7 +20,7 @@ import * as host from "../Host.ts"
 export type { Admitted } from "../Admission.ts"
 
 /**
- * The functions that a host passes to `admit`: one reads the body, the other finds the policies of the operations in it.
+ * The functions that an adapter passes to `admit`. `Read` reads the body, and `Policies` finds the policies of its operations.
  *
  * @category models
  * @since 0.1.0
@@ -28,13 +28,14 @@ export type { Admitted } from "../Admission.ts"
 export type { Policies, Read } from "../Admission.ts"
 
 /**
- * A gate that runs outside Effect. A host translates its requests into those of the gate, and rejections into its responses.
+ * A gate that runs outside Effect. An adapter converts the requests of its platform to `Gate.Request`, and converts rejections
+ * to responses of its platform.
  *
  * **Details**
  *
- * `admit` decides about a request to an MCP endpoint, and `admitRoute` about any other. Both must run inside `run` or they do
- * not report defects. `recordResponse` binds the session that a response opens to its caller. `whenStreamEnds` reports when an
- * event stream must end. `document` returns the public metadata documents, which need no token.
+ * `admit` decides about a request to an MCP endpoint, and `admitRoute` about a request to any other route. Call both inside
+ * `run`, which reports defects. `recordResponse` binds the session that a response opens to the caller. `whenStreamEnds` calls
+ * a function when an event stream must end. `document` returns the public metadata documents, which need no token.
  *
  * @category models
  * @since 0.1.0
@@ -57,8 +58,8 @@ export interface Host<A = unknown> extends
 {}
 
 /**
- * Builds the layer of a gate and keeps it until `dispose`. Rejects with the error of the layer. The requests to authorization
- * servers are sent with the `fetch` of the platform, unless the layer provides a `Fetcher`.
+ * Builds the layer of a gate, whose services live until `dispose`. Rejects with the error of the layer if it fails. Requests to
+ * authorization servers are sent with the `fetch` of the platform, unless the layer provides a `Fetcher`.
  *
  * **When to use**
  *
@@ -74,7 +75,7 @@ export interface Host<A = unknown> extends
  * interface Event {
  *   readonly method: string
  *   readonly path: string
- *   // Names in lower case, and every line of a header.
+ *   // Header names are in lower case. Each value is the list of the header's lines.
  *   readonly headers: Readonly<Record<string, ReadonlyArray<string>>>
  * }
  *
@@ -116,7 +117,7 @@ export interface Host<A = unknown> extends
 export const make: <R, E, A = unknown>(layer: Layer.Layer<AuthLayer | R, E, Fetcher>) => Promise<Host<A>> = host.make
 
 /**
- * A body that a host has received: its text, its bytes, or the value of a body parser.
+ * A body that an adapter has already received: its text, its bytes, or the value of a body parser.
  *
  * @category models
  * @since 0.1.0
@@ -128,13 +129,12 @@ export interface ReceivedBody {
 }
 
 /**
- * Returns the function that checks a body that the host has already received, for `admit`. Throws `AuthConfigError` if a limit
- * is wrong.
+ * Returns the function for `admit` that checks an already received body. Throws `AuthConfigError` if a limit is wrong.
  *
  * **When to use**
  *
- * Use it if requests arrive with their body, as events of a function platform do. For streams, use `bodyReader` of `NodeRequest`
- * or `WebRequest`, which stop reading at the limit.
+ * Use it if requests arrive together with their body, as events of a function platform do. For streams, use `bodyReader` of
+ * `NodeRequest` or `WebRequest`, which stops reading at the limit.
  *
  * **Example** (A tool call that arrives as an event)
  *
@@ -162,7 +162,7 @@ export const bodyReader = (received: ReceivedBody, options: body.Options = {}): 
   }
 }
 
-/** Tells whether text or bytes have at most this length, in bytes. A parsed value has no length. */
+/** Returns whether text or bytes have at most this length, in bytes. Returns `true` for a parsed value, which has no length. */
 const isWithin = (received: unknown, bytes: number): boolean =>
   received instanceof Uint8Array
     ? received.length <= bytes

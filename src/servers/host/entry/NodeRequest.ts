@@ -10,7 +10,8 @@ import * as nodeRequestBody from "../NodeRequestBody.ts"
 import type { Host } from "./Host.ts"
 
 /**
- * A request and a response of `node:http` or of a framework on it, as far as the gate reads them.
+ * A request and a response of `node:http`, or of a framework that is built on it. The types have only the members that the gate
+ * uses.
  *
  * @category models
  * @since 0.1.0
@@ -18,7 +19,8 @@ import type { Host } from "./Host.ts"
 export type { NodeRequest, NodeResponse } from "../NodeHost.ts"
 
 /**
- * Presents a request to the gate. `tenantOf` returns the tenant that the router of the host found, for `Tenants.fromRoute`.
+ * Converts a request to `Gate.Request`. For `Tenants.fromRoute`, `tenantOf` returns the tenant that the router of the
+ * application found in the request.
  *
  * @category conversions
  * @since 0.1.0
@@ -26,7 +28,7 @@ export type { NodeRequest, NodeResponse } from "../NodeHost.ts"
 export { toGateRequest } from "../NodeRequest.ts"
 
 /**
- * Returns the tenant of a request.
+ * Returns the name of the tenant of a request, or `undefined` if it names none.
  *
  * @category models
  * @since 0.1.0
@@ -34,7 +36,7 @@ export { toGateRequest } from "../NodeRequest.ts"
 export type { TenantOf } from "../NodeRequest.ts"
 
 /**
- * Sends a rejection, or a metadata document.
+ * Sends a rejection or a metadata document.
  *
  * @category conversions
  * @since 0.1.0
@@ -42,8 +44,8 @@ export type { TenantOf } from "../NodeRequest.ts"
 export { send } from "../NodeResponse.ts"
 
 /**
- * Returns the function that reads and checks the bodies of an endpoint, for `admit` of a host. It returns `undefined` for a
- * request without a body. Throws `AuthConfigError` if a limit is wrong.
+ * Returns a function that takes a request and returns the function for `admit` that reads and checks its body, or `undefined`
+ * if the request neither has nor needs a body. Throws `AuthConfigError` if a limit is wrong.
  *
  * @category constructors
  * @since 0.1.0

@@ -8,7 +8,8 @@ import * as body from "../Body.ts"
 import { WebRequestBody } from "../WebRequestBody.ts"
 
 /**
- * Presents a request to the gate. `tenantOf` returns the tenant that the router of the host found, for `Tenants.fromRoute`.
+ * Converts a request to `Gate.Request`. For `Tenants.fromRoute`, `tenantOf` returns the tenant that the router of the
+ * application found in the request.
  *
  * @category conversions
  * @since 0.1.0
@@ -16,7 +17,7 @@ import { WebRequestBody } from "../WebRequestBody.ts"
 export { toGateRequest } from "../WebRequest.ts"
 
 /**
- * Returns the tenant of a request.
+ * Returns the name of the tenant of a request, or `undefined` if it names none.
  *
  * @category models
  * @since 0.1.0
@@ -24,7 +25,7 @@ export { toGateRequest } from "../WebRequest.ts"
 export type { TenantOf } from "../WebRequest.ts"
 
 /**
- * Turns a rejection, or a metadata document, into a response. A response to `HEAD` has no body.
+ * Turns a rejection or a metadata document into a response. A response to `HEAD` has no body.
  *
  * @category conversions
  * @since 0.1.0
@@ -32,8 +33,7 @@ export type { TenantOf } from "../WebRequest.ts"
 export { toResponse } from "../WebResponse.ts"
 
 /**
- * Returns the function that reads and checks the body of a request, for `admit` of a host. Throws `AuthConfigError` if a limit
- * is wrong.
+ * Returns the function for `admit` that reads and checks the body of a request. Throws `AuthConfigError` if a limit is wrong.
  *
  * @category constructors
  * @since 0.1.0

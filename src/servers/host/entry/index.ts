@@ -1,6 +1,6 @@
 /**
- * Builds adapters for other hosts: the gate, the host that runs it, its rejections, and the guard for addresses that another
- * party names.
+ * Builds server adapters for other platforms. Exports the gate, the `Host` that runs it, its requests and rejections, and the
+ * guard for URLs that another party supplies.
  *
  * @since 0.1.0
  */
