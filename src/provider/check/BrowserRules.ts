@@ -3,7 +3,7 @@
  *
  * **Details**
  *
- * OAuth 2.1 is draft 13, which all revisions of MCP cite.
+ * The quotations are from draft 13 of OAuth 2.1, which all revisions of MCP cite.
  *
  * @since 0.1.0
  */

@@ -1,6 +1,6 @@
 /**
- * Checks whether an authorization server supports MCP: sends each request that MCP clients and resource servers send to it, and
- * checks the responses against the rules.
+ * Checks whether an authorization server supports MCP: fetches its metadata and keys as MCP clients and resource servers do,
+ * and checks the responses against the rules.
  *
  * @since 0.1.0
  */
@@ -62,9 +62,10 @@ export interface Options {
  *
  * **Details**
  *
- * Fetches all well-known URLs, also those after the one that a client would use, then the key set, and the CORS headers that
- * browser clients need. Registers no client, signs in no user and follows no redirect. If the server is public, hosts that its
- * documents name on a loopback or private address receive no request.
+ * Fetches all well-known URLs, even after one of them has returned metadata, and then the key set. Sends requests with a
+ * foreign `Origin` to the metadata, the token endpoint and the registration endpoint, to see whether their CORS headers allow
+ * browser clients. Registers no client, signs in no user and follows no redirect. If the server is public, the check does not
+ * follow URLs in its documents to loopback or private addresses.
  *
  * **Example** (Rules that fail)
  *
@@ -162,7 +163,7 @@ const observe = (
     const [keySet, forMetadata, forToken, forRegistration] = yield* Effect.all([
       at(endpoint("jwks_uri"), { headers: { accept: "application/json, application/jwk-set+json" } }, Probe.read),
       at(used.url, { headers: origin }, (_) => _),
-      // This request is invalid: it has no code and no client. Only the CORS headers of its response count.
+      // This request is invalid, because it has no code and no client. The check uses only the CORS headers of the response.
       at(endpoint("token_endpoint"), {
         method: "POST",
         headers: { ...origin, "content-type": "application/x-www-form-urlencoded" },
@@ -214,7 +215,7 @@ export interface DocumentOptions {
   readonly revision?: Revision | undefined
   /** The issuer that the documents should name. Default: the issuer in the first document. */
   readonly issuer?: string | undefined
-  /** The saved content of `jwks_uri`. Without it the rules for keys are skipped. */
+  /** The saved content of `jwks_uri`. If it is missing, the rules for keys are skipped. */
   readonly jwks?: unknown
   /** In milliseconds since 1970. */
   readonly now: number
@@ -225,7 +226,7 @@ export interface DocumentOptions {
  *
  * **When to use**
  *
- * The server cannot be reached from here, but its documents are available.
+ * Use it if this machine cannot reach the server, but you have its documents.
  *
  * **Example** (Metadata without PKCE)
  *
@@ -293,8 +294,9 @@ export const checkDocuments = (
 }
 
 /**
- * Detects the kind of a saved document by its name, or by its members: OpenID Connect requires two members that RFC 8414 does
- * not define. Their presence proves nothing, because servers put them into both documents.
+ * Detects the kind of a saved document by its name, or else by its members. OpenID Connect requires two members that RFC 8414
+ * does not define. A document without them is an RFC 8414 document. A document with them can be of either kind, because servers
+ * put these members into both documents.
  */
 const detectKind = (name: string, metadata: Json): MetadataDocument["kind"] =>
   /oauth-authorization-server/.test(name)
@@ -316,14 +318,17 @@ const inDiscoveryOrder = (documents: ReadonlyArray<MetadataDocument>): ReadonlyA
 }
 
 /**
- * Returns the issuer that the URL of an observed document implies, with placeholders for tenants.
+ * Returns the issuer that the URL of an observed document implies. Its placeholders for tenants, such as `{tenant}`, remain.
  *
  * @category getters
  * @since 0.1.0
  */
 export const getIssuer = ({ url }: ObservedDocument): string => url.replace(/\/\.well-known\/[a-z-]+/, "")
 
-/** The members that every observed document records. Others are not recorded. */
+/**
+ * The metadata members that an `ObservedDocument` records. It records only whether a URL exists, so the URLs here are
+ * placeholders.
+ */
 const recorded: Readonly<Record<string, (document: ObservedDocument) => unknown>> = {
   jwks_uri: (_) => _.jwksUri ? "https://recorded.invalid/jwks" : undefined,
   registration_endpoint: (_) => _.registrationEndpoint ? "https://recorded.invalid/register" : undefined,
@@ -336,7 +341,7 @@ const recorded: Readonly<Record<string, (document: ObservedDocument) => unknown>
 }
 
 /**
- * Checks the observed documents of a provider by the same rules. Rules for members that facts do not record are skipped.
+ * Checks the observed documents of a provider against the rules of `run`. Skips rules for members that the facts do not record.
  *
  * @category checks
  * @since 0.1.0

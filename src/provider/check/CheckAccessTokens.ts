@@ -5,7 +5,10 @@ import * as AccessTokenRules from "./AccessTokenRules.ts"
 import { checkKeySet } from "./CheckKeys.ts"
 import { checkMembers, type MetadataDocument, type Observations } from "./Observations.ts"
 
-/** Checks how tokens can be verified, what they are issued for, and which kinds of token clients can get. */
+/**
+ * Checks how tokens can be verified, which audiences they have, and whether clients can get refresh tokens and key-bound
+ * tokens.
+ */
 export const checkAccessTokens = (
   document: MetadataDocument,
   { keySet, provider }: Observations
@@ -54,7 +57,7 @@ const checkVerifiable = (
   provider: Fact | undefined
 ): RuleResult => {
   const rule = AccessTokenRules.verifiable
-  // Keys that sign only ID tokens cannot verify access tokens.
+  // Ignores `jwks_uri` here: if access tokens are opaque, the published keys verify only ID tokens.
   if (provider?.tokens.format === "opaque" && introspection === undefined && provider.kind !== "mcp-server") {
     return provider.profile === null
       ? fail(rule, `${provider.name} issues opaque tokens and offers no introspection`)

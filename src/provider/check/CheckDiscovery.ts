@@ -42,7 +42,7 @@ export const checkIssuer = (issuer: string | undefined): ReadonlyArray<RuleResul
   ]
 }
 
-/** Checks which kinds of document exist among saved ones. Their well-known URLs are not requested. */
+/** Checks which kinds of document are among the saved documents. Sends no request to the well-known URLs. */
 const checkSavedDocuments = ({ documents, provider }: Observations): ReadonlyArray<RuleResult> => {
   const why = "saved documents are checked without a network"
   const checkSaved = (kind: Exclude<MetadataDocument["kind"], "either">, rule: Rule): RuleResult => {

@@ -6,10 +6,13 @@ import { isObject, type Json, member, shown } from "../report/Json.ts"
 import { fail, inconclusive, pass, type RuleResult } from "../report/Rule.ts"
 import * as AccessTokenRules from "./AccessTokenRules.ts"
 
-/** The verifier of this library rejects larger sets. Keys after these are counted and not checked. */
+/**
+ * The maximum number of keys that are checked. The verifier of this library rejects larger sets, so further keys are only
+ * counted.
+ */
 const maximumKeys = 100
 
-/** Checks a key set, and each of its keys as the verifier of this library does. */
+/** Checks a key set. Checks each key in the same way as the verifier of this library. */
 export const checkKeySet = (reading: Reading): ReadonlyArray<RuleResult> => {
   const { url } = reading
   if (reading._tag === "NoDocument") {
@@ -24,7 +27,7 @@ export const checkKeySet = (reading: Reading): ReadonlyArray<RuleResult> => {
   if (!Array.isArray(keys)) return [fail(AccessTokenRules.keySet, `${shown(url)} has no member "keys"`)]
   const all = (keys as ReadonlyArray<unknown>).filter(isObject)
   const entries = all.slice(0, maximumKeys)
-  // Encryption keys are allowed, and not used for tokens.
+  // A set may contain encryption keys. They do not verify tokens.
   const signing = entries.filter((key) => member(key, "use") !== "enc")
   const usable = signing.filter((key) =>
     Result.isSuccess(ConfigOption.attempt(() => JwkSet.checkConfigured({ keys: [key] }, "keys")))
@@ -87,7 +90,7 @@ const describeKey = (key: Json): string => {
 
 const describeSize = ({ n }: Json): string | undefined => typeof n === "string" ? `${countBits(n)} bit` : undefined
 
-/** Rounded to whole bytes: a Base64url character has six bits, and the first bit of a modulus is 1. */
+/** Returns the size of an RSA modulus in bits, rounded down to whole bytes. A Base64url character encodes six bits. */
 const countBits = (n: string): number => Math.floor(n.replace(/=+$/, "").length * 6 / 8) * 8
 
 const describeFaults = (keys: ReadonlyArray<Json>): string =>

@@ -41,7 +41,7 @@ export const describeDifference = (expected: string, named: string): string => {
   return anotherName
 }
 
-/** The members that clients use. If they differ, two clients can behave differently. */
+/** The members that clients use. If one of them differs between the documents, two clients can behave differently. */
 const decisive = [
   "issuer",
   "authorization_endpoint",
@@ -60,7 +60,7 @@ const decisive = [
   "dpop_signing_alg_values_supported"
 ]
 
-/** Checks that the documents agree. */
+/** Checks that the documents agree about the members that clients use. */
 export const checkAgreement = (documents: ReadonlyArray<MetadataDocument>): RuleResult => {
   const rule = DiscoveryRules.documentsAgree
   const [first, ...others] = documents

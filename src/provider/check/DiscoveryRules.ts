@@ -3,7 +3,8 @@
  *
  * **Details**
  *
- * Sentences of MCP quote revisions 2025-06-18, 2025-11-25 and 2026-07-28. OAuth 2.1 is draft 13, which all three cite.
+ * The quotations of MCP are from revisions 2025-06-18, 2025-11-25 and 2026-07-28. The quotations of OAuth 2.1 are from draft
+ * 13, which all three revisions cite.
  *
  * @since 0.1.0
  */

@@ -3,25 +3,25 @@ import type { Exchange, Reading } from "../probe/Probe.ts"
 import { type Json, member } from "../report/Json.ts"
 import { inconclusive, type Rule, type RuleResult, skip } from "../report/Rule.ts"
 
-/** A metadata document. If it is an excerpt or a record, only some members are known. */
+/** A metadata document. If it is an excerpt, or the record of an observed document, only some members are known. */
 export interface MetadataDocument {
-  /** `"either"` is a saved document whose name and members do not show its well-known URL. */
+  /** `"either"`: the name and the members of a saved document do not show its kind. */
   readonly kind: "oauth-authorization-server" | "openid-configuration" | "either"
   readonly url: string
   readonly metadata: Json
-  /** Members whose presence was not recorded. */
+  /** Members that the record does not cover: the document can have them or not. */
   readonly unseen: ReadonlySet<string>
-  /** `false` for an excerpt: a missing member may be in the document. */
+  /** `false` for an excerpt. A member that is missing in the excerpt can be in the document. */
   readonly complete: boolean
 }
 
-/** A well-known URL that clients request, and its content. */
+/** A well-known URL that clients request, and the response. */
 export interface WellKnownUrl {
   readonly kind: MetadataDocument["kind"]
   readonly reading: Reading
 }
 
-/** Everything that was fetched from a server. `undefined` means that it was not fetched. */
+/** The responses of a server. A member is `undefined` if it was not fetched. */
 export interface Observations {
   /** The issuer to check; `undefined` if only documents are checked. */
   readonly issuer: string | undefined
@@ -37,14 +37,17 @@ export interface Observations {
   readonly provider: Fact | undefined
 }
 
-/** Returns whether a URL has a metadata document. */
+/** Tells whether a response is a metadata document: a JSON object with an issuer. */
 export const isMetadata = (reading: Reading): reading is Extract<Reading, { readonly _tag: "Json" }> =>
   reading._tag === "Json" && typeof member(reading.json, "issuer") === "string"
 
 export const describeReading = (reading: Reading): string =>
   reading._tag === "NoDocument" ? reading.detail : isMetadata(reading) ? "is metadata" : "has no issuer"
 
-/** Runs a check of members, if their presence was recorded. */
+/**
+ * Runs a check that depends on members. Skips it if one of them is missing and the record does not cover it. A failure for an
+ * excerpt is inconclusive if one of them is missing.
+ */
 export const checkMembers = (
   { complete, metadata, unseen }: MetadataDocument,
   names: ReadonlyArray<string>,

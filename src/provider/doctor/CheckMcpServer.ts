@@ -8,7 +8,7 @@ import { fail, inconclusive, pass, type Rule, type RuleResult, skip } from "../r
 import { describeDifferences, parseAsOfficialClients, parseAsStandard } from "./ClientChallenge.ts"
 import * as Rules from "./DoctorRules.ts"
 
-/** Everything that an MCP server returned. */
+/** The responses of an MCP server and of its authorization servers. */
 export interface Observations {
   readonly url: string
   /** The response to a request without a token. */
@@ -35,7 +35,7 @@ export interface Observations {
   readonly withToken: TokenObservations | undefined
 }
 
-/** The responses to requests with a token. */
+/** The responses to requests with a token. `secret` is the token itself: no response may contain it. */
 export interface TokenObservations {
   readonly list: Exchange
   readonly opened: Exchange
@@ -128,7 +128,7 @@ const checkMetadata = ({ documents, url }: Observations): ReadonlyArray<RuleResu
   const unlike = found.filter(({ reading }) =>
     canonical((reading as { readonly json: Json }).json) !== canonical((used.reading as { readonly json: Json }).json)
   )
-  // Both clients accept metadata at the root that cover the whole host.
+  // Both official clients accept metadata for a resource that is a parent path of the URL, on the same origin.
   const covers = URL.canParse(resource) && new URL(resource).origin === new URL(url).origin &&
     new URL(url).pathname.startsWith(new URL(resource).pathname.replace(/\/?$/, "/"))
   return [

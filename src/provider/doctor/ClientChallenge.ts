@@ -13,7 +13,7 @@ const names = { resourceMetadata: "resource_metadata", scope: "scope", error: "e
 
 /**
  * Parses a challenge as both official clients do: splits at spaces, requires Bearer as the first word, and takes the first
- * `name=value` anywhere. They ignore the grammar, so they can take a value from a description.
+ * `name=value` anywhere. These clients ignore the grammar, so they can read a parameter in the text of `error_description`.
  */
 export const parseAsOfficialClients = (header: string): ChallengeParameters | undefined => {
   const [scheme, rest] = header.split(" ")
@@ -40,7 +40,7 @@ export const parseAsStandard = (header: string): ChallengeParameters | undefined
   return { resourceMetadata: take(names.resourceMetadata), scope: take(names.scope), error: take(names.error) }
 }
 
-/** Describes how the official clients deviate from the standard for a challenge. */
+/** Describes which parameters of a challenge the official clients read differently than RFC 9110. */
 export const describeDifferences = (header: string): ReadonlyArray<string> => {
   const standard = parseAsStandard(header)
   const official = parseAsOfficialClients(header)

@@ -1,5 +1,6 @@
 /**
- * Finds problems in a running MCP server by the requests of a client. Works for any server, not only for this library.
+ * Finds problems in a running MCP server by sending the requests of an MCP client. Works for every MCP server, including
+ * servers without this library.
  *
  * @since 0.1.0
  */
@@ -28,7 +29,7 @@ import { parseAsStandard } from "./ClientChallenge.ts"
 export interface Options {
   /** The revision of MCP to check against. Default: the newest. */
   readonly revision?: Revision | undefined
-  /** An access token. With it scopes, sessions and batches are checked as well. No tool runs. */
+  /** An access token. If it is set, scopes, sessions and batches are checked as well. No tool runs. Default: none. */
   readonly token?: Redacted.Redacted | undefined
   /** Called before each step that can take seconds. */
   readonly onStep?: ((step: string) => Effect.Effect<void>) | undefined
@@ -39,9 +40,9 @@ export interface Options {
  *
  * **Details**
  *
- * Sends requests without a token and with forged tokens, and fetches the metadata from every URL that clients use. With the
- * option `token` it also calls tools, with arguments that no tool accepts: the responses show the decision about scopes, and no
- * tool runs. If the server is public, hosts that it names on a loopback or private address receive no request.
+ * Sends requests without a token and with forged tokens, and fetches the metadata from every URL that clients use. If the
+ * option `token` is set, it also calls tools with arguments that no tool accepts. The responses show the decision about scopes,
+ * and no tool runs. If the server is public, the check does not follow URLs in its responses to loopback or private addresses.
  *
  * **Example** (Rules that fail)
  *
@@ -167,7 +168,7 @@ const examine = Effect.fnUntraced(function*(
   })
 })
 
-/** A server that repeats it in a response repeats every token. */
+/** If a response contains this text, the server also repeats real tokens in its responses. */
 const invalidToken = "effect-mcp-auth-doctor-this-is-not-a-token"
 
 /** Creates tokens with plausible claims and without a valid signature. */
@@ -180,7 +181,8 @@ const forgeries = (issuer: string, resource: string, seconds: number) => {
     sub: "effect-mcp-auth-doctor",
     client_id: "effect-mcp-auth-doctor",
     scope: "openid",
-    // Older than the cached keys of the server, so that an unknown key is not a reason to fetch them again.
+    // The token claims to be older than the keys that the server has cached, so that its unknown key does not make the server
+    // fetch them again.
     iat: seconds - 120,
     exp: seconds + 300
   }
@@ -217,7 +219,7 @@ const withToken = (
       : { revision: legacy, headers: { ...authorization, ...session } }
     if (!isStateless && id !== undefined) yield* Probe.send(url, Mcp.notify(wire, "notifications/initialized"))
     const list = isStateless ? modern : yield* Probe.send(url, Mcp.post(wire, "tools/list"))
-    // Longer names are not sent in a header.
+    // Skips tools with longer names, because the newest revision sends the name in a header.
     const tools = Mcp.getTools(list).filter((name) => name.length <= 256).slice(0, 50)
     const calls = yield* Effect.forEach(tools, (name) =>
       Effect.map(

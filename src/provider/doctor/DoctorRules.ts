@@ -3,7 +3,7 @@
  *
  * **Details**
  *
- * Sentences of MCP quote revisions 2025-06-18, 2025-11-25 and 2026-07-28.
+ * The quotations of MCP are from revisions 2025-06-18, 2025-11-25 and 2026-07-28.
  *
  * @since 0.1.0
  */

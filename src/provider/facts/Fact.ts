@@ -1,5 +1,5 @@
 /**
- * The schemas of facts. Only tests decode with them: the data files are typed by them at compile time.
+ * The schemas of facts. The data files use only their types, which the compiler checks. Only tests decode with the schemas.
  *
  * @since 0.1.0
  */
@@ -11,18 +11,19 @@ const Strings = Schema.Array(Schema.String)
 export const PartialDate = Schema.String.check(Schema.isPattern(/^20\d\d(?:-[01]\d(?:-[0-3]\d)?)?$/))
 
 /**
- * A metadata document as it was observed: which members it had, not the document itself.
+ * The record of an observed metadata document: which members the document had, without most of their values.
  *
- * A list that is absent here was absent from the document. Names of tenants are replaced by `{…}`.
+ * If a list is missing in the record, it was missing in the document. A placeholder such as `{tenant}` replaces the name of a
+ * tenant.
  */
 export const ObservedDocument = Schema.Struct({
   kind: Schema.Literals(["oauth-authorization-server", "openid-configuration"]),
   url: Schema.String,
-  /** How `issuer` relates to the URL: the same server, a template, or another name. */
+  /** How the member `issuer` relates to the URL of the document: it matches, it is a template, or it is another issuer. */
   issuer: Schema.Literals(["same", "template", "other"]),
   observed: PartialDate,
   source: Schema.String,
-  /** `false` for an excerpt: a member that is missing here may be in the document. */
+  /** `false` if only an excerpt was observed. A member that is missing in the record can then be in the document. */
   complete: Schema.Boolean,
   jwksUri: Schema.Boolean,
   registrationEndpoint: Schema.Boolean,
@@ -38,8 +39,9 @@ export const ObservedDocument = Schema.Struct({
 export type ObservedDocument = typeof ObservedDocument.Type
 
 /**
- * Where a fact comes from, the strongest first: a server that was run, an observed token, documentation of the provider or of
- * others, public code that integrates the provider, a metadata document, or none of these.
+ * The source of a fact. The kinds, from the strongest to the weakest, are: a server that was run, an observed token,
+ * documentation by the provider or by others, public code that integrates the provider, a metadata document, and no
+ * confirmation.
  */
 export const Evidence = Schema.Struct({
   kind: Schema.Literals(["run", "token", "documentation", "code", "document", "unconfirmed"]),
@@ -55,14 +57,17 @@ export type Support = typeof Support.Type
 export const Fact = Schema.Struct({
   id: Schema.String.check(Schema.isPattern(/^[a-z0-9-]+$/)),
   name: Schema.String,
-  /** A service, a server or a library that you run yourself, or an MCP server that is its own authorization server. */
+  /**
+   * A service that you sign up for; a server or a library that you run yourself; or an MCP server that is its own authorization
+   * server.
+   */
   kind: Schema.Literals(["service", "server", "library", "mcp-server"]),
   /** The name of its profile in `Profiles`; `null` if it has none. */
   profile: Schema.NullOr(Schema.String),
   asOf: PartialDate,
   tokens: Schema.Struct({
     format: Schema.Literals(["jwt", "opaque", "both", "unknown"]),
-    /** When tokens have which format, or what opaque tokens look like. */
+    /** Which tokens have which format, or the form of opaque tokens. */
     note: Schema.String,
     /** The `typ` header; `null` if tokens have none, or if it is not known. */
     typ: Schema.NullOr(Schema.String),
@@ -77,7 +82,7 @@ export const Fact = Schema.Struct({
   }),
   /** Whether a token can have the resource of any MCP server as its audience. */
   resourceAudience: Schema.Literals(["yes", "no", "unknown"]),
-  /** How to get such a token, or what to do instead. */
+  /** How to get a token with that audience, or what to do instead. */
   audienceSetup: Schema.String,
   resourceIndicators: Support,
   dynamicRegistration: Support,

@@ -58,7 +58,7 @@ import type * as Schemas from "./Fact.ts"
 export interface Fact extends Schemas.Fact {}
 
 /**
- * A metadata document as it was observed: which members it had, not the document itself.
+ * The record of an observed metadata document: which members the document had, without most of their values.
  *
  * @category models
  * @since 0.1.0
@@ -90,7 +90,7 @@ export type Support = Schemas.Support
  * @since 0.1.0
  */
 export const all: ReadonlyArray<Fact> = [
-  // Services that you sign up with.
+  // Services that you sign up for.
   auth0,
   okta,
   oktaOrg,

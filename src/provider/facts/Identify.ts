@@ -1,6 +1,6 @@
 import * as Facts from "./Facts.ts"
 
-/** Patterns of issuers. A custom domain is not recognized and gets the general advice of a rule. */
+/** Patterns of issuers. An issuer on a custom domain matches none, so its report contains the general advice of each rule. */
 const patterns: ReadonlyArray<readonly [id: string, issuer: RegExp]> = [
   ["auth0", /^https:\/\/[^/]+\.auth0\.com\/?$/],
   ["okta", /^https:\/\/[^/]+\.okta(?:preview|-emea)?\.com\/oauth2\//],

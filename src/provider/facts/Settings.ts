@@ -4,7 +4,10 @@ import type { Fact } from "./Facts.ts"
 const registerManually = (provider: string, what: string) =>
   `${provider}: create ${what} for each client, and give the client its client id`
 
-/** The settings of a provider, by its documentation, in place of the general advice of a rule. */
+/**
+ * The advice for a rule that fails, by the ids of the provider and the rule. It replaces the general advice of the rule. The
+ * comments name the documentation from which it is taken.
+ */
 const settings: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   auth0: {
     // auth0.com/ai/docs, dynamic-client-registration
@@ -31,7 +34,7 @@ const settings: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "issuer-url": "Keycloak: set the option hostname to the public https URL"
   },
   entra: {
-    // learn.microsoft.com, v2-oauth2-auth-code-flow; questions 218113
+    // learn.microsoft.com, v2-oauth2-auth-code-flow; answers/questions/218113
     "pkce-s256":
       "Entra ID supports PKCE and does not publish it: use clients that do not check, or put your authorization server in front, which signs in users through Entra ID",
     "client-id-metadata-documents": registerManually("Entra ID", "an app registration"),

@@ -16,8 +16,8 @@ export type Detected =
 const kind = (kind: Kind): Detected => ({ _tag: "Kind", kind })
 
 /**
- * Detects whether a URL is an MCP server or an authorization server, by the metadata that it publishes. If those do not
- * decide it, sends a request as an MCP client does.
+ * Detects whether a URL is an MCP server or an authorization server. Compares the URL with the published metadata first. If no
+ * document names this URL, sends a request as an MCP client does.
  */
 export const detectKind = (target: URL, revision: Revision): Effect.Effect<Detected, never, HttpClient.HttpClient> =>
   Effect.gen(function*() {

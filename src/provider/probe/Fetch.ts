@@ -4,7 +4,7 @@ import { Fetcher, type Head, isRedirect, type Request } from "../../outbound/Fet
 import { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
 import { type JsonObject, parseObject } from "../../protocol/Json.ts"
 
-/** For one response about one token. */
+/** Limits the response to one request about one token. */
 const limit = { bytes: 128 * 1024, time: Duration.seconds(5) }
 
 export interface ProviderResponse {
@@ -17,8 +17,8 @@ export type Unavailable = (reason: AuthorizationServerUnavailable["reason"]) => 
 /**
  * Sends a request about a token to its identity provider. Follows no redirect, and limits bytes and time.
  *
- * A response that is not usable is an outage, never a verdict on the token. The caller interprets the statuses from 200 to
- * 299, and those from 400 that are not handled here.
+ * Fails for redirects, for 401, 403 and 429, and for statuses from 500. Such a response is an outage and not a verdict on the
+ * token. The calling function interprets every other status.
  */
 export const send = (
   request: Pick<Request, "body" | "headers" | "url">,
@@ -56,7 +56,7 @@ const getFault = ({ status }: Head): AuthorizationServerUnavailable["reason"] | 
     : undefined
 
 export const unavailableFor = (issuer: string): Unavailable => (reason) =>
-  // An outage can end by itself, so callers can retry at once. A wrong configuration must be repaired first.
+  // An outage can end by itself, so a client can retry after a second. A wrong configuration must be repaired first.
   new AuthorizationServerUnavailable({
     reason,
     issuer,

@@ -5,7 +5,7 @@ import type { Exchange, ProbeRequest } from "./Probe.ts"
 
 const clientInfo = { name: "effect-mcp-auth", version: "0.1.0" }
 
-/** How requests of one client are sent. */
+/** The revision of MCP and the additional headers of a client's requests. */
 export interface Client {
   readonly revision: Revision
   readonly headers: Readonly<Record<string, string>>
@@ -45,8 +45,8 @@ export const initialize = ({ headers, revision }: Client): ProbeRequest =>
   toRequest(McpWire.initialize(1, getSessionRevision(revision), clientInfo), headers)
 
 /**
- * The parameters of a call that no tool can run, because its arguments are not an object. A server that checks scopes first
- * rejects it for its scopes. Any other server reports the invalid arguments.
+ * Returns the parameters of a call that no tool can run, because its arguments are not an object. A server that checks scopes
+ * first rejects the call for its missing scopes. Any other server reports the invalid arguments.
  */
 export const harmlessCall = (name: string): Readonly<Record<string, unknown>> => ({ name, arguments: "none" })
 
@@ -67,7 +67,7 @@ export const getTools = (exchange: Exchange): ReadonlyArray<string> => {
 export const notify = ({ headers, revision }: Client, method: string): ProbeRequest =>
   toRequest({ method }, { ...McpWire.getSessionHeaders(revision, undefined), ...headers })
 
-/** Creates a batch of a harmless list and a call that is rejected alone. */
+/** Creates a batch of two messages: a request for the list of tools, and a call that the server rejects if it is sent alone. */
 export const batch = ({ headers }: Client, name: string): ProbeRequest =>
   toRequest([
     { id: 1, method: "tools/list", params: {} },

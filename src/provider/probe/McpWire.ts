@@ -12,20 +12,20 @@ export interface Message {
   readonly params?: Readonly<Record<string, unknown>>
 }
 
-/** A JSON-RPC message that a server sends in reply to one. */
+/** A JSON-RPC message that a server sends in reply to a message of a client. */
 export interface Reply {
   readonly id?: unknown
   readonly result?: unknown
   readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown }
 }
 
-/** The client that a message names. */
+/** The name and the version of a client, as a message contains them. */
 export interface ClientInfo {
   readonly name: string
   readonly version: string
 }
 
-/** The first revision without sessions: each message contains what a session stored before. */
+/** The first revision without sessions. Each message contains the values that a session stores in earlier revisions. */
 export const statelessRevision = "2026-07-28"
 
 /** Creates a message of the stateless revision. */
@@ -46,7 +46,7 @@ export const toStateless = (
   }
 })
 
-/** Creates the message that opens a session, in revisions before the stateless one. */
+/** Creates the message that opens a session. The stateless revision does not have it. */
 export const initialize = (id: number, protocolVersion: string, clientInfo: ClientInfo): Message => ({
   id,
   method: "initialize",
@@ -78,7 +78,7 @@ export const getSessionHeaders = (
   ...(session === undefined ? {} : { "mcp-session-id": session })
 })
 
-/** Encodes text as Base64 if a header cannot contain it. */
+/** Encodes text as Base64 if the value of a header cannot contain it. */
 const encodeHeader = (text: string): string =>
   /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(text) && !text.startsWith("=?base64?")
     ? text
@@ -92,7 +92,7 @@ export const encode = (message: Message | ReadonlyArray<Message>): string =>
       : { jsonrpc: "2.0", ...message }
   )
 
-/** Whether a content type is that of an event stream. */
+/** Tells whether a content type is that of an event stream. */
 export const isEventStream = (contentType: string | null | undefined): boolean =>
   (contentType ?? "").startsWith("text/event-stream")
 
@@ -112,5 +112,7 @@ export const findReply = (text: string, id?: number): Reply | undefined => {
   )
 }
 
-/** The error of an OAuth response is a string; that of JSON-RPC has a code. */
+/**
+ * Distinguishes an error of JSON-RPC, which is an object with a code, from the `error` of an OAuth response, which is a string.
+ */
 const isError = (error: unknown): boolean => isObject(error) && Object.hasOwn(error, "code")

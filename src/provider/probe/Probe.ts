@@ -7,13 +7,13 @@ import * as Stream from "effect/Stream"
 import { isShallow, parseJson, shown } from "../report/Json.ts"
 import { notPublic } from "./NamedHosts.ts"
 
-/** The result of one request. A failed connection is a value here, because a report describes it. */
+/** The result of one request. A failed connection is a value and not an error, because a report describes it. */
 export type Exchange =
   | {
     readonly _tag: "Response"
     readonly url: string
     readonly status: number
-    /** Names in lower case. */
+    /** The names are in lower case. */
     readonly headers: Readonly<Record<string, string>>
     readonly body: string
   }
@@ -26,7 +26,7 @@ export type Exchange =
 
 export type Response = Extract<Exchange, { readonly _tag: "Response" }>
 
-/** For one response. */
+/** Limits one response. */
 const limit = { bytes: 1024 * 1024, time: Duration.seconds(5) }
 
 /** The `Origin` that a client in a browser would send. */
@@ -36,7 +36,7 @@ export interface ProbeRequest {
   readonly method?: "GET" | "POST" | "OPTIONS" | "DELETE"
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
-  /** Ends as soon as the headers arrive, for responses that can be streams. */
+  /** Whether to stop when the headers arrive, without reading the body. For responses that can be streams. */
   readonly bodyless?: boolean
 }
 
@@ -67,14 +67,15 @@ export const send = (
       if (bodyless === true) return Effect.succeed(respond(""))
       const isStream = (response.headers["content-type"] ?? "").startsWith("text/event-stream")
       return response.stream.pipe(
-        // A missing body counts as an empty one.
+        // A response without a body counts as a response with an empty body.
         Stream.catchIf((error) => error.reason._tag === "EmptyBodyError", () => Stream.empty),
         Stream.mapError(() => "broken" as const),
         Stream.limitBytes(
           limit.bytes,
           (): Stream.Stream<Uint8Array, "broken" | "too-large"> => Stream.fail("too-large" as const)
         ),
-        // The first event of a stream holds the response. The server can keep the stream open after it.
+        // The first event of a stream contains the reply. The server can keep the stream open afterwards, so the rest is not
+        // read.
         (_) => isStream ? firstEvent(_) : Stream.mkString(Stream.decodeText(_)),
         Effect.map(respond),
         Effect.catch((error) =>
@@ -109,7 +110,7 @@ const firstEvent = <E>(stream: Stream.Stream<Uint8Array, E>): Effect.Effect<stri
     Effect.map((lines) => lines.map(({ line }) => line).join("\n"))
   )
 
-/** Finds the error of the socket inside the errors that wrap it. */
+/** Describes a failed connection by the code of the socket's error, which other errors can wrap. */
 const describe = (error: unknown): string => {
   let current: unknown = error
   for (let depth = 0; depth < 8 && typeof current === "object" && current !== null; depth++) {
@@ -143,7 +144,7 @@ export type Reading =
   | {
     readonly _tag: "NoDocument"
     readonly url: string
-    /** `absent` is the correct response of a server without the document. The others mislead clients, or are an outage. */
+    /** `absent` is the correct response of a server without the document. Every other kind misleads clients or is an outage. */
     readonly kind: "absent" | "html" | "not-json" | "redirect" | "server-error" | "no-response"
     readonly detail: string
   }

@@ -21,10 +21,10 @@ export interface AdfsOptions {
   /** The identifier of the relying party, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
   /**
-   * The claims that identify a user, in this order. Default: `sub`, `primarysid`. ADFS issues a claim only if a rule of the Web
-   * API says so. `upn` is not a default, because a directory may assign the name of a former user to another person, who would
-   * then own the data of the former user. Add it only if your directory never does this. `unique_name` is not a default
-   * either, because it may contain the display name.
+   * The claims that identify a user, in this order. Default: `sub`, `primarysid`. ADFS issues such a claim only if an issuance
+   * transform rule of the Web API adds it. `upn` is not a default, because a directory may assign the name of a former user to
+   * another person, who would then own the data of the former user. Add it only if your directory never does this.
+   * `unique_name` is not a default either, because it may contain the display name.
    */
   readonly subjectClaims?: readonly [string, ...ReadonlyArray<string>] | undefined
   /**
@@ -40,10 +40,10 @@ export interface AdfsOptions {
  *
  * **Details**
  *
- * Access tokens have another issuer than the metadata. By default they do not identify the user and are rejected: add an
- * issuance transform rule to the Web API that issues `primarysid`. A token that was issued to a program for itself has no
- * subject either. List such programs in `machineClients`. Their `Principal.subject` is `undefined`, and data belongs to the
- * client.
+ * The issuer in access tokens differs from the issuer in the metadata. By default, access tokens do not identify the user, so
+ * they are rejected. To accept them, add an issuance transform rule for `primarysid` to the Web API. A token that a program
+ * obtained for itself has no subject either. List such programs in `machineClients`. For their tokens, `Principal.subject` is
+ * `undefined`, and the client owns the data.
  *
  * **Example** (Its issuer)
  *

@@ -56,8 +56,8 @@ export const auth0 = (options: Auth0Options): Profile.Profile => {
     // The final slash is part of the issuer.
     issuer: `${reader.origin("domain", options.domain, "acme.eu.auth0.com")}/`,
     audience: toAudience(options.audience),
-    // Without a granted scope, tokens in the format of Auth0 have neither `scope` nor `client_id`. Only access tokens have
-    // these two claims.
+    // These claims mark an access token, because ID tokens have neither. `scope` and `client_id` do not suffice: without a
+    // granted scope, tokens in the format of Auth0 have neither of them.
     tokenType: TokenType.standard(["gty", "permissions"]),
     scopes: options.scopesFrom === "permissions"
       ? { sources: [{ path: ["permissions"], shape: "string-or-list" }] }

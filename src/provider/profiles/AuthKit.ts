@@ -27,7 +27,8 @@ export interface AuthKitOptions {
  * **Details**
  *
  * Register the resource as a resource indicator. Without one, the audience is the client id of the environment, and the token
- * is rejected. AuthKit has no scopes for resources. So permissions are used as scopes, and clients request no scope.
+ * is rejected. AuthKit has no scopes for resources. So the profile uses permissions as scopes by default, and clients request
+ * no scope.
  *
  * **Example** (Its issuer)
  *

@@ -19,7 +19,7 @@ export interface AuthentikOptions {
   readonly url: string
   /** The slug of the application. */
   readonly slug: string
-  /** The client id of its provider: the audience of its tokens. */
+  /** The client id of the application's provider. It is the audience of the tokens. */
   readonly clientId: string
 }
 
@@ -28,8 +28,8 @@ export interface AuthentikOptions {
  *
  * **Details**
  *
- * Each application is a separate issuer with one client, which is the audience of its tokens. ID tokens have the same audience.
- * Access tokens are recognized by the claim `uid`, which ID tokens do not have.
+ * Each application is a separate issuer with one client. The id of this client is the audience of access tokens and of ID
+ * tokens. Access tokens are recognized by the claim `uid`, which ID tokens do not have.
  *
  * **Example** (Its issuer)
  *

@@ -14,9 +14,12 @@ import { readOptions } from "./internal/readOptions.ts"
  * @since 0.1.0
  */
 export interface ClerkOptions {
-  /** The frontend API, such as `clerk.example.com` or `verb-noun-00.clerk.accounts.dev`. */
+  /** The host name of the frontend API, such as `clerk.example.com` or `verb-noun-00.clerk.accounts.dev`. */
   readonly frontendApi: string
-  /** The OAuth applications whose tokens are accepted, because tokens of Clerk have no audience. */
+  /**
+   * The client ids of the OAuth applications whose tokens are accepted. They replace the audience, which tokens of Clerk do not
+   * have.
+   */
   readonly clientIds: readonly [string, ...ReadonlyArray<string>]
 }
 

@@ -18,16 +18,20 @@ export interface CognitoOptions {
   readonly region: string
   /** The id of the user pool, such as `eu-west-1_AbCdEf123`. */
   readonly userPoolId: string
-  /** The app clients whose tokens are accepted, because access tokens of Cognito have no audience by default. */
+  /**
+   * The ids of the app clients whose tokens are accepted. By default they replace the audience, which access tokens of Cognito
+   * do not have.
+   */
   readonly clientIds: readonly [string, ...ReadonlyArray<string>]
   /**
-   * The `aud` of tokens, if clients send `resource` and Cognito supports it (resource binding). If you set this option, tokens
-   * without `aud` are rejected. Otherwise, tokens with `aud` are rejected.
+   * The `aud` of tokens, if clients send the parameter `resource` and your user pool supports it (resource binding). If you set
+   * this option, tokens without `aud` are rejected. Otherwise, tokens with `aud` are rejected.
    */
   readonly audience?: Audiences | undefined
   /**
    * The identifier of the resource server at Cognito. In requests and in tokens, its scopes have the form `identifier/scope`.
-   * If you set this option, only those scopes count, which binds the scopes of a token to your server.
+   * If you set this option, the profile ignores the scopes of other resource servers, so the scopes of a token are bound to
+   * your server.
    */
   readonly resourceServer?: string | undefined
 }

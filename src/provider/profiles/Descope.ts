@@ -17,18 +17,18 @@ export interface DescopeOptions {
   /** The project id, such as `P2…`. */
   readonly projectId: string
   /**
-   * The issuer of the MCP server ("Issuer URL" at Descope). Its tokens are for the resource only. Tokens of the project are for
-   * everything that the project protects.
+   * The issuer of the MCP server ("Issuer URL" at Descope). If you set it, only tokens for the resource are accepted by
+   * default. Otherwise, every token of the project is accepted by default.
    */
   readonly mcpServerIssuer?: string | undefined
-  /** The base URL. Default: `https://api.descope.com`. */
+  /** The base URL of Descope. Default: `https://api.descope.com`. */
   readonly baseUrl?: string | undefined
-  /** The audience. Default: the resource with `mcpServerIssuer`, the project without it. */
+  /** The audience. Default: the resource if `mcpServerIssuer` is set, otherwise the project. */
   readonly audience?: Audiences | undefined
 }
 
 /**
- * Creates the profile of Descope, for a registered MCP server or a whole project.
+ * Creates the profile of Descope, either for one registered MCP server or for a whole project.
  *
  * **Example** (Its issuer)
  *

@@ -28,7 +28,7 @@ export interface EntraApplication {
  * @since 0.1.0
  */
 export interface EntraOptions extends EntraApplication {
-  /** The directory (tenant) id, a GUID. A tenant's domain name does not appear in tokens. */
+  /** The directory (tenant) id, a GUID. The tenant's domain name is not accepted, because tokens do not contain it. */
   readonly tenant: string
 }
 
@@ -63,10 +63,11 @@ const common = (reader: OptionReader, options: EntraApplication) => {
   return {
     // `aud` is the URI in tokens of version 1, and the id in tokens of version 2.
     audience: Audience.oneOf([id, uri]),
-    // Only access tokens contain how their client authenticated. `roles` is not used, because ID tokens have it too.
+    // These claims state how the client authenticated. Only access tokens have them. `roles` does not mark an access token,
+    // because ID tokens have it too.
     tokenType: TokenType.standard(["azpacr", "appidacr"]),
     scopes: {
-      // A user's token has `scp`. A token that was issued to a program for itself has its permissions in `roles`.
+      // The token of a user has its scopes in `scp`. A token that a program obtained for itself has its permissions in `roles`.
       sources: [{ path: ["scp"], shape: "string" }, { path: ["roles"], shape: "string-or-list" }],
       requested: { prefix: `${uri.replace(/\/$/, "")}/` }
     },
@@ -87,7 +88,8 @@ const notes = [
  *
  * **Details**
  *
- * `tid` must be the tenant, and must match the tenant in `iss`. A key that has an `issuer` is accepted for that tenant only.
+ * `tid` must be the tenant, and must match the tenant in `iss`. A key with the member `issuer` is accepted only for the tenant
+ * in that issuer.
  *
  * **Example** (Its issuer)
  *
@@ -119,7 +121,8 @@ export const entra = (options: EntraOptions): Profile.Profile => {
 }
 
 /**
- * Creates the profile of Microsoft Entra ID for several tenants: one registration that users of other directories sign in to.
+ * Creates the profile of Microsoft Entra ID for several tenants: users of several directories sign in to one application
+ * registration.
  *
  * **Details**
  *

@@ -24,7 +24,7 @@ export interface GitHubOptions {
   readonly clientSecret: Redacted.Redacted
   /** The URL of the API. Default: `https://api.github.com`. */
   readonly apiUrl?: string | undefined
-  /** How long a token without an expiry is accepted after each check, such as tokens of OAuth apps. Default: 8 hours. */
+  /** How long a token without an expiry, such as a token of an OAuth app, is accepted after each check. Default: 8 hours. */
   readonly maxLifetime?: Duration.Input | undefined
 }
 
@@ -77,7 +77,7 @@ export const github = (options: GitHubOptions): Profile.Profile => {
       (token) =>
         Effect.suspend(() => {
           const accessToken = Redacted.value(token)
-          // Personal and installation tokens do not belong to an application.
+          // Only these tokens belong to an application. Personal tokens and installation tokens do not.
           if (!/^gh[ou]_\w+$/.test(accessToken)) return Effect.succeed({ active: false })
           const credentials = btoa(`${clientId}:${Redacted.value(options.clientSecret)}`)
           const request = {
@@ -112,7 +112,7 @@ export const github = (options: GitHubOptions): Profile.Profile => {
 
 const unavailable = unavailableFor(issuer)
 
-/** Converts a response of GitHub to a response of RFC 7662. It has no `aud`, because GitHub names no resource. */
+/** Converts a response of GitHub to a response of RFC 7662. The result has no `aud`, because GitHub names no resource. */
 const toIntrospection = (response: Readonly<Record<string, unknown>>, clientId: string): Introspection.Answer => {
   const app = member(response["app"], "client_id")
   const user = member(response["user"], "id")

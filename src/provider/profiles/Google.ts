@@ -18,7 +18,7 @@ import { readOptions } from "./internal/readOptions.ts"
  * @since 0.1.0
  */
 export interface GoogleOptions {
-  /** The OAuth clients whose tokens are accepted. */
+  /** The ids of the OAuth clients whose tokens are accepted. */
   readonly clientIds: readonly [string, ...ReadonlyArray<string>]
 }
 
@@ -91,7 +91,7 @@ export const google = (options: GoogleOptions): Profile.Profile => {
 
 const unavailable = unavailableFor(issuer)
 
-/** Converts a response of `tokeninfo`, which has numbers as strings, to a response of RFC 7662. */
+/** Converts a response of `tokeninfo` to a response of RFC 7662. `tokeninfo` writes numbers as strings. */
 const toIntrospection = (response: Readonly<Record<string, unknown>>): Introspection.Answer => {
   const exp = response["exp"]
   return {

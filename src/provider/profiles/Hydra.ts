@@ -24,8 +24,8 @@ export interface HydraOptions {
  *
  * **Details**
  *
- * Clients send the parameter `audience`. Each client has a list of the audiences that it may request. By default, scopes are a
- * list in the claim `scp`.
+ * Clients request an audience with the parameter `audience`. Hydra has a list of the allowed audiences for each client. By
+ * default, tokens have their scopes as a list in the claim `scp`.
  *
  * **Example** (Its issuer)
  *

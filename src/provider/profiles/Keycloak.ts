@@ -18,7 +18,10 @@ export interface KeycloakOptions {
   readonly realm: string
   /** The audience that the audience mapper writes, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
-  /** The source of scopes: the granted scopes, the roles of the realm, or the roles of one client. Default: `"scope"`. */
+  /**
+   * The source of scopes: the granted scopes, the user's roles in the realm, or the user's roles at one client. Default:
+   * `"scope"`.
+   */
   readonly scopesFrom?: "scope" | "realm-roles" | { readonly clientRoles: string } | undefined
 }
 
@@ -57,7 +60,7 @@ export const keycloak = (options: KeycloakOptions): Profile.Profile => {
     name: "Keycloak",
     issuer: `${url}/realms/${realm}`,
     audience: toAudience(options.audience),
-    // The value is `ID` in ID tokens, and `Refresh` or `Offline` in refresh tokens.
+    // In ID tokens, the claim `typ` is `ID`. In refresh tokens, it is `Refresh` or `Offline`.
     accessTokenMarks: [{ claim: "typ", values: ["Bearer", "DPoP"] }],
     scopes: scopesFrom === "scope"
       ? {}

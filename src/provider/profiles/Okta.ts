@@ -16,8 +16,8 @@ export interface OktaOptions {
   /** The organization's domain, such as `acme.okta.com`, or a custom domain. */
   readonly domain: string
   /**
-   * The id of the custom authorization server, such as `default`. Tokens of the organization server can be verified by Okta
-   * only.
+   * The id of the custom authorization server, such as `default`. The authorization server of the organization is not
+   * supported, because only Okta can verify its tokens.
    */
   readonly server: string
   /** The audience of that server, if it is not the resource itself, such as `api://default`. */
@@ -61,7 +61,8 @@ export const okta = (options: OktaOptions): Profile.Profile => {
     audience: toAudience(options.audience),
     accessTokenMarks: [{ claim: "cid" }],
     clientIdClaims: ["cid"],
-    // `sub` is the user name at one application, and its format can make it equal for two people. Programs have no `uid`.
+    // `sub` is a user name whose format the application determines, so it can be equal for two people. Tokens of programs have
+    // no `uid`.
     subjectClaims: ["uid", "sub"],
     confirmed: true,
     notes: [

@@ -15,7 +15,7 @@ import { type Audiences, readOptions, toAudience } from "./internal/readOptions.
 export interface PingOneOptions {
   /** The environment's id, a GUID. */
   readonly environmentId: string
-  /** The end of the region's host: `com` (default), `eu`, `ca`, `asia`, `com.au`. */
+  /** The end of the region's host name, after `auth.pingone.`: `com`, `eu`, `ca`, `asia` or `com.au`. Default: `com`. */
   readonly region?: string | undefined
   /** The audience of the custom resource, if it is not the resource itself. */
   readonly audience?: Audiences | undefined

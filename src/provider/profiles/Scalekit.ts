@@ -25,8 +25,8 @@ export interface ScalekitOptions {
  *
  * **Details**
  *
- * The audience of tokens is the id of the server and not its URL. The issuer is the environment or the resource; Scalekit uses
- * both.
+ * The audience of tokens is the id of the MCP server and not its URL. Scalekit uses two issuers, the URL of the environment and
+ * the URL of the resource. Both are accepted.
  *
  * **Example** (Its issuer)
  *
@@ -53,7 +53,7 @@ export const scalekit = (options: ScalekitOptions): Profile.Profile => {
     tokenIssuers: [`${environment}/resources/${id}`, environment],
     jwksUri: `${environment}/keys`,
     audience: Audience.oneOf([id]),
-    // The claim of scopes is not known, so the standard claim `scope` is tried first.
+    // It is not known which claim contains the scopes, so the standard claim `scope` comes first.
     scopes: { sources: [...Profile.standardScopes, { path: ["scopes"], shape: "string-or-list" }] },
     clientIdClaims: ["client_id", "azp"],
     confirmed: false,

@@ -109,7 +109,8 @@ export const betterAuth = (options: SelfHostedOptions): Profile.Profile =>
  *
  * Without the parameter `resource`, the audience of a token is its scope string, and the token is rejected.
  *
- * Only responses about active tokens are signed. So with `signedAnswers`, all other tokens result in 503 and not in 401.
+ * Glewlwyd signs only introspection responses about active tokens. So if `signedAnswers` is set, an inactive token results in
+ * 503 and not in 401.
  *
  * **Example** (Its issuer)
  *
@@ -149,8 +150,8 @@ export const glewlwyd = (options: SelfHostedOptions): Profile.Profile =>
  *
  * **Details**
  *
- * Access tokens and ID tokens have the same type and the same audience. The client is in `client_id` of access tokens, and in
- * `azp` of ID tokens.
+ * Access tokens and ID tokens have the same type and the same audience. Access tokens name the client in `client_id`, and ID
+ * tokens name it in `azp`.
  *
  * **Example** (Its issuer)
  *
@@ -191,9 +192,9 @@ export const lemonldap = (options: SelfHostedOptions): Profile.Profile =>
  * @since 0.1.0
  */
 export interface OpenAuthOptions {
-  /** The public origin of the issuer. OpenAuth derives its issuer from the `Host` of a request. */
+  /** The public origin of the issuer. OpenAuth derives its issuer from the `Host` header of a request. */
   readonly issuer: string
-  /** The clients whose tokens are accepted. The audience of a token is its client. */
+  /** The ids of the clients whose tokens are accepted. The audience of a token is the id of its client. */
   readonly clientIds: readonly [string, ...ReadonlyArray<string>]
 }
 

@@ -14,7 +14,7 @@ import { type Audiences, readOptions, toAudience } from "./internal/readOptions.
  * @since 0.1.0
  */
 export interface StytchOptions {
-  /** The project's domain, such as `rustic-fox-1234.customers.stytch.com`, or a custom one. */
+  /** The project's domain, such as `rustic-fox-1234.customers.stytch.com`, or a custom domain. */
   readonly domain: string
   /** The project id, such as `project-live-…`. It is the audience of tokens, unless you set another one at Stytch. */
   readonly projectId: string
@@ -27,8 +27,8 @@ export interface StytchOptions {
  *
  * **Gotchas**
  *
- * By default the audience is the project, so a token for any server of the project is accepted. If the project has several
- * servers, set a custom audience.
+ * By default, the audience of a token is the project, so a token for any server of the project is accepted. If the project has
+ * several servers, set a custom audience.
  *
  * **Example** (Its issuer)
  *
@@ -52,7 +52,7 @@ export const stytch = (options: StytchOptions): Profile.Profile => {
     id: "stytch",
     name: "Stytch Connected Apps",
     issuer,
-    // Tokens from stytch.com have this issuer, which is not a URL.
+    // Tokens from the domain stytch.com have the second issuer, which is not a URL.
     tokenIssuers: [issuer, `stytch.com/${project}`],
     audience: options.audience === undefined ? Audience.oneOf([project]) : toAudience(options.audience),
     boundTo: options.audience === undefined ? "project" : "resource",

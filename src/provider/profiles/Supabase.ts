@@ -43,8 +43,8 @@ export type SupabaseBinding =
  *
  * **Details**
  *
- * Every token has `aud: "authenticated"`, including session tokens of users in your application. Session tokens have no
- * `client_id` and are rejected.
+ * Every token has `aud: "authenticated"`. This includes the session tokens of users in your application. Session tokens have no
+ * `client_id`, so they are rejected.
  *
  * **Gotchas**
  *

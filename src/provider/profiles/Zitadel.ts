@@ -53,7 +53,8 @@ export const zitadel = (options: ZitadelOptions): Profile.Profile => {
     issuer: reader.url("url", options.url, "https://acme.zitadel.cloud"),
     audience: Audience.oneOf([project]),
     boundTo: "project",
-    // ID tokens have the project as an audience too. They have no `jti` (Zitadel's table of claims), but these three claims.
+    // ID tokens have the project as an audience too. According to Zitadel's table of claims, they have no `jti`, but have the
+    // three claims of `idTokenMarks`.
     tokenType: TokenType.standard(["jti"]),
     accessTokenMarks: [{ claim: "jti" }],
     idTokenMarks: [{ claim: "auth_time" }, { claim: "amr" }, { claim: "acr" }],

@@ -1,5 +1,5 @@
 /**
- * The report of a check, a doctor or a token: one value with an outcome and a finding for each rule.
+ * The report about an authorization server, an MCP server or a token: one value with an outcome and a finding for each rule.
  *
  * @since 0.1.0
  */
@@ -21,13 +21,13 @@ export interface Finding {
   readonly why: string
   readonly standard: string
   readonly sentence: string
-  /** The change that makes the rule pass. Only if it fails. */
+  /** The change that makes the rule pass. Set only if the rule fails. */
   readonly change?: string
 }
 
 /**
- * The outcome of a report: `"pass"` if every MUST passes, `"fail"` if one fails, `"inconclusive"` if none fails and one is
- * inconclusive.
+ * The outcome of a report. `"fail"`: a rule with the level MUST fails. `"inconclusive"`: none of these rules fails, but one is
+ * inconclusive. `"pass"`: otherwise.
  *
  * @category models
  * @since 0.1.0
@@ -35,7 +35,7 @@ export interface Finding {
 export type Outcome = "pass" | "fail" | "inconclusive"
 
 /**
- * A report.
+ * The result of a check: the outcome, and one finding for each rule.
  *
  * @category models
  * @since 0.1.0
@@ -50,18 +50,18 @@ export interface Report {
   readonly outcome: Outcome
   /** The outcome in one sentence. */
   readonly summary: string
-  /** The name of the identity provider, if it is a known one. */
+  /** The name of the identity provider, if it is known. */
   readonly provider?: string
   readonly findings: ReadonlyArray<Finding>
   readonly notes: ReadonlyArray<string>
-  /** The `AuthLayer` options that accept what was checked. */
+  /** The `AuthLayer` options that accept the token, as TypeScript. */
   readonly options?: string
-  /** The reports of its dependencies: the authorization servers of an MCP server. */
+  /** For an MCP server, the reports about its authorization servers. */
   readonly parts: ReadonlyArray<Report>
 }
 
 /**
- * The parts of a report.
+ * The input of `make`.
  *
  * @category models
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * Rules as data: each with the sentence of the standard behind it, its level in each revision of MCP, and what to change if
+ * Rules as data. Each rule quotes a sentence of a standard, has a level for each revision of MCP, and names what to change if
  * it fails.
  *
  * @since 0.1.0
@@ -41,7 +41,7 @@ export interface Rule {
   readonly title: string
   /** One level for all revisions, or one for each. A revision without a level does not have the rule. */
   readonly level: Level | { readonly [R in Revision]?: Level }
-  /** The sentence implies the level: it addresses another party, or it has no keyword of RFC 2119. */
+  /** Set if this library derives the level, because the sentence addresses another party or has no keyword of RFC 2119. */
   readonly derived?: true
   /** The standard and its section. */
   readonly standard: string
@@ -61,7 +61,7 @@ export const getLevel = (rule: Rule, revision: Revision): Level | undefined =>
   typeof rule.level === "string" ? rule.level : rule.level[revision]
 
 /**
- * Returns the sentence that a revision quotes for a rule.
+ * Returns the quoted sentence of a rule for a revision.
  *
  * @category getters
  * @since 0.1.0
@@ -70,8 +70,8 @@ export const getSentence = ({ sentence }: Rule, revision: Revision): string =>
   typeof sentence === "string" ? sentence : sentence[revision] ?? ""
 
 /**
- * The result of a rule. `"inconclusive"`: the responses do not show it. `"skipped"`: not checked, and without effect on the
- * outcome.
+ * The result of a rule. `"inconclusive"`: the responses do not show whether the rule passes. `"skipped"`: the rule was not
+ * checked, and does not affect the outcome.
  *
  * @category models
  * @since 0.1.0
@@ -79,7 +79,7 @@ export const getSentence = ({ sentence }: Rule, revision: Revision): string =>
 export type Verdict = "pass" | "fail" | "inconclusive" | "skipped"
 
 /**
- * The verdict on one rule, before a revision gives it its level.
+ * The verdict on one rule, without its level, which depends on the revision.
  *
  * @category models
  * @since 0.1.0
@@ -88,7 +88,7 @@ export interface RuleResult {
   readonly rule: Rule
   readonly verdict: Verdict
   readonly why: string
-  /** The change at this provider, if it is known. */
+  /** The change that makes the rule pass here, if it differs from the general `change` of the rule. */
   readonly change?: string | undefined
 }
 

@@ -26,7 +26,7 @@ export interface Decoded {
 }
 
 /**
- * Why a token is not readable.
+ * The reason why a token cannot be decoded.
  *
  * @category models
  * @since 0.1.0
@@ -103,7 +103,7 @@ const describeMembers = (json: Json, now: number): ReadonlyArray<string> => {
 }
 
 /**
- * Describes a time: `2026-11-23T12:00:00Z, in 5 minutes`. `seconds` is in seconds since 1970, `now` in milliseconds.
+ * Describes a time, such as `2026-11-23T12:00:00Z, in 5 minutes`. `seconds` is in seconds since 1970, `now` in milliseconds.
  *
  * @category encoding
  * @since 0.1.0
@@ -146,8 +146,8 @@ export interface Options {
 }
 
 /**
- * Checks a token by the rules of a server of this library, except for signature and revocation. The report contains the
- * `AuthLayer` options that accept the token.
+ * Checks the claims of a token as a server with this library does. Checks neither its signature nor its revocation. The report
+ * contains the `AuthLayer` options that accept the token.
  *
  * **Example** (A token for another server)
  *
@@ -328,7 +328,7 @@ const getScopes = (claims: Json): ReadonlyArray<string> | undefined => {
     : undefined
 }
 
-/** Writes options as TypeScript. Values of the token are remote text, so they are quoted. */
+/** Writes the options as TypeScript. The values in the token are remote text, so they are written as quoted strings. */
 const describeOptions = (claims: Json, { issuer, resource }: Options, profile: string | undefined): string => {
   const quote = (value: string) => JSON.stringify(shown(value, 200))
   const iss = member(claims, "iss")

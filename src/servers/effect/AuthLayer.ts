@@ -53,7 +53,7 @@ export type { MockOptions } from "./MockLayer.ts"
 export type { Protected, Provided } from "./Protected.ts"
 
 /**
- * A `Config` of an option. `E` is `ConfigError` if the option has such a value.
+ * A `Config` as the value of an option. `E` is the error of the `Config`.
  *
  * @category models
  * @since 0.1.0
@@ -82,9 +82,10 @@ export type Options<
   & Places<I, EC>
   & {
     /**
-     * A service, and the schema of its value in the claims of a token, or a function that decodes it. A token whose claims do
-     * not match is rejected. Requests with the same token share the value, so it is frozen. If it contains more than plain
-     * data and instances of a `Schema.Class`, it is decoded for each request.
+     * A service for custom claims, and the schema or the function that decodes its value from the claims of a token. A token
+     * whose claims do not match is rejected. Requests with the same token share the value, so it is frozen. A value that
+     * contains anything other than plain data and instances of a `Schema.Class` cannot be frozen, so it is decoded for each
+     * request.
      */
     readonly claims?: Claims<C, A> | undefined
     /**
@@ -95,8 +96,8 @@ export type Options<
   }
 
 /**
- * The options that may differ from one deployment to another. Each of them accepts a `Config` of its value. Spaces around the
- * entries of a list from a `Config`, and empty entries, are ignored.
+ * The options that may differ from one deployment to another. Each of them also accepts a `Config` of its value. In a list from
+ * a `Config`, empty entries and the spaces around entries are ignored.
  *
  * @category models
  * @since 0.1.0
@@ -106,18 +107,18 @@ export interface Places<I extends Servers | Config.Config<ReadonlyArray<string>>
   readonly resource: string | FromConfig<string, EC>
   /**
    * Issuers, issuers with details, or profiles of identity providers, such as `[Profiles.okta({ … })]` with `Profiles` from
-   * `effect-mcp-auth/provider`. Clients sign in at the first. A `Config` contains issuers.
+   * `effect-mcp-auth/provider`. Clients sign in at the first one. A `Config` can contain only issuers.
    */
   readonly authorizationServers: I & OnlyKnown<I>
   /**
-   * Origins of browsers that may send requests, in addition to the origin of the resource. Requests without `Origin` do not
-   * come from a browser.
+   * Origins of web pages that may send requests from a browser, in addition to the origin of the resource. The option does not
+   * affect requests without an `Origin` header.
    */
   readonly allowedOrigins?: Common<Scopes>["allowedOrigins"] | FromConfig<ReadonlyArray<string>, EC>
   /**
-   * Host names under which the server may be addressed. They are compared with the `Host` header without its port. Default: a
-   * loopback resource accepts `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and rejects every other `Host` with 403
-   * (DNS rebinding); any other resource accepts every `Host`.
+   * Host names by which clients may address the server. They are compared with the `Host` header without its port. Default: a
+   * loopback resource accepts `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and rejects every other value with 403
+   * (DNS rebinding); any other resource accepts every value.
    *
    * The list extends the default of a loopback resource, for a container or a tunnel that reaches it by another name. A web
    * page on one of these names can then send requests to the server. For any other resource, the server accepts the list and
@@ -139,7 +140,7 @@ export interface Places<I extends Servers | Config.Config<ReadonlyArray<string>>
  * before the server listens. If an option is wrong, the layer fails with `AuthConfigError`, which names the option and the
  * correction.
  *
- * The services that mechanisms require, such as the store of `Dpop.required`, are requirements of the layer.
+ * If an option requires a service, as `Dpop.required` requires a store, the layer requires this service.
  *
  * **Example** (A server that offers two scopes)
  *
@@ -235,7 +236,7 @@ export const make = <
 > => {
   const services = gateOf(options as unknown as Options<Scopes>)
   return Object.assign(
-    // Fresh, since layers are built once by reference: a second resource of the program has another gate.
+    // `fresh`, because Effect builds a layer constant only once, and a second resource of the program needs a separate gate.
     Layer.mergeAll(Layer.fresh(EffectHttp.middleware), Layer.fresh(EffectHttp.metadata)).pipe(
       Layer.provideMerge(services)
     ),
@@ -243,7 +244,10 @@ export const make = <
   ) as unknown as ReturnType<typeof make<S, C, A, RD, RT, RR, I, EC, EH, RH>>
 }
 
-/** Provides the gate of the options. In JavaScript, the options can be any value; the check of the options reports that. */
+/**
+ * Creates the layer of the gate from the options. In JavaScript, the options can be any value. The check of the options reports
+ * that.
+ */
 const gateOf = (options: Options<Scopes>) => {
   if (typeof options !== "object" || options === null) return gateFrom(options)
   const { httpClient = FetchHttpClient.layer, ...others } = options
@@ -269,6 +273,6 @@ const readConfigs = Effect.fnUntraced(function*(options: object) {
   return read
 })
 
-// "a, b" is a usual way to write lists. An issuer is compared exactly, so the space must not remain.
+// Environment variables often contain lists such as "a, b". An issuer is compared exactly, so the space must not remain.
 const withoutSpaces = (value: unknown): unknown =>
   Array.isArray(value) ? value.map((_) => String(_).trim()).filter((_) => _ !== "") : value

@@ -23,19 +23,20 @@ import * as effectRequest from "../host/EffectRequest.ts"
 import * as effectStream from "../host/EffectStream.ts"
 
 /**
- * Provides the `Principal` of an admitted request to its route, and answers every other request. Answers 403 if a route
- * fails with `InsufficientScope`.
+ * Provides the `Principal` of an admitted request to its route, and answers rejected requests. Answers 403 if a route fails
+ * with `InsufficientScope`.
  *
  * **Details**
  *
- * An event stream ends when its token expires, is revoked or is invalidated, or at most five minutes after its expiry if it
- * answers another method than GET. The handler of a WebSocket is interrupted at that time.
+ * An event stream ends when its token expires, is revoked or is invalidated. A stream that answers a method other than GET may
+ * continue for at most five minutes after its token has expired. The handler of a WebSocket is interrupted when the token
+ * expires, is revoked or is invalidated.
  *
  * **Gotchas**
  *
- * Preflights do not reach the routes: the gate answers those from an allowed origin with 204, and all others with 403. To
- * answer them yourself, use `HttpRouter.cors`, or add the route for `OPTIONS` without this layer. The router answers a
- * preflight to a path without a route for `OPTIONS` with 404, which a browser rejects.
+ * Preflights do not reach the routes: the gate answers a preflight from an allowed origin with 204, and every other preflight
+ * with 403. To answer them yourself, use `HttpRouter.cors`, or add the route for `OPTIONS` without this layer. The router
+ * answers a preflight to a path without a route for `OPTIONS` with 404, which a browser rejects.
  *
  * @category layers
  * @since 0.1.0
@@ -73,7 +74,8 @@ export const middleware: Layer.Layer<
           fiber.setContext(outside)
           // The adapter of the MCP server knows the operations, and ends the streams.
           const response = isMcp ? answer : effectStream.endRouteInTime(answer, { gate, caller, operations: [] })
-          // A decision further inside is reported already. An admission to a route is final only if nothing has rejected it.
+          // An inner layer may have reported its decision already. Otherwise the admission is reported here, after the route,
+          // because only now is it certain that the route has not rejected the caller.
           if (timing.reported) return Effect.succeed(response)
           const recorded = gate.recordAdmission(caller, { until })
           return recorded === Effect.void
@@ -112,17 +114,21 @@ type App = Effect.Effect<HttpServerResponse.HttpServerResponse, any, any>
 
 const noCredentials = new MissingCredentials({ reason: "no-authorization" })
 
-/** The paths of the documents of a router. The root document belongs to the first resource. */
+/**
+ * The paths of the metadata documents that each router publishes. The document at the root describes the first resource of the
+ * router.
+ */
 const published = new WeakMap<HttpRouter.HttpRouter, Set<string>>()
 
 /**
- * Adds the metadata documents as public routes (RFC 9728 §3): at the path of the resource, and at the root for the first
- * resource of a router. With `mirrorMetadata`, the copy of the authorization server's metadata is at the root too.
+ * Adds the metadata documents as public routes (RFC 9728 §3): at the metadata path of the resource, and at the root for the
+ * first resource of a router. If `mirrorMetadata` is set, also adds the copy of the authorization server's metadata at the
+ * root.
  *
  * **Details**
  *
- * GET and HEAD return JSON that any origin may read and any cache may keep for an hour. OPTIONS answers preflights. Every
- * other method gets 405. Fails with `AuthConfigError` if two layers of a router have the same resource.
+ * GET and HEAD return JSON that any origin may read and any cache may keep for an hour. OPTIONS answers preflights. Every other
+ * method gets 405. Fails with `AuthConfigError` if two layers of a router have the same resource.
  *
  * @category layers
  * @since 0.1.0
@@ -177,7 +183,7 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
         })
       }
       known.add(route)
-      // The path as received: another spelling, which the router treats as equal, has no document.
+      // Uses the path as received. The router also matches other spellings of the path, for which no document exists.
       routes.push(
         addDocument(router, route, (request) =>
           documents.tenantMetadata(gate, effectRequest.pathOf(request), {
@@ -186,7 +192,7 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
             documents.notFound)
       )
     }
-    // The documents are public wherever the layer is provided: no middleware of the context may require a token.
+    // The empty context excludes any middleware of the surrounding layers that would require a token. The documents are public.
     yield* Effect.all(routes, { discard: true }).pipe(
       Effect.updateContext((_: Context.Context<never>) => Context.empty())
     )
@@ -194,8 +200,8 @@ export const metadata: Layer.Layer<never, AuthConfigError, AuthLayer | HttpRoute
 )
 
 /**
- * Returns the pattern that matches only this path, or `undefined` if there is none. The router decodes the path of a request,
- * except reserved characters, and cuts it at `;`. In a pattern, `:` begins a parameter and `*` matches everything.
+ * Returns the route pattern that matches only this path, or `undefined` if none exists. The router decodes the path of a
+ * request, except its reserved characters, and cuts it at `;`. In a pattern, `:` begins a parameter and `*` matches everything.
  */
 const patternOf = (path: string): string | undefined => {
   if (/[*;]|%(?:2[346abcf]|3[abdf]|40)/i.test(path)) return undefined

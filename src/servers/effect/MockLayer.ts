@@ -29,7 +29,8 @@ import type { Protected, Provided } from "./Protected.ts"
 export type MockOptions<S extends Scopes, C = never, A = unknown> = mockGate.MockOptions<S, Claims<C, A>>
 
 /**
- * Provides the services of `make`, and the `Principal` for plain effects, without tokens and without a network.
+ * Creates a layer that provides the services of `make`, without tokens and without a network. It also provides the `Principal`
+ * to effects outside an HTTP request.
  *
  * **When to use**
  *
@@ -37,9 +38,9 @@ export type MockOptions<S extends Scopes, C = never, A = unknown> = mockGate.Moc
  *
  * **Details**
  *
- * Every request has the same caller. All other checks are those of the real gate. The types are those of the real layer, so
- * a test that lacks a scope does not compile. `granted` limits the scopes of the caller to test rejections. If the claims do
- * not match `claimsService`, building the layer is a defect.
+ * Every request has the same caller. The gate makes all its checks except those of the token. The types are those of the real
+ * layer, so a test that lacks a scope does not compile. `granted` limits the scopes of the caller, to test rejections. If the
+ * claims do not match `claimsService`, building the layer fails with a defect.
  *
  * Throws `AuthConfigError` for options that the real layer rejects, such as an invalid scope.
  *
@@ -76,7 +77,7 @@ export const mock = <const S extends Scopes, C = never, A = unknown>(
   ) as never
 }
 
-/** In JavaScript, the options can be any value: `mockGate` checks them. */
+/** Does not assume an object, because in JavaScript the options can be any value. `mockGate` checks them. */
 const withDecodedService = (options: MockOptions<any, any, any>): mockGate.MockOptions<Scopes> =>
   typeof options === "object" && options !== null && options.claimsService !== undefined
     ? { ...options, claimsService: toDecoded(options.claimsService) }
@@ -104,11 +105,11 @@ const decodeClaims = (
   )
 
 /**
- * Provides a layer that rejects every request with the given error.
+ * Creates a layer that rejects every request with the given error.
  *
  * **When to use**
  *
- * Use it to test what clients receive then.
+ * Use it to test how clients handle a rejection.
  *
  * **Example** (An outage)
  *

@@ -12,8 +12,8 @@ import type { AuthorizationServerUnavailable, InsufficientScope, InvalidMetadata
 import type * as Principal from "../../verification/Principal.ts"
 
 /**
- * The services that the layer provides: the gate, one requirement for each offered scope, and for each request the
- * `Principal`, its `RequestState` and the service of the option `claims`.
+ * The services that the layer provides: the gate, and one `RequiredScope` for each offered scope. For each request, it also
+ * provides the `Principal`, the `RequestState` and the service of the option `claims`.
  *
  * @category utility types
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * Protects handlers from `Request` to `Response`: Hono, Bun, Deno, Workers, route handlers of Next.
+ * Protects handlers from `Request` to `Response`, such as those of Hono, Bun, Deno, Workers and the route handlers of Next.js.
  *
  * @since 0.1.0
  */
@@ -73,11 +73,15 @@ export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArr
    */
   readonly parsedBody?: ((request: Request, ...rest: Rest) => unknown) | undefined
   /**
-   * Returns the tenant that the router of the host found in a request, for `Tenants.fromRoute`. It receives the further
-   * arguments of the handler, such as `c.req.param("tenant")` of Hono. Default: none, so that every request is rejected.
+   * Returns the tenant that your router found in a request, for `Tenants.fromRoute`. It receives the request and the further
+   * arguments of the handler. On Hono, pass `c.req.param("tenant")` as such an argument. Without this option, a gate with
+   * `Tenants.fromRoute` rejects every request.
    */
   readonly tenant?: ((request: Request, ...rest: Rest) => string | undefined) | undefined
-  /** Whether requests for the metadata documents are answered too, for a wrapper around a whole application. Default: `false`. */
+  /**
+   * Whether the wrapper also answers requests for the metadata documents. Set it if you wrap a whole application. Default:
+   * `false`.
+   */
   readonly metadata?: boolean | undefined
   /**
    * Answers preflights from allowed origins. It runs without a caller. Default: the gate answers them with 204, and allows
@@ -87,7 +91,7 @@ export interface ProtectOptions<Offered extends string, Rest extends ReadonlyArr
 }
 
 /**
- * Configures the protection of a route that is not an MCP endpoint. Its body is not read.
+ * Configures the protection of a route that is not an MCP endpoint. The gate does not read the body of its requests.
  *
  * @category models
  * @since 0.1.0
@@ -116,21 +120,21 @@ export interface McpAuthFetch<Offered extends string, A = unknown> extends Async
    *
    * **Details**
    *
-   * The handler receives a request with an unread body, the admission, and the further arguments of the host, such as the
+   * The handler receives a request with an unread body, the admission, and the further arguments of the platform, such as the
    * environment of a Worker. If the gate has read the body, the request is a copy. Preflights do not reach the handler: the
    * gate answers them, or `preflight` does. Pages of allowed origins may read the responses of the gate. For the responses of
    * the handler, the application sets the CORS headers.
    *
-   * An event stream ends when the token does, or at most five minutes later if it answers a POST. A session that the handler
-   * opens (`Mcp-Session-Id`) belongs to the caller.
+   * An event stream ends when the token expires or is revoked. A stream that answers a POST may continue for at most five
+   * minutes after its token has expired. A session that the handler opens (`Mcp-Session-Id`) belongs to the caller.
    */
   readonly protect: <Rest extends ReadonlyArray<unknown> = []>(
     handler: (request: Request, admission: Admission<A>, ...rest: Rest) => Response | Promise<Response>,
     options?: ProtectOptions<Offered, Rest>
   ) => (request: Request, ...rest: Rest) => Promise<Response>
   /**
-   * Protects any other route: it requires a principal, and its body is not read. An event stream ends as one behind `protect`
-   * does. A WebSocket that the handler opens does not end with the token.
+   * Protects any other route: requires a principal, and does not read the body. Event streams end as with `protect`. A
+   * WebSocket that the handler opens does not end with the token.
    */
   readonly protectRoute: <Rest extends ReadonlyArray<unknown> = []>(
     handler: (
@@ -175,14 +179,15 @@ const protectTable: ConfigOption.Table<keyof ProtectOptions<string>> = {
 const routeTable: ConfigOption.Table<keyof RouteOptions<string>> = { scopes: true, tenant: true, preflight }
 
 /**
- * Creates a gate for fetch handlers, with the options of `AuthLayer.make`. Rejects with `AuthConfigError` if an option is wrong.
+ * Creates a gate for fetch handlers, with the options of `AuthLayer.make`. Rejects with `AuthConfigError` if an option is
+ * wrong.
  *
  * **Details**
  *
  * The layers are built once, and live until `dispose`. The gate fetches nothing before it receives the first token.
  *
- * In a Worker, the gate may be created while the module loads. There a request cannot wait for a fetch that another request
- * started, so each request fetches keys and metadata that are not cached.
+ * In a Worker, you can create the gate while the module loads. A request in a Worker cannot wait for a fetch that another
+ * request started. So each request fetches keys and metadata itself until they are cached.
  *
  * **Example** (An MCP endpoint on Hono)
  *
@@ -228,7 +233,7 @@ export const make = async <
   fromHost(await hosts.make(GateLayer.layerHost<S, C, A, RD, RT, RR, I, R, E>(options)))
 
 /**
- * Creates a gate for tests: every request has the same caller, without tokens and without a network. Rejects with
+ * Creates a gate for tests, without tokens and without a network. Every request has the same caller. Rejects with
  * `AuthConfigError` if an option is wrong.
  *
  * **Example** (A caller with one scope)

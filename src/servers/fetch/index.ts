@@ -1,5 +1,5 @@
 /**
- * The gate around any function from `Request` to `Response`.
+ * Protects any function from `Request` to `Response` with the gate.
  *
  * @since 0.1.0
  */

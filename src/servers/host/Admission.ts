@@ -7,7 +7,7 @@ import type { Principal } from "../../verification/Principal.ts"
 import type { AuthInfo } from "./AuthInfo.ts"
 import type { Message } from "./Body.ts"
 
-/* The input and the result of the decision of a host. */
+/* The input and the result of the decision about one request, for every server adapter outside Effect. */
 
 /**
  * The part of an admitted request that the author's handler receives.
@@ -16,7 +16,7 @@ import type { Message } from "./Body.ts"
  * @since 0.1.0
  */
 export interface Admission<A = unknown> {
-  /** The verified identity of the caller. `undefined` for an anonymous caller, if those are allowed. */
+  /** The verified identity of the caller. `undefined` for an anonymous caller, if anonymous callers are allowed. */
   readonly principal: Principal | undefined
   /** The same identity in the form that the official SDKs use. */
   readonly authInfo: AuthInfo | undefined
@@ -24,11 +24,11 @@ export interface Admission<A = unknown> {
   readonly claims: A | undefined
   /** The operations of the request. */
   readonly operations: ReadonlyArray<Operation.Operation>
-  /** The parsed body that was checked. A handler must execute this one. */
+  /** The parsed body that was checked. A handler must execute this value, because a second parse can have another result. */
   readonly body: unknown
 }
 
-/** An admission, with the values that the host needs later. */
+/** An admission, with the values that the adapter needs later. */
 export interface Admitted<A = unknown> extends Admission<A> {
   readonly caller: Caller
   /** The `Mcp-Session-Id` of the request. */
@@ -44,23 +44,23 @@ export const forHandler = <A>({ authInfo, body, claims, operations, principal }:
   body
 })
 
-/** A body that was parsed and checked, or the reason why there is none. */
+/** A body that was parsed and checked, or the reason for its rejection. */
 export type Body = Effect.Effect<Message, MalformedRequest | AuthConfigError>
 
-/** Reads and parses a body. Called once, and only after the token and the session were checked. */
+/** Reads and parses a body. The gate calls it once, after it has checked the token and the session. */
 export type Read = () => Body
 
-/** A request whose token, session and body were checked: what its policies may depend on. */
+/** A request whose token, session and body were checked. Its policies may depend on these values. */
 export interface McpRequest extends Pick<Admission, "principal" | "authInfo" | "operations" | "body"> {
   /** The `Mcp-Session-Id` of the request, or else the session that its query names. */
   readonly session: string | undefined
 }
 
 /**
- * Returns the policy of an operation. `"unknown"`: the server has nothing that this operation could run. `undefined`: the host
- * does not know the operation.
+ * Returns the policy of an operation. `"unknown"`: the server has no tool, prompt or resource that this operation could run.
+ * `undefined`: the adapter has no policy for the operation.
  */
 export type PolicyFor = (operation: Operation.Operation) => Policy | "unknown" | undefined
 
-/** Finds the policies of a request. Called once, and only if the request has operations. */
+/** Finds the policies of a request. The gate calls it once, and only if the request has operations. */
 export type Policies = (request: McpRequest) => Effect.Effect<PolicyFor, AuthConfigError>

@@ -13,9 +13,9 @@ import * as body from "./Body.ts"
 import { eagerly } from "./Runner.ts"
 import * as sseSession from "./SseSession.ts"
 
-/* The steps of the gate in their order, for every host outside Effect. */
+/* The steps of the gate in their order, for every server adapter outside Effect. */
 
-/** The decisions of a host. */
+/** The functions with which a server adapter decides about requests. */
 export interface Admit<A> {
   /** Decides about a request to an MCP endpoint. `read` is `undefined` for a request that neither has nor needs a body. */
   readonly admit: (
@@ -27,7 +27,7 @@ export interface Admit<A> {
   readonly admitRoute: (request: Request, policy: Policy) => Effect.Effect<Admitted<A>, Rejection>
 }
 
-/** Creates the functions of a host. `claimsFor` returns the author's own claims of a principal. */
+/** Creates the functions of a server adapter. `claimsFor` returns the author's own claims of a principal. */
 export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | undefined): Admit<A> => {
   const { attempt, checkSessions, checkStreams } = makeSteps(gate)
 
@@ -57,7 +57,8 @@ export const make = <A>(gate: Gate, claimsFor: (principal: Principal) => A | und
     policies: Policies
   ): Effect.Effect<Admitted<A>, Rejection> => {
     const { principal, request } = caller
-    // The author's functions run for the policies, so the token is checked again first.
+    // Policies can call functions of the author, so the token is checked again before them. It can have ended while the body
+    // arrived.
     return Effect.flatMapEager(gate.recheck(caller, awaited), (current) => {
       const session = request.header("mcp-session-id")
       const info = principal === undefined ? undefined : authInfo.make(principal, gate)
@@ -115,8 +116,8 @@ const makeSteps = (gate: Gate) => {
     })
 
   /**
-   * Checks the sessions that the query names. On an MCP endpoint, a session that does not exist is rejected. On other routes, a
-   * parameter of the same name can have another meaning.
+   * Checks the sessions that the query names. An MCP endpoint rejects a session that does not exist. On other routes, such a
+   * session is ignored, because a parameter of the same name can have another meaning.
    */
   const checkStreams = (caller: Caller, isMcp: boolean): Effect.Effect<void, Rejection> => {
     for (const id of caller.request.streams ?? []) {
@@ -143,12 +144,12 @@ const operationsOfRoute = (method: string): ReadonlyArray<Operation.Operation> =
   { method, target: undefined, kind: undefined, params: undefined, isNotification: false }
 ]
 
-/** The default policy: it requires a principal, so that a tool that the host does not know is never public. */
+/** The default policy. It requires a principal, so that a tool without a policy is never public. */
 const undeclared: Policy = { scopes: [], unauthorized: "challenge", authenticated: true }
 
 /**
- * Returns the policy of an operation: the default policy if the host does not know what it runs. Returns `undefined` if there is
- * nothing to run.
+ * Returns the policy of an operation. A tool, prompt or resource without a policy has the default policy. Returns `undefined`
+ * for any other operation without a policy, and for one that the server does not have.
  */
 const policyOrDefault = (policyFor: PolicyFor, operation: Operation.Operation): Policy | undefined => {
   const policy = policyFor(operation)

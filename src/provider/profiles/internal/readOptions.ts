@@ -14,21 +14,21 @@ type Values = readonly [string, ...ReadonlyArray<string>]
 export type Audiences = string | Values
 
 /**
- * Reads the options of one profile. A profile is data, so creating it does not throw. Errors are collected as issues, and the
- * layer fails with them.
+ * Reads the options of one profile. An invalid option does not throw, because a profile is data. The errors are collected as
+ * issues, and the layer that uses the profile fails with them.
  */
 export interface OptionReader {
   readonly issues: ReadonlyArray<AuthConfigError>
   /** Reads a host name or an https origin. Returns the https origin. */
   readonly origin: (name: string, value: unknown, example: string) => string
-  /** Reads the URL of a self-hosted provider. Removes a final slash. */
+  /** Reads the URL of an instance of the provider. Removes a final slash. */
   readonly url: (name: string, value: unknown, example: string) => string
   /** Reads a value that becomes a segment of a URL or the value of a claim. */
   readonly id: (name: string, value: unknown, example: string, grammar?: RegExp) => string
   readonly ids: (name: string, values: unknown, example: string) => Values
-  /** Rejects a secret that is not a Redacted text. The message does not quote it. */
+  /** Rejects a secret that is not a non-empty `Redacted` string. The error does not quote the value. */
   readonly secret: (name: string, value: unknown) => void
-  /** Rejects a value that is not one of the choices. The first choice is the default. */
+  /** Rejects a value that is not one of the choices. A missing value is accepted, and means the first choice. */
   readonly choice: (name: string, value: unknown, choices: Values) => void
 }
 
@@ -41,7 +41,7 @@ export const readOptions = <O extends object>(
 ): OptionReader => {
   const known = Object.keys(names)
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    // Without options, there is no data to create.
+    // Throws, because without an options object no profile can be created.
     throw new AuthConfigError({
       reason: "missing",
       option: `Profiles.${profile}`,

@@ -1,12 +1,13 @@
 import * as Schema from "effect/Schema"
 import type * as ClaimsDecoder from "../../../authorization/ClaimsDecoder.ts"
 
-/* The option `claims` with a schema. Hosts outside Effect, which do not load `effect/Schema`, accept a decoder alone. */
+/* Accepts a schema in the option `claims`. Only this adapter does: the others do not load `effect/Schema`, so they accept only
+ * a decoder. */
 
 /** A service, with the schema or the decoder of its value. */
 export type Claims<C, A> = ClaimsDecoder.Decoded<C, A> | ClaimsDecoder.WithSchema<C, A>
 
-/** Replaces a schema by its decoder. A wrong value is returned as it is: the check of the options reports it. */
+/** Replaces a schema by its decoder. Returns any other value unchanged, because the check of the options reports it. */
 export const toDecoded = (claims: Claims<any, any> | undefined): ClaimsDecoder.Decoded<any, any> | undefined =>
   typeof claims === "object" && claims !== null && "schema" in claims && Schema.isSchema(claims.schema)
     ? {
