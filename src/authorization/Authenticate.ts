@@ -44,7 +44,7 @@ export interface Parts {
     | undefined
   readonly tenants: Pick<Tenants<ProtectedResource>, "isNamedBy"> | undefined
   readonly revocation:
-    | ((principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable>)
+    | { readonly isRevoked: (principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable> }
     | undefined
   /** In seconds. */
   readonly expiryTolerance: number
@@ -87,7 +87,7 @@ export const make = (parts: Parts): Authentication => {
     revocation === undefined
       ? Effect.succeed(principal)
       : Effect.flatMapEager(
-        revocation(principal),
+        revocation.isRevoked(principal),
         (isRevoked): Effect.Effect<Principal, InvalidToken> => isRevoked === false ? Effect.succeed(principal) : revoked
       )
 

@@ -217,13 +217,11 @@ export interface Options {
     | ((authorization: string, timing: Decision.RequestTiming) => Principal | undefined)
     | undefined
   /**
-   * Called after the verification of a token and again when the body is complete. If it returns `true`, the gate rejects the
-   * token.
+   * Called after the verification of a token and again when the body is complete, and regularly for open streams. If a token is
+   * revoked, the gate rejects it and ends its streams.
    */
-  readonly revocation?:
-    | ((principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable>)
-    | undefined
-  /** The time between two calls of `revocation` for an open stream. Default: 30 seconds. */
+  readonly revocation?: Revocation | undefined
+  /** The time between two checks of an open stream, by `revocation` and by the wall clock. Default: 30 seconds. */
   readonly revocationInterval?: Duration.Duration | undefined
   /** How long after `expiresAt` a token is still accepted, in seconds. Use the tolerance of the verifier. Default: 0. */
   readonly expiryTolerance?: number | undefined
@@ -252,6 +250,19 @@ export interface Options {
 }
 
 /**
+ * Checks whether tokens are revoked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Revocation {
+  /** Tells whether the token of a principal is revoked. */
+  readonly isRevoked: (principal: Principal) => Effect.Effect<boolean, AuthorizationServerUnavailable>
+  /** Waits until the token of an open stream is revoked. It is checked at every interval. */
+  readonly untilRevoked: (principal: Principal, interval: Duration.Duration) => Effect.Effect<void>
+}
+
+/**
  * Builds a gate. It does not check the parts: `AuthLayer.make` checks its options before it calls this function.
  *
  * @category constructors
@@ -261,7 +272,10 @@ export const make = (options: Options): Gate => {
   const { expiryTolerance = 0, resource, revocation, tenants } = options
   const record = RecordDecision.make(options.decisions ?? {}, Rejection.broken)
   const rejecting = reject.make({ resource, tenants, challengeScopes: options.challengeScopes, record })
-  const streams = openStreams.make({ revocation, interval: options.revocationInterval ?? Duration.seconds(30) })
+  const streams = openStreams.make({
+    revocation,
+    interval: options.revocationInterval ?? Duration.seconds(30)
+  })
   const claims = ownClaims.make(options.claims)
   const allowedOrigins = [...new Set([resource.origin, ...(options.allowedOrigins ?? [])])]
   const { authenticate, recheck } = Authenticate.make({

@@ -106,7 +106,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
       lookupVerified: [options.tenants, options.revocation, options.verifier].every((_) => _ === undefined)
         ? cachedServers.lookupVerified
         : undefined,
-      revocation: revocation?.isRevoked,
+      revocation,
       revocationInterval: Duration.fromInputUnsafe(options.revocationInterval ?? "30 seconds"),
       expiryTolerance: rules.clockTolerance,
       tokenGrammar: options.tokenGrammar,

@@ -1,11 +1,8 @@
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { AuthorizationServerUnavailable } from "../../protocol/AuthError.ts"
-import { sanitizeCause } from "../../protocol/RemoteText.ts"
 import { BoundedMap } from "../../store/BoundedMap.ts"
 import type { Principal } from "../../verification/Principal.ts"
 import * as TokenCache from "../../verification/tokens/TokenCache.ts"
@@ -18,28 +15,13 @@ const maximumStreams = 100_000
 /** How many invalidated targets are kept. A request that was authenticated before the oldest of them is verified again. */
 const maximumTargets = 256
 
-/** How many streams may call `revocation` at the same time. Other streams wait for `pause` and try again. */
-const maximumChecks = 16
-
-/** The time until a stream tries again to call `revocation`, in milliseconds. */
-const pause = 100
-
-/**
- * The number of waiting streams above which `pause` grows in proportion to that number. Otherwise the attempts of many streams
- * would keep the processor busy during an outage of `revocation`.
- */
-const waitingAtOnce = 1_000
-
-/** The time limit of a call of `revocation`. A slower answer counts as an outage. */
-const checkTimeout = Duration.seconds(5)
-
 type Service = Principal
 
 export interface Options {
   readonly revocation:
-    | ((principal: Service) => Effect.Effect<boolean, AuthorizationServerUnavailable>)
+    | { readonly untilRevoked: (principal: Service, interval: Duration.Duration) => Effect.Effect<void> }
     | undefined
-  /** The time between two calls of `revocation` for an open stream. */
+  /** The time between two checks of an open stream, by `revocation` and by the wall clock. */
   readonly interval: Duration.Duration
 }
 
@@ -52,7 +34,7 @@ export interface OpenStreams {
   readonly end: (target: TokenCache.Target) => void
   /**
    * Waits until a stream must end: at `end` (in milliseconds since 1970), when an invalidated target matches its principal, or
-   * when `revocation` returns `true`. `since` is the revision at which the request was authenticated.
+   * when its token is revoked. `since` is the revision at which the request was authenticated.
    */
   readonly untilEnd: (principal: Service, end: number, since: number | undefined) => Effect.Effect<void>
 }
@@ -63,19 +45,6 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
   )
   const targets: Array<(principal: Service) => boolean> = []
   let revision = 0
-  let checks = 0
-  let waiting = 0
-
-  const waitForTurn = (left: number): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      waiting++
-      return Effect.ensuring(
-        Effect.sleep(Math.min(left, pause * Math.max(1, waiting / waitingAtOnce))),
-        Effect.sync(() => {
-          waiting--
-        })
-      )
-    })
 
   const isConcerned: OpenStreams["isConcerned"] = (principal, since) => {
     const missed = revision - since
@@ -83,51 +52,18 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
     return missed > targets.length || targets.slice(-missed).some((isMeant) => isMeant(principal))
   }
 
-  /** Returns `false` for an outage as well: the token was valid before, and an outage must not end all open streams. */
-  const isRevoked = (principal: Service): Effect.Effect<boolean> =>
-    revocation === undefined ? Effect.succeed(false) : Effect.suspend(() => {
-      checks++
-      return Effect.suspend(() => revocation(principal))
-    }).pipe(
-      Effect.timeoutOption(checkTimeout),
-      Effect.map((answer) => answer._tag === "Some" && answer.value !== false),
-      Effect.catch(() => Effect.succeed(false)),
-      // If the function throws or dies, the token counts as revoked: a defect fails closed.
-      Effect.catchDefect((defect) =>
-        Effect.as(
-          Effect.logError(
-            "The revocation option failed for an open stream, which is closed",
-            sanitizeCause(Cause.die(defect))
-          ),
-          true
-        )
-      ),
-      Effect.ensuring(Effect.sync(() => {
-        checks--
-      }))
-    )
-
-  const untilExpiry = (principal: Service, end: number): Effect.Effect<void> =>
+  const untilExpiry = (end: number): Effect.Effect<void> =>
     Effect.gen(function*() {
       const clock = yield* Clock.Clock
       const started = clock.monotonicTimeNanosUnsafe()
       const longest = end - clock.currentTimeMillisUnsafe()
       const period = Duration.toMillis(interval)
-      let checkedAt = 0
       for (;;) {
         const age = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
         // The wall clock decides. If it is set back, the monotonic age limits the wait to the time that was left at the start.
         const left = Math.min(longest - age, end - clock.currentTimeMillisUnsafe())
         if (!(left > 0)) return
-        if (revocation !== undefined && age - checkedAt >= period) {
-          if (checks >= maximumChecks) {
-            yield* waitForTurn(left)
-            continue
-          }
-          if (yield* isRevoked(principal)) return
-          checkedAt = age
-        }
-        yield* Effect.sleep(Math.min(left, period - (age - checkedAt) % period))
+        yield* Effect.sleep(Math.min(left, period))
       }
     })
 
@@ -151,7 +87,11 @@ export const make = ({ interval, revocation }: Options): OpenStreams => {
         const oldest = streams.set(stream, true)
         if (oldest !== undefined) Deferred.doneUnsafe(oldest.ended, Exit.void)
         return Effect.ensuring(
-          Effect.raceFirst(Deferred.await(stream.ended), untilExpiry(principal, end)),
+          Effect.raceAllFirst([
+            Deferred.await(stream.ended),
+            untilExpiry(end),
+            ...(revocation === undefined ? [] : [revocation.untilRevoked(principal, interval)])
+          ]),
           Effect.sync(() => {
             streams.delete(stream)
           })

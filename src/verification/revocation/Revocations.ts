@@ -21,6 +21,7 @@ import * as OptionValue from "../../protocol/OptionValue.ts"
 import * as monotonic from "../../store/MonotonicTime.ts"
 import type { Principal } from "../Principal.ts"
 import * as tokenTarget from "../tokens/TokenTarget.ts"
+import * as streamChecks from "./internal/streamChecks.ts"
 
 /**
  * Selects the tokens to revoke: one token, or all tokens that were issued until now to a subject, in a session (the claim `sid`)
@@ -135,7 +136,11 @@ export type IsRevoked = (principal: Principal) => Effect.Effect<boolean, Authori
 export interface Mechanism<out R = never> {
   readonly [TypeId]: typeof TypeId
   readonly make: Effect.Effect<
-    Pick<Revocations["Service"], "subscribe"> & { readonly isRevoked: IsRevoked },
+    Pick<Revocations["Service"], "subscribe"> & {
+      readonly isRevoked: IsRevoked
+      /** Waits until the token of an open stream is revoked. It is checked at every interval. */
+      readonly untilRevoked: (principal: Principal, interval: Duration.Duration) => Effect.Effect<void>
+    },
     AuthConfigError,
     R
   >
@@ -167,7 +172,7 @@ export interface Mechanism<out R = never> {
 export const check = (isRevoked: IsRevoked): Mechanism => ({
   [TypeId]: TypeId,
   make: typeof isRevoked === "function"
-    ? Effect.succeed({ isRevoked: inTime(isRevoked), subscribe: () => Effect.void })
+    ? toChecks(isRevoked, () => Effect.void)
     : Effect.fail(malformed(isRevoked, "a function from a Principal to an Effect of a boolean"))
 })
 
@@ -195,11 +200,14 @@ export const from = (revocations: Revocations["Service"]): Mechanism => ({
 
 const toChecked = (revocations: Revocations["Service"]): Mechanism["make"] =>
   typeof revocations?.isRevoked === "function" && typeof revocations.subscribe === "function"
-    ? Effect.succeed({
-      isRevoked: inTime((principal) => revocations.isRevoked(principal)),
-      subscribe: (listener) => revocations.subscribe(listener)
-    })
+    ? toChecks((principal) => revocations.isRevoked(principal), (listener) => revocations.subscribe(listener))
     : Effect.fail(malformed(revocations, "the service of Revocations"))
+
+const toChecks = (given: IsRevoked, subscribe: Revocations["Service"]["subscribe"]): Mechanism["make"] =>
+  Effect.sync(() => {
+    const isRevoked = inTime(given)
+    return { isRevoked, untilRevoked: streamChecks.make(isRevoked), subscribe }
+  })
 
 const malformed = (value: unknown, expected: string) =>
   ConfigOption.invalid("revocation", value, expected, "Write Revocations.check(function) or Revocations.stored")
