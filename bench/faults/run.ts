@@ -3,8 +3,8 @@
  * authorization server receives, and how long tokens are still served. Compares this library with `mcp-auth` on Express and
  * with the SDK's `requireBearerAuth` and jose.
  *
- * Each contender has a separate issuer behind a fault proxy, on real sockets. Hours pass by moving the wall clock, which all
- * three read, and the monotonic clock, by which this library measures ages.
+ * Each contender has a separate issuer behind a fault proxy, on real sockets. To let hours pass, the program moves the wall
+ * clock, which all three contenders use, and the monotonic clock, with which this library measures ages.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Exit, Layer, References, Scope } from "effect"
@@ -26,7 +26,7 @@ if (!existsSync(new URL("peers/node_modules/mcp-auth", import.meta.url))) {
     stdio: "inherit"
   })
 }
-// mcp-auth logs which metadata it misses.
+// mcp-auth would fill the output with a warning for each missing member of the metadata.
 console.warn = () => {}
 const peers: { readonly mcpAuth: Start; readonly sdk: Start } = await import("./peers/index.mjs")
 
@@ -49,7 +49,7 @@ const build = async <A, E>(layer: Layer.Layer<A, E>) => {
 
 const quiet = Layer.succeed(References.MinimumLogLevel, "None")
 
-/** This library, with a route behind `AuthLayer`. */
+/** Starts a server of this library, with one route behind `AuthLayer`. */
 const serve = async (server: string | AuthorizationServer.Options) => {
   const node = createServer()
   const Server = HttpRouter.serve(
@@ -82,7 +82,10 @@ interface World {
   readonly issuer: TestIssuer.TestIssuer["Service"]
   readonly set: (fault: FaultProxy.Fault, where?: string) => Promise<void>
   readonly clear: () => Promise<void>
-  /** Sends each token once, several at a time. Returns the statuses, and the longest wait in seconds. */
+  /**
+   * Sends one request with each token, `atATime` requests at a time. Returns the number of responses by status, and the longest
+   * wait in seconds.
+   */
   readonly ask: (tokens: ReadonlyArray<string>, atATime?: number) => Promise<Seen>
   readonly mint: (options?: TestIssuer.TokenOptions) => Promise<string>
   readonly takeRequests: () => Promise<number>
@@ -146,7 +149,7 @@ interface Row {
   readonly saw: string
   readonly requests: number
   readonly served: string
-  /** Smaller is better: good tokens with a wrong answer, then requests, then seconds. */
+  /** Ranks the contenders of a fault. The numbers are compared from the first to the last, and a smaller number is better. */
   readonly rank: ReadonlyArray<number>
 }
 
@@ -157,11 +160,11 @@ const shown = ({ slowest, statuses }: Seen) =>
 
 const admitted = ({ statuses }: Seen) => statuses["200"] ?? 0
 
-/** Counts good tokens whose answer blames the token, breaks, or never arrives. 200 and 503 are correct. */
+/** Counts the wrong responses to good tokens: a status other than 200 or 503, a broken response, or none before the timeout. */
 const wronged = ({ statuses }: Seen) =>
   Object.entries(statuses).reduce((sum, [status, count]) => status === "200" || status === "503" ? sum : sum + count, 0)
 
-/** Cold: the authorization server fails before the first token arrives. Then it recovers. */
+/** Measures a cold server: the authorization server fails before the first token arrives, and then recovers. */
 const cold =
   (fault: FaultProxy.Fault, where: string, count = 100, wrong = wronged) => async (_: World): Promise<Row> => {
     const token = await _.mint()
@@ -169,7 +172,7 @@ const cold =
     const seen = await _.ask(Array.from({ length: count }, () => token))
     const requests = await _.takeRequests()
     await _.clear()
-    // Each contender has a cooldown after a failure; half a minute is longer than all of them.
+    // Each contender waits for a cooldown after a failure. Half a minute is longer than every cooldown.
     minutes(0.5)
     const after = await _.ask([token])
     return {
@@ -221,7 +224,7 @@ const rows: Readonly<Record<string, (world: World) => Promise<Row>>> = {
     const token = await _.mint()
     await _.ask([token])
     await _.takeRequests()
-    // Within 30 seconds of a fetch jose does not fetch again; a minute later each contender may.
+    // jose does not fetch again within 30 seconds of a fetch. After a minute, every contender may fetch again.
     minutes(1)
     const unknown = await Promise.all(
       Array.from({ length: 100 }, (__, i) => _.mint({ header: { kid: `unknown-${i}` } }))
@@ -263,7 +266,7 @@ const rows: Readonly<Record<string, (world: World) => Promise<Row>>> = {
     await _.ask([token])
     await _.takeRequests()
     await _.set({ _tag: "Hang" })
-    // After ten minutes jose fetches again; this library has done so before.
+    // This library refreshes keys before they are ten minutes old, and jose afterwards. The two steps reach both times.
     minutes(9)
     await _.ask([token])
     await new Promise((resolve) => setTimeout(resolve, 5_500))
@@ -348,7 +351,7 @@ for (const [fault, run] of Object.entries(rows)) {
   if (only !== undefined && !fault.includes(only)) continue
   const results = new Map<string, Row>()
   for (const [name, start] of Object.entries(contenders)) {
-    // The row with `jwksUri` differs only where the fault concerns metadata.
+    // The contender with `jwksUri` fetches no metadata, so its results differ only for faults of the metadata.
     if (name === ownWithKeys && !fault.includes("metadata")) continue
     const here = await world(start)
     results.set(name, await run(here))

@@ -1,6 +1,6 @@
 /**
- * Verifies mutated tokens in two ways, with jose and in the way that the platform chooses, behind the same verifier, and
- * compares the results.
+ * Verifies mutated tokens with two implementations of signatures, and compares the results. One is jose, the other is the
+ * default of the platform. Everything else in the verifier is the same.
  */
 import { Context, Effect, Layer, References } from "effect"
 import { Gate } from "effect-mcp-auth/host"
@@ -14,13 +14,15 @@ const resource = "https://server.test/mcp"
 export interface Outcome {
   readonly count: number
   readonly admitted: number
-  /** Tokens that were rejected for their signature, so that only the two implementations decided. */
+  /**
+   * Tokens that were rejected because of their signature. Only for these do the two implementations alone decide the result.
+   */
   readonly bySignature: number
   /** Tokens on which the two disagree. */
   readonly differences: ReadonlyArray<string>
 }
 
-/** mulberry32: a seed determines the run. */
+/** Returns the generator mulberry32. The seed determines all numbers, so that a run can be repeated. */
 const randomOf = (seed: number) => {
   let state = seed >>> 0
   return () => {
@@ -58,7 +60,7 @@ const header = (change: (header: Record<string, unknown>, random: Random) => obj
   }
 }
 
-/** Encodes `r` and `s` of a raw ECDSA signature in DER, as other libraries do. */
+/** Converts a raw ECDSA signature (`r` and `s`) to DER, the encoding that other libraries use and that JWTs do not allow. */
 const der = (raw: Buffer): Buffer => {
   const integer = (part: Buffer) => {
     let from = 0
@@ -73,7 +75,7 @@ const der = (raw: Buffer): Buffer => {
 
 const changes: ReadonlyArray<Change> = [
   (token) => token,
-  // A bit, a byte, a stretch of the signature.
+  // Change a bit, a byte or several bytes of the signature.
   bytes((signature, random) => {
     const at = below(random, signature.length)
     signature[at] = signature[at]! ^ (1 << below(random, 8))
@@ -93,17 +95,17 @@ const changes: ReadonlyArray<Change> = [
   ),
   bytes(der),
   bytes((signature) => Buffer.from(signature).reverse()),
-  // Characters, in every segment, including other encodings of the same bytes.
+  // Change characters in every segment. Some results are other encodings of the same bytes.
   ([h, c, s], random) => [h, c, flipped(s, below(random, s.length), random)],
   ([h, c, s], random) => [h, flipped(c, below(random, c.length), random), s],
   ([h, c, s], random) => [flipped(h, below(random, h.length), random), c, s],
   ([h, c, s], random) => [h, c, flipped(s, s.length - 1, random)],
   ([h, c, s], random) => [h, c, `${s}${pick(random, ["=", "==", ".", " ", "A", "\n"])}`],
-  // Parts of different tokens.
+  // Combine parts of different tokens.
   ([h, c], random, others) => [h, c, pick(random, others)[2]],
   ([h, , s], random, others) => [h, pick(random, others)[1], s],
   ([, c, s], random, others) => [pick(random, others)[0], c, s],
-  // The algorithm, the key and the type that the header names.
+  // Change the members of the header that name the algorithm, the key and the type.
   header((of, random) => ({ ...of, alg: pick(random, [...Algorithm.all, "none", "HS256", "ES256K", "RS1", ""]) })),
   header(({ kid: _, ...of }) => of),
   header((of, random) => ({ ...of, typ: pick(random, ["JWT", "jose", "at+JWT"]) })),
@@ -127,7 +129,7 @@ const gateOf = (client: HttpClient.HttpClient, issuer: string, importKey: Signat
     (context) => Context.get(context, Gate.AuthLayer)
   )
 
-/** Verifies `count` mutated tokens twice. */
+/** Verifies `count` mutated tokens with both implementations. */
 export const run = (
   options: { readonly count: number; readonly seed: number; readonly progress?: (done: number) => void }
 ): Effect.Effect<Outcome> =>
@@ -156,8 +158,8 @@ export const run = (
         gate.authenticate({ fiber, method: "GET", header: () => undefined, authorization: [`Bearer ${token}`] })
       ).pipe(
         Effect.map(({ principal }) => principal === undefined ? "anonymous" : `in: ${principal.key}`),
-        // No known key verifies the signature of a token without `kid`. Whether the keys may be fetched again for it depends on
-        // the tokens that are verified at the same time.
+        // If no known key verifies the signature of a token without `kid`, the reason depends on timing: it is a cooldown if
+        // the keys were fetched for another token shortly before. Both reasons count as the same result.
         Effect.catch(({ reason }) => Effect.succeed(reason === "keys-cooling-down" ? "signature" : reason))
       )
     let done = 0

@@ -1,6 +1,6 @@
 /**
- * `npm run signatures`: verifies a million mutated tokens with jose and in the way that the platform chooses. Fails where the
- * two disagree. `--count` and `--seed` choose others.
+ * `npm run signatures`: verifies a million mutated tokens with jose and with the default implementation of the platform. Fails
+ * if the results differ. `--count` sets the number of tokens, and `--seed` selects other mutations.
  */
 import { Effect } from "effect"
 import { parseArgs } from "node:util"

@@ -1,6 +1,6 @@
 /**
- * A client with little overhead: raw sockets, prepared bytes, one request at a time on each connection. A client on
- * `node:http` would limit the traffic.
+ * A client with little overhead. It writes prepared bytes to raw sockets, one request at a time on each connection. A client on
+ * `node:http` would use so much CPU time that it would limit the traffic.
  */
 import { connect } from "node:net"
 
@@ -15,7 +15,7 @@ interface Job {
   readonly resolve: (status: string) => void
 }
 
-/** Timeout of the client. */
+/** Timeout of the client, in milliseconds. */
 const patience = 15_000
 
 /** Returns the length of the response at the start of the text, or `undefined` if it is incomplete. */
@@ -31,7 +31,10 @@ const lengthOf = (text: string): number | undefined => {
   return end < 0 ? undefined : end + 5
 }
 
-/** Opens as many connections as are needed: a request that waits for a hanging provider must not delay others. */
+/**
+ * Creates a client that opens a further connection, up to `most`, whenever none is idle. A request that waits for a hanging
+ * authorization server then does not delay others.
+ */
 export const make = (port: number, most: number): Connections => {
   const waiting: Array<Job> = []
   const idle: Array<(job: Job) => void> = []

@@ -1,6 +1,6 @@
 /**
- * The protected server, in a separate process, so that its heap can be measured: `node --expose-gc Server.ts <issuer>
- * <resource> <refresh in seconds>`. Sends its port, and its heap and CPU time on request.
+ * The protected server. It runs in a separate process, so that its heap can be measured: `node --expose-gc Server.ts <issuer>
+ * <resource> <refresh in seconds>`. It sends its port to the parent process at the start, and its heap and CPU time on request.
  */
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Duration, Effect, Layer, References, Schema } from "effect"
@@ -13,9 +13,9 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 
 export interface State {
-  /** In use after a collection, in MiB. */
+  /** Heap in use after a garbage collection, in MiB. */
   readonly heap: number
-  /** Seconds of CPU time since it began. */
+  /** CPU time since the start of the process, in seconds. */
   readonly cpu: number
 }
 
@@ -42,7 +42,7 @@ const Server = McpAuth.layerHttp({
   )
 )
 
-// Times in proportion to the interval, so that a short run has as many refreshes as a long one.
+// All times are in proportion to the refresh interval, so that a short run has as many refreshes as a long run.
 const times = Layer.effect(
   Freshness.Freshness,
   Effect.map(Freshness.Freshness, (usual) => ({
@@ -56,7 +56,7 @@ const times = Layer.effect(
   }))
 )
 
-// If the server closed an idle connection while the client writes, it would look like a rejection.
+// Keeps idle connections open. If the server closed one while the client writes, the test would count a failed request.
 const node = createServer({ keepAliveTimeout: 0 })
 node.on("listening", () => process.send!((node.address() as AddressInfo).port))
 

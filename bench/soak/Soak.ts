@@ -1,7 +1,7 @@
 /**
- * Mixed traffic while keys rotate and the authorization server fails a third of the time. No good token may be rejected (a
- * 503 counts as rejected), no bad one admitted, and memory must stay flat. On real sockets and in real time: the protected
- * server is one process, the authorization server and the traffic are another.
+ * Sends mixed traffic while keys rotate and the authorization server fails a third of the time. No good token may be rejected
+ * (a 503 counts as a rejection), no bad token may be admitted, and memory must not grow. The test uses real sockets and real
+ * time. The protected server runs in one process, the authorization server and the traffic in another.
  */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Exit, Layer, References, Scope } from "effect"
@@ -15,17 +15,18 @@ import type { State } from "./Server.ts"
 import * as Traffic from "./Traffic.ts"
 
 export interface Options {
-  /** In seconds, like all durations here. */
+  /** Duration of the traffic, in seconds. All durations of this type are in seconds. */
   readonly duration: number
   /** How long the maximum rate is measured. */
   readonly calibration: number
-  /** A new key is published this often and signs one rotation later: no sooner than the refresh interval. */
+  /** Time between two new keys. A key begins to sign one rotation after it is published. Not shorter than `refresh`. */
   readonly rotation: number
   readonly refresh: number
-  /** Tokens of each key. The cache of verified tokens should be full after a third of the run. */
+  /** Number of good tokens per key. Choose it so that the cache of verified tokens is full after a third of the run. */
   readonly people: number
-  /** Share of the maximum rate that is sent, and an upper limit. */
+  /** Share of the maximum rate that is sent, from 0 to 1. */
   readonly share: number
+  /** Upper limit of the rate, in requests per second. Default: none. */
   readonly most?: number
 }
 
@@ -35,16 +36,18 @@ export interface Outcome extends Omit<ReturnType<Traffic.Traffic["seen"]>, "coun
   readonly maximum: number
   readonly rate: number
   readonly achieved: number
-  /** CPU seconds per second while the maximum was measured: shows which process was the limit. */
+  /**
+   * CPU seconds per second of each process while the maximum was measured. A value near 1 shows which process was the limit.
+   */
   readonly cpu: { readonly server: number; readonly load: number }
   readonly keys: number
   readonly providerRequests: number
   readonly providerFailures: number
-  /** Heap of the server after a collection, in MiB: after a third of the run, at its end, and the growth in between. */
+  /** Heap of the server after a garbage collection, in MiB: after a third of the run, at its end, and the growth in between. */
   readonly heap: { readonly start: number; readonly end: number; readonly growth: number }
 }
 
-/** Faults of an authorization server. The last two delay a request by its limit of five seconds. */
+/** Faults of an authorization server. With the last two, a fetch ends only at its time limit of five seconds. */
 const faults: ReadonlyArray<FaultProxy.Fault> = [
   { _tag: "Status", status: 503 },
   { _tag: "Reset" },
@@ -56,7 +59,7 @@ const faults: ReadonlyArray<FaultProxy.Fault> = [
   { _tag: "Drip", every: "100 millis" }
 ]
 
-/** Returns the rise from the first point to the last by the median of all slopes, so that a peak does not count. */
+/** Returns the rise from the first to the last point. It uses the median of all slopes, so that a single peak has no effect. */
 const rise = (points: ReadonlyArray<readonly [x: number, y: number]>): number => {
   const slopes = points.flatMap(([x, y], i) => points.slice(i + 1).map(([later, other]) => (other - y) / (later - x)))
     .sort((a, b) => a - b)
@@ -135,7 +138,8 @@ export const run = (options: Options, progress: (line: string) => void = () => {
     const traffic = yield* Traffic.make(issuer, connections, options.people)
     const does = <A>(effect: Effect.Effect<A>) => Effect.runPromise(effect)
 
-    // The first tokens arrive without a fault: `npm run faults` covers cold servers.
+    // Calibration runs before any fault, so the server starts with keys. `npm run faults` covers servers that start in an
+    // outage.
     const calibrate = async () => {
       const many = (seconds: number) => {
         const end = performance.now() + seconds * 1000
@@ -143,7 +147,7 @@ export const run = (options: Options, progress: (line: string) => void = () => {
           for (let now = performance.now(); now < end; now = performance.now()) await traffic.send(now)
         }))
       }
-      // Warms up the compiler.
+      // Gives V8 the time to compile the code before the measurement.
       await many(options.calibration / 4)
       traffic.begin()
       const before = { server: (await state()).cpu, load: process.cpuUsage() }
@@ -178,14 +182,15 @@ export const run = (options: Options, progress: (line: string) => void = () => {
       const began = performance.now()
       const elapsed = () => (performance.now() - began) / 1000
 
-      // A fault must fit into the last quarter of an interval, in which keys are fetched again, with a request that waits for
-      // its limit: by default that quarter is two and a half minutes.
+      // The server fetches keys again in the last quarter of a refresh interval. A fault, which lasts an eighth of the
+      // interval, and a fetch that waits for its limit of five seconds must both fit into it. Short intervals omit the slow
+      // faults.
       const slow = options.refresh >= 40
       const usable = slow ? faults : faults.slice(0, -2)
       const provide = async () => {
         for (let turn = 0; !signal.aborted; turn++) {
           await does(proxy.clear)
-          // A third of the time the authorization server works, a third it is slow, and a third it fails.
+          // The authorization server works, is slow and fails in turn, each for a third of the time.
           if (turn % 3 === 1) await does(proxy.set({ _tag: "Latency", by: "200 millis" }))
           if (turn % 3 === 2) {
             failures++
@@ -204,19 +209,20 @@ export const run = (options: Options, progress: (line: string) => void = () => {
         let signs = await currentKid()
         let next = await publish()
         let due = performance.now()
-        // A key that was published one interval ago begins to sign, and the next one is published.
+        // In each turn, the key that was published one rotation ago begins to sign, and the next key is published.
         while (!signal.aborted) {
           due += options.rotation * 1000
           await pause((due - performance.now()) / 1000)
           if (signal.aborted) return
           const [old, before] = [signs, traffic.use(next.tokens)]
-          // Requests in progress end with the old key, which is then withdrawn.
+          // The old key is withdrawn after all requests in progress, whose tokens it signed, have their responses.
           const answered = traffic.answered()
           signs = next.kid
           next = await publish()
           await answered
           await does(issuer.withdrawKey(old))
-          // The server notices within the interval, or with the first later fetch that does not fail.
+          // Waits until the server must have noticed: within one refresh interval, or with the first successful fetch after a
+          // fault.
           void pause(options.refresh * 1.125 + (slow ? 6 : 2)).then(() => signal.aborted || traffic.retire(before))
         }
       }

@@ -1,11 +1,11 @@
-/** The requests of the soak test, the responses that are expected, and those that arrived. */
+/** Creates and sends the requests of the soak test, and compares the responses with the expected ones. */
 import { Effect } from "effect"
 import type { TestIssuer } from "effect-mcp-auth/testing"
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks"
 import { callTool } from "../speed/Load.ts"
 import type { Connections } from "./Connections.ts"
 
-/** One kind of request. A bad token is rejected, or answered with 503 while the server cannot verify it. */
+/** One kind of request. A bad token may also be answered with 503 while the server cannot verify it. */
 interface Kind {
   readonly name: string
   readonly good: boolean
@@ -48,7 +48,7 @@ export const make = Effect.fnUntraced(function*(
   const several = <E>(count: number, kind: Kind, token: (i: number) => Effect.Effect<string, E>) =>
     Effect.map(Effect.forEach(Array.from({ length: count }, (_, i) => i), token), (_) => _.map(prepare(kind)))
 
-  /** Signed with the current key, so that each bad token has exactly one fault. */
+  /** Creates tokens with the current signing key. Each bad token has exactly one fault. */
   const signed = Effect.all({
     good: several(people, admitted, (i) => mint({ subject: `person-${i}` })),
     withoutScope: several(20, withoutScope, (i) => mint({ subject: `person-${i}`, scopes: ["todos:read"] })),
@@ -96,7 +96,7 @@ export const make = Effect.fnUntraced(function*(
     )
   }
 
-  /** Sends a request that is due at that time. */
+  /** Sends a request. `due` is the time at which it should be sent, from which latency is measured. */
   const send = (due: number): Promise<void> => {
     const one = exchange(pick(), due)
     under.add(one)
@@ -105,9 +105,9 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     send,
-    /** Completes when every request in progress has its response. */
+    /** Resolves when every request that is in progress now has its response. */
     answered: () => Promise.all(under),
-    /** Creates tokens of the new signing key, to be sent once the key has been published long enough. */
+    /** Creates tokens with the current signing key. Pass them to `use` when the server has had the time to fetch the key. */
     signed,
     /** Replaces the good tokens that are sent. Returns the previous ones. */
     use: (next: typeof own): ReadonlyArray<Prepared> => {
@@ -116,13 +116,13 @@ export const make = Effect.fnUntraced(function*(
       return before
     },
     /**
-     * Adds tokens whose key was withdrawn so long ago that no server may accept it. Only some are sent again: a server that
-     * rejects a cached token evicts it, and its cache should stay as full as possible.
+     * Adds tokens whose key was withdrawn so long ago that the server must reject them. Only 100 of them are sent: the server
+     * evicts a cached token when it rejects it, and the cache should stay as full as possible.
      */
     retire: (requests: ReadonlyArray<Prepared>) => {
       gone = requests.slice(0, 100).map(({ request }) => ({ kind: withdrawn, request }))
     },
-    /** Starts to count. */
+    /** Resets the counts and starts to count. */
     begin: () => {
       counts = {}
       goodRejected = []
@@ -135,7 +135,7 @@ export const make = Effect.fnUntraced(function*(
       counts,
       goodRejected,
       badAdmitted,
-      /** Responses to bad tokens other than a rejection. */
+      /** Responses to bad tokens that are neither an admission nor an expected rejection. */
       unexpected,
       sent: Object.values(counts).flatMap((_) => Object.values(_)).reduce((sum, count) => sum + count, 0),
       good: [admitted, withoutScope].flatMap((_) => Object.values(counts[_.name] ?? {})).reduce((sum, _) => sum + _, 0),

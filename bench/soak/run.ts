@@ -1,8 +1,8 @@
 /**
  * `npm run soak`: measures the maximum rate for 20 seconds, then sends half of it for 30 minutes.
  *
- * `npm run soak -- --minutes 3 --calibration 5 --share 0.25` is shorter. `--most 100` sends at most 100 requests per second.
- * `--interval 10` rotates and refreshes keys every ten seconds.
+ * Options: `--minutes 3 --calibration 5` for a shorter run, `--share 0.25` for a quarter of the maximum rate, `--most 100` for
+ * at most 100 requests per second, and `--interval 10` to rotate and refresh keys every ten seconds.
  */
 import { Effect } from "effect"
 import { parseArgs } from "node:util"
@@ -47,7 +47,7 @@ const checks: Readonly<Record<string, boolean>> = {
   "no good token rejected": goodRejected.length === 0,
   "no bad token admitted": badAdmitted.length === 0,
   "each bad token rejected": unexpected.length === 0,
-  // In a run of half an hour the cache of verified tokens is full after a third; later growth is a leak.
+  // In a run of half an hour, the cache of verified tokens is full after a third of the run. Growth after that is a leak.
   "memory flat": heap.growth < 4,
   "the rate kept": outcome.achieved > 0.95 * outcome.rate
 }

@@ -3,10 +3,10 @@ import { type ChildProcess, fork } from "node:child_process"
 import { join } from "node:path"
 import type { Question } from "./Issuer.ts"
 
-/** Loads the package from its sources. Without this option the build is loaded, as in an installation. */
+/** Options of Node that load the package from its sources. Without them, Node loads the build, as in an installation. */
 const source = ["--conditions=effect-mcp-auth/source"]
 
-/** Starts a file of this folder, and returns its first message. */
+/** Starts a file of this folder as a process, and returns the process and its first message. */
 const start = async <A>(
   file: string,
   args: ReadonlyArray<string>,
@@ -48,9 +48,9 @@ const stop = (child: ChildProcess) =>
 
 export interface Issuer {
   readonly url: string
-  /** Default of `typ`: `at+jwt`. */
+  /** Mints `count` tokens. Default of `typ`: `at+jwt`. */
   readonly mint: (algorithm: "RS256" | "ES256" | "EdDSA", count: number, typ?: string) => Promise<ReadonlyArray<string>>
-  /** Number of requests that it received. */
+  /** Returns the number of requests that the authorization server received. */
   readonly requests: () => Promise<number>
   readonly stop: () => Promise<void>
 }
@@ -69,16 +69,16 @@ export const issuer = async (): Promise<Issuer> => {
 export interface Server {
   readonly name: string
   readonly port: number
-  /** CPU time of all its threads since its start, in microseconds. */
+  /** Returns the CPU time of all threads of the process since its start, in microseconds. */
   readonly cpu: () => Promise<number>
-  /** Profiles its CPU during the work. */
+  /** Runs `work`, and returns the CPU profile of the server during that time. */
   readonly profile: (work: () => Promise<unknown>) => Promise<object>
   readonly stop: () => Promise<void>
 }
 
 /**
- * After some idle seconds V8 discards compiled code, and the next thousands of requests take five times as long. Servers that
- * take turns would all idle; a server under load does not.
+ * An option of V8 that keeps compiled code. By default, V8 discards compiled code after some idle seconds, and the next
+ * thousands of requests take five times as long. The servers of a comparison take turns, so each is idle most of the time.
  */
 const neverIdle = "--no-memory-reducer"
 
@@ -101,7 +101,7 @@ export const server = async (name: string, issuer: string, from: "source" | "bui
   }
 }
 
-/** Runs one piece of work in a separate process, and returns its result. */
+/** Runs a file of this folder in a separate process with one input, and returns its result. */
 export const work = async <A>(file: string, given: unknown, execArgv: ReadonlyArray<string> = []): Promise<A> => {
   const { child } = await start<unknown>(file, [], [...source, ...execArgv])
   const done = await ask<A>(child, given)

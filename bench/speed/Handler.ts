@@ -1,6 +1,6 @@
 /**
- * The level "handler", in a separate process: calls the listeners of the servers without sockets. The kernel's work for sockets
- * is most of the time of a small request, and the part that depends most on the load of the machine.
+ * The level "handler". It runs in a separate process, and calls the listeners of the servers without sockets. With sockets, the
+ * kernel would take most of the time of a small request, and this time depends most on the load of the machine.
  */
 import { IncomingMessage, type Server, ServerResponse } from "node:http"
 import { Socket } from "node:net"
@@ -19,7 +19,7 @@ export interface Work {
   readonly milliseconds: number
 }
 
-/** CPU time per request in microseconds, by contender, one for each round. */
+/** CPU time per request in microseconds, by contender. Each contender has one value per round. */
 export type Measured = Readonly<Record<string, ReadonlyArray<number>>>
 
 const socket = new Socket()
@@ -39,7 +39,7 @@ const ask = (server: Server, token: string) =>
     })
     request.push(null)
     const response = new ServerResponse(request)
-    // Own properties: Express changes the prototype of a response.
+    // These are own properties, because Express replaces the prototype of a response.
     Object.assign(response, {
       writeHead: (status: number) => {
         response.statusCode = status
@@ -77,7 +77,8 @@ const measure = async ({ issuer, milliseconds, names, rounds, tokens }: Work): P
           const status = await ask(server, tokens[count++ % tokens.length]!)
           if (status !== 200) throw new Error(`${name} answers ${status}`)
         }
-        // As between two reads of a socket: objects that live until the microtasks end would otherwise never be released.
+        // Returns to the event loop, as a server does between two reads of a socket. Otherwise objects that live until all
+        // microtasks have run would never be released.
         await new Promise(setImmediate)
       }
       const { system, user } = process.cpuUsage(before)

@@ -1,4 +1,4 @@
-/** The authorization server, in a separate process: mints tokens and counts its requests. */
+/** The authorization server. It runs in a separate process, mints tokens, and counts the requests that it receives. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Exit, Layer, References, Scope } from "effect"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -20,7 +20,7 @@ let count = 0
 const answer = async (question: Question): Promise<unknown> => {
   if (question.ask === "requests") return (await takeRequests(), received)
   const tokens: Array<string> = []
-  // The signatures of several tokens at a time use both cores.
+  // Signs several tokens at a time, because signatures are computed in other threads.
   await Promise.all(Array.from({ length: 8 }, async () => {
     while (tokens.length < question.count) {
       tokens.push("")
@@ -34,7 +34,7 @@ const answer = async (question: Question): Promise<unknown> => {
         header: { typ: question.typ },
         expiresIn: tokenLifetime,
         claims: {
-          // About as much as providers write: the token has some 900 bytes.
+          // With these claims, a token has about 900 bytes, which is a usual size.
           sid: `session-${String(number).padStart(20, "0")}`,
           email: "alice.anderson@example.com",
           name: "Alice Anderson",
@@ -58,7 +58,7 @@ const issuer = Context.get(
 )
 
 let received = 0
-// The issuer keeps the requests that it received until they are taken.
+// The issuer stores received requests until they are taken, so they are taken regularly to bound memory.
 const takeRequests = async () => {
   received += (await Effect.runPromise(issuer.takeRequests)).length
 }

@@ -1,4 +1,4 @@
-/** The levels of the benchmark except whole requests (`Requests.ts`) and tool calls (`Tools.ts`). */
+/** The levels of the benchmark, except "request" (`Requests.ts`) and "tools" (`Tools.ts`). */
 import { build } from "esbuild"
 import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -84,7 +84,7 @@ const root = join(import.meta.dirname, "../..")
 const tsc = join(root, "node_modules/typescript/bin/tsc")
 
 export const start = async ({ issuer, quick }: Settings): Promise<Level> => {
-  // Measures the build, as installed: a start from the sources would measure how Node strips types.
+  // Measures the build, as in an installation. A start from the sources would include the time in which Node strips types.
   execFileSync("npm", ["run", "--silent", "build"], { cwd: root, stdio: "inherit" })
   const names = [
     "effect",
@@ -127,7 +127,9 @@ export const start = async ({ issuer, quick }: Settings): Promise<Level> => {
 
 const { exports: entryPoints } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
-/** Bundles a program, and returns what a client loads at its start, without the chunks that are imported on demand. */
+/**
+ * Bundles a program, and returns the gzip size in kB of the code that loads at the start, without chunks imported on demand.
+ */
 const bundle = async (contents: string, external: ReadonlyArray<string>): Promise<number> => {
   const { metafile, outputFiles } = await build({
     stdin: { contents, resolveDir: root },
@@ -159,7 +161,7 @@ const bundle = async (contents: string, external: ReadonlyArray<string>): Promis
     .reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length / 1000, 0)
 }
 
-/** The packages that a program has anyway. */
+/** The packages that a program installs anyway. Bundles exclude them. */
 const peers = ["effect", "effect/*", "jose", "@modelcontextprotocol/*", "@effect/*"]
 
 export const size = async (): Promise<Level> => {
@@ -200,7 +202,7 @@ export const size = async (): Promise<Level> => {
   }
 }
 
-/** A server with a hundred tools, with or without scopes that the compiler checks. */
+/** Returns the source of a server with a hundred tools, with or without scopes that the compiler checks. */
 const programWith = (scoped: boolean): string => {
   const tool = (index: number) => {
     const made =

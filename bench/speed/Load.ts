@@ -1,6 +1,6 @@
 /**
- * A client with little overhead: raw sockets, prepared bytes, one request at a time on each connection. A client on
- * `node:http` would be the bottleneck of every fast server.
+ * A client with little overhead. It writes prepared bytes to raw sockets, one request at a time on each connection. A client on
+ * `node:http` would be slower than fast servers, and so would limit the measurement.
  */
 import { connect, type Socket } from "node:net"
 
@@ -10,7 +10,7 @@ export interface Outcome {
   readonly body: string
   readonly count: number
   readonly statuses: Readonly<Record<string, number>>
-  /** The measurement, if one was requested. */
+  /** The measurement. `undefined` if none was requested, or if the load ended before it started. */
   readonly measured: Measured | undefined
 }
 
@@ -39,7 +39,7 @@ const lengthOf = (text: string): number | undefined => {
   return body
 }
 
-/** Sends requests in turn until `until` returns true. */
+/** Sends the requests one after the other, and again from the first, until `until` returns `true`. */
 export const run = async (
   port: number,
   requests: ReadonlyArray<Buffer>,
@@ -47,7 +47,9 @@ export const run = async (
     readonly connections?: number
     /** Index of the first request. */
     readonly from?: number
-    /** Starts to measure after so many milliseconds: no connection opens or ends during the measurement. */
+    /**
+     * Starts to measure after `after` milliseconds, so that all connections are open. `cpu` returns the CPU time of the server.
+     */
     readonly measure?: { readonly after: number; readonly cpu: () => Promise<number> }
     readonly until: (count: number, milliseconds: number) => boolean
   }
@@ -108,8 +110,8 @@ export const run = async (
       }
       begin()
     })
-  // Never sleeps: waking another process is expensive on a virtual machine, the writer pays for it, and a server that answers one
-  // by one would pay for each response where another pays once for many.
+  // Keeps this process awake. On a virtual machine, waking a process is expensive, and the server that writes to it pays for
+  // that. A server that writes each response separately would pay more often than one that writes several at once.
   let awake = true
   const spin = () => {
     if (awake) setImmediate(spin)
@@ -128,13 +130,13 @@ export const run = async (
   return { body, count, statuses, measured }
 }
 
-/** Creates a GET of a path with a token. */
+/** Returns a function that creates a GET request of a path with a token. */
 export const getAt = (path: string) => (token: string): Buffer =>
   Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${token}\r\naccept: */*\r\n\r\n`)
 
 export const get = getAt("/mcp")
 
-/** Creates a tool call of MCP 2026-07-28, or of the revision before it, which SDK v1 supports. */
+/** Creates a tool call of MCP 2026-07-28, or of the previous revision, which is the latest that SDK v1 supports. */
 export const callTool = (token: string, revision: "2026-07-28" | "2025-11-25", path = "/mcp"): Buffer => {
   const modern = revision === "2026-07-28"
   const body = JSON.stringify({

@@ -1,4 +1,4 @@
-/** The level "memory", in a separate process with `--expose-gc`: sends distinct tokens through the gate and measures the heap. */
+/** The level "memory". It runs in a separate process with `--expose-gc`, verifies distinct tokens, and measures the heap. */
 import { Effect, Layer, References, Scope } from "effect"
 import { Gate } from "effect-mcp-auth/host"
 import { TestIssuer } from "effect-mcp-auth/testing"
@@ -18,7 +18,7 @@ const heap = () => {
 const run = async (count: number) => {
   const issuer = await TestIssuer.start({ resource, algorithm: "ES256" })
   const { kid, privateKey } = await issuer.currentKey()
-  // Synchronous signatures take a third of the time of those that cross threads. The issuer supplies the key and the documents.
+  // Signs here with the key of the issuer: synchronous signatures take a third of the time of those that cross threads.
   const key = createPrivateKey({ key: await crypto.subtle.exportKey("jwk", privateKey) as never, format: "jwk" })
   const layer = Gate.layer({
     resource,
@@ -68,7 +68,7 @@ const run = async (count: number) => {
     }
   }
   const empty = heap()
-  // Twice the capacity: compiled code and tables have their final size by then.
+  // Verifies twice the capacity first, so that compiled code and tables have their final size before the measurement.
   await verify(2 * capacity)
   const full = heap()
   await verify(count - 2 * capacity)
@@ -78,7 +78,7 @@ const run = async (count: number) => {
 const sign = (key: KeyObject, input: string) =>
   `${input}.${createSign("SHA256").update(input).sign({ key, dsaEncoding: "ieee-p1363" }).toString("base64url")}`
 
-/** Returns the heap in MiB. */
+/** The number of tokens, and the heap in MiB at the start, with a full cache and at the end. */
 export type Measured = Awaited<ReturnType<typeof run>>
 
 process.on("message", (count: number) => void run(count).then((measured) => process.send!(measured)))

@@ -1,4 +1,4 @@
-/** Defines the input and the results of the benchmark levels, and formats the results. */
+/** Defines the settings and the results of the benchmark levels, and formats the results. */
 import { cpus } from "node:os"
 import { markdownTable } from "../../src/cli/format/markdownTable.ts"
 import type * as Child from "./Child.ts"
@@ -9,7 +9,7 @@ export interface Settings {
   readonly quick: boolean
   /** Whether only contenders with a goal are measured. */
   readonly few: boolean
-  /** Whether the level "memory" uses 1,000,000 tokens, which takes minutes, or 100,000. */
+  /** Whether the level "memory" uses 1,000,000 tokens instead of 100,000, which takes some minutes longer. */
   readonly million: boolean
 }
 
@@ -22,7 +22,7 @@ export interface Table {
 
 /** A measured value and its goal. */
 export interface Goal {
-  /** Its name in `ratios.json`. */
+  /** The name of the goal in `ratios.json`. */
   readonly id: string
   readonly what: string
   readonly reach: { readonly atLeast: number } | { readonly atMost: number }
@@ -136,7 +136,7 @@ export const markdown = (
 
 const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
 
-/** Returns the chart as an SVG that follows the reader's preference for light or dark. */
+/** Returns the chart as an SVG that follows the reader's preference for a light or dark color scheme. */
 export const picture = (bars: ReadonlyArray<Bar>): string => {
   const row = 30
   const left = 250

@@ -34,7 +34,7 @@ const isCaching = (name: string) => !unprotected.includes(name) && !/^(hono|floo
 /** Servers that admit every request. */
 const unprotected = ["effect", "express", "node:http"]
 
-/** Lower bounds for new tokens. */
+/** Servers that only verify a signature. They show the minimum time for new tokens. */
 const floors = ["floor, jose", "floor, node:crypto"]
 
 const json = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
@@ -42,9 +42,9 @@ const json = (value: object) => Buffer.from(JSON.stringify(value)).toString("bas
 interface Scenario {
   readonly tokens: ReadonlyArray<string>
   readonly statuses: ReadonlyArray<string>
-  /** Whether a server with a cache sees each token once only. */
+  /** Whether each token is sent only once, so that a cache has no effect. */
   readonly fresh?: boolean
-  /** Whether it has no goal. */
+  /** Whether the scenario has no goal. */
   readonly besides?: boolean
 }
 
@@ -53,13 +53,13 @@ const rejected = ["400", "401", "500"]
 export const request = async (settings: Settings): Promise<Level> => {
   const { issuer, quick } = settings
   const known = await issuer.mint("RS256", 1000)
-  // Hono's middleware rejects the `typ` of RFC 9068, so its tokens have another. It caches none.
+  // Hono's middleware rejects the `typ` of RFC 9068, so it gets tokens with another `typ`. It has no cache, so they can repeat.
   const plain = (await issuer.mint("RS256", 1000, "JWT")).map(Load.get)
-  // Fills the cache before the measurement, and repeats no token.
+  // Enough tokens to fill the cache before the measurement without sending a token twice.
   const many = await issuer.mint("RS256", quick ? 18_000 : 60_000)
   const unknown = known.map((token, index) => {
     const [, claims, signature] = token.split(".")
-    // The `typ` that all servers accept; they check it after the key lookup, or not at all.
+    // All servers accept this `typ` up to the look-up of the key, which is what this scenario measures.
     return `${json({ alg: "RS256", typ: "JWT", kid: `unknown-${index}` })}.${claims}.${signature}`
   })
   const garbage = known.map((_, index) => `garbage${index}${"x".repeat(700)}`)
@@ -85,8 +85,8 @@ export const request = async (settings: Settings): Promise<Level> => {
     const requests = tokens.map(Load.get)
     const lower = fresh && !quick ? floors : []
     const several = (name: string) => !quick && !besides && (few.includes(name) || lower.includes(name))
-    // New processes for each scenario: a server that checks every signature would start on new tokens with compiled code, and
-    // a server with a cache would not.
+    // New processes for each scenario. Otherwise a server without a cache would have compiled its signature check in an earlier
+    // scenario, and a server with a cache would not.
     const servers = await startServers([...names, ...lower], issuer, (name) => several(name) ? 3 : 1)
     found[scenario] = await rounds(
       servers,
@@ -97,7 +97,7 @@ export const request = async (settings: Settings): Promise<Level> => {
         leadIn: 30,
         milliseconds: 70,
         compared: (name) => few.includes(name) || lower.includes(name),
-        // Caches are full after ten thousand tokens; compilation takes longer.
+        // Caches are full after 10,000 tokens. The compilation of the code takes longer.
         warm: quick
           ? { requests: 10_500, milliseconds: fresh ? 5000 : 1000 }
           : fresh
@@ -213,7 +213,7 @@ const routes = ({ issuer, quick }: Settings, { statuses, tokens }: Scenario): Pr
       : { processes: 4, count: 24, leadIn: 30, milliseconds: 70, warm: { requests: 50_000, milliseconds: 3000 } }
   )
 
-/** The goals for two routes of a server, with the ratio of two servers as a note. */
+/** Returns the goals that compare two routes of one server. A note adds the same ratio, measured with two servers. */
 const routesGoal = (id: string, what: string, atLeast: number, pair: Samples, servers: Samples): ReadonlyArray<Goal> =>
   goal(id, what, atLeast, pair, behind, beside).map((found) => ({
     ...found,
@@ -242,7 +242,7 @@ const floorsTable = (seen: Samples, fresh: Samples): Table => {
   }
 }
 
-/** Counts the requests of a server to the authorization server because of unknown key ids. */
+/** Counts the requests that a server sends to the authorization server because of tokens with unknown key ids. */
 const requestsFor = async (issuer: Child.Issuer, name: string, unknown: ReadonlyArray<string>, count: number) => {
   const server = await Child.server(name, issuer.url)
   const [good] = await issuer.mint("RS256", 1)
@@ -268,7 +268,7 @@ const unknownKidGoal = async (
 const unknownKids = async (issuer: Child.Issuer, unknown: ReadonlyArray<string>): Promise<Table> => {
   const rows: Array<ReadonlyArray<string>> = []
   for (const name of contenders.filter((_) => !unprotected.includes(_))) {
-    // 1,000 tokens: some servers send one request per token.
+    // Only 1,000 tokens, because some servers send one request per token.
     rows.push([name, String(await requestsFor(issuer, name, unknown, 1000))])
   }
   return {

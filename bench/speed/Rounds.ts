@@ -1,4 +1,4 @@
-/** Puts servers under load in turns, and compares them. */
+/** Runs load on several servers in turn, and compares the results. */
 import * as Child from "./Child.ts"
 import * as Load from "./Load.ts"
 import { type Goal, withQuartiles } from "./Report.ts"
@@ -11,33 +11,35 @@ export interface Sample {
   readonly rate: number
 }
 
-/** By name, one for each round; a round with too few responses is left out. */
+/** The samples of each server, one per round. `undefined` for a round with too few responses. */
 export type Samples = ReadonlyMap<string, ReadonlyArray<Sample | undefined>>
 
 export interface Turns {
   readonly count: number
-  /** Milliseconds at the start of a turn that do not count: the caches of the machine hold the data of other servers. */
+  /** Time at the start of a turn that is not measured, in milliseconds. CPU caches still contain the data of other servers. */
   readonly leadIn: number
   readonly milliseconds: number
-  /** Ends with either. Code is compiled while it runs, which takes CPU time in proportion to its size. */
+  /**
+   * The warm-up ends with the first limit that is reached. V8 compiles code in this time, which would distort the measurement.
+   */
   readonly warm: { readonly milliseconds: number; readonly requests: number }
-  /** Text in the body of the first response of each turn. Default: any. */
+  /** Text that the body of the first response of each turn must contain. Default: any body is accepted. */
   readonly contained?: string
 }
 
 /**
- * Runs rounds of load on several warm servers, in a new order each time. Processes of the same name alternate between rounds,
- * because compiled code of two processes differs by a tenth. A shared machine may be slower by half for a second or two, so
- * turns are short and many, and servers that are compared follow each other.
+ * Runs rounds of load on several warm servers, each round in a new order. Processes of the same name alternate between rounds,
+ * because the speed of two processes with the same code differs by up to a tenth. A shared machine can be slower by half for a
+ * second or two. Therefore turns are short and numerous, and the turns of servers that are compared are adjacent.
  */
 export const rounds = async (
   servers: ReadonlyArray<Child.Server>,
   requestsOf: (name: string) => ReadonlyArray<Buffer>,
   expected: (name: string) => ReadonlyArray<string>,
   { compared = () => true, contained = "", count, leadIn, milliseconds, once = () => false, warm }: Turns & {
-    /** Servers that a goal compares. */
+    /** Whether a goal compares this server. */
     readonly compared?: (name: string) => boolean
-    /** Whether this server may see each request once only: a round ends with the requests. */
+    /** Whether each request is sent to this server only once. A round ends when no request is left. */
     readonly once?: (name: string) => boolean
   }
 ): Promise<Samples> => {
@@ -64,7 +66,7 @@ export const rounds = async (
     }
     return outcome
   }
-  // Also in turns: the second route of a server would find code that was compiled for the first.
+  // The warm-up also alternates. Otherwise the second route of a server would start with code that was compiled for the first.
   const passes = 4
   for (let pass = 0; pass < passes; pass++) {
     for (const server of servers) {
@@ -82,7 +84,7 @@ export const rounds = async (
         (_, passed) => passed > leadIn + milliseconds,
         { after: leadIn, cpu: server.cpu }
       )
-      // A server without requests left is no longer measured.
+      // A server that has no requests left has no sample.
       samples.get(name)!.push(
         measured === undefined || measured.count < 5
           ? undefined
@@ -104,9 +106,9 @@ export const startServers = (
   )
 
 /**
- * Runs rounds of load on routes of one server, named like their requests, in one process after the other. Compiled code and
- * memory layout are the same for all routes of a process, so the difference between a route behind a gate and one without is
- * the gate.
+ * Runs rounds of load on the routes of one server. The keys of `requests` name the routes. Compiled code and memory layout are
+ * the same for all routes of a process, so the difference between a route behind the gate and one without protection is the
+ * cost of the gate.
  */
 export const routesOf = async (
   server: string,
@@ -116,7 +118,7 @@ export const routesOf = async (
   { processes, ...turns }: Turns & { readonly processes: number }
 ): Promise<Samples> => {
   const samples = new Map<string, Array<Sample | undefined>>([...requests.keys()].map((name) => [name, []]))
-  // One process after the other: consecutive turns of one process find warm caches.
+  // Measures one process after the other, because consecutive turns of one process find its data in the CPU caches.
   for (let process = 0; process < processes; process++) {
     const [started] = await startServers([server], issuer, () => 1)
     const found = await rounds(
@@ -131,7 +133,7 @@ export const routesOf = async (
   return samples
 }
 
-/** Returns the ratio of requests that the first serves, by CPU time and by wall-clock time. */
+/** Returns the ratio of the requests that `of` serves to those that `to` serves, per CPU time and per wall-clock time. */
 export const compare = (samples: Samples, of: string, to: string): { readonly cpu: Spread; readonly rate: Spread } => {
   const others = samples.get(to)!
   const pairs = samples.get(of)!.flatMap((one, round) => {

@@ -1,14 +1,17 @@
-/** A contender, in a separate process: `node Server.ts <name> <issuer>`. Sends its port, and its CPU time on request. */
+/**
+ * Runs a contender in a separate process: `node Server.ts <name> <issuer>`. Sends its port to the parent process at the start,
+ * and its CPU time on request.
+ */
 import { Session } from "node:inspector"
 import type { AddressInfo } from "node:net"
 import { servers as peers } from "./peers/servers.mjs"
 import { resource } from "./Subject.ts"
 
 const [name = "", issuer = ""] = process.argv.slice(2)
-// mcp-auth logs which metadata it misses.
+// mcp-auth would fill the output with a warning for each missing member of the metadata.
 console.warn = () => {}
 
-// A peer loads neither this library nor Effect, and a server of this library loads no peer.
+// Loads only the modules of this contender: a process of another library must not load this library or Effect.
 const make = peers[name] ?? (await import("./servers.ts")).servers[name]
 if (make === undefined) throw new Error(`there is no server called ${name}`)
 const server = await make(issuer, resource)

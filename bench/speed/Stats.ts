@@ -16,10 +16,10 @@ export const spread = (values: ReadonlyArray<number>): Spread => {
   return { median: at(0.5), low: at(0.25), high: at(0.75) }
 }
 
-/** Returns the ratios of two series, round by round: a disturbance of the machine affects both. */
+/** Returns the spread of the ratios of two series, round by round, because a disturbance of the machine affects both series. */
 export const ratio = (of: ReadonlyArray<number>, to: ReadonlyArray<number>): Spread =>
   spread(of.map((value, index) => value / to[index]!))
 
-/** Shuffles by the round, so that no server always follows the same other one. */
+/** Returns the values in random order, so that a server does not always follow the same other server. */
 export const shuffled = <A>(values: ReadonlyArray<A>): ReadonlyArray<A> =>
   values.map((value) => [Math.random(), value] as const).toSorted(([a], [b]) => a - b).map(([, value]) => value)

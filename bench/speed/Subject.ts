@@ -1,7 +1,7 @@
-/** The resource, tokens and responses that all contenders share. */
+/** The resource, scopes, token lifetime and response that all contenders use. */
 export const resource = "https://todos.example.com/mcp"
 export const scopes = ["todos:read", "todos:write"]
-/** Longer than any run. */
+/** The lifetime of tokens, which is longer than any run. */
 export const tokenLifetime = "1 day"
 /** Body of every response to an admitted request. */
 export const answer = "in"

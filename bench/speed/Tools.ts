@@ -1,4 +1,4 @@
-/** The level "tools": `tools/call`, over sockets. */
+/** The level "tools": measures `tools/call` requests over sockets. */
 import * as Load from "./Load.ts"
 import { type Goal, type Level, type Settings, withQuartiles } from "./Report.ts"
 import { compare, goal, rounds, routesOf, startServers } from "./Rounds.ts"
@@ -26,7 +26,7 @@ export const tools = async (settings: Settings): Promise<Level> => {
   const tokens = await settings.issuer.mint("RS256", 1000)
   const found: Array<Goal> = []
   for (const [host, atLeast] of goals) found.push(...await through(settings, tokens, host, atLeast))
-  // Goals compare routes of one server; these servers compare with peers.
+  // The goals compare routes of one server. The table compares separate servers with those of other libraries.
   return { tables: settings.few ? [] : [await beside(settings, tokens)], goals: found }
 }
 
@@ -55,12 +55,12 @@ const through = async (
       }
       : {
         contained,
-        // Compiler and collector move the ratio between processes by a few hundredths.
+        // V8's compiler and garbage collector change the ratio from process to process by a few hundredths.
         processes: 3,
         count: 20,
         leadIn: 50,
         milliseconds: 250,
-        // The gate adds code to compile: after 10,000 calls the ratio is still a few hundredths below its final value.
+        // With the gate, V8 has more code to compile. After 10,000 calls, the ratio is still a few hundredths too low.
         warm: { requests: 24_000, milliseconds: 11_000 }
       }
   )

@@ -1,4 +1,4 @@
-/** The level "verify", in a separate process: measures verification of a token without a server. */
+/** The level "verify". It runs in a separate process, and measures the verification of tokens without a server. */
 import { Effect, Layer, References, Scope } from "effect"
 import { Gate } from "effect-mcp-auth/host"
 import { Fetcher, Signature } from "effect-mcp-auth/verification"
@@ -12,13 +12,13 @@ export interface Work {
   readonly issuer: string
   readonly algorithm: "RS256" | "ES256" | "EdDSA"
   readonly tokens: ReadonlyArray<string>
-  /** The same with the `typ` that hono's verifier accepts: it does not accept RFC 9068. */
+  /** Tokens with the `typ` that Hono's verifier accepts. It rejects the `typ` of RFC 9068. */
   readonly plain: ReadonlyArray<string>
   readonly rounds: number
   readonly milliseconds: number
 }
 
-/** CPU time per token in microseconds, by contender, one for each round. */
+/** CPU time per token in microseconds, by contender. Each contender has one value per round. */
 export type Measured = Readonly<Record<string, ReadonlyArray<number>>>
 
 const gateOf = async (issuer: string, capacity: number | undefined, signatures: Layer.Layer<never>) => {
@@ -37,7 +37,7 @@ const gateOf = async (issuer: string, capacity: number | undefined, signatures: 
   )
 }
 
-/** Runs inside an effect, as in a server. */
+/** Returns the function that verifies tokens with this library. It runs inside one effect, as in a server. */
 const own = async (issuer: string, capacity: number | undefined, signatures: Layer.Layer<never> = Layer.empty) => {
   const gate = await gateOf(issuer, capacity, signatures)
   const header = () => undefined

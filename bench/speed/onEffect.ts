@@ -1,10 +1,10 @@
-/** Shared by the servers of this library. */
+/** Parts that the servers of this library share. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Effect, Layer, References, Scope } from "effect"
 import { HttpRouter } from "effect/http"
 import { createServer, type Server } from "node:http"
 
-/** Starts a server if it does not listen yet. */
+/** Creates a server. The caller starts the server if it does not listen yet. */
 export type Make = (issuer: string, resource: string) => Server | Promise<Server>
 
 export const options = (issuer: string, resource: string) => ({

@@ -1,12 +1,12 @@
 /**
  * `npm run bench`: measures the cost of protection, and compares it with other libraries. Writes `BENCHMARKS.md`.
  *
- * - `--quick`: fewer contenders, scenarios and rounds, within a minute; writes nothing.
- * - `--check`: the contenders and levels that have a goal, compared with the ratios in `ratios.json`; fails if a ratio is worse
- *   by more than a tenth in two measurements; writes nothing.
- * - `--only request,tools,verify,memory,start,size,types`: some of the levels; writes nothing.
- * - `--million`: the level memory with a million tokens instead of a hundred thousand, which takes some minutes longer.
- * - `--profile <server>`: a CPU profile of a server (`effect + effect-mcp-auth`, say) on tokens seen before, for DevTools.
+ * - `--quick`: runs fewer contenders, scenarios and rounds, in less than a minute. Writes nothing.
+ * - `--check`: measures the contenders and levels that have a goal, and compares them with `ratios.json`. Fails if a ratio is worse
+ *   by more than a tenth in two measurements. Writes nothing.
+ * - `--only request,tools,verify,memory,start,size,types`: runs only these levels. Writes nothing.
+ * - `--million`: uses a million tokens instead of 100,000 in the level "memory", which takes some minutes longer.
+ * - `--profile <server>`: writes a CPU profile for DevTools of one server, such as `effect + effect-mcp-auth`, with cached tokens.
  */
 import { execFileSync } from "node:child_process"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
@@ -38,7 +38,7 @@ const Load = await import("./Load.ts")
 const Report = await import("./Report.ts")
 
 const began = performance.now()
-// Before the run adds load.
+// Read at the start, because the benchmark itself adds load.
 const load = loadavg()[0]! / cpus().length
 const issuer = await Child.issuer()
 
@@ -85,8 +85,8 @@ if (options.check) {
   const isLost = ({ found, id, reach }: Goal) => {
     const before = committed[id]?.ratio
     if (before === undefined) return false
-    // The better quartile: a ratio that varies between rounds is lost only if hardly any round reaches it. A few MiB or one
-    // request do not count as a loss.
+    // Compares the better quartile, so that a ratio that varies between rounds counts as lost only if few rounds reach it. For
+    // upper limits, such as heap in MiB or requests, a quarter of the limit is always accepted.
     return "atLeast" in reach ? found.high < 0.9 * before : found.low > 1.1 * Math.max(before, reach.atMost / 4)
   }
   let lost = 0
@@ -95,7 +95,7 @@ if (options.check) {
     console.log(
       `\n${first.map(({ id }) => id).join(", ")}: below the committed ratio, so ${level.name} is measured again.`
     )
-    // Another load on the machine or a chance of the compiler rarely occurs twice.
+    // Measures a second time, because a disturbance by other programs or by V8's compiler rarely occurs twice.
     const { goals } = await measure(level.name)
     for (const { found, id } of goals.filter((goal) => isLost(goal) && first.some(({ id }) => id === goal.id))) {
       lost++

@@ -1,4 +1,4 @@
-/** The servers of this library, and unprotected ones. Each contender loads only its own packages. */
+/** The servers of this library, and servers without protection. Each server loads only the packages that it uses. */
 import { Context, Effect, Layer } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { KeyObject, verify } from "node:crypto"
@@ -27,7 +27,7 @@ const bearerOf = ({ headers }: HttpServerRequest.HttpServerRequest): string =>
 
 const unauthorized = HttpServerResponse.empty({ status: 401, headers: { "www-authenticate": "Bearer" } })
 
-/** A middleware that verifies each token with jose, without a library. */
+/** Returns a middleware that calls jose for each token, as an author without an authorization library would write it. */
 const plainJose = async (issuer: string, resource: string) => {
   const { createRemoteJWKSet, jwtVerify } = await import("jose")
   const keys = createRemoteJWKSet(new URL(`${issuer}/jwks`))
@@ -46,8 +46,8 @@ const plainJose = async (issuer: string, resource: string) => {
 }
 
 /**
- * Lower bounds: a middleware that provides a service to the handler, as every gate must, and checks at most a signature. It
- * reads no claim, so it protects nothing; no gate that protects can take less.
+ * A lower bound: a middleware that provides a service to the handler, as every gate must, and verifies at most a signature. It
+ * checks no claim, so it is not secure, and no secure gate can take less time.
  */
 const floorRoute = (path: `/${string}`, isSigned?: (token: string) => Effect.Effect<boolean, unknown>) =>
   HttpRouter.add("GET", path, greeting).pipe(
@@ -66,7 +66,7 @@ const floorRoute = (path: `/${string}`, isSigned?: (token: string) => Effect.Eff
     )
   )
 
-/** Returns the key that signs tokens of this algorithm. */
+/** Returns the public key that verifies tokens of this algorithm. */
 const keyOf = async (issuer: string, algorithm: string) => {
   const { importJWK } = await import("jose")
   const { keys } = await (await fetch(`${issuer}/jwks`)).json() as { readonly keys: ReadonlyArray<{ alg?: string }> }
@@ -101,7 +101,7 @@ const floorOfNodeCrypto = async (issuer: string) => {
   }))
 }
 
-// Decisions are logged by default. The peers log none, so logging is off here.
+// By default this library logs decisions. The other libraries log none, so logging is off in the comparison.
 const onNode = async (issuer: string, resource: string) => {
   const { McpAuthNode } = await import("effect-mcp-auth/node")
   return McpAuthNode.make({ ...options(issuer, resource), layer: quiet })

@@ -43,7 +43,7 @@ const onEffectServer = async ({ behind, open }: Routes): Promise<Server> => {
     }).pipe(Layer.provide(AuthLayer.make(options(issuer, resource))))
   }
   return onEffect(Layer.mergeAll(
-    // Layers are built once, so the two would be one server, with the tools of both.
+    // `fresh`, because Effect builds a shared layer once: both routes would then use one server, with the tools of both.
     open === undefined ? Layer.empty : Layer.fresh(openServer(open)),
     behind === undefined ? Layer.empty : Layer.fresh(await guardedServer(behind))
   ))
@@ -62,7 +62,7 @@ const onSdkV1 = async ({ behind, open }: Routes): Promise<Server> => {
     const server = make()
     const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true })
     response.on("close", () => void server.close())
-    // The SDK's types disagree on optional members under `exactOptionalPropertyTypes`.
+    // A cast, because the SDK's types contradict each other under `exactOptionalPropertyTypes`.
     await server.connect(transport as Parameters<typeof server.connect>[0])
     await transport.handleRequest(request, response, request.body)
   }
