@@ -115,7 +115,7 @@ export interface ProfiledOptions {
 export const standardSubjects: Profile["subjectClaims"] = ["sub"]
 
 /**
- * Creates a profile. Options that are left out have the values of the standards.
+ * Creates a profile. An option that is left out has the default of the standards, such as `sub` for the subject.
  *
  * **Example** (A custom provider)
  *

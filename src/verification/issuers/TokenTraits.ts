@@ -120,17 +120,23 @@ export interface TokenTraits {
   readonly tenants?: Tenants | undefined
   readonly audience: Audience
   readonly tokenType: TokenType.TokenType
-  /** Marks of every access token. A token that lacks one of them is rejected, regardless of its `typ` and the token type. */
+  /**
+   * The marks that every access token has. A token that lacks one of them is rejected, regardless of its `typ` and the token
+   * type.
+   */
   readonly accessTokenMarks: ReadonlyArray<Mark>
-  /** Marks of other tokens. A token with one of them is rejected, regardless of its `typ` and the token type. */
+  /**
+   * The marks of ID tokens and of other tokens that are not access tokens. A token with one of them is rejected, regardless of
+   * its `typ` and the token type.
+   */
   readonly idTokenMarks: ReadonlyArray<Mark>
   readonly scopes: ScopeRule
   /** The claims that may contain the client id. The first one that the token has is used. */
   readonly clientIdClaims: readonly [string, ...ReadonlyArray<string>]
   /**
-   * The claims that identify the person or program behind a token. The first one that the token has is the subject. Equal
-   * values of two different claims have a different `Principal.owner`. List only claims whose values the provider never
-   * assigns to a second person.
+   * The claims that identify the person or program behind a token. The first one that the token has is the subject. The same
+   * value in two different claims gives two different values of `Principal.owner`. List only claims whose values the provider
+   * never assigns to a second person.
    */
   readonly subjectClaims: readonly [string, ...ReadonlyArray<string>]
   /**

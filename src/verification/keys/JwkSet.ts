@@ -47,7 +47,7 @@ export interface KeyHint {
 export interface KeySource extends Source {
   /** The URL of its key set. Default: `jwks_uri` of its metadata. */
   readonly jwksUri: string | undefined
-  /** Its key set. If set, nothing is fetched. */
+  /** Its key set. If this value is given, no keys are fetched. */
   readonly jwks: unknown
   /** The signature algorithms that its tokens may use. */
   readonly algorithms: ReadonlySet<string>
@@ -119,8 +119,8 @@ interface KeySet {
  *
  * **Details**
  *
- * Skips symmetric and private keys, keys for encryption, RSA keys outside 2048–8192 bits, with an exponent below 65537 or with
- * the ROCA vulnerability, keys with unknown curves, and keys with a member of the wrong type.
+ * Skips symmetric keys, private keys, keys for encryption, keys with unknown curves, and keys with a member of the wrong type.
+ * Skips RSA keys whose size is not 2048–8192 bits, whose exponent is below 65537, or that have the ROCA vulnerability.
  */
 const readKeys = (json: unknown, importKey: Signature.ImportKey): Keys | "not-a-key-set" | "too-many-keys" => {
   if (!isRecord(json) || !Object.hasOwn(json, "keys") || !Array.isArray(json["keys"])) return "not-a-key-set"

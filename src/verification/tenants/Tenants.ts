@@ -5,8 +5,8 @@
  * **Details**
  *
  * With `tenants`, a request without a tenant or with an unknown tenant is rejected (401). If the path contains the tenant, each
- * tenant is a separate resource: its tokens have its URL as audience, its challenge refers to its metadata, and its metadata
- * names its authorization servers.
+ * tenant is a separate resource. The audience of its tokens is the URL of the tenant, its challenges refer to the metadata of
+ * the tenant, and this metadata lists the authorization servers of the tenant.
  *
  * @since 0.1.0
  */

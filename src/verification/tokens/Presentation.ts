@@ -78,7 +78,7 @@ export const bearerOnly: Presentation = {
 }
 
 /**
- * Describes DPoP in metadata and challenges: `"off"`, `"optional"` (Bearer tokens are accepted as well), or `"required"`.
+ * Describes DPoP in metadata and challenges. With the mode `"optional"`, Bearer tokens are accepted as well.
  *
  * @category models
  * @since 0.1.0

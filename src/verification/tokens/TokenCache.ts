@@ -25,7 +25,8 @@ import * as tokenTarget from "./TokenTarget.ts"
  *
  * **Details**
  *
- * A result is never used after its token expires. A time or a capacity of zero disables the cache.
+ * A result is never used after its token expires. If `capacity` is 0, no verified tokens are cached. If `jwt` is 0, no JWTs are
+ * cached.
  *
  * @category models
  * @since 0.1.0
@@ -136,8 +137,8 @@ export const rejectFor = (time: Duration.Duration): InvalidToken => {
 export type Target = tokenTarget.Target
 
 /**
- * Creates a predicate that tells whether a target selects the token of a principal. Throws `AuthConfigError` if the target does
- * not select exactly one thing.
+ * Creates a predicate that tells whether a target selects the token of a principal. Throws `AuthConfigError` if the target is
+ * not `"everything"` and does not have exactly one of `token`, `subject`, `session` and `client`.
  *
  * @category decisions
  * @since 0.1.0
@@ -292,7 +293,10 @@ const makeResultStore = ({ capacity, lastInvalidation }: Settings) => {
     table,
     inactive,
     hasHashes: () => hasHashes,
-    /** Returns a function that caches a result with `put`, unless results are evicted in between. `known` is the key, if known. */
+    /**
+     * Returns a function that caches a result with `put`, unless an invalidation happened after the call of `begin`. `known` is
+     * the key of the token, or `undefined` if it must be computed.
+     */
     begin: () => {
       const before = invalidations
       return <A, E>(
@@ -308,7 +312,7 @@ const makeResultStore = ({ capacity, lastInvalidation }: Settings) => {
             return cached ?? result
           }))
     },
-    // Runs without waiting, so that a request that is verified afterwards cannot find an evicted result.
+    // All steps are synchronous, so that a request that is verified afterwards cannot find an evicted result.
     invalidate: (target: Target) =>
       Clock.clockWith((clock) => {
         const isTargeted = matcher(target)
