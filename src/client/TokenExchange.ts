@@ -1,6 +1,6 @@
 /**
  * Exchanges the token of a caller for a token that another server accepts (RFC 8693, or the on-behalf-of grant of Entra ID).
- * So a handler can call other servers for its caller without forwarding the caller's token.
+ * With the new token, a handler can call other servers on behalf of its caller without forwarding the caller's token.
  *
  * @since 0.1.0
  */
@@ -33,7 +33,7 @@ import * as AuthorizationServer from "../verification/issuers/AuthorizationServe
 import { Principal } from "../verification/Principal.ts"
 
 /**
- * Is a token that was issued by an exchange. It is valid for the requested audience only.
+ * Represents a token that an exchange issued. The token is valid for the requested audience only.
  *
  * @category models
  * @since 0.1.0
@@ -41,9 +41,9 @@ import { Principal } from "../verification/Principal.ts"
 export type UpstreamToken = Redacted.Redacted<string & Brand.Brand<"effect-mcp-auth/UpstreamToken">>
 
 /**
- * Describes the server that a token is for, and the requested scopes. Which members are needed depends on the authorization
- * server: RFC 8693 has a logical `audience` and the URL of a `resource`; Entra ID accepts only scopes, such as
- * `api://orders/.default`.
+ * Describes the server that a token is for, and the requested scopes. The authorization server decides which members it needs.
+ * RFC 8693 defines `audience`, a logical name, and `resource`, a URL. For Entra ID, set `scopes`, such as
+ * `api://orders/.default`, or only `audience`, which requests the scope `<audience>/.default`.
  *
  * @category models
  * @since 0.1.0
@@ -61,12 +61,13 @@ export interface Target {
  *
  * `reason` is one of these:
  *
- * - `rejected`: the authorization server rejected the exchange. `code` is its `error`, such as `invalid_target`, or
- *   `interaction_required` from Entra ID.
- * - `unusable-token`: the issued token has another type than Bearer, or is the inbound token itself.
- * - `target`: the target has no audience, resource or scopes.
+ * - `rejected`: the authorization server rejected the exchange. `code` is the `error` of the response, such as
+ *   `invalid_target`, or `interaction_required` from Entra ID. If the response has no valid `error`, `code` is its status.
+ * - `unusable-token`: the response has no access token of the type Bearer, or returns the inbound token itself.
+ * - `target`: the target has no audience, resource or scopes, or an invalid one. With the grant `on-behalf-of`, a resource
+ *   without an audience or scopes is not enough.
  * - `insecure-url`: the request would send the token over plain http.
- * - `unavailable`: the authorization server is unavailable. `cause` says why.
+ * - `unavailable`: the authorization server is unavailable, or its metadata cannot be used. `cause` contains the error.
  *
  * @category errors
  * @since 0.1.0
@@ -100,20 +101,21 @@ const exchangeMessages: Readonly<Record<TokenExchangeError["reason"], string>> =
  *
  * **When to use**
  *
- * Use it if the token is not sent in an `Authorization: Bearer` header. Otherwise use `ExchangedToken.bearer` of
- * `effect-mcp-auth/http-client`.
+ * Use it if you need the token itself, for example for a library that sends its requests without Effect. To add the token to
+ * requests of an `HttpClient`, use `ExchangedToken.bearer` of `effect-mcp-auth/http-client`.
  *
  * **Details**
  *
- * Tokens are cached by the caller's token, the audience, the resource and the scopes, until 30 seconds before they expire,
- * and never beyond the expiry of the caller's token. They are not cached by subject: two tokens of one person may belong to
- * two organisations or to different strengths of authentication, and must not share a result. Concurrent requests for the
- * same token are coalesced.
+ * The key of the cache consists of the caller's token, the audience, the resource and the scopes. The key does not use the
+ * subject, because two tokens of one person may belong to two organisations or to different strengths of authentication, and
+ * must not share a result. A token is cached until 30 seconds before it expires, or for 1 minute if its lifetime is unknown,
+ * and never beyond the expiry of the caller's token. Concurrent requests for the same token are coalesced.
  *
  * Load on the token endpoint is bounded as for introspection: at most 64 concurrent requests, at most 256 in the queue, and
- * after 3 failures in a row a cooldown of 1 second, which doubles with each further failure up to 1 minute. Rejected
- * credentials and a `Retry-After` start a cooldown at once. An error response such as `invalid_grant` does not count as a
- * failure. A request that is not sent fails at once with the reason `unavailable`, and its cause says how long to wait.
+ * after 3 failures in a row a cooldown of 1 second, which doubles with each further failure up to 1 minute. A response that
+ * rejects the credentials of this server or has a `Retry-After` starts a cooldown at once. An error response such as
+ * `invalid_grant` does not count as a failure. During a cooldown, or if the queue is full, the exchange fails at once with the
+ * reason `unavailable`, and `retryAfter` of its `cause` is the time to wait, in seconds.
  *
  * **Example** (A token for one request)
  *
@@ -136,7 +138,8 @@ export class TokenExchange extends Context.Service<TokenExchange, {
 }>()("effect-mcp-auth/TokenExchange") {}
 
 /**
- * Configures the exchange. This server authenticates in the same ways as for introspection.
+ * Configures the exchange. This server authenticates at the token endpoint with a secret, a private key or a bearer token, as
+ * for introspection.
  *
  * @category models
  * @since 0.1.0
@@ -144,11 +147,11 @@ export class TokenExchange extends Context.Service<TokenExchange, {
 export type Options = ClientAuthentication.ClientAuthentication & {
   /** The authorization server that exchanges tokens, usually the issuer of the inbound tokens. */
   readonly authorizationServer: AuthorizationServer.Input
-  /** The URL of the token endpoint. Default: `token_endpoint` of its metadata. */
+  /** The URL of the token endpoint. Default: `token_endpoint` of the authorization server's metadata. */
   readonly endpoint?: string | undefined
   /** The grant: `"token-exchange"` (RFC 8693) or `"on-behalf-of"` (Entra ID). Default: `"token-exchange"`. */
   readonly grant?: "token-exchange" | "on-behalf-of" | undefined
-  /** The number of tokens that are cached. Default: 10,000. */
+  /** The maximum number of cached tokens. Default: 10,000. */
   readonly capacity?: number | undefined
 }
 
@@ -206,14 +209,14 @@ interface Entry {
   readonly token: UpstreamToken
   /** When the caller's token expires, in milliseconds since 1970. */
   readonly until: number
-  /** When the exchanged token expires, in monotonic milliseconds: its lifetime begins with the response. */
+  /** When the exchanged token is no longer reused, in monotonic milliseconds. Its lifetime begins with the response. */
   readonly freshUntil: number
 }
 
-/** How long a caller waits, in the queue and for the response. */
+/** The maximum wait of a caller: the time in the queue plus the time for the response. */
 const longestWait = "8 seconds"
 
-/** A token that expires within this time, in milliseconds, is not reused: it could expire before it arrives. */
+/** In milliseconds. A token that expires within this time is not reused, because it could expire before it arrives. */
 const margin = 30_000
 
 /** How long a token without `expires_in` is reused, in milliseconds. */
@@ -282,7 +285,10 @@ const makeService = (
     })
   })
 
-/** Creates the function that sends a request to the token endpoint, within the limits of the endpoint. */
+/**
+ * Creates the function that sends a request to the token endpoint. It bounds the load on the endpoint and the time of each
+ * request.
+ */
 const makeRequest = Effect.fnUntraced(function*(options: Options, grant: Grant) {
   const server = yield* Effect.fromResult(
     AuthorizationServer.make(options.authorizationServer, "TokenExchange.authorizationServer")
@@ -311,7 +317,7 @@ const makeRequest = Effect.fnUntraced(function*(options: Options, grant: Grant) 
       : answered
   })
   return (inbound: string, target: Target): Effect.Effect<FormPost.Answered, TokenExchangeError> =>
-    // Only verified callers reach this code.
+    // A `Principal` exists only for a verified token.
     guard.protect("verified", send(inbound, target)).pipe(
       withTimeLimit(longestWait, issuer),
       Effect.mapError((cause) => new TokenExchangeError({ reason: "unavailable", cause }))
@@ -325,7 +331,7 @@ const parametersFor = (
   { audience, resource, scopes = [] }: Target
 ): ReadonlyArray<readonly [string, string]> => {
   const isOnBehalfOf = grant === "on-behalf-of"
-  // Entra ID has the audience in the scope. `.default` requests every scope with consent at that audience.
+  // Entra ID takes the audience from the scope. `.default` requests every scope of the audience for which consent exists.
   const scope = isOnBehalfOf && scopes.length === 0 && audience !== undefined ? [`${audience}/.default`] : scopes
   const given: ReadonlyArray<readonly [string, string | undefined]> = isOnBehalfOf
     ? [
@@ -382,9 +388,9 @@ const errorOf = (answer: Readonly<Record<string, unknown>> | undefined): string 
 }
 
 /**
- * Tells whether a server rejects the credentials of this server. Some servers also answer 403 about a token or an audience,
- * with a specific `error` (Auth0: `invalid_grant`; Keycloak: `access_denied`). If these counted, one caller could block the
- * exchange for all callers.
+ * Tells whether a response rejects the credentials of this server. Some authorization servers also answer 403 because of a
+ * token or an audience, and then send a specific `error` (Auth0: `invalid_grant`; Keycloak: `access_denied`). Such a response
+ * does not count, because otherwise one caller could block the exchange for all callers.
  */
 const rejectsOurCredentials = (answered: FormPost.Answered): boolean => {
   if (answered.status !== 401 && answered.status !== 403) return false
@@ -392,7 +398,10 @@ const rejectsOurCredentials = (answered: FormPost.Answered): boolean => {
   return code === undefined || code === "invalid_client"
 }
 
-/** Returns the inbound token as a string. Used here only, because the token may be sent to its issuer and no other party. */
+/**
+ * Returns the inbound token as a string. The string must not leave this module, except in a request to the authorization server
+ * that exchanges it.
+ */
 const toText = ({ token }: Principal): string => Redacted.value(token) as unknown as string
 
 const isTarget = ({ audience, resource, scopes = [] }: Target, grant: Grant): boolean =>

@@ -22,7 +22,7 @@ import type * as TokenCache from "../verification/tokens/TokenCache.ts"
 import type * as TokenVerifier from "../verification/TokenVerifier.ts"
 
 /**
- * The scopes of a configuration, with literal types.
+ * The scopes that a configuration offers. Their types must be literals.
  *
  * @category models
  * @since 0.1.0
@@ -40,18 +40,18 @@ export type LiteralScopes<S extends Scopes> = string extends ProtectedResource.O
   : unknown
 
 /**
- * The list of authorization servers.
+ * The type of `authorizationServers`: a list with at least one entry.
  *
  * @category models
  * @since 0.1.0
  */
 export type Servers = readonly [AuthorizationServer.Input<any>, ...ReadonlyArray<AuthorizationServer.Input<any>>]
 
-/** Authorization servers whose mechanisms require no service. */
+/** A list of authorization servers whose introspection requires no service. */
 export type Inputs = readonly [AuthorizationServer.Input, ...ReadonlyArray<AuthorizationServer.Input>]
 
 /**
- * The services that the mechanisms of authorization servers require, such as a store of `Introspection.make`.
+ * The services that the introspection of the authorization servers requires.
  *
  * @category utility types
  * @since 0.1.0
@@ -73,7 +73,10 @@ export type OnlyKnown<I> = I extends ReadonlyArray<unknown> ? { readonly [K in k
 type OnlyKnownServer<Server> = Server extends { readonly id: string } | string ? unknown
   : { readonly [K in Exclude<keyof Server, keyof AuthorizationServer.Options>]?: NoSuchOption }
 
-/** Appears in the error of the compiler. An interface, since an intersection with a text could become `never`. */
+/**
+ * The compiler shows this type in its error. It is an interface, because an intersection with a literal type could become
+ * `never`.
+ */
 interface NoSuchOption {
   readonly "there is no such option": never
 }
@@ -96,7 +99,10 @@ export type Options<
   & Common<S, C, A, RD, RT, RR>
   & Issuers<I>
   & {
-    /** The resource identifier: the URL at which clients reach the server, in canonical form. https, except on loopback. */
+    /**
+     * The resource identifier: the URL at which clients reach the server, in canonical form. It must be https, except on
+     * loopback.
+     */
     readonly resource: string
   }
 
@@ -108,8 +114,8 @@ export type Options<
  */
 export interface Issuers<I extends Servers = Inputs> {
   /**
-   * Issuers, issuers with details, or profiles of identity providers, such as `[Profiles.okta({ … })]` with `Profiles` from
-   * `effect-mcp-auth/provider`. Clients sign in at the first.
+   * Each entry is an issuer, an object with an issuer and its options, or a profile of an identity provider, such as
+   * `Profiles.okta({ … })` with `Profiles` from `effect-mcp-auth/provider`. Clients sign in at the first entry.
    */
   readonly authorizationServers: I & OnlyKnown<I>
 }
@@ -123,18 +129,21 @@ export interface Issuers<I extends Servers = Inputs> {
 export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT = never, RR = never> {
   /** The scopes that the server offers: a list, or a baseline and the scopes that clients request by step-up authorization. */
   readonly scopes: S & LiteralScopes<S>
-  /** Scopes that include others, such as `{ "todos:write": ["todos:read"] }`. */
+  /** Maps a scope to the scopes that it includes, such as `{ "todos:write": ["todos:read"] }`. */
   readonly scopeHierarchy?: ScopeHierarchy | undefined
-  /** The audience that tokens must have. It overrides a profile. Default: that of the profile, or else `Audience.resource`. */
+  /**
+   * The rule for the audience of tokens. It overrides the rule of a profile. Default: the rule of the profile, or else
+   * `Audience.resource`.
+   */
   readonly audience?: Audience.Audience | undefined
   /**
-   * Which JWTs are access tokens. The requirements of a profile apply as well, so an ID token of that provider is rejected under
-   * every rule. Default: `TokenType.standard()`.
+   * The rule that decides which JWTs are access tokens. The requirements of a profile apply as well, so every rule rejects the
+   * ID tokens of that provider. Default: `TokenType.standard()`.
    */
   readonly tokenType?: TokenType.TokenType | undefined
   /**
-   * The allowed difference of clocks, for `exp`, `nbf` and `iat`, from 0 to 5 minutes. Default: none for `exp`, 30 seconds for
-   * the others.
+   * The allowed difference of clocks, for `exp`, `nbf` and `iat`, from 0 to 5 minutes. Default: 0 for `exp`, 30 seconds for
+   * `nbf` and `iat`.
    */
   readonly clockTolerance?: Duration.Input | undefined
   /**
@@ -143,54 +152,56 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
    */
   readonly tokenGrammar?: Credentials.Grammar | undefined
   /**
-   * Accepts tokens that are bound to a key of the client (RFC 9449), with a proof of that key. `Dpop.optional({ … })` accepts
-   * Bearer tokens as well; `Dpop.required({ … })` rejects them. Default: tokens that are bound to a key are rejected.
+   * Accepts tokens that are bound to a key of the client, if the request contains a proof of that key (RFC 9449).
+   * `Dpop.optional({ … })` accepts Bearer tokens as well; `Dpop.required({ … })` rejects them. Default: tokens that are bound
+   * to a key are rejected.
    */
   readonly dpop?: Presentation.Mechanism<RD> | undefined
   /** How long verified tokens are cached, and how many. Default: JWTs for 5 minutes, 10,000 tokens. */
   readonly tokenCache?: TokenCache.Options | undefined
   /**
-   * Rejects tokens that were revoked before they expire: `Revocations.stored`, or `Revocations.check(function)`. The gate checks
-   * it on every request, also for cached tokens, again when the body of the request is complete, and for open streams every
-   * `revocationInterval`. `Revocations.revoke` on this instance ends open streams at once. If `revocation` is a
-   * function, call `Gate.invalidate` to end them. Default: tokens are valid until they expire.
+   * Rejects tokens that were revoked before they expire: `Revocations.stored`, or `Revocations.check(function)`. The gate
+   * checks for revocation on every request, even if the token is cached, and again when the body of the request is complete. It
+   * checks open streams every `revocationInterval`. `Revocations.revoke` ends the open streams of this instance at once. With
+   * `Revocations.check`, call `Gate.invalidate` to end them at once. Default: tokens are valid until they expire.
    */
   readonly revocation?: Revocations.Mechanism<RR> | undefined
   /**
    * The interval at which `revocation` is checked for an open stream, from 1 second to 1 hour. At most 16 checks run at a time.
-   * If a check fails, the stream stays open until its token expires. Default: 30 seconds.
+   * If a check fails or times out, the stream stays open until a later check or the expiry of its token ends it. If the
+   * function of `Revocations.check` throws, the stream ends. Default: 30 seconds.
    */
   readonly revocationInterval?: Duration.Input | undefined
   /**
    * Finds the authorization servers of each tenant while the server runs. A request without a tenant is rejected unless
-   * `withoutTenant` allows it. `authorizationServers` then verify only tokens without a tenant, and are published to clients that
-   * name none. Not allowed with `anonymous: "allow-unscoped"`. Default: no tenants.
+   * `withoutTenant` allows it. With this option, `authorizationServers` verify only tokens without a tenant, and the metadata
+   * lists them only for clients that name no tenant. Not allowed with `anonymous: "allow-unscoped"`. Default: no tenants.
    */
   readonly tenants?: Tenants.Mechanism<RT> | undefined
   /**
-   * Replaces or wraps the configured verifier, which verifies the tokens of the authorization servers and tenants and caches
-   * them. `TokenVerifier` has combinators. The gate accepts every principal that the verifier returns.
+   * Replaces or wraps the configured verifier, which verifies and caches the tokens of the authorization servers and tenants.
+   * `TokenVerifier` has combinators for this. The gate accepts every principal that the verifier returns.
    *
-   * The verifier runs on every request, so its result may depend on the request and is not cached. `cached` caches the results
-   * of a verifier that depend only on the token.
+   * The verifier runs on every request and its results are not cached, so they may depend on the request. If the results of a
+   * verifier depend only on the token, `cached` can cache them.
    *
-   * With `tenants`, a principal is rejected unless its `tenant` is that of the request. A verifier that creates principals sets
-   * it.
+   * With `tenants`, a principal is rejected unless its `tenant` is that of the request. So a verifier that creates principals
+   * must set `tenant`.
    */
   readonly verifier?: ((configured: TokenVerifier.Verifier, cached: Cached) => TokenVerifier.Verifier) | undefined
   /**
-   * Origins of browsers that may send requests, in addition to the origin of the resource. Requests without `Origin` do not
-   * come from a browser.
+   * Origins of browsers that may send requests, in addition to the origin of the resource. A request without an `Origin` header
+   * is not checked, because clients other than browsers send none.
    */
   readonly allowedOrigins?: ReadonlyArray<string> | undefined
   /**
-   * Host names under which the server may be addressed. They are compared with the `Host` header without its port. Default: a
-   * loopback resource accepts `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and rejects every other `Host` with 403
-   * (DNS rebinding); any other resource accepts every `Host`.
+   * Host names that are accepted in the `Host` header. The port of the header is ignored. Default: a loopback resource accepts
+   * `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`, and rejects every other `Host` with 403, to prevent DNS rebinding.
+   * Any other resource accepts every `Host`.
    *
    * The list extends the default of a loopback resource, for a container or a tunnel that reaches it by another name. A web
-   * page on one of these names can then send requests to the server. For any other resource, the server accepts the list and
-   * the resource's own host, and nothing else. `X-Forwarded-Host` is not read.
+   * page on one of these names can then send requests to the server. For any other resource, the server accepts only the list
+   * and the host name of the resource identifier. `X-Forwarded-Host` is not read.
    */
   readonly allowedHosts?: ReadonlyArray<string> | undefined
   /** The scopes that a 403 names in its challenge. Default: `"auto"`. */
@@ -201,29 +212,31 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
    */
   readonly unlisted?: "allow" | "deny" | undefined
   /**
-   * Whether an MCP server rejects requests without credentials (`"deny"`), or allows them operations that need no scope
+   * Whether an MCP server rejects requests without credentials (`"deny"`), or lets them run operations that need no scope
    * (`"allow-unscoped"`). An invalid token is rejected either way. Default: `"deny"`.
    */
   readonly anonymous?: "deny" | "allow-unscoped" | undefined
   /**
-   * The most sessions of one caller, from 1 to 100,000. A further session ends the one that was not used for the longest time.
-   * Raise it for a program that opens sessions for many users with one token. Default: 100.
+   * The maximum number of sessions of one caller, from 1 to 100,000. A further session ends the least recently used one. Raise
+   * it for a program that opens sessions for many users with one token. Default: 100.
    */
   readonly sessionsPerCaller?: number | undefined
   /**
-   * A service and the function that decodes its value from the claims of a token, such as
-   * `Schema.decodeUnknownResult(schema)`. A token whose claims do not match is rejected. Requests with the same token share
-   * the value, so it is frozen. If it contains more than plain data and instances of a `Schema.Class`, it is decoded for each
+   * A service and the function that decodes its value from the claims of a token, such as `Schema.decodeUnknownResult(schema)`.
+   * A token whose claims do not match is rejected. Requests with the same token share the value, so it is frozen. If the value
+   * contains anything other than plain data and instances of a `Schema.Class`, it is not shared: it is decoded for each
    * request.
    */
   readonly claims?: ClaimsDecoder.Decoded<C, A> | undefined
   /**
-   * How `RequestState` seals the state that handlers send to clients. `secret` has 32 bytes or more, and is the same on every
-   * instance.
-   * Default: a random secret.
+   * Configures how `RequestState` seals the state that handlers send to clients. `secret` has 32 bytes or more, and must be the
+   * same on every instance. Default: a random secret.
    */
   readonly requestState?: { readonly secret?: Redacted.Redacted | undefined } | undefined
-  /** How logs and audits contain the subject of a token (`subject`). Default: `Decision.plainSubject`. */
+  /**
+   * Configures decision events. `subject` selects the form in which logs and audits contain the subject of a token. Default:
+   * `Decision.plainSubject`.
+   */
   readonly decisions?: { readonly subject?: Decision.SubjectForm | undefined } | undefined
   /**
    * Publishes a copy of the first authorization server's metadata at `/.well-known/oauth-authorization-server`, where
@@ -237,8 +250,9 @@ export interface Common<S extends Scopes, C = never, A = unknown, RD = never, RT
 }
 
 /**
- * Caches the results of a custom verifier by token, for at most `timeToLive` and not beyond `expiresAt`. The results must
- * depend only on the token. `invalidate` evicts them. The capacity is that of `tokenCache`.
+ * Caches the results of a custom verifier by token, for at most `timeToLive` and never beyond `expiresAt` of the principal. The
+ * results must depend only on the token. `Gate.invalidate` evicts them. The capacity of the cache is that of the option
+ * `tokenCache`.
  *
  * **Example** (API keys beside tokens)
  *

@@ -18,26 +18,27 @@ import type { Options, Scopes, Servers, ServicesOf } from "./AuthOptions.ts"
 import { makeGate } from "./makeGate.ts"
 
 /**
- * The services of the layer: the gate, and one requirement of the types for each scope that it offers.
+ * The services that the layer provides: the gate, and one `RequiredScope` for each scope that the gate offers. The latter exist
+ * only in the types.
  *
  * @category utility types
  * @since 0.1.0
  */
 export type Services<S extends string> = AuthLayer | RequiredScopesOf<S>
 
-/** Provides a gate under the services that protected servers require. */
+/** Provides a gate as the services that protected servers require. */
 export const fromGate = <S extends string>(gate: Gate.Gate): Layer.Layer<Services<S>> =>
   Layer.succeed(AuthLayer, gate) as Layer.Layer<Services<S>>
 
 /**
- * Checks the options and provides the gate, with its own discovery and keys. A wrong option fails the layer with
- * `AuthConfigError`.
+ * Checks the options and provides the gate. Metadata and keys are cached separately for each gate. A wrong option fails the
+ * layer with `AuthConfigError`.
  *
  * **When to use**
  *
- * Use it to write a host. `AuthLayer.make` and the adapters use it as well.
+ * Use it to write a server adapter. `AuthLayer.make` and the adapters of this library use it as well.
  *
- * **Example** (The gate of a test or of another host)
+ * **Example** (The gate of a custom adapter)
  *
  * ```ts
  * import { Effect, Layer } from "effect"
@@ -86,12 +87,12 @@ export const layer = <
   ) as Layer.Layer<
     Services<ProtectedResource.OfferedOf<S>>,
     AuthConfigError,
-    // A mechanism never needs what the layer provides.
+    // No option requires the `JwkSet` or the `Discovery` that are provided here, so the cast keeps all other requirements.
     Fetcher.Fetcher | ServicesOf<I> | RD | RT | RR
   >
 
 /**
- * The options of hosts outside Effect, in addition to those of the gate.
+ * The options of adapters for platforms outside Effect, in addition to the options of the gate.
  *
  * @category models
  * @since 0.1.0
@@ -103,14 +104,15 @@ export interface HostOptions<R = never, E = never> {
    */
   readonly fetch?: typeof globalThis.fetch | undefined
   /**
-   * The services that mechanisms require, such as the store of `Dpop.required`. It may contain loggers, a `DecisionListener`
-   * and a `Fetcher`. It is built once, with the gate. Default: no services; rejections are logged to the console.
+   * Provides the services that other options require, such as the store of `Dpop.required`. It may also provide loggers, a
+   * `DecisionListener` and a `Fetcher`. It is built once, together with the gate. Default: no services; rejections are logged
+   * to the console.
    */
   readonly layer?: Layer.Layer<R, E> | undefined
 }
 
 /**
- * Requires the option `layer` if a mechanism needs a service that it does not provide.
+ * Rejects options whose `layer` does not provide (`R`) every service that the other options need (`Needed`).
  *
  * @category utility types
  * @since 0.1.0
@@ -118,11 +120,14 @@ export interface HostOptions<R = never, E = never> {
 export type CoveredBy<R, Needed> = [Exclude<Needed, R>] extends [never] ? unknown
   : { readonly layer: Layer.Layer<Exclude<Needed, R>> }
 
-/** Provides the gate and the services of the option `layer`. It requires a `Fetcher` unless `fetch` is set. */
+/**
+ * Provides the gate and the services of the option `layer`. The gate uses the required `Fetcher` unless `fetch` is set or
+ * `layer` provides one.
+ */
 export const layerHost = <const S extends Scopes, C, A, RD, RT, RR, const I extends Servers, R = never, E = never>(
   options: Options<S, C, A, RD, RT, RR, I> & HostOptions<R, E>
 ): Layer.Layer<Services<ProtectedResource.OfferedOf<S>> | R, AuthConfigError | E, Fetcher.Fetcher> => {
-  // In JavaScript the options can be any value. The check of the options reports that.
+  // Without type checking, the options can be any value. `layer` reports a value that is not an object.
   if (typeof options !== "object" || options === null) return layer(options) as never
   const { fetch, layer: services, ...others } = options
   const problem = fetch !== undefined && typeof fetch !== "function"

@@ -1,5 +1,5 @@
 /**
- * Describes the options of a gate by a table, and checks those that need more than a rule.
+ * Lists the options of a gate with their rules, and checks the authorization servers, which need more than a rule.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,7 @@ const isTokenType = (rule: TokenType.TokenType | null): boolean =>
 const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text
 
 /**
- * The options of a gate.
+ * Lists the options of a gate, each with its rule. `true` marks an option that is checked where it is used.
  *
  * @category constants
  * @since 0.1.0
@@ -75,7 +75,7 @@ export const table: ConfigOption.Table<keyof Common<Scopes> | keyof Issuers | "r
   verifier: ConfigOption.functionThat("takes the configured verifier and returns a verifier")
 }
 
-/** Checks and completes the authorization servers. Throws `AuthConfigError`. */
+/** Checks the option `authorizationServers` and fills in defaults. Throws `AuthConfigError`. */
 export const checkServers = (inputs: unknown): ReadonlyArray<AuthorizationServer.AuthorizationServer> => {
   if (!Array.isArray(inputs) || inputs.length === 0) {
     throw ConfigOption.invalid(

@@ -1,5 +1,6 @@
 /**
- * Makes a gate from options. This is the composition root. It imports mechanisms as types only.
+ * Creates a gate from options: connects discovery, keys, verifiers and the gate. DPoP, introspection, revocation and tenants
+ * are imported as types only, so a program bundles only those that its options contain.
  *
  * @since 0.1.0
  */
@@ -29,7 +30,7 @@ import type { Cached, Common, Options, Scopes } from "./AuthOptions.ts"
 import { checkServers, table } from "./checkOptions.ts"
 
 /**
- * Checks the options and makes the gate. Fails with an error that names the wrong option and what to write.
+ * Checks the options and creates the gate. Fails with an error that names the wrong option and what to write instead.
  *
  * @category constructors
  * @since 0.1.0
@@ -120,7 +121,7 @@ export const makeGate = <S extends Scopes, C, A, RD, RT, RR>(
       anonymous: options.anonymous ?? "deny",
       sessionsPerCaller: options.sessionsPerCaller,
       claims: ClaimsDecoder.reader(options.claims),
-      // A server whose tokens are introspected may have no keys.
+      // An authorization server whose tokens are introspected may have no keys.
       ready: Effect.forEach(servers.filter((_) => _.introspection === undefined), keys.load, {
         concurrency: "unbounded",
         discard: true
@@ -141,7 +142,10 @@ type Servers = ReadonlyArray<AuthorizationServer.AuthorizationServer<any>>
 
 const issuersOf = (servers: Servers) => servers.map((_) => _.issuer) as [string, ...Array<string>]
 
-/** Names scopes as the authorization server of the issuer does, or as the first one without an issuer. */
+/**
+ * Returns a function that writes scopes in the form that the profile of an authorization server defines. If the issuer is
+ * missing or unknown, the function uses the first authorization server.
+ */
 const requestedScopesAt = (servers: Servers): ProtectedResource.RequestedScopes => {
   const serverOf = AuthorizationServer.ofIssuer(servers)
   return (scopes, issuer) =>
@@ -149,8 +153,9 @@ const requestedScopesAt = (servers: Servers): ProtectedResource.RequestedScopes 
 }
 
 /**
- * Returns the verifier of the option `verifier`, and the caches that it asks for. It wraps the cache of the configured verifier,
- * because its results may depend on the request. Throws `AuthConfigError`.
+ * Returns the verifier of the option `verifier`, and the caches that the option creates with `cached`. The option receives the
+ * configured verifier with its cache. Its own results are not cached, because they may depend on the request. Throws
+ * `AuthConfigError`.
  */
 const wrapVerifier = (
   wrap: Common<Scopes>["verifier"],

@@ -1,5 +1,5 @@
 /**
- * Creates the gate of a mock. It has no keys, no tokens and no network. Its other checks are those of the real gate.
+ * Creates gates for tests. They use no keys, no tokens and no network. All other checks are those of the real gate.
  *
  * @since 0.1.0
  */
@@ -23,7 +23,7 @@ import * as GateLayer from "./GateLayer.ts"
 const mockResource = "http://localhost/mcp"
 const mockIssuer = "http://localhost/issuer"
 
-/** Accepts every tenant, so that a server that passes the tenant of a route can be tested. */
+/** Accepts every tenant, so that tests can run a server whose routes name a tenant. */
 const anyTenant = (resource: ProtectedResource.ProtectedResource): Gate.PublishedTenants => ({
   isNamedBy: () => true,
   publishedBy: () => resource,
@@ -60,7 +60,9 @@ export interface MockOptions<S extends Scopes, Claims = ClaimsDecoder.Decoded<an
   readonly claimsService?: Claims | undefined
   /** The resource identifier. Default: `http://localhost/mcp`. */
   readonly resource?: string | undefined
-  /** The option `allowedHosts` of the real gate. A mock of a loopback resource rejects every other `Host` too. */
+  /**
+   * The option `allowedHosts` of the real gate. As with the real gate, a loopback resource rejects every other `Host` header.
+   */
   readonly allowedHosts?: ReadonlyArray<string> | undefined
 }
 
@@ -84,7 +86,10 @@ export interface MockGate {
   readonly principal: Principal.Principal
 }
 
-/** Creates a gate for tests. Throws `AuthConfigError` if an option is wrong. `owner` is named in errors. */
+/**
+ * Creates a gate for tests. Throws `AuthConfigError` if an option is wrong. `owner` is the name of the calling function, which
+ * errors contain.
+ */
 export const make = (options: MockOptions<Scopes>, owner: string): MockGate => {
   ConfigOption.check(options, owner, table, "Give one with scopes, such as { scopes: [\"todos:read\"] }")
   const resource = Result.getOrThrow(
@@ -109,7 +114,7 @@ export const make = (options: MockOptions<Scopes>, owner: string): MockGate => {
   const gate = Gate.make({
     resource,
     tenants: anyTenant(resource),
-    // A mock has no keys, so its caller may have a token that is bound to one.
+    // The claims of a test may bind the token to a key (`cnf`). A mock receives no proof of a key, so it skips this check.
     presentation: { schemes: ["Bearer"], check: () => Effect.void },
     verifier: TokenVerifier.make(() => Effect.succeed(principal)),
     requestState: Effect.runSync(RequestState.make(undefined, resource.resource)),
@@ -123,13 +128,16 @@ export const make = (options: MockOptions<Scopes>, owner: string): MockGate => {
   return { gate: { ...gate, authenticate: (request) => gate.authenticate(withToken(request)) }, principal }
 }
 
-/** Provides a gate for tests of hosts outside Effect, and the services of the option `layer`. Throws as `make` does. */
+/**
+ * Provides a gate for tests of servers outside Effect, and the services of the option `layer`. Throws `AuthConfigError` if an
+ * option is wrong.
+ */
 export const layer = <S extends Scopes, R, E>(
   options: MockOptions<S> & Pick<GateLayer.HostOptions<R, E>, "layer">,
   owner: string
 ): Layer.Layer<GateLayer.Services<ProtectedResource.OfferedOf<S>> | R, E> => {
   const { layer: services, ...others } = Object(options) as typeof options
-  // In JavaScript the options can be any value: `make` reports that.
+  // Without type checking, the options can be any value. `make` reports a value that is not an object.
   const { gate } = make((Object(options) === options ? others : options) as unknown as MockOptions<Scopes>, owner)
   if (services === undefined) return GateLayer.fromGate(gate) as never
   if (Layer.isLayer(services)) return Layer.merge(GateLayer.fromGate(gate), services) as never
@@ -150,7 +158,7 @@ export const makeRejecting = (
   }
 }
 
-/** Adds a token, so that every request has one. */
+/** Replaces the `Authorization` header, so that the gate never reports missing credentials. */
 const withToken = (request: Gate.Request): Gate.Request => ({
   fiber: request.fiber,
   method: request.method,

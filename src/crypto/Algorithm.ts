@@ -13,7 +13,7 @@
 export type Algorithm = typeof all[number]
 
 /**
- * Lists every algorithm. All of them are accepted, unless `algorithms` of an authorization server names fewer.
+ * Lists every algorithm. All of them are accepted, unless the option `algorithms` of an authorization server lists fewer.
  *
  * @category constants
  * @since 0.1.0

@@ -2,17 +2,18 @@ import { isShallow } from "../protocol/JsonDepth.ts"
 import * as platform from "./internal/nodeCrypto.ts"
 
 /*
- * Encodes and decodes base64url. `effect/encoding/Base64Url` also accepts padding, line breaks and unused bits that are not zero,
- * so `isCanonical` would be needed anyway. It takes 12 microseconds for 500 characters, instead of 3.5 here and 0.6 with Node's
- * decoder.
+ * Encodes and decodes base64url. `effect/encoding/Base64Url` also accepts padding, line breaks and unused bits that are not
+ * zero, so a check such as `isCanonical` would be needed anyway. To decode 500 characters, it takes 12 microseconds, this
+ * module takes 3.5, and Node's decoder takes 0.6.
  */
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 const characters = /^[A-Za-z0-9_-]*$/
 
 /**
- * Checks that a text is base64url in its one canonical form (RFC 7515 §2, RFC 4648 §3.5): without padding, and with zeros
- * in the bits that the last character does not need. Decoders accept more, so one token could have many spellings.
+ * Checks that a text is base64url in its one canonical form (RFC 7515 §2, RFC 4648 §3.5): without padding, and with zeros in
+ * the bits that the last character does not need. Decoders accept other forms as well, so without this check one token could
+ * have several spellings.
  */
 export const isCanonical = (text: string): boolean => {
   const rest = text.length % 4

@@ -1,6 +1,6 @@
 import * as base64url from "./Base64Url.ts"
 
-/** The parts of a signed JWT. Nothing of it is verified. */
+/** Contains the decoded parts of a signed JWT, which are not verified. */
 export interface CompactJws {
   readonly header: Readonly<Record<string, unknown>>
   readonly claims: Readonly<Record<string, unknown>>

@@ -51,8 +51,8 @@ const powersOf = (prime: number): ReadonlySet<number> => {
 }
 
 /**
- * Recognizes a modulus with the ROCA vulnerability (CVE-2017-15361), which can be factored: modulo each small prime, it is a power
- * of 65537. This is true for one in a hundred million other moduli.
+ * Recognizes a modulus with the ROCA vulnerability (CVE-2017-15361), which can be factored: modulo each small prime, it is a
+ * power of 65537. About one in a hundred million other moduli has this property by chance.
  */
 const isRoca = (modulus: Uint8Array): boolean =>
   smallPrimes.every((prime) =>
@@ -71,7 +71,7 @@ export const publicMembers = ({ crv, e, kty, n, x, y }: Readonly<Record<string, 
 /** The members that are registered for keys of every type. */
 const commonMembers = ["kty", "use", "key_ops", "alg", "kid", "ext", "x5u", "x5c", "x5t", "x5t#S256"]
 
-/** The members that define a key, by its type. */
+/** The members that define a key, by its `kty`. */
 const ownMembers: Readonly<Record<string, ReadonlyArray<string>>> = {
   RSA: ["n", "e"],
   EC: ["crv", "x", "y"],
@@ -79,9 +79,9 @@ const ownMembers: Readonly<Record<string, ReadonlyArray<string>>> = {
 }
 
 /**
- * Reads a key that a client sends in a header (RFC 9449 §4.2). Returns its public members, and the text whose SHA-256 is its
- * thumbprint (RFC 7638). Returns `undefined` for a key that cannot be used with the algorithm, for a key that is not public, and
- * for a key with unregistered members or members of another type of key.
+ * Reads the public key in the header of a DPoP proof (RFC 9449 §4.2). Returns its public members, and the text whose SHA-256 is
+ * its thumbprint (RFC 7638). Returns `undefined` for a key that cannot be used with the algorithm, for a key that is not
+ * public, and for a key with unregistered members or members of another type of key.
  */
 export const readEmbedded = (
   jwk: unknown,

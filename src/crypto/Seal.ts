@@ -4,27 +4,27 @@ import * as base64url from "./Base64Url.ts"
 import { secretBytes } from "./internal/secretBytes.ts"
 
 /*
- * Encrypts and authenticates texts with WebCrypto: AES-256-GCM (NIST SP 800-38D) with keys by HKDF-SHA-256 (RFC 5869).
- * `effect/crypto/Aead` would add 1.6 kB to a bundle and load ten more modules at the start of every server.
+ * Encrypts and authenticates texts with WebCrypto: AES-256-GCM (NIST SP 800-38D) with keys that HKDF-SHA-256 derives (RFC
+ * 5869). `effect/crypto/Aead` would add 1.6 kB to a bundle and load ten more modules at the start of every server.
  */
 
 /** Encrypts texts that a client stores and sends back. */
 export interface Seal {
   /**
-   * Encrypts a text. `context` is authenticated but not part of the result, so the text can be opened only with the same context.
-   * The result is base64url.
+   * Encrypts a text. `context` is authenticated but not part of the result, so the text can be opened only with the same
+   * context. The result is base64url.
    *
    * The nonce is random, so one secret may seal at most 4,000,000,000 texts for one purpose (SP 800-38D §8.3).
    */
   readonly seal: (text: string, context: string) => Effect.Effect<string>
   /**
-   * Decrypts a result of `seal`. Returns `undefined` for every other text, and for a text that was changed or that was sealed with
-   * another secret, purpose or context.
+   * Decrypts a result of `seal`. Returns `undefined` for every other text, and for a text that was changed or that was sealed
+   * with another secret, purpose or context.
    */
   readonly open: (sealed: string, context: string) => Effect.Effect<string | undefined>
 }
 
-/** The first byte of a sealed text, which distinguishes it from later formats. */
+/** The first byte of a sealed text, which distinguishes this format from later ones. */
 const version = 1
 const nonceLength = 12
 const tagLength = 16

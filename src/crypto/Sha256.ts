@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as base64url from "./Base64Url.ts"
 import * as platform from "./internal/nodeCrypto.ts"
 
-// One synchronous call of about a microsecond. WebCrypto takes a promise and about 50 microseconds.
+// A synchronous call takes about 1 microsecond. WebCrypto returns a promise and takes about 50 microseconds.
 const native = platform.crypto?.hash
 
 /** Hashes a text with WebCrypto. `sha256` uses it on platforms without `node:crypto`. */
@@ -12,7 +12,7 @@ export const viaWebCrypto = (text: string): Effect.Effect<string> =>
     (digest) => base64url.encode(new Uint8Array(digest))
   )
 
-/** Returns the SHA-256 of a text in base64url. The effect is already complete if the platform hashes synchronously. */
+/** Returns the SHA-256 of a text in base64url. Completes synchronously if the platform has `hash` of `node:crypto`. */
 export const sha256: (text: string) => Effect.Effect<string> = typeof native === "function"
   ? (text) => Effect.succeed(native("sha256", text, "base64url"))
   : viaWebCrypto

@@ -11,13 +11,13 @@ import * as nodeSignature from "./internal/nodeSignature.ts"
 import { publicMembers, usableAlgorithms } from "./PublicJwk.ts"
 
 /**
- * Is a public key that was imported for one algorithm.
+ * Represents a public key that was imported for one algorithm.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PublicKey {
-  /** The algorithm (`alg`) that the key verifies. */
+  /** The algorithm (`alg`) of the signatures that the key verifies. */
   readonly algorithm: string
   /**
    * Verifies the signature of a compact JWS. Returns `false` for every invalid signature and malformed token. The caller must
@@ -27,8 +27,8 @@ export interface PublicKey {
 }
 
 /**
- * Imports a public JSON Web Key (RFC 7517) for one algorithm. Returns `undefined` if the key cannot be used with the algorithm: a
- * private or symmetric key, a key of another type or curve, a key with another `use` or `alg`, or RSA outside 2048–8192 bits.
+ * Imports a public JSON Web Key (RFC 7517) for one algorithm. Returns `undefined` if the key cannot be used with the algorithm:
+ * a private or symmetric key, a key of another type or curve, a key with another `use` or `alg`, or RSA outside 2048–8192 bits.
  *
  * @category models
  * @since 0.1.0
@@ -48,7 +48,7 @@ const loadJose: Effect.Effect<typeof Jose> = Effect.suspend(() =>
 )
 
 /**
- * Verifies signatures with jose and WebCrypto, which every platform has. Loads jose when the first key is imported.
+ * Verifies signatures with jose, which uses WebCrypto and works on every platform. Loads jose when the first key is imported.
  *
  * @category verification
  * @since 0.1.0
@@ -70,8 +70,8 @@ export const viaJose: ImportKey = (jwk, algorithm) =>
     : unfit
 
 /**
- * Verifies signatures with `node:crypto` if it exists and needs less CPU time, and otherwise with jose. Selects one of them when
- * a key is imported.
+ * Verifies signatures with `node:crypto` if it exists and needs less CPU time, and otherwise with jose. Selects one of them
+ * when a key is imported.
  *
  * **Details**
  *
@@ -80,8 +80,9 @@ export const viaJose: ImportKey = (jwk, algorithm) =>
  *
  * **Gotchas**
  *
- * A signature blocks the thread of the server for 15 to 70 microseconds, depending on the algorithm. jose verifies on another
- * thread and needs up to four times the CPU time. To keep the thread free for other work, provide `layerJose`.
+ * With `node:crypto`, each verification blocks the thread of the server for 15 to 70 microseconds, depending on the algorithm.
+ * jose verifies on another thread and needs up to four times the CPU time. To keep the thread free for other work, provide
+ * `layerJose`.
  *
  * @category verification
  * @since 0.1.0
@@ -102,7 +103,8 @@ const invalid = Effect.succeed(false)
 const unfit = Effect.succeed(undefined)
 
 /**
- * Configures how keys are imported and signatures are verified. Read when a layer is built. Default: `viaPlatform`.
+ * Configures how keys are imported and signatures are verified. The setting is read when a layer is built. Default:
+ * `viaPlatform`.
  *
  * @category references
  * @since 0.1.0
@@ -112,7 +114,7 @@ export const Signature: Context.Reference<ImportKey> = Context.Reference<ImportK
 })
 
 /**
- * Imports a public key in the configured way. For custom verifiers.
+ * Imports a public key with the function that `Signature` configures, for custom verifiers.
  *
  * **Example** (Verifying a signature)
  *

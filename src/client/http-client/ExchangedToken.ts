@@ -20,7 +20,7 @@ import * as TokenExchange from "../TokenExchange.ts"
  *
  * **Gotchas**
  *
- * Every request of the client gets the token, so use the client only for that server.
+ * Every request of the client gets the token, so use the client only for the server that the token is for.
  *
  * **Example** (A request to the orders API)
  *

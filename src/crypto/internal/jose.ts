@@ -1,2 +1,5 @@
-/* Exports the functions of jose that verify, which are loaded on demand. `import("jose")` would put all of jose into a bundle. */
+/*
+ * Exports the functions of jose that verify. Other modules import this file on demand, because `import("jose")` would bundle
+ * all of jose.
+ */
 export { compactVerify, importJWK } from "jose"

@@ -1,2 +1,2 @@
-/* Exports the functions of jose that sign, which only client assertions need. */
+/* Exports the functions of jose that sign. Only client assertions need them. */
 export { importJWK, SignJWT } from "jose"

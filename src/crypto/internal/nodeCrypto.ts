@@ -5,7 +5,7 @@ export interface KeyObject {
   readonly "~node": unique symbol
 }
 
-/** Is a key with or without options for its use. */
+/** Is a key, or an object that contains a key and the options of a signature scheme. */
 export type KeyInput = KeyObject | { readonly key: KeyObject; readonly [option: string]: unknown }
 
 /** Is the part of `node:crypto` that the library uses. */
@@ -34,7 +34,9 @@ export const crypto = process?.getBuiltinModule?.("node:crypto") as NodeCrypto |
 /** Whether the platform is Deno. */
 export const isDeno = process?.versions?.["deno"] !== undefined
 
-/** Node's decoder, which needs a fifth of the time of one in JavaScript, or `undefined` if the platform lacks it. */
+/**
+ * The decoder of `Buffer`, or `undefined` if the platform lacks it. It needs a fifth of the time of a decoder in JavaScript.
+ */
 export const decodeNatively = typeof Buffer?.from === "function"
   ? (text: string, encoding: "base64url" | "latin1"): Uint8Array => Buffer.from(text, encoding)
   : undefined

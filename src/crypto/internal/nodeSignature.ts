@@ -3,20 +3,23 @@ import { publicMembers } from "../PublicJwk.ts"
 import * as platform from "./nodeCrypto.ts"
 import type { KeyInput, NodeCrypto } from "./nodeCrypto.ts"
 
-/* Verifies signatures with `node:crypto`, synchronously. WebCrypto passes each signature to another thread and back. */
+/*
+ * Verifies signatures with `node:crypto`, synchronously. WebCrypto would pass each signature to another thread and back, which
+ * costs CPU time.
+ */
 
 const edwards = ["EdDSA", "Ed25519"]
 
 /**
- * The algorithms that need less CPU time here than with WebCrypto. On Node and Bun, ES384 and ES512 need the same time, and would
- * block the thread of the server for a millisecond. On Deno, only EdDSA is faster with `node:crypto`. A trial call would not show
- * this, so the name of the platform decides.
+ * The algorithms that need less CPU time here than with WebCrypto. On Node and Bun, ES384 and ES512 need the same time, and
+ * would block the thread of the server for a millisecond. On Deno, only EdDSA is faster with `node:crypto`. Speed cannot be
+ * detected with one call, so the name of the platform decides.
  */
 const preferred: ReadonlySet<string> = new Set(
   platform.isDeno ? edwards : ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", ...edwards]
 )
 
-/** The algorithms with which a trial signature was verified without an exception. */
+/** The algorithms for which a first call of `crypto.verify` threw no exception. */
 const proven = new Set<string>()
 
 const trial = new Uint8Array(64)
@@ -35,7 +38,7 @@ export const prepare = (
   let key: KeyInput
   try {
     key = toKey(jwk, algorithm, crypto)
-    // workerd has the module, but rejects a key inside options. One trial for each algorithm finds this out.
+    // workerd has the module, but throws if the key has options. One call for each algorithm detects this.
     if (!proven.has(algorithm)) {
       crypto.verify(hash, trial, key, trial)
       proven.add(algorithm)
@@ -70,8 +73,8 @@ const toKey = (jwk: Readonly<Record<string, unknown>>, algorithm: string, crypto
       return { key, padding: crypto.constants["RSA_PKCS1_PSS_PADDING"], saltLength: Number(algorithm.slice(-3)) / 8 }
     case "ES":
       return { key, dsaEncoding: "ieee-p1363" }
-    // A key without options if possible: for an object with options, Node needs longer than for some signatures. PKCS #1 v1.5 is
-    // its default for RSA.
+    // The other algorithms need no options: for RSA, PKCS #1 v1.5 is the default. A key without options is faster, because Node
+    // takes longer to read the options than to verify some signatures.
     default:
       return key
   }

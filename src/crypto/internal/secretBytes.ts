@@ -1,8 +1,8 @@
 import * as Redacted from "effect/Redacted"
 
 /**
- * Returns the bytes of a secret, or 32 random bytes if there is none. Call it when the key is first needed: a Worker has no
- * random bytes while its module loads.
+ * Returns the bytes of a secret, or 32 random bytes if there is none. Call it when the key is first needed: a Worker cannot
+ * create random bytes while its module loads.
  */
 export const secretBytes = (secret: Redacted.Redacted | undefined): Uint8Array<ArrayBuffer> =>
   secret === undefined
