@@ -58,7 +58,8 @@ export const maximumTarget: number = 8192
  *   `result` and `error` (JSON-RPC 2.0 §4 and §5), because some servers read other members as HTTP headers, trace context or
  *   control messages.
  * - `too-many-operations`: a batch or a subscription has more than `maximum` entries (default: 100).
- * - `name-not-text`: the target of an operation is not a string. Some servers would also find a tool by `["name"]`.
+ * - `name-not-text`: the target of an operation is not a string. Some servers would convert `["name"]` to a string, and run the
+ *   tool `name`.
  *
  * **Gotchas**
  *

@@ -73,7 +73,7 @@ export interface ObservedDocument extends Schemas.ObservedDocument {}
  * - `"yes"`: supported.
  * - `"setting"`: supported after it is enabled.
  * - `"guarded"`: supported for clients with a credential or a prior registration.
- * - `"experimental"`: supported behind an experimental flag.
+ * - `"experimental"`: supported if an experimental flag is set.
  * - `"no"`: not supported.
  * - `"unknown"`: not known.
  *

@@ -8,7 +8,7 @@ import * as Probe from "./Probe.ts"
 
 export type Kind = "authorization-server" | "mcp-server"
 
-/** The detected kind of a URL, or that nothing responds there. */
+/** The detected kind of a URL, or the reason why no server responds there. */
 export type Detected =
   | { readonly _tag: "Kind"; readonly kind: Kind }
   | { readonly _tag: "NoResponse"; readonly detail: string }

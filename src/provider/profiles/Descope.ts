@@ -64,7 +64,7 @@ export const descope = (options: DescopeOptions): Profile.Profile => {
     audience: options.audience === undefined && server === undefined
       ? Audience.oneOf([project])
       : toAudience(options.audience),
-    // Refresh tokens of project sessions are JWTs of the same issuer.
+    // Rejects refresh tokens of project sessions, which are JWTs of the same issuer.
     idTokenMarks: [{ claim: "drn", values: ["DSR"] }],
     boundTo: options.audience === undefined && server === undefined ? "project" : "resource",
     confirmed: false,

@@ -20,8 +20,8 @@ export interface PingOneOptions {
   /** The audience of the custom resource, if it is not the resource itself. */
   readonly audience?: Audiences | undefined
   /**
-   * The client ids of programs that obtain tokens for themselves, with client credentials, and never for a user. Their tokens
-   * need no subject. Do not list a client that signs users in, because its users would share one owner. Default: none.
+   * The client ids of programs that obtain tokens with client credentials, for themselves and not for a user. Their tokens need
+   * no subject. Do not list a client that signs users in, because its users would share one owner. Default: none.
    */
   readonly machineClients?: readonly [string, ...ReadonlyArray<string>] | undefined
 }

@@ -80,7 +80,7 @@ export const supabase = (options: SupabaseOptions): Profile.Profile => {
     accessTokenMarks: [{ claim: "client_id" }, { claim: "role" }],
     scopes: {
       sources: [{ path: [options.scopeClaim ?? "scope"], shape: "string-or-list" }],
-      // Supabase accepts only the scopes of OpenID Connect, and rejects all others.
+      // Supabase rejects every scope that OpenID Connect does not define, so clients request none.
       requested: "none"
     },
     clientIdClaims: ["client_id"],

@@ -146,7 +146,7 @@ const summarize = (outcome: Outcome, findings: ReadonlyArray<Finding>): string =
 }
 
 /**
- * Adds reports as parts of another. The outcome of the whole is the worst of all outcomes.
+ * Adds reports to another report as its parts. The new outcome is the worst of all outcomes.
  *
  * @category combinators
  * @since 0.1.0

@@ -58,8 +58,8 @@ export const middleware: Layer.Layer<
     ): App => {
       const { timing } = caller
       const until = Decision.now(timing)
-      // The router sets the context in the same way, which is cheaper than providing services. If the request is interrupted,
-      // the server restores the context.
+      // Sets the context of the fiber, as the router does, because this is cheaper than providing services. If the request is
+      // interrupted, the server restores the context.
       const outside = fiber.context
       try {
         fiber.setContext(gate.provideCaller(outside, principal))
@@ -72,7 +72,7 @@ export const middleware: Layer.Layer<
       return Effect.matchCauseEffect(handled, {
         onSuccess: (answer: HttpServerResponse.HttpServerResponse): App => {
           fiber.setContext(outside)
-          // The adapter of the MCP server knows the operations, and ends the streams.
+          // On an MCP endpoint, the MCP adapter ends the streams, because their end depends on the operations.
           const response = isMcp ? answer : effectStream.endRouteInTime(answer, { gate, caller, operations: [] })
           // An inner layer may have reported its decision already. Otherwise the admission is reported here, after the route,
           // because only now is it certain that the route has not rejected the caller.

@@ -39,7 +39,7 @@ export type { AuthInfo } from "../host/AuthInfo.ts"
 export type { Admission } from "../host/Admission.ts"
 
 /**
- * Describes what an operation requires. Default: no scopes, and no principal.
+ * Describes what an operation requires. By default, it requires neither scopes nor a principal.
  *
  * @category models
  * @since 0.1.0
